@@ -1,0 +1,63 @@
+using Broker.Core.Words;
+
+namespace Broker.Core.Catalog;
+
+/// <summary>One server with a connection limit, as configured. Immutable.</summary>
+public sealed record Database
+{
+    /// <summary>Its key under <c>Broker:Databases</c>: 1-63 of <c>a-z 0-9 - _</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Which server program it runs on.</summary>
+    public required DatabaseEngineKind Engine { get; init; }
+
+    /// <summary>Host that pods connect to.</summary>
+    public required string Host { get; init; }
+
+    /// <summary>Port that pods connect to, 1-65535; default: the engine's.</summary>
+    public required int Port { get; init; }
+
+    /// <summary>Name of the database on the server that pods open (<c>Name</c> in the configuration).</summary>
+    public required string DatabaseName { get; init; }
+
+    /// <summary>
+    /// The broker's own administrator connection: it counts connections, tries logins, and (built-in issuer) creates users.
+    /// An ADO.NET connection string for PostgreSQL and MySQL.
+    /// </summary>
+    public required Secret AdminConnectionString { get; init; }
+
+    /// <summary>How many connections may be promised.</summary>
+    public required BudgetSettings Budget { get; init; }
+
+    /// <summary>How fast users may be created.</summary>
+    public required PaceSettings Issuing { get; init; }
+}
+
+/// <summary>How many of a database's connections the broker may promise.</summary>
+public sealed record BudgetSettings
+{
+    /// <summary>Percent (1-100, default 70) of the connections ordinary users can get.</summary>
+    public int CeilingPercent { get; init; } = 70;
+
+    /// <summary>The DBA's ceiling in connections (0 or more); null: none.</summary>
+    public int? Ceiling { get; init; }
+
+    /// <summary>How often the real connections are counted (200 ms to 5 min, default 2 s).</summary>
+    public TimeSpan SampleEvery { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>A count older than this is stale: nothing new is promised on it (default 15 s, more than <see cref="SampleEvery"/>).</summary>
+    public TimeSpan StaleAfter { get; init; } = TimeSpan.FromSeconds(15);
+}
+
+/// <summary>How fast database users are created on one database, over all replicas.</summary>
+public sealed record PaceSettings
+{
+    /// <summary>Users a second, sustained (0.01 to 1000, default 5).</summary>
+    public double UsersPerSecond { get; init; } = 5;
+
+    /// <summary>Users at once after a pause (1 to 1000, default 5).</summary>
+    public int Burst { get; init; } = 5;
+
+    /// <summary>Issues, renewals and revocations under way at once (1 to 100, default 2): they collide inside the database.</summary>
+    public int InFlight { get; init; } = 2;
+}

@@ -1,0 +1,79 @@
+using Broker.Core.Words;
+
+namespace Broker.Core.Catalog;
+
+/// <summary>What a pod asks for: which database, issued how, shared by whom, allowed to whom. Immutable.</summary>
+public sealed record Role
+{
+    /// <summary>Its key under <c>Broker:Roles</c>: 1-63 of <c>a-z 0-9 - _</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The name of its database in the catalog.</summary>
+    public required string Database { get; init; }
+
+    /// <summary>The name of its issuer in the catalog.</summary>
+    public required string Issuer { get; init; }
+
+    /// <summary>Vault's path that issues, e.g. <c>database/creds/orders-api</c>; null for the built-in issuer.</summary>
+    public string? VaultPath { get; init; }
+
+    /// <summary>Statements that create a user (built-in issuer), in Vault's template language.</summary>
+    public IReadOnlyList<string> CreationStatements { get; init; } = [];
+
+    /// <summary>Statements that drop a user; empty: the engine's default.</summary>
+    public IReadOnlyList<string> RevocationStatements { get; init; } = [];
+
+    /// <summary>Statements that move a user's end; empty: the engine's default.</summary>
+    public IReadOnlyList<string> RenewStatements { get; init; } = [];
+
+    /// <summary>How long a lease of the built-in issuer lives before it is renewed (1 min to 30 days, default 1 h).</summary>
+    public TimeSpan LeaseTtl { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>How long it can live at most, however often renewed (default 24 h).</summary>
+    public TimeSpan LeaseMaxTtl { get; init; } = TimeSpan.FromHours(24);
+
+    /// <summary>Who may share a lease (default <see cref="SharingScope.Role"/>).</summary>
+    public SharingScope Sharing { get; init; } = SharingScope.Role;
+
+    /// <summary>Holders per lease before another lease is issued for the pool (1 to 100,000, default 500).</summary>
+    public int MaxHoldersPerLease { get; init; } = 500;
+
+    /// <summary>How many connections a holder gets.</summary>
+    public ConnectionSettings Connections { get; init; } = new();
+
+    /// <summary>How long a holder lives without a sign of life (30 s to 7 days, default 30 min).</summary>
+    public TimeSpan HolderTtl { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>How long a lease without holders is kept before its user is dropped (0 to 24 h, default 10 min).</summary>
+    public TimeSpan IdleTtl { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>Who may have the role; nobody else.</summary>
+    public IReadOnlyList<AllowRule> Allow { get; init; } = [];
+}
+
+/// <summary>How many connections the holders of a role get.</summary>
+public sealed record ConnectionSettings
+{
+    /// <summary>What a claim that names no number gets (default 5).</summary>
+    public int Default { get; init; } = 5;
+
+    /// <summary>The least a claim may ask for, and what one that names no <c>minConnections</c> must get at least (default 1).</summary>
+    public int Min { get; init; } = 1;
+
+    /// <summary>The most a claim may ask for (default 20).</summary>
+    public int Max { get; init; } = 20;
+
+    /// <summary>How many holders are expected at once (0: not known). Early ones leave room for those still to come.</summary>
+    public int ExpectedHolders { get; init; }
+
+    /// <summary>How many more than expected may be there during a rolling update, in percent (0-100, default 25, as Kubernetes' maxSurge).</summary>
+    public int SurgePercent { get; init; } = 25;
+}
+
+/// <summary>
+/// One rule of an <c>Allow</c> list: the token's issuer and every claim must match. A claim is named by its path in the
+/// token (<c>kubernetes.io/namespace</c> nests); <c>namespace</c>, <c>serviceaccount</c> and <c>pod</c> are short for Kubernetes'.
+/// </summary>
+/// <param name="Issuer">A key of <c>Broker:Identity:Issuers</c>.</param>
+/// <param name="Claims">Claim path to the exact value it must have; at least one.</param>
+public sealed record AllowRule(string Issuer, IReadOnlyDictionary<string, string> Claims);

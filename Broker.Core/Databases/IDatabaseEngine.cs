@@ -1,0 +1,93 @@
+using Broker.Core.Catalog;
+using Broker.Core.Words;
+
+namespace Broker.Core.Databases;
+
+/// <summary>
+/// What the broker needs of a database engine. Implementations hold no state per role; each opens its own administrator
+/// connections to <see cref="Database.AdminConnectionString"/>, few at a time, because they too count as connections.
+/// Every call throws <see cref="DatabaseException"/> and nothing else (cancellation apart).
+/// </summary>
+public interface IDatabaseEngine
+{
+    /// <summary>The engine this is.</summary>
+    DatabaseEngineKind Kind { get; }
+
+    /// <summary>Counts the database's limits and the connections open now.</summary>
+    Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation);
+
+    /// <summary>Logs in once as that user and runs a trivial query; returns when it worked (law L3).</summary>
+    Task TryLoginAsync(Database database, Login login, CancellationToken cancellation);
+
+    /// <summary>Runs statements, already rendered, in one transaction where the engine has transactions for them.</summary>
+    Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation);
+
+    /// <summary>Drops a user: no more logins, end its sessions, drop. A user that does not exist is dropped already.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="username">The user to drop.</param>
+    /// <param name="statements">The role's revocation statements, already rendered; empty for the engine's default.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation);
+
+    /// <summary>The users whose names begin with a prefix: for finding leftovers.</summary>
+    Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation);
+
+    /// <summary>What the engine does to a role's statements when none are configured, and how long names may be.</summary>
+    EngineDialect Dialect { get; }
+
+    /// <summary>Ready-made connection strings for a login, every value escaped for its format.</summary>
+    ConnectionStrings Describe(Database database, Login login, int connections);
+}
+
+/// <summary>One count of a database's connections. All numbers are connections.</summary>
+/// <param name="Limit">The server's limit, e.g. <c>max_connections</c>.</param>
+/// <param name="Reserved">Those of the limit that ordinary users never get, e.g. <c>superuser_reserved_connections</c> + <c>reserved_connections</c>.</param>
+/// <param name="DatabaseLimit">The limit of this one database (<c>datconnlimit</c>), null when it has none.</param>
+/// <param name="Users">Client connections by user.</param>
+public sealed record ConnectionSample(int Limit, int Reserved, int? DatabaseLimit, IReadOnlyList<UserConnections> Users);
+
+/// <summary>The connections of one user.</summary>
+/// <param name="Username">The user; null for connections whose user exists no more.</param>
+/// <param name="Open">Connections of this user on the whole server.</param>
+/// <param name="InDatabase">Those of them that are in the database itself.</param>
+public sealed record UserConnections(string? Username, int Open, int InDatabase);
+
+/// <summary>A user found in a database.</summary>
+/// <param name="Username">Its name.</param>
+/// <param name="ValidUntil">When its password stops working; null when the engine does not say.</param>
+/// <param name="OpenConnections">Its open connections.</param>
+public sealed record DatabaseUser(string Username, DateTimeOffset? ValidUntil, int OpenConnections);
+
+/// <summary>What differs between engines when users are made.</summary>
+/// <param name="MaxUsernameLength">Longest user name, in characters (PostgreSQL 63, MySQL 32).</param>
+/// <param name="DefaultRenewStatements">Statements run when a role has no <c>RenewStatements</c>.</param>
+public sealed record EngineDialect(int MaxUsernameLength, IReadOnlyList<string> DefaultRenewStatements);
+
+/// <summary>A grant's connection strings.</summary>
+/// <param name="Uri">libpq / driver URI.</param>
+/// <param name="AdoNet">For .NET drivers, with the pool capped at the granted connections.</param>
+/// <param name="Jdbc">For Java drivers.</param>
+public sealed record ConnectionStrings(string Uri, string AdoNet, string Jdbc);
+
+/// <summary>Why a call to a database failed.</summary>
+public enum DatabaseFailure
+{
+    /// <summary>The server cannot be reached, is starting or shutting down, or did not answer in time.</summary>
+    Unavailable,
+
+    /// <summary>The server has no connection free.</summary>
+    OutOfConnections,
+
+    /// <summary>The server refused the user or password.</summary>
+    LoginRefused,
+
+    /// <summary>The server refused a statement (rights, syntax, objects still owned).</summary>
+    StatementRefused,
+}
+
+/// <summary>A database did not do what it was asked. The message holds the server's own words, never a secret.</summary>
+public sealed class DatabaseException(DatabaseFailure failure, string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>Which kind of failure.</summary>
+    public DatabaseFailure Failure { get; } = failure;
+}

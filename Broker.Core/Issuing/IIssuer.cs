@@ -1,0 +1,91 @@
+using Broker.Core.Catalog;
+using Broker.Core.Words;
+
+namespace Broker.Core.Issuing;
+
+/// <summary>
+/// What creates and drops database users. Every call throws <see cref="IssuerException"/> and nothing else (cancellation
+/// apart). Issuing is not idempotent: a call whose answer was lost may have made a user, and says so with
+/// <see cref="IssuerFailure.AnswerLost"/>.
+/// </summary>
+public interface IIssuer
+{
+    /// <summary>Creates one database user.</summary>
+    Task<IssuedLease> IssueAsync(IssueOrder order, CancellationToken cancellation);
+
+    /// <summary>Asks for more time. Answers the time the lease now has, which may be less than asked for.</summary>
+    Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, CancellationToken cancellation);
+
+    /// <summary>Drops the user. A lease that is gone already is revoked already.</summary>
+    Task RevokeAsync(IssuerLease lease, CancellationToken cancellation);
+
+    /// <summary>The time a lease has left, or null when the issuer knows it no more.</summary>
+    Task<LeaseTerm?> LookUpAsync(IssuerLease lease, CancellationToken cancellation);
+
+    /// <summary>The ids of all leases the issuer has for a role, for finding what nobody knows any more.</summary>
+    /// <exception cref="IssuerException"><see cref="IssuerFailure.Refused"/> where the issuer does not let us list.</exception>
+    Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation);
+
+    /// <summary>
+    /// The user name that <see cref="IssueAsync"/> will create, where the issuer lets us choose it: it is written into the
+    /// intent, so that the user can be found after a crash. Null where the issuer chooses (Vault).
+    /// </summary>
+    string? ProposeUsername(Role role, Database database);
+}
+
+/// <summary>One order to issue.</summary>
+/// <param name="Role">For this role.</param>
+/// <param name="Database">On this database.</param>
+/// <param name="Username">What <see cref="IIssuer.ProposeUsername"/> said; null for issuers that choose names themselves.</param>
+public sealed record IssueOrder(Role Role, Database Database, string? Username);
+
+/// <summary>What names a lease to its issuer.</summary>
+/// <param name="Role">The role it was issued for.</param>
+/// <param name="Database">The database its user is in.</param>
+/// <param name="Id">The issuer's id: Vault's <c>lease_id</c>; the user name for the built-in issuer.</param>
+public sealed record IssuerLease(Role Role, Database Database, string Id);
+
+/// <summary>A lease as the issuer gave it.</summary>
+/// <param name="Id">The issuer's id of it.</param>
+/// <param name="Login">The new user.</param>
+/// <param name="Term">How long it lives.</param>
+public sealed record IssuedLease(string Id, Login Login, LeaseTerm Term);
+
+/// <summary>How long a lease lives from now.</summary>
+/// <param name="Duration">From the moment of the answer.</param>
+/// <param name="Renewable">Whether <see cref="IIssuer.RenewAsync"/> can give more.</param>
+/// <param name="Warning">What the issuer warned of, e.g. a capped time; null mostly.</param>
+public sealed record LeaseTerm(TimeSpan Duration, bool Renewable, string? Warning = null);
+
+/// <summary>Why a call to an issuer failed.</summary>
+public enum IssuerFailure
+{
+    /// <summary>Not reachable, sealed, starting, or its circuit is open; surely nothing was created.</summary>
+    Unavailable,
+
+    /// <summary>It says: too many requests. Surely nothing was created.</summary>
+    Throttled,
+
+    /// <summary>It refuses (policy, unknown role, bad statement); trying again changes nothing until somebody mends it. Nothing was created.</summary>
+    Refused,
+
+    /// <summary>The database behind the issuer failed. Nothing remains created.</summary>
+    DatabaseUnavailable,
+
+    /// <summary>It knows no such lease (renew, look up).</summary>
+    LeaseUnknown,
+
+    /// <summary>The request may have been carried out, but no answer came: a user may exist (law L5).</summary>
+    AnswerLost,
+}
+
+/// <summary>An issuer did not do what it was asked. The message holds the issuer's own words, never a secret.</summary>
+public sealed class IssuerException(IssuerFailure failure, string message, TimeSpan? retryAfter = null, Exception? inner = null)
+    : Exception(message, inner)
+{
+    /// <summary>Which kind of failure.</summary>
+    public IssuerFailure Failure { get; } = failure;
+
+    /// <summary>When the issuer said to come back; null when it said nothing.</summary>
+    public TimeSpan? RetryAfter { get; } = retryAfter;
+}
