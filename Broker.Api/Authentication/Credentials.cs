@@ -21,14 +21,13 @@ public static class Credentials
     }
 
     /// <summary>
-    /// The token in the password of HTTP Basic, whoever the user is said to be; empty when there is none. For GET and HEAD
-    /// alone: a browser adds these by itself to whatever another site makes it send, so they must never change anything.
+    /// The token in the password of HTTP Basic, whoever the user is said to be; empty when there is none. Only for requests
+    /// that <see cref="TokenAsPassword.AcceptsTokenAsPassword"/>.
     /// </summary>
     internal static ReadOnlyMemory<char> BasicToken(this HttpRequest request)
     {
         var headers = request.Headers.Authorization;
-        if (!(HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method))
-            || headers.Count != 1
+        if (headers.Count != 1
             || headers[0] is not { } header
             || !header.StartsWith(Basic, StringComparison.OrdinalIgnoreCase)
             || header.Length > MaxBasicLength)

@@ -13,6 +13,8 @@ public static class TokenAsPassword
     public static TBuilder AcceptTokenAsPassword<TBuilder>(this TBuilder builder)
         where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new TokenAsPasswordMetadata());
 
+    // GET and HEAD alone: a browser adds a password by itself to whatever another site makes it send, so it must never be
+    // able to change anything.
     internal static bool AcceptsTokenAsPassword(this HttpContext context) =>
         (HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method))
         && context.GetEndpoint()?.Metadata.GetMetadata<TokenAsPasswordMetadata>() is not null;

@@ -15,10 +15,10 @@ public static class ConfigurationFiles
         new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
 
     /// <summary>
-    /// Call when all sources are added: a file that breaks later no longer throws on a thread nobody watches; the reload
-    /// is refused by <see cref="LiveCatalog"/> and said. Files broken at the start still throw.
+    /// Call when all sources are added: a file that breaks no longer throws on a thread nobody watches; instead
+    /// <see cref="LiveCatalog"/> refuses to start, or to reload, and says which file it was.
     /// </summary>
-    public static void RefuseBrokenFilesOnReload(this IConfigurationBuilder builder)
+    public static void LeaveBrokenFilesToTheCatalog(this IConfigurationBuilder builder)
     {
         foreach (var source in builder.Sources.OfType<FileConfigurationSource>())
             source.OnLoadException = context => context.Ignore = true;

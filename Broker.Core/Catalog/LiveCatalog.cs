@@ -41,7 +41,8 @@ public sealed class LiveCatalog : ICatalog, IDisposable
     {
         (this.configuration, this.time, this.log) = (configuration, time, log);
         var reading = CatalogReader.Read(configuration);
-        if (reading.Errors.Count > 0) throw new CatalogException(reading.Errors);
+        var mistakes = Mistakes(reading);
+        if (mistakes.Count > 0) throw new CatalogException(mistakes);
         current = reading.Catalog!;
         Settings = reading.Settings!;
         filesRead = Fingerprints(reading.Files);
@@ -80,9 +81,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
             var reading = CatalogReader.Read(configuration);
             filesRead = Fingerprints(reading.Files);
 
-            // A broken file empties what it said, so its own mistake stands alone: the others would only be its echo.
-            var broken = ConfigurationFiles.Broken(configuration);
-            var errors = broken.Count > 0 ? broken : reading.Errors;
+            var errors = Mistakes(reading);
             if (errors.Count > 0)
             {
                 foreach (var error in errors) log.ReloadMistake(error.Path, error.Problem, error.Mend);
@@ -99,6 +98,10 @@ public sealed class LiveCatalog : ICatalog, IDisposable
             if (errors.Count == 0) Announce(current);
         }
     }
+
+    // A broken file empties what it said, so its own mistake stands alone: the others would only be its echo.
+    private IReadOnlyList<CatalogError> Mistakes(CatalogReading reading) =>
+        ConfigurationFiles.Broken(configuration) is { Count: > 0 } broken ? broken : reading.Errors;
 
     private void Announce(CatalogSnapshot snapshot)
     {

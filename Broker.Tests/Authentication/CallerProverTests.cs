@@ -20,8 +20,8 @@ public sealed class CallerProverTests : IDisposable
 
     public CallerProverTests()
     {
-        mint = new TokenMint("one", time);
-        foreign = new TokenMint("one", time);
+        mint = new TokenMint("one", time, 0);
+        foreign = new TokenMint("one", time, 1);
         File.WriteAllText(keys, TokenMint.KeySet(mint));
         catalog = new FixedCatalog(FromFile());
         prover = new CallerProver(catalog, time, NullLogger<CallerProver>.Instance);
@@ -273,7 +273,7 @@ public sealed class CallerProverTests : IDisposable
     [Fact]
     public async Task Swapped_keys_in_the_file_are_followed_with_a_new_name_and_with_the_same()
     {
-        using var next = new TokenMint("two", time);
+        using var next = new TokenMint("two", time, 2);
         await Accepted(mint.Token());
 
         time.Advance(TimeSpan.FromSeconds(2));

@@ -7,10 +7,21 @@ using System.Text.Json.Nodes;
 namespace Broker.Tests.Authentication;
 
 /// <summary>Makes tokens byte by byte, so that wrong ones can be made too.</summary>
-internal sealed class TokenMint(string kid, TimeProvider time) : IDisposable
+/// <param name="kid">The name of its key.</param>
+/// <param name="time">The clock.</param>
+/// <param name="pair">Which of the three key pairs of this run signs; making one for every test would take most of its time.</param>
+internal sealed class TokenMint(string kid, TimeProvider time, int pair) : IDisposable
 {
     public const string Issuer = "https://kubernetes.default.svc";
-    private readonly RSA key = RSA.Create(2048);
+
+    private static readonly Lazy<RSAParameters>[] Pairs =
+        [.. Enumerable.Range(0, 3).Select(_ => new Lazy<RSAParameters>(() =>
+        {
+            using var made = RSA.Create(2048);
+            return made.ExportParameters(true);
+        }))];
+
+    private readonly RSA key = RSA.Create(Pairs[pair].Value);
 
     public string Jwk
     {
