@@ -1,0 +1,361 @@
+using Broker.Core.Catalog;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Contracts;
+
+/// <summary>What every ledger store must do: the decisions, on a database of each test's own.</summary>
+public abstract class LedgerContract
+{
+    private static readonly PaceSettings Fast = new() { UsersPerSecond = 1000, Burst = 1000, InFlight = 100 };
+
+    private readonly string database = "t" + Guid.NewGuid().ToString("N")[..12];
+
+    /// <summary>The store under test.</summary>
+    protected abstract ILedgerStore Store { get; }
+
+    private SharedLedger Ledger => new(Store);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task L1_Of_many_claims_on_an_empty_pool_exactly_one_is_told_to_issue()
+    {
+        await CountedAsync(500);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 100).Select(pod => ClaimAsync(Claim(pod, 1))));
+        answers.OfType<ClaimAnswer.Issue>().Count().ShouldBe(1);
+        answers.OfType<ClaimAnswer.Wait>().Count().ShouldBe(99);
+    }
+
+    [Fact]
+    public async Task L1_A_late_writer_with_an_old_fencing_number_changes_nothing()
+    {
+        await CountedAsync(100);
+        var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
+        await IssueAsync(order);
+        (await Ledger.ActivateAsync(database, order.Lease, order.Fence + 1, Cancellation)).ShouldBeFalse();
+        (await Ledger.IssuedAsync(database, order.Lease, order.Fence - 1, "ref2", "other", "sealed2", TimeSpan.FromHours(1), TimeSpan.Zero, true, Cancellation))
+            .ShouldBeFalse();
+        (await Ledger.BeatAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeFalse("the lease is active, nobody is issuing it");
+        (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(order.Lease);
+    }
+
+    [Fact]
+    public async Task Who_waited_is_granted_the_lease_once_it_is_active()
+    {
+        await CountedAsync(100);
+        var order = await ActiveAsync();
+        foreach (var pod in Enumerable.Range(0, 5))
+            (await ClaimAsync(Claim(pod, 2))).ShouldBeOfType<ClaimAnswer.Granted>().ShouldSatisfyAllConditions(
+                granted => granted.Lease.ShouldBe(order.Lease),
+                granted => granted.Connections.ShouldBe(pod == 0 ? 1 : 2));
+        var lease = (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!;
+        (lease.State, lease.Holders, lease.Connections).ShouldBe((LeaseState.Active, 5, 9));
+    }
+
+    [Fact]
+    public async Task L2_Claims_together_never_get_more_than_the_capacity()
+    {
+        await CountedAsync(37);
+        await ActiveAsync();
+        var answers = await Task.WhenAll(Enumerable.Range(1, 60).Select(pod => ClaimAsync(Claim(pod, 1 + pod % 3))));
+        var granted = answers.OfType<ClaimAnswer.Granted>().Sum(answer => answer.Connections);
+        granted.ShouldBeLessThanOrEqualTo(36);
+        granted.ShouldBeGreaterThan(33, "no more than one claim's worth may stay unused");
+        var short_ = answers.OfType<ClaimAnswer.Exhausted>().ToArray();
+        short_.ShouldNotBeEmpty();
+        short_[0].Capacity.ShouldBe(37);
+        (await BudgetAsync()).Granted.ShouldBe(granted + 1);
+    }
+
+    [Fact]
+    public async Task L2_A_smaller_capacity_stops_grants_but_takes_nothing_away()
+    {
+        await CountedAsync(10);
+        await ActiveAsync();
+        (await ClaimAsync(Claim(1, 9))).ShouldBeOfType<ClaimAnswer.Granted>();
+        await CountedAsync(4);
+        (await BudgetAsync()).Free.ShouldBe(0);
+        (await ClaimAsync(Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>();
+        (await ClaimAsync(Claim(1, 9))).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(9);
+    }
+
+    [Fact]
+    public async Task L11_Asking_again_gets_the_same_and_reserves_nothing_more()
+    {
+        await CountedAsync(100);
+        await ActiveAsync();
+        var first = (await ClaimAsync(Claim(7, 3))).ShouldBeOfType<ClaimAnswer.Granted>();
+        var again = (await ClaimAsync(Claim(7, 8))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (again.Lease, again.Connections, again.EndsAt).ShouldBe((first.Lease, 3, first.EndsAt));
+        (await BudgetAsync()).Granted.ShouldBe(4);
+        var both = await Ledger.ClaimAsync(database, Fast, 10, [Claim(8, 2), Claim(8, 2)], Cancellation);
+        both.OfType<ClaimAnswer.Granted>().Count().ShouldBe(2);
+        (await BudgetAsync()).Granted.ShouldBe(6);
+    }
+
+    [Fact]
+    public async Task Release_frees_at_once_and_a_second_release_finds_nothing()
+    {
+        await CountedAsync(5);
+        await ActiveAsync();
+        (await ClaimAsync(Claim(1, 4))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await ClaimAsync(Claim(2, 4))).ShouldBeOfType<ClaimAnswer.Exhausted>();
+        (await Ledger.ReleaseAsync(database, Id(1), Cancellation))!.Value.Connections.ShouldBe(4);
+        (await Ledger.ReleaseAsync(database, Id(1), Cancellation)).ShouldBeNull();
+        (await ClaimAsync(Claim(2, 4))).ShouldBeOfType<ClaimAnswer.Granted>();
+    }
+
+    [Fact]
+    public async Task The_line_serves_first_come_first_and_a_small_later_claim_does_not_overtake_a_large_earlier_one()
+    {
+        await CountedAsync(10);
+        await ActiveAsync();
+        (await ClaimAsync(Claim(1, 7))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await ClaimAsync(Waiting(2, 5))).ShouldBeOfType<ClaimAnswer.InLine>().Place.ShouldBe(1);
+        (await ClaimAsync(Waiting(3, 1))).ShouldBeOfType<ClaimAnswer.InLine>().Place.ShouldBe(2);
+        (await ClaimAsync(Claim(4, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>().CouldAskFor.ShouldBe(0);
+        await Ledger.ReleaseAsync(database, Id(1), Cancellation);
+        (await ClaimAsync(Waiting(3, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await ClaimAsync(Waiting(2, 5))).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(5);
+    }
+
+    [Fact]
+    public async Task A_waiter_that_left_does_not_block_those_behind_it()
+    {
+        await CountedAsync(5);
+        await ActiveAsync();
+        (await ClaimAsync(Claim(1, 3))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await ClaimAsync(Waiting(2, 4))).ShouldBeOfType<ClaimAnswer.InLine>();
+        (await ClaimAsync(Waiting(3, 1))).ShouldBeOfType<ClaimAnswer.InLine>();
+        await Ledger.AbandonAsync(database, Id(2), Cancellation);
+        (await ClaimAsync(Waiting(3, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
+    }
+
+    [Fact]
+    public async Task The_line_is_bounded()
+    {
+        await CountedAsync(1);
+        await ActiveAsync();
+        var answers = new List<ClaimAnswer>();
+        foreach (var pod in Enumerable.Range(1, 4))
+            answers.AddRange(await Ledger.ClaimAsync(database, Fast, 3, [Waiting(pod, 1)], Cancellation));
+        answers.OfType<ClaimAnswer.InLine>().Count().ShouldBe(3);
+        answers[3].ShouldBeOfType<ClaimAnswer.LineFull>();
+    }
+
+    [Fact]
+    public async Task A_claim_that_no_release_can_ever_serve_does_not_join_the_line()
+    {
+        await CountedAsync(4);
+        await ActiveAsync();
+        (await ClaimAsync(Waiting(1, 5))).ShouldBeOfType<ClaimAnswer.Exhausted>().Capacity.ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task Early_holders_leave_room_for_those_that_are_expected()
+    {
+        await CountedAsync(130);
+        var role = Terms with { Seats = 125 };
+        await ActiveAsync(role);
+        var answers = new List<ClaimAnswer>();
+        foreach (var pod in Enumerable.Range(1, 99)) answers.Add(await ClaimAsync(Claim(pod, 5) with { Least = 1, Role = role }));
+        answers.OfType<ClaimAnswer.Granted>().Count().ShouldBe(99);
+        (await BudgetAsync()).Free.ShouldBeGreaterThanOrEqualTo(25, "a surge of a quarter has room");
+    }
+
+    [Fact]
+    public async Task A_full_lease_takes_no_more_holders_and_the_pool_gets_another()
+    {
+        await CountedAsync(100);
+        var role = Terms with { MaxHolders = 2 };
+        var first = await ActiveAsync(role);
+        (await ClaimAsync(Claim(1, 1) with { Role = role })).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(first.Lease);
+        (await ClaimAsync(Claim(2, 1) with { Role = role })).ShouldBeOfType<ClaimAnswer.Issue>().Lease.ShouldNotBe(first.Lease);
+        (await ClaimAsync(Claim(1, 1) with { Role = role })).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(first.Lease);
+    }
+
+    [Fact]
+    public async Task L12_After_a_failure_the_pool_pauses_and_who_waited_is_told_why()
+    {
+        await CountedAsync(100);
+        var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
+        (await ClaimAsync(Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Wait>();
+        await Ledger.BeginAsync(database, order.Lease, order.Fence, null, Fast, Cancellation);
+        await Ledger.FailAsync(database, order.Lease, order.Fence, false, "IssuerUnavailable: sealed", TimeSpan.FromSeconds(5), Cancellation);
+        var failed = (await ClaimAsync(Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Failed>();
+        failed.Why.ShouldContain("sealed");
+        failed.RetryIn.ShouldBeInRange(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(5));
+        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.State.ShouldBe(LeaseState.Failed);
+    }
+
+    [Fact]
+    public async Task Users_are_created_at_the_databases_pace_and_a_throttled_caller_is_told_its_own_moment()
+    {
+        await CountedAsync(100);
+        var slow = new PaceSettings { UsersPerSecond = 2, Burst = 2, InFlight = 10 };
+        var answers = new List<ClaimAnswer>();
+        foreach (var pod in Enumerable.Range(0, 6))
+        {
+            var claim = Claim(pod, 1) with { Pool = "r|" + pod, IssueWait = TimeSpan.Zero };
+            answers.AddRange(await Ledger.ClaimAsync(database, slow, 10, [claim], Cancellation));
+        }
+
+        answers.OfType<ClaimAnswer.Issue>().Count().ShouldBe(2, "the burst");
+        var waits = answers.OfType<ClaimAnswer.Throttled>().Select(answer => answer.StartsIn.TotalMilliseconds).ToArray();
+        waits.Length.ShouldBe(4);
+        for (var i = 0; i < waits.Length; i++) waits[i].ShouldBeInRange(500 * (i + 1) - 300, 500 * (i + 1));
+        (await BudgetAsync()).Granted.ShouldBe(2, "who is only told when to come back reserves nothing");
+
+        // Asking again early does not lose the turn, nor does it take another.
+        var again = await Ledger.ClaimAsync(database, slow, 10, [Claim(5, 1) with { Pool = "r|5", IssueWait = TimeSpan.Zero }], Cancellation);
+        again[0].ShouldBeOfType<ClaimAnswer.Throttled>().StartsIn.TotalMilliseconds.ShouldBeLessThanOrEqualTo(waits[3]);
+    }
+
+    [Fact]
+    public async Task Issue_renew_and_revoke_run_a_few_at_a_time()
+    {
+        var two = new PaceSettings { InFlight = 2 };
+        (await Ledger.TakeFlightAsync(database, "a", two, TimeSpan.FromMinutes(1), Cancellation)).ShouldBeTrue();
+        (await Ledger.TakeFlightAsync(database, "b", two, TimeSpan.FromMinutes(1), Cancellation)).ShouldBeTrue();
+        (await Ledger.TakeFlightAsync(database, "c", two, TimeSpan.FromMinutes(1), Cancellation)).ShouldBeFalse();
+        await Ledger.LandAsync(database, "a", Cancellation);
+        (await Ledger.TakeFlightAsync(database, "c", two, TimeSpan.FromMinutes(1), Cancellation)).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Nothing_is_promised_on_connections_that_were_never_counted() =>
+        (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Stale>();
+
+    [Fact]
+    public async Task A_holder_moves_to_the_next_lease_when_its_own_is_retiring_and_both_are_counted_for_a_while()
+    {
+        await CountedAsync(100);
+        var old = await ActiveAsync();
+        (await ClaimAsync(Claim(1, 5))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await MoveAsync(old.Lease, LeaseState.Retiring)).ShouldBe(MoveAnswer.Moved);
+        var renew = Claim(1, 5) with { Kind = ClaimKind.Renew };
+        var order = (await ClaimAsync(renew)).ShouldBeOfType<ClaimAnswer.Issue>();
+        (await ClaimAsync(renew with { Kind = ClaimKind.Stay })).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(old.Lease);
+        await IssueAsync(order);
+        var moved = (await ClaimAsync(renew)).ShouldBeOfType<ClaimAnswer.Granted>();
+        (moved.Lease, moved.Moved, moved.Connections).ShouldBe((order.Lease, true, 5));
+        (await BudgetAsync()).Granted.ShouldBe(11, "the new ones, the old ones, and the first holder's");
+    }
+
+    [Fact]
+    public async Task A_holder_that_would_pass_the_budget_by_moving_stays_where_it_is()
+    {
+        await CountedAsync(9);
+        var old = await ActiveAsync();
+        (await ClaimAsync(Claim(1, 5))).ShouldBeOfType<ClaimAnswer.Granted>();
+        await MoveAsync(old.Lease, LeaseState.Retiring);
+        await IssueAsync((await ClaimAsync(Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Issue>());
+        var stayed = (await ClaimAsync(Claim(1, 5) with { Kind = ClaimKind.Renew })).ShouldBeOfType<ClaimAnswer.Granted>();
+        (stayed.Lease, stayed.Moved).ShouldBe((old.Lease, false));
+    }
+
+    [Fact]
+    public async Task A_renewal_of_no_holder_is_unknown() =>
+        (await ClaimAsync(Claim(1, 1) with { Kind = ClaimKind.Renew })).ShouldBeOfType<ClaimAnswer.Unknown>();
+
+    [Fact]
+    public async Task Illegal_moves_are_not_made()
+    {
+        await CountedAsync(10);
+        var order = await ActiveAsync();
+        (await MoveAsync(order.Lease, LeaseState.Revoked)).ShouldBe(MoveAnswer.NotMoved);
+        (await MoveAsync(order.Lease, LeaseState.Issuing)).ShouldBe(MoveAnswer.NotMoved);
+        (await MoveAsync(order.Lease, LeaseState.Retiring)).ShouldBe(MoveAnswer.Moved);
+        (await MoveAsync(order.Lease, LeaseState.Active)).ShouldBe(MoveAnswer.NotMoved);
+        (await MoveAsync(order.Lease, LeaseState.Revoking)).ShouldBe(MoveAnswer.Moved);
+        (await MoveAsync(order.Lease, LeaseState.Revoked)).ShouldBe(MoveAnswer.Moved);
+        (await MoveAsync("nosuch", LeaseState.Revoked)).ShouldBe(MoveAnswer.Unknown);
+        await Ledger.ForgetAsync(database, order.Lease, Cancellation);
+        (await Ledger.LeaseAsync(database, order.Lease, Cancellation)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_duty_is_taken_by_one_at_a_time_and_stands_again_at_its_next_time()
+    {
+        var taken = (await DueAsync()).ShouldHaveSingleItem();
+        taken.Name.ShouldBe("sample");
+        (await DueAsync()).ShouldBeEmpty();
+        await Ledger.DoneAsync(database, taken with { Token = "1" }, TimeSpan.Zero, Cancellation);
+        (await DueAsync()).ShouldBeEmpty("a stale token gives nothing back");
+        await Ledger.DoneAsync(database, taken, TimeSpan.Zero, Cancellation);
+        (await DueAsync()).ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task A_shared_text_is_replaced_only_by_who_knows_it()
+    {
+        var name = database;
+        (await Ledger.ReadSharedAsync(name, Cancellation)).ShouldBeNull();
+        (await Ledger.ReplaceSharedAsync(name, null, "one|two", Cancellation)).ShouldBeTrue();
+        (await Ledger.ReplaceSharedAsync(name, null, "other", Cancellation)).ShouldBeFalse();
+        (await Ledger.ReplaceSharedAsync(name, "one|two", "three", Cancellation)).ShouldBeTrue();
+        (await Ledger.ReadSharedAsync(name, Cancellation))!.Value.Text.ShouldBe("three");
+    }
+
+    [Fact]
+    public async Task Who_waits_hears_that_the_lease_is_there()
+    {
+        var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var listening = Ledger.Listen(database, subject =>
+        {
+            if (subject == "pool:r") heard.TrySetResult();
+        });
+        await CountedAsync(10);
+
+        // A subscription is on its way to Redis a moment longer than this call takes: signal until it is heard.
+        while (!heard.Task.IsCompleted)
+        {
+            var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
+            await IssueAsync(order);
+            await MoveAsync(order.Lease, LeaseState.Retiring);
+            await Ledger.ReleaseAsync(database, Id(0), Cancellation);
+            Cancellation.ThrowIfCancellationRequested();
+        }
+    }
+
+    private static RoleTerms Terms { get; } = new("r", 0, TimeSpan.FromMinutes(30), 500, TimeSpan.FromMinutes(10));
+
+    private static string Id(int pod) => $"r.{pod:D28}";
+
+    private static Claim Claim(int pod, int connections) =>
+        new(Id(pod), Terms, "r", connections, connections, TimeSpan.FromSeconds(30), TimeSpan.Zero, ClaimKind.Claim, $"orders/pod-{pod}|ä");
+
+    private static Claim Waiting(int pod, int connections) => Claim(pod, connections) with { LineWait = TimeSpan.FromSeconds(30) };
+
+    private async Task<ClaimAnswer> ClaimAsync(Claim claim) => (await Ledger.ClaimAsync(database, Fast, 100, [claim], Cancellation))[0];
+
+    private Task CountedAsync(int capacity) =>
+        Ledger.SampleAsync(database, capacity, 200, 3, capacity, 0, TimeSpan.FromMinutes(5), Cancellation).AsTask();
+
+    private ValueTask<BudgetRecord> BudgetAsync() => Ledger.BudgetAsync(database, ["r"], Cancellation);
+
+    private ValueTask<IReadOnlyList<TakenDuty>> DueAsync() => Ledger.DueAsync(database, ["sample"], 10, TimeSpan.FromMinutes(1), Cancellation);
+
+    private ValueTask<MoveAnswer> MoveAsync(string lease, LeaseState to) => Ledger.MoveAsync(database, lease, to, "a test", MoveCondition.None, Cancellation);
+
+    // A pool with an active lease, held by pod 0 with one connection.
+    private async Task<ClaimAnswer.Issue> ActiveAsync(RoleTerms? role = null)
+    {
+        var claim = Claim(0, 1) with { Role = role ?? Terms };
+        var order = (await ClaimAsync(claim)).ShouldBeOfType<ClaimAnswer.Issue>();
+        await IssueAsync(order);
+        (await ClaimAsync(claim)).ShouldBeOfType<ClaimAnswer.Granted>();
+        return order;
+    }
+
+    private async Task IssueAsync(ClaimAnswer.Issue order)
+    {
+        (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeNull();
+        (await Ledger.IssuedAsync(
+            database, order.Lease, order.Fence, "ref", "user-" + order.Lease, "sealed", TimeSpan.FromHours(1), TimeSpan.Zero, true, Cancellation)).ShouldBeTrue();
+        (await Ledger.ActivateAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeTrue();
+    }
+}

@@ -1,0 +1,65 @@
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
+using Broker.Core.Ledger.Redis;
+using Broker.Tests.Contracts;
+using LoadTests.LocalServers;
+using Xunit;
+
+namespace Broker.Tests.Ledger;
+
+public sealed class InProcessLedgerTests : LedgerContract, IAsyncDisposable
+{
+    private readonly InProcessLedgerStore store = new(TimeProvider.System);
+
+    protected override ILedgerStore Store => store;
+
+    public ValueTask DisposeAsync() => store.DisposeAsync();
+}
+
+public sealed class RedisLedgerTests(RedisLedgerTests.Server server) : LedgerContract, IClassFixture<RedisLedgerTests.Server>
+{
+    protected override ILedgerStore Store => server.Store;
+
+    public sealed class Server : IAsyncLifetime
+    {
+        private LocalRedis redis = null!;
+
+        public RedisLedgerStore Store { get; private set; } = null!;
+
+        public async ValueTask InitializeAsync()
+        {
+            redis = await LocalRedis.StartAsync();
+            Store = new(RedisConnection.Open(redis.ConnectionString));
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Store.DisposeAsync();
+            await redis.DisposeAsync();
+        }
+    }
+}
+
+public sealed class RedisClusterLedgerTests(RedisClusterLedgerTests.Server server) : LedgerContract, IClassFixture<RedisClusterLedgerTests.Server>
+{
+    protected override ILedgerStore Store => server.Store;
+
+    public sealed class Server : IAsyncLifetime
+    {
+        private LocalRedisCluster cluster = null!;
+
+        public RedisLedgerStore Store { get; private set; } = null!;
+
+        public async ValueTask InitializeAsync()
+        {
+            cluster = await LocalRedisCluster.StartAsync();
+            Store = new(RedisConnection.Open(cluster.ConnectionString));
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Store.DisposeAsync();
+            await cluster.DisposeAsync();
+        }
+    }
+}
