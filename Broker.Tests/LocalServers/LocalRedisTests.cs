@@ -1,0 +1,88 @@
+using LoadTests.LocalServers;
+using Shouldly;
+using StackExchange.Redis;
+using Xunit;
+
+namespace Broker.Tests.LocalServers;
+
+public sealed class LocalRedisTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Two_at_once_are_apart_and_leave_nothing()
+    {
+        LocalRedis first, second;
+        await using (first = await LocalRedis.StartAsync(cancellation: Cancellation))
+        await using (second = await LocalRedis.StartAsync(new() { KeepsData = false }, Cancellation))
+        {
+            await WithAsync(first, async redis => (await redis.StringSetAsync("key", "value")).ShouldBeTrue());
+            await WithAsync(second, async redis => (await redis.StringGetAsync("key")).IsNull.ShouldBeTrue());
+        }
+
+        await NothingLeft.OfAsync(first.Port, first.Directory, Cancellation);
+        await NothingLeft.OfAsync(second.Port, second.Directory, Cancellation);
+    }
+
+    [Fact]
+    public async Task Keeps_its_data_when_stopped_and_started_and_loses_them_when_restarted_empty()
+    {
+        await using var redis = await LocalRedis.StartAsync(cancellation: Cancellation);
+        await WithAsync(redis, server => server.StringSetAsync("key", "value"));
+
+        await redis.StopAsync();
+        await redis.StartAgainAsync(Cancellation);
+        await WithAsync(redis, async server => (await server.StringGetAsync("key")).ToString().ShouldBe("value"));
+
+        await redis.RestartEmptyAsync(Cancellation);
+        await WithAsync(redis, async server => (await server.StringGetAsync("key")).IsNull.ShouldBeTrue());
+    }
+
+    [Fact]
+    public async Task Held_answers_nothing_until_it_goes_on()
+    {
+        await using var redis = await LocalRedis.StartAsync(cancellation: Cancellation);
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);
+        var server = connection.GetDatabase();
+        await server.PingAsync();
+
+        await redis.PauseAsync();
+        var ping = server.PingAsync();
+        await Task.WhenAny(ping, Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System, Cancellation));
+        ping.IsCompleted.ShouldBeFalse();
+
+        await redis.ResumeAsync();
+        await ping.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, Cancellation);
+    }
+
+    [Fact]
+    public async Task A_cluster_has_three_masters_that_serve_every_slot()
+    {
+        var cluster = await LocalRedisCluster.StartAsync(Cancellation);
+        await using (cluster)
+        {
+            await using var connection = await ConnectionMultiplexer.ConnectAsync(cluster.ConnectionString);
+            var redis = connection.GetDatabase();
+            var hosts = new HashSet<string?>();
+            for (var key = 0; key < 50; key++)
+            {
+                (await redis.StringSetAsync($"key:{key}", key)).ShouldBeTrue();
+                hosts.Add((await redis.IdentifyEndpointAsync($"key:{key}"))?.ToString());
+            }
+
+            hosts.Count.ShouldBe(3);
+            var both = await redis.ScriptEvaluateAsync(
+                "redis.call('SET', KEYS[1], 1) return redis.call('INCR', KEYS[2])", ["{orders}:a", "{orders}:b"]);
+            ((int)both).ShouldBe(1);
+        }
+
+        foreach (var port in cluster.Ports)
+            await NothingLeft.OfAsync(port, null, Cancellation);
+    }
+
+    private static async Task WithAsync(LocalRedis redis, Func<IDatabase, Task> use)
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);
+        await use(connection.GetDatabase());
+    }
+}

@@ -1,0 +1,111 @@
+using DotNet.Testcontainers.Builders;
+using StackExchange.Redis;
+
+namespace LoadTests.LocalServers;
+
+/// <summary>A private Redis Cluster of three masters on 127.0.0.1, all slots served; leaves nothing behind.</summary>
+public sealed class LocalRedisCluster : IAsyncDisposable
+{
+    private const int Masters = 3, Slots = 16_384;
+
+    private static readonly TimeSpan StartWithin = TimeSpan.FromSeconds(30);
+
+    private readonly IReadOnlyList<Node> nodes;
+
+    private LocalRedisCluster(IReadOnlyList<Node> nodes) => this.nodes = nodes;
+
+    /// <summary>The ports of the masters.</summary>
+    public IReadOnlyList<int> Ports => [.. nodes.Select(node => node.Port)];
+
+    /// <summary>For StackExchange.Redis: all three masters.</summary>
+    public string ConnectionString => string.Join(',', Ports.Select(port => $"127.0.0.1:{port}"));
+
+    /// <summary>Starts three masters on free ports and joins them.</summary>
+    /// <exception cref="ServerStartException">It did not start, or Redis is not installed.</exception>
+    public static async Task<LocalRedisCluster> StartAsync(CancellationToken cancellation = default)
+    {
+        var started = new List<Node>();
+        try
+        {
+            for (var master = 0; master < Masters; master++)
+                started.Add(await StartNodeAsync(cancellation));
+            await JoinAsync(started, cancellation);
+            return new LocalRedisCluster(started);
+        }
+        catch
+        {
+            foreach (var node in started)
+                await node.Server.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var node in nodes)
+            await node.Server.DisposeAsync();
+    }
+
+    private static async Task<Node> StartNodeAsync(CancellationToken cancellation)
+    {
+        var docker = await DockerEngine.IsUsedAsync();
+        return await LoopbackPort.StartOnAsync(async port =>
+        {
+            var busPort = LoopbackPort.Take();
+            string[] options =
+            [
+                "--cluster-enabled", "yes", "--cluster-port", busPort.ToString(null, null),
+                "--cluster-config-file", "nodes.conf", "--save", "", "--appendonly", "no",
+            ];
+            // Members of a cluster name their addresses to clients, so containers must share our own network.
+            IServerHost server = docker
+                ? new ContainerHost(() => new ContainerBuilder("redis:7-alpine")
+                    .WithCreateParameterModifier(container => (container.HostConfig ??= new()).NetworkMode = "host")
+                    .WithCommand(["redis-server", "--port", port.ToString(null, null), "--bind", "127.0.0.1", .. options])
+                    .Build())
+                : await RedisProcess.CreateAsync(port, options, StartWithin);
+            try
+            {
+                await server.StartAsync(cancellation);
+                return new Node(server, port, busPort);
+            }
+            catch
+            {
+                await server.DisposeAsync();
+                throw;
+            }
+        });
+    }
+
+    private static async Task JoinAsync(List<Node> nodes, CancellationToken cancellation)
+    {
+        for (var index = 0; index < Masters; index++)
+        {
+            await AskAsync(nodes[index], "CLUSTER", "SET-CONFIG-EPOCH", index + 1);
+            await AskAsync(nodes[index], "CLUSTER", "ADDSLOTSRANGE", Slots * index / Masters, (Slots * (index + 1) / Masters) - 1);
+        }
+
+        foreach (var other in nodes.Skip(1))
+            await AskAsync(nodes[0], "CLUSTER", "MEET", "127.0.0.1", other.Port, other.BusPort);
+
+        foreach (var node in nodes)
+        {
+            await Poll.UntilAsync(
+                async _ => (await AskAsync(node, "CLUSTER", "INFO")).ToString() is { } info
+                    && info.Contains("cluster_state:ok", StringComparison.Ordinal)
+                    && info.Contains($"cluster_known_nodes:{Masters}", StringComparison.Ordinal),
+                StartWithin,
+                "the Redis Cluster to serve all its slots",
+                cancellation);
+        }
+    }
+
+    private static async Task<RedisResult> AskAsync(Node node, string command, params object[] arguments)
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync($"127.0.0.1:{node.Port},allowAdmin=true");
+        return await connection.GetServer("127.0.0.1", node.Port).ExecuteAsync(command, arguments);
+    }
+
+    private sealed record Node(IServerHost Server, int Port, int BusPort);
+}

@@ -1,0 +1,34 @@
+namespace LoadTests.LocalServers;
+
+/// <summary>Finds server programs on this machine.</summary>
+internal static class ServerProgram
+{
+    private static IEnumerable<string> SearchPath =>
+        [.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries), "/usr/sbin"];
+
+    /// <summary>The newest PostgreSQL's program of that name.</summary>
+    public static string OfPostgres(string name) =>
+        Find(name, "postgresql", (Directory.Exists("/usr/lib/postgresql") ? Directory.EnumerateDirectories("/usr/lib/postgresql") : [])
+            .OrderByDescending(directory => int.TryParse(Path.GetFileName(directory), out var version) ? version : 0)
+            .Select(directory => Path.Combine(directory, "bin"))
+            .Concat(SearchPath));
+
+    /// <summary>Redis' server program.</summary>
+    public static string OfRedis() => Find("redis-server", "redis-server", SearchPath);
+
+    /// <summary>The .NET host that runs this process.</summary>
+    public static string DotNet()
+    {
+        var runtime = System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory();
+        var host = Path.GetFullPath(Path.Combine(runtime, "..", "..", "..", "dotnet"));
+        return Find("dotnet", "dotnet-sdk-10.0", [Path.GetDirectoryName(host)!, .. SearchPath]);
+    }
+
+    /// <summary>The first of the directories that has the program.</summary>
+    /// <exception cref="ServerStartException">None has; the message holds the command that installs it.</exception>
+    public static string Find(string program, string package, IEnumerable<string> directories) =>
+        directories.Select(directory => Path.Combine(directory, program)).FirstOrDefault(File.Exists)
+        ?? throw new ServerStartException(
+            $"The program {program} is not on this machine and no Docker engine is used. Install it: "
+            + $"{(Environment.IsPrivilegedProcess ? "" : "sudo ")}apt-get install -y {package}");
+}
