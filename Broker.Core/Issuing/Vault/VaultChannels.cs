@@ -22,8 +22,8 @@ internal sealed class VaultChannels : IDisposable
         repeatable = Client(pipelines.Repeatable, ConnectionLifetime);
         health = Client(pipelines.Health, ConnectionLifetime);
 
-        // The framework silently sends a GET again when a connection it kept open dies before the answer. Vault could have
-        // made a user by then, and would make a second one: so an issue never goes over a used connection.
+        // A connection kept open can die between two calls, and then nobody can say whether an issue reached Vault. So an
+        // issue, which is rare, has a connection of its own.
         issue = Client(pipelines.Issue, TimeSpan.Zero);
 
         HttpClient Client(ResiliencePipeline<HttpResponseMessage> pipeline, TimeSpan lifetime) => new(

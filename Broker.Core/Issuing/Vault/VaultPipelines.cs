@@ -15,8 +15,8 @@ internal sealed class VaultPipelines
     /// <summary>After this many the caller's own retry (a duty, a pod) does better.</summary>
     private const int MaxRetries = 3;
 
-    /// <summary>The breaker judges no fewer calls than this.</summary>
-    public const int BreakerMinimum = 5;
+    /// <summary>The breaker judges no fewer attempts than this: two calls with their repeats.</summary>
+    public const int BreakerMinimum = 8;
 
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(200);
 
@@ -84,7 +84,7 @@ internal sealed class VaultPipelines
                 : VaultStatus.IsTrouble(arguments.Outcome.Result!.StatusCode)),
         FailureRatio = 0.5,
         MinimumThroughput = BreakerMinimum,
-        SamplingDuration = TimeSpan.FromSeconds(30),
+        SamplingDuration = TimeSpan.FromMinutes(1),
         BreakDuration = BreakDuration,
         OnOpened = arguments =>
         {

@@ -218,7 +218,7 @@ public sealed class SimulatedVault : IAsyncDisposable
             ("PUT" or "POST", "sys/leases/revoke") => await RevokeAsync(body),
             ("PUT" or "POST", "sys/leases/lookup") => LookUp(body),
             ("LIST", _) when path.StartsWith(list, StringComparison.Ordinal) => List(path[list.Length..]),
-            ("GET", _) when path.StartsWith("database/creds/", StringComparison.Ordinal) => await IssueAsync(path, token),
+            ("GET", _) when path.Contains("/creds/", StringComparison.Ordinal) => await IssueAsync(path, token),
             _ => (404, Errors($"no handler for route \"{path}\". route entry not found.")),
         };
     }
@@ -271,7 +271,7 @@ public sealed class SimulatedVault : IAsyncDisposable
     {
         SimulatedRole? role;
         lock (gate) role = roles.GetValueOrDefault(path);
-        if (role is null) return (400, Errors($"unknown role: {path["database/creds/".Length..]}"));
+        if (role is null) return (400, Errors($"unknown role: {path[(path.LastIndexOf('/') + 1)..]}"));
 
         var now = time.GetUtcNow();
         var ttl = token.Settings.Batch && token.Expires - now < role.Ttl ? token.Expires - now : role.Ttl;

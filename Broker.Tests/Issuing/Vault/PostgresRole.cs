@@ -1,0 +1,34 @@
+using System.Globalization;
+using Npgsql;
+
+namespace Broker.Tests.Issuing.Vault;
+
+/// <summary>A simulated role with real users on a PostgreSQL, made as Vault's plugin makes them.</summary>
+internal static class PostgresRole
+{
+    /// <summary>In Vault's template language, for a real Vault beside the simulated one.</summary>
+    public const string CreationStatement = """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'""";
+
+    /// <summary>A role whose users are on the server of an administrator's connection string.</summary>
+    public static SimulatedRole On(string adminConnectionString, string path, TimeSpan ttl, TimeSpan maxTtl)
+    {
+        return new SimulatedRole(path, ttl, maxTtl)
+        {
+            Create = (user, password, end) => RunAsync($"CREATE ROLE \"{user}\" LOGIN PASSWORD '{password}' VALID UNTIL '{Words(end)}'"),
+            Extend = (user, end) => RunAsync($"ALTER ROLE \"{user}\" VALID UNTIL '{Words(end)}'"),
+            Drop = user => RunAsync($"DROP ROLE IF EXISTS \"{user}\""),
+        };
+
+        async Task RunAsync(string statement)
+        {
+            // Without a pool: tests stop the server, and a pooled connection would fail once more after it is back.
+            var unpooled = new NpgsqlConnectionStringBuilder(adminConnectionString) { Pooling = false };
+            await using var connection = new NpgsqlConnection(unpooled.ConnectionString);
+            await connection.OpenAsync();
+            await using var command = new NpgsqlCommand(statement, connection);
+            await command.ExecuteNonQueryAsync();
+        }
+    }
+
+    private static string Words(DateTimeOffset end) => end.ToUniversalTime().ToString("yyyy-MM-dd HH:mm:sszzz", CultureInfo.InvariantCulture);
+}
