@@ -11,12 +11,28 @@ public sealed record Caller(
     ILookup<string, string> Claims,
     DateTimeOffset ExpiresAt)
 {
+    // Claims of a service account token, as kube-apiserver 1.36 writes them; those of the pod only when bound to one.
+    internal const string KubernetesNamespace = "kubernetes.io/namespace";
+    internal const string KubernetesServiceAccount = "kubernetes.io/serviceaccount/name";
+    internal const string KubernetesPod = "kubernetes.io/pod/name";
+    private const string KubernetesPodUid = "kubernetes.io/pod/uid";
+
     /// <summary>The pod's UID when the token is bound to a pod; null otherwise.</summary>
-    public string? PodUid { get; } = Claims["kubernetes.io/pod/uid"].FirstOrDefault();
+    public string? PodUid { get; } = Claims[KubernetesPodUid].FirstOrDefault();
 
     /// <summary>For people: the pod's <c>namespace/name</c> when the token is bound to a pod, else the subject.</summary>
     public string DisplayName { get; } =
-        Claims["kubernetes.io/pod/name"].FirstOrDefault() is { } pod
-            ? $"{Claims["kubernetes.io/namespace"].FirstOrDefault()}/{pod}"
+        Claims[KubernetesPod].FirstOrDefault() is { } pod
+            ? $"{Claims[KubernetesNamespace].FirstOrDefault()}/{pod}"
             : Subject;
+
+    /// <summary>
+    /// 16 characters that stand for issuer, subject and pod: what owns holders. The same for every token of one pod (or,
+    /// when tokens are not bound to pods, of one subject), different for any two others.
+    /// </summary>
+    public string OwnerHash { get; } =
+        Fingerprint.Of("owner", 16, Issuer, Subject, Claims[KubernetesPodUid].FirstOrDefault());
+
+    /// <summary>16 characters that stand for issuer and subject: one service account, one pipeline, one person.</summary>
+    public string WorkloadHash { get; } = Fingerprint.Of("workload", 16, Issuer, Subject);
 }

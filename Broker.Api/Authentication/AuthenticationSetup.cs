@@ -1,0 +1,26 @@
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Broker.Api.Authentication;
+
+/// <summary>Puts authentication and authorization into the services. Needs an <c>ICatalog</c> there.</summary>
+public static class AuthenticationSetup
+{
+    /// <summary>
+    /// Bearer tokens for everything; the policies of <see cref="Policies"/>; and for every endpoint that says nothing else,
+    /// a proven caller (law L7). Nothing turns this off.
+    /// </summary>
+    public static IServiceCollection AddBrokerAuthentication(this IServiceCollection services)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<CallerProver>();
+        services.AddAuthentication(BearerHandler.Scheme).AddScheme<AuthenticationSchemeOptions, BearerHandler>(BearerHandler.Scheme, null);
+        services.AddSingleton<IAuthorizationHandler, ListedHandler>();
+        services.AddAuthorizationBuilder()
+            .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build())
+            .AddPolicy(Policies.Viewer, policy => policy.AddRequirements(new ListedRequirement(Policies.Viewer)))
+            .AddPolicy(Policies.Operator, policy => policy.AddRequirements(new ListedRequirement(Policies.Operator)));
+        return services;
+    }
+}

@@ -1,0 +1,59 @@
+using System.Globalization;
+using System.Security.Claims;
+using System.Text.Encodings.Web;
+using Broker.Core.Identity;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.Extensions.Options;
+using Microsoft.Net.Http.Headers;
+
+namespace Broker.Api.Authentication;
+
+/// <summary>A proven caller as ASP.NET's authorization sees one.</summary>
+internal sealed class CallerIdentity(Caller caller)
+    : ClaimsIdentity([new Claim(DefaultNameClaimType, caller.DisplayName)], BearerHandler.Scheme)
+{
+    public Caller Caller { get; } = caller;
+}
+
+/// <summary>
+/// The authentication of ordinary endpoints: the <see cref="Proof"/> goes into the request's features, whatever it is.
+/// Answers 401 with its headers; the body is the problem writer's.
+/// </summary>
+internal sealed class BearerHandler(
+    IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory loggers, UrlEncoder encoder, CallerProver prover)
+    : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
+{
+    public new const string Scheme = "Bearer";
+
+    protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
+    {
+        var token = Request.BearerToken();
+        if (token.IsEmpty && Context.AcceptsTokenAsPassword()) token = Request.BasicToken();
+        var proof = await prover.ProveAsync(token, Context.RequestAborted);
+        Context.SetProof(proof);
+
+        if (proof.Caller is { } caller)
+            return AuthenticateResult.Success(new AuthenticationTicket(new ClaimsPrincipal(new CallerIdentity(caller)), Scheme));
+        return proof.Failure is ProofFailure.NoToken
+            ? AuthenticateResult.NoResult()
+            : AuthenticateResult.Fail(proof.Failure!.Value.Describe());
+    }
+
+    protected override async Task HandleChallengeAsync(AuthenticationProperties properties)
+    {
+        await HandleAuthenticateOnceSafeAsync();
+        var failure = Context.GetProof()?.Failure ?? ProofFailure.NoToken;
+        Response.StatusCode = StatusCodes.Status401Unauthorized;
+
+        // RFC 6750, 3.1: no error code when no token was sent; nor when the token may be good.
+        Response.Headers.Append(HeaderNames.WWWAuthenticate, failure is ProofFailure.NoToken or ProofFailure.KeysUnavailable
+            ? Scheme
+            : $"{Scheme} error=\"invalid_token\", error_description=\"{failure.Describe()}\"");
+        if (failure.RetryAfter() is { } retry)
+            Response.Headers.RetryAfter = Math.Ceiling(retry.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+
+        // Only a person's browser is asked for a password; a program would take the challenge for the way to go.
+        if (Context.AcceptsTokenAsPassword() && Request.GetTypedHeaders().Accept.Any(type => type.MediaType.Equals("text/html", StringComparison.OrdinalIgnoreCase)))
+            Response.Headers.Append(HeaderNames.WWWAuthenticate, "Basic realm=\"broker\", charset=\"UTF-8\"");
+    }
+}

@@ -1,0 +1,57 @@
+using System.Text.Json;
+
+namespace Broker.Api.Authentication;
+
+/// <summary>Makes a token's claims a flat list: what nests is joined by <c>/</c>, an array gives several values.</summary>
+internal static class ClaimsFlattening
+{
+    private const int MaxDepth = 8;
+    private const int MaxValues = 1_000;
+
+    // Two claims of one name are read differently by different readers: such a token is not read at all.
+    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 64 };
+
+    /// <summary>The claims, or null when there are too many or they nest too deeply: half a list could name another caller.</summary>
+    /// <exception cref="JsonException">The payload is not a JSON object.</exception>
+    public static ILookup<string, string>? Flatten(ReadOnlyMemory<byte> payload)
+    {
+        using var document = JsonDocument.Parse(payload, Strict);
+        if (document.RootElement.ValueKind != JsonValueKind.Object) throw new JsonException("The payload is not an object.");
+        var claims = new List<(string Path, string Value)>();
+        return Add(document.RootElement, "", 0, claims)
+            ? claims.ToLookup(claim => claim.Path, claim => claim.Value, StringComparer.Ordinal)
+            : null;
+    }
+
+    private static bool Add(JsonElement element, string path, int depth, List<(string, string)> claims)
+    {
+        if (depth > MaxDepth || claims.Count >= MaxValues) return false;
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                foreach (var property in element.EnumerateObject())
+                {
+                    if (!Add(property.Value, path.Length == 0 ? property.Name : $"{path}/{property.Name}", depth + 1, claims)) return false;
+                }
+
+                return true;
+            case JsonValueKind.Array:
+                foreach (var item in element.EnumerateArray())
+                {
+                    if (!Add(item, path, depth + 1, claims)) return false;
+                }
+
+                return true;
+            case JsonValueKind.String:
+                claims.Add((path, element.GetString()!));
+                return true;
+            case JsonValueKind.Number:
+            case JsonValueKind.True:
+            case JsonValueKind.False:
+                claims.Add((path, element.GetRawText()));
+                return true;
+            default:
+                return true;
+        }
+    }
+}

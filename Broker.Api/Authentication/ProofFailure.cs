@@ -1,0 +1,75 @@
+namespace Broker.Api.Authentication;
+
+/// <summary>Why a request proves nobody. Closed; the words for callers stand in <see cref="ProofFailures"/>.</summary>
+public enum ProofFailure
+{
+    /// <summary>There is no bearer token.</summary>
+    NoToken,
+
+    /// <summary>It is no signed JSON Web Token.</summary>
+    Malformed,
+
+    /// <summary>It is longer than <see cref="CallerProver.MaxTokenLength"/>.</summary>
+    TooLong,
+
+    /// <summary>Its <c>iss</c> is none of the configured issuers'.</summary>
+    UnknownIssuer,
+
+    /// <summary>Its <c>alg</c> is not one its issuer may use; <c>none</c> and symmetric ones never are.</summary>
+    AlgorithmNotAllowed,
+
+    /// <summary>Its issuer has no such key, looked for afresh.</summary>
+    UnknownKey,
+
+    /// <summary>Its signature is not its issuer's.</summary>
+    BadSignature,
+
+    /// <summary>It is not for the broker.</summary>
+    WrongAudience,
+
+    /// <summary>It has no <c>exp</c>: a token that never ends is not accepted.</summary>
+    NoExpiry,
+
+    /// <summary>It has ended.</summary>
+    Expired,
+
+    /// <summary>Its <c>nbf</c> is to come.</summary>
+    NotYetValid,
+
+    /// <summary>It has no <c>sub</c>.</summary>
+    NoSubject,
+
+    /// <summary>It has more claims, or nests them deeper, than the broker looks at.</summary>
+    TooManyClaims,
+
+    /// <summary>Its issuer's keys could never be fetched so far: the token may be good. Trying again helps.</summary>
+    KeysUnavailable,
+}
+
+/// <summary>The failures in words.</summary>
+public static class ProofFailures
+{
+    /// <summary>What is wrong and what to do, for the caller. Says nothing of the token's content.</summary>
+    public static string Describe(this ProofFailure failure) => failure switch
+    {
+        ProofFailure.NoToken => "Send a bearer token: Authorization: Bearer <token>.",
+        ProofFailure.Malformed => "The token is not a signed JSON Web Token. Send it whole and unchanged.",
+        ProofFailure.TooLong => $"The token is longer than {CallerProver.MaxTokenLength} characters.",
+        ProofFailure.UnknownIssuer => "The token's issuer (iss) is not one this broker knows. Ask for it under Broker:Identity:Issuers.",
+        ProofFailure.AlgorithmNotAllowed => "The token's signature algorithm is not accepted. Use an asymmetric one that is configured for its issuer.",
+        ProofFailure.UnknownKey => "The token is signed with a key its issuer does not publish. Get a new token.",
+        ProofFailure.BadSignature => "The token's signature is not right. Get a new token and send it unchanged.",
+        ProofFailure.WrongAudience => "The token is not for this broker (aud). Request one with the broker's audience.",
+        ProofFailure.NoExpiry => "The token has no end (exp). Use one that ends, such as a projected service account token.",
+        ProofFailure.Expired => "The token has expired (exp). Read the token file again before each call, or get a new token.",
+        ProofFailure.NotYetValid => "The token is not valid yet (nbf). Compare the clocks.",
+        ProofFailure.NoSubject => "The token names no subject (sub).",
+        ProofFailure.TooManyClaims => "The token has too many or too deeply nested claims. Ask its issuer for fewer.",
+        ProofFailure.KeysUnavailable => "The keys of the token's issuer cannot be fetched at the moment. Try again in a few seconds.",
+        _ => throw new ArgumentOutOfRangeException(nameof(failure), failure, "A failure without words."),
+    };
+
+    /// <summary>When trying again with the same token helps; null when it does not.</summary>
+    public static TimeSpan? RetryAfter(this ProofFailure failure) =>
+        failure is ProofFailure.KeysUnavailable ? SigningKeys.AfterFailure : null;
+}

@@ -1,0 +1,158 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
+
+namespace Broker.Core.Audit;
+
+/// <summary>
+/// The file that audit lines are appended to, or standard output. After a failure it opens the file anew, so it heals when
+/// the cause goes away. One thread at a time.
+/// </summary>
+internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILogger logger) : IDisposable
+{
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
+
+    private Stream? stream;
+    private long lookedAt;
+    private bool torn;
+
+    /// <summary>Appends whole lines; they have reached the operating system when this returns.</summary>
+    public void Append(ReadOnlySpan<byte> lines)
+    {
+        try
+        {
+            EnsureOpen();
+            var target = stream!;
+            // The end is asked for, not remembered: whoever rotates by copying has cut the file meanwhile.
+            if (target.CanSeek) target.Seek(0, SeekOrigin.End);
+            // A line that was left half written, by us or by a process that died, must not swallow the next one.
+            if (torn) target.Write("\n"u8);
+            torn = false;
+            target.Write(lines);
+        }
+        catch
+        {
+            Close();
+            torn = true;
+            throw;
+        }
+    }
+
+    /// <summary>Waits until what was appended is on the disk, when that is configured.</summary>
+    public void Flush()
+    {
+        if (!fsync || stream is not FileStream file) return;
+        try
+        {
+            RandomAccess.FlushToDisk(file.SafeFileHandle);
+        }
+        catch
+        {
+            // What was not flushed may be lost although a later flush succeeds; only a new handle can be believed.
+            Close();
+            throw;
+        }
+    }
+
+    public void Dispose() => Close();
+
+    private void EnsureOpen()
+    {
+        if (path == AuditSettings.StandardOutput)
+        {
+            stream ??= OpenStandardOutput();
+            return;
+        }
+
+        if (stream is FileStream open)
+        {
+            if (time.GetElapsedTime(lookedAt) < LookEvery) return;
+            lookedAt = time.GetTimestamp();
+            if (IsStillAtPath(open)) return;
+            Close();
+            Log.Reopening(logger, path);
+        }
+
+        var file = OpenFile();
+        stream = file;
+        lookedAt = time.GetTimestamp();
+        if (file.CanSeek) torn = EndsInsideLine(file);
+    }
+
+    private FileStream OpenFile()
+    {
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.OpenOrCreate,
+            Access = FileAccess.ReadWrite,
+            Share = FileShare.ReadWrite | FileShare.Delete,
+            BufferSize = 0,
+        };
+        if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        var file = new FileStream(path, options);
+        try
+        {
+            TakeForUs(file);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// .NET cannot open a file so that the system itself appends (O_APPEND); two processes that each write at the end they
+    /// see would overwrite each other's lines. So the second one is turned away.
+    /// </summary>
+    private static void TakeForUs(FileStream file)
+    {
+        if (!file.CanSeek || !(OperatingSystem.IsLinux() || OperatingSystem.IsWindows())) return;
+        try
+        {
+            // A byte far behind any end: readers are never kept from what is written.
+            file.Lock(long.MaxValue / 2, 1);
+        }
+        catch (IOException e)
+        {
+            throw new IOException("another process writes its audit to this file; give every replica a file of its own", e);
+        }
+    }
+
+    private static bool EndsInsideLine(FileStream file)
+    {
+        var length = file.Length;
+        if (length == 0) return false;
+        Span<byte> last = stackalloc byte[1];
+        return RandomAccess.Read(file.SafeFileHandle, last, length - 1) == 1 && last[0] != (byte)'\n';
+    }
+
+    /// <summary>
+    /// Whether the path still leads to the open file, after a rename, a removal, or either with a new file in its place.
+    /// .NET shows no inode number; nobody but us writes to the file, so another file is told by its length and times.
+    /// </summary>
+    private bool IsStillAtPath(FileStream open)
+    {
+        var named = new FileInfo(path);
+        if (named.LinkTarget is not null) named = named.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? named;
+        if (!named.Exists) return false;
+        SafeFileHandle handle = open.SafeFileHandle;
+        return (!open.CanSeek || named.Length == open.Length)
+            && named.LastWriteTimeUtc == File.GetLastWriteTimeUtc(handle)
+            && named.CreationTimeUtc == File.GetCreationTimeUtc(handle);
+    }
+
+    private static Stream OpenStandardOutput()
+    {
+        // On a pipe the raw handle is used, because the console's stream takes a reader that has gone away for success.
+        var raw = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+        // On a file the console's stream is used, because it shares its position with whoever else writes there.
+        return raw.CanSeek ? Console.OpenStandardOutput() : raw;
+    }
+
+    private void Close()
+    {
+        stream?.Dispose();
+        stream = null;
+    }
+}

@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Broker.Core.Words;
+
+namespace Broker.Core.Audit;
+
+/// <summary>
+/// An audit record as JSON. Written by hand, property by property: that is several times faster than a serializer's
+/// reflection, and nothing gets into the audit by being added to a type.
+/// </summary>
+internal static class AuditLine
+{
+    /// <summary>Longest text written, in UTF-16 units: a caller can send long names, and a line should stay a line.</summary>
+    public const int LongestText = 1024;
+
+    /// <summary>Names and words outside ASCII stay readable; quotes, backslashes and control characters are escaped.</summary>
+    public static readonly JsonWriterOptions Options = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true,
+    };
+
+    private static readonly JsonEncodedText Time = JsonEncodedText.Encode("time");
+    private static readonly JsonEncodedText Action = JsonEncodedText.Encode("action");
+    private static readonly JsonEncodedText Outcome = JsonEncodedText.Encode("outcome");
+    private static readonly JsonEncodedText HttpStatus = JsonEncodedText.Encode("httpStatus");
+    private static readonly JsonEncodedText Refusal = JsonEncodedText.Encode("refusal");
+    private static readonly JsonEncodedText Detail = JsonEncodedText.Encode("detail");
+    private static readonly JsonEncodedText Caller = JsonEncodedText.Encode("caller");
+    private static readonly JsonEncodedText Issuer = JsonEncodedText.Encode("issuer");
+    private static readonly JsonEncodedText Subject = JsonEncodedText.Encode("subject");
+    private static readonly JsonEncodedText PodUid = JsonEncodedText.Encode("podUid");
+    private static readonly JsonEncodedText Role = JsonEncodedText.Encode("role");
+    private static readonly JsonEncodedText Database = JsonEncodedText.Encode("database");
+    private static readonly JsonEncodedText LeaseId = JsonEncodedText.Encode("leaseId");
+    private static readonly JsonEncodedText HolderId = JsonEncodedText.Encode("holderId");
+    private static readonly JsonEncodedText Connections = JsonEncodedText.Encode("connections");
+    private static readonly JsonEncodedText TraceId = JsonEncodedText.Encode("traceId");
+    private static readonly JsonEncodedText ClientAddress = JsonEncodedText.Encode("clientAddress");
+
+    /// <summary>Writes one object, without a line break. What is null is left out.</summary>
+    public static void Write(Utf8JsonWriter json, AuditRecord record)
+    {
+        // RFC 3339 in UTC, always with seven digits, so that lines sort as text.
+        Span<char> time = stackalloc char[28];
+        record.Time.UtcDateTime.TryFormat(time, out var length, "O", CultureInfo.InvariantCulture);
+
+        json.WriteStartObject();
+        json.WriteString(Time, time[..length]);
+        json.WriteString(Action, WireName.Of(record.Action));
+        json.WriteString(Outcome, WireName.Of(record.Outcome));
+        Number(json, HttpStatus, record.HttpStatus);
+        if (record.Refusal is { } refusal) json.WriteString(Refusal, WireName.Of(refusal));
+        Text(json, Detail, record.Detail);
+        if ((record.CallerIssuer ?? record.CallerSubject ?? record.CallerPodUid) is not null)
+        {
+            json.WriteStartObject(Caller);
+            Text(json, Issuer, record.CallerIssuer);
+            Text(json, Subject, record.CallerSubject);
+            Text(json, PodUid, record.CallerPodUid);
+            json.WriteEndObject();
+        }
+
+        Text(json, Role, record.Role);
+        Text(json, Database, record.Database);
+        Text(json, LeaseId, record.LeaseId);
+        Text(json, HolderId, record.HolderId);
+        Number(json, Connections, record.Connections);
+        Text(json, TraceId, record.TraceId);
+        Text(json, ClientAddress, record.ClientAddress);
+        json.WriteEndObject();
+    }
+
+    private static void Text(Utf8JsonWriter json, JsonEncodedText name, string? text)
+    {
+        if (text is null) return;
+        if (text.Length <= LongestText)
+        {
+            json.WriteString(name, text);
+            return;
+        }
+
+        // A cut between the two halves of a character would leave half of one.
+        var end = char.IsHighSurrogate(text[LongestText - 1]) ? LongestText - 1 : LongestText;
+        json.WriteString(name, string.Concat(text.AsSpan(0, end), "…"));
+    }
+
+    private static void Number(Utf8JsonWriter json, JsonEncodedText name, int? number)
+    {
+        if (number is { } value) json.WriteNumber(name, value);
+    }
+}

@@ -1,0 +1,99 @@
+using Broker.Core.Words;
+
+namespace Broker.Core.Audit;
+
+/// <summary>What was tried.</summary>
+public enum AuditAction
+{
+    /// <summary>A caller asked for a role's credentials.</summary>
+    Claim,
+
+    /// <summary>A holder said that it is still there.</summary>
+    Renew,
+
+    /// <summary>A holder left.</summary>
+    Release,
+
+    /// <summary>A database user was created.</summary>
+    Issue,
+
+    /// <summary>A lease was revoked: its database user dropped.</summary>
+    Revoke,
+
+    /// <summary>A role was given a new lease before its old one ended.</summary>
+    Rotate,
+
+    /// <summary>Budgets, leases or the page were looked at.</summary>
+    Read,
+
+    /// <summary>A caller was to be proven, and what it wanted was not reached.</summary>
+    Authenticate,
+}
+
+/// <summary>What came of it.</summary>
+public enum AuditOutcome
+{
+    /// <summary>Done as asked.</summary>
+    Granted,
+
+    /// <summary>Not done, for a reason on the closed list of refusals.</summary>
+    Refused,
+
+    /// <summary>Not done, because something broke.</summary>
+    Failed,
+}
+
+/// <summary>
+/// What happened, to whom, and why: one line of the audit (law L7). It has no property that could carry a secret (law L6):
+/// only words, names, numbers and a time, and a test keeps it so. Texts longer than 1,024 characters are cut when written.
+/// </summary>
+public sealed record AuditRecord
+{
+    /// <summary>When it happened; written in UTC.</summary>
+    public required DateTimeOffset Time { get; init; }
+
+    /// <summary>What was tried.</summary>
+    public required AuditAction Action { get; init; }
+
+    /// <summary>What came of it.</summary>
+    public required AuditOutcome Outcome { get; init; }
+
+    /// <summary>The key of the identity issuer that proved the caller; null when nobody was proven, or the broker itself acted.</summary>
+    public string? CallerIssuer { get; init; }
+
+    /// <summary>The caller's <c>sub</c>; null when nobody was proven, or the broker itself acted.</summary>
+    public string? CallerSubject { get; init; }
+
+    /// <summary>The UID of the caller's pod; null when its token names none.</summary>
+    public string? CallerPodUid { get; init; }
+
+    /// <summary>The role asked for, as the caller wrote it: it need not exist.</summary>
+    public string? Role { get; init; }
+
+    /// <summary>The database concerned.</summary>
+    public string? Database { get; init; }
+
+    /// <summary>The lease concerned: the broker's id of it, not the issuer's.</summary>
+    public string? LeaseId { get; init; }
+
+    /// <summary>The holder concerned.</summary>
+    public string? HolderId { get; init; }
+
+    /// <summary>Connections granted, or asked for when the outcome is not <see cref="AuditOutcome.Granted"/>; null where none are meant.</summary>
+    public int? Connections { get; init; }
+
+    /// <summary>Why not; null when granted.</summary>
+    public RefusalCode? Refusal { get; init; }
+
+    /// <summary>The refusal's or failure's detail, as the caller was told it.</summary>
+    public string? Detail { get; init; }
+
+    /// <summary>The trace this belongs to.</summary>
+    public string? TraceId { get; init; }
+
+    /// <summary>Where the request came from.</summary>
+    public string? ClientAddress { get; init; }
+
+    /// <summary>The answer's HTTP status; null when no request was answered.</summary>
+    public int? HttpStatus { get; init; }
+}

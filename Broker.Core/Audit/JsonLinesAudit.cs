@@ -1,0 +1,238 @@
+using System.Buffers;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Audit;
+
+/// <summary>
+/// The audit as JSON lines in a file or on standard output. One writer: records that come while it writes form the next
+/// batch, so a batch is never waited for and yet grows with the load.
+/// </summary>
+public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
+{
+    /// <summary>A batch larger than this is written in parts, so that memory stays bounded. Bytes.</summary>
+    private const int PartSize = 256 * 1024;
+
+    private readonly AuditSettings settings;
+    private readonly ILogger logger;
+    private readonly AuditFile file;
+    private readonly ITimer watch;
+    private readonly TimeProvider time;
+    private readonly ArrayBufferWriter<byte> buffer = new(16 * 1024);
+    private readonly Utf8JsonWriter json;
+
+    private readonly TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private readonly Lock gate = new();
+    private Batch open = new();
+    private Batch? writing;
+    private Batch? spare;
+    private bool overdue;
+    private bool stopped;
+    private long writingSince;
+    private long refused;
+
+    /// <param name="settings">Where to write.</param>
+    /// <param name="time">The clock of the write deadline and of the look for a rotated file.</param>
+    /// <param name="logger">Hears when the audit fails and when it heals.</param>
+    /// <exception cref="ArgumentException">A setting is out of its range.</exception>
+    public JsonLinesAudit(AuditSettings settings, TimeProvider time, ILogger<JsonLinesAudit> logger)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(settings.Path);
+        ArgumentOutOfRangeException.ThrowIfLessThan(settings.QueueLimit, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(settings.Deadline, TimeSpan.Zero);
+        this.settings = settings;
+        this.time = time;
+        this.logger = logger;
+        file = new AuditFile(settings.Path, settings.Fsync, time, logger);
+        json = new Utf8JsonWriter(buffer, AuditLine.Options);
+        watch = time.CreateTimer(static audit => ((JsonLinesAudit)audit!).GiveUpWaiting(), this,
+            Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation)
+    {
+        var written = Join(record);
+        var failure = await (cancellation.CanBeCanceled ? written.WaitAsync(cancellation) : written);
+        if (failure is not null) throw Unavailable(failure);
+    }
+
+    /// <summary>Writes what waits, for at most the deadline, and closes the file. Later records are refused.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        lock (gate)
+        {
+            if (stopped) return;
+            stopped = true;
+            if (writing is null) drained.SetResult();
+        }
+
+        try
+        {
+            await drained.Task.WaitAsync(settings.Deadline, time);
+        }
+        catch (TimeoutException)
+        {
+            // The hanging write keeps the file: closing it under its hands could send its bytes somewhere else.
+            lock (gate) Log.LostWhileStopping(logger, settings.Path, open.Records.Count + (writing?.Records.Count ?? 0), settings.Deadline);
+            return;
+        }
+
+        await watch.DisposeAsync();
+        file.Dispose();
+        await json.DisposeAsync();
+    }
+
+    private Task<Exception?> Join(AuditRecord record)
+    {
+        Task<Exception?> written;
+        lock (gate)
+        {
+            if (stopped) throw Unavailable(new IOException("the broker is stopping"));
+            if (overdue) throw Unavailable(Overdue());
+            if (open.Records.Count >= settings.QueueLimit) throw Unavailable(new IOException($"{settings.QueueLimit} records wait already"));
+            open.Records.Add(record);
+            written = open.Written.Task;
+            if (writing is not null) return written;
+            writing = open;
+            writingSince = time.GetTimestamp();
+            open = spare ?? new Batch();
+            spare = null;
+        }
+
+        ThreadPool.UnsafeQueueUserWorkItem(static audit => audit.WriteBatches(), this, preferLocal: false);
+        return written;
+    }
+
+    /// <summary>Writes batch after batch until nothing waits. At most one runs at a time: whoever sets <see cref="writing"/> starts it.</summary>
+    private void WriteBatches()
+    {
+        for (var batch = writing; batch is not null; batch = Next(batch))
+        {
+            watch.Change(settings.Deadline, Timeout.InfiniteTimeSpan);
+            var failure = Write(batch.Records);
+            watch.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            Finish(batch, failure);
+        }
+    }
+
+    private void Finish(Batch batch, Exception? failure)
+    {
+        lock (gate)
+        {
+            // Those of an overdue batch have been refused and counted already.
+            if (failure is null) SayHealed();
+            else if (!overdue) SayFailing(failure, batch.Records.Count);
+            overdue = false;
+        }
+
+        batch.Written.TrySetResult(failure);
+    }
+
+    private Batch? Next(Batch done)
+    {
+        lock (gate)
+        {
+            done.Reset();
+            if (open.Records.Count == 0)
+            {
+                spare = done;
+                if (stopped) drained.SetResult();
+                return writing = null;
+            }
+
+            writing = open;
+            writingSince = time.GetTimestamp();
+            open = done;
+            return writing;
+        }
+    }
+
+    /// <summary>Null when every record is written; whatever went wrong otherwise, since nobody may wait for ever.</summary>
+    private Exception? Write(List<AuditRecord> records)
+    {
+        try
+        {
+            foreach (var record in records)
+            {
+                json.Reset();
+                AuditLine.Write(json, record);
+                json.Flush();
+                buffer.Write("\n"u8);
+                if (buffer.WrittenCount < PartSize) continue;
+                file.Append(buffer.WrittenSpan);
+                buffer.ResetWrittenCount();
+            }
+
+            if (buffer.WrittenCount > 0) file.Append(buffer.WrittenSpan);
+            file.Flush();
+            return null;
+        }
+        catch (Exception failure)
+        {
+            return failure;
+        }
+        finally
+        {
+            buffer.ResetWrittenCount();
+        }
+    }
+
+    /// <summary>The write under way hangs: all who wait are refused, and so are those who come, until it returns.</summary>
+    private void GiveUpWaiting()
+    {
+        TaskCompletionSource<Exception?> hanging, behind;
+        lock (gate)
+        {
+            if (writing is null || overdue) return;
+            if (settings.Deadline - time.GetElapsedTime(writingSince) is var left && left > TimeSpan.Zero)
+            {
+                // The timer of a batch that is done meanwhile, or one that rang early.
+                watch.Change(left, Timeout.InfiniteTimeSpan);
+                return;
+            }
+
+            overdue = true;
+            SayFailing(Overdue(), writing.Records.Count + open.Records.Count);
+            hanging = writing.Written;
+            behind = open.Written;
+            open = new Batch();
+        }
+
+        hanging.TrySetResult(Overdue());
+        behind.TrySetResult(Overdue());
+    }
+
+    /// <summary>The log hears when failing begins and when it ends, not of every batch between.</summary>
+    private void SayFailing(Exception failure, int records)
+    {
+        if (refused == 0) Log.Failing(logger, settings.Path, failure.Message, failure);
+        refused += records;
+    }
+
+    private void SayHealed()
+    {
+        if (refused > 0) Log.Healed(logger, settings.Path, refused);
+        refused = 0;
+    }
+
+    private TimeoutException Overdue() => new($"a write has been under way for more than {settings.Deadline.TotalSeconds:0.#} s");
+
+    private static AuditUnavailableException Unavailable(Exception cause) =>
+        new($"The audit cannot be written: {cause.Message}. Try again; if it stays so, see the broker's log.", cause);
+
+    private sealed class Batch
+    {
+        public List<AuditRecord> Records { get; } = [];
+
+        /// <summary>One for all who wait; they go on elsewhere, so that waking them does not hold up the next batch.</summary>
+        public TaskCompletionSource<Exception?> Written { get; private set; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void Reset()
+        {
+            Records.Clear();
+            Written = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
+}

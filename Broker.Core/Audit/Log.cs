@@ -1,0 +1,20 @@
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Audit;
+
+/// <summary>What the audit says about itself: events 5000-5099.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(5000, LogLevel.Error,
+        "The audit cannot be written to {Path}: {Reason}. Nothing is granted until it can; mend the path, its rights or its disk")]
+    public static partial void Failing(ILogger logger, string path, string reason, Exception? cause);
+
+    [LoggerMessage(5001, LogLevel.Information, "The audit is written to {Path} again; {Refused} records could not be written")]
+    public static partial void Healed(ILogger logger, string path, long refused);
+
+    [LoggerMessage(5002, LogLevel.Information, "The audit file {Path} was moved or removed; opening it anew")]
+    public static partial void Reopening(ILogger logger, string path);
+
+    [LoggerMessage(5003, LogLevel.Critical, "The audit may have lost {Records} records while stopping: {Path} did not take them within {Deadline}")]
+    public static partial void LostWhileStopping(ILogger logger, string path, int records, TimeSpan deadline);
+}

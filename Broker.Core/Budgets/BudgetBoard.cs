@@ -1,0 +1,41 @@
+using Broker.Core.Catalog;
+using Broker.Core.Ledger;
+
+namespace Broker.Core.Budgets;
+
+/// <summary>What a DBA sees of a database's connections.</summary>
+/// <param name="Database">From the catalog.</param>
+/// <param name="Record">From the ledger.</param>
+/// <param name="Roles">The database's roles.</param>
+public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyList<Role> Roles)
+{
+    /// <summary>Whether the last count is too old to promise anything on.</summary>
+    public bool IsStale => Record.SampledAt is not { } at || Record.Now - at > Database.Budget.StaleAfter;
+}
+
+/// <summary>Reads budgets for those who watch them.</summary>
+public sealed class BudgetBoard(ICatalog catalog, SharedLedger ledger)
+{
+    /// <summary>All budgets, by name.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<IReadOnlyList<Budget>> ReadAllAsync(CancellationToken cancellation)
+    {
+        var budgets = new List<Budget>();
+        foreach (var name in catalog.Current.Databases.Keys.Order(StringComparer.Ordinal))
+        {
+            if (await ReadAsync(name, cancellation) is { } budget) budgets.Add(budget);
+        }
+
+        return budgets;
+    }
+
+    /// <summary>One database's budget; null when the catalog has no such database.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<Budget?> ReadAsync(string name, CancellationToken cancellation)
+    {
+        var current = catalog.Current;
+        if (!current.Databases.TryGetValue(name, out var database)) return null;
+        var roles = current.Roles.Values.Where(role => role.Database == name).OrderBy(role => role.Name, StringComparer.Ordinal).ToArray();
+        return new(database, await ledger.BudgetAsync(name, Array.ConvertAll(roles, role => role.Name), cancellation), roles);
+    }
+}

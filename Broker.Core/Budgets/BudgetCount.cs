@@ -1,0 +1,53 @@
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+
+namespace Broker.Core.Budgets;
+
+/// <summary>
+/// The arithmetic of a database's connections (law L2), in this one place. All numbers are connections.
+/// </summary>
+/// <param name="Limit">The server's limit.</param>
+/// <param name="Reserved">Those of it that ordinary users never get.</param>
+/// <param name="Ceiling">What may be promised when nobody else uses the database: the smaller of the DBA's ceiling and
+/// <c>CeilingPercent</c> of what ordinary users can get.</param>
+/// <param name="Foreign">In use by others: connections of users that no live lease knows, and those that a lease's user has
+/// open beyond what its holders were granted.</param>
+/// <param name="Capacity">What may be promised now: min(DBA's ceiling, ceiling % × (limit − reserved) − foreign), and the same of
+/// the database's own limit where it has one; never below 0.</param>
+public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Foreign, int Capacity)
+{
+    /// <summary>Makes the count.</summary>
+    /// <param name="sample">What the database shows.</param>
+    /// <param name="settings">What the DBA configured.</param>
+    /// <param name="granted">Connections granted to the holders of live leases, by database user.</param>
+    public static BudgetCount Of(ConnectionSample sample, BudgetSettings settings, IReadOnlyDictionary<string, int> granted)
+    {
+        var foreign = 0;
+        var foreignHere = 0;
+        foreach (var user in sample.Users)
+        {
+            var ours = user.Username is { } name ? granted.GetValueOrDefault(name) : 0;
+            foreign += Math.Max(0, user.Open - ours);
+            foreignHere += Math.Max(0, user.InDatabase - ours);
+        }
+
+        var share = Share(Math.Max(0, sample.Limit - sample.Reserved), settings);
+        var capacity = share - foreign;
+        var ceiling = share;
+        if (sample.DatabaseLimit is { } own)
+        {
+            capacity = Math.Min(capacity, Share(own, settings) - foreignHere);
+            ceiling = Math.Min(ceiling, Share(own, settings));
+        }
+
+        if (settings.Ceiling is { } dba)
+        {
+            capacity = Math.Min(capacity, dba);
+            ceiling = Math.Min(ceiling, dba);
+        }
+
+        return new(sample.Limit, sample.Reserved, ceiling, foreign, Math.Max(0, capacity));
+    }
+
+    private static int Share(int connections, BudgetSettings settings) => (int)((long)connections * settings.CeilingPercent / 100);
+}

@@ -1,0 +1,84 @@
+using Broker.Core.Words;
+
+namespace Broker.Core.Catalog;
+
+/// <summary>What is fixed when the broker starts; changing any of it needs a restart.</summary>
+public sealed record BrokerSettings
+{
+    /// <summary>Where the replicas' shared memory is.</summary>
+    public LedgerSettings Ledger { get; init; } = new();
+
+    /// <summary>What seals passwords in the ledger; null only with the in-process ledger.</summary>
+    public SealingSettings? Sealing { get; init; }
+
+    /// <summary>Where the audit goes.</summary>
+    public AuditSettings Audit { get; init; } = new();
+
+    /// <summary>How long callers wait.</summary>
+    public WaitingSettings Waiting { get; init; } = new();
+
+    /// <summary>How much a request may be.</summary>
+    public LimitSettings Limits { get; init; } = new();
+}
+
+/// <summary>Which ledger.</summary>
+public enum LedgerKind
+{
+    /// <summary>The memory of this one process (the default): one replica, and nothing is known after a restart.</summary>
+    InProcess,
+
+    /// <summary>Redis, shared by all replicas.</summary>
+    Redis,
+}
+
+/// <summary>The ledger.</summary>
+public sealed record LedgerSettings
+{
+    /// <summary>Which one (default <see cref="LedgerKind.InProcess"/>).</summary>
+    public LedgerKind Kind { get; init; }
+
+    /// <summary>StackExchange.Redis's connection string, which may hold a password; needed with Redis, null otherwise.</summary>
+    public Secret? ConnectionString { get; init; }
+}
+
+/// <summary>The keys that seal secrets in the ledger: a directory all replicas share, or a certificate they all have.</summary>
+/// <param name="Directory">Directory of the key ring; null with a certificate.</param>
+/// <param name="CertificateFile">PEM certificate; null with a directory.</param>
+/// <param name="CertificateKeyFile">PEM private key of the certificate; null with a directory.</param>
+public sealed record SealingSettings(string? Directory, string? CertificateFile, string? CertificateKeyFile);
+
+/// <summary>The audit.</summary>
+public sealed record AuditSettings
+{
+    /// <summary>The <see cref="Path"/> that means standard output.</summary>
+    public const string StandardOutput = "-";
+
+    /// <summary>File that is appended to (default <c>broker-audit.jsonl</c> in the working directory); <c>-</c>: standard output.</summary>
+    public string Path { get; init; } = "broker-audit.jsonl";
+
+    /// <summary>Whether each batch is forced to the disk before its answers leave (default false: a quarter fewer claims a second).</summary>
+    public bool Fsync { get; init; }
+}
+
+/// <summary>How long and how many wait.</summary>
+public sealed record WaitingSettings
+{
+    /// <summary>How long one issue may take, login check included, before another replica may take over (5 s to 5 min, default 30 s).</summary>
+    public TimeSpan IssueDeadline { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long a claim waits that does not say (0 to <see cref="MaxWait"/>, default 10 s).</summary>
+    public TimeSpan Default { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The longest a claim may ask to wait (1 s to 10 min, default 60 s).</summary>
+    public TimeSpan MaxWait { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>The most claims that wait in one line (1 to 1,000,000, default 10,000).</summary>
+    public int MaxInLine { get; init; } = 10_000;
+}
+
+/// <summary>What a request may be.</summary>
+public sealed record LimitSettings
+{
+    /// <summary>The longest request body, in bytes (1,024 to 1,048,576, default 16,384).</summary>
+    public int MaxBodyBytes { get; init; } = 16_384;
+}

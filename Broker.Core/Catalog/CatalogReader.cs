@@ -1,0 +1,42 @@
+using System.Collections.Frozen;
+using Broker.Core.Catalog.Reading;
+using Microsoft.Extensions.Configuration;
+
+namespace Broker.Core.Catalog;
+
+/// <summary>Reads the section <c>Broker</c> and checks the whole of it.</summary>
+public static class CatalogReader
+{
+    /// <summary>The section that is read.</summary>
+    public const string Section = "Broker";
+
+    /// <summary>Everything that is configured, or every mistake in it; never throws for what is written there.</summary>
+    public static CatalogReading Read(IConfiguration configuration)
+    {
+        var findings = new Findings([], []);
+        var reader = new SectionReader(configuration.GetSection(Section), Section, findings);
+
+        var settings = SettingsReading.Read(reader);
+        var identity = IdentityReading.Read(reader.Child("Identity"));
+        var issuers = new Dictionary<string, IssuerDefinition?>(StringComparer.Ordinal);
+        foreach (var (name, entry) in reader.Named("Issuers")) issuers[name] = IssuerReading.Read(name, entry);
+        var databases = new Dictionary<string, Database>(StringComparer.Ordinal);
+        foreach (var (name, entry) in reader.Named("Databases")) databases[name] = DatabaseReading.Read(name, entry);
+        var roles = new Dictionary<string, Role>(StringComparer.Ordinal);
+        foreach (var (name, entry) in reader.Named("Roles"))
+            roles[name] = RoleReading.Read(name, entry, databases.Keys, issuers, (IReadOnlyCollection<string>)identity.Issuers.Keys);
+
+        // A mounted file that is not there looks just like this; refusing every pod politely would hide it.
+        if (databases.Count == 0) reader.Error("Databases", "is empty.", "Name at least one database; is the configuration file mounted?");
+        if (roles.Count == 0) reader.Error("Roles", "is empty.", "Name at least one role; is the configuration file mounted?");
+        reader.RefuseUnknownKeys();
+
+        if (findings.Errors.Count > 0) return new CatalogReading(null, null, findings.Errors, findings.Files);
+        var catalog = new CatalogSnapshot(
+            databases.ToFrozenDictionary(StringComparer.Ordinal),
+            issuers.ToFrozenDictionary(issuer => issuer.Key, issuer => issuer.Value!, StringComparer.Ordinal),
+            roles.ToFrozenDictionary(StringComparer.Ordinal),
+            identity);
+        return new CatalogReading(catalog, settings, [], findings.Files);
+    }
+}

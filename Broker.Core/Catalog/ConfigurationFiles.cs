@@ -1,0 +1,60 @@
+using System.Text.Json;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Configuration.Json;
+
+namespace Broker.Core.Catalog;
+
+/// <summary>
+/// Configuration files that break while the broker runs. The configuration system answers a broken or vanished file on
+/// reload with "nothing is configured in it", which another file might make look whole; so the files themselves are
+/// looked at before a reload is believed.
+/// </summary>
+public static class ConfigurationFiles
+{
+    private static readonly JsonDocumentOptions AsTheProviderReads =
+        new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
+
+    /// <summary>
+    /// Call when all sources are added: a file that breaks no longer throws on a thread nobody watches; instead
+    /// <see cref="LiveCatalog"/> refuses to start, or to reload, and says which file it was.
+    /// </summary>
+    public static void LeaveBrokenFilesToTheCatalog(this IConfigurationBuilder builder)
+    {
+        foreach (var source in builder.Sources.OfType<FileConfigurationSource>())
+            source.OnLoadException = context => context.Ignore = true;
+    }
+
+    /// <summary>Every JSON file that is not JSON now, and every needed one that is gone.</summary>
+    public static IReadOnlyList<CatalogError> Broken(IConfiguration configuration)
+    {
+        if (configuration is not IConfigurationRoot root) return [];
+        var errors = new List<CatalogError>();
+        foreach (var source in root.Providers.OfType<JsonConfigurationProvider>().Select(provider => provider.Source))
+        {
+            var file = source.FileProvider?.GetFileInfo(source.Path ?? "");
+            if (file is not { Exists: true })
+            {
+                if (!source.Optional)
+                    errors.Add(new CatalogError(source.Path ?? "", "is gone.", "Put the file back; until then what it said before stays in force."));
+                continue;
+            }
+
+            try
+            {
+                using var stream = file.CreateReadStream();
+                using var document = JsonDocument.Parse(stream, AsTheProviderReads);
+            }
+            catch (JsonException error)
+            {
+                errors.Add(new CatalogError(source.Path!, $"is not JSON (line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}).",
+                    "Mend the file; until then what it said before stays in force."));
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                errors.Add(new CatalogError(source.Path!, $"cannot be read ({error.GetType().Name}).", "Let the broker's user read it."));
+            }
+        }
+
+        return errors;
+    }
+}

@@ -1,0 +1,148 @@
+using System.Security.Cryptography;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Primitives;
+
+namespace Broker.Core.Catalog;
+
+/// <summary>What the last reload came to.</summary>
+/// <param name="At">When.</param>
+/// <param name="Errors">Why it was refused; empty when its snapshot is in force.</param>
+public sealed record CatalogReload(DateTimeOffset At, IReadOnlyList<CatalogError> Errors);
+
+/// <summary>
+/// The catalog, followed through changes of the configuration: a change that validates swaps the whole snapshot, one that
+/// does not changes nothing and says why. JSON files are watched where they were added with <c>reloadOnChange</c>; on
+/// mounted ConfigMaps, which change by swapping symbolic links, set <c>DOTNET_USE_POLLING_FILE_WATCHER=1</c> (looks
+/// every 4 s). Files that hold secrets are compared every <see cref="FilesEvery"/>.
+/// </summary>
+public sealed class LiveCatalog : ICatalog, IDisposable
+{
+    /// <summary>How long changes must be quiet before they are read: several files seldom change in one step.</summary>
+    public static readonly TimeSpan QuietFor = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>How often the files that hold secrets are compared.</summary>
+    public static readonly TimeSpan FilesEvery = TimeSpan.FromSeconds(30);
+
+    private readonly IConfiguration configuration;
+    private readonly TimeProvider time;
+    private readonly ILogger<LiveCatalog> log;
+    private readonly Lock oneReload = new();
+    private readonly ITimer quiet;
+    private readonly ITimer files;
+    private readonly IDisposable changes;
+    private volatile CatalogSnapshot current;
+    private volatile CatalogReload? lastReload;
+    private IReadOnlyDictionary<string, string> filesRead;
+    private bool disposed;
+
+    /// <exception cref="CatalogException">The configuration has mistakes; all of them are named.</exception>
+    public LiveCatalog(IConfiguration configuration, TimeProvider time, ILogger<LiveCatalog> log)
+    {
+        (this.configuration, this.time, this.log) = (configuration, time, log);
+        var reading = CatalogReader.Read(configuration);
+        var mistakes = Mistakes(reading);
+        if (mistakes.Count > 0) throw new CatalogException(mistakes);
+        current = reading.Catalog!;
+        Settings = reading.Settings!;
+        filesRead = Fingerprints(reading.Files);
+
+        quiet = time.CreateTimer(_ => Reload(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        files = time.CreateTimer(_ => LookAtFiles(), null, FilesEvery, FilesEvery);
+        changes = ChangeToken.OnChange(configuration.GetReloadToken, () => quiet.Change(QuietFor, Timeout.InfiniteTimeSpan));
+    }
+
+    /// <inheritdoc/>
+    public event Action<CatalogSnapshot>? Swapped;
+
+    /// <inheritdoc/>
+    public CatalogSnapshot Current => current;
+
+    /// <summary>What was fixed at the start.</summary>
+    public BrokerSettings Settings { get; }
+
+    /// <summary>What the last reload came to; null when there was none yet.</summary>
+    public CatalogReload? LastReload => lastReload;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        lock (oneReload) disposed = true;
+        changes.Dispose();
+        quiet.Dispose();
+        files.Dispose();
+    }
+
+    private void Reload()
+    {
+        lock (oneReload)
+        {
+            if (disposed) return;
+            var reading = CatalogReader.Read(configuration);
+            filesRead = Fingerprints(reading.Files);
+
+            var errors = Mistakes(reading);
+            if (errors.Count > 0)
+            {
+                foreach (var error in errors) log.ReloadMistake(error.Path, error.Problem, error.Mend);
+                log.ReloadRefused(errors.Count);
+            }
+            else
+            {
+                if (reading.Settings != Settings) log.NeedsRestart();
+                current = reading.Catalog!;
+                log.Reloaded(current.Databases.Count, current.Roles.Count, current.Issuers.Count);
+            }
+
+            lastReload = new CatalogReload(time.GetUtcNow(), errors);
+            if (errors.Count == 0) Announce(current);
+        }
+    }
+
+    // A broken file empties what it said, so its own mistake stands alone: the others would only be its echo.
+    private IReadOnlyList<CatalogError> Mistakes(CatalogReading reading) =>
+        ConfigurationFiles.Broken(configuration) is { Count: > 0 } broken ? broken : reading.Errors;
+
+    private void Announce(CatalogSnapshot snapshot)
+    {
+        foreach (var listener in Swapped?.GetInvocationList().Cast<Action<CatalogSnapshot>>() ?? [])
+        {
+            try
+            {
+                listener(snapshot);
+            }
+            catch (Exception error)
+            {
+                // One listener's fault must not keep the others on the old catalog.
+                log.ListenerFailed(error);
+            }
+        }
+    }
+
+    private void LookAtFiles()
+    {
+        lock (oneReload)
+        {
+            if (disposed) return;
+            var now = Fingerprints(filesRead.Keys);
+            if (now.Any(file => filesRead[file.Key] != file.Value)) quiet.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    // By content: on a mounted Secret the file itself is a link that never changes.
+    private static Dictionary<string, string> Fingerprints(IEnumerable<string> files) =>
+        files.Distinct(StringComparer.Ordinal).ToDictionary(file => file, Fingerprint, StringComparer.Ordinal);
+
+    private static string Fingerprint(string file)
+    {
+        try
+        {
+            return Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            // Not swallowed: the reload that this difference starts says what is wrong with the file.
+            return error.GetType().Name;
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using Broker.Core.Words;
+
+namespace Broker.Core.Catalog.Reading;
+
+internal static class DatabaseReading
+{
+    private static readonly Secret Missing = new("missing");
+
+    public static Database Read(string name, SectionReader reader)
+    {
+        var engine = Engine(reader);
+        var database = new Database
+        {
+            Name = name,
+            Engine = engine,
+            Host = Host(reader),
+            Port = reader.Int("Port", engine.DefaultPort(), 1, 65_535),
+            DatabaseName = reader.RequiredText("Name", "Write the name of the database that pods open."),
+            AdminConnectionString = reader.Secret("AdminConnectionString", required: true) ?? Missing,
+            Budget = Budget(reader.Child("Budget")),
+            Issuing = Pace(reader.Child("Issuing")),
+        };
+        reader.RefuseUnknownKeys();
+        return database;
+    }
+
+    private static int DefaultPort(this DatabaseEngineKind engine) => engine switch
+    {
+        DatabaseEngineKind.PostgreSql => 5432,
+        DatabaseEngineKind.MySql => 3306,
+        _ => 27017,
+    };
+
+    private static DatabaseEngineKind Engine(SectionReader reader)
+    {
+        if (!reader.Has("Engine"))
+            reader.Error("Engine", "is missing.", $"Write {DatabaseEngineKind.PostgreSql}.");
+        var engine = reader.Choice<DatabaseEngineKind>("Engine") ?? DatabaseEngineKind.PostgreSql;
+        if (engine is not DatabaseEngineKind.PostgreSql)
+            reader.Error("Engine", $"is {engine}, which is not in this version.", $"Only {DatabaseEngineKind.PostgreSql} is.");
+        return engine;
+    }
+
+    private static string Host(SectionReader reader)
+    {
+        var host = reader.RequiredText("Host", "Write the host that pods connect to.");
+        if (host.Length > 0 && Uri.CheckHostName(host) == UriHostNameType.Unknown)
+            reader.Error("Host", "is not a host name or address.", "Write it alone, without scheme or port; the port is in Port.");
+        return host;
+    }
+
+    private static BudgetSettings Budget(SectionReader reader)
+    {
+        var defaults = new BudgetSettings();
+        var budget = new BudgetSettings
+        {
+            CeilingPercent = reader.Int("CeilingPercent", defaults.CeilingPercent, 1, 100),
+            Ceiling = reader.OptionalInt("Ceiling", 0, int.MaxValue),
+            SampleEvery = reader.Duration("SampleEvery", defaults.SampleEvery, TimeSpan.FromMilliseconds(200), TimeSpan.FromMinutes(5)),
+            StaleAfter = reader.Duration("StaleAfter", defaults.StaleAfter, TimeSpan.FromMilliseconds(200), TimeSpan.FromHours(1)),
+        };
+        if (budget.StaleAfter <= budget.SampleEvery)
+            reader.Error("StaleAfter", $"is {budget.StaleAfter:c}, not longer than SampleEvery ({budget.SampleEvery:c}).",
+                "Make it at least three times SampleEvery.");
+        reader.RefuseUnknownKeys();
+        return budget;
+    }
+
+    private static PaceSettings Pace(SectionReader reader)
+    {
+        var defaults = new PaceSettings();
+        var pace = new PaceSettings
+        {
+            UsersPerSecond = reader.Number("UsersPerSecond", defaults.UsersPerSecond, 0.01, 1000),
+            Burst = reader.Int("Burst", defaults.Burst, 1, 1000),
+            InFlight = reader.Int("InFlight", defaults.InFlight, 1, 100),
+        };
+        reader.RefuseUnknownKeys();
+        return pace;
+    }
+}

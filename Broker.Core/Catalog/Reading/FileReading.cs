@@ -1,0 +1,115 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.Json;
+using Broker.Core.Words;
+
+namespace Broker.Core.Catalog.Reading;
+
+/// <summary>
+/// Values that are files, or may be in files. Neither what is in a file nor its
+/// name is repeated in a mistake: a secret written where its file's name belongs is a common one.
+/// </summary>
+internal static class FileReading
+{
+    private const string MendFile = "Name a file that exists and that the broker's user may read.";
+
+    /// <summary>A secret: the value itself or <c>…File</c>, exactly one; null when there is neither and it is not required.</summary>
+    public static SecretSource? SecretSource(this SectionReader reader, string key, bool required, string? defaultFile = null)
+    {
+        var fileKey = $"{key}File";
+        var value = reader.Text(key);
+        var file = reader.Text(fileKey);
+        if (value is not null && file is not null)
+        {
+            reader.Error(key, $"is there beside {fileKey}.", "Keep one of the two.");
+            return null;
+        }
+
+        if (value is not null) return new SecretSource(new Secret(value), null);
+        file ??= defaultFile;
+        if (file is null)
+        {
+            if (required) reader.Error(key, "is missing.", $"Set it, or {fileKey} to the file that holds it.");
+            return null;
+        }
+
+        return reader.Content(fileKey, file) is null ? null : new SecretSource(null, file);
+    }
+
+    /// <summary>As <see cref="SecretSource"/>, read now.</summary>
+    public static Secret? Secret(this SectionReader reader, string key, bool required)
+    {
+        if (reader.SecretSource(key, required) is not { } source) return null;
+        if (source.Value is not null) return source.Value;
+        reader.Took(source.File!);
+        return reader.Content($"{key}File", source.File!) is { } text ? new Secret(text) : null;
+    }
+
+    /// <summary>The path of a file that can be read and is not empty; null when the key is missing or the file is no good (noted).</summary>
+    public static string? ReadableFile(this SectionReader reader, string key) =>
+        reader.Text(key) is { } file && reader.Content(key, file) is not null ? file : null;
+
+    /// <summary>The path of a PEM file with at least one certificate.</summary>
+    public static string? CertificateFile(this SectionReader reader, string key)
+    {
+        if (reader.ReadableFile(key) is not { } file) return null;
+        try
+        {
+            var certificates = new X509Certificate2Collection();
+            certificates.ImportFromPemFile(file);
+            if (certificates.Count > 0) return file;
+        }
+        catch (CryptographicException)
+        {
+            // Told below, together with a file that has none.
+        }
+
+        reader.Error(key, "holds no certificate in PEM.", "Name a PEM file with -----BEGIN CERTIFICATE-----.");
+        return null;
+    }
+
+    /// <summary>The path of a file with a JSON Web Key Set.</summary>
+    public static string? KeySetFile(this SectionReader reader, string key)
+    {
+        if (reader.Text(key) is not { } file || reader.Content(key, file) is not { } text) return null;
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            if (document.RootElement.ValueKind == JsonValueKind.Object
+                && document.RootElement.TryGetProperty("keys", out var keys)
+                && keys.ValueKind == JsonValueKind.Array)
+                return file;
+        }
+        catch (JsonException)
+        {
+            // Told below, together with JSON that is something else.
+        }
+
+        reader.Error(key, "holds no JSON Web Key Set.", "Name a file like { \"keys\": [ … ] }.");
+        return null;
+    }
+
+    private static string? Content(this SectionReader reader, string key, string file)
+    {
+        try
+        {
+            var text = File.ReadAllText(file).Trim();
+            if (text.Length > 0) return text;
+            reader.Error(key, "names a file that is empty.", "Write the value into it.");
+        }
+        catch (FileNotFoundException)
+        {
+            reader.Error(key, "names a file that does not exist.", MendFile);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            reader.Error(key, "names a file in a directory that does not exist.", MendFile);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            reader.Error(key, $"names a file that cannot be read ({error.GetType().Name}).", MendFile);
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,115 @@
+using Broker.Core.Words;
+
+namespace Broker.Core.Catalog.Reading;
+
+internal static class RoleReading
+{
+    private const int MaxConnections = 10_000;
+
+    public static Role Read(
+        string name,
+        SectionReader reader,
+        IReadOnlyCollection<string> databases,
+        IReadOnlyDictionary<string, IssuerDefinition?> issuers,
+        IReadOnlyCollection<string> identityIssuers)
+    {
+        var defaults = new Role { Name = name, Database = "", Issuer = "" };
+        var role = new Role
+        {
+            Name = name,
+            Database = reader.RequiredText("Database", "Write the name of an entry of Broker:Databases."),
+            Issuer = reader.RequiredText("Issuer", "Write the name of an entry of Broker:Issuers."),
+            VaultPath = reader.Text("VaultPath")?.Trim('/'),
+            CreationStatements = reader.Texts("CreationStatements") ?? [],
+            RevocationStatements = reader.Texts("RevocationStatements") ?? [],
+            RenewStatements = reader.Texts("RenewStatements") ?? [],
+            LeaseTtl = reader.Duration("LeaseTtl", defaults.LeaseTtl, TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)),
+            LeaseMaxTtl = reader.Duration("LeaseMaxTtl", defaults.LeaseMaxTtl, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)),
+            Sharing = reader.Choice<SharingScope>("Sharing") ?? defaults.Sharing,
+            MaxHoldersPerLease = reader.Int("MaxHoldersPerLease", defaults.MaxHoldersPerLease, 1, 100_000),
+            Connections = Connections(reader.Child("Connections")),
+            HolderTtl = reader.Duration("HolderTtl", defaults.HolderTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(7)),
+            IdleTtl = reader.Duration("IdleTtl", defaults.IdleTtl, TimeSpan.Zero, TimeSpan.FromHours(24)),
+            Allow = AllowReading.Read(reader, "Allow", identityIssuers),
+        };
+        reader.RefuseUnknownKeys();
+
+        reader.MustName("Database", role.Database, databases, "Broker:Databases");
+        reader.MustName("Issuer", role.Issuer, issuers.Keys, "Broker:Issuers");
+        if (role.LeaseMaxTtl < role.LeaseTtl)
+            reader.Error("LeaseMaxTtl", $"is {role.LeaseMaxTtl:c}, shorter than LeaseTtl ({role.LeaseTtl:c}).", "Make it at least as long.");
+        if (role.Allow.Count == 0 && !reader.Entries("Allow").Any())
+            reader.Error("Allow", "is empty: nobody may have this role.", "Name at least one { \"Issuer\": …, \"Claims\": { … } }.");
+        switch (issuers.GetValueOrDefault(role.Issuer))
+        {
+            case VaultIssuerDefinition:
+                CheckVault(role, reader);
+                break;
+            case BuiltInIssuerDefinition:
+                CheckBuiltIn(role, reader);
+                break;
+        }
+
+        return role;
+    }
+
+    private static ConnectionSettings Connections(SectionReader reader)
+    {
+        var defaults = new ConnectionSettings();
+        var connections = new ConnectionSettings
+        {
+            Default = reader.Int("Default", defaults.Default, 1, MaxConnections),
+            Min = reader.Int("Min", defaults.Min, 1, MaxConnections),
+            Max = reader.Int("Max", defaults.Max, 1, MaxConnections),
+            ExpectedHolders = reader.Int("ExpectedHolders", defaults.ExpectedHolders, 0, 1_000_000),
+            SurgePercent = reader.Int("SurgePercent", defaults.SurgePercent, 0, 100),
+        };
+        reader.RefuseUnknownKeys();
+
+        if (connections.Min > connections.Max)
+            reader.Error("Min", $"is {connections.Min}, more than Max ({connections.Max}).", "Make Min at most Max.");
+        else if (connections.Default < connections.Min || connections.Default > connections.Max)
+            reader.Error("Default", $"is {connections.Default}, not between Min ({connections.Min}) and Max ({connections.Max}).",
+                "Make Min <= Default <= Max.");
+        return connections;
+    }
+
+    private static void CheckVault(Role role, SectionReader reader)
+    {
+        if (role.VaultPath is null)
+            reader.Error("VaultPath", "is missing, and the role's issuer is a Vault.", "Write the path that issues, e.g. database/creds/orders-api.");
+        else if (!VaultPaths.Issues(role.VaultPath))
+            reader.Error("VaultPath", "is not a path that issues users.", "Write mount/creds/role, without v1/, e.g. database/creds/orders-api.");
+
+        // Statements that are silently ignored would be believed to be in force.
+        foreach (var (key, statements) in new[]
+        {
+            ("CreationStatements", role.CreationStatements),
+            ("RevocationStatements", role.RevocationStatements),
+            ("RenewStatements", role.RenewStatements),
+        })
+        {
+            if (statements.Count > 0)
+                reader.Error(key, "is there, but Vault runs its own statements.", "Move them to the role in Vault, or use a BuiltIn issuer.");
+        }
+    }
+
+    private static void CheckBuiltIn(Role role, SectionReader reader)
+    {
+        if (role.VaultPath is not null)
+            reader.Error("VaultPath", "is there, but the role's issuer is BuiltIn.", "Take it out, or name a Vault issuer.");
+        if (role.CreationStatements.Count == 0)
+        {
+            if (!reader.Has("CreationStatements"))
+                reader.Error("CreationStatements", "is missing, and the role's issuer is BuiltIn.",
+                    "Write the statements that create a user, with {{name}}, {{password}} and {{expiration}}.");
+            return;
+        }
+
+        var all = string.Concat(role.CreationStatements);
+        if (!all.Contains("{{name}}", StringComparison.Ordinal) && !all.Contains("{{username}}", StringComparison.Ordinal))
+            reader.Error("CreationStatements", "never name {{name}}, so they create no user of the broker's.", "Write CREATE ROLE \"{{name}}\" ….");
+        if (!all.Contains("{{password}}", StringComparison.Ordinal))
+            reader.Error("CreationStatements", "never name {{password}}, so the user could not log in.", "Write … PASSWORD '{{password}}' ….");
+    }
+}

@@ -1,0 +1,90 @@
+namespace Broker.Core.Catalog.Reading;
+
+internal static class SettingsReading
+{
+    private static readonly string[] CertificateKeys = ["CertificateFile", "CertificateKeyFile"];
+
+    public static BrokerSettings Read(SectionReader reader)
+    {
+        var ledger = Ledger(reader.Child("Ledger"));
+        return new BrokerSettings
+        {
+            Ledger = ledger,
+            Sealing = Sealing(reader, needed: ledger.Kind is LedgerKind.Redis),
+            Audit = Audit(reader.Child("Audit")),
+            Waiting = Waiting(reader.Child("Waiting")),
+            Limits = Limits(reader.Child("Limits")),
+        };
+    }
+
+    private static LedgerSettings Ledger(SectionReader reader)
+    {
+        var kind = reader.Choice<LedgerKind>("Kind") ?? LedgerKind.InProcess;
+        var connection = reader.Secret("ConnectionString", required: kind is LedgerKind.Redis);
+        if (kind is LedgerKind.InProcess && (reader.Has("ConnectionString") || reader.Has("ConnectionStringFile")))
+            reader.Error("ConnectionString", "is there, but the ledger is InProcess.", "Set Kind to Redis, or take it out.");
+        reader.RefuseUnknownKeys();
+        return new LedgerSettings { Kind = kind, ConnectionString = connection };
+    }
+
+    private static SealingSettings? Sealing(SectionReader parent, bool needed)
+    {
+        const string mend = "Set Directory to one that all replicas share, or CertificateFile and CertificateKeyFile to a certificate they all have.";
+        var reader = parent.Child("Sealing");
+        var directory = reader.Text("Directory");
+        var byCertificate = reader.Has("CertificateFile") || reader.Has("CertificateKeyFile");
+        var sealing = new SealingSettings(directory, reader.CertificateFile("CertificateFile"), reader.ReadableFile("CertificateKeyFile"));
+        reader.RefuseUnknownKeys();
+
+        if (directory is null && !byCertificate)
+        {
+            if (needed) reader.Error("", "is missing, and passwords in Redis are sealed.", mend);
+            return null;
+        }
+
+        if (directory is not null && byCertificate)
+            reader.Error("Directory", "is there beside a certificate.", "Keep one of the two.");
+        if (directory is not null && !Directory.Exists(directory))
+            reader.Error("Directory", "does not exist, or the broker's user may not see it.", "Create or mount it; all replicas need the same one.");
+        foreach (var key in CertificateKeys.Where(key => byCertificate && !reader.Has(key)))
+            reader.Error(key, "is missing.", "A certificate needs both CertificateFile and CertificateKeyFile.");
+        return sealing;
+    }
+
+    private static AuditSettings Audit(SectionReader reader)
+    {
+        var defaults = new AuditSettings();
+        var audit = new AuditSettings
+        {
+            Path = reader.Text("Path") ?? defaults.Path,
+            Fsync = reader.Flag("Fsync", defaults.Fsync),
+        };
+        if (audit.Fsync && audit.Path == AuditSettings.StandardOutput)
+            reader.Error("Fsync", "is set, but standard output cannot be forced to a disk.", "Set Path to a file, or take Fsync out.");
+        reader.RefuseUnknownKeys();
+        return audit;
+    }
+
+    private static WaitingSettings Waiting(SectionReader reader)
+    {
+        var defaults = new WaitingSettings();
+        var maxWait = reader.Duration("MaxWait", defaults.MaxWait, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(10));
+        var fallback = defaults.Default < maxWait ? defaults.Default : maxWait;
+        var waiting = new WaitingSettings
+        {
+            IssueDeadline = reader.Duration("IssueDeadline", defaults.IssueDeadline, TimeSpan.FromSeconds(5), TimeSpan.FromMinutes(5)),
+            MaxWait = maxWait,
+            Default = reader.Duration("Default", fallback, TimeSpan.Zero, maxWait),
+            MaxInLine = reader.Int("MaxInLine", defaults.MaxInLine, 1, 1_000_000),
+        };
+        reader.RefuseUnknownKeys();
+        return waiting;
+    }
+
+    private static LimitSettings Limits(SectionReader reader)
+    {
+        var limits = new LimitSettings { MaxBodyBytes = reader.Int("MaxBodyBytes", new LimitSettings().MaxBodyBytes, 1_024, 1_048_576) };
+        reader.RefuseUnknownKeys();
+        return limits;
+    }
+}

@@ -1,0 +1,69 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text.RegularExpressions;
+
+namespace Broker.Core.Identity;
+
+/// <summary>
+/// What names a holder: <c>{role}.{owner, 16}{own, 12}</c>. The owner part is the caller's <see cref="Caller.OwnerHash"/>,
+/// so whose it is can be told without asking the ledger; the own part tells the holders of one owner apart by the ids
+/// they give. A pod's UID is always in the owner part: a given id adds to it and can never reach another pod's holder
+/// (law L11).
+/// </summary>
+public readonly partial record struct HolderId
+{
+    private const int OwnerLength = 16;
+    private const int OwnLength = 12;
+
+    private HolderId(string value) => Value = value;
+
+    /// <summary>The whole id, as callers and the ledger know it.</summary>
+    public string Value { get; }
+
+    /// <summary>The role it holds.</summary>
+    public string Role => Value[..^(OwnerLength + OwnLength + 1)];
+
+    /// <summary>The id without its role.</summary>
+    internal string Local => Value[^(OwnerLength + OwnLength)..];
+
+    private ReadOnlySpan<char> Owner => Value.AsSpan()[^(OwnerLength + OwnLength)..^OwnLength];
+
+    /// <summary>The id of a caller's holder of a role: the same each time it asks (law L11).</summary>
+    /// <param name="role">The role's name.</param>
+    /// <param name="caller">Who asks.</param>
+    /// <param name="given">The id it gives to tell its holders apart; null: none. See <see cref="WhyNotGiven"/>.</param>
+    /// <exception cref="ArgumentException">The given id is not one.</exception>
+    public static HolderId For(string role, Caller caller, string? given)
+    {
+        if (given is not null && WhyNotGiven(given) is { } why) throw new ArgumentException(why, nameof(given));
+        return new HolderId($"{role}.{caller.OwnerHash}{Fingerprint.Of("holder", OwnLength, caller.OwnerHash, given)}");
+    }
+
+    /// <summary>Why a text cannot be a given id, for its caller; null when it can: 1-128 of <c>A-Z a-z 0-9 . _ : / -</c>.</summary>
+    public static string? WhyNotGiven(string given) =>
+        Given().IsMatch(given) ? null : "A holder id that you give is 1 to 128 of A-Z a-z 0-9 . _ : / and -. Or leave it out.";
+
+    /// <summary>Reads an id. What reads well need not exist, nor belong to whoever sent it.</summary>
+    public static bool TryParse([NotNullWhen(true)] string? text, out HolderId id)
+    {
+        var valid = text is not null && Whole().IsMatch(text);
+        id = valid ? new HolderId(text!) : default;
+        return valid;
+    }
+
+    /// <summary>Whether it is the caller's own; compared in constant time.</summary>
+    public bool BelongsTo(Caller caller) =>
+        CryptographicOperations.FixedTimeEquals(
+            MemoryMarshal.AsBytes(Owner),
+            MemoryMarshal.AsBytes(caller.OwnerHash.AsSpan()));
+
+    /// <inheritdoc/>
+    public override string ToString() => Value;
+
+    [GeneratedRegex(@"\A[A-Za-z0-9._:/-]{1,128}\z")]
+    private static partial Regex Given();
+
+    [GeneratedRegex(@"\A[a-z0-9][a-z0-9_-]{0,62}\.[A-Za-z0-9_-]{28}\z")]
+    private static partial Regex Whole();
+}

@@ -1,0 +1,26 @@
+using Broker.Core.Catalog;
+using Broker.Core.Words;
+
+namespace Broker.Core.Identity;
+
+/// <summary>Names the leases that may be shared with each other: <c>role</c>, <c>role|workload</c> or <c>role|holder</c>.</summary>
+/// <param name="Key">The whole name, as the ledger knows it.</param>
+public readonly record struct Pool(string Key)
+{
+    private const char Separator = '|';
+
+    /// <summary>The role it belongs to; role names hold no separator.</summary>
+    public string Role => Key.IndexOf(Separator) is var at and >= 0 ? Key[..at] : Key;
+
+    /// <summary>The pool that a caller's holder of a role draws from.</summary>
+    public static Pool For(Role role, Caller caller, HolderId holder) => role.Sharing switch
+    {
+        SharingScope.Role => new Pool(role.Name),
+        SharingScope.Workload => new Pool($"{role.Name}{Separator}{caller.WorkloadHash}"),
+        SharingScope.Holder => new Pool($"{role.Name}{Separator}{holder.Local}"),
+        _ => throw new InvalidOperationException($"Sharing scope {role.Sharing} has no pool."),
+    };
+
+    /// <inheritdoc/>
+    public override string ToString() => Key;
+}

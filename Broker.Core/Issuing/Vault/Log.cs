@@ -1,0 +1,55 @@
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Issuing.Vault;
+
+/// <summary>What this room says, events 3000-3099. Never a token, a password or a secret id.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(3000, LogLevel.Information, "Issuer {Issuer}: logged in to Vault with {Method}; the token lives {TimeLeft} and its leases are safe for {Horizon} (none: as long as it is renewed)")]
+    public static partial void LoggedIn(ILogger logger, string issuer, string method, TimeSpan? timeLeft, TimeSpan? horizon);
+
+    [LoggerMessage(3001, LogLevel.Error, "Issuer {Issuer}: cannot log in to Vault with {Method}: {Reason}")]
+    public static partial void LoginFailed(ILogger logger, string issuer, string method, string reason);
+
+    [LoggerMessage(3002, LogLevel.Debug, "Issuer {Issuer}: Vault token renewed, {TimeLeft} left")]
+    public static partial void TokenRenewed(ILogger logger, string issuer, TimeSpan? timeLeft);
+
+    [LoggerMessage(3003, LogLevel.Warning, "Issuer {Issuer}: the Vault token could not be kept alive: {Reason}. It and every lease it created die in {TimeLeft}; trying again in {RetryIn}")]
+    public static partial void TokenNotKeptAlive(ILogger logger, string issuer, string reason, TimeSpan? timeLeft, TimeSpan retryIn);
+
+    [LoggerMessage(3004, LogLevel.Information, "Issuer {Issuer}: the Vault token cannot be renewed further; new leases go on a new token, the earlier ones end within {TimeLeft}")]
+    public static partial void TokenFollowed(ILogger logger, string issuer, TimeSpan? timeLeft);
+
+    [LoggerMessage(3005, LogLevel.Warning, "Issuer {Issuer}: the Vault token is dead, and with it the leases it created: logging in again")]
+    public static partial void TokenDied(ILogger logger, string issuer);
+
+    [LoggerMessage(3006, LogLevel.Error, "Issuer {Issuer}: the Vault token can neither be renewed nor replaced; it and every lease it created die in {TimeLeft}. Give the broker a periodic token, or let it log in with AppRole or Kubernetes")]
+    public static partial void TokenEndsForGood(ILogger logger, string issuer, TimeSpan? timeLeft);
+
+    [LoggerMessage(3007, LogLevel.Warning, "Issuer {Issuer}: lease of role {Role} {Warning}")]
+    public static partial void LeaseCapped(ILogger logger, string issuer, string role, string warning);
+
+    [LoggerMessage(3008, LogLevel.Debug, "Issuer {Issuer}: repeating a call to Vault (attempt {Attempt}) in {Delay}: {Reason}")]
+    public static partial void Repeating(ILogger logger, string issuer, int attempt, TimeSpan delay, string reason);
+
+    [LoggerMessage(3009, LogLevel.Warning, "Issuer {Issuer}: Vault is not asked for {BreakDuration}, as most calls fail: {Reason}")]
+    public static partial void CircuitOpened(ILogger logger, string issuer, TimeSpan breakDuration, string reason);
+
+    [LoggerMessage(3010, LogLevel.Information, "Issuer {Issuer}: Vault answers again")]
+    public static partial void CircuitClosed(ILogger logger, string issuer);
+
+    [LoggerMessage(3011, LogLevel.Debug, "Issuer {Issuer}: a standby sends us to {Host}")]
+    public static partial void Redirected(ILogger logger, string issuer, string host);
+
+    [LoggerMessage(3012, LogLevel.Warning, "Issuer {Issuer}: a redirect to {Target} was not followed: the token goes only to the configured server and to the one it names, by the same scheme")]
+    public static partial void RedirectNotFollowed(ILogger logger, string issuer, string target);
+
+    [LoggerMessage(3013, LogLevel.Error, "Issuer {Issuer}: cannot read the certificate authority {File}: {Reason}")]
+    public static partial void AuthorityUnreadable(ILogger logger, string issuer, string file, string reason);
+
+    [LoggerMessage(3014, LogLevel.Warning, "Issuer {Issuer}: Vault's answer for role {Role} was lost, a user may exist: {Reason}")]
+    public static partial void AnswerLost(ILogger logger, string issuer, string role, string reason);
+
+    [LoggerMessage(3015, LogLevel.Warning, "Issuer {Issuer}: {Path} answered with a login the broker cannot use; the lease was revoked")]
+    public static partial void UnusableLeaseRevoked(ILogger logger, string issuer, string path);
+}

@@ -1,0 +1,67 @@
+using System.Net;
+using Broker.Core.Catalog;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Issuing.Vault;
+
+/// <summary>
+/// Follows a standby's redirect to the active node, with method, body and headers. The framework's own following is off: it
+/// would send the token to any host an answer names. Here it goes only to the configured server and to the host which that
+/// server itself names, by the same scheme.
+/// </summary>
+/// <remarks>Also reads the whole answer, so that the deadline of the call covers a body that stops half way.</remarks>
+internal sealed class StandbyRedirectHandler(VaultIssuerDefinition definition, ILogger logger, HttpMessageHandler inner)
+    : DelegatingHandler(inner)
+{
+    /// <summary>One names the active node, one more while the active node changes.</summary>
+    private const int MaxHops = 2;
+
+    /// <summary>Room for a list of half a million leases, and an end to what a broken server can make us hold.</summary>
+    private const long MaxBody = 16 * 1024 * 1024;
+
+    protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        var asked = request.RequestUri!;
+        string? named = null;
+        try
+        {
+            for (var hop = 0; ; hop++)
+            {
+                var response = await base.SendAsync(request, cancellationToken);
+                if (Target(response, request.RequestUri!) is not { } target)
+                {
+                    await response.Content.LoadIntoBufferAsync(MaxBody, cancellationToken);
+                    return response;
+                }
+
+                if (IsConfigured(request.RequestUri!)) named = target.Authority;
+                if (hop == MaxHops || !MayFollow(target, named))
+                {
+                    Log.RedirectNotFollowed(logger, definition.Name, target.GetLeftPart(UriPartial.Authority));
+                    return response;
+                }
+
+                Log.Redirected(logger, definition.Name, target.Authority);
+                response.Dispose();
+                request.RequestUri = target;
+            }
+        }
+        finally
+        {
+            request.RequestUri = asked; // an attempt after this one starts at the configured server again
+        }
+    }
+
+    private static Uri? Target(HttpResponseMessage response, Uri from) =>
+        response.StatusCode is HttpStatusCode.TemporaryRedirect or HttpStatusCode.PermanentRedirect
+        && response.Headers.Location is { } location
+            ? new Uri(from, location)
+            : null;
+
+    private bool MayFollow(Uri target, string? named) =>
+        target.Scheme == definition.Address.Scheme
+        && (target.Scheme == Uri.UriSchemeHttps || target.IsLoopback || definition.AllowInsecureTransport)
+        && (IsConfigured(target) || target.Authority == named);
+
+    private bool IsConfigured(Uri uri) => uri.Authority == definition.Address.Authority;
+}

@@ -1,0 +1,77 @@
+using Broker.Core.Words;
+
+namespace Broker.Core.Issuing.Vault;
+
+/// <summary>A new user, or a lease that holds nothing the broker can use.</summary>
+/// <param name="LeaseId">Vault's id of its lease.</param>
+/// <param name="Login">The user; null when the answer holds no password (a key or a certificate).</param>
+/// <param name="Term">How long Vault says it lives.</param>
+internal sealed record VaultCredentials(string LeaseId, Login? Login, LeaseTerm Term)
+{
+    public static VaultCredentials From(VaultReply reply)
+    {
+        if (reply.Envelope is not { } envelope) throw VaultRefusal.Of(VaultVerdict.AnswerLost, reply);
+        if (envelope.LeaseId is { Length: > 0 } id)
+        {
+            var login = reply.Data(VaultJson.Default.VaultCredentialsBody) is { Username: { Length: > 0 } user, Password: { Length: > 0 } password }
+                ? new Login(user, new Secret(password))
+                : null;
+            return new VaultCredentials(id, login, new LeaseTerm(envelope.Duration, envelope.Renewable ?? false, envelope.Warning));
+        }
+
+        // Data without a lease: nothing was created. A wrapped answer or none at all: that cannot be said.
+        throw envelope.Data is { ValueKind: System.Text.Json.JsonValueKind.Object }
+            ? new IssuerException(
+                IssuerFailure.Refused,
+                $"{reply.Request.Path} answers without a lease: it is a static role or no database role at all. Point the role's VaultPath at a dynamic one, like database/creds/NAME.")
+            : VaultRefusal.Of(VaultVerdict.AnswerLost, reply);
+    }
+}
+
+/// <summary>A lease as Vault describes it.</summary>
+/// <param name="IssuedAt">When it was issued, on Vault's clock.</param>
+/// <param name="Term">The time it has left.</param>
+internal sealed record VaultLease(DateTimeOffset IssuedAt, LeaseTerm Term);
+
+/// <summary>How a Vault server is.</summary>
+public enum VaultState
+{
+    /// <summary>Answers everything.</summary>
+    Active,
+
+    /// <summary>Alive; sends what it is asked to the active node.</summary>
+    Standby,
+
+    /// <summary>Alive; answers reads.</summary>
+    PerformanceStandby,
+
+    /// <summary>Alive; of a disaster-recovery cluster, so it answers nothing now.</summary>
+    DisasterRecoverySecondary,
+
+    /// <summary>Was never set up.</summary>
+    NotInitialised,
+
+    /// <summary>Cannot read its own store until somebody unseals it.</summary>
+    Sealed,
+}
+
+/// <summary>What <c>sys/health</c> says.</summary>
+/// <param name="State">How the server is.</param>
+/// <param name="Version">Its version; null when it does not say.</param>
+public sealed record VaultHealth(VaultState State, string? Version)
+{
+    /// <summary>Whether it, or the node it stands by for, can be asked.</summary>
+    public bool IsAlive => State is not (VaultState.NotInitialised or VaultState.Sealed);
+
+    /// <summary>The state a status tells; null: none of Vault's.</summary>
+    internal static VaultState? StateOf(int status) => status switch
+    {
+        200 => VaultState.Active,
+        429 => VaultState.Standby,
+        472 => VaultState.DisasterRecoverySecondary,
+        473 => VaultState.PerformanceStandby,
+        501 => VaultState.NotInitialised,
+        503 => VaultState.Sealed,
+        _ => null,
+    };
+}

@@ -1,0 +1,143 @@
+using System.Net;
+using Polly.CircuitBreaker;
+using Polly.Timeout;
+
+namespace Broker.Core.Issuing.Vault;
+
+/// <summary>What an answer of Vault means for the call that got it.</summary>
+internal enum VaultVerdict
+{
+    /// <summary>It was done.</summary>
+    Done,
+
+    /// <summary>Done, and there is nothing (an empty list; a lease that was gone already).</summary>
+    NothingThere,
+
+    /// <summary>Our token is dead, or its policy does not allow this: only a look at the token can tell.</summary>
+    TokenRefused,
+
+    /// <summary>Vault knows no such lease, or it has ended.</summary>
+    LeaseUnknown,
+
+    /// <summary>The lease lives, but can get no more time.</summary>
+    LeaseAtItsEnd,
+
+    /// <summary>As <see cref="IssuerFailure.Unavailable"/>.</summary>
+    Unavailable,
+
+    /// <summary>As <see cref="IssuerFailure.Throttled"/>.</summary>
+    Throttled,
+
+    /// <summary>As <see cref="IssuerFailure.Refused"/>.</summary>
+    Refused,
+
+    /// <summary>As <see cref="IssuerFailure.DatabaseUnavailable"/>.</summary>
+    DatabaseUnavailable,
+
+    /// <summary>As <see cref="IssuerFailure.AnswerLost"/>.</summary>
+    AnswerLost,
+}
+
+/// <summary>
+/// What every status and every broken connection means: the one place where Vault's habits are known. Facts from the
+/// sources of OpenBao and from exchanges recorded with Vault 1.5 and OpenBao 2.5; the first row that fits decides.
+/// </summary>
+internal static class VaultStatus
+{
+    /// <summary>Vault's rate-limit quotas send no <c>Retry-After</c> unless told to; their smallest usual interval is this.</summary>
+    public static readonly TimeSpan UsualRetryAfter = TimeSpan.FromSeconds(1);
+
+    /// <param name="call">What was asked.</param>
+    /// <param name="status">The HTTP status.</param>
+    /// <param name="fromVault">
+    /// Whether the body is Vault's <c>{"errors":[…]}</c>. Without it, a proxy between us and Vault spoke, and what Vault did
+    /// with the request is not known.
+    /// </param>
+    /// <param name="text">The errors, cleaned.</param>
+    public static VaultVerdict Read(VaultCall call, int status, bool fromVault, string text) => (call, status) switch
+    {
+        (VaultCall.Issue, 200) => VaultVerdict.Done,
+        (VaultCall.Issue, > 200 and < 300) => VaultVerdict.AnswerLost, // a proxy or a mistake: no login in it
+        (_, >= 200 and < 300) => VaultVerdict.Done, // 204 says nothing, 202 (revoke) not yet, 200 the same with warnings
+        (_, >= 300 and < 400) => VaultVerdict.Unavailable, // a standby's redirect that was not followed: it did nothing
+
+        // Tokens. A missing one is 400 up to Vault 1.9 and 403 since; a bad one, an expired one and a policy are all 403.
+        (VaultCall.LogIn, 400 or 403 or 404) => VaultVerdict.Refused,
+        (_, 403) => VaultVerdict.TokenRefused,
+        (_, 400) when text == "missing client token" => VaultVerdict.TokenRefused,
+
+        // Leases that are gone. To revoke one is to have revoked it.
+        (VaultCall.Renew, 400) when IsGone(text) => VaultVerdict.LeaseUnknown,
+        (VaultCall.LookUp, 400) when IsGone(text) => VaultVerdict.LeaseUnknown,
+        (VaultCall.Revoke, 400) when IsGone(text) => VaultVerdict.NothingThere,
+        (VaultCall.List, 404) when fromVault && text.Length == 0 => VaultVerdict.NothingThere,
+
+        // Leases at their end.
+        (VaultCall.Renew, 400) when text.Contains("past the max TTL", StringComparison.Ordinal) => VaultVerdict.LeaseAtItsEnd,
+        (VaultCall.Renew, 400) when text.Contains("lease is not renewable", StringComparison.Ordinal) => VaultVerdict.LeaseAtItsEnd,
+
+        // What the database answered while renewing or revoking comes as 400 too, so 400 proves nothing about the lease.
+        (VaultCall.Renew or VaultCall.Revoke, 400) => VaultVerdict.Unavailable,
+
+        // Mistakes somebody has to mend: an unknown role, no such mount, a role that may not use its database.
+        (_, 400 or 401 or 404 or 405 or 413 or 414) => VaultVerdict.Refused,
+        (VaultCall.Issue, 500) when text.Contains("is not an allowed role", StringComparison.Ordinal) => VaultVerdict.Refused,
+
+        // Vault is there and cannot now.
+        (_, 412) => VaultVerdict.Unavailable, // "missing required state": this node has not caught up
+        (_, 429) => VaultVerdict.Throttled,
+        (_, 472 or 473) => VaultVerdict.Unavailable, // a disaster-recovery or performance standby
+        (_, 501) => VaultVerdict.Unavailable, // not initialised
+
+        // Issuing answers 500 when the database failed, and takes back what it had begun. But when its own deadline passed
+        // after the statements were sent, the database may have carried them out.
+        (VaultCall.Issue, 500) when fromVault && IsCutOff(text) => VaultVerdict.AnswerLost,
+        (VaultCall.Issue or VaultCall.Revoke, 500) when fromVault => VaultVerdict.DatabaseUnavailable,
+        (_, 503) when fromVault => VaultVerdict.Unavailable, // sealed, or its API is locked: nothing was done
+
+        // All else came from a proxy that may have passed the request on.
+        (VaultCall.Issue, _) => VaultVerdict.AnswerLost,
+        _ => VaultVerdict.Unavailable,
+    };
+
+    /// <summary>What a call without an answer means.</summary>
+    public static VaultVerdict Read(VaultCall call, Exception failure) => failure switch
+    {
+        BrokenCircuitException => VaultVerdict.Unavailable, // not sent
+        _ when NothingWasSent(failure) => VaultVerdict.Unavailable,
+        _ => call == VaultCall.Issue ? VaultVerdict.AnswerLost : VaultVerdict.Unavailable,
+    };
+
+    /// <summary>Whether a failure came before the request could have left this machine: only then may issuing be repeated.</summary>
+    public static bool NothingWasSent(Exception? failure) => failure switch
+    {
+        HttpRequestException http => http.HttpRequestError
+            is HttpRequestError.NameResolutionError
+            or HttpRequestError.ConnectionError
+            or HttpRequestError.SecureConnectionError
+            or HttpRequestError.ProxyTunnelError,
+        OperationCanceledException { InnerException: TimeoutException } => true, // the handler's connect timeout
+        _ => false,
+    };
+
+    /// <summary>Whether an exception is a failed exchange, and not the caller leaving or a fault of ours.</summary>
+    public static bool IsTransport(Exception failure) => failure
+        is HttpRequestException or TimeoutRejectedException or BrokenCircuitException or IOException
+        or OperationCanceledException { InnerException: TimeoutException };
+
+    /// <summary>Whether an answer shows a server in trouble. 500 does not: it is mostly one database behind a sound Vault.</summary>
+    public static bool IsTrouble(HttpStatusCode status) => (int)status is 502 or 503 or 504;
+
+    /// <summary>Whether the same request may fare better in a moment.</summary>
+    public static bool IsPassing(HttpStatusCode status) => (int)status is 412 or 429 or (>= 500 and not 501);
+
+    private static bool IsGone(string text) =>
+        text is "lease not found" or "invalid lease" or "lease expired"
+        || text.StartsWith("lease is expired", StringComparison.Ordinal);
+
+    private static bool IsCutOff(string text) =>
+        (text.Contains("context deadline exceeded", StringComparison.Ordinal)
+            || text.Contains("context canceled", StringComparison.Ordinal))
+        && !text.Contains("connect", StringComparison.OrdinalIgnoreCase)
+        && !text.Contains("dial", StringComparison.OrdinalIgnoreCase);
+}

@@ -1,0 +1,237 @@
+using System.Security.Cryptography;
+using System.Text;
+using Broker.Core.Catalog;
+using Broker.Core.Words;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Issuing.Vault;
+
+/// <summary>
+/// The broker's token at one Vault: logs in when there is none, one login at a time; renews it in time; and knows for how
+/// long its leases are safe. It is never revoked, not even at the end of the process: its leases would die with it.
+/// </summary>
+internal sealed class VaultTokenSource(
+    VaultClient client, VaultIssuerDefinition definition, IVaultTokenStore store, TimeProvider time, ILogger logger)
+{
+    /// <summary>A refused login is not tried again before: whoever mends it needs longer, and Vault locks out who asks too often.</summary>
+    private static readonly TimeSpan RefusedLoginPause = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    private readonly string key = KeyOf(definition);
+    private readonly string method = MethodOf(definition.Auth);
+    private readonly Shared<VaultToken> loggingIn = new();
+    private readonly Shared<TimeSpan?> keepingAlive = new();
+    private Rest? rest;
+    private (long At, IssuerException Refusal)? refusedLogin;
+
+    /// <summary>A token that lives, by the clock.</summary>
+    public async Task<VaultToken> GetAsync(CancellationToken cancellation)
+    {
+        var token = await store.ReadAsync(key, cancellation);
+        return token is { HasEnded: false } ? token : await LogInAsync(insteadOf: null, cancellation);
+    }
+
+    /// <summary>A token with at least half of its time left where that can be had: for leases, which die with it.</summary>
+    public async Task<VaultToken> GetFreshAsync(CancellationToken cancellation)
+    {
+        var token = await GetAsync(cancellation);
+        if (!token.IsPastHalf || rest?.Holds(token, time.GetTimestamp()) == true) return token;
+        await KeepAliveAsync(cancellation);
+        return await GetAsync(cancellation);
+    }
+
+    /// <summary>
+    /// Runs a call with the token; once more with a new one when the token turns out to be dead.
+    /// </summary>
+    /// <exception cref="IssuerException"><see cref="IssuerFailure.Refused"/> when the token is sound and its policy forbids the call.</exception>
+    public async Task<T> RunAsync<T>(Func<VaultToken, Task<T>> call, CancellationToken cancellation)
+    {
+        var token = await GetAsync(cancellation);
+        try
+        {
+            return await call(token);
+        }
+        catch (VaultTokenRefusedException refused)
+        {
+            if (await IsAliveAsync(token, cancellation)) throw refused.AsPolicy;
+        }
+
+        token = await LogInAsync(insteadOf: token, cancellation);
+        try
+        {
+            return await call(token);
+        }
+        catch (VaultTokenRefusedException refused)
+        {
+            throw refused.AsPolicy;
+        }
+    }
+
+    /// <summary>
+    /// Keeps the token alive: renews it once half of its time has passed; when it can get no more, lets a new one follow it
+    /// while the leases of the old one run out. Any replica may call it, at any time, and should call it again after the
+    /// answered time at the latest.
+    /// </summary>
+    /// <returns>When to come back, at least a second; null: never, the token has no end.</returns>
+    public Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation) =>
+        keepingAlive.RunAsync(KeepAliveAloneAsync, cancellation);
+
+    private async Task<TimeSpan?> KeepAliveAloneAsync()
+    {
+        var (token, comeBack) = await TryKeepAliveAsync();
+        if (token is not null && comeBack is { } wait)
+            rest = new Rest(token.Value, time.GetTimestamp() + (long)(wait.TotalSeconds * time.TimestampFrequency));
+        return comeBack;
+    }
+
+    private async Task<(VaultToken? Token, TimeSpan? ComeBack)> TryKeepAliveAsync()
+    {
+        VaultToken? token = null;
+        try
+        {
+            token = await GetAsync(CancellationToken.None);
+            if (token.IsPastHalf) token = await ProlongAsync(token, CancellationToken.None);
+            if (token.TimeLeft is not { } left) return (token, null);
+            if (!token.IsPastHalf) return (token, AtLeastShortest(left - (token.FullTtl / 2)));
+
+            Log.TokenEndsForGood(logger, definition.Name, left);
+            return (token, Pause(left / 4));
+        }
+        catch (IssuerException failure)
+        {
+            var pause = Pause(failure.RetryAfter ?? token?.TimeLeft / 10);
+            Log.TokenNotKeptAlive(logger, definition.Name, failure.Message, token?.TimeLeft, pause);
+            return (token, pause);
+        }
+    }
+
+    private async Task<VaultToken> ProlongAsync(VaultToken token, CancellationToken cancellation)
+    {
+        if (token.Renewable)
+        {
+            try
+            {
+                await client.RenewSelfAsync(token.Value, cancellation);
+                var renewed = await client.LookUpSelfAsync(token.Value, cancellation);
+                token = await store.ReplaceAsync(key, token, renewed with { Earlier = token.Earlier }, cancellation);
+                Log.TokenRenewed(logger, definition.Name, token.TimeLeft);
+            }
+            catch (VaultTokenRefusedException refused)
+            {
+                if (await IsAliveAsync(token, cancellation)) throw refused.AsPolicy;
+                return await LogInAsync(insteadOf: token, cancellation);
+            }
+            catch (IssuerException refused) when (refused.Failure == IssuerFailure.Refused)
+            {
+                // 400 "lease is not renewable", "lease expired": at its end, whatever it said of itself before.
+            }
+        }
+
+        return token.IsPastHalf ? await FollowAsync(token, cancellation) : token;
+    }
+
+    /// <summary>Puts a new token in the place of one that still lives, if the way we log in gives another.</summary>
+    private async Task<VaultToken> FollowAsync(VaultToken token, CancellationToken cancellation)
+    {
+        var secret = await client.LogInAsync(definition.Auth, cancellation);
+        if (secret.Equals(token.Value)) return token;
+        var next = await DescribeAsync(secret, cancellation);
+        if (next.IsPastHalf) return token; // no better than what we have
+        Log.TokenFollowed(logger, definition.Name, token.TimeLeft);
+        return await store.ReplaceAsync(key, token, token.FollowedBy(next), cancellation);
+    }
+
+    private Task<VaultToken> LogInAsync(VaultToken? insteadOf, CancellationToken cancellation) =>
+        loggingIn.RunAsync(() => LogInAloneAsync(insteadOf), cancellation);
+
+    private async Task<VaultToken> LogInAloneAsync(VaultToken? refused)
+    {
+        try
+        {
+            var stored = await store.ReadAsync(key, CancellationToken.None);
+            if (stored is { HasEnded: false } && !stored.Value.Equals(refused?.Value)) return stored; // another replica was faster
+            if (refusedLogin is { } last && time.GetElapsedTime(last.At) < RefusedLoginPause) throw last.Refusal;
+            if (stored is not null) Log.TokenDied(logger, definition.Name);
+
+            var secret = await client.LogInAsync(definition.Auth, CancellationToken.None);
+            var token = await DescribeAsync(secret, CancellationToken.None);
+            refusedLogin = null;
+            Log.LoggedIn(logger, definition.Name, method, token.TimeLeft, token.Horizon);
+            return await store.ReplaceAsync(key, stored, token with { Earlier = stored?.Earlier ?? [] }, CancellationToken.None);
+        }
+        catch (IssuerException failure)
+        {
+            if (failure.Failure == IssuerFailure.Refused) refusedLogin = (time.GetTimestamp(), failure);
+            Log.LoginFailed(logger, definition.Name, method, failure.Message);
+            throw;
+        }
+    }
+
+    /// <summary>What Vault says of a token that we were just given.</summary>
+    private async Task<VaultToken> DescribeAsync(Secret token, CancellationToken cancellation)
+    {
+        try
+        {
+            return await client.LookUpSelfAsync(token, cancellation);
+        }
+        catch (VaultTokenRefusedException refused)
+        {
+            throw definition.Auth is VaultTokenAuth
+                ? new IssuerException(
+                    IssuerFailure.Refused,
+                    "Vault refuses the given token: it has ended, was revoked, or may not look itself up. Put a new one in its place.")
+                : refused.AsPolicy;
+        }
+    }
+
+    private async Task<bool> IsAliveAsync(VaultToken token, CancellationToken cancellation)
+    {
+        var stored = await store.ReadAsync(key, cancellation);
+        if (stored is not null && !stored.Value.Equals(token.Value)) return false; // replaced while we asked with it
+        try
+        {
+            await client.LookUpSelfAsync(token.Value, cancellation);
+            return true;
+        }
+        catch (VaultTokenRefusedException)
+        {
+            return false;
+        }
+    }
+
+    private static TimeSpan Pause(TimeSpan? wanted) =>
+        AtLeastShortest(wanted is { } pause && pause < LongestPause ? pause : LongestPause);
+
+    private static TimeSpan AtLeastShortest(TimeSpan pause) => pause > ShortestPause ? pause : ShortestPause;
+
+    private static string MethodOf(VaultAuth auth) => auth switch
+    {
+        VaultAppRoleAuth => "AppRole",
+        VaultKubernetesAuth => "Kubernetes",
+        _ => "a given token",
+    };
+
+    /// <summary>
+    /// Another server, namespace or way to log in is another token: never is one server's token sent to the next.
+    /// </summary>
+    private static string KeyOf(VaultIssuerDefinition definition)
+    {
+        var login = definition.Auth switch
+        {
+            VaultAppRoleAuth role => $"approle {role.Mount} {role.RoleId}",
+            VaultKubernetesAuth account => $"kubernetes {account.Mount} {account.Role}",
+            VaultTokenAuth { Token: var given } => $"token {given.File} {given.Value?.Reveal()}",
+            _ => "",
+        };
+        var meant = SHA256.HashData(Encoding.UTF8.GetBytes($"{definition.Address}\n{definition.Namespace}\n{login}"));
+        return $"{definition.Name}:{Convert.ToHexStringLower(meant.AsSpan(0, 8))}";
+    }
+
+    /// <summary>Until when a token that could not be prolonged is left alone: an issue or renewal does not try each time.</summary>
+    private sealed record Rest(Secret Token, long Until)
+    {
+        public bool Holds(VaultToken token, long now) => now < Until && Token.Equals(token.Value);
+    }
+}

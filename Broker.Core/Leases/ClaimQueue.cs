@@ -1,0 +1,72 @@
+using Broker.Core.Catalog;
+using Broker.Core.Ledger;
+
+namespace Broker.Core.Leases;
+
+/// <summary>
+/// The claims on one database that are on their way to the ledger: those that arrive while a round trip is under way share the
+/// next one. Nothing ever waits to fill a batch.
+/// </summary>
+internal sealed class ClaimQueue(SharedLedger ledger, string database, Func<(PaceSettings Pace, int MostInLine)> terms, BrokerMetrics metrics)
+{
+    // Bounds the time one script holds Redis.
+    private const int MostInBatch = 256;
+
+    private readonly Lock gate = new();
+    private readonly Queue<(Claim Claim, TaskCompletionSource<ClaimAnswer> Answer)> waiting = new();
+    private bool underWay;
+
+    /// <summary>Makes a claim.</summary>
+    /// <exception cref="LedgerException">The ledger did not answer; the claim may have been made, and may be repeated.</exception>
+    public Task<ClaimAnswer> ClaimAsync(Claim claim)
+    {
+        var answer = new TaskCompletionSource<ClaimAnswer>(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (gate)
+        {
+            waiting.Enqueue((claim, answer));
+            if (underWay) return answer.Task;
+            underWay = true;
+        }
+
+        _ = SendAllAsync();
+        return answer.Task;
+    }
+
+    private async Task SendAllAsync()
+    {
+        var claims = new List<Claim>();
+        var answers = new List<TaskCompletionSource<ClaimAnswer>>();
+        while (true)
+        {
+            claims.Clear();
+            answers.Clear();
+            lock (gate)
+            {
+                while (claims.Count < MostInBatch && waiting.TryDequeue(out var next))
+                {
+                    claims.Add(next.Claim);
+                    answers.Add(next.Answer);
+                }
+
+                if (claims.Count == 0)
+                {
+                    underWay = false;
+                    return;
+                }
+            }
+
+            try
+            {
+                var (pace, mostInLine) = terms();
+                var said = await ledger.ClaimAsync(database, pace, mostInLine, claims, CancellationToken.None);
+                metrics.ClaimBatch(database, claims.Count);
+                for (var i = 0; i < said.Length; i++) answers[i].SetResult(said[i]);
+            }
+            catch (Exception e)
+            {
+                // Whatever it is, those who wait must hear of it: it is rethrown to each of them.
+                foreach (var answer in answers) answer.TrySetException(e);
+            }
+        }
+    }
+}

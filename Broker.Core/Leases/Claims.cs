@@ -1,0 +1,53 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Ledger;
+
+namespace Broker.Core.Leases;
+
+/// <summary>Makes the ledger's claim of what a caller asks for, within what its role allows.</summary>
+internal static class Claims
+{
+    private static readonly ConditionalWeakTable<Role, RoleTerms> Terms = new();
+
+    /// <summary>Makes the claim, or says what is wrong with what was asked for.</summary>
+    public static string? From(Ask ask, Role role, WaitingSettings waiting, out Claim claim)
+    {
+        claim = null!;
+        var terms = role.Connections;
+        if (ask.Holder is not null && HolderId.WhyNotGiven(ask.Holder) is { } why) return why;
+        if (ask.Connections is { } wanted && (wanted < terms.Min || wanted > terms.Max))
+            return Say($"'connections' is {wanted}; role '{role.Name}' gives {terms.Min} to {terms.Max}.");
+        var want = ask.Connections ?? terms.Default;
+        if (ask.MinConnections is { } min && (min < terms.Min || min > want))
+            return Say($"'minConnections' is {min}; it must be {terms.Min} (the role's least) to {want} (what you want).");
+        var least = ask.MinConnections ?? (ask.Connections is null ? terms.Min : want);
+
+        // A preference, not a demand (RFC 7240): who asks for more waits as long as may be.
+        var wait = ask.Wait > waiting.MaxWait ? waiting.MaxWait : ask.Wait;
+        var holder = HolderId.For(role.Name, ask.Caller, ask.Holder);
+        claim = new(
+            holder.Value,
+            TermsOf(role),
+            Pool.For(role, ask.Caller, holder).Key,
+            want,
+            least,
+            wait ?? waiting.Default,
+            wait ?? TimeSpan.Zero,
+            ClaimKind.Claim,
+            ask.Caller.DisplayName);
+        return null;
+    }
+
+    /// <summary>The terms of a role; the same object for the same role, so that a batch names them once.</summary>
+    public static RoleTerms TermsOf(Role role) => Terms.GetValue(role, static role => new(
+        role.Name,
+        // Rounded up: half a surge pod is a pod.
+        role.Connections.ExpectedHolders + (role.Connections.ExpectedHolders * role.Connections.SurgePercent + 99) / 100,
+        role.HolderTtl,
+        role.MaxHoldersPerLease,
+        role.IdleTtl));
+
+    private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,134 @@
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Leases;
+
+/// <summary>The way of a request: from a proven caller to a grant or a refusal.</summary>
+internal sealed class CredentialDesk(
+    ICatalog catalog, SharedLedger ledger, DatabaseRooms rooms, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, DeskAudit audit,
+    WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time, ILogger<CredentialDesk> log)
+{
+    /// <summary>Claims connections and a login of a role. The outcome is in the audit when this returns.</summary>
+    /// <exception cref="OperationCanceledException">The caller left.</exception>
+    public async ValueTask<Outcome> ClaimAsync(Ask ask, CancellationToken cancellation)
+    {
+        var arrived = time.GetTimestamp();
+        var outcome = await AnswerAsync(ask, arrived, cancellation);
+        outcome = await audit.WriteAsync(AuditAction.Claim, ask, outcome, cancellation);
+        metrics.Claimed(outcome.Refusal?.Code == RefusalCode.NotAllowed ? "" : ask.Role, OutcomeName(outcome), time.GetElapsedTime(arrived));
+        return outcome;
+    }
+
+    private async ValueTask<Outcome> AnswerAsync(Ask ask, long arrived, CancellationToken cancellation)
+    {
+        var current = catalog.Current;
+        if (!current.Roles.TryGetValue(ask.Role, out var role) || !role.Allow.Allow(ask.Caller)) return Refusals.NotAllowed(ask.Role);
+        if (Claims.From(ask, role, waiting, out var claim) is { } mistake) return Refusals.Invalid(mistake);
+        return await ReserveAndJoinAsync(new(role, current.Databases[role.Database], current.Issuers[role.Issuer]), claim, arrived, cancellation);
+    }
+
+    // Reserve connections and join the pool's lease: one step of the ledger, taken again whenever something has changed,
+    // until it gives a grant or the caller's time is over.
+    internal async ValueTask<Outcome> ReserveAndJoinAsync(Way way, Claim claim, long arrived, CancellationToken cancellation)
+    {
+        var room = rooms[way.Database.Name];
+        Task? pool = null, line = null;
+        try
+        {
+            while (true)
+            {
+                var passed = time.GetElapsedTime(arrived);
+                var answer = await room.Claims.ClaimAsync(Left(claim, passed));
+                if (answer is ClaimAnswer.Granted granted) return await GrantAsync(way, claim, granted, cancellation);
+                if (answer is ClaimAnswer.Issue order) issuance.Start(way.Role, way.Database, way.Issuer, order);
+
+                var end = answer is ClaimAnswer.InLine ? claim.LineWait : claim.IssueWait;
+                if (!CanWait(answer) || passed >= end)
+                {
+                    await AbandonAsync(way, claim);
+                    return Refusals.For(answer, claim, way.Database);
+                }
+
+                // The signals are taken before the ledger is asked again, so that none is missed in between.
+                if (pool is { IsCompleted: false } && line is { IsCompleted: false }) await room.Wakes.SleepAsync(pool, line, end - passed, cancellation);
+                pool = room.Wakes.Next("pool:" + claim.Pool);
+                line = room.Wakes.Next(answer is ClaimAnswer.Stale ? "sampled" : "line");
+            }
+        }
+        catch (LedgerException e)
+        {
+            return await FromMemoryAsync(way, claim, e, cancellation);
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            // The caller left: who is behind it in line need not wait until that is noticed.
+            await AbandonAsync(way, claim);
+            throw;
+        }
+    }
+
+    private async ValueTask<Outcome> GrantAsync(Way way, Claim claim, ClaimAnswer.Granted granted, CancellationToken cancellation)
+    {
+        var lease = await logins.OfAsync(way.Database, granted.Lease, cancellation);
+        if (lease is null) return Refusals.LedgerUnavailable();
+        remembered.Remember(claim.Holder, granted);
+        return new Grant(
+            way.Role.Name,
+            way.Database.Name,
+            new(granted.Lease, lease.IssuedAt, lease.VerifiedAt, granted.LeaseEndsAt),
+            new(claim.Holder, granted.EndsAt, Math.Max(1, (int)(granted.EndsIn.TotalSeconds * 2 / 3))),
+            granted.Connections,
+            lease.For(granted.Connections),
+            granted.Moved);
+    }
+
+    private async ValueTask<Outcome> FromMemoryAsync(Way way, Claim claim, LedgerException e, CancellationToken cancellation)
+    {
+        if (remembered.Find(claim.Holder) is not { } granted)
+        {
+            log.LedgerAway(way.Database.Name, e.Message);
+            return Refusals.LedgerUnavailable();
+        }
+
+        log.AnsweredFromMemory(claim.Holder);
+        try
+        {
+            return await GrantAsync(way, claim, granted, cancellation);
+        }
+        catch (LedgerException)
+        {
+            return Refusals.LedgerUnavailable();
+        }
+    }
+
+    private async ValueTask AbandonAsync(Way way, Claim claim)
+    {
+        if (claim.Kind != ClaimKind.Claim) return;
+        try
+        {
+            await ledger.AbandonAsync(way.Database.Name, claim.Holder, CancellationToken.None);
+        }
+        catch (LedgerException e)
+        {
+            log.AbandonFailed(claim.Holder, e.Message);
+        }
+    }
+
+    private static bool CanWait(ClaimAnswer answer) =>
+        answer is ClaimAnswer.Issue or ClaimAnswer.Wait or ClaimAnswer.InLine or ClaimAnswer.Stale;
+
+    private static Claim Left(Claim claim, TimeSpan passed) => passed < TimeSpan.FromMilliseconds(1) ? claim : claim with
+    {
+        IssueWait = claim.IssueWait > passed ? claim.IssueWait - passed : TimeSpan.Zero,
+        LineWait = claim.LineWait > passed ? claim.LineWait - passed : TimeSpan.Zero,
+    };
+
+    private static string OutcomeName(Outcome outcome) => outcome.Refusal is { } refusal ? refusal.Code.ToString() : "Granted";
+}
+
+/// <summary>The role, database and issuer of one request, from one snapshot of the catalog.</summary>
+internal sealed record Way(Role Role, Database Database, IssuerDefinition Issuer);

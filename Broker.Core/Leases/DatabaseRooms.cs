@@ -1,0 +1,26 @@
+using System.Collections.Concurrent;
+using Broker.Core.Catalog;
+using Broker.Core.Ledger;
+
+namespace Broker.Core.Leases;
+
+/// <summary>What this replica keeps per database: the claims on their way and those who sleep until the ledger signals.</summary>
+internal sealed class DatabaseRooms(SharedLedger ledger, ICatalog catalog, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time) : IDisposable
+{
+    private readonly ConcurrentDictionary<string, Lazy<DatabaseRoom>> rooms = new(StringComparer.Ordinal);
+
+    public DatabaseRoom this[string database] => rooms.GetOrAdd(database, name => new(() => new(
+        new(ledger, name, () => (PaceOf(name), waiting.MaxInLine), metrics),
+        new(ledger, name, time)))).Value;
+
+    public void Dispose()
+    {
+        foreach (var room in rooms.Values) room.Value.Wakes.Dispose();
+    }
+
+    private PaceSettings PaceOf(string database) =>
+        catalog.Current.Databases.TryGetValue(database, out var known) ? known.Issuing : new PaceSettings();
+}
+
+/// <summary>One database's queue and wakes.</summary>
+internal sealed record DatabaseRoom(ClaimQueue Claims, Wakes Wakes);

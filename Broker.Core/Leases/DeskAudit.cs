@@ -1,0 +1,51 @@
+using Broker.Core.Audit;
+using Broker.Core.Words;
+
+namespace Broker.Core.Leases;
+
+/// <summary>Writes a desk's outcome into the audit before it leaves; what cannot be written becomes a refusal (law L7).</summary>
+internal sealed class DeskAudit(IAudit audit, TimeProvider time)
+{
+    public ValueTask<Outcome> WriteAsync(AuditAction action, Ask ask, Outcome outcome, CancellationToken cancellation) => WriteAsync(
+        new()
+        {
+            Time = time.GetUtcNow(),
+            Action = action,
+            Outcome = OutcomeOf(outcome.Refusal),
+            CallerIssuer = ask.Caller.Issuer,
+            CallerSubject = ask.Caller.Subject,
+            CallerPodUid = ask.Caller.PodUid,
+            Role = ask.Role,
+            Database = outcome.Grant?.Database,
+            LeaseId = outcome.Grant?.Lease.Id,
+            HolderId = outcome.Grant?.Holder.Id ?? ask.Holder,
+            Connections = outcome.Grant?.Connections ?? ask.Connections,
+            Refusal = outcome.Refusal?.Code,
+            Detail = outcome.Refusal?.Detail,
+            TraceId = ask.Origin.TraceId,
+            ClientAddress = ask.Origin.Address,
+        },
+        outcome,
+        cancellation);
+
+    /// <summary>Writes one record; answers the outcome, or the refusal that nothing leaves unrecorded.</summary>
+    public async ValueTask<Outcome> WriteAsync(AuditRecord record, Outcome outcome, CancellationToken cancellation)
+    {
+        try
+        {
+            await audit.WriteAsync(record, cancellation);
+            return outcome;
+        }
+        catch (AuditUnavailableException)
+        {
+            return Refusals.AuditUnavailable();
+        }
+    }
+
+    public static AuditOutcome OutcomeOf(Refusal? refusal) => refusal?.Code switch
+    {
+        null => AuditOutcome.Granted,
+        RefusalCode.IssuerUnavailable or RefusalCode.LedgerUnavailable or RefusalCode.DatabaseUnavailable or RefusalCode.LoginFailed => AuditOutcome.Failed,
+        _ => AuditOutcome.Refused,
+    };
+}

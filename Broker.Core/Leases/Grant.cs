@@ -1,0 +1,35 @@
+using Broker.Core.Databases;
+using Broker.Core.Words;
+
+namespace Broker.Core.Leases;
+
+/// <summary>The answer to a claim: a lease, a holder, and its connections.</summary>
+/// <param name="Role">The role.</param>
+/// <param name="Database">Its database in the catalog.</param>
+/// <param name="Lease">The lease.</param>
+/// <param name="Holder">The caller's claim on it.</param>
+/// <param name="Connections">How many connections it may open.</param>
+/// <param name="Credentials">What it connects with.</param>
+/// <param name="Moved">The holder had another lease before and is to move to this one.</param>
+public sealed record Grant(
+    string Role, string Database, GrantedLease Lease, GrantedHolder Holder, int Connections, GrantedCredentials Credentials, bool Moved);
+
+/// <summary>A lease as a holder sees it. Times are the ledger's.</summary>
+public sealed record GrantedLease(string Id, DateTimeOffset IssuedAt, DateTimeOffset VerifiedAt, DateTimeOffset ExpiresAt);
+
+/// <summary>A holder as it sees itself.</summary>
+/// <param name="Id">For renew and release.</param>
+/// <param name="ExpiresAt">Its end unless it renews.</param>
+/// <param name="RenewAfterSeconds">When to renew: after two thirds of its time.</param>
+public sealed record GrantedHolder(string Id, DateTimeOffset ExpiresAt, int RenewAfterSeconds);
+
+/// <summary>What a holder connects with.</summary>
+public sealed record GrantedCredentials(Login Login, string Host, int Port, string Database, ConnectionStrings Strings);
+
+/// <summary>A grant or a refusal.</summary>
+public readonly record struct Outcome(Grant? Grant, Refusal? Refusal)
+{
+    public static implicit operator Outcome(Grant grant) => new(grant, null);
+
+    public static implicit operator Outcome(Refusal refusal) => new(null, refusal);
+}

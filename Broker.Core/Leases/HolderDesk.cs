@@ -1,0 +1,94 @@
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+
+namespace Broker.Core.Leases;
+
+/// <summary>What a holder does after it was given its lease: it stays, or it leaves.</summary>
+internal sealed class HolderDesk(
+    ICatalog catalog, SharedLedger ledger, CredentialDesk credentials, RememberedGrants remembered, DeskAudit audit, WaitingSettings waiting, TimeProvider time)
+{
+    /// <summary>The holder is still there. When its lease gives out it is moved to the next one, and the grant says so.</summary>
+    public async ValueTask<Outcome> RenewAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
+    {
+        var outcome = Find(caller, holder, out var id, out var way) is { } refusal ? refusal : await RenewAsync(caller, id, way, origin, cancellation);
+        return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
+    }
+
+    /// <summary>The holder leaves; its connections come free at once. Null: done.</summary>
+    public async ValueTask<Refusal?> ReleaseAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
+    {
+        var refusal = Find(caller, holder, out var id, out var way);
+        (string Lease, int Connections)? had = null;
+        if (refusal is null)
+        {
+            remembered.Forget(holder);
+            try
+            {
+                had = await ledger.ReleaseAsync(way.Database.Name, holder, cancellation);
+                refusal = had is null ? Refusals.HolderUnknown() : null;
+            }
+            catch (LedgerException)
+            {
+                refusal = Refusals.LedgerUnavailable();
+            }
+        }
+
+        var record = new AuditRecord
+        {
+            Time = time.GetUtcNow(),
+            Action = AuditAction.Release,
+            Outcome = DeskAudit.OutcomeOf(refusal),
+            CallerIssuer = caller.Issuer,
+            CallerSubject = caller.Subject,
+            CallerPodUid = caller.PodUid,
+            Role = way?.Role.Name,
+            Database = way?.Database.Name,
+            LeaseId = had?.Lease,
+            HolderId = holder,
+            Connections = had?.Connections,
+            Refusal = refusal?.Code,
+            Detail = refusal?.Detail,
+            TraceId = origin.TraceId,
+            ClientAddress = origin.Address,
+        };
+        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
+    }
+
+    private async ValueTask<Outcome> RenewAsync(Caller caller, HolderId id, Way way, Origin origin, CancellationToken cancellation)
+    {
+        var settings = way.Role.Connections;
+        var claim = new Claim(
+            id.Value,
+            Claims.TermsOf(way.Role),
+            Pool.For(way.Role, caller, id).Key,
+            settings.Default,
+            settings.Min,
+            waiting.Default,
+            TimeSpan.Zero,
+            ClaimKind.Renew,
+            caller.DisplayName);
+        var outcome = await credentials.ReserveAndJoinAsync(way, claim, time.GetTimestamp(), cancellation);
+        if (outcome.Refusal is not { Code: not (RefusalCode.HolderUnknown or RefusalCode.LedgerUnavailable) }) return outcome;
+
+        // No other lease is to be had now: it keeps the one it has, to its announced end (law L4).
+        return await credentials.ReserveAndJoinAsync(way, claim with { Kind = ClaimKind.Stay }, time.GetTimestamp(), cancellation);
+    }
+
+    // Whose it is can be told from the id alone; another's holder is as unknown as none (law L11).
+    private Refusal? Find(Caller caller, string holder, out HolderId id, out Way way)
+    {
+        way = null!;
+        if (!HolderId.TryParse(holder, out id) || !id.BelongsTo(caller)) return Refusals.HolderUnknown();
+        var current = catalog.Current;
+        if (!current.Roles.TryGetValue(id.Role, out var role)) return Refusals.HolderUnknown();
+        if (!role.Allow.Allow(caller)) return Refusals.NotAllowed(role.Name);
+        way = new(role, current.Databases[role.Database], current.Issuers[role.Issuer]);
+        return null;
+    }
+
+    private static Ask AskOf(Caller caller, string holder, HolderId id, Origin origin) =>
+        new(caller, id.Value is null ? "" : id.Role, holder, null, null, null, origin);
+}

@@ -1,0 +1,171 @@
+using System.Collections.Concurrent;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Issuing;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Leases;
+
+/// <summary>
+/// Issues one lease for a pool, apart from the callers that wait for it: one that leaves stops nothing for the rest. The
+/// intent is in the ledger before this begins.
+/// </summary>
+internal sealed class Issuance(
+    SharedLedger ledger, Issuers issuers, DatabaseEngines engines, LoginSealer sealer, WaitingSettings waiting, BrokerMetrics metrics,
+    TimeProvider time, ILogger<Issuance> log)
+{
+    // The shortest pause after a failure (law L12); it doubles with each failure in a row.
+    private static readonly TimeSpan Floor = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<Task, string> underWay = new();
+
+    /// <summary>Starts issuing; who waits for the lease is woken by the ledger when it is there or has failed.</summary>
+    public void Start(Role role, Database database, IssuerDefinition issuer, ClaimAnswer.Issue order)
+    {
+        var task = Task.Run(() => RunAsync(role, database, issuers[issuer], order));
+        underWay[task] = order.Lease;
+        task.ContinueWith(done => underWay.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    /// <summary>Completes when nothing is being issued by this replica.</summary>
+    public Task DrainAsync() => Task.WhenAll(underWay.Keys);
+
+    private async Task RunAsync(Role role, Database database, IIssuer issuer, ClaimAnswer.Issue order)
+    {
+        using var activity = metrics.Activities.StartActivity("issue");
+        activity?.SetTag("broker.role", role.Name).SetTag("broker.database", database.Name).SetTag("broker.lease", order.Lease);
+        var attempt = new Attempt(role, database, issuer, order.Lease, order.Fence);
+        var from = time.GetTimestamp();
+        using var lost = new CancellationTokenSource();
+        using var deadline = new CancellationTokenSource(waiting.IssueDeadline + order.StartsIn, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(lost.Token, deadline.Token);
+        var beating = BeatAsync(attempt, order.StartsIn, lost, either.Token);
+        string outcome;
+        try
+        {
+            outcome = await IssueAsync(attempt, order.StartsIn, either.Token);
+        }
+        catch (LedgerException e)
+        {
+            // The attempt dies in the ledger by itself; whoever takes over revokes what this one may have left.
+            log.IssueLedgerLost(attempt.Lease, role.Name, e.Message);
+            outcome = "ledger-unavailable";
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            log.IssueBroke(attempt.Lease, role.Name, e);
+            outcome = "error";
+        }
+        catch (OperationCanceledException)
+        {
+            log.IssueOvertaken(attempt.Lease, role.Name);
+            outcome = "superseded";
+        }
+
+        await either.CancelAsync();
+        await beating;
+        activity?.SetTag("broker.outcome", outcome);
+        metrics.Issued(database.Name, outcome, time.GetElapsedTime(from));
+    }
+
+    private async Task<string> IssueAsync(Attempt attempt, TimeSpan startsIn, CancellationToken cancellation)
+    {
+        var username = attempt.Issuer.ProposeUsername(attempt.Role, attempt.Database);
+        if (!await PaceAsync(attempt, username, startsIn, cancellation)) return "superseded";
+
+        IssuedLease issued;
+        var asked = time.GetTimestamp();
+        try
+        {
+            issued = await attempt.Issuer.IssueAsync(new(attempt.Role, attempt.Database, username), cancellation);
+        }
+        catch (IssuerException e)
+        {
+            return await FailAsync(attempt, e.Failure == IssuerFailure.AnswerLost, CodeOf(e), e.Message, e.RetryAfter);
+        }
+        catch (OperationCanceledException)
+        {
+            // Whether our deadline passed or another attempt has taken over: the issuer may have made a user.
+            return await FailAsync(attempt, mayExist: true, RefusalCode.IssuerUnavailable, "the issuer did not answer in time", null);
+        }
+
+        var known = await ledger.IssuedAsync(
+            attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username, sealer.Seal(issued.Login),
+            issued.Term.Duration, time.GetElapsedTime(asked), issued.Term.Renewable, CancellationToken.None);
+        if (issued.Term.Warning is { } warning) log.IssueWarned(attempt.Lease, attempt.Role.Name, warning);
+        if (!known)
+        {
+            log.IssueOvertaken(attempt.Lease, attempt.Role.Name);
+            await attempt.Issuer.RevokeAsync(new(attempt.Role, attempt.Database, issued.Id), CancellationToken.None);
+            return "superseded";
+        }
+
+        try
+        {
+            await engines[attempt.Database.Engine].TryLoginAsync(attempt.Database, issued.Login, cancellation);
+        }
+        catch (DatabaseException e)
+        {
+            var code = e.Failure == DatabaseFailure.LoginRefused ? RefusalCode.LoginFailed : RefusalCode.DatabaseUnavailable;
+            return await FailAsync(attempt, mayExist: true, code, e.Message, null);
+        }
+
+        if (!await ledger.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, CancellationToken.None)) return "superseded";
+        log.Issued(attempt.Lease, attempt.Role.Name, issued.Login.Username, issued.Term.Duration);
+        return "issued";
+    }
+
+    private async Task<bool> PaceAsync(Attempt attempt, string? username, TimeSpan startsIn, CancellationToken cancellation)
+    {
+        if (startsIn > TimeSpan.Zero) await Task.Delay(startsIn, time, cancellation);
+        while (true)
+        {
+            var wait = await ledger.BeginAsync(
+                attempt.Database.Name, attempt.Lease, attempt.Fence, username, attempt.Database.Issuing, cancellation);
+            if (wait is null) return true;
+            if (wait < TimeSpan.Zero) return false;
+            await Task.Delay(wait.Value > TimeSpan.FromMilliseconds(20) ? wait.Value : TimeSpan.FromMilliseconds(20), time, cancellation);
+        }
+    }
+
+    private async Task<string> FailAsync(Attempt attempt, bool mayExist, RefusalCode code, string why, TimeSpan? pause)
+    {
+        log.IssueFailed(attempt.Lease, attempt.Role.Name, code, why);
+        await ledger.FailAsync(
+            attempt.Database.Name, attempt.Lease, attempt.Fence, mayExist, $"{code}: {why}", pause > Floor ? pause.Value : Floor, CancellationToken.None);
+        return code.ToString();
+    }
+
+    private async Task BeatAsync(Attempt attempt, TimeSpan startsIn, CancellationTokenSource lost, CancellationToken cancellation)
+    {
+        try
+        {
+            await Task.Delay(startsIn + BeatEvery, time, cancellation);
+            while (true)
+            {
+                try
+                {
+                    if (!await ledger.BeatAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, cancellation)) await lost.CancelAsync();
+                }
+                catch (LedgerException e)
+                {
+                    log.BeatFailed(attempt.Lease, e.Message);
+                }
+
+                await Task.Delay(BeatEvery, time, cancellation);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The attempt is over.
+        }
+    }
+
+    private static RefusalCode CodeOf(IssuerException e) =>
+        e.Failure == IssuerFailure.DatabaseUnavailable ? RefusalCode.DatabaseUnavailable : RefusalCode.IssuerUnavailable;
+
+    private sealed record Attempt(Role Role, Database Database, IIssuer Issuer, string Lease, long Fence);
+}

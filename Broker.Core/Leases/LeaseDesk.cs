@@ -1,0 +1,117 @@
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+
+namespace Broker.Core.Leases;
+
+/// <summary>What operators see of leases and do with them.</summary>
+internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, DeskAudit audit, TimeProvider time)
+{
+    private const int MostLeases = 1000;
+    private const int MostHolders = 1000;
+
+    /// <summary>The leases of one database, or of all, oldest first, at most 1,000 each.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<IReadOnlyList<LeaseRecord>> ListAsync(string? database, CancellationToken cancellation)
+    {
+        var found = new List<LeaseRecord>();
+        foreach (var name in catalog.Current.Databases.Keys.Order(StringComparer.Ordinal))
+        {
+            if (database is null || database == name) found.AddRange(await ledger.LeasesAsync(name, MostLeases, cancellation));
+        }
+
+        return found;
+    }
+
+    /// <summary>One lease with its holders, those that end first; null when there is none of that id.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<(LeaseRecord Lease, IReadOnlyList<HolderRecord> Holders)?> FindAsync(string id, CancellationToken cancellation)
+    {
+        foreach (var name in catalog.Current.Databases.Keys)
+        {
+            if (await ledger.LeaseAsync(name, id, cancellation) is { } lease)
+                return (lease, await ledger.HoldersAsync(name, id, MostHolders, cancellation));
+        }
+
+        return null;
+    }
+
+    /// <summary>Ends a lease now: its user is dropped and its sessions are ended, whoever holds it. Null: ordered.</summary>
+    public async ValueTask<Refusal?> RevokeAsync(Caller caller, string id, Origin origin, CancellationToken cancellation)
+    {
+        Refusal? refusal = null;
+        LeaseRecord? lease = null;
+        try
+        {
+            lease = (await FindAsync(id, cancellation))?.Lease;
+            if (lease is null)
+            {
+                refusal = Refusals.LeaseUnknown(id);
+            }
+            else
+            {
+                var why = $"revoked by {caller.DisplayName}";
+                await ledger.MoveAsync(lease.Database, id, LeaseState.Retiring, why, MoveCondition.None, cancellation);
+                await ledger.MoveAsync(lease.Database, id, LeaseState.Revoking, why, MoveCondition.None, cancellation);
+            }
+        }
+        catch (LedgerException)
+        {
+            refusal = Refusals.LedgerUnavailable();
+        }
+
+        return await RecordAsync(AuditAction.Revoke, caller, lease?.Role, lease?.Database, id, refusal, origin, cancellation);
+    }
+
+    /// <summary>Lets a role's leases take no new holders, so that the next claim or renewal gets a new one. Null: done.</summary>
+    public async ValueTask<Refusal?> RotateAsync(Caller caller, string roleName, Origin origin, CancellationToken cancellation)
+    {
+        Refusal? refusal = null;
+        var known = catalog.Current.Roles.TryGetValue(roleName, out var role);
+        if (!known)
+        {
+            refusal = Refusals.NotAllowed(roleName);
+        }
+        else
+        {
+            try
+            {
+                foreach (var lease in await ledger.LeasesAsync(role!.Database, int.MaxValue, cancellation))
+                {
+                    if (lease.Role == roleName && lease.State == LeaseState.Active)
+                        await ledger.MoveAsync(role.Database, lease.Id, LeaseState.Retiring, $"rotated by {caller.DisplayName}", MoveCondition.None, cancellation);
+                }
+            }
+            catch (LedgerException)
+            {
+                refusal = Refusals.LedgerUnavailable();
+            }
+        }
+
+        return await RecordAsync(AuditAction.Rotate, caller, roleName, role?.Database, null, refusal, origin, cancellation);
+    }
+
+    private async ValueTask<Refusal?> RecordAsync(
+        AuditAction action, Caller caller, string? role, string? database, string? lease, Refusal? refusal, Origin origin, CancellationToken cancellation)
+    {
+        var record = new AuditRecord
+        {
+            Time = time.GetUtcNow(),
+            Action = action,
+            Outcome = DeskAudit.OutcomeOf(refusal),
+            CallerIssuer = caller.Issuer,
+            CallerSubject = caller.Subject,
+            CallerPodUid = caller.PodUid,
+            Role = role,
+            Database = database,
+            LeaseId = lease,
+            Refusal = refusal?.Code,
+            Detail = refusal?.Detail,
+            TraceId = origin.TraceId,
+            ClientAddress = origin.Address,
+        };
+        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
+    }
+}

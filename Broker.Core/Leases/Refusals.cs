@@ -1,0 +1,102 @@
+using System.Globalization;
+using Broker.Core.Catalog;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+
+namespace Broker.Core.Leases;
+
+/// <summary>What callers are told when they are not given what they ask for, and what they can do.</summary>
+internal static class Refusals
+{
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Later = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestBudgetRetry = TimeSpan.FromSeconds(30);
+
+    public static Refusal NotAllowed(string role) => new(
+        RefusalCode.NotAllowed,
+        $"This caller may not have role '{role}', or there is no such role. Ask whoever runs the broker for an Allow rule that matches your token's claims.");
+
+    public static Refusal Invalid(string what) => new(RefusalCode.InvalidRequest, what);
+
+    public static Refusal HolderUnknown() => new(
+        RefusalCode.HolderUnknown,
+        "There is no such holder of yours: it has ended or was released. Claim again with POST /api/v1/roles/{role}/credentials.");
+
+    public static Refusal LeaseUnknown(string lease) => new(
+        RefusalCode.LeaseUnknown, $"There is no lease '{lease}'. GET /api/v1/leases lists those there are.");
+
+    public static Refusal LedgerUnavailable() => new(
+        RefusalCode.LedgerUnavailable, "The broker's ledger does not answer, so nothing can be promised. Come back shortly; who holds a lease may go on using it.", Soon);
+
+    public static Refusal AuditUnavailable() => new(
+        RefusalCode.AuditUnavailable, "The broker cannot write its audit, and hands out nothing unrecorded. Come back shortly.", Later);
+
+    /// <summary>The refusal for a claim's last answer, when there is no waiting (or no more waiting) for a better one.</summary>
+    public static Refusal For(ClaimAnswer answer, Claim claim, Database database) => answer switch
+    {
+        ClaimAnswer.Exhausted e => Exhausted(e, claim),
+        ClaimAnswer.InLine line => new(
+            RefusalCode.BudgetExhausted,
+            Say($"{line.Free} connections are free on database '{database.Name}' and {line.Place - 1} callers were first in line for them. Come back then, or wait longer with 'Prefer: wait=N'."),
+            Soon,
+            new(line.Free, 0, 0)),
+        ClaimAnswer.LineFull full => new(
+            RefusalCode.BudgetExhausted, $"The line for connections of database '{database.Name}' is as long as it may get. Come back then.", Later, new(full.Free, 0, 0)),
+        ClaimAnswer.Throttled throttled => Throttled(throttled.StartsIn, database),
+        ClaimAnswer.Wait { StartsIn.Ticks: > 0 } wait => Throttled(wait.StartsIn, database),
+        ClaimAnswer.Issue { StartsIn.Ticks: > 0 } issue => Throttled(issue.StartsIn, database),
+        ClaimAnswer.Wait or ClaimAnswer.Issue => new(
+            RefusalCode.IssuerUnavailable, "A lease is being issued, but not within the time you wait. Come back then: asking again costs nothing.", Soon),
+        ClaimAnswer.Failed failed => Failed(failed),
+        ClaimAnswer.Stale => new(
+            RefusalCode.DatabaseUnavailable,
+            $"The connections of database '{database.Name}' could not be counted lately, so none can be promised. The broker counts again as soon as the database answers.",
+            Later),
+        ClaimAnswer.Unknown => HolderUnknown(),
+        _ => throw new InvalidOperationException($"{answer.GetType().Name} is not a refusal."),
+    };
+
+    private static Refusal Exhausted(ClaimAnswer.Exhausted e, Claim claim)
+    {
+        var shortfall = new BudgetShortfall(e.Free, e.CouldAskFor, e.Capacity);
+        if (claim.Least > e.Capacity)
+        {
+            return new(
+                RefusalCode.BudgetExhausted,
+                Say($"You need at least {claim.Least} connections, and no more than {e.Capacity} can be promised on this database at all. Ask for fewer (connections, minConnections), or ask its DBA for a higher ceiling."),
+                LongestBudgetRetry,
+                shortfall);
+        }
+
+        var next = e.NextEndIn is { } end && end < LongestBudgetRetry ? end : LongestBudgetRetry;
+        return new(
+            RefusalCode.BudgetExhausted,
+            e.CouldAskFor > 0
+                ? Say($"You need at least {claim.Least} connections and {e.Free} are free. You could ask for {e.CouldAskFor} now (minConnections), or wait in line with 'Prefer: wait=N'.")
+                : Say($"You need at least {claim.Least} connections and none are free for you now. Come back then, or wait in line with 'Prefer: wait=N'."),
+            next > Soon ? next : Soon,
+            shortfall);
+    }
+
+    private static Refusal Throttled(TimeSpan startsIn, Database database) => new(
+        RefusalCode.IssueThrottled,
+        Say($"Database '{database.Name}' gets at most {database.Issuing.UsersPerSecond} new users a second. Yours is kept its turn: come back then."),
+        startsIn > Soon ? startsIn : Soon);
+
+    // The words were written by who failed to issue: "Code: what happened".
+    private static Refusal Failed(ClaimAnswer.Failed failed)
+    {
+        var at = failed.Why.IndexOf(": ", StringComparison.Ordinal);
+        var code = at > 0 && Enum.TryParse<RefusalCode>(failed.Why[..at], out var known) ? known : RefusalCode.IssuerUnavailable;
+        var what = at > 0 ? failed.Why[(at + 2)..] : failed.Why;
+        var detail = code switch
+        {
+            RefusalCode.LoginFailed => "A database user was issued, but the database refused its login; it is being revoked. The role's statements need mending: ",
+            RefusalCode.DatabaseUnavailable => "A database user could not be created, because the database failed: ",
+            _ => "The issuer could not create a database user: ",
+        };
+        return new(code, detail + what, failed.RetryIn > Soon ? failed.RetryIn : Soon);
+    }
+
+    private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,77 @@
+namespace Broker.Core.Ledger;
+
+/// <summary>What a claim is for.</summary>
+public enum ClaimKind
+{
+    /// <summary>Connections and a login, for a holder that may be new.</summary>
+    Claim,
+
+    /// <summary>A known holder is still there; it moves to another lease when its own gives out.</summary>
+    Renew,
+
+    /// <summary>A known holder is still there and stays on its lease, because it cannot move now.</summary>
+    Stay,
+}
+
+/// <summary>What all claims on a role have in common.</summary>
+/// <param name="Name">The role.</param>
+/// <param name="Seats">Holders to leave room for: those expected and their surge. 0: not known.</param>
+/// <param name="HolderTtl">How long a holder lives without a sign of life.</param>
+/// <param name="MaxHolders">Holders per lease.</param>
+/// <param name="IdleTtl">How long a lease without holders is kept.</param>
+public sealed record RoleTerms(string Name, int Seats, TimeSpan HolderTtl, int MaxHolders, TimeSpan IdleTtl);
+
+/// <summary>One claim on a database's connections and on a lease.</summary>
+/// <param name="Holder">The holder's id; begins with the role's name and a dot.</param>
+/// <param name="Role">The role's terms.</param>
+/// <param name="Pool">The pool whose lease it may share.</param>
+/// <param name="Want">Connections wanted, 1 or more.</param>
+/// <param name="Least">Connections it can live with, 1 to <paramref name="Want"/>.</param>
+/// <param name="IssueWait">How long it would wait for a lease to be issued.</param>
+/// <param name="LineWait">How long it would wait in line for connections; zero: not at all.</param>
+/// <param name="Kind">What it is for.</param>
+/// <param name="Caller">Shown to DBAs beside the holder.</param>
+public sealed record Claim(
+    string Holder, RoleTerms Role, string Pool, int Want, int Least, TimeSpan IssueWait, TimeSpan LineWait, ClaimKind Kind, string Caller);
+
+/// <summary>What the ledger says to a claim.</summary>
+public abstract record ClaimAnswer
+{
+    /// <summary>The connections are reserved and the lease is the holder's.</summary>
+    /// <param name="Lease">The lease.</param>
+    /// <param name="Connections">Connections granted.</param>
+    /// <param name="EndsAt">The holder's end, by the ledger's clock.</param>
+    /// <param name="EndsIn">The same, from now.</param>
+    /// <param name="LeaseEndsAt">The lease's end, by the ledger's clock.</param>
+    /// <param name="LeaseEndsIn">The same, from now.</param>
+    /// <param name="Moved">The holder had another lease before.</param>
+    public sealed record Granted(
+        string Lease, int Connections, DateTimeOffset EndsAt, TimeSpan EndsIn, DateTimeOffset LeaseEndsAt, TimeSpan LeaseEndsIn, bool Moved) : ClaimAnswer;
+
+    /// <summary>The pool has no lease: this caller is to issue it, under this fencing number, not before <paramref name="StartsIn"/>.</summary>
+    public sealed record Issue(string Lease, long Fence, TimeSpan StartsIn) : ClaimAnswer;
+
+    /// <summary>Somebody else is issuing the pool's lease.</summary>
+    public sealed record Wait(string Lease, TimeSpan StartsIn) : ClaimAnswer;
+
+    /// <summary>In line for connections, at this place (1 is next).</summary>
+    public sealed record InLine(int Place, int Free) : ClaimAnswer;
+
+    /// <summary>Too few connections are free; null <paramref name="NextEndIn"/>: nobody holds any.</summary>
+    public sealed record Exhausted(int Free, int CouldAskFor, int Capacity, TimeSpan? NextEndIn) : ClaimAnswer;
+
+    /// <summary>The line is as long as it may get.</summary>
+    public sealed record LineFull(int Free) : ClaimAnswer;
+
+    /// <summary>The database's pace allows the user that is needed only then; the moment is kept for this holder's pool.</summary>
+    public sealed record Throttled(TimeSpan StartsIn) : ClaimAnswer;
+
+    /// <summary>Issuing failed a moment ago; the next attempt is not made before <paramref name="RetryIn"/> (law L12).</summary>
+    public sealed record Failed(TimeSpan RetryIn, string Why) : ClaimAnswer;
+
+    /// <summary>The database's connections could not be counted lately: nothing new is promised.</summary>
+    public sealed record Stale : ClaimAnswer;
+
+    /// <summary>No such holder.</summary>
+    public sealed record Unknown : ClaimAnswer;
+}

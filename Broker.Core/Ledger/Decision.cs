@@ -1,0 +1,53 @@
+using System.Reflection;
+
+namespace Broker.Core.Ledger;
+
+/// <summary>
+/// One decision of the ledger: a Lua script that reads and writes one database's keys in one atomic step. The same script
+/// runs inside Redis and inside the process, so the rules stand once.
+/// </summary>
+public sealed class Decision
+{
+    private static readonly string Common = Read("common.lua");
+
+    private Decision(string name)
+    {
+        Name = name;
+        Script = Common + Read(name + ".lua");
+    }
+
+    /// <summary>The script's file name without its ending.</summary>
+    public string Name { get; }
+
+    /// <summary>The whole script, as Redis gets it.</summary>
+    public string Script { get; }
+
+    public static Decision Claim { get; } = new("claim");
+    public static Decision Begin { get; } = new("begin");
+    public static Decision Beat { get; } = new("beat");
+    public static Decision Issued { get; } = new("issued");
+    public static Decision Activate { get; } = new("activate");
+    public static Decision Fail { get; } = new("fail");
+    public static Decision Release { get; } = new("release");
+    public static Decision Sample { get; } = new("sample");
+    public static Decision Budget { get; } = new("budget");
+    public static Decision Leases { get; } = new("leases");
+    public static Decision Holders { get; } = new("holders");
+    public static Decision Renewed { get; } = new("renewed");
+    public static Decision Move { get; } = new("move");
+    public static Decision Forget { get; } = new("forget");
+    public static Decision Due { get; } = new("due");
+    public static Decision Done { get; } = new("done");
+    public static Decision Flight { get; } = new("flight");
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+
+    private static string Read(string file)
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(file)
+            ?? throw new InvalidOperationException($"The ledger's script {file} is not embedded in the assembly.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+}

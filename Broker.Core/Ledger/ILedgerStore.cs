@@ -1,0 +1,27 @@
+namespace Broker.Core.Ledger;
+
+/// <summary>
+/// Where decisions run: Redis, shared by all replicas, or the process itself for one replica. A decision is atomic: no other
+/// decision on the same database sees half of it.
+/// </summary>
+public interface ILedgerStore : IAsyncDisposable
+{
+    /// <summary>Runs one decision on one database's keys.</summary>
+    /// <param name="decision">Which.</param>
+    /// <param name="database">The database's name in the catalog.</param>
+    /// <param name="arguments">What the script's head comment lists, after the channel.</param>
+    /// <param name="cancellation">Ends the wait; the decision may have been made all the same.</param>
+    /// <returns>The texts the script answered.</returns>
+    /// <exception cref="LedgerException">The store did not answer. The decision may have been made.</exception>
+    ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation);
+
+    /// <summary>
+    /// Hears what decisions signal about a database: <c>line</c> (somebody in line was served), <c>pool:NAME</c> (a lease of the
+    /// pool changed its state), <c>sampled</c>. A signal can be lost: who waits asks again after a second at the latest.
+    /// </summary>
+    /// <returns>Dispose it to stop listening.</returns>
+    IDisposable Listen(string database, Action<string> heard);
+}
+
+/// <summary>The ledger did not answer. Refused as <c>ledger-unavailable</c>.</summary>
+public sealed class LedgerException(string message, Exception? inner = null) : Exception(message, inner);

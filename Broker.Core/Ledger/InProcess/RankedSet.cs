@@ -1,0 +1,55 @@
+using System.Globalization;
+
+namespace Broker.Core.Ledger.InProcess;
+
+/// <summary>A sorted set as Redis has it: members unique, ordered by score, then by their bytes.</summary>
+internal sealed class RankedSet
+{
+    private readonly Dictionary<string, double> scores = new(StringComparer.Ordinal);
+    private readonly SortedSet<(double Score, string Member)> sorted = new(Comparer<(double Score, string Member)>.Create(
+        static (a, b) => a.Score != b.Score ? a.Score.CompareTo(b.Score) : string.CompareOrdinal(a.Member, b.Member)));
+
+    public int Count => scores.Count;
+
+    public double? Score(string member) => scores.TryGetValue(member, out var score) ? score : null;
+
+    public bool Add(string member, double score)
+    {
+        var known = scores.TryGetValue(member, out var old);
+        if (known) sorted.Remove((old, member));
+        scores[member] = score;
+        sorted.Add((score, member));
+        return !known;
+    }
+
+    public bool Remove(string member) => scores.Remove(member, out var score) && sorted.Remove((score, member));
+
+    /// <summary>Its place, from 0; null when it is not in the set. Walks the set: used for the line only, which is bounded.</summary>
+    public object? Rank(string member)
+    {
+        if (!scores.ContainsKey(member)) return null;
+        var rank = 0L;
+        foreach (var (_, other) in sorted)
+        {
+            if (other == member) return rank;
+            rank++;
+        }
+
+        return null;
+    }
+
+    public string[] Range(int from, int to, bool withScores)
+    {
+        var members = new List<string>();
+        foreach (var (score, member) in sorted.Skip(from).Take(to - from + 1))
+        {
+            members.Add(member);
+            if (withScores) members.Add(score.ToString("R", CultureInfo.InvariantCulture));
+        }
+
+        return [.. members];
+    }
+
+    public string[] UpTo(double most, int limit) =>
+        [.. sorted.TakeWhile(entry => entry.Score <= most).Take(limit).Select(entry => entry.Member)];
+}

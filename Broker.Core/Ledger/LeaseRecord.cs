@@ -1,0 +1,88 @@
+using Broker.Core.Words;
+
+namespace Broker.Core.Ledger;
+
+/// <summary>A lease as the ledger has it. Times are the ledger's.</summary>
+public sealed record LeaseRecord
+{
+    public required string Id { get; init; }
+    public required string Database { get; init; }
+    public required string Role { get; init; }
+    public required string Pool { get; init; }
+    public required LeaseState State { get; init; }
+
+    /// <summary>The database user; empty until it is known.</summary>
+    public required string Username { get; init; }
+
+    /// <summary>The issuer's id of the lease; empty until the issuer answered.</summary>
+    public required string IssuerId { get; init; }
+
+    /// <summary>The login, sealed; empty until the issuer answered.</summary>
+    public required string SealedLogin { get; init; }
+
+    /// <summary>When the intent to issue it was written.</summary>
+    public required DateTimeOffset CreatedAt { get; init; }
+    public required DateTimeOffset? IssuedAt { get; init; }
+    public required DateTimeOffset? VerifiedAt { get; init; }
+    public required DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>When it is to be renewed with the issuer.</summary>
+    public required DateTimeOffset? RenewAt { get; init; }
+    public required bool Renewable { get; init; }
+
+    /// <summary>The life it was issued with.</summary>
+    public required TimeSpan Life { get; init; }
+    public required int Holders { get; init; }
+    public required int Connections { get; init; }
+
+    /// <summary>Since when it has had no holder; only of meaning while <see cref="Holders"/> is 0.</summary>
+    public required DateTimeOffset? EmptySince { get; init; }
+    public required TimeSpan IdleTtl { get; init; }
+
+    /// <summary>Until when the attempt to issue it is believed to be alive.</summary>
+    public required DateTimeOffset? AttemptUntil { get; init; }
+
+    /// <summary>Whether the issuer may have been asked.</summary>
+    public required bool Begun { get; init; }
+
+    /// <summary>Why it is in its state, where that needs saying.</summary>
+    public required string Reason { get; init; }
+
+    /// <summary>The ledger's time when this was read.</summary>
+    public required DateTimeOffset ReadAt { get; init; }
+}
+
+/// <summary>A holder as the ledger has it.</summary>
+/// <param name="Id">The holder's id.</param>
+/// <param name="Caller">Who it is, for people.</param>
+/// <param name="Connections">Connections granted.</param>
+/// <param name="EndsAt">Its end.</param>
+/// <param name="Waiting">It has connections reserved and waits for its login.</param>
+public sealed record HolderRecord(string Id, string Caller, int Connections, DateTimeOffset EndsAt, bool Waiting);
+
+/// <summary>A database's budget as the ledger has it. All numbers are connections.</summary>
+/// <param name="Now">The ledger's time.</param>
+/// <param name="SampledAt">When the connections were counted last; null: never.</param>
+/// <param name="Limit">The server's limit.</param>
+/// <param name="ReservedForSuperusers">Those that ordinary users never get.</param>
+/// <param name="Ceiling">All that may be promised when nobody else uses the database.</param>
+/// <param name="Foreign">In use by others.</param>
+/// <param name="Capacity">All that may be promised now.</param>
+/// <param name="Granted">Promised to holders.</param>
+/// <param name="Waiting">Claims in line (not connections).</param>
+/// <param name="Roles">By role.</param>
+public sealed record BudgetRecord(
+    DateTimeOffset Now, DateTimeOffset? SampledAt, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int Capacity, int Granted,
+    int Waiting, IReadOnlyList<RoleUse> Roles)
+{
+    /// <summary>What can be granted now.</summary>
+    public int Free => Math.Max(0, Capacity - Granted);
+}
+
+/// <summary>What a role's holders have.</summary>
+public sealed record RoleUse(string Role, int Holders, int Connections);
+
+/// <summary>A duty taken by this replica until its token runs out.</summary>
+/// <param name="Name"><c>sample</c> or <c>lease:ID</c>.</param>
+/// <param name="Token">Proves the taking.</param>
+public sealed record TakenDuty(string Name, string Token);

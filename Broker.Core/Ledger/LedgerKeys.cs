@@ -1,0 +1,17 @@
+namespace Broker.Core.Ledger;
+
+/// <summary>
+/// The names of one database's keys. All carry the same hash tag, so that on a Redis Cluster they live in one slot and one
+/// script may use them together.
+/// </summary>
+public static class LedgerKeys
+{
+    private static readonly string[] Parts =
+        ["budget", "leases", "order", "pools", "holders", "ends", "line", "tickets", "duties", "takes", "flights"];
+
+    /// <summary>In the order in which <c>common.lua</c> unpacks them.</summary>
+    public static string[] Of(string database) => Array.ConvertAll(Parts, part => $"broker:{{{database}}}:{part}");
+
+    /// <summary>The channel on which decisions signal.</summary>
+    public static string Channel(string database) => $"broker:{{{database}}}:signals";
+}

@@ -1,0 +1,45 @@
+using System.Collections.Concurrent;
+using StackExchange.Redis;
+
+namespace Broker.Core.Ledger.Redis;
+
+/// <summary>
+/// The ledger of several replicas: Redis 6 or newer, standalone, replicated or Cluster. Every decision is one script call
+/// (<c>EVALSHA</c>; a lost script cache heals by itself).
+/// </summary>
+public sealed class RedisLedgerStore(IConnectionMultiplexer redis) : ILedgerStore
+{
+    private readonly ConcurrentDictionary<string, (RedisKey[] Keys, RedisValue Channel)> names = new(StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    public async ValueTask<string[]> DecideAsync(
+        Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
+    {
+        var (keys, channel) = names.GetOrAdd(
+            database, static name => (Array.ConvertAll(LedgerKeys.Of(name), key => (RedisKey)key), LedgerKeys.Channel(name)));
+        var values = new RedisValue[arguments.Count + 1];
+        values[0] = channel;
+        for (var i = 0; i < arguments.Count; i++) values[i + 1] = arguments[i];
+        try
+        {
+            var answer = await redis.GetDatabase().ScriptEvaluateAsync(decision.Script, keys, values).WaitAsync(cancellation);
+            return ((string?[]?)answer ?? []) as string[] ?? [];
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
+        {
+            throw new LedgerException($"Redis did not take the decision '{decision}': {e.Message}", e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public IDisposable Listen(string database, Action<string> heard)
+    {
+        var channel = RedisChannel.Literal(LedgerKeys.Channel(database));
+        void OnMessage(RedisChannel from, RedisValue subject) => heard(subject.ToString());
+        redis.GetSubscriber().Subscribe(channel, OnMessage, CommandFlags.FireAndForget);
+        return new Listening(() => redis.GetSubscriber().Unsubscribe(channel, OnMessage, CommandFlags.FireAndForget));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => redis.DisposeAsync();
+}

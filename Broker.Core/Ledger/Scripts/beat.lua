@@ -1,0 +1,6 @@
+-- Still issuing. ARGV: channel, lease, fence. Answers: ok | superseded
+local l = lease(ARGV[2])
+if not l or l.state ~= 'Issuing' or l.fence ~= num(ARGV[3]) then return { 'superseded' } end
+put(l, 'attempt', now + ATTEMPT_MS)
+call('ZADD', flights, int(now + ATTEMPT_MS), 'lease:' .. l.id)
+return { 'ok' }

@@ -1,0 +1,16 @@
+-- The issuer answered: write down what was made before anything else is done with it (law L5).
+-- ARGV: channel, lease, fence, issuer's id, user name, sealed login, life ms, elapsed ms, renewable (1|0)
+-- Answers: ok | superseded (another attempt has taken over; what was made is noted where the lease is still known) | gone
+local l = lease(ARGV[2])
+if not l then return { 'gone' } end
+note(l, 'ref', ARGV[4])
+note(l, 'user', ARGV[5])
+if l.state ~= 'Issuing' or l.fence ~= num(ARGV[3]) then
+  look_at(l.id, now)
+  return { 'superseded' }
+end
+note(l, 'login', ARGV[6])
+put(l, 'life', num(ARGV[7]))
+put(l, 'expires', now + num(ARGV[7]) - num(ARGV[8]))
+put(l, 'renewable', ARGV[9] == '1')
+return { 'ok' }

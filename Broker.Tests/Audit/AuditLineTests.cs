@@ -1,0 +1,103 @@
+using System.Text.Json;
+using Broker.Core.Audit;
+using Broker.Core.Words;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Audit;
+
+public class AuditLineTests
+{
+    [Fact]
+    public async Task A_record_is_one_line_with_every_field()
+    {
+        (await Written(new AuditRecord
+        {
+            Time = new DateTimeOffset(2026, 3, 1, 14, 0, 0, 120, TimeSpan.FromHours(2)),
+            Action = AuditAction.Claim,
+            Outcome = AuditOutcome.Refused,
+            CallerIssuer = "kubernetes",
+            CallerSubject = "system:serviceaccount:orders:orders-api",
+            CallerPodUid = "5f0c",
+            Role = "orders-api",
+            Database = "orders",
+            LeaseId = "L1",
+            HolderId = "H1",
+            Connections = 5,
+            Refusal = RefusalCode.BudgetExhausted,
+            Detail = "2 are free.",
+            TraceId = "4bf9",
+            ClientAddress = "10.0.0.7",
+            HttpStatus = 503,
+        })).ShouldBe(
+            """
+            {"time":"2026-03-01T12:00:00.1200000Z","action":"claim","outcome":"refused","httpStatus":503,
+            "refusal":"budget-exhausted","detail":"2 are free.",
+            "caller":{"issuer":"kubernetes","subject":"system:serviceaccount:orders:orders-api","podUid":"5f0c"},
+            "role":"orders-api","database":"orders","leaseId":"L1","holderId":"H1","connections":5,
+            "traceId":"4bf9","clientAddress":"10.0.0.7"}
+            """.ReplaceLineEndings(""));
+    }
+
+    [Fact]
+    public async Task What_is_not_known_is_left_out()
+    {
+        var record = new AuditRecord { Time = DateTimeOffset.UnixEpoch, Action = AuditAction.Authenticate, Outcome = AuditOutcome.Failed };
+
+        (await Written(record)).ShouldBe("""{"time":"1970-01-01T00:00:00.0000000Z","action":"authenticate","outcome":"failed"}""");
+    }
+
+    [Theory]
+    [InlineData("two\nlines\r\n\u2028\u0085 and \"quotes\" \\ \u001b[31m \0")]
+    [InlineData("Grüße 注文 🐘")]
+    [InlineData("")]
+    public async Task Any_text_stays_inside_its_line(string text)
+    {
+        var line = await Written(AuditFolder.Record("H1") with { Role = text });
+
+        line.Any(char.IsControl).ShouldBeFalse();
+        using var json = JsonDocument.Parse(line);
+        json.RootElement.GetProperty("role").GetString().ShouldBe(text);
+        json.RootElement.GetProperty("holderId").GetString().ShouldBe("H1");
+    }
+
+    [Fact]
+    public async Task Half_a_character_spoils_neither_its_line_nor_its_batch()
+    {
+        var line = await Written(AuditFolder.Record("H1") with { Role = "half \ud83d", Detail = "\udc18 the other" });
+
+        using var json = JsonDocument.Parse(line);
+        json.RootElement.GetProperty("role").GetString().ShouldBe("half \ufffd");
+        json.RootElement.GetProperty("detail").GetString().ShouldBe("\ufffd the other");
+    }
+
+    [Fact]
+    public async Task A_long_text_is_cut_between_characters()
+    {
+        var line = await Written(AuditFolder.Record("H1") with { Detail = "x" + string.Concat(Enumerable.Repeat("🐘", 5000)) });
+
+        using var json = JsonDocument.Parse(line);
+        json.RootElement.GetProperty("detail").GetString().ShouldBe("x" + string.Concat(Enumerable.Repeat("🐘", 511)) + "…");
+    }
+
+    [Fact]
+    public void L6_Nothing_that_could_carry_a_secret_fits_into_a_record()
+    {
+        Type[] harmless = [typeof(string), typeof(int), typeof(DateTimeOffset)];
+        foreach (var property in typeof(AuditRecord).GetProperties())
+        {
+            var type = Nullable.GetUnderlyingType(property.PropertyType) ?? property.PropertyType;
+            (type.IsEnum || harmless.Contains(type)).ShouldBeTrue($"{property.Name} is a {type.Name}; an audit holds words, names, numbers and times");
+            property.Name.ShouldNotMatch("(?i)password|secret|token|uri|connectionstring|username");
+        }
+
+        typeof(AuditRecord).IsSealed.ShouldBeTrue("a derived record could carry more");
+    }
+
+    private static async Task<string> Written(AuditRecord record)
+    {
+        using var folder = new AuditFolder();
+        await using (var audit = folder.Open()) await audit.WriteAsync(record, TestContext.Current.CancellationToken);
+        return AuditFolder.Lines(folder.Path).ShouldHaveSingleItem();
+    }
+}

@@ -1,0 +1,191 @@
+using Broker.Core.Catalog;
+using Broker.Core.Words;
+using Microsoft.Extensions.Configuration;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Catalog;
+
+public class CatalogReaderTests
+{
+    [Fact]
+    public void A_right_configuration_becomes_a_snapshot_with_the_documented_defaults()
+    {
+        var reading = Configured.Read();
+
+        reading.Errors.ShouldBeEmpty();
+        var database = reading.Catalog!.Databases["orders"];
+        database.Port.ShouldBe(5432);
+        database.AdminConnectionString.Reveal().ShouldBe("Host=orders-db;Password=secret-two");
+        database.Budget.ShouldBe(new BudgetSettings());
+        database.Issuing.ShouldBe(new PaceSettings());
+        var vault = reading.Catalog.Issuers["vault"].ShouldBeOfType<VaultIssuerDefinition>();
+        vault.Auth.ShouldBe(new VaultTokenAuth(new SecretSource(new Secret("hvs.secret-one"), null)));
+        reading.Catalog.Issuers["here"].ShouldBeOfType<BuiltInIssuerDefinition>();
+        var role = reading.Catalog.Roles["orders-api"];
+        role.Connections.ShouldBe(new ConnectionSettings());
+        (role.HolderTtl, role.IdleTtl, role.Sharing).ShouldBe((TimeSpan.FromMinutes(30), TimeSpan.FromMinutes(10), SharingScope.Role));
+        role.Allow[0].Claims.ShouldBe(new Dictionary<string, string> { ["namespace"] = "orders", ["serviceaccount"] = "orders-api" }, ignoreOrder: true);
+        reading.Settings.ShouldBe(new BrokerSettings());
+    }
+
+    [Fact]
+    public void A_claim_name_with_a_colon_survives_the_configuration_system() =>
+        Configured.Read(("Roles:orders-api:Allow:0:Claims:https://example.com/group", "a"))
+            .Catalog!.Roles["orders-api"].Allow[0].Claims["https://example.com/group"].ShouldBe("a");
+
+    [Fact]
+    public void A_loopback_address_may_be_plain_http() =>
+        Configured.Read(("Issuers:vault:Address", "http://127.0.0.1:8200"), ("Identity:Issuers:kubernetes:Authority", "http://localhost:8080"))
+            .Errors.ShouldBeEmpty();
+
+    [Fact]
+    public void Plain_http_to_another_machine_is_allowed_by_saying_so() =>
+        Configured.Read(("Issuers:vault:Address", "http://vault:8200"), ("Issuers:vault:AllowInsecureTransport", "true"))
+            .Errors.ShouldBeEmpty();
+
+    [Theory]
+    [InlineData("Celing", "1", "", "not a known setting")]
+    [InlineData("Databases:orders:Budget:Celing", "10", "", "Did you mean Ceiling?")]
+    [InlineData("Roles:orders-api:Connections:Maximum", "10", "", "known here:")]
+    [InlineData("Databases:orders:Engine", "", "", "missing")]
+    [InlineData("Databases:orders:Engine", "Oracle", "", "Write one of PostgreSql")]
+    [InlineData("Databases:orders:Engine", "0", "", "Write one of PostgreSql")]
+    [InlineData("Databases:orders:Engine", "MySql", "", "not in this version")]
+    [InlineData("Databases:orders:Engine", "MongoDb", "", "not in this version")]
+    [InlineData("Databases:orders:Host", "", "", "missing")]
+    [InlineData("Databases:orders:Host", "postgres://db:1", "", "not a host name")]
+    [InlineData("Databases:orders:Port", "0", "", "1 to 65535")]
+    [InlineData("Databases:orders:Port", "65536", "", "1 to 65535")]
+    [InlineData("Databases:orders:Port", "five", "", "not a whole number")]
+    [InlineData("Databases:orders:Name", "", "", "missing")]
+    [InlineData("Databases:orders:AdminConnectionString", "", "", "AdminConnectionStringFile")]
+    [InlineData("Databases:orders:Budget:CeilingPercent", "0", "", "1 to 100")]
+    [InlineData("Databases:orders:Budget:CeilingPercent", "101", "", "1 to 100")]
+    [InlineData("Databases:orders:Budget:Ceiling", "-1", "", "0 to")]
+    [InlineData("Databases:orders:Budget:SampleEvery", "00:00:00.1", "", "out of range")]
+    [InlineData("Databases:orders:Budget:SampleEvery", "2", "", "not a duration")]
+    [InlineData("Databases:orders:Budget:SampleEvery", "24:00:00", "", "not a duration")]
+    [InlineData("Databases:orders:Budget:StaleAfter", "00:00:02", "", "not longer than SampleEvery")]
+    [InlineData("Databases:orders:Issuing:UsersPerSecond", "0", "", "0.01 to 1000")]
+    [InlineData("Databases:orders:Issuing:UsersPerSecond", "NaN", "", "not a number")]
+    [InlineData("Databases:orders:Issuing:Burst", "0", "", "1 to 1000")]
+    [InlineData("Databases:orders:Issuing:InFlight", "101", "", "1 to 100")]
+    [InlineData("Databases:Orders2:Engine", "PostgreSql", "Databases:Orders2", "not a name")]
+    [InlineData("Roles:-a:Database", "orders", "Roles:-a", "not a name")]
+    [InlineData("Issuers:a.b:Kind", "BuiltIn", "Issuers:a.b", "not a name")]
+    [InlineData("Identity:Issuers:Ünicode:Audience", "broker", "Identity:Issuers:Ünicode", "not a name")]
+    [InlineData("Issuers:vault:Kind", "", "", "missing")]
+    [InlineData("Issuers:vault:Kind", "Conjur", "", "Vault, BuiltIn")]
+    [InlineData("Issuers:vault:Address", "", "", "missing")]
+    [InlineData("Issuers:vault:Address", "vault", "", "not an http or https address")]
+    [InlineData("Issuers:vault:Address", "http://vault:8200", "", "AllowInsecureTransport")]
+    [InlineData("Issuers:vault:Address", "https://user:pass@vault", "", "more than scheme")]
+    [InlineData("Issuers:vault:AllowInsecureTransport", "yes", "", "true or false")]
+    [InlineData("Issuers:vault:Timeout", "00:03:00", "", "out of range")]
+    [InlineData("Issuers:vault:CaFile", "/nowhere/ca.pem", "", "does not exist")]
+    [InlineData("Issuers:vault:Auth:Method", "", "", "missing")]
+    [InlineData("Issuers:vault:Auth:Method", "Ldap", "", "Token, AppRole, Kubernetes")]
+    [InlineData("Issuers:vault:Auth:Token", "", "", "TokenFile")]
+    [InlineData("Issuers:vault:Auth:TokenFile", "/nowhere/token", "Issuers:vault:Auth:Token", "Keep one of the two")]
+    [InlineData("Issuers:vault:Auth:RoleId", "x", "", "not a known setting")]
+    [InlineData("Roles:orders-api:Database", "", "", "missing")]
+    [InlineData("Roles:orders-api:Database", "order", "", "Did you mean orders?")]
+    [InlineData("Roles:orders-api:Issuer", "nobody", "", "Write one of here, vault")]
+    [InlineData("Roles:orders-api:VaultPath", "", "", "missing, and the role's issuer is a Vault")]
+    [InlineData("Roles:orders-api:VaultPath", "v1/database/creds/x", "", "without v1/")]
+    [InlineData("Roles:orders-api:VaultPath", "database/creds/../x", "", "mount/creds/role")]
+    [InlineData("Roles:orders-api:VaultPath", "database/creds/x?y", "", "mount/creds/role")]
+    [InlineData("Roles:orders-api:CreationStatements:0", "CREATE", "Roles:orders-api:CreationStatements", "Vault runs its own")]
+    [InlineData("Roles:orders-jobs:VaultPath", "database/creds/x", "", "issuer is BuiltIn")]
+    [InlineData("Roles:orders-jobs:CreationStatements:0", "CREATE ROLE x", "Roles:orders-jobs:CreationStatements", "{{name}}")]
+    [InlineData("Roles:orders-jobs:CreationStatements:0", "CREATE ROLE {{name}}", "Roles:orders-jobs:CreationStatements", "{{password}}")]
+    [InlineData("Roles:orders-jobs:CreationStatements:0", "", "Roles:orders-jobs:CreationStatements:0", "not a text")]
+    [InlineData("Roles:orders-api:LeaseTtl", "00:00:59", "", "out of range")]
+    [InlineData("Roles:orders-api:LeaseTtl", "2.00:00:00", "Roles:orders-api:LeaseMaxTtl", "shorter than LeaseTtl")]
+    [InlineData("Roles:orders-api:Sharing", "All", "", "Role, Workload, Holder")]
+    [InlineData("Roles:orders-api:MaxHoldersPerLease", "0", "", "1 to 100000")]
+    [InlineData("Roles:orders-api:Connections:Min", "0", "", "1 to")]
+    [InlineData("Roles:orders-api:Connections:Min", "21", "", "more than Max (20)")]
+    [InlineData("Roles:orders-api:Connections:Max", "4", "Roles:orders-api:Connections:Default", "not between Min (1) and Max (4)")]
+    [InlineData("Roles:orders-api:Connections:Min", "6", "Roles:orders-api:Connections:Default", "not between Min (6) and Max (20)")]
+    [InlineData("Roles:orders-api:Connections:ExpectedHolders", "-1", "", "0 to")]
+    [InlineData("Roles:orders-api:Connections:SurgePercent", "101", "", "0 to 100")]
+    [InlineData("Roles:orders-api:Connections", "5", "", "group of settings")]
+    [InlineData("Roles:orders-api:HolderTtl", "00:00:29", "", "out of range")]
+    [InlineData("Roles:orders-api:HolderTtl", "8.00:00:00", "", "out of range")]
+    [InlineData("Roles:orders-api:IdleTtl", "-00:00:01", "", "out of range")]
+    [InlineData("Roles:orders-api:IdleTtl", "1.00:00:01", "", "out of range")]
+    [InlineData("Roles:orders-api:Allow:0:Issuer", "kubernets", "", "Did you mean kubernetes?")]
+    [InlineData("Roles:orders-api:Allow:0:Claims:namespace", "", "", "empty")]
+    [InlineData("Roles:orders-api:Allow:0:Claims:namespace", "orders-*", "", "exactly")]
+    [InlineData("Roles:orders-api:Allow:0:Claims:pod:0", "a", "", "one rule for each value")]
+    [InlineData("Roles:orders-api:Allow:1:Issuer", "kubernetes", "Roles:orders-api:Allow:1:Claims", "everybody")]
+    [InlineData("Identity:Viewers:0:Issuer", "kubernetes", "Identity:Viewers:0:Claims", "everybody")]
+    [InlineData("Identity:Operators:0:Issuer", "nobody", "", "Broker:Identity:Issuers")]
+    [InlineData("Identity:Issuers:kubernetes:Authority", "", "", "missing")]
+    [InlineData("Identity:Issuers:kubernetes:Authority", "http://elsewhere", "", "plain http")]
+    [InlineData("Identity:Issuers:kubernetes:JwksFile", "/nowhere", "", "beside Authority")]
+    [InlineData("Identity:Issuers:ci:JwksFile", "/nowhere", "", "does not exist")]
+    [InlineData("Identity:Issuers:ci:JwksFile", "/nowhere", "Identity:Issuers:ci:Issuer", "missing")]
+    [InlineData("Identity:Issuers:kubernetes:Audience", "", "", "missing")]
+    [InlineData("Identity:Issuers:kubernetes:Algorithms:0", "HS256", "", "not an accepted")]
+    [InlineData("Identity:Issuers:kubernetes:Algorithms:0", "none", "", "not an accepted")]
+    [InlineData("Identity:Issuers:kubernetes:ClockSkew", "00:05:01", "", "out of range")]
+    [InlineData("Identity:Issuers:kubernetes:BearerTokenFile", "/nowhere", "", "does not exist")]
+    [InlineData("Ledger:Kind", "Postgres", "", "InProcess, Redis")]
+    [InlineData("Ledger:Kind", "Redis", "Ledger:ConnectionString", "missing")]
+    [InlineData("Ledger:Kind", "Redis", "Sealing", "missing")]
+    [InlineData("Ledger:ConnectionString", "redis:6379", "", "the ledger is InProcess")]
+    [InlineData("Sealing:Directory", "/nowhere", "", "does not exist")]
+    [InlineData("Sealing:CertificateKeyFile", "/nowhere", "Sealing:CertificateFile", "missing")]
+    [InlineData("Audit:Fsync", "maybe", "", "true or false")]
+    [InlineData("Waiting:IssueDeadline", "00:00:04", "", "out of range")]
+    [InlineData("Waiting:Default", "00:01:01", "", "out of range")]
+    [InlineData("Waiting:MaxWait", "00:00:00", "", "out of range")]
+    [InlineData("Waiting:MaxInLine", "0", "", "1 to 1000000")]
+    [InlineData("Limits:MaxBodyBytes", "1", "", "1024 to 1048576")]
+    public void A_mistake_is_named_with_its_path_and_its_mend(string key, string value, string path, string says)
+    {
+        var reading = Configured.Read((key, value));
+
+        var expected = $"Broker:{(path.Length > 0 ? path : key)}";
+        reading.Errors.ShouldContain(
+            error => error.Path == expected && error.ToString().Contains(says, StringComparison.Ordinal) && error.Mend.Length > 0,
+            $"expected {expected} … {says}, got{Environment.NewLine}{string.Join(Environment.NewLine, reading.Errors)}");
+        reading.Catalog.ShouldBeNull();
+        reading.Settings.ShouldBeNull();
+    }
+
+    [Fact]
+    public void Nothing_configured_is_a_mistake_and_not_an_empty_broker() =>
+        CatalogReader.Read(new ConfigurationBuilder().Build()).Errors.Select(error => error.Path)
+            .ShouldBe(["Broker:Identity:Issuers", "Broker:Databases", "Broker:Roles"]);
+
+    [Fact]
+    public void An_empty_allow_list_means_nobody_and_is_a_mistake() =>
+        Configured.Read(
+                ("Roles:third:Database", "orders"), ("Roles:third:Issuer", "vault"),
+                ("Roles:third:VaultPath", "database/creds/third"), ("Roles:third:Allow", ""))
+            .Errors.ShouldHaveSingleItem().ToString().ShouldContain("Broker:Roles:third:Allow: is empty: nobody may have this role.");
+
+    [Fact]
+    public void A_role_of_the_built_in_issuer_needs_statements() =>
+        Configured.Read(
+                ("Roles:third:Database", "orders"), ("Roles:third:Issuer", "here"),
+                ("Roles:third:Allow:0:Issuer", "kubernetes"), ("Roles:third:Allow:0:Claims:sub", "x"))
+            .Errors.ShouldHaveSingleItem().Path.ShouldBe("Broker:Roles:third:CreationStatements");
+
+    [Fact]
+    public void All_mistakes_are_told_at_once()
+    {
+        var errors = Configured.Read(
+            ("Databases:orders:Port", "0"), ("Roles:orders-api:Issuer", "gone"), ("Waiting:MaxInLine", "-1"),
+            ("Identity:Issuers:kubernetes:Audience", ""), ("Oops", "1")).Errors;
+
+        errors.Select(error => error.Path).ShouldBe(
+            ["Broker:Databases:orders:Port", "Broker:Roles:orders-api:Issuer", "Broker:Waiting:MaxInLine", "Broker:Identity:Issuers:kubernetes:Audience", "Broker:Oops"],
+            ignoreOrder: true);
+        new CatalogException(errors).Message.Split(Environment.NewLine).Length.ShouldBe(6);
+    }
+}
