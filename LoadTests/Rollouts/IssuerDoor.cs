@@ -6,8 +6,8 @@ namespace LoadTests.Rollouts;
 
 /// <summary>
 /// A rollout without the broker: each pod gets a database user of its own, from Vault where there is one, else created the
-/// way Vault does it: the role's statements in a transaction, over a pool of four administrator connections (Vault's default
-/// <c>max_open_connections</c>). Nobody tells a pod how many connections there are.
+/// way Vault does it: the role's statements in a transaction, one user at a time (its PostgreSQL plugin holds a lock; without
+/// it grants collide with "tuple concurrently updated"). Nobody tells a pod how many connections there are.
 /// </summary>
 internal sealed class IssuerDoor : IDoor, IAsyncDisposable
 {
@@ -24,14 +24,23 @@ internal sealed class IssuerDoor : IDoor, IAsyncDisposable
         vault = stage.Vault;
         vaultPath = stage.VaultPath;
         administrator = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(stage.Postgres.AdminConnectionString) { MaxPoolSize = 4, Timeout = 60 });
+            new NpgsqlConnectionStringBuilder(stage.Postgres.AdminConnectionString) { MinPoolSize = 1, MaxPoolSize = 1, Timeout = 60 });
     }
 
     public async Task<Answer> AskAsync(int pod, int ask, CancellationToken cancellation)
     {
-        var (username, password) = vault is null
-            ? await CreateUserAsync(pod, ask, cancellation)
-            : await vault.ReadCredentialsAsync(vaultPath!, cancellation);
+        string username, password;
+        try
+        {
+            (username, password) = vault is null
+                ? await CreateUserAsync(pod, ask, cancellation)
+                : await vault.ReadCredentialsAsync(vaultPath!, cancellation);
+        }
+        catch (Exception failure) when (failure is NpgsqlException or HttpRequestException)
+        {
+            return new Refused("issuer-failed", null, failure.Message);
+        }
+
         var connectionString = new NpgsqlConnectionStringBuilder
         {
             Host = postgres.Host,

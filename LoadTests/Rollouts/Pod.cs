@@ -94,7 +94,7 @@ internal sealed class Pod
         }
         catch (Exception failure)
         {
-            tally.AddFault($"Pod {number} failed: {failure.Message}");
+            tally.AddFault($"A pod failed: {failure.Message}");
         }
         finally
         {
@@ -150,7 +150,7 @@ internal sealed class Pod
             await connection.OpenAsync(cancellation);
             await using var query = new NpgsqlCommand("SELECT current_user::text", connection);
             if (await query.ExecuteScalarAsync(cancellation) is not string user || user != grant.Username)
-                tally.AddFault($"Pod {number} is not the user it was given.");
+                tally.AddFault("A pod is not the user it was given.");
             tally.CountOpened();
             return connection;
         }
@@ -197,7 +197,7 @@ internal sealed class Pod
                     grant = grant with { RenewAfter = wait };
                     break;
                 case Refused refusal:
-                    tally.AddFault($"Pod {number} could not renew: {refusal.Code}: {refusal.Detail}");
+                    tally.AddFault($"A pod could not renew: {refusal.Code}: {refusal.Detail}");
                     return grant;
             }
         }

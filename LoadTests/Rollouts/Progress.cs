@@ -21,7 +21,9 @@ internal static class Progress
 
         while (await RunsAfterAsync(TimeSpan.FromSeconds(1), run, time))
         {
-            console.WriteLine(string.Join("  ", Facts(settings, tally, watch).Select(fact => $"{fact.Name} {fact.Value}")));
+            // Not through Spectre, which would wrap it.
+            await console.Profile.Out.Writer.WriteLineAsync(
+                string.Join("  ", Facts(settings, tally, watch).Select(fact => $"{fact.Name} {fact.Value}")));
         }
     }
 

@@ -24,11 +24,13 @@ internal sealed class Rollout(RolloutSettings settings, IDoor door, Tally tally,
         var old = new Queue<Pod>(Enumerable.Range(0, settings.Pods).Select(number => Start(number, cancellation)));
         List<Pod> all = [.. old], starting = [], ready = [], leaving = [];
         await Task.WhenAll(old.Select(pod => pod.Ready));
-        if (old.Count(pod => pod.WasReady) is var atWork && atWork < settings.Pods)
+        var atWork = old.Count(pod => pod.WasReady);
+        if (atWork < settings.Pods)
             tally.AddFault($"Only {atWork} of {settings.Pods} old pods were at work, so there was nothing to update.");
 
         var begun = 0;
-        while (tally.Faults.Count == 0 && (ready.Count < settings.Pods || old.Count + leaving.Count > 0))
+        var stuck = atWork < settings.Pods;
+        while (!stuck && (ready.Count < settings.Pods || old.Count + leaving.Count > 0))
         {
             while (begun < settings.Pods && old.Count + leaving.Count + starting.Count + ready.Count < settings.Pods + surge)
             {
@@ -47,13 +49,14 @@ internal sealed class Rollout(RolloutSettings settings, IDoor door, Tally tally,
             foreach (var pod in starting.Where(pod => pod.Ready.IsCompleted).ToList())
             {
                 starting.Remove(pod);
+                stuck |= !pod.WasReady;
                 if (pod.WasReady)
                     ready.Add(pod);
-                else
-                    tally.AddFault($"A new pod did not get to work within {settings.Deadline.TotalSeconds:0} s: the update stands still at {ready.Count} of {settings.Pods}.");
             }
         }
 
+        if (stuck && atWork == settings.Pods)
+            tally.AddFault($"A new pod did not get to work within {settings.Deadline.TotalSeconds:0} s: the update stood still at {ready.Count} of {settings.Pods}.");
         await Task.Delay(settings.Hold, time, cancellation);
         await FinishAsync(all, cancellation);
         return ready.Count;

@@ -46,7 +46,6 @@ internal sealed class RolloutCommand
             options.sharing, options.usersPerSecond, options.ceilingPercent, options.expectedHolders, options.broker, options.role,
             options.jwksFile, options.identityIssuer, options.database, options.json, options.stay,
         };
-        command.Validators.Add(options.Validate);
         command.SetAction(options.RunAsync);
         return command;
     }
@@ -92,22 +91,27 @@ internal sealed class RolloutCommand
         return default;
     }
 
-    private void Validate(CommandResult result)
+    /// <summary>What is wrong between options; read from the whole parse, because defaults are not known to validators.</summary>
+    private IEnumerable<string> Contradictions(ParseResult parsed)
     {
-        if (result.GetValue(min) > result.GetValue(connections))
-            result.AddError("--min is more than --connections.");
-        foreach (var option in new[] { batch, surge, wait, expectedHolders }.Where(option => result.GetValue(option) < 0))
-            result.AddError($"{option.Name} is less than 0.");
-        if ((result.GetValue(batch) is not null || result.GetValue(surge) is not null) && (result.GetValue(batch) ?? 0) + (result.GetValue(surge) ?? 0) == 0)
-            result.AddError("--batch and --surge are both 0: no pod could ever be replaced.");
-        if (result.GetValue(ledger) == "in-process" && result.GetValue(replicas) != 1)
-            result.AddError("--ledger in-process is for one replica: add --replicas 1.");
-        if (result.GetValue(usersPerSecond) is not (>= 0.01 and <= 1000))
-            result.AddError("--users-per-second can be 0.01 to 1000.");
-        if (result.GetValue(broker) is { Length: > 0 } && result.GetValue(via) == "issuer")
-            result.AddError("--broker and --via issuer exclude each other.");
-        if (result.GetValue(broker) is { Length: > 0 } && result.GetValue(jwksFile) is null)
-            result.AddError("--broker needs --jwks-file: the file from which that broker reads the keys of the pods' tokens.");
+        if (parsed.GetValue(min) > parsed.GetValue(connections))
+            yield return "--min is more than --connections.";
+        foreach (var option in new[] { batch, surge, wait, expectedHolders }.Where(option => parsed.GetValue(option) < 0))
+            yield return $"{option.Name} is less than 0.";
+        if ((parsed.GetValue(batch) is not null || parsed.GetValue(surge) is not null) && (parsed.GetValue(batch) ?? 0) + (parsed.GetValue(surge) ?? 0) == 0)
+            yield return "--batch and --surge are both 0: no pod could ever be replaced.";
+        if (parsed.GetValue(ledger) == "in-process" && parsed.GetValue(replicas) != 1)
+            yield return "--ledger in-process is for one replica: add --replicas 1.";
+        if (parsed.GetValue(usersPerSecond) is not (>= 0.01 and <= 1000))
+            yield return "--users-per-second can be 0.01 to 1000.";
+        if (parsed.GetValue(broker) is not { Length: > 0 })
+            yield break;
+        if (parsed.GetValue(via) == "issuer")
+            yield return "--broker and --via issuer exclude each other.";
+        if (parsed.GetValue(jwksFile) is null)
+            yield return "--broker needs --jwks-file: the file from which that broker reads the keys of the pods' tokens.";
+        if (parsed.GetValue(broker)!.Any(address => !address.IsAbsoluteUri))
+            yield return "--broker needs a whole address such as http://127.0.0.1:8080.";
     }
 
     private RolloutSettings Settings(ParseResult parsed) => new()
@@ -141,6 +145,12 @@ internal sealed class RolloutCommand
 
     private async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
+        var contradictions = Contradictions(parsed).ToList();
+        foreach (var contradiction in contradictions)
+            Console.Error.WriteLine(contradiction);
+        if (contradictions.Count > 0)
+            return 2;
+
         var settings = Settings(parsed);
         var progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         if (parsed.GetValue(broker) is { Length: > 0 } brokers)

@@ -10,7 +10,7 @@ internal sealed class Tally(TimeProvider time)
     private readonly LongHistogram credentials = new(TimeSpan.FromMinutes(10).Ticks / TimeSpan.TicksPerMicrosecond, 3);
     private readonly ConcurrentDictionary<string, int> refusals = new();
     private readonly ConcurrentDictionary<string, int> connectionFailures = new();
-    private readonly ConcurrentQueue<string> faults = new();
+    private readonly ConcurrentDictionary<string, int> faults = new();
     private readonly long start = time.GetTimestamp();
     private int granted, working, left, lost, opened, refused, cameBackInVain;
     private TimeSpan? lastFirstQuery, shortestRetryAfter, longestRetryAfter;
@@ -36,7 +36,7 @@ internal sealed class Tally(TimeProvider time)
     public IReadOnlyDictionary<string, int> ConnectionFailures => connectionFailures;
 
     /// <summary>What must not happen and did.</summary>
-    public IReadOnlyCollection<string> Faults => faults;
+    public IReadOnlyList<string> Faults => [.. faults.Select(fault => fault.Value == 1 ? fault.Key : $"{fault.Key} ({fault.Value} times)")];
 
     public TimeSpan Elapsed => time.GetElapsedTime(start);
 
@@ -99,7 +99,7 @@ internal sealed class Tally(TimeProvider time)
 
     public void CountLost() => Interlocked.Increment(ref lost);
 
-    public void AddFault(string fault) => faults.Enqueue(fault);
+    public void AddFault(string fault) => faults.AddOrUpdate(fault, 1, (_, count) => count + 1);
 
     /// <summary>Time of the requests that were granted, at a percentile (0-100); null when there were none.</summary>
     public TimeSpan? CredentialsAt(double percentile)
