@@ -1,1 +1,43 @@
-var app = WebApplication.CreateBuilder(args).Build(); app.Run(); public partial class Program;
+using Broker.Api;
+using Broker.Api.Authentication;
+using Broker.Api.Budgets;
+using Broker.Api.Credentials;
+using Broker.Api.Health;
+using Broker.Api.Holders;
+using Broker.Api.Leases;
+using Broker.Api.Problems;
+using Broker.Api.Telemetry;
+using Broker.Core;
+using Broker.Core.Catalog;
+
+var builder = WebApplication.CreateSlimBuilder(args);
+if (!builder.AddCatalog(out var catalog)) return 1;
+
+builder.AddKestrel(catalog.Settings);
+builder.Services.AddBrokerCore(catalog.Settings);
+builder.Services.AddBrokerAuthentication();
+builder.Services.AddBrokerTelemetry(builder.Configuration);
+builder.Services.AddProblems();
+builder.Services.AddHealth();
+builder.Services.AddOpenApi();
+
+var app = builder.Build();
+var door = app.Services.GetRequiredService<FrontDoor>();
+app.Use(next => context => door.GuardAsync(context, next));
+app.UseRouting();
+app.UseAuthentication();
+app.UseAuthorization();
+
+app.MapCredentials();
+app.MapHolders();
+app.MapBudgets();
+app.MapLeases();
+app.MapHealth();
+app.MapMetrics();
+app.MapOpenApi();
+
+await app.RunAsync();
+return 0;
+
+/// <summary>The broker's entry point.</summary>
+public partial class Program;

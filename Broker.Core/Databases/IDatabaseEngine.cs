@@ -19,7 +19,11 @@ public interface IDatabaseEngine
     /// <summary>Logs in once as that user and runs a trivial query; returns when it worked (law L3).</summary>
     Task TryLoginAsync(Database database, Login login, CancellationToken cancellation);
 
-    /// <summary>Runs statements, already rendered, in one transaction where the engine has transactions for them.</summary>
+    /// <summary>
+    /// Runs statements, already rendered, in one transaction where the engine has transactions for them. Those that
+    /// collide with others inside the server are tried again. When the connection is lost on the way, the failure is
+    /// <see cref="DatabaseFailure.AnswerLost"/>. Cancellation is heeded until the transaction is about to be committed.
+    /// </summary>
     Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation);
 
     /// <summary>Drops a user: no more logins, end its sessions, drop. A user that does not exist is dropped already.</summary>
@@ -72,7 +76,7 @@ public sealed record ConnectionStrings(string Uri, string AdoNet, string Jdbc);
 /// <summary>Why a call to a database failed.</summary>
 public enum DatabaseFailure
 {
-    /// <summary>The server cannot be reached, is starting or shutting down, or did not answer in time.</summary>
+    /// <summary>The server cannot be reached, is starting or shutting down, or did not answer in time. Nothing remains done.</summary>
     Unavailable,
 
     /// <summary>The server has no connection free.</summary>
@@ -81,8 +85,14 @@ public enum DatabaseFailure
     /// <summary>The server refused the user or password.</summary>
     LoginRefused,
 
-    /// <summary>The server refused a statement (rights, syntax, objects still owned).</summary>
+    /// <summary>The server refused a statement (rights, syntax, objects still owned). Nothing of it remains done.</summary>
     StatementRefused,
+
+    /// <summary>
+    /// The connection ended after statements were sent and before their outcome came back: they may have been carried
+    /// out, a user may exist (law L5). Only where users are made, changed and dropped.
+    /// </summary>
+    AnswerLost,
 }
 
 /// <summary>A database did not do what it was asked. The message holds the server's own words, never a secret.</summary>

@@ -31,6 +31,11 @@ public interface IIssuer
     /// intent, so that the user can be found after a crash. Null where the issuer chooses (Vault).
     /// </summary>
     string? ProposeUsername(Role role, Database database);
+
+    /// <summary>
+    /// Keeps alive what the issuer's leases hang on, and answers when to do so again; null where there is nothing of the kind.
+    /// </summary>
+    Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation) => Task.FromResult<TimeSpan?>(null);
 }
 
 /// <summary>One order to issue.</summary>

@@ -1,6 +1,7 @@
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
+using Broker.Core.Issuing;
 using Broker.Core.Ledger;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -12,13 +13,15 @@ namespace Broker.Core.Leases;
 /// dies passes on when its time is up. There is no leader.
 /// </summary>
 internal sealed class DutyRounds(
-    SharedLedger ledger, ICatalog catalog, LeaseUpkeep upkeep, BudgetSampler sampler, BrokerMetrics metrics, TimeProvider time, ILogger<DutyRounds> log)
+    SharedLedger ledger, ICatalog catalog, Issuers issuers, LeaseUpkeep upkeep, BudgetSampler sampler, BrokerMetrics metrics, TimeProvider time, ILogger<DutyRounds> log)
     : BackgroundService
 {
     private static readonly TimeSpan Round = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan TakenFor = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan AfterFailure = TimeSpan.FromSeconds(2);
     private const int MostAtOnce = 16;
+    private const string SampleDuty = "sample";
+    private const string TokenDuty = "token:";
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -28,7 +31,7 @@ internal sealed class DutyRounds(
         {
             while (true)
             {
-                foreach (var name in catalog.Current.Databases.Keys)
+                foreach (var name in catalog.Current.Databases.Keys.Append(SharedLedger.Issuers))
                 {
                     if (!rounds.TryGetValue(name, out var round) || round.IsCompleted) rounds[name] = GoRoundAsync(name, stoppingToken);
                 }
@@ -42,14 +45,18 @@ internal sealed class DutyRounds(
         }
     }
 
-    /// <summary>Takes and does what is due on one database.</summary>
+    /// <summary>Takes and does what is due on one database, or for the issuers.</summary>
     internal async Task GoRoundAsync(string name, CancellationToken cancellation)
     {
         try
         {
-            if (!catalog.Current.Databases.TryGetValue(name, out var database)) return;
-            var taken = await ledger.DueAsync(name, MostAtOnce, TakenFor, cancellation);
-            await Task.WhenAll(taken.Select(duty => DoAsync(database, duty, cancellation)));
+            var current = catalog.Current;
+            var standing = name == SharedLedger.Issuers
+                ? current.Issuers.Values.OfType<VaultIssuerDefinition>().Select(issuer => TokenDuty + issuer.Name).ToArray()
+                : [SampleDuty];
+            if (standing.Length == 0) return;
+            var taken = await ledger.DueAsync(name, standing, MostAtOnce, TakenFor, cancellation);
+            await Task.WhenAll(taken.Select(duty => DoAsync(current, name, duty, cancellation)));
         }
         catch (LedgerException e)
         {
@@ -63,37 +70,43 @@ internal sealed class DutyRounds(
         }
     }
 
-    private async Task DoAsync(Database database, TakenDuty duty, CancellationToken cancellation)
+    private async Task DoAsync(CatalogSnapshot current, string name, TakenDuty duty, CancellationToken cancellation)
     {
-        var kind = duty.Name == "sample" ? "sample" : "lease";
+        var kind = duty.Name.Split(':')[0];
         TimeSpan? next;
         try
         {
-            if (kind == "sample")
-            {
-                await sampler.SampleAsync(database, cancellation);
-                next = database.Budget.SampleEvery;
-            }
-            else
-            {
-                next = await upkeep.LookAsync(database, duty.Name["lease:".Length..], cancellation);
-            }
-
+            next = await DoAsync(current, name, duty.Name, cancellation);
             metrics.DutyDone(kind, "done");
         }
-        catch (Exception e) when (e is DatabaseException or LedgerException)
+        catch (Exception e) when (e is DatabaseException or LedgerException or IssuerException)
         {
-            log.DutyFailed(duty.Name, database.Name, AfterFailure, e.Message);
+            log.DutyFailed(duty.Name, name, AfterFailure, e.Message);
             metrics.DutyDone(kind, "failed");
             next = AfterFailure;
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            log.DutyBroke(duty.Name, database.Name, e);
+            log.DutyBroke(duty.Name, name, e);
             metrics.DutyDone(kind, "broke");
             next = TimeSpan.FromSeconds(30);
         }
 
-        await ledger.DoneAsync(database.Name, duty, next, cancellation);
+        await ledger.DoneAsync(name, duty, next, cancellation);
+    }
+
+    private async Task<TimeSpan?> DoAsync(CatalogSnapshot current, string name, string duty, CancellationToken cancellation)
+    {
+        if (name == SharedLedger.Issuers)
+        {
+            // An issuer that is configured no more needs its token no more.
+            if (!current.Issuers.TryGetValue(duty[TokenDuty.Length..], out var definition)) return null;
+            return await issuers[definition].KeepAliveAsync(cancellation) ?? TimeSpan.FromMinutes(1);
+        }
+
+        if (!current.Databases.TryGetValue(name, out var database)) return null;
+        if (duty != SampleDuty) return await upkeep.LookAsync(database, duty["lease:".Length..], cancellation);
+        await sampler.SampleAsync(database, cancellation);
+        return database.Budget.SampleEvery;
     }
 }

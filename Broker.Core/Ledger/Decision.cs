@@ -39,6 +39,7 @@ public sealed class Decision
     public static Decision Due { get; } = new("due");
     public static Decision Done { get; } = new("done");
     public static Decision Flight { get; } = new("flight");
+    public static Decision Shared { get; } = new("shared");
 
     /// <inheritdoc/>
     public override string ToString() => Name;

@@ -10,6 +10,9 @@ namespace Broker.Core.Ledger;
 /// </summary>
 public sealed class SharedLedger(ILedgerStore store)
 {
+    /// <summary>Where what belongs to issuers and to no database is kept; no database can have this name.</summary>
+    public const string Issuers = "~issuers";
+
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
 
     /// <summary>Makes several claims on one database in one round trip; answers in their order.</summary>
@@ -165,9 +168,15 @@ public sealed class SharedLedger(ILedgerStore store)
         await store.DecideAsync(Decision.Forget, database, [lease], cancellation);
 
     /// <summary>Takes duties that are due; each passes on to another replica when it is not done in time.</summary>
-    public async ValueTask<IReadOnlyList<TakenDuty>> DueAsync(string database, int most, TimeSpan takenFor, CancellationToken cancellation)
+    /// <param name="database">The database, or <see cref="Issuers"/>.</param>
+    /// <param name="standing">Duties that are always there; put in when they are missing, as after the ledger lost everything.</param>
+    /// <param name="most">How many to take at most.</param>
+    /// <param name="takenFor">How long they are this replica's.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async ValueTask<IReadOnlyList<TakenDuty>> DueAsync(
+        string database, IReadOnlyList<string> standing, int most, TimeSpan takenFor, CancellationToken cancellation)
     {
-        var v = await store.DecideAsync(Decision.Due, database, [Text(most), Text(takenFor)], cancellation);
+        var v = await store.DecideAsync(Decision.Due, database, [Text(most), Text(takenFor), .. standing], cancellation);
         var taken = new TakenDuty[v.Length / 2];
         for (var i = 0; i < taken.Length; i++) taken[i] = new(v[2 * i], v[2 * i + 1]);
         return taken;
@@ -184,6 +193,17 @@ public sealed class SharedLedger(ILedgerStore store)
     /// <summary>Gives the place back.</summary>
     public async ValueTask LandAsync(string database, string name, CancellationToken cancellation) =>
         await store.DecideAsync(Decision.Flight, database, [name, "land"], cancellation);
+
+    /// <summary>A text all replicas share; null when there is none, and how long ago it was put there.</summary>
+    public async ValueTask<(string Text, TimeSpan Age)?> ReadSharedAsync(string name, CancellationToken cancellation)
+    {
+        var v = await store.DecideAsync(Decision.Shared, Issuers, [name], cancellation);
+        return v.Length == 0 ? null : (v[0], Milliseconds(v[1]));
+    }
+
+    /// <summary>Puts a text in the place of another, if that is still there (null: none). False: another is there.</summary>
+    public async ValueTask<bool> ReplaceSharedAsync(string name, string? expected, string following, CancellationToken cancellation) =>
+        (await store.DecideAsync(Decision.Shared, Issuers, [name, expected ?? "", following], cancellation))[0] == "ok";
 
     /// <summary>Hears signals about a database; see <see cref="ILedgerStore.Listen"/>.</summary>
     public IDisposable Listen(string database, Action<string> heard) => store.Listen(database, heard);

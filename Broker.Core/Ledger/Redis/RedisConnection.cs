@@ -10,7 +10,7 @@ public static class RedisConnection
     /// nothing piles up), and work again when it is back.
     /// </summary>
     /// <param name="connectionString">In StackExchange.Redis' format; a password in it stays in memory only.</param>
-    public static async Task<IConnectionMultiplexer> OpenAsync(string connectionString)
+    public static IConnectionMultiplexer Open(string connectionString)
     {
         var options = ConfigurationOptions.Parse(connectionString);
         options.AbortOnConnectFail = false;
@@ -20,6 +20,6 @@ public static class RedisConnection
         options.SyncTimeout = Math.Min(options.SyncTimeout, 3000);
         options.ReconnectRetryPolicy = new LinearRetry(500);
         options.ClientName ??= "broker";
-        return await ConnectionMultiplexer.ConnectAsync(options);
+        return ConnectionMultiplexer.Connect(options);
     }
 }

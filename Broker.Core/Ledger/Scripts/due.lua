@@ -1,5 +1,7 @@
--- Takes the duties that are due. ARGV: channel, most, taken for ms. Answers: member, token, … (the token proves the taking)
-if not call('ZSCORE', duties, 'sample') then call('ZADD', duties, int(now), 'sample') end
+-- Takes the duties that are due. ARGV: channel, most, taken for ms, duties that always stand … Answers: member, token, … (the token proves the taking)
+for i = 4, #ARGV do
+  if not call('ZSCORE', duties, ARGV[i]) then call('ZADD', duties, int(now), ARGV[i]) end
+end
 tidy()
 local reply = {}
 for _, member in ipairs(call('ZRANGEBYSCORE', duties, '-inf', int(now), 'LIMIT', '0', ARGV[2])) do

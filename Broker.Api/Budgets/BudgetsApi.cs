@@ -1,0 +1,30 @@
+using Broker.Api.Authentication;
+using Broker.Api.Problems;
+using Broker.Core.Budgets;
+using Broker.Core.Words;
+
+namespace Broker.Api.Budgets;
+
+/// <summary>The DBA's view.</summary>
+public static class BudgetsApi
+{
+    /// <summary>Maps it.</summary>
+    public static void MapBudgets(this IEndpointRouteBuilder app)
+    {
+        var budgets = app.MapGroup("/api/v1/budgets").WithTags("Budgets").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword();
+        budgets.MapGet("", async (BudgetBoard board, CancellationToken cancellation) =>
+                new BudgetsShape([.. (await board.ReadAllAsync(cancellation)).Select(BudgetShape.Of)]))
+            .WithName("ListBudgets").WithSummary("The connections of every database.")
+            .ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+        budgets.MapGet("/{database}", async (string database, BudgetBoard board, FrontDoor door, HttpContext context) =>
+            {
+                if (await board.ReadAsync(database, context.RequestAborted) is { } budget)
+                    await context.Response.WriteAsJsonAsync(BudgetShape.Of(budget), context.RequestAborted);
+                else
+                    await door.RefuseAsync(context, Core.Audit.AuditAction.Read, context.ProvenCaller(), null,
+                        new(RefusalCode.InvalidRequest, $"There is no database '{database}'. GET /api/v1/budgets lists those there are."), 404);
+            })
+            .WithName("GetBudget").WithSummary("The connections of one database.")
+            .Produces<BudgetShape>().ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+    }
+}

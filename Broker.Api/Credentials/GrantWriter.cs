@@ -1,0 +1,80 @@
+using System.Text.Json;
+using Broker.Core.Leases;
+
+namespace Broker.Api.Credentials;
+
+/// <summary>Writes grants: the one place where a password leaves the broker in the clear.</summary>
+internal static class GrantWriter
+{
+    /// <summary>Writes a claim's grant.</summary>
+    public static async Task WriteAsync(HttpContext context, Grant grant)
+    {
+        var response = context.Response;
+        response.ContentType = "application/json";
+        using (var json = new Utf8JsonWriter(response.BodyWriter))
+        {
+            json.WriteStartObject();
+            WriteLease(json, grant);
+            WriteHolder(json, grant);
+            WriteCredentials(json, grant);
+            json.WriteEndObject();
+        }
+
+        await response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    /// <summary>Writes a renewal's: the credentials only when the holder is to move to them.</summary>
+    public static async Task WriteRenewalAsync(HttpContext context, Grant grant)
+    {
+        var response = context.Response;
+        response.ContentType = "application/json";
+        using (var json = new Utf8JsonWriter(response.BodyWriter))
+        {
+            json.WriteStartObject();
+            json.WriteBoolean("rotate", grant.Moved);
+            WriteLease(json, grant);
+            WriteHolder(json, grant);
+            if (grant.Moved) WriteCredentials(json, grant);
+            json.WriteEndObject();
+        }
+
+        await response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    private static void WriteLease(Utf8JsonWriter json, Grant grant)
+    {
+        json.WriteString("role"u8, grant.Role);
+        json.WriteString("database"u8, grant.Database);
+        json.WriteStartObject("lease"u8);
+        json.WriteString("id"u8, grant.Lease.Id);
+        json.WriteString("issuedAt"u8, grant.Lease.IssuedAt);
+        json.WriteString("verifiedAt"u8, grant.Lease.VerifiedAt);
+        json.WriteString("expiresAt"u8, grant.Lease.ExpiresAt);
+        json.WriteEndObject();
+    }
+
+    private static void WriteHolder(Utf8JsonWriter json, Grant grant)
+    {
+        json.WriteStartObject("holder"u8);
+        json.WriteString("id"u8, grant.Holder.Id);
+        json.WriteString("expiresAt"u8, grant.Holder.ExpiresAt);
+        json.WriteNumber("renewAfterSeconds"u8, grant.Holder.RenewAfterSeconds);
+        json.WriteEndObject();
+        json.WriteNumber("connections"u8, grant.Connections);
+    }
+
+    private static void WriteCredentials(Utf8JsonWriter json, Grant grant)
+    {
+        var credentials = grant.Credentials;
+        json.WriteStartObject("credentials"u8);
+        json.WriteString("username"u8, credentials.Login.Username);
+        json.WriteString("password"u8, credentials.Login.Password.Reveal());
+        json.WriteString("host"u8, credentials.Host);
+        json.WriteNumber("port"u8, credentials.Port);
+        json.WriteString("database"u8, credentials.Database);
+        json.WriteString("uri"u8, credentials.Strings.Uri);
+        json.WriteString("adoNet"u8, credentials.Strings.AdoNet);
+        json.WriteString("jdbc"u8, credentials.Strings.Jdbc);
+        json.WriteEndObject();
+    }
+}

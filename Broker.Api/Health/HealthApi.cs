@@ -1,0 +1,31 @@
+using Broker.Core.Catalog;
+
+namespace Broker.Api.Health;
+
+/// <summary>The probes: the only addresses that answer anybody.</summary>
+public static class HealthApi
+{
+    /// <summary>Maps them.</summary>
+    public static void MapHealth(this IEndpointRouteBuilder app)
+    {
+        var health = app.MapGroup("/health").AllowAnonymous().WithTags("Health");
+        health.MapGet("/live", () => TypedResults.Ok(new HealthShape("live", null)))
+            .WithName("Live").WithSummary("The process runs.");
+        health.MapGet("/ready", Ready).WithName("Ready").WithSummary("The replica takes requests.")
+            .Produces<HealthShape>().Produces<HealthShape>(503);
+    }
+
+    private static IResult Ready(Readiness readiness, LiveCatalog catalog)
+    {
+        // A refused reload leaves the replica able to serve by the old catalog: said, but no reason to take it away.
+        var note = catalog.LastReload is { Errors.Count: > 0 and var errors } reload ? $"the configuration of {reload.At:O} was refused with {errors} mistakes; the one before is in force" : null;
+        return readiness.Missing is { } missing
+            ? TypedResults.Json(new HealthShape("not ready", missing), statusCode: 503)
+            : TypedResults.Ok(new HealthShape("ready", note));
+    }
+}
+
+/// <summary>How the replica is.</summary>
+/// <param name="Status">In a word.</param>
+/// <param name="Note">What is to be known; null mostly.</param>
+public sealed record HealthShape(string Status, string? Note);

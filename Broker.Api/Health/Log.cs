@@ -1,0 +1,8 @@
+namespace Broker.Api.Health;
+
+/// <summary>Events 4100-4199.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(4100, LogLevel.Warning, "Not ready yet: {Why}")]
+    public static partial void WarmUpWaits(this ILogger log, string why);
+}

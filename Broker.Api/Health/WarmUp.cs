@@ -1,0 +1,63 @@
+using Broker.Api.Authentication;
+using Broker.Core.Catalog;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+
+namespace Broker.Api.Health;
+
+/// <summary>
+/// Runs this replica's own path before it says that it is ready, so that a rollout's first burst meets a warm one: the keys of
+/// the identity issuers, the ledger's scripts, the claims' queue.
+/// </summary>
+internal sealed class WarmUp(
+    Readiness readiness, CallerProver prover, ICatalog catalog, SharedLedger ledger, Issuance issuance, TimeProvider time, ILogger<WarmUp> log)
+    : BackgroundService, IHostedLifecycleService
+{
+    // Measured: a fresh process answers its first hundred claims in about 100 ms, after eighty of its own in 15.
+    private const int Claims = 100;
+    private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(500);
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await prover.WarmAsync(stoppingToken);
+        while (true)
+        {
+            try
+            {
+                await ClaimAsync(stoppingToken);
+                readiness.Ready();
+                return;
+            }
+            catch (LedgerException e)
+            {
+                // Never ready without ever having seen the ledger: a rollout of a wrong configuration stops here.
+                log.WarmUpWaits(e.Message);
+                readiness.NotReady("the ledger does not answer");
+                await Task.Delay(Again, time, stoppingToken);
+            }
+        }
+    }
+
+    // On a database that nobody has, whose connections were never counted: the ledger promises nothing and writes nothing.
+    private async Task ClaimAsync(CancellationToken cancellation)
+    {
+        var role = catalog.Current.Roles.Values.First();
+        var claim = new Claim("warm-up.0", Core.Leases.Claims.TermsOf(role), "warm-up", 1, 1, TimeSpan.Zero, TimeSpan.Zero, ClaimKind.Claim, "");
+        for (var i = 0; i < Claims; i++)
+            await ledger.ClaimAsync("~warm-up", new PaceSettings(), 0, [claim, claim], cancellation);
+    }
+
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Shutting down: no new requests come, and what is being issued is finished first.</summary>
+    public async Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        readiness.NotReady("shutting down");
+        await issuance.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+}

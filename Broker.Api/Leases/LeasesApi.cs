@@ -1,0 +1,50 @@
+using Broker.Api.Authentication;
+using Broker.Api.Problems;
+using Broker.Core.Audit;
+using Broker.Core.Leases;
+using Broker.Core.Words;
+
+namespace Broker.Api.Leases;
+
+/// <summary>What operators see of leases and do with them.</summary>
+public static class LeasesApi
+{
+    /// <summary>Maps it.</summary>
+    public static void MapLeases(this IEndpointRouteBuilder app)
+    {
+        var leases = app.MapGroup("/api/v1/leases").WithTags("Leases");
+        var reading = leases.MapGroup("").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword();
+        reading.MapGet("", async (string? database, LeaseDesk desk, CancellationToken cancellation) =>
+                new LeasesShape([.. (await desk.ListAsync(database, cancellation)).Select(LeaseShape.Of)]))
+            .WithName("ListLeases").WithSummary("The leases, oldest first.")
+            .ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+        reading.MapGet("/{id}", ReadAsync)
+            .WithName("GetLease").WithSummary("One lease and its holders.")
+            .Produces<LeaseWithHoldersShape>().ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+        leases.MapPost("/{id}/revoke", async (string id, LeaseDesk desk, HttpContext context) =>
+                await AnswerAsync(context, await desk.RevokeAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted)))
+            .RequireAuthorization(Policies.Operator)
+            .WithName("RevokeLease").WithSummary("Ends a lease now, whoever holds it. Answers before its user is dropped.")
+            .Produces(202).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+        app.MapPost("/api/v1/roles/{role}/rotate", async (string role, LeaseDesk desk, HttpContext context) =>
+                await AnswerAsync(context, await desk.RotateAsync(context.ProvenCaller(), role, context.Origin(), context.RequestAborted)))
+            .RequireAuthorization(Policies.Operator)
+            .WithTags("Roles").WithName("RotateRole").WithSummary("Gives the role's next claims and renewals a new lease.")
+            .Produces(202).ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+    }
+
+    private static async Task ReadAsync(string id, LeaseDesk desk, FrontDoor door, HttpContext context)
+    {
+        if (await desk.FindAsync(id, context.RequestAborted) is var (lease, holders))
+            await context.Response.WriteAsJsonAsync(LeaseWithHoldersShape.Of(lease, holders), context.RequestAborted);
+        else
+            await door.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null,
+                new(RefusalCode.LeaseUnknown, "There is no such lease. GET /api/v1/leases lists those there are."));
+    }
+
+    private static async Task AnswerAsync(HttpContext context, Refusal? refusal)
+    {
+        if (refusal is not null) await RefusalWriter.WriteAsync(context, refusal);
+        else context.Response.StatusCode = StatusCodes.Status202Accepted;
+    }
+}

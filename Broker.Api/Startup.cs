@@ -1,0 +1,59 @@
+using System.Text.Json.Serialization;
+using Broker.Api.Health;
+using Broker.Api.Problems;
+using Broker.Core.Catalog;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Broker.Api;
+
+/// <summary>What must be settled before anything is served.</summary>
+internal static class Startup
+{
+    /// <summary>
+    /// Reads the whole configuration: <c>appsettings.json</c>, the file named by <c>BROKER_CONFIG</c> (default
+    /// <c>config/broker.json</c>), environment variables, the command line. False: it has mistakes, and all were printed.
+    /// </summary>
+    public static bool AddCatalog(this WebApplicationBuilder builder, out LiveCatalog catalog)
+    {
+        var file = Environment.GetEnvironmentVariable("BROKER_CONFIG");
+        builder.Configuration.AddJsonFile(Path.GetFullPath(file ?? "config/broker.json"), optional: file is null, reloadOnChange: true);
+        builder.Configuration.AddEnvironmentVariables();
+        builder.Configuration.LeaveBrokenFilesToTheCatalog();
+        builder.Services.AddSingleton(TimeProvider.System);
+        catalog = null!;
+        try
+        {
+            using var logging = LoggerFactory.Create(log => log.AddConfiguration(builder.Configuration.GetSection("Logging")).AddSimpleConsole());
+            catalog = new LiveCatalog(builder.Configuration, TimeProvider.System, logging.CreateLogger<LiveCatalog>());
+        }
+        catch (CatalogException e)
+        {
+            Console.Error.WriteLine(e.Message);
+            return false;
+        }
+
+        builder.Services.AddSingleton(catalog).AddSingleton<ICatalog>(catalog);
+        return true;
+    }
+
+    /// <summary>Bounds what a client can make the broker hold or wait for.</summary>
+    public static void AddKestrel(this WebApplicationBuilder builder, BrokerSettings settings) => builder.WebHost.ConfigureKestrel(kestrel =>
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = settings.Limits.MaxBodyBytes;
+        kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+        kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(240, TimeSpan.FromSeconds(5));
+        kestrel.Limits.MaxRequestHeadersTotalSize = 48 * 1024;
+    });
+
+    /// <summary>Adds how refusals are written.</summary>
+    public static void AddProblems(this IServiceCollection services)
+    {
+        services.AddSingleton<FrontDoor>().AddSingleton<IAuthorizationMiddlewareResultHandler>(provider => provider.GetRequiredService<FrontDoor>());
+        services.ConfigureHttpJsonOptions(json => json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never);
+    }
+
+    /// <summary>Adds the probes and the warm-up.</summary>
+    public static void AddHealth(this IServiceCollection services) => services.AddSingleton<Readiness>().AddHostedService<WarmUp>();
+}

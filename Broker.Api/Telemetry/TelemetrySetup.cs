@@ -1,0 +1,36 @@
+using Broker.Api.Authentication;
+using Broker.Core.Leases;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
+using OpenTelemetry.Trace;
+
+namespace Broker.Api.Telemetry;
+
+/// <summary>Metrics for Prometheus at <c>/metrics</c>; metrics and traces by OTLP when <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set.</summary>
+public static class TelemetrySetup
+{
+    /// <summary>Adds it.</summary>
+    public static IServiceCollection AddBrokerTelemetry(this IServiceCollection services, IConfiguration configuration)
+    {
+        var otlp = !string.IsNullOrEmpty(configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]);
+        services.AddHostedService<BudgetGauges>();
+        services.AddOpenTelemetry()
+            .ConfigureResource(resource => resource.AddService("broker"))
+            .WithMetrics(metrics =>
+            {
+                metrics.AddMeter(BrokerMetrics.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Npgsql", "Polly")
+                    .AddHttpClientInstrumentation().AddRuntimeInstrumentation().AddPrometheusExporter();
+                if (otlp) metrics.AddOtlpExporter();
+            })
+            .WithTracing(traces =>
+            {
+                traces.AddSource(BrokerMetrics.Name).AddHttpClientInstrumentation();
+                if (otlp) traces.AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.Path.StartsWithSegments("/health")).AddOtlpExporter();
+            });
+        return services;
+    }
+
+    /// <summary>Maps <c>/metrics</c>, for viewers: who scrapes sends a token.</summary>
+    public static void MapMetrics(this IEndpointRouteBuilder app) =>
+        app.MapPrometheusScrapingEndpoint("/metrics").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword();
+}

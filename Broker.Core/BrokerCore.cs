@@ -1,0 +1,72 @@
+using Broker.Core.Audit;
+using Broker.Core.Budgets;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Databases.PostgreSql;
+using Broker.Core.Issuing;
+using Broker.Core.Issuing.BuiltIn;
+using Broker.Core.Issuing.Vault;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
+using Broker.Core.Ledger.Redis;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Broker.Core;
+
+/// <summary>Puts the rooms together.</summary>
+public static class BrokerCore
+{
+    /// <summary>Adds all of the core. Needs logging, metrics and a <see cref="LiveCatalog"/>.</summary>
+    public static IServiceCollection AddBrokerCore(this IServiceCollection services, BrokerSettings settings)
+    {
+        services.AddSingleton(settings.Waiting);
+        services.AddLedger(settings);
+        services.AddSingleton<IAudit, JsonLinesAudit>().AddSingleton(settings.Audit);
+        services.AddSingleton<IDatabaseEngine, PostgreSqlEngine>().AddSingleton<DatabaseEngines>();
+        services.AddIssuers();
+        services.AddSingleton<BudgetSampler>().AddSingleton<BudgetBoard>();
+        services.AddLeases();
+        return services;
+    }
+
+    private static void AddLedger(this IServiceCollection services, BrokerSettings settings)
+    {
+        var sealing = services.AddDataProtection().SetApplicationName("broker");
+        if (settings.Ledger.Kind == LedgerKind.Redis)
+        {
+            services.AddSingleton(_ => RedisConnection.Open(settings.Ledger.ConnectionString!.Reveal()));
+            services.AddSingleton<ILedgerStore, RedisLedgerStore>();
+            sealing.KeepKeys(settings.Sealing!);
+        }
+        else
+        {
+            services.AddSingleton<ILedgerStore, InProcessLedgerStore>();
+            sealing.UseEphemeralDataProtectionProvider();
+        }
+
+        services.AddSingleton<SharedLedger>();
+    }
+
+    private static void AddIssuers(this IServiceCollection services)
+    {
+        services.AddSingleton<IVaultTokenStore, LedgerVaultTokens>();
+        services.AddVault();
+        services.AddSingleton<BuiltInIssuer>();
+        services.AddSingleton(provider => new Issuers(definition => definition switch
+        {
+            VaultIssuerDefinition vault => provider.GetRequiredService<VaultIssuerFactory>().Create(vault),
+            BuiltInIssuerDefinition => provider.GetRequiredService<BuiltInIssuer>(),
+            _ => throw new InvalidOperationException($"No issuer is of kind {definition.GetType().Name}."),
+        }));
+    }
+
+    private static void AddLeases(this IServiceCollection services)
+    {
+        services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
+        services.AddSingleton<DatabaseRooms>().AddSingleton<Issuance>().AddSingleton<DeskAudit>();
+        services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<LeaseDesk>();
+        services.AddSingleton<LeaseUpkeep>().AddHostedService<DutyRounds>();
+    }
+}

@@ -1,0 +1,87 @@
+using System.Collections.Concurrent;
+using Broker.Core.Catalog;
+using Npgsql;
+
+namespace Broker.Core.Databases.PostgreSql;
+
+/// <summary>
+/// The broker's own connections, few at a time because they too count against the database's limit: a small pool per
+/// administrator connection string and database. Pools of a connection string that is configured no more run empty.
+/// </summary>
+internal sealed class AdminConnections : IAsyncDisposable
+{
+    /// <summary>Most connections of one pool.</summary>
+    public const int PoolSize = 4;
+
+    /// <summary>How long connecting may take, in seconds.</summary>
+    public const int ConnectSeconds = 5;
+
+    /// <summary>How long a statement may take, in seconds; role statements wait for locks in the catalog.</summary>
+    private const int StatementSeconds = 15;
+
+    private readonly ConcurrentDictionary<string, NpgsqlDataSource> pools = new(StringComparer.Ordinal);
+
+    /// <summary>The pool of a database's administrator.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="databaseName">
+    /// Another database of the same server; null: the one the connection string names, or else the one that pods open.
+    /// </param>
+    /// <exception cref="DatabaseException">The connection string cannot be understood.</exception>
+    public NpgsqlDataSource Pool(Database database, string? databaseName = null)
+    {
+        var settings = Settings(database);
+        settings.Database = databaseName ?? settings.Database ?? database.DatabaseName;
+        settings.Pooling = true;
+        settings.MinPoolSize = 0;
+        settings.MaxPoolSize = PoolSize;
+        settings.ConnectionIdleLifetime = 30;
+        settings.ConnectionPruningInterval = 10;
+        settings.ApplicationName = "broker";
+        settings.Timeout = ConnectSeconds;
+        settings.CommandTimeout = StatementSeconds;
+        settings.IncludeErrorDetail = true; // why a role cannot be dropped is said in the detail
+        settings.PersistSecurityInfo = false;
+        settings.Enlist = false;
+        // Two callers at once may both build one; the loser never opened a connection.
+        return pools.GetOrAdd(settings.ConnectionString, static key => NpgsqlDataSource.Create(key));
+    }
+
+    /// <summary>Opens a connection.</summary>
+    /// <exception cref="DatabaseException">It cannot be opened.</exception>
+    public async Task<NpgsqlConnection> OpenAsync(Database database, string? databaseName, CancellationToken cancellation)
+    {
+        var pool = Pool(database, databaseName);
+        try
+        {
+            return await pool.OpenConnectionAsync(cancellation);
+        }
+        catch (Exception exception) when (PostgreSqlFailure.Covers(exception, cancellation))
+        {
+            throw PostgreSqlFailure.OfConnecting(database, exception);
+        }
+    }
+
+    /// <summary>The administrator connection string, parsed; host and port default to those that pods connect to.</summary>
+    /// <exception cref="DatabaseException">It cannot be understood.</exception>
+    public static NpgsqlConnectionStringBuilder Settings(Database database)
+    {
+        try
+        {
+            var settings = new NpgsqlConnectionStringBuilder(database.AdminConnectionString.Reveal());
+            if (settings.Host is null)
+                (settings.Host, settings.Port) = (database.Host, database.Port);
+            return settings;
+        }
+        catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or InvalidCastException)
+        {
+            throw PostgreSqlFailure.OfConnectionString(database);
+        }
+    }
+
+    /// <summary>Closes every pool.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var pool in pools.Values)
+            await pool.DisposeAsync();
+    }
+}

@@ -1,0 +1,37 @@
+using Broker.Core.Catalog;
+using Broker.Core.Words;
+using Npgsql;
+
+namespace Broker.Core.Databases.PostgreSql;
+
+/// <summary>Writes a login down in the three formats clients take, each value escaped as its format wants.</summary>
+internal static class PostgreSqlConnectionStrings
+{
+    public static ConnectionStrings Of(Database database, Login login, int connections) => new(
+        Uri(database, login), AdoNet(database, login, connections), Jdbc(database, login));
+
+    /// <summary>https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS</summary>
+    private static string Uri(Database database, Login login) =>
+        $"postgresql://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@{Address(database)}/{Escaped(database.DatabaseName)}";
+
+    private static string AdoNet(Database database, Login login, int connections) => new NpgsqlConnectionStringBuilder
+    {
+        Host = database.Host,
+        Port = database.Port,
+        Database = database.DatabaseName,
+        Username = login.Username,
+        Password = login.Password.Reveal(),
+        MaxPoolSize = connections,
+    }.ConnectionString;
+
+    /// <summary>https://jdbc.postgresql.org/documentation/use/: values are URL-encoded, a plus sign reads as a space.</summary>
+    private static string Jdbc(Database database, Login login) =>
+        $"jdbc:postgresql://{Address(database)}/{Escaped(database.DatabaseName)}"
+        + $"?user={Escaped(login.Username)}&password={Escaped(login.Password.Reveal())}";
+
+    private static string Address(Database database) =>
+        database.Host.Contains(':', StringComparison.Ordinal) ? $"[{database.Host}]:{database.Port}" : $"{database.Host}:{database.Port}";
+
+    /// <summary>Everything but letters, digits and <c>- . _ ~</c> as percent-encoded UTF-8.</summary>
+    private static string Escaped(string value) => System.Uri.EscapeDataString(value);
+}

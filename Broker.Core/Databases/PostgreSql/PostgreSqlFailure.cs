@@ -1,0 +1,110 @@
+using System.Net.Sockets;
+using System.Security.Authentication;
+using Broker.Core.Catalog;
+using Npgsql;
+
+namespace Broker.Core.Databases.PostgreSql;
+
+/// <summary>
+/// What PostgreSQL's and the driver's failures mean to the broker. SQLSTATE codes:
+/// https://www.postgresql.org/docs/current/errcodes-appendix.html.
+/// </summary>
+internal static class PostgreSqlFailure
+{
+    /// <summary>
+    /// Whether this is a failure of the server, the network or the driver, rather than a mistake in our code or the
+    /// caller's own cancellation.
+    /// </summary>
+    public static bool Covers(Exception exception, CancellationToken cancellation) => exception switch
+    {
+        NpgsqlException or TimeoutException or SocketException or IOException or AuthenticationException => true,
+        OperationCanceledException => !cancellation.IsCancellationRequested,
+        _ => false,
+    };
+
+    /// <summary>
+    /// Two transactions touched the same catalog row: role statements do, a GRANT on a table that another role is granted
+    /// at the same moment for one. Nothing was done, and trying again helps.
+    /// </summary>
+    public static bool IsCollision(PostgresException exception) => exception.SqlState switch
+    {
+        PostgresErrorCodes.SerializationFailure or PostgresErrorCodes.DeadlockDetected => true,
+        PostgresErrorCodes.InternalError => exception.MessageText.StartsWith("tuple concurrently", StringComparison.Ordinal),
+        PostgresErrorCodes.UniqueViolation => exception.SchemaName == "pg_catalog",
+        _ => false,
+    };
+
+    /// <summary>The broker's own administrator connection could not be opened.</summary>
+    public static DatabaseException OfConnecting(Database database, Exception exception) => OfOpening(
+        exception,
+        $"Database '{database.Name}': the broker's own administrator connection failed",
+        "check AdminConnectionString");
+
+    /// <summary>A user's login was tried and failed.</summary>
+    public static DatabaseException OfLogin(Database database, string username, Exception exception) => OfOpening(
+        exception,
+        $"Database '{database.Name}': the login of '{username}' failed",
+        $"check that the user may log in and connect to '{database.DatabaseName}' at {database.Host}:{database.Port}");
+
+    /// <summary>A statement failed, and nothing of it remains done.</summary>
+    public static DatabaseException OfStatement(Database database, Exception exception)
+    {
+        var where = $"Database '{database.Name}'";
+        if (exception is not PostgresException postgres)
+            return Unanswered(where, exception);
+        return IsPassing(postgres) || IsCollision(postgres)
+            ? new(KindOfPassing(postgres), $"{where}: the server cannot do it now, try again later: {Words(postgres)}")
+            : new(DatabaseFailure.StatementRefused, $"{where}: the server refused a statement: {Words(postgres)}");
+    }
+
+    /// <summary>Statements were sent and the connection ended before their outcome came back.</summary>
+    public static DatabaseException OfLostAnswer(Database database, Exception exception) => new(
+        DatabaseFailure.AnswerLost,
+        $"Database '{database.Name}': the connection ended before the outcome of the statements came back; look whether the user exists: "
+        + (exception is PostgresException postgres ? Words(postgres) : exception.Message),
+        Carried(exception));
+
+    /// <summary>The administrator connection string cannot be understood. What is wrong in it is not told: it could be the password.</summary>
+    public static DatabaseException OfConnectionString(Database database) => new(
+        DatabaseFailure.Unavailable,
+        $"Database '{database.Name}': AdminConnectionString is not an Npgsql connection string; write it as Host=…;Port=5432;Username=…;Password=…;Database=…, "
+        + "and put a value with a semicolon or a quote into double quotes.");
+
+    private static DatabaseException OfOpening(Exception exception, string what, string remedy)
+    {
+        if (exception is not PostgresException postgres)
+            return Unanswered(what, exception);
+        return IsPassing(postgres)
+            ? new(KindOfPassing(postgres), $"{what}, try again later: {Words(postgres)}")
+            : new(DatabaseFailure.LoginRefused, $"{what}, {remedy}: {Words(postgres)}");
+    }
+
+    private static DatabaseException Unanswered(string what, Exception exception) => new(
+        DatabaseFailure.Unavailable, $"{what}: no answer, check that the server runs and can be reached: {exception.Message}", Carried(exception));
+
+    /// <summary>Whether the same could succeed later with nothing mended.</summary>
+    private static bool IsPassing(PostgresException exception) => exception.SqlState[..2] switch
+    {
+        "08" => true, // connection exception
+        "53" => true, // insufficient resources, too many connections among them
+        "57" => true, // operator intervention: shutting down, starting, cancelled
+        _ => exception.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.ReadOnlySqlTransaction,
+    };
+
+    /// <summary>53300 is said in three ways: the server is full, its last slots are reserved, the role's or the database's own limit is reached.</summary>
+    private static DatabaseFailure KindOfPassing(PostgresException exception) =>
+        exception.SqlState == PostgresErrorCodes.TooManyConnections ? DatabaseFailure.OutOfConnections : DatabaseFailure.Unavailable;
+
+    private static string Words(PostgresException exception)
+    {
+        var words = $"{exception.Severity} {exception.SqlState}: {exception.MessageText}";
+        if (exception.Detail is { Length: > 0 } detail)
+            words += $" DETAIL: {detail}";
+        if (exception.Hint is { Length: > 0 } hint)
+            words += $" HINT: {hint}";
+        return words;
+    }
+
+    /// <summary>The driver's exception for a refused statement carries the statement, and with it a password: it goes no further.</summary>
+    private static Exception? Carried(Exception exception) => exception is PostgresException ? null : exception;
+}

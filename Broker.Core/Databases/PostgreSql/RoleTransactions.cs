@@ -1,0 +1,105 @@
+using System.Data;
+using Broker.Core.Catalog;
+using Npgsql;
+
+namespace Broker.Core.Databases.PostgreSql;
+
+/// <summary>
+/// Runs role statements in one transaction. They collide with each other inside the server (rows of pg_authid, pg_class's
+/// access lists, pg_database's), which refuses the later one: it is tried again after a short random pause.
+/// </summary>
+internal sealed class RoleTransactions(AdminConnections admin, TimeProvider clock)
+{
+    private const int Tries = 5;
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>Runs the statements and commits.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="databaseName">Another database of the same server; null: the administrator's.</param>
+    /// <param name="statements">Ready to run.</param>
+    /// <param name="cancellation">Heeded until the commit.</param>
+    /// <exception cref="DatabaseException">They were refused, the server is not there, or the answer was lost.</exception>
+    public async Task RunAsync(Database database, string? databaseName, IReadOnlyList<string> statements, CancellationToken cancellation)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            await using var connection = await OpenLiveAsync(database, databaseName, cancellation);
+            try
+            {
+                await RunOnceAsync(database, connection, statements, cancellation);
+                return;
+            }
+            catch (PostgresException exception) when (attempt < Tries && PostgreSqlFailure.IsCollision(exception))
+            {
+                // The pause comes below, when the transaction is rolled back.
+            }
+            catch (Exception exception) when (PostgreSqlFailure.Covers(exception, cancellation))
+            {
+                throw PostgreSqlFailure.OfStatement(database, exception);
+            }
+
+            await connection.CloseAsync();
+            await Task.Delay(FirstPause * (Random.Shared.NextDouble() + 0.5) * (1 << attempt), clock, cancellation);
+        }
+    }
+
+    /// <summary>
+    /// A connection that has answered. One from the pool may have died there unseen (a restarted server, a firewall), and
+    /// finding that out with the first statement would look like a lost answer.
+    /// </summary>
+    private async Task<NpgsqlConnection> OpenLiveAsync(Database database, string? databaseName, CancellationToken cancellation)
+    {
+        for (var fresh = false; ; fresh = true)
+        {
+            var connection = await admin.OpenAsync(database, databaseName, cancellation);
+            try
+            {
+                await using var ping = new NpgsqlCommand("SELECT 1", connection);
+                await ping.ExecuteNonQueryAsync(cancellation);
+                return connection;
+            }
+            catch (Exception exception)
+            {
+                await connection.DisposeAsync();
+                if (!PostgreSqlFailure.Covers(exception, cancellation))
+                    throw;
+                if (fresh)
+                    throw PostgreSqlFailure.OfConnecting(database, exception);
+                admin.Pool(database, databaseName).Clear();
+            }
+        }
+    }
+
+    private static async Task RunOnceAsync(
+        Database database, NpgsqlConnection connection, IReadOnlyList<string> statements, CancellationToken cancellation)
+    {
+        var committing = false;
+        try
+        {
+            await using var transaction = await connection.BeginTransactionAsync(cancellation);
+            foreach (var statement in statements)
+            {
+                await using var command = new NpgsqlCommand(statement, connection, transaction);
+                await command.ExecuteNonQueryAsync(cancellation);
+            }
+
+            cancellation.ThrowIfCancellationRequested();
+            committing = true;
+            await transaction.CommitAsync(CancellationToken.None);
+        }
+        catch (Exception exception) when (
+            PostgreSqlFailure.Covers(exception, cancellation) && IsAnswerLost(exception, committing, connection))
+        {
+            throw PostgreSqlFailure.OfLostAnswer(database, exception);
+        }
+    }
+
+    /// <summary>
+    /// Before the commit a lost connection means a rollback, but for statements with a COMMIT of their own; so it counts as
+    /// lost. After it, anything but the server's plain refusal does.
+    /// </summary>
+    private static bool IsAnswerLost(Exception exception, bool committing, NpgsqlConnection connection) =>
+        connection.FullState.HasFlag(ConnectionState.Broken)
+        || connection.State == ConnectionState.Closed
+        || (committing && exception is not PostgresException);
+}

@@ -1,0 +1,163 @@
+using System.Text.RegularExpressions;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Words;
+
+namespace Broker.Core.Issuing.BuiltIn;
+
+/// <summary>
+/// Creates users itself: it runs the role's statements over the database's administrator connection. A lease's id is its
+/// user's name. It remembers nothing: how long a lease may live over all renewals (<see cref="Role.LeaseMaxTtl"/>) is for the
+/// caller to hold, who knows when it was issued.
+/// </summary>
+/// <param name="engines">The engines there are, one of a kind.</param>
+/// <param name="clock">
+/// The users' ends are reckoned by it, and the database holds them against its own clock: it should not be a replica's
+/// unchecked one (law L9).
+/// </param>
+public sealed partial class BuiltInIssuer(IEnumerable<IDatabaseEngine> engines, TimeProvider clock) : IIssuer
+{
+    /// <summary>The user outlives its lease by this, as with Vault, so that no login fails in a lease's last moment.</summary>
+    private static readonly TimeSpan Buffer = TimeSpan.FromSeconds(5);
+
+    private readonly Dictionary<DatabaseEngineKind, IDatabaseEngine> engines = engines.ToDictionary(engine => engine.Kind);
+
+    /// <inheritdoc/>
+    public async Task<IssuedLease> IssueAsync(IssueOrder order, CancellationToken cancellation)
+    {
+        var (role, database) = (order.Role, order.Database);
+        if (role.CreationStatements.Count == 0)
+            throw new IssuerException(IssuerFailure.Refused, $"Role '{role.Name}' has no CreationStatements: write those that create a user of it.");
+        var engine = Engine(database);
+        var login = new Login(order.Username ?? UserNames.New(role.Name, engine.Dialect.MaxUsernameLength), Passwords.New());
+        var statements = Rendered(role.CreationStatements, login.Username, login.Password, clock.GetUtcNow() + role.LeaseTtl + Buffer);
+        try
+        {
+            await engine.RunAsync(database, statements, cancellation);
+        }
+        catch (DatabaseException exception)
+        {
+            throw Failed(exception, login.Password);
+        }
+
+        return new(login.Username, login, new(role.LeaseTtl, Renewable: true));
+    }
+
+    /// <summary>
+    /// Moves the user's end to <paramref name="increment"/> from now. <see cref="Role.LeaseMaxTtl"/> is not looked at: the caller,
+    /// who knows when the lease was issued, asks for no more than it allows.
+    /// </summary>
+    /// <inheritdoc/>
+    public async Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, CancellationToken cancellation)
+    {
+        var engine = Engine(lease.Database);
+        if (await FindAsync(lease, cancellation) is null)
+            throw new IssuerException(IssuerFailure.LeaseUnknown, $"Database '{lease.Database.Name}' has no user '{lease.Id}': it was dropped.");
+        var configured = lease.Role.RenewStatements is { Count: > 0 } own ? own : engine.Dialect.DefaultRenewStatements;
+        var statements = Rendered(configured, lease.Id, password: null, clock.GetUtcNow() + increment + Buffer);
+        try
+        {
+            await engine.RunAsync(lease.Database, statements, cancellation);
+        }
+        catch (DatabaseException exception)
+        {
+            throw Failed(exception);
+        }
+
+        return new(increment, Renewable: true);
+    }
+
+    /// <inheritdoc/>
+    public async Task RevokeAsync(IssuerLease lease, CancellationToken cancellation)
+    {
+        var statements = Rendered(lease.Role.RevocationStatements, lease.Id, password: null, expiration: null);
+        try
+        {
+            await Engine(lease.Database).DropUserAsync(lease.Database, lease.Id, statements, cancellation);
+        }
+        catch (DatabaseException exception)
+        {
+            throw Failed(exception);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<LeaseTerm?> LookUpAsync(IssuerLease lease, CancellationToken cancellation)
+    {
+        if (await FindAsync(lease, cancellation) is not { } user)
+            return null;
+        if (user.ValidUntil is not { } end)
+            return new(
+                lease.Role.LeaseMaxTtl, Renewable: true, "The user has no end of its own in the database: it works until it is dropped.");
+        var left = end - Buffer - clock.GetUtcNow();
+        return new(left > TimeSpan.Zero ? left : TimeSpan.Zero, Renewable: true);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation)
+    {
+        var engine = Engine(database);
+        var maxLength = engine.Dialect.MaxUsernameLength;
+        var users = await FindAsync(engine, database, UserNames.Prefix(role.Name, maxLength), cancellation);
+        return [.. users.Select(user => user.Username).Where(name => UserNames.IsOf(name, role.Name, maxLength))];
+    }
+
+    /// <inheritdoc/>
+    public string? ProposeUsername(Role role, Database database) => UserNames.New(role.Name, Engine(database).Dialect.MaxUsernameLength);
+
+    private IDatabaseEngine Engine(Database database) =>
+        engines.TryGetValue(database.Engine, out var engine)
+            ? engine
+            : throw new IssuerException(
+                IssuerFailure.Refused, $"Database '{database.Name}': this broker cannot create users on {database.Engine} itself; use a Vault issuer.");
+
+    private async Task<DatabaseUser?> FindAsync(IssuerLease lease, CancellationToken cancellation) =>
+        (await FindAsync(Engine(lease.Database), lease.Database, lease.Id, cancellation)).FirstOrDefault(user => user.Username == lease.Id);
+
+    private static async Task<IReadOnlyList<DatabaseUser>> FindAsync(
+        IDatabaseEngine engine, Database database, string prefix, CancellationToken cancellation)
+    {
+        try
+        {
+            return await engine.FindUsersAsync(database, prefix, cancellation);
+        }
+        catch (DatabaseException exception)
+        {
+            throw Failed(exception);
+        }
+    }
+
+    private static IReadOnlyList<string> Rendered(
+        IReadOnlyList<string> statements, string username, Secret? password, DateTimeOffset? expiration)
+    {
+        try
+        {
+            return StatementTemplate.Render(statements, username, password, expiration);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new IssuerException(IssuerFailure.Refused, exception.Message, inner: exception);
+        }
+    }
+
+    private static IssuerException Failed(DatabaseException exception, Secret? password = null) => new(
+        exception.Failure switch
+        {
+            DatabaseFailure.StatementRefused => IssuerFailure.Refused,
+            DatabaseFailure.AnswerLost => IssuerFailure.AnswerLost,
+            _ => IssuerFailure.DatabaseUnavailable,
+        },
+        password is null ? exception.Message : Redacted(exception.Message, password),
+        // A refused statement's own words may quote the password; the exception that carries them goes no further.
+        inner: password is null ? exception : null);
+
+    /// <summary>
+    /// A database that misunderstands a statement quotes the piece it stumbled over, and a missing quote in the role's statements
+    /// makes that a piece of the password: every such word of the message is taken out (law L6).
+    /// </summary>
+    private static string Redacted(string message, Secret password) =>
+        Words().Replace(message, word => password.Reveal().Contains(word.Value, StringComparison.OrdinalIgnoreCase) ? "[redacted]" : word.Value);
+
+    [GeneratedRegex(@"[A-Za-z0-9_-]{3,}", RegexOptions.CultureInvariant)]
+    private static partial Regex Words();
+}

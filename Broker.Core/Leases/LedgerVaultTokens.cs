@@ -1,0 +1,107 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Broker.Core.Issuing;
+using Broker.Core.Issuing.Vault;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+using Microsoft.AspNetCore.DataProtection;
+
+namespace Broker.Core.Leases;
+
+/// <summary>
+/// The one Vault token of all replicas, sealed in the ledger (laws L4, L6): a lease dies with the token that created it, so
+/// none may hang on a token that a single replica keeps alive.
+/// </summary>
+internal sealed class LedgerVaultTokens(SharedLedger ledger, IDataProtectionProvider protection, TimeProvider time) : IVaultTokenStore
+{
+    // The store is asked at each call to Vault; a token that another replica has renewed or replaced is seen this much later.
+    private static readonly TimeSpan RememberedFor = TimeSpan.FromSeconds(5);
+
+    private readonly IDataProtector protector = protection.CreateProtector("Broker.Vault.Token.v1");
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, (VaultToken Token, long ReadAt)> remembered = new(StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    public async ValueTask<VaultToken?> ReadAsync(string key, CancellationToken cancellation)
+    {
+        lock (gate)
+        {
+            if (remembered.TryGetValue(key, out var known) && time.GetElapsedTime(known.ReadAt) is var passed && passed < RememberedFor)
+                return known.Token.After(passed);
+        }
+
+        return (await FetchAsync(key, cancellation)).Token;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<VaultToken> ReplaceAsync(string key, VaultToken? expected, VaultToken following, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var (sealedText, there) = await FetchAsync(key, cancellation);
+            if (there is not null && !there.Value.Equals(expected?.Value)) return there;
+            if (await OrUnavailable(ledger.ReplaceSharedAsync(Name(key), sealedText, Seal(following), cancellation)))
+            {
+                Remember(key, following);
+                return following;
+            }
+        }
+    }
+
+    private async ValueTask<(string? SealedText, VaultToken? Token)> FetchAsync(string key, CancellationToken cancellation)
+    {
+        if (await OrUnavailable(ledger.ReadSharedAsync(Name(key), cancellation)) is not var (text, age)) return (null, null);
+        try
+        {
+            var token = Open(text).After(age);
+            Remember(key, token);
+            return (text, token);
+        }
+        catch (CryptographicException)
+        {
+            // Sealed with keys that are no more: as good as none, and to be replaced.
+            return (text, null);
+        }
+    }
+
+    private void Remember(string key, VaultToken token)
+    {
+        lock (gate) remembered[key] = (token, time.GetTimestamp());
+    }
+
+    private string Seal(VaultToken token) => protector.Protect(JsonSerializer.Serialize(new Sealed(
+        token.Value.Reveal(), token.IssuedAt, token.TimeLeft, token.FullTtl, token.Renewable, token.Horizon, token.Earlier)));
+
+    private VaultToken Open(string text)
+    {
+        var opened = JsonSerializer.Deserialize<Sealed>(protector.Unprotect(text))!;
+        return new()
+        {
+            Value = new(opened.Value),
+            IssuedAt = opened.IssuedAt,
+            TimeLeft = opened.TimeLeft,
+            FullTtl = opened.FullTtl,
+            Renewable = opened.Renewable,
+            Horizon = opened.Horizon,
+            Earlier = opened.Earlier,
+        };
+    }
+
+    private static async ValueTask<T> OrUnavailable<T>(ValueTask<T> decision)
+    {
+        try
+        {
+            return await decision;
+        }
+        catch (LedgerException e)
+        {
+            throw new IssuerException(IssuerFailure.Unavailable, $"The Vault token is kept in the ledger. {e.Message}", inner: e);
+        }
+    }
+
+    private static string Name(string key) => "vault-token:" + key;
+
+    private sealed record Sealed(
+        string Value, DateTimeOffset IssuedAt, TimeSpan? TimeLeft, TimeSpan FullTtl, bool Renewable, TimeSpan? Horizon,
+        IReadOnlyList<EarlierVaultToken> Earlier);
+}
