@@ -1,3 +1,4 @@
+using Broker.Core.Audit;
 namespace Broker.Core.Catalog.Reading;
 
 internal static class SettingsReading
