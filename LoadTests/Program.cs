@@ -1,8 +1,27 @@
 using System.CommandLine;
+using LoadTests.Demo;
+using LoadTests.LocalServers;
+using LoadTests.Rollouts;
 using LoadTests.Servers;
 
 var root = new RootCommand("Runs real rollouts against the broker, and the servers they need.")
 {
+    RolloutCommand.Create(),
+    DemoCommand.Create(),
     ServersCommand.Create(),
 };
-return await root.Parse(args).InvokeAsync();
+// Servers get the time to end in good order when Ctrl-C comes; our own messages are meant for people, without a stack trace.
+var invocation = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20), EnableDefaultExceptionHandler = false };
+try
+{
+    return await root.Parse(args).InvokeAsync(invocation);
+}
+catch (ServerStartException failure)
+{
+    await Console.Error.WriteLineAsync(failure.Message);
+    return 2;
+}
+catch (OperationCanceledException)
+{
+    return 130;
+}

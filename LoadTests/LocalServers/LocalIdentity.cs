@@ -35,11 +35,18 @@ public sealed class LocalIdentity : IAsyncDisposable
         this.time = time;
     }
 
-    /// <summary>Where discovery is, and the <c>iss</c> of the tokens.</summary>
+    /// <summary>Where discovery is.</summary>
     public Uri Authority { get; private set; } = null!;
 
+    /// <summary>The <c>iss</c> of the tokens.</summary>
+    public string Issuer { get; private set; } = null!;
+
     /// <summary>Starts one on a free port.</summary>
-    public static async Task<LocalIdentity> StartAsync(TimeProvider? time = null, CancellationToken cancellation = default)
+    /// <param name="time">The clock of its tokens; null: the system's.</param>
+    /// <param name="issuer">The <c>iss</c> of its tokens; null: its own address, as discovery wants it.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public static async Task<LocalIdentity> StartAsync(
+        TimeProvider? time = null, string? issuer = null, CancellationToken cancellation = default)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -50,11 +57,9 @@ public sealed class LocalIdentity : IAsyncDisposable
         await identity.server.StartAsync(cancellation);
         var addresses = identity.server.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!;
         identity.Authority = new Uri(addresses.Addresses.Single());
+        identity.Issuer = issuer ?? identity.Authority.OriginalString;
         return identity;
     }
-
-    /// <summary>The <c>iss</c> of the tokens.</summary>
-    public string Issuer => Authority.OriginalString;
 
     /// <summary>A pod's token, good in every way unless the settings say otherwise.</summary>
     /// <param name="pod">The pod's number; each has a name and a UID of its own, the same every time.</param>
@@ -147,7 +152,7 @@ public sealed class LocalIdentity : IAsyncDisposable
     private JsonObject Discovery() => new()
     {
         ["issuer"] = Issuer,
-        ["jwks_uri"] = $"{Issuer}/jwks",
+        ["jwks_uri"] = $"{Authority.OriginalString}/jwks",
         ["response_types_supported"] = new JsonArray("id_token"),
         ["subject_types_supported"] = new JsonArray("public"),
         ["id_token_signing_alg_values_supported"] = new JsonArray("RS256"),

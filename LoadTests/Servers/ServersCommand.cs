@@ -28,14 +28,7 @@ internal static class ServersCommand
         Console.WriteLine($"PostgreSQL  {postgres.AdminConnectionString}  in {postgres.Directory ?? "a container"}");
         Console.WriteLine($"Redis       {redis.ConnectionString}  in {redis.Directory ?? "a container"}");
         Console.WriteLine("Ctrl-C ends both and removes what they wrote.");
-        await UntilCancelledAsync(cancellation);
+        await Cancelled.ByAsync(cancellation);
         return 0;
-    }
-
-    private static Task UntilCancelledAsync(CancellationToken cancellation)
-    {
-        var cancelled = new TaskCompletionSource();
-        cancellation.Register(cancelled.SetResult);
-        return cancelled.Task;
     }
 }

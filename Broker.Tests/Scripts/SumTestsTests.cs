@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Scripts;
+
+public sealed class SumTestsTests : IDisposable
+{
+    private readonly DirectoryInfo directory = Directory.CreateTempSubdirectory("broker-trx-");
+
+    public void Dispose() => directory.Delete(recursive: true);
+
+    [Fact]
+    public async Task The_last_line_is_the_sum_of_all_files_and_skipped_tests_are_named_with_their_reasons()
+    {
+        Write("one", passed: 3, failed: 0, results: Skipped("Room.A_test", "set &quot;THIS&quot; &amp; that") + Skipped("Room.Another", "no\nengine"));
+        Write("two", passed: 4, failed: 0, results: """<UnitTestResult testName="Room.Good" outcome="Passed" />""");
+
+        var (code, lines) = await SumAsync("0");
+
+        code.ShouldBe(0);
+        lines.ShouldBe(["Skipped: Room.A_test: set \"THIS\" & that", "Skipped: Room.Another: no engine", "7 passed, 0 failed, 2 skipped"]);
+    }
+
+    [Fact]
+    public async Task A_failure_is_counted_and_fails()
+    {
+        Write("one", passed: 3, failed: 2, results: "");
+
+        var (code, lines) = await SumAsync("2");
+
+        code.ShouldBe(1);
+        lines.ShouldBe(["3 passed, 2 failed, 0 skipped"]);
+    }
+
+    [Theory]
+    [InlineData(false, "0")]
+    [InlineData(true, "2")]
+    public async Task A_run_that_broke_prints_no_sum(bool hasResults, string exitCode)
+    {
+        if (hasResults)
+            Write("one", passed: 3, failed: 0, results: "");
+
+        var (code, lines) = await SumAsync(exitCode);
+
+        code.ShouldBe(1);
+        lines.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task No_test_at_all_is_a_broken_run()
+    {
+        Write("one", passed: 0, failed: 0, results: "");
+
+        var (code, lines) = await SumAsync("0");
+
+        code.ShouldBe(1);
+        lines.ShouldBeEmpty();
+    }
+
+    private static string Skipped(string name, string reason) =>
+        $"""<UnitTestResult testName="{name}" outcome="NotExecuted" duration="0"><Output><StdOut>{reason}</StdOut></Output></UnitTestResult>""";
+
+    private static string Script()
+    {
+        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
+        {
+            if (File.Exists(Path.Combine(at.FullName, "Broker.sln")))
+                return Path.Combine(at.FullName, "scripts", "sum-tests.sh");
+        }
+
+        throw new InvalidOperationException("The tests do not run inside the repository.");
+    }
+
+    private void Write(string name, int passed, int failed, string results)
+    {
+        var skipped = results.Split("NotExecuted").Length - 1;
+        File.WriteAllText(
+            Path.Combine(directory.FullName, $"{name}.trx"),
+            $"""<TestRun><Results>{results}</Results><ResultSummary><Counters total="{passed + failed + skipped}" executed="{passed + failed}" passed="{passed}" failed="{failed}" error="0" timeout="0" aborted="0" notExecuted="{skipped}" /></ResultSummary></TestRun>""");
+    }
+
+    private async Task<(int Code, string[] Lines)> SumAsync(string exitCode)
+    {
+        using var script = Process.Start(new ProcessStartInfo(Script()) { ArgumentList = { directory.FullName, exitCode }, RedirectStandardOutput = true })!;
+        var output = await script.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await script.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return (script.ExitCode, output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+}

@@ -1,0 +1,68 @@
+using System.CommandLine;
+using LoadTests.LocalServers;
+using LoadTests.Rollouts;
+using LoadTests.Stages;
+using Spectre.Console;
+
+namespace LoadTests.Demo;
+
+/// <summary><c>loadtests demo</c>: the same rollout without and with the broker, and one on a database that is too small.</summary>
+internal static class DemoCommand
+{
+    private const int Large = 200, Small = 50;
+
+    public static Command Create()
+    {
+        var pods = new Option<int>("--pods") { Description = "How many pods.", DefaultValueFactory = _ => 100 };
+        var stay = new Option<bool>("--stay") { Description = "Keep the broker running afterwards, until Ctrl-C, and say how to try it." };
+        var vault = new Option<bool>("--vault") { Description = $"Let Vault create the users: {LocalVault.HowToGetOne}." };
+        var command = new Command("demo", "The same rollout without and with the broker, then one on a database that is too small.") { pods, stay, vault };
+        command.SetAction((parsed, cancellation) => RunAsync(
+            parsed.GetValue(pods), parsed.GetValue(stay), parsed.GetValue(vault) ? IssuerKind.Vault : IssuerKind.BuiltIn, cancellation));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(int pods, bool stay, IssuerKind issuer, CancellationToken cancellation)
+    {
+        var console = AnsiConsole.Console;
+        var progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+        var rollout = new RolloutSettings { Pods = pods, Connections = 5, MinConnections = 1 };
+        var settings = new StageSettings { MaxConnections = Large, Issuer = issuer, Connections = rollout.Connections, ExpectedHolders = pods };
+
+        console.WriteLine($"{pods} pods start at once; each wants 5 connections and can live with 1. PostgreSQL has max_connections = {Large}.");
+        console.WriteLine("Without the broker: every pod gets a database user of its own and opens its pool.");
+        var without = await PlayAsync(rollout with { Via = Via.Issuer }, settings with { Replicas = 0 }, progress, cancellation);
+        console.WriteLine($"With the broker: {settings.Replicas} replicas, Redis, and a PostgreSQL of the same size.");
+        await using var stage = await Stage.SetAsync(settings, cancellation);
+        var with = await RolloutRun.OnStageAsync(rollout, settings, stage, progress, TimeProvider.System, cancellation);
+        ResultTable.Write(console, $"max_connections = {Large}", ("without the broker", without), ("with the broker", with));
+
+        console.WriteLine($"The same with the broker on a database that is too small: max_connections = {Small}.");
+        var tooSmall = await PlayAsync(rollout with { Retry = false }, settings with { MaxConnections = Small }, progress, cancellation);
+        ResultTable.Write(console, $"max_connections = {Small}", ("with the broker", tooSmall));
+
+        string[] faults = [.. with.Faults, .. tooSmall.Faults, .. NotAsShown(pods, with, tooSmall)];
+        foreach (var fault in faults)
+            Console.Error.WriteLine($"Not as it should be: {fault}");
+        if (stay)
+            await StayOpen.UntilCancelledAsync(stage, console, cancellation);
+        return faults.Length == 0 ? 0 : 1;
+    }
+
+    private static async Task<RolloutResult> PlayAsync(
+        RolloutSettings rollout, StageSettings settings, IAnsiConsole progress, CancellationToken cancellation)
+    {
+        await using var stage = await Stage.SetAsync(settings, cancellation);
+        return await RolloutRun.OnStageAsync(rollout, settings, stage, progress, TimeProvider.System, cancellation);
+    }
+
+    private static IEnumerable<string> NotAsShown(int pods, RolloutResult with, RolloutResult tooSmall)
+    {
+        if (with.UsersCreated != 1)
+            yield return $"The broker created {with.UsersCreated} database users instead of 1.";
+        if (tooSmall.PodsAtWork == 0)
+            yield return "On the small database no pod got to work.";
+        if (tooSmall.PodsAtWork < pods && tooSmall.ShortestRetryAfterSeconds is null)
+            yield return "On the small database nobody was told when to come back.";
+    }
+}

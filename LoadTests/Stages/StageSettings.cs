@@ -1,0 +1,64 @@
+namespace LoadTests.Stages;
+
+/// <summary>Where replicas share their memory.</summary>
+internal enum LedgerKind
+{
+    Redis,
+    InProcess,
+}
+
+/// <summary>What creates the users.</summary>
+internal enum IssuerKind
+{
+    BuiltIn,
+    Vault,
+}
+
+/// <summary>Everything a rollout is played on: a database, and the broker in front of it.</summary>
+internal sealed record StageSettings
+{
+    /// <summary>The role the pods ask for, and the service account that may have it.</summary>
+    public const string RoleName = "orders-api";
+
+    /// <summary>The database's name in the broker's configuration.</summary>
+    public const string DatabaseName = "orders";
+
+    /// <summary>How a user is made, in Vault's template language: the same with and without the broker.</summary>
+    public static readonly IReadOnlyList<string> CreationStatements =
+    [
+        """CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'""",
+        """GRANT USAGE ON SCHEMA public TO "{{name}}" """,
+        """GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{{name}}" """,
+    ];
+
+    /// <summary>PostgreSQL's max_connections.</summary>
+    public int MaxConnections { get; init; } = 200;
+
+    /// <summary>Broker processes; 0: a database only.</summary>
+    public int Replicas { get; init; } = 3;
+
+    public LedgerKind Ledger { get; init; }
+
+    public IssuerKind Issuer { get; init; }
+
+    /// <summary><c>Role</c>, <c>Workload</c> or <c>Holder</c>.</summary>
+    public string Sharing { get; init; } = "Role";
+
+    /// <summary>Users a second that may be created.</summary>
+    public double UsersPerSecond { get; init; } = 5;
+
+    /// <summary>Users that may be created at once.</summary>
+    public int Burst => Math.Max(1, (int)UsersPerSecond);
+
+    /// <summary>Percent of the connections that the broker may promise.</summary>
+    public int CeilingPercent { get; init; } = 70;
+
+    /// <summary>Connections a pod gets that names no number.</summary>
+    public int Connections { get; init; } = 5;
+
+    /// <summary>How many pods the role expects; 0: not known.</summary>
+    public int ExpectedHolders { get; init; }
+
+    /// <summary>How many more of them during a rolling update, in percent.</summary>
+    public int SurgePercent { get; init; } = 25;
+}

@@ -1,0 +1,48 @@
+using LoadTests.LocalServers;
+using Spectre.Console;
+
+namespace LoadTests.Stages;
+
+/// <summary>Keeps a stage running for people to try, and says how.</summary>
+internal static class StayOpen
+{
+    // Far from the numbers of a rollout's pods, so that the pasted request is a pod of its own.
+    private const int VisitingPod = 1_000_000;
+
+    public static async Task UntilCancelledAsync(Stage stage, IAnsiConsole console, CancellationToken cancellation)
+    {
+        var lifetime = TimeSpan.FromHours(12);
+        Say(console, $"PostgreSQL  psql 'postgresql://{stage.Postgres.AdminUsername}:{stage.Postgres.AdminPassword}@{stage.Postgres.Host}:{stage.Postgres.Port}/{stage.Postgres.Database}'");
+        if (stage.Redis is { } redis)
+            Say(console, $"Redis       redis-cli -p {redis.Port}");
+        if (stage.Vault is { } vault)
+            Say(console, $"Vault       {vault.Address}");
+        if (stage.Brokers.Count > 0)
+        {
+            foreach (var broker in stage.Brokers)
+                Say(console, $"Broker      {broker.Address}   (log: {broker.LogFile})");
+            var first = stage.Brokers[0].Address.OriginalString;
+            Say(console, "");
+            Say(console, "A credential, as a pod gets it:");
+            Say(console, "");
+            Say(
+                console,
+                $$"""
+                curl -s -X POST {{first}}/api/v1/roles/{{StageSettings.RoleName}}/credentials \
+                  -H 'Content-Type: application/json' -d '{"connections": 2}' \
+                  -H 'Authorization: Bearer {{stage.Identity.PodToken(VisitingPod, new() { Lifetime = lifetime })}}'
+                """);
+            Say(console, "");
+            Say(console, $"The page for DBAs: open {first}/ with any user name and this viewer's token as the password:");
+            Say(console, "");
+            Say(console, stage.Identity.ViewerToken(lifetime));
+            Say(console, "");
+        }
+
+        Say(console, "Ctrl-C ends everything and removes what it wrote.");
+        await Cancelled.ByAsync(cancellation);
+    }
+
+    // Unwrapped, so that it can be pasted.
+    private static void Say(IAnsiConsole console, string line) => console.Profile.Out.Writer.WriteLine(line);
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Shows what the broker does: the same rollout of 100 pods without and with it, on a real PostgreSQL.
+#   ./demo.sh            the tables
+#   ./demo.sh --stay     keeps everything running afterwards and says how to try it
+#   ./demo.sh --vault    lets the Vault named by VAULT_BIN or BROKER_TEST_VAULT create the users
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+scripts/need-programs.sh postgresql redis-server
+echo "Building (Release) ..."
+dotnet build LoadTests -c Release --nologo -v quiet
+exec dotnet LoadTests/bin/Release/net10.0/loadtests.dll demo "$@"

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Builds everything in Release and runs every test. The last line is the sum: "N passed, N failed, N skipped"; it is printed
+# only when every test host ran to its end. Arguments go to the tests, e.g. ./test.sh --filter-namespace Broker.Tests.Ledger
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+scripts/need-programs.sh postgresql redis-server chromium
+echo "Building (Release) ..."
+dotnet build Broker.sln -c Release --nologo -v quiet
+
+results=$PWD/TestResults
+rm -rf "$results"
+mkdir -p "$results"
+code=0
+dotnet run --project Broker.Tests -c Release --no-build -- \
+  --report-xunit-trx --results-directory "$results" "$@" || code=$?
+
+# 0: all passed; 2: some failed; anything else (8: no test ran, 134: crashed, ...) is a run that broke.
+if [ "$code" -ne 0 ] && [ "$code" -ne 2 ]; then
+  echo "The test run broke: exit code $code$([ "$code" -ne 8 ] || echo ' (no test ran)')." >&2
+  exit "$code"
+fi
+
+scripts/sum-tests.sh "$results" "$code"
