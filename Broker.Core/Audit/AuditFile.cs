@@ -1,3 +1,4 @@
+using Broker.Core.Catalog;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 

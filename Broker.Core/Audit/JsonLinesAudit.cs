@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
+using Broker.Core.Catalog;
 using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Audit;
@@ -13,7 +14,8 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     /// <summary>A batch larger than this is written in parts, so that memory stays bounded. Bytes.</summary>
     private const int PartSize = 256 * 1024;
 
-    private readonly AuditSettings settings;
+    private readonly string path;
+    private readonly AuditLimits limits;
     private readonly ILogger logger;
     private readonly AuditFile file;
     private readonly ITimer watch;
@@ -32,19 +34,22 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     private long writingSince;
     private long refused;
 
-    /// <param name="settings">Where to write.</param>
+    /// <param name="settings">Where to write. Every replica needs a file of its own, in a directory that is there.</param>
     /// <param name="time">The clock of the write deadline and of the look for a rotated file.</param>
     /// <param name="logger">Hears when the audit fails and when it heals.</param>
-    /// <exception cref="ArgumentException">A setting is out of its range.</exception>
-    public JsonLinesAudit(AuditSettings settings, TimeProvider time, ILogger<JsonLinesAudit> logger)
+    /// <param name="limits">How much may wait, and how long; null: the defaults.</param>
+    /// <exception cref="ArgumentException">A setting or limit is out of its range.</exception>
+    public JsonLinesAudit(AuditSettings settings, TimeProvider time, ILogger<JsonLinesAudit> logger, AuditLimits? limits = null)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(settings.Path);
-        ArgumentOutOfRangeException.ThrowIfLessThan(settings.QueueLimit, 1);
-        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(settings.Deadline, TimeSpan.Zero);
-        this.settings = settings;
+        limits ??= new AuditLimits();
+        ArgumentOutOfRangeException.ThrowIfLessThan(limits.Queue, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(limits.Deadline, TimeSpan.Zero);
+        path = settings.Path;
+        this.limits = limits;
         this.time = time;
         this.logger = logger;
-        file = new AuditFile(settings.Path, settings.Fsync, time, logger);
+        file = new AuditFile(path, settings.Fsync, time, logger);
         json = new Utf8JsonWriter(buffer, AuditLine.Options);
         watch = time.CreateTimer(static audit => ((JsonLinesAudit)audit!).GiveUpWaiting(), this,
             Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -70,12 +75,12 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
 
         try
         {
-            await drained.Task.WaitAsync(settings.Deadline, time);
+            await drained.Task.WaitAsync(limits.Deadline, time);
         }
         catch (TimeoutException)
         {
             // The hanging write keeps the file: closing it under its hands could send its bytes somewhere else.
-            lock (gate) Log.LostWhileStopping(logger, settings.Path, open.Records.Count + (writing?.Records.Count ?? 0), settings.Deadline);
+            lock (gate) Log.LostWhileStopping(logger, path, open.Records.Count + (writing?.Records.Count ?? 0), limits.Deadline);
             return;
         }
 
@@ -91,7 +96,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         {
             if (stopped) throw Unavailable(new IOException("the broker is stopping"));
             if (overdue) throw Unavailable(Overdue());
-            if (open.Records.Count >= settings.QueueLimit) throw Unavailable(new IOException($"{settings.QueueLimit} records wait already"));
+            if (open.Records.Count >= limits.Queue) throw Unavailable(new IOException($"{limits.Queue} records wait already"));
             open.Records.Add(record);
             written = open.Written.Task;
             if (writing is not null) return written;
@@ -110,7 +115,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     {
         for (var batch = writing; batch is not null; batch = Next(batch))
         {
-            watch.Change(settings.Deadline, Timeout.InfiniteTimeSpan);
+            watch.Change(limits.Deadline, Timeout.InfiniteTimeSpan);
             var failure = Write(batch.Records);
             watch.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             Finish(batch, failure);
@@ -186,7 +191,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         lock (gate)
         {
             if (writing is null || overdue) return;
-            if (settings.Deadline - time.GetElapsedTime(writingSince) is var left && left > TimeSpan.Zero)
+            if (limits.Deadline - time.GetElapsedTime(writingSince) is var left && left > TimeSpan.Zero)
             {
                 // The timer of a batch that is done meanwhile, or one that rang early.
                 watch.Change(left, Timeout.InfiniteTimeSpan);
@@ -207,17 +212,17 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     /// <summary>The log hears when failing begins and when it ends, not of every batch between.</summary>
     private void SayFailing(Exception failure, int records)
     {
-        if (refused == 0) Log.Failing(logger, settings.Path, failure.Message, failure);
+        if (refused == 0) Log.Failing(logger, path, failure.Message, failure);
         refused += records;
     }
 
     private void SayHealed()
     {
-        if (refused > 0) Log.Healed(logger, settings.Path, refused);
+        if (refused > 0) Log.Healed(logger, path, refused);
         refused = 0;
     }
 
-    private TimeoutException Overdue() => new($"a write has been under way for more than {settings.Deadline.TotalSeconds:0.#} s");
+    private TimeoutException Overdue() => new($"a write has been under way for more than {limits.Deadline.TotalSeconds:0.#} s");
 
     private static AuditUnavailableException Unavailable(Exception cause) =>
         new($"The audit cannot be written: {cause.Message}. Try again; if it stays so, see the broker's log.", cause);

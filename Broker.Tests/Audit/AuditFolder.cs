@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Broker.Core.Audit;
+using Broker.Core.Catalog;
 using Microsoft.Extensions.Logging;
 using Shouldly;
 
@@ -29,11 +30,8 @@ public sealed class AuditFolder : ILogger<JsonLinesAudit>, IDisposable
         HolderId = holder,
     };
 
-    public JsonLinesAudit Open(TimeProvider? time = null, Func<AuditSettings, AuditSettings>? change = null)
-    {
-        var settings = new AuditSettings { Path = Path };
-        return new JsonLinesAudit(change?.Invoke(settings) ?? settings, time ?? TimeProvider.System, this);
-    }
+    public JsonLinesAudit Open(TimeProvider? time = null, string? path = null, bool fsync = false, AuditLimits? limits = null) =>
+        new(new AuditSettings { Path = path ?? Path, Fsync = fsync }, time ?? TimeProvider.System, this, limits);
 
     /// <summary>The holders in a file, line by line; every line has to be JSON.</summary>
     public static string[] Holders(string path) =>

@@ -20,7 +20,7 @@ public sealed class JsonLinesAuditTests : IDisposable
     public async Task L7_A_thousand_writers_each_go_on_only_when_their_line_is_in_the_file(bool fsync)
     {
         var lengths = new Dictionary<string, long>();
-        await using var audit = folder.Open(change: settings => settings with { Fsync = fsync });
+        await using var audit = folder.Open(fsync: fsync);
 
         await Task.WhenAll(Enumerable.Range(0, 1000).Select(number => Task.Run(async () =>
         {
@@ -92,7 +92,7 @@ public sealed class JsonLinesAuditTests : IDisposable
     public async Task What_comes_while_one_write_is_under_way_is_bounded_and_written_next_in_order()
     {
         using var pipe = new StuckPipe(folder);
-        await using var audit = folder.Open(change: settings => settings with { Path = pipe.Path, QueueLimit = 3 });
+        await using var audit = folder.Open(path: pipe.Path, limits: new AuditLimits { Queue = 3 });
 
         var first = audit.WriteAsync(AuditFolder.Record("first"), Cancel).AsTask();
         var waiting = "abc".Select(holder => audit.WriteAsync(AuditFolder.Record($"{holder}"), Cancel).AsTask()).ToArray();
@@ -114,7 +114,7 @@ public sealed class JsonLinesAuditTests : IDisposable
     {
         var time = new FakeTimeProvider();
         using var pipe = new StuckPipe(folder);
-        await using var audit = folder.Open(time, settings => settings with { Path = pipe.Path });
+        await using var audit = folder.Open(time, pipe.Path);
 
         var under = audit.WriteAsync(AuditFolder.Record("under way"), Cancel).AsTask();
         var behind = audit.WriteAsync(AuditFolder.Record("behind"), Cancel).AsTask();
@@ -164,7 +164,7 @@ public sealed class JsonLinesAuditTests : IDisposable
             var path = Path.Combine(disk, "audit.jsonl");
             var filler = Path.Combine(disk, "filler");
             await File.WriteAllBytesAsync(filler, new byte[3 * 4096], Cancel);
-            await using (var audit = folder.Open(change: settings => settings with { Path = path }))
+            await using (var audit = folder.Open(path: path))
             {
                 var written = 0;
                 var full = await Should.ThrowAsync<AuditUnavailableException>(async () =>
@@ -206,7 +206,7 @@ public sealed class JsonLinesAuditTests : IDisposable
     public async Task A_directory_that_comes_later_is_found()
     {
         var path = Path.Combine(folder.Root, "mounted-later", "audit.jsonl");
-        await using var audit = folder.Open(change: settings => settings with { Path = path });
+        await using var audit = folder.Open(path: path);
         var refused = await Should.ThrowAsync<AuditUnavailableException>(audit.WriteAsync(AuditFolder.Record("lost"), Cancel).AsTask());
         refused.InnerException.ShouldBeOfType<DirectoryNotFoundException>();
 
@@ -233,7 +233,7 @@ public sealed class JsonLinesAuditTests : IDisposable
     {
         var time = new FakeTimeProvider();
         using var pipe = new StuckPipe(folder);
-        var audit = folder.Open(time, settings => settings with { Path = pipe.Path });
+        var audit = folder.Open(time, pipe.Path);
         var write = audit.WriteAsync(AuditFolder.Record("H1"), Cancel).AsTask();
 
         var stop = audit.DisposeAsync().AsTask();
@@ -252,9 +252,9 @@ public sealed class JsonLinesAuditTests : IDisposable
     [Fact]
     public void Settings_out_of_range_are_refused()
     {
-        Should.Throw<ArgumentException>(() => folder.Open(change: settings => settings with { Path = " " }));
-        Should.Throw<ArgumentException>(() => folder.Open(change: settings => settings with { QueueLimit = 0 }));
-        Should.Throw<ArgumentException>(() => folder.Open(change: settings => settings with { Deadline = TimeSpan.Zero }));
+        Should.Throw<ArgumentException>(() => folder.Open(path: " "));
+        Should.Throw<ArgumentException>(() => folder.Open(limits: new AuditLimits { Queue = 0 }));
+        Should.Throw<ArgumentException>(() => folder.Open(limits: new AuditLimits { Deadline = TimeSpan.Zero }));
     }
 
     private static async Task WriteUntilTaken(JsonLinesAudit audit, string holder)

@@ -1,0 +1,32 @@
+using Microsoft.Playwright;
+using Xunit;
+
+namespace Broker.Tests.Page;
+
+/// <summary>One Chromium for all tests of a class; null where the machine has none.</summary>
+public sealed class Browser : IAsyncLifetime
+{
+    private static readonly string? Program = Environment.GetEnvironmentVariable("BROKER_TEST_CHROMIUM")
+        ?? new[] { "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome" }.FirstOrDefault(File.Exists);
+
+    private IPlaywright? playwright;
+
+    public IBrowser? Running { get; private set; }
+
+    public async ValueTask InitializeAsync()
+    {
+        if (Program is null) return;
+        playwright = await Playwright.CreateAsync();
+        Running = await playwright.Chromium.LaunchAsync(new()
+        {
+            ExecutablePath = Program,
+            Args = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic"],
+        });
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Running is not null) await Running.DisposeAsync();
+        playwright?.Dispose();
+    }
+}
