@@ -50,6 +50,7 @@ internal sealed class CredentialDesk(
                 if (!CanWait(answer) || passed >= end)
                 {
                     await AbandonAsync(way, claim);
+                    if (await KeepAsync(way, room, claim, answer, cancellation) is { } kept) return kept;
                     return Refusals.For(answer, claim, way.Database);
                 }
 
@@ -69,6 +70,15 @@ internal sealed class CredentialDesk(
             await AbandonAsync(way, claim);
             throw;
         }
+    }
+
+    // Who holds a lease and waited in vain for the next one keeps the one it has, to its announced end (law L4).
+    private async ValueTask<Outcome?> KeepAsync(Way way, DatabaseRoom room, Claim claim, ClaimAnswer last, CancellationToken cancellation)
+    {
+        if (last is not (ClaimAnswer.Wait or ClaimAnswer.Issue)) return default(Outcome?);
+        return await room.Claims.ClaimAsync(claim with { Kind = ClaimKind.Stay }) is ClaimAnswer.Granted kept
+            ? (Outcome?)await GrantAsync(way, claim, kept, cancellation)
+            : null;
     }
 
     private async ValueTask<Outcome> GrantAsync(Way way, Claim claim, ClaimAnswer.Granted granted, CancellationToken cancellation)

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
@@ -10,18 +11,20 @@ namespace Broker.Core.Leases;
 
 /// <summary>
 /// Every replica goes round the databases and takes what is due. A duty is done by one replica at a time; one whose replica
-/// dies passes on when its time is up. There is no leader.
+/// dies passes on when its time is up. There is no leader, and a slow duty holds up no other.
 /// </summary>
 internal sealed class DutyRounds(
     SharedLedger ledger, ICatalog catalog, Issuers issuers, LeaseUpkeep upkeep, BudgetSampler sampler, BrokerMetrics metrics, TimeProvider time, ILogger<DutyRounds> log)
     : BackgroundService
 {
     private static readonly TimeSpan Round = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan TakenFor = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan TakenFor = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan AfterFailure = TimeSpan.FromSeconds(2);
     private const int MostAtOnce = 16;
     private const string SampleDuty = "sample";
     private const string TokenDuty = "token:";
+
+    private readonly ConcurrentDictionary<Task, string> underWay = new();
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -41,12 +44,12 @@ internal sealed class DutyRounds(
         }
         catch (OperationCanceledException)
         {
-            await Task.WhenAll(rounds.Values);
+            await Task.WhenAll(rounds.Values.Concat(underWay.Keys));
         }
     }
 
-    /// <summary>Takes and does what is due on one database, or for the issuers.</summary>
-    internal async Task GoRoundAsync(string name, CancellationToken cancellation)
+    // Takes what is due on one database, or for the issuers, and sets it going.
+    private async Task GoRoundAsync(string name, CancellationToken cancellation)
     {
         try
         {
@@ -54,19 +57,24 @@ internal sealed class DutyRounds(
             var standing = name == SharedLedger.Issuers
                 ? current.Issuers.Values.OfType<VaultIssuerDefinition>().Select(issuer => TokenDuty + issuer.Name).ToArray()
                 : [SampleDuty];
-            if (standing.Length == 0) return;
-            var taken = await ledger.DueAsync(name, standing, MostAtOnce, TakenFor, cancellation);
-            await Task.WhenAll(taken.Select(duty => DoAsync(current, name, duty, cancellation)));
+            var room = MostAtOnce - underWay.Values.Count(database => database == name);
+            if (standing.Length == 0 || room <= 0) return;
+            foreach (var duty in await ledger.DueAsync(name, standing, room, TakenFor, cancellation))
+            {
+                var task = DoAsync(current, name, duty, cancellation);
+                underWay[task] = name;
+                _ = task.ContinueWith(
+                    done => underWay.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            }
         }
         catch (LedgerException e)
         {
             log.NoDuties(name, e.Message);
-            await Task.Delay(AfterFailure, time, cancellation).ContinueWith(
-                static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            await Task.Delay(AfterFailure, time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
-            // Shutting down: what was taken passes on to another replica.
+            // Shutting down.
         }
     }
 
@@ -85,14 +93,27 @@ internal sealed class DutyRounds(
             metrics.DutyDone(kind, "failed");
             next = AfterFailure;
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            // Shutting down: another replica does it now.
+            next = TimeSpan.Zero;
+        }
+        catch (Exception e)
         {
             log.DutyBroke(duty.Name, name, e);
             metrics.DutyDone(kind, "broke");
             next = TimeSpan.FromSeconds(30);
         }
 
-        await ledger.DoneAsync(name, duty, next, cancellation);
+        try
+        {
+            await ledger.DoneAsync(name, duty, next, CancellationToken.None);
+        }
+        catch (LedgerException e)
+        {
+            // It stands again when it has been taken for long enough.
+            log.NoDuties(name, e.Message);
+        }
     }
 
     private async Task<TimeSpan?> DoAsync(CatalogSnapshot current, string name, string duty, CancellationToken cancellation)

@@ -13,7 +13,7 @@ internal sealed class HolderDesk(
     /// <summary>The holder is still there. When its lease gives out it is moved to the next one, and the grant says so.</summary>
     public async ValueTask<Outcome> RenewAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
     {
-        var outcome = Find(caller, holder, out var id, out var way) is { } refusal ? refusal : await RenewAsync(caller, id, way, origin, cancellation);
+        var outcome = Find(caller, holder, out var id, out var way) is { } refusal ? refusal : await RenewAsync(caller, id, way, cancellation);
         return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }
 
@@ -57,7 +57,7 @@ internal sealed class HolderDesk(
         return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
     }
 
-    private async ValueTask<Outcome> RenewAsync(Caller caller, HolderId id, Way way, Origin origin, CancellationToken cancellation)
+    private async ValueTask<Outcome> RenewAsync(Caller caller, HolderId id, Way way, CancellationToken cancellation)
     {
         var settings = way.Role.Connections;
         var claim = new Claim(
@@ -70,11 +70,7 @@ internal sealed class HolderDesk(
             TimeSpan.Zero,
             ClaimKind.Renew,
             caller.DisplayName);
-        var outcome = await credentials.ReserveAndJoinAsync(way, claim, time.GetTimestamp(), cancellation);
-        if (outcome.Refusal is not { Code: not (RefusalCode.HolderUnknown or RefusalCode.LedgerUnavailable) }) return outcome;
-
-        // No other lease is to be had now: it keeps the one it has, to its announced end (law L4).
-        return await credentials.ReserveAndJoinAsync(way, claim with { Kind = ClaimKind.Stay }, time.GetTimestamp(), cancellation);
+        return await credentials.ReserveAndJoinAsync(way, claim, time.GetTimestamp(), cancellation);
     }
 
     // Whose it is can be told from the id alone; another's holder is as unknown as none (law L11).

@@ -46,7 +46,7 @@ internal sealed class Issuance(
         string outcome;
         try
         {
-            outcome = await IssueAsync(attempt, order.StartsIn, either.Token);
+            outcome = await IssueAsync(attempt, order.StartsIn, deadline.Token, either.Token);
         }
         catch (LedgerException e)
         {
@@ -71,7 +71,8 @@ internal sealed class Issuance(
         metrics.Issued(database.Name, outcome, time.GetElapsedTime(from));
     }
 
-    private async Task<string> IssueAsync(Attempt attempt, TimeSpan startsIn, CancellationToken cancellation)
+    // An issuer that is at work is not called off when another attempt takes over: its answer says what is to be revoked.
+    private async Task<string> IssueAsync(Attempt attempt, TimeSpan startsIn, CancellationToken deadline, CancellationToken cancellation)
     {
         var username = attempt.Issuer.ProposeUsername(attempt.Role, attempt.Database);
         if (!await PaceAsync(attempt, username, startsIn, cancellation)) return "superseded";
@@ -80,7 +81,7 @@ internal sealed class Issuance(
         var asked = time.GetTimestamp();
         try
         {
-            issued = await attempt.Issuer.IssueAsync(new(attempt.Role, attempt.Database, username), cancellation);
+            issued = await attempt.Issuer.IssueAsync(new(attempt.Role, attempt.Database, username), deadline);
         }
         catch (IssuerException e)
         {
@@ -88,18 +89,29 @@ internal sealed class Issuance(
         }
         catch (OperationCanceledException)
         {
-            // Whether our deadline passed or another attempt has taken over: the issuer may have made a user.
+            // The issuer may have made a user.
             return await FailAsync(attempt, mayExist: true, RefusalCode.IssuerUnavailable, "the issuer did not answer in time", null);
         }
 
-        var known = await ledger.IssuedAsync(
-            attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username, sealer.Seal(issued.Login),
-            issued.Term.Duration, time.GetElapsedTime(asked), issued.Term.Renewable, CancellationToken.None);
+        bool known;
+        try
+        {
+            known = await ledger.IssuedAsync(
+                attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username, sealer.Seal(issued.Login),
+                issued.Term.Duration, time.GetElapsedTime(asked), issued.Term.Renewable, CancellationToken.None);
+        }
+        catch (LedgerException)
+        {
+            // Nobody but this replica knows of the user: it is dropped again before that is forgotten (law L5).
+            await RevokeAsync(attempt, issued.Id);
+            throw;
+        }
+
         if (issued.Term.Warning is { } warning) log.IssueWarned(attempt.Lease, attempt.Role.Name, warning);
         if (!known)
         {
             log.IssueOvertaken(attempt.Lease, attempt.Role.Name);
-            await attempt.Issuer.RevokeAsync(new(attempt.Role, attempt.Database, issued.Id), CancellationToken.None);
+            await RevokeAsync(attempt, issued.Id);
             return "superseded";
         }
 
@@ -116,6 +128,19 @@ internal sealed class Issuance(
         if (!await ledger.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, CancellationToken.None)) return "superseded";
         log.Issued(attempt.Lease, attempt.Role.Name, issued.Login.Username, issued.Term.Duration);
         return "issued";
+    }
+
+    private async Task RevokeAsync(Attempt attempt, string id)
+    {
+        try
+        {
+            await attempt.Issuer.RevokeAsync(new(attempt.Role, attempt.Database, id), CancellationToken.None);
+        }
+        catch (IssuerException e)
+        {
+            // Where the ledger knows the lease, its upkeep tries again.
+            log.OvertakenNotRevoked(attempt.Lease, attempt.Role.Name, id, e.Message);
+        }
     }
 
     private async Task<bool> PaceAsync(Attempt attempt, string? username, TimeSpan startsIn, CancellationToken cancellation)

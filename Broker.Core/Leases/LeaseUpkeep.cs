@@ -15,7 +15,8 @@ internal sealed class LeaseUpkeep(SharedLedger ledger, ICatalog catalog, Issuers
     private static readonly TimeSpan ShortRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongRetry = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Forgettable = TimeSpan.FromMinutes(10);
-    private static readonly TimeSpan CallDeadline = TimeSpan.FromSeconds(30);
+    // Shorter than a duty is taken for, so that no two replicas ever do the same one.
+    private static readonly TimeSpan CallDeadline = TimeSpan.FromSeconds(12);
 
     public async Task<TimeSpan?> LookAsync(Database database, string id, CancellationToken cancellation)
     {

@@ -27,6 +27,9 @@ internal static partial class Log
     [LoggerMessage(1006, LogLevel.Warning, "Lease {Lease}: no sign of life of its issuing reached the ledger. {Why}")]
     public static partial void BeatFailed(this ILogger log, string lease, string why);
 
+    [LoggerMessage(1007, LogLevel.Error, "What an overtaken attempt at lease {Lease} of role {Role} made, '{Id}', could not be revoked at once: {Why}")]
+    public static partial void OvertakenNotRevoked(this ILogger log, string lease, string role, string id, string why);
+
     [LoggerMessage(1010, LogLevel.Information, "Renewed lease {Lease} of role {Role} for {Duration}.")]
     public static partial void Renewed(this ILogger log, string lease, string role, TimeSpan duration);
 

@@ -39,9 +39,9 @@ internal static class Refusals
             RefusalCode.BudgetExhausted,
             Say($"{line.Free} connections are free on database '{database.Name}' and {line.Place - 1} callers were first in line for them. Come back then, or wait longer with 'Prefer: wait=N'."),
             Soon,
-            new(line.Free, 0, 0)),
+            new(line.Free, 0, line.Capacity)),
         ClaimAnswer.LineFull full => new(
-            RefusalCode.BudgetExhausted, $"The line for connections of database '{database.Name}' is as long as it may get. Come back then.", Later, new(full.Free, 0, 0)),
+            RefusalCode.BudgetExhausted, $"The line for connections of database '{database.Name}' is as long as it may get. Come back then.", Later, new(full.Free, 0, full.Capacity)),
         ClaimAnswer.Throttled throttled => Throttled(throttled.StartsIn, database),
         ClaimAnswer.Wait { StartsIn.Ticks: > 0 } wait => Throttled(wait.StartsIn, database),
         ClaimAnswer.Issue { StartsIn.Ticks: > 0 } issue => Throttled(issue.StartsIn, database),

@@ -55,13 +55,13 @@ public abstract record ClaimAnswer
     public sealed record Wait(string Lease, TimeSpan StartsIn) : ClaimAnswer;
 
     /// <summary>In line for connections, at this place (1 is next).</summary>
-    public sealed record InLine(int Place, int Free) : ClaimAnswer;
+    public sealed record InLine(int Place, int Free, int Capacity) : ClaimAnswer;
 
     /// <summary>Too few connections are free; null <paramref name="NextEndIn"/>: nobody holds any.</summary>
     public sealed record Exhausted(int Free, int CouldAskFor, int Capacity, TimeSpan? NextEndIn) : ClaimAnswer;
 
     /// <summary>The line is as long as it may get.</summary>
-    public sealed record LineFull(int Free) : ClaimAnswer;
+    public sealed record LineFull(int Free, int Capacity) : ClaimAnswer;
 
     /// <summary>The database's pace allows the user that is needed only then; the moment is kept for this holder's pool.</summary>
     public sealed record Throttled(TimeSpan StartsIn) : ClaimAnswer;

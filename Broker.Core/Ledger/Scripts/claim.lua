@@ -5,10 +5,10 @@
 --                                    id for a new lease, kind (claim | renew | stay), caller
 -- Answers the time, then six texts per claim, the first its kind:
 --   granted  lease, connections, holder's end, lease's end, moved       issue   lease, fence, ms until it may start
---   wait     lease, ms until it may start                               line    place, free
+--   wait     lease, ms until it may start                               line    place, free, capacity
 --   short    free, could ask for, capacity, ms until the next end       throttled  ms until it may start
 --   failed   ms until another attempt, why                              stale   ms since the last count
---   full     free                                                       unknown
+--   full     free, capacity                                             unknown
 local at = 2
 local function arg()
   local v = ARGV[at]
@@ -136,7 +136,7 @@ local function reserve_for(c)
   if c.line_wait > 0 and c.least <= num(capacity) then
     if not ahead then
       if num(call('ZCARD', line)) >= most_in_line then
-        answer('full', int(math.max(0, left)))
+        answer('full', int(math.max(0, left)), capacity)
         return nil
       end
       call('ZADD', line, call('HINCRBY', budget, 'places', '1'), c.id)
@@ -145,7 +145,7 @@ local function reserve_for(c)
     serve_line()
     local served = holder(c.id)
     if served then return served end
-    answer('line', int(num(call('ZRANK', line, c.id)) + 1), int(math.max(0, (free()))))
+    answer('line', int(num(call('ZRANK', line, c.id)) + 1), int(math.max(0, (free()))), capacity)
     return nil
   end
   if ahead then leave_line(c.id) end
@@ -182,6 +182,13 @@ local function overlap(c, h, old)
   return old.expires - now <= OVERLAP_MS
 end
 
+-- The moment is too far off for this caller: it reserves nothing meanwhile, and keeps what it holds.
+local function throttled(c, h, mine, starts)
+  if h and h.phase == 'h' and stay(c, h, mine) then return end
+  if h and h.phase == 'r' then drop_holder(h) end
+  answer('throttled', int(starts - now))
+end
+
 local function decide(c)
   local h = holder(c.id)
   if not h and c.kind ~= 'claim' then return answer('unknown') end
@@ -211,7 +218,11 @@ local function decide(c)
   end
 
   local cooling, why = string.match(call('HGET', pools, c.pool .. '|cooling') or '', '^(%d+)|(.*)$')
-  if not l and cooling and num(cooling) > now then return answer('failed', int(num(cooling) - now), why) end
+  if not l and cooling and num(cooling) > now then
+    -- Law L4: who holds a lease is not harmed by the next one's failing.
+    if h and h.phase == 'h' and stay(c, h, mine) then return end
+    return answer('failed', int(num(cooling) - now), why)
+  end
 
   if not l then
     if not h then
@@ -220,15 +231,9 @@ local function decide(c)
     end
     local starts
     l, starts = book(c)
-    if not l then
-      if h.phase == 'r' then drop_holder(h) end
-      return answer('throttled', int(starts - now))
-    end
+    if not l then return throttled(c, h, mine, starts) end
   end
-  if l.starts - now > c.issue_wait then
-    if h and h.phase == 'r' then drop_holder(h) end
-    return answer('throttled', int(l.starts - now))
-  end
+  if l.starts - now > c.issue_wait then return throttled(c, h, mine, l.starts) end
   h = h or reserve_for(c)
   if not h then return end
   -- Who holds a lease keeps it until the next one works; who only reserved joins the one being issued.
