@@ -95,11 +95,12 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
     }
 
     /// <summary>
-    /// Before the commit a lost connection means a rollback, but for statements with a COMMIT of their own; so it counts as
-    /// lost. After it, anything but the server's plain refusal does.
+    /// The server's plain refusal (ERROR) means a rollback, even where the driver drops the connection over it (it does over
+    /// XX000). Otherwise a connection lost before the commit means a rollback too, but for statements with a COMMIT of their
+    /// own; so it counts as lost. From the commit on, everything does.
     /// </summary>
     private static bool IsAnswerLost(Exception exception, bool committing, NpgsqlConnection connection) =>
-        connection.FullState.HasFlag(ConnectionState.Broken)
-        || connection.State == ConnectionState.Closed
-        || (committing && exception is not PostgresException);
+        exception is PostgresException refusal
+            ? refusal.InvariantSeverity != "ERROR"
+            : committing || connection.FullState.HasFlag(ConnectionState.Broken) || connection.State == ConnectionState.Closed;
 }

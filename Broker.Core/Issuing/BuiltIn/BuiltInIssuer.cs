@@ -10,17 +10,15 @@ namespace Broker.Core.Issuing.BuiltIn;
 /// user's name. It remembers nothing: how long a lease may live over all renewals (<see cref="Role.LeaseMaxTtl"/>) is for the
 /// caller to hold, who knows when it was issued.
 /// </summary>
-/// <param name="engines">The engines there are, one of a kind.</param>
+/// <param name="engines">The engines that run the statements.</param>
 /// <param name="clock">
 /// The users' ends are reckoned by it, and the database holds them against its own clock: it should not be a replica's
 /// unchecked one (law L9).
 /// </param>
-public sealed partial class BuiltInIssuer(IEnumerable<IDatabaseEngine> engines, TimeProvider clock) : IIssuer
+public sealed partial class BuiltInIssuer(DatabaseEngines engines, TimeProvider clock) : IIssuer
 {
     /// <summary>The user outlives its lease by this, as with Vault, so that no login fails in a lease's last moment.</summary>
     private static readonly TimeSpan Buffer = TimeSpan.FromSeconds(5);
-
-    private readonly Dictionary<DatabaseEngineKind, IDatabaseEngine> engines = engines.ToDictionary(engine => engine.Kind);
 
     /// <inheritdoc/>
     public async Task<IssuedLease> IssueAsync(IssueOrder order, CancellationToken cancellation)
@@ -28,7 +26,7 @@ public sealed partial class BuiltInIssuer(IEnumerable<IDatabaseEngine> engines, 
         var (role, database) = (order.Role, order.Database);
         if (role.CreationStatements.Count == 0)
             throw new IssuerException(IssuerFailure.Refused, $"Role '{role.Name}' has no CreationStatements: write those that create a user of it.");
-        var engine = Engine(database);
+        var engine = engines[database.Engine];
         var login = new Login(order.Username ?? UserNames.New(role.Name, engine.Dialect.MaxUsernameLength), Passwords.New());
         var statements = Rendered(role.CreationStatements, login.Username, login.Password, clock.GetUtcNow() + role.LeaseTtl + Buffer);
         try
@@ -50,7 +48,7 @@ public sealed partial class BuiltInIssuer(IEnumerable<IDatabaseEngine> engines, 
     /// <inheritdoc/>
     public async Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, CancellationToken cancellation)
     {
-        var engine = Engine(lease.Database);
+        var engine = engines[lease.Database.Engine];
         if (await FindAsync(lease, cancellation) is null)
             throw new IssuerException(IssuerFailure.LeaseUnknown, $"Database '{lease.Database.Name}' has no user '{lease.Id}': it was dropped.");
         var configured = lease.Role.RenewStatements is { Count: > 0 } own ? own : engine.Dialect.DefaultRenewStatements;
@@ -73,7 +71,7 @@ public sealed partial class BuiltInIssuer(IEnumerable<IDatabaseEngine> engines, 
         var statements = Rendered(lease.Role.RevocationStatements, lease.Id, password: null, expiration: null);
         try
         {
-            await Engine(lease.Database).DropUserAsync(lease.Database, lease.Id, statements, cancellation);
+            await engines[lease.Database.Engine].DropUserAsync(lease.Database, lease.Id, statements, cancellation);
         }
         catch (DatabaseException exception)
         {
@@ -96,23 +94,17 @@ public sealed partial class BuiltInIssuer(IEnumerable<IDatabaseEngine> engines, 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation)
     {
-        var engine = Engine(database);
+        var engine = engines[database.Engine];
         var maxLength = engine.Dialect.MaxUsernameLength;
         var users = await FindAsync(engine, database, UserNames.Prefix(role.Name, maxLength), cancellation);
         return [.. users.Select(user => user.Username).Where(name => UserNames.IsOf(name, role.Name, maxLength))];
     }
 
     /// <inheritdoc/>
-    public string? ProposeUsername(Role role, Database database) => UserNames.New(role.Name, Engine(database).Dialect.MaxUsernameLength);
-
-    private IDatabaseEngine Engine(Database database) =>
-        engines.TryGetValue(database.Engine, out var engine)
-            ? engine
-            : throw new IssuerException(
-                IssuerFailure.Refused, $"Database '{database.Name}': this broker cannot create users on {database.Engine} itself; use a Vault issuer.");
+    public string? ProposeUsername(Role role, Database database) => UserNames.New(role.Name, engines[database.Engine].Dialect.MaxUsernameLength);
 
     private async Task<DatabaseUser?> FindAsync(IssuerLease lease, CancellationToken cancellation) =>
-        (await FindAsync(Engine(lease.Database), lease.Database, lease.Id, cancellation)).FirstOrDefault(user => user.Username == lease.Id);
+        (await FindAsync(engines[lease.Database.Engine], lease.Database, lease.Id, cancellation)).FirstOrDefault(user => user.Username == lease.Id);
 
     private static async Task<IReadOnlyList<DatabaseUser>> FindAsync(
         IDatabaseEngine engine, Database database, string prefix, CancellationToken cancellation)

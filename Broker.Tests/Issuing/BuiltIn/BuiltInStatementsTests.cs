@@ -1,0 +1,154 @@
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Databases.PostgreSql;
+using Broker.Core.Issuing;
+using Broker.Core.Issuing.BuiltIn;
+using Broker.Tests.Databases;
+using Microsoft.Extensions.Time.Testing;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Issuing.BuiltIn;
+
+/// <summary>What the built-in issuer makes of a role's statements, beyond the contract.</summary>
+public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifetime
+{
+    private readonly PostgreSqlEngine engine = new(TimeProvider.System);
+    private readonly FakeTimeProvider clock = new(TimeProvider.System.GetUtcNow());
+    private PostgresBench postgres = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    private BuiltInIssuer Issuer => new(new DatabaseEngines([engine]), clock);
+
+    private Role Role => BuiltInIssuerTests.RoleOf(postgres);
+
+    public async ValueTask InitializeAsync() => postgres = await PostgresBench.StartAsync(await servers.PostgresAsync(), Cancellation);
+
+    public async ValueTask DisposeAsync()
+    {
+        await engine.DisposeAsync();
+        await postgres.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task The_user_ends_five_seconds_after_its_lease_and_renewing_moves_that()
+    {
+        var role = Role with { LeaseTtl = TimeSpan.FromHours(2) };
+        var issued = await IssueAsync(role);
+        issued.Term.Duration.ShouldBe(role.LeaseTtl);
+        (await EndAsync(issued)).ShouldBe(ToSecond(clock.GetUtcNow().AddHours(2).AddSeconds(5)));
+
+        clock.Advance(TimeSpan.FromMinutes(30));
+        (await Issuer.LookUpAsync(new(role, postgres.Database, issued.Id), Cancellation))!.Duration
+            .ShouldBe(TimeSpan.FromMinutes(90), tolerance: TimeSpan.FromSeconds(1));
+        (await Issuer.RenewAsync(new(role, postgres.Database, issued.Id), TimeSpan.FromHours(3), Cancellation)).Duration.ShouldBe(TimeSpan.FromHours(3));
+
+        (await EndAsync(issued)).ShouldBe(ToSecond(clock.GetUtcNow().AddHours(3).AddSeconds(5)));
+        clock.Advance(TimeSpan.FromHours(4));
+        (await Issuer.LookUpAsync(new(role, postgres.Database, issued.Id), Cancellation))!.Duration.ShouldBe(TimeSpan.Zero);
+    }
+
+    [Fact]
+    public async Task A_user_without_an_end_is_looked_up_with_a_warning()
+    {
+        var role = Role with { CreationStatements = ["CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"] };
+        var issued = await IssueAsync(role);
+
+        var term = await Issuer.LookUpAsync(new(role, postgres.Database, issued.Id), Cancellation);
+
+        term.ShouldNotBeNull().Warning.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task The_roles_own_statements_renew_and_revoke()
+    {
+        var role = Role with
+        {
+            RenewStatements = ["ALTER ROLE \"{{name}}\" VALID UNTIL '{{expiration}}'; COMMENT ON ROLE \"{{username}}\" IS 'renewed'"],
+            RevocationStatements = ["DROP OWNED BY \"{{name}}\"; DROP ROLE \"{{name}}\"; CREATE TABLE revoked (x int)"],
+        };
+        var issued = await IssueAsync(role);
+
+        await Issuer.RenewAsync(new(role, postgres.Database, issued.Id), TimeSpan.FromHours(1), Cancellation);
+        (await postgres.AskAsync<string>($"SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = '{issued.Id}'", Cancellation))
+            .ShouldBe("renewed");
+        await Issuer.RevokeAsync(new(role, postgres.Database, issued.Id), Cancellation);
+
+        (await postgres.AskAsync<bool>("SELECT to_regclass('revoked') IS NOT NULL", Cancellation)).ShouldBeTrue();
+        (await engine.FindUsersAsync(postgres.Database, issued.Id, Cancellation)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_role_without_statements_is_refused_and_says_what_to_write()
+    {
+        var failure = await FailureAsync(() => IssueAsync(Role with { CreationStatements = [] }));
+
+        failure.Failure.ShouldBe(IssuerFailure.Refused);
+        failure.Message.ShouldContain("CreationStatements");
+    }
+
+    [Theory]
+    [InlineData("CREATE ROLE \"{{name}}\" LOGIN PASSWORD \"{{password}}\"")]
+    [InlineData("CREATE ROLE \"{{name}}\" LOGIN; SELECT '{{password}}'::int")]
+    [InlineData("CREATE TABLE IF NOT EXISTS pws (pw text CHECK (length(pw) < 5)); INSERT INTO pws VALUES ('{{password}}')")]
+    public async Task L6_A_refused_statement_does_not_tell_the_password(string statements)
+    {
+        var seen = new SeenStatements(engine);
+        var issuer = new BuiltInIssuer(new DatabaseEngines([seen]), clock);
+
+        var failure = await FailureAsync(() => issuer.IssueAsync(new(Role with { CreationStatements = [statements] }, postgres.Database, null), Cancellation));
+
+        failure.Failure.ShouldBe(IssuerFailure.Refused);
+        failure.Message.ShouldContain("[redacted]");
+        var password = seen.Password.ShouldNotBeNull();
+        for (var start = 0; start <= password.Length - 6; start++)
+            failure.ToString().ShouldNotContain(password.Substring(start, 6));
+    }
+
+    [Fact]
+    public async Task A_database_that_is_not_there_is_unavailable_for_every_call()
+    {
+        var gone = postgres.Database with { Port = 1 };
+        var lease = new IssuerLease(Role, gone, "b-x");
+
+        foreach (var call in new Func<Task>[]
+        {
+            () => Issuer.IssueAsync(new(Role, gone, null), Cancellation),
+            () => Issuer.RenewAsync(lease, TimeSpan.FromHours(1), Cancellation),
+            () => Issuer.RevokeAsync(lease, Cancellation),
+            () => Issuer.LookUpAsync(lease, Cancellation),
+            () => Issuer.ListAsync(Role, gone, Cancellation),
+        })
+            (await FailureAsync(call)).Failure.ShouldBe(IssuerFailure.DatabaseUnavailable);
+    }
+
+    [Fact]
+    public async Task L5_A_lost_answer_is_told_as_one()
+    {
+        var role = Role with { CreationStatements = ["CREATE ROLE \"{{name}}\"; SELECT pg_terminate_backend(pg_backend_pid())"] };
+
+        (await FailureAsync(() => IssueAsync(role))).Failure.ShouldBe(IssuerFailure.AnswerLost);
+    }
+
+    [Fact]
+    public async Task The_users_of_a_role_whose_name_goes_on_are_not_listed()
+    {
+        var longer = Role with { Name = Role.Name[..10] + "-x" };
+        var role = Role with { Name = Role.Name[..10] };
+        var issued = await IssueAsync(role);
+        await IssueAsync(longer);
+
+        (await Issuer.ListAsync(role, postgres.Database, Cancellation)).ShouldBe([issued.Id]);
+    }
+
+    private Task<IssuedLease> IssueAsync(Role role) =>
+        Issuer.IssueAsync(new(role, postgres.Database, Issuer.ProposeUsername(role, postgres.Database)), Cancellation);
+
+    private async Task<DateTimeOffset?> EndAsync(IssuedLease issued) =>
+        (await engine.FindUsersAsync(postgres.Database, issued.Id, Cancellation)).ShouldHaveSingleItem().ValidUntil;
+
+    private static DateTimeOffset ToSecond(DateTimeOffset time) => DateTimeOffset.FromUnixTimeSeconds(time.ToUnixTimeSeconds());
+
+    private static async Task<IssuerException> FailureAsync(Func<Task> call) => await Should.ThrowAsync<IssuerException>(call);
+}

@@ -1,0 +1,37 @@
+using System.Text.RegularExpressions;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Words;
+
+namespace Broker.Tests.Issuing.BuiltIn;
+
+/// <summary>An engine that passes everything on and remembers the password in the statements it ran, which nobody else tells.</summary>
+internal sealed partial class SeenStatements(IDatabaseEngine engine) : IDatabaseEngine
+{
+    public string? Password { get; private set; }
+
+    public DatabaseEngineKind Kind => engine.Kind;
+
+    public EngineDialect Dialect => engine.Dialect;
+
+    public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation)
+    {
+        Password = Generated().Match(string.Join('\n', statements)).Value;
+        return engine.RunAsync(database, statements, cancellation);
+    }
+
+    public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => engine.SampleAsync(database, cancellation);
+
+    public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) => engine.TryLoginAsync(database, login, cancellation);
+
+    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) =>
+        engine.DropUserAsync(database, username, statements, cancellation);
+
+    public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
+        engine.FindUsersAsync(database, prefix, cancellation);
+
+    public ConnectionStrings Describe(Database database, Login login, int connections) => engine.Describe(database, login, connections);
+
+    [GeneratedRegex("(?<![A-Za-z0-9_-])[A-Za-z][A-Za-z0-9_-]{31}(?![A-Za-z0-9_-])")]
+    private static partial Regex Generated();
+}
