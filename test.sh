@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-scripts/need-programs.sh postgresql redis-server chromium
+.ci/need-programs.sh postgresql redis-server chromium
 echo "Building (Release) ..."
 dotnet build Broker.sln -c Release --nologo -v quiet
 
@@ -21,4 +21,4 @@ if [ "$code" -ne 0 ] && [ "$code" -ne 2 ]; then
   exit "$code"
 fi
 
-scripts/sum-tests.sh "$results" "$code"
+.ci/sum-tests.sh "$results" "$code"

@@ -5,6 +5,7 @@ using Broker.Api.Credentials;
 using Broker.Api.Health;
 using Broker.Api.Holders;
 using Broker.Api.Leases;
+using Broker.Api.Page;
 using Broker.Api.Problems;
 using Broker.Api.Telemetry;
 using Broker.Core;
@@ -35,6 +36,7 @@ app.MapLeases();
 app.MapHealth();
 app.MapMetrics();
 app.MapOpenApi();
+app.MapPage();
 
 await app.RunAsync();
 return 0;

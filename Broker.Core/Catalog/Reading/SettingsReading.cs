@@ -1,4 +1,3 @@
-using Broker.Core.Audit;
 namespace Broker.Core.Catalog.Reading;
 
 internal static class SettingsReading

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that Debian packages' programs are here: installs them as root, else says which command does and stops.
-#   scripts/need-programs.sh postgresql redis-server
+#   .ci/need-programs.sh postgresql redis-server
 set -euo pipefail
 
 is_here() {

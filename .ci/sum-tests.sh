@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Lists the skipped tests of a directory of TRX files with their reasons, then prints the sum of all counters as one line.
-#   scripts/sum-tests.sh DIRECTORY [EXIT-CODE-OF-THE-RUN]
+#   .ci/sum-tests.sh DIRECTORY [EXIT-CODE-OF-THE-RUN]
 # Exits 1 when a test failed, when there is nothing to sum, or when the run's exit code and its files disagree.
 set -euo pipefail
 shopt -s nullglob
