@@ -1,0 +1,154 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using k8s;
+using k8s.Models;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Deployment;
+
+public class KubernetesManifestTests
+{
+    private const int Port = 8080;
+
+    private static readonly object[] Objects = [.. Directory.GetFiles(Repository.PathOf("k8s"), "*.yaml", SearchOption.AllDirectories)
+        .Where(file => Path.GetFileName(file) != "kustomization.yaml")
+        // Strict: a field that Kubernetes does not know is an error, not silently left out.
+        .SelectMany(file => KubernetesYaml.LoadAllFromString(File.ReadAllText(file), null, true))];
+
+    private static readonly V1Deployment Broker = Objects.OfType<V1Deployment>().Single(deployment => deployment.Name() == "broker");
+
+    private static readonly V1Container Container = Broker.Spec.Template.Spec.Containers.ShouldHaveSingleItem();
+
+    [Fact]
+    public void Every_file_of_the_base_is_in_its_kustomization()
+    {
+        var kustomization = Repository.Read("k8s/base/kustomization.yaml");
+        foreach (var file in Directory.GetFiles(Repository.PathOf("k8s/base")).Select(Path.GetFileName).Where(name => name != "kustomization.yaml"))
+            kustomization.ShouldContain($"- {file}\n");
+    }
+
+    [Fact]
+    public void The_base_names_no_namespace()
+    {
+        // The subject of a cluster role binding has to have one; kustomize replaces it.
+        foreach (var meta in Objects.Cast<IMetadata<V1ObjectMeta>>().Where(each => each.Metadata.Name.StartsWith("broker", StringComparison.Ordinal)))
+            meta.Metadata.NamespaceProperty.ShouldBeNull($"{meta.Metadata.Name} is in a namespace");
+    }
+
+    [Fact]
+    public void Every_object_has_the_recommended_labels()
+    {
+        foreach (var each in Objects.Cast<IMetadata<V1ObjectMeta>>())
+            each.Metadata.Labels.ShouldContainKey("app.kubernetes.io/name", $"{each.Metadata.Name} has no name label");
+    }
+
+    [Fact]
+    public void Every_selector_selects_the_brokers_pods()
+    {
+        foreach (var deployment in Objects.OfType<V1Deployment>())
+            deployment.Spec.Selector.MatchLabels.ShouldBeSubsetOf(deployment.Spec.Template.Metadata.Labels);
+
+        var labels = Broker.Spec.Template.Metadata.Labels;
+        Objects.OfType<V1Service>().Single().Spec.Selector.ShouldBeSubsetOf(labels);
+        Objects.OfType<V1PodDisruptionBudget>().Single().Spec.Selector.MatchLabels.ShouldBeSubsetOf(labels);
+        Objects.OfType<V1NetworkPolicy>().Single().Spec.PodSelector.MatchLabels.ShouldBeSubsetOf(labels);
+        Broker.Spec.Template.Spec.TopologySpreadConstraints.Count.ShouldBe(2);
+        foreach (var spread in Broker.Spec.Template.Spec.TopologySpreadConstraints) spread.LabelSelector.MatchLabels.ShouldBeSubsetOf(labels);
+    }
+
+    [Fact]
+    public void No_container_runs_as_root_or_may_become_it()
+    {
+        foreach (var pod in Objects.OfType<V1Deployment>().Select(deployment => deployment.Spec.Template.Spec))
+        {
+            pod.SecurityContext.RunAsNonRoot.ShouldBe(true);
+            pod.SecurityContext.RunAsUser.ShouldNotBeNull().ShouldBeGreaterThan(0);
+            pod.SecurityContext.SeccompProfile.Type.ShouldBe("RuntimeDefault");
+            pod.AutomountServiceAccountToken.ShouldBe(false);
+            foreach (var security in pod.Containers.Concat(pod.InitContainers ?? []).Select(container => container.SecurityContext))
+            {
+                security.AllowPrivilegeEscalation.ShouldBe(false);
+                security.ReadOnlyRootFilesystem.ShouldBe(true);
+                security.Capabilities.Drop.ShouldBe(["ALL"]);
+                security.Capabilities.Add.ShouldBeNull();
+                security.Privileged.ShouldBeNull();
+                security.RunAsUser.ShouldBeNull();
+            }
+        }
+    }
+
+    [Fact]
+    public void Probes_ask_the_health_endpoints_at_the_port_the_image_listens_on()
+    {
+        Container.StartupProbe.HttpGet.Path.ShouldBe("/health/live");
+        Container.LivenessProbe.HttpGet.Path.ShouldBe("/health/live");
+        Container.ReadinessProbe.HttpGet.Path.ShouldBe("/health/ready");
+        var port = Container.Ports.ShouldHaveSingleItem();
+        port.ContainerPort.ShouldBe(Port);
+        foreach (var probe in new[] { Container.StartupProbe, Container.LivenessProbe, Container.ReadinessProbe }) ((string)probe.HttpGet.Port).ShouldBe(port.Name);
+        ((string)Objects.OfType<V1Service>().Single().Spec.Ports.ShouldHaveSingleItem().TargetPort).ShouldBe(port.Name);
+        Repository.Read("Dockerfile").ShouldContain($"ASPNETCORE_HTTP_PORTS={Port}");
+    }
+
+    [Fact]
+    public void A_rollout_never_has_fewer_brokers_than_before_and_a_drained_node_leaves_two()
+    {
+        var rolling = Broker.Spec.Strategy.RollingUpdate;
+        ((string)rolling.MaxUnavailable).ShouldBe("0");
+        ((string)rolling.MaxSurge).ShouldBe("1");
+        Broker.Spec.Replicas.ShouldBe(3);
+        ((string)Objects.OfType<V1PodDisruptionBudget>().Single().Spec.MinAvailable).ShouldBe("2");
+    }
+
+    [Fact]
+    public void The_network_policy_denies_what_it_does_not_name()
+    {
+        var policy = Objects.OfType<V1NetworkPolicy>().Single().Spec;
+        policy.PolicyTypes.ShouldBe(["Ingress", "Egress"]);
+        var ingress = policy.Ingress.ShouldHaveSingleItem();
+        ingress.FromProperty.ShouldHaveSingleItem().NamespaceSelector.MatchLabels.ShouldNotBeEmpty();
+        ((string)ingress.Ports.ShouldHaveSingleItem().Port).ShouldBe($"{Port}");
+        foreach (var egress in policy.Egress) egress.Ports.ShouldNotBeEmpty();
+    }
+
+    [Fact]
+    public void The_broker_believes_its_configuration_and_every_file_in_it_is_mounted()
+    {
+        var mounted = Directory.CreateTempSubdirectory("broker-mounted-").FullName;
+        try
+        {
+            using var key = RSA.Create(2048);
+            var certificate = new CertificateRequest("CN=test", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+                .CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(100)).ExportCertificatePem();
+            var mounts = Container.VolumeMounts.ToDictionary(mount => mount.Name, mount => mount.MountPath);
+            var projected = Broker.Spec.Template.Spec.Volumes.Single(volume => volume.Name == "tokens").Projected.Sources
+                .SelectMany(source => source.ServiceAccountToken is { } token ? [token.Path] : source.ConfigMap.Items.Select(item => item.Path));
+            foreach (var file in projected.Append("orders").Append("redis").Append("tls.crt").Append("tls.key"))
+                File.WriteAllText(Path.Combine(mounted, file), file.EndsWith(".crt", StringComparison.Ordinal) ? certificate : "Host=db");
+
+            var reading = Repository.ReadConfiguration("k8s/base/broker.json", mounted,
+                mounts["tokens"], mounts["databases"], mounts["ledger"], mounts["sealing"]);
+
+            reading.Errors.ShouldBeEmpty();
+            mounts["config"].ShouldBe("/app/config");
+            Repository.Read("Dockerfile").ShouldContain("BROKER_CONFIG=/app/config/broker.json");
+        }
+        finally
+        {
+            Directory.Delete(mounted, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void The_example_client_asks_for_a_role_it_may_have_with_a_token_for_the_broker()
+    {
+        var client = Objects.OfType<V1Deployment>().Single(deployment => deployment.Name() == "orders-api");
+        var configuration = Repository.Read("k8s/base/broker.json");
+
+        var token = client.Spec.Template.Spec.Volumes.Single(volume => volume.Projected is not null).Projected.Sources.ShouldHaveSingleItem().ServiceAccountToken;
+        configuration.ShouldContain($"\"Audience\": \"{token.Audience}\"");
+        configuration.ShouldContain($"\"namespace\": \"{client.Namespace()}\", \"serviceaccount\": \"{client.Spec.Template.Spec.ServiceAccountName}\"");
+        client.Spec.Template.Spec.Containers[0].Command[^1].ShouldContain("/api/v1/roles/orders-api/credentials");
+    }
+}

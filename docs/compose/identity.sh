@@ -1,0 +1,30 @@
+#!/bin/sh
+# The smallest issuer of tokens there is, for development: "keys" makes a key once, "token NAME" signs an hour for NAME.
+set -eu
+cd "${IDENTITY_DIRECTORY:-/identity}"
+
+base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
+
+case "${1:-}" in
+  keys)
+    [ -f jwks.json ] && exit 0
+    (umask 077; openssl genrsa -out key.pem 2048 2>/dev/null)
+    # 2048 bits are 512 hexadecimal digits; the exponent is OpenSSL's usual 65537.
+    modulus=$(openssl rsa -in key.pem -noout -modulus | cut -d= -f2 | xxd -r -p | base64url)
+    printf '{"keys":[{"kty":"RSA","use":"sig","alg":"RS256","kid":"compose","n":"%s","e":"AQAB"}]}\n' "$modulus" > jwks.new
+    chmod 644 jwks.new
+    mv jwks.new jwks.json
+    ;;
+  token)
+    name=${2:?"whose? e.g. orders-api, dba or operator"}
+    now=$(date +%s)
+    head=$(printf '{"alg":"RS256","typ":"JWT","kid":"compose"}' | base64url)
+    body=$(printf '{"iss":"https://identity.compose.test","aud":"broker","sub":"%s","iat":%d,"nbf":%d,"exp":%d}' \
+      "$name" "$now" "$now" "$((now + 3600))" | base64url)
+    printf '%s.%s.%s\n' "$head" "$body" "$(printf '%s.%s' "$head" "$body" | openssl dgst -sha256 -sign key.pem -binary | base64url)"
+    ;;
+  *)
+    echo "usage: identity.sh keys | token NAME" >&2
+    exit 2
+    ;;
+esac

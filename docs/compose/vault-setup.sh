@@ -1,0 +1,30 @@
+#!/bin/sh
+# Gives a Vault in development mode its database engine, the role orders-api, and a token for the brokers.
+set -eu
+
+vault secrets list | grep -q '^database/' || vault secrets enable database
+vault write database/config/orders \
+  plugin_name=postgresql-database-plugin allowed_roles=orders-api \
+  connection_url='postgresql://{{username}}:{{password}}@postgres:5432/app?sslmode=disable' \
+  username=vault password=dev-only-vault
+vault write database/roles/orders-api db_name=orders default_ttl=1h max_ttl=24h \
+  creation_statements="CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE orders;" \
+  renew_statements="ALTER ROLE \"{{name}}\" VALID UNTIL '{{expiration}}';" \
+  revocation_statements="ALTER ROLE \"{{name}}\" NOLOGIN;" \
+  revocation_statements="SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';" \
+  revocation_statements="DROP ROLE IF EXISTS \"{{name}}\";"
+
+vault policy write broker - <<'POLICY'
+path "database/creds/orders-api"                   { capabilities = ["read"] }
+path "sys/leases/renew"                            { capabilities = ["update"] }
+path "sys/leases/revoke"                           { capabilities = ["update"] }
+path "sys/leases/lookup"                           { capabilities = ["update"] }
+path "sys/leases/lookup/database/creds/orders-api" { capabilities = ["list", "sudo"] }
+path "sys/leases/lookup/database/creds/orders-api/" { capabilities = ["list", "sudo"] }
+POLICY
+
+# In Vault a lease dies with the token that created it, so all brokers share one token without an end of its own.
+umask 077
+vault token create -orphan -policy=broker -period=24h -display-name=broker -field=token > /run/vault-token/new
+chown 1654:1654 /run/vault-token/new # the broker's user in its image
+mv /run/vault-token/new /run/vault-token/token
