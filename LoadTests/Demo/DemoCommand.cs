@@ -29,15 +29,15 @@ internal static class DemoCommand
         var rollout = new RolloutSettings { Pods = pods, Connections = 5, MinConnections = 1 };
         var settings = new StageSettings { MaxConnections = Large, Issuer = issuer, Connections = rollout.Connections, ExpectedHolders = pods };
 
-        console.WriteLine($"{pods} pods start at once; each wants 5 connections and can live with 1. PostgreSQL has max_connections = {Large}.");
-        console.WriteLine("Without the broker: every pod gets a database user of its own and opens its pool.");
+        Console.WriteLine($"{pods} pods start at once; each wants 5 connections and can live with 1. PostgreSQL has max_connections = {Large}.");
+        Console.WriteLine("Without the broker: every pod gets a database user of its own and opens its pool.");
         var without = await PlayAsync(rollout with { Via = Via.Issuer }, settings with { Replicas = 0 }, progress, cancellation);
-        console.WriteLine($"With the broker: {settings.Replicas} replicas, Redis, and a PostgreSQL of the same size.");
+        Console.WriteLine($"With the broker: {settings.Replicas} replicas, Redis, and a PostgreSQL of the same size.");
         await using var stage = await Stage.SetAsync(settings, cancellation);
         var with = await RolloutRun.OnStageAsync(rollout, settings, stage, progress, TimeProvider.System, cancellation);
         ResultTable.Write(console, $"max_connections = {Large}", ("without the broker", without), ("with the broker", with));
 
-        console.WriteLine($"The same with the broker on a database that is too small: max_connections = {Small}.");
+        Console.WriteLine($"The same with the broker on a database that is too small: max_connections = {Small}.");
         var tooSmall = await PlayAsync(rollout with { Retry = false }, settings with { MaxConnections = Small }, progress, cancellation);
         ResultTable.Write(console, $"max_connections = {Small}", ("with the broker", tooSmall));
 

@@ -14,6 +14,9 @@ public sealed record LocalBrokerSettings
     /// <summary>Further environment variables.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>Where its output goes; null: a file that goes with the broker.</summary>
+    public string? LogFile { get; init; }
+
     /// <summary>How long it may take until it says it is ready (default 30 s).</summary>
     public TimeSpan ReadyWithin { get; init; } = TimeSpan.FromSeconds(30);
 }
@@ -41,7 +44,7 @@ public sealed class LocalBroker : IAsyncDisposable
     public Uri Address { get; }
 
     /// <summary>The file its output goes to.</summary>
-    public string LogFile => Path.Combine(directory.Path, "broker.log");
+    public string LogFile => settings.LogFile ?? Path.Combine(directory.Path, "broker.log");
 
     /// <summary>The id of the process.</summary>
     public int ProcessId => Running.Id;

@@ -33,6 +33,7 @@ internal sealed class RolloutCommand
     private readonly Option<FileInfo?> jwksFile = new("--jwks-file") { Description = "With --broker: write the keys of the pods' tokens here; the broker must be configured with this JwksFile." };
     private readonly Option<string> identityIssuer = new("--identity-issuer") { Description = "With --broker: the iss of the pods' tokens.", DefaultValueFactory = _ => "https://loadtests.invalid" };
     private readonly Option<string?> database = new("--database") { Description = "With --broker: an administrator's connection string, to count users and connections in the database itself." };
+    private readonly Option<DirectoryInfo?> logs = new("--logs") { Description = "Keep the replicas' logs in this directory." };
     private readonly Option<bool> json = new("--json") { Description = "Print the result as JSON." };
     private readonly Option<bool> stay = new("--stay") { Description = "Keep the servers running afterwards, until Ctrl-C." };
 
@@ -44,7 +45,7 @@ internal sealed class RolloutCommand
             options.pods, options.connections, options.min, options.replicas, options.via, options.maxConnections, options.hold,
             options.batch, options.surge, options.wait, options.deadline, options.noRetry, options.ledger, options.issuer,
             options.sharing, options.usersPerSecond, options.ceilingPercent, options.expectedHolders, options.broker, options.role,
-            options.jwksFile, options.identityIssuer, options.database, options.json, options.stay,
+            options.jwksFile, options.identityIssuer, options.database, options.logs, options.json, options.stay,
         };
         command.SetAction(options.RunAsync);
         return command;
@@ -132,6 +133,7 @@ internal sealed class RolloutCommand
     private StageSettings StageFor(ParseResult parsed, RolloutSettings rollout) => new()
     {
         MaxConnections = parsed.GetValue(maxConnections),
+        LogDirectory = parsed.GetValue(logs)?.FullName,
         Replicas = rollout.Via == Via.Broker ? parsed.GetValue(replicas) : 0,
         Ledger = parsed.GetValue(ledger) == "in-process" ? LedgerKind.InProcess : LedgerKind.Redis,
         Issuer = parsed.GetValue(issuer) == "vault" ? IssuerKind.Vault : IssuerKind.BuiltIn,
@@ -162,6 +164,7 @@ internal sealed class RolloutCommand
         }
 
         var stageSettings = StageFor(parsed, settings);
+        parsed.GetValue(logs)?.Create();
         await using var stage = await Stage.SetAsync(stageSettings, cancellation);
         var code = Report(parsed, await RolloutRun.OnStageAsync(settings, stageSettings, stage, progress, TimeProvider.System, cancellation));
         if (parsed.GetValue(stay))

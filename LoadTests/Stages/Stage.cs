@@ -59,7 +59,11 @@ internal sealed class Stage : IAsyncDisposable
         var shared = Keep(await PrivateDirectory.CreateAsync("replicas", owner: null));
         var sealing = await shared.MakeAsync("sealing");
         var starts = Enumerable.Range(1, settings.Replicas).Select(replica => LocalBroker.StartAsync(
-            new() { Configuration = BrokerConfiguration.For(settings, this, sealing, Path.Combine(shared.Path, $"audit-{replica}.jsonl")) },
+            new()
+            {
+                Configuration = BrokerConfiguration.For(settings, this, sealing, Path.Combine(shared.Path, $"audit-{replica}.jsonl")),
+                LogFile = settings.LogDirectory is { } logs ? Path.Combine(logs, $"broker-{replica}.log") : null,
+            },
             cancellation)).ToList();
         try
         {

@@ -59,6 +59,9 @@ internal sealed record StageSettings
     /// <summary>How many pods the role expects; 0: not known.</summary>
     public int ExpectedHolders { get; init; }
 
+    /// <summary>Where the replicas' logs go and stay; null: they go with the stage.</summary>
+    public string? LogDirectory { get; init; }
+
     /// <summary>How many more of them during a rolling update, in percent.</summary>
     public int SurgePercent { get; init; } = 25;
 }
