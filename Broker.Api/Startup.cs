@@ -38,7 +38,10 @@ internal static class Startup
     }
 
     /// <summary>Bounds what a client can make the broker hold or wait for.</summary>
-    public static void AddKestrel(this WebApplicationBuilder builder, BrokerSettings settings) => builder.WebHost.ConfigureKestrel(kestrel =>
+    public static void AddKestrel(this WebApplicationBuilder builder, BrokerSettings settings) => builder.WebHost
+        // The slim builder leaves TLS out; answers hold passwords, so an endpoint with a certificate must be possible.
+        .UseKestrelHttpsConfiguration()
+        .ConfigureKestrel(kestrel =>
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = settings.Limits.MaxBodyBytes;

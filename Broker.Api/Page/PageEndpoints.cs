@@ -15,7 +15,7 @@ public static class PageEndpoints
     /// <summary>Maps <c>/</c>, <c>/page.css</c> and <c>/page.js</c>, for those who may look.</summary>
     public static IEndpointRouteBuilder MapPage(this IEndpointRouteBuilder endpoints)
     {
-        var page = endpoints.MapGroup("").RequireAuthorization(Policies.Viewer).ExcludeFromDescription();
+        var page = endpoints.MapGroup("").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword().ExcludeFromDescription();
         foreach (var (path, asset) in PageAsset.All) page.MapGet(path, (HttpContext context) => Serve(context, asset));
         return endpoints;
     }

@@ -304,12 +304,14 @@ function showHolders(row, lease) {
   const [list, note] = row.cells[0].children;
   const answer = holders.get(lease.id);
   const all = answer?.holderList;
-  put(note, answer?.error ?? (!all ? "Asking…" : all.length === 0 ? "Nobody holds this lease now."
-    : all.length > mostHolders ? `${number.format(all.length - mostHolders)} more are in the answer of /api/v1/leases/${lease.id}.` : ""));
+  const shown = all?.slice(0, mostHolders);
+  const hidden = Math.max(0, lease.holders - (shown?.length ?? 0));
+  put(note, answer?.error ?? (!all ? "Asking…" : shown.length === 0 ? "Nobody holds this lease now."
+    : hidden > 0 ? `${count(hidden, "holder")} that end later are not shown.` : ""));
   if (!all?.length) return list.replaceChildren();
   const body = table(list, `Holders of ${lease.username ?? lease.role}`, holderColumns);
-  keep(body, all.slice(0, mostHolders), holder => holder.id, () => makeRow(holderColumns), (one, holder) => {
-    fill(one, [holder.caller, number.format(holder.connections), until(holder.endsAt)]);
+  keep(body, shown, holder => holder.id, () => makeRow(holderColumns), (one, holder) => {
+    fill(one, [holder.caller, number.format(holder.connections), holder.waiting ? "waits for the lease" : until(holder.endsAt)]);
     one.cells[0].title = holder.id;
     one.cells[2].title = holder.endsAt ?? "";
   });

@@ -1,5 +1,8 @@
 using System.Net;
+using Broker.Api.Authentication;
 using Broker.Api.Page;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
 using Shouldly;
 using Xunit;
 
@@ -25,6 +28,17 @@ public class PageEndpointsTests
         var answer = await viewer.GetAsync(path, Cancel);
         answer.StatusCode.ShouldBe(HttpStatusCode.OK);
         answer.Content.Headers.ContentType!.MediaType.ShouldBe(type);
+    }
+
+    [Fact]
+    public async Task A_browser_is_asked_for_the_token_as_a_password()
+    {
+        await using var app = WebApplication.CreateSlimBuilder().Build();
+        app.MapPage();
+
+        var endpoints = ((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints).ToList();
+        endpoints.Count.ShouldBe(3);
+        endpoints.ShouldAllBe(endpoint => endpoint.Metadata.GetMetadata<TokenAsPasswordMetadata>() != null);
     }
 
     [Fact]
