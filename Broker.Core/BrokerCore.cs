@@ -26,7 +26,7 @@ public static class BrokerCore
         services.AddSingleton<IAudit, JsonLinesAudit>().AddSingleton(settings.Audit);
         services.AddSingleton<IDatabaseEngine, PostgreSqlEngine>().AddSingleton<DatabaseEngines>();
         services.AddIssuers();
-        services.AddSingleton<BudgetSampler>().AddSingleton<BudgetBoard>();
+        services.AddSingleton<BudgetSampler>();
         services.AddLeases();
         return services;
     }
@@ -67,6 +67,7 @@ public static class BrokerCore
         services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
         services.AddSingleton<DatabaseRooms>().AddSingleton<Issuance>().AddSingleton<DeskAudit>();
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<LeaseDesk>();
-        services.AddSingleton<LeaseUpkeep>().AddHostedService<DutyRounds>();
+        services.AddSingleton<BudgetDesk>();
+        services.AddSingleton<LeaseUpkeep>().AddSingleton<SampleDuty>().AddHostedService<DutyRounds>();
     }
 }

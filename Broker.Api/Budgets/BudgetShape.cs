@@ -1,4 +1,4 @@
-using Broker.Core.Budgets;
+using Broker.Core.Leases;
 
 namespace Broker.Api.Budgets;
 

@@ -1,6 +1,6 @@
 using Broker.Api.Authentication;
 using Broker.Api.Problems;
-using Broker.Core.Budgets;
+using Broker.Core.Leases;
 using Broker.Core.Words;
 
 namespace Broker.Api.Budgets;
@@ -12,11 +12,11 @@ public static class BudgetsApi
     public static void MapBudgets(this IEndpointRouteBuilder app)
     {
         var budgets = app.MapGroup("/api/v1/budgets").WithTags("Budgets").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword();
-        budgets.MapGet("", async (BudgetBoard board, CancellationToken cancellation) =>
+        budgets.MapGet("", async (BudgetDesk board, CancellationToken cancellation) =>
                 new BudgetsShape([.. (await board.ReadAllAsync(cancellation)).Select(BudgetShape.Of)]))
             .WithName("ListBudgets").WithSummary("The connections of every database.")
             .ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
-        budgets.MapGet("/{database}", async (string database, BudgetBoard board, FrontDoor door, HttpContext context) =>
+        budgets.MapGet("/{database}", async (string database, BudgetDesk board, FrontDoor door, HttpContext context) =>
             {
                 if (await board.ReadAsync(database, context.RequestAborted) is { } budget)
                     await context.Response.WriteAsJsonAsync(BudgetShape.Of(budget), context.RequestAborted);

@@ -1,5 +1,4 @@
 using System.Diagnostics.Metrics;
-using Broker.Core.Budgets;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
 
@@ -13,11 +12,11 @@ internal sealed class BudgetGauges : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
 
-    private readonly BudgetBoard board;
+    private readonly BudgetDesk board;
     private readonly TimeProvider time;
     private volatile IReadOnlyList<Budget> last = [];
 
-    public BudgetGauges(BudgetBoard board, TimeProvider time, IMeterFactory meters)
+    public BudgetGauges(BudgetDesk board, TimeProvider time, IMeterFactory meters)
     {
         (this.board, this.time) = (board, time);
         var meter = meters.Create(BrokerMetrics.Name);

@@ -6,5 +6,5 @@ namespace Broker.Core.Budgets;
 internal static partial class Log
 {
     [LoggerMessage(2000, LogLevel.Debug, "Counted {Database}: limit {Limit}, foreign {Foreign}, capacity {Capacity}.")]
-    public static partial void Sampled(this ILogger log, string database, int limit, int foreign, int capacity);
+    public static partial void Counted(this ILogger log, string database, int limit, int foreign, int capacity);
 }

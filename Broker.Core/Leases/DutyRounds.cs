@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
@@ -14,14 +13,14 @@ namespace Broker.Core.Leases;
 /// dies passes on when its time is up. There is no leader, and a slow duty holds up no other.
 /// </summary>
 internal sealed class DutyRounds(
-    SharedLedger ledger, ICatalog catalog, Issuers issuers, LeaseUpkeep upkeep, BudgetSampler sampler, BrokerMetrics metrics, TimeProvider time, ILogger<DutyRounds> log)
+    SharedLedger ledger, ICatalog catalog, Issuers issuers, LeaseUpkeep upkeep, SampleDuty sample, BrokerMetrics metrics, TimeProvider time, ILogger<DutyRounds> log)
     : BackgroundService
 {
     private static readonly TimeSpan Round = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan TakenFor = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan AfterFailure = TimeSpan.FromSeconds(2);
     private const int MostAtOnce = 16;
-    private const string SampleDuty = "sample";
+    private const string Sample = "sample";
     private const string TokenDuty = "token:";
 
     private readonly ConcurrentDictionary<Task, string> underWay = new();
@@ -56,7 +55,7 @@ internal sealed class DutyRounds(
             var current = catalog.Current;
             var standing = name == SharedLedger.Issuers
                 ? current.Issuers.Values.OfType<VaultIssuerDefinition>().Select(issuer => TokenDuty + issuer.Name).ToArray()
-                : [SampleDuty];
+                : [Sample];
             var room = MostAtOnce - underWay.Values.Count(database => database == name);
             if (standing.Length == 0 || room <= 0) return;
             foreach (var duty in await ledger.DueAsync(name, standing, room, TakenFor, cancellation))
@@ -126,8 +125,7 @@ internal sealed class DutyRounds(
         }
 
         if (!current.Databases.TryGetValue(name, out var database)) return null;
-        if (duty != SampleDuty) return await upkeep.LookAsync(database, duty["lease:".Length..], cancellation);
-        await sampler.SampleAsync(database, cancellation);
-        return database.Budget.SampleEvery;
+        if (duty != Sample) return await upkeep.LookAsync(database, duty["lease:".Length..], cancellation);
+        return await sample.RunAsync(database, cancellation);
     }
 }

@@ -66,7 +66,7 @@ public sealed class SumTestsTests : IDisposable
         for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
         {
             if (File.Exists(Path.Combine(at.FullName, "Broker.sln")))
-                return Path.Combine(at.FullName, "scripts", "sum-tests.sh");
+                return Path.Combine(at.FullName, ".ci", "sum-tests.sh");
         }
 
         throw new InvalidOperationException("The tests do not run inside the repository.");

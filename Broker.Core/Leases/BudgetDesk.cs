@@ -1,7 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 
-namespace Broker.Core.Budgets;
+namespace Broker.Core.Leases;
 
 /// <summary>What a DBA sees of a database's connections.</summary>
 /// <param name="Database">From the catalog.</param>
@@ -14,7 +14,7 @@ public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyLis
 }
 
 /// <summary>Reads budgets for those who watch them.</summary>
-public sealed class BudgetBoard(ICatalog catalog, SharedLedger ledger)
+public sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger)
 {
     /// <summary>All budgets, by name.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>

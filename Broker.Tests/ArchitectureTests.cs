@@ -1,0 +1,98 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Broker.Core.Databases;
+using Broker.Core.Issuing;
+using Broker.Core.Ledger;
+using Broker.Tests.Contracts;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests;
+
+/// <summary>Imports run one way, each driver stays in its folder, and every implementation of a seam is held to its contract.</summary>
+public partial class ArchitectureTests
+{
+    private static readonly string Core = Path.Combine(Root(), "Broker.Core");
+
+    // Leases may use every room; all others only these, beside themselves and the libraries.
+    private static readonly string[] Plain = ["Words", "Catalog", "Databases"];
+
+    public static TheoryData<string, string> Drivers => new()
+    {
+        { "Npgsql", "Databases/PostgreSql" },
+        { "StackExchange.Redis", "Ledger/Redis" },
+        { "KeraLua", "Ledger/InProcess" },
+    };
+
+    [Fact]
+    public void A_room_uses_only_databases_catalog_and_plain_types()
+    {
+        var wrong = new List<string>();
+        foreach (var (room, file, used) in Uses())
+        {
+            if (room is not "Leases" && used != room && !Plain.Contains(used)) wrong.Add($"{file} uses {used}");
+        }
+
+        wrong.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [MemberData(nameof(Drivers))]
+    public void A_driver_is_named_in_its_own_folder_alone(string driver, string folder)
+    {
+        var users = Directory.EnumerateFiles(Core, "*.cs", SearchOption.AllDirectories)
+            .Concat(Directory.EnumerateFiles(Path.Combine(Root(), "Broker.Api"), "*.cs", SearchOption.AllDirectories))
+            .Where(IsSource)
+            .Where(file => Regex.IsMatch(File.ReadAllText(file), $@"^\s*using (static )?{Regex.Escape(driver)}\b", RegexOptions.Multiline))
+            .Select(file => Path.GetRelativePath(Core, file).Replace('\\', '/'))
+            .ToArray();
+        users.ShouldNotBeEmpty();
+        users.ShouldAllBe(file => file.StartsWith(folder + "/", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_core_knows_no_web_server() =>
+        typeof(SharedLedger).Assembly.GetReferencedAssemblies().Select(name => name.Name!)
+            .ShouldNotContain(name => name.StartsWith("Microsoft.AspNetCore.Http", StringComparison.Ordinal) || name.StartsWith("Microsoft.AspNetCore.Routing", StringComparison.Ordinal));
+
+    [Theory]
+    [InlineData(typeof(ILedgerStore), typeof(LedgerContract))]
+    [InlineData(typeof(IDatabaseEngine), typeof(DatabaseEngineContract))]
+    [InlineData(typeof(IIssuer), typeof(IssuerContract))]
+    public void Every_implementation_of_a_seam_has_a_suite_that_inherits_its_contract(Type seam, Type contract)
+    {
+        var implementations = typeof(SharedLedger).Assembly.GetTypes().Where(type => type is { IsClass: true, IsAbstract: false } && seam.IsAssignableFrom(type)).ToArray();
+        implementations.ShouldNotBeEmpty();
+        var suites = Assembly.GetExecutingAssembly().GetTypes().Where(type => !type.IsAbstract && contract.IsAssignableFrom(type)).ToArray();
+        foreach (var implementation in implementations)
+        {
+            // A suite is named after what it tests: RedisLedgerTests tests RedisLedgerStore.
+            var name = implementation.Name.Replace("Store", "", StringComparison.Ordinal);
+            suites.ShouldContain(suite => suite.Name.StartsWith(name, StringComparison.Ordinal), $"no suite of {contract.Name} tests {implementation.Name}");
+        }
+    }
+
+    private static IEnumerable<(string Room, string File, string Used)> Uses()
+    {
+        foreach (var file in Directory.EnumerateFiles(Core, "*.cs", SearchOption.AllDirectories).Where(IsSource))
+        {
+            var path = Path.GetRelativePath(Core, file).Replace('\\', '/');
+            if (!path.Contains('/', StringComparison.Ordinal)) continue; // the composition root
+            foreach (Match use in RoomInUsing().Matches(File.ReadAllText(file))) yield return (path[..path.IndexOf('/', StringComparison.Ordinal)], path, use.Groups[1].Value);
+        }
+    }
+
+    private static bool IsSource(string file) =>
+        !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
+        && !file.Contains($"{Path.DirectorySeparatorChar}bin{Path.DirectorySeparatorChar}", StringComparison.Ordinal);
+
+    private static string Root()
+    {
+        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
+            if (File.Exists(Path.Combine(at.FullName, "Broker.sln"))) return at.FullName;
+        throw new InvalidOperationException("The tests run outside the repository: Broker.sln is in no folder above them.");
+    }
+
+    [GeneratedRegex(@"^\s*using Broker\.Core\.(\w+)", RegexOptions.Multiline)]
+    private static partial Regex RoomInUsing();
+}

@@ -1,0 +1,284 @@
+using System.Collections.Concurrent;
+using Broker.Core;
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Identity;
+using Broker.Core.Issuing;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
+using Broker.Core.Words;
+using Broker.Tests.Identity;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Time.Testing;
+using Xunit;
+
+namespace Broker.Tests.Leases;
+
+/// <summary>Several replicas on one ledger, with the real rules and a clock of the test's; the issuer and the database are doubles.</summary>
+internal sealed class World : IAsyncDisposable
+{
+    private readonly List<Replica> replicas = [];
+    private readonly IDataProtectionProvider keys = new EphemeralDataProtectionProvider();
+
+    public World(Role? role = null, Database? database = null, int capacity = 100)
+    {
+        Clock.AutoAdvanceAmount = TimeSpan.Zero;
+        Store = new(Clock);
+        Engine = new(capacity);
+        Issuer = new(Clock);
+        Catalog = new(new(
+            new Dictionary<string, Database> { ["orders"] = database ?? Orders },
+            new Dictionary<string, IssuerDefinition> { ["builtin"] = new BuiltInIssuerDefinition("builtin") },
+            new Dictionary<string, Role> { ["orders-api"] = role ?? OrdersApi },
+            new IdentitySettings(new Dictionary<string, IdentityIssuer>(), [], [])));
+    }
+
+    public static Database Orders { get; } = new()
+    {
+        Name = "orders",
+        Engine = DatabaseEngineKind.PostgreSql,
+        Host = "db",
+        Port = 5432,
+        DatabaseName = "app",
+        AdminConnectionString = new("Host=db"),
+        Budget = new() { CeilingPercent = 100 },
+        Issuing = new() { UsersPerSecond = 100, Burst = 100, InFlight = 10 },
+    };
+
+    public static Role OrdersApi { get; } = new()
+    {
+        Name = "orders-api",
+        Database = "orders",
+        Issuer = "builtin",
+        CreationStatements = ["CREATE"],
+        Allow = [new("kubernetes", new Dictionary<string, string> { ["namespace"] = "shop" })],
+    };
+
+    public FakeTimeProvider Clock { get; } = new(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
+
+    public InProcessLedgerStore Store { get; }
+
+    public DoubleEngine Engine { get; }
+
+    public DoubleIssuer Issuer { get; }
+
+    public FixedCatalog Catalog { get; }
+
+    public SharedLedger Ledger => new(Store);
+
+    public static Ask Ask(int pod, int? connections = null, int? least = null, TimeSpan? wait = null, string role = "orders-api") =>
+        new(Callers.Pod($"uid-{pod}", $"orders-{pod}"), role, null, connections, least, wait, new("trace", "127.0.0.1"));
+
+    public async Task<Replica> ReplicaAsync()
+    {
+        var replica = new Replica(this);
+        replicas.Add(replica);
+        await replica.StartAsync();
+        return replica;
+    }
+
+    /// <summary>Lets time pass in small steps until the task is done; fails when it takes longer than given.</summary>
+    public async Task<T> PassAsync<T>(Task<T> task, TimeSpan atMost)
+    {
+        await PassAsync(() => task.IsCompleted, atMost);
+        return await task;
+    }
+
+    /// <summary>Lets time pass in small steps until the condition holds; fails when it takes longer than given.</summary>
+    public async Task PassAsync(Func<bool> condition, TimeSpan atMost)
+    {
+        var end = Clock.GetUtcNow() + atMost;
+        while (!condition())
+        {
+            if (Clock.GetUtcNow() > end) throw new TimeoutException($"Not within {atMost} of the world's time.");
+
+            // What can run now runs before time passes on: a few real milliseconds for each step of the world's.
+            for (var i = 0; i < 4 && !condition(); i++) await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, TestContext.Current.CancellationToken);
+            Clock.Advance(TimeSpan.FromMilliseconds(50));
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var replica in replicas) await replica.DisposeAsync();
+        await Store.DisposeAsync();
+    }
+
+    /// <summary>One replica: the core as it is put together in production, on this world's doubles.</summary>
+    internal sealed class Replica : IAsyncDisposable
+    {
+        private readonly ServiceProvider services;
+        private readonly CancellationTokenSource life = new();
+
+        public Replica(World world)
+        {
+            Link = new(world.Store);
+            var collection = new ServiceCollection();
+            collection.AddLogging().AddMetrics();
+            collection.AddSingleton<TimeProvider>(world.Clock).AddSingleton<ICatalog>(world.Catalog);
+            collection.AddBrokerCore(new BrokerSettings());
+            collection.Replace(ServiceDescriptor.Singleton<ILedgerStore>(Link));
+            collection.Replace(ServiceDescriptor.Singleton<IAudit>(Audit));
+            collection.Replace(ServiceDescriptor.Singleton<IDatabaseEngine>(world.Engine));
+            collection.Replace(ServiceDescriptor.Singleton(new Issuers(_ => world.Issuer)));
+            collection.Replace(ServiceDescriptor.Singleton(world.keys));
+            services = collection.BuildServiceProvider();
+        }
+
+        /// <summary>The replica's way to the ledger; cut it, and the replica is as good as dead to the others.</summary>
+        public CuttableStore Link { get; }
+
+        public RecordingAudit Audit { get; } = new();
+
+        public CredentialDesk Desk => services.GetRequiredService<CredentialDesk>();
+
+        public HolderDesk Holders => services.GetRequiredService<HolderDesk>();
+
+        public LeaseDesk Leases => services.GetRequiredService<LeaseDesk>();
+
+        public async Task StartAsync()
+        {
+            foreach (var hosted in services.GetServices<IHostedService>()) await hosted.StartAsync(life.Token);
+        }
+
+        public Task<Outcome> AskAsync(Ask ask, CancellationToken cancellation = default) => Desk.ClaimAsync(ask, cancellation).AsTask();
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var hosted in services.GetServices<IHostedService>()) await hosted.StopAsync(CancellationToken.None);
+            await services.DisposeAsync();
+            life.Dispose();
+        }
+    }
+}
+
+/// <summary>A catalog that stays as it is.</summary>
+internal sealed class FixedCatalog(CatalogSnapshot current) : ICatalog
+{
+    public event Action<CatalogSnapshot>? Swapped
+    {
+        add { }
+        remove { }
+    }
+
+    public CatalogSnapshot Current => current;
+}
+
+/// <summary>A store whose line can be cut: then nothing gets through, as for a replica that was killed or cut off.</summary>
+internal sealed class CuttableStore(ILedgerStore inner) : ILedgerStore
+{
+    private volatile bool cut;
+
+    public void Cut() => cut = true;
+
+    public void Mend() => cut = false;
+
+    public ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation) =>
+        cut ? throw new LedgerException("cut") : inner.DecideAsync(decision, database, arguments, cancellation);
+
+    public IDisposable Listen(string database, Action<string> heard) => inner.Listen(database, heard);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
+
+/// <summary>An audit that keeps what it is given, or refuses it.</summary>
+internal sealed class RecordingAudit : IAudit
+{
+    public ConcurrentQueue<AuditRecord> Records { get; } = new();
+
+    public bool Broken { get; set; }
+
+    public ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation)
+    {
+        if (Broken) throw new AuditUnavailableException("broken");
+        Records.Enqueue(record);
+        return ValueTask.CompletedTask;
+    }
+}
+
+/// <summary>A database that lets everybody in, or nobody, and shows the connections it is told to.</summary>
+internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
+{
+    public DatabaseEngineKind Kind => DatabaseEngineKind.PostgreSql;
+
+    public EngineDialect Dialect { get; } = new(63, []);
+
+    public int Capacity { get; set; } = capacity;
+
+    public List<UserConnections> Users { get; } = [];
+
+    public DatabaseException? LoginFailure { get; set; }
+
+    public DatabaseException? SampleFailure { get; set; }
+
+    public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) =>
+        SampleFailure is { } failure ? throw failure : Task.FromResult(new ConnectionSample(Capacity, 0, null, [.. Users]));
+
+    public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) =>
+        LoginFailure is { } failure ? throw failure : Task.CompletedTask;
+
+    public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
+
+    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
+
+    public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
+        Task.FromResult<IReadOnlyList<DatabaseUser>>([]);
+
+    public ConnectionStrings Describe(Database database, Login login, int connections) => new("uri", "ado", "jdbc");
+}
+
+/// <summary>An issuer that keeps count of the users it made, and can be told to fail, to be slow, or to wait for the test.</summary>
+internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
+{
+    private int made;
+
+    public ConcurrentDictionary<string, DateTimeOffset> Users { get; } = new();
+
+    public ConcurrentQueue<DateTimeOffset> Asked { get; } = new();
+
+    public TimeSpan Life { get; set; } = TimeSpan.FromHours(1);
+
+    public bool Renewable { get; set; } = true;
+
+    public IssuerException? Failure { get; set; }
+
+    public IssuerException? RenewFailure { get; set; }
+
+    /// <summary>Runs inside each issue, before the user is made.</summary>
+    public Func<Task>? Before { get; set; }
+
+    public async Task<IssuedLease> IssueAsync(IssueOrder order, CancellationToken cancellation)
+    {
+        Asked.Enqueue(time.GetUtcNow());
+        if (Before is { } before) await before();
+        if (Failure is { } failure) throw failure;
+        Interlocked.Increment(ref made);
+        Users[order.Username!] = time.GetUtcNow();
+        return new(order.Username!, new(order.Username!, new("secret-" + order.Username)), new(Life, Renewable));
+    }
+
+    public Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, CancellationToken cancellation) =>
+        RenewFailure is { } failure ? throw failure : Task.FromResult(new LeaseTerm(increment, Renewable));
+
+    public Task RevokeAsync(IssuerLease lease, CancellationToken cancellation)
+    {
+        Users.TryRemove(lease.Id, out _);
+        return Task.CompletedTask;
+    }
+
+    public Task<LeaseTerm?> LookUpAsync(IssuerLease lease, CancellationToken cancellation) =>
+        Task.FromResult(Users.ContainsKey(lease.Id) ? new LeaseTerm(Life, Renewable) : null);
+
+    public Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation) =>
+        Task.FromResult<IReadOnlyList<string>>([.. Users.Keys]);
+
+    public string ProposeUsername(Role role, Database database) => "u" + Guid.NewGuid().ToString("N")[..8];
+
+    /// <summary>Users made since the start, dropped ones included.</summary>
+    public int Made => Volatile.Read(ref made);
+}
