@@ -17,7 +17,7 @@ internal static class ClaimRate
         await using var yardstick = await Yardstick.StartAsync(stage.Identity, cancellation);
         var tokens = Pods.Tokens(stage.Identity, 0, settings.Pods);
         var broker = stage.Brokers[0].Address;
-        await using var redis = await ConnectionMultiplexer.ConnectAsync(stage.Redis!.ConnectionString);
+        await using var redis = await ConnectionMultiplexer.ConnectAsync(stage.Redis!.ConnectionString + ",allowAdmin=true");
         Func<Task<TimeSpan>> bare = () => Task.FromResult(ProcessorTime.Of(yardstick.ProcessId));
         List<Target> targets =
         [
