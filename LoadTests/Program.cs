@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LoadTests.Bench;
 using LoadTests.Demo;
 using LoadTests.LocalServers;
 using LoadTests.Rollouts;
@@ -9,6 +10,8 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     RolloutCommand.Create(),
     DemoCommand.Create(),
     ServersCommand.Create(),
+    BenchCommand.Create(),
+    Yardstick.CreateCommand(),
 };
 // Servers get the time to end in good order when Ctrl-C comes; our own messages are meant for people, without a stack trace.
 var invocation = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20), EnableDefaultExceptionHandler = false };

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
-using System.Globalization;
 using LoadTests.LocalServers;
 using LoadTests.Stages;
 using Spectre.Console;
@@ -10,23 +8,23 @@ namespace LoadTests.Rollouts;
 /// <summary><c>loadtests rollout</c>.</summary>
 internal sealed class RolloutCommand
 {
-    private readonly Option<int> pods = Number("--pods", "How many pods.", 100, 1, 100_000);
-    private readonly Option<int> connections = Number("--connections", "How many connections each pod wants.", 5, 1, 10_000);
-    private readonly Option<int> min = Number("--min", "How few connections a pod can live with.", 1, 1, 10_000);
-    private readonly Option<int> replicas = Number("--replicas", "Broker processes.", 3, 1, 64);
-    private readonly Option<string> via = Choice("--via", "Whom the pods ask: the broker, or the issuer itself (each pod its own user, as without the broker).", "broker", "issuer");
-    private readonly Option<int> maxConnections = Number("--max-connections", "PostgreSQL's max_connections.", 200, 10, 10_000);
-    private readonly Option<TimeSpan> hold = Duration("--hold", "How long the pods go on working after each has had its first answer, e.g. 500ms, 5s, 2m.", TimeSpan.FromSeconds(3));
+    private readonly Option<int> pods = CommandOptions.Number("--pods", "How many pods.", 100, 1, 100_000);
+    private readonly Option<int> connections = CommandOptions.Number("--connections", "How many connections each pod wants.", 5, 1, 10_000);
+    private readonly Option<int> min = CommandOptions.Number("--min", "How few connections a pod can live with.", 1, 1, 10_000);
+    private readonly Option<int> replicas = CommandOptions.Number("--replicas", "Broker processes.", 3, 1, 64);
+    private readonly Option<string> via = CommandOptions.Choice("--via", "Whom the pods ask: the broker, or the issuer itself (each pod its own user, as without the broker).", "broker", "issuer");
+    private readonly Option<int> maxConnections = CommandOptions.Number("--max-connections", "PostgreSQL's max_connections.", 200, 10, 10_000);
+    private readonly Option<TimeSpan> hold = CommandOptions.Duration("--hold", "How long the pods go on working after each has had its first answer, e.g. 500ms, 5s, 2m.", TimeSpan.FromSeconds(3));
     private readonly Option<int?> batch = new("--batch") { Description = "Rolling update: old pods that may be missing before their replacements work (Kubernetes' maxUnavailable)." };
     private readonly Option<int?> surge = new("--surge") { Description = "Rolling update: pods more than wanted that may be there (Kubernetes' maxSurge)." };
     private readonly Option<int?> wait = new("--wait") { Description = "Seconds the broker may let a pod wait (Prefer: wait=N)." };
-    private readonly Option<TimeSpan> deadline = Duration("--deadline", "How long a refused pod goes on trying.", TimeSpan.FromSeconds(60));
+    private readonly Option<TimeSpan> deadline = CommandOptions.Duration("--deadline", "How long a refused pod goes on trying.", TimeSpan.FromSeconds(60));
     private readonly Option<bool> noRetry = new("--no-retry") { Description = "A refused pod does not come back." };
-    private readonly Option<string> ledger = Choice("--ledger", "Where the replicas share their memory.", "redis", "in-process");
-    private readonly Option<string> issuer = Choice("--issuer", $"What creates the users; for vault, {LocalVault.HowToGetOne}.", "builtin", "vault");
-    private readonly Option<string> sharing = Choice("--sharing", "Who shares one database user.", "Role", "Workload", "Holder");
+    private readonly Option<string> ledger = CommandOptions.Choice("--ledger", "Where the replicas share their memory.", "redis", "in-process");
+    private readonly Option<string> issuer = CommandOptions.Choice("--issuer", $"What creates the users; for vault, {LocalVault.HowToGetOne}.", "builtin", "vault");
+    private readonly Option<string> sharing = CommandOptions.Choice("--sharing", "Who shares one database user.", "Role", "Workload", "Holder");
     private readonly Option<double> usersPerSecond = new("--users-per-second") { Description = "Users a second that the broker may create.", DefaultValueFactory = _ => 5 };
-    private readonly Option<int> ceilingPercent = Number("--ceiling-percent", "Percent of the connections that the broker may promise.", 70, 1, 100);
+    private readonly Option<int> ceilingPercent = CommandOptions.Number("--ceiling-percent", "Percent of the connections that the broker may promise.", 70, 1, 100);
     private readonly Option<int?> expectedHolders = new("--expected-holders") { Description = "How many pods the role expects, 0 for unknown; default: as many as come." };
     private readonly Option<Uri[]> broker = new("--broker") { Description = "A broker that runs already (repeat for each replica) instead of private ones.", AllowMultipleArgumentsPerToken = true };
     private readonly Option<string> role = new("--role") { Description = "The role to ask for, with --broker.", DefaultValueFactory = _ => StageSettings.RoleName };
@@ -49,47 +47,6 @@ internal sealed class RolloutCommand
         };
         command.SetAction(options.RunAsync);
         return command;
-    }
-
-    private static Option<int> Number(string name, string description, int standard, int least, int most)
-    {
-        var option = new Option<int>(name) { Description = $"{description} ({least}-{most})", DefaultValueFactory = _ => standard };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is var value && (value < least || value > most))
-                result.AddError($"{name} is {value}; it can be {least} to {most}.");
-        });
-        return option;
-    }
-
-    private static Option<string> Choice(string name, string description, params string[] values)
-    {
-        var option = new Option<string>(name) { Description = description, DefaultValueFactory = _ => values[0] };
-        option.AcceptOnlyFromAmong(values);
-        return option;
-    }
-
-    private static Option<TimeSpan> Duration(string name, string description, TimeSpan standard) => new(name)
-    {
-        Description = description,
-        DefaultValueFactory = _ => standard,
-        CustomParser = result => ParseDuration(name, result),
-    };
-
-    private static TimeSpan ParseDuration(string name, ArgumentResult result)
-    {
-        var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
-        (string Unit, double Seconds)[] units = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600)];
-        foreach (var (unit, seconds) in units)
-        {
-            if (text.EndsWith(unit, StringComparison.Ordinal)
-                && double.TryParse(text[..^unit.Length], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var count)
-                && count * seconds <= TimeSpan.FromDays(1).TotalSeconds)
-                return TimeSpan.FromSeconds(count * seconds);
-        }
-
-        result.AddError($"{name} is '{text}'; write a time such as 500ms, 5s, 2m or 1h, a day at most.");
-        return default;
     }
 
     /// <summary>What is wrong between options; read from the whole parse, because defaults are not known to validators.</summary>

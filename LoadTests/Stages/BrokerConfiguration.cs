@@ -50,7 +50,7 @@ internal static class BrokerConfiguration
             ["Database"] = StageSettings.DatabaseName,
             ["Issuer"] = "issuer",
             ["Sharing"] = settings.Sharing,
-            ["MaxHoldersPerLease"] = 10_000,
+            ["MaxHoldersPerLease"] = settings.MaxHoldersPerLease,
             ["HolderTtl"] = "00:30:00",
             ["Connections"] = new JsonObject
             {

@@ -47,7 +47,8 @@ internal sealed class Stage : IAsyncDisposable
 
     private async Task SetAsync(CancellationToken cancellation)
     {
-        Postgres = Keep(await LocalPostgres.StartAsync(new() { MaxConnections = settings.MaxConnections }, cancellation));
+        Postgres = Keep(await LocalPostgres.StartAsync(
+            new() { MaxConnections = settings.MaxConnections, Settings = settings.PostgresSettings, StartWithin = settings.PostgresWithin }, cancellation));
         Identity = Keep(await LocalIdentity.StartAsync(cancellation: cancellation));
         if (settings.Issuer == IssuerKind.Vault)
             await SetVaultAsync(cancellation);

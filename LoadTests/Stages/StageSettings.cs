@@ -34,6 +34,15 @@ internal sealed record StageSettings
     /// <summary>PostgreSQL's max_connections.</summary>
     public int MaxConnections { get; init; } = 200;
 
+    /// <summary>Further settings of PostgreSQL's.</summary>
+    public IReadOnlyDictionary<string, string> PostgresSettings { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>How long PostgreSQL's start may take.</summary>
+    public TimeSpan PostgresWithin { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>Holders that may share one lease.</summary>
+    public int MaxHoldersPerLease { get; init; } = 10_000;
+
     /// <summary>Broker processes; 0: a database only.</summary>
     public int Replicas { get; init; } = 3;
 
