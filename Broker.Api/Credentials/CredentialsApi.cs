@@ -15,8 +15,8 @@ public static class CredentialsApi
     private static readonly int[] Refusals = [400, 401, 403, 408, 413, 429, 502, 503];
 
     /// <summary>
-    /// Maps it. Every pod of a rollout comes through here at once, so it is a plain delegate that proves its caller itself:
-    /// the middleware's way to the same answer costs a fifth more.
+    /// Maps it. Every pod of a rollout comes through here at once, so it is a plain delegate that proves its caller itself, ahead
+    /// of the middleware, whose way to the same answer costs a quarter more.
     /// </summary>
     public static void MapCredentials(this IEndpointRouteBuilder app)
     {
@@ -27,6 +27,7 @@ public static class CredentialsApi
         RequestDelegate answer = endpoint.AnswerAsync;
         app.MapPost("/api/v1/roles/{role}/credentials", answer)
             .AllowAnonymous()
+            .ShortCircuit()
             .WithName("ClaimCredentials")
             .WithTags("Credentials")
             .WithSummary("Claim connections and a login of a role.")

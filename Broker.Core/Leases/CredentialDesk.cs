@@ -18,7 +18,7 @@ internal sealed class CredentialDesk(
     {
         var arrived = time.GetTimestamp();
         var outcome = await AnswerAsync(ask, arrived, cancellation);
-        outcome = await audit.WriteAsync(AuditAction.Claim, ask, outcome, cancellation);
+        outcome = await audit.WriteAsync(AuditAction.Claim, ask, outcome);
         metrics.Claimed(outcome.Refusal?.Code == RefusalCode.NotAllowed ? "" : ask.Role, OutcomeName(outcome), time.GetElapsedTime(arrived));
         return outcome;
     }
