@@ -1,9 +1,10 @@
 -- A batch of claims on one database: reserve connections and join the pool's lease in one step, or say what to wait for.
 -- ARGV: channel, most in line, ms between users, burst tolerance ms,
---       number of roles, per role: seats, holder ttl ms, most holders per lease, idle ms, role,
---       number of claims, per claim: holder, role's number, pool, want, least, may wait for an issue ms, may wait in line ms,
---                                    id for a new lease, kind (claim | renew | stay), caller
--- Answers the time, then six texts per claim, the first its kind:
+--       how the ids of new leases begin, number of roles, per role: seats, holder ttl ms, most holders per lease, idle ms, role,
+--       number of asks, per ask: role's number, pool, want, least, may wait for an issue ms, may wait in line ms,
+--                                kind (claim | renew | stay),
+--       number of claims, per claim: ask's number, holder, caller
+-- Answers the time, then a text per claim, its parts divided by bars, the first its kind:
 --   granted  lease, connections, holder's end, lease's end, moved       issue   lease, fence, ms until it may start
 --   wait     lease, ms until it may start                               line    place, free, capacity
 --   short    free, could ask for, capacity, ms until the next end       throttled  ms until it may start
@@ -17,14 +18,21 @@ local function arg()
 end
 
 local most_in_line, spacing, tolerance = num(arg()), num(arg()), num(arg())
+local new_leases = arg()
 local roles = {}
 for i = 1, num(arg()) do
   roles[i] = { seats = num(arg()), ttl = num(arg()), max = num(arg()), idle = num(arg()), name = arg() }
 end
+local asks = {}
+for i = 1, num(arg()) do
+  local ask = { role = roles[num(arg())], pool = arg(), want = num(arg()), least = num(arg()), issue_wait = num(arg()), line_wait = num(arg()), kind = arg() }
+  ask.__index = ask -- a claim is its ask, and whose it is
+  asks[i] = ask
+end
 local claims, ids = {}, {}
 for i = 1, num(arg()) do
-  local c = { id = arg(), role = roles[num(arg())], pool = arg(), want = num(arg()), least = num(arg()), issue_wait = num(arg()),
-              line_wait = num(arg()), new_lease = arg(), kind = arg(), caller = arg() }
+  local ask = asks[num(arg())]
+  local c = setmetatable({ nth = i, id = arg(), caller = arg() }, ask)
   claims[i], ids[i] = c, c.id
 end
 
@@ -36,14 +44,7 @@ for i, id in ipairs(ids) do
 end
 
 local reply = { int(now) }
-local function answer(kind, a, b, c, d, e)
-  reply[#reply + 1] = kind
-  reply[#reply + 1] = a or ''
-  reply[#reply + 1] = b or ''
-  reply[#reply + 1] = c or ''
-  reply[#reply + 1] = d or ''
-  reply[#reply + 1] = e or ''
-end
+local function answer(...) reply[#reply + 1] = table.concat({ ... }, '|') end
 
 local function granted(h, l, moved)
   answer('granted', l.id, int(h.connections), int(h.till), int(l.expires), moved and '1' or '0')
@@ -90,7 +91,7 @@ local function book(c)
   local starts = math.max(now, tat - tolerance)
   if starts - now > BOOKING_AHEAD_MS then return nil, starts end
   call('HSET', budget, 'booked', int(math.max(tat, starts) + spacing))
-  local l = { id = c.new_lease }
+  local l = { id = new_leases .. string.format('%03x', c.nth) }
   lease_cache[l.id] = l
   put(l, 'state', 'Issuing')
   put(l, 'pool', c.pool)
