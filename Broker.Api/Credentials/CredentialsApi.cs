@@ -66,7 +66,8 @@ public static class CredentialsApi
                 context.RequestAborted);
             if (wait is { } seconds)
                 context.Response.Headers["Preference-Applied"] = "wait=" + seconds.TotalSeconds.ToString(CultureInfo.InvariantCulture);
-            await (outcome.Grant is { } grant ? GrantWriter.WriteAsync(context, grant) : RefusalWriter.WriteAsync(context, outcome.Refusal!));
+            if (outcome.Grant is { } grant) GrantWriter.Write(context.Response, grant);
+            else await RefusalWriter.WriteAsync(context, outcome.Refusal!);
         }
     }
 }

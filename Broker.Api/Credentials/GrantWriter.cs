@@ -7,28 +7,24 @@ namespace Broker.Api.Credentials;
 internal static class GrantWriter
 {
     /// <summary>Writes a claim's grant.</summary>
-    public static async Task WriteAsync(HttpContext context, Grant grant)
+    public static void Write(HttpResponse response, Grant grant)
     {
-        var response = context.Response;
         response.ContentType = "application/json";
-        using (var json = new Utf8JsonWriter(response.BodyWriter))
+        JsonBody.Write(response, grant, static (json, grant) =>
         {
             json.WriteStartObject();
             WriteLease(json, grant);
             WriteHolder(json, grant);
             WriteCredentials(json, grant);
             json.WriteEndObject();
-        }
-
-        await response.BodyWriter.FlushAsync(context.RequestAborted);
+        });
     }
 
     /// <summary>Writes a renewal's: the credentials only when the holder is to move to them.</summary>
-    public static async Task WriteRenewalAsync(HttpContext context, Grant grant)
+    public static void WriteRenewal(HttpResponse response, Grant grant)
     {
-        var response = context.Response;
         response.ContentType = "application/json";
-        using (var json = new Utf8JsonWriter(response.BodyWriter))
+        JsonBody.Write(response, grant, static (json, grant) =>
         {
             json.WriteStartObject();
             json.WriteBoolean("rotate", grant.Moved);
@@ -36,9 +32,7 @@ internal static class GrantWriter
             WriteHolder(json, grant);
             if (grant.Moved) WriteCredentials(json, grant);
             json.WriteEndObject();
-        }
-
-        await response.BodyWriter.FlushAsync(context.RequestAborted);
+        });
     }
 
     private static void WriteLease(Utf8JsonWriter json, Grant grant)

@@ -25,7 +25,8 @@ public static class HoldersApi
     private static async Task RenewAsync(string id, HolderDesk desk, HttpContext context)
     {
         var outcome = await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted);
-        await (outcome.Grant is { } grant ? GrantWriter.WriteRenewalAsync(context, grant) : RefusalWriter.WriteAsync(context, outcome.Refusal!));
+        if (outcome.Grant is { } grant) GrantWriter.WriteRenewal(context.Response, grant);
+        else await RefusalWriter.WriteAsync(context, outcome.Refusal!);
     }
 
     private static async Task ReleaseAsync(string id, HolderDesk desk, HttpContext context)
