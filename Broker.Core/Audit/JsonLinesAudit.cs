@@ -97,8 +97,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
             if (stopped) throw Unavailable(new IOException("the broker is stopping"));
             if (overdue) throw Unavailable(Overdue());
             if (open.Records.Count >= limits.Queue) throw Unavailable(new IOException($"{limits.Queue} records wait already"));
-            open.Records.Add(record);
-            written = open.Written.Task;
+            written = open.Add(record);
             if (writing is not null) return written;
             writing = open;
             writingSince = time.GetTimestamp();
@@ -132,7 +131,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
             overdue = false;
         }
 
-        batch.Written.TrySetResult(failure);
+        batch.Wake(failure);
     }
 
     private Batch? Next(Batch done)
@@ -187,7 +186,6 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     /// <summary>The write under way hangs: all who wait are refused, and so are those who come, until it returns.</summary>
     private void GiveUpWaiting()
     {
-        TaskCompletionSource<Exception?> hanging, behind;
         lock (gate)
         {
             if (writing is null || overdue) return;
@@ -200,13 +198,10 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
 
             overdue = true;
             SayFailing(Overdue(), writing.Records.Count + open.Records.Count);
-            hanging = writing.Written;
-            behind = open.Written;
+            writing.Wake(Overdue());
+            open.Wake(Overdue());
             open = new Batch();
         }
-
-        hanging.TrySetResult(Overdue());
-        behind.TrySetResult(Overdue());
     }
 
     /// <summary>The log hears when failing begins and when it ends, not of every batch between.</summary>
@@ -229,15 +224,31 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
 
     private sealed class Batch
     {
+        // So many who wait go on one after another: a work item for each would cost more than what it has to do.
+        private const int Together = 8;
+
+        private readonly List<TaskCompletionSource<Exception?>> waiters = [];
+
         public List<AuditRecord> Records { get; } = [];
 
-        /// <summary>One for all who wait; they go on elsewhere, so that waking them does not hold up the next batch.</summary>
-        public TaskCompletionSource<Exception?> Written { get; private set; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public Task<Exception?> Add(AuditRecord record)
+        {
+            if (Records.Count % Together == 0) waiters.Add(new());
+            Records.Add(record);
+            return waiters[^1].Task;
+        }
+
+        /// <summary>Those who wait go on elsewhere, so that waking them does not hold up the next batch. The first word counts.</summary>
+        public void Wake(Exception? failure)
+        {
+            foreach (var waiter in waiters)
+                ThreadPool.UnsafeQueueUserWorkItem(static woken => woken.waiter.TrySetResult(woken.failure), (waiter, failure), preferLocal: true);
+        }
 
         public void Reset()
         {
             Records.Clear();
-            Written = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            waiters.Clear();
         }
     }
 }

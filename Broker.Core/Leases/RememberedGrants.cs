@@ -15,8 +15,16 @@ internal sealed class RememberedGrants(TimeProvider time)
 
     public void Remember(string holder, ClaimAnswer.Granted grant)
     {
-        if (byHolder.TryGetValue(holder, out var known) && known.Grant == grant) return;
-        if (byHolder.Count >= Most) byHolder.Clear();
+        // Asking again mostly changes nothing but how long it still lasts; counting a dictionary takes all of its locks.
+        if (byHolder.TryGetValue(holder, out var known))
+        {
+            if (known.Grant with { EndsIn = grant.EndsIn, LeaseEndsIn = grant.LeaseEndsIn } == grant) return;
+        }
+        else if (byHolder.Count >= Most)
+        {
+            byHolder.Clear();
+        }
+
         byHolder[holder] = (grant, time.GetTimestamp());
     }
 
