@@ -97,7 +97,8 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
             if (stopped) throw Unavailable(new IOException("the broker is stopping"));
             if (overdue) throw Unavailable(Overdue());
             if (open.Records.Count >= limits.Queue) throw Unavailable(new IOException($"{limits.Queue} records wait already"));
-            written = open.Add(record);
+            open.Records.Add(record);
+            written = open.Written.Task;
             if (writing is not null) return written;
             writing = open;
             writingSince = time.GetTimestamp();
@@ -131,7 +132,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
             overdue = false;
         }
 
-        batch.Wake(failure);
+        batch.Written.TrySetResult(failure);
     }
 
     private Batch? Next(Batch done)
@@ -186,6 +187,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     /// <summary>The write under way hangs: all who wait are refused, and so are those who come, until it returns.</summary>
     private void GiveUpWaiting()
     {
+        TaskCompletionSource<Exception?> hanging, behind;
         lock (gate)
         {
             if (writing is null || overdue) return;
@@ -198,10 +200,13 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
 
             overdue = true;
             SayFailing(Overdue(), writing.Records.Count + open.Records.Count);
-            writing.Wake(Overdue());
-            open.Wake(Overdue());
+            hanging = writing.Written;
+            behind = open.Written;
             open = new Batch();
         }
+
+        hanging.TrySetResult(Overdue());
+        behind.TrySetResult(Overdue());
     }
 
     /// <summary>The log hears when failing begins and when it ends, not of every batch between.</summary>
@@ -224,31 +229,15 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
 
     private sealed class Batch
     {
-        // So many who wait go on one after another: a work item for each would cost more than what it has to do.
-        private const int Together = 8;
-
-        private readonly List<TaskCompletionSource<Exception?>> waiters = [];
-
         public List<AuditRecord> Records { get; } = [];
 
-        public Task<Exception?> Add(AuditRecord record)
-        {
-            if (Records.Count % Together == 0) waiters.Add(new());
-            Records.Add(record);
-            return waiters[^1].Task;
-        }
-
-        /// <summary>Those who wait go on elsewhere, so that waking them does not hold up the next batch. The first word counts.</summary>
-        public void Wake(Exception? failure)
-        {
-            foreach (var waiter in waiters)
-                ThreadPool.UnsafeQueueUserWorkItem(static woken => woken.waiter.TrySetResult(woken.failure), (waiter, failure), preferLocal: true);
-        }
+        /// <summary>One for all who wait; they go on elsewhere, so that waking them does not hold up the next batch.</summary>
+        public TaskCompletionSource<Exception?> Written { get; private set; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public void Reset()
         {
             Records.Clear();
-            waiters.Clear();
+            Written = new(TaskCreationOptions.RunContinuationsAsynchronously);
         }
     }
 }

@@ -16,11 +16,11 @@ internal sealed class ClaimQueue(SharedLedger ledger, string database, Func<(Pac
     private readonly Queue<(Claim Claim, TaskCompletionSource<ClaimAnswer> Answer)> waiting = new();
     private bool underWay;
 
-    /// <summary>Makes a claim. Those of a batch go on one after another, so nothing slow may follow without an await.</summary>
+    /// <summary>Makes a claim.</summary>
     /// <exception cref="LedgerException">The ledger did not answer; the claim may have been made, and may be repeated.</exception>
     public Task<ClaimAnswer> ClaimAsync(Claim claim)
     {
-        var answer = new TaskCompletionSource<ClaimAnswer>();
+        var answer = new TaskCompletionSource<ClaimAnswer>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (gate)
         {
             waiting.Enqueue((claim, answer));
@@ -32,62 +32,41 @@ internal sealed class ClaimQueue(SharedLedger ledger, string database, Func<(Pac
         return answer.Task;
     }
 
-    // The next batch is on its way before those of the last one are woken. They go on one after another: a work item for each
-    // would cost more than what it has to do.
     private async Task SendAllAsync()
-    {
-        var batch = Take();
-        while (batch is not null)
-        {
-            var (answers, failure) = await batch.Said;
-            var next = Take();
-            for (var i = 0; i < batch.Waiting.Count; i++)
-            {
-                if (failure is null) batch.Waiting[i].SetResult(answers[i]);
-                else batch.Waiting[i].SetException(failure);
-            }
-
-            batch = next;
-        }
-    }
-
-    private Batch? Take()
     {
         var claims = new List<Claim>();
         var answers = new List<TaskCompletionSource<ClaimAnswer>>();
-        lock (gate)
+        while (true)
         {
-            while (claims.Count < MostInBatch && waiting.TryDequeue(out var next))
+            claims.Clear();
+            answers.Clear();
+            lock (gate)
             {
-                claims.Add(next.Claim);
-                answers.Add(next.Answer);
+                while (claims.Count < MostInBatch && waiting.TryDequeue(out var next))
+                {
+                    claims.Add(next.Claim);
+                    answers.Add(next.Answer);
+                }
+
+                if (claims.Count == 0)
+                {
+                    underWay = false;
+                    return;
+                }
             }
 
-            underWay = claims.Count > 0;
-        }
-
-        return claims.Count > 0 ? new(SendAsync(claims), answers) : null;
-    }
-
-    private async Task<(ClaimAnswer[] Answers, Exception? Failure)> SendAsync(List<Claim> claims)
-    {
-        try
-        {
-            var (pace, mostInLine) = terms();
-            var asking = ledger.ClaimAsync(database, pace, mostInLine, claims, CancellationToken.None);
-
-            // A ledger in the process answers at once; whoever waits must not go on within the call of whoever asked.
-            if (asking.IsCompleted) await Task.Yield();
-            var said = await asking;
-            metrics.ClaimBatch(database, claims.Count);
-            return (said, null);
-        }
-        catch (Exception e)
-        {
-            // Whatever it is, those who wait must hear of it: it is rethrown to each of them.
-            return ([], e);
+            try
+            {
+                var (pace, mostInLine) = terms();
+                var said = await ledger.ClaimAsync(database, pace, mostInLine, claims, CancellationToken.None);
+                metrics.ClaimBatch(database, claims.Count);
+                for (var i = 0; i < said.Length; i++) answers[i].SetResult(said[i]);
+            }
+            catch (Exception e)
+            {
+                // Whatever it is, those who wait must hear of it: it is rethrown to each of them.
+                foreach (var answer in answers) answer.TrySetException(e);
+            }
         }
     }
-
-    private sealed record Batch(Task<(ClaimAnswer[] Answers, Exception? Failure)> Said, List<TaskCompletionSource<ClaimAnswer>> Waiting);
 }

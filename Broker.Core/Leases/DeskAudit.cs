@@ -6,7 +6,7 @@ namespace Broker.Core.Leases;
 /// <summary>Writes a desk's outcome into the audit before it leaves; what cannot be written becomes a refusal (law L7).</summary>
 internal sealed class DeskAudit(IAudit audit, TimeProvider time)
 {
-    public ValueTask<Outcome> WriteAsync(AuditAction action, Ask ask, Outcome outcome) => WriteAsync(
+    public ValueTask<Outcome> WriteAsync(AuditAction action, Ask ask, Outcome outcome, CancellationToken cancellation) => WriteAsync(
         new()
         {
             Time = time.GetUtcNow(),
@@ -25,15 +25,15 @@ internal sealed class DeskAudit(IAudit audit, TimeProvider time)
             TraceId = ask.Origin.TraceId,
             ClientAddress = ask.Origin.Address,
         },
-        outcome);
+        outcome,
+        cancellation);
 
     /// <summary>Writes one record; answers the outcome, or the refusal that nothing leaves unrecorded.</summary>
-    public async ValueTask<Outcome> WriteAsync(AuditRecord record, Outcome outcome)
+    public async ValueTask<Outcome> WriteAsync(AuditRecord record, Outcome outcome, CancellationToken cancellation)
     {
         try
         {
-            // Not cancelled when the caller leaves: the audit bounds its own wait, and watching for that costs every claim.
-            await audit.WriteAsync(record, CancellationToken.None);
+            await audit.WriteAsync(record, cancellation);
             return outcome;
         }
         catch (AuditUnavailableException)

@@ -14,7 +14,7 @@ internal sealed class HolderDesk(
     public async ValueTask<Outcome> RenewAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
     {
         var outcome = Find(caller, holder, out var id, out var way) is { } refusal ? refusal : await RenewAsync(caller, id, way, cancellation);
-        return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome);
+        return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }
 
     /// <summary>The holder leaves; its connections come free at once. Null: done.</summary>
@@ -54,7 +54,7 @@ internal sealed class HolderDesk(
             TraceId = origin.TraceId,
             ClientAddress = origin.Address,
         };
-        return (await audit.WriteAsync(record, new Outcome(null, refusal))).Refusal;
+        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
     }
 
     private async ValueTask<Outcome> RenewAsync(Caller caller, HolderId id, Way way, CancellationToken cancellation)

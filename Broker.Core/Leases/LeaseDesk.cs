@@ -112,6 +112,6 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, DeskAudit
             TraceId = origin.TraceId,
             ClientAddress = origin.Address,
         };
-        return (await audit.WriteAsync(record, new Outcome(null, refusal))).Refusal;
+        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
     }
 }
