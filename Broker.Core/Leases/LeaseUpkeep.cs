@@ -68,7 +68,8 @@ internal sealed class LeaseUpkeep(SharedLedger ledger, ICatalog catalog, Issuers
         if (!await ledger.TakeFlightAsync(database.Name, flight, database.Issuing, CallDeadline, cancellation)) return ShortRetry;
         try
         {
-            using var deadline = Deadline(cancellation);
+            using var late = new CancellationTokenSource(CallDeadline, time);
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, late.Token);
             var asked = time.GetTimestamp();
             var increment = IncrementOf(role, lease);
             var term = increment > TimeSpan.Zero
@@ -135,7 +136,8 @@ internal sealed class LeaseUpkeep(SharedLedger ledger, ICatalog catalog, Issuers
         if (!await ledger.TakeFlightAsync(database.Name, flight, database.Issuing, CallDeadline, cancellation)) return ShortRetry;
         try
         {
-            using var deadline = Deadline(cancellation);
+            using var late = new CancellationTokenSource(CallDeadline, time);
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, late.Token);
             await issuer.RevokeAsync(new(role, database, id), deadline.Token);
             await MoveAsync(lease, LeaseState.Revoked, lease.Reason, MoveCondition.None, cancellation);
             metrics.Revoked(database.Name, "revoked");
@@ -191,13 +193,6 @@ internal sealed class LeaseUpkeep(SharedLedger ledger, ICatalog catalog, Issuers
         if (lease.State == LeaseState.Active && lease.Holders == 0 && lease.EmptySince + lease.IdleTtl < next) next = lease.EmptySince!.Value + lease.IdleTtl;
         var wait = next - lease.ReadAt;
         return wait > TimeSpan.Zero ? wait : ShortRetry;
-    }
-
-    private static CancellationTokenSource Deadline(CancellationToken cancellation)
-    {
-        var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        deadline.CancelAfter(CallDeadline);
-        return deadline;
     }
 
     private static TimeSpan Clamp(TimeSpan value, TimeSpan least, TimeSpan most) => value < least ? least : value > most ? most : value;
