@@ -24,7 +24,7 @@ internal sealed class Wakes : IDisposable
 
     /// <summary>Completes at the next signal about the subject. Take it before asking the ledger, so that none is missed.</summary>
     public Task Next(string subject) =>
-        sleepers.GetOrAdd(subject, static _ => new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        sleepers.GetOrAdd(subject, static _ => new()).Task;
 
     /// <summary>Sleeps until one of the signals, but no longer than given.</summary>
     public async Task SleepAsync(Task first, Task second, TimeSpan atMost, CancellationToken cancellation)
@@ -32,7 +32,10 @@ internal sealed class Wakes : IDisposable
         using var slept = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var longest = atMost < LongestSleep ? atMost : LongestSleep;
         await Task.WhenAny(first, second, Task.Delay(longest > TimeSpan.Zero ? longest : TimeSpan.Zero, time, slept.Token));
-        await slept.CancelAsync();
+
+        // Whoever signalled has more to do than our work: we go on elsewhere.
+        await Task.Yield();
+        slept.Cancel();
         cancellation.ThrowIfCancellationRequested();
     }
 

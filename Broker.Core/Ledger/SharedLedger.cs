@@ -260,7 +260,8 @@ public sealed class SharedLedger(ILedgerStore store)
         return found;
     }
 
-    private static string NewLeaseId() => Guid.NewGuid().ToString("N")[..20];
+    /// <summary>Names new leases; a simulation names them from its seed.</summary>
+    internal Func<string> NewLeaseId { get; init; } = static () => Guid.NewGuid().ToString("N")[..20];
 
     // Redis' ms between two users, and how far ahead of that pace a burst may run (generic cell rate algorithm).
     private static string Spacing(PaceSettings pace) => Text((long)Math.Ceiling(1000 / pace.UsersPerSecond));

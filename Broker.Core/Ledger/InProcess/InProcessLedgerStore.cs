@@ -31,8 +31,14 @@ public sealed class InProcessLedgerStore : ILedgerStore
 
     /// <param name="time">The ledger's clock.</param>
     public InProcessLedgerStore(TimeProvider time)
+        : this(publish => new Keyspace(time, publish))
     {
-        keyspace = new Keyspace(time, (channel, subject) => published.Add((channel, subject)));
+    }
+
+    /// <param name="keys">Makes the keyspace; what it publishes goes to the given action.</param>
+    internal InProcessLedgerStore(Func<Action<string, string>, Keyspace> keys)
+    {
+        keyspace = keys((channel, subject) => published.Add((channel, subject)));
         hostCall = HostCall;
         lua.PushCFunction(hostCall);
         lua.SetGlobal("host_call");
