@@ -62,17 +62,8 @@ local function give(c, h, l, moved)
   granted(h, l, moved)
 end
 
--- The pool's lease that takes new holders: active, being issued, or none.
-local function pools_lease(c)
-  local id = call('HGET', pools, c.pool)
-  local l = id and lease(id)
-  if not l then return nil end
-  if l.state == 'Active' then
-    if not lively(l) then move(l, 'Retiring', 'too little time left for new holders') return nil end
-    if l.holders >= l.max then return nil end
-    return l
-  end
-  if l.state ~= 'Issuing' or l.holders >= l.max then return nil end
+-- A lease that is being issued and still worth waiting for.
+local function awaited(l)
   if l.attempt > 0 and l.attempt < now and l.begun then
     move(l, 'Unknown', 'the replica that was issuing it went away')
     return nil
@@ -82,6 +73,21 @@ local function pools_lease(c)
     return nil
   end
   return l
+end
+
+-- The pool's lease that takes new holders: active, being issued, or none. Who waits for one has its seat on it, full or not.
+local function pools_lease(c, mine)
+  if mine and mine.state == 'Issuing' and awaited(mine) then return mine end
+  local id = call('HGET', pools, c.pool)
+  local l = id and lease(id)
+  if not l then return nil end
+  if l.state == 'Active' then
+    if not lively(l) then move(l, 'Retiring', 'too little time left for new holders') return nil end
+    if l.holders >= l.max then return nil end
+    return l
+  end
+  if l.state ~= 'Issuing' or l.holders >= l.max then return nil end
+  return awaited(l)
 end
 
 -- A new lease for the pool: its intent, and the moment at which the database's pace allows it.
@@ -203,7 +209,7 @@ local function decide(c)
   end
   if mine and h.phase == 'h' and mine.state == 'Active' then move(mine, 'Retiring', 'too little time left') end
 
-  local l = pools_lease(c)
+  local l = pools_lease(c, mine)
   if l and l.state == 'Active' then
     h = h or reserve_for(c)
     if not h then return end
