@@ -29,13 +29,10 @@ internal sealed class Wakes : IDisposable
     /// <summary>Sleeps until one of the signals, but no longer than given.</summary>
     public async Task SleepAsync(Task first, Task second, TimeSpan atMost, CancellationToken cancellation)
     {
-        using var slept = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var longest = atMost < LongestSleep ? atMost : LongestSleep;
-        await Task.WhenAny(first, second, Task.Delay(longest > TimeSpan.Zero ? longest : TimeSpan.Zero, time, slept.Token));
-
-        // Whoever signalled has more to do than our work: we go on elsewhere.
-        await Task.Yield();
-        slept.Cancel();
+        Task signalled = Task.WhenAny(first, second).WaitAsync(longest > TimeSpan.Zero ? longest : TimeSpan.Zero, time, cancellation);
+        await signalled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        await Task.Yield(); // whoever signalled has more to do than our work
         cancellation.ThrowIfCancellationRequested();
     }
 
