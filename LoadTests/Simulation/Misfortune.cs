@@ -123,6 +123,12 @@ internal sealed class Misfortune(World world)
         world.Laws.Changed();
     }
 
+    /// <summary>Lets all replicas but one end in good order: the last one has to bring everything to rest.</summary>
+    public void StopAllButOne()
+    {
+        foreach (var replica in world.Replicas.Where(replica => !replica.Actor.IsDead && !replica.IsStopping).Skip(1)) replica.Stop();
+    }
+
     private Replica? Victim(FaultStep fault)
     {
         var there = world.Replicas.Where(replica => !replica.Actor.IsDead && !replica.Actor.IsFrozen && !replica.IsStopping).ToArray();

@@ -85,13 +85,16 @@ internal sealed class Pod
 
     private async Task RenewAsync()
     {
-        var holder = Held!.Holder.Id;
+        var had = Held!;
+        var isVoid = world.Laws.IsVoid(HolderId);
         var outcome = plan.ClaimsAgain
             ? await AskAsync("claims again", (replica, trace, cancellation) => replica.ClaimAsync(
                 new(caller, plan.Role, null, plan.Connections, plan.MinConnections, plan.Wait, new(trace, null)), cancellation), PatienceOf(plan.Wait), null)
-            : await AskAsync("renews", (replica, trace, cancellation) => replica.RenewAsync(caller, holder, trace, cancellation), PatienceOf(null), null);
+            : await AskAsync("renews", (replica, trace, cancellation) => replica.RenewAsync(caller, had.Holder.Id, trace, cancellation), PatienceOf(null), null);
         if (outcome?.Grant is { } grant)
         {
+            if (plan.ClaimsAgain && Held == had && !isVoid && grant.Connections != had.Connections)
+                world.Laws.Break("L11", $"{Name} asked again and has {grant.Connections} connections instead of {had.Connections}");
             Take(grant);
         }
         else if (outcome?.Refusal?.Code == RefusalCode.HolderUnknown)
@@ -107,8 +110,6 @@ internal sealed class Pod
 
     private void Take(Grant grant)
     {
-        if (Held is { } had && world.Now < end && !world.Laws.IsVoid(HolderId) && plan.ClaimsAgain && grant.Connections != had.Connections)
-            world.Laws.Break("L11", $"{Name} asked again and has {grant.Connections} connections instead of {had.Connections}");
         Held = grant;
         end = grant.Holder.ExpiresAt - ActorClock.Start;
         renewAt = world.Now + TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds) + plan.RenewsLate;

@@ -24,6 +24,7 @@ internal static class Simulation
         world.Trace.Say("calm");
         world.Misfortune.MendAll();
         foreach (var pod in world.Pods) pod.LeaveSoon();
+        world.Misfortune.StopAllButOne();
         var end = world.Now + LongestRest(plan.Scene);
         string? left = "";
         while (world.Laws.Broken is null && left is not null && world.Now < end)

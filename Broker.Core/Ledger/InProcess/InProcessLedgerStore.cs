@@ -24,7 +24,7 @@ public sealed class InProcessLedgerStore : ILedgerStore
     private readonly LuaFunction hostCall; // kept: native code holds a pointer to it
     private readonly Keyspace keyspace;
     private readonly Dictionary<Decision, int> compiled = [];
-    private readonly Dictionary<string, string[]> keys = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (int Keys, string Channel)> names = new(StringComparer.Ordinal); // the keys as a Lua table, made once
     private readonly List<(string Channel, string Subject)> published = [];
     private readonly Dictionary<string, List<Action<string>>> listeners = new(StringComparer.Ordinal);
     private bool disposed;
@@ -103,10 +103,15 @@ public sealed class InProcessLedgerStore : ILedgerStore
             compiled[decision] = function = lua.Ref(LuaRegistry.Index);
         }
 
-        if (!keys.TryGetValue(database, out var names)) keys[database] = names = LedgerKeys.Of(database);
-        PushTable(names, first: null);
+        if (!names.TryGetValue(database, out var name))
+        {
+            PushTable(LedgerKeys.Of(database), first: null);
+            names[database] = name = (lua.Ref(LuaRegistry.Index), LedgerKeys.Channel(database));
+        }
+
+        lua.RawGetInteger(LuaRegistry.Index, name.Keys);
         lua.SetGlobal("KEYS");
-        PushTable(arguments, LedgerKeys.Channel(database));
+        PushTable(arguments, name.Channel);
         lua.SetGlobal("ARGV");
         lua.RawGetInteger(LuaRegistry.Index, function);
         try
