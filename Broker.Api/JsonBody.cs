@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text.Json;
 
 namespace Broker.Api;
 
@@ -12,12 +11,13 @@ internal static class JsonBody
     [ThreadStatic] private static ArrayBufferWriter<byte>? ofThread;
 
     /// <summary>Writes one; the web server sends it when the request's way ends.</summary>
-    public static void Write<T>(HttpResponse response, T answer, Action<Utf8JsonWriter, T> write)
+    public static void Write<T>(HttpResponse response, T answer, Action<IBufferWriter<byte>, T> write)
     {
+        response.ContentType = "application/json";
         var bytes = ofThread ??= new(2048);
         try
         {
-            using (var json = new Utf8JsonWriter(bytes)) write(json, answer);
+            write(bytes, answer);
             response.ContentLength = bytes.WrittenCount;
             response.BodyWriter.Write(bytes.WrittenSpan);
         }

@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Text.Json;
 using Broker.Core.Leases;
+using Broker.Core.Ledger;
 
 namespace Broker.Api.Credentials;
 
@@ -7,32 +9,33 @@ namespace Broker.Api.Credentials;
 internal static class GrantWriter
 {
     /// <summary>Writes a claim's grant.</summary>
-    public static void Write(HttpResponse response, Grant grant)
-    {
-        response.ContentType = "application/json";
-        JsonBody.Write(response, grant, static (json, grant) =>
-        {
-            json.WriteStartObject();
-            WriteLease(json, grant);
-            WriteHolder(json, grant);
-            WriteCredentials(json, grant);
-            json.WriteEndObject();
-        });
-    }
+    public static void Write(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteClaim);
 
     /// <summary>Writes a renewal's: the credentials only when the holder is to move to them.</summary>
-    public static void WriteRenewal(HttpResponse response, Grant grant)
+    public static void WriteRenewal(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteRenewal);
+
+    private static void WriteClaim(IBufferWriter<byte> to, Grant grant)
     {
-        response.ContentType = "application/json";
-        JsonBody.Write(response, grant, static (json, grant) =>
-        {
-            json.WriteStartObject();
-            json.WriteBoolean("rotate", grant.Moved);
-            WriteLease(json, grant);
-            WriteHolder(json, grant);
-            if (grant.Moved) WriteCredentials(json, grant);
-            json.WriteEndObject();
-        });
+        using var json = new Utf8JsonWriter(to);
+        json.WriteStartObject();
+        WriteLease(json, grant);
+        WriteHolder(json, grant);
+        WriteCredentials(json, grant);
+        json.WriteEndObject();
+    }
+
+    /// <summary>Writes a renewal's JSON, on one line.</summary>
+    public static void WriteRenewal(IBufferWriter<byte> to, Grant grant)
+    {
+        using var json = new Utf8JsonWriter(to);
+        var rotate = grant.Move is not Move.None;
+        json.WriteStartObject();
+        json.WriteBoolean("rotate", rotate);
+        if (rotate) json.WriteNumber("overlapSeconds", grant.Move is Move.BothOpen ? (int)SharedLedger.Overlap.TotalSeconds : 0);
+        WriteLease(json, grant);
+        WriteHolder(json, grant);
+        if (rotate) WriteCredentials(json, grant);
+        json.WriteEndObject();
     }
 
     private static void WriteLease(Utf8JsonWriter json, Grant grant)
