@@ -54,7 +54,11 @@ internal static class Startup
     public static void AddProblems(this IServiceCollection services)
     {
         services.AddSingleton<FrontDoor>().AddSingleton<IAuthorizationMiddlewareResultHandler>(provider => provider.GetRequiredService<FrontDoor>());
-        services.ConfigureHttpJsonOptions(json => json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never);
+        services.ConfigureHttpJsonOptions(json => 
+        {
+            json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never;
+            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict; // numbers are numbers, also in the description
+        });
     }
 
     /// <summary>Adds the probes and the warm-up.</summary>
