@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Reflection;
 using Broker.Api.Authentication;
 using Broker.Api.Description;
 using Broker.Api.Problems;
@@ -14,6 +15,8 @@ namespace Broker.Api.Credentials;
 /// <summary><c>POST /api/v1/roles/{role}/credentials</c>.</summary>
 public static class CredentialsApi
 {
+    private static readonly MethodInfo Described = ((Delegate)Describe).Method;
+
     /// <summary>
     /// Maps it. Every pod of a rollout comes through here at once, so it is a plain delegate that proves its caller itself:
     /// the middleware's way to the same answer costs a fifth more.
@@ -32,9 +35,10 @@ public static class CredentialsApi
             .WithTags("Credentials")
             .WithSummary("Claim connections and a login of a role.")
             .WithMetadata(
-                ((Delegate)Describe).Method, // what the API's description is made from
+                Described, // what the API's description is made from
                 new AcceptsMetadata(["application/json"], typeof(CredentialsRequest), isOptional: true),
                 new ProducesResponseTypeMetadata(200, typeof(GrantShape), ["application/json"]))
+            .WithMetadata([.. Described.GetParameters().Select(parameter => new Parameter(parameter))])
             .WithRefusals(
                 RefusalCode.InvalidRequest, new(RefusalCode.InvalidRequest, 408, FrontDoor.TooSlow), new(RefusalCode.InvalidRequest, 413, FrontDoor.TooLong),
                 new(RefusalCode.InvalidRequest, 415, FrontDoor.NotJson), RefusalCode.NotAllowed, RefusalCode.IssueThrottled, RefusalCode.LoginFailed,
@@ -43,9 +47,19 @@ public static class CredentialsApi
 
     /// <param name="role">The role.</param>
     /// <param name="prefer">`wait=N`: wait up to N seconds, also in line for connections. The answer's Preference-Applied says how many it was.</param>
-    /// <param name="body">What is wanted; nothing in particular when there is none.</param>
-    private static void Describe(string role, [FromHeader(Name = "Prefer")] string? prefer, [FromBody] CredentialsRequest? body) =>
-        throw new InvalidOperationException($"Never called: it describes the claim of {role}, {prefer}, {body}.");
+    private static void Describe(string role, [FromHeader(Name = "Prefer")] string? prefer) =>
+        throw new InvalidOperationException($"Never called: it describes the claim of {role}, {prefer}.");
+
+    private sealed record Parameter(ParameterInfo ParameterInfo) : IParameterBindingMetadata
+    {
+        public string Name => ParameterInfo.Name!;
+
+        public bool HasTryParse => false;
+
+        public bool HasBindAsync => false;
+
+        public bool IsOptional => ParameterInfo.GetCustomAttribute<FromHeaderAttribute>() is not null;
+    }
 
     private sealed class CredentialsEndpoint(CallerProver prover, CredentialDesk desk, FrontDoor door, TimeSpan maxWait)
     {

@@ -37,6 +37,11 @@ internal static class CredentialsBody
             {
                 return (null, $"{e.Message} {Takes}");
             }
+            catch (InvalidOperationException)
+            {
+                // The reader looks at text closely only when it is used, and then throws this.
+                return (null, $"The body holds text that is no UTF-8. {Takes}");
+            }
             catch (JsonException e)
             {
                 return (null, $"The body is no JSON in UTF-8 from line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1} on. {Takes}");
@@ -61,7 +66,7 @@ internal static class CredentialsBody
             if (json.ValueTextEquals("holder"u8)) holder = ReadText(ref json, "holder", ref hadHolder);
             else if (json.ValueTextEquals("connections"u8)) connections = ReadNumber(ref json, "connections", ref hadConnections);
             else if (json.ValueTextEquals("minConnections"u8)) least = ReadNumber(ref json, "minConnections", ref hadLeast);
-            else throw new FormatException($"There is no field '{Quote(ref json)}'.");
+            else throw new FormatException($"There is no field '{Quote(json.GetString()!)}'.");
         }
 
         json.Read(); // to the end: whatever comes after the object is no JSON
@@ -74,7 +79,7 @@ internal static class CredentialsBody
         return json.TokenType switch
         {
             JsonTokenType.Null => null,
-            JsonTokenType.String => Text(ref json) ?? throw new FormatException($"'{name}' is no text in UTF-8."),
+            JsonTokenType.String => json.GetString(),
             _ => throw new FormatException($"'{name}' is no text."),
         };
     }
@@ -95,19 +100,5 @@ internal static class CredentialsBody
         json.Read();
     }
 
-    private static string Quote(ref Utf8JsonReader json) =>
-        Text(ref json) is not { } name ? "(no UTF-8)" : name.Length <= LongestQuote ? name : name[..LongestQuote] + "…";
-
-    // The reader checks bytes only when they are made text, and then throws this.
-    private static string? Text(ref Utf8JsonReader json)
-    {
-        try
-        {
-            return json.GetString();
-        }
-        catch (InvalidOperationException)
-        {
-            return null;
-        }
-    }
+    private static string Quote(string name) => name.Length <= LongestQuote ? name : name[..LongestQuote] + "…";
 }
