@@ -51,6 +51,25 @@ internal static class Answers
         return client.SendAsync(request);
     }
 
+    /// <summary>A grant; who is told to come back comes back, as a pod does, for half a minute.</summary>
+    public static async Task<JsonObject> GrantAsync(this HttpClient client, string? body = null, string role = RunningBroker.Role)
+    {
+        var text = "";
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                using var answer = await client.ClaimAsync(body, role);
+                text = await answer.Content.ReadAsStringAsync();
+                if (answer.StatusCode is HttpStatusCode.OK) return true;
+                answer.Headers.RetryAfter.ShouldNotBeNull(text);
+                return false;
+            },
+            $"a grant of {role}",
+            CancellationToken.None,
+            TimeSpan.FromSeconds(30));
+        return JsonNode.Parse(text)!.AsObject();
+    }
+
     public static Task<HttpResponseMessage> ClaimAsync(this HttpClient client, HttpContent content, string type = "application/json")
     {
         content.Headers.ContentType = MediaTypeHeaderValue.Parse(type);

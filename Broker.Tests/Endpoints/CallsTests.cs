@@ -42,9 +42,9 @@ public sealed class CallsTests(RunningBroker broker)
     {
         using var pod = await broker.PodAsync();
 
-        var first = await (await pod.ClaimAsync()).JsonAsync();
-        var again = await (await pod.ClaimAsync("{}")).JsonAsync();
-        var other = await (await pod.ClaimAsync("""{"holder":"second/process"}""")).JsonAsync();
+        var first = await pod.GrantAsync();
+        var again = await pod.GrantAsync("{}");
+        var other = await pod.GrantAsync("""{"holder":"second/process"}""");
 
         again.HolderId().ShouldBe(first.HolderId());
         other.HolderId().ShouldNotBe(first.HolderId());
@@ -55,7 +55,7 @@ public sealed class CallsTests(RunningBroker broker)
     public async Task A_holder_renews_and_leaves_and_is_then_unknown()
     {
         using var pod = await broker.PodAsync();
-        var grant = await (await pod.ClaimAsync()).JsonAsync();
+        var grant = await pod.GrantAsync();
 
         var renewed = await pod.PostAsync($"/api/v1/holders/{grant.HolderId()}/renew", null, Cancel);
         renewed.StatusCode.ShouldBe(HttpStatusCode.OK);
@@ -76,7 +76,7 @@ public sealed class CallsTests(RunningBroker broker)
     {
         using var mine = await broker.PodAsync();
         using var theirs = await broker.PodAsync();
-        var grant = await (await mine.ClaimAsync()).JsonAsync();
+        var grant = await mine.GrantAsync();
 
         var there = await (await theirs.DeleteAsync($"/api/v1/holders/{grant.HolderId()}", Cancel)).ShouldRefuseAsync(HttpStatusCode.NotFound, "holder-unknown");
         var notThere = await (await theirs.DeleteAsync($"/api/v1/holders/{RunningBroker.Role}.{new string('A', 28)}", Cancel)).ShouldRefuseAsync(HttpStatusCode.NotFound, "holder-unknown");
@@ -90,7 +90,7 @@ public sealed class CallsTests(RunningBroker broker)
     {
         using var pod = await broker.PodAsync();
         using var viewer = await broker.ViewerAsync();
-        var grant = await (await pod.ClaimAsync()).JsonAsync();
+        var grant = await pod.GrantAsync();
         var lease = grant["lease"]!["id"]!.GetValue<string>();
 
         var texts = new List<string>();
@@ -116,7 +116,7 @@ public sealed class CallsTests(RunningBroker broker)
     {
         using var pod = await broker.PodAsync();
         using var person = await broker.OperatorAsync();
-        var grant = await (await pod.ClaimAsync(role: RunningBroker.RevokedRole)).JsonAsync();
+        var grant = await pod.GrantAsync(role: RunningBroker.RevokedRole);
         var lease = grant["lease"]!["id"]!.GetValue<string>();
 
         (await person.PostAsync($"/api/v1/leases/{lease}/revoke", null, Cancel)).StatusCode.ShouldBe(HttpStatusCode.Accepted);
@@ -135,7 +135,7 @@ public sealed class CallsTests(RunningBroker broker)
     {
         using var pod = await broker.PodAsync();
         using var person = await broker.OperatorAsync();
-        var before = await (await pod.ClaimAsync(role: RunningBroker.RotatedRole)).JsonAsync();
+        var before = await pod.GrantAsync(role: RunningBroker.RotatedRole);
 
         (await person.PostAsync($"/api/v1/roles/{RunningBroker.RotatedRole}/rotate", null, Cancel)).StatusCode.ShouldBe(HttpStatusCode.Accepted);
 
@@ -171,7 +171,7 @@ public sealed class CallsTests(RunningBroker broker)
         Same(forbidden, RunningBroker.ForbiddenRole, unknown, "unknown");
 
         // Nor by holder ids, whose owner part a caller knows from its own.
-        var own = (await (await pod.ClaimAsync()).JsonAsync()).HolderId()[(RunningBroker.Role.Length + 1)..];
+        var own = (await pod.GrantAsync()).HolderId()[(RunningBroker.Role.Length + 1)..];
         foreach (var path in new[] { "/api/v1/holders/{0}.{1}/renew", "/api/v1/holders/{0}.{1}" })
         {
             var send = (string role) => pod.SendAsync(new(path.EndsWith("renew", StringComparison.Ordinal) ? HttpMethod.Post : HttpMethod.Delete, string.Format(null, path, role, own)), Cancel);
@@ -196,14 +196,14 @@ public sealed class CallsTests(RunningBroker broker)
         var refusal = await (await pipeline.ClaimAsync()).ShouldRefuseAsync(HttpStatusCode.BadRequest, "invalid-request");
         refusal["detail"]!.GetValue<string>().ShouldContain("Send 'holder'");
 
-        var one = await (await pipeline.ClaimAsync("""{"holder":"job-1"}""")).JsonAsync();
-        var other = await (await pipeline.ClaimAsync("""{"holder":"job-2"}""")).JsonAsync();
+        var one = await pipeline.GrantAsync("""{"holder":"job-1"}""");
+        var other = await pipeline.GrantAsync("""{"holder":"job-2"}""");
         one.HolderId().ShouldNotBe(other.HolderId());
 
         // A renewed token is still the same subject's.
         using var renewed = await broker.ClientAsync((await broker.IdentityAsync()).Sign(await Tokens.ClaimsAsync(broker, "pipeline")));
         (await renewed.PostAsync($"/api/v1/holders/{one.HolderId()}/renew", null, Cancel)).StatusCode.ShouldBe(HttpStatusCode.OK);
-        (await (await renewed.ClaimAsync("""{"holder":"job-1"}""")).JsonAsync()).HolderId().ShouldBe(one.HolderId());
+        (await renewed.GrantAsync("""{"holder":"job-1"}""")).HolderId().ShouldBe(one.HolderId());
     }
 
     [Fact]
@@ -337,7 +337,7 @@ public sealed class CallsTests(RunningBroker broker)
             ("released", holder => pod.DeleteAsync($"/api/v1/holders/{holder}", Cancel), "release", "granted", null),
             ("released again", holder => pod.DeleteAsync($"/api/v1/holders/{holder}", Cancel), "release", "refused", "holder-unknown"),
         };
-        var mine = (await (await pod.ClaimAsync()).JsonAsync()).HolderId();
+        var mine = (await pod.GrantAsync()).HolderId();
         foreach (var (what, send, action, outcome, refusal) in asked)
         {
             // The caller's own trace, so that answers without a trace id are found too.

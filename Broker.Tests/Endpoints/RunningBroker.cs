@@ -89,6 +89,9 @@ public sealed class RunningBroker : IAsyncDisposable
         var directory = Directory.CreateTempSubdirectory("broker-endpoints-");
         var audit = Path.Combine(directory.FullName, "audit.jsonl");
         var broker = await LocalBroker.StartAsync(new() { Configuration = Configuration(postgres, identity, audit) });
+        using var first = new HttpClient { BaseAddress = broker.Address };
+        first.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", identity.PodToken(0));
+        await first.GrantAsync();
         return new(broker, identity, postgres, directory, audit);
     }
 
@@ -101,8 +104,8 @@ public sealed class RunningBroker : IAsyncDisposable
                 "Issuers": { "here": { "Kind": "BuiltIn" },
                              "nowhere": { "Kind": "Vault", "Address": "http://127.0.0.1:1", "Auth": { "Method": "Token", "Token": "none" } } },
                 "Databases": {
-                  "orders": { {{Database(postgres)}}, "Budget": { "Ceiling": 200, "CeilingPercent": 100 } },
-                  "narrow": { {{Database(postgres)}}, "Budget": { "Ceiling": 2, "CeilingPercent": 100 } },
+                  "orders": { {{Database(postgres)}}, "Budget": { "Ceiling": 250, "CeilingPercent": 100, "StaleAfter": "00:01:00" } },
+                  "narrow": { {{Database(postgres)}}, "Budget": { "Ceiling": 2, "CeilingPercent": 100, "StaleAfter": "00:01:00" } },
                   "gone": { "Engine": "PostgreSql", "Host": "127.0.0.1", "Port": 1, "Name": "app", "AdminConnectionString": "Host=127.0.0.1;Port=1;Timeout=1" } },
                 "Roles": {
                   "{{Role}}": { "Database": "orders", {{BuiltIn}}, {{ForPods}} },
