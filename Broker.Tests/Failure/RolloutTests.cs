@@ -31,8 +31,8 @@ public sealed class RolloutTests
     [Fact]
     public async Task L1_L10_Three_hundred_pods_that_share_nothing_get_a_user_each_at_the_databases_pace_and_nobody_is_lied_to()
     {
-        // So patient that most of them cannot wait for their turn, and are told it instead.
-        var rollout = new RolloutSettings { Pods = 300, Connections = 1, Hold = TimeSpan.Zero, WaitSeconds = 2 };
+        // So impatient that most of them cannot wait for their turn, and are told it instead.
+        var rollout = new RolloutSettings { Pods = 300, Connections = 1, Hold = TimeSpan.Zero, WaitSeconds = 5 };
         var settings = new StageSettings
         {
             MaxConnections = 340,
@@ -40,7 +40,7 @@ public sealed class RolloutTests
             Connections = 1,
             ExpectedHolders = 300,
             Sharing = "Holder",
-            UsersPerSecond = 30,
+            UsersPerSecond = 15,
             // The database itself writes down when it made whom.
             CreationStatements = ["INSERT INTO book.made VALUES ('{{name}}', clock_timestamp())", .. StageSettings.StandardStatements],
         };
@@ -55,8 +55,8 @@ public sealed class RolloutTests
         (result.UsersCreated, result.PodsAtWork, made.Count).ShouldBe((300, 300, 300));
         TooFast(made, settings.UsersPerSecond, settings.Burst).ShouldBeNull();
         result.Refusals.ShouldContainKey("issue-throttled");
-        // Once when its turn has come, and on a machine this busy perhaps again while its user is being made.
-        result.MostReturns.ShouldBeInRange(1, 4);
+        // Once when its turn has come; on a machine slower than the pace, again while its user is being made.
+        result.MostReturns.ShouldBeInRange(1, 5);
     }
 
     [Fact]
