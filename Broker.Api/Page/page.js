@@ -187,7 +187,7 @@ function showDatabase(section, budget) {
   put(find(".sampled"), budget.sampledAt ? `counted ${since(budget.sampledAt)}` : "not counted yet");
   put(find(".waiting"), `${count(budget.waiting, "claim")} waiting`);
   find(".waiting").hidden = !(budget.waiting > 0);
-  put(find(".stale"), "stale count: nothing new is granted");
+  put(find(".stale"), budget.sampledAt ? "stale count: nothing new is granted" : "never counted: nothing is granted");
   find(".stale").hidden = !budget.stale;
   put(find(".exhausted"), "exhausted");
   find(".exhausted").hidden = trouble(budget) !== "exhausted";
@@ -208,6 +208,7 @@ function showDatabase(section, budget) {
 
   const promised = 100 * Math.min(1, (parts.reserved + parts.foreign + Math.max(0, budget.capacity)) / whole);
   const mark = find(".mark");
+  mark.hidden = budget.limit === 0;
   mark.style.left = `${promised}%`;
   mark.classList.toggle("right", promised > 75);
   mark.classList.toggle("left", promised < 15);

@@ -63,8 +63,9 @@ public sealed class RolloutTests
     public async Task L2_A_rolling_update_with_a_surge_on_a_full_budget_completes()
     {
         var rollout = new RolloutSettings { Pods = 100, Connections = 5, MinConnections = 1, Hold = TimeSpan.Zero, Batch = 0, Surge = 25, WaitSeconds = 30 };
-        // A ceiling of 125 less the connection that watches: fewer than the least that old pods and surge need together.
-        var settings = new StageSettings { MaxConnections = 182, CeilingPercent = 70, Connections = 5, ExpectedHolders = 100, SurgePercent = 25 };
+        // What old pods and surge can live with, less the connection that watches: the last of the surge has to wait.
+        var settings = new StageSettings { Connections = 5, ExpectedHolders = 100, SurgePercent = 25 };
+        settings = settings with { MaxConnections = settings.MaxConnectionsFor(125) };
 
         await using var stage = await Stage.SetAsync(settings, Cancellation);
         var result = await RunAsync(rollout, settings, stage);

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using LoadTests.LocalServers;
 
 namespace LoadTests.Stages;
 
@@ -69,6 +70,9 @@ internal sealed record StageSettings
 
     /// <summary>Percent of the connections that the broker may promise.</summary>
     public int CeilingPercent { get; init; } = 70;
+
+    /// <summary>The <c>max_connections</c> with which the broker may promise so many and no more.</summary>
+    public int MaxConnectionsFor(int promised) => ((promised * 100) + CeilingPercent - 1) / CeilingPercent + LocalPostgresSettings.StandardSuperuserReservedConnections;
 
     /// <summary>Connections a pod gets that names no number.</summary>
     public int Connections { get; init; } = 5;
