@@ -52,6 +52,8 @@ public sealed class PageLooksTests(Browser browser) : IClassFixture<Browser>
         }
     }
 
+    private static string In(int minutes) => TimeProvider.System.GetUtcNow().AddMinutes(minutes).ToString("O");
+
     // One of everything that a DBA has to tell apart, again and again.
     private static void Answer(PageServer server, int databases)
     {
@@ -83,7 +85,7 @@ public sealed class PageLooksTests(Browser browser) : IClassFixture<Browser>
             ["id"] = $"h{pod}",
             ["caller"] = pod == 5 ? $"orders/{LongRole}-7d9c5b6f4-{pod}" : $"orders/orders-api-7d9c5b6f4-{pod}",
             ["connections"] = 1,
-            ["endsAt"] = "2099-01-01T00:00:00Z",
+            ["endsAt"] = In(52),
             ["waiting"] = pod == 3,
         })]);
         server.Answer("/api/v1/leases/L0", open.ToJsonString());
@@ -108,7 +110,7 @@ public sealed class PageLooksTests(Browser browser) : IClassFixture<Browser>
             ["granted"] = granted,
             ["free"] = stale ? 0 : Math.Max(0, capacity - granted),
             ["waiting"] = waiting,
-            ["sampledAt"] = counted ? "2026-01-01T00:00:00Z" : null,
+            ["sampledAt"] = counted ? In(stale ? -3 : 0) : null,
             ["stale"] = stale || !counted,
             ["roles"] = roles,
         };
@@ -123,9 +125,9 @@ public sealed class PageLooksTests(Browser browser) : IClassFixture<Browser>
         ["pool"] = role,
         ["state"] = state,
         ["username"] = $"b-{(role.Length > 20 ? role[..13] + "-k3x9qa" : role)}-4lkylt4ch6k4efp4",
-        ["issuedAt"] = issued ? "2026-01-01T00:00:00Z" : null,
-        ["verifiedAt"] = issued ? "2026-01-01T00:00:00Z" : null,
-        ["expiresAt"] = issued ? "2099-01-01T00:00:00Z" : null,
+        ["issuedAt"] = issued ? In(-7) : null,
+        ["verifiedAt"] = issued ? In(-7) : null,
+        ["expiresAt"] = issued ? In(52) : null,
         ["holders"] = holders,
         ["connections"] = connections,
         ["reason"] = reason,
