@@ -46,7 +46,7 @@ internal static class Examples
                 "postgresql://b-orders-api-f2ye5w7mnjyomqfe:example@orders-db:5432/app",
                 "Host=orders-db;Port=5432;Database=app;Username=b-orders-api-f2ye5w7mnjyomqfe;Password=example;Maximum Pool Size=5",
                 "jdbc:postgresql://orders-db:5432/app?user=b-orders-api-f2ye5w7mnjyomqfe&password=example")),
-        Moved: true);
+        Move.BothOpen);
 
     private static readonly BudgetShape Budget = new(
         "orders", "PostgreSql", 200, 3, 137, 8, 129, 100, 29, 0, Noon, false, [new("orders-api", 20, 100, 20)]);

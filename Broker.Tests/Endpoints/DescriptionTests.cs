@@ -27,7 +27,7 @@ public sealed class DescriptionTests(RunningBroker broker)
         diagnostic.Errors.ShouldBeEmpty();
         diagnostic.Warnings.ShouldBeEmpty();
         Operations(document).Select(call => call.Operation.OperationId).Order().ShouldBe(
-            ["ClaimCredentials", "GetBudget", "GetLease", "ListBudgets", "ListLeases", "Live", "Ready", "ReleaseHolder", "RenewHolder", "RevokeLease", "RotateRole"]);
+            ["ClaimCredentials", "GetBudget", "GetLease", "ListBudgets", "ListLeases", "Live", "Ready", "ReleaseHolder", "RenewHolder", "RevokeLease", "RotateRole", "WatchHolder"]);
         document.Components!.SecuritySchemes!.ShouldHaveSingleItem().Value.ShouldSatisfyAllConditions(
             scheme => scheme.Type.ShouldBe(SecuritySchemeType.Http), scheme => scheme.Scheme.ShouldBe("bearer"));
         (document.Servers ?? []).ShouldBeEmpty();

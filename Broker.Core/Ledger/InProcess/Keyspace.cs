@@ -6,16 +6,32 @@ namespace Broker.Core.Ledger.InProcess;
 /// The few Redis commands that the ledger's scripts use, on dictionaries, with Redis' answers. Not thread-safe: the store
 /// runs one decision at a time, as Redis does.
 /// </summary>
-internal sealed class Keyspace(TimeProvider time, Action<string, string> publish)
+internal class Keyspace(TimeProvider time, Action<string, string> publish)
 {
     private readonly Dictionary<string, Dictionary<string, string>> hashes = new(StringComparer.Ordinal);
     private readonly Dictionary<string, RankedSet> ranked = new(StringComparer.Ordinal);
 
-    public object? Execute(string[] words) => words[0] switch
+    /// <summary>A hash as it stands, for those who look at the ledger from outside.</summary>
+    public IReadOnlyDictionary<string, string> HashAt(string key) => Hash(key);
+
+    /// <summary>A sorted set as it stands, likewise.</summary>
+    public RankedSet RankedAt(string key) => Set(key);
+
+    /// <summary>Holds what another keyspace holds, and nothing else: a ledger put back to a copy, or emptied.</summary>
+    public void Become(Keyspace other)
+    {
+        hashes.Clear();
+        ranked.Clear();
+        foreach (var (key, hash) in other.hashes) hashes[key] = new(hash, StringComparer.Ordinal);
+        foreach (var (key, set) in other.ranked) ranked[key] = new(set);
+    }
+
+    public virtual object? Execute(string[] words) => words[0] switch
     {
         "TIME" => Now(),
         "HGET" => Hash(words[1]).GetValueOrDefault(words[2]),
         "HMGET" => Many(Hash(words[1]), words),
+        "HGETALL" => Hash(words[1]).SelectMany(pair => new[] { pair.Key, pair.Value }).ToArray(),
         "HSET" => Set(Hash(words[1]), words),
         "HDEL" => Delete(Hash(words[1]), words),
         "HINCRBY" => Increment(Hash(words[1]), words[2], Integer(words[3])),
