@@ -70,6 +70,9 @@ internal static class Examples
                 Lease.Id, Lease.Database, Lease.Role, Lease.Pool, Lease.State, Lease.Username, Lease.CreatedAt, Lease.IssuedAt, Lease.VerifiedAt, Lease.ExpiresAt,
                 Lease.Holders, Lease.Connections, Lease.Reason, [new(HolderId, "orders/orders-api-7d9f", 5, Noon.AddMinutes(30), false)]),
             json),
+        nameof(DutiesShape) => JsonSerializer.SerializeToNode(new DutiesShape([new($"renew:{LeaseId}", "orders", Noon.AddMinutes(40), false, false, 0, null, null)]), json),
+        nameof(LeftoversShape) => JsonSerializer.SerializeToNode(
+            new LeftoversShape([new("orders", "b-orders-api-f2ye5w7mnjyomqfe", "orders-api", Noon, Noon, Noon.AddHours(1), 0, 0)]), json),
         nameof(HealthShape) => JsonSerializer.SerializeToNode(new HealthShape("ready", null), json),
         _ => null,
     };

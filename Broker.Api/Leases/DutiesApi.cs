@@ -1,5 +1,8 @@
 using Broker.Api.Authentication;
+using Broker.Api.Description;
+using Broker.Api.Problems;
 using Broker.Core.Leases;
+using Broker.Core.Words;
 
 namespace Broker.Api.Leases;
 
@@ -12,7 +15,7 @@ public static class DutiesApi
                 new DutiesShape([.. (await desk.ListAsync(cancellation)).Select(DutyShape.Of)]))
             .RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword()
             .WithTags("Duties").WithName("ListDuties").WithSummary("Duties: those that fail first, then those due first.")
-            .ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+            .WithRefusals(new RefusedAs(RefusalCode.NotAllowed, Detail: FrontDoor.NotListed));
 }
 
 /// <summary>A duty.</summary>

@@ -27,7 +27,7 @@ public sealed class DescriptionTests(RunningBroker broker)
         diagnostic.Errors.ShouldBeEmpty();
         diagnostic.Warnings.ShouldBeEmpty();
         Operations(document).Select(call => call.Operation.OperationId).Order().ShouldBe(
-            ["ClaimCredentials", "GetBudget", "GetLease", "ListBudgets", "ListLeases", "Live", "Ready", "ReleaseHolder", "RenewHolder", "RevokeLease", "RotateRole", "WatchHolder"]);
+            ["ClaimCredentials", "DropLeftover", "GetBudget", "GetLease", "ListBudgets", "ListDuties", "ListLeases", "ListLeftovers", "Live", "Ready", "ReleaseHolder", "RenewHolder", "RevokeLease", "RotateRole", "WatchHolder"]);
         document.Components!.SecuritySchemes!.ShouldHaveSingleItem().Value.ShouldSatisfyAllConditions(
             scheme => scheme.Type.ShouldBe(SecuritySchemeType.Http), scheme => scheme.Scheme.ShouldBe("bearer"));
         (document.Servers ?? []).ShouldBeEmpty();
@@ -65,7 +65,7 @@ public sealed class DescriptionTests(RunningBroker broker)
         var (document, _) = await ReadAsync();
         Operations(document)
             .SelectMany(call => call.Operation.Responses!.Values)
-            .SelectMany(response => response.Content is { } content && content.TryGetValue(RefusalWriter.ContentType, out var problem) ? problem.Examples!.Keys : [])
+            .SelectMany(response => response.Content is { } content && content.TryGetValue(RefusalWriter.ContentType, out var problem) ? problem.Examples?.Keys ?? [] : [])
             .Distinct().Order().ShouldBe(Enum.GetValues<RefusalCode>().Select(code => RefusalStatus.Of(code).Code).Order());
     }
 
