@@ -83,12 +83,12 @@ public sealed class SharedLedger(ILedgerStore store)
 
     /// <summary>Writes down what the issuer made. False: another attempt has taken over, and what was made must be revoked.</summary>
     public async ValueTask<bool> IssuedAsync(
-        string database, string lease, long fence, string issuerId, string username, string sealedLogin, TimeSpan life, TimeSpan elapsed, bool renewable,
+        string database, string lease, long fence, string issuerId, string username, string sealedLogin, TimeSpan life, DateTimeOffset asked, bool renewable,
         CancellationToken cancellation) =>
         (await store.DecideAsync(
             Decision.Issued,
             database,
-            [lease, Text(fence), issuerId, username, sealedLogin, Text(life), Text(elapsed), renewable ? "1" : "0"],
+            [lease, Text(fence), issuerId, username, sealedLogin, Text(life), Text(asked), renewable ? "1" : "0"],
             cancellation))[0] == "ok";
 
     /// <summary>The login worked: the lease takes holders. False: another attempt has taken over.</summary>
@@ -145,9 +145,9 @@ public sealed class SharedLedger(ILedgerStore store)
 
     /// <summary>The issuer gave a lease more time. False: the lease is over.</summary>
     public async ValueTask<bool> RenewedAsync(
-        string database, string lease, TimeSpan duration, TimeSpan elapsed, bool renewable, TimeSpan nextRenewal, CancellationToken cancellation) =>
+        string database, string lease, TimeSpan duration, DateTimeOffset asked, bool renewable, TimeSpan nextRenewal, CancellationToken cancellation) =>
         (await store.DecideAsync(
-            Decision.Renewed, database, [lease, Text(duration), Text(elapsed), renewable ? "1" : "0", Text(nextRenewal)], cancellation))[0] == "ok";
+            Decision.Renewed, database, [lease, Text(duration), Text(asked), renewable ? "1" : "0", Text(nextRenewal)], cancellation))[0] == "ok";
 
     /// <summary>Moves a lease, if the move is legal and the condition holds.</summary>
     public async ValueTask<MoveAnswer> MoveAsync(
@@ -276,6 +276,8 @@ public sealed class SharedLedger(ILedgerStore store)
     };
 
     private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static string Text(DateTimeOffset time) => Text(time.ToUnixTimeMilliseconds());
 
     private static string Text(TimeSpan time) => Text((long)time.TotalMilliseconds);
 
