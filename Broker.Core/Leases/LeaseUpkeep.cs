@@ -70,7 +70,6 @@ internal sealed class LeaseUpkeep(SharedLedger ledger, ICatalog catalog, Issuers
         {
             using var late = new CancellationTokenSource(CallDeadline, time);
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, late.Token);
-            var asked = time.GetTimestamp();
             var increment = IncrementOf(role, lease);
             var term = increment > TimeSpan.Zero
                 ? await issuer.RenewAsync(new(role, database, lease.IssuerId), increment, lease.ReadAt, deadline.Token)
@@ -78,7 +77,7 @@ internal sealed class LeaseUpkeep(SharedLedger ledger, ICatalog catalog, Issuers
             // When less came than it was issued with, its last end is near: no further renewal changes that.
             var renewable = term.Renewable && term.Duration >= lease.Life * 0.9;
             await ledger.RenewedAsync(
-                database.Name, lease.Id, term.Duration, time.GetElapsedTime(asked), renewable, term.Duration / 3, cancellation);
+                database.Name, lease.Id, term.Duration, lease.ReadAt, renewable, term.Duration / 3, cancellation);
             metrics.Renewed(database.Name, "renewed");
             log.Renewed(lease.Id, lease.Role, term.Duration);
             return term.Duration / 3;
@@ -114,7 +113,9 @@ internal sealed class LeaseUpkeep(SharedLedger ledger, ICatalog catalog, Issuers
         }
 
         if (lease.Holders == 0 && await MoveAsync(lease, LeaseState.Revoking, lease.Reason, MoveCondition.Idle, cancellation)) return TimeSpan.Zero;
-        return Soonest(lease);
+        var next = Soonest(lease);
+        // One without holders lingers for those that have just moved away.
+        return lease.Holders == 0 && next > LongRetry ? LongRetry : next;
     }
 
     private async Task<TimeSpan?> RevokeAsync(Database database, LeaseRecord lease, CancellationToken cancellation)

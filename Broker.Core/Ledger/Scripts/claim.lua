@@ -188,6 +188,16 @@ local function overlap(c, h, old)
   return old.expires - now <= OVERLAP_MS
 end
 
+-- Law L4: who moves away may not have heard of it (the answer is lost, the audit is away): the lease it had lives on for as long
+-- as it was promised, but not longer than moving takes.
+local function linger(old, till)
+  local to = math.min(now + OVERLAP_MS, till, old.expires)
+  if to > num(call('HGET', leases, old.id .. ':linger')) then
+    note(old, 'linger', int(to))
+    look_at(old.id, to)
+  end
+end
+
 -- The moment is too far off for this caller: it reserves nothing meanwhile, and keeps what it holds.
 local function throttled(c, h, mine, starts)
   if h and h.phase == 'h' and stay(c, h, mine) then return end
@@ -216,6 +226,7 @@ local function decide(c)
     if h.lease ~= l.id then
       local moved = h.phase == 'h'
       if moved and not overlap(c, h, mine) then return stay(c, h, mine) end
+      if moved and mine then linger(mine, h.till) end
       unbind(h)
       bind(h, l)
       return give(c, h, l, moved)
