@@ -264,8 +264,14 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
         return new(order.Username!, new(order.Username!, new("secret-" + order.Username)), new(Life, Renewable));
     }
 
-    public Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation) =>
-        RenewFailure is { } failure ? throw failure : Task.FromResult(new LeaseTerm(increment, Renewable));
+    /// <summary>Runs inside each renewal, before the lease has more time.</summary>
+    public Func<CancellationToken, Task>? BeforeRenew { get; set; }
+
+    public async Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation)
+    {
+        if (BeforeRenew is { } before) await before(cancellation);
+        return RenewFailure is { } failure ? throw failure : new(increment, Renewable);
+    }
 
     public Task RevokeAsync(IssuerLease lease, CancellationToken cancellation)
     {

@@ -47,7 +47,7 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
     public int Made => made;
 
     /// <summary>Told of each user made.</summary>
-    public Action<string, Role>? MadeUser { get; set; }
+    public Action<string>? MadeUser { get; set; }
 
     public IssuedLease Issue(IssueOrder order)
     {
@@ -62,7 +62,7 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
         Carry(() => database.Create(name, password, role.Name, end));
         var lease = new ModelLease(name, end, timeline.Now + role.LeaseMaxTtl);
         leases[id] = lease;
-        MadeUser?.Invoke(name, role);
+        MadeUser?.Invoke(name);
         if (manners == IssuerManners.Vault) EndAt(id, lease);
         return new(id, new(name, new(password)), new(role.LeaseTtl, Renewable: true));
     }
@@ -73,10 +73,11 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
         if (!leases.TryGetValue(asked.Id, out var lease) || !database.Users.TryGetValue(lease.Username, out var user))
             throw new IssuerException(IssuerFailure.LeaseUnknown, "lease not found");
         if (database.IsDown) throw new IssuerException(IssuerFailure.DatabaseUnavailable, "the database is down");
-        var given = IsStingy ? increment / 2 : increment;
+        var given = IsStingy ? Stingy(increment, lease.End - timeline.Now) : increment;
         if (manners == IssuerManners.BuiltIn)
         {
-            user.ValidUntil = now - ActorClock.Start + given + Buffer;
+            lease.End = now - ActorClock.Start + given + Buffer;
+            user.ValidUntil = lease.End;
             return new(given, Renewable: true);
         }
 
@@ -109,8 +110,13 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
     {
         if (!leases.Remove(id, out var lease)) return;
         Forgotten.Add(lease.Username);
-        if (database.IsDown || database.RefusesDrops) return;
-        database.Drop(lease.Username);
+        DropWhenPossible(lease.Username);
+    }
+
+    private void DropWhenPossible(string username)
+    {
+        if (database.IsDown || database.RefusesDrops) timeline.At(self, timeline.Now + TimeSpan.FromSeconds(1), () => DropWhenPossible(username));
+        else database.Drop(username);
     }
 
     private void EndAt(string id, ModelLease lease) => timeline.At(self, lease.End, () =>
@@ -133,6 +139,9 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
         if (IsThrottling) throw new IssuerException(IssuerFailure.Throttled, "too many requests", TimeSpan.FromSeconds(2));
         if (IsRefusing && issuing) throw new IssuerException(IssuerFailure.Refused, "permission denied");
     }
+
+    // Less than was asked for, but it takes nothing back.
+    private static TimeSpan Stingy(TimeSpan increment, TimeSpan left) => increment / 2 > left ? increment / 2 : left < increment ? left : increment;
 
     private static void Carry(Action work)
     {

@@ -40,6 +40,7 @@ internal sealed class Laws(World world)
     {
         world.Ledger.Decided = Decided;
         world.Database.Dropping = Dropping;
+        world.Issuer.MadeUser = Made;
         Changed();
     }
 
@@ -65,7 +66,7 @@ internal sealed class Laws(World world)
     }
 
     /// <summary>The ledger loses something it knew: what it had promised with that binds it no more.</summary>
-    public void Lose(Action lose)
+    public void Lose(Action lose, bool isFailover)
     {
         var before = View;
         lose();
@@ -88,6 +89,9 @@ internal sealed class Laws(World world)
             if (!before.Leases.TryGetValue(id, out var was) || was.State != lease.State || !world.Database.Users.ContainsKey(lease.User)) resurrected.Add(id);
         }
 
+        // A ledger that fell back counts on its last count of connections, which does not show those of the grants it lost: until it
+        // counts again it may grant them once more. (One that is empty grants nothing before it has counted.)
+        isMoody |= isFailover && voided.Count > 0;
         world.Trace.Say($"the ledger lost what {voided.Count} holders were promised, and {lostUsers.Count} users");
     }
 
@@ -240,6 +244,13 @@ internal sealed class Laws(World world)
             if (IsVoid(pod.HolderId) || resurrected.Contains(grant.Lease.Id) || IsExcused(grant.Lease.Id, user.Name)) continue;
             Break("L4", $"user {user.Name} is dropped; {pod.Name} was promised it until {pod.End.TotalSeconds:0.000}");
         }
+    }
+
+    // A request that reached the issuer after everybody had given it up makes a user that nobody knows of: a leftover, for the
+    // DBA to see; the issuer's own end is its only other one.
+    private void Made(string user)
+    {
+        if (View.Leases.Values.FirstOrDefault(lease => lease.User == user) is not { State: not ("Revoked" or "Failed") }) lostUsers.Add(user);
     }
 
     private bool IsExcused(string lease, string user) => Ordered.Contains(lease) || world.Issuer.Forgotten.Contains(user);

@@ -128,7 +128,7 @@ internal sealed class Pod
         var user = Held!.Credentials.Login.Username;
         if (open.FirstOrDefault(login => login.Name != user) is { } old) Close(old);
         // A ledger that lost this grant promises nothing for it: the pod opens no more until it has asked again.
-        for (var i = 0; i < most && open.Count < Held.Connections && !world.Laws.IsVoid(HolderId); i++)
+        for (var i = 0; i < most && world.Now < end && open.Count < Held.Connections && !world.Laws.IsVoid(HolderId); i++)
         {
             if (!Open(Held)) break;
         }
