@@ -46,23 +46,19 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
 
     public int Made => made;
 
-    /// <summary>Told of each user made.</summary>
-    public Action<string>? MadeUser { get; set; }
-
     public IssuedLease Issue(IssueOrder order)
     {
         Gate();
         var role = order.Role;
         made++;
         var number = made.ToString("d4", System.Globalization.CultureInfo.InvariantCulture);
-        var name = order.Username ?? $"v-{role.Name}-{number}";
+        var name = order.Username ?? $"v-broker-{role.Name}-{number}x{random.Next():x8}-{1893456000 + (long)timeline.Now.TotalSeconds}";
         var id = order.Username ?? $"database/creds/{role.Name}/{number}";
         var password = $"secret-{number}-{random.Next():x8}";
         var end = manners == IssuerManners.BuiltIn ? order.Now - ActorClock.Start + role.LeaseTtl + Buffer : timeline.Now + role.LeaseTtl;
         Carry(() => database.Create(name, password, role.Name, end));
-        var lease = new ModelLease(name, end, timeline.Now + role.LeaseMaxTtl);
+        var lease = new ModelLease(name, timeline.Now, end, timeline.Now + role.LeaseMaxTtl);
         leases[id] = lease;
-        MadeUser?.Invoke(name);
         if (manners == IssuerManners.Vault) EndAt(id, lease);
         return new(id, new(name, new(password)), new(role.LeaseTtl, Renewable: true));
     }
@@ -88,6 +84,18 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
         user.ValidUntil = end;
         EndAt(asked.Id, lease);
         return new(end - timeline.Now, Renewable: end < lease.MaxEnd);
+    }
+
+    public LeaseTerm? LookUp(IssuerLease asked)
+    {
+        Gate();
+        return leases.TryGetValue(asked.Id, out var lease) ? new(lease.End - timeline.Now, Renewable: true, IssuedAt: ActorClock.Start + lease.IssuedAt) : null;
+    }
+
+    public IReadOnlyList<string> List(Role role)
+    {
+        Gate();
+        return [.. leases.Keys.Where(id => id.StartsWith($"{role.VaultPath}/", StringComparison.Ordinal))];
     }
 
     public bool Revoke(IssuerLease asked)
@@ -155,8 +163,10 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
         }
     }
 
-    private sealed class ModelLease(string username, TimeSpan end, TimeSpan maxEnd)
+    private sealed class ModelLease(string username, TimeSpan issuedAt, TimeSpan end, TimeSpan maxEnd)
     {
+        public TimeSpan IssuedAt => issuedAt;
+
         public string Username => username;
 
         public TimeSpan End { get; set; } = end;

@@ -19,7 +19,6 @@ internal sealed class Laws(World world)
     public static readonly TimeSpan LongestOver = TimeSpan.FromSeconds(25);
 
     private readonly HashSet<string> voided = new(StringComparer.Ordinal);
-    private readonly HashSet<string> lostUsers = new(StringComparer.Ordinal);
     private readonly HashSet<string> resurrected = new(StringComparer.Ordinal);
     private readonly List<(TimeSpan From, int Capacity)> capacities = [];
     private readonly IssueLaws issues = new(world);
@@ -40,7 +39,6 @@ internal sealed class Laws(World world)
     {
         world.Ledger.Decided = Decided;
         world.Database.Dropping = Dropping;
-        world.Issuer.MadeUser = Made;
         Changed();
     }
 
@@ -66,7 +64,7 @@ internal sealed class Laws(World world)
     }
 
     /// <summary>The ledger loses something it knew: what it had promised with that binds it no more.</summary>
-    public void Lose(Action lose, bool isFailover)
+    public void Lose(Action lose)
     {
         var before = View;
         lose();
@@ -78,21 +76,13 @@ internal sealed class Laws(World world)
             if (!same) voided.Add(id);
         }
 
-        foreach (var user in world.Database.Users.Keys)
-        {
-            if (View.Leases.Values.All(lease => lease.User != user)) lostUsers.Add(user);
-        }
-
         foreach (var (id, lease) in View.Leases)
         {
             // What has been done to its user since the copy was taken, the ledger does not know.
             if (!before.Leases.TryGetValue(id, out var was) || was.State != lease.State || !world.Database.Users.ContainsKey(lease.User)) resurrected.Add(id);
         }
 
-        // A ledger that fell back counts on its last count of connections, which does not show those of the grants it lost: until it
-        // counts again it may grant them once more. (One that is empty grants nothing before it has counted.)
-        isMoody |= isFailover && voided.Count > 0;
-        world.Trace.Say($"the ledger lost what {voided.Count} holders were promised, and {lostUsers.Count} users");
+        world.Trace.Say($"the ledger lost what {voided.Count} holders were promised");
     }
 
     /// <summary>A replica answers a caller.</summary>
@@ -128,10 +118,15 @@ internal sealed class Laws(World world)
         if (world.Pods.FirstOrDefault(pod => !pod.IsGone) is { } pod) return $"{pod.Name} is not gone";
         if (View.Holders.Count > 0) return $"{View.Holders.Count} holders are in the ledger";
         if (View.InLine > 0) return $"{View.InLine} are in line";
-        if (View.Leases.Values.FirstOrDefault(lease => lease.State is not ("Revoked" or "Failed")) is { } lease) return $"lease {lease.Id} is {lease.State}: {lease.Reason}";
-        if (world.Database.Users.Keys.FirstOrDefault(user => !lostUsers.Contains(user)) is { } user) return $"user {user} is in the database";
+        var kept = View.Leases.Values.Where(IsKeptReady).ToArray();
+        if (View.Leases.Values.Except(kept).FirstOrDefault(lease => lease.State is not ("Revoked" or "Failed")) is { } lease) return $"lease {lease.Id} is {lease.State}: {lease.Reason}";
+        var known = kept.Select(lease => lease.User).Concat(View.Leftovers).ToHashSet(StringComparer.Ordinal);
+        if (world.Database.Users.Keys.FirstOrDefault(user => !known.Contains(user)) is { } user) return $"user {user} is in the database, and neither a lease nor a leftover";
         return View.Granted == 0 ? null : $"{View.Granted} connections are granted";
     }
+
+    private bool IsKeptReady(LeaseView lease) =>
+        lease.State is "Active" or "Issuing" && world.Plan.Scene.Roles.Any(role => role.Name == lease.Role && role.KeepReady);
 
     private void Decided(Decision decision, string database, IReadOnlyList<string> arguments, string[] answer)
     {
@@ -142,6 +137,8 @@ internal sealed class Laws(World world)
         foreach (var (id, holder) in View.Holders)
         {
             before.Holders.TryGetValue(id, out var had);
+            // What a replica remembers of a ledger's losses is put back, not granted anew.
+            if (decision == Decision.Restore) continue;
             if (had is null || holder.Connections > had.Connections) Reserved(holder);
             if (holder.Holds && (had is null || !had.Holds || had.Lease != holder.Lease) && !id.EndsWith('~')) Given(holder);
         }
@@ -210,7 +207,9 @@ internal sealed class Laws(World world)
             ("Retiring", "Revoking" or "Expired") => true,
             ("Active", "Revoking") => Ordered.Contains(lease.Id),
             ("Unknown" or "Expired", "Revoking") => true,
-            ("Revoking", "Revoked") => true,
+            ("Revoking", "Revoked" or "RevokeFailed") => true,
+            ("RevokeFailed", "Revoking" or "Revoked") => true,
+            (null, "Active" or "Retiring") => world.Ledger.LostAt is not null, // put back by a replica that remembers it
             _ => false,
         };
         if (!legal) Break("L5", $"lease {lease.Id} moved from {was?.State ?? "nothing"} to {lease.State}");
@@ -244,13 +243,6 @@ internal sealed class Laws(World world)
             if (IsVoid(pod.HolderId) || resurrected.Contains(grant.Lease.Id) || IsExcused(grant.Lease.Id, user.Name)) continue;
             Break("L4", $"user {user.Name} is dropped; {pod.Name} was promised it until {pod.End.TotalSeconds:0.000}");
         }
-    }
-
-    // A request that reached the issuer after everybody had given it up makes a user that nobody knows of: a leftover, for the
-    // DBA to see; the issuer's own end is its only other one.
-    private void Made(string user)
-    {
-        if (View.Leases.Values.FirstOrDefault(lease => lease.User == user) is not { State: not ("Revoked" or "Failed") }) lostUsers.Add(user);
     }
 
     private bool IsExcused(string lease, string user) => Ordered.Contains(lease) || world.Issuer.Forgotten.Contains(user);

@@ -16,9 +16,9 @@ internal sealed class LedgerView
 {
     private static readonly string[] Keys = LedgerKeys.Of(PlanMaker.DatabaseName);
 
-    private LedgerView(Dictionary<string, LeaseView> leases, Dictionary<string, HolderView> holders, IReadOnlyDictionary<string, string> budget, int ends, int inLine)
+    private LedgerView(Dictionary<string, LeaseView> leases, Dictionary<string, HolderView> holders, IReadOnlyDictionary<string, string> budget, int ends, int inLine, IEnumerable<string> leftovers)
     {
-        (Leases, Holders, Ends, InLine) = (leases, holders, ends, inLine);
+        (Leases, Holders, Ends, InLine, Leftovers) = (leases, holders, ends, inLine, leftovers);
         Capacity = budget.TryGetValue("capacity", out var capacity) ? Number(capacity) : null;
         Granted = Number(budget.GetValueOrDefault("granted", "0"));
         SampledAt = long.Parse(budget.GetValueOrDefault("sampled", "0"), CultureInfo.InvariantCulture);
@@ -38,6 +38,9 @@ internal sealed class LedgerView
     public int Ends { get; }
 
     public int InLine { get; }
+
+    /// <summary>Users that the broker shows as its leftovers.</summary>
+    public IEnumerable<string> Leftovers { get; }
 
     public static LedgerView Read(Keyspace keys)
     {
@@ -59,7 +62,7 @@ internal sealed class LedgerView
             holders[id] = new(id, parts[0], Number(parts[1]), Long(parts[2]), parts[3] == "h");
         }
 
-        return new(leases, holders, keys.HashAt(Keys[0]), keys.RankedAt(Keys[5]).Count, keys.RankedAt(Keys[6]).Count);
+        return new(leases, holders, keys.HashAt(Keys[0]), keys.RankedAt(Keys[5]).Count, keys.RankedAt(Keys[6]).Count, keys.HashAt(Keys[12]).Keys);
     }
 
     private static long Long(string text) => text.Length == 0 ? 0 : long.Parse(text, CultureInfo.InvariantCulture);
