@@ -205,7 +205,7 @@ internal sealed class Laws(World world)
             ("Issuing", "Active" or "Failed" or "Unknown") => true,
             ("Active", "Retiring" or "Expired") => true,
             ("Retiring", "Revoking" or "Expired") => true,
-            ("Active", "Revoking") => Ordered.Contains(lease.Id),
+            ("Active", "Revoking") => lease.Holders == 0, // by way of Retiring, in one step
             ("Unknown" or "Expired", "Revoking") => true,
             ("Revoking", "Revoked" or "RevokeFailed") => true,
             ("RevokeFailed", "Revoking" or "Revoked") => true,
@@ -213,7 +213,7 @@ internal sealed class Laws(World world)
             _ => false,
         };
         if (!legal) Break("L5", $"lease {lease.Id} moved from {was?.State ?? "nothing"} to {lease.State}");
-        if (lease.State == "Revoking" && lease.Holders > 0 && lease.Expires > LedgerNow && !Ordered.Contains(lease.Id) && was?.State == "Retiring")
+        if (lease.State == "Revoking" && was?.State is "Active" or "Retiring" && lease.Holders > 0 && lease.Expires > LedgerNow && !Ordered.Contains(lease.Id))
             Break("L4", $"lease {lease.Id} is being revoked with {lease.Holders} holders, before its end");
         if (lease.State == "Expired" && lease.Expires > LedgerNow) Break("L4", $"lease {lease.Id} expired {lease.Expires - LedgerNow} ms before its end");
         if (lease.State == "Revoked" && lease.User.Length > 0 && world.Database.Users.ContainsKey(lease.User)) Break("L5", $"lease {lease.Id} is revoked, its user {lease.User} is in the database");
