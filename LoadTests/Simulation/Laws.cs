@@ -18,6 +18,7 @@ internal sealed class Laws(World world)
     /// <summary>How much longer than its caller waits a call may take: its last round trips with a ledger that answers none of them.</summary>
     public static readonly TimeSpan LongestOver = TimeSpan.FromSeconds(25);
 
+    private readonly Dictionary<string, string[]> names = new(StringComparer.Ordinal);
     private readonly HashSet<string> voided = new(StringComparer.Ordinal);
     private readonly HashSet<string> resurrected = new(StringComparer.Ordinal);
     private readonly List<(TimeSpan From, int Capacity)> capacities = [];
@@ -28,7 +29,7 @@ internal sealed class Laws(World world)
     public Broken? Broken { get; private set; }
 
     /// <summary>The ledger after the last decision.</summary>
-    public LedgerView View { get; private set; } = LedgerView.Read(world.Ledger.Keys);
+    public LedgerView View { get; private set; } = LedgerView.Read(world.Ledger.Keys, []);
 
     /// <summary>Leases that an operator ordered to be revoked.</summary>
     public HashSet<string> Ordered { get; } = new(StringComparer.Ordinal);
@@ -68,7 +69,7 @@ internal sealed class Laws(World world)
     {
         var before = View;
         lose();
-        View = LedgerView.Read(world.Ledger.Keys);
+        View = LedgerView.Read(world.Ledger.Keys, names);
         issues.Forget();
         foreach (var (id, had) in before.Holders)
         {
@@ -131,8 +132,11 @@ internal sealed class Laws(World world)
     private void Decided(Decision decision, string database, IReadOnlyList<string> arguments, string[] answer)
     {
         if (database != PlanMaker.DatabaseName) return;
+        Say(decision, arguments, answer);
+        // What is only about duties and flights changes nothing that a law is about, unless holders were ended by the way.
+        if (decision == Decision.Done || decision == Decision.Flight || (decision == Decision.Due && LedgerView.CountEnds(world.Ledger.Keys) == View.Ends)) return;
         var before = View;
-        View = LedgerView.Read(world.Ledger.Keys);
+        View = LedgerView.Read(world.Ledger.Keys, names);
         CountHolders();
         foreach (var (id, holder) in View.Holders)
         {
@@ -151,7 +155,13 @@ internal sealed class Laws(World world)
 
         if (decision == Decision.Sample) Sampled(int.Parse(arguments[0], System.Globalization.CultureInfo.InvariantCulture));
         issues.Decided(decision, arguments, answer, before, View);
-        if (world.Trace.IsKept || decision != Decision.Due) world.Trace.Say($"ledger {decision} {Shown(decision, arguments)} -> {string.Join(' ', answer)}");
+    }
+
+    private void Say(Decision decision, IReadOnlyList<string> arguments, string[] answer)
+    {
+        if (world.Trace.IsKept) world.Trace.Remark($"ledger {decision} {Shown(decision, arguments)} -> {string.Join(' ', answer)}");
+        world.Trace.Mark(decision.Name);
+        foreach (var word in answer) world.Trace.Mark(word);
     }
 
     private void CountHolders()
