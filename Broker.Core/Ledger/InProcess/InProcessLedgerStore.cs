@@ -95,16 +95,24 @@ public sealed class InProcessLedgerStore : ILedgerStore
     }
 
     /// <summary>What is in it now: for tests of what happens when a ledger loses what came after.</summary>
-    internal KeyspaceCopy Copy()
+    internal Keyspace Copy()
     {
-        lock (gate) return keyspace.Copy();
+        lock (gate)
+        {
+            var copy = Empty();
+            copy.Become(keyspace);
+            return copy;
+        }
     }
 
     /// <summary>Puts a copy in the place of all there is; an empty one: as Redis does when it is flushed.</summary>
-    internal void PutBack(KeyspaceCopy copy)
+    internal void PutBack(Keyspace copy)
     {
-        lock (gate) keyspace.PutBack(copy);
+        lock (gate) keyspace.Become(copy);
     }
+
+    /// <summary>One that holds nothing.</summary>
+    internal static Keyspace Empty() => new(TimeProvider.System, static (_, _) => { });
 
     private string[] Run(Decision decision, string database, IReadOnlyList<string> arguments)
     {

@@ -13,16 +13,16 @@ local function awaited(l)
   return l
 end
 
--- The pool's lease that takes holders, or else the one that is being issued; nil when it needs one. instead_of: a lease that is
--- to be followed by another, and takes holders until that works.
--- mine: a lease that is being issued and that the asker has a seat on already, full or not.
+-- The pool's lease that takes holders, or else the one that is being issued; nil when it needs one.
+-- instead_of: a lease that is to be followed by another, and takes holders until that works.
+-- mine: the lease that the asking holder waits for: it has its seat on it, full or not.
 local function pools_lease(p, instead_of, mine)
+  if mine and mine.state == 'Issuing' and awaited(mine) then return mine end
   local taker = p.taker and p.taker ~= instead_of and lease(p.taker)
   if taker and taker.state == 'Active' then
     if not lively(taker) then move(taker, 'Retiring', 'too little time left for new holders')
     elseif taker.holders < taker.max then return taker end
   end
-  if mine and mine.state == 'Issuing' and awaited(mine) then return mine end
   local l = p.next and lease(p.next)
   if not l or l.state ~= 'Issuing' or l.holders >= l.max then return nil end
   return awaited(l)
