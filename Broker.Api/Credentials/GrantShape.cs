@@ -39,14 +39,14 @@ public sealed record GrantShape(
 }
 
 /// <summary>The answer to a renewal.</summary>
-/// <param name="Rotate">True: the lease is another; move to the credentials that are there then, and close the old connections.</param>
+/// <param name="Rotate">True: the lease is another; move to the credentials that are there then, and close the old connections in time.</param>
 /// <param name="Role">The role.</param>
 /// <param name="Database">Its database in the broker's configuration.</param>
 /// <param name="Lease">The database user.</param>
 /// <param name="Holder">The caller's claim on it.</param>
 /// <param name="Connections">How many connections the caller may open at most; may be another number than before.</param>
+/// <param name="OverlapSeconds">With rotate: how long the connections on the old credentials may stay open; 0: close them before new ones are opened.</param>
 /// <param name="Credentials">There only when rotate is true.</param>
-/// <param name="OverlapSeconds">There only when rotate is true: how long the old connections may stay open; 0: close them before opening new ones.</param>
 public sealed record RenewalShape(
     bool Rotate, string Role, string Database, GrantShape.LeaseShape Lease, GrantShape.HolderShape Holder, int Connections,
-    GrantShape.CredentialsShape? Credentials = null, int? OverlapSeconds = null);
+    int? OverlapSeconds = null, GrantShape.CredentialsShape? Credentials = null);

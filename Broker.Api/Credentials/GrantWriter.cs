@@ -14,7 +14,8 @@ internal static class GrantWriter
     /// <summary>Writes a renewal's: the credentials only when the holder is to move to them.</summary>
     public static void WriteRenewal(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteRenewal);
 
-    private static void WriteClaim(IBufferWriter<byte> to, Grant grant)
+    /// <summary>Writes a claim's JSON.</summary>
+    public static void WriteClaim(IBufferWriter<byte> to, Grant grant)
     {
         using var json = new Utf8JsonWriter(to);
         json.WriteStartObject();

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Broker.Api.Authentication;
@@ -63,10 +64,10 @@ internal static class Examples
     private static readonly CredentialsRequest Request = new("job-4711", 5, 1);
 
     /// <summary>An example of a type that the API takes or answers with.</summary>
-    public static async ValueTask<JsonNode?> OfAsync(Type type, JsonSerializerOptions json) => type.Name switch
+    public static JsonNode? Of(Type type, JsonSerializerOptions json) => type.Name switch
     {
-        nameof(GrantShape) => await WrittenAsync(context => GrantWriter.WriteAsync(context, Grant)),
-        nameof(RenewalShape) => await WrittenAsync(context => GrantWriter.WriteRenewalAsync(context, Grant)),
+        nameof(GrantShape) => Written(to => GrantWriter.WriteClaim(to, Grant)),
+        nameof(RenewalShape) => Written(to => GrantWriter.WriteRenewal(to, Grant)),
         nameof(CredentialsRequest) => JsonSerializer.SerializeToNode(Request, json),
         nameof(BudgetShape) => JsonSerializer.SerializeToNode(Budget, json),
         nameof(BudgetsShape) => JsonSerializer.SerializeToNode(new BudgetsShape([Budget]), json),
@@ -114,11 +115,10 @@ internal static class Examples
 
     private static Refusal Refused(ClaimAnswer answer) => Refusals.For(answer, Asked, Database);
 
-    private static async Task<JsonNode> WrittenAsync(Func<HttpContext, Task> write)
+    private static JsonNode Written(Action<IBufferWriter<byte>> write)
     {
-        using var stream = new MemoryStream();
-        var context = new DefaultHttpContext { Response = { Body = stream } };
-        await write(context);
-        return JsonNode.Parse(stream.ToArray())!;
+        var bytes = new ArrayBufferWriter<byte>();
+        write(bytes);
+        return JsonNode.Parse(bytes.WrittenSpan)!;
     }
 }

@@ -23,13 +23,13 @@ internal sealed class OperationDescriber(IOptions<JsonOptions> json) : IOpenApiO
             if (described.Type == typeof(ProblemShape))
                 Describe(response, [.. refuses!.Refusals.Where(refusal => refusal.Status == described.StatusCode)]);
             else if (described.Type is { } type && response.Content?.Values.SingleOrDefault() is { } content)
-                content.Example = await Examples.OfAsync(type, json.Value.SerializerOptions);
+                content.Example = Examples.Of(type, json.Value.SerializerOptions);
         }
 
         foreach (var taken in operation.RequestBody?.Content?.Values ?? [])
         {
             if (context.Description.ParameterDescriptions.FirstOrDefault(parameter => parameter.Source.Id == "Body") is { } body)
-                taken.Example = await Examples.OfAsync(body.Type, json.Value.SerializerOptions);
+                taken.Example = Examples.Of(body.Type, json.Value.SerializerOptions);
         }
     }
 

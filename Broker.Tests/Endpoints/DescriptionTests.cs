@@ -65,7 +65,7 @@ public sealed class DescriptionTests(RunningBroker broker)
         var (document, _) = await ReadAsync();
         Operations(document)
             .SelectMany(call => call.Operation.Responses!.Values)
-            .SelectMany(response => response.Content is { } content && content.TryGetValue(RefusalWriter.ContentType, out var problem) ? problem.Examples!.Keys : [])
+            .SelectMany(response => response.Content is { } content && content.TryGetValue(RefusalWriter.ContentType, out var problem) ? problem.Examples?.Keys ?? [] : [])
             .Distinct().Order().ShouldBe(Enum.GetValues<RefusalCode>().Select(code => RefusalStatus.Of(code).Code).Order());
     }
 

@@ -27,7 +27,7 @@ internal sealed class VaultAgent : IAsyncDisposable
         try
         {
             var path = await vault.ServeAsync(
-                postgres, StageSettings.RoleName, StageSettings.CreationStatements, TimeSpan.FromHours(1), TimeSpan.FromHours(24), cancellation);
+                postgres, StageSettings.RoleName, StageSettings.StandardStatements, TimeSpan.FromHours(1), TimeSpan.FromHours(24), cancellation);
             if (await LocalVaultAgent.StartAsync(vault, path, cancellation) is { } agent) return new(vault, agent, path);
         }
         catch
