@@ -65,7 +65,7 @@ internal sealed class Laws(World world)
     }
 
     /// <summary>The ledger loses something it knew: what it had promised with that binds it no more.</summary>
-    public void Lose(Action lose)
+    public void Lose(Action lose, bool isFailover)
     {
         var before = View;
         lose();
@@ -83,6 +83,9 @@ internal sealed class Laws(World world)
             if (!before.Leases.TryGetValue(id, out var was) || was.State != lease.State || !world.Database.Users.ContainsKey(lease.User)) resurrected.Add(id);
         }
 
+        // A ledger that fell back ends a holder at the end it had before its last renewal, and frees its connections while they are
+        // still open, until they are counted again: see docs/simulation.md.
+        isMoody |= isFailover && voided.Count > 0;
         world.Trace.Say($"the ledger lost what {voided.Count} holders were promised");
     }
 
