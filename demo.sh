@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-.ci/need-programs.sh postgresql redis-server
+.ci/need-programs.sh postgresql mariadb-server redis-server
 echo "Building (Release) ..."
 dotnet build LoadTests -c Release --nologo -v quiet
 exec dotnet LoadTests/bin/Release/net10.0/loadtests.dll demo "$@"
