@@ -2,6 +2,7 @@ using Broker.Core.Audit;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
+using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.BuiltIn;
@@ -24,7 +25,7 @@ public static class BrokerCore
         services.AddSingleton(settings.Waiting);
         services.AddLedger(settings);
         services.AddSingleton<IAudit, JsonLinesAudit>().AddSingleton(settings.Audit);
-        services.AddSingleton<IDatabaseEngine, PostgreSqlEngine>().AddSingleton<DatabaseEngines>();
+        services.AddSingleton<IDatabaseEngine, PostgreSqlEngine>().AddSingleton<IDatabaseEngine, MySqlEngine>().AddSingleton<DatabaseEngines>();
         services.AddIssuers();
         services.AddSingleton<BudgetSampler>();
         services.AddLeases();

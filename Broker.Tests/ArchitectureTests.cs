@@ -20,6 +20,7 @@ public partial class ArchitectureTests
     public static TheoryData<string, string> Drivers => new()
     {
         { "Npgsql", "Databases/PostgreSql" },
+        { "MySqlConnector", "Databases/MySql" },
         { "StackExchange.Redis", "Ledger/Redis" },
         { "KeraLua", "Ledger/InProcess" },
     };

@@ -12,7 +12,8 @@ public sealed record GrantShape(
 
     /// <summary>What to connect with.</summary>
     public sealed record CredentialsShape(
-        string Username, string Password, string Host, int Port, string Database, string Uri, string AdoNet, string Jdbc);
+        string Username, string Password, string Host, int Port, string Database, string Uri, string AdoNet, string Jdbc,
+        string Go, string Python);
 }
 
 /// <summary>A renewal as the API writes it: the credentials are there when <see cref="Rotate"/> is true.</summary>

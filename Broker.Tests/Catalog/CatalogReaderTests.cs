@@ -51,8 +51,6 @@ public class CatalogReaderTests
     [InlineData("Databases:orders:Engine", "", "", "missing")]
     [InlineData("Databases:orders:Engine", "Oracle", "", "Write one of PostgreSql")]
     [InlineData("Databases:orders:Engine", "0", "", "Write one of PostgreSql")]
-    [InlineData("Databases:orders:Engine", "MySql", "", "not in this version")]
-    [InlineData("Databases:orders:Engine", "MongoDb", "", "not in this version")]
     [InlineData("Databases:orders:Host", "", "", "missing")]
     [InlineData("Databases:orders:Host", "postgres://db:1", "", "not a host name")]
     [InlineData("Databases:orders:Port", "0", "", "1 to 65535")]

@@ -15,7 +15,10 @@ public abstract record EngineBench(IDatabaseEngine Engine, Database Database, st
     /// <summary>The server's limit of connections, and those of it that ordinary users never get.</summary>
     public abstract (int Limit, int Reserved) Limits { get; }
 
-    /// <summary>The statements that make a user whose password works until then.</summary>
+    /// <summary>Whether a user's password stops working by itself.</summary>
+    public virtual bool UsersEnd => true;
+
+    /// <summary>The statements that make a user whose password works until then, where passwords end.</summary>
     public abstract IReadOnlyList<string> CreateUser(Login login, DateTimeOffset validUntil);
 
     /// <summary>A statement the server refuses.</summary>
@@ -23,6 +26,9 @@ public abstract record EngineBench(IDatabaseEngine Engine, Database Database, st
 
     /// <summary>Opens a session as the user; asked again, it says whether the session still works.</summary>
     public abstract Task<Func<Task<bool>>> OpenSessionAsync(Login login);
+
+    /// <summary>What every format can carry in a user's name, in the most awkward form.</summary>
+    public virtual string OddName => "us er@x:/";
 
     /// <summary>Connects with each of the strings, by a client of its format where there is one here, and says who it was.</summary>
     public abstract Task<IReadOnlyDictionary<string, string>> WhoAmIAsync(ConnectionStrings strings);
@@ -84,11 +90,14 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_login_past_its_end_is_refused()
+    public async Task A_login_past_its_end_is_refused_or_is_known_to_have_none()
     {
         var login = await CreateAsync("late", TimeSpan.FromHours(-1));
 
-        (await FailureAsync(() => Engine.TryLoginAsync(Database, login, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        if (bench.UsersEnd)
+            (await FailureAsync(() => Engine.TryLoginAsync(Database, login, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        else
+            (await Engine.FindUsersAsync(Database, login.Username, Cancellation)).ShouldHaveSingleItem().ValidUntil.ShouldBeNull();
     }
 
     [Fact]
@@ -113,6 +122,7 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
         (await FailureAsync(() => Engine.TryLoginAsync(gone, login, Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(() => Engine.SampleAsync(gone, Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(() => Engine.FindUsersAsync(gone, "x", Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
+        (await FailureAsync(() => Engine.CreateUserAsync(gone, login, [bench.RefusedStatement], Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(() => Engine.RunAsync(gone, [bench.RefusedStatement], Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(() => Engine.DropUserAsync(gone, "x", [], Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
     }
@@ -143,8 +153,8 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     {
         var login = New("half");
 
-        var failure = await FailureAsync(() => Engine.RunAsync(
-            Database, [.. bench.CreateUser(login, TimeProvider.System.GetUtcNow().AddHours(1)), bench.RefusedStatement], Cancellation));
+        var failure = await FailureAsync(() => Engine.CreateUserAsync(
+            Database, login, [.. bench.CreateUser(login, TimeProvider.System.GetUtcNow().AddHours(1)), bench.RefusedStatement], Cancellation));
 
         failure.Failure.ShouldBe(DatabaseFailure.StatementRefused);
         failure.ToString().ShouldNotContain(login.Password.Reveal());
@@ -205,6 +215,44 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
         (await Engine.FindUsersAsync(Database, bench.UserPrefix + "%", Cancellation)).ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task A_user_that_exists_is_not_made_again_and_stays_as_it_is()
+    {
+        var login = await CreateAsync("user");
+        var other = login with { Password = new("another") };
+
+        (await FailureAsync(() => Engine.CreateUserAsync(
+            Database, other, bench.CreateUser(other, TimeProvider.System.GetUtcNow().AddHours(1)), Cancellation))).Failure.ShouldBe(DatabaseFailure.StatementRefused);
+
+        await Engine.TryLoginAsync(Database, login, Cancellation);
+    }
+
+    [Fact]
+    public async Task A_capped_user_gets_no_connection_more_and_others_are_not_touched()
+    {
+        if (!Engine.Dialect.CapsUsers)
+        {
+            await Should.ThrowAsync<NotSupportedException>(() => Engine.CapUserAsync(Database, "x", 1, Cancellation));
+            return;
+        }
+
+        var (capped, other) = (await CreateAsync("capped"), await CreateAsync("other"));
+        var first = await bench.OpenSessionAsync(capped);
+        await Engine.CapUserAsync(Database, capped.Username, 2, Cancellation);
+        await bench.OpenSessionAsync(capped);
+
+        var refusal = await FailureAsync(() => Engine.TryLoginAsync(Database, capped, Cancellation));
+        refusal.Failure.ShouldBe(DatabaseFailure.OutOfConnections);
+        await Engine.TryLoginAsync(Database, other, Cancellation);
+
+        await Engine.CapUserAsync(Database, capped.Username, 3, Cancellation);
+        await Engine.TryLoginAsync(Database, capped, Cancellation);
+        await Engine.CapUserAsync(Database, capped.Username, 1, Cancellation);
+        (await first()).ShouldBeTrue("open connections stay");
+        (await FailureAsync(() => Engine.TryLoginAsync(Database, capped, Cancellation))).Failure.ShouldBe(DatabaseFailure.OutOfConnections);
+        await Engine.CapUserAsync(Database, bench.UserPrefix + "never-was", 1, Cancellation);
+    }
+
     [Theory]
     [InlineData("plain")]
     [InlineData("p@ss:w/ord?#[]!&=+%41 ;,")]
@@ -213,13 +261,13 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     [InlineData("=;'\"=;'\"")]
     public async Task Connection_strings_carry_passwords_of_any_characters(string password)
     {
-        var login = new Login(bench.UserPrefix + "us er@x:/", new(password));
-        await Engine.RunAsync(Database, bench.CreateUser(login, TimeProvider.System.GetUtcNow().AddHours(1)), Cancellation);
+        var login = new Login(bench.UserPrefix + bench.OddName, new(password));
+        await Engine.CreateUserAsync(Database, login, bench.CreateUser(login, TimeProvider.System.GetUtcNow().AddHours(1)), Cancellation);
 
         var strings = Engine.Describe(Database, login, 7);
 
         var seen = await bench.WhoAmIAsync(strings);
-        seen.Keys.ShouldBe(["uri", "adoNet", "jdbc"], ignoreOrder: true);
+        seen.Keys.ShouldBe(["uri", "adoNet", "jdbc", "go", "python"], ignoreOrder: true);
         seen.Values.ShouldAllBe(name => name == login.Username);
     }
 
@@ -231,7 +279,7 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     {
         var login = New(suffix);
         var end = until ?? TimeProvider.System.GetUtcNow() + (lives ?? TimeSpan.FromHours(1));
-        await Engine.RunAsync(Database, bench.CreateUser(login, end), Cancellation);
+        await Engine.CreateUserAsync(Database, login, bench.CreateUser(login, end), Cancellation);
         return login;
     }
 }

@@ -206,7 +206,7 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
 {
     public DatabaseEngineKind Kind => DatabaseEngineKind.PostgreSql;
 
-    public EngineDialect Dialect { get; } = new(63, []);
+    public EngineDialect Dialect { get; } = new(63, [], CapsUsers: true);
 
     public int Capacity { get; set; } = capacity;
 
@@ -222,14 +222,18 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) =>
         LoginFailure is { } failure ? throw failure : Task.CompletedTask;
 
+    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
+
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
+
+    public Task CapUserAsync(Database database, string username, int connections, CancellationToken cancellation) => Task.CompletedTask;
 
     public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
 
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
         Task.FromResult<IReadOnlyList<DatabaseUser>>([]);
 
-    public ConnectionStrings Describe(Database database, Login login, int connections) => new("uri", "ado", "jdbc");
+    public ConnectionStrings Describe(Database database, Login login, int connections) => new("uri", "ado", "jdbc", "go", "python");
 }
 
 /// <summary>An issuer that keeps count of the users it made, and can be told to fail, to be slow, or to wait for the test.</summary>

@@ -34,11 +34,8 @@ internal static class DatabaseReading
     private static DatabaseEngineKind Engine(SectionReader reader)
     {
         if (!reader.Has("Engine"))
-            reader.Error("Engine", "is missing.", $"Write {DatabaseEngineKind.PostgreSql}.");
-        var engine = reader.Choice<DatabaseEngineKind>("Engine") ?? DatabaseEngineKind.PostgreSql;
-        if (engine is not DatabaseEngineKind.PostgreSql)
-            reader.Error("Engine", $"is {engine}, which is not in this version.", $"Only {DatabaseEngineKind.PostgreSql} is.");
-        return engine;
+            reader.Error("Engine", "is missing.", $"Write one of {string.Join(", ", Enum.GetNames<DatabaseEngineKind>())}.");
+        return reader.Choice<DatabaseEngineKind>("Engine") ?? DatabaseEngineKind.PostgreSql;
     }
 
     private static string Host(SectionReader reader)

@@ -4,15 +4,19 @@ using Npgsql;
 
 namespace Broker.Core.Databases.PostgreSql;
 
-/// <summary>Writes a login down in the three formats clients take, each value escaped as its format wants.</summary>
+/// <summary>Writes a login down in the formats clients take, each value escaped as its format wants.</summary>
 internal static class PostgreSqlConnectionStrings
 {
     public static ConnectionStrings Of(Database database, Login login, int connections) => new(
-        Uri(database, login), AdoNet(database, login, connections), Jdbc(database, login));
+        Uri("postgresql", database, login),
+        AdoNet(database, login, connections),
+        Jdbc(database, login),
+        Go(database, login),
+        Uri("postgresql+psycopg", database, login));
 
-    /// <summary>https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS</summary>
-    private static string Uri(Database database, Login login) =>
-        $"postgresql://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@{Address(database)}/{Escaped(database.DatabaseName)}";
+    /// <summary>https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS, https://docs.sqlalchemy.org/en/20/core/engines.html</summary>
+    private static string Uri(string scheme, Database database, Login login) =>
+        $"{scheme}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@{Address(database)}/{Escaped(database.DatabaseName)}";
 
     private static string AdoNet(Database database, Login login, int connections) => new NpgsqlConnectionStringBuilder
     {
@@ -28,6 +32,16 @@ internal static class PostgreSqlConnectionStrings
     private static string Jdbc(Database database, Login login) =>
         $"jdbc:postgresql://{Address(database)}/{Escaped(database.DatabaseName)}"
         + $"?user={Escaped(login.Username)}&password={Escaped(login.Password.Reveal())}";
+
+    /// <summary>
+    /// libpq's keywords and values, as pgx and pq read them too:
+    /// https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE
+    /// </summary>
+    private static string Go(Database database, Login login) =>
+        $"host={Quoted(database.Host)} port={database.Port} dbname={Quoted(database.DatabaseName)} user={Quoted(login.Username)} password={Quoted(login.Password.Reveal())}";
+
+    private static string Quoted(string value) =>
+        $"'{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}'";
 
     private static string Address(Database database) =>
         database.Host.Contains(':', StringComparison.Ordinal) ? $"[{database.Host}]:{database.Port}" : $"{database.Host}:{database.Port}";

@@ -31,7 +31,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines, TimeProvider 
         var statements = Rendered(role.CreationStatements, login.Username, login.Password, clock.GetUtcNow() + role.LeaseTtl + Buffer);
         try
         {
-            await engine.RunAsync(database, statements, cancellation);
+            await engine.CreateUserAsync(database, login, statements, cancellation);
         }
         catch (DatabaseException exception)
         {
