@@ -237,8 +237,8 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
         }
 
         var (capped, other) = (await CreateAsync("capped"), await CreateAsync("other"));
-        var first = await bench.OpenSessionAsync(capped);
         await Engine.CapUserAsync(Database, capped.Username, 2, Cancellation);
+        var first = await bench.OpenSessionAsync(capped);
         await bench.OpenSessionAsync(capped);
 
         var refusal = await FailureAsync(() => Engine.TryLoginAsync(Database, capped, Cancellation));
