@@ -38,8 +38,8 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
 
         (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeTrue();
         (await engine.SampleAsync(bench.Database, Cancellation)).Users.ShouldContain(new UserConnections(login.Username, 1, 1));
-        await engine.DropUserAsync(bench.Database, login.Username, [], Cancellation);
-        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeFalse("dropping again ends them");
+        await engine.ShutOutAsync(bench.Database, login.Username, Cancellation);
+        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeFalse("the name is still known, and shutting it out ends them");
     }
 
     [Fact]

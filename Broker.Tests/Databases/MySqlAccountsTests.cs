@@ -43,6 +43,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         await MySqlBench.DoAsync(session, "CREATE TABLE migrated AS SELECT 42 AS answer", Cancellation);
 
         (await engine.SampleAsync(database, Cancellation)).Users.ShouldContain(new UserConnections(user.Username, 1, 1));
+        await engine.ShutOutAsync(database, user.Username, Cancellation);
         await engine.DropUserAsync(database, user.Username, [], Cancellation);
 
         (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeFalse();
@@ -84,6 +85,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
             Cancellation);
         var session = await bench.OpenAsync(user, Cancellation);
 
+        await engine.ShutOutAsync(bench.Database, user.Username, Cancellation);
         await engine.DropUserAsync(bench.Database, user.Username, [], Cancellation);
 
         (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeFalse();
@@ -119,12 +121,10 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
     public async Task Configured_statements_drop_in_place_of_the_default_after_the_user_is_shut_out()
     {
         var user = await bench.CreateLoginAsync("user", "", Cancellation);
-        var session = await bench.OpenAsync(user, Cancellation);
 
         await engine.DropUserAsync(
             bench.Database, user.Username, [$"REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{user.Username}'@'%'", $"CREATE TABLE {bench.Name}.said_so (x int)"], Cancellation);
 
-        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeFalse();
         (await engine.FindUsersAsync(bench.Database, user.Username, Cancellation)).ShouldHaveSingleItem();
         (await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(bench.Database, user, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
         (await bench.AskAsync<int>($"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{bench.Name}' AND TABLE_NAME = 'said_so'", Cancellation)).ShouldBe(1);
@@ -138,6 +138,8 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         var database = bench.AdministeredBy(admin);
 
         (await Should.ThrowAsync<DatabaseException>(() => engine.DropUserAsync(database, admin.Username, [], Cancellation)))
+            .Failure.ShouldBe(DatabaseFailure.StatementRefused);
+        (await Should.ThrowAsync<DatabaseException>(() => engine.ShutOutAsync(database, admin.Username, Cancellation)))
             .Failure.ShouldBe(DatabaseFailure.StatementRefused);
 
         await engine.TryLoginAsync(database, admin, Cancellation);

@@ -54,10 +54,15 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) =>
         Statements.RunAsync(database, statements, cancellation);
 
-    /// <summary>Drops all accounts of a name, whatever their hosts: locked, their sessions ended, dropped.</summary>
+    /// <summary>Drops all accounts of a name, whatever their hosts.</summary>
     /// <inheritdoc/>
     public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) =>
-        new UserRemoval(admin, Statements, clock).DropAsync(database, username, statements, cancellation);
+        Removal.DropAsync(database, username, statements, cancellation);
+
+    /// <summary>Locks all accounts of a name and ends their sessions, those left from dropped accounts too.</summary>
+    /// <inheritdoc/>
+    public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) =>
+        Removal.ShutOutAsync(database, username, cancellation);
 
     /// <summary>
     /// <c>MAX_USER_CONNECTIONS</c> of each account. It cannot be 0, which means the server's own <c>max_user_connections</c>.
@@ -84,6 +89,8 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
     public ValueTask DisposeAsync() => admin.DisposeAsync();
 
     private AccountStatements Statements => new(admin, clock);
+
+    private UserRemoval Removal => new(admin, Statements, clock);
 
     private static MySqlConnectionStringBuilder LoginSettings(Database database, Login login)
     {

@@ -5,39 +5,53 @@ using MySqlConnector;
 namespace Broker.Core.Databases.MySql;
 
 /// <summary>
-/// Drops a user in the only order that leaves nothing behind: lock its accounts, end its sessions, drop. DROP USER alone leaves
-/// open sessions working.
+/// Shuts a user out, and drops it: first its accounts are locked, so that nobody logs in meanwhile. DROP USER leaves open
+/// sessions working; who wants them ended ends them before.
 /// </summary>
 internal sealed class UserRemoval(AdminConnections admin, AccountStatements statements, TimeProvider clock)
 {
     private static readonly TimeSpan SessionsEndWithin = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>Drops all accounts of the name; returns when they are gone, or were never there.</summary>
+    /// <summary>No more logins, and its sessions end; returns when they have. Sessions of a user that is dropped already end too.</summary>
     /// <exception cref="DatabaseException">The server refuses, is not there, or the sessions do not end.</exception>
+    public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
+    {
+        await using var connection = await admin.OpenAsync(database, cancellation);
+        var accounts = await FindOursAsync(connection, database, username, cancellation);
+        await UnlessGoneAsync(connection, database, username, cancellation, () => LockAsync(connection, database, accounts));
+        await EndSessionsAsync(connection, database, username, cancellation);
+    }
+
+    /// <summary>Drops all accounts of the name; returns when they are gone, or were never there.</summary>
+    /// <exception cref="DatabaseException">The server refuses, or is not there.</exception>
     public async Task DropAsync(Database database, string username, IReadOnlyList<string> revocation, CancellationToken cancellation)
     {
         await using var connection = await admin.OpenAsync(database, cancellation);
-        var accounts = await Accounts.OfAsync(connection, database, username, cancellation);
+        var accounts = await FindOursAsync(connection, database, username, cancellation);
         if (accounts.Count == 0)
-        {
-            // Dropped by a hand that left its sessions open: they would work for ever.
-            await EndSessionsAsync(connection, database, username, cancellation);
             return;
-        }
-
-        if (await Accounts.IsOwnAsync(connection, database, username, cancellation))
-            throw new DatabaseException(
-                DatabaseFailure.StatementRefused,
-                $"Database '{database.Name}': '{username}' is the broker's own administrator and is not dropped; give AdminConnectionString a user of its own.");
-        try
+        await UnlessGoneAsync(connection, database, username, cancellation, async () =>
         {
-            foreach (var account in accounts)
-                await statements.RunOneAsync(connection, database, $"ALTER USER {SqlText.Account(account)} ACCOUNT LOCK");
-            await EndSessionsAsync(connection, database, username, cancellation);
+            await LockAsync(connection, database, accounts);
             var last = revocation.Count > 0 ? revocation : [.. accounts.Select(account => $"DROP USER {SqlText.Account(account)}")];
             foreach (var statement in last)
                 await statements.RunOneAsync(connection, database, statement);
+        });
+    }
+
+    private async Task LockAsync(MySqlConnection connection, Database database, List<Account> accounts)
+    {
+        foreach (var account in accounts)
+            await statements.RunOneAsync(connection, database, $"ALTER USER {SqlText.Account(account)} ACCOUNT LOCK");
+    }
+
+    private static async Task UnlessGoneAsync(
+        MySqlConnection connection, Database database, string username, CancellationToken cancellation, Func<Task> work)
+    {
+        try
+        {
+            await work();
         }
         catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
         {
@@ -46,6 +60,14 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
                 throw;
         }
     }
+
+    private static async Task<List<Account>> FindOursAsync(
+        MySqlConnection connection, Database database, string username, CancellationToken cancellation) =>
+        await Accounts.IsOwnAsync(connection, database, username, cancellation)
+            ? throw new DatabaseException(
+                DatabaseFailure.StatementRefused,
+                $"Database '{database.Name}': '{username}' is the broker's own administrator and is not dropped; give AdminConnectionString a user of its own.")
+            : await Accounts.OfAsync(connection, database, username, cancellation);
 
     private async Task EndSessionsAsync(MySqlConnection connection, Database database, string username, CancellationToken cancellation)
     {
