@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Shows what the broker does: the same rollout of 100 pods without and with it, on a real PostgreSQL.
+# Shows what the broker does: the same rollout of 100 pods without and with it, on a real database.
 #   ./demo.sh            the tables
 #   ./demo.sh --stay     keeps everything running afterwards and says how to try it
+#   ./demo.sh --engine mysql   on MariaDB instead of PostgreSQL
 #   ./demo.sh --vault    lets the Vault named by VAULT_BIN or BROKER_TEST_VAULT create the users
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

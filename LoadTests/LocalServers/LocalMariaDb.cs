@@ -21,7 +21,7 @@ public sealed record LocalMariaDbSettings
 /// A private MariaDB on 127.0.0.1 with an empty database <c>app</c>. It keeps nothing safe (no flush to disk) and leaves
 /// nothing behind, not even when this process crashes.
 /// </summary>
-public sealed class LocalMariaDb : IAsyncDisposable
+public sealed class LocalMariaDb : ILocalDatabase
 {
     internal const string Administrator = "admin";
 

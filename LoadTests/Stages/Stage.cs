@@ -1,3 +1,4 @@
+using LoadTests.Engines;
 using LoadTests.LocalServers;
 
 namespace LoadTests.Stages;
@@ -10,7 +11,9 @@ internal sealed class Stage : IAsyncDisposable
 
     private Stage(StageSettings settings) => this.settings = settings;
 
-    public LocalPostgres Postgres { get; private set; } = null!;
+    public ILocalDatabase Database { get; private set; } = null!;
+
+    public Engine Engine => settings.Engine;
 
     public LocalIdentity Identity { get; private set; } = null!;
 
@@ -47,8 +50,7 @@ internal sealed class Stage : IAsyncDisposable
 
     private async Task SetAsync(CancellationToken cancellation)
     {
-        Postgres = Keep(await LocalPostgres.StartAsync(
-            new() { MaxConnections = settings.MaxConnections, Settings = settings.PostgresSettings, StartWithin = settings.PostgresWithin }, cancellation));
+        Database = Keep(await settings.Engine.StartAsync(settings, cancellation));
         Identity = Keep(await LocalIdentity.StartAsync(cancellation: cancellation));
         if (settings.Issuer == IssuerKind.Vault)
             await SetVaultAsync(cancellation);
@@ -83,9 +85,9 @@ internal sealed class Stage : IAsyncDisposable
         Vault = Keep(await LocalVault.StartAsync(cancellation)
             ?? throw new ServerStartException($"There is no Vault here: {LocalVault.HowToGetOne}."));
         VaultPath = await Vault.ServeAsync(
-            Postgres,
+            Database as LocalPostgres ?? throw new ServerStartException("Vault is set up here for PostgreSQL only: leave --vault or --engine away."),
             StageSettings.RoleName,
-            StageSettings.CreationStatements,
+            settings.Engine.CreationStatements,
             TimeSpan.FromHours(1),
             TimeSpan.FromHours(24),
             cancellation);

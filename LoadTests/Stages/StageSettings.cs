@@ -1,3 +1,5 @@
+using LoadTests.Engines;
+
 namespace LoadTests.Stages;
 
 /// <summary>Where replicas share their memory.</summary>
@@ -23,15 +25,10 @@ internal sealed record StageSettings
     /// <summary>The database's name in the broker's configuration.</summary>
     public const string DatabaseName = "orders";
 
-    /// <summary>How a user is made, in Vault's template language: the same with and without the broker.</summary>
-    public static readonly IReadOnlyList<string> CreationStatements =
-    [
-        """CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'""",
-        """GRANT USAGE ON SCHEMA public TO "{{name}}" """,
-        """GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{{name}}" """,
-    ];
+    /// <summary>The database's engine.</summary>
+    public Engine Engine { get; init; } = Engine.Usual;
 
-    /// <summary>PostgreSQL's max_connections.</summary>
+    /// <summary>The server's max_connections.</summary>
     public int MaxConnections { get; init; } = 200;
 
     /// <summary>Further settings of PostgreSQL's.</summary>

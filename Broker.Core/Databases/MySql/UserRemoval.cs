@@ -19,7 +19,7 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
     {
         await using var connection = await admin.OpenAsync(database, cancellation);
         var accounts = await FindOursAsync(connection, database, username, cancellation);
-        await UnlessGoneAsync(connection, database, username, cancellation, () => LockAsync(connection, database, accounts));
+        await UnlessGoneAsync(connection, database, username, () => LockAsync(connection, database, accounts), cancellation);
         await EndSessionsAsync(connection, database, username, cancellation);
     }
 
@@ -31,13 +31,18 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
         var accounts = await FindOursAsync(connection, database, username, cancellation);
         if (accounts.Count == 0)
             return;
-        await UnlessGoneAsync(connection, database, username, cancellation, async () =>
-        {
-            await LockAsync(connection, database, accounts);
-            var last = revocation.Count > 0 ? revocation : [.. accounts.Select(account => $"DROP USER {SqlText.Account(account)}")];
-            foreach (var statement in last)
-                await statements.RunOneAsync(connection, database, statement);
-        });
+        var last = revocation.Count > 0 ? revocation : [.. accounts.Select(account => $"DROP USER {SqlText.Account(account)}")];
+        await UnlessGoneAsync(
+            connection,
+            database,
+            username,
+            async () =>
+            {
+                await LockAsync(connection, database, accounts);
+                foreach (var statement in last)
+                    await statements.RunOneAsync(connection, database, statement);
+            },
+            cancellation);
     }
 
     private async Task LockAsync(MySqlConnection connection, Database database, List<Account> accounts)
@@ -47,7 +52,7 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
     }
 
     private static async Task UnlessGoneAsync(
-        MySqlConnection connection, Database database, string username, CancellationToken cancellation, Func<Task> work)
+        MySqlConnection connection, Database database, string username, Func<Task> work, CancellationToken cancellation)
     {
         try
         {
