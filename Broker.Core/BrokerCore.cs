@@ -2,6 +2,7 @@ using Broker.Core.Audit;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
+using Broker.Core.Databases.MongoDb;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Issuing;
@@ -25,7 +26,8 @@ public static class BrokerCore
         services.AddSingleton(settings.Waiting);
         services.AddLedger(settings);
         services.AddSingleton<IAudit, JsonLinesAudit>().AddSingleton(settings.Audit);
-        services.AddSingleton<IDatabaseEngine, PostgreSqlEngine>().AddSingleton<IDatabaseEngine, MySqlEngine>().AddSingleton<DatabaseEngines>();
+        services.AddSingleton<IDatabaseEngine, PostgreSqlEngine>().AddSingleton<IDatabaseEngine, MySqlEngine>()
+            .AddSingleton<IDatabaseEngine, MongoDbEngine>().AddSingleton<DatabaseEngines>();
         services.AddIssuers();
         services.AddSingleton<BudgetSampler>();
         services.AddLeases();

@@ -21,6 +21,7 @@ public partial class ArchitectureTests
     {
         { "Npgsql", "Databases/PostgreSql" },
         { "MySqlConnector", "Databases/MySql" },
+        { "MongoDB", "Databases/MongoDb" },
         { "StackExchange.Redis", "Ledger/Redis" },
         { "KeraLua", "Ledger/InProcess" },
     };

@@ -18,6 +18,11 @@ public sealed class SharedServers : IAsyncDisposable
 
     private readonly Lazy<Task<LocalMySql?>> mySql = new(() => LocalMySql.StartAsync());
 
+    private readonly Lazy<Task<LocalMongoDb?>> mongoDb = new(() => LocalMongoDb.StartAsync());
+
+    /// <summary>One MongoDB; null when there is no Docker engine to run it.</summary>
+    public Task<LocalMongoDb?> MongoDbAsync() => mongoDb.Value;
+
     /// <summary>One MySQL; null when there is no Docker engine to run it.</summary>
     public Task<LocalMySql?> MySqlAsync() => mySql.Value;
 
@@ -35,5 +40,7 @@ public sealed class SharedServers : IAsyncDisposable
             await (await mariaDb.Value).DisposeAsync();
         if (mySql.IsValueCreated && await mySql.Value is { } container)
             await container.DisposeAsync();
+        if (mongoDb.IsValueCreated && await mongoDb.Value is { } mongo)
+            await mongo.DisposeAsync();
     }
 }

@@ -22,9 +22,12 @@ public sealed record Database
 
     /// <summary>
     /// The broker's own administrator connection: it counts connections, tries logins, and (built-in issuer) creates users.
-    /// An ADO.NET connection string for PostgreSQL and MySQL.
+    /// An ADO.NET connection string for PostgreSQL and MySQL, a URI (<c>mongodb://</c> or <c>mongodb+srv://</c>) for MongoDB.
     /// </summary>
     public required Secret AdminConnectionString { get; init; }
+
+    /// <summary>MongoDB: the database of the server that users are made in and log in to (default <c>admin</c>).</summary>
+    public string AuthSource { get; init; } = "admin";
 
     /// <summary>How many connections may be promised.</summary>
     public required BudgetSettings Budget { get; init; }

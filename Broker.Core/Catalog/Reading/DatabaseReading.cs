@@ -17,6 +17,7 @@ internal static class DatabaseReading
             Port = reader.Int("Port", engine.DefaultPort(), 1, 65_535),
             DatabaseName = reader.RequiredText("Name", "Write the name of the database that pods open."),
             AdminConnectionString = reader.Secret("AdminConnectionString", required: true) ?? Missing,
+            AuthSource = AuthSource(reader, engine),
             Budget = Budget(reader.Child("Budget")),
             Issuing = Pace(reader.Child("Issuing")),
         };
@@ -36,6 +37,14 @@ internal static class DatabaseReading
         if (!reader.Has("Engine"))
             reader.Error("Engine", "is missing.", $"Write one of {string.Join(", ", Enum.GetNames<DatabaseEngineKind>())}.");
         return reader.Choice<DatabaseEngineKind>("Engine") ?? DatabaseEngineKind.PostgreSql;
+    }
+
+    private static string AuthSource(SectionReader reader, DatabaseEngineKind engine)
+    {
+        var source = reader.Text("AuthSource");
+        if (source is not null && engine != DatabaseEngineKind.MongoDb)
+            reader.Error("AuthSource", $"is there, but the engine is {engine}.", "Take it out: only MongoDb has it.");
+        return source ?? "admin";
     }
 
     private static string Host(SectionReader reader)
