@@ -33,6 +33,8 @@ app.MapCredentials();
 app.MapHolders();
 app.MapBudgets();
 app.MapLeases();
+app.MapLeftovers();
+app.MapDuties();
 app.MapHealth();
 app.MapMetrics();
 app.MapOpenApi();

@@ -45,6 +45,13 @@ public sealed record BudgetSettings
     /// <summary>The DBA's ceiling in connections (0 or more); null: none.</summary>
     public int? Ceiling { get; init; }
 
+    /// <summary>
+    /// Whether the database itself caps the connections of each lease's user at what its holders were granted (default: no). The
+    /// administrator must be allowed to change the users: those of a <c>Vault</c> issuer too. MongoDB has no caps: there who has
+    /// more open than granted is shown and told.
+    /// </summary>
+    public bool Enforce { get; init; }
+
     /// <summary>How often the real connections are counted (200 ms to 5 min, default 2 s).</summary>
     public TimeSpan SampleEvery { get; init; } = TimeSpan.FromSeconds(2);
 

@@ -54,8 +54,12 @@ public interface IDatabaseEngine
     /// Lets the server itself refuse a user's connections beyond a number; those that are open stay. A user that does not exist
     /// needs no cap.
     /// </summary>
+    /// <param name="database">The database.</param>
+    /// <param name="username">The user.</param>
+    /// <param name="connections">0 or more; null: no cap.</param>
+    /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="NotSupportedException">The engine has no such thing (<see cref="EngineDialect.CapsUsers"/>).</exception>
-    Task CapUserAsync(Database database, string username, int connections, CancellationToken cancellation);
+    Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation);
 
     /// <summary>The users whose names begin with a prefix: for finding leftovers.</summary>
     Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation);
@@ -109,6 +113,9 @@ public enum DatabaseFailure
 
     /// <summary>The server has no connection free.</summary>
     OutOfConnections,
+
+    /// <summary>The user has as many connections open as it may have itself: its login works.</summary>
+    UserLimitReached,
 
     /// <summary>The server refused the user or password.</summary>
     LoginRefused,

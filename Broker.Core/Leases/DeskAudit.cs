@@ -1,4 +1,5 @@
 using Broker.Core.Audit;
+using Broker.Core.Identity;
 using Broker.Core.Words;
 
 namespace Broker.Core.Leases;
@@ -7,23 +8,13 @@ namespace Broker.Core.Leases;
 internal sealed class DeskAudit(IAudit audit, TimeProvider time)
 {
     public ValueTask<Outcome> WriteAsync(AuditAction action, Ask ask, Outcome outcome, CancellationToken cancellation) => WriteAsync(
-        new()
+        Of(action, ask.Caller, outcome.Refusal, ask.Origin, time) with
         {
-            Time = time.GetUtcNow(),
-            Action = action,
-            Outcome = OutcomeOf(outcome.Refusal),
-            CallerIssuer = ask.Caller.Issuer,
-            CallerSubject = ask.Caller.Subject,
-            CallerPodUid = ask.Caller.PodUid,
             Role = ask.Role,
             Database = outcome.Grant?.Database,
             LeaseId = outcome.Grant?.Lease.Id,
             HolderId = outcome.Grant?.Holder.Id ?? ask.Holder,
             Connections = outcome.Grant?.Connections ?? ask.Connections,
-            Refusal = outcome.Refusal?.Code,
-            Detail = outcome.Refusal?.Detail,
-            TraceId = ask.Origin.TraceId,
-            ClientAddress = ask.Origin.Address,
         },
         outcome,
         cancellation);
@@ -41,6 +32,21 @@ internal sealed class DeskAudit(IAudit audit, TimeProvider time)
             return Refusals.AuditUnavailable();
         }
     }
+
+    /// <summary>What every record of a caller's doing says; the rest is added by who knows it.</summary>
+    public static AuditRecord Of(AuditAction action, Caller caller, Refusal? refusal, Origin origin, TimeProvider time) => new()
+    {
+        Time = time.GetUtcNow(),
+        Action = action,
+        Outcome = OutcomeOf(refusal),
+        CallerIssuer = caller.Issuer,
+        CallerSubject = caller.Subject,
+        CallerPodUid = caller.PodUid,
+        Refusal = refusal?.Code,
+        Detail = refusal?.Detail,
+        TraceId = origin.TraceId,
+        ClientAddress = origin.Address,
+    };
 
     public static AuditOutcome OutcomeOf(Refusal? refusal) => refusal?.Code switch
     {

@@ -113,7 +113,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task Connections_run_out_in_three_ways_that_have_three_numbers()
+    public async Task A_user_runs_out_of_its_own_connections_in_two_ways()
     {
         await using var server = await LocalMariaDb.StartAsync(
             new() { MaxConnections = 30, Settings = new Dictionary<string, string> { ["max_user_connections"] = "2" } }, Cancellation);
@@ -125,7 +125,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
         async Task RunsOutAsync(string number)
         {
             var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(small.Database, user, Cancellation));
-            (refusal.Failure, refusal.Message.Contains(number, StringComparison.Ordinal)).ShouldBe((DatabaseFailure.OutOfConnections, true), refusal.Message);
+            (refusal.Failure, refusal.Message.Contains(number, StringComparison.Ordinal)).ShouldBe((DatabaseFailure.UserLimitReached, true), refusal.Message);
         }
 
         await RunsOutAsync("1203");

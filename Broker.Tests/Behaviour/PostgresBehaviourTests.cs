@@ -136,16 +136,16 @@ public sealed class PostgresBehaviourTests(SharedServers servers) : IAsyncLifeti
         var (limited, user) = (
             await small.CreateLoginAsync("limited", "CONNECTION LIMIT 1", Cancellation), await small.CreateLoginAsync("user", "", Cancellation));
 
-        async Task RunsOutAsync(Login login, string words)
+        async Task RunsOutAsync(Login login, string words, DatabaseFailure failure = DatabaseFailure.OutOfConnections)
         {
             var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(small.Database, login, Cancellation));
-            refusal.Failure.ShouldBe(DatabaseFailure.OutOfConnections);
+            refusal.Failure.ShouldBe(failure);
             refusal.Message.ShouldContain("53300");
             refusal.Message.ShouldContain(words);
         }
 
         await small.OpenAsync(limited, Cancellation);
-        await RunsOutAsync(limited, "too many connections for role");
+        await RunsOutAsync(limited, "too many connections for role", DatabaseFailure.UserLimitReached);
 
         await small.DoAsync($"ALTER DATABASE {small.Name} CONNECTION LIMIT 1", Cancellation);
         await RunsOutAsync(user, "too many connections for database");

@@ -274,14 +274,16 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
         await bench.OpenSessionAsync(capped);
 
         var refusal = await FailureAsync(() => Engine.TryLoginAsync(Database, capped, Cancellation));
-        refusal.Failure.ShouldBe(DatabaseFailure.OutOfConnections);
+        refusal.Failure.ShouldBe(DatabaseFailure.UserLimitReached);
         await Engine.TryLoginAsync(Database, other, Cancellation);
 
         await Engine.CapUserAsync(Database, capped.Username, 3, Cancellation);
         await Engine.TryLoginAsync(Database, capped, Cancellation);
         await Engine.CapUserAsync(Database, capped.Username, 1, Cancellation);
         (await first()).ShouldBeTrue("open connections stay");
-        (await FailureAsync(() => Engine.TryLoginAsync(Database, capped, Cancellation))).Failure.ShouldBe(DatabaseFailure.OutOfConnections);
+        (await FailureAsync(() => Engine.TryLoginAsync(Database, capped, Cancellation))).Failure.ShouldBe(DatabaseFailure.UserLimitReached);
+        await Engine.CapUserAsync(Database, capped.Username, null, Cancellation);
+        await Engine.TryLoginAsync(Database, capped, Cancellation);
         await Engine.CapUserAsync(Database, bench.UserPrefix + "never-was", 1, Cancellation);
     }
 

@@ -62,6 +62,7 @@ internal static class DatabaseReading
         {
             CeilingPercent = reader.Int("CeilingPercent", defaults.CeilingPercent, 1, 100),
             Ceiling = reader.OptionalInt("Ceiling", 0, int.MaxValue),
+            Enforce = reader.Flag("Enforce", defaults.Enforce),
             SampleEvery = reader.Duration("SampleEvery", defaults.SampleEvery, TimeSpan.FromMilliseconds(200), TimeSpan.FromMinutes(5)),
             StaleAfter = reader.Duration("StaleAfter", defaults.StaleAfter, TimeSpan.FromMilliseconds(200), TimeSpan.FromHours(1)),
         };

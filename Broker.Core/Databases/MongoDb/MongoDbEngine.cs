@@ -114,7 +114,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     }
 
     /// <inheritdoc/>
-    public Task CapUserAsync(Database database, string username, int connections, CancellationToken cancellation) =>
+    public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation) =>
         Task.FromException(new NotSupportedException("MongoDB cannot cap a user's connections."));
 
     /// <inheritdoc/>

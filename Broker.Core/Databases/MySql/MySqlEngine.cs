@@ -65,16 +65,17 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
         Removal.ShutOutAsync(database, username, cancellation);
 
     /// <summary>
-    /// <c>MAX_USER_CONNECTIONS</c> of each account. It cannot be 0, which means the server's own <c>max_user_connections</c>.
+    /// <c>MAX_USER_CONNECTIONS</c> of each account. A cap cannot be 0, which means the server's own <c>max_user_connections</c>: one
+    /// connection is the least.
     /// </summary>
     /// <inheritdoc/>
-    public async Task CapUserAsync(Database database, string username, int connections, CancellationToken cancellation)
+    public async Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation)
     {
         await using var connection = await admin.OpenAsync(database, cancellation);
         foreach (var account in await Accounts.OfAsync(connection, database, username, cancellation))
         {
             await Statements.RunOneAsync(connection, database, string.Create(
-                CultureInfo.InvariantCulture, $"ALTER USER {SqlText.Account(account)} WITH MAX_USER_CONNECTIONS {Math.Max(1, connections)}"));
+                CultureInfo.InvariantCulture, $"ALTER USER {SqlText.Account(account)} WITH MAX_USER_CONNECTIONS {(connections is { } cap ? Math.Max(1, cap) : 0)}"));
         }
     }
 

@@ -96,8 +96,9 @@ internal static class MySqlFailure
     /// <summary>What it is when the same could succeed later with nothing mended; null when it could not.</summary>
     private static DatabaseFailure? Passing(MySqlException exception) => Number(exception) switch
     {
-        // The server is full; a user has as many as max_user_connections or its own limit lets it.
-        1040 or 1203 or 1226 => DatabaseFailure.OutOfConnections,
+        1040 => DatabaseFailure.OutOfConnections,
+        // As many as max_user_connections, or its own limit, lets it.
+        1203 or 1226 => DatabaseFailure.UserLimitReached,
         // Shutting down, interrupted or killed, out of memory, a network that broke.
         1041 or 1053 or 1077 or 1079 or 1152 or 1158 or 1159 or 1160 or 1161 or 1317 or 1927 or 1969 or 3024 or 3169 => DatabaseFailure.Unavailable,
         _ => IsCollision(exception) || IsReadOnly(exception) ? DatabaseFailure.Unavailable : null,

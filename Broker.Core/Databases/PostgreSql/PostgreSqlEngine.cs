@@ -67,12 +67,12 @@ public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsy
 
     /// <summary><c>CONNECTION LIMIT</c>; a superuser has none.</summary>
     /// <inheritdoc/>
-    public async Task CapUserAsync(Database database, string username, int connections, CancellationToken cancellation)
+    public async Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation)
     {
         try
         {
             await RunAsync(
-                database, [string.Create(CultureInfo.InvariantCulture, $"ALTER ROLE {SqlText.Identifier(username)} CONNECTION LIMIT {connections}")], cancellation);
+                database, [string.Create(CultureInfo.InvariantCulture, $"ALTER ROLE {SqlText.Identifier(username)} CONNECTION LIMIT {connections ?? -1}")], cancellation);
         }
         catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
         {

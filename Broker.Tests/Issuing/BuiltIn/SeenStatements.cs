@@ -23,7 +23,7 @@ internal sealed partial class SeenStatements(IDatabaseEngine engine) : IDatabase
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) =>
         engine.RunAsync(database, statements, cancellation);
 
-    public Task CapUserAsync(Database database, string username, int connections, CancellationToken cancellation) =>
+    public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation) =>
         engine.CapUserAsync(database, username, connections, cancellation);
 
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => engine.SampleAsync(database, cancellation);
