@@ -27,10 +27,10 @@ internal sealed class BudgetGauges : LedgerGauges
             "{holder}",
             "Holders, by role.");
 
-        meter.CreateObservableGauge(
+        Meter.CreateObservableGauge(
             "broker.budget.over",
             () => last.SelectMany(budget => budget.Record.Roles, (budget, use) => new Measurement<int>(
-                use.Over, new("broker.database", budget.Database.Name), new("broker.role", use.Role))),
+                use.Over, new KeyValuePair<string, object?>("broker.database", budget.Database.Name), new KeyValuePair<string, object?>("broker.role", use.Role))),
             "{connection}",
             "Connections that a role's users have open beyond what its holders were granted.");
 
