@@ -26,6 +26,15 @@ public sealed record Database
     /// </summary>
     public required Secret AdminConnectionString { get; init; }
 
+    /// <summary>
+    /// Where pods connect to a replica (a reader endpoint): the administrator's connection to it, because its connections are
+    /// counted there. Null: pods connect to the server that <see cref="AdminConnectionString"/> reaches.
+    /// </summary>
+    public Secret? ReplicaConnectionString { get; init; }
+
+    /// <summary>How long a new user may take to reach the replica that pods connect to (0 to 60 s, default 0): a login that is refused is tried again for so long.</summary>
+    public TimeSpan ReplicaLag { get; init; }
+
     /// <summary>MongoDB: the database of the server that users are made in and log in to (default <c>admin</c>).</summary>
     public string AuthSource { get; init; } = "admin";
 

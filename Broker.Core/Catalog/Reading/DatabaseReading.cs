@@ -17,6 +17,8 @@ internal static class DatabaseReading
             Port = reader.Int("Port", engine.DefaultPort(), 1, 65_535),
             DatabaseName = reader.RequiredText("Name", "Write the name of the database that pods open."),
             AdminConnectionString = reader.Secret("AdminConnectionString", required: true) ?? Missing,
+            ReplicaConnectionString = reader.Secret("ReplicaConnectionString", required: false),
+            ReplicaLag = reader.Duration("ReplicaLag", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromSeconds(60)),
             AuthSource = AuthSource(reader, engine),
             Budget = Budget(reader.Child("Budget")),
             Issuing = Pace(reader.Child("Issuing")),

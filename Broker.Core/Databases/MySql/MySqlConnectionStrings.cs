@@ -4,29 +4,39 @@ using MySqlConnector;
 
 namespace Broker.Core.Databases.MySql;
 
-/// <summary>Writes a login down in the formats clients take, each value escaped as its format wants.</summary>
+/// <summary>Writes a login down in the formats clients take, each value escaped as its format wants. Where the administrator must encrypt, so must they.</summary>
 internal static class MySqlConnectionStrings
 {
-    public static ConnectionStrings Of(Database database, Login login, int connections) => new(
-        Uri("mysql", database, login),
-        AdoNet(database, login, connections),
-        Jdbc(database, login),
-        Go(database, login),
-        Uri("mysql+pymysql", database, login));
+    public static ConnectionStrings Of(Database database, Login login, int connections)
+    {
+        // Whether the server's certificate is verified is for the client, who has the authority's file, or not.
+        var encrypted = AdminConnections.Settings(database).SslMode >= MySqlSslMode.Required;
+        return new(
+            Uri("mysql", database, login) + (encrypted ? "?ssl-mode=REQUIRED" : ""),
+            AdoNet(database, login, connections, encrypted),
+            Jdbc(database, login) + (encrypted ? "&sslMode=REQUIRED" : ""),
+            Go(database, login) + (encrypted ? "?tls=skip-verify" : ""),
+            Uri("mysql+pymysql", database, login) + (encrypted ? "?ssl_check_hostname=false" : ""));
+    }
 
     /// <summary>https://dev.mysql.com/doc/refman/8.4/en/connecting-using-uri-or-key-value-pairs.html, https://docs.sqlalchemy.org/en/20/core/engines.html</summary>
     private static string Uri(string scheme, Database database, Login login) =>
         $"{scheme}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@{Address(database)}/{Escaped(database.DatabaseName)}";
 
-    private static string AdoNet(Database database, Login login, int connections) => new MySqlConnectionStringBuilder
+    private static string AdoNet(Database database, Login login, int connections, bool encrypted)
     {
-        Server = database.Host,
-        Port = (uint)database.Port,
-        Database = database.DatabaseName,
-        UserID = login.Username,
-        Password = login.Password.Reveal(),
-        MaximumPoolSize = (uint)connections,
-    }.ConnectionString;
+        var settings = new MySqlConnectionStringBuilder
+        {
+            Server = database.Host,
+            Port = (uint)database.Port,
+            Database = database.DatabaseName,
+            UserID = login.Username,
+            Password = login.Password.Reveal(),
+            MaximumPoolSize = (uint)connections,
+        };
+        if (encrypted) settings.SslMode = MySqlSslMode.Required;
+        return settings.ConnectionString;
+    }
 
     /// <summary>https://dev.mysql.com/doc/connector-j/en/connector-j-reference-jdbc-url-format.html; MariaDB's driver reads the same after <c>jdbc:mariadb:</c>.</summary>
     private static string Jdbc(Database database, Login login) =>
