@@ -97,18 +97,15 @@ public sealed class EncryptionTests : IDisposable
         var (certificateFile, keyFile) = (Path.Combine(directory, name + ".pem"), Path.Combine(directory, name + ".key"));
         File.WriteAllText(certificateFile, certificate.ExportCertificatePem());
         File.WriteAllText(keyFile, key.ExportPkcs8PrivateKeyPem());
-        File.SetUnixFileMode(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute | UnixFileMode.OtherRead | UnixFileMode.OtherExecute | UnixFileMode.GroupRead | UnixFileMode.GroupExecute);
-        File.SetUnixFileMode(certificateFile, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
-        File.SetUnixFileMode(keyFile, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         return (certificateFile, keyFile);
     }
 
     /// <summary>A key is its server's alone: PostgreSQL refuses one that others may read. Started by root, servers run as users of their own.</summary>
-    private static async Task GiveAsync(string keyFile, string user)
+    private async Task GiveAsync(string keyFile, string user)
     {
-        if (!Environment.IsPrivilegedProcess) return;
-        using var chown = Process.Start("chown", [user, keyFile]);
-        await chown.WaitForExitAsync(Cancellation);
-        chown.ExitCode.ShouldBe(0);
+        var owner = Environment.IsPrivilegedProcess ? $" && chown {user} {keyFile}" : "";
+        using var shell = Process.Start("sh", ["-c", $"chmod 755 {directory} && chmod 644 {directory}/*.pem && chmod 600 {keyFile}{owner}"]);
+        await shell.WaitForExitAsync(Cancellation);
+        shell.ExitCode.ShouldBe(0);
     }
 }
