@@ -2,6 +2,7 @@ using Broker.Api;
 using Broker.Api.Authentication;
 using Broker.Api.Budgets;
 using Broker.Api.Credentials;
+using Broker.Api.Description;
 using Broker.Api.Health;
 using Broker.Api.Holders;
 using Broker.Api.Leases;
@@ -20,7 +21,7 @@ builder.Services.AddBrokerAuthentication();
 builder.Services.AddBrokerTelemetry(builder.Configuration);
 builder.Services.AddProblems();
 builder.Services.AddHealth();
-builder.Services.AddOpenApi();
+builder.Services.AddDescription();
 
 var app = builder.Build();
 var door = app.Services.GetRequiredService<FrontDoor>();

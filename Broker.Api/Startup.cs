@@ -38,25 +38,31 @@ internal static class Startup
     }
 
     /// <summary>Bounds what a client can make the broker hold or wait for.</summary>
-    public static void AddKestrel(this WebApplicationBuilder builder, BrokerSettings settings) => builder.WebHost
-        // The slim builder leaves TLS out; answers hold passwords, so an endpoint with a certificate must be possible.
-        .UseKestrelHttpsConfiguration()
-        .ConfigureKestrel(kestrel =>
+    public static void AddKestrel(this WebApplicationBuilder builder, BrokerSettings settings)
     {
-        kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = settings.Limits.MaxBodyBytes;
-        kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
-        kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(240, TimeSpan.FromSeconds(5));
-        kestrel.Limits.MaxRequestHeadersTotalSize = 48 * 1024;
-    });
+        // The slim builder leaves TLS out; answers hold passwords, so an endpoint with a certificate must be possible.
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = settings.Limits.MaxBodyBytes;
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(240, TimeSpan.FromSeconds(5));
+            kestrel.Limits.MaxRequestHeadersTotalSize = 48 * 1024;
+        });
+    }
 
     /// <summary>Adds how refusals are written.</summary>
     public static void AddProblems(this IServiceCollection services)
     {
         services.AddSingleton<FrontDoor>().AddSingleton<IAuthorizationMiddlewareResultHandler>(provider => provider.GetRequiredService<FrontDoor>());
-        services.ConfigureHttpJsonOptions(json => json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never);
+        services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never;
+            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict; // numbers are numbers, also in the description
+        });
     }
 
     /// <summary>Adds the probes and the warm-up.</summary>
-    public static void AddHealth(this IServiceCollection services) => services.AddSingleton<Readiness>().AddHostedService<WarmUp>();
+    public static void AddHealth(this IServiceCollection services) => services.AddSingleton<Readiness>().AddSingleton<Rehearsal>().AddHostedService<WarmUp>();
 }

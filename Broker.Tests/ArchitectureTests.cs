@@ -22,6 +22,7 @@ public partial class ArchitectureTests
         { "Npgsql", "Databases/PostgreSql" },
         { "MySqlConnector", "Databases/MySql" },
         { "MongoDB", "Databases/MongoDb" },
+        { "Org.BouncyCastle", "Databases/MySql" },
         { "StackExchange.Redis", "Ledger/Redis" },
         { "KeraLua", "Ledger/InProcess" },
     };

@@ -1,7 +1,9 @@
 using Broker.Api.Authentication;
 using Broker.Api.Credentials;
+using Broker.Api.Description;
 using Broker.Api.Problems;
 using Broker.Core.Leases;
+using Broker.Core.Words;
 
 namespace Broker.Api.Holders;
 
@@ -15,21 +17,26 @@ public static class HoldersApi
         holders.MapPost("/renew", RenewAsync)
             .WithName("RenewHolder")
             .WithSummary("Still here. May answer rotate: true with new credentials to move to.")
-            .Produces<RenewalShape>().ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+            .Produces<RenewalShape>()
+            .WithRefusals(
+                RefusalCode.NotAllowed, RefusalCode.HolderUnknown, RefusalCode.IssueThrottled, RefusalCode.LoginFailed, RefusalCode.BudgetExhausted,
+                RefusalCode.IssuerUnavailable, RefusalCode.DatabaseUnavailable);
         holders.MapGet("/watch", WatchAsync)
             .WithName("WatchHolder")
             .WithSummary("Server-sent events while somebody listens: renewed and rotate (as renew answers), ending. The holder is renewed meanwhile.")
-            .Produces<RenewalShape>(200, HolderEventWriter.ContentType).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+            .Produces<RenewalShape>(200, HolderEventWriter.ContentType)
+            .WithRefusals(RefusalCode.NotAllowed, RefusalCode.HolderUnknown);
         holders.MapDelete("", ReleaseAsync)
             .WithName("ReleaseHolder")
             .WithSummary("Gone: its connections come free at once.")
-            .Produces(204).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+            .Produces(204).WithRefusals(RefusalCode.NotAllowed, RefusalCode.HolderUnknown);
     }
 
     private static async Task RenewAsync(string id, HolderDesk desk, HttpContext context)
     {
         var outcome = await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted);
-        await (outcome.Grant is { } grant ? GrantWriter.WriteRenewalAsync(context, grant) : RefusalWriter.WriteAsync(context, outcome.Refusal!));
+        if (outcome.Grant is { } grant) GrantWriter.WriteRenewal(context.Response, grant);
+        else await RefusalWriter.WriteAsync(context, outcome.Refusal!);
     }
 
     private static async Task WatchAsync(string id, HolderWatch watch, HttpContext context)

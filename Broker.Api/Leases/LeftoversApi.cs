@@ -1,6 +1,8 @@
 using Broker.Api.Authentication;
+using Broker.Api.Description;
 using Broker.Api.Problems;
 using Broker.Core.Leases;
+using Broker.Core.Words;
 
 namespace Broker.Api.Leases;
 
@@ -15,7 +17,7 @@ public static class LeftoversApi
                 new LeftoversShape(await desk.ListAsync(database, cancellation)))
             .RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword()
             .WithName("ListLeftovers").WithSummary("Users that look like the broker's and that no lease knows, oldest first.")
-            .ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+            .WithRefusals(LeasesApi.NotListed);
         leftovers.MapDelete("/{database}/{username}", async (string database, string username, LeftoverDesk desk, HttpContext context) =>
             {
                 if (await desk.DropAsync(context.ProvenCaller(), database, username, context.Origin(), context.RequestAborted) is { } refusal)
@@ -25,7 +27,7 @@ public static class LeftoversApi
             })
             .RequireAuthorization(Policies.Operator)
             .WithName("DropLeftover").WithSummary("Ends a leftover's sessions and drops it, if still no lease knows it.")
-            .Produces(204).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+            .Produces(204).WithRefusals(LeasesApi.NotListed, RefusalCode.LeaseUnknown, RefusalCode.DatabaseUnavailable);
     }
 }
 

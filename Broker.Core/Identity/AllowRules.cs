@@ -25,7 +25,7 @@ public static class AllowRules
         if (rule.Claims.Count == 0 || !string.Equals(rule.Issuer, caller.Issuer, StringComparison.Ordinal)) return false;
         foreach (var (path, value) in rule.Claims)
         {
-            if (!caller.Claims[Path(path, caller)].Contains(value, StringComparer.Ordinal)) return false;
+            if (!caller.Claims[Path(path, caller)].Contains(value)) return false;
         }
 
         return true;
@@ -35,11 +35,9 @@ public static class AllowRules
     // names are ordinary claims.
     private static string Path(string path, Caller caller) => path switch
     {
-        "namespace" when IsKubernetes(caller) => Caller.KubernetesNamespace,
-        "serviceaccount" when IsKubernetes(caller) => Caller.KubernetesServiceAccount,
-        "pod" when IsKubernetes(caller) => Caller.KubernetesPod,
+        "namespace" when caller.IsKubernetes => Caller.KubernetesNamespace,
+        "serviceaccount" when caller.IsKubernetes => Caller.KubernetesServiceAccount,
+        "pod" when caller.IsKubernetes => Caller.KubernetesPod,
         _ => path,
     };
-
-    private static bool IsKubernetes(Caller caller) => caller.Claims.Contains(Caller.KubernetesNamespace);
 }

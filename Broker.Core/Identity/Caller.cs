@@ -17,6 +17,9 @@ public sealed record Caller(
     internal const string KubernetesPod = "kubernetes.io/pod/name";
     private const string KubernetesPodUid = "kubernetes.io/pod/uid";
 
+    /// <summary>Whether it is known by a Kubernetes token, in which the API server always writes the namespace.</summary>
+    internal bool IsKubernetes { get; } = Claims.Contains(KubernetesNamespace);
+
     /// <summary>The pod's UID when the token is bound to a pod; null otherwise.</summary>
     public string? PodUid { get; } = Claims[KubernetesPodUid].FirstOrDefault();
 

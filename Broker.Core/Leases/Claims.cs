@@ -16,7 +16,7 @@ internal static class Claims
     {
         claim = null!;
         var terms = role.Connections;
-        if (ask.Holder is not null && HolderId.WhyNotGiven(ask.Holder) is { } why) return why;
+        if (HolderId.WhyNot(ask.Caller, ask.Holder) is { } why) return why;
         if (ask.Connections is { } wanted && (wanted < terms.Min || wanted > terms.Max))
             return Say($"'connections' is {wanted}; role '{role.Name}' gives {terms.Min} to {terms.Max}.");
         var want = ask.Connections ?? terms.Default;

@@ -170,18 +170,26 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
     }
 
     [Fact]
-    public async Task An_authentication_plugin_the_driver_has_not_is_a_refused_login_that_names_it()
+    public async Task A_login_by_ed25519_works_with_passwords_of_32_bytes_and_says_so_with_others()
     {
         await using var server = await LocalMariaDb.StartAsync(
             new() { MaxConnections = 30, Settings = new Dictionary<string, string> { ["plugin_load_add"] = "auth_ed25519" } }, Cancellation);
         await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
         var user = new Login(own.Name + "-user", new("secret"));
-        await own.DoAsync($"CREATE USER '{user.Username}'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('secret'); GRANT ALL ON {own.Name}.* TO '{user.Username}'@'%'", Cancellation);
+        var issued = new Login(own.Name + "-issued", new(Guid.NewGuid().ToString("N")));
+        foreach (var login in new[] { user, issued })
+            await own.DoAsync(
+                $"CREATE USER '{login.Username}'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{login.Password.Reveal()}'); GRANT ALL ON {own.Name}.* TO '{login.Username}'@'%'",
+                Cancellation);
 
+        await engine.TryLoginAsync(own.Database, issued, Cancellation);
+        (await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(own.Database, issued with { Password = new(new string('x', 32)) }, Cancellation)))
+            .Failure.ShouldBe(DatabaseFailure.LoginRefused);
         var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(own.Database, user, Cancellation));
 
         refusal.Failure.ShouldBe(DatabaseFailure.LoginRefused);
         refusal.Message.ShouldContain("ed25519");
+        refusal.Message.ShouldContain("32 bytes");
     }
 
     private static async Task<bool> OpensAsync(MySqlBench bench, Login login)

@@ -226,6 +226,24 @@ public abstract class LedgerContract
     }
 
     [Fact]
+    public async Task L10_Attempts_that_wait_for_their_turn_to_begin_do_not_keep_each_other_from_it()
+    {
+        await CountedAsync(100);
+        var one = Fast with { InFlight = 1 };
+        var orders = new List<ClaimAnswer.Issue>();
+        foreach (var pod in Enumerable.Range(0, 3))
+            orders.Add((await ClaimAsync(Claim(pod, 1) with { Pool = "r|" + pod })).ShouldBeOfType<ClaimAnswer.Issue>());
+
+        foreach (var order in orders) (await Ledger.BeatAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeTrue();
+
+        (await BeginAsync(orders[0])).ShouldBeOfType<BeginAnswer.Go>();
+        (await Ledger.BeatAsync(database, orders[0].Lease, orders[0].Fence, Cancellation)).ShouldBeTrue();
+        (await BeginAsync(orders[1])).ShouldNotBeOfType<BeginAnswer.Go>("who has begun is in flight, and stays so while it beats");
+
+        ValueTask<BeginAnswer> BeginAsync(ClaimAnswer.Issue order) => Ledger.BeginAsync(database, order.Lease, order.Fence, "user", one, Cancellation);
+    }
+
+    [Fact]
     public async Task Nothing_is_promised_on_connections_that_were_never_counted() =>
         (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Stale>();
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LoadTests.Engines;
 using LoadTests.LocalServers;
 
@@ -12,6 +13,9 @@ internal sealed class Stage : IAsyncDisposable
     private Stage(StageSettings settings) => this.settings = settings;
 
     public ILocalDatabase Database { get; private set; } = null!;
+
+    /// <summary>The database as PostgreSQL, which it is unless another engine was asked for.</summary>
+    public LocalPostgres Postgres => (LocalPostgres)Database;
 
     public Engine Engine => settings.Engine;
 
@@ -64,7 +68,7 @@ internal sealed class Stage : IAsyncDisposable
         var starts = Enumerable.Range(1, settings.Replicas).Select(replica => LocalBroker.StartAsync(
             new()
             {
-                Configuration = BrokerConfiguration.For(settings, this, sealing, Path.Combine(shared.Path, $"audit-{replica}.jsonl")),
+                Configuration = ConfigurationOf(replica, sealing, shared.Path),
                 LogFile = settings.LogDirectory is { } logs ? Path.Combine(logs, $"broker-{replica}.log") : null,
             },
             cancellation)).ToList();
@@ -80,14 +84,21 @@ internal sealed class Stage : IAsyncDisposable
         }
     }
 
+    private JsonObject ConfigurationOf(int replica, string sealingDirectory, string auditDirectory)
+    {
+        var configuration = BrokerConfiguration.For(settings, this, sealingDirectory, Path.Combine(auditDirectory, $"audit-{replica}.jsonl"));
+        settings.Configure?.Invoke(replica, configuration);
+        return configuration;
+    }
+
     private async Task SetVaultAsync(CancellationToken cancellation)
     {
         Vault = Keep(await LocalVault.StartAsync(cancellation)
             ?? throw new ServerStartException($"There is no Vault here: {LocalVault.HowToGetOne}."));
         VaultPath = await Vault.ServeAsync(
-            Database as LocalPostgres ?? throw new ServerStartException("Vault is set up here for PostgreSQL only: leave --vault or --engine away."),
+            Database is LocalPostgres postgres ? postgres : throw new ServerStartException("Vault is set up here for PostgreSQL only: leave --vault or --engine away."),
             StageSettings.RoleName,
-            settings.Engine.CreationStatements,
+            settings.CreationStatements,
             TimeSpan.FromHours(1),
             TimeSpan.FromHours(24),
             cancellation);

@@ -1,4 +1,6 @@
+using System.Text.Json.Nodes;
 using LoadTests.Engines;
+using LoadTests.LocalServers;
 
 namespace LoadTests.Stages;
 
@@ -25,8 +27,17 @@ internal sealed record StageSettings
     /// <summary>The database's name in the broker's configuration.</summary>
     public const string DatabaseName = "orders";
 
+    /// <summary>How users are made in PostgreSQL, unless a stage says otherwise.</summary>
+    public static IReadOnlyList<string> StandardStatements => Engine.Usual.CreationStatements;
+
     /// <summary>The database's engine.</summary>
     public Engine Engine { get; init; } = Engine.Usual;
+
+    /// <summary>How this stage's users are made, in Vault's template language; default: as the engine's users usually are.</summary>
+    public IReadOnlyList<string> CreationStatements { get => field ?? Engine.CreationStatements; init; }
+
+    /// <summary>A last hand on a replica's configuration before it starts: its number, from 1, and the configuration. Null: as it is.</summary>
+    public Action<int, JsonObject>? Configure { get; init; }
 
     /// <summary>The server's max_connections.</summary>
     public int MaxConnections { get; init; } = 200;
@@ -58,6 +69,9 @@ internal sealed record StageSettings
 
     /// <summary>Percent of the connections that the broker may promise.</summary>
     public int CeilingPercent { get; init; } = 70;
+
+    /// <summary>The <c>max_connections</c> with which the broker may promise so many and no more.</summary>
+    public int MaxConnectionsFor(int promised) => ((promised * 100) + CeilingPercent - 1) / CeilingPercent + LocalPostgresSettings.StandardSuperuserReservedConnections;
 
     /// <summary>Connections a pod gets that names no number.</summary>
     public int Connections { get; init; } = 5;

@@ -42,10 +42,10 @@ public sealed class LeasedDataSource(HttpClient broker, string role, Func<string
         if (renewed.Rotate)
         {
             var old = current!;
+            // Mostly both logins' connections may be open for a while; where not, the old ones are closed first.
+            if (renewed.OverlapSeconds == 0) await old.DisposeAsync();
             current = NpgsqlDataSource.Create(renewed.Credentials!.AdoNet);
-            // Idle connections close now; those in use when they are given back.
-            old.Clear();
-            _ = DisposeLaterAsync(old);
+            if (renewed.OverlapSeconds != 0) _ = DrainAsync(old);
         }
 
         grant = renewed;
@@ -95,8 +95,10 @@ public sealed class LeasedDataSource(HttpClient broker, string role, Func<string
         }
     }
 
-    private async Task DisposeLaterAsync(NpgsqlDataSource old)
+    private async Task DrainAsync(NpgsqlDataSource old)
     {
+        // Idle connections close now; those in use when they are given back.
+        old.Clear();
         await Task.Delay(Drain, clock, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await old.DisposeAsync();
     }
@@ -117,7 +119,7 @@ public sealed class LeasedDataSource(HttpClient broker, string role, Func<string
         return request;
     }
 
-    private sealed record Grant(bool Rotate, Holder Holder, Credentials? Credentials);
+    private sealed record Grant(bool Rotate, int? OverlapSeconds, Holder Holder, Credentials? Credentials);
 
     private sealed record Holder(string Id, int RenewAfterSeconds);
 

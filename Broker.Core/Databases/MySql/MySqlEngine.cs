@@ -18,6 +18,8 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
 {
     private readonly AdminConnections admin = new();
 
+    static MySqlEngine() => Ed25519Login.Register();
+
     /// <inheritdoc/>
     public DatabaseEngineKind Kind => DatabaseEngineKind.MySql;
 
