@@ -77,4 +77,21 @@ public sealed class BrokeOnceTests
         world.Clock.Advance(TimeSpan.FromMinutes(21));
         await world.PassAsync(() => givenUp, Minute);
     }
+
+    [Fact]
+    public async Task L4_A_renewal_near_a_leases_longest_life_takes_nothing_back_of_what_was_promised()
+    {
+        await using var world = new World(World.OrdersApi with { LeaseMaxTtl = TimeSpan.FromMinutes(90) });
+        world.Issuer.Life = TimeSpan.FromHours(2);
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Clock.Advance(TimeSpan.FromMinutes(25));
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull();
+        world.Clock.Advance(TimeSpan.FromMinutes(20));
+        await world.PassAsync(
+            () => world.Ledger.LeaseAsync("orders", grant.Lease.Id, default).AsTask() is { IsCompletedSuccessfully: true } read && !Completed(read)!.Renewable, Minute);
+        (await world.Ledger.LeaseAsync("orders", grant.Lease.Id, default))!.ExpiresAt.ShouldBe(grant.Lease.ExpiresAt);
+    }
+
+    private static T Completed<T>(Task<T> task) => task.GetAwaiter().GetResult();
 }
