@@ -1,5 +1,4 @@
 using Broker.Core.Ledger;
-using Broker.Core.Words;
 using Shouldly;
 using Xunit;
 
@@ -23,28 +22,6 @@ public sealed class BrokeOnceTests
         hold.SetResult();
         (await world.PassAsync(waiting, Minute)).Grant.ShouldNotBeNull();
         world.Issuer.Asked.Count.ShouldBe(1);
-    }
-
-    [Fact]
-    public async Task L4_Who_was_moved_and_did_not_hear_of_it_still_works_with_the_lease_it_had()
-    {
-        // No room for both its logins' connections, and the end of its lease is near: it has to close the old ones first.
-        await using var world = new World(capacity: 5);
-        world.Issuer.Renewable = false;
-        world.Issuer.Life = TimeSpan.FromSeconds(100);
-        var replica = await world.ReplicaAsync();
-        var had = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        var until = world.Clock.GetUtcNow() + TimeSpan.FromSeconds(50);
-        await world.PassAsync(() => world.Clock.GetUtcNow() > until && world.Issuer.Users.Count == 2, TimeSpan.FromMinutes(2));
-        replica.Audit.Broken = true;
-        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.AuditUnavailable);
-        replica.Audit.Broken = false;
-
-        until += TimeSpan.FromSeconds(20);
-        await world.PassAsync(() => world.Clock.GetUtcNow() > until, Minute);
-        world.Issuer.Users.Keys.ShouldContain(had.Credentials.Login.Username);
-        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Lease.Id.ShouldNotBe(had.Lease.Id, "it was moved");
-        await world.PassAsync(() => !world.Issuer.Users.ContainsKey(had.Credentials.Login.Username), TimeSpan.FromMinutes(2));
     }
 
     [Fact]
