@@ -36,7 +36,7 @@ public abstract class LedgerContract
         var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
         await IssueAsync(order);
         (await ActivateAsync(order with { Fence = order.Fence + 1 })).ShouldBeFalse();
-        (await Ledger.IssuedAsync(database, order.Lease, order.Fence - 1, "ref2", "other", "sealed2", TimeSpan.FromHours(1), TimeSpan.Zero, true, Cancellation))
+        (await Ledger.IssuedAsync(database, order.Lease, order.Fence - 1, "ref2", "other", "sealed2", TimeSpan.FromHours(1), DateTimeOffset.UnixEpoch, true, Cancellation))
             .ShouldBeFalse();
         (await Ledger.BeatAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeFalse("the lease is active, nobody is issuing it");
         (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(order.Lease);
@@ -381,9 +381,9 @@ public abstract class LedgerContract
 
     private async Task IssueAsync(ClaimAnswer.Issue order)
     {
-        (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        var go = (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
         (await Ledger.IssuedAsync(
-            database, order.Lease, order.Fence, "ref", "user-" + order.Lease, "sealed", TimeSpan.FromHours(1), TimeSpan.Zero, true, Cancellation)).ShouldBeTrue();
+            database, order.Lease, order.Fence, "ref", "user-" + order.Lease, "sealed", TimeSpan.FromHours(1), go.Now, true, Cancellation)).ShouldBeTrue();
         (await ActivateAsync(order)).ShouldBeTrue();
     }
 

@@ -136,6 +136,12 @@ local function how_to_move(h, old)
   return nil
 end
 
+-- Law L4: who is moved may not hear of it (the answer is lost, the audit is away): the lease it had lives on for as long as it was
+-- promised, but not longer than moving takes.
+local function linger(old, till)
+  note(old, 'linger', int(math.max(math.min(now + OVERLAP_MS, till, old.expires), num(call('HGET', leases, old.id .. ':linger')))))
+end
+
 -- The moment is too far off for this caller: it reserves nothing meanwhile, and keeps what it holds.
 local function throttled(c, h, mine, starts)
   if h and h.phase == 'h' and stay(c, h, mine) then return end
@@ -168,6 +174,7 @@ local function decide(c)
       moved = how_to_move(h, mine)
       if not moved then return stay(c, h, mine) end
     end
+    if moved == '2' and mine and mine.state == 'Retiring' and not mine.broken then linger(mine, h.till) end
     unbind(h)
     bind(h, l)
     return give(c, h, l, moved)
