@@ -11,15 +11,15 @@ public sealed partial class SharedLedger
     /// <param name="ceiling">What may be promised when nobody else uses the database.</param>
     /// <param name="foreign">In use by others.</param>
     /// <param name="staleAfter">How long the count is good.</param>
-    /// <param name="over">By role: open beyond what was granted.</param>
     /// <param name="cancellation">Ends the wait.</param>
+    /// <param name="over">By role: open beyond what was granted; null: as it was.</param>
     public async ValueTask SampleAsync(
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
-        IReadOnlyDictionary<string, int> over, CancellationToken cancellation) =>
+        CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null) =>
         await store.DecideAsync(
             Decision.Sample,
             database,
-            [Text(capacity), Text(limit), Text(reserved), Text(ceiling), Text(foreign), Text(staleAfter), .. over.SelectMany(role => new[] { role.Key, Text(role.Value) })],
+            [Text(capacity), Text(limit), Text(reserved), Text(ceiling), Text(foreign), Text(staleAfter), .. (over ?? new Dictionary<string, int>()).SelectMany(role => new[] { role.Key, Text(role.Value) })],
             cancellation);
 
     /// <summary>Takes the right to change what the database itself lets a lease's user open; see <see cref="CapTurn"/>.</summary>

@@ -351,7 +351,7 @@ public abstract class LedgerContract
     private async Task<ClaimAnswer> ClaimAsync(Claim claim) => (await Ledger.ClaimAsync(database, Fast, 100, [claim], Cancellation))[0];
 
     private Task CountedAsync(int capacity) =>
-        Ledger.SampleAsync(database, capacity, 200, 3, capacity, 0, TimeSpan.FromMinutes(5), new Dictionary<string, int>(), Cancellation).AsTask();
+        Ledger.SampleAsync(database, capacity, 200, 3, capacity, 0, TimeSpan.FromMinutes(5), Cancellation).AsTask();
 
     private ValueTask<BudgetRecord> BudgetAsync() => Ledger.BudgetAsync(database, ["r"], Cancellation);
 

@@ -35,7 +35,7 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
         foreach (var lease in live.DistinctBy(lease => lease.Username))
             over[lease.Role] = over.GetValueOrDefault(lease.Role) + count.Over.GetValueOrDefault(lease.Username);
         await ledger.SampleAsync(
-            database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, over, cancellation);
+            database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over);
         caps.Watch(database, over);
         await caps.FollowAsync(database, live, cancellation);
         return database.Budget.SampleEvery;
