@@ -11,8 +11,8 @@ internal static class BrokerConfiguration
         ["Logging"] = new JsonObject { ["LogLevel"] = new JsonObject { ["Default"] = "Information", ["Microsoft.AspNetCore"] = "Warning" } },
         ["Broker"] = new JsonObject
         {
-            ["Ledger"] = settings.Ledger == LedgerKind.Redis
-                ? new JsonObject { ["Kind"] = "Redis", ["ConnectionString"] = stage.Redis!.ConnectionString }
+            ["Ledger"] = stage.RedisConnectionString is { } redis
+                ? new JsonObject { ["Kind"] = "Redis", ["ConnectionString"] = redis }
                 : new JsonObject { ["Kind"] = "InProcess" },
             ["Sealing"] = new JsonObject { ["Directory"] = sealingDirectory },
             ["Audit"] = new JsonObject { ["Path"] = auditPath },

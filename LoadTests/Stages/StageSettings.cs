@@ -9,6 +9,11 @@ internal enum LedgerKind
 {
     Redis,
     InProcess,
+
+    /// <summary>A Redis and a copy of it that can take its place.</summary>
+    RedisWithReplica,
+
+    RedisCluster,
 }
 
 /// <summary>What creates the users.</summary>
