@@ -48,9 +48,10 @@ internal sealed class ChaosRun(ChaosSettings settings, Misfortune misfortune, Ac
         {
             await misfortune.HappenAsync(scene, cancellation);
         }
-        catch (Exception failure) when (failure is TimeoutException or InvalidOperationException or HttpRequestException)
+        catch (Exception failure) when (failure is not OperationCanceledException)
         {
-            broken["told"] = failure.Message;
+            // The verdict on the rest is worth having all the same.
+            broken["else"] = $"it could not be carried out: {failure.GetType().Name}: {failure.Message}";
         }
     }
 
@@ -109,7 +110,7 @@ internal sealed class ChaosRun(ChaosSettings settings, Misfortune misfortune, Ac
     private ChaosResult Judge(Seen seen, TimeSpan? healed, TimeSpan? known)
     {
         foreach (var (law, what) in Verdict.On(seen)) broken.TryAdd(law, what);
-        if (seen.Load.Faults.FirstOrDefault() is { } fault) broken.TryAdd("told", fault);
+        if (seen.Load.Faults.FirstOrDefault() is { } fault) broken.TryAdd("else", fault);
         var (calls, load) = (seen.Load.Calls, seen.Load);
         return new()
         {

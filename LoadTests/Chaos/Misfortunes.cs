@@ -18,11 +18,16 @@ internal static class Misfortunes
         new RedisFailedOver(),
         new RedisFull(),
         new ScriptsFlushed(),
+        new SlotMoved(),
         new PostgresRestarted(),
         new DropsRefused(),
         new IssuerSlow(),
         new IssuerFailing(),
         new IssuerSessionKilled(),
+        new VaultSealed(),
+        new VaultSlow(),
+        new VaultFailing(),
+        new VaultAnswersAndDies(),
         new ClocksApart(),
     ];
 

@@ -18,8 +18,8 @@ internal sealed record Seen(
 /// <summary>Holds what was seen against the laws.</summary>
 internal static class Verdict
 {
-    /// <summary>The laws, in the table's order. <c>told</c>: callers are told nothing but what the misfortune explains.</summary>
-    public static readonly IReadOnlyList<string> Laws = ["L1", "L2", "L4", "L5", "L7", "L8", "L10", "told"];
+    /// <summary>The laws, in the table's order. <c>else</c>: callers are told nothing but what the misfortune explains, and no pod breaks.</summary>
+    public static readonly IReadOnlyList<string> Laws = ["L1", "L2", "L4", "L5", "L7", "L8", "L10", "else"];
 
     private const string TooManyConnections = "53300";
 
@@ -44,7 +44,7 @@ internal static class Verdict
         Break("L7", seen.Audit.Mistake(seen.Load.Calls));
         if (seen.Misfortune.LosesLedger) Break("L8", Over(seen));
         Break("L10", Late(seen));
-        Break("told", Unexplained(seen));
+        Break("else", Unexplained(seen));
         return broken;
     }
 

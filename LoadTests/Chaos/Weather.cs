@@ -36,7 +36,7 @@ internal sealed class Weather(string adminConnectionString)
     /// <summary>The database ends the session in the middle of it.</summary>
     public Task DeadlyAsync(CancellationToken cancellation) => BecomeAsync("dies", TimeSpan.Zero, cancellation);
 
-    public Task FineAsync(CancellationToken cancellation) => ExecuteAsync("TRUNCATE weather.today", cancellation);
+    public Task FineAsync(CancellationToken cancellation) => ExecuteAsync("DELETE FROM weather.today", cancellation);
 
     /// <summary>Whether a user is being created at this moment.</summary>
     public async Task<bool> IsCreatingAsync(CancellationToken cancellation) =>
@@ -64,7 +64,7 @@ internal sealed class Weather(string adminConnectionString)
     }
 
     private Task BecomeAsync(string kind, TimeSpan by, CancellationToken cancellation) => ExecuteAsync(
-        $"TRUNCATE weather.today; INSERT INTO weather.today VALUES ('{kind}', {by.TotalSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture)})", cancellation);
+        $"DELETE FROM weather.today; INSERT INTO weather.today VALUES ('{kind}', {by.TotalSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture)})", cancellation);
 
     private async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellation)
     {

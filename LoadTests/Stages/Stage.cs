@@ -37,6 +37,9 @@ internal sealed class Stage : IAsyncDisposable
 
     public LocalVault? Vault { get; private set; }
 
+    /// <summary>The double of Vault, with <see cref="IssuerKind.SimulatedVault"/>.</summary>
+    public SimulatedVault? SimulatedVault { get; private set; }
+
     /// <summary>What Vault is asked for: <c>…/creds/…</c>.</summary>
     public string? VaultPath { get; private set; }
 
@@ -70,6 +73,8 @@ internal sealed class Stage : IAsyncDisposable
         Identity = Keep(await LocalIdentity.StartAsync(cancellation: cancellation));
         if (settings.Issuer == IssuerKind.Vault)
             await SetVaultAsync(cancellation);
+        if (settings.Issuer == IssuerKind.SimulatedVault)
+            await SetSimulatedVaultAsync();
         if (settings.Replicas == 0)
             return;
         await SetLedgerAsync(cancellation);
@@ -115,6 +120,14 @@ internal sealed class Stage : IAsyncDisposable
         var configuration = BrokerConfiguration.For(settings, this, sealingDirectory, auditFile);
         settings.Configure?.Invoke(replica, configuration);
         return configuration;
+    }
+
+    private async Task SetSimulatedVaultAsync()
+    {
+        SimulatedVault = Keep(await LocalServers.SimulatedVault.StartAsync());
+        VaultPath = $"database/creds/{StageSettings.RoleName}";
+        SimulatedVault.AddRole(PostgresRole.On(
+            Database.AdminConnectionString, VaultPath, TimeSpan.FromHours(1), TimeSpan.FromHours(24), settings.CreationStatements));
     }
 
     private async Task SetVaultAsync(CancellationToken cancellation)

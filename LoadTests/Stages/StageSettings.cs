@@ -21,6 +21,9 @@ internal enum IssuerKind
 {
     BuiltIn,
     Vault,
+
+    /// <summary>A double of Vault that can be told to be ill, with real users in the database.</summary>
+    SimulatedVault,
 }
 
 /// <summary>Everything a rollout is played on: a database, and the broker in front of it.</summary>
