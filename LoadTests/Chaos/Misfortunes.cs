@@ -16,6 +16,7 @@ internal static class Misfortunes
         new RedisRestarted(),
         new RedisEmptied(),
         new RedisFailedOver(),
+        new RedisFailedOverAmidRotation(),
         new RedisFull(),
         new ScriptsFlushed(),
         new SlotMoved(),
