@@ -69,7 +69,7 @@ public static class BrokerCore
 
     private static void AddLeases(this IServiceCollection services)
     {
-        services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
+        services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<SealCheck>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
         services.AddSingleton<DatabaseRooms>().AddSingleton<Issuance>().AddSingleton<DeskAudit>().AddSingleton<Closing>();
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
         services.AddSingleton<BudgetDesk>().AddSingleton<DutyDesk>();

@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using Broker.Api.Authentication;
 using Broker.Api.Credentials;
 using Broker.Api.Description;
@@ -10,6 +11,8 @@ namespace Broker.Api.Holders;
 /// <summary>What a holder says after it was given its lease.</summary>
 public static class HoldersApi
 {
+    private const string LeaseInUse = "The id of the lease in use. When the holder has another by now and did not hear of it, it is told again to move.";
+
     /// <summary>Maps renew, watch and release.</summary>
     public static void MapHolders(this IEndpointRouteBuilder app)
     {
@@ -32,16 +35,16 @@ public static class HoldersApi
             .Produces(204).WithRefusals(RefusalCode.NotAllowed, RefusalCode.HolderUnknown);
     }
 
-    private static async Task RenewAsync(string id, HolderDesk desk, HttpContext context)
+    private static async Task RenewAsync(string id, [Description(LeaseInUse)] string? lease, HolderDesk desk, HttpContext context)
     {
-        var outcome = await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted);
+        var outcome = await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted, lease);
         if (outcome.Grant is { } grant) GrantWriter.WriteRenewal(context.Response, grant);
         else await RefusalWriter.WriteAsync(context, outcome.Refusal!);
     }
 
-    private static async Task WatchAsync(string id, HolderWatch watch, HttpContext context)
+    private static async Task WatchAsync(string id, [Description(LeaseInUse)] string? lease, HolderWatch watch, HttpContext context)
     {
-        await using var events = watch.WatchAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted).GetAsyncEnumerator(context.RequestAborted);
+        await using var events = watch.WatchAsync(context.ProvenCaller(), id, lease, context.Origin(), context.RequestAborted).GetAsyncEnumerator(context.RequestAborted);
         if (!await events.MoveNextAsync()) return;
 
         // A holder there is not is a plain refusal, not a stream that ends at once.

@@ -11,9 +11,18 @@ internal sealed class HolderDesk(
     ICatalog catalog, SharedLedger ledger, CredentialDesk credentials, RememberedGrants remembered, DeskAudit audit, WaitingSettings waiting, TimeProvider time)
 {
     /// <summary>The holder is still there. When its lease gives out it is moved to the next one, and the grant says so.</summary>
-    public async ValueTask<Outcome> RenewAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
+    /// <param name="caller">Whose holder it is.</param>
+    /// <param name="holder">The holder.</param>
+    /// <param name="origin">Where the request came from.</param>
+    /// <param name="cancellation">The caller left.</param>
+    /// <param name="lease">
+    /// The lease it works with, as far as it knows; null: it does not say. When it was moved meanwhile and did not hear of it,
+    /// because the answer was lost, it is told again.
+    /// </param>
+    public async ValueTask<Outcome> RenewAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation, string? lease = null)
     {
         var outcome = Find(caller, holder, out var id, out var way) is { } refusal ? refusal : await RenewAsync(caller, id, way, cancellation);
+        if (lease is not null && outcome.Grant is { Overlap: null } grant && grant.Lease.Id != lease) outcome = grant with { Overlap = TimeSpan.Zero };
         return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }
 

@@ -42,6 +42,7 @@ public sealed class Decision
     public static Decision Due { get; } = new("due");
     public static Decision Done { get; } = new("done");
     public static Decision Duties { get; } = new("duties");
+    public static Decision Hurry { get; } = new("hurry");
     public static Decision Restore { get; } = new("restore");
     public static Decision Leftovers { get; } = new("leftovers");
     public static Decision Flight { get; } = new("flight");

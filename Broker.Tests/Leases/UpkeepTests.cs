@@ -4,6 +4,7 @@ using Broker.Core.Issuing;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
+using Microsoft.AspNetCore.DataProtection;
 using Shouldly;
 using Xunit;
 
@@ -189,6 +190,19 @@ public sealed class UpkeepTests
 
         (await world.PassAsync(replica.AskAsync(World.Ask(2, 8)), Minute)).Grant.ShouldBeNull("six of them are promised");
         await world.PassAsync(() => world.Ledger.BudgetAsync("orders", [], default).AsTask().GetAwaiter().GetResult().Granted == 8, TimeSpan.FromSeconds(20));
+    }
+
+    [Fact]
+    public async Task L6_A_replica_with_other_sealing_keys_is_told_so_and_hands_out_nothing_it_cannot_read()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.Seal.PassesAsync(default).AsTask(), Minute)).ShouldBeTrue();
+        await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
+        var other = await world.ReplicaAsync(new EphemeralDataProtectionProvider());
+        (await world.PassAsync(other.Seal.PassesAsync(default).AsTask(), Minute)).ShouldBeFalse();
+        (await world.PassAsync(other.AskAsync(World.Ask(1)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
+        (await (await world.ReplicaAsync()).Seal.PassesAsync(default)).ShouldBeTrue();
     }
 
     private static Duty? Failing(World.Replica replica, string kind) =>
