@@ -1,6 +1,7 @@
 using Broker.Api;
 using Broker.Api.Authentication;
 using Broker.Api.Budgets;
+using Broker.Api.Commands;
 using Broker.Api.Credentials;
 using Broker.Api.Health;
 using Broker.Api.Holders;
@@ -10,6 +11,8 @@ using Broker.Api.Problems;
 using Broker.Api.Telemetry;
 using Broker.Core;
 using Broker.Core.Catalog;
+
+if (BrokerCommands.Run(args) is { } verb) return await verb;
 
 var builder = WebApplication.CreateSlimBuilder(args);
 if (!builder.AddCatalog(out var catalog)) return 1;

@@ -1,3 +1,5 @@
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -14,6 +16,7 @@ public static class AuthenticationSetup
     public static IServiceCollection AddBrokerAuthentication(this IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(static provider => new ProofHasher(provider.GetService<AuditSettings>() ?? new AuditSettings()));
         services.AddSingleton<CallerProver>();
         services.AddAuthentication(BearerHandler.Scheme).AddScheme<AuthenticationSchemeOptions, BearerHandler>(BearerHandler.Scheme, null);
         services.AddSingleton<IAuthorizationHandler, ListedHandler>();

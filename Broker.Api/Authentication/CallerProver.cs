@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
+using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Microsoft.IdentityModel.JsonWebTokens;
@@ -21,15 +22,16 @@ public sealed class CallerProver : IDisposable
     private static readonly JsonWebTokenHandler Handler = new() { MapInboundClaims = false };
 
     private readonly ICatalog catalog;
+    private readonly ProofHasher hasher;
     private readonly TimeProvider time;
     private readonly ILogger<CallerProver> log;
     private readonly Lock swapping = new();
     private volatile Believed believed;
     private long validations;
 
-    public CallerProver(ICatalog catalog, TimeProvider time, ILogger<CallerProver> log)
+    public CallerProver(ICatalog catalog, ProofHasher hasher, TimeProvider time, ILogger<CallerProver> log)
     {
-        (this.catalog, this.time, this.log) = (catalog, time, log);
+        (this.catalog, this.hasher, this.time, this.log) = (catalog, hasher, time, log);
         believed = new Believed([], new ProvenTokens(MaxRemembered, time));
         catalog.Swapped += Swap;
         Swap(catalog.Current);
@@ -183,7 +185,7 @@ public sealed class CallerProver : IDisposable
         try
         {
             return ClaimsFlattening.Flatten(Base64UrlEncoder.DecodeBytes(token.EncodedPayload)) is { } claims
-                ? new Proof(new Caller(issuer.Name, token.Subject, claims, end))
+                ? new Proof(new Caller(issuer.Name, token.Subject, claims, end) { ProofHash = hasher.Hash(token.EncodedToken) })
                 : new Proof(ProofFailure.TooManyClaims);
         }
         catch (JsonException)

@@ -12,7 +12,7 @@ namespace Broker.Api.Problems;
 /// Refusals that no desk makes: nobody proven, not allowed, not understood, no such address. They too are in the audit before
 /// they leave (law L7).
 /// </summary>
-public sealed class FrontDoor(IAudit audit, TimeProvider time, ILogger<FrontDoor> log) : IAuthorizationMiddlewareResultHandler
+public sealed class FrontDoor(IAudit audit, ProofHasher hasher, TimeProvider time, ILogger<FrontDoor> log) : IAuthorizationMiddlewareResultHandler
 {
     private static readonly AuthorizationMiddlewareResultHandler Ordinary = new();
 
@@ -30,6 +30,8 @@ public sealed class FrontDoor(IAudit audit, TimeProvider time, ILogger<FrontDoor
                     CallerIssuer = caller?.Issuer,
                     CallerSubject = caller?.Subject,
                     CallerPodUid = caller?.PodUid,
+                    CallerSession = caller?.Session,
+                    CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
                     Role = role,
                     Refusal = refusal.Code,
                     Detail = $"{context.Request.Method} {context.Request.Path}: {refusal.Detail}",

@@ -47,19 +47,6 @@ public sealed record LedgerSettings
 /// <param name="CertificateKeyFile">PEM private key of the certificate; null with a directory.</param>
 public sealed record SealingSettings(string? Directory, string? CertificateFile, string? CertificateKeyFile);
 
-/// <summary>The audit.</summary>
-public sealed record AuditSettings
-{
-    /// <summary>The <see cref="Path"/> that means standard output.</summary>
-    public const string StandardOutput = "-";
-
-    /// <summary>File that is appended to (default <c>broker-audit.jsonl</c> in the working directory); <c>-</c>: standard output.</summary>
-    public string Path { get; init; } = "broker-audit.jsonl";
-
-    /// <summary>Whether each batch is forced to the disk before its answers leave (default false: a quarter fewer claims a second).</summary>
-    public bool Fsync { get; init; }
-}
-
 /// <summary>How long and how many wait.</summary>
 public sealed record WaitingSettings
 {

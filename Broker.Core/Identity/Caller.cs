@@ -17,6 +17,12 @@ public sealed record Caller(
     internal const string KubernetesPod = "kubernetes.io/pod/name";
     private const string KubernetesPodUid = "kubernetes.io/pod/uid";
 
+    /// <summary>The keyed hash of the token that proved it, for the audit; null when none was made.</summary>
+    public string? ProofHash { get; init; }
+
+    /// <summary>The id of the broker session it came by; null when it came by its own token.</summary>
+    public string? Session { get; init; }
+
     /// <summary>The pod's UID when the token is bound to a pod; null otherwise.</summary>
     public string? PodUid { get; } = Claims[KubernetesPodUid].FirstOrDefault();
 

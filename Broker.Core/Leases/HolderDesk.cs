@@ -44,6 +44,8 @@ internal sealed class HolderDesk(
             CallerIssuer = caller.Issuer,
             CallerSubject = caller.Subject,
             CallerPodUid = caller.PodUid,
+            CallerSession = caller.Session,
+            CallerProof = caller.ProofHash,
             Role = way?.Role.Name,
             Database = way?.Database.Name,
             LeaseId = had?.Lease,

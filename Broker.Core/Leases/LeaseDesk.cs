@@ -104,6 +104,8 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, DeskAudit
             CallerIssuer = caller.Issuer,
             CallerSubject = caller.Subject,
             CallerPodUid = caller.PodUid,
+            CallerSession = caller.Session,
+            CallerProof = caller.ProofHash,
             Role = role,
             Database = database,
             LeaseId = lease,

@@ -11,7 +11,7 @@ internal static class SettingsReading
         {
             Ledger = ledger,
             Sealing = Sealing(reader, needed: ledger.Kind is LedgerKind.Redis),
-            Audit = Audit(reader.Child("Audit")),
+            Audit = AuditReading.Read(reader.Child("Audit")),
             Waiting = Waiting(reader.Child("Waiting")),
             Limits = Limits(reader.Child("Limits")),
         };
@@ -49,20 +49,6 @@ internal static class SettingsReading
         foreach (var key in CertificateKeys.Where(key => byCertificate && !reader.Has(key)))
             reader.Error(key, "is missing.", "A certificate needs both CertificateFile and CertificateKeyFile.");
         return sealing;
-    }
-
-    private static AuditSettings Audit(SectionReader reader)
-    {
-        var defaults = new AuditSettings();
-        var audit = new AuditSettings
-        {
-            Path = reader.Text("Path") ?? defaults.Path,
-            Fsync = reader.Flag("Fsync", defaults.Fsync),
-        };
-        if (audit.Fsync && audit.Path == AuditSettings.StandardOutput)
-            reader.Error("Fsync", "is set, but standard output cannot be forced to a disk.", "Set Path to a file, or take Fsync out.");
-        reader.RefuseUnknownKeys();
-        return audit;
     }
 
     private static WaitingSettings Waiting(SectionReader reader)
