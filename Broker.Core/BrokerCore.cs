@@ -7,6 +7,8 @@ using Broker.Core.Issuing;
 using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Issuing.Vault;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Sessions;
+using Broker.Core.Leases.Shares;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Ledger.Redis;
@@ -33,20 +35,23 @@ public static class BrokerCore
 
     private static void AddLedger(this IServiceCollection services, BrokerSettings settings)
     {
-        var sealing = services.AddDataProtection().SetApplicationName("broker");
-        if (settings.Ledger.Kind == LedgerKind.Redis)
-        {
-            services.AddSingleton(_ => RedisConnection.Open(settings.Ledger.ConnectionString!.Reveal()));
-            services.AddSingleton<ILedgerStore, RedisLedgerStore>();
-            sealing.KeepKeys(settings.Sealing!);
-        }
-        else
-        {
-            services.AddSingleton<ILedgerStore, InProcessLedgerStore>();
-            sealing.UseEphemeralDataProtectionProvider();
-        }
+        if (settings.Ledger.Kind == LedgerKind.Redis) services.AddSingleton<ILedgerStore, RedisLedgerStore>();
+        else services.AddSingleton<ILedgerStore, InProcessLedgerStore>();
+        services.AddSealing(settings);
+        services.AddSingleton<SharedLedger>().AddSingleton<SessionLedger>().AddSingleton<ShareLedger>();
+    }
 
-        services.AddSingleton<SharedLedger>();
+    /// <summary>
+    /// Adds what seals secrets and the broker's own tokens. Without <c>Sealing</c> its keys are this process's alone, which a
+    /// single replica can do with.
+    /// </summary>
+    public static IServiceCollection AddSealing(this IServiceCollection services, BrokerSettings settings)
+    {
+        var sealing = services.AddDataProtection().SetApplicationName("broker");
+        if (settings.Ledger.Kind == LedgerKind.Redis) services.AddSingleton(_ => RedisConnection.Open(settings.Ledger.ConnectionString!.Reveal()));
+        if (settings.Sealing is { } shared && (shared.Directory is not null || settings.Ledger.Kind == LedgerKind.Redis)) sealing.KeepKeys(shared);
+        else sealing.UseEphemeralDataProtectionProvider();
+        return services;
     }
 
     private static void AddIssuers(this IServiceCollection services)
@@ -67,7 +72,7 @@ public static class BrokerCore
         services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
         services.AddSingleton<DatabaseRooms>().AddSingleton<Issuance>().AddSingleton<DeskAudit>();
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<LeaseDesk>();
-        services.AddSingleton<BudgetDesk>();
+        services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionDesk>();
         services.AddSingleton<LeaseUpkeep>().AddSingleton<SampleDuty>().AddHostedService<DutyRounds>();
     }
 }

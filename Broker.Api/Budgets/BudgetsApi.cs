@@ -1,4 +1,5 @@
 using Broker.Api.Authentication;
+using Broker.Api.Operators;
 using Broker.Api.Problems;
 using Broker.Core.Leases;
 using Broker.Core.Words;
@@ -26,5 +27,27 @@ public static class BudgetsApi
             })
             .WithName("GetBudget").WithSummary("The connections of one database.")
             .Produces<BudgetShape>().ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+        app.MapPut("/api/v1/budgets/{database}/ceiling", SetCeilingAsync)
+            .RequireAuthorization(Policies.Operator)
+            .WithTags("Budgets").WithName("SetCeiling")
+            .WithSummary("Sets a ceiling in place of the configured one, or takes it back (null). Needs a reason.")
+            .Accepts<CeilingBody>("application/json")
+            .Produces(202).ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+    }
+
+    private static async Task SetCeilingAsync(string database, CeilingDesk desk, FrontDoor door, HttpContext context)
+    {
+        var (body, mistake) = await StrictJson.ReadAsync(context.Request, OperatorsJson.Default.CeilingBody, context.RequestAborted);
+        mistake ??= OperatorsBody.WhyNoReason(body!.Reason) ?? (body.Ceiling < 0 ? "'ceiling' is a number of connections, 0 or more, or null." : null);
+        if (mistake is not null)
+        {
+            await door.RefuseAsync(context, Core.Audit.AuditAction.Ceiling, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, mistake));
+            return;
+        }
+
+        if (await desk.SetAsync(context.ProvenCaller(), database, body!.Ceiling, body.Reason!, context.Origin(), context.RequestAborted) is { } refusal)
+            await RefusalWriter.WriteAsync(context, refusal);
+        else
+            context.Response.StatusCode = StatusCodes.Status202Accepted;
     }
 }

@@ -19,5 +19,7 @@ internal static class BrokerCommands
     public static RootCommand Create(IAnsiConsole console) => new("The broker. Without a verb it serves; see README.md for its configuration.")
     {
         AuditCommands.Create(console),
+        AdminTokenCommand.Create(),
+        ExplainCommand.Create(console),
     };
 }

@@ -21,7 +21,7 @@ public static class CredentialsApi
     public static void MapCredentials(this IEndpointRouteBuilder app)
     {
         var endpoint = new CredentialsEndpoint(
-            app.ServiceProvider.GetRequiredService<CallerProver>(),
+            app.ServiceProvider.GetRequiredService<ProofGate>(),
             app.ServiceProvider.GetRequiredService<CredentialDesk>(),
             app.ServiceProvider.GetRequiredService<FrontDoor>());
         RequestDelegate answer = endpoint.AnswerAsync;
@@ -37,12 +37,12 @@ public static class CredentialsApi
             .WithMetadata([.. Refusals.Select(status => new ProducesResponseTypeMetadata(status, typeof(ProblemDetails), [RefusalWriter.ContentType]))]);
     }
 
-    private sealed class CredentialsEndpoint(CallerProver prover, CredentialDesk desk, FrontDoor door)
+    private sealed class CredentialsEndpoint(ProofGate gate, CredentialDesk desk, FrontDoor door)
     {
         public async Task AnswerAsync(HttpContext context)
         {
             var role = (string)context.Request.RouteValues["role"]!;
-            var proof = await prover.ProveAsync(context.Request.BearerToken(), context.RequestAborted);
+            var proof = await gate.ProveAsync(context, context.Request.BearerToken());
             if (proof.Caller is not { } caller)
             {
                 context.Response.Headers.WWWAuthenticate = "Bearer";

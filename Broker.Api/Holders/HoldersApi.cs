@@ -1,6 +1,8 @@
 using Broker.Api.Authentication;
 using Broker.Api.Credentials;
+using Broker.Api.Operators;
 using Broker.Api.Problems;
+using Broker.Core.Audit;
 using Broker.Core.Leases;
 
 namespace Broker.Api.Holders;
@@ -20,6 +22,21 @@ public static class HoldersApi
             .WithName("ReleaseHolder")
             .WithSummary("Gone: its connections come free at once.")
             .Produces(204).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+        holders.MapPost("/end", EndAsync)
+            .RequireAuthorization(Policies.Operator)
+            .WithName("EndHolder")
+            .WithSummary("Ends anybody's holder: its connections come free at once. Needs a reason.")
+            .Accepts<OperatorsBody>("application/json")
+            .Produces(204).ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+    }
+
+    private static async Task EndAsync(string id, HolderDesk desk, FrontDoor door, HttpContext context)
+    {
+        if (await OperatorsBody.ReadReasonAsync(context, door, AuditAction.End, null) is not { } reason) return;
+        if (await desk.EndAsync(context.ProvenCaller(), id, reason, context.Origin(), context.RequestAborted) is { } refusal)
+            await RefusalWriter.WriteAsync(context, refusal);
+        else
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
     private static async Task RenewAsync(string id, HolderDesk desk, HttpContext context)

@@ -1,4 +1,5 @@
 using Broker.Api.Authentication;
+using Broker.Api.Operators;
 using Broker.Api.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
@@ -21,16 +22,24 @@ public static class LeasesApi
         reading.MapGet("/{id}", ReadAsync)
             .WithName("GetLease").WithSummary("One lease and its holders.")
             .Produces<LeaseWithHoldersShape>().ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
-        leases.MapPost("/{id}/revoke", async (string id, LeaseDesk desk, HttpContext context) =>
-                await AnswerAsync(context, await desk.RevokeAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted)))
+        leases.MapPost("/{id}/revoke", async (string id, LeaseDesk desk, FrontDoor door, HttpContext context) =>
+            {
+                if (await OperatorsBody.ReadReasonAsync(context, door, AuditAction.Revoke, null) is { } reason)
+                    await AnswerAsync(context, await desk.RevokeAsync(context.ProvenCaller(), id, reason, context.Origin(), context.RequestAborted));
+            })
             .RequireAuthorization(Policies.Operator)
-            .WithName("RevokeLease").WithSummary("Ends a lease now, whoever holds it. Answers before its user is dropped.")
-            .Produces(202).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
-        app.MapPost("/api/v1/roles/{role}/rotate", async (string role, LeaseDesk desk, HttpContext context) =>
-                await AnswerAsync(context, await desk.RotateAsync(context.ProvenCaller(), role, context.Origin(), context.RequestAborted)))
+            .WithName("RevokeLease").WithSummary("Ends a lease now, whoever holds it. Answers before its user is dropped. Needs a reason.")
+            .Accepts<OperatorsBody>("application/json")
+            .Produces(202).ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+        app.MapPost("/api/v1/roles/{role}/rotate", async (string role, LeaseDesk desk, FrontDoor door, HttpContext context) =>
+            {
+                if (await OperatorsBody.ReadReasonAsync(context, door, AuditAction.Rotate, role) is { } reason)
+                    await AnswerAsync(context, await desk.RotateAsync(context.ProvenCaller(), role, reason, context.Origin(), context.RequestAborted));
+            })
             .RequireAuthorization(Policies.Operator)
-            .WithTags("Roles").WithName("RotateRole").WithSummary("Gives the role's next claims and renewals a new lease.")
-            .Produces(202).ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+            .WithTags("Roles").WithName("RotateRole").WithSummary("Gives the role's next claims and renewals a new lease. Needs a reason.")
+            .Accepts<OperatorsBody>("application/json")
+            .Produces(202).ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
     }
 
     private static async Task ReadAsync(string id, LeaseDesk desk, FrontDoor door, HttpContext context)

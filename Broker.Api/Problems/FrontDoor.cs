@@ -16,6 +16,9 @@ public sealed class FrontDoor(IAudit audit, ProofHasher hasher, TimeProvider tim
 {
     private static readonly AuthorizationMiddlewareResultHandler Ordinary = new();
 
+    private static readonly Refusal Unrecorded = new(
+        RefusalCode.AuditUnavailable, "The broker cannot write its audit, and answers nothing unrecorded. Come back shortly.", TimeSpan.FromSeconds(5));
+
     /// <summary>Writes a refusal into the audit, then to the caller.</summary>
     public async Task RefuseAsync(HttpContext context, AuditAction action, Caller? caller, string? role, Refusal refusal, int? status = null)
     {
@@ -43,15 +46,46 @@ public sealed class FrontDoor(IAudit audit, ProofHasher hasher, TimeProvider tim
         }
         catch (AuditUnavailableException)
         {
-            (refusal, status) = (new(RefusalCode.AuditUnavailable, "The broker cannot write its audit, and answers nothing unrecorded. Come back shortly.", TimeSpan.FromSeconds(5)), null);
+            (refusal, status) = (Unrecorded, null);
         }
 
         await RefusalWriter.WriteAsync(context, refusal, status);
     }
 
+    /// <summary>Writes what was done into the audit. False: it could not be, and the request has been refused.</summary>
+    public async Task<bool> RecordAsync(HttpContext context, AuditAction action, Caller caller, string? role, string detail)
+    {
+        try
+        {
+            await audit.WriteAsync(
+                new()
+                {
+                    Time = time.GetUtcNow(),
+                    Action = action,
+                    Outcome = AuditOutcome.Granted,
+                    CallerIssuer = caller.Issuer,
+                    CallerSubject = caller.Subject,
+                    CallerPodUid = caller.PodUid,
+                    CallerProof = caller.ProofHash,
+                    Role = role,
+                    Detail = detail,
+                    TraceId = RefusalWriter.TraceOf(context),
+                    ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
+                    HttpStatus = StatusCodes.Status200OK,
+                },
+                context.RequestAborted);
+            return true;
+        }
+        catch (AuditUnavailableException)
+        {
+            await RefusalWriter.WriteAsync(context, Unrecorded);
+            return false;
+        }
+    }
+
     /// <summary>Refuses a request that proves nobody.</summary>
     public Task RefuseUnprovenAsync(HttpContext context, ProofFailure failure, AuditAction action, string? role) => RefuseAsync(
-        context, action, null, role, new(RefusalCode.Unauthenticated, failure.Describe(), failure.RetryAfter()));
+        context, action, null, role, new(failure is ProofFailure.TooManyFailures ? RefusalCode.LimitExceeded : RefusalCode.Unauthenticated, failure.Describe(), failure.RetryAfter()));
 
     /// <inheritdoc/>
     public async Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)
@@ -62,7 +96,7 @@ public sealed class FrontDoor(IAudit audit, ProofHasher hasher, TimeProvider tim
             await RefuseUnprovenAsync(context, context.GetProof()?.Failure ?? ProofFailure.NoToken, AuditAction.Authenticate, null);
         else
             await RefuseAsync(context, AuditAction.Authenticate, context.GetProof()?.Caller, null, new(RefusalCode.NotAllowed,
-                "This address is for viewers or operators. Whoever runs the broker can name you under Broker:Identity:Viewers or Operators."));
+                "This address is for viewers, operators or admins. Whoever runs the broker can name you under Broker:Identity."));
     }
 
     /// <summary>
@@ -71,8 +105,7 @@ public sealed class FrontDoor(IAudit audit, ProofHasher hasher, TimeProvider tim
     /// </summary>
     public async Task GuardAsync(HttpContext context, RequestDelegate next)
     {
-        context.Response.Headers.CacheControl = "no-store";
-        context.Response.Headers.XContentTypeOptions = "nosniff";
+        SecurityHeaders.Put(context);
         try
         {
             await next(context);

@@ -39,7 +39,7 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, DeskAudit
     }
 
     /// <summary>Ends a lease now: its user is dropped and its sessions are ended, whoever holds it. Null: ordered.</summary>
-    public async ValueTask<Refusal?> RevokeAsync(Caller caller, string id, Origin origin, CancellationToken cancellation)
+    public async ValueTask<Refusal?> RevokeAsync(Caller caller, string id, string reason, Origin origin, CancellationToken cancellation)
     {
         Refusal? refusal = null;
         LeaseRecord? lease = null;
@@ -62,11 +62,11 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, DeskAudit
             refusal = Refusals.LedgerUnavailable();
         }
 
-        return await RecordAsync(AuditAction.Revoke, caller, lease?.Role, lease?.Database, id, refusal, origin, cancellation);
+        return await RecordAsync(AuditAction.Revoke, caller, lease?.Role, lease?.Database, id, reason, refusal, origin, cancellation);
     }
 
     /// <summary>Lets a role's leases take no new holders, so that the next claim or renewal gets a new one. Null: done.</summary>
-    public async ValueTask<Refusal?> RotateAsync(Caller caller, string roleName, Origin origin, CancellationToken cancellation)
+    public async ValueTask<Refusal?> RotateAsync(Caller caller, string roleName, string reason, Origin origin, CancellationToken cancellation)
     {
         Refusal? refusal = null;
         var known = catalog.Current.Roles.TryGetValue(roleName, out var role);
@@ -90,11 +90,11 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, DeskAudit
             }
         }
 
-        return await RecordAsync(AuditAction.Rotate, caller, roleName, role?.Database, null, refusal, origin, cancellation);
+        return await RecordAsync(AuditAction.Rotate, caller, roleName, role?.Database, null, reason, refusal, origin, cancellation);
     }
 
     private async ValueTask<Refusal?> RecordAsync(
-        AuditAction action, Caller caller, string? role, string? database, string? lease, Refusal? refusal, Origin origin, CancellationToken cancellation)
+        AuditAction action, Caller caller, string? role, string? database, string? lease, string reason, Refusal? refusal, Origin origin, CancellationToken cancellation)
     {
         var record = new AuditRecord
         {
@@ -111,6 +111,7 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, DeskAudit
             LeaseId = lease,
             Refusal = refusal?.Code,
             Detail = refusal?.Detail,
+            Reason = reason,
             TraceId = origin.TraceId,
             ClientAddress = origin.Address,
         };

@@ -40,6 +40,8 @@ public sealed class Decision
     public static Decision Done { get; } = new("done");
     public static Decision Flight { get; } = new("flight");
     public static Decision Shared { get; } = new("shared");
+    public static Decision Session { get; } = new("session");
+    public static Decision Share { get; } = new("share");
 
     /// <inheritdoc/>
     public override string ToString() => Name;
