@@ -26,7 +26,13 @@ public interface IDatabaseEngine
     /// </summary>
     Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation);
 
-    /// <summary>Drops a user: no more logins, end its sessions, drop. A user that does not exist is dropped already.</summary>
+    /// <summary>
+    /// Lets a user log in no more and ends the sessions it has; returns when they have ended. A user that does not exist is
+    /// shut out already.
+    /// </summary>
+    Task ShutOutAsync(Database database, string username, CancellationToken cancellation);
+
+    /// <summary>Drops a user; sessions it still has are left alone. A user that does not exist is dropped already.</summary>
     /// <param name="database">The database.</param>
     /// <param name="username">The user to drop.</param>
     /// <param name="statements">The role's revocation statements, already rendered; empty for the engine's default.</param>
@@ -60,7 +66,8 @@ public sealed record UserConnections(string? Username, int Open, int InDatabase)
 /// <param name="Username">Its name.</param>
 /// <param name="ValidUntil">When its password stops working; null when the engine does not say.</param>
 /// <param name="OpenConnections">Its open connections.</param>
-public sealed record DatabaseUser(string Username, DateTimeOffset? ValidUntil, int OpenConnections);
+/// <param name="OwnedObjects">How many objects it owns; null when the engine does not say.</param>
+public sealed record DatabaseUser(string Username, DateTimeOffset? ValidUntil, int OpenConnections, int? OwnedObjects = null);
 
 /// <summary>What differs between engines when users are made.</summary>
 /// <param name="MaxUsernameLength">Longest user name, in characters (PostgreSQL 63, MySQL 32).</param>

@@ -14,13 +14,17 @@ public interface IIssuer
     Task<IssuedLease> IssueAsync(IssueOrder order, CancellationToken cancellation);
 
     /// <summary>Asks for more time. Answers the time the lease now has, which may be less than asked for.</summary>
-    Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, CancellationToken cancellation);
+    /// <param name="lease">The lease.</param>
+    /// <param name="increment">The time it is to have from now.</param>
+    /// <param name="now">The ledger's time, for issuers that write the end themselves (law L9).</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation);
 
     /// <summary>Drops the user. A lease that is gone already is revoked already.</summary>
     Task RevokeAsync(IssuerLease lease, CancellationToken cancellation);
 
     /// <summary>The time a lease has left, or null when the issuer knows it no more.</summary>
-    Task<LeaseTerm?> LookUpAsync(IssuerLease lease, CancellationToken cancellation);
+    Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation);
 
     /// <summary>The ids of all leases the issuer has for a role, for finding what nobody knows any more.</summary>
     /// <exception cref="IssuerException"><see cref="IssuerFailure.Refused"/> where the issuer does not let us list.</exception>
@@ -42,7 +46,8 @@ public interface IIssuer
 /// <param name="Role">For this role.</param>
 /// <param name="Database">On this database.</param>
 /// <param name="Username">What <see cref="IIssuer.ProposeUsername"/> said; null for issuers that choose names themselves.</param>
-public sealed record IssueOrder(Role Role, Database Database, string? Username);
+/// <param name="Now">The ledger's time, for issuers that write the end themselves (law L9).</param>
+public sealed record IssueOrder(Role Role, Database Database, string? Username, DateTimeOffset Now);
 
 /// <summary>What names a lease to its issuer.</summary>
 /// <param name="Role">The role it was issued for.</param>

@@ -19,6 +19,7 @@ internal sealed class Issuance(
     // The shortest pause after a failure (law L12); it doubles with each failure in a row.
     private static readonly TimeSpan Floor = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(20);
 
     private readonly ConcurrentDictionary<Task, string> underWay = new();
 
@@ -75,13 +76,13 @@ internal sealed class Issuance(
     private async Task<string> IssueAsync(Attempt attempt, TimeSpan startsIn, CancellationToken deadline, CancellationToken cancellation)
     {
         var username = attempt.Issuer.ProposeUsername(attempt.Role, attempt.Database);
-        if (!await PaceAsync(attempt, username, startsIn, cancellation)) return "superseded";
+        if (await PaceAsync(attempt, username, startsIn, cancellation) is not { } now) return "superseded";
 
         IssuedLease issued;
         var asked = time.GetTimestamp();
         try
         {
-            issued = await attempt.Issuer.IssueAsync(new(attempt.Role, attempt.Database, username), deadline);
+            issued = await attempt.Issuer.IssueAsync(new(attempt.Role, attempt.Database, username, now), deadline);
         }
         catch (IssuerException e)
         {
@@ -143,16 +144,17 @@ internal sealed class Issuance(
         }
     }
 
-    private async Task<bool> PaceAsync(Attempt attempt, string? username, TimeSpan startsIn, CancellationToken cancellation)
+    // The ledger's time when the issuer may be asked; null: another attempt has taken over.
+    private async Task<DateTimeOffset?> PaceAsync(Attempt attempt, string? username, TimeSpan startsIn, CancellationToken cancellation)
     {
         if (startsIn > TimeSpan.Zero) await Task.Delay(startsIn, time, cancellation);
         while (true)
         {
-            var wait = await ledger.BeginAsync(
+            var answer = await ledger.BeginAsync(
                 attempt.Database.Name, attempt.Lease, attempt.Fence, username, attempt.Database.Issuing, cancellation);
-            if (wait is null) return true;
-            if (wait < TimeSpan.Zero) return false;
-            await Task.Delay(wait.Value > TimeSpan.FromMilliseconds(20) ? wait.Value : TimeSpan.FromMilliseconds(20), time, cancellation);
+            if (answer is BeginAnswer.Go go) return go.Now;
+            if (answer is not BeginAnswer.NotYet later) return null;
+            await Task.Delay(later.Wait > ShortestPause ? later.Wait : ShortestPause, time, cancellation);
         }
     }
 

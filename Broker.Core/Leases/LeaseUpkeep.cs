@@ -72,7 +72,7 @@ internal sealed class LeaseUpkeep(SharedLedger ledger, ICatalog catalog, Issuers
             var asked = time.GetTimestamp();
             var increment = IncrementOf(role, lease);
             var term = increment > TimeSpan.Zero
-                ? await issuer.RenewAsync(new(role, database, lease.IssuerId), increment, deadline.Token)
+                ? await issuer.RenewAsync(new(role, database, lease.IssuerId), increment, lease.ReadAt, deadline.Token)
                 : new LeaseTerm(lease.ExpiresAt!.Value - lease.ReadAt, Renewable: false);
             // When less came than it was issued with, its last end is near: no further renewal changes that.
             var renewable = term.Renewable && term.Duration >= lease.Life * 0.9;

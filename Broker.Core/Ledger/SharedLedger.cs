@@ -63,17 +63,17 @@ public sealed class SharedLedger(ILedgerStore store)
     public async ValueTask AbandonAsync(string database, string holder, CancellationToken cancellation) =>
         await store.DecideAsync(Decision.Release, database, [holder, "reserved"], cancellation);
 
-    /// <summary>Just before the issuer is asked. Null: go ahead; zero or more: ask again then; negative: another attempt has taken over.</summary>
-    public async ValueTask<TimeSpan?> BeginAsync(
+    /// <summary>Just before the issuer is asked: may it be?</summary>
+    public async ValueTask<BeginAnswer> BeginAsync(
         string database, string lease, long fence, string? username, PaceSettings pace, CancellationToken cancellation)
     {
         var answer = await store.DecideAsync(
             Decision.Begin, database, [lease, Text(fence), username ?? "", Spacing(pace), Tolerance(pace), Text(pace.InFlight)], cancellation);
         return answer[0] switch
         {
-            "go" => null,
-            "wait" => Milliseconds(answer[1]),
-            _ => TimeSpan.FromMilliseconds(-1),
+            "go" => new BeginAnswer.Go(Time(answer[1])!.Value),
+            "wait" => new BeginAnswer.NotYet(Milliseconds(answer[1])),
+            _ => new BeginAnswer.Overtaken(),
         };
     }
 
@@ -286,6 +286,20 @@ public sealed class SharedLedger(ILedgerStore store)
 
     private static DateTimeOffset? Time(string text) =>
         text.Length == 0 ? null : DateTimeOffset.FromUnixTimeMilliseconds(long.Parse(text, CultureInfo.InvariantCulture));
+}
+
+/// <summary>What the ledger says to who is about to ask the issuer.</summary>
+public abstract record BeginAnswer
+{
+    /// <summary>Go ahead.</summary>
+    /// <param name="Now">The ledger's time.</param>
+    public sealed record Go(DateTimeOffset Now) : BeginAnswer;
+
+    /// <summary>Ask again then: the database's pace, or too many calls in flight.</summary>
+    public sealed record NotYet(TimeSpan Wait) : BeginAnswer;
+
+    /// <summary>Another attempt has taken over.</summary>
+    public sealed record Overtaken : BeginAnswer;
 }
 
 /// <summary>When a lease may be moved.</summary>

@@ -152,17 +152,31 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Dropping_a_user_ends_its_sessions_and_leaves_nothing()
+    public async Task Shutting_a_user_out_ends_its_sessions_and_lets_it_in_no_more()
     {
         var login = await CreateAsync("user");
         var sessions = new[] { await bench.OpenSessionAsync(login), await bench.OpenSessionAsync(login) };
 
-        await Engine.DropUserAsync(Database, login.Username, [], Cancellation);
+        await Engine.ShutOutAsync(Database, login.Username, Cancellation);
 
         foreach (var works in sessions)
             (await works()).ShouldBeFalse();
-        (await Engine.FindUsersAsync(Database, login.Username, Cancellation)).ShouldBeEmpty();
         (await Engine.SampleAsync(Database, Cancellation)).Users.ShouldAllBe(user => user.Username != login.Username);
+        (await FailureAsync(() => Engine.TryLoginAsync(Database, login, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        await Engine.ShutOutAsync(Database, login.Username, Cancellation);
+        await Engine.ShutOutAsync(Database, bench.UserPrefix + "never-was", Cancellation);
+    }
+
+    [Fact]
+    public async Task Dropping_a_user_leaves_nothing_but_the_sessions_it_has()
+    {
+        var login = await CreateAsync("user");
+        var works = await bench.OpenSessionAsync(login);
+
+        await Engine.DropUserAsync(Database, login.Username, [], Cancellation);
+
+        (await works()).ShouldBeTrue();
+        (await Engine.FindUsersAsync(Database, login.Username, Cancellation)).ShouldBeEmpty();
         (await FailureAsync(() => Engine.TryLoginAsync(Database, login, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
     }
 

@@ -26,6 +26,8 @@ public abstract class IssuerContract : IAsyncLifetime
 
     private IIssuer Issuer => bench.Issuer;
 
+    private static DateTimeOffset Now => TimeProvider.System.GetUtcNow();
+
     public async ValueTask InitializeAsync() => bench = await SetUpAsync();
 
     public async ValueTask DisposeAsync()
@@ -50,7 +52,7 @@ public abstract class IssuerContract : IAsyncLifetime
     {
         var proposed = Issuer.ProposeUsername(bench.Role, bench.Database);
 
-        var issued = await Issuer.IssueAsync(new(bench.Role, bench.Database, proposed), Cancellation);
+        var issued = await Issuer.IssueAsync(new(bench.Role, bench.Database, proposed, Now), Cancellation);
 
         if (proposed is not null)
             issued.Login.Username.ShouldBe(proposed);
@@ -72,9 +74,9 @@ public abstract class IssuerContract : IAsyncLifetime
     {
         var issued = await IssueAsync();
 
-        var term = await Issuer.RenewAsync(LeaseOf(issued), TimeSpan.FromMinutes(90), Cancellation);
+        var term = await Issuer.RenewAsync(LeaseOf(issued), TimeSpan.FromMinutes(90), Now, Cancellation);
 
-        var seen = await Issuer.LookUpAsync(LeaseOf(issued), Cancellation);
+        var seen = await Issuer.LookUpAsync(LeaseOf(issued), Now, Cancellation);
         seen.ShouldNotBeNull();
         seen.Duration.ShouldBeInRange(term.Duration - TimeSpan.FromMinutes(1), term.Duration + TimeSpan.FromSeconds(1));
         (await bench.LoginWorks(issued.Login)).ShouldBeTrue();
@@ -88,7 +90,7 @@ public abstract class IssuerContract : IAsyncLifetime
         await Issuer.RevokeAsync(LeaseOf(issued), Cancellation);
 
         (await bench.LoginWorks(issued.Login)).ShouldBeFalse();
-        (await Issuer.LookUpAsync(LeaseOf(issued), Cancellation)).ShouldBeNull();
+        (await Issuer.LookUpAsync(LeaseOf(issued), Now, Cancellation)).ShouldBeNull();
         await Issuer.RevokeAsync(LeaseOf(issued), Cancellation);
     }
 
@@ -99,7 +101,7 @@ public abstract class IssuerContract : IAsyncLifetime
         await Issuer.RevokeAsync(LeaseOf(issued), Cancellation);
 
         var failure = await Should.ThrowAsync<IssuerException>(
-            () => Issuer.RenewAsync(LeaseOf(issued), TimeSpan.FromMinutes(90), Cancellation));
+            () => Issuer.RenewAsync(LeaseOf(issued), TimeSpan.FromMinutes(90), Now, Cancellation));
 
         failure.Failure.ShouldBe(IssuerFailure.LeaseUnknown);
     }
@@ -116,7 +118,7 @@ public abstract class IssuerContract : IAsyncLifetime
     }
 
     private Task<IssuedLease> IssueAsync() => Issuer.IssueAsync(
-        new(bench.Role, bench.Database, Issuer.ProposeUsername(bench.Role, bench.Database)), Cancellation);
+        new(bench.Role, bench.Database, Issuer.ProposeUsername(bench.Role, bench.Database), Now), Cancellation);
 
     private IssuerLease LeaseOf(IssuedLease issued) => new(bench.Role, bench.Database, issued.Id);
 }

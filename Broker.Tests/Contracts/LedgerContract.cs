@@ -353,7 +353,7 @@ public abstract class LedgerContract
 
     private async Task IssueAsync(ClaimAnswer.Issue order)
     {
-        (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeNull();
+        (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
         (await Ledger.IssuedAsync(
             database, order.Lease, order.Fence, "ref", "user-" + order.Lease, "sealed", TimeSpan.FromHours(1), TimeSpan.Zero, true, Cancellation)).ShouldBeTrue();
         (await Ledger.ActivateAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeTrue();

@@ -226,6 +226,8 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
 
     public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
 
+    public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) => Task.CompletedTask;
+
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
         Task.FromResult<IReadOnlyList<DatabaseUser>>([]);
 
@@ -262,7 +264,7 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
         return new(order.Username!, new(order.Username!, new("secret-" + order.Username)), new(Life, Renewable));
     }
 
-    public Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, CancellationToken cancellation) =>
+    public Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation) =>
         RenewFailure is { } failure ? throw failure : Task.FromResult(new LeaseTerm(increment, Renewable));
 
     public Task RevokeAsync(IssuerLease lease, CancellationToken cancellation)
@@ -271,7 +273,7 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
         return Task.CompletedTask;
     }
 
-    public Task<LeaseTerm?> LookUpAsync(IssuerLease lease, CancellationToken cancellation) =>
+    public Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation) =>
         Task.FromResult(Users.ContainsKey(lease.Id) ? new LeaseTerm(Life, Renewable) : null);
 
     public Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation) =>

@@ -49,12 +49,16 @@ public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsy
         Transactions.RunAsync(database, null, statements, cancellation);
 
     /// <summary>
-    /// Drops a role: <c>NOLOGIN</c>, its sessions ended, then either the given statements, or what it owns handed to the
-    /// administrator, its rights taken away in every database of the server, and <c>DROP ROLE</c>.
+    /// Drops a role: <c>NOLOGIN</c>, then either the given statements, or what it owns handed to the administrator, its rights
+    /// taken away in every database of the server, and <c>DROP ROLE</c>.
     /// </summary>
     /// <inheritdoc/>
     public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) =>
-        new UserRemoval(admin, Transactions, clock).DropAsync(database, username, statements, cancellation);
+        Removal.DropAsync(database, username, statements, cancellation);
+
+    /// <inheritdoc/>
+    public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) =>
+        Removal.ShutOutAsync(database, username, cancellation);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
@@ -63,7 +67,9 @@ public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsy
             database,
             """
             SELECT r.rolname::text, nullif(r.rolvaliduntil, 'infinity'),
-                   (SELECT count(*)::int FROM pg_stat_activity a WHERE a.usesysid = r.oid)
+                   (SELECT count(*)::int FROM pg_stat_activity a WHERE a.usesysid = r.oid),
+                   (SELECT count(*)::int FROM pg_shdepend s
+                    WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND s.deptype = 'o')
             FROM pg_roles r
             WHERE starts_with(r.rolname::text, $1)
             ORDER BY 1
@@ -76,7 +82,8 @@ public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsy
                     users.Add(new(
                         reader.GetString(0),
                         await reader.IsDBNullAsync(1, cancellation) ? null : reader.GetFieldValue<DateTimeOffset>(1),
-                        reader.GetInt32(2)));
+                        reader.GetInt32(2),
+                        reader.GetInt32(3)));
                 return users;
             },
             cancellation);
@@ -89,6 +96,8 @@ public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsy
     public ValueTask DisposeAsync() => admin.DisposeAsync();
 
     private RoleTransactions Transactions => new(admin, clock);
+
+    private UserRemoval Removal => new(admin, Transactions, clock);
 
     private static NpgsqlConnectionStringBuilder LoginSettings(Database database, Login login)
     {

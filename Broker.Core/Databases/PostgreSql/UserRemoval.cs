@@ -4,28 +4,34 @@ using Npgsql;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// Drops a role in the only order that leaves nothing behind: no more logins, end its sessions, hand over what it owns, take
-/// away what it was granted, drop. DROP ROLE alone leaves open sessions working, and refuses while anything depends on the role.
+/// Shuts a role out, and drops it in the only order that leaves nothing behind: no more logins, hand over what it owns, take
+/// away what it was granted, drop. DROP ROLE refuses while anything depends on the role, and leaves open sessions working:
+/// who wants them ended ends them before, because afterwards nothing tells whose they are.
 /// </summary>
 internal sealed class UserRemoval(AdminConnections admin, RoleTransactions transactions, TimeProvider clock)
 {
     private static readonly TimeSpan SessionsEndWithin = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>Drops the user; returns when it is gone, or was never there.</summary>
+    /// <summary>No more logins, and its sessions end; returns when they have.</summary>
     /// <exception cref="DatabaseException">The server refuses, is not there, or the sessions do not end.</exception>
+    public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
+    {
+        if (await FindOursAsync(database, username, cancellation) is not { } user)
+            return;
+        await LetInNoMoreAsync(database, user, cancellation);
+        await EndSessionsAsync(database, user, cancellation);
+    }
+
+    /// <summary>Drops the user; returns when it is gone, or was never there.</summary>
+    /// <exception cref="DatabaseException">The server refuses, or is not there.</exception>
     public async Task DropAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation)
     {
-        if (await FindAsync(database, username, cancellation) is not { } user)
+        if (await FindOursAsync(database, username, cancellation) is not { } user)
             return;
-        if (user.IsAdministrator)
-            throw new DatabaseException(
-                DatabaseFailure.StatementRefused,
-                $"Database '{database.Name}': '{username}' is the broker's own administrator and is not dropped; give AdminConnectionString a user of its own.");
         try
         {
-            await ShutOutAsync(database, user, cancellation);
-            await EndSessionsAsync(database, user, cancellation);
+            await LetInNoMoreAsync(database, user, cancellation);
             if (statements.Count > 0)
                 await transactions.RunAsync(database, null, statements, cancellation);
             else
@@ -40,7 +46,7 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
         }
     }
 
-    private async Task ShutOutAsync(Database database, RoleRow user, CancellationToken cancellation)
+    private async Task LetInNoMoreAsync(Database database, RoleRow user, CancellationToken cancellation)
     {
         var name = SqlText.Identifier(user.Name);
         // An administrator that is no superuser may end a role's sessions and drop what it owns only as its member.
@@ -105,6 +111,16 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
                 return names;
             },
             cancellation);
+
+    private async Task<RoleRow?> FindOursAsync(Database database, string username, CancellationToken cancellation)
+    {
+        var user = await FindAsync(database, username, cancellation);
+        return user is { IsAdministrator: true }
+            ? throw new DatabaseException(
+                DatabaseFailure.StatementRefused,
+                $"Database '{database.Name}': '{username}' is the broker's own administrator and is not dropped; give AdminConnectionString a user of its own.")
+            : user;
+    }
 
     private Task<RoleRow?> FindAsync(Database database, string username, CancellationToken cancellation) =>
         AdminReads.RunAsync(

@@ -11,11 +11,7 @@ namespace Broker.Core.Issuing.BuiltIn;
 /// caller to hold, who knows when it was issued.
 /// </summary>
 /// <param name="engines">The engines that run the statements.</param>
-/// <param name="clock">
-/// The users' ends are reckoned by it, and the database holds them against its own clock: it should not be a replica's
-/// unchecked one (law L9).
-/// </param>
-public sealed partial class BuiltInIssuer(DatabaseEngines engines, TimeProvider clock) : IIssuer
+public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
 {
     /// <summary>The user outlives its lease by this, as with Vault, so that no login fails in a lease's last moment.</summary>
     private static readonly TimeSpan Buffer = TimeSpan.FromSeconds(5);
@@ -28,7 +24,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines, TimeProvider 
             throw new IssuerException(IssuerFailure.Refused, $"Role '{role.Name}' has no CreationStatements: write those that create a user of it.");
         var engine = engines[database.Engine];
         var login = new Login(order.Username ?? UserNames.New(role.Name, engine.Dialect.MaxUsernameLength), Passwords.New());
-        var statements = Rendered(role.CreationStatements, login.Username, login.Password, clock.GetUtcNow() + role.LeaseTtl + Buffer);
+        var statements = Rendered(role.CreationStatements, login.Username, login.Password, order.Now + role.LeaseTtl + Buffer);
         try
         {
             await engine.RunAsync(database, statements, cancellation);
@@ -46,13 +42,13 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines, TimeProvider 
     /// who knows when the lease was issued, asks for no more than it allows.
     /// </summary>
     /// <inheritdoc/>
-    public async Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, CancellationToken cancellation)
+    public async Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation)
     {
         var engine = engines[lease.Database.Engine];
         if (await FindAsync(lease, cancellation) is null)
             throw new IssuerException(IssuerFailure.LeaseUnknown, $"Database '{lease.Database.Name}' has no user '{lease.Id}': it was dropped.");
         var configured = lease.Role.RenewStatements is { Count: > 0 } own ? own : engine.Dialect.DefaultRenewStatements;
-        var statements = Rendered(configured, lease.Id, password: null, clock.GetUtcNow() + increment + Buffer);
+        var statements = Rendered(configured, lease.Id, password: null, now + increment + Buffer);
         try
         {
             await engine.RunAsync(lease.Database, statements, cancellation);
@@ -80,14 +76,14 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines, TimeProvider 
     }
 
     /// <inheritdoc/>
-    public async Task<LeaseTerm?> LookUpAsync(IssuerLease lease, CancellationToken cancellation)
+    public async Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation)
     {
         if (await FindAsync(lease, cancellation) is not { } user)
             return null;
         if (user.ValidUntil is not { } end)
             return new(
                 lease.Role.LeaseMaxTtl, Renewable: true, "The user has no end of its own in the database: it works until it is dropped.");
-        var left = end - Buffer - clock.GetUtcNow();
+        var left = end - Buffer - now;
         return new(left > TimeSpan.Zero ? left : TimeSpan.Zero, Renewable: true);
     }
 

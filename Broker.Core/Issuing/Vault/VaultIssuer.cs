@@ -43,7 +43,7 @@ public sealed class VaultIssuer : IIssuer, IDisposable
     }
 
     /// <inheritdoc/>
-    public async Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, CancellationToken cancellation)
+    public async Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation)
     {
         await tokens.GetFreshAsync(cancellation);
         return await tokens.RunAsync(
@@ -71,7 +71,7 @@ public sealed class VaultIssuer : IIssuer, IDisposable
             cancellation);
 
     /// <inheritdoc/>
-    public Task<LeaseTerm?> LookUpAsync(IssuerLease lease, CancellationToken cancellation) =>
+    public Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation) =>
         tokens.RunAsync(
             async token => await client.LookUpAsync(lease.Id, token.Value, cancellation) is { } known
                 ? Cap(known.Term, token.HorizonOf(known.IssuedAt, definition.Timeout), lease.Role)

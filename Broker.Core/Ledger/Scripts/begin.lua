@@ -1,6 +1,6 @@
 -- Just before the issuer is asked: is this still ours to issue, and does the database's pace allow it now?
 -- ARGV: channel, lease, fence, user name (may be empty), ms between users, burst tolerance ms, most in flight
--- Answers: go | wait <ms> | superseded
+-- Answers: go, the time | wait, ms | superseded
 local l = lease(ARGV[2])
 if not l or l.state ~= 'Issuing' or l.fence ~= num(ARGV[3]) then return { 'superseded', '' } end
 
@@ -23,4 +23,4 @@ put(l, 'begun', true)
 put(l, 'attempt', now + ATTEMPT_MS)
 if ARGV[4] ~= '' then note(l, 'user', ARGV[4]) end
 look_at(l.id, l.attempt)
-return { 'go', '' }
+return { 'go', int(now) }

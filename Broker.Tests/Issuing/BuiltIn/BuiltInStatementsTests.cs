@@ -19,7 +19,7 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    private BuiltInIssuer Issuer => new(new DatabaseEngines([engine]), clock);
+    private BuiltInIssuer Issuer => new(new DatabaseEngines([engine]));
 
     private Role Role => BuiltInIssuerTests.RoleOf(postgres);
 
@@ -40,13 +40,13 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
         (await EndAsync(issued)).ShouldBe(ToSecond(clock.GetUtcNow().AddHours(2).AddSeconds(5)));
 
         clock.Advance(TimeSpan.FromMinutes(30));
-        (await Issuer.LookUpAsync(new(role, postgres.Database, issued.Id), Cancellation))!.Duration
+        (await Issuer.LookUpAsync(new(role, postgres.Database, issued.Id), clock.GetUtcNow(), Cancellation))!.Duration
             .ShouldBe(TimeSpan.FromMinutes(90), tolerance: TimeSpan.FromSeconds(1));
-        (await Issuer.RenewAsync(new(role, postgres.Database, issued.Id), TimeSpan.FromHours(3), Cancellation)).Duration.ShouldBe(TimeSpan.FromHours(3));
+        (await Issuer.RenewAsync(new(role, postgres.Database, issued.Id), TimeSpan.FromHours(3), clock.GetUtcNow(), Cancellation)).Duration.ShouldBe(TimeSpan.FromHours(3));
 
         (await EndAsync(issued)).ShouldBe(ToSecond(clock.GetUtcNow().AddHours(3).AddSeconds(5)));
         clock.Advance(TimeSpan.FromHours(4));
-        (await Issuer.LookUpAsync(new(role, postgres.Database, issued.Id), Cancellation))!.Duration.ShouldBe(TimeSpan.Zero);
+        (await Issuer.LookUpAsync(new(role, postgres.Database, issued.Id), clock.GetUtcNow(), Cancellation))!.Duration.ShouldBe(TimeSpan.Zero);
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
         var role = Role with { CreationStatements = ["CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"] };
         var issued = await IssueAsync(role);
 
-        var term = await Issuer.LookUpAsync(new(role, postgres.Database, issued.Id), Cancellation);
+        var term = await Issuer.LookUpAsync(new(role, postgres.Database, issued.Id), clock.GetUtcNow(), Cancellation);
 
         term.ShouldNotBeNull().Warning.ShouldNotBeNull();
     }
@@ -70,7 +70,7 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
         };
         var issued = await IssueAsync(role);
 
-        await Issuer.RenewAsync(new(role, postgres.Database, issued.Id), TimeSpan.FromHours(1), Cancellation);
+        await Issuer.RenewAsync(new(role, postgres.Database, issued.Id), TimeSpan.FromHours(1), clock.GetUtcNow(), Cancellation);
         (await postgres.AskAsync<string>($"SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = '{issued.Id}'", Cancellation))
             .ShouldBe("renewed");
         await Issuer.RevokeAsync(new(role, postgres.Database, issued.Id), Cancellation);
@@ -95,9 +95,9 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
     public async Task L6_A_refused_statement_does_not_tell_the_password(string statements)
     {
         var seen = new SeenStatements(engine);
-        var issuer = new BuiltInIssuer(new DatabaseEngines([seen]), clock);
+        var issuer = new BuiltInIssuer(new DatabaseEngines([seen]));
 
-        var failure = await FailureAsync(() => issuer.IssueAsync(new(Role with { CreationStatements = [statements] }, postgres.Database, null), Cancellation));
+        var failure = await FailureAsync(() => issuer.IssueAsync(new(Role with { CreationStatements = [statements] }, postgres.Database, null, clock.GetUtcNow()), Cancellation));
 
         failure.Failure.ShouldBe(IssuerFailure.Refused);
         failure.Message.ShouldContain("[redacted]");
@@ -114,10 +114,10 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
 
         foreach (var call in new Func<Task>[]
         {
-            () => Issuer.IssueAsync(new(Role, gone, null), Cancellation),
-            () => Issuer.RenewAsync(lease, TimeSpan.FromHours(1), Cancellation),
+            () => Issuer.IssueAsync(new(Role, gone, null, clock.GetUtcNow()), Cancellation),
+            () => Issuer.RenewAsync(lease, TimeSpan.FromHours(1), clock.GetUtcNow(), Cancellation),
             () => Issuer.RevokeAsync(lease, Cancellation),
-            () => Issuer.LookUpAsync(lease, Cancellation),
+            () => Issuer.LookUpAsync(lease, clock.GetUtcNow(), Cancellation),
             () => Issuer.ListAsync(Role, gone, Cancellation),
         })
             (await FailureAsync(call)).Failure.ShouldBe(IssuerFailure.DatabaseUnavailable);
@@ -143,7 +143,7 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
     }
 
     private Task<IssuedLease> IssueAsync(Role role) =>
-        Issuer.IssueAsync(new(role, postgres.Database, Issuer.ProposeUsername(role, postgres.Database)), Cancellation);
+        Issuer.IssueAsync(new(role, postgres.Database, Issuer.ProposeUsername(role, postgres.Database), clock.GetUtcNow()), Cancellation);
 
     private async Task<DateTimeOffset?> EndAsync(IssuedLease issued) =>
         (await engine.FindUsersAsync(postgres.Database, issued.Id, Cancellation)).ShouldHaveSingleItem().ValidUntil;

@@ -27,6 +27,9 @@ internal sealed partial class SeenStatements(IDatabaseEngine engine) : IDatabase
     public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) =>
         engine.DropUserAsync(database, username, statements, cancellation);
 
+    public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) =>
+        engine.ShutOutAsync(database, username, cancellation);
+
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
         engine.FindUsersAsync(database, prefix, cancellation);
 

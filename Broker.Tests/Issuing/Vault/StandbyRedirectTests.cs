@@ -30,7 +30,7 @@ public sealed class StandbyRedirectTests : IAsyncLifetime
 
         var issued = await bench.IssueAsync();
         var lease = VaultBench.LeaseOf(issued.Id);
-        await bench.Issuer.RenewAsync(lease, TimeSpan.FromMinutes(20), VaultBench.Cancellation);
+        await bench.Issuer.RenewAsync(lease, TimeSpan.FromMinutes(20), default, VaultBench.Cancellation);
         await bench.Issuer.ListAsync(lease.Role, lease.Database, VaultBench.Cancellation);
         await bench.Issuer.RevokeAsync(lease, VaultBench.Cancellation);
 

@@ -73,7 +73,7 @@ internal sealed class VaultBench : IDisposable
     };
 
     public Task<IssuedLease> IssueAsync(string path = "database/creds/app") =>
-        Issuer.IssueAsync(new IssueOrder(Role(path), Database, null), Cancellation);
+        Issuer.IssueAsync(new IssueOrder(Role(path), Database, null, default), Cancellation);
 
     public static IssuerLease LeaseOf(string id) => new(Role(), Database, id);
 

@@ -94,5 +94,5 @@ public sealed class VaultCircuitTests : IAsyncLifetime
     }
 
     private Task<LeaseTerm?> LookUpAsync() =>
-        bench.Issuer.LookUpAsync(VaultBench.LeaseOf("database/creds/app/none"), VaultBench.Cancellation);
+        bench.Issuer.LookUpAsync(VaultBench.LeaseOf("database/creds/app/none"), default, VaultBench.Cancellation);
 }

@@ -35,16 +35,16 @@ public sealed class VaultIssuerTests : IAsyncLifetime
 
         issued.Term.ShouldBe(new LeaseTerm(Hour, Renewable: true));
         vault.Users.ShouldBe([issued.Login.Username]);
-        (await bench.Issuer.LookUpAsync(lease, VaultBench.Cancellation))!.Duration.ShouldBeInRange(Hour - TimeSpan.FromMinutes(1), Hour);
+        (await bench.Issuer.LookUpAsync(lease, default, VaultBench.Cancellation))!.Duration.ShouldBeInRange(Hour - TimeSpan.FromMinutes(1), Hour);
         (await bench.Issuer.ListAsync(lease.Role, lease.Database, VaultBench.Cancellation)).ShouldBe([issued.Id]);
-        (await bench.Issuer.RenewAsync(lease, 2 * Hour, VaultBench.Cancellation)).Duration.ShouldBe(2 * Hour);
+        (await bench.Issuer.RenewAsync(lease, 2 * Hour, default, VaultBench.Cancellation)).Duration.ShouldBe(2 * Hour);
 
         await bench.Issuer.RevokeAsync(lease, VaultBench.Cancellation);
         vault.Users.ShouldBeEmpty();
         await bench.Issuer.RevokeAsync(lease, VaultBench.Cancellation);
-        (await bench.Issuer.LookUpAsync(lease, VaultBench.Cancellation)).ShouldBeNull();
+        (await bench.Issuer.LookUpAsync(lease, default, VaultBench.Cancellation)).ShouldBeNull();
         (await bench.Issuer.ListAsync(lease.Role, lease.Database, VaultBench.Cancellation)).ShouldBeEmpty();
-        (await Should.ThrowAsync<IssuerException>(() => bench.Issuer.RenewAsync(lease, Hour, VaultBench.Cancellation)))
+        (await Should.ThrowAsync<IssuerException>(() => bench.Issuer.RenewAsync(lease, Hour, default, VaultBench.Cancellation)))
             .Failure.ShouldBe(IssuerFailure.LeaseUnknown);
     }
 
@@ -54,7 +54,7 @@ public sealed class VaultIssuerTests : IAsyncLifetime
         var issued = await bench.IssueAsync();
         vault.Fail("sys/leases/renew", new SimulatedFault.Answer(400, "past the max TTL, cannot renew"));
 
-        var term = await bench.Issuer.RenewAsync(VaultBench.LeaseOf(issued.Id), Hour, VaultBench.Cancellation);
+        var term = await bench.Issuer.RenewAsync(VaultBench.LeaseOf(issued.Id), Hour, default, VaultBench.Cancellation);
 
         term.Renewable.ShouldBeFalse();
         term.Duration.ShouldBeInRange(Hour - TimeSpan.FromMinutes(1), Hour);
@@ -67,7 +67,7 @@ public sealed class VaultIssuerTests : IAsyncLifetime
         vault.AddRole(new SimulatedRole("database/creds/app", Hour, 4 * Hour) { Extend = (_, _) => throw new InvalidOperationException("pq: lease not found in table") });
         var issued = await bench.IssueAsync();
 
-        var failure = await Should.ThrowAsync<IssuerException>(() => bench.Issuer.RenewAsync(VaultBench.LeaseOf(issued.Id), Hour, VaultBench.Cancellation));
+        var failure = await Should.ThrowAsync<IssuerException>(() => bench.Issuer.RenewAsync(VaultBench.LeaseOf(issued.Id), Hour, default, VaultBench.Cancellation));
 
         failure.Failure.ShouldBe(IssuerFailure.Unavailable);
         failure.Message.ShouldContain("failed to renew entry");

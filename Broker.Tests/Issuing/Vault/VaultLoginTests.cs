@@ -164,7 +164,7 @@ public sealed class VaultLoginTests : IAsyncLifetime
         using var bench = Bench(VaultBench.AppRole);
         using var leaving = new CancellationTokenSource();
 
-        var first = bench.Issuer.LookUpAsync(VaultBench.LeaseOf("database/creds/app/none"), leaving.Token);
+        var first = bench.Issuer.LookUpAsync(VaultBench.LeaseOf("database/creds/app/none"), default, leaving.Token);
         var second = bench.IssueAsync();
         await leaving.CancelAsync();
 

@@ -47,19 +47,19 @@ public sealed class VaultOnPostgresTests
 
         await LogInAsync(postgres, issued);
         issued.Term.Duration.ShouldBe(Ttl);
-        (await bench.Issuer.LookUpAsync(lease, Cancellation)).ShouldNotBeNull().Duration.ShouldBeInRange(Ttl - TimeSpan.FromMinutes(1), Ttl);
+        (await bench.Issuer.LookUpAsync(lease, default, Cancellation)).ShouldNotBeNull().Duration.ShouldBeInRange(Ttl - TimeSpan.FromMinutes(1), Ttl);
         (await bench.Issuer.ListAsync(lease.Role, lease.Database, Cancellation)).ShouldBe([issued.Id]);
-        (await bench.Issuer.RenewAsync(lease, 2 * Ttl, Cancellation)).Duration.ShouldBe(2 * Ttl);
-        var capped = await bench.Issuer.RenewAsync(lease, 100 * Ttl, Cancellation);
+        (await bench.Issuer.RenewAsync(lease, 2 * Ttl, default, Cancellation)).Duration.ShouldBe(2 * Ttl);
+        var capped = await bench.Issuer.RenewAsync(lease, 100 * Ttl, default, Cancellation);
         capped.Duration.ShouldBeInRange(5 * Ttl, 6 * Ttl);
         capped.Warning.ShouldNotBeNull().ShouldContain("max_ttl");
 
         await bench.Issuer.RevokeAsync(lease, Cancellation);
 
         await ShouldNotLogInAsync(postgres, issued);
-        (await bench.Issuer.LookUpAsync(lease, Cancellation)).ShouldBeNull();
+        (await bench.Issuer.LookUpAsync(lease, default, Cancellation)).ShouldBeNull();
         await bench.Issuer.RevokeAsync(lease, Cancellation);
-        (await Should.ThrowAsync<IssuerException>(() => bench.Issuer.RenewAsync(lease, Ttl, Cancellation))).Failure.ShouldBe(IssuerFailure.LeaseUnknown);
+        (await Should.ThrowAsync<IssuerException>(() => bench.Issuer.RenewAsync(lease, Ttl, default, Cancellation))).Failure.ShouldBe(IssuerFailure.LeaseUnknown);
 
         await postgres.StopAsync();
         (await Should.ThrowAsync<IssuerException>(() => bench.IssueAsync(path))).Failure.ShouldBe(IssuerFailure.DatabaseUnavailable);

@@ -194,7 +194,7 @@ public sealed class VaultRepeatTests
         vault.Fail(Path, new SimulatedFault.DoAndHang());
         using var leaving = new CancellationTokenSource();
 
-        var issuing = bench.Issuer.IssueAsync(new IssueOrder(VaultBench.Role(), VaultBench.Database, null), leaving.Token);
+        var issuing = bench.Issuer.IssueAsync(new IssueOrder(VaultBench.Role(), VaultBench.Database, null, default), leaving.Token);
         while (vault.Count("GET", Path) == 0) await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, VaultBench.Cancellation);
         await leaving.CancelAsync();
 

@@ -39,7 +39,7 @@ public sealed class VaultTokenTests : IAsyncLifetime
             passed += next;
         }
 
-        (await bench.Issuer.LookUpAsync(VaultBench.LeaseOf(issued.Id), VaultBench.Cancellation)).ShouldNotBeNull();
+        (await bench.Issuer.LookUpAsync(VaultBench.LeaseOf(issued.Id), default, VaultBench.Cancellation)).ShouldNotBeNull();
         vault.Count("POST", "auth/approle/login").ShouldBe(1);
         vault.Count("POST", "auth/token/renew-self").ShouldBe(2);
     }
@@ -123,12 +123,12 @@ public sealed class VaultTokenTests : IAsyncLifetime
         vault.LeaseIds.ShouldBe([early.Id, late.Id], ignoreOrder: true);
 
         // Vault would give the early lease two hours more, and then drop it with its token in 29 minutes.
-        var renewed = await bench.Issuer.RenewAsync(VaultBench.LeaseOf(early.Id), 2 * Hour, VaultBench.Cancellation);
+        var renewed = await bench.Issuer.RenewAsync(VaultBench.LeaseOf(early.Id), 2 * Hour, default, VaultBench.Cancellation);
         renewed.Duration.ShouldBe(29 * Minute);
-        (await bench.Issuer.LookUpAsync(VaultBench.LeaseOf(early.Id), VaultBench.Cancellation))!.Duration.ShouldBe(29 * Minute);
+        (await bench.Issuer.LookUpAsync(VaultBench.LeaseOf(early.Id), default, VaultBench.Cancellation))!.Duration.ShouldBe(29 * Minute);
         time.Advance(30 * Minute);
-        (await bench.Issuer.LookUpAsync(VaultBench.LeaseOf(early.Id), VaultBench.Cancellation)).ShouldBeNull();
-        (await bench.Issuer.LookUpAsync(VaultBench.LeaseOf(late.Id), VaultBench.Cancellation)).ShouldNotBeNull();
+        (await bench.Issuer.LookUpAsync(VaultBench.LeaseOf(early.Id), default, VaultBench.Cancellation)).ShouldBeNull();
+        (await bench.Issuer.LookUpAsync(VaultBench.LeaseOf(late.Id), default, VaultBench.Cancellation)).ShouldNotBeNull();
     }
 
     [Fact]
