@@ -123,7 +123,7 @@ public class CatalogReaderTests
     [InlineData("Roles:orders-api:Allow:0:Claims:namespace", "*", "", "everybody")]
     [InlineData("Roles:orders-api:Allow:0:Claims:namespace", "a-*-b", "", "not at its end")]
     [InlineData("Roles:orders-api:Allow:0:Claims:pod:0", "a-*", "", "compared exactly")]
-    [InlineData("Roles:orders-api:Allow:0:Claims:namespace:0", "a", "", "")]
+    [InlineData("Roles:orders-api:Allow:0:Claims:namespace:0", "a", "Roles:orders-api:Allow:0:Claims:namespace", "a text and a list")]
     [InlineData("Identity:Admins:0:Issuer", "nobody", "", "Broker:Identity:Issuers")]
     [InlineData("Identity:Sessions:Lifetime", "00:00:59", "", "out of range")]
     [InlineData("Identity:Sessions:MaxLifetime", "7.00:00:01", "", "out of range")]
