@@ -41,6 +41,8 @@ app.MapBudgets();
 app.MapLeases();
 app.MapSessions();
 app.MapExplain();
+app.MapLeftovers();
+app.MapDuties();
 app.MapHealth();
 app.MapMetrics();
 app.MapOpenApi();

@@ -7,6 +7,7 @@ using Broker.Core.Issuing;
 using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Issuing.Vault;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Duties;
 using Broker.Core.Leases.Sessions;
 using Broker.Core.Leases.Shares;
 using Broker.Core.Ledger;
@@ -30,6 +31,7 @@ public static class BrokerCore
         services.AddIssuers();
         services.AddSingleton<BudgetSampler>();
         services.AddLeases();
+        services.AddDuties();
         return services;
     }
 
@@ -70,9 +72,26 @@ public static class BrokerCore
     private static void AddLeases(this IServiceCollection services)
     {
         services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
-        services.AddSingleton<DatabaseRooms>().AddSingleton<Issuance>().AddSingleton<DeskAudit>();
-        services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<LeaseDesk>();
-        services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionDesk>();
-        services.AddSingleton<LeaseUpkeep>().AddSingleton<SampleDuty>().AddHostedService<DutyRounds>();
+        services.AddSingleton<DatabaseRooms>().AddSingleton<Issuance>().AddSingleton<DeskAudit>().AddSingleton<Closing>();
+        services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
+        services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
+        services.AddSingleton<Leftovers>().AddSingleton<LeftoverDesk>();
+        services.AddSingleton<Succession>().AddSingleton<Recovery>();
+    }
+
+    private static void AddDuties(this IServiceCollection services)
+    {
+        services.AddSingleton(new Dice(Random.Shared)).AddSingleton<DutyTools>();
+        services.AddSingleton<IDuty, SampleDuty>();
+        services.AddSingleton<IDuty, TokenDuty>();
+        services.AddSingleton<IDuty, LeftoversDuty>();
+        services.AddSingleton<IDuty, ReadyDuty>();
+        services.AddSingleton<IDuty, RenewDuty>();
+        services.AddSingleton<IDuty, VerifyDuty>();
+        services.AddSingleton<IDuty, RotateDuty>();
+        services.AddSingleton<IDuty, ExpireDuty>();
+        services.AddSingleton<IDuty, RevokeDuty>();
+        services.AddSingleton<IDuty, ReapDuty>();
+        services.AddHostedService<DutyRounds>();
     }
 }

@@ -15,7 +15,10 @@ public sealed record GrantShape(
         string Username, string Password, string Host, int Port, string Database, string Uri, string AdoNet, string Jdbc);
 }
 
-/// <summary>A renewal as the API writes it: the credentials are there when <see cref="Rotate"/> is true.</summary>
+/// <summary>
+/// A renewal as the API writes it. When <see cref="Rotate"/> is true, the credentials are there, and the connections on the old
+/// ones may stay open for <see cref="OverlapSeconds"/>; 0: they are closed before new ones are opened.
+/// </summary>
 public sealed record RenewalShape(
-    bool Rotate, string Role, string Database, GrantShape.LeaseShape Lease, GrantShape.HolderShape Holder, int Connections,
+    bool Rotate, int? OverlapSeconds, string Role, string Database, GrantShape.LeaseShape Lease, GrantShape.HolderShape Holder, int Connections,
     GrantShape.CredentialsShape? Credentials);

@@ -1,5 +1,7 @@
+using System.Buffers;
 using System.Text.Json;
 using Broker.Core.Leases;
+using Broker.Core.Ledger;
 
 namespace Broker.Api.Credentials;
 
@@ -28,17 +30,22 @@ internal static class GrantWriter
     {
         var response = context.Response;
         response.ContentType = "application/json";
-        using (var json = new Utf8JsonWriter(response.BodyWriter))
-        {
-            json.WriteStartObject();
-            json.WriteBoolean("rotate", grant.Moved);
-            WriteLease(json, grant);
-            WriteHolder(json, grant);
-            if (grant.Moved) WriteCredentials(json, grant);
-            json.WriteEndObject();
-        }
-
+        WriteRenewal(response.BodyWriter, grant);
         await response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    /// <summary>Writes a renewal's JSON, on one line.</summary>
+    public static void WriteRenewal(IBufferWriter<byte> to, Grant grant)
+    {
+        using var json = new Utf8JsonWriter(to);
+        var rotate = grant.Move is not Move.None;
+        json.WriteStartObject();
+        json.WriteBoolean("rotate", rotate);
+        if (rotate) json.WriteNumber("overlapSeconds", grant.Move is Move.BothOpen ? (int)SharedLedger.Overlap.TotalSeconds : 0);
+        WriteLease(json, grant);
+        WriteHolder(json, grant);
+        if (rotate) WriteCredentials(json, grant);
+        json.WriteEndObject();
     }
 
     private static void WriteLease(Utf8JsonWriter json, Grant grant)

@@ -1,4 +1,5 @@
 using Broker.Api.Authentication;
+using Broker.Api.Authentication.Own;
 using Broker.Api.Credentials;
 using Broker.Api.Operators;
 using Broker.Api.Problems;
@@ -10,7 +11,7 @@ namespace Broker.Api.Holders;
 /// <summary>What a holder says after it was given its lease.</summary>
 public static class HoldersApi
 {
-    /// <summary>Maps renew and release.</summary>
+    /// <summary>Maps renew, watch and release.</summary>
     public static void MapHolders(this IEndpointRouteBuilder app)
     {
         var holders = app.MapGroup("/api/v1/holders/{id}").WithTags("Holders");
@@ -18,6 +19,10 @@ public static class HoldersApi
             .WithName("RenewHolder")
             .WithSummary("Still here. May answer rotate: true with new credentials to move to.")
             .Produces<RenewalShape>().ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+        holders.MapGet("/watch", WatchAsync)
+            .WithName("WatchHolder")
+            .WithSummary("Server-sent events while somebody listens: renewed and rotate (as renew answers), ending. The holder is renewed meanwhile.")
+            .Produces<RenewalShape>(200, HolderEventWriter.ContentType).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
         holders.MapDelete("", ReleaseAsync)
             .WithName("ReleaseHolder")
             .WithSummary("Gone: its connections come free at once.")
@@ -43,6 +48,24 @@ public static class HoldersApi
     {
         var outcome = await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted);
         await (outcome.Grant is { } grant ? GrantWriter.WriteRenewalAsync(context, grant) : RefusalWriter.WriteAsync(context, outcome.Refusal!));
+    }
+
+    private static async Task WatchAsync(string id, HolderWatch watch, SessionTokens sessions, TimeProvider time, HttpContext context)
+    {
+        await using var proof = new StandingProof(context, sessions, time);
+        await using var events = watch.WatchAsync(context.ProvenCaller(), id, context.Origin(), proof.Token).GetAsyncEnumerator(proof.Token);
+        if (!await events.MoveNextAsync()) return;
+
+        // A holder there is not is a plain refusal, not a stream that ends at once.
+        if (events.Current is HolderEvent.Ending unknown)
+        {
+            await RefusalWriter.WriteAsync(context, unknown.Refusal);
+            return;
+        }
+
+        var writer = new HolderEventWriter(context);
+        do await writer.WriteAsync(events.Current);
+        while (await events.MoveNextAsync());
     }
 
     private static async Task ReleaseAsync(string id, HolderDesk desk, HttpContext context)

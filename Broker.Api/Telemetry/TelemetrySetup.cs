@@ -13,7 +13,7 @@ public static class TelemetrySetup
     public static IServiceCollection AddBrokerTelemetry(this IServiceCollection services, IConfiguration configuration)
     {
         var otlp = !string.IsNullOrEmpty(configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]);
-        services.AddHostedService<BudgetGauges>();
+        services.AddHostedService<BudgetGauges>().AddHostedService<UpkeepGauges>();
         services.AddOpenTelemetry()
             .ConfigureResource(resource => resource.AddService("broker"))
             .WithMetrics(metrics =>

@@ -47,6 +47,27 @@ public sealed record Role
     /// <summary>How long a lease without holders is kept before its user is dropped (0 to 24 h, default 10 min).</summary>
     public TimeSpan IdleTtl { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>
+    /// Whether the role's pool always has a lease that takes holders, issued before anybody asks and kept when nobody holds it, so
+    /// that a rollout never waits for an issuer (default false). Only with <see cref="SharingScope.Role"/>.
+    /// </summary>
+    public bool KeepReady { get; init; }
+
+    /// <summary>How often a lease's login is tried again (10 s to 24 h, 0: never; default 5 min).</summary>
+    public TimeSpan VerifyEvery { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>
+    /// Whether sessions that a revoked user still has are ended before it is dropped (default false: they go on until their
+    /// pods close them). An operator's order to revoke always ends them.
+    /// </summary>
+    public bool EndSessions { get; init; }
+
+    /// <summary>
+    /// Whether nobody but the broker issues through <see cref="VaultPath"/> (default false). Then what a lost answer may have made
+    /// is found among Vault's leases and revoked, where the broker may list them.
+    /// </summary>
+    public bool VaultPathExclusive { get; init; }
+
     /// <summary>Who may have the role; nobody else.</summary>
     public IReadOnlyList<AllowRule> Allow { get; init; } = [];
 }

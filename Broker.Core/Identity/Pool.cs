@@ -12,10 +12,13 @@ public readonly record struct Pool(string Key)
     /// <summary>The role it belongs to; role names hold no separator.</summary>
     public string Role => Key.IndexOf(Separator) is var at and >= 0 ? Key[..at] : Key;
 
+    /// <summary>The one pool of a role that all its callers share.</summary>
+    public static Pool Shared(Role role) => new(role.Name);
+
     /// <summary>The pool that a caller's holder of a role draws from.</summary>
     public static Pool For(Role role, Caller caller, HolderId holder) => role.Sharing switch
     {
-        SharingScope.Role => new Pool(role.Name),
+        SharingScope.Role => Shared(role),
         SharingScope.Workload => new Pool($"{role.Name}{Separator}{caller.WorkloadHash}"),
         SharingScope.Holder => new Pool($"{role.Name}{Separator}{holder.Local}"),
         _ => throw new InvalidOperationException($"Sharing scope {role.Sharing} has no pool."),

@@ -65,7 +65,8 @@ public sealed record IssuedLease(string Id, Login Login, LeaseTerm Term);
 /// <param name="Duration">From the moment of the answer.</param>
 /// <param name="Renewable">Whether <see cref="IIssuer.RenewAsync"/> can give more.</param>
 /// <param name="Warning">What the issuer warned of, e.g. a capped time; null mostly.</param>
-public sealed record LeaseTerm(TimeSpan Duration, bool Renewable, string? Warning = null);
+/// <param name="IssuedAt">When it was issued, on the issuer's clock; null where it does not say.</param>
+public sealed record LeaseTerm(TimeSpan Duration, bool Renewable, string? Warning = null, DateTimeOffset? IssuedAt = null);
 
 /// <summary>Why a call to an issuer failed.</summary>
 public enum IssuerFailure

@@ -15,6 +15,7 @@ public sealed class BrokerMetrics
     private readonly Counter<long> issues;
     private readonly Counter<long> revocations;
     private readonly Counter<long> renewals;
+    private readonly Counter<long> verifications;
     private readonly Histogram<int> batch;
     private readonly Counter<long> duties;
 
@@ -27,6 +28,7 @@ public sealed class BrokerMetrics
         issues = meter.CreateCounter<long>("broker.issues", "{lease}", "Leases issued or tried, by database and outcome.");
         revocations = meter.CreateCounter<long>("broker.revocations", "{lease}", "Leases revoked or tried, by database and outcome.");
         renewals = meter.CreateCounter<long>("broker.renewals", "{lease}", "Leases renewed or tried, by database and outcome.");
+        verifications = meter.CreateCounter<long>("broker.verifications", "{lease}", "Logins tried, by database and outcome.");
         batch = meter.CreateHistogram<int>("broker.claim.batch.size", "{claim}", "Claims that shared one ledger round trip.");
         duties = meter.CreateCounter<long>("broker.duties", "{duty}", "Duties done, by kind and outcome.");
         Activities = new ActivitySource(Name);
@@ -52,6 +54,8 @@ public sealed class BrokerMetrics
     public void Revoked(string database, string outcome) => revocations.Add(1, new("broker.database", database), new("broker.outcome", outcome));
 
     public void Renewed(string database, string outcome) => renewals.Add(1, new("broker.database", database), new("broker.outcome", outcome));
+
+    public void Verified(string database, string outcome) => verifications.Add(1, new("broker.database", database), new("broker.outcome", outcome));
 
     public void DutyDone(string kind, string outcome) => duties.Add(1, new("broker.duty", kind), new("broker.outcome", outcome));
 }

@@ -42,22 +42,12 @@ internal sealed class CeilingDesk(ICatalog catalog, SharedLedger ledger, DeskAud
             }
         }
 
-        var record = new AuditRecord
+        var record = DeskAudit.Of(AuditAction.Ceiling, caller, refusal, origin, time) with
         {
-            Time = time.GetUtcNow(),
-            Action = AuditAction.Ceiling,
-            Outcome = DeskAudit.OutcomeOf(refusal),
-            CallerIssuer = caller.Issuer,
-            CallerSubject = caller.Subject,
-            CallerPodUid = caller.PodUid,
-            CallerProof = caller.ProofHash,
             Database = database,
             Connections = ceiling,
-            Refusal = refusal?.Code,
             Detail = refusal?.Detail ?? (ceiling is null ? "the configured ceiling is in force again" : null),
             Reason = reason,
-            TraceId = origin.TraceId,
-            ClientAddress = origin.Address,
         };
         return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
     }

@@ -11,8 +11,10 @@ namespace Broker.Core.Leases;
 /// <summary>The way of a request: from a proven caller to a grant or a refusal.</summary>
 internal sealed class CredentialDesk(
     ICatalog catalog, SharedLedger ledger, DatabaseRooms rooms, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, DeskAudit audit,
-    CallerShares shares, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time, ILogger<CredentialDesk> log)
+    Closing closing, CallerShares shares, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time, ILogger<CredentialDesk> log)
 {
+    private const int MoveAgainSeconds = 10;
+
     /// <summary>Claims connections and a login of a role. The outcome is in the audit when this returns.</summary>
     /// <exception cref="OperationCanceledException">The caller left.</exception>
     public async ValueTask<Outcome> ClaimAsync(Ask ask, CancellationToken cancellation)
@@ -61,7 +63,7 @@ internal sealed class CredentialDesk(
                 if (answer is ClaimAnswer.Issue order) issuance.Start(way.Role, way.Database, way.Issuer, order);
 
                 var end = answer is ClaimAnswer.InLine ? claim.LineWait : claim.IssueWait;
-                if (!CanWait(answer) || passed >= end)
+                if (!CanWait(answer) || passed >= end || closing.Token.IsCancellationRequested)
                 {
                     await AbandonAsync(way, claim);
                     if (await KeepAsync(way, room, claim, answer, cancellation) is { } kept) return kept;
@@ -99,15 +101,22 @@ internal sealed class CredentialDesk(
     {
         var lease = await logins.OfAsync(way.Database, granted.Lease, cancellation);
         if (lease is null) return Refusals.LedgerUnavailable();
-        remembered.Remember(claim.Holder, granted);
+        remembered.Remember(way.Database.Name, claim, granted);
         return new Grant(
             way.Role.Name,
             way.Database.Name,
-            new(granted.Lease, lease.IssuedAt, lease.VerifiedAt, granted.LeaseEndsAt),
-            new(claim.Holder, granted.EndsAt, Math.Max(1, (int)(granted.EndsIn.TotalSeconds * 2 / 3))),
+            new(granted.Lease, lease.IssuedAt, granted.VerifiedAt, granted.LeaseEndsAt),
+            new(claim.Holder, granted.EndsAt, RenewAfter(granted)),
             granted.Connections,
             lease.For(granted.Connections),
-            granted.Moved);
+            granted.Move);
+    }
+
+    // After two thirds of its time; sooner who is to move and could not yet.
+    private static int RenewAfter(ClaimAnswer.Granted granted)
+    {
+        var seconds = granted.EndsIn.TotalSeconds * 2 / 3;
+        return Math.Max(1, (int)(granted.Leaving ? Math.Min(seconds, MoveAgainSeconds) : seconds));
     }
 
     private async ValueTask<Outcome> FromMemoryAsync(Way way, Claim claim, LedgerException e, CancellationToken cancellation)

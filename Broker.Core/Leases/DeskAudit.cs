@@ -1,4 +1,5 @@
 using Broker.Core.Audit;
+using Broker.Core.Identity;
 using Broker.Core.Words;
 
 namespace Broker.Core.Leases;
@@ -7,16 +8,8 @@ namespace Broker.Core.Leases;
 internal sealed class DeskAudit(IAudit audit, TimeProvider time)
 {
     public ValueTask<Outcome> WriteAsync(AuditAction action, Ask ask, Outcome outcome, CancellationToken cancellation) => WriteAsync(
-        new()
+        Of(action, ask.Caller, outcome.Refusal, ask.Origin, time) with
         {
-            Time = time.GetUtcNow(),
-            Action = action,
-            Outcome = OutcomeOf(outcome.Refusal),
-            CallerIssuer = ask.Caller.Issuer,
-            CallerSubject = ask.Caller.Subject,
-            CallerPodUid = ask.Caller.PodUid,
-            CallerSession = ask.Caller.Session,
-            CallerProof = ask.Caller.ProofHash,
             Role = ask.Role,
             Database = outcome.Grant?.Database,
             LeaseId = outcome.Grant?.Lease.Id,
@@ -24,10 +17,6 @@ internal sealed class DeskAudit(IAudit audit, TimeProvider time)
             DatabaseUser = outcome.Grant?.Credentials.Login.Username,
             HeldUntil = outcome.Grant?.Holder.ExpiresAt,
             Connections = outcome.Grant?.Connections ?? ask.Connections,
-            Refusal = outcome.Refusal?.Code,
-            Detail = outcome.Refusal?.Detail,
-            TraceId = ask.Origin.TraceId,
-            ClientAddress = ask.Origin.Address,
         },
         outcome,
         cancellation);
@@ -45,6 +34,23 @@ internal sealed class DeskAudit(IAudit audit, TimeProvider time)
             return Refusals.AuditUnavailable();
         }
     }
+
+    /// <summary>What every record of a caller's doing says; the rest is added by who knows it.</summary>
+    public static AuditRecord Of(AuditAction action, Caller caller, Refusal? refusal, Origin origin, TimeProvider time) => new()
+    {
+        Time = time.GetUtcNow(),
+        Action = action,
+        Outcome = OutcomeOf(refusal),
+        CallerIssuer = caller.Issuer,
+        CallerSubject = caller.Subject,
+        CallerPodUid = caller.PodUid,
+        CallerSession = caller.Session,
+        CallerProof = caller.ProofHash,
+        Refusal = refusal?.Code,
+        Detail = refusal?.Detail,
+        TraceId = origin.TraceId,
+        ClientAddress = origin.Address,
+    };
 
     public static AuditOutcome OutcomeOf(Refusal? refusal) => refusal?.Code switch
     {

@@ -1,4 +1,5 @@
 using Broker.Core.Databases;
+using Broker.Core.Ledger;
 using Broker.Core.Words;
 
 namespace Broker.Core.Leases;
@@ -10,9 +11,9 @@ namespace Broker.Core.Leases;
 /// <param name="Holder">The caller's claim on it.</param>
 /// <param name="Connections">How many connections it may open.</param>
 /// <param name="Credentials">What it connects with.</param>
-/// <param name="Moved">The holder had another lease before and is to move to this one.</param>
+/// <param name="Move">Whether the holder had another lease before and is to move to this one.</param>
 public sealed record Grant(
-    string Role, string Database, GrantedLease Lease, GrantedHolder Holder, int Connections, GrantedCredentials Credentials, bool Moved);
+    string Role, string Database, GrantedLease Lease, GrantedHolder Holder, int Connections, GrantedCredentials Credentials, Move Move);
 
 /// <summary>A lease as a holder sees it. Times are the ledger's.</summary>
 public sealed record GrantedLease(string Id, DateTimeOffset IssuedAt, DateTimeOffset VerifiedAt, DateTimeOffset ExpiresAt);
@@ -20,7 +21,7 @@ public sealed record GrantedLease(string Id, DateTimeOffset IssuedAt, DateTimeOf
 /// <summary>A holder as it sees itself.</summary>
 /// <param name="Id">For renew and release.</param>
 /// <param name="ExpiresAt">Its end unless it renews.</param>
-/// <param name="RenewAfterSeconds">When to renew: after two thirds of its time.</param>
+/// <param name="RenewAfterSeconds">When to renew: after two thirds of its time; sooner when it is to move to another lease and there was no room yet.</param>
 public sealed record GrantedHolder(string Id, DateTimeOffset ExpiresAt, int RenewAfterSeconds);
 
 /// <summary>What a holder connects with.</summary>

@@ -52,29 +52,21 @@ internal sealed class HolderDesk(
             }
         }
 
-        var record = new AuditRecord
+        var record = DeskAudit.Of(action, caller, refusal, origin, time) with
         {
-            Time = time.GetUtcNow(),
-            Action = action,
-            Outcome = DeskAudit.OutcomeOf(refusal),
-            CallerIssuer = caller.Issuer,
-            CallerSubject = caller.Subject,
-            CallerPodUid = caller.PodUid,
-            CallerSession = caller.Session,
-            CallerProof = caller.ProofHash,
             Role = way?.Role.Name,
             Database = way?.Database.Name,
             LeaseId = had?.Lease,
             HolderId = holder,
             Connections = had?.Connections,
-            Refusal = refusal?.Code,
-            Detail = refusal?.Detail,
             Reason = reason,
-            TraceId = origin.TraceId,
-            ClientAddress = origin.Address,
         };
         return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
     }
+
+    /// <summary>Where a caller's holder draws from; null when it can be no holder of this caller's.</summary>
+    public (string Database, string Pool)? FindPool(Caller caller, string holder) =>
+        Find(caller, holder, out var id, out var way) is null ? (way.Database.Name, Pool.For(way.Role, caller, id).Key) : null;
 
     private async ValueTask<Outcome> RenewAsync(Caller caller, HolderId id, Way way, CancellationToken cancellation)
     {

@@ -1,13 +1,14 @@
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Broker.Core.Leases.Duties;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 
 namespace Broker.Core.Leases;
 
 /// <summary>What operators see of leases and do with them.</summary>
-internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, DeskAudit audit, TimeProvider time)
+internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, Succession succession, DeskAudit audit, TimeProvider time)
 {
     private const int MostLeases = 1000;
     private const int MostHolders = 1000;
@@ -53,8 +54,8 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, DeskAudit
             else
             {
                 var why = $"revoked by {caller.DisplayName}";
-                await ledger.MoveAsync(lease.Database, id, LeaseState.Retiring, why, MoveCondition.None, cancellation);
-                await ledger.MoveAsync(lease.Database, id, LeaseState.Revoking, why, MoveCondition.None, cancellation);
+                await ledger.MoveAsync(lease.Database, id, LeaseState.Retiring, why, cancellation);
+                await ledger.MoveAsync(lease.Database, id, LeaseState.Revoking, why, cancellation, MoveHow.EndSessions);
             }
         }
         catch (LedgerException)
@@ -65,7 +66,10 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, DeskAudit
         return await RecordAsync(AuditAction.Revoke, caller, lease?.Role, lease?.Database, id, reason, refusal, origin, cancellation);
     }
 
-    /// <summary>Lets a role's leases take no new holders, so that the next claim or renewal gets a new one. Null: done.</summary>
+    /// <summary>
+    /// Has each of a role's leases followed by a new one, to which its holders move; it takes holders until the new one works.
+    /// Null: ordered.
+    /// </summary>
     public async ValueTask<Refusal?> RotateAsync(Caller caller, string roleName, string reason, Origin origin, CancellationToken cancellation)
     {
         Refusal? refusal = null;
@@ -78,15 +82,21 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, DeskAudit
         {
             try
             {
+                var current = catalog.Current;
                 foreach (var lease in await ledger.LeasesAsync(role!.Database, int.MaxValue, cancellation))
                 {
                     if (lease.Role == roleName && lease.State == LeaseState.Active)
-                        await ledger.MoveAsync(role.Database, lease.Id, LeaseState.Retiring, $"rotated by {caller.DisplayName}", MoveCondition.None, cancellation);
+                        await succession.SeeToAsync(
+                            role, current.Databases[role.Database], current.Issuers[role.Issuer], lease.Pool, lease.Id, $"rotated by {caller.DisplayName}", cancellation);
                 }
             }
             catch (LedgerException)
             {
                 refusal = Refusals.LedgerUnavailable();
+            }
+            catch (DutyException e)
+            {
+                refusal = Refusals.IssuerUnavailable(e.Message);
             }
         }
 
@@ -96,25 +106,7 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, DeskAudit
     private async ValueTask<Refusal?> RecordAsync(
         AuditAction action, Caller caller, string? role, string? database, string? lease, string reason, Refusal? refusal, Origin origin, CancellationToken cancellation)
     {
-        var record = new AuditRecord
-        {
-            Time = time.GetUtcNow(),
-            Action = action,
-            Outcome = DeskAudit.OutcomeOf(refusal),
-            CallerIssuer = caller.Issuer,
-            CallerSubject = caller.Subject,
-            CallerPodUid = caller.PodUid,
-            CallerSession = caller.Session,
-            CallerProof = caller.ProofHash,
-            Role = role,
-            Database = database,
-            LeaseId = lease,
-            Refusal = refusal?.Code,
-            Detail = refusal?.Detail,
-            Reason = reason,
-            TraceId = origin.TraceId,
-            ClientAddress = origin.Address,
-        };
+        var record = DeskAudit.Of(action, caller, refusal, origin, time) with { Role = role, Database = database, LeaseId = lease, Reason = reason };
         return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
     }
 }

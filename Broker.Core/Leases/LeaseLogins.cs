@@ -16,6 +16,9 @@ internal sealed class LeaseLogins(SharedLedger ledger, LoginSealer sealer, Datab
 
     private readonly ConcurrentDictionary<string, OpenedLease> opened = new(StringComparer.Ordinal);
 
+    /// <summary>A lease as it was when this replica opened its login; null when it never did.</summary>
+    public LeaseRecord? Find(string lease) => opened.TryGetValue(lease, out var known) ? known.Record : null;
+
     /// <summary>The login of a lease; null when the ledger does not know the lease any more.</summary>
     public async ValueTask<OpenedLease?> OfAsync(Database database, string lease, CancellationToken cancellation)
     {
@@ -32,9 +35,9 @@ internal sealed class OpenedLease(LeaseRecord record, Login login, Database data
 {
     private readonly ConcurrentDictionary<int, GrantedCredentials> byConnections = new();
 
-    public DateTimeOffset IssuedAt { get; } = record.IssuedAt ?? record.CreatedAt;
+    public LeaseRecord Record => record;
 
-    public DateTimeOffset VerifiedAt { get; } = record.VerifiedAt ?? record.CreatedAt;
+    public DateTimeOffset IssuedAt { get; } = record.IssuedAt ?? record.CreatedAt;
 
     public GrantedCredentials For(int connections) => byConnections.GetOrAdd(connections, count => new(
         login, database.Host, database.Port, database.DatabaseName, engine.Describe(database, login, count)));

@@ -33,8 +33,11 @@ internal static partial class Log
     [LoggerMessage(1010, LogLevel.Information, "Renewed lease {Lease} of role {Role} for {Duration}.")]
     public static partial void Renewed(this ILogger log, string lease, string role, TimeSpan duration);
 
-    [LoggerMessage(1011, LogLevel.Warning, "Renewing lease {Lease} of role {Role} failed, again in {Retry}: {Why}")]
-    public static partial void RenewFailed(this ILogger log, string lease, string role, TimeSpan retry, string why);
+    [LoggerMessage(1011, LogLevel.Warning, "Renewing lease {Lease} of role {Role} failed; it is tried again: {Why}")]
+    public static partial void RenewFailed(this ILogger log, string lease, string role, string why);
+
+    [LoggerMessage(1012, LogLevel.Error, "The login of lease {Lease} of role {Role}, user {Username}, works no more; another lease takes its place: {Why}")]
+    public static partial void LoginGone(this ILogger log, string lease, string role, string username, string why);
 
     [LoggerMessage(1020, LogLevel.Information, "Lease {Lease} of role {Role} is {State}: {Why}")]
     public static partial void Moved(this ILogger log, string lease, string role, LeaseState state, string why);
@@ -42,20 +45,38 @@ internal static partial class Log
     [LoggerMessage(1021, LogLevel.Information, "Revoked lease {Lease} of role {Role}: user {Username} is gone.")]
     public static partial void Revoked(this ILogger log, string lease, string role, string username);
 
-    [LoggerMessage(1022, LogLevel.Error, "Revoking lease {Lease} of role {Role} failed, again in {Retry}: {Why}")]
-    public static partial void RevokeFailed(this ILogger log, string lease, string role, TimeSpan retry, string why);
+    [LoggerMessage(1022, LogLevel.Error, "Revoking lease {Lease} of role {Role}, user {Username}, failed; it is tried again: {Why}")]
+    public static partial void RevokeFailed(this ILogger log, string lease, string role, string username, string why);
 
-    [LoggerMessage(1023, LogLevel.Warning, "Lease {Lease}: its role {Role} is configured no more; put it back until its leases are over, or drop user '{Username}' by hand.")]
-    public static partial void RoleGone(this ILogger log, string lease, string role, string username);
+    [LoggerMessage(1023, LogLevel.Error, "Lease {Lease} of role {Role}: the sessions of user {Username} could not be ended, and the user is dropped all the same: {Why}")]
+    public static partial void SessionsNotEnded(this ILogger log, string lease, string role, string username, string why);
 
-    [LoggerMessage(1030, LogLevel.Warning, "Duty {Duty} on {Database} failed, again in {Retry}: {Why}")]
-    public static partial void DutyFailed(this ILogger log, string duty, string database, TimeSpan retry, string why);
+    [LoggerMessage(1024, LogLevel.Warning, "Lease {Lease} of role {Role}: what its lost attempt made cannot be looked for, because the issuer does not let the broker list its leases: {Why}")]
+    public static partial void CannotList(this ILogger log, string lease, string role, string why);
+
+    [LoggerMessage(1025, LogLevel.Warning, "Lease {Lease} of role {Role}: what its lost attempt made was found and revoked: {Id}")]
+    public static partial void LostRevoked(this ILogger log, string lease, string role, string id);
+
+    [LoggerMessage(1026, LogLevel.Warning, "Database {Database} has {Count} users that look like the broker's and that no lease knows; GET /api/v1/leftovers lists them.")]
+    public static partial void LeftoversFound(this ILogger log, string database, int count);
+
+    [LoggerMessage(1027, LogLevel.Warning, "Leftover {Username} of database {Database} was dropped: {Why}")]
+    public static partial void LeftoverDropped(this ILogger log, string username, string database, string why);
+
+    [LoggerMessage(1030, LogLevel.Warning, "Duty {Duty} on {Database} failed {Times} times in a row, again in {Retry}: {Why}")]
+    public static partial void DutyFailed(this ILogger log, string duty, string database, int times, TimeSpan retry, string why);
 
     [LoggerMessage(1031, LogLevel.Critical, "Duty {Duty} on {Database} broke: a fault of the broker.")]
     public static partial void DutyBroke(this ILogger log, string duty, string database, Exception e);
 
     [LoggerMessage(1032, LogLevel.Warning, "The ledger does not hand out duties on {Database}: {Why}")]
     public static partial void NoDuties(this ILogger log, string database, string why);
+
+    [LoggerMessage(1033, LogLevel.Error, "The ledger has lost records of {Database} (epoch {Epoch}): nothing new is granted for some seconds while the replicas put back what they remember.")]
+    public static partial void LedgerLost(this ILogger log, string database, string epoch);
+
+    [LoggerMessage(1034, LogLevel.Warning, "Put {Count} holders of {Database} back into the ledger.")]
+    public static partial void LedgerTold(this ILogger log, string database, int count);
 
     [LoggerMessage(1040, LogLevel.Warning, "Holder {Holder} asked again while the ledger was away and was answered from memory.")]
     public static partial void AnsweredFromMemory(this ILogger log, string holder);

@@ -28,6 +28,13 @@ internal static class Refusals
     public static Refusal LedgerUnavailable() => new(
         RefusalCode.LedgerUnavailable, "The broker's ledger does not answer, so nothing can be promised. Come back shortly; who holds a lease may go on using it.", Soon);
 
+    public static Refusal LeftoverUnknown(string database, string username) => new(
+        RefusalCode.LeaseUnknown, $"Database '{database}' has no leftover '{username}': it is gone, or a lease knows it. GET /api/v1/leftovers lists those there are.");
+
+    public static Refusal DatabaseUnavailable(string why) => new(RefusalCode.DatabaseUnavailable, why, Later);
+
+    public static Refusal IssuerUnavailable(string why) => new(RefusalCode.IssuerUnavailable, why, Later);
+
     public static Refusal AuditUnavailable() => new(
         RefusalCode.AuditUnavailable, "The broker cannot write its audit, and hands out nothing unrecorded. Come back shortly.", Later);
 

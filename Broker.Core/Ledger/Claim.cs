@@ -34,6 +34,19 @@ public sealed record RoleTerms(string Name, int Seats, TimeSpan HolderTtl, int M
 public sealed record Claim(
     string Holder, RoleTerms Role, string Pool, int Want, int Least, TimeSpan IssueWait, TimeSpan LineWait, ClaimKind Kind, string Caller);
 
+/// <summary>How a holder moves to another lease.</summary>
+public enum Move
+{
+    /// <summary>Not at all.</summary>
+    None,
+
+    /// <summary>The connections on its old lease may stay open for <see cref="SharedLedger.Overlap"/>; they are counted so long.</summary>
+    BothOpen,
+
+    /// <summary>It closes the connections on its old lease first: there is no room for both, or the old ones are worth nothing.</summary>
+    CloseFirst,
+}
+
 /// <summary>What the ledger says to a claim.</summary>
 public abstract record ClaimAnswer
 {
@@ -44,9 +57,12 @@ public abstract record ClaimAnswer
     /// <param name="EndsIn">The same, from now.</param>
     /// <param name="LeaseEndsAt">The lease's end, by the ledger's clock.</param>
     /// <param name="LeaseEndsIn">The same, from now.</param>
-    /// <param name="Moved">The holder had another lease before.</param>
+    /// <param name="VerifiedAt">When the lease's login was tried last and worked.</param>
+    /// <param name="Move">Whether the holder had another lease before, and how it moves.</param>
+    /// <param name="Leaving">The lease takes holders no more: this one is to move as soon as it can.</param>
     public sealed record Granted(
-        string Lease, int Connections, DateTimeOffset EndsAt, TimeSpan EndsIn, DateTimeOffset LeaseEndsAt, TimeSpan LeaseEndsIn, bool Moved) : ClaimAnswer;
+        string Lease, int Connections, DateTimeOffset EndsAt, TimeSpan EndsIn, DateTimeOffset LeaseEndsAt, TimeSpan LeaseEndsIn,
+        DateTimeOffset VerifiedAt, Move Move, bool Leaving) : ClaimAnswer;
 
     /// <summary>The pool has no lease: this caller is to issue it, under this fencing number, not before <paramref name="StartsIn"/>.</summary>
     public sealed record Issue(string Lease, long Fence, TimeSpan StartsIn) : ClaimAnswer;

@@ -10,10 +10,10 @@ public sealed class Decision
 {
     private static readonly string Common = Read("common.lua");
 
-    private Decision(string name)
+    private Decision(string name, params string[] parts)
     {
         Name = name;
-        Script = Common + Read(name + ".lua");
+        Script = Common + string.Concat(parts.Select(part => Read(part + ".lua"))) + Read(name + ".lua");
     }
 
     /// <summary>The script's file name without its ending.</summary>
@@ -22,7 +22,8 @@ public sealed class Decision
     /// <summary>The whole script, as Redis gets it.</summary>
     public string Script { get; }
 
-    public static Decision Claim { get; } = new("claim");
+    public static Decision Claim { get; } = new("claim", "pools");
+    public static Decision Succeed { get; } = new("succeed", "pools");
     public static Decision Begin { get; } = new("begin");
     public static Decision Beat { get; } = new("beat");
     public static Decision Issued { get; } = new("issued");
@@ -34,10 +35,15 @@ public sealed class Decision
     public static Decision Leases { get; } = new("leases");
     public static Decision Holders { get; } = new("holders");
     public static Decision Renewed { get; } = new("renewed");
+    public static Decision Verified { get; } = new("verified");
+    public static Decision Expire { get; } = new("expire");
     public static Decision Move { get; } = new("move");
     public static Decision Forget { get; } = new("forget");
     public static Decision Due { get; } = new("due");
     public static Decision Done { get; } = new("done");
+    public static Decision Duties { get; } = new("duties");
+    public static Decision Restore { get; } = new("restore");
+    public static Decision Leftovers { get; } = new("leftovers");
     public static Decision Flight { get; } = new("flight");
     public static Decision Shared { get; } = new("shared");
     public static Decision Session { get; } = new("session");

@@ -45,6 +45,12 @@ public sealed record LeaseRecord
     /// <summary>Whether the issuer may have been asked.</summary>
     public required bool Begun { get; init; }
 
+    /// <summary>Whether its sessions are to be ended when it is revoked: an operator's order.</summary>
+    public required bool Shut { get; init; }
+
+    /// <summary>Holders it takes at most.</summary>
+    public required int MaxHolders { get; init; }
+
     /// <summary>Why it is in its state, where that needs saying.</summary>
     public required string Reason { get; init; }
 
@@ -83,6 +89,28 @@ public sealed record BudgetRecord(
 public sealed record RoleUse(string Role, int Holders, int Connections);
 
 /// <summary>A duty taken by this replica until its token runs out.</summary>
-/// <param name="Name"><c>sample</c> or <c>lease:ID</c>.</param>
+/// <param name="Name"><c>KIND</c> or <c>KIND:SUBJECT</c>.</param>
 /// <param name="Token">Proves the taking.</param>
-public sealed record TakenDuty(string Name, string Token);
+/// <param name="Failures">How often it failed in a row.</param>
+public sealed record TakenDuty(string Name, string Token, int Failures);
+
+/// <summary>What is due, and how the ledger is.</summary>
+/// <param name="Epoch">Another one than before: the ledger has lost something since (law L8).</param>
+/// <param name="Schema">The version of its records; see <see cref="SharedLedger.Schema"/>.</param>
+/// <param name="Taken">The duties, taken.</param>
+public sealed record DueAnswer(string Epoch, int Schema, IReadOnlyList<TakenDuty> Taken);
+
+/// <summary>A duty as the ledger has it.</summary>
+/// <param name="Name"><c>KIND</c> or <c>KIND:SUBJECT</c>.</param>
+/// <param name="DueAt">When it is due next.</param>
+/// <param name="UnderWay">Whether a replica is at it.</param>
+/// <param name="Failures">How often it failed in a row.</param>
+/// <param name="FailingSince">Since when; null while it does not fail.</param>
+/// <param name="Why">What failed last; empty while it does not fail.</param>
+public sealed record DutyRecord(string Name, DateTimeOffset DueAt, bool UnderWay, int Failures, DateTimeOffset? FailingSince, string Why);
+
+/// <summary>A user in a database that looks like the broker's and that no lease knows.</summary>
+/// <param name="Username">Its name.</param>
+/// <param name="FirstSeenAt">When it was found first.</param>
+/// <param name="Facts">What was seen of it, as its finder wrote it.</param>
+public sealed record LeftoverRecord(string Username, DateTimeOffset FirstSeenAt, string Facts);

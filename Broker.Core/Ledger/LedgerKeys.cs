@@ -7,7 +7,7 @@ namespace Broker.Core.Ledger;
 public static class LedgerKeys
 {
     private static readonly string[] Parts =
-        ["budget", "leases", "order", "pools", "holders", "ends", "line", "tickets", "duties", "takes", "flights"];
+        ["budget", "leases", "order", "pools", "holders", "ends", "line", "tickets", "duties", "takes", "flights", "failing", "leftovers"];
 
     /// <summary>In the order in which <c>common.lua</c> unpacks them.</summary>
     public static string[] Of(string database) => Array.ConvertAll(Parts, part => $"broker:{{{database}}}:{part}");

@@ -18,6 +18,9 @@ public enum LeaseState
     /// <summary>The user is being dropped.</summary>
     Revoking,
 
+    /// <summary>The database refused to drop the user several times; it is tried on, more rarely, and its reason says what a DBA can do.</summary>
+    RevokeFailed,
+
     /// <summary>The user is gone. Terminal.</summary>
     Revoked,
 

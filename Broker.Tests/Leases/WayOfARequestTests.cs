@@ -1,6 +1,7 @@
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
+using Broker.Core.Ledger;
 using Broker.Core.Words;
 using Shouldly;
 using Xunit;
@@ -81,7 +82,7 @@ public sealed class WayOfARequestTests
             world.Clock.Advance(TimeSpan.FromMinutes(15));
             var renewed = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
             renewed.Lease.Id.ShouldBe(grant.Lease.Id);
-            renewed.Moved.ShouldBeFalse();
+            renewed.Move.ShouldBe(Move.None);
             await PassASecondAsync(world);
         }
 
@@ -102,7 +103,7 @@ public sealed class WayOfARequestTests
         world.Issuer.Users.Count.ShouldBe(1);
         world.Clock.Advance(TimeSpan.FromMinutes(10));
         var moved = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
-        moved.Moved.ShouldBeTrue();
+        moved.Move.ShouldBe(Move.BothOpen);
         moved.Lease.Id.ShouldNotBe(grant.Lease.Id);
     }
 
@@ -268,8 +269,9 @@ public sealed class WayOfARequestTests
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
         (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", new("t", null), default)).ShouldBeNull();
+        await world.PassAsync(() => world.Issuer.Made == 2, Minute);
         var moved = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
-        moved.Moved.ShouldBeTrue();
+        moved.Move.ShouldBe(Move.BothOpen);
         world.Issuer.Users.Count.ShouldBe(2, "the old connections may still be open");
         await world.PassAsync(() => world.Issuer.Users.Count == 1, TimeSpan.FromMinutes(2));
         world.Issuer.Users.Keys.ShouldHaveSingleItem().ShouldBe(moved.Credentials.Login.Username);

@@ -71,6 +71,20 @@ internal sealed class World : IAsyncDisposable
 
     public SharedLedger Ledger => new(Store);
 
+    /// <summary>All leases, as the ledger has them.</summary>
+    public async Task<IReadOnlyList<LeaseRecord>> LeasesAsync() => await Ledger.LeasesAsync("orders", 1000, default);
+
+    /// <summary>Lets time pass until a lease satisfies the condition, and answers that lease.</summary>
+    public async Task<LeaseRecord> LeaseAsync(Func<LeaseRecord, bool> condition, TimeSpan atMost)
+    {
+        LeaseRecord? found = null;
+        await PassAsync(() => (found = LeasesAsync().GetAwaiter().GetResult().FirstOrDefault(condition)) is not null, atMost);
+        return found!;
+    }
+
+    /// <summary>The store forgets everything, as a Redis that was flushed.</summary>
+    public void Flush() => Store.PutBack(KeyspaceCopy.Empty);
+
     public static Ask Ask(int pod, int? connections = null, int? least = null, TimeSpan? wait = null, string role = "orders-api") =>
         new(Callers.Pod($"uid-{pod}", $"orders-{pod}"), role, null, connections, least, wait, new("trace", "127.0.0.1"));
 
@@ -140,6 +154,14 @@ internal sealed class World : IAsyncDisposable
         public HolderDesk Holders => services.GetRequiredService<HolderDesk>();
 
         public LeaseDesk Leases => services.GetRequiredService<LeaseDesk>();
+
+        public LeftoverDesk Leftovers => services.GetRequiredService<LeftoverDesk>();
+
+        public DutyDesk Duties => services.GetRequiredService<DutyDesk>();
+
+        public HolderWatch Watch => services.GetRequiredService<HolderWatch>();
+
+        public Closing Closing => services.GetRequiredService<Closing>();
 
         public async Task StartAsync()
         {
@@ -214,22 +236,41 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
 
     public DatabaseException? LoginFailure { get; set; }
 
+    /// <summary>A user that the database refuses from now on.</summary>
+    public string? RefusedUser { get; set; }
+
     public DatabaseException? SampleFailure { get; set; }
 
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) =>
         SampleFailure is { } failure ? throw failure : Task.FromResult(new ConnectionSample(Capacity, 0, null, [.. Users]));
 
     public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) =>
-        LoginFailure is { } failure ? throw failure : Task.CompletedTask;
+        login.Username == RefusedUser ? throw new DatabaseException(DatabaseFailure.LoginRefused, "password authentication failed")
+        : LoginFailure is { } failure ? throw failure
+        : Task.CompletedTask;
 
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
 
-    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
+    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation)
+    {
+        Found.TryRemove(username, out _);
+        return Task.CompletedTask;
+    }
 
-    public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) => Task.CompletedTask;
+    /// <summary>Users whose sessions were ended.</summary>
+    public ConcurrentQueue<string> ShutOut { get; } = new();
+
+    /// <summary>Users that are found in the database.</summary>
+    public ConcurrentDictionary<string, DatabaseUser> Found { get; } = new();
+
+    public Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
+    {
+        ShutOut.Enqueue(username);
+        return Task.CompletedTask;
+    }
 
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
-        Task.FromResult<IReadOnlyList<DatabaseUser>>([]);
+        Task.FromResult<IReadOnlyList<DatabaseUser>>([.. Found.Values.Where(user => user.Username.StartsWith(prefix, StringComparison.Ordinal))]);
 
     public ConnectionStrings Describe(Database database, Login login, int connections) => new("uri", "ado", "jdbc");
 }
@@ -251,6 +292,14 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
 
     public IssuerException? RenewFailure { get; set; }
 
+    public IssuerException? RevokeFailure { get; set; }
+
+    /// <summary>Makes the user, and then this: as when the answer is lost on its way back.</summary>
+    public IssuerException? AfterIssue { get; set; }
+
+    /// <summary>As Vault does: the broker does not know the name before the answer.</summary>
+    public bool ChoosesNames { get; set; }
+
     /// <summary>Runs inside each issue, before the user is made.</summary>
     public Func<Task>? Before { get; set; }
 
@@ -260,26 +309,31 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
         if (Before is { } before) await before();
         if (Failure is { } failure) throw failure;
         Interlocked.Increment(ref made);
-        Users[order.Username!] = time.GetUtcNow();
-        return new(order.Username!, new(order.Username!, new("secret-" + order.Username)), new(Life, Renewable));
+        var username = order.Username ?? "v" + Guid.NewGuid().ToString("N")[..8];
+        Users[username] = time.GetUtcNow();
+        if (AfterIssue is { } lost) throw lost;
+        return new(username, new(username, new("secret-" + username)), new(Life, Renewable));
     }
 
     public Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation) =>
-        RenewFailure is { } failure ? throw failure : Task.FromResult(new LeaseTerm(increment, Renewable));
+        RenewFailure is { } failure ? throw failure
+        : Users.ContainsKey(lease.Id) ? Task.FromResult(new LeaseTerm(increment, Renewable))
+        : throw new IssuerException(IssuerFailure.LeaseUnknown, "lease not found");
 
     public Task RevokeAsync(IssuerLease lease, CancellationToken cancellation)
     {
+        if (RevokeFailure is { } failure) throw failure;
         Users.TryRemove(lease.Id, out _);
         return Task.CompletedTask;
     }
 
     public Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation) =>
-        Task.FromResult(Users.ContainsKey(lease.Id) ? new LeaseTerm(Life, Renewable) : null);
+        Task.FromResult(Users.TryGetValue(lease.Id, out var issued) ? new LeaseTerm(Life, Renewable, IssuedAt: issued) : null);
 
     public Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation) =>
         Task.FromResult<IReadOnlyList<string>>([.. Users.Keys]);
 
-    public string ProposeUsername(Role role, Database database) => "u" + Guid.NewGuid().ToString("N")[..8];
+    public string? ProposeUsername(Role role, Database database) => ChoosesNames ? null : "u" + Guid.NewGuid().ToString("N")[..8];
 
     /// <summary>Users made since the start, dropped ones included.</summary>
     public int Made => Volatile.Read(ref made);

@@ -53,6 +53,19 @@ internal sealed class SessionTokens : IDisposable
         }
     }
 
+    /// <summary>Whether a session is surely over; a ledger that does not answer ends nobody's.</summary>
+    public async ValueTask<bool> IsOverAsync(string id, CancellationToken cancellation)
+    {
+        try
+        {
+            return await ledger.ReadAsync(id, cancellation) is null;
+        }
+        catch (LedgerException)
+        {
+            return false;
+        }
+    }
+
     public void Dispose() => listening.Dispose();
 
     // An issuer that is no longer believed, or no longer given sessions, takes its sessions with it.

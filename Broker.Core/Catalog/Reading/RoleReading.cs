@@ -5,6 +5,7 @@ namespace Broker.Core.Catalog.Reading;
 internal static class RoleReading
 {
     private const int MaxConnections = 10_000;
+    private static readonly TimeSpan ShortestVerify = TimeSpan.FromSeconds(10);
 
     public static Role Read(
         string name,
@@ -30,6 +31,10 @@ internal static class RoleReading
             Connections = Connections(reader.Child("Connections")),
             HolderTtl = reader.Duration("HolderTtl", defaults.HolderTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(7)),
             IdleTtl = reader.Duration("IdleTtl", defaults.IdleTtl, TimeSpan.Zero, TimeSpan.FromHours(24)),
+            KeepReady = reader.Flag("KeepReady", defaults.KeepReady),
+            VerifyEvery = reader.Duration("VerifyEvery", defaults.VerifyEvery, TimeSpan.Zero, TimeSpan.FromHours(24)),
+            EndSessions = reader.Flag("EndSessions", defaults.EndSessions),
+            VaultPathExclusive = reader.Flag("VaultPathExclusive", defaults.VaultPathExclusive),
             Allow = AllowReading.Read(reader, "Allow", identityIssuers),
         };
         reader.RefuseUnknownKeys();
@@ -38,6 +43,10 @@ internal static class RoleReading
         reader.MustName("Issuer", role.Issuer, issuers.Keys, "Broker:Issuers");
         if (role.LeaseMaxTtl < role.LeaseTtl)
             reader.Error("LeaseMaxTtl", $"is {role.LeaseMaxTtl:c}, shorter than LeaseTtl ({role.LeaseTtl:c}).", "Make it at least as long.");
+        if (role.KeepReady && role.Sharing != SharingScope.Role)
+            reader.Error("KeepReady", $"is set, and Sharing is {role.Sharing}: whose lease would be kept ready is not known before somebody asks.", "Set Sharing to Role, or take KeepReady out.");
+        if (role.VerifyEvery > TimeSpan.Zero && role.VerifyEvery < ShortestVerify)
+            reader.Error("VerifyEvery", $"is {role.VerifyEvery:c}.", $"Make it {ShortestVerify:c} or more, or 00:00:00 for never.");
         if (role.Allow.Count == 0 && !reader.Entries("Allow").Any())
             reader.Error("Allow", "is empty: nobody may have this role.", "Name at least one { \"Issuer\": …, \"Claims\": { … } }.");
         switch (issuers.GetValueOrDefault(role.Issuer))
@@ -98,6 +107,8 @@ internal static class RoleReading
     {
         if (role.VaultPath is not null)
             reader.Error("VaultPath", "is there, but the role's issuer is BuiltIn.", "Take it out, or name a Vault issuer.");
+        if (role.VaultPathExclusive)
+            reader.Error("VaultPathExclusive", "is set, but the role's issuer is BuiltIn.", "Take it out, or name a Vault issuer.");
         if (role.CreationStatements.Count == 0)
         {
             if (!reader.Has("CreationStatements"))

@@ -74,7 +74,7 @@ public sealed class VaultIssuer : IIssuer, IDisposable
     public Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation) =>
         tokens.RunAsync(
             async token => await client.LookUpAsync(lease.Id, token.Value, cancellation) is { } known
-                ? Cap(known.Term, token.HorizonOf(known.IssuedAt, definition.Timeout), lease.Role)
+                ? Cap(known.Term with { IssuedAt = known.IssuedAt }, token.HorizonOf(known.IssuedAt, definition.Timeout), lease.Role)
                 : null,
             cancellation);
 

@@ -140,22 +140,12 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, DeskAu
     private async ValueTask<SessionOutcome> RecordAsync(
         string what, Caller caller, string id, IReadOnlyList<string>? roles, SessionOutcome outcome, string? reason, Origin origin, CancellationToken cancellation)
     {
-        var record = new AuditRecord
+        var record = DeskAudit.Of(AuditAction.Session, caller, outcome.Refusal, origin, time) with
         {
-            Time = time.GetUtcNow(),
-            Action = AuditAction.Session,
-            Outcome = DeskAudit.OutcomeOf(outcome.Refusal),
-            CallerIssuer = caller.Issuer,
-            CallerSubject = caller.Subject,
-            CallerPodUid = caller.PodUid,
             CallerSession = id,
-            CallerProof = caller.ProofHash,
-            Refusal = outcome.Refusal?.Code,
             Detail = outcome.Refusal?.Detail
                 ?? string.Create(CultureInfo.InvariantCulture, $"{what}, for {string.Join(", ", roles ?? [])}, until {outcome.Session!.ExpiresAt:O}"),
             Reason = reason,
-            TraceId = origin.TraceId,
-            ClientAddress = origin.Address,
         };
         var written = await audit.WriteAsync(record, new Outcome(null, outcome.Refusal), cancellation);
         return written.Refusal is { } refusal ? refusal : outcome;

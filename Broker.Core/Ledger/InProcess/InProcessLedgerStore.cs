@@ -88,6 +88,18 @@ public sealed class InProcessLedgerStore : ILedgerStore
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>What is in it now: for tests of what happens when a ledger loses what came after.</summary>
+    internal KeyspaceCopy Copy()
+    {
+        lock (gate) return keyspace.Copy();
+    }
+
+    /// <summary>Puts a copy in the place of all there is; an empty one: as Redis does when it is flushed.</summary>
+    internal void PutBack(KeyspaceCopy copy)
+    {
+        lock (gate) keyspace.PutBack(copy);
+    }
+
     private string[] Run(Decision decision, string database, IReadOnlyList<string> arguments)
     {
         if (!compiled.TryGetValue(decision, out var function))

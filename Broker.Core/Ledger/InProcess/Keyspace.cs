@@ -2,6 +2,12 @@ using System.Globalization;
 
 namespace Broker.Core.Ledger.InProcess;
 
+/// <summary>What was in a keyspace at one moment.</summary>
+internal sealed record KeyspaceCopy(Dictionary<string, Dictionary<string, string>> Hashes, Dictionary<string, RankedSet> Ranked)
+{
+    public static readonly KeyspaceCopy Empty = new([], []);
+}
+
 /// <summary>
 /// The few Redis commands that the ledger's scripts use, on dictionaries, with Redis' answers. Not thread-safe: the store
 /// runs one decision at a time, as Redis does.
@@ -16,6 +22,7 @@ internal sealed class Keyspace(TimeProvider time, Action<string, string> publish
         "TIME" => Now(),
         "HGET" => Hash(words[1]).GetValueOrDefault(words[2]),
         "HMGET" => Many(Hash(words[1]), words),
+        "HGETALL" => Hash(words[1]).SelectMany(pair => new[] { pair.Key, pair.Value }).ToArray(),
         "HSET" => Set(Hash(words[1]), words),
         "HDEL" => Delete(Hash(words[1]), words),
         "HINCRBY" => Increment(Hash(words[1]), words[2], Integer(words[3])),
@@ -30,6 +37,18 @@ internal sealed class Keyspace(TimeProvider time, Action<string, string> publish
         "PUBLISH" => Publish(words[1], words[2]),
         _ => throw new ArgumentException("not a command that the in-process ledger knows"),
     };
+
+    public KeyspaceCopy Copy() => new(
+        hashes.ToDictionary(hash => hash.Key, hash => new Dictionary<string, string>(hash.Value, StringComparer.Ordinal), StringComparer.Ordinal),
+        ranked.ToDictionary(set => set.Key, set => set.Value.Copy(), StringComparer.Ordinal));
+
+    public void PutBack(KeyspaceCopy copy)
+    {
+        hashes.Clear();
+        ranked.Clear();
+        foreach (var (key, hash) in copy.Hashes) hashes[key] = new(hash, StringComparer.Ordinal);
+        foreach (var (key, set) in copy.Ranked) ranked[key] = set.Copy();
+    }
 
     private string[] Now()
     {

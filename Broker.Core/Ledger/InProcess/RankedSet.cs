@@ -11,6 +11,13 @@ internal sealed class RankedSet
 
     public int Count => scores.Count;
 
+    public RankedSet Copy()
+    {
+        var copy = new RankedSet();
+        foreach (var (member, score) in scores) copy.Add(member, score);
+        return copy;
+    }
+
     public double? Score(string member) => scores.TryGetValue(member, out var score) ? score : null;
 
     public bool Add(string member, double score)

@@ -2,5 +2,6 @@
 local l = lease(ARGV[2])
 if not l or l.state ~= 'Issuing' or l.fence ~= num(ARGV[3]) then return { 'superseded' } end
 put(l, 'attempt', now + ATTEMPT_MS)
+due_at('reap', l.id, l.attempt)
 call('ZADD', flights, int(now + ATTEMPT_MS), 'lease:' .. l.id)
-return { 'ok' }
+return (finish({ 'ok' }))

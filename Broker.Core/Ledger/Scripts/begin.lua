@@ -6,8 +6,8 @@ if not l or l.state ~= 'Issuing' or l.fence ~= num(ARGV[3]) then return { 'super
 
 local function not_yet(ms)
   put(l, 'attempt', now + ms + ATTEMPT_MS)
-  look_at(l.id, l.attempt)
-  return { 'wait', int(ms) }
+  due_at('reap', l.id, l.attempt)
+  return (finish({ 'wait', int(ms) }))
 end
 
 if l.starts > now then return not_yet(l.starts - now) end
@@ -22,5 +22,5 @@ call('HSET', budget, 'begun', int(math.max(begun, now) + num(ARGV[5])))
 put(l, 'begun', true)
 put(l, 'attempt', now + ATTEMPT_MS)
 if ARGV[4] ~= '' then note(l, 'user', ARGV[4]) end
-look_at(l.id, l.attempt)
-return { 'go', int(now) }
+due_at('reap', l.id, l.attempt)
+return (finish({ 'go', int(now) }))

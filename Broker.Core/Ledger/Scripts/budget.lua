@@ -1,5 +1,6 @@
 -- The budget as it stands. Answers: now, sampled, limit, superusers, ceiling, foreign, capacity, granted, in line, then role, holders, connections …
 tidy()
+finish({})
 local v = call('HMGET', budget, 'sampled', 'limit', 'superusers', 'ceiling', 'foreign', 'capacity', 'granted')
 local reply = { int(now), v[1] or '', v[2] or '0', v[3] or '0', v[4] or '0', v[5] or '0', v[6] or '0', v[7] or '0', int(num(call('ZCARD', line))) }
 for i = 2, #ARGV do
@@ -7,4 +8,4 @@ for i = 2, #ARGV do
   reply[#reply + 1] = call('HGET', budget, 'holders:' .. ARGV[i]) or '0'
   reply[#reply + 1] = call('HGET', budget, 'connections:' .. ARGV[i]) or '0'
 end
-return finish(reply)
+return reply

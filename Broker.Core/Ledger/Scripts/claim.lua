@@ -1,14 +1,16 @@
 -- A batch of claims on one database: reserve connections and join the pool's lease in one step, or say what to wait for.
--- ARGV: channel, most in line, ms between users, burst tolerance ms,
+-- ARGV: channel, highest sequence number seen, most in line, ms between users, burst tolerance ms,
 --       number of roles, per role: seats, holder ttl ms, most holders per lease, idle ms, role,
 --       number of claims, per claim: holder, role's number, pool, want, least, may wait for an issue ms, may wait in line ms,
 --                                    id for a new lease, kind (claim | renew | stay), caller
--- Answers the time, then six texts per claim, the first its kind:
---   granted  lease, connections, holder's end, lease's end, moved       issue   lease, fence, ms until it may start
---   wait     lease, ms until it may start                               line    place, free, capacity
---   short    free, could ask for, capacity, ms until the next end       throttled  ms until it may start
---   failed   ms until another attempt, why                              stale   ms since the last count
---   full     free, capacity                                             unknown
+-- Answers the time, the sequence number, then eight texts per claim, the first its kind:
+--   granted  lease, connections, holder's end, lease's end, verified, move (0 none | 1 moved, both stay open for a while |
+--            2 moved, the old ones are to be closed first), leaving (1: the lease is retiring)
+--   issue    lease, fence, ms until it may start                        wait    lease, ms until it may start
+--   line     place, free, capacity                                      throttled  ms until it may start
+--   short    free, could ask for, capacity, ms until the next end       failed  ms until another attempt, why
+--   stale    ms since the last count                                    full    free, capacity
+--   unknown
 local at = 2
 local function arg()
   local v = ARGV[at]
@@ -16,7 +18,7 @@ local function arg()
   return v
 end
 
-local most_in_line, spacing, tolerance = num(arg()), num(arg()), num(arg())
+local seen, most_in_line, spacing, tolerance = num(arg()), num(arg()), num(arg()), num(arg())
 local roles = {}
 for i = 1, num(arg()) do
   roles[i] = { seats = num(arg()), ttl = num(arg()), max = num(arg()), idle = num(arg()), name = arg() }
@@ -28,6 +30,13 @@ for i = 1, num(arg()) do
   claims[i], ids[i] = c, c.id
 end
 
+-- A number lower than one that was seen: the ledger lost its last writes (law L8).
+local seq = num(call('HGET', budget, 'seq'))
+if seq < seen then
+  seq = seen
+  call('HSET', budget, 'seq', int(seen), 'epoch', int(now), 'quiet', int(now + QUIET_MS))
+end
+
 tidy()
 
 local packed = call('HMGET', holders, unpack(ids))
@@ -35,22 +44,16 @@ for i, id in ipairs(ids) do
   if holder_cache[id] == nil then read_holder(id, packed[i]) end
 end
 
-local reply = { int(now) }
-local function answer(kind, a, b, c, d, e)
-  reply[#reply + 1] = kind
-  reply[#reply + 1] = a or ''
-  reply[#reply + 1] = b or ''
-  reply[#reply + 1] = c or ''
-  reply[#reply + 1] = d or ''
-  reply[#reply + 1] = e or ''
+local reply = { int(now), '' }
+local function answer(kind, a, b, c, d, e, f, g)
+  local n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = kind, a or '', b or '', c or ''
+  reply[n + 5], reply[n + 6], reply[n + 7], reply[n + 8] = d or '', e or '', f or '', g or ''
 end
 
 local function granted(h, l, moved)
-  answer('granted', l.id, int(h.connections), int(h.till), int(l.expires), moved and '1' or '0')
+  answer('granted', l.id, int(h.connections), int(h.till), int(l.expires), int(l.verified), moved or '0', l.state == 'Active' and '0' or '1')
 end
-
--- Law L3: what is given has at least half of its lease's life left.
-local function lively(l) return l.state == 'Active' and l.expires - now >= l.life / 2 end
 
 -- Gives the holder its lease; asking again writes nothing while more than half of the holder's time is left.
 local function give(c, h, l, moved)
@@ -62,63 +65,6 @@ local function give(c, h, l, moved)
   granted(h, l, moved)
 end
 
--- The pool's lease that takes new holders: active, being issued, or none.
-local function pools_lease(c)
-  local id = call('HGET', pools, c.pool)
-  local l = id and lease(id)
-  if not l then return nil end
-  if l.state == 'Active' then
-    if not lively(l) then move(l, 'Retiring', 'too little time left for new holders') return nil end
-    if l.holders >= l.max then return nil end
-    return l
-  end
-  if l.state ~= 'Issuing' or l.holders >= l.max then return nil end
-  if l.attempt > 0 and l.attempt < now and l.begun then
-    move(l, 'Unknown', 'the replica that was issuing it went away')
-    return nil
-  end
-  if l.attempt == 0 and l.starts + BOOKING_GRACE_MS < now then
-    move(l, 'Failed', 'nobody came back for the booked moment')
-    return nil
-  end
-  return l
-end
-
--- A new lease for the pool: its intent, and the moment at which the database's pace allows it.
-local function book(c)
-  local tat = num(call('HGET', budget, 'booked'))
-  local starts = math.max(now, tat - tolerance)
-  if starts - now > BOOKING_AHEAD_MS then return nil, starts end
-  call('HSET', budget, 'booked', int(math.max(tat, starts) + spacing))
-  local l = { id = c.new_lease }
-  lease_cache[l.id] = l
-  put(l, 'state', 'Issuing')
-  put(l, 'pool', c.pool)
-  put(l, 'role', c.role.name)
-  put(l, 'starts', starts)
-  put(l, 'attempt', 0)
-  put(l, 'begun', false)
-  put(l, 'fence', 0)
-  put(l, 'holders', 0)
-  put(l, 'connections', 0)
-  put(l, 'max', c.role.max)
-  put(l, 'idle', c.role.idle)
-  l.expires, l.life, l.renewable = 0, 0, false
-  note(l, 'created', int(now))
-  call('ZADD', order, int(now), l.id)
-  call('HSET', pools, c.pool, l.id)
-  look_at(l.id, starts + BOOKING_GRACE_MS)
-  return l, starts
-end
-
--- Law L1: whoever gets the fencing number issues, everybody else waits for it.
-local function elect(c, l)
-  put(l, 'fence', tonumber(call('HINCRBY', budget, 'fence', '1')))
-  put(l, 'attempt', math.max(now, l.starts) + ATTEMPT_MS)
-  look_at(l.id, l.attempt)
-  answer('issue', l.id, int(l.fence), int(math.max(0, l.starts - now)))
-end
-
 -- Reserves for a holder that has nothing yet, in its turn. Answers nil when it said what to wait for.
 local function reserve_for(c)
   local left, stale = free()
@@ -126,7 +72,7 @@ local function reserve_for(c)
     answer('stale', int(stale))
     return nil
   end
-  local capacity = call('HGET', budget, 'capacity')
+  local capacity = int(budget_numbers().capacity)
   local ahead = call('ZRANK', line, c.id)
   if not ahead and num(call('ZCARD', line)) > 0 then serve_line() end
   if not ahead and num(call('ZCARD', line)) == 0 then
@@ -156,30 +102,32 @@ local function reserve_for(c)
   return nil
 end
 
--- What a renewing holder does that cannot move yet: it keeps its lease to the lease's end.
+-- What a holder does that cannot move yet: it keeps its lease to the lease's end.
 local function stay(c, h, l)
   if l and (l.state == 'Active' or l.state == 'Retiring') and l.expires > now then
     h.till = math.min(now + c.role.ttl, l.expires)
     write_holder(h)
-    granted(h, l, false)
+    granted(h, l)
     return true
   end
   return false
 end
 
--- Both logins' connections are open for a while, so both are counted.
-local function overlap(c, h, old)
-  if c.kind ~= 'renew' or not old or old.state ~= 'Retiring' then return true end
+-- Both logins' connections are open for a while, so both are counted; holders therefore move in waves, as far as the budget
+-- reaches (law L2). Whose lease is about to end, or works no more, closes its old connections first. Answers how it moves, nil: not yet.
+local function how_to_move(h, old)
+  if not old or old.state ~= 'Retiring' then return '2' end
+  local shadow = holder(h.id .. '~')
+  if shadow then return '1' end
   if free() >= h.connections then
-    local shadow = { id = h.id .. '~', lease = '', connections = h.connections, till = math.min(now + OVERLAP_MS, old.expires), phase = 'h', caller = h.caller }
-    if not holder(shadow.id) then
-      count(shadow.id, shadow.connections, 1)
-      bind(shadow, old)
-      write_holder(shadow)
-    end
-    return true
+    shadow = { id = h.id .. '~', lease = '', connections = h.connections, till = math.min(now + OVERLAP_MS, old.expires), phase = 'h', caller = h.caller }
+    count(shadow.id, shadow.connections, 1)
+    bind(shadow, old)
+    write_holder(shadow)
+    return '1'
   end
-  return old.expires - now <= OVERLAP_MS
+  if old.broken or old.expires - now <= OVERLAP_MS then return '2' end
+  return nil
 end
 
 -- The moment is too far off for this caller: it reserves nothing meanwhile, and keeps what it holds.
@@ -195,7 +143,7 @@ local function decide(c)
   local mine = h and h.lease ~= '' and lease(h.lease)
   if mine and (lively(mine) or mine.state == 'Active' and c.kind == 'stay') then
     -- A lease that was given once and is still the pool's, or still good enough.
-    return give(c, h, mine, false)
+    return give(c, h, mine)
   end
   if c.kind == 'stay' then
     if not stay(c, h, mine) then answer('unknown') end
@@ -203,25 +151,26 @@ local function decide(c)
   end
   if mine and h.phase == 'h' and mine.state == 'Active' then move(mine, 'Retiring', 'too little time left') end
 
-  local l = pools_lease(c)
+  local p = pool(c.pool)
+  local l = pools_lease(p)
   if l and l.state == 'Active' then
     h = h or reserve_for(c)
     if not h then return end
-    if h.lease ~= l.id then
-      local moved = h.phase == 'h'
-      if moved and not overlap(c, h, mine) then return stay(c, h, mine) end
-      unbind(h)
-      bind(h, l)
-      return give(c, h, l, moved)
+    if h.lease == l.id then return give(c, h, l) end
+    local moved = nil
+    if h.phase == 'h' then
+      moved = how_to_move(h, mine)
+      if not moved then return stay(c, h, mine) end
     end
-    return give(c, h, l, false)
+    unbind(h)
+    bind(h, l)
+    return give(c, h, l, moved)
   end
 
-  local cooling, why = string.match(call('HGET', pools, c.pool .. '|cooling') or '', '^(%d+)|(.*)$')
-  if not l and cooling and num(cooling) > now then
+  if not l and p.cooling > now then
     -- Law L4: who holds a lease is not harmed by the next one's failing.
     if h and h.phase == 'h' and stay(c, h, mine) then return end
-    return answer('failed', int(num(cooling) - now), why)
+    return answer('failed', int(p.cooling - now), p.why)
   end
 
   if not l then
@@ -230,7 +179,7 @@ local function decide(c)
       if not h then return end
     end
     local starts
-    l, starts = book(c)
+    l, starts = book(p, c.role, c.new_lease, spacing, tolerance)
     if not l then return throttled(c, h, mine, starts) end
   end
   if l.starts - now > c.issue_wait then return throttled(c, h, mine, l.starts) end
@@ -245,9 +194,14 @@ local function decide(c)
     h.till = math.max(now, l.starts) + RESERVED_MS
     write_holder(h)
   end
-  if l.attempt < now then return elect(c, l) end
+  if l.attempt < now then
+    local wait = elect(l)
+    return answer('issue', l.id, int(l.fence), int(wait))
+  end
   answer('wait', l.id, int(math.max(0, l.starts - now)))
 end
 
 for _, c in ipairs(claims) do decide(c) end
-return finish(reply)
+local _, changed = finish(reply)
+reply[2] = int(changed and seq + 1 or seq)
+return reply

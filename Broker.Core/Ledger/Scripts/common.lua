@@ -1,9 +1,11 @@
 -- Put before every decision. One database's keys, all under one hash tag; times are the ledger's own, in milliseconds.
 -- Runs alike in Redis (Lua 5.1) and in the in-process ledger (Lua 5.4): no integer division, numbers written by int().
+-- What changes is remembered and written by finish(), each field once, however many claims a batch holds.
 local call = redis.call
 local unpack = unpack or table.unpack
-local budget, leases, order, pools, holders, ends, line, tickets, duties, takes, flights = unpack(KEYS)
+local budget, leases, order, pools, holders, ends, line, tickets, duties, takes, flights, failing, leftovers = unpack(KEYS)
 
+local SCHEMA = 1               -- the version of the records written here; see due.lua
 local RESERVED_MS = 5000       -- a reservation whose waiter gives no sign of life for so long is dropped
 local TICKET_MS = 3000         -- so is a place in line
 local ATTEMPT_MS = 4000        -- an attempt to issue without a sign of life for so long passes to another replica
@@ -11,6 +13,7 @@ local BOOKING_GRACE_MS = 30000 -- a booked moment to issue is kept for its calle
 local BOOKING_AHEAD_MS = 600000 -- nobody is booked further ahead
 local OVERLAP_MS = 60000       -- a holder that moves to another lease has both logins' connections open for so long at most
 local KEEP_MS = 600000         -- a lease that is over stays visible for so long
+local QUIET_MS = 5000          -- after the ledger lost something nothing new is granted for so long: replicas put back what they remember
 
 local clock = call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
@@ -24,33 +27,65 @@ local function signal(subject)
   for _, known in ipairs(signals) do if known == subject then return end end
   signals[#signals + 1] = subject
 end
-local function finish(reply)
-  for _, subject in ipairs(signals) do call('PUBLISH', ARGV[1], subject) end
-  return reply
-end
 
 -- Duties -------------------------------------------------------------------------------------------------------------
--- A member "lease:<id>" is looked at again at its score, by whichever replica comes first.
-local function look_at(id, at)
-  local member = 'lease:' .. id
+-- A member "kind:subject" is due at its score; whichever replica comes first does it.
+local function due(kind, subject, at)
+  local member = kind .. ':' .. subject
   local set = call('ZSCORE', duties, member)
   if not set or tonumber(set) > at then call('ZADD', duties, int(at), member) end
+end
+
+local function due_at(kind, subject, at) call('ZADD', duties, int(at), kind .. ':' .. subject) end
+
+local function never(subject, ...)
+  for _, kind in ipairs({ ... }) do
+    call('ZREM', duties, kind .. ':' .. subject)
+    call('HDEL', failing, kind .. ':' .. subject)
+  end
+end
+
+-- Pools --------------------------------------------------------------------------------------------------------------
+-- A pool has a lease that takes holders (its taker), and one that is being issued (its next).
+local pool_cache = {}
+local function pool(name)
+  local p = pool_cache[name]
+  if p then return p end
+  local v = call('HMGET', pools, name, name .. '|next', name .. '|cooling')
+  local cooling, why = string.match(v[3] or '', '^(%d+)|(.*)$')
+  p = { name = name, taker = v[1] or nil, next = v[2] or nil, cooling = num(cooling), why = why }
+  pool_cache[name] = p
+  return p
+end
+
+local function set_taker(p, id)
+  p.taker = id
+  if id then call('HSET', pools, p.name, id) else call('HDEL', pools, p.name) end
+end
+
+local function set_next(p, id)
+  p.next = id
+  if id then call('HSET', pools, p.name .. '|next', id) else call('HDEL', pools, p.name .. '|next') end
 end
 
 -- Leases -------------------------------------------------------------------------------------------------------------
 -- The legal moves of a lease, all of them (Words/LeaseState.cs names the states).
 local MOVES = {
-  Issuing  = { Active = true, Failed = true, Unknown = true },
-  Active   = { Retiring = true, Expired = true },
-  Retiring = { Revoking = true, Expired = true },
-  Unknown  = { Revoking = true },
-  Expired  = { Revoking = true },
-  Revoking = { Revoked = true },
-  Revoked  = {},
-  Failed   = {},
+  Issuing      = { Active = true, Failed = true, Unknown = true },
+  Active       = { Retiring = true, Expired = true },
+  Retiring     = { Revoking = true, Expired = true },
+  Unknown      = { Revoking = true },
+  Expired      = { Revoking = true },
+  Revoking     = { Revoked = true, RevokeFailed = true },
+  RevokeFailed = { Revoking = true, Revoked = true },
+  Revoked      = {},
+  Failed       = {},
 }
-local LEASE_FIELDS = { 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', 'expires', 'life', 'holders', 'connections', 'max', 'idle', 'role', 'renewable' }
+local LEASE_FIELDS = { 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', 'expires', 'life', 'holders', 'connections', 'max', 'idle', 'role', 'renewable', 'verified', 'broken' }
+-- What only people and duties read.
+local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'renew', 'rotate', 'replaces', 'because', 'shut' }
 local lease_cache = {}
+local lease_changes = {}
 
 local function lease(id)
   local known = lease_cache[id]
@@ -62,35 +97,62 @@ local function lease(id)
   if v[1] then
     l = { id = id, state = v[1], pool = v[2], fence = num(v[3]), starts = num(v[4]), attempt = num(v[5]), begun = v[6] == '1',
           expires = num(v[7]), life = num(v[8]), holders = num(v[9]), connections = num(v[10]), max = num(v[11]), idle = num(v[12]),
-          role = v[13], renewable = v[14] == '1' }
+          role = v[13], renewable = v[14] == '1', verified = num(v[15]), broken = v[16] == '1' }
   end
   lease_cache[id] = l
   return l
+end
+
+local function note(l, field, text)
+  local changes = lease_changes[l.id]
+  if not changes then
+    changes = {}
+    lease_changes[l.id] = changes
+  end
+  changes[field] = text
 end
 
 local function put(l, field, value)
   l[field] = value
   local text = value
   if type(value) == 'number' then text = int(value) elseif type(value) == 'boolean' then text = value and '1' or '0' end
-  call('HSET', leases, l.id .. ':' .. field, text)
+  note(l, field, text)
 end
 
-local function note(l, field, text) call('HSET', leases, l.id .. ':' .. field, text) end
+-- Law L3: what is given has at least half of its lease's life left, and a login that worked when it was last tried.
+local function lively(l) return l.state == 'Active' and not l.broken and l.expires - now >= l.life / 2 end
 
 -- Moves a lease to another state, or says why not.
 local function move(l, to, why)
   if not MOVES[l.state][to] then return false end
   put(l, 'state', to)
   if why and why ~= '' then note(l, 'why', why) end
-  if to ~= 'Active' and call('HGET', pools, l.pool) == l.id then call('HDEL', pools, l.pool) end
-  if to == 'Revoked' or to == 'Failed' then
-    look_at(l.id, now + KEEP_MS)
-    call('ZADD', duties, int(now + KEEP_MS), 'lease:' .. l.id)
-  else
-    look_at(l.id, now)
+  local p = pool(l.pool)
+  if to ~= 'Active' then
+    if p.taker == l.id then set_taker(p, nil) end
+    if p.next == l.id then set_next(p, nil) end
+  end
+  if to == 'Retiring' then
+    never(l.id, 'renew', 'rotate')
+    due('expire', l.id, l.holders == 0 and now or l.expires)
+  elseif to == 'Expired' or to == 'Revoking' then
+    never(l.id, 'renew', 'rotate', 'verify', 'expire', 'reap')
+    due_at('revoke', l.id, now)
+  elseif to == 'Unknown' then
+    due_at('reap', l.id, now)
+  elseif to == 'Revoked' or to == 'Failed' then
+    never(l.id, 'renew', 'rotate', 'verify', 'expire', 'revoke')
+    due_at('reap', l.id, now + KEEP_MS)
   end
   signal('pool:' .. l.pool)
   return true
+end
+
+-- Before its last renewable moment a lease is followed by another. The spread (0 to 1) keeps many leases from rotating at once.
+local function plan_rotation(l, spread)
+  if l.state ~= 'Active' then return end
+  if l.renewable then return never(l.id, 'rotate') end
+  due_at('rotate', l.id, math.max(now, l.expires - l.life * (0.55 + 0.15 * spread)))
 end
 
 -- Holders ------------------------------------------------------------------------------------------------------------
@@ -122,11 +184,32 @@ end
 -- The role is the part of a holder's id before the dot.
 local function role_of(id) return string.match(id, '^([^.]*)') end
 
+-- The budget's numbers, read once; what is counted meanwhile is added to them and written at the end.
+local numbers, counted = nil, {}
+local function budget_numbers()
+  if not numbers then
+    local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale', 'quiet')
+    numbers = { capacity = v[1] and num(v[1]), granted = num(v[2]), sampled = num(v[3]), stale = num(v[4]), quiet = num(v[5]) }
+  end
+  return numbers
+end
+
+local holders_of_role = {}
+local function holders_of(role)
+  if not holders_of_role[role] then holders_of_role[role] = num(call('HGET', budget, 'holders:' .. role)) end
+  return holders_of_role[role]
+end
+
+local function add(field, by) counted[field] = (counted[field] or 0) + by end
+
 local function count(id, connections, by)
   local role = role_of(id)
-  call('HINCRBY', budget, 'granted', int(by * connections))
-  call('HINCRBY', budget, 'holders:' .. role, int(by))
-  call('HINCRBY', budget, 'connections:' .. role, int(by * connections))
+  local b = budget_numbers()
+  b.granted = b.granted + by * connections
+  holders_of_role[role] = holders_of(role) + by
+  add('granted', by * connections)
+  add('holders:' .. role, by)
+  add('connections:' .. role, by * connections)
 end
 
 local function bind(h, l)
@@ -143,7 +226,7 @@ local function unbind(h)
   put(l, 'connections', math.max(0, l.connections - h.connections))
   if l.holders == 0 then
     note(l, 'empty', int(now))
-    look_at(l.id, l.state == 'Retiring' and now or now + l.idle)
+    if l.state == 'Retiring' then due('expire', l.id, now) elseif l.state == 'Active' then due('expire', l.id, now + l.idle) end
   end
 end
 
@@ -166,12 +249,13 @@ local function end_holders()
 end
 
 -- The budget ---------------------------------------------------------------------------------------------------------
--- How many connections are free: none while nobody could count lately (age: ms since the last count).
+-- How many connections are free: none while nobody could count lately (age: ms since the last count), nor while replicas put
+-- back what the ledger lost (law L8).
 local function free()
-  local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale')
-  local age = now - num(v[3])
-  if not v[1] or age > num(v[4]) then return 0, age end
-  return num(v[1]) - num(v[2]), nil
+  local b = budget_numbers()
+  local age = now - b.sampled
+  if not b.capacity or age > b.stale or now < b.quiet then return 0, age end
+  return b.capacity - b.granted, nil
 end
 
 -- What a claim gets now, or nil: never more than is free (law L2), and early holders of a role leave room for those that
@@ -179,7 +263,7 @@ end
 local function share(role, seats, want, least)
   local left = free()
   if left < least then return nil end
-  local coming = math.max(1, seats - num(call('HGET', budget, 'holders:' .. role)))
+  local coming = math.max(1, seats - holders_of(role))
   return math.max(least, math.min(want, math.floor(left / coming)))
 end
 
@@ -219,4 +303,26 @@ end
 -- Frees what is over and gives it to those in line.
 local function tidy()
   if end_holders() > 0 then serve_line() end
+end
+
+-- Writes what was remembered, wakes who waits for it, and answers; also whether connections were reserved or freed.
+local function finish(reply)
+  for id, changes in pairs(lease_changes) do
+    local words = {}
+    for field, text in pairs(changes) do
+      words[#words + 1] = id .. ':' .. field
+      words[#words + 1] = text
+    end
+    call('HSET', leases, unpack(words))
+  end
+  local changed = false
+  for field, by in pairs(counted) do
+    if by ~= 0 then
+      call('HINCRBY', budget, field, int(by))
+      changed = true
+    end
+  end
+  if changed then call('HINCRBY', budget, 'seq', '1') end
+  for _, subject in ipairs(signals) do call('PUBLISH', ARGV[1], subject) end
+  return reply, changed
 end

@@ -7,4 +7,4 @@ local pause = math.min(num(ARGV[7]), num(ARGV[6]) * 2 ^ math.min(failures - 1, 2
 call('HSET', pools, l.pool .. '|cooling', int(now + pause) .. '|' .. ARGV[5])
 call('ZREM', flights, 'lease:' .. l.id)
 move(l, ARGV[4], ARGV[5])
-return finish({ int(pause) })
+return (finish({ int(pause) }))

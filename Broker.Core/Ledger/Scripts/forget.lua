@@ -6,10 +6,9 @@ if not l then
 end
 if l.state ~= 'Revoked' and l.state ~= 'Failed' then return { 'no' } end
 call('ZREM', order, l.id)
-local cooling = string.match(call('HGET', pools, l.pool .. '|cooling') or '', '^(%d+)')
-if cooling and num(cooling) + KEEP_MS < now then call('HDEL', pools, l.pool .. '|cooling', l.pool .. '|failures') end
-for _, field in ipairs({ 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', 'expires', 'life', 'holders', 'connections', 'max', 'idle', 'role', 'renewable',
-                         'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'verified', 'renew' }) do
-  call('HDEL', leases, l.id .. ':' .. field)
+local p = pool(l.pool)
+if p.cooling > 0 and p.cooling + KEEP_MS < now then call('HDEL', pools, l.pool .. '|cooling', l.pool .. '|failures') end
+for _, fields in ipairs({ LEASE_FIELDS, LEASE_NOTES }) do
+  for _, field in ipairs(fields) do call('HDEL', leases, l.id .. ':' .. field) end
 end
 return { 'ok' }

@@ -6,11 +6,11 @@ if not l then return { 'gone' } end
 note(l, 'ref', ARGV[4])
 note(l, 'user', ARGV[5])
 if l.state ~= 'Issuing' or l.fence ~= num(ARGV[3]) then
-  look_at(l.id, now)
-  return { 'superseded' }
+  due('reap', l.id, now)
+  return (finish({ 'superseded' }))
 end
 note(l, 'login', ARGV[6])
 put(l, 'life', num(ARGV[7]))
 put(l, 'expires', now + num(ARGV[7]) - num(ARGV[8]))
 put(l, 'renewable', ARGV[9] == '1')
-return { 'ok' }
+return (finish({ 'ok' }))

@@ -11,4 +11,4 @@ local shadow = ARGV[3] == 'all' and holder(ARGV[2] .. '~')
 if shadow then drop_holder(shadow) end
 end_holders()
 serve_line()
-return finish(reply)
+return (finish(reply))

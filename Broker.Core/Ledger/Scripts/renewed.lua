@@ -1,7 +1,9 @@
--- The issuer gave a lease more time. ARGV: channel, lease, duration ms, elapsed ms, renewable, next renewal in ms
+-- The issuer gave a lease more time. ARGV: channel, lease, duration ms, elapsed ms, renewable, next renewal in ms, spread of rotations (0 to 1)
 local l = lease(ARGV[2])
-if not l or (l.state ~= 'Active' and l.state ~= 'Retiring') then return { 'gone' } end
+if not l or l.state ~= 'Active' then return { 'gone' } end
 put(l, 'expires', now + num(ARGV[3]) - num(ARGV[4]))
 put(l, 'renewable', ARGV[5] == '1')
 note(l, 'renew', int(now + num(ARGV[6])))
-return { 'ok' }
+plan_rotation(l, num(ARGV[7]))
+signal('pool:' .. l.pool)
+return (finish({ 'ok' }))

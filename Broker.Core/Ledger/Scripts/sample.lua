@@ -3,4 +3,4 @@ call('HSET', budget, 'capacity', ARGV[2], 'limit', ARGV[3], 'superusers', ARGV[4
 end_holders()
 serve_line()
 signal('sampled')
-return finish({})
+return (finish({}))

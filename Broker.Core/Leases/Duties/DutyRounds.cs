@@ -6,23 +6,23 @@ using Broker.Core.Ledger;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Duties;
 
 /// <summary>
 /// Every replica goes round the databases and takes what is due. A duty is done by one replica at a time; one whose replica
 /// dies passes on when its time is up. There is no leader, and a slow duty holds up no other.
 /// </summary>
 internal sealed class DutyRounds(
-    SharedLedger ledger, ICatalog catalog, Issuers issuers, LeaseUpkeep upkeep, SampleDuty sample, BrokerMetrics metrics, TimeProvider time, ILogger<DutyRounds> log)
+    SharedLedger ledger, ICatalog catalog, IEnumerable<IDuty> duties, Recovery recovery, BrokerMetrics metrics, Dice dice, TimeProvider time, ILogger<DutyRounds> log)
     : BackgroundService
 {
     private static readonly TimeSpan Round = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan TakenFor = TimeSpan.FromSeconds(15);
-    private static readonly TimeSpan AfterFailure = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan AfterLedgerFailure = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan AfterFault = TimeSpan.FromSeconds(30);
     private const int MostAtOnce = 16;
-    private const string Sample = "sample";
-    private const string TokenDuty = "token:";
 
+    private readonly Dictionary<string, IDuty> kinds = duties.ToDictionary(duty => duty.Kind, StringComparer.Ordinal);
     private readonly ConcurrentDictionary<Task, string> underWay = new();
 
     /// <inheritdoc/>
@@ -53,12 +53,14 @@ internal sealed class DutyRounds(
         try
         {
             var current = catalog.Current;
-            var standing = name == SharedLedger.Issuers
-                ? current.Issuers.Values.OfType<VaultIssuerDefinition>().Select(issuer => TokenDuty + issuer.Name).ToArray()
-                : [Sample];
+            var standing = Standing(current, name);
             var room = MostAtOnce - underWay.Values.Count(database => database == name);
             if (standing.Length == 0 || room <= 0) return;
-            foreach (var duty in await ledger.DueAsync(name, standing, room, TakenFor, cancellation))
+            var due = await ledger.DueAsync(name, standing, room, TakenFor, cancellation);
+            if (due.Schema > SharedLedger.Schema)
+                throw new LedgerException($"Its records are of version {due.Schema}, and this broker knows version {SharedLedger.Schema}: run the newer broker.");
+            if (name != SharedLedger.Issuers) await recovery.SawAsync(name, due.Epoch, cancellation);
+            foreach (var duty in due.Taken)
             {
                 var task = DoAsync(current, name, duty, cancellation);
                 underWay[task] = name;
@@ -69,7 +71,7 @@ internal sealed class DutyRounds(
         catch (LedgerException e)
         {
             log.NoDuties(name, e.Message);
-            await Task.Delay(AfterFailure, time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(AfterLedgerFailure, time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
@@ -77,20 +79,30 @@ internal sealed class DutyRounds(
         }
     }
 
-    private async Task DoAsync(CatalogSnapshot current, string name, TakenDuty duty, CancellationToken cancellation)
+    private string[] Standing(CatalogSnapshot current, string name) =>
+        [.. kinds.Values.SelectMany(duty => duty.Standing(current, name).Select(subject => subject.Length == 0 ? duty.Kind : $"{duty.Kind}:{subject}"))];
+
+    private async Task DoAsync(CatalogSnapshot current, string name, TakenDuty taken, CancellationToken cancellation)
     {
-        var kind = duty.Name.Split(':')[0];
+        var at = taken.Name.IndexOf(':', StringComparison.Ordinal);
+        var (kind, subject) = at < 0 ? (taken.Name, "") : (taken.Name[..at], taken.Name[(at + 1)..]);
         TimeSpan? next;
+        string? failure = null;
         try
         {
-            next = await DoAsync(current, name, duty.Name, cancellation);
+            // A kind that this version does not know belongs to another, which takes it in its own time.
+            next = kinds.TryGetValue(kind, out var duty)
+                ? await duty.DoAsync(new(current, name, subject, taken.Failures), cancellation)
+                : AfterFault;
             metrics.DutyDone(kind, "done");
         }
-        catch (Exception e) when (e is DatabaseException or LedgerException or IssuerException)
+        catch (Exception e) when (e is DutyException or DatabaseException or LedgerException or IssuerException)
         {
-            log.DutyFailed(duty.Name, name, AfterFailure, e.Message);
+            failure = e.Message;
+            var pause = dice.Jitter(kinds[kind].RetryAfter(taken.Failures + 1));
+            next = pause;
+            log.DutyFailed(taken.Name, name, taken.Failures + 1, pause, e.Message);
             metrics.DutyDone(kind, "failed");
-            next = AfterFailure;
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
@@ -99,33 +111,20 @@ internal sealed class DutyRounds(
         }
         catch (Exception e)
         {
-            log.DutyBroke(duty.Name, name, e);
+            failure = "A fault of the broker; its log says more.";
+            next = AfterFault;
+            log.DutyBroke(taken.Name, name, e);
             metrics.DutyDone(kind, "broke");
-            next = TimeSpan.FromSeconds(30);
         }
 
         try
         {
-            await ledger.DoneAsync(name, duty, next, CancellationToken.None);
+            await ledger.DoneAsync(name, taken, next, failure, CancellationToken.None);
         }
         catch (LedgerException e)
         {
             // It stands again when it has been taken for long enough.
             log.NoDuties(name, e.Message);
         }
-    }
-
-    private async Task<TimeSpan?> DoAsync(CatalogSnapshot current, string name, string duty, CancellationToken cancellation)
-    {
-        if (name == SharedLedger.Issuers)
-        {
-            // An issuer that is configured no more needs its token no more.
-            if (!current.Issuers.TryGetValue(duty[TokenDuty.Length..], out var definition)) return null;
-            return await issuers[definition].KeepAliveAsync(cancellation) ?? TimeSpan.FromMinutes(1);
-        }
-
-        if (!current.Databases.TryGetValue(name, out var database)) return null;
-        if (duty != Sample) return await upkeep.LookAsync(database, duty["lease:".Length..], cancellation);
-        return await sample.RunAsync(database, cancellation);
     }
 }

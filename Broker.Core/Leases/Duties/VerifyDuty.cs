@@ -1,0 +1,53 @@
+using Broker.Core.Databases;
+using Broker.Core.Issuing;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Leases.Duties;
+
+/// <summary>
+/// The duty <c>verify:LEASE</c>: every so often somebody logs in with the lease's login (law L3). A login that the database
+/// refuses twice is followed by another lease at once.
+/// </summary>
+internal sealed class VerifyDuty(
+    DutyTools tools, DatabaseEngines engines, LoginSealer sealer, Succession succession, BrokerMetrics metrics, ILogger<VerifyDuty> log)
+    : LeaseDuty(tools)
+{
+    public override string Kind => "verify";
+
+    protected override async Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation)
+    {
+        var lease = call.Lease;
+        if (lease.State is not (LeaseState.Active or LeaseState.Retiring) || lease.SealedLogin.Length == 0) return null;
+        if (call.Role.VerifyEvery == TimeSpan.Zero) return null;
+        try
+        {
+            var login = sealer.Open(lease.SealedLogin);
+            await WithinDeadlineAsync(
+                async token =>
+                {
+                    await engines[call.Database.Engine].TryLoginAsync(call.Database, login, token);
+                    return true;
+                },
+                cancellation);
+        }
+        catch (DatabaseException e) when (e.Failure == DatabaseFailure.LoginRefused && call.Due.Failures > 0)
+        {
+            metrics.Verified(lease.Database, "refused");
+            log.LoginGone(lease.Id, lease.Role, lease.Username, e.Message);
+            await succession.ReplaceBrokenAsync(call, $"the database refuses its login: {e.Message}", cancellation);
+            return null;
+        }
+        catch (DatabaseException)
+        {
+            // Once may be the database's own trouble, and a database that is away says nothing about the login.
+            metrics.Verified(lease.Database, "failed");
+            throw;
+        }
+
+        metrics.Verified(lease.Database, "verified");
+        await Ledger.VerifiedAsync(lease.Database, lease.Id, cancellation);
+        return Dice.Jitter(call.Role.VerifyEvery);
+    }
+}

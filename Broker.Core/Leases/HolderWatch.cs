@@ -1,0 +1,89 @@
+using System.Runtime.CompilerServices;
+using Broker.Core.Identity;
+using Broker.Core.Leases.Duties;
+using Broker.Core.Words;
+
+namespace Broker.Core.Leases;
+
+/// <summary>What a watching holder is told.</summary>
+public abstract record HolderEvent
+{
+    /// <summary>It was renewed; when the grant says so, it is to move to the lease in it.</summary>
+    public sealed record Renewed(Grant Grant) : HolderEvent;
+
+    /// <summary>Its lease has ended, or it has: it is to claim again. The last event.</summary>
+    public sealed record Ending(Refusal Refusal) : HolderEvent;
+
+    /// <summary>Nothing is new; so that whoever stands between does not take the line for dead.</summary>
+    public sealed record StillHere : HolderEvent;
+}
+
+/// <summary>
+/// Watches over a holder for as long as somebody listens: renews it in time, and moves it when its lease is followed by another,
+/// as soon as the budget has room for both (holders move in waves).
+/// </summary>
+internal sealed class HolderWatch(HolderDesk desk, DatabaseRooms rooms, Closing closing, Dice dice, TimeProvider time)
+{
+    // A signal can be lost on its way, so nobody renews more rarely.
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan BetweenSigns = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan AfterTrouble = TimeSpan.FromSeconds(5);
+
+    /// <summary>The events, the first at once. Ends with the holder, with the listener, and with this replica, when another takes over.</summary>
+    public async IAsyncEnumerable<HolderEvent> WatchAsync(
+        Caller caller, string holder, Origin origin, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
+        while (!until.IsCancellationRequested)
+        {
+            // The signal is taken before the ledger is asked, so that none is missed in between.
+            var moves = desk.FindPool(caller, holder) is var (database, pool) ? rooms[database].Wakes.Next("pool:" + pool) : Task.CompletedTask;
+            if (await RenewAsync(caller, holder, origin, until.Token) is not { } outcome) yield break;
+            TimeSpan pause;
+            if (outcome.Grant is { } grant)
+            {
+                yield return new HolderEvent.Renewed(grant);
+                var next = TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds);
+                pause = dice.Jitter(next < LongestPause ? next : LongestPause);
+            }
+            else if (outcome.Refusal is { Code: RefusalCode.HolderUnknown or RefusalCode.NotAllowed } over)
+            {
+                yield return new HolderEvent.Ending(over);
+                yield break;
+            }
+            else
+            {
+                // The ledger or the audit is away: the holder keeps what it has.
+                yield return new HolderEvent.StillHere();
+                pause = dice.Jitter(outcome.Refusal?.RetryAfter ?? AfterTrouble);
+            }
+
+            var end = time.GetTimestamp() + (long)(pause.TotalSeconds * time.TimestampFrequency);
+            while (!moves.IsCompleted && !until.IsCancellationRequested && time.GetElapsedTime(time.GetTimestamp(), end) is var left && left > TimeSpan.Zero)
+            {
+                await SleepAsync(moves, left < BetweenSigns ? left : BetweenSigns, until.Token);
+                if (!moves.IsCompleted && left > BetweenSigns && !until.IsCancellationRequested) yield return new HolderEvent.StillHere();
+            }
+        }
+    }
+
+    // Null: nobody listens any more.
+    private async Task<Outcome?> RenewAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
+    {
+        try
+        {
+            return await desk.RenewAsync(caller, holder, origin, cancellation);
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
+
+    private async Task SleepAsync(Task moves, TimeSpan atMost, CancellationToken cancellation)
+    {
+        using var slept = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        await Task.WhenAny(moves, Task.Delay(atMost, time, slept.Token));
+        await slept.CancelAsync();
+    }
+}

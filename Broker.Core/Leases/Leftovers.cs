@@ -1,0 +1,104 @@
+using System.Text.Json;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Issuing.BuiltIn;
+using Broker.Core.Issuing.Vault;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Leases;
+
+/// <summary>A user in a database that looks like the broker's and that no lease knows.</summary>
+/// <param name="Database">The database.</param>
+/// <param name="Username">The user.</param>
+/// <param name="Role">The role it looks like.</param>
+/// <param name="FirstSeenAt">When it was found first.</param>
+/// <param name="CreatedAt">When it was created; null when nothing tells.</param>
+/// <param name="ValidUntil">When its password stops working; null when the engine does not say.</param>
+/// <param name="OpenConnections">Its connections when it was looked at last.</param>
+/// <param name="OwnedObjects">What it owns; null when the engine does not say.</param>
+public sealed record Leftover(
+    string Database, string Username, string Role, DateTimeOffset FirstSeenAt, DateTimeOffset? CreatedAt, DateTimeOffset? ValidUntil, int OpenConnections,
+    int? OwnedObjects);
+
+/// <summary>Finds leftovers, and drops one (law L5).</summary>
+internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, ILogger<Leftovers> log)
+{
+    // A built-in user that has been unable to log in for so long and has no session is of no use to anybody.
+    private static readonly TimeSpan DeadFor = TimeSpan.FromHours(1);
+
+    /// <summary>Looks for them and writes what was found into the ledger.</summary>
+    /// <exception cref="DatabaseException">The database did not answer.</exception>
+    public async Task LookAsync(CatalogSnapshot catalog, Database database, CancellationToken cancellation)
+    {
+        var engine = engines[database.Engine];
+        var roles = catalog.Roles.Values.Where(role => role.Database == database.Name).ToArray();
+
+        // Users first, leases second: what is created in between is known by then.
+        var found = new List<(DatabaseUser User, Role Role)>();
+        foreach (var prefix in roles.Select(role => PrefixOf(role, engine)).Distinct(StringComparer.Ordinal))
+        {
+            foreach (var user in await engine.FindUsersAsync(database, prefix, cancellation))
+            {
+                if (roles.FirstOrDefault(role => IsOf(user.Username, role, engine)) is { } role) found.Add((user, role));
+            }
+        }
+
+        var leases = await ledger.LeasesAsync(database.Name, int.MaxValue, cancellation);
+        var known = leases.Where(lease => lease.State is not (LeaseState.Revoked or LeaseState.Failed)).Select(lease => lease.Username).ToHashSet(StringComparer.Ordinal);
+
+        // A Vault that is being asked chooses the name itself: until it has answered, its user would look like a leftover.
+        var asking = leases.Where(lease => lease.State == LeaseState.Issuing && lease.Username.Length == 0).Select(lease => lease.Role).ToHashSet(StringComparer.Ordinal);
+        var left = new List<(string, string)>();
+        foreach (var (user, role) in found.Where(of => !known.Contains(of.User.Username) && !asking.Contains(of.Role.Name)))
+        {
+            if (leases.Count > 0 && IsDead(user, role, leases[0].ReadAt))
+            {
+                await engine.DropUserAsync(database, user.Username, [], cancellation);
+                log.LeftoverDropped(user.Username, database.Name, "it could log in no more, and had no session");
+                continue;
+            }
+
+            left.Add((user.Username, JsonSerializer.Serialize(new Facts(role.Name, user.ValidUntil, user.OpenConnections, user.OwnedObjects))));
+        }
+
+        if (left.Count > 0) log.LeftoversFound(database.Name, left.Count);
+        await ledger.ReplaceLeftoversAsync(database.Name, left, cancellation);
+    }
+
+    /// <summary>The leftovers of a database as found last.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<IReadOnlyList<Leftover>> ListAsync(string database, CancellationToken cancellation) =>
+        [.. (await ledger.LeftoversAsync(database, cancellation)).Select(record => Read(database, record)).OrderBy(left => left.FirstSeenAt)];
+
+    /// <summary>Shuts a leftover out and drops it.</summary>
+    /// <exception cref="DatabaseException">The database refused, or did not answer.</exception>
+    public async Task DropAsync(Database database, Role? role, Leftover left, CancellationToken cancellation)
+    {
+        var engine = engines[database.Engine];
+        await engine.ShutOutAsync(database, left.Username, cancellation);
+        var statements = role is null ? [] : Issuing.StatementTemplate.Render(role.RevocationStatements, left.Username, null, null);
+        await engine.DropUserAsync(database, left.Username, statements, cancellation);
+    }
+
+    private static string PrefixOf(Role role, IDatabaseEngine engine) =>
+        role.VaultPath is null ? UserNames.Prefix(role.Name, engine.Dialect.MaxUsernameLength) : VaultUserNames.Prefix;
+
+    private static bool IsOf(string username, Role role, IDatabaseEngine engine) => role.VaultPath is { } path
+        ? VaultUserNames.IsOf(username, path)
+        : UserNames.IsOf(username, role.Name, engine.Dialect.MaxUsernameLength);
+
+    private static bool IsDead(DatabaseUser user, Role role, DateTimeOffset now) =>
+        role.VaultPath is null && user.OpenConnections == 0 && user.ValidUntil + DeadFor < now;
+
+    private static Leftover Read(string database, LeftoverRecord record)
+    {
+        var facts = JsonSerializer.Deserialize<Facts>(record.Facts)!;
+        return new(
+            database, record.Username, facts.Role, record.FirstSeenAt, VaultUserNames.CreatedAt(record.Username), facts.ValidUntil, facts.OpenConnections,
+            facts.OwnedObjects);
+    }
+
+    private sealed record Facts(string Role, DateTimeOffset? ValidUntil, int OpenConnections, int? OwnedObjects);
+}

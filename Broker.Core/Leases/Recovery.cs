@@ -1,0 +1,57 @@
+using System.Collections.Concurrent;
+using Broker.Core.Catalog;
+using Broker.Core.Leases.Duties;
+using Broker.Core.Ledger;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Leases;
+
+/// <summary>
+/// Tells a ledger that lost something what this replica remembers (law L8): it was flushed, or a copy that lacks the last writes
+/// took its place. Nothing new is granted until all replicas had time for that; what nobody remembers shows as foreign
+/// connections until its holders return.
+/// </summary>
+internal sealed class Recovery(SharedLedger ledger, ICatalog catalog, RememberedGrants remembered, LeaseLogins logins, Dice dice, ILogger<Recovery> log)
+{
+    private const string Why = "the ledger lost it; a replica remembered";
+    private const int HoldersAtOnce = 200;
+
+    private readonly ConcurrentDictionary<string, string> epochs = new(StringComparer.Ordinal);
+
+    /// <summary>The ledger said in which epoch a database's records are. Another one than before: it has lost something.</summary>
+    /// <exception cref="LedgerException">The ledger did not answer: it is told at the next call.</exception>
+    public async Task SawAsync(string database, string epoch, CancellationToken cancellation)
+    {
+        if (!epochs.TryGetValue(database, out var known))
+            epochs[database] = epoch;
+        else if (known != epoch)
+        {
+            await RestoreAsync(database, epoch, cancellation);
+            epochs[database] = epoch;
+        }
+    }
+
+    private async Task RestoreAsync(string database, string epoch, CancellationToken cancellation)
+    {
+        log.LedgerLost(database, epoch);
+        var holders = remembered.Of(database);
+        var back = 0;
+
+        // The youngest lease of a pool is most likely the one that takes its holders. The first call, of none, says that something was lost.
+        await ledger.RestoreAsync(database, epoch, null, TimeSpan.Zero, 0, Why, [], cancellation);
+        foreach (var lease in holders.Select(of => (Id: of.Key, Record: logins.Find(of.Key))).OrderByDescending(lease => lease.Record?.IssuedAt))
+        {
+            foreach (var some in holders[lease.Id].Chunk(HoldersAtOnce))
+            {
+                back += await ledger.RestoreAsync(
+                    database, epoch, lease.Record is { } record ? new(record, remembered.LeaseEndsIn(lease.Id)) : null,
+                    VerifyEvery(lease.Record), dice.Roll(), Why, some, cancellation);
+            }
+        }
+
+        log.LedgerTold(database, back);
+    }
+
+    private TimeSpan VerifyEvery(LeaseRecord? lease) =>
+        lease is not null && catalog.Current.Roles.TryGetValue(lease.Role, out var role) ? role.VerifyEvery : TimeSpan.Zero;
+}

@@ -1,0 +1,58 @@
+-- Put before the decisions that may give a pool a new lease, after common.lua.
+
+-- The pool's lease that takes holders, or else the one that is being issued; nil when it needs one. instead_of: a lease that is
+-- to be followed by another, and takes holders until that works.
+local function pools_lease(p, instead_of)
+  local taker = p.taker and p.taker ~= instead_of and lease(p.taker)
+  if taker and taker.state == 'Active' then
+    if not lively(taker) then move(taker, 'Retiring', 'too little time left for new holders')
+    elseif taker.holders < taker.max then return taker end
+  end
+  local l = p.next and lease(p.next)
+  if not l or l.state ~= 'Issuing' or l.holders >= l.max then return nil end
+  if l.attempt > 0 and l.attempt < now and l.begun then
+    move(l, 'Unknown', 'the replica that was issuing it went away')
+    return nil
+  end
+  if l.attempt == 0 and l.starts + BOOKING_GRACE_MS < now then
+    move(l, 'Failed', 'nobody came back for the booked moment')
+    return nil
+  end
+  return l
+end
+
+-- A new lease for the pool: its intent, and the moment at which the database's pace allows it; nil and the moment when that is
+-- too far off. role: name, max, idle.
+local function book(p, role, id, spacing, tolerance)
+  local tat = num(call('HGET', budget, 'booked'))
+  local starts = math.max(now, tat - tolerance)
+  if starts - now > BOOKING_AHEAD_MS then return nil, starts end
+  call('HSET', budget, 'booked', int(math.max(tat, starts) + spacing))
+  local l = { id = id, expires = 0, life = 0, renewable = false, verified = 0, broken = false }
+  lease_cache[id] = l
+  put(l, 'state', 'Issuing')
+  put(l, 'pool', p.name)
+  put(l, 'role', role.name)
+  put(l, 'starts', starts)
+  put(l, 'attempt', 0)
+  put(l, 'begun', false)
+  put(l, 'fence', 0)
+  put(l, 'holders', 0)
+  put(l, 'connections', 0)
+  put(l, 'max', role.max)
+  put(l, 'idle', role.idle)
+  note(l, 'v', int(SCHEMA))
+  note(l, 'created', int(now))
+  call('ZADD', order, int(now), id)
+  set_next(p, id)
+  due_at('reap', id, starts + BOOKING_GRACE_MS)
+  return l, starts
+end
+
+-- Law L1: whoever gets the fencing number issues, everybody else waits for it. Answers how long it is to wait before it starts.
+local function elect(l)
+  put(l, 'fence', tonumber(call('HINCRBY', budget, 'fence', '1')))
+  put(l, 'attempt', math.max(now, l.starts) + ATTEMPT_MS)
+  due_at('reap', l.id, l.attempt)
+  return math.max(0, l.starts - now)
+end

@@ -1,0 +1,5 @@
+-- A lease's login was tried and worked. ARGV: channel, lease. Answers: ok | gone
+local l = lease(ARGV[2])
+if not l or (l.state ~= 'Active' and l.state ~= 'Retiring') then return { 'gone' } end
+put(l, 'verified', now)
+return (finish({ 'ok' }))

@@ -1,0 +1,210 @@
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases;
+
+public sealed class RotationTests
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+    private static readonly Origin From = new("t", null);
+
+    [Fact]
+    public async Task L4_A_lease_that_can_be_renewed_no_more_is_followed_before_newcomers_would_have_to_wait()
+    {
+        await using var world = new World(World.OrdersApi with { HolderTtl = TimeSpan.FromHours(2) });
+        world.Issuer.Renewable = false;
+        var replica = await world.ReplicaAsync();
+        var first = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+
+        world.Clock.Advance(TimeSpan.FromMinutes(28));
+        await world.PassAsync(() => world.Issuer.Made == 2, Minute);
+        var old = await world.LeaseAsync(lease => lease.Id == first.Lease.Id && lease.State == LeaseState.Retiring, Minute);
+        old.Holders.ShouldBe(1, "who holds it has until its announced end to move");
+        old.Reason.ShouldContain("followed by another");
+
+        // No renewal, no claim was needed for the next lease; a newcomer gets it without waiting for the issuer.
+        var newcomer = (await world.PassAsync(replica.AskAsync(World.Ask(1, wait: TimeSpan.Zero)), Minute)).Grant!;
+        newcomer.Lease.Id.ShouldNotBe(first.Lease.Id);
+        world.Issuer.Made.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task The_old_lease_takes_holders_until_the_next_one_works()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var first = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var hold = new TaskCompletionSource();
+        world.Issuer.Before = () => hold.Task;
+        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default)).ShouldBeNull();
+        await world.PassAsync(() => world.Issuer.Asked.Count == 2, Minute);
+
+        var meanwhile = (await world.PassAsync(replica.AskAsync(World.Ask(1, wait: TimeSpan.Zero)), Minute)).Grant!;
+        meanwhile.Lease.Id.ShouldBe(first.Lease.Id);
+        hold.SetResult();
+        await world.LeaseAsync(lease => lease.Id == first.Lease.Id && lease.State == LeaseState.Retiring, Minute);
+        (await world.PassAsync(replica.AskAsync(World.Ask(2, wait: TimeSpan.Zero)), Minute)).Grant!.Lease.Id.ShouldNotBe(first.Lease.Id);
+    }
+
+    [Fact]
+    public async Task L4_A_next_lease_that_cannot_be_issued_leaves_the_old_one_as_it_is_and_shows_why()
+    {
+        await using var world = new World();
+        world.Issuer.Renewable = false;
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Issuer.Failure = new(Core.Issuing.IssuerFailure.Unavailable, "sealed");
+        world.Clock.Advance(TimeSpan.FromMinutes(27));
+
+        Duty? failing = null;
+        await world.PassAsync(
+            () => (failing = replica.Duties.ListAsync(default).AsTask().GetAwaiter().GetResult().FirstOrDefault(duty => duty.Kind == "rotate" && duty.IsFailing)) is not null,
+            TimeSpan.FromMinutes(3));
+        failing!.Record.Why.ShouldContain("sealed");
+        (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
+
+        world.Issuer.Failure = null;
+        await world.PassAsync(() => world.Issuer.Made == 2, TimeSpan.FromMinutes(3));
+        await world.PassAsync(
+            () => replica.Duties.ListAsync(default).AsTask().GetAwaiter().GetResult().All(duty => duty.Record.Failures == 0), Minute);
+    }
+
+    [Fact]
+    public async Task L2_Holders_move_in_waves_so_that_old_and_new_connections_never_pass_the_budget()
+    {
+        await using var world = new World(capacity: 10);
+        var replica = await world.ReplicaAsync();
+        var grants = new List<Grant>();
+        for (var pod = 0; pod < 4; pod++) grants.Add((await world.PassAsync(replica.AskAsync(World.Ask(pod, 2)), Minute)).Grant!);
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
+        await world.LeaseAsync(lease => lease.State == LeaseState.Retiring, Minute);
+
+        // 8 of 10 are granted: one holder can have both open, the others stay until its overlap is over.
+        var moved = 0;
+        for (var pod = 0; pod < 4; pod++)
+        {
+            var renewed = (await world.PassAsync(RenewAsync(replica, pod, grants[pod]), Minute)).Grant!;
+            if (renewed.Move == Move.BothOpen) moved++;
+            else renewed.Holder.RenewAfterSeconds.ShouldBeLessThanOrEqualTo(10, "it is told to come back soon");
+            (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBeLessThanOrEqualTo(10);
+        }
+
+        moved.ShouldBe(1);
+        for (var wave = 2; wave <= 4; wave++)
+        {
+            world.Clock.Advance(SharedLedger.Overlap + TimeSpan.FromSeconds(1));
+            for (var pod = 0; pod < 4; pod++)
+            {
+                if ((await world.PassAsync(RenewAsync(replica, pod, grants[pod]), Minute)).Grant!.Move == Move.BothOpen) moved++;
+                (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBeLessThanOrEqualTo(10);
+            }
+
+            moved.ShouldBe(wave);
+        }
+
+        await world.PassAsync(() => world.Issuer.Users.Count == 1, TimeSpan.FromMinutes(3));
+    }
+
+    [Fact]
+    public async Task L2_On_a_full_budget_a_holder_whose_lease_is_about_to_end_closes_its_old_connections_first()
+    {
+        await using var world = new World(World.OrdersApi with { HolderTtl = TimeSpan.FromHours(2) }, capacity: 4);
+        world.Issuer.Renewable = false;
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0, 4)), Minute)).Grant!;
+        world.Clock.Advance(TimeSpan.FromMinutes(28));
+        await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Retiring, Minute);
+        (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!.Move.ShouldBe(Move.None);
+
+        world.Clock.Advance(grant.Lease.ExpiresAt - world.Clock.GetUtcNow() - TimeSpan.FromSeconds(50));
+        var moved = (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!;
+        (moved.Move, moved.Connections).ShouldBe((Move.CloseFirst, 4));
+        (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task A_role_that_is_kept_ready_has_a_lease_before_anybody_asks_and_keeps_it()
+    {
+        await using var world = new World(World.OrdersApi with { KeepReady = true, IdleTtl = TimeSpan.FromSeconds(30), MaxHoldersPerLease = 2 });
+        var replica = await world.ReplicaAsync();
+        await world.ReplicaAsync();
+        await world.LeaseAsync(lease => lease.State == LeaseState.Active, Minute);
+        world.Clock.Advance(TimeSpan.FromMinutes(5));
+        await world.PassAsync(() => world.Issuer.Users.Count == 1, Minute);
+
+        world.Issuer.Failure = new(Core.Issuing.IssuerFailure.Unavailable, "down: nobody may need the issuer now");
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, wait: TimeSpan.Zero)), Minute)).Grant.ShouldNotBeNull();
+        (await world.PassAsync(replica.AskAsync(World.Ask(1, wait: TimeSpan.Zero)), Minute)).Grant.ShouldNotBeNull();
+        world.Issuer.Failure = null;
+
+        // That one is full: the next one is issued though nobody asks.
+        await world.PassAsync(() => world.Issuer.Users.Count == 2, TimeSpan.FromMinutes(3));
+    }
+
+    [Fact]
+    public async Task Leases_that_were_issued_together_do_not_rotate_together()
+    {
+        await using var world = new World(World.OrdersApi with { Sharing = SharingScope.Holder, HolderTtl = TimeSpan.FromHours(2) });
+        world.Issuer.Renewable = false;
+        var replica = await world.ReplicaAsync();
+        await world.PassAsync(Task.WhenAll(Enumerable.Range(0, 10).Select(pod => replica.AskAsync(World.Ask(pod, 1)))), Minute);
+        var times = (await world.Ledger.DutiesAsync("orders", 100, default)).Where(duty => duty.Name.StartsWith("rotate:", StringComparison.Ordinal)).Select(duty => duty.DueAt).ToArray();
+        times.Length.ShouldBe(10);
+        (times.Max() - times.Min()).ShouldBeGreaterThan(TimeSpan.FromMinutes(1));
+        foreach (var time in times) (time - world.Clock.GetUtcNow()).ShouldBeInRange(TimeSpan.FromMinutes(17), TimeSpan.FromMinutes(28));
+    }
+
+    [Fact]
+    public async Task A_watching_holder_is_told_to_move_and_is_renewed_meanwhile()
+    {
+        await using var world = new World(World.OrdersApi with { HolderTtl = TimeSpan.FromMinutes(2) });
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        using var listening = new CancellationTokenSource();
+        await using var events = replica.Watch.WatchAsync(World.Ask(0).Caller, grant.Holder.Id, From, listening.Token).GetAsyncEnumerator(default);
+        (await NextAsync(world, events)).ShouldBeOfType<HolderEvent.Renewed>().Grant.Move.ShouldBe(Move.None);
+
+        var next = NextAsync(world, events);
+        world.Clock.Advance(TimeSpan.FromMinutes(1.9));
+        (await next).ShouldBeOfType<HolderEvent.Renewed>().Grant.Move.ShouldBe(Move.None);
+
+        var told = NextAsync(world, events);
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
+        var moved = (await told).ShouldBeOfType<HolderEvent.Renewed>().Grant;
+        moved.Move.ShouldBe(Move.BothOpen);
+        moved.Lease.Id.ShouldNotBe(grant.Lease.Id);
+
+        var over = NextAsync(world, events);
+        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, From, default);
+        (await over).ShouldBeOfType<HolderEvent.Ending>().Refusal.Code.ShouldBe(RefusalCode.HolderUnknown);
+    }
+
+    [Fact]
+    public async Task L10_A_replica_that_stops_answers_who_waits_and_lets_go_who_watches()
+    {
+        await using var world = new World(capacity: 4);
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0, 4)), Minute)).Grant!;
+        var waiting = replica.AskAsync(World.Ask(1, 2, wait: TimeSpan.FromSeconds(60)));
+        await using var events = replica.Watch.WatchAsync(World.Ask(0).Caller, grant.Holder.Id, From, default).GetAsyncEnumerator(default);
+        await NextAsync(world, events);
+        var end = events.MoveNextAsync().AsTask();
+
+        replica.Closing.Begin();
+        (await world.PassAsync(waiting, TimeSpan.FromSeconds(3))).Refusal!.RetryAfter.ShouldNotBeNull();
+        (await world.PassAsync(end, TimeSpan.FromSeconds(3))).ShouldBeFalse();
+    }
+
+    private static async Task<HolderEvent> NextAsync(World world, IAsyncEnumerator<HolderEvent> events)
+    {
+        do (await world.PassAsync(events.MoveNextAsync().AsTask(), TimeSpan.FromMinutes(3))).ShouldBeTrue();
+        while (events.Current is HolderEvent.StillHere);
+        return events.Current;
+    }
+
+    private static Task<Outcome> RenewAsync(World.Replica replica, int pod, Grant grant) =>
+        replica.Holders.RenewAsync(World.Ask(pod).Caller, grant.Holder.Id, From, default).AsTask();
+}
