@@ -4,6 +4,7 @@ using LoadTests.Demo;
 using LoadTests.LocalServers;
 using LoadTests.Rollouts;
 using LoadTests.Servers;
+using LoadTests.Simulation;
 
 var root = new RootCommand("Runs real rollouts against the broker, and the servers they need.")
 {
@@ -12,6 +13,7 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     ServersCommand.Create(),
     BenchCommand.Create(),
     Yardstick.CreateCommand(),
+    SimulateCommand.Create(),
 };
 // Servers get the time to end in good order when Ctrl-C comes; our own messages are meant for people, without a stack trace.
 var invocation = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20), EnableDefaultExceptionHandler = false };

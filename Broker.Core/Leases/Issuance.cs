@@ -27,7 +27,7 @@ internal sealed class Issuance(
     /// <summary>Starts issuing; who waits for the lease is woken by the ledger when it is there or has failed.</summary>
     public void Start(Role role, Database database, IssuerDefinition issuer, ClaimAnswer.Issue order)
     {
-        var task = Task.Run(() => RunAsync(role, database, issuers[issuer], order));
+        var task = RunAsync(role, database, issuer, order);
         underWay[task] = order.Lease;
         task.ContinueWith(done => underWay.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
@@ -35,11 +35,12 @@ internal sealed class Issuance(
     /// <summary>Completes when nothing is being issued by this replica.</summary>
     public Task DrainAsync() => Task.WhenAll(underWay.Keys);
 
-    private async Task RunAsync(Role role, Database database, IIssuer issuer, ClaimAnswer.Issue order)
+    private async Task RunAsync(Role role, Database database, IssuerDefinition issuer, ClaimAnswer.Issue order)
     {
+        await Task.Yield(); // the caller that started it goes on at once
         using var activity = metrics.Activities.StartActivity("issue");
         activity?.SetTag("broker.role", role.Name).SetTag("broker.database", database.Name).SetTag("broker.lease", order.Lease);
-        var attempt = new Attempt(role, database, issuer, order.Lease, order.Fence);
+        var attempt = new Attempt(role, database, issuers[issuer], order.Lease, order.Fence);
         var from = time.GetTimestamp();
         using var lost = new CancellationTokenSource();
         using var deadline = new CancellationTokenSource(waiting.IssueDeadline + order.StartsIn, time);
@@ -67,7 +68,7 @@ internal sealed class Issuance(
             outcome = "superseded";
         }
 
-        await either.CancelAsync();
+        either.Cancel();
         await beating;
         activity?.SetTag("broker.outcome", outcome);
         metrics.Issued(database.Name, outcome, time.GetElapsedTime(from));
@@ -176,7 +177,7 @@ internal sealed class Issuance(
             {
                 try
                 {
-                    if (!await ledger.BeatAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, cancellation)) await lost.CancelAsync();
+                    if (!await ledger.BeatAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, cancellation)) lost.Cancel();
                 }
                 catch (LedgerException e)
                 {

@@ -24,15 +24,15 @@ internal sealed class Wakes : IDisposable
 
     /// <summary>Completes at the next signal about the subject. Take it before asking the ledger, so that none is missed.</summary>
     public Task Next(string subject) =>
-        sleepers.GetOrAdd(subject, static _ => new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        sleepers.GetOrAdd(subject, static _ => new()).Task;
 
     /// <summary>Sleeps until one of the signals, but no longer than given.</summary>
     public async Task SleepAsync(Task first, Task second, TimeSpan atMost, CancellationToken cancellation)
     {
-        using var slept = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         var longest = atMost < LongestSleep ? atMost : LongestSleep;
-        await Task.WhenAny(first, second, Task.Delay(longest > TimeSpan.Zero ? longest : TimeSpan.Zero, time, slept.Token));
-        await slept.CancelAsync();
+        Task signalled = Task.WhenAny(first, second).WaitAsync(longest > TimeSpan.Zero ? longest : TimeSpan.Zero, time, cancellation);
+        await signalled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        await Task.Yield(); // whoever signalled has more to do than our work
         cancellation.ThrowIfCancellationRequested();
     }
 

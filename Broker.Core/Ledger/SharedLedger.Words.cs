@@ -6,7 +6,8 @@ namespace Broker.Core.Ledger;
 /// <summary>How numbers and times are written for the scripts, and read from them.</summary>
 public sealed partial class SharedLedger
 {
-    private static string NewLeaseId() => Guid.NewGuid().ToString("N")[..20];
+    /// <summary>Names new leases; a simulation names them from its seed.</summary>
+    internal Func<string> NewLeaseId { get; init; } = static () => Guid.NewGuid().ToString("N")[..20];
 
     // The ms between two users, and how far ahead of that pace a burst may run (generic cell rate algorithm).
     private static string Spacing(PaceSettings pace) => Text((long)Math.Ceiling(1000 / pace.UsersPerSecond));

@@ -83,7 +83,7 @@ internal sealed class World : IAsyncDisposable
     }
 
     /// <summary>The store forgets everything, as a Redis that was flushed.</summary>
-    public void Flush() => Store.PutBack(KeyspaceCopy.Empty);
+    public void Flush() => Store.PutBack(InProcessLedgerStore.Empty());
 
     public static Ask Ask(int pod, int? connections = null, int? least = null, TimeSpan? wait = null, string role = "orders-api") =>
         new(Callers.Pod($"uid-{pod}", $"orders-{pod}"), role, null, connections, least, wait, new("trace", "127.0.0.1"));

@@ -26,7 +26,10 @@ internal sealed class DutyRounds(
     private readonly ConcurrentDictionary<Task, string> underWay = new();
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => GoOnAsync(stoppingToken);
+
+    /// <summary>Goes round until it is stopped, on whatever scheduler it is started from.</summary>
+    internal async Task GoOnAsync(CancellationToken stoppingToken)
     {
         var rounds = new Dictionary<string, Task>(StringComparer.Ordinal);
         try
@@ -71,7 +74,8 @@ internal sealed class DutyRounds(
         catch (LedgerException e)
         {
             log.NoDuties(name, e.Message);
-            await Task.Delay(AfterLedgerFailure, time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(AfterLedgerFailure, time, cancellation)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {

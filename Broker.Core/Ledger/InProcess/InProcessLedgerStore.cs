@@ -24,15 +24,21 @@ public sealed class InProcessLedgerStore : ILedgerStore
     private readonly LuaFunction hostCall; // kept: native code holds a pointer to it
     private readonly Keyspace keyspace;
     private readonly Dictionary<Decision, int> compiled = [];
-    private readonly Dictionary<string, string[]> keys = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (int Keys, string Channel)> names = new(StringComparer.Ordinal); // the keys as a Lua table, made once
     private readonly List<(string Channel, string Subject)> published = [];
     private readonly Dictionary<string, List<Action<string>>> listeners = new(StringComparer.Ordinal);
     private bool disposed;
 
     /// <param name="time">The ledger's clock.</param>
     public InProcessLedgerStore(TimeProvider time)
+        : this(publish => new Keyspace(time, publish))
     {
-        keyspace = new Keyspace(time, (channel, subject) => published.Add((channel, subject)));
+    }
+
+    /// <param name="keys">Makes the keyspace; what it publishes goes to the given action.</param>
+    internal InProcessLedgerStore(Func<Action<string, string>, Keyspace> keys)
+    {
+        keyspace = keys((channel, subject) => published.Add((channel, subject)));
         hostCall = HostCall;
         lua.PushCFunction(hostCall);
         lua.SetGlobal("host_call");
@@ -89,16 +95,24 @@ public sealed class InProcessLedgerStore : ILedgerStore
     }
 
     /// <summary>What is in it now: for tests of what happens when a ledger loses what came after.</summary>
-    internal KeyspaceCopy Copy()
+    internal Keyspace Copy()
     {
-        lock (gate) return keyspace.Copy();
+        lock (gate)
+        {
+            var copy = Empty();
+            copy.Become(keyspace);
+            return copy;
+        }
     }
 
     /// <summary>Puts a copy in the place of all there is; an empty one: as Redis does when it is flushed.</summary>
-    internal void PutBack(KeyspaceCopy copy)
+    internal void PutBack(Keyspace copy)
     {
-        lock (gate) keyspace.PutBack(copy);
+        lock (gate) keyspace.Become(copy);
     }
+
+    /// <summary>One that holds nothing.</summary>
+    internal static Keyspace Empty() => new(TimeProvider.System, static (_, _) => { });
 
     private string[] Run(Decision decision, string database, IReadOnlyList<string> arguments)
     {
@@ -109,10 +123,15 @@ public sealed class InProcessLedgerStore : ILedgerStore
             compiled[decision] = function = lua.Ref(LuaRegistry.Index);
         }
 
-        if (!keys.TryGetValue(database, out var names)) keys[database] = names = LedgerKeys.Of(database);
-        PushTable(names, first: null);
+        if (!names.TryGetValue(database, out var name))
+        {
+            PushTable(LedgerKeys.Of(database), first: null);
+            names[database] = name = (lua.Ref(LuaRegistry.Index), LedgerKeys.Channel(database));
+        }
+
+        lua.RawGetInteger(LuaRegistry.Index, name.Keys);
         lua.SetGlobal("KEYS");
-        PushTable(arguments, LedgerKeys.Channel(database));
+        PushTable(arguments, name.Channel);
         lua.SetGlobal("ARGV");
         lua.RawGetInteger(LuaRegistry.Index, function);
         try

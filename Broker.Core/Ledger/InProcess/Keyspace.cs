@@ -2,22 +2,31 @@ using System.Globalization;
 
 namespace Broker.Core.Ledger.InProcess;
 
-/// <summary>What was in a keyspace at one moment.</summary>
-internal sealed record KeyspaceCopy(Dictionary<string, Dictionary<string, string>> Hashes, Dictionary<string, RankedSet> Ranked)
-{
-    public static readonly KeyspaceCopy Empty = new([], []);
-}
-
 /// <summary>
 /// The few Redis commands that the ledger's scripts use, on dictionaries, with Redis' answers. Not thread-safe: the store
 /// runs one decision at a time, as Redis does.
 /// </summary>
-internal sealed class Keyspace(TimeProvider time, Action<string, string> publish)
+internal class Keyspace(TimeProvider time, Action<string, string> publish)
 {
     private readonly Dictionary<string, Dictionary<string, string>> hashes = new(StringComparer.Ordinal);
     private readonly Dictionary<string, RankedSet> ranked = new(StringComparer.Ordinal);
 
-    public object? Execute(string[] words) => words[0] switch
+    /// <summary>A hash as it stands, for those who look at the ledger from outside.</summary>
+    public IReadOnlyDictionary<string, string> HashAt(string key) => Hash(key);
+
+    /// <summary>A sorted set as it stands, likewise.</summary>
+    public RankedSet RankedAt(string key) => Set(key);
+
+    /// <summary>Holds what another keyspace holds, and nothing else: a ledger put back to a copy, or emptied.</summary>
+    public void Become(Keyspace other)
+    {
+        hashes.Clear();
+        ranked.Clear();
+        foreach (var (key, hash) in other.hashes) hashes[key] = new(hash, StringComparer.Ordinal);
+        foreach (var (key, set) in other.ranked) ranked[key] = new(set);
+    }
+
+    public virtual object? Execute(string[] words) => words[0] switch
     {
         "TIME" => Now(),
         "HGET" => Hash(words[1]).GetValueOrDefault(words[2]),
@@ -37,18 +46,6 @@ internal sealed class Keyspace(TimeProvider time, Action<string, string> publish
         "PUBLISH" => Publish(words[1], words[2]),
         _ => throw new ArgumentException("not a command that the in-process ledger knows"),
     };
-
-    public KeyspaceCopy Copy() => new(
-        hashes.ToDictionary(hash => hash.Key, hash => new Dictionary<string, string>(hash.Value, StringComparer.Ordinal), StringComparer.Ordinal),
-        ranked.ToDictionary(set => set.Key, set => set.Value.Copy(), StringComparer.Ordinal));
-
-    public void PutBack(KeyspaceCopy copy)
-    {
-        hashes.Clear();
-        ranked.Clear();
-        foreach (var (key, hash) in copy.Hashes) hashes[key] = new(hash, StringComparer.Ordinal);
-        foreach (var (key, set) in copy.Ranked) ranked[key] = set.Copy();
-    }
 
     private string[] Now()
     {

@@ -9,14 +9,16 @@ internal sealed class RankedSet
     private readonly SortedSet<(double Score, string Member)> sorted = new(Comparer<(double Score, string Member)>.Create(
         static (a, b) => a.Score != b.Score ? a.Score.CompareTo(b.Score) : string.CompareOrdinal(a.Member, b.Member)));
 
-    public int Count => scores.Count;
-
-    public RankedSet Copy()
+    public RankedSet()
     {
-        var copy = new RankedSet();
-        foreach (var (member, score) in scores) copy.Add(member, score);
-        return copy;
     }
+
+    public RankedSet(RankedSet other)
+    {
+        foreach (var (member, score) in other.scores) Add(member, score);
+    }
+
+    public int Count => scores.Count;
 
     public double? Score(string member) => scores.TryGetValue(member, out var score) ? score : null;
 

@@ -152,7 +152,7 @@ local function decide(c)
   if mine and h.phase == 'h' and mine.state == 'Active' then move(mine, 'Retiring', 'too little time left') end
 
   local p = pool(c.pool)
-  local l = pools_lease(p)
+  local l = pools_lease(p, nil, mine)
   if l and l.state == 'Active' then
     h = h or reserve_for(c)
     if not h then return end

@@ -1,15 +1,7 @@
 -- Put before the decisions that may give a pool a new lease, after common.lua.
 
--- The pool's lease that takes holders, or else the one that is being issued; nil when it needs one. instead_of: a lease that is
--- to be followed by another, and takes holders until that works.
-local function pools_lease(p, instead_of)
-  local taker = p.taker and p.taker ~= instead_of and lease(p.taker)
-  if taker and taker.state == 'Active' then
-    if not lively(taker) then move(taker, 'Retiring', 'too little time left for new holders')
-    elseif taker.holders < taker.max then return taker end
-  end
-  local l = p.next and lease(p.next)
-  if not l or l.state ~= 'Issuing' or l.holders >= l.max then return nil end
+-- A lease that is being issued and still worth waiting for.
+local function awaited(l)
   if l.attempt > 0 and l.attempt < now and l.begun then
     move(l, 'Unknown', 'the replica that was issuing it went away')
     return nil
@@ -19,6 +11,21 @@ local function pools_lease(p, instead_of)
     return nil
   end
   return l
+end
+
+-- The pool's lease that takes holders, or else the one that is being issued; nil when it needs one.
+-- instead_of: a lease that is to be followed by another, and takes holders until that works.
+-- mine: the lease that the asking holder waits for: it has its seat on it, full or not.
+local function pools_lease(p, instead_of, mine)
+  if mine and mine.state == 'Issuing' and awaited(mine) then return mine end
+  local taker = p.taker and p.taker ~= instead_of and lease(p.taker)
+  if taker and taker.state == 'Active' then
+    if not lively(taker) then move(taker, 'Retiring', 'too little time left for new holders')
+    elseif taker.holders < taker.max then return taker end
+  end
+  local l = p.next and lease(p.next)
+  if not l or l.state ~= 'Issuing' or l.holders >= l.max then return nil end
+  return awaited(l)
 end
 
 -- A new lease for the pool: its intent, and the moment at which the database's pace allows it; nil and the moment when that is

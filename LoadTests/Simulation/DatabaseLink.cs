@@ -1,0 +1,43 @@
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Words;
+
+namespace LoadTests.Simulation;
+
+/// <summary>One replica's way to the model database.</summary>
+internal sealed class DatabaseLink(DatabaseServer server, Random random) : IDatabaseEngine
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    public DatabaseEngineKind Kind => DatabaseEngineKind.PostgreSql;
+
+    public EngineDialect Dialect { get; } = new(63, []);
+
+    public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => CallAsync(server.Sample, cancellation);
+
+    public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) => CallAsync(
+        () => server.TryLogin(login.Username, login.Password.Reveal()) is { } failure ? throw new DatabaseException(failure, $"login: {failure}") : true,
+        cancellation);
+
+    // Users are made and dropped by the issuer's model.
+    public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) => throw new NotSupportedException();
+
+    public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) => CallAsync(() => true, cancellation);
+
+    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) => throw new NotSupportedException();
+
+    public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) => CallAsync<IReadOnlyList<DatabaseUser>>(
+        () => server.IsDown
+            ? throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down")
+            : [.. server.Users.Values.Where(user => user.Name.StartsWith(prefix, StringComparison.Ordinal)).Select(user => new DatabaseUser(user.Name, null, user.Open))],
+        cancellation);
+
+    public ConnectionStrings Describe(Database database, Login login, int connections) => new("", "", "");
+
+    private Task<T> CallAsync<T>(Func<T> carryOut, CancellationToken cancellation) => server.Wire.CallAsync(
+        carryOut,
+        new(TimeSpan.FromMicroseconds(random.Next(300, 20_000)), TimeSpan.FromMicroseconds(random.Next(300, 5_000))),
+        Patience,
+        static () => new DatabaseException(DatabaseFailure.Unavailable, "the database did not answer in time"),
+        cancellation);
+}

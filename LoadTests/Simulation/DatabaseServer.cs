@@ -1,0 +1,93 @@
+using Broker.Core.Databases;
+
+namespace LoadTests.Simulation;
+
+/// <summary>The model of a database: users, connections, and a limit that it holds to.</summary>
+internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, int reserved)
+{
+    private readonly SortedDictionary<string, DatabaseLogin> users = new(StringComparer.Ordinal);
+
+    public Wire Wire { get; } = new(timeline, self);
+
+    public int Limit { get; set; } = limit;
+
+    public int Reserved => reserved;
+
+    /// <summary>Connections of others.</summary>
+    public int Foreign { get; set; }
+
+    public bool IsDown { get; set; }
+
+    public bool RefusesLogins { get; set; }
+
+    public bool RefusesDrops { get; set; }
+
+    public IReadOnlyDictionary<string, DatabaseLogin> Users => users;
+
+    public int OpenByPods => users.Values.Sum(user => user.Open);
+
+    /// <summary>Told when a user is dropped, before its connections end.</summary>
+    public Action<DatabaseLogin>? Dropping { get; set; }
+
+    public void Create(string name, string password, string pool, TimeSpan? validUntil)
+    {
+        if (IsDown) throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down");
+        users.Add(name, new(name, password, pool) { ValidUntil = validUntil });
+    }
+
+    public void Drop(string name)
+    {
+        if (IsDown) throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down");
+        if (RefusesDrops) throw new DatabaseException(DatabaseFailure.StatementRefused, "the user owns objects");
+        if (!users.TryGetValue(name, out var user)) return;
+        Dropping?.Invoke(user);
+        users.Remove(name);
+        user.IsDropped = true;
+    }
+
+    /// <summary>Opens a connection, or says why not.</summary>
+    public DatabaseFailure? Connect(string name, string password)
+    {
+        if (TryLogin(name, password) is { } failure) return failure;
+        if (OpenByPods + Foreign >= Limit - Reserved) return DatabaseFailure.OutOfConnections;
+        users[name].Open++;
+        return null;
+    }
+
+    /// <summary>The broker's own way in: over the superusers' reserve, so that it never takes a pod's connection.</summary>
+    public DatabaseFailure? TryLogin(string name, string password)
+    {
+        if (IsDown) return DatabaseFailure.Unavailable;
+        if (RefusesLogins || !users.TryGetValue(name, out var user) || user.Password != password || user.ValidUntil <= timeline.Now) return DatabaseFailure.LoginRefused;
+        user.HasBeenTried = true;
+        return null;
+    }
+
+    public ConnectionSample Sample()
+    {
+        if (IsDown) throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down");
+        var seen = users.Values.Where(user => user.Open > 0).Select(user => new UserConnections(user.Name, user.Open, user.Open)).ToList();
+        if (Foreign > 0) seen.Add(new("others", Foreign, Foreign));
+        return new(Limit, Reserved, null, seen);
+    }
+}
+
+/// <summary>A user of the model database.</summary>
+internal sealed class DatabaseLogin(string name, string password, string role)
+{
+    public string Name => name;
+
+    public string Password => password;
+
+    public string Role => role;
+
+    public TimeSpan? ValidUntil { get; set; }
+
+    /// <summary>Connections open.</summary>
+    public int Open { get; set; }
+
+    /// <summary>Somebody has logged in as it once.</summary>
+    public bool HasBeenTried { get; set; }
+
+    public bool IsDropped { get; set; }
+}

@@ -1,0 +1,65 @@
+using System.Globalization;
+using Broker.Core.Ledger;
+
+namespace LoadTests.Simulation;
+
+/// <summary>The laws of issuing: one user per pool (L1), no faster than the database's pace, and never faster for a failure (L12).</summary>
+internal sealed class IssueLaws(World world)
+{
+    // The floor under two issues for one pool after one that failed.
+    private const long FloorMs = 1000;
+
+    private readonly Dictionary<string, (long At, string Lease)> lastBegun = new(StringComparer.Ordinal);
+    private double spent;
+    private long spentAt;
+    private long lastFence;
+
+    private long Now => (ActorClock.Start + world.Now).ToUnixTimeMilliseconds();
+
+    /// <summary>The ledger lost what it knew of the pace.</summary>
+    public void Forget()
+    {
+        lastBegun.Clear();
+        (spent, spentAt, lastFence) = (0, 0, 0);
+    }
+
+    public void Decided(Decision decision, IReadOnlyList<string> arguments, string[] answer, LedgerView before, LedgerView after)
+    {
+        OnePerPool(after);
+        if (decision == Decision.Claim) Elected(answer);
+        if (decision == Decision.Begin && answer[0] == "go") Begun(after.Leases[arguments[0]], before);
+    }
+
+    private void OnePerPool(LedgerView view)
+    {
+        foreach (var pool in view.Leases.Values.Where(lease => lease.State is "Issuing" or "Active" && lease.Max >= 100).GroupBy(lease => lease.Pool, StringComparer.Ordinal))
+        {
+            if (pool.Count() > 1) world.Laws.Break("L1", $"pool {pool.Key} has leases {string.Join(", ", pool.Select(lease => $"{lease.Id} ({lease.State})"))}");
+        }
+    }
+
+    private void Elected(string[] answer)
+    {
+        for (var i = 1; i + 5 < answer.Length; i += 6)
+        {
+            if (answer[i] != "issue") continue;
+            var fence = long.Parse(answer[i + 2], CultureInfo.InvariantCulture);
+            if (fence <= lastFence) world.Laws.Break("L1", $"fencing number {fence} came after {lastFence}");
+            lastFence = fence;
+        }
+    }
+
+    private void Begun(LeaseView lease, LedgerView before)
+    {
+        if (before.Leases[lease.Id].Begun) world.Laws.Break("L1", $"lease {lease.Id} was begun twice");
+        var pace = world.Plan.Scene.Database.Issuing;
+        // A bucket of our own: it never holds more than the burst, and drains at the configured pace.
+        spent = Math.Max(0, spent - (Now - spentAt) * pace.UsersPerSecond / 1000) + 1;
+        spentAt = Now;
+        if (spent > pace.Burst + 0.01) world.Laws.Break("L12", $"{spent:0.00} users are begun at once; the burst is {pace.Burst} at {pace.UsersPerSecond} a second");
+        if (lastBegun.TryGetValue(lease.Pool, out var last) && lease.Max >= 100
+            && before.Leases.GetValueOrDefault(last.Lease)?.State is null or "Unknown" or "Failed" && Now - last.At < FloorMs)
+            world.Laws.Break("L12", $"lease {lease.Id} is begun {Now - last.At} ms after {last.Lease}, which came to nothing");
+        lastBegun[lease.Pool] = (Now, lease.Id);
+    }
+}

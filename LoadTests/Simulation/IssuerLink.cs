@@ -1,0 +1,35 @@
+using Broker.Core.Catalog;
+using Broker.Core.Issuing;
+
+namespace LoadTests.Simulation;
+
+/// <summary>One replica's way to the model issuer.</summary>
+internal sealed class IssuerLink(IssuerServer server, Random random) : IIssuer
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    public Task<IssuedLease> IssueAsync(IssueOrder order, CancellationToken cancellation) =>
+        CallAsync(() => server.Issue(order), IssuerFailure.AnswerLost, cancellation);
+
+    public Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation) =>
+        CallAsync(() => server.Renew(lease, increment, now), IssuerFailure.Unavailable, cancellation);
+
+    public Task RevokeAsync(IssuerLease lease, CancellationToken cancellation) =>
+        CallAsync(() => server.Revoke(lease), IssuerFailure.Unavailable, cancellation);
+
+    public Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation) => throw new NotSupportedException();
+
+    public Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation) =>
+        CallAsync<IReadOnlyList<string>>(() => [.. server.LeaseIds], IssuerFailure.Unavailable, cancellation);
+
+    public string? ProposeUsername(Role role, Database database) =>
+        server.Manners == IssuerManners.BuiltIn ? $"b-{role.Name}-{random.Next():x8}{random.Next():x8}" : null;
+
+    private Task<T> CallAsync<T>(Func<T> carryOut, IssuerFailure lost, CancellationToken cancellation)
+    {
+        var slow = server.SlowBy * random.NextDouble();
+        var there = TimeSpan.FromMicroseconds(random.Next(500, 40_000)) + slow / 2;
+        var fate = new Fate(there, TimeSpan.FromMicroseconds(random.Next(500, 10_000)) + slow / 2, Returns: random.NextDouble() >= server.LosesAnswers);
+        return server.Wire.CallAsync(carryOut, fate, Patience, () => new IssuerException(lost, "the issuer did not answer in time"), cancellation);
+    }
+}

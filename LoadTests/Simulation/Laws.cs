@@ -1,0 +1,253 @@
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+
+namespace LoadTests.Simulation;
+
+/// <summary>A law that was broken.</summary>
+/// <param name="Law">Which: L1 to L12, or <c>fault</c> for what no law allows either.</param>
+/// <param name="What">What happened.</param>
+/// <param name="At">When.</param>
+internal sealed record Broken(string Law, string What, TimeSpan At);
+
+/// <summary>Holds what happens against the laws. It knows the truth, and believes neither the ledger nor the replicas.</summary>
+internal sealed class Laws(World world)
+{
+    /// <summary>How much longer than its caller waits a call may take: its last round trips with a ledger that answers none of them.</summary>
+    public static readonly TimeSpan LongestOver = TimeSpan.FromSeconds(25);
+
+    private readonly HashSet<string> voided = new(StringComparer.Ordinal);
+    private readonly HashSet<string> lostUsers = new(StringComparer.Ordinal);
+    private readonly HashSet<string> resurrected = new(StringComparer.Ordinal);
+    private readonly List<(TimeSpan From, int Capacity)> capacities = [];
+    private readonly IssueLaws issues = new(world);
+    private bool isMoody;
+
+    /// <summary>The first law that was broken; null: none.</summary>
+    public Broken? Broken { get; private set; }
+
+    /// <summary>The ledger after the last decision.</summary>
+    public LedgerView View { get; private set; } = LedgerView.Read(world.Ledger.Keys);
+
+    /// <summary>Leases that an operator ordered to be revoked.</summary>
+    public HashSet<string> Ordered { get; } = new(StringComparer.Ordinal);
+
+    private long LedgerNow => (ActorClock.Start + world.Now).ToUnixTimeMilliseconds();
+
+    public void Watch()
+    {
+        world.Ledger.Decided = Decided;
+        world.Database.Dropping = Dropping;
+        Changed();
+    }
+
+    public void Break(string law, string what)
+    {
+        if (Broken is not null) return;
+        Broken = new(law, what, world.Now);
+        world.Trace.Say($"BROKEN {law}: {what}");
+    }
+
+    /// <summary>Whether the ledger lost what it had promised this holder.</summary>
+    public bool IsVoid(string holder) => voided.Contains(holder);
+
+    /// <summary>The database is not what it was.</summary>
+    public void Changed()
+    {
+        var settings = world.Plan.Scene.Database.Budget;
+        var share = Math.Max(0, world.Database.Limit - world.Database.Reserved) * settings.CeilingPercent / 100;
+        var capacity = Math.Max(0, Math.Min(share - world.Database.Foreign, settings.Ceiling ?? int.MaxValue));
+        if (capacities.Count > 0 && capacities[^1].Capacity == capacity) return;
+        isMoody |= capacities.Count > 0 && capacity < capacities[^1].Capacity;
+        capacities.Add((world.Now, capacity));
+    }
+
+    /// <summary>The ledger loses something it knew: what it had promised with that binds it no more.</summary>
+    public void Lose(Action lose)
+    {
+        var before = View;
+        lose();
+        View = LedgerView.Read(world.Ledger.Keys);
+        issues.Forget();
+        foreach (var (id, had) in before.Holders)
+        {
+            var same = View.Holders.TryGetValue(id, out var has) && has == had && (had.Lease.Length == 0 || LeaseOf(View, had) == LeaseOf(before, had));
+            if (!same) voided.Add(id);
+        }
+
+        foreach (var user in world.Database.Users.Keys)
+        {
+            if (View.Leases.Values.All(lease => lease.User != user)) lostUsers.Add(user);
+        }
+
+        foreach (var (id, lease) in View.Leases)
+        {
+            // What has been done to its user since the copy was taken, the ledger does not know.
+            if (!before.Leases.TryGetValue(id, out var was) || was.State != lease.State || !world.Database.Users.ContainsKey(lease.User)) resurrected.Add(id);
+        }
+
+        world.Trace.Say($"the ledger lost what {voided.Count} holders were promised, and {lostUsers.Count} users");
+    }
+
+    /// <summary>A replica answers a caller.</summary>
+    public void Answered(Replica replica, string trace, Outcome outcome)
+    {
+        if (outcome.Refusal?.Code != RefusalCode.AuditUnavailable
+            && (!replica.Audit.ByTrace.TryGetValue(trace, out var audited) || audited != outcome.Refusal?.Code))
+            Break("L7", $"{replica.Actor.Name} answered {trace} with {outcome.Refusal?.Code.ToString() ?? "a grant"}, and the audit does not say so");
+        if (outcome.Grant is { } grant && world.Database.Users.TryGetValue(grant.Credentials.Login.Username, out var user) && !user.HasBeenTried)
+            Break("L3", $"{user.Name} was given before its login was tried");
+    }
+
+    /// <summary>A call is not answered in time.</summary>
+    public void Late(Replica replica, TimeSpan asked, string what)
+    {
+        if (replica.LastLame is null || replica.LastLame < asked) Break("L10", what);
+    }
+
+    /// <summary>A pod that kept to its grant was refused a connection.</summary>
+    public void ConnectionRefused(Pod pod, Grant grant, DatabaseFailure failure)
+    {
+        var user = grant.Credentials.Login.Username;
+        if (world.Database.IsDown || IsVoid(pod.HolderId) || resurrected.Contains(grant.Lease.Id)) return;
+        if (failure == DatabaseFailure.OutOfConnections && !isMoody)
+            Break("L2", $"{pod.Name}, granted {grant.Connections}, was refused a connection: {world.Database.OpenByPods} by pods + {world.Database.Foreign} foreign of {world.Database.Limit} − {world.Database.Reserved}; granted {View.Granted} of {View.Capacity}");
+        if (failure == DatabaseFailure.LoginRefused && !world.Database.RefusesLogins && !IsExcused(grant.Lease.Id, user))
+            Break("L4", $"{pod.Name}'s user {user} cannot log in, though it was promised until {pod.End.TotalSeconds:0.000}");
+    }
+
+    /// <summary>Whether nothing is left to be done: called when all faults are over and all pods are gone.</summary>
+    public string? WhatIsLeft()
+    {
+        if (world.Pods.FirstOrDefault(pod => !pod.IsGone) is { } pod) return $"{pod.Name} is not gone";
+        if (View.Holders.Count > 0) return $"{View.Holders.Count} holders are in the ledger";
+        if (View.InLine > 0) return $"{View.InLine} are in line";
+        if (View.Leases.Values.FirstOrDefault(lease => lease.State is not ("Revoked" or "Failed")) is { } lease) return $"lease {lease.Id} is {lease.State}: {lease.Reason}";
+        if (world.Database.Users.Keys.FirstOrDefault(user => !lostUsers.Contains(user)) is { } user) return $"user {user} is in the database";
+        return View.Granted == 0 ? null : $"{View.Granted} connections are granted";
+    }
+
+    private void Decided(Decision decision, string database, IReadOnlyList<string> arguments, string[] answer)
+    {
+        if (database != PlanMaker.DatabaseName) return;
+        var before = View;
+        View = LedgerView.Read(world.Ledger.Keys);
+        CountHolders();
+        foreach (var (id, holder) in View.Holders)
+        {
+            before.Holders.TryGetValue(id, out var had);
+            if (had is null || holder.Connections > had.Connections) Reserved(holder);
+            if (holder.Holds && (had is null || !had.Holds || had.Lease != holder.Lease) && !id.EndsWith('~')) Given(holder);
+        }
+
+        foreach (var lease in View.Leases.Values)
+        {
+            before.Leases.TryGetValue(lease.Id, out var was);
+            if (lease.State != was?.State) Moved(was, lease);
+        }
+
+        if (decision == Decision.Sample) Sampled(int.Parse(arguments[0], System.Globalization.CultureInfo.InvariantCulture));
+        issues.Decided(decision, arguments, answer, before, View);
+        if (world.Trace.IsKept || decision != Decision.Due) world.Trace.Say($"ledger {decision} {Shown(decision, arguments)} -> {string.Join(' ', answer)}");
+    }
+
+    private void CountHolders()
+    {
+        var sum = View.Holders.Values.Sum(holder => holder.Connections);
+        if (sum != View.Granted) Break("L2", $"the ledger says {View.Granted} are granted; its holders have {sum}");
+        if (View.Ends != View.Holders.Count) Break("L2", $"{View.Holders.Count} holders, {View.Ends} ends");
+        foreach (var lease in View.Leases.Values)
+        {
+            var holders = View.Holders.Values.Where(holder => holder.Lease == lease.Id).ToArray();
+            if (holders.Length != lease.Holders || holders.Sum(holder => holder.Connections) != lease.Connections)
+                Break("L2", $"lease {lease.Id} says {lease.Holders} holders with {lease.Connections}; there are {holders.Length} with {holders.Sum(holder => holder.Connections)}");
+        }
+    }
+
+    private void Reserved(HolderView holder)
+    {
+        if (View.Capacity is not { } capacity) Break("L2", $"{holder.Id} got {holder.Connections} connections before any were counted");
+        else if (View.Granted > capacity) Break("L2", $"{holder.Id} got {holder.Connections} connections: {View.Granted} of {capacity} are granted");
+        else if (LedgerNow - View.SampledAt > world.Plan.Scene.Database.Budget.StaleAfter.TotalMilliseconds) Break("L2", $"{holder.Id} got connections on a stale count");
+    }
+
+    private void Given(HolderView holder)
+    {
+        voided.Remove(holder.Id);
+        if (!View.Leases.TryGetValue(holder.Lease, out var lease))
+        {
+            Break("L3", $"{holder.Id} holds lease {holder.Lease}, which is not there");
+            return;
+        }
+
+        if (lease.State != "Active") Break("L3", $"{holder.Id} was given lease {lease.Id}, which is {lease.State}");
+        if (lease.Expires - LedgerNow < lease.Life / 2) Break("L3", $"{holder.Id} was given lease {lease.Id} with {lease.Expires - LedgerNow} of {lease.Life} ms left");
+        if (holder.Till > lease.Expires) Break("L4", $"{holder.Id} may stay until after its lease's end");
+        if (resurrected.Contains(lease.Id)) return;
+        if (!world.Database.Users.TryGetValue(lease.User, out var user))
+        {
+            if (!IsExcused(lease.Id, lease.User)) Break("L3", $"{holder.Id} was given user {lease.User}, which is not in the database");
+        }
+        else if (!user.HasBeenTried)
+        {
+            Break("L3", $"{holder.Id} was given user {user.Name}, whose login nobody tried");
+        }
+    }
+
+    private void Moved(LeaseView? was, LeaseView lease)
+    {
+        var legal = (was?.State, lease.State) switch
+        {
+            (null, "Issuing") => true,
+            ("Issuing", "Active" or "Failed" or "Unknown") => true,
+            ("Active", "Retiring" or "Expired") => true,
+            ("Retiring", "Revoking" or "Expired") => true,
+            ("Active", "Revoking") => Ordered.Contains(lease.Id),
+            ("Unknown" or "Expired", "Revoking") => true,
+            ("Revoking", "Revoked") => true,
+            _ => false,
+        };
+        if (!legal) Break("L5", $"lease {lease.Id} moved from {was?.State ?? "nothing"} to {lease.State}");
+        if (lease.State == "Revoking" && lease.Holders > 0 && lease.Expires > LedgerNow && !Ordered.Contains(lease.Id) && was?.State == "Retiring")
+            Break("L4", $"lease {lease.Id} is being revoked with {lease.Holders} holders, before its end");
+        if (lease.State == "Expired" && lease.Expires > LedgerNow) Break("L4", $"lease {lease.Id} expired {lease.Expires - LedgerNow} ms before its end");
+        if (lease.State == "Revoked" && lease.User.Length > 0 && world.Database.Users.ContainsKey(lease.User)) Break("L5", $"lease {lease.Id} is revoked, its user {lease.User} is in the database");
+        if (lease.State == "Failed" && lease.User.Length > 0 && world.Database.Users.ContainsKey(lease.User)) Break("L5", $"lease {lease.Id} has failed, its user {lease.User} is in the database");
+    }
+
+    // What the broker believes it may promise was so at some moment not long ago.
+    private void Sampled(int capacity)
+    {
+        var since = world.Now - TimeSpan.FromSeconds(12);
+        var most = 0;
+        for (var i = 0; i < capacities.Count; i++)
+        {
+            if (i + 1 == capacities.Count || capacities[i + 1].From >= since) most = Math.Max(most, capacities[i].Capacity);
+        }
+
+        if (capacity > most) Break("L2", $"the capacity was counted as {capacity}; it was {most} at most in the last 12 s");
+    }
+
+    // A user goes: nobody may be counting on it.
+    private void Dropping(DatabaseLogin user)
+    {
+        world.Trace.Say($"user {user.Name} is dropped, with {user.Open} connections");
+        foreach (var pod in world.Pods)
+        {
+            if (pod.Held is not { } grant || grant.Credentials.Login.Username != user.Name || pod.End <= world.Now) continue;
+            if (IsVoid(pod.HolderId) || resurrected.Contains(grant.Lease.Id) || IsExcused(grant.Lease.Id, user.Name)) continue;
+            Break("L4", $"user {user.Name} is dropped; {pod.Name} was promised it until {pod.End.TotalSeconds:0.000}");
+        }
+    }
+
+    private bool IsExcused(string lease, string user) => Ordered.Contains(lease) || world.Issuer.Forgotten.Contains(user);
+
+    private static LeaseView? LeaseOf(LedgerView view, HolderView holder) => view.Leases.GetValueOrDefault(holder.Lease) is { } lease
+        ? lease with { Holders = 0, Connections = 0, Reason = "" }
+        : null;
+
+    private static string Shown(Decision decision, IReadOnlyList<string> arguments) =>
+        decision == Decision.Issued ? $"{arguments[0]} {arguments[1]} {arguments[3]}" : string.Join(' ', arguments);
+}

@@ -1,0 +1,126 @@
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
+
+namespace LoadTests.Simulation;
+
+/// <summary>
+/// The replicas' Redis: the real scripts on the in-process keyspace, with what can befall a server. Every decision is told to
+/// the laws.
+/// </summary>
+internal sealed class LedgerServer : IDisposable
+{
+    private readonly Timeline timeline;
+    private readonly InProcessLedgerStore store;
+    private readonly WatchedKeyspace keys;
+    private readonly Keyspace copy;
+
+    public LedgerServer(Timeline timeline, Actor self)
+    {
+        (this.timeline, Self) = (timeline, self);
+        var clock = new ActorClock(timeline, self);
+        WatchedKeyspace? made = null;
+        store = new(publish => made = new WatchedKeyspace(clock, publish));
+        keys = made!;
+        copy = new(clock, static (_, _) => { });
+        Wire = new(timeline, self);
+    }
+
+    public Actor Self { get; }
+
+    public Wire Wire { get; }
+
+    /// <summary>Told after each decision that may have changed something.</summary>
+    public Action<Decision, string, IReadOnlyList<string>, string[]>? Decided { get; set; }
+
+    public bool IsDown { get; set; }
+
+    public bool LosesSignals { get; set; }
+
+    /// <summary>Answers nothing until then, and carries out afterwards what came meanwhile.</summary>
+    public TimeSpan StalledUntil { get; set; }
+
+    public double LosesRequests { get; set; }
+
+    public double LosesAnswers { get; set; }
+
+    public bool IsFull
+    {
+        get => keys.IsFull;
+        set => keys.IsFull = value;
+    }
+
+    /// <summary>When it last lost what it knew; null: never.</summary>
+    public TimeSpan? LostAt { get; private set; }
+
+    public Keyspace Keys => keys;
+
+    public string[] Decide(Decision decision, string database, IReadOnlyList<string> arguments)
+    {
+        var before = keys.Changes;
+        keys.BeginScript();
+        string[] answer;
+        try
+        {
+            var decided = store.DecideAsync(decision, database, arguments, CancellationToken.None);
+            answer = decided.IsCompletedSuccessfully ? decided.GetAwaiter().GetResult() : throw new InvalidOperationException("The in-process ledger decides at once.");
+        }
+        catch (InvalidOperationException e) when (keys.IsFull)
+        {
+            throw new LedgerException(e.Message, e);
+        }
+
+        if (keys.Changes != before) Decided?.Invoke(decision, database, arguments, answer);
+        return answer;
+    }
+
+    public IDisposable Listen(string database, Action<string> heard) => store.Listen(database, heard);
+
+    /// <summary>Takes the copy that a failover falls back to.</summary>
+    public void Copy() => copy.Become(keys);
+
+    /// <summary>A replica of it takes over that has only what the copy has.</summary>
+    public void FailOver()
+    {
+        keys.Become(copy);
+        LostAt = timeline.Now;
+    }
+
+    /// <summary>Loses everything.</summary>
+    public void Flush()
+    {
+        keys.Become(new Keyspace(TimeProvider.System, static (_, _) => { }));
+        LostAt = timeline.Now;
+    }
+
+    public void Dispose()
+    {
+        _ = store.DisposeAsync().AsTask();
+    }
+
+    /// <summary>
+    /// Counts what changes, and refuses as Redis does when its memory is full: a script fails at its first command that needs
+    /// memory, unless it has written already.
+    /// </summary>
+    private sealed class WatchedKeyspace(TimeProvider time, Action<string, string> publish) : Keyspace(time, publish)
+    {
+        private bool dirty;
+
+        public long Changes { get; private set; }
+
+        public bool IsFull { get; set; }
+
+        public void BeginScript() => dirty = false;
+
+        public override object? Execute(string[] words)
+        {
+            if (words[0] is "HSET" or "ZADD" or "HINCRBY" or "HDEL" or "ZREM" or "ZREMRANGEBYSCORE")
+            {
+                if (IsFull && !dirty && words[0] is not ("HDEL" or "ZREM" or "ZREMRANGEBYSCORE")) throw new ArgumentException("OOM command not allowed when used memory > 'maxmemory'.");
+                dirty = true;
+                Changes++;
+            }
+
+            return base.Execute(words);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+using Broker.Core.Databases;
+using Broker.Core.Identity;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+
+namespace LoadTests.Simulation;
+
+/// <summary>
+/// A pod as it should be: it claims, opens no more connections than it was granted, renews, moves when it is told to, closes
+/// everything when its time is over, and leaves, with or without a word.
+/// </summary>
+internal sealed class Pod
+{
+    private static readonly TimeSpan Tick = TimeSpan.FromSeconds(1);
+
+    private readonly World world;
+    private readonly PodStep plan;
+    private readonly Random random;
+    private readonly Caller caller;
+    private readonly List<DatabaseLogin> open = [];
+    private TimeSpan leaveAt;
+    private TimeSpan end;
+    private TimeSpan? renewAt;
+
+    public Pod(World world, PodStep plan)
+    {
+        (this.world, this.plan) = (world, plan);
+        random = PlanMaker.Stream(world.Plan.Seed, 1000 + plan.Number);
+        Name = $"pod{plan.Number}";
+        caller = World.CallerOf(plan.Account, Name);
+        HolderId = Broker.Core.Identity.HolderId.For(plan.Role, caller, null).Value;
+        leaveAt = plan.At + plan.Stays;
+    }
+
+    public string Name { get; }
+
+    public string HolderId { get; }
+
+    public bool IsGone { get; private set; }
+
+    /// <summary>What it was granted last, while that lasts.</summary>
+    public Grant? Held { get; private set; }
+
+    /// <summary>When what it holds ends.</summary>
+    public TimeSpan End => end;
+
+    public void Begin() => world.At(world.Now, () => _ = LiveAsync());
+
+    /// <summary>It leaves as soon as it can.</summary>
+    public void LeaveSoon()
+    {
+        if (leaveAt > world.Now + Tick) leaveAt = world.Now + Tick;
+    }
+
+    private async Task LiveAsync()
+    {
+        try
+        {
+            while (world.Now < leaveAt)
+            {
+                if (Held is null) await ClaimAsync();
+                else if (world.Now >= renewAt) await RenewAsync();
+                else await WorkAsync();
+            }
+
+            await LeaveAsync();
+        }
+        catch (Exception e)
+        {
+            world.Laws.Break("fault", $"{Name} broke: {e}");
+        }
+
+        IsGone = true;
+    }
+
+    private async Task ClaimAsync()
+    {
+        var outcome = await AskAsync("claims", (replica, trace, cancellation) => replica.ClaimAsync(
+            new(caller, plan.Role, null, plan.Connections, plan.MinConnections, plan.Wait, new(trace, null)), cancellation), PatienceOf(plan.Wait), plan.LeavesAfter);
+        if (outcome?.Grant is { } grant)
+            Take(grant);
+        else
+            await SleepAsync(outcome?.Refusal?.RetryAfter ?? Tick);
+    }
+
+    private async Task RenewAsync()
+    {
+        var had = Held!;
+        var isVoid = world.Laws.IsVoid(HolderId);
+        var outcome = plan.ClaimsAgain
+            ? await AskAsync("claims again", (replica, trace, cancellation) => replica.ClaimAsync(
+                new(caller, plan.Role, null, plan.Connections, plan.MinConnections, plan.Wait, new(trace, null)), cancellation), PatienceOf(plan.Wait), null)
+            : await AskAsync("renews", (replica, trace, cancellation) => replica.RenewAsync(caller, had.Holder.Id, trace, cancellation), PatienceOf(null), null);
+        if (outcome?.Grant is { } grant)
+        {
+            if (plan.ClaimsAgain && Held == had && !isVoid && grant.Connections != had.Connections)
+                world.Laws.Break("L11", $"{Name} asked again and has {grant.Connections} connections instead of {had.Connections}");
+            Take(grant);
+        }
+        else if (outcome?.Refusal?.Code == RefusalCode.HolderUnknown)
+        {
+            // What it has open stays open until it has something new; but it is promised nothing any more.
+            Held = null;
+        }
+        else
+        {
+            renewAt = world.Now + Tick;
+        }
+    }
+
+    private void Take(Grant grant)
+    {
+        Held = grant;
+        end = grant.Holder.ExpiresAt - ActorClock.Start;
+        renewAt = world.Now + TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds) + plan.RenewsLate;
+        world.At(end, () =>
+        {
+            if (world.Now >= end && !IsGone) Lose("its end came");
+        });
+        while (open.Count > grant.Connections) Close(open[^1]);
+    }
+
+    // Opens what it was granted and has not opened yet, and replaces what it has open as another user, one by one.
+    private async Task WorkAsync()
+    {
+        var most = plan.FillsAtOnce ? int.MaxValue : 1;
+        open.RemoveAll(login => login.IsDropped);
+        var user = Held!.Credentials.Login.Username;
+        if (open.FirstOrDefault(login => login.Name != user) is { } old) Close(old);
+        // A ledger that lost this grant promises nothing for it: the pod opens no more until it has asked again.
+        for (var i = 0; i < most && open.Count < Held.Connections && !world.Laws.IsVoid(HolderId); i++)
+        {
+            if (!Open(Held)) break;
+        }
+
+        var next = world.Now + Tick * (0.2 + random.NextDouble());
+        foreach (var due in new[] { end, renewAt!.Value, leaveAt })
+            if (due < next) next = due;
+        await SleepAsync(next - world.Now);
+    }
+
+    private bool Open(Grant grant)
+    {
+        var login = grant.Credentials.Login;
+        var failure = world.Database.Connect(login.Username, login.Password.Reveal());
+        if (failure is null)
+        {
+            open.Add(world.Database.Users[login.Username]);
+            return true;
+        }
+
+        world.Trace.Say($"{Name} is refused a connection: {failure}");
+        world.Laws.ConnectionRefused(this, grant, failure.Value);
+        return false;
+    }
+
+    private void Lose(string why)
+    {
+        if (Held is not null) world.Trace.Say($"{Name} holds nothing any more: {why}");
+        Held = null;
+        while (open.Count > 0) Close(open[^1]);
+    }
+
+    private async Task LeaveAsync()
+    {
+        while (open.Count > 0) Close(open[^1]);
+        var held = Held;
+        Held = null;
+        world.Trace.Say($"{Name} leaves{(plan.Vanishes ? " without a word" : "")}");
+        if (held is null || plan.Vanishes) return;
+        await AskAsync("releases", (replica, trace, cancellation) => replica.ReleaseAsync(caller, held.Holder.Id, trace, cancellation), PatienceOf(null), null);
+    }
+
+    private void Close(DatabaseLogin login)
+    {
+        open.Remove(login);
+        login.Open--;
+    }
+
+    private TimeSpan PatienceOf(TimeSpan? wait)
+    {
+        var longest = wait ?? world.Plan.Scene.Waiting.Default;
+        return (longest < world.Plan.Scene.Waiting.MaxWait ? longest : world.Plan.Scene.Waiting.MaxWait) + Laws.LongestOver;
+    }
+
+    // The answer; null when there was none.
+    private async Task<Outcome?> AskAsync(string what, Func<Replica, string, CancellationToken, Task<Outcome>> call, TimeSpan patience, TimeSpan? leavesAfter)
+    {
+        var second = plan.AsksTwice ? AskOnceAsync(what, call, patience, null) : null;
+        var first = await AskOnceAsync(what, call, patience, leavesAfter);
+        if (second is null) return first;
+        var other = await second;
+        return first?.Grant is null || (other?.Grant is { } later && later.Holder.ExpiresAt > first.Value.Grant.Holder.ExpiresAt) ? other : first;
+    }
+
+    private async Task<Outcome?> AskOnceAsync(string what, Func<Replica, string, CancellationToken, Task<Outcome>> call, TimeSpan patience, TimeSpan? leavesAfter)
+    {
+        await SleepAsync(TimeSpan.FromMicroseconds(random.Next(100, 3_000)));
+        if (world.AnyReplica(random) is not { } replica)
+        {
+            await SleepAsync(Tick);
+            return null;
+        }
+
+        var trace = world.NextTrace();
+        var asked = world.Now;
+        world.Trace.Say($"{Name} {what} at {replica.Actor.Name} ({trace})");
+        using var leaving = new CancellationTokenSource();
+        var leave = world.At(asked + (leavesAfter ?? patience), () => replica.Actor.Post(leaving.Cancel));
+        var late = world.At(asked + patience, () => world.Laws.Late(replica, asked, $"{Name} {what} ({trace}) has no answer after {patience.TotalSeconds:0.0} s"));
+        try
+        {
+            var outcome = await call(replica, trace, leaving.Token);
+            world.Trace.Say($"{Name} {what} ({trace}): {Text(outcome)}");
+            return outcome;
+        }
+        catch (Exception e) when (e is ReplicaGoneException or OperationCanceledException)
+        {
+            world.Trace.Say($"{Name} {what} ({trace}): {e.GetType().Name}");
+            return null;
+        }
+        finally
+        {
+            leave.TurnOff();
+            late.TurnOff();
+        }
+    }
+
+    // Task.Delay knows whole milliseconds only.
+    private Task SleepAsync(TimeSpan time)
+    {
+        var over = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        world.At(world.Now + time, over.SetResult);
+        return over.Task;
+    }
+
+    private static string Text(Outcome outcome) => outcome switch
+    {
+        { Grant: { } grant } => $"{(grant.Move is not Move.None ? "moved to" : "has")} {grant.Lease.Id} as {grant.Credentials.Login.Username} with {grant.Connections} to {(grant.Holder.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}, lease to {(grant.Lease.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}",
+        { Refusal: { } refusal } => $"{refusal.Code}, again in {refusal.RetryAfter?.TotalSeconds:0.0}",
+        _ => "done",
+    };
+}

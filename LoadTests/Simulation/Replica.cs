@@ -1,0 +1,152 @@
+using Broker.Core;
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Identity;
+using Broker.Core.Issuing;
+using Broker.Core.Leases;
+using Broker.Core.Leases.Duties;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Logging;
+
+namespace LoadTests.Simulation;
+
+/// <summary>One replica: the core as it is put together in production, on this world's servers.</summary>
+internal sealed class Replica : IDisposable
+{
+    private readonly World world;
+    private readonly ServiceProvider services;
+    private readonly CancellationTokenSource stopping = new();
+    private readonly List<TaskCompletionSource<Outcome>> answering = [];
+
+    public Replica(World world, int number, TimeSpan clockOff)
+    {
+        this.world = world;
+        var random = PlanMaker.Stream(world.Plan.Seed, 100 + number);
+        Actor = new(world.Timeline, $"replica{number}");
+        Clock = new(world.Timeline, Actor) { Off = clockOff };
+        Link = new(world.Ledger, world.Timeline, Actor, random);
+        var collection = new ServiceCollection();
+        collection.AddBrokerCore(new BrokerSettings { Waiting = world.Plan.Scene.Waiting });
+        collection.AddSingleton<TimeProvider>(Clock).AddSingleton<ICatalog>(world.Catalog).AddSingleton(SharedMetrics.Instance);
+        collection.AddSingleton<ILoggerFactory>(new TraceLoggers(world.Trace, world.Laws, Actor.Name)).AddSingleton(typeof(ILogger<>), typeof(Logger<>));
+        collection.Replace(ServiceDescriptor.Singleton(new SharedLedger(Link) { NewLeaseId = () => $"L{number}-{random.Next():x8}" }));
+        collection.Replace(ServiceDescriptor.Singleton<IAudit>(Audit));
+        collection.Replace(ServiceDescriptor.Singleton<IDatabaseEngine>(new DatabaseLink(world.Database, random)));
+        var issuer = new IssuerLink(world.Issuer, random);
+        collection.Replace(ServiceDescriptor.Singleton(new Issuers(_ => issuer)));
+        collection.Replace(ServiceDescriptor.Singleton<IDataProtectionProvider>(new OpenSeal()));
+        services = collection.BuildServiceProvider();
+    }
+
+    public Actor Actor { get; }
+
+    public ActorClock Clock { get; }
+
+    public LedgerLink Link { get; }
+
+    public RecordedAudit Audit { get; } = new();
+
+    /// <summary>When it last was frozen or slow; null: never.</summary>
+    public TimeSpan? LastLame { get; set; }
+
+    public bool IsStopping { get; private set; }
+
+    public void Start() => Actor.Post(() => _ = GoOnAsync());
+
+    /// <summary>It is gone at once, with all it was doing.</summary>
+    public void Crash()
+    {
+        Actor.Die();
+        foreach (var answer in answering) answer.TrySetException(new ReplicaGoneException());
+        answering.Clear();
+    }
+
+    /// <summary>It takes no more requests, and ends in good order.</summary>
+    public void Stop()
+    {
+        IsStopping = true;
+        Actor.Post(stopping.Cancel);
+    }
+
+    public Task<Outcome> ClaimAsync(Ask ask, CancellationToken cancellation) =>
+        AnswerAsync(ask.Origin.TraceId, () => services.GetRequiredService<CredentialDesk>().ClaimAsync(ask, cancellation));
+
+    public Task<Outcome> RenewAsync(Caller caller, string holder, string trace, CancellationToken cancellation) =>
+        AnswerAsync(trace, () => services.GetRequiredService<HolderDesk>().RenewAsync(caller, holder, new(trace, null), cancellation));
+
+    public Task<Outcome> ReleaseAsync(Caller caller, string holder, string trace, CancellationToken cancellation) =>
+        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<HolderDesk>().ReleaseAsync(caller, holder, new(trace, null), cancellation)));
+
+    public Task<Outcome> RotateAsync(Caller caller, string role, string trace) =>
+        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<LeaseDesk>().RotateAsync(caller, role, new(trace, null), CancellationToken.None)));
+
+    public Task<Outcome> RevokeAsync(Caller caller, string lease, string trace) =>
+        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<LeaseDesk>().RevokeAsync(caller, lease, new(trace, null), CancellationToken.None)));
+
+    public void Dispose() => stopping.Dispose();
+
+    private async Task GoOnAsync()
+    {
+        try
+        {
+            await ActivatorUtilities.CreateInstance<DutyRounds>(services).GoOnAsync(stopping.Token);
+            await services.GetRequiredService<Issuance>().DrainAsync();
+        }
+        catch (Exception e)
+        {
+            world.Laws.Break("fault", $"{Actor.Name}'s duties ended: {e}");
+        }
+
+        Crash();
+    }
+
+    private Task<Outcome> AnswerAsync(string trace, Func<ValueTask<Outcome>> desk)
+    {
+        if (Actor.IsDead || IsStopping) return Task.FromException<Outcome>(new ReplicaGoneException());
+        var answer = new TaskCompletionSource<Outcome>(TaskCreationOptions.RunContinuationsAsynchronously);
+        answering.Add(answer);
+        Actor.Post(() => _ = ServeAsync());
+        return answer.Task;
+
+        async Task ServeAsync()
+        {
+            try
+            {
+                var outcome = await desk();
+                world.Laws.Answered(this, trace, outcome);
+                answer.TrySetResult(outcome);
+            }
+            catch (OperationCanceledException)
+            {
+                answer.TrySetCanceled();
+            }
+            catch (Exception e)
+            {
+                world.Laws.Break("fault", $"{Actor.Name} threw at a caller: {e}");
+                answer.TrySetException(e);
+            }
+
+            answering.Remove(answer);
+        }
+    }
+
+    /// <summary>Seals nothing: the same text each time, and no time lost on cryptography. Marks what went through it.</summary>
+    private sealed class OpenSeal : IDataProtectionProvider, IDataProtector
+    {
+        public IDataProtector CreateProtector(string purpose) => this;
+
+        public byte[] Protect(byte[] plaintext) => Turn(plaintext);
+
+        public byte[] Unprotect(byte[] protectedData) => Turn(protectedData);
+
+        private static byte[] Turn(byte[] bytes) => Array.ConvertAll(bytes, value => (byte)(value ^ 0x5A));
+    }
+}
+
+/// <summary>The replica that was asked has gone away.</summary>
+internal sealed class ReplicaGoneException() : Exception("The replica went away.");

@@ -1,0 +1,46 @@
+namespace LoadTests.Simulation;
+
+/// <summary>What came of many seeds.</summary>
+internal sealed record SeedResults(int Seeds, IReadOnlyList<SimulationResult> Failures, long Steps, long Users);
+
+/// <summary>Runs many seeds, each world on one thread.</summary>
+internal static class SeedRunner
+{
+    private const int MostFailures = 20;
+
+    public static SeedResults Run(long first, int count, int jobs, Action<string> say)
+    {
+        var next = -1;
+        var gate = new Lock();
+        var failures = new List<SimulationResult>();
+        long steps = 0, users = 0;
+        var done = 0;
+        var threads = new Thread[Math.Min(jobs, count)];
+        for (var i = 0; i < threads.Length; i++)
+        {
+            threads[i] = new(Work) { IsBackground = true };
+            threads[i].Start();
+        }
+
+        foreach (var thread in threads) thread.Join();
+        failures.Sort(static (a, b) => a.Plan.Seed.CompareTo(b.Plan.Seed));
+        return new(done, failures, steps, users);
+
+        void Work()
+        {
+            while (Interlocked.Increment(ref next) is var at && at < count)
+            {
+                var result = Simulation.Run(PlanMaker.Make(first + at), keepTrace: false);
+                lock (gate)
+                {
+                    done++;
+                    steps += result.Steps;
+                    users += result.Users;
+                    if (result.Broken is not null) failures.Add(result);
+                    if (done % 1000 == 0) say($"{done} seeds, {failures.Count} broke a law");
+                    if (failures.Count >= MostFailures) return;
+                }
+            }
+        }
+    }
+}

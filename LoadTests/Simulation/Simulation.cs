@@ -1,0 +1,55 @@
+namespace LoadTests.Simulation;
+
+/// <summary>What came of one simulation.</summary>
+/// <param name="Plan">What was run.</param>
+/// <param name="Broken">The first law that was broken; null: none.</param>
+/// <param name="Fingerprint">Of all that happened: the same plan gives the same, in any process.</param>
+/// <param name="Steps">Pieces of work run.</param>
+/// <param name="Users">Database users made.</param>
+/// <param name="Lines">All that happened, when it was to be kept.</param>
+internal sealed record SimulationResult(Plan Plan, Broken? Broken, string Fingerprint, int Steps, int Users, IReadOnlyList<string> Lines);
+
+/// <summary>Runs a plan to its end: faults for a while, then calm, and everything has to come to rest.</summary>
+internal static class Simulation
+{
+    // A run that does so much goes round in circles.
+    private const int MostSteps = 100_000;
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
+
+    public static SimulationResult Run(Plan plan, bool keepTrace)
+    {
+        using var world = new World(plan, keepTrace);
+        world.Begin();
+        Go(world, plan.Scene.CalmAt);
+        world.Trace.Say("calm");
+        world.Misfortune.MendAll();
+        foreach (var pod in world.Pods) pod.LeaveSoon();
+        world.Misfortune.StopAllButOne();
+        var end = world.Now + LongestRest(plan.Scene);
+        string? left = "";
+        while (world.Laws.Broken is null && left is not null && world.Now < end)
+        {
+            Go(world, world.Now + Look);
+            left = world.Laws.WhatIsLeft();
+        }
+
+        if (left is not null) world.Laws.Break("L5", $"{(world.Now - plan.Scene.CalmAt).TotalSeconds:0} s after all faults were over: {left}");
+        world.Trace.Say("over");
+        return new(plan, world.Laws.Broken, world.Trace.Fingerprint, world.Timeline.Ran, world.Issuer.Made, world.Trace.Lines);
+    }
+
+    private static void Go(World world, TimeSpan until)
+    {
+        while (world.Laws.Broken is null && world.Timeline.Step(until))
+        {
+            if (world.Timeline.Escaped is { } escaped) world.Laws.Break("fault", escaped);
+            if (world.Timeline.Ran > MostSteps) world.Laws.Break("L10", "it goes round in circles");
+        }
+    }
+
+    // What may take so long at most: the last wait, the holders that vanished, the idle lease, a dead attempt, the longest retry,
+    // and, where the name of a user is not known, the longest life that its issuer lets it have.
+    private static TimeSpan LongestRest(Scene scene) =>
+        scene.Waiting.MaxWait + Laws.LongestOver + TimeSpan.FromMinutes(5)
+        + scene.Roles.Max(role => role.HolderTtl + role.IdleTtl + role.LeaseTtl + role.LeaseMaxTtl);
+}
