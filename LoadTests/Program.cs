@@ -1,6 +1,7 @@
 using System.CommandLine;
 using LoadTests.Bench;
 using LoadTests.Demo;
+using LoadTests.Identity;
 using LoadTests.LocalServers;
 using LoadTests.Rollouts;
 using LoadTests.Servers;
@@ -11,6 +12,7 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     RolloutCommand.Create(),
     DemoCommand.Create(),
     ServersCommand.Create(),
+    IdentityCommand.Create(),
     BenchCommand.Create(),
     Yardstick.CreateCommand(),
     SimulateCommand.Create(),

@@ -172,7 +172,22 @@ internal sealed class BrokerWorld : IAsyncDisposable
         await store.DisposeAsync();
         Heard.Dispose();
         Mint.Dispose();
-        System.IO.Directory.Delete(Directory, recursive: true);
+
+        // Program itself closes its broker too, on a thread of its own: its last checkpoint may still be on its way.
+        await Eventually.HoldsAsync(() => Task.FromResult(Gone()), "the brokers have closed their audits", CancellationToken.None);
+    }
+
+    private bool Gone()
+    {
+        try
+        {
+            System.IO.Directory.Delete(Directory, recursive: true);
+            return true;
+        }
+        catch (IOException)
+        {
+            return !System.IO.Directory.Exists(Directory);
+        }
     }
 
     private void AddRole(string name, string issuer, params (string Path, string Value)[] claims)
