@@ -1,6 +1,7 @@
 using System.CommandLine;
 using LoadTests.Bench;
 using LoadTests.Demo;
+using LoadTests.Fuzz;
 using LoadTests.Identity;
 using LoadTests.LocalServers;
 using LoadTests.Rollouts;
@@ -13,6 +14,7 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     DemoCommand.Create(),
     ServersCommand.Create(),
     IdentityCommand.Create(),
+    FuzzCommand.Create(),
     BenchCommand.Create(),
     Yardstick.CreateCommand(),
     SimulateCommand.Create(),

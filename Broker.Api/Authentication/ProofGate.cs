@@ -42,10 +42,9 @@ internal sealed class ProofGate : IAsyncDisposable
     private async ValueTask<Proof> ProveSlowlyAsync(HttpContext context, ReadOnlyMemory<char> token)
     {
         var address = context.Connection.RemoteIpAddress?.ToString() ?? "";
-        using (var free = failures.AttemptAcquire(address, 0))
-        {
-            if (!free.IsAcquired && !await WaitAsync(address, context.RequestAborted)) return new Proof(ProofFailure.TooManyFailures);
-        }
+        // Asking for none would succeed on any fraction of a permit.
+        if (failures.GetStatistics(address) is { CurrentAvailablePermits: < 1 } && !await WaitAsync(address, context.RequestAborted))
+            return new Proof(ProofFailure.TooManyFailures);
 
         var proof = Certified(context, await CheckAsync(token, context.RequestAborted));
         if (proof.Failure is { } failure && !failure.MayBeGood())
