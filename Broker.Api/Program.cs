@@ -3,6 +3,7 @@ using Broker.Api.Authentication;
 using Broker.Api.Budgets;
 using Broker.Api.Commands;
 using Broker.Api.Credentials;
+using Broker.Api.Description;
 using Broker.Api.Explain;
 using Broker.Api.Health;
 using Broker.Api.Holders;
@@ -25,7 +26,7 @@ builder.Services.AddBrokerAuthentication();
 builder.Services.AddBrokerTelemetry(builder.Configuration);
 builder.Services.AddProblems();
 builder.Services.AddHealth();
-builder.Services.AddOpenApi();
+builder.Services.AddDescription();
 
 var app = builder.Build();
 app.UseProxies(catalog.Settings);

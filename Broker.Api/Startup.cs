@@ -43,20 +43,22 @@ internal static class Startup
     }
 
     /// <summary>Bounds what a client can make the broker hold or wait for.</summary>
-    public static void AddKestrel(this WebApplicationBuilder builder, BrokerSettings settings) => builder.WebHost
-        // The slim builder leaves TLS out; answers hold passwords, so an endpoint with a certificate must be possible.
-        .UseKestrelHttpsConfiguration()
-        .ConfigureKestrel(kestrel =>
+    public static void AddKestrel(this WebApplicationBuilder builder, BrokerSettings settings)
     {
-        kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = settings.Limits.MaxBodyBytes;
-        kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
-        kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(240, TimeSpan.FromSeconds(5));
-        kestrel.Limits.MaxRequestHeadersTotalSize = settings.Limits.MaxHeaderBytes;
-        kestrel.Limits.MaxConcurrentConnections = settings.Limits.MaxConnections;
-        kestrel.Limits.MaxConcurrentUpgradedConnections = settings.Limits.MaxConnections;
-        if (settings.Tls is not null) kestrel.ConfigureHttpsDefaults(kestrel.ApplicationServices.GetRequiredService<LiveCertificates>().Apply);
-    });
+        // The slim builder leaves TLS out; answers hold passwords, so an endpoint with a certificate must be possible.
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = settings.Limits.MaxBodyBytes;
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(240, TimeSpan.FromSeconds(5));
+            kestrel.Limits.MaxRequestHeadersTotalSize = settings.Limits.MaxHeaderBytes;
+            kestrel.Limits.MaxConcurrentConnections = settings.Limits.MaxConnections;
+            kestrel.Limits.MaxConcurrentUpgradedConnections = settings.Limits.MaxConnections;
+            if (settings.Tls is not null) kestrel.ConfigureHttpsDefaults(kestrel.ApplicationServices.GetRequiredService<LiveCertificates>().Apply);
+        });
+    }
 
     /// <summary>
     /// Believes the forwarded address and scheme of the configured proxies, and of nobody else. Nothing else is ever taken from
@@ -77,9 +79,13 @@ internal static class Startup
     {
         services.AddSingleton<Explainer>();
         services.AddSingleton<FrontDoor>().AddSingleton<IAuthorizationMiddlewareResultHandler>(provider => provider.GetRequiredService<FrontDoor>());
-        services.ConfigureHttpJsonOptions(json => json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never);
+        services.ConfigureHttpJsonOptions(json =>
+        {
+            json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never;
+            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict; // numbers are numbers, also in the description
+        });
     }
 
     /// <summary>Adds the probes and the warm-up.</summary>
-    public static void AddHealth(this IServiceCollection services) => services.AddSingleton<Readiness>().AddHostedService<WarmUp>();
+    public static void AddHealth(this IServiceCollection services) => services.AddSingleton<Readiness>().AddSingleton<Rehearsal>().AddHostedService<WarmUp>();
 }

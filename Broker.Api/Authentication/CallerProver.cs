@@ -1,10 +1,13 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Broker.Api.Authentication.Certificates;
 using Broker.Api.Authentication.Kubernetes;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 
@@ -65,6 +68,35 @@ public sealed class CallerProver : IDisposable
     public async Task WarmAsync(CancellationToken cancellation)
     {
         foreach (var issuer in believed.Issuers.Where(issuer => issuer.Reviews is null)) await issuer.Keys.GetAsync(cancellation);
+    }
+
+    /// <summary>
+    /// Proves tokens of a key that nobody else ever sees, for a memory that nobody else ever reads: the code is ready then, and
+    /// there is no way in.
+    /// </summary>
+    internal async Task<Caller> RehearseAsync(int times, CancellationToken cancellation)
+    {
+        // Small, because it is made anew at each start and guards nothing.
+        using var key = RSA.Create(1024);
+        var keys = new KeySet("rehearsal", [new RsaSecurityKey(key.ExportParameters(includePrivateParameters: false)) { KeyId = "rehearsal" }]);
+        var signing = new SigningKeys("rehearsal", () => Task.FromResult(keys), TimeSpan.MaxValue, TimeSpan.MaxValue, time, NullLogger.Instance);
+        var issuer = new IdentityIssuer { Name = "rehearsal", Issuer = "rehearsal", Audience = "rehearsal" };
+        var rehearsed = new Believed([new(issuer, new("rehearsal", null, null, null, null), signing, null)], new ProvenTokens(2 * times, time));
+        var proof = new Proof(ProofFailure.NoToken);
+        for (var i = 0; i < times; i++)
+        {
+            var end = time.GetUtcNow().AddHours(1).ToUnixTimeSeconds();
+            var text = Sign($$"""{"kubernetes.io":{"namespace":"rehearsal"},"exp":{{end}},"iss":"rehearsal","aud":"rehearsal","sub":"{{i}}"}""");
+            proof = await ProveOnceAsync(rehearsed, TokenHash.Of(text), text.AsMemory()).WaitAsync(cancellation);
+        }
+
+        return proof.Caller ?? throw new InvalidOperationException($"A token that is right was refused: {proof.Failure}.");
+
+        string Sign(string payload)
+        {
+            var signed = $"{Base64UrlEncoder.Encode("""{"alg":"RS256","kid":"rehearsal","typ":"JWT"}""")}.{Base64UrlEncoder.Encode(payload)}";
+            return $"{signed}.{Base64UrlEncoder.Encode(key.SignData(Encoding.ASCII.GetBytes(signed), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1))}";
+        }
     }
 
     /// <inheritdoc/>

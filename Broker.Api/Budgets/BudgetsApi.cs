@@ -1,4 +1,5 @@
 using Broker.Api.Authentication;
+using Broker.Api.Description;
 using Broker.Api.Operators;
 using Broker.Api.Problems;
 using Broker.Core.Leases;
@@ -16,23 +17,24 @@ public static class BudgetsApi
         budgets.MapGet("", async (BudgetDesk board, CancellationToken cancellation) =>
                 new BudgetsShape([.. (await board.ReadAllAsync(cancellation)).Select(BudgetShape.Of)]))
             .WithName("ListBudgets").WithSummary("The connections of every database.")
-            .ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+            .WithRefusals(new RefusedAs(RefusalCode.NotAllowed, Detail: FrontDoor.NotListed));
         budgets.MapGet("/{database}", async (string database, BudgetDesk board, FrontDoor door, HttpContext context) =>
             {
                 if (await board.ReadAsync(database, context.RequestAborted) is { } budget)
                     await context.Response.WriteAsJsonAsync(BudgetShape.Of(budget), context.RequestAborted);
                 else
                     await door.RefuseAsync(context, Core.Audit.AuditAction.Read, context.ProvenCaller(), null,
-                        new(RefusalCode.InvalidRequest, $"There is no database '{database}'. GET /api/v1/budgets lists those there are."), 404);
+                        new(RefusalCode.InvalidRequest, NoSuchDatabase(database)), 404);
             })
             .WithName("GetBudget").WithSummary("The connections of one database.")
-            .Produces<BudgetShape>().ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+            .Produces<BudgetShape>()
+            .WithRefusals(new(RefusalCode.NotAllowed, Detail: FrontDoor.NotListed), new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")));
         app.MapPut("/api/v1/budgets/{database}/ceiling", SetCeilingAsync)
             .RequireAuthorization(Policies.Operator)
             .WithTags("Budgets").WithName("SetCeiling")
             .WithSummary("Sets a ceiling in place of the configured one, or takes it back (null). Needs a reason.")
             .Accepts<CeilingBody>("application/json")
-            .Produces(202).ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+            .Produces(202).WithRefusals(new(RefusalCode.NotAllowed, Detail: FrontDoor.NotListed), new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
     }
 
     private static async Task SetCeilingAsync(string database, CeilingDesk desk, FrontDoor door, HttpContext context)
@@ -50,4 +52,6 @@ public static class BudgetsApi
         else
             context.Response.StatusCode = StatusCodes.Status202Accepted;
     }
+
+    private static string NoSuchDatabase(string database) => $"There is no database '{database}'. GET /api/v1/budgets lists those there are.";
 }

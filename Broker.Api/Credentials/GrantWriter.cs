@@ -9,29 +9,20 @@ namespace Broker.Api.Credentials;
 internal static class GrantWriter
 {
     /// <summary>Writes a claim's grant.</summary>
-    public static async Task WriteAsync(HttpContext context, Grant grant)
-    {
-        var response = context.Response;
-        response.ContentType = "application/json";
-        using (var json = new Utf8JsonWriter(response.BodyWriter))
-        {
-            json.WriteStartObject();
-            WriteLease(json, grant);
-            WriteHolder(json, grant);
-            WriteCredentials(json, grant);
-            json.WriteEndObject();
-        }
-
-        await response.BodyWriter.FlushAsync(context.RequestAborted);
-    }
+    public static void Write(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteClaim);
 
     /// <summary>Writes a renewal's: the credentials only when the holder is to move to them.</summary>
-    public static async Task WriteRenewalAsync(HttpContext context, Grant grant)
+    public static void WriteRenewal(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteRenewal);
+
+    /// <summary>Writes a claim's JSON.</summary>
+    public static void WriteClaim(IBufferWriter<byte> to, Grant grant)
     {
-        var response = context.Response;
-        response.ContentType = "application/json";
-        WriteRenewal(response.BodyWriter, grant);
-        await response.BodyWriter.FlushAsync(context.RequestAborted);
+        using var json = new Utf8JsonWriter(to);
+        json.WriteStartObject();
+        WriteLease(json, grant);
+        WriteHolder(json, grant);
+        WriteCredentials(json, grant);
+        json.WriteEndObject();
     }
 
     /// <summary>Writes a renewal's JSON, on one line.</summary>

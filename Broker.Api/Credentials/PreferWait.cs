@@ -10,18 +10,40 @@ public static class PreferWait
     {
         foreach (var header in request.Headers["Prefer"])
         {
-            foreach (var preference in (header ?? "").Split(','))
+            var rest = header.AsSpan();
+            while (!rest.IsEmpty)
             {
-                var text = preference.AsSpan().Trim();
-                var end = text.IndexOf(';');
-                if (end >= 0) text = text[..end].TrimEnd();
-                var at = text.IndexOf('=');
-                if (at < 0 || !text[..at].TrimEnd().Equals("wait", StringComparison.OrdinalIgnoreCase)) continue;
-                if (int.TryParse(text[(at + 1)..].Trim().Trim('"'), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds))
-                    return TimeSpan.FromSeconds(seconds);
+                var text = Upto(',', ref rest);
+                var preference = Upto(';', ref text).Trim();
+                var at = preference.IndexOf('=');
+                if (at < 0 || !preference[..at].TrimEnd().Equals("wait", StringComparison.OrdinalIgnoreCase)) continue;
+                var value = preference[(at + 1)..].Trim().Trim('"');
+                if (int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)) return TimeSpan.FromSeconds(seconds);
+                if (value.Length > 0 && !value.ContainsAnyExceptInRange('0', '9')) return TimeSpan.FromSeconds(int.MaxValue);
             }
         }
 
         return null;
+    }
+
+    // What a quoted text holds separates nothing.
+    private static ReadOnlySpan<char> Upto(char separator, ref ReadOnlySpan<char> text)
+    {
+        var quoted = false;
+        for (var i = 0; i < text.Length; i++)
+        {
+            if (quoted && text[i] == '\\') i++;
+            else if (text[i] == '"') quoted = !quoted;
+            else if (!quoted && text[i] == separator)
+            {
+                var before = text[..i];
+                text = text[(i + 1)..];
+                return before;
+            }
+        }
+
+        var all = text;
+        text = default;
+        return all;
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using Broker.Api.Authentication;
+using Broker.Api.Description;
 using Broker.Api.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Words;
@@ -24,7 +25,7 @@ public static class ExplainApi
         .RequireAuthorization(Policies.Admin)
         .WithTags("Roles").WithName("Explain").WithSummary("Why a caller may, or may not, have a role.")
         .Accepts<ExplainRequest>("application/json")
-        .Produces<ExplanationShape>().ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+        .Produces<ExplanationShape>().WithRefusals(RefusalCode.InvalidRequest, new(RefusalCode.NotAllowed, Detail: FrontDoor.NotListed));
 
     private static async Task ExplainAsync(Explainer explainer, FrontDoor door, HttpContext context)
     {

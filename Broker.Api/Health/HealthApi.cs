@@ -1,4 +1,5 @@
 using Broker.Core.Catalog;
+using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Broker.Api.Health;
 
@@ -9,11 +10,16 @@ public static class HealthApi
     public static void MapHealth(this IEndpointRouteBuilder app)
     {
         var health = app.MapGroup("/health").AllowAnonymous().WithTags("Health");
-        health.MapGet("/live", () => TypedResults.Ok(new HealthShape("live", null)))
-            .WithName("Live").WithSummary("The process runs.");
+        health.MapGet("/live", Live).WithName("Live").WithSummary("The process runs.");
         health.MapGet("/ready", Ready).WithName("Ready").WithSummary("The replica takes requests.")
             .Produces<HealthShape>().Produces<HealthShape>(503);
+
+        // Some probes ask for the head alone.
+        health.MapMethods("/live", [HttpMethods.Head], Live).ExcludeFromDescription();
+        health.MapMethods("/ready", [HttpMethods.Head], Ready).ExcludeFromDescription();
     }
+
+    private static Ok<HealthShape> Live() => TypedResults.Ok(new HealthShape("live", null));
 
     private static IResult Ready(Readiness readiness, LiveCatalog catalog)
     {

@@ -5,4 +5,7 @@ internal static partial class Log
 {
     [LoggerMessage(4100, LogLevel.Warning, "Not ready yet: {Why}")]
     public static partial void WarmUpWaits(this ILogger log, string why);
+
+    [LoggerMessage(4101, LogLevel.Information, "The warm-up was cut short: {Why}")]
+    public static partial void RehearsalEnded(this ILogger log, string why);
 }

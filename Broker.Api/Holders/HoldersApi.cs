@@ -1,10 +1,12 @@
 using Broker.Api.Authentication;
 using Broker.Api.Authentication.Own;
 using Broker.Api.Credentials;
+using Broker.Api.Description;
 using Broker.Api.Operators;
 using Broker.Api.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
+using Broker.Core.Words;
 
 namespace Broker.Api.Holders;
 
@@ -18,21 +20,25 @@ public static class HoldersApi
         holders.MapPost("/renew", RenewAsync)
             .WithName("RenewHolder")
             .WithSummary("Still here. May answer rotate: true with new credentials to move to.")
-            .Produces<RenewalShape>().ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+            .Produces<RenewalShape>()
+            .WithRefusals(
+                RefusalCode.NotAllowed, RefusalCode.HolderUnknown, RefusalCode.IssueThrottled, RefusalCode.LoginFailed, RefusalCode.BudgetExhausted,
+                RefusalCode.IssuerUnavailable, RefusalCode.DatabaseUnavailable);
         holders.MapGet("/watch", WatchAsync)
             .WithName("WatchHolder")
             .WithSummary("Server-sent events while somebody listens: renewed and rotate (as renew answers), ending. The holder is renewed meanwhile.")
-            .Produces<RenewalShape>(200, HolderEventWriter.ContentType).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+            .Produces<RenewalShape>(200, HolderEventWriter.ContentType)
+            .WithRefusals(RefusalCode.NotAllowed, RefusalCode.HolderUnknown);
         holders.MapDelete("", ReleaseAsync)
             .WithName("ReleaseHolder")
             .WithSummary("Gone: its connections come free at once.")
-            .Produces(204).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+            .Produces(204).WithRefusals(RefusalCode.NotAllowed, RefusalCode.HolderUnknown);
         holders.MapPost("/end", EndAsync)
             .RequireAuthorization(Policies.Operator)
             .WithName("EndHolder")
             .WithSummary("Ends anybody's holder: its connections come free at once. Needs a reason.")
             .Accepts<OperatorsBody>("application/json")
-            .Produces(204).ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+            .Produces(204).WithRefusals(new(RefusalCode.NotAllowed, Detail: FrontDoor.NotListed), RefusalCode.HolderUnknown, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
     }
 
     private static async Task EndAsync(string id, HolderDesk desk, FrontDoor door, HttpContext context)
@@ -47,7 +53,8 @@ public static class HoldersApi
     private static async Task RenewAsync(string id, HolderDesk desk, HttpContext context)
     {
         var outcome = await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted);
-        await (outcome.Grant is { } grant ? GrantWriter.WriteRenewalAsync(context, grant) : RefusalWriter.WriteAsync(context, outcome.Refusal!));
+        if (outcome.Grant is { } grant) GrantWriter.WriteRenewal(context.Response, grant);
+        else await RefusalWriter.WriteAsync(context, outcome.Refusal!);
     }
 
     private static async Task WatchAsync(string id, HolderWatch watch, SessionTokens sessions, TimeProvider time, HttpContext context)

@@ -1,4 +1,5 @@
 using Broker.Api.Authentication;
+using Broker.Api.Description;
 using Broker.Core.Leases;
 
 namespace Broker.Api.Leases;
@@ -12,7 +13,7 @@ public static class DutiesApi
                 new DutiesShape([.. (await desk.ListAsync(cancellation)).Select(DutyShape.Of)]))
             .RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword()
             .WithTags("Duties").WithName("ListDuties").WithSummary("Duties: those that fail first, then those due first.")
-            .ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+            .WithRefusals(LeasesApi.NotListed);
 }
 
 /// <summary>A duty.</summary>

@@ -1,4 +1,5 @@
 using Broker.Api.Authentication;
+using Broker.Api.Description;
 using Broker.Api.Operators;
 using Broker.Api.Problems;
 using Broker.Core.Audit;
@@ -10,6 +11,8 @@ namespace Broker.Api.Leases;
 /// <summary>What operators see of leases and do with them.</summary>
 public static class LeasesApi
 {
+    internal static readonly RefusedAs NotListed = new(RefusalCode.NotAllowed, Detail: FrontDoor.NotListed);
+
     /// <summary>Maps it.</summary>
     public static void MapLeases(this IEndpointRouteBuilder app)
     {
@@ -17,11 +20,10 @@ public static class LeasesApi
         var reading = leases.MapGroup("").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword();
         reading.MapGet("", async (string? database, LeaseDesk desk, CancellationToken cancellation) =>
                 new LeasesShape([.. (await desk.ListAsync(database, cancellation)).Select(LeaseShape.Of)]))
-            .WithName("ListLeases").WithSummary("The leases, oldest first.")
-            .ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+            .WithName("ListLeases").WithSummary("The leases, oldest first.").WithRefusals(NotListed);
         reading.MapGet("/{id}", ReadAsync)
             .WithName("GetLease").WithSummary("One lease and its holders.")
-            .Produces<LeaseWithHoldersShape>().ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+            .Produces<LeaseWithHoldersShape>().WithRefusals(NotListed, RefusalCode.LeaseUnknown);
         leases.MapPost("/{id}/revoke", async (string id, LeaseDesk desk, FrontDoor door, HttpContext context) =>
             {
                 if (await OperatorsBody.ReadReasonAsync(context, door, AuditAction.Revoke, null) is { } reason)
@@ -30,7 +32,7 @@ public static class LeasesApi
             .RequireAuthorization(Policies.Operator)
             .WithName("RevokeLease").WithSummary("Ends a lease now, whoever holds it. Answers before its user is dropped. Needs a reason.")
             .Accepts<OperatorsBody>("application/json")
-            .Produces(202).ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+            .Produces(202).WithRefusals(NotListed, RefusalCode.LeaseUnknown, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
         app.MapPost("/api/v1/roles/{role}/rotate", async (string role, LeaseDesk desk, FrontDoor door, HttpContext context) =>
             {
                 if (await OperatorsBody.ReadReasonAsync(context, door, AuditAction.Rotate, role) is { } reason)
@@ -39,7 +41,7 @@ public static class LeasesApi
             .RequireAuthorization(Policies.Operator)
             .WithTags("Roles").WithName("RotateRole").WithSummary("Gives the role's next claims and renewals a new lease. Needs a reason.")
             .Accepts<OperatorsBody>("application/json")
-            .Produces(202).ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+            .Produces(202).WithRefusals(RefusalCode.NotAllowed, RefusalCode.IssuerUnavailable, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
     }
 
     private static async Task ReadAsync(string id, LeaseDesk desk, FrontDoor door, HttpContext context)

@@ -1,8 +1,10 @@
 using Broker.Api.Authentication;
+using Broker.Api.Description;
 using Broker.Api.Operators;
 using Broker.Api.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
+using Broker.Core.Words;
 
 namespace Broker.Api.Leases;
 
@@ -17,7 +19,7 @@ public static class LeftoversApi
                 new LeftoversShape(await desk.ListAsync(database, cancellation)))
             .RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword()
             .WithName("ListLeftovers").WithSummary("Users that look like the broker's and that no lease knows, oldest first.")
-            .ProducesProblem(401).ProducesProblem(403).ProducesProblem(503);
+            .WithRefusals(LeasesApi.NotListed);
         leftovers.MapDelete("/{database}/{username}", async (string database, string username, LeftoverDesk desk, FrontDoor door, HttpContext context) =>
             {
                 if (await OperatorsBody.ReadReasonAsync(context, door, AuditAction.Revoke, null) is not { } reason) return;
@@ -29,7 +31,7 @@ public static class LeftoversApi
             .RequireAuthorization(Policies.Operator)
             .WithName("DropLeftover").WithSummary("Ends a leftover's sessions and drops it, if still no lease knows it. Needs a reason.")
             .Accepts<OperatorsBody>("application/json")
-            .Produces(204).ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(404).ProducesProblem(503);
+            .Produces(204).WithRefusals(LeasesApi.NotListed, RefusalCode.LeaseUnknown, RefusalCode.DatabaseUnavailable, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
     }
 }
 

@@ -12,10 +12,12 @@ public sealed record OperatorsBody(string? Reason)
 {
     private const int Longest = 500;
 
+    internal const string NoReason = "'reason' says why you do this, in 1 to 500 characters; the audit keeps it.";
+
     /// <summary>What is wrong with a reason; null: nothing.</summary>
     internal static string? WhyNoReason(string? reason) =>
         string.IsNullOrWhiteSpace(reason) || reason.Length > Longest
-            ? $"'reason' says why you do this, in 1 to {Longest} characters; the audit keeps it."
+            ? NoReason
             : null;
 
     /// <summary>The reason; null when there is none, and the request has been refused.</summary>

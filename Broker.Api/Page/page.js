@@ -5,6 +5,7 @@
 const every = 1000;
 const patience = 5000;
 const mostHolders = 500;
+const fewDatabases = 3;        // more than these are hard to keep in sight: an overview leads to each
 const segments = ["reserved", "foreign", "granted", "free", "above"];
 const stateOrder = ["active", "issuing", "retiring", "revoking", "unknown", "expired", "failed", "revoked"];
 const stateSigns = { active: "●", issuing: "◔", retiring: "◑", revoking: "◕", unknown: "?", expired: "○", failed: "✕", revoked: "○" };
@@ -12,6 +13,7 @@ const stateSigns = { active: "●", issuing: "◔", retiring: "◑", revoking: "
 const page = {
   main: document.getElementById("databases"),
   trouble: document.getElementById("trouble"),
+  overview: document.getElementById("overview"),
   freshness: document.getElementById("freshness"),
   template: document.getElementById("database"),
 };
@@ -96,6 +98,8 @@ function show() {
     : `As of ${clock(answeredAt + clockAhead)}`;
   if (!answers) return;
   const databases = [...answers.budgets].sort((a, b) => a.database.localeCompare(b.database));
+  page.overview.hidden = databases.length <= fewDatabases;
+  keep(page.overview, databases, budget => budget.database, makeGlance, showGlance);
   keep(page.main, databases, budget => budget.database, makeDatabase, showDatabase);
   if (databases.length === 0) page.main.append(element("p", "empty", "No database is configured."));
 }
@@ -135,10 +139,33 @@ function put(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
+// What a DBA looks for first, by database.
+function trouble(budget) {
+  if (!budget.sampledAt) return "uncounted";
+  if (budget.stale) return "stale";
+  return budget.free <= 0 ? "exhausted" : "";
+}
+
+function makeGlance(budget) {
+  const link = element("a", "glance");
+  link.href = `#${encodeURIComponent(sectionId(budget))}`;
+  link.append(element("span", "name"), element("span", "share"));
+  return link;
+}
+
+function showGlance(link, budget) {
+  const state = trouble(budget);
+  link.className = `glance ${state}`;
+  put(link.firstElementChild, budget.database);
+  put(link.lastElementChild, `${number.format(budget.granted)}/${number.format(budget.capacity)}${state && ` ${state}`}`);
+}
+
+const sectionId = budget => `database-${budget.database}`;
+
 function makeDatabase(budget) {
   const section = page.template.content.firstElementChild.cloneNode(true);
   const title = section.querySelector("h2");
-  title.id = `database-${budget.database}`;
+  title.id = sectionId(budget);
   section.setAttribute("aria-labelledby", title.id);
   return section;
 }
@@ -160,12 +187,14 @@ function showDatabase(section, budget) {
   put(find(".sampled"), budget.sampledAt ? `counted ${since(budget.sampledAt)}` : "not counted yet");
   put(find(".waiting"), `${count(budget.waiting, "claim")} waiting`);
   find(".waiting").hidden = !(budget.waiting > 0);
-  put(find(".stale"), "stale count: nothing new is granted");
+  put(find(".stale"), budget.sampledAt ? "stale count: nothing new is granted" : "never counted: nothing is granted");
   find(".stale").hidden = !budget.stale;
+  put(find(".exhausted"), "exhausted");
+  find(".exhausted").hidden = trouble(budget) !== "exhausted";
   const over = budget.granted - budget.capacity;
   find(".sum").replaceChildren(element("strong", "", number.format(budget.granted)), ` of ${number.format(budget.capacity)} granted, `,
     element("strong", "", number.format(parts.free)), " free",
-    over > 0 ? `. ${number.format(over)} more than allowed: foreign connections rose, or the ceiling was lowered` : "");
+    ...(over > 0 ? [". ", element("strong", "over", `${number.format(over)} more than allowed`), ": foreign connections rose, or the ceiling was lowered"] : []));
 
   const numbers = [...section.querySelectorAll(".legend dd")];
   segments.forEach((name, i) => {
@@ -179,6 +208,7 @@ function showDatabase(section, budget) {
 
   const promised = 100 * Math.min(1, (parts.reserved + parts.foreign + Math.max(0, budget.capacity)) / whole);
   const mark = find(".mark");
+  mark.hidden = budget.limit === 0;
   mark.style.left = `${promised}%`;
   mark.classList.toggle("right", promised > 75);
   mark.classList.toggle("left", promised < 15);
@@ -290,13 +320,17 @@ function showLease(row, lease) {
 
 const holderColumns = [["Holder", ""], ["Connections", "n"], ["Ends in", "time"]];
 
-function makeHolders() {
+function makeHolders(lease) {
   const row = element("tr", "holders");
   row.setAttribute("role", "row");
   const cell = row.insertCell();
   cell.setAttribute("role", "cell");
   cell.colSpan = leaseColumns.length;
-  cell.append(element("div"), element("p", "note"));
+  const list = element("div", "list");
+  list.tabIndex = 0; // it scrolls, so the keyboard has to get there
+  list.setAttribute("role", "group");
+  list.setAttribute("aria-label", `Holders of ${lease.username ?? lease.role}`);
+  cell.append(list, element("p", "note"));
   return row;
 }
 

@@ -18,6 +18,10 @@ public sealed class FrontDoor(IAudit audit, ProofHasher hasher, TimeProvider tim
 
     private static readonly Refusal Unrecorded = new(
         RefusalCode.AuditUnavailable, "The broker cannot write its audit, and answers nothing unrecorded. Come back shortly.", TimeSpan.FromSeconds(5));
+    internal const string NotJson = "This address takes JSON: send Content-Type: application/json.";
+    internal const string TooSlow = "The body came too slowly. Send it at once.";
+    internal const string TooLong = "The body is longer than any that is taken here (Broker:Limits:MaxBodyBytes).";
+    internal const string NotListed = "This address is for viewers, operators or admins. Whoever runs the broker can name you under Broker:Identity.";
 
     /// <summary>Writes a refusal into the audit, then to the caller.</summary>
     public async Task RefuseAsync(HttpContext context, AuditAction action, Caller? caller, string? role, Refusal refusal, int? status = null)
@@ -95,8 +99,7 @@ public sealed class FrontDoor(IAudit audit, ProofHasher hasher, TimeProvider tim
         if (authorizeResult.Challenged)
             await RefuseUnprovenAsync(context, context.GetProof()?.Failure ?? ProofFailure.NoToken, AuditAction.Authenticate, null);
         else
-            await RefuseAsync(context, AuditAction.Authenticate, context.GetProof()?.Caller, null, new(RefusalCode.NotAllowed,
-                "This address is for viewers, operators or admins. Whoever runs the broker can name you under Broker:Identity."));
+            await RefuseAsync(context, AuditAction.Authenticate, context.GetProof()?.Caller, null, new(RefusalCode.NotAllowed, NotListed));
     }
 
     /// <summary>
@@ -115,7 +118,7 @@ public sealed class FrontDoor(IAudit audit, ProofHasher hasher, TimeProvider tim
         catch (BadHttpRequestException e) when (!context.Response.HasStarted)
         {
             // A body that is too long or too slow is found while it is read.
-            await RefuseAsync(context, AuditAction.Authenticate, context.GetProof()?.Caller, null, new(RefusalCode.InvalidRequest, e.Message), e.StatusCode);
+            await RefuseAsync(context, AuditAction.Authenticate, context.GetProof()?.Caller, null, Unreadable(e), e.StatusCode);
         }
         catch (LedgerException) when (!context.Response.HasStarted)
         {
@@ -140,7 +143,19 @@ public sealed class FrontDoor(IAudit audit, ProofHasher hasher, TimeProvider tim
 
     private static Refusal Misaddressed(HttpContext context) => new(
         RefusalCode.InvalidRequest,
-        context.Response.StatusCode == 405
-            ? $"{context.Request.Method} is not for this address; it takes {context.Response.Headers.Allow}."
-            : "There is nothing at this address. GET /openapi/v1.json lists what there is.");
+        context.Response.StatusCode switch
+        {
+            405 => $"{context.Request.Method} is not for this address; it takes {context.Response.Headers.Allow}.",
+            415 => NotJson,
+            _ => "There is nothing at this address. GET /openapi/v1.json lists what there is.",
+        });
+
+    private static Refusal Unreadable(BadHttpRequestException e) => new(
+        RefusalCode.InvalidRequest,
+        e.StatusCode switch
+        {
+            408 => TooSlow,
+            413 => TooLong,
+            _ => e.Message,
+        });
 }

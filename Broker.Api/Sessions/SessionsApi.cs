@@ -2,6 +2,7 @@ using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
 using Broker.Api.Authentication;
+using Broker.Api.Description;
 using Broker.Api.Operators;
 using Broker.Api.Problems;
 using Broker.Core.Audit;
@@ -21,17 +22,17 @@ public static class SessionsApi
         sessions.MapPost("", OpenAsync)
             .WithName("OpenSession").WithSummary("Exchanges a pipeline's token, once, for a session that lives as long as its job.")
             .Accepts<SessionRequest>("application/json")
-            .Produces<SessionShape>(201).ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(429).ProducesProblem(503);
+            .Produces<SessionShape>(201).WithRefusals(RefusalCode.InvalidRequest, RefusalCode.NotAllowed, RefusalCode.LimitExceeded);
         sessions.MapGet("/{id}", ReadAsync)
             .WithName("GetSession").WithSummary("A session, to itself, to its pipeline and to viewers; without its token.")
-            .Produces<SessionShape>().ProducesProblem(401).ProducesProblem(404).ProducesProblem(503);
+            .Produces<SessionShape>().WithRefusals(RefusalCode.SessionUnknown);
         sessions.MapPost("/{id}/renew", RenewAsync)
             .WithName("RenewSession").WithSummary("The job still runs. Sent with the session's own token.")
-            .Produces<SessionShape>().ProducesProblem(401).ProducesProblem(404).ProducesProblem(503);
+            .Produces<SessionShape>().WithRefusals(RefusalCode.SessionUnknown);
         sessions.MapDelete("/{id}", EndAsync)
             .WithName("EndSession").WithSummary("Ends a session on every replica within a second. An operator ends another's, with a reason.")
             .Accepts<OperatorsBody>("application/json")
-            .Produces(204).ProducesProblem(400).ProducesProblem(401).ProducesProblem(404).ProducesProblem(503);
+            .Produces(204).WithRefusals(RefusalCode.InvalidRequest, RefusalCode.SessionUnknown);
     }
 
     private static async Task OpenAsync(SessionDesk desk, FrontDoor door, HttpContext context)

@@ -42,12 +42,10 @@ public static class AllowRules
     // names are ordinary claims.
     private static string Path(string path, Caller caller) => path switch
     {
-        "namespace" when IsKubernetes(caller) => Caller.KubernetesNamespace,
-        "serviceaccount" when IsKubernetes(caller) => Caller.KubernetesServiceAccount,
-        "pod" when IsKubernetes(caller) => Caller.KubernetesPod,
-        "node" when IsKubernetes(caller) => Caller.KubernetesNode,
+        "namespace" when caller.IsKubernetes => Caller.KubernetesNamespace,
+        "serviceaccount" when caller.IsKubernetes => Caller.KubernetesServiceAccount,
+        "pod" when caller.IsKubernetes => Caller.KubernetesPod,
+        "node" when caller.IsKubernetes => Caller.KubernetesNode,
         _ => path,
     };
-
-    private static bool IsKubernetes(Caller caller) => caller.Claims.Contains(Caller.KubernetesNamespace);
 }

@@ -45,6 +45,9 @@ public sealed record Caller(
     /// <summary>The node the pod runs on, where the cluster writes it (Kubernetes 1.32 and newer); null otherwise.</summary>
     public string? Node { get; } = Claims[KubernetesNode].FirstOrDefault();
 
+    /// <summary>Whether it is known by a Kubernetes token, in which the API server always writes the namespace.</summary>
+    internal bool IsKubernetes { get; } = Claims.Contains(KubernetesNamespace);
+
     /// <summary>The pod's UID when the token is bound to a pod; null otherwise.</summary>
     public string? PodUid { get; } = Claims[KubernetesPodUid].FirstOrDefault();
 

@@ -9,7 +9,9 @@ namespace Broker.Core.Identity;
 /// What names a holder: <c>{role}.{owner, 16}{own, 12}</c>. The owner part is the caller's <see cref="Caller.OwnerHash"/>,
 /// so whose it is can be told without asking the ledger; the own part tells the holders of one owner apart by the ids
 /// they give. A pod's UID is always in the owner part: a given id adds to it and can never reach another pod's holder
-/// (law L11).
+/// (law L11). A token that names no pod proves a subject, which many processes may share, so its holders need a given id:
+/// two of them taken for one would each open the connections of both (law L2). The token's own <c>jti</c> is no stand-in:
+/// processes share token files too, and a renewed token has another.
 /// </summary>
 public readonly partial record struct HolderId
 {
@@ -32,17 +34,25 @@ public readonly partial record struct HolderId
     /// <summary>The id of a caller's holder of a role: the same each time it asks (law L11).</summary>
     /// <param name="role">The role's name.</param>
     /// <param name="caller">Who asks.</param>
-    /// <param name="given">The id it gives to tell its holders apart; null: none. See <see cref="WhyNotGiven"/>.</param>
-    /// <exception cref="ArgumentException">The given id is not one.</exception>
+    /// <param name="given">The id it gives to tell its holders apart; null: none. See <see cref="WhyNot"/>.</param>
+    /// <exception cref="ArgumentException">The given id is not one, or is missing.</exception>
     public static HolderId For(string role, Caller caller, string? given)
     {
-        if (given is not null && WhyNotGiven(given) is { } why) throw new ArgumentException(why, nameof(given));
+        if (WhyNot(caller, given) is { } why) throw new ArgumentException(why, nameof(given));
         return new HolderId($"{role}.{caller.OwnerHash}{Fingerprint.Of("holder", OwnLength, caller.OwnerHash, given)}");
     }
 
-    /// <summary>Why a text cannot be a given id, for its caller; null when it can: 1-128 of <c>A-Z a-z 0-9 . _ : / -</c>.</summary>
-    public static string? WhyNotGiven(string given) =>
-        Given().IsMatch(given) ? null : "A holder id that you give is 1 to 128 of A-Z a-z 0-9 . _ : / and -. Or leave it out.";
+    /// <summary>
+    /// Why a caller cannot have a holder by the id it gives, in words for it; null when it can: 1-128 of
+    /// <c>A-Z a-z 0-9 . _ : / -</c>, or none when its token names its pod.
+    /// </summary>
+    public static string? WhyNot(Caller caller, string? given)
+    {
+        if (given is not null) return Given().IsMatch(given) ? null : "'holder' is 1 to 128 of A-Z a-z 0-9 . _ : / and -.";
+        return caller.PodUid is not null
+            ? null
+            : "Your token names no pod, so your processes cannot be told apart by it. Send 'holder': an id that is this process's alone and stays the same when it asks again, e.g. {\"holder\": \"job-4711\"}.";
+    }
 
     /// <summary>Reads an id. What reads well need not exist, nor belong to whoever sent it.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out HolderId id)

@@ -10,7 +10,7 @@ public sealed record Origin(string TraceId, string? Address);
 /// <summary>What a caller asks for.</summary>
 /// <param name="Caller">Who asks.</param>
 /// <param name="Role">The role it wants.</param>
-/// <param name="Holder">The id it gives itself; null: its pod, or its subject.</param>
+/// <param name="Holder">The id it gives itself; null: its pod, which its token then has to name.</param>
 /// <param name="Connections">Connections it wants; null: the role's default.</param>
 /// <param name="MinConnections">Connections it can live with; null: as many as it wants, but the role's minimum when it names no number at all.</param>
 /// <param name="Wait">How long it is ready to wait, also in line for connections; null: a while for a lease to be issued, but not in line.</param>

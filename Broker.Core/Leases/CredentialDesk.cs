@@ -21,7 +21,8 @@ internal sealed class CredentialDesk(
     {
         var arrived = time.GetTimestamp();
         var outcome = await AnswerAsync(ask, arrived, cancellation);
-        outcome = await audit.WriteAsync(AuditAction.Claim, ask, outcome, cancellation);
+        // Not cancelled when the caller leaves: the audit bounds its own wait, and watching for that costs every claim.
+        outcome = await audit.WriteAsync(AuditAction.Claim, ask, outcome, CancellationToken.None);
         metrics.Claimed(outcome.Refusal?.Code == RefusalCode.NotAllowed ? "" : ask.Role, OutcomeName(outcome), time.GetElapsedTime(arrived));
         return outcome;
     }

@@ -84,14 +84,14 @@ internal sealed class HolderDesk(
         return await credentials.WithinSharesAsync(caller, way, claim, time.GetTimestamp(), cancellation);
     }
 
-    // Whose it is can be told from the id alone; another's holder is as unknown as none (law L11).
+    // Whose it is can be told from the id alone; another's holder is as unknown as none (law L11). Who writes itself an id of a
+    // role learns nothing of it: an unknown role and a forbidden one are answered alike.
     private Refusal? Find(Caller caller, string holder, out HolderId id, out Way way)
     {
         way = null!;
         if (!HolderId.TryParse(holder, out id) || !id.BelongsTo(caller)) return Refusals.HolderUnknown();
         var current = catalog.Current;
-        if (!current.Roles.TryGetValue(id.Role, out var role)) return Refusals.HolderUnknown();
-        if (!role.MayBeHadBy(caller)) return Refusals.NotAllowed(role.Name);
+        if (!current.Roles.TryGetValue(id.Role, out var role) || !role.MayBeHadBy(caller)) return Refusals.NotAllowed(id.Role);
         way = new(role, current.Databases[role.Database], current.Issuers[role.Issuer]);
         return null;
     }

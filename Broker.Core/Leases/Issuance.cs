@@ -81,7 +81,6 @@ internal sealed class Issuance(
         if (await PaceAsync(attempt, username, startsIn, cancellation) is not { } now) return "superseded";
 
         IssuedLease issued;
-        var asked = time.GetTimestamp();
         try
         {
             issued = await attempt.Issuer.IssueAsync(new(attempt.Role, attempt.Database, username, now), deadline);
@@ -101,7 +100,7 @@ internal sealed class Issuance(
         {
             known = await ledger.IssuedAsync(
                 attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username, sealer.Seal(issued.Login),
-                issued.Term.Duration, time.GetElapsedTime(asked), issued.Term.Renewable, CancellationToken.None);
+                issued.Term.Duration, now, issued.Term.Renewable, CancellationToken.None);
         }
         catch (LedgerException)
         {

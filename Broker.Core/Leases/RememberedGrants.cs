@@ -16,8 +16,16 @@ internal sealed class RememberedGrants(TimeProvider time)
 
     public void Remember(string database, Claim claim, ClaimAnswer.Granted grant)
     {
-        if (byHolder.TryGetValue(claim.Holder, out var known) && known.Grant == grant) return;
-        if (byHolder.Count >= Most) byHolder.Clear();
+        // Asking again mostly changes nothing but how long it still lasts; counting a dictionary takes all of its locks.
+        if (byHolder.TryGetValue(claim.Holder, out var known))
+        {
+            if (known.Grant with { EndsIn = grant.EndsIn, LeaseEndsIn = grant.LeaseEndsIn } == grant) return;
+        }
+        else if (byHolder.Count >= Most)
+        {
+            byHolder.Clear();
+        }
+
         byHolder[claim.Holder] = new(database, claim.Caller, grant, time.GetTimestamp());
     }
 

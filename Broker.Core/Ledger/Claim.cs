@@ -32,7 +32,13 @@ public sealed record RoleTerms(string Name, int Seats, TimeSpan HolderTtl, int M
 /// <param name="Kind">What it is for.</param>
 /// <param name="Caller">Shown to DBAs beside the holder.</param>
 public sealed record Claim(
-    string Holder, RoleTerms Role, string Pool, int Want, int Least, TimeSpan IssueWait, TimeSpan LineWait, ClaimKind Kind, string Caller);
+    string Holder, RoleTerms Role, string Pool, int Want, int Least, TimeSpan IssueWait, TimeSpan LineWait, ClaimKind Kind, string Caller)
+{
+    /// <summary>Whether another claim differs from this one in nothing but whose it is.</summary>
+    internal bool AsksLike(Claim other) =>
+        Kind == other.Kind && Want == other.Want && Least == other.Least && IssueWait == other.IssueWait && LineWait == other.LineWait
+        && Pool == other.Pool && Role == other.Role;
+}
 
 /// <summary>How a holder moves to another lease.</summary>
 public enum Move

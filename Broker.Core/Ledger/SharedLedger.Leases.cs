@@ -57,12 +57,12 @@ public sealed partial class SharedLedger
 
     /// <summary>Writes down what the issuer made. False: another attempt has taken over, and what was made must be revoked.</summary>
     public async ValueTask<bool> IssuedAsync(
-        string database, string lease, long fence, string issuerId, string username, string sealedLogin, TimeSpan life, TimeSpan elapsed, bool renewable,
+        string database, string lease, long fence, string issuerId, string username, string sealedLogin, TimeSpan life, DateTimeOffset asked, bool renewable,
         CancellationToken cancellation) =>
         (await store.DecideAsync(
             Decision.Issued,
             database,
-            [lease, Text(fence), issuerId, username, sealedLogin, Text(life), Text(elapsed), Text(renewable)],
+            [lease, Text(fence), issuerId, username, sealedLogin, Text(life), Text(asked), Text(renewable)],
             cancellation))[0] == "ok";
 
     /// <summary>The login worked: the lease takes holders. False: another attempt has taken over.</summary>
@@ -94,9 +94,9 @@ public sealed partial class SharedLedger
 
     /// <summary>The issuer gave a lease more time. False: the lease takes holders no more, and its announced end stands.</summary>
     public async ValueTask<bool> RenewedAsync(
-        string database, string lease, TimeSpan duration, TimeSpan elapsed, bool renewable, TimeSpan nextRenewal, double spread, CancellationToken cancellation) =>
+        string database, string lease, TimeSpan duration, DateTimeOffset asked, bool renewable, TimeSpan nextRenewal, double spread, CancellationToken cancellation) =>
         (await store.DecideAsync(
-            Decision.Renewed, database, [lease, Text(duration), Text(elapsed), Text(renewable), Text(nextRenewal), Text(spread)], cancellation))[0] == "ok";
+            Decision.Renewed, database, [lease, Text(duration), Text(asked), Text(renewable), Text(nextRenewal), Text(spread)], cancellation))[0] == "ok";
 
     /// <summary>The lease's login was tried and worked. False: the lease is over.</summary>
     public async ValueTask<bool> VerifiedAsync(string database, string lease, CancellationToken cancellation) =>

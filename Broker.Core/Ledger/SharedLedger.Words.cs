@@ -16,6 +16,8 @@ public sealed partial class SharedLedger
 
     private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
 
+    private static string Text(DateTimeOffset time) => Text(time.ToUnixTimeMilliseconds());
+
     private static string Text(TimeSpan time) => Text((long)time.TotalMilliseconds);
 
     private static string Text(double number) => number.ToString("0.###", CultureInfo.InvariantCulture);

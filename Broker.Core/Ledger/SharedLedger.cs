@@ -30,37 +30,45 @@ public sealed partial class SharedLedger(ILedgerStore store)
     public async ValueTask<ClaimAnswer[]> ClaimAsync(
         string database, PaceSettings pace, int mostInLine, IReadOnlyList<Claim> claims, CancellationToken cancellation)
     {
-        var roles = new List<RoleTerms>(1);
-        var words = new List<string>(16 + 10 * claims.Count) { Text(seen.GetValueOrDefault(database)), Text(mostInLine), Spacing(pace), Tolerance(pace), "" };
-        foreach (var claim in claims)
-        {
-            if (roles.Contains(claim.Role)) continue;
-            roles.Add(claim.Role);
-            words.AddRange([Text(claim.Role.Seats), Text(claim.Role.HolderTtl), Text(claim.Role.MaxHolders), Text(claim.Role.IdleTtl), claim.Role.Name]);
-        }
-
-        words[4] = Text(roles.Count);
-        words.Add(Text(claims.Count));
-        foreach (var claim in claims)
-        {
-            words.Add(claim.Holder);
-            words.Add(Text(roles.IndexOf(claim.Role) + 1));
-            words.Add(claim.Pool);
-            words.Add(Text(claim.Want));
-            words.Add(Text(claim.Least));
-            words.Add(Text(claim.IssueWait));
-            words.Add(Text(claim.LineWait));
-            words.Add(NewLeaseId());
-            words.Add(KindText(claim.Kind));
-            words.Add(claim.Caller);
-        }
-
-        var answer = await store.DecideAsync(Decision.Claim, database, words, cancellation);
+        var answer = await store.DecideAsync(
+            Decision.Claim,
+            database,
+            [Text(seen.GetValueOrDefault(database)), Text(mostInLine), Spacing(pace), Tolerance(pace), NewLeaseId(), .. WordsOf(claims)],
+            cancellation);
         var now = long.Parse(answer[0], CultureInfo.InvariantCulture);
         Saw(database, long.Parse(answer[1], CultureInfo.InvariantCulture));
         var answers = new ClaimAnswer[claims.Count];
-        for (var i = 0; i < answers.Length; i++) answers[i] = ReadClaim(answer.AsSpan(2 + i * 8, 8), now);
+        for (var i = 0; i < answers.Length; i++) answers[i] = ReadClaim(answer[2 + i].Split('|'), now);
         return answers;
+    }
+
+    // A rollout's claims are alike but for whose they are: what one asks for is said once for all behind it that ask the same.
+    private static List<string> WordsOf(IReadOnlyList<Claim> claims)
+    {
+        List<RoleTerms> roles = [];
+        List<string> terms = [], asks = [], words = [];
+        Claim? like = null;
+        var count = 0;
+        foreach (var claim in claims)
+        {
+            if (like is null || !claim.AsksLike(like))
+            {
+                if (!roles.Contains(claim.Role))
+                {
+                    roles.Add(claim.Role);
+                    terms.AddRange([Text(claim.Role.Seats), Text(claim.Role.HolderTtl), Text(claim.Role.MaxHolders), Text(claim.Role.IdleTtl), claim.Role.Name]);
+                }
+
+                asks.AddRange([
+                    Text(roles.IndexOf(claim.Role) + 1), claim.Pool, Text(claim.Want), Text(claim.Least), Text(claim.IssueWait), Text(claim.LineWait),
+                    KindText(claim.Kind)]);
+                (like, count) = (claim, count + 1);
+            }
+
+            words.AddRange([Text(count), claim.Holder, claim.Caller]);
+        }
+
+        return [Text(roles.Count), .. terms, Text(count), .. asks, Text(claims.Count), .. words];
     }
 
     /// <summary>A holder leaves; its connections come free at once.</summary>
@@ -93,7 +101,7 @@ public sealed partial class SharedLedger(ILedgerStore store)
             seen.AddOrUpdate(database, sequence, (_, known) => Math.Max(known, sequence));
     }
 
-    private static ClaimAnswer ReadClaim(ReadOnlySpan<string> v, long now) => v[0] switch
+    private static ClaimAnswer ReadClaim(string[] v, long now) => v[0] switch
     {
         "granted" => new ClaimAnswer.Granted(
             v[1], Number(v[2]), Time(v[3])!.Value, Until(v[3], now), Time(v[4])!.Value, Until(v[4], now), Time(v[5])!.Value, MoveOf(v[6]), v[7] == "1"),
@@ -103,7 +111,7 @@ public sealed partial class SharedLedger(ILedgerStore store)
         "short" => new ClaimAnswer.Exhausted(Number(v[1]), Number(v[2]), Number(v[3]), v[4] == "-1" ? null : Milliseconds(v[4])),
         "full" => new ClaimAnswer.LineFull(Number(v[1]), Number(v[2])),
         "throttled" => new ClaimAnswer.Throttled(Milliseconds(v[1])),
-        "failed" => new ClaimAnswer.Failed(Milliseconds(v[1]), v[2]),
+        "failed" => new ClaimAnswer.Failed(Milliseconds(v[1]), string.Join('|', v[2..])),
         "stale" => new ClaimAnswer.Stale(),
         "unknown" => new ClaimAnswer.Unknown(),
         var other => throw Misunderstood("a claim", other),

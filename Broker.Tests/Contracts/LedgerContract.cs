@@ -36,7 +36,7 @@ public abstract class LedgerContract
         var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
         await IssueAsync(order);
         (await ActivateAsync(order with { Fence = order.Fence + 1 })).ShouldBeFalse();
-        (await Ledger.IssuedAsync(database, order.Lease, order.Fence - 1, "ref2", "other", "sealed2", TimeSpan.FromHours(1), TimeSpan.Zero, true, Cancellation))
+        (await Ledger.IssuedAsync(database, order.Lease, order.Fence - 1, "ref2", "other", "sealed2", TimeSpan.FromHours(1), DateTimeOffset.UnixEpoch, true, Cancellation))
             .ShouldBeFalse();
         (await Ledger.BeatAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeFalse("the lease is active, nobody is issuing it");
         (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(order.Lease);
@@ -226,6 +226,24 @@ public abstract class LedgerContract
     }
 
     [Fact]
+    public async Task L10_Attempts_that_wait_for_their_turn_to_begin_do_not_keep_each_other_from_it()
+    {
+        await CountedAsync(100);
+        var one = Fast with { InFlight = 1 };
+        var orders = new List<ClaimAnswer.Issue>();
+        foreach (var pod in Enumerable.Range(0, 3))
+            orders.Add((await ClaimAsync(Claim(pod, 1) with { Pool = "r|" + pod })).ShouldBeOfType<ClaimAnswer.Issue>());
+
+        foreach (var order in orders) (await Ledger.BeatAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeTrue();
+
+        (await BeginAsync(orders[0])).ShouldBeOfType<BeginAnswer.Go>();
+        (await Ledger.BeatAsync(database, orders[0].Lease, orders[0].Fence, Cancellation)).ShouldBeTrue();
+        (await BeginAsync(orders[1])).ShouldNotBeOfType<BeginAnswer.Go>("who has begun is in flight, and stays so while it beats");
+
+        ValueTask<BeginAnswer> BeginAsync(ClaimAnswer.Issue order) => Ledger.BeginAsync(database, order.Lease, order.Fence, "user", one, Cancellation);
+    }
+
+    [Fact]
     public async Task Nothing_is_promised_on_connections_that_were_never_counted() =>
         (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Stale>();
 
@@ -363,9 +381,9 @@ public abstract class LedgerContract
 
     private async Task IssueAsync(ClaimAnswer.Issue order)
     {
-        (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        var go = (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
         (await Ledger.IssuedAsync(
-            database, order.Lease, order.Fence, "ref", "user-" + order.Lease, "sealed", TimeSpan.FromHours(1), TimeSpan.Zero, true, Cancellation)).ShouldBeTrue();
+            database, order.Lease, order.Fence, "ref", "user-" + order.Lease, "sealed", TimeSpan.FromHours(1), go.Now, true, Cancellation)).ShouldBeTrue();
         (await ActivateAsync(order)).ShouldBeTrue();
     }
 

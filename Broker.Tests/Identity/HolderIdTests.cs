@@ -82,15 +82,32 @@ public class HolderIdTests
     [InlineData("a|b", false)]
     public void A_given_id_is_plain_characters(string given, bool valid)
     {
-        (HolderId.WhyNotGiven(given) is null).ShouldBe(valid);
+        (HolderId.WhyNot(Callers.Pod(), given) is null).ShouldBe(valid);
         if (!valid) Should.Throw<ArgumentException>(() => HolderId.For("r", Callers.Pod(), given));
     }
 
     [Fact]
     public void A_given_id_is_at_most_128_long()
     {
-        HolderId.WhyNotGiven(new string('a', 128)).ShouldBeNull();
-        HolderId.WhyNotGiven(new string('a', 129)).ShouldNotBeNull();
+        HolderId.WhyNot(Callers.Pod(), new string('a', 128)).ShouldBeNull();
+        HolderId.WhyNot(Callers.Pod(), new string('a', 129)).ShouldNotBeNull();
+    }
+
+    [Fact]
+    public void L2_Two_processes_that_share_a_token_without_a_pod_are_never_taken_for_one()
+    {
+        var pipeline = Callers.Of("ci", "project:orders", ("jti", "one-token"));
+        HolderId.WhyNot(pipeline, null).ShouldNotBeNull().ShouldContain("Send 'holder'");
+        Should.Throw<ArgumentException>(() => HolderId.For("r", pipeline, null));
+        HolderId.For("r", pipeline, "job-1").ShouldNotBe(HolderId.For("r", pipeline, "job-2"));
+    }
+
+    [Fact]
+    public void L11_A_process_without_a_pod_stays_the_same_holder_when_its_token_is_renewed()
+    {
+        var (before, after) = (Callers.Of("ci", "project:orders", ("jti", "first")), Callers.Of("ci", "project:orders", ("jti", "second")));
+        HolderId.For("r", after, "job-1").ShouldBe(HolderId.For("r", before, "job-1"));
+        HolderId.For("r", before, "job-1").BelongsTo(after).ShouldBeTrue();
     }
 
     [Theory]

@@ -1,4 +1,5 @@
-using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
 using Shouldly;
 using Xunit;
 
@@ -22,5 +23,58 @@ public sealed class BrokeOnceTests
         hold.SetResult();
         (await world.PassAsync(waiting, Minute)).Grant.ShouldNotBeNull();
         world.Issuer.Asked.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task L4_Who_was_moved_and_did_not_hear_of_it_still_works_with_the_lease_it_had()
+    {
+        // No room for both its logins' connections, and the end of its lease is near: it has to close the old ones first.
+        await using var world = new World(capacity: 5);
+        world.Issuer.Renewable = false;
+        world.Issuer.Life = TimeSpan.FromSeconds(100);
+        var replica = await world.ReplicaAsync();
+        var had = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var until = world.Clock.GetUtcNow() + TimeSpan.FromSeconds(50);
+        await world.PassAsync(() => world.Clock.GetUtcNow() > until && world.Issuer.Users.Count == 2, TimeSpan.FromMinutes(2));
+        replica.Audit.Broken = true;
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.AuditUnavailable);
+        replica.Audit.Broken = false;
+
+        until += TimeSpan.FromSeconds(20);
+        await world.PassAsync(() => world.Clock.GetUtcNow() > until, Minute);
+        world.Issuer.Users.Keys.ShouldContain(had.Credentials.Login.Username);
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Lease.Id.ShouldNotBe(had.Lease.Id, "it was moved");
+        await world.PassAsync(() => !world.Issuer.Users.ContainsKey(had.Credentials.Login.Username), TimeSpan.FromMinutes(2));
+    }
+
+    [Fact]
+    public async Task L4_A_lease_whose_news_reaches_the_ledger_late_does_not_live_longer_there_than_with_its_issuer()
+    {
+        await using var world = new World();
+        var pace = World.Orders.Issuing;
+        var claim = new Claim("r.h", new("r", 0, Minute, 500, Minute), "r", 1, 1, Minute, Minute, ClaimKind.Claim, "c");
+        await world.Ledger.SampleAsync("orders", 10, 10, 0, 10, 0, Minute, default);
+        var order = (await world.Ledger.ClaimAsync("orders", pace, 10, [claim], default))[0].ShouldBeOfType<ClaimAnswer.Issue>();
+        var go = (await world.Ledger.BeginAsync("orders", order.Lease, order.Fence, "user", pace, default)).ShouldBeOfType<BeginAnswer.Go>();
+        world.Clock.Advance(TimeSpan.FromSeconds(3));
+        await world.Ledger.IssuedAsync("orders", order.Lease, order.Fence, "id", "user", "sealed", TimeSpan.FromHours(1), go.Now, true, default);
+        (await world.Ledger.LeaseAsync("orders", order.Lease, default))!.ExpiresAt.ShouldBe(go.Now + TimeSpan.FromHours(1));
+    }
+
+    [Fact]
+    public async Task L9_A_renewal_that_hangs_is_given_up_by_the_injected_clock()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
+        var givenUp = false;
+        world.Issuer.BeforeRenew = async cancellation =>
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, world.Clock, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            givenUp = true;
+            cancellation.ThrowIfCancellationRequested();
+        };
+        world.Clock.Advance(TimeSpan.FromMinutes(21));
+        await world.PassAsync(() => givenUp, Minute);
     }
 }

@@ -315,10 +315,16 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
         return new(username, new(username, new("secret-" + username)), new(Life, Renewable));
     }
 
-    public Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation) =>
-        RenewFailure is { } failure ? throw failure
-        : Users.ContainsKey(lease.Id) ? Task.FromResult(new LeaseTerm(increment, Renewable))
-        : throw new IssuerException(IssuerFailure.LeaseUnknown, "lease not found");
+    /// <summary>Runs inside each renewal, before the lease has more time.</summary>
+    public Func<CancellationToken, Task>? BeforeRenew { get; set; }
+
+    public async Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation)
+    {
+        if (BeforeRenew is { } before) await before(cancellation);
+        return RenewFailure is { } failure ? throw failure
+            : Users.ContainsKey(lease.Id) ? new(increment, Renewable)
+            : throw new IssuerException(IssuerFailure.LeaseUnknown, "lease not found");
+    }
 
     public Task RevokeAsync(IssuerLease lease, CancellationToken cancellation)
     {

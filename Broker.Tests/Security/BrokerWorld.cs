@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -30,6 +31,7 @@ internal sealed class BrokerWorld : IAsyncDisposable
     private readonly List<WebApplicationFactory<FrontDoor>> replicas = [];
     private readonly Dictionary<string, string?> settings;
     private readonly InProcessLedgerStore store;
+    private readonly ConcurrentDictionary<string, bool> pods = new();
 
     public BrokerWorld(params (string Key, string? Value)[] changes)
     {
@@ -123,11 +125,16 @@ internal sealed class BrokerWorld : IAsyncDisposable
     public T Service<T>()
         where T : notnull => replicas[0].Services.GetRequiredService<T>();
 
-    public string Pod(string uid = "uid-1", string space = "shop") => Mint.Token(payload =>
+    public string Pod(string uid = "uid-1", string space = "shop")
     {
-        payload["kubernetes.io"]!["namespace"] = space;
-        payload["kubernetes.io"]!["pod"]!["uid"] = uid;
-    });
+        var token = Mint.Token(payload =>
+        {
+            payload["kubernetes.io"]!["namespace"] = space;
+            payload["kubernetes.io"]!["pod"]!["uid"] = uid;
+        });
+        pods[token] = true;
+        return token;
+    }
 
     /// <summary>A GitHub Actions token: five minutes, with the claims that GitHub writes.</summary>
     public string Job(string reference = "refs/heads/release/7", string repository = "octo/shop", int seconds = 300) => Mint.Token(payload =>
@@ -160,8 +167,13 @@ internal sealed class BrokerWorld : IAsyncDisposable
         return new((int)response.StatusCode, text.StartsWith('{') ? JsonNode.Parse(text)!.AsObject() : [], response.Headers);
     }
 
-    public Task<Answer> ClaimAsync(HttpClient replica, string? token, string role = "orders-api", JsonObject? body = null) =>
-        SendAsync(replica, HttpMethod.Post, $"/api/v1/roles/{role}/credentials", token, body);
+    /// <summary>Claims; who is neither a pod nor a session says which of its processes it is.</summary>
+    public Task<Answer> ClaimAsync(HttpClient replica, string? token, string role = "orders-api", JsonObject? body = null)
+    {
+        if (body?["holder"] is null && token is not null && !token.StartsWith("brs_", StringComparison.Ordinal) && !pods.ContainsKey(token))
+            (body ??= [])["holder"] = "job-1";
+        return SendAsync(replica, HttpMethod.Post, $"/api/v1/roles/{role}/credentials", token, body);
+    }
 
     public Task<Answer> OpenAsync(HttpClient replica, string token, params string[] roles) =>
         SendAsync(replica, HttpMethod.Post, "/api/v1/sessions", token, new JsonObject { ["roles"] = new JsonArray([.. roles.Select(role => JsonValue.Create(role))]) });

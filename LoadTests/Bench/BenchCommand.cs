@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LoadTests.LocalServers;
 using LoadTests.Stages;
 using Spectre.Console;
 
@@ -55,8 +56,9 @@ internal sealed class BenchCommand
                 result.Start = await FreshReplica.MeasureAsync(stage, Say, cancellation);
             if (parts.Contains(Claims))
             {
-                result.VaultAgentSkipped = "A Vault Agent's cached read: not measured.";
-                result.Targets = await ClaimRate.MeasureAsync(stage, settings, generator, [], Say, cancellation);
+                await using var agent = await VaultAgent.StartAsync(stage.Postgres, cancellation);
+                if (agent is null) result.VaultAgentSkipped = $"{ClaimRate.Agent}: skipped; {LocalVaultAgent.HowToGetOne}.";
+                result.Targets = await ClaimRate.MeasureAsync(stage, settings, generator, agent is null ? [] : [agent.Target], Say, cancellation);
             }
         }
 

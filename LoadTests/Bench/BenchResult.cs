@@ -30,7 +30,7 @@ internal sealed record BenchResult
 }
 
 /// <summary>One address under load, over all rounds: the sum of its requests, and the middle one of the rounds' times. Processor time is that of the server, Redis included, by request.</summary>
-internal sealed record TargetResult(string Name, double PerSecond, double ToEmpty, double? ToAuthenticated, double ProcessorMicroseconds, double P50Milliseconds, double P99Milliseconds, long Errors);
+internal sealed record TargetResult(string Name, double PerSecond, double ToEmpty, double? ToAuthenticated, double? ToAgent, double ProcessorMicroseconds, double P50Milliseconds, double P99Milliseconds, long Errors);
 
 /// <summary>A fresh replica: times of the middle one of several starts, the maximum of all.</summary>
 internal sealed record StartResult(int Starts, double ReadyMilliseconds, int Pods, double BurstP50Milliseconds, double BurstP99Milliseconds, double BurstMaxMilliseconds, int Errors);

@@ -40,14 +40,17 @@ internal static class ClaimRate
                 rounds[target].Add(load);
         }
 
-        double empty = PerSecond(rounds[targets[0]]), authenticated = PerSecond(rounds[targets[1]]);
+        double empty = RateOf(Empty)!.Value, authenticated = RateOf(Authenticated)!.Value;
+        var agent = RateOf(Agent);
         return targets.ConvertAll(target =>
         {
             var loads = rounds[target];
             var rate = PerSecond(loads);
             return new TargetResult(
-                target.Name, rate, rate / empty, rate / authenticated, ProcessorMicroseconds(loads), Middle(loads, load => load.P50), Middle(loads, load => load.P99), loads.Sum(load => load.Errors));
+                target.Name, rate, rate / empty, rate / authenticated, rate / agent, ProcessorMicroseconds(loads), Middle(loads, load => load.P50), Middle(loads, load => load.P99), loads.Sum(load => load.Errors));
         });
+
+        double? RateOf(string name) => targets.Find(target => target.Name == name) is { } target ? PerSecond(rounds[target]) : null;
 
         async Task<List<(Target, Load)>> RoundAsync(IEnumerable<Target> turn, TimeSpan each)
         {

@@ -1,10 +1,10 @@
 namespace LoadTests.Bench;
 
-/// <summary>One address under load. All targets get the same request headers, a pod's token among them.</summary>
+/// <summary>One address under load. All targets get the same request headers, a pod's token among them; but for a Vault agent's none.</summary>
 /// <param name="Name">For the report.</param>
 /// <param name="Method">How it is asked.</param>
 /// <param name="Address">Where it is.</param>
-/// <param name="Tokens">The pods' tokens, sent in turn.</param>
+/// <param name="Tokens">The pods' tokens, sent in turn; none: requests go without.</param>
 /// <param name="Processor">How much processor time whoever serves it has taken since its start.</param>
 internal sealed record Target(string Name, HttpMethod Method, Uri Address, IReadOnlyList<string> Tokens, Func<Task<TimeSpan>> Processor);
 

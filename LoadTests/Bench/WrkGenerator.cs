@@ -23,6 +23,7 @@ internal sealed class WrkGenerator : ILoadGenerator, IAsyncDisposable
             headers['Authorization'] = 'Bearer ' .. token
             requests[#requests + 1] = wrk.format(method, nil, headers)
           end
+          if #requests == 0 then requests[1] = wrk.format(method, nil, headers) end
         end
         function request()
           first = first + 1

@@ -9,7 +9,7 @@ namespace LoadTests.Demo;
 /// <summary><c>loadtests demo</c>: the same rollout without and with the broker, and one on a database that is too small.</summary>
 internal static class DemoCommand
 {
-    private const int Large = 200, Small = 50;
+    private const int Large = 200, Small = 50, SurgePercent = 25;
 
     public static Command Create()
     {
@@ -41,7 +41,15 @@ internal static class DemoCommand
         var tooSmall = await PlayAsync(rollout with { Retry = false }, settings with { MaxConnections = Small }, progress, cancellation);
         ResultTable.Write(console, $"max_connections = {Small}", ("with the broker", tooSmall));
 
-        string[] faults = [.. with.Faults, .. tooSmall.Faults, .. NotAsShown(pods, with, tooSmall)];
+        // As many connections as old pods and surge can live with, and not one more.
+        var (surge, full) = ((pods * SurgePercent + 99) / 100, settings.MaxConnectionsFor(pods + ((pods * SurgePercent + 99) / 100)));
+        Console.WriteLine($"A rolling update with the broker: {pods} pods are replaced, {surge} more than wanted at a time, on a database that is then full: max_connections = {full}.");
+        var update = await PlayAsync(
+            rollout with { Batch = 0, Surge = surge, WaitSeconds = 30, Hold = TimeSpan.FromSeconds(1) },
+            settings with { MaxConnections = full, SurgePercent = SurgePercent }, progress, cancellation);
+        ResultTable.Write(console, $"rolling update, max_connections = {full}", ("with the broker", update));
+
+        string[] faults = [.. with.Faults, .. tooSmall.Faults, .. update.Faults, .. NotAsShown(pods, with, tooSmall)];
         foreach (var fault in faults)
             Console.Error.WriteLine($"Not as it should be: {fault}");
         if (stay)

@@ -71,7 +71,7 @@ internal static class FuzzCommand
             ["Database"] = "orders",
             ["Issuer"] = "here",
             ["HolderTtl"] = "00:00:30",
-            ["CreationStatements"] = new JsonArray([.. StageSettings.CreationStatements.Select(statement => JsonValue.Create(statement))]),
+            ["CreationStatements"] = new JsonArray([.. new StageSettings().CreationStatements.Select(statement => JsonValue.Create(statement))]),
             ["Allow"] = new JsonArray(new JsonObject { ["Issuer"] = "local", ["Claims"] = new JsonObject { ["namespace"] = "orders", ["serviceaccount"] = account } }),
         };
         JsonArray People(string group) => new(new JsonObject { ["Issuer"] = "local", ["Claims"] = new JsonObject { ["groups"] = group } });

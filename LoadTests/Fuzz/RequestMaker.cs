@@ -29,7 +29,7 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
     {
         var random = new Random(unchecked((int)(seed * 1_000_003L + number * 7919)));
         // The one address that gives something away is asked most.
-        var endpoint = random.Next(5) == 0 ? Claim : endpoints[random.Next(endpoints.Count)];
+        var endpoint = random.Next(3) == 0 ? Claim : endpoints[random.Next(endpoints.Count)];
         var caller = callers[random.Next(callers.Count)];
         var method = random.Next(20) == 0 ? Methods[random.Next(Methods.Length)] : endpoint.Method;
         var request = new HttpRequestMessage(new HttpMethod(method), new Uri(Path(random, endpoint, caller), UriKind.Relative));
@@ -55,9 +55,9 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
         return path.ToString();
     }
 
-    private string Value(Random random, string parameter, FuzzCaller caller) => random.Next(3) switch
+    private string Value(Random random, string parameter, FuzzCaller caller) => random.Next(4) switch
     {
-        0 => parameter switch
+        0 or 3 => parameter switch
         {
             "{role}" => caller.Roles.Length > 0 ? caller.Roles[random.Next(caller.Roles.Length)] : "orders-api",
             "{database}" => "orders",
@@ -88,9 +88,9 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
 
     private void AddBody(Random random, HttpRequestMessage request)
     {
-        var text = random.Next(3) switch
+        var text = random.Next(4) switch
         {
-            0 => Right(random),
+            0 or 3 => Right(random),
             1 => Mutated(random, Right(random)),
             _ => random.Next(6) switch
             {
@@ -109,9 +109,9 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
         if (MediaTypeHeaderValue.TryParse(type, out var parsed)) request.Content.Headers.ContentType = parsed;
     }
 
-    private string Right(Random random) => random.Next(6) switch
+    private string Right(Random random) => random.Next(7) switch
     {
-        0 => "",
+        0 or 6 => "{\"connections\":1}",
         1 => "{\"connections\":1,\"minConnections\":1}",
         2 => string.Create(CultureInfo.InvariantCulture, $"{{\"holder\":\"h{random.Next(20)}\",\"connections\":1}}"),
         3 => "{\"reason\":\"fuzzing\"}",

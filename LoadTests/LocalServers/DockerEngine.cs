@@ -8,23 +8,25 @@ internal static class DockerEngine
     /// <summary>The environment variable: <c>local</c> or <c>docker</c>; empty: whatever is there.</summary>
     public const string Variable = "BROKER_TEST_SERVERS";
 
-    private static readonly Lazy<Task<bool>> Chosen = new(ChooseAsync);
+    private static readonly Lazy<Task<bool>> Chosen = new(() => ChooseAsync(Environment.GetEnvironmentVariable));
 
     /// <summary>True when servers are to be containers.</summary>
     /// <exception cref="ServerStartException">The variable has another value.</exception>
     public static Task<bool> IsUsedAsync() => Chosen.Value;
 
-    private static async Task<bool> ChooseAsync() => Environment.GetEnvironmentVariable(Variable) switch
+    /// <summary>The decision, on an environment's variables.</summary>
+    /// <exception cref="ServerStartException">The variable has another value.</exception>
+    internal static async Task<bool> ChooseAsync(Func<string, string?> variable) => variable(Variable) switch
     {
         "local" => false,
         "docker" => true,
-        null or "" => await AnswersAsync(),
+        null or "" => await AnswersAsync(variable),
         var other => throw new ServerStartException($"{Variable} is '{other}'; it can be 'local' or 'docker', or be left away."),
     };
 
-    private static async Task<bool> AnswersAsync()
+    private static async Task<bool> AnswersAsync(Func<string, string?> variable)
     {
-        if (Environment.GetEnvironmentVariable("DOCKER_HOST") is { Length: > 0 } host)
+        if (variable("DOCKER_HOST") is { Length: > 0 } host)
             return Uri.TryCreate(host, UriKind.Absolute, out var address) && (address.Scheme == "unix"
                 ? await PingAsync(address.AbsolutePath)
                 : await PingAsync(new Uri($"http://{address.Authority}"), new SocketsHttpHandler()));
@@ -32,7 +34,7 @@ internal static class DockerEngine
         string?[] sockets =
         [
             "/var/run/docker.sock",
-            Environment.GetEnvironmentVariable("XDG_RUNTIME_DIR") is { Length: > 0 } runtime ? $"{runtime}/docker.sock" : null,
+            variable("XDG_RUNTIME_DIR") is { Length: > 0 } runtime ? $"{runtime}/docker.sock" : null,
         ];
         foreach (var socket in sockets.OfType<string>().Where(File.Exists))
         {

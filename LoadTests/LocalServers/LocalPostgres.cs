@@ -6,11 +6,14 @@ namespace LoadTests.LocalServers;
 /// <summary>How a private PostgreSQL is set up.</summary>
 public sealed record LocalPostgresSettings
 {
+    /// <summary>PostgreSQL's own default.</summary>
+    internal const int StandardSuperuserReservedConnections = 3;
+
     /// <summary>Its <c>max_connections</c> (1 or more, default 100).</summary>
     public int MaxConnections { get; init; } = 100;
 
     /// <summary>Its <c>superuser_reserved_connections</c> (0 or more, less than <see cref="MaxConnections"/>, default 3).</summary>
-    public int SuperuserReservedConnections { get; init; } = 3;
+    public int SuperuserReservedConnections { get; init; } = StandardSuperuserReservedConnections;
 
     /// <summary>Further server settings by name, as in postgresql.conf.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();

@@ -105,6 +105,15 @@ public sealed class LocalVault : IAsyncDisposable
         return (data["username"]!.GetValue<string>(), data["password"]!.GetValue<string>());
     }
 
+    /// <summary>A token of its own that may do what ours may, and lives as long as it is renewed within the period.</summary>
+    public async Task<string> CreateTokenAsync(TimeSpan period, CancellationToken cancellation = default)
+    {
+        using var answer = await client.PostAsJsonAsync(
+            new Uri("/v1/auth/token/create", UriKind.Relative), new JsonObject { ["period"] = $"{(long)period.TotalSeconds}s" }, cancellation);
+        await EnsureAsync(answer, cancellation);
+        return (await answer.Content.ReadFromJsonAsync<JsonObject>(cancellation))!["auth"]!["client_token"]!.GetValue<string>();
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

@@ -88,7 +88,7 @@ internal sealed class RedisProcess : IRedisHost
             using var reader = new StreamReader(stream, Encoding.UTF8);
             var answer = await reader.ReadToEndAsync(cancellation);
             return answer.Contains($"process_id:{process!.Id}\r\n", StringComparison.Ordinal)
-                && answer.Contains("loading:0\r\n", StringComparison.Ordinal);
+                && answer.Contains("\nloading:0\r\n", StringComparison.Ordinal);
         }
         catch (Exception failure) when (failure is SocketException or IOException)
         {

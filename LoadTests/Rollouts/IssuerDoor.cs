@@ -64,7 +64,7 @@ internal sealed class IssuerDoor : IDoor, IAsyncDisposable
         var password = Guid.NewGuid().ToString("N");
         await using var connection = await administrator.OpenConnectionAsync(cancellation);
         await using var transaction = await connection.BeginTransactionAsync(cancellation);
-        foreach (var template in StageSettings.CreationStatements)
+        foreach (var template in StageSettings.StandardStatements)
         {
             var statement = template
                 .Replace("{{name}}", username, StringComparison.Ordinal)

@@ -113,7 +113,7 @@ internal sealed class Pod
             switch (await door.AskAsync(number, ask, cancellation))
             {
                 case Grant grant:
-                    tally.CountGrant(time.GetElapsedTime(asked));
+                    tally.CountGrant(time.GetElapsedTime(asked), ask);
                     return grant;
                 case Refused refusal:
                     tally.CountRefusal(refusal, again: refusal.Code == toldBefore);

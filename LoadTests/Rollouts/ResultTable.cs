@@ -31,6 +31,7 @@ internal static class ResultTable
         ("refused by the broker", result => result.Refusals.Count == 0 ? result.Via == Via.Broker ? "0" : null : string.Join('\n', result.Refusals.Select(refusal => $"{refusal.Key} {refusal.Value}"))),
         ("told to come back after", result => result.ShortestRetryAfterSeconds is { } shortest ? Range(shortest, result.LongestRetryAfterSeconds!.Value) : null),
         ("came back in vain", result => result.CameBackInVain > 0 ? Number(result.CameBackInVain) : null),
+        ("most returns of one pod", result => result.MostReturns > 0 ? Number(result.MostReturns) : null),
         ("the last pod's first query after", result => Milliseconds(result.LastFirstQueryMilliseconds)),
         ("credentials, p50", result => Milliseconds(result.CredentialsP50Milliseconds)),
         ("credentials, p99", result => Milliseconds(result.CredentialsP99Milliseconds)),

@@ -48,6 +48,9 @@ internal sealed record RolloutResult
     /// <summary>Pods that came back when they were told to and were refused for the same reason.</summary>
     public required int CameBackInVain { get; init; }
 
+    /// <summary>The most times that one pod had to come back until it was served.</summary>
+    public required int MostReturns { get; init; }
+
     public required double? LastFirstQueryMilliseconds { get; init; }
 
     public required double? CredentialsP50Milliseconds { get; init; }

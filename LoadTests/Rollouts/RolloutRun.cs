@@ -81,6 +81,7 @@ internal static class RolloutRun
             ShortestRetryAfterSeconds = tally.RetryAfter?.Shortest.TotalSeconds,
             LongestRetryAfterSeconds = tally.RetryAfter?.Longest.TotalSeconds,
             CameBackInVain = tally.CameBackInVain,
+            MostReturns = tally.MostReturns,
             LastFirstQueryMilliseconds = tally.LastFirstQuery?.TotalMilliseconds,
             CredentialsP50Milliseconds = tally.CredentialsAt(50)?.TotalMilliseconds,
             CredentialsP99Milliseconds = tally.CredentialsAt(99)?.TotalMilliseconds,

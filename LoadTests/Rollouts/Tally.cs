@@ -12,7 +12,7 @@ internal sealed class Tally(TimeProvider time)
     private readonly ConcurrentDictionary<string, int> connectionFailures = new();
     private readonly ConcurrentDictionary<string, int> faults = new();
     private readonly long start = time.GetTimestamp();
-    private int granted, working, left, lost, opened, refused, cameBackInVain;
+    private int granted, working, left, lost, opened, refused, cameBackInVain, mostReturns;
     private TimeSpan? lastFirstQuery, shortestRetryAfter, longestRetryAfter;
 
     public int Working => Volatile.Read(ref working);
@@ -29,6 +29,9 @@ internal sealed class Tally(TimeProvider time)
 
     /// <summary>How often a pod that came back when it was told to was refused for the same reason.</summary>
     public int CameBackInVain => Volatile.Read(ref cameBackInVain);
+
+    /// <summary>The most times that one pod had to come back until it was served.</summary>
+    public int MostReturns => Volatile.Read(ref mostReturns);
 
     public IReadOnlyDictionary<string, int> Refusals => refusals;
 
@@ -59,11 +62,16 @@ internal sealed class Tally(TimeProvider time)
         }
     }
 
-    public void CountGrant(TimeSpan took)
+    /// <param name="took">How long the request took that was granted.</param>
+    /// <param name="returns">How often the pod had come back for it.</param>
+    public void CountGrant(TimeSpan took, int returns)
     {
         Interlocked.Increment(ref granted);
         lock (gate)
+        {
+            mostReturns = Math.Max(mostReturns, returns);
             credentials.RecordValue(Math.Max(1, (long)took.TotalMicroseconds));
+        }
     }
 
     public void CountRefusal(Refused refusal, bool again)

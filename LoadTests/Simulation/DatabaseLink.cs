@@ -22,14 +22,14 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
     // Users are made and dropped by the issuer's model.
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) => throw new NotSupportedException();
 
-    public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) => CallAsync(() => true, cancellation);
+    public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) => CallAsync(() => server.ShutOut(username), cancellation);
 
-    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) => throw new NotSupportedException();
+    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) => CallAsync(() => server.Drop(username), cancellation);
 
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) => CallAsync<IReadOnlyList<DatabaseUser>>(
         () => server.IsDown
             ? throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down")
-            : [.. server.Users.Values.Where(user => user.Name.StartsWith(prefix, StringComparison.Ordinal)).Select(user => new DatabaseUser(user.Name, null, user.Open))],
+            : [.. server.Users.Values.Where(user => user.Name.StartsWith(prefix, StringComparison.Ordinal)).Select(user => new DatabaseUser(user.Name, ActorClock.Start + user.ValidUntil, user.Open))],
         cancellation);
 
     public ConnectionStrings Describe(Database database, Login login, int connections) => new("", "", "");

@@ -6,6 +6,7 @@ namespace LoadTests.Simulation;
 internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, int reserved)
 {
     private readonly SortedDictionary<string, DatabaseLogin> users = new(StringComparer.Ordinal);
+    private readonly List<DatabaseLogin> nobodys = [];
 
     public Wire Wire { get; } = new(timeline, self);
 
@@ -24,7 +25,7 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
 
     public IReadOnlyDictionary<string, DatabaseLogin> Users => users;
 
-    public int OpenByPods => users.Values.Sum(user => user.Open);
+    public int OpenByPods => users.Values.Sum(user => user.Open) + nobodys.Sum(user => user.Open);
 
     /// <summary>Told when a user is dropped, before its connections end.</summary>
     public Action<DatabaseLogin>? Dropping { get; set; }
@@ -35,14 +36,27 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
         users.Add(name, new(name, password, pool) { ValidUntil = validUntil });
     }
 
-    public void Drop(string name)
+    /// <summary>Ends a user's connections and lets it log in no more.</summary>
+    public bool ShutOut(string name)
+    {
+        if (IsDown) throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down");
+        if (!users.TryGetValue(name, out var user)) return false;
+        Dropping?.Invoke(user);
+        user.End();
+        user.IsShut = true;
+        return true;
+    }
+
+    /// <summary>Drops a user; connections it has stay open, and nobody can tell any more whose they are.</summary>
+    public bool Drop(string name)
     {
         if (IsDown) throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down");
         if (RefusesDrops) throw new DatabaseException(DatabaseFailure.StatementRefused, "the user owns objects");
-        if (!users.TryGetValue(name, out var user)) return;
-        Dropping?.Invoke(user);
+        if (!users.TryGetValue(name, out var user)) return false;
+        if (!user.IsShut) Dropping?.Invoke(user);
         users.Remove(name);
-        user.IsDropped = true;
+        if (user.Open > 0) nobodys.Add(user);
+        return true;
     }
 
     /// <summary>Opens a connection, or says why not.</summary>
@@ -50,7 +64,7 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
     {
         if (TryLogin(name, password) is { } failure) return failure;
         if (OpenByPods + Foreign >= Limit - Reserved) return DatabaseFailure.OutOfConnections;
-        users[name].Open++;
+        users[name].Connect();
         return null;
     }
 
@@ -58,7 +72,7 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
     public DatabaseFailure? TryLogin(string name, string password)
     {
         if (IsDown) return DatabaseFailure.Unavailable;
-        if (RefusesLogins || !users.TryGetValue(name, out var user) || user.Password != password || user.ValidUntil <= timeline.Now) return DatabaseFailure.LoginRefused;
+        if (RefusesLogins || !users.TryGetValue(name, out var user) || user.Password != password || user.ValidUntil <= timeline.Now || user.IsShut) return DatabaseFailure.LoginRefused;
         user.HasBeenTried = true;
         return null;
     }
@@ -67,6 +81,8 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
     {
         if (IsDown) throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down");
         var seen = users.Values.Where(user => user.Open > 0).Select(user => new UserConnections(user.Name, user.Open, user.Open)).ToList();
+        var lost = nobodys.Sum(user => user.Open);
+        if (lost > 0) seen.Add(new(null, lost, lost));
         if (Foreign > 0) seen.Add(new("others", Foreign, Foreign));
         return new(Limit, Reserved, null, seen);
     }
@@ -84,10 +100,23 @@ internal sealed class DatabaseLogin(string name, string password, string role)
     public TimeSpan? ValidUntil { get; set; }
 
     /// <summary>Connections open.</summary>
-    public int Open { get; set; }
+    public int Open { get; private set; }
 
     /// <summary>Somebody has logged in as it once.</summary>
     public bool HasBeenTried { get; set; }
 
-    public bool IsDropped { get; set; }
+    public bool IsShut { get; set; }
+
+    /// <summary>Changes whenever its connections are ended from the server's side.</summary>
+    public int Ended { get; private set; }
+
+    public void Connect() => Open++;
+
+    public void Close() => Open--;
+
+    public void End()
+    {
+        Open = 0;
+        Ended++;
+    }
 }

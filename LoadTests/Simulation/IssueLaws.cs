@@ -26,21 +26,22 @@ internal sealed class IssueLaws(World world)
     public void Decided(Decision decision, IReadOnlyList<string> arguments, string[] answer, LedgerView before, LedgerView after)
     {
         OnePerPool(after);
-        if (decision == Decision.Claim) Elected(answer);
+        if (decision == Decision.Claim || decision == Decision.Succeed) Elected(answer);
         if (decision == Decision.Begin && answer[0] == "go") Begun(after.Leases[arguments[0]], before);
     }
 
+    // One that takes holders, and one that is to follow it.
     private void OnePerPool(LedgerView view)
     {
-        foreach (var pool in view.Leases.Values.Where(lease => lease.State is "Issuing" or "Active" && lease.Max >= 100).GroupBy(lease => lease.Pool, StringComparer.Ordinal))
+        foreach (var pool in view.Leases.Values.Where(lease => lease.State is "Issuing" or "Active" && lease.Max >= 100).GroupBy(lease => (lease.Pool, lease.State)))
         {
-            if (pool.Count() > 1) world.Laws.Break("L1", $"pool {pool.Key} has leases {string.Join(", ", pool.Select(lease => $"{lease.Id} ({lease.State})"))}");
+            if (pool.Count() > 1) world.Laws.Break("L1", $"pool {pool.Key.Pool} has {pool.Key.State} leases {string.Join(", ", pool.Select(lease => lease.Id))}");
         }
     }
 
     private void Elected(string[] answer)
     {
-        for (var i = 1; i + 5 < answer.Length; i += 6)
+        for (var i = 0; i + 2 < answer.Length; i++)
         {
             if (answer[i] != "issue") continue;
             var fence = long.Parse(answer[i + 2], CultureInfo.InvariantCulture);

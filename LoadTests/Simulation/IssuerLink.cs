@@ -1,5 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
+using Broker.Core.Issuing.BuiltIn;
 
 namespace LoadTests.Simulation;
 
@@ -17,13 +18,14 @@ internal sealed class IssuerLink(IssuerServer server, Random random) : IIssuer
     public Task RevokeAsync(IssuerLease lease, CancellationToken cancellation) =>
         CallAsync(() => server.Revoke(lease), IssuerFailure.Unavailable, cancellation);
 
-    public Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation) => throw new NotSupportedException();
+    public Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation) =>
+        CallAsync(() => server.LookUp(lease), IssuerFailure.Unavailable, cancellation);
 
     public Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation) =>
-        CallAsync<IReadOnlyList<string>>(() => [.. server.LeaseIds], IssuerFailure.Unavailable, cancellation);
+        CallAsync(() => server.List(role), IssuerFailure.Unavailable, cancellation);
 
     public string? ProposeUsername(Role role, Database database) =>
-        server.Manners == IssuerManners.BuiltIn ? $"b-{role.Name}-{random.Next():x8}{random.Next():x8}" : null;
+        server.Manners == IssuerManners.BuiltIn ? UserNames.Prefix(role.Name, 63) + string.Concat(Enumerable.Range(0, 16).Select(_ => (char)('a' + random.Next(26)))) : null;
 
     private Task<T> CallAsync<T>(Func<T> carryOut, IssuerFailure lost, CancellationToken cancellation)
     {

@@ -46,23 +46,19 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
 
     public int Made => made;
 
-    /// <summary>Told of each user made.</summary>
-    public Action<string, Role>? MadeUser { get; set; }
-
     public IssuedLease Issue(IssueOrder order)
     {
         Gate();
         var role = order.Role;
         made++;
         var number = made.ToString("d4", System.Globalization.CultureInfo.InvariantCulture);
-        var name = order.Username ?? $"v-{role.Name}-{number}";
+        var name = order.Username ?? $"v-broker-{role.Name}-{number}x{random.Next():x8}-{1893456000 + (long)timeline.Now.TotalSeconds}";
         var id = order.Username ?? $"database/creds/{role.Name}/{number}";
         var password = $"secret-{number}-{random.Next():x8}";
         var end = manners == IssuerManners.BuiltIn ? order.Now - ActorClock.Start + role.LeaseTtl + Buffer : timeline.Now + role.LeaseTtl;
         Carry(() => database.Create(name, password, role.Name, end));
-        var lease = new ModelLease(name, end, timeline.Now + role.LeaseMaxTtl);
+        var lease = new ModelLease(name, timeline.Now, end, timeline.Now + role.LeaseMaxTtl);
         leases[id] = lease;
-        MadeUser?.Invoke(name, role);
         if (manners == IssuerManners.Vault) EndAt(id, lease);
         return new(id, new(name, new(password)), new(role.LeaseTtl, Renewable: true));
     }
@@ -73,10 +69,11 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
         if (!leases.TryGetValue(asked.Id, out var lease) || !database.Users.TryGetValue(lease.Username, out var user))
             throw new IssuerException(IssuerFailure.LeaseUnknown, "lease not found");
         if (database.IsDown) throw new IssuerException(IssuerFailure.DatabaseUnavailable, "the database is down");
-        var given = IsStingy ? increment / 2 : increment;
+        var given = IsStingy ? Stingy(increment, lease.End - timeline.Now) : increment;
         if (manners == IssuerManners.BuiltIn)
         {
-            user.ValidUntil = now - ActorClock.Start + given + Buffer;
+            lease.End = now - ActorClock.Start + given + Buffer;
+            user.ValidUntil = lease.End;
             return new(given, Renewable: true);
         }
 
@@ -87,6 +84,18 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
         user.ValidUntil = end;
         EndAt(asked.Id, lease);
         return new(end - timeline.Now, Renewable: end < lease.MaxEnd);
+    }
+
+    public LeaseTerm? LookUp(IssuerLease asked)
+    {
+        Gate();
+        return leases.TryGetValue(asked.Id, out var lease) ? new(lease.End - timeline.Now, Renewable: true, IssuedAt: ActorClock.Start + lease.IssuedAt) : null;
+    }
+
+    public IReadOnlyList<string> List(Role role)
+    {
+        Gate();
+        return [.. leases.Keys.Where(id => id.StartsWith($"{role.VaultPath}/", StringComparison.Ordinal))];
     }
 
     public bool Revoke(IssuerLease asked)
@@ -109,8 +118,13 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
     {
         if (!leases.Remove(id, out var lease)) return;
         Forgotten.Add(lease.Username);
-        if (database.IsDown || database.RefusesDrops) return;
-        database.Drop(lease.Username);
+        DropWhenPossible(lease.Username);
+    }
+
+    private void DropWhenPossible(string username)
+    {
+        if (database.IsDown || database.RefusesDrops) timeline.At(self, timeline.Now + TimeSpan.FromSeconds(1), () => DropWhenPossible(username));
+        else database.Drop(username);
     }
 
     private void EndAt(string id, ModelLease lease) => timeline.At(self, lease.End, () =>
@@ -134,6 +148,9 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
         if (IsRefusing && issuing) throw new IssuerException(IssuerFailure.Refused, "permission denied");
     }
 
+    // Less than was asked for, but it takes nothing back.
+    private static TimeSpan Stingy(TimeSpan increment, TimeSpan left) => increment / 2 > left ? increment / 2 : left < increment ? left : increment;
+
     private static void Carry(Action work)
     {
         try
@@ -146,8 +163,10 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
         }
     }
 
-    private sealed class ModelLease(string username, TimeSpan end, TimeSpan maxEnd)
+    private sealed class ModelLease(string username, TimeSpan issuedAt, TimeSpan end, TimeSpan maxEnd)
     {
+        public TimeSpan IssuedAt => issuedAt;
+
         public string Username => username;
 
         public TimeSpan End { get; set; } = end;

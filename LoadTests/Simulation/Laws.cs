@@ -18,8 +18,8 @@ internal sealed class Laws(World world)
     /// <summary>How much longer than its caller waits a call may take: its last round trips with a ledger that answers none of them.</summary>
     public static readonly TimeSpan LongestOver = TimeSpan.FromSeconds(25);
 
+    private readonly Dictionary<string, string[]> names = new(StringComparer.Ordinal);
     private readonly HashSet<string> voided = new(StringComparer.Ordinal);
-    private readonly HashSet<string> lostUsers = new(StringComparer.Ordinal);
     private readonly HashSet<string> resurrected = new(StringComparer.Ordinal);
     private readonly List<(TimeSpan From, int Capacity)> capacities = [];
     private readonly IssueLaws issues = new(world);
@@ -29,7 +29,7 @@ internal sealed class Laws(World world)
     public Broken? Broken { get; private set; }
 
     /// <summary>The ledger after the last decision.</summary>
-    public LedgerView View { get; private set; } = LedgerView.Read(world.Ledger.Keys);
+    public LedgerView View { get; private set; } = LedgerView.Read(world.Ledger.Keys, []);
 
     /// <summary>Leases that an operator ordered to be revoked.</summary>
     public HashSet<string> Ordered { get; } = new(StringComparer.Ordinal);
@@ -65,21 +65,16 @@ internal sealed class Laws(World world)
     }
 
     /// <summary>The ledger loses something it knew: what it had promised with that binds it no more.</summary>
-    public void Lose(Action lose)
+    public void Lose(Action lose, bool isFailover)
     {
         var before = View;
         lose();
-        View = LedgerView.Read(world.Ledger.Keys);
+        View = LedgerView.Read(world.Ledger.Keys, names);
         issues.Forget();
         foreach (var (id, had) in before.Holders)
         {
             var same = View.Holders.TryGetValue(id, out var has) && has == had && (had.Lease.Length == 0 || LeaseOf(View, had) == LeaseOf(before, had));
             if (!same) voided.Add(id);
-        }
-
-        foreach (var user in world.Database.Users.Keys)
-        {
-            if (View.Leases.Values.All(lease => lease.User != user)) lostUsers.Add(user);
         }
 
         foreach (var (id, lease) in View.Leases)
@@ -88,7 +83,10 @@ internal sealed class Laws(World world)
             if (!before.Leases.TryGetValue(id, out var was) || was.State != lease.State || !world.Database.Users.ContainsKey(lease.User)) resurrected.Add(id);
         }
 
-        world.Trace.Say($"the ledger lost what {voided.Count} holders were promised, and {lostUsers.Count} users");
+        // A ledger that fell back ends a holder at the end it had before its last renewal, and frees its connections while they are
+        // still open, until they are counted again: see docs/simulation.md.
+        isMoody |= isFailover && voided.Count > 0;
+        world.Trace.Say($"the ledger lost what {voided.Count} holders were promised");
     }
 
     /// <summary>A replica answers a caller.</summary>
@@ -124,20 +122,30 @@ internal sealed class Laws(World world)
         if (world.Pods.FirstOrDefault(pod => !pod.IsGone) is { } pod) return $"{pod.Name} is not gone";
         if (View.Holders.Count > 0) return $"{View.Holders.Count} holders are in the ledger";
         if (View.InLine > 0) return $"{View.InLine} are in line";
-        if (View.Leases.Values.FirstOrDefault(lease => lease.State is not ("Revoked" or "Failed")) is { } lease) return $"lease {lease.Id} is {lease.State}: {lease.Reason}";
-        if (world.Database.Users.Keys.FirstOrDefault(user => !lostUsers.Contains(user)) is { } user) return $"user {user} is in the database";
+        var kept = View.Leases.Values.Where(IsKeptReady).ToArray();
+        if (View.Leases.Values.Except(kept).FirstOrDefault(lease => lease.State is not ("Revoked" or "Failed")) is { } lease) return $"lease {lease.Id} is {lease.State}: {lease.Reason}";
+        var known = kept.Select(lease => lease.User).Concat(View.Leftovers).ToHashSet(StringComparer.Ordinal);
+        if (world.Database.Users.Keys.FirstOrDefault(user => !known.Contains(user)) is { } user) return $"user {user} is in the database, and neither a lease nor a leftover";
         return View.Granted == 0 ? null : $"{View.Granted} connections are granted";
     }
+
+    private bool IsKeptReady(LeaseView lease) =>
+        lease.State is "Active" or "Issuing" && world.Plan.Scene.Roles.Any(role => role.Name == lease.Role && role.KeepReady);
 
     private void Decided(Decision decision, string database, IReadOnlyList<string> arguments, string[] answer)
     {
         if (database != PlanMaker.DatabaseName) return;
+        Say(decision, arguments, answer);
+        // What is only about duties and flights changes nothing that a law is about, unless holders were ended by the way.
+        if (decision == Decision.Done || decision == Decision.Flight || (decision == Decision.Due && LedgerView.CountEnds(world.Ledger.Keys) == View.Ends)) return;
         var before = View;
-        View = LedgerView.Read(world.Ledger.Keys);
+        View = LedgerView.Read(world.Ledger.Keys, names);
         CountHolders();
         foreach (var (id, holder) in View.Holders)
         {
             before.Holders.TryGetValue(id, out var had);
+            // What a replica remembers of a ledger's losses is put back, not granted anew.
+            if (decision == Decision.Restore) continue;
             if (had is null || holder.Connections > had.Connections) Reserved(holder);
             if (holder.Holds && (had is null || !had.Holds || had.Lease != holder.Lease) && !id.EndsWith('~')) Given(holder);
         }
@@ -150,7 +158,13 @@ internal sealed class Laws(World world)
 
         if (decision == Decision.Sample) Sampled(int.Parse(arguments[0], System.Globalization.CultureInfo.InvariantCulture));
         issues.Decided(decision, arguments, answer, before, View);
-        if (world.Trace.IsKept || decision != Decision.Due) world.Trace.Say($"ledger {decision} {Shown(decision, arguments)} -> {string.Join(' ', answer)}");
+    }
+
+    private void Say(Decision decision, IReadOnlyList<string> arguments, string[] answer)
+    {
+        if (world.Trace.IsKept) world.Trace.Remark($"ledger {decision} {Shown(decision, arguments)} -> {string.Join(' ', answer)}");
+        world.Trace.Mark(decision.Name);
+        foreach (var word in answer) world.Trace.Mark(word);
     }
 
     private void CountHolders()
@@ -204,13 +218,15 @@ internal sealed class Laws(World world)
             ("Issuing", "Active" or "Failed" or "Unknown") => true,
             ("Active", "Retiring" or "Expired") => true,
             ("Retiring", "Revoking" or "Expired") => true,
-            ("Active", "Revoking") => Ordered.Contains(lease.Id),
+            ("Active", "Revoking") => lease.Holders == 0, // by way of Retiring, in one step
             ("Unknown" or "Expired", "Revoking") => true,
-            ("Revoking", "Revoked") => true,
+            ("Revoking", "Revoked" or "RevokeFailed") => true,
+            ("RevokeFailed", "Revoking" or "Revoked") => true,
+            (null, "Active" or "Retiring") => world.Ledger.LostAt is not null, // put back by a replica that remembers it
             _ => false,
         };
         if (!legal) Break("L5", $"lease {lease.Id} moved from {was?.State ?? "nothing"} to {lease.State}");
-        if (lease.State == "Revoking" && lease.Holders > 0 && lease.Expires > LedgerNow && !Ordered.Contains(lease.Id) && was?.State == "Retiring")
+        if (lease.State == "Revoking" && was?.State is "Active" or "Retiring" && lease.Holders > 0 && lease.Expires > LedgerNow && !Ordered.Contains(lease.Id))
             Break("L4", $"lease {lease.Id} is being revoked with {lease.Holders} holders, before its end");
         if (lease.State == "Expired" && lease.Expires > LedgerNow) Break("L4", $"lease {lease.Id} expired {lease.Expires - LedgerNow} ms before its end");
         if (lease.State == "Revoked" && lease.User.Length > 0 && world.Database.Users.ContainsKey(lease.User)) Break("L5", $"lease {lease.Id} is revoked, its user {lease.User} is in the database");

@@ -15,10 +15,11 @@ internal sealed record HolderView(string Id, string Lease, int Connections, long
 internal sealed class LedgerView
 {
     private static readonly string[] Keys = LedgerKeys.Of(PlanMaker.DatabaseName);
+    private static readonly string[] LeaseFields = ["state", "pool", "role", "user", "why", "expires", "life", "holders", "connections", "max", "begun"];
 
-    private LedgerView(Dictionary<string, LeaseView> leases, Dictionary<string, HolderView> holders, IReadOnlyDictionary<string, string> budget, int ends, int inLine)
+    private LedgerView(Dictionary<string, LeaseView> leases, Dictionary<string, HolderView> holders, IReadOnlyDictionary<string, string> budget, int ends, int inLine, IEnumerable<string> leftovers)
     {
-        (Leases, Holders, Ends, InLine) = (leases, holders, ends, inLine);
+        (Leases, Holders, Ends, InLine, Leftovers) = (leases, holders, ends, inLine, leftovers);
         Capacity = budget.TryGetValue("capacity", out var capacity) ? Number(capacity) : null;
         Granted = Number(budget.GetValueOrDefault("granted", "0"));
         SampledAt = long.Parse(budget.GetValueOrDefault("sampled", "0"), CultureInfo.InvariantCulture);
@@ -39,17 +40,24 @@ internal sealed class LedgerView
 
     public int InLine { get; }
 
-    public static LedgerView Read(Keyspace keys)
+    /// <summary>Users that the broker shows as its leftovers.</summary>
+    public IEnumerable<string> Leftovers { get; }
+
+    /// <summary>Reads it.</summary>
+    /// <param name="keys">The ledger.</param>
+    /// <param name="names">Names of fields by lease, made once and kept by the caller.</param>
+    public static LedgerView Read(Keyspace keys, Dictionary<string, string[]> names)
     {
         var fields = keys.HashAt(Keys[1]);
         var leases = new Dictionary<string, LeaseView>(StringComparer.Ordinal);
         foreach (var id in keys.RankedAt(Keys[2]).Range(0, int.MaxValue - 1, withScores: false))
         {
-            string Field(string name) => fields.GetValueOrDefault(id + ":" + name, "");
-            if (Field("state").Length == 0) continue;
+            if (!names.TryGetValue(id, out var name)) names[id] = name = Array.ConvertAll(LeaseFields, field => $"{id}:{field}");
+            string Field(int at) => fields.GetValueOrDefault(name[at], "");
+            if (Field(0).Length == 0) continue;
             leases[id] = new(
-                id, Field("state"), Field("pool"), Field("role"), Field("user"), Field("why"), Long(Field("expires")), Long(Field("life")), (int)Long(Field("holders")),
-                (int)Long(Field("connections")), (int)Long(Field("max")), Field("begun") == "1");
+                id, Field(0), Field(1), Field(2), Field(3), Field(4), Long(Field(5)), Long(Field(6)), (int)Long(Field(7)), (int)Long(Field(8)), (int)Long(Field(9)),
+                Field(10) == "1");
         }
 
         var holders = new Dictionary<string, HolderView>(StringComparer.Ordinal);
@@ -59,8 +67,11 @@ internal sealed class LedgerView
             holders[id] = new(id, parts[0], Number(parts[1]), Long(parts[2]), parts[3] == "h");
         }
 
-        return new(leases, holders, keys.HashAt(Keys[0]), keys.RankedAt(Keys[5]).Count, keys.RankedAt(Keys[6]).Count);
+        return new(leases, holders, keys.HashAt(Keys[0]), keys.RankedAt(Keys[5]).Count, keys.RankedAt(Keys[6]).Count, keys.HashAt(Keys[12]).Keys);
     }
+
+    /// <summary>How many holders the ledger has, without reading them.</summary>
+    public static int CountEnds(Keyspace keys) => keys.RankedAt(Keys[5]).Count;
 
     private static long Long(string text) => text.Length == 0 ? 0 : long.Parse(text, CultureInfo.InvariantCulture);
 

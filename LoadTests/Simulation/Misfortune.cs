@@ -73,10 +73,10 @@ internal sealed class Misfortune(World world)
             case FaultKind.LedgerLosesAnswers: Until(fault, () => ledger.LosesAnswers = 0, () => ledger.LosesAnswers = fault.Amount); break;
             case FaultKind.LedgerLosesSignals: Toggle(fault, value => ledger.LosesSignals = value); break;
             case FaultKind.LedgerIsFull: Toggle(fault, value => ledger.IsFull = value); break;
-            case FaultKind.LedgerIsEmptied: world.Laws.Lose(ledger.Flush); break;
+            case FaultKind.LedgerIsEmptied: world.Laws.Lose(ledger.Flush, isFailover: false); break;
             case FaultKind.LedgerFailsOver:
                 ledger.Copy();
-                world.At(world.Now + TimeSpan.FromSeconds(2 * fault.Amount), () => world.Laws.Lose(ledger.FailOver));
+                world.At(world.Now + TimeSpan.FromSeconds(2 * fault.Amount), () => world.Laws.Lose(ledger.FailOver, isFailover: true));
                 break;
             case FaultKind.IssuerIsSealed: Toggle(fault, value => issuer.IsSealed = value); break;
             case FaultKind.IssuerThrottles: Toggle(fault, value => issuer.IsThrottling = value); break;

@@ -74,6 +74,7 @@ internal static class PlanMaker
         {
             var life = Seconds(random, 12, 60);
             var most = random.Next(2, 8);
+            var sharing = random.Next(5) switch { 0 => SharingScope.Workload, 1 => SharingScope.Holder, _ => SharingScope.Role };
             roles[i] = new()
             {
                 Name = $"role{i}",
@@ -83,10 +84,14 @@ internal static class PlanMaker
                 CreationStatements = ["CREATE"],
                 LeaseTtl = life,
                 LeaseMaxTtl = life * (1 + 2 * random.NextDouble()),
-                Sharing = random.Next(5) switch { 0 => SharingScope.Workload, 1 => SharingScope.Holder, _ => SharingScope.Role },
+                Sharing = sharing,
                 MaxHoldersPerLease = Chance(random, 0.25) ? random.Next(1, 4) : 500,
                 Connections = new() { Default = random.Next(1, most + 1), Min = 1, Max = most, ExpectedHolders = Chance(random, 0.3) ? random.Next(1, 12) : 0 },
                 HolderTtl = Seconds(random, 6, 30),
+                KeepReady = sharing == SharingScope.Role && Chance(random, 0.15),
+                VerifyEvery = Chance(random, 0.5) ? TimeSpan.Zero : Seconds(random, 5, 30),
+                EndSessions = Chance(random, 0.3),
+                VaultPathExclusive = Chance(random, 0.5),
                 IdleTtl = Chance(random, 0.2) ? TimeSpan.Zero : Seconds(random, 1, 10),
                 Allow = [new("kubernetes", new Dictionary<string, string> { ["namespace"] = "shop" })],
             };

@@ -18,10 +18,11 @@ internal sealed class Pod
     private readonly PodStep plan;
     private readonly Random random;
     private readonly Caller caller;
-    private readonly List<DatabaseLogin> open = [];
+    private readonly List<(DatabaseLogin Login, int Ended)> open = [];
     private TimeSpan leaveAt;
     private TimeSpan end;
     private TimeSpan? renewAt;
+    private TimeSpan bothUntil;
 
     public Pod(World world, PodStep plan)
     {
@@ -118,18 +119,27 @@ internal sealed class Pod
         {
             if (world.Now >= end && !IsGone) Lose("its end came");
         });
-        while (open.Count > grant.Connections) Close(open[^1]);
+        // Both its logins' connections may be open for a while: it takes its time, but not all of it.
+        if (grant.Move == Move.BothOpen) bothUntil = world.Now + 0.8 * SharedLedger.Overlap;
+        else if (grant.Move == Move.CloseFirst) bothUntil = world.Now;
+        while (world.Now >= bothUntil && open.Count > grant.Connections) Close(open[0]);
     }
 
     // Opens what it was granted and has not opened yet, and replaces what it has open as another user, one by one.
     private async Task WorkAsync()
     {
         var most = plan.FillsAtOnce ? int.MaxValue : 1;
-        open.RemoveAll(login => login.IsDropped);
+        open.RemoveAll(session => session.Login.Ended != session.Ended);
         var user = Held!.Credentials.Login.Username;
-        if (open.FirstOrDefault(login => login.Name != user) is { } old) Close(old);
+        var both = world.Now < bothUntil;
+        if (!both || random.Next(3) == 0)
+        {
+            if (open.FirstOrDefault(session => session.Login.Name != user) is { Login: not null } old) Close(old);
+        }
+
+        int Counting() => both ? open.Count(session => session.Login.Name == user) : open.Count;
         // A ledger that lost this grant promises nothing for it: the pod opens no more until it has asked again.
-        for (var i = 0; i < most && open.Count < Held.Connections && !world.Laws.IsVoid(HolderId); i++)
+        for (var i = 0; i < most && world.Now < end && Counting() < Held.Connections && !world.Laws.IsVoid(HolderId); i++)
         {
             if (!Open(Held)) break;
         }
@@ -146,7 +156,8 @@ internal sealed class Pod
         var failure = world.Database.Connect(login.Username, login.Password.Reveal());
         if (failure is null)
         {
-            open.Add(world.Database.Users[login.Username]);
+            var user = world.Database.Users[login.Username];
+            open.Add((user, user.Ended));
             return true;
         }
 
@@ -172,10 +183,10 @@ internal sealed class Pod
         await AskAsync("releases", (replica, trace, cancellation) => replica.ReleaseAsync(caller, held.Holder.Id, trace, cancellation), PatienceOf(null), null);
     }
 
-    private void Close(DatabaseLogin login)
+    private void Close((DatabaseLogin Login, int Ended) session)
     {
-        open.Remove(login);
-        login.Open--;
+        open.Remove(session);
+        if (session.Login.Ended == session.Ended) session.Login.Close();
     }
 
     private TimeSpan PatienceOf(TimeSpan? wait)
@@ -207,7 +218,11 @@ internal sealed class Pod
         var asked = world.Now;
         world.Trace.Say($"{Name} {what} at {replica.Actor.Name} ({trace})");
         using var leaving = new CancellationTokenSource();
-        var leave = world.At(asked + (leavesAfter ?? patience), () => replica.Actor.Post(leaving.Cancel));
+        var isOver = false;
+        var leave = world.At(asked + (leavesAfter ?? patience), () => replica.Actor.Post(() =>
+        {
+            if (!isOver) leaving.Cancel();
+        }));
         var late = world.At(asked + patience, () => world.Laws.Late(replica, asked, $"{Name} {what} ({trace}) has no answer after {patience.TotalSeconds:0.0} s"));
         try
         {
@@ -222,6 +237,7 @@ internal sealed class Pod
         }
         finally
         {
+            isOver = true;
             leave.TurnOff();
             late.TurnOff();
         }
@@ -237,7 +253,7 @@ internal sealed class Pod
 
     private static string Text(Outcome outcome) => outcome switch
     {
-        { Grant: { } grant } => $"{(grant.Move is not Move.None ? "moved to" : "has")} {grant.Lease.Id} as {grant.Credentials.Login.Username} with {grant.Connections} to {(grant.Holder.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}, lease to {(grant.Lease.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}",
+        { Grant: { } grant } => $"{(grant.Move == Move.None ? "has" : $"moves ({grant.Move}) to")} {grant.Lease.Id} as {grant.Credentials.Login.Username} with {grant.Connections} to {(grant.Holder.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}, lease to {(grant.Lease.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}",
         { Refusal: { } refusal } => $"{refusal.Code}, again in {refusal.RetryAfter?.TotalSeconds:0.0}",
         _ => "done",
     };

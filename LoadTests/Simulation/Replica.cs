@@ -35,6 +35,7 @@ internal sealed class Replica : IDisposable
         collection.AddSingleton<TimeProvider>(Clock).AddSingleton<ICatalog>(world.Catalog).AddSingleton(SharedMetrics.Instance);
         collection.AddSingleton<ILoggerFactory>(new TraceLoggers(world.Trace, world.Laws, Actor.Name)).AddSingleton(typeof(ILogger<>), typeof(Logger<>));
         collection.Replace(ServiceDescriptor.Singleton(new SharedLedger(Link) { NewLeaseId = () => $"L{number}-{random.Next():x8}" }));
+        collection.Replace(ServiceDescriptor.Singleton(new Dice(random)));
         collection.Replace(ServiceDescriptor.Singleton<IAudit>(Audit));
         collection.Replace(ServiceDescriptor.Singleton<IDatabaseEngine>(new DatabaseLink(world.Database, random)));
         var issuer = new IssuerLink(world.Issuer, random);

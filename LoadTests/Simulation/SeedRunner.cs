@@ -36,7 +36,12 @@ internal static class SeedRunner
                     done++;
                     steps += result.Steps;
                     users += result.Users;
-                    if (result.Broken is not null) failures.Add(result);
+                    if (result.Broken is { } broken)
+                    {
+                        failures.Add(result);
+                        say($"seed {result.Plan.Seed}: {broken.Law} at {broken.At.TotalSeconds:0.000} s: {broken.What}");
+                    }
+
                     if (done % 1000 == 0) say($"{done} seeds, {failures.Count} broke a law");
                     if (failures.Count >= MostFailures) return;
                 }

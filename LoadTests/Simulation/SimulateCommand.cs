@@ -12,6 +12,7 @@ internal sealed class SimulateCommand
     private readonly Option<int> jobs = CommandOptions.Number("--jobs", "Seeds at once, each on a thread of its own.", Environment.ProcessorCount, 1, 256);
     private readonly Option<bool> steps = new("--steps") { Description = "Print all that happens; for one seed." };
     private readonly Option<int[]> keep = new("--keep") { Description = "Of the seed's plan keep only these steps, as a shrunk run names them.", AllowMultipleArgumentsPerToken = true };
+    private readonly Option<bool> fingerprint = new("--fingerprint") { Description = "Say only what came of one seed, with the fingerprint of all that happened." };
     private readonly Option<bool> noShrink = new("--no-shrink") { Description = "Do not look for a smaller plan that breaks the same law." };
 
     public static Command Create()
@@ -19,7 +20,7 @@ internal sealed class SimulateCommand
         var options = new SimulateCommand();
         var command = new Command("simulate", "Run the broker's core in simulated worlds full of failures, and hold it to the laws. A failing seed is printed and replays exactly.")
         {
-            options.seeds, options.seed, options.jobs, options.steps, options.keep, options.noShrink,
+            options.seeds, options.seed, options.jobs, options.steps, options.keep, options.fingerprint, options.noShrink,
         };
         command.SetAction(options.Run);
         return command;
@@ -28,7 +29,7 @@ internal sealed class SimulateCommand
     private int Run(ParseResult parsed)
     {
         var first = parsed.GetValue(seed);
-        if (parsed.GetValue(steps) || parsed.GetValue(keep) is { Length: > 0 }) return Replay(first, parsed.GetValue(keep), parsed.GetValue(steps));
+        if (parsed.GetValue(steps) || parsed.GetValue(fingerprint) || parsed.GetValue(keep) is { Length: > 0 }) return Replay(first, parsed.GetValue(keep), parsed.GetValue(steps));
 
         var count = parsed.GetValue(seeds);
         var clock = Stopwatch.StartNew();

@@ -16,10 +16,15 @@ internal static class Simulation
     private const int MostSteps = 100_000;
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
-    public static SimulationResult Run(Plan plan, bool keepTrace)
+    /// <summary>Runs it.</summary>
+    /// <param name="plan">What to run.</param>
+    /// <param name="keepTrace">Whether to keep all that happens, to be read.</param>
+    /// <param name="meddle">Done to the world at its start, to see that the laws notice; null: nothing.</param>
+    public static SimulationResult Run(Plan plan, bool keepTrace, Action<World>? meddle = null)
     {
         using var world = new World(plan, keepTrace);
         world.Begin();
+        meddle?.Invoke(world);
         Go(world, plan.Scene.CalmAt);
         world.Trace.Say("calm");
         world.Misfortune.MendAll();

@@ -17,10 +17,15 @@ internal sealed class Trace(Timeline timeline, bool keep)
 
     public void Say(string what)
     {
-        var ticks = (ulong)timeline.Now.Ticks;
-        hash = (hash ^ ticks) * Prime;
-        foreach (var character in what) hash = (hash ^ character) * Prime;
+        Mark(what);
         if (keep) Lines.Add(Line(what));
+    }
+
+    /// <summary>Something that is only for the fingerprint.</summary>
+    public void Mark(string what)
+    {
+        hash = (hash ^ (ulong)timeline.Now.Ticks) * Prime;
+        foreach (var character in what) hash = (hash ^ character) * Prime;
     }
 
     /// <summary>A line that is only for reading.</summary>

@@ -69,7 +69,7 @@ internal static class BrokerConfiguration
         if (settings.Issuer == IssuerKind.Vault)
             role["VaultPath"] = stage.VaultPath;
         else
-            role["CreationStatements"] = new JsonArray([.. StageSettings.CreationStatements.Select(statement => JsonValue.Create(statement))]);
+            role["CreationStatements"] = new JsonArray([.. settings.CreationStatements.Select(statement => JsonValue.Create(statement))]);
         return role;
     }
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using LoadTests.LocalServers;
 
 namespace LoadTests.Stages;
@@ -62,7 +63,7 @@ internal sealed class Stage : IAsyncDisposable
         var starts = Enumerable.Range(1, settings.Replicas).Select(replica => LocalBroker.StartAsync(
             new()
             {
-                Configuration = BrokerConfiguration.For(settings, this, sealing, Path.Combine(shared.Path, $"audit-{replica}.jsonl")),
+                Configuration = ConfigurationOf(replica, sealing, shared.Path),
                 LogFile = settings.LogDirectory is { } logs ? Path.Combine(logs, $"broker-{replica}.log") : null,
             },
             cancellation)).ToList();
@@ -78,6 +79,13 @@ internal sealed class Stage : IAsyncDisposable
         }
     }
 
+    private JsonObject ConfigurationOf(int replica, string sealingDirectory, string auditDirectory)
+    {
+        var configuration = BrokerConfiguration.For(settings, this, sealingDirectory, Path.Combine(auditDirectory, $"audit-{replica}.jsonl"));
+        settings.Configure?.Invoke(replica, configuration);
+        return configuration;
+    }
+
     private async Task SetVaultAsync(CancellationToken cancellation)
     {
         Vault = Keep(await LocalVault.StartAsync(cancellation)
@@ -85,7 +93,7 @@ internal sealed class Stage : IAsyncDisposable
         VaultPath = await Vault.ServeAsync(
             Postgres,
             StageSettings.RoleName,
-            StageSettings.CreationStatements,
+            settings.CreationStatements,
             TimeSpan.FromHours(1),
             TimeSpan.FromHours(24),
             cancellation);

@@ -1,3 +1,6 @@
+using System.Text.Json.Nodes;
+using LoadTests.LocalServers;
+
 namespace LoadTests.Stages;
 
 /// <summary>Where replicas share their memory.</summary>
@@ -24,12 +27,18 @@ internal sealed record StageSettings
     public const string DatabaseName = "orders";
 
     /// <summary>How a user is made, in Vault's template language: the same with and without the broker.</summary>
-    public static readonly IReadOnlyList<string> CreationStatements =
+    public static readonly IReadOnlyList<string> StandardStatements =
     [
         """CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'""",
         """GRANT USAGE ON SCHEMA public TO "{{name}}" """,
         """GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{{name}}" """,
     ];
+
+    /// <summary>How this stage's users are made.</summary>
+    public IReadOnlyList<string> CreationStatements { get; init; } = StandardStatements;
+
+    /// <summary>A last hand on a replica's configuration before it starts: its number, from 1, and the configuration. Null: as it is.</summary>
+    public Action<int, JsonObject>? Configure { get; init; }
 
     /// <summary>PostgreSQL's max_connections.</summary>
     public int MaxConnections { get; init; } = 200;
@@ -61,6 +70,9 @@ internal sealed record StageSettings
 
     /// <summary>Percent of the connections that the broker may promise.</summary>
     public int CeilingPercent { get; init; } = 70;
+
+    /// <summary>The <c>max_connections</c> with which the broker may promise so many and no more.</summary>
+    public int MaxConnectionsFor(int promised) => ((promised * 100) + CeilingPercent - 1) / CeilingPercent + LocalPostgresSettings.StandardSuperuserReservedConnections;
 
     /// <summary>Connections a pod gets that names no number.</summary>
     public int Connections { get; init; } = 5;

@@ -23,19 +23,22 @@ internal static class StayOpen
                 Say(console, $"Broker      {broker.Address}   (log: {broker.LogFile})");
             var first = stage.Brokers[0].Address.OriginalString;
             Say(console, "");
+            Say(console, "Paste this into another shell; then every example of README.md works as it stands. The tokens are a pod's, a DBA's and an operator's.");
+            Say(console, "");
+            Say(console, $"export BROKER={first}");
+            Say(console, $"export TOKEN={stage.Identity.PodToken(VisitingPod, new() { Lifetime = lifetime })}");
+            Say(console, $"export VIEWER={stage.Identity.ViewerToken(lifetime)}");
+            Say(console, $"export OPERATOR={stage.Identity.OperatorToken(lifetime)}");
+            Say(console, "");
             Say(console, "A credential, as a pod gets it:");
             Say(console, "");
             Say(
                 console,
                 $$"""
-                curl -s -X POST {{first}}/api/v1/roles/{{StageSettings.RoleName}}/credentials \
-                  -H 'Content-Type: application/json' -d '{"connections": 2}' \
-                  -H 'Authorization: Bearer {{stage.Identity.PodToken(VisitingPod, new() { Lifetime = lifetime })}}'
+                curl -X POST "$BROKER/api/v1/roles/{{StageSettings.RoleName}}/credentials" -H "Authorization: Bearer $TOKEN" --json '{"connections": 2}'
                 """);
             Say(console, "");
-            Say(console, $"The page for DBAs: open {first}/ with any user name and this viewer's token as the password:");
-            Say(console, "");
-            Say(console, stage.Identity.ViewerToken(lifetime));
+            Say(console, $"The page for DBAs: open {first}/ with any user name and VIEWER as the password.");
             Say(console, "");
         }
 

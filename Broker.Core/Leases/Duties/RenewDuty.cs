@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Leases.Duties;
 
 /// <summary>The duty <c>renew:LEASE</c>: a lease that takes holders is given more time by its issuer, after a third of its life.</summary>
-internal sealed class RenewDuty(DutyTools tools, Succession succession, BrokerMetrics metrics, TimeProvider time, ILogger<RenewDuty> log)
+internal sealed class RenewDuty(DutyTools tools, Succession succession, BrokerMetrics metrics, ILogger<RenewDuty> log)
     : LeaseDuty(tools)
 {
     public override string Kind => "renew";
@@ -17,14 +17,13 @@ internal sealed class RenewDuty(DutyTools tools, Succession succession, BrokerMe
         if (lease.State != LeaseState.Active || !lease.Renewable) return null;
         try
         {
-            var asked = time.GetTimestamp();
             if (await InFlightAsync(call, token => AskAsync(call, token), cancellation) is not { } term) return Dice.Jitter(Soon);
 
             // When less came than it was issued with, its last end is near: no further renewal changes that.
             var renewable = term.Renewable && term.Duration >= lease.Life * 0.9;
             var next = term.Duration / 3;
             await Ledger.RenewedAsync(
-                lease.Database, lease.Id, term.Duration, time.GetElapsedTime(asked), renewable, next, Dice.Roll(), cancellation);
+                lease.Database, lease.Id, term.Duration, lease.ReadAt, renewable, next, Dice.Roll(), cancellation);
             metrics.Renewed(lease.Database, "renewed");
             log.Renewed(lease.Id, lease.Role, term.Duration);
             return renewable ? Dice.Jitter(next) : null;

@@ -1,9 +1,10 @@
 -- A batch of claims on one database: reserve connections and join the pool's lease in one step, or say what to wait for.
 -- ARGV: channel, highest sequence number seen, most in line, ms between users, burst tolerance ms,
---       number of roles, per role: seats, holder ttl ms, most holders per lease, idle ms, role,
---       number of claims, per claim: holder, role's number, pool, want, least, may wait for an issue ms, may wait in line ms,
---                                    id for a new lease, kind (claim | renew | stay), caller
--- Answers the time, the sequence number, then eight texts per claim, the first its kind:
+--       how the ids of new leases begin, number of roles, per role: seats, holder ttl ms, most holders per lease, idle ms, role,
+--       number of asks, per ask: role's number, pool, want, least, may wait for an issue ms, may wait in line ms,
+--                                kind (claim | renew | stay),
+--       number of claims, per claim: ask's number, holder, caller
+-- Answers the time, the sequence number, then a text per claim, its parts divided by bars, the first its kind:
 --   granted  lease, connections, holder's end, lease's end, verified, move (0 none | 1 moved, both stay open for a while |
 --            2 moved, the old ones are to be closed first), leaving (1: the lease is retiring)
 --   issue    lease, fence, ms until it may start                        wait    lease, ms until it may start
@@ -19,14 +20,21 @@ local function arg()
 end
 
 local seen, most_in_line, spacing, tolerance = num(arg()), num(arg()), num(arg()), num(arg())
+local new_leases = arg()
 local roles = {}
 for i = 1, num(arg()) do
   roles[i] = { seats = num(arg()), ttl = num(arg()), max = num(arg()), idle = num(arg()), name = arg() }
 end
+local asks = {}
+for i = 1, num(arg()) do
+  local ask = { role = roles[num(arg())], pool = arg(), want = num(arg()), least = num(arg()), issue_wait = num(arg()), line_wait = num(arg()), kind = arg() }
+  ask.__index = ask -- a claim is its ask, and whose it is
+  asks[i] = ask
+end
 local claims, ids = {}, {}
 for i = 1, num(arg()) do
-  local c = { id = arg(), role = roles[num(arg())], pool = arg(), want = num(arg()), least = num(arg()), issue_wait = num(arg()),
-              line_wait = num(arg()), new_lease = arg(), kind = arg(), caller = arg() }
+  local ask = asks[num(arg())]
+  local c = setmetatable({ nth = i, id = arg(), caller = arg() }, ask)
   claims[i], ids[i] = c, c.id
 end
 
@@ -45,11 +53,7 @@ for i, id in ipairs(ids) do
 end
 
 local reply = { int(now), '' }
-local function answer(kind, a, b, c, d, e, f, g)
-  local n = #reply
-  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = kind, a or '', b or '', c or ''
-  reply[n + 5], reply[n + 6], reply[n + 7], reply[n + 8] = d or '', e or '', f or '', g or ''
-end
+local function answer(...) reply[#reply + 1] = table.concat({ ... }, '|') end
 
 local function granted(h, l, moved)
   answer('granted', l.id, int(h.connections), int(h.till), int(l.expires), int(l.verified), moved or '0', l.state == 'Active' and '0' or '1')
@@ -130,6 +134,12 @@ local function how_to_move(h, old)
   return nil
 end
 
+-- Law L4: who is moved may not hear of it (the answer is lost, the audit is away): the lease it had lives on for as long as it was
+-- promised, but not longer than moving takes.
+local function linger(old, till)
+  note(old, 'linger', int(math.max(math.min(now + OVERLAP_MS, till, old.expires), num(call('HGET', leases, old.id .. ':linger')))))
+end
+
 -- The moment is too far off for this caller: it reserves nothing meanwhile, and keeps what it holds.
 local function throttled(c, h, mine, starts)
   if h and h.phase == 'h' and stay(c, h, mine) then return end
@@ -162,6 +172,7 @@ local function decide(c)
       moved = how_to_move(h, mine)
       if not moved then return stay(c, h, mine) end
     end
+    if moved == '2' and mine and mine.state == 'Retiring' and not mine.broken then linger(mine, h.till) end
     unbind(h)
     bind(h, l)
     return give(c, h, l, moved)
@@ -179,7 +190,7 @@ local function decide(c)
       if not h then return end
     end
     local starts
-    l, starts = book(p, c.role, c.new_lease, spacing, tolerance)
+    l, starts = book(p, c.role, new_leases .. string.format('%02x', c.nth - 1), spacing, tolerance)
     if not l then return throttled(c, h, mine, starts) end
   end
   if l.starts - now > c.issue_wait then return throttled(c, h, mine, l.starts) end

@@ -83,7 +83,7 @@ local MOVES = {
 }
 local LEASE_FIELDS = { 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', 'expires', 'life', 'holders', 'connections', 'max', 'idle', 'role', 'renewable', 'verified', 'broken' }
 -- What only people and duties read.
-local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'renew', 'rotate', 'replaces', 'because', 'shut' }
+local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'renew', 'rotate', 'replaces', 'because', 'shut', 'linger' }
 local lease_cache = {}
 local lease_changes = {}
 

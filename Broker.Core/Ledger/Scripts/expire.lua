@@ -12,6 +12,8 @@ if l.expires <= now then return ended('Expired', 'its end came') end
 -- Nor while replicas put back what the ledger lost: they may know of holders.
 if budget_numbers().quiet > now then return (finish({ 'later', int(budget_numbers().quiet - now + 1) })) end
 if l.holders > 0 then return (finish({ 'later', int(l.expires - now) })) end
+local lingers = num(call('HGET', leases, l.id .. ':linger')) - now
+if lingers > 0 then return (finish({ 'later', int(lingers + 1) })) end
 if l.state == 'Retiring' then return ended('Revoking', '') end
 -- One that takes no holders because it was full once waits for nobody.
 local idle = pool(l.pool).taker == l.id and num(ARGV[3]) or math.min(num(ARGV[3]), KEEP_MS)

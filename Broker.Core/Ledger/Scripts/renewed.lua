@@ -1,7 +1,7 @@
--- The issuer gave a lease more time. ARGV: channel, lease, duration ms, elapsed ms, renewable, next renewal in ms, spread of rotations (0 to 1)
+-- The issuer gave a lease more time. ARGV: channel, lease, duration ms, the ledger's time before the issuer was asked, renewable, next renewal in ms, spread of rotations (0 to 1)
 local l = lease(ARGV[2])
 if not l or l.state ~= 'Active' then return { 'gone' } end
-put(l, 'expires', now + num(ARGV[3]) - num(ARGV[4]))
+put(l, 'expires', num(ARGV[4]) + num(ARGV[3]))
 put(l, 'renewable', ARGV[5] == '1')
 note(l, 'renew', int(now + num(ARGV[6])))
 plan_rotation(l, num(ARGV[7]))

@@ -1,0 +1,64 @@
+using System.Net;
+using Broker.Api.Authentication;
+using Broker.Api.Credentials;
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Leases;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+
+namespace Broker.Api.Health;
+
+/// <summary>
+/// Plays the parts of a claim's way with nothing at stake, so that their code is compiled before the first pod needs it: a
+/// token of a key that is thrown away, a grant of nothing to nobody, its record to the null device, this replica's own probe.
+/// </summary>
+internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplicationLifetime lifetime, TimeProvider time, ILoggerFactory loggers)
+{
+    // After about thirty calls .NET compiles a method again, better.
+    private const int Times = 40;
+    private static readonly TimeSpan AtMost = TimeSpan.FromSeconds(1);
+
+    /// <summary>Plays them; a second at most.</summary>
+    public async Task PlayAsync(CancellationToken cancellation)
+    {
+        using var deadline = new CancellationTokenSource(AtMost, time);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation, deadline.Token);
+        try
+        {
+            var caller = await prover.RehearseAsync(Times, over.Token);
+            await AnswerAsync(caller, over.Token);
+            await ProbeAsync(over.Token);
+        }
+        catch (Exception e) when (e is HttpRequestException or AuditUnavailableException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            // The first pods meet code that is a little slower: no reason to serve none.
+            loggers.CreateLogger<Rehearsal>().RehearsalEnded(e.Message);
+        }
+    }
+
+    private async Task AnswerAsync(Caller caller, CancellationToken cancellation)
+    {
+        await using var nowhere = new JsonLinesAudit(new AuditSettings { Path = "/dev/null" }, time, loggers.CreateLogger<JsonLinesAudit>());
+        var audit = new DeskAudit(nowhere, time);
+        var now = time.GetUtcNow();
+        var grant = new Grant(
+            "", "", new("", now, now, now), new("", now, 1), 1, new(new("", new("nobody's")), "", 1, "", new("", "", "")), default);
+        for (var i = 0; i < Times; i++)
+        {
+            GrantWriter.Write(new DefaultHttpContext().Response, grant);
+            await audit.WriteAsync(AuditAction.Claim, new(caller, "", null, null, null, null, new("", null)), grant, cancellation);
+        }
+    }
+
+    private async Task ProbeAsync(CancellationToken cancellation)
+    {
+        await Task.Delay(Timeout.InfiniteTimeSpan, time, lifetime.ApplicationStarted).WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var address = server.Features.Get<IServerAddressesFeature>()?.Addresses.Select(BindingAddress.Parse).FirstOrDefault(known => known.Scheme == "http");
+        if (address is null || cancellation.IsCancellationRequested) return;
+        var host = IPAddress.TryParse(address.Host, out var one) && !one.Equals(IPAddress.Any) && !one.Equals(IPAddress.IPv6Any) ? address.Host : "localhost";
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = new UriBuilder("http", host, address.Port).Uri };
+        await Parallel.ForAsync(0, Times, cancellation, async (_, cancel) => await client.GetStringAsync(new Uri("/health/live", UriKind.Relative), cancel));
+    }
+}

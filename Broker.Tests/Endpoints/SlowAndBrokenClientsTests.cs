@@ -1,0 +1,143 @@
+using System.Diagnostics;
+using System.Net;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Endpoints;
+
+/// <summary>L10: a client that is slow, half gone or no client at all is cut off in time, and harms nobody else.</summary>
+public sealed class SlowAndBrokenClientsTests(RunningBroker broker)
+{
+    // Kestrel gives a body five seconds' grace and headers ten; the rest is room for a busy machine.
+    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("{\"connections\"")]
+    public async Task L10_A_body_that_stalls_is_answered_408_and_others_are_unharmed(string beginning)
+    {
+        await using var connection = await OpenAsync();
+        var clock = Stopwatch.StartNew();
+
+        await connection.SendAsync($"{connection.ClaimHead}Content-Length: 100\r\n\r\n{beginning}");
+        var answer = connection.ReadAsync();
+
+        using var other = await broker.PodAsync();
+        while (!answer.IsCompleted)
+        {
+            (await other.ClaimAsync("{}")).StatusCode.ShouldBe(HttpStatusCode.OK);
+            await Task.WhenAny(answer, Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, TestContext.Current.CancellationToken));
+        }
+
+        (await answer).ShouldStartWith("HTTP/1.1 408");
+        (await answer).ShouldContain("\"code\":\"invalid-request\"");
+        clock.Elapsed.ShouldBeLessThan(Bound);
+    }
+
+    [Fact]
+    public async Task L10_A_body_that_trickles_is_cut_off()
+    {
+        await using var connection = await OpenAsync();
+        var clock = Stopwatch.StartNew();
+
+        await connection.SendAsync($"{connection.ClaimHead}Content-Length: 10000\r\n\r\n");
+        var trickling = connection.TrickleAsync(new string(' ', 1_000), TimeSpan.FromMilliseconds(100));
+
+        (await connection.ReadAsync()).ShouldStartWith("HTTP/1.1 408");
+        clock.Elapsed.ShouldBeLessThan(Bound);
+        await connection.DisposeAsync();
+        await Should.NotThrowAsync(async () =>
+        {
+            try
+            {
+                await trickling;
+            }
+            catch (ObjectDisposedException)
+            {
+                // Our own end of it.
+            }
+        });
+    }
+
+    [Fact]
+    public async Task L10_Headers_that_stall_are_cut_off()
+    {
+        await using var connection = await OpenAsync();
+        var clock = Stopwatch.StartNew();
+
+        await connection.SendAsync(connection.ClaimHead);
+
+        (await connection.ReadToEndAsync()).ShouldStartWith("HTTP/1.1 408");
+        clock.Elapsed.ShouldBeLessThan(Bound);
+    }
+
+    [Fact]
+    public async Task A_client_that_ends_its_half_is_answered_or_taken_for_gone_and_can_ask_again()
+    {
+        await using var connection = await OpenAsync();
+        await connection.SendAsync($"{connection.ClaimHead}Content-Length: 2\r\n\r\n{{}}");
+        connection.EndSending();
+
+        // The server sees the end of the one half as the end of the client, sooner or later than it answers.
+        (await connection.ReadToEndAsync()).ShouldMatch("^(HTTP/1.1 200 |$)");
+
+        await using var again = await RawConnection.OpenAsync(await broker.AddressAsync(), connection.Token);
+        await again.SendAsync($"{again.ClaimHead}Connection: close\r\nContent-Length: 2\r\n\r\n{{}}");
+        (await again.ReadToEndAsync()).ShouldStartWith("HTTP/1.1 200");
+        (await broker.LogAsync()).ShouldNotContain("a fault of the broker");
+    }
+
+    [Fact]
+    public async Task A_client_that_ends_its_half_amid_a_body_gets_no_grant()
+    {
+        await using var connection = await OpenAsync();
+        await connection.SendAsync($"{connection.ClaimHead}Content-Length: 100\r\n\r\n{{\"connections\":2");
+        connection.EndSending();
+        (await connection.ReadToEndAsync()).ShouldNotContain(" 200 ");
+        (await broker.LogAsync()).ShouldNotContain("a fault of the broker");
+    }
+
+    [Theory]
+    [InlineData("\u0000\u0001\u0002\r\n\r\n")]
+    [InlineData("GARBAGE\r\n\r\n")]
+    [InlineData("GET / HTTP/9.9\r\n\r\n")]
+    [InlineData("GET /%00 HTTP/1.1\r\nHost: broker\r\n\r\n")]
+    [InlineData("GET / HTTP/1.1\r\n\r\n")]
+    [InlineData("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")]
+    [InlineData("GET / HTTP/1.1\r\nHost: broker\r\nBroken header\r\n\r\n")]
+    [InlineData("POST / HTTP/1.1\r\nHost: broker\r\nContent-Length: -1\r\n\r\n")]
+    [InlineData("POST / HTTP/1.1\r\nHost: broker\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}")]
+    [InlineData("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")]
+    public async Task What_is_no_HTTP_is_refused_and_the_connection_closed(string sent)
+    {
+        await using var connection = await OpenAsync();
+        await connection.SendAsync(sent);
+        (await connection.ReadToEndAsync()).ShouldMatch("^(HTTP/1.1 (400|505) |$|\u0000)");
+    }
+
+    [Fact]
+    public async Task Garbage_behind_a_request_leaves_its_answer_whole_and_ends_the_connection()
+    {
+        await using var connection = await OpenAsync();
+        await connection.SendAsync($"{connection.ClaimHead}Content-Length: 2\r\n\r\n{{}}\u0000\u0000garbage\r\n\r\n");
+
+        var answers = await connection.ReadToEndAsync();
+
+        answers.ShouldStartWith("HTTP/1.1 200");
+        answers.ShouldContain("\"credentials\"");
+        answers.ShouldContain("HTTP/1.1 400");
+    }
+
+    [Fact]
+    public async Task A_body_with_two_lengths_is_never_read_two_ways()
+    {
+        await using var connection = await OpenAsync();
+        await connection.SendAsync($"{connection.ClaimHead}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: broker\r\n\r\n");
+
+        // RFC 9112, 6.3: chunked wins, or the request is refused; either way the length is not believed.
+        (await connection.ReadToEndAsync()).ShouldNotContain("smuggled");
+    }
+
+    private async Task<RawConnection> OpenAsync() =>
+        await RawConnection.OpenAsync(await broker.AddressAsync(), (await broker.IdentityAsync()).PodToken(broker.NextPod()));
+}

@@ -1,0 +1,55 @@
+using System.Text.RegularExpressions;
+using LoadTests.Rollouts;
+using LoadTests.Stages;
+using Microsoft.Playwright;
+using Shouldly;
+using Spectre.Console;
+using Xunit;
+
+namespace Broker.Tests.Page;
+
+/// <summary>The page of a real broker while a real rollout runs. Takes the picture <c>docs/page.png</c> (see <see cref="Pictures"/>).</summary>
+public sealed partial class PageDuringRolloutTests(Browser browser) : IClassFixture<Browser>
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Shows_a_hundred_pods_come_and_go_without_a_complaint()
+    {
+        Assert.SkipWhen(browser.Running is null, "No Chromium here: install one, or name it in BROKER_TEST_CHROMIUM.");
+        var rollout = new RolloutSettings { Pods = 100, Connections = 5, MinConnections = 1, Hold = TimeSpan.FromSeconds(10) };
+        var settings = new StageSettings { Replicas = 2, ExpectedHolders = 100 };
+        await using var stage = await Stage.SetAsync(settings, Cancellation);
+        await using var context = await browser.Running.NewContextAsync(new()
+        {
+            ViewportSize = new() { Width = 1120, Height = 860 },
+            ExtraHTTPHeaders = new Dictionary<string, string> { ["Authorization"] = $"Bearer {stage.Identity.ViewerToken()}" },
+        });
+        var complaints = new List<string>();
+        var page = await context.NewPageAsync();
+        page.Console += (_, message) => { if (message.Type is "error" or "warning") complaints.Add(message.Text); };
+        page.PageError += (_, error) => complaints.Add(error);
+        await page.GotoAsync(stage.Brokers[0].Address.ToString());
+        await page.GetByText("No lease: nobody has asked").WaitForAsync();
+
+        var silent = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(TextWriter.Null) });
+        var run = RolloutRun.OnStageAsync(rollout, settings, stage, silent, TimeProvider.System, Cancellation);
+        await page.Locator(".leases tbody tr", new() { HasTextString = "active" }).WaitForAsync();
+        await page.Locator("button.toggle", new() { HasTextRegex = AHundred() }).ClickAsync();
+        await page.GetByText("orders/orders-api-0").First.WaitForAsync();
+        await Pictures.TakeAsync(page, "page", fullPage: false);
+
+        (await page.Locator(".legend dd").AllTextContentsAsync())[5].ShouldBe("200");
+        (await page.Locator(".sum").TextContentAsync())!.ShouldContain("100 of ");
+        (await run).Faults.ShouldBeEmpty();
+        await page.Locator("button.toggle", new() { HasTextRegex = None() }).WaitForAsync();
+        (await page.Locator(".sum strong").First.TextContentAsync()).ShouldBe("0");
+        complaints.ShouldBeEmpty();
+    }
+
+    [GeneratedRegex("^100$")]
+    private static partial Regex AHundred();
+
+    [GeneratedRegex("^0$")]
+    private static partial Regex None();
+}

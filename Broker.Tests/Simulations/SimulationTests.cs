@@ -1,0 +1,76 @@
+using System.Diagnostics;
+using Broker.Core.Ledger;
+using LoadTests.Simulation;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Simulations;
+
+/// <summary>The laws in simulated worlds; <c>loadtests simulate</c> runs many more of them.</summary>
+public sealed class SimulationTests
+{
+    private const long FirstSeed = 1;
+    private const int Seeds = 40;
+
+    [Fact]
+    public void No_law_is_broken_in_a_few_worlds_full_of_failures()
+    {
+        var results = SeedRunner.Run(FirstSeed, Seeds, jobs: 2, static _ => { });
+        results.Failures.Select(failed => $"seed {failed.Plan.Seed}: {failed.Broken!.Law}: {failed.Broken.What}").ShouldBeEmpty();
+        results.Seeds.ShouldBe(Seeds);
+        results.Users.ShouldBeGreaterThan(Seeds, "worlds in which nothing is issued prove nothing");
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_world_to_the_last_step()
+    {
+        foreach (var seed in new long[] { 3, 25, 1150 })
+        {
+            var first = Simulation.Run(PlanMaker.Make(seed), keepTrace: true);
+            var again = Simulation.Run(PlanMaker.Make(seed), keepTrace: true);
+            again.Lines.ShouldBe(first.Lines);
+            (again.Fingerprint, again.Steps).ShouldBe((first.Fingerprint, first.Steps));
+        }
+    }
+
+    [Fact]
+    public void Two_seeds_give_two_worlds() =>
+        Simulation.Run(PlanMaker.Make(1), keepTrace: false).Fingerprint
+            .ShouldNotBe(Simulation.Run(PlanMaker.Make(2), keepTrace: false).Fingerprint);
+
+    [Fact]
+    public async Task Another_process_gives_the_same_world()
+    {
+        const long seed = 25;
+        var here = Simulation.Run(PlanMaker.Make(seed), keepTrace: false);
+        var program = Path.Combine(AppContext.BaseDirectory, "loadtests.dll");
+        var start = new ProcessStartInfo("dotnet", [program, "simulate", "--seed", "25", "--seeds", "1", "--fingerprint"]) { RedirectStandardOutput = true };
+        using var process = Process.Start(start).ShouldNotBeNull();
+        var said = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        said.ShouldContain($"fingerprint {here.Fingerprint}");
+    }
+
+    [Fact]
+    public void A_ledger_that_miscounts_is_noticed_and_the_plan_shrinks_to_what_it_takes()
+    {
+        static void Meddle(World world) => world.At(
+            TimeSpan.FromSeconds(15), () => world.Ledger.Keys.Execute(["HINCRBY", LedgerKeys.Of(PlanMaker.DatabaseName)[0], "granted", "-1"]));
+
+        var failed = Simulation.Run(PlanMaker.Make(1), keepTrace: false, Meddle);
+        failed.Broken.ShouldNotBeNull().Law.ShouldBe("L2");
+        var shrunk = Shrinking.Shrink(failed, Meddle);
+        shrunk.Broken.ShouldNotBeNull().Law.ShouldBe("L2");
+        shrunk.Plan.Steps.Count.ShouldBeLessThan(failed.Plan.Steps.Count);
+        shrunk.Lines.ShouldContain(line => line.Contains("BROKEN L2", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_user_that_is_dropped_under_its_holders_is_noticed() =>
+        Enumerable.Range(1, 20).Select(seed => Simulation.Run(PlanMaker.Make(seed), keepTrace: false, DropAllAt20)).ShouldContain(result => result.Broken != null && result.Broken.Law == "L4");
+
+    private static void DropAllAt20(World world) => world.At(TimeSpan.FromSeconds(20), () =>
+    {
+        foreach (var user in world.Database.Users.Keys.ToArray()) world.Database.Drop(user);
+    });
+}
