@@ -21,7 +21,7 @@ internal static class Startup
     public static bool AddCatalog(this WebApplicationBuilder builder, out LiveCatalog catalog)
     {
         var file = Environment.GetEnvironmentVariable("BROKER_CONFIG");
-        builder.Configuration.AddJsonFile(Path.GetFullPath(file ?? "config/broker.json"), optional: file is null, reloadOnChange: true);
+        builder.Configuration.AddJsonFile(Path.GetFullPath(file ?? "config/broker.json"), optional: file is null, reloadOnChange: builder.Configuration.GetValue("hostBuilder:reloadConfigOnChange", true));
         builder.Configuration.AddEnvironmentVariables();
         builder.Configuration.LeaveBrokenFilesToTheCatalog();
         builder.Services.AddSingleton(TimeProvider.System);

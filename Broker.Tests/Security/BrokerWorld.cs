@@ -15,6 +15,7 @@ using Microsoft.AspNetCore.TestHost;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
+using OpenTelemetry.Trace;
 using Xunit;
 
 namespace Broker.Tests.Security;
@@ -104,6 +105,8 @@ internal sealed class BrokerWorld : IAsyncDisposable
             builder.UseContentRoot(Directory);
             foreach (var (key, value) in settings) builder.UseSetting("Broker:" + key, value);
             builder.UseSetting("Broker:Audit:Path", audit);
+            // Nobody changes the files of this world, and the system has few watchers for all tests together.
+            builder.UseSetting("hostBuilder:reloadConfigOnChange", "false");
             builder.ConfigureLogging(logging => logging.ClearProviders().SetMinimumLevel(LogLevel.Trace).AddFilter(_ => true).AddProvider(Heard));
             builder.ConfigureTestServices(services =>
             {
@@ -111,6 +114,9 @@ internal sealed class BrokerWorld : IAsyncDisposable
                 services.Replace(ServiceDescriptor.Singleton<ILedgerStore>(new OverheardStore(store, Heard)));
                 services.RemoveAll<IDatabaseEngine>().AddSingleton<IDatabaseEngine>(Engine);
                 services.Replace(ServiceDescriptor.Singleton(new Issuers(_ => Issuer)));
+
+                // It listens to every HttpClient of the process, whose requests would then carry traces that other tests did not give them.
+                services.RemoveAll<TracerProvider>();
             });
         });
         replicas.Add(factory);

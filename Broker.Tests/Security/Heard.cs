@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Broker.Core.Leases;
 using Broker.Core.Ledger;
 using Microsoft.Extensions.Logging;
 
@@ -16,7 +17,8 @@ internal sealed class Heard : ILoggerProvider
     {
         spans = new ActivityListener
         {
-            ShouldListenTo = _ => true,
+            // Not HttpClient's: listening there would make every client of this process write its own trace into its requests.
+            ShouldListenTo = source => source.Name is BrokerMetrics.Name or "Microsoft.AspNetCore",
             Sample = static (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
             ActivityStopped = Hear,
         };
