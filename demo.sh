@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Shows what the broker does: the same rollout of 100 pods without and with it, on a real PostgreSQL.
+# Shows what the broker does: the same rollout of 100 pods without and with it, on a real database.
 #   ./demo.sh            the tables
 #   ./demo.sh --stay     keeps everything running afterwards and says how to try it
+#   ./demo.sh --engine mysql   on MariaDB instead of PostgreSQL
 #   ./demo.sh --vault    lets the Vault named by VAULT_BIN or BROKER_TEST_VAULT create the users
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-.ci/need-programs.sh postgresql redis-server
+.ci/need-programs.sh postgresql mariadb-server redis-server
 echo "Building (Release) ..."
 dotnet build LoadTests -c Release --nologo -v quiet
 exec dotnet LoadTests/bin/Release/net10.0/loadtests.dll demo "$@"

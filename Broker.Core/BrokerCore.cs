@@ -2,6 +2,8 @@ using Broker.Core.Audit;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
+using Broker.Core.Databases.MongoDb;
+using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.BuiltIn;
@@ -27,7 +29,8 @@ public static class BrokerCore
         services.AddSingleton(settings.Waiting);
         services.AddLedger(settings);
         services.AddSingleton<IAudit, JsonLinesAudit>().AddSingleton(settings.Audit);
-        services.AddSingleton<IDatabaseEngine, PostgreSqlEngine>().AddSingleton<DatabaseEngines>();
+        services.AddSingleton<IDatabaseEngine, PostgreSqlEngine>().AddSingleton<IDatabaseEngine, MySqlEngine>()
+            .AddSingleton<IDatabaseEngine, MongoDbEngine>().AddSingleton<DatabaseEngines>();
         services.AddIssuers();
         services.AddSingleton<BudgetSampler>();
         services.AddLeases();
@@ -76,7 +79,7 @@ public static class BrokerCore
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
         services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
         services.AddSingleton<Leftovers>().AddSingleton<LeftoverDesk>();
-        services.AddSingleton<Succession>().AddSingleton<Recovery>();
+        services.AddSingleton<ConnectionCaps>().AddSingleton<Succession>().AddSingleton<Recovery>();
     }
 
     private static void AddDuties(this IServiceCollection services)

@@ -20,6 +20,9 @@ public partial class ArchitectureTests
     public static TheoryData<string, string> Drivers => new()
     {
         { "Npgsql", "Databases/PostgreSql" },
+        { "MySqlConnector", "Databases/MySql" },
+        { "MongoDB", "Databases/MongoDb" },
+        { "Org.BouncyCastle", "Databases/MySql" },
         { "StackExchange.Redis", "Ledger/Redis" },
         { "KeraLua", "Ledger/InProcess" },
     };

@@ -14,6 +14,21 @@ public sealed class SharedServers : IAsyncDisposable
 {
     private readonly Lazy<Task<LocalPostgres>> postgres = new(() => LocalPostgres.StartAsync(new() { MaxConnections = 400 }));
 
+    private readonly Lazy<Task<LocalMariaDb>> mariaDb = new(() => LocalMariaDb.StartAsync(new() { MaxConnections = 400 }));
+
+    private readonly Lazy<Task<LocalMySql?>> mySql = new(() => LocalMySql.StartAsync());
+
+    private readonly Lazy<Task<LocalMongoDb?>> mongoDb = new(() => LocalMongoDb.StartAsync());
+
+    /// <summary>One MongoDB; null when there is no Docker engine to run it.</summary>
+    public Task<LocalMongoDb?> MongoDbAsync() => mongoDb.Value;
+
+    /// <summary>One MySQL; null when there is no Docker engine to run it.</summary>
+    public Task<LocalMySql?> MySqlAsync() => mySql.Value;
+
+    /// <summary>One MariaDB with room for many tests at once.</summary>
+    public Task<LocalMariaDb> MariaDbAsync() => mariaDb.Value;
+
     /// <summary>One PostgreSQL with room for many tests at once.</summary>
     public Task<LocalPostgres> PostgresAsync() => postgres.Value;
 
@@ -21,5 +36,11 @@ public sealed class SharedServers : IAsyncDisposable
     {
         if (postgres.IsValueCreated)
             await (await postgres.Value).DisposeAsync();
+        if (mariaDb.IsValueCreated)
+            await (await mariaDb.Value).DisposeAsync();
+        if (mySql.IsValueCreated && await mySql.Value is { } container)
+            await container.DisposeAsync();
+        if (mongoDb.IsValueCreated && await mongoDb.Value is { } mongo)
+            await mongo.DisposeAsync();
     }
 }

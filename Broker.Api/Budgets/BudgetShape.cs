@@ -21,13 +21,18 @@ public sealed record BudgetShape(
     DateTimeOffset? SampledAt, bool Stale, IReadOnlyList<BudgetShape.RoleShape> Roles)
 {
     /// <summary>What a role's holders have.</summary>
-    public sealed record RoleShape(string Role, int Holders, int Connections, int ExpectedHolders);
+    /// <param name="Role">The role.</param>
+    /// <param name="Holders">How many.</param>
+    /// <param name="Connections">Granted to them.</param>
+    /// <param name="Over">Open beyond what was granted: some pod ignores its allotment.</param>
+    /// <param name="ExpectedHolders">As configured.</param>
+    public sealed record RoleShape(string Role, int Holders, int Connections, int Over, int ExpectedHolders);
 
     /// <summary>Of a budget.</summary>
     public static BudgetShape Of(Budget budget)
     {
         var record = budget.Record;
-        var roles = budget.Roles.Zip(record.Roles, (role, use) => new RoleShape(role.Name, use.Holders, use.Connections, role.Connections.ExpectedHolders));
+        var roles = budget.Roles.Zip(record.Roles, (role, use) => new RoleShape(role.Name, use.Holders, use.Connections, use.Over, role.Connections.ExpectedHolders));
         return new(
             budget.Database.Name, budget.Database.Engine.ToString(), record.Limit, record.ReservedForSuperusers, record.Ceiling, record.Foreign,
             record.Capacity, record.Granted, record.Free, record.Waiting, record.SampledAt, budget.IsStale, [.. roles]);

@@ -25,7 +25,7 @@ public sealed record GrantShape(
     /// <param name="RenewAfterSeconds">When to renew: after two thirds of its time.</param>
     public sealed record HolderShape(string Id, DateTimeOffset ExpiresAt, int RenewAfterSeconds);
 
-    /// <summary>What to connect with, in parts and in three usual forms.</summary>
+    /// <summary>What to connect with, in parts and in the usual forms.</summary>
     /// <param name="Username">The database user.</param>
     /// <param name="Password">Its password. Keep it in memory only.</param>
     /// <param name="Host">The server.</param>
@@ -34,8 +34,11 @@ public sealed record GrantShape(
     /// <param name="Uri">For libpq and most drivers.</param>
     /// <param name="AdoNet">For ADO.NET; its pool is as large as the grant.</param>
     /// <param name="Jdbc">For JDBC.</param>
+    /// <param name="Go">For Go's usual driver.</param>
+    /// <param name="Python">For SQLAlchemy, or PyMongo.</param>
     public sealed record CredentialsShape(
-        string Username, string Password, string Host, int Port, string Database, string Uri, string AdoNet, string Jdbc);
+        string Username, string Password, string Host, int Port, string Database, string Uri, string AdoNet, string Jdbc,
+        string Go, string Python);
 }
 
 /// <summary>The answer to a renewal.</summary>

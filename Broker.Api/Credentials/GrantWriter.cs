@@ -73,6 +73,8 @@ internal static class GrantWriter
         json.WriteString("uri"u8, credentials.Strings.Uri);
         json.WriteString("adoNet"u8, credentials.Strings.AdoNet);
         json.WriteString("jdbc"u8, credentials.Strings.Jdbc);
+        json.WriteString("go"u8, credentials.Strings.Go);
+        json.WriteString("python"u8, credentials.Strings.Python);
         json.WriteEndObject();
     }
 }

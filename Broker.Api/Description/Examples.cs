@@ -46,11 +46,13 @@ internal static class Examples
             new ConnectionStrings(
                 "postgresql://b-orders-api-f2ye5w7mnjyomqfe:example@orders-db:5432/app",
                 "Host=orders-db;Port=5432;Database=app;Username=b-orders-api-f2ye5w7mnjyomqfe;Password=example;Maximum Pool Size=5",
-                "jdbc:postgresql://orders-db:5432/app?user=b-orders-api-f2ye5w7mnjyomqfe&password=example")),
+                "jdbc:postgresql://orders-db:5432/app?user=b-orders-api-f2ye5w7mnjyomqfe&password=example",
+                "host='orders-db' port=5432 dbname='app' user='b-orders-api-f2ye5w7mnjyomqfe' password='example'",
+                "postgresql+psycopg://b-orders-api-f2ye5w7mnjyomqfe:example@orders-db:5432/app")),
         Move.BothOpen);
 
     private static readonly BudgetShape Budget = new(
-        "orders", "PostgreSql", 200, 3, 137, 8, 129, 100, 29, 0, Noon, false, [new("orders-api", 20, 100, 20)]);
+        "orders", "PostgreSql", 200, 3, 137, 8, 129, 100, 29, 0, Noon, false, [new("orders-api", 20, 100, 0, 20)]);
 
     private static readonly LeaseShape Lease = new(
         LeaseId, "orders", "orders-api", "orders-api", nameof(LeaseState.Active), "b-orders-api-f2ye5w7mnjyomqfe", Noon, Noon, Noon, Noon.AddHours(1), 20, 100, null);

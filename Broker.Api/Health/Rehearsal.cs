@@ -44,7 +44,7 @@ internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplic
         var audit = new DeskAudit(nowhere, time);
         var now = time.GetUtcNow();
         var grant = new Grant(
-            "", "", new("", now, now, now), new("", now, 1), 1, new(new("", new("nobody's")), "", 1, "", new("", "", "")), default);
+            "", "", new("", now, now, now), new("", now, 1), 1, new(new("", new("nobody's")), "", 1, "", new("", "", "", "", "")), default);
         for (var i = 0; i < Times; i++)
         {
             GrantWriter.Write(new DefaultHttpContext().Response, grant);

@@ -27,6 +27,13 @@ internal sealed class BudgetGauges : LedgerGauges
             "{holder}",
             "Holders, by role.");
 
+        Meter.CreateObservableGauge(
+            "broker.budget.over",
+            () => last.SelectMany(budget => budget.Record.Roles, (budget, use) => new Measurement<int>(
+                use.Over, new KeyValuePair<string, object?>("broker.database", budget.Database.Name), new KeyValuePair<string, object?>("broker.role", use.Role))),
+            "{connection}",
+            "Connections that a role's users have open beyond what its holders were granted.");
+
         void Gauge(string name, string description, Func<Budget, int> value) =>
             Meter.CreateObservableGauge(name, () => Read(value), "{connection}", description);
 

@@ -14,7 +14,8 @@ namespace Broker.Core.Budgets;
 /// open beyond what its holders were granted.</param>
 /// <param name="Capacity">What may be promised now: min(DBA's ceiling, ceiling % × (limit − reserved) − foreign), and the same of
 /// the database's own limit where it has one; never below 0.</param>
-public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Foreign, int Capacity)
+/// <param name="Over">By database user of a live lease: open beyond what its holders were granted; only those that have more.</param>
+public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Foreign, int Capacity, IReadOnlyDictionary<string, int> Over)
 {
     /// <summary>Makes the count.</summary>
     /// <param name="sample">What the database shows.</param>
@@ -24,11 +25,13 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
     {
         var foreign = 0;
         var foreignHere = 0;
+        var over = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var user in sample.Users)
         {
             var ours = user.Username is { } name ? granted.GetValueOrDefault(name) : 0;
             foreign += Math.Max(0, user.Open - ours);
             foreignHere += Math.Max(0, user.InDatabase - ours);
+            if (user.Username is { } leased && granted.ContainsKey(leased) && user.Open > ours) over[leased] = user.Open - ours;
         }
 
         var share = Share(Math.Max(0, sample.Limit - sample.Reserved), settings);
@@ -46,7 +49,7 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
             ceiling = Math.Min(ceiling, dba);
         }
 
-        return new(sample.Limit, sample.Reserved, ceiling, foreign, Math.Max(0, capacity));
+        return new(sample.Limit, sample.Reserved, ceiling, foreign, Math.Max(0, capacity), over);
     }
 
     private static int Share(int connections, BudgetSettings settings) => (int)((long)connections * settings.CeilingPercent / 100);

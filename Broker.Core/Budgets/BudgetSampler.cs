@@ -18,7 +18,8 @@ public sealed class BudgetSampler(DatabaseEngines engines, ILogger<BudgetSampler
     public async Task<BudgetCount> CountAsync(
         Database database, Func<Task<IReadOnlyDictionary<string, int>>> granted, CancellationToken cancellation)
     {
-        var sample = await engines[database.Engine].SampleAsync(database, cancellation);
+        var counted = database.ReplicaConnectionString is { } replica ? database with { AdminConnectionString = replica } : database;
+        var sample = await engines[database.Engine].SampleAsync(counted, cancellation);
         var count = BudgetCount.Of(sample, database.Budget, await granted());
         log.Counted(database.Name, count.Limit, count.Foreign, count.Capacity);
         return count;

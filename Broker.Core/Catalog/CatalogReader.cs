@@ -24,7 +24,7 @@ public static class CatalogReader
         foreach (var (name, entry) in reader.Named("Databases")) databases[name] = DatabaseReading.Read(name, entry);
         var roles = new Dictionary<string, Role>(StringComparer.Ordinal);
         foreach (var (name, entry) in reader.Named("Roles"))
-            roles[name] = RoleReading.Read(name, entry, databases.Keys, issuers, (IReadOnlyCollection<string>)identity.Issuers.Keys);
+            roles[name] = RoleReading.Read(name, entry, databases, issuers, (IReadOnlyCollection<string>)identity.Issuers.Keys);
 
         // A mounted file that is not there looks just like this; refusing every pod politely would hide it.
         if (databases.Count == 0) reader.Error("Databases", "is empty.", "Name at least one database; is the configuration file mounted?");

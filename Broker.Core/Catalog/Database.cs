@@ -22,9 +22,21 @@ public sealed record Database
 
     /// <summary>
     /// The broker's own administrator connection: it counts connections, tries logins, and (built-in issuer) creates users.
-    /// An ADO.NET connection string for PostgreSQL and MySQL.
+    /// An ADO.NET connection string for PostgreSQL and MySQL, a URI (<c>mongodb://</c> or <c>mongodb+srv://</c>) for MongoDB.
     /// </summary>
     public required Secret AdminConnectionString { get; init; }
+
+    /// <summary>
+    /// Where pods connect to a replica (a reader endpoint): the administrator's connection to it, because its connections are
+    /// counted there. Null: pods connect to the server that <see cref="AdminConnectionString"/> reaches.
+    /// </summary>
+    public Secret? ReplicaConnectionString { get; init; }
+
+    /// <summary>How long a new user may take to reach the replica that pods connect to (0 to 60 s, default 0): a login that is refused is tried again for so long.</summary>
+    public TimeSpan ReplicaLag { get; init; }
+
+    /// <summary>MongoDB: the database of the server that users are made in and log in to (default <c>admin</c>).</summary>
+    public string AuthSource { get; init; } = "admin";
 
     /// <summary>How many connections may be promised.</summary>
     public required BudgetSettings Budget { get; init; }
@@ -41,6 +53,13 @@ public sealed record BudgetSettings
 
     /// <summary>The DBA's ceiling in connections (0 or more); null: none.</summary>
     public int? Ceiling { get; init; }
+
+    /// <summary>
+    /// Whether the database itself caps the connections of each lease's user at what its holders were granted (default: no). The
+    /// administrator must be allowed to change the users: those of a <c>Vault</c> issuer too. MongoDB has no caps: there who has
+    /// more open than granted is shown and told.
+    /// </summary>
+    public bool Enforce { get; init; }
 
     /// <summary>How often the real connections are counted (200 ms to 5 min, default 2 s).</summary>
     public TimeSpan SampleEvery { get; init; } = TimeSpan.FromSeconds(2);

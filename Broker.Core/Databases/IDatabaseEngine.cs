@@ -20,9 +20,20 @@ public interface IDatabaseEngine
     Task TryLoginAsync(Database database, Login login, CancellationToken cancellation);
 
     /// <summary>
+    /// Makes a user: runs the role's statements, already rendered. When one is refused, nothing of them remains, and no user. When
+    /// the connection is lost on the way, the failure is <see cref="DatabaseFailure.AnswerLost"/>.
+    /// </summary>
+    /// <param name="database">The database.</param>
+    /// <param name="login">The user the statements make; engines whose statements only name its rights make it themselves.</param>
+    /// <param name="statements">Ready to run.</param>
+    /// <param name="cancellation">Heeded as by <see cref="RunAsync"/>.</param>
+    Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation);
+
+    /// <summary>
     /// Runs statements, already rendered, in one transaction where the engine has transactions for them. Those that
     /// collide with others inside the server are tried again. When the connection is lost on the way, the failure is
-    /// <see cref="DatabaseFailure.AnswerLost"/>. Cancellation is heeded until the transaction is about to be committed.
+    /// <see cref="DatabaseFailure.AnswerLost"/>. Cancellation is heeded until the transaction is about to be committed, or, where
+    /// there is none, until the first statement is sent.
     /// </summary>
     Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation);
 
@@ -38,6 +49,17 @@ public interface IDatabaseEngine
     /// <param name="statements">The role's revocation statements, already rendered; empty for the engine's default.</param>
     /// <param name="cancellation">Ends the wait.</param>
     Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation);
+
+    /// <summary>
+    /// Lets the server itself refuse a user's connections beyond a number; those that are open stay. A user that does not exist
+    /// needs no cap.
+    /// </summary>
+    /// <param name="database">The database.</param>
+    /// <param name="username">The user.</param>
+    /// <param name="connections">0 or more; null: no cap.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <exception cref="NotSupportedException">The engine has no such thing (<see cref="EngineDialect.CapsUsers"/>).</exception>
+    Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation);
 
     /// <summary>The users whose names begin with a prefix: for finding leftovers.</summary>
     Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation);
@@ -72,13 +94,16 @@ public sealed record DatabaseUser(string Username, DateTimeOffset? ValidUntil, i
 /// <summary>What differs between engines when users are made.</summary>
 /// <param name="MaxUsernameLength">Longest user name, in characters (PostgreSQL 63, MySQL 32).</param>
 /// <param name="DefaultRenewStatements">Statements run when a role has no <c>RenewStatements</c>.</param>
-public sealed record EngineDialect(int MaxUsernameLength, IReadOnlyList<string> DefaultRenewStatements);
+/// <param name="CapsUsers">Whether <see cref="IDatabaseEngine.CapUserAsync"/> can be called.</param>
+public sealed record EngineDialect(int MaxUsernameLength, IReadOnlyList<string> DefaultRenewStatements, bool CapsUsers);
 
 /// <summary>A grant's connection strings.</summary>
 /// <param name="Uri">libpq / driver URI.</param>
 /// <param name="AdoNet">For .NET drivers, with the pool capped at the granted connections.</param>
 /// <param name="Jdbc">For Java drivers.</param>
-public sealed record ConnectionStrings(string Uri, string AdoNet, string Jdbc);
+/// <param name="Go">For Go's usual driver (pgx and pq, go-sql-driver/mysql, mongo-go-driver).</param>
+/// <param name="Python">For Python: an SQLAlchemy URL, or PyMongo's URI.</param>
+public sealed record ConnectionStrings(string Uri, string AdoNet, string Jdbc, string Go, string Python);
 
 /// <summary>Why a call to a database failed.</summary>
 public enum DatabaseFailure
@@ -88,6 +113,9 @@ public enum DatabaseFailure
 
     /// <summary>The server has no connection free.</summary>
     OutOfConnections,
+
+    /// <summary>The user has as many connections open as it may have itself: its login works.</summary>
+    UserLimitReached,
 
     /// <summary>The server refused the user or password.</summary>
     LoginRefused,

@@ -18,6 +18,7 @@ public sealed class BrokerMetrics
     private readonly Counter<long> verifications;
     private readonly Histogram<int> batch;
     private readonly Counter<long> duties;
+    private readonly Counter<long> caps;
 
     public BrokerMetrics(IMeterFactory meters)
     {
@@ -31,6 +32,7 @@ public sealed class BrokerMetrics
         verifications = meter.CreateCounter<long>("broker.verifications", "{lease}", "Logins tried, by database and outcome.");
         batch = meter.CreateHistogram<int>("broker.claim.batch.size", "{claim}", "Claims that shared one ledger round trip.");
         duties = meter.CreateCounter<long>("broker.duties", "{duty}", "Duties done, by kind and outcome.");
+        caps = meter.CreateCounter<long>("broker.caps", "{change}", "Changes of what a database lets a lease's user open, by database and direction.");
         Activities = new ActivitySource(Name);
     }
 
@@ -58,4 +60,6 @@ public sealed class BrokerMetrics
     public void Verified(string database, string outcome) => verifications.Add(1, new("broker.database", database), new("broker.outcome", outcome));
 
     public void DutyDone(string kind, string outcome) => duties.Add(1, new("broker.duty", kind), new("broker.outcome", outcome));
+
+    public void Capped(string database, string direction) => caps.Add(1, new("broker.database", database), new("broker.direction", direction));
 }

@@ -10,7 +10,7 @@ namespace Broker.Core.Leases;
 
 /// <summary>The way of a request: from a proven caller to a grant or a refusal.</summary>
 internal sealed class CredentialDesk(
-    ICatalog catalog, SharedLedger ledger, DatabaseRooms rooms, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, DeskAudit audit,
+    ICatalog catalog, SharedLedger ledger, DatabaseRooms rooms, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, ConnectionCaps caps, DeskAudit audit,
     Closing closing, CallerShares shares, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time, ILogger<CredentialDesk> log)
 {
     private const int MoveAgainSeconds = 10;
@@ -102,7 +102,8 @@ internal sealed class CredentialDesk(
     {
         var lease = await logins.OfAsync(way.Database, granted.Lease, cancellation);
         if (lease is null) return Refusals.LedgerUnavailable();
-        remembered.Remember(way.Database.Name, claim, granted);
+        if (caps.MustRaise(way.Database, granted) && await caps.RaiseAsync(way.Database, granted.Lease, cancellation) is { } notRaised) return notRaised;
+        remembered.Remember(way.Database.Name, claim, granted with { CapLeaves = 0 });
         return new Grant(
             way.Role.Name,
             way.Database.Name,

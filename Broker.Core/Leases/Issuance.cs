@@ -119,7 +119,7 @@ internal sealed class Issuance(
 
         try
         {
-            await engines[attempt.Database.Engine].TryLoginAsync(attempt.Database, issued.Login, cancellation);
+            await engines[attempt.Database.Engine].TryNewLoginAsync(attempt.Database, issued.Login, time, cancellation);
         }
         catch (DatabaseException e)
         {

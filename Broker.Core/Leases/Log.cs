@@ -86,4 +86,16 @@ internal static partial class Log
 
     [LoggerMessage(1042, LogLevel.Error, "A claim on {Database} could not be made: the ledger is away. {Why}")]
     public static partial void LedgerAway(this ILogger log, string database, string why);
+
+    [LoggerMessage(1050, LogLevel.Warning, "The cap on the connections of lease {Lease}'s user in {Database} could not be changed: {Why}")]
+    public static partial void NotCapped(this ILogger log, string database, string lease, string why);
+
+    [LoggerMessage(1051, LogLevel.Warning, "Database {Database}: {Engine} cannot cap a user's connections (Budget:Enforce): who has more open than granted is told and shown instead.")]
+    public static partial void CannotCap(this ILogger log, string database, Words.DatabaseEngineKind engine);
+
+    [LoggerMessage(1052, LogLevel.Warning, "Database {Database}: the users of role {Role} have {Connections} connections open beyond what its holders were granted: some pod ignores its allotment.")]
+    public static partial void OverAllotment(this ILogger log, string database, string role, int connections);
+
+    [LoggerMessage(1053, LogLevel.Information, "Database {Database}: the users of role {Role} keep to what was granted again.")]
+    public static partial void WithinAllotment(this ILogger log, string database, string role);
 }

@@ -66,9 +66,13 @@ public abstract record ClaimAnswer
     /// <param name="VerifiedAt">When the lease's login was tried last and worked.</param>
     /// <param name="Move">Whether the holder had another lease before, and how it moves.</param>
     /// <param name="Leaving">The lease takes holders no more: this one is to move as soon as it can.</param>
+    /// <param name="CapLeaves">
+    /// What the database's own cap on the lease's user leaves beyond all that its holders have; below 0: it is to be raised before
+    /// the grant leaves. Null: the user is not capped.
+    /// </param>
     public sealed record Granted(
         string Lease, int Connections, DateTimeOffset EndsAt, TimeSpan EndsIn, DateTimeOffset LeaseEndsAt, TimeSpan LeaseEndsIn,
-        DateTimeOffset VerifiedAt, Move Move, bool Leaving) : ClaimAnswer;
+        DateTimeOffset VerifiedAt, Move Move, bool Leaving, int? CapLeaves) : ClaimAnswer;
 
     /// <summary>The pool has no lease: this caller is to issue it, under this fencing number, not before <paramref name="StartsIn"/>.</summary>
     public sealed record Issue(string Lease, long Fence, TimeSpan StartsIn) : ClaimAnswer;

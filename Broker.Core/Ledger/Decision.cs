@@ -45,6 +45,7 @@ public sealed class Decision
     public static Decision Restore { get; } = new("restore");
     public static Decision Leftovers { get; } = new("leftovers");
     public static Decision Flight { get; } = new("flight");
+    public static Decision Cap { get; } = new("cap");
     public static Decision Shared { get; } = new("shared");
     public static Decision Session { get; } = new("session");
     public static Decision Share { get; } = new("share");

@@ -51,6 +51,12 @@ public sealed record LeaseRecord
     /// <summary>Holders it takes at most.</summary>
     public required int MaxHolders { get; init; }
 
+    /// <summary>How many connections the database itself lets its user open; null: it does not say no.</summary>
+    public required int? Cap { get; init; }
+
+    /// <summary>When that was set last.</summary>
+    public required DateTimeOffset? CappedAt { get; init; }
+
     /// <summary>Why it is in its state, where that needs saying.</summary>
     public required string Reason { get; init; }
 
@@ -86,7 +92,11 @@ public sealed record BudgetRecord(
 }
 
 /// <summary>What a role's holders have.</summary>
-public sealed record RoleUse(string Role, int Holders, int Connections);
+/// <param name="Role">The role.</param>
+/// <param name="Holders">How many there are.</param>
+/// <param name="Connections">Promised to them.</param>
+/// <param name="Over">Open beyond that, when the connections were counted last.</param>
+public sealed record RoleUse(string Role, int Holders, int Connections, int Over);
 
 /// <summary>A duty taken by this replica until its token runs out.</summary>
 /// <param name="Name"><c>KIND</c> or <c>KIND:SUBJECT</c>.</param>

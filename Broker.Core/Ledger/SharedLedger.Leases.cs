@@ -164,7 +164,7 @@ public sealed partial class SharedLedger
 
     private static List<LeaseRecord> ReadLeases(string database, string[] v)
     {
-        const int fields = 23;
+        const int fields = 25;
         var found = new List<LeaseRecord>((v.Length - 1) / fields);
         for (var i = 1; i + fields <= v.Length; i += fields)
         {
@@ -194,6 +194,8 @@ public sealed partial class SharedLedger
                 CreatedAt = Time(v[i + 20])!.Value,
                 Shut = v[i + 21] == "1",
                 MaxHolders = Number(v[i + 22]),
+                Cap = v[i + 23] is "" or "-1" ? null : Number(v[i + 23]),
+                CappedAt = Time(v[i + 24]),
                 ReadAt = Time(v[0])!.Value,
             });
         }

@@ -128,6 +128,18 @@ public sealed class PostgresBehaviourTests(SharedServers servers) : IAsyncLifeti
     }
 
     [Fact]
+    public async Task Connections_that_Amazon_RDS_reserves_for_its_superusers_are_reserved()
+    {
+        // Any server takes a setting with a dot in its name; on RDS the server's own extension gives it its meaning.
+        await using var server = await LocalPostgres.StartAsync(
+            new() { MaxConnections = 20, Settings = new Dictionary<string, string> { ["rds.rds_superuser_reserved_connections"] = "2" } }, Cancellation);
+        await using var own = await PostgresBench.StartAsync(server, Cancellation);
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+
+        (await engine.SampleAsync(own.Database, Cancellation)).Reserved.ShouldBe(5);
+    }
+
+    [Fact]
     public async Task Connections_run_out_in_four_ways_that_are_all_53300()
     {
         await using var server = await LocalPostgres.StartAsync(new() { MaxConnections = 8, SuperuserReservedConnections = 2 }, Cancellation);
@@ -136,16 +148,16 @@ public sealed class PostgresBehaviourTests(SharedServers servers) : IAsyncLifeti
         var (limited, user) = (
             await small.CreateLoginAsync("limited", "CONNECTION LIMIT 1", Cancellation), await small.CreateLoginAsync("user", "", Cancellation));
 
-        async Task RunsOutAsync(Login login, string words)
+        async Task RunsOutAsync(Login login, string words, DatabaseFailure failure = DatabaseFailure.OutOfConnections)
         {
             var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(small.Database, login, Cancellation));
-            refusal.Failure.ShouldBe(DatabaseFailure.OutOfConnections);
+            refusal.Failure.ShouldBe(failure);
             refusal.Message.ShouldContain("53300");
             refusal.Message.ShouldContain(words);
         }
 
         await small.OpenAsync(limited, Cancellation);
-        await RunsOutAsync(limited, "too many connections for role");
+        await RunsOutAsync(limited, "too many connections for role", DatabaseFailure.UserLimitReached);
 
         await small.DoAsync($"ALTER DATABASE {small.Name} CONNECTION LIMIT 1", Cancellation);
         await RunsOutAsync(user, "too many connections for database");

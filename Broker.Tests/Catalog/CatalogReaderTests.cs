@@ -52,8 +52,10 @@ public class CatalogReaderTests
     [InlineData("Databases:orders:Engine", "", "", "missing")]
     [InlineData("Databases:orders:Engine", "Oracle", "", "Write one of PostgreSql")]
     [InlineData("Databases:orders:Engine", "0", "", "Write one of PostgreSql")]
-    [InlineData("Databases:orders:Engine", "MySql", "", "not in this version")]
-    [InlineData("Databases:orders:Engine", "MongoDb", "", "not in this version")]
+    [InlineData("Databases:orders:AuthSource", "admin", "", "only MongoDb has it")]
+    [InlineData("Databases:orders:ReplicaLag", "00:01:01", "", "from 00:00:00 to 00:01:00")]
+    [InlineData("Databases:orders:Budget:Enforce", "yes", "", "Write true or false")]
+    [InlineData("Databases:orders:Engine", "MongoDb", "Roles:orders-jobs:CreationStatements", "give the user no roles")]
     [InlineData("Databases:orders:Host", "", "", "missing")]
     [InlineData("Databases:orders:Host", "postgres://db:1", "", "not a host name")]
     [InlineData("Databases:orders:Port", "0", "", "1 to 65535")]
@@ -211,6 +213,25 @@ public class CatalogReaderTests
                 ("Roles:third:Database", "orders"), ("Roles:third:Issuer", "here"),
                 ("Roles:third:Allow:0:Issuer", "kubernetes"), ("Roles:third:Allow:0:Claims:sub", "x"))
             .Errors.ShouldHaveSingleItem().Path.ShouldBe("Broker:Roles:third:CreationStatements");
+
+    [Fact]
+    public void Every_engine_is_read_with_what_is_its_own()
+    {
+        const string Roles = """{"db":"admin","roles":[{"role":"readWrite","db":"app"}]}""";
+        var mongo = Configured.Read(
+            ("Databases:orders:Engine", "MongoDb"), ("Databases:orders:AuthSource", "users"), ("Roles:orders-jobs:CreationStatements:0", Roles));
+        mongo.Errors.ShouldBeEmpty();
+        mongo.Catalog!.Databases["orders"].AuthSource.ShouldBe("users");
+        mongo.Catalog.Databases["orders"].Port.ShouldBe(27017);
+
+        var mySql = Configured.Read(
+            ("Databases:orders:Engine", "MySql"), ("Databases:orders:ReplicaConnectionString", "Server=reader"), ("Databases:orders:ReplicaLag", "00:00:10"),
+            ("Databases:orders:Budget:Enforce", "true"));
+        mySql.Errors.ShouldBeEmpty();
+        var database = mySql.Catalog!.Databases["orders"];
+        (database.Port, database.ReplicaConnectionString!.Reveal(), database.ReplicaLag, database.Budget.Enforce)
+            .ShouldBe((3306, "Server=reader", TimeSpan.FromSeconds(10), true));
+    }
 
     [Fact]
     public void All_mistakes_are_told_at_once()

@@ -15,7 +15,25 @@ public abstract record EngineBench(IDatabaseEngine Engine, Database Database, st
     /// <summary>The server's limit of connections, and those of it that ordinary users never get.</summary>
     public abstract (int Limit, int Reserved) Limits { get; }
 
-    /// <summary>The statements that make a user whose password works until then.</summary>
+    /// <summary>Whether a user's password stops working by itself.</summary>
+    public virtual bool UsersEnd => true;
+
+    /// <summary>Whether a login is refused for a database that is not there.</summary>
+    public virtual bool DatabasesAreMade => true;
+
+    /// <summary>Whether a user that is shut out loses its connections; where not, they are good for nothing.</summary>
+    public virtual bool ShutOutClosesConnections => true;
+
+    /// <summary>The database where nothing listens.</summary>
+    public virtual Database Gone => Database with { Port = 1 };
+
+    /// <summary>What of a password the server takes.</summary>
+    public virtual string Taken(string password) => password;
+
+    /// <summary>Whether the sessions of a user that was dropped go on working.</summary>
+    public virtual bool SessionsOutliveUsers => true;
+
+    /// <summary>The statements that make a user whose password works until then, where passwords end.</summary>
     public abstract IReadOnlyList<string> CreateUser(Login login, DateTimeOffset validUntil);
 
     /// <summary>A statement the server refuses.</summary>
@@ -23,6 +41,9 @@ public abstract record EngineBench(IDatabaseEngine Engine, Database Database, st
 
     /// <summary>Opens a session as the user; asked again, it says whether the session still works.</summary>
     public abstract Task<Func<Task<bool>>> OpenSessionAsync(Login login);
+
+    /// <summary>What every format can carry in a user's name, in the most awkward form.</summary>
+    public virtual string OddName => "us er@x:/";
 
     /// <summary>Connects with each of the strings, by a client of its format where there is one here, and says who it was.</summary>
     public abstract Task<IReadOnlyDictionary<string, string>> WhoAmIAsync(ConnectionStrings strings);
@@ -79,16 +100,20 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
         wrong.ToString().ShouldNotContain("wrong-password");
         (await FailureAsync(() => Engine.TryLoginAsync(Database, new(bench.UserPrefix + "nobody", new("x")), Cancellation)))
             .Failure.ShouldBe(DatabaseFailure.LoginRefused);
-        (await FailureAsync(() => Engine.TryLoginAsync(Database with { DatabaseName = "no-such-database" }, login, Cancellation)))
-            .Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        if (bench.DatabasesAreMade)
+            (await FailureAsync(() => Engine.TryLoginAsync(Database with { DatabaseName = "no-such-database" }, login, Cancellation)))
+                .Failure.ShouldBe(DatabaseFailure.LoginRefused);
     }
 
     [Fact]
-    public async Task A_login_past_its_end_is_refused()
+    public async Task A_login_past_its_end_is_refused_or_is_known_to_have_none()
     {
         var login = await CreateAsync("late", TimeSpan.FromHours(-1));
 
-        (await FailureAsync(() => Engine.TryLoginAsync(Database, login, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        if (bench.UsersEnd)
+            (await FailureAsync(() => Engine.TryLoginAsync(Database, login, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        else
+            (await Engine.FindUsersAsync(Database, login.Username, Cancellation)).ShouldHaveSingleItem().ValidUntil.ShouldBeNull();
     }
 
     [Fact]
@@ -108,11 +133,12 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     public async Task A_server_that_is_not_there_is_unavailable()
     {
         var login = await CreateAsync("user");
-        var gone = Database with { Port = 1 };
+        var gone = bench.Gone;
 
         (await FailureAsync(() => Engine.TryLoginAsync(gone, login, Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(() => Engine.SampleAsync(gone, Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(() => Engine.FindUsersAsync(gone, "x", Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
+        (await FailureAsync(() => Engine.CreateUserAsync(gone, login, [bench.RefusedStatement], Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(() => Engine.RunAsync(gone, [bench.RefusedStatement], Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(() => Engine.DropUserAsync(gone, "x", [], Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
     }
@@ -143,8 +169,8 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     {
         var login = New("half");
 
-        var failure = await FailureAsync(() => Engine.RunAsync(
-            Database, [.. bench.CreateUser(login, TimeProvider.System.GetUtcNow().AddHours(1)), bench.RefusedStatement], Cancellation));
+        var failure = await FailureAsync(() => Engine.CreateUserAsync(
+            Database, login, [.. bench.CreateUser(login, TimeProvider.System.GetUtcNow().AddHours(1)), bench.RefusedStatement], Cancellation));
 
         failure.Failure.ShouldBe(DatabaseFailure.StatementRefused);
         failure.ToString().ShouldNotContain(login.Password.Reveal());
@@ -161,7 +187,8 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
 
         foreach (var works in sessions)
             (await works()).ShouldBeFalse();
-        (await Engine.SampleAsync(Database, Cancellation)).Users.ShouldAllBe(user => user.Username != login.Username);
+        if (bench.ShutOutClosesConnections)
+            (await Engine.SampleAsync(Database, Cancellation)).Users.ShouldAllBe(user => user.Username != login.Username);
         (await FailureAsync(() => Engine.TryLoginAsync(Database, login, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
         await Engine.ShutOutAsync(Database, login.Username, Cancellation);
         await Engine.ShutOutAsync(Database, bench.UserPrefix + "never-was", Cancellation);
@@ -175,7 +202,8 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
 
         await Engine.DropUserAsync(Database, login.Username, [], Cancellation);
 
-        (await works()).ShouldBeTrue();
+        if (bench.SessionsOutliveUsers)
+            (await works()).ShouldBeTrue();
         (await Engine.FindUsersAsync(Database, login.Username, Cancellation)).ShouldBeEmpty();
         (await FailureAsync(() => Engine.TryLoginAsync(Database, login, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
     }
@@ -219,6 +247,46 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
         (await Engine.FindUsersAsync(Database, bench.UserPrefix + "%", Cancellation)).ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task A_user_that_exists_is_not_made_again_and_stays_as_it_is()
+    {
+        var login = await CreateAsync("user");
+        var other = login with { Password = new("another") };
+
+        (await FailureAsync(() => Engine.CreateUserAsync(
+            Database, other, bench.CreateUser(other, TimeProvider.System.GetUtcNow().AddHours(1)), Cancellation))).Failure.ShouldBe(DatabaseFailure.StatementRefused);
+
+        await Engine.TryLoginAsync(Database, login, Cancellation);
+    }
+
+    [Fact]
+    public async Task A_capped_user_gets_no_connection_more_and_others_are_not_touched()
+    {
+        if (!Engine.Dialect.CapsUsers)
+        {
+            await Should.ThrowAsync<NotSupportedException>(() => Engine.CapUserAsync(Database, "x", 1, Cancellation));
+            return;
+        }
+
+        var (capped, other) = (await CreateAsync("capped"), await CreateAsync("other"));
+        await Engine.CapUserAsync(Database, capped.Username, 2, Cancellation);
+        var first = await bench.OpenSessionAsync(capped);
+        await bench.OpenSessionAsync(capped);
+
+        var refusal = await FailureAsync(() => Engine.TryLoginAsync(Database, capped, Cancellation));
+        refusal.Failure.ShouldBe(DatabaseFailure.UserLimitReached);
+        await Engine.TryLoginAsync(Database, other, Cancellation);
+
+        await Engine.CapUserAsync(Database, capped.Username, 3, Cancellation);
+        await Engine.TryLoginAsync(Database, capped, Cancellation);
+        await Engine.CapUserAsync(Database, capped.Username, 1, Cancellation);
+        (await first()).ShouldBeTrue("open connections stay");
+        (await FailureAsync(() => Engine.TryLoginAsync(Database, capped, Cancellation))).Failure.ShouldBe(DatabaseFailure.UserLimitReached);
+        await Engine.CapUserAsync(Database, capped.Username, null, Cancellation);
+        await Engine.TryLoginAsync(Database, capped, Cancellation);
+        await Engine.CapUserAsync(Database, bench.UserPrefix + "never-was", 1, Cancellation);
+    }
+
     [Theory]
     [InlineData("plain")]
     [InlineData("p@ss:w/ord?#[]!&=+%41 ;,")]
@@ -227,13 +295,13 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     [InlineData("=;'\"=;'\"")]
     public async Task Connection_strings_carry_passwords_of_any_characters(string password)
     {
-        var login = new Login(bench.UserPrefix + "us er@x:/", new(password));
-        await Engine.RunAsync(Database, bench.CreateUser(login, TimeProvider.System.GetUtcNow().AddHours(1)), Cancellation);
+        var login = new Login(bench.UserPrefix + bench.OddName, new(bench.Taken(password)));
+        await Engine.CreateUserAsync(Database, login, bench.CreateUser(login, TimeProvider.System.GetUtcNow().AddHours(1)), Cancellation);
 
         var strings = Engine.Describe(Database, login, 7);
 
         var seen = await bench.WhoAmIAsync(strings);
-        seen.Keys.ShouldBe(["uri", "adoNet", "jdbc"], ignoreOrder: true);
+        seen.Keys.ShouldBe(["uri", "adoNet", "jdbc", "go", "python"], ignoreOrder: true);
         seen.Values.ShouldAllBe(name => name == login.Username);
     }
 
@@ -245,7 +313,7 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     {
         var login = New(suffix);
         var end = until ?? TimeProvider.System.GetUtcNow() + (lives ?? TimeSpan.FromHours(1));
-        await Engine.RunAsync(Database, bench.CreateUser(login, end), Cancellation);
+        await Engine.CreateUserAsync(Database, login, bench.CreateUser(login, end), Cancellation);
         return login;
     }
 }

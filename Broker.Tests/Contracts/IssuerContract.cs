@@ -78,7 +78,8 @@ public abstract class IssuerContract : IAsyncLifetime
 
         var seen = await Issuer.LookUpAsync(LeaseOf(issued), Now, Cancellation);
         seen.ShouldNotBeNull();
-        seen.Duration.ShouldBeInRange(term.Duration - TimeSpan.FromMinutes(1), term.Duration + TimeSpan.FromSeconds(1));
+        if (seen.Warning is null) // otherwise it says that it cannot tell
+            seen.Duration.ShouldBeInRange(term.Duration - TimeSpan.FromMinutes(1), term.Duration + TimeSpan.FromSeconds(1));
         (await bench.LoginWorks(issued.Login)).ShouldBeTrue();
     }
 

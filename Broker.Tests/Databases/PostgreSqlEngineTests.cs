@@ -39,6 +39,9 @@ public sealed class PostgreSqlEngineTests(SharedServers servers) : DatabaseEngin
             ["uri"] = await PsqlAsync(strings.Uri),
             ["adoNet"] = await NpgsqlAsync(strings.AdoNet),
             ["jdbc"] = await NpgsqlAsync(FromJdbc(strings.Jdbc)),
+            // libpq reads keywords and values as Go's drivers do; an SQLAlchemy URL is libpq's but for the driver's name.
+            ["go"] = await PsqlAsync(strings.Go),
+            ["python"] = await PsqlAsync(strings.Python.Replace("postgresql+psycopg://", "postgresql://", StringComparison.Ordinal)),
         };
 
         public override async ValueTask DisposeAsync()

@@ -1,5 +1,4 @@
 using Broker.Core.Ledger;
-using Broker.Core.Words;
 using Shouldly;
 using Xunit;
 
@@ -26,34 +25,12 @@ public sealed class BrokeOnceTests
     }
 
     [Fact]
-    public async Task L4_Who_was_moved_and_did_not_hear_of_it_still_works_with_the_lease_it_had()
-    {
-        // No room for both its logins' connections, and the end of its lease is near: it has to close the old ones first.
-        await using var world = new World(capacity: 5);
-        world.Issuer.Renewable = false;
-        world.Issuer.Life = TimeSpan.FromSeconds(100);
-        var replica = await world.ReplicaAsync();
-        var had = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        var until = world.Clock.GetUtcNow() + TimeSpan.FromSeconds(50);
-        await world.PassAsync(() => world.Clock.GetUtcNow() > until && world.Issuer.Users.Count == 2, TimeSpan.FromMinutes(2));
-        replica.Audit.Broken = true;
-        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.AuditUnavailable);
-        replica.Audit.Broken = false;
-
-        until += TimeSpan.FromSeconds(20);
-        await world.PassAsync(() => world.Clock.GetUtcNow() > until, Minute);
-        world.Issuer.Users.Keys.ShouldContain(had.Credentials.Login.Username);
-        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Lease.Id.ShouldNotBe(had.Lease.Id, "it was moved");
-        await world.PassAsync(() => !world.Issuer.Users.ContainsKey(had.Credentials.Login.Username), TimeSpan.FromMinutes(2));
-    }
-
-    [Fact]
     public async Task L4_A_lease_whose_news_reaches_the_ledger_late_does_not_live_longer_there_than_with_its_issuer()
     {
         await using var world = new World();
         var pace = World.Orders.Issuing;
         var claim = new Claim("r.h", new("r", 0, Minute, 500, Minute), "r", 1, 1, Minute, Minute, ClaimKind.Claim, "c");
-        await world.Ledger.SampleAsync("orders", 10, 10, 0, 10, 0, Minute, default);
+        await world.Ledger.SampleAsync("orders", 10, 10, 0, 10, 0, Minute, new Dictionary<string, int>(), default);
         var order = (await world.Ledger.ClaimAsync("orders", pace, 10, [claim], default))[0].ShouldBeOfType<ClaimAnswer.Issue>();
         var go = (await world.Ledger.BeginAsync("orders", order.Lease, order.Fence, "user", pace, default)).ShouldBeOfType<BeginAnswer.Go>();
         world.Clock.Advance(TimeSpan.FromSeconds(3));
@@ -77,4 +54,21 @@ public sealed class BrokeOnceTests
         world.Clock.Advance(TimeSpan.FromMinutes(21));
         await world.PassAsync(() => givenUp, Minute);
     }
+
+    [Fact]
+    public async Task L4_A_renewal_near_a_leases_longest_life_takes_nothing_back_of_what_was_promised()
+    {
+        await using var world = new World(World.OrdersApi with { LeaseMaxTtl = TimeSpan.FromMinutes(90) });
+        world.Issuer.Life = TimeSpan.FromHours(2);
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Clock.Advance(TimeSpan.FromMinutes(25));
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull();
+        world.Clock.Advance(TimeSpan.FromMinutes(20));
+        await world.PassAsync(
+            () => world.Ledger.LeaseAsync("orders", grant.Lease.Id, default).AsTask() is { IsCompletedSuccessfully: true } read && !Completed(read)!.Renewable, Minute);
+        (await world.Ledger.LeaseAsync("orders", grant.Lease.Id, default))!.ExpiresAt.ShouldBe(grant.Lease.ExpiresAt);
+    }
+
+    private static T Completed<T>(Task<T> task) => task.GetAwaiter().GetResult();
 }

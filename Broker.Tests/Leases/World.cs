@@ -228,7 +228,7 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
 {
     public DatabaseEngineKind Kind => DatabaseEngineKind.PostgreSql;
 
-    public EngineDialect Dialect { get; } = new(63, []);
+    public EngineDialect Dialect { get; } = new(63, [], CapsUsers: true);
 
     public int Capacity { get; set; } = capacity;
 
@@ -249,7 +249,20 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
         : LoginFailure is { } failure ? throw failure
         : Task.CompletedTask;
 
+    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
+
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
+
+    public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation)
+    {
+        Capped.Enqueue((username, connections));
+        return CapFailure is { } failure ? throw failure : Task.CompletedTask;
+    }
+
+    /// <summary>The caps that were set, in their order.</summary>
+    public ConcurrentQueue<(string Username, int? Connections)> Capped { get; } = new();
+
+    public DatabaseException? CapFailure { get; set; }
 
     public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation)
     {
@@ -272,7 +285,7 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
         Task.FromResult<IReadOnlyList<DatabaseUser>>([.. Found.Values.Where(user => user.Username.StartsWith(prefix, StringComparison.Ordinal))]);
 
-    public ConnectionStrings Describe(Database database, Login login, int connections) => new("uri", "ado", "jdbc");
+    public ConnectionStrings Describe(Database database, Login login, int connections) => new("uri", "ado", "jdbc", "go", "python");
 }
 
 /// <summary>An issuer that keeps count of the users it made, and can be told to fail, to be slow, or to wait for the test.</summary>

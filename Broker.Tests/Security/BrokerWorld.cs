@@ -186,7 +186,18 @@ internal sealed class BrokerWorld : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var replica in replicas) await replica.DisposeAsync();
+        foreach (var replica in replicas)
+        {
+            try
+            {
+                await replica.DisposeAsync();
+            }
+            catch (ObjectDisposedException)
+            {
+                // Program closes its broker itself when it is told to stop, and was faster.
+            }
+        }
+
         await store.DisposeAsync();
         Heard.Dispose();
         Mint.Dispose();

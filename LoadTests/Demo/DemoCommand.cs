@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LoadTests.Engines;
 using LoadTests.LocalServers;
 using LoadTests.Rollouts;
 using LoadTests.Stages;
@@ -16,23 +17,24 @@ internal static class DemoCommand
         var pods = new Option<int>("--pods") { Description = "How many pods.", DefaultValueFactory = _ => 100 };
         var stay = new Option<bool>("--stay") { Description = "Keep the broker running afterwards, until Ctrl-C, and say how to try it." };
         var vault = new Option<bool>("--vault") { Description = $"Let Vault create the users: {LocalVault.HowToGetOne}." };
-        var command = new Command("demo", "The same rollout without and with the broker, then one on a database that is too small.") { pods, stay, vault };
+        var engine = CommandOptions.Choice("--engine", "The database's engine.", [.. Engine.All.Keys]);
+        var command = new Command("demo", "The same rollout without and with the broker, then one on a database that is too small.") { pods, stay, vault, engine };
         command.SetAction((parsed, cancellation) => RunAsync(
-            parsed.GetValue(pods), parsed.GetValue(stay), parsed.GetValue(vault) ? IssuerKind.Vault : IssuerKind.BuiltIn, cancellation));
+            Engine.All[parsed.GetValue(engine)!], parsed.GetValue(pods), parsed.GetValue(stay), parsed.GetValue(vault) ? IssuerKind.Vault : IssuerKind.BuiltIn, cancellation));
         return command;
     }
 
-    private static async Task<int> RunAsync(int pods, bool stay, IssuerKind issuer, CancellationToken cancellation)
+    private static async Task<int> RunAsync(Engine engine, int pods, bool stay, IssuerKind issuer, CancellationToken cancellation)
     {
         var console = AnsiConsole.Console;
         var progress = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        var rollout = new RolloutSettings { Pods = pods, Connections = 5, MinConnections = 1 };
-        var settings = new StageSettings { MaxConnections = Large, Issuer = issuer, Connections = rollout.Connections, ExpectedHolders = pods };
+        var rollout = new RolloutSettings { Pods = pods, Connections = 5, MinConnections = 1, Engine = engine };
+        var settings = new StageSettings { Engine = engine, MaxConnections = Large, Issuer = issuer, Connections = rollout.Connections, ExpectedHolders = pods };
 
-        Console.WriteLine($"{pods} pods start at once; each wants 5 connections and can live with 1. PostgreSQL has max_connections = {Large}.");
+        Console.WriteLine($"{pods} pods start at once; each wants 5 connections and can live with 1. {engine.Product} has max_connections = {Large}.");
         Console.WriteLine("Without the broker: every pod gets a database user of its own and opens its pool.");
         var without = await PlayAsync(rollout with { Via = Via.Issuer }, settings with { Replicas = 0 }, progress, cancellation);
-        Console.WriteLine($"With the broker: {settings.Replicas} replicas, Redis, and a PostgreSQL of the same size.");
+        Console.WriteLine($"With the broker: {settings.Replicas} replicas, Redis, and a {engine.Product} of the same size.");
         await using var stage = await Stage.SetAsync(settings, cancellation);
         var with = await RolloutRun.OnStageAsync(rollout, settings, stage, progress, TimeProvider.System, cancellation);
         ResultTable.Write(console, $"max_connections = {Large}", ("without the broker", without), ("with the broker", with));

@@ -26,7 +26,7 @@ public sealed record LocalPostgresSettings
 /// A private PostgreSQL on 127.0.0.1 with an empty database <c>app</c>. It keeps nothing safe (no fsync) and leaves nothing
 /// behind, not even when this process crashes.
 /// </summary>
-public sealed class LocalPostgres : IAsyncDisposable
+public sealed class LocalPostgres : ILocalDatabase
 {
     private readonly IServerHost server;
 

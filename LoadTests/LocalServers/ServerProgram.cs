@@ -13,6 +13,9 @@ internal static class ServerProgram
             .Select(directory => Path.Combine(directory, "bin"))
             .Concat(SearchPath));
 
+    /// <summary>MariaDB's program of that name.</summary>
+    public static string OfMariaDb(string name) => Find(name, "mariadb-server", SearchPath);
+
     /// <summary>Redis' server program.</summary>
     public static string OfRedis() => Find("redis-server", "redis-server", SearchPath);
 

@@ -1,5 +1,6 @@
+using System.Data.Common;
 using System.Globalization;
-using Npgsql;
+using LoadTests.Engines;
 
 namespace LoadTests.Rollouts;
 
@@ -11,18 +12,20 @@ internal sealed class DatabaseWatch : IAsyncDisposable
 {
     private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(200);
 
-    private readonly NpgsqlConnection connection;
+    private readonly Engine engine;
+    private readonly DbConnection connection;
     private readonly TimeProvider time;
     private readonly CancellationTokenSource stop = new();
-    private readonly HashSet<long> usersBefore;
-    private readonly HashSet<long> usersSeen = [];
+    private readonly HashSet<string> usersBefore;
+    private readonly HashSet<string> usersSeen = [];
     private readonly List<(TimeSpan At, int Users)> growth = [];
     private readonly long start;
     private Task watching = Task.CompletedTask;
     private int before;
 
-    private DatabaseWatch(NpgsqlConnection connection, HashSet<long> usersBefore, int limit, TimeProvider time)
+    private DatabaseWatch(Engine engine, DbConnection connection, HashSet<string> usersBefore, int limit, TimeProvider time)
     {
+        this.engine = engine;
         this.connection = connection;
         this.usersBefore = usersBefore;
         this.time = time;
@@ -36,27 +39,23 @@ internal sealed class DatabaseWatch : IAsyncDisposable
     /// <summary>Users that were not there at the start.</summary>
     public int UsersCreated { get; private set; }
 
-    /// <summary>The most connections the pods had at two looks in a row: a session that ends takes PostgreSQL a moment.</summary>
+    /// <summary>The most connections the pods had at two looks in a row: a session that ends takes the server a moment.</summary>
     public int MostConnections { get; private set; }
 
     /// <summary>Connections the pods have now.</summary>
     public int Connections { get; private set; }
 
-    public static async Task<DatabaseWatch> StartAsync(string adminConnectionString, TimeProvider time, CancellationToken cancellation)
+    public static async Task<DatabaseWatch> StartAsync(Engine engine, string adminConnectionString, TimeProvider time, CancellationToken cancellation)
     {
-        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(adminConnectionString) { Pooling = false }.ConnectionString);
+        var connection = engine.Connect(adminConnectionString, "watch");
         try
         {
             await connection.OpenAsync(cancellation);
-            var limit = await AskAsync<int>(
-                connection,
-                """
-                SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-                     - coalesce(current_setting('reserved_connections', true)::int, 0)
-                """,
-                cancellation);
-            var users = (await AskAsync<long[]>(connection, "SELECT array_agg(oid::bigint) FROM pg_roles", cancellation)).ToHashSet();
-            var watch = new DatabaseWatch(connection, users, limit, time);
+            await using var ask = connection.CreateCommand();
+            ask.CommandText = engine.LimitQuery;
+            var limit = Convert.ToInt32(await ask.ExecuteScalarAsync(cancellation), CultureInfo.InvariantCulture);
+            var (users, _) = await AskAsync(engine, connection, cancellation);
+            var watch = new DatabaseWatch(engine, connection, users, limit, time);
             watch.watching = Task.Run(watch.WatchAsync, CancellationToken.None);
             return watch;
         }
@@ -100,10 +99,17 @@ internal sealed class DatabaseWatch : IAsyncDisposable
         stop.Dispose();
     }
 
-    private static async Task<T> AskAsync<T>(NpgsqlConnection connection, string sql, CancellationToken cancellation)
+    private static async Task<(HashSet<string> Users, int Connections)> AskAsync(Engine engine, DbConnection connection, CancellationToken cancellation)
     {
-        await using var command = new NpgsqlCommand(sql, connection);
-        return (T)(await command.ExecuteScalarAsync(cancellation))!;
+        await using var command = connection.CreateCommand();
+        command.CommandText = engine.WatchQuery;
+        await using var reader = await command.ExecuteReaderAsync(cancellation);
+        var users = new HashSet<string>(StringComparer.Ordinal);
+        while (await reader.ReadAsync(cancellation))
+            users.Add(reader.GetString(0));
+        await reader.NextResultAsync(cancellation);
+        await reader.ReadAsync(cancellation);
+        return (users, Convert.ToInt32(reader.GetValue(0), CultureInfo.InvariantCulture));
     }
 
     private async Task WatchAsync()
@@ -124,16 +130,8 @@ internal sealed class DatabaseWatch : IAsyncDisposable
 
     private async Task LookAsync()
     {
-        await using var command = new NpgsqlCommand(
-            $"""
-            SELECT (SELECT array_agg(oid::bigint) FROM pg_roles),
-                   (SELECT count(*) FROM pg_stat_activity WHERE application_name = '{Pod.ApplicationName}')
-            """,
-            connection);
-        await using var reader = await command.ExecuteReaderAsync();
-        await reader.ReadAsync();
-        usersSeen.UnionWith(reader.GetFieldValue<long[]>(0));
-        Connections = Convert.ToInt32(reader.GetInt64(1), CultureInfo.InvariantCulture);
+        (var users, Connections) = await AskAsync(engine, connection, CancellationToken.None);
+        usersSeen.UnionWith(users);
         MostConnections = Math.Max(MostConnections, Math.Min(before, Connections));
         before = Connections;
         UsersCreated = usersSeen.Count(user => !usersBefore.Contains(user));

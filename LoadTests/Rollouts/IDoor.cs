@@ -18,7 +18,7 @@ internal abstract record Answer;
 
 /// <summary>A login and how many connections it may open.</summary>
 /// <param name="Username">The database user.</param>
-/// <param name="ConnectionString">For Npgsql.</param>
+/// <param name="ConnectionString">For the engine's .NET driver.</param>
 /// <param name="Connections">Connections promised; from the issuer itself: as many as the pod likes.</param>
 /// <param name="Holder">The holder's id; null from the issuer itself.</param>
 /// <param name="RenewAfter">When to renew; null: never.</param>

@@ -1,4 +1,5 @@
-using Npgsql;
+using System.Data.Common;
+using LoadTests.Engines;
 
 namespace LoadTests.Rollouts;
 
@@ -14,6 +15,7 @@ internal sealed class Pod
     private readonly int number;
     private readonly IDoor door;
     private readonly RolloutSettings settings;
+    private readonly Engine engine;
     private readonly Tally tally;
     private readonly TimeProvider time;
     private readonly TaskCompletionSource firstAnswer = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -25,6 +27,7 @@ internal sealed class Pod
         this.number = number;
         this.door = door;
         this.settings = settings;
+        engine = settings.Engine;
         this.tally = tally;
         this.time = time;
     }
@@ -131,35 +134,29 @@ internal sealed class Pod
     }
 
     /// <summary>Opens all connections at once, as a pool that is warmed, and runs a query through each.</summary>
-    private async Task<List<NpgsqlConnection>> OpenAsync(Grant grant, CancellationToken cancellation)
+    private async Task<List<DbConnection>> OpenAsync(Grant grant, CancellationToken cancellation)
     {
         var opened = await Task.WhenAll(Enumerable.Range(0, grant.Connections).Select(_ => TryOpenAsync(grant, cancellation)));
-        return [.. opened.OfType<NpgsqlConnection>()];
+        return [.. opened.OfType<DbConnection>()];
     }
 
-    private async Task<NpgsqlConnection?> TryOpenAsync(Grant grant, CancellationToken cancellation)
+    private async Task<DbConnection?> TryOpenAsync(Grant grant, CancellationToken cancellation)
     {
-        var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(grant.ConnectionString)
-        {
-            Pooling = false,
-            ApplicationName = ApplicationName,
-            Timeout = 60,
-        }.ConnectionString);
+        var connection = engine.Connect(grant.ConnectionString, ApplicationName);
         try
         {
             await connection.OpenAsync(cancellation);
-            await using var query = new NpgsqlCommand("SELECT current_user::text", connection);
+            await using var query = connection.CreateCommand();
+            query.CommandText = engine.WhoAmIQuery;
             if (await query.ExecuteScalarAsync(cancellation) is not string user || user != grant.Username)
                 tally.AddFault("A pod is not the user it was given.");
             tally.CountOpened();
             return connection;
         }
-        catch (NpgsqlException refused)
+        catch (DbException refused)
         {
             await connection.DisposeAsync();
-            tally.CountConnectionRefused(refused is PostgresException { SqlState: var state, MessageText: var text }
-                ? $"{state} {text}"
-                : refused.InnerException?.Message ?? refused.Message);
+            tally.CountConnectionRefused(engine.Refusal(refused) ?? refused.InnerException?.Message ?? refused.Message);
             return null;
         }
         catch
@@ -170,7 +167,7 @@ internal sealed class Pod
     }
 
     /// <summary>Works until told to leave; renews when it is time, and follows a changed grant.</summary>
-    private async Task<Grant> WorkAsync(Grant grant, List<NpgsqlConnection> connections, CancellationToken cancellation)
+    private async Task<Grant> WorkAsync(Grant grant, List<DbConnection> connections, CancellationToken cancellation)
     {
         while (!leave.Task.IsCompleted)
         {
@@ -205,7 +202,7 @@ internal sealed class Pod
         return grant;
     }
 
-    private static async Task CloseAsync(List<NpgsqlConnection> connections, int count)
+    private static async Task CloseAsync(List<DbConnection> connections, int count)
     {
         for (; count > 0; count--)
         {

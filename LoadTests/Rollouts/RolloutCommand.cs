@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LoadTests.Engines;
 using LoadTests.LocalServers;
 using LoadTests.Stages;
 using Spectre.Console;
@@ -13,7 +14,8 @@ internal sealed class RolloutCommand
     private readonly Option<int> min = CommandOptions.Number("--min", "How few connections a pod can live with.", 1, 1, 10_000);
     private readonly Option<int> replicas = CommandOptions.Number("--replicas", "Broker processes.", 3, 1, 64);
     private readonly Option<string> via = CommandOptions.Choice("--via", "Whom the pods ask: the broker, or the issuer itself (each pod its own user, as without the broker).", "broker", "issuer");
-    private readonly Option<int> maxConnections = CommandOptions.Number("--max-connections", "PostgreSQL's max_connections.", 200, 10, 10_000);
+    private readonly Option<string> engine = CommandOptions.Choice("--engine", "The database's engine.", [.. Engine.All.Keys]);
+    private readonly Option<int> maxConnections = CommandOptions.Number("--max-connections", "The server's max_connections.", 200, 10, 10_000);
     private readonly Option<TimeSpan> hold = CommandOptions.Duration("--hold", "How long the pods go on working after each has had its first answer, e.g. 500ms, 5s, 2m.", TimeSpan.FromSeconds(3));
     private readonly Option<int?> batch = new("--batch") { Description = "Rolling update: old pods that may be missing before their replacements work (Kubernetes' maxUnavailable)." };
     private readonly Option<int?> surge = new("--surge") { Description = "Rolling update: pods more than wanted that may be there (Kubernetes' maxSurge)." };
@@ -40,7 +42,7 @@ internal sealed class RolloutCommand
         var options = new RolloutCommand();
         var command = new Command("rollout", "Run a rollout: every pod gets a login, really opens its connections, works, and leaves. Exit code 0 only if it was as it should be.")
         {
-            options.pods, options.connections, options.min, options.replicas, options.via, options.maxConnections, options.hold,
+            options.pods, options.connections, options.min, options.replicas, options.via, options.engine, options.maxConnections, options.hold,
             options.batch, options.surge, options.wait, options.deadline, options.noRetry, options.ledger, options.issuer,
             options.sharing, options.usersPerSecond, options.ceilingPercent, options.expectedHolders, options.broker, options.role,
             options.jwksFile, options.identityIssuer, options.database, options.logs, options.json, options.stay,
@@ -85,10 +87,12 @@ internal sealed class RolloutCommand
         Deadline = parsed.GetValue(deadline),
         Retry = !parsed.GetValue(noRetry),
         Role = parsed.GetValue(role)!,
+        Engine = Engine.All[parsed.GetValue(engine)!],
     };
 
     private StageSettings StageFor(ParseResult parsed, RolloutSettings rollout) => new()
     {
+        Engine = rollout.Engine,
         MaxConnections = parsed.GetValue(maxConnections),
         LogDirectory = parsed.GetValue(logs)?.FullName,
         Replicas = rollout.Via == Via.Broker ? parsed.GetValue(replicas) : 0,

@@ -13,7 +13,7 @@ internal static class RolloutRun
     public static async Task<RolloutResult> OnStageAsync(
         RolloutSettings settings, StageSettings stageSettings, Stage stage, IAnsiConsole progress, TimeProvider time, CancellationToken cancellation)
     {
-        await using var watch = await DatabaseWatch.StartAsync(stage.Postgres.AdminConnectionString, time, cancellation);
+        await using var watch = await DatabaseWatch.StartAsync(stage.Engine, stage.Database.AdminConnectionString, time, cancellation);
         if (settings.Via == Via.Issuer)
         {
             await using var issuer = new IssuerDoor(settings, stage);
@@ -42,7 +42,7 @@ internal static class RolloutRun
         TimeProvider time,
         CancellationToken cancellation)
     {
-        await using var watch = adminConnectionString is null ? null : await DatabaseWatch.StartAsync(adminConnectionString, time, cancellation);
+        await using var watch = adminConnectionString is null ? null : await DatabaseWatch.StartAsync(settings.Engine, adminConnectionString, time, cancellation);
         using var broker = new BrokerDoor(brokers, identity, settings);
         return await RunAsync(settings, null, broker, watch, () => Task.FromResult<int?>(null), progress, time, cancellation);
     }

@@ -1,3 +1,4 @@
+using LoadTests.Engines;
 using LoadTests.Stages;
 
 namespace LoadTests.Rollouts;
@@ -50,6 +51,9 @@ internal sealed record RolloutSettings
 
     /// <summary>The role the pods ask for.</summary>
     public string Role { get; init; } = StageSettings.RoleName;
+
+    /// <summary>The engine of the database the pods open.</summary>
+    public Engine Engine { get; init; } = Engine.Usual;
 
     public bool IsRollingUpdate => Batch is not null || Surge is not null;
 }

@@ -35,7 +35,7 @@ internal sealed class Tally(TimeProvider time)
 
     public IReadOnlyDictionary<string, int> Refusals => refusals;
 
-    /// <summary>Why connections were refused: the database's SQLSTATE and words, with how often.</summary>
+    /// <summary>Why connections were refused: the database's number and words, with how often.</summary>
     public IReadOnlyDictionary<string, int> ConnectionFailures => connectionFailures;
 
     /// <summary>What must not happen and did.</summary>

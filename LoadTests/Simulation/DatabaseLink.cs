@@ -11,7 +11,7 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
 
     public DatabaseEngineKind Kind => DatabaseEngineKind.PostgreSql;
 
-    public EngineDialect Dialect { get; } = new(63, []);
+    public EngineDialect Dialect { get; } = new(63, [], CapsUsers: false);
 
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => CallAsync(server.Sample, cancellation);
 
@@ -20,6 +20,10 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
         cancellation);
 
     // Users are made and dropped by the issuer's model.
+    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation) => throw new NotSupportedException();
+
+    public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation) => throw new NotSupportedException();
+
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) => throw new NotSupportedException();
 
     public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) => CallAsync(() => server.ShutOut(username), cancellation);
@@ -32,7 +36,7 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
             : [.. server.Users.Values.Where(user => user.Name.StartsWith(prefix, StringComparison.Ordinal)).Select(user => new DatabaseUser(user.Name, ActorClock.Start + user.ValidUntil, user.Open))],
         cancellation);
 
-    public ConnectionStrings Describe(Database database, Login login, int connections) => new("", "", "");
+    public ConnectionStrings Describe(Database database, Login login, int connections) => new("", "", "", "", "");
 
     private Task<T> CallAsync<T>(Func<T> carryOut, CancellationToken cancellation) => server.Wire.CallAsync(
         carryOut,

@@ -122,7 +122,7 @@ internal sealed class Laws(World world)
         if (world.Pods.FirstOrDefault(pod => !pod.IsGone) is { } pod) return $"{pod.Name} is not gone";
         if (View.Holders.Count > 0) return $"{View.Holders.Count} holders are in the ledger";
         if (View.InLine > 0) return $"{View.InLine} are in line";
-        var kept = View.Leases.Values.Where(IsKeptReady).ToArray();
+        var kept = View.Leases.Values.Where(lease => IsKeptReady(lease) || lease.State == "RevokeFailed").ToArray(); // the latter are shown, and tried on
         if (View.Leases.Values.Except(kept).FirstOrDefault(lease => lease.State is not ("Revoked" or "Failed")) is { } lease) return $"lease {lease.Id} is {lease.State}: {lease.Reason}";
         var known = kept.Select(lease => lease.User).Concat(View.Leftovers).ToHashSet(StringComparer.Ordinal);
         if (world.Database.Users.Keys.FirstOrDefault(user => !known.Contains(user)) is { } user) return $"user {user} is in the database, and neither a lease nor a leftover";
@@ -229,7 +229,7 @@ internal sealed class Laws(World world)
         if (lease.State == "Revoking" && was?.State is "Active" or "Retiring" && lease.Holders > 0 && lease.Expires > LedgerNow && !Ordered.Contains(lease.Id))
             Break("L4", $"lease {lease.Id} is being revoked with {lease.Holders} holders, before its end");
         if (lease.State == "Expired" && lease.Expires > LedgerNow) Break("L4", $"lease {lease.Id} expired {lease.Expires - LedgerNow} ms before its end");
-        if (lease.State == "Revoked" && lease.User.Length > 0 && world.Database.Users.ContainsKey(lease.User)) Break("L5", $"lease {lease.Id} is revoked, its user {lease.User} is in the database");
+        if (lease.State == "Revoked" && !world.Issuer.Forgotten.Contains(lease.User) && world.Database.Users.ContainsKey(lease.User)) Break("L5", $"lease {lease.Id} is revoked, its user {lease.User} is in the database");
         if (lease.State == "Failed" && lease.User.Length > 0 && world.Database.Users.ContainsKey(lease.User)) Break("L5", $"lease {lease.Id} has failed, its user {lease.User} is in the database");
     }
 

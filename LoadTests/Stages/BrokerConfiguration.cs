@@ -17,7 +17,7 @@ internal static class BrokerConfiguration
             ["Sealing"] = new JsonObject { ["Directory"] = sealingDirectory },
             ["Audit"] = new JsonObject { ["Path"] = auditPath },
             ["Issuers"] = new JsonObject { ["issuer"] = Issuer(settings, stage) },
-            ["Databases"] = new JsonObject { [StageSettings.DatabaseName] = Database(settings, stage.Postgres) },
+            ["Databases"] = new JsonObject { [StageSettings.DatabaseName] = Database(settings, stage.Database) },
             ["Roles"] = new JsonObject { [StageSettings.RoleName] = Role(settings, stage) },
             ["Identity"] = Identity(stage.Identity),
         },
@@ -32,13 +32,13 @@ internal static class BrokerConfiguration
         }
         : new() { ["Kind"] = "BuiltIn" };
 
-    private static JsonObject Database(StageSettings settings, LocalPostgres postgres) => new()
+    private static JsonObject Database(StageSettings settings, ILocalDatabase server) => new()
     {
-        ["Engine"] = "PostgreSql",
-        ["Host"] = postgres.Host,
-        ["Port"] = postgres.Port,
-        ["Name"] = postgres.Database,
-        ["AdminConnectionString"] = postgres.AdminConnectionString,
+        ["Engine"] = settings.Engine.Kind,
+        ["Host"] = server.Host,
+        ["Port"] = server.Port,
+        ["Name"] = server.Database,
+        ["AdminConnectionString"] = server.AdminConnectionString,
         ["Budget"] = new JsonObject { ["CeilingPercent"] = settings.CeilingPercent },
         ["Issuing"] = new JsonObject { ["UsersPerSecond"] = settings.UsersPerSecond, ["Burst"] = settings.Burst, ["InFlight"] = 2 },
     };

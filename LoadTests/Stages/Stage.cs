@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using LoadTests.Engines;
 using LoadTests.LocalServers;
 
 namespace LoadTests.Stages;
@@ -11,7 +12,12 @@ internal sealed class Stage : IAsyncDisposable
 
     private Stage(StageSettings settings) => this.settings = settings;
 
-    public LocalPostgres Postgres { get; private set; } = null!;
+    public ILocalDatabase Database { get; private set; } = null!;
+
+    /// <summary>The database as PostgreSQL, which it is unless another engine was asked for.</summary>
+    public LocalPostgres Postgres => (LocalPostgres)Database;
+
+    public Engine Engine => settings.Engine;
 
     public LocalIdentity Identity { get; private set; } = null!;
 
@@ -48,8 +54,7 @@ internal sealed class Stage : IAsyncDisposable
 
     private async Task SetAsync(CancellationToken cancellation)
     {
-        Postgres = Keep(await LocalPostgres.StartAsync(
-            new() { MaxConnections = settings.MaxConnections, Settings = settings.PostgresSettings, StartWithin = settings.PostgresWithin }, cancellation));
+        Database = Keep(await settings.Engine.StartAsync(settings, cancellation));
         Identity = Keep(await LocalIdentity.StartAsync(cancellation: cancellation));
         if (settings.Issuer == IssuerKind.Vault)
             await SetVaultAsync(cancellation);
@@ -91,7 +96,7 @@ internal sealed class Stage : IAsyncDisposable
         Vault = Keep(await LocalVault.StartAsync(cancellation)
             ?? throw new ServerStartException($"There is no Vault here: {LocalVault.HowToGetOne}."));
         VaultPath = await Vault.ServeAsync(
-            Postgres,
+            Database is LocalPostgres postgres ? postgres : throw new ServerStartException("Vault is set up here for PostgreSQL only: leave --vault or --engine away."),
             StageSettings.RoleName,
             settings.CreationStatements,
             TimeSpan.FromHours(1),

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using LoadTests.Engines;
 using LoadTests.LocalServers;
 
 namespace LoadTests.Stages;
@@ -26,21 +27,19 @@ internal sealed record StageSettings
     /// <summary>The database's name in the broker's configuration.</summary>
     public const string DatabaseName = "orders";
 
-    /// <summary>How a user is made, in Vault's template language: the same with and without the broker.</summary>
-    public static readonly IReadOnlyList<string> StandardStatements =
-    [
-        """CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'""",
-        """GRANT USAGE ON SCHEMA public TO "{{name}}" """,
-        """GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "{{name}}" """,
-    ];
+    /// <summary>How users are made in PostgreSQL, unless a stage says otherwise.</summary>
+    public static IReadOnlyList<string> StandardStatements => Engine.Usual.CreationStatements;
 
-    /// <summary>How this stage's users are made.</summary>
-    public IReadOnlyList<string> CreationStatements { get; init; } = StandardStatements;
+    /// <summary>The database's engine.</summary>
+    public Engine Engine { get; init; } = Engine.Usual;
+
+    /// <summary>How this stage's users are made, in Vault's template language; default: as the engine's users usually are.</summary>
+    public IReadOnlyList<string> CreationStatements { get => field ?? Engine.CreationStatements; init; }
 
     /// <summary>A last hand on a replica's configuration before it starts: its number, from 1, and the configuration. Null: as it is.</summary>
     public Action<int, JsonObject>? Configure { get; init; }
 
-    /// <summary>PostgreSQL's max_connections.</summary>
+    /// <summary>The server's max_connections.</summary>
     public int MaxConnections { get; init; } = 200;
 
     /// <summary>Further settings of PostgreSQL's.</summary>

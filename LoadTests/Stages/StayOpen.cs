@@ -12,7 +12,7 @@ internal static class StayOpen
     public static async Task UntilCancelledAsync(Stage stage, IAnsiConsole console, CancellationToken cancellation)
     {
         var lifetime = TimeSpan.FromHours(12);
-        Say(console, $"PostgreSQL  psql 'postgresql://{stage.Postgres.AdminUsername}:{stage.Postgres.AdminPassword}@{stage.Postgres.Host}:{stage.Postgres.Port}/{stage.Postgres.Database}'");
+        Say(console, $"{stage.Engine.Product,-12}{stage.Engine.Client(stage.Database)}");
         if (stage.Redis is { } redis)
             Say(console, $"Redis       redis-cli -p {redis.Port}");
         if (stage.Vault is { } vault)

@@ -17,6 +17,9 @@ internal static class DatabaseReading
             Port = reader.Int("Port", engine.DefaultPort(), 1, 65_535),
             DatabaseName = reader.RequiredText("Name", "Write the name of the database that pods open."),
             AdminConnectionString = reader.Secret("AdminConnectionString", required: true) ?? Missing,
+            ReplicaConnectionString = reader.Secret("ReplicaConnectionString", required: false),
+            ReplicaLag = reader.Duration("ReplicaLag", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromSeconds(60)),
+            AuthSource = AuthSource(reader, engine),
             Budget = Budget(reader.Child("Budget")),
             Issuing = Pace(reader.Child("Issuing")),
         };
@@ -34,11 +37,16 @@ internal static class DatabaseReading
     private static DatabaseEngineKind Engine(SectionReader reader)
     {
         if (!reader.Has("Engine"))
-            reader.Error("Engine", "is missing.", $"Write {DatabaseEngineKind.PostgreSql}.");
-        var engine = reader.Choice<DatabaseEngineKind>("Engine") ?? DatabaseEngineKind.PostgreSql;
-        if (engine is not DatabaseEngineKind.PostgreSql)
-            reader.Error("Engine", $"is {engine}, which is not in this version.", $"Only {DatabaseEngineKind.PostgreSql} is.");
-        return engine;
+            reader.Error("Engine", "is missing.", $"Write one of {string.Join(", ", Enum.GetNames<DatabaseEngineKind>())}.");
+        return reader.Choice<DatabaseEngineKind>("Engine") ?? DatabaseEngineKind.PostgreSql;
+    }
+
+    private static string AuthSource(SectionReader reader, DatabaseEngineKind engine)
+    {
+        var source = reader.Text("AuthSource");
+        if (source is not null && engine != DatabaseEngineKind.MongoDb)
+            reader.Error("AuthSource", $"is there, but the engine is {engine}.", "Take it out: only MongoDb has it.");
+        return source ?? "admin";
     }
 
     private static string Host(SectionReader reader)
@@ -56,6 +64,7 @@ internal static class DatabaseReading
         {
             CeilingPercent = reader.Int("CeilingPercent", defaults.CeilingPercent, 1, 100),
             Ceiling = reader.OptionalInt("Ceiling", 0, int.MaxValue),
+            Enforce = reader.Flag("Enforce", defaults.Enforce),
             SampleEvery = reader.Duration("SampleEvery", defaults.SampleEvery, TimeSpan.FromMilliseconds(200), TimeSpan.FromMinutes(5)),
             StaleAfter = reader.Duration("StaleAfter", defaults.StaleAfter, TimeSpan.FromMilliseconds(200), TimeSpan.FromHours(1)),
         };

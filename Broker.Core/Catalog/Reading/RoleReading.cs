@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Broker.Core.Words;
 
 namespace Broker.Core.Catalog.Reading;
@@ -10,7 +11,7 @@ internal static class RoleReading
     public static Role Read(
         string name,
         SectionReader reader,
-        IReadOnlyCollection<string> databases,
+        IReadOnlyDictionary<string, Database> databases,
         IReadOnlyDictionary<string, IssuerDefinition?> issuers,
         IReadOnlyCollection<string> identityIssuers)
     {
@@ -39,7 +40,7 @@ internal static class RoleReading
         };
         reader.RefuseUnknownKeys();
 
-        reader.MustName("Database", role.Database, databases, "Broker:Databases");
+        reader.MustName("Database", role.Database, (IReadOnlyCollection<string>)databases.Keys, "Broker:Databases");
         reader.MustName("Issuer", role.Issuer, issuers.Keys, "Broker:Issuers");
         if (role.LeaseMaxTtl < role.LeaseTtl)
             reader.Error("LeaseMaxTtl", $"is {role.LeaseMaxTtl:c}, shorter than LeaseTtl ({role.LeaseTtl:c}).", "Make it at least as long.");
@@ -55,7 +56,7 @@ internal static class RoleReading
                 CheckVault(role, reader);
                 break;
             case BuiltInIssuerDefinition:
-                CheckBuiltIn(role, reader);
+                CheckBuiltIn(role, databases.GetValueOrDefault(role.Database)?.Engine, reader);
                 break;
         }
 
@@ -103,7 +104,7 @@ internal static class RoleReading
         }
     }
 
-    private static void CheckBuiltIn(Role role, SectionReader reader)
+    private static void CheckBuiltIn(Role role, DatabaseEngineKind? engine, SectionReader reader)
     {
         if (role.VaultPath is not null)
             reader.Error("VaultPath", "is there, but the role's issuer is BuiltIn.", "Take it out, or name a Vault issuer.");
@@ -117,10 +118,39 @@ internal static class RoleReading
             return;
         }
 
+        if (engine == DatabaseEngineKind.MongoDb)
+        {
+            CheckMongoDb(role, reader);
+            return;
+        }
+
         var all = string.Concat(role.CreationStatements);
         if (!all.Contains("{{name}}", StringComparison.Ordinal) && !all.Contains("{{username}}", StringComparison.Ordinal))
-            reader.Error("CreationStatements", "never name {{name}}, so they create no user of the broker's.", "Write CREATE ROLE \"{{name}}\" ….");
+            reader.Error("CreationStatements", "never name {{name}}, so they create no user of the broker's.", engine == DatabaseEngineKind.MySql ? "Write CREATE USER '{{name}}'@'%' …." : "Write CREATE ROLE \"{{name}}\" ….");
         if (!all.Contains("{{password}}", StringComparison.Ordinal))
             reader.Error("CreationStatements", "never name {{password}}, so the user could not log in.", "Write … PASSWORD '{{password}}' ….");
+    }
+
+    // MongoDB is told a user's rights; its name and password go beside them.
+    private static void CheckMongoDb(Role role, SectionReader reader)
+    {
+        const string Example = """Write one: [ "{\"db\":\"admin\",\"roles\":[{\"role\":\"readWrite\",\"db\":\"app\"}]}" ].""";
+        if (role.CreationStatements.Count != 1)
+        {
+            reader.Error("CreationStatements", $"are {role.CreationStatements.Count}, and the database's engine is MongoDb.", Example);
+            return;
+        }
+
+        try
+        {
+            using var statement = JsonDocument.Parse(role.CreationStatements[0]);
+            if (statement.RootElement.ValueKind == JsonValueKind.Object && statement.RootElement.TryGetProperty("roles", out _)) return;
+        }
+        catch (JsonException)
+        {
+            // Told below, together with JSON that is something else.
+        }
+
+        reader.Error("CreationStatements", "give the user no roles, and the database's engine is MongoDb.", Example);
     }
 }

@@ -9,13 +9,15 @@ internal static class ConnectionCount
     /// <remarks>
     /// Without pg_read_all_stats, <c>backend_type</c> of other roles' sessions is null: those count as clients when they are in
     /// a database, so that an administrator with few rights sees too many rather than too few (law L2). A role that was
-    /// dropped leaves <c>usename</c> null. <c>reserved_connections</c> exists from version 16 on. When the name that pods open is
+    /// dropped leaves <c>usename</c> null. <c>reserved_connections</c> exists from version 16 on,
+    /// <c>rds.rds_superuser_reserved_connections</c> on Amazon RDS and Aurora. When the name that pods open is
     /// a pooler's alias and no database of the server, the administrator's own database is meant.
     /// </remarks>
     private const string Query = """
         SELECT current_setting('max_connections')::int,
                current_setting('superuser_reserved_connections')::int
-                   + coalesce(current_setting('reserved_connections', true)::int, 0),
+                   + coalesce(current_setting('reserved_connections', true)::int, 0)
+                   + coalesce(nullif(current_setting('rds.rds_superuser_reserved_connections', true), '')::int, 0),
                here.datconnlimit,
                users.usename,
                users.open,

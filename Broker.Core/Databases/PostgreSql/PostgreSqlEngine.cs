@@ -1,3 +1,4 @@
+using System.Globalization;
 using Broker.Core.Catalog;
 using Broker.Core.Words;
 using Npgsql;
@@ -19,7 +20,7 @@ public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsy
     public DatabaseEngineKind Kind => DatabaseEngineKind.PostgreSql;
 
     /// <inheritdoc/>
-    public EngineDialect Dialect { get; } = new(63, ["ALTER ROLE \"{{name}}\" VALID UNTIL '{{expiration}}';"]);
+    public EngineDialect Dialect { get; } = new(63, ["ALTER ROLE \"{{name}}\" VALID UNTIL '{{expiration}}';"], CapsUsers: true);
 
     /// <inheritdoc/>
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) =>
@@ -45,6 +46,10 @@ public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsy
     }
 
     /// <inheritdoc/>
+    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation) =>
+        RunAsync(database, statements, cancellation);
+
+    /// <inheritdoc/>
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) =>
         Transactions.RunAsync(database, null, statements, cancellation);
 
@@ -59,6 +64,21 @@ public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsy
     /// <inheritdoc/>
     public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) =>
         Removal.ShutOutAsync(database, username, cancellation);
+
+    /// <summary><c>CONNECTION LIMIT</c>; a superuser has none.</summary>
+    /// <inheritdoc/>
+    public async Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation)
+    {
+        try
+        {
+            await RunAsync(
+                database, [string.Create(CultureInfo.InvariantCulture, $"ALTER ROLE {SqlText.Identifier(username)} CONNECTION LIMIT {connections ?? -1}")], cancellation);
+        }
+        catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
+        {
+            if ((await FindUsersAsync(database, username, cancellation)).Any(user => user.Username == username)) throw;
+        }
+    }
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>

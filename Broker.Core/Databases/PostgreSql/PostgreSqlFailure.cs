@@ -93,7 +93,10 @@ internal static class PostgreSqlFailure
 
     /// <summary>53300 is said in three ways: the server is full, its last slots are reserved, the role's or the database's own limit is reached.</summary>
     private static DatabaseFailure KindOfPassing(PostgresException exception) =>
-        exception.SqlState == PostgresErrorCodes.TooManyConnections ? DatabaseFailure.OutOfConnections : DatabaseFailure.Unavailable;
+        exception.SqlState != PostgresErrorCodes.TooManyConnections ? DatabaseFailure.Unavailable
+        // The words may be in any language; where they are said from is not.
+        : exception.Routine == "InitializeSessionUserId" ? DatabaseFailure.UserLimitReached
+        : DatabaseFailure.OutOfConnections;
 
     private static string Words(PostgresException exception)
     {

@@ -35,6 +35,8 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
             }
             catch (Exception exception) when (PostgreSqlFailure.Covers(exception, cancellation))
             {
+                // A writer that became a replica: the next connection is to look for the new one.
+                if (exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction }) admin.Pool(database, databaseName).Clear();
                 throw PostgreSqlFailure.OfStatement(database, exception);
             }
 

@@ -27,7 +27,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
         var statements = Rendered(role.CreationStatements, login.Username, login.Password, order.Now + role.LeaseTtl + Buffer);
         try
         {
-            await engine.RunAsync(database, statements, cancellation);
+            await engine.CreateUserAsync(database, login, statements, cancellation);
         }
         catch (DatabaseException exception)
         {

@@ -46,10 +46,12 @@ internal sealed class RenewDuty(DutyTools tools, Succession succession, BrokerMe
 
     private static async Task<LeaseTerm> AskAsync(LeaseCall call, CancellationToken cancellation)
     {
+        // What its holders were promised is not taken back, even where its longest life is over before (law L4).
+        var left = call.Lease.ExpiresAt!.Value - call.Lease.ReadAt;
         var increment = IncrementOf(call);
-        return increment > TimeSpan.Zero
+        return increment > left
             ? await call.Issuer.RenewAsync(call.IssuerLease, increment, call.Lease.ReadAt, cancellation)
-            : new LeaseTerm(call.Lease.ExpiresAt!.Value - call.Lease.ReadAt, Renewable: false);
+            : new LeaseTerm(left, Renewable: false);
     }
 
     // A built-in lease may be renewed up to its longest life; what Vault allows, Vault knows itself.

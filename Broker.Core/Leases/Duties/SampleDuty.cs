@@ -9,7 +9,7 @@ namespace Broker.Core.Leases.Duties;
 /// The duty <c>sample</c>: counts a database's connections and writes what may be promised. When the database does not answer,
 /// the last count grows stale, and nothing new is promised on it.
 /// </summary>
-internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, CeilingDesk ceilings) : IDuty
+internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, ConnectionCaps caps, CeilingDesk ceilings) : IDuty
 {
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
@@ -22,21 +22,28 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Cei
     public async Task<TimeSpan?> DoAsync(DutyCall call, CancellationToken cancellation)
     {
         var database = call.Catalog.Databases[call.Database];
-        var count = await sampler.CountAsync(await ceilings.InForceAsync(database, cancellation), () => GrantedAsync(database.Name, cancellation), cancellation);
+        IReadOnlyList<LeaseRecord> live = [];
+        var count = await sampler.CountAsync(
+            await ceilings.InForceAsync(database, cancellation),
+            async () =>
+            {
+                live = await LiveAsync(database.Name, cancellation);
+                return live.GroupBy(lease => lease.Username).ToDictionary(user => user.Key, user => user.Sum(lease => lease.Connections), StringComparer.Ordinal);
+            },
+            cancellation);
+        var over = call.Catalog.Roles.Values.Where(role => role.Database == database.Name).ToDictionary(role => role.Name, _ => 0, StringComparer.Ordinal);
+        foreach (var lease in live.DistinctBy(lease => lease.Username))
+            over[lease.Role] = over.GetValueOrDefault(lease.Role) + count.Over.GetValueOrDefault(lease.Username);
         await ledger.SampleAsync(
-            database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation);
+            database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over);
+        caps.Watch(database, over);
+        await caps.FollowAsync(database, live, cancellation);
         return database.Budget.SampleEvery;
     }
 
-    private async Task<IReadOnlyDictionary<string, int>> GrantedAsync(string database, CancellationToken cancellation)
-    {
-        var granted = new Dictionary<string, int>(StringComparer.Ordinal);
-        foreach (var lease in await ledger.LeasesAsync(database, int.MaxValue, cancellation))
-        {
-            if (lease.Username.Length > 0 && lease.State is LeaseState.Active or LeaseState.Retiring)
-                granted[lease.Username] = granted.GetValueOrDefault(lease.Username) + lease.Connections;
-        }
-
-        return granted;
-    }
+    private async Task<IReadOnlyList<LeaseRecord>> LiveAsync(string database, CancellationToken cancellation) =>
+    [
+        .. (await ledger.LeasesAsync(database, int.MaxValue, cancellation))
+            .Where(lease => lease.Username.Length > 0 && lease.State is LeaseState.Active or LeaseState.Retiring),
+    ];
 }

@@ -1,4 +1,4 @@
--- The budget as it stands. Answers: now, sampled, limit, superusers, ceiling, foreign, capacity, granted, in line, then role, holders, connections …
+-- The budget as it stands. Answers: now, sampled, limit, superusers, ceiling, foreign, capacity, granted, in line, then role, holders, connections, open beyond that …
 tidy()
 finish({})
 local v = call('HMGET', budget, 'sampled', 'limit', 'superusers', 'ceiling', 'foreign', 'capacity', 'granted')
@@ -7,5 +7,6 @@ for i = 2, #ARGV do
   reply[#reply + 1] = ARGV[i]
   reply[#reply + 1] = call('HGET', budget, 'holders:' .. ARGV[i]) or '0'
   reply[#reply + 1] = call('HGET', budget, 'connections:' .. ARGV[i]) or '0'
+  reply[#reply + 1] = call('HGET', budget, 'over:' .. ARGV[i]) or '0'
 end
 return reply

@@ -6,7 +6,8 @@
 --       number of claims, per claim: ask's number, holder, caller
 -- Answers the time, the sequence number, then a text per claim, its parts divided by bars, the first its kind:
 --   granted  lease, connections, holder's end, lease's end, verified, move (0 none | 1 moved, both stay open for a while |
---            2 moved, the old ones are to be closed first), leaving (1: the lease is retiring)
+--            2 moved, the old ones are to be closed first), leaving (1: the lease is retiring),
+--            what the cap of the lease's user leaves (below 0: it is to be raised first; empty: there is no cap)
 --   issue    lease, fence, ms until it may start                        wait    lease, ms until it may start
 --   line     place, free, capacity                                      throttled  ms until it may start
 --   short    free, could ask for, capacity, ms until the next end       failed  ms until another attempt, why
@@ -56,7 +57,8 @@ local reply = { int(now), '' }
 local function answer(...) reply[#reply + 1] = table.concat({ ... }, '|') end
 
 local function granted(h, l, moved)
-  answer('granted', l.id, int(h.connections), int(h.till), int(l.expires), int(l.verified), moved or '0', l.state == 'Active' and '0' or '1')
+  answer('granted', l.id, int(h.connections), int(h.till), int(l.expires), int(l.verified), moved or '0', l.state == 'Active' and '0' or '1',
+    l.cap >= 0 and int(l.cap - l.connections) or '')
 end
 
 -- Gives the holder its lease; asking again writes nothing while more than half of the holder's time is left.

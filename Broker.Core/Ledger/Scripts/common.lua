@@ -81,9 +81,9 @@ local MOVES = {
   Revoked      = {},
   Failed       = {},
 }
-local LEASE_FIELDS = { 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', 'expires', 'life', 'holders', 'connections', 'max', 'idle', 'role', 'renewable', 'verified', 'broken' }
+local LEASE_FIELDS = { 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', 'expires', 'life', 'holders', 'connections', 'max', 'idle', 'role', 'renewable', 'verified', 'broken', 'cap' }
 -- What only people and duties read.
-local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'renew', 'rotate', 'replaces', 'because', 'shut', 'linger' }
+local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'renew', 'rotate', 'replaces', 'because', 'shut', 'linger', 'capped', 'capping' }
 local lease_cache = {}
 local lease_changes = {}
 
@@ -97,7 +97,8 @@ local function lease(id)
   if v[1] then
     l = { id = id, state = v[1], pool = v[2], fence = num(v[3]), starts = num(v[4]), attempt = num(v[5]), begun = v[6] == '1',
           expires = num(v[7]), life = num(v[8]), holders = num(v[9]), connections = num(v[10]), max = num(v[11]), idle = num(v[12]),
-          role = v[13], renewable = v[14] == '1', verified = num(v[15]), broken = v[16] == '1' }
+          role = v[13], renewable = v[14] == '1', verified = num(v[15]), broken = v[16] == '1',
+          cap = v[17] and num(v[17]) or -1 } -- -1: the database does not cap its user's connections
   end
   lease_cache[id] = l
   return l

@@ -1,5 +1,5 @@
 -- The leases, oldest first, or one of them. ARGV: channel, most, [lease]. Answers: now, then the id and the fields of each.
-local FIELDS = { 'role', 'pool', 'state', 'user', 'ref', 'login', 'issued', 'verified', 'expires', 'renew', 'renewable', 'holders', 'connections', 'why', 'empty', 'life', 'attempt', 'begun', 'idle', 'created', 'shut', 'max' }
+local FIELDS = { 'role', 'pool', 'state', 'user', 'ref', 'login', 'issued', 'verified', 'expires', 'renew', 'renewable', 'holders', 'connections', 'why', 'empty', 'life', 'attempt', 'begun', 'idle', 'created', 'shut', 'max', 'cap', 'capped' }
 tidy()
 finish({})
 local ids = ARGV[3] and { ARGV[3] } or call('ZRANGE', order, '0', int(num(ARGV[2]) - 1))

@@ -35,7 +35,7 @@ local function book(p, role, id, spacing, tolerance)
   local starts = math.max(now, tat - tolerance)
   if starts - now > BOOKING_AHEAD_MS then return nil, starts end
   call('HSET', budget, 'booked', int(math.max(tat, starts) + spacing))
-  local l = { id = id, expires = 0, life = 0, renewable = false, verified = 0, broken = false }
+  local l = { id = id, expires = 0, life = 0, renewable = false, verified = 0, broken = false, cap = -1 }
   lease_cache[id] = l
   put(l, 'state', 'Issuing')
   put(l, 'pool', p.name)

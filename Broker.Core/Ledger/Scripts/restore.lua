@@ -11,7 +11,7 @@ end
 local l = lease(ARGV[3])
 if ARGV[3] ~= '' and not l then
   l = { id = ARGV[3], expires = now + num(ARGV[9]), broken = false, verified = num(ARGV[13]), max = num(ARGV[14]), idle = num(ARGV[15]),
-        life = num(ARGV[10]), holders = 0, connections = 0, pool = ARGV[4], role = ARGV[5], attempt = 0, starts = 0, fence = 0, begun = true }
+        life = num(ARGV[10]), holders = 0, connections = 0, pool = ARGV[4], role = ARGV[5], attempt = 0, starts = 0, fence = 0, begun = true, cap = -1 }
   lease_cache[l.id] = l
   local p = pool(l.pool)
   local taker = not p.taker and l.expires - now >= l.life / 2

@@ -42,7 +42,7 @@ public sealed class BuiltInIssuerTests(SharedServers servers) : IssuerContract
         ],
     };
 
-    private static async Task<bool> WorksAsync(PostgreSqlEngine engine, Database database, Login login)
+    internal static async Task<bool> WorksAsync(IDatabaseEngine engine, Database database, Login login)
     {
         try
         {

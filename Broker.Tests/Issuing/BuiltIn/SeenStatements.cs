@@ -14,11 +14,17 @@ internal sealed partial class SeenStatements(IDatabaseEngine engine) : IDatabase
 
     public EngineDialect Dialect => engine.Dialect;
 
-    public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation)
+    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation)
     {
         Password = Generated().Match(string.Join('\n', statements)).Value;
-        return engine.RunAsync(database, statements, cancellation);
+        return engine.CreateUserAsync(database, login, statements, cancellation);
     }
+
+    public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) =>
+        engine.RunAsync(database, statements, cancellation);
+
+    public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation) =>
+        engine.CapUserAsync(database, username, connections, cancellation);
 
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => engine.SampleAsync(database, cancellation);
 

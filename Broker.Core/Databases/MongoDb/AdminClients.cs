@@ -1,0 +1,105 @@
+using System.Collections.Concurrent;
+using Broker.Core.Catalog;
+using MongoDB.Bson;
+using MongoDB.Driver;
+
+namespace Broker.Core.Databases.MongoDb;
+
+/// <summary>
+/// The broker's own connections, few at a time because they too count against the server's limit: a client per administrator
+/// connection string. A client follows its replica set, so a new primary is found without help.
+/// </summary>
+internal sealed class AdminClients : IDisposable
+{
+    private const int PoolSize = 4;
+
+    private readonly ConcurrentDictionary<string, Lazy<MongoClient>> clients = new(StringComparer.Ordinal);
+
+    /// <summary>How long finding a server, and connecting, may take.</summary>
+    public static TimeSpan ConnectWithin { get; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Runs a command and returns the server's reply.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="on">The database of the server to run it on, e.g. <c>admin</c>.</param>
+    /// <param name="command">The command's document.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <exception cref="DatabaseException">The server refuses or is not there.</exception>
+    public async Task<BsonDocument> RunAsync(Database database, string on, BsonDocument command, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        try
+        {
+            return await ClientOf(database).GetDatabase(on).RunCommandAsync<BsonDocument>(command, ReadPreference.Primary, cancellation);
+        }
+        catch (Exception exception) when (MongoFailure.Covers(exception, cancellation))
+        {
+            throw MongoFailure.OfCommand(database, exception);
+        }
+    }
+
+    /// <summary>
+    /// Runs a command that changes users. A primary has answered just before, so a connection that breaks now broke with the
+    /// command on its way: its answer is lost.
+    /// </summary>
+    /// <exception cref="DatabaseException">The server refuses, is not there, or its answer was lost.</exception>
+    public async Task<BsonDocument> ChangeAsync(Database database, string on, BsonDocument command, CancellationToken cancellation)
+    {
+        await RunAsync(database, on, new BsonDocument("ping", 1), cancellation);
+        try
+        {
+            return await ClientOf(database).GetDatabase(on).RunCommandAsync<BsonDocument>(command, ReadPreference.Primary, CancellationToken.None);
+        }
+        catch (Exception exception) when (MongoFailure.Covers(exception, CancellationToken.None))
+        {
+            throw MongoFailure.OfChange(database, exception);
+        }
+    }
+
+    /// <summary>Who the broker is to the server; null when the server does not say.</summary>
+    public async Task<string?> OwnNameAsync(Database database, CancellationToken cancellation)
+    {
+        var status = await RunAsync(database, "admin", new BsonDocument("connectionStatus", 1), cancellation);
+        return status.GetValue("authInfo", BsonNull.Value) is BsonDocument info
+            && info.GetValue("authenticatedUsers", BsonNull.Value) is BsonArray { Count: > 0 } users
+            ? users[0].AsBsonDocument.GetValue("user", BsonNull.Value).ToString()
+            : null;
+    }
+
+    /// <summary>The administrator connection string, parsed.</summary>
+    /// <exception cref="DatabaseException">It cannot be understood.</exception>
+    public static MongoUrl Settings(Database database)
+    {
+        try
+        {
+            return new MongoUrl(database.AdminConnectionString.Reveal());
+        }
+        catch (Exception exception) when (exception is MongoException or ArgumentException or FormatException)
+        {
+            throw MongoFailure.OfConnectionString(database);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var client in clients.Values.Where(client => client.IsValueCreated))
+            client.Value.Dispose();
+    }
+
+    private MongoClient ClientOf(Database database)
+    {
+        var url = Settings(database);
+        return clients.GetOrAdd(database.AdminConnectionString.Reveal(), _ => new(() =>
+        {
+            var settings = MongoClientSettings.FromUrl(url);
+            settings.ApplicationName = "broker";
+            settings.MinConnectionPoolSize = 0;
+            settings.MaxConnectionPoolSize = PoolSize;
+            settings.MaxConnectionIdleTime = TimeSpan.FromSeconds(30);
+            settings.ServerSelectionTimeout = ConnectWithin;
+            settings.ConnectTimeout = ConnectWithin;
+            settings.SocketTimeout = TimeSpan.FromSeconds(15);
+            return new MongoClient(settings);
+        })).Value;
+    }
+}

@@ -1,0 +1,68 @@
+using Broker.Core.Catalog;
+using MongoDB.Bson;
+
+namespace Broker.Core.Databases.MongoDb;
+
+/// <summary>What a server says of its connections.</summary>
+internal static class ConnectionCount
+{
+    /// <summary>Asks for the limit and the number of connections.</summary>
+    public static BsonDocument StatusCommand { get; } = new() { { "serverStatus", 1 }, { "metrics", 0 }, { "locks", 0 }, { "wiredTiger", 0 }, { "tcmalloc", 0 } };
+
+    /// <summary>
+    /// Asks for the users of the connections, idle ones too, of the server itself and not of its shards. The administrator needs
+    /// <c>inprog</c> (in <c>clusterMonitor</c>).
+    /// </summary>
+    public static BsonDocument UsersCommand { get; } = new()
+    {
+        { "aggregate", 1 },
+        {
+            "pipeline", new BsonArray
+            {
+                new BsonDocument("$currentOp", new BsonDocument { { "allUsers", true }, { "idleConnections", true }, { "localOps", true } }),
+                new BsonDocument("$match", new BsonDocument("connectionId", new BsonDocument("$exists", true))),
+                new BsonDocument("$group", new BsonDocument
+                {
+                    { "_id", new BsonDocument("$ifNull", new BsonArray { new BsonDocument("$arrayElemAt", new BsonArray { "$effectiveUsers.user", 0 }), BsonNull.Value }) },
+                    { "open", new BsonDocument("$sum", 1) },
+                }),
+            }
+        },
+        { "cursor", new BsonDocument("batchSize", 10_000) },
+    };
+
+    /// <summary>
+    /// <c>connections.current</c> and their limit, which is what is there together with what is still <c>available</c>; null when the
+    /// server does not tell.
+    /// </summary>
+    public static (int Current, int Limit)? ReadStatus(BsonDocument status) =>
+        status.GetValue("connections", BsonNull.Value) is BsonDocument connections
+        && connections.GetValue("current", BsonNull.Value) is { IsNumeric: true } current
+        && connections.GetValue("available", BsonNull.Value) is { IsNumeric: true } available
+            ? (current.ToInt32(), (int)Math.Min(int.MaxValue, current.ToInt64() + available.ToInt64()))
+            : null;
+
+    /// <summary>The connections by user; nobody's are those that have not logged in, drivers' watching of the server among them.</summary>
+    public static IReadOnlyList<UserConnections> ReadUsers(BsonDocument reply)
+    {
+        var users = new List<UserConnections>();
+        foreach (var row in reply["cursor"]["firstBatch"].AsBsonArray.OfType<BsonDocument>())
+        {
+            var open = row["open"].ToInt32();
+            users.Add(new(row.GetValue("_id", BsonNull.Value) is BsonString name ? name.Value : null, open, open));
+        }
+
+        return users;
+    }
+
+    /// <summary>
+    /// Puts the two together. Connections that are there and nobody's in the list are somebody's, and count (law L2). Without the
+    /// server's own count the DBA's ceiling is its limit.
+    /// </summary>
+    public static ConnectionSample Sample((int Current, int Limit)? status, IReadOnlyList<UserConnections> users, int? ceiling)
+    {
+        if (status is not { } known) return new(ceiling ?? 0, Reserved: 0, DatabaseLimit: null, users);
+        var unseen = known.Current - users.Sum(user => user.Open);
+        return new(known.Limit, Reserved: 0, DatabaseLimit: null, unseen > 0 ? [.. users, new(null, unseen, unseen)] : users);
+    }
+}

@@ -1,0 +1,188 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using Broker.Core.Catalog;
+using Broker.Core.Words;
+using Microsoft.Extensions.Logging;
+using MongoDB.Bson;
+using MongoDB.Driver;
+
+namespace Broker.Core.Databases.MongoDb;
+
+/// <summary>
+/// MongoDB (written for 5.0 and later, and for servers that speak its protocol: what they lack is said once in the log and done
+/// without). The administrator needs <c>userAdminAnyDatabase</c> (or <c>userAdmin</c> on <see cref="Database.AuthSource"/>),
+/// <c>clusterMonitor</c> to count connections and their users, and <c>killAnySession</c> (in <c>hostManager</c>) to end sessions.
+/// A password has no end here, and a user's connections cannot be capped: <c>maxPoolSize</c> in the URI is what bounds a pod.
+/// Each driver keeps one or two connections more per server to watch it; they are nobody's, and count as foreign.
+/// </summary>
+public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine, IDisposable
+{
+    private readonly AdminClients admin = new();
+    private readonly ConcurrentDictionary<(string Database, int What), bool> said = new();
+
+    /// <inheritdoc/>
+    public DatabaseEngineKind Kind => DatabaseEngineKind.MongoDb;
+
+    /// <inheritdoc/>
+    public EngineDialect Dialect { get; } = new(63, [], CapsUsers: false);
+
+    /// <inheritdoc/>
+    public async Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation)
+    {
+        var status = ConnectionCount.ReadStatus(await admin.RunAsync(database, "admin", ConnectionCount.StatusCommand, cancellation));
+        if (status is null)
+        {
+            if (database.Budget.Ceiling is not { } ceiling)
+                throw new DatabaseException(
+                    DatabaseFailure.StatementRefused,
+                    $"Database '{database.Name}': the server does not tell its connections (serverStatus.connections); write Budget:Ceiling, how many the broker may promise.");
+            if (IsNew(database, 2300)) log.NoConnectionCount(database.Name, ceiling);
+        }
+
+        return ConnectionCount.Sample(status, await UsersAsync(database, cancellation), database.Budget.Ceiling);
+    }
+
+    /// <inheritdoc/>
+    public async Task TryLoginAsync(Database database, Login login, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        var settings = MongoClientSettings.FromConnectionString(Describe(database, login, 1).Uri);
+        settings.ApplicationName = "broker";
+        settings.ServerSelectionTimeout = AdminClients.ConnectWithin;
+        settings.ConnectTimeout = AdminClients.ConnectWithin;
+        settings.SocketTimeout = AdminClients.ConnectWithin;
+        using var client = new MongoClient(settings);
+        try
+        {
+            await client.GetDatabase(database.DatabaseName).RunCommandAsync<BsonDocument>(new BsonDocument("ping", 1), cancellationToken: cancellation);
+        }
+        catch (Exception exception) when (MongoFailure.Covers(exception, cancellation))
+        {
+            throw MongoFailure.OfLogin(database, login.Username, exception);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation)
+    {
+        var statement = Parsed(database, () => UserStatement.OfCreation(statements));
+        if (statement.Database != database.AuthSource)
+            throw new DatabaseException(
+                DatabaseFailure.StatementRefused,
+                $"Database '{database.Name}': CreationStatements make the user in '{statement.Database}', but AuthSource is '{database.AuthSource}'; write the same in both.");
+        await admin.ChangeAsync(database, statement.Database, UserCommands.Create(login, statement.Roles), cancellation);
+    }
+
+    /// <summary>Runs commands, each a JSON document, on <see cref="Database.AuthSource"/>, one after the other.</summary>
+    /// <inheritdoc/>
+    public async Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        var commands = statements.Select(statement => Parsed(database, () => BsonDocument.Parse(statement))).ToList();
+        foreach (var command in commands)
+            await admin.ChangeAsync(database, database.AuthSource, command, cancellation);
+    }
+
+    /// <summary>
+    /// Takes a user's password and roles away, and ends what it is running. Its connections stay open until their drivers close
+    /// them, and can do nothing.
+    /// </summary>
+    /// <inheritdoc/>
+    public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
+    {
+        await RefuseOwnAsync(database, username, cancellation);
+        var nobodys = RandomNumberGenerator.GetHexString(64);
+        if (!await ChangedAsync(database, database.AuthSource, UserCommands.Disarm(username, nobodys), cancellation)) return;
+        try
+        {
+            await admin.RunAsync(database, "admin", UserCommands.KillSessions(username, database.AuthSource), cancellation);
+        }
+        catch (DatabaseException exception) when (MongoFailure.IsNotOffered(exception))
+        {
+            log.SessionsNotEnded(database.Name, username, exception.Message);
+        }
+    }
+
+    /// <summary>Drops a user. Of a role's statement, as of Vault's, only <c>db</c> counts.</summary>
+    /// <inheritdoc/>
+    public async Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation)
+    {
+        await RefuseOwnAsync(database, username, cancellation);
+        if (!(await NamesAsync(database, username, cancellation)).Contains(username)) return;
+        var on = statements.Count == 0 ? database.AuthSource : Parsed(database, () => UserStatement.Parse(statements[0])).Database;
+        await ChangedAsync(database, on, UserCommands.Drop(username), cancellation);
+    }
+
+    /// <inheritdoc/>
+    public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation) =>
+        Task.FromException(new NotSupportedException("MongoDB cannot cap a user's connections."));
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation)
+    {
+        var names = await NamesAsync(database, prefix, cancellation);
+        if (names.Count == 0) return [];
+        var open = await UsersAsync(database, cancellation);
+        return [.. names.Select(name => new DatabaseUser(name, ValidUntil: null, open.Where(user => user.Username == name).Sum(user => user.Open)))];
+    }
+
+    /// <inheritdoc/>
+    public ConnectionStrings Describe(Database database, Login login, int connections) => MongoConnectionStrings.Of(database, login, connections);
+
+    /// <summary>Closes the administrator connections.</summary>
+    public void Dispose() => admin.Dispose();
+
+    private async Task<IReadOnlyList<UserConnections>> UsersAsync(Database database, CancellationToken cancellation)
+    {
+        try
+        {
+            return ConnectionCount.ReadUsers(await admin.RunAsync(database, "admin", ConnectionCount.UsersCommand, cancellation));
+        }
+        catch (DatabaseException exception) when (MongoFailure.IsNotOffered(exception))
+        {
+            if (IsNew(database, 2301)) log.NoUsersOfConnections(database.Name, exception.Message);
+            return [];
+        }
+    }
+
+    private async Task<IReadOnlyList<string>> NamesAsync(Database database, string prefix, CancellationToken cancellation) =>
+        UserCommands.ReadNames(await admin.RunAsync(database, database.AuthSource, UserCommands.List, cancellation), prefix);
+
+    // False: there is no such user.
+    private async Task<bool> ChangedAsync(Database database, string on, BsonDocument command, CancellationToken cancellation)
+    {
+        try
+        {
+            await admin.ChangeAsync(database, on, command, cancellation);
+            return true;
+        }
+        catch (DatabaseException exception) when (MongoFailure.IsUserNotFound(exception))
+        {
+            return false;
+        }
+    }
+
+    private async Task RefuseOwnAsync(Database database, string username, CancellationToken cancellation)
+    {
+        if (await admin.OwnNameAsync(database, cancellation) == username)
+            throw new DatabaseException(
+                DatabaseFailure.StatementRefused,
+                $"Database '{database.Name}': '{username}' is the broker's own administrator and is not dropped; give AdminConnectionString a user of its own.");
+    }
+
+    private static T Parsed<T>(Database database, Func<T> parse)
+    {
+        try
+        {
+            return parse();
+        }
+        catch (FormatException exception)
+        {
+            throw new DatabaseException(
+                DatabaseFailure.StatementRefused,
+                $"Database '{database.Name}': a statement is not what MongoDB takes ({exception.Message}); write {{\"db\":\"{database.AuthSource}\",\"roles\":[{{\"role\":\"readWrite\",\"db\":\"{database.DatabaseName}\"}}]}}.");
+        }
+    }
+
+    private bool IsNew(Database database, int what) => said.TryAdd((database.Name, what), true);
+}

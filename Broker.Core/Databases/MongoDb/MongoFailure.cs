@@ -1,0 +1,106 @@
+using System.Net.Sockets;
+using System.Security.Authentication;
+using Broker.Core.Catalog;
+using MongoDB.Driver;
+
+namespace Broker.Core.Databases.MongoDb;
+
+/// <summary>
+/// What the server's and the driver's failures mean to the broker. Codes:
+/// https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml.
+/// </summary>
+internal static class MongoFailure
+{
+    /// <summary>
+    /// Whether this is a failure of the server, the network or the driver, rather than a mistake in our code or the
+    /// caller's own cancellation.
+    /// </summary>
+    public static bool Covers(Exception exception, CancellationToken cancellation) => exception switch
+    {
+        OperationCanceledException => !cancellation.IsCancellationRequested,
+        MongoException or TimeoutException or SocketException or IOException or AuthenticationException => true,
+        _ => false,
+    };
+
+    /// <summary>No user of that name.</summary>
+    public static bool IsUserNotFound(DatabaseException exception) => CodeOf(exception) == 11;
+
+    /// <summary>
+    /// The server does not know the command, a part of it, or does not let this administrator run it: servers that only speak
+    /// MongoDB's protocol lack some.
+    /// </summary>
+    public static bool IsNotOffered(DatabaseException exception) =>
+        exception.Failure == DatabaseFailure.StatementRefused;
+
+    /// <summary>A command was refused, or the server is not there; nothing of it remains done.</summary>
+    public static DatabaseException OfCommand(Database database, Exception exception) =>
+        Of(exception, $"Database '{database.Name}'", "check AdminConnectionString");
+
+    /// <summary>A command that changes users failed.</summary>
+    public static DatabaseException OfChange(Database database, Exception exception)
+    {
+        var refused = exception as MongoCommandException;
+        var done = refused is null ? exception is not MongoAuthenticationException : MayBeDone(refused.Code);
+        return done
+            ? new(
+                DatabaseFailure.AnswerLost,
+                $"Database '{database.Name}': the outcome of the command did not come back; look whether the user exists: {Words(exception)}",
+                exception)
+            : OfCommand(database, exception);
+    }
+
+    /// <summary>A user's login was tried and failed.</summary>
+    public static DatabaseException OfLogin(Database database, string username, Exception exception) => Of(
+        exception,
+        $"Database '{database.Name}': the login of '{username}' failed",
+        $"check that its user is in the database '{database.AuthSource}' (AuthSource)");
+
+    /// <summary>The administrator connection string cannot be understood. What is wrong in it is not told: it could be the password.</summary>
+    public static DatabaseException OfConnectionString(Database database) => new(
+        DatabaseFailure.Unavailable,
+        $"Database '{database.Name}': AdminConnectionString is not a MongoDB URI; write it as mongodb://user:password@host:27017/?authSource=admin "
+        + "(or mongodb+srv://…), and the characters / : @ ? # [ ] % of a password as %2F and the like.");
+
+    private static DatabaseException Of(Exception exception, string what, string remedy)
+    {
+        if (Find<MongoAuthenticationException>(exception) is { } denied)
+            return new(DatabaseFailure.LoginRefused, $"{what}: the login was refused, {remedy}: {Words(denied)}", exception);
+        if (exception is not MongoCommandException refused)
+            return new(DatabaseFailure.Unavailable, $"{what}: no answer, check that the server runs and can be reached: {Words(exception)}", exception);
+        return IsPassing(refused.Code)
+            ? new(DatabaseFailure.Unavailable, $"{what}: the server cannot do it now, try again later: {Words(refused)}", exception)
+            // The driver's exception carries the command, and with it a password: only its code and words go on.
+            : new MongoRefusal(refused.Code, $"{what}: the server refused a command: {Words(refused)}").AsDatabaseException();
+    }
+
+    /// <summary>Stepping down, starting, shutting down, conflicting with another, too slow.</summary>
+    private static bool IsPassing(int code) =>
+        code is 6 or 7 or 50 or 89 or 91 or 112 or 189 or 202 or 262 or 9001 or 10058 or 10107 or 11600 or 11602 or 13435 or 13436;
+
+    /// <summary>Carried out, but not known by a majority yet, or cut off on the way.</summary>
+    private static bool MayBeDone(int code) => code is 50 or 64 or 91 or 189 or 262 or 11600 or 11602;
+
+    private static string Words(Exception exception) => exception is MongoCommandException refused
+        ? $"{refused.CodeName ?? "Error"} ({refused.Code}): {refused.ErrorMessage}"
+        : exception.Message;
+
+    private static int? CodeOf(DatabaseException exception) => (exception.InnerException as MongoRefusal)?.Code;
+
+    private static T? Find<T>(Exception? exception) where T : Exception
+    {
+        for (; exception is not null; exception = exception.InnerException)
+        {
+            if (exception is T found) return found;
+        }
+
+        return null;
+    }
+
+    /// <summary>A refusal's code beside its words.</summary>
+    private sealed class MongoRefusal(int code, string message) : Exception(message)
+    {
+        public int Code { get; } = code;
+
+        public DatabaseException AsDatabaseException() => new(DatabaseFailure.StatementRefused, Message, this);
+    }
+}

@@ -1,0 +1,44 @@
+using Broker.Core.Words;
+using MongoDB.Bson;
+
+namespace Broker.Core.Databases.MongoDb;
+
+/// <summary>The commands on users, and what comes back: https://www.mongodb.com/docs/manual/reference/command/nav-user-management/.</summary>
+internal static class UserCommands
+{
+    /// <summary>Makes a user. Its mechanisms are the server's: SCRAM-SHA-256 where it has that.</summary>
+    public static BsonDocument Create(Login login, BsonArray roles) => new()
+    {
+        { "createUser", login.Username },
+        { "pwd", login.Password.Reveal() },
+        { "roles", roles },
+    };
+
+    /// <summary>Leaves a user nothing: another password, which nobody knows, and no roles. MongoDB has no lock for users.</summary>
+    public static BsonDocument Disarm(string username, string password) => new()
+    {
+        { "updateUser", username },
+        { "pwd", password },
+        { "roles", new BsonArray() },
+    };
+
+    /// <summary>Drops a user.</summary>
+    public static BsonDocument Drop(string username) => new("dropUser", username);
+
+    /// <summary>Ends a user's sessions: their operations and cursors.</summary>
+    public static BsonDocument KillSessions(string username, string authSource) =>
+        new("killAllSessions", new BsonArray { new BsonDocument { { "user", username }, { "db", authSource } } });
+
+    /// <summary>Lists a database's users.</summary>
+    public static BsonDocument List { get; } = new("usersInfo", 1);
+
+    /// <summary>The names in the reply to <see cref="List"/> that begin with a prefix.</summary>
+    public static IReadOnlyList<string> ReadNames(BsonDocument reply, string prefix) =>
+        reply.GetValue("users", BsonNull.Value) is not BsonArray users ? [] :
+        [
+            .. users.OfType<BsonDocument>()
+                .Select(user => user.GetValue("user", BsonNull.Value)).OfType<BsonString>().Select(name => name.Value)
+                .Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
+                .Order(StringComparer.Ordinal),
+        ];
+}

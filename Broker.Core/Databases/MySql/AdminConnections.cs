@@ -1,0 +1,97 @@
+using System.Collections.Concurrent;
+using Broker.Core.Catalog;
+using MySqlConnector;
+
+namespace Broker.Core.Databases.MySql;
+
+/// <summary>
+/// The broker's own connections, few at a time because they too count against the server's limit: a small pool per
+/// administrator connection string. Pools of a connection string that is configured no more run empty.
+/// </summary>
+internal sealed class AdminConnections : IAsyncDisposable
+{
+    /// <summary>Most connections of one pool.</summary>
+    public const int PoolSize = 4;
+
+    /// <summary>How long connecting may take, in seconds.</summary>
+    public const int ConnectSeconds = 5;
+
+    /// <summary>How long a statement may take, in seconds: longer than it waits for a lock.</summary>
+    private const int StatementSeconds = 15;
+
+    /// <summary>The servers' own defaults are a day (MariaDB) and a year (MySQL): behind a backup's lock nothing would ever end.</summary>
+    private const int LockSeconds = 5;
+
+    /// <summary>How often a host's addresses are looked up, in seconds: a writer endpoint that moved is followed at once.</summary>
+    private const int LookUpSeconds = 5;
+
+    private readonly ConcurrentDictionary<string, MySqlDataSource> pools = new(StringComparer.Ordinal);
+
+    /// <summary>Opens a connection that has answered: the driver resets a pooled one first, and replaces it when it is dead.</summary>
+    /// <exception cref="DatabaseException">It cannot be opened.</exception>
+    public async Task<MySqlConnection> OpenAsync(Database database, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        var pool = Pool(database);
+        MySqlConnection? connection = null;
+        try
+        {
+            connection = await pool.OpenConnectionAsync(cancellation);
+            await using var bound = new MySqlCommand($"SET SESSION lock_wait_timeout = {LockSeconds}, innodb_lock_wait_timeout = {LockSeconds}", connection);
+            await bound.ExecuteNonQueryAsync(cancellation);
+            return connection;
+        }
+        catch (Exception exception)
+        {
+            if (connection is not null) await connection.DisposeAsync();
+            if (!MySqlFailure.Covers(exception, cancellation)) throw;
+            throw MySqlFailure.OfConnecting(database, exception);
+        }
+    }
+
+    /// <summary>Closes the idle connections of a connection's pool, so that the next ones go where the host's name points now.</summary>
+    public static Task ClearAsync(MySqlConnection connection) => MySqlConnection.ClearPoolAsync(connection, CancellationToken.None);
+
+    /// <summary>The administrator connection string, parsed; server and port default to those that pods connect to.</summary>
+    /// <exception cref="DatabaseException">It cannot be understood.</exception>
+    public static MySqlConnectionStringBuilder Settings(Database database)
+    {
+        try
+        {
+            var settings = new MySqlConnectionStringBuilder(database.AdminConnectionString.Reveal());
+            if (settings.Server.Length == 0)
+                (settings.Server, settings.Port) = (database.Host, (uint)database.Port);
+            return settings;
+        }
+        catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or InvalidCastException or MySqlException)
+        {
+            throw MySqlFailure.OfConnectionString(database);
+        }
+    }
+
+    /// <summary>Closes every pool.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var pool in pools.Values)
+            await pool.DisposeAsync();
+    }
+
+    private MySqlDataSource Pool(Database database)
+    {
+        var settings = Settings(database);
+        settings.Pooling = true;
+        settings.MinimumPoolSize = 0;
+        settings.MaximumPoolSize = PoolSize;
+        settings.ConnectionReset = true;
+        settings.ConnectionIdleTimeout = 30;
+        settings.DnsCheckInterval = LookUpSeconds;
+        settings.ApplicationName = "broker";
+        settings.ConnectionTimeout = ConnectSeconds;
+        settings.DefaultCommandTimeout = StatementSeconds;
+        settings.AutoEnlist = false;
+        settings.PersistSecurityInfo = false;
+        settings.AllowUserVariables = true; // 'name'@'host' in a role's statements is no parameter of ours
+        // Two callers at once may both build one; the loser never opened a connection.
+        return pools.GetOrAdd(settings.ConnectionString, static key => new MySqlDataSource(key));
+    }
+}

@@ -1,0 +1,53 @@
+using System.Globalization;
+using Broker.Core.Catalog;
+
+namespace Broker.Core.Databases.MySql;
+
+/// <summary>Counts a server's limit and connections.</summary>
+internal static class ConnectionCount
+{
+    /// <summary>
+    /// Threads of the server's own, which take no place among <c>max_connections</c>. <c>unauthenticated user</c> does: it is a
+    /// client that is logging in.
+    /// </summary>
+    private const string ServersOwn = "'system user', 'event_scheduler'";
+
+    /// <summary>
+    /// Counts now. Ordinary users get all of <c>max_connections</c>: the extra connection for administrators (of those with
+    /// CONNECTION_ADMIN, or SUPER on MariaDB) comes on top, so nothing is reserved.
+    /// </summary>
+    /// <exception cref="DatabaseException">The server is not there or refuses.</exception>
+    public static async Task<ConnectionSample> TakeAsync(AdminConnections admin, Database database, CancellationToken cancellation)
+    {
+        await using var connection = await admin.OpenAsync(database, cancellation);
+        var (limit, connected) = (0, 0);
+        // From a status variable, because a dynamic session shows it to everybody and on every version alike.
+        await AdminReads.RunAsync(
+            connection, database, "SHOW GLOBAL STATUS LIKE 'Threads_connected'", row => connected = Number(row.GetString(1)), cancellation);
+
+        var users = new List<UserConnections>();
+        await AdminReads.RunAsync(
+            connection,
+            database,
+            $"""
+            SELECT @@GLOBAL.max_connections, NULLIF(USER, 'unauthenticated user'), COUNT(*),
+                   COUNT(CASE WHEN CAST(DB AS BINARY) = {SqlText.Bytes(database.DatabaseName)} THEN 1 END)
+            FROM information_schema.PROCESSLIST
+            WHERE USER NOT IN ({ServersOwn})
+            GROUP BY 2
+            """,
+            row =>
+            {
+                limit = row.GetInt32(0);
+                users.Add(new(row.IsDBNull(1) ? null : row.GetString(1), row.GetInt32(2), row.GetInt32(3)));
+            },
+            cancellation);
+
+        // Without PROCESS an administrator sees none but its own connections: the others are somebody's, and count (law L2).
+        var unseen = connected - users.Sum(user => user.Open);
+        if (unseen > 0) users.Add(new(null, unseen, 0));
+        return new(limit, Reserved: 0, DatabaseLimit: null, users);
+    }
+
+    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,119 @@
+using System.Globalization;
+using Broker.Core.Catalog;
+using Broker.Core.Words;
+using MySqlConnector;
+
+namespace Broker.Core.Databases.MySql;
+
+/// <summary>
+/// MySQL (written for 8.0 and later) and MariaDB (10.4 and later; tried on 10.11). The administrator needs CREATE USER, SELECT on
+/// <c>mysql.user</c>, PROCESS, the right to end connections (CONNECTION_ADMIN on both, or <c>mysql.rds_kill</c>), and with
+/// GRANT OPTION what its roles' statements grant. <see cref="Database.AdminConnectionString"/> may leave out <c>Server</c> and
+/// <c>Port</c>: they are then those that pods use. When the server is full, an administrator with CONNECTION_ADMIN still gets
+/// the one extra connection, and through <c>admin_port</c> (MySQL) or <c>extra_port</c> (MariaDB) as many as it likes.
+/// A password has no end here: a lease's user works until it is dropped.
+/// </summary>
+/// <param name="clock">Times the pauses between tries and the wait for sessions to end.</param>
+public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDisposable
+{
+    private readonly AdminConnections admin = new();
+
+    static MySqlEngine() => Ed25519Login.Register();
+
+    /// <inheritdoc/>
+    public DatabaseEngineKind Kind => DatabaseEngineKind.MySql;
+
+    /// <summary>Names have 32 characters in MySQL, and more in MariaDB: what fits both fits a server that is moved.</summary>
+    public EngineDialect Dialect { get; } = new(32, [], CapsUsers: true);
+
+    /// <inheritdoc/>
+    public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) =>
+        ConnectionCount.TakeAsync(admin, database, cancellation);
+
+    /// <inheritdoc/>
+    public async Task TryLoginAsync(Database database, Login login, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        // A data source of its own: the driver remembers plain connection strings, password and all, for good.
+        await using var source = new MySqlDataSource(LoginSettings(database, login).ConnectionString);
+        try
+        {
+            await using var connection = await source.OpenConnectionAsync(cancellation);
+            await using var command = new MySqlCommand("SELECT 1", connection);
+            await command.ExecuteScalarAsync(cancellation);
+        }
+        catch (Exception exception) when (MySqlFailure.Covers(exception, cancellation) || exception is NotSupportedException)
+        {
+            throw MySqlFailure.OfLogin(database, login.Username, exception);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation) =>
+        Statements.CreateUserAsync(database, login.Username, statements, cancellation);
+
+    /// <inheritdoc/>
+    public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) =>
+        Statements.RunAsync(database, statements, cancellation);
+
+    /// <summary>Drops all accounts of a name, whatever their hosts.</summary>
+    /// <inheritdoc/>
+    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) =>
+        Removal.DropAsync(database, username, statements, cancellation);
+
+    /// <summary>Locks all accounts of a name and ends their sessions, those left from dropped accounts too.</summary>
+    /// <inheritdoc/>
+    public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) =>
+        Removal.ShutOutAsync(database, username, cancellation);
+
+    /// <summary>
+    /// <c>MAX_USER_CONNECTIONS</c> of each account. A cap cannot be 0, which means the server's own <c>max_user_connections</c>: one
+    /// connection is the least.
+    /// </summary>
+    /// <inheritdoc/>
+    public async Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation)
+    {
+        await using var connection = await admin.OpenAsync(database, cancellation);
+        foreach (var account in await Accounts.OfAsync(connection, database, username, cancellation))
+        {
+            await Statements.RunOneAsync(connection, database, string.Create(
+                CultureInfo.InvariantCulture, $"ALTER USER {SqlText.Account(account)} WITH MAX_USER_CONNECTIONS {(connections is { } cap ? Math.Max(1, cap) : 0)}"));
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
+        Accounts.FindAsync(admin, database, prefix, cancellation);
+
+    /// <inheritdoc/>
+    public ConnectionStrings Describe(Database database, Login login, int connections) => MySqlConnectionStrings.Of(database, login, connections);
+
+    /// <summary>Closes the administrator connections.</summary>
+    public ValueTask DisposeAsync() => admin.DisposeAsync();
+
+    private AccountStatements Statements => new(admin, clock);
+
+    private UserRemoval Removal => new(admin, Statements, clock);
+
+    private static MySqlConnectionStringBuilder LoginSettings(Database database, Login login)
+    {
+        var administrator = AdminConnections.Settings(database);
+        return new()
+        {
+            Server = database.Host,
+            Port = (uint)database.Port,
+            Database = database.DatabaseName,
+            UserID = login.Username,
+            Password = login.Password.Reveal(),
+            Pooling = false,
+            ConnectionTimeout = AdminConnections.ConnectSeconds,
+            DefaultCommandTimeout = AdminConnections.ConnectSeconds,
+            ApplicationName = "broker",
+            SslMode = administrator.SslMode,
+            SslCa = administrator.SslCa,
+            TlsVersion = administrator.TlsVersion,
+            AllowPublicKeyRetrieval = administrator.AllowPublicKeyRetrieval,
+            ServerRsaPublicKeyFile = administrator.ServerRsaPublicKeyFile,
+        };
+    }
+}

@@ -1,0 +1,119 @@
+using System.Net.Sockets;
+using System.Security.Authentication;
+using Broker.Core.Catalog;
+using MySqlConnector;
+
+namespace Broker.Core.Databases.MySql;
+
+/// <summary>
+/// What the servers' and the driver's failures mean to the broker. Error numbers:
+/// https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html,
+/// https://mariadb.com/kb/en/mariadb-error-code-reference/.
+/// </summary>
+internal static class MySqlFailure
+{
+    /// <summary>
+    /// Whether this is a failure of the server, the network or the driver, rather than a mistake in our code or the
+    /// caller's own cancellation.
+    /// </summary>
+    public static bool Covers(Exception exception, CancellationToken cancellation) => exception switch
+    {
+        OperationCanceledException => !cancellation.IsCancellationRequested,
+        MySqlException or TimeoutException or SocketException or IOException or AuthenticationException => true,
+        // The driver says so when a connection ended under it.
+        InvalidOperationException or ObjectDisposedException => exception.Source == "MySqlConnector",
+        _ => false,
+    };
+
+    /// <summary>The statement waited too long for another's lock, or was chosen to end a deadlock. It was undone, and trying again helps.</summary>
+    public static bool IsCollision(MySqlException exception) => Number(exception) is 1205 or 1213;
+
+    /// <summary>The server takes no writes: it is, or has become, somebody's replica.</summary>
+    public static bool IsReadOnly(MySqlException exception) => Number(exception) is 1290 or 1792 or 1836 or 3032;
+
+    /// <summary>The user, or the account, is not there (or there already: the server has one number for both).</summary>
+    public static bool IsCannotUser(MySqlException exception) => Number(exception) is 1396;
+
+    /// <summary>The connection to be ended has ended.</summary>
+    public static bool IsNoSuchThread(MySqlException exception) => Number(exception) is 1094;
+
+    /// <summary>The administrator may not end others' connections by itself.</summary>
+    public static bool IsKillDenied(MySqlException exception) => Number(exception) is 1095 or 1227;
+
+    /// <summary>Whether the server refused, in words of its own, and the connection goes on.</summary>
+    public static bool IsRefusal(Exception exception) => exception is MySqlException refused && IsServers(refused) && !EndsConnection(refused);
+
+    /// <summary>The broker's own administrator connection could not be opened.</summary>
+    public static DatabaseException OfConnecting(Database database, Exception exception) => OfOpening(
+        exception,
+        $"Database '{database.Name}': the broker's own administrator connection failed",
+        "check AdminConnectionString");
+
+    /// <summary>A user's login was tried and failed.</summary>
+    public static DatabaseException OfLogin(Database database, string username, Exception exception) => OfOpening(
+        exception,
+        $"Database '{database.Name}': the login of '{username}' failed",
+        $"check that the account's host part matches, that it may use '{database.DatabaseName}', and how it authenticates");
+
+    /// <summary>A statement failed, and nothing of it remains done.</summary>
+    public static DatabaseException OfStatement(Database database, Exception exception)
+    {
+        var where = $"Database '{database.Name}'";
+        if (exception is not MySqlException refused || !IsServers(refused))
+            return Unanswered(where, exception);
+        return Passing(refused) is { } failure
+            ? new(failure, $"{where}: the server cannot do it now, try again later: {Words(refused)}")
+            : new(DatabaseFailure.StatementRefused, $"{where}: the server refused a statement: {Words(refused)}");
+    }
+
+    /// <summary>A statement was sent and the connection ended before its outcome came back.</summary>
+    public static DatabaseException OfLostAnswer(Database database, Exception exception) => new(
+        DatabaseFailure.AnswerLost,
+        $"Database '{database.Name}': the connection ended before the outcome of the statements came back; look whether the user exists: {exception.Message}",
+        Carried(exception));
+
+    /// <summary>The administrator connection string cannot be understood. What is wrong in it is not told: it could be the password.</summary>
+    public static DatabaseException OfConnectionString(Database database) => new(
+        DatabaseFailure.Unavailable,
+        $"Database '{database.Name}': AdminConnectionString is not a MySqlConnector connection string; write it as Server=…;Port=3306;User ID=…;Password=…, "
+        + "and put a value with a semicolon or a quote into double quotes.");
+
+    private static DatabaseException OfOpening(Exception exception, string what, string remedy) =>
+        exception switch
+        {
+            MySqlException refused when IsServers(refused) => Passing(refused) is { } failure
+                ? new(failure, $"{what}, try again later: {Words(refused)}")
+                : new(DatabaseFailure.LoginRefused, $"{what}, {remedy}: {Words(refused)}"),
+            // The driver's own words: an authentication plugin it has not, a key or a certificate it does not trust.
+            NotSupportedException or MySqlException { ErrorCode: MySqlErrorCode.UnableToConnectToHost, InnerException: AuthenticationException } or AuthenticationException
+                => new(DatabaseFailure.LoginRefused, $"{what}, {remedy}: {exception.Message}"),
+            _ => Unanswered(what, exception),
+        };
+
+    private static DatabaseException Unanswered(string what, Exception exception) => new(
+        DatabaseFailure.Unavailable, $"{what}: no answer, check that the server runs and can be reached: {exception.Message}", Carried(exception));
+
+    /// <summary>What it is when the same could succeed later with nothing mended; null when it could not.</summary>
+    private static DatabaseFailure? Passing(MySqlException exception) => Number(exception) switch
+    {
+        1040 => DatabaseFailure.OutOfConnections,
+        // As many as max_user_connections, or its own limit, lets it.
+        1203 or 1226 => DatabaseFailure.UserLimitReached,
+        // Shutting down, interrupted or killed, out of memory, a network that broke.
+        1041 or 1053 or 1077 or 1079 or 1152 or 1158 or 1159 or 1160 or 1161 or 1317 or 1927 or 1969 or 3024 or 3169 => DatabaseFailure.Unavailable,
+        _ => IsCollision(exception) || IsReadOnly(exception) ? DatabaseFailure.Unavailable : null,
+    };
+
+    private static bool EndsConnection(MySqlException exception) => Number(exception) is 1053 or 1152 or 1158 or 1159 or 1160 or 1161 or 1317 or 1927 or 3169;
+
+    // The driver numbers its own failures below 1000, but for "unable to connect", which has the number of a server's error.
+    private static bool IsServers(MySqlException exception) =>
+        exception.InnerException is null && Number(exception) >= 1000 && exception.ErrorCode != MySqlErrorCode.UnableToConnectToHost;
+
+    private static int Number(MySqlException exception) => (int)exception.ErrorCode;
+
+    private static string Words(MySqlException exception) => $"ERROR {Number(exception)} ({exception.SqlState ?? "HY000"}): {exception.Message}";
+
+    /// <summary>A refusal may quote the statement, and with it a password: the exception that carries it goes no further.</summary>
+    private static Exception? Carried(Exception exception) => exception is MySqlException refused && IsServers(refused) ? null : exception;
+}

@@ -1,0 +1,185 @@
+using System.Collections.Concurrent;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Leases;
+
+/// <summary>
+/// Caps that the database itself enforces (<see cref="BudgetSettings.Enforce"/>): each lease's user may open what its holders were
+/// granted, and no more, so that a pod that ignores its allotment harms only its own role. A cap is raised before a grant leaves,
+/// with head-room, so that the pods of a rollout share a few raises, and lowered to what is granted when it has been still for a
+/// while. Only one at a time changes a lease's cap, over all replicas.
+/// </summary>
+internal sealed class ConnectionCaps(SharedLedger ledger, DatabaseEngines engines, BrokerMetrics metrics, TimeProvider time, ILogger<ConnectionCaps> log)
+{
+    /// <summary>Of what is granted, in percent, as far as the database has connections that nobody was promised.</summary>
+    private const int HeadRoom = 25;
+
+    /// <summary>A cap that was raised so lately may be about to be needed.</summary>
+    private static readonly TimeSpan Still = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan RaiseWithin = TimeSpan.FromSeconds(8);
+    // Longer, so that nobody else changes a cap while one of us may still be telling the database.
+    private static readonly TimeSpan TakenFor = TimeSpan.FromSeconds(12);
+    private static readonly TimeSpan AskAgainAfter = TimeSpan.FromMilliseconds(20);
+
+    private readonly ConcurrentDictionary<string, Lazy<Task>> raises = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> over = new(StringComparer.Ordinal);
+
+    /// <summary>Whether the database would refuse connections that this grant promises.</summary>
+    public bool MustRaise(Database database, ClaimAnswer.Granted granted) => granted.CapLeaves switch
+    {
+        null => Enforces(database),
+        < 0 => true, // also when enforcing was switched off a moment ago and the cap is still there
+        _ => false,
+    };
+
+    /// <summary>Has the cap of a lease's user raised to all that its holders have. Null: it is.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<Refusal?> RaiseAsync(Database database, string lease, CancellationToken cancellation)
+    {
+        try
+        {
+            // One that is under way may have looked before this grant was made; the next one, which all that wait share, has not.
+            if (raises.TryGetValue(lease, out var early)) await early.Value.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            cancellation.ThrowIfCancellationRequested();
+            await raises.GetOrAdd(lease, _ => new(() => RunAsync(database, lease))).Value.WaitAsync(cancellation);
+            return null;
+        }
+        catch (DatabaseException e)
+        {
+            log.NotCapped(database.Name, lease, e.Message);
+            return Refusals.DatabaseUnavailable(
+                $"Database '{database.Name}' is to cap the connections of the lease's user (Budget:Enforce), and that could not be changed, so nothing more is promised on it: {e.Message}");
+        }
+    }
+
+    /// <summary>
+    /// Lowers the caps that have been too high for a while, caps users that have none yet, and takes the caps away where they are
+    /// not wanted any more. What fails is tried again at the next count.
+    /// </summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async Task FollowAsync(Database database, IReadOnlyList<LeaseRecord> leases, CancellationToken cancellation)
+    {
+        foreach (var lease in leases)
+        {
+            var still = lease.CappedAt is not { } at || lease.ReadAt - at >= Still;
+            try
+            {
+                if (Enforces(database) && (lease.Cap is null || lease.Cap < lease.Connections)) await RaiseAsync(database, lease.Id, cancellation);
+                else if (lease.Cap is not null && (!Enforces(database) || lease.Cap > lease.Connections && still)) await LowerAsync(database, lease.Id, cancellation);
+            }
+            catch (DatabaseException e)
+            {
+                log.NotCapped(database.Name, lease.Id, e.Message);
+            }
+        }
+    }
+
+    /// <summary>Says once when a role's users begin to have more connections open than were granted, and once when they end.</summary>
+    public void Watch(Database database, IReadOnlyDictionary<string, int> byRole)
+    {
+        if (database.Budget.Enforce && !Enforces(database) && over.TryAdd($"{database.Name}/", true)) log.CannotCap(database.Name, database.Engine);
+        foreach (var (role, connections) in byRole)
+        {
+            var key = $"{database.Name}/{role}";
+            if (connections > 0 && over.TryAdd(key, true)) log.OverAllotment(database.Name, role, connections);
+            if (connections == 0 && over.TryRemove(key, out _)) log.WithinAllotment(database.Name, role);
+        }
+    }
+
+    private bool Enforces(Database database) => database.Budget.Enforce && engines[database.Engine].Dialect.CapsUsers;
+
+    private async Task RunAsync(Database database, string lease)
+    {
+        try
+        {
+            using var deadline = new CancellationTokenSource(RaiseWithin, time);
+            await ChangeAsync(
+                database,
+                lease,
+                async (turn, token) =>
+                {
+                    if (turn.Connections <= turn.Cap) return null;
+                    var cap = turn.Connections + Math.Min(turn.Connections * HeadRoom / 100, turn.Free);
+                    await engines[database.Engine].CapUserAsync(database, turn.Username, cap, deadline.Token);
+                    metrics.Capped(database.Name, "raised");
+                    return cap;
+                },
+                deadline.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            throw new DatabaseException(DatabaseFailure.Unavailable, $"it did not happen within {RaiseWithin.TotalSeconds:0} s");
+        }
+        finally
+        {
+            raises.TryRemove(lease, out _);
+        }
+    }
+
+    private async Task LowerAsync(Database database, string lease, CancellationToken cancellation)
+    {
+        await ChangeAsync(
+            database,
+            lease,
+            async (turn, token) =>
+            {
+                var engine = engines[database.Engine];
+                if (!Enforces(database))
+                {
+                    await engine.CapUserAsync(database, turn.Username, null, cancellation);
+                    return -1;
+                }
+
+                // The ledger first: a claim made while the database is being told has it raised again after this.
+                if (turn.Cap <= turn.Connections || await ledger.LowerCapAsync(database.Name, lease, token, turn.Connections, cancellation) is not { } cap) return null;
+                try
+                {
+                    await engine.CapUserAsync(database, turn.Username, cap, cancellation);
+                }
+                catch (DatabaseException)
+                {
+                    await ledger.CappedAsync(database.Name, lease, token, turn.Cap, CancellationToken.None);
+                    throw;
+                }
+
+                metrics.Capped(database.Name, "lowered");
+                return cap;
+            },
+            cancellation);
+    }
+
+    // Takes the turn, lets the change be made, and gives the turn back with what the database was told.
+    private async Task ChangeAsync(
+        Database database, string lease, Func<CapTurn.Taken, string, Task<int?>> change, CancellationToken cancellation)
+    {
+        var token = Guid.NewGuid().ToString("N");
+        while (true)
+        {
+            switch (await ledger.TakeCapAsync(database.Name, lease, token, TakenFor, cancellation))
+            {
+                case CapTurn.Gone:
+                    return;
+                case CapTurn.Taken turn:
+                    int? told = null;
+                    try
+                    {
+                        told = await change(turn, token);
+                    }
+                    finally
+                    {
+                        await ledger.CappedAsync(database.Name, lease, token, told, CancellationToken.None);
+                    }
+
+                    return;
+                default:
+                    await Task.Delay(AskAgainAfter, time, cancellation);
+                    break;
+            }
+        }
+    }
+}

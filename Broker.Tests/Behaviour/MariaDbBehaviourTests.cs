@@ -1,0 +1,207 @@
+using System.Globalization;
+using Broker.Core.Databases;
+using Broker.Core.Databases.MySql;
+using Broker.Core.Words;
+using Broker.Tests.Databases;
+using LoadTests.LocalServers;
+using MySqlConnector;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Behaviour;
+
+/// <summary>What MariaDB (and, where the names say nothing else, MySQL) does that the engine relies on, or works around.</summary>
+public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetime
+{
+    private readonly MySqlEngine engine = new(TimeProvider.System);
+    private MySqlBench bench = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => bench = await MySqlBench.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var user in await engine.FindUsersAsync(bench.Database, bench.Name, CancellationToken.None))
+            await engine.DropUserAsync(bench.Database, user.Username, [], CancellationToken.None);
+        await engine.DisposeAsync();
+        await bench.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task DROP_USER_leaves_open_sessions_working_under_their_old_name()
+    {
+        var login = await bench.CreateLoginAsync("user", "", Cancellation);
+        var session = await bench.OpenAsync(login, Cancellation);
+
+        await bench.DoAsync($"DROP USER '{login.Username}'@'%'", Cancellation);
+
+        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeTrue();
+        (await engine.SampleAsync(bench.Database, Cancellation)).Users.ShouldContain(new UserConnections(login.Username, 1, 1));
+        await engine.ShutOutAsync(bench.Database, login.Username, Cancellation);
+        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeFalse("the name is still known, and shutting it out ends them");
+    }
+
+    [Fact]
+    public async Task ACCOUNT_LOCK_ends_new_logins_and_no_open_session()
+    {
+        var login = await bench.CreateLoginAsync("user", "", Cancellation);
+        var session = await bench.OpenAsync(login, Cancellation);
+
+        await bench.DoAsync($"ALTER USER '{login.Username}'@'%' ACCOUNT LOCK", Cancellation);
+
+        var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(bench.Database, login, Cancellation));
+        refusal.Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        refusal.Message.ShouldContain("locked");
+        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Statements_on_accounts_commit_at_once_and_cannot_be_rolled_back()
+    {
+        var session = await bench.OpenAsync(null, Cancellation);
+
+        await MySqlBench.DoAsync(session, $"START TRANSACTION; CREATE USER '{bench.Name}-user'@'%'; ROLLBACK", Cancellation);
+
+        (await engine.FindUsersAsync(bench.Database, bench.Name + "-user", Cancellation)).ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task A_cap_counts_only_sessions_opened_while_there_is_one()
+    {
+        var login = await bench.CreateLoginAsync("user", "", Cancellation);
+        await bench.OpenAsync(login, Cancellation);
+
+        await engine.CapUserAsync(bench.Database, login.Username, 1, Cancellation);
+        await bench.OpenAsync(login, Cancellation);
+
+        (await Should.ThrowAsync<MySqlException>(() => bench.OpenAsync(login, Cancellation))).ErrorCode.ShouldBe(MySqlErrorCode.UserLimitReached);
+    }
+
+    [Fact]
+    public async Task A_full_server_keeps_one_connection_for_administrators_and_an_extra_port_as_many_as_set()
+    {
+        var extraPort = LoopbackPort.Take();
+        await using var server = await LocalMariaDb.StartAsync(
+            new()
+            {
+                MaxConnections = 10,
+                Settings = new Dictionary<string, string> { ["extra_port"] = extraPort.ToString(CultureInfo.InvariantCulture), ["extra_max_connections"] = "5" },
+            },
+            Cancellation);
+        await using var small = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        var user = await small.CreateLoginAsync("user", "", Cancellation);
+        await Eventually.HoldsAsync(async () => !await OpensAsync(small, user), "the server is full", Cancellation);
+
+        var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(small.Database, user, Cancellation));
+        refusal.Failure.ShouldBe(DatabaseFailure.OutOfConnections);
+        refusal.Message.ShouldContain("1040");
+
+        var sample = await engine.SampleAsync(small.Database, Cancellation);
+        sample.Users.ShouldContain(new UserConnections(user.Username, 10, 10));
+        await Should.ThrowAsync<MySqlException>(async () =>
+        {
+            // The engine's pooled connection is the one extra; there is no second.
+            await small.OpenAsync(null, Cancellation);
+            await small.OpenAsync(null, Cancellation);
+        });
+        var throughExtra = small.Database with
+        {
+            AdminConnectionString = new($"Server=127.0.0.1;Port={extraPort};{small.Database.AdminConnectionString.Reveal()}"),
+        };
+        (await engine.SampleAsync(throughExtra, Cancellation)).Limit.ShouldBe(10);
+    }
+
+    [Fact]
+    public async Task A_user_runs_out_of_its_own_connections_in_two_ways()
+    {
+        await using var server = await LocalMariaDb.StartAsync(
+            new() { MaxConnections = 30, Settings = new Dictionary<string, string> { ["max_user_connections"] = "2" } }, Cancellation);
+        await using var small = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        var user = await small.CreateLoginAsync("user", "", Cancellation);
+        await small.OpenAsync(user, Cancellation);
+        await small.OpenAsync(user, Cancellation);
+
+        async Task RunsOutAsync(string number)
+        {
+            var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(small.Database, user, Cancellation));
+            (refusal.Failure, refusal.Message.Contains(number, StringComparison.Ordinal)).ShouldBe((DatabaseFailure.UserLimitReached, true), refusal.Message);
+        }
+
+        await RunsOutAsync("1203");
+        await engine.CapUserAsync(small.Database, user.Username, 1, Cancellation);
+        await RunsOutAsync("1226");
+    }
+
+    [Fact]
+    public async Task Statements_on_accounts_wait_for_a_lock_and_end_as_unavailable_rather_than_wait_for_ever()
+    {
+        await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
+        await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        var user = new Login(own.Name + "-user", new("secret"));
+        var backup = await own.OpenAsync(null, Cancellation);
+        await MySqlBench.DoAsync(backup, "FLUSH TABLES WITH READ LOCK", Cancellation);
+
+        // Plain MariaDB: the statement waits until the lock is given back.
+        var create = engine.CreateUserAsync(own.Database, user, [$"CREATE USER '{user.Username}'@'%'"], Cancellation);
+        await Eventually.HoldsAsync(
+            () => own.AskAsync<bool>("SELECT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for%' AND INFO LIKE 'CREATE USER%')", Cancellation),
+            "the statement waits",
+            Cancellation);
+        await MySqlBench.DoAsync(backup, "UNLOCK TABLES", Cancellation);
+        await create;
+
+        (await engine.FindUsersAsync(own.Database, user.Username, Cancellation)).ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task Many_role_statements_at_once_all_succeed_through_the_engine()
+    {
+        var names = Enumerable.Range(0, 24).Select(number => string.Create(CultureInfo.InvariantCulture, $"{bench.Name}-{number}")).ToList();
+
+        await Parallel.ForEachAsync(names, new ParallelOptions { MaxDegreeOfParallelism = 4, CancellationToken = Cancellation }, async (name, token) =>
+            await engine.CreateUserAsync(
+                bench.Database,
+                new(name, new("secret")),
+                [$"CREATE USER '{name}'@'%' IDENTIFIED BY 'secret'", $"GRANT SELECT, INSERT ON {bench.Name}.* TO '{name}'@'%'"],
+                token));
+
+        (await engine.FindUsersAsync(bench.Database, bench.Name + "-", Cancellation)).Count.ShouldBe(names.Count);
+    }
+
+    [Fact]
+    public async Task A_login_by_ed25519_works_with_passwords_of_32_bytes_and_says_so_with_others()
+    {
+        await using var server = await LocalMariaDb.StartAsync(
+            new() { MaxConnections = 30, Settings = new Dictionary<string, string> { ["plugin_load_add"] = "auth_ed25519" } }, Cancellation);
+        await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        var user = new Login(own.Name + "-user", new("secret"));
+        var issued = new Login(own.Name + "-issued", new(Guid.NewGuid().ToString("N")));
+        foreach (var login in new[] { user, issued })
+            await own.DoAsync(
+                $"CREATE USER '{login.Username}'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('{login.Password.Reveal()}'); GRANT ALL ON {own.Name}.* TO '{login.Username}'@'%'",
+                Cancellation);
+
+        await engine.TryLoginAsync(own.Database, issued, Cancellation);
+        (await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(own.Database, issued with { Password = new(new string('x', 32)) }, Cancellation)))
+            .Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(own.Database, user, Cancellation));
+
+        refusal.Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        refusal.Message.ShouldContain("ed25519");
+        refusal.Message.ShouldContain("32 bytes");
+    }
+
+    private static async Task<bool> OpensAsync(MySqlBench bench, Login login)
+    {
+        try
+        {
+            await bench.OpenAsync(login, Cancellation);
+            return true;
+        }
+        catch (MySqlException refusal) when (refusal.ErrorCode == MySqlErrorCode.ConnectionCountError)
+        {
+            return false;
+        }
+    }
+}

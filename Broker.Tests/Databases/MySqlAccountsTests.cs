@@ -1,0 +1,247 @@
+using Broker.Core.Databases;
+using Broker.Core.Databases.MySql;
+using Broker.Core.Words;
+using LoadTests.LocalServers;
+using MySqlConnector;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Databases;
+
+/// <summary>What the engine does beyond the contract: rights, hosts, quoting, lost answers, dead connections.</summary>
+public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
+{
+    private readonly MySqlEngine engine = new(TimeProvider.System);
+    private MySqlBench bench = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => bench = await MySqlBench.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var user in await engine.FindUsersAsync(bench.Database, bench.Name, CancellationToken.None))
+            await engine.DropUserAsync(bench.Database, user.Username, [], CancellationToken.None);
+        await engine.DisposeAsync();
+        await bench.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task An_administrator_with_just_the_documented_rights_counts_creates_caps_and_drops()
+    {
+        var admin = await bench.CreateLoginAsync("admin", "", Cancellation);
+        await bench.DoAsync(
+            $"GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO '{admin.Username}'@'%'; GRANT SELECT ON mysql.user TO '{admin.Username}'@'%'; "
+            + $"GRANT ALL ON {bench.Name}.* TO '{admin.Username}'@'%' WITH GRANT OPTION",
+            Cancellation);
+        var database = bench.AdministeredBy(admin);
+        var user = new Login(bench.Name + "-user", new("secret"));
+
+        await engine.CreateUserAsync(database, user, Statements(user), Cancellation);
+        await engine.CapUserAsync(database, user.Username, 5, Cancellation);
+        var session = await bench.OpenAsync(user, Cancellation);
+        await MySqlBench.DoAsync(session, "CREATE TABLE migrated AS SELECT 42 AS answer", Cancellation);
+
+        (await engine.SampleAsync(database, Cancellation)).Users.ShouldContain(new UserConnections(user.Username, 1, 1));
+        await engine.ShutOutAsync(database, user.Username, Cancellation);
+        await engine.DropUserAsync(database, user.Username, [], Cancellation);
+
+        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeFalse();
+        (await engine.FindUsersAsync(database, user.Username, Cancellation)).ShouldBeEmpty();
+        (await bench.AskAsync<int>($"SELECT answer FROM {bench.Name}.migrated", Cancellation)).ShouldBe(42);
+    }
+
+    [Fact]
+    public async Task L2_An_administrator_that_may_not_see_others_connections_still_counts_them()
+    {
+        await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
+        await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        var admin = await own.CreateLoginAsync("admin", "", Cancellation);
+        var user = await own.CreateLoginAsync("user", "", Cancellation);
+        await own.OpenAsync(user, Cancellation);
+        await own.OpenAsync(user, Cancellation);
+
+        (await engine.SampleAsync(own.AdministeredBy(admin), Cancellation)).Users.Where(seen => seen.Username is null).Sum(seen => seen.Open).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Connections_to_other_databases_count_for_the_server_and_not_for_the_database()
+    {
+        var user = await bench.CreateLoginAsync("user", "", Cancellation);
+        await bench.OpenAsync(user, Cancellation);
+        var elsewhere = await bench.OpenAsync(user, Cancellation);
+        await MySqlBench.DoAsync(elsewhere, "USE information_schema", Cancellation);
+
+        (await engine.SampleAsync(bench.Database, Cancellation)).Users.ShouldContain(new UserConnections(user.Username, 2, 1));
+    }
+
+    [Fact]
+    public async Task All_accounts_of_a_name_go_whatever_their_hosts()
+    {
+        var user = await bench.CreateLoginAsync("user", "", Cancellation);
+        await bench.DoAsync(
+            $"CREATE USER '{user.Username}'@'127.0.0.1' IDENTIFIED BY '{user.Password.Reveal()}'; CREATE USER '{user.Username}'@'10.%'; "
+            + $"GRANT ALL ON {bench.Name}.* TO '{user.Username}'@'127.0.0.1'",
+            Cancellation);
+        var session = await bench.OpenAsync(user, Cancellation);
+
+        await engine.ShutOutAsync(bench.Database, user.Username, Cancellation);
+        await engine.DropUserAsync(bench.Database, user.Username, [], Cancellation);
+
+        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeFalse();
+        (await bench.AskAsync<int>($"SELECT COUNT(*) FROM mysql.user WHERE User = '{user.Username}'", Cancellation)).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_host_that_does_not_match_is_a_refused_login_that_says_so()
+    {
+        var user = await bench.CreateLoginAsync("user", "", Cancellation, host: "10.%");
+
+        var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(bench.Database, user, Cancellation));
+
+        refusal.Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        refusal.Message.ShouldContain("host part");
+        refusal.Message.ShouldContain("1045");
+    }
+
+    [Fact]
+    public async Task A_refused_statement_after_the_user_was_made_drops_it_and_not_anothers()
+    {
+        var user = new Login(bench.Name + "-user", new("secret"));
+        var neighbour = await bench.CreateLoginAsync("user2", "", Cancellation);
+
+        (await Should.ThrowAsync<DatabaseException>(() => engine.CreateUserAsync(
+            bench.Database, user, [.. Statements(user), "GRANT SELECT ON no_such_database.no_such_table TO `nobody`@`%`"], Cancellation)))
+            .Failure.ShouldBe(DatabaseFailure.StatementRefused);
+
+        (await engine.FindUsersAsync(bench.Database, bench.Name + "-", Cancellation)).ShouldHaveSingleItem().Username.ShouldBe(neighbour.Username);
+    }
+
+    [Fact]
+    public async Task Configured_statements_drop_in_place_of_the_default_after_the_user_is_shut_out()
+    {
+        var user = await bench.CreateLoginAsync("user", "", Cancellation);
+
+        await engine.DropUserAsync(
+            bench.Database, user.Username, [$"REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{user.Username}'@'%'", $"CREATE TABLE {bench.Name}.said_so (x int)"], Cancellation);
+
+        (await engine.FindUsersAsync(bench.Database, user.Username, Cancellation)).ShouldHaveSingleItem();
+        (await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(bench.Database, user, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        (await bench.AskAsync<int>($"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = '{bench.Name}' AND TABLE_NAME = 'said_so'", Cancellation)).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task The_brokers_own_administrator_is_not_dropped_nor_shut_out()
+    {
+        var admin = await bench.CreateLoginAsync("admin", "", Cancellation);
+        await bench.DoAsync($"GRANT ALL ON *.* TO '{admin.Username}'@'%'", Cancellation);
+        var database = bench.AdministeredBy(admin);
+
+        (await Should.ThrowAsync<DatabaseException>(() => engine.DropUserAsync(database, admin.Username, [], Cancellation)))
+            .Failure.ShouldBe(DatabaseFailure.StatementRefused);
+        (await Should.ThrowAsync<DatabaseException>(() => engine.ShutOutAsync(database, admin.Username, Cancellation)))
+            .Failure.ShouldBe(DatabaseFailure.StatementRefused);
+
+        await engine.TryLoginAsync(database, admin, Cancellation);
+    }
+
+    [Fact]
+    public async Task Names_with_quotes_and_backslashes_are_quoted_under_every_sql_mode()
+    {
+        await using var server = await LocalMariaDb.StartAsync(
+            new() { MaxConnections = 30, Settings = new Dictionary<string, string> { ["sql_mode"] = "NO_BACKSLASH_ESCAPES,ANSI_QUOTES" } }, Cancellation);
+        var places = new[] { bench, await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation) };
+        foreach (var place in places)
+        {
+            var name = place.Name + "`\\' --x";
+            await place.DoAsync($"CREATE USER `{name.Replace("`", "``", StringComparison.Ordinal)}`@`%`", Cancellation);
+
+            (await engine.FindUsersAsync(place.Database, name, Cancellation)).ShouldHaveSingleItem().Username.ShouldBe(name);
+            await engine.DropUserAsync(place.Database, name, [], Cancellation);
+
+            (await engine.FindUsersAsync(place.Database, place.Name, Cancellation)).ShouldBeEmpty();
+        }
+
+        await places[1].DisposeAsync();
+    }
+
+    [Fact]
+    public async Task L5_A_connection_lost_between_the_statements_is_a_lost_answer()
+    {
+        var user = new Login(bench.Name + "-user", new("secret"));
+
+        (await Should.ThrowAsync<DatabaseException>(() => engine.CreateUserAsync(
+            bench.Database, user, [.. Statements(user), "KILL CONNECTION_ID()"], Cancellation))).Failure.ShouldBe(DatabaseFailure.AnswerLost);
+
+        (await engine.FindUsersAsync(bench.Database, user.Username, Cancellation)).ShouldHaveSingleItem("whoever takes over has to look for it");
+    }
+
+    [Fact]
+    public async Task Pooled_connections_that_died_unseen_fail_nothing()
+    {
+        await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
+        await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => engine.RunAsync(own.Database, ["DO SLEEP(0.2)"], Cancellation)));
+        var user = new Login(own.Name + "-user", new("secret"));
+
+        async Task RestartAsync()
+        {
+            await server.StopAsync();
+            await server.StartAgainAsync(Cancellation);
+        }
+
+        await RestartAsync();
+        await engine.CreateUserAsync(own.Database, user, [$"CREATE USER '{user.Username}'@'%'"], Cancellation);
+        await RestartAsync();
+        (await engine.SampleAsync(own.Database, Cancellation)).Users.ShouldNotBeEmpty();
+        await RestartAsync();
+        await engine.DropUserAsync(own.Database, user.Username, [], Cancellation);
+    }
+
+    [Fact]
+    public async Task A_server_that_has_become_a_replica_is_unavailable_and_nothing_remains_done()
+    {
+        await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
+        await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        var admin = await own.CreateLoginAsync("admin", "", Cancellation);
+        await own.DoAsync(
+            $"GRANT CREATE USER, PROCESS, CONNECTION ADMIN, SELECT ON *.* TO '{admin.Username}'@'%' WITH GRANT OPTION; SET GLOBAL read_only = ON", Cancellation);
+        var user = new Login(own.Name + "-user", new("secret"));
+
+        var failure = await Should.ThrowAsync<DatabaseException>(
+            () => engine.CreateUserAsync(own.AdministeredBy(admin), user, [$"CREATE USER '{user.Username}'@'%'"], Cancellation));
+
+        failure.Failure.ShouldBe(DatabaseFailure.Unavailable);
+        failure.Message.ShouldContain("1290");
+        await own.DoAsync("SET GLOBAL read_only = OFF", Cancellation);
+    }
+
+    [Fact]
+    public async Task The_broker_takes_at_most_four_connections_however_much_it_has_to_do()
+    {
+        await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
+        await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        var work = Task.WhenAll(Enumerable.Range(0, 12).Select(_ => engine.RunAsync(own.Database, ["DO SLEEP(0.1)"], Cancellation)));
+        var most = 0;
+        while (!work.IsCompleted)
+            most = Math.Max(most, await own.AskAsync<int>("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO = 'DO SLEEP(0.1)'", Cancellation));
+        await work;
+
+        most.ShouldBeInRange(1, 4);
+    }
+
+    [Fact]
+    public void Addresses_of_version_6_stand_in_brackets()
+    {
+        var strings = engine.Describe(bench.Database with { Host = "fd00::1", Port = 3307 }, new("u", new("p")), 5);
+
+        strings.Uri.ShouldBe($"mysql://u:p@[fd00::1]:3307/{bench.Name}");
+        strings.Jdbc.ShouldBe($"jdbc:mysql://[fd00::1]:3307/{bench.Name}?user=u&password=p");
+        strings.Go.ShouldBe($"u:p@tcp([fd00::1]:3307)/{bench.Name}");
+        var adoNet = new MySqlConnectionStringBuilder(strings.AdoNet);
+        (adoNet.Server, adoNet.Port, adoNet.MaximumPoolSize).ShouldBe(("fd00::1", 3307u, 5u));
+    }
+
+    private string[] Statements(Login login) =>
+        [$"CREATE USER '{login.Username}'@'%' IDENTIFIED BY '{login.Password.Reveal()}'", $"GRANT ALL ON {bench.Name}.* TO '{login.Username}'@'%'"];
+}
