@@ -49,7 +49,7 @@ internal static class Examples
                 "jdbc:postgresql://orders-db:5432/app?user=b-orders-api-f2ye5w7mnjyomqfe&password=example",
                 "host='orders-db' port=5432 dbname='app' user='b-orders-api-f2ye5w7mnjyomqfe' password='example'",
                 "postgresql+psycopg://b-orders-api-f2ye5w7mnjyomqfe:example@orders-db:5432/app")),
-        Move.BothOpen);
+        SharedLedger.Overlap);
 
     private static readonly BudgetShape Budget = new(
         "orders", "PostgreSql", 200, 3, 137, 8, 129, 100, 29, 0, Noon, false, [new("orders-api", 20, 100, 0, 20)]);

@@ -107,11 +107,11 @@ internal sealed class CredentialDesk(
         return new Grant(
             way.Role.Name,
             way.Database.Name,
-            new(granted.Lease, lease.IssuedAt, granted.VerifiedAt, granted.LeaseEndsAt),
+            new(granted.Lease, lease.IssuedAt, granted.VerifiedAt > lease.IssuedAt ? granted.VerifiedAt : lease.IssuedAt, granted.LeaseEndsAt),
             new(claim.Holder, granted.EndsAt, RenewAfter(granted)),
             granted.Connections,
             lease.For(granted.Connections),
-            granted.Move);
+            granted.Overlap);
     }
 
     // After two thirds of its time; sooner who is to move and could not yet.

@@ -30,7 +30,7 @@ public sealed class BrokeOnceTests
         await using var world = new World();
         var pace = World.Orders.Issuing;
         var claim = new Claim("r.h", new("r", 0, Minute, 500, Minute), "r", 1, 1, Minute, Minute, ClaimKind.Claim, "c");
-        await world.Ledger.SampleAsync("orders", 10, 10, 0, 10, 0, Minute, new Dictionary<string, int>(), default);
+        await world.Ledger.SampleAsync("orders", 10, 10, 0, 10, 0, Minute, default);
         var order = (await world.Ledger.ClaimAsync("orders", pace, 10, [claim], default))[0].ShouldBeOfType<ClaimAnswer.Issue>();
         var go = (await world.Ledger.BeginAsync("orders", order.Lease, order.Fence, "user", pace, default)).ShouldBeOfType<BeginAnswer.Go>();
         world.Clock.Advance(TimeSpan.FromSeconds(3));

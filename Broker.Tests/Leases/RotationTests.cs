@@ -87,7 +87,7 @@ public sealed class RotationTests
         for (var pod = 0; pod < 4; pod++)
         {
             var renewed = (await world.PassAsync(RenewAsync(replica, pod, grants[pod]), Minute)).Grant!;
-            if (renewed.Move == Move.BothOpen) moved++;
+            if (renewed.Overlap > TimeSpan.Zero) moved++;
             else renewed.Holder.RenewAfterSeconds.ShouldBeLessThanOrEqualTo(10, "it is told to come back soon");
             (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBeLessThanOrEqualTo(10);
         }
@@ -95,10 +95,13 @@ public sealed class RotationTests
         moved.ShouldBe(1);
         for (var wave = 2; wave <= 4; wave++)
         {
+            // The overlap is over, and the connections have been counted since.
             world.Clock.Advance(SharedLedger.Overlap + TimeSpan.FromSeconds(1));
+            var counted = world.Clock.GetUtcNow() + TimeSpan.FromSeconds(5);
+            await world.PassAsync(() => world.Clock.GetUtcNow() >= counted, Minute);
             for (var pod = 0; pod < 4; pod++)
             {
-                if ((await world.PassAsync(RenewAsync(replica, pod, grants[pod]), Minute)).Grant!.Move == Move.BothOpen) moved++;
+                if ((await world.PassAsync(RenewAsync(replica, pod, grants[pod]), Minute)).Grant!.Overlap > TimeSpan.Zero) moved++;
                 (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBeLessThanOrEqualTo(10);
             }
 
@@ -117,11 +120,11 @@ public sealed class RotationTests
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0, 4)), Minute)).Grant!;
         world.Clock.Advance(TimeSpan.FromMinutes(28));
         await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Retiring, Minute);
-        (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!.Move.ShouldBe(Move.None);
+        (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!.Overlap.ShouldBeNull();
 
         world.Clock.Advance(grant.Lease.ExpiresAt - world.Clock.GetUtcNow() - TimeSpan.FromSeconds(50));
         var moved = (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!;
-        (moved.Move, moved.Connections).ShouldBe((Move.CloseFirst, 4));
+        (moved.Overlap, moved.Connections).ShouldBe((TimeSpan.Zero, 4));
         (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBe(4);
     }
 
@@ -165,16 +168,16 @@ public sealed class RotationTests
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
         using var listening = new CancellationTokenSource();
         await using var events = replica.Watch.WatchAsync(World.Ask(0).Caller, grant.Holder.Id, From, listening.Token).GetAsyncEnumerator(default);
-        (await NextAsync(world, events)).ShouldBeOfType<HolderEvent.Renewed>().Grant.Move.ShouldBe(Move.None);
+        (await NextAsync(world, events)).ShouldBeOfType<HolderEvent.Renewed>().Grant.Overlap.ShouldBeNull();
 
         var next = NextAsync(world, events);
         world.Clock.Advance(TimeSpan.FromMinutes(1.9));
-        (await next).ShouldBeOfType<HolderEvent.Renewed>().Grant.Move.ShouldBe(Move.None);
+        (await next).ShouldBeOfType<HolderEvent.Renewed>().Grant.Overlap.ShouldBeNull();
 
         var told = NextAsync(world, events);
         await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
         var moved = (await told).ShouldBeOfType<HolderEvent.Renewed>().Grant;
-        moved.Move.ShouldBe(Move.BothOpen);
+        moved.Overlap.ShouldNotBeNull().ShouldBeGreaterThan(TimeSpan.FromSeconds(5));
         moved.Lease.Id.ShouldNotBe(grant.Lease.Id);
 
         var over = NextAsync(world, events);

@@ -38,7 +38,7 @@ public sealed class UpkeepTests
         broken.Reason.ShouldContain("refuses its login");
         await world.PassAsync(() => world.Issuer.Made == 2, Minute);
         var moved = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
-        (moved.Move, moved.Lease.Id == grant.Lease.Id).ShouldBe((Move.CloseFirst, false), "on a full budget, but nothing is lost by closing what does not work");
+        (moved.Overlap, moved.Lease.Id == grant.Lease.Id).ShouldBe((TimeSpan.Zero, false), "on a full budget, but nothing is lost by closing what does not work");
         await world.PassAsync(() => world.Issuer.Users.Count == 1, TimeSpan.FromMinutes(3));
     }
 
