@@ -48,6 +48,8 @@ public sealed class Decision
     public static Decision Flight { get; } = new("flight");
     public static Decision Cap { get; } = new("cap");
     public static Decision Shared { get; } = new("shared");
+    public static Decision Session { get; } = new("session");
+    public static Decision Share { get; } = new("share");
 
     /// <inheritdoc/>
     public override string ToString() => Name;

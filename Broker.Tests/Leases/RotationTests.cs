@@ -39,7 +39,7 @@ public sealed class RotationTests
         var first = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
         var hold = new TaskCompletionSource();
         world.Issuer.Before = () => hold.Task;
-        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", From, default)).ShouldBeNull();
+        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default)).ShouldBeNull();
         await world.PassAsync(() => world.Issuer.Asked.Count == 2, Minute);
 
         var meanwhile = (await world.PassAsync(replica.AskAsync(World.Ask(1, wait: TimeSpan.Zero)), Minute)).Grant!;
@@ -79,7 +79,7 @@ public sealed class RotationTests
         var replica = await world.ReplicaAsync();
         var grants = new List<Grant>();
         for (var pod = 0; pod < 4; pod++) grants.Add((await world.PassAsync(replica.AskAsync(World.Ask(pod, 2)), Minute)).Grant!);
-        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", From, default);
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
         await world.LeaseAsync(lease => lease.State == LeaseState.Retiring, Minute);
 
         // 8 of 10 are granted: one holder can have both open, the others stay until its overlap is over.
@@ -134,7 +134,7 @@ public sealed class RotationTests
         await using var world = new World();
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", From, default);
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
         await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Retiring, Minute);
         (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!.Overlap.ShouldNotBeNull("and this answer is lost on its way");
 
@@ -190,7 +190,7 @@ public sealed class RotationTests
         (await next).ShouldBeOfType<HolderEvent.Renewed>().Grant.Overlap.ShouldBeNull();
 
         var told = NextAsync(world, events);
-        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", From, default);
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
         var moved = (await told).ShouldBeOfType<HolderEvent.Renewed>().Grant;
         moved.Overlap.ShouldNotBeNull().ShouldBeGreaterThan(TimeSpan.FromSeconds(5));
         moved.Lease.Id.ShouldNotBe(grant.Lease.Id);
