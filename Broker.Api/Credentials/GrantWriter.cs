@@ -29,13 +29,12 @@ internal static class GrantWriter
     public static void WriteRenewal(IBufferWriter<byte> to, Grant grant)
     {
         using var json = new Utf8JsonWriter(to);
-        var rotate = grant.Move is not Move.None;
         json.WriteStartObject();
-        json.WriteBoolean("rotate", rotate);
-        if (rotate) json.WriteNumber("overlapSeconds", grant.Move is Move.BothOpen ? (int)SharedLedger.Overlap.TotalSeconds : 0);
+        json.WriteBoolean("rotate", grant.Overlap is not null);
+        if (grant.Overlap is { } overlap) json.WriteNumber("overlapSeconds", (int)overlap.TotalSeconds);
         WriteLease(json, grant);
         WriteHolder(json, grant);
-        if (rotate) WriteCredentials(json, grant);
+        if (grant.Overlap is not null) WriteCredentials(json, grant);
         json.WriteEndObject();
     }
 

@@ -49,7 +49,7 @@ internal static class Examples
                 "jdbc:postgresql://orders-db:5432/app?user=b-orders-api-f2ye5w7mnjyomqfe&password=example",
                 "host='orders-db' port=5432 dbname='app' user='b-orders-api-f2ye5w7mnjyomqfe' password='example'",
                 "postgresql+psycopg://b-orders-api-f2ye5w7mnjyomqfe:example@orders-db:5432/app")),
-        Move.BothOpen);
+        SharedLedger.Overlap);
 
     private static readonly BudgetShape Budget = new(
         "orders", "PostgreSql", 200, 3, 137, 8, 129, 100, 29, 0, Noon, false, [new("orders-api", 20, 100, 0, 20)]);
@@ -105,6 +105,8 @@ internal static class Examples
         RefusalCode.NotAllowed => Refusals.NotAllowed("orders-api"),
         RefusalCode.HolderUnknown => Refusals.HolderUnknown(),
         RefusalCode.LeaseUnknown => Refusals.LeaseUnknown(LeaseId),
+        RefusalCode.SessionUnknown => new(code, ProofFailure.SessionUnknown.Describe()),
+        RefusalCode.LimitExceeded => new(code, "This caller may claim 5 times a second. Come back then; a grant is good until its end and need not be asked for again.", TimeSpan.FromSeconds(1)),
         RefusalCode.BudgetExhausted => Refused(new ClaimAnswer.Exhausted(2, 2, 129, TimeSpan.FromSeconds(12))),
         RefusalCode.IssueThrottled => Refused(new ClaimAnswer.Throttled(TimeSpan.FromSeconds(3))),
         RefusalCode.IssuerUnavailable => Refused(new ClaimAnswer.Failed(TimeSpan.FromSeconds(5), "IssuerUnavailable: Vault is sealed.")),

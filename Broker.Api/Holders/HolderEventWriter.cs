@@ -31,7 +31,7 @@ internal sealed class HolderEventWriter
         switch (told)
         {
             case HolderEvent.Renewed renewed:
-                body.Write(renewed.Grant.Move is Move.None ? "event: renewed\ndata: "u8 : "event: rotate\ndata: "u8);
+                body.Write(renewed.Grant.Overlap is null ? "event: renewed\ndata: "u8 : "event: rotate\ndata: "u8);
                 GrantWriter.WriteRenewal(body, renewed.Grant);
                 body.Write("\n\n"u8);
                 break;

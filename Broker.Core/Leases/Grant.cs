@@ -1,5 +1,4 @@
 using Broker.Core.Databases;
-using Broker.Core.Ledger;
 using Broker.Core.Words;
 
 namespace Broker.Core.Leases;
@@ -11,9 +10,12 @@ namespace Broker.Core.Leases;
 /// <param name="Holder">The caller's claim on it.</param>
 /// <param name="Connections">How many connections it may open.</param>
 /// <param name="Credentials">What it connects with.</param>
-/// <param name="Move">Whether the holder had another lease before and is to move to this one.</param>
+/// <param name="Overlap">
+/// Null: the holder has the lease it had. Else it is to move to this one: its connections on the old one may stay open for so long;
+/// zero: it closes them before it opens new ones.
+/// </param>
 public sealed record Grant(
-    string Role, string Database, GrantedLease Lease, GrantedHolder Holder, int Connections, GrantedCredentials Credentials, Move Move);
+    string Role, string Database, GrantedLease Lease, GrantedHolder Holder, int Connections, GrantedCredentials Credentials, TimeSpan? Overlap);
 
 /// <summary>A lease as a holder sees it. Times are the ledger's.</summary>
 public sealed record GrantedLease(string Id, DateTimeOffset IssuedAt, DateTimeOffset VerifiedAt, DateTimeOffset ExpiresAt);

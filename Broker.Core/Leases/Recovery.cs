@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Broker.Core.Catalog;
 using Broker.Core.Leases.Duties;
 using Broker.Core.Ledger;
 using Microsoft.Extensions.Logging;
@@ -11,7 +10,7 @@ namespace Broker.Core.Leases;
 /// took its place. Nothing new is granted until all replicas had time for that; what nobody remembers shows as foreign
 /// connections until its holders return.
 /// </summary>
-internal sealed class Recovery(SharedLedger ledger, ICatalog catalog, RememberedGrants remembered, LeaseLogins logins, Dice dice, ILogger<Recovery> log)
+internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered, LeaseLogins logins, Dice dice, ILogger<Recovery> log)
 {
     private const string Why = "the ledger lost it; a replica remembered";
     private const int HoldersAtOnce = 200;
@@ -38,20 +37,17 @@ internal sealed class Recovery(SharedLedger ledger, ICatalog catalog, Remembered
         var back = 0;
 
         // The youngest lease of a pool is most likely the one that takes its holders. The first call, of none, says that something was lost.
-        await ledger.RestoreAsync(database, epoch, null, TimeSpan.Zero, 0, Why, [], cancellation);
+        await ledger.RestoreAsync(database, epoch, null, 0, Why, [], cancellation);
         foreach (var lease in holders.Select(of => (Id: of.Key, Record: logins.Find(of.Key))).OrderByDescending(lease => lease.Record?.IssuedAt))
         {
             foreach (var some in holders[lease.Id].Chunk(HoldersAtOnce))
             {
                 back += await ledger.RestoreAsync(
                     database, epoch, lease.Record is { } record ? new(record, remembered.LeaseEndsIn(lease.Id)) : null,
-                    VerifyEvery(lease.Record), dice.Roll(), Why, some, cancellation);
+                    dice.Roll(), Why, some, cancellation);
             }
         }
 
         log.LedgerTold(database, back);
     }
-
-    private TimeSpan VerifyEvery(LeaseRecord? lease) =>
-        lease is not null && catalog.Current.Roles.TryGetValue(lease.Role, out var role) ? role.VerifyEvery : TimeSpan.Zero;
 }

@@ -40,19 +40,6 @@ public sealed record Claim(
         && Pool == other.Pool && Role == other.Role;
 }
 
-/// <summary>How a holder moves to another lease.</summary>
-public enum Move
-{
-    /// <summary>Not at all.</summary>
-    None,
-
-    /// <summary>The connections on its old lease may stay open for <see cref="SharedLedger.Overlap"/>; they are counted so long.</summary>
-    BothOpen,
-
-    /// <summary>It closes the connections on its old lease first: there is no room for both, or the old ones are worth nothing.</summary>
-    CloseFirst,
-}
-
 /// <summary>What the ledger says to a claim.</summary>
 public abstract record ClaimAnswer
 {
@@ -64,7 +51,10 @@ public abstract record ClaimAnswer
     /// <param name="LeaseEndsAt">The lease's end, by the ledger's clock.</param>
     /// <param name="LeaseEndsIn">The same, from now.</param>
     /// <param name="VerifiedAt">When the lease's login was tried last and worked.</param>
-    /// <param name="Move">Whether the holder had another lease before, and how it moves.</param>
+    /// <param name="Overlap">
+    /// Null: it has the lease it had. Else the holder had another before, and the connections on that one may stay open beside the new
+    /// ones for so long, and are counted so long; zero: they are closed before new ones are opened.
+    /// </param>
     /// <param name="Leaving">The lease takes holders no more: this one is to move as soon as it can.</param>
     /// <param name="CapLeaves">
     /// What the database's own cap on the lease's user leaves beyond all that its holders have; below 0: it is to be raised before
@@ -72,7 +62,7 @@ public abstract record ClaimAnswer
     /// </param>
     public sealed record Granted(
         string Lease, int Connections, DateTimeOffset EndsAt, TimeSpan EndsIn, DateTimeOffset LeaseEndsAt, TimeSpan LeaseEndsIn,
-        DateTimeOffset VerifiedAt, Move Move, bool Leaving, int? CapLeaves) : ClaimAnswer;
+        DateTimeOffset VerifiedAt, TimeSpan? Overlap, bool Leaving, int? CapLeaves) : ClaimAnswer;
 
     /// <summary>The pool has no lease: this caller is to issue it, under this fencing number, not before <paramref name="StartsIn"/>.</summary>
     public sealed record Issue(string Lease, long Fence, TimeSpan StartsIn) : ClaimAnswer;

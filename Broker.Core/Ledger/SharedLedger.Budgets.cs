@@ -13,13 +13,14 @@ public sealed partial class SharedLedger
     /// <param name="staleAfter">How long the count is good.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <param name="over">By role: open beyond what was granted; null: as it was.</param>
+    /// <param name="grantedAt">When what was granted was looked at, by the ledger's clock; null: now.</param>
     public async ValueTask SampleAsync(
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
-        CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null) =>
+        CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null) =>
         await store.DecideAsync(
             Decision.Sample,
             database,
-            [Text(capacity), Text(limit), Text(reserved), Text(ceiling), Text(foreign), Text(staleAfter), .. (over ?? new Dictionary<string, int>()).SelectMany(role => new[] { role.Key, Text(role.Value) })],
+            [Text(capacity), Text(limit), Text(reserved), Text(ceiling), Text(foreign), Text(staleAfter), Text(grantedAt), .. (over ?? new Dictionary<string, int>()).SelectMany(role => new[] { role.Key, Text(role.Value) })],
             cancellation);
 
     /// <summary>Takes the right to change what the database itself lets a lease's user open; see <see cref="CapTurn"/>.</summary>

@@ -145,7 +145,7 @@ public sealed partial class SharedLedger
     /// is left as it is. Answers how many holders were put back.
     /// </summary>
     public async ValueTask<int> RestoreAsync(
-        string database, string epoch, RememberedLease? lease, TimeSpan verifyEvery, double spread, string why,
+        string database, string epoch, RememberedLease? lease, double spread, string why,
         IReadOnlyList<RememberedHolder> holders, CancellationToken cancellation)
     {
         var record = lease?.Record;
@@ -153,8 +153,7 @@ public sealed partial class SharedLedger
         {
             epoch, record?.Id ?? "", record?.Pool ?? "", record?.Role ?? "", record?.Username ?? "", record?.IssuerId ?? "", record?.SealedLogin ?? "",
             Text(lease?.EndsIn ?? TimeSpan.Zero), Text(record?.Life ?? TimeSpan.Zero), Text(record?.Renewable ?? false),
-            Text(record?.IssuedAt), Text(record?.VerifiedAt), Text(record?.MaxHolders ?? 0), Text(record?.IdleTtl ?? TimeSpan.Zero),
-            Text(verifyEvery), Text(spread), why,
+            Text(record?.IssuedAt), Text(record?.MaxHolders ?? 0), Text(record?.IdleTtl ?? TimeSpan.Zero), Text(spread), why,
         };
         foreach (var holder in holders) words.AddRange([holder.Id, Text(holder.Connections), Text(holder.EndsIn), holder.Caller]);
         return Number((await store.DecideAsync(Decision.Restore, database, words, cancellation))[0]);

@@ -105,7 +105,7 @@ public sealed partial class SharedLedger(ILedgerStore store)
     private static ClaimAnswer ReadClaim(string[] v, long now) => v[0] switch
     {
         "granted" => new ClaimAnswer.Granted(
-            v[1], Number(v[2]), Time(v[3])!.Value, Until(v[3], now), Time(v[4])!.Value, Until(v[4], now), Time(v[5])!.Value, MoveOf(v[6]), v[7] == "1",
+            v[1], Number(v[2]), Time(v[3])!.Value, Until(v[3], now), Time(v[4])!.Value, Until(v[4], now), Time(v[5])!.Value, v[6].Length == 0 ? null : Milliseconds(v[6]), v[7] == "1",
             v[8].Length == 0 ? null : Number(v[8])),
         "issue" => new ClaimAnswer.Issue(v[1], long.Parse(v[2], CultureInfo.InvariantCulture), Milliseconds(v[3])),
         "wait" => new ClaimAnswer.Wait(v[1], Milliseconds(v[2])),
@@ -117,13 +117,6 @@ public sealed partial class SharedLedger(ILedgerStore store)
         "stale" => new ClaimAnswer.Stale(),
         "unknown" => new ClaimAnswer.Unknown(),
         var other => throw Misunderstood("a claim", other),
-    };
-
-    private static Move MoveOf(string text) => text switch
-    {
-        "0" => Move.None,
-        "1" => Move.BothOpen,
-        _ => Move.CloseFirst,
     };
 
     private static string KindText(ClaimKind kind) => kind switch

@@ -259,7 +259,7 @@ public abstract class LedgerContract
         (await ClaimAsync(renew with { Kind = ClaimKind.Stay })).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(old.Lease);
         await IssueAsync(order);
         var moved = (await ClaimAsync(renew)).ShouldBeOfType<ClaimAnswer.Granted>();
-        (moved.Lease, moved.Move, moved.Connections).ShouldBe((order.Lease, Move.BothOpen, 5));
+        (moved.Lease, moved.Overlap, moved.Connections).ShouldBe((order.Lease, SharedLedger.Overlap, 5));
         (await BudgetAsync()).Granted.ShouldBe(11, "the new ones, the old ones, and the first holder's");
     }
 
@@ -272,7 +272,7 @@ public abstract class LedgerContract
         await MoveAsync(old.Lease, LeaseState.Retiring);
         await IssueAsync((await ClaimAsync(Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Issue>());
         var stayed = (await ClaimAsync(Claim(1, 5) with { Kind = ClaimKind.Renew })).ShouldBeOfType<ClaimAnswer.Granted>();
-        (stayed.Lease, stayed.Move, stayed.Leaving).ShouldBe((old.Lease, Move.None, true));
+        (stayed.Lease, stayed.Overlap, stayed.Leaving).ShouldBe((old.Lease, null, true));
     }
 
     [Fact]

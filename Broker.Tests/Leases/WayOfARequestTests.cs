@@ -82,7 +82,7 @@ public sealed class WayOfARequestTests
             world.Clock.Advance(TimeSpan.FromMinutes(15));
             var renewed = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
             renewed.Lease.Id.ShouldBe(grant.Lease.Id);
-            renewed.Move.ShouldBe(Move.None);
+            renewed.Overlap.ShouldBeNull();
             await PassASecondAsync(world);
         }
 
@@ -103,7 +103,7 @@ public sealed class WayOfARequestTests
         world.Issuer.Users.Count.ShouldBe(1);
         world.Clock.Advance(TimeSpan.FromMinutes(10));
         var moved = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
-        moved.Move.ShouldBe(Move.BothOpen);
+        moved.Overlap.ShouldNotBeNull().ShouldBeGreaterThan(TimeSpan.FromSeconds(5));
         moved.Lease.Id.ShouldNotBe(grant.Lease.Id);
     }
 
@@ -268,10 +268,10 @@ public sealed class WayOfARequestTests
         await using var world = new World();
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", new("t", null), default)).ShouldBeNull();
+        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", new("t", null), default)).ShouldBeNull();
         await world.PassAsync(() => world.Issuer.Made == 2, Minute);
         var moved = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
-        moved.Move.ShouldBe(Move.BothOpen);
+        moved.Overlap.ShouldNotBeNull().ShouldBeGreaterThan(TimeSpan.FromSeconds(5));
         world.Issuer.Users.Count.ShouldBe(2, "the old connections may still be open");
         await world.PassAsync(() => world.Issuer.Users.Count == 1, TimeSpan.FromMinutes(2));
         world.Issuer.Users.Keys.ShouldHaveSingleItem().ShouldBe(moved.Credentials.Login.Username);
@@ -283,10 +283,10 @@ public sealed class WayOfARequestTests
         await using var world = new World();
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, grant.Lease.Id, new("t", null), default)).ShouldBeNull();
+        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, grant.Lease.Id, "a test", new("t", null), default)).ShouldBeNull();
         await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
         (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Lease.Id.ShouldNotBe(grant.Lease.Id);
-        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, "nosuch", new("t", null), default))!.Code.ShouldBe(RefusalCode.LeaseUnknown);
+        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, "nosuch", "a test", new("t", null), default))!.Code.ShouldBe(RefusalCode.LeaseUnknown);
     }
 
     [Fact]

@@ -120,8 +120,7 @@ internal sealed class Pod
             if (world.Now >= end && !IsGone) Lose("its end came");
         });
         // Both its logins' connections may be open for a while: it takes its time, but not all of it.
-        if (grant.Move == Move.BothOpen) bothUntil = world.Now + 0.8 * SharedLedger.Overlap;
-        else if (grant.Move == Move.CloseFirst) bothUntil = world.Now;
+        if (grant.Overlap is { } overlap) bothUntil = world.Now + 0.8 * overlap;
         while (world.Now >= bothUntil && open.Count > grant.Connections) Close(open[0]);
     }
 
@@ -253,7 +252,7 @@ internal sealed class Pod
 
     private static string Text(Outcome outcome) => outcome switch
     {
-        { Grant: { } grant } => $"{(grant.Move == Move.None ? "has" : $"moves ({grant.Move}) to")} {grant.Lease.Id} as {grant.Credentials.Login.Username} with {grant.Connections} to {(grant.Holder.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}, lease to {(grant.Lease.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}",
+        { Grant: { } grant } => $"{(grant.Overlap is { } overlap ? $"moves within {overlap.TotalSeconds:0.0} s to" : "has")} {grant.Lease.Id} as {grant.Credentials.Login.Username} with {grant.Connections} to {(grant.Holder.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}, lease to {(grant.Lease.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}",
         { Refusal: { } refusal } => $"{refusal.Code}, again in {refusal.RetryAfter?.TotalSeconds:0.0}",
         _ => "done",
     };

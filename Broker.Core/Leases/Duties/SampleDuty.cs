@@ -9,7 +9,7 @@ namespace Broker.Core.Leases.Duties;
 /// The duty <c>sample</c>: counts a database's connections and writes what may be promised. When the database does not answer,
 /// the last count grows stale, and nothing new is promised on it.
 /// </summary>
-internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, ConnectionCaps caps) : IDuty
+internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, ConnectionCaps caps, CeilingDesk ceilings) : IDuty
 {
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
@@ -23,10 +23,12 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
     {
         var database = call.Catalog.Databases[call.Database];
         IReadOnlyList<LeaseRecord> live = [];
+        DateTimeOffset grantedAt = default;
         var count = await sampler.CountAsync(
-            database,
+            await ceilings.InForceAsync(database, cancellation),
             async () =>
             {
+                grantedAt = (await ledger.BudgetAsync(database.Name, [], cancellation)).Now;
                 live = await LiveAsync(database.Name, cancellation);
                 return live.GroupBy(lease => lease.Username).ToDictionary(user => user.Key, user => user.Sum(lease => lease.Connections), StringComparer.Ordinal);
             },
@@ -35,7 +37,7 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
         foreach (var lease in live.DistinctBy(lease => lease.Username))
             over[lease.Role] = over.GetValueOrDefault(lease.Role) + count.Over.GetValueOrDefault(lease.Username);
         await ledger.SampleAsync(
-            database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over);
+            database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, grantedAt);
         caps.Watch(database, over);
         await caps.FollowAsync(database, live, cancellation);
         return database.Budget.SampleEvery;

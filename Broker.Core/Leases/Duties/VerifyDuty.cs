@@ -20,7 +20,9 @@ internal sealed class VerifyDuty(
     {
         var lease = call.Lease;
         if (lease.State is not (LeaseState.Active or LeaseState.Retiring) || lease.SealedLogin.Length == 0) return null;
-        if (call.Role.VerifyEvery == TimeSpan.Zero) return null;
+
+        // One that was put back after the ledger had lost it is tried once in any case: until then nobody new gets it.
+        if (call.Role.VerifyEvery == TimeSpan.Zero && lease.VerifiedAt is not null) return null;
         try
         {
             var login = sealer.Open(lease.SealedLogin);
@@ -56,6 +58,6 @@ internal sealed class VerifyDuty(
 
         metrics.Verified(lease.Database, "verified");
         await Ledger.VerifiedAsync(lease.Database, lease.Id, cancellation);
-        return Dice.Jitter(call.Role.VerifyEvery);
+        return call.Role.VerifyEvery > TimeSpan.Zero ? Dice.Jitter(call.Role.VerifyEvery) : null;
     }
 }

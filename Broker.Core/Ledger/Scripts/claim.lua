@@ -5,8 +5,8 @@
 --                                kind (claim | renew | stay),
 --       number of claims, per claim: ask's number, holder, caller
 -- Answers the time, the sequence number, then a text per claim, its parts divided by bars, the first its kind:
---   granted  lease, connections, holder's end, lease's end, verified, move (0 none | 1 moved, both stay open for a while |
---            2 moved, the old ones are to be closed first), leaving (1: the lease is retiring),
+--   granted  lease, connections, holder's end, lease's end, verified, moved (empty: not | ms for which the old connections may stay
+--            open beside the new ones; 0: they are to be closed first), leaving (1: the lease is retiring),
 --            what the cap of the lease's user leaves (below 0: it is to be raised first; empty: there is no cap)
 --   issue    lease, fence, ms until it may start                        wait    lease, ms until it may start
 --   line     place, free, capacity                                      throttled  ms until it may start
@@ -57,7 +57,7 @@ local reply = { int(now), '' }
 local function answer(...) reply[#reply + 1] = table.concat({ ... }, '|') end
 
 local function granted(h, l, moved)
-  answer('granted', l.id, int(h.connections), int(h.till), int(l.expires), int(l.verified), moved or '0', l.state == 'Active' and '0' or '1',
+  answer('granted', l.id, int(h.connections), int(h.till), int(l.expires), int(l.verified), moved and int(moved) or '', l.state == 'Active' and '0' or '1',
     l.cap >= 0 and int(l.cap - l.connections) or '')
 end
 
@@ -120,19 +120,20 @@ local function stay(c, h, l)
 end
 
 -- Both logins' connections are open for a while, so both are counted; holders therefore move in waves, as far as the budget
--- reaches (law L2). Whose lease is about to end, or works no more, closes its old connections first. Answers how it moves, nil: not yet.
+-- reaches (law L2). Whose lease is about to end, or works no more, closes its old connections first. Answers for how long both may be
+-- open, nil: it cannot move yet.
 local function how_to_move(h, old)
-  if not old or old.state ~= 'Retiring' then return '2' end
+  if not old or old.state ~= 'Retiring' then return 0 end
   local shadow = holder(h.id .. '~')
-  if shadow then return '1' end
-  if free() >= h.connections then
+  if shadow and shadow.lease == old.id then return shadow.till - now end
+  if old.expires - now >= SHORTEST_OVERLAP_MS and not shadow and free() >= h.connections then
     shadow = { id = h.id .. '~', lease = '', connections = h.connections, till = math.min(now + OVERLAP_MS, old.expires), phase = 'h', caller = h.caller }
     count(shadow.id, shadow.connections, 1)
     bind(shadow, old)
     write_holder(shadow)
-    return '1'
+    return shadow.till - now
   end
-  if old.broken or old.expires - now <= OVERLAP_MS then return '2' end
+  if old.broken or old.expires - now <= OVERLAP_MS then return 0 end
   return nil
 end
 
@@ -153,7 +154,7 @@ local function decide(c)
   local h = holder(c.id)
   if not h and c.kind ~= 'claim' then return answer('unknown') end
   local mine = h and h.lease ~= '' and lease(h.lease)
-  if mine and (lively(mine) or mine.state == 'Active' and c.kind == 'stay') then
+  if mine and (lively(mine) or unproven(mine) and h.phase == 'h' or mine.state == 'Active' and c.kind == 'stay') then
     -- A lease that was given once and is still the pool's, or still good enough.
     return give(c, h, mine)
   end
@@ -165,6 +166,10 @@ local function decide(c)
 
   local p = pool(c.pool)
   local l = pools_lease(p, nil, mine)
+  if l and unproven(l) then
+    if h and h.phase == 'h' and stay(c, h, mine) then return end
+    return answer('wait', l.id, '0')
+  end
   if l and l.state == 'Active' then
     h = h or reserve_for(c)
     if not h then return end
@@ -174,7 +179,7 @@ local function decide(c)
       moved = how_to_move(h, mine)
       if not moved then return stay(c, h, mine) end
     end
-    if moved == '2' and mine and mine.state == 'Retiring' and not mine.broken then linger(mine, h.till) end
+    if moved == 0 and mine and mine.state == 'Retiring' and not mine.broken then linger(mine, h.till) end
     unbind(h)
     bind(h, l)
     return give(c, h, l, moved)

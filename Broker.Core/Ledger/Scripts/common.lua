@@ -12,6 +12,7 @@ local ATTEMPT_MS = 4000        -- an attempt to issue without a sign of life for
 local BOOKING_GRACE_MS = 30000 -- a booked moment to issue is kept for its caller for so long
 local BOOKING_AHEAD_MS = 600000 -- nobody is booked further ahead
 local OVERLAP_MS = 60000       -- a holder that moves to another lease has both logins' connections open for so long at most
+local SHORTEST_OVERLAP_MS = 5000 -- in less it can hardly open and close anything
 local KEEP_MS = 600000         -- a lease that is over stays visible for so long
 local QUIET_MS = 5000          -- after the ledger lost something nothing new is granted for so long: replicas put back what they remember
 
@@ -127,7 +128,10 @@ local function put(l, field, value)
 end
 
 -- Law L3: what is given has at least half of its lease's life left, and a login that worked when it was last tried.
-local function lively(l) return l.state == 'Active' and not l.broken and l.expires - now >= l.life / 2 end
+local function lively(l) return l.state == 'Active' and not l.broken and l.verified > 0 and l.expires - now >= l.life / 2 end
+
+-- Put back after the ledger had lost it, and not yet tried again: for those alone who had it before.
+local function unproven(l) return l.state == 'Active' and not l.broken and l.verified == 0 end
 
 -- Moves a lease to another state, or says why not.
 local function move(l, to, why)
@@ -182,7 +186,9 @@ local function holder(id)
   return read_holder(id, call('HGET', holders, id))
 end
 
+local holders_written = false
 local function write_holder(h)
+  holders_written = true
   holder_cache[h.id] = h
   call('HSET', holders, h.id, h.lease .. '|' .. int(h.connections) .. '|' .. int(h.till) .. '|' .. h.phase .. '|' .. h.caller)
   call('ZADD', ends, int(h.till), h.id)
@@ -195,8 +201,8 @@ local function role_of(id) return string.match(id, '^([^.]*)') end
 local numbers, counted = nil, {}
 local function budget_numbers()
   if not numbers then
-    local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale', 'quiet')
-    numbers = { capacity = v[1] and num(v[1]), granted = num(v[2]), sampled = num(v[3]), stale = num(v[4]), quiet = num(v[5]) }
+    local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale', 'quiet', 'limbo')
+    numbers = { capacity = v[1] and num(v[1]), granted = num(v[2]), sampled = num(v[3]), stale = num(v[4]), quiet = num(v[5]), ended = num(v[6]) }
   end
   return numbers
 end
@@ -245,12 +251,24 @@ local function drop_holder(h)
   holder_cache[h.id] = false
 end
 
--- Ends the holders whose end has come; a bounded number at a time, because not ending one yet is safe.
+-- Ends the holders whose end has come; a bounded number at a time, because not ending one yet is safe. Who ends without a word
+-- may still have its connections open: until they are counted again they are as good as foreign (law L2).
 local function end_holders()
   local over = call('ZRANGEBYSCORE', ends, '-inf', int(now), 'LIMIT', '0', '100')
+  local open = 0
   for _, id in ipairs(over) do
     local h = holder(id)
-    if h then drop_holder(h) else call('ZREM', ends, id) end
+    if h then
+      if h.phase == 'h' then open = open + h.connections end
+      drop_holder(h)
+    else
+      call('ZREM', ends, id)
+    end
+  end
+  if open > 0 then
+    local b = budget_numbers()
+    b.ended = b.ended + open
+    call('HSET', budget, 'limbo', int(b.ended), 'ended', (call('HGET', budget, 'ended') or '') .. int(now) .. ':' .. int(open) .. ' ')
   end
   return #over
 end
@@ -262,7 +280,7 @@ local function free()
   local b = budget_numbers()
   local age = now - b.sampled
   if not b.capacity or age > b.stale or now < b.quiet then return 0, age end
-  return b.capacity - b.granted, nil
+  return b.capacity - b.ended - b.granted, nil
 end
 
 -- What a claim gets now, or nil: never more than is free (law L2), and early holders of a role leave room for those that
@@ -312,7 +330,7 @@ local function tidy()
   if end_holders() > 0 then serve_line() end
 end
 
--- Writes what was remembered, wakes who waits for it, and answers; also whether connections were reserved or freed.
+-- Writes what was remembered, wakes who waits for it, and answers; also whether anything of holders was written.
 local function finish(reply)
   for id, changes in pairs(lease_changes) do
     local words = {}
@@ -322,7 +340,7 @@ local function finish(reply)
     end
     call('HSET', leases, unpack(words))
   end
-  local changed = false
+  local changed = holders_written
   for field, by in pairs(counted) do
     if by ~= 0 then
       call('HINCRBY', budget, field, int(by))

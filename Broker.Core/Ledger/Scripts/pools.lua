@@ -20,6 +20,7 @@ local function pools_lease(p, instead_of, mine)
   if mine and mine.state == 'Issuing' and awaited(mine) then return mine end
   local taker = p.taker and p.taker ~= instead_of and lease(p.taker)
   if taker and taker.state == 'Active' then
+    if unproven(taker) then return taker end
     if not lively(taker) then move(taker, 'Retiring', 'too little time left for new holders')
     elseif taker.holders < taker.max then return taker end
   end

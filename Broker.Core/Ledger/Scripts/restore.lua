@@ -1,6 +1,6 @@
 -- Puts back what a replica remembers of a lease that the ledger lost (law L8). What the ledger knows is left as it is.
 -- ARGV: channel, epoch in which the loss was noticed, lease (empty: holders alone), pool, role, user name, issuer's id, sealed login, ms to its end, life ms,
---       renewable (1|0), issued at, verified at, most holders, idle ms, verify again in ms, spread of rotations (0 to 1), why,
+--       renewable (1|0), issued at, most holders, idle ms, spread of rotations (0 to 1), why,
 --       then per holder: id, connections, ms to its end, caller
 -- Answers: how many holders were put back
 if call('HGET', budget, 'quiet_of') ~= ARGV[2] then
@@ -10,7 +10,7 @@ if call('HGET', budget, 'quiet_of') ~= ARGV[2] then
 end
 local l = lease(ARGV[3])
 if ARGV[3] ~= '' and not l then
-  l = { id = ARGV[3], expires = now + num(ARGV[9]), broken = false, verified = num(ARGV[13]), max = num(ARGV[14]), idle = num(ARGV[15]),
+  l = { id = ARGV[3], expires = now + num(ARGV[9]), broken = false, verified = 0, max = num(ARGV[13]), idle = num(ARGV[14]),
         life = num(ARGV[10]), holders = 0, connections = 0, pool = ARGV[4], role = ARGV[5], attempt = 0, starts = 0, fence = 0, begun = true, cap = -1 }
   lease_cache[l.id] = l
   local p = pool(l.pool)
@@ -34,19 +34,19 @@ if ARGV[3] ~= '' and not l then
   note(l, 'issued', ARGV[12])
   note(l, 'created', ARGV[12])
   note(l, 'empty', int(now))
-  note(l, 'why', ARGV[18])
+  note(l, 'why', ARGV[16])
   call('ZADD', order, ARGV[12], l.id)
   if taker then
     set_taker(p, l.id)
     if l.renewable then due_at('renew', l.id, now) end
-    plan_rotation(l, num(ARGV[17]))
+    plan_rotation(l, num(ARGV[15]))
   end
-  if num(ARGV[16]) > 0 then due_at('verify', l.id, now) end
+  due_at('verify', l.id, now)
   due_at('expire', l.id, math.min(l.expires, now + math.max(l.idle, RESERVED_MS)))
   signal('pool:' .. l.pool)
 end
 local back = 0
-for i = 19, #ARGV, 4 do
+for i = 17, #ARGV, 4 do
   if not holder(ARGV[i]) then
     local h = { id = ARGV[i], lease = '', connections = num(ARGV[i + 1]), till = now + num(ARGV[i + 2]), phase = 'h', caller = ARGV[i + 3] }
     count(h.id, h.connections, 1)

@@ -6,6 +6,7 @@
 local p = pool(ARGV[2])
 local old = ARGV[9] ~= '' and lease(ARGV[9])
 local l = pools_lease(p, old and old.id)
+if l and unproven(l) then return (finish({ 'waiting', '0' })) end
 if l and l.state == 'Active' then
   if old then move(old, 'Retiring', ARGV[10]) end
   return (finish({ 'ready' }))
