@@ -57,6 +57,7 @@ internal sealed record ChaosSettings
         broker["Waiting"] = new JsonObject { ["Default"] = StandardWait.ToString("c"), ["IssueDeadline"] = "00:00:10" };
         var role = broker["Roles"]![StageSettings.RoleName]!;
         role["HolderTtl"] = "00:00:30";
-        role["VerifyEvery"] = "00:00:10";
+        role["VerifyEvery"] = "00:05:00";
+        role["IdleTtl"] = "00:00:05";
     }
 }

@@ -17,6 +17,7 @@ internal static class Misfortunes
         new RedisEmptied(),
         new RedisFailedOver(),
         new RedisFailedOverAmidRotation(),
+        new RedisFailedOverAmidRevocation(),
         new RedisFull(),
         new ScriptsFlushed(),
         new SlotMoved(),

@@ -32,21 +32,21 @@ internal sealed class Scene : IDisposable
 
     public ChaosSettings Settings { get; }
 
-    /// <summary>Rotations that were ordered and accepted.</summary>
+    /// <summary>Leases that were ordered to be followed or revoked: one is issued for each.</summary>
     public int Rotations { get; private set; }
 
     /// <summary>Something happens to a replica until what is answered is disposed of.</summary>
     public IDisposable Lame(int replica) => service.Lame(Stage.Brokers[replica].Address);
 
-    /// <summary>The database is away until what is answered is disposed of.</summary>
-    public IDisposable DatabaseAway()
+    /// <summary>The database is away, or a user is taken away by an operator's order, until what is answered is disposed of.</summary>
+    public IDisposable LoginsEnd()
     {
         away.Add((time.GetTimestamp(), null));
         return new Ending(() => away[^1] = (away[^1].From, time.GetTimestamp()));
     }
 
-    /// <summary>Whether the database was away, or had just come back, at a moment.</summary>
-    public bool WasAway(long at) => away.Exists(window => window.From <= at && (window.Until is not { } until || time.GetElapsedTime(until, at) < NoticedWithin));
+    /// <summary>Whether logins ended for such a reason at a moment, or just before.</summary>
+    public bool WereEnding(long at) => away.Exists(window => window.From <= at && (window.Until is not { } until || time.GetElapsedTime(until, at) < NoticedWithin));
 
     /// <summary>The load goes on for a while.</summary>
     public Task LastAsync(TimeSpan duration, CancellationToken cancellation) => Task.Delay(duration, time, cancellation);
@@ -54,9 +54,18 @@ internal sealed class Scene : IDisposable
     /// <summary>Orders a replica to have the role's lease followed by another, so that one is issued; it does that itself.</summary>
     public async Task RotateAsync(int replica, CancellationToken cancellation)
     {
-        using var answer = await operators.PostAsync(new Uri(Stage.Brokers[replica].Address, $"/api/v1/roles/{StageSettings.RoleName}/rotate"), null, cancellation);
-        if (answer.IsSuccessStatusCode) Rotations++;
-        else throw new InvalidOperationException($"A rotation was refused: {await answer.Content.ReadAsStringAsync(cancellation)}");
+        await OrderAsync(replica, $"/api/v1/roles/{StageSettings.RoleName}/rotate", cancellation);
+        Rotations++;
+    }
+
+    /// <summary>Orders the lease that takes holders to be revoked, and waits until its user is gone: its holders lose it, and the next one is issued.</summary>
+    public async Task RevokeAsync(int replica, CancellationToken cancellation)
+    {
+        var lease = (await ReadAsync("/api/v1/leases", cancellation))["leases"]!.AsArray().Single(lease => lease!["state"]!.GetValue<string>() == "Active")!;
+        await OrderAsync(replica, $"/api/v1/leases/{lease["id"]!.GetValue<string>()}/revoke", cancellation);
+        Rotations++;
+        var user = lease["username"]!.GetValue<string>();
+        await UntilAsync(async () => !(await Weather.UsersAsync(cancellation)).Contains(user), "the revoked user to be gone", cancellation);
     }
 
     public static Task UntilAsync(Func<Task<bool>> condition, string what, CancellationToken cancellation) => Poll.UntilAsync(_ => condition(), Patience, what, cancellation);
@@ -75,4 +84,10 @@ internal sealed class Scene : IDisposable
     ];
 
     public void Dispose() => operators.Dispose();
+
+    private async Task OrderAsync(int replica, string path, CancellationToken cancellation)
+    {
+        using var answer = await operators.PostAsJsonAsync(new Uri(Stage.Brokers[replica].Address, path), new { reason = "chaos" }, cancellation);
+        if (!answer.IsSuccessStatusCode) throw new InvalidOperationException($"An order was refused: {await answer.Content.ReadAsStringAsync(cancellation)}");
+    }
 }

@@ -58,7 +58,7 @@ internal static class Verdict
 
     private static string? Deaths(Seen seen)
     {
-        var deaths = seen.Load.Incidents.Where(incident => incident.SqlState != TooManyConnections && !seen.Scene.WasAway(incident.At)).ToArray();
+        var deaths = seen.Load.Incidents.Where(incident => incident.SqlState != TooManyConnections && !seen.Scene.WereEnding(incident.At)).ToArray();
         return deaths.Length > 0 ? $"{deaths.Length} times a login ended before its time: {deaths[0].Username} {deaths[0].Harm}: {deaths[0].Text}" : null;
     }
 

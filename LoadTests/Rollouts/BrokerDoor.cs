@@ -54,7 +54,7 @@ internal sealed class BrokerDoor : IDoor, IDisposable
     }
 
     public Task<Answer> RenewAsync(int pod, Grant grant, CancellationToken cancellation) =>
-        SendAsync(Request(HttpMethod.Post, $"/api/v1/holders/{grant.Holder}/renew", pod), grant, cancellation);
+        SendAsync(Request(HttpMethod.Post, $"/api/v1/holders/{grant.Holder}/renew?lease={grant.Lease}", pod), grant, cancellation);
 
     public async Task ReleaseAsync(int pod, Grant grant, CancellationToken cancellation)
     {
@@ -76,6 +76,7 @@ internal sealed class BrokerDoor : IDoor, IDisposable
             holder?["id"]?.GetValue<string>() ?? before?.Holder ?? throw Incomplete("holder.id"),
             holder?["renewAfterSeconds"]?.GetValue<double>() is { } seconds ? TimeSpan.FromSeconds(seconds) : before?.RenewAfter)
         {
+            Lease = body["lease"]?["id"]?.GetValue<string>() ?? throw Incomplete("lease.id"),
             EndsAt = holder?["expiresAt"]?.GetValue<DateTimeOffset>() ?? throw Incomplete("holder.expiresAt"),
             Overlap = TimeSpan.FromSeconds(body["overlapSeconds"]?.GetValue<double>() ?? 0),
         };

@@ -24,6 +24,9 @@ internal abstract record Answer;
 /// <param name="RenewAfter">When to renew; null: never.</param>
 internal sealed record Grant(string Username, string ConnectionString, int Connections, string? Holder, TimeSpan? RenewAfter) : Answer
 {
+    /// <summary>The lease's id; null from the issuer itself.</summary>
+    public string? Lease { get; init; }
+
     /// <summary>The holder's end as the broker announced it; null from the issuer itself.</summary>
     public DateTimeOffset? EndsAt { get; init; }
 

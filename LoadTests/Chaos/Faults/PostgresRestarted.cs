@@ -11,7 +11,7 @@ internal sealed class PostgresRestarted : Misfortune
 
     public override async Task HappenAsync(Scene scene, CancellationToken cancellation)
     {
-        using var away = scene.DatabaseAway();
+        using var away = scene.LoginsEnd();
         await scene.Stage.Postgres.StopAsync();
         await scene.RotateAsync(1, cancellation);
         await scene.LastAsync(TimeSpan.FromSeconds(3), cancellation);
