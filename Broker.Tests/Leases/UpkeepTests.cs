@@ -179,6 +179,25 @@ public sealed class UpkeepTests
     }
 
     [Fact]
+    public async Task L3_A_ledger_that_fell_back_to_before_a_revocation_gives_nobody_new_the_lease_whose_user_is_gone()
+    {
+        await using var world = new World(World.OrdersApi with { VerifyEvery = TimeSpan.Zero });
+        var replica = await world.ReplicaAsync();
+        var first = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var copy = world.Store.Copy();
+        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, first.Lease.Id, "a test", From, default)).ShouldBeNull();
+        await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
+        var second = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Engine.RefusedUser = first.Credentials.Login.Username;
+        world.Store.PutBack(copy);
+
+        var third = (await world.PassAsync(replica.AskAsync(World.Ask(1, wait: Minute)), Minute)).Grant!;
+        third.Lease.Id.ShouldNotBe(first.Lease.Id);
+        (await world.PassAsync(replica.Holders.RenewAsync(World.Ask(0).Caller, second.Holder.Id, From, default, second.Lease.Id).AsTask(), Minute)).Grant!
+            .Lease.Id.ShouldNotBe(first.Lease.Id, "who had moved is not left where the copy has it");
+    }
+
+    [Fact]
     public async Task L8_A_ledger_that_lost_its_last_writes_is_noticed_by_who_saw_them()
     {
         await using var world = new World(capacity: 10);

@@ -7,6 +7,14 @@ if call('HGET', budget, 'quiet_of') ~= ARGV[2] then
   -- The first to notice: nothing new is granted until all replicas have had time to put back what they remember.
   call('HSET', budget, 'quiet_of', ARGV[2], 'quiet', int(now + QUIET_MS))
   call('ZADD', duties, int(now), 'sample')
+  -- What an older copy still knows may have been revoked since: each login is tried before anybody new gets it (law L3).
+  for _, id in ipairs(call('ZRANGE', order, '0', int(num(call('ZCARD', order)) - 1))) do
+    local known = lease(id)
+    if known and (known.state == 'Active' or known.state == 'Retiring') then
+      put(known, 'verified', 0)
+      due_at('verify', id, now)
+    end
+  end
 end
 local l = lease(ARGV[3])
 if ARGV[3] ~= '' and not l then
