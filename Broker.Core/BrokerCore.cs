@@ -13,6 +13,7 @@ using Broker.Core.Leases.Duties;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Ledger.Redis;
+using Broker.Core.Words;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -27,8 +28,7 @@ public static class BrokerCore
         services.AddSingleton(settings.Waiting);
         services.AddLedger(settings);
         services.AddSingleton<IAudit, JsonLinesAudit>().AddSingleton(settings.Audit);
-        services.AddSingleton<IDatabaseEngine, PostgreSqlEngine>().AddSingleton<IDatabaseEngine, MySqlEngine>()
-            .AddSingleton<IDatabaseEngine, MongoDbEngine>().AddSingleton<DatabaseEngines>();
+        services.AddEngines();
         services.AddIssuers();
         services.AddSingleton<BudgetSampler>();
         services.AddLeases();
@@ -52,6 +52,14 @@ public static class BrokerCore
         }
 
         services.AddSingleton<SharedLedger>();
+    }
+
+    private static void AddEngines(this IServiceCollection services)
+    {
+        services.AddKeyedSingleton<IDatabaseEngine, PostgreSqlEngine>(DatabaseEngineKind.PostgreSql);
+        services.AddKeyedSingleton<IDatabaseEngine, MySqlEngine>(DatabaseEngineKind.MySql);
+        services.AddKeyedSingleton<IDatabaseEngine, MongoDbEngine>(DatabaseEngineKind.MongoDb);
+        services.AddSingleton(provider => new DatabaseEngines(kind => provider.GetRequiredKeyedService<IDatabaseEngine>(kind)));
     }
 
     private static void AddIssuers(this IServiceCollection services)
