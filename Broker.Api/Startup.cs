@@ -1,8 +1,12 @@
+using System.Net;
 using System.Text.Json.Serialization;
+using Broker.Api.Authentication.Certificates;
+using Broker.Api.Explain;
 using Broker.Api.Health;
 using Broker.Api.Problems;
 using Broker.Core.Catalog;
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Broker.Api;
@@ -17,7 +21,7 @@ internal static class Startup
     public static bool AddCatalog(this WebApplicationBuilder builder, out LiveCatalog catalog)
     {
         var file = Environment.GetEnvironmentVariable("BROKER_CONFIG");
-        builder.Configuration.AddJsonFile(Path.GetFullPath(file ?? "config/broker.json"), optional: file is null, reloadOnChange: true);
+        builder.Configuration.AddJsonFile(Path.GetFullPath(file ?? "config/broker.json"), optional: file is null, reloadOnChange: builder.Configuration.GetValue("hostBuilder:reloadConfigOnChange", true));
         builder.Configuration.AddEnvironmentVariables();
         builder.Configuration.LeaveBrokenFilesToTheCatalog();
         builder.Services.AddSingleton(TimeProvider.System);
@@ -33,7 +37,8 @@ internal static class Startup
             return false;
         }
 
-        builder.Services.AddSingleton(catalog).AddSingleton<ICatalog>(catalog);
+        builder.Services.AddSingleton(catalog).AddSingleton<ICatalog>(catalog).AddSingleton(catalog.Settings.Limits);
+        if (catalog.Settings.Tls is { } tls) builder.Services.AddSingleton(tls).AddSingleton<LiveCertificates>();
         return true;
     }
 
@@ -48,13 +53,31 @@ internal static class Startup
             kestrel.Limits.MaxRequestBodySize = settings.Limits.MaxBodyBytes;
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
             kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(240, TimeSpan.FromSeconds(5));
-            kestrel.Limits.MaxRequestHeadersTotalSize = 48 * 1024;
+            kestrel.Limits.MaxRequestHeadersTotalSize = settings.Limits.MaxHeaderBytes;
+            kestrel.Limits.MaxConcurrentConnections = settings.Limits.MaxConnections;
+            kestrel.Limits.MaxConcurrentUpgradedConnections = settings.Limits.MaxConnections;
+            if (settings.Tls is not null) kestrel.ConfigureHttpsDefaults(kestrel.ApplicationServices.GetRequiredService<LiveCertificates>().Apply);
         });
+    }
+
+    /// <summary>
+    /// Believes the forwarded address and scheme of the configured proxies, and of nobody else. Nothing else is ever taken from
+    /// a forwarding header.
+    /// </summary>
+    public static void UseProxies(this WebApplication app, BrokerSettings settings)
+    {
+        if (settings.Proxies.Count == 0) return;
+        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto, ForwardLimit = null };
+        options.KnownIPNetworks.Clear();
+        options.KnownProxies.Clear();
+        foreach (var network in settings.Proxies) options.KnownIPNetworks.Add(System.Net.IPNetwork.Parse(network));
+        app.UseForwardedHeaders(options);
     }
 
     /// <summary>Adds how refusals are written.</summary>
     public static void AddProblems(this IServiceCollection services)
     {
+        services.AddSingleton<Explainer>();
         services.AddSingleton<FrontDoor>().AddSingleton<IAuthorizationMiddlewareResultHandler>(provider => provider.GetRequiredService<FrontDoor>());
         services.ConfigureHttpJsonOptions(json =>
         {

@@ -10,6 +10,8 @@ using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Issuing.Vault;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Duties;
+using Broker.Core.Leases.Sessions;
+using Broker.Core.Leases.Shares;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Ledger.Redis;
@@ -38,20 +40,23 @@ public static class BrokerCore
 
     private static void AddLedger(this IServiceCollection services, BrokerSettings settings)
     {
-        var sealing = services.AddDataProtection().SetApplicationName("broker");
-        if (settings.Ledger.Kind == LedgerKind.Redis)
-        {
-            services.AddSingleton(_ => RedisConnection.Open(settings.Ledger.ConnectionString!.Reveal()));
-            services.AddSingleton<ILedgerStore, RedisLedgerStore>();
-            sealing.KeepKeys(settings.Sealing!);
-        }
-        else
-        {
-            services.AddSingleton<ILedgerStore, InProcessLedgerStore>();
-            sealing.UseEphemeralDataProtectionProvider();
-        }
+        if (settings.Ledger.Kind == LedgerKind.Redis) services.AddSingleton<ILedgerStore, RedisLedgerStore>();
+        else services.AddSingleton<ILedgerStore, InProcessLedgerStore>();
+        services.AddSealing(settings);
+        services.AddSingleton<SharedLedger>().AddSingleton<SessionLedger>().AddSingleton<ShareLedger>();
+    }
 
-        services.AddSingleton<SharedLedger>();
+    /// <summary>
+    /// Adds what seals secrets and the broker's own tokens. Without <c>Sealing</c> its keys are this process's alone, which a
+    /// single replica can do with.
+    /// </summary>
+    public static IServiceCollection AddSealing(this IServiceCollection services, BrokerSettings settings)
+    {
+        var sealing = services.AddDataProtection().SetApplicationName("broker");
+        if (settings.Ledger.Kind == LedgerKind.Redis) services.AddSingleton(_ => RedisConnection.Open(settings.Ledger.ConnectionString!.Reveal()));
+        if (settings.Sealing is { } shared && (shared.Directory is not null || settings.Ledger.Kind == LedgerKind.Redis)) sealing.KeepKeys(shared);
+        else sealing.UseEphemeralDataProtectionProvider();
+        return services;
     }
 
     private static void AddEngines(this IServiceCollection services)
@@ -77,10 +82,10 @@ public static class BrokerCore
 
     private static void AddLeases(this IServiceCollection services)
     {
-        services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
+        services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<SealCheck>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
         services.AddSingleton<DatabaseRooms>().AddSingleton<Issuance>().AddSingleton<DeskAudit>().AddSingleton<Closing>();
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
-        services.AddSingleton<BudgetDesk>().AddSingleton<DutyDesk>();
+        services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
         services.AddSingleton<Leftovers>().AddSingleton<LeftoverDesk>();
         services.AddSingleton<ConnectionCaps>().AddSingleton<Succession>().AddSingleton<Recovery>();
     }

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using LoadTests.Bench;
 using LoadTests.Demo;
+using LoadTests.Fuzz;
+using LoadTests.Identity;
 using LoadTests.LocalServers;
 using LoadTests.Rollouts;
 using LoadTests.Servers;
@@ -11,6 +13,8 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     RolloutCommand.Create(),
     DemoCommand.Create(),
     ServersCommand.Create(),
+    IdentityCommand.Create(),
+    FuzzCommand.Create(),
     BenchCommand.Create(),
     Yardstick.CreateCommand(),
     SimulateCommand.Create(),

@@ -1,10 +1,13 @@
+using Broker.Api.Authentication.Own;
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Broker.Api.Authentication;
 
-/// <summary>Puts authentication and authorization into the services. Needs an <c>ICatalog</c> there.</summary>
+/// <summary>Puts authentication and authorization into the services. Needs the core there.</summary>
 public static class AuthenticationSetup
 {
     /// <summary>
@@ -14,12 +17,15 @@ public static class AuthenticationSetup
     public static IServiceCollection AddBrokerAuthentication(this IServiceCollection services)
     {
         services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton<CallerProver>();
+        services.TryAddSingleton(static provider => new ProofHasher(provider.GetService<AuditSettings>() ?? new AuditSettings()));
+        services.TryAddSingleton<LimitSettings>();
+        services.AddSingleton<CallerProver>().AddSingleton<SessionTokens>().AddSingleton<AdminTokens>().AddSingleton<ProofGate>();
         services.AddAuthentication(BearerHandler.Scheme).AddScheme<AuthenticationSchemeOptions, BearerHandler>(BearerHandler.Scheme, null);
         services.AddSingleton<IAuthorizationHandler, ListedHandler>();
         services.AddAuthorizationBuilder()
             .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build())
             .AddPolicy(Policies.Viewer, policy => policy.AddRequirements(new ListedRequirement(Policies.Viewer)))
+            .AddPolicy(Policies.Admin, policy => policy.AddRequirements(new ListedRequirement(Policies.Admin)))
             .AddPolicy(Policies.Operator, policy => policy.AddRequirements(new ListedRequirement(Policies.Operator)));
         return services;
     }

@@ -20,7 +20,7 @@ internal sealed class CallerIdentity(Caller caller)
 /// Answers 401 with its headers; the body is the problem writer's.
 /// </summary>
 internal sealed class BearerHandler(
-    IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory loggers, UrlEncoder encoder, CallerProver prover)
+    IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory loggers, UrlEncoder encoder, ProofGate gate)
     : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
 {
     public new const string Scheme = "Bearer";
@@ -29,7 +29,7 @@ internal sealed class BearerHandler(
     {
         var token = Request.BearerToken();
         if (token.IsEmpty && Context.AcceptsTokenAsPassword()) token = Request.BasicToken();
-        var proof = await prover.ProveAsync(token, Context.RequestAborted);
+        var proof = await gate.ProveAsync(Context, token);
         Context.SetProof(proof);
 
         if (proof.Caller is { } caller)
@@ -46,7 +46,7 @@ internal sealed class BearerHandler(
         Response.StatusCode = StatusCodes.Status401Unauthorized;
 
         // RFC 6750, 3.1: no error code when no token was sent; nor when the token may be good.
-        Response.Headers.Append(HeaderNames.WWWAuthenticate, failure is ProofFailure.NoToken or ProofFailure.KeysUnavailable
+        Response.Headers.Append(HeaderNames.WWWAuthenticate, failure is ProofFailure.NoToken || failure.MayBeGood()
             ? Scheme
             : $"{Scheme} error=\"invalid_token\", error_description=\"{failure.Describe()}\"");
         if (failure.RetryAfter() is { } retry)

@@ -2,6 +2,9 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Broker.Api.Authentication.Certificates;
+using Broker.Api.Authentication.Kubernetes;
+using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -24,15 +27,16 @@ public sealed class CallerProver : IDisposable
     private static readonly JsonWebTokenHandler Handler = new() { MapInboundClaims = false };
 
     private readonly ICatalog catalog;
+    private readonly ProofHasher hasher;
     private readonly TimeProvider time;
     private readonly ILogger<CallerProver> log;
     private readonly Lock swapping = new();
     private volatile Believed believed;
     private long validations;
 
-    public CallerProver(ICatalog catalog, TimeProvider time, ILogger<CallerProver> log)
+    public CallerProver(ICatalog catalog, ProofHasher hasher, TimeProvider time, ILogger<CallerProver> log)
     {
-        (this.catalog, this.time, this.log) = (catalog, time, log);
+        (this.catalog, this.hasher, this.time, this.log) = (catalog, hasher, time, log);
         believed = new Believed([], new ProvenTokens(MaxRemembered, time));
         catalog.Swapped += Swap;
         Swap(catalog.Current);
@@ -53,10 +57,17 @@ public sealed class CallerProver : IDisposable
             : new(ProveOnceAsync(now, hash, token).WaitAsync(cancellation));
     }
 
+    /// <summary>Who a token proves, if that is remembered.</summary>
+    internal bool TryRecall(ReadOnlySpan<char> token, out Caller caller)
+    {
+        caller = null!;
+        return token.Length is > 0 and <= MaxTokenLength && believed.Proven.TryRecall(TokenHash.Of(token), out caller);
+    }
+
     /// <summary>Fetches every issuer's keys, so that the first caller need not wait; an issuer that is down is not waited for.</summary>
     public async Task WarmAsync(CancellationToken cancellation)
     {
-        foreach (var issuer in believed.Issuers) await issuer.Keys.GetAsync(cancellation);
+        foreach (var issuer in believed.Issuers.Where(issuer => issuer.Reviews is null)) await issuer.Keys.GetAsync(cancellation);
     }
 
     /// <summary>
@@ -70,7 +81,7 @@ public sealed class CallerProver : IDisposable
         var keys = new KeySet("rehearsal", [new RsaSecurityKey(key.ExportParameters(includePrivateParameters: false)) { KeyId = "rehearsal" }]);
         var signing = new SigningKeys("rehearsal", () => Task.FromResult(keys), TimeSpan.MaxValue, TimeSpan.MaxValue, time, NullLogger.Instance);
         var issuer = new IdentityIssuer { Name = "rehearsal", Issuer = "rehearsal", Audience = "rehearsal" };
-        var rehearsed = new Believed([new(issuer, new("rehearsal", null, null, null, null), signing)], new ProvenTokens(2 * times, time));
+        var rehearsed = new Believed([new(issuer, new("rehearsal", null, null, null, null), signing, null)], new ProvenTokens(2 * times, time));
         var proof = new Proof(ProofFailure.NoToken);
         for (var i = 0; i < times; i++)
         {
@@ -89,7 +100,11 @@ public sealed class CallerProver : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => catalog.Swapped -= Swap;
+    public void Dispose()
+    {
+        catalog.Swapped -= Swap;
+        foreach (var issuer in believed.Issuers) issuer.Reviews?.Dispose();
+    }
 
     // Everything a proof rests on changes in one step: a check that began under the old catalog is remembered, if at all,
     // in memory that nobody reads any more.
@@ -104,12 +119,17 @@ public sealed class CallerProver : IDisposable
                 // Keys once fetched stay good through a reload, even while the issuer is down.
                 var source = new KeySource(definition.Name, definition.Authority, definition.JwksFile, definition.CaFile, definition.BearerTokenFile);
                 issuers.Add(new BelievedIssuer(definition, source,
-                    before.GetValueOrDefault(source) ?? KeyFetching.Create(definition, time, log)));
+                    before.GetValueOrDefault(source) ?? KeyFetching.Create(definition, time, log),
+                    ReviewsFor(definition)));
             }
 
             believed = new Believed(issuers, new ProvenTokens(MaxRemembered, time));
         }
     }
+
+    // One that is not kept may still be answering; it goes when nobody uses it any more.
+    private TokenReviews? ReviewsFor(IdentityIssuer definition) => definition.TokenReview is not { } review ? null
+        : believed.Issuers.Select(issuer => issuer.Reviews).FirstOrDefault(reviews => reviews?.IsFor(definition) == true) ?? new TokenReviews(definition, review, log);
 
     // All who send one token at once share one check, which none of them can cancel for the others.
     private Task<Proof> ProveOnceAsync(Believed now, TokenHash hash, ReadOnlyMemory<char> token)
@@ -131,7 +151,7 @@ public sealed class CallerProver : IDisposable
                 }
 
                 var proof = await CheckAsync(now, token);
-                if (proof.Caller is { } proven) now.Proven.Remember(hash, proven);
+                if (proof.Caller is { } proven) now.Proven.Remember(hash, proven, now.RememberFor(proven));
                 mine.SetResult(proof);
             }
             catch (Exception error)
@@ -156,6 +176,14 @@ public sealed class CallerProver : IDisposable
         foreach (var issuer in now.Issuers)
         {
             if (issuer.Definition.Issuer is { } stated && stated != token.Issuer) continue;
+            if (issuer.Reviews is { } reviews)
+            {
+                var reviewed = await CheckAsync(issuer.Definition, reviews, token);
+                if (reviewed.Caller is not null) return reviewed;
+                if (reviewed.Failure > failure) failure = reviewed.Failure.Value;
+                continue;
+            }
+
             var keys = await issuer.Keys.GetAsync(CancellationToken.None);
             if (keys is not null && (issuer.Definition.Issuer ?? keys.Issuer) != token.Issuer) continue;
 
@@ -177,6 +205,15 @@ public sealed class CallerProver : IDisposable
             && await issuer.Keys.LookAgainAsync(CancellationToken.None) is { } newer && newer != keys)
             failure = await CheckSignatureAsync(issuer, newer, token);
         return failure is { } why ? new Proof(why) : CheckContent(issuer.Definition, token);
+    }
+
+    // What can be seen to be wrong is not sent to the cluster; what only the cluster can tell, it is asked, last.
+    private async Task<Proof> CheckAsync(IdentityIssuer issuer, TokenReviews reviews, JsonWebToken token)
+    {
+        if (!issuer.Algorithms.Contains(token.Alg, StringComparer.Ordinal)) return new Proof(ProofFailure.AlgorithmNotAllowed);
+        if (!token.Audiences.Contains(issuer.Audience, StringComparer.Ordinal)) return new Proof(ProofFailure.WrongAudience);
+        var proof = CheckContent(issuer, token);
+        return proof.Caller is { } said && await reviews.AskAsync(token.EncodedToken, said) is { } failure ? new Proof(failure) : proof;
     }
 
     private static async Task<ProofFailure?> CheckSignatureAsync(BelievedIssuer issuer, KeySet keys, JsonWebToken token)
@@ -214,9 +251,10 @@ public sealed class CallerProver : IDisposable
         if (string.IsNullOrEmpty(token.Subject)) return new Proof(ProofFailure.NoSubject);
         try
         {
-            return ClaimsFlattening.Flatten(Base64UrlEncoder.DecodeBytes(token.EncodedPayload)) is { } claims
-                ? new Proof(new Caller(issuer.Name, token.Subject, claims, end))
-                : new Proof(ProofFailure.TooManyClaims);
+            if (ClaimsFlattening.Flatten(Base64UrlEncoder.DecodeBytes(token.EncodedPayload)) is not { } claims) return new Proof(ProofFailure.TooManyClaims);
+            var caller = new Caller(issuer.Name, token.Subject, claims, end) { ProofHash = hasher.Hash(token.EncodedToken) };
+            if (issuer.SpiffeId is not { } template) return new Proof(caller);
+            return SpiffeIds.Expected(template, caller) is { } id ? new Proof(caller with { SpiffeId = id }) : new Proof(ProofFailure.CertificateMissing);
         }
         catch (JsonException)
         {
@@ -246,10 +284,13 @@ public sealed class CallerProver : IDisposable
 
     private sealed record KeySource(string Name, Uri? Authority, string? JwksFile, string? CaFile, string? BearerTokenFile);
 
-    private sealed record BelievedIssuer(IdentityIssuer Definition, KeySource Source, SigningKeys Keys);
+    private sealed record BelievedIssuer(IdentityIssuer Definition, KeySource Source, SigningKeys Keys, TokenReviews? Reviews);
 
     private sealed record Believed(IReadOnlyList<BelievedIssuer> Issuers, ProvenTokens Proven)
     {
         public ConcurrentDictionary<TokenHash, Task<Proof>> UnderWay { get; } = new();
+
+        public TimeSpan RememberFor(Caller caller) =>
+            Issuers.First(issuer => issuer.Definition.Name == caller.Issuer).Definition.TokenReview?.RememberFor ?? ProvenTokens.Longest;
     }
 }

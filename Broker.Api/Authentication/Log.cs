@@ -8,4 +8,19 @@ internal static partial class Log
 
     [LoggerMessage(2101, LogLevel.Warning, "Keys of identity issuer {Issuer} could not be fetched; older keys are kept: {HasOlder}.")]
     public static partial void KeysNotFetched(this ILogger log, string issuer, bool hasOlder, Exception error);
+
+    [LoggerMessage(2102, LogLevel.Error, "Cluster {Issuer} cannot be asked about tokens: {Reason}. Its callers are told to come back.")]
+    public static partial void ClusterNotAsked(this ILogger log, string issuer, string reason);
+
+    [LoggerMessage(2103, LogLevel.Information, "Cluster {Issuer} answers about tokens again.")]
+    public static partial void ClusterAnswersAgain(this ILogger log, string issuer);
+
+    [LoggerMessage(2104, LogLevel.Information, "The broker's certificate was read: {Subject}, until {Until:O}.")]
+    public static partial void CertificateRead(this ILogger log, string subject, DateTime until);
+
+    [LoggerMessage(2105, LogLevel.Error, "The broker's certificate files changed and cannot be used; the ones before stay in force.")]
+    public static partial void CertificateNotRead(this ILogger log, Exception error);
+
+    [LoggerMessage(2106, LogLevel.Warning, "Address {Address} is slowed: too many tokens from it proved nobody.")]
+    public static partial void AddressSlowed(this ILogger log, string address);
 }

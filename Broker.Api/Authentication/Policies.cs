@@ -12,11 +12,27 @@ public static class Policies
 
     /// <summary>May revoke and rotate too: the configured operators.</summary>
     public const string Operator = "operator";
+
+    /// <summary>May ask why a caller may or may not, too: the configured admins, and who has a token made on the server.</summary>
+    public const string Admin = "admin";
 }
 
 /// <summary>Asks the catalog as it is now: a person taken off a list is out at the next request.</summary>
 /// <param name="Policy">One of <see cref="Policies"/>.</param>
 internal sealed record ListedRequirement(string Policy) : IAuthorizationRequirement;
+
+/// <summary>Who is what.</summary>
+internal static class Listing
+{
+    /// <summary>Whether a caller is what a policy asks for. A session is for roles alone, whoever opened it.</summary>
+    public static bool Grants(this IdentitySettings identity, Caller caller, string policy) => caller.Session is null && policy switch
+    {
+        Policies.Viewer => identity.Viewers.Allow(caller) || identity.Grants(caller, Policies.Operator),
+        Policies.Operator => identity.Operators.Allow(caller) || identity.Grants(caller, Policies.Admin),
+        Policies.Admin => caller.Issuer == Caller.OwnIssuer || identity.Admins.Allow(caller),
+        _ => false,
+    };
+}
 
 /// <summary>Looks callers up in the lists of <see cref="IdentitySettings"/>.</summary>
 internal sealed class ListedHandler(ICatalog catalog) : AuthorizationHandler<ListedRequirement>
@@ -25,9 +41,7 @@ internal sealed class ListedHandler(ICatalog catalog) : AuthorizationHandler<Lis
     {
         if (context.User.Identity is CallerIdentity { Caller: var caller })
         {
-            var identity = catalog.Current.Identity;
-            if (identity.Operators.Allow(caller) || (requirement.Policy == Policies.Viewer && identity.Viewers.Allow(caller)))
-                context.Succeed(requirement);
+            if (catalog.Current.Identity.Grants(caller, requirement.Policy)) context.Succeed(requirement);
         }
 
         return Task.CompletedTask;

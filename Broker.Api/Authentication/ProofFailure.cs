@@ -1,6 +1,9 @@
 namespace Broker.Api.Authentication;
 
-/// <summary>Why a request proves nobody. Closed; the words for callers stand in <see cref="ProofFailures"/>.</summary>
+/// <summary>
+/// Why a request proves nobody. Closed, and in the order of the checks; from <see cref="KeysUnavailable"/> on the token may be
+/// good. The words for callers stand in <see cref="ProofFailures"/>.
+/// </summary>
 public enum ProofFailure
 {
     /// <summary>There is no bearer token.</summary>
@@ -42,8 +45,29 @@ public enum ProofFailure
     /// <summary>It has more claims, or nests them deeper, than the broker looks at.</summary>
     TooManyClaims,
 
+    /// <summary>The cluster does not take it: it ended, it is for another audience, or its pod is gone.</summary>
+    ReviewRefused,
+
+    /// <summary>It is no session's token, or the session has ended or was revoked.</summary>
+    SessionUnknown,
+
+    /// <summary>It is no administrator's token of this broker, or has ended.</summary>
+    AdminTokenRefused,
+
+    /// <summary>The caller must show a client certificate besides, and showed none or another's.</summary>
+    CertificateMissing,
+
     /// <summary>Its issuer's keys could never be fetched so far: the token may be good. Trying again helps.</summary>
     KeysUnavailable,
+
+    /// <summary>The cluster that has to be asked does not answer: the token may be good. Trying again helps.</summary>
+    ReviewUnavailable,
+
+    /// <summary>The ledger that knows the sessions does not answer: the token may be good. Trying again helps.</summary>
+    SessionsUnavailable,
+
+    /// <summary>Too many proofs from this address failed lately.</summary>
+    TooManyFailures,
 }
 
 /// <summary>The failures in words.</summary>
@@ -65,11 +89,21 @@ public static class ProofFailures
         ProofFailure.NotYetValid => "The token is not valid yet (nbf). Compare the clocks.",
         ProofFailure.NoSubject => "The token names no subject (sub).",
         ProofFailure.TooManyClaims => "The token has too many or too deeply nested claims. Ask its issuer for fewer.",
+        ProofFailure.ReviewRefused => "The cluster does not take the token: it has expired, is for another audience, or its pod is gone. Read the token file again.",
+        ProofFailure.SessionUnknown => "There is no such session: it has ended or was revoked. Open one with POST /api/v1/sessions.",
+        ProofFailure.AdminTokenRefused => "The token is no administrator's token of this broker, or has ended. Get one with 'broker admin-token' on the server.",
+        ProofFailure.CertificateMissing => "This caller must also show the client certificate that its SPIFFE id is in.",
+        ProofFailure.ReviewUnavailable => "The cluster that knows the token cannot be asked at the moment. Try again in a few seconds.",
+        ProofFailure.SessionsUnavailable => "The broker's ledger, which knows the sessions, does not answer. Try again in a few seconds.",
+        ProofFailure.TooManyFailures => "Too many tokens from this address proved nobody lately. Try again in a few seconds.",
         ProofFailure.KeysUnavailable => "The keys of the token's issuer cannot be fetched at the moment. Try again in a few seconds.",
         _ => throw new ArgumentOutOfRangeException(nameof(failure), failure, "A failure without words."),
     };
 
+    /// <summary>Whether nothing was found wrong with the token itself.</summary>
+    public static bool MayBeGood(this ProofFailure failure) => failure >= ProofFailure.KeysUnavailable;
+
     /// <summary>When trying again with the same token helps; null when it does not.</summary>
     public static TimeSpan? RetryAfter(this ProofFailure failure) =>
-        failure is ProofFailure.KeysUnavailable ? SigningKeys.AfterFailure : null;
+        failure >= ProofFailure.KeysUnavailable ? SigningKeys.AfterFailure : null;
 }

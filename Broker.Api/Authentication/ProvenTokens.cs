@@ -30,10 +30,16 @@ internal sealed class ProvenTokens(int capacity, TimeProvider time)
         return false;
     }
 
-    public void Remember(TokenHash token, Caller caller)
+    public void Remember(TokenHash token, Caller caller) => Remember(token, caller, Longest);
+
+    /// <param name="token">The token.</param>
+    /// <param name="caller">Who it proves.</param>
+    /// <param name="longest">How long it is believed at most, up to <see cref="Longest"/>.</param>
+    public void Remember(TokenHash token, Caller caller, TimeSpan longest)
     {
         var left = caller.ExpiresAt - time.GetUtcNow();
         if (left <= TimeSpan.Zero) return;
+        if (left > longest) left = longest;
         var generation = Turned();
         if (generation.Tokens.TryAdd(token, new Entry(caller, time.GetTimestamp(), left < Longest ? left : Longest)))
             Interlocked.Increment(ref generation.Count);

@@ -1,5 +1,6 @@
 using Broker.Api.Authentication;
 using Broker.Api.Description;
+using Broker.Api.Operators;
 using Broker.Api.Problems;
 using Broker.Core.Leases;
 using Broker.Core.Words;
@@ -28,6 +29,28 @@ public static class BudgetsApi
             .WithName("GetBudget").WithSummary("The connections of one database.")
             .Produces<BudgetShape>()
             .WithRefusals(new(RefusalCode.NotAllowed, Detail: FrontDoor.NotListed), new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")));
+        app.MapPut("/api/v1/budgets/{database}/ceiling", SetCeilingAsync)
+            .RequireAuthorization(Policies.Operator)
+            .WithTags("Budgets").WithName("SetCeiling")
+            .WithSummary("Sets a ceiling in place of the configured one, or takes it back (null). Needs a reason.")
+            .Accepts<CeilingBody>("application/json")
+            .Produces(202).WithRefusals(new(RefusalCode.NotAllowed, Detail: FrontDoor.NotListed), new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
+    }
+
+    private static async Task SetCeilingAsync(string database, CeilingDesk desk, FrontDoor door, HttpContext context)
+    {
+        var (body, mistake) = await StrictJson.ReadAsync(context.Request, OperatorsJson.Default.CeilingBody, context.RequestAborted);
+        mistake ??= OperatorsBody.WhyNoReason(body!.Reason) ?? (body.Ceiling < 0 ? "'ceiling' is a number of connections, 0 or more, or null." : null);
+        if (mistake is not null)
+        {
+            await door.RefuseAsync(context, Core.Audit.AuditAction.Ceiling, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, mistake));
+            return;
+        }
+
+        if (await desk.SetAsync(context.ProvenCaller(), database, body!.Ceiling, body.Reason!, context.Origin(), context.RequestAborted) is { } refusal)
+            await RefusalWriter.WriteAsync(context, refusal);
+        else
+            context.Response.StatusCode = StatusCodes.Status202Accepted;
     }
 
     private static string NoSuchDatabase(string database) => $"There is no database '{database}'. GET /api/v1/budgets lists those there are.";

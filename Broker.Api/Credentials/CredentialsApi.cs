@@ -24,7 +24,7 @@ public static class CredentialsApi
     public static void MapCredentials(this IEndpointRouteBuilder app)
     {
         var endpoint = new CredentialsEndpoint(
-            app.ServiceProvider.GetRequiredService<CallerProver>(),
+            app.ServiceProvider.GetRequiredService<ProofGate>(),
             app.ServiceProvider.GetRequiredService<CredentialDesk>(),
             app.ServiceProvider.GetRequiredService<FrontDoor>(),
             app.ServiceProvider.GetRequiredService<LiveCatalog>().Settings.Waiting.MaxWait);
@@ -62,12 +62,12 @@ public static class CredentialsApi
         public bool IsOptional => ParameterInfo.GetCustomAttribute<FromHeaderAttribute>() is not null;
     }
 
-    private sealed class CredentialsEndpoint(CallerProver prover, CredentialDesk desk, FrontDoor door, TimeSpan maxWait)
+    private sealed class CredentialsEndpoint(ProofGate gate, CredentialDesk desk, FrontDoor door, TimeSpan maxWait)
     {
         public async Task AnswerAsync(HttpContext context)
         {
             var role = (string)context.Request.RouteValues["role"]!;
-            var proof = await prover.ProveAsync(context.Request.BearerToken(), context.RequestAborted);
+            var proof = await gate.ProveAsync(context, context.Request.BearerToken());
             if (proof.Caller is not { } caller)
             {
                 context.Response.Headers.WWWAuthenticate = "Bearer";

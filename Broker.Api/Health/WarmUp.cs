@@ -10,7 +10,7 @@ namespace Broker.Api.Health;
 /// the identity issuers, the ledger's scripts, and what <see cref="Rehearsal"/> plays.
 /// </summary>
 internal sealed class WarmUp(
-    Readiness readiness, CallerProver prover, Rehearsal rehearsal, ICatalog catalog, SharedLedger ledger, Issuance issuance, Closing closing, TimeProvider time, ILogger<WarmUp> log)
+    Readiness readiness, CallerProver prover, Rehearsal rehearsal, ICatalog catalog, SharedLedger ledger, SealCheck seal, Issuance issuance, Closing closing, TimeProvider time, ILogger<WarmUp> log)
     : BackgroundService, IHostedLifecycleService
 {
     // Measured: a fresh process answers its first hundred claims in about 100 ms, after eighty of its own in 15.
@@ -27,8 +27,15 @@ internal sealed class WarmUp(
             try
             {
                 await ClaimAsync(stoppingToken);
-                readiness.Ready();
-                return;
+                if (await seal.PassesAsync(stoppingToken))
+                {
+                    readiness.Ready();
+                    return;
+                }
+
+                log.OtherSeal();
+                readiness.NotReady("its sealing keys are not those of the other replicas (Broker:Sealing)");
+                await Task.Delay(Again, time, stoppingToken);
             }
             catch (LedgerException e)
             {

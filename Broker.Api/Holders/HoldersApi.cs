@@ -1,7 +1,11 @@
+using System.ComponentModel;
 using Broker.Api.Authentication;
+using Broker.Api.Authentication.Own;
 using Broker.Api.Credentials;
 using Broker.Api.Description;
+using Broker.Api.Operators;
 using Broker.Api.Problems;
+using Broker.Core.Audit;
 using Broker.Core.Leases;
 using Broker.Core.Words;
 
@@ -10,6 +14,8 @@ namespace Broker.Api.Holders;
 /// <summary>What a holder says after it was given its lease.</summary>
 public static class HoldersApi
 {
+    private const string LeaseInUse = "The id of the lease in use. When the holder has another by now and did not hear of it, it is told again to move.";
+
     /// <summary>Maps renew, watch and release.</summary>
     public static void MapHolders(this IEndpointRouteBuilder app)
     {
@@ -30,18 +36,34 @@ public static class HoldersApi
             .WithName("ReleaseHolder")
             .WithSummary("Gone: its connections come free at once.")
             .Produces(204).WithRefusals(RefusalCode.NotAllowed, RefusalCode.HolderUnknown);
+        holders.MapPost("/end", EndAsync)
+            .RequireAuthorization(Policies.Operator)
+            .WithName("EndHolder")
+            .WithSummary("Ends anybody's holder: its connections come free at once. Needs a reason.")
+            .Accepts<OperatorsBody>("application/json")
+            .Produces(204).WithRefusals(new(RefusalCode.NotAllowed, Detail: FrontDoor.NotListed), RefusalCode.HolderUnknown, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
     }
 
-    private static async Task RenewAsync(string id, HolderDesk desk, HttpContext context)
+    private static async Task EndAsync(string id, HolderDesk desk, FrontDoor door, HttpContext context)
     {
-        var outcome = await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted);
+        if (await OperatorsBody.ReadReasonAsync(context, door, AuditAction.End, null) is not { } reason) return;
+        if (await desk.EndAsync(context.ProvenCaller(), id, reason, context.Origin(), context.RequestAborted) is { } refusal)
+            await RefusalWriter.WriteAsync(context, refusal);
+        else
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private static async Task RenewAsync(string id, [Description(LeaseInUse)] string? lease, HolderDesk desk, HttpContext context)
+    {
+        var outcome = await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted, lease);
         if (outcome.Grant is { } grant) GrantWriter.WriteRenewal(context.Response, grant);
         else await RefusalWriter.WriteAsync(context, outcome.Refusal!);
     }
 
-    private static async Task WatchAsync(string id, HolderWatch watch, HttpContext context)
+    private static async Task WatchAsync(string id, [Description(LeaseInUse)] string? lease, HolderWatch watch, SessionTokens sessions, TimeProvider time, HttpContext context)
     {
-        await using var events = watch.WatchAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted).GetAsyncEnumerator(context.RequestAborted);
+        await using var proof = new StandingProof(context, sessions, time);
+        await using var events = watch.WatchAsync(context.ProvenCaller(), id, lease, context.Origin(), proof.Token).GetAsyncEnumerator(proof.Token);
         if (!await events.MoveNextAsync()) return;
 
         // A holder there is not is a plain refusal, not a stream that ends at once.

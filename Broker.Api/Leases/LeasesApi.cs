@@ -1,5 +1,6 @@
 using Broker.Api.Authentication;
 using Broker.Api.Description;
+using Broker.Api.Operators;
 using Broker.Api.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
@@ -23,16 +24,24 @@ public static class LeasesApi
         reading.MapGet("/{id}", ReadAsync)
             .WithName("GetLease").WithSummary("One lease and its holders.")
             .Produces<LeaseWithHoldersShape>().WithRefusals(NotListed, RefusalCode.LeaseUnknown);
-        leases.MapPost("/{id}/revoke", async (string id, LeaseDesk desk, HttpContext context) =>
-                await AnswerAsync(context, await desk.RevokeAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted)))
+        leases.MapPost("/{id}/revoke", async (string id, LeaseDesk desk, FrontDoor door, HttpContext context) =>
+            {
+                if (await OperatorsBody.ReadReasonAsync(context, door, AuditAction.Revoke, null) is { } reason)
+                    await AnswerAsync(context, await desk.RevokeAsync(context.ProvenCaller(), id, reason, context.Origin(), context.RequestAborted));
+            })
             .RequireAuthorization(Policies.Operator)
-            .WithName("RevokeLease").WithSummary("Ends a lease now, whoever holds it. Answers before its user is dropped.")
-            .Produces(202).WithRefusals(NotListed, RefusalCode.LeaseUnknown);
-        app.MapPost("/api/v1/roles/{role}/rotate", async (string role, LeaseDesk desk, HttpContext context) =>
-                await AnswerAsync(context, await desk.RotateAsync(context.ProvenCaller(), role, context.Origin(), context.RequestAborted)))
+            .WithName("RevokeLease").WithSummary("Ends a lease now, whoever holds it. Answers before its user is dropped. Needs a reason.")
+            .Accepts<OperatorsBody>("application/json")
+            .Produces(202).WithRefusals(NotListed, RefusalCode.LeaseUnknown, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
+        app.MapPost("/api/v1/roles/{role}/rotate", async (string role, LeaseDesk desk, FrontDoor door, HttpContext context) =>
+            {
+                if (await OperatorsBody.ReadReasonAsync(context, door, AuditAction.Rotate, role) is { } reason)
+                    await AnswerAsync(context, await desk.RotateAsync(context.ProvenCaller(), role, reason, context.Origin(), context.RequestAborted));
+            })
             .RequireAuthorization(Policies.Operator)
-            .WithTags("Roles").WithName("RotateRole").WithSummary("Gives the role's next claims and renewals a new lease.")
-            .Produces(202).WithRefusals(RefusalCode.NotAllowed, RefusalCode.IssuerUnavailable);
+            .WithTags("Roles").WithName("RotateRole").WithSummary("Gives the role's next claims and renewals a new lease. Needs a reason.")
+            .Accepts<OperatorsBody>("application/json")
+            .Produces(202).WithRefusals(RefusalCode.NotAllowed, RefusalCode.IssuerUnavailable, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
     }
 
     private static async Task ReadAsync(string id, LeaseDesk desk, FrontDoor door, HttpContext context)

@@ -1,6 +1,8 @@
 using Broker.Api.Authentication;
 using Broker.Api.Description;
+using Broker.Api.Operators;
 using Broker.Api.Problems;
+using Broker.Core.Audit;
 using Broker.Core.Leases;
 using Broker.Core.Words;
 
@@ -18,16 +20,18 @@ public static class LeftoversApi
             .RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword()
             .WithName("ListLeftovers").WithSummary("Users that look like the broker's and that no lease knows, oldest first.")
             .WithRefusals(LeasesApi.NotListed);
-        leftovers.MapDelete("/{database}/{username}", async (string database, string username, LeftoverDesk desk, HttpContext context) =>
+        leftovers.MapDelete("/{database}/{username}", async (string database, string username, LeftoverDesk desk, FrontDoor door, HttpContext context) =>
             {
-                if (await desk.DropAsync(context.ProvenCaller(), database, username, context.Origin(), context.RequestAborted) is { } refusal)
+                if (await OperatorsBody.ReadReasonAsync(context, door, AuditAction.Revoke, null) is not { } reason) return;
+                if (await desk.DropAsync(context.ProvenCaller(), database, username, reason, context.Origin(), context.RequestAborted) is { } refusal)
                     await RefusalWriter.WriteAsync(context, refusal);
                 else
                     context.Response.StatusCode = StatusCodes.Status204NoContent;
             })
             .RequireAuthorization(Policies.Operator)
-            .WithName("DropLeftover").WithSummary("Ends a leftover's sessions and drops it, if still no lease knows it.")
-            .Produces(204).WithRefusals(LeasesApi.NotListed, RefusalCode.LeaseUnknown, RefusalCode.DatabaseUnavailable);
+            .WithName("DropLeftover").WithSummary("Ends a leftover's sessions and drops it, if still no lease knows it. Needs a reason.")
+            .Accepts<OperatorsBody>("application/json")
+            .Produces(204).WithRefusals(LeasesApi.NotListed, RefusalCode.LeaseUnknown, RefusalCode.DatabaseUnavailable, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
     }
 }
 

@@ -12,14 +12,16 @@ namespace Broker.Api.Problems;
 /// Refusals that no desk makes: nobody proven, not allowed, not understood, no such address. They too are in the audit before
 /// they leave (law L7).
 /// </summary>
-public sealed class FrontDoor(IAudit audit, TimeProvider time, ILogger<FrontDoor> log) : IAuthorizationMiddlewareResultHandler
+public sealed class FrontDoor(IAudit audit, ProofHasher hasher, TimeProvider time, ILogger<FrontDoor> log) : IAuthorizationMiddlewareResultHandler
 {
     private static readonly AuthorizationMiddlewareResultHandler Ordinary = new();
 
+    private static readonly Refusal Unrecorded = new(
+        RefusalCode.AuditUnavailable, "The broker cannot write its audit, and answers nothing unrecorded. Come back shortly.", TimeSpan.FromSeconds(5));
     internal const string NotJson = "This address takes JSON: send Content-Type: application/json.";
     internal const string TooSlow = "The body came too slowly. Send it at once.";
     internal const string TooLong = "The body is longer than any that is taken here (Broker:Limits:MaxBodyBytes).";
-    internal const string NotListed = "This address is for viewers or operators. Whoever runs the broker can name you under Broker:Identity:Viewers or Operators.";
+    internal const string NotListed = "This address is for viewers, operators or admins. Whoever runs the broker can name you under Broker:Identity.";
 
     /// <summary>Writes a refusal into the audit, then to the caller.</summary>
     public async Task RefuseAsync(HttpContext context, AuditAction action, Caller? caller, string? role, Refusal refusal, int? status = null)
@@ -35,6 +37,8 @@ public sealed class FrontDoor(IAudit audit, TimeProvider time, ILogger<FrontDoor
                     CallerIssuer = caller?.Issuer,
                     CallerSubject = caller?.Subject,
                     CallerPodUid = caller?.PodUid,
+                    CallerSession = caller?.Session,
+                    CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
                     Role = role,
                     Refusal = refusal.Code,
                     Detail = $"{context.Request.Method} {context.Request.Path}: {refusal.Detail}",
@@ -46,15 +50,46 @@ public sealed class FrontDoor(IAudit audit, TimeProvider time, ILogger<FrontDoor
         }
         catch (AuditUnavailableException)
         {
-            (refusal, status) = (new(RefusalCode.AuditUnavailable, "The broker cannot write its audit, and answers nothing unrecorded. Come back shortly.", TimeSpan.FromSeconds(5)), null);
+            (refusal, status) = (Unrecorded, null);
         }
 
         await RefusalWriter.WriteAsync(context, refusal, status);
     }
 
+    /// <summary>Writes what was done into the audit. False: it could not be, and the request has been refused.</summary>
+    public async Task<bool> RecordAsync(HttpContext context, AuditAction action, Caller caller, string? role, string detail)
+    {
+        try
+        {
+            await audit.WriteAsync(
+                new()
+                {
+                    Time = time.GetUtcNow(),
+                    Action = action,
+                    Outcome = AuditOutcome.Granted,
+                    CallerIssuer = caller.Issuer,
+                    CallerSubject = caller.Subject,
+                    CallerPodUid = caller.PodUid,
+                    CallerProof = caller.ProofHash,
+                    Role = role,
+                    Detail = detail,
+                    TraceId = RefusalWriter.TraceOf(context),
+                    ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
+                    HttpStatus = StatusCodes.Status200OK,
+                },
+                context.RequestAborted);
+            return true;
+        }
+        catch (AuditUnavailableException)
+        {
+            await RefusalWriter.WriteAsync(context, Unrecorded);
+            return false;
+        }
+    }
+
     /// <summary>Refuses a request that proves nobody.</summary>
     public Task RefuseUnprovenAsync(HttpContext context, ProofFailure failure, AuditAction action, string? role) => RefuseAsync(
-        context, action, null, role, new(RefusalCode.Unauthenticated, failure.Describe(), failure.RetryAfter()));
+        context, action, null, role, new(failure is ProofFailure.TooManyFailures ? RefusalCode.LimitExceeded : RefusalCode.Unauthenticated, failure.Describe(), failure.RetryAfter()));
 
     /// <inheritdoc/>
     public async Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)
@@ -73,8 +108,7 @@ public sealed class FrontDoor(IAudit audit, TimeProvider time, ILogger<FrontDoor
     /// </summary>
     public async Task GuardAsync(HttpContext context, RequestDelegate next)
     {
-        context.Response.Headers.CacheControl = "no-store";
-        context.Response.Headers.XContentTypeOptions = "nosniff";
+        SecurityHeaders.Put(context);
         try
         {
             await next(context);

@@ -13,6 +13,8 @@ public static class RefusalStatus
         RefusalCode.NotAllowed => ("not-allowed", 403, "Not allowed"),
         RefusalCode.HolderUnknown => ("holder-unknown", 404, "No such holder"),
         RefusalCode.LeaseUnknown => ("lease-unknown", 404, "No such lease"),
+        RefusalCode.SessionUnknown => ("session-unknown", 404, "No such session"),
+        RefusalCode.LimitExceeded => ("limit-exceeded", 429, "More than one's share"),
         RefusalCode.BudgetExhausted => ("budget-exhausted", 503, "Too few connections are free"),
         RefusalCode.IssueThrottled => ("issue-throttled", 429, "Database users are created no faster"),
         RefusalCode.IssuerUnavailable => ("issuer-unavailable", 503, "The issuer is not available"),

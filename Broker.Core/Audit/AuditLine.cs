@@ -31,15 +31,20 @@ internal static class AuditLine
     private static readonly JsonEncodedText Issuer = JsonEncodedText.Encode("issuer");
     private static readonly JsonEncodedText Subject = JsonEncodedText.Encode("subject");
     private static readonly JsonEncodedText PodUid = JsonEncodedText.Encode("podUid");
+    private static readonly JsonEncodedText Session = JsonEncodedText.Encode("session");
+    private static readonly JsonEncodedText Proof = JsonEncodedText.Encode("proof");
     private static readonly JsonEncodedText Role = JsonEncodedText.Encode("role");
     private static readonly JsonEncodedText Database = JsonEncodedText.Encode("database");
     private static readonly JsonEncodedText LeaseId = JsonEncodedText.Encode("leaseId");
     private static readonly JsonEncodedText HolderId = JsonEncodedText.Encode("holderId");
+    private static readonly JsonEncodedText DatabaseUser = JsonEncodedText.Encode("databaseUser");
+    private static readonly JsonEncodedText HeldUntil = JsonEncodedText.Encode("heldUntil");
+    private static readonly JsonEncodedText Reason = JsonEncodedText.Encode("reason");
     private static readonly JsonEncodedText Connections = JsonEncodedText.Encode("connections");
     private static readonly JsonEncodedText TraceId = JsonEncodedText.Encode("traceId");
     private static readonly JsonEncodedText ClientAddress = JsonEncodedText.Encode("clientAddress");
 
-    /// <summary>Writes one object, without a line break. What is null is left out.</summary>
+    /// <summary>Writes one object but for its end, which is the chain's. What is null is left out.</summary>
     public static void Write(Utf8JsonWriter json, AuditRecord record)
     {
         // RFC 3339 in UTC, always with seven digits, so that lines sort as text.
@@ -53,12 +58,14 @@ internal static class AuditLine
         Number(json, HttpStatus, record.HttpStatus);
         if (record.Refusal is { } refusal) json.WriteString(Refusal, WireName.Of(refusal));
         Text(json, Detail, record.Detail);
-        if ((record.CallerIssuer ?? record.CallerSubject ?? record.CallerPodUid) is not null)
+        if ((record.CallerIssuer ?? record.CallerSubject ?? record.CallerPodUid ?? record.CallerProof) is not null)
         {
             json.WriteStartObject(Caller);
             Text(json, Issuer, record.CallerIssuer);
             Text(json, Subject, record.CallerSubject);
             Text(json, PodUid, record.CallerPodUid);
+            Text(json, Session, record.CallerSession);
+            Text(json, Proof, record.CallerProof);
             json.WriteEndObject();
         }
 
@@ -66,10 +73,17 @@ internal static class AuditLine
         Text(json, Database, record.Database);
         Text(json, LeaseId, record.LeaseId);
         Text(json, HolderId, record.HolderId);
+        Text(json, DatabaseUser, record.DatabaseUser);
+        if (record.HeldUntil is { } until)
+        {
+            until.UtcDateTime.TryFormat(time, out length, "O", CultureInfo.InvariantCulture);
+            json.WriteString(HeldUntil, time[..length]);
+        }
+
         Number(json, Connections, record.Connections);
+        Text(json, Reason, record.Reason);
         Text(json, TraceId, record.TraceId);
         Text(json, ClientAddress, record.ClientAddress);
-        json.WriteEndObject();
     }
 
     private static void Text(Utf8JsonWriter json, JsonEncodedText name, string? text)

@@ -26,6 +26,18 @@ public enum AuditAction
     /// <summary>Budgets, leases or the page were looked at.</summary>
     Read,
 
+    /// <summary>A pipeline exchanged its token for a session, prolonged it, or ended it.</summary>
+    Session,
+
+    /// <summary>An operator ended a holder.</summary>
+    End,
+
+    /// <summary>An operator set a database's ceiling.</summary>
+    Ceiling,
+
+    /// <summary>An administrator asked why a caller may or may not.</summary>
+    Explain,
+
     /// <summary>A caller was to be proven, and what it wanted was not reached.</summary>
     Authenticate,
 }
@@ -67,6 +79,15 @@ public sealed record AuditRecord
     /// <summary>The UID of the caller's pod; null when its token names none.</summary>
     public string? CallerPodUid { get; init; }
 
+    /// <summary>The id of the broker session the caller came by; null when it came by its own token.</summary>
+    public string? CallerSession { get; init; }
+
+    /// <summary>
+    /// A keyed hash of what the caller proved itself with, or tried to: the same for the same, and worthless to whoever
+    /// reads it (law L6).
+    /// </summary>
+    public string? CallerProof { get; init; }
+
     /// <summary>The role asked for, as the caller wrote it: it need not exist.</summary>
     public string? Role { get; init; }
 
@@ -79,6 +100,12 @@ public sealed record AuditRecord
     /// <summary>The holder concerned.</summary>
     public string? HolderId { get; init; }
 
+    /// <summary>The name of the database user that was given out; null when none was.</summary>
+    public string? DatabaseUser { get; init; }
+
+    /// <summary>When the holder ends unless it renews; null when nothing was given out.</summary>
+    public DateTimeOffset? HeldUntil { get; init; }
+
     /// <summary>Connections granted, or asked for when the outcome is not <see cref="AuditOutcome.Granted"/>; null where none are meant.</summary>
     public int? Connections { get; init; }
 
@@ -87,6 +114,9 @@ public sealed record AuditRecord
 
     /// <summary>The refusal's or failure's detail, as the caller was told it.</summary>
     public string? Detail { get; init; }
+
+    /// <summary>Why an operator did it, in its own words; null for everybody else.</summary>
+    public string? Reason { get; init; }
 
     /// <summary>The trace this belongs to.</summary>
     public string? TraceId { get; init; }

@@ -1,27 +1,21 @@
-using System.Buffers;
-using System.Text.Json;
+using Broker.Core.Audit.Chain;
 using Broker.Core.Catalog;
 using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Audit;
 
 /// <summary>
-/// The audit as JSON lines in a file or on standard output. One writer: records that come while it writes form the next
-/// batch, so a batch is never waited for and yet grows with the load.
+/// The audit as JSON lines, chained by their hashes, in every configured sink. One writer: records that come while it writes
+/// form the next batch, so a batch is never waited for and yet grows with the load.
 /// </summary>
 public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
 {
-    /// <summary>A batch larger than this is written in parts, so that memory stays bounded. Bytes.</summary>
-    private const int PartSize = 256 * 1024;
-
-    private readonly string path;
     private readonly AuditLimits limits;
     private readonly ILogger logger;
-    private readonly AuditFile file;
+    private readonly AuditJournal journal;
     private readonly ITimer watch;
+    private readonly ITimer covering;
     private readonly TimeProvider time;
-    private readonly ArrayBufferWriter<byte> buffer = new(16 * 1024);
-    private readonly Utf8JsonWriter json;
 
     private readonly TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -41,17 +35,17 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     /// <exception cref="ArgumentException">A setting or limit is out of its range.</exception>
     public JsonLinesAudit(AuditSettings settings, TimeProvider time, ILogger<JsonLinesAudit> logger, AuditLimits? limits = null)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(settings.Path);
+        if (settings.Path is { } given) ArgumentException.ThrowIfNullOrWhiteSpace(given, nameof(settings));
         limits ??= new AuditLimits();
         ArgumentOutOfRangeException.ThrowIfLessThan(limits.Queue, 1);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(limits.Deadline, TimeSpan.Zero);
-        path = settings.Path;
         this.limits = limits;
         this.time = time;
         this.logger = logger;
-        file = new AuditFile(path, settings.Fsync, time, logger);
-        json = new Utf8JsonWriter(buffer, AuditLine.Options);
+        journal = new AuditJournal(settings, time, logger);
         watch = time.CreateTimer(static audit => ((JsonLinesAudit)audit!).GiveUpWaiting(), this,
+            Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        covering = time.CreateTimer(static audit => ((JsonLinesAudit)audit!).CoverTheRest(), this,
             Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -63,7 +57,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         if (failure is not null) throw Unavailable(failure);
     }
 
-    /// <summary>Writes what waits, for at most the deadline, and closes the file. Later records are refused.</summary>
+    /// <summary>Writes what waits, for at most the deadline, and closes the sinks. Later records are refused.</summary>
     public async ValueTask DisposeAsync()
     {
         lock (gate)
@@ -80,13 +74,21 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         catch (TimeoutException)
         {
             // The hanging write keeps the file: closing it under its hands could send its bytes somewhere else.
-            lock (gate) Log.LostWhileStopping(logger, path, open.Records.Count + (writing?.Records.Count ?? 0), limits.Deadline);
+            lock (gate) Log.LostWhileStopping(logger, journal.Name, open.Records.Count + (writing?.Records.Count ?? 0), limits.Deadline);
             return;
         }
 
         await watch.DisposeAsync();
-        file.Dispose();
-        await json.DisposeAsync();
+        await covering.DisposeAsync();
+        try
+        {
+            await Task.Run(() => journal.Write([], closing: true)).WaitAsync(limits.Deadline, time);
+            journal.Dispose();
+        }
+        catch (TimeoutException)
+        {
+            // Every record is written; what hangs is the last checkpoint, and it keeps its sinks.
+        }
     }
 
     private Task<Exception?> Join(AuditRecord record)
@@ -116,7 +118,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         for (var batch = writing; batch is not null; batch = Next(batch))
         {
             watch.Change(limits.Deadline, Timeout.InfiniteTimeSpan);
-            var failure = Write(batch.Records);
+            var failure = journal.Write(batch.Records);
             watch.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             Finish(batch, failure);
         }
@@ -144,6 +146,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
             {
                 spare = done;
                 if (stopped) drained.SetResult();
+                else if (journal.IsUncovered) covering.Change(ChainFormat.CheckpointWithin, Timeout.InfiniteTimeSpan);
                 return writing = null;
             }
 
@@ -154,34 +157,21 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         }
     }
 
-    /// <summary>Null when every record is written; whatever went wrong otherwise, since nobody may wait for ever.</summary>
-    private Exception? Write(List<AuditRecord> records)
+    /// <summary>
+    /// A checkpoint for the last records before a pause: a batch without records, in its turn. Who comes meanwhile finds a
+    /// write under way and joins the next batch, as always.
+    /// </summary>
+    private void CoverTheRest()
     {
-        try
+        lock (gate)
         {
-            foreach (var record in records)
-            {
-                json.Reset();
-                AuditLine.Write(json, record);
-                json.Flush();
-                buffer.Write("\n"u8);
-                if (buffer.WrittenCount < PartSize) continue;
-                file.Append(buffer.WrittenSpan);
-                buffer.ResetWrittenCount();
-            }
+            if (stopped || writing is not null) return;
+            writing = spare ?? new Batch();
+            spare = null;
+            writingSince = time.GetTimestamp();
+        }
 
-            if (buffer.WrittenCount > 0) file.Append(buffer.WrittenSpan);
-            file.Flush();
-            return null;
-        }
-        catch (Exception failure)
-        {
-            return failure;
-        }
-        finally
-        {
-            buffer.ResetWrittenCount();
-        }
+        ThreadPool.UnsafeQueueUserWorkItem(static audit => audit.WriteBatches(), this, preferLocal: false);
     }
 
     /// <summary>The write under way hangs: all who wait are refused, and so are those who come, until it returns.</summary>
@@ -212,13 +202,13 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     /// <summary>The log hears when failing begins and when it ends, not of every batch between.</summary>
     private void SayFailing(Exception failure, int records)
     {
-        if (refused == 0) Log.Failing(logger, path, failure.Message, failure);
+        if (refused == 0) Log.Failing(logger, journal.Name, failure.Message, failure);
         refused += records;
     }
 
     private void SayHealed()
     {
-        if (refused > 0) Log.Healed(logger, path, refused);
+        if (refused > 0) Log.Healed(logger, journal.Name, refused);
         refused = 0;
     }
 

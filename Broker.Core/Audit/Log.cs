@@ -17,4 +17,16 @@ internal static partial class Log
 
     [LoggerMessage(5003, LogLevel.Critical, "The audit may have lost {Records} records while stopping: {Path} did not take them within {Deadline}")]
     public static partial void LostWhileStopping(ILogger logger, string path, int records, TimeSpan deadline);
+
+    [LoggerMessage(5004, LogLevel.Critical, "The audit file {Path} was cut while no broker wrote it: its last {Missing} records are missing")]
+    public static partial void FileWasCut(ILogger logger, string path, long missing);
+
+    [LoggerMessage(5005, LogLevel.Error, "The audit sink {Sink} takes no records: {Reason}. The other sinks do; mend it")]
+    public static partial void SinkFailing(ILogger logger, string sink, string reason, Exception? cause);
+
+    [LoggerMessage(5006, LogLevel.Information, "The audit sink {Sink} takes records again; the chain says which it lost")]
+    public static partial void SinkHealed(ILogger logger, string sink);
+
+    [LoggerMessage(5007, LogLevel.Error, "The audit's last checkpoint cannot be kept in {Path}: a cut at the end of the audit could go unnoticed")]
+    public static partial void HeadNotKept(ILogger logger, string path, Exception cause);
 }

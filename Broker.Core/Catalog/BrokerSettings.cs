@@ -17,8 +17,17 @@ public sealed record BrokerSettings
     /// <summary>How long callers wait.</summary>
     public WaitingSettings Waiting { get; init; } = new();
 
-    /// <summary>How much a request may be.</summary>
+    /// <summary>How much a request, and an address, may be.</summary>
     public LimitSettings Limits { get; init; } = new();
+
+    /// <summary>The broker's certificate and the certificates it asks for; null: whatever Kestrel is configured with.</summary>
+    public TlsSettings? Tls { get; init; }
+
+    /// <summary>
+    /// Networks (<c>10.0.0.0/8</c>) of the proxies whose <c>X-Forwarded-For</c> and <c>-Proto</c> are believed; empty: nobody's,
+    /// and the address of a request is its connection's.
+    /// </summary>
+    public IReadOnlyList<string> Proxies { get; init; } = [];
 }
 
 /// <summary>Which ledger.</summary>
@@ -47,19 +56,6 @@ public sealed record LedgerSettings
 /// <param name="CertificateKeyFile">PEM private key of the certificate; null with a directory.</param>
 public sealed record SealingSettings(string? Directory, string? CertificateFile, string? CertificateKeyFile);
 
-/// <summary>The audit.</summary>
-public sealed record AuditSettings
-{
-    /// <summary>The <see cref="Path"/> that means standard output.</summary>
-    public const string StandardOutput = "-";
-
-    /// <summary>File that is appended to (default <c>broker-audit.jsonl</c> in the working directory); <c>-</c>: standard output.</summary>
-    public string Path { get; init; } = "broker-audit.jsonl";
-
-    /// <summary>Whether each batch is forced to the disk before its answers leave (default false: a quarter fewer claims a second).</summary>
-    public bool Fsync { get; init; }
-}
-
 /// <summary>How long and how many wait.</summary>
 public sealed record WaitingSettings
 {
@@ -76,9 +72,24 @@ public sealed record WaitingSettings
     public int MaxInLine { get; init; } = 10_000;
 }
 
-/// <summary>What a request may be.</summary>
+/// <summary>What a request may be, and how much one address may try.</summary>
 public sealed record LimitSettings
 {
     /// <summary>The longest request body, in bytes (1,024 to 1,048,576, default 16,384).</summary>
     public int MaxBodyBytes { get; init; } = 16_384;
+
+    /// <summary>The longest request headers, all together, in bytes (8,192 to 1,048,576, default 49,152).</summary>
+    public int MaxHeaderBytes { get; init; } = 48 * 1024;
+
+    /// <summary>Connections at once (10 to 1,000,000, default 20,000); one more is closed.</summary>
+    public int MaxConnections { get; init; } = 20_000;
+
+    /// <summary>
+    /// Proofs that may fail from one address before its further ones are slowed (1 to 1,000,000, default 100). Tokens that
+    /// were proven lately are not slowed.
+    /// </summary>
+    public int FailedProofs { get; init; } = 100;
+
+    /// <summary>Proofs a second that an address which is slowed may still try (0.1 to 100,000, default 5).</summary>
+    public double FailedProofsPerSecond { get; init; } = 5;
 }

@@ -29,6 +29,12 @@ public static class CatalogReader
         // A mounted file that is not there looks just like this; refusing every pod politely would hide it.
         if (databases.Count == 0) reader.Error("Databases", "is empty.", "Name at least one database; is the configuration file mounted?");
         if (roles.Count == 0) reader.Error("Roles", "is empty.", "Name at least one role; is the configuration file mounted?");
+        if (settings.Tls?.ClientAuthorityFile is null)
+        {
+            foreach (var issuer in identity.Issuers.Values.Where(issuer => issuer.SpiffeId is not null))
+                reader.Error($"Identity:Issuers:{issuer.Name}:SpiffeId", "is there, but no client certificate is believed.", "Set Tls:ClientAuthorityFile too.");
+        }
+
         reader.RefuseUnknownKeys();
 
         if (findings.Errors.Count > 0) return new CatalogReading(null, null, findings.Errors, findings.Files);

@@ -1,12 +1,15 @@
 namespace Broker.Core.Catalog;
 
-/// <summary>Whose tokens prove a caller.</summary>
+/// <summary>
+/// Whose tokens prove a caller. One of three ways: keys by discovery (<see cref="Authority"/>), keys in a file
+/// (<see cref="JwksFile"/>), or a cluster that is asked about each token (<see cref="TokenReview"/>).
+/// </summary>
 public sealed record IdentityIssuer
 {
     /// <summary>Its key under <c>Broker:Identity:Issuers</c>.</summary>
     public required string Name { get; init; }
 
-    /// <summary>OIDC authority: keys are found by discovery. Either this, or <see cref="JwksFile"/> with <see cref="Issuer"/>.</summary>
+    /// <summary>OIDC authority: keys are found by discovery.</summary>
     public Uri? Authority { get; init; }
 
     /// <summary>The <c>iss</c> a token must have; with an authority, default: what its discovery document says.</summary>
@@ -14,6 +17,9 @@ public sealed record IdentityIssuer
 
     /// <summary>File with the JSON Web Key Set; read again when it changes.</summary>
     public string? JwksFile { get; init; }
+
+    /// <summary>A Kubernetes API server that is asked about each token; null: tokens are verified here, by keys.</summary>
+    public TokenReviewSettings? TokenReview { get; init; }
 
     /// <summary>The <c>aud</c> a token must have.</summary>
     public required string Audience { get; init; }
@@ -29,13 +35,91 @@ public sealed record IdentityIssuer
 
     /// <summary>How far the issuer's clock may be off (0 to 5 min, default 30 s).</summary>
     public TimeSpan ClockSkew { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Whether its tokens may be exchanged for sessions that outlive them (default false): for pipelines.</summary>
+    public bool Sessions { get; init; }
+
+    /// <summary>
+    /// The SPIFFE id of the client certificate that a caller must show besides its token, with claims of the token in braces:
+    /// <c>spiffe://example.org/ns/{namespace}/sa/{serviceaccount}</c>; null: none. Needs <see cref="TlsSettings.ClientAuthorityFile"/>.
+    /// </summary>
+    public string? SpiffeId { get; init; }
+}
+
+/// <summary>A Kubernetes API server that is asked about tokens (TokenReview).</summary>
+public sealed record TokenReviewSettings
+{
+    private const string Mounted = "/var/run/secrets/kubernetes.io/serviceaccount/";
+
+    /// <summary>The API server (default <c>https://kubernetes.default.svc</c>, the cluster the broker runs in).</summary>
+    public Uri Address { get; init; } = new("https://kubernetes.default.svc");
+
+    /// <summary>PEM file of the authority that signed its certificate (default: the one mounted into every pod).</summary>
+    public string CaFile { get; init; } = Mounted + "ca.crt";
+
+    /// <summary>The broker's own token there, read again as it changes (default: the mounted one); it needs <c>system:auth-delegator</c>.</summary>
+    public string TokenFile { get; init; } = Mounted + "token";
+
+    /// <summary>How long an answer is believed (1 s to 1 min, default 5 s): a deleted pod's token works so much longer.</summary>
+    public TimeSpan RememberFor { get; init; } = TimeSpan.FromSeconds(5);
 }
 
 /// <summary>Who asks, and who may look and steer.</summary>
 /// <param name="Issuers">Whose tokens are believed.</param>
 /// <param name="Viewers">Who may see budgets, leases, the page and the metrics.</param>
-/// <param name="Operators">Who may revoke and rotate too.</param>
+/// <param name="Operators">Who may revoke, rotate, end holders and change ceilings too.</param>
 public sealed record IdentitySettings(
     IReadOnlyDictionary<string, IdentityIssuer> Issuers,
     IReadOnlyList<AllowRule> Viewers,
-    IReadOnlyList<AllowRule> Operators);
+    IReadOnlyList<AllowRule> Operators)
+{
+    /// <summary>Who may do all that, and ask why a caller may or may not.</summary>
+    public IReadOnlyList<AllowRule> Admins { get; init; } = [];
+
+    /// <summary>What pipelines get for their tokens.</summary>
+    public SessionSettings Sessions { get; init; } = new();
+
+    /// <summary>What any one caller may take.</summary>
+    public ShareLimits Callers { get; init; } = new();
+
+    /// <summary>What several callers may take together, by team; a caller is in the first team whose members it matches.</summary>
+    public IReadOnlyList<Team> Teams { get; init; } = [];
+}
+
+/// <summary>How long sessions live.</summary>
+public sealed record SessionSettings
+{
+    /// <summary>How long a session lives that is not renewed (1 min to <see cref="MaxLifetime"/>, default 1 h).</summary>
+    public TimeSpan Lifetime { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>How long one can live at most, however often renewed (1 min to 7 days, default 6 h, GitHub's longest job).</summary>
+    public TimeSpan MaxLifetime { get; init; } = TimeSpan.FromHours(6);
+
+    /// <summary>Sessions at once (1 to 1,000,000, default 10,000).</summary>
+    public int Most { get; init; } = 10_000;
+}
+
+/// <summary>A group of callers that share limits.</summary>
+/// <param name="Name">Its key under <c>Broker:Identity:Teams</c>.</param>
+/// <param name="Members">Who is in it.</param>
+/// <param name="Limits">What they may take together.</param>
+public sealed record Team(string Name, IReadOnlyList<AllowRule> Members, ShareLimits Limits);
+
+/// <summary>What somebody may take, so that nobody starves the rest. 0: no limit.</summary>
+public sealed record ShareLimits
+{
+    /// <summary>Claims and renewals a second, sustained, at each replica (0 to 1,000,000, default 0).</summary>
+    public double ClaimsPerSecond { get; init; }
+
+    /// <summary>Claims at once after a pause (1 to 1,000,000, default: two seconds' worth, at least 1).</summary>
+    public int Burst { get; init; } = 1;
+
+    /// <summary>Holders at once, over all replicas and databases (0 to 1,000,000, default 0).</summary>
+    public int Holders { get; init; }
+
+    /// <summary>Connections at once, over all replicas and databases (0 to 1,000,000, default 0).</summary>
+    public int Connections { get; init; }
+
+    /// <summary>Whether holders or connections are limited, which the ledger has to count.</summary>
+    public bool AreCounted => Holders > 0 || Connections > 0;
+}

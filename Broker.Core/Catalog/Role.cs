@@ -93,8 +93,15 @@ public sealed record ConnectionSettings
 
 /// <summary>
 /// One rule of an <c>Allow</c> list: the token's issuer and every claim must match. A claim is named by its path in the
-/// token (<c>kubernetes.io/namespace</c> nests); <c>namespace</c>, <c>serviceaccount</c> and <c>pod</c> are short for Kubernetes'.
+/// token (<c>kubernetes.io/namespace</c> nests); <c>namespace</c>, <c>serviceaccount</c>, <c>pod</c> and <c>node</c> are short for Kubernetes'.
 /// </summary>
 /// <param name="Issuer">A key of <c>Broker:Identity:Issuers</c>.</param>
-/// <param name="Claims">Claim path to the exact value it must have; at least one.</param>
-public sealed record AllowRule(string Issuer, IReadOnlyDictionary<string, string> Claims);
+/// <param name="Claims">Claim path to what it must be; at least one.</param>
+public sealed record AllowRule(string Issuer, IReadOnlyDictionary<string, ClaimMatch> Claims)
+{
+    /// <summary>A rule whose claims must have exact values.</summary>
+    public AllowRule(string issuer, IReadOnlyDictionary<string, string> exactly)
+        : this(issuer, exactly.ToDictionary(claim => claim.Key, claim => ClaimMatch.Exactly(claim.Value), StringComparer.Ordinal))
+    {
+    }
+}

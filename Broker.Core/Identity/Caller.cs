@@ -11,11 +11,39 @@ public sealed record Caller(
     ILookup<string, string> Claims,
     DateTimeOffset ExpiresAt)
 {
+    /// <summary>The issuer of callers that the broker itself vouches for: administrators with a token made on the server.</summary>
+    public const string OwnIssuer = "~broker";
+
     // Claims of a service account token, as kube-apiserver 1.36 writes them; those of the pod only when bound to one.
     internal const string KubernetesNamespace = "kubernetes.io/namespace";
     internal const string KubernetesServiceAccount = "kubernetes.io/serviceaccount/name";
     internal const string KubernetesPod = "kubernetes.io/pod/name";
-    private const string KubernetesPodUid = "kubernetes.io/pod/uid";
+    internal const string KubernetesNode = "kubernetes.io/node/name";
+    internal const string KubernetesPodUid = "kubernetes.io/pod/uid";
+
+    /// <summary>The keyed hash of the token that proved it, for the audit; null when none was made.</summary>
+    public string? ProofHash { get; init; }
+
+    /// <summary>The id of the broker session it came by; null when it came by its own token.</summary>
+    public string? Session { get; init; }
+
+    /// <summary>The SPIFFE id of the client certificate that it must show besides; null: none.</summary>
+    public string? SpiffeId { get; init; }
+
+    /// <summary>The roles its session was given for; null when it came by its own token, which is bound to none.</summary>
+    public IReadOnlySet<string>? Roles { get; init; }
+
+    /// <summary>The pod's namespace; null when the token is not Kubernetes'.</summary>
+    public string? Namespace { get; } = Claims[KubernetesNamespace].FirstOrDefault();
+
+    /// <summary>The service account's name; null when the token is not Kubernetes'.</summary>
+    public string? ServiceAccount { get; } = Claims[KubernetesServiceAccount].FirstOrDefault();
+
+    /// <summary>The pod's name when the token is bound to a pod; null otherwise.</summary>
+    public string? Pod { get; } = Claims[KubernetesPod].FirstOrDefault();
+
+    /// <summary>The node the pod runs on, where the cluster writes it (Kubernetes 1.32 and newer); null otherwise.</summary>
+    public string? Node { get; } = Claims[KubernetesNode].FirstOrDefault();
 
     /// <summary>Whether it is known by a Kubernetes token, in which the API server always writes the namespace.</summary>
     internal bool IsKubernetes { get; } = Claims.Contains(KubernetesNamespace);

@@ -40,6 +40,12 @@ public interface IIssuer
     /// Keeps alive what the issuer's leases hang on, and answers when to do so again; null where there is nothing of the kind.
     /// </summary>
     Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation) => Task.FromResult<TimeSpan?>(null);
+
+    /// <summary>
+    /// Tells apart what the issuer's leases hang on: when it changes, leases from before may have died with it. Null where there is
+    /// nothing of the kind.
+    /// </summary>
+    Task<string?> GenerationAsync(CancellationToken cancellation) => Task.FromResult<string?>(null);
 }
 
 /// <summary>One order to issue.</summary>

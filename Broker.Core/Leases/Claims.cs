@@ -16,7 +16,9 @@ internal static class Claims
     {
         claim = null!;
         var terms = role.Connections;
-        if (HolderId.WhyNot(ask.Caller, ask.Holder) is { } why) return why;
+        // A session is one job's: it tells that job from others without an id.
+        var own = ask.Holder ?? ask.Caller.Session;
+        if (HolderId.WhyNot(ask.Caller, own) is { } why) return why;
         if (ask.Connections is { } wanted && (wanted < terms.Min || wanted > terms.Max))
             return Say($"'connections' is {wanted}; role '{role.Name}' gives {terms.Min} to {terms.Max}.");
         var want = ask.Connections ?? terms.Default;
@@ -26,7 +28,7 @@ internal static class Claims
 
         // A preference, not a demand (RFC 7240): who asks for more waits as long as may be.
         var wait = ask.Wait > waiting.MaxWait ? waiting.MaxWait : ask.Wait;
-        var holder = HolderId.For(role.Name, ask.Caller, ask.Holder);
+        var holder = HolderId.For(role.Name, ask.Caller, own);
         claim = new(
             holder.Value,
             TermsOf(role),

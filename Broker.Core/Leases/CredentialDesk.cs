@@ -1,6 +1,7 @@
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Broker.Core.Leases.Shares;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 using Microsoft.Extensions.Logging;
@@ -10,7 +11,7 @@ namespace Broker.Core.Leases;
 /// <summary>The way of a request: from a proven caller to a grant or a refusal.</summary>
 internal sealed class CredentialDesk(
     ICatalog catalog, SharedLedger ledger, DatabaseRooms rooms, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, ConnectionCaps caps, DeskAudit audit,
-    Closing closing, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time, ILogger<CredentialDesk> log)
+    Closing closing, CallerShares shares, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time, ILogger<CredentialDesk> log)
 {
     private const int MoveAgainSeconds = 10;
 
@@ -29,14 +30,27 @@ internal sealed class CredentialDesk(
     private async ValueTask<Outcome> AnswerAsync(Ask ask, long arrived, CancellationToken cancellation)
     {
         var current = catalog.Current;
-        if (!current.Roles.TryGetValue(ask.Role, out var role) || !role.Allow.Allow(ask.Caller)) return Refusals.NotAllowed(ask.Role);
+        if (!current.Roles.TryGetValue(ask.Role, out var role) || !role.MayBeHadBy(ask.Caller)) return Refusals.NotAllowed(ask.Role);
         if (Claims.From(ask, role, waiting, out var claim) is { } mistake) return Refusals.Invalid(mistake);
-        return await ReserveAndJoinAsync(new(role, current.Databases[role.Database], current.Issuers[role.Issuer]), claim, arrived, cancellation);
+        return await WithinSharesAsync(ask.Caller, new(role, current.Databases[role.Database], current.Issuers[role.Issuer]), claim, arrived, cancellation);
     }
+
+    // Callers and teams whose share is limited take their part of it first.
+    internal ValueTask<Outcome> WithinSharesAsync(Caller caller, Way way, Claim claim, long arrived, CancellationToken cancellation)
+    {
+        return shares.LimitsOf(caller) is { } limits
+            ? WithinAsync(limits, way, claim, arrived, cancellation)
+            : ReserveAndJoinAsync(way, claim, arrived, cancellation);
+    }
+
+    // Apart, so that a caller without limits pays for no closure.
+    private ValueTask<Outcome> WithinAsync(
+        IReadOnlyList<(string Name, ShareLimits Limits)> limits, Way way, Claim claim, long arrived, CancellationToken cancellation) =>
+        shares.WithinAsync(limits, claim, admitted => ReserveAndJoinAsync(way, admitted, arrived, cancellation), cancellation);
 
     // Reserve connections and join the pool's lease: one step of the ledger, taken again whenever something has changed,
     // until it gives a grant or the caller's time is over.
-    internal async ValueTask<Outcome> ReserveAndJoinAsync(Way way, Claim claim, long arrived, CancellationToken cancellation)
+    private async ValueTask<Outcome> ReserveAndJoinAsync(Way way, Claim claim, long arrived, CancellationToken cancellation)
     {
         var room = rooms[way.Database.Name];
         Task? pool = null, line = null;

@@ -1,6 +1,7 @@
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Broker.Core.Leases.Shares;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 
@@ -8,19 +9,41 @@ namespace Broker.Core.Leases;
 
 /// <summary>What a holder does after it was given its lease: it stays, or it leaves.</summary>
 internal sealed class HolderDesk(
-    ICatalog catalog, SharedLedger ledger, CredentialDesk credentials, RememberedGrants remembered, DeskAudit audit, WaitingSettings waiting, TimeProvider time)
+    ICatalog catalog, SharedLedger ledger, CredentialDesk credentials, RememberedGrants remembered, DeskAudit audit, CallerShares shares, WaitingSettings waiting, TimeProvider time)
 {
     /// <summary>The holder is still there. When its lease gives out it is moved to the next one, and the grant says so.</summary>
-    public async ValueTask<Outcome> RenewAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
+    /// <param name="caller">Whose holder it is.</param>
+    /// <param name="holder">The holder.</param>
+    /// <param name="origin">Where the request came from.</param>
+    /// <param name="cancellation">The caller left.</param>
+    /// <param name="lease">
+    /// The lease it works with, as far as it knows; null: it does not say. When it was moved meanwhile and did not hear of it,
+    /// because the answer was lost, it is told again.
+    /// </param>
+    public async ValueTask<Outcome> RenewAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation, string? lease = null)
     {
         var outcome = Find(caller, holder, out var id, out var way) is { } refusal ? refusal : await RenewAsync(caller, id, way, cancellation);
+        if (lease is not null && outcome.Grant is { Overlap: null } grant && grant.Lease.Id != lease) outcome = grant with { Overlap = TimeSpan.Zero };
         return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }
 
     /// <summary>The holder leaves; its connections come free at once. Null: done.</summary>
-    public async ValueTask<Refusal?> ReleaseAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
+    public ValueTask<Refusal?> ReleaseAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation) =>
+        LeaveAsync(AuditAction.Release, caller, holder, Find(caller, holder, out _, out var way), way, null, origin, cancellation);
+
+    /// <summary>An operator ends anybody's holder; its connections come free at once. Null: done.</summary>
+    public ValueTask<Refusal?> EndAsync(Caller caller, string holder, string reason, Origin origin, CancellationToken cancellation)
     {
-        var refusal = Find(caller, holder, out var id, out var way);
+        var current = catalog.Current;
+        var way = HolderId.TryParse(holder, out var id) && current.Roles.TryGetValue(id.Role, out var role)
+            ? new Way(role, current.Databases[role.Database], current.Issuers[role.Issuer])
+            : null;
+        return LeaveAsync(AuditAction.End, caller, holder, way is null ? Refusals.HolderUnknown() : null, way!, reason, origin, cancellation);
+    }
+
+    private async ValueTask<Refusal?> LeaveAsync(
+        AuditAction action, Caller caller, string holder, Refusal? refusal, Way way, string? reason, Origin origin, CancellationToken cancellation)
+    {
         (string Lease, int Connections)? had = null;
         if (refusal is null)
         {
@@ -29,6 +52,8 @@ internal sealed class HolderDesk(
             {
                 had = await ledger.ReleaseAsync(way.Database.Name, holder, cancellation);
                 refusal = had is null ? Refusals.HolderUnknown() : null;
+                // Whose share an operator's victim was is not known here: its part comes free at its end.
+                if (action == AuditAction.Release) await shares.LeaveAsync(caller, holder, cancellation);
             }
             catch (LedgerException)
             {
@@ -36,13 +61,14 @@ internal sealed class HolderDesk(
             }
         }
 
-        var record = DeskAudit.Of(AuditAction.Release, caller, refusal, origin, time) with
+        var record = DeskAudit.Of(action, caller, refusal, origin, time) with
         {
             Role = way?.Role.Name,
             Database = way?.Database.Name,
             LeaseId = had?.Lease,
             HolderId = holder,
             Connections = had?.Connections,
+            Reason = reason,
         };
         return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
     }
@@ -64,7 +90,7 @@ internal sealed class HolderDesk(
             TimeSpan.Zero,
             ClaimKind.Renew,
             caller.DisplayName);
-        return await credentials.ReserveAndJoinAsync(way, claim, time.GetTimestamp(), cancellation);
+        return await credentials.WithinSharesAsync(caller, way, claim, time.GetTimestamp(), cancellation);
     }
 
     // Whose it is can be told from the id alone; another's holder is as unknown as none (law L11). Who writes itself an id of a
@@ -74,7 +100,7 @@ internal sealed class HolderDesk(
         way = null!;
         if (!HolderId.TryParse(holder, out id) || !id.BelongsTo(caller)) return Refusals.HolderUnknown();
         var current = catalog.Current;
-        if (!current.Roles.TryGetValue(id.Role, out var role) || !role.Allow.Allow(caller)) return Refusals.NotAllowed(id.Role);
+        if (!current.Roles.TryGetValue(id.Role, out var role) || !role.MayBeHadBy(caller)) return Refusals.NotAllowed(id.Role);
         way = new(role, current.Databases[role.Database], current.Issuers[role.Issuer]);
         return null;
     }

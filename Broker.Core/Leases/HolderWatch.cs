@@ -30,19 +30,25 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseRooms rooms, Closing 
     private static readonly TimeSpan AfterTrouble = TimeSpan.FromSeconds(5);
 
     /// <summary>The events, the first at once. Ends with the holder, with the listener, and with this replica, when another takes over.</summary>
+    /// <param name="caller">Whose holder it is.</param>
+    /// <param name="holder">The holder.</param>
+    /// <param name="lease">The lease it works with, as far as it knows; null: it does not say.</param>
+    /// <param name="origin">Where the request came from.</param>
+    /// <param name="cancellation">Nobody listens any more.</param>
     public async IAsyncEnumerable<HolderEvent> WatchAsync(
-        Caller caller, string holder, Origin origin, [EnumeratorCancellation] CancellationToken cancellation)
+        Caller caller, string holder, string? lease, Origin origin, [EnumeratorCancellation] CancellationToken cancellation)
     {
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
         while (!until.IsCancellationRequested)
         {
             // The signal is taken before the ledger is asked, so that none is missed in between.
             var moves = desk.FindPool(caller, holder) is var (database, pool) ? rooms[database].Wakes.Next("pool:" + pool) : Task.CompletedTask;
-            if (await RenewAsync(caller, holder, origin, until.Token) is not { } outcome) yield break;
+            if (await RenewAsync(caller, holder, lease, origin, until.Token) is not { } outcome) yield break;
             TimeSpan pause;
             if (outcome.Grant is { } grant)
             {
                 yield return new HolderEvent.Renewed(grant);
+                lease = grant.Lease.Id;
                 var next = TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds);
                 pause = dice.Jitter(next < LongestPause ? next : LongestPause);
             }
@@ -68,11 +74,11 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseRooms rooms, Closing 
     }
 
     // Null: nobody listens any more.
-    private async Task<Outcome?> RenewAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
+    private async Task<Outcome?> RenewAsync(Caller caller, string holder, string? lease, Origin origin, CancellationToken cancellation)
     {
         try
         {
-            return await desk.RenewAsync(caller, holder, origin, cancellation);
+            return await desk.RenewAsync(caller, holder, origin, cancellation, lease);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {

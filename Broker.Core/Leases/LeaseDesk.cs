@@ -40,7 +40,7 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, Successio
     }
 
     /// <summary>Ends a lease now: its user is dropped and its sessions are ended, whoever holds it. Null: ordered.</summary>
-    public async ValueTask<Refusal?> RevokeAsync(Caller caller, string id, Origin origin, CancellationToken cancellation)
+    public async ValueTask<Refusal?> RevokeAsync(Caller caller, string id, string reason, Origin origin, CancellationToken cancellation)
     {
         Refusal? refusal = null;
         LeaseRecord? lease = null;
@@ -63,14 +63,14 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, Successio
             refusal = Refusals.LedgerUnavailable();
         }
 
-        return await RecordAsync(AuditAction.Revoke, caller, lease?.Role, lease?.Database, id, refusal, origin, cancellation);
+        return await RecordAsync(AuditAction.Revoke, caller, lease?.Role, lease?.Database, id, reason, refusal, origin, cancellation);
     }
 
     /// <summary>
     /// Has each of a role's leases followed by a new one, to which its holders move; it takes holders until the new one works.
     /// Null: ordered.
     /// </summary>
-    public async ValueTask<Refusal?> RotateAsync(Caller caller, string roleName, Origin origin, CancellationToken cancellation)
+    public async ValueTask<Refusal?> RotateAsync(Caller caller, string roleName, string reason, Origin origin, CancellationToken cancellation)
     {
         Refusal? refusal = null;
         var known = catalog.Current.Roles.TryGetValue(roleName, out var role);
@@ -100,13 +100,13 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, Successio
             }
         }
 
-        return await RecordAsync(AuditAction.Rotate, caller, roleName, role?.Database, null, refusal, origin, cancellation);
+        return await RecordAsync(AuditAction.Rotate, caller, roleName, role?.Database, null, reason, refusal, origin, cancellation);
     }
 
     private async ValueTask<Refusal?> RecordAsync(
-        AuditAction action, Caller caller, string? role, string? database, string? lease, Refusal? refusal, Origin origin, CancellationToken cancellation)
+        AuditAction action, Caller caller, string? role, string? database, string? lease, string reason, Refusal? refusal, Origin origin, CancellationToken cancellation)
     {
-        var record = DeskAudit.Of(action, caller, refusal, origin, time) with { Role = role, Database = database, LeaseId = lease };
+        var record = DeskAudit.Of(action, caller, refusal, origin, time) with { Role = role, Database = database, LeaseId = lease, Reason = reason };
         return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
     }
 }

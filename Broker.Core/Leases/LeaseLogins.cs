@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Ledger;
@@ -26,7 +27,19 @@ internal sealed class LeaseLogins(SharedLedger ledger, LoginSealer sealer, Datab
         var record = await ledger.LeaseAsync(database.Name, lease, cancellation);
         if (record is null || record.SealedLogin.Length == 0) return null;
         if (opened.Count >= Most) opened.Clear();
-        return opened.GetOrAdd(lease, new OpenedLease(record, sealer.Open(record.SealedLogin), database, engines[database.Engine]));
+        return opened.GetOrAdd(lease, new OpenedLease(record, Open(record), database, engines[database.Engine]));
+    }
+
+    private Login Open(LeaseRecord lease)
+    {
+        try
+        {
+            return sealer.Open(lease.SealedLogin);
+        }
+        catch (CryptographicException e)
+        {
+            throw new LedgerException($"The login of lease {lease.Id} was sealed with keys that this replica does not have (Broker:Sealing).", e);
+        }
     }
 }
 

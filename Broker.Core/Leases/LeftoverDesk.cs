@@ -24,14 +24,16 @@ internal sealed class LeftoverDesk(ICatalog catalog, Leftovers leftovers, DeskAu
     }
 
     /// <summary>Looks once more, and drops the user if still no lease knows it. Null: it is gone.</summary>
-    public async ValueTask<Refusal?> DropAsync(Caller caller, string databaseName, string username, Origin origin, CancellationToken cancellation)
+    public async ValueTask<Refusal?> DropAsync(Caller caller, string databaseName, string username, string reason, Origin origin, CancellationToken cancellation)
     {
         var (role, refusal) = await TryDropAsync(databaseName, username, cancellation);
         var record = DeskAudit.Of(AuditAction.Revoke, caller, refusal, origin, time) with
         {
             Role = role,
             Database = databaseName,
+            DatabaseUser = username,
             Detail = refusal?.Detail ?? $"leftover {username}",
+            Reason = reason,
         };
         return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
     }

@@ -42,11 +42,14 @@ public sealed class Decision
     public static Decision Due { get; } = new("due");
     public static Decision Done { get; } = new("done");
     public static Decision Duties { get; } = new("duties");
+    public static Decision Hurry { get; } = new("hurry");
     public static Decision Restore { get; } = new("restore");
     public static Decision Leftovers { get; } = new("leftovers");
     public static Decision Flight { get; } = new("flight");
     public static Decision Cap { get; } = new("cap");
     public static Decision Shared { get; } = new("shared");
+    public static Decision Session { get; } = new("session");
+    public static Decision Share { get; } = new("share");
 
     /// <inheritdoc/>
     public override string ToString() => Name;

@@ -36,6 +36,10 @@ public sealed partial class SharedLedger
         await store.DecideAsync(
             Decision.Done, database, [duty.Name, duty.Token, next is { } at ? Text(at) : "-1", Shortened(failure ?? "")], cancellation);
 
+    /// <summary>Makes a duty due now.</summary>
+    public async ValueTask HurryAsync(string database, string kind, string subject, CancellationToken cancellation) =>
+        await store.DecideAsync(Decision.Hurry, database, [kind, subject], cancellation);
+
     /// <summary>The duties, those due first, at most so many.</summary>
     public async ValueTask<IReadOnlyList<DutyRecord>> DutiesAsync(string database, int most, CancellationToken cancellation)
     {

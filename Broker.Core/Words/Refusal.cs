@@ -15,6 +15,12 @@ public enum RefusalCode
     /// <summary>No such holder, or not this caller's.</summary>
     HolderUnknown,
 
+    /// <summary>No such session, or not this caller's.</summary>
+    SessionUnknown,
+
+    /// <summary>The caller, its team or its address takes more than its share.</summary>
+    LimitExceeded,
+
     /// <summary>No such lease.</summary>
     LeaseUnknown,
 

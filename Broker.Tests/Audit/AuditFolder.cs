@@ -33,9 +33,14 @@ public sealed class AuditFolder : ILogger<JsonLinesAudit>, IDisposable
     public JsonLinesAudit Open(TimeProvider? time = null, string? path = null, bool fsync = false, AuditLimits? limits = null) =>
         new(new AuditSettings { Path = path ?? Path, Fsync = fsync }, time ?? TimeProvider.System, this, limits);
 
-    /// <summary>The holders in a file, line by line; every line has to be JSON.</summary>
+    /// <summary>The holders in a file, line by line; every line has to be JSON, and the chain's own lines are passed over.</summary>
     public static string[] Holders(string path) =>
-        [.. Lines(path).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("holderId").GetString()!)];
+        [.. Records(path).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("holderId").GetString()!)];
+
+    /// <summary>The lines of a file that are not the chain's own.</summary>
+    public static string[] Records(string path) => [.. Lines(path).Where(line => !IsOfChain(line))];
+
+    public static bool IsOfChain(string line) => line.Contains("\"event\":", StringComparison.Ordinal);
 
     /// <summary>The lines of a file, each of which has to end.</summary>
     public static string[] Lines(string path)

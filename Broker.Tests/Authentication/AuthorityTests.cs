@@ -70,7 +70,7 @@ public sealed class AuthorityTests : IAsyncLifetime
     public async Task The_last_good_keys_serve_on_when_the_server_is_down_and_through_a_reload()
     {
         var catalog = new FixedCatalog(Issuer());
-        using var prover = new CallerProver(catalog, time, NullLogger<CallerProver>.Instance);
+        using var prover = new CallerProver(catalog, new(new()), time, NullLogger<CallerProver>.Instance);
         await Accepted(prover, mint.Token());
         server.Down = true;
         time.Advance(TimeSpan.FromHours(5));
@@ -169,7 +169,7 @@ public sealed class AuthorityTests : IAsyncLifetime
         await using var identity = await LocalIdentity.StartAsync(cancellation: TestContext.Current.CancellationToken);
         using var prover = new CallerProver(
             new FixedCatalog(new IdentityIssuer { Name = "local", Authority = identity.Authority, Audience = "broker" }),
-            TimeProvider.System, NullLogger<CallerProver>.Instance);
+            new(new()), TimeProvider.System, NullLogger<CallerProver>.Instance);
         var proof = await Prove(prover, identity.PodToken(7));
         proof.Caller.ShouldNotBeNull().PodUid.ShouldBe(LocalIdentity.PodUid(7));
         (await Prove(prover, identity.OperatorToken())).Caller!.Claims["groups"].ShouldBe([LocalIdentity.Operators]);
@@ -177,7 +177,7 @@ public sealed class AuthorityTests : IAsyncLifetime
 
     private IdentityIssuer Issuer() => new() { Name = "kubernetes", Authority = server.Authority, Audience = "broker" };
 
-    private CallerProver Prover(IdentityIssuer issuer) => new(new FixedCatalog(issuer), time, NullLogger<CallerProver>.Instance);
+    private CallerProver Prover(IdentityIssuer issuer) => new(new FixedCatalog(issuer), new(new()), time, NullLogger<CallerProver>.Instance);
 
     private static async Task<Proof> Prove(CallerProver prover, string token) =>
         await prover.ProveAsync(token.AsMemory(), TestContext.Current.CancellationToken);

@@ -24,7 +24,7 @@ public sealed class CallerProverTests : IDisposable
         foreign = new TokenMint("one", time, 1);
         File.WriteAllText(keys, TokenMint.KeySet(mint));
         catalog = new FixedCatalog(FromFile());
-        prover = new CallerProver(catalog, time, NullLogger<CallerProver>.Instance);
+        prover = new CallerProver(catalog, new(new()), time, NullLogger<CallerProver>.Instance);
     }
 
     public void Dispose()

@@ -52,7 +52,7 @@ public class ProvenTokensTests
             File.WriteAllText(keys, TokenMint.KeySet(mint));
             using var prover = new CallerProver(
                 new FixedCatalog(new IdentityIssuer { Name = "k", Issuer = TokenMint.Issuer, JwksFile = keys, Audience = "broker" }),
-                TimeProvider.System, NullLogger<CallerProver>.Instance);
+                new(new()), TimeProvider.System, NullLogger<CallerProver>.Instance);
             var token = mint.Token().AsMemory();
             (await prover.ProveAsync(token, TestContext.Current.CancellationToken)).Caller.ShouldNotBeNull();
             Allocated(prover, token);

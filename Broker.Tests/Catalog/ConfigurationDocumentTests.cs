@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Broker.Core.Catalog;
+using Broker.Tests.Authentication;
 using Broker.Tests.Deployment;
 using Shouldly;
 using Xunit;
@@ -10,6 +11,8 @@ namespace Broker.Tests.Catalog;
 /// <summary>docs/configuration.md names every key that is read, with its range and its default, and no other.</summary>
 public sealed partial class ConfigurationDocumentTests
 {
+    private static readonly string Pem = CertificateFile();
+
     // Where an example of each group stands in the right configuration; several where what is read depends on a choice.
     private static readonly Dictionary<string, (string Key, string? Value)[][]> Shapes = new()
     {
@@ -19,6 +22,15 @@ public sealed partial class ConfigurationDocumentTests
             [("Issuers:vault:Auth:Method", "AppRole"), ("Issuers:vault:Auth:Token", ""), ("Issuers:vault:Auth:RoleId", "r"), ("Issuers:vault:Auth:SecretId", "s")],
             [("Issuers:vault:Auth:Method", "Kubernetes"), ("Issuers:vault:Auth:Role", "r")],
         ],
+        ["Broker:Identity:Issuers:{name}:TokenReview"] =
+        [
+            [("Identity:Issuers:kubernetes:Authority", ""), ("Identity:Issuers:kubernetes:Issuer", "https://kubernetes.default.svc"), ("Identity:Issuers:kubernetes:TokenReview:Address", "https://api"),
+                ("Identity:Issuers:kubernetes:TokenReview:CaFile", Pem), ("Identity:Issuers:kubernetes:TokenReview:TokenFile", Pem)],
+        ],
+        ["Broker:Identity:Teams:{name}"] = [[("Identity:Teams:shop:Members:0:Issuer", "kubernetes"), ("Identity:Teams:shop:Members:0:Claims:namespace", "shop")]],
+        ["Broker:Tls"] = [[("Tls:CertificateFile", Pem), ("Tls:CertificateKeyFile", Pem)]],
+        ["Broker:Audit:Syslog"] = [[("Audit:Syslog:Address", "tcp://syslog:514")]],
+        ["Broker:Audit:Otlp"] = [[("Audit:Otlp:Endpoint", "https://collector:4318")]],
     };
 
     private static readonly IReadOnlyList<Row> Rows = Parse(File.ReadAllLines(Repository.PathOf("docs/configuration.md")));
@@ -32,9 +44,10 @@ public sealed partial class ConfigurationDocumentTests
     {
         Rows.Select(row => row.Group).Distinct().Order().ShouldBe(
         [
-            "Broker", "Broker:Audit", "Broker:Databases:{name}", "Broker:Databases:{name}:Budget", "Broker:Databases:{name}:Issuing", "Broker:Identity",
-            "Broker:Identity:Issuers:{name}", "Broker:Issuers:{name}", "Broker:Issuers:{name}:Auth", "Broker:Ledger", "Broker:Limits",
-            "Broker:Roles:{name}", "Broker:Roles:{name}:Allow:{n}", "Broker:Roles:{name}:Connections", "Broker:Sealing", "Broker:Waiting",
+            "Broker", "Broker:Audit", "Broker:Audit:Otlp", "Broker:Audit:Rotation", "Broker:Audit:Syslog", "Broker:Databases:{name}", "Broker:Databases:{name}:Budget", "Broker:Databases:{name}:Issuing", "Broker:Identity",
+            "Broker:Identity:Callers", "Broker:Identity:Issuers:{name}", "Broker:Identity:Issuers:{name}:TokenReview", "Broker:Identity:Sessions",
+            "Broker:Identity:Teams:{name}", "Broker:Issuers:{name}", "Broker:Issuers:{name}:Auth", "Broker:Ledger", "Broker:Limits",
+            "Broker:Roles:{name}", "Broker:Roles:{name}:Allow:{n}", "Broker:Roles:{name}:Connections", "Broker:Sealing", "Broker:Tls", "Broker:Waiting",
         ]);
 
         // Every row that says it is a group has its table; lists of rules share one.
@@ -96,6 +109,14 @@ public sealed partial class ConfigurationDocumentTests
         Whole(reading).ShouldBe(Whole(Read(shape)));
     }
 
+    private static string CertificateFile()
+    {
+        using var certificate = OidcServer.Certificate();
+        var file = Path.Combine(AppContext.BaseDirectory, "documented.crt");
+        File.WriteAllText(file, certificate.ExportCertificatePem());
+        return file;
+    }
+
     private static CatalogReading Read((string Key, string? Value)[] shape, params (string Key, string? Value)[] changes) =>
         Configured.Read([.. shape.Where(entry => changes.All(change => change.Key != entry.Key)), .. changes]);
 
@@ -103,6 +124,7 @@ public sealed partial class ConfigurationDocumentTests
         .Replace("Issuers:{name}:Auth", "Issuers:vault:Auth", StringComparison.Ordinal)
         .Replace("Identity:Issuers:{name}", "Identity:Issuers:kubernetes", StringComparison.Ordinal)
         .Replace("Issuers:{name}", "Issuers:vault", StringComparison.Ordinal)
+        .Replace("Teams:{name}", "Teams:shop", StringComparison.Ordinal)
         .Replace("Databases:{name}", "Databases:orders", StringComparison.Ordinal)
         .Replace("Roles:{name}", "Roles:orders-jobs", StringComparison.Ordinal)
         .Replace("{n}", "0", StringComparison.Ordinal);

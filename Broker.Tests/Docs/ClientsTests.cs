@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Net.Http.Json;
 using LoadTests.Stages;
 using Npgsql;
 using Orders.Data;
@@ -26,6 +27,7 @@ public sealed class ClientsTests
 
             using var rotate = new HttpRequestMessage(HttpMethod.Post, $"/api/v1/roles/{StageSettings.RoleName}/rotate");
             rotate.Headers.Authorization = new AuthenticationHeaderValue("Bearer", stage.Identity.OperatorToken());
+            rotate.Content = JsonContent.Create(new { reason = "a test" });
             (await http.SendAsync(rotate, Cancellation)).EnsureSuccessStatusCode();
             await Eventually.HoldsAsync(
                 async () =>

@@ -13,6 +13,9 @@ internal static class Answers
     private static readonly HashSet<string> Members =
         ["type", "title", "status", "code", "detail", "traceId", "retryAfterSeconds", "free", "couldAskFor", "capacity"];
 
+    /// <summary>What an operator sends with every order.</summary>
+    public static StringContent Because(string reason) => new(new JsonObject { ["reason"] = reason }.ToJsonString(), Encoding.UTF8, "application/json");
+
     public static async Task<JsonObject> JsonAsync(this HttpResponseMessage answer) =>
         JsonNode.Parse(await answer.Content.ReadAsStringAsync())!.AsObject();
 

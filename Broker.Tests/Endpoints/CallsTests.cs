@@ -120,7 +120,7 @@ public sealed class CallsTests(RunningBroker broker)
         var grant = await pod.GrantAsync(role: RunningBroker.RevokedRole);
         var lease = grant["lease"]!["id"]!.GetValue<string>();
 
-        (await person.PostAsync($"/api/v1/leases/{lease}/revoke", null, Cancel)).StatusCode.ShouldBe(HttpStatusCode.Accepted);
+        (await person.PostAsync($"/api/v1/leases/{lease}/revoke", Answers.Because("a test"), Cancel)).StatusCode.ShouldBe(HttpStatusCode.Accepted);
 
         await Eventually.HoldsAsync(
             async () => (await (await person.GetAsync($"/api/v1/leases/{lease}", Cancel)).JsonAsync())["state"]?.GetValue<string>() is "Revoked" or null,
@@ -128,7 +128,7 @@ public sealed class CallsTests(RunningBroker broker)
             Cancel);
         await using var connection = new NpgsqlConnection(grant["credentials"]!["adoNet"]!.GetValue<string>() + ";Pooling=false");
         await Should.ThrowAsync<PostgresException>(() => connection.OpenAsync(Cancel));
-        await (await person.PostAsync("/api/v1/leases/nowhere/revoke", null, Cancel)).ShouldRefuseAsync(HttpStatusCode.NotFound, "lease-unknown");
+        await (await person.PostAsync("/api/v1/leases/nowhere/revoke", Answers.Because("a test"), Cancel)).ShouldRefuseAsync(HttpStatusCode.NotFound, "lease-unknown");
     }
 
     [Fact]
@@ -138,7 +138,7 @@ public sealed class CallsTests(RunningBroker broker)
         using var person = await broker.OperatorAsync();
         var before = await pod.GrantAsync(role: RunningBroker.RotatedRole);
 
-        (await person.PostAsync($"/api/v1/roles/{RunningBroker.RotatedRole}/rotate", null, Cancel)).StatusCode.ShouldBe(HttpStatusCode.Accepted);
+        (await person.PostAsync($"/api/v1/roles/{RunningBroker.RotatedRole}/rotate", Answers.Because("a test"), Cancel)).StatusCode.ShouldBe(HttpStatusCode.Accepted);
 
         // The next lease is issued first; the old one serves until that works.
         JsonNode renewal = null!;
@@ -149,7 +149,7 @@ public sealed class CallsTests(RunningBroker broker)
         renewal["overlapSeconds"]!.GetValue<int>().ShouldBe(60);
         renewal["lease"]!["id"]!.GetValue<string>().ShouldNotBe(before["lease"]!["id"]!.GetValue<string>());
         renewal["credentials"]!["username"]!.GetValue<string>().ShouldNotBe(before["credentials"]!["username"]!.GetValue<string>());
-        await (await person.PostAsync("/api/v1/roles/nowhere/rotate", null, Cancel)).ShouldRefuseAsync(HttpStatusCode.Forbidden, "not-allowed");
+        await (await person.PostAsync("/api/v1/roles/nowhere/rotate", Answers.Because("a test"), Cancel)).ShouldRefuseAsync(HttpStatusCode.Forbidden, "not-allowed");
     }
 
     [Fact]
@@ -163,7 +163,7 @@ public sealed class CallsTests(RunningBroker broker)
         await using var events = SseParser.Create(await watch.Content.ReadAsStreamAsync(Cancel)).EnumerateAsync(Cancel).GetAsyncEnumerator(Cancel);
 
         (await NextAsync(events)).EventType.ShouldBe("renewed");
-        await person.PostAsync($"/api/v1/roles/{RunningBroker.RotatedRole}/rotate", null, Cancel);
+        await person.PostAsync($"/api/v1/roles/{RunningBroker.RotatedRole}/rotate", Answers.Because("a test"), Cancel);
         SseItem<string> rotate;
         while ((rotate = await NextAsync(events)).EventType == "renewed") Cancel.ThrowIfCancellationRequested();
         rotate.EventType.ShouldBe("rotate");

@@ -126,7 +126,7 @@ internal sealed class DyingReplica : IAsyncDisposable
         await doors[1].ReleaseAsync(Rest + 1, spent, Cancellation);
         var leases = await onlooker.GetFromJsonAsync<JsonObject>(new Uri("/api/v1/leases", UriKind.Relative), Cancellation);
         var id = leases!["leases"]!.AsArray().Single()!["id"]!.GetValue<string>();
-        using var answer = await onlooker.PostAsync(new Uri($"/api/v1/leases/{id}/revoke", UriKind.Relative), null, Cancellation);
+        using var answer = await onlooker.PostAsJsonAsync(new Uri($"/api/v1/leases/{id}/revoke", UriKind.Relative), new { reason = "a test" }, Cancellation);
         answer.EnsureSuccessStatusCode();
         await UntilAsync(async () => (await UsersAsync()).Count == 0, "the spent user to be gone");
     }

@@ -39,7 +39,7 @@ public sealed class RotationTests
         var first = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
         var hold = new TaskCompletionSource();
         world.Issuer.Before = () => hold.Task;
-        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", From, default)).ShouldBeNull();
+        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default)).ShouldBeNull();
         await world.PassAsync(() => world.Issuer.Asked.Count == 2, Minute);
 
         var meanwhile = (await world.PassAsync(replica.AskAsync(World.Ask(1, wait: TimeSpan.Zero)), Minute)).Grant!;
@@ -79,7 +79,7 @@ public sealed class RotationTests
         var replica = await world.ReplicaAsync();
         var grants = new List<Grant>();
         for (var pod = 0; pod < 4; pod++) grants.Add((await world.PassAsync(replica.AskAsync(World.Ask(pod, 2)), Minute)).Grant!);
-        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", From, default);
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
         await world.LeaseAsync(lease => lease.State == LeaseState.Retiring, Minute);
 
         // 8 of 10 are granted: one holder can have both open, the others stay until its overlap is over.
@@ -129,6 +129,21 @@ public sealed class RotationTests
     }
 
     [Fact]
+    public async Task L11_A_holder_whose_answer_was_lost_is_told_again_to_move_when_it_says_what_it_works_with()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
+        await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Retiring, Minute);
+        (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!.Overlap.ShouldNotBeNull("and this answer is lost on its way");
+
+        var again = (await world.PassAsync(replica.Holders.RenewAsync(World.Ask(0).Caller, grant.Holder.Id, From, default, grant.Lease.Id).AsTask(), Minute)).Grant!;
+        (again.Overlap, again.Lease.Id == grant.Lease.Id).ShouldBe((TimeSpan.Zero, false));
+        (await world.PassAsync(replica.Holders.RenewAsync(World.Ask(0).Caller, grant.Holder.Id, From, default, again.Lease.Id).AsTask(), Minute)).Grant!.Overlap.ShouldBeNull();
+    }
+
+    [Fact]
     public async Task A_role_that_is_kept_ready_has_a_lease_before_anybody_asks_and_keeps_it()
     {
         await using var world = new World(World.OrdersApi with { KeepReady = true, IdleTtl = TimeSpan.FromSeconds(30), MaxHoldersPerLease = 2 });
@@ -167,7 +182,7 @@ public sealed class RotationTests
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
         using var listening = new CancellationTokenSource();
-        await using var events = replica.Watch.WatchAsync(World.Ask(0).Caller, grant.Holder.Id, From, listening.Token).GetAsyncEnumerator(default);
+        await using var events = replica.Watch.WatchAsync(World.Ask(0).Caller, grant.Holder.Id, null, From, listening.Token).GetAsyncEnumerator(default);
         (await NextAsync(world, events)).ShouldBeOfType<HolderEvent.Renewed>().Grant.Overlap.ShouldBeNull();
 
         var next = NextAsync(world, events);
@@ -175,7 +190,7 @@ public sealed class RotationTests
         (await next).ShouldBeOfType<HolderEvent.Renewed>().Grant.Overlap.ShouldBeNull();
 
         var told = NextAsync(world, events);
-        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", From, default);
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
         var moved = (await told).ShouldBeOfType<HolderEvent.Renewed>().Grant;
         moved.Overlap.ShouldNotBeNull().ShouldBeGreaterThan(TimeSpan.FromSeconds(5));
         moved.Lease.Id.ShouldNotBe(grant.Lease.Id);
@@ -192,7 +207,7 @@ public sealed class RotationTests
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0, 4)), Minute)).Grant!;
         var waiting = replica.AskAsync(World.Ask(1, 2, wait: TimeSpan.FromSeconds(60)));
-        await using var events = replica.Watch.WatchAsync(World.Ask(0).Caller, grant.Holder.Id, From, default).GetAsyncEnumerator(default);
+        await using var events = replica.Watch.WatchAsync(World.Ask(0).Caller, grant.Holder.Id, null, From, default).GetAsyncEnumerator(default);
         await NextAsync(world, events);
         var end = events.MoveNextAsync().AsTask();
 

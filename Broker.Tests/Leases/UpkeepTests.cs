@@ -4,6 +4,7 @@ using Broker.Core.Issuing;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
+using Microsoft.AspNetCore.DataProtection;
 using Shouldly;
 using Xunit;
 
@@ -84,7 +85,7 @@ public sealed class UpkeepTests
 
         // Mended: it goes by itself, or at once by an operator's order.
         world.Issuer.RevokeFailure = null;
-        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, stuck.Id, From, default)).ShouldBeNull();
+        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, stuck.Id, "a test", From, default)).ShouldBeNull();
         await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute);
         world.Issuer.Users.ShouldBeEmpty();
         Failing(replica, "revoke").ShouldBeNull();
@@ -99,7 +100,7 @@ public sealed class UpkeepTests
         await using var world = new World(World.OrdersApi with { IdleTtl = TimeSpan.Zero, EndSessions = role });
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        if (ordered) await replica.Leases.RevokeAsync(World.Ask(0).Caller, grant.Lease.Id, From, default);
+        if (ordered) await replica.Leases.RevokeAsync(World.Ask(0).Caller, grant.Lease.Id, "a test", From, default);
         else await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, From, default);
         await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
         world.Engine.ShutOut.Count.ShouldBe(times);
@@ -150,8 +151,8 @@ public sealed class UpkeepTests
         var left = (await replica.Leftovers.ListAsync("orders", default)).ShouldHaveSingleItem();
         (left.Username, left.Role, left.OpenConnections, left.OwnedObjects).ShouldBe((ours, "orders-api", 2, 7));
 
-        (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", "b-orders-api-x", From, default))!.Code.ShouldBe(RefusalCode.LeaseUnknown);
-        (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", ours, From, default)).ShouldBeNull();
+        (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", "b-orders-api-x", "a test", From, default))!.Code.ShouldBe(RefusalCode.LeaseUnknown);
+        (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", ours, "a test", From, default)).ShouldBeNull();
         world.Engine.Found.ShouldNotContainKey(ours);
         world.Engine.ShutOut.ShouldContain(ours);
         (await replica.Leftovers.ListAsync(null, default)).ShouldBeEmpty();
@@ -189,6 +190,19 @@ public sealed class UpkeepTests
 
         (await world.PassAsync(replica.AskAsync(World.Ask(2, 8)), Minute)).Grant.ShouldBeNull("six of them are promised");
         await world.PassAsync(() => world.Ledger.BudgetAsync("orders", [], default).AsTask().GetAwaiter().GetResult().Granted == 8, TimeSpan.FromSeconds(20));
+    }
+
+    [Fact]
+    public async Task L6_A_replica_with_other_sealing_keys_is_told_so_and_hands_out_nothing_it_cannot_read()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.Seal.PassesAsync(default).AsTask(), Minute)).ShouldBeTrue();
+        await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
+        var other = await world.ReplicaAsync(new EphemeralDataProtectionProvider());
+        (await world.PassAsync(other.Seal.PassesAsync(default).AsTask(), Minute)).ShouldBeFalse();
+        (await world.PassAsync(other.AskAsync(World.Ask(1)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
+        (await (await world.ReplicaAsync()).Seal.PassesAsync(default)).ShouldBeTrue();
     }
 
     private static Duty? Failing(World.Replica replica, string kind) =>

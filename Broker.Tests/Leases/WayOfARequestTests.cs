@@ -268,7 +268,7 @@ public sealed class WayOfARequestTests
         await using var world = new World();
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", new("t", null), default)).ShouldBeNull();
+        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", new("t", null), default)).ShouldBeNull();
         await world.PassAsync(() => world.Issuer.Made == 2, Minute);
         var moved = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
         moved.Overlap.ShouldNotBeNull().ShouldBeGreaterThan(TimeSpan.FromSeconds(5));
@@ -283,10 +283,10 @@ public sealed class WayOfARequestTests
         await using var world = new World();
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, grant.Lease.Id, new("t", null), default)).ShouldBeNull();
+        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, grant.Lease.Id, "a test", new("t", null), default)).ShouldBeNull();
         await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
         (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Lease.Id.ShouldNotBe(grant.Lease.Id);
-        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, "nosuch", new("t", null), default))!.Code.ShouldBe(RefusalCode.LeaseUnknown);
+        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, "nosuch", "a test", new("t", null), default))!.Code.ShouldBe(RefusalCode.LeaseUnknown);
     }
 
     [Fact]

@@ -88,9 +88,9 @@ internal sealed class World : IAsyncDisposable
     public static Ask Ask(int pod, int? connections = null, int? least = null, TimeSpan? wait = null, string role = "orders-api") =>
         new(Callers.Pod($"uid-{pod}", $"orders-{pod}"), role, null, connections, least, wait, new("trace", "127.0.0.1"));
 
-    public async Task<Replica> ReplicaAsync()
+    public async Task<Replica> ReplicaAsync(IDataProtectionProvider? keys = null)
     {
-        var replica = new Replica(this);
+        var replica = new Replica(this, keys);
         replicas.Add(replica);
         await replica.StartAsync();
         return replica;
@@ -129,7 +129,7 @@ internal sealed class World : IAsyncDisposable
         private readonly ServiceProvider services;
         private readonly CancellationTokenSource life = new();
 
-        public Replica(World world)
+        public Replica(World world, IDataProtectionProvider? keys = null)
         {
             Link = new(world.Store);
             var collection = new ServiceCollection();
@@ -140,7 +140,7 @@ internal sealed class World : IAsyncDisposable
             collection.Replace(ServiceDescriptor.Singleton<IAudit>(Audit));
             collection.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, world.Engine));
             collection.Replace(ServiceDescriptor.Singleton(new Issuers(_ => world.Issuer)));
-            collection.Replace(ServiceDescriptor.Singleton(world.keys));
+            collection.Replace(ServiceDescriptor.Singleton(keys ?? world.keys));
             services = collection.BuildServiceProvider();
         }
 
@@ -160,6 +160,8 @@ internal sealed class World : IAsyncDisposable
         public DutyDesk Duties => services.GetRequiredService<DutyDesk>();
 
         public HolderWatch Watch => services.GetRequiredService<HolderWatch>();
+
+        public SealCheck Seal => services.GetRequiredService<SealCheck>();
 
         public Closing Closing => services.GetRequiredService<Closing>();
 

@@ -102,6 +102,14 @@ public sealed class LocalIdentity : IAsyncDisposable
             : $"{content}.{Base64Url(signer.Key.SignData(Encoding.ASCII.GetBytes(content), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1))}";
     }
 
+    /// <summary>The claims with <c>iss</c>, <c>iat</c>, <c>nbf</c> and <c>exp</c> (five minutes, unless they say) by this server's clock, signed.</summary>
+    public string SignNow(JsonObject claims)
+    {
+        var whole = Claims(["broker"], TimeSpan.FromMinutes(5), "somebody");
+        foreach (var (name, value) in claims) whole[name] = value?.DeepClone();
+        return Sign(whole);
+    }
+
     /// <summary>Signs with a new key from now on.</summary>
     /// <param name="keepOld">Whether tokens of the old key stay good (it stays in the key set).</param>
     public void RotateKey(bool keepOld = true) =>

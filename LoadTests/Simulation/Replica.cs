@@ -84,10 +84,10 @@ internal sealed class Replica : IDisposable
         AnswerAsync(trace, async () => new(null, await services.GetRequiredService<HolderDesk>().ReleaseAsync(caller, holder, new(trace, null), cancellation)));
 
     public Task<Outcome> RotateAsync(Caller caller, string role, string trace) =>
-        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<LeaseDesk>().RotateAsync(caller, role, new(trace, null), CancellationToken.None)));
+        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<LeaseDesk>().RotateAsync(caller, role, "simulated", new(trace, null), CancellationToken.None)));
 
     public Task<Outcome> RevokeAsync(Caller caller, string lease, string trace) =>
-        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<LeaseDesk>().RevokeAsync(caller, lease, new(trace, null), CancellationToken.None)));
+        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<LeaseDesk>().RevokeAsync(caller, lease, "simulated", new(trace, null), CancellationToken.None)));
 
     public void Dispose() => stopping.Dispose();
 

@@ -38,7 +38,7 @@ public sealed class LeasedDataSource(HttpClient broker, string role, Func<string
     /// <summary>Says that we are still here, and moves to another lease when the broker says so.</summary>
     public async Task RenewAsync(CancellationToken cancellation)
     {
-        var renewed = await AskAsync($"/api/v1/holders/{grant.Holder.Id}/renew", null, cancellation);
+        var renewed = await AskAsync($"/api/v1/holders/{grant.Holder.Id}/renew?lease={grant.Lease.Id}", null, cancellation);
         if (renewed.Rotate)
         {
             var old = current!;
@@ -119,7 +119,9 @@ public sealed class LeasedDataSource(HttpClient broker, string role, Func<string
         return request;
     }
 
-    private sealed record Grant(bool Rotate, int? OverlapSeconds, Holder Holder, Credentials? Credentials);
+    private sealed record Grant(bool Rotate, int? OverlapSeconds, Lease Lease, Holder Holder, Credentials? Credentials);
+
+    private sealed record Lease(string Id);
 
     private sealed record Holder(string Id, int RenewAfterSeconds);
 

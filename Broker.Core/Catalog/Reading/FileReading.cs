@@ -46,13 +46,13 @@ internal static class FileReading
     }
 
     /// <summary>The path of a file that can be read and is not empty; null when the key is missing or the file is no good (noted).</summary>
-    public static string? ReadableFile(this SectionReader reader, string key) =>
-        reader.Text(key) is { } file && reader.Content(key, file) is not null ? file : null;
+    public static string? ReadableFile(this SectionReader reader, string key, string? defaultFile = null) =>
+        (reader.Text(key) ?? defaultFile) is { } file && reader.Content(key, file) is not null ? file : null;
 
     /// <summary>The path of a PEM file with at least one certificate.</summary>
-    public static string? CertificateFile(this SectionReader reader, string key)
+    public static string? CertificateFile(this SectionReader reader, string key, string? defaultFile = null)
     {
-        if (reader.ReadableFile(key) is not { } file) return null;
+        if (reader.ReadableFile(key, defaultFile) is not { } file) return null;
         try
         {
             var certificates = new X509Certificate2Collection();

@@ -1,14 +1,16 @@
 using System.Collections.Frozen;
+using System.Text.RegularExpressions;
 
 namespace Broker.Core.Catalog.Reading;
 
-internal static class IdentityReading
+internal static partial class IdentityReading
 {
     // Signatures with a key that only the issuer has. Never "none", never HS*: a symmetric key would let the broker mint callers.
     private static readonly string[] Asymmetric =
         ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"];
 
     private static readonly string[] OnlyWithAuthority = ["CaFile", "BearerTokenFile"];
+    private static readonly string[] Ways = ["Authority", "JwksFile", "TokenReview"];
 
     public static IdentitySettings Read(SectionReader reader)
     {
@@ -20,7 +22,13 @@ internal static class IdentityReading
         var identity = new IdentitySettings(
             issuers.ToFrozenDictionary(StringComparer.Ordinal),
             AllowReading.Read(reader, "Viewers", issuers.Keys),
-            AllowReading.Read(reader, "Operators", issuers.Keys));
+            AllowReading.Read(reader, "Operators", issuers.Keys))
+        {
+            Admins = AllowReading.Read(reader, "Admins", issuers.Keys),
+            Sessions = SharesReading.Sessions(reader.Child("Sessions")),
+            Callers = SharesReading.Limits(reader.Child("Callers"), last: true),
+            Teams = SharesReading.Teams(reader, issuers.Keys),
+        };
         reader.RefuseUnknownKeys();
         return identity;
     }
@@ -28,31 +36,61 @@ internal static class IdentityReading
     private static IdentityIssuer Issuer(string name, SectionReader reader)
     {
         var defaults = new IdentityIssuer { Name = name, Audience = "" };
-        var byAuthority = reader.Has("Authority");
-        var byFile = reader.Has("JwksFile");
-        if (byAuthority && byFile)
-            reader.Error("JwksFile", "is there beside Authority, which publishes its keys itself.", "Keep one of the two.");
-        if (!byAuthority && !byFile)
-            reader.Error("Authority", "is missing.", "Set it to the OIDC authority, or set Issuer and JwksFile.");
-        if (byFile && !byAuthority && !reader.Has("Issuer"))
-            reader.Error("Issuer", "is missing.", "With JwksFile, write the iss that tokens have.");
+        var ways = Ways.Where(reader.Has).ToList();
+        var byAuthority = ways.Contains("Authority");
+        foreach (var second in ways.Skip(1))
+            reader.Error(second, $"is there beside {ways[0]}: tokens are verified in one way.", "Keep one of the two.");
+        if (ways.Count == 0)
+            reader.Error("Authority", "is missing.", "Set it to the OIDC authority; or set Issuer and JwksFile, or Issuer and TokenReview.");
+        else if (!byAuthority && !reader.Has("Issuer"))
+            reader.Error("Issuer", "is missing.", $"With {ways[0]}, write the iss that tokens have.");
 
         var issuer = new IdentityIssuer
         {
             Name = name,
             Authority = byAuthority ? reader.ServerAddress("Authority", "Write the OIDC authority, e.g. https://kubernetes.default.svc.") : null,
             Issuer = reader.Text("Issuer"),
-            JwksFile = byFile ? reader.KeySetFile("JwksFile") : null,
+            JwksFile = ways is ["JwksFile"] ? reader.KeySetFile("JwksFile") : null,
+            TokenReview = ways is ["TokenReview"] ? TokenReview(reader.Child("TokenReview")) : null,
             Audience = reader.RequiredText("Audience", "Write the aud that tokens for the broker have, e.g. broker."),
             CaFile = reader.CertificateFile("CaFile"),
             BearerTokenFile = reader.ReadableFile("BearerTokenFile"),
             Algorithms = Algorithms(reader) ?? defaults.Algorithms,
             ClockSkew = reader.Duration("ClockSkew", defaults.ClockSkew, TimeSpan.Zero, TimeSpan.FromMinutes(5)),
+            Sessions = reader.Flag("Sessions", false),
+            SpiffeId = SpiffeId(reader),
         };
         foreach (var key in OnlyWithAuthority.Where(key => !byAuthority && reader.Has(key)))
             reader.Error(key, "is there without Authority, so nothing would use it.", "Take it out.");
         reader.RefuseUnknownKeys();
         return issuer;
+    }
+
+    private static string? SpiffeId(SectionReader reader)
+    {
+        if (reader.Text("SpiffeId") is not { } template) return null;
+        if (SpiffeTemplate().IsMatch(template)) return template;
+        reader.Error("SpiffeId", "is no SPIFFE id.", "Write spiffe://your.domain/path, with claims of the token in braces, e.g. /ns/{namespace}/sa/{serviceaccount}.");
+        return null;
+    }
+
+    [GeneratedRegex(@"\Aspiffe://[a-z0-9._-]+(/([A-Za-z0-9._-]|\{[^{}]+\})+)+\z")]
+    private static partial Regex SpiffeTemplate();
+
+    private static TokenReviewSettings TokenReview(SectionReader reader)
+    {
+        var defaults = new TokenReviewSettings();
+        var review = new TokenReviewSettings
+        {
+            Address = reader.Has("Address")
+                ? reader.ServerAddress("Address", "Write the API server's address, e.g. https://kubernetes.default.svc.") ?? defaults.Address
+                : defaults.Address,
+            CaFile = reader.CertificateFile("CaFile", defaults.CaFile) ?? defaults.CaFile,
+            TokenFile = reader.ReadableFile("TokenFile", defaults.TokenFile) ?? defaults.TokenFile,
+            RememberFor = reader.Duration("RememberFor", defaults.RememberFor, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1)),
+        };
+        reader.RefuseUnknownKeys();
+        return review;
     }
 
     private static IReadOnlyList<string>? Algorithms(SectionReader reader)

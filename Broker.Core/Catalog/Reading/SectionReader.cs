@@ -159,7 +159,7 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
             foreach (var child in at.GetChildren())
             {
                 var name = prefix.Length == 0 ? child.Key : $"{prefix}:{child.Key}";
-                if (!child.GetChildren().Any()) yield return (name, child.Value);
+                if (child.Value is { Length: > 0 } || !child.GetChildren().Any()) yield return (name, child.Value);
                 foreach (var leaf in Below(child, name)) yield return leaf;
             }
         }

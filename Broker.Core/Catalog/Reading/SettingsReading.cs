@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Broker.Core.Catalog.Reading;
 
 internal static class SettingsReading
@@ -11,9 +13,11 @@ internal static class SettingsReading
         {
             Ledger = ledger,
             Sealing = Sealing(reader, needed: ledger.Kind is LedgerKind.Redis),
-            Audit = Audit(reader.Child("Audit")),
+            Audit = AuditReading.Read(reader.Child("Audit")),
             Waiting = Waiting(reader.Child("Waiting")),
             Limits = Limits(reader.Child("Limits")),
+            Tls = Tls(reader),
+            Proxies = Proxies(reader),
         };
     }
 
@@ -51,20 +55,6 @@ internal static class SettingsReading
         return sealing;
     }
 
-    private static AuditSettings Audit(SectionReader reader)
-    {
-        var defaults = new AuditSettings();
-        var audit = new AuditSettings
-        {
-            Path = reader.Text("Path") ?? defaults.Path,
-            Fsync = reader.Flag("Fsync", defaults.Fsync),
-        };
-        if (audit.Fsync && audit.Path == AuditSettings.StandardOutput)
-            reader.Error("Fsync", "is set, but standard output cannot be forced to a disk.", "Set Path to a file, or take Fsync out.");
-        reader.RefuseUnknownKeys();
-        return audit;
-    }
-
     private static WaitingSettings Waiting(SectionReader reader)
     {
         var defaults = new WaitingSettings();
@@ -83,8 +73,47 @@ internal static class SettingsReading
 
     private static LimitSettings Limits(SectionReader reader)
     {
-        var limits = new LimitSettings { MaxBodyBytes = reader.Int("MaxBodyBytes", new LimitSettings().MaxBodyBytes, 1_024, 1_048_576) };
+        var defaults = new LimitSettings();
+        var limits = new LimitSettings
+        {
+            MaxBodyBytes = reader.Int("MaxBodyBytes", defaults.MaxBodyBytes, 1_024, 1_048_576),
+            MaxHeaderBytes = reader.Int("MaxHeaderBytes", defaults.MaxHeaderBytes, 8_192, 1_048_576),
+            MaxConnections = reader.Int("MaxConnections", defaults.MaxConnections, 10, 1_000_000),
+            FailedProofs = reader.Int("FailedProofs", defaults.FailedProofs, 1, 1_000_000),
+            FailedProofsPerSecond = reader.Number("FailedProofsPerSecond", defaults.FailedProofsPerSecond, 0.1, 100_000),
+        };
         reader.RefuseUnknownKeys();
         return limits;
+    }
+
+    private static TlsSettings? Tls(SectionReader parent)
+    {
+        if (!parent.Has("Tls")) return null;
+        var reader = parent.Child("Tls");
+        foreach (var key in CertificateKeys.Where(key => !reader.Has(key)))
+            reader.Error(key, "is missing.", "TLS needs both CertificateFile and CertificateKeyFile.");
+        var tls = new TlsSettings
+        {
+            CertificateFile = reader.CertificateFile("CertificateFile") ?? "",
+            CertificateKeyFile = reader.ReadableFile("CertificateKeyFile") ?? "",
+            ClientAuthorityFile = reader.CertificateFile("ClientAuthorityFile"),
+            LookEvery = reader.Duration("LookEvery", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+        };
+        reader.RefuseUnknownKeys();
+        return tls;
+    }
+
+    private static IReadOnlyList<string> Proxies(SectionReader reader)
+    {
+        var proxies = reader.Texts("Proxies") ?? [];
+        for (var i = 0; i < proxies.Count; i++)
+        {
+            if (!IPNetwork.TryParse(proxies[i], out var network))
+                reader.Error($"Proxies:{i}", "is no network.", "Write it as 10.0.0.0/8 or fd00::/8; one address as 10.0.0.7/32.");
+            else if (network.PrefixLength == 0)
+                reader.Error($"Proxies:{i}", "is everybody: any client could write its own address.", "Name the networks of your proxies.");
+        }
+
+        return proxies;
     }
 }

@@ -8,6 +8,9 @@ internal static partial class Log
     [LoggerMessage(3000, LogLevel.Information, "Issuer {Issuer}: logged in to Vault with {Method}; the token lives {TimeLeft} and its leases are safe for {Horizon} (none: as long as it is renewed)")]
     public static partial void LoggedIn(ILogger logger, string issuer, string method, TimeSpan? timeLeft, TimeSpan? horizon);
 
+    [LoggerMessage(3016, LogLevel.Warning, "Issuer {Issuer}: the Vault token is not periodic, so no lease is promised for longer than {Horizon}: a lease dies with the token that created it. Set token_period on the broker's role in Vault")]
+    public static partial void TokenNotPeriodic(ILogger logger, string issuer, TimeSpan horizon);
+
     [LoggerMessage(3001, LogLevel.Error, "Issuer {Issuer}: cannot log in to Vault with {Method}: {Reason}")]
     public static partial void LoginFailed(ILogger logger, string issuer, string method, string reason);
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Broker.Core.Catalog;
 using Broker.Core.Words;
 using Microsoft.Extensions.Logging;
@@ -95,6 +96,10 @@ public sealed class VaultIssuer : IIssuer, IDisposable
 
     /// <inheritdoc cref="VaultTokenSource.KeepAliveAsync"/>
     public Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation) => tokens.KeepAliveAsync(cancellation);
+
+    /// <inheritdoc/>
+    public async Task<string?> GenerationAsync(CancellationToken cancellation) =>
+        (await tokens.GetAsync(cancellation)).IssuedAt.UtcTicks.ToString(CultureInfo.InvariantCulture);
 
     /// <summary>Closes the connections. The token is not revoked: the leases it created live on.</summary>
     public void Dispose() => client.Dispose();

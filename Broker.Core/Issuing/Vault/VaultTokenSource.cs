@@ -159,6 +159,7 @@ internal sealed class VaultTokenSource(
             var token = await DescribeAsync(secret, CancellationToken.None);
             refusedLogin = null;
             Log.LoggedIn(logger, definition.Name, method, token.TimeLeft, token.Horizon);
+            if (token.Horizon is { } horizon) Log.TokenNotPeriodic(logger, definition.Name, horizon);
             return await store.ReplaceAsync(key, stored, token with { Earlier = stored?.Earlier ?? [] }, CancellationToken.None);
         }
         catch (IssuerException failure)

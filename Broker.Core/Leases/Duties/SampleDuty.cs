@@ -9,7 +9,7 @@ namespace Broker.Core.Leases.Duties;
 /// The duty <c>sample</c>: counts a database's connections and writes what may be promised. When the database does not answer,
 /// the last count grows stale, and nothing new is promised on it.
 /// </summary>
-internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, ConnectionCaps caps) : IDuty
+internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, ConnectionCaps caps, CeilingDesk ceilings) : IDuty
 {
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
@@ -25,7 +25,7 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
         IReadOnlyList<LeaseRecord> live = [];
         DateTimeOffset grantedAt = default;
         var count = await sampler.CountAsync(
-            database,
+            await ceilings.InForceAsync(database, cancellation),
             async () =>
             {
                 grantedAt = (await ledger.BudgetAsync(database.Name, [], cancellation)).Now;

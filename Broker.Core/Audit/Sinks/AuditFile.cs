@@ -2,19 +2,41 @@ using Broker.Core.Catalog;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 
-namespace Broker.Core.Audit;
+namespace Broker.Core.Audit.Sinks;
 
 /// <summary>
 /// The file that audit lines are appended to, or standard output. After a failure it opens the file anew, so it heals when
 /// the cause goes away. One thread at a time.
 /// </summary>
-internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILogger logger) : IDisposable
+internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILogger logger) : IAuditSink
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(1);
 
     private Stream? stream;
     private long lookedAt;
     private bool torn;
+
+    /// <inheritdoc/>
+    public string Name => path;
+
+    /// <summary>Whether a line was left half written at the end of the file.</summary>
+    public bool Torn => torn;
+
+    /// <summary>How long the open file is; 0 for what has no length.</summary>
+    public long Length => stream is { CanSeek: true } file ? file.Length : 0;
+
+    /// <inheritdoc/>
+    public bool Begins()
+    {
+        EnsureOpen();
+        return path != AuditSettings.StandardOutput && stream is { CanSeek: true, Length: 0 };
+    }
+
+    /// <summary>The last bytes of the file, at most so many; empty for what cannot be read.</summary>
+    public byte[] ReadEnd(int most) => Read(Math.Max(0, Length - most), most);
+
+    /// <summary>The first bytes of the file, at most so many; empty for what cannot be read.</summary>
+    public byte[] ReadStart(int most) => Read(0, most);
 
     /// <summary>Appends whole lines; they have reached the operating system when this returns.</summary>
     public void Append(ReadOnlySpan<byte> lines)
@@ -54,7 +76,23 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
         }
     }
 
+    /// <summary>Gives the file another name; a new one is made at its path with the next batch.</summary>
+    public void MoveTo(string other)
+    {
+        Close();
+        File.Move(path, other);
+        torn = false;
+    }
+
     public void Dispose() => Close();
+
+    private byte[] Read(long from, int most)
+    {
+        if (stream is not FileStream { CanSeek: true, CanRead: true } file) return [];
+        var bytes = new byte[(int)Math.Min(most, Math.Max(0, file.Length - from))];
+        var read = RandomAccess.Read(file.SafeFileHandle, bytes, from);
+        return bytes[..read];
+    }
 
     private void EnsureOpen()
     {

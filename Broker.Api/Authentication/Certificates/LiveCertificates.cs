@@ -1,0 +1,93 @@
+using System.Net.Security;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Broker.Core.Catalog;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+
+namespace Broker.Api.Authentication.Certificates;
+
+/// <summary>
+/// The broker's certificate and the authorities of its clients', from files that are compared every few seconds: a renewed
+/// certificate is used for the next connection, without a restart. Files that are half written change nothing.
+/// </summary>
+internal sealed class LiveCertificates : IDisposable
+{
+    private readonly TlsSettings settings;
+    private readonly ILogger<LiveCertificates> log;
+    private readonly ITimer timer;
+    private volatile Read current;
+
+    /// <exception cref="CryptographicException">The files do not go together.</exception>
+    public LiveCertificates(TlsSettings settings, TimeProvider time, ILogger<LiveCertificates> log)
+    {
+        (this.settings, this.log) = (settings, log);
+        current = ReadAll();
+        timer = time.CreateTimer(_ => Look(), null, settings.LookEvery, settings.LookEvery);
+    }
+
+    /// <summary>How TLS is done from now on.</summary>
+    public void Apply(HttpsConnectionAdapterOptions https)
+    {
+        https.ServerCertificateSelector = (_, _) => current.Context.TargetCertificate;
+        https.OnAuthenticate = (_, options) =>
+        {
+            options.ServerCertificateContext = current.Context;
+            options.ServerCertificateSelectionCallback = null;
+        };
+        if (settings.ClientAuthorityFile is null) return;
+
+        // Allowed, not required: most callers prove themselves by a token alone, and who needs both is asked for both later.
+        https.ClientCertificateMode = ClientCertificateMode.AllowCertificate;
+        https.ClientCertificateValidation = (certificate, _, _) => IsByOurAuthorities(certificate);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => timer.Dispose();
+
+    private bool IsByOurAuthorities(X509Certificate2 certificate)
+    {
+        using var chain = new X509Chain();
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.AddRange(current.Authorities);
+        // Certificates of workloads live for hours and have no revocation list.
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        chain.ChainPolicy.ApplicationPolicy.Add(new Oid("1.3.6.1.5.5.7.3.2"));
+        return chain.Build(certificate);
+    }
+
+    private void Look()
+    {
+        try
+        {
+            if (Fingerprint() == current.Fingerprint) return;
+            current = ReadAll();
+        }
+        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        {
+            log.CertificateNotRead(e);
+        }
+    }
+
+    private Read ReadAll()
+    {
+        var fingerprint = Fingerprint();
+        var own = X509Certificate2.CreateFromPemFile(settings.CertificateFile, settings.CertificateKeyFile);
+        var chain = new X509Certificate2Collection();
+        chain.ImportFromPemFile(settings.CertificateFile);
+        var authorities = new X509Certificate2Collection();
+        if (settings.ClientAuthorityFile is { } file) authorities.ImportFromPemFile(file);
+        log.CertificateRead(own.Subject, own.NotAfter.ToUniversalTime());
+        return new(SslStreamCertificateContext.Create(own, chain, offline: true), authorities, fingerprint);
+    }
+
+    // By content: on a mounted Secret the file itself is a link that never changes.
+    private string Fingerprint()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var file in new[] { settings.CertificateFile, settings.CertificateKeyFile, settings.ClientAuthorityFile }.OfType<string>())
+            hash.AppendData(File.ReadAllBytes(file));
+        return Convert.ToHexString(hash.GetHashAndReset());
+    }
+
+    private sealed record Read(SslStreamCertificateContext Context, X509Certificate2Collection Authorities, string Fingerprint);
+}

@@ -1,0 +1,62 @@
+using System.Formats.Asn1;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.RegularExpressions;
+using Broker.Core.Identity;
+
+namespace Broker.Api.Authentication.Certificates;
+
+/// <summary>SPIFFE ids: what a caller's certificate has to hold, and what one holds.</summary>
+internal static partial class SpiffeIds
+{
+    private const string SubjectAlternativeName = "2.5.29.17";
+    private static readonly Asn1Tag Uri = new(TagClass.ContextSpecific, 6);
+
+    /// <summary>
+    /// The id a template stands for with a caller's claims; null when a claim is missing, is there more than once, or would
+    /// make another path of it.
+    /// </summary>
+    public static string? Expected(string template, Caller caller)
+    {
+        var whole = true;
+        var id = Claim().Replace(template, match =>
+        {
+            string[] values = [.. AllowRules.ValuesOf(match.Groups[1].Value, caller)];
+            whole &= values is [{ } value] && Segment().IsMatch(value);
+            return values is [{ } only] ? only : "";
+        });
+        return whole ? id : null;
+    }
+
+    /// <summary>Whether a certificate is of that id and of no other: SPIFFE certificates hold exactly one.</summary>
+    public static bool Holds(X509Certificate2 certificate, string id)
+    {
+        try
+        {
+            return certificate.Extensions[SubjectAlternativeName] is { } extension && UrisOf(extension.RawData) is [{ } only]
+                && string.Equals(only, id, StringComparison.Ordinal);
+        }
+        catch (AsnContentException)
+        {
+            return false;
+        }
+    }
+
+    private static List<string> UrisOf(byte[] extension)
+    {
+        var uris = new List<string>();
+        var names = new AsnReader(extension, AsnEncodingRules.DER).ReadSequence();
+        while (names.HasData)
+        {
+            if (names.PeekTag().HasSameClassAndValue(Uri)) uris.Add(names.ReadCharacterString(UniversalTagNumber.IA5String, Uri));
+            else names.ReadEncodedValue();
+        }
+
+        return uris;
+    }
+
+    [GeneratedRegex(@"\{([^{}]+)\}")]
+    private static partial Regex Claim();
+
+    [GeneratedRegex(@"\A[A-Za-z0-9._-]+\z")]
+    private static partial Regex Segment();
+}

@@ -1,0 +1,96 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using k8s;
+using k8s.Authentication;
+using k8s.Autorest;
+using k8s.Models;
+
+namespace Broker.Api.Authentication.Kubernetes;
+
+/// <summary>
+/// Asks a cluster whether it takes a token (TokenReview). The cluster knows what no key tells: whether the token's pod and
+/// service account are still there. It caches its own answers for about ten seconds.
+/// </summary>
+internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings settings, ILogger log) : IDisposable
+{
+    private const int MostAtOnce = 32;
+    private const string PodUidKey = "authentication.kubernetes.io/pod-uid";
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
+
+    private readonly SemaphoreSlim places = new(MostAtOnce);
+    private readonly Lock gate = new();
+    private k8s.Kubernetes? client;
+    private volatile bool failing;
+
+    /// <summary>Null: the cluster takes it, and it is who it says it is; else why not.</summary>
+    /// <param name="token">The token.</param>
+    /// <param name="said">What it says of itself, of which the cluster has to say the same.</param>
+    public async Task<ProofFailure?> AskAsync(string token, Caller said)
+    {
+        try
+        {
+            using var deadline = new CancellationTokenSource(Deadline);
+            await places.WaitAsync(deadline.Token);
+            try
+            {
+                var review = await Client().AuthenticationV1.CreateTokenReviewAsync(
+                    new V1TokenReview { Spec = new V1TokenReviewSpec { Token = token, Audiences = [issuer.Audience] } }, cancellationToken: deadline.Token);
+                if (failing) log.ClusterAnswersAgain(issuer.Name);
+                failing = false;
+                return Judge(review.Status, said);
+            }
+            finally
+            {
+                places.Release();
+            }
+        }
+        catch (Exception e) when (e is HttpOperationException or HttpRequestException or OperationCanceledException or IOException or UnauthorizedAccessException or KubernetesException)
+        {
+            if (!failing) log.ClusterNotAsked(issuer.Name, Reason(e));
+            failing = true;
+            return ProofFailure.ReviewUnavailable;
+        }
+    }
+
+    /// <summary>Whether it is what a definition asks for, so that a reload can keep it.</summary>
+    public bool IsFor(IdentityIssuer definition) => issuer.Name == definition.Name && issuer.Audience == definition.Audience && settings == definition.TokenReview;
+
+    public void Dispose()
+    {
+        lock (gate) client?.Dispose();
+        places.Dispose();
+    }
+
+    private ProofFailure? Judge(V1TokenReviewStatus? status, Caller said)
+    {
+        // A review answers 201 whatever it finds; a cluster that knows no audiences leaves them out, and is not believed.
+        if (status is not { Authenticated: true, User: { } user } || status.Audiences?.Contains(issuer.Audience) != true) return ProofFailure.ReviewRefused;
+        var podUid = user.Extra is { } extra && extra.TryGetValue(PodUidKey, out var uids) ? uids.SingleOrDefault() : null;
+        return user.Username == said.Subject && podUid == said.PodUid ? null : ProofFailure.ReviewRefused;
+    }
+
+    // Made at the first need: the mounted files may come later than the broker.
+    private k8s.Kubernetes Client()
+    {
+        lock (gate)
+        {
+            if (client is not null) return client;
+            var authorities = new X509Certificate2Collection();
+            authorities.ImportFromPemFile(settings.CaFile);
+            return client = new k8s.Kubernetes(new KubernetesClientConfiguration
+            {
+                Host = settings.Address.AbsoluteUri.TrimEnd('/'),
+                SslCaCerts = authorities,
+                TokenProvider = new TokenFileAuth(settings.TokenFile),
+            });
+        }
+    }
+
+    private static string Reason(Exception e) => e is HttpOperationException { Response.StatusCode: var status }
+        ? status is HttpStatusCode.Forbidden
+            ? "the broker's account there may not review tokens; bind it to system:auth-delegator"
+            : $"it answered {(int)status}"
+        : e is OperationCanceledException ? "it did not answer in time" : e.Message;
+}

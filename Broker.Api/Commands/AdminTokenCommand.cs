@@ -1,0 +1,47 @@
+using System.CommandLine;
+using Broker.Api.Authentication.Own;
+using Broker.Core;
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Microsoft.AspNetCore.DataProtection;
+
+namespace Broker.Api.Commands;
+
+/// <summary>
+/// <c>broker admin-token</c>: for a first start without an identity provider. Who can run it on the server, with the sealing
+/// keys, is an administrator already.
+/// </summary>
+internal static class AdminTokenCommand
+{
+    public static Command Create()
+    {
+        var minutes = new Option<int>("--minutes") { Description = "How long it is good (1-60).", DefaultValueFactory = _ => 10 };
+        minutes.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 1 or > 60) result.AddError("--minutes can be 1 to 60.");
+        });
+        var command = new Command("admin-token", "Prints an administrator's token that is good for minutes, at every replica with the same Broker:Sealing.") { minutes };
+        command.SetAction(async (result, _) =>
+        {
+            var builder = WebApplication.CreateSlimBuilder();
+            builder.Logging.ClearProviders();
+            if (!builder.AddCatalog(out var catalog)) return 1;
+            using (catalog)
+            {
+                if (catalog.Settings.Sealing is null)
+                {
+                    await Console.Error.WriteLineAsync("Broker:Sealing is not set: the running broker's keys are its own, and no other process can make a token for it.");
+                    return 1;
+                }
+
+                var services = new ServiceCollection().AddLogging().AddSealing(catalog.Settings);
+                await using var provider = services.BuildServiceProvider();
+                var tokens = new AdminTokens(provider.GetRequiredService<IDataProtectionProvider>(), new ProofHasher(new AuditSettings()), TimeProvider.System);
+                var by = $"{Environment.UserName}@{Environment.MachineName}";
+                Console.WriteLine(tokens.Make(by, TimeSpan.FromMinutes(result.GetValue(minutes))).Reveal());
+                return 0;
+            }
+        });
+        return command;
+    }
+}

@@ -1,0 +1,103 @@
+using System.CommandLine;
+using System.Globalization;
+using Broker.Core.Audit.Reading;
+using Spectre.Console;
+
+namespace Broker.Api.Commands;
+
+/// <summary><c>broker audit verify</c> and <c>broker audit query</c>.</summary>
+internal static class AuditCommands
+{
+    private const int Sound = 0;
+    private const int Unsound = 1;
+    private const int NotRead = 2;
+
+    public static Command Create(IAnsiConsole console) => new("audit", "Reads audit files.") { Verify(console), Query(console) };
+
+    private static Command Verify(IAnsiConsole console)
+    {
+        var files = Files();
+        var key = new Option<FileInfo>("--key") { Description = "PEM file of the checkpoints' EC key, public or private. Without it no signature is verified." };
+        key.AcceptExistingOnly();
+        var command = new Command("verify", "Finds changed, missing and reordered records. Exit code 1 when there are any.") { files, key };
+        command.SetAction(result => Guarded(console, () =>
+        {
+            var pem = result.GetValue(key) is { } file ? File.ReadAllText(file.FullName) : null;
+            var verified = ChainVerifier.Verify(Paths(result, files), pem);
+            foreach (var problem in verified.Problems) console.MarkupLineInterpolated($"[red]{problem}[/]");
+            foreach (var note in verified.Notes) console.MarkupLineInterpolated($"[yellow]{note}[/]");
+            console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{verified.Records} records, {verified.Checkpoints} signatures verified: {(verified.Problems.Count == 0 ? "no record was changed, is missing or out of order." : "this audit is not what was written.")}"));
+            return verified.Problems.Count == 0 ? Sound : Unsound;
+        }));
+        return command;
+    }
+
+    private static Command Query(IAnsiConsole console)
+    {
+        var files = Files();
+        var user = new Option<string>("--user") { Description = "The database user's name.", Required = true };
+        var at = new Option<DateTimeOffset>("--at")
+        {
+            Description = "The time, e.g. 2026-03-01T12:00:00Z (RFC 3339; UTC when it names no offset).",
+            Required = true,
+            CustomParser = result =>
+            {
+                if (DateTimeOffset.TryParse(result.Tokens.Single().Value, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) return time;
+                result.AddError("--at is no time; write it as 2026-03-01T12:00:00Z.");
+                return default;
+            },
+        };
+        var command = new Command("query", "Who held a database user at a time.") { files, user, at };
+        command.SetAction(result => Guarded(console, () =>
+        {
+            var held = HolderQuery.At(Paths(result, files), result.GetRequiredValue(user), result.GetValue(at));
+            if (held.Count == 0)
+            {
+                console.WriteLine("Nobody held it then, by these files.");
+                return Unsound;
+            }
+
+            var table = new Table().AddColumns("caller", "pod", "role", "holder", "lease", "connections", "from", "until", "ended", "trace");
+            foreach (var row in held)
+            {
+                table.AddRow(new[]
+                {
+                    row.Caller, row.PodUid ?? "-", row.Role ?? "-", row.Holder, row.Lease ?? "-", row.Connections.ToString(CultureInfo.InvariantCulture),
+                    Time(row.From), Time(row.Until), row.Ended ?? "-", row.TraceId ?? "-",
+                }.Select(Markup.Escape).ToArray());
+            }
+
+            console.Write(table);
+            return Sound;
+        }));
+        return command;
+    }
+
+    private static Argument<string[]> Files() => new("file")
+    {
+        Description = "Audit files of one replica, rotated ones too; a trailing * takes all that begin so.",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
+    // The checkpoint kept beside a file is no audit file, although it begins alike.
+    private static string[] Paths(ParseResult result, Argument<string[]> files) => [.. result.GetRequiredValue(files).SelectMany(path => path.EndsWith('*')
+        ? Directory.EnumerateFiles(Path.GetDirectoryName(Path.GetFullPath(path))!, Path.GetFileName(path))
+        : [path]).Where(path => !path.EndsWith(".head", StringComparison.Ordinal) && !path.EndsWith(".head.new", StringComparison.Ordinal)).Distinct(StringComparer.Ordinal)];
+
+    private static int Guarded(IAnsiConsole console, Func<int> run)
+    {
+        try
+        {
+            return run();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            console.MarkupLineInterpolated($"[red]{e.Message}[/]");
+            return NotRead;
+        }
+    }
+
+    private static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,25 @@
+using System.CommandLine;
+using Spectre.Console;
+
+namespace Broker.Api.Commands;
+
+/// <summary>What <c>broker</c> does besides serving: the first word says so. Without one of these words it serves.</summary>
+internal static class BrokerCommands
+{
+    /// <summary>Runs a verb. Null: there is none, so the broker is to serve.</summary>
+    public static Task<int>? Run(string[] args)
+    {
+        var root = Create(AnsiConsole.Console);
+        return args.Length > 0 && (args[0] is "--help" or "-h" or "--version" || root.Subcommands.Any(command => command.Name == args[0]))
+            ? root.Parse(args).InvokeAsync()
+            : null;
+    }
+
+    /// <summary>All of them.</summary>
+    public static RootCommand Create(IAnsiConsole console) => new("The broker. Without a verb it serves; see README.md for its configuration.")
+    {
+        AuditCommands.Create(console),
+        AdminTokenCommand.Create(),
+        ExplainCommand.Create(console),
+    };
+}

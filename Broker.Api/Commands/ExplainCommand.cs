@@ -1,0 +1,69 @@
+using System.CommandLine;
+using System.Globalization;
+using Broker.Api.Authentication;
+using Broker.Api.Explain;
+using Broker.Core;
+using Broker.Core.Catalog;
+using Spectre.Console;
+
+namespace Broker.Api.Commands;
+
+/// <summary><c>broker explain</c>: says by this configuration why a caller may, or may not, have a role.</summary>
+internal static class ExplainCommand
+{
+    public static Command Create(IAnsiConsole console)
+    {
+        var token = new Option<string>("--token") { Description = "The caller's token; - reads it from standard input, @FILE from a file, so that no process list shows it.", Required = true };
+        var role = new Option<string>("--role") { Description = "The role.", Required = true };
+        var command = new Command("explain", "Why a caller may, or may not, have a role. Exit code 1 when it may not.") { token, role };
+        command.SetAction(async (result, cancellation) =>
+        {
+            var builder = WebApplication.CreateSlimBuilder();
+            builder.Logging.ClearProviders();
+            if (!builder.AddCatalog(out var catalog)) return 2;
+            var text = result.GetRequiredValue(token);
+            try
+            {
+                text = text == "-" ? await Console.In.ReadToEndAsync(cancellation)
+                    : text.StartsWith('@') ? await File.ReadAllTextAsync(text[1..], cancellation) : text;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                console.MarkupLineInterpolated($"[red]{e.Message}[/]");
+                return 2;
+            }
+
+            builder.Services.AddBrokerCore(catalog.Settings).AddBrokerAuthentication().AddSingleton<Explainer>();
+            await using var app = builder.Build();
+            var explained = await app.Services.GetRequiredService<Explainer>().ExplainAsync(text.Trim(), result.GetRequiredValue(role), cancellation);
+            Write(console, explained);
+            return explained.Allowed ? 0 : 1;
+        });
+        return command;
+    }
+
+    internal static void Write(IAnsiConsole console, ExplanationShape explained)
+    {
+        if (explained.Caller is { } caller)
+            console.WriteLine($"{caller.Issuer}: {caller.Subject}{(caller.PodUid is { } pod ? $", pod {pod}" : "")}, until {caller.ExpiresAt.ToString("u", CultureInfo.InvariantCulture)}");
+        else
+            console.WriteLine(explained.Proof!);
+        console.MarkupLineInterpolated($"{(explained.Allowed ? "[green]Allowed.[/]" : "[red]Not allowed.[/]")} {explained.Reason}");
+        if (explained.Rules.Count == 0) return;
+        var table = new Table().AddColumns("rule", "issuer", "claim", "wanted", "found", "");
+        for (var number = 0; number < explained.Rules.Count; number++)
+        {
+            var rule = explained.Rules[number];
+            foreach (var claim in rule.Claims)
+            {
+                table.AddRow(new[]
+                {
+                    number.ToString(CultureInfo.InvariantCulture), rule.Issuer, claim.Claim, claim.Wanted, claim.Found.Count == 0 ? "-" : string.Join(", ", claim.Found),
+                    rule.IssuerMatches ? claim.Matches ? "matches" : "differs" : "other issuer",
+                }.Select(Markup.Escape).ToArray());
+            }
+        }
+
+        console.Write(table);
+    }
+}

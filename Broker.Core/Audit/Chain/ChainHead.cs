@@ -1,0 +1,24 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Broker.Core.Audit.Chain;
+
+/// <summary>The end of a chain so far: the last record's number and hash.</summary>
+/// <param name="Chain">The chain's id; every replica's file is a chain of its own.</param>
+/// <param name="Seq">The last record's number; 0: none yet.</param>
+/// <param name="Hash">Its hash, in base64url.</param>
+internal sealed record ChainHead(string Chain, long Seq, string Hash)
+{
+    /// <summary>Base64url characters of a SHA-256.</summary>
+    public const int HashLength = 43;
+
+    /// <summary>What the first record of every chain follows: nothing.</summary>
+    public static readonly string Nothing = Base64Url.EncodeToString(new byte[SHA256.HashSizeInBytes]);
+
+    /// <summary>A chain that begins.</summary>
+    public static ChainHead New() => new(Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(9)), 0, Nothing);
+
+    /// <summary>What a checkpoint signs: it vouches for this record, and through the chain for all before it.</summary>
+    public byte[] Statement(string time) => Encoding.UTF8.GetBytes($"broker-audit-v1\n{Chain}\n{Seq}\n{Hash}\n{time}");
+}

@@ -1,0 +1,55 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+
+namespace Broker.Core.Audit.Chain;
+
+/// <summary>
+/// The key that signs checkpoints (ECDSA): whoever can write the audit but has not the key cannot make another audit that
+/// verifies. Verifying needs its public half alone.
+/// </summary>
+internal sealed class CheckpointKey : IDisposable
+{
+    private readonly ECDsa key;
+
+    private CheckpointKey(ECDsa key)
+    {
+        this.key = key;
+        Id = Base64Url.EncodeToString(SHA256.HashData(key.ExportSubjectPublicKeyInfo()))[..16];
+    }
+
+    /// <summary>16 characters that stand for the public key.</summary>
+    public string Id { get; }
+
+    /// <summary>Reads an EC key in PEM: the private one signs, the public one only verifies.</summary>
+    /// <exception cref="InvalidDataException">It is none.</exception>
+    public static CheckpointKey Read(string pem)
+    {
+        var key = ECDsa.Create();
+        try
+        {
+            key.ImportFromPem(pem);
+            return new CheckpointKey(key);
+        }
+        catch (Exception e) when (e is ArgumentException or CryptographicException)
+        {
+            key.Dispose();
+            throw new InvalidDataException("It is no EC key in PEM; openssl ecparam -name prime256v1 -genkey -noout makes one.", e);
+        }
+    }
+
+    public string Sign(ChainHead head, string time) => Base64Url.EncodeToString(key.SignData(head.Statement(time), HashAlgorithmName.SHA256));
+
+    public bool Verify(ChainHead head, string time, string signature)
+    {
+        try
+        {
+            return key.VerifyData(head.Statement(time), Base64Url.DecodeFromChars(signature), HashAlgorithmName.SHA256);
+        }
+        catch (Exception e) when (e is FormatException or CryptographicException)
+        {
+            return false;
+        }
+    }
+
+    public void Dispose() => key.Dispose();
+}

@@ -1,0 +1,73 @@
+using Broker.Core.Words;
+
+namespace Broker.Core.Catalog;
+
+/// <summary>The audit. Every sink named here gets every record; a request is refused when none takes its record.</summary>
+public sealed record AuditSettings
+{
+    /// <summary>The <see cref="Path"/> that means standard output.</summary>
+    public const string StandardOutput = "-";
+
+    /// <summary>The file when no sink is named.</summary>
+    public const string DefaultPath = "broker-audit.jsonl";
+
+    /// <summary>
+    /// File that is appended to (default <c>broker-audit.jsonl</c> in the working directory when no other sink is named, else
+    /// none); <c>-</c>: standard output.
+    /// </summary>
+    public string? Path { get; init; } = DefaultPath;
+
+    /// <summary>Whether each batch is forced to the disk before its answers leave (default false: a quarter fewer claims a second).</summary>
+    public bool Fsync { get; init; }
+
+    /// <summary>Whether standard output gets the records besides (<c>StandardOutput</c>, default false).</summary>
+    public bool AlsoToStandardOutput { get; init; }
+
+    /// <summary>When the file gives way to a new one.</summary>
+    public AuditRotation Rotation { get; init; } = new();
+
+    /// <summary>A syslog server; null: none.</summary>
+    public SyslogSettings? Syslog { get; init; }
+
+    /// <summary>An OTLP collector; null: none.</summary>
+    public OtlpSettings? Otlp { get; init; }
+
+    /// <summary>
+    /// PEM file of the EC private key that signs checkpoints; null: they are not signed, and whoever can write the audit can
+    /// rewrite all of it.
+    /// </summary>
+    public string? SigningKeyFile { get; init; }
+
+    /// <summary>
+    /// The key that tokens are hashed with (16 characters or more; <c>HashKey</c> or <c>HashKeyFile</c>); null: a new one at
+    /// every start, so that hashes of two replicas, or of two starts, cannot be compared.
+    /// </summary>
+    public Secret? HashKey { get; init; }
+}
+
+/// <summary>When the audit file gives way to a new one. The old one is named for its last record's number.</summary>
+public sealed record AuditRotation
+{
+    /// <summary>Its size then, in MiB (0 to 1,048,576, default 256; 0: any).</summary>
+    public int MaxMegabytes { get; init; } = 256;
+
+    /// <summary>Its age then (0 to 366 days, default 1 day; 0: any).</summary>
+    public TimeSpan MaxAge { get; init; } = TimeSpan.FromDays(1);
+
+    /// <summary>Old files kept (1 to 100,000, default 90).</summary>
+    public int Keep { get; init; } = 90;
+}
+
+/// <summary>A syslog server (RFC 5424).</summary>
+public sealed record SyslogSettings
+{
+    /// <summary><c>tcp://host:port</c>, <c>udp://host:port</c>, or <c>unix:///dev/log</c>.</summary>
+    public required Uri Address { get; init; }
+
+    /// <summary>Its facility (0 to 23, default 13, log audit).</summary>
+    public int Facility { get; init; } = 13;
+}
+
+/// <summary>An OTLP collector.</summary>
+/// <param name="Endpoint">Its base address for HTTP, e.g. <c>http://collector:4318</c>; <c>/v1/logs</c> is added.</param>
+public sealed record OtlpSettings(Uri Endpoint);

@@ -1,0 +1,51 @@
+namespace Broker.Core.Catalog.Reading;
+
+/// <summary>How long sessions live, and what callers and teams may take.</summary>
+internal static class SharesReading
+{
+    private const int Most = 1_000_000;
+
+    public static SessionSettings Sessions(SectionReader reader)
+    {
+        var defaults = new SessionSettings();
+        var max = reader.Duration("MaxLifetime", defaults.MaxLifetime, TimeSpan.FromMinutes(1), TimeSpan.FromDays(7));
+        var sessions = new SessionSettings
+        {
+            MaxLifetime = max,
+            Lifetime = reader.Duration("Lifetime", defaults.Lifetime < max ? defaults.Lifetime : max, TimeSpan.FromMinutes(1), max),
+            Most = reader.Int("Most", defaults.Most, 1, Most),
+        };
+        reader.RefuseUnknownKeys();
+        return sessions;
+    }
+
+    public static IReadOnlyList<Team> Teams(SectionReader reader, IReadOnlyCollection<string> identityIssuers)
+    {
+        var teams = new List<Team>();
+        foreach (var (name, entry) in reader.Named("Teams"))
+        {
+            var members = AllowReading.Read(entry, "Members", identityIssuers);
+            if (members.Count == 0 && !entry.Entries("Members").Any())
+                entry.Error("Members", "is empty: nobody is in this team.", "Name at least one { \"Issuer\": …, \"Claims\": { … } }.");
+            teams.Add(new(name, members, Limits(entry, last: false)));
+            entry.RefuseUnknownKeys();
+        }
+
+        return teams;
+    }
+
+    public static ShareLimits Limits(SectionReader reader, bool last)
+    {
+        var rate = reader.Number("ClaimsPerSecond", 0, 0, Most);
+        var limits = new ShareLimits
+        {
+            ClaimsPerSecond = rate,
+            Burst = reader.Int("Burst", Math.Max(1, (int)(rate * 2)), 1, Most),
+            Holders = reader.Int("Holders", 0, 0, Most),
+            Connections = reader.Int("Connections", 0, 0, Most),
+        };
+        if (rate == 0 && reader.Has("Burst")) reader.Error("Burst", "is there without ClaimsPerSecond, so nothing would use it.", "Take it out.");
+        if (last) reader.RefuseUnknownKeys();
+        return limits;
+    }
+}

@@ -1,0 +1,65 @@
+using System.Globalization;
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+
+namespace Broker.Core.Leases;
+
+/// <summary>
+/// Ceilings that operators set while the broker runs: they stand in for the configured ones, on every replica, until they
+/// are taken back. Percent of the server's connections stays the bound above them.
+/// </summary>
+internal sealed class CeilingDesk(ICatalog catalog, SharedLedger ledger, DeskAudit audit, TimeProvider time)
+{
+    private const string None = "-";
+
+    /// <summary>The database with the ceiling that is in force.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<Database> InForceAsync(Database database, CancellationToken cancellation) =>
+        await ledger.ReadSharedAsync(Name(database.Name), cancellation) is var (text, _) && int.TryParse(text, CultureInfo.InvariantCulture, out var ceiling)
+            ? database with { Budget = database.Budget with { Ceiling = ceiling } }
+            : database;
+
+    /// <summary>Sets it, or takes it back (null). In force with the next count of connections. Null: done.</summary>
+    public async ValueTask<Refusal?> SetAsync(Caller caller, string database, int? ceiling, string reason, Origin origin, CancellationToken cancellation)
+    {
+        Refusal? refusal = null;
+        if (!catalog.Current.Databases.ContainsKey(database))
+        {
+            refusal = Refusals.Invalid($"There is no database '{database}'.");
+        }
+        else
+        {
+            try
+            {
+                await PutAsync(Name(database), ceiling?.ToString(CultureInfo.InvariantCulture) ?? None, cancellation);
+            }
+            catch (LedgerException)
+            {
+                refusal = Refusals.LedgerUnavailable();
+            }
+        }
+
+        var record = DeskAudit.Of(AuditAction.Ceiling, caller, refusal, origin, time) with
+        {
+            Database = database,
+            Connections = ceiling,
+            Detail = refusal?.Detail ?? (ceiling is null ? "the configured ceiling is in force again" : null),
+            Reason = reason,
+        };
+        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
+    }
+
+    private async ValueTask PutAsync(string name, string text, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var there = await ledger.ReadSharedAsync(name, cancellation);
+            if (await ledger.ReplaceSharedAsync(name, there?.Text, text, cancellation)) return;
+        }
+    }
+
+    private static string Name(string database) => "ceiling:" + database;
+}

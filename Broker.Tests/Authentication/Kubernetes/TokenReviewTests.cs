@@ -1,0 +1,170 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Broker.Api.Authentication;
+using Broker.Core.Catalog;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Authentication.Kubernetes;
+
+public sealed class TokenReviewTests : IAsyncLifetime
+{
+    // As the recorded cluster wrote them into its answers.
+    private const string PodUid = "ccabc840-32be-43f7-b241-f251a8b21d92";
+
+    private readonly string directory = Directory.CreateTempSubdirectory("broker-review-").FullName;
+    private readonly FakeTimeProvider time = new(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
+    private TokenMint mint = null!;
+    private ServedKubernetes cluster = null!;
+    private CallerProver prover = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        mint = new TokenMint("any", time, 0);
+        cluster = await ServedKubernetes.StartAsync(directory);
+        prover = Prover(Definition());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        prover.Dispose();
+        await cluster.DisposeAsync();
+        mint.Dispose();
+        Directory.Delete(directory, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_token_the_cluster_takes_proves_its_pod_with_all_that_it_carries()
+    {
+        var token = PodToken(payload => payload["kubernetes.io"]!["node"] = new JsonObject { ["name"] = "node-7", ["uid"] = "n" });
+        cluster.Recordings[token] = "06-review-bound-to-pod";
+
+        var caller = (await ProveAsync(token)).Caller.ShouldNotBeNull();
+        (caller.Namespace, caller.ServiceAccount, caller.Pod, caller.PodUid, caller.Node).ShouldBe(("shop", "orders", "orders-1", PodUid, "node-7"));
+        var asked = cluster.Asked.ShouldHaveSingleItem();
+        asked["spec"]!["audiences"]!.AsArray().ShouldHaveSingleItem()!.GetValue<string>().ShouldBe("broker");
+        asked["spec"]!["token"]!.GetValue<string>().ShouldBe(token);
+    }
+
+    [Fact]
+    public async Task A_deleted_pods_token_stops_working_after_the_seconds_an_answer_is_believed()
+    {
+        var token = PodToken();
+        cluster.Recordings[token] = "06-review-bound-to-pod";
+        (await ProveAsync(token)).Caller.ShouldNotBeNull();
+
+        cluster.Recordings[token] = "10-review-after-pod-deleted";
+        time.Advance(TimeSpan.FromSeconds(4));
+        (await ProveAsync(token)).Caller.ShouldNotBeNull("the answer is five seconds old at most");
+        time.Advance(TimeSpan.FromSeconds(1));
+        (await ProveAsync(token)).Failure.ShouldBe(ProofFailure.ReviewRefused);
+        cluster.Asked.Count.ShouldBe(2);
+    }
+
+    [Theory]
+    [InlineData("05-review-wrong-audience")]
+    [InlineData("07-review-garbage")]
+    [InlineData("10-review-after-pod-deleted")]
+    [InlineData("03-review-default-audience")] // authentic, but for the API server and not for us
+    [InlineData("04-review-broker-audience")] // authentic and for us, but of no pod, while the token names one
+    public async Task What_the_cluster_does_not_take_for_this_pod_and_audience_proves_nobody(string recording)
+    {
+        var token = PodToken();
+        cluster.Recordings[token] = recording;
+        (await ProveAsync(token)).Failure.ShouldBe(ProofFailure.ReviewRefused);
+    }
+
+    [Fact]
+    public async Task A_token_that_says_another_account_than_the_cluster_proves_nobody()
+    {
+        var token = PodToken(payload => payload["sub"] = "system:serviceaccount:shop:admin");
+        cluster.Recordings[token] = "06-review-bound-to-pod";
+        (await ProveAsync(token)).Failure.ShouldBe(ProofFailure.ReviewRefused);
+    }
+
+    [Fact]
+    public async Task What_can_be_seen_to_be_wrong_is_never_sent_to_the_cluster()
+    {
+        (await ProveAsync(PodToken(payload => payload["iss"] = "https://elsewhere"))).Failure.ShouldBe(ProofFailure.UnknownIssuer);
+        (await ProveAsync(PodToken(payload => payload["aud"] = "other"))).Failure.ShouldBe(ProofFailure.WrongAudience);
+        (await ProveAsync(PodToken(payload => payload["exp"] = 1))).Failure.ShouldBe(ProofFailure.Expired);
+        (await ProveAsync(mint.Unsigned("none"))).Failure.ShouldBe(ProofFailure.AlgorithmNotAllowed);
+        (await ProveAsync("not.a.token")).Failure.ShouldBe(ProofFailure.Malformed);
+        cluster.Asked.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_cluster_that_cannot_be_asked_is_no_verdict_on_the_token()
+    {
+        var token = PodToken();
+        cluster.Recordings[token] = "06-review-bound-to-pod";
+        cluster.Broken = HttpStatusCode.ServiceUnavailable;
+        var proof = await ProveAsync(token);
+        proof.Failure.ShouldBe(ProofFailure.ReviewUnavailable);
+        proof.Failure!.Value.RetryAfter().ShouldNotBeNull();
+
+        cluster.Broken = null;
+        (await ProveAsync(token)).Caller.ShouldNotBeNull("a failure is not remembered");
+    }
+
+    [Fact]
+    public async Task A_broker_that_may_not_review_tokens_is_told_apart_from_a_bad_token()
+    {
+        await File.WriteAllTextAsync(cluster.TokenFile, "of-an-account-without-rights", TestContext.Current.CancellationToken);
+        using var fresh = Prover(Definition());
+        (await fresh.ProveAsync(PodToken().AsMemory(), TestContext.Current.CancellationToken)).Failure.ShouldBe(ProofFailure.ReviewUnavailable);
+    }
+
+    [Fact]
+    public async Task Each_cluster_of_many_is_asked_in_its_own_way()
+    {
+        var keys = Path.Combine(directory, "jwks.json");
+        await File.WriteAllTextAsync(keys, TokenMint.KeySet(mint), TestContext.Current.CancellationToken);
+        var local = new IdentityIssuer { Name = "local", Issuer = "https://other-cluster", JwksFile = keys, Audience = "broker" };
+        using var both = Prover(Definition(), local);
+        var reviewed = PodToken();
+        cluster.Recordings[reviewed] = "06-review-bound-to-pod";
+
+        (await both.ProveAsync(reviewed.AsMemory(), TestContext.Current.CancellationToken)).Caller!.Issuer.ShouldBe("cluster");
+        (await both.ProveAsync(PodToken(payload => payload["iss"] = "https://other-cluster").AsMemory(), TestContext.Current.CancellationToken)).Caller!.Issuer.ShouldBe("local");
+        cluster.Asked.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_clusters_own_discovery_document_and_keys_are_read_through_its_authority_with_the_brokers_token()
+    {
+        using var byKeys = Prover(new IdentityIssuer
+        {
+            Name = "cluster",
+            Authority = cluster.Address,
+            Audience = "broker",
+            CaFile = cluster.CaFile,
+            BearerTokenFile = cluster.TokenFile,
+        });
+        // The recorded key's private half is gone with its cluster; that its name is looked for shows that it was read.
+        (await byKeys.ProveAsync(PodToken().AsMemory(), TestContext.Current.CancellationToken)).Failure.ShouldBe(ProofFailure.UnknownKey);
+        var kid = (string)ServedKubernetes.Body("02-jwks")["keys"]![0]!["kid"]!;
+        (await byKeys.ProveAsync(mint.Token(header: header => header["kid"] = kid).AsMemory(), TestContext.Current.CancellationToken))
+            .Failure.ShouldBe(ProofFailure.BadSignature);
+    }
+
+    private string PodToken(Action<JsonObject>? change = null) => mint.Token(payload =>
+    {
+        payload["kubernetes.io"]!["pod"]!["uid"] = PodUid;
+        change?.Invoke(payload);
+    });
+
+    private IdentityIssuer Definition() => new()
+    {
+        Name = "cluster",
+        Issuer = TokenMint.Issuer,
+        Audience = "broker",
+        TokenReview = new() { Address = cluster.Address, CaFile = cluster.CaFile, TokenFile = cluster.TokenFile },
+    };
+
+    private CallerProver Prover(params IdentityIssuer[] issuers) => new(new FixedCatalog(issuers), new(new()), time, NullLogger<CallerProver>.Instance);
+
+    private async Task<Proof> ProveAsync(string token) => await prover.ProveAsync(token.AsMemory(), TestContext.Current.CancellationToken);
+}

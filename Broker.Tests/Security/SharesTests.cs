@@ -1,0 +1,76 @@
+using Broker.Core.Leases.Shares;
+using Microsoft.Extensions.Time.Testing;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Security;
+
+/// <summary>One client that takes too much, beside others that do not.</summary>
+public sealed class SharesTests
+{
+    [Fact]
+    public async Task A_looping_caller_is_slowed_and_the_rest_are_not()
+    {
+        await using var world = new BrokerWorld(("Identity:Callers:ClaimsPerSecond", "0.5"), ("Identity:Callers:Burst", "5"));
+        var replica = await world.ReplicaAsync();
+        var looping = world.Pod("loop");
+        var answers = new List<Answer>();
+        for (var turn = 0; turn < 30; turn++) answers.Add(await world.ClaimAsync(replica, looping));
+
+        answers.Count(answer => answer.Status == 200).ShouldBeInRange(5, 10);
+        var slowed = answers.First(answer => answer.Status != 200);
+        (slowed.Status, slowed.Code).ShouldBe((429, "limit-exceeded"));
+        slowed.Headers.RetryAfter!.Delta!.Value.ShouldBeGreaterThan(TimeSpan.Zero);
+        for (var pod = 0; pod < 10; pod++) (await world.ClaimAsync(replica, world.Pod($"other-{pod}"))).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task A_team_has_so_many_holders_and_connections_over_all_replicas_and_gets_them_back()
+    {
+        await using var world = new BrokerWorld(
+            ("Identity:Teams:shop:Members:0:Issuer", "kubernetes"), ("Identity:Teams:shop:Members:0:Claims:namespace", "shop"),
+            ("Identity:Teams:shop:Holders", "3"), ("Identity:Teams:shop:Connections", "12"));
+        var (one, other) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var first = await world.ClaimAsync(one, world.Pod("1"), body: new() { ["connections"] = 5 });
+        (await world.ClaimAsync(other, world.Pod("2"), body: new() { ["connections"] = 5 })).Status.ShouldBe(200);
+        (await world.ClaimAsync(one, world.Pod("1"), body: new() { ["connections"] = 5 })).Status.ShouldBe(200, "who asks again has its part already");
+
+        var third = await world.ClaimAsync(other, world.Pod("3"), body: new() { ["connections"] = 5, ["minConnections"] = 1 });
+        (third.Status, (int?)third.Body["connections"]).ShouldBe((200, 2));
+        var fourth = await world.ClaimAsync(one, world.Pod("4"));
+        (fourth.Status, fourth.Code).ShouldBe((429, "limit-exceeded"));
+        ((string?)fourth.Body["detail"])!.ShouldContain("Team 'shop' has 3 holders of 3 with 12 connections of 12");
+        (await world.ClaimAsync(one, world.Job(), "deploy")).Status.ShouldBe(200, "who is not of the team");
+
+        (await world.SendAsync(one, HttpMethod.Delete, $"/api/v1/holders/{first.Body["holder"]!["id"]}", world.Pod("1"))).Status.ShouldBe(204);
+        (await world.ClaimAsync(other, world.Pod("4"), body: new() { ["connections"] = 5 })).Status.ShouldBe(200);
+        world.Time.Forward(TimeSpan.FromMinutes(31));
+        (await world.ClaimAsync(one, world.Pod("5"), body: new() { ["connections"] = 12 })).Status.ShouldBe(200, "holders that ended count no more");
+    }
+
+    [Fact]
+    public async Task A_claim_that_was_refused_takes_nothing_of_the_share()
+    {
+        await using var world = new BrokerWorld(("Identity:Callers:Holders", "1"), ("Databases:orders:Budget:Ceiling", "5"));
+        var replica = await world.ReplicaAsync();
+        (await world.ClaimAsync(replica, world.Pod("1"), body: new() { ["connections"] = 5 })).Status.ShouldBe(200);
+        (await world.ClaimAsync(replica, world.Pod("2"), body: new() { ["holder"] = "a" })).Code.ShouldBe("budget-exhausted");
+        (await world.ClaimAsync(replica, world.Pod("2"), body: new() { ["holder"] = "b" })).Code.ShouldBe("budget-exhausted", "not limit-exceeded");
+    }
+
+    [Fact]
+    public void A_pace_lets_a_burst_through_then_so_many_a_second()
+    {
+        var time = new FakeTimeProvider();
+        var pace = new Pace(time);
+        for (var turn = 0; turn < 3; turn++) pace.Take("a", 2, 3).ShouldBeNull();
+        pace.Take("a", 2, 3)!.Value.TotalMilliseconds.ShouldBe(500, 1);
+        pace.Take("b", 2, 3).ShouldBeNull();
+        time.Advance(TimeSpan.FromMilliseconds(500));
+        pace.Take("a", 2, 3).ShouldBeNull();
+        pace.Take("a", 2, 3).ShouldNotBeNull();
+        time.Advance(TimeSpan.FromHours(1));
+        for (var turn = 0; turn < 3; turn++) pace.Take("a", 2, 3).ShouldBeNull();
+        pace.Take("a", 2, 3).ShouldNotBeNull();
+    }
+}

@@ -1,0 +1,285 @@
+using System.Net;
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Broker.Api;
+using Broker.Api.Authentication.Certificates;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Tests.Identity;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Security;
+
+/// <summary>TLS with certificates that are renewed, client certificates as a further proof, and proxies in between.</summary>
+public sealed class TransportTests : IDisposable
+{
+    private readonly string directory = Directory.CreateTempSubdirectory("broker-tls-").FullName;
+    private readonly FakeTimeProvider time = new();
+    private readonly X509Certificate2 authority = Authority("our clients");
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    private TlsSettings Tls => new()
+    {
+        CertificateFile = Path.Combine(directory, "tls.crt"),
+        CertificateKeyFile = Path.Combine(directory, "tls.key"),
+        ClientAuthorityFile = Path.Combine(directory, "clients.crt"),
+    };
+
+    public void Dispose()
+    {
+        authority.Dispose();
+        Directory.Delete(directory, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_renewed_certificate_is_shown_to_the_next_connection_without_a_restart()
+    {
+        WriteServerCertificate("one");
+        using var live = new LiveCertificates(Tls, time, NullLogger<LiveCertificates>.Instance);
+        await using var server = await ServeAsync(live);
+        (await ShownAsync(server)).ShouldBe("CN=one");
+
+        WriteServerCertificate("two");
+        time.Advance(TimeSpan.FromSeconds(10));
+        (await ShownAsync(server)).ShouldBe("CN=two");
+    }
+
+    [Fact]
+    public async Task Half_written_files_change_nothing()
+    {
+        WriteServerCertificate("one");
+        using var live = new LiveCertificates(Tls, time, NullLogger<LiveCertificates>.Instance);
+        await using var server = await ServeAsync(live);
+        await File.WriteAllTextAsync(Tls.CertificateFile, "-----BEGIN CERTIFICATE-----\nMIIB", Cancel);
+        time.Advance(TimeSpan.FromSeconds(10));
+        (await ShownAsync(server)).ShouldBe("CN=one");
+
+        WriteServerCertificate("two");
+        time.Advance(TimeSpan.FromSeconds(10));
+        (await ShownAsync(server)).ShouldBe("CN=two");
+    }
+
+    [Fact]
+    public async Task A_client_certificate_is_believed_only_from_the_configured_authority_and_for_clients()
+    {
+        WriteServerCertificate("one");
+        using var live = new LiveCertificates(Tls, time, NullLogger<LiveCertificates>.Instance);
+        await using var server = await ServeAsync(live);
+        using var foreignAuthority = Authority("somebody else");
+
+        (await SeenAsync(server, null)).ShouldBe("none");
+        (await SeenAsync(server, Client(authority, "spiffe://example.org/ns/shop/sa/orders"))).ShouldBe("spiffe://example.org/ns/shop/sa/orders");
+        await Should.ThrowAsync<HttpRequestException>(SeenAsync(server, Client(foreignAuthority, "spiffe://example.org/ns/shop/sa/orders")));
+        await Should.ThrowAsync<HttpRequestException>(SeenAsync(server, Client(authority, ["spiffe://example.org/ns/shop/sa/orders"], "1.3.6.1.5.5.7.3.1")));
+    }
+
+    [Fact]
+    public void A_certificate_is_of_one_spiffe_id_and_of_no_other()
+    {
+        const string id = "spiffe://example.org/ns/shop/sa/orders";
+        SpiffeIds.Holds(Client(authority, id), id).ShouldBeTrue();
+        SpiffeIds.Holds(Client(authority, id), id + "/").ShouldBeFalse();
+        SpiffeIds.Holds(Client(authority, id.ToUpperInvariant()), id).ShouldBeFalse();
+        SpiffeIds.Holds(Client(authority, id, "spiffe://example.org/admin"), id).ShouldBeFalse("a certificate of two ids is nobody's");
+        SpiffeIds.Holds(Client(authority), id).ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData("shop", "orders", "spiffe://example.org/ns/shop/sa/orders")]
+    [InlineData("shop/sa/admin", "orders", null)]
+    [InlineData("..%2f", "orders", null)]
+    public void The_id_that_a_caller_must_show_is_made_of_its_claims(string space, string account, string? id) =>
+        SpiffeIds.Expected("spiffe://example.org/ns/{namespace}/sa/{serviceaccount}", Callers.Pod(account: account, space: space)).ShouldBe(id);
+
+    [Fact]
+    public async Task A_caller_that_must_show_a_certificate_is_refused_without_it_wherever_it_asks()
+    {
+        var clients = Path.Combine(directory, "clients.crt");
+        WriteServerCertificate("one");
+        await using var world = new BrokerWorld(
+            ("Tls:CertificateFile", Tls.CertificateFile), ("Tls:CertificateKeyFile", Tls.CertificateKeyFile), ("Tls:ClientAuthorityFile", clients),
+            ("Identity:Issuers:kubernetes:SpiffeId", "spiffe://example.org/ns/{namespace}/sa/{serviceaccount}"));
+        var replica = await world.ReplicaAsync();
+
+        (await world.ClaimAsync(replica, world.Pod())).Status.ShouldBe(401);
+        (await world.SendAsync(replica, HttpMethod.Get, "/api/v1/budgets", world.Pod())).Status.ShouldBe(401);
+        (await world.ClaimAsync(replica, world.Job(), "deploy")).Status.ShouldBe(200, "who need not show one");
+    }
+
+    [Theory]
+    [InlineData("127.0.0.0/8", "203.0.113.9")]
+    [InlineData("10.0.0.0/8", "127.0.0.1")]
+    [InlineData(null, "127.0.0.1")]
+    public async Task A_forwarded_address_is_believed_only_from_a_configured_proxy(string? proxies, string seen)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        await using var app = builder.Build();
+        app.UseProxies(new BrokerSettings { Proxies = proxies is null ? [] : [proxies] });
+        app.Run(context => context.Response.WriteAsync(context.Connection.RemoteIpAddress!.MapToIPv4().ToString(), context.RequestAborted));
+        await app.StartAsync(Cancel);
+        using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
+        client.DefaultRequestHeaders.Add("X-Forwarded-For", "203.0.113.9");
+        (await client.GetStringAsync(new Uri("/", UriKind.Relative), Cancel)).ShouldBe(seen);
+    }
+
+    [Fact]
+    public async Task Identity_never_comes_from_a_plain_header()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        foreach (var header in new[] { "X-Forwarded-User", "X-Remote-User", "X-Forwarded-Client-Cert", "X-Client-Cert", "X-Forwarded-Access-Token", "Forwarded", "From" })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/roles/orders-api/credentials");
+            request.Headers.TryAddWithoutValidation(header, world.Pod());
+            using var response = await replica.SendAsync(request, Cancel);
+            response.StatusCode.ShouldBe(HttpStatusCode.Unauthorized, header);
+        }
+    }
+
+    [Fact]
+    public async Task Every_answer_says_that_it_is_not_to_be_kept_guessed_at_or_framed()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        foreach (var answer in new[] { await world.ClaimAsync(replica, world.Pod()), await world.ClaimAsync(replica, null), await world.SendAsync(replica, HttpMethod.Get, "/nothing", world.Pod()) })
+        {
+            answer.Headers.CacheControl!.NoStore.ShouldBeTrue();
+            answer.Headers.GetValues("X-Content-Type-Options").ShouldBe(["nosniff"]);
+            answer.Headers.GetValues("X-Frame-Options").ShouldBe(["DENY"]);
+            answer.Headers.GetValues("Referrer-Policy").ShouldBe(["no-referrer"]);
+            answer.Headers.Contains("Server").ShouldBeFalse();
+        }
+    }
+
+    [Fact]
+    public async Task An_address_whose_tokens_prove_nobody_is_slowed_and_nobody_else_is()
+    {
+        await using var world = new BrokerWorld(("Limits:FailedProofs", "5"), ("Limits:FailedProofsPerSecond", "0.1"));
+        var replica = await world.ReplicaAsync();
+        var known = world.Pod("known");
+        (await world.ClaimAsync(replica, known)).Status.ShouldBe(200);
+        for (var guess = 0; guess < 5; guess++) (await world.ClaimAsync(replica, $"guess-{guess}")).Status.ShouldBe(401);
+
+        // From here on an address has 20 in line at most; who comes beyond is told to come back.
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        var guesses = Enumerable.Range(0, 40).Select(guess => GuessAsync(replica, guess, leaving.Token)).ToList();
+        await Eventually.HoldsAsync(() => Task.FromResult(guesses.Count(guess => guess.IsCompleted) >= 20), "those beyond the line are refused", Cancel);
+        foreach (var refused in guesses.Where(guess => guess.IsCompletedSuccessfully)) (await refused).ShouldBe(HttpStatusCode.TooManyRequests);
+        (await world.ClaimAsync(replica, known)).Status.ShouldBe(200, "a token that was proven lately is not slowed, from any address");
+        await leaving.CancelAsync();
+        await Task.WhenAll(guesses).ContinueWith(_ => { }, TaskScheduler.Default);
+    }
+
+    private static async Task<HttpStatusCode> GuessAsync(HttpClient replica, int guess, CancellationToken cancellation)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/roles/orders-api/credentials");
+        request.Headers.TryAddWithoutValidation("Authorization", $"Bearer guess-again-{guess}");
+        using var response = await replica.SendAsync(request, cancellation);
+        return response.StatusCode;
+    }
+
+    private void WriteServerCertificate(string name)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        var now = TimeProvider.System.GetUtcNow();
+        using var certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+        File.WriteAllText(Tls.CertificateFile, certificate.ExportCertificatePem());
+        File.WriteAllText(Tls.CertificateKeyFile, key.ExportPkcs8PrivateKeyPem());
+        File.WriteAllText(Tls.ClientAuthorityFile!, authority.ExportCertificatePem());
+    }
+
+    private static X509Certificate2 Authority(string name)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        var now = TimeProvider.System.GetUtcNow();
+        return request.CreateSelfSigned(now.AddDays(-2), now.AddDays(2));
+    }
+
+    private static X509Certificate2 Client(X509Certificate2 by, params string[] ids) => Client(by, ids, "1.3.6.1.5.5.7.3.2");
+
+    private static X509Certificate2 Client(X509Certificate2 by, string[] ids, string usage)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=client", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        foreach (var id in ids) names.AddUri(new Uri(id));
+        names.AddDnsName("client");
+        request.CertificateExtensions.Add(names.Build());
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(usage)], false));
+        var now = TimeProvider.System.GetUtcNow();
+        using var certificate = request.Create(by, now.AddDays(-1), now.AddDays(1), RandomNumberGenerator.GetBytes(8));
+        using var whole = certificate.CopyWithPrivateKey(key);
+        return X509CertificateLoader.LoadPkcs12(whole.Export(X509ContentType.Pkcs12), null);
+    }
+
+    private static async Task<WebApplication> ServeAsync(LiveCertificates live)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.ConfigureHttpsDefaults(live.Apply);
+            kestrel.Listen(IPAddress.Loopback, 0, listen => listen.UseHttps());
+        });
+        var app = builder.Build();
+        app.Run(context => context.Response.WriteAsync(
+            context.Connection.ClientCertificate is { } shown ? "spiffe://example.org/ns/shop/sa/orders" is var id && SpiffeIds.Holds(shown, id) ? id : "another" : "none", context.RequestAborted));
+        await app.StartAsync(Cancel);
+        return app;
+    }
+
+    private static async Task<string> ShownAsync(WebApplication server)
+    {
+        var shown = "";
+        using var handler = new SocketsHttpHandler
+        {
+            SslOptions = new SslClientAuthenticationOptions
+            {
+                RemoteCertificateValidationCallback = (_, certificate, _, _) =>
+                {
+                    shown = certificate!.Subject;
+                    return shown.StartsWith("CN=", StringComparison.Ordinal);
+                },
+            },
+        };
+        using var client = new HttpClient(handler);
+        await client.GetStringAsync(new Uri(server.Urls.Single()), Cancel);
+        return shown;
+    }
+
+    private static async Task<string> SeenAsync(WebApplication server, X509Certificate2? certificate)
+    {
+        using var handler = new SocketsHttpHandler
+        {
+            SslOptions = new SslClientAuthenticationOptions
+            {
+                RemoteCertificateValidationCallback = static (_, certificate, _, _) => certificate!.Subject == "CN=one",
+                ClientCertificates = certificate is null ? null : [certificate],
+                LocalCertificateSelectionCallback = certificate is null ? null : (_, _, _, _, _) => certificate,
+                EnabledSslProtocols = SslProtocols.Tls12,
+            },
+        };
+        using var client = new HttpClient(handler);
+        return await client.GetStringAsync(new Uri(server.Urls.Single()), Cancel);
+    }
+}
