@@ -15,6 +15,7 @@ using Broker.Core.Leases.Shares;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Ledger.Redis;
+using Broker.Core.Words;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -29,8 +30,7 @@ public static class BrokerCore
         services.AddSingleton(settings.Waiting);
         services.AddLedger(settings);
         services.AddSingleton<IAudit, JsonLinesAudit>().AddSingleton(settings.Audit);
-        services.AddSingleton<IDatabaseEngine, PostgreSqlEngine>().AddSingleton<IDatabaseEngine, MySqlEngine>()
-            .AddSingleton<IDatabaseEngine, MongoDbEngine>().AddSingleton<DatabaseEngines>();
+        services.AddEngines();
         services.AddIssuers();
         services.AddSingleton<BudgetSampler>();
         services.AddLeases();
@@ -57,6 +57,14 @@ public static class BrokerCore
         if (settings.Sealing is { } shared && (shared.Directory is not null || settings.Ledger.Kind == LedgerKind.Redis)) sealing.KeepKeys(shared);
         else sealing.UseEphemeralDataProtectionProvider();
         return services;
+    }
+
+    private static void AddEngines(this IServiceCollection services)
+    {
+        services.AddKeyedSingleton<IDatabaseEngine, PostgreSqlEngine>(DatabaseEngineKind.PostgreSql);
+        services.AddKeyedSingleton<IDatabaseEngine, MySqlEngine>(DatabaseEngineKind.MySql);
+        services.AddKeyedSingleton<IDatabaseEngine, MongoDbEngine>(DatabaseEngineKind.MongoDb);
+        services.AddSingleton(provider => new DatabaseEngines(kind => provider.GetRequiredKeyedService<IDatabaseEngine>(kind)));
     }
 
     private static void AddIssuers(this IServiceCollection services)

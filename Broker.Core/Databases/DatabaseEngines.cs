@@ -2,12 +2,10 @@ using Broker.Core.Words;
 
 namespace Broker.Core.Databases;
 
-/// <summary>The engines of this version.</summary>
-public sealed class DatabaseEngines(IEnumerable<IDatabaseEngine> engines)
+/// <summary>The engines of this version, each made when it is first asked for: the driver of an engine that no database has is never loaded.</summary>
+/// <param name="make">Answers the engine of a kind, the same each time; throws when this version has none, and the catalog refuses such databases.</param>
+public sealed class DatabaseEngines(Func<DatabaseEngineKind, IDatabaseEngine> make)
 {
-    private readonly Dictionary<DatabaseEngineKind, IDatabaseEngine> byKind = engines.ToDictionary(engine => engine.Kind);
-
     /// <summary>The engine of a kind.</summary>
-    /// <exception cref="KeyNotFoundException">This version has none; the catalog refuses such databases.</exception>
-    public IDatabaseEngine this[DatabaseEngineKind kind] => byKind[kind];
+    public IDatabaseEngine this[DatabaseEngineKind kind] => make(kind);
 }

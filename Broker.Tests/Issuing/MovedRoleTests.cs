@@ -68,7 +68,7 @@ public sealed class MovedRoleTests(SharedServers servers)
         using var bench = new VaultBench(VaultBench.DefinitionOf(vault.Address));
         var inVault = VaultBench.Role(Path);
         var builtIn = new Role { Name = inVault.Name, Database = inVault.Database, Issuer = "builtin", CreationStatements = [creation] };
-        var here = new BuiltInIssuer(new DatabaseEngines([engine]));
+        var here = new BuiltInIssuer(new DatabaseEngines(_ => engine));
 
         foreach (var (issuer, role) in new (IIssuer, Role)[] { (bench.Issuer, inVault), (here, builtIn), (bench.Issuer, inVault) })
         {

@@ -138,7 +138,7 @@ internal sealed class World : IAsyncDisposable
             collection.AddBrokerCore(new BrokerSettings());
             collection.Replace(ServiceDescriptor.Singleton<ILedgerStore>(Link));
             collection.Replace(ServiceDescriptor.Singleton<IAudit>(Audit));
-            collection.Replace(ServiceDescriptor.Singleton<IDatabaseEngine>(world.Engine));
+            collection.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, world.Engine));
             collection.Replace(ServiceDescriptor.Singleton(new Issuers(_ => world.Issuer)));
             collection.Replace(ServiceDescriptor.Singleton(keys ?? world.keys));
             services = collection.BuildServiceProvider();

@@ -37,7 +37,7 @@ internal sealed class Replica : IDisposable
         collection.Replace(ServiceDescriptor.Singleton(new SharedLedger(Link) { NewLeaseId = () => $"L{number}-{random.Next():x8}" }));
         collection.Replace(ServiceDescriptor.Singleton(new Dice(random)));
         collection.Replace(ServiceDescriptor.Singleton<IAudit>(Audit));
-        collection.Replace(ServiceDescriptor.Singleton<IDatabaseEngine>(new DatabaseLink(world.Database, random)));
+        collection.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, new DatabaseLink(world.Database, random)));
         var issuer = new IssuerLink(world.Issuer, random);
         collection.Replace(ServiceDescriptor.Singleton(new Issuers(_ => issuer)));
         collection.Replace(ServiceDescriptor.Singleton<IDataProtectionProvider>(new OpenSeal()));

@@ -15,7 +15,7 @@ public sealed class BuiltInIssuerOnMariaDbTests(SharedServers servers) : IssuerC
         var mariaDb = await MySqlBench.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
         var engine = new MySqlEngine(TimeProvider.System);
         return new(
-            new BuiltInIssuer(new DatabaseEngines([engine])),
+            new BuiltInIssuer(new DatabaseEngines(_ => engine)),
             RoleOf(mariaDb),
             mariaDb.Database,
             login => BuiltInIssuerTests.WorksAsync(engine, mariaDb.Database, login),

@@ -16,7 +16,7 @@ public sealed class BuiltInIssuerTests(SharedServers servers) : IssuerContract
         var postgres = await PostgresBench.StartAsync(await servers.PostgresAsync(), Cancellation);
         var engine = new PostgreSqlEngine(TimeProvider.System);
         return new(
-            new BuiltInIssuer(new DatabaseEngines([engine])),
+            new BuiltInIssuer(new DatabaseEngines(_ => engine)),
             RoleOf(postgres),
             postgres.Database,
             login => WorksAsync(engine, postgres.Database, login),

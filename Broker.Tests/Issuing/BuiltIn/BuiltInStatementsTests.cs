@@ -19,7 +19,7 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    private BuiltInIssuer Issuer => new(new DatabaseEngines([engine]));
+    private BuiltInIssuer Issuer => new(new DatabaseEngines(_ => engine));
 
     private Role Role => BuiltInIssuerTests.RoleOf(postgres);
 
@@ -95,7 +95,7 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
     public async Task L6_A_refused_statement_does_not_tell_the_password(string statements)
     {
         var seen = new SeenStatements(engine);
-        var issuer = new BuiltInIssuer(new DatabaseEngines([seen]));
+        var issuer = new BuiltInIssuer(new DatabaseEngines(_ => seen));
 
         var failure = await FailureAsync(() => issuer.IssueAsync(new(Role with { CreationStatements = [statements] }, postgres.Database, null, clock.GetUtcNow()), Cancellation));
 
