@@ -50,7 +50,7 @@ internal sealed class CredentialDesk(
 
     // Reserve connections and join the pool's lease: one step of the ledger, taken again whenever something has changed,
     // until it gives a grant or the caller's time is over.
-    private async ValueTask<Outcome> ReserveAndJoinAsync(Way way, Claim claim, long arrived, CancellationToken cancellation)
+    internal async ValueTask<Outcome> ReserveAndJoinAsync(Way way, Claim claim, long arrived, CancellationToken cancellation)
     {
         var room = rooms[way.Database.Name];
         Task? pool = null, line = null;
