@@ -13,24 +13,24 @@ internal sealed class TokenClaims : ILookup<string, string>
     private static volatile string[] lastNames = [];
 
     private readonly string[] names; // sorted
-    private readonly string[][] values;
+    private readonly object[] values; // a text, or where a claim has several, their array
 
     public TokenClaims(IEnumerable<(string Name, string Value)> claims)
     {
         var groups = claims.GroupBy(claim => claim.Name, claim => OneOf(claim.Value), StringComparer.Ordinal).OrderBy(group => group.Key, StringComparer.Ordinal).ToList();
         var last = lastNames;
         names = groups.Select(group => group.Key).SequenceEqual(last, StringComparer.Ordinal) ? last : lastNames = [.. groups.Select(group => OneOf(group.Key))];
-        values = [.. groups.Select(group => group.ToArray())];
+        values = [.. groups.Select(group => group.ToArray() is [var one] ? (object)one : group.ToArray())];
     }
 
     public int Count => names.Length;
 
-    public IEnumerable<string> this[string key] => Array.BinarySearch(names, key, StringComparer.Ordinal) is >= 0 and var at ? values[at] : [];
+    public IEnumerable<string> this[string key] => Array.BinarySearch(names, key, StringComparer.Ordinal) is >= 0 and var at ? ValuesAt(at) : [];
 
     public bool Contains(string key) => Array.BinarySearch(names, key, StringComparer.Ordinal) >= 0;
 
     public IEnumerator<IGrouping<string, string>> GetEnumerator() =>
-        names.Select((name, at) => (IGrouping<string, string>)new Claim(name, values[at])).GetEnumerator();
+        names.Select((name, at) => (IGrouping<string, string>)new Claim(name, ValuesAt(at))).GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
@@ -43,6 +43,8 @@ internal sealed class TokenClaims : ILookup<string, string>
         Volatile.Write(ref place, text);
         return text;
     }
+
+    private string[] ValuesAt(int at) => values[at] is string one ? [one] : (string[])values[at];
 
     private sealed record Claim(string Key, string[] Values) : IGrouping<string, string>
     {

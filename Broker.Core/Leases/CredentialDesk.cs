@@ -103,7 +103,7 @@ internal sealed class CredentialDesk(
         var lease = await logins.OfAsync(way.Database, granted.Lease, cancellation);
         if (lease is null) return Refusals.LedgerUnavailable();
         if (caps.MustRaise(way.Database, granted) && await caps.RaiseAsync(way.Database, granted.Lease, cancellation) is { } notRaised) return notRaised;
-        remembered.Remember(way.Database.Name, claim, granted with { CapLeaves = 0 });
+        remembered.Remember(way.Database.Name, claim, granted with { CapLeaves = 0, Lease = lease.Record.Id }); // one text for all of a lease's holders
         return new Grant(
             way.Role.Name,
             way.Database.Name,
