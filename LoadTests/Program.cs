@@ -1,5 +1,6 @@
 using System.CommandLine;
 using LoadTests.Bench;
+using LoadTests.Chaos;
 using LoadTests.Demo;
 using LoadTests.Fuzz;
 using LoadTests.Identity;
@@ -18,6 +19,7 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     BenchCommand.Create(),
     Yardstick.CreateCommand(),
     SimulateCommand.Create(),
+    ChaosCommand.Create(),
 };
 // Servers get the time to end in good order when Ctrl-C comes; our own messages are meant for people, without a stack trace.
 var invocation = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20), EnableDefaultExceptionHandler = false };

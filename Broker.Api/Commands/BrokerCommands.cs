@@ -6,10 +6,15 @@ namespace Broker.Api.Commands;
 /// <summary>What <c>broker</c> does besides serving: the first word says so. Without one of these words it serves.</summary>
 internal static class BrokerCommands
 {
+    private const int WidthOfFiles = 400;
+
     /// <summary>Runs a verb. Null: there is none, so the broker is to serve.</summary>
     public static Task<int>? Run(string[] args)
     {
-        var root = Create(AnsiConsole.Console);
+        var console = AnsiConsole.Console;
+        // A file or a pipe has no width of its own; a table cut to 80 columns could not be read in it.
+        if (!console.Profile.Out.IsTerminal) console.Profile.Width = WidthOfFiles;
+        var root = Create(console);
         return args.Length > 0 && (args[0] is "--help" or "-h" or "--version" || root.Subcommands.Any(command => command.Name == args[0]))
             ? root.Parse(args).InvokeAsync()
             : null;

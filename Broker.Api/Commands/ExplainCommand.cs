@@ -48,7 +48,8 @@ internal static class ExplainCommand
             console.WriteLine($"{caller.Issuer}: {caller.Subject}{(caller.PodUid is { } pod ? $", pod {pod}" : "")}, until {caller.ExpiresAt.ToString("u", CultureInfo.InvariantCulture)}");
         else
             console.WriteLine(explained.Proof!);
-        console.MarkupLineInterpolated($"{(explained.Allowed ? "[green]Allowed.[/]" : "[red]Not allowed.[/]")} {explained.Reason}");
+        console.Write(new Text(explained.Allowed ? "Allowed." : "Not allowed.", new Style(explained.Allowed ? Color.Green : Color.Red)));
+        console.WriteLine(" " + explained.Reason);
         if (explained.Rules.Count == 0) return;
         var table = new Table().AddColumns("rule", "issuer", "claim", "wanted", "found", "");
         for (var number = 0; number < explained.Rules.Count; number++)

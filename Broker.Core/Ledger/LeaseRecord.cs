@@ -106,9 +106,8 @@ public sealed record TakenDuty(string Name, string Token, int Failures);
 
 /// <summary>What is due, and how the ledger is.</summary>
 /// <param name="Epoch">Another one than before: the ledger has lost something since (law L8).</param>
-/// <param name="Schema">The version of its records; see <see cref="SharedLedger.Schema"/>.</param>
 /// <param name="Taken">The duties, taken.</param>
-public sealed record DueAnswer(string Epoch, int Schema, IReadOnlyList<TakenDuty> Taken);
+public sealed record DueAnswer(string Epoch, IReadOnlyList<TakenDuty> Taken);
 
 /// <summary>A duty as the ledger has it.</summary>
 /// <param name="Name"><c>KIND</c> or <c>KIND:SUBJECT</c>.</param>

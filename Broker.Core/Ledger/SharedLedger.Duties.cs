@@ -21,9 +21,9 @@ public sealed partial class SharedLedger
         string database, IReadOnlyList<string> standing, int most, TimeSpan takenFor, CancellationToken cancellation)
     {
         var v = await store.DecideAsync(Decision.Due, database, [Text(most), Text(takenFor), Text(Settling), .. standing], cancellation);
-        var taken = new TakenDuty[(v.Length - 2) / 3];
-        for (var i = 0; i < taken.Length; i++) taken[i] = new(v[2 + 3 * i], v[3 + 3 * i], Number(v[4 + 3 * i]));
-        return new(v[0], Number(v[1]), taken);
+        var taken = new TakenDuty[(v.Length - 1) / 3];
+        for (var i = 0; i < taken.Length; i++) taken[i] = new(v[1 + 3 * i], v[2 + 3 * i], Number(v[3 + 3 * i]));
+        return new(v[0], taken);
     }
 
     /// <summary>A duty is done, or failed.</summary>

@@ -16,7 +16,8 @@ public sealed partial class SharedLedger(ILedgerStore store)
 
     /// <summary>
     /// The version of the records this program writes. Two versions of the broker may work on one ledger while one replaces
-    /// the other as long as this number stays; one that finds a higher number keeps its hands off.
+    /// the other as long as this number stays; one that finds a higher number keeps its hands off: every decision fails. It stands in
+    /// <c>common.lua</c> too.
     /// </summary>
     public const int Schema = 1;
 

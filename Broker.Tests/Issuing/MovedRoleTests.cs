@@ -7,6 +7,7 @@ using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Words;
 using Broker.Tests.Databases;
 using Broker.Tests.Issuing.Vault;
+using LoadTests.LocalServers;
 using Shouldly;
 using Xunit;
 

@@ -10,6 +10,8 @@ namespace LoadTests.Demo;
 /// <summary><c>loadtests demo</c>: the same rollout without and with the broker, and one on a database that is too small.</summary>
 internal static class DemoCommand
 {
+    // Those of the replicas' administrator connections that are open at once, and of whoever counts for the table.
+    private const int OwnConnections = 5;
     private const int Large = 200, Small = 50, SurgePercent = 25;
 
     public static Command Create()
@@ -43,8 +45,9 @@ internal static class DemoCommand
         var tooSmall = await PlayAsync(rollout with { Retry = false }, settings with { MaxConnections = Small }, progress, cancellation);
         ResultTable.Write(console, $"max_connections = {Small}", ("with the broker", tooSmall));
 
-        // As many connections as old pods and surge can live with, and not one more.
-        var (surge, full) = ((pods * SurgePercent + 99) / 100, settings.MaxConnectionsFor(pods + ((pods * SurgePercent + 99) / 100)));
+        // As many connections as old pods and surge can live with, the broker's and the watcher's own few, and not one more.
+        var surge = (pods * SurgePercent + 99) / 100;
+        var full = settings.MaxConnectionsFor(pods + surge + OwnConnections);
         Console.WriteLine($"A rolling update with the broker: {pods} pods are replaced, {surge} more than wanted at a time, on a database that is then full: max_connections = {full}.");
         var update = await PlayAsync(
             rollout with { Batch = 0, Surge = surge, WaitSeconds = 30, Hold = TimeSpan.FromSeconds(1) },

@@ -1,3 +1,4 @@
+using StackExchange.Redis;
 using Testcontainers.Redis;
 
 namespace LoadTests.LocalServers;
@@ -79,6 +80,30 @@ public sealed class LocalRedis : IAsyncDisposable
 
     /// <summary>Lets a held server go on.</summary>
     public Task ResumeAsync() => server.ResumeAsync();
+
+    /// <summary>Has the server execute one command, as an administrator would.</summary>
+    public async Task<string> ExecuteAsync(string command, params object[] arguments)
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync($"{ConnectionString},allowAdmin=true");
+        return (await connection.GetServer(Host, Port).ExecuteAsync(command, arguments)).ToString();
+    }
+
+    /// <summary>Becomes a copy of another server, and has its data when this returns.</summary>
+    public async Task FollowAsync(LocalRedis primary, CancellationToken cancellation = default)
+    {
+        await ExecuteAsync("REPLICAOF", primary.Host, primary.Port);
+        await Poll.UntilAsync(
+            async _ => (await ExecuteAsync("INFO", "replication")).Contains("master_link_status:up", StringComparison.Ordinal),
+            TimeSpan.FromSeconds(30),
+            "the replica to have its primary's data",
+            cancellation);
+    }
+
+    /// <summary>A copy hears nothing of its primary any more, and stays as it is: it still is a copy, to those who ask.</summary>
+    public Task CutOffAsync() => ExecuteAsync("REPLICAOF", Host, LoopbackPort.Take());
+
+    /// <summary>A copy takes its primary's place, with what it has.</summary>
+    public Task PromoteAsync() => ExecuteAsync("REPLICAOF", "NO", "ONE");
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => server.DisposeAsync();

@@ -40,6 +40,34 @@ public sealed class LocalRedisCluster : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Moves the slot of a key to the next master, as <c>redis-cli --cluster reshard</c> does: both know that it moves, its keys go
+    /// over one by one, then all are told.
+    /// </summary>
+    /// <param name="key">Any key of the slot's.</param>
+    /// <param name="pause">Between one key and the next, so that there is a time when the keys are in two places.</param>
+    /// <param name="cancellation">Ends it in the middle.</param>
+    public async Task MoveSlotAsync(string key, TimeSpan pause, CancellationToken cancellation = default)
+    {
+        var slot = (int)await AskAsync(nodes[0], "CLUSTER", "KEYSLOT", key);
+        var owners = (RedisResult[])(await AskAsync(nodes[0], "CLUSTER", "SLOTS"))!;
+        var range = owners.Select(owner => (RedisResult[])owner!).Single(owner => (int)owner[0] <= slot && slot <= (int)owner[1]);
+        var from = nodes.Single(node => node.Port == (int)((RedisResult[])range[2]!)[1]);
+        var to = nodes[(nodes.ToList().IndexOf(from) + 1) % Masters];
+        string fromId = (await AskAsync(from, "CLUSTER", "MYID")).ToString(), toId = (await AskAsync(to, "CLUSTER", "MYID")).ToString();
+
+        await AskAsync(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", fromId);
+        await AskAsync(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", toId);
+        while ((string[]?)await AskAsync(from, "CLUSTER", "GETKEYSINSLOT", slot, 1) is [var next])
+        {
+            await AskAsync(from, "MIGRATE", "127.0.0.1", to.Port, next, 0, 5_000);
+            await Task.Delay(pause, TimeProvider.System, cancellation);
+        }
+
+        foreach (var node in nodes.Where(node => node != to).Prepend(to))
+            await AskAsync(node, "CLUSTER", "SETSLOT", slot, "NODE", toId);
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

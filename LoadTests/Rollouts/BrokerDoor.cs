@@ -10,18 +10,30 @@ namespace LoadTests.Rollouts;
 /// <summary>The broker's replicas, one after the other, over HTTP and nothing else.</summary>
 internal sealed class BrokerDoor : IDoor, IDisposable
 {
-    private readonly IReadOnlyList<Uri> replicas;
+    private readonly Func<IReadOnlyList<Uri>> replicas;
     private readonly LocalIdentity identity;
     private readonly RolloutSettings settings;
     private readonly HttpClient client;
     private int turn = -1;
 
     public BrokerDoor(IReadOnlyList<Uri> replicas, LocalIdentity identity, RolloutSettings settings)
+        : this(() => replicas, identity, settings, null)
+    {
+    }
+
+    /// <param name="replicas">Those that are in service now.</param>
+    /// <param name="identity">Proves the pods.</param>
+    /// <param name="settings">What they ask for.</param>
+    /// <param name="witness">Sees every call on its way; null: nobody does.</param>
+    public BrokerDoor(Func<IReadOnlyList<Uri>> replicas, LocalIdentity identity, RolloutSettings settings, DelegatingHandler? witness)
     {
         this.replicas = replicas;
         this.identity = identity;
         this.settings = settings;
-        client = new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(1) })
+        var sockets = new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(1) };
+        if (witness is not null)
+            witness.InnerHandler = sockets;
+        client = new HttpClient(witness ?? (HttpMessageHandler)sockets)
         {
             // The broker ends a wait itself; this only catches a replica that hangs.
             Timeout = TimeSpan.FromSeconds(30 + (settings.WaitSeconds ?? 0)),
@@ -42,7 +54,7 @@ internal sealed class BrokerDoor : IDoor, IDisposable
     }
 
     public Task<Answer> RenewAsync(int pod, Grant grant, CancellationToken cancellation) =>
-        SendAsync(Request(HttpMethod.Post, $"/api/v1/holders/{grant.Holder}/renew", pod), grant, cancellation);
+        SendAsync(Request(HttpMethod.Post, $"/api/v1/holders/{grant.Holder}/renew?lease={grant.Lease}", pod), grant, cancellation);
 
     public async Task ReleaseAsync(int pod, Grant grant, CancellationToken cancellation)
     {
@@ -62,7 +74,12 @@ internal sealed class BrokerDoor : IDoor, IDisposable
             credentials?["adoNet"]?.GetValue<string>() ?? before?.ConnectionString ?? throw Incomplete("credentials.adoNet"),
             body["connections"]?.GetValue<int>() ?? before?.Connections ?? throw Incomplete("connections"),
             holder?["id"]?.GetValue<string>() ?? before?.Holder ?? throw Incomplete("holder.id"),
-            holder?["renewAfterSeconds"]?.GetValue<double>() is { } seconds ? TimeSpan.FromSeconds(seconds) : before?.RenewAfter);
+            holder?["renewAfterSeconds"]?.GetValue<double>() is { } seconds ? TimeSpan.FromSeconds(seconds) : before?.RenewAfter)
+        {
+            Lease = body["lease"]?["id"]?.GetValue<string>() ?? throw Incomplete("lease.id"),
+            EndsAt = holder?["expiresAt"]?.GetValue<DateTimeOffset>() ?? throw Incomplete("holder.expiresAt"),
+            Overlap = TimeSpan.FromSeconds(body["overlapSeconds"]?.GetValue<double>() ?? 0),
+        };
     }
 
     private static InvalidDataException Incomplete(string what) => new($"The broker's grant has no {what}.");
@@ -85,7 +102,8 @@ internal sealed class BrokerDoor : IDoor, IDisposable
 
     private HttpRequestMessage Request(HttpMethod method, string path, int pod)
     {
-        var replica = replicas[(int)((uint)Interlocked.Increment(ref turn) % replicas.Count)];
+        var serving = replicas();
+        var replica = serving[(int)((uint)Interlocked.Increment(ref turn) % serving.Count)];
         var request = new HttpRequestMessage(method, new Uri(replica, path));
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", identity.PodToken(pod));
         return request;

@@ -1,3 +1,4 @@
+using System.Data;
 using System.Data.Common;
 using System.Globalization;
 using LoadTests.Engines;
@@ -13,19 +14,21 @@ internal sealed class DatabaseWatch : IAsyncDisposable
     private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(200);
 
     private readonly Engine engine;
-    private readonly DbConnection connection;
+    private readonly string adminConnectionString;
     private readonly TimeProvider time;
     private readonly CancellationTokenSource stop = new();
     private readonly HashSet<string> usersBefore;
     private readonly HashSet<string> usersSeen = [];
     private readonly List<(TimeSpan At, int Users)> growth = [];
     private readonly long start;
+    private DbConnection connection;
     private Task watching = Task.CompletedTask;
     private int before;
 
-    private DatabaseWatch(Engine engine, DbConnection connection, HashSet<string> usersBefore, int limit, TimeProvider time)
+    private DatabaseWatch(Engine engine, string adminConnectionString, DbConnection connection, HashSet<string> usersBefore, int limit, TimeProvider time)
     {
         this.engine = engine;
+        this.adminConnectionString = adminConnectionString;
         this.connection = connection;
         this.usersBefore = usersBefore;
         this.time = time;
@@ -55,7 +58,7 @@ internal sealed class DatabaseWatch : IAsyncDisposable
             ask.CommandText = engine.LimitQuery;
             var limit = Convert.ToInt32(await ask.ExecuteScalarAsync(cancellation), CultureInfo.InvariantCulture);
             var (users, _) = await AskAsync(engine, connection, cancellation);
-            var watch = new DatabaseWatch(engine, connection, users, limit, time);
+            var watch = new DatabaseWatch(engine, adminConnectionString, connection, users, limit, time);
             watch.watching = Task.Run(watch.WatchAsync, CancellationToken.None);
             return watch;
         }
@@ -71,6 +74,8 @@ internal sealed class DatabaseWatch : IAsyncDisposable
     {
         await stop.CancelAsync();
         await watching;
+        if (connection.State != ConnectionState.Open)
+            await connection.OpenAsync(CancellationToken.None);
         await LookAsync();
     }
 
@@ -118,7 +123,8 @@ internal sealed class DatabaseWatch : IAsyncDisposable
         {
             while (true)
             {
-                await LookAsync();
+                if (!await TryLookAsync())
+                    await ReplaceConnectionAsync();
                 await Task.Delay(Every, time, stop.Token);
             }
         }
@@ -126,6 +132,28 @@ internal sealed class DatabaseWatch : IAsyncDisposable
         {
             // Asked to stop.
         }
+    }
+
+    // A database that is away has nothing to show; the last look has to succeed.
+    private async Task<bool> TryLookAsync()
+    {
+        try
+        {
+            if (connection.State != ConnectionState.Open)
+                await connection.OpenAsync(stop.Token);
+            await LookAsync();
+            return true;
+        }
+        catch (DbException)
+        {
+            return false;
+        }
+    }
+
+    private async Task ReplaceConnectionAsync()
+    {
+        await connection.DisposeAsync();
+        connection = engine.Connect(adminConnectionString, "watch");
     }
 
     private async Task LookAsync()

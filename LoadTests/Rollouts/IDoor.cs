@@ -22,7 +22,17 @@ internal abstract record Answer;
 /// <param name="Connections">Connections promised; from the issuer itself: as many as the pod likes.</param>
 /// <param name="Holder">The holder's id; null from the issuer itself.</param>
 /// <param name="RenewAfter">When to renew; null: never.</param>
-internal sealed record Grant(string Username, string ConnectionString, int Connections, string? Holder, TimeSpan? RenewAfter) : Answer;
+internal sealed record Grant(string Username, string ConnectionString, int Connections, string? Holder, TimeSpan? RenewAfter) : Answer
+{
+    /// <summary>The lease's id; null from the issuer itself.</summary>
+    public string? Lease { get; init; }
+
+    /// <summary>The holder's end as the broker announced it; null from the issuer itself.</summary>
+    public DateTimeOffset? EndsAt { get; init; }
+
+    /// <summary>How long a holder that was moved may leave its old connections open; zero: they are closed before new ones are opened.</summary>
+    public TimeSpan Overlap { get; init; }
+}
 
 /// <summary>No login.</summary>
 /// <param name="Code">The broker's refusal code; <c>no-answer</c> when nobody answered.</param>

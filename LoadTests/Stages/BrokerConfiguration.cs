@@ -11,8 +11,8 @@ internal static class BrokerConfiguration
         ["Logging"] = new JsonObject { ["LogLevel"] = new JsonObject { ["Default"] = "Information", ["Microsoft.AspNetCore"] = "Warning" } },
         ["Broker"] = new JsonObject
         {
-            ["Ledger"] = settings.Ledger == LedgerKind.Redis
-                ? new JsonObject { ["Kind"] = "Redis", ["ConnectionString"] = stage.Redis!.ConnectionString }
+            ["Ledger"] = stage.RedisConnectionString is { } redis
+                ? new JsonObject { ["Kind"] = "Redis", ["ConnectionString"] = redis }
                 : new JsonObject { ["Kind"] = "InProcess" },
             ["Sealing"] = new JsonObject { ["Directory"] = sealingDirectory },
             ["Audit"] = new JsonObject { ["Path"] = auditPath },
@@ -23,14 +23,20 @@ internal static class BrokerConfiguration
         },
     };
 
-    private static JsonObject Issuer(StageSettings settings, Stage stage) => settings.Issuer == IssuerKind.Vault
-        ? new()
-        {
-            ["Kind"] = "Vault",
-            ["Address"] = stage.Vault!.Address.OriginalString,
-            ["Auth"] = new JsonObject { ["Method"] = "Token", ["Token"] = stage.Vault.Token },
-        }
-        : new() { ["Kind"] = "BuiltIn" };
+    private static JsonObject Issuer(StageSettings settings, Stage stage) => settings.Issuer switch
+    {
+        IssuerKind.Vault => Vault(stage.Vault!.Address, stage.Vault.Token),
+        // Any token lives as long as it is renewed within its period: the leases' lives do not hang on it.
+        IssuerKind.SimulatedVault => Vault(stage.SimulatedVault!.Address, stage.SimulatedVault.CreateToken(new() { Period = TimeSpan.FromHours(1) })),
+        _ => new() { ["Kind"] = "BuiltIn" },
+    };
+
+    private static JsonObject Vault(Uri address, string token) => new()
+    {
+        ["Kind"] = "Vault",
+        ["Address"] = address.OriginalString,
+        ["Auth"] = new JsonObject { ["Method"] = "Token", ["Token"] = token },
+    };
 
     private static JsonObject Database(StageSettings settings, ILocalDatabase server) => new()
     {
@@ -66,8 +72,8 @@ internal static class BrokerConfiguration
                 ["Claims"] = new JsonObject { ["namespace"] = "orders", ["serviceaccount"] = StageSettings.RoleName },
             }),
         };
-        if (settings.Issuer == IssuerKind.Vault)
-            role["VaultPath"] = stage.VaultPath;
+        if (stage.VaultPath is { } path)
+            role["VaultPath"] = path;
         else
             role["CreationStatements"] = new JsonArray([.. settings.CreationStatements.Select(statement => JsonValue.Create(statement))]);
         return role;

@@ -23,7 +23,22 @@ internal sealed class Stage : IAsyncDisposable
 
     public LocalRedis? Redis { get; private set; }
 
+    /// <summary>The copy of <see cref="Redis"/>, with <see cref="LedgerKind.RedisWithReplica"/>.</summary>
+    public LocalRedis? RedisReplica { get; private set; }
+
+    public LocalRedisCluster? RedisCluster { get; private set; }
+
+    /// <summary>Where the replicas' memory is, for StackExchange.Redis; null: in the process.</summary>
+    public string? RedisConnectionString => RedisCluster?.ConnectionString
+        ?? (RedisReplica is null ? Redis?.ConnectionString : $"{Redis!.ConnectionString},{RedisReplica.ConnectionString}");
+
+    /// <summary>The replicas' audit, a file each.</summary>
+    public IReadOnlyList<string> AuditFiles { get; private set; } = [];
+
     public LocalVault? Vault { get; private set; }
+
+    /// <summary>The double of Vault, with <see cref="IssuerKind.SimulatedVault"/>.</summary>
+    public SimulatedVault? SimulatedVault { get; private set; }
 
     /// <summary>What Vault is asked for: <c>…/creds/…</c>.</summary>
     public string? VaultPath { get; private set; }
@@ -58,17 +73,19 @@ internal sealed class Stage : IAsyncDisposable
         Identity = Keep(await LocalIdentity.StartAsync(cancellation: cancellation));
         if (settings.Issuer == IssuerKind.Vault)
             await SetVaultAsync(cancellation);
+        if (settings.Issuer == IssuerKind.SimulatedVault)
+            await SetSimulatedVaultAsync();
         if (settings.Replicas == 0)
             return;
-        if (settings.Ledger == LedgerKind.Redis)
-            Redis = Keep(await LocalRedis.StartAsync(cancellation: cancellation));
+        await SetLedgerAsync(cancellation);
 
         var shared = Keep(await PrivateDirectory.CreateAsync("replicas", owner: null));
         var sealing = await shared.MakeAsync("sealing");
+        AuditFiles = [.. Enumerable.Range(1, settings.Replicas).Select(replica => Path.Combine(shared.Path, $"audit-{replica}.jsonl"))];
         var starts = Enumerable.Range(1, settings.Replicas).Select(replica => LocalBroker.StartAsync(
             new()
             {
-                Configuration = ConfigurationOf(replica, sealing, shared.Path),
+                Configuration = ConfigurationOf(replica, sealing, AuditFiles[replica - 1]),
                 LogFile = settings.LogDirectory is { } logs ? Path.Combine(logs, $"broker-{replica}.log") : null,
             },
             cancellation)).ToList();
@@ -84,11 +101,33 @@ internal sealed class Stage : IAsyncDisposable
         }
     }
 
-    private JsonObject ConfigurationOf(int replica, string sealingDirectory, string auditDirectory)
+    private async Task SetLedgerAsync(CancellationToken cancellation)
     {
-        var configuration = BrokerConfiguration.For(settings, this, sealingDirectory, Path.Combine(auditDirectory, $"audit-{replica}.jsonl"));
+        if (settings.Ledger is LedgerKind.Redis or LedgerKind.RedisWithReplica)
+            Redis = Keep(await LocalRedis.StartAsync(cancellation: cancellation));
+        if (settings.Ledger == LedgerKind.RedisWithReplica)
+        {
+            RedisReplica = Keep(await LocalRedis.StartAsync(cancellation: cancellation));
+            await RedisReplica.FollowAsync(Redis!, cancellation);
+        }
+
+        if (settings.Ledger == LedgerKind.RedisCluster)
+            RedisCluster = Keep(await LocalRedisCluster.StartAsync(cancellation));
+    }
+
+    private JsonObject ConfigurationOf(int replica, string sealingDirectory, string auditFile)
+    {
+        var configuration = BrokerConfiguration.For(settings, this, sealingDirectory, auditFile);
         settings.Configure?.Invoke(replica, configuration);
         return configuration;
+    }
+
+    private async Task SetSimulatedVaultAsync()
+    {
+        SimulatedVault = Keep(await LocalServers.SimulatedVault.StartAsync());
+        VaultPath = $"database/creds/{StageSettings.RoleName}";
+        SimulatedVault.AddRole(PostgresRole.On(
+            Database.AdminConnectionString, VaultPath, TimeSpan.FromHours(1), TimeSpan.FromHours(24), settings.CreationStatements));
     }
 
     private async Task SetVaultAsync(CancellationToken cancellation)

@@ -9,6 +9,11 @@ internal enum LedgerKind
 {
     Redis,
     InProcess,
+
+    /// <summary>A Redis and a copy of it that can take its place.</summary>
+    RedisWithReplica,
+
+    RedisCluster,
 }
 
 /// <summary>What creates the users.</summary>
@@ -16,6 +21,9 @@ internal enum IssuerKind
 {
     BuiltIn,
     Vault,
+
+    /// <summary>A double of Vault that can be told to be ill, with real users in the database.</summary>
+    SimulatedVault,
 }
 
 /// <summary>Everything a rollout is played on: a database, and the broker in front of it.</summary>

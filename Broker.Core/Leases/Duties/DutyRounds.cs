@@ -60,8 +60,6 @@ internal sealed class DutyRounds(
             var room = MostAtOnce - underWay.Values.Count(database => database == name);
             if (standing.Length == 0 || room <= 0) return;
             var due = await ledger.DueAsync(name, standing, room, TakenFor, cancellation);
-            if (due.Schema > SharedLedger.Schema)
-                throw new LedgerException($"Its records are of version {due.Schema}, and this broker knows version {SharedLedger.Schema}: run the newer broker.");
             if (name != SharedLedger.Issuers) await recovery.SawAsync(name, due.Epoch, cancellation);
             foreach (var duty in due.Taken)
             {

@@ -5,7 +5,7 @@ local call = redis.call
 local unpack = unpack or table.unpack
 local budget, leases, order, pools, holders, ends, line, tickets, duties, takes, flights, failing, leftovers = unpack(KEYS)
 
-local SCHEMA = 1               -- the version of the records written here; see due.lua
+local SCHEMA = 1               -- the version of the records written here
 local RESERVED_MS = 5000       -- a reservation whose waiter gives no sign of life for so long is dropped
 local TICKET_MS = 3000         -- so is a place in line
 local ATTEMPT_MS = 4000        -- an attempt to issue without a sign of life for so long passes to another replica
@@ -18,6 +18,12 @@ local QUIET_MS = 5000          -- after the ledger lost something nothing new is
 
 local clock = call('TIME')
 local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+
+-- A newer broker's records are none of this one's business: nothing is read, taken or written (see SharedLedger.Schema).
+local version = call('HGET', budget, 'schema')
+if version and tonumber(version) > SCHEMA then
+  error('the records are of version ' .. version .. ', and this broker knows version ' .. SCHEMA .. ': run the newer broker')
+end
 
 local function int(n) return string.format('%.0f', n) end
 local function num(text) return tonumber(text or '0') or 0 end

@@ -1,6 +1,6 @@
 -- Takes the duties that are due. ARGV: channel, most, taken for ms, standing duties wait after the ledger is new ms, duties that always stand …
--- Answers: the ledger's epoch (another one: it has lost something since), the records' version, then member, token (it proves
--- the taking), failures in a row, …
+-- Answers: the ledger's epoch (another one: it has lost something since), then member, token (it proves the taking),
+-- failures in a row, …
 local epoch = call('HGET', budget, 'epoch')
 local first = now
 if not epoch then
@@ -9,16 +9,12 @@ if not epoch then
   call('HSET', budget, 'epoch', epoch)
   first = now + num(ARGV[4])
 end
-local schema = call('HGET', budget, 'schema')
-if not schema then
-  schema = int(SCHEMA)
-  call('HSET', budget, 'schema', schema)
-end
+if num(version) < SCHEMA then call('HSET', budget, 'schema', int(SCHEMA)) end
 for i = 5, #ARGV do
   if not call('ZSCORE', duties, ARGV[i]) then call('ZADD', duties, int(first), ARGV[i]) end
 end
 tidy()
-local reply = { epoch, schema }
+local reply = { epoch }
 for _, member in ipairs(call('ZRANGEBYSCORE', duties, '-inf', int(now), 'LIMIT', '0', ARGV[2])) do
   local taken = num(call('HGET', takes, member))
   if taken > now then

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using LoadTests.LocalServers;
 using Microsoft.AspNetCore.Http;
 
 namespace Broker.Tests.Issuing.Vault;

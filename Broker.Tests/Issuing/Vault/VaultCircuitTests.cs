@@ -1,5 +1,6 @@
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.Vault;
+using LoadTests.LocalServers;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;

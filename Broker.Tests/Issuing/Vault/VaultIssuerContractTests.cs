@@ -1,4 +1,5 @@
 using Broker.Tests.Contracts;
+using LoadTests.LocalServers;
 using Npgsql;
 
 namespace Broker.Tests.Issuing.Vault;

@@ -2,6 +2,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.Vault;
 using Broker.Core.Words;
+using LoadTests.LocalServers;
 using Shouldly;
 using Xunit;
 

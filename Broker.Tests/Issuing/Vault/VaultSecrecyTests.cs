@@ -1,6 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
 using Broker.Core.Words;
+using LoadTests.LocalServers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Npgsql;
 
-namespace Broker.Tests.Issuing.Vault;
+namespace LoadTests.LocalServers;
 
 /// <summary>A simulated role with real users on a PostgreSQL, made as Vault's plugin makes them.</summary>
 internal static class PostgresRole
@@ -10,13 +10,15 @@ internal static class PostgresRole
     public const string CreationStatement = """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'""";
 
     /// <summary>A role whose users are on the server of an administrator's connection string.</summary>
-    public static SimulatedRole On(string adminConnectionString, string path, TimeSpan ttl, TimeSpan maxTtl)
+    public static SimulatedRole On(string adminConnectionString, string path, TimeSpan ttl, TimeSpan maxTtl, IReadOnlyList<string>? creationStatements = null)
     {
         return new SimulatedRole(path, ttl, maxTtl)
         {
-            Create = (user, password, end) => RunAsync($"CREATE ROLE \"{user}\" LOGIN PASSWORD '{password}' VALID UNTIL '{Words(end)}'"),
+            // As Vault does it: one after the other, in one transaction.
+            Create = (user, password, end) => RunAsync(string.Join(";\n", creationStatements ?? [CreationStatement])
+                .Replace("{{name}}", user, StringComparison.Ordinal).Replace("{{password}}", password, StringComparison.Ordinal).Replace("{{expiration}}", Words(end), StringComparison.Ordinal)),
             Extend = (user, end) => RunAsync($"ALTER ROLE \"{user}\" VALID UNTIL '{Words(end)}'"),
-            Drop = user => RunAsync($"DROP ROLE IF EXISTS \"{user}\""),
+            Drop = user => RunAsync($"""DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{user}') THEN DROP OWNED BY "{user}"; DROP ROLE "{user}"; END IF; END $$"""),
         };
 
         async Task RunAsync(string statement)

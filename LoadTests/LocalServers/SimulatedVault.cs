@@ -4,13 +4,13 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 
-namespace Broker.Tests.Issuing.Vault;
+namespace LoadTests.LocalServers;
 
 /// <summary>What users a simulated role makes, and where.</summary>
 /// <param name="Path">e.g. <c>database/creds/app</c>.</param>
 /// <param name="Ttl">The role's default_ttl.</param>
 /// <param name="MaxTtl">The role's max_ttl, counted from the issue.</param>
-public sealed record SimulatedRole(string Path, TimeSpan Ttl, TimeSpan MaxTtl)
+internal sealed record SimulatedRole(string Path, TimeSpan Ttl, TimeSpan MaxTtl)
 {
     /// <summary>Creates the user: name, password, end. An exception is the driver's error.</summary>
     public Func<string, string, DateTimeOffset, Task> Create { get; init; } = (_, _, _) => Task.CompletedTask;
@@ -23,7 +23,7 @@ public sealed record SimulatedRole(string Path, TimeSpan Ttl, TimeSpan MaxTtl)
 }
 
 /// <summary>The tokens a login gives.</summary>
-public sealed record SimulatedTokens
+internal sealed record SimulatedTokens
 {
     public TimeSpan Ttl { get; init; } = TimeSpan.FromHours(1);
 
@@ -40,7 +40,7 @@ public sealed record SimulatedTokens
 }
 
 /// <summary>What goes wrong with one request.</summary>
-public abstract record SimulatedFault
+internal abstract record SimulatedFault
 {
     /// <summary>Answers this instead of doing anything.</summary>
     public sealed record Answer(int Status, string? Error = null, string? RetryAfter = null, string? RawBody = null) : SimulatedFault;
@@ -56,13 +56,13 @@ public abstract record SimulatedFault
 }
 
 /// <summary>A request as it came.</summary>
-public sealed record SeenRequest(string Method, string Path, string? Token, IReadOnlyDictionary<string, string> Headers, JsonObject Body);
+internal sealed record SeenRequest(string Method, string Path, string? Token, IReadOnlyDictionary<string, string> Headers, JsonObject Body);
 
 /// <summary>
 /// A double that answers as Vault does: logins, tokens that live and die and take their leases with them, leases with real
 /// users behind them (through the role's delegates), and every trouble a test asks for. One time, the given one.
 /// </summary>
-public sealed class SimulatedVault : IAsyncDisposable
+internal sealed class SimulatedVault : IAsyncDisposable
 {
     public const string RoleId = "simulated-role-id";
     public const string SecretId = "simulated-secret-id";
@@ -275,7 +275,9 @@ public sealed class SimulatedVault : IAsyncDisposable
 
         var now = time.GetUtcNow();
         var ttl = token.Settings.Batch && token.Expires - now < role.Ttl ? token.Expires - now : role.Ttl;
-        var (username, password) = ($"v-sim-{Random(20).ToLowerInvariant()}", Random(20));
+        // As Vault's own template for PostgreSQL names them.
+        var cut = path[(path.LastIndexOf('/') + 1)..];
+        var (username, password) = ($"v-token-{cut[..Math.Min(8, cut.Length)]}-{Random(20)}-{now.ToUnixTimeSeconds()}", Random(20));
         try
         {
             await role.Create(username, password, now + ttl + TimeSpan.FromSeconds(5));

@@ -6,10 +6,10 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Logging;
 
-namespace Broker.Tests.Issuing.Vault;
+namespace LoadTests.LocalServers;
 
 /// <summary>A real HTTP server on a free loopback port that answers with one delegate.</summary>
-public sealed class LoopbackServer : IAsyncDisposable
+internal sealed class LoopbackServer : IAsyncDisposable
 {
     private readonly WebApplication app;
 

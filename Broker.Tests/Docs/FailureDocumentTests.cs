@@ -1,0 +1,47 @@
+using System.Text.RegularExpressions;
+using Broker.Tests.Deployment;
+using LoadTests.Chaos;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Docs;
+
+/// <summary>docs/failure.md names tests and faults that there are, and every fault.</summary>
+public sealed partial class FailureDocumentTests
+{
+    private static readonly string[] Lines = File.ReadAllLines(Repository.PathOf("docs/failure.md"));
+
+    [Fact]
+    public void Every_test_it_names_is_there()
+    {
+        var tests = typeof(FailureDocumentTests).Assembly.GetTypes().SelectMany(type => type.GetMethods().Select(method => $"{type.Name}.{method.Name}")).ToHashSet(StringComparer.Ordinal);
+        var named = Lines.SelectMany(line => Test().Matches(line)).Select(match => match.Groups[1].Value).ToArray();
+
+        named.Length.ShouldBeGreaterThan(20);
+        named.Where(name => !tests.Contains(name)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void It_names_every_fault_and_no_other()
+    {
+        var named = Lines.SelectMany(line => Fault().Matches(line)).Select(match => match.Groups[1].Value).Append("clocks-apart").Distinct();
+
+        named.ShouldBe(Misfortunes.All.Select(misfortune => misfortune.Name), ignoreOrder: true);
+    }
+
+    [Fact]
+    public void Every_row_is_shown_by_something()
+    {
+        // Rows of the tables of failures have five columns.
+        var rows = Lines.Where(line => line.StartsWith("| ", StringComparison.Ordinal) && line.Count(letter => letter == '|') == 6 && !line.StartsWith("| down", StringComparison.Ordinal)).ToArray();
+
+        rows.Length.ShouldBeGreaterThan(25);
+        rows.Where(row => !Test().IsMatch(row) && !Fault().IsMatch(row)).ShouldBeEmpty();
+    }
+
+    [GeneratedRegex(@"`(\w+(?:Tests|Contract)\.\w+)`")]
+    private static partial Regex Test();
+
+    [GeneratedRegex("`chaos ([a-z-]+)`")]
+    private static partial Regex Fault();
+}
