@@ -252,7 +252,7 @@ public sealed class CallerProver : IDisposable
         try
         {
             if (ClaimsFlattening.Flatten(Base64UrlEncoder.DecodeBytes(token.EncodedPayload)) is not { } claims) return new Proof(ProofFailure.TooManyClaims);
-            var caller = new Caller(issuer.Name, token.Subject, claims, end) { ProofHash = hasher.Hash(token.EncodedToken) };
+            var caller = new Caller(issuer.Name, TokenClaims.OneOf(token.Subject), claims, end) { ProofHash = hasher.Hash(token.EncodedToken) };
             if (issuer.SpiffeId is not { } template) return new Proof(caller);
             return SpiffeIds.Expected(template, caller) is { } id ? new Proof(caller with { SpiffeId = id }) : new Proof(ProofFailure.CertificateMissing);
         }

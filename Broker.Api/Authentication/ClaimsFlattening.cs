@@ -19,7 +19,7 @@ internal static class ClaimsFlattening
         if (document.RootElement.ValueKind != JsonValueKind.Object) throw new JsonException("The payload is not an object.");
         var claims = new List<(string Path, string Value)>();
         return Add(document.RootElement, "", 0, claims)
-            ? claims.ToLookup(claim => claim.Path, claim => claim.Value, StringComparer.Ordinal)
+            ? new TokenClaims(claims)
             : null;
     }
 

@@ -2,19 +2,23 @@ using Broker.Api.Authentication;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
+using Broker.Core.Words;
 
 namespace Broker.Api.Health;
 
 /// <summary>
 /// Runs this replica's own path before it says that it is ready, so that a rollout's first burst meets a warm one: the keys of
-/// the identity issuers, the ledger's scripts, and what <see cref="Rehearsal"/> plays.
+/// the identity issuers, the desk and the ledger's scripts, the logins that are in use, and what <see cref="Rehearsal"/> plays.
 /// </summary>
 internal sealed class WarmUp(
-    Readiness readiness, CallerProver prover, Rehearsal rehearsal, ICatalog catalog, SharedLedger ledger, SealCheck seal, Issuance issuance, Closing closing, TimeProvider time, ILogger<WarmUp> log)
+    Readiness readiness, CallerProver prover, Rehearsal rehearsal, ICatalog catalog, SharedLedger ledger, CredentialDesk desk, LeaseLogins logins, SealCheck seal, Issuance issuance, Closing closing, TimeProvider time, ILogger<WarmUp> log)
     : BackgroundService, IHostedLifecycleService
 {
     // Measured: a fresh process answers its first hundred claims in about 100 ms, after eighty of its own in 15.
     private const int Claims = 100;
+    private const string Nowhere = "~warm-up";
+    private const int MostLeases = 100;
+    private static readonly TimeSpan LoginsWithin = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(500);
 
     /// <inheritdoc/>
@@ -29,6 +33,7 @@ internal sealed class WarmUp(
                 await ClaimAsync(stoppingToken);
                 if (await seal.PassesAsync(stoppingToken))
                 {
+                    await OpenLoginsAsync(stoppingToken);
                     readiness.Ready();
                     return;
                 }
@@ -52,8 +57,33 @@ internal sealed class WarmUp(
     {
         var role = catalog.Current.Roles.Values.First();
         var claim = new Claim("warm-up.0", Core.Leases.Claims.TermsOf(role), "warm-up", 1, 1, TimeSpan.Zero, TimeSpan.Zero, ClaimKind.Claim, "");
-        for (var i = 0; i < Claims; i++)
-            await ledger.ClaimAsync("~warm-up", new PaceSettings(), 0, [claim, claim], cancellation);
+        await ledger.ClaimAsync(Nowhere, new PaceSettings(), 0, [claim], cancellation); // the desk would answer a refusal where this throws
+        var way = new Way(role, catalog.Current.Databases[role.Database] with { Name = Nowhere }, catalog.Current.Issuers[role.Issuer]);
+        await Parallel.ForAsync(0, Claims, cancellation, async (_, cancel) => await desk.ReserveAndJoinAsync(way, claim, time.GetTimestamp(), cancel));
+    }
+
+    // What the first pod to ask for each lease would wait for: reading the lease, unsealing its login, the driver's connection strings.
+    private async Task OpenLoginsAsync(CancellationToken cancellation)
+    {
+        using var deadline = new CancellationTokenSource(LoginsWithin, time);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation, deadline.Token);
+        var current = catalog.Current;
+        try
+        {
+            foreach (var database in current.Databases.Values)
+            {
+                foreach (var lease in await ledger.LeasesAsync(database.Name, MostLeases, over.Token))
+                {
+                    if (lease.State != LeaseState.Active || !current.Roles.TryGetValue(lease.Role, out var role)) continue;
+                    (await logins.OfAsync(database, lease.Id, over.Token))?.For(role.Connections.Default);
+                }
+            }
+        }
+        catch (Exception e) when (e is LedgerException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            // Those that ask find them unopened: no reason to serve nobody.
+            log.RehearsalEnded(e.Message);
+        }
     }
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;

@@ -50,7 +50,7 @@ internal sealed class CredentialDesk(
 
     // Reserve connections and join the pool's lease: one step of the ledger, taken again whenever something has changed,
     // until it gives a grant or the caller's time is over.
-    private async ValueTask<Outcome> ReserveAndJoinAsync(Way way, Claim claim, long arrived, CancellationToken cancellation)
+    internal async ValueTask<Outcome> ReserveAndJoinAsync(Way way, Claim claim, long arrived, CancellationToken cancellation)
     {
         var room = rooms[way.Database.Name];
         Task? pool = null, line = null;
@@ -103,7 +103,7 @@ internal sealed class CredentialDesk(
         var lease = await logins.OfAsync(way.Database, granted.Lease, cancellation);
         if (lease is null) return Refusals.LedgerUnavailable();
         if (caps.MustRaise(way.Database, granted) && await caps.RaiseAsync(way.Database, granted.Lease, cancellation) is { } notRaised) return notRaised;
-        remembered.Remember(way.Database.Name, claim, granted with { CapLeaves = 0 });
+        remembered.Remember(way.Database.Name, claim, granted with { CapLeaves = 0, Lease = lease.Record.Id }); // one text for all of a lease's holders
         return new Grant(
             way.Role.Name,
             way.Database.Name,

@@ -7,6 +7,7 @@ using Broker.Core.Databases;
 using Broker.Core.Issuing;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
+using Broker.Core.Words;
 using Broker.Tests.Authentication;
 using Broker.Tests.Leases;
 using Microsoft.AspNetCore.Hosting;
@@ -112,7 +113,7 @@ internal sealed class BrokerWorld : IAsyncDisposable
             {
                 services.Replace(ServiceDescriptor.Singleton<TimeProvider>(Time));
                 services.Replace(ServiceDescriptor.Singleton<ILedgerStore>(new OverheardStore(store, Heard)));
-                services.RemoveAll<IDatabaseEngine>().AddSingleton<IDatabaseEngine>(Engine);
+                services.AddKeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, Engine);
                 services.Replace(ServiceDescriptor.Singleton(new Issuers(_ => Issuer)));
 
                 // It listens to every HttpClient of the process, whose requests would then carry traces that other tests did not give them.
