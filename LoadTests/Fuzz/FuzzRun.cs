@@ -77,6 +77,10 @@ internal sealed class FuzzRun(HttpClient client, IReadOnlyList<FuzzCaller> calle
                 // The in-memory server of the tests gives up where Kestrel answers 400.
                 statuses.AddOrUpdate(0, 1, static (_, count) => count + 1);
             }
+            catch (IOException e) when (e is not HttpIOException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded })
+            {
+                Say(number, caller, request, $"had its answer cut off: {e.Message}");
+            }
             catch (HttpRequestException e)
             {
                 // The server may close on what is too long or no HTTP at all; only one that is gone is a fault.
