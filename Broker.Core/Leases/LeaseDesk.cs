@@ -85,9 +85,12 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, Successio
                 var current = catalog.Current;
                 foreach (var lease in await ledger.LeasesAsync(role!.Database, int.MaxValue, cancellation))
                 {
-                    if (lease.Role == roleName && lease.State == LeaseState.Active)
-                        await succession.SeeToAsync(
-                            role, current.Databases[role.Database], current.Issuers[role.Issuer], lease.Pool, lease.Id, $"rotated by {caller.DisplayName}", cancellation);
+                    if (lease.Role != roleName || lease.State != LeaseState.Active) continue;
+                    var followed = await succession.SeeToAsync(
+                        role, current.Databases[role.Database], current.Issuers[role.Issuer], lease.Pool, lease.Id, $"rotated by {caller.DisplayName}", cancellation);
+
+                    // Should the next one's issuing fail, it is tried again until it works.
+                    if (!followed) await ledger.HurryAsync(role.Database, "rotate", lease.Id, cancellation);
                 }
             }
             catch (LedgerException)

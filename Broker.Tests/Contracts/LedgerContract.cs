@@ -244,6 +244,19 @@ public abstract class LedgerContract
     }
 
     [Fact]
+    public async Task L4_A_renewal_that_rounds_a_little_away_does_not_take_back_an_announced_end()
+    {
+        await CountedAsync(10);
+        var order = await ActiveAsync();
+        var announced = (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!;
+        (await Ledger.RenewedAsync(
+            database, order.Lease, announced.ExpiresAt!.Value - announced.ReadAt - TimeSpan.FromSeconds(1), announced.ReadAt, false, TimeSpan.FromMinutes(1), 0.5, Cancellation)).ShouldBeTrue();
+        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.ExpiresAt.ShouldBe(announced.ExpiresAt);
+        await Ledger.RenewedAsync(database, order.Lease, TimeSpan.FromMinutes(5), announced.ReadAt, false, TimeSpan.FromMinutes(1), 0.5, Cancellation);
+        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.ExpiresAt.ShouldBe(announced.ReadAt + TimeSpan.FromMinutes(5), "what the issuer says it has less than that by far, it has");
+    }
+
+    [Fact]
     public async Task Nothing_is_promised_on_connections_that_were_never_counted() =>
         (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Stale>();
 

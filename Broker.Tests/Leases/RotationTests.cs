@@ -50,6 +50,22 @@ public sealed class RotationTests
     }
 
     [Fact]
+    public async Task An_operators_rotation_whose_first_issue_fails_is_tried_again_until_it_works()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Issuer.Failure = new(Core.Issuing.IssuerFailure.Unavailable, "sealed");
+        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default)).ShouldBeNull();
+        await world.PassAsync(() => world.Issuer.Asked.Count >= 3, TimeSpan.FromMinutes(2));
+        (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
+
+        world.Issuer.Failure = null;
+        await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Retiring, TimeSpan.FromMinutes(3));
+        world.Issuer.Made.ShouldBe(2);
+    }
+
+    [Fact]
     public async Task L4_A_next_lease_that_cannot_be_issued_leaves_the_old_one_as_it_is_and_shows_why()
     {
         await using var world = new World();

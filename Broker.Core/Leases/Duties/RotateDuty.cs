@@ -22,7 +22,7 @@ internal sealed class RotateDuty(DutyTools tools, Succession succession) : Lease
         // Whom nobody holds nobody needs to follow: the next claim gets a new one.
         if (lease.Holders == 0 && !call.Role.KeepReady)
         {
-            await Ledger.MoveAsync(lease.Database, lease.Id, LeaseState.Retiring, "its last end is near, and nobody holds it", cancellation);
+            await Ledger.MoveAsync(lease.Database, lease.Id, LeaseState.Retiring, "to be followed by another, and nobody holds it", cancellation);
             return null;
         }
 

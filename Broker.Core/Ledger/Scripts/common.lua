@@ -14,6 +14,7 @@ local BOOKING_AHEAD_MS = 600000 -- nobody is booked further ahead
 local OVERLAP_MS = 60000       -- a holder that moves to another lease has both logins' connections open for so long at most
 local SHORTEST_OVERLAP_MS = 5000 -- in less it can hardly open and close anything
 local KEEP_MS = 600000         -- a lease that is over stays visible for so long
+local ROUNDING_MS = 2000       -- what an issuer may reckon away of a lease by rounding
 local QUIET_MS = 5000          -- after the ledger lost something nothing new is granted for so long: replicas put back what they remember
 
 local clock = call('TIME')
