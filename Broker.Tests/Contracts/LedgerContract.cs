@@ -352,6 +352,36 @@ public abstract class LedgerContract
         }
     }
 
+    [Fact]
+    public async Task A_session_is_opened_once_for_a_token_lives_as_long_as_it_is_renewed_and_ends_when_it_is_revoked()
+    {
+        var sessions = new SessionLedger(Store);
+        var hour = TimeSpan.FromHours(1);
+        (await sessions.OpenAsync(database, "text|of it", hour, 2 * hour, 1000, "hash-" + database, hour, Cancellation)).ShouldBe((SessionOpening.Open, hour));
+        (await sessions.OpenAsync(database + "2", "text", hour, 2 * hour, 1000, "hash-" + database, hour, Cancellation)).Opening.ShouldBe(SessionOpening.TokenUsed);
+        (await sessions.ReadAsync(database, Cancellation))!.Value.Text.ShouldBe("text|of it");
+        (await sessions.RenewAsync(database, 5 * hour, Cancellation))!.Value.ShouldBeInRange(hour, 2 * hour);
+        (await sessions.RevokeAsync(database, Cancellation)).ShouldBeTrue();
+        (await sessions.RevokeAsync(database, Cancellation)).ShouldBeFalse();
+        (await sessions.ReadAsync(database, Cancellation)).ShouldBeNull();
+        (await sessions.RenewAsync(database, hour, Cancellation)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_share_has_room_for_so_many_holders_and_connections_and_gets_back_what_leaves()
+    {
+        var ledger = new ShareLedger(Store);
+        Share[] shares = [new("team-" + database, 2, 10)];
+        var minute = TimeSpan.FromMinutes(1);
+        (await ledger.TakeAsync(Id(1), 6, 1, minute, shares, Cancellation)).ShouldBe((6, null));
+        (await ledger.TakeAsync(Id(1), 6, 1, minute, shares, Cancellation)).ShouldBe((6, null), "it is in already");
+        (await ledger.TakeAsync(Id(2), 6, 1, minute, shares, Cancellation)).ShouldBe((4, null), "as much as there is room for");
+        (await ledger.TakeAsync(Id(3), 1, 1, minute, shares, Cancellation)).Full.ShouldNotBeNull().Holders.ShouldBe(2);
+        await ledger.LeaveAsync(Id(1), shares, Cancellation);
+        (await ledger.TakeAsync(Id(3), 9, 7, minute, shares, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(4);
+        (await ledger.TakeAsync(Id(3), 9, 6, minute, shares, Cancellation)).ShouldBe((6, null));
+    }
+
     private static RoleTerms Terms { get; } = new("r", 0, TimeSpan.FromMinutes(30), 500, TimeSpan.FromMinutes(10));
 
     private static string Id(int pod) => $"r.{pod:D28}";
