@@ -77,6 +77,11 @@ internal sealed class FuzzRun(HttpClient client, IReadOnlyList<FuzzCaller> calle
                 // The in-memory server of the tests gives up where Kestrel answers 400.
                 statuses.AddOrUpdate(0, 1, static (_, count) => count + 1);
             }
+            catch (UriFormatException)
+            {
+                // An address that the client itself cannot send; nothing reached the broker.
+                statuses.AddOrUpdate(0, 1, static (_, count) => count + 1);
+            }
             catch (IOException e) when (e is not HttpIOException { HttpRequestError: HttpRequestError.ConfigurationLimitExceeded })
             {
                 Say(number, caller, request, $"had its answer cut off: {e.Message}");
