@@ -114,10 +114,11 @@ public sealed class WayOfARequestTests
         world.Issuer.Renewable = false;
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        // Before the next lease would be issued ahead of need, which is at a moment of chance.
+        world.Issuer.Failure = new(IssuerFailure.Unavailable, "sealed");
         world.Clock.Advance(TimeSpan.FromMinutes(29));
         (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant.ShouldNotBeNull();
         world.Clock.Advance(TimeSpan.FromMinutes(5));
-        world.Issuer.Failure = new(IssuerFailure.Unavailable, "sealed");
         foreach (var again in new[] { RenewAsync(replica, grant), replica.AskAsync(World.Ask(0)) })
             (await world.PassAsync(again, Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
     }
