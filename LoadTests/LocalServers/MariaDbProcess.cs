@@ -86,7 +86,7 @@ internal sealed class MariaDbProcess : IServerHost
             Program = "sh",
             Arguments =
             [
-                // Several that install at once were seen to fail now and then, and to succeed when tried again.
+                // When several install at once one fails now and then, for a reason not yet known: it is tried up to three times.
                 "-c", """umask 077 && printf '%s\n' "$SETUP" >"$2/setup.sql" && unset SETUP && for try in 1 2 3; do "$0" --no-defaults --datadir="$1" --auth-root-authentication-method=normal --skip-test-db --skip-name-resolve --extra-file="$2/setup.sql"; code=$?; [ $code -eq 0 ] && break; rm -rf "$1"/*; done; rm -f "$2/setup.sql"; exit $code""",
                 ServerProgram.OfMariaDb("mariadb-install-db"), DataDirectory, home.Path,
             ],
