@@ -1,4 +1,7 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+using System.Text;
 using StackExchange.Redis;
 
 namespace Broker.Core.Ledger.Redis;
@@ -9,6 +12,7 @@ namespace Broker.Core.Ledger.Redis;
 /// </summary>
 public sealed class RedisLedgerStore(IConnectionMultiplexer redis) : ILedgerStore
 {
+    private readonly ConcurrentDictionary<Decision, byte[]> hashes = new();
     private readonly ConcurrentDictionary<string, (RedisKey[] Keys, RedisValue Channel)> names = new(StringComparer.Ordinal);
 
     /// <inheritdoc/>
@@ -22,7 +26,7 @@ public sealed class RedisLedgerStore(IConnectionMultiplexer redis) : ILedgerStor
         for (var i = 0; i < arguments.Count; i++) values[i + 1] = arguments[i];
         try
         {
-            var answer = await redis.GetDatabase().ScriptEvaluateAsync(decision.Script, keys, values).WaitAsync(cancellation);
+            var answer = await EvaluateAsync(decision, keys, values).WaitAsync(cancellation);
             return ((string?[]?)answer ?? []) as string[] ?? [];
         }
         catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
@@ -30,6 +34,23 @@ public sealed class RedisLedgerStore(IConnectionMultiplexer redis) : ILedgerStor
             throw new LedgerException($"Redis did not take the decision '{decision}': {e.Message}", e);
         }
     }
+
+    // By the script's hash: given its text, the client would hash twenty thousand characters at every call to look it up.
+    private async Task<RedisResult> EvaluateAsync(Decision decision, RedisKey[] keys, RedisValue[] values)
+    {
+        var hash = hashes.GetOrAdd(decision, static decision => ScriptHash(decision.Script));
+        try
+        {
+            return await redis.GetDatabase().ScriptEvaluateAsync(hash, keys, values);
+        }
+        catch (RedisServerException e) when (e.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
+        {
+            return await redis.GetDatabase().ScriptEvaluateAsync(decision.Script, keys, values);
+        }
+    }
+
+    [SuppressMessage("Security", "CA5350", Justification = "Redis names scripts by their SHA-1; nothing is protected by it.")]
+    private static byte[] ScriptHash(string script) => SHA1.HashData(Encoding.UTF8.GetBytes(script));
 
     /// <inheritdoc/>
     public IDisposable Listen(string database, Action<string> heard)
