@@ -18,7 +18,7 @@ namespace Broker.Api.Description;
 /// <summary>Examples for the description, written by what writes the answers, so that they are what a caller gets.</summary>
 internal static class Examples
 {
-    private const string TraceId = "4bf92f3577b34da6a3ce929d0e0e4736", LeaseId = "92fb774edd8c43df896a", HolderId = "orders-api.sR3lCOZasfSfGIpvFk2ahsGl2kkq";
+    private const string TraceId = "4bf92f3577b34da6a3ce929d0e0e4736", LeaseId = "92fb774edd8c43df896a", HolderId = "orders-api.sR3lCOZasfSfGIpv";
     private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
 
     private static readonly Database Database = new()

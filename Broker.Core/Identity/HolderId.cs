@@ -6,9 +6,9 @@ using System.Text.RegularExpressions;
 namespace Broker.Core.Identity;
 
 /// <summary>
-/// What names a holder: <c>{role}.{owner, 16}{own, 12}</c>. The owner part is the caller's <see cref="Caller.OwnerHash"/>,
-/// so whose it is can be told without asking the ledger; the own part tells the holders of one owner apart by the ids
-/// they give. A pod's UID is always in the owner part: a given id adds to it and can never reach another pod's holder
+/// What names a holder: <c>{role}.{owner, 16}</c>, and <c>{own, 12}</c> behind it when the caller gave an id. The owner part is the
+/// caller's <see cref="Caller.OwnerHash"/>, so whose it is can be told without asking the ledger; the own part tells the holders
+/// of one owner apart by the ids they give. Most are pods that give none, and the ledger keeps each id twice. A pod's UID is always in the owner part: a given id adds to it and can never reach another pod's holder
 /// (law L11). A token that names no pod proves a subject, which many processes may share, so its holders need a given id:
 /// two of them taken for one would each open the connections of both (law L2). The token's own <c>jti</c> is no stand-in:
 /// processes share token files too, and a renewed token has another.
@@ -24,12 +24,15 @@ public readonly partial record struct HolderId
     public string Value { get; }
 
     /// <summary>The role it holds.</summary>
-    public string Role => Value[..^(OwnerLength + OwnLength + 1)];
+    public string Role => Value[..Dot];
 
     /// <summary>The id without its role.</summary>
-    internal string Local => Value[^(OwnerLength + OwnLength)..];
+    internal string Local => Value[(Dot + 1)..];
 
-    private ReadOnlySpan<char> Owner => Value.AsSpan()[^(OwnerLength + OwnLength)..^OwnLength];
+    private ReadOnlySpan<char> Owner => Value.AsSpan(Dot + 1, OwnerLength);
+
+    // No role's name has one.
+    private int Dot => Value.IndexOf('.', StringComparison.Ordinal);
 
     /// <summary>The id of a caller's holder of a role: the same each time it asks (law L11).</summary>
     /// <param name="role">The role's name.</param>
@@ -39,7 +42,7 @@ public readonly partial record struct HolderId
     public static HolderId For(string role, Caller caller, string? given)
     {
         if (WhyNot(caller, given) is { } why) throw new ArgumentException(why, nameof(given));
-        return new HolderId($"{role}.{caller.OwnerHash}{Fingerprint.Of("holder", OwnLength, caller.OwnerHash, given)}");
+        return new HolderId($"{role}.{caller.OwnerHash}{(given is null ? "" : Fingerprint.Of("holder", OwnLength, caller.OwnerHash, given))}");
     }
 
     /// <summary>
@@ -74,6 +77,6 @@ public readonly partial record struct HolderId
     [GeneratedRegex(@"\A[A-Za-z0-9._:/-]{1,128}\z")]
     private static partial Regex Given();
 
-    [GeneratedRegex(@"\A[a-z0-9][a-z0-9_-]{0,62}\.[A-Za-z0-9_-]{28}\z")]
+    [GeneratedRegex(@"\A[a-z0-9][a-z0-9_-]{0,62}\.[A-Za-z0-9_-]{16}(?:[A-Za-z0-9_-]{12})?\z")]
     private static partial Regex Whole();
 }

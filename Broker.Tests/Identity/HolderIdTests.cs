@@ -50,10 +50,12 @@ public class HolderIdTests
     public void An_owner_without_a_pod_is_not_the_one_whose_pod_has_an_empty_uid() =>
         Callers.Of("i", "s").OwnerHash.ShouldNotBe(Callers.Of("i", "s", ("kubernetes.io/pod/uid", "")).OwnerHash);
 
-    [Fact]
-    public void An_id_reads_back_with_its_role()
+    [Theory]
+    [InlineData("x")]
+    [InlineData(null)]
+    public void An_id_reads_back_with_its_role(string? given)
     {
-        var id = HolderId.For("a-role_9", Callers.Pod(), "x");
+        var id = HolderId.For("a-role_9", Callers.Pod(), given);
         HolderId.TryParse(id.Value, out var read).ShouldBeTrue();
         read.ShouldBe(id);
         read.Role.ShouldBe("a-role_9");
@@ -70,6 +72,7 @@ public class HolderIdTests
     [InlineData("a.b.aaaaaaaaaaaaaaaaaaaaaaaaaaaa")]
     [InlineData("role.aaaaaaaaaaaaaaaaaaaaaaaaaaaa\n")]
     [InlineData("role.aaaaaaaaaaaaaaaaaaaaaaaaaaa|")]
+    [InlineData("role.aaaaaaaaaaaaaaaaaaaa")]
     public void What_is_no_id_does_not_read(string? text) => HolderId.TryParse(text, out _).ShouldBeFalse();
 
     [Theory]
