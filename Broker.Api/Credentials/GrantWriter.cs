@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
@@ -8,6 +9,9 @@ namespace Broker.Api.Credentials;
 /// <summary>Writes grants: the one place where a password leaves the broker in the clear.</summary>
 internal static class GrantWriter
 {
+    // All holders of a lease that get as many connections get the same text; it lives as long as what it says.
+    private static readonly ConditionalWeakTable<GrantedCredentials, byte[]> Texts = new();
+
     /// <summary>Writes a claim's grant.</summary>
     public static void Write(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteClaim);
 
@@ -62,18 +66,29 @@ internal static class GrantWriter
 
     private static void WriteCredentials(Utf8JsonWriter json, Grant grant)
     {
-        var credentials = grant.Credentials;
-        json.WriteStartObject("credentials"u8);
-        json.WriteString("username"u8, credentials.Login.Username);
-        json.WriteString("password"u8, credentials.Login.Password.Reveal());
-        json.WriteString("host"u8, credentials.Host);
-        json.WriteNumber("port"u8, credentials.Port);
-        json.WriteString("database"u8, credentials.Database);
-        json.WriteString("uri"u8, credentials.Strings.Uri);
-        json.WriteString("adoNet"u8, credentials.Strings.AdoNet);
-        json.WriteString("jdbc"u8, credentials.Strings.Jdbc);
-        json.WriteString("go"u8, credentials.Strings.Go);
-        json.WriteString("python"u8, credentials.Strings.Python);
-        json.WriteEndObject();
+        json.WritePropertyName("credentials"u8);
+        json.WriteRawValue(Texts.GetValue(grant.Credentials, TextOf), skipInputValidation: true);
+    }
+
+    private static byte[] TextOf(GrantedCredentials credentials)
+    {
+        var text = new ArrayBufferWriter<byte>(1024);
+        using (var json = new Utf8JsonWriter(text))
+        {
+            json.WriteStartObject();
+            json.WriteString("username"u8, credentials.Login.Username);
+            json.WriteString("password"u8, credentials.Login.Password.Reveal());
+            json.WriteString("host"u8, credentials.Host);
+            json.WriteNumber("port"u8, credentials.Port);
+            json.WriteString("database"u8, credentials.Database);
+            json.WriteString("uri"u8, credentials.Strings.Uri);
+            json.WriteString("adoNet"u8, credentials.Strings.AdoNet);
+            json.WriteString("jdbc"u8, credentials.Strings.Jdbc);
+            json.WriteString("go"u8, credentials.Strings.Go);
+            json.WriteString("python"u8, credentials.Strings.Python);
+            json.WriteEndObject();
+        }
+
+        return text.WrittenSpan.ToArray();
     }
 }

@@ -47,29 +47,26 @@ public sealed partial class SharedLedger(ILedgerStore store)
     private static List<string> WordsOf(IReadOnlyList<Claim> claims)
     {
         List<RoleTerms> roles = [];
-        List<string> terms = [], asks = [], words = [];
-        Claim? like = null;
-        var count = 0;
-        foreach (var claim in claims)
+        List<string> terms = [], words = [];
+        var asks = 0;
+        for (var first = 0; first < claims.Count; asks++)
         {
-            if (like is null || !claim.AsksLike(like))
+            var ask = claims[first];
+            if (!roles.Contains(ask.Role))
             {
-                if (!roles.Contains(claim.Role))
-                {
-                    roles.Add(claim.Role);
-                    terms.AddRange([Text(claim.Role.Seats), Text(claim.Role.HolderTtl), Text(claim.Role.MaxHolders), Text(claim.Role.IdleTtl), claim.Role.Name]);
-                }
-
-                asks.AddRange([
-                    Text(roles.IndexOf(claim.Role) + 1), claim.Pool, Text(claim.Want), Text(claim.Least), Text(claim.IssueWait), Text(claim.LineWait),
-                    KindText(claim.Kind)]);
-                (like, count) = (claim, count + 1);
+                roles.Add(ask.Role);
+                terms.AddRange([Text(ask.Role.Seats), Text(ask.Role.HolderTtl), Text(ask.Role.MaxHolders), Text(ask.Role.IdleTtl), ask.Role.Name]);
             }
 
-            words.AddRange([Text(count), claim.Holder, claim.Caller]);
+            var next = first + 1;
+            while (next < claims.Count && claims[next].AsksLike(ask)) next++;
+            words.AddRange([
+                Text(roles.IndexOf(ask.Role) + 1), ask.Pool, Text(ask.Want), Text(ask.Least), Text(ask.IssueWait), Text(ask.LineWait), KindText(ask.Kind),
+                Text(next - first)]);
+            for (; first < next; first++) words.AddRange([claims[first].Holder, claims[first].Caller]);
         }
 
-        return [Text(roles.Count), .. terms, Text(count), .. asks, Text(claims.Count), .. words];
+        return [Text(roles.Count), .. terms, Text(asks), .. words];
     }
 
     /// <summary>A holder leaves; its connections come free at once.</summary>

@@ -2,8 +2,7 @@
 -- ARGV: channel, highest sequence number seen, most in line, ms between users, burst tolerance ms,
 --       how the ids of new leases begin, number of roles, per role: seats, holder ttl ms, most holders per lease, idle ms, role,
 --       number of asks, per ask: role's number, pool, want, least, may wait for an issue ms, may wait in line ms,
---                                kind (claim | renew | stay),
---       number of claims, per claim: ask's number, holder, caller
+--                                kind (claim | renew | stay), number of claims, per claim: holder, caller
 -- Answers the time, the sequence number, then a text per claim, its parts divided by bars, the first its kind:
 --   granted  lease, connections, holder's end, lease's end, verified, moved (empty: not | ms for which the old connections may stay
 --            open beside the new ones; 0: they are to be closed first), leaving (1: the lease is retiring),
@@ -26,14 +25,12 @@ local roles = {}
 for i = 1, num(arg()) do
   roles[i] = { seats = num(arg()), ttl = num(arg()), max = num(arg()), idle = num(arg()), name = arg() }
 end
-local asks = {}
-for i = 1, num(arg()) do
+local whose, ids, callers = {}, {}, {}
+for _ = 1, num(arg()) do
   local ask = { role = roles[num(arg())], pool = arg(), want = num(arg()), least = num(arg()), issue_wait = num(arg()), line_wait = num(arg()), kind = arg() }
   ask.__index = ask -- a claim is its ask, and whose it is
-  asks[i] = ask
+  for i = #ids + 1, #ids + num(arg()) do whose[i], ids[i], callers[i] = ask, arg(), arg() end
 end
-local whose, ids, callers = {}, {}, {}
-for i = 1, num(arg()) do whose[i], ids[i], callers[i] = asks[num(arg())], arg(), arg() end
 
 -- A number lower than one that was seen: the ledger lost its last writes (law L8).
 local seq = num(call('HGET', budget, 'seq'))
