@@ -9,7 +9,7 @@ namespace Broker.Tests.Ledger;
 
 public sealed class InProcessLedgerTests : LedgerContract, IAsyncDisposable
 {
-    private readonly InProcessLedgerStore store = new(TimeProvider.System);
+    private readonly InProcessLedgerStore store = TestedScripts.Open(TimeProvider.System);
 
     protected override ILedgerStore Store => store;
 

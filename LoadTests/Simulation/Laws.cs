@@ -39,6 +39,7 @@ internal sealed class Laws(World world)
     public void Watch()
     {
         world.Ledger.Decided = Decided;
+        world.Ledger.Failed = failure => Break("fault", failure.Message);
         world.Database.Dropping = Dropping;
         Changed();
     }

@@ -1,3 +1,5 @@
+using Broker.Core.Ledger;
+
 namespace LoadTests.Simulation;
 
 /// <summary>What came of one simulation.</summary>
@@ -20,9 +22,10 @@ internal static class Simulation
     /// <param name="plan">What to run.</param>
     /// <param name="keepTrace">Whether to keep all that happens, to be read.</param>
     /// <param name="meddle">Done to the world at its start, to see that the laws notice; null: nothing.</param>
-    public static SimulationResult Run(Plan plan, bool keepTrace, Action<World>? meddle = null)
+    /// <param name="scripts">What the ledger runs for a decision; null: its own script.</param>
+    public static SimulationResult Run(Plan plan, bool keepTrace, Action<World>? meddle = null, Func<Decision, string>? scripts = null)
     {
-        using var world = new World(plan, keepTrace);
+        using var world = new World(plan, keepTrace, scripts);
         world.Begin();
         meddle?.Invoke(world);
         Go(world, plan.Scene.CalmAt);
