@@ -7,7 +7,7 @@ using Xunit;
 namespace Broker.Tests.Contracts;
 
 /// <summary>What every ledger store must do: the decisions, on a database of each test's own.</summary>
-public abstract class LedgerContract
+public abstract partial class LedgerContract
 {
     private static readonly PaceSettings Fast = new() { UsersPerSecond = 1000, Burst = 1000, InFlight = 100 };
 
