@@ -50,7 +50,7 @@ internal sealed class TestKiller(string program, IReadOnlyList<string[]> rounds)
 
     private async Task<string?> RunAsync(string[] classes, string? mutantFile, CancellationToken cancellation)
     {
-        var start = new ProcessStartInfo("dotnet", [program, "--filter-class", .. classes, "--stop-on-fail", "on", "--no-progress", "--no-ansi"]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("dotnet", [program, "--filter-class", .. classes, "--stop-on-fail", "on", "--progress", "off", "--no-ansi"]) { RedirectStandardOutput = true };
         if (mutantFile is not null) start.Environment[MutantVariable] = mutantFile;
         using var process = Process.Start(start) ?? throw new InvalidOperationException($"{program} does not start.");
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);

@@ -88,6 +88,14 @@ internal sealed class World : IDisposable
         return there.Length == 0 ? null : there[random.Next(there.Length)];
     }
 
+    public Pod AddPod(PodStep step)
+    {
+        var pod = new Pod(this, step);
+        pods.Add(pod);
+        pod.Begin();
+        return pod;
+    }
+
     public void Begin()
     {
         Laws.Watch();
@@ -106,13 +114,6 @@ internal sealed class World : IDisposable
     {
         foreach (var replica in replicas) replica.Dispose();
         Ledger.Dispose();
-    }
-
-    private void AddPod(PodStep step)
-    {
-        var pod = new Pod(this, step);
-        pods.Add(pod);
-        pod.Begin();
     }
 
     private sealed class StandingCatalog(CatalogSnapshot current) : ICatalog
