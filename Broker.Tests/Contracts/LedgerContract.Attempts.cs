@@ -17,7 +17,8 @@ public abstract partial class LedgerContract
         (await Ledger.BeginAsync(database, order.Lease, other.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Overtaken>();
         (await Ledger.BeatAsync(database, order.Lease, other.Fence, Cancellation)).ShouldBeFalse();
         (await Ledger.IssuedAsync(database, order.Lease, other.Fence, "late", "late", "late", Hour, DateTimeOffset.UnixEpoch, true, Cancellation)).ShouldBeFalse();
-        (await Ledger.DutiesAsync(database, 10, Cancellation)).ShouldContain(duty => duty.Name == "reap:" + order.Lease, "the late user is to be dropped");
+        (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "reap:" + order.Lease).DueAt
+            .ShouldBeLessThanOrEqualTo((await BudgetAsync()).Now, "the late user is to be dropped now");
         (await ActivateAsync(other)).ShouldBeFalse();
         await Ledger.FailAsync(database, order.Lease, other.Fence, false, "no", TimeSpan.FromMinutes(1), Cancellation);
         (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.ShouldSatisfyAllConditions(
@@ -56,6 +57,10 @@ public abstract partial class LedgerContract
             var duties = await Ledger.DutiesAsync(database, 10, Cancellation);
             (duties.Single(duty => duty.Name == "rotate:" + order.Lease).DueAt - go.Now).ShouldBe(Hour * (0.45 - 0.15 * spread), TimeSpan.FromMilliseconds(1));
             duties.ShouldNotContain(duty => duty.Name == "renew:" + order.Lease || duty.Name == "verify:" + order.Lease);
+
+            await Ledger.RenewedAsync(database, order.Lease, 2 * Hour, go.Now, false, Hour, spread, Cancellation);
+            ((await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "rotate:" + order.Lease).DueAt - go.Now)
+                .ShouldBe(2 * Hour - Hour * (0.55 + 0.15 * spread), TimeSpan.FromMilliseconds(1));
         }
     }
 }

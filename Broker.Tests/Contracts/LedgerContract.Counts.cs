@@ -27,8 +27,11 @@ public abstract partial class LedgerContract
         await CountedAsync(10);
         await ActiveAsync();
         var before = (await BudgetAsync()).Now;
-        (await ClaimAsync(Claim(1, 6) with { Role = Terms with { HolderTtl = TimeSpan.FromMilliseconds(50) } })).ShouldBeOfType<ClaimAnswer.Granted>();
-        await Eventually.HoldsAsync(async () => (await BudgetAsync()).Granted == 1, "the holder has ended", Cancellation);
+        foreach (var (pod, connections) in new[] { (1, 4), (3, 2) })
+        {
+            (await ClaimAsync(Claim(pod, connections) with { Role = Terms with { HolderTtl = TimeSpan.FromMilliseconds(50) } })).ShouldBeOfType<ClaimAnswer.Granted>();
+            await Eventually.HoldsAsync(async () => (await BudgetAsync()).Granted == 1, "the holder has ended", Cancellation);
+        }
 
         var ended = await BudgetAsync();
         (ended.Foreign, ended.Capacity, ended.Free).ShouldBe((6, 4, 3));

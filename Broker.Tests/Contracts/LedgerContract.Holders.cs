@@ -29,6 +29,19 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task Who_leaves_while_both_its_logins_connections_are_counted_gives_both_back()
+    {
+        await CountedAsync(100);
+        var old = await ActiveAsync();
+        await MoveAsync(old.Lease, LeaseState.Retiring);
+        await IssueAsync((await ClaimAsync(Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Issue>());
+        (await ClaimAsync(Claim(0, 1) with { Kind = ClaimKind.Renew })).ShouldBeOfType<ClaimAnswer.Granted>().Overlap.ShouldBe(SharedLedger.Overlap);
+        (await BudgetAsync()).Granted.ShouldBe(3);
+        await Ledger.ReleaseAsync(database, Id(0), Cancellation);
+        (await BudgetAsync()).Granted.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task A_lease_whose_login_works_no_more_is_left_at_once()
     {
         await CountedAsync(100);

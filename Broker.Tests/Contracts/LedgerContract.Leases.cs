@@ -72,6 +72,8 @@ public abstract partial class LedgerContract
     {
         await CountedAsync(100);
         var first = (await SucceedAsync(null)).ShouldBeOfType<ClaimAnswer.Issue>();
+        var made = (await Ledger.LeaseAsync(database, first.Lease, Cancellation))!;
+        (made.Role, made.Pool, made.MaxHolders, made.IdleTtl).ShouldBe(("r", "r", Terms.MaxHolders, Terms.IdleTtl));
         (await SucceedAsync(null)).ShouldBeOfType<ClaimAnswer.Wait>();
         await IssueAsync(first);
         (await SucceedAsync(null)).ShouldBeNull();
@@ -84,6 +86,18 @@ public abstract partial class LedgerContract
         (old.State, old.Reason).ShouldBe((LeaseState.Retiring, "its time"));
 
         ValueTask<ClaimAnswer?> SucceedAsync(string? insteadOf) => Ledger.SucceedAsync(database, Fast, Terms, "r", insteadOf, "its time", Cancellation);
+    }
+
+    [Fact]
+    public async Task L3_A_lease_with_less_than_half_its_life_left_is_given_to_nobody_new()
+    {
+        await CountedAsync(100);
+        var late = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
+        var go = (await Ledger.BeginAsync(database, late.Lease, late.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        await Ledger.IssuedAsync(database, late.Lease, late.Fence, "ref", "user", "sealed", Hour, go.Now - Hour * 0.55, true, Cancellation);
+        await ActivateAsync(late);
+        (await ClaimAsync(Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Issue>().Lease.ShouldNotBe(late.Lease);
+        (await Ledger.LeaseAsync(database, late.Lease, Cancellation))!.State.ShouldBe(LeaseState.Retiring);
     }
 
     [Fact]
@@ -102,6 +116,10 @@ public abstract partial class LedgerContract
         {
             var order = await NextAsync();
             await Ledger.FailAsync(database, order.Lease, order.Fence, false, "no", floor, Cancellation);
+            var failed = (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!;
+            (failed.State, failed.Reason).ShouldBe((LeaseState.Failed, "no"));
+            ((await Ledger.DutiesAsync(database, 20, Cancellation)).Single(duty => duty.Name == "reap:" + order.Lease).DueAt - failed.ReadAt)
+                .ShouldBeGreaterThan(TimeSpan.FromMinutes(9), "it stays visible for a while");
             return (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Failed>().RetryIn;
         }
 

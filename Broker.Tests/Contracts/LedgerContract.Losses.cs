@@ -45,6 +45,16 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task L8_A_lease_that_cannot_be_renewed_and_is_put_back_is_followed_by_another()
+    {
+        var remembered = Remembered("short", Hour * 0.9);
+        await RestoreAsync("1", remembered with { Record = remembered.Record with { Renewable = false } });
+        var duties = (await Ledger.DutiesAsync(database, 10, Cancellation)).ToDictionary(duty => duty.Name, duty => duty.DueAt);
+        duties.ShouldNotContainKey("renew:short");
+        duties["rotate:short"].ShouldBe((await Ledger.LeaseAsync(database, "short", Cancellation))!.ExpiresAt!.Value - Hour * 0.625, TimeSpan.FromMilliseconds(1));
+    }
+
+    [Fact]
     public async Task L8_Holders_of_a_lease_that_nobody_remembers_are_counted()
     {
         (await RestoreAsync("1", null, Holder(1, 4))).ShouldBe(1);

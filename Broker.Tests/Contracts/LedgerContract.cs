@@ -368,6 +368,24 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task Every_replica_hears_that_a_session_is_revoked()
+    {
+        var sessions = new SessionLedger(Store);
+        var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var listening = sessions.Listen(id =>
+        {
+            if (id == database) heard.TrySetResult();
+        });
+        // A subscription is on its way to Redis a moment longer than this call takes: revoke until it is heard.
+        for (var i = 0; !heard.Task.IsCompleted; i++)
+        {
+            i.ShouldBeLessThan(10_000, "nobody hears of it");
+            await sessions.OpenAsync(database, "text", Hour, Hour, 1000, $"hash-{database}-{i}", TimeSpan.FromMilliseconds(1), Cancellation);
+            (await sessions.RevokeAsync(database, Cancellation)).ShouldBeTrue();
+        }
+    }
+
+    [Fact]
     public async Task A_share_has_room_for_so_many_holders_and_connections_and_gets_back_what_leaves()
     {
         var ledger = new ShareLedger(Store);

@@ -183,12 +183,14 @@ public sealed class InProcessLedgerStore : ILedgerStore
     private int HostCall(IntPtr pointer)
     {
         var state = Lua.FromIntPtr(pointer);
-        var words = new string[state.GetTop()];
+        var words = new string?[state.GetTop()];
         for (var i = 0; i < words.Length; i++) words[i] = state.ToString(i + 1, false);
         object? answer;
         try
         {
-            answer = keyspace.Execute(words);
+            // As in Redis: what is nil or false is a mistake of the script, not an empty text.
+            if (Array.IndexOf(words, null) is var at and >= 0) throw new ArgumentException($"word {at + 1} is neither a text nor a number");
+            answer = keyspace.Execute(words!);
         }
         catch (Exception e) when (e is ArgumentException or FormatException or InvalidCastException or IndexOutOfRangeException)
         {
