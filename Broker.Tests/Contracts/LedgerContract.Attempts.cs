@@ -44,6 +44,18 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task L5_A_user_that_may_exist_is_looked_for_at_once()
+    {
+        await CountedAsync(100);
+        var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
+        (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        await Ledger.FailAsync(database, order.Lease, order.Fence, mayExist: true, "no answer", TimeSpan.FromMinutes(1), Cancellation);
+        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.ShouldSatisfyAllConditions(
+            lease => (lease.State, lease.Username, lease.Reason).ShouldBe((LeaseState.Unknown, "user", "no answer")));
+        (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "reap:" + order.Lease).DueAt.ShouldBeLessThanOrEqualTo((await BudgetAsync()).Now);
+    }
+
+    [Fact]
     public async Task A_lease_that_cannot_be_renewed_is_followed_in_the_middle_of_its_life_and_each_at_its_own_moment()
     {
         await CountedAsync(100);

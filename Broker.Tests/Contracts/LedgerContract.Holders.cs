@@ -19,6 +19,7 @@ public abstract partial class LedgerContract
         await ActivateAsync(old);
         (await ClaimAsync(Claim(1, 5))).ShouldBeOfType<ClaimAnswer.Granted>();
         await MoveAsync(old.Lease, LeaseState.Retiring);
+        (await ClaimAsync(Claim(1, 5) with { Kind = ClaimKind.Stay })).ShouldBeOfType<ClaimAnswer.Granted>().EndsAt.ShouldBe(go.Now + soon, "nobody stays longer than its lease");
         await IssueAsync((await ClaimAsync(Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Issue>());
 
         var renew = Claim(1, 5) with { Kind = ClaimKind.Renew };
@@ -38,7 +39,9 @@ public abstract partial class LedgerContract
         (await ClaimAsync(Claim(0, 1) with { Kind = ClaimKind.Renew })).ShouldBeOfType<ClaimAnswer.Granted>().Overlap.ShouldBe(SharedLedger.Overlap);
         (await BudgetAsync()).Granted.ShouldBe(3);
         await Ledger.ReleaseAsync(database, Id(0), Cancellation);
-        (await BudgetAsync()).Granted.ShouldBe(1);
+        var budget = await BudgetAsync();
+        budget.Granted.ShouldBe(1);
+        (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "expire:" + old.Lease).DueAt.ShouldBeLessThanOrEqualTo(budget.Now, "nobody holds it any more");
     }
 
     [Fact]
@@ -106,15 +109,25 @@ public abstract partial class LedgerContract
     public async Task A_lease_whose_last_holder_ended_without_a_word_is_over_and_its_end_is_looked_at_in_time()
     {
         await CountedAsync(10);
-        var order = await ActiveAsync();
+        var idle = TimeSpan.FromSeconds(30);
+        var order = await ActiveAsync(Terms with { IdleTtl = idle });
         await Ledger.HurryAsync(database, "expire", order.Lease, Cancellation);
-        await Ledger.DoneAsync(database, (await TakeAsync()).Single(duty => duty.Name == "expire:" + order.Lease), Hour, null, Cancellation);
+        var looking = (await TakeAsync()).Single(duty => duty.Name == "expire:" + order.Lease);
         await Ledger.ReleaseAsync(database, Id(0), Cancellation);
-        var left = (await BudgetAsync()).Now;
-        ((await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "expire:" + order.Lease).DueAt - left).ShouldBeLessThanOrEqualTo(Terms.IdleTtl);
+        (await EndLookedAtInAsync()).ShouldBeLessThanOrEqualTo(idle);
+        await Ledger.DoneAsync(database, looking, Hour, null, Cancellation);
+        (await EndLookedAtInAsync()).ShouldBeLessThanOrEqualTo(idle, "who looked did not know that the last holder would leave");
 
+        (await ClaimAsync(Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
         (await ClaimAsync(Claim(1, 1) with { Role = Terms with { HolderTtl = TimeSpan.FromMilliseconds(50) } })).ShouldBeOfType<ClaimAnswer.Granted>();
         await MoveAsync(order.Lease, LeaseState.Retiring);
+        await Ledger.ReleaseAsync(database, Id(2), Cancellation);
         await Eventually.HoldsAsync(async () => await Ledger.ExpireAsync(database, order.Lease, Hour, Cancellation) is ExpireAnswer.Ended, "nobody holds it", Cancellation);
+
+        async Task<TimeSpan> EndLookedAtInAsync()
+        {
+            var now = (await BudgetAsync()).Now;
+            return (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "expire:" + order.Lease).DueAt - now;
+        }
     }
 }

@@ -29,7 +29,9 @@ public abstract partial class LedgerContract
         duties.ShouldBe(
             new Dictionary<string, TimeSpan>
             {
-                ["renew:" + order.Lease] = Hour / 3, ["verify:" + order.Lease] = TimeSpan.FromMinutes(5), ["expire:" + order.Lease] = Terms.IdleTtl,
+                ["renew:" + order.Lease] = Hour / 3,
+                ["verify:" + order.Lease] = TimeSpan.FromMinutes(5),
+                ["expire:" + order.Lease] = Terms.IdleTtl,
             },
             ignoreOrder: true);
     }

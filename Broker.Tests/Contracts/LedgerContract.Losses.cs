@@ -26,7 +26,9 @@ public abstract partial class LedgerContract
         (lease.Holders, lease.Connections, lease.MaxHolders, lease.IdleTtl, lease.Life, lease.Renewable).ShouldBe((2, 7, 9, Terms.IdleTtl, Hour, true));
         lease.IssuedAt.ShouldBe(Issued);
         (await BudgetAsync()).Roles.ShouldBe([new("r", 2, 7, 0)]);
-        (await Ledger.DutiesAsync(database, 10, Cancellation)).Select(duty => duty.Name).ShouldBe(["sample", "renew:lost", "verify:lost", "expire:lost"], ignoreOrder: true);
+        var duties = (await Ledger.DutiesAsync(database, 10, Cancellation)).ToDictionary(duty => duty.Name, duty => duty.DueAt - lease.ReadAt);
+        duties.Keys.ShouldBe(["sample", "renew:lost", "verify:lost", "expire:lost"], ignoreOrder: true);
+        duties["expire:lost"].ShouldBeLessThanOrEqualTo(Terms.IdleTtl);
 
         (await Ledger.ExpireAsync(database, "lost", TimeSpan.Zero, Cancellation)).ShouldBeOfType<ExpireAnswer.Later>().Wait.ShouldBeLessThanOrEqualTo(TimeSpan.FromSeconds(6));
         (await Ledger.VerifiedAsync(database, "lost", Cancellation)).ShouldBeTrue();
@@ -88,9 +90,33 @@ public abstract partial class LedgerContract
     private static RememberedLease Remembered(string id, TimeSpan endsIn) => new(
         new()
         {
-            Id = id, Database = "", Role = "r", Pool = "r", State = LeaseState.Active, Username = "user", IssuerId = "ref", SealedLogin = "sealed", CreatedAt = Issued, IssuedAt = Issued,
-            VerifiedAt = Issued, ExpiresAt = null, RenewAt = null, Renewable = true, Life = Hour, Holders = 0, Connections = 0, EmptySince = null, IdleTtl = Terms.IdleTtl, AttemptUntil = null,
-            Begun = true, Shut = false, MaxHolders = 9, Cap = null, CappedAt = null, Reason = "", ReadAt = Issued,
+            Id = id,
+            Database = "",
+            Role = "r",
+            Pool = "r",
+            State = LeaseState.Active,
+            Username = "user",
+            IssuerId = "ref",
+            SealedLogin = "sealed",
+            CreatedAt = Issued,
+            IssuedAt = Issued,
+            VerifiedAt = Issued,
+            ExpiresAt = null,
+            RenewAt = null,
+            Renewable = true,
+            Life = Hour,
+            Holders = 0,
+            Connections = 0,
+            EmptySince = null,
+            IdleTtl = Terms.IdleTtl,
+            AttemptUntil = null,
+            Begun = true,
+            Shut = false,
+            MaxHolders = 9,
+            Cap = null,
+            CappedAt = null,
+            Reason = "",
+            ReadAt = Issued,
         },
         endsIn);
 

@@ -22,7 +22,11 @@ internal static class Latecomers
         world.Trace.Say("latecomers");
         var pods = roles.Select((role, i) => world.AddPod(new(FirstNumber + i, world.Now)
         {
-            Role = role.Name, Account = "account0", Connections = 1, MinConnections = 1, Stays = LongestWait + Stay,
+            Role = role.Name,
+            Account = "account0",
+            Connections = 1,
+            MinConnections = 1,
+            Stays = LongestWait + Stay,
         })).ToArray();
         var end = world.Now + LongestWait;
         while (world.Laws.Broken is null && world.Now < end && pods.Any(pod => pod.Held is null)) go(world.Now + Look);

@@ -163,6 +163,7 @@ internal sealed class Laws(World world)
             if (decision == Decision.Restore) continue;
             if (had is null || holder.Connections > had.Connections) Reserved(holder);
             if (holder.Holds && (had is null || !had.Holds || had.Lease != holder.Lease) && !id.EndsWith('~')) Given(holder);
+            if (holder.Holds && holder.Till > (had?.Till ?? 0) && View.Leases.TryGetValue(holder.Lease, out var held) && holder.Till > held.Expires) Break("L4", $"{id} may stay until after its lease's end");
         }
 
         foreach (var lease in View.Leases.Values)
@@ -200,7 +201,6 @@ internal sealed class Laws(World world)
 
         if (lease.State != "Active") Break("L3", $"{holder.Id} was given lease {lease.Id}, which is {lease.State}");
         if (lease.Expires - LedgerNow < lease.Life / 2) Break("L3", $"{holder.Id} was given lease {lease.Id} with {lease.Expires - LedgerNow} of {lease.Life} ms left");
-        if (holder.Till > lease.Expires) Break("L4", $"{holder.Id} may stay until after its lease's end");
         if (resurrected.Contains(lease.Id)) return;
         if (!world.Database.Users.TryGetValue(lease.User, out var user))
         {
