@@ -32,6 +32,17 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task A_lease_that_is_being_issued_is_waited_for_by_no_more_holders_than_it_takes()
+    {
+        await CountedAsync(100);
+        var answers = new List<ClaimAnswer>();
+        foreach (var pod in Enumerable.Range(0, 3)) answers.Add(await ClaimAsync(Claim(pod, 1) with { Role = Terms with { MaxHolders = 2 } }));
+        var first = answers[0].ShouldBeOfType<ClaimAnswer.Issue>();
+        answers[1].ShouldBeOfType<ClaimAnswer.Wait>().Lease.ShouldBe(first.Lease);
+        answers[2].ShouldBeOfType<ClaimAnswer.Issue>().Lease.ShouldNotBe(first.Lease);
+    }
+
+    [Fact]
     public async Task L1_An_attempt_that_is_alive_is_not_given_up()
     {
         await CountedAsync(100);

@@ -70,6 +70,35 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task A_lease_whose_end_has_come_is_expired_and_nobody_stays_on_one_that_is_being_revoked()
+    {
+        await CountedAsync(100);
+        foreach (var (pod, left) in new[] { (1, TimeSpan.FromMilliseconds(200)), (2, Hour) })
+        {
+            var claim = Claim(pod, 1) with { Pool = "r|" + pod };
+            var order = (await ClaimAsync(claim)).ShouldBeOfType<ClaimAnswer.Issue>();
+            var go = (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+            await Ledger.IssuedAsync(database, order.Lease, order.Fence, "ref", "user", "sealed", left, go.Now, true, Cancellation);
+            await ActivateAsync(order);
+            if (left == Hour)
+            {
+                (await ClaimAsync(claim)).ShouldBeOfType<ClaimAnswer.Granted>();
+                await MoveAsync(order.Lease, LeaseState.Retiring);
+                await MoveAsync(order.Lease, LeaseState.Revoking);
+            }
+            else
+            {
+                ExpireAnswer? answer = null;
+                await Eventually.HoldsAsync(
+                    async () => (answer = await Ledger.ExpireAsync(database, order.Lease, Hour, Cancellation)) is not ExpireAnswer.Later, "its end has come", Cancellation);
+                answer.ShouldBeOfType<ExpireAnswer.Ended>().State.ShouldBe(LeaseState.Expired);
+            }
+
+            (await ClaimAsync(claim with { Kind = ClaimKind.Stay })).ShouldBeOfType<ClaimAnswer.Unknown>();
+        }
+    }
+
+    [Fact]
     public async Task A_lease_is_followed_by_another_and_takes_holders_until_that_works()
     {
         await CountedAsync(100);

@@ -208,6 +208,7 @@ public abstract partial class LedgerContract
         waits.Length.ShouldBe(4);
         for (var i = 0; i < waits.Length; i++) waits[i].ShouldBeInRange(500 * (i + 1) - 300, 500 * (i + 1));
         (await BudgetAsync()).Granted.ShouldBe(2, "who is only told when to come back reserves nothing");
+        (await Ledger.DutiesAsync(database, 20, Cancellation)).Count(duty => duty.Name.StartsWith("reap:", StringComparison.Ordinal)).ShouldBe(6, "a moment that nobody comes back for is given up");
 
         // Asking again early does not lose the turn, nor does it take another.
         var again = await Ledger.ClaimAsync(database, slow, 10, [Claim(5, 1) with { Pool = "r|5", IssueWait = TimeSpan.Zero }], Cancellation);
@@ -237,6 +238,7 @@ public abstract partial class LedgerContract
         foreach (var order in orders) (await Ledger.BeatAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeTrue();
 
         (await BeginAsync(orders[0])).ShouldBeOfType<BeginAnswer.Go>();
+        (await BeginAsync(orders[2])).ShouldNotBeOfType<BeginAnswer.Go>("one at a time, says the pace");
         (await Ledger.BeatAsync(database, orders[0].Lease, orders[0].Fence, Cancellation)).ShouldBeTrue();
         (await BeginAsync(orders[1])).ShouldNotBeOfType<BeginAnswer.Go>("who has begun is in flight, and stays so while it beats");
 
