@@ -5,6 +5,7 @@ using LoadTests.Demo;
 using LoadTests.Fuzz;
 using LoadTests.Identity;
 using LoadTests.LocalServers;
+using LoadTests.Mutation;
 using LoadTests.Rollouts;
 using LoadTests.Servers;
 using LoadTests.Simulation;
@@ -19,6 +20,7 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     BenchCommand.Create(),
     Yardstick.CreateCommand(),
     SimulateCommand.Create(),
+    MutateCommand.Create(),
     ChaosCommand.Create(),
 };
 // Servers get the time to end in good order when Ctrl-C comes; our own messages are meant for people, without a stack trace.

@@ -8,12 +8,11 @@ namespace Broker.Core.Ledger;
 /// </summary>
 public sealed class Decision
 {
-    private static readonly string Common = Read("common.lua");
-
     private Decision(string name, params string[] parts)
     {
         Name = name;
-        Script = Common + string.Concat(parts.Select(part => Read(part + ".lua"))) + Read(name + ".lua");
+        Files = ["common.lua", .. parts.Select(part => part + ".lua"), name + ".lua"];
+        Script = string.Concat(Files.Select(Read));
     }
 
     /// <summary>The script's file name without its ending.</summary>
@@ -21,6 +20,9 @@ public sealed class Decision
 
     /// <summary>The whole script, as Redis gets it.</summary>
     public string Script { get; }
+
+    /// <summary>What the script is put together from, in this order.</summary>
+    internal IReadOnlyList<string> Files { get; }
 
     public static Decision Claim { get; } = new("claim", "pools");
     public static Decision Succeed { get; } = new("succeed", "pools");
@@ -54,7 +56,8 @@ public sealed class Decision
     /// <inheritdoc/>
     public override string ToString() => Name;
 
-    private static string Read(string file)
+    /// <summary>One of the files, as it is embedded in the assembly.</summary>
+    internal static string Read(string file)
     {
         using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(file)
             ?? throw new InvalidOperationException($"The ledger's script {file} is not embedded in the assembly.");

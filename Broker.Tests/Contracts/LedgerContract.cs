@@ -7,7 +7,7 @@ using Xunit;
 namespace Broker.Tests.Contracts;
 
 /// <summary>What every ledger store must do: the decisions, on a database of each test's own.</summary>
-public abstract class LedgerContract
+public abstract partial class LedgerContract
 {
     private static readonly PaceSettings Fast = new() { UsersPerSecond = 1000, Burst = 1000, InFlight = 100 };
 
@@ -208,6 +208,7 @@ public abstract class LedgerContract
         waits.Length.ShouldBe(4);
         for (var i = 0; i < waits.Length; i++) waits[i].ShouldBeInRange(500 * (i + 1) - 300, 500 * (i + 1));
         (await BudgetAsync()).Granted.ShouldBe(2, "who is only told when to come back reserves nothing");
+        (await Ledger.DutiesAsync(database, 20, Cancellation)).Count(duty => duty.Name.StartsWith("reap:", StringComparison.Ordinal)).ShouldBe(6, "a moment that nobody comes back for is given up");
 
         // Asking again early does not lose the turn, nor does it take another.
         var again = await Ledger.ClaimAsync(database, slow, 10, [Claim(5, 1) with { Pool = "r|5", IssueWait = TimeSpan.Zero }], Cancellation);
@@ -237,6 +238,7 @@ public abstract class LedgerContract
         foreach (var order in orders) (await Ledger.BeatAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeTrue();
 
         (await BeginAsync(orders[0])).ShouldBeOfType<BeginAnswer.Go>();
+        (await BeginAsync(orders[2])).ShouldNotBeOfType<BeginAnswer.Go>("one at a time, says the pace");
         (await Ledger.BeatAsync(database, orders[0].Lease, orders[0].Fence, Cancellation)).ShouldBeTrue();
         (await BeginAsync(orders[1])).ShouldNotBeOfType<BeginAnswer.Go>("who has begun is in flight, and stays so while it beats");
 
@@ -365,6 +367,24 @@ public abstract class LedgerContract
         (await sessions.RevokeAsync(database, Cancellation)).ShouldBeFalse();
         (await sessions.ReadAsync(database, Cancellation)).ShouldBeNull();
         (await sessions.RenewAsync(database, hour, Cancellation)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Every_replica_hears_that_a_session_is_revoked()
+    {
+        var sessions = new SessionLedger(Store);
+        var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var listening = sessions.Listen(id =>
+        {
+            if (id == database) heard.TrySetResult();
+        });
+        // A subscription is on its way to Redis a moment longer than this call takes: revoke until it is heard.
+        for (var i = 0; !heard.Task.IsCompleted; i++)
+        {
+            i.ShouldBeLessThan(10_000, "nobody hears of it");
+            await sessions.OpenAsync(database, "text", Hour, Hour, 1000, $"hash-{database}-{i}", TimeSpan.FromMilliseconds(1), Cancellation);
+            (await sessions.RevokeAsync(database, Cancellation)).ShouldBeTrue();
+        }
     }
 
     [Fact]

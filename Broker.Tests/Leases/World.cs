@@ -10,6 +10,7 @@ using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Words;
 using Broker.Tests.Identity;
+using Broker.Tests.Ledger;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -28,7 +29,7 @@ internal sealed class World : IAsyncDisposable
     public World(Role? role = null, Database? database = null, int capacity = 100)
     {
         Clock.AutoAdvanceAmount = TimeSpan.Zero;
-        Store = new(Clock);
+        Store = TestedScripts.Open(Clock);
         Engine = new(capacity);
         Issuer = new(Clock);
         Catalog = new(new(

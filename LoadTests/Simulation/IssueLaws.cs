@@ -9,6 +9,8 @@ internal sealed class IssueLaws(World world)
     // The floor under two issues for one pool after one that failed.
     private const long FloorMs = 1000;
 
+    private static readonly string Flights = LedgerKeys.Of(PlanMaker.DatabaseName)[10];
+
     private readonly Dictionary<string, (long At, string Lease)> lastBegun = new(StringComparer.Ordinal);
     private double spent;
     private long spentAt;
@@ -28,6 +30,7 @@ internal sealed class IssueLaws(World world)
         OnePerPool(after);
         if (decision == Decision.Claim || decision == Decision.Succeed) Elected(answer);
         if (decision == Decision.Begin && answer[0] == "go") Begun(after.Leases[arguments[0]], before);
+        if ((decision == Decision.Begin && answer[0] == "go") || (decision == Decision.Flight && answer[0] == "ok" && arguments[1] == "take")) TookOff();
     }
 
     // One that takes holders, and one that is to follow it.
@@ -48,6 +51,12 @@ internal sealed class IssueLaws(World world)
             if (fence <= lastFence) world.Laws.Break("L1", $"fencing number {fence} came after {lastFence}");
             lastFence = fence;
         }
+    }
+
+    private void TookOff()
+    {
+        var (flying, most) = (world.Ledger.Keys.RankedAt(Flights).Count, world.Plan.Scene.Database.Issuing.InFlight);
+        if (flying > most) world.Laws.Break("L12", $"{flying} are in flight at once; it may be {most}");
     }
 
     private void Begun(LeaseView lease, LedgerView before)

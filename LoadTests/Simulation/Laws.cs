@@ -23,6 +23,8 @@ internal sealed class Laws(World world)
     private readonly HashSet<string> resurrected = new(StringComparer.Ordinal);
     private readonly List<(TimeSpan From, int Capacity)> capacities = [];
     private readonly IssueLaws issues = new(world);
+    private readonly BookLaws books = new(world);
+    private readonly DutyLaws duties = new(world);
     private bool isMoody;
 
     /// <summary>The first law that was broken; null: none.</summary>
@@ -39,6 +41,7 @@ internal sealed class Laws(World world)
     public void Watch()
     {
         world.Ledger.Decided = Decided;
+        world.Ledger.Failed = failure => Break("fault", failure.Message);
         world.Database.Dropping = Dropping;
         Changed();
     }
@@ -89,6 +92,13 @@ internal sealed class Laws(World world)
         world.Trace.Say($"the ledger lost what {voided.Count} holders were promised");
     }
 
+    /// <summary>A pod that leaves was told that it is gone, or was so already.</summary>
+    public void Released(Pod pod)
+    {
+        // A ledger that lost something may know it again, and a second question of the pod's that was still on its way asks anew.
+        if (world.Ledger.LostAt is null && !pod.AsksTwice && View.Holders.ContainsKey(pod.HolderId)) Break("L10", $"{pod.Name} has released what it had, and still holds it");
+    }
+
     /// <summary>A replica answers a caller.</summary>
     public void Answered(Replica replica, string trace, Outcome outcome)
     {
@@ -129,6 +139,9 @@ internal sealed class Laws(World world)
         return View.Granted == 0 ? null : $"{View.Granted} connections are granted";
     }
 
+    /// <summary>Whether the database has room for so many connections.</summary>
+    public bool HasRoomFor(int connections) => capacities[^1].Capacity >= connections;
+
     private bool IsKeptReady(LeaseView lease) =>
         lease.State is "Active" or "Issuing" && world.Plan.Scene.Roles.Any(role => role.Name == lease.Role && role.KeepReady);
 
@@ -137,10 +150,12 @@ internal sealed class Laws(World world)
         if (database != PlanMaker.DatabaseName) return;
         Say(decision, arguments, answer);
         // What is only about duties and flights changes nothing that a law is about, unless holders were ended by the way.
+        if (decision == Decision.Flight) issues.Decided(decision, arguments, answer, View, View);
         if (decision == Decision.Done || decision == Decision.Flight || (decision == Decision.Due && LedgerView.CountEnds(world.Ledger.Keys) == View.Ends)) return;
         var before = View;
         View = LedgerView.Read(world.Ledger.Keys, names);
-        CountHolders();
+        books.Check(View);
+        duties.Check(View);
         foreach (var (id, holder) in View.Holders)
         {
             before.Holders.TryGetValue(id, out var had);
@@ -148,6 +163,7 @@ internal sealed class Laws(World world)
             if (decision == Decision.Restore) continue;
             if (had is null || holder.Connections > had.Connections) Reserved(holder);
             if (holder.Holds && (had is null || !had.Holds || had.Lease != holder.Lease) && !id.EndsWith('~')) Given(holder);
+            if (holder.Holds && holder.Till > (had?.Till ?? 0) && View.Leases.TryGetValue(holder.Lease, out var held) && holder.Till > held.Expires) Break("L4", $"{id} may stay until after its lease's end");
         }
 
         foreach (var lease in View.Leases.Values)
@@ -165,19 +181,6 @@ internal sealed class Laws(World world)
         if (world.Trace.IsKept) world.Trace.Remark($"ledger {decision} {Shown(decision, arguments)} -> {string.Join(' ', answer)}");
         world.Trace.Mark(decision.Name);
         foreach (var word in answer) world.Trace.Mark(word);
-    }
-
-    private void CountHolders()
-    {
-        var sum = View.Holders.Values.Sum(holder => holder.Connections);
-        if (sum != View.Granted) Break("L2", $"the ledger says {View.Granted} are granted; its holders have {sum}");
-        if (View.Ends != View.Holders.Count) Break("L2", $"{View.Holders.Count} holders, {View.Ends} ends");
-        foreach (var lease in View.Leases.Values)
-        {
-            var holders = View.Holders.Values.Where(holder => holder.Lease == lease.Id).ToArray();
-            if (holders.Length != lease.Holders || holders.Sum(holder => holder.Connections) != lease.Connections)
-                Break("L2", $"lease {lease.Id} says {lease.Holders} holders with {lease.Connections}; there are {holders.Length} with {holders.Sum(holder => holder.Connections)}");
-        }
     }
 
     private void Reserved(HolderView holder)
@@ -198,7 +201,6 @@ internal sealed class Laws(World world)
 
         if (lease.State != "Active") Break("L3", $"{holder.Id} was given lease {lease.Id}, which is {lease.State}");
         if (lease.Expires - LedgerNow < lease.Life / 2) Break("L3", $"{holder.Id} was given lease {lease.Id} with {lease.Expires - LedgerNow} of {lease.Life} ms left");
-        if (holder.Till > lease.Expires) Break("L4", $"{holder.Id} may stay until after its lease's end");
         if (resurrected.Contains(lease.Id)) return;
         if (!world.Database.Users.TryGetValue(lease.User, out var user))
         {

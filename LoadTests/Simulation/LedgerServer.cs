@@ -14,12 +14,12 @@ internal sealed class LedgerServer : IDisposable
     private readonly WatchedKeyspace keys;
     private readonly Keyspace copy;
 
-    public LedgerServer(Timeline timeline, Actor self)
+    public LedgerServer(Timeline timeline, Actor self, Func<Decision, string>? scripts)
     {
         (this.timeline, Self) = (timeline, self);
         var clock = new ActorClock(timeline, self);
         WatchedKeyspace? made = null;
-        store = new(publish => made = new WatchedKeyspace(clock, publish));
+        store = new(publish => made = new WatchedKeyspace(clock, publish), scripts);
         keys = made!;
         copy = new(clock, static (_, _) => { });
         Wire = new(timeline, self);
@@ -31,6 +31,9 @@ internal sealed class LedgerServer : IDisposable
 
     /// <summary>Told after each decision that may have changed something.</summary>
     public Action<Decision, string, IReadOnlyList<string>, string[]>? Decided { get; set; }
+
+    /// <summary>Told of a script that failed, or left behind what cannot be read; a full memory apart.</summary>
+    public Action<Exception>? Failed { get; set; }
 
     public bool IsDown { get; set; }
 
@@ -56,21 +59,15 @@ internal sealed class LedgerServer : IDisposable
 
     public string[] Decide(Decision decision, string database, IReadOnlyList<string> arguments)
     {
-        var before = keys.Changes;
-        keys.BeginScript();
-        string[] answer;
         try
         {
-            var decided = store.DecideAsync(decision, database, arguments, CancellationToken.None);
-            answer = decided.IsCompletedSuccessfully ? decided.GetAwaiter().GetResult() : throw new InvalidOperationException("The in-process ledger decides at once.");
+            return Run(decision, database, arguments);
         }
-        catch (InvalidOperationException e) when (keys.IsFull)
+        catch (Exception e) when (e is not LedgerException)
         {
-            throw new LedgerException(e.Message, e);
+            Failed?.Invoke(e);
+            throw;
         }
-
-        if (keys.Changes != before) Decided?.Invoke(decision, database, arguments, answer);
-        return answer;
     }
 
     public IDisposable Listen(string database, Action<string> heard) => store.Listen(database, heard);
@@ -95,6 +92,25 @@ internal sealed class LedgerServer : IDisposable
     public void Dispose()
     {
         _ = store.DisposeAsync().AsTask();
+    }
+
+    private string[] Run(Decision decision, string database, IReadOnlyList<string> arguments)
+    {
+        var before = keys.Changes;
+        keys.BeginScript();
+        string[] answer;
+        try
+        {
+            var decided = store.DecideAsync(decision, database, arguments, CancellationToken.None);
+            answer = decided.IsCompletedSuccessfully ? decided.GetAwaiter().GetResult() : throw new InvalidOperationException("The in-process ledger decides at once.");
+        }
+        catch (InvalidOperationException e) when (keys.IsFull)
+        {
+            throw new LedgerException(e.Message, e);
+        }
+
+        if (keys.Changes != before) Decided?.Invoke(decision, database, arguments, answer);
+        return answer;
     }
 
     /// <summary>

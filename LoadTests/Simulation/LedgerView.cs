@@ -6,7 +6,7 @@ namespace LoadTests.Simulation;
 
 /// <summary>A lease as it stands in the ledger. Times in the ledger's milliseconds.</summary>
 internal sealed record LeaseView(
-    string Id, string State, string Pool, string Role, string User, string Reason, long Expires, long Life, int Holders, int Connections, int Max, bool Begun);
+    string Id, string State, string Pool, string Role, string User, string Reason, long Expires, long Life, int Holders, int Connections, int Max, bool Begun, bool Renewable);
 
 /// <summary>A holder as it stands in the ledger.</summary>
 internal sealed record HolderView(string Id, string Lease, int Connections, long Till, bool Holds);
@@ -15,7 +15,7 @@ internal sealed record HolderView(string Id, string Lease, int Connections, long
 internal sealed class LedgerView
 {
     private static readonly string[] Keys = LedgerKeys.Of(PlanMaker.DatabaseName);
-    private static readonly string[] LeaseFields = ["state", "pool", "role", "user", "why", "expires", "life", "holders", "connections", "max", "begun"];
+    private static readonly string[] LeaseFields = ["state", "pool", "role", "user", "why", "expires", "life", "holders", "connections", "max", "begun", "renewable"];
 
     private LedgerView(Dictionary<string, LeaseView> leases, Dictionary<string, HolderView> holders, IReadOnlyDictionary<string, string> budget, int ends, int inLine, IEnumerable<string> leftovers)
     {
@@ -57,7 +57,7 @@ internal sealed class LedgerView
             if (Field(0).Length == 0) continue;
             leases[id] = new(
                 id, Field(0), Field(1), Field(2), Field(3), Field(4), Long(Field(5)), Long(Field(6)), (int)Long(Field(7)), (int)Long(Field(8)), (int)Long(Field(9)),
-                Field(10) == "1");
+                Field(10) == "1", Field(11) == "1");
         }
 
         var holders = new Dictionary<string, HolderView>(StringComparer.Ordinal);

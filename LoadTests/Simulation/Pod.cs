@@ -40,6 +40,11 @@ internal sealed class Pod
 
     public bool IsGone { get; private set; }
 
+    public bool AsksTwice => plan.AsksTwice;
+
+    /// <summary>When it lost what it held, through no doing of its own; null: never.</summary>
+    public TimeSpan? LostAt { get; private set; }
+
     /// <summary>What it was granted last, while that lasts.</summary>
     public Grant? Held { get; private set; }
 
@@ -167,7 +172,12 @@ internal sealed class Pod
 
     private void Lose(string why)
     {
-        if (Held is not null) world.Trace.Say($"{Name} holds nothing any more: {why}");
+        if (Held is not null)
+        {
+            LostAt = world.Now;
+            world.Trace.Say($"{Name} holds nothing any more: {why}");
+        }
+
         Held = null;
         while (open.Count > 0) Close(open[^1]);
     }
@@ -179,7 +189,8 @@ internal sealed class Pod
         Held = null;
         world.Trace.Say($"{Name} leaves{(plan.Vanishes ? " without a word" : "")}");
         if (held is null || plan.Vanishes) return;
-        await AskAsync("releases", (replica, trace, cancellation) => replica.ReleaseAsync(caller, held.Holder.Id, trace, cancellation), PatienceOf(null), null);
+        var released = await AskAsync("releases", (replica, trace, cancellation) => replica.ReleaseAsync(caller, held.Holder.Id, trace, cancellation), PatienceOf(null), null);
+        if (released is { Refusal: null or { Code: RefusalCode.HolderUnknown } }) world.Laws.Released(this);
     }
 
     private void Close((DatabaseLogin Login, int Ended) session)

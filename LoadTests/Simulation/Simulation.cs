@@ -1,3 +1,5 @@
+using Broker.Core.Ledger;
+
 namespace LoadTests.Simulation;
 
 /// <summary>What came of one simulation.</summary>
@@ -20,9 +22,10 @@ internal static class Simulation
     /// <param name="plan">What to run.</param>
     /// <param name="keepTrace">Whether to keep all that happens, to be read.</param>
     /// <param name="meddle">Done to the world at its start, to see that the laws notice; null: nothing.</param>
-    public static SimulationResult Run(Plan plan, bool keepTrace, Action<World>? meddle = null)
+    /// <param name="scripts">What the ledger runs for a decision; null: its own script.</param>
+    public static SimulationResult Run(Plan plan, bool keepTrace, Action<World>? meddle = null, Func<Decision, string>? scripts = null)
     {
-        using var world = new World(plan, keepTrace);
+        using var world = new World(plan, keepTrace, scripts);
         world.Begin();
         meddle?.Invoke(world);
         Go(world, plan.Scene.CalmAt);
@@ -30,7 +33,16 @@ internal static class Simulation
         world.Misfortune.MendAll();
         foreach (var pod in world.Pods) pod.LeaveSoon();
         world.Misfortune.StopAllButOne();
-        var end = world.Now + LongestRest(plan.Scene);
+        Rest(world);
+        Latecomers.Come(world, until => Go(world, until));
+        Rest(world);
+        world.Trace.Say("over");
+        return new(plan, world.Laws.Broken, world.Trace.Fingerprint, world.Timeline.Ran, world.Issuer.Made, world.Trace.Lines);
+    }
+
+    private static void Rest(World world)
+    {
+        var (since, end) = (world.Now, world.Now + LongestRest(world.Plan.Scene));
         string? left = "";
         while (world.Laws.Broken is null && left is not null && world.Now < end)
         {
@@ -38,9 +50,7 @@ internal static class Simulation
             left = world.Laws.WhatIsLeft();
         }
 
-        if (left is not null) world.Laws.Break("L5", $"{(world.Now - plan.Scene.CalmAt).TotalSeconds:0} s after all faults were over: {left}");
-        world.Trace.Say("over");
-        return new(plan, world.Laws.Broken, world.Trace.Fingerprint, world.Timeline.Ran, world.Issuer.Made, world.Trace.Lines);
+        if (left is not null) world.Laws.Break("L5", $"{(world.Now - since).TotalSeconds:0} s after all faults were over and all pods told to leave: {left}");
     }
 
     private static void Go(World world, TimeSpan until)

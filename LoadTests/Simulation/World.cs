@@ -1,5 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Broker.Core.Ledger;
 
 namespace LoadTests.Simulation;
 
@@ -11,14 +12,14 @@ internal sealed class World : IDisposable
     private readonly Actor self;
     private int traces;
 
-    public World(Plan plan, bool keepTrace)
+    public World(Plan plan, bool keepTrace, Func<Decision, string>? scripts = null)
     {
         Plan = plan;
         Timeline = new(PlanMaker.Stream(plan.Seed, 1));
         Trace = new(Timeline, keepTrace);
         self = new(Timeline, "world");
         Clock = new(Timeline, self);
-        Ledger = new(Timeline, new(Timeline, "ledger"));
+        Ledger = new(Timeline, new(Timeline, "ledger"), scripts);
         Database = new(Timeline, self, plan.Scene.Connections.Limit, plan.Scene.Connections.Reserved) { Foreign = plan.Scene.Connections.Foreign };
         Issuer = new(Timeline, self, Database, plan.Scene.Manners, PlanMaker.Stream(plan.Seed, 2));
         Catalog = new StandingCatalog(new(
@@ -87,6 +88,14 @@ internal sealed class World : IDisposable
         return there.Length == 0 ? null : there[random.Next(there.Length)];
     }
 
+    public Pod AddPod(PodStep step)
+    {
+        var pod = new Pod(this, step);
+        pods.Add(pod);
+        pod.Begin();
+        return pod;
+    }
+
     public void Begin()
     {
         Laws.Watch();
@@ -105,13 +114,6 @@ internal sealed class World : IDisposable
     {
         foreach (var replica in replicas) replica.Dispose();
         Ledger.Dispose();
-    }
-
-    private void AddPod(PodStep step)
-    {
-        var pod = new Pod(this, step);
-        pods.Add(pod);
-        pod.Begin();
     }
 
     private sealed class StandingCatalog(CatalogSnapshot current) : ICatalog

@@ -23,6 +23,7 @@ public sealed class InProcessLedgerStore : ILedgerStore
     private readonly Lua lua = new() { Encoding = System.Text.Encoding.UTF8 };
     private readonly LuaFunction hostCall; // kept: native code holds a pointer to it
     private readonly Keyspace keyspace;
+    private readonly Func<Decision, string> scripts;
     private readonly Dictionary<Decision, int> compiled = [];
     private readonly Dictionary<string, (int Keys, string Channel)> names = new(StringComparer.Ordinal); // the keys as a Lua table, made once
     private readonly List<(string Channel, string Subject)> published = [];
@@ -36,8 +37,10 @@ public sealed class InProcessLedgerStore : ILedgerStore
     }
 
     /// <param name="keys">Makes the keyspace; what it publishes goes to the given action.</param>
-    internal InProcessLedgerStore(Func<Action<string, string>, Keyspace> keys)
+    /// <param name="scripts">What is run for a decision; null: its own script. Others show whether a wrong rule would be noticed.</param>
+    internal InProcessLedgerStore(Func<Action<string, string>, Keyspace> keys, Func<Decision, string>? scripts = null)
     {
+        this.scripts = scripts ?? (static decision => decision.Script);
         keyspace = keys((channel, subject) => published.Add((channel, subject)));
         hostCall = HostCall;
         lua.PushCFunction(hostCall);
@@ -118,7 +121,7 @@ public sealed class InProcessLedgerStore : ILedgerStore
     {
         if (!compiled.TryGetValue(decision, out var function))
         {
-            if (lua.LoadString(decision.Script, decision.Name) != LuaStatus.OK)
+            if (lua.LoadString(scripts(decision), decision.Name) != LuaStatus.OK)
                 throw new InvalidOperationException($"The ledger's script '{decision}' does not compile: {lua.ToString(-1)}");
             compiled[decision] = function = lua.Ref(LuaRegistry.Index);
         }
@@ -180,12 +183,14 @@ public sealed class InProcessLedgerStore : ILedgerStore
     private int HostCall(IntPtr pointer)
     {
         var state = Lua.FromIntPtr(pointer);
-        var words = new string[state.GetTop()];
+        var words = new string?[state.GetTop()];
         for (var i = 0; i < words.Length; i++) words[i] = state.ToString(i + 1, false);
         object? answer;
         try
         {
-            answer = keyspace.Execute(words);
+            // As in Redis: what is nil or false is a mistake of the script, not an empty text.
+            if (Array.IndexOf(words, null) is var at and >= 0) throw new ArgumentException($"word {at + 1} is neither a text nor a number");
+            answer = keyspace.Execute(words!);
         }
         catch (Exception e) when (e is ArgumentException or FormatException or InvalidCastException or IndexOutOfRangeException)
         {

@@ -1,0 +1,89 @@
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Contracts;
+
+/// <summary>Attempts to issue: one at a time, known by its fencing number.</summary>
+public abstract partial class LedgerContract
+{
+    [Fact]
+    public async Task L1_An_attempt_with_another_fencing_number_neither_goes_on_nor_ends_the_one_that_is_under_way()
+    {
+        await CountedAsync(100);
+        var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
+        var other = order with { Fence = order.Fence + 1 };
+        (await Ledger.BeginAsync(database, order.Lease, other.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Overtaken>();
+        (await Ledger.BeatAsync(database, order.Lease, other.Fence, Cancellation)).ShouldBeFalse();
+        (await Ledger.IssuedAsync(database, order.Lease, other.Fence, "late", "late", "late", Hour, DateTimeOffset.UnixEpoch, true, Cancellation)).ShouldBeFalse();
+        (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "reap:" + order.Lease).DueAt
+            .ShouldBeLessThanOrEqualTo((await BudgetAsync()).Now, "the late user is to be dropped now");
+        (await ActivateAsync(other)).ShouldBeFalse();
+        await Ledger.FailAsync(database, order.Lease, other.Fence, false, "no", TimeSpan.FromMinutes(1), Cancellation);
+        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.ShouldSatisfyAllConditions(
+            lease => (lease.State, lease.SealedLogin, lease.Begun).ShouldBe((LeaseState.Issuing, "", false)));
+        await IssueAsync(order);
+        (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Overtaken>("it is issued");
+        (await Ledger.IssuedAsync(database, order.Lease, order.Fence, "ref", "user", "late", Hour, DateTimeOffset.UnixEpoch, true, Cancellation)).ShouldBeFalse();
+        (await ActivateAsync(order)).ShouldBeFalse();
+        await Ledger.FailAsync(database, order.Lease, order.Fence, false, "no", TimeSpan.FromMinutes(1), Cancellation);
+        (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(order.Lease);
+    }
+
+    [Fact]
+    public async Task A_lease_that_is_being_issued_is_waited_for_by_no_more_holders_than_it_takes()
+    {
+        await CountedAsync(100);
+        var answers = new List<ClaimAnswer>();
+        foreach (var pod in Enumerable.Range(0, 3)) answers.Add(await ClaimAsync(Claim(pod, 1) with { Role = Terms with { MaxHolders = 2 } }));
+        var first = answers[0].ShouldBeOfType<ClaimAnswer.Issue>();
+        answers[1].ShouldBeOfType<ClaimAnswer.Wait>().Lease.ShouldBe(first.Lease);
+        answers[2].ShouldBeOfType<ClaimAnswer.Issue>().Lease.ShouldNotBe(first.Lease);
+    }
+
+    [Fact]
+    public async Task L1_An_attempt_that_is_alive_is_not_given_up()
+    {
+        await CountedAsync(100);
+        var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
+        (await MoveAsync(order.Lease, LeaseState.Failed, MoveHow.IfAbandoned)).ShouldBe(MoveAnswer.NotMoved);
+        await IssueAsync(order);
+        (await MoveAsync(order.Lease, LeaseState.Unknown, MoveHow.IfAbandoned)).ShouldBe(MoveAnswer.NotMoved);
+        (await MoveAsync(order.Lease, LeaseState.Retiring, MoveHow.EndSessions)).ShouldBe(MoveAnswer.Moved);
+        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.Shut.ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task L5_A_user_that_may_exist_is_looked_for_at_once()
+    {
+        await CountedAsync(100);
+        var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
+        (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        await Ledger.FailAsync(database, order.Lease, order.Fence, mayExist: true, "no answer", TimeSpan.FromMinutes(1), Cancellation);
+        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.ShouldSatisfyAllConditions(
+            lease => (lease.State, lease.Username, lease.Reason).ShouldBe((LeaseState.Unknown, "user", "no answer")));
+        (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "reap:" + order.Lease).DueAt.ShouldBeLessThanOrEqualTo((await BudgetAsync()).Now);
+    }
+
+    [Fact]
+    public async Task A_lease_that_cannot_be_renewed_is_followed_in_the_middle_of_its_life_and_each_at_its_own_moment()
+    {
+        await CountedAsync(100);
+        foreach (var (pod, spread) in new[] { (1, 0.0), (2, 1.0) })
+        {
+            var order = (await ClaimAsync(Claim(pod, 1) with { Pool = "r|" + pod })).ShouldBeOfType<ClaimAnswer.Issue>();
+            var go = (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+            await Ledger.IssuedAsync(database, order.Lease, order.Fence, "ref", "user", "sealed", Hour, go.Now, false, Cancellation);
+            await Ledger.ActivateAsync(database, order.Lease, order.Fence, TimeSpan.Zero, spread, Cancellation);
+            (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.Renewable.ShouldBeFalse();
+            var duties = await Ledger.DutiesAsync(database, 10, Cancellation);
+            (duties.Single(duty => duty.Name == "rotate:" + order.Lease).DueAt - go.Now).ShouldBe(Hour * (0.45 - 0.15 * spread), TimeSpan.FromMilliseconds(1));
+            duties.ShouldNotContain(duty => duty.Name == "renew:" + order.Lease || duty.Name == "verify:" + order.Lease);
+
+            await Ledger.RenewedAsync(database, order.Lease, 2 * Hour, go.Now, false, Hour, spread, Cancellation);
+            ((await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "rotate:" + order.Lease).DueAt - go.Now)
+                .ShouldBe(2 * Hour - Hour * (0.55 + 0.15 * spread), TimeSpan.FromMilliseconds(1));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Contracts;
+
+/// <summary>Holders: their ends, their moves, their place in line.</summary>
+public abstract partial class LedgerContract
+{
+    [Fact]
+    public async Task L4_Who_is_moved_without_an_overlap_may_not_hear_of_it_and_keeps_its_login_for_as_long_as_it_was_promised()
+    {
+        await CountedAsync(9);
+        var soon = TimeSpan.FromSeconds(50);
+        var old = (await ClaimAsync(Claim(1, 5))).ShouldBeOfType<ClaimAnswer.Issue>();
+        var go = (await Ledger.BeginAsync(database, old.Lease, old.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        await Ledger.IssuedAsync(database, old.Lease, old.Fence, "ref", "user", "sealed", soon, go.Now, true, Cancellation);
+        await ActivateAsync(old);
+        (await ClaimAsync(Claim(1, 5))).ShouldBeOfType<ClaimAnswer.Granted>();
+        await MoveAsync(old.Lease, LeaseState.Retiring);
+        (await ClaimAsync(Claim(1, 5) with { Kind = ClaimKind.Stay })).ShouldBeOfType<ClaimAnswer.Granted>().EndsAt.ShouldBe(go.Now + soon, "nobody stays longer than its lease");
+        await IssueAsync((await ClaimAsync(Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Issue>());
+
+        var renew = Claim(1, 5) with { Kind = ClaimKind.Renew };
+        (await ClaimAsync(renew)).ShouldBeOfType<ClaimAnswer.Granted>().Overlap.ShouldBe(TimeSpan.Zero, "there is no room for both, and its lease is about to end");
+        (await BudgetAsync()).Granted.ShouldBe(6);
+        (await Ledger.LeaseAsync(database, old.Lease, Cancellation))!.Holders.ShouldBe(0);
+        (await Ledger.ExpireAsync(database, old.Lease, TimeSpan.Zero, Cancellation)).ShouldBeOfType<ExpireAnswer.Later>().Wait.ShouldBeInRange(soon - TimeSpan.FromSeconds(20), soon);
+    }
+
+    [Fact]
+    public async Task Who_leaves_while_both_its_logins_connections_are_counted_gives_both_back()
+    {
+        await CountedAsync(100);
+        var old = await ActiveAsync();
+        await MoveAsync(old.Lease, LeaseState.Retiring);
+        await IssueAsync((await ClaimAsync(Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Issue>());
+        (await ClaimAsync(Claim(0, 1) with { Kind = ClaimKind.Renew })).ShouldBeOfType<ClaimAnswer.Granted>().Overlap.ShouldBe(SharedLedger.Overlap);
+        (await BudgetAsync()).Granted.ShouldBe(3);
+        await Ledger.ReleaseAsync(database, Id(0), Cancellation);
+        var budget = await BudgetAsync();
+        budget.Granted.ShouldBe(1);
+        (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "expire:" + old.Lease).DueAt.ShouldBeLessThanOrEqualTo(budget.Now, "nobody holds it any more");
+    }
+
+    [Fact]
+    public async Task A_lease_whose_login_works_no_more_is_left_at_once()
+    {
+        await CountedAsync(100);
+        var old = await ActiveAsync();
+        (await MoveAsync(old.Lease, LeaseState.Retiring, MoveHow.Broken)).ShouldBe(MoveAnswer.Moved);
+        await CountedAsync(1);
+        await IssueAsync((await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>());
+        var moved = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
+        moved.Lease.ShouldNotBe(old.Lease);
+        moved.Overlap.ShouldBe(TimeSpan.Zero);
+        (await Ledger.ExpireAsync(database, old.Lease, Hour, Cancellation)).ShouldBeOfType<ExpireAnswer.Ended>("nobody was promised it any longer");
+    }
+
+    [Fact]
+    public async Task Who_asks_again_in_the_second_half_of_its_time_gets_more_of_it()
+    {
+        await CountedAsync(100);
+        await ActiveAsync();
+        var claim = Claim(1, 1) with { Role = Terms with { HolderTtl = TimeSpan.FromSeconds(2) } };
+        var first = (await ClaimAsync(claim)).ShouldBeOfType<ClaimAnswer.Granted>();
+        var again = first;
+        await Eventually.HoldsAsync(async () => (again = (await ClaimAsync(claim)).ShouldBeOfType<ClaimAnswer.Granted>()).EndsAt != first.EndsAt, "its end has moved", Cancellation);
+        again.EndsAt.ShouldBeGreaterThan(first.EndsAt + TimeSpan.FromSeconds(0.9));
+        (again.EndsAt - again.EndsIn).ShouldBeLessThan(first.EndsAt, "it moves before it comes");
+        (await ClaimAsync(claim with { Kind = ClaimKind.Renew })).ShouldBeOfType<ClaimAnswer.Granted>().EndsIn.ShouldBeGreaterThan(TimeSpan.FromSeconds(1.9), "a renewal always does");
+    }
+
+    [Fact]
+    public async Task A_batch_is_answered_in_the_order_of_its_claims()
+    {
+        await CountedAsync(100);
+        var order = await ActiveAsync();
+        await MoveAsync(order.Lease, LeaseState.Retiring);
+        var answers = await Ledger.ClaimAsync(
+            database, Fast, 10, [Claim(0, 1) with { Kind = ClaimKind.Stay }, Claim(1, 1) with { Kind = ClaimKind.Renew }, Claim(2, 1), Claim(3, 1), Claim(4, 1) with { Pool = "q" }], Cancellation);
+        answers[0].ShouldBeOfType<ClaimAnswer.Granted>().ShouldSatisfyAllConditions(granted => granted.Lease.ShouldBe(order.Lease), granted => granted.Leaving.ShouldBeTrue());
+        answers[1].ShouldBeOfType<ClaimAnswer.Unknown>();
+        answers[2].ShouldBeOfType<ClaimAnswer.Issue>();
+        answers[3].ShouldBeOfType<ClaimAnswer.Wait>().Lease.ShouldBe(((ClaimAnswer.Issue)answers[2]).Lease);
+        answers[4].ShouldBeOfType<ClaimAnswer.Issue>().Lease.ShouldNotBe(((ClaimAnswer.Issue)answers[2]).Lease);
+    }
+
+    [Fact]
+    public async Task L10_Who_waits_in_line_no_longer_holds_up_nobody_and_what_comes_free_is_given_to_the_next_at_once()
+    {
+        await CountedAsync(5);
+        await ActiveAsync();
+        (await ClaimAsync(Claim(1, 3))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await ClaimAsync(Claim(2, 4))).ShouldBeOfType<ClaimAnswer.Exhausted>().ShouldSatisfyAllConditions(
+            exhausted => (exhausted.Free, exhausted.CouldAskFor).ShouldBe((1, 1)),
+            exhausted => exhausted.NextEndIn!.Value.ShouldBeInRange(Terms.HolderTtl - TimeSpan.FromSeconds(20), Terms.HolderTtl));
+        (await ClaimAsync(Waiting(2, 4))).ShouldBeOfType<ClaimAnswer.InLine>();
+        (await ClaimAsync(Claim(2, 4))).ShouldBeOfType<ClaimAnswer.Exhausted>();
+        (await BudgetAsync()).Waiting.ShouldBe(0, "it waits no more");
+
+        (await ClaimAsync(Claim(3, 4) with { LineWait = TimeSpan.FromMilliseconds(30) })).ShouldBeOfType<ClaimAnswer.InLine>();
+        await Eventually.HoldsAsync(async () => await ClaimAsync(Waiting(4, 1)) is ClaimAnswer.Granted, "the first in line has waited long enough", Cancellation);
+        (await ClaimAsync(Waiting(5, 3))).ShouldBeOfType<ClaimAnswer.InLine>();
+        await Ledger.ReleaseAsync(database, Id(1), Cancellation);
+        var budget = await BudgetAsync();
+        (budget.Waiting, budget.Granted).ShouldBe((0, 5));
+    }
+
+    [Fact]
+    public async Task A_lease_whose_last_holder_ended_without_a_word_is_over_and_its_end_is_looked_at_in_time()
+    {
+        await CountedAsync(10);
+        var idle = TimeSpan.FromSeconds(30);
+        var order = await ActiveAsync(Terms with { IdleTtl = idle });
+        await Ledger.HurryAsync(database, "expire", order.Lease, Cancellation);
+        var looking = (await TakeAsync()).Single(duty => duty.Name == "expire:" + order.Lease);
+        await Ledger.ReleaseAsync(database, Id(0), Cancellation);
+        (await EndLookedAtInAsync()).ShouldBeLessThanOrEqualTo(idle);
+        await Ledger.DoneAsync(database, looking, Hour, null, Cancellation);
+        (await EndLookedAtInAsync()).ShouldBeLessThanOrEqualTo(idle, "who looked did not know that the last holder would leave");
+
+        (await ClaimAsync(Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await ClaimAsync(Claim(1, 1) with { Role = Terms with { HolderTtl = TimeSpan.FromMilliseconds(50) } })).ShouldBeOfType<ClaimAnswer.Granted>();
+        await MoveAsync(order.Lease, LeaseState.Retiring);
+        await Ledger.ReleaseAsync(database, Id(2), Cancellation);
+        await Eventually.HoldsAsync(async () => await Ledger.ExpireAsync(database, order.Lease, Hour, Cancellation) is ExpireAnswer.Ended, "nobody holds it", Cancellation);
+
+        async Task<TimeSpan> EndLookedAtInAsync()
+        {
+            var now = (await BudgetAsync()).Now;
+            return (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "expire:" + order.Lease).DueAt - now;
+        }
+    }
+}

@@ -1,0 +1,125 @@
+using Broker.Core.Ledger;
+using Broker.Core.Words;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Contracts;
+
+/// <summary>What replicas put back after the ledger lost something (L8).</summary>
+public abstract partial class LedgerContract
+{
+    [Fact]
+    public async Task L8_What_is_put_back_is_as_it_was_and_nothing_new_is_granted_meanwhile()
+    {
+        (await RestoreAsync("1", Remembered("lost", Hour * 0.6), Holder(1, 4), Holder(2, 3))).ShouldBe(2);
+        await CountedAsync(100);
+        (await ClaimAsync(Claim(1, 9))).ShouldBeOfType<ClaimAnswer.Granted>().ShouldSatisfyAllConditions(
+            granted => (granted.Lease, granted.Connections, granted.Leaving).ShouldBe(("lost", 4, false)),
+            granted => granted.LeaseEndsIn.ShouldBeInRange(Hour * 0.6 - TimeSpan.FromSeconds(20), Hour * 0.6));
+        (await ClaimAsync(Claim(3, 1))).ShouldBeOfType<ClaimAnswer.Wait>("its login has not been tried again").Lease.ShouldBe("lost");
+        (await ClaimAsync(Claim(4, 1) with { Pool = "other" })).ShouldBeOfType<ClaimAnswer.Stale>("others may still put back what they remember");
+
+        (await RestoreAsync("1", Remembered("lost", Hour), Holder(1, 9))).ShouldBe(0, "what the ledger knows is left as it is");
+        var lease = (await Ledger.LeasesAsync(database, 10, Cancellation)).ShouldHaveSingleItem();
+        (lease.Id, lease.State, lease.Role, lease.Pool, lease.Username, lease.IssuerId, lease.SealedLogin, lease.VerifiedAt, lease.Reason)
+            .ShouldBe(("lost", LeaseState.Active, "r", "r", "user", "ref", "sealed", null, "put back"));
+        (lease.Holders, lease.Connections, lease.MaxHolders, lease.IdleTtl, lease.Life, lease.Renewable).ShouldBe((2, 7, 9, Terms.IdleTtl, Hour, true));
+        lease.IssuedAt.ShouldBe(Issued);
+        (await BudgetAsync()).Roles.ShouldBe([new("r", 2, 7, 0)]);
+        var duties = (await Ledger.DutiesAsync(database, 10, Cancellation)).ToDictionary(duty => duty.Name, duty => duty.DueAt - lease.ReadAt);
+        duties.Keys.ShouldBe(["sample", "renew:lost", "verify:lost", "expire:lost"], ignoreOrder: true);
+        duties["expire:lost"].ShouldBeLessThanOrEqualTo(Terms.IdleTtl);
+
+        (await Ledger.ExpireAsync(database, "lost", TimeSpan.Zero, Cancellation)).ShouldBeOfType<ExpireAnswer.Later>().Wait.ShouldBeLessThanOrEqualTo(TimeSpan.FromSeconds(6));
+        (await Ledger.VerifiedAsync(database, "lost", Cancellation)).ShouldBeTrue();
+        (await ClaimAsync(Claim(3, 1))).ShouldBeOfType<ClaimAnswer.Stale>("its login works, and what is free is still not known");
+    }
+
+    [Fact]
+    public async Task L8_A_lease_that_is_put_back_late_in_its_life_takes_nobody_new_and_no_holder_outlives_it()
+    {
+        (await RestoreAsync("1", Remembered("old", Hour * 0.4), new RememberedHolder(Id(1), 4, Hour, "caller"))).ShouldBe(1);
+        var lease = (await Ledger.LeaseAsync(database, "old", Cancellation))!;
+        lease.State.ShouldBe(LeaseState.Retiring);
+        (await Ledger.HoldersAsync(database, "old", 10, Cancellation)).ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+            holder => (holder.Id, holder.Connections, holder.Caller, holder.Waiting).ShouldBe((Id(1), 4, "caller", false)),
+            holder => holder.EndsAt.ShouldBe(lease.ExpiresAt!.Value));
+    }
+
+    [Fact]
+    public async Task L8_A_lease_that_cannot_be_renewed_and_is_put_back_is_followed_by_another()
+    {
+        var remembered = Remembered("short", Hour * 0.9);
+        await RestoreAsync("1", remembered with { Record = remembered.Record with { Renewable = false } });
+        var duties = (await Ledger.DutiesAsync(database, 10, Cancellation)).ToDictionary(duty => duty.Name, duty => duty.DueAt);
+        duties.ShouldNotContainKey("renew:short");
+        duties["rotate:short"].ShouldBe((await Ledger.LeaseAsync(database, "short", Cancellation))!.ExpiresAt!.Value - Hour * 0.625, TimeSpan.FromMilliseconds(1));
+    }
+
+    [Fact]
+    public async Task L8_Holders_of_a_lease_that_nobody_remembers_are_counted()
+    {
+        (await RestoreAsync("1", null, Holder(1, 4))).ShouldBe(1);
+        (await BudgetAsync()).Granted.ShouldBe(4);
+        (await Ledger.LeasesAsync(database, 10, Cancellation)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task L3_Leases_that_the_ledger_still_knows_are_tried_again_after_a_loss_and_once_only()
+    {
+        await CountedAsync(100);
+        var order = await ActiveAsync();
+        await RestoreAsync("1", null);
+        (await VerifiedAtAsync()).ShouldBeNull();
+        (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "verify:" + order.Lease).DueAt.ShouldBeLessThanOrEqualTo((await BudgetAsync()).Now);
+        (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Granted>("who had it before has it").Lease.ShouldBe(order.Lease);
+        (await ClaimAsync(Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Wait>().Lease.ShouldBe(order.Lease);
+        await Ledger.VerifiedAsync(database, order.Lease, Cancellation);
+        await RestoreAsync("1", null);
+        (await VerifiedAtAsync()).ShouldNotBeNull("that loss was noticed before");
+        await RestoreAsync("2", null);
+        (await VerifiedAtAsync()).ShouldBeNull();
+
+        async Task<DateTimeOffset?> VerifiedAtAsync() => (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.VerifiedAt;
+    }
+
+    private static readonly DateTimeOffset Issued = DateTimeOffset.UnixEpoch + TimeSpan.FromDays(20_000);
+
+    private static RememberedHolder Holder(int pod, int connections) => new(Id(pod), connections, TimeSpan.FromMinutes(20), "caller");
+
+    private static RememberedLease Remembered(string id, TimeSpan endsIn) => new(
+        new()
+        {
+            Id = id,
+            Database = "",
+            Role = "r",
+            Pool = "r",
+            State = LeaseState.Active,
+            Username = "user",
+            IssuerId = "ref",
+            SealedLogin = "sealed",
+            CreatedAt = Issued,
+            IssuedAt = Issued,
+            VerifiedAt = Issued,
+            ExpiresAt = null,
+            RenewAt = null,
+            Renewable = true,
+            Life = Hour,
+            Holders = 0,
+            Connections = 0,
+            EmptySince = null,
+            IdleTtl = Terms.IdleTtl,
+            AttemptUntil = null,
+            Begun = true,
+            Shut = false,
+            MaxHolders = 9,
+            Cap = null,
+            CappedAt = null,
+            Reason = "",
+            ReadAt = Issued,
+        },
+        endsIn);
+
+    private ValueTask<int> RestoreAsync(string epoch, RememberedLease? lease, params RememberedHolder[] holders) =>
+        Ledger.RestoreAsync(database, epoch, lease, 0.5, "put back", holders, Cancellation);
+}

@@ -1,0 +1,39 @@
+namespace LoadTests.Simulation;
+
+/// <summary>Pods that come when all is at rest: what befell the world must not keep the broker from serving them, for as long as they stay.</summary>
+internal static class Latecomers
+{
+    // Above every number of a plan's own steps.
+    private const int FirstNumber = 10_000;
+
+    // A pool that failed pauses, and a booked moment may be far off.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(15);
+
+    // Some leases' lives: who stays so long has renewed and moved.
+    private static readonly TimeSpan Stay = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
+
+    /// <summary>They come, one of each role, stay, and leave.</summary>
+    public static void Come(World world, Action<TimeSpan> go)
+    {
+        var roles = world.Plan.Scene.Roles;
+        // While one moves, its connections count twice.
+        if (world.Laws.Broken is not null || !world.Laws.HasRoomFor(2 * roles.Count)) return;
+        world.Trace.Say("latecomers");
+        var pods = roles.Select((role, i) => world.AddPod(new(FirstNumber + i, world.Now)
+        {
+            Role = role.Name,
+            Account = "account0",
+            Connections = 1,
+            MinConnections = 1,
+            Stays = LongestWait + Stay,
+        })).ToArray();
+        var end = world.Now + LongestWait;
+        while (world.Laws.Broken is null && world.Now < end && pods.Any(pod => pod.Held is null)) go(world.Now + Look);
+        if (pods.FirstOrDefault(pod => pod.Held is null) is { } waiting) world.Laws.Break("L10", $"{waiting.Name} came when all was over, and is not served");
+        var served = world.Now;
+        go(served + Stay);
+        if (pods.FirstOrDefault(pod => pod.LostAt >= served) is { } loser) world.Laws.Break("L4", $"{loser.Name} came when all was over, stayed, and lost what it held");
+        foreach (var pod in pods) pod.LeaveSoon();
+    }
+}
