@@ -1,20 +1,10 @@
 using Broker.Core.Ledger;
-using Broker.Core.Ledger.InProcess;
 using Broker.Core.Ledger.Redis;
 using Broker.Tests.Contracts;
 using LoadTests.LocalServers;
 using Xunit;
 
 namespace Broker.Tests.Ledger;
-
-public sealed class InProcessLedgerTests : LedgerContract, IAsyncDisposable
-{
-    private readonly InProcessLedgerStore store = new(TimeProvider.System);
-
-    protected override ILedgerStore Store => store;
-
-    public ValueTask DisposeAsync() => store.DisposeAsync();
-}
 
 public sealed class RedisLedgerTests(RedisLedgerTests.Server server) : LedgerContract, IClassFixture<RedisLedgerTests.Server>
 {
