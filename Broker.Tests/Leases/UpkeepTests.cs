@@ -127,6 +127,30 @@ public sealed class UpkeepTests
     }
 
     [Fact]
+    public async Task L4_Who_looks_for_what_a_lost_answer_made_touches_no_user_whose_answer_is_on_its_way()
+    {
+        await using var world = new World(
+            World.OrdersApi with { VaultPath = "database/creds/orders", VaultPathExclusive = true, Sharing = SharingScope.Holder });
+        world.Issuer.ChoosesNames = true;
+        var replica = await world.ReplicaAsync();
+        world.Issuer.AfterIssue = new(IssuerFailure.AnswerLost, "the connection broke");
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.IssuerUnavailable);
+        world.Issuer.AfterIssue = null;
+        var looked = (await world.LeasesAsync()).ShouldHaveSingleItem().CreatedAt + new WaitingSettings().IssueDeadline + Minute;
+        world.Clock.Advance(looked - world.Clock.GetUtcNow() - TimeSpan.FromSeconds(2));
+
+        var arrives = new TaskCompletionSource();
+        world.Issuer.After = () => arrives.Task;
+        var asking = replica.AskAsync(World.Ask(1, wait: TimeSpan.FromSeconds(30)));
+        await world.PassAsync(() => world.Issuer.Made == 2, TimeSpan.FromSeconds(1));
+        await world.PassAsync(() => world.Clock.GetUtcNow() > looked + TimeSpan.FromSeconds(2), Minute);
+        arrives.SetResult();
+        var grant = (await world.PassAsync(asking, Minute)).Grant!;
+        await world.PassAsync(() => world.Issuer.Users.Count <= 1, TimeSpan.FromMinutes(2));
+        world.Issuer.Users.Keys.ShouldHaveSingleItem().ShouldBe(grant.Credentials.Login.Username);
+    }
+
+    [Fact]
     public async Task L5_Where_others_use_Vaults_path_too_a_lost_answer_is_shown_and_nobody_elses_lease_is_touched()
     {
         await using var world = new World(World.OrdersApi with { VaultPath = "database/creds/orders" });
