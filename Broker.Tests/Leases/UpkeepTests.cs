@@ -44,6 +44,20 @@ public sealed class UpkeepTests
     }
 
     [Fact]
+    public async Task L4_A_login_that_the_database_refuses_once_is_tried_again_and_its_lease_lives_on()
+    {
+        await using var world = new World(World.OrdersApi with { VerifyEvery = TimeSpan.FromMinutes(1) });
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Engine.RefusedUser = grant.Credentials.Login.Username;
+        world.Clock.Advance(TimeSpan.FromMinutes(2));
+        await world.PassAsync(() => Failures(replica, "verify") > 0, Minute);
+        world.Engine.RefusedUser = null;
+        await world.PassAsync(() => Failures(replica, "verify") == 0, Minute);
+        (await world.LeasesAsync()).ShouldHaveSingleItem().State.ShouldBe(LeaseState.Active);
+    }
+
+    [Fact]
     public async Task A_database_that_is_away_says_nothing_about_the_login()
     {
         await using var world = new World(World.OrdersApi with { VerifyEvery = TimeSpan.FromMinutes(1) });
@@ -151,6 +165,22 @@ public sealed class UpkeepTests
     }
 
     [Fact]
+    public async Task L5_A_user_whose_replica_went_away_before_it_could_say_so_is_dropped_by_another()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        await world.ReplicaAsync();
+        world.Issuer.AfterIssue = new(IssuerFailure.AnswerLost, "it went away");
+        world.Issuer.Before = () =>
+        {
+            replica.Link.Cut();
+            return Task.CompletedTask;
+        };
+        await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
+        await world.PassAsync(() => world.Issuer.Made == 1 && world.Issuer.Users.IsEmpty, TimeSpan.FromMinutes(2));
+    }
+
+    [Fact]
     public async Task L5_Where_others_use_Vaults_path_too_a_lost_answer_is_shown_and_nobody_elses_lease_is_touched()
     {
         await using var world = new World(World.OrdersApi with { VaultPath = "database/creds/orders" });
@@ -203,6 +233,18 @@ public sealed class UpkeepTests
     }
 
     [Fact]
+    public async Task L8_A_lease_that_is_put_back_ends_when_it_was_announced_to_end()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Clock.Advance(TimeSpan.FromMinutes(10));
+        world.Flush();
+        var back = await world.LeaseAsync(lease => lease.Id == grant.Lease.Id, Minute);
+        (back.ExpiresAt!.Value - grant.Lease.ExpiresAt).Duration().ShouldBeLessThan(TimeSpan.FromSeconds(1));
+    }
+
+    [Fact]
     public async Task L3_A_ledger_that_fell_back_to_before_a_revocation_gives_nobody_new_the_lease_whose_user_is_gone()
     {
         await using var world = new World(World.OrdersApi with { VerifyEvery = TimeSpan.Zero });
@@ -250,6 +292,9 @@ public sealed class UpkeepTests
 
     private static Duty? Failing(World.Replica replica, string kind) =>
         replica.Duties.ListAsync(default).AsTask().GetAwaiter().GetResult().FirstOrDefault(duty => duty.Kind == kind && duty.IsFailing);
+
+    private static int Failures(World.Replica replica, string kind) =>
+        replica.Duties.ListAsync(default).AsTask().GetAwaiter().GetResult().Single(duty => duty.Kind == kind).Record.Failures;
 
     private static Task<Outcome> RenewAsync(World.Replica replica, Grant grant) =>
         replica.Holders.RenewAsync(World.Ask(0).Caller, grant.Holder.Id, From, default).AsTask();

@@ -1,8 +1,10 @@
 using Broker.Core.Databases;
+using Broker.Core.Identity;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
+using Broker.Tests.Identity;
 using Shouldly;
 using Xunit;
 
@@ -23,10 +25,13 @@ public sealed class WayOfARequestTests
         world.Issuer.Made.ShouldBe(1);
     }
 
-    [Fact]
-    public async Task L1_When_the_issuing_replica_goes_away_another_issues_and_the_late_users_user_is_revoked()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task L1_When_the_issuing_replica_goes_away_another_issues_and_the_late_users_user_is_revoked(bool issuerChoosesNames)
     {
-        await using var world = new World();
+        await using var world = new World(issuerChoosesNames ? World.OrdersApi with { VaultPath = "database/creds/orders" } : null);
+        world.Issuer.ChoosesNames = issuerChoosesNames;
         var replicas = await ReplicasAsync(world, 2);
         var hold = new TaskCompletionSource();
         world.Issuer.Before = () => hold.Task;
@@ -38,11 +43,26 @@ public sealed class WayOfARequestTests
         var outcome = await world.PassAsync(replicas[1].AskAsync(World.Ask(1, wait: TimeSpan.FromSeconds(30))), Minute);
         outcome.Grant.ShouldNotBeNull();
 
-        hold.SetResult();
         replicas[0].Link.Mend();
+        hold.SetResult();
         await world.PassAsync(() => world.Issuer.Made == 2 && world.Issuer.Users.Count == 1, Minute);
         world.Issuer.Users.Keys.ShouldHaveSingleItem().ShouldBe(outcome.Grant.Credentials.Login.Username);
         (await world.PassAsync(dead, Minute)).Refusal?.Code.ShouldBe(RefusalCode.LedgerUnavailable);
+    }
+
+    [Fact]
+    public async Task L5_What_was_issued_and_cannot_be_written_down_is_dropped_by_who_issued_it()
+    {
+        await using var world = new World(World.OrdersApi with { VaultPath = "database/creds/orders" });
+        world.Issuer.ChoosesNames = true;
+        var replica = await world.ReplicaAsync();
+        world.Issuer.Before = () =>
+        {
+            replica.Link.Cut();
+            return Task.CompletedTask;
+        };
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
+        await world.PassAsync(() => world.Issuer.Made == 1 && world.Issuer.Users.IsEmpty, Minute);
     }
 
     [Fact]
@@ -288,6 +308,28 @@ public sealed class WayOfARequestTests
         await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
         (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Lease.Id.ShouldNotBe(grant.Lease.Id);
         (await replica.Leases.RevokeAsync(World.Ask(0).Caller, "nosuch", "a test", new("t", null), default))!.Code.ShouldBe(RefusalCode.LeaseUnknown);
+    }
+
+    [Fact]
+    public async Task L7_Who_may_not_have_a_role_learns_nothing_by_an_id_of_its_own_making()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var stranger = Callers.Pod(space: "elsewhere");
+        foreach (var role in new[] { "orders-api", "no-such-role" })
+        {
+            var id = HolderId.For(role, stranger, null).Value;
+            (await world.PassAsync(replica.Holders.RenewAsync(stranger, id, new("t", null), default).AsTask(), Minute)).Refusal!.Code.ShouldBe(RefusalCode.NotAllowed);
+            (await replica.Holders.ReleaseAsync(stranger, id, new("t", null), default))!.Code.ShouldBe(RefusalCode.NotAllowed);
+        }
+    }
+
+    [Fact]
+    public async Task Who_holds_is_told_to_come_back_after_two_thirds_of_its_time()
+    {
+        await using var world = new World(World.OrdersApi with { HolderTtl = TimeSpan.FromMinutes(30) });
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Holder.RenewAfterSeconds.ShouldBe(1200);
     }
 
     [Fact]
