@@ -21,10 +21,13 @@ public sealed class UpkeepTests
         await using var world = new World(World.OrdersApi with { VerifyEvery = TimeSpan.FromMinutes(5) });
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        world.Clock.Advance(TimeSpan.FromMinutes(7));
-        await world.LeaseAsync(lease => lease.VerifiedAt > grant.Lease.VerifiedAt, Minute);
-        var again = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        (world.Clock.GetUtcNow() - again.Lease.VerifiedAt).ShouldBeLessThan(TimeSpan.FromSeconds(10));
+        for (var time = 0; time < 2; time++)
+        {
+            world.Clock.Advance(TimeSpan.FromMinutes(7));
+            await world.LeaseAsync(lease => lease.VerifiedAt > grant.Lease.VerifiedAt, Minute);
+            grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+            (world.Clock.GetUtcNow() - grant.Lease.VerifiedAt).ShouldBeLessThan(TimeSpan.FromSeconds(10));
+        }
     }
 
     [Fact]

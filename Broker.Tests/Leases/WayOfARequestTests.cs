@@ -103,6 +103,7 @@ public sealed class WayOfARequestTests
             var renewed = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
             renewed.Lease.Id.ShouldBe(grant.Lease.Id);
             renewed.Overlap.ShouldBeNull();
+            (renewed.Lease.ExpiresAt - world.Clock.GetUtcNow()).ShouldBeLessThanOrEqualTo(world.Issuer.Life, "never longer at a time than it was issued for");
             await PassASecondAsync(world);
         }
 
@@ -141,6 +142,23 @@ public sealed class WayOfARequestTests
         world.Clock.Advance(TimeSpan.FromMinutes(5));
         foreach (var again in new[] { RenewAsync(replica, grant), replica.AskAsync(World.Ask(0)) })
             (await world.PassAsync(again, Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
+    }
+
+    [Fact]
+    public async Task L4_A_holder_that_waited_in_vain_for_the_next_lease_keeps_the_one_it_has()
+    {
+        await using var world = new World();
+        world.Issuer.Renewable = false;
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var hold = new TaskCompletionSource();
+        world.Issuer.Before = () => hold.Task;
+        world.Clock.Advance(TimeSpan.FromMinutes(29));
+        (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant.ShouldNotBeNull();
+        world.Clock.Advance(TimeSpan.FromMinutes(5));
+        (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
+        world.Issuer.Asked.Count.ShouldBeGreaterThan(1, "the next one is on its way all the while");
+        hold.SetResult();
     }
 
     [Fact]
@@ -190,6 +208,7 @@ public sealed class WayOfARequestTests
         var refusal = (await world.PassAsync(replica.AskAsync(World.Ask(0, wait: TimeSpan.FromSeconds(3))), Minute)).Refusal!;
         (refusal.Code, refusal.RetryAfter.HasValue).ShouldBe((RefusalCode.IssuerUnavailable, true));
         (world.Clock.GetUtcNow() - from).ShouldBeInRange(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(5));
+        (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBe(0, "what was reserved for it is free again");
         hold.SetResult();
         (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull();
         world.Issuer.Made.ShouldBe(1, "the caller left, the lease did not");
@@ -241,6 +260,31 @@ public sealed class WayOfARequestTests
         }
 
         world.Issuer.Asked.Count.ShouldBeInRange(4, 9, "1, 2, 4, 8 … seconds between them");
+    }
+
+    [Fact]
+    public async Task L12_An_issuer_that_says_when_to_come_back_is_left_alone_until_then()
+    {
+        await using var world = new World();
+        world.Issuer.Failure = new(IssuerFailure.Unavailable, "throttled", TimeSpan.FromSeconds(40));
+        var replica = await world.ReplicaAsync();
+        var refusal = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal!;
+        refusal.RetryAfter.ShouldNotBeNull().ShouldBeInRange(TimeSpan.FromSeconds(39), TimeSpan.FromSeconds(40));
+        world.Clock.Advance(TimeSpan.FromSeconds(38));
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal.ShouldNotBeNull();
+        world.Issuer.Asked.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task L2_Who_left_is_not_remembered_while_the_ledger_is_away()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, new("t", null), default)).ShouldBeNull();
+        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, new("t", null), default))!.Code.ShouldBe(RefusalCode.HolderUnknown);
+        replica.Link.Cut();
+        (await replica.AskAsync(World.Ask(0))).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
     }
 
     [Fact]
