@@ -40,6 +40,8 @@ public class BudgetCountTests
         var granted = new Dictionary<string, int> { ["ours"] = 10 };
         BudgetCount.Of(Sample(100, 0, null, new UserConnections("ours", 8, 8)), Settings(100, null), granted).Foreign.ShouldBe(0);
         BudgetCount.Of(Sample(100, 0, null, new UserConnections("ours", 13, 13)), Settings(100, null), granted).Capacity.ShouldBe(97);
+        BudgetCount.Of(Sample(100, 0, 40, new UserConnections("ours", 8, 8)), Settings(100, null), granted).Capacity.ShouldBe(40, "nor of the database's own limit");
+        BudgetCount.Of(Sample(100, 0, 40, new UserConnections("ours", 13, 12)), Settings(100, null), granted).Capacity.ShouldBe(38);
     }
 
     [Fact]

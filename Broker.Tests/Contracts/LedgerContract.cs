@@ -97,6 +97,40 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task L7_Claims_that_share_a_round_trip_each_get_what_they_asked_for_and_from_their_own_pool()
+    {
+        await CountedAsync(20);
+        var active = await ActiveAsync();
+        var paced = new PaceSettings { UsersPerSecond = 0.1, Burst = 1, InFlight = 10 };
+        await Ledger.ClaimAsync(database, paced, 10, [Claim(99, 1) with { Pool = "r|first" }], Cancellation);
+        var claims = new Claim[]
+        {
+            // Each differs from the one before it in nothing but one thing, and whose it is.
+            Claim(1, 2),
+            Claim(2, 2) with { Role = Terms with { HolderTtl = TimeSpan.FromMinutes(5) } },
+            Claim(3, 2),
+            Claim(4, 2) with { Want = 3 },
+            Claim(5, 30),
+            Claim(6, 30) with { Least = 1 },
+            Claim(7, 1),
+            Waiting(8, 1),
+            Waiting(9, 1) with { Kind = ClaimKind.Renew },
+        };
+        var answers = await Ledger.ClaimAsync(database, paced, 10, claims, Cancellation);
+        answers.Select(answer => answer is ClaimAnswer.Granted granted ? $"{granted.Connections} for {granted.EndsIn.TotalMinutes:0}" : answer.GetType().Name).ShouldBe(
+            ["2 for 30", "2 for 5", "2 for 30", "3 for 30", "Exhausted", "9 for 30", "Exhausted", "InLine", "Unknown"]);
+        answers.OfType<ClaimAnswer.Granted>().ShouldAllBe(granted => granted.Lease == active.Lease);
+
+        await Ledger.ReleaseAsync(database, Id(6), Cancellation);
+        await Ledger.AbandonAsync(database, Id(8), Cancellation);
+        var pools = await Ledger.ClaimAsync(
+            database, paced, 10,
+            [Claim(11, 1) with { IssueWait = TimeSpan.Zero }, Claim(12, 1) with { Pool = "r|other", IssueWait = TimeSpan.Zero }, Claim(13, 1) with { Pool = "r|other" }],
+            Cancellation);
+        pools.Select(answer => answer.GetType().Name).ShouldBe(["Granted", "Throttled", "Issue"], "whose pool has no lease is not given another's");
+    }
+
+    [Fact]
     public async Task Release_frees_at_once_and_a_second_release_finds_nothing()
     {
         await CountedAsync(5);

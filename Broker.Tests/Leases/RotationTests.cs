@@ -160,6 +160,21 @@ public sealed class RotationTests
     }
 
     [Fact]
+    public async Task L11_While_the_ledger_is_away_a_holder_that_moved_is_answered_with_the_lease_it_moved_to()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
+        await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Retiring, Minute);
+        var moved = (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!;
+        moved.Lease.Id.ShouldNotBe(grant.Lease.Id);
+
+        replica.Link.Cut();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Lease.Id.ShouldBe(moved.Lease.Id);
+    }
+
+    [Fact]
     public async Task A_role_that_is_kept_ready_has_a_lease_before_anybody_asks_and_keeps_it()
     {
         await using var world = new World(World.OrdersApi with { KeepReady = true, IdleTtl = TimeSpan.FromSeconds(30), MaxHoldersPerLease = 2 });
@@ -168,6 +183,7 @@ public sealed class RotationTests
         await world.LeaseAsync(lease => lease.State == LeaseState.Active, Minute);
         world.Clock.Advance(TimeSpan.FromMinutes(5));
         await world.PassAsync(() => world.Issuer.Users.Count == 1, Minute);
+        world.Issuer.Made.ShouldBe(1, "it is kept, not made anew");
 
         world.Issuer.Failure = new(Core.Issuing.IssuerFailure.Unavailable, "down: nobody may need the issuer now");
         (await world.PassAsync(replica.AskAsync(World.Ask(0, wait: TimeSpan.Zero)), Minute)).Grant.ShouldNotBeNull();

@@ -1,8 +1,10 @@
 using Broker.Core.Databases;
+using Broker.Core.Identity;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
+using Broker.Tests.Identity;
 using Shouldly;
 using Xunit;
 
@@ -23,10 +25,13 @@ public sealed class WayOfARequestTests
         world.Issuer.Made.ShouldBe(1);
     }
 
-    [Fact]
-    public async Task L1_When_the_issuing_replica_goes_away_another_issues_and_the_late_users_user_is_revoked()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task L1_When_the_issuing_replica_goes_away_another_issues_and_the_late_users_user_is_revoked(bool issuerChoosesNames)
     {
-        await using var world = new World();
+        await using var world = new World(issuerChoosesNames ? World.OrdersApi with { VaultPath = "database/creds/orders" } : null);
+        world.Issuer.ChoosesNames = issuerChoosesNames;
         var replicas = await ReplicasAsync(world, 2);
         var hold = new TaskCompletionSource();
         world.Issuer.Before = () => hold.Task;
@@ -38,11 +43,26 @@ public sealed class WayOfARequestTests
         var outcome = await world.PassAsync(replicas[1].AskAsync(World.Ask(1, wait: TimeSpan.FromSeconds(30))), Minute);
         outcome.Grant.ShouldNotBeNull();
 
-        hold.SetResult();
         replicas[0].Link.Mend();
+        hold.SetResult();
         await world.PassAsync(() => world.Issuer.Made == 2 && world.Issuer.Users.Count == 1, Minute);
         world.Issuer.Users.Keys.ShouldHaveSingleItem().ShouldBe(outcome.Grant.Credentials.Login.Username);
         (await world.PassAsync(dead, Minute)).Refusal?.Code.ShouldBe(RefusalCode.LedgerUnavailable);
+    }
+
+    [Fact]
+    public async Task L5_What_was_issued_and_cannot_be_written_down_is_dropped_by_who_issued_it()
+    {
+        await using var world = new World(World.OrdersApi with { VaultPath = "database/creds/orders" });
+        world.Issuer.ChoosesNames = true;
+        var replica = await world.ReplicaAsync();
+        world.Issuer.Before = () =>
+        {
+            replica.Link.Cut();
+            return Task.CompletedTask;
+        };
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
+        await world.PassAsync(() => world.Issuer.Made == 1 && world.Issuer.Users.IsEmpty, Minute);
     }
 
     [Fact]
@@ -83,6 +103,7 @@ public sealed class WayOfARequestTests
             var renewed = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
             renewed.Lease.Id.ShouldBe(grant.Lease.Id);
             renewed.Overlap.ShouldBeNull();
+            (renewed.Lease.ExpiresAt - world.Clock.GetUtcNow()).ShouldBeLessThanOrEqualTo(world.Issuer.Life, "never longer at a time than it was issued for");
             await PassASecondAsync(world);
         }
 
@@ -121,6 +142,23 @@ public sealed class WayOfARequestTests
         world.Clock.Advance(TimeSpan.FromMinutes(5));
         foreach (var again in new[] { RenewAsync(replica, grant), replica.AskAsync(World.Ask(0)) })
             (await world.PassAsync(again, Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
+    }
+
+    [Fact]
+    public async Task L4_A_holder_that_waited_in_vain_for_the_next_lease_keeps_the_one_it_has()
+    {
+        await using var world = new World();
+        world.Issuer.Renewable = false;
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var hold = new TaskCompletionSource();
+        world.Issuer.Before = () => hold.Task;
+        world.Clock.Advance(TimeSpan.FromMinutes(29));
+        (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant.ShouldNotBeNull();
+        world.Clock.Advance(TimeSpan.FromMinutes(5));
+        (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
+        world.Issuer.Asked.Count.ShouldBeGreaterThan(1, "the next one is on its way all the while");
+        hold.SetResult();
     }
 
     [Fact]
@@ -170,6 +208,7 @@ public sealed class WayOfARequestTests
         var refusal = (await world.PassAsync(replica.AskAsync(World.Ask(0, wait: TimeSpan.FromSeconds(3))), Minute)).Refusal!;
         (refusal.Code, refusal.RetryAfter.HasValue).ShouldBe((RefusalCode.IssuerUnavailable, true));
         (world.Clock.GetUtcNow() - from).ShouldBeInRange(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(5));
+        (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBe(0, "what was reserved for it is free again");
         hold.SetResult();
         (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull();
         world.Issuer.Made.ShouldBe(1, "the caller left, the lease did not");
@@ -221,6 +260,31 @@ public sealed class WayOfARequestTests
         }
 
         world.Issuer.Asked.Count.ShouldBeInRange(4, 9, "1, 2, 4, 8 … seconds between them");
+    }
+
+    [Fact]
+    public async Task L12_An_issuer_that_says_when_to_come_back_is_left_alone_until_then()
+    {
+        await using var world = new World();
+        world.Issuer.Failure = new(IssuerFailure.Unavailable, "throttled", TimeSpan.FromSeconds(40));
+        var replica = await world.ReplicaAsync();
+        var refusal = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal!;
+        refusal.RetryAfter.ShouldNotBeNull().ShouldBeInRange(TimeSpan.FromSeconds(39), TimeSpan.FromSeconds(40));
+        world.Clock.Advance(TimeSpan.FromSeconds(38));
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal.ShouldNotBeNull();
+        world.Issuer.Asked.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task L2_Who_left_is_not_remembered_while_the_ledger_is_away()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, new("t", null), default)).ShouldBeNull();
+        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, new("t", null), default))!.Code.ShouldBe(RefusalCode.HolderUnknown);
+        replica.Link.Cut();
+        (await replica.AskAsync(World.Ask(0))).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
     }
 
     [Fact]
@@ -288,6 +352,28 @@ public sealed class WayOfARequestTests
         await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
         (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Lease.Id.ShouldNotBe(grant.Lease.Id);
         (await replica.Leases.RevokeAsync(World.Ask(0).Caller, "nosuch", "a test", new("t", null), default))!.Code.ShouldBe(RefusalCode.LeaseUnknown);
+    }
+
+    [Fact]
+    public async Task L7_Who_may_not_have_a_role_learns_nothing_by_an_id_of_its_own_making()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var stranger = Callers.Pod(space: "elsewhere");
+        foreach (var role in new[] { "orders-api", "no-such-role" })
+        {
+            var id = HolderId.For(role, stranger, null).Value;
+            (await world.PassAsync(replica.Holders.RenewAsync(stranger, id, new("t", null), default).AsTask(), Minute)).Refusal!.Code.ShouldBe(RefusalCode.NotAllowed);
+            (await replica.Holders.ReleaseAsync(stranger, id, new("t", null), default))!.Code.ShouldBe(RefusalCode.NotAllowed);
+        }
+    }
+
+    [Fact]
+    public async Task Who_holds_is_told_to_come_back_after_two_thirds_of_its_time()
+    {
+        await using var world = new World(World.OrdersApi with { HolderTtl = TimeSpan.FromMinutes(30) });
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Holder.RenewAfterSeconds.ShouldBe(1200);
     }
 
     [Fact]

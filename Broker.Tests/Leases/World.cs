@@ -313,6 +313,9 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
     /// <summary>Makes the user, and then this: as when the answer is lost on its way back.</summary>
     public IssuerException? AfterIssue { get; set; }
 
+    /// <summary>Runs inside each issue when the user is made and the answer is on its way.</summary>
+    public Func<Task>? After { get; set; }
+
     /// <summary>As Vault does: the broker does not know the name before the answer.</summary>
     public bool ChoosesNames { get; set; }
 
@@ -328,6 +331,7 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
         var username = order.Username ?? "v" + Guid.NewGuid().ToString("N")[..8];
         Users[username] = time.GetUtcNow();
         if (AfterIssue is { } lost) throw lost;
+        if (After is { } after) await after();
         return new(username, new(username, new("secret-" + username)), new(Life, Renewable));
     }
 

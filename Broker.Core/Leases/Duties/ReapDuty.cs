@@ -67,8 +67,8 @@ internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger
         return null;
     }
 
-    // Leases of the issuer from the time of the attempt that the ledger does not know. Whoever asked then has long written down
-    // the answer, so what nobody knows is what was lost. Null: we may not list.
+    // Leases of the issuer from the time of the attempt that the ledger does not know: what nobody knows is what was lost, as long
+    // as no answer is on its way. Null: we may not list, or one is.
     private async Task<int?> RevokeLostAsync(LeaseCall call, DateTimeOffset until, CancellationToken cancellation)
     {
         var from = call.Lease.CreatedAt - ClocksApart;
@@ -83,7 +83,10 @@ internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger
             return null;
         }
 
-        var known = (await Ledger.LeasesAsync(call.Database.Name, int.MaxValue, cancellation)).Select(lease => lease.IssuerId).ToHashSet(StringComparer.Ordinal);
+        // In this order: what was issued after it was listed is not in the list.
+        var leases = await Ledger.LeasesAsync(call.Database.Name, int.MaxValue, cancellation);
+        if (leases.Any(lease => lease.Role == call.Role.Name && lease is { State: LeaseState.Issuing, Begun: true })) return null;
+        var known = leases.Select(lease => lease.IssuerId).ToHashSet(StringComparer.Ordinal);
         var found = 0;
         foreach (var id in listed.Where(id => !known.Contains(id)))
         {

@@ -1,33 +1,10 @@
 using Broker.Core.Ledger;
-using Broker.Core.Ledger.InProcess;
 using Broker.Core.Ledger.Redis;
 using Broker.Tests.Contracts;
 using LoadTests.LocalServers;
-using Shouldly;
 using Xunit;
 
 namespace Broker.Tests.Ledger;
-
-public sealed class InProcessLedgerTests : LedgerContract, IAsyncDisposable
-{
-    private readonly InProcessLedgerStore store = TestedScripts.Open(TimeProvider.System);
-
-    protected override ILedgerStore Store => store;
-
-    public ValueTask DisposeAsync() => store.DisposeAsync();
-
-    [Theory]
-    [InlineData("nil")]
-    [InlineData("false")]
-    [InlineData("KEYS")]
-    [InlineData("nil, 'x'")]
-    public async Task A_script_that_hands_over_what_is_no_text_fails_as_it_does_in_Redis(string word)
-    {
-        await using var wrong = new InProcessLedgerStore(publish => new Keyspace(TimeProvider.System, publish), _ => $"redis.call('HSET', 'key', {word}) return {{}}");
-        (await Should.ThrowAsync<InvalidOperationException>(async () => await wrong.DecideAsync(Decision.Budget, "orders", [], TestContext.Current.CancellationToken)))
-            .Message.ShouldContain("word 3 is neither a text nor a number");
-    }
-}
 
 public sealed class RedisLedgerTests(RedisLedgerTests.Server server) : LedgerContract, IClassFixture<RedisLedgerTests.Server>
 {

@@ -1,0 +1,25 @@
+using LoadTests.Simulation;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Simulations;
+
+/// <summary>The laws in simulated worlds full of failures; <c>loadtests simulate</c> runs many more of them.</summary>
+public sealed class SeedTests
+{
+#if MUTANTS
+    private const int Count = 12; // once for each mutant
+#else
+    private const int Count = 40;
+#endif
+
+    public static TheoryData<long> Seeds { get; } = new(Enumerable.Range(1, Count).Select(static seed => (long)seed));
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public void No_law_is_broken(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
+
+    [Fact]
+    public void Worlds_in_which_nothing_is_issued_would_prove_nothing() =>
+        Enumerable.Range(1, 5).Sum(static seed => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Users).ShouldBeGreaterThan(5);
+}
