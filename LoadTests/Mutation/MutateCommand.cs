@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Broker.Core.Ledger;
+using LoadTests.Simulation;
 using Spectre.Console;
 
 namespace LoadTests.Mutation;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Spectre.Console;
 
 namespace LoadTests.Mutation;
@@ -8,7 +7,7 @@ namespace LoadTests.Mutation;
 /// <summary>What came of a run: a script a row, then who survived.</summary>
 internal static class MutationTable
 {
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter() } };
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     public static void Write(IAnsiConsole console, IReadOnlyList<MutantResult> results)
     {

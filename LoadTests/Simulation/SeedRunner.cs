@@ -10,42 +10,33 @@ internal static class SeedRunner
 
     public static SeedResults Run(long first, int count, int jobs, Action<string> say)
     {
-        var next = -1;
         var gate = new Lock();
         var failures = new List<SimulationResult>();
         long steps = 0, users = 0;
         var done = 0;
-        var threads = new Thread[Math.Min(jobs, count)];
-        for (var i = 0; i < threads.Length; i++)
+        Threads.Run(count, jobs, at =>
         {
-            threads[i] = new(Work) { IsBackground = true };
-            threads[i].Start();
-        }
+            lock (gate)
+            {
+                if (failures.Count >= MostFailures) return;
+            }
 
-        foreach (var thread in threads) thread.Join();
+            var result = Simulation.Run(PlanMaker.Make(first + at), keepTrace: false);
+            lock (gate)
+            {
+                done++;
+                steps += result.Steps;
+                users += result.Users;
+                if (result.Broken is { } broken)
+                {
+                    failures.Add(result);
+                    say($"seed {result.Plan.Seed}: {broken.Law} at {broken.At.TotalSeconds:0.000} s: {broken.What}");
+                }
+
+                if (done % 1000 == 0) say($"{done} seeds, {failures.Count} broke a law");
+            }
+        });
         failures.Sort(static (a, b) => a.Plan.Seed.CompareTo(b.Plan.Seed));
         return new(done, failures, steps, users);
-
-        void Work()
-        {
-            while (Interlocked.Increment(ref next) is var at && at < count)
-            {
-                var result = Simulation.Run(PlanMaker.Make(first + at), keepTrace: false);
-                lock (gate)
-                {
-                    done++;
-                    steps += result.Steps;
-                    users += result.Users;
-                    if (result.Broken is { } broken)
-                    {
-                        failures.Add(result);
-                        say($"seed {result.Plan.Seed}: {broken.Law} at {broken.At.TotalSeconds:0.000} s: {broken.What}");
-                    }
-
-                    if (done % 1000 == 0) say($"{done} seeds, {failures.Count} broke a law");
-                    if (failures.Count >= MostFailures) return;
-                }
-            }
-        }
     }
 }

@@ -1,4 +1,4 @@
-namespace LoadTests.Mutation;
+namespace LoadTests.Simulation;
 
 /// <summary>Threads for worlds: a world stays on the one it began on.</summary>
 internal static class Threads
