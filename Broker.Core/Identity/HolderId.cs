@@ -6,12 +6,13 @@ using System.Text.RegularExpressions;
 namespace Broker.Core.Identity;
 
 /// <summary>
-/// What names a holder: <c>{role}.{owner, 16}</c>, and <c>{own, 12}</c> behind it when the caller gave an id. The owner part is the
-/// caller's <see cref="Caller.OwnerHash"/>, so whose it is can be told without asking the ledger; the own part tells the holders
-/// of one owner apart by the ids they give. Most are pods that give none, and the ledger keeps each id twice. A pod's UID is always in the owner part: a given id adds to it and can never reach another pod's holder
-/// (law L11). A token that names no pod proves a subject, which many processes may share, so its holders need a given id:
-/// two of them taken for one would each open the connections of both (law L2). The token's own <c>jti</c> is no stand-in:
-/// processes share token files too, and a renewed token has another.
+/// What names a holder: <c>{role}.{owner, 16}</c>, and <c>{own, 12}</c> behind it when the caller gave an id. Most are pods that
+/// give none, and the ledger keeps each id twice. The owner part is the caller's <see cref="Caller.OwnerHash"/>, so whose it is
+/// can be told without asking the ledger; the own part tells the holders of one owner apart by the ids they give. A pod's UID
+/// is always in the owner part: a given id adds to it and can never reach another pod's holder (law L11). A token that names no
+/// pod proves a subject, which many processes may share, so its holders need a given id: two of them taken for one would each
+/// open the connections of both (law L2). The token's own <c>jti</c> is no stand-in: processes share token files too, and a
+/// renewed token has another.
 /// </summary>
 public readonly partial record struct HolderId
 {

@@ -35,6 +35,18 @@ public sealed class RedisLedgerStore(IConnectionMultiplexer redis) : ILedgerStor
         }
     }
 
+    /// <inheritdoc/>
+    public IDisposable Listen(string database, Action<string> heard)
+    {
+        var channel = RedisChannel.Literal(LedgerKeys.Channel(database));
+        void OnMessage(RedisChannel from, RedisValue subject) => heard(subject.ToString());
+        redis.GetSubscriber().Subscribe(channel, OnMessage, CommandFlags.FireAndForget);
+        return new Listening(() => redis.GetSubscriber().Unsubscribe(channel, OnMessage, CommandFlags.FireAndForget));
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => redis.DisposeAsync();
+
     // By the script's hash: given its text, the client would hash twenty thousand characters at every call to look it up.
     private async Task<RedisResult> EvaluateAsync(Decision decision, RedisKey[] keys, RedisValue[] values)
     {
@@ -51,16 +63,4 @@ public sealed class RedisLedgerStore(IConnectionMultiplexer redis) : ILedgerStor
 
     [SuppressMessage("Security", "CA5350", Justification = "Redis names scripts by their SHA-1; nothing is protected by it.")]
     private static byte[] ScriptHash(string script) => SHA1.HashData(Encoding.UTF8.GetBytes(script));
-
-    /// <inheritdoc/>
-    public IDisposable Listen(string database, Action<string> heard)
-    {
-        var channel = RedisChannel.Literal(LedgerKeys.Channel(database));
-        void OnMessage(RedisChannel from, RedisValue subject) => heard(subject.ToString());
-        redis.GetSubscriber().Subscribe(channel, OnMessage, CommandFlags.FireAndForget);
-        return new Listening(() => redis.GetSubscriber().Unsubscribe(channel, OnMessage, CommandFlags.FireAndForget));
-    }
-
-    /// <inheritdoc/>
-    public ValueTask DisposeAsync() => redis.DisposeAsync();
 }
