@@ -265,28 +265,21 @@ public sealed class JsonLinesAuditTests : IDisposable
         Should.Throw<ArgumentException>(() => folder.Open(limits: new AuditLimits { Deadline = TimeSpan.Zero }));
     }
 
-    private static async Task WriteUntilTaken(JsonLinesAudit audit, string holder)
-    {
-        for (var left = 2000; ; left--)
+    private static Task WriteUntilTaken(JsonLinesAudit audit, string holder) => Eventually.HoldsAsync(
+        async () =>
         {
             try
             {
                 await audit.WriteAsync(AuditFolder.Record(holder), Cancel);
-                return;
+                return true;
             }
-            catch (AuditUnavailableException) when (left > 0)
+            catch (AuditUnavailableException)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, Cancel);
+                return false;
             }
-        }
-    }
+        },
+        $"the audit takes the record of {holder}",
+        Cancel);
 
-    private static async Task Until(Func<bool> condition)
-    {
-        for (var left = 2000; !condition(); left--)
-        {
-            left.ShouldBeGreaterThan(0, "the condition did not come true in 20 seconds");
-            await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, Cancel);
-        }
-    }
+    private static Task Until(Func<bool> condition) => Eventually.HoldsAsync(() => Task.FromResult(condition()), "what this test waits for", Cancel);
 }
