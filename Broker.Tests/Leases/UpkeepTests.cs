@@ -61,6 +61,22 @@ public sealed class UpkeepTests
     }
 
     [Fact]
+    public async Task L3_When_what_an_issuers_leases_hang_on_is_another_they_are_tried_at_once_and_only_then()
+    {
+        await using var world = new World(World.OrdersApi with { Issuer = "vault", VerifyEvery = TimeSpan.FromHours(1) });
+        world.Issuer.Generation = "one";
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        await world.PassAsync(() => world.Issuer.KeptAlive >= 2, Minute);
+        (await world.LeasesAsync()).ShouldHaveSingleItem().VerifiedAt.ShouldBe(grant.Lease.VerifiedAt);
+
+        world.Issuer.Generation = "two";
+        var verified = (await world.LeaseAsync(lease => lease.VerifiedAt > grant.Lease.VerifiedAt, TimeSpan.FromSeconds(20))).VerifiedAt;
+        await world.PassAsync(() => world.Issuer.KeptAlive >= 5, Minute);
+        (await world.LeasesAsync()).ShouldHaveSingleItem().VerifiedAt.ShouldBe(verified);
+    }
+
+    [Fact]
     public async Task A_database_that_is_away_says_nothing_about_the_login()
     {
         await using var world = new World(World.OrdersApi with { VerifyEvery = TimeSpan.FromMinutes(1) });
@@ -165,6 +181,21 @@ public sealed class UpkeepTests
         var grant = (await world.PassAsync(asking, Minute)).Grant!;
         await world.PassAsync(() => world.Issuer.Users.Count <= 1, TimeSpan.FromMinutes(2));
         world.Issuer.Users.Keys.ShouldHaveSingleItem().ShouldBe(grant.Credentials.Login.Username);
+    }
+
+    [Fact]
+    public async Task L5_What_an_issuer_makes_long_after_its_answer_was_lost_is_found_too()
+    {
+        await using var world = new World(World.OrdersApi with { VaultPath = "database/creds/orders", VaultPathExclusive = true });
+        world.Issuer.ChoosesNames = true;
+        world.Issuer.Failure = new(IssuerFailure.AnswerLost, "the connection broke");
+        var replica = await world.ReplicaAsync();
+        await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
+        world.Clock.Advance(TimeSpan.FromSeconds(50));
+        var late = world.Clock.GetUtcNow() + TimeSpan.FromSeconds(2);
+        await world.PassAsync(() => world.Clock.GetUtcNow() > late, Minute);
+        world.Issuer.Users["late"] = late;
+        await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
     }
 
     [Fact]

@@ -34,7 +34,7 @@ internal sealed class World : IAsyncDisposable
         Issuer = new(Clock);
         Catalog = new(new(
             new Dictionary<string, Database> { ["orders"] = database ?? Orders },
-            new Dictionary<string, IssuerDefinition> { ["builtin"] = new BuiltInIssuerDefinition("builtin") },
+            new Dictionary<string, IssuerDefinition> { ["builtin"] = new BuiltInIssuerDefinition("builtin"), ["vault"] = Vault },
             new Dictionary<string, Role> { ["orders-api"] = role ?? OrdersApi },
             new IdentitySettings(new Dictionary<string, IdentityIssuer>(), [], [])));
     }
@@ -59,6 +59,8 @@ internal sealed class World : IAsyncDisposable
         CreationStatements = ["CREATE"],
         Allow = [new("kubernetes", new Dictionary<string, string> { ["namespace"] = "shop" })],
     };
+
+    private static VaultIssuerDefinition Vault { get; } = new("vault") { Address = new("https://vault:8200"), Auth = new VaultTokenAuth(new(new("token"), null)) };
 
     public FakeTimeProvider Clock { get; } = new(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
 
@@ -333,6 +335,20 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
         if (AfterIssue is { } lost) throw lost;
         if (After is { } after) await after();
         return new(username, new(username, new("secret-" + username)), new(Life, Renewable));
+    }
+
+    /// <summary>Names what the leases hang on; null: nothing.</summary>
+    public string? Generation { get; set; }
+
+    /// <summary>How often what the leases hang on was kept alive.</summary>
+    public int KeptAlive { get; private set; }
+
+    public Task<string?> GenerationAsync(CancellationToken cancellation) => Task.FromResult(Generation);
+
+    public Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation)
+    {
+        KeptAlive++;
+        return Task.FromResult<TimeSpan?>(TimeSpan.FromSeconds(10));
     }
 
     /// <summary>Runs inside each renewal, before the lease has more time.</summary>
