@@ -55,6 +55,20 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task L10_What_a_replica_that_died_was_about_is_free_for_others_within_seconds()
+    {
+        await CountedAsync(3);
+        var order = (await ClaimAsync(Claim(0, 2))).ShouldBeOfType<ClaimAnswer.Issue>();
+        (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        (await ClaimAsync(Waiting(1, 3))).ShouldBeOfType<ClaimAnswer.InLine>();
+        var within = TimeSpan.FromSeconds(15);
+        await Eventually.HoldsAsync(
+            async () => await MoveAsync(order.Lease, LeaseState.Unknown, MoveHow.IfAbandoned) == MoveAnswer.Moved, "nobody issues the lease", Cancellation, within);
+        await Eventually.HoldsAsync(
+            async () => await ClaimAsync(Waiting(1, 3)) is ClaimAnswer.Issue, "what was reserved for the first goes to the next in line", Cancellation, within);
+    }
+
+    [Fact]
     public async Task L5_A_user_that_may_exist_is_looked_for_at_once()
     {
         await CountedAsync(100);

@@ -18,6 +18,9 @@ internal sealed class Laws(World world)
     /// <summary>How much longer than its caller waits a call may take: its last round trips with a ledger that answers none of them.</summary>
     public static readonly TimeSpan LongestOver = TimeSpan.FromSeconds(25);
 
+    /// <summary>A count shows what was so at most this long ago.</summary>
+    private static readonly TimeSpan LongestCount = TimeSpan.FromSeconds(12);
+
     private readonly Dictionary<string, string[]> names = new(StringComparer.Ordinal);
     private readonly HashSet<string> voided = new(StringComparer.Ordinal);
     private readonly HashSet<string> resurrected = new(StringComparer.Ordinal);
@@ -25,7 +28,7 @@ internal sealed class Laws(World world)
     private readonly IssueLaws issues = new(world);
     private readonly BookLaws books = new(world);
     private readonly DutyLaws duties = new(world);
-    private bool isMoody;
+    private TimeSpan? shortSince; // since when the database may be too small for what was promised; null: it is not
 
     /// <summary>The first law that was broken; null: none.</summary>
     public Broken? Broken { get; private set; }
@@ -63,7 +66,7 @@ internal sealed class Laws(World world)
         var share = Math.Max(0, world.Database.Limit - world.Database.Reserved) * settings.CeilingPercent / 100;
         var capacity = Math.Max(0, Math.Min(share - world.Database.Foreign, settings.Ceiling ?? int.MaxValue));
         if (capacities.Count > 0 && capacities[^1].Capacity == capacity) return;
-        isMoody |= capacities.Count > 0 && capacity < capacities[^1].Capacity;
+        if (capacities.Count > 0 && capacity < capacities[^1].Capacity) shortSince = world.Now;
         capacities.Add((world.Now, capacity));
     }
 
@@ -87,8 +90,8 @@ internal sealed class Laws(World world)
         }
 
         // A ledger that fell back ends a holder at the end it had before its last renewal, and frees its connections while they are
-        // still open, until they are counted again: see docs/simulation.md.
-        isMoody |= isFailover && voided.Count > 0;
+        // still open, until they are counted again.
+        if (isFailover && voided.Count > 0) shortSince = world.Now;
         world.Trace.Say($"the ledger lost what {voided.Count} holders were promised");
     }
 
@@ -120,7 +123,7 @@ internal sealed class Laws(World world)
     {
         var user = grant.Credentials.Login.Username;
         if (world.Database.IsDown || IsVoid(pod.HolderId) || resurrected.Contains(grant.Lease.Id)) return;
-        if (failure == DatabaseFailure.OutOfConnections && !isMoody)
+        if (failure == DatabaseFailure.OutOfConnections && shortSince is null)
             Break("L2", $"{pod.Name}, granted {grant.Connections}, was refused a connection: {world.Database.OpenByPods} by pods + {world.Database.Foreign} foreign of {world.Database.Limit} − {world.Database.Reserved}; granted {View.Granted} of {View.Capacity}");
         if (failure == DatabaseFailure.LoginRefused && !world.Database.RefusesLogins && !IsExcused(grant.Lease.Id, user))
             Break("L4", $"{pod.Name}'s user {user} cannot log in, though it was promised until {pod.End.TotalSeconds:0.000}");
@@ -238,14 +241,21 @@ internal sealed class Laws(World world)
     // What the broker believes it may promise was so at some moment not long ago.
     private void Sampled(int capacity)
     {
-        var since = world.Now - TimeSpan.FromSeconds(12);
+        var since = world.Now - LongestCount;
         var most = 0;
         for (var i = 0; i < capacities.Count; i++)
         {
             if (i + 1 == capacities.Count || capacities[i + 1].From >= since) most = Math.Max(most, capacities[i].Capacity);
         }
 
-        if (capacity > most) Break("L2", $"the capacity was counted as {capacity}; it was {most} at most in the last 12 s");
+        // All that is open was counted since the database ran short, and what is promised fits again: from now on it has to be kept.
+        if (shortSince < since && View.Granted <= capacity && capacity <= capacities[^1].Capacity)
+        {
+            shortSince = null;
+            world.Trace.Say("what is promised fits again");
+        }
+
+        if (capacity > most) Break("L2", $"the capacity was counted as {capacity}; it was {most} at most in the last {LongestCount.TotalSeconds} s");
     }
 
     // A user goes: nobody may be counting on it.
