@@ -40,6 +40,7 @@ internal sealed class AuditJournal : IDisposable
         if (settings.Otlp is { } otlp) Add(new OtlpSink(otlp, time));
         if (sinks.Count == 0) throw new ArgumentException("The audit goes nowhere.", nameof(settings));
         Name = string.Join(", ", sinks.Select(sink => sink.Sink.Name));
+        if (settings.SigningKeyFile is null) Log.Unsigned(logger, Name);
     }
 
     /// <summary>For the log.</summary>

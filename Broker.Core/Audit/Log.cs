@@ -29,4 +29,8 @@ internal static partial class Log
 
     [LoggerMessage(5007, LogLevel.Error, "The audit's last checkpoint cannot be kept in {Path}: a cut at the end of the audit could go unnoticed")]
     public static partial void HeadNotKept(ILogger logger, string path, Exception cause);
+
+    [LoggerMessage(5008, LogLevel.Warning,
+        "The checkpoints of the audit in {Path} are not signed: whoever can write it can rewrite all of it. Set Broker:Audit:SigningKeyFile to a PEM file with an EC private key")]
+    public static partial void Unsigned(ILogger logger, string path);
 }

@@ -11,15 +11,23 @@ namespace Broker.Tests.Audit;
 /// <summary>A directory of its own for one test, the records it writes, and what the audit logged.</summary>
 public sealed class AuditFolder : ILogger<JsonLinesAudit>, IDisposable
 {
+    private const int Unsigned = 5008;
+
     private readonly List<int> events = [];
 
     public string Root { get; } = Directory.CreateTempSubdirectory("broker-audit-").FullName;
 
     public string Path => System.IO.Path.Combine(Root, "audit.jsonl");
 
+    /// <summary>What the audit logged, but for what it says at its start when it does not sign.</summary>
     public int[] Events
     {
-        get { lock (events) return [.. events]; }
+        get { lock (events) return [.. events.Where(id => id != Unsigned)]; }
+    }
+
+    public bool IsSaidToBeUnsigned
+    {
+        get { lock (events) return events.Contains(Unsigned); }
     }
 
     public static AuditRecord Record(string holder) => new()

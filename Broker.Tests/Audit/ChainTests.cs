@@ -206,6 +206,15 @@ public sealed class ChainTests : IDisposable
         watch.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(10));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Whoever_does_not_sign_is_told_so_at_its_start(bool signs)
+    {
+        await using var audit = Open(signs);
+        folder.IsSaidToBeUnsigned.ShouldBe(!signs);
+    }
+
     private JsonLinesAudit Open(bool signed = true, int keep = 90) => new(
         new AuditSettings
         {

@@ -132,6 +132,15 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task L12_A_pool_pauses_for_its_roles_floor_however_long_that_is()
+    {
+        await CountedAsync(100);
+        var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
+        await Ledger.FailAsync(database, order.Lease, order.Fence, false, "no", Hour, Cancellation);
+        (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Failed>().RetryIn.ShouldBeInRange(Hour - TimeSpan.FromMinutes(1), Hour);
+    }
+
+    [Fact]
     public async Task L12_A_pools_pause_doubles_with_each_failure_in_a_row_and_begins_anew_after_a_success()
     {
         await CountedAsync(100);

@@ -184,6 +184,7 @@ public abstract partial class LedgerContract
     public async Task A_claim_that_no_release_can_ever_serve_does_not_join_the_line()
     {
         await CountedAsync(4);
+        (await ClaimAsync(Waiting(0, 5))).ShouldBeOfType<ClaimAnswer.Exhausted>().NextEndIn.ShouldBeNull("nobody has anything that could end");
         await ActiveAsync();
         (await ClaimAsync(Waiting(1, 5))).ShouldBeOfType<ClaimAnswer.Exhausted>().Capacity.ShouldBe(4);
     }
