@@ -7,6 +7,7 @@ using Broker.Core.Identity;
 using Broker.Core.Leases;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Broker.Api.Health;
 
@@ -14,7 +15,7 @@ namespace Broker.Api.Health;
 /// Plays the parts of a claim's way with nothing at stake, so that their code is compiled before the first pod needs it: a
 /// token of a key that is thrown away, a grant of nothing to nobody, its record to the null device, this replica's own probe.
 /// </summary>
-internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplicationLifetime lifetime, TimeProvider time, ILoggerFactory loggers)
+internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Rehearsal> logger)
 {
     // After about thirty calls .NET compiles a method again, better.
     private const int Times = 40;
@@ -34,13 +35,13 @@ internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplic
         catch (Exception e) when (e is HttpRequestException or AuditUnavailableException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
             // The first pods meet code that is a little slower: no reason to serve none.
-            loggers.CreateLogger<Rehearsal>().RehearsalEnded(e.Message);
+            logger.RehearsalEnded(e.Message);
         }
     }
 
     private async Task AnswerAsync(Caller caller, CancellationToken cancellation)
     {
-        await using var nowhere = new JsonLinesAudit(new AuditSettings { Path = "/dev/null" }, time, loggers.CreateLogger<JsonLinesAudit>());
+        await using var nowhere = new JsonLinesAudit(new AuditSettings { Path = "/dev/null" }, time, NullLogger<JsonLinesAudit>.Instance);
         var audit = new DeskAudit(nowhere, time);
         var now = time.GetUtcNow();
         var grant = new Grant(

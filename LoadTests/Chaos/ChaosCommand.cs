@@ -32,8 +32,9 @@ internal sealed class ChaosCommand
         var wanted = names.Length == 0 ? Misfortunes.All : [.. Misfortunes.All.Where(misfortune => names.Contains(misfortune.Name))];
         if (parsed.GetValue(list))
         {
+            var longest = wanted.Max(misfortune => misfortune.Name.Length);
             foreach (var misfortune in wanted)
-                Console.Out.WriteLine($"{misfortune.Name,-28}{misfortune.What}{(misfortune.NotHere is { } why ? $" (not here: {why})" : "")}");
+                Console.Out.WriteLine($"{misfortune.Name.PadRight(longest)}  {misfortune.What}");
             return 0;
         }
 

@@ -13,9 +13,6 @@ internal sealed record ChaosResult
     /// <summary>What happened.</summary>
     public required string What { get; init; }
 
-    /// <summary>Why it did not happen here; null: it did.</summary>
-    public string? NotHere { get; init; }
-
     /// <summary>What broke, by law; empty: nothing.</summary>
     public IReadOnlyDictionary<string, string> Broken { get; init; } = new Dictionary<string, string>();
 

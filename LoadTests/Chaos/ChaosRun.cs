@@ -14,8 +14,6 @@ internal sealed class ChaosRun(ChaosSettings settings, Misfortune misfortune, Ac
 
     public async Task<ChaosResult> RunAsync(CancellationToken cancellation)
     {
-        if (misfortune.NotHere is { } why) return new() { Fault = misfortune.Name, What = misfortune.What, NotHere = why };
-
         say($"{misfortune.Name}: {misfortune.What}");
         await using var stage = await Stage.SetAsync(misfortune.On(settings.Stage), cancellation);
         var weather = new Weather(stage.Database.AdminConnectionString);

@@ -16,19 +16,12 @@ internal static class ChaosTable
         // A table that is cut to fit says nothing.
         console.Profile.Width = Math.Max(console.Profile.Width, 200);
         console.Write(table);
-        foreach (var result in results.Where(result => result.NotHere is not null)) console.Profile.Out.Writer.WriteLine($"{result.Fault} did not happen: {result.NotHere}");
     }
 
     private static IEnumerable<string> Row(ChaosResult result)
     {
         yield return result.Fault;
-        foreach (var law in Verdict.Laws) yield return result.NotHere is not null || !result.LookedAt.Contains(law) ? "–" : result.Broken.ContainsKey(law) ? "BROKEN" : "kept";
-        if (result.NotHere is not null)
-        {
-            for (var figure = 0; figure < 8; figure++) yield return "–";
-            yield break;
-        }
-
+        foreach (var law in Verdict.Laws) yield return !result.LookedAt.Contains(law) ? "–" : result.Broken.ContainsKey(law) ? "BROKEN" : "kept";
         yield return $"{result.UsersMade} of {result.UsersPermitted}";
         yield return $"{result.MostConnections} of {result.Ceiling}";
         yield return Text(result.Granted);

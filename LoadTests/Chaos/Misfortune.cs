@@ -11,9 +11,6 @@ internal abstract class Misfortune
     /// <summary>What happens, in a line.</summary>
     public abstract string What { get; }
 
-    /// <summary>Why it cannot be made to happen here; null: it can.</summary>
-    public virtual string? NotHere => null;
-
     /// <summary>Users that may be made besides the pool's first one and one for each rotation that was ordered (L1).</summary>
     public virtual int MoreUsers => 0;
 

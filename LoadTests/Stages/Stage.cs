@@ -86,6 +86,7 @@ internal sealed class Stage : IAsyncDisposable
             new()
             {
                 Configuration = ConfigurationOf(replica, sealing, AuditFiles[replica - 1]),
+                Environment = settings.EnvironmentOf?.Invoke(replica) ?? new Dictionary<string, string>(),
                 LogFile = settings.LogDirectory is { } logs ? Path.Combine(logs, $"broker-{replica}.log") : null,
             },
             cancellation)).ToList();
