@@ -32,8 +32,8 @@ internal sealed class ShutDoor : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await stop.CancelAsync();
-        listener.Dispose();
         await listening;
+        listener.Dispose();
         stop.Dispose();
     }
 
@@ -45,7 +45,7 @@ internal sealed class ShutDoor : IAsyncDisposable
             while (true)
                 guests.Add(LeadAsync(await listener.AcceptTcpClientAsync(stop.Token)));
         }
-        catch (Exception end) when (end is OperationCanceledException or SocketException or ObjectDisposedException)
+        catch (OperationCanceledException)
         {
             await Task.WhenAll(guests);
         }
