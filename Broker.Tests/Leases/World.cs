@@ -122,7 +122,7 @@ internal sealed class World : IAsyncDisposable
     }
 
     // Who waits for seconds sees them pass in twentieths; who waits for an hour need not see each of those: a hundredth of what has
-    // passed, at most half a second, which is shorter than everything that the core does in time.
+    // passed, at most half a second, which is well within every deadline of the core.
     private static TimeSpan Step(TimeSpan passed) =>
         TimeSpan.FromMilliseconds(Math.Clamp(passed.TotalMilliseconds / 100, 50, 500));
 

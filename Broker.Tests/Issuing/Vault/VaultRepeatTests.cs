@@ -196,7 +196,7 @@ public sealed class VaultRepeatTests
         using var leaving = new CancellationTokenSource();
 
         var issuing = bench.Issuer.IssueAsync(new IssueOrder(VaultBench.Role(), VaultBench.Database, null, default), leaving.Token);
-        while (vault.Count("GET", Path) == 0) await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, VaultBench.Cancellation);
+        await Eventually.HoldsAsync(() => Task.FromResult(vault.Count("GET", Path) > 0), "Vault to be asked", VaultBench.Cancellation);
         await leaving.CancelAsync();
 
         await Should.ThrowAsync<OperationCanceledException>(() => issuing);
