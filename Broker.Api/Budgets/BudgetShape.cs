@@ -1,4 +1,4 @@
-using Broker.Core.Leases;
+using Broker.Core.Leases.Operators;
 
 namespace Broker.Api.Budgets;
 

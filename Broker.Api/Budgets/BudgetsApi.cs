@@ -3,6 +3,7 @@ using Broker.Api.Description;
 using Broker.Api.Operators;
 using Broker.Api.Problems;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Operators;
 using Broker.Core.Words;
 
 namespace Broker.Api.Budgets;

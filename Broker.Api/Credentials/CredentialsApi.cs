@@ -5,7 +5,7 @@ using Broker.Api.Description;
 using Broker.Api.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
-using Broker.Core.Leases;
+using Broker.Core.Leases.Claims;
 using Broker.Core.Words;
 using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Mvc;

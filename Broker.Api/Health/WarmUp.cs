@@ -1,6 +1,8 @@
 using Broker.Api.Authentication;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Claims;
+using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 
@@ -56,7 +58,7 @@ internal sealed class WarmUp(
     private async Task ClaimAsync(CancellationToken cancellation)
     {
         var role = catalog.Current.Roles.Values.First();
-        var claim = new Claim("warm-up.0", Core.Leases.Claims.TermsOf(role), "warm-up", 1, 1, TimeSpan.Zero, TimeSpan.Zero, ClaimKind.Claim, "");
+        var claim = new Claim("warm-up.0", ClaimMaker.TermsOf(role), "warm-up", 1, 1, TimeSpan.Zero, TimeSpan.Zero, ClaimKind.Claim, "");
         await ledger.ClaimAsync(Nowhere, new PaceSettings(), 0, [claim], cancellation); // the desk would answer a refusal where this throws
         var way = new Way(role, catalog.Current.Databases[role.Database] with { Name = Nowhere }, catalog.Current.Issuers[role.Issuer]);
         await Parallel.ForAsync(0, Claims, cancellation, async (_, cancel) => await desk.ReserveAndJoinAsync(way, claim, time.GetTimestamp(), cancel));

@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Broker.Api.Credentials;
 using Broker.Api.Problems;
-using Broker.Core.Leases;
+using Broker.Core.Leases.Holders;
 using Broker.Core.Ledger;
 using Microsoft.AspNetCore.Http.Features;
 

@@ -7,6 +7,7 @@ using Broker.Api.Operators;
 using Broker.Api.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Holders;
 using Broker.Core.Words;
 
 namespace Broker.Api.Holders;

@@ -1,6 +1,6 @@
 using Broker.Api.Authentication;
 using Broker.Api.Description;
-using Broker.Core.Leases;
+using Broker.Core.Leases.Operators;
 
 namespace Broker.Api.Leases;
 

@@ -4,6 +4,7 @@ using Broker.Api.Operators;
 using Broker.Api.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Operators;
 using Broker.Core.Words;
 
 namespace Broker.Api.Leases;

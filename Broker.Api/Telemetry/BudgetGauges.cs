@@ -1,5 +1,5 @@
 using System.Diagnostics.Metrics;
-using Broker.Core.Leases;
+using Broker.Core.Leases.Operators;
 
 namespace Broker.Api.Telemetry;
 

@@ -2,11 +2,6 @@ using Broker.Core.Identity;
 
 namespace Broker.Core.Leases;
 
-/// <summary>Where a request came from, for the audit.</summary>
-/// <param name="TraceId">The W3C trace id of the request.</param>
-/// <param name="Address">The client's address; null when it is not known.</param>
-public sealed record Origin(string TraceId, string? Address);
-
 /// <summary>What a caller asks for.</summary>
 /// <param name="Caller">Who asks.</param>
 /// <param name="Role">The role it wants.</param>

@@ -3,6 +3,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
 using Broker.Core.Leases.Duties;
+using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 using Microsoft.Extensions.Logging;

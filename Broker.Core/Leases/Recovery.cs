@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Duties;
+using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
 using Microsoft.Extensions.Logging;
 

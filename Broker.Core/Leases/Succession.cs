@@ -1,4 +1,5 @@
 using Broker.Core.Catalog;
+using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Duties;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
@@ -21,7 +22,7 @@ internal sealed class Succession(SharedLedger ledger, Issuance issuance, ILogger
     public async Task<bool> SeeToAsync(
         Role role, Database database, IssuerDefinition issuer, string pool, string? insteadOf, string why, CancellationToken cancellation)
     {
-        var answer = await ledger.SucceedAsync(database.Name, database.Issuing, Claims.TermsOf(role), pool, insteadOf, why, cancellation);
+        var answer = await ledger.SucceedAsync(database.Name, database.Issuing, ClaimMaker.TermsOf(role), pool, insteadOf, why, cancellation);
         if (answer is ClaimAnswer.Issue order) issuance.Start(role, database, issuer, order);
         return answer is ClaimAnswer.Failed failed
             ? throw new DutyException($"The next lease of role '{role.Name}' could not be issued. {failed.Why}")

@@ -3,6 +3,7 @@ using Broker.Core;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Claims;
 using Broker.Core.Words;
 using Broker.Tests.Databases;
 using Broker.Tests.Identity;

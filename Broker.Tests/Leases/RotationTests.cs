@@ -1,4 +1,6 @@
 using Broker.Core.Leases;
+using Broker.Core.Leases.Holders;
+using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 using Shouldly;

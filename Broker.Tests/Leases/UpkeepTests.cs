@@ -2,6 +2,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 using Microsoft.AspNetCore.DataProtection;

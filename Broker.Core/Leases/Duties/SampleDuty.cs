@@ -1,5 +1,7 @@
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
+using Broker.Core.Leases.Claims;
+using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 

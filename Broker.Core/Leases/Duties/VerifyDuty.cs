@@ -1,5 +1,6 @@
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
+using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 using Microsoft.Extensions.Logging;

@@ -5,7 +5,7 @@ using Broker.Core.Identity;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Operators;
 
 /// <summary>
 /// Ceilings that operators set while the broker runs: they stand in for the configured ones, on every replica, until they

@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 using Broker.Core.Ledger;
 using Microsoft.AspNetCore.DataProtection;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Logins;
 
 /// <summary>
 /// Whether this replica can open what the others seal: a text that the first of them left in the ledger. One with other keys

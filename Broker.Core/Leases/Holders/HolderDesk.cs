@@ -1,11 +1,12 @@
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Shares;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Holders;
 
 /// <summary>What a holder does after it was given its lease: it stays, or it leaves.</summary>
 internal sealed class HolderDesk(
@@ -82,7 +83,7 @@ internal sealed class HolderDesk(
         var settings = way.Role.Connections;
         var claim = new Claim(
             id.Value,
-            Claims.TermsOf(way.Role),
+            ClaimMaker.TermsOf(way.Role),
             Pool.For(way.Role, caller, id).Key,
             settings.Default,
             settings.Min,

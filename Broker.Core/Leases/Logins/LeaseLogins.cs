@@ -5,7 +5,7 @@ using Broker.Core.Databases;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Logins;
 
 /// <summary>
 /// The logins of leases this replica gives out, opened once: a claim on a lease that is there costs no decryption and no look

@@ -4,10 +4,10 @@ using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Ledger;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Claims;
 
 /// <summary>Makes the ledger's claim of what a caller asks for, within what its role allows.</summary>
-internal static class Claims
+internal static class ClaimMaker
 {
     private static readonly ConditionalWeakTable<Role, RoleTerms> Terms = new();
 

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using Broker.Core.Ledger;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Claims;
 
 /// <summary>
 /// Who waits for something in the ledger sleeps here until it is signalled. A signal can be lost on its way, so nobody sleeps

@@ -5,7 +5,7 @@ using Broker.Core.Leases.Duties;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Operators;
 
 /// <summary>What operators see of leases and do with them.</summary>
 internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, Succession succession, DeskAudit audit, TimeProvider time)

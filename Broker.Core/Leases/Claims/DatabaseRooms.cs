@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Claims;
 
 /// <summary>What this replica keeps per database: the claims on their way and those who sleep until the ledger signals.</summary>
 internal sealed class DatabaseRooms(SharedLedger ledger, ICatalog catalog, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time) : IDisposable

@@ -1,9 +1,10 @@
 using System.Runtime.CompilerServices;
 using Broker.Core.Identity;
+using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Duties;
 using Broker.Core.Words;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Holders;
 
 /// <summary>What a watching holder is told.</summary>
 public abstract record HolderEvent

@@ -5,7 +5,7 @@ using Broker.Core.Identity;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Operators;
 
 /// <summary>What operators see of leftovers and do with them.</summary>
 internal sealed class LeftoverDesk(ICatalog catalog, Leftovers leftovers, DeskAudit audit, TimeProvider time)

@@ -1,7 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Operators;
 
 /// <summary>A duty, of which database or of the issuers (null).</summary>
 public sealed record Duty(string? Database, DutyRecord Record)

@@ -6,7 +6,7 @@ using Broker.Core.Ledger;
 using Broker.Core.Words;
 using Microsoft.AspNetCore.DataProtection;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Logins;
 
 /// <summary>
 /// The one Vault token of all replicas, sealed in the ledger (laws L4, L6): a lease dies with the token that created it, so

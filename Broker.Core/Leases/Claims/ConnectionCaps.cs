@@ -5,7 +5,7 @@ using Broker.Core.Ledger;
 using Broker.Core.Words;
 using Microsoft.Extensions.Logging;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Claims;
 
 /// <summary>
 /// Caps that the database itself enforces (<see cref="BudgetSettings.Enforce"/>): each lease's user may open what its holders were

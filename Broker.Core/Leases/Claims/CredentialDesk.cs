@@ -1,12 +1,13 @@
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Broker.Core.Leases.Logins;
 using Broker.Core.Leases.Shares;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
 using Microsoft.Extensions.Logging;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Claims;
 
 /// <summary>The way of a request: from a proven caller to a grant or a refusal.</summary>
 internal sealed class CredentialDesk(
@@ -31,7 +32,7 @@ internal sealed class CredentialDesk(
     {
         var current = catalog.Current;
         if (!current.Roles.TryGetValue(ask.Role, out var role) || !role.MayBeHadBy(ask.Caller)) return Refusals.NotAllowed(ask.Role);
-        if (Claims.From(ask, role, waiting, out var claim) is { } mistake) return Refusals.Invalid(mistake);
+        if (ClaimMaker.From(ask, role, waiting, out var claim) is { } mistake) return Refusals.Invalid(mistake);
         return await WithinSharesAsync(ask.Caller, new(role, current.Databases[role.Database], current.Issuers[role.Issuer]), claim, arrived, cancellation);
     }
 

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using Broker.Core.Ledger;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Claims;
 
 /// <summary>
 /// What this replica granted, so that a holder that asks again while the ledger is away is answered, and a ledger that lost

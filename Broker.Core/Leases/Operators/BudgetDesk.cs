@@ -1,7 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Operators;
 
 /// <summary>What a DBA sees of a database's connections.</summary>
 /// <param name="Database">From the catalog.</param>

@@ -2,7 +2,7 @@ using System.Text.Json;
 using Broker.Core.Words;
 using Microsoft.AspNetCore.DataProtection;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Logins;
 
 /// <summary>Seals logins for the ledger, so that who reads Redis reads no password (law L6).</summary>
 public sealed class LoginSealer(IDataProtectionProvider protection)

@@ -1,7 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 
-namespace Broker.Core.Leases;
+namespace Broker.Core.Leases.Claims;
 
 /// <summary>
 /// The claims on one database that are on their way to the ledger: those that arrive while a round trip is under way share the
