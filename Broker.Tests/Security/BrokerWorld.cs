@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -11,6 +12,8 @@ using Broker.Core.Words;
 using Broker.Tests.Authentication;
 using Broker.Tests.Leases;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.AspNetCore.TestHost;
 using Microsoft.Extensions.DependencyInjection;
@@ -97,7 +100,25 @@ internal sealed class BrokerWorld : IAsyncDisposable
         [.. AuditLines().Select(line => JsonNode.Parse(line)!.AsObject()).Where(line => (string?)line["action"] == action)];
 
     /// <summary>Starts a replica and waits until it is ready.</summary>
-    public async Task<HttpClient> ReplicaAsync()
+    public Task<HttpClient> ReplicaAsync() => ReadyAsync(NextReplica().CreateClient());
+
+    /// <summary>Starts one that listens on a port of 127.0.0.1 and speaks TLS as it is configured to, for a client that is made for it.</summary>
+    public async Task<HttpClient> TlsReplicaAsync(Func<HttpMessageHandler> handler)
+    {
+        var factory = NextReplica();
+        factory.UseKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, static listen => listen.UseHttps()));
+        factory.StartServer();
+        TlsAddress = new Uri(factory.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        return await ReadyAsync(TlsClient(handler()));
+    }
+
+    /// <summary>Where the replica that speaks TLS listens.</summary>
+    public Uri? TlsAddress { get; private set; }
+
+    /// <summary>Another client of the replica that speaks TLS.</summary>
+    public HttpClient TlsClient(HttpMessageHandler handler) => new(handler) { BaseAddress = TlsAddress };
+
+    private WebApplicationFactory<FrontDoor> NextReplica()
     {
         Issuer ??= new(Time);
         var audit = AuditPath(replicas.Count);
@@ -121,7 +142,11 @@ internal sealed class BrokerWorld : IAsyncDisposable
             });
         });
         replicas.Add(factory);
-        var client = factory.CreateClient();
+        return factory;
+    }
+
+    private static async Task<HttpClient> ReadyAsync(HttpClient client)
+    {
         await Eventually.HoldsAsync(
             async () => (await client.GetAsync(new Uri("/health/ready", UriKind.Relative), TestContext.Current.CancellationToken)).IsSuccessStatusCode,
             "the replica is ready", TestContext.Current.CancellationToken);
