@@ -90,7 +90,7 @@ public sealed class PeopleTests
             (await world.SendAsync(replica, HttpMethod.Post, "/api/v1/roles/orders-api/rotate", token, new() { ["reason"] = "first start" })).Status.ShouldBe(202);
         world.Audited("rotate").ShouldContain(line => (string?)line["caller"]!["subject"] == "root@server" && (string?)line["caller"]!["issuer"] == "~broker");
         (await world.ClaimAsync(one, token)).Code.ShouldBe("not-allowed", "an administrator is no pod");
-        (await world.SendAsync(one, HttpMethod.Get, "/api/v1/budgets", token[..^2] + "AA")).Status.ShouldBe(401);
+        (await world.SendAsync(one, HttpMethod.Get, "/api/v1/budgets", Otherwise(token))).Status.ShouldBe(401);
 
         await using var stranger = new BrokerWorld();
         (await world.SendAsync(await stranger.ReplicaAsync(), HttpMethod.Get, "/api/v1/budgets", token)).Status.ShouldBe(401, "it has other keys");
@@ -134,4 +134,8 @@ public sealed class PeopleTests
         ((bool?)explained.Body["proven"], (bool?)explained.Body["allowed"]).ShouldBe((false, false));
         ((string?)explained.Body["proof"])!.ShouldContain("expired");
     }
+
+    // In its middle: the last letter of base64 may hold bits that mean nothing.
+    private static string Otherwise(string token) =>
+        $"{token[..(token.Length / 2)]}{(token[token.Length / 2] == 'A' ? 'B' : 'A')}{token[((token.Length / 2) + 1)..]}";
 }
