@@ -10,7 +10,10 @@ internal static class Refusals
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Later = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan LongestBudgetRetry = TimeSpan.FromSeconds(30);
+
+    // However far away the next reservation's end is: holders leave before it, and a database that was short at one count may have
+    // room at the next.
+    private static readonly TimeSpan LongestBudgetRetry = TimeSpan.FromSeconds(10);
 
     public static Refusal NotAllowed(string role) => new(
         RefusalCode.NotAllowed,

@@ -303,6 +303,27 @@ public sealed class WayOfARequestTests
     }
 
     [Fact]
+    public async Task L10_Who_finds_no_room_is_told_to_look_again_before_long_and_gets_it_when_it_is_there()
+    {
+        await using var world = new World(capacity: 2);
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, 2)), Minute)).Grant.ShouldNotBeNull();
+        var full = (await world.PassAsync(replica.AskAsync(World.Ask(1)), Minute)).Refusal!;
+        var tooSmall = (await world.PassAsync(replica.AskAsync(World.Ask(2, 3)), Minute)).Refusal!;
+        foreach (var refusal in new[] { full, tooSmall })
+        {
+            refusal.Code.ShouldBe(RefusalCode.BudgetExhausted);
+            refusal.RetryAfter.ShouldNotBeNull().ShouldBeInRange(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10), "the holder ends in minutes, but may leave at any time");
+        }
+
+        // The database was short for one count only.
+        world.Engine.Capacity = 8;
+        var again = world.Clock.GetUtcNow() + tooSmall.RetryAfter!.Value;
+        await world.PassAsync(() => world.Clock.GetUtcNow() >= again, Minute);
+        (await world.PassAsync(replica.AskAsync(World.Ask(2, 3)), Minute)).Grant.ShouldNotBeNull();
+    }
+
+    [Fact]
     public async Task L2_Connections_come_free_when_their_holder_ends()
     {
         await using var world = new World(World.OrdersApi with { HolderTtl = TimeSpan.FromMinutes(1) }, capacity: 5);
