@@ -45,6 +45,15 @@ public class BudgetCountTests
     }
 
     [Fact]
+    public void Who_has_more_open_than_granted_is_named_with_how_many_and_nobody_else_is()
+    {
+        var granted = new Dictionary<string, int> { ["fewer"] = 10, ["as many"] = 10, ["more"] = 10 };
+        BudgetCount.Of(
+            Sample(100, 0, null, new("fewer", 8, 8), new("as many", 10, 10), new("more", 13, 13), new("a stranger", 20, 20), new(null, 5, 5)),
+            Settings(100, null), granted).Over.ShouldBe(new Dictionary<string, int> { ["more"] = 3 });
+    }
+
+    [Fact]
     public void L8_Connections_of_users_nobody_knows_any_more_are_foreign()
     {
         var count = BudgetCount.Of(

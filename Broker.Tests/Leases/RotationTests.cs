@@ -257,6 +257,19 @@ public sealed class RotationTests
         return events.Current;
     }
 
+    [Fact]
+    public async Task A_lease_that_nobody_holds_is_not_followed_by_another()
+    {
+        await using var world = new World(World.OrdersApi with { IdleTtl = TimeSpan.FromHours(3) });
+        world.Issuer.Renewable = false;
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, From, default)).ShouldBeNull();
+
+        await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Revoked, TimeSpan.FromHours(2));
+        world.Issuer.Made.ShouldBe(1);
+    }
+
     private static Task<Outcome> RenewAsync(World.Replica replica, int pod, Grant grant) =>
         replica.Holders.RenewAsync(World.Ask(pod).Caller, grant.Holder.Id, From, default).AsTask();
 }

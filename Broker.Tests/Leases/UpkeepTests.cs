@@ -229,6 +229,28 @@ public sealed class UpkeepTests
     }
 
     [Fact]
+    public async Task L5_Only_a_leftover_that_could_long_log_in_no_more_and_has_no_session_is_dropped_unasked()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull("the ledger's time is read with its leases");
+        var now = world.Clock.GetUtcNow();
+        string Leave(char letter, DateTimeOffset? until, int open)
+        {
+            var name = "b-orders-api-" + new string(letter, 16);
+            world.Engine.Found[name] = new(name, until, open);
+            return name;
+        }
+
+        Leave('a', now.AddHours(-2), 0);
+        string[] others = [Leave('b', now.AddHours(-2), 1), Leave('c', now.AddMinutes(-30), 0), Leave('d', now.AddHours(1), 0), Leave('e', null, 0)];
+
+        await world.PassAsync(() => replica.Leftovers.ListAsync("orders", default).AsTask().GetAwaiter().GetResult().Count > 0, TimeSpan.FromMinutes(4));
+        (await replica.Leftovers.ListAsync("orders", default)).Select(left => left.Username).ShouldBe(others, ignoreOrder: true);
+        world.Engine.Found.Keys.ShouldBe(others, ignoreOrder: true);
+    }
+
+    [Fact]
     public async Task L5_Users_that_no_lease_knows_are_shown_and_an_operator_can_drop_them()
     {
         await using var world = new World();
