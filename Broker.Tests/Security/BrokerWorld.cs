@@ -37,6 +37,7 @@ internal sealed class BrokerWorld : IAsyncDisposable
     private readonly Dictionary<string, string?> settings;
     private readonly InProcessLedgerStore store;
     private readonly ConcurrentDictionary<string, bool> pods = new();
+    private Uri? tlsAddress;
 
     public BrokerWorld(params (string Key, string? Value)[] changes)
     {
@@ -102,21 +103,18 @@ internal sealed class BrokerWorld : IAsyncDisposable
     /// <summary>Starts a replica and waits until it is ready.</summary>
     public Task<HttpClient> ReplicaAsync() => ReadyAsync(NextReplica().CreateClient());
 
-    /// <summary>Starts one that listens on a port of 127.0.0.1 and speaks TLS as it is configured to, for a client that is made for it.</summary>
-    public async Task<HttpClient> TlsReplicaAsync(Func<HttpMessageHandler> handler)
+    /// <summary>Starts one that listens on a port of 127.0.0.1 and speaks TLS as it is configured to.</summary>
+    public async Task<HttpClient> TlsReplicaAsync(HttpMessageHandler handler)
     {
         var factory = NextReplica();
         factory.UseKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, static listen => listen.UseHttps()));
         factory.StartServer();
-        TlsAddress = new Uri(factory.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
-        return await ReadyAsync(TlsClient(handler()));
+        tlsAddress = new Uri(factory.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        return await ReadyAsync(TlsClient(handler));
     }
 
-    /// <summary>Where the replica that speaks TLS listens.</summary>
-    public Uri? TlsAddress { get; private set; }
-
     /// <summary>Another client of the replica that speaks TLS.</summary>
-    public HttpClient TlsClient(HttpMessageHandler handler) => new(handler) { BaseAddress = TlsAddress };
+    public HttpClient TlsClient(HttpMessageHandler handler) => new(handler) { BaseAddress = tlsAddress };
 
     private WebApplicationFactory<FrontDoor> NextReplica()
     {

@@ -126,7 +126,7 @@ public sealed class TransportTests : IDisposable
             ("Identity:Issuers:kubernetes:SpiffeId", "spiffe://example.org/ns/{namespace}/sa/{serviceaccount}"));
         using var orders = Client(authority, "spiffe://example.org/ns/shop/sa/orders");
         using var another = Client(authority, "spiffe://example.org/ns/shop/sa/payments");
-        using var bare = await world.TlsReplicaAsync(() => Handler(null));
+        using var bare = await world.TlsReplicaAsync(Handler(null));
         using var own = world.TlsClient(Handler(orders));
         using var foreign = world.TlsClient(Handler(another));
         var token = world.Pod();
