@@ -42,8 +42,10 @@ public sealed class AuditFolder : ILogger<JsonLinesAudit>, IDisposable
         new(new AuditSettings { Path = path ?? Path, Fsync = fsync }, time ?? TimeProvider.System, this, limits);
 
     /// <summary>The holders in a file, line by line; every line has to be JSON, and the chain's own lines are passed over.</summary>
-    public static string[] Holders(string path) =>
-        [.. Records(path).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("holderId").GetString()!)];
+    public static string[] Holders(string path) => Holders(Records(path));
+
+    public static string[] Holders(IEnumerable<string> records) =>
+        [.. records.Select(line => JsonDocument.Parse(line).RootElement.GetProperty("holderId").GetString()!)];
 
     /// <summary>The lines of a file that are not the chain's own.</summary>
     public static string[] Records(string path) => [.. Lines(path).Where(line => !IsOfChain(line))];

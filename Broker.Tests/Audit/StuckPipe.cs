@@ -47,6 +47,9 @@ public sealed class StuckPipe : IDisposable
         return Encoding.UTF8.GetString(taken.ToArray());
     }
 
+    /// <summary>The records among the lines; ends the reading.</summary>
+    public IEnumerable<string> Records() => Text().Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => !AuditFolder.IsOfChain(line));
+
     public void Dispose()
     {
         if (reader is not null) Text();
