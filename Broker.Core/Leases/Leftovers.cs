@@ -36,12 +36,14 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         var roles = catalog.Roles.Values.Where(role => role.Database == database.Name).ToArray();
 
         // Users first, leases second: what is created in between is known by then.
-        var found = new List<(DatabaseUser User, Role Role)>();
+        // A user can be found under two prefixes, and can look like several roles': Vault cuts their names short.
+        var found = new Dictionary<string, (DatabaseUser User, Role[] Roles)>(StringComparer.Ordinal);
         foreach (var prefix in roles.Select(role => PrefixOf(role, engine)).Distinct(StringComparer.Ordinal))
         {
             foreach (var user in await engine.FindUsersAsync(database, prefix, cancellation))
             {
-                if (roles.FirstOrDefault(role => IsOf(user.Username, role, engine)) is { } role) found.Add((user, role));
+                var alike = Array.FindAll(roles, role => IsOf(user.Username, role, engine));
+                if (alike.Length > 0) found[user.Username] = (user, alike);
             }
         }
 
@@ -51,8 +53,9 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         // A Vault that is being asked chooses the name itself: until it has answered, its user would look like a leftover.
         var asking = leases.Where(lease => lease.State == LeaseState.Issuing && lease.Username.Length == 0).Select(lease => lease.Role).ToHashSet(StringComparer.Ordinal);
         var left = new List<(string, string)>();
-        foreach (var (user, role) in found.Where(of => !known.Contains(of.User.Username) && !asking.Contains(of.Role.Name)))
+        foreach (var (user, alike) in found.Values.Where(of => !known.Contains(of.User.Username) && !of.Roles.Any(role => asking.Contains(role.Name))))
         {
+            var role = alike[0];
             if (leases.Count > 0 && IsDead(user, role, leases[0].ReadAt))
             {
                 await engine.DropUserAsync(database, user.Username, [], cancellation);

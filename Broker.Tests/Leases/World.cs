@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using Broker.Core;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
@@ -385,7 +386,11 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
     public Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation) =>
         Task.FromResult<IReadOnlyList<string>>([.. Users.Keys]);
 
-    public string? ProposeUsername(Role role, Database database) => ChoosesNames ? null : "u" + Guid.NewGuid().ToString("N")[..8];
+    /// <summary>What the names that it proposes begin with; sixteen letters follow.</summary>
+    public string Names { get; set; } = "u";
+
+    public string? ProposeUsername(Role role, Database database) =>
+        ChoosesNames ? null : Names + RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz", 16);
 
     /// <summary>Users made since the start, dropped ones included.</summary>
     public int Made => Volatile.Read(ref made);

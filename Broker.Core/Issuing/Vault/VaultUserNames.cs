@@ -27,9 +27,10 @@ internal static class VaultUserNames
         for (var length = Math.Min(ShortestRole, role.Length); length <= Math.Min(LongestRole, role.Length); length++)
         {
             var part = $"-{role[..length]}-";
-            var at = username.IndexOf(part, Prefix.Length - 1, StringComparison.Ordinal);
 
-            // What follows the role is random and has no dash of its own, then the time, where there was room for it.
+            // The last one: a display name can hold the same. What follows the role is random and has no dash of its own, then the
+            // time, where there was room for it.
+            var at = username.LastIndexOf(part, StringComparison.Ordinal);
             if (at > 0 && IsTail(username.AsSpan(at + part.Length))) return true;
         }
 

@@ -1,0 +1,74 @@
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Identity;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Microsoft.Extensions.Logging.Abstractions;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases;
+
+/// <summary>What is taken for a leftover while leases of the same role, or of one like it, are being made.</summary>
+public sealed class LeftoversTests
+{
+    private const string OfWorkers = "v-token-payments-8eif1vKwW3ha0Jq8IyhI-1893456000";
+
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    [Fact]
+    public async Task L5_The_user_of_a_lease_is_none()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        world.Issuer.Names = "b-orders-api-";
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var dead = world.Clock.GetUtcNow().AddDays(-1);
+        world.Engine.Found[grant.Credentials.Login.Username] = new(grant.Credentials.Login.Username, dead, 0);
+
+        (await LookAsync(world, World.OrdersApi)).ShouldBeEmpty();
+        world.Engine.Found.ShouldHaveSingleItem("and it is not dropped, whatever the database says of it");
+    }
+
+    [Fact]
+    public async Task L5_What_Vault_makes_while_it_is_asked_is_none_of_any_role_that_it_looks_like()
+    {
+        var worker = World.OrdersApi with { VaultPath = "database/creds/payments-worker" };
+        var other = worker with { Name = "a-first", VaultPath = "database/creds/payments-api" };
+        await using var world = new World(worker);
+        world.Issuer.ChoosesNames = true;
+        var answered = new TaskCompletionSource();
+        world.Issuer.After = () => answered.Task;
+        var replica = await world.ReplicaAsync();
+        var asking = replica.AskAsync(World.Ask(0));
+        await world.PassAsync(() => world.Issuer.Made == 1, Minute);
+        world.Engine.Found[OfWorkers] = new(OfWorkers, null, 0);
+
+        (await LookAsync(world, other, worker)).ShouldBeEmpty();
+
+        answered.SetResult();
+        await world.PassAsync(asking, Minute);
+        (await LookAsync(world, other, worker)).ShouldHaveSingleItem().ShouldBe((OfWorkers, "a-first"), "the double's own name is another");
+    }
+
+    [Fact]
+    public async Task A_user_that_is_found_by_two_roles_prefixes_is_listed_once_for_the_role_whose_it_is()
+    {
+        await using var world = new World();
+        var user = "b-orders-api-abcdefghijklmnop";
+        world.Engine.Found[user] = new(user, null, 0);
+        (await LookAsync(world, World.OrdersApi with { Name = "orders" }, World.OrdersApi)).ShouldHaveSingleItem().ShouldBe((user, "orders-api"));
+    }
+
+    private static async Task<IEnumerable<(string Username, string Role)>> LookAsync(World world, params Role[] roles)
+    {
+        var catalog = new CatalogSnapshot(
+            new Dictionary<string, Database> { ["orders"] = World.Orders },
+            new Dictionary<string, IssuerDefinition>(),
+            roles.ToDictionary(role => role.Name),
+            new IdentitySettings(new Dictionary<string, IdentityIssuer>(), [], []));
+        var leftovers = new Leftovers(world.Ledger, new DatabaseEngines(_ => world.Engine), NullLogger<Leftovers>.Instance);
+        await leftovers.LookAsync(catalog, World.Orders, default);
+        return (await leftovers.ListAsync("orders", default)).Select(left => (left.Username, left.Role));
+    }
+}
