@@ -3,13 +3,14 @@ using Broker.Core.Databases;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
+using Broker.Core.Words;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>What is taken for a leftover while leases of the same role, or of one like it, are being made.</summary>
+/// <summary>Which users of a database are taken for leftovers, and what becomes of them.</summary>
 public sealed class LeftoversTests
 {
     private const string OfWorkers = "v-token-payments-8eif1vKwW3ha0Jq8IyhI-1893456000";
@@ -58,6 +59,48 @@ public sealed class LeftoversTests
         var user = "b-orders-api-abcdefghijklmnop";
         world.Engine.Found[user] = new(user, null, 0);
         (await LookAsync(world, World.OrdersApi with { Name = "orders" }, World.OrdersApi)).ShouldHaveSingleItem().ShouldBe((user, "orders-api"));
+    }
+
+    [Fact]
+    public async Task L5_Only_a_leftover_that_could_long_log_in_no_more_and_has_no_session_is_dropped_unasked()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull("the ledger's time is read with its leases");
+        var now = world.Clock.GetUtcNow();
+        string Leave(char letter, DateTimeOffset? until, int open)
+        {
+            var name = "b-orders-api-" + new string(letter, 16);
+            world.Engine.Found[name] = new(name, until, open);
+            return name;
+        }
+
+        Leave('a', now.AddHours(-2), 0);
+        string[] others = [Leave('b', now.AddHours(-2), 1), Leave('c', now.AddMinutes(-30), 0), Leave('d', now.AddHours(1), 0), Leave('e', null, 0)];
+
+        await world.PassAsync(() => replica.Leftovers.ListAsync("orders", default).AsTask().GetAwaiter().GetResult().Count > 0, TimeSpan.FromMinutes(4));
+        (await replica.Leftovers.ListAsync("orders", default)).Select(left => left.Username).ShouldBe(others, ignoreOrder: true);
+        world.Engine.Found.Keys.ShouldBe(others, ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task L5_Users_that_no_lease_knows_are_shown_and_an_operator_can_drop_them()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var ours = "b-orders-api-abcdefghijklmnop";
+        world.Engine.Found[ours] = new(ours, world.Clock.GetUtcNow().AddHours(1), 2, 7);
+        world.Engine.Found["b-orders-api-x"] = new("b-orders-api-x", null, 0);
+        await world.PassAsync(() => replica.Leftovers.ListAsync(null, default).AsTask().GetAwaiter().GetResult().Count == 1, TimeSpan.FromMinutes(4));
+        var left = (await replica.Leftovers.ListAsync("orders", default)).ShouldHaveSingleItem();
+        (left.Username, left.Role, left.OpenConnections, left.OwnedObjects).ShouldBe((ours, "orders-api", 2, 7));
+
+        (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", "b-orders-api-x", "a test", World.From, default))!.Code.ShouldBe(RefusalCode.LeaseUnknown);
+        (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", ours, "a test", World.From, default)).ShouldBeNull();
+        world.Engine.Found.ShouldNotContainKey(ours);
+        world.Engine.ShutOut.ShouldContain(ours);
+        (await replica.Leftovers.ListAsync(null, default)).ShouldBeEmpty();
+        world.Engine.Found.Count.ShouldBe(1);
     }
 
     private static async Task<IEnumerable<(string Username, string Role)>> LookAsync(World world, params Role[] roles)

@@ -11,7 +11,6 @@ namespace Broker.Tests.Leases;
 public sealed class RotationTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
-    private static readonly Origin From = new("t", null);
 
     [Fact]
     public async Task L4_A_lease_that_can_be_renewed_no_more_is_followed_before_newcomers_would_have_to_wait()
@@ -41,7 +40,7 @@ public sealed class RotationTests
         var first = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
         var hold = new TaskCompletionSource();
         world.Issuer.Before = () => hold.Task;
-        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default)).ShouldBeNull();
+        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default)).ShouldBeNull();
         await world.PassAsync(() => world.Issuer.Asked.Count == 2, Minute);
 
         var meanwhile = (await world.PassAsync(replica.AskAsync(World.Ask(1, wait: TimeSpan.Zero)), Minute)).Grant!;
@@ -58,9 +57,9 @@ public sealed class RotationTests
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
         world.Issuer.Failure = new(Core.Issuing.IssuerFailure.Unavailable, "sealed");
-        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default)).ShouldBeNull();
+        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default)).ShouldBeNull();
         await world.PassAsync(() => world.Issuer.Asked.Count >= 3, TimeSpan.FromMinutes(2));
-        (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
 
         world.Issuer.Failure = null;
         await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Retiring, TimeSpan.FromMinutes(3));
@@ -82,7 +81,7 @@ public sealed class RotationTests
             () => (failing = replica.Duties.ListAsync(default).AsTask().GetAwaiter().GetResult().FirstOrDefault(duty => duty.Kind == "rotate" && duty.IsFailing)) is not null,
             TimeSpan.FromMinutes(3));
         failing!.Record.Why.ShouldContain("sealed");
-        (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
 
         world.Issuer.Failure = null;
         await world.PassAsync(() => world.Issuer.Made == 2, TimeSpan.FromMinutes(3));
@@ -97,14 +96,14 @@ public sealed class RotationTests
         var replica = await world.ReplicaAsync();
         var grants = new List<Grant>();
         for (var pod = 0; pod < 4; pod++) grants.Add((await world.PassAsync(replica.AskAsync(World.Ask(pod, 2)), Minute)).Grant!);
-        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default);
         await world.LeaseAsync(lease => lease.State == LeaseState.Retiring, Minute);
 
         // 8 of 10 are granted: one holder can have both open, the others stay until its overlap is over.
         var moved = 0;
         for (var pod = 0; pod < 4; pod++)
         {
-            var renewed = (await world.PassAsync(RenewAsync(replica, pod, grants[pod]), Minute)).Grant!;
+            var renewed = (await world.PassAsync(replica.RenewAsync(grants[pod], pod), Minute)).Grant!;
             if (renewed.Overlap > TimeSpan.Zero) moved++;
             else renewed.Holder.RenewAfterSeconds.ShouldBeLessThanOrEqualTo(10, "it is told to come back soon");
             (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBeLessThanOrEqualTo(10);
@@ -119,7 +118,7 @@ public sealed class RotationTests
             await world.PassAsync(() => world.Clock.GetUtcNow() >= counted, Minute);
             for (var pod = 0; pod < 4; pod++)
             {
-                if ((await world.PassAsync(RenewAsync(replica, pod, grants[pod]), Minute)).Grant!.Overlap > TimeSpan.Zero) moved++;
+                if ((await world.PassAsync(replica.RenewAsync(grants[pod], pod), Minute)).Grant!.Overlap > TimeSpan.Zero) moved++;
                 (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBeLessThanOrEqualTo(10);
             }
 
@@ -138,10 +137,10 @@ public sealed class RotationTests
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0, 4)), Minute)).Grant!;
         world.Clock.Advance(TimeSpan.FromMinutes(28));
         await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Retiring, Minute);
-        (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!.Overlap.ShouldBeNull();
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!.Overlap.ShouldBeNull();
 
         world.Clock.Advance(grant.Lease.ExpiresAt - world.Clock.GetUtcNow() - TimeSpan.FromSeconds(50));
-        var moved = (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!;
+        var moved = (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!;
         (moved.Overlap, moved.Connections).ShouldBe((TimeSpan.Zero, 4));
         (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBe(4);
     }
@@ -152,13 +151,13 @@ public sealed class RotationTests
         await using var world = new World();
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default);
         await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Retiring, Minute);
-        (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!.Overlap.ShouldNotBeNull("and this answer is lost on its way");
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!.Overlap.ShouldNotBeNull("and this answer is lost on its way");
 
-        var again = (await world.PassAsync(replica.Holders.RenewAsync(World.Ask(0).Caller, grant.Holder.Id, From, default, grant.Lease.Id).AsTask(), Minute)).Grant!;
+        var again = (await world.PassAsync(replica.Holders.RenewAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default, grant.Lease.Id).AsTask(), Minute)).Grant!;
         (again.Overlap, again.Lease.Id == grant.Lease.Id).ShouldBe((TimeSpan.Zero, false));
-        (await world.PassAsync(replica.Holders.RenewAsync(World.Ask(0).Caller, grant.Holder.Id, From, default, again.Lease.Id).AsTask(), Minute)).Grant!.Overlap.ShouldBeNull();
+        (await world.PassAsync(replica.Holders.RenewAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default, again.Lease.Id).AsTask(), Minute)).Grant!.Overlap.ShouldBeNull();
     }
 
     [Fact]
@@ -167,9 +166,9 @@ public sealed class RotationTests
         await using var world = new World();
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default);
         await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Retiring, Minute);
-        var moved = (await world.PassAsync(RenewAsync(replica, 0, grant), Minute)).Grant!;
+        var moved = (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!;
         moved.Lease.Id.ShouldNotBe(grant.Lease.Id);
 
         replica.Link.Cut();
@@ -216,7 +215,7 @@ public sealed class RotationTests
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
         using var listening = new CancellationTokenSource();
-        await using var events = replica.Watch.WatchAsync(World.Ask(0).Caller, grant.Holder.Id, null, From, listening.Token).GetAsyncEnumerator(default);
+        await using var events = replica.Watch.WatchAsync(World.Ask(0).Caller, grant.Holder.Id, null, World.From, listening.Token).GetAsyncEnumerator(default);
         (await NextAsync(world, events)).ShouldBeOfType<HolderEvent.Renewed>().Grant.Overlap.ShouldBeNull();
 
         var next = NextAsync(world, events);
@@ -224,13 +223,13 @@ public sealed class RotationTests
         (await next).ShouldBeOfType<HolderEvent.Renewed>().Grant.Overlap.ShouldBeNull();
 
         var told = NextAsync(world, events);
-        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", From, default);
+        await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default);
         var moved = (await told).ShouldBeOfType<HolderEvent.Renewed>().Grant;
         moved.Overlap.ShouldNotBeNull().ShouldBeGreaterThan(TimeSpan.FromSeconds(5));
         moved.Lease.Id.ShouldNotBe(grant.Lease.Id);
 
         var over = NextAsync(world, events);
-        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, From, default);
+        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default);
         (await over).ShouldBeOfType<HolderEvent.Ending>().Refusal.Code.ShouldBe(RefusalCode.HolderUnknown);
     }
 
@@ -241,7 +240,7 @@ public sealed class RotationTests
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0, 4)), Minute)).Grant!;
         var waiting = replica.AskAsync(World.Ask(1, 2, wait: TimeSpan.FromSeconds(60)));
-        await using var events = replica.Watch.WatchAsync(World.Ask(0).Caller, grant.Holder.Id, null, From, default).GetAsyncEnumerator(default);
+        await using var events = replica.Watch.WatchAsync(World.Ask(0).Caller, grant.Holder.Id, null, World.From, default).GetAsyncEnumerator(default);
         await NextAsync(world, events);
         var end = events.MoveNextAsync().AsTask();
 
@@ -262,14 +261,12 @@ public sealed class RotationTests
     {
         await using var world = new World(World.OrdersApi with { IdleTtl = TimeSpan.FromHours(3) });
         world.Issuer.Renewable = false;
+        world.Issuer.Life = 10 * Minute;
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, From, default)).ShouldBeNull();
+        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default)).ShouldBeNull();
 
-        await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Revoked, TimeSpan.FromHours(2));
+        await world.LeaseAsync(lease => lease.Id == grant.Lease.Id && lease.State == LeaseState.Revoked, 20 * Minute);
         world.Issuer.Made.ShouldBe(1);
     }
-
-    private static Task<Outcome> RenewAsync(World.Replica replica, int pod, Grant grant) =>
-        replica.Holders.RenewAsync(World.Ask(pod).Caller, grant.Holder.Id, From, default).AsTask();
 }

@@ -1,8 +1,6 @@
 using Broker.Core.Databases;
 using Broker.Core.Identity;
 using Broker.Core.Issuing;
-using Broker.Core.Leases;
-using Broker.Core.Ledger;
 using Broker.Core.Words;
 using Broker.Tests.Identity;
 using Shouldly;
@@ -100,7 +98,7 @@ public sealed class WayOfARequestTests
         for (var quarter = 0; quarter < 12; quarter++)
         {
             world.Clock.Advance(TimeSpan.FromMinutes(15));
-            var renewed = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
+            var renewed = (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!;
             renewed.Lease.Id.ShouldBe(grant.Lease.Id);
             renewed.Overlap.ShouldBeNull();
             (renewed.Lease.ExpiresAt - world.Clock.GetUtcNow()).ShouldBeLessThanOrEqualTo(world.Issuer.Life, "never longer at a time than it was issued for");
@@ -120,10 +118,10 @@ public sealed class WayOfARequestTests
         world.Issuer.RenewFailure = new(IssuerFailure.Unavailable, "sealed");
         world.Clock.Advance(TimeSpan.FromMinutes(25));
         await PassASecondAsync(world);
-        (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
         world.Issuer.Users.Count.ShouldBe(1);
         world.Clock.Advance(TimeSpan.FromMinutes(10));
-        var moved = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
+        var moved = (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!;
         moved.Overlap.ShouldNotBeNull().ShouldBeGreaterThan(TimeSpan.FromSeconds(5));
         moved.Lease.Id.ShouldNotBe(grant.Lease.Id);
     }
@@ -138,9 +136,9 @@ public sealed class WayOfARequestTests
         // Before the next lease would be issued ahead of need, which is at a moment of chance.
         world.Issuer.Failure = new(IssuerFailure.Unavailable, "sealed");
         world.Clock.Advance(TimeSpan.FromMinutes(29));
-        (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant.ShouldNotBeNull();
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant.ShouldNotBeNull();
         world.Clock.Advance(TimeSpan.FromMinutes(5));
-        foreach (var again in new[] { RenewAsync(replica, grant), replica.AskAsync(World.Ask(0)) })
+        foreach (var again in new[] { replica.RenewAsync(grant), replica.AskAsync(World.Ask(0)) })
             (await world.PassAsync(again, Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
     }
 
@@ -154,9 +152,9 @@ public sealed class WayOfARequestTests
         var hold = new TaskCompletionSource();
         world.Issuer.Before = () => hold.Task;
         world.Clock.Advance(TimeSpan.FromMinutes(29));
-        (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant.ShouldNotBeNull();
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant.ShouldNotBeNull();
         world.Clock.Advance(TimeSpan.FromMinutes(5));
-        (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
         world.Issuer.Asked.Count.ShouldBeGreaterThan(1, "the next one is on its way all the while");
         hold.SetResult();
     }
@@ -167,7 +165,7 @@ public sealed class WayOfARequestTests
         await using var world = new World(World.OrdersApi with { IdleTtl = TimeSpan.FromSeconds(30) });
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, new("t", null), default)).ShouldBeNull();
+        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default)).ShouldBeNull();
         world.Clock.Advance(TimeSpan.FromSeconds(20));
         await PassASecondAsync(world);
         world.Issuer.Users.Count.ShouldBe(1);
@@ -226,7 +224,7 @@ public sealed class WayOfARequestTests
         var patient = replica.AskAsync(World.Ask(2, 2, wait: TimeSpan.FromSeconds(30)));
         await PassASecondAsync(world);
         patient.IsCompleted.ShouldBeFalse();
-        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, first.Holder.Id, new("t", null), default);
+        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, first.Holder.Id, World.From, default);
         (await world.PassAsync(patient, TimeSpan.FromSeconds(2))).Grant!.Connections.ShouldBe(2);
     }
 
@@ -281,8 +279,8 @@ public sealed class WayOfARequestTests
         await using var world = new World();
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, new("t", null), default)).ShouldBeNull();
-        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, new("t", null), default))!.Code.ShouldBe(RefusalCode.HolderUnknown);
+        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default)).ShouldBeNull();
+        (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default))!.Code.ShouldBe(RefusalCode.HolderUnknown);
         replica.Link.Cut();
         (await replica.AskAsync(World.Ask(0))).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
     }
@@ -354,9 +352,9 @@ public sealed class WayOfARequestTests
         await using var world = new World();
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", new("t", null), default)).ShouldBeNull();
+        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default)).ShouldBeNull();
         await world.LeaseAsync(lease => lease.Id != grant.Lease.Id && lease.State == LeaseState.Active, Minute);
-        var moved = (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant!;
+        var moved = (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!;
         moved.Overlap.ShouldNotBeNull().ShouldBeGreaterThan(TimeSpan.FromSeconds(5));
         world.Issuer.Users.Count.ShouldBe(2, "the old connections may still be open");
         await world.PassAsync(() => world.Issuer.Users.Count == 1, TimeSpan.FromMinutes(2));
@@ -369,10 +367,10 @@ public sealed class WayOfARequestTests
         await using var world = new World();
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
-        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, grant.Lease.Id, "a test", new("t", null), default)).ShouldBeNull();
+        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, grant.Lease.Id, "a test", World.From, default)).ShouldBeNull();
         await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
         (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Lease.Id.ShouldNotBe(grant.Lease.Id);
-        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, "nosuch", "a test", new("t", null), default))!.Code.ShouldBe(RefusalCode.LeaseUnknown);
+        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, "nosuch", "a test", World.From, default))!.Code.ShouldBe(RefusalCode.LeaseUnknown);
     }
 
     [Fact]
@@ -384,8 +382,8 @@ public sealed class WayOfARequestTests
         foreach (var role in new[] { "orders-api", "no-such-role" })
         {
             var id = HolderId.For(role, stranger, null).Value;
-            (await world.PassAsync(replica.Holders.RenewAsync(stranger, id, new("t", null), default).AsTask(), Minute)).Refusal!.Code.ShouldBe(RefusalCode.NotAllowed);
-            (await replica.Holders.ReleaseAsync(stranger, id, new("t", null), default))!.Code.ShouldBe(RefusalCode.NotAllowed);
+            (await world.PassAsync(replica.Holders.RenewAsync(stranger, id, World.From, default).AsTask(), Minute)).Refusal!.Code.ShouldBe(RefusalCode.NotAllowed);
+            (await replica.Holders.ReleaseAsync(stranger, id, World.From, default))!.Code.ShouldBe(RefusalCode.NotAllowed);
         }
     }
 
@@ -404,10 +402,10 @@ public sealed class WayOfARequestTests
         var replica = await world.ReplicaAsync();
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
         var other = World.Ask(1).Caller;
-        (await replica.Holders.ReleaseAsync(other, grant.Holder.Id, new("t", null), default))!.Code.ShouldBe(RefusalCode.HolderUnknown);
-        (await replica.Holders.RenewAsync(other, grant.Holder.Id, new("t", null), default)).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
-        (await replica.Holders.RenewAsync(other, "no holder's id", new("t", null), default)).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
-        (await world.PassAsync(RenewAsync(replica, grant), Minute)).Grant.ShouldNotBeNull();
+        (await replica.Holders.ReleaseAsync(other, grant.Holder.Id, World.From, default))!.Code.ShouldBe(RefusalCode.HolderUnknown);
+        (await replica.Holders.RenewAsync(other, grant.Holder.Id, World.From, default)).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
+        (await replica.Holders.RenewAsync(other, "no holder's id", World.From, default)).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant.ShouldNotBeNull();
     }
 
     private static async Task<World.Replica[]> ReplicasAsync(World world, int count)
@@ -416,9 +414,6 @@ public sealed class WayOfARequestTests
         for (var i = 0; i < count; i++) replicas[i] = await world.ReplicaAsync();
         return replicas;
     }
-
-    private static Task<Outcome> RenewAsync(World.Replica replica, Grant grant) =>
-        replica.Holders.RenewAsync(World.Ask(0).Caller, grant.Holder.Id, new("t", null), default).AsTask();
 
     private static Task PassASecondAsync(World world)
     {

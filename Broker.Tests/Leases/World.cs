@@ -67,6 +67,9 @@ internal sealed class World : IAsyncDisposable
 
     private static VaultIssuerDefinition Vault { get; } = new("vault") { Address = new("https://vault:8200"), Auth = new VaultTokenAuth(new(new("token"), null)) };
 
+    /// <summary>Where whoever asks in these tests asks from.</summary>
+    public static Origin From { get; } = new("t", null);
+
     public FakeTimeProvider Clock { get; } = new(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
 
     public InProcessLedgerStore Store { get; }
@@ -114,17 +117,20 @@ internal sealed class World : IAsyncDisposable
     /// <summary>Lets time pass in small steps until the condition holds; fails when it takes longer than given.</summary>
     public async Task PassAsync(Func<bool> condition, TimeSpan atMost)
     {
+        if (condition()) return;
         var start = Clock.GetUtcNow();
+        await SettleAsync();
         while (!condition())
         {
             var passed = Clock.GetUtcNow() - start;
             if (passed > atMost) throw new TimeoutException($"Not within {atMost} of the world's time.");
-
-            // What can run now runs before time passes on: a few real milliseconds for each step of the world's.
-            for (var i = 0; i < 4 && !condition(); i++) await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, TestContext.Current.CancellationToken);
             Clock.Advance(Step(passed));
+            await SettleAsync();
         }
     }
+
+    // What can run now runs before time passes on: a few real milliseconds for each step of the world's.
+    private static Task SettleAsync() => Task.Delay(TimeSpan.FromMilliseconds(4), TimeProvider.System, TestContext.Current.CancellationToken);
 
     // Who waits for seconds sees them pass in twentieths; who waits for an hour need not see each of those: a hundredth of what has
     // passed, at most half a second, which is well within every deadline of the core.
@@ -185,6 +191,16 @@ internal sealed class World : IAsyncDisposable
         }
 
         public Task<Outcome> AskAsync(Ask ask, CancellationToken cancellation = default) => Desk.ClaimAsync(ask, cancellation).AsTask();
+
+        public Task<Outcome> RenewAsync(Grant grant, int pod = 0) => Holders.RenewAsync(Ask(pod).Caller, grant.Holder.Id, From, default).AsTask();
+
+        /// <summary>The duty of this kind that keeps failing; null: there is none.</summary>
+        public Duty? Failing(string kind) => AllDuties().FirstOrDefault(duty => duty.Kind == kind && duty.IsFailing);
+
+        /// <summary>How often in a row the one duty of this kind failed.</summary>
+        public int Failures(string kind) => AllDuties().Single(duty => duty.Kind == kind).Record.Failures;
+
+        private IReadOnlyList<Duty> AllDuties() => Duties.ListAsync(default).AsTask().GetAwaiter().GetResult();
 
         public async ValueTask DisposeAsync()
         {

@@ -17,7 +17,7 @@ internal sealed class MutateCommand
     {
         Description = "Classes of tests, divided by commas; may be given several times: the later only meet what got through the earlier.",
         AllowMultipleArgumentsPerToken = true,
-        DefaultValueFactory = _ => ["*InProcessLedgerTests", "*BrokeOnceTests,*ConnectionCapsTests,*WayOfARequestTests,*RotationTests,*UpkeepTests"],
+        DefaultValueFactory = _ => ["*InProcessLedgerTests", "*BrokeOnceTests,*ConnectionCapsTests,*WayOfARequestTests,*RotationTests,*VerificationTests,*RevocationTests,*LostAnswersTests,*LeftoversTests,*LedgerLossTests"],
     };
 
     private readonly Option<int> jobs = CommandOptions.Number("--jobs", "Mutants at once.", Environment.ProcessorCount, 1, 256);

@@ -1,0 +1,48 @@
+using Broker.Core.Issuing;
+using Broker.Core.Words;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases;
+
+/// <summary>How the user of a lease that is over goes.</summary>
+public sealed class RevocationTests
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    [Fact]
+    public async Task L5_A_revocation_that_the_database_refuses_is_tried_again_and_then_shown_with_its_own_words()
+    {
+        await using var world = new World(World.OrdersApi with { IdleTtl = TimeSpan.Zero });
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Issuer.RevokeFailure = new(IssuerFailure.Refused, "role \"u\" cannot be dropped because some objects depend on it");
+        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default);
+        var stuck = await world.LeaseAsync(lease => lease.State == LeaseState.RevokeFailed, TimeSpan.FromMinutes(5));
+        stuck.Reason.ShouldContain("some objects depend on it");
+        stuck.Reason.ShouldContain(grant.Credentials.Login.Username);
+        replica.Failing("revoke").ShouldNotBeNull().Record.Failures.ShouldBeGreaterThanOrEqualTo(6);
+
+        // Mended: it goes by itself, or at once by an operator's order.
+        world.Issuer.RevokeFailure = null;
+        (await replica.Leases.RevokeAsync(World.Ask(0).Caller, stuck.Id, "a test", World.From, default)).ShouldBeNull();
+        await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute);
+        world.Issuer.Users.ShouldBeEmpty();
+        replica.Failing("revoke").ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData(false, false, 0)]
+    [InlineData(true, false, 1)]
+    [InlineData(false, true, 1)]
+    public async Task Sessions_are_ended_before_the_user_goes_where_the_role_or_an_operator_says_so(bool role, bool ordered, int times)
+    {
+        await using var world = new World(World.OrdersApi with { IdleTtl = TimeSpan.Zero, EndSessions = role });
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        if (ordered) await replica.Leases.RevokeAsync(World.Ask(0).Caller, grant.Lease.Id, "a test", World.From, default);
+        else await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default);
+        await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
+        world.Engine.ShutOut.Count.ShouldBe(times);
+    }
+}
