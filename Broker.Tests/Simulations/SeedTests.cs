@@ -7,7 +7,7 @@ namespace Broker.Tests.Simulations;
 /// <summary>The laws in simulated worlds full of failures; <c>loadtests simulate</c> runs many more of them.</summary>
 public sealed class SeedTests
 {
-#if MUTANTS
+#if MUTANTS || MUTANTSLEASES
     private const int Count = 12; // once for each mutant
 #else
     private const int Count = 40;
