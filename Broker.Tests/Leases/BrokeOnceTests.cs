@@ -53,6 +53,8 @@ public sealed class BrokeOnceTests
         };
         world.Clock.Advance(TimeSpan.FromMinutes(21));
         await world.PassAsync(() => givenUp, Minute);
+        await world.PassAsync(() => replica.Failures("renew") == 1, Minute);
+        replica.Last("renew").Why.ShouldContain("No answer within 12 seconds");
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Identity;
+using Broker.Core.Issuing;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
 using Broker.Core.Words;
@@ -50,6 +51,19 @@ public sealed class LeftoversTests
         answered.SetResult();
         await world.PassAsync(asking, Minute);
         (await LookAsync(world, other, worker)).ShouldHaveSingleItem().ShouldBe((OfWorkers, "a-first"), "the double's own name is another");
+    }
+
+    [Fact]
+    public async Task L5_What_Vault_made_when_its_answer_was_lost_is_one()
+    {
+        var role = World.OrdersApi with { VaultPath = "database/creds/payments-worker" };
+        await using var world = new World(role);
+        world.Issuer.ChoosesNames = true;
+        world.Issuer.AfterIssue = new(IssuerFailure.AnswerLost, "the connection broke");
+        var replica = await world.ReplicaAsync();
+        await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
+        world.Engine.Found[OfWorkers] = new(OfWorkers, null, 0);
+        (await LookAsync(world, role)).ShouldHaveSingleItem().ShouldBe((OfWorkers, "orders-api"));
     }
 
     [Fact]

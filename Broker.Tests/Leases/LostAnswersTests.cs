@@ -1,5 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
+using Broker.Core.Ledger;
 using Broker.Core.Words;
 using Shouldly;
 using Xunit;
@@ -11,12 +12,14 @@ public sealed class LostAnswersTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
+    private static Role Exclusive { get; } = World.OrdersApi with { VaultPath = "database/creds/orders", VaultPathExclusive = true };
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public async Task L5_What_a_lost_answer_made_is_found_by_the_name_that_was_proposed_or_among_the_issuers_leases(bool named)
     {
-        var role = named ? World.OrdersApi : World.OrdersApi with { VaultPath = "database/creds/orders", VaultPathExclusive = true };
+        var role = named ? World.OrdersApi : Exclusive;
         await using var world = new World(role);
         world.Issuer.ChoosesNames = !named;
         var replica = await world.ReplicaAsync();
@@ -34,8 +37,7 @@ public sealed class LostAnswersTests
     [Fact]
     public async Task L4_Who_looks_for_what_a_lost_answer_made_touches_no_user_whose_answer_is_on_its_way()
     {
-        await using var world = new World(
-            World.OrdersApi with { VaultPath = "database/creds/orders", VaultPathExclusive = true, Sharing = SharingScope.Holder });
+        await using var world = new World(Exclusive with { Sharing = SharingScope.Holder });
         world.Issuer.ChoosesNames = true;
         var replica = await world.ReplicaAsync();
         world.Issuer.AfterIssue = new(IssuerFailure.AnswerLost, "the connection broke");
@@ -58,7 +60,7 @@ public sealed class LostAnswersTests
     [Fact]
     public async Task L5_What_an_issuer_makes_long_after_its_answer_was_lost_is_found_too()
     {
-        await using var world = new World(World.OrdersApi with { VaultPath = "database/creds/orders", VaultPathExclusive = true });
+        await using var world = new World(Exclusive);
         world.Issuer.ChoosesNames = true;
         world.Issuer.Failure = new(IssuerFailure.AnswerLost, "the connection broke");
         var replica = await world.ReplicaAsync();
@@ -68,6 +70,84 @@ public sealed class LostAnswersTests
         await world.PassAsync(() => world.Clock.GetUtcNow() > late, Minute);
         world.Issuer.Users["late"] = late;
         await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
+    }
+
+    [Fact]
+    public async Task L5_Of_the_issuers_leases_only_those_from_the_time_of_the_lost_answer_are_revoked()
+    {
+        await using var world = new World(Exclusive);
+        world.Issuer.ChoosesNames = true;
+        var replica = await world.ReplicaAsync();
+        world.Issuer.AfterIssue = new(IssuerFailure.AnswerLost, "the connection broke");
+        await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
+        var asked = (await world.LeasesAsync()).ShouldHaveSingleItem().CreatedAt;
+        world.Issuer.Users["older"] = asked - (2 * Minute);
+        world.Issuer.Users["later"] = asked + (4 * Minute);
+        world.Clock.Advance(2 * Minute);
+
+        (await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute)).Reason.ShouldContain("revoked (1)");
+        world.Issuer.Users.Keys.ShouldBe(["older", "later"], ignoreOrder: true);
+
+        world.Clock.Advance(11 * Minute);
+        await world.PassAsync(() => world.LeasesAsync().GetAwaiter().GetResult().Count == 0, Minute);
+    }
+
+    [Fact]
+    public async Task L5_A_lost_answer_that_made_nothing_is_told_so()
+    {
+        await using var world = new World(Exclusive);
+        world.Issuer.ChoosesNames = true;
+        var replica = await world.ReplicaAsync();
+        world.Issuer.Failure = new(IssuerFailure.AnswerLost, "the connection broke");
+        await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
+        world.Clock.Advance(2 * Minute);
+        (await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute)).Reason.ShouldContain("nothing was made");
+    }
+
+    [Fact]
+    public async Task L5_Where_the_issuers_leases_may_not_be_listed_a_lost_answer_is_shown_until_the_longest_life_of_what_it_may_have_made()
+    {
+        await using var world = new World(Exclusive with { LeaseMaxTtl = 10 * Minute });
+        world.Issuer.ChoosesNames = true;
+        var replica = await world.ReplicaAsync();
+        world.Issuer.AfterIssue = new(IssuerFailure.AnswerLost, "the connection broke");
+        world.Issuer.ListFailure = new(IssuerFailure.Refused, "permission denied");
+        await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
+        world.Clock.Advance(8 * Minute);
+        var until = world.Clock.GetUtcNow().AddSeconds(5);
+        await world.PassAsync(() => world.Clock.GetUtcNow() > until, Minute);
+        (await world.LeasesAsync()).ShouldHaveSingleItem().State.ShouldBe(LeaseState.Unknown);
+        replica.Failures("reap").ShouldBe(0, "that it may not list is no failure of the duty");
+
+        world.Clock.Advance(2 * Minute);
+        (await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute)).Reason.ShouldContain("longest life is over");
+        world.Issuer.Users.Count.ShouldBe(1, "nothing tells whose it is");
+    }
+
+    [Fact]
+    public async Task L10_An_issuer_that_never_answers_is_given_up_and_may_have_made_a_user()
+    {
+        await using var world = new World(Exclusive);
+        world.Issuer.ChoosesNames = world.Issuer.Hangs = true;
+        var replica = await world.ReplicaAsync();
+        var asked = world.Clock.GetUtcNow();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.IssuerUnavailable);
+        (world.Clock.GetUtcNow() - asked).ShouldBeInRange(new WaitingSettings().Default, new WaitingSettings().Default + TimeSpan.FromSeconds(2), "no longer than it waits");
+        var given = await world.LeaseAsync(lease => lease.State != LeaseState.Issuing, Minute);
+        given.State.ShouldBe(LeaseState.Unknown);
+        given.Reason.ShouldContain("did not answer in time");
+        replica.Counted("broker.issues", "IssuerUnavailable").ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task L5_An_attempt_whose_replica_went_away_before_it_asked_has_made_nothing()
+    {
+        await using var world = new World();
+        await world.ReplicaAsync();
+        await world.PassAsync(() => world.Ledger.BudgetAsync("orders", [], default).AsTask().GetAwaiter().GetResult().Ceiling > 0, Minute);
+        var claim = new Claim("orders-api.h", new("orders-api", 0, Minute, 500, Minute), "orders-api", 1, 1, Minute, Minute, ClaimKind.Claim, "c");
+        var order = (await world.Ledger.ClaimAsync("orders", World.Orders.Issuing, 10, [claim], default))[0].ShouldBeOfType<ClaimAnswer.Issue>();
+        (await world.LeaseAsync(lease => lease.Id == order.Lease && lease.State != LeaseState.Issuing, Minute)).State.ShouldBe(LeaseState.Failed);
     }
 
     [Fact]

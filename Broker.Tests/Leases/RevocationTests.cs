@@ -21,7 +21,15 @@ public sealed class RevocationTests
         var stuck = await world.LeaseAsync(lease => lease.State == LeaseState.RevokeFailed, TimeSpan.FromMinutes(5));
         stuck.Reason.ShouldContain("some objects depend on it");
         stuck.Reason.ShouldContain(grant.Credentials.Login.Username);
-        replica.Failing("revoke").ShouldNotBeNull().Record.Failures.ShouldBeGreaterThanOrEqualTo(6);
+        await world.PassAsync(() => replica.Failures("revoke") == 6, Minute);
+        replica.Failing("revoke").ShouldNotBeNull().Record.Why.ShouldContain("some objects depend on it");
+        replica.Counted("broker.revocations", "failed").ShouldBe(6);
+
+        // It has been shown by now, and is tried only every half hour.
+        world.Clock.Advance(TimeSpan.FromMinutes(20));
+        var until = world.Clock.GetUtcNow().AddSeconds(3);
+        await world.PassAsync(() => world.Clock.GetUtcNow() > until, Minute);
+        replica.Failures("revoke").ShouldBe(6);
 
         // Mended: it goes by itself, or at once by an operator's order.
         world.Issuer.RevokeFailure = null;
@@ -29,6 +37,7 @@ public sealed class RevocationTests
         await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute);
         world.Issuer.Users.ShouldBeEmpty();
         replica.Failing("revoke").ShouldBeNull();
+        replica.Counted("broker.revocations", "revoked").ShouldBe(1);
     }
 
     [Theory]

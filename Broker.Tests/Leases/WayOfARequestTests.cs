@@ -1,3 +1,4 @@
+using Broker.Core.Audit;
 using Broker.Core.Databases;
 using Broker.Core.Identity;
 using Broker.Core.Issuing;
@@ -61,6 +62,27 @@ public sealed class WayOfARequestTests
         };
         (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
         await world.PassAsync(() => world.Issuer.Made == 1 && world.Issuer.Users.IsEmpty, Minute);
+    }
+
+    [Fact]
+    public async Task L7_Every_answer_is_audited_with_what_was_asked_and_given_and_counted()
+    {
+        await using var world = new World(capacity: 4);
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0, 3, 1)), Minute)).Grant!;
+        (await world.PassAsync(replica.AskAsync(World.Ask(1, 4) with { Holder = "job-1" }), Minute)).Refusal!.Code.ShouldBe(RefusalCode.BudgetExhausted);
+        replica.Link.Cut();
+        (await world.PassAsync(replica.AskAsync(World.Ask(2)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
+
+        replica.Audit.Records.Select(record => (record.Outcome, record.HolderId, record.Connections, record.Refusal)).ShouldBe(
+        [
+            (AuditOutcome.Granted, grant.Holder.Id, 3, null),
+            (AuditOutcome.Refused, "job-1", 4, RefusalCode.BudgetExhausted),
+            (AuditOutcome.Failed, null, null, RefusalCode.LedgerUnavailable),
+        ]);
+        string[] outcomes = ["Granted", "BudgetExhausted", "LedgerUnavailable"];
+        outcomes.ShouldAllBe(outcome => replica.Counted("broker.claims", outcome) == 1);
+        replica.Counted("broker.issues", "issued").ShouldBe(1);
     }
 
     [Fact]

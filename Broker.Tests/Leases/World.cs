@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using System.Security.Cryptography;
 using Broker.Core;
 using Broker.Core.Audit;
@@ -147,6 +148,8 @@ internal sealed class World : IAsyncDisposable
     internal sealed class Replica : IAsyncDisposable
     {
         private readonly ServiceProvider services;
+        private readonly MeterListener meters = new();
+        private readonly ConcurrentDictionary<(string Instrument, string Outcome), long> counted = new();
         private readonly CancellationTokenSource life = new();
 
         public Replica(World world, IDataProtectionProvider? keys = null)
@@ -162,6 +165,13 @@ internal sealed class World : IAsyncDisposable
             collection.Replace(ServiceDescriptor.Singleton(new Issuers(_ => world.Issuer)));
             collection.Replace(ServiceDescriptor.Singleton(keys ?? world.keys));
             services = collection.BuildServiceProvider();
+            var own = services.GetRequiredService<IMeterFactory>();
+            meters.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Scope == own) listener.EnableMeasurementEvents(instrument);
+            };
+            meters.SetMeasurementEventCallback<long>((instrument, value, tags, _) => counted.AddOrUpdate((instrument.Name, OutcomeIn(tags)), value, (_, before) => before + value));
+            meters.Start();
         }
 
         /// <summary>The replica's way to the ledger; cut it, and the replica is as good as dead to the others.</summary>
@@ -198,13 +208,30 @@ internal sealed class World : IAsyncDisposable
         public Duty? Failing(string kind) => AllDuties().FirstOrDefault(duty => duty.Kind == kind && duty.IsFailing);
 
         /// <summary>How often in a row the one duty of this kind failed.</summary>
-        public int Failures(string kind) => AllDuties().Single(duty => duty.Kind == kind).Record.Failures;
+        public int Failures(string kind) => Last(kind).Failures;
+
+        /// <summary>The one duty of this kind.</summary>
+        public DutyRecord Last(string kind) => AllDuties().Single(duty => duty.Kind == kind).Record;
+
+        /// <summary>What this replica's counter of this name says of an outcome.</summary>
+        public long Counted(string instrument, string outcome) => counted.GetValueOrDefault((instrument, outcome));
+
+        private static string OutcomeIn(ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            foreach (var tag in tags)
+            {
+                if (tag.Key == "broker.outcome") return (string)tag.Value!;
+            }
+
+            return "";
+        }
 
         private IReadOnlyList<Duty> AllDuties() => Duties.ListAsync(default).AsTask().GetAwaiter().GetResult();
 
         public async ValueTask DisposeAsync()
         {
             foreach (var hosted in services.GetServices<IHostedService>()) await hosted.StopAsync(CancellationToken.None);
+            meters.Dispose();
             await services.DisposeAsync();
             life.Dispose();
         }
@@ -276,10 +303,13 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) =>
         SampleFailure is { } failure ? throw failure : Task.FromResult(new ConnectionSample(Capacity, 0, null, [.. Users]));
 
+    /// <summary>Runs inside each login.</summary>
+    public Func<Task>? OnLogin { get; set; }
+
     public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) =>
         login.Username == RefusedUser ? throw new DatabaseException(DatabaseFailure.LoginRefused, "password authentication failed")
         : LoginFailure is { } failure ? throw failure
-        : Task.CompletedTask;
+        : OnLogin?.Invoke() ?? Task.CompletedTask;
 
     public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
 
@@ -345,6 +375,9 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
     /// <summary>Runs inside each issue when the user is made and the answer is on its way.</summary>
     public Func<Task>? After { get; set; }
 
+    /// <summary>Answers no issue until it is given up.</summary>
+    public bool Hangs { get; set; }
+
     /// <summary>As Vault does: the broker does not know the name before the answer.</summary>
     public bool ChoosesNames { get; set; }
 
@@ -355,6 +388,7 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
     {
         Asked.Enqueue(time.GetUtcNow());
         if (Before is { } before) await before();
+        if (Hangs) await Task.Delay(Timeout.InfiniteTimeSpan, time, cancellation);
         if (Failure is { } failure) throw failure;
         Interlocked.Increment(ref made);
         var username = order.Username ?? "v" + Guid.NewGuid().ToString("N")[..8];
@@ -378,6 +412,9 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
         return Task.FromResult<TimeSpan?>(TimeSpan.FromSeconds(10));
     }
 
+    /// <summary>More than this no renewal gives; null: whatever is asked for.</summary>
+    public TimeSpan? MostRenewed { get; set; }
+
     /// <summary>Runs inside each renewal, before the lease has more time.</summary>
     public Func<CancellationToken, Task>? BeforeRenew { get; set; }
 
@@ -385,7 +422,7 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
     {
         if (BeforeRenew is { } before) await before(cancellation);
         return RenewFailure is { } failure ? throw failure
-            : Users.ContainsKey(lease.Id) ? new(increment, Renewable)
+            : Users.ContainsKey(lease.Id) ? new(MostRenewed < increment ? MostRenewed.Value : increment, Renewable)
             : throw new IssuerException(IssuerFailure.LeaseUnknown, "lease not found");
     }
 
@@ -399,8 +436,11 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
     public Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation) =>
         Task.FromResult(Users.TryGetValue(lease.Id, out var issued) ? new LeaseTerm(Life, Renewable, IssuedAt: issued) : null);
 
+    /// <summary>As of a Vault that does not let the broker list.</summary>
+    public IssuerException? ListFailure { get; set; }
+
     public Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation) =>
-        Task.FromResult<IReadOnlyList<string>>([.. Users.Keys]);
+        ListFailure is { } failure ? throw failure : Task.FromResult<IReadOnlyList<string>>([.. Users.Keys]);
 
     /// <summary>What the names that it proposes begin with; sixteen letters follow.</summary>
     public string Names { get; set; } = "u";

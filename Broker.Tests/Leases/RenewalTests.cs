@@ -1,0 +1,60 @@
+using Broker.Core.Issuing;
+using Broker.Core.Words;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases;
+
+/// <summary>Leases that get more time from their issuer, or less than they had, or none.</summary>
+public sealed class RenewalTests
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    [Fact]
+    public async Task L4_A_renewal_that_fails_is_tried_again()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Issuer.RenewFailure = new(IssuerFailure.Unavailable, "Vault is sealed");
+        world.Clock.Advance(25 * Minute);
+        await world.PassAsync(() => replica.Failures("renew") > 0, Minute);
+        world.Issuer.RenewFailure = null;
+        (await world.LeaseAsync(lease => lease.ExpiresAt > grant.Lease.ExpiresAt, Minute)).Id.ShouldBe(grant.Lease.Id);
+        replica.Counted("broker.renewals", "failed").ShouldBeGreaterThan(0);
+        replica.Counted("broker.renewals", "renewed").ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task L4_A_lease_that_is_given_less_than_its_life_is_near_its_last_end_and_is_followed()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Issuer.MostRenewed = 50 * Minute;
+        world.Clock.Advance(25 * Minute);
+        var renewed = await world.LeaseAsync(lease => !lease.Renewable, Minute);
+        renewed.Id.ShouldBe(grant.Lease.Id);
+        (renewed.ExpiresAt!.Value - world.Clock.GetUtcNow()).ShouldBeInRange(49 * Minute, 50 * Minute);
+        for (var time = 0; time < 4; time++)
+        {
+            (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant.ShouldNotBeNull("it is held");
+            world.Clock.Advance(10 * Minute);
+        }
+
+        await world.LeaseAsync(lease => lease.Id != grant.Lease.Id && lease.State == LeaseState.Active, Minute);
+    }
+
+    [Fact]
+    public async Task L4_A_lease_that_its_issuer_lost_is_followed_at_the_next_renewal()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Issuer.Users.Clear();
+        world.Clock.Advance(TimeSpan.FromMinutes(25));
+        await world.LeaseAsync(lease => lease.Id != grant.Lease.Id && lease.State == LeaseState.Active, Minute);
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!.Lease.Id.ShouldNotBe(grant.Lease.Id);
+        replica.Counted("broker.renewals", "lease-unknown").ShouldBe(1);
+    }
+}
