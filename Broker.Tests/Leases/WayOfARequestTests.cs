@@ -2,6 +2,7 @@ using Broker.Core.Audit;
 using Broker.Core.Databases;
 using Broker.Core.Identity;
 using Broker.Core.Issuing;
+using Broker.Core.Leases;
 using Broker.Core.Words;
 using Broker.Tests.Identity;
 using Shouldly;
@@ -262,6 +263,23 @@ public sealed class WayOfARequestTests
         await left.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(world.PassAsync(leaving, Minute));
         (await world.PassAsync(replica.AskAsync(World.Ask(2, 1)), Minute)).Grant.ShouldNotBeNull("nobody stands before it any more");
+    }
+
+    [Fact]
+    public async Task L12_An_issue_is_in_flight_for_as_long_as_it_takes()
+    {
+        await using var world = new World(
+            World.OrdersApi with { Sharing = SharingScope.Holder }, World.Orders with { Issuing = new() { UsersPerSecond = 100, Burst = 100, InFlight = 1 } });
+        var hold = new TaskCompletionSource();
+        world.Issuer.Before = () => hold.Task;
+        var replica = await world.ReplicaAsync();
+        Task<Outcome>[] asking = [.. Enumerable.Range(0, 2).Select(pod => replica.AskAsync(World.Ask(pod, 1, wait: Minute)))];
+        var until = world.Clock.GetUtcNow().AddSeconds(10);
+        await world.PassAsync(() => world.Clock.GetUtcNow() > until, Minute);
+        var atOnce = world.Issuer.Asked.Count;
+        hold.SetResult();
+        (await world.PassAsync(Task.WhenAll(asking), Minute)).ShouldAllBe(outcome => outcome.Grant != null);
+        (atOnce, world.Issuer.Made).ShouldBe((1, 2));
     }
 
     [Fact]
