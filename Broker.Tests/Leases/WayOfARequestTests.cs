@@ -125,7 +125,7 @@ public sealed class WayOfARequestTests
             renewed.Lease.Id.ShouldBe(grant.Lease.Id);
             renewed.Overlap.ShouldBeNull();
             (renewed.Lease.ExpiresAt - world.Clock.GetUtcNow()).ShouldBeLessThanOrEqualTo(world.Issuer.Life, "never longer at a time than it was issued for");
-            await PassASecondAsync(world);
+            await world.PassAsync(TimeSpan.FromSeconds(1));
         }
 
         world.Issuer.Made.ShouldBe(1);
@@ -140,7 +140,7 @@ public sealed class WayOfARequestTests
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
         world.Issuer.RenewFailure = new(IssuerFailure.Unavailable, "sealed");
         world.Clock.Advance(TimeSpan.FromMinutes(25));
-        await PassASecondAsync(world);
+        await world.PassAsync(TimeSpan.FromSeconds(1));
         (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!.Lease.Id.ShouldBe(grant.Lease.Id);
         world.Issuer.Users.Count.ShouldBe(1);
         world.Clock.Advance(TimeSpan.FromMinutes(10));
@@ -190,7 +190,7 @@ public sealed class WayOfARequestTests
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
         (await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default)).ShouldBeNull();
         world.Clock.Advance(TimeSpan.FromSeconds(20));
-        await PassASecondAsync(world);
+        await world.PassAsync(TimeSpan.FromSeconds(1));
         world.Issuer.Users.Count.ShouldBe(1);
         await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
     }
@@ -245,7 +245,7 @@ public sealed class WayOfARequestTests
         (await world.PassAsync(impatient, Minute)).Refusal!.Code.ShouldBe(RefusalCode.BudgetExhausted);
 
         var patient = replica.AskAsync(World.Ask(2, 2, wait: TimeSpan.FromSeconds(30)));
-        await PassASecondAsync(world);
+        await world.PassAsync(TimeSpan.FromSeconds(1));
         patient.IsCompleted.ShouldBeFalse();
         await replica.Holders.ReleaseAsync(World.Ask(0).Caller, first.Holder.Id, World.From, default);
         (await world.PassAsync(patient, TimeSpan.FromSeconds(2))).Grant!.Connections.ShouldBe(2);
@@ -274,8 +274,7 @@ public sealed class WayOfARequestTests
         world.Issuer.Before = () => hold.Task;
         var replica = await world.ReplicaAsync();
         Task<Outcome>[] asking = [.. Enumerable.Range(0, 2).Select(pod => replica.AskAsync(World.Ask(pod, 1, wait: Minute)))];
-        var until = world.Clock.GetUtcNow().AddSeconds(10);
-        await world.PassAsync(() => world.Clock.GetUtcNow() > until, Minute);
+        await world.PassAsync(TimeSpan.FromSeconds(10));
         var atOnce = world.Issuer.Asked.Count;
         hold.SetResult();
         (await world.PassAsync(Task.WhenAll(asking), Minute)).ShouldAllBe(outcome => outcome.Grant != null);
@@ -453,12 +452,6 @@ public sealed class WayOfARequestTests
         var replicas = new World.Replica[count];
         for (var i = 0; i < count; i++) replicas[i] = await world.ReplicaAsync();
         return replicas;
-    }
-
-    private static Task PassASecondAsync(World world)
-    {
-        var end = world.Clock.GetUtcNow() + TimeSpan.FromSeconds(1);
-        return world.PassAsync(() => world.Clock.GetUtcNow() >= end, Minute);
     }
 
     private static T Completed<T>(Task<T> task) => task.GetAwaiter().GetResult();

@@ -115,6 +115,13 @@ internal sealed class World : IAsyncDisposable
         return await task;
     }
 
+    /// <summary>Lets so much time pass, in small steps.</summary>
+    public Task PassAsync(TimeSpan time)
+    {
+        var end = Clock.GetUtcNow() + time;
+        return PassAsync(() => Clock.GetUtcNow() >= end, 2 * time);
+    }
+
     /// <summary>Lets time pass in small steps until the condition holds; fails when it takes longer than given.</summary>
     public async Task PassAsync(Func<bool> condition, TimeSpan atMost)
     {
