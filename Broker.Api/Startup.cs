@@ -1,9 +1,9 @@
 using System.Net;
 using System.Text.Json.Serialization;
 using Broker.Api.Authentication.Certificates;
-using Broker.Api.Explain;
+using Broker.Api.Fronts.Native.Explain;
+using Broker.Api.Fronts.Native.Problems;
 using Broker.Api.Health;
-using Broker.Api.Problems;
 using Broker.Core.Catalog;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.HttpOverrides;
@@ -78,7 +78,7 @@ internal static class Startup
     public static void AddProblems(this IServiceCollection services)
     {
         services.AddSingleton<Explainer>();
-        services.AddSingleton<FrontDoor>().AddSingleton<IAuthorizationMiddlewareResultHandler>(provider => provider.GetRequiredService<FrontDoor>());
+        services.AddSingleton<RequestGuard>().AddSingleton<IAuthorizationMiddlewareResultHandler>(provider => provider.GetRequiredService<RequestGuard>());
         services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never;

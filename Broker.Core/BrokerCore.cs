@@ -5,21 +5,21 @@ using Broker.Core.Databases;
 using Broker.Core.Databases.MongoDb;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
+using Broker.Core.Duties;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Issuing.Vault;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
-using Broker.Core.Leases.Duties;
 using Broker.Core.Leases.Holders;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Leases.Operators;
-using Broker.Core.Leases.Sessions;
-using Broker.Core.Leases.Shares;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Ledger.Redis;
-using Broker.Core.Words;
+using Broker.Core.Limits;
+using Broker.Core.Model;
+using Broker.Core.Sessions;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -87,16 +87,16 @@ public static class BrokerCore
     private static void AddLeases(this IServiceCollection services)
     {
         services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<SealCheck>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
-        services.AddSingleton<DatabaseRooms>().AddSingleton<Issuance>().AddSingleton<DeskAudit>().AddSingleton<Closing>();
+        services.AddSingleton<DatabaseChannels>().AddSingleton<Issuance>().AddSingleton<DeskAudit>().AddSingleton<ShutdownSignal>();
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
         services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
         services.AddSingleton<Leftovers>().AddSingleton<LeftoverDesk>();
-        services.AddSingleton<ConnectionCaps>().AddSingleton<Succession>().AddSingleton<Recovery>();
+        services.AddSingleton<ConnectionCaps>().AddSingleton<LeaseSuccessor>().AddSingleton<Recovery>();
     }
 
     private static void AddDuties(this IServiceCollection services)
     {
-        services.AddSingleton(new Dice(Random.Shared)).AddSingleton<DutyTools>();
+        services.AddSingleton(new Jitter(Random.Shared)).AddSingleton<DutyTools>();
         services.AddSingleton<IDuty, SampleDuty>();
         services.AddSingleton<IDuty, TokenDuty>();
         services.AddSingleton<IDuty, LeftoversDuty>();

@@ -1,4 +1,4 @@
-using Broker.Api.Authentication.Own;
+using Broker.Api.Authentication.BrokerTokens;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Microsoft.AspNetCore.Authentication;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Threading.RateLimiting;
+using Broker.Api.Authentication.BrokerTokens;
 using Broker.Api.Authentication.Certificates;
-using Broker.Api.Authentication.Own;
 using Broker.Core.Catalog;
 
 namespace Broker.Api.Authentication;
@@ -72,7 +72,7 @@ internal sealed class ProofGate : IAsyncDisposable
             ? proof
             : new Proof(ProofFailure.CertificateMissing);
 
-    private const string SessionToken = Core.Leases.Sessions.SessionToken.Prefix;
+    private const string SessionToken = Core.Sessions.SessionToken.Prefix;
 
     private static bool IsOwn(ReadOnlySpan<char> token) => token.StartsWith("br", StringComparison.Ordinal) && token.Length > 4 && token[3] == '_';
 

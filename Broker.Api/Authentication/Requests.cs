@@ -1,4 +1,4 @@
-using Broker.Api.Problems;
+using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Identity;
 using Broker.Core.Leases;

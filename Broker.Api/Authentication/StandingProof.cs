@@ -1,4 +1,4 @@
-using Broker.Api.Authentication.Own;
+using Broker.Api.Authentication.BrokerTokens;
 using Broker.Core.Identity;
 
 namespace Broker.Api.Authentication;

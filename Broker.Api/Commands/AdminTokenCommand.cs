@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Broker.Api.Authentication.Own;
+using Broker.Api.Authentication.BrokerTokens;
 using Broker.Core;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;

@@ -1,6 +1,6 @@
 using System.Net;
 using Broker.Api.Authentication;
-using Broker.Api.Credentials;
+using Broker.Api.Fronts.Native.Credentials;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;

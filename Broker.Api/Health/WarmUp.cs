@@ -4,7 +4,7 @@ using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Api.Health;
 
@@ -13,7 +13,7 @@ namespace Broker.Api.Health;
 /// the identity issuers, the desk and the ledger's scripts, the logins that are in use, and what <see cref="Rehearsal"/> plays.
 /// </summary>
 internal sealed class WarmUp(
-    Readiness readiness, CallerProver prover, Rehearsal rehearsal, ICatalog catalog, SharedLedger ledger, CredentialDesk desk, LeaseLogins logins, SealCheck seal, Issuance issuance, Closing closing, TimeProvider time, ILogger<WarmUp> log)
+    Readiness readiness, CallerProver prover, Rehearsal rehearsal, ICatalog catalog, SharedLedger ledger, CredentialDesk desk, LeaseLogins logins, SealCheck seal, Issuance issuance, ShutdownSignal shutdown, TimeProvider time, ILogger<WarmUp> log)
     : BackgroundService, IHostedLifecycleService
 {
     // Measured: a fresh process answers its first hundred claims in about 100 ms, after eighty of its own in 15.
@@ -60,7 +60,7 @@ internal sealed class WarmUp(
         var role = catalog.Current.Roles.Values.First();
         var claim = new Claim("warm-up.0", ClaimMaker.TermsOf(role), "warm-up", 1, 1, TimeSpan.Zero, TimeSpan.Zero, ClaimKind.Claim, "");
         await ledger.ClaimAsync(Nowhere, new PaceSettings(), 0, [claim], cancellation); // the desk would answer a refusal where this throws
-        var way = new Way(role, catalog.Current.Databases[role.Database] with { Name = Nowhere }, catalog.Current.Issuers[role.Issuer]);
+        var way = new ClaimTarget(role, catalog.Current.Databases[role.Database] with { Name = Nowhere }, catalog.Current.Issuers[role.Issuer]);
         await Parallel.ForAsync(0, Claims, cancellation, async (_, cancel) => await desk.ReserveAndJoinAsync(way, claim, time.GetTimestamp(), cancel));
     }
 
@@ -96,7 +96,7 @@ internal sealed class WarmUp(
     public async Task StoppingAsync(CancellationToken cancellationToken)
     {
         readiness.NotReady("shutting down");
-        closing.Begin();
+        shutdown.Begin();
         await issuance.DrainAsync().WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 

@@ -1,6 +1,6 @@
 using System.Diagnostics.Metrics;
 using Broker.Core.Leases.Operators;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Api.Telemetry;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Audit;
 

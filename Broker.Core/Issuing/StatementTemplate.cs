@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Issuing;
 

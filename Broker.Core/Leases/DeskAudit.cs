@@ -1,6 +1,6 @@
 using Broker.Core.Audit;
 using Broker.Core.Identity;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Leases;
 

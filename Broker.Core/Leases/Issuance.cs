@@ -1,11 +1,11 @@
 using System.Collections.Concurrent;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
+using Broker.Core.Duties;
 using Broker.Core.Issuing;
-using Broker.Core.Leases.Duties;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Leases;
@@ -15,7 +15,7 @@ namespace Broker.Core.Leases;
 /// intent is in the ledger before this begins.
 /// </summary>
 internal sealed class Issuance(
-    SharedLedger ledger, Issuers issuers, DatabaseEngines engines, LoginSealer sealer, WaitingSettings waiting, BrokerMetrics metrics, Dice dice,
+    SharedLedger ledger, Issuers issuers, DatabaseEngines engines, LoginSealer sealer, WaitingSettings waiting, BrokerMetrics metrics, Jitter jitter,
     TimeProvider time, ILogger<Issuance> log)
 {
     // The shortest pause after a failure (law L12); it doubles with each failure in a row.
@@ -128,7 +128,7 @@ internal sealed class Issuance(
             return await FailAsync(attempt, mayExist: true, code, e.Message, null);
         }
 
-        if (!await ledger.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, dice.Roll(), CancellationToken.None)) return "superseded";
+        if (!await ledger.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, jitter.Fraction(), CancellationToken.None)) return "superseded";
         log.Issued(attempt.Lease, attempt.Role.Name, issued.Login.Username, issued.Term.Duration);
         return "issued";
     }

@@ -4,7 +4,7 @@ using Broker.Core.Databases;
 using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Issuing.Vault;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Leases;

@@ -1,4 +1,4 @@
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Leases;
@@ -91,7 +91,7 @@ internal static partial class Log
     public static partial void NotCapped(this ILogger log, string database, string lease, string why);
 
     [LoggerMessage(1051, LogLevel.Warning, "Database {Database}: {Engine} cannot cap a user's connections (Budget:Enforce): who has more open than granted is told and shown instead.")]
-    public static partial void CannotCap(this ILogger log, string database, Words.DatabaseEngineKind engine);
+    public static partial void CannotCap(this ILogger log, string database, Model.DatabaseEngineKind engine);
 
     [LoggerMessage(1052, LogLevel.Warning, "Database {Database}: the users of role {Role} have {Connections} connections open beyond what its holders were granted: some pod ignores its allotment.")]
     public static partial void OverAllotment(this ILogger log, string database, string role, int connections);

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
+using Broker.Core.Duties;
 using Broker.Core.Leases.Claims;
-using Broker.Core.Leases.Duties;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
 using Microsoft.Extensions.Logging;
@@ -12,7 +12,7 @@ namespace Broker.Core.Leases;
 /// took its place. Nothing new is granted until all replicas had time for that; what nobody remembers shows as foreign
 /// connections until its holders return.
 /// </summary>
-internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered, LeaseLogins logins, Dice dice, ILogger<Recovery> log)
+internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered, LeaseLogins logins, Jitter jitter, ILogger<Recovery> log)
 {
     private const string Why = "the ledger lost it; a replica remembered";
     private const int HoldersAtOnce = 200;
@@ -46,7 +46,7 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
             {
                 back += await ledger.RestoreAsync(
                     database, epoch, lease.Record is { } record ? new(record, remembered.LeaseEndsIn(lease.Id)) : null,
-                    dice.Roll(), Why, some, cancellation);
+                    jitter.Fraction(), Why, some, cancellation);
             }
         }
 

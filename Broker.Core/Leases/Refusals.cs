@@ -1,7 +1,7 @@
 using System.Globalization;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Leases;
 

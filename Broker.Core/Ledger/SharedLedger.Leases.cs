@@ -1,6 +1,6 @@
 using System.Globalization;
 using Broker.Core.Catalog;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Ledger;
 
@@ -33,7 +33,7 @@ public sealed partial class SharedLedger
             "waiting" => new ClaimAnswer.Wait("", Milliseconds(v[1])),
             "failed" => new ClaimAnswer.Failed(Milliseconds(v[1]), v[2]),
             "throttled" => new ClaimAnswer.Throttled(Milliseconds(v[1])),
-            var other => throw Misunderstood("a succession", other),
+            var other => throw Misunderstood("a request for the next lease", other),
         };
     }
 

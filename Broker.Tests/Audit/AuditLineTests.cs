@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Broker.Core.Audit;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Shouldly;
 using Xunit;
 

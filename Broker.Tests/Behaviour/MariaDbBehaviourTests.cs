@@ -1,7 +1,7 @@
 using System.Globalization;
 using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Broker.Tests.Databases;
 using LoadTests.LocalServers;
 using MySqlConnector;
@@ -14,11 +14,11 @@ namespace Broker.Tests.Behaviour;
 public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetime
 {
     private readonly MySqlEngine engine = new(TimeProvider.System);
-    private MySqlBench bench = null!;
+    private MySqlFixture bench = null!;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => bench = await MySqlBench.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
+    public async ValueTask InitializeAsync() => bench = await MySqlFixture.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
 
     public async ValueTask DisposeAsync()
     {
@@ -36,10 +36,10 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
 
         await bench.DoAsync($"DROP USER '{login.Username}'@'%'", Cancellation);
 
-        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeTrue();
+        (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeTrue();
         (await engine.SampleAsync(bench.Database, Cancellation)).Users.ShouldContain(new UserConnections(login.Username, 1, 1));
         await engine.ShutOutAsync(bench.Database, login.Username, Cancellation);
-        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeFalse("the name is still known, and shutting it out ends them");
+        (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse("the name is still known, and shutting it out ends them");
     }
 
     [Fact]
@@ -53,7 +53,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
         var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(bench.Database, login, Cancellation));
         refusal.Failure.ShouldBe(DatabaseFailure.LoginRefused);
         refusal.Message.ShouldContain("locked");
-        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeTrue();
+        (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeTrue();
     }
 
     [Fact]
@@ -61,7 +61,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
     {
         var session = await bench.OpenAsync(null, Cancellation);
 
-        await MySqlBench.DoAsync(session, $"START TRANSACTION; CREATE USER '{bench.Name}-user'@'%'; ROLLBACK", Cancellation);
+        await MySqlFixture.DoAsync(session, $"START TRANSACTION; CREATE USER '{bench.Name}-user'@'%'; ROLLBACK", Cancellation);
 
         (await engine.FindUsersAsync(bench.Database, bench.Name + "-user", Cancellation)).ShouldHaveSingleItem();
     }
@@ -89,7 +89,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
                 Settings = new Dictionary<string, string> { ["extra_port"] = extraPort.ToString(CultureInfo.InvariantCulture), ["extra_max_connections"] = "5" },
             },
             Cancellation);
-        await using var small = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        await using var small = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
         var user = await small.CreateLoginAsync("user", "", Cancellation);
         await Eventually.HoldsAsync(async () => !await OpensAsync(small, user), "the server is full", Cancellation);
 
@@ -117,7 +117,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
     {
         await using var server = await LocalMariaDb.StartAsync(
             new() { MaxConnections = 30, Settings = new Dictionary<string, string> { ["max_user_connections"] = "2" } }, Cancellation);
-        await using var small = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        await using var small = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
         var user = await small.CreateLoginAsync("user", "", Cancellation);
         await small.OpenAsync(user, Cancellation);
         await small.OpenAsync(user, Cancellation);
@@ -137,10 +137,10 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
     public async Task Statements_on_accounts_wait_for_a_lock_and_end_as_unavailable_rather_than_wait_for_ever()
     {
         await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
-        await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
         var user = new Login(own.Name + "-user", new("secret"));
         var backup = await own.OpenAsync(null, Cancellation);
-        await MySqlBench.DoAsync(backup, "FLUSH TABLES WITH READ LOCK", Cancellation);
+        await MySqlFixture.DoAsync(backup, "FLUSH TABLES WITH READ LOCK", Cancellation);
 
         // Plain MariaDB: the statement waits until the lock is given back.
         var create = engine.CreateUserAsync(own.Database, user, [$"CREATE USER '{user.Username}'@'%'"], Cancellation);
@@ -148,7 +148,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
             () => own.AskAsync<bool>("SELECT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for%' AND INFO LIKE 'CREATE USER%')", Cancellation),
             "the statement waits",
             Cancellation);
-        await MySqlBench.DoAsync(backup, "UNLOCK TABLES", Cancellation);
+        await MySqlFixture.DoAsync(backup, "UNLOCK TABLES", Cancellation);
         await create;
 
         (await engine.FindUsersAsync(own.Database, user.Username, Cancellation)).ShouldHaveSingleItem();
@@ -174,7 +174,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
     {
         await using var server = await LocalMariaDb.StartAsync(
             new() { MaxConnections = 30, Settings = new Dictionary<string, string> { ["plugin_load_add"] = "auth_ed25519" } }, Cancellation);
-        await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
         var user = new Login(own.Name + "-user", new("secret"));
         var issued = new Login(own.Name + "-issued", new(Guid.NewGuid().ToString("N")));
         foreach (var login in new[] { user, issued })
@@ -192,7 +192,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
         refusal.Message.ShouldContain("32 bytes");
     }
 
-    private static async Task<bool> OpensAsync(MySqlBench bench, Login login)
+    private static async Task<bool> OpensAsync(MySqlFixture bench, Login login)
     {
         try
         {

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Broker.Core.Databases;
 using Broker.Core.Databases.PostgreSql;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Broker.Tests.Databases;
 using LoadTests.LocalServers;
 using Npgsql;
@@ -13,11 +13,11 @@ namespace Broker.Tests.Behaviour;
 /// <summary>What PostgreSQL does that the engine relies on, or works around.</summary>
 public sealed class PostgresBehaviourTests(SharedServers servers) : IAsyncLifetime
 {
-    private PostgresBench bench = null!;
+    private PostgresFixture bench = null!;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => bench = await PostgresBench.StartAsync(await servers.PostgresAsync(), Cancellation);
+    public async ValueTask InitializeAsync() => bench = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
 
     public ValueTask DisposeAsync() => bench.DisposeAsync();
 
@@ -30,7 +30,7 @@ public sealed class PostgresBehaviourTests(SharedServers servers) : IAsyncLifeti
 
         await bench.DoAsync($"DROP ROLE \"{login.Username}\"", Cancellation);
 
-        (await PostgresBench.AnswersAsync(session, Cancellation)).ShouldBeTrue();
+        (await PostgresFixture.AnswersAsync(session, Cancellation)).ShouldBeTrue();
         (await bench.AskAsync<string>($"SELECT usename::text FROM pg_stat_activity WHERE pid = {session.ProcessID}", Cancellation)).ShouldBeNull();
         (await bench.AskAsync<uint>($"SELECT usesysid FROM pg_stat_activity WHERE pid = {session.ProcessID}", Cancellation)).ShouldBe(oid);
         await using var engine = new PostgreSqlEngine(TimeProvider.System);
@@ -46,7 +46,7 @@ public sealed class PostgresBehaviourTests(SharedServers servers) : IAsyncLifeti
         await bench.DoAsync($"ALTER ROLE \"{login.Username}\" VALID UNTIL '2000-01-01'", Cancellation);
 
         (await RefusalAsync(() => bench.OpenAsync(login, Cancellation))).SqlState.ShouldBe(PostgresErrorCodes.InvalidPassword);
-        (await PostgresBench.AnswersAsync(session, Cancellation)).ShouldBeTrue();
+        (await PostgresFixture.AnswersAsync(session, Cancellation)).ShouldBeTrue();
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public sealed class PostgresBehaviourTests(SharedServers servers) : IAsyncLifeti
         await bench.DoAsync($"ALTER ROLE \"{login.Username}\" NOLOGIN", Cancellation);
 
         (await RefusalAsync(() => bench.OpenAsync(login, Cancellation))).SqlState.ShouldBe(PostgresErrorCodes.InvalidAuthorizationSpecification);
-        (await PostgresBench.AnswersAsync(session, Cancellation)).ShouldBeTrue();
+        (await PostgresFixture.AnswersAsync(session, Cancellation)).ShouldBeTrue();
     }
 
     [Fact]
@@ -133,7 +133,7 @@ public sealed class PostgresBehaviourTests(SharedServers servers) : IAsyncLifeti
         // Any server takes a setting with a dot in its name; on RDS the server's own extension gives it its meaning.
         await using var server = await LocalPostgres.StartAsync(
             new() { MaxConnections = 20, Settings = new Dictionary<string, string> { ["rds.rds_superuser_reserved_connections"] = "2" } }, Cancellation);
-        await using var own = await PostgresBench.StartAsync(server, Cancellation);
+        await using var own = await PostgresFixture.StartAsync(server, Cancellation);
         await using var engine = new PostgreSqlEngine(TimeProvider.System);
 
         (await engine.SampleAsync(own.Database, Cancellation)).Reserved.ShouldBe(5);
@@ -143,7 +143,7 @@ public sealed class PostgresBehaviourTests(SharedServers servers) : IAsyncLifeti
     public async Task Connections_run_out_in_four_ways_that_are_all_53300()
     {
         await using var server = await LocalPostgres.StartAsync(new() { MaxConnections = 8, SuperuserReservedConnections = 2 }, Cancellation);
-        await using var small = await PostgresBench.StartAsync(server, Cancellation);
+        await using var small = await PostgresFixture.StartAsync(server, Cancellation);
         await using var engine = new PostgreSqlEngine(TimeProvider.System);
         var (limited, user) = (
             await small.CreateLoginAsync("limited", "CONNECTION LIMIT 1", Cancellation), await small.CreateLoginAsync("user", "", Cancellation));
@@ -174,7 +174,7 @@ public sealed class PostgresBehaviourTests(SharedServers servers) : IAsyncLifeti
         await RunsOutAsync(user, "too many clients already");
     }
 
-    private static async Task<bool> OpensAsync(PostgresBench bench, Login? login)
+    private static async Task<bool> OpensAsync(PostgresFixture bench, Login? login)
     {
         try
         {

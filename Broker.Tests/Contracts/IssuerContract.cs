@@ -1,6 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Shouldly;
 using Xunit;
 

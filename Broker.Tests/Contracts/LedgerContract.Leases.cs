@@ -1,5 +1,5 @@
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Shouldly;
 using Xunit;
 

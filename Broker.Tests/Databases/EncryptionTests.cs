@@ -6,7 +6,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using LoadTests.LocalServers;
 using MySqlConnector;
 using Npgsql;
@@ -32,7 +32,7 @@ public sealed class EncryptionTests : IDisposable
         await GiveAsync(key, "mysql");
         await using var server = await LocalMariaDb.StartAsync(
             new() { MaxConnections = 20, Settings = new Dictionary<string, string> { ["ssl_cert"] = certificate, ["ssl_key"] = key } }, Cancellation);
-        await using var bench = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        await using var bench = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
         var user = await bench.CreateLoginAsync("user", "REQUIRE SSL", Cancellation);
         await using var engine = new MySqlEngine(TimeProvider.System);
 
@@ -61,7 +61,7 @@ public sealed class EncryptionTests : IDisposable
         await GiveAsync(key, "postgres");
         await using var server = await LocalPostgres.StartAsync(
             new() { MaxConnections = 20, Settings = new Dictionary<string, string> { ["ssl"] = "on", ["ssl_cert_file"] = certificate, ["ssl_key_file"] = key } }, Cancellation);
-        await using var bench = await PostgresBench.StartAsync(server, Cancellation);
+        await using var bench = await PostgresFixture.StartAsync(server, Cancellation);
         var user = await bench.CreateLoginAsync("user", "", Cancellation);
         await using var engine = new PostgreSqlEngine(TimeProvider.System);
 

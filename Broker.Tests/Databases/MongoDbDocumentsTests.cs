@@ -1,7 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Databases.MongoDb;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Microsoft.Extensions.Logging.Abstractions;
 using MongoDB.Bson;
 using MongoDB.Driver;

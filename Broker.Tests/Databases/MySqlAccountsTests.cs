@@ -1,6 +1,6 @@
 using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using LoadTests.LocalServers;
 using MySqlConnector;
 using Shouldly;
@@ -12,11 +12,11 @@ namespace Broker.Tests.Databases;
 public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
 {
     private readonly MySqlEngine engine = new(TimeProvider.System);
-    private MySqlBench bench = null!;
+    private MySqlFixture bench = null!;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => bench = await MySqlBench.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
+    public async ValueTask InitializeAsync() => bench = await MySqlFixture.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
 
     public async ValueTask DisposeAsync()
     {
@@ -40,13 +40,13 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         await engine.CreateUserAsync(database, user, Statements(user), Cancellation);
         await engine.CapUserAsync(database, user.Username, 5, Cancellation);
         var session = await bench.OpenAsync(user, Cancellation);
-        await MySqlBench.DoAsync(session, "CREATE TABLE migrated AS SELECT 42 AS answer", Cancellation);
+        await MySqlFixture.DoAsync(session, "CREATE TABLE migrated AS SELECT 42 AS answer", Cancellation);
 
         (await engine.SampleAsync(database, Cancellation)).Users.ShouldContain(new UserConnections(user.Username, 1, 1));
         await engine.ShutOutAsync(database, user.Username, Cancellation);
         await engine.DropUserAsync(database, user.Username, [], Cancellation);
 
-        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeFalse();
+        (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse();
         (await engine.FindUsersAsync(database, user.Username, Cancellation)).ShouldBeEmpty();
         (await bench.AskAsync<int>($"SELECT answer FROM {bench.Name}.migrated", Cancellation)).ShouldBe(42);
     }
@@ -55,7 +55,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
     public async Task L2_An_administrator_that_may_not_see_others_connections_still_counts_them()
     {
         await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
-        await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
         var admin = await own.CreateLoginAsync("admin", "", Cancellation);
         var user = await own.CreateLoginAsync("user", "", Cancellation);
         await own.OpenAsync(user, Cancellation);
@@ -70,7 +70,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         var user = await bench.CreateLoginAsync("user", "", Cancellation);
         await bench.OpenAsync(user, Cancellation);
         var elsewhere = await bench.OpenAsync(user, Cancellation);
-        await MySqlBench.DoAsync(elsewhere, "USE information_schema", Cancellation);
+        await MySqlFixture.DoAsync(elsewhere, "USE information_schema", Cancellation);
 
         (await engine.SampleAsync(bench.Database, Cancellation)).Users.ShouldContain(new UserConnections(user.Username, 2, 1));
     }
@@ -88,7 +88,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         await engine.ShutOutAsync(bench.Database, user.Username, Cancellation);
         await engine.DropUserAsync(bench.Database, user.Username, [], Cancellation);
 
-        (await MySqlBench.AnswersAsync(session, Cancellation)).ShouldBeFalse();
+        (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse();
         (await bench.AskAsync<int>($"SELECT COUNT(*) FROM mysql.user WHERE User = '{user.Username}'", Cancellation)).ShouldBe(0);
     }
 
@@ -150,7 +150,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
     {
         await using var server = await LocalMariaDb.StartAsync(
             new() { MaxConnections = 30, Settings = new Dictionary<string, string> { ["sql_mode"] = "NO_BACKSLASH_ESCAPES,ANSI_QUOTES" } }, Cancellation);
-        var places = new[] { bench, await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation) };
+        var places = new[] { bench, await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation) };
         foreach (var place in places)
         {
             var name = place.Name + "`\\' --x";
@@ -180,7 +180,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
     public async Task Pooled_connections_that_died_unseen_fail_nothing()
     {
         await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
-        await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
         await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => engine.RunAsync(own.Database, ["DO SLEEP(0.2)"], Cancellation)));
         var user = new Login(own.Name + "-user", new("secret"));
 
@@ -202,7 +202,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
     public async Task A_server_that_has_become_a_replica_is_unavailable_and_nothing_remains_done()
     {
         await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
-        await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
         var admin = await own.CreateLoginAsync("admin", "", Cancellation);
         await own.DoAsync(
             $"GRANT CREATE USER, PROCESS, CONNECTION ADMIN, SELECT ON *.* TO '{admin.Username}'@'%' WITH GRANT OPTION; SET GLOBAL read_only = ON", Cancellation);
@@ -220,7 +220,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
     public async Task The_broker_takes_at_most_four_connections_however_much_it_has_to_do()
     {
         await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
-        await using var own = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
         var work = Task.WhenAll(Enumerable.Range(0, 12).Select(_ => engine.RunAsync(own.Database, ["DO SLEEP(0.1)"], Cancellation)));
         var most = 0;
         while (!work.IsCompleted)

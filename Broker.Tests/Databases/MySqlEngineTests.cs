@@ -1,7 +1,7 @@
 using System.Net;
 using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Broker.Tests.Contracts;
 using MySqlConnector;
 using Shouldly;
@@ -26,11 +26,11 @@ public sealed class MySqlEngineOnNamedServerTests(SharedServers servers) : Datab
     }
 }
 
-internal sealed record MySqlEngineBench(MySqlEngine MySql, MySqlBench Bench, int MaxConnections) : EngineBench(MySql, Bench.Database, Bench.Name + "-")
+internal sealed record MySqlEngineBench(MySqlEngine MySql, MySqlFixture Bench, int MaxConnections) : EngineBench(MySql, Bench.Database, Bench.Name + "-")
 {
     public static async Task<MySqlEngineBench> StartAsync(MySqlServer server, CancellationToken cancellation)
     {
-        var bench = await MySqlBench.StartAsync(server, cancellation);
+        var bench = await MySqlFixture.StartAsync(server, cancellation);
         return new(new MySqlEngine(TimeProvider.System), bench, await bench.AskAsync<int>("SELECT @@max_connections", cancellation));
     }
 
@@ -54,7 +54,7 @@ internal sealed record MySqlEngineBench(MySqlEngine MySql, MySqlBench Bench, int
     public override async Task<Func<Task<bool>>> OpenSessionAsync(Login login)
     {
         var session = await Bench.OpenAsync(login, Cancellation);
-        return () => MySqlBench.AnswersAsync(session, Cancellation);
+        return () => MySqlFixture.AnswersAsync(session, Cancellation);
     }
 
     public override async Task<IReadOnlyDictionary<string, string>> WhoAmIAsync(ConnectionStrings strings) => new Dictionary<string, string>

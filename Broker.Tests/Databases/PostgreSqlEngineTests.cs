@@ -2,7 +2,7 @@ using System.Diagnostics;
 using Broker.Core.Databases;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Issuing;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Broker.Tests.Contracts;
 using Npgsql;
 using Shouldly;
@@ -13,9 +13,9 @@ namespace Broker.Tests.Databases;
 public sealed class PostgreSqlEngineTests(SharedServers servers) : DatabaseEngineContract
 {
     protected override async Task<EngineBench> SetUpAsync() =>
-        new Bench(new PostgreSqlEngine(TimeProvider.System), await PostgresBench.StartAsync(await servers.PostgresAsync(), Cancellation));
+        new Bench(new PostgreSqlEngine(TimeProvider.System), await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation));
 
-    private sealed record Bench(PostgreSqlEngine PostgreSql, PostgresBench Postgres)
+    private sealed record Bench(PostgreSqlEngine PostgreSql, PostgresFixture Postgres)
         : EngineBench(PostgreSql, Postgres.Database, Postgres.Name + "-")
     {
         public override (int Limit, int Reserved) Limits => (400, 3);
@@ -31,7 +31,7 @@ public sealed class PostgreSqlEngineTests(SharedServers servers) : DatabaseEngin
         public override async Task<Func<Task<bool>>> OpenSessionAsync(Login login)
         {
             var session = await Postgres.OpenAsync(login, Cancellation);
-            return () => PostgresBench.AnswersAsync(session, Cancellation);
+            return () => PostgresFixture.AnswersAsync(session, Cancellation);
         }
 
         public override async Task<IReadOnlyDictionary<string, string>> WhoAmIAsync(ConnectionStrings strings) => new Dictionary<string, string>

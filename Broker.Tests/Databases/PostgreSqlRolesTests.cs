@@ -1,6 +1,6 @@
 using Broker.Core.Databases;
 using Broker.Core.Databases.PostgreSql;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Npgsql;
 using Shouldly;
 using Xunit;
@@ -11,11 +11,11 @@ namespace Broker.Tests.Databases;
 public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
 {
     private readonly PostgreSqlEngine engine = new(TimeProvider.System);
-    private PostgresBench bench = null!;
+    private PostgresFixture bench = null!;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => bench = await PostgresBench.StartAsync(await servers.PostgresAsync(), Cancellation);
+    public async ValueTask InitializeAsync() => bench = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
 
     public async ValueTask DisposeAsync()
     {
@@ -40,7 +40,7 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
         await engine.ShutOutAsync(database, user.Username, Cancellation);
         await engine.DropUserAsync(database, user.Username, [], Cancellation);
 
-        (await PostgresBench.AnswersAsync(session, Cancellation)).ShouldBeFalse();
+        (await PostgresFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse();
         (await engine.FindUsersAsync(database, user.Username, Cancellation)).ShouldBeEmpty();
         (await bench.AskAsync<int>("SELECT answer FROM migrated", Cancellation)).ShouldBe(42);
         (await bench.AskAsync<string>("SELECT tableowner::text FROM pg_tables WHERE tablename = 'migrated'", Cancellation)).ShouldBe(admin.Username);
@@ -85,7 +85,7 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
     public async Task What_a_user_owns_and_was_granted_in_any_database_goes_with_it_and_no_row_is_lost()
     {
         var user = await bench.CreateLoginAsync("user", "", Cancellation);
-        await using var other = await PostgresBench.StartAsync(await servers.PostgresAsync(), Cancellation);
+        await using var other = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
         foreach (var place in new[] { bench, other })
         {
             await place.DoAsync(

@@ -1,6 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Broker.Tests.Leases;
 using Shouldly;
 using Xunit;

@@ -1,10 +1,10 @@
 using System.Net;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Broker.Api.Credentials;
-using Broker.Api.Description;
-using Broker.Api.Problems;
-using Broker.Core.Words;
+using Broker.Api.Fronts.Native.Credentials;
+using Broker.Api.Fronts.Native.Description;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Core.Model;
 using Microsoft.OpenApi;
 using Microsoft.OpenApi.Reader;
 using Shouldly;

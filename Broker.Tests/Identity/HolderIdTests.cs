@@ -1,6 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using CsCheck;
 using Shouldly;
 using Xunit;

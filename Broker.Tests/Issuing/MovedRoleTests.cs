@@ -4,7 +4,7 @@ using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.BuiltIn;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Broker.Tests.Databases;
 using Broker.Tests.Issuing.Vault;
 using LoadTests.LocalServers;
@@ -31,7 +31,7 @@ public sealed class MovedRoleTests(SharedServers servers)
     [Fact]
     public async Task On_PostgreSQL_with_unchanged_statements()
     {
-        await using var postgres = await PostgresBench.StartAsync(await servers.PostgresAsync(), Cancellation);
+        await using var postgres = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
         await using var engine = new PostgreSqlEngine(TimeProvider.System);
 
         await MoveThereAndBackAsync(
@@ -41,7 +41,7 @@ public sealed class MovedRoleTests(SharedServers servers)
     [Fact]
     public async Task On_MariaDB_with_unchanged_statements()
     {
-        await using var mariaDb = await MySqlBench.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
+        await using var mariaDb = await MySqlFixture.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
         await using var engine = new MySqlEngine(TimeProvider.System);
 
         await MoveThereAndBackAsync(
@@ -65,8 +65,8 @@ public sealed class MovedRoleTests(SharedServers servers)
             Extend = (_, _) => Task.CompletedTask,
             Drop = user => run(revocation(user)),
         });
-        using var bench = new VaultBench(VaultBench.DefinitionOf(vault.Address));
-        var inVault = VaultBench.Role(Path);
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(vault.Address));
+        var inVault = VaultFixture.Role(Path);
         var builtIn = new Role { Name = inVault.Name, Database = inVault.Database, Issuer = "builtin", CreationStatements = [creation] };
         var here = new BuiltInIssuer(new DatabaseEngines(_ => engine));
 

@@ -4,7 +4,7 @@ using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Broker.Tests.Databases;
 using Broker.Tests.Identity;
 using LoadTests.LocalServers;
@@ -30,7 +30,7 @@ public sealed class EnforcedCapsTests
     public async Task On_PostgreSQL_its_own_role_is_refused_and_every_other_role_is_not_touched()
     {
         await using var server = await LocalPostgres.StartAsync(new() { MaxConnections = 40 }, Cancellation);
-        await using var bench = await PostgresBench.StartAsync(server, Cancellation);
+        await using var bench = await PostgresFixture.StartAsync(server, Cancellation);
 
         await GreedyPodHarmsOnlyItsOwnRoleAsync(
             bench.Database,
@@ -44,7 +44,7 @@ public sealed class EnforcedCapsTests
     public async Task On_MariaDB_its_own_role_is_refused_and_every_other_role_is_not_touched()
     {
         await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 40 }, Cancellation);
-        await using var bench = await MySqlBench.StartAsync(MySqlServer.Of(server), Cancellation);
+        await using var bench = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
 
         await GreedyPodHarmsOnlyItsOwnRoleAsync(
             bench.Database,

@@ -4,7 +4,7 @@ using Broker.Core.Identity;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using Xunit;

@@ -1,7 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Shouldly;
 using Xunit;
 

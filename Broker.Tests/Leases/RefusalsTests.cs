@@ -1,6 +1,6 @@
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Shouldly;
 using Xunit;
 

@@ -1,4 +1,4 @@
-using Broker.Core.Leases.Duties;
+using Broker.Core.Duties;
 using Shouldly;
 using Xunit;
 
@@ -21,7 +21,7 @@ public sealed class RetryTests
     [InlineData(0.5, 10)]
     [InlineData(1, 12)]
     public void What_many_do_is_spread_a_fifth_more_or_less(double rolled, int seconds) =>
-        new Dice(new Loaded(rolled)).Jitter(TimeSpan.FromSeconds(10)).TotalSeconds.ShouldBe(seconds, tolerance: 0.001);
+        new Jitter(new Loaded(rolled)).Spread(TimeSpan.FromSeconds(10)).TotalSeconds.ShouldBe(seconds, tolerance: 0.001);
 
     private sealed class Loaded(double rolled) : Random
     {

@@ -2,7 +2,7 @@ using Broker.Core.Leases;
 using Broker.Core.Leases.Holders;
 using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Shouldly;
 using Xunit;
 
@@ -244,7 +244,7 @@ public sealed class RotationTests
         await NextAsync(world, events);
         var end = events.MoveNextAsync().AsTask();
 
-        replica.Closing.Begin();
+        replica.Shutdown.Begin();
         (await world.PassAsync(waiting, TimeSpan.FromSeconds(3))).Refusal!.RetryAfter.ShouldNotBeNull();
         (await world.PassAsync(end, TimeSpan.FromSeconds(3))).ShouldBeFalse();
     }

@@ -3,7 +3,7 @@ using Broker.Core.Databases;
 using Broker.Core.Identity;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Broker.Tests.Identity;
 using Shouldly;
 using Xunit;

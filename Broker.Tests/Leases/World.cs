@@ -14,7 +14,7 @@ using Broker.Core.Leases.Logins;
 using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Broker.Tests.Identity;
 using Broker.Tests.Ledger;
 using Microsoft.AspNetCore.DataProtection;
@@ -200,7 +200,7 @@ internal sealed class World : IAsyncDisposable
 
         public SealCheck Seal => services.GetRequiredService<SealCheck>();
 
-        public Closing Closing => services.GetRequiredService<Closing>();
+        public ShutdownSignal Shutdown => services.GetRequiredService<ShutdownSignal>();
 
         public async Task StartAsync()
         {

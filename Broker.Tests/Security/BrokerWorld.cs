@@ -3,12 +3,12 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
-using Broker.Api.Problems;
+using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Broker.Tests.Authentication;
 using Broker.Tests.Leases;
 using Microsoft.AspNetCore.Hosting;
@@ -33,7 +33,7 @@ internal sealed class BrokerWorld : IAsyncDisposable
     public const string PipelineIssuer = "https://ci.example";
     public const string PeopleIssuer = "https://people.example";
 
-    private readonly List<WebApplicationFactory<FrontDoor>> replicas = [];
+    private readonly List<WebApplicationFactory<RequestGuard>> replicas = [];
     private readonly Dictionary<string, string?> settings;
     private readonly InProcessLedgerStore store;
     private readonly ConcurrentDictionary<string, bool> pods = new();
@@ -116,11 +116,11 @@ internal sealed class BrokerWorld : IAsyncDisposable
     /// <summary>Another client of the replica that speaks TLS.</summary>
     public HttpClient TlsClient(HttpMessageHandler handler) => new(handler) { BaseAddress = tlsAddress };
 
-    private WebApplicationFactory<FrontDoor> NextReplica()
+    private WebApplicationFactory<RequestGuard> NextReplica()
     {
         Issuer ??= new(Time);
         var audit = AuditPath(replicas.Count);
-        var factory = new WebApplicationFactory<FrontDoor>().WithWebHostBuilder(builder =>
+        var factory = new WebApplicationFactory<RequestGuard>().WithWebHostBuilder(builder =>
         {
             builder.UseContentRoot(Directory);
             foreach (var (key, value) in settings) builder.UseSetting("Broker:" + key, value);

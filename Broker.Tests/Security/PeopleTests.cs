@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Broker.Api.Authentication.Own;
+using Broker.Api.Authentication.BrokerTokens;
 using Shouldly;
 using Xunit;
 

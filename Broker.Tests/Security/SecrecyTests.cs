@@ -1,8 +1,8 @@
 using System.Text.Json.Nodes;
-using Broker.Api.Authentication.Own;
+using Broker.Api.Authentication.BrokerTokens;
 using Broker.Core.Audit.Reading;
 using Broker.Core.Issuing;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Shouldly;
 using Xunit;
 

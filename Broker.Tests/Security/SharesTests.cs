@@ -1,4 +1,4 @@
-using Broker.Core.Leases.Shares;
+using Broker.Core.Limits;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
@@ -62,15 +62,15 @@ public sealed class SharesTests
     public void A_pace_lets_a_burst_through_then_so_many_a_second()
     {
         var time = new FakeTimeProvider();
-        var pace = new Pace(time);
-        for (var turn = 0; turn < 3; turn++) pace.Take("a", 2, 3).ShouldBeNull();
-        pace.Take("a", 2, 3)!.Value.TotalMilliseconds.ShouldBe(500, 1);
-        pace.Take("b", 2, 3).ShouldBeNull();
+        var rateLimit = new RateLimit(time);
+        for (var turn = 0; turn < 3; turn++) rateLimit.Take("a", 2, 3).ShouldBeNull();
+        rateLimit.Take("a", 2, 3)!.Value.TotalMilliseconds.ShouldBe(500, 1);
+        rateLimit.Take("b", 2, 3).ShouldBeNull();
         time.Advance(TimeSpan.FromMilliseconds(500));
-        pace.Take("a", 2, 3).ShouldBeNull();
-        pace.Take("a", 2, 3).ShouldNotBeNull();
+        rateLimit.Take("a", 2, 3).ShouldBeNull();
+        rateLimit.Take("a", 2, 3).ShouldNotBeNull();
         time.Advance(TimeSpan.FromHours(1));
-        for (var turn = 0; turn < 3; turn++) pace.Take("a", 2, 3).ShouldBeNull();
-        pace.Take("a", 2, 3).ShouldNotBeNull();
+        for (var turn = 0; turn < 3; turn++) rateLimit.Take("a", 2, 3).ShouldBeNull();
+        rateLimit.Take("a", 2, 3).ShouldNotBeNull();
     }
 }

@@ -1,7 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace LoadTests.Simulation;
 

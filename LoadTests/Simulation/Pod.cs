@@ -2,7 +2,7 @@ using Broker.Core.Databases;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace LoadTests.Simulation;
 

@@ -1,5 +1,5 @@
 using Broker.Core.Audit;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace LoadTests.Simulation;
 

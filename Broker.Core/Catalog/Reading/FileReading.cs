@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Catalog.Reading;
 

@@ -1,4 +1,4 @@
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Catalog.Reading;
 

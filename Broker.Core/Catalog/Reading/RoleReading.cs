@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Catalog.Reading;
 

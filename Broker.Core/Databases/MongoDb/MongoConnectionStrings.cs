@@ -1,5 +1,5 @@
 using Broker.Core.Catalog;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using MongoDB.Driver;
 using MongoDB.Driver.Core.Configuration;
 

@@ -1,4 +1,4 @@
-using Broker.Core.Words;
+using Broker.Core.Model;
 using MongoDB.Bson;
 
 namespace Broker.Core.Databases.MongoDb;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Broker.Core.Catalog;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using MySqlConnector;
 
 namespace Broker.Core.Databases.MySql;

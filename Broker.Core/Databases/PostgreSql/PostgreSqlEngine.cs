@@ -1,6 +1,6 @@
 using System.Globalization;
 using Broker.Core.Catalog;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Npgsql;
 
 namespace Broker.Core.Databases.PostgreSql;

@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Issuing.BuiltIn;
 

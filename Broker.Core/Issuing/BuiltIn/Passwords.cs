@@ -1,5 +1,5 @@
 using System.Security.Cryptography;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Issuing.BuiltIn;
 

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Broker.Core.Catalog;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Issuing.Vault;
 

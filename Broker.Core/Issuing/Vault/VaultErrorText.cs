@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Issuing.Vault;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Issuing.Vault;
 

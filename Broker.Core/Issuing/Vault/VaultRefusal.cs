@@ -1,4 +1,4 @@
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Polly.CircuitBreaker;
 
 namespace Broker.Core.Issuing.Vault;

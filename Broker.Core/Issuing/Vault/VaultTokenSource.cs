@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Broker.Core.Catalog;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Issuing.Vault;

@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Leases.Claims;

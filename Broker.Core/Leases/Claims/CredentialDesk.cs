@@ -2,17 +2,17 @@ using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases.Logins;
-using Broker.Core.Leases.Shares;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Limits;
+using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Leases.Claims;
 
 /// <summary>The way of a request: from a proven caller to a grant or a refusal.</summary>
 internal sealed class CredentialDesk(
-    ICatalog catalog, SharedLedger ledger, DatabaseRooms rooms, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, ConnectionCaps caps, DeskAudit audit,
-    Closing closing, CallerShares shares, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time, ILogger<CredentialDesk> log)
+    ICatalog catalog, SharedLedger ledger, DatabaseChannels channels, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, ConnectionCaps caps, DeskAudit audit,
+    ShutdownSignal shutdown, CallerShares shares, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time, ILogger<CredentialDesk> log)
 {
     private const int MoveAgainSeconds = 10;
 
@@ -37,77 +37,77 @@ internal sealed class CredentialDesk(
     }
 
     // Callers and teams whose share is limited take their part of it first.
-    internal ValueTask<Outcome> WithinSharesAsync(Caller caller, Way way, Claim claim, long arrived, CancellationToken cancellation)
+    internal ValueTask<Outcome> WithinSharesAsync(Caller caller, ClaimTarget target, Claim claim, long arrived, CancellationToken cancellation)
     {
         return shares.LimitsOf(caller) is { } limits
-            ? WithinAsync(limits, way, claim, arrived, cancellation)
-            : ReserveAndJoinAsync(way, claim, arrived, cancellation);
+            ? WithinAsync(limits, target, claim, arrived, cancellation)
+            : ReserveAndJoinAsync(target, claim, arrived, cancellation);
     }
 
     // Apart, so that a caller without limits pays for no closure.
     private ValueTask<Outcome> WithinAsync(
-        IReadOnlyList<(string Name, ShareLimits Limits)> limits, Way way, Claim claim, long arrived, CancellationToken cancellation) =>
-        shares.WithinAsync(limits, claim, admitted => ReserveAndJoinAsync(way, admitted, arrived, cancellation), cancellation);
+        IReadOnlyList<(string Name, ShareLimits Limits)> limits, ClaimTarget target, Claim claim, long arrived, CancellationToken cancellation) =>
+        shares.WithinAsync(limits, claim, admitted => ReserveAndJoinAsync(target, admitted, arrived, cancellation), cancellation);
 
     // Reserve connections and join the pool's lease: one step of the ledger, taken again whenever something has changed,
     // until it gives a grant or the caller's time is over.
-    internal async ValueTask<Outcome> ReserveAndJoinAsync(Way way, Claim claim, long arrived, CancellationToken cancellation)
+    internal async ValueTask<Outcome> ReserveAndJoinAsync(ClaimTarget target, Claim claim, long arrived, CancellationToken cancellation)
     {
-        var room = rooms[way.Database.Name];
+        var channel = channels[target.Database.Name];
         Task? pool = null, line = null;
         try
         {
             while (true)
             {
                 var passed = time.GetElapsedTime(arrived);
-                var answer = await room.Claims.ClaimAsync(Left(claim, passed));
-                if (answer is ClaimAnswer.Granted granted) return await GrantAsync(way, claim, granted, cancellation);
-                if (answer is ClaimAnswer.Issue order) issuance.Start(way.Role, way.Database, way.Issuer, order);
+                var answer = await channel.Claims.ClaimAsync(Left(claim, passed));
+                if (answer is ClaimAnswer.Granted granted) return await GrantAsync(target, claim, granted, cancellation);
+                if (answer is ClaimAnswer.Issue order) issuance.Start(target.Role, target.Database, target.Issuer, order);
 
                 var end = answer is ClaimAnswer.InLine ? claim.LineWait : claim.IssueWait;
-                if (!CanWait(answer) || passed >= end || closing.Token.IsCancellationRequested)
+                if (!CanWait(answer) || passed >= end || shutdown.Token.IsCancellationRequested)
                 {
-                    await AbandonAsync(way, claim);
-                    if (await KeepAsync(way, room, claim, answer, cancellation) is { } kept) return kept;
-                    return Refusals.For(answer, claim, way.Database);
+                    await AbandonAsync(target, claim);
+                    if (await KeepAsync(target, channel, claim, answer, cancellation) is { } kept) return kept;
+                    return Refusals.For(answer, claim, target.Database);
                 }
 
                 // The signals are taken before the ledger is asked again, so that none is missed in between.
-                if (pool is { IsCompleted: false } && line is { IsCompleted: false }) await room.Wakes.SleepAsync(pool, line, end - passed, cancellation);
-                pool = room.Wakes.Next("pool:" + claim.Pool);
-                line = room.Wakes.Next(answer is ClaimAnswer.Stale ? "sampled" : "line");
+                if (pool is { IsCompleted: false } && line is { IsCompleted: false }) await channel.Signals.SleepAsync(pool, line, end - passed, cancellation);
+                pool = channel.Signals.Next("pool:" + claim.Pool);
+                line = channel.Signals.Next(answer is ClaimAnswer.Stale ? "sampled" : "line");
             }
         }
         catch (LedgerException e)
         {
-            return await FromMemoryAsync(way, claim, e, cancellation);
+            return await FromMemoryAsync(target, claim, e, cancellation);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
             // The caller left: who is behind it in line need not wait until that is noticed.
-            await AbandonAsync(way, claim);
+            await AbandonAsync(target, claim);
             throw;
         }
     }
 
     // Who holds a lease and waited in vain for the next one keeps the one it has, to its announced end (law L4).
-    private async ValueTask<Outcome?> KeepAsync(Way way, DatabaseRoom room, Claim claim, ClaimAnswer last, CancellationToken cancellation)
+    private async ValueTask<Outcome?> KeepAsync(ClaimTarget target, DatabaseChannel channel, Claim claim, ClaimAnswer last, CancellationToken cancellation)
     {
         if (last is not (ClaimAnswer.Wait or ClaimAnswer.Issue)) return default(Outcome?);
-        return await room.Claims.ClaimAsync(claim with { Kind = ClaimKind.Stay }) is ClaimAnswer.Granted kept
-            ? (Outcome?)await GrantAsync(way, claim, kept, cancellation)
+        return await channel.Claims.ClaimAsync(claim with { Kind = ClaimKind.Stay }) is ClaimAnswer.Granted kept
+            ? (Outcome?)await GrantAsync(target, claim, kept, cancellation)
             : null;
     }
 
-    private async ValueTask<Outcome> GrantAsync(Way way, Claim claim, ClaimAnswer.Granted granted, CancellationToken cancellation)
+    private async ValueTask<Outcome> GrantAsync(ClaimTarget target, Claim claim, ClaimAnswer.Granted granted, CancellationToken cancellation)
     {
-        var lease = await logins.OfAsync(way.Database, granted.Lease, cancellation);
+        var lease = await logins.OfAsync(target.Database, granted.Lease, cancellation);
         if (lease is null) return Refusals.LedgerUnavailable();
-        if (caps.MustRaise(way.Database, granted) && await caps.RaiseAsync(way.Database, granted.Lease, cancellation) is { } notRaised) return notRaised;
-        remembered.Remember(way.Database.Name, claim, granted with { CapLeaves = 0, Lease = lease.Record.Id }); // one text for all of a lease's holders
+        if (caps.MustRaise(target.Database, granted) && await caps.RaiseAsync(target.Database, granted.Lease, cancellation) is { } notRaised) return notRaised;
+        remembered.Remember(target.Database.Name, claim, granted with { CapLeaves = 0, Lease = lease.Record.Id }); // one text for all of a lease's holders
         return new Grant(
-            way.Role.Name,
-            way.Database.Name,
+            target.Role.Name,
+            target.Database.Name,
             new(granted.Lease, lease.IssuedAt, granted.VerifiedAt > lease.IssuedAt ? granted.VerifiedAt : lease.IssuedAt, granted.LeaseEndsAt),
             new(claim.Holder, granted.EndsAt, RenewAfter(granted)),
             granted.Connections,
@@ -122,18 +122,18 @@ internal sealed class CredentialDesk(
         return Math.Max(1, (int)(granted.Leaving ? Math.Min(seconds, MoveAgainSeconds) : seconds));
     }
 
-    private async ValueTask<Outcome> FromMemoryAsync(Way way, Claim claim, LedgerException e, CancellationToken cancellation)
+    private async ValueTask<Outcome> FromMemoryAsync(ClaimTarget target, Claim claim, LedgerException e, CancellationToken cancellation)
     {
         if (remembered.Find(claim.Holder) is not { } granted)
         {
-            log.LedgerAway(way.Database.Name, e.Message);
+            log.LedgerAway(target.Database.Name, e.Message);
             return Refusals.LedgerUnavailable();
         }
 
         log.AnsweredFromMemory(claim.Holder);
         try
         {
-            return await GrantAsync(way, claim, granted, cancellation);
+            return await GrantAsync(target, claim, granted, cancellation);
         }
         catch (LedgerException)
         {
@@ -141,12 +141,12 @@ internal sealed class CredentialDesk(
         }
     }
 
-    private async ValueTask AbandonAsync(Way way, Claim claim)
+    private async ValueTask AbandonAsync(ClaimTarget target, Claim claim)
     {
         if (claim.Kind != ClaimKind.Claim) return;
         try
         {
-            await ledger.AbandonAsync(way.Database.Name, claim.Holder, CancellationToken.None);
+            await ledger.AbandonAsync(target.Database.Name, claim.Holder, CancellationToken.None);
         }
         catch (LedgerException e)
         {
@@ -167,4 +167,4 @@ internal sealed class CredentialDesk(
 }
 
 /// <summary>The role, database and issuer of one request, from one snapshot of the catalog.</summary>
-internal sealed record Way(Role Role, Database Database, IssuerDefinition Issuer);
+internal sealed record ClaimTarget(Role Role, Database Database, IssuerDefinition Issuer);

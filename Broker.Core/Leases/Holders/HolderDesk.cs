@@ -2,9 +2,9 @@ using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases.Claims;
-using Broker.Core.Leases.Shares;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Limits;
+using Broker.Core.Model;
 
 namespace Broker.Core.Leases.Holders;
 
@@ -23,27 +23,27 @@ internal sealed class HolderDesk(
     /// </param>
     public async ValueTask<Outcome> RenewAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation, string? lease = null)
     {
-        var outcome = Find(caller, holder, out var id, out var way) is { } refusal ? refusal : await RenewAsync(caller, id, way, cancellation);
+        var outcome = Find(caller, holder, out var id, out var target) is { } refusal ? refusal : await RenewAsync(caller, id, target, cancellation);
         if (lease is not null && outcome.Grant is { Overlap: null } grant && grant.Lease.Id != lease) outcome = grant with { Overlap = TimeSpan.Zero };
         return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }
 
     /// <summary>The holder leaves; its connections come free at once. Null: done.</summary>
     public ValueTask<Refusal?> ReleaseAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation) =>
-        LeaveAsync(AuditAction.Release, caller, holder, Find(caller, holder, out _, out var way), way, null, origin, cancellation);
+        LeaveAsync(AuditAction.Release, caller, holder, Find(caller, holder, out _, out var target), target, null, origin, cancellation);
 
     /// <summary>An operator ends anybody's holder; its connections come free at once. Null: done.</summary>
     public ValueTask<Refusal?> EndAsync(Caller caller, string holder, string reason, Origin origin, CancellationToken cancellation)
     {
         var current = catalog.Current;
-        var way = HolderId.TryParse(holder, out var id) && current.Roles.TryGetValue(id.Role, out var role)
-            ? new Way(role, current.Databases[role.Database], current.Issuers[role.Issuer])
+        var target = HolderId.TryParse(holder, out var id) && current.Roles.TryGetValue(id.Role, out var role)
+            ? new ClaimTarget(role, current.Databases[role.Database], current.Issuers[role.Issuer])
             : null;
-        return LeaveAsync(AuditAction.End, caller, holder, way is null ? Refusals.HolderUnknown() : null, way!, reason, origin, cancellation);
+        return LeaveAsync(AuditAction.End, caller, holder, target is null ? Refusals.HolderUnknown() : null, target!, reason, origin, cancellation);
     }
 
     private async ValueTask<Refusal?> LeaveAsync(
-        AuditAction action, Caller caller, string holder, Refusal? refusal, Way way, string? reason, Origin origin, CancellationToken cancellation)
+        AuditAction action, Caller caller, string holder, Refusal? refusal, ClaimTarget target, string? reason, Origin origin, CancellationToken cancellation)
     {
         (string Lease, int Connections)? had = null;
         if (refusal is null)
@@ -51,7 +51,7 @@ internal sealed class HolderDesk(
             remembered.Forget(holder);
             try
             {
-                had = await ledger.ReleaseAsync(way.Database.Name, holder, cancellation);
+                had = await ledger.ReleaseAsync(target.Database.Name, holder, cancellation);
                 refusal = had is null ? Refusals.HolderUnknown() : null;
                 // Whose share an operator's victim was is not known here: its part comes free at its end.
                 if (action == AuditAction.Release) await shares.LeaveAsync(caller, holder, cancellation);
@@ -64,8 +64,8 @@ internal sealed class HolderDesk(
 
         var record = DeskAudit.Of(action, caller, refusal, origin, time) with
         {
-            Role = way?.Role.Name,
-            Database = way?.Database.Name,
+            Role = target?.Role.Name,
+            Database = target?.Database.Name,
             LeaseId = had?.Lease,
             HolderId = holder,
             Connections = had?.Connections,
@@ -76,33 +76,33 @@ internal sealed class HolderDesk(
 
     /// <summary>Where a caller's holder draws from; null when it can be no holder of this caller's.</summary>
     public (string Database, string Pool)? FindPool(Caller caller, string holder) =>
-        Find(caller, holder, out var id, out var way) is null ? (way.Database.Name, Pool.For(way.Role, caller, id).Key) : null;
+        Find(caller, holder, out var id, out var target) is null ? (target.Database.Name, Pool.For(target.Role, caller, id).Key) : null;
 
-    private async ValueTask<Outcome> RenewAsync(Caller caller, HolderId id, Way way, CancellationToken cancellation)
+    private async ValueTask<Outcome> RenewAsync(Caller caller, HolderId id, ClaimTarget target, CancellationToken cancellation)
     {
-        var settings = way.Role.Connections;
+        var settings = target.Role.Connections;
         var claim = new Claim(
             id.Value,
-            ClaimMaker.TermsOf(way.Role),
-            Pool.For(way.Role, caller, id).Key,
+            ClaimMaker.TermsOf(target.Role),
+            Pool.For(target.Role, caller, id).Key,
             settings.Default,
             settings.Min,
             waiting.Default,
             TimeSpan.Zero,
             ClaimKind.Renew,
             caller.DisplayName);
-        return await credentials.WithinSharesAsync(caller, way, claim, time.GetTimestamp(), cancellation);
+        return await credentials.WithinSharesAsync(caller, target, claim, time.GetTimestamp(), cancellation);
     }
 
     // Whose it is can be told from the id alone; another's holder is as unknown as none (law L11). Who writes itself an id of a
     // role learns nothing of it: an unknown role and a forbidden one are answered alike.
-    private Refusal? Find(Caller caller, string holder, out HolderId id, out Way way)
+    private Refusal? Find(Caller caller, string holder, out HolderId id, out ClaimTarget target)
     {
-        way = null!;
+        target = null!;
         if (!HolderId.TryParse(holder, out id) || !id.BelongsTo(caller)) return Refusals.HolderUnknown();
         var current = catalog.Current;
         if (!current.Roles.TryGetValue(id.Role, out var role) || !role.MayBeHadBy(caller)) return Refusals.NotAllowed(id.Role);
-        way = new(role, current.Databases[role.Database], current.Issuers[role.Issuer]);
+        target = new(role, current.Databases[role.Database], current.Issuers[role.Issuer]);
         return null;
     }
 

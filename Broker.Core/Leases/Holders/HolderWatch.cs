@@ -1,8 +1,8 @@
 using System.Runtime.CompilerServices;
+using Broker.Core.Duties;
 using Broker.Core.Identity;
 using Broker.Core.Leases.Claims;
-using Broker.Core.Leases.Duties;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Leases.Holders;
 
@@ -23,7 +23,7 @@ public abstract record HolderEvent
 /// Watches over a holder for as long as somebody listens: renews it in time, and moves it when its lease is followed by another,
 /// as soon as the budget has room for both (holders move in waves).
 /// </summary>
-internal sealed class HolderWatch(HolderDesk desk, DatabaseRooms rooms, Closing closing, Dice dice, TimeProvider time)
+internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, ShutdownSignal shutdown, Jitter jitter, TimeProvider time)
 {
     // A signal can be lost on its way, so nobody renews more rarely.
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
@@ -39,11 +39,11 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseRooms rooms, Closing 
     public async IAsyncEnumerable<HolderEvent> WatchAsync(
         Caller caller, string holder, string? lease, Origin origin, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        using var until = CancellationTokenSource.CreateLinkedTokenSource(cancellation, closing.Token);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(cancellation, shutdown.Token);
         while (!until.IsCancellationRequested)
         {
             // The signal is taken before the ledger is asked, so that none is missed in between.
-            var moves = desk.FindPool(caller, holder) is var (database, pool) ? rooms[database].Wakes.Next("pool:" + pool) : Task.CompletedTask;
+            var moves = desk.FindPool(caller, holder) is var (database, pool) ? channels[database].Signals.Next("pool:" + pool) : Task.CompletedTask;
             if (await RenewAsync(caller, holder, lease, origin, until.Token) is not { } outcome) yield break;
             TimeSpan pause;
             if (outcome.Grant is { } grant)
@@ -51,7 +51,7 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseRooms rooms, Closing 
                 yield return new HolderEvent.Renewed(grant);
                 lease = grant.Lease.Id;
                 var next = TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds);
-                pause = dice.Jitter(next < LongestPause ? next : LongestPause);
+                pause = jitter.Spread(next < LongestPause ? next : LongestPause);
             }
             else if (outcome.Refusal is { Code: RefusalCode.HolderUnknown or RefusalCode.NotAllowed } over)
             {
@@ -62,7 +62,7 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseRooms rooms, Closing 
             {
                 // The ledger or the audit is away: the holder keeps what it has.
                 yield return new HolderEvent.StillHere();
-                pause = dice.Jitter(outcome.Refusal?.RetryAfter ?? AfterTrouble);
+                pause = jitter.Spread(outcome.Refusal?.RetryAfter ?? AfterTrouble);
             }
 
             var end = time.GetTimestamp() + (long)(pause.TotalSeconds * time.TimestampFrequency);

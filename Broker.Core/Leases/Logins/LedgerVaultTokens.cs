@@ -3,7 +3,7 @@ using System.Text.Json;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.Vault;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Microsoft.AspNetCore.DataProtection;
 
 namespace Broker.Core.Leases.Logins;

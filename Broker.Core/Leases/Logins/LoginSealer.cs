@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Microsoft.AspNetCore.DataProtection;
 
 namespace Broker.Core.Leases.Logins;

@@ -1,14 +1,14 @@
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
+using Broker.Core.Duties;
 using Broker.Core.Identity;
-using Broker.Core.Leases.Duties;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Leases.Operators;
 
 /// <summary>What operators see of leases and do with them.</summary>
-internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, Succession succession, DeskAudit audit, TimeProvider time)
+internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSuccessor successor, DeskAudit audit, TimeProvider time)
 {
     private const int MostLeases = 1000;
     private const int MostHolders = 1000;
@@ -86,7 +86,7 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, Successio
                 foreach (var lease in await ledger.LeasesAsync(role!.Database, int.MaxValue, cancellation))
                 {
                     if (lease.Role != roleName || lease.State != LeaseState.Active) continue;
-                    var followed = await succession.SeeToAsync(
+                    var followed = await successor.EnsureAsync(
                         role, current.Databases[role.Database], current.Issuers[role.Issuer], lease.Pool, lease.Id, $"rotated by {caller.DisplayName}", cancellation);
 
                     // Should the next one's issuing fail, it is tried again until it works.

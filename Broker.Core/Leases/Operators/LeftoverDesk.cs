@@ -3,7 +3,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Identity;
 using Broker.Core.Ledger;
-using Broker.Core.Words;
+using Broker.Core.Model;
 
 namespace Broker.Core.Leases.Operators;
 

@@ -77,7 +77,7 @@ local function set_next(p, id)
 end
 
 -- Leases -------------------------------------------------------------------------------------------------------------
--- The legal moves of a lease, all of them (Words/LeaseState.cs names the states).
+-- The legal moves of a lease, all of them (Model/LeaseState.cs names the states).
 local MOVES = {
   Issuing      = { Active = true, Failed = true, Unknown = true },
   Active       = { Retiring = true, Expired = true },

@@ -12,7 +12,7 @@ public sealed class BuiltInIssuerOnMariaDbTests(SharedServers servers) : IssuerC
 {
     protected override async Task<IssuerBench> SetUpAsync()
     {
-        var mariaDb = await MySqlBench.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
+        var mariaDb = await MySqlFixture.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
         var engine = new MySqlEngine(TimeProvider.System);
         return new(
             new BuiltInIssuer(new DatabaseEngines(_ => engine)),
@@ -29,7 +29,7 @@ public sealed class BuiltInIssuerOnMariaDbTests(SharedServers servers) : IssuerC
     }
 
     /// <summary>A role with the statements of Vault's documentation, and a name of the test's own.</summary>
-    internal static Role RoleOf(MySqlBench mariaDb) => new()
+    internal static Role RoleOf(MySqlFixture mariaDb) => new()
     {
         Name = mariaDb.Name,
         Database = mariaDb.Database.Name,

@@ -2,7 +2,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Issuing.BuiltIn;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Broker.Tests.Contracts;
 using Broker.Tests.Databases;
 
@@ -13,7 +13,7 @@ public sealed class BuiltInIssuerTests(SharedServers servers) : IssuerContract
 {
     protected override async Task<IssuerBench> SetUpAsync()
     {
-        var postgres = await PostgresBench.StartAsync(await servers.PostgresAsync(), Cancellation);
+        var postgres = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
         var engine = new PostgreSqlEngine(TimeProvider.System);
         return new(
             new BuiltInIssuer(new DatabaseEngines(_ => engine)),
@@ -28,7 +28,7 @@ public sealed class BuiltInIssuerTests(SharedServers servers) : IssuerContract
     }
 
     /// <summary>A role with the statements of Vault's documentation, and a name of the test's own.</summary>
-    internal static Role RoleOf(PostgresBench postgres) => new()
+    internal static Role RoleOf(PostgresFixture postgres) => new()
     {
         Name = postgres.Name,
         Database = postgres.Database.Name,

@@ -15,7 +15,7 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
 {
     private readonly PostgreSqlEngine engine = new(TimeProvider.System);
     private readonly FakeTimeProvider clock = new(TimeProvider.System.GetUtcNow());
-    private PostgresBench postgres = null!;
+    private PostgresFixture postgres = null!;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -23,7 +23,7 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
 
     private Role Role => BuiltInIssuerTests.RoleOf(postgres);
 
-    public async ValueTask InitializeAsync() => postgres = await PostgresBench.StartAsync(await servers.PostgresAsync(), Cancellation);
+    public async ValueTask InitializeAsync() => postgres = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
 
     public async ValueTask DisposeAsync()
     {

@@ -82,25 +82,25 @@ public sealed class PrivateAuthorityTests : IDisposable
     {
         await using var vault = await StartAsync(ours, IPAddress.Loopback);
         var file = Pem(theirs);
-        using var bench = new VaultBench(VaultBench.DefinitionOf(vault.Address) with { CaFile = file, Timeout = TimeSpan.FromSeconds(20) });
-        await Should.ThrowAsync<IssuerException>(() => bench.Issuer.HealthAsync(VaultBench.Cancellation));
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(vault.Address) with { CaFile = file, Timeout = TimeSpan.FromSeconds(20) });
+        await Should.ThrowAsync<IssuerException>(() => bench.Issuer.HealthAsync(VaultFixture.Cancellation));
 
         Pem(ours);
         File.SetLastWriteTimeUtc(file, File.GetLastWriteTimeUtc(file).AddSeconds(2)); // however coarse the file system's clock
 
-        (await bench.Issuer.HealthAsync(VaultBench.Cancellation)).State.ShouldBe(VaultState.Active);
+        (await bench.Issuer.HealthAsync(VaultFixture.Cancellation)).State.ShouldBe(VaultState.Active);
     }
 
     private static async Task IssueAsync(SimulatedVault vault, string caFile)
     {
-        using var bench = new VaultBench(VaultBench.DefinitionOf(vault.Address) with { CaFile = caFile });
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(vault.Address) with { CaFile = caFile });
         await bench.IssueAsync();
     }
 
-    private static async Task<VaultBench> ShouldNotConnectAsync(SimulatedVault vault, string? caFile)
+    private static async Task<VaultFixture> ShouldNotConnectAsync(SimulatedVault vault, string? caFile)
     {
-        using var bench = new VaultBench(VaultBench.DefinitionOf(vault.Address) with { CaFile = caFile });
-        var failure = await Should.ThrowAsync<IssuerException>(() => bench.Issuer.HealthAsync(VaultBench.Cancellation));
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(vault.Address) with { CaFile = caFile });
+        var failure = await Should.ThrowAsync<IssuerException>(() => bench.Issuer.HealthAsync(VaultFixture.Cancellation));
         failure.Failure.ShouldBe(IssuerFailure.Unavailable);
         failure.Message.ShouldContain("CaFile");
         vault.Seen.ShouldBeEmpty();

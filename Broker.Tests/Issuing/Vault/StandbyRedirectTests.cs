@@ -27,13 +27,13 @@ public sealed class StandbyRedirectTests : IAsyncLifetime
     {
         var redirects = 0;
         await using var standby = await RedirectAsync(_ => active.Address, status, () => Interlocked.Increment(ref redirects));
-        using var bench = new VaultBench(VaultBench.DefinitionOf(standby.Address) with { Namespace = "team" });
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(standby.Address) with { Namespace = "team" });
 
         var issued = await bench.IssueAsync();
-        var lease = VaultBench.LeaseOf(issued.Id);
-        await bench.Issuer.RenewAsync(lease, TimeSpan.FromMinutes(20), default, VaultBench.Cancellation);
-        await bench.Issuer.ListAsync(lease.Role, lease.Database, VaultBench.Cancellation);
-        await bench.Issuer.RevokeAsync(lease, VaultBench.Cancellation);
+        var lease = VaultFixture.LeaseOf(issued.Id);
+        await bench.Issuer.RenewAsync(lease, TimeSpan.FromMinutes(20), default, VaultFixture.Cancellation);
+        await bench.Issuer.ListAsync(lease.Role, lease.Database, VaultFixture.Cancellation);
+        await bench.Issuer.RevokeAsync(lease, VaultFixture.Cancellation);
 
         active.Users.ShouldBeEmpty();
         redirects.ShouldBe(active.Seen.Count);
@@ -54,9 +54,9 @@ public sealed class StandbyRedirectTests : IAsyncLifetime
             return Task.CompletedTask;
         });
         configured = server;
-        using var bench = new VaultBench(VaultBench.DefinitionOf(server.Address));
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(server.Address));
 
-        (await bench.Issuer.HealthAsync(VaultBench.Cancellation)).State.ShouldBe(Broker.Core.Issuing.Vault.VaultState.Sealed);
+        (await bench.Issuer.HealthAsync(VaultFixture.Cancellation)).State.ShouldBe(Broker.Core.Issuing.Vault.VaultState.Sealed);
         asked.ShouldBe(2);
     }
 
@@ -100,7 +100,7 @@ public sealed class StandbyRedirectTests : IAsyncLifetime
 
     private static async Task ShouldNotFollowAsync(Uri address)
     {
-        using var bench = new VaultBench(VaultBench.DefinitionOf(address, VaultBench.TokenAuth("hvs.given")));
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(address, VaultFixture.TokenAuth("hvs.given")));
         var failure = await Should.ThrowAsync<IssuerException>(() => bench.IssueAsync());
         failure.Failure.ShouldBe(IssuerFailure.Unavailable);
         failure.Message.ShouldContain("redirects");

@@ -12,14 +12,14 @@ public sealed class VaultCircuitTests : IAsyncLifetime
 {
     private readonly FakeTimeProvider time = new();
     private SimulatedVault vault = null!;
-    private VaultBench bench = null!;
+    private VaultFixture bench = null!;
 
     public async ValueTask InitializeAsync()
     {
         vault = await SimulatedVault.StartAsync();
         vault.AddRole(new SimulatedRole("database/creds/app", TimeSpan.FromHours(1), TimeSpan.FromHours(2)));
-        bench = new VaultBench(VaultBench.DefinitionOf(vault.Address), time);
-        await bench.Tokens.GetAsync(VaultBench.Cancellation);
+        bench = new VaultFixture(VaultFixture.DefinitionOf(vault.Address), time);
+        await bench.Tokens.GetAsync(VaultFixture.Cancellation);
         vault.Sealed = true;
     }
 
@@ -68,7 +68,7 @@ public sealed class VaultCircuitTests : IAsyncLifetime
     {
         await OpenAsync();
 
-        (await bench.Issuer.HealthAsync(VaultBench.Cancellation)).State.ShouldBe(VaultState.Sealed);
+        (await bench.Issuer.HealthAsync(VaultFixture.Cancellation)).State.ShouldBe(VaultState.Sealed);
     }
 
     [Fact]
@@ -95,5 +95,5 @@ public sealed class VaultCircuitTests : IAsyncLifetime
     }
 
     private Task<LeaseTerm?> LookUpAsync() =>
-        bench.Issuer.LookUpAsync(VaultBench.LeaseOf("database/creds/app/none"), default, VaultBench.Cancellation);
+        bench.Issuer.LookUpAsync(VaultFixture.LeaseOf("database/creds/app/none"), default, VaultFixture.Cancellation);
 }

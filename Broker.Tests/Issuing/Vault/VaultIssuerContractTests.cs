@@ -15,11 +15,11 @@ public sealed class VaultIssuerContractTests(SharedServers servers) : IssuerCont
         var vault = await SimulatedVault.StartAsync();
         vault.AddRole(PostgresRole.On(admin, Creds, TimeSpan.FromHours(1), TimeSpan.FromHours(24)));
         vault.Tokens = new() { Period = TimeSpan.FromHours(24) };
-        var bench = new VaultBench(VaultBench.DefinitionOf(vault.Address));
+        var bench = new VaultFixture(VaultFixture.DefinitionOf(vault.Address));
         return new(
             bench.Issuer,
-            VaultBench.Role(Creds),
-            VaultBench.Database,
+            VaultFixture.Role(Creds),
+            VaultFixture.Database,
             async login =>
             {
                 var settings = new NpgsqlConnectionStringBuilder(admin) { Username = login.Username, Password = login.Password.Reveal(), Pooling = false };

@@ -12,14 +12,14 @@ public sealed class VaultIssuerTests : IAsyncLifetime
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
 
     private SimulatedVault vault = null!;
-    private VaultBench bench = null!;
+    private VaultFixture bench = null!;
 
     public async ValueTask InitializeAsync()
     {
         vault = await SimulatedVault.StartAsync();
         vault.Tokens = new SimulatedTokens { Period = TimeSpan.FromHours(24) };
         vault.AddRole(new SimulatedRole("database/creds/app", Hour, 4 * Hour));
-        bench = new VaultBench(VaultBench.DefinitionOf(vault.Address));
+        bench = new VaultFixture(VaultFixture.DefinitionOf(vault.Address));
     }
 
     public async ValueTask DisposeAsync()
@@ -32,20 +32,20 @@ public sealed class VaultIssuerTests : IAsyncLifetime
     public async Task A_lease_is_issued_looked_up_renewed_and_revoked()
     {
         var issued = await bench.IssueAsync();
-        var lease = VaultBench.LeaseOf(issued.Id);
+        var lease = VaultFixture.LeaseOf(issued.Id);
 
         issued.Term.ShouldBe(new LeaseTerm(Hour, Renewable: true));
         vault.Users.ShouldBe([issued.Login.Username]);
-        (await bench.Issuer.LookUpAsync(lease, default, VaultBench.Cancellation))!.Duration.ShouldBeInRange(Hour - TimeSpan.FromMinutes(1), Hour);
-        (await bench.Issuer.ListAsync(lease.Role, lease.Database, VaultBench.Cancellation)).ShouldBe([issued.Id]);
-        (await bench.Issuer.RenewAsync(lease, 2 * Hour, default, VaultBench.Cancellation)).Duration.ShouldBe(2 * Hour);
+        (await bench.Issuer.LookUpAsync(lease, default, VaultFixture.Cancellation))!.Duration.ShouldBeInRange(Hour - TimeSpan.FromMinutes(1), Hour);
+        (await bench.Issuer.ListAsync(lease.Role, lease.Database, VaultFixture.Cancellation)).ShouldBe([issued.Id]);
+        (await bench.Issuer.RenewAsync(lease, 2 * Hour, default, VaultFixture.Cancellation)).Duration.ShouldBe(2 * Hour);
 
-        await bench.Issuer.RevokeAsync(lease, VaultBench.Cancellation);
+        await bench.Issuer.RevokeAsync(lease, VaultFixture.Cancellation);
         vault.Users.ShouldBeEmpty();
-        await bench.Issuer.RevokeAsync(lease, VaultBench.Cancellation);
-        (await bench.Issuer.LookUpAsync(lease, default, VaultBench.Cancellation)).ShouldBeNull();
-        (await bench.Issuer.ListAsync(lease.Role, lease.Database, VaultBench.Cancellation)).ShouldBeEmpty();
-        (await Should.ThrowAsync<IssuerException>(() => bench.Issuer.RenewAsync(lease, Hour, default, VaultBench.Cancellation)))
+        await bench.Issuer.RevokeAsync(lease, VaultFixture.Cancellation);
+        (await bench.Issuer.LookUpAsync(lease, default, VaultFixture.Cancellation)).ShouldBeNull();
+        (await bench.Issuer.ListAsync(lease.Role, lease.Database, VaultFixture.Cancellation)).ShouldBeEmpty();
+        (await Should.ThrowAsync<IssuerException>(() => bench.Issuer.RenewAsync(lease, Hour, default, VaultFixture.Cancellation)))
             .Failure.ShouldBe(IssuerFailure.LeaseUnknown);
     }
 
@@ -55,7 +55,7 @@ public sealed class VaultIssuerTests : IAsyncLifetime
         var issued = await bench.IssueAsync();
         vault.Fail("sys/leases/renew", new SimulatedFault.Answer(400, "past the max TTL, cannot renew"));
 
-        var term = await bench.Issuer.RenewAsync(VaultBench.LeaseOf(issued.Id), Hour, default, VaultBench.Cancellation);
+        var term = await bench.Issuer.RenewAsync(VaultFixture.LeaseOf(issued.Id), Hour, default, VaultFixture.Cancellation);
 
         term.Renewable.ShouldBeFalse();
         term.Duration.ShouldBeInRange(Hour - TimeSpan.FromMinutes(1), Hour);
@@ -68,7 +68,7 @@ public sealed class VaultIssuerTests : IAsyncLifetime
         vault.AddRole(new SimulatedRole("database/creds/app", Hour, 4 * Hour) { Extend = (_, _) => throw new InvalidOperationException("pq: lease not found in table") });
         var issued = await bench.IssueAsync();
 
-        var failure = await Should.ThrowAsync<IssuerException>(() => bench.Issuer.RenewAsync(VaultBench.LeaseOf(issued.Id), Hour, default, VaultBench.Cancellation));
+        var failure = await Should.ThrowAsync<IssuerException>(() => bench.Issuer.RenewAsync(VaultFixture.LeaseOf(issued.Id), Hour, default, VaultFixture.Cancellation));
 
         failure.Failure.ShouldBe(IssuerFailure.Unavailable);
         failure.Message.ShouldContain("failed to renew entry");
@@ -80,7 +80,7 @@ public sealed class VaultIssuerTests : IAsyncLifetime
         vault.Tokens = vault.Tokens with { Forbidden = ["database/creds/", "sys/leases/lookup/"] };
 
         var issue = await Should.ThrowAsync<IssuerException>(() => bench.IssueAsync());
-        var list = await Should.ThrowAsync<IssuerException>(() => bench.Issuer.ListAsync(VaultBench.Role(), VaultBench.Database, VaultBench.Cancellation));
+        var list = await Should.ThrowAsync<IssuerException>(() => bench.Issuer.ListAsync(VaultFixture.Role(), VaultFixture.Database, VaultFixture.Cancellation));
 
         issue.Failure.ShouldBe(IssuerFailure.Refused);
         issue.Message.ShouldContain("path \"database/creds/app\" { capabilities = [\"read\"] }");
@@ -125,7 +125,7 @@ public sealed class VaultIssuerTests : IAsyncLifetime
         var issued = await bench.IssueAsync();
         vault.Fail("sys/leases/revoke", new SimulatedFault.Answer(200, RawBody: "<html>maintenance</html>"));
 
-        (await Should.ThrowAsync<IssuerException>(() => bench.Issuer.RevokeAsync(VaultBench.LeaseOf(issued.Id), VaultBench.Cancellation)))
+        (await Should.ThrowAsync<IssuerException>(() => bench.Issuer.RevokeAsync(VaultFixture.LeaseOf(issued.Id), VaultFixture.Cancellation)))
             .Failure.ShouldBe(IssuerFailure.Unavailable);
         vault.LeaseIds.ShouldBe([issued.Id]);
     }
@@ -147,10 +147,10 @@ public sealed class VaultIssuerTests : IAsyncLifetime
     [Fact]
     public async Task The_namespace_and_the_marks_of_a_Vault_client_are_sent_with_every_call()
     {
-        using var named = new VaultBench(VaultBench.DefinitionOf(vault.Address) with { Namespace = "team-a/db" });
+        using var named = new VaultFixture(VaultFixture.DefinitionOf(vault.Address) with { Namespace = "team-a/db" });
         var issued = await named.IssueAsync();
-        await named.Issuer.RevokeAsync(VaultBench.LeaseOf(issued.Id), VaultBench.Cancellation);
-        await named.Issuer.HealthAsync(VaultBench.Cancellation);
+        await named.Issuer.RevokeAsync(VaultFixture.LeaseOf(issued.Id), VaultFixture.Cancellation);
+        await named.Issuer.HealthAsync(VaultFixture.Cancellation);
 
         vault.Seen.Count.ShouldBe(5);
         vault.Seen.ShouldAllBe(request => request.Headers["X-Vault-Namespace"] == "team-a/db" && request.Headers["X-Vault-Request"] == "true");
@@ -167,7 +167,7 @@ public sealed class VaultIssuerTests : IAsyncLifetime
     {
         vault.Fail("sys/health", new SimulatedFault.Answer(status, RawBody: "{\"version\":\"1.2.3\"}"));
 
-        var health = await bench.Issuer.HealthAsync(VaultBench.Cancellation);
+        var health = await bench.Issuer.HealthAsync(VaultFixture.Cancellation);
 
         health.ShouldBe(new VaultHealth(state, "1.2.3"));
         health.IsAlive.ShouldBe(alive);
@@ -179,9 +179,9 @@ public sealed class VaultIssuerTests : IAsyncLifetime
     {
         vault.Fail("sys/health", new SimulatedFault.Answer(404));
 
-        (await Should.ThrowAsync<IssuerException>(() => bench.Issuer.HealthAsync(VaultBench.Cancellation))).Failure.ShouldBe(IssuerFailure.Unavailable);
+        (await Should.ThrowAsync<IssuerException>(() => bench.Issuer.HealthAsync(VaultFixture.Cancellation))).Failure.ShouldBe(IssuerFailure.Unavailable);
     }
 
     [Fact]
-    public void Vault_chooses_the_names() => bench.Issuer.ProposeUsername(VaultBench.Role(), VaultBench.Database).ShouldBeNull();
+    public void Vault_chooses_the_names() => bench.Issuer.ProposeUsername(VaultFixture.Role(), VaultFixture.Database).ShouldBeNull();
 }

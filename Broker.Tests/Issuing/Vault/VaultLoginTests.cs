@@ -1,7 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.Vault;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using LoadTests.LocalServers;
 using Shouldly;
 using Xunit;
@@ -55,7 +55,7 @@ public sealed class VaultLoginTests : IAsyncLifetime
     public async Task A_given_token_is_used_without_a_login()
     {
         var token = vault.CreateToken(new SimulatedTokens());
-        using var bench = Bench(VaultBench.TokenAuth(token));
+        using var bench = Bench(VaultFixture.TokenAuth(token));
 
         await bench.IssueAsync();
 
@@ -115,8 +115,8 @@ public sealed class VaultLoginTests : IAsyncLifetime
     public async Task A_refused_login_is_not_repeated_at_once()
     {
         var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
-        using var bench = new VaultBench(
-            VaultBench.DefinitionOf(vault.Address, new VaultAppRoleAuth(SimulatedVault.RoleId, new SecretSource(new Secret("wrong"), null))), time);
+        using var bench = new VaultFixture(
+            VaultFixture.DefinitionOf(vault.Address, new VaultAppRoleAuth(SimulatedVault.RoleId, new SecretSource(new Secret("wrong"), null))), time);
 
         for (var ask = 0; ask < 5; ask++)
         {
@@ -135,7 +135,7 @@ public sealed class VaultLoginTests : IAsyncLifetime
     public async Task Fifty_calls_without_a_token_log_in_once()
     {
         vault.Slow = TimeSpan.FromMilliseconds(20);
-        using var bench = Bench(VaultBench.AppRole);
+        using var bench = Bench(VaultFixture.AppRole);
 
         await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => bench.IssueAsync()));
 
@@ -146,7 +146,7 @@ public sealed class VaultLoginTests : IAsyncLifetime
     [Fact]
     public async Task Fifty_calls_with_a_dead_token_log_in_once_and_all_succeed()
     {
-        using var bench = Bench(VaultBench.AppRole);
+        using var bench = Bench(VaultFixture.AppRole);
         await bench.IssueAsync();
         await vault.RevokeAllTokensAsync();
         vault.Slow = TimeSpan.FromMilliseconds(20);
@@ -162,10 +162,10 @@ public sealed class VaultLoginTests : IAsyncLifetime
     public async Task A_caller_that_leaves_does_not_stop_the_login_of_the_others()
     {
         vault.Slow = TimeSpan.FromMilliseconds(500); // the caller has long left by then
-        using var bench = Bench(VaultBench.AppRole);
+        using var bench = Bench(VaultFixture.AppRole);
         using var leaving = new CancellationTokenSource();
 
-        var first = bench.Issuer.LookUpAsync(VaultBench.LeaseOf("database/creds/app/none"), default, leaving.Token);
+        var first = bench.Issuer.LookUpAsync(VaultFixture.LeaseOf("database/creds/app/none"), default, leaving.Token);
         var second = bench.IssueAsync();
         await leaving.CancelAsync();
 
@@ -178,8 +178,8 @@ public sealed class VaultLoginTests : IAsyncLifetime
     public async Task A_token_another_replica_stored_is_used_instead_of_a_login()
     {
         var store = new InMemoryVaultTokenStore(TimeProvider.System);
-        using var one = new VaultBench(VaultBench.DefinitionOf(vault.Address), store: store);
-        using var other = new VaultBench(VaultBench.DefinitionOf(vault.Address), store: store);
+        using var one = new VaultFixture(VaultFixture.DefinitionOf(vault.Address), store: store);
+        using var other = new VaultFixture(VaultFixture.DefinitionOf(vault.Address), store: store);
 
         await one.IssueAsync();
         await other.IssueAsync();
@@ -196,8 +196,8 @@ public sealed class VaultLoginTests : IAsyncLifetime
         await using var elsewhere = await SimulatedVault.StartAsync();
         elsewhere.AddRole(new SimulatedRole("database/creds/app", TimeSpan.FromMinutes(10), TimeSpan.FromHours(1)));
         var store = new InMemoryVaultTokenStore(TimeProvider.System);
-        using var before = new VaultBench(VaultBench.DefinitionOf(vault.Address), store: store);
-        using var moved = new VaultBench(VaultBench.DefinitionOf(elsewhere.Address), store: store);
+        using var before = new VaultFixture(VaultFixture.DefinitionOf(vault.Address), store: store);
+        using var moved = new VaultFixture(VaultFixture.DefinitionOf(elsewhere.Address), store: store);
 
         await before.IssueAsync();
         await moved.IssueAsync();
@@ -208,7 +208,7 @@ public sealed class VaultLoginTests : IAsyncLifetime
     [Fact]
     public async Task The_token_lives_on_when_the_issuer_is_disposed_of()
     {
-        var bench = Bench(VaultBench.AppRole);
+        var bench = Bench(VaultFixture.AppRole);
         var issued = await bench.IssueAsync();
 
         bench.Dispose();
@@ -217,7 +217,7 @@ public sealed class VaultLoginTests : IAsyncLifetime
         vault.Count("POST", "auth/token/revoke").ShouldBe(0);
     }
 
-    private VaultBench Bench(VaultAuth auth) => new(VaultBench.DefinitionOf(vault.Address, auth));
+    private VaultFixture Bench(VaultAuth auth) => new(VaultFixture.DefinitionOf(vault.Address, auth));
 
     private SecretSource File(string name, string content)
     {

@@ -19,7 +19,7 @@ public sealed class VaultOnPostgresTests
         await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 20 }, Cancellation);
         await using var vault = await SimulatedVault.StartAsync();
         vault.AddRole(PostgresRole.On(postgres.AdminConnectionString, "database/creds/app", Ttl, 6 * Ttl));
-        using var bench = new VaultBench(VaultBench.DefinitionOf(vault.Address));
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(vault.Address));
 
         await LiveAndDieAsync(bench, postgres, "database/creds/app");
 
@@ -35,15 +35,15 @@ public sealed class VaultOnPostgresTests
         Assert.SkipWhen(vault is null, LocalVault.HowToGetOne);
         await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 20 }, Cancellation);
         var path = await vault!.ServeAsync(postgres, "app", [PostgresRole.CreationStatement], Ttl, 6 * Ttl, Cancellation);
-        using var bench = new VaultBench(VaultBench.DefinitionOf(vault.Address, VaultBench.TokenAuth(vault.Token)));
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(vault.Address, VaultFixture.TokenAuth(vault.Token)));
 
         await LiveAndDieAsync(bench, postgres, path);
     }
 
-    private static async Task LiveAndDieAsync(VaultBench bench, LocalPostgres postgres, string path)
+    private static async Task LiveAndDieAsync(VaultFixture bench, LocalPostgres postgres, string path)
     {
         var issued = await bench.IssueAsync(path);
-        var lease = new IssuerLease(VaultBench.Role(path), VaultBench.Database, issued.Id);
+        var lease = new IssuerLease(VaultFixture.Role(path), VaultFixture.Database, issued.Id);
 
         await LogInAsync(postgres, issued);
         issued.Term.Duration.ShouldBe(Ttl);

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.Vault;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
@@ -86,9 +86,9 @@ public sealed class VaultRecordingsTests : IAsyncLifetime
     {
         var recording = Recording.Read(file);
         var time = new FakeTimeProvider();
-        using var bench = new VaultBench(VaultBench.DefinitionOf(vault.AddressOf(recording)), time);
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(vault.AddressOf(recording)), time);
 
-        var outcome = await VaultBench.RunAsync(time, OutcomeAsync(bench.Client, recording));
+        var outcome = await VaultFixture.RunAsync(time, OutcomeAsync(bench.Client, recording));
 
         var expected = Expected.GetValueOrDefault($"{recording.Name} {recording.Status}") ?? Expected[recording.Name];
         var (kind, words) = Split(expected);
@@ -115,8 +115,8 @@ public sealed class VaultRecordingsTests : IAsyncLifetime
     /// <summary>Asks as the recording did; says what our client made of the answer.</summary>
     private static async Task<string> OutcomeAsync(VaultClient client, Recording recording)
     {
-        var cancellation = VaultBench.Cancellation;
-        var token = VaultBench.Token;
+        var cancellation = VaultFixture.Cancellation;
+        var token = VaultFixture.Token;
         var path = recording.Path["/v1/".Length..];
         string Sent(string name) => (string?)recording.RequestBody?[name] ?? "left-out";
         try

@@ -195,32 +195,32 @@ public sealed class VaultRepeatTests
         vault.Fail(Path, new SimulatedFault.DoAndHang());
         using var leaving = new CancellationTokenSource();
 
-        var issuing = bench.Issuer.IssueAsync(new IssueOrder(VaultBench.Role(), VaultBench.Database, null, default), leaving.Token);
-        await Eventually.HoldsAsync(() => Task.FromResult(vault.Count("GET", Path) > 0), "Vault to be asked", VaultBench.Cancellation);
+        var issuing = bench.Issuer.IssueAsync(new IssueOrder(VaultFixture.Role(), VaultFixture.Database, null, default), leaving.Token);
+        await Eventually.HoldsAsync(() => Task.FromResult(vault.Count("GET", Path) > 0), "Vault to be asked", VaultFixture.Cancellation);
         await leaving.CancelAsync();
 
         await Should.ThrowAsync<OperationCanceledException>(() => issuing);
     }
 
-    private static Task<VaultCredentials> IssueAsync(VaultBench bench) =>
-        bench.Client.IssueAsync(VaultPath.Parse(Path), VaultBench.Token, VaultBench.Cancellation);
+    private static Task<VaultCredentials> IssueAsync(VaultFixture bench) =>
+        bench.Client.IssueAsync(VaultPath.Parse(Path), VaultFixture.Token, VaultFixture.Cancellation);
 
-    private static async Task<bool> RevokeAsync(VaultBench bench)
+    private static async Task<bool> RevokeAsync(VaultFixture bench)
     {
-        await bench.Issuer.RevokeAsync(VaultBench.LeaseOf("database/creds/app/none"), VaultBench.Cancellation);
+        await bench.Issuer.RevokeAsync(VaultFixture.LeaseOf("database/creds/app/none"), VaultFixture.Cancellation);
         return true;
     }
 
-    private VaultBench Bench(Uri address, TimeSpan? timeout = null) =>
-        new(VaultBench.DefinitionOf(address) with { Timeout = timeout ?? TimeSpan.FromSeconds(30) }, time);
+    private VaultFixture Bench(Uri address, TimeSpan? timeout = null) =>
+        new(VaultFixture.DefinitionOf(address) with { Timeout = timeout ?? TimeSpan.FromSeconds(30) }, time);
 
     /// <summary>Logged in already, so that what a test counts is its own call.</summary>
-    private async Task<VaultBench> LoggedInAsync(SimulatedVault vault)
+    private async Task<VaultFixture> LoggedInAsync(SimulatedVault vault)
     {
         var bench = Bench(vault.Address);
-        await bench.Tokens.GetAsync(VaultBench.Cancellation);
+        await bench.Tokens.GetAsync(VaultFixture.Cancellation);
         return bench;
     }
 
-    private Task<T> RunAsync<T>(Task<T> task) => VaultBench.RunAsync(time, task);
+    private Task<T> RunAsync<T>(Task<T> task) => VaultFixture.RunAsync(time, task);
 }

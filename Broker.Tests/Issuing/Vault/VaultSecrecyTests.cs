@@ -1,6 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
-using Broker.Core.Words;
+using Broker.Core.Model;
 using LoadTests.LocalServers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
@@ -56,11 +56,11 @@ public sealed class VaultSecrecyTests
                 : path.EndsWith("lookup-self", StringComparison.Ordinal) ? """{"data":{"ttl":3600,"creation_ttl":3600,"period":3600,"renewable":true,"expire_time":"2030-01-01T00:00:00Z"}}"""
                 : $$$"""{"lease_id":"database/creds/app/x","lease_duration":60,"data":{"username":"u","password":"{{{Password}}}"}}""");
         });
-        using var bench = new VaultBench(
-            VaultBench.DefinitionOf(server.Address, new VaultAppRoleAuth("role", new SecretSource(new Secret(SecretId), null))), time);
+        using var bench = new VaultFixture(
+            VaultFixture.DefinitionOf(server.Address, new VaultAppRoleAuth("role", new SecretSource(new Secret(SecretId), null))), time);
 
-        var failure = await Should.ThrowAsync<IssuerException>(() => VaultBench.RunAsync(time, bench.IssueAsync()));
-        await VaultBench.RunAsync(time, bench.Issuer.KeepAliveAsync(VaultBench.Cancellation));
+        var failure = await Should.ThrowAsync<IssuerException>(() => VaultFixture.RunAsync(time, bench.IssueAsync()));
+        await VaultFixture.RunAsync(time, bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation));
 
         foreach (var secret in new[] { SecretId, ClientToken, Password })
         {
@@ -74,10 +74,10 @@ public sealed class VaultSecrecyTests
     {
         await using var vault = await SimulatedVault.StartAsync();
         vault.AddRole(new SimulatedRole("database/creds/app", TimeSpan.FromHours(1), TimeSpan.FromHours(1)));
-        using var bench = new VaultBench(VaultBench.DefinitionOf(vault.Address));
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(vault.Address));
 
         var issued = await bench.IssueAsync();
-        await bench.Issuer.RevokeAsync(VaultBench.LeaseOf(issued.Id), VaultBench.Cancellation);
+        await bench.Issuer.RevokeAsync(VaultFixture.LeaseOf(issued.Id), VaultFixture.Cancellation);
 
         bench.Logger.Text.ShouldNotBeEmpty();
         foreach (var secret in vault.LiveTokens.Append(issued.Login.Password.Reveal()).Append(SimulatedVault.SecretId))

@@ -34,13 +34,13 @@ public sealed class VaultTokenTests : IAsyncLifetime
 
         for (var passed = TimeSpan.Zero; passed < 80 * Minute;)
         {
-            var next = (await bench.Issuer.KeepAliveAsync(VaultBench.Cancellation)).ShouldNotBeNull();
+            var next = (await bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation)).ShouldNotBeNull();
             next.ShouldBeInRange(TimeSpan.FromSeconds(1), Hour / 2);
             time.Advance(next + TimeSpan.FromSeconds(1));
             passed += next;
         }
 
-        (await bench.Issuer.LookUpAsync(VaultBench.LeaseOf(issued.Id), default, VaultBench.Cancellation)).ShouldNotBeNull();
+        (await bench.Issuer.LookUpAsync(VaultFixture.LeaseOf(issued.Id), default, VaultFixture.Cancellation)).ShouldNotBeNull();
         vault.Count("POST", "auth/approle/login").ShouldBe(1);
         vault.Count("POST", "auth/token/renew-self").ShouldBe(2);
     }
@@ -102,10 +102,10 @@ public sealed class VaultTokenTests : IAsyncLifetime
             await context.Response.Body.WriteAsync(
                 """{"data":{"creation_time":1795465673,"creation_ttl":0,"expire_time":null,"explicit_max_ttl":0,"renewable":false,"ttl":0,"type":"service"}}"""u8.ToArray());
         });
-        using var bench = new VaultBench(VaultBench.DefinitionOf(server.Address, VaultBench.TokenAuth("hvs.root")), time);
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(server.Address, VaultFixture.TokenAuth("hvs.root")), time);
 
-        (await bench.Issuer.KeepAliveAsync(VaultBench.Cancellation)).ShouldBeNull();
-        (await bench.Tokens.GetAsync(VaultBench.Cancellation)).Horizon.ShouldBeNull();
+        (await bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation)).ShouldBeNull();
+        (await bench.Tokens.GetAsync(VaultFixture.Cancellation)).Horizon.ShouldBeNull();
     }
 
     [Fact]
@@ -116,7 +116,7 @@ public sealed class VaultTokenTests : IAsyncLifetime
         var early = await bench.IssueAsync();
         time.Advance(31 * Minute);
 
-        await bench.Issuer.KeepAliveAsync(VaultBench.Cancellation);
+        await bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation);
         var late = await bench.IssueAsync();
 
         vault.Count("POST", "auth/approle/login").ShouldBe(2);
@@ -124,12 +124,12 @@ public sealed class VaultTokenTests : IAsyncLifetime
         vault.LeaseIds.ShouldBe([early.Id, late.Id], ignoreOrder: true);
 
         // Vault would give the early lease two hours more, and then drop it with its token in 29 minutes.
-        var renewed = await bench.Issuer.RenewAsync(VaultBench.LeaseOf(early.Id), 2 * Hour, default, VaultBench.Cancellation);
+        var renewed = await bench.Issuer.RenewAsync(VaultFixture.LeaseOf(early.Id), 2 * Hour, default, VaultFixture.Cancellation);
         renewed.Duration.ShouldBe(29 * Minute);
-        (await bench.Issuer.LookUpAsync(VaultBench.LeaseOf(early.Id), default, VaultBench.Cancellation))!.Duration.ShouldBe(29 * Minute);
+        (await bench.Issuer.LookUpAsync(VaultFixture.LeaseOf(early.Id), default, VaultFixture.Cancellation))!.Duration.ShouldBe(29 * Minute);
         time.Advance(30 * Minute);
-        (await bench.Issuer.LookUpAsync(VaultBench.LeaseOf(early.Id), default, VaultBench.Cancellation)).ShouldBeNull();
-        (await bench.Issuer.LookUpAsync(VaultBench.LeaseOf(late.Id), default, VaultBench.Cancellation)).ShouldNotBeNull();
+        (await bench.Issuer.LookUpAsync(VaultFixture.LeaseOf(early.Id), default, VaultFixture.Cancellation)).ShouldBeNull();
+        (await bench.Issuer.LookUpAsync(VaultFixture.LeaseOf(late.Id), default, VaultFixture.Cancellation)).ShouldNotBeNull();
     }
 
     [Fact]
@@ -148,8 +148,8 @@ public sealed class VaultTokenTests : IAsyncLifetime
     [Fact]
     public async Task A_given_token_that_ends_is_complained_of_and_not_asked_about_at_every_issue()
     {
-        using var bench = new VaultBench(
-            VaultBench.DefinitionOf(vault.Address, VaultBench.TokenAuth(vault.CreateToken(new SimulatedTokens { Ttl = Hour, Renewable = false }))), time);
+        using var bench = new VaultFixture(
+            VaultFixture.DefinitionOf(vault.Address, VaultFixture.TokenAuth(vault.CreateToken(new SimulatedTokens { Ttl = Hour, Renewable = false }))), time);
         await bench.IssueAsync();
         time.Advance(40 * Minute);
 
@@ -167,7 +167,7 @@ public sealed class VaultTokenTests : IAsyncLifetime
         time.Advance(40 * Minute);
         vault.Fail("auth/token/renew-self", new SimulatedFault.Answer(500, "internal error"), times: 4);
 
-        var next = await VaultBench.RunAsync(time, bench.Issuer.KeepAliveAsync(VaultBench.Cancellation));
+        var next = await VaultFixture.RunAsync(time, bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation));
 
         next.ShouldNotBeNull().ShouldBeInRange(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
         bench.Logger.Events.ShouldContain(3003);
@@ -193,7 +193,7 @@ public sealed class VaultTokenTests : IAsyncLifetime
     {
         vault.Tokens = new SimulatedTokens { Ttl = Hour };
         using var bench = Bench();
-        var dead = (await bench.Tokens.GetAsync(VaultBench.Cancellation)).Value.Reveal();
+        var dead = (await bench.Tokens.GetAsync(VaultFixture.Cancellation)).Value.Reveal();
         time.Advance(2 * Hour);
         var before = vault.Seen.Count;
 
@@ -208,19 +208,19 @@ public sealed class VaultTokenTests : IAsyncLifetime
         var store = new InMemoryVaultTokenStore(time);
         var (one, two) = (Token("one"), Token("two"));
 
-        (await store.ReplaceAsync("vault", null, one, VaultBench.Cancellation)).Value.Reveal().ShouldBe("one");
-        (await store.ReplaceAsync("vault", null, two, VaultBench.Cancellation)).Value.Reveal().ShouldBe("one");
-        (await store.ReplaceAsync("vault", one, two, VaultBench.Cancellation)).Value.Reveal().ShouldBe("two");
+        (await store.ReplaceAsync("vault", null, one, VaultFixture.Cancellation)).Value.Reveal().ShouldBe("one");
+        (await store.ReplaceAsync("vault", null, two, VaultFixture.Cancellation)).Value.Reveal().ShouldBe("one");
+        (await store.ReplaceAsync("vault", one, two, VaultFixture.Cancellation)).Value.Reveal().ShouldBe("two");
         time.Advance(10 * Minute);
 
-        var read = (await store.ReadAsync("vault", VaultBench.Cancellation)).ShouldNotBeNull();
+        var read = (await store.ReadAsync("vault", VaultFixture.Cancellation)).ShouldNotBeNull();
         (read.TimeLeft, read.Horizon).ShouldBe((50 * Minute, 50 * Minute));
-        (await store.ReadAsync("other", VaultBench.Cancellation)).ShouldBeNull();
+        (await store.ReadAsync("other", VaultFixture.Cancellation)).ShouldBeNull();
     }
 
     private static VaultToken Token(string value) => new()
     {
-        Value = new Broker.Core.Words.Secret(value),
+        Value = new Broker.Core.Model.Secret(value),
         IssuedAt = DateTimeOffset.UnixEpoch,
         TimeLeft = Hour,
         FullTtl = Hour,
@@ -228,5 +228,5 @@ public sealed class VaultTokenTests : IAsyncLifetime
         Horizon = Hour,
     };
 
-    private VaultBench Bench() => new(VaultBench.DefinitionOf(vault.Address), time);
+    private VaultFixture Bench() => new(VaultFixture.DefinitionOf(vault.Address), time);
 }

@@ -1,0 +1,50 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Broker.Core.Audit;
+using Broker.Core.Identity;
+using Microsoft.AspNetCore.DataProtection;
+
+namespace Broker.Api.Authentication.BrokerTokens;
+
+/// <summary>
+/// Tokens for the first start, before there is an identity provider: made on the server by <c>broker admin-token</c>, good
+/// for minutes, sealed with the keys that all replicas share and nobody else has.
+/// </summary>
+internal sealed class AdminTokens(IDataProtectionProvider protection, ProofHasher hasher, TimeProvider time)
+{
+    /// <summary>What every such token begins with; no JSON Web Token does.</summary>
+    public const string Prefix = "bra_";
+
+    /// <summary>The longest they live.</summary>
+    public static readonly TimeSpan Longest = TimeSpan.FromHours(1);
+
+    private readonly IDataProtector protector = protection.CreateProtector("Broker.AdminToken.v1");
+
+    /// <summary>Makes one.</summary>
+    /// <param name="by">Who made it, for the audit.</param>
+    /// <param name="lifetime">More than zero, at most <see cref="Longest"/>.</param>
+    public Core.Model.Secret Make(string by, TimeSpan lifetime)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(lifetime, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(lifetime, Longest);
+        return new(Prefix + protector.Protect(JsonSerializer.Serialize(new Content(by, time.GetUtcNow() + lifetime))));
+    }
+
+    /// <summary>Who sent it.</summary>
+    public Proof Prove(ReadOnlySpan<char> token)
+    {
+        try
+        {
+            var content = JsonSerializer.Deserialize<Content>(protector.Unprotect(token[Prefix.Length..].ToString()))!;
+            if (time.GetUtcNow() >= content.ExpiresAt) return new Proof(ProofFailure.AdminTokenRefused);
+            var claims = Array.Empty<KeyValuePair<string, string>>().ToLookup(claim => claim.Key, claim => claim.Value, StringComparer.Ordinal);
+            return new Proof(new Caller(Caller.OwnIssuer, content.By, claims, content.ExpiresAt) { ProofHash = hasher.Hash(token) });
+        }
+        catch (CryptographicException)
+        {
+            return new Proof(ProofFailure.AdminTokenRefused);
+        }
+    }
+
+    private sealed record Content(string By, DateTimeOffset ExpiresAt);
+}

@@ -1,0 +1,43 @@
+using Broker.Core.Leases.Operators;
+
+namespace Broker.Api.Fronts.Native.Budgets;
+
+/// <summary>A database's budget as the API writes it. All numbers are connections but <see cref="Waiting"/>.</summary>
+/// <param name="Database">The database.</param>
+/// <param name="Engine">Its engine.</param>
+/// <param name="Limit">The server's limit.</param>
+/// <param name="ReservedForSuperusers">Those that ordinary users never get.</param>
+/// <param name="Ceiling">What may be promised when nobody else uses the database.</param>
+/// <param name="Foreign">In use by others.</param>
+/// <param name="Capacity">What may be promised now.</param>
+/// <param name="Granted">Promised to holders.</param>
+/// <param name="Free">What can be granted now.</param>
+/// <param name="Waiting">Claims in line.</param>
+/// <param name="SampledAt">When the connections were counted last.</param>
+/// <param name="Stale">That is too long ago: nothing new is promised.</param>
+/// <param name="Roles">By role.</param>
+public sealed record BudgetShape(
+    string Database, string Engine, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int Capacity, int Granted, int Free, int Waiting,
+    DateTimeOffset? SampledAt, bool Stale, IReadOnlyList<BudgetShape.RoleShape> Roles)
+{
+    /// <summary>What a role's holders have.</summary>
+    /// <param name="Role">The role.</param>
+    /// <param name="Holders">How many.</param>
+    /// <param name="Connections">Granted to them.</param>
+    /// <param name="Over">Open beyond what was granted: some pod ignores its allotment.</param>
+    /// <param name="ExpectedHolders">As configured.</param>
+    public sealed record RoleShape(string Role, int Holders, int Connections, int Over, int ExpectedHolders);
+
+    /// <summary>Of a budget.</summary>
+    public static BudgetShape Of(Budget budget)
+    {
+        var record = budget.Record;
+        var roles = budget.Roles.Zip(record.Roles, (role, use) => new RoleShape(role.Name, use.Holders, use.Connections, use.Over, role.Connections.ExpectedHolders));
+        return new(
+            budget.Database.Name, budget.Database.Engine.ToString(), record.Limit, record.ReservedForSuperusers, record.Ceiling, record.Foreign,
+            record.Capacity, record.Granted, record.Free, record.Waiting, record.SampledAt, budget.IsStale, [.. roles]);
+    }
+}
+
+/// <summary>All budgets.</summary>
+public sealed record BudgetsShape(IReadOnlyList<BudgetShape> Budgets);

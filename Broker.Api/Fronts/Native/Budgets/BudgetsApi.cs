@@ -1,0 +1,58 @@
+using Broker.Api.Authentication;
+using Broker.Api.Fronts.Native.Description;
+using Broker.Api.Fronts.Native.Operators;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Core.Leases;
+using Broker.Core.Leases.Operators;
+using Broker.Core.Model;
+
+namespace Broker.Api.Fronts.Native.Budgets;
+
+/// <summary>The DBA's view.</summary>
+public static class BudgetsApi
+{
+    /// <summary>Maps it.</summary>
+    public static void MapBudgets(this IEndpointRouteBuilder app)
+    {
+        var budgets = app.MapGroup("/api/v1/budgets").WithTags("Budgets").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword();
+        budgets.MapGet("", async (BudgetDesk board, CancellationToken cancellation) =>
+                new BudgetsShape([.. (await board.ReadAllAsync(cancellation)).Select(BudgetShape.Of)]))
+            .WithName("ListBudgets").WithSummary("The connections of every database.")
+            .WithRefusals(new RefusedAs(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed));
+        budgets.MapGet("/{database}", async (string database, BudgetDesk board, RequestGuard guard, HttpContext context) =>
+            {
+                if (await board.ReadAsync(database, context.RequestAborted) is { } budget)
+                    await context.Response.WriteAsJsonAsync(BudgetShape.Of(budget), context.RequestAborted);
+                else
+                    await guard.RefuseAsync(context, Core.Audit.AuditAction.Read, context.ProvenCaller(), null,
+                        new(RefusalCode.InvalidRequest, NoSuchDatabase(database)), 404);
+            })
+            .WithName("GetBudget").WithSummary("The connections of one database.")
+            .Produces<BudgetShape>()
+            .WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")));
+        app.MapPut("/api/v1/budgets/{database}/ceiling", SetCeilingAsync)
+            .RequireAuthorization(Policies.Operator)
+            .WithTags("Budgets").WithName("SetCeiling")
+            .WithSummary("Sets a ceiling in place of the configured one, or takes it back (null). Needs a reason.")
+            .Accepts<CeilingBody>("application/json")
+            .Produces(202).WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
+    }
+
+    private static async Task SetCeilingAsync(string database, CeilingDesk desk, RequestGuard guard, HttpContext context)
+    {
+        var (body, mistake) = await StrictJson.ReadAsync(context.Request, OperatorsJson.Default.CeilingBody, context.RequestAborted);
+        mistake ??= OperatorsBody.WhyNoReason(body!.Reason) ?? (body.Ceiling < 0 ? "'ceiling' is a number of connections, 0 or more, or null." : null);
+        if (mistake is not null)
+        {
+            await guard.RefuseAsync(context, Core.Audit.AuditAction.Ceiling, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, mistake));
+            return;
+        }
+
+        if (await desk.SetAsync(context.ProvenCaller(), database, body!.Ceiling, body.Reason!, context.Origin(), context.RequestAborted) is { } refusal)
+            await RefusalWriter.WriteAsync(context, refusal);
+        else
+            context.Response.StatusCode = StatusCodes.Status202Accepted;
+    }
+
+    private static string NoSuchDatabase(string database) => $"There is no database '{database}'. GET /api/v1/budgets lists those there are.";
+}

@@ -1,0 +1,104 @@
+using System.Buffers;
+using System.Text.Json;
+
+namespace Broker.Api.Fronts.Native.Credentials;
+
+/// <summary>
+/// Reads the body of a claim, strictly: an unknown field may be a misspelt one, and a claim must never mean something else. By
+/// hand, because a serializer's mistakes name our types and offsets instead of what the caller should mend.
+/// </summary>
+internal static class CredentialsBody
+{
+    private const int LongestQuote = 64;
+    private const string Takes = "This address takes {\"holder\": text, \"connections\": whole number, \"minConnections\": whole number}, each optional.";
+    private static readonly CredentialsRequest Nothing = new();
+
+    /// <summary>The request, or what is wrong with it. An empty body asks for nothing in particular.</summary>
+    public static async ValueTask<(CredentialsRequest? Request, string? Mistake)> ReadAsync(HttpRequest request, CancellationToken cancellation)
+    {
+        if (request.ContentLength is 0) return (Nothing, null);
+        var reader = request.BodyReader;
+        while (true)
+        {
+            var read = await reader.ReadAsync(cancellation);
+            if (!read.IsCompleted)
+            {
+                // Kestrel bounds the length (Broker:Limits:MaxBodyBytes) and the slowness.
+                reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+                continue;
+            }
+
+            if (read.Buffer.IsEmpty) return (Nothing, null);
+            try
+            {
+                return (Parse(read.Buffer), null);
+            }
+            catch (FormatException e)
+            {
+                return (null, $"{e.Message} {Takes}");
+            }
+            catch (InvalidOperationException)
+            {
+                // The reader looks at text closely only when it is used, and then throws this.
+                return (null, $"The body holds text that is no UTF-8. {Takes}");
+            }
+            catch (JsonException e)
+            {
+                return (null, $"The body is no JSON in UTF-8 from line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1} on. {Takes}");
+            }
+            finally
+            {
+                reader.AdvanceTo(read.Buffer.End);
+            }
+        }
+    }
+
+    private static CredentialsRequest Parse(ReadOnlySequence<byte> body)
+    {
+        var json = new Utf8JsonReader(body);
+        string? holder = null;
+        int? connections = null, least = null;
+        var (hadHolder, hadConnections, hadLeast) = (false, false, false);
+        json.Read();
+        if (json.TokenType != JsonTokenType.StartObject) throw new FormatException("The body is no object.");
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            if (json.ValueTextEquals("holder"u8)) holder = ReadText(ref json, "holder", ref hadHolder);
+            else if (json.ValueTextEquals("connections"u8)) connections = ReadNumber(ref json, "connections", ref hadConnections);
+            else if (json.ValueTextEquals("minConnections"u8)) least = ReadNumber(ref json, "minConnections", ref hadLeast);
+            else throw new FormatException($"There is no field '{Quote(json.GetString()!)}'.");
+        }
+
+        json.Read(); // to the end: whatever comes after the object is no JSON
+        return new(holder, connections, least);
+    }
+
+    private static string? ReadText(ref Utf8JsonReader json, string name, ref bool had)
+    {
+        Next(ref json, name, ref had);
+        return json.TokenType switch
+        {
+            JsonTokenType.Null => null,
+            JsonTokenType.String => json.GetString(),
+            _ => throw new FormatException($"'{name}' is no text."),
+        };
+    }
+
+    private static int? ReadNumber(ref Utf8JsonReader json, string name, ref bool had)
+    {
+        Next(ref json, name, ref had);
+        if (json.TokenType == JsonTokenType.Null) return null;
+        return json.TokenType == JsonTokenType.Number && json.TryGetInt32(out var value)
+            ? value
+            : throw new FormatException($"'{name}' is no whole number, or is out of all range.");
+    }
+
+    private static void Next(ref Utf8JsonReader json, string name, ref bool had)
+    {
+        if (had) throw new FormatException($"'{name}' is there twice.");
+        had = true;
+        json.Read();
+    }
+
+    private static string Quote(string name) => name.Length <= LongestQuote ? name : name[..LongestQuote] + "…";
+}

@@ -1,0 +1,55 @@
+namespace Broker.Api.Fronts.Native.Credentials;
+
+// These describe what GrantWriter writes; a test holds the two together.
+
+/// <summary>The answer to a claim.</summary>
+/// <param name="Role">The role.</param>
+/// <param name="Database">Its database in the broker's configuration.</param>
+/// <param name="Lease">The database user, shared with others.</param>
+/// <param name="Holder">The caller's claim on it.</param>
+/// <param name="Connections">How many connections the caller may open at most.</param>
+/// <param name="Credentials">What to connect with.</param>
+public sealed record GrantShape(
+    string Role, string Database, GrantShape.LeaseShape Lease, GrantShape.HolderShape Holder, int Connections, GrantShape.CredentialsShape Credentials)
+{
+    /// <summary>A database user, issued once, with an end.</summary>
+    /// <param name="Id">The broker's id of it.</param>
+    /// <param name="IssuedAt">When it was issued.</param>
+    /// <param name="VerifiedAt">When its login was tried on the database.</param>
+    /// <param name="ExpiresAt">Its end, unless the broker renews it; renewing the holder moves to another before.</param>
+    public sealed record LeaseShape(string Id, DateTimeOffset IssuedAt, DateTimeOffset VerifiedAt, DateTimeOffset ExpiresAt);
+
+    /// <summary>The caller's claim on a lease.</summary>
+    /// <param name="Id">For renew and release.</param>
+    /// <param name="ExpiresAt">Its end, unless it is renewed.</param>
+    /// <param name="RenewAfterSeconds">When to renew: after two thirds of its time.</param>
+    public sealed record HolderShape(string Id, DateTimeOffset ExpiresAt, int RenewAfterSeconds);
+
+    /// <summary>What to connect with, in parts and in the usual forms.</summary>
+    /// <param name="Username">The database user.</param>
+    /// <param name="Password">Its password. Keep it in memory only.</param>
+    /// <param name="Host">The server.</param>
+    /// <param name="Port">Its port.</param>
+    /// <param name="Database">The database on it.</param>
+    /// <param name="Uri">For libpq and most drivers.</param>
+    /// <param name="AdoNet">For ADO.NET; its pool is as large as the grant.</param>
+    /// <param name="Jdbc">For JDBC.</param>
+    /// <param name="Go">For Go's usual driver.</param>
+    /// <param name="Python">For SQLAlchemy, or PyMongo.</param>
+    public sealed record CredentialsShape(
+        string Username, string Password, string Host, int Port, string Database, string Uri, string AdoNet, string Jdbc,
+        string Go, string Python);
+}
+
+/// <summary>The answer to a renewal.</summary>
+/// <param name="Rotate">True: the lease is another; move to the credentials that are there then, and close the old connections in time.</param>
+/// <param name="Role">The role.</param>
+/// <param name="Database">Its database in the broker's configuration.</param>
+/// <param name="Lease">The database user.</param>
+/// <param name="Holder">The caller's claim on it.</param>
+/// <param name="Connections">How many connections the caller may open at most; may be another number than before.</param>
+/// <param name="OverlapSeconds">With rotate: how long the connections on the old credentials may stay open; 0: close them before new ones are opened.</param>
+/// <param name="Credentials">There only when rotate is true.</param>
+public sealed record RenewalShape(
+    bool Rotate, string Role, string Database, GrantShape.LeaseShape Lease, GrantShape.HolderShape Holder, int Connections,
+    int? OverlapSeconds = null, GrantShape.CredentialsShape? Credentials = null);

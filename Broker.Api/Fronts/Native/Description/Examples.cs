@@ -1,0 +1,128 @@
+using System.Buffers;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Broker.Api.Authentication;
+using Broker.Api.Fronts.Native.Budgets;
+using Broker.Api.Fronts.Native.Credentials;
+using Broker.Api.Fronts.Native.Leases;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Api.Health;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+
+namespace Broker.Api.Fronts.Native.Description;
+
+/// <summary>Examples for the description, written by what writes the answers, so that they are what a caller gets.</summary>
+internal static class Examples
+{
+    private const string TraceId = "4bf92f3577b34da6a3ce929d0e0e4736", LeaseId = "92fb774edd8c43df896a", HolderId = "orders-api.sR3lCOZasfSfGIpv";
+    private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
+
+    private static readonly Database Database = new()
+    {
+        Name = "orders",
+        Engine = DatabaseEngineKind.PostgreSql,
+        Host = "orders-db",
+        Port = 5432,
+        DatabaseName = "app",
+        AdminConnectionString = new("not shown"),
+        Budget = new(),
+        Issuing = new(),
+    };
+
+    private static readonly Claim Asked = new(HolderId, new("orders-api", 0, default, 0, default), "orders-api", 5, 5, default, default, ClaimKind.Claim, "");
+
+    private static readonly Grant Grant = new(
+        "orders-api",
+        Database.Name,
+        new(LeaseId, Noon, Noon, Noon.AddHours(1)),
+        new(HolderId, Noon.AddMinutes(30), 1200),
+        5,
+        new(
+            new("b-orders-api-f2ye5w7mnjyomqfe", new("example")), Database.Host, Database.Port, Database.DatabaseName,
+            new ConnectionStrings(
+                "postgresql://b-orders-api-f2ye5w7mnjyomqfe:example@orders-db:5432/app",
+                "Host=orders-db;Port=5432;Database=app;Username=b-orders-api-f2ye5w7mnjyomqfe;Password=example;Maximum Pool Size=5",
+                "jdbc:postgresql://orders-db:5432/app?user=b-orders-api-f2ye5w7mnjyomqfe&password=example",
+                "host='orders-db' port=5432 dbname='app' user='b-orders-api-f2ye5w7mnjyomqfe' password='example'",
+                "postgresql+psycopg://b-orders-api-f2ye5w7mnjyomqfe:example@orders-db:5432/app")),
+        SharedLedger.Overlap);
+
+    private static readonly BudgetShape Budget = new(
+        "orders", "PostgreSql", 200, 3, 137, 8, 129, 100, 29, 0, Noon, false, [new("orders-api", 20, 100, 0, 20)]);
+
+    private static readonly LeaseShape Lease = new(
+        LeaseId, "orders", "orders-api", "orders-api", nameof(LeaseState.Active), "b-orders-api-f2ye5w7mnjyomqfe", Noon, Noon, Noon, Noon.AddHours(1), 20, 100, null);
+
+    private static readonly Leftover Leftover = new(
+        "orders", "b-orders-api-k3vd7q2mzx5a4nwo", "orders-api", Noon, null, Noon.AddHours(1), 2, 0);
+
+    private static readonly DutyShape Duty = new(
+        "revoke:" + LeaseId, "orders", Noon.AddMinutes(30), false, true, 6, Noon, "role \"b-orders-api-f2ye5w7mnjyomqfe\" cannot be dropped because some objects depend on it");
+
+    private static readonly CredentialsRequest Request = new("job-4711", 5, 1);
+
+    /// <summary>An example of a type that the API takes or answers with.</summary>
+    public static JsonNode? Of(Type type, JsonSerializerOptions json) => type.Name switch
+    {
+        nameof(GrantShape) => Written(to => GrantWriter.WriteClaim(to, Grant)),
+        nameof(RenewalShape) => Written(to => GrantWriter.WriteRenewal(to, Grant)),
+        nameof(CredentialsRequest) => JsonSerializer.SerializeToNode(Request, json),
+        nameof(BudgetShape) => JsonSerializer.SerializeToNode(Budget, json),
+        nameof(BudgetsShape) => JsonSerializer.SerializeToNode(new BudgetsShape([Budget]), json),
+        nameof(LeasesShape) => JsonSerializer.SerializeToNode(new LeasesShape([Lease]), json),
+        nameof(LeaseWithHoldersShape) => JsonSerializer.SerializeToNode(
+            new LeaseWithHoldersShape(
+                Lease.Id, Lease.Database, Lease.Role, Lease.Pool, Lease.State, Lease.Username, Lease.CreatedAt, Lease.IssuedAt, Lease.VerifiedAt, Lease.ExpiresAt,
+                Lease.Holders, Lease.Connections, Lease.Reason, [new(HolderId, "orders/orders-api-7d9f", 5, Noon.AddMinutes(30), false)]),
+            json),
+        nameof(LeftoversShape) => JsonSerializer.SerializeToNode(new LeftoversShape([Leftover]), json),
+        nameof(DutiesShape) => JsonSerializer.SerializeToNode(new DutiesShape([Duty]), json),
+        nameof(HealthShape) => JsonSerializer.SerializeToNode(new HealthShape("ready", null), json),
+        _ => null,
+    };
+
+    /// <summary>An example of a refusal.</summary>
+    public static JsonNode Of(RefusedAs refused)
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream))
+        {
+            var usual = Usual(refused.Code);
+            RefusalWriter.Write(json, usual with { Detail = refused.Detail ?? usual.Detail }, refused.Status, TraceId);
+        }
+
+        return JsonNode.Parse(stream.ToArray())!;
+    }
+
+    private static Refusal Usual(RefusalCode code) => code switch
+    {
+        RefusalCode.InvalidRequest => Refusals.Invalid("'connections' is 50; role 'orders-api' gives 1 to 20."),
+        RefusalCode.Unauthenticated => new(code, ProofFailure.NoToken.Describe()),
+        RefusalCode.NotAllowed => Refusals.NotAllowed("orders-api"),
+        RefusalCode.HolderUnknown => Refusals.HolderUnknown(),
+        RefusalCode.LeaseUnknown => Refusals.LeaseUnknown(LeaseId),
+        RefusalCode.SessionUnknown => new(code, ProofFailure.SessionUnknown.Describe()),
+        RefusalCode.LimitExceeded => new(code, "This caller may claim 5 times a second. Come back then; a grant is good until its end and need not be asked for again.", TimeSpan.FromSeconds(1)),
+        RefusalCode.BudgetExhausted => Refused(new ClaimAnswer.Exhausted(2, 2, 129, TimeSpan.FromSeconds(12))),
+        RefusalCode.IssueThrottled => Refused(new ClaimAnswer.Throttled(TimeSpan.FromSeconds(3))),
+        RefusalCode.IssuerUnavailable => Refused(new ClaimAnswer.Failed(TimeSpan.FromSeconds(5), "IssuerUnavailable: Vault is sealed.")),
+        RefusalCode.LoginFailed => Refused(new ClaimAnswer.Failed(TimeSpan.FromSeconds(5), "LoginFailed: permission denied for database.")),
+        RefusalCode.DatabaseUnavailable => Refused(new ClaimAnswer.Stale()),
+        RefusalCode.LedgerUnavailable => Refusals.LedgerUnavailable(),
+        RefusalCode.AuditUnavailable => Refusals.AuditUnavailable(),
+        _ => throw new ArgumentOutOfRangeException(nameof(code), code, "A refusal without an example."),
+    };
+
+    private static Refusal Refused(ClaimAnswer answer) => Refusals.For(answer, Asked, Database);
+
+    private static JsonNode Written(Action<IBufferWriter<byte>> write)
+    {
+        var bytes = new ArrayBufferWriter<byte>();
+        write(bytes);
+        return JsonNode.Parse(bytes.WrittenSpan)!;
+    }
+}

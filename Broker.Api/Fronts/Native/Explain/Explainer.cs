@@ -1,0 +1,44 @@
+using Broker.Api.Authentication;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Limits;
+
+namespace Broker.Api.Fronts.Native.Explain;
+
+/// <summary>Why a caller may, or may not, have a role.</summary>
+/// <param name="Proven">Whether the token proves anybody.</param>
+/// <param name="Proof">Why not; null when it does.</param>
+/// <param name="Caller">Whom it proves; null when nobody.</param>
+/// <param name="Allowed">Whether the caller may have the role.</param>
+/// <param name="Reason">In a sentence.</param>
+/// <param name="Rules">The role's rules beside the caller's claims.</param>
+public sealed record ExplanationShape(bool Proven, string? Proof, ExplainedCaller? Caller, bool Allowed, string Reason, IReadOnlyList<ExplainedRule> Rules);
+
+/// <summary>A caller as it is explained.</summary>
+/// <param name="Issuer">Who proved it.</param>
+/// <param name="Subject">Its <c>sub</c>.</param>
+/// <param name="PodUid">Its pod's UID; null: none.</param>
+/// <param name="Session">Its session; null: none.</param>
+/// <param name="Team">Its team; null: none.</param>
+/// <param name="SpiffeId">The SPIFFE id of the certificate it must show besides; null: none.</param>
+/// <param name="ExpiresAt">Its token's end.</param>
+public sealed record ExplainedCaller(
+    string Issuer, string Subject, string? PodUid, string? Session, string? Team, string? SpiffeId, DateTimeOffset ExpiresAt);
+
+/// <summary>Explains.</summary>
+internal sealed class Explainer(ProofGate gate, ICatalog catalog)
+{
+    /// <summary>Explains what a token and a role make together.</summary>
+    public async Task<ExplanationShape> ExplainAsync(string token, string role, CancellationToken cancellation)
+    {
+        var proof = await gate.ExamineAsync(token.AsMemory(), cancellation);
+        if (proof.Caller is not { } caller)
+            return new(false, proof.Failure!.Value.Describe(), null, false, "The token proves nobody.", []);
+        var current = catalog.Current;
+        var explanation = Explanation.Of(current, caller, role);
+        return new(
+            true, null,
+            new(caller.Issuer, caller.Subject, caller.PodUid, caller.Session, CallerShares.TeamOf(current.Identity, caller)?.Name, caller.SpiffeId, caller.ExpiresAt),
+            explanation.Allowed, explanation.Reason, explanation.Rules);
+    }
+}

@@ -1,0 +1,89 @@
+using System.ComponentModel;
+using Broker.Api.Authentication;
+using Broker.Api.Authentication.BrokerTokens;
+using Broker.Api.Fronts.Native.Credentials;
+using Broker.Api.Fronts.Native.Description;
+using Broker.Api.Fronts.Native.Operators;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Core.Audit;
+using Broker.Core.Leases;
+using Broker.Core.Leases.Holders;
+using Broker.Core.Model;
+
+namespace Broker.Api.Fronts.Native.Holders;
+
+/// <summary>What a holder says after it was given its lease.</summary>
+public static class HoldersApi
+{
+    private const string LeaseInUse = "The id of the lease in use. When the holder has another by now and did not hear of it, it is told again to move.";
+
+    /// <summary>Maps renew, watch and release.</summary>
+    public static void MapHolders(this IEndpointRouteBuilder app)
+    {
+        var holders = app.MapGroup("/api/v1/holders/{id}").WithTags("Holders");
+        holders.MapPost("/renew", RenewAsync)
+            .WithName("RenewHolder")
+            .WithSummary("Still here. May answer rotate: true with new credentials to move to.")
+            .Produces<RenewalShape>()
+            .WithRefusals(
+                RefusalCode.NotAllowed, RefusalCode.HolderUnknown, RefusalCode.IssueThrottled, RefusalCode.LoginFailed, RefusalCode.BudgetExhausted,
+                RefusalCode.IssuerUnavailable, RefusalCode.DatabaseUnavailable);
+        holders.MapGet("/watch", WatchAsync)
+            .WithName("WatchHolder")
+            .WithSummary("Server-sent events while somebody listens: renewed and rotate (as renew answers), ending. The holder is renewed meanwhile.")
+            .Produces<RenewalShape>(200, HolderEventWriter.ContentType)
+            .WithRefusals(RefusalCode.NotAllowed, RefusalCode.HolderUnknown);
+        holders.MapDelete("", ReleaseAsync)
+            .WithName("ReleaseHolder")
+            .WithSummary("Gone: its connections come free at once.")
+            .Produces(204).WithRefusals(RefusalCode.NotAllowed, RefusalCode.HolderUnknown);
+        holders.MapPost("/end", EndAsync)
+            .RequireAuthorization(Policies.Operator)
+            .WithName("EndHolder")
+            .WithSummary("Ends anybody's holder: its connections come free at once. Needs a reason.")
+            .Accepts<OperatorsBody>("application/json")
+            .Produces(204).WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), RefusalCode.HolderUnknown, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
+    }
+
+    private static async Task EndAsync(string id, HolderDesk desk, RequestGuard guard, HttpContext context)
+    {
+        if (await OperatorsBody.ReadReasonAsync(context, guard, AuditAction.End, null) is not { } reason) return;
+        if (await desk.EndAsync(context.ProvenCaller(), id, reason, context.Origin(), context.RequestAborted) is { } refusal)
+            await RefusalWriter.WriteAsync(context, refusal);
+        else
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private static async Task RenewAsync(string id, [Description(LeaseInUse)] string? lease, HolderDesk desk, HttpContext context)
+    {
+        var outcome = await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted, lease);
+        if (outcome.Grant is { } grant) GrantWriter.WriteRenewal(context.Response, grant);
+        else await RefusalWriter.WriteAsync(context, outcome.Refusal!);
+    }
+
+    private static async Task WatchAsync(string id, [Description(LeaseInUse)] string? lease, HolderWatch watch, SessionTokens sessions, TimeProvider time, HttpContext context)
+    {
+        await using var proof = new StandingProof(context, sessions, time);
+        await using var events = watch.WatchAsync(context.ProvenCaller(), id, lease, context.Origin(), proof.Token).GetAsyncEnumerator(proof.Token);
+        if (!await events.MoveNextAsync()) return;
+
+        // A holder there is not is a plain refusal, not a stream that ends at once.
+        if (events.Current is HolderEvent.Ending unknown)
+        {
+            await RefusalWriter.WriteAsync(context, unknown.Refusal);
+            return;
+        }
+
+        var writer = new HolderEventWriter(context);
+        do await writer.WriteAsync(events.Current);
+        while (await events.MoveNextAsync());
+    }
+
+    private static async Task ReleaseAsync(string id, HolderDesk desk, HttpContext context)
+    {
+        if (await desk.ReleaseAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted) is { } refusal)
+            await RefusalWriter.WriteAsync(context, refusal);
+        else
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+}

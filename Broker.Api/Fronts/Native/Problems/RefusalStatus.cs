@@ -1,0 +1,27 @@
+using Broker.Core.Model;
+
+namespace Broker.Api.Fronts.Native.Problems;
+
+/// <summary>How each refusal is said in HTTP: the one place where codes become statuses.</summary>
+public static class RefusalStatus
+{
+    /// <summary>The code as the API writes it, the HTTP status, and the problem's title.</summary>
+    public static (string Code, int Status, string Title) Of(RefusalCode code) => code switch
+    {
+        RefusalCode.InvalidRequest => ("invalid-request", 400, "The request cannot be understood"),
+        RefusalCode.Unauthenticated => ("unauthenticated", 401, "No proven caller"),
+        RefusalCode.NotAllowed => ("not-allowed", 403, "Not allowed"),
+        RefusalCode.HolderUnknown => ("holder-unknown", 404, "No such holder"),
+        RefusalCode.LeaseUnknown => ("lease-unknown", 404, "No such lease"),
+        RefusalCode.SessionUnknown => ("session-unknown", 404, "No such session"),
+        RefusalCode.LimitExceeded => ("limit-exceeded", 429, "More than one's share"),
+        RefusalCode.BudgetExhausted => ("budget-exhausted", 503, "Too few connections are free"),
+        RefusalCode.IssueThrottled => ("issue-throttled", 429, "Database users are created no faster"),
+        RefusalCode.IssuerUnavailable => ("issuer-unavailable", 503, "The issuer is not available"),
+        RefusalCode.LedgerUnavailable => ("ledger-unavailable", 503, "The ledger is not available"),
+        RefusalCode.DatabaseUnavailable => ("database-unavailable", 503, "The database is not available"),
+        RefusalCode.AuditUnavailable => ("audit-unavailable", 503, "The audit is not available"),
+        RefusalCode.LoginFailed => ("login-failed", 502, "The database refused the login"),
+        _ => throw new ArgumentOutOfRangeException(nameof(code), code, "A refusal without a status."),
+    };
+}

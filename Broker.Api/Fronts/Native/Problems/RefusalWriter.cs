@@ -1,0 +1,59 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Broker.Core.Model;
+
+namespace Broker.Api.Fronts.Native.Problems;
+
+/// <summary>Writes refusals as RFC 9457 problems.</summary>
+public static class RefusalWriter
+{
+    /// <summary>The content type of every problem.</summary>
+    public const string ContentType = "application/problem+json";
+
+    // For people: quotes stay quotes. No browser takes this type for a page.
+    private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>The trace a request belongs to, as told to callers and written into the audit.</summary>
+    public static string TraceOf(HttpContext context) => Activity.Current?.TraceId.ToHexString() ?? context.TraceIdentifier;
+
+    /// <summary>Writes one.</summary>
+    /// <param name="context">The request's.</param>
+    /// <param name="refusal">Why not.</param>
+    /// <param name="status">Another status than the code's, for what HTTP itself has a word for (404, 405, 408, 413).</param>
+    public static async Task WriteAsync(HttpContext context, Refusal refusal, int? status = null)
+    {
+        var response = context.Response;
+        response.StatusCode = status ?? RefusalStatus.Of(refusal.Code).Status;
+        response.ContentType = ContentType;
+        if (refusal.RetryAfter is { } retry)
+            response.Headers.RetryAfter = Math.Ceiling(retry.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+
+        await using (var json = new Utf8JsonWriter(response.BodyWriter, Readable))
+            Write(json, refusal, response.StatusCode, TraceOf(context));
+        await response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    /// <summary>Writes the problem itself.</summary>
+    internal static void Write(Utf8JsonWriter json, Refusal refusal, int status, string traceId)
+    {
+        var (code, _, title) = RefusalStatus.Of(refusal.Code);
+        json.WriteStartObject();
+        json.WriteString("type", "urn:broker:refusal:" + code);
+        json.WriteString("title", title);
+        json.WriteNumber("status", status);
+        json.WriteString("code", code);
+        json.WriteString("detail", refusal.Detail);
+        if (refusal.RetryAfter is { } again) json.WriteNumber("retryAfterSeconds", (long)Math.Ceiling(again.TotalSeconds));
+        if (refusal.Budget is { } budget)
+        {
+            json.WriteNumber("free", budget.Free);
+            json.WriteNumber("couldAskFor", budget.CouldAskFor);
+            json.WriteNumber("capacity", budget.Capacity);
+        }
+
+        json.WriteString("traceId", traceId);
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,161 @@
+using Broker.Api.Authentication;
+using Broker.Core.Audit;
+using Broker.Core.Identity;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Authorization.Policy;
+
+namespace Broker.Api.Fronts.Native.Problems;
+
+/// <summary>
+/// Refusals that no desk makes: nobody proven, not allowed, not understood, no such address. They too are in the audit before
+/// they leave (law L7).
+/// </summary>
+public sealed class RequestGuard(IAudit audit, ProofHasher hasher, TimeProvider time, ILogger<RequestGuard> log) : IAuthorizationMiddlewareResultHandler
+{
+    private static readonly AuthorizationMiddlewareResultHandler Ordinary = new();
+
+    private static readonly Refusal Unrecorded = new(
+        RefusalCode.AuditUnavailable, "The broker cannot write its audit, and answers nothing unrecorded. Come back shortly.", TimeSpan.FromSeconds(5));
+    internal const string NotJson = "This address takes JSON: send Content-Type: application/json.";
+    internal const string TooSlow = "The body came too slowly. Send it at once.";
+    internal const string TooLong = "The body is longer than any that is taken here (Broker:Limits:MaxBodyBytes).";
+    internal const string NotListed = "This address is for viewers, operators or admins. Whoever runs the broker can name you under Broker:Identity.";
+
+    /// <summary>Writes a refusal into the audit, then to the caller.</summary>
+    public async Task RefuseAsync(HttpContext context, AuditAction action, Caller? caller, string? role, Refusal refusal, int? status = null)
+    {
+        try
+        {
+            await audit.WriteAsync(
+                new()
+                {
+                    Time = time.GetUtcNow(),
+                    Action = action,
+                    Outcome = AuditOutcome.Refused,
+                    CallerIssuer = caller?.Issuer,
+                    CallerSubject = caller?.Subject,
+                    CallerPodUid = caller?.PodUid,
+                    CallerSession = caller?.Session,
+                    CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
+                    Role = role,
+                    Refusal = refusal.Code,
+                    Detail = $"{context.Request.Method} {context.Request.Path}: {refusal.Detail}",
+                    TraceId = RefusalWriter.TraceOf(context),
+                    ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
+                    HttpStatus = status ?? RefusalStatus.Of(refusal.Code).Status,
+                },
+                context.RequestAborted);
+        }
+        catch (AuditUnavailableException)
+        {
+            (refusal, status) = (Unrecorded, null);
+        }
+
+        await RefusalWriter.WriteAsync(context, refusal, status);
+    }
+
+    /// <summary>Writes what was done into the audit. False: it could not be, and the request has been refused.</summary>
+    public async Task<bool> RecordAsync(HttpContext context, AuditAction action, Caller caller, string? role, string detail)
+    {
+        try
+        {
+            await audit.WriteAsync(
+                new()
+                {
+                    Time = time.GetUtcNow(),
+                    Action = action,
+                    Outcome = AuditOutcome.Granted,
+                    CallerIssuer = caller.Issuer,
+                    CallerSubject = caller.Subject,
+                    CallerPodUid = caller.PodUid,
+                    CallerProof = caller.ProofHash,
+                    Role = role,
+                    Detail = detail,
+                    TraceId = RefusalWriter.TraceOf(context),
+                    ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
+                    HttpStatus = StatusCodes.Status200OK,
+                },
+                context.RequestAborted);
+            return true;
+        }
+        catch (AuditUnavailableException)
+        {
+            await RefusalWriter.WriteAsync(context, Unrecorded);
+            return false;
+        }
+    }
+
+    /// <summary>Refuses a request that proves nobody.</summary>
+    public Task RefuseUnprovenAsync(HttpContext context, ProofFailure failure, AuditAction action, string? role) => RefuseAsync(
+        context, action, null, role, new(failure is ProofFailure.TooManyFailures ? RefusalCode.LimitExceeded : RefusalCode.Unauthenticated, failure.Describe(), failure.RetryAfter()));
+
+    /// <inheritdoc/>
+    public async Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)
+    {
+        await Ordinary.HandleAsync(next, context, policy, authorizeResult);
+        if (authorizeResult.Succeeded) return;
+        if (authorizeResult.Challenged)
+            await RefuseUnprovenAsync(context, context.GetProof()?.Failure ?? ProofFailure.NoToken, AuditAction.Authenticate, null);
+        else
+            await RefuseAsync(context, AuditAction.Authenticate, context.GetProof()?.Caller, null, new(RefusalCode.NotAllowed, NotListed));
+    }
+
+    /// <summary>
+    /// Around everything: what HTTP itself finds wrong becomes a problem too, an unreachable ledger says so, and a fault of the
+    /// broker's own is logged and answered without a word about its inside.
+    /// </summary>
+    public async Task GuardAsync(HttpContext context, RequestDelegate next)
+    {
+        SecurityHeaders.Put(context);
+        try
+        {
+            await next(context);
+            if (!context.Response.HasStarted && context.Response is { StatusCode: 404 or 405 or 415, ContentType: null } response)
+                await RefuseAsync(context, AuditAction.Authenticate, context.GetProof()?.Caller, null, Misaddressed(context), response.StatusCode);
+        }
+        catch (BadHttpRequestException e) when (!context.Response.HasStarted)
+        {
+            // A body that is too long or too slow is found while it is read.
+            await RefuseAsync(context, AuditAction.Authenticate, context.GetProof()?.Caller, null, Unreadable(e), e.StatusCode);
+        }
+        catch (LedgerException) when (!context.Response.HasStarted)
+        {
+            await RefuseAsync(context, AuditAction.Read, context.GetProof()?.Caller, null,
+                new(RefusalCode.LedgerUnavailable, "The broker's ledger does not answer. Come back shortly.", TimeSpan.FromSeconds(1)));
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The caller left; there is nobody to answer.
+        }
+        catch (Exception e) when (!context.Response.HasStarted)
+        {
+            log.Fault(context.Request.Method, context.Request.Path, e);
+            context.Response.Clear();
+            await Results.Problem(
+                title: "A fault of the broker",
+                detail: "It is logged under this trace id. Trying again does no harm.",
+                statusCode: 500,
+                extensions: new Dictionary<string, object?> { ["traceId"] = RefusalWriter.TraceOf(context) }).ExecuteAsync(context);
+        }
+    }
+
+    private static Refusal Misaddressed(HttpContext context) => new(
+        RefusalCode.InvalidRequest,
+        context.Response.StatusCode switch
+        {
+            405 => $"{context.Request.Method} is not for this address; it takes {context.Response.Headers.Allow}.",
+            415 => NotJson,
+            _ => "There is nothing at this address. GET /openapi/v1.json lists what there is.",
+        });
+
+    private static Refusal Unreadable(BadHttpRequestException e) => new(
+        RefusalCode.InvalidRequest,
+        e.StatusCode switch
+        {
+            408 => TooSlow,
+            413 => TooLong,
+            _ => e.Message,
+        });
+}

@@ -1,0 +1,133 @@
+using System.Collections.Concurrent;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Issuing;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Duties;
+
+/// <summary>
+/// Every replica goes round the databases and takes what is due. A duty is done by one replica at a time; one whose replica
+/// dies passes on when its time is up. There is no leader, and a slow duty holds up no other.
+/// </summary>
+internal sealed class DutyRounds(
+    SharedLedger ledger, ICatalog catalog, IEnumerable<IDuty> duties, Recovery recovery, BrokerMetrics metrics, Jitter jitter, TimeProvider time, ILogger<DutyRounds> log)
+    : BackgroundService
+{
+    private static readonly TimeSpan Round = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan TakenFor = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan AfterLedgerFailure = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan AfterFault = TimeSpan.FromSeconds(30);
+    private const int MostAtOnce = 16;
+
+    private readonly Dictionary<string, IDuty> kinds = duties.ToDictionary(duty => duty.Kind, StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<Task, string> underWay = new();
+
+    /// <inheritdoc/>
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) => GoOnAsync(stoppingToken);
+
+    /// <summary>Goes round until it is stopped, on whatever scheduler it is started from.</summary>
+    internal async Task GoOnAsync(CancellationToken stoppingToken)
+    {
+        var rounds = new Dictionary<string, Task>(StringComparer.Ordinal);
+        try
+        {
+            while (true)
+            {
+                foreach (var name in catalog.Current.Databases.Keys.Append(SharedLedger.Issuers))
+                {
+                    if (!rounds.TryGetValue(name, out var round) || round.IsCompleted) rounds[name] = GoRoundAsync(name, stoppingToken);
+                }
+
+                await Task.Delay(Round, time, stoppingToken);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            await Task.WhenAll(rounds.Values.Concat(underWay.Keys));
+        }
+    }
+
+    // Takes what is due on one database, or for the issuers, and sets it going.
+    private async Task GoRoundAsync(string name, CancellationToken cancellation)
+    {
+        try
+        {
+            var current = catalog.Current;
+            var standing = Standing(current, name);
+            var room = MostAtOnce - underWay.Values.Count(database => database == name);
+            if (standing.Length == 0 || room <= 0) return;
+            var due = await ledger.DueAsync(name, standing, room, TakenFor, cancellation);
+            if (name != SharedLedger.Issuers) await recovery.SawAsync(name, due.Epoch, cancellation);
+            foreach (var duty in due.Taken)
+            {
+                var task = DoAsync(current, name, duty, cancellation);
+                underWay[task] = name;
+                _ = task.ContinueWith(
+                    done => underWay.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            }
+        }
+        catch (LedgerException e)
+        {
+            log.NoDuties(name, e.Message);
+            await Task.Delay(AfterLedgerFailure, time, cancellation)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            // Shutting down.
+        }
+    }
+
+    private string[] Standing(CatalogSnapshot current, string name) =>
+        [.. kinds.Values.SelectMany(duty => duty.Standing(current, name).Select(subject => subject.Length == 0 ? duty.Kind : $"{duty.Kind}:{subject}"))];
+
+    private async Task DoAsync(CatalogSnapshot current, string name, TakenDuty taken, CancellationToken cancellation)
+    {
+        var at = taken.Name.IndexOf(':', StringComparison.Ordinal);
+        var (kind, subject) = at < 0 ? (taken.Name, "") : (taken.Name[..at], taken.Name[(at + 1)..]);
+        TimeSpan? next;
+        string? failure = null;
+        try
+        {
+            // A kind that this version does not know belongs to another, which takes it in its own time.
+            next = kinds.TryGetValue(kind, out var duty)
+                ? await duty.DoAsync(new(current, name, subject, taken.Failures), cancellation)
+                : AfterFault;
+            metrics.DutyDone(kind, "done");
+        }
+        catch (Exception e) when (e is DutyException or DatabaseException or LedgerException or IssuerException)
+        {
+            failure = e.Message;
+            var pause = jitter.Spread(kinds[kind].RetryAfter(taken.Failures + 1));
+            next = pause;
+            log.DutyFailed(taken.Name, name, taken.Failures + 1, pause, e.Message);
+            metrics.DutyDone(kind, "failed");
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            // Shutting down: another replica does it now.
+            next = TimeSpan.Zero;
+        }
+        catch (Exception e)
+        {
+            failure = "A fault of the broker; its log says more.";
+            next = AfterFault;
+            log.DutyBroke(taken.Name, name, e);
+            metrics.DutyDone(kind, "broke");
+        }
+
+        try
+        {
+            await ledger.DoneAsync(name, taken, next, failure, CancellationToken.None);
+        }
+        catch (LedgerException e)
+        {
+            // It stands again when it has been taken for long enough.
+            log.NoDuties(name, e.Message);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+using Broker.Core.Catalog;
+using Broker.Core.Issuing;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+
+namespace Broker.Core.Duties;
+
+/// <summary>A duty on one lease. Its subject is the lease's id.</summary>
+internal abstract class LeaseDuty(DutyTools tools) : IDuty
+{
+    /// <summary>When to look again at what somebody else is busy with.</summary>
+    protected static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+
+    /// <summary>Shorter than a duty is taken for, so that no two replicas ever do the same one.</summary>
+    protected static readonly TimeSpan CallDeadline = TimeSpan.FromSeconds(12);
+
+    public abstract string Kind { get; }
+
+    protected SharedLedger Ledger => tools.Ledger;
+
+    protected Jitter Jitter => tools.Jitter;
+
+    public virtual TimeSpan RetryAfter(int failures) => Retry.Doubling(failures, TimeSpan.FromSeconds(30));
+
+    public async Task<TimeSpan?> DoAsync(DutyCall call, CancellationToken cancellation)
+    {
+        if (await Ledger.LeaseAsync(call.Database, call.Subject, cancellation) is not { } lease)
+        {
+            await Ledger.ForgetAsync(call.Database, call.Subject, cancellation);
+            return null;
+        }
+
+        if (!call.Catalog.Roles.TryGetValue(lease.Role, out var role) || role.Database != call.Database)
+            throw new DutyException($"Lease {lease.Id} is of role '{lease.Role}', which is configured no more. Put it back until its leases are over, or drop user '{lease.Username}' by hand.");
+        var database = call.Catalog.Databases[call.Database];
+        return await LookAsync(new(lease, role, database, tools.Issuers[call.Catalog.Issuers[role.Issuer]], call), cancellation);
+    }
+
+    protected abstract Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation);
+
+    /// <summary>Runs a call that changes users, few at a time on one database (law L12). Null: all places are taken.</summary>
+    protected async Task<T?> InFlightAsync<T>(LeaseCall call, Func<CancellationToken, Task<T>> run, CancellationToken cancellation)
+        where T : class
+    {
+        var flight = $"{Kind}:{call.Lease.Id}";
+        if (!await Ledger.TakeFlightAsync(call.Database.Name, flight, call.Database.Issuing, CallDeadline, cancellation)) return null;
+        try
+        {
+            return await WithinDeadlineAsync(run, cancellation);
+        }
+        finally
+        {
+            await Ledger.LandAsync(call.Database.Name, flight, CancellationToken.None);
+        }
+    }
+
+    /// <summary>Runs a call within <see cref="CallDeadline"/>.</summary>
+    protected async Task<T> WithinDeadlineAsync<T>(Func<CancellationToken, Task<T>> run, CancellationToken cancellation)
+    {
+        using var deadline = new CancellationTokenSource(CallDeadline, tools.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellation);
+        try
+        {
+            return await run(either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw new DutyException($"No answer within {CallDeadline.TotalSeconds} seconds.");
+        }
+    }
+}
+
+/// <summary>What every duty on a lease needs.</summary>
+internal sealed record DutyTools(SharedLedger Ledger, Issuers Issuers, Jitter Jitter, TimeProvider Time);
+
+/// <summary>A duty on one lease that is due, with all it takes to do it.</summary>
+internal sealed record LeaseCall(LeaseRecord Lease, Role Role, Database Database, IIssuer Issuer, DutyCall Due)
+{
+    public IssuerLease IssuerLease => new(Role, Database, Lease.IssuerId.Length > 0 ? Lease.IssuerId : Lease.Username);
+
+    public IssuerDefinition IssuerDefinition => Due.Catalog.Issuers[Role.Issuer];
+}

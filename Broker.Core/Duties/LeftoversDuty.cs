@@ -1,0 +1,24 @@
+using Broker.Core.Catalog;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+
+namespace Broker.Core.Duties;
+
+/// <summary>
+/// The duty <c>leftovers</c>: looks in the database for users that look like the broker's (or Vault's for its roles) and that no
+/// lease knows (law L5). They are shown; what surely is of no use to anybody is dropped.
+/// </summary>
+internal sealed class LeftoversDuty(Leftovers leftovers, Jitter jitter) : IDuty
+{
+    private static readonly TimeSpan Every = TimeSpan.FromMinutes(2);
+
+    public string Kind => "leftovers";
+
+    public IEnumerable<string> Standing(CatalogSnapshot catalog, string database) => database == SharedLedger.Issuers ? [] : [""];
+
+    public async Task<TimeSpan?> DoAsync(DutyCall call, CancellationToken cancellation)
+    {
+        await leftovers.LookAsync(call.Catalog, call.Catalog.Databases[call.Database], cancellation);
+        return jitter.Spread(Every);
+    }
+}

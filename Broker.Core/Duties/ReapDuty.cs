@@ -1,0 +1,117 @@
+using Broker.Core.Catalog;
+using Broker.Core.Issuing;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Duties;
+
+/// <summary>
+/// The duty <c>reap:LEASE</c>: after a crash or a lost answer no user is forgotten (law L5). An attempt that nobody makes any
+/// more is ended, what it may have left is looked for, and a lease that is over is forgotten after a while.
+/// </summary>
+internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger<ReapDuty> log) : LeaseDuty(tools)
+{
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(30);
+
+    // The issuer's clock and the ledger's may differ by so much.
+    private static readonly TimeSpan ClocksApart = TimeSpan.FromMinutes(1);
+
+    public override string Kind => "reap";
+
+    protected override async Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation)
+    {
+        switch (call.Lease.State)
+        {
+            case LeaseState.Issuing:
+                // If the issuer may have been asked, a user may exist.
+                var to = call.Lease.Begun ? LeaseState.Unknown : LeaseState.Failed;
+                return await MoveAsync(call.Lease, to, "nobody is issuing it any more", MoveHow.IfAbandoned, cancellation) && to == LeaseState.Unknown
+                    ? TimeSpan.Zero
+                    : Jitter.Spread(Soon);
+            case LeaseState.Unknown:
+                return await FindAsync(call, cancellation);
+            case LeaseState.Revoked or LeaseState.Failed:
+                await Ledger.ForgetAsync(call.Lease.Database, call.Lease.Id, cancellation);
+                return null;
+            default:
+                return null;
+        }
+    }
+
+    private async Task<TimeSpan?> FindAsync(LeaseCall call, CancellationToken cancellation)
+    {
+        var lease = call.Lease;
+        if (lease.IssuerId.Length > 0 || lease.Username.Length > 0)
+        {
+            await MoveAsync(lease, LeaseState.Revoking, lease.Reason, MoveHow.Plainly, cancellation);
+            return null;
+        }
+
+        // The issuer chose the name and its answer was lost. What it made lies among its leases, if we may list them and if
+        // nobody else has leases there.
+        var asked = lease.CreatedAt + waiting.IssueDeadline + ClocksApart;
+        if (lease.ReadAt < asked) return asked - lease.ReadAt;
+        if (call.Role.VaultPathExclusive && await RevokeLostAsync(call, asked, cancellation) is { } found)
+        {
+            var why = found == 0 ? "the issuer has no lease from then: nothing was made" : $"found among the issuer's leases and revoked ({found})";
+            await MoveAsync(lease, LeaseState.Revoking, why, MoveHow.Plainly, cancellation);
+            await MoveAsync(lease, LeaseState.Revoked, why, MoveHow.Plainly, cancellation);
+            return null;
+        }
+
+        // Nothing tells its user from another's. It lives no longer than the issuer lets it; until then it is shown as Unknown.
+        if (lease.ReadAt - lease.CreatedAt < call.Role.LeaseMaxTtl) return Jitter.Spread(LookAgain);
+        await MoveAsync(lease, LeaseState.Revoking, "its longest life is over", MoveHow.Plainly, cancellation);
+        await MoveAsync(lease, LeaseState.Revoked, "its longest life is over", MoveHow.Plainly, cancellation);
+        return null;
+    }
+
+    // Leases of the issuer from the time of the attempt that the ledger does not know: what nobody knows is what was lost, as long
+    // as no answer is on its way. Null: we may not list, or one is.
+    private async Task<int?> RevokeLostAsync(LeaseCall call, DateTimeOffset until, CancellationToken cancellation)
+    {
+        var from = call.Lease.CreatedAt - ClocksApart;
+        IReadOnlyList<string> listed;
+        try
+        {
+            listed = await WithinDeadlineAsync(token => call.Issuer.ListAsync(call.Role, call.Database, token), cancellation);
+        }
+        catch (IssuerException e) when (e.Failure == IssuerFailure.Refused)
+        {
+            log.CannotList(call.Lease.Id, call.Role.Name, e.Message);
+            return null;
+        }
+
+        // In this order: what was issued after it was listed is not in the list.
+        var leases = await Ledger.LeasesAsync(call.Database.Name, int.MaxValue, cancellation);
+        if (leases.Any(lease => lease.Role == call.Role.Name && lease is { State: LeaseState.Issuing, Begun: true })) return null;
+        var known = leases.Select(lease => lease.IssuerId).ToHashSet(StringComparer.Ordinal);
+        var found = 0;
+        foreach (var id in listed.Where(id => !known.Contains(id)))
+        {
+            var lost = new IssuerLease(call.Role, call.Database, id);
+            var term = await WithinDeadlineAsync(token => call.Issuer.LookUpAsync(lost, call.Lease.ReadAt, token), cancellation);
+            if (term?.IssuedAt is not { } issued || issued < from || issued > until) continue;
+            await WithinDeadlineAsync(
+                async token =>
+                {
+                    await call.Issuer.RevokeAsync(lost, token);
+                    return true;
+                },
+                cancellation);
+            log.LostRevoked(call.Lease.Id, call.Role.Name, id);
+            found++;
+        }
+
+        return found;
+    }
+
+    private async Task<bool> MoveAsync(LeaseRecord lease, LeaseState to, string why, MoveHow how, CancellationToken cancellation)
+    {
+        var moved = await Ledger.MoveAsync(lease.Database, lease.Id, to, why, cancellation, how) == MoveAnswer.Moved;
+        if (moved) log.Moved(lease.Id, lease.Role, to, why);
+        return moved;
+    }
+}

@@ -1,0 +1,54 @@
+using Broker.Core.Budgets;
+using Broker.Core.Catalog;
+using Broker.Core.Leases;
+using Broker.Core.Leases.Claims;
+using Broker.Core.Leases.Operators;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+
+namespace Broker.Core.Duties;
+
+/// <summary>
+/// The duty <c>sample</c>: counts a database's connections and writes what may be promised. When the database does not answer,
+/// the last count grows stale, and nothing new is promised on it.
+/// </summary>
+internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, ConnectionCaps caps, CeilingDesk ceilings) : IDuty
+{
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
+
+    public string Kind => "sample";
+
+    public IEnumerable<string> Standing(CatalogSnapshot catalog, string database) => database == SharedLedger.Issuers ? [] : [""];
+
+    public TimeSpan RetryAfter(int failures) => Retry.Doubling(failures, LongestRetry);
+
+    public async Task<TimeSpan?> DoAsync(DutyCall call, CancellationToken cancellation)
+    {
+        var database = call.Catalog.Databases[call.Database];
+        IReadOnlyList<LeaseRecord> live = [];
+        DateTimeOffset grantedAt = default;
+        var count = await sampler.CountAsync(
+            await ceilings.InForceAsync(database, cancellation),
+            async () =>
+            {
+                grantedAt = (await ledger.BudgetAsync(database.Name, [], cancellation)).Now;
+                live = await LiveAsync(database.Name, cancellation);
+                return live.GroupBy(lease => lease.Username).ToDictionary(user => user.Key, user => user.Sum(lease => lease.Connections), StringComparer.Ordinal);
+            },
+            cancellation);
+        var over = call.Catalog.Roles.Values.Where(role => role.Database == database.Name).ToDictionary(role => role.Name, _ => 0, StringComparer.Ordinal);
+        foreach (var lease in live.DistinctBy(lease => lease.Username))
+            over[lease.Role] = over.GetValueOrDefault(lease.Role) + count.Over.GetValueOrDefault(lease.Username);
+        await ledger.SampleAsync(
+            database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, grantedAt);
+        caps.Watch(database, over);
+        await caps.FollowAsync(database, live, cancellation);
+        return database.Budget.SampleEvery;
+    }
+
+    private async Task<IReadOnlyList<LeaseRecord>> LiveAsync(string database, CancellationToken cancellation) =>
+    [
+        .. (await ledger.LeasesAsync(database, int.MaxValue, cancellation))
+            .Where(lease => lease.Username.Length > 0 && lease.State is LeaseState.Active or LeaseState.Retiring),
+    ];
+}

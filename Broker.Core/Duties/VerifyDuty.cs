@@ -1,0 +1,65 @@
+using Broker.Core.Databases;
+using Broker.Core.Issuing;
+using Broker.Core.Leases;
+using Broker.Core.Leases.Logins;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Duties;
+
+/// <summary>
+/// The duty <c>verify:LEASE</c>: every so often somebody logs in with the lease's login (law L3). A login that the database
+/// refuses twice is followed by another lease at once.
+/// </summary>
+internal sealed class VerifyDuty(
+    DutyTools tools, DatabaseEngines engines, LoginSealer sealer, LeaseSuccessor successor, BrokerMetrics metrics, ILogger<VerifyDuty> log)
+    : LeaseDuty(tools)
+{
+    public override string Kind => "verify";
+
+    protected override async Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation)
+    {
+        var lease = call.Lease;
+        if (lease.State is not (LeaseState.Active or LeaseState.Retiring) || lease.SealedLogin.Length == 0) return null;
+
+        // One that was put back after the ledger had lost it is tried once in any case: until then nobody new gets it.
+        if (call.Role.VerifyEvery == TimeSpan.Zero && lease.VerifiedAt is not null) return null;
+        try
+        {
+            var login = sealer.Open(lease.SealedLogin);
+            await WithinDeadlineAsync(
+                async token =>
+                {
+                    try
+                    {
+                        await engines[call.Database.Engine].TryLoginAsync(call.Database, login, token);
+                    }
+                    catch (DatabaseException e) when (e.Failure == DatabaseFailure.UserLimitReached)
+                    {
+                        // Its pods use all they were granted; the server looked at the password before it said so.
+                    }
+
+                    return true;
+                },
+                cancellation);
+        }
+        catch (DatabaseException e) when (e.Failure == DatabaseFailure.LoginRefused && call.Due.Failures > 0)
+        {
+            metrics.Verified(lease.Database, "refused");
+            log.LoginGone(lease.Id, lease.Role, lease.Username, e.Message);
+            await successor.ReplaceBrokenAsync(call, $"the database refuses its login: {e.Message}", cancellation);
+            return null;
+        }
+        catch (DatabaseException)
+        {
+            // Once may be the database's own trouble, and a database that is away says nothing about the login.
+            metrics.Verified(lease.Database, "failed");
+            throw;
+        }
+
+        metrics.Verified(lease.Database, "verified");
+        await Ledger.VerifiedAsync(lease.Database, lease.Id, cancellation);
+        return call.Role.VerifyEvery > TimeSpan.Zero ? Jitter.Spread(call.Role.VerifyEvery) : null;
+    }
+}

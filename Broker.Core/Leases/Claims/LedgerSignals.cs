@@ -1,0 +1,45 @@
+using System.Collections.Concurrent;
+using Broker.Core.Ledger;
+
+namespace Broker.Core.Leases.Claims;
+
+/// <summary>
+/// Who waits for something in the ledger sleeps here until it is signalled. A signal can be lost on its way, so nobody sleeps
+/// longer than <see cref="LongestSleep"/> without asking the ledger again.
+/// </summary>
+internal sealed class LedgerSignals : IDisposable
+{
+    /// <summary>Also keeps a place in line alive, which the ledger drops after three seconds without a sign.</summary>
+    public static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<string, TaskCompletionSource> sleepers = new(StringComparer.Ordinal);
+    private readonly IDisposable listening;
+    private readonly TimeProvider time;
+
+    public LedgerSignals(SharedLedger ledger, string database, TimeProvider time)
+    {
+        this.time = time;
+        listening = ledger.Listen(database, Wake);
+    }
+
+    /// <summary>Completes at the next signal about the subject. Take it before asking the ledger, so that none is missed.</summary>
+    public Task Next(string subject) =>
+        sleepers.GetOrAdd(subject, static _ => new()).Task;
+
+    /// <summary>Sleeps until one of the signals, but no longer than given.</summary>
+    public async Task SleepAsync(Task first, Task second, TimeSpan atMost, CancellationToken cancellation)
+    {
+        var longest = atMost < LongestSleep ? atMost : LongestSleep;
+        Task signalled = Task.WhenAny(first, second).WaitAsync(longest > TimeSpan.Zero ? longest : TimeSpan.Zero, time, cancellation);
+        await signalled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        await Task.Yield(); // whoever signalled has more to do than our work
+        cancellation.ThrowIfCancellationRequested();
+    }
+
+    public void Dispose() => listening.Dispose();
+
+    private void Wake(string subject)
+    {
+        if (sleepers.TryRemove(subject, out var sleeper)) sleeper.TrySetResult();
+    }
+}

@@ -1,0 +1,154 @@
+using System.Globalization;
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+
+namespace Broker.Core.Sessions;
+
+/// <summary>A session as it is told to its pipeline.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Token">Its token, told once, when it is opened; null afterwards.</param>
+/// <param name="Roles">The roles it was given for.</param>
+/// <param name="Issuer">Who proved the pipeline.</param>
+/// <param name="Subject">The pipeline.</param>
+/// <param name="OpenedAt">When it was opened.</param>
+/// <param name="ExpiresAt">Its end unless it is renewed.</param>
+internal sealed record SessionAnswer(
+    string Id, Secret? Token, IReadOnlyList<string> Roles, string Issuer, string Subject, DateTimeOffset OpenedAt, DateTimeOffset ExpiresAt);
+
+/// <summary>A session or a refusal.</summary>
+internal readonly record struct SessionOutcome(SessionAnswer? Session, Refusal? Refusal)
+{
+    public static implicit operator SessionOutcome(SessionAnswer session) => new(session, null);
+
+    public static implicit operator SessionOutcome(Refusal refusal) => new(null, refusal);
+}
+
+/// <summary>Exchanges a pipeline's token, which dies within minutes, for a session that lives as long as its job.</summary>
+internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, DeskAudit audit, TimeProvider time)
+{
+    private const int MostRoles = 50;
+
+    /// <summary>Opens a session.</summary>
+    /// <param name="caller">The pipeline, proven by its own token.</param>
+    /// <param name="tokenHash">What that token is known by, so that it is exchanged once only.</param>
+    /// <param name="roles">The roles it is for.</param>
+    /// <param name="lifetime">How long it is to live unless renewed; null: as configured.</param>
+    /// <param name="origin">Where the request came from.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async ValueTask<SessionOutcome> OpenAsync(
+        Caller caller, string tokenHash, IReadOnlyList<string> roles, TimeSpan? lifetime, Origin origin, CancellationToken cancellation)
+    {
+        var token = SessionToken.New();
+        var outcome = await OpenAsync(caller, token, tokenHash, roles, lifetime, cancellation);
+        return await RecordAsync("opened", caller, token.Id, roles, outcome, null, origin, cancellation);
+    }
+
+    /// <summary>The job still runs: the session lives on, as long as it may.</summary>
+    public async ValueTask<SessionOutcome> RenewAsync(Caller caller, string id, Origin origin, CancellationToken cancellation)
+    {
+        var (found, refusal) = await FindAsync(id, session => caller.Session == id, cancellation);
+        SessionOutcome outcome = refusal ?? (SessionOutcome)found!;
+        if (found is not null)
+        {
+            outcome = await GuardedAsync(async () => await ledger.RenewAsync(id, catalog.Current.Identity.Sessions.Lifetime, cancellation) is { } left
+                ? found with { ExpiresAt = time.GetUtcNow() + left }
+                : (SessionOutcome)Unknown());
+        }
+
+        return await RecordAsync("renewed", caller, id, found?.Roles, outcome, null, origin, cancellation);
+    }
+
+    /// <summary>Shows a session to itself, to who opened it, and to viewers.</summary>
+    public async ValueTask<SessionOutcome> ReadAsync(Caller caller, string id, bool isViewer, CancellationToken cancellation)
+    {
+        var (found, refusal) = await FindAsync(id, session => isViewer || IsOwn(caller, id, session), cancellation);
+        return refusal ?? (SessionOutcome)found!;
+    }
+
+    /// <summary>Ends a session: every replica refuses it within a second.</summary>
+    public async ValueTask<SessionOutcome> RevokeAsync(Caller caller, string id, string? operatorsReason, Origin origin, CancellationToken cancellation)
+    {
+        var (found, refusal) = await FindAsync(id, session => operatorsReason is not null || IsOwn(caller, id, session), cancellation);
+        SessionOutcome outcome = refusal ?? (SessionOutcome)found!;
+        if (found is not null)
+            outcome = await GuardedAsync(async () => await ledger.RevokeAsync(id, cancellation) ? found : (SessionOutcome)Unknown());
+        return await RecordAsync("ended", caller, id, found?.Roles, outcome, operatorsReason, origin, cancellation);
+    }
+
+    private async ValueTask<SessionOutcome> OpenAsync(
+        Caller caller, SessionToken token, string tokenHash, IReadOnlyList<string> roles, TimeSpan? lifetime, CancellationToken cancellation)
+    {
+        var current = catalog.Current;
+        if (caller.Session is not null || !(current.Identity.Issuers.TryGetValue(caller.Issuer, out var issuer) && issuer.Sessions))
+            return new Refusal(RefusalCode.NotAllowed, "This token cannot be exchanged for a session. Use it as it is, or send one of a pipeline's issuer that has Sessions set.");
+        if (roles.Count is 0 or > MostRoles) return Refusals.Invalid($"'roles' must name 1 to {MostRoles} roles that the session is for.");
+        foreach (var name in roles)
+        {
+            if (!current.Roles.TryGetValue(name, out var role) || !role.MayBeHadBy(caller)) return Refusals.NotAllowed(name);
+        }
+
+        var settings = current.Identity.Sessions;
+        if (lifetime < TimeSpan.FromMinutes(1) || lifetime > settings.MaxLifetime)
+            return Refusals.Invalid(string.Create(CultureInfo.InvariantCulture, $"'lifetimeSeconds' must be 60 to {settings.MaxLifetime.TotalSeconds:0}."));
+        var now = time.GetUtcNow();
+        var session = Session.Of(caller, [.. roles.Distinct(StringComparer.Ordinal)], now, token);
+        return await GuardedAsync(async () =>
+        {
+            // Remembered a little longer than the token can be used, whatever the issuer's clock says.
+            var tokenLeft = caller.ExpiresAt - now + issuer.ClockSkew + TimeSpan.FromMinutes(1);
+            var (opening, left) = await ledger.OpenAsync(
+                token.Id, session.Write(), lifetime ?? settings.Lifetime, settings.MaxLifetime, settings.Most, tokenHash, tokenLeft, cancellation);
+            return opening switch
+            {
+                SessionOpening.Open => new SessionAnswer(token.Id, token.Value, session.Roles, session.Issuer, session.Subject, now, now + left),
+                SessionOpening.TokenUsed => new Refusal(RefusalCode.NotAllowed, "This token was exchanged before, and is exchanged once only. Keep the session, or get a new token."),
+                _ => (SessionOutcome)new Refusal(RefusalCode.LimitExceeded, "There are as many sessions as there may be. Come back when one has ended.", left > TimeSpan.FromSeconds(1) ? left : TimeSpan.FromSeconds(1)),
+            };
+        });
+    }
+
+    private async ValueTask<(SessionAnswer? Found, Refusal? Refusal)> FindAsync(string id, Func<Session, bool> may, CancellationToken cancellation)
+    {
+        var outcome = await GuardedAsync(async () =>
+        {
+            // Another's session is as unknown as none.
+            if (await ledger.ReadAsync(id, cancellation) is not var (text, left) || Session.Read(text) is not { } session || !may(session)) return Unknown();
+            return new SessionAnswer(id, null, session.Roles, session.Issuer, session.Subject, session.OpenedAt, time.GetUtcNow() + left);
+        });
+        return (outcome.Session, outcome.Refusal);
+    }
+
+    private static bool IsOwn(Caller caller, string id, Session session) => caller.Session is { } own ? own == id : session.IsOf(caller);
+
+    private static Refusal Unknown() => new(RefusalCode.SessionUnknown, "There is no such session of yours: it has ended or was revoked. Open one with POST /api/v1/sessions.");
+
+    private static async ValueTask<SessionOutcome> GuardedAsync(Func<Task<SessionOutcome>> decision)
+    {
+        try
+        {
+            return await decision();
+        }
+        catch (LedgerException)
+        {
+            return Refusals.LedgerUnavailable();
+        }
+    }
+
+    private async ValueTask<SessionOutcome> RecordAsync(
+        string what, Caller caller, string id, IReadOnlyList<string>? roles, SessionOutcome outcome, string? reason, Origin origin, CancellationToken cancellation)
+    {
+        var record = DeskAudit.Of(AuditAction.Session, caller, outcome.Refusal, origin, time) with
+        {
+            CallerSession = id,
+            Detail = outcome.Refusal?.Detail
+                ?? string.Create(CultureInfo.InvariantCulture, $"{what}, for {string.Join(", ", roles ?? [])}, until {outcome.Session!.ExpiresAt:O}"),
+            Reason = reason,
+        };
+        var written = await audit.WriteAsync(record, new Outcome(null, outcome.Refusal), cancellation);
+        return written.Refusal is { } refusal ? refusal : outcome;
+    }
+}
