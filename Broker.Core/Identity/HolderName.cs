@@ -2,7 +2,7 @@ namespace Broker.Core.Identity;
 
 /// <summary>
 /// What a holder's connections are called inside the database, so that <c>pg_stat_activity</c> and the like show who holds what
-/// although many pods share one user: <c>orders/orders-api-6f7c9d-x2x9q~CoZasfSf</c>. That is the caller as people know it
+/// although many pods share one user: <c>orders/orders-api-6f7c9d-x2x9q~sfSfGIpv</c>. That is the caller as people know it
 /// (<see cref="Caller.DisplayName"/>: <c>namespace/pod</c>, or the token's subject), <c>~</c>, and the last 8 characters of the
 /// holder's id, its key, which tells apart the processes of one pod. At most 63 characters of <c>A-Z a-z 0-9 . _ - / ~</c>: whatever
 /// else a subject has becomes <c>_</c>, and of a long one the middle is left out (<c>..</c>), because a pod's name differs in its end.
