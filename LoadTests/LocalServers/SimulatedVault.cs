@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
+using Broker.Core.Model;
 using Microsoft.AspNetCore.Http;
 
 namespace LoadTests.LocalServers;
@@ -28,6 +29,9 @@ internal sealed record SimulatedTokens
     public TimeSpan Ttl { get; init; } = TimeSpan.FromHours(1);
 
     public TimeSpan? Period { get; init; }
+
+    /// <summary>How long renewals can keep one alive that is not periodic; Vault's own default.</summary>
+    public TimeSpan MaxTtl { get; init; } = TimeSpan.FromDays(32);
 
     public TimeSpan? ExplicitMaxTtl { get; init; }
 
@@ -141,7 +145,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
     /// <summary>A token made by an operator.</summary>
     public string CreateToken(SimulatedTokens settings)
     {
-        lock (gate) return NewToken(settings).Value;
+        lock (gate) return NewToken(settings, "auth/token/create", "token").Value;
     }
 
     /// <summary>Revokes a token, and with it its leases.</summary>
@@ -192,6 +196,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
         }
 
         var (status, reply) = await AnswerAsync(context.Request.Method, path, token, body);
+        if (status == 200 && context.Request.Headers["X-Vault-Wrap-TTL"].FirstOrDefault() is { } wrap && GoDuration.TryParse(wrap, out var wrapped)) reply = Wrap(path, wrapped);
         if (fault is SimulatedFault.DoAndHang) await Task.Delay(Timeout.InfiniteTimeSpan, time, context.RequestAborted);
         if (fault is SimulatedFault.DoAndDie) context.Abort();
         else await WriteAsync(context, status, reply?.ToJsonString());
@@ -199,7 +204,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
 
     private async Task<(int Status, JsonObject? Body)> AnswerAsync(string method, string path, string? value, JsonObject body)
     {
-        if (path == "sys/health") return (Sealed ? 503 : 200, new JsonObject { ["initialized"] = true, ["sealed"] = Sealed, ["version"] = "simulated" });
+        if (path == "sys/health") return (Sealed ? 503 : 200, Health());
         if (Sealed) return (503, Errors("Vault is sealed"));
         if (path.StartsWith("auth/", StringComparison.Ordinal) && path.EndsWith("/login", StringComparison.Ordinal)) return LogIn(path["auth/".Length..^"/login".Length], body);
 
@@ -213,15 +218,19 @@ internal sealed class SimulatedVault : IAsyncDisposable
         return (method, path) switch
         {
             ("GET", "auth/token/lookup-self") => (200, Envelope(data: Describe(token))),
-            ("POST" or "PUT", "auth/token/renew-self") => RenewSelf(token),
+            ("POST" or "PUT", "auth/token/renew-self") => RenewSelf(token, body),
             ("PUT" or "POST", "sys/leases/renew") => await RenewAsync(body),
             ("PUT" or "POST", "sys/leases/revoke") => await RevokeAsync(body),
             ("PUT" or "POST", "sys/leases/lookup") => LookUp(body),
             ("LIST", _) when path.StartsWith(list, StringComparison.Ordinal) => List(path[list.Length..]),
             ("GET", _) when path.Contains("/creds/", StringComparison.Ordinal) => await IssueAsync(path, token),
-            _ => (404, Errors($"no handler for route \"{path}\". route entry not found.")),
+            _ when path.Contains("/creds/", StringComparison.Ordinal) || path.StartsWith("sys/leases/", StringComparison.Ordinal) || path.StartsWith("auth/token/", StringComparison.Ordinal) =>
+                (405, Errors("1 error occurred:\n\t* unsupported operation\n\n")),
+            _ => NoHandler(path),
         };
     }
+
+    private static (int Status, JsonObject Body) NoHandler(string path) => (404, Errors($"no handler for route \"{path}\". route entry not found."));
 
     private (int Status, JsonObject Body) LogIn(string mount, JsonObject body)
     {
@@ -241,36 +250,73 @@ internal sealed class SimulatedVault : IAsyncDisposable
                 return (403, Errors("permission denied"));
         }
 
-        lock (gate) return (200, Envelope(auth: Auth(NewToken(Tokens))));
+        var meta = Mounts[mount] == "approle"
+            ? new JsonObject { ["role_name"] = "pod" }
+            : new JsonObject
+            {
+                ["role"] = (string?)body["role"],
+                ["service_account_name"] = "broker",
+                ["service_account_namespace"] = "broker",
+                ["service_account_secret_name"] = "",
+                ["service_account_uid"] = Guid.NewGuid().ToString(),
+            };
+        lock (gate) return (200, Envelope(auth: Auth(NewToken(Tokens, $"auth/{mount}/login", mount, meta))));
     }
 
-    private Token NewToken(SimulatedTokens settings)
+    private Token NewToken(SimulatedTokens settings, string path, string displayName, JsonObject? meta = null)
     {
         var now = time.GetUtcNow();
-        var token = new Token($"hvs.{Random(24)}", settings, now);
-        token.Expires = now + Capped(token, settings.Period ?? settings.Ttl, now);
+        var token = new Token($"hvs.{Random(24)}", settings, now) { Path = path, DisplayName = displayName, Meta = meta };
+        token.Expires = now + Capped(token, settings.Period ?? settings.Ttl, now, out _);
         tokens.Add(token.Value, token);
         return token;
     }
 
-    private static TimeSpan Capped(Token token, TimeSpan wanted, DateTimeOffset now) =>
-        token.Settings.ExplicitMaxTtl is { } max && token.Created + max - now < wanted ? token.Created + max - now : wanted;
-
-    private (int Status, JsonObject Body) RenewSelf(Token token)
+    // Vault's framework.CalculateTTL: a period knows no end but the explicit one; every other time has the max TTL as its end.
+    private static TimeSpan Capped(Token token, TimeSpan wanted, DateTimeOffset now, out string? warning)
     {
-        if (!token.Settings.Renewable || token.Settings.Batch) return (400, Errors("lease is not renewable"));
+        warning = null;
+        var settings = token.Settings;
+        if (settings.Period is not null && settings.ExplicitMaxTtl is null) return wanted;
+        var most = settings.Period is null && !(settings.ExplicitMaxTtl < settings.MaxTtl) ? settings.MaxTtl : settings.ExplicitMaxTtl!.Value;
+        var left = token.Created + most - now;
+        if (left >= wanted) return wanted;
+        warning = Capping(wanted, most);
+        return left;
+    }
+
+    private static string Capping(TimeSpan wanted, TimeSpan most) =>
+        $"TTL of \"{GoDuration.Format(wanted)}\" exceeded the effective max_ttl of \"{GoDuration.Format(most)}\"; TTL value is capped accordingly";
+
+    private (int Status, JsonObject Body) RenewSelf(Token token, JsonObject body)
+    {
+        if (token.Settings.Batch) return (400, Errors("batch tokens cannot be renewed"));
+        if (!token.Settings.Renewable) return (400, Errors("lease is not renewable"));
         lock (gate)
         {
             var now = time.GetUtcNow();
-            token.Expires = now + Capped(token, token.Settings.Period ?? token.Settings.Ttl, now);
-            return (200, Envelope(auth: Auth(token)));
+            var asked = Increment(body) is { Ticks: > 0 } increment ? increment : token.Settings.Ttl;
+            var given = Capped(token, token.Settings.Period ?? asked, now, out var warning);
+            if (given <= TimeSpan.Zero) return (400, Errors("past the max TTL, cannot renew"));
+            token.Expires = now + given;
+            token.Renewed = now;
+            return (200, Envelope(auth: Auth(token), warning: warning));
         }
     }
+
+    // A number, or a text like "1h".
+    private static TimeSpan Increment(JsonObject body) =>
+        body["increment"] is { } increment && GoDuration.TryParse(increment.ToString(), out var asked) ? asked : TimeSpan.Zero;
 
     private async Task<(int Status, JsonObject Body)> IssueAsync(string path, Token token)
     {
         SimulatedRole? role;
-        lock (gate) role = roles.GetValueOrDefault(path);
+        lock (gate)
+        {
+            role = roles.GetValueOrDefault(path);
+            if (role is null && !roles.Keys.Any(known => known.StartsWith(path[..path.IndexOf('/')] + "/", StringComparison.Ordinal)) && !path.StartsWith("database/", StringComparison.Ordinal)) return NoHandler(path);
+        }
+
         if (role is null) return (400, Errors($"unknown role: {path[(path.LastIndexOf('/') + 1)..]}"));
 
         var now = time.GetUtcNow();
@@ -296,7 +342,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
     {
         if (Find(body, out var error) is not { } lease) return (400, Errors(error == "" ? "lease not found" : error));
         var now = time.GetUtcNow();
-        var wanted = body["increment"] is { } increment && (long)increment > 0 ? TimeSpan.FromSeconds((long)increment) : lease.Role.Ttl;
+        var wanted = Increment(body) is { Ticks: > 0 } increment ? increment : lease.Role.Ttl;
         var most = lease.Issued + lease.Role.MaxTtl - now;
         if (most <= TimeSpan.Zero) return (400, Errors("past the max TTL, cannot renew"));
 
@@ -310,10 +356,8 @@ internal sealed class SimulatedVault : IAsyncDisposable
             return (400, Errors($"failed to renew entry: {driver.Message}"));
         }
 
-        lock (gate) lease.Expires = now + given;
-        var warning = given < wanted
-            ? $"TTL of \"{Seconds(wanted)}s\" exceeded the effective max_ttl of \"{Seconds(most)}s\"; TTL value is capped accordingly"
-            : null;
+        lock (gate) (lease.Expires, lease.Renewed) = (now + given, now);
+        var warning = given < wanted ? Capping(wanted, lease.Role.MaxTtl) : null;
         return (200, Envelope(lease.Id, Seconds(given), data: null, warning: warning));
     }
 
@@ -339,11 +383,11 @@ internal sealed class SimulatedVault : IAsyncDisposable
         return (200, Envelope(data: new JsonObject
         {
             ["id"] = lease.Id,
-            ["issue_time"] = lease.Issued,
-            ["expire_time"] = lease.Expires,
-            ["last_renewal"] = null,
+            ["issue_time"] = lease.Issued.UtcDateTime,
+            ["expire_time"] = lease.Expires.UtcDateTime,
+            ["last_renewal"] = lease.Renewed?.UtcDateTime,
             ["renewable"] = true,
-            ["ttl"] = Seconds(lease.Expires - time.GetUtcNow()),
+            ["ttl"] = Floor(lease.Expires - time.GetUtcNow()),
         }));
     }
 
@@ -411,30 +455,66 @@ internal sealed class SimulatedVault : IAsyncDisposable
         }
     }
 
-    private JsonObject Describe(Token token) => new()
+    // Only a token of auth/token/create says its period; one of a login is periodic in silence (recordings, 06 and 07).
+    private JsonObject Describe(Token token)
     {
-        ["accessor"] = "accessor",
-        ["creation_time"] = token.Created.ToUnixTimeSeconds(),
-        ["creation_ttl"] = Seconds(token.Settings.Period ?? token.Settings.Ttl),
-        ["expire_time"] = token.Expires,
-        ["explicit_max_ttl"] = Seconds(token.Settings.ExplicitMaxTtl ?? TimeSpan.Zero),
-        ["id"] = token.Value,
-        ["issue_time"] = token.Created,
-        ["num_uses"] = 0,
-        ["period"] = token.Settings.Period is { } period ? Seconds(period) : null,
-        ["renewable"] = token.Settings.Renewable && !token.Settings.Batch,
-        ["ttl"] = Seconds(token.Expires - time.GetUtcNow()),
-        ["type"] = token.Settings.Batch ? "batch" : "service",
-    };
+        var data = new JsonObject
+        {
+            ["accessor"] = token.Accessor,
+            ["creation_time"] = token.Created.ToUnixTimeSeconds(),
+            ["creation_ttl"] = Seconds(token.Settings.Period ?? token.Settings.Ttl),
+            ["display_name"] = token.DisplayName,
+            ["entity_id"] = token.EntityId,
+            ["expire_time"] = token.Expires.UtcDateTime,
+            ["explicit_max_ttl"] = Seconds(token.Settings.ExplicitMaxTtl ?? TimeSpan.Zero),
+            ["id"] = token.Value,
+            ["issue_time"] = token.Created.UtcDateTime,
+            ["meta"] = token.Meta?.DeepClone(),
+            ["num_uses"] = 0,
+            ["orphan"] = true,
+            ["path"] = token.Path,
+            ["policies"] = new JsonArray("db", "default"),
+            ["renewable"] = token.Settings.Renewable && !token.Settings.Batch,
+            ["ttl"] = Floor(token.Expires - time.GetUtcNow()),
+            ["type"] = token.Settings.Batch ? "batch" : "service",
+        };
+        if (token.Settings.Period is { } period && token.Path == "auth/token/create") data["period"] = Seconds(period);
+        if (token.Renewed is { } renewed) (data["last_renewal"], data["last_renewal_time"]) = (renewed.UtcDateTime, renewed.ToUnixTimeSeconds());
+        return data;
+    }
 
     private JsonObject Auth(Token token) => new()
     {
         ["client_token"] = token.Value,
-        ["accessor"] = "accessor",
+        ["accessor"] = token.Accessor,
+        ["policies"] = new JsonArray("db", "default"),
+        ["token_policies"] = new JsonArray("db", "default"),
+        ["metadata"] = token.Meta?.DeepClone(),
         ["lease_duration"] = Seconds(token.Expires - time.GetUtcNow()),
         ["renewable"] = token.Settings.Renewable && !token.Settings.Batch,
+        ["entity_id"] = token.EntityId,
         ["token_type"] = token.Settings.Batch ? "batch" : "service",
+        ["orphan"] = true,
+        ["mfa_requirement"] = null,
+        ["num_uses"] = 0,
     };
+
+    private JsonObject Health()
+    {
+        var health = new JsonObject
+        {
+            ["initialized"] = true,
+            ["sealed"] = Sealed,
+            ["standby"] = Sealed,
+            ["performance_standby"] = false,
+            ["replication_performance_mode"] = Sealed ? "unknown" : "disabled",
+            ["replication_dr_mode"] = Sealed ? "unknown" : "disabled",
+            ["server_time_utc"] = time.GetUtcNow().ToUnixTimeSeconds(),
+            ["version"] = "simulated",
+        };
+        if (!Sealed) (health["cluster_name"], health["cluster_id"]) = ("vault-cluster-simulated", "6e6f6e65-0000-4000-8000-000000000000");
+        return health;
+    }
 
     private static JsonObject Envelope(string lease = "", long duration = 0, JsonObject? data = null, JsonObject? auth = null, string? warning = null) => new()
     {
@@ -448,10 +528,29 @@ internal sealed class SimulatedVault : IAsyncDisposable
         ["auth"] = auth,
     };
 
+    // The answer itself is dropped: nobody here unwraps.
+    private JsonObject Wrap(string path, TimeSpan ttl)
+    {
+        var envelope = Envelope();
+        envelope["request_id"] = "";
+        envelope["wrap_info"] = new JsonObject
+        {
+            ["token"] = $"hvs.{Random(24)}",
+            ["accessor"] = Random(24),
+            ["ttl"] = Seconds(ttl),
+            ["creation_time"] = time.GetUtcNow().UtcDateTime,
+            ["creation_path"] = path,
+        };
+        return envelope;
+    }
+
     private static JsonObject Errors(string? error) =>
         new() { ["errors"] = error is null ? new JsonArray() : new JsonArray(error) };
 
     private static long Seconds(TimeSpan span) => (long)Math.Round(span.TotalSeconds);
+
+    // What is left is said in whole seconds that surely are.
+    private static long Floor(TimeSpan span) => (long)Math.Floor(span.TotalSeconds);
 
     private static string Random(int length) =>
         RandomNumberGenerator.GetString("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", length);
@@ -466,11 +565,25 @@ internal sealed class SimulatedVault : IAsyncDisposable
 
     private sealed record Token(string Value, SimulatedTokens Settings, DateTimeOffset Created)
     {
+        public required string Path { get; init; }
+
+        public required string DisplayName { get; init; }
+
+        public required JsonObject? Meta { get; init; }
+
+        public string Accessor { get; } = Random(24);
+
+        public string EntityId { get; } = Guid.NewGuid().ToString();
+
         public DateTimeOffset Expires { get; set; }
+
+        public DateTimeOffset? Renewed { get; set; }
     }
 
     private sealed record Lease(string Id, SimulatedRole Role, string Username, string Token, DateTimeOffset Issued)
     {
         public DateTimeOffset Expires { get; set; }
+
+        public DateTimeOffset? Renewed { get; set; }
     }
 }

@@ -55,4 +55,7 @@ internal static partial class Log
 
     [LoggerMessage(3015, LogLevel.Warning, "Issuer {Issuer}: {Path} answered with a login the broker cannot use; the lease was revoked")]
     public static partial void UnusableLeaseRevoked(ILogger logger, string issuer, string path);
+
+    [LoggerMessage(3017, LogLevel.Warning, "Issuer {Issuer}: the Vault token may not renew itself, so its leases are promised only for the time it has: {Reason}")]
+    public static partial void TokenMayNotRenewItself(ILogger logger, string issuer, string reason);
 }

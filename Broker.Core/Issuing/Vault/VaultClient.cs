@@ -41,18 +41,28 @@ internal sealed class VaultClient : IDisposable
         _ => throw new ArgumentOutOfRangeException(nameof(auth), auth, "No such way to log in to Vault."),
     };
 
-    /// <summary>What Vault says of a token.</summary>
-    public async Task<VaultToken> LookUpSelfAsync(Secret token, CancellationToken cancellation)
+    /// <summary>What Vault says of a token that it would not say more of.</summary>
+    public async Task<VaultTokenBody> LookUpSelfAsync(Secret token, CancellationToken cancellation)
     {
         var reply = await SendAsync(new VaultRequest(VaultCall.LookUpSelf, HttpMethod.Get, LookUpSelfPath), token, cancellation);
         return reply.Data(VaultJson.Default.VaultTokenBody) is { Ttl: not null } body
-            ? body.Describe(token)
+            ? body
             : throw VaultRefusal.Of(VaultVerdict.Unavailable, reply);
     }
 
-    /// <summary>Gives a token as much time as it can have.</summary>
-    public Task RenewSelfAsync(Secret token, CancellationToken cancellation) =>
-        SendAsync(new VaultRequest(VaultCall.RenewSelf, HttpMethod.Post, RenewSelfPath, []), token, cancellation);
+    /// <summary>
+    /// Gives a token as much time as it can have: more is asked for than any can. A periodic one answers its period, another one
+    /// all the time that is left to it, with a warning; <c>lookup-self</c> tells the two apart only where the token was made by
+    /// <c>auth/token/create</c> (recordings of Vault 1.5 and OpenBao 2.5, 06 and 07).
+    /// </summary>
+    public async Task<VaultTokenRenewal> RenewSelfAsync(Secret token, CancellationToken cancellation)
+    {
+        var body = new JsonObject { ["increment"] = VaultJson.LongestSeconds };
+        var reply = await SendAsync(new VaultRequest(VaultCall.RenewSelf, HttpMethod.Post, RenewSelfPath, body), token, cancellation);
+        return reply.Envelope is { Auth.LeaseDuration: not null } envelope
+            ? VaultTokenRenewal.From(envelope)
+            : throw VaultRefusal.Of(VaultVerdict.Unavailable, reply);
+    }
 
     /// <summary>Creates a user by reading a path of the database engine.</summary>
     public async Task<VaultCredentials> IssueAsync(VaultPath path, Secret token, CancellationToken cancellation)

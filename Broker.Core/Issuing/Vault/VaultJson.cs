@@ -23,6 +23,22 @@ internal sealed record VaultEnvelope(
 /// <summary>The <c>auth</c> of a login or token renewal.</summary>
 internal sealed record VaultAuthBody(string? ClientToken, long? LeaseDuration, bool? Renewable);
 
+/// <summary>What a token got that asked for all the time there is.</summary>
+/// <param name="Duration">The time it has left now.</param>
+/// <param name="GivesAll">Whether that is all it will ever have: no renewal moves its end. False: it is periodic.</param>
+internal sealed record VaultTokenRenewal(TimeSpan Duration, bool GivesAll)
+{
+    // "TTL of …" is said when a token's last end cuts what was asked for. A period that is longer than the mount allows is cut too,
+    // each time anew: "period of …".
+    public static VaultTokenRenewal From(VaultEnvelope envelope)
+    {
+        var given = TimeSpan.FromSeconds(Math.Clamp(envelope.Auth!.LeaseDuration!.Value, 0, VaultJson.LongestSeconds));
+        var cut = envelope.Warnings?.Any(warning =>
+            warning.Contains("exceeded the effective max_ttl", StringComparison.Ordinal) && !warning.Contains("period of", StringComparison.Ordinal)) == true;
+        return new VaultTokenRenewal(given, cut || given.TotalSeconds >= VaultJson.LongestSeconds);
+    }
+}
+
 /// <summary>The <c>data</c> of freshly issued credentials.</summary>
 internal sealed record VaultCredentialsBody(string? Username, string? Password);
 
@@ -41,23 +57,26 @@ internal sealed record VaultTokenBody(
     long? Ttl,
     string? Type)
 {
-    public VaultToken Describe(Secret token)
+    /// <summary>Whether renewing it can give it more time; a root token has no end and needs none.</summary>
+    public bool CanBeRenewed => Renewable == true && Type != "batch" && !IsEndless;
+
+    private bool IsEndless => Ttl is null or 0 && ExpireTime is null;
+
+    /// <summary>The token, by what it said of itself and by what its renewal gave; null: it was not, or could not be, renewed.</summary>
+    public VaultToken Describe(Secret token, VaultTokenRenewal? renewal)
     {
         var ttl = Ttl ?? 0;
-        var endless = ttl == 0 && ExpireTime is null; // a root token
         var issued = IssueTime ?? DateTimeOffset.FromUnixTimeSeconds(CreationTime ?? 0);
-        TimeSpan? left = endless ? null : Seconds(ttl);
-        var renewable = Renewable == true && Type != "batch";
+        TimeSpan? left = IsEndless ? null : Seconds(ttl);
+        TimeSpan? untilExplicitEnd = ExplicitMaxTtl is > 0 && ExpireTime is { } end ? left + Seconds(ExplicitMaxTtl.Value) - (end - issued) : null;
         return new VaultToken
         {
             Value = token,
             IssuedAt = issued,
-            TimeLeft = left,
-            FullTtl = Seconds(Period is > 0 ? Period.Value : CreationTtl ?? ttl),
-            Renewable = renewable,
-            Horizon = !(renewable && Period is > 0) ? left
-                : ExplicitMaxTtl is > 0 && ExpireTime is { } end ? left + Seconds(ExplicitMaxTtl.Value) - (end - issued)
-                : null,
+            TimeLeft = renewal?.Duration ?? left,
+            FullTtl = renewal is { GivesAll: false } ? renewal.Duration : Seconds(Math.Max(CreationTtl ?? ttl, (long)(renewal?.Duration.TotalSeconds ?? 0))),
+            Renewable = renewal is not null,
+            Horizon = renewal is null ? left : renewal.GivesAll ? renewal.Duration : untilExplicitEnd,
         };
     }
 

@@ -113,8 +113,10 @@ internal sealed class VaultTokenSource(
         {
             try
             {
-                await client.RenewSelfAsync(token.Value, cancellation);
-                var renewed = await client.LookUpSelfAsync(token.Value, cancellation);
+                var renewed = (await client.LookUpSelfAsync(token.Value, cancellation)).Describe(token.Value, await client.RenewSelfAsync(token.Value, cancellation));
+
+                // One that got all its time once is measured by that from then on: what is left of it later is no full life.
+                if (renewed.Horizon is not null && renewed.FullTtl < token.FullTtl) renewed = renewed with { FullTtl = token.FullTtl };
                 token = await store.ReplaceAsync(key, token, renewed with { Earlier = token.Earlier }, cancellation);
                 Log.TokenRenewed(logger, definition.Name, token.TimeLeft);
             }
@@ -170,12 +172,13 @@ internal sealed class VaultTokenSource(
         }
     }
 
-    /// <summary>What Vault says of a token that we were just given.</summary>
+    /// <summary>What Vault says of a token that we were just given; renewed at once where that is possible, which tells whether it is periodic.</summary>
     private async Task<VaultToken> DescribeAsync(Secret token, CancellationToken cancellation)
     {
         try
         {
-            return await client.LookUpSelfAsync(token, cancellation);
+            var said = await client.LookUpSelfAsync(token, cancellation);
+            return said.Describe(token, said.CanBeRenewed ? await TryRenewAsync(token, cancellation) : null);
         }
         catch (VaultTokenRefusedException refused)
         {
@@ -184,6 +187,24 @@ internal sealed class VaultTokenSource(
                     IssuerFailure.Refused,
                     "Vault refuses the given token: it has ended, was revoked, or may not look itself up. Put a new one in its place.")
                 : refused.AsPolicy;
+        }
+    }
+
+    /// <summary>Null: it may not renew itself, or can get no more; it is then as good as one that cannot be renewed.</summary>
+    private async Task<VaultTokenRenewal?> TryRenewAsync(Secret token, CancellationToken cancellation)
+    {
+        try
+        {
+            return await client.RenewSelfAsync(token, cancellation);
+        }
+        catch (VaultTokenRefusedException refused)
+        {
+            Log.TokenMayNotRenewItself(logger, definition.Name, refused.AsPolicy.Message);
+            return null;
+        }
+        catch (IssuerException refused) when (refused.Failure == IssuerFailure.Refused)
+        {
+            return null; // 400 "lease is not renewable", whatever it said of itself before
         }
     }
 

@@ -8,6 +8,9 @@ namespace Broker.Tests.Issuing.Vault;
 /// <param name="File">e.g. <c>vault-1.5/10-creds-postgres</c>.</param>
 public sealed record Recording(string File, string Name, string Method, string Path, JsonNode? RequestBody, int Status, JsonNode? Body, IReadOnlyDictionary<string, string> Headers)
 {
+    /// <summary>The headers of the request; a token stands there as <c>&lt;token&gt;</c>.</summary>
+    public required IReadOnlyDictionary<string, string> RequestHeaders { get; init; }
+
     private static readonly string Folder = System.IO.Path.Combine(AppContext.BaseDirectory, "Issuing", "Vault", "Recordings");
 
     public static IEnumerable<string> All =>
@@ -27,7 +30,10 @@ public sealed record Recording(string File, string Name, string Method, string P
             request["body"],
             (int)response["status"]!,
             response["body"],
-            response["headers"]!.AsObject().ToDictionary(header => header.Key, header => (string)header.Value!));
+            response["headers"]!.AsObject().ToDictionary(header => header.Key, header => (string)header.Value!))
+        {
+            RequestHeaders = request["headers"]!.AsObject().ToDictionary(header => header.Key, header => (string)header.Value!),
+        };
     }
 }
 

@@ -152,7 +152,7 @@ public sealed class VaultIssuerTests : IAsyncLifetime
         await named.Issuer.RevokeAsync(VaultFixture.LeaseOf(issued.Id), VaultFixture.Cancellation);
         await named.Issuer.HealthAsync(VaultFixture.Cancellation);
 
-        vault.Seen.Count.ShouldBe(5);
+        vault.Seen.Count.ShouldBe(6);
         vault.Seen.ShouldAllBe(request => request.Headers["X-Vault-Namespace"] == "team-a/db" && request.Headers["X-Vault-Request"] == "true");
     }
 

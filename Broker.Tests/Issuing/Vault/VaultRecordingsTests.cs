@@ -27,9 +27,9 @@ public sealed class VaultRecordingsTests : IAsyncLifetime
         ["kubernetes-login-garbage"] = "Refused: permission denied",
         ["jwt-login-no-mount"] = "Refused",
         ["login-sealed"] = "Unavailable: Vault is sealed",
-        ["token-lookup-self"] = "token left 3599 of 3600, renewable, leases safe for 3599",
+        ["token-lookup-self"] = "token left 3599 of 3600, renewable",
         ["token-lookup-self-bad-token"] = "token refused",
-        ["token-renew-self"] = "done",
+        ["token-renew-self"] = "3600, periodic: leases as long as wanted",
         ["creds-postgres"] = "issued 3600, renewable",
         ["creds-mysql"] = "issued 3600, renewable",
         ["creds-short-ttl"] = "issued 5, renewable",
@@ -137,12 +137,15 @@ public sealed class VaultRecordingsTests : IAsyncLifetime
                         new VaultKubernetesAuth(Sent("role"), new SecretSource(new Secret(Sent("jwt")), null), path.Split('/')[1]), cancellation));
 
                 case ("GET", "auth/token/lookup-self"):
-                    var known = await client.LookUpSelfAsync(token, cancellation);
-                    return $"token left {known.TimeLeft!.Value.TotalSeconds} of {known.FullTtl.TotalSeconds}{(known.Renewable ? ", renewable" : "")}, leases safe for {known.Horizon!.Value.TotalSeconds}";
+                    var said = await client.LookUpSelfAsync(token, cancellation);
+                    var known = said.Describe(token, renewal: null);
+                    known.Horizon.ShouldBe(known.TimeLeft);
+                    return $"token left {known.TimeLeft!.Value.TotalSeconds} of {known.FullTtl.TotalSeconds}{(said.CanBeRenewed ? ", renewable" : "")}";
 
                 case ("POST", "auth/token/renew-self"):
-                    await client.RenewSelfAsync(token, cancellation);
-                    return "done";
+                    var renewal = await client.RenewSelfAsync(token, cancellation);
+                    var renewed = new VaultTokenBody(0, 3600, DateTimeOffset.UnixEpoch.AddHours(1), DateTimeOffset.UnixEpoch, 0, null, true, 3599, "service").Describe(token, renewal);
+                    return $"{renewed.TimeLeft!.Value.TotalSeconds}, {(renewed.Horizon is null ? "periodic: leases as long as wanted" : "not periodic")}";
 
                 case ("PUT", "sys/leases/renew"):
                     var term = await client.RenewAsync(Sent("lease_id"), TimeSpan.FromSeconds((long?)recording.RequestBody?["increment"] ?? 1), token, cancellation);

@@ -27,6 +27,8 @@ public sealed class VaultSecrecyTests
     [InlineData("lookup-self", 403)]
     [InlineData("lookup-self", 500)]
     [InlineData("lookup-self", 200)]
+    [InlineData("renew-self", 500)]
+    [InlineData("renew-self", 200)]
     [InlineData("creds", 200)]
     [InlineData("creds", 400)]
     [InlineData("creds", 403)]
@@ -54,6 +56,7 @@ public sealed class VaultSecrecyTests
             await context.Response.WriteAsync(
                 path.EndsWith("/login", StringComparison.Ordinal) ? $$$"""{"auth":{"client_token":"{{{ClientToken}}}"}}"""
                 : path.EndsWith("lookup-self", StringComparison.Ordinal) ? """{"data":{"ttl":3600,"creation_ttl":3600,"period":3600,"renewable":true,"expire_time":"2030-01-01T00:00:00Z"}}"""
+                : path.EndsWith("renew-self", StringComparison.Ordinal) ? """{"auth":{"lease_duration":3600,"renewable":true}}"""
                 : $$$"""{"lease_id":"database/creds/app/x","lease_duration":60,"data":{"username":"u","password":"{{{Password}}}"}}""");
         });
         using var bench = new VaultFixture(

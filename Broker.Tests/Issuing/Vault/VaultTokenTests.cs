@@ -1,6 +1,7 @@
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.Vault;
 using LoadTests.LocalServers;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
@@ -42,18 +43,18 @@ public sealed class VaultTokenTests : IAsyncLifetime
 
         (await bench.Issuer.LookUpAsync(VaultFixture.LeaseOf(issued.Id), default, VaultFixture.Cancellation)).ShouldNotBeNull();
         vault.Count("POST", "auth/approle/login").ShouldBe(1);
-        vault.Count("POST", "auth/token/renew-self").ShouldBe(2);
+        vault.Count("POST", "auth/token/renew-self").ShouldBe(3); // one of them tells that it is periodic
     }
 
     [Fact]
     public async Task L4_a_lease_is_capped_at_the_life_of_a_token_that_is_not_periodic()
     {
-        vault.Tokens = new SimulatedTokens { Ttl = Hour };
+        vault.Tokens = new SimulatedTokens { Ttl = Hour / 4, MaxTtl = Hour };
         using var bench = Bench();
 
         var issued = await bench.IssueAsync();
 
-        issued.Term.Duration.ShouldBe(Hour);
+        issued.Term.Duration.ShouldBe(Hour); // all that the token can ever have, not what it was given first
         issued.Term.Warning.ShouldNotBeNull().ShouldContain("token_period");
         bench.Logger.Events.ShouldContain(3007);
     }
@@ -87,7 +88,7 @@ public sealed class VaultTokenTests : IAsyncLifetime
     [Fact]
     public async Task A_lease_that_ends_before_its_token_is_not_touched()
     {
-        vault.Tokens = new SimulatedTokens { Ttl = 3 * Hour };
+        vault.Tokens = new SimulatedTokens { Ttl = Hour, MaxTtl = 3 * Hour };
         using var bench = Bench();
 
         (await bench.IssueAsync()).Term.ShouldBe(new LeaseTerm(2 * Hour, Renewable: true));
@@ -135,14 +136,74 @@ public sealed class VaultTokenTests : IAsyncLifetime
     [Fact]
     public async Task A_token_past_half_of_its_life_is_prolonged_before_a_lease_is_put_on_it()
     {
-        vault.Tokens = new SimulatedTokens { Ttl = Hour };
+        vault.Tokens = new SimulatedTokens { Period = Hour, ExplicitMaxTtl = 100 * Minute };
         using var bench = Bench();
         await bench.IssueAsync();
         time.Advance(40 * Minute);
 
         (await bench.IssueAsync()).Term.Duration.ShouldBe(Hour);
 
-        vault.Count("POST", "auth/token/renew-self").ShouldBe(1);
+        vault.Count("POST", "auth/token/renew-self").ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_periodic_token_of_a_login_is_recognised_though_it_does_not_say_so()
+    {
+        vault.Tokens = new SimulatedTokens { Period = TimeSpan.FromMinutes(2) };
+        using var bench = Bench();
+
+        (await bench.IssueAsync()).Term.ShouldBe(new LeaseTerm(2 * Hour, Renewable: true));
+
+        bench.Logger.Events.ShouldNotContain(3016);
+        bench.Logger.Events.ShouldNotContain(3007);
+    }
+
+    [Fact]
+    public async Task L4_a_token_that_may_not_renew_itself_holds_leases_for_the_time_it_has()
+    {
+        vault.Tokens = new SimulatedTokens { Period = Hour, Forbidden = ["auth/token/renew-self"] };
+        using var bench = Bench();
+
+        (await bench.IssueAsync()).Term.Duration.ShouldBe(Hour);
+
+        bench.Logger.Events.ShouldContain(3017);
+    }
+
+    [Theory]
+    [InlineData("TTL of \"876000h\" exceeded the effective max_ttl of \"768h\"; TTL value is capped accordingly", 2764800)]
+    [InlineData("period of \"800h\" exceeded the effective max_ttl of \"768h\"; period value is capped accordingly", null)]
+    [InlineData("Endpoint ignored these unrecognized parameters: [x]", null)]
+    [InlineData(null, null)]
+    public async Task What_a_renewal_warns_of_tells_a_periodic_token_from_another(string? warning, int? safeForSeconds)
+    {
+        await using var server = await LoopbackServer.StartAsync(async context =>
+        {
+            context.Response.ContentType = "application/json";
+            var warnings = warning is null ? "null" : System.Text.Json.JsonSerializer.Serialize(new[] { warning });
+            await context.Response.WriteAsync(context.Request.Path.Value!.EndsWith("renew-self", StringComparison.Ordinal)
+                ? $$$"""{"warnings":{{{warnings}}},"auth":{"client_token":"hvs.x","lease_duration":2764800,"renewable":true}}"""
+                : """{"data":{"creation_time":1795465673,"creation_ttl":3600,"expire_time":"2026-11-23T21:27:53Z","issue_time":"2026-11-23T20:27:53Z","explicit_max_ttl":0,"renewable":true,"ttl":3599,"type":"service"}}""");
+        });
+        using var bench = new VaultFixture(VaultFixture.DefinitionOf(server.Address, VaultFixture.TokenAuth("hvs.x")), time);
+
+        (await bench.Tokens.GetAsync(VaultFixture.Cancellation)).Horizon.ShouldBe(safeForSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
+    }
+
+    [Fact]
+    public async Task L4_a_token_that_got_all_its_time_is_followed_at_half_of_it_by_another()
+    {
+        vault.Tokens = new SimulatedTokens { Ttl = Hour / 4, MaxTtl = Hour };
+        using var bench = Bench();
+        await bench.IssueAsync();
+
+        for (var at = 0; at < 5; at++)
+        {
+            time.Advance(31 * Minute);
+            await bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation);
+            (await bench.IssueAsync()).Term.Duration.ShouldBe(Hour);
+        }
+
+        vault.Count("POST", "auth/approle/login").ShouldBe(6);
     }
 
     [Fact]
@@ -191,7 +252,7 @@ public sealed class VaultTokenTests : IAsyncLifetime
     [Fact]
     public async Task A_token_that_ended_by_the_clock_is_not_sent_any_more()
     {
-        vault.Tokens = new SimulatedTokens { Ttl = Hour };
+        vault.Tokens = new SimulatedTokens { Ttl = Hour, MaxTtl = Hour };
         using var bench = Bench();
         var dead = (await bench.Tokens.GetAsync(VaultFixture.Cancellation)).Value.Reveal();
         time.Advance(2 * Hour);
