@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-.ci/need-programs.sh postgresql mariadb-server redis-server chromium libfaketime
+.ci/need-programs.sh postgresql mariadb-server redis-server pgbouncer chromium libfaketime docker-compose prometheus
 echo "Building (Release) ..."
 dotnet build Broker.sln -c Release --nologo -v quiet
 

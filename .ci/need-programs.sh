@@ -8,7 +8,8 @@ is_here() {
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null ;;
     mariadb-server) [ -x /usr/sbin/mariadbd ] || command -v mariadbd >/dev/null ;;
     libfaketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null ;;
-    redis-server | chromium) command -v "$1" >/dev/null ;;
+    prometheus) command -v promtool >/dev/null ;;
+    redis-server | chromium | pgbouncer | docker-compose) command -v "$1" >/dev/null ;;
     *) echo "need-programs.sh does not know the package $1." >&2; exit 64 ;;
   esac
 }

@@ -26,5 +26,6 @@ internal static class BrokerCommands
         AuditCommands.Create(console),
         AdminTokenCommand.Create(),
         ExplainCommand.Create(console),
+        HealthCommand.Create(),
     };
 }

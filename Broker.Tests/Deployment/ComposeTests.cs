@@ -20,10 +20,11 @@ public sealed class ComposeTests : IDisposable
     [Fact]
     public void Whatever_a_service_waits_for_is_there_and_says_when_it_is_ready()
     {
-        Services.Keys.ShouldBe(["postgres", "redis", "vault", "vault-setup", "identity", "broker-1", "broker-2"], ignoreOrder: true);
+        Services.Keys.ShouldBe(["postgres", "mysql", "mongodb", "redis", "vault", "vault-setup", "identity", "broker-1", "broker-2", "pgbouncer", "prometheus", "grafana", "rollout"], ignoreOrder: true);
         foreach (var (name, service) in Services)
         {
-            foreach (var (awaited, how) in Map(service.GetValueOrDefault("depends_on")))
+            if (service.GetValueOrDefault("depends_on") is List<object> started) started.Cast<string>().ShouldBeSubsetOf(Services.Keys);
+            else foreach (var (awaited, how) in Map(service.GetValueOrDefault("depends_on")))
             {
                 Services.ShouldContainKey((string)awaited, $"{name} waits for it");
                 var condition = (string)Map(how)["condition"];
@@ -47,7 +48,7 @@ public sealed class ComposeTests : IDisposable
     [Fact]
     public void Every_password_says_that_it_is_for_development()
     {
-        foreach (var file in new[] { "docker-compose.yml", "docs/compose/postgres.sql", "docs/compose/broker.json", "docs/compose/vault-setup.sh" })
+        foreach (var file in new[] { "docker-compose.yml", "docs/compose/postgres.sql", "docs/compose/broker.json", "docs/compose/vault-setup.sh", "docs/compose/mysql.sql" })
         {
             foreach (System.Text.RegularExpressions.Match password in
                 System.Text.RegularExpressions.Regex.Matches(Repository.Read(file), @"(?:PASSWORD:?|[Pp]assword=|TOKEN(?:_ID)?:)\s*'?([^\s'"";{]+)"))

@@ -9,9 +9,10 @@ namespace Broker.Tests.Deployment;
 
 public class KubernetesManifestTests
 {
-    private const int Port = 8080;
+    private const int Port = 8443;
 
-    private static readonly object[] Objects = [.. Directory.GetFiles(Repository.PathOf("k8s"), "*.yaml", SearchOption.AllDirectories)
+    private static readonly object[] Objects = [.. new[] { "k8s/base", "k8s/examples" }
+        .SelectMany(directory => Directory.GetFiles(Repository.PathOf(directory), "*.yaml", SearchOption.AllDirectories))
         .Where(file => Path.GetFileName(file) != "kustomization.yaml")
         // Strict: a field that Kubernetes does not know is an error, not silently left out.
         .SelectMany(file => KubernetesYaml.LoadAllFromString(File.ReadAllText(file), null, true))];
@@ -88,7 +89,11 @@ public class KubernetesManifestTests
         port.ContainerPort.ShouldBe(Port);
         foreach (var probe in new[] { Container.StartupProbe, Container.LivenessProbe, Container.ReadinessProbe }) ((string)probe.HttpGet.Port).ShouldBe(port.Name);
         ((string)Objects.OfType<V1Service>().Single().Spec.Ports.ShouldHaveSingleItem().TargetPort).ShouldBe(port.Name);
-        Repository.Read("Dockerfile").ShouldContain($"ASPNETCORE_HTTP_PORTS={Port}");
+        // TLS alone: the image's own plain port is switched off.
+        Container.Env.Single(variable => variable.Name == "ASPNETCORE_HTTPS_PORTS").Value.ShouldBe($"{Port}");
+        Container.Env.Single(variable => variable.Name == "ASPNETCORE_HTTP_PORTS").Value.ShouldBeEmpty();
+        foreach (var probe in new[] { Container.StartupProbe, Container.LivenessProbe, Container.ReadinessProbe }) probe.HttpGet.Scheme.ShouldBe("HTTPS");
+        Repository.Read("Dockerfile").ShouldContain($"EXPOSE 8080 {Port}");
     }
 
     [Fact]
@@ -97,7 +102,9 @@ public class KubernetesManifestTests
         var rolling = Broker.Spec.Strategy.RollingUpdate;
         ((string)rolling.MaxUnavailable).ShouldBe("0");
         ((string)rolling.MaxSurge).ShouldBe("1");
-        Broker.Spec.Replicas.ShouldBe(3);
+        Broker.Spec.Replicas.ShouldBeNull("the autoscaler says how many there are");
+        var autoscaler = Objects.OfType<V2HorizontalPodAutoscaler>().Single().Spec;
+        (autoscaler.ScaleTargetRef.Kind, autoscaler.ScaleTargetRef.Name, autoscaler.MinReplicas).ShouldBe(("Deployment", Broker.Name(), 3));
         ((string)Objects.OfType<V1PodDisruptionBudget>().Single().Spec.MinAvailable).ShouldBe("2");
     }
 
@@ -110,6 +117,9 @@ public class KubernetesManifestTests
         ingress.FromProperty.ShouldHaveSingleItem().NamespaceSelector.MatchLabels.ShouldNotBeEmpty();
         ((string)ingress.Ports.ShouldHaveSingleItem().Port).ShouldBe($"{Port}");
         foreach (var egress in policy.Egress) egress.Ports.ShouldNotBeEmpty();
+        // DNS, API server, Vault, Redis and its Sentinels, PostgreSQL, PgBouncer, MySQL, MongoDB, syslog, OTLP.
+        policy.Egress.SelectMany(egress => egress.Ports).Select(port => (string)port.Port).Distinct().ShouldBe(
+            ["53", "5353", "443", "6443", "8200", "6379", "6380", "26379", "5432", "6432", "3306", "27017", "514", "6514", "4317", "4318"], ignoreOrder: true);
     }
 
     [Fact]
@@ -128,7 +138,7 @@ public class KubernetesManifestTests
                 File.WriteAllText(Path.Combine(mounted, file), file.EndsWith(".crt", StringComparison.Ordinal) ? certificate : "Host=db");
 
             var reading = Repository.ReadConfiguration("k8s/base/broker.json", mounted,
-                mounts["tokens"], mounts["databases"], mounts["ledger"], mounts["sealing"]);
+                mounts["tokens"], mounts["databases"], mounts["ledger"], mounts["sealing"], mounts["tls"]);
 
             reading.Errors.ShouldBeEmpty();
             mounts["config"].ShouldBe("/app/config");

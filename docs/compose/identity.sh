@@ -7,6 +7,8 @@ base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 
 case "${1:-}" in
   keys)
+    # Prometheus cannot ask for a token: it reads this one, made anew at every start.
+    trap '[ -z "${IDENTITY_KEEP:-}" ] || IDENTITY_SECONDS=31536000 sh "$0" token "$IDENTITY_KEEP" > "$IDENTITY_KEEP.token"' EXIT
     [ -f jwks.json ] && exit 0
     (umask 077; openssl genrsa -out key.pem 2048 2>/dev/null)
     # 2048 bits are 512 hexadecimal digits; the exponent is OpenSSL's usual 65537.
@@ -20,7 +22,7 @@ case "${1:-}" in
     now=$(date +%s)
     head=$(printf '{"alg":"RS256","typ":"JWT","kid":"compose"}' | base64url)
     body=$(printf '{"iss":"https://identity.compose.test","aud":"broker","sub":"%s","iat":%d,"nbf":%d,"exp":%d}' \
-      "$name" "$now" "$now" "$((now + 3600))" | base64url)
+      "$name" "$now" "$now" "$((now + ${IDENTITY_SECONDS:-3600}))" | base64url)
     printf '%s.%s.%s\n' "$head" "$body" "$(printf '%s.%s' "$head" "$body" | openssl dgst -sha256 -sign key.pem -binary | base64url)"
     ;;
   *)

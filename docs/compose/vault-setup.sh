@@ -1,5 +1,5 @@
 #!/bin/sh
-# Gives a Vault in development mode its database engine, the role orders-api, and a token for the brokers.
+# Gives a Vault in development mode its database engine, a role for each of three databases, and a token for the brokers.
 set -eu
 
 vault secrets list | grep -q '^database/' || vault secrets enable database
@@ -14,8 +14,24 @@ vault write database/roles/orders-api db_name=orders default_ttl=1h max_ttl=24h 
   revocation_statements="SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';" \
   revocation_statements="DROP ROLE IF EXISTS \"{{name}}\";"
 
+vault write database/config/shop \
+  plugin_name=mysql-database-plugin allowed_roles=shop-web \
+  connection_url='{{username}}:{{password}}@tcp(mysql:3306)/' \
+  username=vault password=dev-only-vault
+vault write database/roles/shop-web db_name=shop default_ttl=1h max_ttl=24h \
+  creation_statements="CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'; GRANT SELECT, INSERT, UPDATE, DELETE ON shop.* TO '{{name}}'@'%';"
+
+vault write database/config/events \
+  plugin_name=mongodb-database-plugin allowed_roles=events-writer \
+  connection_url='mongodb://{{username}}:{{password}}@mongodb:27017/admin' \
+  username=root password=dev-only-mongodb
+vault write database/roles/events-writer db_name=events default_ttl=1h max_ttl=24h \
+  creation_statements='{"db": "admin", "roles": [{"role": "readWrite", "db": "events"}]}'
+
 vault policy write broker - <<'POLICY'
 path "database/creds/orders-api"                   { capabilities = ["read"] }
+path "database/creds/shop-web"                     { capabilities = ["read"] }
+path "database/creds/events-writer"                { capabilities = ["read"] }
 path "sys/leases/renew"                            { capabilities = ["update"] }
 path "sys/leases/revoke"                           { capabilities = ["update"] }
 path "sys/leases/lookup"                           { capabilities = ["update"] }

@@ -1,0 +1,137 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text.RegularExpressions;
+using Broker.Core.Catalog;
+using k8s;
+using k8s.Models;
+using Microsoft.Extensions.Configuration;
+using Shouldly;
+using Xunit;
+using YamlDotNet.RepresentationModel;
+
+namespace Broker.Tests.Deployment;
+
+/// <summary>Every overlay builds, is read strictly by Kubernetes' own types, and goes together with itself.</summary>
+public sealed partial class OverlayTests
+{
+    // Kinds that other programs define; Kubernetes' own types do not know them.
+    private static readonly string[] Foreign = ["Certificate", "ServiceMonitor", "PrometheusRule", "CiliumNetworkPolicy"];
+
+    public static TheoryData<string> Overlays =>
+        [.. Directory.GetDirectories(Repository.PathOf("k8s/overlays")).Select(directory => Path.GetFileName(directory)!).Order(StringComparer.Ordinal)];
+
+    [Theory]
+    [MemberData(nameof(Overlays))]
+    public async Task An_overlay_builds_and_its_parts_go_together(string overlay)
+    {
+        var (objects, foreign) = await BuildAsync(overlay);
+        foreign.Keys.ShouldBeSubsetOf(Foreign);
+        var broker = objects.OfType<V1Deployment>().ShouldHaveSingleItem();
+        var pod = broker.Spec.Template;
+        var container = pod.Spec.Containers.ShouldHaveSingleItem();
+        var port = container.Ports.ShouldHaveSingleItem();
+
+        foreach (var meta in objects.Cast<IMetadata<V1ObjectMeta>>()) meta.Metadata.Labels.ShouldContainKey("app.kubernetes.io/name");
+        objects.OfType<V1Service>().Single().Spec.Selector.ShouldBeSubsetOf(pod.Metadata.Labels);
+        ((string)objects.OfType<V1Service>().Single().Spec.Ports.Single().TargetPort).ShouldBe(port.Name);
+        objects.OfType<V1PriorityClass>().Single().Name().ShouldBe(pod.Spec.PriorityClassName);
+        foreach (var probe in new[] { container.StartupProbe, container.LivenessProbe, container.ReadinessProbe })
+            ((string)probe.HttpGet.Port).ShouldBe(port.Name);
+        var secure = container.Env.Any(variable => variable is { Name: "ASPNETCORE_HTTPS_PORTS", Value: "8443" });
+        (secure ? 8443 : 8080).ShouldBe(port.ContainerPort);
+        container.ReadinessProbe.HttpGet.Scheme.ShouldBe(secure ? "HTTPS" : "HTTP");
+        foreach (var policy in objects.OfType<V1NetworkPolicy>())
+            ((string)policy.Spec.Ingress.Single().Ports.Single().Port).ShouldBe($"{port.ContainerPort}");
+
+        // What is mounted is there, and what is there is mounted.
+        container.VolumeMounts.Select(mount => mount.Name).ShouldBe(pod.Spec.Volumes.Select(volume => volume.Name), ignoreOrder: true);
+        pod.Spec.Volumes.Single(volume => volume.Name == "config").ConfigMap.Name.ShouldBe(objects.OfType<V1ConfigMap>().Single(map => map.Data.ContainsKey("broker.json")).Name());
+        foreach (var binding in objects.OfType<V1ClusterRoleBinding>())
+            binding.Subjects.Single().NamespaceProperty.ShouldBe(broker.Namespace(), binding.Name());
+    }
+
+    [Theory]
+    [MemberData(nameof(Overlays))]
+    public async Task The_broker_believes_an_overlays_configuration_and_finds_every_file_of_it_mounted(string overlay)
+    {
+        var (objects, _) = await BuildAsync(overlay);
+        var pod = objects.OfType<V1Deployment>().Single().Spec.Template.Spec;
+        var json = objects.OfType<V1ConfigMap>().Single(map => map.Data.ContainsKey("broker.json")).Data["broker.json"];
+        var mounts = pod.Containers[0].VolumeMounts.Select(mount => mount.MountPath).ToArray();
+        var root = Directory.CreateTempSubdirectory("broker-overlay-").FullName;
+        try
+        {
+            foreach (Match file in MountedFile().Matches(json))
+            {
+                mounts.ShouldContain(mount => file.Groups[1].Value.StartsWith(mount + "/", StringComparison.Ordinal), file.Value);
+                var path = root + file.Groups[1].Value;
+                Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+                await File.WriteAllTextAsync(path, ContentOf(path), TestContext.Current.CancellationToken);
+            }
+
+            using var stream = new MemoryStream(System.Text.Encoding.UTF8.GetBytes(MountedFile().Replace(json, $"\"{root}$1\"")));
+            CatalogReader.Read(new ConfigurationBuilder().AddJsonStream(stream).Build()).Errors.ShouldBeEmpty();
+        }
+        finally
+        {
+            Directory.Delete(root, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void The_operators_rules_are_the_rules()
+    {
+        var own = Load(Repository.Read("docs/alerts/broker.rules.yml"));
+        var wrapped = Load(Repository.Read("k8s/components/monitoring/prometheusrule.yaml"));
+
+        wrapped["spec"]["groups"].ToString().ShouldBe(own["groups"].ToString());
+    }
+
+    [Fact]
+    public async Task Prometheus_comes_to_the_port_that_the_service_has()
+    {
+        var (objects, foreign) = await BuildAsync("production");
+
+        var endpoint = foreign["ServiceMonitor"]["spec"]["endpoints"][0];
+        endpoint["port"].ToString().ShouldBe(objects.OfType<V1Service>().Single().Spec.Ports.Single().Name);
+        endpoint["path"].ToString().ShouldBe("/metrics");
+        var certificate = foreign["Certificate"]["spec"];
+        var pod = objects.OfType<V1Deployment>().Single().Spec.Template.Spec;
+        certificate["secretName"].ToString().ShouldBe(pod.Volumes.Single(volume => volume.Name == "tls").Secret.SecretName);
+        ((YamlSequenceNode)certificate["dnsNames"]).Select(name => name.ToString()).ShouldContain(endpoint["tlsConfig"]["serverName"].ToString());
+    }
+
+    private static string ContentOf(string path)
+    {
+        if (!path.EndsWith(".crt", StringComparison.Ordinal)) return "Host=db";
+        using var key = RSA.Create(2048);
+        return new CertificateRequest("CN=test", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+            .CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(100)).ExportCertificatePem();
+    }
+
+    private static async Task<(IReadOnlyList<object> Objects, IReadOnlyDictionary<string, YamlNode> Foreign)> BuildAsync(string overlay)
+    {
+        var yaml = await Programs.RunAsync("kubectl", "kustomize", Repository.PathOf($"k8s/overlays/{overlay}"));
+        var objects = new List<object>();
+        var foreign = new Dictionary<string, YamlNode>(StringComparer.Ordinal);
+        foreach (var document in yaml.Split("\n---\n"))
+        {
+            var root = Load(document);
+            var kind = root["kind"].ToString();
+            if (Foreign.Contains(kind)) foreign[kind] = root;
+            else objects.AddRange(KubernetesYaml.LoadAllFromString(document, null, true));
+        }
+
+        return (objects, foreign);
+    }
+
+    private static YamlNode Load(string text)
+    {
+        var yaml = new YamlStream();
+        yaml.Load(new StringReader(text));
+        return yaml.Documents[0].RootNode;
+    }
+
+    [GeneratedRegex("\"(/(?:etc|var)/[^\"]+)\"")]
+    private static partial Regex MountedFile();
+}
