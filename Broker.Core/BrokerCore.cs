@@ -47,7 +47,7 @@ public static class BrokerCore
         if (settings.Ledger.Kind == LedgerKind.Redis) services.AddSingleton<ILedgerStore, RedisLedgerStore>();
         else services.AddSingleton<ILedgerStore, InProcessLedgerStore>();
         services.AddSealing(settings);
-        services.AddSingleton<SharedLedger>().AddSingleton<SessionLedger>().AddSingleton<ShareLedger>();
+        services.AddSingleton<LedgerSeal>().AddSingleton<SharedLedger>().AddSingleton<SessionLedger>().AddSingleton<ShareLedger>();
     }
 
     /// <summary>
@@ -89,7 +89,7 @@ public static class BrokerCore
         services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<SealCheck>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
         services.AddSingleton<DatabaseChannels>().AddSingleton<Issuance>().AddSingleton<DeskAudit>().AddSingleton<ShutdownSignal>();
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
-        services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
+        services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionSealer>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
         services.AddSingleton<Leftovers>().AddSingleton<LeftoverDesk>();
         services.AddSingleton<ConnectionCaps>().AddSingleton<LeaseSuccessor>().AddSingleton<Recovery>();
     }

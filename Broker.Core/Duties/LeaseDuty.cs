@@ -1,7 +1,10 @@
 using Broker.Core.Catalog;
+using Broker.Core.Identity;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
+using Broker.Core.Model;
 
 namespace Broker.Core.Duties;
 
@@ -33,7 +36,25 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
         if (!call.Catalog.Roles.TryGetValue(lease.Role, out var role) || role.Database != call.Database)
             throw new DutyException($"Lease {lease.Id} is of role '{lease.Role}', which is configured no more. Put it back until its leases are over, or drop user '{lease.Username}' by hand.");
         var database = call.Catalog.Databases[call.Database];
-        return await LookAsync(new(lease, role, database, tools.Issuers[call.Catalog.Issuers[role.Issuer]], call), cancellation);
+        return await LookAsync(Believed(new(lease, role, database, tools.Issuers[call.Catalog.Issuers[role.Issuer]], call)), cancellation);
+    }
+
+    // Whose user it is, and what its issuer calls it, is believed as it was sealed. Before it was sealed, and when it cannot be opened,
+    // only what the role's issuer could have made: else whoever writes the ledger had any user dropped (law L14).
+    private LeaseCall Believed(LeaseCall call)
+    {
+        var (lease, role) = (call.Lease, call.Role);
+        if (tools.Sealer.TryOpen(lease, role.Name) is { } known)
+            return call with { Lease = lease with { Username = known.Login.Username, IssuerId = known.IssuerId, Pool = known.Pool }, Login = known.Login };
+        if (new Pool(lease.Pool).Role == role.Name)
+        {
+            if (call.Issuer.CouldHaveMade(role, call.Database, lease.Username, lease.IssuerId)) return call;
+
+            // A user whose name Vault makes by a template of its own: the lease can be revoked, its sessions cannot be told from others'.
+            if (lease.IssuerId.Length > 0 && call.Issuer.CouldHaveMade(role, call.Database, "", lease.IssuerId)) return call with { Lease = lease with { Username = "" } };
+        }
+
+        throw new DutyException($"Lease {lease.Id} names user '{lease.Username}', id '{lease.IssuerId}' and pool '{lease.Pool}', which are none that role '{role.Name}' could have: somebody else wrote them into the ledger. Nothing is done with them; look for the lease's user among the leftovers.");
     }
 
     protected abstract Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation);
@@ -71,11 +92,14 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
 }
 
 /// <summary>What every duty on a lease needs.</summary>
-internal sealed record DutyTools(SharedLedger Ledger, Issuers Issuers, Jitter Jitter, TimeProvider Time);
+internal sealed record DutyTools(SharedLedger Ledger, Issuers Issuers, LoginSealer Sealer, Jitter Jitter, TimeProvider Time);
 
 /// <summary>A duty on one lease that is due, with all it takes to do it.</summary>
 internal sealed record LeaseCall(LeaseRecord Lease, Role Role, Database Database, IIssuer Issuer, DutyCall Due)
 {
+    /// <summary>The lease's login; null when there is none yet, or it cannot be opened.</summary>
+    public Login? Login { get; init; }
+
     public IssuerLease IssuerLease => new(Role, Database, Lease.IssuerId.Length > 0 ? Lease.IssuerId : Lease.Username);
 
     public IssuerDefinition IssuerDefinition => Due.Catalog.Issuers[Role.Issuer];

@@ -13,7 +13,7 @@ namespace Broker.Core.Duties;
 /// refuses twice is followed by another lease at once.
 /// </summary>
 internal sealed class VerifyDuty(
-    DutyTools tools, DatabaseEngines engines, LoginSealer sealer, LeaseSuccessor successor, BrokerMetrics metrics, ILogger<VerifyDuty> log)
+    DutyTools tools, DatabaseEngines engines, SealCheck seal, LeaseSuccessor successor, BrokerMetrics metrics, ILogger<VerifyDuty> log)
     : LeaseDuty(tools)
 {
     public override string Kind => "verify";
@@ -25,9 +25,16 @@ internal sealed class VerifyDuty(
 
         // One that was put back after the ledger had lost it is tried once in any case: until then nobody new gets it.
         if (call.Role.VerifyEvery == TimeSpan.Zero && lease.VerifiedAt is not null) return null;
+        if (call.Login is not { } login)
+        {
+            // Not on the word of a replica that cannot open what the others seal.
+            if (!await seal.PassesAsync(cancellation)) throw new DutyException("This replica's sealing keys are not those of the others (Broker:Sealing).");
+            await successor.ReplaceBrokenAsync(call, "its login cannot be opened", cancellation);
+            return null;
+        }
+
         try
         {
-            var login = sealer.Open(lease.SealedLogin);
             await WithinDeadlineAsync(
                 async token =>
                 {

@@ -16,12 +16,17 @@ public readonly record struct Pool(string Key)
     public static Pool Shared(Role role) => new(role.Name);
 
     /// <summary>The pool that a caller's holder of a role draws from.</summary>
-    public static Pool For(Role role, Caller caller, HolderId holder) => role.Sharing switch
+    public static Pool For(Role role, Caller caller, HolderId holder) => For(role, role.Sharing, caller, holder);
+
+    /// <summary>Every pool that this caller's holder of a role ever drew from, however the role was shared.</summary>
+    public static IEnumerable<Pool> OfAnyScope(Role role, Caller caller, HolderId holder) => Enum.GetValues<SharingScope>().Select(scope => For(role, scope, caller, holder));
+
+    private static Pool For(Role role, SharingScope scope, Caller caller, HolderId holder) => scope switch
     {
         SharingScope.Role => Shared(role),
         SharingScope.Workload => new Pool($"{role.Name}{Separator}{caller.WorkloadHash}"),
         SharingScope.Holder => new Pool($"{role.Name}{Separator}{holder.Local}"),
-        _ => throw new InvalidOperationException($"Sharing scope {role.Sharing} has no pool."),
+        _ => throw new InvalidOperationException($"Sharing scope {scope} has no pool."),
     };
 
     /// <inheritdoc/>

@@ -37,6 +37,16 @@ public interface IIssuer
     string? ProposeUsername(Role role, Database database);
 
     /// <summary>
+    /// Whether a name and an id could be of a lease that this issuer made for the role: so that a ledger which somebody else writes
+    /// cannot have anything else renewed or dropped (law L14). Either may be empty: not known.
+    /// </summary>
+    /// <param name="role">The role.</param>
+    /// <param name="database">Its database.</param>
+    /// <param name="username">The database user.</param>
+    /// <param name="id">The issuer's id.</param>
+    bool CouldHaveMade(Role role, Database database, string username, string id);
+
+    /// <summary>
     /// Keeps alive what the issuer's leases hang on, and answers when to do so again; null where there is nothing of the kind.
     /// </summary>
     Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation) => Task.FromResult<TimeSpan?>(null);

@@ -26,9 +26,14 @@ internal sealed class Issuance(
     private readonly ConcurrentDictionary<Task, string> underWay = new();
 
     /// <summary>Starts issuing; who waits for the lease is woken by the ledger when it is there or has failed.</summary>
-    public void Start(Role role, Database database, IssuerDefinition issuer, ClaimAnswer.Issue order)
+    /// <param name="role">The role.</param>
+    /// <param name="database">Its database.</param>
+    /// <param name="issuer">Its issuer.</param>
+    /// <param name="pool">The pool.</param>
+    /// <param name="order">What the ledger ordered.</param>
+    public void Start(Role role, Database database, IssuerDefinition issuer, string pool, ClaimAnswer.Issue order)
     {
-        var task = RunAsync(role, database, issuer, order);
+        var task = RunAsync(role, database, issuer, pool, order);
         underWay[task] = order.Lease;
         task.ContinueWith(done => underWay.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
     }
@@ -36,12 +41,12 @@ internal sealed class Issuance(
     /// <summary>Completes when nothing is being issued by this replica.</summary>
     public Task DrainAsync() => Task.WhenAll(underWay.Keys);
 
-    private async Task RunAsync(Role role, Database database, IssuerDefinition issuer, ClaimAnswer.Issue order)
+    private async Task RunAsync(Role role, Database database, IssuerDefinition issuer, string pool, ClaimAnswer.Issue order)
     {
         await Task.Yield(); // the caller that started it goes on at once
         using var activity = metrics.Activities.StartActivity("issue");
         activity?.SetTag("broker.role", role.Name).SetTag("broker.database", database.Name).SetTag("broker.lease", order.Lease);
-        var attempt = new Attempt(role, database, issuers[issuer], order.Lease, order.Fence);
+        var attempt = new Attempt(role, database, issuers[issuer], pool, order.Lease, order.Fence);
         var from = time.GetTimestamp();
         using var lost = new CancellationTokenSource();
         using var deadline = new CancellationTokenSource(waiting.IssueDeadline + order.StartsIn, time);
@@ -78,6 +83,7 @@ internal sealed class Issuance(
     // An issuer that is at work is not called off when another attempt takes over: its answer says what is to be revoked.
     private async Task<string> IssueAsync(Attempt attempt, TimeSpan startsIn, CancellationToken deadline, CancellationToken cancellation)
     {
+        sealer.EnsureKeys(); // what could not be written down is not made
         var username = attempt.Issuer.ProposeUsername(attempt.Role, attempt.Database);
         if (await PaceAsync(attempt, username, startsIn, cancellation) is not { } now) return "superseded";
 
@@ -100,7 +106,8 @@ internal sealed class Issuance(
         try
         {
             known = await ledger.IssuedAsync(
-                attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username, sealer.Seal(issued.Login),
+                attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username,
+                sealer.Seal(attempt.Database.Name, attempt.Role.Name, attempt.Pool, attempt.Lease, issued),
                 issued.Term.Duration, now, issued.Term.Renewable, CancellationToken.None);
         }
         catch (LedgerException)
@@ -196,5 +203,5 @@ internal sealed class Issuance(
     private static RefusalCode CodeOf(IssuerException e) =>
         e.Failure == IssuerFailure.DatabaseUnavailable ? RefusalCode.DatabaseUnavailable : RefusalCode.IssuerUnavailable;
 
-    private sealed record Attempt(Role Role, Database Database, IIssuer Issuer, string Lease, long Fence);
+    private sealed record Attempt(Role Role, Database Database, IIssuer Issuer, string Pool, string Lease, long Fence);
 }

@@ -23,7 +23,7 @@ internal sealed class LeaseSuccessor(SharedLedger ledger, Issuance issuance, ILo
         Role role, Database database, IssuerDefinition issuer, string pool, string? insteadOf, string why, CancellationToken cancellation)
     {
         var answer = await ledger.SucceedAsync(database.Name, database.Issuing, ClaimMaker.TermsOf(role), pool, insteadOf, why, cancellation);
-        if (answer is ClaimAnswer.Issue order) issuance.Start(role, database, issuer, order);
+        if (answer is ClaimAnswer.Issue order) issuance.Start(role, database, issuer, pool, order);
         return answer is ClaimAnswer.Failed failed
             ? throw new DutyException($"The next lease of role '{role.Name}' could not be issued. {failed.Why}")
             : answer is null;

@@ -75,13 +75,16 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
     public async ValueTask<IReadOnlyList<Leftover>> ListAsync(string database, CancellationToken cancellation) =>
         [.. (await ledger.LeftoversAsync(database, cancellation)).Select(record => Read(database, record)).OrderBy(left => left.FirstSeenAt)];
 
+    /// <summary>Whether a user's name is one that the broker gives to users of the role: the only ones it drops as leftovers (law L14).</summary>
+    public bool MayDrop(Database database, Role? role, Leftover left) => role?.Database == database.Name && IsOf(left.Username, role, engines[database.Engine]);
+
     /// <summary>Shuts a leftover out and drops it.</summary>
     /// <exception cref="DatabaseException">The database refused, or did not answer.</exception>
-    public async Task DropAsync(Database database, Role? role, Leftover left, CancellationToken cancellation)
+    public async Task DropAsync(Database database, Role role, Leftover left, CancellationToken cancellation)
     {
         var engine = engines[database.Engine];
         await engine.ShutOutAsync(database, left.Username, cancellation);
-        var statements = role is null ? [] : Issuing.StatementTemplate.Render(role.RevocationStatements, left.Username, null, null);
+        var statements = Issuing.StatementTemplate.Render(role.RevocationStatements, left.Username, null, null);
         await engine.DropUserAsync(database, left.Username, statements, cancellation);
     }
 
@@ -97,10 +100,22 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
 
     private static Leftover Read(string database, LeftoverRecord record)
     {
-        var facts = JsonSerializer.Deserialize<Facts>(record.Facts)!;
+        var facts = FactsOf(record);
         return new(
             database, record.Username, facts.Role, record.FirstSeenAt, VaultUserNames.CreatedAt(record.Username), facts.ValidUntil, facts.OpenConnections,
             facts.OwnedObjects);
+    }
+
+    private static Facts FactsOf(LeftoverRecord record)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<Facts>(record.Facts) is { Role: not null } facts ? facts : throw new JsonException("it is null");
+        }
+        catch (JsonException e)
+        {
+            throw new LedgerException($"What the ledger says of leftover '{record.Username}' cannot be read: {e.Message}", e);
+        }
     }
 
     private sealed record Facts(string Role, DateTimeOffset? ValidUntil, int OpenConnections, int? OwnedObjects);

@@ -87,6 +87,9 @@ internal static partial class Log
     [LoggerMessage(1042, LogLevel.Error, "A claim on {Database} could not be made: the ledger is away. {Why}")]
     public static partial void LedgerAway(this ILogger log, string database, string why);
 
+    [LoggerMessage(1043, LogLevel.Error, "The login of lease {Lease} on {Database} cannot be opened: it was sealed by an older version, with keys that are lost, or somebody else wrote it. It takes no holders any more, and another lease takes its place.")]
+    public static partial void LoginUnreadable(this ILogger log, string lease, string database);
+
     [LoggerMessage(1050, LogLevel.Warning, "The cap on the connections of lease {Lease}'s user in {Database} could not be changed: {Why}")]
     public static partial void NotCapped(this ILogger log, string database, string lease, string why);
 

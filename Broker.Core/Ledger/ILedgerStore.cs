@@ -24,4 +24,4 @@ public interface ILedgerStore : IAsyncDisposable
 }
 
 /// <summary>The ledger did not answer. Refused as <c>ledger-unavailable</c>.</summary>
-public sealed class LedgerException(string message, Exception? inner = null) : Exception(message, inner);
+public class LedgerException(string message, Exception? inner = null) : Exception(message, inner);

@@ -3,7 +3,6 @@ using System.Buffers.Text;
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
 using Broker.Core.Model;
@@ -12,7 +11,7 @@ namespace Broker.Core.Sessions;
 
 /// <summary>
 /// What a pipeline was given for its token: the claims it proved and the roles it named, for as long as its job runs. The
-/// ledger holds this and the hash of the session's own token, never the token.
+/// ledger holds this and the hash of the session's own token, sealed; never the token.
 /// </summary>
 /// <param name="Issuer">The key of the identity issuer that proved it.</param>
 /// <param name="Subject">Its <c>sub</c>.</param>
@@ -30,10 +29,6 @@ internal sealed record Session(
         roles,
         now,
         token.Hash);
-
-    public string Write() => JsonSerializer.Serialize(this);
-
-    public static Session Read(string text) => JsonSerializer.Deserialize<Session>(text)!;
 
     /// <summary>Whether a session token is this session's; compared in constant time.</summary>
     public bool IsBy(SessionToken token) => CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(Hash), Encoding.ASCII.GetBytes(token.Hash));

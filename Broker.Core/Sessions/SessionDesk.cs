@@ -28,7 +28,7 @@ internal readonly record struct SessionOutcome(SessionAnswer? Session, Refusal? 
 }
 
 /// <summary>Exchanges a pipeline's token, which dies within minutes, for a session that lives as long as its job.</summary>
-internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, DeskAudit audit, TimeProvider time)
+internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, SessionSealer sealer, DeskAudit audit, TimeProvider time)
 {
     private const int MostRoles = 50;
 
@@ -101,7 +101,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, DeskAu
             // Remembered a little longer than the token can be used, whatever the issuer's clock says.
             var tokenLeft = caller.ExpiresAt - now + issuer.ClockSkew + TimeSpan.FromMinutes(1);
             var (opening, left) = await ledger.OpenAsync(
-                token.Id, session.Write(), lifetime ?? settings.Lifetime, settings.MaxLifetime, settings.Most, tokenHash, tokenLeft, cancellation);
+                token.Id, sealer.Write(token.Id, session, settings.MaxLifetime), lifetime ?? settings.Lifetime, settings.MaxLifetime, settings.Most, tokenHash, tokenLeft, cancellation);
             return opening switch
             {
                 SessionOpening.Open => new SessionAnswer(token.Id, token.Value, session.Roles, session.Issuer, session.Subject, now, now + left),
@@ -116,7 +116,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, DeskAu
         var outcome = await GuardedAsync(async () =>
         {
             // Another's session is as unknown as none.
-            if (await ledger.ReadAsync(id, cancellation) is not var (text, left) || Session.Read(text) is not { } session || !may(session)) return Unknown();
+            if (await ledger.ReadAsync(id, cancellation) is not var (text, left) || sealer.Read(id, text) is not { } session || !may(session)) return Unknown();
             return new SessionAnswer(id, null, session.Roles, session.Issuer, session.Subject, session.OpenedAt, time.GetUtcNow() + left);
         });
         return (outcome.Session, outcome.Refusal);

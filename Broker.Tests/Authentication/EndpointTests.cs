@@ -7,6 +7,7 @@ using Broker.Core;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
+using Broker.Core.Sessions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.TestHost;
@@ -34,7 +35,7 @@ public sealed class EndpointTests : IAsyncLifetime
         builder.Logging.ClearProviders();
         builder.WebHost.UseTestServer();
         builder.Services.AddSingleton<ICatalog>(catalog);
-        builder.Services.AddSingleton<ILedgerStore>(new InProcessLedgerStore(TimeProvider.System)).AddSingleton<SessionLedger>();
+        builder.Services.AddSingleton<ILedgerStore>(new InProcessLedgerStore(TimeProvider.System)).AddSingleton<SessionLedger>().AddSingleton<LedgerSeal>().AddSingleton<SessionSealer>();
         builder.Services.AddSealing(new()).AddBrokerAuthentication();
         app = builder.Build();
         app.UseAuthentication();

@@ -455,6 +455,10 @@ internal sealed class DoubleIssuer(TimeProvider time) : IIssuer
     public string? ProposeUsername(Role role, Database database) =>
         ChoosesNames ? null : Names + RandomNumberGenerator.GetString("abcdefghijklmnopqrstuvwxyz", 16);
 
+    public bool CouldHaveMade(Role role, Database database, string username, string id) =>
+        (id.Length == 0 || username.Length == 0 || id == username)
+        && (username.Length == 0 || (ChoosesNames ? username.StartsWith('v') && username.Length == 9 : username.StartsWith(Names, StringComparison.Ordinal) && username.Length == Names.Length + 16));
+
     /// <summary>Users made since the start, dropped ones included.</summary>
     public int Made => Volatile.Read(ref made);
 }

@@ -27,6 +27,11 @@ internal sealed class IssuerLink(IssuerServer server, Random random) : IIssuer
     public string? ProposeUsername(Role role, Database database) =>
         server.Manners == IssuerManners.BuiltIn ? UserNames.Prefix(role.Name, 63) + string.Concat(Enumerable.Range(0, 16).Select(_ => (char)('a' + random.Next(26)))) : null;
 
+    public bool CouldHaveMade(Role role, Database database, string username, string id) => server.Manners == IssuerManners.BuiltIn
+        ? (id.Length == 0 || id == username) && (username.Length == 0 || UserNames.IsOf(username, role.Name, 63))
+        : (id.Length == 0 || id.StartsWith($"database/creds/{role.Name}/", StringComparison.Ordinal))
+            && (username.Length == 0 || username.StartsWith($"v-broker-{role.Name}-", StringComparison.Ordinal));
+
     private Task<T> CallAsync<T>(Func<T> carryOut, IssuerFailure lost, CancellationToken cancellation)
     {
         var slow = server.SlowBy * random.NextDouble();

@@ -139,17 +139,6 @@ internal sealed class Replica : IDisposable
         }
     }
 
-    /// <summary>Seals nothing: the same text each time, and no time lost on cryptography. Marks what went through it.</summary>
-    private sealed class OpenSeal : IDataProtectionProvider, IDataProtector
-    {
-        public IDataProtector CreateProtector(string purpose) => this;
-
-        public byte[] Protect(byte[] plaintext) => Turn(plaintext);
-
-        public byte[] Unprotect(byte[] protectedData) => Turn(protectedData);
-
-        private static byte[] Turn(byte[] bytes) => Array.ConvertAll(bytes, value => (byte)(value ^ 0x5A));
-    }
 }
 
 /// <summary>The replica that was asked has gone away.</summary>

@@ -17,16 +17,20 @@ internal sealed class SessionTokens : IDisposable
     private static readonly TimeSpan RememberedFor = TimeSpan.FromMilliseconds(500);
 
     private readonly SessionLedger ledger;
+    private readonly SessionSealer sealer;
     private readonly ICatalog catalog;
     private readonly ProofHasher hasher;
     private readonly TimeProvider time;
     private readonly IDisposable listening;
     private readonly ConcurrentDictionary<string, Remembered> byId = new(StringComparer.Ordinal);
 
-    public SessionTokens(SessionLedger ledger, ICatalog catalog, ProofHasher hasher, TimeProvider time)
+    // Whoever can write the ledger and has an ended session's token does not bring it back where its end was heard of (law L14).
+    private readonly ConcurrentDictionary<string, bool> ended = new(StringComparer.Ordinal);
+
+    public SessionTokens(SessionLedger ledger, SessionSealer sealer, ICatalog catalog, ProofHasher hasher, TimeProvider time)
     {
-        (this.ledger, this.catalog, this.hasher, this.time) = (ledger, catalog, hasher, time);
-        listening = ledger.Listen(id => byId.TryRemove(id, out _));
+        (this.ledger, this.sealer, this.catalog, this.hasher, this.time) = (ledger, sealer, catalog, hasher, time);
+        listening = ledger.Listen(End);
     }
 
     /// <summary>Whose session it is.</summary>
@@ -40,8 +44,7 @@ internal sealed class SessionTokens : IDisposable
         try
         {
             if (await ledger.ReadAsync(token.Id, cancellation) is not var (stored, left)) return new Proof(ProofFailure.SessionUnknown);
-            var session = Session.Read(stored);
-            if (!session.IsBy(token)) return new Proof(ProofFailure.SessionUnknown);
+            if (ended.ContainsKey(token.Id) || sealer.Read(token.Id, stored) is not { } session || !session.IsBy(token)) return new Proof(ProofFailure.SessionUnknown);
             var caller = session.Caller(token.Id, time.GetUtcNow() + left, hasher.Hash(text.Span));
             if (byId.Count >= Most) byId.Clear();
             byId[token.Id] = new(session, caller, at);
@@ -58,7 +61,7 @@ internal sealed class SessionTokens : IDisposable
     {
         try
         {
-            return await ledger.ReadAsync(id, cancellation) is null;
+            return ended.ContainsKey(id) || await ledger.ReadAsync(id, cancellation) is not var (stored, _) || sealer.Read(id, stored) is null;
         }
         catch (LedgerException)
         {
@@ -67,6 +70,13 @@ internal sealed class SessionTokens : IDisposable
     }
 
     public void Dispose() => listening.Dispose();
+
+    private void End(string id)
+    {
+        if (ended.Count >= Most) ended.Clear();
+        ended.TryAdd(id, true);
+        byId.TryRemove(id, out _);
+    }
 
     // An issuer that is no longer believed, or no longer given sessions, takes its sessions with it.
     private Proof Judge(Session session, Caller caller, SessionToken token) =>

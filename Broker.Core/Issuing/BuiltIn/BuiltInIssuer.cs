@@ -99,6 +99,10 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
     /// <inheritdoc/>
     public string? ProposeUsername(Role role, Database database) => UserNames.New(role.Name, engines[database.Engine].Dialect.MaxUsernameLength);
 
+    /// <inheritdoc/>
+    public bool CouldHaveMade(Role role, Database database, string username, string id) =>
+        (id.Length == 0 || id == username) && (username.Length == 0 || UserNames.IsOf(username, role.Name, engines[database.Engine].Dialect.MaxUsernameLength));
+
     private async Task<DatabaseUser?> FindAsync(IssuerLease lease, CancellationToken cancellation) =>
         (await FindAsync(engines[lease.Database.Engine], lease.Database, lease.Id, cancellation)).FirstOrDefault(user => user.Username == lease.Id);
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using Broker.Core.Catalog;
 using Broker.Core.Model;
@@ -15,6 +16,9 @@ namespace Broker.Core.Issuing.Vault;
 /// </remarks>
 public sealed class VaultIssuer : IIssuer, IDisposable
 {
+    // Vault's are of base 62; namespaces add a dot and more of it.
+    private static readonly SearchValues<char> IdCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-");
+
     private readonly VaultIssuerDefinition definition;
     private readonly VaultClient client;
     private readonly VaultTokenSource tokens;
@@ -89,6 +93,16 @@ public sealed class VaultIssuer : IIssuer, IDisposable
 
     /// <inheritdoc/>
     public string? ProposeUsername(Role role, Database database) => null;
+
+    /// <inheritdoc/>
+    /// <remarks>By Vault's default names for users: one with a <c>username_template</c> of its own is not recognised.</remarks>
+    public bool CouldHaveMade(Role role, Database database, string username, string id) =>
+        (id.Length == 0 || IsLeaseOf(VaultPath.Parse(role.VaultPath), id)) && (username.Length == 0 || VaultUserNames.IsOf(username, role.VaultPath!));
+
+    // A lease id is its path and one random part (recordings, 10).
+    private static bool IsLeaseOf(VaultPath path, string id) =>
+        id.StartsWith(path.Plain + "/", StringComparison.Ordinal) && id.AsSpan(path.Plain.Length + 1) is { Length: > 0 } rest
+        && !rest.ContainsAnyExcept(IdCharacters);
 
     /// <summary>How the server is.</summary>
     /// <exception cref="IssuerException"><see cref="IssuerFailure.Unavailable"/>: it cannot be reached.</exception>

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
+using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
@@ -13,7 +14,7 @@ namespace Broker.Core.Leases.Claims;
 /// with head-room, so that the pods of a rollout share a few raises, and lowered to what is granted when it has been still for a
 /// while. Only one at a time changes a lease's cap, over all replicas.
 /// </summary>
-internal sealed class ConnectionCaps(SharedLedger ledger, DatabaseEngines engines, BrokerMetrics metrics, TimeProvider time, ILogger<ConnectionCaps> log)
+internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, DatabaseEngines engines, BrokerMetrics metrics, TimeProvider time, ILogger<ConnectionCaps> log)
 {
     /// <summary>Of what is granted, in percent, as far as the database has connections that nobody was promised.</summary>
     private const int HeadRoom = 25;
@@ -38,20 +39,23 @@ internal sealed class ConnectionCaps(SharedLedger ledger, DatabaseEngines engine
     };
 
     /// <summary>Has the cap of a lease's user raised to all that its holders have. Null: it is.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="lease">The lease, its user as it was sealed.</param>
+    /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
-    public async ValueTask<Refusal?> RaiseAsync(Database database, string lease, CancellationToken cancellation)
+    public async ValueTask<Refusal?> RaiseAsync(Database database, LeaseRecord lease, CancellationToken cancellation)
     {
         try
         {
             // One that is under way may have looked before this grant was made; the next one, which all that wait share, has not.
-            if (raises.TryGetValue(lease, out var early)) await early.Value.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (raises.TryGetValue(lease.Id, out var early)) await early.Value.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancellation.ThrowIfCancellationRequested();
-            await raises.GetOrAdd(lease, _ => new(() => RunAsync(database, lease))).Value.WaitAsync(cancellation);
+            await raises.GetOrAdd(lease.Id, _ => new(() => RunAsync(database, lease))).Value.WaitAsync(cancellation);
             return null;
         }
         catch (DatabaseException e)
         {
-            log.NotCapped(database.Name, lease, e.Message);
+            log.NotCapped(database.Name, lease.Id, e.Message);
             return Refusals.DatabaseUnavailable(
                 $"Database '{database.Name}' is to cap the connections of the lease's user (Budget:Enforce), and that could not be changed, so nothing more is promised on it: {e.Message}");
         }
@@ -64,13 +68,14 @@ internal sealed class ConnectionCaps(SharedLedger ledger, DatabaseEngines engine
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async Task FollowAsync(Database database, IReadOnlyList<LeaseRecord> leases, CancellationToken cancellation)
     {
-        foreach (var lease in leases)
+        foreach (var known in leases.Where(lease => lease.Cap is not null || Enforces(database)))
         {
+            if (await BelievedAsync(database, known, cancellation) is not { } lease) continue;
             var still = lease.CappedAt is not { } at || lease.ReadAt - at >= Still;
             try
             {
-                if (Enforces(database) && (lease.Cap is null || lease.Cap < lease.Connections)) await RaiseAsync(database, lease.Id, cancellation);
-                else if (lease.Cap is not null && (!Enforces(database) || lease.Cap > lease.Connections && still)) await LowerAsync(database, lease.Id, cancellation);
+                if (Enforces(database) && (lease.Cap is null || lease.Cap < lease.Connections)) await RaiseAsync(database, lease, cancellation);
+                else if (lease.Cap is not null && (!Enforces(database) || lease.Cap > lease.Connections && still)) await LowerAsync(database, lease, cancellation);
             }
             catch (DatabaseException e)
             {
@@ -93,19 +98,36 @@ internal sealed class ConnectionCaps(SharedLedger ledger, DatabaseEngines engine
 
     private bool Enforces(Database database) => database.Budget.Enforce && engines[database.Engine].Dialect.CapsUsers;
 
-    private async Task RunAsync(Database database, string lease)
+    // The lease with its user as it was sealed: whoever writes the ledger is not to have another user's connections capped, or its cap
+    // taken away (law L14). Null: that cannot be told.
+    private async ValueTask<LeaseRecord?> BelievedAsync(Database database, LeaseRecord lease, CancellationToken cancellation)
+    {
+        try
+        {
+            return await logins.OfAsync(database, lease.Role, lease.Id, cancellation) is { } opened
+                ? lease with { Username = opened.Record.Username }
+                : null;
+        }
+        catch (UnreadableLoginException e)
+        {
+            log.NotCapped(database.Name, lease.Id, e.Message);
+            return null;
+        }
+    }
+
+    private async Task RunAsync(Database database, LeaseRecord lease)
     {
         try
         {
             using var deadline = new CancellationTokenSource(RaiseWithin, time);
             await ChangeAsync(
                 database,
-                lease,
+                lease.Id,
                 async (turn, token) =>
                 {
                     if (turn.Connections <= turn.Cap) return null;
                     var cap = turn.Connections + Math.Min(turn.Connections * HeadRoom / 100, turn.Free);
-                    await engines[database.Engine].CapUserAsync(database, turn.Username, cap, deadline.Token);
+                    await engines[database.Engine].CapUserAsync(database, lease.Username, cap, deadline.Token);
                     metrics.Capped(database.Name, "raised");
                     return cap;
                 },
@@ -117,33 +139,33 @@ internal sealed class ConnectionCaps(SharedLedger ledger, DatabaseEngines engine
         }
         finally
         {
-            raises.TryRemove(lease, out _);
+            raises.TryRemove(lease.Id, out _);
         }
     }
 
-    private async Task LowerAsync(Database database, string lease, CancellationToken cancellation)
+    private async Task LowerAsync(Database database, LeaseRecord lease, CancellationToken cancellation)
     {
         await ChangeAsync(
             database,
-            lease,
+            lease.Id,
             async (turn, token) =>
             {
                 var engine = engines[database.Engine];
                 if (!Enforces(database))
                 {
-                    await engine.CapUserAsync(database, turn.Username, null, cancellation);
+                    await engine.CapUserAsync(database, lease.Username, null, cancellation);
                     return -1;
                 }
 
                 // The ledger first: a claim made while the database is being told has it raised again after this.
-                if (turn.Cap <= turn.Connections || await ledger.LowerCapAsync(database.Name, lease, token, turn.Connections, cancellation) is not { } cap) return null;
+                if (turn.Cap <= turn.Connections || await ledger.LowerCapAsync(database.Name, lease.Id, token, turn.Connections, cancellation) is not { } cap) return null;
                 try
                 {
-                    await engine.CapUserAsync(database, turn.Username, cap, cancellation);
+                    await engine.CapUserAsync(database, lease.Username, cap, cancellation);
                 }
                 catch (DatabaseException)
                 {
-                    await ledger.CappedAsync(database.Name, lease, token, turn.Cap, CancellationToken.None);
+                    await ledger.CappedAsync(database.Name, lease.Id, token, turn.Cap, CancellationToken.None);
                     throw;
                 }
 

@@ -33,7 +33,7 @@ internal sealed class CredentialDesk(
         var current = catalog.Current;
         if (!current.Roles.TryGetValue(ask.Role, out var role) || !role.MayBeHadBy(ask.Caller)) return Refusals.NotAllowed(ask.Role);
         if (ClaimMaker.From(ask, role, waiting, out var claim) is { } mistake) return Refusals.Invalid(mistake);
-        return await WithinSharesAsync(ask.Caller, new(role, current.Databases[role.Database], current.Issuers[role.Issuer]), claim, arrived, cancellation);
+        return await WithinSharesAsync(ask.Caller, new(role, current.Databases[role.Database], current.Issuers[role.Issuer], ask.Caller), claim, arrived, cancellation);
     }
 
     // Callers and teams whose share is limited take their part of it first.
@@ -55,14 +55,28 @@ internal sealed class CredentialDesk(
     {
         var channel = channels[target.Database.Name];
         Task? pool = null, line = null;
+        var setAside = false; // once: whoever spoils one login after another gets nobody a user after another (law L12)
         try
         {
             while (true)
             {
                 var passed = time.GetElapsedTime(arrived);
                 var answer = await channel.Claims.ClaimAsync(Left(claim, passed));
-                if (answer is ClaimAnswer.Granted granted) return await GrantAsync(target, claim, granted, cancellation);
-                if (answer is ClaimAnswer.Issue order) issuance.Start(target.Role, target.Database, target.Issuer, order);
+                if (answer is ClaimAnswer.Granted granted)
+                {
+                    try
+                    {
+                        return await GrantAsync(target, claim, granted, cancellation);
+                    }
+                    catch (UnreadableLoginException e) when (!setAside)
+                    {
+                        setAside = true;
+                        await logins.SetAsideAsync(target.Database.Name, e, cancellation);
+                        continue;
+                    }
+                }
+
+                if (answer is ClaimAnswer.Issue order) issuance.Start(target.Role, target.Database, target.Issuer, claim.Pool, order);
 
                 var end = answer is ClaimAnswer.InLine ? claim.LineWait : claim.IssueWait;
                 if (!CanWait(answer) || passed >= end || shutdown.Token.IsCancellationRequested)
@@ -101,9 +115,10 @@ internal sealed class CredentialDesk(
 
     private async ValueTask<Outcome> GrantAsync(ClaimTarget target, Claim claim, ClaimAnswer.Granted granted, CancellationToken cancellation)
     {
-        var lease = await logins.OfAsync(target.Database, granted.Lease, cancellation);
+        var lease = await logins.OfAsync(target.Database, target.Role.Name, granted.Lease, cancellation);
         if (lease is null) return Refusals.LedgerUnavailable();
-        if (caps.MustRaise(target.Database, granted) && await caps.RaiseAsync(target.Database, granted.Lease, cancellation) is { } notRaised) return notRaised;
+        if (!target.MayDrawFrom(lease.Record.Pool, claim)) throw new LedgerException($"The ledger gave holder {claim.Holder} lease {granted.Lease}, which is of another pool.");
+        if (caps.MustRaise(target.Database, granted) && await caps.RaiseAsync(target.Database, lease.Record, cancellation) is { } notRaised) return notRaised;
         remembered.Remember(target.Database.Name, claim, granted with { CapLeaves = 0, Lease = lease.Record.Id }); // one text for all of a lease's holders
         return new Grant(
             target.Role.Name,
@@ -167,4 +182,16 @@ internal sealed class CredentialDesk(
 }
 
 /// <summary>The role, database and issuer of one request, from one snapshot of the catalog.</summary>
-internal sealed record ClaimTarget(Role Role, Database Database, IssuerDefinition Issuer);
+/// <param name="Role">The role.</param>
+/// <param name="Database">Its database.</param>
+/// <param name="Issuer">Its issuer.</param>
+/// <param name="Caller">Who asks; null: nobody, the broker itself.</param>
+internal sealed record ClaimTarget(Role Role, Database Database, IssuerDefinition Issuer, Caller? Caller)
+{
+    /// <summary>
+    /// Whether a lease of this pool may be this claim's, whatever the ledger says. After a change of <see cref="Role.Sharing"/> a holder
+    /// may still have one of the pool that was its own before.
+    /// </summary>
+    public bool MayDrawFrom(string pool, Claim claim) =>
+        pool == claim.Pool || (Caller is not null && HolderId.TryParse(claim.Holder, out var holder) && Pool.OfAnyScope(Role, Caller, holder).Any(own => own.Key == pool));
+}

@@ -37,7 +37,7 @@ internal sealed class HolderDesk(
     {
         var current = catalog.Current;
         var target = HolderId.TryParse(holder, out var id) && current.Roles.TryGetValue(id.Role, out var role)
-            ? new ClaimTarget(role, current.Databases[role.Database], current.Issuers[role.Issuer])
+            ? new ClaimTarget(role, current.Databases[role.Database], current.Issuers[role.Issuer], Caller: null)
             : null;
         return LeaveAsync(AuditAction.End, caller, holder, target is null ? Refusals.HolderUnknown() : null, target!, reason, origin, cancellation);
     }
@@ -102,7 +102,7 @@ internal sealed class HolderDesk(
         if (!HolderId.TryParse(holder, out id) || !id.BelongsTo(caller)) return Refusals.HolderUnknown();
         var current = catalog.Current;
         if (!current.Roles.TryGetValue(id.Role, out var role) || !role.MayBeHadBy(caller)) return Refusals.NotAllowed(id.Role);
-        target = new(role, current.Databases[role.Database], current.Issuers[role.Issuer]);
+        target = new(role, current.Databases[role.Database], current.Issuers[role.Issuer], caller);
         return null;
     }
 

@@ -1,9 +1,9 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Leases.Logins;
 
@@ -11,7 +11,7 @@ namespace Broker.Core.Leases.Logins;
 /// The logins of leases this replica gives out, opened once: a claim on a lease that is there costs no decryption and no look
 /// into the ledger. A lease's login never changes.
 /// </summary>
-internal sealed class LeaseLogins(SharedLedger ledger, LoginSealer sealer, DatabaseEngines engines)
+internal sealed class LeaseLogins(SharedLedger ledger, LoginSealer sealer, SealCheck seal, DatabaseEngines engines, ILogger<LeaseLogins> log)
 {
     private const int Most = 10_000;
 
@@ -20,26 +20,31 @@ internal sealed class LeaseLogins(SharedLedger ledger, LoginSealer sealer, Datab
     /// <summary>A lease as it was when this replica opened its login; null when it never did.</summary>
     public LeaseRecord? Find(string lease) => opened.TryGetValue(lease, out var known) ? known.Record : null;
 
-    /// <summary>The login of a lease; null when the ledger does not know the lease any more.</summary>
-    public async ValueTask<OpenedLease?> OfAsync(Database database, string lease, CancellationToken cancellation)
+    /// <summary>The login of a role's lease; null when the ledger does not know the lease any more.</summary>
+    /// <exception cref="UnreadableLoginException">What the ledger has was not sealed for this lease of this role.</exception>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<OpenedLease?> OfAsync(Database database, string role, string lease, CancellationToken cancellation)
     {
-        if (opened.TryGetValue(lease, out var known)) return known;
+        // Also what is remembered serves only whom it was sealed for: the ledger may name any lease.
+        if (opened.TryGetValue(lease, out var known) && known.Record.Role == role && known.Record.Database == database.Name) return known;
         var record = await ledger.LeaseAsync(database.Name, lease, cancellation);
         if (record is null || record.SealedLogin.Length == 0) return null;
+        var login = sealer.TryOpen(record, role) ?? throw new UnreadableLoginException(lease);
+        record = record with { Role = role, Pool = login.Pool, Username = login.Login.Username, IssuerId = login.IssuerId };
         if (opened.Count >= Most) opened.Clear();
-        return opened.GetOrAdd(lease, new OpenedLease(record, Open(record), database, engines[database.Engine]));
+        return opened.GetOrAdd(lease, new OpenedLease(record, login.Login, database, engines[database.Engine]));
     }
 
-    private Login Open(LeaseRecord lease)
+    /// <summary>
+    /// A lease whose login nobody can open takes no holders any more, so that the next claim gets another lease. Not on the word of a
+    /// replica that cannot open what the others seal.
+    /// </summary>
+    /// <exception cref="LedgerException">The ledger does not answer, or this replica has other keys.</exception>
+    public async Task SetAsideAsync(string database, UnreadableLoginException unreadable, CancellationToken cancellation)
     {
-        try
-        {
-            return sealer.Open(lease.SealedLogin);
-        }
-        catch (CryptographicException e)
-        {
-            throw new LedgerException($"The login of lease {lease.Id} was sealed with keys that this replica does not have (Broker:Sealing).", e);
-        }
+        if (!await seal.PassesAsync(cancellation)) throw unreadable;
+        await ledger.MoveAsync(database, unreadable.Lease, LeaseState.Retiring, "its login cannot be opened", cancellation, MoveHow.Broken);
+        log.LoginUnreadable(unreadable.Lease, database);
     }
 }
 

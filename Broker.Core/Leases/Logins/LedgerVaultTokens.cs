@@ -1,23 +1,23 @@
-using System.Security.Cryptography;
 using System.Text.Json;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.Vault;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
-using Microsoft.AspNetCore.DataProtection;
 
 namespace Broker.Core.Leases.Logins;
 
 /// <summary>
 /// The one Vault token of all replicas, sealed in the ledger (laws L4, L6): a lease dies with the token that created it, so
-/// none may hang on a token that a single replica keeps alive.
+/// none may hang on a token that a single replica keeps alive. Each is sealed for its issuer at its address and its way to log in:
+/// put in another's place it is as good as none, and is not sent to a server that it is not for (law L14).
 /// </summary>
-internal sealed class LedgerVaultTokens(SharedLedger ledger, IDataProtectionProvider protection, TimeProvider time) : IVaultTokenStore
+internal sealed class LedgerVaultTokens(SharedLedger ledger, LedgerSeal seal, TimeProvider time) : IVaultTokenStore
 {
+    private const string Purpose = "Broker.Vault.Token.v2";
+
     // The store is asked at each call to Vault; a token that another replica has renewed or replaced is seen this much later.
     private static readonly TimeSpan RememberedFor = TimeSpan.FromSeconds(5);
 
-    private readonly IDataProtector protector = protection.CreateProtector("Broker.Vault.Token.v1");
     private readonly Lock gate = new();
     private readonly Dictionary<string, (VaultToken Token, long ReadAt)> remembered = new(StringComparer.Ordinal);
 
@@ -40,7 +40,7 @@ internal sealed class LedgerVaultTokens(SharedLedger ledger, IDataProtectionProv
         {
             var (sealedText, there) = await FetchAsync(key, cancellation);
             if (there is not null && !there.Value.Equals(expected?.Value)) return there;
-            if (await OrUnavailable(ledger.ReplaceSharedAsync(Name(key), sealedText, Seal(following), cancellation)))
+            if (await OrUnavailable(ReplaceSealedAsync(key, sealedText, following, cancellation)))
             {
                 Remember(key, following);
                 return following;
@@ -50,31 +50,32 @@ internal sealed class LedgerVaultTokens(SharedLedger ledger, IDataProtectionProv
 
     private async ValueTask<(string? SealedText, VaultToken? Token)> FetchAsync(string key, CancellationToken cancellation)
     {
-        if (await OrUnavailable(ledger.ReadSharedAsync(Name(key), cancellation)) is not var (text, age)) return (null, null);
-        try
-        {
-            var token = Open(text).After(age);
-            Remember(key, token);
-            return (text, token);
-        }
-        catch (CryptographicException)
-        {
-            // Sealed with keys that are no more: as good as none, and to be replaced.
-            return (text, null);
-        }
+        if (await OrUnavailable(ReadSealedAsync(key, cancellation)) is not var (text, opened, age)) return (null, null);
+
+        // Not sealed for this, or with keys that are no more: as good as none, and to be replaced.
+        if (opened is null) return (text, null);
+        var token = Read(opened).After(age);
+        Remember(key, token);
+        return (text, token);
     }
+
+    private async ValueTask<(string SealedText, string? Opened, TimeSpan Age)?> ReadSealedAsync(string key, CancellationToken cancellation) =>
+        await ledger.ReadSharedAsync(Name(key), cancellation) is var (text, age) ? (text, seal.TryOpen(text, Purpose, key), age) : null;
+
+    private async ValueTask<bool> ReplaceSealedAsync(string key, string? sealedText, VaultToken following, CancellationToken cancellation) =>
+        await ledger.ReplaceSharedAsync(Name(key), sealedText, seal.Seal(Write(following), Purpose, key), cancellation);
 
     private void Remember(string key, VaultToken token)
     {
         lock (gate) remembered[key] = (token, time.GetTimestamp());
     }
 
-    private string Seal(VaultToken token) => protector.Protect(JsonSerializer.Serialize(new Sealed(
-        token.Value.Reveal(), token.IssuedAt, token.TimeLeft, token.FullTtl, token.Renewable, token.Horizon, token.Earlier)));
+    private static string Write(VaultToken token) => JsonSerializer.Serialize(new Sealed(
+        token.Value.Reveal(), token.IssuedAt, token.TimeLeft, token.FullTtl, token.Renewable, token.Horizon, token.Earlier));
 
-    private VaultToken Open(string text)
+    private static VaultToken Read(string text)
     {
-        var opened = JsonSerializer.Deserialize<Sealed>(protector.Unprotect(text))!;
+        var opened = JsonSerializer.Deserialize<Sealed>(text)!;
         return new()
         {
             Value = new(opened.Value),

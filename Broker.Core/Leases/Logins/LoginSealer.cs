@@ -1,22 +1,54 @@
 using System.Text.Json;
+using Broker.Core.Issuing;
+using Broker.Core.Ledger;
 using Broker.Core.Model;
-using Microsoft.AspNetCore.DataProtection;
 
 namespace Broker.Core.Leases.Logins;
 
-/// <summary>Seals logins for the ledger, so that who reads Redis reads no password (law L6).</summary>
-public sealed class LoginSealer(IDataProtectionProvider protection)
+/// <summary>
+/// Seals logins for the ledger, so that who reads Redis reads no password (law L6), and each for its own database, role and lease, so
+/// that who writes Redis hands nobody another's (law L14).
+/// </summary>
+public sealed class LoginSealer(LedgerSeal seal)
 {
-    private readonly IDataProtector protector = protection.CreateProtector("Broker.Lease.Login.v1");
+    private const string Purpose = "Broker.Lease.Login.v2";
 
     /// <summary>Seals.</summary>
-    public string Seal(Login login) => protector.Protect(JsonSerializer.Serialize(new[] { login.Username, login.Password.Reveal() }));
+    /// <param name="database">The lease's database.</param>
+    /// <param name="role">Its role.</param>
+    /// <param name="pool">Its pool.</param>
+    /// <param name="lease">The lease.</param>
+    /// <param name="issued">What the issuer made.</param>
+    /// <exception cref="LedgerException">The sealing keys are not to be had.</exception>
+    public string Seal(string database, string role, string pool, string lease, IssuedLease issued) => seal.Seal(
+        JsonSerializer.Serialize(new[] { issued.Login.Username, issued.Login.Password.Reveal(), issued.Id, pool }), Purpose, database, role, lease);
 
-    /// <summary>Opens what a replica with the same keys sealed.</summary>
-    /// <exception cref="System.Security.Cryptography.CryptographicException">Sealed with keys that this replica does not have, or altered.</exception>
-    public Login Open(string sealedLogin)
+    /// <summary>Fails where <see cref="Seal"/> would: to be asked before something is made that could not be written down.</summary>
+    /// <exception cref="LedgerException">The sealing keys are not to be had.</exception>
+    public void EnsureKeys() => seal.Seal("", Purpose);
+
+    /// <summary>
+    /// Opens what was sealed for this lease of this role. Null: there is nothing, or it was not sealed for it by a replica with the
+    /// same keys.
+    /// </summary>
+    /// <exception cref="LedgerException">The ledger does not give the sealing keys.</exception>
+    public SealedLogin? TryOpen(LeaseRecord lease, string role)
     {
-        var parts = JsonSerializer.Deserialize<string[]>(protector.Unprotect(sealedLogin))!;
-        return new(parts[0], new(parts[1]));
+        if (lease.SealedLogin.Length == 0 || seal.TryOpen(lease.SealedLogin, Purpose, lease.Database, role, lease.Id) is not { } opened) return null;
+        var parts = JsonSerializer.Deserialize<string[]>(opened)!;
+        return new(new(parts[0], new(parts[1])), parts[2], parts[3]);
     }
+}
+
+/// <summary>What was sealed for a lease: to be believed, whatever else the ledger says.</summary>
+/// <param name="Login">Its login.</param>
+/// <param name="IssuerId">The issuer's id of it.</param>
+/// <param name="Pool">The pool it was issued for.</param>
+public sealed record SealedLogin(Login Login, string IssuerId, string Pool);
+
+/// <summary>A lease's login cannot be opened: sealed with keys that are no more, by an older version, or for another lease.</summary>
+internal sealed class UnreadableLoginException(string lease)
+    : LedgerException($"The login of lease {lease} was not sealed for it with the keys that this replica has (Broker:Sealing).")
+{
+    public string Lease => lease;
 }

@@ -1,6 +1,4 @@
-using System.Security.Cryptography;
 using Broker.Core.Ledger;
-using Microsoft.AspNetCore.DataProtection;
 
 namespace Broker.Core.Leases.Logins;
 
@@ -8,12 +6,11 @@ namespace Broker.Core.Leases.Logins;
 /// Whether this replica can open what the others seal: a text that the first of them left in the ledger. One with other keys
 /// would answer every pod with a login it cannot read, and must not become ready.
 /// </summary>
-public sealed class SealCheck(SharedLedger ledger, IDataProtectionProvider protection)
+public sealed class SealCheck(SharedLedger ledger, LedgerSeal seal)
 {
     private const string Name = "seal-check";
+    private const string Purpose = "Broker.SealCheck.v1";
     private const string Content = "sealed by the broker";
-
-    private readonly IDataProtector protector = protection.CreateProtector("Broker.SealCheck.v1");
 
     /// <summary>True: it can, or nothing was sealed yet.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
@@ -21,20 +18,8 @@ public sealed class SealCheck(SharedLedger ledger, IDataProtectionProvider prote
     {
         while (true)
         {
-            if (await ledger.ReadSharedAsync(Name, cancellation) is var (left, _)) return Opens(left);
-            if (await ledger.ReplaceSharedAsync(Name, null, protector.Protect(Content), cancellation)) return true;
-        }
-    }
-
-    private bool Opens(string text)
-    {
-        try
-        {
-            return protector.Unprotect(text) == Content;
-        }
-        catch (CryptographicException)
-        {
-            return false;
+            if (await ledger.ReadSharedAsync(Name, cancellation) is var (left, _)) return seal.TryOpen(left, Purpose) == Content;
+            if (await ledger.ReplaceSharedAsync(Name, null, seal.Seal(Content, Purpose), cancellation)) return true;
         }
     }
 }

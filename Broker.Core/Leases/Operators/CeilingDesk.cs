@@ -9,18 +9,18 @@ namespace Broker.Core.Leases.Operators;
 
 /// <summary>
 /// Ceilings that operators set while the broker runs: they stand in for the configured ones, on every replica, until they
-/// are taken back. Percent of the server's connections stays the bound above them.
+/// are taken back. Percent of the server's connections stays the bound above them. They are sealed: what an operator did not set may lower
+/// a ceiling, and never raise it (law L14).
 /// </summary>
-internal sealed class CeilingDesk(ICatalog catalog, SharedLedger ledger, DeskAudit audit, TimeProvider time)
+internal sealed class CeilingDesk(ICatalog catalog, SharedLedger ledger, LedgerSeal seal, DeskAudit audit, TimeProvider time)
 {
     private const string None = "-";
+    private const string Purpose = "Broker.Ceiling.v1";
 
     /// <summary>The database with the ceiling that is in force.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<Database> InForceAsync(Database database, CancellationToken cancellation) =>
-        await ledger.ReadSharedAsync(Name(database.Name), cancellation) is var (text, _) && int.TryParse(text, CultureInfo.InvariantCulture, out var ceiling)
-            ? database with { Budget = database.Budget with { Ceiling = ceiling } }
-            : database;
+        await ledger.ReadSharedAsync(Name(database.Name), cancellation) is var (text, _) ? InForce(database, text) : database;
 
     /// <summary>Sets it, or takes it back (null). In force with the next count of connections. Null: done.</summary>
     public async ValueTask<Refusal?> SetAsync(Caller caller, string database, int? ceiling, string reason, Origin origin, CancellationToken cancellation)
@@ -34,7 +34,7 @@ internal sealed class CeilingDesk(ICatalog catalog, SharedLedger ledger, DeskAud
         {
             try
             {
-                await PutAsync(Name(database), ceiling?.ToString(CultureInfo.InvariantCulture) ?? None, cancellation);
+                await PutAsync(Name(database), seal.Seal(ceiling?.ToString(CultureInfo.InvariantCulture) ?? None, Purpose, database), cancellation);
             }
             catch (LedgerException)
             {
@@ -50,6 +50,16 @@ internal sealed class CeilingDesk(ICatalog catalog, SharedLedger ledger, DeskAud
             Reason = reason,
         };
         return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
+    }
+
+    private Database InForce(Database database, string text)
+    {
+        var opened = seal.TryOpen(text, Purpose, database.Name);
+        if (opened == None) return database;
+        if (!int.TryParse(opened ?? text, NumberStyles.None, CultureInfo.InvariantCulture, out var ceiling))
+            return text == None ? database : throw new LedgerException($"The ceiling of database '{database.Name}' in the ledger cannot be opened: set it again, or take it back.");
+        if (opened is null && database.Budget.Ceiling < ceiling) return database;
+        return database with { Budget = database.Budget with { Ceiling = ceiling } };
     }
 
     private async ValueTask PutAsync(string name, string text, CancellationToken cancellation)

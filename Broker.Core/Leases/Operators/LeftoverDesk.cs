@@ -47,7 +47,9 @@ internal sealed class LeftoverDesk(ICatalog catalog, Leftovers leftovers, DeskAu
             await leftovers.LookAsync(current, database, cancellation);
             var left = (await leftovers.ListAsync(databaseName, cancellation)).FirstOrDefault(of => of.Username == username);
             if (left is null) return (null, Refusals.LeftoverUnknown(databaseName, username));
-            await leftovers.DropAsync(database, current.Roles.GetValueOrDefault(left.Role), left, cancellation);
+            var role = current.Roles.GetValueOrDefault(left.Role);
+            if (!leftovers.MayDrop(database, role, left)) return (left.Role, Refusals.LeftoverUnknown(databaseName, username));
+            await leftovers.DropAsync(database, role!, left, cancellation);
             await leftovers.LookAsync(current, database, cancellation);
             return (left.Role, null);
         }

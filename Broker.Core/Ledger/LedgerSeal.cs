@@ -1,0 +1,49 @@
+using System.Security.Cryptography;
+using Microsoft.AspNetCore.DataProtection;
+
+namespace Broker.Core.Ledger;
+
+/// <summary>
+/// Seals what stands in the ledger and is to be secret, or is not to be believed merely because it stands there (laws L6, L14).
+/// Each text is bound to what it is for: copied to another place, it opens no more.
+/// </summary>
+public sealed class LedgerSeal(IDataProtectionProvider protection)
+{
+    /// <summary>Seals a text.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="purpose">What kind of text it is, and the version of its form.</param>
+    /// <param name="of">What it belongs to; may have been chosen by somebody else.</param>
+    /// <exception cref="LedgerException">The sealing keys are not to be had.</exception>
+    public string Seal(string text, string purpose, params string[] of)
+    {
+        try
+        {
+            return protection.CreateProtector(purpose, of).Protect(text);
+        }
+        catch (CryptographicException e)
+        {
+            throw new LedgerException($"The keys that seal what is in the ledger are not to be had (Broker:Sealing). {e.InnerException?.Message ?? e.Message}", e);
+        }
+    }
+
+    /// <summary>
+    /// Opens what a replica with the same keys sealed for the same thing. Null: altered, copied from elsewhere, never sealed, or sealed
+    /// with keys that this replica does not have.
+    /// </summary>
+    /// <exception cref="LedgerException">The sealing keys stand in the ledger, and it does not answer.</exception>
+    public string? TryOpen(string sealedText, string purpose, params string[] of)
+    {
+        try
+        {
+            return protection.CreateProtector(purpose, of).Unprotect(sealedText);
+        }
+        catch (CryptographicException e) when (e.InnerException is LedgerException away)
+        {
+            throw new LedgerException(away.Message, e);
+        }
+        catch (CryptographicException)
+        {
+            return null;
+        }
+    }
+}
