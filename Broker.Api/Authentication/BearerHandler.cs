@@ -27,9 +27,7 @@ internal sealed class BearerHandler(
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
-        var token = Request.BearerToken();
-        if (token.IsEmpty && Context.AcceptsTokenAsPassword()) token = Request.BasicToken();
-        var proof = await gate.ProveAsync(Context, token);
+        var proof = await gate.ProveAsync(Context, Context.SentToken());
         Context.SetProof(proof);
 
         if (proof.Caller is { } caller)

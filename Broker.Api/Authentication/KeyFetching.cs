@@ -9,56 +9,101 @@ namespace Broker.Api.Authentication;
 /// <summary>Where an issuer's keys come from.</summary>
 internal static class KeyFetching
 {
+    // Where every Kubernetes API server publishes the keys of service account tokens, whatever its discovery document says:
+    // kubernetes.io/docs/tasks/configure-pod-container/configure-service-account, "Service account issuer discovery".
+    private const string ApiServersKeys = "/openid/v1/jwks";
     private const int MaxDocument = 1 << 20;
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Minute = ProvenTokens.Longest;
 
-    // A published key is dropped by its issuer seldom and in no hurry; a file is cheap to read and its change is an order.
-    private static readonly TimeSpan OldFromServer = TimeSpan.FromHours(1);
-    private static readonly TimeSpan AgainFromServer = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan OldFromFile = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan AgainFromFile = TimeSpan.FromSeconds(1);
+    // A file is cheap to read and its change is an order; one that is broken has ordered nothing, and the keys before it stay.
+    private static readonly KeyAges OfFile = new(TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(10), TimeSpan.MaxValue, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
 
-    public static SigningKeys Create(IdentityIssuer issuer, TimeProvider time, ILogger log) =>
-        issuer.JwksFile is { } file
-            ? new SigningKeys(issuer.Name, () => FromFileAsync(file), OldFromFile, AgainFromFile, time, log)
-            : new SigningKeys(issuer.Name, () => FromServerAsync(issuer, time), OldFromServer, AgainFromServer, time, log);
+    // A cluster's keys spare it reviews of tokens that are nobody's; it need not let the broker have them.
+    private static readonly KeyAges OfCluster = new(Minute / 2, Minute, Minute, TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1));
+
+    public static SigningKeys Create(IdentityIssuer issuer, TimeProvider time, ILogger log)
+    {
+        if (issuer.JwksFile is { } file) return new SigningKeys(issuer.Name, () => FromFileAsync(file), OfFile, time, log);
+        if (issuer.TokenReview is { } review)
+        {
+            var address = new Uri(review.Address, ApiServersKeys);
+            return new SigningKeys(issuer.Name, () => AtAsync(address, review.CaFile, review.TokenFile, time), OfCluster, time, log);
+        }
+
+        var ages = new KeyAges(Minute / 2, Minute, issuer.KeysGoodFor, TimeSpan.FromSeconds(10), SigningKeys.AfterFailure);
+        return issuer.JwksUri is { } uri
+            ? new SigningKeys(issuer.Name, () => AtAsync(uri, issuer.CaFile, issuer.BearerTokenFile, time), ages, time, log)
+            : new SigningKeys(issuer.Name, () => DiscoverAsync(issuer, time), ages, time, log);
+    }
 
     private static async Task<KeySet> FromFileAsync(string file) => new(null, KeySet.Parse(await File.ReadAllTextAsync(file)));
 
+    private static async Task<KeySet> AtAsync(Uri address, string? caFile, string? tokenFile, TimeProvider time)
+    {
+        using var deadline = new CancellationTokenSource(Deadline, time);
+        using var client = Client(caFile);
+        return new KeySet(null, KeySet.Parse(await GetAsync(client, address, await TokenAsync(tokenFile, deadline.Token), deadline.Token)));
+    }
+
     /// <summary>OpenID Connect Discovery 1.0, section 4: the document is below the authority and names the keys' address.</summary>
-    private static async Task<KeySet> FromServerAsync(IdentityIssuer issuer, TimeProvider time)
+    private static async Task<KeySet> DiscoverAsync(IdentityIssuer issuer, TimeProvider time)
     {
         using var deadline = new CancellationTokenSource(Deadline, time);
 
         // A client for each fetch, which is seldom: so a rotated CA or token file is followed.
-        using var client = Client(issuer);
-        if (issuer.BearerTokenFile is { } file)
-        {
-            var token = (await File.ReadAllTextAsync(file, deadline.Token)).Trim();
-            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
-        }
-
+        using var client = Client(issuer.CaFile);
+        var token = await TokenAsync(issuer.BearerTokenFile, deadline.Token);
         var authority = issuer.Authority!;
-        var discovery = new Uri($"{authority.AbsoluteUri.TrimEnd('/')}/.well-known/openid-configuration");
-        var document = OpenIdConnectConfiguration.Create(await client.GetStringAsync(discovery, deadline.Token));
+        var document = OpenIdConnectConfiguration.Create(await GetAsync(
+            client, new Uri($"{authority.AbsoluteUri.TrimEnd('/')}/.well-known/openid-configuration"), token, deadline.Token));
         if (!Uri.TryCreate(document.JwksUri, UriKind.Absolute, out var address)
             || (address.Scheme != Uri.UriSchemeHttps && !(address.Scheme == Uri.UriSchemeHttp && address.IsLoopback)))
             throw new InvalidDataException("The discovery document names no https address of keys (jwks_uri).");
-        return new KeySet(document.Issuer, KeySet.Parse(await client.GetStringAsync(address, deadline.Token)));
+        return new KeySet(document.Issuer, KeySet.Parse(await KeysAsync(client, authority, address, token, deadline.Token)));
     }
 
-    private static HttpClient Client(IdentityIssuer issuer)
+    private static async Task<string> KeysAsync(HttpClient client, Uri authority, Uri address, string? token, CancellationToken cancellation)
+    {
+        // The token is for the authority: whoever writes the document could name any host.
+        if (IsAt(authority, address)) return await GetAsync(client, address, token, cancellation);
+        if (!address.AbsolutePath.EndsWith(ApiServersKeys, StringComparison.Ordinal)) return await GetAsync(client, address, null, cancellation);
+        try
+        {
+            // EKS and k3s name an address of the API server's own network, which pods cannot reach.
+            return await GetAsync(client, new Uri(authority, ApiServersKeys), token, cancellation);
+        }
+        catch (HttpRequestException)
+        {
+            return await GetAsync(client, address, null, cancellation);
+        }
+    }
+
+    private static bool IsAt(Uri authority, Uri address) => Uri.Compare(authority, address, UriComponents.SchemeAndServer, UriFormat.Unescaped, StringComparison.OrdinalIgnoreCase) == 0;
+
+    private static async Task<string?> TokenAsync(string? file, CancellationToken cancellation) =>
+        file is null ? null : (await File.ReadAllTextAsync(file, cancellation)).Trim();
+
+    private static async Task<string> GetAsync(HttpClient client, Uri address, string? token, CancellationToken cancellation)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
+        if (token is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        using var answer = await client.SendAsync(request, cancellation);
+        return await answer.EnsureSuccessStatusCode().Content.ReadAsStringAsync(cancellation);
+    }
+
+    private static HttpClient Client(string? caFile)
     {
         // Redirects are not followed: they would carry the bearer token elsewhere.
         var handler = new SocketsHttpHandler { AllowAutoRedirect = false, ConnectTimeout = Deadline };
-        if (issuer.CaFile is { } file)
+        if (caFile is not null)
         {
             var policy = new X509ChainPolicy
             {
                 TrustMode = X509ChainTrustMode.CustomRootTrust,
                 RevocationMode = X509RevocationMode.NoCheck,
             };
-            policy.CustomTrustStore.ImportFromPemFile(file);
+            policy.CustomTrustStore.ImportFromPemFile(caFile);
             handler.SslOptions = new SslClientAuthenticationOptions { CertificateChainPolicy = policy };
         }
 

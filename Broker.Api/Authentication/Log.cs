@@ -21,6 +21,6 @@ internal static partial class Log
     [LoggerMessage(2105, LogLevel.Error, "The broker's certificate files changed and cannot be used; the ones before stay in force.")]
     public static partial void CertificateNotRead(this ILogger log, Exception error);
 
-    [LoggerMessage(2106, LogLevel.Warning, "Address {Address} is slowed: too many tokens from it proved nobody.")]
+    [LoggerMessage(2106, LogLevel.Warning, "Too many tokens from address {Address} proved nobody. Good ones from it are taken as before.")]
     public static partial void AddressSlowed(this ILogger log, string address);
 }

@@ -1,3 +1,5 @@
+using Broker.Core.Model;
+
 namespace Broker.Api.Authentication;
 
 /// <summary>
@@ -66,7 +68,10 @@ public enum ProofFailure
     /// <summary>The ledger that knows the sessions does not answer: the token may be good. Trying again helps.</summary>
     SessionsUnavailable,
 
-    /// <summary>Too many proofs from this address failed lately.</summary>
+    /// <summary>So many unproven tokens are being checked that this one had no turn: the token may be good. Trying again helps.</summary>
+    TooManyChecks,
+
+    /// <summary>It proves nobody, as too many from this address did lately: what is wrong with each is not told any more.</summary>
     TooManyFailures,
 }
 
@@ -95,13 +100,28 @@ public static class ProofFailures
         ProofFailure.CertificateMissing => "This caller must also show the client certificate that its SPIFFE id is in.",
         ProofFailure.ReviewUnavailable => "The cluster that knows the token cannot be asked at the moment. Try again in a few seconds.",
         ProofFailure.SessionsUnavailable => "The broker's ledger, which knows the sessions, does not answer. Try again in a few seconds.",
-        ProofFailure.TooManyFailures => "Too many tokens from this address proved nobody lately. Try again in a few seconds.",
+        ProofFailure.TooManyChecks => "More tokens are being checked than the broker can check at once. Try again in a few seconds.",
+        ProofFailure.TooManyFailures => "The token proves nobody, as too many from this address did lately. Read the token file again, and try again in a few seconds.",
         ProofFailure.KeysUnavailable => "The keys of the token's issuer cannot be fetched at the moment. Try again in a few seconds.",
         _ => throw new ArgumentOutOfRangeException(nameof(failure), failure, "A failure without words."),
     };
 
     /// <summary>Whether nothing was found wrong with the token itself.</summary>
-    public static bool MayBeGood(this ProofFailure failure) => failure >= ProofFailure.KeysUnavailable;
+    public static bool MayBeGood(this ProofFailure failure) => failure is >= ProofFailure.KeysUnavailable and not ProofFailure.TooManyFailures;
+
+    /// <summary>
+    /// Whether anybody could have made the token up. One that was somebody's, and has ended or is for somebody else, counts
+    /// against no address.
+    /// </summary>
+    public static bool IsNobodys(this ProofFailure failure) => failure is ProofFailure.Malformed or ProofFailure.TooLong or ProofFailure.UnknownIssuer
+        or ProofFailure.AlgorithmNotAllowed or ProofFailure.UnknownKey or ProofFailure.BadSignature or ProofFailure.ReviewRefused
+        or ProofFailure.SessionUnknown or ProofFailure.AdminTokenRefused;
+
+    /// <summary>What a caller is refused for it.</summary>
+    public static Refusal Refusal(this ProofFailure failure) => new(
+        failure is ProofFailure.TooManyFailures or ProofFailure.TooManyChecks ? RefusalCode.LimitExceeded : RefusalCode.Unauthenticated,
+        failure.Describe(),
+        failure.RetryAfter());
 
     /// <summary>When trying again with the same token helps; null when it does not.</summary>
     public static TimeSpan? RetryAfter(this ProofFailure failure) =>

@@ -1,31 +1,25 @@
-using System.Globalization;
-using System.Threading.RateLimiting;
 using Broker.Api.Authentication.BrokerTokens;
 using Broker.Api.Authentication.Certificates;
 using Broker.Core.Catalog;
+using Broker.Core.Limits;
 
 namespace Broker.Api.Authentication;
 
 /// <summary>
 /// The one way from a request's token to its caller: remembered tokens at once, the broker's own by their makers, all others
-/// by <see cref="CallerProver"/>. An address from which many tokens proved nobody waits for each further one.
+/// by <see cref="CallerProver"/>. Every token is checked, whatever came before it from the same address, which in a service mesh or
+/// behind address translation is everybody's: an address from which many tokens proved nobody is told no more about each further
+/// one that is nobody's, and that is all.
 /// </summary>
-internal sealed class ProofGate : IAsyncDisposable
+internal sealed class ProofGate(CallerProver prover, SessionTokens sessions, AdminTokens admins, LimitSettings limits, TimeProvider time, ILogger<ProofGate> log)
 {
-    // An address that is slowed may have so many tokens wait.
-    private const int MostWaiting = 20;
+    private const double SaidPerSecond = 1.0 / 60;
 
-    private readonly CallerProver prover;
-    private readonly SessionTokens sessions;
-    private readonly AdminTokens admins;
-    private readonly ILogger<ProofGate> log;
-    private readonly PartitionedRateLimiter<string> failures;
+    private readonly RateLimit failures = new(time);
+    private readonly RateLimit said = new(time);
 
-    public ProofGate(CallerProver prover, SessionTokens sessions, AdminTokens admins, LimitSettings limits, ILogger<ProofGate> log)
-    {
-        (this.prover, this.sessions, this.admins, this.log) = (prover, sessions, admins, log);
-        failures = PartitionedRateLimiter.Create<string, string>(address => RateLimitPartition.GetTokenBucketLimiter(address, _ => OptionsOf(limits)));
-    }
+    /// <summary>How many addresses it remembers for tokens that proved nobody.</summary>
+    public int Addresses => failures.Count;
 
     /// <summary>Who a token proves, for this request.</summary>
     public ValueTask<Proof> ProveAsync(HttpContext context, ReadOnlyMemory<char> token) =>
@@ -33,39 +27,28 @@ internal sealed class ProofGate : IAsyncDisposable
             ? new(Certified(context, new Proof(caller)))
             : token.IsEmpty ? new(new Proof(ProofFailure.NoToken)) : ProveSlowlyAsync(context, token);
 
-    /// <summary>Who a token proves, apart from any request: nothing is counted, and no certificate is asked for.</summary>
-    public ValueTask<Proof> ExamineAsync(ReadOnlyMemory<char> token, CancellationToken cancellation) => CheckAsync(token, cancellation);
+    /// <summary>Whether the token of a request that goes on for long still proves its caller; nothing is counted.</summary>
+    public async ValueTask<Proof> ProveAgainAsync(HttpContext context, ReadOnlyMemory<char> token, CancellationToken cancellation) =>
+        Certified(context, await CheckAsync(token, FromOf(context), cancellation));
 
-    /// <inheritdoc/>
-    public ValueTask DisposeAsync() => failures.DisposeAsync();
+    /// <summary>Who a token proves, apart from any request: nothing is counted, and no certificate is asked for.</summary>
+    public ValueTask<Proof> ExamineAsync(ReadOnlyMemory<char> token, CancellationToken cancellation) => CheckAsync(token, "", cancellation);
 
     private async ValueTask<Proof> ProveSlowlyAsync(HttpContext context, ReadOnlyMemory<char> token)
     {
-        var address = context.Connection.RemoteIpAddress?.ToString() ?? "";
-        // Asking for none would succeed on any fraction of a permit.
-        if (failures.GetStatistics(address) is { CurrentAvailablePermits: < 1 } && !await WaitAsync(address, context.RequestAborted))
-            return new Proof(ProofFailure.TooManyFailures);
-
-        var proof = Certified(context, await CheckAsync(token, context.RequestAborted));
-        if (proof.Failure is { } failure && !failure.MayBeGood())
-        {
-            using var counted = failures.AttemptAcquire(address);
-        }
-
-        return proof;
+        var from = FromOf(context);
+        var proof = Certified(context, await CheckAsync(token, from, context.RequestAborted));
+        if (proof.Failure is not { } failure || !failure.IsNobodys() || failures.Take(from, limits.FailedProofsPerSecond, limits.FailedProofs) is null) return proof;
+        if (said.Take(from, SaidPerSecond, 1) is null) log.AddressSlowed(from);
+        return new Proof(ProofFailure.TooManyFailures);
     }
 
-    private ValueTask<Proof> CheckAsync(ReadOnlyMemory<char> token, CancellationToken cancellation) =>
-        token.Span.StartsWith(SessionToken, StringComparison.Ordinal) ? sessions.ProveAsync(token, cancellation)
+    private ValueTask<Proof> CheckAsync(ReadOnlyMemory<char> token, string from, CancellationToken cancellation) =>
+        token.Span.StartsWith(SessionToken, StringComparison.Ordinal) ? sessions.ProveAsync(token, from, cancellation)
         : token.Span.StartsWith(AdminTokens.Prefix, StringComparison.Ordinal) ? new(token.Length > CallerProver.MaxTokenLength ? new Proof(ProofFailure.TooLong) : admins.Prove(token.Span))
-        : prover.ProveAsync(token, cancellation);
+        : prover.ProveAsync(token, from, cancellation);
 
-    private async ValueTask<bool> WaitAsync(string address, CancellationToken cancellation)
-    {
-        log.AddressSlowed(address);
-        using var lease = await failures.AcquireAsync(address, 1, cancellation);
-        return lease.IsAcquired;
-    }
+    private static string FromOf(HttpContext context) => AddressName.Of(context.Connection.RemoteIpAddress);
 
     private static Proof Certified(HttpContext context, Proof proof) =>
         proof.Caller?.SpiffeId is not { } id || (context.Connection.ClientCertificate is { } certificate && SpiffeIds.Holds(certificate, id))
@@ -75,19 +58,4 @@ internal sealed class ProofGate : IAsyncDisposable
     private const string SessionToken = Core.Sessions.SessionToken.Prefix;
 
     private static bool IsOwn(ReadOnlySpan<char> token) => token.StartsWith("br", StringComparison.Ordinal) && token.Length > 4 && token[3] == '_';
-
-    private static TokenBucketRateLimiterOptions OptionsOf(LimitSettings limits)
-    {
-        // A replenishment comes at most ten times a second and brings whole tokens.
-        var each = Math.Max(1, (int)Math.Round(limits.FailedProofsPerSecond / 10));
-        return new()
-        {
-            TokenLimit = limits.FailedProofs,
-            TokensPerPeriod = each,
-            ReplenishmentPeriod = TimeSpan.FromSeconds(each / limits.FailedProofsPerSecond),
-            QueueLimit = MostWaiting,
-            QueueProcessingOrder = QueueProcessingOrder.OldestFirst,
-            AutoReplenishment = true,
-        };
-    }
 }

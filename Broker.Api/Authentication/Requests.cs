@@ -14,11 +14,18 @@ internal static class Requests
     /// <summary>The keyed hash of the token that was sent, whether or not it proves anybody; null when none was.</summary>
     public static string? SentProofHash(this HttpContext context, ProofHasher hasher)
     {
-        var token = context.Request.BearerToken();
-        if (token.IsEmpty && context.AcceptsTokenAsPassword()) token = context.Request.BasicToken();
+        var token = context.SentToken();
         return token.IsEmpty ? null : hasher.Hash(token.Span);
     }
 
-    /// <summary>Where the request came from.</summary>
-    public static Origin Origin(this HttpContext context) => new(RefusalWriter.TraceOf(context), context.Connection.RemoteIpAddress?.ToString());
+    /// <summary>The token that was sent, in whichever way its endpoint takes one.</summary>
+    public static ReadOnlyMemory<char> SentToken(this HttpContext context)
+    {
+        var token = context.Request.BearerToken();
+        return token.IsEmpty && context.AcceptsTokenAsPassword() ? context.Request.BasicToken() : token;
+    }
+
+    /// <summary>Where the request came from, and what proves its caller again.</summary>
+    public static Origin Origin(this HttpContext context) =>
+        new(RefusalWriter.TraceOf(context), context.Connection.RemoteIpAddress?.ToString()) { Proof = new RequestProof(context) };
 }

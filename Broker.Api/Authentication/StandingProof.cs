@@ -1,23 +1,26 @@
-using Broker.Api.Authentication.BrokerTokens;
 using Broker.Core.Identity;
+using Broker.Core.Model;
 
 namespace Broker.Api.Authentication;
 
 /// <summary>
 /// The proof of a request that goes on for long: its <see cref="Token"/> is cancelled when the caller leaves, when its token
-/// ends, and within a second of its session's revocation.
+/// ends or is believed no more, and within a second of its session's revocation. What is handed out meanwhile asks
+/// <see cref="RequestProof"/> each time.
 /// </summary>
 internal sealed class StandingProof : IAsyncDisposable
 {
-    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(500);
+    // A session can be revoked by the second; of a token that must not cost its cluster a review for each watcher every few seconds.
+    private static readonly TimeSpan SessionEvery = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan TokenEvery = TimeSpan.FromMinutes(1);
 
     private readonly CancellationTokenSource ended;
     private readonly Task looking;
 
-    public StandingProof(HttpContext context, SessionTokens sessions, TimeProvider time)
+    public StandingProof(HttpContext context, TimeProvider time)
     {
         ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        looking = LookAsync(context.ProvenCaller(), sessions, time);
+        looking = LookAsync(context.ProvenCaller(), new RequestProof(context), time);
     }
 
     public CancellationToken Token => ended.Token;
@@ -29,15 +32,17 @@ internal sealed class StandingProof : IAsyncDisposable
         ended.Dispose();
     }
 
-    private async Task LookAsync(Caller caller, SessionTokens sessions, TimeProvider time)
+    private async Task LookAsync(Caller caller, IStandingProof proof, TimeProvider time)
     {
+        var every = caller.Session is null ? TokenEvery : SessionEvery;
         try
         {
             while (true)
             {
-                var left = caller.ExpiresAt - time.GetUtcNow();
-                if (caller.Session is null ? left <= TimeSpan.Zero : await sessions.IsOverAsync(caller.Session, ended.Token)) break;
-                await Task.Delay(caller.Session is not null ? LookEvery : left < TimeSpan.FromMinutes(1) ? left : TimeSpan.FromMinutes(1), time, ended.Token);
+                // The end of a session moves when it is renewed, and is the ledger's to tell.
+                var left = caller.Session is null ? caller.ExpiresAt - time.GetUtcNow() : every;
+                if (left <= TimeSpan.Zero || await proof.WhyNotAsync(ended.Token) is { RetryAfter: null }) break;
+                await Task.Delay(left < every ? left : every, time, ended.Token);
             }
 
             await ended.CancelAsync();
@@ -46,5 +51,16 @@ internal sealed class StandingProof : IAsyncDisposable
         {
             // The request ended first.
         }
+    }
+}
+
+/// <summary>Proves the caller of a request again, by the token that came with it.</summary>
+internal sealed class RequestProof(HttpContext context) : IStandingProof
+{
+    public async ValueTask<Refusal?> WhyNotAsync(CancellationToken cancellation)
+    {
+        var gate = context.RequestServices.GetRequiredService<ProofGate>();
+        var proof = await gate.ProveAgainAsync(context, context.SentToken(), cancellation);
+        return proof.Failure?.Refusal();
     }
 }

@@ -1,8 +1,8 @@
 namespace Broker.Core.Catalog;
 
 /// <summary>
-/// Whose tokens prove a caller. One of three ways: keys by discovery (<see cref="Authority"/>), keys in a file
-/// (<see cref="JwksFile"/>), or a cluster that is asked about each token (<see cref="TokenReview"/>).
+/// Whose tokens prove a caller. One of four ways: keys by discovery (<see cref="Authority"/>), at an address
+/// (<see cref="JwksUri"/>), or in a file (<see cref="JwksFile"/>), or a cluster that is asked about each token (<see cref="TokenReview"/>).
 /// </summary>
 public sealed record IdentityIssuer
 {
@@ -14,6 +14,28 @@ public sealed record IdentityIssuer
 
     /// <summary>The <c>iss</c> a token must have; with an authority, default: what its discovery document says.</summary>
     public string? Issuer { get; init; }
+
+    /// <summary>
+    /// Issuers whose <c>iss</c> tokens had before, and some still have: a cluster that changes its issuer's name believes both for a
+    /// while (<c>--service-account-issuer</c> given twice), and so does the broker. Their holders stay the same.
+    /// </summary>
+    public IReadOnlyList<string> FormerIssuers { get; init; } = [];
+
+    /// <summary>
+    /// What stands for the issuer in holders' ids; null: its name. Entries of the same cluster under two names share it, so that a
+    /// pod is one holder whichever of them proves it. Entries that share it must trust each other.
+    /// </summary>
+    public string? Cluster { get; init; }
+
+    /// <summary>Address of the JSON Web Key Set, where there is no discovery document or it names one that cannot be reached.</summary>
+    public Uri? JwksUri { get; init; }
+
+    /// <summary>
+    /// How long keys from a server are believed that the server does not confirm (1 min to 24 h, default 1 min). They are asked for
+    /// twice a minute; a key that the server leaves out is out. Longer than a minute: callers are proven while the server is away,
+    /// and so is whoever stole a key that was withdrawn meanwhile.
+    /// </summary>
+    public TimeSpan KeysGoodFor { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>File with the JSON Web Key Set; read again when it changes.</summary>
     public string? JwksFile { get; init; }

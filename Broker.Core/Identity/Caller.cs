@@ -5,11 +5,13 @@ namespace Broker.Core.Identity;
 /// <param name="Subject">The token's <c>sub</c>.</param>
 /// <param name="Claims">The token's claims, flattened: <c>kubernetes.io/namespace</c>; an array gives several values.</param>
 /// <param name="ExpiresAt">The token's end.</param>
+/// <param name="Cluster">What stands for the issuer in holders' ids; null: its key.</param>
 public sealed record Caller(
     string Issuer,
     string Subject,
     ILookup<string, string> Claims,
-    DateTimeOffset ExpiresAt)
+    DateTimeOffset ExpiresAt,
+    string? Cluster = null)
 {
     /// <summary>The issuer of callers that the broker itself vouches for: administrators with a token made on the server.</summary>
     public const string OwnIssuer = "~broker";
@@ -23,6 +25,9 @@ public sealed record Caller(
 
     /// <summary>The keyed hash of the token that proved it, for the audit; null when none was made.</summary>
     public string? ProofHash { get; init; }
+
+    /// <summary>The thumbprint of the key that signed the token (RFC 7638); null when a cluster was asked about it.</summary>
+    public string? SigningKey { get; init; }
 
     /// <summary>The id of the broker session it came by; null when it came by its own token.</summary>
     public string? Session { get; init; }
@@ -49,7 +54,7 @@ public sealed record Caller(
     internal bool IsKubernetes { get; } = Claims.Contains(KubernetesNamespace);
 
     /// <summary>The pod's UID when the token is bound to a pod; null otherwise.</summary>
-    public string? PodUid { get; } = Claims[KubernetesPodUid].FirstOrDefault();
+    public string? PodUid { get; } = Only(Claims[KubernetesPodUid]);
 
     /// <summary>For people: the pod's <c>namespace/name</c> when the token is bound to a pod, else the subject.</summary>
     public string DisplayName { get; } =
@@ -62,8 +67,21 @@ public sealed record Caller(
     /// when tokens are not bound to pods, of one subject), different for any two others.
     /// </summary>
     public string OwnerHash { get; } =
-        Fingerprint.Of("owner", 16, Issuer, Subject, Claims[KubernetesPodUid].FirstOrDefault());
+        Fingerprint.Of("owner", 16, Cluster ?? Issuer, Subject, Only(Claims[KubernetesPodUid]));
 
     /// <summary>16 characters that stand for issuer and subject: one service account, one pipeline, one person.</summary>
-    public string WorkloadHash { get; } = Fingerprint.Of("workload", 16, Issuer, Subject);
+    public string WorkloadHash { get; } = Fingerprint.Of("workload", 16, Cluster ?? Issuer, Subject);
+
+    // A claim with two values names neither.
+    private static string? Only(IEnumerable<string> values)
+    {
+        string? only = null;
+        foreach (var value in values)
+        {
+            if (only is not null) return null;
+            only = value;
+        }
+
+        return only;
+    }
 }

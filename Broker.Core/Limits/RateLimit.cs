@@ -1,15 +1,18 @@
-using System.Collections.Concurrent;
-using Broker.Core.Leases;
+using BitFaster.Caching.Lru;
 
 namespace Broker.Core.Limits;
 
 /// <summary>
 /// So many a second for each name, and a burst after a pause (GCRA: one number per name, the time at which its burst is
-/// whole again). Bounded: with too many names all start anew, which lets a burst more through and never locks anybody out.
+/// whole again). Bounded: of too many names, the one used least recently starts anew, which lets a burst more through and
+/// never locks anybody out.
 /// </summary>
 internal sealed class RateLimit(TimeProvider time, int most = 100_000)
 {
-    private readonly ConcurrentDictionary<string, long> whole = new(StringComparer.Ordinal);
+    private readonly FastConcurrentLru<string, Burst> names = new(Environment.ProcessorCount, most, StringComparer.Ordinal);
+
+    /// <summary>How many names it remembers.</summary>
+    public int Count => names.Count;
 
     /// <summary>Null: go on; else when to come back.</summary>
     public TimeSpan? Take(string name, double perSecond, int burst)
@@ -17,13 +20,18 @@ internal sealed class RateLimit(TimeProvider time, int most = 100_000)
         var now = time.GetTimestamp();
         var each = (long)(time.TimestampFrequency / perSecond);
         var tolerance = each * (burst - 1);
-        if (whole.Count >= most) whole.Clear();
+        var whole = names.GetOrAdd(name, static (_, at) => new Burst { WholeAt = at }, now);
         while (true)
         {
-            var known = whole.GetOrAdd(name, now);
+            var known = Volatile.Read(ref whole.WholeAt);
             var from = Math.Max(known, now);
             if (from - now > tolerance) return TimeSpan.FromSeconds((double)(from - now - tolerance) / time.TimestampFrequency);
-            if (whole.TryUpdate(name, from + each, known)) return null;
+            if (Interlocked.CompareExchange(ref whole.WholeAt, from + each, known) == known) return null;
         }
+    }
+
+    private sealed class Burst
+    {
+        public long WholeAt;
     }
 }

@@ -19,8 +19,10 @@ namespace Broker.Core.Sessions;
 /// <param name="Roles">The roles it was given for.</param>
 /// <param name="OpenedAt">When it was opened.</param>
 /// <param name="Hash">The SHA-256 of the session token's secret part, in base64url.</param>
+/// <param name="SigningKey">The thumbprint of the key that signed the token: when its issuer withdraws it, the session is over.</param>
 internal sealed record Session(
-    string Issuer, string Subject, IReadOnlyList<KeyValuePair<string, string>> Claims, IReadOnlyList<string> Roles, DateTimeOffset OpenedAt, string Hash)
+    string Issuer, string Subject, IReadOnlyList<KeyValuePair<string, string>> Claims, IReadOnlyList<string> Roles, DateTimeOffset OpenedAt, string Hash,
+    string? SigningKey)
 {
     public static Session Of(Caller caller, IReadOnlyList<string> roles, DateTimeOffset now, SessionToken token) => new(
         caller.Issuer,
@@ -28,7 +30,8 @@ internal sealed record Session(
         [.. caller.Claims.SelectMany(claim => claim, static (claim, value) => KeyValuePair.Create(claim.Key, value))],
         roles,
         now,
-        token.Hash);
+        token.Hash,
+        caller.SigningKey);
 
     /// <summary>Whether a session token is this session's; compared in constant time.</summary>
     public bool IsBy(SessionToken token) => CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(Hash), Encoding.ASCII.GetBytes(token.Hash));
@@ -37,12 +40,13 @@ internal sealed record Session(
     public bool IsOf(Caller caller) => Issuer == caller.Issuer && Subject == caller.Subject;
 
     /// <summary>Who comes by it.</summary>
-    public Caller Caller(string id, DateTimeOffset endsAt, string? proofHash) =>
-        new(Issuer, Subject, Claims.ToLookup(claim => claim.Key, claim => claim.Value, StringComparer.Ordinal), endsAt)
+    public Caller Caller(string id, DateTimeOffset endsAt, string? proofHash, string? cluster) =>
+        new(Issuer, Subject, Claims.ToLookup(claim => claim.Key, claim => claim.Value, StringComparer.Ordinal), endsAt, cluster)
         {
             Session = id,
             Roles = Roles.ToHashSet(StringComparer.Ordinal),
             ProofHash = proofHash,
+            SigningKey = SigningKey,
         };
 }
 

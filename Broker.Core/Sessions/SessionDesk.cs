@@ -79,11 +79,20 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
         return await RecordAsync("ended", caller, id, found?.Roles, outcome, operatorsReason, origin, cancellation);
     }
 
+    /// <summary>
+    /// Whether a caller of an issuer may have a session. Not where the issuer is asked about each token, nor with a pod's token: a
+    /// session would outlive what makes those worth more than their signature, and pods get new tokens as long as they live.
+    /// </summary>
+    public static bool MayOpen(IdentityIssuer issuer, Caller caller) =>
+        issuer.Sessions && issuer.TokenReview is null && caller.Pod is null && caller.PodUid is null && caller.SigningKey is not null
+        && caller.Claims["aud"].Contains(issuer.Audience, StringComparer.Ordinal)
+        && (issuer.Issuer is null || caller.Claims["iss"].Any(iss => iss == issuer.Issuer || issuer.FormerIssuers.Contains(iss, StringComparer.Ordinal)));
+
     private async ValueTask<SessionOutcome> OpenAsync(
         Caller caller, SessionToken token, string tokenHash, IReadOnlyList<string> roles, TimeSpan? lifetime, CancellationToken cancellation)
     {
         var current = catalog.Current;
-        if (caller.Session is not null || !(current.Identity.Issuers.TryGetValue(caller.Issuer, out var issuer) && issuer.Sessions))
+        if (caller.Session is not null || !(current.Identity.Issuers.TryGetValue(caller.Issuer, out var issuer) && MayOpen(issuer, caller)))
             return new Refusal(RefusalCode.NotAllowed, "This token cannot be exchanged for a session. Use it as it is, or send one of a pipeline's issuer that has Sessions set.");
         if (roles.Count is 0 or > MostRoles) return Refusals.Invalid($"'roles' must name 1 to {MostRoles} roles that the session is for.");
         foreach (var name in roles)

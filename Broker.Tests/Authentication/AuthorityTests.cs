@@ -67,16 +67,54 @@ public sealed class AuthorityTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_last_good_keys_serve_on_when_the_server_is_down_and_through_a_reload()
+    public async Task The_last_good_keys_serve_on_when_the_server_is_down_for_as_long_as_is_configured_and_through_a_reload()
     {
-        var catalog = new FixedCatalog(Issuer());
+        var lasting = Issuer() with { KeysGoodFor = TimeSpan.FromHours(6) };
+        var catalog = new FixedCatalog(lasting);
         using var prover = new CallerProver(catalog, new(new()), time, NullLogger<CallerProver>.Instance);
         await Accepted(prover, mint.Token());
         server.Down = true;
         time.Advance(TimeSpan.FromHours(5));
         await Accepted(prover, mint.Token());
-        catalog.Swap(Issuer() with { ClockSkew = TimeSpan.FromSeconds(1) });
+        catalog.Swap(lasting with { ClockSkew = TimeSpan.FromSeconds(1) });
         await Accepted(prover, mint.Token());
+        time.Advance(TimeSpan.FromHours(1));
+        await Refused(prover, mint.Token(), ProofFailure.KeysUnavailable);
+    }
+
+    [Fact]
+    public async Task A_key_is_believed_a_minute_at_most_that_its_server_does_not_confirm()
+    {
+        using var prover = Prover(Issuer());
+        var early = mint.Token();
+        await Accepted(prover, early);
+        server.Down = true;
+        time.Advance(TimeSpan.FromSeconds(45));
+        var late = mint.Token();
+        await Accepted(prover, late);
+
+        // Neither the keys nor what was proven by them outlive the minute, however lately it was proven.
+        time.Advance(TimeSpan.FromSeconds(17));
+        await Refused(prover, early, ProofFailure.KeysUnavailable);
+        await Refused(prover, late, ProofFailure.KeysUnavailable);
+        await Refused(prover, mint.Token(), ProofFailure.KeysUnavailable);
+
+        server.Down = false;
+        time.Advance(TimeSpan.FromSeconds(2));
+        await Accepted(prover, late);
+    }
+
+    [Fact]
+    public async Task A_key_that_left_the_set_is_out_within_a_minute_also_of_tokens_proven_a_moment_before()
+    {
+        using var prover = Prover(Issuer());
+        await Accepted(prover, mint.Token());
+        server.Keys = TokenMint.KeySet(next);
+        time.Advance(TimeSpan.FromSeconds(29));
+        var proven = mint.Token();
+        await Accepted(prover, proven);
+        time.Advance(TimeSpan.FromSeconds(31));
+        await Refused(prover, proven, ProofFailure.UnknownKey);
     }
 
     [Fact]

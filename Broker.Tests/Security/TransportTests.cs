@@ -196,33 +196,6 @@ public sealed class TransportTests : IDisposable
         }
     }
 
-    [Fact]
-    public async Task An_address_whose_tokens_prove_nobody_is_slowed_and_nobody_else_is()
-    {
-        await using var world = new BrokerWorld(("Limits:FailedProofs", "5"), ("Limits:FailedProofsPerSecond", "0.1"));
-        var replica = await world.ReplicaAsync();
-        var known = world.Pod("known");
-        (await world.ClaimAsync(replica, known)).Status.ShouldBe(200);
-        for (var guess = 0; guess < 5; guess++) (await world.ClaimAsync(replica, $"guess-{guess}")).Status.ShouldBe(401);
-
-        // From here on an address has 20 in line at most; who comes beyond is told to come back.
-        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
-        var guesses = Enumerable.Range(0, 40).Select(guess => GuessAsync(replica, guess, leaving.Token)).ToList();
-        await Eventually.HoldsAsync(() => Task.FromResult(guesses.Count(guess => guess.IsCompleted) >= 20), "those beyond the line are refused", Cancel);
-        foreach (var refused in guesses.Where(guess => guess.IsCompletedSuccessfully)) (await refused).ShouldBe(HttpStatusCode.TooManyRequests);
-        (await world.ClaimAsync(replica, known)).Status.ShouldBe(200, "a token that was proven lately is not slowed, from any address");
-        await leaving.CancelAsync();
-        await Task.WhenAll(guesses).ContinueWith(_ => { }, TaskScheduler.Default);
-    }
-
-    private static async Task<HttpStatusCode> GuessAsync(HttpClient replica, int guess, CancellationToken cancellation)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/roles/orders-api/credentials");
-        request.Headers.TryAddWithoutValidation("Authorization", $"Bearer guess-again-{guess}");
-        using var response = await replica.SendAsync(request, cancellation);
-        return response.StatusCode;
-    }
-
     private void WriteServerCertificate(string name)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);

@@ -1,71 +1,75 @@
-using System.Collections.Concurrent;
+using BitFaster.Caching.Lru;
+using Broker.Api.Authentication.Certificates;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Ledger;
+using Broker.Core.Limits;
 using Broker.Core.Sessions;
 
 namespace Broker.Api.Authentication.BrokerTokens;
 
 /// <summary>
 /// Proves pipelines by their sessions. A proven session is remembered for half a second and forgotten when the ledger says
-/// that it was revoked: so a revoked one stops within a second even where that signal is lost.
+/// that it was revoked: so a revoked one stops within a second even where that signal is lost. A session proves no more than the
+/// token it was opened with would if it had no end: what that token rested on is looked at each time.
 /// </summary>
 internal sealed class SessionTokens : IDisposable
 {
     private const int Most = 20_000;
+    private const int MostReads = 32;
+    private const int MostWaiting = 1000;
     private static readonly TimeSpan RememberedFor = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
 
     private readonly SessionLedger ledger;
     private readonly SessionSealer sealer;
     private readonly ICatalog catalog;
+    private readonly CallerProver prover;
     private readonly ProofHasher hasher;
     private readonly TimeProvider time;
+    private readonly FairLine reads;
     private readonly IDisposable listening;
-    private readonly ConcurrentDictionary<string, Remembered> byId = new(StringComparer.Ordinal);
+    private readonly FastConcurrentLru<string, Remembered> byId = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
     // Whoever can write the ledger and has an ended session's token does not bring it back where its end was heard of (law L14).
-    private readonly ConcurrentDictionary<string, bool> ended = new(StringComparer.Ordinal);
+    private readonly FastConcurrentLru<string, bool> ended = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
-    public SessionTokens(SessionLedger ledger, SessionSealer sealer, ICatalog catalog, ProofHasher hasher, TimeProvider time)
+    public SessionTokens(SessionLedger ledger, SessionSealer sealer, ICatalog catalog, CallerProver prover, ProofHasher hasher, TimeProvider time)
     {
-        (this.ledger, this.sealer, this.catalog, this.hasher, this.time) = (ledger, sealer, catalog, hasher, time);
+        (this.ledger, this.sealer, this.catalog, this.prover, this.hasher, this.time) = (ledger, sealer, catalog, prover, hasher, time);
+        reads = new(MostReads, MostWaiting, LongestWait, time);
         listening = ledger.Listen(End);
     }
 
     /// <summary>Whose session it is.</summary>
-    public async ValueTask<Proof> ProveAsync(ReadOnlyMemory<char> text, CancellationToken cancellation)
+    /// <param name="text">The token.</param>
+    /// <param name="from">What stands for the address it came from.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async ValueTask<Proof> ProveAsync(ReadOnlyMemory<char> text, string from, CancellationToken cancellation)
     {
         if (!SessionToken.TryRead(text.Span, out var token)) return new Proof(ProofFailure.SessionUnknown);
-        if (byId.TryGetValue(token.Id, out var known) && time.GetElapsedTime(known.At) < RememberedFor)
-            return Judge(known.Session, known.Caller, token);
+        if (byId.TryGet(token.Id, out var known) && time.GetElapsedTime(known.At) < RememberedFor)
+            return await JudgeAsync(known.Session, known.Caller, token, cancellation);
 
         var at = time.GetTimestamp();
+        if (!await reads.EnterAsync($"{from}\n{token.Id}")) return new Proof(ProofFailure.TooManyChecks);
         try
         {
             if (await ledger.ReadAsync(token.Id, cancellation) is not var (stored, left)) return new Proof(ProofFailure.SessionUnknown);
-            if (ended.ContainsKey(token.Id) || sealer.Read(token.Id, stored) is not { } session || !session.IsBy(token)) return new Proof(ProofFailure.SessionUnknown);
-            var caller = session.Caller(token.Id, time.GetUtcNow() + left, hasher.Hash(text.Span));
-            if (byId.Count >= Most) byId.Clear();
-            byId[token.Id] = new(session, caller, at);
-            return Judge(session, caller, token);
+            if (ended.TryGet(token.Id, out _) || sealer.Read(token.Id, stored) is not { } session || !session.IsBy(token)) return new Proof(ProofFailure.SessionUnknown);
+            var cluster = catalog.Current.Identity.Issuers.GetValueOrDefault(session.Issuer)?.Cluster;
+            var caller = session.Caller(token.Id, time.GetUtcNow() + left, hasher.Hash(text.Span), cluster);
+            byId.AddOrUpdate(token.Id, new(session, caller, at));
+            return await JudgeAsync(session, caller, token, cancellation);
         }
         catch (LedgerException)
         {
             return new Proof(ProofFailure.SessionsUnavailable);
         }
-    }
-
-    /// <summary>Whether a session is surely over; a ledger that does not answer ends nobody's.</summary>
-    public async ValueTask<bool> IsOverAsync(string id, CancellationToken cancellation)
-    {
-        try
+        finally
         {
-            return ended.ContainsKey(id) || await ledger.ReadAsync(id, cancellation) is not var (stored, _) || sealer.Read(id, stored) is null;
-        }
-        catch (LedgerException)
-        {
-            return false;
+            reads.Leave();
         }
     }
 
@@ -73,17 +77,23 @@ internal sealed class SessionTokens : IDisposable
 
     private void End(string id)
     {
-        if (ended.Count >= Most) ended.Clear();
-        ended.TryAdd(id, true);
-        byId.TryRemove(id, out _);
+        ended.AddOrUpdate(id, true);
+        byId.TryRemove(id);
     }
 
-    // An issuer that is no longer believed, or no longer given sessions, takes its sessions with it.
-    private Proof Judge(Session session, Caller caller, SessionToken token) =>
-        session.IsBy(token) && time.GetUtcNow() < caller.ExpiresAt
-        && catalog.Current.Identity.Issuers.TryGetValue(session.Issuer, out var issuer) && issuer.Sessions
-            ? new Proof(caller)
-            : new Proof(ProofFailure.SessionUnknown);
+    // An issuer that is no longer believed, or no longer given sessions, takes its sessions with it; so does one whose tokens are for
+    // somebody else by now, and a key that the issuer has withdrawn. The certificate that is asked for is asked of sessions too.
+    private async ValueTask<Proof> JudgeAsync(Session session, Caller caller, SessionToken token, CancellationToken cancellation)
+    {
+        if (!session.IsBy(token) || time.GetUtcNow() >= caller.ExpiresAt
+            || !catalog.Current.Identity.Issuers.TryGetValue(session.Issuer, out var issuer)
+            || !SessionDesk.MayOpen(issuer, caller)
+            || session.SigningKey is not { } key)
+            return new Proof(ProofFailure.SessionUnknown);
+        if (await prover.WhyNotByKeyAsync(issuer.Name, key, cancellation) is { } why)
+            return new Proof(why.MayBeGood() ? why : ProofFailure.SessionUnknown);
+        return SpiffeIds.Bind(issuer, caller) is { } bound ? new Proof(bound) : new Proof(ProofFailure.CertificateMissing);
+    }
 
     private sealed record Remembered(Session Session, Caller Caller, long At);
 }

@@ -1,6 +1,7 @@
 using System.Formats.Asn1;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.RegularExpressions;
+using Broker.Core.Catalog;
 using Broker.Core.Identity;
 
 namespace Broker.Api.Authentication.Certificates;
@@ -10,6 +11,13 @@ internal static partial class SpiffeIds
 {
     private const string SubjectAlternativeName = "2.5.29.17";
     private static readonly Asn1Tag Uri = new(TagClass.ContextSpecific, 6);
+
+    /// <summary>The caller with the id of the certificate that its issuer wants besides; null when its claims give none.</summary>
+    public static Caller? Bind(IdentityIssuer issuer, Caller caller)
+    {
+        if (issuer.SpiffeId is not { } template) return caller;
+        return Expected(template, caller) is { } id ? caller with { SpiffeId = id } : null;
+    }
 
     /// <summary>
     /// The id a template stands for with a caller's claims; null when a claim is missing, is there more than once, or would

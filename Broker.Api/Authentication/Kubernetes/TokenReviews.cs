@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Broker.Core.Limits;
 using k8s;
 using k8s.Authentication;
 using k8s.Autorest;
@@ -13,13 +14,18 @@ namespace Broker.Api.Authentication.Kubernetes;
 /// Asks a cluster whether it takes a token (TokenReview). The cluster knows what no key tells: whether the token's pod and
 /// service account are still there. It caches its own answers for about ten seconds.
 /// </summary>
-internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings settings, ILogger log) : IDisposable
+internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings settings, TimeProvider time, ILogger log) : IDisposable
 {
     private const int MostAtOnce = 32;
+
+    // Anybody can make up tokens whose signature cannot be told here, so they have places of their own.
+    private const int MostUnsigned = 8;
+    private const int MostWaiting = 1000;
     private const string PodUidKey = "authentication.kubernetes.io/pod-uid";
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
-    private readonly SemaphoreSlim places = new(MostAtOnce);
+    private readonly FairLine signed = new(MostAtOnce, MostWaiting, Deadline, time);
+    private readonly FairLine unsigned = new(MostUnsigned, MostWaiting, Deadline, time);
     private readonly Lock gate = new();
     private k8s.Kubernetes? client;
     private volatile bool failing;
@@ -27,30 +33,31 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
     /// <summary>Null: the cluster takes it, and it is who it says it is; else why not.</summary>
     /// <param name="token">The token.</param>
     /// <param name="said">What it says of itself, of which the cluster has to say the same.</param>
-    public async Task<ProofFailure?> AskAsync(string token, Caller said)
+    /// <param name="turn">What tokens take turns by.</param>
+    /// <param name="isSigned">Whether its signature is known to be the cluster's.</param>
+    public async Task<ProofFailure?> AskAsync(string token, Caller said, string turn, bool isSigned)
     {
+        var line = isSigned ? signed : unsigned;
+        if (!await line.EnterAsync(turn)) return ProofFailure.TooManyChecks;
         try
         {
-            using var deadline = new CancellationTokenSource(Deadline);
-            await places.WaitAsync(deadline.Token);
-            try
-            {
-                var review = await Client().AuthenticationV1.CreateTokenReviewAsync(
-                    new V1TokenReview { Spec = new V1TokenReviewSpec { Token = token, Audiences = [issuer.Audience] } }, cancellationToken: deadline.Token);
-                if (failing) log.ClusterAnswersAgain(issuer.Name);
-                failing = false;
-                return Judge(review.Status, said);
-            }
-            finally
-            {
-                places.Release();
-            }
+            using var deadline = new CancellationTokenSource(Deadline, time);
+            var review = await Client().AuthenticationV1.CreateTokenReviewAsync(
+                new V1TokenReview { Spec = new V1TokenReviewSpec { Token = token, Audiences = [issuer.Audience] } }, cancellationToken: deadline.Token);
+            if (failing) log.ClusterAnswersAgain(issuer.Name);
+            failing = false;
+            return Judge(review.Status, said);
         }
-        catch (Exception e) when (e is HttpOperationException or HttpRequestException or OperationCanceledException or IOException or UnauthorizedAccessException or KubernetesException)
+        catch (Exception e)
         {
+            // Whatever it is, from a file that is no certificate to an answer that is no review, it says nothing of the token.
             if (!failing) log.ClusterNotAsked(issuer.Name, Reason(e));
             failing = true;
             return ProofFailure.ReviewUnavailable;
+        }
+        finally
+        {
+            line.Leave();
         }
     }
 
@@ -60,15 +67,16 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
     public void Dispose()
     {
         lock (gate) client?.Dispose();
-        places.Dispose();
     }
 
     private ProofFailure? Judge(V1TokenReviewStatus? status, Caller said)
     {
         // A review answers 201 whatever it finds; a cluster that knows no audiences leaves them out, and is not believed.
         if (status is not { Authenticated: true, User: { } user } || status.Audiences?.Contains(issuer.Audience) != true) return ProofFailure.ReviewRefused;
-        var podUid = user.Extra is { } extra && extra.TryGetValue(PodUidKey, out var uids) ? uids.SingleOrDefault() : null;
-        return user.Username == said.Subject && podUid == said.PodUid ? null : ProofFailure.ReviewRefused;
+        IList<string> podUids = user.Extra is { } extra && extra.TryGetValue(PodUidKey, out var uids) ? uids : [];
+        return user.Username == said.Subject && (podUids is [var only] ? only == said.PodUid : podUids.Count == 0 && said.PodUid is null)
+            ? null
+            : ProofFailure.ReviewRefused;
     }
 
     // Made at the first need: the mounted files may come later than the broker.

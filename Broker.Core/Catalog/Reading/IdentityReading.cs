@@ -9,8 +9,8 @@ internal static partial class IdentityReading
     private static readonly string[] Asymmetric =
         ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"];
 
-    private static readonly string[] OnlyWithAuthority = ["CaFile", "BearerTokenFile"];
-    private static readonly string[] Ways = ["Authority", "JwksFile", "TokenReview"];
+    private static readonly string[] OnlyWithServer = ["CaFile", "BearerTokenFile", "KeysGoodFor"];
+    private static readonly string[] Ways = ["Authority", "JwksUri", "JwksFile", "TokenReview"];
 
     public static IdentitySettings Read(SectionReader reader)
     {
@@ -38,10 +38,11 @@ internal static partial class IdentityReading
         var defaults = new IdentityIssuer { Name = name, Audience = "" };
         var ways = Ways.Where(reader.Has).ToList();
         var byAuthority = ways.Contains("Authority");
+        var byServer = byAuthority || ways.Contains("JwksUri");
         foreach (var second in ways.Skip(1))
             reader.Error(second, $"is there beside {ways[0]}: tokens are verified in one way.", "Keep one of the two.");
         if (ways.Count == 0)
-            reader.Error("Authority", "is missing.", "Set it to the OIDC authority; or set Issuer and JwksFile, or Issuer and TokenReview.");
+            reader.Error("Authority", "is missing.", "Set it to the OIDC authority; or set Issuer and JwksUri, Issuer and JwksFile, or Issuer and TokenReview.");
         else if (!byAuthority && !reader.Has("Issuer"))
             reader.Error("Issuer", "is missing.", $"With {ways[0]}, write the iss that tokens have.");
 
@@ -50,17 +51,21 @@ internal static partial class IdentityReading
             Name = name,
             Authority = byAuthority ? reader.ServerAddress("Authority", "Write the OIDC authority, e.g. https://kubernetes.default.svc.") : null,
             Issuer = reader.Text("Issuer"),
+            FormerIssuers = reader.Texts("FormerIssuers") ?? [],
+            Cluster = reader.Text("Cluster"),
+            JwksUri = ways is ["JwksUri"] ? reader.ServerAddress("JwksUri", "Write the address of the keys, e.g. https://kubernetes.default.svc/openid/v1/jwks.") : null,
             JwksFile = ways is ["JwksFile"] ? reader.KeySetFile("JwksFile") : null,
             TokenReview = ways is ["TokenReview"] ? TokenReview(reader.Child("TokenReview")) : null,
             Audience = reader.RequiredText("Audience", "Write the aud that tokens for the broker have, e.g. broker."),
             CaFile = reader.CertificateFile("CaFile"),
             BearerTokenFile = reader.ReadableFile("BearerTokenFile"),
+            KeysGoodFor = reader.Duration("KeysGoodFor", defaults.KeysGoodFor, TimeSpan.FromMinutes(1), TimeSpan.FromHours(24)),
             Algorithms = Algorithms(reader) ?? defaults.Algorithms,
             ClockSkew = reader.Duration("ClockSkew", defaults.ClockSkew, TimeSpan.Zero, TimeSpan.FromMinutes(5)),
             Sessions = reader.Flag("Sessions", false),
             SpiffeId = SpiffeId(reader),
         };
-        foreach (var key in OnlyWithAuthority.Where(key => !byAuthority && reader.Has(key)))
+        foreach (var key in OnlyWithServer.Where(key => !byServer && reader.Has(key)))
             reader.Error(key, "is there without Authority, so nothing would use it.", "Take it out.");
         reader.RefuseUnknownKeys();
         return issuer;

@@ -33,7 +33,7 @@ internal sealed class CredentialDesk(
         var current = catalog.Current;
         if (!current.Roles.TryGetValue(ask.Role, out var role) || !role.MayBeHadBy(ask.Caller)) return Refusals.NotAllowed(ask.Role);
         if (ClaimMaker.From(ask, role, waiting, out var claim) is { } mistake) return Refusals.Invalid(mistake);
-        return await WithinSharesAsync(ask.Caller, new(role, current.Databases[role.Database], current.Issuers[role.Issuer], ask.Caller), claim, arrived, cancellation);
+        return await WithinSharesAsync(ask.Caller, new(role, current.Databases[role.Database], current.Issuers[role.Issuer], ask.Caller) { Proof = ask.Origin.Proof }, claim, arrived, cancellation);
     }
 
     // Callers and teams whose share is limited take their part of it first.
@@ -88,6 +88,12 @@ internal sealed class CredentialDesk(
 
                 // The signals are taken before the ledger is asked again, so that none is missed in between.
                 if (pool is { IsCompleted: false } && line is { IsCompleted: false }) await channel.Signals.SleepAsync(pool, line, end - passed, cancellation);
+                if (pool is not null && target.Proof is { } proof && await proof.WhyNotAsync(cancellation) is { } unproven)
+                {
+                    await AbandonAsync(target, claim);
+                    return unproven;
+                }
+
                 pool = channel.Signals.Next("pool:" + claim.Pool);
                 line = channel.Signals.Next(answer is ClaimAnswer.Stale ? "sampled" : "line");
             }
@@ -188,6 +194,9 @@ internal sealed class CredentialDesk(
 /// <param name="Caller">Who asks; null: nobody, the broker itself.</param>
 internal sealed record ClaimTarget(Role Role, Database Database, IssuerDefinition Issuer, Caller? Caller)
 {
+    /// <summary>Proves who asks again after each wait; null: nobody asks who could be proven.</summary>
+    public IStandingProof? Proof { get; init; }
+
     /// <summary>
     /// Whether a lease of this pool may be this claim's, whatever the ledger says. After a change of <see cref="Role.Sharing"/> a holder
     /// may still have one of the pool that was its own before.

@@ -1,30 +1,37 @@
-using System.Collections.Concurrent;
+using BitFaster.Caching.Lru;
 using Broker.Core.Ledger;
 
 namespace Broker.Core.Leases.Claims;
 
 /// <summary>
 /// Who waits for something in the ledger sleeps here until it is signalled. A signal can be lost on its way, so nobody sleeps
-/// longer than <see cref="LongestSleep"/> without asking the ledger again.
+/// longer than <see cref="LongestSleep"/> without asking the ledger again. When too many different things are waited for, who waits
+/// for the one asked about least recently is woken early.
 /// </summary>
 internal sealed class LedgerSignals : IDisposable
 {
     /// <summary>Also keeps a place in line alive, which the ledger drops after three seconds without a sign.</summary>
     public static readonly TimeSpan LongestSleep = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentDictionary<string, TaskCompletionSource> sleepers = new(StringComparer.Ordinal);
+    private const int Most = 20_000;
+
+    private readonly ConcurrentLru<string, TaskCompletionSource> sleepers = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
     private readonly IDisposable listening;
     private readonly TimeProvider time;
 
     public LedgerSignals(SharedLedger ledger, string database, TimeProvider time)
     {
         this.time = time;
+        sleepers.Events.Value!.ItemRemoved += static (_, removed) => removed.Value?.TrySetResult();
         listening = ledger.Listen(database, Wake);
     }
 
     /// <summary>Completes at the next signal about the subject. Take it before asking the ledger, so that none is missed.</summary>
     public Task Next(string subject) =>
         sleepers.GetOrAdd(subject, static _ => new()).Task;
+
+    /// <summary>How many things are waited for, or were.</summary>
+    public int Count => sleepers.Count;
 
     /// <summary>Sleeps until one of the signals, but no longer than given.</summary>
     public async Task SleepAsync(Task first, Task second, TimeSpan atMost, CancellationToken cancellation)
@@ -40,6 +47,6 @@ internal sealed class LedgerSignals : IDisposable
 
     private void Wake(string subject)
     {
-        if (sleepers.TryRemove(subject, out var sleeper)) sleeper.TrySetResult();
+        sleepers.TryRemove(subject); // whoever sleeps is woken as it goes
     }
 }

@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using BitFaster.Caching.Lru;
 using Broker.Core.Ledger;
 
 namespace Broker.Core.Leases.Claims;
@@ -6,34 +6,34 @@ namespace Broker.Core.Leases.Claims;
 /// <summary>
 /// What this replica granted, so that a holder that asks again while the ledger is away is answered, and a ledger that lost
 /// something is told what it was: the holder has its connections already, so nothing new is promised. Measured by this
-/// replica's stopwatch, not by its clock (law L9).
+/// replica's stopwatch, not by its clock (law L9). Grants that are over are forgotten; of too many, the one used least recently.
 /// </summary>
-internal sealed class RememberedGrants(TimeProvider time)
+internal sealed class RememberedGrants(TimeProvider time, int most = RememberedGrants.Most)
 {
-    private const int Most = 100_000;
+    /// <summary>So many are remembered.</summary>
+    public const int Most = 100_000;
 
-    private readonly ConcurrentDictionary<string, Remembered> byHolder = new(StringComparer.Ordinal);
+    private static readonly TimeSpan SweepEvery = TimeSpan.FromMinutes(1);
+
+    private readonly FastConcurrentLru<string, Remembered> byHolder = new(Environment.ProcessorCount, most, StringComparer.Ordinal);
+    private long sweptAt = time.GetTimestamp();
+
+    /// <summary>How many grants it remembers, of which the last minute's may be over.</summary>
+    public int Count => byHolder.Count;
 
     public void Remember(string database, Claim claim, ClaimAnswer.Granted grant)
     {
-        // Asking again mostly changes nothing but how long it still lasts; counting a dictionary takes all of its locks.
-        if (byHolder.TryGetValue(claim.Holder, out var known))
-        {
-            if (known.Grant with { EndsIn = grant.EndsIn, LeaseEndsIn = grant.LeaseEndsIn } == grant) return;
-        }
-        else if (byHolder.Count >= Most)
-        {
-            byHolder.Clear();
-        }
-
-        byHolder[claim.Holder] = new(database, claim.Caller, grant, time.GetTimestamp());
+        // Asking again mostly changes nothing but how long it still lasts.
+        if (byHolder.TryGet(claim.Holder, out var known) && known.Grant with { EndsIn = grant.EndsIn, LeaseEndsIn = grant.LeaseEndsIn } == grant) return;
+        ForgetEnded();
+        byHolder.AddOrUpdate(claim.Holder, new(database, claim.Caller, grant, time.GetTimestamp()));
     }
 
-    public void Forget(string holder) => byHolder.TryRemove(holder, out _);
+    public void Forget(string holder) => byHolder.TryRemove(holder);
 
     /// <summary>The holder's grant as far as its time still runs; null when nothing is remembered or it is over.</summary>
     public ClaimAnswer.Granted? Find(string holder) =>
-        byHolder.TryGetValue(holder, out var known) && Now(known) is { EndsIn.Ticks: > 0 } grant ? grant : null;
+        byHolder.TryGet(holder, out var known) && Now(known) is { EndsIn.Ticks: > 0 } grant ? grant : null;
 
     /// <summary>The holders of one database whose time still runs, by their lease.</summary>
     public ILookup<string, RememberedHolder> Of(string database) => byHolder
@@ -43,11 +43,23 @@ internal sealed class RememberedGrants(TimeProvider time)
         .ToLookup(known => known.Grant.Lease, known => new RememberedHolder(known.Key, known.Grant.Connections, known.Grant.EndsIn, known.Caller), StringComparer.Ordinal);
 
     /// <summary>How long a lease still has, as it was last told to one of its holders; zero when nothing is remembered.</summary>
-    public TimeSpan LeaseEndsIn(string lease) => byHolder.Values
-        .Where(known => known.Grant.Lease == lease)
-        .Select(known => Now(known).LeaseEndsIn)
+    public TimeSpan LeaseEndsIn(string lease) => byHolder
+        .Where(pair => pair.Value.Grant.Lease == lease)
+        .Select(pair => Now(pair.Value).LeaseEndsIn)
         .DefaultIfEmpty(TimeSpan.Zero)
         .Max();
+
+    // Once a minute, by whoever comes first: looking through all of them costs more than a claim.
+    private void ForgetEnded()
+    {
+        var last = Volatile.Read(ref sweptAt);
+        var now = time.GetTimestamp();
+        if (time.GetElapsedTime(last, now) < SweepEvery || Interlocked.CompareExchange(ref sweptAt, now, last) != last) return;
+        foreach (var (holder, known) in byHolder)
+        {
+            if (Now(known).EndsIn <= TimeSpan.Zero) byHolder.TryRemove(holder);
+        }
+    }
 
     private ClaimAnswer.Granted Now(Remembered known)
     {

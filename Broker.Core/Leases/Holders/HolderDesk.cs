@@ -23,7 +23,9 @@ internal sealed class HolderDesk(
     /// </param>
     public async ValueTask<Outcome> RenewAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation, string? lease = null)
     {
-        var outcome = Find(caller, holder, out var id, out var target) is { } refusal ? refusal : await RenewAsync(caller, id, target, cancellation);
+        var outcome = Find(caller, holder, out var id, out var target) is { } refusal ? refusal
+            : origin.Proof is { } proof && await proof.WhyNotAsync(cancellation) is { } unproven ? unproven
+            : await RenewAsync(caller, id, target with { Proof = origin.Proof }, cancellation);
         if (lease is not null && outcome.Grant is { Overlap: null } grant && grant.Lease.Id != lease) outcome = grant with { Overlap = TimeSpan.Zero };
         return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }

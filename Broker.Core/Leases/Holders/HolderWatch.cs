@@ -12,7 +12,7 @@ public abstract record HolderEvent
     /// <summary>It was renewed; when the grant says so, it is to move to the lease in it.</summary>
     public sealed record Renewed(Grant Grant) : HolderEvent;
 
-    /// <summary>Its lease has ended, or it has: it is to claim again. The last event.</summary>
+    /// <summary>Its lease has ended, or it has, or its token: it is to claim again, with the token it has by then. The last event.</summary>
     public sealed record Ending(Refusal Refusal) : HolderEvent;
 
     /// <summary>Nothing is new; so that whoever stands between does not take the line for dead.</summary>
@@ -53,9 +53,9 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
                 var next = TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds);
                 pause = jitter.Spread(next < LongestPause ? next : LongestPause);
             }
-            else if (outcome.Refusal is { Code: RefusalCode.HolderUnknown or RefusalCode.NotAllowed } over)
+            else if (outcome.Refusal is { Code: RefusalCode.HolderUnknown or RefusalCode.NotAllowed } or { Code: RefusalCode.Unauthenticated, RetryAfter: null })
             {
-                yield return new HolderEvent.Ending(over);
+                yield return new HolderEvent.Ending(outcome.Refusal);
                 yield break;
             }
             else

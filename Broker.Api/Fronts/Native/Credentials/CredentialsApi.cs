@@ -85,8 +85,7 @@ public static class CredentialsApi
 
             var wait = PreferWait.Of(context.Request) is { } wanted ? TimeSpan.FromTicks(Math.Min(wanted.Ticks, maxWait.Ticks)) : default(TimeSpan?);
             var outcome = await desk.ClaimAsync(
-                new(caller, role, request.Holder, request.Connections, request.MinConnections, wait,
-                    new(RefusalWriter.TraceOf(context), context.Connection.RemoteIpAddress?.ToString())),
+                new(caller, role, request.Holder, request.Connections, request.MinConnections, wait, context.Origin()),
                 context.RequestAborted);
             if (wait is { } seconds)
                 context.Response.Headers["Preference-Applied"] = "wait=" + seconds.TotalSeconds.ToString(CultureInfo.InvariantCulture);

@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using Broker.Api.Authentication;
-using Broker.Api.Authentication.BrokerTokens;
 using Broker.Api.Fronts.Native.Credentials;
 using Broker.Api.Fronts.Native.Description;
 using Broker.Api.Fronts.Native.Operators;
@@ -61,9 +60,9 @@ public static class HoldersApi
         else await RefusalWriter.WriteAsync(context, outcome.Refusal!);
     }
 
-    private static async Task WatchAsync(string id, [Description(LeaseInUse)] string? lease, HolderWatch watch, SessionTokens sessions, TimeProvider time, HttpContext context)
+    private static async Task WatchAsync(string id, [Description(LeaseInUse)] string? lease, HolderWatch watch, TimeProvider time, HttpContext context)
     {
-        await using var proof = new StandingProof(context, sessions, time);
+        await using var proof = new StandingProof(context, time);
         await using var events = watch.WatchAsync(context.ProvenCaller(), id, lease, context.Origin(), proof.Token).GetAsyncEnumerator(proof.Token);
         if (!await events.MoveNextAsync()) return;
 

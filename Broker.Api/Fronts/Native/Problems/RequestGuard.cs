@@ -89,7 +89,7 @@ public sealed class RequestGuard(IAudit audit, ProofHasher hasher, TimeProvider 
 
     /// <summary>Refuses a request that proves nobody.</summary>
     public Task RefuseUnprovenAsync(HttpContext context, ProofFailure failure, AuditAction action, string? role) => RefuseAsync(
-        context, action, null, role, new(failure is ProofFailure.TooManyFailures ? RefusalCode.LimitExceeded : RefusalCode.Unauthenticated, failure.Describe(), failure.RetryAfter()));
+        context, action, null, role, failure.Refusal());
 
     /// <inheritdoc/>
     public async Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)

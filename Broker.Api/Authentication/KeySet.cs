@@ -1,0 +1,68 @@
+using Microsoft.IdentityModel.Tokens;
+
+namespace Broker.Api.Authentication;
+
+/// <summary>A public key that an issuer signs with.</summary>
+/// <param name="Key">The key.</param>
+/// <param name="Thumbprint">What it is known by whatever it is called: the SHA-256 of RFC 7638.</param>
+internal sealed record SigningKey(SecurityKey Key, string Thumbprint)
+{
+    public static SigningKey Of(SecurityKey key) => new(key, Base64UrlEncoder.Encode(key.ComputeJwkThumbprint()));
+
+    /// <summary>Whether signatures of that algorithm can be by this key: its kind fits, and the key set says no other algorithm of it.</summary>
+    public bool Fits(string algorithm) => Key is not JsonWebKey key
+        || ((string.IsNullOrEmpty(key.Alg) || string.Equals(key.Alg, algorithm, StringComparison.Ordinal))
+            && key.Kty == (algorithm.StartsWith("ES", StringComparison.Ordinal) ? "EC" : "RSA"));
+}
+
+/// <summary>The keys an issuer signs with, as fetched once.</summary>
+/// <param name="Issuer">The <c>iss</c> its discovery document states; null from a file.</param>
+/// <param name="Keys">Its public signing keys.</param>
+internal sealed record KeySet(string? Issuer, IReadOnlyList<SigningKey> Keys)
+{
+    // Whoever sends a token without a key's name has each of so many tried.
+    private const int MostTried = 10;
+
+    /// <summary>When they were asked for, as <see cref="TimeProvider.GetTimestamp"/> tells.</summary>
+    public long AskedAt { get; init; }
+
+    /// <summary>
+    /// The keys that a token's signature may be by: those of the name it gives, or where the issuer publishes names for none,
+    /// those without a name; all of them when it gives none. A name is no more than a hint: two keys may share one (RFC 7517, 4.5).
+    /// </summary>
+    public IEnumerable<SigningKey> For(string? kid, string algorithm)
+    {
+        IEnumerable<SigningKey> named = Keys;
+        if (!string.IsNullOrEmpty(kid))
+        {
+            named = Keys.Where(key => string.Equals(key.Key.KeyId, kid, StringComparison.Ordinal));
+            if (!named.Any()) named = Keys.Where(key => string.IsNullOrEmpty(key.Key.KeyId));
+        }
+
+        return named.Where(key => key.Fits(algorithm)).Take(MostTried);
+    }
+
+    /// <summary>Whether a key is among them.</summary>
+    public bool Has(string thumbprint) => Keys.Any(key => string.Equals(key.Thumbprint, thumbprint, StringComparison.Ordinal));
+
+    /// <summary>The asymmetric signing keys of a JSON Web Key Set; those it cannot use are left out, as RFC 7517, 5, says.</summary>
+    /// <exception cref="InvalidDataException">It is none.</exception>
+    public static IReadOnlyList<SigningKey> Parse(string json)
+    {
+        try
+        {
+            return [.. new JsonWebKeySet(json).Keys.Where(IsUsable).Select(SigningKey.Of)];
+        }
+        catch (Exception error) when (error is ArgumentException or System.Text.Json.JsonException)
+        {
+            throw new InvalidDataException("It is not a JSON Web Key Set.", error);
+        }
+    }
+
+    private static bool IsUsable(JsonWebKey key) => key.Use is null or "" or "sig" && key.Kty switch
+    {
+        "RSA" => !string.IsNullOrEmpty(key.N) && !string.IsNullOrEmpty(key.E),
+        "EC" => !string.IsNullOrEmpty(key.Crv) && !string.IsNullOrEmpty(key.X) && !string.IsNullOrEmpty(key.Y),
+        _ => false,
+    };
+}

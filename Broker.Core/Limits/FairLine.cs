@@ -1,0 +1,90 @@
+namespace Broker.Core.Limits;
+
+/// <summary>
+/// Bounds a kind of work as a whole: so many at once, so many waiting, none longer than a given time (law L10). The places go
+/// round by name, so that whoever wants many of them waits for its own and nobody else's. When the line is full, the last of the
+/// longest name's gives way.
+/// </summary>
+/// <param name="places">How many work at once.</param>
+/// <param name="mostWaiting">How many wait at most.</param>
+/// <param name="longest">How long anybody waits at most.</param>
+/// <param name="time">The clock.</param>
+internal sealed class FairLine(int places, int mostWaiting, TimeSpan longest, TimeProvider time)
+{
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, LinkedList<Waiter>> lines = new(StringComparer.Ordinal);
+    private readonly Queue<string> turns = new(); // each name that has somebody waiting, once
+    private int free = places;
+    private int waiting;
+
+    /// <summary>Takes a place; who got one gives it back with <see cref="Leave"/>. False: there was none in time.</summary>
+    public ValueTask<bool> EnterAsync(string name)
+    {
+        Waiter waiter;
+        lock (gate)
+        {
+            if (free > 0)
+            {
+                free--;
+                return new(true);
+            }
+
+            if (waiting >= mostWaiting && !MakeRoom(name)) return new(false);
+            waiter = new Waiter();
+            if (!lines.TryGetValue(name, out var line))
+            {
+                lines.Add(name, line = new());
+                turns.Enqueue(name);
+            }
+
+            line.AddLast(waiter);
+            waiting++;
+        }
+
+        return WaitAsync(waiter);
+    }
+
+    /// <summary>Gives the place to the next one.</summary>
+    public void Leave()
+    {
+        lock (gate)
+        {
+            while (turns.TryDequeue(out var name))
+            {
+                var line = lines[name];
+                var next = line.First!.Value;
+                Remove(name, line, line.First);
+                if (line.Count > 0) turns.Enqueue(name);
+                if (next.TrySetResult(true)) return; // else it waits no more
+            }
+
+            free++;
+        }
+    }
+
+    private async ValueTask<bool> WaitAsync(Waiter waiter)
+    {
+        await using var deadline = time.CreateTimer(static state => ((Waiter)state!).TrySetResult(false), waiter, longest, Timeout.InfiniteTimeSpan);
+        return await waiter.Task;
+    }
+
+    // Only by those of whom more wait than of this name.
+    private bool MakeRoom(string name)
+    {
+        var own = lines.TryGetValue(name, out var mine) ? mine.Count : 0;
+        var (longestName, line) = lines.MaxBy(entry => entry.Value.Count);
+        if (line.Count <= own + 1) return false;
+        line.Last!.Value.TrySetResult(false);
+        Remove(longestName, line, line.Last);
+        return true;
+    }
+
+    private void Remove(string name, LinkedList<Waiter> line, LinkedListNode<Waiter> waiter)
+    {
+        line.Remove(waiter);
+        waiting--;
+        if (line.Count == 0) lines.Remove(name);
+    }
+
+    private sealed class Waiter() : TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+}

@@ -1,0 +1,94 @@
+using System.Diagnostics;
+using Broker.Api.Authentication;
+using Broker.Core.Limits;
+using Broker.Tests.Authentication;
+using Microsoft.Extensions.Time.Testing;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Security;
+
+/// <summary>Floods of tokens that prove nobody cost the flood, and nobody else who comes from its address.</summary>
+public sealed class ThrottlesTests
+{
+    private const int Pods = 50;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string> Floods => new("garbage", "wrong signature", "unknown key", "wrong signature in the pods' own names", "unknown session", "no administrator");
+
+    [Theory]
+    [MemberData(nameof(Floods))]
+    public async Task New_pods_are_all_served_while_their_address_sends_bad_tokens(string kind)
+    {
+        await using var world = new BrokerWorld();
+        using var thief = new TokenMint("one", world.Time, 1);
+        using var unknown = new TokenMint("unknown", world.Time, 2);
+        var replica = await world.ReplicaAsync();
+        (await world.ClaimAsync(replica, world.Pod("first"), body: new() { ["connections"] = 1 })).Status.ShouldBe(200);
+
+        // The address has long used up what it may get wrong.
+        for (var i = 0; i < 150; i++) await world.ClaimAsync(replica, Bad(i));
+        (await world.ClaimAsync(replica, Bad(0))).Status.ShouldBe(429);
+
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        var flood = FloodAsync();
+        var clock = Stopwatch.StartNew();
+        var answers = await Task.WhenAll(Enumerable.Range(0, Pods).Select(i => world.ClaimAsync(replica, world.Pod($"pod-{i}"), body: new() { ["connections"] = 1 })));
+        TestContext.Current.TestOutputHelper?.WriteLine($"{Pods} pods in {clock.ElapsedMilliseconds} ms");
+        await over.CancelAsync();
+        await flood;
+        answers.ShouldAllBe(answer => answer.Status == 200);
+
+        string Bad(int i) => kind switch
+        {
+            "garbage" => $"guess-{i}",
+            "wrong signature" => thief.Token(payload => payload["sub"] = $"somebody-{i}"),
+            "unknown key" => unknown.Token(),
+            "wrong signature in the pods' own names" => thief.Token(payload => payload["kubernetes.io"]!["pod"]!["uid"] = $"pod-{i % Pods}"),
+            "unknown session" => $"brs_{i:0000000000000000}_{new string('x', 43)}",
+            _ => $"bra_{i}",
+        };
+
+        // 200 a second, as far as the machine goes along.
+        async Task FloodAsync()
+        {
+            for (var i = 0; !over.IsCancellationRequested; i += 10)
+            {
+                await Task.WhenAll(Enumerable.Range(i, 10).Select(n => world.ClaimAsync(replica, Bad(n))));
+                await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, over.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_token_that_was_somebodys_is_told_what_is_wrong_with_it_whatever_its_address_sends()
+    {
+        await using var world = new BrokerWorld(("Limits:FailedProofs", "5"), ("Limits:FailedProofsPerSecond", "0.1"));
+        var replica = await world.ReplicaAsync();
+        for (var i = 0; i < 5; i++) (await world.ClaimAsync(replica, $"guess-{i}")).Status.ShouldBe(401);
+        var slowed = await world.ClaimAsync(replica, "guess-again");
+        (slowed.Status, slowed.Code).ShouldBe((429, "limit-exceeded"));
+        slowed.Headers.RetryAfter.ShouldNotBeNull();
+
+        var expired = world.Mint.Token(payload => payload["exp"] = world.Time.GetUtcNow().ToUnixTimeSeconds() - 60);
+        (await world.ClaimAsync(replica, expired)).Body["detail"]!.GetValue<string>().ShouldBe(ProofFailure.Expired.Describe());
+        world.Time.Forward(TimeSpan.FromSeconds(11));
+        (await world.ClaimAsync(replica, "guess-later")).Status.ShouldBe(401, "the address's allowance comes back by the broker's clock (law L9)");
+        (await world.ClaimAsync(replica, "guess-last")).Status.ShouldBe(429);
+    }
+
+    [Fact]
+    public void What_is_remembered_of_addresses_is_bounded_and_those_used_lately_stay()
+    {
+        var time = new FakeTimeProvider();
+        var limit = new RateLimit(time, most: 1000);
+        limit.Take("busy", 1, 1).ShouldBeNull();
+        for (var i = 0; i < 20_000; i++)
+        {
+            limit.Take($"address-{i}", 1, 1).ShouldBeNull();
+            limit.Take("busy", 1, 1).ShouldNotBeNull("who comes all the time is not forgotten for those who come once");
+            limit.Count.ShouldBeLessThanOrEqualTo(1000 + 16);
+        }
+    }
+}
