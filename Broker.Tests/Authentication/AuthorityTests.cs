@@ -181,6 +181,27 @@ public sealed class AuthorityTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_bearer_token_goes_to_the_authority_alone_whatever_host_its_document_names()
+    {
+        await using var elsewhere = await OidcServer.StartAsync();
+        elsewhere.Keys = TokenMint.KeySet(mint);
+        server.JwksUri = new Uri(elsewhere.Authority, "/jwks").AbsoluteUri;
+        var file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, "of the broker");
+            using var prover = Prover(Issuer() with { BearerTokenFile = file });
+            await Accepted(prover, mint.Token());
+            server.Asked.Select(asked => asked.Authorization).ShouldBe(["Bearer of the broker"]);
+            elsewhere.Asked.ShouldHaveSingleItem().Authorization.ShouldBeNull();
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
     public async Task A_private_authority_is_believed_only_with_its_CaFile()
     {
         using var certificate = OidcServer.Certificate();

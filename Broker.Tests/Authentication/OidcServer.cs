@@ -26,6 +26,9 @@ internal sealed class OidcServer : IAsyncDisposable
 
     public bool Down { get; set; }
 
+    /// <summary>What it answers to everything; null: what it is asked for.</summary>
+    public string? Answer { get; set; }
+
     public ConcurrentQueue<(string Path, string? Authorization)> Asked { get; } = [];
 
     public static async Task<OidcServer> StartAsync(X509Certificate2? certificate = null)
@@ -64,6 +67,13 @@ internal sealed class OidcServer : IAsyncDisposable
         {
             context.Response.StatusCode = StatusCodes.Status503ServiceUnavailable;
             return Task.CompletedTask;
+        }
+
+        if (Answer is not null)
+        {
+            context.Response.ContentType = "application/json";
+            context.Response.StatusCode = StatusCodes.Status201Created;
+            return context.Response.WriteAsync(Answer);
         }
 
         return context.Response.WriteAsync(context.Request.Path == "/jwks"

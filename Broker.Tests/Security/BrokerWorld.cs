@@ -45,7 +45,7 @@ internal sealed class BrokerWorld : IAsyncDisposable
         store = new(Time);
         Directory = System.IO.Directory.CreateTempSubdirectory("broker-world-").FullName;
         var keys = Path.Combine(Directory, "jwks.json");
-        File.WriteAllText(keys, TokenMint.KeySet(Mint));
+        PublishKeys(Mint);
         settings = new()
         {
             ["Identity:Issuers:kubernetes:Issuer"] = TokenMint.Issuer,
@@ -92,6 +92,9 @@ internal sealed class BrokerWorld : IAsyncDisposable
     public DoubleIssuer Issuer { get; private set; } = null!;
 
     public string Directory { get; }
+
+    /// <summary>From now on every issuer's keys are these mints', and no others.</summary>
+    public void PublishKeys(params TokenMint[] mints) => File.WriteAllText(Path.Combine(Directory, "jwks.json"), TokenMint.KeySet(mints));
 
     public string AuditPath(int replica) => Path.Combine(Directory, $"audit-{replica}.jsonl");
 

@@ -149,6 +149,38 @@ public sealed class TransportTests : IDisposable
         (await world.SendAsync(own, HttpMethod.Delete, $"/api/v1/holders/{holder}", token)).Status.ShouldBe(204);
     }
 
+    [Fact]
+    public async Task A_session_wants_the_certificate_that_its_token_wanted()
+    {
+        WriteServerCertificate("one");
+        await using var world = new BrokerWorld(
+            ("Tls:CertificateFile", Tls.CertificateFile), ("Tls:CertificateKeyFile", Tls.CertificateKeyFile), ("Tls:ClientAuthorityFile", Tls.ClientAuthorityFile),
+            ("Identity:Issuers:ci:SpiffeId", "spiffe://example.org/{repository_owner}/deploy"));
+        using var pipeline = Client(authority, "spiffe://example.org/octo/deploy");
+        using var another = Client(authority, "spiffe://example.org/evil/deploy");
+        using var bare = await world.TlsReplicaAsync(Handler(null));
+        using var own = world.TlsClient(Handler(pipeline));
+        using var foreign = world.TlsClient(Handler(another));
+        var job = world.Mint.Token(payload =>
+        {
+            payload.Remove("kubernetes.io");
+            (payload["iss"], payload["sub"], payload["repository"], payload["ref"], payload["repository_owner"]) =
+                (BrokerWorld.PipelineIssuer, "repo:octo/shop", "octo/shop", "refs/heads/release/7", "octo");
+        });
+
+        (await world.OpenAsync(bare, job, "deploy")).Status.ShouldBe(401);
+        var session = await world.OpenAsync(own, job, "deploy");
+        session.Status.ShouldBe(201, session.Body.ToJsonString());
+        var token = (string)session.Body["token"]!;
+        (await world.ClaimAsync(own, token, "deploy")).Status.ShouldBe(200);
+        foreach (var thief in new[] { bare, foreign })
+        {
+            (await world.ClaimAsync(thief, token, "deploy")).Status.ShouldBe(401);
+            (await world.SendAsync(thief, HttpMethod.Post, $"/api/v1/sessions/{session.Body["id"]}/renew", token)).Status.ShouldBe(401);
+            (await world.SendAsync(thief, HttpMethod.Delete, $"/api/v1/sessions/{session.Body["id"]}", token)).Status.ShouldBe(401);
+        }
+    }
+
     [Theory]
     [InlineData("127.0.0.0/8", "203.0.113.9")]
     [InlineData("10.0.0.0/8", "127.0.0.1")]

@@ -44,6 +44,21 @@ internal sealed class ServedKubernetes : IAsyncDisposable
 
     public HttpStatusCode? Broken { get; set; }
 
+    /// <summary>What it publishes as its keys; null: what was recorded.</summary>
+    public string? Keys { get; set; }
+
+    /// <summary>The address of the keys that its discovery document names; null: as recorded.</summary>
+    public string? JwksUri { get; set; }
+
+    /// <summary>Bearer tokens that its documents were asked for with.</summary>
+    public ConcurrentQueue<string> DocumentsAskedWith { get; } = new();
+
+    /// <summary>Makes an answer of a review other than the recorded one.</summary>
+    public Action<JsonObject>? Change { get; set; }
+
+    /// <summary>Holds every review until it completes.</summary>
+    public Task Hold { get; set; } = Task.CompletedTask;
+
     public static async Task<ServedKubernetes> StartAsync(string directory)
     {
         var certificate = OidcServer.Certificate();
@@ -55,7 +70,7 @@ internal sealed class ServedKubernetes : IAsyncDisposable
         var served = new ServedKubernetes(app, certificate, directory);
         app.MapPost("/apis/authentication.k8s.io/v1/tokenreviews", served.ReviewAsync);
         app.MapGet("/.well-known/openid-configuration", context => served.AnswerAsync(context, "01-openid-configuration"));
-        app.MapGet("/openid/v1/jwks", context => served.AnswerAsync(context, "02-jwks"));
+        app.MapGet("/openid/v1/jwks", served.KeysAsync);
         await app.StartAsync(TestContext.Current.CancellationToken);
         return served;
     }
@@ -76,6 +91,7 @@ internal sealed class ServedKubernetes : IAsyncDisposable
     {
         var asked = (await JsonSerializer.DeserializeAsync<JsonObject>(context.Request.Body, cancellationToken: context.RequestAborted))!;
         Asked.Enqueue(asked);
+        await Hold;
         var recording = context.Request.Headers.Authorization.ToString() switch
         {
             "Bearer " + BrokersToken => Recordings.GetValueOrDefault((string)asked["spec"]!["token"]!, "07-review-garbage"),
@@ -85,9 +101,19 @@ internal sealed class ServedKubernetes : IAsyncDisposable
         await AnswerAsync(context, recording);
     }
 
+    private Task KeysAsync(HttpContext context)
+    {
+        if (Keys is null || Broken is not null) return AnswerAsync(context, "02-jwks");
+        DocumentsAskedWith.Enqueue(context.Request.Headers.Authorization.ToString());
+        return context.Response.WriteAsync(Keys, context.RequestAborted);
+    }
+
     private Task AnswerAsync(HttpContext context, string recording)
     {
         var response = Recording(recording)["response"]!;
+        if (recording.Contains("review", StringComparison.Ordinal)) Change?.Invoke(response["body"]!.AsObject());
+        if (recording.StartsWith("01", StringComparison.Ordinal) && JwksUri is not null) response["body"]!["jwks_uri"] = JwksUri;
+        if (recording[1] is '1' or '2' && recording[0] == '0') DocumentsAskedWith.Enqueue(context.Request.Headers.Authorization.ToString());
         context.Response.StatusCode = (int?)Broken ?? (int)response["status"]!;
         context.Response.ContentType = "application/json";
 

@@ -96,6 +96,95 @@ public sealed class TokenReviewTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_is_not_signed_by_the_clusters_keys_is_never_sent_to_it()
+    {
+        using var thief = new TokenMint("any", time, 1);
+        cluster.Keys = TokenMint.KeySet(mint);
+        await prover.WarmAsync(TestContext.Current.CancellationToken);
+        var good = PodToken();
+        cluster.Recordings[good] = "06-review-bound-to-pod";
+        for (var i = 0; i < 50; i++) (await ProveAsync(thief.Token())).Failure.ShouldBe(ProofFailure.BadSignature);
+        cluster.Asked.ShouldBeEmpty();
+        (await ProveAsync(good)).Caller.ShouldNotBeNull("the cluster still has the last word");
+        cluster.Asked.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_flood_the_cluster_has_to_be_asked_about_leaves_places_for_whom_its_keys_vouch()
+    {
+        using var unknown = new TokenMint("unknown", time, 1);
+        cluster.Keys = TokenMint.KeySet(mint);
+        await prover.WarmAsync(TestContext.Current.CancellationToken);
+        var held = new TaskCompletionSource();
+        cluster.Hold = held.Task;
+        var flood = Enumerable.Range(0, 200).Select(i => ProveAsync(unknown.Token(payload => payload["sub"] = $"somebody-{i}"))).ToList();
+        await Eventually.HoldsAsync(() => Task.FromResult(cluster.Asked.Count == 8), "the flood has its places", TestContext.Current.CancellationToken);
+
+        cluster.Hold = Task.CompletedTask;
+        var good = PodToken();
+        cluster.Recordings[good] = "06-review-bound-to-pod";
+        (await ProveAsync(good)).Caller.ShouldNotBeNull();
+        held.SetResult();
+        (await Task.WhenAll(flood)).ShouldAllBe(proof => proof.Failure == ProofFailure.ReviewRefused);
+    }
+
+    [Theory]
+    [InlineData("another", 2)]
+    [InlineData(PodUid, 2)]
+    [InlineData(PodUid, 0)]
+    public async Task A_review_that_names_two_pods_or_none_where_the_token_names_one_proves_nobody(string second, int pods)
+    {
+        var token = PodToken();
+        cluster.Recordings[token] = "06-review-bound-to-pod";
+        cluster.Change = body => body["status"]!["user"]!["extra"]!["authentication.kubernetes.io/pod-uid"] =
+            pods == 0 ? new JsonArray() : new JsonArray(PodUid, second);
+        (await ProveAsync(token)).Failure.ShouldBe(ProofFailure.ReviewRefused);
+    }
+
+    [Theory]
+    [InlineData("null")]
+    [InlineData("[]")]
+    [InlineData("{\"status\":7}")]
+    [InlineData("not JSON")]
+    public async Task An_answer_that_is_no_review_is_no_verdict_and_no_fault_of_the_broker(string answer)
+    {
+        await using var odd = await OidcServer.StartAsync(OidcServer.Certificate());
+        odd.Answer = answer;
+        using var asking = Prover(Definition() with { TokenReview = new() { Address = odd.Authority, CaFile = cluster.CaFile, TokenFile = cluster.TokenFile } });
+        (await asking.ProveAsync(PodToken().AsMemory(), TestContext.Current.CancellationToken)).Failure.ShouldBe(ProofFailure.ReviewUnavailable);
+    }
+
+    [Fact]
+    public async Task A_private_address_of_the_keys_is_not_needed_where_the_API_server_has_them()
+    {
+        // EKS: nobody can reach what the document names, and the broker's token is not for it either.
+        cluster.JwksUri = "https://ip-172-16-0-1.eu-west-1.compute.internal:443/openid/v1/jwks";
+        cluster.Keys = TokenMint.KeySet(mint);
+        using var byKeys = Prover(new IdentityIssuer
+        {
+            Name = "cluster",
+            Authority = cluster.Address,
+            Issuer = TokenMint.Issuer,
+            Audience = "broker",
+            CaFile = cluster.CaFile,
+            BearerTokenFile = cluster.TokenFile,
+        });
+        (await byKeys.ProveAsync(PodToken().AsMemory(), TestContext.Current.CancellationToken)).Caller.ShouldNotBeNull();
+        cluster.DocumentsAskedWith.ShouldBe(["Bearer " + ServedKubernetes.BrokersToken, "Bearer " + ServedKubernetes.BrokersToken]);
+
+        using var byAddress = Prover(new IdentityIssuer
+        {
+            Name = "cluster",
+            JwksUri = new Uri(cluster.Address, "/openid/v1/jwks"),
+            Issuer = TokenMint.Issuer,
+            Audience = "broker",
+            CaFile = cluster.CaFile,
+            BearerTokenFile = cluster.TokenFile,
+        });
+        (await byAddress.ProveAsync(PodToken().AsMemory(), TestContext.Current.CancellationToken)).Caller.ShouldNotBeNull("its keys' address alone is enough");
+    }
+
+    [Fact]
     public async Task A_cluster_that_cannot_be_asked_is_no_verdict_on_the_token()
     {
         var token = PodToken();

@@ -1,0 +1,65 @@
+using Broker.Core.Catalog;
+using Broker.Core.Sessions;
+using Broker.Tests.Authentication;
+using Broker.Tests.Identity;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Security;
+
+/// <summary>A session is worth no more than the token it was opened with: it carries all that token was bound to, or is not opened.</summary>
+public sealed class SessionBindingsTests
+{
+    [Fact]
+    public async Task A_session_is_over_when_the_key_that_signed_its_token_is_withdrawn()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var session = await world.OpenAsync(replica, world.Job(), "deploy");
+        var token = (string)session.Body["token"]!;
+        (await world.ClaimAsync(replica, token, "deploy")).Status.ShouldBe(200);
+
+        using var next = new TokenMint("next", world.Time, 1);
+        world.PublishKeys(world.Mint, next);
+        world.Time.Forward(TimeSpan.FromSeconds(61));
+        (await world.ClaimAsync(replica, token, "deploy")).Status.ShouldBe(200, "another key beside it ends nothing");
+
+        world.PublishKeys(next);
+        world.Time.Forward(TimeSpan.FromSeconds(61));
+        (await world.ClaimAsync(replica, token, "deploy")).Status.ShouldBe(401);
+        (await world.SendAsync(replica, HttpMethod.Post, $"/api/v1/sessions/{session.Body["id"]}/renew", token)).Status.ShouldBe(401, "nor is it renewed");
+    }
+
+    [Fact]
+    public async Task A_pods_token_opens_no_session_that_would_outlive_the_pod()
+    {
+        await using var world = new BrokerWorld(("Identity:Issuers:kubernetes:Sessions", "true"));
+        (await world.OpenAsync(await world.ReplicaAsync(), world.Pod(), "orders-api")).Code.ShouldBe("not-allowed");
+    }
+
+    public static TheoryData<string, bool> Openings => new()
+    {
+        { "as it is", true }, { "no sessions", false }, { "asked about each token", false }, { "another audience", false }, { "another issuer", false },
+        { "a former issuer", true }, { "a pod", false }, { "no key", false },
+    };
+
+    [Theory]
+    [MemberData(nameof(Openings))]
+    public void Only_a_token_that_its_key_and_claims_alone_make_good_opens_a_session(string change, bool may)
+    {
+        var issuer = new IdentityIssuer { Name = "ci", Audience = "broker", Issuer = "https://ci.example", Sessions = true };
+        var caller = Callers.Of("ci", "job", ("aud", "broker"), ("iss", "https://ci.example")) with { SigningKey = "thumbprint" };
+        (issuer, caller) = change switch
+        {
+            "no sessions" => (issuer with { Sessions = false }, caller),
+            "asked about each token" => (issuer with { TokenReview = new() }, caller),
+            "another audience" => (issuer with { Audience = "other" }, caller),
+            "another issuer" => (issuer with { Issuer = "https://new.example" }, caller),
+            "a former issuer" => (issuer with { Issuer = "https://new.example", FormerIssuers = ["https://ci.example"] }, caller),
+            "a pod" => (issuer, Callers.Of("ci", "job", ("aud", "broker"), ("iss", "https://ci.example"), ("kubernetes.io/pod/uid", "uid")) with { SigningKey = "thumbprint" }),
+            "no key" => (issuer, caller with { SigningKey = null }),
+            _ => (issuer, caller),
+        };
+        SessionDesk.MayOpen(issuer, caller).ShouldBe(may);
+    }
+}

@@ -1,0 +1,55 @@
+using System.Net.Http.Headers;
+using Broker.Core.Leases.Operators;
+using Broker.Tests.Authentication;
+using Broker.Tests.Identity;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Security;
+
+/// <summary>A watch over HTTP whose token is believed no more.</summary>
+public sealed class StandingProofsTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_watch_whose_tokens_key_was_withdrawn_hands_out_no_new_login()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var token = world.Pod();
+        var grant = await world.ClaimAsync(replica, token);
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/holders/{grant.Body["holder"]!["id"]}/watch");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        using var watch = await replica.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancel);
+        ((int)watch.StatusCode).ShouldBe(200);
+        using var reader = new StreamReader(await watch.Content.ReadAsStreamAsync(Cancel));
+        (await EventAsync(reader)).ShouldStartWith("renewed");
+
+        // The key goes, everything that was remembered ages, and the lease is rotated: the watch would hand out its successor.
+        using var another = new TokenMint("another", world.Time, 1);
+        world.PublishKeys(another);
+        world.Time.Forward(TimeSpan.FromSeconds(61));
+        (await world.Service<LeaseDesk>().RotateAsync(Callers.Pod(), "orders-api", "the key was stolen", new("trace", null), Cancel)).ShouldBeNull();
+
+        var rest = await EventAsync(reader) + await reader.ReadToEndAsync(Cancel);
+        rest.ShouldStartWith("ending");
+        rest.ShouldContain("unauthenticated");
+        rest.ShouldNotContain("password");
+        world.Audited("renew").ShouldContain(line => (string?)line["refusal"] == "unauthenticated");
+    }
+
+    // The next event's name and data; comments are passed over.
+    private static async Task<string> EventAsync(StreamReader reader)
+    {
+        var lines = new List<string>();
+        while (await reader.ReadLineAsync(Cancel) is { } line)
+        {
+            if (line.StartsWith("event:", StringComparison.Ordinal)) lines.Add(line[6..].Trim());
+            else if (line.StartsWith("data:", StringComparison.Ordinal)) lines.Add(line[5..].Trim());
+            else if (line.Length == 0 && lines.Count > 0) break;
+        }
+
+        return string.Join(' ', lines);
+    }
+}
