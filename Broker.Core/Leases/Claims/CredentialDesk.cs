@@ -123,6 +123,7 @@ internal sealed class CredentialDesk(
     {
         var lease = await logins.OfAsync(target.Database, target.Role.Name, granted.Lease, cancellation);
         if (lease is null) return Refusals.LedgerUnavailable();
+        logins.Keep(lease, granted.LeaseEndsIn);
         if (!target.MayDrawFrom(lease.Record.Pool, claim)) throw new LedgerException($"The ledger gave holder {claim.Holder} lease {granted.Lease}, which is of another pool.");
         if (caps.MustRaise(target.Database, granted) && await caps.RaiseAsync(target.Database, lease.Record, cancellation) is { } notRaised) return notRaised;
         remembered.Remember(target.Database.Name, claim, granted with { CapLeaves = 0, Lease = lease.Record.Id }); // one text for all of a lease's holders

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using BitFaster.Caching.Lru;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Ledger;
@@ -9,16 +10,21 @@ namespace Broker.Core.Leases.Logins;
 
 /// <summary>
 /// The logins of leases this replica gives out, opened once: a claim on a lease that is there costs no decryption and no look
-/// into the ledger. A lease's login never changes.
+/// into the ledger. A lease's login never changes; where its database is reached may. A login is forgotten after its lease's end,
+/// and of too many the one used least recently.
 /// </summary>
-internal sealed class LeaseLogins(SharedLedger ledger, LoginSealer sealer, SealCheck seal, DatabaseEngines engines, ILogger<LeaseLogins> log)
+internal sealed class LeaseLogins(
+    SharedLedger ledger, LoginSealer sealer, SealCheck seal, DatabaseEngines engines, TimeProvider time, ILogger<LeaseLogins> log)
 {
     private const int Most = 10_000;
 
-    private readonly ConcurrentDictionary<string, OpenedLease> opened = new(StringComparer.Ordinal);
+    private readonly FastConcurrentLru<string, OpenedLease> opened = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
+
+    /// <summary>How many it has in the clear.</summary>
+    public int Count => opened.Count;
 
     /// <summary>A lease as it was when this replica opened its login; null when it never did.</summary>
-    public LeaseRecord? Find(string lease) => opened.TryGetValue(lease, out var known) ? known.Record : null;
+    public LeaseRecord? Find(string lease) => opened.TryGet(lease, out var known) ? known.Record : null;
 
     /// <summary>The login of a role's lease; null when the ledger does not know the lease any more.</summary>
     /// <exception cref="UnreadableLoginException">What the ledger has was not sealed for this lease of this role.</exception>
@@ -26,14 +32,37 @@ internal sealed class LeaseLogins(SharedLedger ledger, LoginSealer sealer, SealC
     public async ValueTask<OpenedLease?> OfAsync(Database database, string role, string lease, CancellationToken cancellation)
     {
         // Also what is remembered serves only whom it was sealed for: the ledger may name any lease.
-        if (opened.TryGetValue(lease, out var known) && known.Record.Role == role && known.Record.Database == database.Name) return known;
+        if (opened.TryGet(lease, out var known) && known.Record.Role == role && known.Record.Database == database.Name)
+        {
+            if (known.Database == database) return known;
+            var moved = new OpenedLease(known.Record, known.Login, database, engines[database.Engine], known.EndsAt);
+            opened.AddOrUpdate(lease, moved);
+            return moved;
+        }
+
         var record = await ledger.LeaseAsync(database.Name, lease, cancellation);
         if (record is null || record.SealedLogin.Length == 0) return null;
         var login = sealer.TryOpen(record, role) ?? throw new UnreadableLoginException(lease);
         record = record with { Role = role, Pool = login.Pool, Username = login.Login.Username, IssuerId = login.IssuerId };
-        if (opened.Count >= Most) opened.Clear();
-        return opened.GetOrAdd(lease, new OpenedLease(record, login.Login, database, engines[database.Engine]));
+        ForgetEnded();
+        var made = new OpenedLease(record, login.Login, database, engines[database.Engine], At(record.ExpiresAt is { } end ? end - record.ReadAt : TimeSpan.Zero));
+        return opened.GetOrAdd(lease, _ => made);
     }
+
+    /// <summary>Notes how long a lease still has, as the ledger said now: its login is kept so long.</summary>
+    public void Keep(OpenedLease lease, TimeSpan endsIn) => lease.EndsAt = At(endsIn);
+
+    // A new lease is rare, and so is looking through all of them.
+    private void ForgetEnded()
+    {
+        var now = time.GetTimestamp();
+        foreach (var (lease, login) in opened)
+        {
+            if (login.EndsAt < now) opened.TryRemove(lease);
+        }
+    }
+
+    private long At(TimeSpan endsIn) => time.GetTimestamp() + (long)(endsIn.TotalSeconds * time.TimestampFrequency);
 
     /// <summary>
     /// A lease whose login nobody can open takes no holders any more, so that the next claim gets another lease. Not on the word of a
@@ -49,11 +78,23 @@ internal sealed class LeaseLogins(SharedLedger ledger, LoginSealer sealer, SealC
 }
 
 /// <summary>A lease with its login in the clear, in this replica's memory only.</summary>
-internal sealed class OpenedLease(LeaseRecord record, Login login, Database database, IDatabaseEngine engine)
+internal sealed class OpenedLease(LeaseRecord record, Login login, Database database, IDatabaseEngine engine, long endsAt)
 {
     private readonly ConcurrentDictionary<int, GrantedCredentials> byConnections = new();
+    private long endsAt = endsAt;
 
     public LeaseRecord Record => record;
+
+    public Login Login => login;
+
+    public Database Database => database;
+
+    /// <summary>The lease's end as it was told last, as this replica's <see cref="TimeProvider.GetTimestamp"/> counts.</summary>
+    public long EndsAt
+    {
+        get => Volatile.Read(ref endsAt);
+        set => Volatile.Write(ref endsAt, value);
+    }
 
     public DateTimeOffset IssuedAt { get; } = record.IssuedAt ?? record.CreatedAt;
 
