@@ -32,7 +32,7 @@ internal sealed class StandingProof : IAsyncDisposable
         ended.Dispose();
     }
 
-    private async Task LookAsync(Caller caller, IStandingProof proof, TimeProvider time)
+    private async Task LookAsync(Caller caller, RequestProof proof, TimeProvider time)
     {
         var every = caller.Session is null ? TokenEvery : SessionEvery;
         try
