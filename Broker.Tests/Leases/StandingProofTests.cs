@@ -57,7 +57,7 @@ public sealed class StandingProofTests
         var replica = await world.ReplicaAsync();
         (await world.PassAsync(replica.AskAsync(World.Ask(0, 4)), Minute)).Grant.ShouldNotBeNull();
         var waiting = replica.AskAsync(World.Ask(1, 4, wait: TimeSpan.FromSeconds(20)) with { Origin = From });
-        await world.PassAsync(() => world.Ledger.BudgetAsync("orders", [], default).GetAwaiter().GetResult().Waiting == 1, Minute);
+        await world.PassAsync(() => world.Ledger.BudgetAsync("orders", [], default).AsTask().GetAwaiter().GetResult().Waiting == 1, Minute);
 
         proof.WhyNot = new(RefusalCode.Unauthenticated, "withdrawn");
         (await world.PassAsync(waiting, Minute)).Refusal.ShouldNotBeNull().Code.ShouldBe(RefusalCode.Unauthenticated);
