@@ -14,6 +14,8 @@ public sealed class SharedServers : IAsyncDisposable
 {
     private readonly Lazy<Task<LocalPostgres>> postgres = new(() => LocalPostgres.StartAsync(new() { MaxConnections = 400 }));
 
+    private readonly Lazy<Task<LocalPostgres>> postgres18 = new(() => LocalPostgres.StartAsync(new() { Version = 18, MaxConnections = 200 }));
+
     private readonly Lazy<Task<LocalMariaDb>> mariaDb = new(() => LocalMariaDb.StartAsync(new() { MaxConnections = 400 }));
 
     private readonly Lazy<Task<LocalMySql?>> mySql = new(() => LocalMySql.StartAsync());
@@ -32,10 +34,15 @@ public sealed class SharedServers : IAsyncDisposable
     /// <summary>One PostgreSQL with room for many tests at once.</summary>
     public Task<LocalPostgres> PostgresAsync() => postgres.Value;
 
+    /// <summary>One PostgreSQL 18: what administrators may do changed in 16.</summary>
+    public Task<LocalPostgres> Postgres18Async() => postgres18.Value;
+
     public async ValueTask DisposeAsync()
     {
         if (postgres.IsValueCreated)
             await (await postgres.Value).DisposeAsync();
+        if (postgres18.IsValueCreated)
+            await (await postgres18.Value).DisposeAsync();
         if (mariaDb.IsValueCreated)
             await (await mariaDb.Value).DisposeAsync();
         if (mySql.IsValueCreated && await mySql.Value is { } container)

@@ -26,6 +26,13 @@ public sealed record Role
     /// <summary>Statements that move a user's end; empty: the engine's default.</summary>
     public IReadOnlyList<string> RenewStatements { get; init; } = [];
 
+    /// <summary>
+    /// PostgreSQL: to whom the things go that a user of the role owns when it is dropped, so that the next one can work on (law L13): a
+    /// role that cannot log in, has no attributes of its own, is not the broker's administrator, and of which the role's users and the
+    /// administrator are members. Null (the default): a user that owns something is locked out and shown to the DBA.
+    /// </summary>
+    public string? OwnerRole { get; init; }
+
     /// <summary>How long a lease of the built-in issuer lives before it is renewed (1 min to 30 days, default 1 h).</summary>
     public TimeSpan LeaseTtl { get; init; } = TimeSpan.FromHours(1);
 

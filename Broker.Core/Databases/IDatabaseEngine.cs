@@ -26,8 +26,12 @@ public interface IDatabaseEngine
     /// <param name="database">The database.</param>
     /// <param name="login">The user the statements make; engines whose statements only name its rights make it themselves.</param>
     /// <param name="statements">Ready to run.</param>
+    /// <param name="ownerRole">
+    /// Who is to own what the user leaves (<see cref="Role.OwnerRole"/>): refused here, in words, when that would give anybody more than
+    /// the user has. Null: nobody.
+    /// </param>
     /// <param name="cancellation">Heeded as by <see cref="RunAsync"/>.</param>
-    Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation);
+    Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation);
 
     /// <summary>
     /// Runs statements, already rendered, in one transaction where the engine has transactions for them. Those that
@@ -38,17 +42,28 @@ public interface IDatabaseEngine
     Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation);
 
     /// <summary>
-    /// Lets a user log in no more and ends the sessions it has; returns when they have ended. A user that does not exist is
-    /// shut out already.
+    /// Lets a user log in no more and ends the sessions it has, those of a user that was dropped too; returns when they have ended.
+    /// Every step is tried, also when one before it is refused: the failure says what is still true.
     /// </summary>
     Task ShutOutAsync(Database database, string username, CancellationToken cancellation);
 
-    /// <summary>Drops a user; sessions it still has are left alone. A user that does not exist is dropped already.</summary>
+    /// <summary>
+    /// How many sessions a user has, those that are left of a user that was dropped included; what cannot do anything any more is
+    /// none. Null: the server does not tell.
+    /// </summary>
+    Task<int?> CountSessionsAsync(Database database, string username, CancellationToken cancellation);
+
+    /// <summary>
+    /// Drops a user; sessions it still has are left alone. A user that does not exist is dropped already. What the user owns is never
+    /// given to anybody with more rights than it had (law L13): when nobody else may have it, the failure is
+    /// <see cref="DatabaseFailure.StillOwns"/>, and the user is shut out.
+    /// </summary>
     /// <param name="database">The database.</param>
     /// <param name="username">The user to drop.</param>
     /// <param name="statements">The role's revocation statements, already rendered; empty for the engine's default.</param>
+    /// <param name="ownerRole">Who is to own what the user leaves (<see cref="Role.OwnerRole"/>); null: nobody.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation);
+    Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation);
 
     /// <summary>
     /// Lets the server itself refuse a user's connections beyond a number; those that are open stay. A user that does not exist
@@ -89,7 +104,8 @@ public sealed record UserConnections(string? Username, int Open, int InDatabase)
 /// <param name="ValidUntil">When its password stops working; null when the engine does not say.</param>
 /// <param name="OpenConnections">Its open connections.</param>
 /// <param name="OwnedObjects">How many objects it owns; null when the engine does not say.</param>
-public sealed record DatabaseUser(string Username, DateTimeOffset? ValidUntil, int OpenConnections, int? OwnedObjects = null);
+/// <param name="Owned">What they are, the first of them by name; null when it owns none.</param>
+public sealed record DatabaseUser(string Username, DateTimeOffset? ValidUntil, int OpenConnections, int? OwnedObjects = null, string? Owned = null);
 
 /// <summary>What differs between engines when users are made.</summary>
 /// <param name="MaxUsernameLength">Longest user name, in characters (PostgreSQL 63, MySQL 32).</param>
@@ -120,8 +136,14 @@ public enum DatabaseFailure
     /// <summary>The server refused the user or password.</summary>
     LoginRefused,
 
-    /// <summary>The server refused a statement (rights, syntax, objects still owned). Nothing of it remains done.</summary>
+    /// <summary>The server refused a statement (rights, syntax). Nothing of it remains done.</summary>
     StatementRefused,
+
+    /// <summary>
+    /// The user owns something that nobody may have (law L13): it is shut out and stays, until a person has looked at what it left.
+    /// The message says what, and what to do.
+    /// </summary>
+    StillOwns,
 
     /// <summary>
     /// The connection ended after statements were sent and before their outcome came back: they may have been carried

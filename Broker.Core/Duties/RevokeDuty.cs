@@ -8,15 +8,20 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Duties;
 
 /// <summary>
-/// The duty <c>revoke:LEASE</c>: the user of a lease that is over is dropped. What the database refuses is tried a few times,
-/// then shown as <see cref="LeaseState.RevokeFailed"/> with its own words, and tried on more rarely, for ever.
+/// The duty <c>revoke:LEASE</c>: the user of a lease that is over is dropped. It is <see cref="LeaseState.Revoked"/> when its user is gone
+/// and its sessions are. What the database refuses is tried a few times, then shown as <see cref="LeaseState.RevokeFailed"/> with its
+/// own words, and tried on more rarely, for ever.
 /// </summary>
 internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, BrokerMetrics metrics, ILogger<RevokeDuty> log)
     : LeaseDuty(tools)
 {
     private const int Tries = 6;
+
+    /// <summary>In a lease's reason: before it stands why the lease is over, after it what is still to be done.</summary>
+    private const string Still = " - still to be done: ";
     private static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan AfterFailing = TimeSpan.FromMinutes(30);
+    private static readonly TimeSpan SessionsAgain = TimeSpan.FromSeconds(15);
 
     public override string Kind => "revoke";
 
@@ -29,46 +34,84 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
         if (lease.State != LeaseState.Revoking) await Ledger.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, lease.Reason, cancellation);
         try
         {
-            if (await InFlightAsync(call, token => DropAsync(call, token), cancellation) is not { } why) return Jitter.Spread(Soon);
+            if (await InFlightAsync(call, token => DropAsync(call, token), cancellation) is not { } dropped) return Jitter.Spread(Soon);
+            if (dropped.Sessions > 0)
+            {
+                var waiting = $"{WhyOver(lease)}{Still}its user is dropped, and {dropped.Sessions} sessions that it had go on until their pods close them; an order to revoke ends them";
+                if (waiting != lease.Reason) await Ledger.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, waiting, cancellation);
+                return Jitter.Spread(SessionsAgain);
+            }
+
+            var why = dropped.Sessions is null ? $"{WhyOver(lease)} (the database does not tell whether sessions of its user go on)" : WhyOver(lease);
             await Ledger.MoveAsync(lease.Database, lease.Id, LeaseState.Revoked, why, cancellation);
             metrics.Revoked(lease.Database, "revoked");
             log.Revoked(lease.Id, lease.Role, lease.Username);
             return null;
         }
-        catch (Exception e) when (e is IssuerException or DutyException)
+        catch (DutyException e)
         {
             metrics.Revoked(lease.Database, "failed");
             log.RevokeFailed(lease.Id, lease.Role, lease.Username, e.Message);
-            if (call.Due.Failures + 1 >= Tries)
-                await Ledger.MoveAsync(lease.Database, lease.Id, LeaseState.RevokeFailed, $"{e.Message} {Advice(lease)}", cancellation);
+
+            // What a person has to look at is shown at once.
+            if (call.Due.Failures + 1 >= Tries || e.InnerException?.InnerException is DatabaseException { Failure: DatabaseFailure.StillOwns })
+                await Ledger.MoveAsync(lease.Database, lease.Id, LeaseState.RevokeFailed, $"{WhyOver(lease)}{Still}{e.Message} {Advice(lease)}", cancellation);
             throw;
         }
     }
 
-    // What to note as the lease's reason: why it is over, and what of it could not be done.
-    private async Task<string> DropAsync(LeaseCall call, CancellationToken cancellation)
+    // Each step is tried, whatever became of the one before: a login that lives on is worse than a session that does, and the other way round.
+    private async Task<Dropped> DropAsync(LeaseCall call, CancellationToken cancellation)
     {
         var lease = call.Lease;
-        var why = lease.Reason;
-        if (lease.Username.Length > 0 && (lease.Shut || call.Role.EndSessions))
+        var engine = engines[call.Database.Engine];
+        var ends = lease.Username.Length > 0 && (lease.Shut || call.Role.EndSessions);
+        string? notShutOut = null;
+        if (ends)
         {
-            // Before it is dropped: afterwards nothing tells whose the sessions were.
             try
             {
-                await engines[call.Database.Engine].ShutOutAsync(call.Database, lease.Username, cancellation);
+                // Before it is dropped: afterwards fewer may end its sessions.
+                await engine.ShutOutAsync(call.Database, lease.Username, cancellation);
             }
             catch (DatabaseException e)
             {
-                // A login that lives on is worse than a session that does: the user is dropped all the same.
                 log.SessionsNotEnded(lease.Id, lease.Role, lease.Username, e.Message);
-                why += $" (its sessions could not be ended: {e.Message})";
+                notShutOut = e.Message;
             }
         }
 
-        await call.Issuer.RevokeAsync(call.IssuerLease, cancellation);
-        return why;
+        try
+        {
+            await call.Issuer.RevokeAsync(call.IssuerLease, cancellation);
+        }
+        catch (IssuerException e)
+        {
+            throw new DutyException(notShutOut is null || e.Message.Contains(notShutOut, StringComparison.Ordinal) ? e.Message : $"{e.Message} And before: {notShutOut}", e);
+        }
+
+        if (lease.Username.Length == 0) return new(0);
+        int? open;
+        try
+        {
+            open = await engine.CountSessionsAsync(call.Database, lease.Username, cancellation);
+        }
+        catch (DatabaseException e)
+        {
+            throw new DutyException($"User '{lease.Username}' is dropped; whether its sessions have ended could not be seen: {e.Message}", e);
+        }
+
+        return ends && open > 0
+            ? throw new DutyException($"User '{lease.Username}' is dropped, but {open} of its sessions are still at work. {notShutOut ?? "They were told to end and have not yet."}")
+            : new(open);
     }
 
+    private static string WhyOver(LeaseRecord lease) =>
+        lease.Reason.IndexOf(Still, StringComparison.Ordinal) is var at and >= 0 ? lease.Reason[..at] : lease.Reason;
+
     private static string Advice(LeaseRecord lease) =>
-        $"The broker goes on trying. Mend what the database names (give what user '{lease.Username}' owns to another, take its rights away), or drop the user by hand.";
+        $"The broker goes on trying. Mend what the database names (hand over what user '{lease.Username}' owns, take its rights away, end its sessions), or drop the user by hand.";
+
+    /// <param name="Sessions">How many of its sessions are open; null: the database does not tell.</param>
+    private sealed record Dropped(int? Sessions);
 }

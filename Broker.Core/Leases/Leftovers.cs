@@ -17,10 +17,12 @@ namespace Broker.Core.Leases;
 /// <param name="CreatedAt">When it was created; null when nothing tells.</param>
 /// <param name="ValidUntil">When its password stops working; null when the engine does not say.</param>
 /// <param name="OpenConnections">Its connections when it was looked at last.</param>
-/// <param name="OwnedObjects">What it owns; null when the engine does not say.</param>
+/// <param name="OwnedObjects">How many objects it owns; null when the engine does not say.</param>
+/// <param name="Owned">What they are, the first of them by name; null when it owns none.</param>
+/// <param name="Problem">Why it could not be dropped, and what to do; null when nobody tried.</param>
 public sealed record Leftover(
     string Database, string Username, string Role, DateTimeOffset FirstSeenAt, DateTimeOffset? CreatedAt, DateTimeOffset? ValidUntil, int OpenConnections,
-    int? OwnedObjects);
+    int? OwnedObjects, string? Owned, string? Problem);
 
 /// <summary>Finds leftovers, and drops one (law L5).</summary>
 internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, ILogger<Leftovers> log)
@@ -56,14 +58,23 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         foreach (var (user, alike) in found.Values.Where(of => !known.Contains(of.User.Username) && !of.Roles.Any(role => asking.Contains(role.Name))))
         {
             var role = alike[0];
+            string? problem = null;
             if (leases.Count > 0 && IsDead(user, role, leases[0].ReadAt))
             {
-                await engine.DropUserAsync(database, user.Username, [], cancellation);
-                log.LeftoverDropped(user.Username, database.Name, "it could log in no more, and had no session");
-                continue;
+                try
+                {
+                    await engine.DropUserAsync(database, user.Username, [], role.OwnerRole, cancellation);
+                    log.LeftoverDropped(user.Username, database.Name, "it could log in no more, and had no session");
+                    continue;
+                }
+                catch (DatabaseException e) when (e.Failure is DatabaseFailure.StatementRefused or DatabaseFailure.StillOwns)
+                {
+                    // It is shown with what is in the way, and holds up no other.
+                    problem = e.Message;
+                }
             }
 
-            left.Add((user.Username, JsonSerializer.Serialize(new Facts(role.Name, user.ValidUntil, user.OpenConnections, user.OwnedObjects))));
+            left.Add((user.Username, JsonSerializer.Serialize(new Facts(role.Name, user.ValidUntil, user.OpenConnections, user.OwnedObjects, user.Owned, problem))));
         }
 
         if (left.Count > 0) log.LeftoversFound(database.Name, left.Count);
@@ -78,14 +89,25 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
     /// <summary>Whether a user's name is one that the broker gives to users of the role: the only ones it drops as leftovers (law L14).</summary>
     public bool MayDrop(Database database, Role? role, Leftover left) => role?.Database == database.Name && IsOf(left.Username, role, engines[database.Engine]);
 
-    /// <summary>Shuts a leftover out and drops it.</summary>
-    /// <exception cref="DatabaseException">The database refused, or did not answer.</exception>
+    /// <summary>Shuts a leftover out and drops it; each is tried, whatever became of the other.</summary>
+    /// <exception cref="DatabaseException">The database refused, or did not answer, or sessions of the user go on.</exception>
     public async Task DropAsync(Database database, Role role, Leftover left, CancellationToken cancellation)
     {
         var engine = engines[database.Engine];
-        await engine.ShutOutAsync(database, left.Username, cancellation);
+        DatabaseException? notShutOut = null;
+        try
+        {
+            await engine.ShutOutAsync(database, left.Username, cancellation);
+        }
+        catch (DatabaseException e)
+        {
+            notShutOut = e;
+        }
+
         var statements = Issuing.StatementTemplate.Render(role.RevocationStatements, left.Username, null, null);
-        await engine.DropUserAsync(database, left.Username, statements, cancellation);
+        await engine.DropUserAsync(database, left.Username, statements, role.OwnerRole, cancellation);
+        if (notShutOut is not null && await engine.CountSessionsAsync(database, left.Username, cancellation) is { } open and > 0)
+            throw new DatabaseException(notShutOut.Failure, $"'{left.Username}' is dropped, but {open} of its sessions are still at work: {notShutOut.Message}", notShutOut);
     }
 
     private static string PrefixOf(Role role, IDatabaseEngine engine) =>
@@ -103,7 +125,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         var facts = FactsOf(record);
         return new(
             database, record.Username, facts.Role, record.FirstSeenAt, VaultUserNames.CreatedAt(record.Username), facts.ValidUntil, facts.OpenConnections,
-            facts.OwnedObjects);
+            facts.OwnedObjects, facts.Owned, facts.Problem);
     }
 
     private static Facts FactsOf(LeftoverRecord record)
@@ -118,5 +140,5 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         }
     }
 
-    private sealed record Facts(string Role, DateTimeOffset? ValidUntil, int OpenConnections, int? OwnedObjects);
+    private sealed record Facts(string Role, DateTimeOffset? ValidUntil, int OpenConnections, int? OwnedObjects, string? Owned = null, string? Problem = null);
 }

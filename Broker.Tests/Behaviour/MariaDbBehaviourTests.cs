@@ -23,7 +23,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
     public async ValueTask DisposeAsync()
     {
         foreach (var user in await engine.FindUsersAsync(bench.Database, bench.Name, CancellationToken.None))
-            await engine.DropUserAsync(bench.Database, user.Username, [], CancellationToken.None);
+            await engine.DropUserAsync(bench.Database, user.Username, [], null, CancellationToken.None);
         await engine.DisposeAsync();
         await bench.DisposeAsync();
     }
@@ -143,7 +143,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
         await MySqlFixture.DoAsync(backup, "FLUSH TABLES WITH READ LOCK", Cancellation);
 
         // Plain MariaDB: the statement waits until the lock is given back.
-        var create = engine.CreateUserAsync(own.Database, user, [$"CREATE USER '{user.Username}'@'%'"], Cancellation);
+        var create = engine.CreateUserAsync(own.Database, user, [$"CREATE USER '{user.Username}'@'%'"], null, Cancellation);
         await Eventually.HoldsAsync(
             () => own.AskAsync<bool>("SELECT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for%' AND INFO LIKE 'CREATE USER%')", Cancellation),
             "the statement waits",
@@ -163,7 +163,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
             await engine.CreateUserAsync(
                 bench.Database,
                 new(name, new("secret")),
-                [$"CREATE USER '{name}'@'%' IDENTIFIED BY 'secret'", $"GRANT SELECT, INSERT ON {bench.Name}.* TO '{name}'@'%'"],
+                [$"CREATE USER '{name}'@'%' IDENTIFIED BY 'secret'", $"GRANT SELECT, INSERT ON {bench.Name}.* TO '{name}'@'%'"], null,
                 token));
 
         (await engine.FindUsersAsync(bench.Database, bench.Name + "-", Cancellation)).Count.ShouldBe(names.Count);

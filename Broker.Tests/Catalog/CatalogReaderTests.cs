@@ -31,6 +31,17 @@ public class CatalogReaderTests
     }
 
     [Fact]
+    public void An_owner_role_belongs_to_PostgreSQL_and_stands_in_place_of_revocation_statements()
+    {
+        Configured.Read(("Roles:orders-jobs:OwnerRole", "orders_owner")).Catalog!.Roles["orders-jobs"].OwnerRole.ShouldBe("orders_owner");
+        Configured.Read(("Roles:orders-api:OwnerRole", "orders_owner")).Errors.ShouldBeEmpty();
+        Configured.Read(("Roles:orders-jobs:OwnerRole", "x"), ("Roles:orders-jobs:RevocationStatements:0", "DROP ROLE x"))
+            .Errors.ShouldHaveSingleItem().Path.ShouldBe("Broker:Roles:orders-jobs:OwnerRole");
+        Configured.Read(("Roles:orders-jobs:OwnerRole", "x"), ("Databases:orders:Engine", "MySql"))
+            .Errors.ShouldHaveSingleItem().Path.ShouldBe("Broker:Roles:orders-jobs:OwnerRole");
+    }
+
+    [Fact]
     public void A_claim_name_with_a_colon_survives_the_configuration_system() =>
         Configured.Read(("Roles:orders-api:Allow:0:Claims:https://example.com/group", "a"))
             .Catalog!.Roles["orders-api"].Allow[0].Claims["https://example.com/group"].ShouldBe(ClaimMatch.Exactly("a"));

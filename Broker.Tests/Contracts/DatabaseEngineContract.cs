@@ -138,9 +138,9 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
         (await FailureAsync(() => Engine.TryLoginAsync(gone, login, Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(() => Engine.SampleAsync(gone, Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(() => Engine.FindUsersAsync(gone, "x", Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
-        (await FailureAsync(() => Engine.CreateUserAsync(gone, login, [bench.RefusedStatement], Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
+        (await FailureAsync(() => Engine.CreateUserAsync(gone, login, [bench.RefusedStatement], null, Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(() => Engine.RunAsync(gone, [bench.RefusedStatement], Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
-        (await FailureAsync(() => Engine.DropUserAsync(gone, "x", [], Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
+        (await FailureAsync(() => Engine.DropUserAsync(gone, "x", [], null, Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
     }
 
     [Fact]
@@ -170,7 +170,7 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
         var login = New("half");
 
         var failure = await FailureAsync(() => Engine.CreateUserAsync(
-            Database, login, [.. bench.CreateUser(login, TimeProvider.System.GetUtcNow().AddHours(1)), bench.RefusedStatement], Cancellation));
+            Database, login, [.. bench.CreateUser(login, TimeProvider.System.GetUtcNow().AddHours(1)), bench.RefusedStatement], null, Cancellation));
 
         failure.Failure.ShouldBe(DatabaseFailure.StatementRefused);
         failure.ToString().ShouldNotContain(login.Password.Reveal());
@@ -200,7 +200,7 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
         var login = await CreateAsync("user");
         var works = await bench.OpenSessionAsync(login);
 
-        await Engine.DropUserAsync(Database, login.Username, [], Cancellation);
+        await Engine.DropUserAsync(Database, login.Username, [], null, Cancellation);
 
         if (bench.SessionsOutliveUsers)
             (await works()).ShouldBeTrue();
@@ -211,8 +211,8 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     [Fact]
     public async Task A_user_that_does_not_exist_is_dropped_already()
     {
-        await Engine.DropUserAsync(Database, bench.UserPrefix + "never-was", [], Cancellation);
-        await Engine.DropUserAsync(Database, bench.UserPrefix + "never-was", [bench.RefusedStatement], Cancellation);
+        await Engine.DropUserAsync(Database, bench.UserPrefix + "never-was", [], null, Cancellation);
+        await Engine.DropUserAsync(Database, bench.UserPrefix + "never-was", [bench.RefusedStatement], null, Cancellation);
     }
 
     [Fact]
@@ -223,7 +223,7 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
             var login = await CreateAsync($"user{round}");
             await bench.OpenSessionAsync(login);
 
-            await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => Engine.DropUserAsync(Database, login.Username, [], Cancellation)));
+            await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => Engine.DropUserAsync(Database, login.Username, [], null, Cancellation)));
 
             (await Engine.FindUsersAsync(Database, login.Username, Cancellation)).ShouldBeEmpty();
         }
@@ -254,7 +254,7 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
         var other = login with { Password = new("another") };
 
         (await FailureAsync(() => Engine.CreateUserAsync(
-            Database, other, bench.CreateUser(other, TimeProvider.System.GetUtcNow().AddHours(1)), Cancellation))).Failure.ShouldBe(DatabaseFailure.StatementRefused);
+            Database, other, bench.CreateUser(other, TimeProvider.System.GetUtcNow().AddHours(1)), null, Cancellation))).Failure.ShouldBe(DatabaseFailure.StatementRefused);
 
         await Engine.TryLoginAsync(Database, login, Cancellation);
     }
@@ -310,7 +310,7 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     public async Task Connection_strings_carry_passwords_of_any_characters(string password)
     {
         var login = new Login(bench.UserPrefix + bench.OddName, new(bench.Taken(password)));
-        await Engine.CreateUserAsync(Database, login, bench.CreateUser(login, TimeProvider.System.GetUtcNow().AddHours(1)), Cancellation);
+        await Engine.CreateUserAsync(Database, login, bench.CreateUser(login, TimeProvider.System.GetUtcNow().AddHours(1)), null, Cancellation);
 
         var strings = Engine.Describe(Database, login, 7);
 
@@ -327,7 +327,7 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     {
         var login = New(suffix);
         var end = until ?? TimeProvider.System.GetUtcNow() + (lives ?? TimeSpan.FromHours(1));
-        await Engine.CreateUserAsync(Database, login, bench.CreateUser(login, end), Cancellation);
+        await Engine.CreateUserAsync(Database, login, bench.CreateUser(login, end), null, Cancellation);
         return login;
     }
 }

@@ -56,7 +56,7 @@ public sealed class MongoDbDocumentsTests
     {
         using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
 
-        var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.CreateUserAsync(Orders, new("u", new("pw")), [statement], Cancellation));
+        var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.CreateUserAsync(Orders, new("u", new("pw")), [statement], null, Cancellation));
 
         refusal.Failure.ShouldBe(DatabaseFailure.StatementRefused);
         refusal.Message.ShouldContain(why);
@@ -69,7 +69,7 @@ public sealed class MongoDbDocumentsTests
         using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
 
         var refusal = await Should.ThrowAsync<DatabaseException>(
-            () => engine.CreateUserAsync(Orders, new("u", new("pw")), ["""{"db":"app","roles":[{"role":"readWrite"}]}"""], Cancellation));
+            () => engine.CreateUserAsync(Orders, new("u", new("pw")), ["""{"db":"app","roles":[{"role":"readWrite"}]}"""], null, Cancellation));
 
         refusal.Message.ShouldContain("AuthSource");
     }

@@ -105,7 +105,7 @@ public sealed class MongoDbEngineTests(SharedServers servers) : DatabaseEngineCo
             foreach (var session in sessions)
                 session.Dispose();
             foreach (var user in await Mongo.FindUsersAsync(Database, UserPrefix, CancellationToken.None))
-                await Mongo.DropUserAsync(Database, user.Username, [], CancellationToken.None);
+                await Mongo.DropUserAsync(Database, user.Username, [], null, CancellationToken.None);
             await Client.DropDatabaseAsync(Database.DatabaseName, CancellationToken.None);
             Mongo.Dispose();
             Client.Dispose();

@@ -21,7 +21,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         foreach (var user in await engine.FindUsersAsync(bench.Database, bench.Name, CancellationToken.None))
-            await engine.DropUserAsync(bench.Database, user.Username, [], CancellationToken.None);
+            await engine.DropUserAsync(bench.Database, user.Username, [], null, CancellationToken.None);
         await engine.DisposeAsync();
         await bench.DisposeAsync();
     }
@@ -37,14 +37,14 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         var database = bench.AdministeredBy(admin);
         var user = new Login(bench.Name + "-user", new("secret"));
 
-        await engine.CreateUserAsync(database, user, Statements(user), Cancellation);
+        await engine.CreateUserAsync(database, user, Statements(user), null, Cancellation);
         await engine.CapUserAsync(database, user.Username, 5, Cancellation);
         var session = await bench.OpenAsync(user, Cancellation);
         await MySqlFixture.DoAsync(session, "CREATE TABLE migrated AS SELECT 42 AS answer", Cancellation);
 
         (await engine.SampleAsync(database, Cancellation)).Users.ShouldContain(new UserConnections(user.Username, 1, 1));
         await engine.ShutOutAsync(database, user.Username, Cancellation);
-        await engine.DropUserAsync(database, user.Username, [], Cancellation);
+        await engine.DropUserAsync(database, user.Username, [], null, Cancellation);
 
         (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse();
         (await engine.FindUsersAsync(database, user.Username, Cancellation)).ShouldBeEmpty();
@@ -86,7 +86,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         var session = await bench.OpenAsync(user, Cancellation);
 
         await engine.ShutOutAsync(bench.Database, user.Username, Cancellation);
-        await engine.DropUserAsync(bench.Database, user.Username, [], Cancellation);
+        await engine.DropUserAsync(bench.Database, user.Username, [], null, Cancellation);
 
         (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse();
         (await bench.AskAsync<int>($"SELECT COUNT(*) FROM mysql.user WHERE User = '{user.Username}'", Cancellation)).ShouldBe(0);
@@ -111,7 +111,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         var neighbour = await bench.CreateLoginAsync("user2", "", Cancellation);
 
         (await Should.ThrowAsync<DatabaseException>(() => engine.CreateUserAsync(
-            bench.Database, user, [.. Statements(user), "GRANT SELECT ON no_such_database.no_such_table TO `nobody`@`%`"], Cancellation)))
+            bench.Database, user, [.. Statements(user), "GRANT SELECT ON no_such_database.no_such_table TO `nobody`@`%`"], null, Cancellation)))
             .Failure.ShouldBe(DatabaseFailure.StatementRefused);
 
         (await engine.FindUsersAsync(bench.Database, bench.Name + "-", Cancellation)).ShouldHaveSingleItem().Username.ShouldBe(neighbour.Username);
@@ -123,7 +123,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         var user = await bench.CreateLoginAsync("user", "", Cancellation);
 
         await engine.DropUserAsync(
-            bench.Database, user.Username, [$"REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{user.Username}'@'%'", $"CREATE TABLE {bench.Name}.said_so (x int)"], Cancellation);
+            bench.Database, user.Username, [$"REVOKE ALL PRIVILEGES, GRANT OPTION FROM '{user.Username}'@'%'", $"CREATE TABLE {bench.Name}.said_so (x int)"], null, Cancellation);
 
         (await engine.FindUsersAsync(bench.Database, user.Username, Cancellation)).ShouldHaveSingleItem();
         (await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(bench.Database, user, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
@@ -137,7 +137,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         await bench.DoAsync($"GRANT ALL ON *.* TO '{admin.Username}'@'%'", Cancellation);
         var database = bench.AdministeredBy(admin);
 
-        (await Should.ThrowAsync<DatabaseException>(() => engine.DropUserAsync(database, admin.Username, [], Cancellation)))
+        (await Should.ThrowAsync<DatabaseException>(() => engine.DropUserAsync(database, admin.Username, [], null, Cancellation)))
             .Failure.ShouldBe(DatabaseFailure.StatementRefused);
         (await Should.ThrowAsync<DatabaseException>(() => engine.ShutOutAsync(database, admin.Username, Cancellation)))
             .Failure.ShouldBe(DatabaseFailure.StatementRefused);
@@ -157,7 +157,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
             await place.DoAsync($"CREATE USER `{name.Replace("`", "``", StringComparison.Ordinal)}`@`%`", Cancellation);
 
             (await engine.FindUsersAsync(place.Database, name, Cancellation)).ShouldHaveSingleItem().Username.ShouldBe(name);
-            await engine.DropUserAsync(place.Database, name, [], Cancellation);
+            await engine.DropUserAsync(place.Database, name, [], null, Cancellation);
 
             (await engine.FindUsersAsync(place.Database, place.Name, Cancellation)).ShouldBeEmpty();
         }
@@ -171,7 +171,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         var user = new Login(bench.Name + "-user", new("secret"));
 
         (await Should.ThrowAsync<DatabaseException>(() => engine.CreateUserAsync(
-            bench.Database, user, [.. Statements(user), "KILL CONNECTION_ID()"], Cancellation))).Failure.ShouldBe(DatabaseFailure.AnswerLost);
+            bench.Database, user, [.. Statements(user), "KILL CONNECTION_ID()"], null, Cancellation))).Failure.ShouldBe(DatabaseFailure.AnswerLost);
 
         (await engine.FindUsersAsync(bench.Database, user.Username, Cancellation)).ShouldHaveSingleItem("whoever takes over has to look for it");
     }
@@ -191,11 +191,11 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         }
 
         await RestartAsync();
-        await engine.CreateUserAsync(own.Database, user, [$"CREATE USER '{user.Username}'@'%'"], Cancellation);
+        await engine.CreateUserAsync(own.Database, user, [$"CREATE USER '{user.Username}'@'%'"], null, Cancellation);
         await RestartAsync();
         (await engine.SampleAsync(own.Database, Cancellation)).Users.ShouldNotBeEmpty();
         await RestartAsync();
-        await engine.DropUserAsync(own.Database, user.Username, [], Cancellation);
+        await engine.DropUserAsync(own.Database, user.Username, [], null, Cancellation);
     }
 
     [Fact]
@@ -209,7 +209,7 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         var user = new Login(own.Name + "-user", new("secret"));
 
         var failure = await Should.ThrowAsync<DatabaseException>(
-            () => engine.CreateUserAsync(own.AdministeredBy(admin), user, [$"CREATE USER '{user.Username}'@'%'"], Cancellation));
+            () => engine.CreateUserAsync(own.AdministeredBy(admin), user, [$"CREATE USER '{user.Username}'@'%'"], null, Cancellation));
 
         failure.Failure.ShouldBe(DatabaseFailure.Unavailable);
         failure.Message.ShouldContain("1290");

@@ -69,7 +69,7 @@ internal sealed record MySqlEngineBench(MySqlEngine MySql, MySqlFixture Bench, i
     public override async ValueTask DisposeAsync()
     {
         foreach (var user in await MySql.FindUsersAsync(Bench.Database, Bench.Name, CancellationToken.None))
-            await MySql.DropUserAsync(Bench.Database, user.Username, [], CancellationToken.None);
+            await MySql.DropUserAsync(Bench.Database, user.Username, [], null, CancellationToken.None);
         await MySql.DisposeAsync();
         await Bench.DisposeAsync();
     }

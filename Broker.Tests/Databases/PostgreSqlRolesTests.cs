@@ -33,17 +33,18 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
 
         await engine.RunAsync(
             database, [$"CREATE ROLE \"{user.Username}\" LOGIN PASSWORD 'secret'", $"GRANT CREATE ON SCHEMA public TO \"{user.Username}\""], Cancellation);
+        await bench.DoAsync($"CREATE ROLE \"{bench.Name}-owner\" NOLOGIN; GRANT \"{bench.Name}-owner\" TO \"{admin.Username}\", \"{user.Username}\"; GRANT CREATE ON SCHEMA public TO \"{bench.Name}-owner\"", Cancellation);
         var session = await bench.OpenAsync(user, Cancellation);
         await DoAsync(session, "CREATE TABLE migrated AS SELECT 42 AS answer");
 
         (await engine.SampleAsync(database, Cancellation)).Users.ShouldContain(new UserConnections(user.Username, 1, 1));
         await engine.ShutOutAsync(database, user.Username, Cancellation);
-        await engine.DropUserAsync(database, user.Username, [], Cancellation);
+        await engine.DropUserAsync(database, user.Username, [], bench.Name + "-owner", Cancellation);
 
         (await PostgresFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse();
         (await engine.FindUsersAsync(database, user.Username, Cancellation)).ShouldBeEmpty();
         (await bench.AskAsync<int>("SELECT answer FROM migrated", Cancellation)).ShouldBe(42);
-        (await bench.AskAsync<string>("SELECT tableowner::text FROM pg_tables WHERE tablename = 'migrated'", Cancellation)).ShouldBe(admin.Username);
+        (await bench.AskAsync<string>("SELECT tableowner::text FROM pg_tables WHERE tablename = 'migrated'", Cancellation)).ShouldBe(bench.Name + "-owner");
     }
 
     [Fact]
@@ -85,6 +86,8 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
     public async Task What_a_user_owns_and_was_granted_in_any_database_goes_with_it_and_no_row_is_lost()
     {
         var user = await bench.CreateLoginAsync("user", "", Cancellation);
+        var owner = bench.Name + "-owner";
+        await bench.DoAsync($"CREATE ROLE \"{owner}\" NOLOGIN; GRANT \"{owner}\" TO \"{user.Username}\"", Cancellation);
         await using var other = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
         foreach (var place in new[] { bench, other })
         {
@@ -96,7 +99,7 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
             await DoAsync(session, "CREATE TABLE migrated AS SELECT 42 AS answer");
         }
 
-        await engine.DropUserAsync(bench.Database, user.Username, [], Cancellation);
+        await engine.DropUserAsync(bench.Database, user.Username, [], owner, Cancellation);
 
         (await engine.FindUsersAsync(bench.Database, user.Username, Cancellation)).ShouldBeEmpty();
         (await bench.AskAsync<int>("SELECT answer FROM migrated", Cancellation)).ShouldBe(42);
@@ -108,7 +111,7 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
     {
         var user = await bench.CreateLoginAsync("user", "", Cancellation);
 
-        await engine.DropUserAsync(bench.Database, user.Username, ["CREATE TABLE said_so (x int)"], Cancellation);
+        await engine.DropUserAsync(bench.Database, user.Username, ["CREATE TABLE said_so (x int)"], null, Cancellation);
 
         (await bench.AskAsync<bool>("SELECT to_regclass('said_so') IS NOT NULL", Cancellation)).ShouldBeTrue();
         (await bench.AskAsync<bool>($"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{user.Username}'", Cancellation)).ShouldBeFalse();
@@ -121,7 +124,7 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
         await bench.DoAsync($"CREATE TABLE kept (x int); ALTER TABLE kept OWNER TO \"{user.Username}\"", Cancellation);
 
         var refusal = await Should.ThrowAsync<DatabaseException>(
-            () => engine.DropUserAsync(bench.Database, user.Username, [$"DROP ROLE \"{user.Username}\""], Cancellation));
+            () => engine.DropUserAsync(bench.Database, user.Username, [$"DROP ROLE \"{user.Username}\""], null, Cancellation));
 
         refusal.Failure.ShouldBe(DatabaseFailure.StatementRefused);
         refusal.Message.ShouldContain("2BP01");
@@ -134,7 +137,7 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
         var admin = await bench.CreateLoginAsync("admin", "CREATEROLE", Cancellation);
         var database = bench.AdministeredBy(admin);
 
-        (await Should.ThrowAsync<DatabaseException>(() => engine.DropUserAsync(database, admin.Username, [], Cancellation)))
+        (await Should.ThrowAsync<DatabaseException>(() => engine.DropUserAsync(database, admin.Username, [], null, Cancellation)))
             .Failure.ShouldBe(DatabaseFailure.StatementRefused);
 
         await engine.TryLoginAsync(database, admin, Cancellation);
@@ -148,7 +151,7 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
         await engine.RunAsync(bench.Database, [$"CREATE ROLE \"{name.Replace("\"", "\"\"", StringComparison.Ordinal)}\" LOGIN"], Cancellation);
 
         (await engine.FindUsersAsync(bench.Database, name, Cancellation)).ShouldHaveSingleItem().Username.ShouldBe(name);
-        await engine.DropUserAsync(bench.Database, name, [], Cancellation);
+        await engine.DropUserAsync(bench.Database, name, [], null, Cancellation);
 
         (await engine.FindUsersAsync(bench.Database, bench.Name, Cancellation)).ShouldBeEmpty();
     }
@@ -198,7 +201,7 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
         await KillAsync();
         (await engine.SampleAsync(bench.Database, Cancellation)).Users.ShouldNotBeEmpty();
         await KillAsync();
-        await engine.DropUserAsync(bench.Database, bench.Name + "-user", [], Cancellation);
+        await engine.DropUserAsync(bench.Database, bench.Name + "-user", [], null, Cancellation);
     }
 
     [Fact]

@@ -318,7 +318,7 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
         : LoginFailure is { } failure ? throw failure
         : OnLogin?.Invoke() ?? Task.CompletedTask;
 
-    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
+    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) => Task.CompletedTask;
 
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
 
@@ -333,11 +333,26 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
 
     public DatabaseException? CapFailure { get; set; }
 
-    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation)
+    /// <summary>Users that own something that nobody may have.</summary>
+    public ConcurrentDictionary<string, string> Owns { get; } = new();
+
+    /// <summary>The owner roles that users were dropped with.</summary>
+    public ConcurrentQueue<string?> OwnerRoles { get; } = new();
+
+    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation)
     {
+        OwnerRoles.Enqueue(ownerRole);
+        if (ownerRole is null && Owns.TryGetValue(username, out var owned)) throw new DatabaseException(DatabaseFailure.StillOwns, $"'{username}' owns {owned}");
         Found.TryRemove(username, out _);
         return Task.CompletedTask;
     }
+
+    /// <summary>The sessions that users have, dropped or not; null: the server does not tell.</summary>
+    public Func<string, int?> Sessions { get; set; } = static _ => 0;
+
+    public DatabaseException? ShutOutFailure { get; set; }
+
+    public Task<int?> CountSessionsAsync(Database database, string username, CancellationToken cancellation) => Task.FromResult(Sessions(username));
 
     /// <summary>Users whose sessions were ended.</summary>
     public ConcurrentQueue<string> ShutOut { get; } = new();
@@ -348,7 +363,7 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     public Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
     {
         ShutOut.Enqueue(username);
-        return Task.CompletedTask;
+        return ShutOutFailure is { } failure ? throw failure : Task.CompletedTask;
     }
 
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>

@@ -9,6 +9,9 @@ public sealed record LocalPostgresSettings
     /// <summary>PostgreSQL's own default.</summary>
     internal const int StandardSuperuserReservedConnections = 3;
 
+    /// <summary>Its major version; null (the default): the newest that is installed.</summary>
+    public int? Version { get; init; }
+
     /// <summary>Its <c>max_connections</c> (1 or more, default 100).</summary>
     public int MaxConnections { get; init; } = 100;
 
@@ -124,7 +127,7 @@ public sealed class LocalPostgres : ILocalDatabase
     }.ConnectionString;
 
     private static PostgreSqlContainer Container(LocalPostgresSettings settings, int port, string password) =>
-        new PostgreSqlBuilder("postgres:17-alpine")
+        new PostgreSqlBuilder($"postgres:{settings.Version ?? 17}-alpine")
             .WithPassword(password)
             .WithPortBinding(port, PostgreSqlBuilder.PostgreSqlPort)
             .WithCommand([.. Arguments(settings)])

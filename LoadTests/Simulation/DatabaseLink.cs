@@ -20,7 +20,7 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
         cancellation);
 
     // Users are made and dropped by the issuer's model.
-    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation) => throw new NotSupportedException();
+    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) => throw new NotSupportedException();
 
     public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation) => throw new NotSupportedException();
 
@@ -28,7 +28,9 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
 
     public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) => CallAsync(() => server.ShutOut(username), cancellation);
 
-    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) => CallAsync(() => server.Drop(username), cancellation);
+    public Task<int?> CountSessionsAsync(Database database, string username, CancellationToken cancellation) => CallAsync(() => server.CountSessions(username), cancellation);
+
+    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) => CallAsync(() => server.Drop(username), cancellation);
 
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) => CallAsync<IReadOnlyList<DatabaseUser>>(
         () => server.IsDown

@@ -59,6 +59,13 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
         return true;
     }
 
+    /// <summary>A user's connections, those too that are left of one that was dropped.</summary>
+    public int? CountSessions(string name)
+    {
+        if (IsDown) throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down");
+        return users.Values.Concat(nobodys).Where(user => user.Name == name).Sum(user => user.Open);
+    }
+
     /// <summary>Opens a connection, or says why not.</summary>
     public DatabaseFailure? Connect(string name, string password)
     {

@@ -25,6 +25,7 @@ internal static class RoleReading
             CreationStatements = reader.Texts("CreationStatements") ?? [],
             RevocationStatements = reader.Texts("RevocationStatements") ?? [],
             RenewStatements = reader.Texts("RenewStatements") ?? [],
+            OwnerRole = reader.Text("OwnerRole"),
             LeaseTtl = reader.Duration("LeaseTtl", defaults.LeaseTtl, TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)),
             LeaseMaxTtl = reader.Duration("LeaseMaxTtl", defaults.LeaseMaxTtl, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)),
             Sharing = reader.Choice<SharingScope>("Sharing") ?? defaults.Sharing,
@@ -50,6 +51,7 @@ internal static class RoleReading
             reader.Error("VerifyEvery", $"is {role.VerifyEvery:c}.", $"Make it {ShortestVerify:c} or more, or 00:00:00 for never.");
         if (role.Allow.Count == 0 && !reader.Entries("Allow").Any())
             reader.Error("Allow", "is empty: nobody may have this role.", "Name at least one { \"Issuer\": …, \"Claims\": { … } }.");
+        CheckOwner(role, databases.GetValueOrDefault(role.Database)?.Engine, reader);
         switch (issuers.GetValueOrDefault(role.Issuer))
         {
             case VaultIssuerDefinition:
@@ -82,6 +84,15 @@ internal static class RoleReading
             reader.Error("Default", $"is {connections.Default}, not between Min ({connections.Min}) and Max ({connections.Max}).",
                 "Make Min <= Default <= Max.");
         return connections;
+    }
+
+    private static void CheckOwner(Role role, DatabaseEngineKind? engine, SectionReader reader)
+    {
+        if (role.OwnerRole is null) return;
+        if (engine is not (null or DatabaseEngineKind.PostgreSql))
+            reader.Error("OwnerRole", $"is there, but the database's engine is {engine}, where nothing has an owner.", "Take it out: only PostgreSql has owners.");
+        else if (role.RevocationStatements.Count > 0)
+            reader.Error("OwnerRole", "is there, and so are RevocationStatements, which say what becomes of what a user owns.", "Take one of the two out.");
     }
 
     private static void CheckVault(Role role, SectionReader reader)

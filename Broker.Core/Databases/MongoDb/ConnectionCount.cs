@@ -31,6 +31,25 @@ internal static class ConnectionCount
         { "cursor", new BsonDocument("batchSize", 10_000) },
     };
 
+    /// <summary>Asks for the operations that a user has under way on the server.</summary>
+    public static BsonDocument OperationsCommand(string username) => new()
+    {
+        { "aggregate", 1 },
+        {
+            "pipeline", new BsonArray
+            {
+                new BsonDocument("$currentOp", new BsonDocument { { "allUsers", true }, { "localOps", true } }),
+                new BsonDocument("$match", new BsonDocument { { "active", true }, { "effectiveUsers.user", username } }),
+                new BsonDocument("$count", "operations"),
+            }
+        },
+        { "cursor", new BsonDocument() },
+    };
+
+    /// <summary>The number in the reply to <see cref="OperationsCommand"/>, whose batch is empty when there are none.</summary>
+    public static int ReadOperations(BsonDocument reply) =>
+        reply["cursor"]["firstBatch"].AsBsonArray.OfType<BsonDocument>().FirstOrDefault() is { } row ? row["operations"].ToInt32() : 0;
+
     /// <summary>
     /// <c>connections.current</c> and their limit, which is what is there together with what is still <c>available</c>; null when the
     /// server does not tell.

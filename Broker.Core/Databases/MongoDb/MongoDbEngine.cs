@@ -63,7 +63,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     }
 
     /// <inheritdoc/>
-    public async Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation)
+    public async Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation)
     {
         var statement = Parsed(database, () => UserStatement.OfCreation(statements));
         if (statement.Database != database.AuthSource)
@@ -84,28 +84,48 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     }
 
     /// <summary>
-    /// Takes a user's password and roles away, and ends what it is running. Its connections stay open until their drivers close
-    /// them, and can do nothing.
+    /// Takes a user's password and roles away, and ends what it is running, whether or not the first was allowed. Its connections stay
+    /// open until their drivers close them, and can do nothing.
     /// </summary>
     /// <inheritdoc/>
     public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
     {
         await RefuseOwnAsync(database, username, cancellation);
-        var nobodys = RandomNumberGenerator.GetHexString(64);
-        if (!await ChangedAsync(database, database.AuthSource, UserCommands.Disarm(username, nobodys), cancellation)) return;
+        DatabaseException? stillIn = null;
         try
         {
-            await admin.RunAsync(database, "admin", UserCommands.KillSessions(username, database.AuthSource), cancellation);
+            await ChangedAsync(database, database.AuthSource, UserCommands.Disarm(username, RandomNumberGenerator.GetHexString(64)), cancellation);
+        }
+        catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
+        {
+            stillIn = exception;
+        }
+
+        await EndOperationsAsync(database, username, cancellation);
+        if (stillIn is not null)
+            throw new DatabaseException(stillIn.Failure, $"What it was running was told to end, but it can still log in: {stillIn.Message}");
+    }
+
+    /// <summary>
+    /// Its operations that are under way: connections of a user that is gone can begin nothing new. Null where the server does not
+    /// tell.
+    /// </summary>
+    /// <inheritdoc/>
+    public async Task<int?> CountSessionsAsync(Database database, string username, CancellationToken cancellation)
+    {
+        try
+        {
+            return ConnectionCount.ReadOperations(await admin.RunAsync(database, "admin", ConnectionCount.OperationsCommand(username), cancellation));
         }
         catch (DatabaseException exception) when (MongoFailure.IsNotOffered(exception))
         {
-            log.SessionsNotEnded(database.Name, username, exception.Message);
+            return null;
         }
     }
 
     /// <summary>Drops a user. Of a role's statement, as of Vault's, only <c>db</c> counts.</summary>
     /// <inheritdoc/>
-    public async Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation)
+    public async Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation)
     {
         await RefuseOwnAsync(database, username, cancellation);
         if (!(await NamesAsync(database, username, cancellation)).Contains(username)) return;
@@ -131,6 +151,18 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
 
     /// <summary>Closes the administrator connections.</summary>
     public void Dispose() => admin.Dispose();
+
+    private async Task EndOperationsAsync(Database database, string username, CancellationToken cancellation)
+    {
+        try
+        {
+            await admin.RunAsync(database, "admin", UserCommands.KillSessions(username, database.AuthSource), cancellation);
+        }
+        catch (DatabaseException exception) when (MongoFailure.IsNotOffered(exception))
+        {
+            log.SessionsNotEnded(database.Name, username, exception.Message);
+        }
+    }
 
     private async Task<IReadOnlyList<UserConnections>> UsersAsync(Database database, CancellationToken cancellation)
     {

@@ -44,6 +44,12 @@ internal static class Accounts
             """,
             reader => found.Add(new(reader.GetString(0), ValidUntil: null, reader.GetInt32(1))),
             cancellation);
+        for (var i = 0; i < found.Count; i++)
+        {
+            var theirs = await Definers.OfAsync(connection, database, found[i].Username, cancellation);
+            found[i] = found[i] with { OwnedObjects = theirs?.Number ?? 0, Owned = theirs?.Names };
+        }
+
         return found;
     }
 }

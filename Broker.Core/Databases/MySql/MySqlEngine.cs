@@ -11,7 +11,8 @@ namespace Broker.Core.Databases.MySql;
 /// GRANT OPTION what its roles' statements grant. <see cref="Database.AdminConnectionString"/> may leave out <c>Server</c> and
 /// <c>Port</c>: they are then those that pods use. When the server is full, an administrator with CONNECTION_ADMIN still gets
 /// the one extra connection, and through <c>admin_port</c> (MySQL) or <c>extra_port</c> (MariaDB) as many as it likes.
-/// A password has no end here: a lease's user works until it is dropped.
+/// A password has no end here: a lease's user works until it is dropped. Nothing has an owner here either, but a definer
+/// (<see cref="Definers"/>); <see cref="Role.OwnerRole"/> is refused by the catalog.
 /// </summary>
 /// <param name="clock">Times the pauses between tries and the wait for sessions to end.</param>
 public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDisposable
@@ -49,7 +50,7 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
     }
 
     /// <inheritdoc/>
-    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation) =>
+    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) =>
         Statements.CreateUserAsync(database, login.Username, statements, cancellation);
 
     /// <inheritdoc/>
@@ -58,13 +59,17 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
 
     /// <summary>Drops all accounts of a name, whatever their hosts.</summary>
     /// <inheritdoc/>
-    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) =>
+    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) =>
         Removal.DropAsync(database, username, statements, cancellation);
 
     /// <summary>Locks all accounts of a name and ends their sessions, those left from dropped accounts too.</summary>
     /// <inheritdoc/>
     public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) =>
         Removal.ShutOutAsync(database, username, cancellation);
+
+    /// <inheritdoc/>
+    public async Task<int?> CountSessionsAsync(Database database, string username, CancellationToken cancellation) =>
+        await Removal.CountSessionsAsync(database, username, cancellation);
 
     /// <summary>
     /// <c>MAX_USER_CONNECTIONS</c> of each account. A cap cannot be 0, which means the server's own <c>max_user_connections</c>: one

@@ -6,21 +6,31 @@ namespace Broker.Core.Databases.MySql;
 
 /// <summary>
 /// Shuts a user out, and drops it: first its accounts are locked, so that nobody logs in meanwhile. DROP USER leaves open
-/// sessions working; who wants them ended ends them before.
+/// sessions working; who wants them ended ends them before. A user with whose rights something runs (<see cref="Definers"/>) is locked out
+/// and stays: nothing of it can be given to another without giving more, or less, than it had (law L13).
 /// </summary>
 internal sealed class UserRemoval(AdminConnections admin, AccountStatements statements, TimeProvider clock)
 {
     private static readonly TimeSpan SessionsEndWithin = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>No more logins, and its sessions end; returns when they have. Sessions of a user that is dropped already end too.</summary>
-    /// <exception cref="DatabaseException">The server refuses, is not there, or the sessions do not end.</exception>
+    /// <summary>
+    /// No more logins, and its sessions end; returns when they have. Sessions of a user that is dropped already end too. Each step is
+    /// tried, whatever became of the one before it.
+    /// </summary>
+    /// <exception cref="DatabaseException">Something of it could not be done; the message says what, and why.</exception>
     public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
     {
         await using var connection = await admin.OpenAsync(database, cancellation);
-        var accounts = await FindOursAsync(connection, database, username, cancellation);
-        await UnlessGoneAsync(connection, database, username, () => LockAsync(connection, database, accounts), cancellation);
-        await EndSessionsAsync(connection, database, username, cancellation);
+        await ShutOutAsync(connection, database, username, await FindOursAsync(connection, database, username, cancellation), cancellation);
+    }
+
+    /// <summary>The sessions a user has; the server names them also when the user was dropped.</summary>
+    /// <exception cref="DatabaseException">The server refuses, or is not there.</exception>
+    public async Task<int> CountSessionsAsync(Database database, string username, CancellationToken cancellation)
+    {
+        await using var connection = await admin.OpenAsync(database, cancellation);
+        return (await SessionsAsync(connection, database, username, cancellation)).Count;
     }
 
     /// <summary>Drops all accounts of the name; returns when they are gone, or were never there.</summary>
@@ -31,6 +41,8 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
         var accounts = await FindOursAsync(connection, database, username, cancellation);
         if (accounts.Count == 0)
             return;
+        if (revocation.Count == 0 && await Definers.OfAsync(connection, database, username, cancellation) is { } theirs)
+            throw await LockedOutAsync(connection, database, username, accounts, theirs.Names, cancellation);
         var last = revocation.Count > 0 ? revocation : [.. accounts.Select(account => $"DROP USER {SqlText.Account(account)}")];
         await UnlessGoneAsync(
             connection,
@@ -43,6 +55,50 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
                     await statements.RunOneAsync(connection, database, statement);
             },
             cancellation);
+    }
+
+    private async Task<DatabaseException> LockedOutAsync(
+        MySqlConnection connection, Database database, string username, List<Account> accounts, string theirs, CancellationToken cancellation)
+    {
+        var locked = "It is locked out, and its sessions have ended";
+        try
+        {
+            await ShutOutAsync(connection, database, username, accounts, cancellation);
+        }
+        catch (DatabaseException exception)
+        {
+            locked = exception.Message;
+        }
+
+        return new(
+            DatabaseFailure.StillOwns,
+            $"Database '{database.Name}': '{username}' is the definer of {theirs}, which run with its rights. {locked}; what it defined goes on to run until somebody looks at it: "
+            + "drop it, or make it again with SQL SECURITY INVOKER or another DEFINER that has no more rights (never an administrator), then DROP USER.");
+    }
+
+    private async Task ShutOutAsync(MySqlConnection connection, Database database, string username, List<Account> accounts, CancellationToken cancellation)
+    {
+        DatabaseException? notLocked = null;
+        try
+        {
+            await UnlessGoneAsync(connection, database, username, () => LockAsync(connection, database, accounts), cancellation);
+        }
+        catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
+        {
+            notLocked = exception;
+        }
+
+        try
+        {
+            await EndSessionsAsync(connection, database, username, cancellation);
+        }
+        catch (DatabaseException exception) when (notLocked is not null)
+        {
+            throw new DatabaseException(exception.Failure, $"It can still log in: {notLocked.Message} {exception.Message}");
+        }
+
+        if (notLocked is not null)
+            throw new DatabaseException(notLocked.Failure, $"Its sessions have ended, but it can still log in: {notLocked.Message}");
     }
 
     private async Task LockAsync(MySqlConnection connection, Database database, List<Account> accounts)
@@ -82,7 +138,7 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
             if (clock.GetElapsedTime(began) > SessionsEndWithin)
                 throw new DatabaseException(
                     DatabaseFailure.Unavailable,
-                    $"Database '{database.Name}': {open.Count} sessions of '{username}' did not end within {SessionsEndWithin.TotalSeconds} s; the user can log in no more, drop it again later.");
+                    $"Database '{database.Name}': {open.Count} sessions of '{username}' did not end within {SessionsEndWithin.TotalSeconds} s; they are told again later.");
             foreach (var session in open)
                 await KillAsync(connection, database, session);
             await Task.Delay(LookAgainAfter, clock, cancellation);

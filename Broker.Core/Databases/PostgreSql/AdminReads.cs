@@ -4,9 +4,15 @@ using Npgsql;
 
 namespace Broker.Core.Databases.PostgreSql;
 
-/// <summary>One query over the administrator connection, one round trip.</summary>
+/// <summary>
+/// One query over the administrator connection, one round trip. Names in it are PostgreSQL's own and nobody else's: whoever may
+/// create in a schema of the search path can make an operator that fits better than the server's, and it would run with the
+/// administrator's rights (law L13; https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS).
+/// </summary>
 internal static class AdminReads
 {
+    private const string OwnNamesOnly = "SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)";
+
     /// <summary>
     /// Runs it and reads the result. When the pooled connection proves dead (a restarted server) it is run once more on a
     /// fresh one: a read can be repeated.
@@ -25,11 +31,7 @@ internal static class AdminReads
             await using var connection = await admin.OpenAsync(database, null, cancellation);
             try
             {
-                await using var command = new NpgsqlCommand(sql, connection);
-                foreach (var parameter in parameters)
-                    command.Parameters.Add(parameter.Clone());
-                await using var reader = await command.ExecuteReaderAsync(cancellation);
-                return await read(reader);
+                return await RunAsync(connection, sql, parameters, read, cancellation);
             }
             catch (Exception exception) when (PostgreSqlFailure.Covers(exception, cancellation))
             {
@@ -38,6 +40,27 @@ internal static class AdminReads
                 admin.Pool(database).Clear();
             }
         }
+    }
+
+    /// <summary>Runs it on an open connection. In a transaction, statements after it find PostgreSQL's own names alone.</summary>
+    /// <exception cref="NpgsqlException">The server refuses or is not there.</exception>
+    public static async Task<T> RunAsync<T>(
+        NpgsqlConnection connection,
+        string sql,
+        IReadOnlyList<NpgsqlParameter> parameters,
+        Func<NpgsqlDataReader, Task<T>> read,
+        CancellationToken cancellation)
+    {
+        // Both are one implicit transaction, at whose end the search path is what it was.
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(OwnNamesOnly));
+        var query = new NpgsqlBatchCommand(sql);
+        foreach (var parameter in parameters)
+            query.Parameters.Add(parameter.Clone());
+        batch.BatchCommands.Add(query);
+        await using var reader = await batch.ExecuteReaderAsync(cancellation);
+        await reader.NextResultAsync(cancellation);
+        return await read(reader);
     }
 
     private static bool IsTimeout(Exception exception) => exception is TimeoutException || exception.InnerException is TimeoutException;

@@ -11,10 +11,18 @@ namespace Broker.Core.Databases.PostgreSql;
 /// <see cref="Database.AdminConnectionString"/> may leave out <c>Host</c>, <c>Port</c> and <c>Database</c>: they are then
 /// those that pods use. Role statements run in the database it names.
 /// </summary>
-/// <param name="clock">Times the pauses between tries and the wait for sessions to end.</param>
-public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDisposable
+public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
 {
     private readonly AdminConnections admin = new();
+    private readonly Roles roles;
+    private readonly TimeProvider clock;
+
+    /// <param name="clock">Times the pauses between tries and the wait for sessions to end.</param>
+    public PostgreSqlEngine(TimeProvider clock)
+    {
+        this.clock = clock;
+        roles = new(admin);
+    }
 
     /// <inheritdoc/>
     public DatabaseEngineKind Kind => DatabaseEngineKind.PostgreSql;
@@ -46,24 +54,33 @@ public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsy
     }
 
     /// <inheritdoc/>
-    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation) =>
-        RunAsync(database, statements, cancellation);
+    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) =>
+        Transactions.RunAsync(
+            database,
+            null,
+            statements,
+            cancellation,
+            ownerRole is null ? null : connection => OwnerRoles.CheckAsync(connection, database, login.Username, ownerRole, cancellation));
 
     /// <inheritdoc/>
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) =>
         Transactions.RunAsync(database, null, statements, cancellation);
 
     /// <summary>
-    /// Drops a role: <c>NOLOGIN</c>, then either the given statements, or what it owns handed to the administrator, its rights
-    /// taken away in every database of the server, and <c>DROP ROLE</c>.
+    /// Drops a role: <c>NOLOGIN</c>, then either the given statements, or what it owns handed to the owner role, its rights taken away
+    /// in every database of the server, and <c>DROP ROLE</c>.
     /// </summary>
     /// <inheritdoc/>
-    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) =>
-        Removal.DropAsync(database, username, statements, cancellation);
+    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) =>
+        new UserRemoval(admin, Transactions, roles, Lockout).DropAsync(database, username, statements, ownerRole, cancellation);
 
     /// <inheritdoc/>
     public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) =>
-        Removal.ShutOutAsync(database, username, cancellation);
+        Lockout.ShutOutAsync(database, username, cancellation);
+
+    /// <inheritdoc/>
+    public async Task<int?> CountSessionsAsync(Database database, string username, CancellationToken cancellation) =>
+        await Lockout.CountSessionsAsync(database, username, cancellation);
 
     /// <summary><c>CONNECTION LIMIT</c>; a superuser has none.</summary>
     /// <inheritdoc/>
@@ -85,11 +102,11 @@ public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsy
         AdminReads.RunAsync<IReadOnlyList<DatabaseUser>>(
             admin,
             database,
-            """
+            $"""
             SELECT r.rolname::text, nullif(r.rolvaliduntil, 'infinity'),
                    (SELECT count(*)::int FROM pg_stat_activity a WHERE a.usesysid = r.oid),
-                   (SELECT count(*)::int FROM pg_shdepend s
-                    WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid AND s.deptype = 'o')
+                   {Ownership.Count("r.oid")},
+                   {Ownership.Names("r.oid")}
             FROM pg_roles r
             WHERE starts_with(r.rolname::text, $1)
             ORDER BY 1
@@ -103,7 +120,8 @@ public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsy
                         reader.GetString(0),
                         await reader.IsDBNullAsync(1, cancellation) ? null : reader.GetFieldValue<DateTimeOffset>(1),
                         reader.GetInt32(2),
-                        reader.GetInt32(3)));
+                        reader.GetInt32(3),
+                        await reader.IsDBNullAsync(4, cancellation) ? null : Ownership.Shortened(reader.GetString(4))));
                 return users;
             },
             cancellation);
@@ -117,7 +135,7 @@ public sealed class PostgreSqlEngine(TimeProvider clock) : IDatabaseEngine, IAsy
 
     private RoleTransactions Transactions => new(admin, clock);
 
-    private UserRemoval Removal => new(admin, Transactions, clock);
+    private Lockout Lockout => new(admin, Transactions, roles, clock);
 
     private static NpgsqlConnectionStringBuilder LoginSettings(Database database, Login login)
     {

@@ -18,15 +18,17 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
     /// <param name="databaseName">Another database of the same server; null: the administrator's.</param>
     /// <param name="statements">Ready to run.</param>
     /// <param name="cancellation">Heeded until the commit.</param>
+    /// <param name="check">Looks at what they did, before the commit; what it throws undoes them.</param>
     /// <exception cref="DatabaseException">They were refused, the server is not there, or the answer was lost.</exception>
-    public async Task RunAsync(Database database, string? databaseName, IReadOnlyList<string> statements, CancellationToken cancellation)
+    public async Task RunAsync(
+        Database database, string? databaseName, IReadOnlyList<string> statements, CancellationToken cancellation, Func<NpgsqlConnection, Task>? check = null)
     {
         for (var attempt = 1; ; attempt++)
         {
             await using var connection = await OpenLiveAsync(database, databaseName, cancellation);
             try
             {
-                await RunOnceAsync(database, connection, statements, cancellation);
+                await RunOnceAsync(database, connection, statements, check, cancellation);
                 return;
             }
             catch (PostgresException exception) when (attempt < Tries && PostgreSqlFailure.IsCollision(exception))
@@ -73,7 +75,7 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
     }
 
     private static async Task RunOnceAsync(
-        Database database, NpgsqlConnection connection, IReadOnlyList<string> statements, CancellationToken cancellation)
+        Database database, NpgsqlConnection connection, IReadOnlyList<string> statements, Func<NpgsqlConnection, Task>? check, CancellationToken cancellation)
     {
         var committing = false;
         try
@@ -85,6 +87,7 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
                 await command.ExecuteNonQueryAsync(cancellation);
             }
 
+            if (check is not null) await check(connection);
             cancellation.ThrowIfCancellationRequested();
             committing = true;
             await transaction.CommitAsync(CancellationToken.None);

@@ -4,90 +4,108 @@ using Npgsql;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// Shuts a role out, and drops it in the only order that leaves nothing behind: no more logins, hand over what it owns, take
-/// away what it was granted, drop. DROP ROLE refuses while anything depends on the role, and leaves open sessions working:
-/// who wants them ended ends them before, because afterwards nothing tells whose they are.
+/// Drops a role in the only order that leaves nothing behind: no more logins, hand over what it owns, take away what it was
+/// granted, drop. What it owns goes to the role's <see cref="Role.OwnerRole"/> and to nobody else: a function or a view runs with
+/// its owner's rights, and an administrator's are more than the user ever had (law L13). Without one, a user that owns something
+/// is locked out and stays. DROP ROLE leaves open sessions working: who wants them ended ends them before.
 /// </summary>
-internal sealed class UserRemoval(AdminConnections admin, RoleTransactions transactions, TimeProvider clock)
+internal sealed class UserRemoval(AdminConnections admin, RoleTransactions transactions, Roles roles, Lockout lockout)
 {
-    private static readonly TimeSpan SessionsEndWithin = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(25);
-
-    /// <summary>No more logins, and its sessions end; returns when they have.</summary>
-    /// <exception cref="DatabaseException">The server refuses, is not there, or the sessions do not end.</exception>
-    public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
-    {
-        if (await FindOursAsync(database, username, cancellation) is not { } user)
-            return;
-        await LetInNoMoreAsync(database, user, cancellation);
-        await EndSessionsAsync(database, user, cancellation);
-    }
-
     /// <summary>Drops the user; returns when it is gone, or was never there.</summary>
-    /// <exception cref="DatabaseException">The server refuses, or is not there.</exception>
-    public async Task DropAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation)
+    /// <exception cref="DatabaseException">The server refuses, or is not there, or the user owns something that nobody may have.</exception>
+    public async Task DropAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation)
     {
-        if (await FindOursAsync(database, username, cancellation) is not { } user)
+        if (await roles.FindOursAsync(database, username, cancellation) is not { } user)
             return;
         try
         {
-            await LetInNoMoreAsync(database, user, cancellation);
             if (statements.Count > 0)
-                await transactions.RunAsync(database, null, statements, cancellation);
+                await DropByStatementsAsync(database, user, statements, cancellation);
             else
-                await DropAsync(database, user, cancellation);
+                await DropAsync(database, user, ownerRole, cancellation);
         }
         catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
         {
             // Another replica, or a DBA, may have dropped it meanwhile.
-            if (await FindAsync(database, username, cancellation) is null)
+            if (await roles.FindAsync(database, username, cancellation) is null)
                 return;
             throw;
         }
     }
 
-    private async Task LetInNoMoreAsync(Database database, RoleRow user, CancellationToken cancellation)
+    private async Task DropAsync(Database database, RoleRow user, string? ownerRole, CancellationToken cancellation)
     {
         var name = SqlText.Identifier(user.Name);
-        // An administrator that is no superuser may end a role's sessions and drop what it owns only as its member.
-        string[] statements = user.AdministratorIsMember
-            ? [$"ALTER ROLE {name} NOLOGIN"]
-            : [$"GRANT {name} TO CURRENT_USER", $"ALTER ROLE {name} NOLOGIN"];
-        await transactions.RunAsync(database, null, statements, cancellation);
+        await lockout.LetInNoMoreAsync(database, user, cancellation);
+        string[] handOver = [];
+        if (await Ownership.OfAsync(admin, database, user.Oid, cancellation) is { } owned)
+        {
+            if (ownerRole is null)
+                throw await LockedOutAsync(database, user, owned, "its role names no OwnerRole", cancellation);
+            try
+            {
+                await OwnerRoles.CheckAsync(admin, database, user.Name, ownerRole, cancellation);
+            }
+            catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
+            {
+                throw await LockedOutAsync(database, user, owned, exception.Message, cancellation);
+            }
+
+            handOver = [$"REASSIGN OWNED BY {name} TO {SqlText.Identifier(ownerRole)}"];
+        }
+
+        // What a role owns is handed over before DROP OWNED, in the same transaction: DROP OWNED would drop tables with their rows.
+        // Both see one database only, so it is done in each that holds anything of the role.
+        foreach (var holding in await DatabasesHoldingAsync(database, user, cancellation))
+            await transactions.RunAsync(database, holding, [.. handOver, $"DROP OWNED BY {name}"], cancellation);
+        await transactions.RunAsync(database, null, [$"DROP ROLE IF EXISTS {name}"], cancellation);
     }
 
-    private async Task EndSessionsAsync(Database database, RoleRow user, CancellationToken cancellation)
+    /// <summary>A role's own statements may give what the user owns to whom they like, but to nobody with the administrator's rights.</summary>
+    private async Task DropByStatementsAsync(Database database, RoleRow user, IReadOnlyList<string> statements, CancellationToken cancellation)
     {
-        var began = clock.GetTimestamp();
-        while (await TerminateAsync(database, user, cancellation) is var open and > 0)
+        await lockout.LetInNoMoreAsync(database, user, cancellation);
+        var things = await Ownership.ThingsAsync(admin, database, user.Oid, cancellation);
+        try
         {
-            if (clock.GetElapsedTime(began) > SessionsEndWithin)
-                throw new DatabaseException(
-                    DatabaseFailure.Unavailable,
-                    $"Database '{database.Name}': {open} sessions of '{user.Name}' did not end within {SessionsEndWithin.TotalSeconds} s; the user can log in no more, drop it again later.");
-            await Task.Delay(LookAgainAfter, clock, cancellation);
+            await transactions.RunAsync(
+                database,
+                null,
+                statements,
+                cancellation,
+                things.Count == 0 ? null : async connection =>
+                {
+                    if (await Ownership.GrownAsync(connection, things, cancellation) is { } grown)
+                        throw new DatabaseException(DatabaseFailure.StillOwns, grown);
+                });
+        }
+        catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StillOwns)
+        {
+            // The statements are undone by now, and hold no lock on the user.
+            throw await LockedOutAsync(
+                database, user, exception.Message, "the role's RevocationStatements would give it to an administrator, whose rights it would have from then on", cancellation);
         }
     }
 
-    /// <summary>Tells the user's sessions to end, again and again: how many there still were.</summary>
-    private Task<long> TerminateAsync(Database database, RoleRow user, CancellationToken cancellation) =>
-        AdminReads.RunAsync(
-            admin,
-            database,
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usesysid = $1",
-            [new NpgsqlParameter<uint> { TypedValue = user.Oid, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Oid }],
-            async reader => await reader.ReadAsync(cancellation) ? reader.GetInt64(0) : 0,
-            cancellation);
-
-    private async Task DropAsync(Database database, RoleRow user, CancellationToken cancellation)
+    // The sessions end too: what the user may still do with what it owns, it does no more.
+    private async Task<DatabaseException> LockedOutAsync(Database database, RoleRow user, string owned, string why, CancellationToken cancellation)
     {
         var name = SqlText.Identifier(user.Name);
-        // What a role owns goes to the administrator before DROP OWNED, in the same transaction: DROP OWNED would drop
-        // tables with their rows. Both see one database only, so it is done in each that holds anything of the role.
-        foreach (var holding in await DatabasesHoldingAsync(database, user, cancellation))
-            await transactions.RunAsync(
-                database, holding, [$"REASSIGN OWNED BY {name} TO CURRENT_USER", $"DROP OWNED BY {name}"], cancellation);
-        await transactions.RunAsync(database, null, [$"DROP ROLE IF EXISTS {name}"], cancellation);
+        var locked = "it is locked out, and its sessions have ended";
+        try
+        {
+            await lockout.ShutOutAsync(database, user, cancellation);
+        }
+        catch (DatabaseException exception)
+        {
+            locked = exception.Message;
+        }
+
+        return new(
+            DatabaseFailure.StillOwns,
+            $"Database '{database.Name}': '{user.Name}' owns {owned}, and {why}. Nothing was handed over or dropped; {locked}. "
+            + $"Look at what it left, then name an OwnerRole, or by hand, in each database: REASSIGN OWNED BY {name} TO a role without more rights than the user had (never to an administrator: "
+            + $"functions and views run with their owner's rights), or DROP OWNED BY {name}; then DROP ROLE {name}.");
     }
 
     /// <summary>The databases with objects or rights of the role; rights on databases themselves (dbid 0) can be taken away from any.</summary>
@@ -102,7 +120,7 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
             WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = $1
             ORDER BY 1
             """,
-            [new NpgsqlParameter<uint> { TypedValue = user.Oid, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Oid }],
+            [Ownership.Oid(user.Oid)],
             async reader =>
             {
                 var names = new List<string>();
@@ -111,27 +129,4 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
                 return names;
             },
             cancellation);
-
-    private async Task<RoleRow?> FindOursAsync(Database database, string username, CancellationToken cancellation)
-    {
-        var user = await FindAsync(database, username, cancellation);
-        return user is { IsAdministrator: true }
-            ? throw new DatabaseException(
-                DatabaseFailure.StatementRefused,
-                $"Database '{database.Name}': '{username}' is the broker's own administrator and is not dropped; give AdminConnectionString a user of its own.")
-            : user;
-    }
-
-    private Task<RoleRow?> FindAsync(Database database, string username, CancellationToken cancellation) =>
-        AdminReads.RunAsync(
-            admin,
-            database,
-            "SELECT oid, pg_has_role(oid, 'USAGE'), rolname = current_user FROM pg_roles WHERE rolname = $1",
-            [new NpgsqlParameter<string> { TypedValue = username }],
-            async reader => await reader.ReadAsync(cancellation)
-                ? new RoleRow(username, reader.GetFieldValue<uint>(0), reader.GetBoolean(1), reader.GetBoolean(2))
-                : null,
-            cancellation);
-
-    private sealed record RoleRow(string Name, uint Oid, bool AdministratorIsMember, bool IsAdministrator);
 }

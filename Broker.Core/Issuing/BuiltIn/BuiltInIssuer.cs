@@ -27,7 +27,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
         var statements = Rendered(role.CreationStatements, login.Username, login.Password, order.Now + role.LeaseTtl + Buffer);
         try
         {
-            await engine.CreateUserAsync(database, login, statements, cancellation);
+            await engine.CreateUserAsync(database, login, statements, role.OwnerRole, cancellation);
         }
         catch (DatabaseException exception)
         {
@@ -67,7 +67,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
         var statements = Rendered(lease.Role.RevocationStatements, lease.Id, password: null, expiration: null);
         try
         {
-            await engines[lease.Database.Engine].DropUserAsync(lease.Database, lease.Id, statements, cancellation);
+            await engines[lease.Database.Engine].DropUserAsync(lease.Database, lease.Id, statements, lease.Role.OwnerRole, cancellation);
         }
         catch (DatabaseException exception)
         {
@@ -135,7 +135,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
     private static IssuerException Failed(DatabaseException exception, Secret? password = null) => new(
         exception.Failure switch
         {
-            DatabaseFailure.StatementRefused => IssuerFailure.Refused,
+            DatabaseFailure.StatementRefused or DatabaseFailure.StillOwns => IssuerFailure.Refused,
             DatabaseFailure.AnswerLost => IssuerFailure.AnswerLost,
             _ => IssuerFailure.DatabaseUnavailable,
         },

@@ -84,7 +84,7 @@ local MOVES = {
   Retiring     = { Revoking = true, Expired = true },
   Unknown      = { Revoking = true },
   Expired      = { Revoking = true },
-  Revoking     = { Revoked = true, RevokeFailed = true },
+  Revoking     = { Revoking = true, Revoked = true, RevokeFailed = true }, -- to itself: to say what is still to be done
   RevokeFailed = { Revoking = true, Revoked = true },
   Revoked      = {},
   Failed       = {},
@@ -136,7 +136,8 @@ local function unproven(l) return l.state == 'Active' and not l.broken and l.ver
 
 -- Moves a lease to another state, or says why not.
 local function move(l, to, why)
-  if not MOVES[l.state][to] then return false end
+  local from = l.state
+  if not MOVES[from][to] then return false end
   put(l, 'state', to)
   if why and why ~= '' then note(l, 'why', why) end
   local p = pool(l.pool)
@@ -147,7 +148,7 @@ local function move(l, to, why)
   if to == 'Retiring' then
     never(l.id, 'renew', 'rotate')
     due('expire', l.id, l.holders == 0 and now or l.expires)
-  elseif to == 'Expired' or to == 'Revoking' then
+  elseif to == 'Expired' or to == 'Revoking' and from ~= 'Revoking' then
     never(l.id, 'renew', 'rotate', 'verify', 'expire', 'reap')
     due_at('revoke', l.id, now)
   elseif to == 'Unknown' then

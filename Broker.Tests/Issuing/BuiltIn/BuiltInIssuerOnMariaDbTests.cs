@@ -22,7 +22,7 @@ public sealed class BuiltInIssuerOnMariaDbTests(SharedServers servers) : IssuerC
             async () =>
             {
                 foreach (var user in await engine.FindUsersAsync(mariaDb.Database, "b-" + mariaDb.Name, CancellationToken.None))
-                    await engine.DropUserAsync(mariaDb.Database, user.Username, [], CancellationToken.None);
+                    await engine.DropUserAsync(mariaDb.Database, user.Username, [], null, CancellationToken.None);
                 await engine.DisposeAsync();
                 await mariaDb.DisposeAsync();
             });

@@ -14,10 +14,10 @@ internal sealed partial class SeenStatements(IDatabaseEngine engine) : IDatabase
 
     public EngineDialect Dialect => engine.Dialect;
 
-    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, CancellationToken cancellation)
+    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation)
     {
         Password = Generated().Match(string.Join('\n', statements)).Value;
-        return engine.CreateUserAsync(database, login, statements, cancellation);
+        return engine.CreateUserAsync(database, login, statements, ownerRole, cancellation);
     }
 
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) =>
@@ -30,8 +30,11 @@ internal sealed partial class SeenStatements(IDatabaseEngine engine) : IDatabase
 
     public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) => engine.TryLoginAsync(database, login, cancellation);
 
-    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation) =>
-        engine.DropUserAsync(database, username, statements, cancellation);
+    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) =>
+        engine.DropUserAsync(database, username, statements, ownerRole, cancellation);
+
+    public Task<int?> CountSessionsAsync(Database database, string username, CancellationToken cancellation) =>
+        engine.CountSessionsAsync(database, username, cancellation);
 
     public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) =>
         engine.ShutOutAsync(database, username, cancellation);

@@ -58,7 +58,7 @@ internal static class Examples
         LeaseId, "orders", "orders-api", "orders-api", nameof(LeaseState.Active), "b-orders-api-f2ye5w7mnjyomqfe", Noon, Noon, Noon, Noon.AddHours(1), 20, 100, null);
 
     private static readonly Leftover Leftover = new(
-        "orders", "b-orders-api-k3vd7q2mzx5a4nwo", "orders-api", Noon, null, Noon.AddHours(1), 2, 0);
+        "orders", "b-orders-api-k3vd7q2mzx5a4nwo", "orders-api", Noon, null, Noon.AddHours(1), 2, 1, "table public.invoices", null);
 
     private static readonly DutyShape Duty = new(
         "revoke:" + LeaseId, "orders", Noon.AddMinutes(30), false, true, 6, Noon, "role \"b-orders-api-f2ye5w7mnjyomqfe\" cannot be dropped because some objects depend on it");

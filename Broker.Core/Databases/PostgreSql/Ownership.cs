@@ -1,0 +1,127 @@
+using System.Globalization;
+using Broker.Core.Catalog;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Broker.Core.Databases.PostgreSql;
+
+/// <summary>
+/// What a role owns. Functions and views run with their owner's rights, so to whom they go decides what they can do from then on
+/// (law L13).
+/// </summary>
+internal static class Ownership
+{
+    /// <summary>
+    /// The rows of pg_shdepend (as <c>s</c>) that say that the role <c>{0}</c> owns something that lasts, on the whole server. Its
+    /// defaults for what it will create (pg_default_acl) and its user mappings are rights rather than things: they go with it. A
+    /// temporary table goes with its session.
+    /// </summary>
+    private const string Owned = """
+        s.refclassid = 'pg_authid'::regclass AND s.refobjid = {0} AND s.deptype = 'o'
+        AND s.classid NOT IN ('pg_default_acl'::regclass, 'pg_user_mapping'::regclass)
+        AND NOT EXISTS (
+            SELECT FROM pg_class c
+            WHERE s.classid = 'pg_class'::regclass AND c.oid = s.objid AND c.relpersistence = 't'
+              AND s.dbid = (SELECT here.oid FROM pg_database here WHERE here.datname = current_database()))
+        """;
+
+    /// <summary>Most things that are named; of the rest, the number.</summary>
+    private const int MostNamed = 8;
+
+    /// <summary>An expression that counts what the role owns.</summary>
+    /// <param name="role">An expression: the role's oid.</param>
+    public static string Count(string role) => $"(SELECT count(*)::int FROM pg_shdepend s WHERE {OwnedBy(role)})";
+
+    /// <summary>
+    /// An expression that names what the role owns, comma-separated, null when it is nothing. What lies in another database of the
+    /// server is only counted: its names cannot be read from here.
+    /// </summary>
+    /// <param name="role">An expression: the role's oid.</param>
+    public static string Names(string role) => $"""
+        (SELECT string_agg(part.words, ', ' ORDER BY part.there, part.words)
+         FROM (
+             SELECT false AS there, pg_describe_object(s.classid, s.objid, s.objsubid) AS words
+             FROM pg_shdepend s
+             WHERE {OwnedBy(role)} AND (s.dbid = 0 OR s.dbid = (SELECT here.oid FROM pg_database here WHERE here.datname = current_database()))
+             UNION ALL
+             SELECT true, format('%s more in database %I', count(*), d.datname)
+             FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
+             WHERE {OwnedBy(role)} AND d.datname <> current_database()
+             GROUP BY d.datname
+         ) part)
+        """;
+
+    /// <summary>What a role owns that lasts; null: nothing.</summary>
+    /// <exception cref="DatabaseException">The server is not there or refuses.</exception>
+    public static Task<string?> OfAsync(AdminConnections admin, Database database, uint role, CancellationToken cancellation) =>
+        AdminReads.RunAsync(
+            admin,
+            database,
+            $"SELECT {Names("$1")}",
+            [Oid(role)],
+            async reader => await reader.ReadAsync(cancellation) && !await reader.IsDBNullAsync(0, cancellation) ? Shortened(reader.GetString(0)) : null,
+            cancellation);
+
+    /// <summary>The things of the administrator's database that a role owns, by the catalog they are in and their oid there.</summary>
+    /// <exception cref="DatabaseException">The server is not there or refuses.</exception>
+    public static Task<List<OwnedThing>> ThingsAsync(AdminConnections admin, Database database, uint role, CancellationToken cancellation) =>
+        AdminReads.RunAsync(
+            admin,
+            database,
+            $"""
+            SELECT s.classid, s.objid FROM pg_shdepend s
+            WHERE {OwnedBy("$1")} AND s.dbid = (SELECT here.oid FROM pg_database here WHERE here.datname = current_database())
+            """,
+            [Oid(role)],
+            async reader =>
+            {
+                var things = new List<OwnedThing>();
+                while (await reader.ReadAsync(cancellation))
+                    things.Add(new(reader.GetFieldValue<uint>(0), reader.GetFieldValue<uint>(1)));
+                return things;
+            },
+            cancellation);
+
+    /// <summary>
+    /// Of things that a role owned, those that belong to the administrator or a superuser now; null: none. The first superuser owns
+    /// what has no owner written down.
+    /// </summary>
+    public static Task<string?> GrownAsync(NpgsqlConnection connection, IReadOnlyList<OwnedThing> things, CancellationToken cancellation)
+    {
+        // Before version 14 it is an error to ask for what was dropped.
+        var nobodys = connection.PostgreSqlVersion.Major >= 14 ? "pg_describe_object(was.classid, was.objid, 0) IS NOT NULL" : "false";
+        return AdminReads.RunAsync(
+            connection,
+            $"""
+            SELECT string_agg(pg_describe_object(was.classid, was.objid, 0), ', ')
+            FROM unnest($1::oid[], $2::oid[]) AS was (classid, objid)
+            LEFT JOIN pg_shdepend s
+                   ON s.dbid = (SELECT here.oid FROM pg_database here WHERE here.datname = current_database())
+                  AND s.classid = was.classid AND s.objid = was.objid AND s.deptype = 'o'
+            WHERE CASE WHEN s.refobjid IS NULL THEN {nobodys} ELSE pg_has_role(s.refobjid, current_user, 'MEMBER') END
+            """,
+            [
+                new NpgsqlParameter<uint[]> { TypedValue = [.. things.Select(thing => thing.Catalog)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Oid },
+                new NpgsqlParameter<uint[]> { TypedValue = [.. things.Select(thing => thing.Oid)], NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Oid },
+            ],
+            async reader => await reader.ReadAsync(cancellation) && !await reader.IsDBNullAsync(0, cancellation) ? Shortened(reader.GetString(0)) : null,
+            cancellation);
+    }
+
+    /// <summary>A long list, cut.</summary>
+    public static string Shortened(string names)
+    {
+        var parts = names.Split(", ");
+        return parts.Length <= MostNamed ? names : $"{string.Join(", ", parts.Take(MostNamed))} and {parts.Length - MostNamed} more";
+    }
+
+    /// <summary>An oid as a parameter.</summary>
+    public static NpgsqlParameter<uint> Oid(uint oid) => new() { TypedValue = oid, NpgsqlDbType = NpgsqlDbType.Oid };
+
+    private static string OwnedBy(string role) => string.Format(CultureInfo.InvariantCulture, Owned, role);
+}
+
+/// <summary>One thing of a database.</summary>
+/// <param name="Catalog">The oid of the system catalog that lists it.</param>
+/// <param name="Oid">Its oid there.</param>
+internal readonly record struct OwnedThing(uint Catalog, uint Oid);

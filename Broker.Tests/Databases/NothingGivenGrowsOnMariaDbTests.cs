@@ -1,0 +1,131 @@
+using Broker.Core.Databases;
+using Broker.Core.Databases.MySql;
+using Broker.Core.Model;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Databases;
+
+/// <summary>
+/// Law L13 on a real MariaDB, where nothing has an owner, but routines, views, triggers and events run with the rights of who defined
+/// them.
+/// </summary>
+public sealed class NothingGivenGrowsOnMariaDbTests(SharedServers servers) : IAsyncLifetime
+{
+    private readonly MySqlEngine engine = new(TimeProvider.System);
+    private MySqlFixture bench = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => bench = await MySqlFixture.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
+
+    public async ValueTask DisposeAsync()
+    {
+        await engine.DisposeAsync();
+        await bench.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData("CREATE PROCEDURE p() SELECT CURRENT_USER()", "procedure", "p", "PROCEDURE p")]
+    [InlineData("CREATE FUNCTION f() RETURNS TEXT DETERMINISTIC RETURN CURRENT_USER()", "function", "f", "FUNCTION f")]
+    [InlineData("CREATE VIEW v AS SELECT CURRENT_USER() AS who", "view", "v", "VIEW v")]
+    [InlineData("CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW SET NEW.who = CURRENT_USER()", "trigger", "t", "TRIGGER t")]
+    [InlineData("CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM orders", "event", "e", "EVENT e")]
+    public async Task L13_A_user_with_whose_rights_something_runs_is_locked_out_and_shown(string make, string kind, string name, string mend)
+    {
+        var database = bench.AdministeredBy(await AdministratorAsync());
+        var user = await CreateAsync(database);
+        var session = await bench.OpenAsync(user, Cancellation);
+        await MySqlFixture.DoAsync(session, make, Cancellation);
+
+        var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.DropUserAsync(database, user.Username, [], null, Cancellation));
+
+        refusal.Failure.ShouldBe(DatabaseFailure.StillOwns);
+        refusal.Message.ShouldContain($"{kind} {bench.Name}.{name}");
+        (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse();
+        (await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(database, user, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        var left = (await engine.FindUsersAsync(database, user.Username, Cancellation)).ShouldHaveSingleItem();
+        (left.OwnedObjects, left.Owned).ShouldBe((1, $"{kind} {bench.Name}.{name}"));
+
+        await bench.DoAsync($"USE {bench.Name}; DROP {mend}", Cancellation);
+        await engine.DropUserAsync(database, user.Username, [], null, Cancellation);
+        (await engine.FindUsersAsync(database, user.Username, Cancellation)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task L13_What_runs_with_the_rights_of_its_caller_holds_up_nothing_and_gives_nothing()
+    {
+        var database = bench.AdministeredBy(await AdministratorAsync());
+        var user = await CreateAsync(database);
+        await MySqlFixture.DoAsync(
+            await bench.OpenAsync(user, Cancellation),
+            "CREATE PROCEDURE p() SQL SECURITY INVOKER SELECT CURRENT_USER(); CREATE SQL SECURITY INVOKER VIEW v AS SELECT 1 AS x; CREATE TABLE made (x int)",
+            Cancellation);
+
+        await engine.DropUserAsync(database, user.Username, [], null, Cancellation);
+
+        (await bench.AskAsync<string>($"CALL {bench.Name}.p()", Cancellation)).ShouldNotBeNull().ShouldNotStartWith(user.Username);
+    }
+
+    [Fact]
+    public async Task L13_A_user_whose_name_holds_anothers_is_not_taken_for_it()
+    {
+        var database = bench.AdministeredBy(await AdministratorAsync());
+        var user = await CreateAsync(database);
+        var other = await CreateAsync(database, "@x");
+        await MySqlFixture.DoAsync(await bench.OpenAsync(other, Cancellation), "CREATE PROCEDURE p() SELECT 1", Cancellation);
+
+        await engine.DropUserAsync(database, user.Username, [], null, Cancellation);
+
+        (await Should.ThrowAsync<DatabaseException>(() => engine.DropUserAsync(database, other.Username, [], null, Cancellation))).Failure.ShouldBe(DatabaseFailure.StillOwns);
+    }
+
+    [Fact]
+    public async Task Shutting_out_ends_the_sessions_also_where_the_account_may_not_be_locked()
+    {
+        var user = await bench.CreateLoginAsync("user", "", Cancellation);
+        var admin = await bench.CreateLoginAsync("admin", "", Cancellation);
+        await bench.DoAsync($"GRANT PROCESS, CONNECTION ADMIN ON *.* TO '{admin.Username}'@'%'; GRANT SELECT ON mysql.user TO '{admin.Username}'@'%'", Cancellation);
+        var database = bench.AdministeredBy(admin);
+        var stolen = await bench.OpenAsync(user, Cancellation);
+        (await engine.CountSessionsAsync(database, user.Username, Cancellation)).ShouldBe(1);
+
+        (await Should.ThrowAsync<DatabaseException>(() => engine.ShutOutAsync(database, user.Username, Cancellation))).Message.ShouldContain("can still log in");
+
+        (await MySqlFixture.AnswersAsync(stolen, Cancellation)).ShouldBeFalse();
+        (await engine.CountSessionsAsync(database, user.Username, Cancellation)).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Sessions_of_a_dropped_user_are_counted_and_can_still_be_ended()
+    {
+        var user = await bench.CreateLoginAsync("user", "", Cancellation);
+        var session = await bench.OpenAsync(user, Cancellation);
+        await engine.DropUserAsync(bench.Database, user.Username, [], null, Cancellation);
+
+        (await engine.CountSessionsAsync(bench.Database, user.Username, Cancellation)).ShouldBe(1);
+        await engine.ShutOutAsync(bench.Database, user.Username, Cancellation);
+
+        (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse();
+        (await engine.CountSessionsAsync(bench.Database, user.Username, Cancellation)).ShouldBe(0);
+    }
+
+    // The rights that the documents name: it sees what it lets its users make.
+    private async Task<Login> AdministratorAsync()
+    {
+        var admin = await bench.CreateLoginAsync("admin", "", Cancellation);
+        await bench.DoAsync(
+            $"GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO '{admin.Username}'@'%'; GRANT SELECT ON mysql.user TO '{admin.Username}'@'%'; "
+            + $"GRANT ALL ON {bench.Name}.* TO '{admin.Username}'@'%' WITH GRANT OPTION; CREATE TABLE IF NOT EXISTS {bench.Name}.orders (who TEXT)",
+            Cancellation);
+        return admin;
+    }
+
+    private async Task<Login> CreateAsync(Core.Catalog.Database database, string suffix = "")
+    {
+        var user = new Login($"{bench.Name}-user{suffix}", new($"pw{Guid.NewGuid():N}"));
+        await engine.CreateUserAsync(
+            database, user, [$"CREATE USER '{user.Username}'@'%' IDENTIFIED BY '{user.Password.Reveal()}'", $"GRANT ALL ON {bench.Name}.* TO '{user.Username}'@'%'"], null, Cancellation);
+        return user;
+    }
+}
