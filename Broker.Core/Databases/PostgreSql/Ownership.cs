@@ -1,4 +1,3 @@
-using System.Globalization;
 using Broker.Core.Catalog;
 using Npgsql;
 using NpgsqlTypes;
@@ -118,7 +117,7 @@ internal static class Ownership
     /// <summary>An oid as a parameter.</summary>
     public static NpgsqlParameter<uint> Oid(uint oid) => new() { TypedValue = oid, NpgsqlDbType = NpgsqlDbType.Oid };
 
-    private static string OwnedBy(string role) => string.Format(CultureInfo.InvariantCulture, Owned, role);
+    private static string OwnedBy(string role) => Owned.Replace("{0}", role, StringComparison.Ordinal);
 }
 
 /// <summary>One thing of a database.</summary>
