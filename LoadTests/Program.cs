@@ -9,6 +9,7 @@ using LoadTests.Mutation;
 using LoadTests.Rollouts;
 using LoadTests.Servers;
 using LoadTests.Simulation;
+using LoadTests.Tampering;
 
 var root = new RootCommand("Runs real rollouts against the broker, and the servers they need.")
 {
@@ -22,6 +23,7 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     SimulateCommand.Create(),
     MutateCommand.Create(),
     ChaosCommand.Create(),
+    TamperCommand.Create(),
 };
 // Servers get the time to end in good order when Ctrl-C comes; our own messages are meant for people, without a stack trace.
 var invocation = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20), EnableDefaultExceptionHandler = false };

@@ -17,13 +17,26 @@ internal static class AuditCommands
     private static Command Verify(IAnsiConsole console)
     {
         var files = Files();
-        var key = new Option<FileInfo>("--key") { Description = "PEM file of the checkpoints' EC key, public or private. Without it no signature is verified." };
-        key.AcceptExistingOnly();
-        var command = new Command("verify", "Finds changed, missing and reordered records. Exit code 1 when there are any.") { files, key };
+        var keys = new Option<FileInfo[]>("--key") { Description = "PEM file of the checkpoints' EC key, public or private; again for each older key. Without one no signature is verified." };
+        keys.AcceptExistingOnly();
+        var anchors = new Option<FileInfo[]>("--anchors")
+        {
+            Description = "The broker's log, or what syslog or a collector has kept: a checkpoint that stands there has to stand in the audit too. It finds what was cut together with the checkpoint beside the file.",
+        };
+        anchors.AcceptExistingOnly();
+        var sink = new Option<string>("--sink") { Description = "What the files are copies of, when they are not the audit's own: - (standard output), syslog or otlp." };
+        sink.AcceptOnlyFromAmong("-", "syslog", "otlp");
+        var noHead = new Option<bool>("--no-head") { Description = "The last checkpoint (.head) was not copied: a cut at the end cannot be seen." };
+        var command = new Command("verify", "Finds changed, missing and reordered records. Exit code 1 when there are any, 2 when a file cannot be read.") { files, keys, anchors, sink, noHead };
         command.SetAction(result => Guarded(console, () =>
         {
-            var pem = result.GetValue(key) is { } file ? File.ReadAllText(file.FullName) : null;
-            var verified = ChainVerifier.Verify(Paths(result, files), pem);
+            var verified = ChainVerifier.Against(Paths(result, files), new VerifyOptions
+            {
+                KeysPem = [.. (result.GetValue(keys) ?? []).Select(static file => File.ReadAllText(file.FullName))],
+                Anchors = [.. (result.GetValue(anchors) ?? []).Select(static file => file.FullName)],
+                Sink = result.GetValue(sink),
+                WantsHead = !result.GetValue(noHead),
+            });
             foreach (var problem in verified.Problems) console.MarkupLineInterpolated($"[red]{problem}[/]");
             foreach (var note in verified.Notes) console.MarkupLineInterpolated($"[yellow]{note}[/]");
             console.WriteLine(string.Create(

@@ -22,9 +22,11 @@ internal sealed class AuditJournal : IDisposable
     private readonly AuditChain chain;
     private readonly TimeProvider time;
     private readonly ILogger logger;
+    private readonly TimeSpan anchorEvery;
     private long coveredAt;
+    private long? anchoredAt;
     private bool reopened;
-    private bool torn;
+    private string? doubt;
 
     /// <exception cref="ArgumentException">There is no sink.</exception>
     /// <exception cref="InvalidDataException">The signing key is none.</exception>
@@ -33,6 +35,7 @@ internal sealed class AuditJournal : IDisposable
     {
         (this.time, this.logger) = (time, logger);
         chain = new AuditChain(settings.SigningKeyFile is { } keyFile ? CheckpointKey.Read(File.ReadAllText(keyFile)) : null);
+        anchorEvery = settings.SigningKeyFile is null ? TimeSpan.Zero : settings.AnchorEvery;
         if (settings.Path is { } path && path != AuditSettings.StandardOutput) Add(file = new ChainedFile(settings, time, logger));
         if (settings.Path == AuditSettings.StandardOutput || settings.AlsoToStandardOutput)
             Add(new AuditFile(AuditSettings.StandardOutput, fsync: false, time, logger));
@@ -54,16 +57,17 @@ internal sealed class AuditJournal : IDisposable
     /// <param name="closing">Nothing follows.</param>
     public Exception? Write(IReadOnlyList<AuditRecord> records, bool closing = false)
     {
-        foreach (var sink in sinks) sink.Failure = null;
+        // Decided once: who is given a part of a batch is given all of it, and is told first what it lost.
+        foreach (var sink in sinks) sink.Failure = MayTry(sink) ? null : sink.LastFailure;
         try
         {
             if (closing && !chain.HasBegun) return null;
             if (!chain.HasBegun) Begin();
             var now = time.GetUtcNow();
             RotateWhenFull(now);
-            var before = sinks.Exists(sink => sink.IsFailing) ? chain.Head : null;
-            if (SomethingBegins()) chain.AppendOpened(now, torn);
-            (reopened, torn) = (false, false);
+            var before = chain.Head;
+            if (Beginning() is { } opening) chain.AppendOpened(now, opening);
+            SayWhatWasLost(now, before);
             foreach (var record in records)
             {
                 chain.Append(record);
@@ -74,7 +78,6 @@ internal sealed class AuditJournal : IDisposable
             if (closing) Cover(now, ChainFormat.Closed);
             else if (IsUncovered && time.GetElapsedTime(coveredAt) >= ChainFormat.CheckpointWithin) Cover(now, "interval");
             Send();
-            if (before is not null) SayResumed(now, before);
             foreach (var sink in sinks.Where(sink => sink.Failure is null)) sink.Try(static taking => taking.Flush());
             foreach (var sink in sinks) Settle(sink);
             return sinks.Exists(sink => sink.Failure is null) ? null : sinks[0].Failure;
@@ -100,36 +103,48 @@ internal sealed class AuditJournal : IDisposable
     // The chain of a file that is there goes on; without one, or while it cannot be read, a new chain begins.
     private void Begin()
     {
-        ChainHead? known = null;
+        FileEnd found = new(null, null);
         try
         {
-            known = file?.ReadHead();
+            found = file?.ReadEnd() ?? found;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             // The same file is tried again a few lines on, and its failure is told there.
         }
 
-        chain.Begin(known ?? ChainHead.New());
-        (reopened, torn) = (true, file?.Torn ?? false);
+        chain.Begin(found.Head ?? ChainHead.New());
+        (reopened, doubt) = (true, found.Doubt);
         coveredAt = time.GetTimestamp();
-        foreach (var sink in sinks) sink.Seen = chain.Seq;
+        foreach (var sink in sinks) sink.Settled = sink.Taken = chain.Head;
     }
 
-    private bool SomethingBegins()
+    private Opening? Beginning()
     {
-        var begins = reopened;
+        var newFile = false;
+        ChainHead? behind = null;
         foreach (var sink in sinks)
         {
-            if (MayTry(sink)) sink.Try(taking => begins |= taking.Begins());
+            if (sink.Failure is null) sink.Try(taking => newFile |= taking.Begins());
         }
 
-        return begins;
+        if (file is not null && sinks[0].Failure is null) sinks[0].Try(_ => behind = file.OtherChain(chain.Head.Chain));
+        var opening = new Opening(reopened, newFile, file is { Torn: true } && sinks[0].Failure is null, behind, doubt);
+        (reopened, doubt) = (false, null);
+        return opening == new Opening(false, false, false, null, null) ? null : opening;
+    }
+
+    // Before the records, so that a sink that takes them has been told what it lost, however much it takes.
+    private void SayWhatWasLost(DateTimeOffset now, ChainHead before)
+    {
+        foreach (var sink in sinks.Where(sink => sink.IsFailing && sink.Failure is null && sink.LostBehind!.Seq < before.Seq))
+            chain.AppendResumed(now, sink.Sink.Name, sink.LostBehind!, before);
     }
 
     private void RotateWhenFull(DateTimeOffset now)
     {
-        if (file is null || sinks[0].IsFailing || !file.IsFull(now)) return;
+        // What a start has to say of a file is said in it, before it is put aside.
+        if (file is null || reopened || file.Torn || sinks[0].IsFailing || !file.IsFull(now)) return;
         Cover(now, "rotated");
         Send();
         if (sinks[0].Failure is null) sinks[0].Try(_ =>
@@ -147,6 +162,16 @@ internal sealed class AuditJournal : IDisposable
         var line = chain.Lines[start..].ToArray();
         Send();
         if (file is not null && sinks[0].Failure is null) file.KeepHead(line);
+        Anchor(line, why);
+    }
+
+    // In the log, which stands somewhere else: whoever cuts the file and its checkpoint cannot cut that.
+    private void Anchor(byte[] checkpoint, string why)
+    {
+        if (anchorEvery == TimeSpan.Zero || sinks.TrueForAll(static sink => sink.Failure is not null)) return;
+        if (why != ChainFormat.Closed && anchoredAt is { } at && time.GetElapsedTime(at) < anchorEvery) return;
+        anchoredAt = time.GetTimestamp();
+        Log.Anchor(logger, ChainAnchor.Write(checkpoint));
     }
 
     private void Send()
@@ -156,15 +181,10 @@ internal sealed class AuditJournal : IDisposable
         foreach (var sink in sinks)
         {
             if (sink.Failure is not null) continue;
-            if (!MayTry(sink))
-            {
-                sink.Failure = sink.LastFailure;
-                continue;
-            }
-
             try
             {
                 sink.Sink.Append(lines);
+                sink.Taken = chain.Head;
             }
             catch (Exception failure)
             {
@@ -179,30 +199,21 @@ internal sealed class AuditJournal : IDisposable
     private bool MayTry(SinkState sink) =>
         !sink.IsFailing || time.GetElapsedTime(sink.TriedAt) >= TryAgainAfter || sinks.TrueForAll(other => other.IsFailing);
 
-    private void SayResumed(DateTimeOffset now, ChainHead before)
-    {
-        foreach (var sink in sinks.Where(sink => sink.IsFailing && sink.Failure is null))
-            chain.AppendResumed(now, sink.Sink.Name, sink.LostFrom, before);
-        Send();
-    }
-
     private void Settle(SinkState sink)
     {
         if (sink.Failure is null)
         {
             if (sink.IsFailing && sinks.Count > 1) Log.SinkHealed(logger, sink.Sink.Name);
             sink.LastFailure = null;
-            sink.Seen = chain.Seq;
+            sink.Settled = chain.Head;
             return;
         }
 
         if (!ReferenceEquals(sink.Failure, sink.LastFailure)) sink.TriedAt = time.GetTimestamp();
-        if (!sink.IsFailing)
-        {
-            sink.LostFrom = sink.Seen + 1;
-            if (sinks.Count > 1) Log.SinkFailing(logger, sink.Sink.Name, sink.Failure.Message, sink.Failure);
-        }
-
+        // What was taken and could not be forced to the disk may be lost too.
+        if (sink.Taken != chain.Head) sink.LostBehind = sink.Taken;
+        else if (!sink.IsFailing) sink.LostBehind = sink.Settled;
+        if (!sink.IsFailing && sinks.Count > 1) Log.SinkFailing(logger, sink.Sink.Name, sink.Failure.Message, sink.Failure);
         sink.LastFailure = sink.Failure;
     }
 
@@ -220,10 +231,14 @@ internal sealed class AuditJournal : IDisposable
 
         public long TriedAt { get; set; }
 
-        /// <summary>The last record of the last batch it took whole.</summary>
-        public long Seen { get; set; }
+        /// <summary>The end of what it took.</summary>
+        public ChainHead? Taken { get; set; }
 
-        public long LostFrom { get; set; }
+        /// <summary>The end of what it took and has as safe as it was configured to be.</summary>
+        public ChainHead? Settled { get; set; }
+
+        /// <summary>While it fails: the last record that it has.</summary>
+        public ChainHead? LostBehind { get; set; }
 
         public void Try(Action<IAuditSink> step)
         {

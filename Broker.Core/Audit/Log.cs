@@ -33,4 +33,10 @@ internal static partial class Log
     [LoggerMessage(5008, LogLevel.Warning,
         "The checkpoints of the audit in {Path} are not signed: whoever can write it can rewrite all of it. Set Broker:Audit:SigningKeyFile to a PEM file with an EC private key")]
     public static partial void Unsigned(ILogger logger, string path);
+
+    [LoggerMessage(5009, LogLevel.Information, "The audit's last checkpoint, for broker audit verify --anchors: {Anchor}")]
+    public static partial void Anchor(ILogger logger, string anchor);
+
+    [LoggerMessage(5010, LogLevel.Critical, "The audit in {Path} was changed while no broker wrote it: {What}. Verify it")]
+    public static partial void FileWasChanged(ILogger logger, string path, string what);
 }

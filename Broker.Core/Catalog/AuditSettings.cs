@@ -39,6 +39,12 @@ public sealed record AuditSettings
     public string? SigningKeyFile { get; init; }
 
     /// <summary>
+    /// How often the last checkpoint is written into the log too (0 to 1 day, default 5 minutes; 0: never), where signing is on:
+    /// there it outlives whoever cuts the audit.
+    /// </summary>
+    public TimeSpan AnchorEvery { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>
     /// The key that tokens are hashed with (16 characters or more; <c>HashKey</c> or <c>HashKeyFile</c>); null: a new one at
     /// every start, so that hashes of two replicas, or of two starts, cannot be compared.
     /// </summary>

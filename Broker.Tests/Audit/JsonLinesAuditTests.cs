@@ -178,16 +178,14 @@ public sealed class JsonLinesAuditTests : IDisposable
                     for (; written < 100; written++) await audit.WriteAsync(AuditFolder.Record($"{written}") with { Detail = new string('x', 600) }, Cancel);
                 });
                 full.Message.ShouldContain("The audit cannot be written");
-                new FileInfo(path).Length.ShouldBe(4096, "the disk took a part of the last line");
+                AuditFolder.Lines(path).ShouldAllBe(line => line.EndsWith("\"}", StringComparison.Ordinal), "what the disk took of the last line was taken back");
 
                 File.Delete(filler);
                 await audit.WriteAsync(AuditFolder.Record("next"), Cancel);
                 var lines = AuditFolder.Lines(path);
-                lines.Count(line => !AuditFolder.IsOfChain(line)).ShouldBe(written + 2);
-                var cut = Array.FindIndex(lines, line => !line.EndsWith("\"}", StringComparison.Ordinal));
-                lines[cut].ShouldStartWith("{\"time\"");
-                lines[cut + 1].ShouldContain("\"next\"");
-                lines[cut + 2].ShouldContain("resumed");
+                lines.Count(line => !AuditFolder.IsOfChain(line)).ShouldBe(written + 1);
+                lines[^2].ShouldContain("resumed");
+                lines[^1].ShouldContain("\"next\"");
             }
         }
         finally

@@ -24,7 +24,7 @@ internal sealed class AuditChain(CheckpointKey? key) : IDisposable
     /// <summary>The number of the last record composed.</summary>
     public long Seq { get; private set; }
 
-    /// <summary>Records since the last checkpoint.</summary>
+    /// <summary>Lines since the last checkpoint.</summary>
     public int Uncovered { get; private set; }
 
     /// <summary>What was composed and not yet taken: whole lines.</summary>
@@ -52,37 +52,59 @@ internal sealed class AuditChain(CheckpointKey? key) : IDisposable
         var start = Start();
         AuditLine.Write(json!, record);
         End(start);
-        Uncovered++;
     }
 
     /// <summary>A file begins here, or goes on after a restart.</summary>
-    public void AppendOpened(DateTimeOffset now, bool torn) => Append(now, ChainFormat.Opened, writer =>
+    public void AppendOpened(DateTimeOffset now, Opening opening)
     {
-        writer.WriteString(ChainFormat.After, Head.Hash);
-        if (torn) writer.WriteBoolean(ChainFormat.Torn, true);
-    });
+        var start = Start();
+        Begin(now, ChainFormat.Opened);
+        json!.WriteString(ChainFormat.After, Head.Hash);
+        if (opening.Started) json.WriteBoolean(ChainFormat.Started, true);
+        if (opening.NewFile) json.WriteBoolean(ChainFormat.NewFile, true);
+        if (opening.Torn) json.WriteBoolean(ChainFormat.Torn, true);
+        if (opening.Doubt is { } doubt) json.WriteString(ChainFormat.Doubt, doubt);
+        if (opening.Behind is { } behind)
+        {
+            json.WriteStartObject(ChainFormat.Behind);
+            json.WriteString(ChainFormat.Chain, behind.Chain);
+            json.WriteNumber(ChainFormat.Seq, behind.Seq);
+            json.WriteString(ChainFormat.Hash, behind.Hash);
+            json.WriteEndObject();
+        }
 
-    /// <summary>A sink takes records again after it lost some.</summary>
-    public void AppendResumed(DateTimeOffset now, string sink, long from, ChainHead to) => Append(now, ChainFormat.Resumed, writer =>
+        End(start);
+    }
+
+    /// <summary>A sink that lost some records is given what follows.</summary>
+    public void AppendResumed(DateTimeOffset now, string sink, ChainHead last, ChainHead to)
     {
-        writer.WriteString(ChainFormat.Sink, sink);
-        writer.WriteNumber(ChainFormat.LostFrom, from);
-        writer.WriteNumber(ChainFormat.LostTo, to.Seq);
-        writer.WriteString(ChainFormat.After, to.Hash);
-    });
+        var start = Start();
+        Begin(now, ChainFormat.Resumed);
+        json!.WriteString(ChainFormat.Sink, sink);
+        json.WriteNumber(ChainFormat.LostFrom, last.Seq + 1);
+        json.WriteNumber(ChainFormat.LostTo, to.Seq);
+        json.WriteString(ChainFormat.Last, last.Hash);
+        json.WriteString(ChainFormat.After, to.Hash);
+        End(start);
+    }
 
-    /// <summary>Vouches for everything so far.</summary>
+    /// <summary>Vouches for everything so far, and for itself.</summary>
     public void AppendCheckpoint(DateTimeOffset now, string why)
     {
         var head = Head;
-        Append(now, ChainFormat.Checkpoint, writer =>
+        var start = Start();
+        Begin(now, ChainFormat.Checkpoint);
+        json!.WriteString(ChainFormat.Why, why);
+        json.WriteString(ChainFormat.Head, head.Hash);
+        if (key is not null)
         {
-            writer.WriteString(ChainFormat.Why, why);
-            writer.WriteString(ChainFormat.Head, head.Hash);
-            if (key is null) return;
-            writer.WriteString(ChainFormat.Key, key.Id);
-            writer.WriteString(ChainFormat.Signature, key.Sign(head, TimeText(now)));
-        });
+            json.WriteString(ChainFormat.Key, key.Id);
+            json.Flush();
+            json.WriteString(ChainFormat.Signature, key.Sign(head.Statement(buffer.WrittenSpan[start..])));
+        }
+
+        End(start);
         Uncovered = 0;
     }
 
@@ -93,17 +115,12 @@ internal sealed class AuditChain(CheckpointKey? key) : IDisposable
         key?.Dispose();
     }
 
-    // RFC 3339 in UTC, always with seven digits, so that lines sort as text.
-    private static string TimeText(DateTimeOffset now) => now.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
-
-    private void Append(DateTimeOffset now, string what, Action<Utf8JsonWriter> rest)
+    private void Begin(DateTimeOffset now, string what)
     {
-        var start = Start();
         json!.WriteStartObject();
-        json.WriteString(ChainFormat.Time, TimeText(now));
+        // RFC 3339 in UTC, always with seven digits, so that lines sort as text.
+        json.WriteString(ChainFormat.Time, now.UtcDateTime.ToString("O", CultureInfo.InvariantCulture));
         json.WriteString(ChainFormat.Event, what);
-        rest(json);
-        End(start);
     }
 
     private int Start()
@@ -115,6 +132,7 @@ internal sealed class AuditChain(CheckpointKey? key) : IDisposable
     private void End(int start)
     {
         Seq++;
+        Uncovered++;
         json!.WriteString(ChainFormat.Chain, chain);
         json.WriteNumber(ChainFormat.Seq, Seq);
         json.Flush();

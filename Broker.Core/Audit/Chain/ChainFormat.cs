@@ -16,14 +16,32 @@ internal static class ChainFormat
     /// <summary>A file begins, or goes on after a restart; <see cref="After"/> is the hash it follows.</summary>
     public const string Opened = "opened";
 
-    /// <summary>The chain up to here, signed.</summary>
+    /// <summary>In <see cref="Opened"/>: a broker started here.</summary>
+    public const string Started = "started";
+
+    /// <summary>In <see cref="Opened"/>: an empty file begins here. Only there may the files before it be missing.</summary>
+    public const string NewFile = "newFile";
+
+    /// <summary>In <see cref="Opened"/>: the end of another chain, which stands in the same file.</summary>
+    public const string Behind = "behind";
+
+    /// <summary>In <see cref="Opened"/>: what the broker found wrong with its file at its start.</summary>
+    public const string Doubt = "doubt";
+
+    /// <summary>The chain up to here and this very line, signed.</summary>
     public const string Checkpoint = "checkpoint";
 
-    /// <summary>A sink takes records again after it lost some, which are named.</summary>
+    /// <summary>
+    /// A sink that lost some records is given the next ones: it lost those from <see cref="LostFrom"/> to <see cref="LostTo"/>. The
+    /// hash of the record before them (<see cref="Last"/>) and of the last of them (<see cref="After"/>) bind what the sink has.
+    /// </summary>
     public const string Resumed = "resumed";
+
+    public const string Last = "last";
 
     public const string After = "after";
     public const string Torn = "torn";
+    public const string Hash = "hash";
     public const string Head = "head";
     public const string Why = "why";
     public const string Key = "key";
@@ -40,6 +58,8 @@ internal static class ChainFormat
 
     /// <summary>And at most so long after a record.</summary>
     public static readonly TimeSpan CheckpointWithin = TimeSpan.FromSeconds(1);
+
+    public static ReadOnlySpan<byte> BeforeSignature => ",\"signature\":\""u8;
 
     public static ReadOnlySpan<byte> BeforeHash => ",\"hash\":\""u8;
 

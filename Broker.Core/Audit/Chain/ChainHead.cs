@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -19,6 +20,10 @@ internal sealed record ChainHead(string Chain, long Seq, string Hash)
     /// <summary>A chain that begins.</summary>
     public static ChainHead New() => new(Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(9)), 0, Nothing);
 
-    /// <summary>What a checkpoint signs: it vouches for this record, and through the chain for all before it.</summary>
-    public byte[] Statement(string time) => Encoding.UTF8.GetBytes($"broker-audit-v1\n{Chain}\n{Seq}\n{Hash}\n{time}");
+    /// <summary>
+    /// What a checkpoint behind this record signs: this record, through the chain all before it, and the checkpoint's own line
+    /// up to its signature.
+    /// </summary>
+    public byte[] Statement(ReadOnlySpan<byte> line) =>
+        [.. Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"broker-audit-v2\n{Chain}\n{Seq}\n{Hash}\n")), .. line];
 }

@@ -37,13 +37,13 @@ internal sealed class CheckpointKey : IDisposable
         }
     }
 
-    public string Sign(ChainHead head, string time) => Base64Url.EncodeToString(key.SignData(head.Statement(time), HashAlgorithmName.SHA256));
+    public string Sign(byte[] statement) => Base64Url.EncodeToString(key.SignData(statement, HashAlgorithmName.SHA256));
 
-    public bool Verify(ChainHead head, string time, string signature)
+    public bool Verify(byte[] statement, string signature)
     {
         try
         {
-            return key.VerifyData(head.Statement(time), Base64Url.DecodeFromChars(signature), HashAlgorithmName.SHA256);
+            return key.VerifyData(statement, Base64Url.DecodeFromChars(signature), HashAlgorithmName.SHA256);
         }
         catch (Exception e) when (e is FormatException or CryptographicException)
         {

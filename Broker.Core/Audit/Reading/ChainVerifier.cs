@@ -1,10 +1,5 @@
-using System.Buffers.Text;
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
-using System.Text.Json;
 using Broker.Core.Audit.Chain;
-using Broker.Core.Audit.Sinks;
 
 namespace Broker.Core.Audit.Reading;
 
@@ -17,285 +12,254 @@ public sealed record AuditVerification(long Records, long Checkpoints, IReadOnly
 
 /// <summary>
 /// Finds every changed, missing or reordered record of an audit: by the chain of hashes, by the checkpoints' signatures, and
-/// at the end by the checkpoint kept beside the file.
+/// at the end by the checkpoints kept beside the file and somewhere else. What nobody can know is listed in docs/security.md.
 /// </summary>
-public sealed class ChainVerifier
+public sealed class ChainVerifier : IDisposable
 {
     private const int MostProblems = 100;
 
     // A checkpoint follows a record within a second; a batch that hangs can take five, and be told of late.
     private static readonly TimeSpan WithoutCheckpoint = TimeSpan.FromSeconds(30);
 
-    private readonly CheckpointKey? key;
+    private readonly VerifyOptions options;
+    private readonly Dictionary<string, CheckpointKey> keys = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (long First, long Last)> ranges = new(StringComparer.Ordinal);
     private readonly List<string> problems = [];
     private readonly List<string> notes = [];
-    private readonly List<(string Chain, long From, long To, string After)> lost = [];
-    private readonly byte[] hash = new byte[SHA256.HashSizeInBytes];
+    private IReadOnlyList<ChainLoss> losses = [];
 
-    private string chain = "";
-    private long seq;
-    private string? previous;
-    private string lastTime = "";
-    private string? uncoveredSince;
+    private ChainHead? before;
+    private bool isKnown;
     private long uncovered;
+    private long uncoveredRecords;
+    private string? uncoveredSince;
+    private string? pendingSince;
     private long records;
     private long checkpoints;
     private long unsigned;
     private bool closed;
     private string? unreadable;
-    private ChainHead? kept;
-    private bool keptSeen;
 
-    private ChainVerifier(CheckpointKey? key) => this.key = key;
+    private ChainVerifier(VerifyOptions options) => this.options = options;
 
-    /// <summary>Verifies files of one chain; rotated ones come before the current one.</summary>
+    /// <summary>Verifies files of one replica; rotated ones come before the current one.</summary>
     /// <param name="files">The files, in any order.</param>
     /// <param name="keyPem">The EC key of the checkpoints in PEM, public or private; null: signatures are not verified.</param>
     /// <exception cref="IOException">A file cannot be read.</exception>
     /// <exception cref="InvalidDataException">The key is none.</exception>
-    public static AuditVerification Verify(IReadOnlyCollection<string> files, string? keyPem)
+    public static AuditVerification Verify(IReadOnlyCollection<string> files, string? keyPem) =>
+        Against(files, new VerifyOptions { KeysPem = keyPem is null ? [] : [keyPem] });
+
+    /// <summary>Verifies files of one replica; rotated ones come before the current one.</summary>
+    /// <param name="files">The files, in any order.</param>
+    /// <param name="options">What they are held against.</param>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    /// <exception cref="InvalidDataException">A key is none.</exception>
+    public static AuditVerification Against(IReadOnlyCollection<string> files, VerifyOptions options)
     {
-        using var key = keyPem is null ? null : CheckpointKey.Read(keyPem);
-        return new ChainVerifier(key).Run(InOrder(files));
+        using var verifier = new ChainVerifier(options);
+        foreach (var pem in options.KeysPem)
+        {
+            var key = CheckpointKey.Read(pem);
+            if (!verifier.keys.TryAdd(key.Id, key)) key.Dispose();
+        }
+
+        return verifier.Run(FileOrder.Of(files));
     }
 
-    /// <summary>Rotated files sort by their number; the current one has none and is the last.</summary>
-    internal static IReadOnlyList<string> InOrder(IReadOnlyCollection<string> files) =>
-        [.. files.OrderBy(static file => FirstSeq(file)).ThenBy(static file => file, StringComparer.Ordinal)];
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var key in keys.Values) key.Dispose();
+    }
 
     private AuditVerification Run(IReadOnlyList<string> files)
     {
-        foreach (var file in files) CollectLosses(file);
-        if (files.Count > 0) ReadKept(files[^1]);
+        var end = new ChainEnd(files, options, line => line.IsSignedBy(keys));
+        losses = ChainLosses.Read(files, IsSink, Vouches);
         foreach (var file in files)
         {
             var number = 0;
-            foreach (var line in File.ReadLines(file)) Read($"{Path.GetFileName(file)}:{++number}", line);
+            foreach (var (bytes, isWhole) in AuditLines.Of(file)) Read($"{Path.GetFileName(file)}:{++number}", bytes, isWhole, end);
         }
 
-        End();
+        End(end);
         return new(records, checkpoints, problems, notes);
     }
 
-    private void Read(string place, string text)
+    private bool IsSink(string name) => options.Sink is { } sink ? name == sink : name is not ("-" or "syslog" or "otlp");
+
+    private bool Vouches(ChainLine line) => line.Event == ChainFormat.Checkpoint && (keys.Count == 0 || line.IsSignedBy(keys));
+
+    private void Read(string place, byte[] bytes, bool isWhole, ChainEnd end)
     {
-        var line = Encoding.UTF8.GetBytes(text);
-        if (Parse(line) is not { } json)
+        if (!isWhole || ChainLine.Parse(bytes) is not { } line)
         {
             Say(unreadable);
             unreadable = $"{place}: is no record of the chain.";
             return;
         }
 
-        using (json)
-        {
-            var root = json.RootElement;
-            var what = root.TryGetProperty("event", out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-            var follows = Follow(place, root, what);
-            records++;
-            if (!follows) return;
-            ChainFormat.TrySplit(line, out var hashed, out var stated);
-            CheckHash(place, hashed, stated);
-            closed = false;
-            if (what == ChainFormat.Checkpoint) CheckCheckpoint(place, root);
-            else if (what is null) Uncover(place, root);
-            previous = Encoding.ASCII.GetString(stated);
-            if (kept is not null && kept.Chain == chain && kept.Seq == seq)
-            {
-                keptSeen = true;
-                if (kept.Hash != previous) Say($"{place}: is another record than the one whose checkpoint is kept beside the file: the end was rewritten.");
-            }
-        }
+        records++;
+        if (!Place(place, line)) return;
+        if (isKnown && !line.Follows(before!.Hash)) Say($"{place}: record {line.Seq} was changed, or what it follows was.");
+        if (closed && !(line.Event == ChainFormat.Opened && line.Flag(ChainFormat.Started))) Say($"{place}: stands behind the end of its broker.");
+        if (line.Event == ChainFormat.Opened) Open(place, line);
+        var vouches = line.Event == ChainFormat.Checkpoint && Checkpoint(place, line);
+        if (!vouches) Uncover(place, line);
+        if (end.Pass(line, vouches) is { } wrong) Say($"{place}: {wrong}");
+        (before, isKnown) = (line.End, true);
+        ranges[line.Chain] = (ranges.TryGetValue(line.Chain, out var range) ? range.First : line.Seq, line.Seq);
     }
 
-    // Whether the line is to be read on, and what it follows.
-    private bool Follow(string place, JsonElement root, string? what)
+    // Whether the line is to be read on. What it follows is then the record before it, or nothing is known any more and was told.
+    private bool Place(string place, ChainLine line)
     {
-        var id = root.GetProperty("chain").GetString()!;
-        var number = root.GetProperty("seq").GetInt64();
-        var opened = what == ChainFormat.Opened;
-        var after = root.TryGetProperty(ChainFormat.After, out var text) ? text.GetString() : null;
-        var wasTorn = unreadable is not null && opened && root.TryGetProperty(ChainFormat.Torn, out _);
-        if (id != chain)
+        if (before is not { } last || line.Chain != last.Chain)
         {
-            if (chain.Length > 0) notes.Add($"{place}: another chain ({id}) begins; {chain} ends at record {seq}.");
-            if (number == 1) after = ChainHead.Nothing;
-            if (!opened || after is null) Say($"{place}: the chain {id} has no beginning here.");
-            else if (number != 1) notes.Add($"{place}: goes on behind record {number - 1}, which is not among these files.");
-            (chain, seq, previous, uncovered, uncoveredSince) = (id, number, opened ? after : null, 0, null);
-        }
-        else if (number <= seq)
-        {
-            Say($"{place}: record {number} stands behind record {seq}: it was moved, or written twice.");
-            return false;
-        }
-        else
-        {
-            if (number > seq + 1) Gap(place, seq + 1, number - 1);
-            seq = number;
+            Forgive(place, line);
+            if (before is not null) Switch(place, line, before);
+            Start(place, line);
+            (uncovered, uncoveredRecords, uncoveredSince, closed) = (0, 0, null, false);
+            return true;
         }
 
-        if (wasTorn) notes.Add($"{place}: before it stands half a line that a broker left when it died.");
-        else Say(unreadable);
-        unreadable = null;
+        if (line.Seq <= last.Seq)
+        {
+            Forgive(place, line);
+            Say($"{place}: record {line.Seq} stands behind record {last.Seq}: it was moved, or written twice.");
+            return false;
+        }
+
+        if (line.Seq > last.Seq + 1) Gap(place, line, last);
+        Forgive(place, line);
         return true;
     }
 
-    private void Gap(string place, long from, long to)
+    private void Switch(string place, ChainLine line, ChainHead end)
     {
-        previous = null;
-        var known = lost.Find(range => range.Chain == chain && range.From <= from && range.To >= to);
-        if (known.After is null)
+        if (line.Event == ChainFormat.Opened && line.FollowsChain(end))
+            notes.Add($"{place}: another chain ({line.Chain}) begins behind record {end.Seq} of {end.Chain}, which its broker could not read, and says so.");
+        else
+            Say($"{place}: another chain ({line.Chain}) begins, which does not say that it follows record {end.Seq} of {end.Chain}: it was put here, or the end of the other is missing.");
+    }
+
+    private void Start(string place, ChainLine line)
+    {
+        if (before is null && line.Has(ChainFormat.Behind)) Say($"{place}: the chain {line.Chain} says that it follows another in this file, which is missing.");
+        isKnown = true;
+        if (line.Seq == 1 && line.Event == ChainFormat.Opened)
         {
+            before = new(line.Chain, 0, ChainHead.Nothing);
+        }
+        else if (losses.FirstOrDefault(loss => loss.Chain == line.Chain && loss.From == 1 && loss.To == line.Seq - 1) is { } lost)
+        {
+            before = new(line.Chain, line.Seq - 1, lost.After);
+            Lost(place, lost);
+        }
+        else if (line.Event == ChainFormat.Opened && line.Flag(ChainFormat.NewFile) && line.Text(ChainFormat.After) is { } after)
+        {
+            before = new(line.Chain, line.Seq - 1, after);
+            notes.Add($"{place}: goes on behind record {line.Seq - 1}, which is not among these files.");
+        }
+        else
+        {
+            isKnown = false;
+            Say($"{place}: the chain {line.Chain} has no beginning here.");
+        }
+    }
+
+    private void Gap(string place, ChainLine line, ChainHead last)
+    {
+        var (from, to) = (last.Seq + 1, line.Seq - 1);
+        if (losses.FirstOrDefault(loss => loss.Chain == line.Chain && loss.From == from && loss.To == to && loss.Last == last.Hash) is not { } lost)
+        {
+            isKnown = false;
             Say($"{place}: {(from == to ? $"record {from} is" : $"records {from} to {to} are")} missing before it.");
             return;
         }
 
-        if (known.To == to) previous = known.After;
+        // What the sink took before it failed is vouched for by the hash before the loss.
+        before = new(line.Chain, to, lost.After);
+        (uncovered, uncoveredRecords, uncoveredSince) = (0, 0, null);
+        Lost(place, lost);
+    }
+
+    private void Lost(string place, ChainLoss lost) => notes.Add(
+        $"{place}: records {lost.From} to {lost.To} were not taken by this sink; the chain says so. They were refused, or another sink has them.");
+
+    private void Forgive(string place, ChainLine line)
+    {
+        if (unreadable is not null && line.Event == ChainFormat.Opened && line.Flag(ChainFormat.Torn))
+            notes.Add($"{place}: before it stands half a line that a broker left when it died.");
+        else Say(unreadable);
         unreadable = null;
-        notes.Add($"{place}: records {from} to {to} were not taken by this sink; the chain says so. They were refused, or another sink has them.");
     }
 
-    private void CheckHash(string place, ReadOnlySpan<byte> hashed, ReadOnlySpan<byte> stated)
+    private void Open(string place, ChainLine line)
     {
-        // Behind a gap there is nothing to hash with; the problem is told already.
-        if (previous is null) return;
-        Span<byte> bytes = new byte[SHA256.HashSizeInBytes + hashed.Length];
-        if (!TryDecode(previous, bytes))
-        {
-            Say($"{place}: follows something that is no hash.");
-            return;
-        }
-
-        hashed.CopyTo(bytes[SHA256.HashSizeInBytes..]);
-        SHA256.HashData(bytes, hash);
-        if (Base64Url.EncodeToString(hash) != Encoding.ASCII.GetString(stated))
-            Say($"{place}: record {seq} was changed, or what it follows was.");
+        if (line.Text(ChainFormat.Doubt) is { } doubt) Say($"{place}: the broker that started here found that {doubt}.");
+        if (!line.Flag(ChainFormat.Started) || closed || line.Seq == 1 || ranges.Count == 0) return;
+        notes.Add($"{place}: the broker before had died: nothing vouches for what may have stood behind record {line.Seq - 1}"
+            + (uncovered > 0 ? $", nor that the {uncovered} records before it are as it left them." : "."));
+        uncoveredSince = null;
     }
 
-    private void CheckCheckpoint(string place, JsonElement root)
+    private bool Checkpoint(string place, ChainLine line)
     {
-        closed = Text(root, ChainFormat.Why) == ChainFormat.Closed;
-        var head = Text(root, ChainFormat.Head);
-        if (previous is not null && head != previous) Say($"{place}: the checkpoint vouches for another record {seq - 1}.");
-        (uncovered, uncoveredSince) = (0, null);
-        if (Text(root, ChainFormat.Signature) is not { } signature)
+        closed = false;
+        if (isKnown && line.Text(ChainFormat.Head) != before!.Hash) Say($"{place}: the checkpoint vouches for another record {line.Seq - 1}.");
+        if (line.Text(ChainFormat.Signature) is null)
         {
             unsigned++;
-            if (key is not null) Say($"{place}: the checkpoint is not signed.");
-            return;
+            if (keys.Count > 0) Say($"{place}: the checkpoint is not signed.");
         }
-
-        if (key is null) return;
-        if (key.Verify(new ChainHead(chain, seq - 1, head ?? ""), Text(root, "time") ?? "", signature)) checkpoints++;
-        else Say($"{place}: the checkpoint's signature is not by this key ({key.Id}).");
-    }
-
-    private void Uncover(string place, JsonElement root)
-    {
-        lastTime = Text(root, "time") ?? lastTime;
-        uncoveredSince ??= lastTime;
-        if (++uncovered == ChainFormat.CheckpointEvery + 1) Say($"{place}: {uncovered} records without a checkpoint: some were taken out.");
-        if (DateTimeOffset.TryParse(uncoveredSince, CultureInfo.InvariantCulture, out var from)
-            && DateTimeOffset.TryParse(lastTime, CultureInfo.InvariantCulture, out var now) && now - from > WithoutCheckpoint)
+        else if (keys.Count > 0)
         {
-            Say($"{place}: no checkpoint since {uncoveredSince}: it was taken out.");
-            uncoveredSince = lastTime;
+            if (line.IsSignedBy(keys)) checkpoints++;
+            else Say($"{place}: the checkpoint's signature is not by this key ({string.Join(", ", keys.Keys)}).");
         }
+
+        if (!Vouches(line)) return false;
+        closed = line.Text(ChainFormat.Why) == ChainFormat.Closed;
+        (uncovered, uncoveredRecords, uncoveredSince) = (0, 0, null);
+        return true;
     }
 
-    private void End()
+    private void Uncover(string place, ChainLine line)
     {
-        Say(unreadable);
+        closed = false;
+        if (uncovered++ == 0) pendingSince = line.Time;
+        if (line.Event is not null) return;
+        uncoveredSince ??= line.Time;
+        if (++uncoveredRecords == ChainFormat.CheckpointEvery + 1) Say($"{place}: {uncoveredRecords} records without a checkpoint: some were taken out.");
+        if (Time(uncoveredSince) is not { } from || Time(line.Time) is not { } now || now - from <= WithoutCheckpoint) return;
+        Say($"{place}: no checkpoint since {uncoveredSince}: it was taken out.");
+        uncoveredSince = line.Time;
+    }
+
+    private void End(ChainEnd end)
+    {
+        if (unreadable is not null && !closed && keys.Count == 0) notes.Add("Half a line stands at the end: a broker is writing it, or left it when it died.");
+        else Say(unreadable);
         if (records == 0) Say("There is no record of a chain at all.");
-        if (kept is not null && !keptSeen && kept.Chain == chain && kept.Seq > seq)
-            Say($"The end was cut off: record {kept.Seq} has a checkpoint beside the file, and the last one here is {seq}.");
-        if (uncovered > 0) notes.Add($"The last {uncovered} records are not covered by a checkpoint yet; nothing vouches for what may have stood behind them.");
+        end.Check(ranges, losses, closed, options, Say, notes.Add);
+        if (uncovered > 0) Unvouched();
         if (records > 0 && !closed) notes.Add("The broker has not ended this chain: it is running, or it died.");
-        if (unsigned > 0 && key is null) notes.Add($"{unsigned} checkpoints are not signed: whoever can write the file could have rewritten all of it.");
-        if (key is null) notes.Add("Signatures were not verified: no key was given.");
+        if (unsigned > 0 && keys.Count == 0) notes.Add($"{unsigned} checkpoints are not signed: whoever can write the file could have rewritten all of it.");
+        if (keys.Count == 0) notes.Add("Signatures were not verified: no key was given.");
     }
 
-    private void ReadKept(string file)
+    private void Unvouched()
     {
-        var path = ChainedFile.HeadOf(file);
-        if (!File.Exists(path))
-        {
-            notes.Add($"There is no {Path.GetFileName(path)} beside the last file: a cut at its end can be seen only up to its last checkpoint.");
-            return;
-        }
-
-        var line = File.ReadAllBytes(path).AsSpan().TrimEnd((byte)'\n').ToArray();
-        using var json = Parse(line);
-        if (json is null)
-        {
-            Say($"{Path.GetFileName(path)}: is no checkpoint.");
-            return;
-        }
-
-        ChainFormat.TrySplit(line, out _, out var stated);
-        var root = json.RootElement;
-        kept = new(root.GetProperty("chain").GetString()!, root.GetProperty("seq").GetInt64(), Encoding.ASCII.GetString(stated));
-        if (key is not null && !(Text(root, ChainFormat.Signature) is { } signature
-            && key.Verify(new ChainHead(kept.Chain, kept.Seq - 1, Text(root, ChainFormat.Head) ?? ""), Text(root, "time") ?? "", signature)))
-            Say($"{Path.GetFileName(path)}: its signature is not by this key ({key.Id}).");
+        var what = $"The last {uncovered} records are not covered by a checkpoint";
+        if (keys.Count > 0 && (Time(pendingSince) is not { } since || options.Time.GetUtcNow() - since > WithoutCheckpoint))
+            Say($"{what}, and none came for {WithoutCheckpoint.TotalSeconds} seconds: nothing vouches for them, nor for what may have stood behind them.");
+        else
+            notes.Add($"{what} yet; nothing vouches for them, nor for what may have stood behind them.");
     }
 
-    private void CollectLosses(string file)
-    {
-        foreach (var line in File.ReadLines(file).Where(line => line.Contains("\"event\":\"resumed\"", StringComparison.Ordinal)))
-        {
-            using var json = Parse(Encoding.UTF8.GetBytes(line));
-            if (json?.RootElement is { } root && Text(root, "event") == ChainFormat.Resumed && Text(root, ChainFormat.After) is { } after
-                && root.TryGetProperty(ChainFormat.LostFrom, out var from) && root.TryGetProperty(ChainFormat.LostTo, out var to)
-                && from.TryGetInt64(out var first) && to.TryGetInt64(out var last))
-                lost.Add((root.GetProperty("chain").GetString()!, first, last, after));
-        }
-    }
-
-    private static JsonDocument? Parse(byte[] line)
-    {
-        if (!ChainFormat.TrySplit(line, out _, out _)) return null;
-        try
-        {
-            var json = JsonDocument.Parse(line);
-            if (json.RootElement.ValueKind == JsonValueKind.Object
-                && Text(json.RootElement, "chain") is not null
-                && json.RootElement.TryGetProperty("seq", out var number) && number.TryGetInt64(out _)) return json;
-            json.Dispose();
-            return null;
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            return null;
-        }
-    }
-
-    private static long FirstSeq(string file)
-    {
-        foreach (var line in File.ReadLines(file))
-        {
-            using var json = Parse(Encoding.UTF8.GetBytes(line));
-            if (json is not null) return json.RootElement.GetProperty("seq").GetInt64();
-        }
-
-        return long.MaxValue;
-    }
-
-    private static string? Text(JsonElement root, string name) =>
-        root.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-
-    private static bool TryDecode(string text, Span<byte> into)
-    {
-        try
-        {
-            return Base64Url.DecodeFromChars(text, into) == SHA256.HashSizeInBytes;
-        }
-        catch (Exception e) when (e is FormatException or ArgumentException)
-        {
-            return false;
-        }
-    }
+    private static DateTimeOffset? Time(string? text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, out var time) ? time : null;
 
     private void Say(string? problem)
     {

@@ -41,10 +41,12 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
     /// <summary>Appends whole lines; they have reached the operating system when this returns.</summary>
     public void Append(ReadOnlySpan<byte> lines)
     {
+        long? whole = null;
         try
         {
             EnsureOpen();
             var target = stream!;
+            if (target is FileStream { CanSeek: true }) whole = target.Length;
             // The end is asked for, not remembered: whoever rotates by copying has cut the file meanwhile.
             if (target.CanSeek) target.Seek(0, SeekOrigin.End);
             // A line that was left half written, by us or by a process that died, must not swallow the next one.
@@ -54,8 +56,8 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
         }
         catch
         {
+            torn = !TakeBack(whole);
             Close();
-            torn = true;
             throw;
         }
     }
@@ -179,6 +181,21 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
         return (!open.CanSeek || named.Length == open.Length)
             && named.LastWriteTimeUtc == File.GetLastWriteTimeUtc(handle)
             && named.CreationTimeUtc == File.GetCreationTimeUtc(handle);
+    }
+
+    // Lines that nobody counts as written would stand in the file unvouched for.
+    private bool TakeBack(long? whole)
+    {
+        try
+        {
+            if (whole is not { } length || stream is not FileStream file) return false;
+            file.SetLength(length);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            return false;
+        }
     }
 
     private static Stream OpenStandardOutput()

@@ -14,13 +14,15 @@ namespace Broker.Core.Audit.Sinks;
 /// </summary>
 internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider time, ILogger logger) : IAuditSink
 {
-    // A line is far shorter; its texts are cut at 1,024 characters.
-    private const int EndRead = 64 * 1024;
+    // More than stands between two checkpoints: a thousand lines, whose texts are cut at 1,024 characters.
+    private const int EndRead = 8 * 1024 * 1024;
+    private const int StartRead = 64 * 1024;
 
     private readonly AuditFile file = new(settings.Path!, settings.Fsync, time, logger);
     private readonly string path = settings.Path!;
     private DateTimeOffset? since;
     private bool headFailed;
+    private bool looked;
 
     /// <inheritdoc/>
     public string Name => path;
@@ -45,21 +47,27 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
     /// <summary>Whether a line was left half written at the end of the file.</summary>
     public bool Torn => file.Torn;
 
-    /// <summary>The end of the chain in the file that is there; null: no chain.</summary>
-    public ChainHead? ReadHead()
+    /// <summary>Where the chain in the file goes on, and what was done to the file meanwhile.</summary>
+    public FileEnd ReadEnd()
     {
         file.Begins();
         since = FirstTime() ?? time.GetUtcNow();
-        var last = LastLine(file.ReadEnd(EndRead));
-        var kept = ReadKeptHead();
-        if (kept is not null && (last is null || (last.Chain == kept.Chain && last.Seq < kept.Seq)))
-        {
-            // Somebody cut the file while we were away. The chain goes on behind what is missing, so that it stays visible.
-            Log.FileWasCut(logger, path, kept.Seq - (last?.Seq ?? 0));
-            return kept;
-        }
+        var end = FileEnd.Of(file.ReadEnd(EndRead), ReadKeptHead());
+        if (end.Missing > 0) Log.FileWasCut(logger, path, end.Missing);
+        if (end.Doubt is { } doubt) Log.FileWasChanged(logger, path, doubt);
+        looked = true;
+        return end;
+    }
 
-        return last;
+    /// <summary>
+    /// The end of another chain, on which this one would follow in the file: what stands there could not be read when the
+    /// chain began. Null: there is none. Once.
+    /// </summary>
+    public ChainHead? OtherChain(string chain)
+    {
+        if (looked) return null;
+        looked = true;
+        return FileEnd.Of(file.ReadEnd(EndRead), null).Head is { } head && head.Chain != chain ? head : null;
     }
 
     /// <summary>Whether the file is as large or as old as it may get.</summary>
@@ -73,14 +81,18 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
     /// <summary>Puts the file aside under its last record's number, which sorts as text, and drops the oldest beyond those to keep.</summary>
     public void Rotate(long seq)
     {
-        file.MoveTo(string.Create(CultureInfo.InvariantCulture, $"{path}.{seq:D12}"));
+        // Another chain that stood in the same file may have taken the name.
+        while (File.Exists(Aside(seq))) seq++;
+        file.MoveTo(Aside(seq));
         var directory = Path.GetDirectoryName(Path.GetFullPath(path))!;
         var name = Path.GetFileName(path);
         var aside = Directory.EnumerateFiles(directory, name + ".*")
             .Where(other => RotatedEnding().IsMatch(other[^13..]) && Path.GetFileName(other).Length == name.Length + 13)
-            .Order(StringComparer.Ordinal).ToList();
+            .OrderBy(File.GetLastWriteTimeUtc).ThenBy(static other => other, StringComparer.Ordinal).ToList();
         foreach (var old in aside.Take(Math.Max(0, aside.Count - settings.Rotation.Keep))) File.Delete(old);
     }
+
+    private string Aside(long seq) => string.Create(CultureInfo.InvariantCulture, $"{path}.{seq:D12}");
 
     /// <summary>Keeps the newest checkpoint beside the file.</summary>
     public void KeepHead(ReadOnlySpan<byte> checkpoint)
@@ -103,38 +115,11 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
 
     public void Dispose() => file.Dispose();
 
-    /// <summary>The chain's end in the last whole line; null when there is none.</summary>
-    private static ChainHead? LastLine(ReadOnlySpan<byte> end)
-    {
-        while (end.LastIndexOf((byte)'\n') is var at and >= 0)
-        {
-            end = end[..at];
-            var line = end[(end.LastIndexOf((byte)'\n') + 1)..];
-            if (HeadIn(line) is { } head) return head;
-        }
-
-        return null;
-    }
-
-    private static ChainHead? HeadIn(ReadOnlySpan<byte> line)
-    {
-        if (!ChainFormat.TrySplit(line, out _, out var hash)) return null;
-        try
-        {
-            using var json = JsonDocument.Parse(line.ToArray());
-            return new(json.RootElement.GetProperty("chain").GetString()!, json.RootElement.GetProperty("seq").GetInt64(), Encoding.ASCII.GetString(hash));
-        }
-        catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
-        {
-            return null;
-        }
-    }
-
-    private ChainHead? ReadKeptHead()
+    private byte[]? ReadKeptHead()
     {
         try
         {
-            return HeadIn(File.ReadAllBytes(HeadOf(path)).AsSpan().TrimEnd((byte)'\n'));
+            return File.ReadAllBytes(HeadOf(path)).AsSpan().TrimEnd((byte)'\n').ToArray();
         }
         catch (IOException)
         {
@@ -144,7 +129,7 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
 
     private DateTimeOffset? FirstTime()
     {
-        var start = file.ReadStart(EndRead).AsSpan();
+        var start = file.ReadStart(StartRead).AsSpan();
         var end = start.IndexOf((byte)'\n');
         if (end < 0) return null;
         try

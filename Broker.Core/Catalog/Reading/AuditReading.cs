@@ -20,6 +20,7 @@ internal static class AuditReading
             Syslog = syslog,
             Otlp = otlp,
             SigningKeyFile = SigningKeyFile(reader),
+            AnchorEvery = reader.Duration("AnchorEvery", new AuditSettings().AnchorEvery, TimeSpan.Zero, TimeSpan.FromDays(1)),
             HashKey = reader.Secret("HashKey", required: false),
         };
         if (audit.Fsync && audit.Path is null or AuditSettings.StandardOutput)

@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Broker.Core.Audit.Chain;
+using Broker.Core.Audit.Sinks;
+
+namespace Broker.Core.Audit.Reading;
+
+/// <summary>
+/// The end of an audit, where a chain of hashes says nothing: the checkpoint that stands beside the last file, and those that
+/// stand somewhere else.
+/// </summary>
+internal sealed partial class ChainEnd
+{
+    private readonly Dictionary<(string, long), ChainLine> anchors = [];
+    private readonly HashSet<string> anchored = new(StringComparer.Ordinal);
+    private readonly Func<ChainLine, bool> isGenuine;
+    private readonly string? beside;
+    private readonly byte[]? kept;
+    private readonly ChainLine? head;
+    private bool headSeen;
+    private ChainLine? last;
+    private ChainLine? lastButOne;
+
+    /// <summary>Reads what the files are held against, before the files: a broker may be writing them.</summary>
+    public ChainEnd(IReadOnlyList<string> files, VerifyOptions options, Func<ChainLine, bool> isGenuine)
+    {
+        this.isGenuine = isGenuine;
+        if (files.Count > 0 && options.Sink is null) beside = ChainedFile.HeadOf(RotatedEnding().Replace(files[^1], ""));
+        kept = ReadKept();
+        head = kept is null ? null : ChainLine.Parse(kept);
+        foreach (var line in options.Anchors.SelectMany(File.ReadLines).SelectMany(ChainAnchor.Read))
+        {
+            if (ChainLine.Parse(line) is not { } anchor || !isGenuine(anchor)) continue;
+            anchors[(anchor.Chain, anchor.Seq)] = anchor;
+            anchored.Add(anchor.Chain);
+        }
+    }
+
+    /// <summary>A line of the files, in its place.</summary>
+    public string? Pass(ChainLine line, bool vouches)
+    {
+        if (vouches) (lastButOne, last) = (last, line);
+        if (anchors.TryGetValue((line.Chain, line.Seq), out var anchor) && anchor.Bytes.AsSpan().SequenceEqual(line.Bytes)) anchors.Remove((line.Chain, line.Seq));
+        if (head is null || line.Chain != head.Chain || line.Seq != head.Seq) return null;
+        headSeen = true;
+        return line.Bytes.AsSpan().SequenceEqual(kept) ? null : "is another record than the one whose checkpoint is kept beside the file: the end was rewritten.";
+    }
+
+    /// <summary>What is wrong at the end, and what a reader should know of it.</summary>
+    /// <param name="ranges">The first and the last record of each chain.</param>
+    /// <param name="losses">What these files lost.</param>
+    /// <param name="closed">Whether the audit ends with the end of its broker.</param>
+    /// <param name="options">As given to the constructor.</param>
+    /// <param name="say">Takes what is wrong.</param>
+    /// <param name="note">Takes what is to be known.</param>
+    public void Check(
+        IReadOnlyDictionary<string, (long First, long Last)> ranges, IReadOnlyList<ChainLoss> losses, bool closed, VerifyOptions options, Action<string> say, Action<string> note)
+    {
+        if (beside is not null) CheckHead(Path.GetFileName(beside), ranges, closed, options, say, note);
+        if (options.Anchors.Count == 0) return;
+        foreach (var anchor in anchors.Values.OrderBy(static anchor => anchor.Seq))
+        {
+            if (!ranges.TryGetValue(anchor.Chain, out var range)) note($"The anchors know a chain {anchor.Chain}, which is not among these files.");
+            else if (anchor.Seq > range.Last) say($"The end was cut off: the anchors have a checkpoint at record {anchor.Seq}, and the last one here is {range.Last}.");
+            else if (anchor.Seq >= range.First && !losses.Any(loss => loss.Chain == anchor.Chain && loss.From <= anchor.Seq && anchor.Seq <= loss.To))
+                say($"The anchors have another checkpoint at record {anchor.Seq} than these files.");
+        }
+
+        if (!anchored.Overlaps(ranges.Keys)) say("The anchors have no genuine checkpoint of a chain in these files.");
+    }
+
+    private void CheckHead(
+        string name, IReadOnlyDictionary<string, (long First, long Last)> ranges, bool closed, VerifyOptions options, Action<string> say, Action<string> note)
+    {
+        if (kept is null)
+        {
+            if (last is null || !options.WantsHead || options.KeysPem.Count == 0)
+                note($"There is no {name} beside the last file: a cut at its end can be seen only up to its last checkpoint.");
+            else say($"There is no {name} beside the last file, where the last checkpoint has to stand: the end may have been cut off.");
+            return;
+        }
+
+        if (head is null || head.Event != ChainFormat.Checkpoint)
+        {
+            say($"{name}: is no checkpoint.");
+            return;
+        }
+
+        if (options.KeysPem.Count > 0 && !isGenuine(head)) say($"{name}: its signature is not by this key.");
+        var now = ReadKept();
+        var grows = now is not null && !now.AsSpan().SequenceEqual(kept);
+        if (!headSeen && ranges.TryGetValue(head.Chain, out var range) && head.Seq > range.Last)
+            say($"The end was cut off: record {head.Seq} has a checkpoint beside the file, and the last one here is {range.Last}.");
+        else if (!headSeen)
+            say(string.Create(CultureInfo.InvariantCulture, $"{name}: its checkpoint, record {head.Seq} of chain {head.Chain}, is not among these files: it is another one's, or an older one."));
+        else if (!grows && last is not null && head.End != last.End && (closed || head.End != lastButOne?.End))
+            say($"{name}: is older than the last checkpoint here, record {last.Seq}: it was put back.");
+        else if (!grows && last is not null && head.End != last.End)
+            note($"{name}: is one checkpoint behind, as a broker that is writing, or that died, leaves it.");
+    }
+
+    private byte[]? ReadKept() => beside is not null && File.Exists(beside) ? File.ReadAllBytes(beside).AsSpan().TrimEnd((byte)'\n').ToArray() : null;
+
+    [GeneratedRegex(@"\.[0-9]{12}\z")]
+    private static partial Regex RotatedEnding();
+}
