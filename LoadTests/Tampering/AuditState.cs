@@ -12,8 +12,9 @@ internal sealed record AuditState(List<(string Name, List<byte[]> Lines)> Files,
 
     public static AuditState Read(string directory) => new(
         [.. Directory.GetFiles(directory, "audit.jsonl*").Where(static file => !file.EndsWith(".head", StringComparison.Ordinal))
-            .OrderBy(static file => file.EndsWith("jsonl", StringComparison.Ordinal)).ThenBy(File.GetLastWriteTimeUtc).ThenBy(static file => file, StringComparer.Ordinal)
-            .Select(static file => (Path.GetFileName(file), Split(File.ReadAllBytes(file))))],
+            .Select(static file => (Path.GetFileName(file), Split(File.ReadAllBytes(file))))
+            // Each line begins with its time.
+            .OrderBy(static file => Encoding.Latin1.GetString(file.Item2.FirstOrDefault() ?? []), StringComparer.Ordinal)],
         File.Exists(Path.Combine(directory, "audit.jsonl.head")) ? File.ReadAllBytes(Path.Combine(directory, "audit.jsonl.head")) : null);
 
     public AuditState Copy() => this with { Files = [.. Files.Select(static file => (file.Name, file.Lines.ToList()))] };

@@ -79,7 +79,7 @@ internal sealed class GenuineAudit
 
         // A process that is killed leaves its files and its log as they stand, without what closing would add.
         var directory = Path.GetDirectoryName(path)!;
-        var standing = Directory.GetFiles(directory).ToDictionary(static file => file, File.ReadAllBytes);
+        var standing = Directory.GetFiles(directory).Where(static file => !file.EndsWith(".new", StringComparison.Ordinal)).ToDictionary(static file => file, File.ReadAllBytes);
         var said = anchors.Text;
         await audit.DisposeAsync();
         foreach (var file in Directory.GetFiles(directory)) File.Delete(file);

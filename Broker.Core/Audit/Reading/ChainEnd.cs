@@ -58,14 +58,16 @@ internal sealed partial class ChainEnd
     {
         if (beside is not null) CheckHead(Path.GetFileName(beside), ranges, closed, options, say, note);
         if (options.Anchors.Count == 0) return;
+        SortedSet<string> missing = new(StringComparer.Ordinal);
         foreach (var anchor in anchors.Values.OrderBy(static anchor => anchor.Seq))
         {
-            if (!ranges.TryGetValue(anchor.Chain, out var range)) note($"The anchors know a chain {anchor.Chain}, which is not among these files.");
+            if (!ranges.TryGetValue(anchor.Chain, out var range)) missing.Add(anchor.Chain);
             else if (anchor.Seq > range.Last) say($"The end was cut off: the anchors have a checkpoint at record {anchor.Seq}, and the last one here is {range.Last}.");
             else if (anchor.Seq >= range.First && !losses.Any(loss => loss.Chain == anchor.Chain && loss.From <= anchor.Seq && anchor.Seq <= loss.To))
                 say($"The anchors have another checkpoint at record {anchor.Seq} than these files.");
         }
 
+        foreach (var chain in missing) say($"The anchors know a chain {chain}, which is not among these files; they have to be those of this replica alone.");
         if (!anchored.Overlaps(ranges.Keys)) say("The anchors have no genuine checkpoint of a chain in these files.");
     }
 
