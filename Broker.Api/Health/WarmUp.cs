@@ -59,7 +59,7 @@ internal sealed class WarmUp(
     {
         var role = catalog.Current.Roles.Values.First();
         var claim = new Claim("warm-up.0", ClaimMaker.TermsOf(role), "warm-up", 1, 1, TimeSpan.Zero, TimeSpan.Zero, ClaimKind.Claim, "");
-        await ledger.ClaimAsync(Nowhere, new PaceSettings(), 0, [claim], cancellation); // the desk would answer a refusal where this throws
+        await ledger.Claims.ClaimAsync(Nowhere, new PaceSettings(), 0, [claim], cancellation); // the desk would answer a refusal where this throws
         var way = new ClaimTarget(role, catalog.Current.Databases[role.Database] with { Name = Nowhere }, catalog.Current.Issuers[role.Issuer], Caller: null);
         await Parallel.ForAsync(0, Claims, cancellation, async (_, cancel) => await desk.ReserveAndJoinAsync(way, claim, time.GetTimestamp(), cancel));
     }
@@ -74,7 +74,7 @@ internal sealed class WarmUp(
         {
             foreach (var database in current.Databases.Values)
             {
-                foreach (var lease in await ledger.LeasesAsync(database.Name, MostLeases, over.Token))
+                foreach (var lease in await ledger.Leases.LeasesAsync(database.Name, MostLeases, over.Token))
                 {
                     if (lease.State != LeaseState.Active || !current.Roles.TryGetValue(lease.Role, out var role)) continue;
                     (await logins.OfAsync(database, role.Name, lease.Id, over.Token))?.For(role.Connections.Default);

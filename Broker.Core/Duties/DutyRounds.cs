@@ -60,7 +60,7 @@ internal sealed class DutyRounds(
             var standing = Standing(current, name);
             var room = MostAtOnce - underWay.Values.Count(database => database == name);
             if (standing.Length == 0 || room <= 0) return;
-            var due = await ledger.DueAsync(name, standing, room, TakenFor, cancellation);
+            var due = await ledger.Duties.DueAsync(name, standing, room, TakenFor, cancellation);
             if (name != SharedLedger.Issuers) await recovery.SawAsync(name, due.Epoch, cancellation);
             foreach (var duty in due.Taken)
             {
@@ -122,7 +122,7 @@ internal sealed class DutyRounds(
 
         try
         {
-            await ledger.DoneAsync(name, taken, next, failure, CancellationToken.None);
+            await ledger.Duties.DoneAsync(name, taken, next, failure, CancellationToken.None);
         }
         catch (LedgerException e)
         {

@@ -11,11 +11,11 @@ internal sealed class ExpireDuty(DutyTools tools, ILogger<ExpireDuty> log) : Lea
     // One that is kept ready is held by nobody for as long as it likes.
     private static readonly TimeSpan Ever = TimeSpan.FromDays(365);
 
-    public override string Kind => "expire";
+    public override string Kind => DutyKinds.Expire;
 
     protected override async Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation)
     {
-        var answer = await Ledger.ExpireAsync(call.Lease.Database, call.Lease.Id, call.Role.KeepReady ? Ever : call.Role.IdleTtl, cancellation);
+        var answer = await Ledger.Leases.ExpireAsync(call.Lease.Database, call.Lease.Id, call.Role.KeepReady ? Ever : call.Role.IdleTtl, cancellation);
         if (answer is ExpireAnswer.Ended ended) log.Moved(call.Lease.Id, call.Lease.Role, ended.State, ended.Why);
         return answer is ExpireAnswer.Later later ? later.Wait : null;
     }

@@ -27,9 +27,9 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
 
     public async Task<TimeSpan?> DoAsync(DutyCall call, CancellationToken cancellation)
     {
-        if (await Ledger.LeaseAsync(call.Database, call.Subject, cancellation) is not { } lease)
+        if (await Ledger.Leases.LeaseAsync(call.Database, call.Subject, cancellation) is not { } lease)
         {
-            await Ledger.ForgetAsync(call.Database, call.Subject, cancellation);
+            await Ledger.Leases.ForgetAsync(call.Database, call.Subject, cancellation);
             return null;
         }
 
@@ -64,14 +64,14 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
         where T : class
     {
         var flight = $"{Kind}:{call.Lease.Id}";
-        if (!await Ledger.TakeFlightAsync(call.Database.Name, flight, call.Database.Issuing, CallDeadline, cancellation)) return null;
+        if (!await Ledger.Flights.TakeFlightAsync(call.Database.Name, flight, call.Database.Issuing, CallDeadline, cancellation)) return null;
         try
         {
             return await WithinDeadlineAsync(run, cancellation);
         }
         finally
         {
-            await Ledger.LandAsync(call.Database.Name, flight, CancellationToken.None);
+            await Ledger.Flights.LandAsync(call.Database.Name, flight, CancellationToken.None);
         }
     }
 

@@ -12,7 +12,7 @@ internal sealed class LeftoversDuty(Leftovers leftovers, Jitter jitter) : IDuty
 {
     private static readonly TimeSpan Every = TimeSpan.FromMinutes(2);
 
-    public string Kind => "leftovers";
+    public string Kind => DutyKinds.Leftovers;
 
     public IEnumerable<string> Standing(CatalogSnapshot catalog, string database) => database == SharedLedger.Issuers ? [] : [""];
 

@@ -10,7 +10,7 @@ internal sealed class ReadyDuty(LeaseSuccessor successor, Jitter jitter) : IDuty
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
 
-    public string Kind => "ready";
+    public string Kind => DutyKinds.Ready;
 
     public IEnumerable<string> Standing(CatalogSnapshot catalog, string database) =>
         catalog.Roles.Values.Where(role => role.Database == database && role.KeepReady).Select(role => role.Name);

@@ -18,7 +18,7 @@ internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger
     // The issuer's clock and the ledger's may differ by so much.
     private static readonly TimeSpan ClocksApart = TimeSpan.FromMinutes(1);
 
-    public override string Kind => "reap";
+    public override string Kind => DutyKinds.Reap;
 
     protected override async Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation)
     {
@@ -33,7 +33,7 @@ internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger
             case LeaseState.Unknown:
                 return await FindAsync(call, cancellation);
             case LeaseState.Revoked or LeaseState.Failed:
-                await Ledger.ForgetAsync(call.Lease.Database, call.Lease.Id, cancellation);
+                await Ledger.Leases.ForgetAsync(call.Lease.Database, call.Lease.Id, cancellation);
                 return null;
             default:
                 return null;
@@ -85,7 +85,7 @@ internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger
         }
 
         // In this order: what was issued after it was listed is not in the list.
-        var leases = await Ledger.LeasesAsync(call.Database.Name, int.MaxValue, cancellation);
+        var leases = await Ledger.Leases.LeasesAsync(call.Database.Name, int.MaxValue, cancellation);
         if (leases.Any(lease => lease.Role == call.Role.Name && lease is { State: LeaseState.Issuing, Begun: true })) return null;
         var known = leases.Select(lease => lease.IssuerId).ToHashSet(StringComparer.Ordinal);
         var found = 0;
@@ -110,7 +110,7 @@ internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger
 
     private async Task<bool> MoveAsync(LeaseRecord lease, LeaseState to, string why, MoveHow how, CancellationToken cancellation)
     {
-        var moved = await Ledger.MoveAsync(lease.Database, lease.Id, to, why, cancellation, how) == MoveAnswer.Moved;
+        var moved = await Ledger.Leases.MoveAsync(lease.Database, lease.Id, to, why, cancellation, how) == MoveAnswer.Moved;
         if (moved) log.Moved(lease.Id, lease.Role, to, why);
         return moved;
     }

@@ -10,7 +10,7 @@ namespace Broker.Core.Duties;
 internal sealed class RenewDuty(DutyTools tools, LeaseSuccessor successor, BrokerMetrics metrics, ILogger<RenewDuty> log)
     : LeaseDuty(tools)
 {
-    public override string Kind => "renew";
+    public override string Kind => DutyKinds.Renew;
 
     protected override async Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation)
     {
@@ -23,7 +23,7 @@ internal sealed class RenewDuty(DutyTools tools, LeaseSuccessor successor, Broke
             // When less came than it was issued with, its last end is near: no further renewal changes that.
             var renewable = term.Renewable && term.Duration >= lease.Life * 0.9;
             var next = term.Duration / 3;
-            await Ledger.RenewedAsync(
+            await Ledger.Leases.RenewedAsync(
                 lease.Database, lease.Id, term.Duration, lease.ReadAt, renewable, next, Jitter.Fraction(), cancellation);
             metrics.Renewed(lease.Database, "renewed");
             log.Renewed(lease.Id, lease.Role, term.Duration);

@@ -23,7 +23,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
     private static readonly TimeSpan AfterFailing = TimeSpan.FromMinutes(30);
     private static readonly TimeSpan SessionsAgain = TimeSpan.FromSeconds(15);
 
-    public override string Kind => "revoke";
+    public override string Kind => DutyKinds.Revoke;
 
     public override TimeSpan RetryAfter(int failures) => failures < Tries ? Retry.Doubling(failures, BetweenTries) : AfterFailing;
 
@@ -31,19 +31,19 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
     {
         var lease = call.Lease;
         if (lease.State is not (LeaseState.Revoking or LeaseState.Expired or LeaseState.RevokeFailed)) return null;
-        if (lease.State != LeaseState.Revoking) await Ledger.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, lease.Reason, cancellation);
+        if (lease.State != LeaseState.Revoking) await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, lease.Reason, cancellation);
         try
         {
             if (await InFlightAsync(call, token => DropAsync(call, token), cancellation) is not { } dropped) return Jitter.Spread(Soon);
             if (dropped.Sessions > 0)
             {
                 var waiting = $"{WhyOver(lease)}{Still}its user is dropped, and {dropped.Sessions} sessions that it had go on until their pods close them; an order to revoke ends them";
-                if (waiting != lease.Reason) await Ledger.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, waiting, cancellation);
+                if (waiting != lease.Reason) await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, waiting, cancellation);
                 return Jitter.Spread(SessionsAgain);
             }
 
             var why = dropped.Sessions is null ? $"{WhyOver(lease)} (the database does not tell whether sessions of its user go on)" : WhyOver(lease);
-            await Ledger.MoveAsync(lease.Database, lease.Id, LeaseState.Revoked, why, cancellation);
+            await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Revoked, why, cancellation);
             metrics.Revoked(lease.Database, "revoked");
             log.Revoked(lease.Id, lease.Role, lease.Username);
             return null;
@@ -55,7 +55,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
 
             // What a person has to look at is shown at once.
             if (call.Due.Failures + 1 >= Tries || e.InnerException?.InnerException is DatabaseException { Failure: DatabaseFailure.StillOwns })
-                await Ledger.MoveAsync(lease.Database, lease.Id, LeaseState.RevokeFailed, $"{WhyOver(lease)}{Still}{e.Message} {Advice(lease)}", cancellation);
+                await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.RevokeFailed, $"{WhyOver(lease)}{Still}{e.Message} {Advice(lease)}", cancellation);
             throw;
         }
     }

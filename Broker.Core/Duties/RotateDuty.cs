@@ -13,7 +13,7 @@ internal sealed class RotateDuty(DutyTools tools, LeaseSuccessor successor) : Le
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(2);
 
-    public override string Kind => "rotate";
+    public override string Kind => DutyKinds.Rotate;
 
     protected override async Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation)
     {
@@ -23,7 +23,7 @@ internal sealed class RotateDuty(DutyTools tools, LeaseSuccessor successor) : Le
         // Whom nobody holds nobody needs to follow: the next claim gets a new one.
         if (lease.Holders == 0 && !call.Role.KeepReady)
         {
-            await Ledger.MoveAsync(lease.Database, lease.Id, LeaseState.Retiring, "to be followed by another, and nobody holds it", cancellation);
+            await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Retiring, "to be followed by another, and nobody holds it", cancellation);
             return null;
         }
 

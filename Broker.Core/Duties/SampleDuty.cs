@@ -16,7 +16,7 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
 {
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
-    public string Kind => "sample";
+    public string Kind => DutyKinds.Sample;
 
     public IEnumerable<string> Standing(CatalogSnapshot catalog, string database) => database == SharedLedger.Issuers ? [] : [""];
 
@@ -31,7 +31,7 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
             await ceilings.InForceAsync(database, cancellation),
             async () =>
             {
-                grantedAt = (await ledger.BudgetAsync(database.Name, [], cancellation)).Now;
+                grantedAt = (await ledger.Budgets.BudgetAsync(database.Name, [], cancellation)).Now;
                 live = await LiveAsync(database.Name, cancellation);
                 return live.GroupBy(lease => lease.Username).ToDictionary(user => user.Key, user => user.Sum(lease => lease.Connections), StringComparer.Ordinal);
             },
@@ -39,7 +39,7 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
         var over = call.Catalog.Roles.Values.Where(role => role.Database == database.Name).ToDictionary(role => role.Name, _ => 0, StringComparer.Ordinal);
         foreach (var lease in live.DistinctBy(lease => lease.Username))
             over[lease.Role] = over.GetValueOrDefault(lease.Role) + count.Over.GetValueOrDefault(lease.Username);
-        await ledger.SampleAsync(
+        await ledger.Budgets.SampleAsync(
             database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, grantedAt);
         caps.Watch(database, over);
         await caps.FollowAsync(database, live, cancellation);
@@ -48,7 +48,7 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
 
     private async Task<IReadOnlyList<LeaseRecord>> LiveAsync(string database, CancellationToken cancellation) =>
     [
-        .. (await ledger.LeasesAsync(database, int.MaxValue, cancellation))
+        .. (await ledger.Leases.LeasesAsync(database, int.MaxValue, cancellation))
             .Where(lease => lease.Username.Length > 0 && lease.State is LeaseState.Active or LeaseState.Retiring),
     ];
 }

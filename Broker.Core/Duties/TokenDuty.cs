@@ -14,7 +14,7 @@ internal sealed class TokenDuty(SharedLedger ledger, Issuers issuers) : IDuty
 {
     private static readonly TimeSpan WhenEndless = TimeSpan.FromMinutes(1);
 
-    public string Kind => "token";
+    public string Kind => DutyKinds.Token;
 
     public IEnumerable<string> Standing(CatalogSnapshot catalog, string database) =>
         database == SharedLedger.Issuers ? catalog.Issuers.Values.OfType<VaultIssuerDefinition>().Select(issuer => issuer.Name) : [];
@@ -32,20 +32,20 @@ internal sealed class TokenDuty(SharedLedger ledger, Issuers issuers) : IDuty
     private async Task CompareAsync(CatalogSnapshot catalog, string issuer, string generation, CancellationToken cancellation)
     {
         var name = "generation:" + issuer;
-        var before = await ledger.ReadSharedAsync(name, cancellation);
+        var before = await ledger.Texts.ReadSharedAsync(name, cancellation);
         if (before?.Text == generation) return;
         if (before is not null)
         {
             foreach (var role in catalog.Roles.Values.Where(role => role.Issuer == issuer))
             {
-                foreach (var lease in await ledger.LeasesAsync(role.Database, int.MaxValue, cancellation))
+                foreach (var lease in await ledger.Leases.LeasesAsync(role.Database, int.MaxValue, cancellation))
                 {
                     if (lease.Role == role.Name && lease.State is LeaseState.Active or LeaseState.Retiring)
-                        await ledger.HurryAsync(role.Database, "verify", lease.Id, cancellation);
+                        await ledger.Duties.HurryAsync(role.Database, DutyKinds.Verify, lease.Id, cancellation);
                 }
             }
         }
 
-        await ledger.ReplaceSharedAsync(name, before?.Text, generation, cancellation);
+        await ledger.Texts.ReplaceSharedAsync(name, before?.Text, generation, cancellation);
     }
 }

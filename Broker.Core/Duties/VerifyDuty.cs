@@ -16,7 +16,7 @@ internal sealed class VerifyDuty(
     DutyTools tools, DatabaseEngines engines, SealCheck seal, LeaseSuccessor successor, BrokerMetrics metrics, ILogger<VerifyDuty> log)
     : LeaseDuty(tools)
 {
-    public override string Kind => "verify";
+    public override string Kind => DutyKinds.Verify;
 
     protected override async Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation)
     {
@@ -66,7 +66,7 @@ internal sealed class VerifyDuty(
         }
 
         metrics.Verified(lease.Database, "verified");
-        await Ledger.VerifiedAsync(lease.Database, lease.Id, cancellation);
+        await Ledger.Leases.VerifiedAsync(lease.Database, lease.Id, cancellation);
         return call.Role.VerifyEvery > TimeSpan.Zero ? Jitter.Spread(call.Role.VerifyEvery) : null;
     }
 }

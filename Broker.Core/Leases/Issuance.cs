@@ -105,7 +105,7 @@ internal sealed class Issuance(
         bool known;
         try
         {
-            known = await ledger.IssuedAsync(
+            known = await ledger.Issues.IssuedAsync(
                 attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username,
                 sealer.Seal(attempt.Database.Name, attempt.Role.Name, attempt.Pool, attempt.Lease, issued),
                 issued.Term.Duration, now, issued.Term.Renewable, CancellationToken.None);
@@ -135,7 +135,7 @@ internal sealed class Issuance(
             return await FailAsync(attempt, mayExist: true, code, e.Message, null);
         }
 
-        if (!await ledger.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, jitter.Fraction(), CancellationToken.None)) return "superseded";
+        if (!await ledger.Issues.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, jitter.Fraction(), CancellationToken.None)) return "superseded";
         log.Issued(attempt.Lease, attempt.Role.Name, issued.Login.Username, issued.Term.Duration);
         return "issued";
     }
@@ -159,7 +159,7 @@ internal sealed class Issuance(
         if (startsIn > TimeSpan.Zero) await Task.Delay(startsIn, time, cancellation);
         while (true)
         {
-            var answer = await ledger.BeginAsync(
+            var answer = await ledger.Issues.BeginAsync(
                 attempt.Database.Name, attempt.Lease, attempt.Fence, username, attempt.Database.Issuing, cancellation);
             if (answer is BeginAnswer.Go go) return go.Now;
             if (answer is not BeginAnswer.NotYet later) return null;
@@ -170,7 +170,7 @@ internal sealed class Issuance(
     private async Task<string> FailAsync(Attempt attempt, bool mayExist, RefusalCode code, string why, TimeSpan? pause)
     {
         log.IssueFailed(attempt.Lease, attempt.Role.Name, code, why);
-        await ledger.FailAsync(
+        await ledger.Issues.FailAsync(
             attempt.Database.Name, attempt.Lease, attempt.Fence, mayExist, $"{code}: {why}", pause > Floor ? pause.Value : Floor, CancellationToken.None);
         return code.ToString();
     }
@@ -184,7 +184,7 @@ internal sealed class Issuance(
             {
                 try
                 {
-                    if (!await ledger.BeatAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, cancellation)) lost.Cancel();
+                    if (!await ledger.Issues.BeatAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, cancellation)) lost.Cancel();
                 }
                 catch (LedgerException e)
                 {

@@ -22,18 +22,18 @@ internal sealed class LeaseSuccessor(SharedLedger ledger, Issuance issuance, ILo
     public async Task<bool> EnsureAsync(
         Role role, Database database, IssuerDefinition issuer, string pool, string? insteadOf, string why, CancellationToken cancellation)
     {
-        var answer = await ledger.SucceedAsync(database.Name, database.Issuing, ClaimMaker.TermsOf(role), pool, insteadOf, why, cancellation);
-        if (answer is ClaimAnswer.Issue order) issuance.Start(role, database, issuer, pool, order);
-        return answer is ClaimAnswer.Failed failed
+        var answer = await ledger.Issues.SucceedAsync(database.Name, database.Issuing, ClaimMaker.TermsOf(role), pool, insteadOf, why, cancellation);
+        if (answer is SucceedAnswer.Issue order) issuance.Start(role, database, issuer, pool, new ClaimAnswer.Issue(order.Lease, order.Fence, order.StartsIn));
+        return answer is SucceedAnswer.Failed failed
             ? throw new DutyException($"The next lease of role '{role.Name}' could not be issued. {failed.Why}")
-            : answer is null;
+            : answer is SucceedAnswer.Ready;
     }
 
     /// <summary>A lease's login works no more: it takes nobody in, and who holds it moves as soon as another is there.</summary>
     public async Task ReplaceBrokenAsync(LeaseCall call, string why, CancellationToken cancellation)
     {
         var lease = call.Lease;
-        await ledger.MoveAsync(lease.Database, lease.Id, LeaseState.Retiring, why, cancellation, MoveHow.Broken);
+        await ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Retiring, why, cancellation, MoveHow.Broken);
         log.Moved(lease.Id, lease.Role, LeaseState.Retiring, why);
         if (lease.Holders > 0 || call.Role.KeepReady)
             await EnsureAsync(call.Role, call.Database, call.IssuerDefinition, lease.Pool, insteadOf: null, why, cancellation);

@@ -49,7 +49,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
             }
         }
 
-        var leases = await ledger.LeasesAsync(database.Name, int.MaxValue, cancellation);
+        var leases = await ledger.Leases.LeasesAsync(database.Name, int.MaxValue, cancellation);
         var known = leases.Where(lease => lease.State is not (LeaseState.Revoked or LeaseState.Failed)).Select(lease => lease.Username).ToHashSet(StringComparer.Ordinal);
 
         // A Vault that is being asked chooses the name itself: until it has answered, its user would look like a leftover.
@@ -78,13 +78,13 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         }
 
         if (left.Count > 0) log.LeftoversFound(database.Name, left.Count);
-        await ledger.ReplaceLeftoversAsync(database.Name, left, cancellation);
+        await ledger.Leftovers.ReplaceLeftoversAsync(database.Name, left, cancellation);
     }
 
     /// <summary>The leftovers of a database as found last.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<IReadOnlyList<Leftover>> ListAsync(string database, CancellationToken cancellation) =>
-        [.. (await ledger.LeftoversAsync(database, cancellation)).Select(record => Read(database, record)).OrderBy(left => left.FirstSeenAt)];
+        [.. (await ledger.Leftovers.LeftoversAsync(database, cancellation)).Select(record => Read(database, record)).OrderBy(left => left.FirstSeenAt)];
 
     /// <summary>Whether a user's name is one that the broker gives to users of the role: the only ones it drops as leftovers (law L14).</summary>
     public bool MayDrop(Database database, Role? role, Leftover left) => role?.Database == database.Name && IsOf(left.Username, role, engines[database.Engine]);

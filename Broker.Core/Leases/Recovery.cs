@@ -39,12 +39,12 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
         var back = 0;
 
         // The youngest lease of a pool is most likely the one that takes its holders. The first call, of none, says that something was lost.
-        await ledger.RestoreAsync(database, epoch, null, 0, Why, [], cancellation);
+        await ledger.Leases.RestoreAsync(database, epoch, null, 0, Why, [], cancellation);
         foreach (var lease in holders.Select(of => (Id: of.Key, Record: logins.Find(of.Key))).OrderByDescending(lease => lease.Record?.IssuedAt))
         {
             foreach (var some in holders[lease.Id].Chunk(HoldersAtOnce))
             {
-                back += await ledger.RestoreAsync(
+                back += await ledger.Leases.RestoreAsync(
                     database, epoch, lease.Record is { } record ? new(record, remembered.LeaseEndsIn(lease.Id)) : null,
                     jitter.Fraction(), Why, some, cancellation);
             }

@@ -47,9 +47,7 @@ public abstract record ClaimAnswer
     /// <param name="Lease">The lease.</param>
     /// <param name="Connections">Connections granted.</param>
     /// <param name="EndsAt">The holder's end, by the ledger's clock.</param>
-    /// <param name="EndsIn">The same, from now.</param>
     /// <param name="LeaseEndsAt">The lease's end, by the ledger's clock.</param>
-    /// <param name="LeaseEndsIn">The same, from now.</param>
     /// <param name="VerifiedAt">When the lease's login was tried last and worked.</param>
     /// <param name="Overlap">
     /// Null: it has the lease it had. Else the holder had another before, and the connections on that one may stay open beside the new
@@ -61,8 +59,18 @@ public abstract record ClaimAnswer
     /// the grant leaves. Null: the user is not capped.
     /// </param>
     public sealed record Granted(
-        string Lease, int Connections, DateTimeOffset EndsAt, TimeSpan EndsIn, DateTimeOffset LeaseEndsAt, TimeSpan LeaseEndsIn,
-        DateTimeOffset VerifiedAt, TimeSpan? Overlap, bool Leaving, int? CapLeaves) : ClaimAnswer;
+        string Lease, int Connections, DateTimeOffset EndsAt, DateTimeOffset LeaseEndsAt, DateTimeOffset VerifiedAt, TimeSpan? Overlap, bool Leaving,
+        int? CapLeaves) : ClaimAnswer
+    {
+        /// <summary>The ledger's time when it was granted.</summary>
+        public DateTimeOffset Now { get; internal set; }
+
+        /// <summary>Until the holder's end.</summary>
+        public TimeSpan EndsIn => EndsAt - Now;
+
+        /// <summary>Until the lease's end.</summary>
+        public TimeSpan LeaseEndsIn => LeaseEndsAt - Now;
+    }
 
     /// <summary>The pool has no lease: this caller is to issue it, under this fencing number, not before <paramref name="StartsIn"/>.</summary>
     public sealed record Issue(string Lease, long Fence, TimeSpan StartsIn) : ClaimAnswer;

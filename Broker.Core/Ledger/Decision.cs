@@ -1,4 +1,5 @@
 using System.Reflection;
+using Broker.Core.Ledger.Wire;
 
 namespace Broker.Core.Ledger;
 
@@ -6,14 +7,24 @@ namespace Broker.Core.Ledger;
 /// One decision of the ledger: a Lua script that reads and writes one database's keys in one atomic step. The same script
 /// runs inside Redis and inside the process, so the rules stand once.
 /// </summary>
-public sealed class Decision
+public abstract partial class Decision
 {
-    private Decision(string name, params string[] parts)
+    private protected Decision(string name, IReadOnlyList<string> parts, WireShape asked, WireShape answer)
     {
         Name = name;
         Files = ["common.lua", .. parts.Select(part => part + ".lua"), name + ".lua"];
-        Script = string.Concat(Files.Select(Read));
+        foreach (var file in Files.SkipLast(1))
+        {
+            if (Read(file) is var text && (text.Contains("ARGV", StringComparison.Ordinal) || text.Contains("KEYS", StringComparison.Ordinal)))
+                throw new InvalidOperationException($"The ledger's script {file} reads KEYS or ARGV; what it needs has a name.");
+        }
+
+        ScriptHeader.Check(name, Read(Files[^1]), asked, answer);
+        prelude = ScriptPrelude.Of(asked, answer);
+        Script = With(Read);
     }
+
+    private readonly string prelude;
 
     /// <summary>The script's file name without its ending.</summary>
     public string Name { get; }
@@ -24,37 +35,12 @@ public sealed class Decision
     /// <summary>What the script is put together from, in this order.</summary>
     internal IReadOnlyList<string> Files { get; }
 
-    public static Decision Claim { get; } = new("claim", "pools");
-    public static Decision Succeed { get; } = new("succeed", "pools");
-    public static Decision Begin { get; } = new("begin");
-    public static Decision Beat { get; } = new("beat");
-    public static Decision Issued { get; } = new("issued");
-    public static Decision Activate { get; } = new("activate");
-    public static Decision Fail { get; } = new("fail");
-    public static Decision Release { get; } = new("release");
-    public static Decision Sample { get; } = new("sample");
-    public static Decision Budget { get; } = new("budget");
-    public static Decision Leases { get; } = new("leases");
-    public static Decision Holders { get; } = new("holders");
-    public static Decision Renewed { get; } = new("renewed");
-    public static Decision Verified { get; } = new("verified");
-    public static Decision Expire { get; } = new("expire");
-    public static Decision Move { get; } = new("move");
-    public static Decision Forget { get; } = new("forget");
-    public static Decision Due { get; } = new("due");
-    public static Decision Done { get; } = new("done");
-    public static Decision Duties { get; } = new("duties");
-    public static Decision Hurry { get; } = new("hurry");
-    public static Decision Restore { get; } = new("restore");
-    public static Decision Leftovers { get; } = new("leftovers");
-    public static Decision Flight { get; } = new("flight");
-    public static Decision Cap { get; } = new("cap");
-    public static Decision Shared { get; } = new("shared");
-    public static Decision Session { get; } = new("session");
-    public static Decision Share { get; } = new("share");
-
     /// <inheritdoc/>
     public override string ToString() => Name;
+
+    /// <summary>The script put together from other texts of its files. What is put before a file stands on its first line.</summary>
+    internal string With(Func<string, string> textOf) =>
+        ScriptPrelude.Names + string.Concat(Files.Select(file => (file == Files[^1] ? prelude : "") + textOf(file)));
 
     /// <summary>One of the files, as it is embedded in the assembly.</summary>
     internal static string Read(string file)
@@ -64,4 +50,33 @@ public sealed class Decision
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd();
     }
+}
+
+/// <summary>A decision with what it is asked and what it answers: the records' fields are the names that the script uses.</summary>
+/// <typeparam name="TAsked">What it is asked.</typeparam>
+/// <typeparam name="TAnswer">What it answers.</typeparam>
+internal sealed class Decision<TAsked, TAnswer> : Decision
+{
+    private readonly WireFormat<TAsked> questions = WireFormat<TAsked>.Instance;
+    private readonly WireFormat<TAnswer> answers = WireFormat<TAnswer>.Instance;
+
+    public Decision(string name, params string[] parts)
+        : base(name, parts, WireFormat<TAsked>.Instance.Shape, WireFormat<TAnswer>.Instance.Shape)
+    {
+    }
+
+    /// <summary>Takes it.</summary>
+    /// <exception cref="LedgerException">The store did not answer, or not what is expected. The decision may have been taken.</exception>
+    public async ValueTask<TAnswer> TakeAsync(ILedgerStore store, string database, TAsked asked, CancellationToken cancellation)
+    {
+        var words = new List<string>();
+        questions.Write(asked, words);
+        return ReadAnswer(await store.DecideAsync(this, database, words, cancellation));
+    }
+
+    /// <summary>What it was asked, from the words.</summary>
+    public TAsked ReadAsked(IReadOnlyList<string> words) => questions.ReadAll(words);
+
+    /// <summary>What it answered, from the words.</summary>
+    public TAnswer ReadAnswer(IReadOnlyList<string> words) => answers.ReadAll(words);
 }

@@ -9,7 +9,7 @@ public interface ILedgerStore : IAsyncDisposable
     /// <summary>Runs one decision on one database's keys.</summary>
     /// <param name="decision">Which.</param>
     /// <param name="database">The database's name in the catalog.</param>
-    /// <param name="arguments">What the script's head comment lists, after the channel.</param>
+    /// <param name="arguments">What it is asked, as <see cref="Decision{TAsked, TAnswer}"/> writes it.</param>
     /// <param name="cancellation">Ends the wait; the decision may have been made all the same.</param>
     /// <returns>The texts the script answered.</returns>
     /// <exception cref="LedgerException">The store did not answer. The decision may have been made.</exception>
@@ -25,3 +25,10 @@ public interface ILedgerStore : IAsyncDisposable
 
 /// <summary>The ledger did not answer. Refused as <c>ledger-unavailable</c>.</summary>
 public class LedgerException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>What the ledger has written contradicts itself: it decides nothing, and the message says what to do.</summary>
+public sealed class BrokenBooksException(string message, Exception? inner = null) : LedgerException(message, inner)
+{
+    /// <summary>How the scripts begin to say it.</summary>
+    internal const string Sign = "BROKEN BOOKS: ";
+}

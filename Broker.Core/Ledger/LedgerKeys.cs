@@ -6,10 +6,10 @@ namespace Broker.Core.Ledger;
 /// </summary>
 public static class LedgerKeys
 {
-    private static readonly string[] Parts =
+    internal static readonly string[] Parts =
         ["budget", "leases", "order", "pools", "holders", "ends", "line", "tickets", "duties", "takes", "flights", "failing", "leftovers"];
 
-    /// <summary>In the order in which <c>common.lua</c> unpacks them.</summary>
+    /// <summary>In the order of their names in scripts.</summary>
     public static string[] Of(string database) => Array.ConvertAll(Parts, part => $"broker:{{{database}}}:{part}");
 
     /// <summary>The channel on which decisions signal.</summary>

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Broker.Core.Ledger;
 
 /// <summary>What became of opening a session.</summary>
@@ -27,41 +25,79 @@ public sealed class SessionLedger(ILedgerStore store)
     /// <summary>Opens one in exchange for a token, which nobody can exchange again.</summary>
     /// <returns>What became of it, and when it ends; when full, when the next one ends.</returns>
     public async ValueTask<(SessionOpening Opening, TimeSpan In)> OpenAsync(
-        string id, string text, TimeSpan lifetime, TimeSpan longest, int most, string tokenHash, TimeSpan tokenLeft, CancellationToken cancellation)
-    {
-        var answer = await DecideAsync(["open", id, text, Text(lifetime), Text(longest), most.ToString(CultureInfo.InvariantCulture), tokenHash, Text(tokenLeft)], cancellation);
-        return answer[0] switch
+        string id, string text, TimeSpan lifetime, TimeSpan longest, int most, string tokenHash, TimeSpan tokenLeft, CancellationToken cancellation) =>
+        await Decision.OpenSession.TakeAsync(store, Sessions, new(id, text, lifetime, longest, most, tokenHash, tokenLeft), cancellation) switch
         {
-            "ok" => (SessionOpening.Open, Milliseconds(answer[1])),
-            "used" => (SessionOpening.TokenUsed, TimeSpan.Zero),
-            _ => (SessionOpening.Full, Milliseconds(answer[1])),
+            OpenSessionAnswer.Open open => (SessionOpening.Open, open.EndsIn),
+            OpenSessionAnswer.Full full => (SessionOpening.Full, full.NextEndIn),
+            _ => (SessionOpening.TokenUsed, TimeSpan.Zero),
         };
-    }
 
     /// <summary>What was written down for a session, and when it ends; null when there is none (any more).</summary>
-    public async ValueTask<(string Text, TimeSpan EndsIn)?> ReadAsync(string id, CancellationToken cancellation)
-    {
-        var answer = await DecideAsync(["read", id], cancellation);
-        return answer.Length == 0 ? null : (answer[0], Milliseconds(answer[1]));
-    }
+    public async ValueTask<(string Text, TimeSpan EndsIn)?> ReadAsync(string id, CancellationToken cancellation) =>
+        await Decision.ReadSession.TakeAsync(store, Sessions, new(id), cancellation) is SessionAnswer.Found found ? (found.Text, found.EndsIn) : null;
 
     /// <summary>Lets it live so much longer from now, up to its longest lifetime; null when there is none.</summary>
-    public async ValueTask<TimeSpan?> RenewAsync(string id, TimeSpan lifetime, CancellationToken cancellation)
-    {
-        var answer = await DecideAsync(["renew", id, Text(lifetime)], cancellation);
-        return answer.Length == 0 ? null : Milliseconds(answer[0]);
-    }
+    public async ValueTask<TimeSpan?> RenewAsync(string id, TimeSpan lifetime, CancellationToken cancellation) =>
+        await Decision.RenewSession.TakeAsync(store, Sessions, new(id, lifetime), cancellation) is RenewSessionAnswer.Renewed renewed ? renewed.EndsIn : null;
 
     /// <summary>Ends it; every replica hears of it. False: there is none.</summary>
     public async ValueTask<bool> RevokeAsync(string id, CancellationToken cancellation) =>
-        (await DecideAsync(["revoke", id], cancellation)).Length > 0;
+        await Decision.RevokeSession.TakeAsync(store, Sessions, new(id), cancellation) == RevokeSessionAnswer.Revoked;
 
     /// <summary>Hears of every session that is revoked, by its id; a signal can be lost on its way.</summary>
     public IDisposable Listen(Action<string> revoked) => store.Listen(Sessions, revoked);
+}
 
-    private ValueTask<string[]> DecideAsync(string[] words, CancellationToken cancellation) => store.DecideAsync(Decision.Session, Sessions, words, cancellation);
+/// <summary>A session that is to be opened; see <see cref="SessionLedger.OpenAsync"/>.</summary>
+internal sealed record OpenSessionQuestion(
+    string Id, string Text, TimeSpan Lifetime, TimeSpan Longest, int Most, string TokenHash, TimeSpan TokenLeft);
 
-    private static string Text(TimeSpan span) => Math.Max(0, (long)span.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
+/// <summary>What became of opening a session.</summary>
+internal abstract record OpenSessionAnswer
+{
+    /// <summary>It is open.</summary>
+    public sealed record Open(TimeSpan EndsIn) : OpenSessionAnswer;
 
-    private static TimeSpan Milliseconds(string text) => TimeSpan.FromMilliseconds(long.Parse(text, CultureInfo.InvariantCulture));
+    /// <summary>The token was exchanged before.</summary>
+    public sealed record Used : OpenSessionAnswer;
+
+    /// <summary>There are as many as there may be.</summary>
+    public sealed record Full(TimeSpan NextEndIn) : OpenSessionAnswer;
+}
+
+/// <summary>A session.</summary>
+internal sealed record SessionQuestion(string Id);
+
+/// <summary>What is known of a session.</summary>
+internal abstract record SessionAnswer
+{
+    /// <summary>Its text, and its end.</summary>
+    public sealed record Found(string Text, TimeSpan EndsIn) : SessionAnswer;
+
+    /// <summary>There is none.</summary>
+    public sealed record None : SessionAnswer;
+}
+
+/// <summary>A session that is to live so much longer.</summary>
+internal sealed record RenewSessionQuestion(string Id, TimeSpan Lifetime);
+
+/// <summary>What became of renewing a session.</summary>
+internal abstract record RenewSessionAnswer
+{
+    /// <summary>It ends then.</summary>
+    public sealed record Renewed(TimeSpan EndsIn) : RenewSessionAnswer;
+
+    /// <summary>There is none.</summary>
+    public sealed record None : RenewSessionAnswer;
+}
+
+/// <summary>What became of ending a session.</summary>
+internal enum RevokeSessionAnswer
+{
+    /// <summary>It is over.</summary>
+    Revoked,
+
+    /// <summary>There is none.</summary>
+    None,
 }

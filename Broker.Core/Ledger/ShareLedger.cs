@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Broker.Core.Ledger;
 
 /// <summary>What somebody may hold at most.</summary>
@@ -25,19 +23,31 @@ public sealed class ShareLedger(ILedgerStore store)
     public async ValueTask<(int Connections, ShareFull? Full)> TakeAsync(
         string holder, int want, int least, TimeSpan lifetime, IReadOnlyList<Share> shares, CancellationToken cancellation)
     {
-        var words = new List<string>(6 + 3 * shares.Count) { "take", holder, Text(want), Text(least), Text((long)lifetime.TotalMilliseconds) };
-        foreach (var share in shares) words.AddRange([share.Name, Text(share.Holders), Text(share.Connections)]);
-        var answer = await store.DecideAsync(Decision.Share, Shares, words, cancellation);
-        return answer[0] == "ok"
-            ? (Number(answer[1]), null)
-            : (0, new(answer[1], Number(answer[2]), Number(answer[3]), TimeSpan.FromMilliseconds(long.Parse(answer[4], CultureInfo.InvariantCulture))));
+        return await Decision.TakeShare.TakeAsync(store, Shares, new(holder, want, least, lifetime, shares), cancellation) switch
+        {
+            TakeShareAnswer.Taken taken => (taken.Connections, null),
+            TakeShareAnswer.Full full => (0, new(full.Name, full.Holders, full.Connections, full.NextEndIn)),
+            var other => throw new InvalidOperationException($"{other} is no answer."),
+        };
     }
 
     /// <summary>Gives a holder's part of each share back.</summary>
     public async ValueTask LeaveAsync(string holder, IReadOnlyList<Share> shares, CancellationToken cancellation) =>
-        await store.DecideAsync(Decision.Share, Shares, ["leave", holder, .. shares.Select(share => share.Name)], cancellation);
-
-    private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
-
-    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+        await Decision.LeaveShare.TakeAsync(store, Shares, new(holder, [.. shares.Select(share => share.Name)]), cancellation);
 }
+
+/// <summary>A holder that takes its part of each share.</summary>
+internal sealed record TakeShareQuestion(string Holder, int Want, int Least, TimeSpan Lifetime, IReadOnlyList<Share> Shares);
+
+/// <summary>What a holder gets of its shares.</summary>
+internal abstract record TakeShareAnswer
+{
+    /// <summary>So many connections.</summary>
+    public sealed record Taken(int Connections) : TakeShareAnswer;
+
+    /// <summary>Nothing: this share has no room.</summary>
+    public sealed record Full(string Name, int Holders, int Connections, TimeSpan NextEndIn) : TakeShareAnswer;
+}
+
+/// <summary>A holder that gives its part of these shares back.</summary>
+internal sealed record LeaveShareQuestion(string Holder, IReadOnlyList<string> Shares);

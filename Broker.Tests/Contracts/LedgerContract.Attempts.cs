@@ -14,20 +14,20 @@ public abstract partial class LedgerContract
         await CountedAsync(100);
         var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
         var other = order with { Fence = order.Fence + 1 };
-        (await Ledger.BeginAsync(database, order.Lease, other.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Overtaken>();
-        (await Ledger.BeatAsync(database, order.Lease, other.Fence, Cancellation)).ShouldBeFalse();
-        (await Ledger.IssuedAsync(database, order.Lease, other.Fence, "late", "late", "late", Hour, DateTimeOffset.UnixEpoch, true, Cancellation)).ShouldBeFalse();
-        (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "reap:" + order.Lease).DueAt
+        (await Ledger.Issues.BeginAsync(database, order.Lease, other.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Overtaken>();
+        (await Ledger.Issues.BeatAsync(database, order.Lease, other.Fence, Cancellation)).ShouldBeFalse();
+        (await Ledger.Issues.IssuedAsync(database, order.Lease, other.Fence, "late", "late", "late", Hour, DateTimeOffset.UnixEpoch, true, Cancellation)).ShouldBeFalse();
+        (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "reap:" + order.Lease).DueAt
             .ShouldBeLessThanOrEqualTo((await BudgetAsync()).Now, "the late user is to be dropped now");
         (await ActivateAsync(other)).ShouldBeFalse();
-        await Ledger.FailAsync(database, order.Lease, other.Fence, false, "no", TimeSpan.FromMinutes(1), Cancellation);
-        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.ShouldSatisfyAllConditions(
+        await Ledger.Issues.FailAsync(database, order.Lease, other.Fence, false, "no", TimeSpan.FromMinutes(1), Cancellation);
+        (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.ShouldSatisfyAllConditions(
             lease => (lease.State, lease.SealedLogin, lease.Begun).ShouldBe((LeaseState.Issuing, "", false)));
         await IssueAsync(order);
-        (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Overtaken>("it is issued");
-        (await Ledger.IssuedAsync(database, order.Lease, order.Fence, "ref", "user", "late", Hour, DateTimeOffset.UnixEpoch, true, Cancellation)).ShouldBeFalse();
+        (await Ledger.Issues.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Overtaken>("it is issued");
+        (await Ledger.Issues.IssuedAsync(database, order.Lease, order.Fence, "ref", "user", "late", Hour, DateTimeOffset.UnixEpoch, true, Cancellation)).ShouldBeFalse();
         (await ActivateAsync(order)).ShouldBeFalse();
-        await Ledger.FailAsync(database, order.Lease, order.Fence, false, "no", TimeSpan.FromMinutes(1), Cancellation);
+        await Ledger.Issues.FailAsync(database, order.Lease, order.Fence, false, "no", TimeSpan.FromMinutes(1), Cancellation);
         (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(order.Lease);
     }
 
@@ -51,7 +51,7 @@ public abstract partial class LedgerContract
         await IssueAsync(order);
         (await MoveAsync(order.Lease, LeaseState.Unknown, MoveHow.IfAbandoned)).ShouldBe(MoveAnswer.NotMoved);
         (await MoveAsync(order.Lease, LeaseState.Retiring, MoveHow.EndSessions)).ShouldBe(MoveAnswer.Moved);
-        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.Shut.ShouldBeTrue();
+        (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.Shut.ShouldBeTrue();
     }
 
     [Fact]
@@ -59,7 +59,7 @@ public abstract partial class LedgerContract
     {
         await CountedAsync(3);
         var order = (await ClaimAsync(Claim(0, 2))).ShouldBeOfType<ClaimAnswer.Issue>();
-        (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        (await Ledger.Issues.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
         (await ClaimAsync(Waiting(1, 3))).ShouldBeOfType<ClaimAnswer.InLine>();
         var within = TimeSpan.FromSeconds(15);
         await Eventually.HoldsAsync(
@@ -73,11 +73,11 @@ public abstract partial class LedgerContract
     {
         await CountedAsync(100);
         var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
-        (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
-        await Ledger.FailAsync(database, order.Lease, order.Fence, mayExist: true, "no answer", TimeSpan.FromMinutes(1), Cancellation);
-        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.ShouldSatisfyAllConditions(
+        (await Ledger.Issues.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        await Ledger.Issues.FailAsync(database, order.Lease, order.Fence, mayExist: true, "no answer", TimeSpan.FromMinutes(1), Cancellation);
+        (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.ShouldSatisfyAllConditions(
             lease => (lease.State, lease.Username, lease.Reason).ShouldBe((LeaseState.Unknown, "user", "no answer")));
-        (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "reap:" + order.Lease).DueAt.ShouldBeLessThanOrEqualTo((await BudgetAsync()).Now);
+        (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "reap:" + order.Lease).DueAt.ShouldBeLessThanOrEqualTo((await BudgetAsync()).Now);
     }
 
     [Fact]
@@ -87,16 +87,16 @@ public abstract partial class LedgerContract
         foreach (var (pod, spread) in new[] { (1, 0.0), (2, 1.0) })
         {
             var order = (await ClaimAsync(Claim(pod, 1) with { Pool = "r|" + pod })).ShouldBeOfType<ClaimAnswer.Issue>();
-            var go = (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
-            await Ledger.IssuedAsync(database, order.Lease, order.Fence, "ref", "user", "sealed", Hour, go.Now, false, Cancellation);
-            await Ledger.ActivateAsync(database, order.Lease, order.Fence, TimeSpan.Zero, spread, Cancellation);
-            (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.Renewable.ShouldBeFalse();
-            var duties = await Ledger.DutiesAsync(database, 10, Cancellation);
+            var go = (await Ledger.Issues.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+            await Ledger.Issues.IssuedAsync(database, order.Lease, order.Fence, "ref", "user", "sealed", Hour, go.Now, false, Cancellation);
+            await Ledger.Issues.ActivateAsync(database, order.Lease, order.Fence, TimeSpan.Zero, spread, Cancellation);
+            (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.Renewable.ShouldBeFalse();
+            var duties = await Ledger.Duties.DutiesAsync(database, 10, Cancellation);
             (duties.Single(duty => duty.Name == "rotate:" + order.Lease).DueAt - go.Now).ShouldBe(Hour * (0.45 - 0.15 * spread), TimeSpan.FromMilliseconds(1));
             duties.ShouldNotContain(duty => duty.Name == "renew:" + order.Lease || duty.Name == "verify:" + order.Lease);
 
-            await Ledger.RenewedAsync(database, order.Lease, 2 * Hour, go.Now, false, Hour, spread, Cancellation);
-            ((await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "rotate:" + order.Lease).DueAt - go.Now)
+            await Ledger.Leases.RenewedAsync(database, order.Lease, 2 * Hour, go.Now, false, Hour, spread, Cancellation);
+            ((await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "rotate:" + order.Lease).DueAt - go.Now)
                 .ShouldBe(2 * Hour - Hour * (0.55 + 0.15 * spread), TimeSpan.FromMilliseconds(1));
         }
     }

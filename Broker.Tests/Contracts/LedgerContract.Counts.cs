@@ -11,7 +11,7 @@ public abstract partial class LedgerContract
     [Fact]
     public async Task The_budget_says_what_was_counted_and_what_was_granted()
     {
-        await Ledger.SampleAsync(database, 30, 100, 3, 60, 7, TimeSpan.FromMinutes(5), Cancellation, new Dictionary<string, int> { ["r"] = 2 });
+        await Ledger.Budgets.SampleAsync(database, 30, 100, 3, 60, 7, TimeSpan.FromMinutes(5), Cancellation, new Dictionary<string, int> { ["r"] = 2 });
         await ActiveAsync();
         (await ClaimAsync(Claim(1, 25))).ShouldBeOfType<ClaimAnswer.Granted>();
         (await ClaimAsync(Waiting(2, 9))).ShouldBeOfType<ClaimAnswer.InLine>().ShouldBe(new(1, 4, 30));
@@ -38,11 +38,11 @@ public abstract partial class LedgerContract
         (await ClaimAsync(Claim(2, 4))).ShouldBeOfType<ClaimAnswer.Exhausted>().Free.ShouldBe(3);
         for (var count = 0; count < 2; count++)
         {
-            await Ledger.SampleAsync(database, 10, 200, 3, 10, 0, TimeSpan.FromMinutes(5), Cancellation, grantedAt: before);
+            await Ledger.Budgets.SampleAsync(database, 10, 200, 3, 10, 0, TimeSpan.FromMinutes(5), Cancellation, grantedAt: before);
             (await ClaimAsync(Claim(2, 4))).ShouldBeOfType<ClaimAnswer.Exhausted>("that count still took them for its own").Free.ShouldBe(3);
         }
 
-        await Ledger.SampleAsync(database, 10, 200, 3, 10, 0, TimeSpan.FromMinutes(5), Cancellation, grantedAt: ended.Now + TimeSpan.FromMilliseconds(1));
+        await Ledger.Budgets.SampleAsync(database, 10, 200, 3, 10, 0, TimeSpan.FromMinutes(5), Cancellation, grantedAt: ended.Now + TimeSpan.FromMilliseconds(1));
         (await ClaimAsync(Claim(2, 4) with { Role = Terms with { HolderTtl = TimeSpan.FromMilliseconds(50) } })).ShouldBeOfType<ClaimAnswer.Granted>();
         await Eventually.HoldsAsync(async () => (await BudgetAsync()).Granted == 1, "the holder has ended", Cancellation);
         await CountedAsync(10);
@@ -54,11 +54,11 @@ public abstract partial class LedgerContract
     {
         await CountedAsync(100);
         (await ClaimAsync(Claim(0, 3))).ShouldBeOfType<ClaimAnswer.Issue>();
-        await Ledger.AbandonAsync(database, Id(0), Cancellation);
+        await Ledger.Claims.AbandonAsync(database, Id(0), Cancellation);
         (await BudgetAsync()).Granted.ShouldBe(0);
         await IssueAsync((await ClaimAsync(Claim(1, 3) with { Pool = "q" })).ShouldBeOfType<ClaimAnswer.Issue>());
         (await ClaimAsync(Claim(1, 3) with { Pool = "q" })).ShouldBeOfType<ClaimAnswer.Granted>();
-        await Ledger.AbandonAsync(database, Id(1), Cancellation);
+        await Ledger.Claims.AbandonAsync(database, Id(1), Cancellation);
         (await BudgetAsync()).Granted.ShouldBe(3);
     }
 
@@ -70,41 +70,41 @@ public abstract partial class LedgerContract
         (await ClaimAsync(Claim(1, 4))).ShouldBeOfType<ClaimAnswer.Granted>().CapLeaves.ShouldBeNull();
         (await TakeAsync("a")).ShouldBe(new CapTurn.Taken(5, null, "user-" + order.Lease, 5));
         (await TakeAsync("b")).ShouldBeOfType<CapTurn.Busy>();
-        (await Ledger.LowerCapAsync(database, order.Lease, "b", 7, Cancellation)).ShouldBeNull();
-        (await Ledger.LowerCapAsync(database, order.Lease, "a", 2, Cancellation)).ShouldBe(5);
-        (await Ledger.LowerCapAsync(database, order.Lease, "a", 7, Cancellation)).ShouldBe(7);
+        (await Ledger.Caps.LowerCapAsync(database, order.Lease, "b", 7, Cancellation)).ShouldBeNull();
+        (await Ledger.Caps.LowerCapAsync(database, order.Lease, "a", 2, Cancellation)).ShouldBe(5);
+        (await Ledger.Caps.LowerCapAsync(database, order.Lease, "a", 7, Cancellation)).ShouldBe(7);
         (await ClaimAsync(Claim(1, 4))).ShouldBeOfType<ClaimAnswer.Granted>().CapLeaves.ShouldBe(2);
-        await Ledger.CappedAsync(database, order.Lease, "b", 9, Cancellation);
+        await Ledger.Caps.CappedAsync(database, order.Lease, "b", 9, Cancellation);
         (await CapAsync()).Cap.ShouldBe(7, "b has no right to say so");
         (await CapAsync()).CappedAt.ShouldBeNull();
-        await Ledger.CappedAsync(database, order.Lease, "a", 6, Cancellation);
+        await Ledger.Caps.CappedAsync(database, order.Lease, "a", 6, Cancellation);
         (await CapAsync()).Cap.ShouldBe(6);
         (await CapAsync()).CappedAt.ShouldNotBeNull();
         (await TakeAsync("b")).ShouldBe(new CapTurn.Taken(5, 6, "user-" + order.Lease, 5));
-        await Ledger.CappedAsync(database, order.Lease, "b", null, Cancellation);
+        await Ledger.Caps.CappedAsync(database, order.Lease, "b", null, Cancellation);
         (await CapAsync()).Cap.ShouldBe(6, "the database was told nothing");
         (await TakeAsync("c")).ShouldBeOfType<CapTurn.Taken>();
-        await Ledger.CappedAsync(database, order.Lease, "c", -1, Cancellation);
+        await Ledger.Caps.CappedAsync(database, order.Lease, "c", -1, Cancellation);
         (await CapAsync()).Cap.ShouldBeNull();
         await MoveAsync(order.Lease, LeaseState.Retiring);
         (await TakeAsync("d")).ShouldBeOfType<CapTurn.Taken>();
         await MoveAsync(order.Lease, LeaseState.Revoking);
         (await TakeAsync("d")).ShouldBeOfType<CapTurn.Gone>();
 
-        ValueTask<CapTurn> TakeAsync(string token) => Ledger.TakeCapAsync(database, order.Lease, token, TimeSpan.FromMinutes(1), Cancellation);
+        ValueTask<CapTurn> TakeAsync(string token) => Ledger.Caps.TakeCapAsync(database, order.Lease, token, TimeSpan.FromMinutes(1), Cancellation);
 
-        async Task<LeaseRecord> CapAsync() => (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!;
+        async Task<LeaseRecord> CapAsync() => (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!;
     }
 
     [Fact]
     public async Task Leftovers_are_those_found_last_and_keep_when_they_were_seen_first()
     {
-        await Ledger.ReplaceLeftoversAsync(database, [("a", "fact"), ("b", "one|two")], Cancellation);
-        var first = (await Ledger.LeftoversAsync(database, Cancellation)).Single(user => user.Username == "b");
+        await Ledger.Leftovers.ReplaceLeftoversAsync(database, [("a", "fact"), ("b", "one|two")], Cancellation);
+        var first = (await Ledger.Leftovers.LeftoversAsync(database, Cancellation)).Single(user => user.Username == "b");
         first.Facts.ShouldBe("one|two");
         await Eventually.HoldsAsync(async () => (await BudgetAsync()).Now > first.FirstSeenAt, "time passes", Cancellation);
-        await Ledger.ReplaceLeftoversAsync(database, [("b", "three"), ("c", "")], Cancellation);
-        var found = (await Ledger.LeftoversAsync(database, Cancellation)).OrderBy(user => user.Username, StringComparer.Ordinal).ToArray();
+        await Ledger.Leftovers.ReplaceLeftoversAsync(database, [("b", "three"), ("c", "")], Cancellation);
+        var found = (await Ledger.Leftovers.LeftoversAsync(database, Cancellation)).OrderBy(user => user.Username, StringComparer.Ordinal).ToArray();
         found.Select(user => (user.Username, user.Facts)).ShouldBe([("b", "three"), ("c", "")]);
         found[0].FirstSeenAt.ShouldBe(first.FirstSeenAt);
         found[1].FirstSeenAt.ShouldBeGreaterThan(first.FirstSeenAt);

@@ -18,17 +18,17 @@ public abstract partial class LedgerContract
             duty => duty.UnderWay.ShouldBeTrue(),
             duty => (duty.Failures, duty.FailingSince, duty.Why).ShouldBe((0, null, "")));
 
-        await Ledger.DoneAsync(database, first, TimeSpan.Zero, "no|way", Cancellation);
+        await Ledger.Duties.DoneAsync(database, first, TimeSpan.Zero, "no|way", Cancellation);
         var failing = await DutyAsync();
         (failing.UnderWay, failing.Failures, failing.Why).ShouldBe((false, 1, "no|way"));
 
         var second = (await DueAsync()).ShouldHaveSingleItem();
         second.Failures.ShouldBe(1);
-        await Ledger.DoneAsync(database, second, TimeSpan.Zero, "again", Cancellation);
+        await Ledger.Duties.DoneAsync(database, second, TimeSpan.Zero, "again", Cancellation);
         var still = await DutyAsync();
         (still.Failures, still.FailingSince, still.Why).ShouldBe((2, failing.FailingSince, "again"));
 
-        await Ledger.DoneAsync(database, (await DueAsync()).ShouldHaveSingleItem(), Hour, null, Cancellation);
+        await Ledger.Duties.DoneAsync(database, (await DueAsync()).ShouldHaveSingleItem(), Hour, null, Cancellation);
         var now = (await BudgetAsync()).Now;
         var done = await DutyAsync();
         (done.UnderWay, done.Failures, done.FailingSince, done.Why).ShouldBe((false, 0, null, ""));
@@ -41,29 +41,29 @@ public abstract partial class LedgerContract
     [InlineData(false, false)]
     public async Task L5_What_becomes_due_while_somebody_is_at_it_is_done_once_more(bool isSeen, bool hasNext)
     {
-        await Ledger.HurryAsync(database, "verify", "lease", Cancellation);
+        await Ledger.Duties.HurryAsync(database, "verify", "lease", Cancellation);
         var taken = (await TakeAsync()).ShouldHaveSingleItem();
         taken.Name.ShouldBe("verify:lease");
-        await Ledger.HurryAsync(database, "verify", "lease", Cancellation);
+        await Ledger.Duties.HurryAsync(database, "verify", "lease", Cancellation);
         if (isSeen) (await TakeAsync()).ShouldBeEmpty("one at a time is at it");
-        await Ledger.DoneAsync(database, taken, hasNext ? Hour : null, null, Cancellation);
+        await Ledger.Duties.DoneAsync(database, taken, hasNext ? Hour : null, null, Cancellation);
 
         var again = (await TakeAsync()).ShouldHaveSingleItem();
-        await Ledger.DoneAsync(database, again, null, null, Cancellation);
-        (await Ledger.DutiesAsync(database, 10, Cancellation)).ShouldBeEmpty("it is done for good");
+        await Ledger.Duties.DoneAsync(database, again, null, null, Cancellation);
+        (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).ShouldBeEmpty("it is done for good");
     }
 
     [Fact]
     public async Task No_more_duties_are_taken_than_asked_for_and_those_due_first_come_first()
     {
-        foreach (var lease in new[] { "a", "b", "c" }) await Ledger.HurryAsync(database, "verify", lease, Cancellation);
-        (await Ledger.DutiesAsync(database, 2, Cancellation)).Select(duty => duty.Name).ShouldBe(["verify:a", "verify:b"]);
+        foreach (var lease in new[] { "a", "b", "c" }) await Ledger.Duties.HurryAsync(database, "verify", lease, Cancellation);
+        (await Ledger.Duties.DutiesAsync(database, 2, Cancellation)).Select(duty => duty.Name).ShouldBe(["verify:a", "verify:b"]);
         (await TakeAsync(most: 2)).Select(duty => duty.Name).ShouldBe(["verify:a", "verify:b"]);
         (await TakeAsync(most: 2)).ShouldHaveSingleItem().Name.ShouldBe("verify:c");
     }
 
-    private async Task<DutyRecord> DutyAsync() => (await Ledger.DutiesAsync(database, 10, Cancellation)).ShouldHaveSingleItem();
+    private async Task<DutyRecord> DutyAsync() => (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).ShouldHaveSingleItem();
 
     private async Task<IReadOnlyList<TakenDuty>> TakeAsync(int most = 10) =>
-        (await Ledger.DueAsync(database, [], most, TimeSpan.FromMinutes(1), Cancellation)).Taken;
+        (await Ledger.Duties.DueAsync(database, [], most, TimeSpan.FromMinutes(1), Cancellation)).Taken;
 }

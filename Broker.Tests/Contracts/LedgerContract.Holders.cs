@@ -14,8 +14,8 @@ public abstract partial class LedgerContract
         await CountedAsync(9);
         var soon = TimeSpan.FromSeconds(50);
         var old = (await ClaimAsync(Claim(1, 5))).ShouldBeOfType<ClaimAnswer.Issue>();
-        var go = (await Ledger.BeginAsync(database, old.Lease, old.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
-        await Ledger.IssuedAsync(database, old.Lease, old.Fence, "ref", "user", "sealed", soon, go.Now, true, Cancellation);
+        var go = (await Ledger.Issues.BeginAsync(database, old.Lease, old.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        await Ledger.Issues.IssuedAsync(database, old.Lease, old.Fence, "ref", "user", "sealed", soon, go.Now, true, Cancellation);
         await ActivateAsync(old);
         (await ClaimAsync(Claim(1, 5))).ShouldBeOfType<ClaimAnswer.Granted>();
         await MoveAsync(old.Lease, LeaseState.Retiring);
@@ -25,8 +25,8 @@ public abstract partial class LedgerContract
         var renew = Claim(1, 5) with { Kind = ClaimKind.Renew };
         (await ClaimAsync(renew)).ShouldBeOfType<ClaimAnswer.Granted>().Overlap.ShouldBe(TimeSpan.Zero, "there is no room for both, and its lease is about to end");
         (await BudgetAsync()).Granted.ShouldBe(6);
-        (await Ledger.LeaseAsync(database, old.Lease, Cancellation))!.Holders.ShouldBe(0);
-        (await Ledger.ExpireAsync(database, old.Lease, TimeSpan.Zero, Cancellation)).ShouldBeOfType<ExpireAnswer.Later>().Wait.ShouldBeInRange(soon - TimeSpan.FromSeconds(20), soon);
+        (await Ledger.Leases.LeaseAsync(database, old.Lease, Cancellation))!.Holders.ShouldBe(0);
+        (await Ledger.Leases.ExpireAsync(database, old.Lease, TimeSpan.Zero, Cancellation)).ShouldBeOfType<ExpireAnswer.Later>().Wait.ShouldBeInRange(soon - TimeSpan.FromSeconds(20), soon);
     }
 
     [Fact]
@@ -38,10 +38,10 @@ public abstract partial class LedgerContract
         await IssueAsync((await ClaimAsync(Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Issue>());
         (await ClaimAsync(Claim(0, 1) with { Kind = ClaimKind.Renew })).ShouldBeOfType<ClaimAnswer.Granted>().Overlap.ShouldBe(SharedLedger.Overlap);
         (await BudgetAsync()).Granted.ShouldBe(3);
-        await Ledger.ReleaseAsync(database, Id(0), Cancellation);
+        await Ledger.Holders.ReleaseAsync(database, Id(0), Cancellation);
         var budget = await BudgetAsync();
         budget.Granted.ShouldBe(1);
-        (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "expire:" + old.Lease).DueAt.ShouldBeLessThanOrEqualTo(budget.Now, "nobody holds it any more");
+        (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "expire:" + old.Lease).DueAt.ShouldBeLessThanOrEqualTo(budget.Now, "nobody holds it any more");
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public abstract partial class LedgerContract
         var moved = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
         moved.Lease.ShouldNotBe(old.Lease);
         moved.Overlap.ShouldBe(TimeSpan.Zero);
-        (await Ledger.ExpireAsync(database, old.Lease, Hour, Cancellation)).ShouldBeOfType<ExpireAnswer.Ended>("nobody was promised it any longer");
+        (await Ledger.Leases.ExpireAsync(database, old.Lease, Hour, Cancellation)).ShouldBeOfType<ExpireAnswer.Ended>("nobody was promised it any longer");
     }
 
     [Fact]
@@ -78,7 +78,7 @@ public abstract partial class LedgerContract
         await CountedAsync(100);
         var order = await ActiveAsync();
         await MoveAsync(order.Lease, LeaseState.Retiring);
-        var answers = await Ledger.ClaimAsync(
+        var answers = await Ledger.Claims.ClaimAsync(
             database, Fast, 10, [Claim(0, 1) with { Kind = ClaimKind.Stay }, Claim(1, 1) with { Kind = ClaimKind.Renew }, Claim(2, 1), Claim(3, 1), Claim(4, 1) with { Pool = "q" }], Cancellation);
         answers[0].ShouldBeOfType<ClaimAnswer.Granted>().ShouldSatisfyAllConditions(granted => granted.Lease.ShouldBe(order.Lease), granted => granted.Leaving.ShouldBeTrue());
         answers[1].ShouldBeOfType<ClaimAnswer.Unknown>();
@@ -103,7 +103,7 @@ public abstract partial class LedgerContract
         (await ClaimAsync(Claim(3, 4) with { LineWait = TimeSpan.FromMilliseconds(30) })).ShouldBeOfType<ClaimAnswer.InLine>();
         await Eventually.HoldsAsync(async () => await ClaimAsync(Waiting(4, 1)) is ClaimAnswer.Granted, "the first in line has waited long enough", Cancellation);
         (await ClaimAsync(Waiting(5, 3))).ShouldBeOfType<ClaimAnswer.InLine>();
-        await Ledger.ReleaseAsync(database, Id(1), Cancellation);
+        await Ledger.Holders.ReleaseAsync(database, Id(1), Cancellation);
         var budget = await BudgetAsync();
         (budget.Waiting, budget.Granted).ShouldBe((0, 5));
     }
@@ -114,23 +114,23 @@ public abstract partial class LedgerContract
         await CountedAsync(10);
         var idle = TimeSpan.FromSeconds(30);
         var order = await ActiveAsync(Terms with { IdleTtl = idle });
-        await Ledger.HurryAsync(database, "expire", order.Lease, Cancellation);
+        await Ledger.Duties.HurryAsync(database, "expire", order.Lease, Cancellation);
         var looking = (await TakeAsync()).Single(duty => duty.Name == "expire:" + order.Lease);
-        await Ledger.ReleaseAsync(database, Id(0), Cancellation);
+        await Ledger.Holders.ReleaseAsync(database, Id(0), Cancellation);
         (await EndLookedAtInAsync()).ShouldBeLessThanOrEqualTo(idle);
-        await Ledger.DoneAsync(database, looking, Hour, null, Cancellation);
+        await Ledger.Duties.DoneAsync(database, looking, Hour, null, Cancellation);
         (await EndLookedAtInAsync()).ShouldBeLessThanOrEqualTo(idle, "who looked did not know that the last holder would leave");
 
         (await ClaimAsync(Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
         (await ClaimAsync(Claim(1, 1) with { Role = Terms with { HolderTtl = TimeSpan.FromMilliseconds(50) } })).ShouldBeOfType<ClaimAnswer.Granted>();
         await MoveAsync(order.Lease, LeaseState.Retiring);
-        await Ledger.ReleaseAsync(database, Id(2), Cancellation);
-        await Eventually.HoldsAsync(async () => await Ledger.ExpireAsync(database, order.Lease, Hour, Cancellation) is ExpireAnswer.Ended, "nobody holds it", Cancellation);
+        await Ledger.Holders.ReleaseAsync(database, Id(2), Cancellation);
+        await Eventually.HoldsAsync(async () => await Ledger.Leases.ExpireAsync(database, order.Lease, Hour, Cancellation) is ExpireAnswer.Ended, "nobody holds it", Cancellation);
 
         async Task<TimeSpan> EndLookedAtInAsync()
         {
             var now = (await BudgetAsync()).Now;
-            return (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "expire:" + order.Lease).DueAt - now;
+            return (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "expire:" + order.Lease).DueAt - now;
         }
     }
 }

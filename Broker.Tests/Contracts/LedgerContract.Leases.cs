@@ -13,7 +13,7 @@ public abstract partial class LedgerContract
     {
         await CountedAsync(100);
         var order = await ActiveAsync();
-        var lease = (await Ledger.LeasesAsync(database, 10, Cancellation)).ShouldHaveSingleItem();
+        var lease = (await Ledger.Leases.LeasesAsync(database, 10, Cancellation)).ShouldHaveSingleItem();
         lease.ShouldSatisfyAllConditions(
             () => (lease.Id, lease.Role, lease.Pool, lease.State).ShouldBe((order.Lease, "r", "r", LeaseState.Active)),
             () => (lease.Username, lease.IssuerId, lease.SealedLogin).ShouldBe(("user-" + order.Lease, "ref", "sealed")),
@@ -22,10 +22,10 @@ public abstract partial class LedgerContract
             () => (lease.ExpiresAt!.Value - lease.CreatedAt).ShouldBeInRange(Hour, Hour + TimeSpan.FromSeconds(20)),
             () => (lease.RenewAt!.Value - lease.IssuedAt!.Value).ShouldBe(Hour / 3),
             () => lease.VerifiedAt.ShouldBe(lease.IssuedAt));
-        (await Ledger.HoldersAsync(database, order.Lease, 10, Cancellation)).ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+        (await Ledger.Holders.HoldersAsync(database, order.Lease, 10, Cancellation)).ShouldHaveSingleItem().ShouldSatisfyAllConditions(
             holder => (holder.Id, holder.Caller, holder.Connections, holder.Waiting).ShouldBe((Id(0), "orders/pod-0|ä", 1, false)),
             holder => (holder.EndsAt - lease.ReadAt).ShouldBeInRange(Terms.HolderTtl - TimeSpan.FromSeconds(20), Terms.HolderTtl));
-        var duties = (await Ledger.DutiesAsync(database, 10, Cancellation)).ToDictionary(duty => duty.Name, duty => duty.DueAt - lease.IssuedAt!.Value);
+        var duties = (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).ToDictionary(duty => duty.Name, duty => duty.DueAt - lease.IssuedAt!.Value);
         duties.ShouldBe(
             new Dictionary<string, TimeSpan>
             {
@@ -41,16 +41,16 @@ public abstract partial class LedgerContract
     {
         await CountedAsync(100);
         var order = await ActiveAsync();
-        (await Ledger.VerifiedAsync(database, order.Lease, Cancellation)).ShouldBeTrue();
+        (await Ledger.Leases.VerifiedAsync(database, order.Lease, Cancellation)).ShouldBeTrue();
         await MoveAsync(order.Lease, LeaseState.Retiring);
-        var before = (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!;
-        (await Ledger.RenewedAsync(database, order.Lease, 2 * Hour, before.ReadAt, true, Hour, 0.5, Cancellation)).ShouldBeFalse();
-        (await Ledger.VerifiedAsync(database, order.Lease, Cancellation)).ShouldBeTrue("its holders still count on it");
+        var before = (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!;
+        (await Ledger.Leases.RenewedAsync(database, order.Lease, 2 * Hour, before.ReadAt, true, Hour, 0.5, Cancellation)).ShouldBeFalse();
+        (await Ledger.Leases.VerifiedAsync(database, order.Lease, Cancellation)).ShouldBeTrue("its holders still count on it");
         await MoveAsync(order.Lease, LeaseState.Revoking);
-        (await Ledger.VerifiedAsync(database, order.Lease, Cancellation)).ShouldBeFalse();
-        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.ExpiresAt.ShouldBe(before.ExpiresAt);
-        await Ledger.ForgetAsync(database, order.Lease, Cancellation);
-        (await Ledger.LeaseAsync(database, order.Lease, Cancellation)).ShouldNotBeNull("it is not over").State.ShouldBe(LeaseState.Revoking);
+        (await Ledger.Leases.VerifiedAsync(database, order.Lease, Cancellation)).ShouldBeFalse();
+        (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.ExpiresAt.ShouldBe(before.ExpiresAt);
+        await Ledger.Leases.ForgetAsync(database, order.Lease, Cancellation);
+        (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation)).ShouldNotBeNull("it is not over").State.ShouldBe(LeaseState.Revoking);
     }
 
     [Fact]
@@ -59,14 +59,14 @@ public abstract partial class LedgerContract
         await CountedAsync(100);
         var order = await ActiveAsync();
         (await ExpireAsync(TimeSpan.Zero)).ShouldBeOfType<ExpireAnswer.Later>().Wait.ShouldBeInRange(Hour - TimeSpan.FromSeconds(20), Hour);
-        await Ledger.ReleaseAsync(database, Id(0), Cancellation);
+        await Ledger.Holders.ReleaseAsync(database, Id(0), Cancellation);
         (await ExpireAsync(Terms.IdleTtl)).ShouldBeOfType<ExpireAnswer.Later>().Wait.ShouldBeInRange(Terms.IdleTtl - TimeSpan.FromSeconds(20), Terms.IdleTtl);
         (await ExpireAsync(TimeSpan.Zero)).ShouldBeOfType<ExpireAnswer.Later>("who waited for it is still to come").Wait.ShouldBeLessThanOrEqualTo(TimeSpan.FromSeconds(5));
         await MoveAsync(order.Lease, LeaseState.Retiring);
         (await ExpireAsync(Terms.IdleTtl)).ShouldBeOfType<ExpireAnswer.Ended>().State.ShouldBe(LeaseState.Revoking);
         (await ExpireAsync(Terms.IdleTtl)).ShouldBeOfType<ExpireAnswer.Gone>();
 
-        ValueTask<ExpireAnswer> ExpireAsync(TimeSpan idle) => Ledger.ExpireAsync(database, order.Lease, idle, Cancellation);
+        ValueTask<ExpireAnswer> ExpireAsync(TimeSpan idle) => Ledger.Leases.ExpireAsync(database, order.Lease, idle, Cancellation);
     }
 
     [Fact]
@@ -77,8 +77,8 @@ public abstract partial class LedgerContract
         {
             var claim = Claim(pod, 1) with { Pool = "r|" + pod };
             var order = (await ClaimAsync(claim)).ShouldBeOfType<ClaimAnswer.Issue>();
-            var go = (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
-            await Ledger.IssuedAsync(database, order.Lease, order.Fence, "ref", "user", "sealed", left, go.Now, true, Cancellation);
+            var go = (await Ledger.Issues.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+            await Ledger.Issues.IssuedAsync(database, order.Lease, order.Fence, "ref", "user", "sealed", left, go.Now, true, Cancellation);
             await ActivateAsync(order);
             if (left == Hour)
             {
@@ -90,7 +90,7 @@ public abstract partial class LedgerContract
             {
                 ExpireAnswer? answer = null;
                 await Eventually.HoldsAsync(
-                    async () => (answer = await Ledger.ExpireAsync(database, order.Lease, Hour, Cancellation)) is not ExpireAnswer.Later, "its end has come", Cancellation);
+                    async () => (answer = await Ledger.Leases.ExpireAsync(database, order.Lease, Hour, Cancellation)) is not ExpireAnswer.Later, "its end has come", Cancellation);
                 answer.ShouldBeOfType<ExpireAnswer.Ended>().State.ShouldBe(LeaseState.Expired);
             }
 
@@ -102,21 +102,23 @@ public abstract partial class LedgerContract
     public async Task A_lease_is_followed_by_another_and_takes_holders_until_that_works()
     {
         await CountedAsync(100);
-        var first = (await SucceedAsync(null)).ShouldBeOfType<ClaimAnswer.Issue>();
-        var made = (await Ledger.LeaseAsync(database, first.Lease, Cancellation))!;
+        var first = Order(await SucceedAsync(null));
+        var made = (await Ledger.Leases.LeaseAsync(database, first.Lease, Cancellation))!;
         (made.Role, made.Pool, made.MaxHolders, made.IdleTtl).ShouldBe(("r", "r", Terms.MaxHolders, Terms.IdleTtl));
-        (await SucceedAsync(null)).ShouldBeOfType<ClaimAnswer.Wait>();
+        (await SucceedAsync(null)).ShouldBeOfType<SucceedAnswer.Wait>();
         await IssueAsync(first);
-        (await SucceedAsync(null)).ShouldBeNull();
+        (await SucceedAsync(null)).ShouldBeOfType<SucceedAnswer.Ready>();
 
-        var next = (await SucceedAsync(first.Lease)).ShouldBeOfType<ClaimAnswer.Issue>();
+        var next = Order(await SucceedAsync(first.Lease));
         (await ClaimAsync(Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(first.Lease);
         await IssueAsync(next);
         (await ClaimAsync(Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(next.Lease);
-        var old = (await Ledger.LeaseAsync(database, first.Lease, Cancellation))!;
+        var old = (await Ledger.Leases.LeaseAsync(database, first.Lease, Cancellation))!;
         (old.State, old.Reason).ShouldBe((LeaseState.Retiring, "its time"));
 
-        ValueTask<ClaimAnswer?> SucceedAsync(string? insteadOf) => Ledger.SucceedAsync(database, Fast, Terms, "r", insteadOf, "its time", Cancellation);
+        ValueTask<SucceedAnswer> SucceedAsync(string? insteadOf) => Ledger.Issues.SucceedAsync(database, Fast, Terms, "r", insteadOf, "its time", Cancellation);
+
+        static ClaimAnswer.Issue Order(SucceedAnswer answer) => answer.ShouldBeOfType<SucceedAnswer.Issue>() is var order ? new(order.Lease, order.Fence, order.StartsIn) : null!;
     }
 
     [Fact]
@@ -124,11 +126,11 @@ public abstract partial class LedgerContract
     {
         await CountedAsync(100);
         var late = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
-        var go = (await Ledger.BeginAsync(database, late.Lease, late.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
-        await Ledger.IssuedAsync(database, late.Lease, late.Fence, "ref", "user", "sealed", Hour, go.Now - Hour * 0.55, true, Cancellation);
+        var go = (await Ledger.Issues.BeginAsync(database, late.Lease, late.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        await Ledger.Issues.IssuedAsync(database, late.Lease, late.Fence, "ref", "user", "sealed", Hour, go.Now - Hour * 0.55, true, Cancellation);
         await ActivateAsync(late);
         (await ClaimAsync(Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Issue>().Lease.ShouldNotBe(late.Lease);
-        (await Ledger.LeaseAsync(database, late.Lease, Cancellation))!.State.ShouldBe(LeaseState.Retiring);
+        (await Ledger.Leases.LeaseAsync(database, late.Lease, Cancellation))!.State.ShouldBe(LeaseState.Retiring);
     }
 
     [Fact]
@@ -136,7 +138,7 @@ public abstract partial class LedgerContract
     {
         await CountedAsync(100);
         var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
-        await Ledger.FailAsync(database, order.Lease, order.Fence, false, "no", Hour, Cancellation);
+        await Ledger.Issues.FailAsync(database, order.Lease, order.Fence, false, "no", Hour, Cancellation);
         (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Failed>().RetryIn.ShouldBeInRange(Hour - TimeSpan.FromMinutes(1), Hour);
     }
 
@@ -149,16 +151,16 @@ public abstract partial class LedgerContract
         (await PauseAsync()).ShouldBeInRange(1.1 * floor, 2 * floor);
         await IssueAsync(await NextAsync());
         await MoveAsync((await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Granted>().Lease, LeaseState.Retiring);
-        await Ledger.ReleaseAsync(database, Id(0), Cancellation);
+        await Ledger.Holders.ReleaseAsync(database, Id(0), Cancellation);
         (await PauseAsync()).ShouldBeInRange(0.1 * floor, floor);
 
         async Task<TimeSpan> PauseAsync()
         {
             var order = await NextAsync();
-            await Ledger.FailAsync(database, order.Lease, order.Fence, false, "no", floor, Cancellation);
-            var failed = (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!;
+            await Ledger.Issues.FailAsync(database, order.Lease, order.Fence, false, "no", floor, Cancellation);
+            var failed = (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!;
             (failed.State, failed.Reason).ShouldBe((LeaseState.Failed, "no"));
-            ((await Ledger.DutiesAsync(database, 20, Cancellation)).Single(duty => duty.Name == "reap:" + order.Lease).DueAt - failed.ReadAt)
+            ((await Ledger.Duties.DutiesAsync(database, 20, Cancellation)).Single(duty => duty.Name == "reap:" + order.Lease).DueAt - failed.ReadAt)
                 .ShouldBeGreaterThan(TimeSpan.FromMinutes(9), "it stays visible for a while");
             return (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Failed>().RetryIn;
         }

@@ -20,18 +20,18 @@ public abstract partial class LedgerContract
         (await ClaimAsync(Claim(4, 1) with { Pool = "other" })).ShouldBeOfType<ClaimAnswer.Stale>("others may still put back what they remember");
 
         (await RestoreAsync("1", Remembered("lost", Hour), Holder(1, 9))).ShouldBe(0, "what the ledger knows is left as it is");
-        var lease = (await Ledger.LeasesAsync(database, 10, Cancellation)).ShouldHaveSingleItem();
+        var lease = (await Ledger.Leases.LeasesAsync(database, 10, Cancellation)).ShouldHaveSingleItem();
         (lease.Id, lease.State, lease.Role, lease.Pool, lease.Username, lease.IssuerId, lease.SealedLogin, lease.VerifiedAt, lease.Reason)
             .ShouldBe(("lost", LeaseState.Active, "r", "r", "user", "ref", "sealed", null, "put back"));
         (lease.Holders, lease.Connections, lease.MaxHolders, lease.IdleTtl, lease.Life, lease.Renewable).ShouldBe((2, 7, 9, Terms.IdleTtl, Hour, true));
         lease.IssuedAt.ShouldBe(Issued);
         (await BudgetAsync()).Roles.ShouldBe([new("r", 2, 7, 0)]);
-        var duties = (await Ledger.DutiesAsync(database, 10, Cancellation)).ToDictionary(duty => duty.Name, duty => duty.DueAt - lease.ReadAt);
+        var duties = (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).ToDictionary(duty => duty.Name, duty => duty.DueAt - lease.ReadAt);
         duties.Keys.ShouldBe(["sample", "renew:lost", "verify:lost", "expire:lost"], ignoreOrder: true);
         duties["expire:lost"].ShouldBeLessThanOrEqualTo(Terms.IdleTtl);
 
-        (await Ledger.ExpireAsync(database, "lost", TimeSpan.Zero, Cancellation)).ShouldBeOfType<ExpireAnswer.Later>().Wait.ShouldBeLessThanOrEqualTo(TimeSpan.FromSeconds(6));
-        (await Ledger.VerifiedAsync(database, "lost", Cancellation)).ShouldBeTrue();
+        (await Ledger.Leases.ExpireAsync(database, "lost", TimeSpan.Zero, Cancellation)).ShouldBeOfType<ExpireAnswer.Later>().Wait.ShouldBeLessThanOrEqualTo(TimeSpan.FromSeconds(6));
+        (await Ledger.Leases.VerifiedAsync(database, "lost", Cancellation)).ShouldBeTrue();
         (await ClaimAsync(Claim(3, 1))).ShouldBeOfType<ClaimAnswer.Stale>("its login works, and what is free is still not known");
     }
 
@@ -39,9 +39,9 @@ public abstract partial class LedgerContract
     public async Task L8_A_lease_that_is_put_back_late_in_its_life_takes_nobody_new_and_no_holder_outlives_it()
     {
         (await RestoreAsync("1", Remembered("old", Hour * 0.4), new RememberedHolder(Id(1), 4, Hour, "caller"))).ShouldBe(1);
-        var lease = (await Ledger.LeaseAsync(database, "old", Cancellation))!;
+        var lease = (await Ledger.Leases.LeaseAsync(database, "old", Cancellation))!;
         lease.State.ShouldBe(LeaseState.Retiring);
-        (await Ledger.HoldersAsync(database, "old", 10, Cancellation)).ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+        (await Ledger.Holders.HoldersAsync(database, "old", 10, Cancellation)).ShouldHaveSingleItem().ShouldSatisfyAllConditions(
             holder => (holder.Id, holder.Connections, holder.Caller, holder.Waiting).ShouldBe((Id(1), 4, "caller", false)),
             holder => holder.EndsAt.ShouldBe(lease.ExpiresAt!.Value));
     }
@@ -51,9 +51,9 @@ public abstract partial class LedgerContract
     {
         var remembered = Remembered("short", Hour * 0.9);
         await RestoreAsync("1", remembered with { Record = remembered.Record with { Renewable = false } });
-        var duties = (await Ledger.DutiesAsync(database, 10, Cancellation)).ToDictionary(duty => duty.Name, duty => duty.DueAt);
+        var duties = (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).ToDictionary(duty => duty.Name, duty => duty.DueAt);
         duties.ShouldNotContainKey("renew:short");
-        duties["rotate:short"].ShouldBe((await Ledger.LeaseAsync(database, "short", Cancellation))!.ExpiresAt!.Value - Hour * 0.625, TimeSpan.FromMilliseconds(1));
+        duties["rotate:short"].ShouldBe((await Ledger.Leases.LeaseAsync(database, "short", Cancellation))!.ExpiresAt!.Value - Hour * 0.625, TimeSpan.FromMilliseconds(1));
     }
 
     [Fact]
@@ -61,7 +61,7 @@ public abstract partial class LedgerContract
     {
         (await RestoreAsync("1", null, Holder(1, 4))).ShouldBe(1);
         (await BudgetAsync()).Granted.ShouldBe(4);
-        (await Ledger.LeasesAsync(database, 10, Cancellation)).ShouldBeEmpty();
+        (await Ledger.Leases.LeasesAsync(database, 10, Cancellation)).ShouldBeEmpty();
     }
 
     [Fact]
@@ -71,16 +71,16 @@ public abstract partial class LedgerContract
         var order = await ActiveAsync();
         await RestoreAsync("1", null);
         (await VerifiedAtAsync()).ShouldBeNull();
-        (await Ledger.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "verify:" + order.Lease).DueAt.ShouldBeLessThanOrEqualTo((await BudgetAsync()).Now);
+        (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "verify:" + order.Lease).DueAt.ShouldBeLessThanOrEqualTo((await BudgetAsync()).Now);
         (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Granted>("who had it before has it").Lease.ShouldBe(order.Lease);
         (await ClaimAsync(Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Wait>().Lease.ShouldBe(order.Lease);
-        await Ledger.VerifiedAsync(database, order.Lease, Cancellation);
+        await Ledger.Leases.VerifiedAsync(database, order.Lease, Cancellation);
         await RestoreAsync("1", null);
         (await VerifiedAtAsync()).ShouldNotBeNull("that loss was noticed before");
         await RestoreAsync("2", null);
         (await VerifiedAtAsync()).ShouldBeNull();
 
-        async Task<DateTimeOffset?> VerifiedAtAsync() => (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.VerifiedAt;
+        async Task<DateTimeOffset?> VerifiedAtAsync() => (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.VerifiedAt;
     }
 
     private static readonly DateTimeOffset Issued = DateTimeOffset.UnixEpoch + TimeSpan.FromDays(20_000);
@@ -121,5 +121,5 @@ public abstract partial class LedgerContract
         endsIn);
 
     private ValueTask<int> RestoreAsync(string epoch, RememberedLease? lease, params RememberedHolder[] holders) =>
-        Ledger.RestoreAsync(database, epoch, lease, 0.5, "put back", holders, Cancellation);
+        Ledger.Leases.RestoreAsync(database, epoch, lease, 0.5, "put back", holders, Cancellation);
 }

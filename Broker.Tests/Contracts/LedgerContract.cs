@@ -36,9 +36,9 @@ public abstract partial class LedgerContract
         var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
         await IssueAsync(order);
         (await ActivateAsync(order with { Fence = order.Fence + 1 })).ShouldBeFalse();
-        (await Ledger.IssuedAsync(database, order.Lease, order.Fence - 1, "ref2", "other", "sealed2", TimeSpan.FromHours(1), DateTimeOffset.UnixEpoch, true, Cancellation))
+        (await Ledger.Issues.IssuedAsync(database, order.Lease, order.Fence - 1, "ref2", "other", "sealed2", TimeSpan.FromHours(1), DateTimeOffset.UnixEpoch, true, Cancellation))
             .ShouldBeFalse();
-        (await Ledger.BeatAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeFalse("the lease is active, nobody is issuing it");
+        (await Ledger.Issues.BeatAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeFalse("the lease is active, nobody is issuing it");
         (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(order.Lease);
     }
 
@@ -51,7 +51,7 @@ public abstract partial class LedgerContract
             (await ClaimAsync(Claim(pod, 2))).ShouldBeOfType<ClaimAnswer.Granted>().ShouldSatisfyAllConditions(
                 granted => granted.Lease.ShouldBe(order.Lease),
                 granted => granted.Connections.ShouldBe(pod == 0 ? 1 : 2));
-        var lease = (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!;
+        var lease = (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!;
         (lease.State, lease.Holders, lease.Connections).ShouldBe((LeaseState.Active, 5, 9));
     }
 
@@ -91,7 +91,7 @@ public abstract partial class LedgerContract
         var again = (await ClaimAsync(Claim(7, 8))).ShouldBeOfType<ClaimAnswer.Granted>();
         (again.Lease, again.Connections, again.EndsAt).ShouldBe((first.Lease, 3, first.EndsAt));
         (await BudgetAsync()).Granted.ShouldBe(4);
-        var both = await Ledger.ClaimAsync(database, Fast, 10, [Claim(8, 2), Claim(8, 2)], Cancellation);
+        var both = await Ledger.Claims.ClaimAsync(database, Fast, 10, [Claim(8, 2), Claim(8, 2)], Cancellation);
         both.OfType<ClaimAnswer.Granted>().Count().ShouldBe(2);
         (await BudgetAsync()).Granted.ShouldBe(6);
     }
@@ -102,7 +102,7 @@ public abstract partial class LedgerContract
         await CountedAsync(20);
         var active = await ActiveAsync();
         var paced = new PaceSettings { UsersPerSecond = 0.1, Burst = 1, InFlight = 10 };
-        await Ledger.ClaimAsync(database, paced, 10, [Claim(99, 1) with { Pool = "r|first" }], Cancellation);
+        await Ledger.Claims.ClaimAsync(database, paced, 10, [Claim(99, 1) with { Pool = "r|first" }], Cancellation);
         var claims = new Claim[]
         {
             // Each differs from the one before it in nothing but one thing, and whose it is.
@@ -116,14 +116,14 @@ public abstract partial class LedgerContract
             Waiting(8, 1),
             Waiting(9, 1) with { Kind = ClaimKind.Renew },
         };
-        var answers = await Ledger.ClaimAsync(database, paced, 10, claims, Cancellation);
+        var answers = await Ledger.Claims.ClaimAsync(database, paced, 10, claims, Cancellation);
         answers.Select(answer => answer is ClaimAnswer.Granted granted ? $"{granted.Connections} for {granted.EndsIn.TotalMinutes:0}" : answer.GetType().Name).ShouldBe(
             ["2 for 30", "2 for 5", "2 for 30", "3 for 30", "Exhausted", "9 for 30", "Exhausted", "InLine", "Unknown"]);
         answers.OfType<ClaimAnswer.Granted>().ShouldAllBe(granted => granted.Lease == active.Lease);
 
-        await Ledger.ReleaseAsync(database, Id(6), Cancellation);
-        await Ledger.AbandonAsync(database, Id(8), Cancellation);
-        var pools = await Ledger.ClaimAsync(
+        await Ledger.Holders.ReleaseAsync(database, Id(6), Cancellation);
+        await Ledger.Claims.AbandonAsync(database, Id(8), Cancellation);
+        var pools = await Ledger.Claims.ClaimAsync(
             database, paced, 10,
             [Claim(11, 1) with { IssueWait = TimeSpan.Zero }, Claim(12, 1) with { Pool = "r|other", IssueWait = TimeSpan.Zero }, Claim(13, 1) with { Pool = "r|other" }],
             Cancellation);
@@ -137,8 +137,8 @@ public abstract partial class LedgerContract
         await ActiveAsync();
         (await ClaimAsync(Claim(1, 4))).ShouldBeOfType<ClaimAnswer.Granted>();
         (await ClaimAsync(Claim(2, 4))).ShouldBeOfType<ClaimAnswer.Exhausted>();
-        (await Ledger.ReleaseAsync(database, Id(1), Cancellation))!.Value.Connections.ShouldBe(4);
-        (await Ledger.ReleaseAsync(database, Id(1), Cancellation)).ShouldBeNull();
+        (await Ledger.Holders.ReleaseAsync(database, Id(1), Cancellation))!.Value.Connections.ShouldBe(4);
+        (await Ledger.Holders.ReleaseAsync(database, Id(1), Cancellation)).ShouldBeNull();
         (await ClaimAsync(Claim(2, 4))).ShouldBeOfType<ClaimAnswer.Granted>();
     }
 
@@ -151,7 +151,7 @@ public abstract partial class LedgerContract
         (await ClaimAsync(Waiting(2, 5))).ShouldBeOfType<ClaimAnswer.InLine>().Place.ShouldBe(1);
         (await ClaimAsync(Waiting(3, 1))).ShouldBeOfType<ClaimAnswer.InLine>().Place.ShouldBe(2);
         (await ClaimAsync(Claim(4, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>().CouldAskFor.ShouldBe(0);
-        await Ledger.ReleaseAsync(database, Id(1), Cancellation);
+        await Ledger.Holders.ReleaseAsync(database, Id(1), Cancellation);
         (await ClaimAsync(Waiting(3, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
         (await ClaimAsync(Waiting(2, 5))).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(5);
     }
@@ -164,7 +164,7 @@ public abstract partial class LedgerContract
         (await ClaimAsync(Claim(1, 3))).ShouldBeOfType<ClaimAnswer.Granted>();
         (await ClaimAsync(Waiting(2, 4))).ShouldBeOfType<ClaimAnswer.InLine>();
         (await ClaimAsync(Waiting(3, 1))).ShouldBeOfType<ClaimAnswer.InLine>();
-        await Ledger.AbandonAsync(database, Id(2), Cancellation);
+        await Ledger.Claims.AbandonAsync(database, Id(2), Cancellation);
         (await ClaimAsync(Waiting(3, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
     }
 
@@ -175,7 +175,7 @@ public abstract partial class LedgerContract
         await ActiveAsync();
         var answers = new List<ClaimAnswer>();
         foreach (var pod in Enumerable.Range(1, 4))
-            answers.AddRange(await Ledger.ClaimAsync(database, Fast, 3, [Waiting(pod, 1)], Cancellation));
+            answers.AddRange(await Ledger.Claims.ClaimAsync(database, Fast, 3, [Waiting(pod, 1)], Cancellation));
         answers.OfType<ClaimAnswer.InLine>().Count().ShouldBe(3);
         answers[3].ShouldBeOfType<ClaimAnswer.LineFull>();
     }
@@ -218,12 +218,12 @@ public abstract partial class LedgerContract
         await CountedAsync(100);
         var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
         (await ClaimAsync(Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Wait>();
-        await Ledger.BeginAsync(database, order.Lease, order.Fence, null, Fast, Cancellation);
-        await Ledger.FailAsync(database, order.Lease, order.Fence, false, "IssuerUnavailable: sealed", TimeSpan.FromSeconds(5), Cancellation);
+        await Ledger.Issues.BeginAsync(database, order.Lease, order.Fence, null, Fast, Cancellation);
+        await Ledger.Issues.FailAsync(database, order.Lease, order.Fence, false, "IssuerUnavailable: sealed", TimeSpan.FromSeconds(5), Cancellation);
         var failed = (await ClaimAsync(Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Failed>();
         failed.Why.ShouldContain("sealed");
         failed.RetryIn.ShouldBeInRange(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(5));
-        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.State.ShouldBe(LeaseState.Failed);
+        (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.State.ShouldBe(LeaseState.Failed);
     }
 
     [Fact]
@@ -235,7 +235,7 @@ public abstract partial class LedgerContract
         foreach (var pod in Enumerable.Range(0, 6))
         {
             var claim = Claim(pod, 1) with { Pool = "r|" + pod, IssueWait = TimeSpan.Zero };
-            answers.AddRange(await Ledger.ClaimAsync(database, slow, 10, [claim], Cancellation));
+            answers.AddRange(await Ledger.Claims.ClaimAsync(database, slow, 10, [claim], Cancellation));
         }
 
         answers.OfType<ClaimAnswer.Issue>().Count().ShouldBe(2, "the burst");
@@ -243,10 +243,10 @@ public abstract partial class LedgerContract
         waits.Length.ShouldBe(4);
         for (var i = 0; i < waits.Length; i++) waits[i].ShouldBeInRange(500 * (i + 1) - 300, 500 * (i + 1));
         (await BudgetAsync()).Granted.ShouldBe(2, "who is only told when to come back reserves nothing");
-        (await Ledger.DutiesAsync(database, 20, Cancellation)).Count(duty => duty.Name.StartsWith("reap:", StringComparison.Ordinal)).ShouldBe(6, "a moment that nobody comes back for is given up");
+        (await Ledger.Duties.DutiesAsync(database, 20, Cancellation)).Count(duty => duty.Name.StartsWith("reap:", StringComparison.Ordinal)).ShouldBe(6, "a moment that nobody comes back for is given up");
 
         // Asking again early does not lose the turn, nor does it take another.
-        var again = await Ledger.ClaimAsync(database, slow, 10, [Claim(5, 1) with { Pool = "r|5", IssueWait = TimeSpan.Zero }], Cancellation);
+        var again = await Ledger.Claims.ClaimAsync(database, slow, 10, [Claim(5, 1) with { Pool = "r|5", IssueWait = TimeSpan.Zero }], Cancellation);
         again[0].ShouldBeOfType<ClaimAnswer.Throttled>().StartsIn.TotalMilliseconds.ShouldBeLessThanOrEqualTo(waits[3]);
     }
 
@@ -254,11 +254,11 @@ public abstract partial class LedgerContract
     public async Task Issue_renew_and_revoke_run_a_few_at_a_time()
     {
         var two = new PaceSettings { InFlight = 2 };
-        (await Ledger.TakeFlightAsync(database, "a", two, TimeSpan.FromMinutes(1), Cancellation)).ShouldBeTrue();
-        (await Ledger.TakeFlightAsync(database, "b", two, TimeSpan.FromMinutes(1), Cancellation)).ShouldBeTrue();
-        (await Ledger.TakeFlightAsync(database, "c", two, TimeSpan.FromMinutes(1), Cancellation)).ShouldBeFalse();
-        await Ledger.LandAsync(database, "a", Cancellation);
-        (await Ledger.TakeFlightAsync(database, "c", two, TimeSpan.FromMinutes(1), Cancellation)).ShouldBeTrue();
+        (await Ledger.Flights.TakeFlightAsync(database, "a", two, TimeSpan.FromMinutes(1), Cancellation)).ShouldBeTrue();
+        (await Ledger.Flights.TakeFlightAsync(database, "b", two, TimeSpan.FromMinutes(1), Cancellation)).ShouldBeTrue();
+        (await Ledger.Flights.TakeFlightAsync(database, "c", two, TimeSpan.FromMinutes(1), Cancellation)).ShouldBeFalse();
+        await Ledger.Flights.LandAsync(database, "a", Cancellation);
+        (await Ledger.Flights.TakeFlightAsync(database, "c", two, TimeSpan.FromMinutes(1), Cancellation)).ShouldBeTrue();
     }
 
     [Fact]
@@ -270,14 +270,14 @@ public abstract partial class LedgerContract
         foreach (var pod in Enumerable.Range(0, 3))
             orders.Add((await ClaimAsync(Claim(pod, 1) with { Pool = "r|" + pod })).ShouldBeOfType<ClaimAnswer.Issue>());
 
-        foreach (var order in orders) (await Ledger.BeatAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeTrue();
+        foreach (var order in orders) (await Ledger.Issues.BeatAsync(database, order.Lease, order.Fence, Cancellation)).ShouldBeTrue();
 
         (await BeginAsync(orders[0])).ShouldBeOfType<BeginAnswer.Go>();
         (await BeginAsync(orders[2])).ShouldNotBeOfType<BeginAnswer.Go>("one at a time, says the pace");
-        (await Ledger.BeatAsync(database, orders[0].Lease, orders[0].Fence, Cancellation)).ShouldBeTrue();
+        (await Ledger.Issues.BeatAsync(database, orders[0].Lease, orders[0].Fence, Cancellation)).ShouldBeTrue();
         (await BeginAsync(orders[1])).ShouldNotBeOfType<BeginAnswer.Go>("who has begun is in flight, and stays so while it beats");
 
-        ValueTask<BeginAnswer> BeginAsync(ClaimAnswer.Issue order) => Ledger.BeginAsync(database, order.Lease, order.Fence, "user", one, Cancellation);
+        ValueTask<BeginAnswer> BeginAsync(ClaimAnswer.Issue order) => Ledger.Issues.BeginAsync(database, order.Lease, order.Fence, "user", one, Cancellation);
     }
 
     [Fact]
@@ -285,12 +285,12 @@ public abstract partial class LedgerContract
     {
         await CountedAsync(10);
         var order = await ActiveAsync();
-        var announced = (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!;
-        (await Ledger.RenewedAsync(
+        var announced = (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!;
+        (await Ledger.Leases.RenewedAsync(
             database, order.Lease, announced.ExpiresAt!.Value - announced.ReadAt - TimeSpan.FromSeconds(1), announced.ReadAt, false, TimeSpan.FromMinutes(1), 0.5, Cancellation)).ShouldBeTrue();
-        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.ExpiresAt.ShouldBe(announced.ExpiresAt);
-        await Ledger.RenewedAsync(database, order.Lease, TimeSpan.FromMinutes(5), announced.ReadAt, false, TimeSpan.FromMinutes(1), 0.5, Cancellation);
-        (await Ledger.LeaseAsync(database, order.Lease, Cancellation))!.ExpiresAt.ShouldBe(announced.ReadAt + TimeSpan.FromMinutes(5), "what the issuer says it has less than that by far, it has");
+        (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.ExpiresAt.ShouldBe(announced.ExpiresAt);
+        await Ledger.Leases.RenewedAsync(database, order.Lease, TimeSpan.FromMinutes(5), announced.ReadAt, false, TimeSpan.FromMinutes(1), 0.5, Cancellation);
+        (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.ExpiresAt.ShouldBe(announced.ReadAt + TimeSpan.FromMinutes(5), "what the issuer says it has less than that by far, it has");
     }
 
     [Fact]
@@ -341,8 +341,8 @@ public abstract partial class LedgerContract
         (await MoveAsync(order.Lease, LeaseState.Revoking)).ShouldBe(MoveAnswer.Moved);
         (await MoveAsync(order.Lease, LeaseState.Revoked)).ShouldBe(MoveAnswer.Moved);
         (await MoveAsync("nosuch", LeaseState.Revoked)).ShouldBe(MoveAnswer.Unknown);
-        await Ledger.ForgetAsync(database, order.Lease, Cancellation);
-        (await Ledger.LeaseAsync(database, order.Lease, Cancellation)).ShouldBeNull();
+        await Ledger.Leases.ForgetAsync(database, order.Lease, Cancellation);
+        (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation)).ShouldBeNull();
     }
 
     [Fact]
@@ -351,9 +351,9 @@ public abstract partial class LedgerContract
         var taken = await FirstDueAsync();
         taken.Name.ShouldBe("sample");
         (await DueAsync()).ShouldBeEmpty();
-        await Ledger.DoneAsync(database, taken with { Token = "1" }, TimeSpan.Zero, null, Cancellation);
+        await Ledger.Duties.DoneAsync(database, taken with { Token = "1" }, TimeSpan.Zero, null, Cancellation);
         (await DueAsync()).ShouldBeEmpty("a stale token gives nothing back");
-        await Ledger.DoneAsync(database, taken, TimeSpan.Zero, null, Cancellation);
+        await Ledger.Duties.DoneAsync(database, taken, TimeSpan.Zero, null, Cancellation);
         (await DueAsync()).ShouldHaveSingleItem();
     }
 
@@ -361,11 +361,11 @@ public abstract partial class LedgerContract
     public async Task A_shared_text_is_replaced_only_by_who_knows_it()
     {
         var name = database;
-        (await Ledger.ReadSharedAsync(name, Cancellation)).ShouldBeNull();
-        (await Ledger.ReplaceSharedAsync(name, null, "one|two", Cancellation)).ShouldBeTrue();
-        (await Ledger.ReplaceSharedAsync(name, null, "other", Cancellation)).ShouldBeFalse();
-        (await Ledger.ReplaceSharedAsync(name, "one|two", "three", Cancellation)).ShouldBeTrue();
-        (await Ledger.ReadSharedAsync(name, Cancellation))!.Value.Text.ShouldBe("three");
+        (await Ledger.Texts.ReadSharedAsync(name, Cancellation)).ShouldBeNull();
+        (await Ledger.Texts.ReplaceSharedAsync(name, null, "one|two", Cancellation)).ShouldBeTrue();
+        (await Ledger.Texts.ReplaceSharedAsync(name, null, "other", Cancellation)).ShouldBeFalse();
+        (await Ledger.Texts.ReplaceSharedAsync(name, "one|two", "three", Cancellation)).ShouldBeTrue();
+        (await Ledger.Texts.ReadSharedAsync(name, Cancellation))!.Value.Text.ShouldBe("three");
     }
 
     [Fact]
@@ -384,7 +384,7 @@ public abstract partial class LedgerContract
             var order = (await ClaimAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
             await IssueAsync(order);
             await MoveAsync(order.Lease, LeaseState.Retiring);
-            await Ledger.ReleaseAsync(database, Id(0), Cancellation);
+            await Ledger.Holders.ReleaseAsync(database, Id(0), Cancellation);
             Cancellation.ThrowIfCancellationRequested();
         }
     }
@@ -446,15 +446,15 @@ public abstract partial class LedgerContract
 
     private static Claim Waiting(int pod, int connections) => Claim(pod, connections) with { LineWait = TimeSpan.FromSeconds(30) };
 
-    private async Task<ClaimAnswer> ClaimAsync(Claim claim) => (await Ledger.ClaimAsync(database, Fast, 100, [claim], Cancellation))[0];
+    private async Task<ClaimAnswer> ClaimAsync(Claim claim) => (await Ledger.Claims.ClaimAsync(database, Fast, 100, [claim], Cancellation))[0];
 
     private Task CountedAsync(int capacity) =>
-        Ledger.SampleAsync(database, capacity, 200, 3, capacity, 0, TimeSpan.FromMinutes(5), Cancellation).AsTask();
+        Ledger.Budgets.SampleAsync(database, capacity, 200, 3, capacity, 0, TimeSpan.FromMinutes(5), Cancellation).AsTask();
 
-    private ValueTask<BudgetRecord> BudgetAsync() => Ledger.BudgetAsync(database, ["r"], Cancellation);
+    private ValueTask<BudgetRecord> BudgetAsync() => Ledger.Budgets.BudgetAsync(database, ["r"], Cancellation);
 
     private async Task<IReadOnlyList<TakenDuty>> DueAsync() =>
-        (await Ledger.DueAsync(database, ["sample"], 10, TimeSpan.FromMinutes(1), Cancellation)).Taken;
+        (await Ledger.Duties.DueAsync(database, ["sample"], 10, TimeSpan.FromMinutes(1), Cancellation)).Taken;
 
     // In a ledger that is new the standing duties wait a moment.
     private async Task<TakenDuty> FirstDueAsync()
@@ -465,7 +465,7 @@ public abstract partial class LedgerContract
     }
 
     private ValueTask<MoveAnswer> MoveAsync(string lease, LeaseState to, MoveHow how = MoveHow.Plainly) =>
-        Ledger.MoveAsync(database, lease, to, "a test", Cancellation, how);
+        Ledger.Leases.MoveAsync(database, lease, to, "a test", Cancellation, how);
 
     // A pool with an active lease, held by pod 0 with one connection.
     private async Task<ClaimAnswer.Issue> ActiveAsync(RoleTerms? role = null)
@@ -479,12 +479,12 @@ public abstract partial class LedgerContract
 
     private async Task IssueAsync(ClaimAnswer.Issue order)
     {
-        var go = (await Ledger.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
-        (await Ledger.IssuedAsync(
+        var go = (await Ledger.Issues.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        (await Ledger.Issues.IssuedAsync(
             database, order.Lease, order.Fence, "ref", "user-" + order.Lease, "sealed", TimeSpan.FromHours(1), go.Now, true, Cancellation)).ShouldBeTrue();
         (await ActivateAsync(order)).ShouldBeTrue();
     }
 
     private ValueTask<bool> ActivateAsync(ClaimAnswer.Issue order) =>
-        Ledger.ActivateAsync(database, order.Lease, order.Fence, TimeSpan.FromMinutes(5), 0.5, Cancellation);
+        Ledger.Issues.ActivateAsync(database, order.Lease, order.Fence, TimeSpan.FromMinutes(5), 0.5, Cancellation);
 }

@@ -29,12 +29,12 @@ public sealed class BrokeOnceTests
         await using var world = new World();
         var pace = World.Orders.Issuing;
         var claim = new Claim("r.h", new("r", 0, Minute, 500, Minute), "r", 1, 1, Minute, Minute, ClaimKind.Claim, "c");
-        await world.Ledger.SampleAsync("orders", 10, 10, 0, 10, 0, Minute, default);
-        var order = (await world.Ledger.ClaimAsync("orders", pace, 10, [claim], default))[0].ShouldBeOfType<ClaimAnswer.Issue>();
-        var go = (await world.Ledger.BeginAsync("orders", order.Lease, order.Fence, "user", pace, default)).ShouldBeOfType<BeginAnswer.Go>();
+        await world.Ledger.Budgets.SampleAsync("orders", 10, 10, 0, 10, 0, Minute, default);
+        var order = (await world.Ledger.Claims.ClaimAsync("orders", pace, 10, [claim], default))[0].ShouldBeOfType<ClaimAnswer.Issue>();
+        var go = (await world.Ledger.Issues.BeginAsync("orders", order.Lease, order.Fence, "user", pace, default)).ShouldBeOfType<BeginAnswer.Go>();
         world.Clock.Advance(TimeSpan.FromSeconds(3));
-        await world.Ledger.IssuedAsync("orders", order.Lease, order.Fence, "id", "user", "sealed", TimeSpan.FromHours(1), go.Now, true, default);
-        (await world.Ledger.LeaseAsync("orders", order.Lease, default))!.ExpiresAt.ShouldBe(go.Now + TimeSpan.FromHours(1));
+        await world.Ledger.Issues.IssuedAsync("orders", order.Lease, order.Fence, "id", "user", "sealed", TimeSpan.FromHours(1), go.Now, true, default);
+        (await world.Ledger.Leases.LeaseAsync("orders", order.Lease, default))!.ExpiresAt.ShouldBe(go.Now + TimeSpan.FromHours(1));
     }
 
     [Fact]
@@ -67,8 +67,8 @@ public sealed class BrokeOnceTests
         (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull();
         world.Clock.Advance(TimeSpan.FromMinutes(20));
         await world.PassAsync(
-            () => world.Ledger.LeaseAsync("orders", grant.Lease.Id, default).AsTask() is { IsCompletedSuccessfully: true } read && !Completed(read)!.Renewable, Minute);
-        (await world.Ledger.LeaseAsync("orders", grant.Lease.Id, default))!.ExpiresAt.ShouldBe(grant.Lease.ExpiresAt);
+            () => world.Ledger.Leases.LeaseAsync("orders", grant.Lease.Id, default).AsTask() is { IsCompletedSuccessfully: true } read && !Completed(read)!.Renewable, Minute);
+        (await world.Ledger.Leases.LeaseAsync("orders", grant.Lease.Id, default))!.ExpiresAt.ShouldBe(grant.Lease.ExpiresAt);
     }
 
     private static T Completed<T>(Task<T> task) => task.GetAwaiter().GetResult();

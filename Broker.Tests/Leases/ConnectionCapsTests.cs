@@ -132,7 +132,7 @@ public sealed class ConnectionCapsTests
 
     // The ledger in the process answers at once.
     private static int Over(World world) =>
-        world.Ledger.BudgetAsync("orders", ["orders-api"], CancellationToken.None).AsTask().GetAwaiter().GetResult().Roles[0].Over;
+        world.Ledger.Budgets.BudgetAsync("orders", ["orders-api"], CancellationToken.None).AsTask().GetAwaiter().GetResult().Roles[0].Over;
 
     private static int? Last(World world) => world.Engine.Capped.LastOrDefault().Connections;
 

@@ -71,7 +71,7 @@ public sealed class LedgerLossTests
         world.Store.PutBack(copy);
 
         (await world.PassAsync(replica.AskAsync(World.Ask(2, 8)), Minute)).Grant.ShouldBeNull("six of them are promised");
-        await world.PassAsync(() => world.Ledger.BudgetAsync("orders", [], default).AsTask().GetAwaiter().GetResult().Granted == 8, TimeSpan.FromSeconds(20));
+        await world.PassAsync(() => world.Ledger.Budgets.BudgetAsync("orders", [], default).AsTask().GetAwaiter().GetResult().Granted == 8, TimeSpan.FromSeconds(20));
     }
 
     [Fact]

@@ -143,9 +143,9 @@ public sealed class LostAnswersTests
     {
         await using var world = new World();
         await world.ReplicaAsync();
-        await world.PassAsync(() => world.Ledger.BudgetAsync("orders", [], default).AsTask().GetAwaiter().GetResult().Ceiling > 0, Minute);
+        await world.PassAsync(() => world.Ledger.Budgets.BudgetAsync("orders", [], default).AsTask().GetAwaiter().GetResult().Ceiling > 0, Minute);
         var claim = new Claim("orders-api.h", new("orders-api", 0, Minute, 500, Minute), "orders-api", 1, 1, Minute, Minute, ClaimKind.Claim, "c");
-        var order = (await world.Ledger.ClaimAsync("orders", World.Orders.Issuing, 10, [claim], default))[0].ShouldBeOfType<ClaimAnswer.Issue>();
+        var order = (await world.Ledger.Claims.ClaimAsync("orders", World.Orders.Issuing, 10, [claim], default))[0].ShouldBeOfType<ClaimAnswer.Issue>();
         (await world.LeaseAsync(lease => lease.Id == order.Lease && lease.State != LeaseState.Issuing, Minute)).State.ShouldBe(LeaseState.Failed);
     }
 

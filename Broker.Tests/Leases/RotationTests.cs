@@ -106,7 +106,7 @@ public sealed class RotationTests
             var renewed = (await world.PassAsync(replica.RenewAsync(grants[pod], pod), Minute)).Grant!;
             if (renewed.Overlap > TimeSpan.Zero) moved++;
             else renewed.Holder.RenewAfterSeconds.ShouldBeLessThanOrEqualTo(10, "it is told to come back soon");
-            (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBeLessThanOrEqualTo(10);
+            (await world.Ledger.Budgets.BudgetAsync("orders", [], default)).Granted.ShouldBeLessThanOrEqualTo(10);
         }
 
         moved.ShouldBe(1);
@@ -119,7 +119,7 @@ public sealed class RotationTests
             for (var pod = 0; pod < 4; pod++)
             {
                 if ((await world.PassAsync(replica.RenewAsync(grants[pod], pod), Minute)).Grant!.Overlap > TimeSpan.Zero) moved++;
-                (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBeLessThanOrEqualTo(10);
+                (await world.Ledger.Budgets.BudgetAsync("orders", [], default)).Granted.ShouldBeLessThanOrEqualTo(10);
             }
 
             moved.ShouldBe(wave);
@@ -142,7 +142,7 @@ public sealed class RotationTests
         world.Clock.Advance(grant.Lease.ExpiresAt - world.Clock.GetUtcNow() - TimeSpan.FromSeconds(50));
         var moved = (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant!;
         (moved.Overlap, moved.Connections).ShouldBe((TimeSpan.Zero, 4));
-        (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBe(4);
+        (await world.Ledger.Budgets.BudgetAsync("orders", [], default)).Granted.ShouldBe(4);
     }
 
     [Fact]
@@ -202,7 +202,7 @@ public sealed class RotationTests
         world.Issuer.Renewable = false;
         var replica = await world.ReplicaAsync();
         await world.PassAsync(Task.WhenAll(Enumerable.Range(0, 10).Select(pod => replica.AskAsync(World.Ask(pod, 1)))), Minute);
-        var times = (await world.Ledger.DutiesAsync("orders", 100, default)).Where(duty => duty.Name.StartsWith("rotate:", StringComparison.Ordinal)).Select(duty => duty.DueAt).ToArray();
+        var times = (await world.Ledger.Duties.DutiesAsync("orders", 100, default)).Where(duty => duty.Name.StartsWith("rotate:", StringComparison.Ordinal)).Select(duty => duty.DueAt).ToArray();
         times.Length.ShouldBe(10);
         (times.Max() - times.Min()).ShouldBeGreaterThan(TimeSpan.FromMinutes(1));
         foreach (var time in times) (time - world.Clock.GetUtcNow()).ShouldBeInRange(TimeSpan.FromMinutes(17), TimeSpan.FromMinutes(28));

@@ -30,7 +30,7 @@ public sealed class StandingProofTests
         await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default);
         (await told).ShouldBeOfType<HolderEvent.Ending>().Refusal.Code.ShouldBe(RefusalCode.Unauthenticated);
         (await events.MoveNextAsync()).ShouldBeFalse();
-        (await world.Ledger.HoldersAsync("orders", grant.Lease.Id, 10, default)).ShouldHaveSingleItem().EndsAt.ShouldBe(grant.Holder.ExpiresAt, "it was not renewed");
+        (await world.Ledger.Holders.HoldersAsync("orders", grant.Lease.Id, 10, default)).ShouldHaveSingleItem().EndsAt.ShouldBe(grant.Holder.ExpiresAt, "it was not renewed");
     }
 
     [Fact]
@@ -57,11 +57,11 @@ public sealed class StandingProofTests
         var replica = await world.ReplicaAsync();
         (await world.PassAsync(replica.AskAsync(World.Ask(0, 4)), Minute)).Grant.ShouldNotBeNull();
         var waiting = replica.AskAsync(World.Ask(1, 4, wait: TimeSpan.FromSeconds(20)) with { Origin = From });
-        await world.PassAsync(() => world.Ledger.BudgetAsync("orders", [], default).AsTask().GetAwaiter().GetResult().Waiting == 1, Minute);
+        await world.PassAsync(() => world.Ledger.Budgets.BudgetAsync("orders", [], default).AsTask().GetAwaiter().GetResult().Waiting == 1, Minute);
 
         proof.WhyNot = new(RefusalCode.Unauthenticated, "withdrawn");
         (await world.PassAsync(waiting, Minute)).Refusal.ShouldNotBeNull().Code.ShouldBe(RefusalCode.Unauthenticated);
-        (await world.Ledger.BudgetAsync("orders", [], default)).Waiting.ShouldBe(0);
+        (await world.Ledger.Budgets.BudgetAsync("orders", [], default)).Waiting.ShouldBe(0);
     }
 
     [Fact]

@@ -229,7 +229,7 @@ public sealed class WayOfARequestTests
         var refusal = (await world.PassAsync(replica.AskAsync(World.Ask(0, wait: TimeSpan.FromSeconds(3))), Minute)).Refusal!;
         (refusal.Code, refusal.RetryAfter.HasValue).ShouldBe((RefusalCode.IssuerUnavailable, true));
         (world.Clock.GetUtcNow() - from).ShouldBeInRange(TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(5));
-        (await world.Ledger.BudgetAsync("orders", [], default)).Granted.ShouldBe(0, "what was reserved for it is free again");
+        (await world.Ledger.Budgets.BudgetAsync("orders", [], default)).Granted.ShouldBe(0, "what was reserved for it is free again");
         hold.SetResult();
         (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull();
         world.Issuer.Made.ShouldBe(1, "the caller left, the lease did not");
@@ -259,7 +259,7 @@ public sealed class WayOfARequestTests
         await world.PassAsync(replica.AskAsync(World.Ask(0, 3)), Minute);
         using var left = new CancellationTokenSource();
         var leaving = replica.AskAsync(World.Ask(1, 4, wait: TimeSpan.FromSeconds(30)), left.Token);
-        await world.PassAsync(() => world.Ledger.BudgetAsync("orders", [], default).AsTask() is { IsCompletedSuccessfully: true } read && Completed(read).Waiting == 1, Minute);
+        await world.PassAsync(() => world.Ledger.Budgets.BudgetAsync("orders", [], default).AsTask() is { IsCompletedSuccessfully: true } read && Completed(read).Waiting == 1, Minute);
         await left.CancelAsync();
         await Should.ThrowAsync<OperationCanceledException>(world.PassAsync(leaving, Minute));
         (await world.PassAsync(replica.AskAsync(World.Ask(2, 1)), Minute)).Grant.ShouldNotBeNull("nobody stands before it any more");

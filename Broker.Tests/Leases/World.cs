@@ -84,7 +84,7 @@ internal sealed class World : IAsyncDisposable
     public SharedLedger Ledger => new(Store);
 
     /// <summary>All leases, as the ledger has them.</summary>
-    public async Task<IReadOnlyList<LeaseRecord>> LeasesAsync() => await Ledger.LeasesAsync("orders", 1000, default);
+    public async Task<IReadOnlyList<LeaseRecord>> LeasesAsync() => await Ledger.Leases.LeasesAsync("orders", 1000, default);
 
     /// <summary>Lets time pass until a lease satisfies the condition, and answers that lease.</summary>
     public async Task<LeaseRecord> LeaseAsync(Func<LeaseRecord, bool> condition, TimeSpan atMost)

@@ -12,6 +12,14 @@ public sealed class InProcessLedgerTests : LedgerContract, IAsyncDisposable
 
     protected override ILedgerStore Store => store;
 
+    protected override Task TamperAsync(string key, string field, string value)
+    {
+        var keys = store.Copy();
+        keys.Execute(["HSET", key, field, value]);
+        store.PutBack(keys);
+        return Task.CompletedTask;
+    }
+
     public ValueTask DisposeAsync() => store.DisposeAsync();
 
     [Theory]

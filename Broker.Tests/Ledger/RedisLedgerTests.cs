@@ -10,11 +10,19 @@ public sealed class RedisLedgerTests(RedisLedgerTests.Server server) : LedgerCon
 {
     protected override ILedgerStore Store => server.Store;
 
+    protected override Task TamperAsync(string key, string field, string value) => server.TamperAsync(key, field, value);
+
     public sealed class Server : IAsyncLifetime
     {
         private LocalRedis redis = null!;
 
         public RedisLedgerStore Store { get; private set; } = null!;
+
+        public async Task TamperAsync(string key, string field, string value)
+        {
+            await using var connection = RedisConnection.Open(redis.ConnectionString);
+            await connection.GetDatabase().HashSetAsync(key, field, value);
+        }
 
         public async ValueTask InitializeAsync()
         {
@@ -34,11 +42,19 @@ public sealed class RedisClusterLedgerTests(RedisClusterLedgerTests.Server serve
 {
     protected override ILedgerStore Store => server.Store;
 
+    protected override Task TamperAsync(string key, string field, string value) => server.TamperAsync(key, field, value);
+
     public sealed class Server : IAsyncLifetime
     {
         private LocalRedisCluster cluster = null!;
 
         public RedisLedgerStore Store { get; private set; } = null!;
+
+        public async Task TamperAsync(string key, string field, string value)
+        {
+            await using var connection = RedisConnection.Open(cluster.ConnectionString);
+            await connection.GetDatabase().HashSetAsync(key, field, value);
+        }
 
         public async ValueTask InitializeAsync()
         {

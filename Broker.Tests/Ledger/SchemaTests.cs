@@ -24,7 +24,7 @@ public sealed class SchemaTests
         await using var redis = await LocalRedis.StartAsync(cancellation: Cancellation);
         await using var store = new RedisLedgerStore(RedisConnection.Open(redis.ConnectionString));
         var ledger = new SharedLedger(store);
-        await ledger.DueAsync(Database, ["sample"], 1, Minute, Cancellation);
+        await ledger.Duties.DueAsync(Database, ["sample"], 1, Minute, Cancellation);
         (await redis.ExecuteAsync("HGET", Budget, "schema")).ShouldBe(SharedLedger.Schema.ToString(provider: null));
 
         await redis.ExecuteAsync("HSET", Budget, "schema", SharedLedger.Schema + 1);
@@ -33,11 +33,11 @@ public sealed class SchemaTests
 
         Func<Task>[] decisions =
         [
-            async () => await ledger.ClaimAsync(Database, new PaceSettings(), 10, [claim], Cancellation),
+            async () => await ledger.Claims.ClaimAsync(Database, new PaceSettings(), 10, [claim], Cancellation),
             // One that took what the newer broker is to do would keep it from it.
-            async () => await ledger.DueAsync(Database, ["sample", "leftovers"], 10, Minute, Cancellation),
-            async () => await ledger.ReleaseAsync(Database, "r.h", Cancellation),
-            async () => await ledger.SampleAsync(Database, 10, 10, 0, 10, 0, Minute, Cancellation),
+            async () => await ledger.Duties.DueAsync(Database, ["sample", "leftovers"], 10, Minute, Cancellation),
+            async () => await ledger.Holders.ReleaseAsync(Database, "r.h", Cancellation),
+            async () => await ledger.Budgets.SampleAsync(Database, 10, 10, 0, 10, 0, Minute, Cancellation),
         ];
         foreach (var decision in decisions)
             (await decision.ShouldThrowAsync<LedgerException>()).Message.ShouldContain("run the newer broker");
@@ -51,7 +51,7 @@ public sealed class SchemaTests
         await using var store = new RedisLedgerStore(RedisConnection.Open(redis.ConnectionString));
         await redis.ExecuteAsync("HSET", Budget, "schema", SharedLedger.Schema - 1);
 
-        await new SharedLedger(store).DueAsync(Database, [], 1, Minute, Cancellation);
+        await new SharedLedger(store).Duties.DueAsync(Database, [], 1, Minute, Cancellation);
 
         (await redis.ExecuteAsync("HGET", Budget, "schema")).ShouldBe(SharedLedger.Schema.ToString(provider: null));
     }

@@ -82,6 +82,6 @@ public sealed class MutationTests
     {
         var reach = Reach.Of(Seeds, jobs: 2);
         Mutator.Make("common.lua", Decision.Read("common.lua")).Where(mutant => mutant.Line == 8).ShouldAllBe(mutant => reach.WorldsOf(mutant).Count() == Seeds);
-        Mutator.Make("session.lua", Decision.Read("session.lua")).ShouldAllBe(mutant => !reach.WorldsOf(mutant).Any());
+        Mutator.Make("sessions.lua", Decision.Read("sessions.lua")).ShouldAllBe(mutant => !reach.WorldsOf(mutant).Any());
     }
 }

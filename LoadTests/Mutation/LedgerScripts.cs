@@ -12,14 +12,14 @@ internal static class LedgerScripts
 
     /// <summary>All decisions.</summary>
     public static IReadOnlyList<Decision> Decisions { get; } =
-        [.. typeof(Decision).GetProperties(BindingFlags.Public | BindingFlags.Static).Select(property => property.GetValue(null)).OfType<Decision>()];
+        [.. typeof(Decision).GetProperties(BindingFlags.NonPublic | BindingFlags.Static).Select(property => property.GetValue(null)).OfType<Decision>()];
 
     /// <summary>All files that they are put together from.</summary>
     public static IReadOnlyList<string> Files { get; } = [.. Decisions.SelectMany(decision => decision.Files).Distinct().Order(StringComparer.Ordinal)];
 
     /// <summary>What is run for each decision when a file reads otherwise. A script that does not end fails.</summary>
     public static Func<Decision, string> With(string file, string text) =>
-        decision => Bounded + (decision.Files.Contains(file) ? string.Concat(decision.Files.Select(part => part == file ? text : Decision.Read(part))) : decision.Script);
+        decision => Bounded + decision.With(part => part == file ? text : Decision.Read(part));
 
     /// <summary>Whether a mutant is Lua at all.</summary>
     public static bool Compiles(Mutant mutant)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Broker.Core.Ledger;
 
 namespace LoadTests.Simulation;
@@ -28,9 +27,23 @@ internal sealed class IssueLaws(World world)
     public void Decided(Decision decision, IReadOnlyList<string> arguments, string[] answer, LedgerView before, LedgerView after)
     {
         OnePerPool(after);
-        if (decision == Decision.Claim || decision == Decision.Succeed) Elected(answer);
-        if (decision == Decision.Begin && answer[0] == "go") Begun(after.Leases[arguments[0]], before);
-        if ((decision == Decision.Begin && answer[0] == "go") || (decision == Decision.Flight && answer[0] == "ok" && arguments[1] == "take")) TookOff();
+        if (decision == Decision.Claim)
+        {
+            foreach (var order in Decision.Claim.ReadAnswer(answer).Verdicts.OfType<ClaimAnswer.Issue>()) Elected(order.Fence);
+        }
+        else if (decision == Decision.Succeed && Decision.Succeed.ReadAnswer(answer) is SucceedAnswer.Issue order)
+        {
+            Elected(order.Fence);
+        }
+        else if (decision == Decision.Begin && Decision.Begin.ReadAnswer(answer) is BeginAnswer.Go)
+        {
+            Begun(after.Leases[Decision.Begin.ReadAsked(arguments).Lease], before);
+            TookOff();
+        }
+        else if (decision == Decision.TakeFlight && Decision.TakeFlight.ReadAnswer(answer) == FlightAnswer.Ok)
+        {
+            TookOff();
+        }
     }
 
     // One that takes holders, and one that is to follow it.
@@ -42,15 +55,10 @@ internal sealed class IssueLaws(World world)
         }
     }
 
-    private void Elected(string[] answer)
+    private void Elected(long fence)
     {
-        for (var i = 0; i + 2 < answer.Length; i++)
-        {
-            if (answer[i] != "issue") continue;
-            var fence = long.Parse(answer[i + 2], CultureInfo.InvariantCulture);
-            if (fence <= lastFence) world.Laws.Break("L1", $"fencing number {fence} came after {lastFence}");
-            lastFence = fence;
-        }
+        if (fence <= lastFence) world.Laws.Break("L1", $"fencing number {fence} came after {lastFence}");
+        lastFence = fence;
     }
 
     private void TookOff()

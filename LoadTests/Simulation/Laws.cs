@@ -153,8 +153,8 @@ internal sealed class Laws(World world)
         if (database != PlanMaker.DatabaseName) return;
         Say(decision, arguments, answer);
         // What is only about duties and flights changes nothing that a law is about, unless holders were ended by the way.
-        if (decision == Decision.Flight) issues.Decided(decision, arguments, answer, View, View);
-        if (decision == Decision.Done || decision == Decision.Flight || (decision == Decision.Due && LedgerView.CountEnds(world.Ledger.Keys) == View.Ends)) return;
+        if (decision == Decision.TakeFlight) issues.Decided(decision, arguments, answer, View, View);
+        if (decision == Decision.Done || decision == Decision.TakeFlight || decision == Decision.Land || (decision == Decision.Due && LedgerView.CountEnds(world.Ledger.Keys) == View.Ends)) return;
         var before = View;
         View = LedgerView.Read(world.Ledger.Keys, names);
         books.Check(View);
@@ -175,7 +175,7 @@ internal sealed class Laws(World world)
             if (lease.State != was?.State) Moved(was, lease);
         }
 
-        if (decision == Decision.Sample) Sampled(int.Parse(arguments[0], System.Globalization.CultureInfo.InvariantCulture));
+        if (decision == Decision.Sample) Sampled(Decision.Sample.ReadAsked(arguments).Capacity);
         issues.Decided(decision, arguments, answer, before, View);
     }
 
@@ -277,5 +277,5 @@ internal sealed class Laws(World world)
         : null;
 
     private static string Shown(Decision decision, IReadOnlyList<string> arguments) =>
-        decision == Decision.Issued ? $"{arguments[0]} {arguments[1]} {arguments[3]}" : string.Join(' ', arguments);
+        decision == Decision.Issued && Decision.Issued.ReadAsked(arguments) is var made ? $"{made.Lease} {made.Fence} {made.Username}" : string.Join(' ', arguments);
 }

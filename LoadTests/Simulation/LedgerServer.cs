@@ -63,7 +63,7 @@ internal sealed class LedgerServer : IDisposable
         {
             return Run(decision, database, arguments);
         }
-        catch (Exception e) when (e is not LedgerException)
+        catch (Exception e) when (e is not LedgerException or BrokenBooksException)
         {
             Failed?.Invoke(e);
             throw;

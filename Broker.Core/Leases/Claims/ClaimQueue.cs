@@ -58,9 +58,9 @@ internal sealed class ClaimQueue(SharedLedger ledger, string database, Func<(Pac
             try
             {
                 var (pace, mostInLine) = terms();
-                var said = await ledger.ClaimAsync(database, pace, mostInLine, claims, CancellationToken.None);
+                var said = await ledger.Claims.ClaimAsync(database, pace, mostInLine, claims, CancellationToken.None);
                 metrics.ClaimBatch(database, claims.Count);
-                for (var i = 0; i < said.Length; i++) answers[i].SetResult(said[i]);
+                for (var i = 0; i < said.Count; i++) answers[i].SetResult(said[i]);
             }
             catch (Exception e)
             {

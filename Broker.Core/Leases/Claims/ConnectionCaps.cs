@@ -158,14 +158,14 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                 }
 
                 // The ledger first: a claim made while the database is being told has it raised again after this.
-                if (turn.Cap <= turn.Connections || await ledger.LowerCapAsync(database.Name, lease.Id, token, turn.Connections, cancellation) is not { } cap) return null;
+                if (turn.Cap <= turn.Connections || await ledger.Caps.LowerCapAsync(database.Name, lease.Id, token, turn.Connections, cancellation) is not { } cap) return null;
                 try
                 {
                     await engine.CapUserAsync(database, lease.Username, cap, cancellation);
                 }
                 catch (DatabaseException)
                 {
-                    await ledger.CappedAsync(database.Name, lease.Id, token, turn.Cap, CancellationToken.None);
+                    await ledger.Caps.CappedAsync(database.Name, lease.Id, token, turn.Cap, CancellationToken.None);
                     throw;
                 }
 
@@ -182,7 +182,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
         var token = Guid.NewGuid().ToString("N");
         while (true)
         {
-            switch (await ledger.TakeCapAsync(database.Name, lease, token, TakenFor, cancellation))
+            switch (await ledger.Caps.TakeCapAsync(database.Name, lease, token, TakenFor, cancellation))
             {
                 case CapTurn.Gone:
                     return;
@@ -194,7 +194,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                     }
                     finally
                     {
-                        await ledger.CappedAsync(database.Name, lease, token, told, CancellationToken.None);
+                        await ledger.Caps.CappedAsync(database.Name, lease, token, told, CancellationToken.None);
                     }
 
                     return;

@@ -168,7 +168,7 @@ internal sealed class CredentialDesk(
         if (claim.Kind != ClaimKind.Claim) return;
         try
         {
-            await ledger.AbandonAsync(target.Database.Name, claim.Holder, CancellationToken.None);
+            await ledger.Claims.AbandonAsync(target.Database.Name, claim.Holder, CancellationToken.None);
         }
         catch (LedgerException e)
         {

@@ -24,7 +24,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     public void Remember(string database, Claim claim, ClaimAnswer.Granted grant)
     {
         // Asking again mostly changes nothing but how long it still lasts.
-        if (byHolder.TryGet(claim.Holder, out var known) && known.Grant with { EndsIn = grant.EndsIn, LeaseEndsIn = grant.LeaseEndsIn } == grant) return;
+        if (byHolder.TryGet(claim.Holder, out var known) && known.Grant with { Now = grant.Now } == grant) return;
         ForgetEnded();
         byHolder.AddOrUpdate(claim.Holder, new(database, claim.Caller, grant, time.GetTimestamp()));
     }
@@ -61,11 +61,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         }
     }
 
-    private ClaimAnswer.Granted Now(Remembered known)
-    {
-        var passed = time.GetElapsedTime(known.At);
-        return known.Grant with { EndsIn = known.Grant.EndsIn - passed, LeaseEndsIn = known.Grant.LeaseEndsIn - passed };
-    }
+    private ClaimAnswer.Granted Now(Remembered known) => known.Grant with { Now = known.Grant.Now + time.GetElapsedTime(known.At) };
 
     private sealed record Remembered(string Database, string Caller, ClaimAnswer.Granted Grant, long At);
 }

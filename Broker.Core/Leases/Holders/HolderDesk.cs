@@ -53,7 +53,7 @@ internal sealed class HolderDesk(
             remembered.Forget(holder);
             try
             {
-                had = await ledger.ReleaseAsync(target.Database.Name, holder, cancellation);
+                had = await ledger.Holders.ReleaseAsync(target.Database.Name, holder, cancellation);
                 refusal = had is null ? Refusals.HolderUnknown() : null;
                 // Whose share an operator's victim was is not known here: its part comes free at its end.
                 if (action == AuditAction.Release) await shares.LeaveAsync(caller, holder, cancellation);

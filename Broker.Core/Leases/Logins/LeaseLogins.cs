@@ -40,7 +40,7 @@ internal sealed class LeaseLogins(
             return moved;
         }
 
-        var record = await ledger.LeaseAsync(database.Name, lease, cancellation);
+        var record = await ledger.Leases.LeaseAsync(database.Name, lease, cancellation);
         if (record is null || record.SealedLogin.Length == 0) return null;
         var login = sealer.TryOpen(record, role) ?? throw new UnreadableLoginException(lease);
         record = record with { Role = role, Pool = login.Pool, Username = login.Login.Username, IssuerId = login.IssuerId };
@@ -72,7 +72,7 @@ internal sealed class LeaseLogins(
     public async Task SetAsideAsync(string database, UnreadableLoginException unreadable, CancellationToken cancellation)
     {
         if (!await seal.PassesAsync(cancellation)) throw unreadable;
-        await ledger.MoveAsync(database, unreadable.Lease, LeaseState.Retiring, "its login cannot be opened", cancellation, MoveHow.Broken);
+        await ledger.Leases.MoveAsync(database, unreadable.Lease, LeaseState.Retiring, "its login cannot be opened", cancellation, MoveHow.Broken);
         log.LoginUnreadable(unreadable.Lease, database);
     }
 }

@@ -60,10 +60,10 @@ internal sealed class LedgerVaultTokens(SharedLedger ledger, LedgerSeal seal, Ti
     }
 
     private async ValueTask<(string SealedText, string? Opened, TimeSpan Age)?> ReadSealedAsync(string key, CancellationToken cancellation) =>
-        await ledger.ReadSharedAsync(Name(key), cancellation) is var (text, age) ? (text, seal.TryOpen(text, Purpose, key), age) : null;
+        await ledger.Texts.ReadSharedAsync(Name(key), cancellation) is var (text, age) ? (text, seal.TryOpen(text, Purpose, key), age) : null;
 
     private async ValueTask<bool> ReplaceSealedAsync(string key, string? sealedText, VaultToken following, CancellationToken cancellation) =>
-        await ledger.ReplaceSharedAsync(Name(key), sealedText, seal.Seal(Write(following), Purpose, key), cancellation);
+        await ledger.Texts.ReplaceSharedAsync(Name(key), sealedText, seal.Seal(Write(following), Purpose, key), cancellation);
 
     private void Remember(string key, VaultToken token)
     {

@@ -18,8 +18,8 @@ public sealed class SealCheck(SharedLedger ledger, LedgerSeal seal)
     {
         while (true)
         {
-            if (await ledger.ReadSharedAsync(Name, cancellation) is var (left, _)) return seal.TryOpen(left, Purpose) == Content;
-            if (await ledger.ReplaceSharedAsync(Name, null, seal.Seal(Content, Purpose), cancellation)) return true;
+            if (await ledger.Texts.ReadSharedAsync(Name, cancellation) is var (left, _)) return seal.TryOpen(left, Purpose) == Content;
+            if (await ledger.Texts.ReplaceSharedAsync(Name, null, seal.Seal(Content, Purpose), cancellation)) return true;
         }
     }
 }

@@ -36,6 +36,6 @@ public sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger)
         var current = catalog.Current;
         if (!current.Databases.TryGetValue(name, out var database)) return null;
         var roles = current.Roles.Values.Where(role => role.Database == name).OrderBy(role => role.Name, StringComparer.Ordinal).ToArray();
-        return new(database, await ledger.BudgetAsync(name, Array.ConvertAll(roles, role => role.Name), cancellation), roles);
+        return new(database, await ledger.Budgets.BudgetAsync(name, Array.ConvertAll(roles, role => role.Name), cancellation), roles);
     }
 }

@@ -20,7 +20,7 @@ internal sealed class CeilingDesk(ICatalog catalog, SharedLedger ledger, LedgerS
     /// <summary>The database with the ceiling that is in force.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<Database> InForceAsync(Database database, CancellationToken cancellation) =>
-        await ledger.ReadSharedAsync(Name(database.Name), cancellation) is var (text, _) ? InForce(database, text) : database;
+        await ledger.Texts.ReadSharedAsync(Name(database.Name), cancellation) is var (text, _) ? InForce(database, text) : database;
 
     /// <summary>Sets it, or takes it back (null). In force with the next count of connections. Null: done.</summary>
     public async ValueTask<Refusal?> SetAsync(Caller caller, string database, int? ceiling, string reason, Origin origin, CancellationToken cancellation)
@@ -66,8 +66,8 @@ internal sealed class CeilingDesk(ICatalog catalog, SharedLedger ledger, LedgerS
     {
         while (true)
         {
-            var there = await ledger.ReadSharedAsync(name, cancellation);
-            if (await ledger.ReplaceSharedAsync(name, there?.Text, text, cancellation)) return;
+            var there = await ledger.Texts.ReadSharedAsync(name, cancellation);
+            if (await ledger.Texts.ReplaceSharedAsync(name, there?.Text, text, cancellation)) return;
         }
     }
 

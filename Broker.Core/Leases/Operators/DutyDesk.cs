@@ -29,7 +29,7 @@ public sealed class DutyDesk(ICatalog catalog, SharedLedger ledger)
         foreach (var name in catalog.Current.Databases.Keys.Order(StringComparer.Ordinal).Append(SharedLedger.Issuers))
         {
             var database = name == SharedLedger.Issuers ? null : name;
-            found.AddRange((await ledger.DutiesAsync(name, Most, cancellation)).Select(record => new Duty(database, record)));
+            found.AddRange((await ledger.Duties.DutiesAsync(name, Most, cancellation)).Select(record => new Duty(database, record)));
         }
 
         return [.. found.OrderByDescending(duty => duty.Record.Failures).ThenBy(duty => duty.Record.DueAt)];

@@ -20,7 +20,7 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
         var found = new List<LeaseRecord>();
         foreach (var name in catalog.Current.Databases.Keys.Order(StringComparer.Ordinal))
         {
-            if (database is null || database == name) found.AddRange(await ledger.LeasesAsync(name, MostLeases, cancellation));
+            if (database is null || database == name) found.AddRange(await ledger.Leases.LeasesAsync(name, MostLeases, cancellation));
         }
 
         return found;
@@ -32,8 +32,8 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
     {
         foreach (var name in catalog.Current.Databases.Keys)
         {
-            if (await ledger.LeaseAsync(name, id, cancellation) is { } lease)
-                return (lease, await ledger.HoldersAsync(name, id, MostHolders, cancellation));
+            if (await ledger.Leases.LeaseAsync(name, id, cancellation) is { } lease)
+                return (lease, await ledger.Holders.HoldersAsync(name, id, MostHolders, cancellation));
         }
 
         return null;
@@ -54,8 +54,8 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
             else
             {
                 var why = $"revoked by {caller.DisplayName}";
-                await ledger.MoveAsync(lease.Database, id, LeaseState.Retiring, why, cancellation);
-                await ledger.MoveAsync(lease.Database, id, LeaseState.Revoking, why, cancellation, MoveHow.EndSessions);
+                await ledger.Leases.MoveAsync(lease.Database, id, LeaseState.Retiring, why, cancellation);
+                await ledger.Leases.MoveAsync(lease.Database, id, LeaseState.Revoking, why, cancellation, MoveHow.EndSessions);
             }
         }
         catch (LedgerException)
@@ -83,14 +83,14 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
             try
             {
                 var current = catalog.Current;
-                foreach (var lease in await ledger.LeasesAsync(role!.Database, int.MaxValue, cancellation))
+                foreach (var lease in await ledger.Leases.LeasesAsync(role!.Database, int.MaxValue, cancellation))
                 {
                     if (lease.Role != roleName || lease.State != LeaseState.Active) continue;
                     var followed = await successor.EnsureAsync(
                         role, current.Databases[role.Database], current.Issuers[role.Issuer], lease.Pool, lease.Id, $"rotated by {caller.DisplayName}", cancellation);
 
                     // Should the next one's issuing fail, it is tried again until it works.
-                    if (!followed) await ledger.HurryAsync(role.Database, "rotate", lease.Id, cancellation);
+                    if (!followed) await ledger.Duties.HurryAsync(role.Database, DutyKinds.Rotate, lease.Id, cancellation);
                 }
             }
             catch (LedgerException)

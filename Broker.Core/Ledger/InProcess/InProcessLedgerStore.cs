@@ -140,7 +140,13 @@ public sealed class InProcessLedgerStore : ILedgerStore
         try
         {
             if (lua.PCall(0, 1, 0) != LuaStatus.OK)
-                throw new InvalidOperationException($"The ledger's script '{decision}' failed: {lua.ToString(-1)}");
+            {
+                var why = lua.ToString(-1);
+                throw why.Contains(BrokenBooksException.Sign, StringComparison.Ordinal)
+                    ? new BrokenBooksException($"The decision '{decision}' was not taken: {why}")
+                    : new InvalidOperationException($"The ledger's script '{decision}' failed: {why}");
+            }
+
             return ReadTexts();
         }
         finally

@@ -29,6 +29,10 @@ public sealed class RedisLedgerStore(IConnectionMultiplexer redis) : ILedgerStor
             var answer = await EvaluateAsync(decision, keys, values).WaitAsync(cancellation);
             return ((string?[]?)answer ?? []) as string[] ?? [];
         }
+        catch (RedisServerException e) when (e.Message.Contains(BrokenBooksException.Sign, StringComparison.Ordinal))
+        {
+            throw new BrokenBooksException($"The decision '{decision}' was not taken: {e.Message}", e);
+        }
         catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
         {
             throw new LedgerException($"Redis did not take the decision '{decision}': {e.Message}", e);

@@ -1,26 +1,26 @@
 -- Just before the issuer is asked: is this still ours to issue, and does the database's pace allow it now?
--- ARGV: channel, lease, fence, user name (may be empty), ms between users, burst tolerance ms, most in flight
--- Answers: go, the time | wait, ms | superseded
-local l = lease(ARGV[2])
-if not l or l.state ~= 'Issuing' or l.fence ~= num(ARGV[3]) then return { 'superseded', '' } end
+-- asked:   lease, fence: number, username?, spacing: ms, tolerance: ms, in_flight: number
+-- answers: go (now: time) | not_yet (wait: ms) | overtaken
+local l = lease(asked.lease)
+if not l or l.state ~= 'Issuing' or l.fence ~= asked.fence then return answer.overtaken() end
 
 local function not_yet(ms)
   put(l, 'attempt', now + ms + ATTEMPT_MS)
   due_at('reap', l.id, l.attempt)
-  return (finish({ 'wait', int(ms) }))
+  return finish(answer.not_yet{ wait = ms })
 end
 
 if l.starts > now then return not_yet(l.starts - now) end
 local begun = num(call('HGET', budget, 'begun'))
-local starts = begun - num(ARGV[6])
+local starts = begun - asked.tolerance
 if starts > now then return not_yet(starts - now) end
 call('ZREMRANGEBYSCORE', flights, '-inf', int(now))
-if num(call('ZCARD', flights)) >= num(ARGV[7]) then return not_yet(50) end
+if num(call('ZCARD', flights)) >= asked.in_flight then return not_yet(50) end
 
 call('ZADD', flights, int(now + ATTEMPT_MS), 'lease:' .. l.id)
-call('HSET', budget, 'begun', int(math.max(begun, now) + num(ARGV[5])))
+call('HSET', budget, 'begun', int(math.max(begun, now) + asked.spacing))
 put(l, 'begun', true)
 put(l, 'attempt', now + ATTEMPT_MS)
-if ARGV[4] ~= '' then note(l, 'user', ARGV[4]) end
+if asked.username then note(l, 'user', asked.username) end
 due_at('reap', l.id, l.attempt)
-return (finish({ 'go', int(now) }))
+return finish(answer.go{ now = now })

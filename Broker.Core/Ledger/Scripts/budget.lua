@@ -1,12 +1,18 @@
--- The budget as it stands. Answers: now, sampled, limit, superusers, ceiling, foreign, capacity, granted, in line, then role, holders, connections, open beyond that …
+-- The budget as it stands.
+-- asked:   roles …
+-- answers: now: time, sampled_at?: time, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number,
+--     capacity: number, granted: number, waiting: number, roles {…}
+--   roles: role, holders: number, connections: number, over: number
 tidy()
 finish({})
-local v = call('HMGET', budget, 'sampled', 'limit', 'superusers', 'ceiling', 'foreign', 'capacity', 'granted', 'limbo')
-local reply = { int(now), v[1] or '', v[2] or '0', v[3] or '0', v[4] or '0', int(num(v[5]) + num(v[8])), int(math.max(0, num(v[6]) - num(v[8]))), v[7] or '0', int(num(call('ZCARD', line))) }
-for i = 2, #ARGV do
-  reply[#reply + 1] = ARGV[i]
-  reply[#reply + 1] = call('HGET', budget, 'holders:' .. ARGV[i]) or '0'
-  reply[#reply + 1] = call('HGET', budget, 'connections:' .. ARGV[i]) or '0'
-  reply[#reply + 1] = call('HGET', budget, 'over:' .. ARGV[i]) or '0'
+local function number(field) return num(call('HGET', budget, field)) end
+local sampled = call('HGET', budget, 'sampled')
+local uses = {}
+for i, role in ipairs(asked.roles) do
+  uses[i] = { role = role, holders = number('holders:' .. role), connections = number('connections:' .. role), over = number('over:' .. role) }
 end
-return reply
+return answer{
+  now = now, sampled_at = sampled and num(sampled) or nil, limit = number('limit'), reserved_for_superusers = number('superusers'), ceiling = number('ceiling'),
+  foreign = number('foreign') + number('limbo'), capacity = math.max(0, number('capacity') - number('limbo')), granted = number('granted'),
+  waiting = num(call('ZCARD', line)), roles = uses,
+}

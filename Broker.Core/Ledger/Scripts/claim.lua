@@ -1,84 +1,102 @@
 -- A batch of claims on one database: reserve connections and join the pool's lease in one step, or say what to wait for.
--- ARGV: channel, highest sequence number seen, most in line, ms between users, burst tolerance ms,
---       how the ids of new leases begin, number of roles, per role: seats, holder ttl ms, most holders per lease, idle ms, role,
---       number of asks, per ask: role's number, pool, want, least, may wait for an issue ms, may wait in line ms,
---                                kind (claim | renew | stay), number of claims, per claim: holder, caller
--- Answers the time, the sequence number, then a text per claim, its parts divided by bars, the first its kind:
---   granted  lease, connections, holder's end, lease's end, verified, moved (empty: not | ms for which the old connections may stay
---            open beside the new ones; 0: they are to be closed first), leaving (1: the lease is retiring),
---            what the cap of the lease's user leaves (below 0: it is to be raised first; empty: there is no cap)
---   issue    lease, fence, ms until it may start                        wait    lease, ms until it may start
---   line     place, free, capacity                                      throttled  ms until it may start
---   short    free, could ask for, capacity, ms until the next end       failed  ms until another attempt, why
---   stale    ms since the last count                                    full    free, capacity
---   unknown
-local at = 2
-local function arg()
-  local v = ARGV[at]
-  at = at + 1
-  return v
-end
-
-local seen, most_in_line, spacing, tolerance = num(arg()), num(arg()), num(arg()), num(arg())
-local new_leases = arg()
-local roles = {}
-for i = 1, num(arg()) do
-  roles[i] = { seats = num(arg()), ttl = num(arg()), max = num(arg()), idle = num(arg()), name = arg() }
-end
+-- asked:   seen: number, most_in_line: number, spacing: ms, tolerance: ms, new_leases, roles {…}, asks {…}
+--   roles: name, seats: number, holder_ttl: ms, max_holders: number, idle_ttl: ms
+--   asks: role: number, pool, want: number, least: number, issue_wait: ms, line_wait: ms, kind, holders …, callers …
+-- answers: now: time, sequence: number, verdicts {…}
+--   verdicts: granted (lease, connections: number, ends_at: time, lease_ends_at: time, verified_at: time, overlap?: ms, leaving:
+--     flag, cap_leaves?: number) | issue (lease, fence: number, starts_in: ms) | wait (lease, starts_in: ms) | in_line (place:
+--     number, free: number, capacity: number) | exhausted (free: number, could_ask_for: number, capacity: number, next_end_in?:
+--     ms) | line_full (free: number, capacity: number) | throttled (starts_in: ms) | failed (retry_in: ms, why) | stale | unknown
+-- A verdict's lease is the holder's when it is granted; overlap: for how long the old lease's connections may stay open beside the new
+-- ones (0: they are to be closed first; none: it did not move); leaving: the lease is retiring; cap_leaves: what the cap of the lease's
+-- user leaves (below 0: it is to be raised first; none: there is no cap).
+--
+-- By the holder's phase, its lease, and the lease that the pool would give it:
+--   holder    its lease                  the pool's  is answered
+--   nobody    none                       none        issue
+--   nobody    none                       Issuing     wait
+--   nobody    none                       Active      granted the pool's
+--   nobody    none                       unproven    wait
+--   reserved  Issuing                    Issuing     wait
+--   reserved  Active                     Active      granted its own
+--   reserved  Unknown                    none        issue
+--   holding   Active                     Active      granted its own
+--   holding   unproven                   unproven    granted its own
+--   holding   too old                    none        issue
+--   holding   Retiring                   none        issue
+--   holding   Retiring                   Active      granted the pool's, both open for a while
+--   holding   Retiring, no room          Active      granted its own, leaving
+--   holding   Retiring, broken, no room  Active      granted the pool's, the old one closed first
+--   holding   Expired                    Active      granted the pool's, the old one closed first
+-- A renewal is answered like a claim, but for nobody: unknown. Who is to stay is granted its own, Active or Retiring, or unknown.
+local spacing, tolerance = asked.spacing, asked.tolerance
 local whose, ids, callers = {}, {}, {}
-for _ = 1, num(arg()) do
-  local ask = { role = roles[num(arg())], pool = arg(), want = num(arg()), least = num(arg()), issue_wait = num(arg()), line_wait = num(arg()), kind = arg() }
+for _, ask in ipairs(asked.asks) do
+  ask.role = asked.roles[ask.role]
   ask.__index = ask -- a claim is its ask, and whose it is
-  for i = #ids + 1, #ids + num(arg()) do whose[i], ids[i], callers[i] = ask, arg(), arg() end
+  for i, id in ipairs(ask.holders) do
+    local n = #ids + 1
+    whose[n], ids[n], callers[n] = ask, id, ask.callers[i]
+  end
 end
 
 -- A number lower than one that was seen: the ledger lost its last writes (law L8).
 local seq = num(call('HGET', budget, 'seq'))
-if seq < seen then
-  seq = seen
-  call('HSET', budget, 'seq', int(seen), 'epoch', int(now), 'quiet', int(now + QUIET_MS))
+if seq < asked.seen then
+  seq = asked.seen
+  call('HSET', budget, 'seq', int(seq), 'epoch', int(now), 'quiet', int(now + QUIET_MS))
 end
 
 tidy()
 
 local packed = call('HMGET', holders, unpack(ids))
 
-local reply = { int(now), '' }
-local function answer(...) reply[#reply + 1] = table.concat({ ... }, '|') end
+local verdicts = {}
+local function say(text) verdicts[#verdicts + 1] = text end
 
 local function granted(h, l, moved)
-  answer('granted', l.id, int(h.connections), int(h.till), int(l.expires), int(l.verified), moved and int(moved) or '', l.state == 'Active' and '0' or '1',
-    l.cap >= 0 and int(l.cap - l.connections) or '')
+  say(verdict.granted{
+    lease = l.id, connections = h.connections, ends_at = h.till, lease_ends_at = l.expires, verified_at = l.verified, overlap = moved,
+    leaving = l.state ~= 'Active', cap_leaves = l.cap >= 0 and l.cap - l.connections or nil,
+  })
 end
 
 -- Gives the holder its lease; asking again writes nothing while more than half of the holder's time is left.
 local function give(c, h, l, moved)
-  local till = math.min(now + c.role.ttl, l.expires)
-  if h.phase ~= 'h' or moved or c.kind ~= 'claim' or h.till - now < c.role.ttl / 2 then
+  local till = math.min(now + c.role.holder_ttl, l.expires)
+  if h.phase ~= 'h' or moved or c.kind ~= 'Claim' or h.till - now < c.role.holder_ttl / 2 then
     h.phase, h.till = 'h', till
     write_holder(h)
   end
   granted(h, l, moved)
 end
 
+-- Until the next holder's end; nil: nobody holds anything. Those that ended just now are not written yet.
+local function next_end_in()
+  local first = call('ZRANGE', ends, '0', '100', 'WITHSCORES')
+  for i = 1, #first, 2 do
+    if holder_cache[first[i]] ~= false then return math.max(0, tonumber(first[i + 1]) - now) end
+  end
+end
+
 -- Reserves for a holder that has nothing yet, in its turn. Answers nil when it said what to wait for.
 local function reserve_for(c)
   local left, stale = free()
   if stale then
-    answer('stale', int(stale))
+    say(verdict.stale())
     return nil
   end
-  local capacity = int(budget_numbers().capacity)
+  local capacity = budget_numbers().capacity
   local ahead = call('ZRANK', line, c.id)
   if not ahead and num(call('ZCARD', line)) > 0 then serve_line() end
   if not ahead and num(call('ZCARD', line)) == 0 then
     local connections = share(c.role.name, c.role.seats, c.want, c.least)
     if connections then return reserve(c.id, c.caller, connections) end
   end
-  if c.line_wait > 0 and c.least <= num(capacity) then
+  if c.line_wait > 0 and c.least <= capacity then
     if not ahead then
-      if num(call('ZCARD', line)) >= most_in_line then
-        answer('full', int(math.max(0, left)), capacity)
+      if num(call('ZCARD', line)) >= asked.most_in_line then
+        say(verdict.line_full{ free = math.max(0, left), capacity = capacity })
         return nil
       end
       call('ZADD', line, call('HINCRBY', budget, 'places', '1'), c.id)
@@ -87,21 +105,19 @@ local function reserve_for(c)
     serve_line()
     local served = holder(c.id)
     if served then return served end
-    answer('line', int(num(call('ZRANK', line, c.id)) + 1), int(math.max(0, (free()))), capacity)
+    say(verdict.in_line{ place = num(call('ZRANK', line, c.id)) + 1, free = math.max(0, (free())), capacity = capacity })
     return nil
   end
   if ahead then leave_line(c.id) end
-  local next_end = call('ZRANGE', ends, '0', '0', 'WITHSCORES')[2]
   left = math.max(0, (free()))
-  local could = num(call('ZCARD', line)) == 0 and left or 0
-  answer('short', int(left), int(could), capacity, int(next_end and math.max(0, tonumber(next_end) - now) or -1))
+  say(verdict.exhausted{ free = left, could_ask_for = num(call('ZCARD', line)) == 0 and left or 0, capacity = capacity, next_end_in = next_end_in() })
   return nil
 end
 
 -- What a holder does that cannot move yet: it keeps its lease to the lease's end.
 local function stay(c, h, l)
   if l and (l.state == 'Active' or l.state == 'Retiring') and l.expires > now then
-    h.till = math.min(now + c.role.ttl, l.expires)
+    h.till = math.min(now + c.role.holder_ttl, l.expires)
     write_holder(h)
     granted(h, l)
     return true
@@ -130,26 +146,26 @@ end
 -- Law L4: who is moved may not hear of it (the answer is lost, the audit is away): the lease it had lives on for as long as it was
 -- promised, but not longer than moving takes.
 local function linger(old, till)
-  note(old, 'linger', int(math.max(math.min(now + OVERLAP_MS, till, old.expires), num(call('HGET', leases, old.id .. ':linger')))))
+  note(old, 'linger', int(math.max(math.min(now + OVERLAP_MS, till, old.expires), num(stored(old.id, { 'linger' }).linger))))
 end
 
 -- The moment is too far off for this caller: it reserves nothing meanwhile, and keeps what it holds.
 local function throttled(c, h, mine, starts)
   if h and h.phase == 'h' and stay(c, h, mine) then return end
   if h and h.phase == 'r' then drop_holder(h) end
-  answer('throttled', int(starts - now))
+  say(verdict.throttled{ starts_in = starts - now })
 end
 
 local function decide(c)
   local h = holder(c.id)
-  if not h and c.kind ~= 'claim' then return answer('unknown') end
+  if not h and c.kind ~= 'Claim' then return say(verdict.unknown()) end
   local mine = h and h.lease ~= '' and lease(h.lease)
-  if mine and (lively(mine) or unproven(mine) and h.phase == 'h' or mine.state == 'Active' and c.kind == 'stay') then
+  if mine and (lively(mine) or unproven(mine) and h.phase == 'h' or mine.state == 'Active' and c.kind == 'Stay') then
     -- A lease that was given once and is still the pool's, or still good enough.
     return give(c, h, mine)
   end
-  if c.kind == 'stay' then
-    if not stay(c, h, mine) then answer('unknown') end
+  if c.kind == 'Stay' then
+    if not stay(c, h, mine) then say(verdict.unknown()) end
     return
   end
   if mine and h.phase == 'h' and mine.state == 'Active' then move(mine, 'Retiring', 'too little time left') end
@@ -158,7 +174,7 @@ local function decide(c)
   local l = pools_lease(p, nil, mine)
   if l and unproven(l) then
     if h and h.phase == 'h' and stay(c, h, mine) then return end
-    return answer('wait', l.id, '0')
+    return say(verdict.wait{ lease = l.id, starts_in = 0 })
   end
   if l and l.state == 'Active' then
     h = h or reserve_for(c)
@@ -178,7 +194,7 @@ local function decide(c)
   if not l and p.cooling > now then
     -- Law L4: who holds a lease is not harmed by the next one's failing.
     if h and h.phase == 'h' and stay(c, h, mine) then return end
-    return answer('failed', int(p.cooling - now), p.why)
+    return say(verdict.failed{ retry_in = p.cooling - now, why = p.why })
   end
 
   if not l then
@@ -187,7 +203,7 @@ local function decide(c)
       if not h then return end
     end
     local starts
-    l, starts = book(p, c.role, new_leases .. string.format('%02x', c.nth - 1), spacing, tolerance)
+    l, starts = book(p, c.role, asked.new_leases .. string.format('%02x', c.nth - 1), spacing, tolerance)
     if not l then return throttled(c, h, mine, starts) end
   end
   if l.starts - now > c.issue_wait then return throttled(c, h, mine, l.starts) end
@@ -204,31 +220,33 @@ local function decide(c)
   end
   if l.attempt < now then
     local wait = elect(l)
-    return answer('issue', l.id, int(l.fence), int(wait))
+    return say(verdict.issue{ lease = l.id, fence = l.fence, starts_in = wait })
   end
-  answer('wait', l.id, int(math.max(0, l.starts - now)))
+  say(verdict.wait{ lease = l.id, starts_in = math.max(0, l.starts - now) })
 end
 
--- Most claims are of pods that hold a good lease and ask again: their answer is put together from what is written, and nothing else
--- is made for them. Answers nil where there is more to decide.
+-- Most claims are of pods that hold a good lease and ask again: nothing is read or made for them but their answer. Answers nil where
+-- there is more to decide.
+local same = {} -- filled anew for each of them
 local function again(ask, text)
   local id, connections, till = string.match(text, '^([^|]+)|(%d+)|(%d+)|h|')
   local l = id and lease(id)
-  if not l or not lively(l) or tonumber(till) - now < ask.role.ttl / 2 then return nil end
-  l.said = l.said or int(l.expires) .. '|' .. int(l.verified) .. '||0|'
-  return 'granted|' .. id .. '|' .. connections .. '|' .. till .. '|' .. l.said .. (l.cap >= 0 and int(l.cap - l.connections) or '')
+  if not l or not lively(l) or tonumber(till) - now < ask.role.holder_ttl / 2 then return nil end
+  l.ends_at, l.verified_at = l.ends_at or int(l.expires), l.verified_at or int(l.verified) -- written once for all
+  same.lease, same.connections, same.ends_at, same.lease_ends_at, same.verified_at, same.leaving = id, connections, till, l.ends_at, l.verified_at, false
+  same.cap_leaves = l.cap >= 0 and l.cap - l.connections or nil
+  return verdict.granted(same)
 end
 
 for i, id in ipairs(ids) do
   local ask, text = whose[i], packed[i]
   local said = nil
   if holder_cache[id] == nil then -- else a claim before it in this batch has changed it
-    said = text and ask.kind == 'claim' and again(ask, text)
+    said = text and ask.kind == 'Claim' and again(ask, text)
     if not said then read_holder(id, text) end
   end
-  if said then reply[#reply + 1] = said else decide(setmetatable({ nth = i, id = id, caller = callers[i] }, ask)) end
+  if said then say(said) else decide(setmetatable({ nth = i, id = id, caller = callers[i] }, ask)) end
 end
 
-local _, changed = finish(reply)
-reply[2] = int(changed and seq + 1 or seq)
-return reply
+local _, changed = finish()
+return answer{ now = now, sequence = changed and seq + 1 or seq, verdicts = verdicts }

@@ -1,9 +1,9 @@
 -- Put before every decision. One database's keys, all under one hash tag; times are the ledger's own, in milliseconds.
 -- Runs alike in Redis (Lua 5.1) and in the in-process ledger (Lua 5.4): no integer division, numbers written by int().
 -- What changes is remembered and written by finish(), each field once, however many claims a batch holds.
+-- The keys, the channel, LEASE_DUTIES, and what a decision is asked and answers have names from the C# types (Ledger/Wire).
 local call = redis.call
 local unpack = unpack or table.unpack
-local budget, leases, order, pools, holders, ends, line, tickets, duties, takes, flights, failing, leftovers = unpack(KEYS)
 
 local SCHEMA = 1               -- the version of the records written here
 local RESERVED_MS = 5000       -- a reservation whose waiter gives no sign of life for so long is dropped
@@ -26,8 +26,15 @@ if version and tonumber(version) > SCHEMA then
   error('the records are of version ' .. version .. ', and this broker knows version ' .. SCHEMA .. ': run the newer broker')
 end
 
-local function int(n) return string.format('%.0f', n) end
+-- A number as it is written; a text is one already.
+local function int(n) return type(n) == 'string' and n or string.format('%.0f', n) end
 local function num(text) return tonumber(text or '0') or 0 end
+
+-- The books contradict themselves. What a decision does to holders and counts is written at its end: none of it has been yet.
+local function broken(what)
+  error('BROKEN BOOKS: ' .. what .. '. Nothing is decided on them. Delete the keys that begin like ' .. budget
+    .. ' up to the brace: the replicas put back what they remember', 0)
+end
 
 -- Waking those who wait: once per decision and subject, after everything is written.
 local signals = {}
@@ -46,11 +53,9 @@ end
 
 local function due_at(kind, subject, at) call('ZADD', duties, int(at), kind .. ':' .. subject) end
 
-local function never(subject, ...)
-  for _, kind in ipairs({ ... }) do
-    call('ZREM', duties, kind .. ':' .. subject)
-    call('HDEL', failing, kind .. ':' .. subject)
-  end
+local function never(kind, subject)
+  call('ZREM', duties, kind .. ':' .. subject)
+  call('HDEL', failing, kind .. ':' .. subject)
 end
 
 -- Pools --------------------------------------------------------------------------------------------------------------
@@ -95,18 +100,26 @@ local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'i
 local lease_cache = {}
 local lease_changes = {}
 
+-- Fields of a lease by their names, as they are stored; nil: not there.
+local function stored(id, fields)
+  local names = {}
+  for i, field in ipairs(fields) do names[i] = id .. ':' .. field end
+  local texts = call('HMGET', leases, unpack(names))
+  local found = {}
+  for i, field in ipairs(fields) do found[field] = texts[i] or nil end
+  return found
+end
+
 local function lease(id)
   local known = lease_cache[id]
   if known ~= nil then return known end
-  local names = {}
-  for i, field in ipairs(LEASE_FIELDS) do names[i] = id .. ':' .. field end
-  local v = call('HMGET', leases, unpack(names))
+  local v = stored(id, LEASE_FIELDS)
   local l = false
-  if v[1] then
-    l = { id = id, state = v[1], pool = v[2], fence = num(v[3]), starts = num(v[4]), attempt = num(v[5]), begun = v[6] == '1',
-          expires = num(v[7]), life = num(v[8]), holders = num(v[9]), connections = num(v[10]), max = num(v[11]), idle = num(v[12]),
-          role = v[13], renewable = v[14] == '1', verified = num(v[15]), broken = v[16] == '1',
-          cap = v[17] and num(v[17]) or -1 } -- -1: the database does not cap its user's connections
+  if v.state then
+    l = { id = id, state = v.state, pool = v.pool, fence = num(v.fence), starts = num(v.starts), attempt = num(v.attempt), begun = v.begun == '1',
+          expires = num(v.expires), life = num(v.life), holders = num(v.holders), connections = num(v.connections), max = num(v.max), idle = num(v.idle),
+          role = v.role, renewable = v.renewable == '1', verified = num(v.verified), broken = v.broken == '1',
+          cap = v.cap and num(v.cap) or -1 } -- -1: the database does not cap its user's connections
   end
   lease_cache[id] = l
   return l
@@ -145,17 +158,13 @@ local function move(l, to, why)
     if p.taker == l.id then set_taker(p, nil) end
     if p.next == l.id then set_next(p, nil) end
   end
-  if to == 'Retiring' then
-    never(l.id, 'renew', 'rotate')
-    due('expire', l.id, l.holders == 0 and now or l.expires)
-  elseif to == 'Expired' or to == 'Revoking' and from ~= 'Revoking' then
-    never(l.id, 'renew', 'rotate', 'verify', 'expire', 'reap')
-    due_at('revoke', l.id, now)
-  elseif to == 'Unknown' then
-    due_at('reap', l.id, now)
-  elseif to == 'Revoked' or to == 'Failed' then
-    never(l.id, 'renew', 'rotate', 'verify', 'expire', 'revoke')
-    due_at('reap', l.id, now + KEEP_MS)
+  for kind, states in pairs(LEASE_DUTIES) do
+    if not states[to] then never(kind, l.id) end
+  end
+  if to == 'Retiring' then due('expire', l.id, l.holders == 0 and now or l.expires)
+  elseif to == 'Expired' or to == 'Revoking' and from ~= 'Revoking' then due_at('revoke', l.id, now)
+  elseif to == 'Unknown' then due_at('reap', l.id, now)
+  elseif to == 'Revoked' or to == 'Failed' then due_at('reap', l.id, now + KEEP_MS)
   end
   signal('pool:' .. l.pool)
   return true
@@ -164,7 +173,7 @@ end
 -- Before its last renewable moment a lease is followed by another. The spread (0 to 1) keeps many leases from rotating at once.
 local function plan_rotation(l, spread)
   if l.state ~= 'Active' then return end
-  if l.renewable then return never(l.id, 'rotate') end
+  if l.renewable then return never('rotate', l.id) end
   due_at('rotate', l.id, math.max(now, l.expires - l.life * (0.55 + 0.15 * spread)))
 end
 
@@ -188,12 +197,10 @@ local function holder(id)
   return read_holder(id, call('HGET', holders, id))
 end
 
-local holders_written = false
+local holder_changes = {} -- by id: the holder as it is to be written; false: it goes
 local function write_holder(h)
-  holders_written = true
   holder_cache[h.id] = h
-  call('HSET', holders, h.id, h.lease .. '|' .. int(h.connections) .. '|' .. int(h.till) .. '|' .. h.phase .. '|' .. h.caller)
-  call('ZADD', ends, int(h.till), h.id)
+  holder_changes[h.id] = h
 end
 
 -- The role is the part of a holder's id before the dot.
@@ -222,6 +229,9 @@ local function count(id, connections, by)
   local b = budget_numbers()
   b.granted = b.granted + by * connections
   holders_of_role[role] = holders_of(role) + by
+  if b.granted < 0 or holders_of_role[role] < 0 then
+    broken('with ' .. id .. ' gone, ' .. int(b.granted) .. ' connections would be granted, and role ' .. role .. ' have ' .. int(holders_of_role[role]) .. ' holders')
+  end
   add('granted', by * connections)
   add('holders:' .. role, by)
   add('connections:' .. role, by * connections)
@@ -237,8 +247,11 @@ local function unbind(h)
   local l = h.lease ~= '' and lease(h.lease)
   h.lease = ''
   if not l then return end
-  put(l, 'holders', math.max(0, l.holders - 1))
-  put(l, 'connections', math.max(0, l.connections - h.connections))
+  if l.holders < 1 or l.connections < h.connections then
+    broken(h.id .. ' holds ' .. int(h.connections) .. ' connections on lease ' .. l.id .. ', which knows of ' .. int(l.holders) .. ' holders with ' .. int(l.connections))
+  end
+  put(l, 'holders', l.holders - 1)
+  put(l, 'connections', l.connections - h.connections)
   if l.holders == 0 then
     note(l, 'empty', int(now))
     if l.state == 'Retiring' then due('expire', l.id, now) elseif l.state == 'Active' then due('expire', l.id, now + l.idle) end
@@ -248,13 +261,13 @@ end
 local function drop_holder(h)
   unbind(h)
   count(h.id, h.connections, -1)
-  call('HDEL', holders, h.id)
-  call('ZREM', ends, h.id)
   holder_cache[h.id] = false
+  holder_changes[h.id] = false
 end
 
 -- Ends the holders whose end has come; a bounded number at a time, because not ending one yet is safe. Who ends without a word
 -- may still have its connections open: until they are counted again they are as good as foreign (law L2).
+local ended_now = 0
 local function end_holders()
   local over = call('ZRANGEBYSCORE', ends, '-inf', int(now), 'LIMIT', '0', '100')
   local open = 0
@@ -264,13 +277,13 @@ local function end_holders()
       if h.phase == 'h' then open = open + h.connections end
       drop_holder(h)
     else
-      call('ZREM', ends, id)
+      holder_changes[id] = false
     end
   end
   if open > 0 then
     local b = budget_numbers()
     b.ended = b.ended + open
-    call('HSET', budget, 'limbo', int(b.ended), 'ended', (call('HGET', budget, 'ended') or '') .. int(now) .. ':' .. int(open) .. ' ')
+    ended_now = ended_now + open
   end
   return #over
 end
@@ -342,7 +355,20 @@ local function finish(reply)
     end
     call('HSET', leases, unpack(words))
   end
-  local changed = holders_written
+  local changed = false
+  for id, h in pairs(holder_changes) do
+    changed = true
+    if h then
+      call('HSET', holders, id, h.lease .. '|' .. int(h.connections) .. '|' .. int(h.till) .. '|' .. h.phase .. '|' .. h.caller)
+      call('ZADD', ends, int(h.till), id)
+    else
+      call('HDEL', holders, id)
+      call('ZREM', ends, id)
+    end
+  end
+  if ended_now > 0 then
+    call('HSET', budget, 'limbo', int(budget_numbers().ended), 'ended', (call('HGET', budget, 'ended') or '') .. int(now) .. ':' .. int(ended_now) .. ' ')
+  end
   for field, by in pairs(counted) do
     if by ~= 0 then
       call('HINCRBY', budget, field, int(by))
@@ -350,6 +376,6 @@ local function finish(reply)
     end
   end
   if changed then call('HINCRBY', budget, 'seq', '1') end
-  for _, subject in ipairs(signals) do call('PUBLISH', ARGV[1], subject) end
+  for _, subject in ipairs(signals) do call('PUBLISH', channel, subject) end
   return reply, changed
 end

@@ -1,26 +1,28 @@
--- A duty is done, until its next time. ARGV: channel, member, token, next in ms (-1: never), what failed (empty: nothing)
--- Answers: ok | lost (its time was up, and it is somebody else's)
-if call('HGET', takes, ARGV[2]) ~= ARGV[3] then return { 'lost' } end
-local again = call('HGET', takes, ARGV[2] .. '|again')
-call('HDEL', takes, ARGV[2], ARGV[2] .. '|again')
-if ARGV[5] == '' then
-  call('HDEL', failing, ARGV[2])
+-- A duty is done, until its next time (none: for good), or it failed.
+-- asked:   name, token, next?: ms, failure?
+-- answers: ok | lost
+local name = asked.name
+if call('HGET', takes, name) ~= asked.token then return answer.lost() end
+local again = call('HGET', takes, name .. '|again')
+call('HDEL', takes, name, name .. '|again')
+if not asked.failure then
+  call('HDEL', failing, name)
 else
-  local times, since = string.match(call('HGET', failing, ARGV[2]) or '', '^(%d+)|(%d+)|')
-  call('HSET', failing, ARGV[2], int(num(times) + 1) .. '|' .. (since or int(now)) .. '|' .. ARGV[5])
+  local times, since = string.match(call('HGET', failing, name) or '', '^(%d+)|(%d+)|')
+  call('HSET', failing, name, int(num(times) + 1) .. '|' .. (since or int(now)) .. '|' .. asked.failure)
 end
-local set = call('ZSCORE', duties, ARGV[2])
+local set = call('ZSCORE', duties, name)
 -- Gone meanwhile: what it was for is over.
 if not set then
-  call('HDEL', failing, ARGV[2])
-  return { 'ok' }
+  call('HDEL', failing, name)
+  return answer.ok()
 end
-local untouched = tonumber(set) == tonumber(ARGV[3])
+local untouched = tonumber(set) == tonumber(asked.token)
 if again then
-  call('ZADD', duties, int(now), ARGV[2])
-elseif ARGV[4] == '-1' then
-  if untouched then call('ZREM', duties, ARGV[2]) end
-elseif untouched or tonumber(set) > now + num(ARGV[4]) then
-  call('ZADD', duties, int(now + num(ARGV[4])), ARGV[2])
+  call('ZADD', duties, int(now), name)
+elseif not asked.next then
+  if untouched then call('ZREM', duties, name) end
+elseif untouched or tonumber(set) > now + asked.next then
+  call('ZADD', duties, int(now + asked.next), name)
 end
-return { 'ok' }
+return answer.ok()

@@ -1,34 +1,33 @@
--- Takes the duties that are due. ARGV: channel, most, taken for ms, standing duties wait after the ledger is new ms, duties that always stand …
--- Answers: the ledger's epoch (another one: it has lost something since), then member, token (it proves the taking),
--- failures in a row, …
+-- Takes the duties that are due. A taken duty's token is the time until which it is taken.
+-- asked:   most: number, taken_for: ms, settling: ms, standing …
+-- answers: epoch, taken {…}
+--   taken: name, token, failures: number
 local epoch = call('HGET', budget, 'epoch')
 local first = now
 if not epoch then
   -- New, or it lost everything: who remembers what was in it is to speak before anything is counted and granted (law L8).
   epoch = int(now)
   call('HSET', budget, 'epoch', epoch)
-  first = now + num(ARGV[4])
+  first = now + asked.settling
 end
 if num(version) < SCHEMA then call('HSET', budget, 'schema', int(SCHEMA)) end
-for i = 5, #ARGV do
-  if not call('ZSCORE', duties, ARGV[i]) then call('ZADD', duties, int(first), ARGV[i]) end
+for _, member in ipairs(asked.standing) do
+  if not call('ZSCORE', duties, member) then call('ZADD', duties, int(first), member) end
 end
 tidy()
-local reply = { epoch }
-for _, member in ipairs(call('ZRANGEBYSCORE', duties, '-inf', int(now), 'LIMIT', '0', ARGV[2])) do
+local found = {}
+for _, member in ipairs(call('ZRANGEBYSCORE', duties, '-inf', int(now), 'LIMIT', '0', int(asked.most))) do
   local taken = num(call('HGET', takes, member))
   if taken > now then
     -- Somebody is at it, and it became due again: it comes up once more as soon as that is done.
     call('HSET', takes, member .. '|again', '1')
     call('ZADD', duties, int(taken), member)
   else
-    local till = int(now + num(ARGV[3]))
+    local till = int(now + asked.taken_for)
     call('HDEL', takes, member .. '|again')
     call('HSET', takes, member, till)
     call('ZADD', duties, till, member)
-    reply[#reply + 1] = member
-    reply[#reply + 1] = till
-    reply[#reply + 1] = string.match(call('HGET', failing, member) or '0|', '^(%d+)|')
+    found[#found + 1] = { name = member, token = till, failures = num(string.match(call('HGET', failing, member) or '0|', '^(%d+)|')) }
   end
 end
-return (finish(reply))
+return finish(answer{ epoch = epoch, taken = found })

@@ -1,14 +1,16 @@
--- Forgets a lease that is over. ARGV: channel, lease. Answers: ok | no
-local l = lease(ARGV[2])
+-- Forgets a lease that is over.
+-- asked:   lease
+-- answers: forgotten | not_over
+local l = lease(asked.lease)
 if not l then
-  call('ZREM', order, ARGV[2])
-  return { 'ok' }
+  call('ZREM', order, asked.lease)
+  return answer.forgotten()
 end
-if l.state ~= 'Revoked' and l.state ~= 'Failed' then return { 'no' } end
+if l.state ~= 'Revoked' and l.state ~= 'Failed' then return answer.not_over() end
 call('ZREM', order, l.id)
 local p = pool(l.pool)
 if p.cooling > 0 and p.cooling + KEEP_MS < now then call('HDEL', pools, l.pool .. '|cooling', l.pool .. '|failures') end
 for _, fields in ipairs({ LEASE_FIELDS, LEASE_NOTES }) do
   for _, field in ipairs(fields) do call('HDEL', leases, l.id .. ':' .. field) end
 end
-return { 'ok' }
+return answer.forgotten()

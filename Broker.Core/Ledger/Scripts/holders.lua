@@ -1,15 +1,13 @@
--- The holders that end first, of one lease. ARGV: channel, lease, most to look at. Answers: id, connections, end, phase, caller …
+-- The holders that end first, of one lease.
+-- asked:   lease, most: number
+-- answers: holders {…}
+--   holders: id, caller, connections: number, ends_at: time, waiting: flag
 tidy()
-local ids = call('ZRANGE', ends, '0', int(num(ARGV[3]) - 1))
-local reply = {}
-for _, id in ipairs(ids) do
+local found = {}
+for _, id in ipairs(call('ZRANGE', ends, '0', int(asked.most - 1))) do
   local h = holder(id)
-  if h and h.lease == ARGV[2] then
-    reply[#reply + 1] = id
-    reply[#reply + 1] = int(h.connections)
-    reply[#reply + 1] = int(h.till)
-    reply[#reply + 1] = h.phase
-    reply[#reply + 1] = h.caller
+  if h and h.lease == asked.lease then
+    found[#found + 1] = { id = id, caller = h.caller, connections = h.connections, ends_at = h.till, waiting = h.phase == 'r' }
   end
 end
-return finish(reply)
+return finish(answer{ holders = found })

@@ -1,3 +1,5 @@
--- Makes a duty due now. ARGV: channel, kind, subject
-due(ARGV[2], ARGV[3], now)
-return { 'ok' }
+-- Makes a duty due now.
+-- asked:   kind, subject
+-- answers: done
+due(asked.kind, asked.subject, now)
+return answer.done()

@@ -1,16 +1,27 @@
--- The leases, oldest first, or one of them. ARGV: channel, most, [lease]. Answers: now, then the id and the fields of each.
-local FIELDS = { 'role', 'pool', 'state', 'user', 'ref', 'login', 'issued', 'verified', 'expires', 'renew', 'renewable', 'holders', 'connections', 'why', 'empty', 'life', 'attempt', 'begun', 'idle', 'created', 'shut', 'max', 'cap', 'capped' }
+-- The leases, oldest first, or one of them.
+-- asked:   most: number, lease?
+-- answers: now: time, leases {…}
+--   leases: id, role, pool, state, username, issuer_id, sealed_login, created_at: time, issued_at?: time, verified_at?: time,
+--     expires_at?: time, renew_at?: time, renewable: flag, life: ms, holders: number, connections: number, empty_since?: time,
+--     idle_ttl: ms, attempt_until?: time, begun: flag, shut: flag, max_holders: number, cap?: number, capped_at?: time, reason
+local FIELDS = { 'role', 'pool', 'state', 'user', 'ref', 'login', 'issued', 'verified', 'expires', 'renew', 'renewable', 'holders', 'connections', 'why', 'empty',
+  'life', 'attempt', 'begun', 'idle', 'created', 'shut', 'max', 'cap', 'capped' }
+
+local function at(time) return num(time) > 0 and num(time) or nil end
+
 tidy()
 finish({})
-local ids = ARGV[3] and { ARGV[3] } or call('ZRANGE', order, '0', int(num(ARGV[2]) - 1))
-local reply = { int(now) }
-for _, id in ipairs(ids) do
-  local names = {}
-  for i, field in ipairs(FIELDS) do names[i] = id .. ':' .. field end
-  local v = call('HMGET', leases, unpack(names))
-  if v[3] then
-    reply[#reply + 1] = id
-    for i = 1, #FIELDS do reply[#reply + 1] = v[i] or '' end
+local found = {}
+for _, id in ipairs(asked.lease and { asked.lease } or call('ZRANGE', order, '0', int(asked.most - 1))) do
+  local l = stored(id, FIELDS)
+  if l.state then
+    found[#found + 1] = {
+      id = id, role = l.role, pool = l.pool, state = l.state, username = l.user or '', issuer_id = l.ref or '', sealed_login = l.login or '',
+      created_at = num(l.created), issued_at = at(l.issued), verified_at = at(l.verified), expires_at = at(l.expires), renew_at = at(l.renew),
+      renewable = l.renewable == '1', life = num(l.life), holders = num(l.holders), connections = num(l.connections), empty_since = at(l.empty),
+      idle_ttl = num(l.idle), attempt_until = at(l.attempt), begun = l.begun == '1', shut = l.shut == '1', max_holders = num(l.max),
+      cap = l.cap and num(l.cap) >= 0 and num(l.cap) or nil, capped_at = at(l.capped), reason = l.why or '',
+    }
   end
 end
-return reply
+return answer{ now = now, leases = found }

@@ -1,17 +1,18 @@
--- Moves a lease. ARGV: channel, lease, state, why, how ('' | overdue: only when its attempt to issue is dead | shut: its sessions are to be ended |
--- broken: its login works no more)
--- Answers: ok | no | unknown
-local l = lease(ARGV[2])
-if not l then return { 'unknown' } end
-if ARGV[5] == 'overdue' then
+-- Moves a lease, if the move is legal: plainly, only when its attempt to issue is dead (IfAbandoned), with the order to end its
+-- sessions (EndSessions), or because its login works no more (Broken).
+-- asked:   lease, to, why, how
+-- answers: moved | not_moved | unknown
+local l = lease(asked.lease)
+if not l then return answer.unknown() end
+if asked.how == 'IfAbandoned' then
   local over = l.attempt == 0 and l.starts + BOOKING_GRACE_MS or l.attempt
-  if l.state ~= 'Issuing' or over > now then return { 'no' } end
+  if l.state ~= 'Issuing' or over > now then return answer.not_moved() end
 end
-if ARGV[5] == 'shut' then
+if asked.how == 'EndSessions' then
   note(l, 'shut', '1')
   if l.state == 'Revoking' then due_at('revoke', l.id, now) end
 end
-if ARGV[5] == 'broken' then put(l, 'broken', true) end
-local moved = move(l, ARGV[3], ARGV[4])
+if asked.how == 'Broken' then put(l, 'broken', true) end
+local moved = move(l, asked.to, asked.why)
 tidy()
-return (finish({ moved and 'ok' or 'no' }))
+return finish(moved and answer.moved() or answer.not_moved())

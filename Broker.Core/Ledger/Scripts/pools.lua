@@ -30,7 +30,7 @@ local function pools_lease(p, instead_of, mine)
 end
 
 -- A new lease for the pool: its intent, and the moment at which the database's pace allows it; nil and the moment when that is
--- too far off. role: name, max, idle.
+-- too far off. role: name, max_holders, idle_ttl.
 local function book(p, role, id, spacing, tolerance)
   local tat = num(call('HGET', budget, 'booked'))
   local starts = math.max(now, tat - tolerance)
@@ -47,8 +47,8 @@ local function book(p, role, id, spacing, tolerance)
   put(l, 'fence', 0)
   put(l, 'holders', 0)
   put(l, 'connections', 0)
-  put(l, 'max', role.max)
-  put(l, 'idle', role.idle)
+  put(l, 'max', role.max_holders)
+  put(l, 'idle', role.idle_ttl)
   note(l, 'v', int(SCHEMA))
   note(l, 'created', int(now))
   call('ZADD', order, int(now), id)

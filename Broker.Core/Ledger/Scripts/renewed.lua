@@ -1,13 +1,15 @@
--- The issuer gave a lease more time. ARGV: channel, lease, duration ms, the ledger's time before the issuer was asked, renewable, next renewal in ms, spread of rotations (0 to 1)
-local l = lease(ARGV[2])
-if not l or l.state ~= 'Active' then return { 'gone' } end
+-- The issuer gave a lease more time.
+-- asked:   lease, duration: ms, asked: time, renewable: flag, next_renewal: ms, spread: number
+-- answers: ok | gone
+local l = lease(asked.lease)
+if not l or l.state ~= 'Active' then return answer.gone() end
 -- Issuers reckon in whole seconds, and let a user live some seconds longer than its lease: for less than that no announced end is
 -- taken back (law L4).
-local ends_at = num(ARGV[4]) + num(ARGV[3])
+local ends_at = asked.asked + asked.duration
 if ends_at < l.expires and l.expires - ends_at <= ROUNDING_MS then ends_at = l.expires end
 put(l, 'expires', ends_at)
-put(l, 'renewable', ARGV[5] == '1')
-note(l, 'renew', int(now + num(ARGV[6])))
-plan_rotation(l, num(ARGV[7]))
+put(l, 'renewable', asked.renewable)
+note(l, 'renew', int(now + asked.next_renewal))
+plan_rotation(l, asked.spread)
 signal('pool:' .. l.pool)
-return (finish({ 'ok' }))
+return finish(answer.ok())

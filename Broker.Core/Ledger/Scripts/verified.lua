@@ -1,6 +1,8 @@
--- A lease's login was tried and worked. ARGV: channel, lease. Answers: ok | gone
-local l = lease(ARGV[2])
-if not l or (l.state ~= 'Active' and l.state ~= 'Retiring') then return { 'gone' } end
+-- A lease's login was tried and worked.
+-- asked:   lease
+-- answers: ok | gone
+local l = lease(asked.lease)
+if not l or (l.state ~= 'Active' and l.state ~= 'Retiring') then return answer.gone() end
 if l.verified == 0 then signal('pool:' .. l.pool) end
 put(l, 'verified', now)
-return (finish({ 'ok' }))
+return finish(answer.ok())

@@ -36,10 +36,10 @@ public sealed class CountsOfMovingHoldersTests : LedgerSequence
         (await world.PassAsync(replica.AskAsync(World.Ask(0, 5)), Minute)).Grant.ShouldNotBeNull();
         world.Flush();
         await world.PassAsync(10 * Second);
-        (await world.Ledger.BudgetAsync(Database, ["orders-api"], Cancellation)).Granted.ShouldBe(5);
+        (await world.Ledger.Budgets.BudgetAsync(Database, ["orders-api"], Cancellation)).Granted.ShouldBe(5);
     }
 
-    private async Task RetireAsync(string lease) => (await Ledger.MoveAsync(Database, lease, LeaseState.Retiring, "rotated", Cancellation)).ShouldBe(MoveAnswer.Moved);
+    private async Task RetireAsync(string lease) => (await Ledger.Leases.MoveAsync(Database, lease, LeaseState.Retiring, "rotated", Cancellation)).ShouldBe(MoveAnswer.Moved);
 
     private async Task<ClaimAnswer.Granted> RenewAsync() =>
         (await AskAsync(Claim(1, 5) with { Kind = ClaimKind.Renew })).ShouldBeOfType<ClaimAnswer.Granted>();

@@ -69,19 +69,19 @@ public abstract class LedgerSequence : IAsyncDisposable
     protected SharedLedger AnotherReplica() => new(Store);
 
     protected async Task<ClaimAnswer> AskAsync(Claim claim, SharedLedger? by = null, PaceSettings? pace = null) =>
-        (await (by ?? Ledger).ClaimAsync(Database, pace ?? Fast, 100, [claim], Cancellation))[0];
+        (await (by ?? Ledger).Claims.ClaimAsync(Database, pace ?? Fast, 100, [claim], Cancellation))[0];
 
     /// <summary>The database is counted: so much may be promised.</summary>
-    protected Task CountAsync(int capacity) => Ledger.SampleAsync(Database, capacity, 200, 3, capacity, 0, 15 * Second, Cancellation).AsTask();
+    protected Task CountAsync(int capacity) => Ledger.Budgets.SampleAsync(Database, capacity, 200, 3, capacity, 0, 15 * Second, Cancellation).AsTask();
 
-    protected async Task<int> GrantedAsync() => (await Ledger.BudgetAsync(Database, ["r"], Cancellation)).Granted;
+    protected async Task<int> GrantedAsync() => (await Ledger.Budgets.BudgetAsync(Database, ["r"], Cancellation)).Granted;
 
     /// <summary>The user of an order is made, tried, and its lease takes holders.</summary>
     protected async Task<ClaimAnswer.Issue> IssueAsync(ClaimAnswer.Issue order, string user = "")
     {
-        var go = (await Ledger.BeginAsync(Database, order.Lease, order.Fence, "user" + user, Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
-        (await Ledger.IssuedAsync(Database, order.Lease, order.Fence, "ref" + user, "user" + user, "sealed", Hour, go.Now, true, Cancellation)).ShouldBeTrue();
-        (await Ledger.ActivateAsync(Database, order.Lease, order.Fence, 5 * Minute, 0.5, Cancellation)).ShouldBeTrue();
+        var go = (await Ledger.Issues.BeginAsync(Database, order.Lease, order.Fence, "user" + user, Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        (await Ledger.Issues.IssuedAsync(Database, order.Lease, order.Fence, "ref" + user, "user" + user, "sealed", Hour, go.Now, true, Cancellation)).ShouldBeTrue();
+        (await Ledger.Issues.ActivateAsync(Database, order.Lease, order.Fence, 5 * Minute, 0.5, Cancellation)).ShouldBeTrue();
         return order;
     }
 

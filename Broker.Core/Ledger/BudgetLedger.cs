@@ -1,0 +1,65 @@
+namespace Broker.Core.Ledger;
+
+/// <summary>What is known of a database's connections.</summary>
+public sealed class BudgetLedger(ILedgerStore store)
+{
+    /// <summary>Writes a count of the database's connections.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="capacity">What may be promised.</param>
+    /// <param name="limit">The server's limit.</param>
+    /// <param name="reserved">Those that ordinary users never get.</param>
+    /// <param name="ceiling">What may be promised when nobody else uses the database.</param>
+    /// <param name="foreign">In use by others.</param>
+    /// <param name="staleAfter">How long the count is good.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <param name="over">By role: open beyond what was granted; null: as it was.</param>
+    /// <param name="grantedAt">When what was granted was looked at, by the ledger's clock; null: now.</param>
+    public async ValueTask SampleAsync(
+        string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
+        CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null) =>
+        await Decision.Sample.TakeAsync(
+            store,
+            database,
+            new(capacity, limit, reserved, ceiling, foreign, staleAfter, grantedAt, [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))]),
+            cancellation);
+
+    /// <summary>The budget as it stands.</summary>
+    public ValueTask<BudgetRecord> BudgetAsync(string database, IReadOnlyList<string> roles, CancellationToken cancellation) =>
+        Decision.Budget.TakeAsync(store, database, new(roles), cancellation);
+}
+
+/// <summary>A database's budget as the ledger has it. All numbers are connections.</summary>
+/// <param name="Now">The ledger's time.</param>
+/// <param name="SampledAt">When the connections were counted last; null: never.</param>
+/// <param name="Limit">The server's limit.</param>
+/// <param name="ReservedForSuperusers">Those that ordinary users never get.</param>
+/// <param name="Ceiling">All that may be promised when nobody else uses the database.</param>
+/// <param name="Foreign">In use by others.</param>
+/// <param name="Capacity">All that may be promised now.</param>
+/// <param name="Granted">Promised to holders.</param>
+/// <param name="Waiting">Claims in line (not connections).</param>
+/// <param name="Roles">By role.</param>
+public sealed record BudgetRecord(
+    DateTimeOffset Now, DateTimeOffset? SampledAt, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int Capacity, int Granted,
+    int Waiting, IReadOnlyList<RoleUse> Roles)
+{
+    /// <summary>What can be granted now.</summary>
+    public int Free => Math.Max(0, Capacity - Granted);
+}
+
+/// <summary>What a role's holders have.</summary>
+/// <param name="Role">The role.</param>
+/// <param name="Holders">How many there are.</param>
+/// <param name="Connections">Promised to them.</param>
+/// <param name="Over">Open beyond that, when the connections were counted last.</param>
+public sealed record RoleUse(string Role, int Holders, int Connections, int Over);
+
+/// <summary>A count of the database's connections; see <see cref="BudgetLedger.SampleAsync"/>.</summary>
+internal sealed record SampleQuestion(
+    int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, DateTimeOffset? GrantedAt, IReadOnlyList<RoleOver> Roles);
+
+/// <summary>What a role's users have open beyond what was granted.</summary>
+internal sealed record RoleOver(string Name, int Over);
+
+/// <summary>The roles of which the budget tells.</summary>
+internal sealed record BudgetQuestion(IReadOnlyList<string> Roles);

@@ -1,0 +1,82 @@
+namespace Broker.Core.Ledger;
+
+/// <summary>How many connections the databases themselves let the users of leases open.</summary>
+public sealed class CapLedger(ILedgerStore store)
+{
+    /// <summary>Takes the right to change what the database itself lets a lease's user open; see <see cref="CapTurn"/>.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="lease">The lease.</param>
+    /// <param name="token">Proves the taking in what follows.</param>
+    /// <param name="takenFor">After this another may take it.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public ValueTask<CapTurn> TakeCapAsync(string database, string lease, string token, TimeSpan takenFor, CancellationToken cancellation) =>
+        Decision.TakeCap.TakeAsync(store, database, new(lease, token, takenFor), cancellation);
+
+    /// <summary>
+    /// Writes down a lower cap before the database is told: claims from now on have it raised. Answers what it may be lowered to,
+    /// never below what the holders have; null: another has taken over.
+    /// </summary>
+    public async ValueTask<int?> LowerCapAsync(string database, string lease, string token, int cap, CancellationToken cancellation) =>
+        await Decision.LowerCap.TakeAsync(store, database, new(lease, token, cap), cancellation) is LowerCapAnswer.Lowered lowered ? lowered.Cap : null;
+
+    /// <summary>Gives the right back, and writes down what the database was told.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="lease">The lease.</param>
+    /// <param name="token">As taken.</param>
+    /// <param name="told">Null: nothing; -1: that there is no cap any more.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async ValueTask CappedAsync(string database, string lease, string token, int? told, CancellationToken cancellation) =>
+        await Decision.Capped.TakeAsync(store, database, new(lease, token, told), cancellation);
+}
+
+/// <summary>Whether one may change what the database itself lets a lease's user open.</summary>
+public abstract record CapTurn
+{
+    /// <summary>One may, alone.</summary>
+    /// <param name="Connections">What the lease's holders have now.</param>
+    /// <param name="Cap">What the database was told last; null: nothing.</param>
+    /// <param name="Username">The user.</param>
+    /// <param name="Free">Connections of the database that nobody was promised.</param>
+    public sealed record Taken(int Connections, int? Cap, string Username, int Free) : CapTurn;
+
+    /// <summary>Another is at it.</summary>
+    public sealed record Busy : CapTurn;
+
+    /// <summary>The lease is over.</summary>
+    public sealed record Gone : CapTurn;
+}
+
+/// <summary>Who wants to change a lease's cap; by the token it is theirs alone.</summary>
+internal sealed record TakeCapQuestion(string Lease, string Token, TimeSpan TakenFor);
+
+/// <summary>What the database is about to be told.</summary>
+internal sealed record LowerCapQuestion(string Lease, string Token, int Cap);
+
+/// <summary>What may be told.</summary>
+internal abstract record LowerCapAnswer
+{
+    /// <summary>This, at least what the lease's holders have.</summary>
+    public sealed record Lowered(int Cap) : LowerCapAnswer;
+
+    /// <summary>Nothing: another has taken over.</summary>
+    public sealed record Lost : LowerCapAnswer;
+
+    /// <summary>Nothing: the lease is over.</summary>
+    public sealed record Gone : LowerCapAnswer;
+}
+
+/// <summary>What the database was told; null: nothing, -1: that there is no cap any more.</summary>
+internal sealed record CappedQuestion(string Lease, string Token, int? Told);
+
+/// <summary>What came of giving the right back.</summary>
+internal enum CappedAnswer
+{
+    /// <summary>It is written down.</summary>
+    Ok,
+
+    /// <summary>Another has taken over.</summary>
+    Lost,
+
+    /// <summary>The lease is over.</summary>
+    Gone,
+}

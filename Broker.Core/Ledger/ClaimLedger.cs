@@ -1,0 +1,80 @@
+using System.Collections.Concurrent;
+using Broker.Core.Catalog;
+
+namespace Broker.Core.Ledger;
+
+/// <summary>Claims on a database's connections and on the leases of its pools.</summary>
+public sealed class ClaimLedger(ILedgerStore store, Func<string> newLeaseId)
+{
+    // The highest sequence number seen of each database: a ledger that answers a lower one has lost its last writes (law L8).
+    private readonly ConcurrentDictionary<string, long> seen = new(StringComparer.Ordinal);
+
+    /// <summary>Makes several claims on one database in one round trip; answers in their order.</summary>
+    public async ValueTask<IReadOnlyList<ClaimAnswer>> ClaimAsync(
+        string database, PaceSettings pace, int mostInLine, IReadOnlyList<Claim> claims, CancellationToken cancellation)
+    {
+        var (roles, asks) = Grouped(claims);
+        var reply = await Decision.Claim.TakeAsync(
+            store, database, new(seen.GetValueOrDefault(database), mostInLine, pace.Spacing(), pace.Tolerance(), newLeaseId(), roles, asks), cancellation);
+        if (reply.Sequence > seen.GetValueOrDefault(database))
+            seen.AddOrUpdate(database, reply.Sequence, (_, known) => Math.Max(known, reply.Sequence));
+        foreach (var verdict in reply.Verdicts)
+            if (verdict is ClaimAnswer.Granted granted) granted.Now = reply.Now;
+        return reply.Verdicts;
+    }
+
+    /// <summary>A waiter gives up: its place in line and what was reserved for it come free; what it holds it keeps.</summary>
+    public async ValueTask AbandonAsync(string database, string holder, CancellationToken cancellation) =>
+        await Decision.Abandon.TakeAsync(store, database, new(holder), cancellation);
+
+    // A rollout's claims are alike but for whose they are: what one asks for is said once for all behind it that ask the same.
+    private static (List<RoleTerms> Roles, List<ClaimAsk> Asks) Grouped(IReadOnlyList<Claim> claims)
+    {
+        List<RoleTerms> roles = [];
+        List<ClaimAsk> asks = [];
+        for (var first = 0; first < claims.Count;)
+        {
+            var ask = claims[first];
+            if (!roles.Contains(ask.Role)) roles.Add(ask.Role);
+            var next = first + 1;
+            while (next < claims.Count && claims[next].AsksLike(ask)) next++;
+            var (holders, callers) = (new string[next - first], new string[next - first]);
+            for (var i = first; i < next; i++) (holders[i - first], callers[i - first]) = (claims[i].Holder, claims[i].Caller);
+            asks.Add(new(roles.IndexOf(ask.Role) + 1, ask.Pool, ask.Want, ask.Least, ask.IssueWait, ask.LineWait, ask.Kind, holders, callers));
+            first = next;
+        }
+
+        return (roles, asks);
+    }
+}
+
+/// <summary>A batch of claims.</summary>
+/// <param name="Seen">The highest sequence number seen.</param>
+/// <param name="MostInLine">So many may wait in line.</param>
+/// <param name="Spacing">Between two users.</param>
+/// <param name="Tolerance">How far ahead of the pace a burst may run.</param>
+/// <param name="NewLeases">How the ids of new leases begin.</param>
+/// <param name="Roles">The claims' roles.</param>
+/// <param name="Asks">The claims, those together that differ in nothing but whose they are.</param>
+internal sealed record ClaimQuestion(
+    long Seen, int MostInLine, TimeSpan Spacing, TimeSpan Tolerance, string NewLeases, IReadOnlyList<RoleTerms> Roles, IReadOnlyList<ClaimAsk> Asks);
+
+/// <summary>What several claims ask for; <paramref name="Role"/> is the role's place in the question, from 1.</summary>
+internal sealed record ClaimAsk(
+    int Role, string Pool, int Want, int Least, TimeSpan IssueWait, TimeSpan LineWait, ClaimKind Kind, IReadOnlyList<string> Holders, IReadOnlyList<string> Callers);
+
+/// <summary>The time, the highest sequence number now, and a verdict for each claim.</summary>
+internal sealed record ClaimReply(DateTimeOffset Now, long Sequence, IReadOnlyList<ClaimAnswer> Verdicts);
+
+/// <summary>Who gives up.</summary>
+internal sealed record AbandonQuestion(string Holder);
+
+/// <summary>What a waiter had.</summary>
+internal enum AbandonAnswer
+{
+    /// <summary>Connections were reserved for it, and are free again.</summary>
+    Freed,
+
+    /// <summary>Nothing but its place in line, at most.</summary>
+    Nothing,
+}

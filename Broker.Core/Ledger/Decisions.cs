@@ -1,0 +1,64 @@
+namespace Broker.Core.Ledger;
+
+/// <summary>All decisions.</summary>
+public abstract partial class Decision
+{
+    internal static Decision<ClaimQuestion, ClaimReply> Claim { get; } = new("claim", "pools");
+    internal static Decision<AbandonQuestion, AbandonAnswer> Abandon { get; } = new("abandon");
+
+    internal static Decision<ReleaseQuestion, ReleaseAnswer> Release { get; } = new("release");
+    internal static Decision<HoldersQuestion, HoldersReply> Holders { get; } = new("holders");
+
+    internal static Decision<SucceedQuestion, SucceedAnswer> Succeed { get; } = new("succeed", "pools");
+    internal static Decision<BeginQuestion, BeginAnswer> Begin { get; } = new("begin");
+    internal static Decision<AttemptQuestion, AttemptAnswer> Beat { get; } = new("beat");
+    internal static Decision<IssuedQuestion, IssuedAnswer> Issued { get; } = new("issued");
+    internal static Decision<ActivateQuestion, AttemptAnswer> Activate { get; } = new("activate");
+    internal static Decision<FailQuestion, FailAnswer> Fail { get; } = new("fail");
+
+    internal static Decision<LeasesQuestion, LeasesReply> Leases { get; } = new("leases");
+    internal static Decision<RenewedQuestion, StandingAnswer> Renewed { get; } = new("renewed");
+    internal static Decision<LeaseQuestion, StandingAnswer> Verified { get; } = new("verified");
+    internal static Decision<ExpireQuestion, ExpireAnswer> Expire { get; } = new("expire");
+    internal static Decision<MoveQuestion, MoveAnswer> Move { get; } = new("move");
+    internal static Decision<LeaseQuestion, ForgetAnswer> Forget { get; } = new("forget");
+    internal static Decision<RestoreQuestion, RestoreReply> Restore { get; } = new("restore");
+
+    internal static Decision<SampleQuestion, DoneAnswer> Sample { get; } = new("sample");
+    internal static Decision<BudgetQuestion, BudgetRecord> Budget { get; } = new("budget");
+    internal static Decision<NothingAsked, LeftoversReply> Leftovers { get; } = new("leftovers");
+    internal static Decision<ReplaceLeftoversQuestion, DoneAnswer> ReplaceLeftovers { get; } = new("replace_leftovers");
+
+    internal static Decision<TakeCapQuestion, CapTurn> TakeCap { get; } = new("take_cap", "caps");
+    internal static Decision<LowerCapQuestion, LowerCapAnswer> LowerCap { get; } = new("lower_cap", "caps");
+    internal static Decision<CappedQuestion, CappedAnswer> Capped { get; } = new("capped", "caps");
+
+    internal static Decision<DueQuestion, DueAnswer> Due { get; } = new("due");
+    internal static Decision<DoneQuestion, DutyDoneAnswer> Done { get; } = new("done");
+    internal static Decision<DutiesQuestion, DutiesReply> Duties { get; } = new("duties");
+    internal static Decision<HurryQuestion, DoneAnswer> Hurry { get; } = new("hurry");
+
+    internal static Decision<TakeFlightQuestion, FlightAnswer> TakeFlight { get; } = new("take_flight");
+    internal static Decision<LandQuestion, DoneAnswer> Land { get; } = new("land");
+
+    internal static Decision<SharedQuestion, SharedAnswer> Shared { get; } = new("shared");
+    internal static Decision<ReplaceSharedQuestion, ReplaceSharedAnswer> ReplaceShared { get; } = new("replace_shared");
+
+    internal static Decision<OpenSessionQuestion, OpenSessionAnswer> OpenSession { get; } = new("open_session", "sessions");
+    internal static Decision<SessionQuestion, SessionAnswer> ReadSession { get; } = new("read_session", "sessions");
+    internal static Decision<RenewSessionQuestion, RenewSessionAnswer> RenewSession { get; } = new("renew_session", "sessions");
+    internal static Decision<SessionQuestion, RevokeSessionAnswer> RevokeSession { get; } = new("revoke_session", "sessions");
+
+    internal static Decision<TakeShareQuestion, TakeShareAnswer> TakeShare { get; } = new("take_share", "shares");
+    internal static Decision<LeaveShareQuestion, DoneAnswer> LeaveShare { get; } = new("leave_share", "shares");
+}
+
+/// <summary>What is asked where there is nothing to say.</summary>
+internal sealed record NothingAsked;
+
+/// <summary>What is answered where there is nothing to say.</summary>
+internal enum DoneAnswer
+{
+    /// <summary>It is done.</summary>
+    Done,
+}

@@ -1,0 +1,85 @@
+namespace Broker.Core.Ledger;
+
+/// <summary>Work that is due at a time: any replica takes it, one at a time does it.</summary>
+public sealed class DutyLedger(ILedgerStore store)
+{
+    /// <summary>
+    /// How long a ledger that is new waits before its connections are counted for the first time: if it is not new but has lost
+    /// everything, the replicas that remember speak first (law L8).
+    /// </summary>
+    public static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(750);
+
+    private const int LongestFailure = 500;
+
+    /// <summary>Takes duties that are due; each passes on to another replica when it is not done in time.</summary>
+    /// <param name="database">The database, or <see cref="SharedLedger.Issuers"/>.</param>
+    /// <param name="standing">Duties that are always there; put in when they are missing, as after the ledger lost everything.</param>
+    /// <param name="most">How many to take at most.</param>
+    /// <param name="takenFor">How long they are this replica's.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public ValueTask<DueAnswer> DueAsync(string database, IReadOnlyList<string> standing, int most, TimeSpan takenFor, CancellationToken cancellation) =>
+        Decision.Due.TakeAsync(store, database, new(most, takenFor, Settling, standing), cancellation);
+
+    /// <summary>A duty is done, or failed.</summary>
+    /// <param name="database">The database, or <see cref="SharedLedger.Issuers"/>.</param>
+    /// <param name="duty">The duty.</param>
+    /// <param name="next">When it is due again; null: never.</param>
+    /// <param name="failure">What failed; null: it is done.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async ValueTask DoneAsync(string database, TakenDuty duty, TimeSpan? next, string? failure, CancellationToken cancellation) =>
+        await Decision.Done.TakeAsync(
+            store, database, new(duty.Name, duty.Token, next, failure is { Length: > LongestFailure } ? failure[..LongestFailure] : failure), cancellation);
+
+    /// <summary>Makes a duty due now.</summary>
+    public async ValueTask HurryAsync(string database, string kind, string subject, CancellationToken cancellation) =>
+        await Decision.Hurry.TakeAsync(store, database, new(kind, subject), cancellation);
+
+    /// <summary>The duties, those due first, at most so many.</summary>
+    public async ValueTask<IReadOnlyList<DutyRecord>> DutiesAsync(string database, int most, CancellationToken cancellation) =>
+        (await Decision.Duties.TakeAsync(store, database, new(most), cancellation)).Duties;
+}
+
+/// <summary>A duty taken by this replica until its token runs out.</summary>
+/// <param name="Name"><c>KIND</c> or <c>KIND:SUBJECT</c>.</param>
+/// <param name="Token">Proves the taking.</param>
+/// <param name="Failures">How often it failed in a row.</param>
+public sealed record TakenDuty(string Name, string Token, int Failures);
+
+/// <summary>What is due, and how the ledger is.</summary>
+/// <param name="Epoch">Another one than before: the ledger has lost something since (law L8).</param>
+/// <param name="Taken">The duties, taken.</param>
+public sealed record DueAnswer(string Epoch, IReadOnlyList<TakenDuty> Taken);
+
+/// <summary>A duty as the ledger has it.</summary>
+/// <param name="Name"><c>KIND</c> or <c>KIND:SUBJECT</c>.</param>
+/// <param name="DueAt">When it is due next.</param>
+/// <param name="UnderWay">Whether a replica is at it.</param>
+/// <param name="Failures">How often it failed in a row.</param>
+/// <param name="FailingSince">Since when; null while it does not fail.</param>
+/// <param name="Why">What failed last; empty while it does not fail.</param>
+public sealed record DutyRecord(string Name, DateTimeOffset DueAt, bool UnderWay, int Failures, DateTimeOffset? FailingSince, string Why);
+
+/// <summary>Who takes duties; see <see cref="DutyLedger.DueAsync"/>.</summary>
+internal sealed record DueQuestion(int Most, TimeSpan TakenFor, TimeSpan Settling, IReadOnlyList<string> Standing);
+
+/// <summary>A duty that is done (until <paramref name="Next"/>; null: for good), or failed.</summary>
+internal sealed record DoneQuestion(string Name, string Token, TimeSpan? Next, string? Failure);
+
+/// <summary>What came of doing a duty.</summary>
+internal enum DutyDoneAnswer
+{
+    /// <summary>It is written down.</summary>
+    Ok,
+
+    /// <summary>Its time was up, and it is somebody else's.</summary>
+    Lost,
+}
+
+/// <summary>The duties due first, at most so many.</summary>
+internal sealed record DutiesQuestion(int Most);
+
+/// <summary>The duties.</summary>
+internal sealed record DutiesReply(IReadOnlyList<DutyRecord> Duties);
+
+/// <summary>A duty that is due now.</summary>
+internal sealed record HurryQuestion(string Kind, string Subject);

@@ -1,0 +1,31 @@
+using Broker.Core.Catalog;
+
+namespace Broker.Core.Ledger;
+
+/// <summary>The places for calls that change a database's users: few at a time (law L12).</summary>
+public sealed class FlightLedger(ILedgerStore store)
+{
+    /// <summary>Takes one of the database's places. False: all are taken.</summary>
+    public async ValueTask<bool> TakeFlightAsync(string database, string name, PaceSettings pace, TimeSpan atMost, CancellationToken cancellation) =>
+        await Decision.TakeFlight.TakeAsync(store, database, new(name, pace.InFlight, atMost), cancellation) == FlightAnswer.Ok;
+
+    /// <summary>Gives the place back.</summary>
+    public async ValueTask LandAsync(string database, string name, CancellationToken cancellation) =>
+        await Decision.Land.TakeAsync(store, database, new(name), cancellation);
+}
+
+/// <summary>A call that wants a place.</summary>
+internal sealed record TakeFlightQuestion(string Name, int Most, TimeSpan TakenFor);
+
+/// <summary>Whether there is one.</summary>
+internal enum FlightAnswer
+{
+    /// <summary>It is the call's.</summary>
+    Ok,
+
+    /// <summary>All are taken.</summary>
+    Busy,
+}
+
+/// <summary>A call that is over.</summary>
+internal sealed record LandQuestion(string Name);

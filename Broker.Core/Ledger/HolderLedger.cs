@@ -1,0 +1,43 @@
+namespace Broker.Core.Ledger;
+
+/// <summary>Who holds connections.</summary>
+public sealed class HolderLedger(ILedgerStore store)
+{
+    /// <summary>A holder leaves; its connections come free at once.</summary>
+    /// <returns>What it had; null when there is no such holder.</returns>
+    public async ValueTask<(string Lease, int Connections)?> ReleaseAsync(string database, string holder, CancellationToken cancellation) =>
+        await Decision.Release.TakeAsync(store, database, new(holder), cancellation) is ReleaseAnswer.Released released
+            ? (released.Lease, released.Connections)
+            : null;
+
+    /// <summary>The holders of a lease that end first, among the database's <paramref name="most"/> holders that end first.</summary>
+    public async ValueTask<IReadOnlyList<HolderRecord>> HoldersAsync(string database, string lease, int most, CancellationToken cancellation) =>
+        (await Decision.Holders.TakeAsync(store, database, new(lease, most), cancellation)).Holders;
+}
+
+/// <summary>A holder as the ledger has it.</summary>
+/// <param name="Id">The holder's id.</param>
+/// <param name="Caller">Who it is, for people.</param>
+/// <param name="Connections">Connections granted.</param>
+/// <param name="EndsAt">Its end.</param>
+/// <param name="Waiting">It has connections reserved and waits for its login.</param>
+public sealed record HolderRecord(string Id, string Caller, int Connections, DateTimeOffset EndsAt, bool Waiting);
+
+/// <summary>Who leaves.</summary>
+internal sealed record ReleaseQuestion(string Holder);
+
+/// <summary>What came of leaving.</summary>
+internal abstract record ReleaseAnswer
+{
+    /// <summary>It had this; the lease's name is empty while it only waited for one.</summary>
+    public sealed record Released(string Lease, int Connections) : ReleaseAnswer;
+
+    /// <summary>There is no such holder.</summary>
+    public sealed record Nothing : ReleaseAnswer;
+}
+
+/// <summary>Whose holders, and how many of the database's to look at.</summary>
+internal sealed record HoldersQuestion(string Lease, int Most);
+
+/// <summary>Those found.</summary>
+internal sealed record HoldersReply(IReadOnlyList<HolderRecord> Holders);

@@ -1,0 +1,155 @@
+using Broker.Core.Catalog;
+
+namespace Broker.Core.Ledger;
+
+/// <summary>How a lease comes to be, from the intent to the login that works.</summary>
+public sealed class IssueLedger(ILedgerStore store, Func<string> newLeaseId)
+{
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
+
+    /// <summary>Sees to it that a pool has a lease that takes holders, ahead of anybody's asking.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="pace">Its pace.</param>
+    /// <param name="role">The pool's role.</param>
+    /// <param name="pool">The pool.</param>
+    /// <param name="insteadOf">A lease that is to be followed by another and takes holders until that works; null: none.</param>
+    /// <param name="why">Shown as the reason why that one takes holders no more.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async ValueTask<SucceedAnswer> SucceedAsync(
+        string database, PaceSettings pace, RoleTerms role, string pool, string? insteadOf, string why, CancellationToken cancellation) =>
+        await Decision.Succeed.TakeAsync(
+            store, database, new(pool, role.Name, role.MaxHolders, role.IdleTtl, pace.Spacing(), pace.Tolerance(), newLeaseId(), insteadOf, why), cancellation);
+
+    /// <summary>Just before the issuer is asked: may it be?</summary>
+    public ValueTask<BeginAnswer> BeginAsync(
+        string database, string lease, long fence, string? username, PaceSettings pace, CancellationToken cancellation) =>
+        Decision.Begin.TakeAsync(store, database, new(lease, fence, username, pace.Spacing(), pace.Tolerance(), pace.InFlight), cancellation);
+
+    /// <summary>Says that the attempt is alive. False: another has taken over.</summary>
+    public async ValueTask<bool> BeatAsync(string database, string lease, long fence, CancellationToken cancellation) =>
+        await Decision.Beat.TakeAsync(store, database, new(lease, fence), cancellation) == AttemptAnswer.Ok;
+
+    /// <summary>Writes down what the issuer made. False: another attempt has taken over, and what was made must be revoked.</summary>
+    public async ValueTask<bool> IssuedAsync(
+        string database, string lease, long fence, string issuerId, string username, string sealedLogin, TimeSpan life, DateTimeOffset asked, bool renewable,
+        CancellationToken cancellation) =>
+        await Decision.Issued.TakeAsync(store, database, new(lease, fence, issuerId, username, sealedLogin, life, asked, renewable), cancellation) == IssuedAnswer.Ok;
+
+    /// <summary>The login worked: the lease takes holders. False: another attempt has taken over.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="lease">The lease.</param>
+    /// <param name="fence">The attempt's fencing number.</param>
+    /// <param name="verifyEvery">How often the login is tried again; zero: never.</param>
+    /// <param name="spread">0 to 1, at random: keeps leases that were issued together from rotating together.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async ValueTask<bool> ActivateAsync(
+        string database, string lease, long fence, TimeSpan verifyEvery, double spread, CancellationToken cancellation) =>
+        await Decision.Activate.TakeAsync(store, database, new(lease, fence, verifyEvery, spread), cancellation) == AttemptAnswer.Ok;
+
+    /// <summary>The attempt failed; its pool pauses, the longer the more often in a row.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="lease">The lease that was being issued.</param>
+    /// <param name="fence">The attempt's fencing number.</param>
+    /// <param name="mayExist">Whether a user may exist (<see cref="Model.LeaseState.Unknown"/>) or surely does not (<see cref="Model.LeaseState.Failed"/>).</param>
+    /// <param name="why">Told to those who wait and to the DBA.</param>
+    /// <param name="floor">The shortest pause.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async ValueTask FailAsync(
+        string database, string lease, long fence, bool mayExist, string why, TimeSpan floor, CancellationToken cancellation) =>
+        await Decision.Fail.TakeAsync(store, database, new(lease, fence, mayExist, why, floor, floor > LongestPause ? floor : LongestPause), cancellation);
+}
+
+/// <summary>A request for a pool's next lease.</summary>
+/// <param name="Pool">The pool.</param>
+/// <param name="Role">Its role.</param>
+/// <param name="MaxHolders">Holders per lease.</param>
+/// <param name="IdleTtl">How long a lease without holders is kept.</param>
+/// <param name="Spacing">Between two users.</param>
+/// <param name="Tolerance">How far ahead of the pace a burst may run.</param>
+/// <param name="NewLease">The id of a new lease.</param>
+/// <param name="InsteadOf">A lease that is to be followed by another.</param>
+/// <param name="Why">Shown as the reason why that one takes holders no more.</param>
+internal sealed record SucceedQuestion(
+    string Pool, string Role, int MaxHolders, TimeSpan IdleTtl, TimeSpan Spacing, TimeSpan Tolerance, string NewLease, string? InsteadOf, string Why);
+
+/// <summary>What the ledger says to who asks for a pool's next lease.</summary>
+public abstract record SucceedAnswer
+{
+    /// <summary>The pool has one; the lease to be followed, if any, takes holders no more.</summary>
+    public sealed record Ready : SucceedAnswer;
+
+    /// <summary>It has none: this caller is to issue it, under this fencing number, not before <paramref name="StartsIn"/>.</summary>
+    public sealed record Issue(string Lease, long Fence, TimeSpan StartsIn) : SucceedAnswer;
+
+    /// <summary>It is being issued.</summary>
+    public sealed record Wait(TimeSpan StartsIn) : SucceedAnswer;
+
+    /// <summary>Issuing failed a moment ago; the next attempt is not made before <paramref name="RetryIn"/> (law L12).</summary>
+    public sealed record Failed(TimeSpan RetryIn, string Why) : SucceedAnswer;
+
+    /// <summary>The database's pace allows it only then.</summary>
+    public sealed record Throttled(TimeSpan StartsIn) : SucceedAnswer;
+}
+
+/// <summary>An attempt that is about to ask the issuer; the user's name where it is known before.</summary>
+internal sealed record BeginQuestion(string Lease, long Fence, string? Username, TimeSpan Spacing, TimeSpan Tolerance, int InFlight);
+
+/// <summary>What the ledger says to who is about to ask the issuer.</summary>
+public abstract record BeginAnswer
+{
+    /// <summary>Go ahead.</summary>
+    /// <param name="Now">The ledger's time.</param>
+    public sealed record Go(DateTimeOffset Now) : BeginAnswer;
+
+    /// <summary>Ask again then: the database's pace, or too many calls in flight.</summary>
+    public sealed record NotYet(TimeSpan Wait) : BeginAnswer;
+
+    /// <summary>Another attempt has taken over.</summary>
+    public sealed record Overtaken : BeginAnswer;
+}
+
+/// <summary>An attempt to issue a lease.</summary>
+internal sealed record AttemptQuestion(string Lease, long Fence);
+
+/// <summary>Whether an attempt is still the one.</summary>
+internal enum AttemptAnswer
+{
+    /// <summary>It is.</summary>
+    Ok,
+
+    /// <summary>Another has taken over.</summary>
+    Overtaken,
+}
+
+/// <summary>What the issuer made; <paramref name="Asked"/>: the ledger's time when it was asked.</summary>
+internal sealed record IssuedQuestion(
+    string Lease, long Fence, string IssuerId, string Username, string SealedLogin, TimeSpan Life, DateTimeOffset Asked, bool Renewable);
+
+/// <summary>What became of what the issuer made.</summary>
+internal enum IssuedAnswer
+{
+    /// <summary>It is the lease's.</summary>
+    Ok,
+
+    /// <summary>Another attempt has taken over.</summary>
+    Overtaken,
+
+    /// <summary>The lease is forgotten.</summary>
+    Gone,
+}
+
+/// <summary>A login that worked; see <see cref="IssueLedger.ActivateAsync"/>.</summary>
+internal sealed record ActivateQuestion(string Lease, long Fence, TimeSpan VerifyEvery, double Spread);
+
+/// <summary>An attempt that failed; the pool's pause is from <paramref name="Floor"/> to <paramref name="Longest"/>.</summary>
+internal sealed record FailQuestion(string Lease, long Fence, bool MayExist, string Why, TimeSpan Floor, TimeSpan Longest);
+
+/// <summary>What came of an attempt's failing.</summary>
+internal abstract record FailAnswer
+{
+    /// <summary>The pool issues nothing for so long.</summary>
+    public sealed record Paused(TimeSpan Pause) : FailAnswer;
+
+    /// <summary>Another attempt has taken over.</summary>
+    public sealed record Overtaken : FailAnswer;
+}

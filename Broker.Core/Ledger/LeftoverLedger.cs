@@ -1,0 +1,28 @@
+namespace Broker.Core.Ledger;
+
+/// <summary>Users in a database that look like the broker's and that no lease knows.</summary>
+public sealed class LeftoverLedger(ILedgerStore store)
+{
+    /// <summary>Writes down which they are: these are all.</summary>
+    public async ValueTask ReplaceLeftoversAsync(string database, IReadOnlyList<(string Username, string Facts)> users, CancellationToken cancellation) =>
+        await Decision.ReplaceLeftovers.TakeAsync(store, database, new([.. users.Select(user => new FoundUser(user.Username, user.Facts))]), cancellation);
+
+    /// <summary>The leftovers as found last.</summary>
+    public async ValueTask<IReadOnlyList<LeftoverRecord>> LeftoversAsync(string database, CancellationToken cancellation) =>
+        (await Decision.Leftovers.TakeAsync(store, database, new(), cancellation)).Users;
+}
+
+/// <summary>A user in a database that looks like the broker's and that no lease knows.</summary>
+/// <param name="Username">Its name.</param>
+/// <param name="FirstSeenAt">When it was found first.</param>
+/// <param name="Facts">What was seen of it, as its finder wrote it.</param>
+public sealed record LeftoverRecord(string Username, DateTimeOffset FirstSeenAt, string Facts);
+
+/// <summary>All leftovers.</summary>
+internal sealed record LeftoversReply(IReadOnlyList<LeftoverRecord> Users);
+
+/// <summary>All that were found.</summary>
+internal sealed record ReplaceLeftoversQuestion(IReadOnlyList<FoundUser> Users);
+
+/// <summary>A user that was found, and what was seen of it.</summary>
+internal sealed record FoundUser(string Username, string Facts);

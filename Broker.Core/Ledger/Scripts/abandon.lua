@@ -1,0 +1,10 @@
+-- A waiter gives up: its place in line and what was reserved for it come free.
+-- asked:   holder
+-- answers: freed | nothing
+leave_line(asked.holder)
+local h = holder(asked.holder)
+local waited = h and h.phase == 'r'
+if waited then drop_holder(h) end
+end_holders()
+serve_line()
+return finish(waited and answer.freed() or answer.nothing())

@@ -1,0 +1,7 @@
+-- Issue, renew and revoke run a few at a time (law L12): takes a place.
+-- asked:   name, most: number, taken_for: ms
+-- answers: ok | busy
+call('ZREMRANGEBYSCORE', flights, '-inf', int(now))
+if num(call('ZCARD', flights)) >= asked.most then return answer.busy() end
+call('ZADD', flights, int(now + asked.taken_for), asked.name)
+return answer.ok()

@@ -1,0 +1,122 @@
+using System.Text;
+
+namespace Broker.Core.Ledger.Wire;
+
+/// <summary>
+/// What stands before a decision's own script, on its first line: <c>asked</c> has what it is asked, by name, and <c>answer</c> makes
+/// an answer of names. Written from the C# types, so that no script counts positions.
+/// </summary>
+internal static class ScriptPrelude
+{
+    /// <summary>Names the keys, the channel and the duties of leases; stands before <c>common.lua</c>.</summary>
+    public static string Names { get; } =
+        $"local {string.Join(", ", LedgerKeys.Parts)} = (unpack or table.unpack)(KEYS) local channel = ARGV[1] "
+        + $"local LEASE_DUTIES = {{ {string.Join(", ", DutyKinds.OfLeases.Select(kind => $"{kind.Key} = {{ {string.Join(", ", kind.Value.Select(state => $"{state} = true"))} }}"))} }} ";
+
+    public static string Of(WireShape asked, WireShape answer)
+    {
+        var lua = new StringBuilder();
+        lua.Append("local asked = {} do local at = 1 local function word() at = at + 1 return ARGV[at] end ")
+            .Append("local function some(text) if text ~= '' then return text end end ");
+        Read(lua, asked, "asked", 0);
+        lua.Append("if at ~= #ARGV then error('it was asked ' .. #ARGV .. ' words, and expects ' .. at .. ': another version of the broker asks', 0) end end ");
+
+        // A field that is declared and not given is a mistake of the script.
+        lua.Append("local function lacks(name) error('its answer lacks ' .. name, 0) end ");
+        lua.Append("local answer = ");
+        if (answer.Type.IsEnum)
+            lua.Append('{').AppendJoin(", ", Enum.GetNames(answer.Type).Select(WireShape.NameOf).Select(kind => $"{kind} = function() return {{ '{kind}' }} end")).Append("} ");
+        else if (answer.Kinds.Count > 0)
+            lua.Append('{').AppendJoin(", ", answer.Kinds.Select(kind => $"{kind.Kind} = {Writer(kind, kind.Kind)}")).Append("} ");
+        else
+            lua.Append(Writer(answer, null)).Append(' ');
+
+        foreach (var group in answer.Groups.Where(group => group.Items!.Kinds.Count > 0))
+        {
+            lua.Append($"local {SayerOf(group)} = {{")
+                .AppendJoin(", ", group.Items!.Kinds.Select(kind => $"{kind.Kind} = function(v) return {string.Join(" .. '|' .. ", kind.Fields.Select(field => Given(field, "v")).Prepend($"'{kind.Kind}'"))} end"))
+                .Append("} ");
+        }
+
+        return lua.ToString();
+    }
+
+    /// <summary>What a script says the items of a list with by kind: <c>verdict</c> for <c>verdicts</c>.</summary>
+    public static string SayerOf(WireField group) => group.Name.TrimEnd('s');
+
+    private static void Read(StringBuilder lua, WireShape shape, string table, int depth)
+    {
+        foreach (var field in shape.Fields)
+        {
+            var target = $"{table}.{field.Name}";
+            if (field.Items is not { } items)
+            {
+                lua.Append($"{target} = {Taken(field)} ");
+                continue;
+            }
+
+            var (list, item) = ($"l{depth}", $"i{depth}");
+            lua.Append($"do local {list} = {{}} {target} = {list} for n = 1, tonumber(word()) do ");
+            if (items.IsSingle)
+            {
+                lua.Append($"{list}[n] = word() ");
+            }
+            else
+            {
+                lua.Append($"local {item} = {{}} {list}[n] = {item} ");
+                Read(lua, items, item, depth + 1);
+            }
+
+            lua.Append("end end ");
+        }
+    }
+
+    private static string Taken(WireField field) => field.Word switch
+    {
+        "" => field.IsNullable ? "some(word())" : "word()",
+        "flag" => "word() == '1'",
+        _ => "tonumber(word())",
+    };
+
+    private static string Writer(WireShape shape, string? kind)
+    {
+        var first = kind is null ? [] : new[] { $"'{kind}'" };
+        if (shape.Fields.All(field => field.Items is null))
+            return $"function(v) return {{ {string.Join(", ", first.Concat(shape.Fields.Select(field => Given(field, "v"))))} }} end";
+
+        var lua = new StringBuilder($"function(v) local r = {{ {string.Concat(first)} }} ");
+        Write(lua, shape, "v", 0);
+        return lua.Append("return r end").ToString();
+    }
+
+    private static void Write(StringBuilder lua, WireShape shape, string table, int depth)
+    {
+        foreach (var field in shape.Fields)
+        {
+            if (field.Items is not { } items)
+            {
+                lua.Append($"r[#r + 1] = {Given(field, table)} ");
+                continue;
+            }
+
+            var item = $"i{depth}";
+            lua.Append($"r[#r + 1] = int(#({table}.{field.Name} or lacks('{field.Name}'))) for _, {item} in ipairs({table}.{field.Name}) do ");
+            if (items.IsSingle || items.Kinds.Count > 0) lua.Append($"r[#r + 1] = {item} ");
+            else Write(lua, items, item, depth + 1);
+            lua.Append("end ");
+        }
+    }
+
+    // The text of a field that a script gave.
+    private static string Given(WireField field, string table)
+    {
+        var value = $"{table}.{field.Name}";
+        var lacks = $"lacks('{field.Name}')";
+        return field.Word switch
+        {
+            "flag" => $"(({value} == nil and {lacks} or {value}) and '1' or '0')",
+            "" => field.IsNullable ? $"({value} or '')" : $"({value} or {lacks})",
+            _ => field.IsNullable ? $"({value} and int({value}) or '')" : $"int({value} or {lacks})",
+        };
+    }
+}

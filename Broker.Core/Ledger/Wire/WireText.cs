@@ -1,0 +1,69 @@
+using System.Globalization;
+using System.Linq.Expressions;
+
+namespace Broker.Core.Ledger.Wire;
+
+/// <summary>How a single value is written as a text of the wire, and read from it; nothing (null) is the empty text.</summary>
+internal static class WireText
+{
+    /// <summary>The word for a type in a script's header; null: it is no single value.</summary>
+    public static string? WordFor(Type type) => (Nullable.GetUnderlyingType(type) ?? type) switch
+    {
+        var t when t == typeof(string) || t.IsEnum => "",
+        var t when t == typeof(int) || t == typeof(long) || t == typeof(double) => "number",
+        var t when t == typeof(bool) => "flag",
+        var t when t == typeof(TimeSpan) => "ms",
+        var t when t == typeof(DateTimeOffset) => "time",
+        _ => null,
+    };
+
+    /// <summary>An expression that makes a text of a value.</summary>
+    public static Expression Write(Expression value)
+    {
+        if (value.Type == typeof(string)) return Expression.Coalesce(value, Expression.Constant(""));
+        if (Nullable.GetUnderlyingType(value.Type) is null) return Expression.Call(typeof(WireText), nameof(Text), [], Plain(value));
+        return Expression.Condition(Expression.Property(value, "HasValue"), Write(Expression.Property(value, "Value")), Expression.Constant(""));
+    }
+
+    /// <summary>An expression that makes a value of a text.</summary>
+    public static Expression Read(Type type, Expression text)
+    {
+        if (type == typeof(string)) return text;
+        if (type.IsEnum) return Expression.Call(typeof(Enum), nameof(Enum.Parse), [type], text);
+        if (Nullable.GetUnderlyingType(type) is not { } inner) return Expression.Call(typeof(WireText), type.Name, [], text);
+        var word = Expression.Variable(typeof(string));
+        return Expression.Block(
+            [word],
+            Expression.Assign(word, text),
+            Expression.Condition(Expression.Equal(Expression.Property(word, nameof(string.Length)), Expression.Constant(0)), Expression.Default(type), Expression.Convert(Read(inner, word), type)));
+    }
+
+    private static Expression Plain(Expression value) => value.Type.IsEnum ? Expression.Convert(value, typeof(Enum)) : value;
+
+    private static string Text(Enum value) => value.ToString();
+
+    private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static string Text(double number) => number.ToString("0.###", CultureInfo.InvariantCulture);
+
+    private static string Text(bool flag) => flag ? "1" : "0";
+
+    private static string Text(TimeSpan time) => Text((long)time.TotalMilliseconds);
+
+    private static string Text(DateTimeOffset time) => Text(time.ToUnixTimeMilliseconds());
+
+    // Named after the types they read.
+    private static int Int32(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+
+    private static long Int64(string text) => long.Parse(text, CultureInfo.InvariantCulture);
+
+    private static double Double(string text) => double.Parse(text, CultureInfo.InvariantCulture);
+
+    private static bool Boolean(string text) => text == "1";
+
+    private static TimeSpan TimeSpan(string text) => System.TimeSpan.FromMilliseconds(Int64(text));
+
+    private static DateTimeOffset DateTimeOffset(string text) => System.DateTimeOffset.FromUnixTimeMilliseconds(Int64(text));
+}

@@ -1,0 +1,90 @@
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.Wire;
+using LoadTests.Mutation;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Ledger;
+
+/// <summary>What scripts and C# say to each other has names on both sides, from the C# types alone.</summary>
+public sealed class WireTests
+{
+    private const string Script =
+        """
+        -- A question.
+        -- asked:   lease, fence: number, why?, roles {…}, names …
+        --   roles: name, ttl: ms
+        -- answers: go (now: time, cap?: number) | overtaken
+        local x = asked.lease .. asked.fence .. (asked.why or '') .. #asked.roles .. #asked.names
+        if x then return answer.overtaken() end
+        return answer.go{ now = 5, cap = nil }
+
+        """;
+
+    [Fact]
+    public void A_script_that_declares_uses_and_answers_what_its_types_say_is_accepted() => Check(Script);
+
+    [Theory]
+    [InlineData("lease, fence: number", "lease", "its header has to be")]
+    [InlineData("fence: number", "fence: ms", "its header has to be")]
+    [InlineData("why?", "why", "its header has to be")]
+    [InlineData("name, ttl: ms", "name", "its header has to be")]
+    [InlineData("| overtaken", "| superseded", "its header has to be")]
+    [InlineData("asked.fence", "asked.fences", "it uses asked.fences, which is not declared")]
+    [InlineData("asked.fence", "1", "it is asked fence and never looks at it")]
+    [InlineData("asked.fence", "ARGV[3]", "it reads ARGV")]
+    [InlineData("asked.fence", "asked.fence .. KEYS[1]", "it reads KEYS")]
+    [InlineData("now = 5, cap = nil", "now = 5", "answer.go has now; declared is cap, now")]
+    [InlineData("now = 5, cap = nil", "now = 5, cap = nil, why = 'x'", "answer.go has cap, now, why")]
+    [InlineData("now = 5, cap = nil", "now = f{ a = 1 } == 2, caps = nil", "answer.go has caps, now")]
+    public void A_script_that_differs_from_its_types_is_refused(string text, string instead, string why) =>
+        Should.Throw<InvalidOperationException>(() => Check(Script.Replace(text, instead, StringComparison.Ordinal))).Message.ShouldContain(why);
+
+    [Fact]
+    public void What_is_written_is_read_again()
+    {
+        var question = new Question("l|1", 12_345_678_901, null, [new("r", TimeSpan.FromSeconds(1.5)), new("", TimeSpan.Zero)], ["a", ""]);
+        var words = new List<string>();
+        WireFormat<Question>.Instance.Write(question, words);
+        words.ShouldBe(["l|1", "12345678901", "", "2", "r", "1500", "", "0", "2", "a", ""]);
+        var read = WireFormat<Question>.Instance.ReadAll(words);
+        (read.Lease, read.Fence, read.Roles.Count, read.Roles[0], read.Names[1]).ShouldBe(("l|1", 12_345_678_901, 2, question.Roles[0], ""));
+    }
+
+    [Theory]
+    [InlineData("go", "5")]
+    [InlineData("go", "5", "1", "2")]
+    [InlineData("stop")]
+    [InlineData]
+    public void An_answer_that_has_too_few_or_too_many_words_or_another_kind_is_not_believed(params string[] words) =>
+        Should.Throw<LedgerException>(() => WireFormat<Answer>.Instance.ReadAll(words)).Message.ShouldContain("another version of the broker");
+
+    [Fact]
+    public void An_answer_is_read_by_its_kind()
+    {
+        WireFormat<Answer>.Instance.ReadAll(["go", "5", ""]).ShouldBe(new Answer.Go(DateTimeOffset.FromUnixTimeMilliseconds(5), null));
+        WireFormat<Answer>.Instance.ReadAll(["go", "5", "-1"]).ShouldBe(new Answer.Go(DateTimeOffset.FromUnixTimeMilliseconds(5), -1));
+        WireFormat<Answer>.Instance.ReadAll(["overtaken"]).ShouldBe(new Answer.Overtaken());
+    }
+
+    [Fact]
+    public void Every_script_is_a_decisions_and_every_decision_is_in_the_list()
+    {
+        LedgerScripts.Decisions.Count.ShouldBeGreaterThan(35);
+        var embedded = typeof(Decision).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".lua", StringComparison.Ordinal)).ToArray();
+        embedded.Order().ShouldBe(LedgerScripts.Files.Order());
+    }
+
+    private static void Check(string script) => ScriptHeader.Check("question", script, WireShape.Of(typeof(Question)), WireShape.Of(typeof(Answer)));
+
+    internal sealed record Question(string Lease, long Fence, string? Why, IReadOnlyList<Role> Roles, IReadOnlyList<string> Names);
+
+    internal sealed record Role(string Name, TimeSpan Ttl);
+
+    internal abstract record Answer
+    {
+        public sealed record Go(DateTimeOffset Now, int? Cap) : Answer;
+
+        public sealed record Overtaken : Answer;
+    }
+}
