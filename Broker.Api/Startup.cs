@@ -61,13 +61,14 @@ internal static class Startup
     }
 
     /// <summary>
-    /// Believes the forwarded address and scheme of the configured proxies, and of nobody else. Nothing else is ever taken from
-    /// a forwarding header.
+    /// Believes the forwarded address and scheme of the configured proxies, and of nobody else, and no more hops than there are
+    /// proxies: where pods are in a proxy's network, what they write themselves is further down the list. Nothing else is ever taken
+    /// from a forwarding header.
     /// </summary>
     public static void UseProxies(this WebApplication app, BrokerSettings settings)
     {
         if (settings.Proxies.Count == 0) return;
-        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto, ForwardLimit = null };
+        var options = new ForwardedHeadersOptions { ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto, ForwardLimit = settings.ProxyHops };
         options.KnownIPNetworks.Clear();
         options.KnownProxies.Clear();
         foreach (var network in settings.Proxies) options.KnownIPNetworks.Add(System.Net.IPNetwork.Parse(network));

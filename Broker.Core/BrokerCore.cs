@@ -76,12 +76,19 @@ public static class BrokerCore
         services.AddSingleton<IVaultTokenStore, LedgerVaultTokens>();
         services.AddVault();
         services.AddSingleton<BuiltInIssuer>();
-        services.AddSingleton(provider => new Issuers(definition => definition switch
+        services.AddSingleton(provider =>
         {
-            VaultIssuerDefinition vault => provider.GetRequiredService<VaultIssuerFactory>().Create(vault),
-            BuiltInIssuerDefinition => provider.GetRequiredService<BuiltInIssuer>(),
-            _ => throw new InvalidOperationException($"No issuer is of kind {definition.GetType().Name}."),
-        }));
+            var issuers = new Issuers(
+                definition => definition switch
+                {
+                    VaultIssuerDefinition vault => provider.GetRequiredService<VaultIssuerFactory>().Create(vault),
+                    BuiltInIssuerDefinition => provider.GetRequiredService<BuiltInIssuer>(),
+                    _ => throw new InvalidOperationException($"No issuer is of kind {definition.GetType().Name}."),
+                },
+                provider.GetRequiredService<TimeProvider>());
+            provider.GetRequiredService<ICatalog>().Swapped += catalog => issuers.Keep(catalog.Issuers.Values);
+            return issuers;
+        });
     }
 
     private static void AddLeases(this IServiceCollection services)

@@ -1,8 +1,9 @@
 using System.Text.Json;
+using Broker.Core.Catalog;
 
 namespace Broker.Api.Authentication;
 
-/// <summary>Makes a token's claims a flat list: what nests is joined by <c>/</c>, an array gives several values.</summary>
+/// <summary>Makes a token's claims a flat list: what nests is joined by <c>/</c> (<see cref="ClaimPath"/>), an array gives several values.</summary>
 internal static class ClaimsFlattening
 {
     private const int MaxDepth = 8;
@@ -31,7 +32,8 @@ internal static class ClaimsFlattening
             case JsonValueKind.Object:
                 foreach (var property in element.EnumerateObject())
                 {
-                    if (!Add(property.Value, path.Length == 0 ? property.Name : $"{path}/{property.Name}", depth + 1, claims)) return false;
+                    var part = ClaimPath.Part(property.Name);
+                    if (!Add(property.Value, path.Length == 0 ? part : $"{path}/{part}", depth + 1, claims)) return false;
                 }
 
                 return true;

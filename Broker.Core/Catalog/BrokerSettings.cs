@@ -28,6 +28,22 @@ public sealed record BrokerSettings
     /// and the address of a request is its connection's.
     /// </summary>
     public IReadOnlyList<string> Proxies { get; init; } = [];
+
+    /// <summary>
+    /// How many proxies are in front of the broker, one behind the other (1 to 10, default 1): so many addresses of
+    /// <c>X-Forwarded-For</c> are believed, from its end.
+    /// </summary>
+    public int ProxyHops { get; init; } = 1;
+
+    // The compiler's would compare the list by reference, and every reload makes a new one.
+    /// <inheritdoc/>
+    public bool Equals(BrokerSettings? other) => other is not null && Parts.Equals(other.Parts) && Proxies.SequenceEqual(other.Proxies, StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Parts.GetHashCode();
+
+    private (LedgerSettings, SealingSettings?, AuditSettings, WaitingSettings, LimitSettings, TlsSettings?, int) Parts =>
+        (Ledger, Sealing, Audit, Waiting, Limits, Tls, ProxyHops);
 }
 
 /// <summary>Which ledger.</summary>

@@ -14,7 +14,7 @@ internal static partial class Log
     [LoggerMessage(1102, LogLevel.Error, "Configuration not reloaded: {Mistakes} mistakes; what was in force stays in force.")]
     public static partial void ReloadRefused(this ILogger log, int mistakes);
 
-    [LoggerMessage(1103, LogLevel.Warning, "Ledger, Sealing, Audit, Waiting or Limits changed: that needs a restart.")]
+    [LoggerMessage(1103, LogLevel.Warning, "Ledger, Sealing, Audit, Waiting, Limits, Tls or Proxies changed: that needs a restart.")]
     public static partial void NeedsRestart(this ILogger log);
 
     [LoggerMessage(1104, LogLevel.Error, "A part of the broker failed to follow the reloaded configuration.")]

@@ -46,6 +46,6 @@ public static class AllowRules
         "serviceaccount" when caller.IsKubernetes => Caller.KubernetesServiceAccount,
         "pod" when caller.IsKubernetes => Caller.KubernetesPod,
         "node" when caller.IsKubernetes => Caller.KubernetesNode,
-        _ => path,
+        _ => ClaimPath.Of(path),
     };
 }

@@ -152,9 +152,9 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
     {
         var record = DeskAudit.Of(AuditAction.Session, caller, outcome.Refusal, origin, time) with
         {
-            CallerSession = id,
+            // Which session it is about is said only of one there is: the id of a request is whatever its caller wrote.
             Detail = outcome.Refusal?.Detail
-                ?? string.Create(CultureInfo.InvariantCulture, $"{what}, for {string.Join(", ", roles ?? [])}, until {outcome.Session!.ExpiresAt:O}"),
+                ?? string.Create(CultureInfo.InvariantCulture, $"session {id} {what}, for {string.Join(", ", roles ?? [])}, until {outcome.Session!.ExpiresAt:O}"),
             Reason = reason,
         };
         var written = await audit.WriteAsync(record, new Outcome(null, outcome.Refusal), cancellation);

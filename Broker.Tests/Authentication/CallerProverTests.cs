@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Broker.Api.Authentication;
 using Broker.Core.Catalog;
+using Broker.Core.Identity;
 using CsCheck;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -217,6 +218,34 @@ public sealed class CallerProverTests : IDisposable
     {
         foreach (var failure in Enum.GetValues<ProofFailure>()) failure.Describe().ShouldMatch("^[ !#-\\[\\]-~]+$");
         (await Prove(mint.Token(payload => payload["iss"] = "spy"))).ToString().ShouldNotContain("spy");
+    }
+
+    [Theory]
+    [InlineData("kubernetes.io/namespace")]
+    [InlineData("kubernetes.io/pod/uid")]
+    [InlineData("kubernetes.io/serviceaccount/name")]
+    public async Task A_claim_whose_name_holds_a_slash_is_not_taken_for_a_nested_one(string claim)
+    {
+        var caller = (await Prove(mint.Token(payload =>
+        {
+            payload.Remove("kubernetes.io");
+            payload[claim] = "admin";
+        }))).Caller.ShouldNotBeNull();
+        (caller.Namespace, caller.ServiceAccount, caller.PodUid).ShouldBe((null, null, null));
+        caller.Claims[claim].ShouldBeEmpty();
+        caller.Claims[claim.Replace("/", "~1", StringComparison.Ordinal)].ShouldBe(["admin"]);
+    }
+
+    [Fact]
+    public async Task A_claim_named_by_an_address_is_found_by_it()
+    {
+        const string claim = "https://example.com/roles";
+        var caller = (await Prove(mint.Token(payload => payload[claim] = "dba"))).Caller.ShouldNotBeNull();
+        new AllowRule("kubernetes", new Dictionary<string, string> { [claim] = "dba" }).Matches(caller).ShouldBeTrue();
+
+        // The same words, nested: {"https:": {"": {"example.com": {"roles": "dba"}}}}.
+        var nested = (await Prove(mint.Token(payload => payload["https:"] = new JsonObject { [""] = new JsonObject { ["example.com"] = new JsonObject { ["roles"] = "dba" } } }))).Caller.ShouldNotBeNull();
+        new AllowRule("kubernetes", new Dictionary<string, string> { [claim] = "dba" }).Matches(nested).ShouldBeFalse();
     }
 
     [Fact]

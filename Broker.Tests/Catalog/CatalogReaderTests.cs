@@ -42,6 +42,17 @@ public class CatalogReaderTests
     }
 
     [Fact]
+    public void The_same_settings_read_twice_are_the_same_and_others_are_not()
+    {
+        (string, string?)[] same = [("Proxies:0", "10.0.0.7/32"), ("Proxies:1", "10.0.0.8/32"), ("Limits:FailedProofs", "7"), ("Audit:Path", "/tmp/a"), ("Waiting:Default", "00:00:03")];
+        var settings = Configured.Read(same).Settings;
+        Configured.Read(same).Settings.ShouldBe(settings, "else each reload would say that it needs a restart");
+        Configured.Read(same).Settings!.GetHashCode().ShouldBe(settings!.GetHashCode());
+        foreach (var (key, value) in new[] { ("Proxies:1", "10.0.0.9/32"), ("Proxies:2", "10.0.0.9/32"), ("ProxyHops", "2"), ("Limits:FailedProofs", "8"), ("Audit:Path", "/tmp/b"), ("Waiting:Default", "00:00:04") })
+            Configured.Read([.. same.Where(one => one.Item1 != key), (key, value)]).Settings.ShouldNotBe(settings, key);
+    }
+
+    [Fact]
     public void A_claim_name_with_a_colon_survives_the_configuration_system() =>
         Configured.Read(("Roles:orders-api:Allow:0:Claims:https://example.com/group", "a"))
             .Catalog!.Roles["orders-api"].Allow[0].Claims["https://example.com/group"].ShouldBe(ClaimMatch.Exactly("a"));

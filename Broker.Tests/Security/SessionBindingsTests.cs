@@ -31,6 +31,26 @@ public sealed class SessionBindingsTests
     }
 
     [Fact]
+    public async Task Nothing_a_caller_writes_is_on_record_as_the_session_it_came_by()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var own = await world.OpenAsync(replica, world.Job(), "deploy");
+        var others = (string)(await world.OpenAsync(replica, world.Job("refs/heads/release/8"), "deploy")).Body["id"]!;
+        var token = (string)own.Body["token"]!;
+        foreach (var id in new[] { others, "made-up" })
+        {
+            (await world.SendAsync(replica, HttpMethod.Delete, $"/api/v1/sessions/{id}", token)).Code.ShouldBe("session-unknown");
+            (await world.SendAsync(replica, HttpMethod.Post, $"/api/v1/sessions/{id}/renew", world.Pod())).Code.ShouldBe("session-unknown");
+        }
+
+        var refused = world.Audited("session").Where(line => (string?)line["outcome"] == "refused").ToList();
+        refused.Count.ShouldBe(4);
+        refused.Select(line => (string?)line["caller"]!["session"]).Distinct().ShouldBe([(string)own.Body["id"]!, null], ignoreOrder: true);
+        world.Audited("session").ShouldContain(line => ((string)line["detail"]!).Contains(others, StringComparison.Ordinal), "which one was opened is");
+    }
+
+    [Fact]
     public async Task A_pods_token_opens_no_session_that_would_outlive_the_pod()
     {
         await using var world = new BrokerWorld(("Identity:Issuers:kubernetes:Sessions", "true"));

@@ -199,6 +199,25 @@ public sealed class TransportTests : IDisposable
         (await client.GetStringAsync(new Uri("/", UriKind.Relative), Cancel)).ShouldBe(seen);
     }
 
+    [Theory]
+    [InlineData(1, "203.0.113.9")]
+    [InlineData(2, "198.51.100.1")]
+    public async Task No_more_hops_are_believed_than_there_are_proxies(int hops, string seen)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        await using var app = builder.Build();
+
+        // A pod in the proxies' network: what it writes itself stands before the address that the proxy adds.
+        app.UseProxies(new BrokerSettings { Proxies = ["127.0.0.0/8", "203.0.113.0/24"], ProxyHops = hops });
+        app.Run(context => context.Response.WriteAsync(context.Connection.RemoteIpAddress!.MapToIPv4().ToString(), context.RequestAborted));
+        await app.StartAsync(Cancel);
+        using var client = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
+        client.DefaultRequestHeaders.Add("X-Forwarded-For", "198.51.100.1, 203.0.113.9");
+        (await client.GetStringAsync(new Uri("/", UriKind.Relative), Cancel)).ShouldBe(seen);
+    }
+
     [Fact]
     public async Task Identity_never_comes_from_a_plain_header()
     {

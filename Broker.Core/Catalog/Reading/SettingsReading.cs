@@ -18,6 +18,7 @@ internal static class SettingsReading
             Limits = Limits(reader.Child("Limits")),
             Tls = Tls(reader),
             Proxies = Proxies(reader),
+            ProxyHops = reader.Int("ProxyHops", 1, 1, 10),
         };
     }
 
@@ -109,7 +110,7 @@ internal static class SettingsReading
         for (var i = 0; i < proxies.Count; i++)
         {
             if (!IPNetwork.TryParse(proxies[i], out var network))
-                reader.Error($"Proxies:{i}", "is no network.", "Write it as 10.0.0.0/8 or fd00::/8; one address as 10.0.0.7/32.");
+                reader.Error($"Proxies:{i}", "is no network.", "Write one address as 10.0.0.7/32, a network of proxies alone as 10.0.7.0/28 or fd00:7::/64.");
             else if (network.PrefixLength == 0)
                 reader.Error($"Proxies:{i}", "is everybody: any client could write its own address.", "Name the networks of your proxies.");
         }

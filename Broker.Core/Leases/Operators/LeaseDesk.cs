@@ -73,7 +73,8 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
     public async ValueTask<Refusal?> RotateAsync(Caller caller, string roleName, string reason, Origin origin, CancellationToken cancellation)
     {
         Refusal? refusal = null;
-        var known = catalog.Current.Roles.TryGetValue(roleName, out var role);
+        var current = catalog.Current;
+        var known = current.Roles.TryGetValue(roleName, out var role);
         if (!known)
         {
             refusal = Refusals.NotAllowed(roleName);
@@ -82,7 +83,6 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
         {
             try
             {
-                var current = catalog.Current;
                 foreach (var lease in await ledger.Leases.LeasesAsync(role!.Database, int.MaxValue, cancellation))
                 {
                     if (lease.Role != roleName || lease.State != LeaseState.Active) continue;

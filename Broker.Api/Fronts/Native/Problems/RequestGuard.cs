@@ -129,15 +129,53 @@ public sealed class RequestGuard(IAudit audit, ProofHasher hasher, TimeProvider 
         {
             // The caller left; there is nobody to answer.
         }
-        catch (Exception e) when (!context.Response.HasStarted)
+        catch (Exception e)
         {
             log.Fault(context.Request.Method, context.Request.Path, e);
+            await RecordFaultAsync(context, e);
+            if (context.Response.HasStarted)
+            {
+                // Who reads half an answer must not take it for a whole one.
+                context.Abort();
+                return;
+            }
+
             context.Response.Clear();
             await Results.Problem(
                 title: "A fault of the broker",
                 detail: "It is logged under this trace id. Trying again does no harm.",
                 statusCode: 500,
                 extensions: new Dictionary<string, object?> { ["traceId"] = RefusalWriter.TraceOf(context) }).ExecuteAsync(context);
+        }
+    }
+
+    // A fault is an outcome like any other (law L7); what cannot be written is in the log. The fault's own words may hold anything.
+    private async Task RecordFaultAsync(HttpContext context, Exception fault)
+    {
+        var caller = context.GetProof()?.Caller;
+        try
+        {
+            await audit.WriteAsync(
+                new()
+                {
+                    Time = time.GetUtcNow(),
+                    Action = AuditAction.Authenticate,
+                    Outcome = AuditOutcome.Failed,
+                    CallerIssuer = caller?.Issuer,
+                    CallerSubject = caller?.Subject,
+                    CallerPodUid = caller?.PodUid,
+                    CallerSession = caller?.Session,
+                    CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
+                    Detail = $"{context.Request.Method} {context.Request.Path}: a fault of the broker ({fault.GetType().Name})",
+                    TraceId = RefusalWriter.TraceOf(context),
+                    ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
+                    HttpStatus = StatusCodes.Status500InternalServerError,
+                },
+                CancellationToken.None);
+        }
+        catch (AuditUnavailableException e)
+        {
+            log.Fault(context.Request.Method, context.Request.Path, e);
         }
     }
 

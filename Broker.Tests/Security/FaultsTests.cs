@@ -1,0 +1,57 @@
+using System.Collections.Concurrent;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Core.Audit;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Security;
+
+/// <summary>A fault of the broker's own is an outcome like any other: it is on record before the answer leaves.</summary>
+public sealed class FaultsTests
+{
+    [Fact]
+    public async Task L7_A_fault_is_on_record_without_a_word_of_what_was_in_it()
+    {
+        var audit = new Recorded();
+        var context = Context();
+        await Guard(audit).GuardAsync(context, _ => throw new InvalidOperationException("password=hunter2"));
+        context.Response.StatusCode.ShouldBe(500);
+        var record = audit.Records.ShouldHaveSingleItem();
+        (record.Outcome, record.HttpStatus).ShouldBe((AuditOutcome.Failed, 500));
+        record.Detail.ShouldBe("POST /api/v1/roles/x/credentials: a fault of the broker (InvalidOperationException)");
+    }
+
+    [Fact]
+    public async Task L7_A_fault_that_cannot_be_written_down_is_still_answered()
+    {
+        var context = Context();
+        await Guard(new Recorded { Broken = true }).GuardAsync(context, _ => throw new InvalidOperationException());
+        context.Response.StatusCode.ShouldBe(500);
+    }
+
+    private static RequestGuard Guard(IAudit audit) => new(audit, new(new()), new FakeTimeProvider(), NullLogger<RequestGuard>.Instance);
+
+    private static DefaultHttpContext Context() => new()
+    {
+        RequestServices = new ServiceCollection().AddLogging().BuildServiceProvider(),
+        Request = { Method = "POST", Path = "/api/v1/roles/x/credentials" },
+    };
+
+    private sealed class Recorded : IAudit
+    {
+        public ConcurrentQueue<AuditRecord> Records { get; } = [];
+
+        public bool Broken { get; init; }
+
+        public ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation)
+        {
+            if (Broken) throw new AuditUnavailableException("no room", null);
+            Records.Enqueue(record);
+            return ValueTask.CompletedTask;
+        }
+    }
+}
