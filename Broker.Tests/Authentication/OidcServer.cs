@@ -76,7 +76,7 @@ internal sealed class OidcServer : IAsyncDisposable
             return context.Response.WriteAsync(Answer);
         }
 
-        return context.Response.WriteAsync(context.Request.Path == "/jwks"
+        return context.Response.WriteAsync(context.Request.Path.Value!.EndsWith("/jwks", StringComparison.Ordinal)
             ? Keys
             : $$"""{ "issuer": "{{Issuer}}", "jwks_uri": "{{JwksUri ?? new Uri(Authority, "jwks").AbsoluteUri}}" }""");
     }
