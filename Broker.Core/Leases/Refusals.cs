@@ -25,6 +25,12 @@ internal static class Refusals
         RefusalCode.HolderUnknown,
         "There is no such holder of yours: it has ended or was released. Claim again with POST /api/v1/roles/{role}/credentials.");
 
+    /// <summary>An init container, a sidecar and the app are one pod, and so one holder unless they name themselves.</summary>
+    public static Refusal HolderInUse(string holder, int had, int least, TimeSpan endsIn) => new(
+        RefusalCode.HolderInUse,
+        Say($"This pod's grant is in use with {had} connections, and you need at least {least}. Processes of one pod are told apart by the name they send, e.g. {{\"holder\": \"app\"}}: send one of your own, or have the other release its grant when it is done (DELETE /api/v1/holders/{holder})."),
+        endsIn < LongestBudgetRetry ? (endsIn > Soon ? endsIn : Soon) : LongestBudgetRetry);
+
     public static Refusal LeaseUnknown(string lease) => new(
         RefusalCode.LeaseUnknown, $"There is no lease '{lease}'. GET /api/v1/leases lists those there are.");
 

@@ -81,7 +81,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
                 if (grant.Connections != claim.Want)
                     await ledger.TakeAsync(claim.Holder, grant.Connections, grant.Connections, claim.Role.HolderTtl, shares, CancellationToken.None);
             }
-            else if (claim.Kind == ClaimKind.Claim)
+            else if (claim.Kind == ClaimKind.Claim && outcome.Refusal?.Code != RefusalCode.HolderInUse)
             {
                 await ledger.LeaveAsync(claim.Holder, shares, CancellationToken.None);
             }

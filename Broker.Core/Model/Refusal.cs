@@ -15,6 +15,9 @@ public enum RefusalCode
     /// <summary>No such holder, or not this caller's.</summary>
     HolderUnknown,
 
+    /// <summary>The caller's holder is there already, with fewer connections than this claim needs: another process of the pod has it.</summary>
+    HolderInUse,
+
     /// <summary>No such session, or not this caller's.</summary>
     SessionUnknown,
 

@@ -30,7 +30,7 @@ public sealed class StandingProofTests
         await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default);
         (await told).ShouldBeOfType<HolderEvent.Ending>().Refusal.Code.ShouldBe(RefusalCode.Unauthenticated);
         (await events.MoveNextAsync()).ShouldBeFalse();
-        (await world.Ledger.Holders.HoldersAsync("orders", grant.Lease.Id, 10, default)).ShouldHaveSingleItem().EndsAt.ShouldBe(grant.Holder.ExpiresAt, "it was not renewed");
+        (await world.Ledger.Holders.HoldersAsync("orders", grant.Lease.Id, 10, default)).ShouldHaveSingleItem().EndsAt.ShouldBe(grant.Holder.ExpiresAt, TimeSpan.FromMilliseconds(10), "it was not renewed");
     }
 
     [Fact]

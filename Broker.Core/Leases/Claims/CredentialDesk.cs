@@ -121,6 +121,9 @@ internal sealed class CredentialDesk(
 
     private async ValueTask<Outcome> GrantAsync(ClaimTarget target, Claim claim, ClaimAnswer.Granted granted, CancellationToken cancellation)
     {
+        // The holder was there before, for fewer connections than this process can live with: more would be opened beside those it has.
+        if (claim.Kind == ClaimKind.Claim && granted.Connections < claim.Least)
+            return Refusals.HolderInUse(claim.Holder, granted.Connections, claim.Least, granted.EndsIn);
         var lease = await logins.OfAsync(target.Database, target.Role.Name, granted.Lease, cancellation);
         if (lease is null) return Refusals.LedgerUnavailable();
         logins.Keep(lease, granted.LeaseEndsIn);

@@ -42,7 +42,7 @@ public static class CredentialsApi
             .WithMetadata([.. Described.GetParameters().Select(parameter => new Parameter(parameter))])
             .WithRefusals(
                 RefusalCode.InvalidRequest, new(RefusalCode.InvalidRequest, 408, RequestGuard.TooSlow), new(RefusalCode.InvalidRequest, 413, RequestGuard.TooLong),
-                new(RefusalCode.InvalidRequest, 415, RequestGuard.NotJson), RefusalCode.NotAllowed, RefusalCode.IssueThrottled, RefusalCode.LoginFailed,
+                new(RefusalCode.InvalidRequest, 415, RequestGuard.NotJson), RefusalCode.NotAllowed, RefusalCode.HolderInUse, RefusalCode.IssueThrottled, RefusalCode.LoginFailed,
                 RefusalCode.BudgetExhausted, RefusalCode.IssuerUnavailable, RefusalCode.DatabaseUnavailable);
     }
 

@@ -104,6 +104,7 @@ internal static class Examples
         RefusalCode.Unauthenticated => new(code, ProofFailure.NoToken.Describe()),
         RefusalCode.NotAllowed => Refusals.NotAllowed("orders-api"),
         RefusalCode.HolderUnknown => Refusals.HolderUnknown(),
+        RefusalCode.HolderInUse => Refusals.HolderInUse("orders-api.iT0pPZ6Yg3Q1yW2x", 1, 10, TimeSpan.FromMinutes(20)),
         RefusalCode.LeaseUnknown => Refusals.LeaseUnknown(LeaseId),
         RefusalCode.SessionUnknown => new(code, ProofFailure.SessionUnknown.Describe()),
         RefusalCode.LimitExceeded => new(code, "This caller may claim 5 times a second. Come back then; a grant is good until its end and need not be asked for again.", TimeSpan.FromSeconds(1)),

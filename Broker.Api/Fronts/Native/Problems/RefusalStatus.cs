@@ -12,6 +12,7 @@ public static class RefusalStatus
         RefusalCode.Unauthenticated => ("unauthenticated", 401, "No proven caller"),
         RefusalCode.NotAllowed => ("not-allowed", 403, "Not allowed"),
         RefusalCode.HolderUnknown => ("holder-unknown", 404, "No such holder"),
+        RefusalCode.HolderInUse => ("holder-in-use", 409, "The pod's grant is in use"),
         RefusalCode.LeaseUnknown => ("lease-unknown", 404, "No such lease"),
         RefusalCode.SessionUnknown => ("session-unknown", 404, "No such session"),
         RefusalCode.LimitExceeded => ("limit-exceeded", 429, "More than one's share"),
