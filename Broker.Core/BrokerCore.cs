@@ -22,6 +22,7 @@ using Broker.Core.Model;
 using Broker.Core.Sessions;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 
 namespace Broker.Core;
 
@@ -56,8 +57,10 @@ public static class BrokerCore
     /// </summary>
     public static IServiceCollection AddSealing(this IServiceCollection services, BrokerSettings settings)
     {
-        var sealing = services.AddDataProtection().SetApplicationName("broker");
-        if (settings.Ledger.Kind == LedgerKind.Redis) services.AddSingleton(_ => RedisConnection.Open(settings.Ledger.ConnectionString!.Reveal()));
+        // What is sealed under one prefix opens under no other.
+        var prefix = settings.Ledger.Prefix;
+        var sealing = services.AddDataProtection().SetApplicationName(prefix == LedgerSettings.DefaultPrefix ? "broker" : "broker:" + prefix);
+        if (settings.Ledger.Kind == LedgerKind.Redis) services.AddSingleton(provider => RedisConnection.Open(settings.Ledger, provider.GetRequiredService<ILogger<RedisConnection>>()));
         if (settings.Sealing is { } shared && (shared.Directory is not null || settings.Ledger.Kind == LedgerKind.Redis)) sealing.KeepKeys(shared);
         else sealing.UseEphemeralDataProtectionProvider();
         return services;

@@ -62,8 +62,29 @@ public sealed record LedgerSettings
     /// <summary>Which one (default <see cref="LedgerKind.InProcess"/>).</summary>
     public LedgerKind Kind { get; init; }
 
+    /// <summary>What the names of its keys begin with unless told otherwise.</summary>
+    public const string DefaultPrefix = "broker";
+
     /// <summary>StackExchange.Redis's connection string, which may hold a password; needed with Redis, null otherwise.</summary>
     public Secret? ConnectionString { get; init; }
+
+    /// <summary>File with the password, read again at each connect; null: as the connection string says.</summary>
+    public string? PasswordFile { get; init; }
+
+    /// <summary>PEM file of the authorities that are trusted in place of the system's; null: the system's.</summary>
+    public string? CaFile { get; init; }
+
+    /// <summary>PEM file of the client's certificate, read again at each connect; null: none.</summary>
+    public string? CertificateFile { get; init; }
+
+    /// <summary>PEM file of its private key; null without one.</summary>
+    public string? KeyFile { get; init; }
+
+    /// <summary>
+    /// What the names of all keys and channels begin with: brokers with the same one share a ledger, others share nothing but the
+    /// server (default <see cref="DefaultPrefix"/>).
+    /// </summary>
+    public string Prefix { get; init; } = DefaultPrefix;
 }
 
 /// <summary>The keys that seal secrets in the ledger: a directory all replicas share, or a certificate they all have.</summary>

@@ -1,3 +1,5 @@
+using Broker.Core.Catalog;
+
 namespace Broker.Core.Ledger;
 
 /// <summary>
@@ -10,8 +12,8 @@ public static class LedgerKeys
         ["budget", "leases", "order", "pools", "holders", "ends", "line", "tickets", "duties", "takes", "flights", "failing", "leftovers"];
 
     /// <summary>In the order of their names in scripts.</summary>
-    public static string[] Of(string database) => Array.ConvertAll(Parts, part => $"broker:{{{database}}}:{part}");
+    public static string[] Of(string database, string prefix = LedgerSettings.DefaultPrefix) => Array.ConvertAll(Parts, part => $"{prefix}:{{{database}}}:{part}");
 
     /// <summary>The channel on which decisions signal.</summary>
-    public static string Channel(string database) => $"broker:{{{database}}}:signals";
+    public static string Channel(string database, string prefix = LedgerSettings.DefaultPrefix) => $"{prefix}:{{{database}}}:signals";
 }

@@ -9,6 +9,9 @@ public sealed record LocalRedisSettings
     /// <summary>Whether its data survive a stop (append-only file); default true.</summary>
     public bool KeepsData { get; init; } = true;
 
+    /// <summary>Further options of <c>redis-server</c>; default none.</summary>
+    public IReadOnlyList<string> Options { get; init; } = [];
+
     /// <summary>How long the start may take (default 30 s).</summary>
     public TimeSpan StartWithin { get; init; } = TimeSpan.FromSeconds(30);
 }
@@ -44,7 +47,7 @@ public sealed class LocalRedis : IAsyncDisposable
         var docker = await DockerEngine.IsUsedAsync();
         return await LoopbackPort.StartOnAsync(async port =>
         {
-            string[] durability = ["--save", "", "--appendonly", settings.KeepsData ? "yes" : "no"];
+            string[] durability = ["--save", "", "--appendonly", settings.KeepsData ? "yes" : "no", .. settings.Options];
             IRedisHost server = docker
                 ? new ContainerHost(() => Container(port, durability))
                 : await RedisProcess.CreateAsync(port, durability, settings.StartWithin);

@@ -1,9 +1,11 @@
 using System.Net;
+using System.Text.RegularExpressions;
 
 namespace Broker.Core.Catalog.Reading;
 
-internal static class SettingsReading
+internal static partial class SettingsReading
 {
+    private static readonly string[] RedisKeys = ["ConnectionString", "ConnectionStringFile", "PasswordFile", "CaFile", "CertificateFile", "KeyFile"];
     private static readonly string[] CertificateKeys = ["CertificateFile", "CertificateKeyFile"];
 
     public static BrokerSettings Read(SectionReader reader)
@@ -26,10 +28,26 @@ internal static class SettingsReading
     {
         var kind = reader.Choice<LedgerKind>("Kind") ?? LedgerKind.InProcess;
         var connection = reader.Secret("ConnectionString", required: kind is LedgerKind.Redis);
-        if (kind is LedgerKind.InProcess && (reader.Has("ConnectionString") || reader.Has("ConnectionStringFile")))
-            reader.Error("ConnectionString", "is there, but the ledger is InProcess.", "Set Kind to Redis, or take it out.");
+        var ledger = new LedgerSettings
+        {
+            Kind = kind,
+            ConnectionString = connection,
+            PasswordFile = reader.ReadableFile("PasswordFile"),
+            CaFile = reader.CertificateFile("CaFile"),
+            CertificateFile = reader.CertificateFile("CertificateFile"),
+            KeyFile = reader.ReadableFile("KeyFile"),
+            Prefix = reader.Text("Prefix") ?? LedgerSettings.DefaultPrefix,
+        };
+        foreach (var key in RedisKeys.Where(key => kind is not LedgerKind.Redis && reader.Has(key)))
+            reader.Error(key, $"is there, but the ledger is {kind}.", "Set Kind to Redis, or take it out.");
+        if (kind is not LedgerKind.Redis && ledger.Prefix != LedgerSettings.DefaultPrefix)
+            reader.Error("Prefix", $"is there, but the ledger is {kind}.", "Set Kind to Redis, or take it out.");
+        if (reader.Has("CertificateFile") != reader.Has("KeyFile"))
+            reader.Error(reader.Has("KeyFile") ? "CertificateFile" : "KeyFile", "is missing.", "A client certificate needs both CertificateFile and KeyFile.");
+        if (!LedgerPrefix().IsMatch(ledger.Prefix))
+            reader.Error("Prefix", "has characters that names of keys here do not have.", "Write 1 to 64 letters, digits, '-', '_', '.', ':' or '/', e.g. broker-staging.");
         reader.RefuseUnknownKeys();
-        return new LedgerSettings { Kind = kind, ConnectionString = connection };
+        return ledger;
     }
 
     private static SealingSettings? Sealing(SectionReader parent, bool needed)
@@ -55,6 +73,10 @@ internal static class SettingsReading
             reader.Error(key, "is missing.", "A certificate needs both CertificateFile and CertificateKeyFile.");
         return sealing;
     }
+
+    // No braces, which would move the hash tag, and nothing that an access list's patterns would read.
+    [GeneratedRegex(@"^[A-Za-z0-9_.:/-]{1,64}\z")]
+    private static partial Regex LedgerPrefix();
 
     private static WaitingSettings Waiting(SectionReader reader)
     {

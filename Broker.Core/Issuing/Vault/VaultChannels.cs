@@ -1,5 +1,6 @@
 using System.Net.Security;
 using Broker.Core.Catalog;
+using Broker.Core.Model;
 using Microsoft.Extensions.Http.Resilience;
 using Microsoft.Extensions.Logging;
 using Polly;
@@ -63,7 +64,7 @@ internal sealed class VaultChannels : IDisposable
             ? new SslClientAuthenticationOptions()
             : new SslClientAuthenticationOptions
             {
-                RemoteCertificateValidationCallback = new PrivateAuthority(definition, logger).Accepts,
+                RemoteCertificateValidationCallback = new PrivateAuthority(definition.CaFile, reason => Log.AuthorityUnreadable(logger, definition.Name, definition.CaFile, reason)).Accepts,
             },
     };
 }

@@ -1,25 +1,100 @@
+using Broker.Core.Catalog;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using StackExchange.Redis;
 
 namespace Broker.Core.Ledger.Redis;
 
-/// <summary>How the broker connects to Redis.</summary>
-public static class RedisConnection
+/// <summary>
+/// The broker's connection to Redis, standalone, replicated behind Sentinel, or Cluster. It does not wait for Redis to be there:
+/// decisions fail at once while it is away (a caller is told to come back, nothing piles up), and work again when it is back.
+/// </summary>
+public sealed class RedisConnection : IAsyncDisposable
 {
-    /// <summary>
-    /// Connects without waiting for Redis to be there: decisions fail at once while it is away (a caller is told to come back,
-    /// nothing piles up), and work again when it is back.
-    /// </summary>
-    /// <param name="connectionString">In StackExchange.Redis' format; a password in it stays in memory only.</param>
-    public static IConnectionMultiplexer Open(string connectionString)
+    private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(500);
+
+    private readonly ConfigurationOptions options;
+    private readonly CancellationTokenSource life = new();
+    private readonly Lock gate = new();
+    private readonly List<(RedisChannel Channel, Action<RedisChannel, RedisValue> Heard)> subscriptions = [];
+    private readonly Task connecting;
+    private volatile IConnectionMultiplexer? connected;
+    private volatile string why = "not connected yet";
+
+    private RedisConnection(ConfigurationOptions options, string prefix)
     {
-        var options = ConfigurationOptions.Parse(connectionString);
-        options.AbortOnConnectFail = false;
-        options.BacklogPolicy = BacklogPolicy.FailFast;
-        options.ConnectTimeout = Math.Min(options.ConnectTimeout, 3000);
-        options.AsyncTimeout = Math.Min(options.AsyncTimeout, 3000);
-        options.SyncTimeout = Math.Min(options.SyncTimeout, 3000);
-        options.ReconnectRetryPolicy = new LinearRetry(500);
-        options.ClientName ??= "broker";
-        return ConnectionMultiplexer.Connect(options);
+        (this.options, Prefix) = (options, prefix);
+        connecting = TryConnect() ? Task.CompletedTask : ConnectAsync();
+    }
+
+    /// <summary>What the names of all keys and channels begin with.</summary>
+    public string Prefix { get; }
+
+    /// <summary>To send commands to.</summary>
+    /// <exception cref="LedgerException">It was never reached.</exception>
+    public IDatabase Database => connected?.GetDatabase() ?? throw new LedgerException($"Redis was not reached yet: {why}");
+
+    /// <summary>Connects as configured.</summary>
+    public static RedisConnection Open(LedgerSettings settings, ILogger<RedisConnection>? log = null) =>
+        new(RedisOptions.Of(settings, log ?? NullLogger<RedisConnection>.Instance), settings.Prefix);
+
+    /// <summary>Connects by a connection string alone.</summary>
+    /// <param name="connectionString">In StackExchange.Redis' format; a password in it stays in memory only.</param>
+    public static RedisConnection Open(string connectionString) => Open(new LedgerSettings { Kind = LedgerKind.Redis, ConnectionString = new(connectionString) });
+
+    /// <summary>Hears a channel, as soon as Redis is there. Dispose it to stop.</summary>
+    public IDisposable Subscribe(RedisChannel channel, Action<RedisChannel, RedisValue> heard)
+    {
+        lock (gate)
+        {
+            subscriptions.Add((channel, heard));
+            connected?.GetSubscriber().Subscribe(channel, heard, CommandFlags.FireAndForget);
+        }
+
+        return new Listening(() =>
+        {
+            lock (gate)
+            {
+                subscriptions.Remove((channel, heard));
+                connected?.GetSubscriber().Unsubscribe(channel, heard, CommandFlags.FireAndForget);
+            }
+        });
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await life.CancelAsync();
+        await connecting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (connected is { } open) await open.DisposeAsync();
+        life.Dispose();
+    }
+
+    // A server that is not there is waited for by the client itself; a Sentinel has to have named the primary once.
+    private async Task ConnectAsync()
+    {
+        await Task.Yield();
+        do await Task.Delay(Again, TimeProvider.System, life.Token);
+        while (!TryConnect());
+    }
+
+    private bool TryConnect()
+    {
+        try
+        {
+            var open = ConnectionMultiplexer.Connect(options);
+            lock (gate)
+            {
+                connected = open;
+                foreach (var (channel, heard) in subscriptions) open.GetSubscriber().Subscribe(channel, heard, CommandFlags.FireAndForget);
+            }
+
+            return true;
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException)
+        {
+            why = e.Message;
+            return false;
+        }
     }
 }

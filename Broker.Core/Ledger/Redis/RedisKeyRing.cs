@@ -13,12 +13,13 @@ namespace Broker.Core.Ledger.Redis;
 /// would open what he seals himself. What has no such code is passed over and named in the log.
 /// </summary>
 /// <param name="redis">The connection.</param>
-/// <param name="name">The list that holds them.</param>
 /// <param name="code">The key of the codes; never in Redis.</param>
 /// <param name="log">Where strange elements are named.</param>
-internal sealed class RedisKeyRing(IConnectionMultiplexer redis, string name, byte[] code, ILogger<RedisKeyRing> log) : IXmlRepository
+internal sealed class RedisKeyRing(RedisConnection redis, byte[] code, ILogger<RedisKeyRing> log) : IXmlRepository
 {
     private const char Separator = '|';
+
+    private readonly string name = redis.Prefix + ":sealing-keys";
 
     /// <inheritdoc/>
     /// <exception cref="LedgerException">Redis does not answer.</exception>
@@ -26,7 +27,7 @@ internal sealed class RedisKeyRing(IConnectionMultiplexer redis, string name, by
     {
         var elements = new List<XElement>();
         var strange = 0;
-        foreach (string? text in Guarded(database => database.ListRange(name)))
+        foreach (string? text in Guarded(database => database.ListRange(name, flags: CommandFlags.DemandMaster)))
         {
             if (Open(text ?? "") is { } element) elements.Add(element);
             else strange++;
@@ -58,7 +59,7 @@ internal sealed class RedisKeyRing(IConnectionMultiplexer redis, string name, by
     {
         try
         {
-            return call(redis.GetDatabase());
+            return call(redis.Database);
         }
         catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
         {

@@ -8,9 +8,9 @@ namespace Broker.Core.Ledger.Redis;
 
 /// <summary>
 /// The ledger of several replicas: Redis 6 or newer, standalone, replicated or Cluster. Every decision is one script call
-/// (<c>EVALSHA</c>; a lost script cache heals by itself).
+/// (<c>EVALSHA</c>; a lost script cache heals by itself). docs/redis.md says what a user of it needs.
 /// </summary>
-public sealed class RedisLedgerStore(IConnectionMultiplexer redis) : ILedgerStore
+public sealed class RedisLedgerStore(RedisConnection redis) : ILedgerStore
 {
     private readonly ConcurrentDictionary<Decision, byte[]> hashes = new();
     private readonly ConcurrentDictionary<string, (RedisKey[] Keys, RedisValue Channel)> names = new(StringComparer.Ordinal);
@@ -20,7 +20,7 @@ public sealed class RedisLedgerStore(IConnectionMultiplexer redis) : ILedgerStor
         Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
         var (keys, channel) = names.GetOrAdd(
-            database, static name => (Array.ConvertAll(LedgerKeys.Of(name), key => (RedisKey)key), LedgerKeys.Channel(name)));
+            database, name => (Array.ConvertAll(LedgerKeys.Of(name, redis.Prefix), key => (RedisKey)key), LedgerKeys.Channel(name, redis.Prefix)));
         var values = new RedisValue[arguments.Count + 1];
         values[0] = channel;
         for (var i = 0; i < arguments.Count; i++) values[i + 1] = arguments[i];
@@ -42,26 +42,26 @@ public sealed class RedisLedgerStore(IConnectionMultiplexer redis) : ILedgerStor
     /// <inheritdoc/>
     public IDisposable Listen(string database, Action<string> heard)
     {
-        var channel = RedisChannel.Literal(LedgerKeys.Channel(database));
+        var channel = RedisChannel.Literal(LedgerKeys.Channel(database, redis.Prefix));
         void OnMessage(RedisChannel from, RedisValue subject) => heard(subject.ToString());
-        redis.GetSubscriber().Subscribe(channel, OnMessage, CommandFlags.FireAndForget);
-        return new Listening(() => redis.GetSubscriber().Unsubscribe(channel, OnMessage, CommandFlags.FireAndForget));
+        return redis.Subscribe(channel, OnMessage);
     }
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => redis.DisposeAsync();
 
-    // By the script's hash: given its text, the client would hash twenty thousand characters at every call to look it up.
+    // Of the primary alone: a replica would answer what writes nothing, with what it had heard of. By the script's hash: given its text,
+    // the client would hash twenty thousand characters at every call to look it up.
     private async Task<RedisResult> EvaluateAsync(Decision decision, RedisKey[] keys, RedisValue[] values)
     {
         var hash = hashes.GetOrAdd(decision, static decision => ScriptHash(decision.Script));
         try
         {
-            return await redis.GetDatabase().ScriptEvaluateAsync(hash, keys, values);
+            return await redis.Database.ScriptEvaluateAsync(hash, keys, values, CommandFlags.DemandMaster);
         }
         catch (RedisServerException e) when (e.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
         {
-            return await redis.GetDatabase().ScriptEvaluateAsync(decision.Script, keys, values);
+            return await redis.Database.ScriptEvaluateAsync(decision.Script, keys, values, CommandFlags.DemandMaster);
         }
     }
 

@@ -6,15 +6,12 @@ using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using StackExchange.Redis;
 
 namespace Broker.Core.Ledger.Redis;
 
 /// <summary>Where the keys are that seal secrets in Redis.</summary>
 internal static class SealingKeys
 {
-    private const string RedisKey = "broker:sealing-keys";
-
     /// <summary>
     /// In a directory that the replicas share and Redis' thieves do not have; or in Redis itself, encrypted to a certificate
     /// whose private key they do not have, and authenticated by a key that is made of that private key.
@@ -31,10 +28,10 @@ internal static class SealingKeys
         sealing.ProtectKeysWithCertificate(certificate);
         sealing.Services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(provider =>
         {
-            var redis = provider.GetRequiredService<IConnectionMultiplexer>();
+            var redis = provider.GetRequiredService<RedisConnection>();
             var log = provider.GetRequiredService<ILogger<RedisKeyRing>>();
             return new ConfigureOptions<KeyManagementOptions>(options =>
-                options.XmlRepository = new RedisKeyRing(redis, RedisKey, RingKey(certificate), log));
+                options.XmlRepository = new RedisKeyRing(redis, RingKey(certificate), log));
         });
     }
 

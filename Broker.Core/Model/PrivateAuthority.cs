@@ -1,20 +1,19 @@
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Broker.Core.Catalog;
-using Microsoft.Extensions.Logging;
 
-namespace Broker.Core.Issuing.Vault;
+namespace Broker.Core.Model;
 
 /// <summary>
 /// Trusts the certificates of one PEM file and no other authority. The file is read again when it changes, so that an
 /// authority can be exchanged without a restart.
 /// </summary>
-internal sealed class PrivateAuthority(VaultIssuerDefinition definition, ILogger logger)
+/// <param name="file">The PEM file.</param>
+/// <param name="unreadable">Told why the file could not be read; until it can be, nobody is trusted.</param>
+internal sealed class PrivateAuthority(string file, Action<string> unreadable)
 {
     private static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1");
 
-    private readonly string file = definition.CaFile!;
     private Loaded? loaded;
 
     /// <summary>Judges a server's certificate; for <see cref="SslClientAuthenticationOptions"/>.</summary>
@@ -46,9 +45,9 @@ internal sealed class PrivateAuthority(VaultIssuerDefinition definition, ILogger
             loaded = new Loaded(changed, roots);
             return roots;
         }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or CryptographicException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
         {
-            Log.AuthorityUnreadable(logger, definition.Name, file, unreadable.Message);
+            unreadable(e.Message);
             return null;
         }
     }
