@@ -14,7 +14,7 @@ public sealed class SharedLedger(ILedgerStore store)
     /// the other as long as this number stays; one that finds a higher number keeps its hands off: every decision fails. It stands in
     /// <c>common.lua</c> too.
     /// </summary>
-    public const int Schema = 1;
+    public const int Schema = 2;
 
     /// <summary>How long a holder that moves may have the connections of both leases open.</summary>
     public static readonly TimeSpan Overlap = TimeSpan.FromSeconds(60);

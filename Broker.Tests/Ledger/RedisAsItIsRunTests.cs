@@ -62,13 +62,13 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
         })
         {
             await using var refused = new RedisLedgerStore(RedisConnection.Open(wrong));
-            await Should.ThrowAsync<LedgerException>(async () => await refused.DecideAsync(Decision.Budget, "orders", [], Cancellation));
+            await Should.ThrowAsync<LedgerException>(async () => await new SharedLedger(refused).Budgets.BudgetAsync("orders", [], Cancellation));
         }
 
         // A broker that comes with what nobody trusts finds its way when the files are put right.
         var (strange, strangeKey) = Issue(other, "strange");
         await using var mended = new RedisLedgerStore(RedisConnection.Open(settings with { CertificateFile = strange, KeyFile = strangeKey }));
-        await Should.ThrowAsync<LedgerException>(async () => await mended.DecideAsync(Decision.Budget, "orders", [], Cancellation));
+        await Should.ThrowAsync<LedgerException>(async () => await new SharedLedger(mended).Budgets.BudgetAsync("orders", [], Cancellation));
         File.Copy(certificate, strange, overwrite: true);
         File.Copy(key, strangeKey, overwrite: true);
         await ShouldWorkAsync(mended);
@@ -107,7 +107,7 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
             await Eventually.HoldsAsync(
                 async () =>
                 {
-                    await ledger.DecideAsync(Decision.Sample, "orders", ["10", "10", "0", "10", "0", "1000", "0"], Cancellation);
+                    await SampleAsync(ledger);
                     return heard.Task.IsCompleted;
                 },
                 "the signal is heard", Cancellation);
@@ -143,7 +143,7 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
         await using var ledger = new RedisLedgerStore(RedisConnection.Open(servers.ConnectionString));
         var heard = 0;
         using var listening = ledger.Listen("orders", _ => Interlocked.Increment(ref heard));
-        await Should.ThrowAsync<LedgerException>(async () => await ledger.DecideAsync(Decision.Budget, "orders", [], Cancellation));
+        await Should.ThrowAsync<LedgerException>(async () => await new SharedLedger(ledger).Budgets.BudgetAsync("orders", [], Cancellation));
 
         await servers.StartSentinelAsync(Cancellation);
         await ShouldWorkAsync(ledger);
@@ -159,7 +159,7 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
             return Eventually.HoldsAsync(
                 async () =>
                 {
-                    await ledger.DecideAsync(Decision.Sample, "orders", ["10", "10", "0", "10", "0", "1000", "0"], Cancellation);
+                    await SampleAsync(ledger);
                     return Volatile.Read(ref heard) > before;
                 },
                 "a signal is heard", Cancellation, TimeSpan.FromSeconds(60));
@@ -175,13 +175,13 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
         await using var two = new RedisLedgerStore(RedisConnection.Open(Of("broker-two")));
         var heard = new List<string>();
         using var listening = two.Listen("orders", heard.Add);
-        await one.DecideAsync(Decision.Shared, "orders", ["name", "", "text"], Cancellation);
-        await one.DecideAsync(Decision.Sample, "orders", ["10", "10", "0", "10", "0", "1000", "0"], Cancellation);
-        (await two.DecideAsync(Decision.Shared, "orders", ["name"], Cancellation)).ShouldBeEmpty();
-        (await one.DecideAsync(Decision.Shared, "orders", ["name"], Cancellation))[0].ShouldBe("text");
+        (await new TextLedger(one).ReplaceSharedAsync("name", null, "text", Cancellation)).ShouldBeTrue();
+        await SampleAsync(one);
+        (await new TextLedger(two).ReadSharedAsync("name", Cancellation)).ShouldBeNull();
+        (await new TextLedger(one).ReadSharedAsync("name", Cancellation))!.Value.Text.ShouldBe("text");
         (await redis.ExecuteAsync("DBSIZE")).ShouldNotBe("0");
         await using var admin = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);
-        await foreach (var key in admin.GetServer(redis.Host, redis.Port).KeysAsync()) key.ToString().ShouldStartWith("broker-one:{orders}:");
+        await foreach (var key in admin.GetServer(redis.Host, redis.Port).KeysAsync()) key.ToString().ShouldStartWith("broker-one:{");
         heard.ShouldBeEmpty();
     }
 
@@ -194,12 +194,15 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
         return [.. log.Select(entry => string.Join(' ', ((RedisResult[])entry!).Select(word => word.ToString())))];
     }
 
+    private static ValueTask SampleAsync(RedisLedgerStore ledger) =>
+        new SharedLedger(ledger).Budgets.SampleAsync("orders", 10, 10, 0, 10, 0, TimeSpan.FromSeconds(1), Cancellation);
+
     private static Task ShouldWorkAsync(RedisLedgerStore ledger) => Eventually.HoldsAsync(
         async () =>
         {
             try
             {
-                await ledger.DecideAsync(Decision.Budget, "orders", [], Cancellation);
+                await new SharedLedger(ledger).Budgets.BudgetAsync("orders", [], Cancellation);
                 return true;
             }
             catch (LedgerException)
@@ -251,11 +254,15 @@ public sealed class RedisLeastRightsLedgerTests(RedisLeastRightsLedgerTests.Serv
 {
     protected override ILedgerStore Store => server.Store;
 
+    protected override async Task TamperAsync(string key, string field, string value) => await server.ExecuteAsync("HSET", key, field, value);
+
     public sealed class Server : IAsyncLifetime
     {
         private LocalRedis redis = null!;
 
         public RedisLedgerStore Store { get; private set; } = null!;
+
+        public Task ExecuteAsync(string command, params object[] words) => redis.ExecuteAsync(command, words);
 
         public async ValueTask InitializeAsync()
         {

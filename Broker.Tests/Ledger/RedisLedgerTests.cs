@@ -21,7 +21,7 @@ public sealed class RedisLedgerTests(RedisLedgerTests.Server server) : LedgerCon
         public async Task TamperAsync(string key, string field, string value)
         {
             await using var connection = RedisConnection.Open(redis.ConnectionString);
-            await connection.GetDatabase().HashSetAsync(key, field, value);
+            await connection.Database.HashSetAsync(key, field, value);
         }
 
         public async ValueTask InitializeAsync()
@@ -53,7 +53,7 @@ public sealed class RedisClusterLedgerTests(RedisClusterLedgerTests.Server serve
         public async Task TamperAsync(string key, string field, string value)
         {
             await using var connection = RedisConnection.Open(cluster.ConnectionString);
-            await connection.GetDatabase().HashSetAsync(key, field, value);
+            await connection.Database.HashSetAsync(key, field, value);
         }
 
         public async ValueTask InitializeAsync()

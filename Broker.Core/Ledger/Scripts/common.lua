@@ -5,7 +5,7 @@
 local call = redis.call
 local unpack = unpack or table.unpack
 
-local SCHEMA = 1               -- the version of the records written here
+local SCHEMA = 2               -- the version of the records written here
 local RESERVED_MS = 5000       -- a reservation whose waiter gives no sign of life for so long is dropped
 local TICKET_MS = 3000         -- so is a place in line
 local ATTEMPT_MS = 4000        -- an attempt to issue without a sign of life for so long passes to another replica
