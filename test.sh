@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-.ci/need-programs.sh postgresql mariadb-server redis-server pgbouncer chromium libfaketime docker-compose prometheus
+.ci/need-programs.sh postgresql mariadb-server redis-server pgbouncer chromium libfaketime docker-compose prometheus python3-hvac nodejs npm
 .ci/need-postgres-18.sh
 echo "Building (Release) ..."
 dotnet build Broker.sln -c Release --nologo -v quiet

@@ -9,6 +9,9 @@ is_here() {
     mariadb-server) [ -x /usr/sbin/mariadbd ] || command -v mariadbd >/dev/null ;;
     libfaketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null ;;
     prometheus) command -v promtool >/dev/null ;;
+    python3-hvac) /usr/bin/python3 -c 'import hvac' 2>/dev/null ;;
+    nodejs) command -v node >/dev/null ;;
+    npm) command -v npm >/dev/null ;;
     redis-server | chromium | pgbouncer | docker-compose) command -v "$1" >/dev/null ;;
     *) echo "need-programs.sh does not know the package $1." >&2; exit 64 ;;
   esac

@@ -11,6 +11,7 @@ using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Issuing.Vault;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
+using Broker.Core.Leases.Handles;
 using Broker.Core.Leases.Holders;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Leases.Operators;
@@ -20,6 +21,7 @@ using Broker.Core.Ledger.Redis;
 using Broker.Core.Limits;
 using Broker.Core.Model;
 using Broker.Core.Sessions;
+using Broker.Core.Sessions.ClientTokens;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -100,6 +102,7 @@ public static class BrokerCore
         services.AddSingleton<DatabaseChannels>().AddSingleton<Issuance>().AddSingleton<DeskAudit>().AddSingleton<ShutdownSignal>();
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
         services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionSealer>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
+        services.AddSingleton<HandleLedger>().AddSingleton<HandleDesk>().AddSingleton<ClientTokenLedger>().AddSingleton<ClientTokenDesk>().AddSingleton<SecretIdUses>().AddSingleton<WrappedAnswers>();
         services.AddSingleton<Leftovers>().AddSingleton<LeftoverDesk>();
         services.AddSingleton<ConnectionCaps>().AddSingleton<LeaseSuccessor>().AddSingleton<Recovery>();
     }

@@ -50,7 +50,8 @@ internal sealed class ProofGate(CallerProver prover, SessionTokens sessions, Adm
 
     private static string FromOf(HttpContext context) => AddressName.Of(context.Connection.RemoteIpAddress);
 
-    private static Proof Certified(HttpContext context, Proof proof) =>
+    /// <summary>The proof, if the caller also shows the client certificate that it must show.</summary>
+    public static Proof Certified(HttpContext context, Proof proof) =>
         proof.Caller?.SpiffeId is not { } id || (context.Connection.ClientCertificate is { } certificate && SpiffeIds.Holds(certificate, id))
             ? proof
             : new Proof(ProofFailure.CertificateMissing);

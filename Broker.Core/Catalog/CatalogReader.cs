@@ -23,8 +23,10 @@ public static class CatalogReader
         var databases = new Dictionary<string, Database>(StringComparer.Ordinal);
         foreach (var (name, entry) in reader.Named("Databases")) databases[name] = DatabaseReading.Read(name, entry);
         var roles = new Dictionary<string, Role>(StringComparer.Ordinal);
+        var appRoleMounts = VaultApiReading.AppRoleMounts(configuration.GetSection(Section));
         foreach (var (name, entry) in reader.Named("Roles"))
-            roles[name] = RoleReading.Read(name, entry, databases, issuers, (IReadOnlyCollection<string>)identity.Issuers.Keys);
+            roles[name] = RoleReading.Read(name, entry, databases, issuers, (IReadOnlyCollection<string>)[.. identity.Issuers.Keys, .. appRoleMounts]);
+        var vaultApi = VaultApiReading.Read(reader.Child("VaultApi"), identity, roles);
 
         // A mounted file that is not there looks just like this; refusing every pod politely would hide it.
         if (databases.Count == 0) reader.Error("Databases", "is empty.", "Name at least one database; is the configuration file mounted?");
@@ -42,7 +44,10 @@ public static class CatalogReader
             databases.ToFrozenDictionary(StringComparer.Ordinal),
             issuers.ToFrozenDictionary(issuer => issuer.Key, issuer => issuer.Value!, StringComparer.Ordinal),
             roles.ToFrozenDictionary(StringComparer.Ordinal),
-            identity);
+            identity)
+        {
+            VaultApi = vaultApi,
+        };
         return new CatalogReading(catalog, settings, [], findings.Files);
     }
 }

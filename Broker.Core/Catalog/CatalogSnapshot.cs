@@ -9,7 +9,11 @@ public sealed record CatalogSnapshot(
     IReadOnlyDictionary<string, Database> Databases,
     IReadOnlyDictionary<string, IssuerDefinition> Issuers,
     IReadOnlyDictionary<string, Role> Roles,
-    IdentitySettings Identity);
+    IdentitySettings Identity)
+{
+    /// <summary>The Vault-compatible API.</summary>
+    public VaultApiSettings VaultApi { get; init; } = new();
+}
 
 /// <summary>The catalog as it is now; a reload swaps the whole of it.</summary>
 public interface ICatalog

@@ -15,7 +15,17 @@ namespace Broker.Core.Leases;
 /// zero: it closes them before it opens new ones.
 /// </param>
 public sealed record Grant(
-    string Role, string Database, GrantedLease Lease, GrantedHolder Holder, int Connections, GrantedCredentials Credentials, TimeSpan? Overlap);
+    string Role, string Database, GrantedLease Lease, GrantedHolder Holder, int Connections, GrantedCredentials Credentials, TimeSpan? Overlap)
+{
+    /// <summary>The lease's end, from now.</summary>
+    public TimeSpan LeaseEndsIn { get; init; }
+
+    /// <summary>The holder's end unless it renews, from now.</summary>
+    public TimeSpan HolderEndsIn { get; init; }
+
+    /// <summary>Whether the lease takes holders no more, and this one is to move as soon as it can.</summary>
+    public bool Leaving { get; init; }
+}
 
 /// <summary>A lease as a holder sees it. Times are the ledger's.</summary>
 public sealed record GrantedLease(string Id, DateTimeOffset IssuedAt, DateTimeOffset VerifiedAt, DateTimeOffset ExpiresAt);

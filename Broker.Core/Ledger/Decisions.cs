@@ -49,6 +49,12 @@ public abstract partial class Decision
     internal static Decision<RenewSessionQuestion, RenewSessionAnswer> RenewSession { get; } = new("renew_session", "sessions");
     internal static Decision<SessionQuestion, RevokeSessionAnswer> RevokeSession { get; } = new("revoke_session", "sessions");
 
+    internal static Decision<PutRecordQuestion, PutRecordAnswer> PutRecord { get; } = new("put_record", "records");
+    internal static Decision<RecordQuestion, RecordAnswer> ReadRecord { get; } = new("read_record", "records");
+    internal static Decision<RenewRecordQuestion, RenewRecordAnswer> RenewRecord { get; } = new("renew_record", "records");
+    internal static Decision<RecordQuestion, DropRecordAnswer> DropRecord { get; } = new("drop_record", "records");
+    internal static Decision<ListRecordsQuestion, ListRecordsReply> ListRecords { get; } = new("list_records", "records");
+
     internal static Decision<TakeShareQuestion, TakeShareAnswer> TakeShare { get; } = new("take_share", "shares");
     internal static Decision<LeaveShareQuestion, DoneAnswer> LeaveShare { get; } = new("leave_share", "shares");
 }

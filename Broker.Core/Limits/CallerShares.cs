@@ -65,6 +65,20 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
         return outcome;
     }
 
+    /// <summary>The holder is still there with what it has: its part of the shares is counted on.</summary>
+    public async ValueTask StaysAsync(Caller caller, string holder, int connections, TimeSpan lasts, CancellationToken cancellation)
+    {
+        if (LimitsOf(caller) is not { } limits || SharesOf(limits) is not { Count: > 0 } shares) return;
+        try
+        {
+            await ledger.TakeAsync(holder, connections, connections, lasts, shares, cancellation);
+        }
+        catch (LedgerException)
+        {
+            // Counted until the end it had: a moment too short, for something that it has anyway.
+        }
+    }
+
     /// <summary>The holder left: its part comes free.</summary>
     public async ValueTask LeaveAsync(Caller caller, string holder, CancellationToken cancellation)
     {

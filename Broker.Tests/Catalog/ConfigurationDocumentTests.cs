@@ -31,7 +31,16 @@ public sealed partial class ConfigurationDocumentTests
         ["Broker:Tls"] = [[("Tls:CertificateFile", Pem), ("Tls:CertificateKeyFile", Pem)]],
         ["Broker:Audit:Syslog"] = [[("Audit:Syslog:Address", "tcp://syslog:514")]],
         ["Broker:Audit:Otlp"] = [[("Audit:Otlp:Endpoint", "https://collector:4318")]],
+        ["Broker:VaultApi:AuthMounts:{name}"] = [[("VaultApi:AuthMounts:kubernetes:Type", "Kubernetes"), ("VaultApi:AuthMounts:kubernetes:Issuer", "kubernetes")]],
+        ["Broker:VaultApi:AuthMounts:{name}:AppRoles:{name}"] = [AppRole],
+        ["Broker:VaultApi:AuthMounts:{name}:AppRoles:{name}:SecretIds:{name}"] = [AppRole],
     };
+
+    private static (string Key, string? Value)[] AppRole =>
+    [
+        ("VaultApi:AuthMounts:legacy:Type", "AppRole"), ("VaultApi:AuthMounts:legacy:AppRoles:orders-jobs:RoleId", "r"),
+        ("VaultApi:AuthMounts:legacy:AppRoles:orders-jobs:SecretIds:one:Hash", new string('0', 64)),
+    ];
 
     private static readonly IReadOnlyList<Row> Rows = Parse(File.ReadAllLines(Repository.PathOf("docs/configuration.md")));
 
@@ -47,7 +56,9 @@ public sealed partial class ConfigurationDocumentTests
             "Broker", "Broker:Audit", "Broker:Audit:Otlp", "Broker:Audit:Rotation", "Broker:Audit:Syslog", "Broker:Databases:{name}", "Broker:Databases:{name}:Budget", "Broker:Databases:{name}:Issuing", "Broker:Identity",
             "Broker:Identity:Callers", "Broker:Identity:Issuers:{name}", "Broker:Identity:Issuers:{name}:TokenReview", "Broker:Identity:Sessions",
             "Broker:Identity:Teams:{name}", "Broker:Issuers:{name}", "Broker:Issuers:{name}:Auth", "Broker:Ledger", "Broker:Limits",
-            "Broker:Roles:{name}", "Broker:Roles:{name}:Allow:{n}", "Broker:Roles:{name}:Connections", "Broker:Sealing", "Broker:Tls", "Broker:Waiting",
+            "Broker:Roles:{name}", "Broker:Roles:{name}:Allow:{n}", "Broker:Roles:{name}:Connections", "Broker:Sealing", "Broker:Tls", "Broker:VaultApi", "Broker:VaultApi:AuthMounts:{name}",
+            "Broker:VaultApi:AuthMounts:{name}:AppRoles:{name}", "Broker:VaultApi:AuthMounts:{name}:AppRoles:{name}:SecretIds:{name}", "Broker:VaultApi:SecretMounts:{name}",
+            "Broker:VaultApi:SecretMounts:{name}:Roles:{name}", "Broker:VaultApi:Tokens", "Broker:Waiting",
         ]);
 
         // Every row that says it is a group has its table; lists of rules share one.
@@ -121,6 +132,10 @@ public sealed partial class ConfigurationDocumentTests
         Configured.Read([.. shape.Where(entry => changes.All(change => change.Key != entry.Key)), .. changes]);
 
     private static string At(string documented) => documented["Broker".Length..].TrimStart(':')
+        .Replace("AuthMounts:{name}:AppRoles", "AuthMounts:legacy:AppRoles", StringComparison.Ordinal)
+        .Replace("AuthMounts:{name}", "AuthMounts:kubernetes", StringComparison.Ordinal)
+        .Replace("SecretIds:{name}", "SecretIds:one", StringComparison.Ordinal)
+        .Replace("SecretMounts:{name}", "SecretMounts:database", StringComparison.Ordinal)
         .Replace("Issuers:{name}:Auth", "Issuers:vault:Auth", StringComparison.Ordinal)
         .Replace("Identity:Issuers:{name}", "Identity:Issuers:kubernetes", StringComparison.Ordinal)
         .Replace("Issuers:{name}", "Issuers:vault", StringComparison.Ordinal)
@@ -137,6 +152,7 @@ public sealed partial class ConfigurationDocumentTests
         Roles = reading.Catalog?.Roles.Values.OrderBy(role => role.Name),
         Issuers = reading.Catalog?.Issuers.Values.OrderBy(issuer => issuer.Name).Cast<object>(),
         reading.Catalog?.Identity,
+        reading.Catalog?.VaultApi,
         reading.Errors,
     });
 

@@ -106,6 +106,18 @@ internal sealed class BrokerWorld : IAsyncDisposable
     /// <summary>Starts a replica and waits until it is ready.</summary>
     public Task<HttpClient> ReplicaAsync() => ReadyAsync(NextReplica().CreateClient());
 
+    /// <summary>Starts one that listens on a port of 127.0.0.1, for clients of others.</summary>
+    public async Task<Uri> ListeningReplicaAsync()
+    {
+        var factory = NextReplica();
+        factory.UseKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        factory.StartServer();
+        var address = new Uri(factory.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
+        using var client = new HttpClient { BaseAddress = address };
+        await ReadyAsync(client);
+        return address;
+    }
+
     /// <summary>Starts one that listens on a port of 127.0.0.1 and speaks TLS as it is configured to.</summary>
     public async Task<HttpClient> TlsReplicaAsync(HttpMessageHandler handler)
     {

@@ -137,7 +137,12 @@ internal sealed class CredentialDesk(
             new(claim.Holder, granted.EndsAt, RenewAfter(granted)),
             granted.Connections,
             lease.For(granted.Connections),
-            granted.Overlap);
+            granted.Overlap)
+        {
+            LeaseEndsIn = granted.LeaseEndsIn,
+            HolderEndsIn = granted.EndsIn,
+            Leaving = granted.Leaving,
+        };
     }
 
     // After two thirds of its time; sooner who is to move and could not yet.

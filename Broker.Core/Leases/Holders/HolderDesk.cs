@@ -30,6 +30,27 @@ internal sealed class HolderDesk(
         return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }
 
+    /// <summary>
+    /// The holder is still there and stays on the lease it has, until that ends: for clients that cannot be handed another login.
+    /// Nothing is waited for and no rate limits it, since it takes nothing that it does not have.
+    /// </summary>
+    public async ValueTask<Outcome> StayAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
+    {
+        Outcome outcome;
+        if (Find(caller, holder, out var id, out var target) is { } refusal)
+        {
+            outcome = refusal;
+        }
+        else
+        {
+            var claim = ClaimOf(caller, id, target, ClaimKind.Stay);
+            outcome = await credentials.ReserveAndJoinAsync(target, claim, time.GetTimestamp(), cancellation);
+            if (outcome.Grant is { } grant) await shares.StaysAsync(caller, holder, grant.Connections, target.Role.HolderTtl, cancellation);
+        }
+
+        return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
+    }
+
     /// <summary>The holder leaves; its connections come free at once. Null: done.</summary>
     public ValueTask<Refusal?> ReleaseAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation) =>
         LeaveAsync(AuditAction.Release, caller, holder, Find(caller, holder, out _, out var target), target, null, origin, cancellation);
@@ -82,19 +103,20 @@ internal sealed class HolderDesk(
 
     private async ValueTask<Outcome> RenewAsync(Caller caller, HolderId id, ClaimTarget target, CancellationToken cancellation)
     {
-        var settings = target.Role.Connections;
-        var claim = new Claim(
-            id.Value,
-            ClaimMaker.TermsOf(target.Role),
-            Pool.For(target.Role, caller, id).Key,
-            settings.Default,
-            settings.Min,
-            waiting.Default,
-            TimeSpan.Zero,
-            ClaimKind.Renew,
-            caller.DisplayName);
+        var claim = ClaimOf(caller, id, target, ClaimKind.Renew);
         return await credentials.WithinSharesAsync(caller, target, claim, time.GetTimestamp(), cancellation);
     }
+
+    private Claim ClaimOf(Caller caller, HolderId id, ClaimTarget target, ClaimKind kind) => new(
+        id.Value,
+        ClaimMaker.TermsOf(target.Role),
+        Pool.For(target.Role, caller, id).Key,
+        target.Role.Connections.Default,
+        target.Role.Connections.Min,
+        waiting.Default,
+        TimeSpan.Zero,
+        kind,
+        caller.DisplayName);
 
     // Whose it is can be told from the id alone; another's holder is as unknown as none (law L11). Who writes itself an id of a
     // role learns nothing of it: an unknown role and a forbidden one are answered alike.

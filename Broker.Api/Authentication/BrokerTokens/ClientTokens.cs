@@ -1,0 +1,111 @@
+using BitFaster.Caching.Lru;
+using Broker.Api.Authentication.Certificates;
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Ledger;
+using Broker.Core.Sessions.ClientTokens;
+
+namespace Broker.Api.Authentication.BrokerTokens;
+
+/// <summary>Who comes by a client token, or why nobody does.</summary>
+/// <param name="Proof">Who, or why not.</param>
+/// <param name="Live">The token; null when nobody comes by it.</param>
+internal readonly record struct ClientProof(Proof Proof, LiveToken? Live);
+
+/// <summary>
+/// Proves the callers of the Vault-compatible API by the tokens it gave them. A token stands on what its login stood on: the proof
+/// of then is looked at again for as long as it is good, and the mount, the issuer and the secret id have to be there still. A
+/// proven token is remembered for half a second, and forgotten when the ledger says that it was revoked.
+/// </summary>
+internal sealed class ClientTokens : IDisposable
+{
+    private const int Most = 50_000;
+    private static readonly TimeSpan RememberedFor = TimeSpan.FromMilliseconds(500);
+
+    private readonly ClientTokenLedger ledger;
+    private readonly CallerProver prover;
+    private readonly ICatalog catalog;
+    private readonly ProofHasher hasher;
+    private readonly TimeProvider time;
+    private readonly IDisposable listening;
+    private readonly FastConcurrentLru<string, Remembered> byId = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
+
+    public ClientTokens(ClientTokenLedger ledger, CallerProver prover, ICatalog catalog, ProofHasher hasher, TimeProvider time)
+    {
+        (this.ledger, this.prover, this.catalog, this.hasher, this.time) = (ledger, prover, catalog, hasher, time);
+        listening = ledger.Listen(id => byId.TryRemove(id));
+    }
+
+    /// <summary>Who comes by a token.</summary>
+    /// <param name="context">The request's.</param>
+    /// <param name="text">The token.</param>
+    /// <param name="strictly">
+    /// False: where the proof of its login cannot be looked at right now, because an issuer or a cluster does not answer, it is believed
+    /// as it was; for what gives nobody anything that it does not have.
+    /// </param>
+    public async ValueTask<ClientProof> ProveAsync(HttpContext context, string text, bool strictly)
+    {
+        if (!ClientTokenText.IsOne(text)) return Failed(ProofFailure.SessionUnknown);
+        var id = ClientTokenText.IdOf(text);
+        if (!byId.TryGet(id, out var known) || time.GetElapsedTime(known.At) >= RememberedFor)
+        {
+            var at = time.GetTimestamp();
+            try
+            {
+                if (await ledger.FindAsync(id, context.RequestAborted) is not { } live) return Failed(ProofFailure.SessionUnknown);
+                var cluster = catalog.Current.Identity.Issuers.GetValueOrDefault(live.Token.Issuer)?.Cluster;
+                known = new(live, live.Token.Caller(time.GetUtcNow() + live.EndsIn, hasher.Hash(text), cluster), at);
+                byId.AddOrUpdate(id, known);
+            }
+            catch (LedgerException)
+            {
+                return Failed(ProofFailure.SessionsUnavailable);
+            }
+        }
+
+        var left = known.Live.EndsIn - time.GetElapsedTime(known.At);
+        if (left <= TimeSpan.Zero) return Failed(ProofFailure.SessionUnknown);
+        var (caller, failure) = await JudgeAsync(known.Live.Token, known.Caller, context.RequestAborted);
+        if (failure is { } why && (strictly || !why.MayBeGood())) return Failed(why);
+        var proof = ProofGate.Certified(context, new Proof(caller));
+        return new(proof, proof.Caller is null ? null : known.Live with { EndsIn = left });
+    }
+
+    /// <summary>Forgets what is remembered of one, because it was changed here.</summary>
+    public void Forget(string id) => byId.TryRemove(id);
+
+    public void Dispose() => listening.Dispose();
+
+    // A mount, issuer or secret id that was taken out of the configuration takes its tokens with it. The certificate that is asked for
+    // is asked of tokens too.
+    private async ValueTask<(Caller Caller, ProofFailure? Failure)> JudgeAsync(ClientToken token, Caller caller, CancellationToken cancellation)
+    {
+        var current = catalog.Current;
+        if (!current.VaultApi.AuthMounts.TryGetValue(token.Mount, out var mount)) return (caller, ProofFailure.SessionUnknown);
+        if (mount.Type == AuthMountType.AppRole) return (caller, mount.Name == token.Issuer && IsListed(mount, token) ? null : ProofFailure.SessionUnknown);
+        if (mount.Issuer != token.Issuer || !current.Identity.Issuers.TryGetValue(token.Issuer, out var issuer)) return (caller, ProofFailure.SessionUnknown);
+        if (SpiffeIds.Bind(issuer, caller) is not { } bound) return (caller, ProofFailure.CertificateMissing);
+        return (bound, await LookAgainAsync(token, cancellation));
+    }
+
+    private bool IsListed(AuthMount mount, ClientToken token) =>
+        token.SecretId?.Split('/') is [var role, var name] && mount.AppRoles.TryGetValue(role, out var known)
+        && known.SecretIds.TryGetValue(name, out var secret) && !(secret.ExpiresAt <= time.GetUtcNow());
+
+    // A proof that came to its own end took nothing away: that is why there is a token. From then on its key has to be its issuer's.
+    private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, CancellationToken cancellation)
+    {
+        if (token.Proof is { } proof && time.GetUtcNow() < token.ProofEndsAt)
+        {
+            var failure = (await prover.ProveAsync(proof.AsMemory(), "", cancellation)).Failure;
+            if (failure != ProofFailure.Expired) return failure;
+        }
+
+        return token.SigningKey is { } key ? await prover.WhyNotByKeyAsync(token.Issuer, key, cancellation) : null;
+    }
+
+    private static ClientProof Failed(ProofFailure failure) => new(new Proof(failure), null);
+
+    private sealed record Remembered(LiveToken Live, Caller Caller, long At);
+}

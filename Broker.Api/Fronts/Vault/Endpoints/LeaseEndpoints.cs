@@ -1,0 +1,101 @@
+using Broker.Api.Fronts.Vault.Wire;
+using Broker.Core.Leases.Handles;
+using Broker.Core.Model;
+
+namespace Broker.Api.Fronts.Vault.Endpoints;
+
+/// <summary>
+/// <c>sys/leases/{renew,revoke,lookup}</c> and their older names. All answer from the ledger; none waits for an issuer or is limited,
+/// because several clients take any failure to renew for the lease's end and read anew.
+/// </summary>
+internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk) : IVaultEndpoints
+{
+    public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
+    {
+        if (VerbOf(call.Path, out var inPath) is not { } verb) return null;
+        var client = await requests.ClientOfAsync(call, strictly: false);
+        if (verb is Verb.Other || (verb is Verb.LookUp && (call.Operation is VaultOperation.List || inPath is not null))) throw VaultError.PermissionDenied();
+        call.Must(VaultOperation.Update);
+
+        // The body's goes first; what is in the address comes from old clients.
+        var id = call.Body.Text("lease_id") is { Length: > 0 } given ? given : inPath;
+        if (string.IsNullOrEmpty(id)) throw VaultError.Bad("lease_id must be specified");
+        return verb switch
+        {
+            Verb.Renew => await RenewAsync(call, client, id),
+            Verb.Revoke => await RevokeAsync(call, client, id),
+            _ => await LookUpAsync(call, client, id),
+        };
+    }
+
+    private async ValueTask<VaultReply> RenewAsync(VaultCall call, VaultClient client, string id)
+    {
+        var outcome = await desk.RenewAsync(client.Caller, id, call.Body.Duration("increment"), call.Origin, call.Cancellation);
+        if (outcome.Term is not { } term) throw NotRenewed(outcome.Refusal!);
+        return new VaultReply
+        {
+            LeaseId = term.Handle.Id,
+            Renewable = true,
+            LeaseDuration = term.EndsIn,
+            Warnings = term.Asked is { } asked ? [TokenReply.Capped(asked, term.Handle.MostEver)] : [],
+        };
+    }
+
+    private static VaultError NotRenewed(Refusal refusal) => refusal.Code switch
+    {
+        RefusalCode.HolderUnknown => new VaultError(400, "lease not found") { IsAudited = true },
+        RefusalCode.LeaseUnknown => new VaultError(400, "past the max TTL, cannot renew") { IsAudited = true },
+        _ => VaultRefusals.Of(refusal),
+    };
+
+    // 204 whether or not "sync" is set: some clients take the 202 that Vault answers without it for a failure, and an Agent drops
+    // a lease from its cache at 204 alone (node-vault src/index.js; OpenBao lease_cache.go).
+    private async ValueTask<VaultReply> RevokeAsync(VaultCall call, VaultClient client, string id) =>
+        await desk.RevokeAsync(client.Caller, id, call.Origin, call.Cancellation) is { } refusal ? throw VaultRefusals.Of(refusal) : VaultReply.NoContent;
+
+    private async ValueTask<VaultReply> LookUpAsync(VaultCall call, VaultClient client, string id)
+    {
+        var outcome = await desk.LookUpAsync(client.Caller, id, call.Cancellation);
+        if (outcome.Term is not { } term) throw outcome.Refusal!.Code is RefusalCode.HolderUnknown ? VaultError.Bad("invalid lease") : VaultRefusals.Of(outcome.Refusal);
+        return new VaultReply
+        {
+            Data = json =>
+            {
+                var handle = term.Handle;
+                json.WriteTime("expire_time", (handle.RenewedAt ?? handle.IssuedAt) + handle.Given);
+                json.WriteString("id", handle.Id);
+                json.WriteTime("issue_time", handle.IssuedAt);
+                json.WriteTime("last_renewal", handle.RenewedAt);
+                json.WriteBoolean("renewable", true);
+                json.WriteSecondsLeft("ttl", term.EndsIn);
+            },
+        };
+    }
+
+    private static Verb? VerbOf(string path, out string? id)
+    {
+        id = null;
+        foreach (var (prefix, verb) in Prefixes)
+        {
+            if (path == prefix) return verb;
+            if (!path.StartsWith(prefix + "/", StringComparison.Ordinal)) continue;
+            id = path[(prefix.Length + 1)..];
+            return verb;
+        }
+
+        return path.StartsWith("sys/leases/", StringComparison.Ordinal) ? Verb.Other : null;
+    }
+
+    private static readonly (string Prefix, Verb Verb)[] Prefixes =
+    [
+        ("sys/leases/renew", Verb.Renew), ("sys/leases/revoke", Verb.Revoke), ("sys/leases/lookup", Verb.LookUp), ("sys/renew", Verb.Renew), ("sys/revoke", Verb.Revoke),
+    ];
+
+    private enum Verb
+    {
+        Renew,
+        Revoke,
+        LookUp,
+        Other,
+    }
+}

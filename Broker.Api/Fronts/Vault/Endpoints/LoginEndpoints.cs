@@ -1,0 +1,124 @@
+using Broker.Api.Authentication;
+using Broker.Api.Fronts.Vault.Wire;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Sessions.ClientTokens;
+
+namespace Broker.Api.Fronts.Vault.Endpoints;
+
+/// <summary><c>auth/MOUNT/login</c>: a proof for a token.</summary>
+internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLogins appRoles, ClientTokenDesk desk, TimeProvider time) : IVaultEndpoints
+{
+    private const string Login = "/login";
+
+    public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
+    {
+        if (call.After("auth/") is not { } rest || !rest.EndsWith(Login, StringComparison.Ordinal)) return null;
+        var current = catalog.Current;
+
+        // A mount that is not there needs a token, as every path of nobody's does (recordings, 39).
+        if (!current.VaultApi.AuthMounts.TryGetValue(rest[..^Login.Length], out var mount)) throw VaultError.NoToken();
+        call.Must(VaultOperation.Update);
+        return mount.Type switch
+        {
+            AuthMountType.AppRole => await OpenAsync(call, mount, await appRoles.ProveAsync(call, mount)),
+            AuthMountType.Kubernetes => await OpenAsync(call, mount, await KubernetesAsync(call, mount, current)),
+            _ => await OpenAsync(call, mount, await JwtAsync(call, mount, current)),
+        };
+    }
+
+    /// <summary>Refusals as Kubernetes auth words them (recordings of OpenBao 2.5, 44 to 48).</summary>
+    private async ValueTask<Proven> KubernetesAsync(VaultCall call, AuthMount mount, CatalogSnapshot current)
+    {
+        var role = call.Body.Text("role") is { Length: > 0 } given ? given : mount.DefaultRole ?? throw VaultError.Bad("missing role");
+        var jwt = call.Body.Text("jwt") is { Length: > 0 } text ? text : throw VaultError.Bad("missing jwt");
+        var proof = await gate.ProveAsync(call.Context, jwt.AsMemory());
+        if (CallerOf(proof, mount) is not { } caller) throw Unproven(proof) ?? VaultError.NoToken();
+        return RolesOf(mount, role, current) is not { } roles ? throw VaultError.Bad($"invalid role name \"{role}\"")
+            : roles.Any(name => current.Roles[name].MayBeHadBy(caller)) ? new(caller, role, jwt)
+            : throw new VaultError(403, roles.Any(name => IsOnlyTheAccountWrong(current.Roles[name], caller)) ? "service account name not authorized" : "namespace not authorized");
+    }
+
+    /// <summary>Refusals as JWT auth words them: all of them 400 (OpenBao builtin/credential/jwt/path_login.go).</summary>
+    private async ValueTask<Proven> JwtAsync(VaultCall call, AuthMount mount, CatalogSnapshot current)
+    {
+        var role = (call.Body.Text("role") is { Length: > 0 } given ? given : mount.DefaultRole ?? throw VaultError.Bad("missing role")).ToLowerInvariant();
+        var jwt = call.Body.Text("jwt") is { Length: > 0 } text ? text : throw VaultError.Bad("missing token");
+        var proof = await gate.ProveAsync(call.Context, jwt.AsMemory());
+        if (CallerOf(proof, mount) is not { } caller) throw Unproven(proof) ?? VaultError.Bad($"error validating token: {(proof.Failure ?? ProofFailure.UnknownIssuer).Describe()}");
+        return RolesOf(mount, role, current) is not { } roles ? throw VaultError.Bad($"role \"{role}\" could not be found")
+            : roles.Any(name => current.Roles[name].MayBeHadBy(caller)) ? new(caller, role, jwt)
+            : throw VaultError.Bad("error validating claims: claims do not match any associated bound claim values");
+    }
+
+    // The broker's own tokens log nobody in: what they are good for would live on in another shape.
+    private static Caller? CallerOf(Proof proof, AuthMount mount) => proof.Caller is { Session: null } caller && caller.Issuer == mount.Issuer ? caller : null;
+
+    // Null: the proof is wrong.
+    private static VaultError? Unproven(Proof proof) =>
+        proof.Failure is { } failure && failure.MayBeGood() ? new VaultError(503, failure.Describe()) { RetryAfter = failure.RetryAfter() } : null;
+
+    // Null: there is no such role.
+    private static IReadOnlyList<string>? RolesOf(AuthMount mount, string role, CatalogSnapshot current) =>
+        mount.Roles.Count > 0 ? mount.Roles.GetValueOrDefault(role) : current.Roles.ContainsKey(role) ? [role] : null;
+
+    private static bool IsOnlyTheAccountWrong(Role role, Caller caller) => role.Allow.Any(rule =>
+        rule.Issuer == caller.Issuer && (!rule.Claims.TryGetValue("namespace", out var match) || match.Matches(AllowRules.ValuesOf("namespace", caller))));
+
+    private async ValueTask<VaultReply> OpenAsync(VaultCall call, AuthMount mount, Proven proven)
+    {
+        var (caller, role, proof) = (proven.Caller, proven.Role, proven.Proof);
+        var current = catalog.Current;
+        var settings = current.VaultApi.Tokens;
+        TimeSpan? max = settings.MaxTtl > TimeSpan.Zero ? settings.MaxTtl : null;
+
+        // A cluster can say that a pod is gone only as long as the pod's own token is good: the token ends with that.
+        if (mount.Issuer is { } issuer && current.Identity.Issuers[issuer].TokenReview is not null && caller.ExpiresAt - time.GetUtcNow() is var left && !(left > max)) max = left;
+        var token = new ClientToken(
+            TokenReply.NewAccessor(),
+            mount.Name,
+            DisplayName(mount, caller),
+            caller.Issuer,
+            caller.Subject,
+            [.. caller.Claims.SelectMany(claim => claim, static (claim, value) => KeyValuePair.Create(claim.Key, value))],
+            [.. new[] { "default", role }.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)],
+            MetadataOf(mount, caller, role),
+            time.GetUtcNow(),
+            max < settings.Ttl ? max.Value : settings.Ttl,
+            max)
+        {
+            Proof = proof,
+            ProofEndsAt = caller.ExpiresAt,
+            SigningKey = caller.SigningKey,
+            SecretId = proven.SecretId,
+        };
+        var (text, live, refusal) = await desk.OpenAsync(caller, token, role, call.Origin, call.Cancellation);
+        if (refusal is not null) throw VaultRefusals.Of(refusal);
+        return TokenReply.Of(live!, text!.Reveal());
+    }
+
+    private static string DisplayName(AuthMount mount, Caller caller) =>
+        mount.Type == AuthMountType.AppRole ? mount.Name
+        : caller.ServiceAccount is { } account ? $"{mount.Name}-{caller.Namespace}-{account}" : $"{mount.Name}-{caller.Subject}";
+
+    private static Dictionary<string, string> MetadataOf(AuthMount mount, Caller caller, string role) => mount.Type switch
+    {
+        AuthMountType.AppRole => new(StringComparer.Ordinal) { ["role_name"] = role },
+        AuthMountType.Kubernetes => new(StringComparer.Ordinal)
+        {
+            ["role"] = role,
+            ["service_account_name"] = caller.ServiceAccount ?? "",
+            ["service_account_namespace"] = caller.Namespace ?? "",
+            ["service_account_secret_name"] = "",
+            ["service_account_uid"] = caller.Claims["kubernetes.io/serviceaccount/uid"].FirstOrDefault() ?? "",
+        },
+        _ => new(StringComparer.Ordinal) { ["role"] = role },
+    };
+}
+
+/// <summary>Who logs in.</summary>
+/// <param name="Caller">Who.</param>
+/// <param name="Role">As what.</param>
+/// <param name="Proof">What proved it, to be looked at again; null: nothing that could be.</param>
+/// <param name="SecretId">With AppRole: the secret id's name, as <c>role/name</c>.</param>
+internal sealed record Proven(Caller Caller, string Role, string? Proof, string? SecretId = null);

@@ -1,0 +1,72 @@
+using System.Globalization;
+using Broker.Api.Authentication;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Api.Fronts.Vault.Wire;
+using Broker.Core.Identity;
+using Broker.Core.Leases;
+using Broker.Core.Model;
+using Broker.Core.Sessions.ClientTokens;
+
+namespace Broker.Api.Fronts.Vault;
+
+/// <summary>One request of a Vault client.</summary>
+/// <param name="Context">The request's.</param>
+/// <param name="Path">What is behind <c>/v1/</c>, unescaped.</param>
+/// <param name="Operation">What it does.</param>
+/// <param name="Body">The fields of its body.</param>
+internal sealed record VaultCall(HttpContext Context, string Path, VaultOperation Operation, VaultBody Body)
+{
+    private const string TokenHeader = "X-Vault-Token";
+    private const string ConnectionsHeader = "X-Broker-Connections";
+    private const string HolderHeader = "X-Broker-Holder";
+
+    public Origin Origin { get; } = new(RefusalWriter.TraceOf(Context), Context.Connection.RemoteIpAddress?.ToString());
+
+    public CancellationToken Cancellation => Context.RequestAborted;
+
+    /// <summary>The token it came with; null: none.</summary>
+    public string? TokenText => TokenOf(Context);
+
+    /// <summary>How long its answer is to be wrapped for; null: not at all.</summary>
+    /// <exception cref="VaultError">It cannot be read.</exception>
+    public TimeSpan? WrapTtl
+    {
+        get
+        {
+            if (Context.Request.Headers["X-Vault-Wrap-TTL"].FirstOrDefault() is not { Length: > 0 } text) return null;
+            if (!GoDuration.TryParse(text, out var ttl)) throw VaultError.Bad($"error parsing X-Vault-Wrap-TTL header: time: invalid duration \"{text}\"");
+            if (ttl < TimeSpan.Zero) throw VaultError.Bad("error parsing X-Vault-Wrap-TTL header: requested wrap ttl cannot be negative");
+            return ttl == TimeSpan.Zero ? null : TimeSpan.FromSeconds(Math.Ceiling(ttl.TotalSeconds));
+        }
+    }
+
+    /// <summary>How many connections a read stands for, where the client says; null: as configured.</summary>
+    /// <exception cref="VaultError">It is no number.</exception>
+    public int? Connections => Context.Request.Headers[ConnectionsHeader].FirstOrDefault() is not { Length: > 0 } text ? null
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
+        : throw VaultError.Bad($"{ConnectionsHeader} is no whole number");
+
+    /// <summary>What the client calls itself, to tell several processes of one pod or of one token apart; null: nothing.</summary>
+    public string? Holder => Context.Request.Headers[HolderHeader].FirstOrDefault() is { Length: > 0 } text ? text : null;
+
+    public static string? TokenOf(HttpContext context)
+    {
+        if (context.Request.Headers[TokenHeader].FirstOrDefault() is { Length: > 0 } token) return token;
+        return context.Request.BearerToken() is { IsEmpty: false } bearer ? bearer.ToString() : null;
+    }
+
+    /// <summary>The rest of the path, when it begins so; null otherwise.</summary>
+    public string? After(string prefix) => Path.StartsWith(prefix, StringComparison.Ordinal) ? Path[prefix.Length..] : null;
+
+    /// <exception cref="VaultError">It does something else.</exception>
+    public void Must(params ReadOnlySpan<VaultOperation> operations)
+    {
+        if (!operations.Contains(Operation)) throw VaultError.UnsupportedOperation();
+    }
+}
+
+/// <summary>Who makes a call.</summary>
+/// <param name="Caller">Who.</param>
+/// <param name="Live">The token that says so.</param>
+/// <param name="Text">Its text.</param>
+internal sealed record VaultClient(Caller Caller, LiveToken Live, string Text);

@@ -1,0 +1,120 @@
+using System.Globalization;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Api.Fronts.Vault.Endpoints;
+using Broker.Api.Fronts.Vault.Wire;
+using Broker.Api.Health;
+using Broker.Core.Catalog;
+using Broker.Core.Ledger;
+
+namespace Broker.Api.Fronts.Vault;
+
+/// <summary>
+/// The Vault-compatible API: everything below <c>/v1/</c>. A pipeline of its own, ahead of the framework's, because Vault's rules
+/// for verbs, bodies, paths and errors are not the framework's, and nothing of those may show.
+/// </summary>
+internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> endpoints, Wrapping wrapping, VaultRequests requests, Readiness readiness, ILogger<VaultFront> log)
+{
+    private const string Prefix = "/v1/";
+    private readonly IVaultEndpoints[] endpoints = [.. endpoints];
+    private volatile bool hasBeenReady;
+
+    /// <summary>Answers what is below <c>/v1/</c>; the rest goes on.</summary>
+    public Task HandleAsync(HttpContext context, RequestDelegate next) =>
+        context.Request.Path.Value is { } path && path.StartsWith(Prefix, StringComparison.Ordinal) && catalog.Current.VaultApi.Enabled
+            ? HandleAsync(context, path[Prefix.Length..])
+            : next(context);
+
+    private async Task HandleAsync(HttpContext context, string path)
+    {
+        SecurityHeaders.Put(context);
+        if (context.Request.Headers["X-Vault-Namespace"].FirstOrDefault() is { Length: > 0 } space) context.Response.Headers["X-Vault-Namespace"] = space;
+        try
+        {
+            VaultReply reply;
+            try
+            {
+                reply = await AnswerAsync(context, path);
+            }
+            catch (BadHttpRequestException e)
+            {
+                throw new VaultError(e.StatusCode, e.StatusCode == 413 ? "http: request body too large" : "error parsing JSON");
+            }
+            catch (LedgerException)
+            {
+                throw new VaultError(503, "The broker's ledger does not answer, so nothing can be promised. Come back shortly.") { RetryAfter = TimeSpan.FromSeconds(1) };
+            }
+
+            await WriteAsync(context, reply);
+        }
+        catch (VaultError error)
+        {
+            await WriteAsync(context, await requests.RecordAsync(context, error));
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The caller left; there is nobody to answer.
+        }
+        catch (Exception e) when (!context.Response.HasStarted)
+        {
+            log.Fault(context.Request.Method, context.Request.Path, e);
+            await WriteAsync(context, new VaultError(500, $"internal error, logged under trace {RefusalWriter.TraceOf(context)}"));
+        }
+    }
+
+    private async ValueTask<VaultReply> AnswerAsync(HttpContext context, string escaped)
+    {
+        // The server unescapes all but slashes.
+        var path = escaped.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase).Trim('/');
+        MustBeReady(path);
+        if (path.Split('/') is var segments && (segments.Contains("..") || segments.Contains("."))) throw VaultError.Bad("path cannot contain parent references");
+        var call = new VaultCall(context, path, OperationOf(context.Request), await VaultBody.ReadAsync(context.Request, context.RequestAborted));
+        var wrapFor = call.WrapTtl;
+        foreach (var group in endpoints)
+        {
+            if (await group.TryAnswerAsync(call) is not { } reply) continue;
+            return wrapFor is { } ttl && reply.IsEnvelope ? await wrapping.WrapAsync(call, reply, ttl) : reply;
+        }
+
+        throw call.TokenText is null ? VaultError.NoToken() : VaultError.NoHandler(path);
+    }
+
+    // Whoever has never been ready touches nothing. Whoever is about to go serves to the end: some clients restart what they look
+    // after when a single renewal fails.
+    private void MustBeReady(string path)
+    {
+        if (!hasBeenReady && readiness.Missing is null) hasBeenReady = true;
+        if (!hasBeenReady && path is not ("sys/health" or "sys/seal-status" or "sys/init" or "sys/leader")) throw new VaultError(503, "Vault is sealed") { RetryAfter = TimeSpan.FromSeconds(1) };
+    }
+
+    private static VaultOperation OperationOf(HttpRequest request) => request.Method.ToUpperInvariant() switch
+    {
+        "GET" or "HEAD" => request.Query["list"].FirstOrDefault() is "true" or "1" ? VaultOperation.List : VaultOperation.Read,
+        "LIST" => VaultOperation.List,
+        "PUT" or "POST" => VaultOperation.Update,
+        "DELETE" => VaultOperation.Delete,
+        _ => VaultOperation.Unsupported,
+    };
+
+    private static async Task WriteAsync(HttpContext context, VaultReply reply)
+    {
+        foreach (var (name, value) in reply.Headers) context.Response.Headers[name] = value;
+        await WriteAsync(context, reply.Status, reply.Body());
+    }
+
+    private static async Task WriteAsync(HttpContext context, VaultError error)
+    {
+        if (error.RetryAfter is { } retry) context.Response.Headers.RetryAfter = Math.Ceiling(retry.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        await WriteAsync(context, error.Status, new VaultReply { Status = error.Status, Whole = json => json.WriteTexts("errors", error.Errors) }.Body());
+    }
+
+    // Exactly this content type, on empty answers too: Vault's Agent keeps nothing that has another.
+    private static async Task WriteAsync(HttpContext context, int status, ReadOnlyMemory<byte> body)
+    {
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "application/json";
+        if (body.IsEmpty) return;
+        context.Response.ContentLength = body.Length;
+        if (HttpMethods.IsHead(context.Request.Method)) return;
+        await context.Response.Body.WriteAsync(body, context.RequestAborted);
+    }
+}

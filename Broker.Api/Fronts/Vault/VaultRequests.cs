@@ -1,0 +1,73 @@
+using Broker.Api.Authentication;
+using Broker.Api.Authentication.BrokerTokens;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Api.Fronts.Vault.Wire;
+using Broker.Core.Audit;
+using Broker.Core.Identity;
+using Broker.Core.Leases;
+using Broker.Core.Model;
+
+namespace Broker.Api.Fronts.Vault;
+
+/// <summary>Who makes a call, and the record of those that are refused before any desk is reached (law L7).</summary>
+internal sealed class VaultRequests(ClientTokens tokens, IAudit audit, ProofHasher hasher, TimeProvider time)
+{
+    private static readonly TimeSpan Later = TimeSpan.FromSeconds(5);
+
+    /// <summary>Who makes it.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="strictly">See <see cref="ClientTokens.ProveAsync"/>.</param>
+    /// <exception cref="VaultError">Nobody, in Vault's words.</exception>
+    public async ValueTask<VaultClient> ClientOfAsync(VaultCall call, bool strictly)
+    {
+        var text = call.TokenText ?? throw VaultError.NoToken();
+        var (proof, live) = await tokens.ProveAsync(call.Context, text, strictly);
+        if (proof.Caller is { } caller) return new VaultClient(caller, live!, text);
+        var failure = proof.Failure!.Value;
+        throw failure.MayBeGood() ? new VaultError(503, failure.Describe()) { RetryAfter = failure.RetryAfter() } : VaultError.NoToken();
+    }
+
+    /// <summary>Where a call came from, and what proves its caller again when it had to wait.</summary>
+    public Origin StandingOriginOf(VaultCall call, VaultClient client) => call.Origin with { Proof = new StandingToken(tokens, call.Context, client.Text) };
+
+    /// <summary>Writes a refusal into the audit; what cannot be recorded is refused for that reason.</summary>
+    public async ValueTask<VaultError> RecordAsync(HttpContext context, VaultError error)
+    {
+        if (error.IsAudited) return error;
+        try
+        {
+            await audit.WriteAsync(
+                new()
+                {
+                    Time = time.GetUtcNow(),
+                    Action = AuditAction.Authenticate,
+                    Outcome = error.Status >= 500 ? AuditOutcome.Failed : AuditOutcome.Refused,
+                    CallerProof = VaultCall.TokenOf(context) is { } token ? hasher.Hash(token) : null,
+                    Refusal = CodeOf(error.Status),
+                    Detail = $"{context.Request.Method} {context.Request.Path}: {(error.Errors.Count > 0 ? error.Errors[0] : "nothing there")}",
+                    TraceId = RefusalWriter.TraceOf(context),
+                    ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
+                    HttpStatus = error.Status,
+                },
+                context.RequestAborted);
+            return error;
+        }
+        catch (AuditUnavailableException)
+        {
+            return new VaultError(503, "The broker cannot write its audit, and answers nothing unrecorded. Come back shortly.") { RetryAfter = Later };
+        }
+    }
+
+    private static RefusalCode CodeOf(int status) => status switch
+    {
+        403 => RefusalCode.NotAllowed,
+        429 => RefusalCode.LimitExceeded,
+        >= 500 => RefusalCode.LedgerUnavailable,
+        _ => RefusalCode.InvalidRequest,
+    };
+
+    private sealed class StandingToken(ClientTokens tokens, HttpContext context, string text) : IStandingProof
+    {
+        public async ValueTask<Refusal?> WhyNotAsync(CancellationToken cancellation) => (await tokens.ProveAsync(context, text, strictly: true)).Proof.Failure?.Refusal();
+    }
+}

@@ -1,0 +1,26 @@
+using Broker.Api.Fronts.Vault.Endpoints;
+
+namespace Broker.Api.Fronts.Vault;
+
+/// <summary>Puts the Vault-compatible API into the services and before the framework's own way of a request.</summary>
+internal static class VaultSetup
+{
+    /// <summary>Adds it. The order of the endpoints is the order in which they are asked.</summary>
+    public static void AddVaultFront(this IServiceCollection services)
+    {
+        services.AddSingleton<VaultFront>().AddSingleton<VaultRequests>().AddSingleton<AppRoleLogins>().AddSingleton<Wrapping>();
+        services.AddSingleton<IVaultEndpoints, CredentialEndpoints>();
+        services.AddSingleton<IVaultEndpoints, LeaseEndpoints>();
+        services.AddSingleton<IVaultEndpoints, LoginEndpoints>();
+        services.AddSingleton<IVaultEndpoints, TokenEndpoints>();
+        services.AddSingleton<IVaultEndpoints>(provider => provider.GetRequiredService<Wrapping>());
+        services.AddSingleton<IVaultEndpoints, SystemEndpoints>();
+    }
+
+    /// <summary>Answers <c>/v1/…</c> from here on.</summary>
+    public static void UseVaultFront(this WebApplication app)
+    {
+        var front = app.Services.GetRequiredService<VaultFront>();
+        app.Use(next => context => front.HandleAsync(context, next));
+    }
+}

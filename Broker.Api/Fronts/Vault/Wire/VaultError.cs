@@ -1,0 +1,29 @@
+namespace Broker.Api.Fronts.Vault.Wire;
+
+/// <summary>An answer that is not what was asked for, in Vault's shape: a status and <c>{"errors": […]}</c>.</summary>
+internal sealed class VaultError(int status, params string[] errors) : Exception(errors.Length > 0 ? errors[0] : "nothing there")
+{
+    public int Status => status;
+
+    public IReadOnlyList<string> Errors => errors;
+
+    /// <summary>When trying again helps; null where it does not.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>Whether whoever found it wrote it into the audit.</summary>
+    public bool IsAudited { get; init; }
+
+    /// <summary>Vault words what its core refuses as a list of Go errors, and what a plugin refuses plainly (recordings, 13 and 16).</summary>
+    public static VaultError PermissionDenied() => new(403, "1 error occurred:\n\t* permission denied\n\n");
+
+    /// <summary>No token, or one that proves nobody (recordings, 14 and 15).</summary>
+    public static VaultError NoToken() => new(403, "permission denied");
+
+    public static VaultError UnsupportedOperation() => new(405, "1 error occurred:\n\t* unsupported operation\n\n");
+
+    public static VaultError NoHandler(string path) => new(404, $"no handler for route \"{path}\". route entry not found.");
+
+    public static VaultError NothingThere() => new(404);
+
+    public static VaultError Bad(string error) => new(400, error);
+}

@@ -1,0 +1,99 @@
+namespace Broker.Core.Catalog;
+
+/// <summary>
+/// The Vault-compatible API: which of its paths stand for what. Without auth mounts each identity issuer is one, of its own name;
+/// without secret mounts every role stands under its own name at <c>database</c>.
+/// </summary>
+public sealed record VaultApiSettings
+{
+    /// <summary>Whether <c>/v1/…</c> is answered (default true).</summary>
+    public bool Enabled { get; init; } = true;
+
+    /// <summary>Where clients log in, by the path behind <c>auth/</c>.</summary>
+    public IReadOnlyDictionary<string, AuthMount> AuthMounts { get; init; } = new Dictionary<string, AuthMount>();
+
+    /// <summary>Where clients read, by the path before <c>/creds/</c>.</summary>
+    public IReadOnlyDictionary<string, SecretMount> SecretMounts { get; init; } = new Dictionary<string, SecretMount>();
+
+    /// <summary>The tokens that logins give.</summary>
+    public ClientTokenSettings Tokens { get; init; } = new();
+}
+
+/// <summary>How a login proves who logs in.</summary>
+public enum AuthMountType
+{
+    /// <summary>A pod's service account token; refusals are Kubernetes auth's.</summary>
+    Kubernetes,
+
+    /// <summary>Any token of an identity issuer; refusals are JWT auth's.</summary>
+    Jwt,
+
+    /// <summary>A role id and a secret id, for callers that have no token of their own.</summary>
+    AppRole,
+}
+
+/// <summary>One path to log in at.</summary>
+/// <param name="Name">The path behind <c>auth/</c>, without slashes around it.</param>
+/// <param name="Type">What is asked for there.</param>
+public sealed record AuthMount(string Name, AuthMountType Type)
+{
+    /// <summary>The identity issuer whose tokens log in; null with <see cref="AuthMountType.AppRole"/>, whose callers have the mount's name as their issuer.</summary>
+    public string? Issuer { get; init; }
+
+    /// <summary>The role of a login that names none; null: it has to name one.</summary>
+    public string? DefaultRole { get; init; }
+
+    /// <summary>
+    /// The names that logins use for broker roles, each for one or several: a login is good when its caller may have one of them.
+    /// Empty: a login names a broker role.
+    /// </summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> Roles { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+
+    /// <summary>With <see cref="AuthMountType.AppRole"/>: who may log in, by name.</summary>
+    public IReadOnlyDictionary<string, AppRole> AppRoles { get; init; } = new Dictionary<string, AppRole>();
+}
+
+/// <summary>A caller without a token of its own. It is known by the claim <c>role_name</c>.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="RoleId">What it logs in as; no secret.</param>
+/// <param name="SecretIds">What it proves itself with, by names of their own; taking one out ends its tokens too.</param>
+public sealed record AppRole(string Name, string RoleId, IReadOnlyDictionary<string, AppRoleSecret> SecretIds);
+
+/// <summary>A secret id, as its hash.</summary>
+/// <param name="Name">Its name, shown in the audit.</param>
+/// <param name="Hash">The SHA-256 of the secret id, in hexadecimal digits.</param>
+public sealed record AppRoleSecret(string Name, string Hash)
+{
+    /// <summary>The networks (<c>10.0.0.0/8</c>) from where it may be used; empty: from anywhere.</summary>
+    public IReadOnlyList<string> Networks { get; init; } = [];
+
+    /// <summary>Until when; null: no end.</summary>
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    /// <summary>How many logins it is good for (0: no limit; default 0).</summary>
+    public int Uses { get; init; }
+}
+
+/// <summary>One path to read below.</summary>
+/// <param name="Name">The path before <c>/creds/</c>, without slashes around it.</param>
+/// <param name="Roles">The names that clients use; empty: those of the broker's roles.</param>
+public sealed record SecretMount(string Name, IReadOnlyDictionary<string, SecretRole> Roles);
+
+/// <summary>A name that clients read.</summary>
+/// <param name="Name">The name behind <c>/creds/</c>.</param>
+/// <param name="Role">The broker role it stands for.</param>
+/// <param name="Connections">How many connections a read stands for; null: the role's default. A header of the request goes first.</param>
+public sealed record SecretRole(string Name, string Role, int? Connections);
+
+/// <summary>How long the tokens of the Vault-compatible API live.</summary>
+public sealed record ClientTokenSettings
+{
+    /// <summary>How long one lives that is not renewed (1 min to 7 days, default 1 h).</summary>
+    public TimeSpan Ttl { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>
+    /// How long one can live at most (0: as long as it is renewed; else <see cref="Ttl"/> to 365 days; default 0). Some clients restart
+    /// what they look after when they have to log in again.
+    /// </summary>
+    public TimeSpan MaxTtl { get; init; } = TimeSpan.Zero;
+}

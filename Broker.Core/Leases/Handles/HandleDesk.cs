@@ -1,0 +1,168 @@
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Leases.Claims;
+using Broker.Core.Leases.Holders;
+using Broker.Core.Leases.Logins;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+
+namespace Broker.Core.Leases.Handles;
+
+/// <summary>What came of a handle's call.</summary>
+internal readonly record struct HandleOutcome(HandleTerm? Term, Refusal? Refusal)
+{
+    /// <summary>What it was read with; null unless it was read just now.</summary>
+    public Grant? Grant { get; init; }
+
+    public static implicit operator HandleOutcome(HandleTerm term) => new(term, null);
+
+    public static implicit operator HandleOutcome(Refusal refusal) => new(null, refusal);
+}
+
+/// <summary>
+/// For clients that know leases by ids of their own. Reading claims; renewing says that the holder is still there and never moves
+/// it: whoever holds a handle works with the login it read. Nothing but reading ever waits for an issuer.
+/// </summary>
+internal sealed class HandleDesk(
+    ICatalog catalog, CredentialDesk credentials, HolderDesk holders, LeaseLogins logins, HandleLedger ledger, DeskAudit audit, TimeProvider time)
+{
+    /// <summary>Claims, and gives an id over the holder.</summary>
+    /// <param name="ask">What is asked for.</param>
+    /// <param name="path">What the id begins with.</param>
+    /// <param name="token">The token it is read by: with that the handle goes.</param>
+    /// <param name="cancellation">The caller left.</param>
+    public async ValueTask<HandleOutcome> ReadAsync(Ask ask, string path, string token, CancellationToken cancellation)
+    {
+        var outcome = await credentials.ClaimAsync(ask, cancellation);
+        if (outcome.Grant is not { } grant) return outcome.Refusal!;
+        try
+        {
+            var life = logins.Find(grant.Lease.Id)?.Life ?? grant.LeaseEndsIn;
+            var duration = HandleTerms.DurationOf(catalog.Current.Roles[ask.Role].HolderTtl, life);
+
+            // Who asks again was given its end before; this handle's is a whole duration away, and its connections are counted until then.
+            if (grant.HolderEndsIn < duration && (await holders.StayAsync(ask.Caller, grant.Holder.Id, ask.Origin, cancellation)).Refusal is { } gone) return gone;
+            var ends = grant.LeaseEndsIn < duration ? grant.LeaseEndsIn : duration;
+            var handle = new Handle(Handle.NewId(path), ask.Caller.OwnerHash, grant.Holder.Id, grant.Lease.Id, duration, NowOf(grant), null, ends, null);
+            await ledger.PutAsync(handle, ends, token, cancellation);
+            return new HandleOutcome(new(handle, ends), null) { Grant = grant };
+        }
+        catch (LedgerException)
+        {
+            return Refusals.LedgerUnavailable();
+        }
+    }
+
+    /// <summary>Its holder is still there.</summary>
+    /// <param name="caller">Whose handle it is.</param>
+    /// <param name="id">The handle.</param>
+    /// <param name="increment">How long it is wanted for; zero: as long as it was given first.</param>
+    /// <param name="origin">Where the request came from.</param>
+    /// <param name="cancellation">The caller left.</param>
+    public async ValueTask<HandleOutcome> RenewAsync(Caller caller, string id, TimeSpan increment, Origin origin, CancellationToken cancellation)
+    {
+        try
+        {
+            if (await FindAsync(caller, id, cancellation) is not { } found) return await RefuseAsync(caller, id, Unknown(), origin, cancellation);
+            var outcome = await holders.StayAsync(caller, found.Handle.Holder, origin, cancellation);
+            if (outcome.Grant is not { } grant) return outcome.Refusal!.Code is RefusalCode.HolderUnknown ? Unknown() : outcome.Refusal;
+            if (grant.Lease.Id != found.Handle.Lease) return AtItsEnd();
+
+            var (handle, now) = (found.Handle, NowOf(grant));
+            var wanted = increment > TimeSpan.Zero ? increment : handle.Duration;
+            var most = handle.Duration;
+            if (HandleTerms.IsCurrent(grant, handle.Duration))
+            {
+                handle = handle with { Until = null }; // its issuer was away, and is back
+            }
+            else
+            {
+                handle = handle with { Until = handle.Until ?? now + HandleTerms.LastEnd(handle.Id, handle.Duration, grant.LeaseEndsIn) };
+                most = TimeSpan.FromSeconds(Math.Floor((handle.Until.Value - now).TotalSeconds));
+                if (most <= TimeSpan.Zero) return AtItsEnd();
+            }
+
+            var given = wanted < most ? wanted : most;
+            handle = handle with { RenewedAt = now, Given = given };
+            return await ledger.RenewAsync(handle, given, cancellation)
+                ? new HandleTerm(handle, given, wanted > most ? wanted : null)
+                : Unknown();
+        }
+        catch (LedgerException)
+        {
+            return Refusals.LedgerUnavailable();
+        }
+    }
+
+    /// <summary>What is known of a handle of the caller's.</summary>
+    public async ValueTask<HandleOutcome> LookUpAsync(Caller caller, string id, CancellationToken cancellation)
+    {
+        try
+        {
+            return await FindAsync(caller, id, cancellation) is { } found ? found : Unknown();
+        }
+        catch (LedgerException)
+        {
+            return Refusals.LedgerUnavailable();
+        }
+    }
+
+    /// <summary>Gives up a handle of the caller's, and its holder with the last one. Null: done, or there was none.</summary>
+    public async ValueTask<Refusal?> RevokeAsync(Caller caller, string id, Origin origin, CancellationToken cancellation)
+    {
+        try
+        {
+            if (await FindAsync(caller, id, cancellation) is not { Handle: var handle } || !await ledger.DropAsync(id, cancellation)) return null;
+            if (await ledger.AnyOfHolderAsync(handle.Holder, cancellation))
+            {
+                var record = DeskAudit.Of(AuditAction.Release, caller, null, origin, time) with
+                {
+                    HolderId = handle.Holder, LeaseId = handle.Lease, Detail = "One of several handles; its holder stays for the others.",
+                };
+                return (await audit.WriteAsync(record, default, cancellation)).Refusal;
+            }
+
+            var refusal = await holders.ReleaseAsync(caller, handle.Holder, origin, cancellation);
+            return refusal?.Code is RefusalCode.HolderUnknown ? null : refusal;
+        }
+        catch (LedgerException)
+        {
+            return Refusals.LedgerUnavailable();
+        }
+    }
+
+    /// <summary>Gives up all that was read by a token.</summary>
+    public async ValueTask<Refusal?> RevokeAllOfAsync(Caller caller, string token, Origin origin, CancellationToken cancellation)
+    {
+        try
+        {
+            foreach (var id in await ledger.OfTokenAsync(token, cancellation))
+            {
+                if (await RevokeAsync(caller, id, origin, cancellation) is { } refusal) return refusal;
+            }
+
+            return null;
+        }
+        catch (LedgerException)
+        {
+            return Refusals.LedgerUnavailable();
+        }
+    }
+
+    private async ValueTask<HandleTerm?> FindAsync(Caller caller, string id, CancellationToken cancellation) =>
+        await ledger.FindAsync(id, cancellation) is { } found && found.Handle.Owner == caller.OwnerHash ? found : null;
+
+    private async ValueTask<HandleOutcome> RefuseAsync(Caller caller, string id, Refusal refusal, Origin origin, CancellationToken cancellation)
+    {
+        var record = DeskAudit.Of(AuditAction.Renew, caller, refusal, origin, time) with { HolderId = id };
+        return (await audit.WriteAsync(record, refusal, cancellation)).Refusal!;
+    }
+
+    // By the ledger's clock.
+    private static DateTimeOffset NowOf(Grant grant) => grant.Lease.ExpiresAt - grant.LeaseEndsIn;
+
+    private static Refusal Unknown() => new(RefusalCode.HolderUnknown, "There is no such lease of yours: it has ended or was revoked. Read again.");
+
+    private static Refusal AtItsEnd() => new(RefusalCode.LeaseUnknown, "The lease is at its end and is given no more time. Read again.");
+}

@@ -1,0 +1,7 @@
+-- Ends a record; whoever ends it gets its text, nobody else.
+-- asked:   id
+-- answers: dropped (text) | none
+if not ends_in(asked.id) then return answer.none() end
+local text = drop(asked.id)
+signal(asked.id)
+return finish(answer.dropped{ text = text })

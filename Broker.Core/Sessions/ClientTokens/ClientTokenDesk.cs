@@ -1,0 +1,91 @@
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Leases;
+using Broker.Core.Leases.Handles;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+
+namespace Broker.Core.Sessions.ClientTokens;
+
+/// <summary>What came of renewing a token.</summary>
+/// <param name="Live">The token now; null: refused.</param>
+/// <param name="Asked">What was asked for, where that was more than there is.</param>
+/// <param name="Refusal">Why not.</param>
+internal readonly record struct TokenRenewal(LiveToken? Live, TimeSpan? Asked, Refusal? Refusal);
+
+/// <summary>Makes, renews and ends the tokens of the Vault-compatible API.</summary>
+internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handles, ICatalog catalog, DeskAudit audit, TimeProvider time)
+{
+    /// <summary>Makes one for a proven caller. Its text is told once.</summary>
+    public async ValueTask<(Secret? Text, LiveToken? Live, Refusal? Refusal)> OpenAsync(Caller caller, ClientToken token, string role, Origin origin, CancellationToken cancellation)
+    {
+        var text = ClientTokenText.New();
+        var live = new LiveToken(ClientTokenText.IdOf(text.Reveal()), token, token.Ttl);
+        var refusal = await GuardedAsync(async () =>
+        {
+            await ledger.PutAsync(live.Id, token, token.Ttl, cancellation);
+            return null;
+        });
+        refusal = await RecordAsync("made", caller, live, role, refusal, origin, cancellation);
+        return refusal is null ? (text, live, null) : (null, null, refusal);
+    }
+
+    /// <summary>It lives on.</summary>
+    /// <param name="caller">Who comes by it.</param>
+    /// <param name="live">The token.</param>
+    /// <param name="increment">How long it is wanted for; zero: as long as it was given first. A periodic one gets its period whatever is asked.</param>
+    /// <param name="origin">Where the request came from.</param>
+    /// <param name="cancellation">The caller left.</param>
+    public async ValueTask<TokenRenewal> RenewAsync(Caller caller, LiveToken live, TimeSpan increment, Origin origin, CancellationToken cancellation)
+    {
+        var now = time.GetUtcNow();
+        var token = live.Token with { RenewedAt = now };
+        var wanted = token.MaxTtl is not null && increment > TimeSpan.Zero ? increment : PeriodOf(token);
+        var given = token.MostLeft(now) is { } most && most < wanted ? TimeSpan.FromSeconds(Math.Floor(most.TotalSeconds)) : wanted;
+        var refusal = given <= TimeSpan.Zero
+            ? new Refusal(RefusalCode.SessionUnknown, "The token is at its end and is given no more time. Log in again.")
+            : await GuardedAsync(async () => await ledger.RenewAsync(live.Id, token, given, cancellation) ? null : Unknown());
+        refusal = await RecordAsync("renewed", caller, live, null, refusal, origin, cancellation);
+        return refusal is null ? new(new LiveToken(live.Id, token, given), given < wanted ? wanted : null, null) : new(null, null, refusal);
+    }
+
+    /// <summary>Ends it: every replica refuses it within a second. What was read by it is given up.</summary>
+    public async ValueTask<Refusal?> RevokeAsync(Caller caller, LiveToken live, Origin origin, CancellationToken cancellation)
+    {
+        var refusal = await handles.RevokeAllOfAsync(caller, live.Id, origin, cancellation)
+            ?? await GuardedAsync(async () =>
+            {
+                await ledger.DropAsync(live.Id, cancellation);
+                return null;
+            });
+        return await RecordAsync("revoked", caller, live, null, refusal, origin, cancellation);
+    }
+
+    private static Refusal Unknown() => new(RefusalCode.SessionUnknown, "The token has ended or was revoked. Log in again.");
+
+    private static async ValueTask<Refusal?> GuardedAsync(Func<Task<Refusal?>> decision)
+    {
+        try
+        {
+            return await decision();
+        }
+        catch (LedgerException)
+        {
+            return Refusals.LedgerUnavailable();
+        }
+    }
+
+    // As configured now: a period that was made shorter is kept to by tokens that were made before.
+    private TimeSpan PeriodOf(ClientToken token) => token.MaxTtl is null && catalog.Current.VaultApi.Tokens.Ttl is var ttl && ttl < token.Ttl ? ttl : token.Ttl;
+
+    private async ValueTask<Refusal?> RecordAsync(string what, Caller caller, LiveToken live, string? role, Refusal? refusal, Origin origin, CancellationToken cancellation)
+    {
+        var record = DeskAudit.Of(AuditAction.Session, caller, refusal, origin, time) with
+        {
+            CallerSession = live.Token.Accessor,
+            Detail = refusal?.Detail ?? $"client token {what}, at auth/{live.Token.Mount}{(role is null ? "" : $", for {role}")}{(live.Token.SecretId is { } secret ? $", with secret id {secret}" : "")}",
+        };
+        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
+    }
+}

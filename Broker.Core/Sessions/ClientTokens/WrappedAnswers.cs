@@ -1,0 +1,38 @@
+using System.Text.Json;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+
+namespace Broker.Core.Sessions.ClientTokens;
+
+/// <summary>An answer that waits for the one who unwraps it.</summary>
+/// <param name="Body">The answer, whole.</param>
+/// <param name="Path">What was asked for.</param>
+/// <param name="WrappedAt">When.</param>
+/// <param name="Ttl">How long it waits.</param>
+internal sealed record WrappedAnswer(string Body, string Path, DateTimeOffset WrappedAt, TimeSpan Ttl);
+
+/// <summary>
+/// Response wrapping: an answer is kept, sealed, under the hash of a token of its own, and given to the first who shows that; whoever
+/// comes second knows that somebody was there before.
+/// </summary>
+internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
+{
+    private readonly RecordLedger records = new(store, "~wrapped", seal, "Broker.WrappedAnswer.v1");
+
+    /// <summary>Keeps one; the token that gives it.</summary>
+    public async ValueTask<Secret> WrapAsync(WrappedAnswer answer, CancellationToken cancellation)
+    {
+        var token = ClientTokenText.New();
+        if (await records.PutAsync(ClientTokenText.IdOf(token.Reveal()), [], JsonSerializer.Serialize(answer), answer.Ttl, cancellation) != PutRecordAnswer.Put)
+            throw new LedgerException("There are as many wrapped answers as there may be.");
+        return token;
+    }
+
+    /// <summary>The answer, once; null: there is none, or somebody had it before.</summary>
+    public async ValueTask<WrappedAnswer?> UnwrapAsync(string token, CancellationToken cancellation) =>
+        ClientTokenText.IsOne(token) && await records.DropAsync(ClientTokenText.IdOf(token), cancellation) is { } text ? JsonSerializer.Deserialize<WrappedAnswer>(text) : null;
+
+    /// <summary>What is known of it, without taking it.</summary>
+    public async ValueTask<WrappedAnswer?> LookUpAsync(string token, CancellationToken cancellation) =>
+        ClientTokenText.IsOne(token) && await records.ReadAsync(ClientTokenText.IdOf(token), cancellation) is var (text, _) ? JsonSerializer.Deserialize<WrappedAnswer>(text) : null;
+}

@@ -1,0 +1,187 @@
+using System.Text.Json.Nodes;
+using Broker.Tests.Security;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Fronts.Vault;
+
+/// <summary>A lease of a client's is a holder: over a shared login, counted, renewed for the same time, given up alone.</summary>
+public sealed class LeaseTests
+{
+    [Fact]
+    public async Task L1_a_hundred_clients_share_one_database_user_and_have_a_lease_each()
+    {
+        await using var world = new BrokerWorld(("Roles:orders-api:Connections:Default", "1"));
+        var replica = await world.ReplicaAsync();
+        var callers = await Task.WhenAll(Enumerable.Range(0, 100).Select(pod => VaultCaller.OfPodAsync(world, replica, $"uid-{pod}")));
+
+        var reads = await Task.WhenAll(callers.Select(caller => caller.ReadAsync()));
+
+        reads.ShouldAllBe(read => read.Status == 200);
+        reads.Select(read => read.Username).Distinct().Count().ShouldBe(1);
+        reads.Select(read => read.LeaseId).Distinct().Count().ShouldBe(100);
+        world.Issuer.Users.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task L11_a_pod_that_reads_again_through_a_new_token_is_one_holder_until_its_last_lease_is_revoked()
+    {
+        await using var world = new BrokerWorld(("Databases:orders:Budget:Ceiling", "5"));
+        var replica = await world.ReplicaAsync();
+        var (one, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-1"));
+
+        var (first, second) = (await one.ReadAsync(), await other.ReadAsync());
+        (first.Status, second.Status).ShouldBe((200, 200));
+        first.LeaseId.ShouldNotBe(second.LeaseId);
+        var stranger = await VaultCaller.OfPodAsync(world, replica, "uid-2");
+        (await stranger.ReadAsync(headers: ("X-Broker-Connections", "5"))).Status.ShouldBe(503, "the pod's five are taken once, and once only");
+
+        (await one.RevokeAsync(first.LeaseId)).Status.ShouldBe(204);
+        (await other.RenewAsync(second.LeaseId)).Status.ShouldBe(200);
+        (await stranger.ReadAsync(headers: ("X-Broker-Connections", "5"))).Status.ShouldBe(503);
+        (await other.SendAsync("PUT", "auth/token/revoke-self")).Status.ShouldBe(204);
+        (await stranger.ReadAsync(headers: ("X-Broker-Connections", "5"))).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task Nobody_renews_looks_up_or_revokes_anothers_lease()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (owner, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-2"));
+        var lease = (await owner.ReadAsync()).LeaseId;
+
+        (await other.RenewAsync(lease)).Error.ShouldBe("lease not found");
+        (await other.SendAsync("PUT", "sys/leases/lookup", new JsonObject { ["lease_id"] = lease })).Error.ShouldBe("invalid lease");
+        (await other.RevokeAsync(lease)).Status.ShouldBe(204);
+
+        (await owner.RenewAsync(lease)).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task A_lease_is_renewed_for_the_same_time_each_time_and_stays_one()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var read = await caller.ReadAsync();
+        read.LeaseDuration.ShouldBe(1200);
+
+        for (var turn = 0; turn < 12; turn++)
+        {
+            world.Time.Forward(TimeSpan.FromMinutes(13));
+            await Eventually.HoldsAsync(
+                async () => (DateTimeOffset)(await world.SendAsync(replica, HttpMethod.Get, "/api/v1/leases", world.Person("viewers"))).Body["leases"]![0]!["expiresAt"]! - world.Time.GetUtcNow() > TimeSpan.FromMinutes(35),
+                "the broker has renewed the shared lease", TestContext.Current.CancellationToken);
+            var renewed = await caller.RenewAsync(read.LeaseId, turn % 2 == 0 ? 0 : read.LeaseDuration);
+            (renewed.Status, renewed.LeaseId, renewed.LeaseDuration, renewed.Warning).ShouldBe((200, read.LeaseId, 1200, null), $"turn {turn}");
+            renewed.Body["data"].ShouldBeNull();
+            (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200);
+        }
+
+        var looked = (await caller.SendAsync("POST", "sys/leases/lookup", new JsonObject { ["lease_id"] = read.LeaseId })).Body["data"]!;
+        ((string)looked["id"]!).ShouldBe(read.LeaseId);
+        ((int)looked["ttl"]!).ShouldBeInRange(1190, 1200);
+        looked["last_renewal"].ShouldNotBeNull();
+    }
+
+    [Theory]
+    [InlineData("""{"lease_id":"ID","increment":null}""", 1200, null)]
+    [InlineData("""{"lease_id":"ID","increment":"10m"}""", 600, null)]
+    [InlineData("""{"lease_id":"ID","increment":600}""", 600, null)]
+    [InlineData("""{"lease_id":"ID","increment":"600"}""", 600, null)]
+    [InlineData("""{"lease_id":"ID","increment":7200}""", 1200, "TTL of \"2h\" exceeded the effective max_ttl of \"20m\"; TTL value is capped accordingly")]
+    public async Task An_increment_is_a_number_a_text_or_null(string body, int seconds, string? warning)
+    {
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var lease = (await caller.ReadAsync()).LeaseId;
+
+        var renewed = await caller.SendAsync("PUT", "sys/leases/renew", JsonNode.Parse(body.Replace("ID", lease, StringComparison.Ordinal)));
+
+        (renewed.Status, renewed.LeaseDuration, renewed.Warning).ShouldBe((200, seconds, warning));
+    }
+
+    [Fact]
+    public async Task A_lease_id_may_stand_in_the_address_slashes_escaped_or_not_and_the_old_names_work()
+    {
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var lease = (await caller.ReadAsync()).LeaseId;
+        var escaped = lease.Replace("/", "%2F", StringComparison.Ordinal);
+
+        foreach (var path in new[] { $"sys/leases/renew/{lease}", $"sys/leases/renew/{escaped}", $"sys/renew/{lease}", $"sys/renew/{escaped}" })
+            (await caller.SendAsync("PUT", path)).LeaseId.ShouldBe(lease, path);
+        (await caller.SendAsync("POST", "sys/renew", new JsonObject { ["lease_id"] = lease })).LeaseId.ShouldBe(lease);
+        (await caller.SendAsync("PUT", $"sys/revoke/{lease}")).Status.ShouldBe(204);
+        (await caller.RenewAsync(lease)).Error.ShouldBe("lease not found");
+        (await caller.SendAsync("PUT", $"sys/leases/revoke/{lease}")).Status.ShouldBe(204, "once more is as good");
+        foreach (var path in new[] { "sys/leases/revoke-prefix/database/creds/orders-api", "sys/leases/revoke-force/database", "sys/leases/tidy", "sys/leases/count" })
+            (await caller.SendAsync("PUT", path)).Status.ShouldBe(403, path);
+    }
+
+    [Fact]
+    public async Task No_room_is_said_in_words_and_with_a_time_to_come_back()
+    {
+        await using var world = new BrokerWorld(("Databases:orders:Budget:Ceiling", "5"));
+        var replica = await world.ReplicaAsync();
+        await (await VaultCaller.OfPodAsync(world, replica, "uid-1")).ReadAsync();
+
+        var refused = await (await VaultCaller.OfPodAsync(world, replica, "uid-2")).ReadAsync();
+
+        refused.Status.ShouldBe(503);
+        refused.Error!.ShouldContain("connections");
+        refused.Headers.RetryAfter!.Delta!.Value.ShouldBeGreaterThan(TimeSpan.Zero);
+    }
+
+    [Theory]
+    [InlineData("x", 400)]
+    [InlineData("0", 400)]
+    [InlineData("1000", 400)]
+    [InlineData("7", 200)]
+    public async Task A_header_says_how_many_connections_a_read_stands_for(string connections, int status)
+    {
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        var read = await caller.ReadAsync(headers: ("X-Broker-Connections", connections));
+
+        read.Status.ShouldBe(status);
+        if (status == 200) read.Headers.GetValues("X-Broker-Connections").Single().ShouldBe(connections);
+    }
+
+    [Fact]
+    public async Task A_lease_that_gives_out_is_shortened_and_then_given_no_more_time_at_moments_of_its_own()
+    {
+        await using var world = new BrokerWorld(("Roles:orders-api:Connections:Default", "1"));
+        var replica = await world.ReplicaAsync();
+        var callers = await Task.WhenAll(Enumerable.Range(0, 50).Select(pod => VaultCaller.OfPodAsync(world, replica, $"uid-{pod}")));
+        var leases = await Task.WhenAll(callers.Select(caller => caller.ReadAsync()));
+        var old = leases[0].Username;
+        (await world.SendAsync(replica, HttpMethod.Post, "/api/v1/roles/orders-api/rotate", world.Person("operators"), new() { ["reason"] = "for a test" })).Status.ShouldBeInRange(200, 204);
+        await Eventually.HoldsAsync(() => Task.FromResult(world.Issuer.Users.Count == 2), "the next lease is there", TestContext.Current.CancellationToken);
+
+        VaultAnswer[] renewed = [];
+        await Eventually.HoldsAsync(
+            async () => (renewed = await Task.WhenAll(callers.Zip(leases, (caller, lease) => caller.RenewAsync(lease.LeaseId, lease.LeaseDuration)))).All(answer => answer.Status == 200 && answer.LeaseDuration < 1200),
+            "all see that the lease gives out", TestContext.Current.CancellationToken);
+
+        renewed.ShouldAllBe(answer => answer.Warning!.StartsWith("TTL of \"20m\" exceeded the effective max_ttl of \""));
+        renewed.Select(answer => answer.LeaseDuration).Distinct().Count().ShouldBeGreaterThan(30, "they do not come back in one second");
+        (renewed.Max(answer => answer.LeaseDuration) - renewed.Min(answer => answer.LeaseDuration)).ShouldBeGreaterThan(100);
+
+        // Whoever reads again has the next login; its old lease is given no more time.
+        var again = await callers[0].ReadAsync();
+        again.Username.ShouldNotBe(old);
+        (await callers[0].RenewAsync(leases[0].LeaseId)).Error.ShouldBe("past the max TTL, cannot renew");
+        (await callers[0].RenewAsync(again.LeaseId)).LeaseDuration.ShouldBe(1200);
+
+        // Whoever does not is given less each time, and in the end nothing, while the old login still works.
+        world.Time.Forward(TimeSpan.FromSeconds(renewed[1].LeaseDuration - 60));
+        (await callers[1].SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200);
+        (await callers[1].RenewAsync(leases[1].LeaseId)).LeaseDuration.ShouldBeInRange(1, 60);
+        world.Time.Forward(TimeSpan.FromSeconds(61));
+        (await callers[1].RenewAsync(leases[1].LeaseId)).Status.ShouldBe(400);
+        world.Issuer.Users.ContainsKey(old).ShouldBeTrue();
+    }
+}

@@ -1,0 +1,147 @@
+using System.Text.Json.Nodes;
+using Broker.Tests.Security;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Fronts.Vault;
+
+/// <summary>Logins: who gets a token, what it is bound to, and how the others are refused.</summary>
+public sealed class LoginTests
+{
+    private static readonly string Hash = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("the-secret"u8));
+
+    [Fact]
+    public async Task Without_a_mount_table_each_issuer_is_a_mount_and_a_login_names_a_role_of_the_broker()
+    {
+        await using var world = new BrokerWorld();
+        var caller = new VaultCaller(await world.ReplicaAsync());
+
+        var pod = await caller.LogInAsync(world.Pod("uid-7"));
+        (pod.Status, pod.ContentType).ShouldBe((200, "application/json"));
+        var auth = pod.Body["auth"]!;
+        ((string)auth["client_token"]!).ShouldStartWith("hvs.");
+        auth["policies"]!.ToJsonString().ShouldBe("""["default","orders-api"]""");
+        ((string)auth["metadata"]!["service_account_name"]!).ShouldBe("orders");
+        ((int)auth["lease_duration"]!, (bool)auth["renewable"]!).ShouldBe((3600, true));
+        (await caller.ReadAsync()).Status.ShouldBe(200);
+
+        (await caller.LogInAsync(world.Job(), "deploy", "ci")).Status.ShouldBe(200);
+        (await caller.ReadAsync("deploy")).Status.ShouldBe(200);
+    }
+
+    [Theory]
+    [InlineData("kubernetes", "orders-api", "garbage", 403, "permission denied")]
+    [InlineData("kubernetes", "orders-api", null, 400, "missing jwt")]
+    [InlineData("kubernetes", null, "pod", 400, "missing role")]
+    [InlineData("kubernetes", "nosuch", "pod", 400, "invalid role name \"nosuch\"")]
+    [InlineData("kubernetes", "nosuch", "garbage", 403, "permission denied")]
+    [InlineData("kubernetes", "deploy", "pod", 403, "namespace not authorized")]
+    [InlineData("kubernetes", "orders-api", "job", 403, "permission denied")]
+    [InlineData("ci", "deploy", "garbage", 400, "error validating token: ")]
+    [InlineData("ci", "deploy", null, 400, "missing token")]
+    [InlineData("ci", null, "job", 400, "missing role")]
+    [InlineData("ci", "nosuch", "job", 400, "role \"nosuch\" could not be found")]
+    [InlineData("ci", "orders-api", "job", 400, "error validating claims: ")]
+    [InlineData("nosuch", "deploy", "job", 403, "permission denied")]
+    public async Task A_login_is_refused_as_its_method_refuses(string mount, string? role, string? proof, int status, string error)
+    {
+        await using var world = new BrokerWorld();
+        var caller = new VaultCaller(await world.ReplicaAsync());
+        var body = new JsonObject { ["role"] = role, ["jwt"] = proof switch { "pod" => world.Pod(), "job" => world.Job(), _ => proof } };
+
+        var answer = await caller.SendAsync("POST", $"auth/{mount}/login", body);
+
+        answer.Status.ShouldBe(status, answer.Text);
+        answer.Error!.ShouldStartWith(error);
+        world.AuditLines().ShouldContain(line => line.Contains($"auth/{mount}/login", StringComparison.Ordinal), "L7: every refusal is in the audit");
+    }
+
+    [Fact]
+    public async Task Only_put_and_post_log_in()
+    {
+        await using var world = new BrokerWorld();
+        var caller = new VaultCaller(await world.ReplicaAsync());
+
+        foreach (var method in new[] { "GET", "DELETE", "LIST", "PATCH" }) (await caller.SendAsync(method, "auth/kubernetes/login")).Status.ShouldBe(405);
+    }
+
+    [Fact]
+    public async Task A_mount_table_keeps_the_paths_and_names_of_clients()
+    {
+        await using var world = new BrokerWorld(
+            ("VaultApi:AuthMounts:k8s/cluster-1:Type", "Kubernetes"), ("VaultApi:AuthMounts:k8s/cluster-1:Issuer", "kubernetes"),
+            ("VaultApi:AuthMounts:k8s/cluster-1:Roles:shop:0", "orders-api"), ("VaultApi:AuthMounts:k8s/cluster-1:DefaultRole", "shop"),
+            ("VaultApi:SecretMounts:teams/shop/db:Roles:orders-rw:Role", "orders-api"), ("VaultApi:SecretMounts:teams/shop/db:Roles:orders-rw:Connections", "3"));
+        var caller = new VaultCaller(await world.ReplicaAsync());
+
+        (await caller.LogInAsync(world.Pod(), "shop", "k8s/cluster-1")).Status.ShouldBe(200);
+        var read = await caller.SendAsync("GET", "teams/shop/db/creds/orders-rw");
+        read.Status.ShouldBe(200);
+        read.LeaseId.ShouldStartWith("teams/shop/db/creds/orders-rw/");
+        read.Headers.GetValues("X-Broker-Connections").Single().ShouldBe("3");
+        (await caller.SendAsync("GET", "teams/shop/db/creds/orders-api")).Error.ShouldBe("unknown role: orders-api");
+        (await caller.SendAsync("GET", "database/creds/orders-api")).Status.ShouldBe(404);
+        (await caller.LogInAsync(world.Pod(), "orders-api", "k8s/cluster-1")).Error.ShouldBe("invalid role name \"orders-api\"");
+        (await caller.LogInAsync(world.Pod())).Status.ShouldBe(403);
+        (await caller.SendAsync("PUT", "auth/k8s/cluster-1/login", new JsonObject { ["jwt"] = world.Pod() })).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task An_AppRole_lets_in_who_has_no_token_of_its_own()
+    {
+        await using var world = AppRoleWorld(("Uses", "2"));
+        var caller = new VaultCaller(await world.ReplicaAsync());
+
+        (await LogInAsync(caller, "legacy-batch", "wrong")).Error.ShouldBe("invalid role or secret ID");
+        (await LogInAsync(caller, "another", "the-secret")).Error.ShouldBe("invalid role or secret ID");
+        (await caller.SendAsync("PUT", "auth/approle/login", new JsonObject { ["role_id"] = "legacy-batch" })).Error.ShouldBe("missing secret_id");
+        (await caller.SendAsync("PUT", "auth/approle/login", new JsonObject { ["secret_id"] = "x" })).Error.ShouldBe("missing role_id");
+        for (var use = 0; use < 2; use++)
+        {
+            var login = await LogInAsync(caller, "legacy-batch", "the-secret");
+            login.Status.ShouldBe(200);
+            caller.Token = (string)login.Body["auth"]!["client_token"]!;
+            (await caller.ReadAsync("batch")).Status.ShouldBe(200);
+        }
+
+        (await LogInAsync(caller, "legacy-batch", "the-secret")).Error.ShouldBe("invalid role or secret ID", "it is used up");
+        (await caller.ReadAsync("orders-api")).Status.ShouldBe(403);
+        world.AuditLines().ShouldContain(line => line.Contains("with secret id legacy/one", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_secret_id_ends_at_its_time_and_its_tokens_with_it()
+    {
+        var end = DateTimeOffset.UtcNow.AddMinutes(30);
+        await using var world = AppRoleWorld(("ExpiresAt", end.ToString("O")));
+        var caller = new VaultCaller(await world.ReplicaAsync());
+        caller.Token = (string)(await LogInAsync(caller, "legacy-batch", "the-secret")).Body["auth"]!["client_token"]!;
+        (await caller.ReadAsync("batch")).Status.ShouldBe(200);
+
+        world.Time.Forward(TimeSpan.FromMinutes(31));
+
+        (await caller.ReadAsync("batch")).Status.ShouldBe(403);
+        (await LogInAsync(caller, "legacy-batch", "the-secret")).Status.ShouldBe(400);
+    }
+
+    [Fact]
+    public async Task A_secret_id_is_good_from_its_networks_alone()
+    {
+        await using var world = AppRoleWorld(("Networks:0", "10.0.0.0/8"));
+        var caller = new VaultCaller(new HttpClient { BaseAddress = await world.ListeningReplicaAsync() });
+
+        (await LogInAsync(caller, "legacy-batch", "the-secret")).Error.ShouldBe("invalid role or secret ID");
+    }
+
+    private static Task<VaultAnswer> LogInAsync(VaultCaller caller, string role, string secret)
+    {
+        caller.Token = null;
+        return caller.SendAsync("POST", "auth/approle/login", new JsonObject { ["role_id"] = role, ["secret_id"] = secret });
+    }
+
+    private static BrokerWorld AppRoleWorld((string Key, string Value) secret) => new(
+        ("VaultApi:AuthMounts:approle:Type", "AppRole"), ("VaultApi:AuthMounts:approle:AppRoles:legacy:RoleId", "legacy-batch"),
+        ("VaultApi:AuthMounts:approle:AppRoles:legacy:SecretIds:one:Hash", Hash), ($"VaultApi:AuthMounts:approle:AppRoles:legacy:SecretIds:one:{secret.Key}", secret.Value),
+        ("Roles:batch:Database", "orders"), ("Roles:batch:Issuer", "here"), ("Roles:batch:CreationStatements:0", "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"),
+        ("Roles:batch:Allow:0:Issuer", "approle"), ("Roles:batch:Allow:0:Claims:role_name", "legacy"));
+}

@@ -1,0 +1,131 @@
+using Broker.Api.Health;
+using Broker.Tests.Issuing.Vault;
+using Broker.Tests.Security;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Fronts.Vault;
+
+/// <summary>
+/// Every exchange recorded with a real OpenBao 2.5 is had with the broker: status, headers, shape and error text are the same, save
+/// for the differences that are written here, each with its reason.
+/// </summary>
+public sealed class RecordedExchangesTests
+{
+    private static readonly Dictionary<string, (string[] Differences, string Reason)> Intended = new(StringComparer.Ordinal)
+    {
+        ["lease-list"] = (["status 403 instead of 200"], "Listing leases needs sudo in Vault. The broker gives nobody that: its operators list leases at its own API."),
+        ["lease-renew-past-max-ttl"] = ([""".warnings is ["TTL of "1h" exceeded the effective max_ttl of "30s"; TTL value is capped accordingly"] instead of ["TTL of "1h" exceeded the effective max_ttl of "20s"; TTL value is capped accordingly"]"""],
+            "The role of the recording lives for 20 s; no role of the broker lives for less than 30."),
+        ["static-creds"] = (["status 403 instead of 200"], "Static roles are not served yet."),
+        ["creds-rate-limited"] = (["status 200 instead of 429"], "The broker has no quotas by path. Callers have shares (Broker:Identity:Callers), which answer 429 in words of their own."),
+        ["metrics-denied-json"] = (["status 403 instead of 200"], "The broker's metrics are at /metrics, for viewers."),
+        ["creds-database-down"] = (["status 503 instead of 500", ".errors is another text"], "A database that is down comes back: 503 with Retry-After makes clients wait for it. Its driver's text is the broker's."),
+        ["seal"] = (["status 403 instead of 204"], "Nobody seals the broker by this API."),
+        ["unseal"] = (["status 403 instead of 200"], "Nor unseals it."),
+    };
+
+    [Fact]
+    public async Task Each_is_had_with_the_broker()
+    {
+        await using var world = World();
+        var replica = await world.ReplicaAsync();
+        world.Issuer.Life = TimeSpan.FromHours(4);
+        var exchange = Exchange(replica);
+        var (login, shortLived) = (default(string), default(string));
+        var wrong = new List<string>();
+        foreach (var recording in Recordings().Where(recording => !recording.Name.EndsWith("-sealed", StringComparison.Ordinal)))
+        {
+            if (recording.Name == "kubernetes-login") exchange.Carry("<jwt>", world.Pod());
+            world.Issuer.Failure = recording.Name == "creds-database-down" ? new(Broker.Core.Issuing.IssuerFailure.DatabaseUnavailable, "connection refused") : null;
+            // A lease that is there is given whether or not the database answers; for one that must be issued it has to.
+            exchange.Carry("/creds/app-postgres", recording.Name == "creds-database-down" ? "/creds/app-down" : "/creds/app-postgres");
+            if (recording.Name == "creds-by-short-lived-token") shortLived = await LogInAsync(replica);
+            if (recording.Name == "lease-lookup-after-its-token-expired") await new VaultCaller(replica) { Token = shortLived }.SendAsync("PUT", "auth/token/revoke-self");
+            var token = recording.Name switch
+            {
+                "creds-bad-token" or "token-lookup-self-bad-token" => "hvs.of-nobody",
+                "creds-by-short-lived-token" => shortLived,
+                _ when recording.RequestHeaders.ContainsKey("X-Vault-Token") => login,
+                _ => null,
+            };
+
+            var differences = await exchange.DifferencesAsync(recording, token, TestContext.Current.CancellationToken);
+            if (recording.Name == "approle-login") login = (string?)exchange.Answer!["auth"]!["client_token"];
+            wrong.AddRange(Unexpected(recording, differences));
+        }
+
+        wrong.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_broker_that_was_never_ready_says_that_it_is_sealed()
+    {
+        await using var world = World();
+        var replica = await world.ReplicaAsync();
+        world.Service<Readiness>().NotReady("not yet, for a test");
+        var exchange = Exchange(replica);
+
+        var wrong = new List<string>();
+        foreach (var recording in Recordings().Where(recording => recording.Name.EndsWith("-sealed", StringComparison.Ordinal)))
+            wrong.AddRange(Unexpected(recording, await exchange.DifferencesAsync(recording, "hvs.any", TestContext.Current.CancellationToken)));
+
+        wrong.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void No_difference_is_left_over() => Intended.Keys.Except(Recordings().Select(recording => recording.Name)).ShouldBeEmpty();
+
+    private static IEnumerable<Recording> Recordings() => Recording.All.Where(file => file.StartsWith("openbao-2.5/", StringComparison.Ordinal)).Select(Recording.Read);
+
+    private static IEnumerable<string> Unexpected(Recording recording, IReadOnlyList<string> differences)
+    {
+        if (!Intended.TryGetValue(recording.Name, out var intended)) return differences.Select(difference => $"{recording.File}: {difference}");
+        if (differences.Count == 0) return recording.Name == "creds-rate-limited" ? [] : [$"{recording.File}: differs no more; take it out of the list"];
+
+        // A different status has a different body; another text is told by itself.
+        var told = differences.Where(difference => difference.StartsWith("status", StringComparison.Ordinal) || !intended.Differences[0].StartsWith("status", StringComparison.Ordinal)).ToArray();
+        return told.Where(difference => !intended.Differences.Contains(difference.Replace("\\u0022", "\"", StringComparison.Ordinal).Replace("\\\"", "\"", StringComparison.Ordinal))).Select(difference => $"{recording.File}: {difference}");
+    }
+
+    private static RecordedExchange Exchange(HttpClient replica)
+    {
+        var exchange = new RecordedExchange(replica);
+        exchange.Carry("0cfb4006-1a24-abc7-1292-ee5f2f621da8", "role-id-of-the-test");
+        exchange.Carry("58669a6b-a2d2-0981-a393-ae614d6a1cb2", "secret-id-of-the-test");
+        return exchange;
+    }
+
+    private static async Task<string> LogInAsync(HttpClient replica)
+    {
+        var answer = await new VaultCaller(replica).SendAsync("POST", "auth/approle/login", new System.Text.Json.Nodes.JsonObject { ["role_id"] = "role-id-of-the-test", ["secret_id"] = "secret-id-of-the-test" });
+        return (string)answer.Body["auth"]!["client_token"]!;
+    }
+
+    // As the recorded server was set up: an AppRole, Kubernetes logins for one account, three roles of which one is short.
+    private static BrokerWorld World()
+    {
+        var settings = new List<(string, string?)>
+        {
+            ("VaultApi:AuthMounts:approle:Type", "AppRole"),
+            ("VaultApi:AuthMounts:approle:AppRoles:pod:RoleId", "role-id-of-the-test"),
+            ("VaultApi:AuthMounts:approle:AppRoles:pod:SecretIds:one:Hash", Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("secret-id-of-the-test"u8))),
+            ("VaultApi:AuthMounts:kubernetes:Type", "Kubernetes"),
+            ("VaultApi:AuthMounts:kubernetes:Issuer", "kubernetes"),
+            ("VaultApi:AuthMounts:kubernetes:Roles:app:0", "app-postgres"),
+            ("VaultApi:AuthMounts:kubernetes:Roles:other:0", "app-mysql"),
+        };
+        foreach (var (role, ttl) in new[] { ("app-postgres", "01:00:00"), ("app-mysql", "01:00:00"), ("app-short", "00:00:30"), ("app-down", "01:00:00") })
+        {
+            settings.AddRange(
+            [
+                ($"Roles:{role}:Database", "orders"), ($"Roles:{role}:Issuer", "here"), ($"Roles:{role}:CreationStatements:0", "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"),
+                ($"Roles:{role}:LeaseTtl", "02:00:00"), ($"Roles:{role}:HolderTtl", ttl),
+                ($"Roles:{role}:Allow:0:Issuer", "approle"), ($"Roles:{role}:Allow:0:Claims:role_name", "pod"),
+                ($"Roles:{role}:Allow:1:Issuer", "kubernetes"), ($"Roles:{role}:Allow:1:Claims:namespace", "shop"), ($"Roles:{role}:Allow:1:Claims:serviceaccount", role == "app-mysql" ? "another" : "orders"),
+            ]);
+        }
+
+        return new BrokerWorld([.. settings]);
+    }
+}
