@@ -51,6 +51,12 @@ public sealed record BudgetSettings
     /// <summary>Percent (1-100, default 70) of the connections ordinary users can get.</summary>
     public int CeilingPercent { get; init; } = 70;
 
+    /// <summary>
+    /// How many connections the server takes (1 or more), where it does not say so itself (FerretDB, some proxies) or takes fewer than it
+    /// says; null: what it says. Where both say, the smaller counts.
+    /// </summary>
+    public int? Limit { get; init; }
+
     /// <summary>The DBA's ceiling in connections (0 or more); null: none.</summary>
     public int? Ceiling { get; init; }
 

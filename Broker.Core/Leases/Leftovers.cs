@@ -104,7 +104,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
             notShutOut = e;
         }
 
-        var statements = Issuing.StatementTemplate.Render(role.RevocationStatements, left.Username, null, null);
+        var statements = Issuing.StatementTemplate.Render(database.Engine, role.RevocationStatements, left.Username, null, null);
         await engine.DropUserAsync(database, left.Username, statements, role.OwnerRole, cancellation);
         if (notShutOut is not null && await engine.CountSessionsAsync(database, left.Username, cancellation) is { } open and > 0)
             throw new DatabaseException(notShutOut.Failure, $"'{left.Username}' is dropped, but {open} of its sessions are still at work: {notShutOut.Message}", notShutOut);

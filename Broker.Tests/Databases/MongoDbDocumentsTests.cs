@@ -82,6 +82,10 @@ public sealed class MongoDbDocumentsTests
         ConnectionCount.ReadStatus(BsonDocument.Parse("""{ "connections": { "current": { "$numberLong": "5" }, "available": 5.0 } }""")).ShouldBe((5, 10));
         ConnectionCount.ReadStatus(BsonDocument.Parse("""{ "version": "7.0.42", "ok": 1.0 }""")).ShouldBeNull();
         ConnectionCount.ReadStatus(BsonDocument.Parse("""{ "connections": { "current": 5 } }""")).ShouldBeNull();
+        ConnectionCount.ReadStatus(BsonDocument.Parse("""{ "connections": 5 }""")).ShouldBeNull();
+        ConnectionCount.ReadStatus(BsonDocument.Parse("""{ "connections": { "current": "5", "available": 5 } }""")).ShouldBeNull();
+        ConnectionCount.ReadStatus(BsonDocument.Parse("""{ "connections": { "current": -1, "available": 5 } }""")).ShouldBeNull();
+        ConnectionCount.ReadStatus(BsonDocument.Parse("""{ "connections": { "current": NaN, "available": 5 } }""")).ShouldBeNull();
     }
 
     [Fact]
@@ -91,9 +95,9 @@ public sealed class MongoDbDocumentsTests
             """{ "cursor": { "id": 0, "ns": "admin.$cmd.aggregate", "firstBatch": [ { "_id": "b-orders", "open": 5 }, { "_id": null, "open": 2 } ] }, "ok": 1.0 }"""));
 
         users.ShouldBe([new("b-orders", 5, 5), new(null, 2, 2)]);
-        ConnectionCount.Sample((9, 100), users, null).Users.Sum(user => user.Open).ShouldBe(9);
-        ConnectionCount.Sample((9, 100), [], null).Users.ShouldBe([new(null, 9, 9)], "a server that names no users");
-        ConnectionCount.Sample(null, users, ceiling: 50).Limit.ShouldBe(50, "a server that tells no limit");
+        ConnectionCount.Sample((9, 100), users, 100).Users.Sum(user => user.Open).ShouldBe(9);
+        ConnectionCount.Sample((9, 100), [], 100).Users.ShouldBe([new(null, 9, 9)], "a server that names no users");
+        ConnectionCount.Sample(null, users, limit: 50).Limit.ShouldBe(50, "a server that tells no limit");
     }
 
     [Fact]

@@ -63,6 +63,7 @@ internal static class DatabaseReading
         var budget = new BudgetSettings
         {
             CeilingPercent = reader.Int("CeilingPercent", defaults.CeilingPercent, 1, 100),
+            Limit = reader.OptionalInt("Limit", 1, int.MaxValue),
             Ceiling = reader.OptionalInt("Ceiling", 0, int.MaxValue),
             Enforce = reader.Flag("Enforce", defaults.Enforce),
             SampleEvery = reader.Duration("SampleEvery", defaults.SampleEvery, TimeSpan.FromMilliseconds(200), TimeSpan.FromMinutes(5)),

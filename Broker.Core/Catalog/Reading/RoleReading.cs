@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Broker.Core.Databases.Statements;
 using Broker.Core.Model;
 
 namespace Broker.Core.Catalog.Reading;
@@ -135,10 +136,26 @@ internal static class RoleReading
             return;
         }
 
-        var all = string.Concat(role.CreationStatements);
-        if (!all.Contains("{{name}}", StringComparison.Ordinal) && !all.Contains("{{username}}", StringComparison.Ordinal))
+        foreach (var (key, texts) in new[]
+        {
+            ("CreationStatements", role.CreationStatements),
+            ("RevocationStatements", role.RevocationStatements),
+            ("RenewStatements", role.RenewStatements),
+        })
+        {
+            try
+            {
+                StatementTexts.Read(engine ?? DatabaseEngineKind.PostgreSql, texts);
+            }
+            catch (FormatException exception)
+            {
+                reader.Error(key, $"cannot be run: {exception.Message}.", "Write the statements alone; the broker begins and commits.");
+            }
+        }
+
+        if (!StatementTexts.Names(role.CreationStatements, "name", "username"))
             reader.Error("CreationStatements", "never name {{name}}, so they create no user of the broker's.", engine == DatabaseEngineKind.MySql ? "Write CREATE USER '{{name}}'@'%' …." : "Write CREATE ROLE \"{{name}}\" ….");
-        if (!all.Contains("{{password}}", StringComparison.Ordinal))
+        if (!StatementTexts.Names(role.CreationStatements, "password"))
             reader.Error("CreationStatements", "never name {{password}}, so the user could not log in.", "Write … PASSWORD '{{password}}' ….");
     }
 
@@ -146,15 +163,16 @@ internal static class RoleReading
     private static void CheckMongoDb(Role role, SectionReader reader)
     {
         const string Example = """Write one: [ "{\"db\":\"admin\",\"roles\":[{\"role\":\"readWrite\",\"db\":\"app\"}]}" ].""";
-        if (role.CreationStatements.Count != 1)
+        var statements = StatementTexts.Read(DatabaseEngineKind.MongoDb, role.CreationStatements);
+        if (statements.Count != 1)
         {
-            reader.Error("CreationStatements", $"are {role.CreationStatements.Count}, and the database's engine is MongoDb.", Example);
+            reader.Error("CreationStatements", $"are {statements.Count}, and the database's engine is MongoDb.", Example);
             return;
         }
 
         try
         {
-            using var statement = JsonDocument.Parse(role.CreationStatements[0]);
+            using var statement = JsonDocument.Parse(statements[0]);
             if (statement.RootElement.ValueKind == JsonValueKind.Object && statement.RootElement.TryGetProperty("roles", out _)) return;
         }
         catch (JsonException)

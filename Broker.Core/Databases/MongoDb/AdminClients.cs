@@ -24,12 +24,21 @@ internal sealed class AdminClients : IDisposable
     /// <param name="command">The command's document.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="DatabaseException">The server refuses or is not there.</exception>
-    public async Task<BsonDocument> RunAsync(Database database, string on, BsonDocument command, CancellationToken cancellation)
+    public Task<BsonDocument> RunAsync(Database database, string on, BsonDocument command, CancellationToken cancellation) =>
+        RunAsync(database, on, command, static reply => reply, cancellation);
+
+    /// <summary>
+    /// Runs a command and reads the server's reply, which may have an element twice or of another type, as servers that only speak the
+    /// protocol write them.
+    /// </summary>
+    /// <exception cref="DatabaseException">The server refuses or is not there, or the reply could not be read.</exception>
+    public async Task<T> RunAsync<T>(Database database, string on, BsonDocument command, Func<BsonDocument, T> read, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
         try
         {
-            return await ClientOf(database).GetDatabase(on).RunCommandAsync<BsonDocument>(command, ReadPreference.Primary, cancellation);
+            using var reply = await ClientOf(database).GetDatabase(on).RunCommandAsync<RawBsonDocument>(command, ReadPreference.Primary, cancellation);
+            return read(Materialised(reply));
         }
         catch (Exception exception) when (MongoFailure.Covers(exception, cancellation))
         {
@@ -47,7 +56,8 @@ internal sealed class AdminClients : IDisposable
         await RunAsync(database, on, new BsonDocument("ping", 1), cancellation);
         try
         {
-            return await ClientOf(database).GetDatabase(on).RunCommandAsync<BsonDocument>(command, ReadPreference.Primary, CancellationToken.None);
+            using var reply = await ClientOf(database).GetDatabase(on).RunCommandAsync<RawBsonDocument>(command, ReadPreference.Primary, CancellationToken.None);
+            return Materialised(reply);
         }
         catch (Exception exception) when (MongoFailure.Covers(exception, CancellationToken.None))
         {
@@ -56,14 +66,16 @@ internal sealed class AdminClients : IDisposable
     }
 
     /// <summary>Who the broker is to the server; null when the server does not say.</summary>
-    public async Task<string?> OwnNameAsync(Database database, CancellationToken cancellation)
-    {
-        var status = await RunAsync(database, "admin", new BsonDocument("connectionStatus", 1), cancellation);
-        return status.GetValue("authInfo", BsonNull.Value) is BsonDocument info
-            && info.GetValue("authenticatedUsers", BsonNull.Value) is BsonArray { Count: > 0 } users
-            ? users[0].AsBsonDocument.GetValue("user", BsonNull.Value).ToString()
-            : null;
-    }
+    public Task<string?> OwnNameAsync(Database database, CancellationToken cancellation) =>
+        RunAsync(
+            database,
+            "admin",
+            new BsonDocument("connectionStatus", 1),
+            static status => status.GetValue("authInfo", BsonNull.Value) is BsonDocument info
+                && info.GetValue("authenticatedUsers", BsonNull.Value) is BsonArray { Count: > 0 } users
+                ? users[0].AsBsonDocument.GetValue("user", BsonNull.Value).ToString()
+                : null,
+            cancellation);
 
     /// <summary>The administrator connection string, parsed.</summary>
     /// <exception cref="DatabaseException">It cannot be understood.</exception>
@@ -85,6 +97,25 @@ internal sealed class AdminClients : IDisposable
         foreach (var client in clients.Values.Where(client => client.IsValueCreated))
             client.Value.Dispose();
     }
+
+    // Of elements with the same name the first counts.
+    private static BsonDocument Materialised(RawBsonDocument reply)
+    {
+        var document = new BsonDocument();
+        foreach (var element in reply.Elements)
+        {
+            if (!document.Contains(element.Name)) document.Add(element.Name, element.Value is RawBsonDocument or RawBsonArray ? Copied(element.Value) : element.Value);
+        }
+
+        return document;
+    }
+
+    private static BsonValue Copied(BsonValue value) => value switch
+    {
+        RawBsonDocument document => Materialised(document),
+        RawBsonArray array => new BsonArray(array.Select(Copied)),
+        _ => value,
+    };
 
     private MongoClient ClientOf(Database database)
     {

@@ -56,10 +56,13 @@ internal static class ConnectionCount
     /// </summary>
     public static (int Current, int Limit)? ReadStatus(BsonDocument status) =>
         status.GetValue("connections", BsonNull.Value) is BsonDocument connections
-        && connections.GetValue("current", BsonNull.Value) is { IsNumeric: true } current
-        && connections.GetValue("available", BsonNull.Value) is { IsNumeric: true } available
-            ? (current.ToInt32(), (int)Math.Min(int.MaxValue, current.ToInt64() + available.ToInt64()))
+        && Number(connections, "current") is { } current && Number(connections, "available") is { } available
+            ? ((int)Math.Min(int.MaxValue, current), (int)Math.Min(int.MaxValue, current + available))
             : null;
+
+    // What is no number of connections (NaN, below zero, a text) is not said.
+    private static long? Number(BsonDocument connections, string name) =>
+        connections.GetValue(name, BsonNull.Value) is { IsNumeric: true } value && value.ToDouble() is >= 0 and <= int.MaxValue ? (long)value.ToDouble() : null;
 
     /// <summary>The connections by user; nobody's are those that have not logged in, drivers' watching of the server among them.</summary>
     public static IReadOnlyList<UserConnections> ReadUsers(BsonDocument reply)
@@ -75,13 +78,11 @@ internal static class ConnectionCount
     }
 
     /// <summary>
-    /// Puts the two together. Connections that are there and nobody's in the list are somebody's, and count (law L2). Without the
-    /// server's own count the DBA's ceiling is its limit.
+    /// Puts the two together. Connections that are there and nobody's in the list are somebody's, and count (law L2).
     /// </summary>
-    public static ConnectionSample Sample((int Current, int Limit)? status, IReadOnlyList<UserConnections> users, int? ceiling)
+    public static ConnectionSample Sample((int Current, int Limit)? status, IReadOnlyList<UserConnections> users, int limit)
     {
-        if (status is not { } known) return new(ceiling ?? 0, Reserved: 0, DatabaseLimit: null, users);
-        var unseen = known.Current - users.Sum(user => user.Open);
-        return new(known.Limit, Reserved: 0, DatabaseLimit: null, unseen > 0 ? [.. users, new(null, unseen, unseen)] : users);
+        var unseen = (status?.Current ?? 0) - users.Sum(user => user.Open);
+        return new(limit, Reserved: 0, DatabaseLimit: null, unseen > 0 ? [.. users, new(null, unseen, unseen)] : users);
     }
 }

@@ -5,8 +5,8 @@ namespace Broker.Core.Databases.MongoDb;
 /// <summary>Events 2300-2399. What a server cannot do is said once per database, not at each count.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(2300, LogLevel.Warning, "Database {Database}: the server does not tell its connections (serverStatus.connections): Budget:Ceiling, {Ceiling}, is taken for its limit.")]
-    public static partial void NoConnectionCount(this ILogger log, string database, int ceiling);
+    [LoggerMessage(2300, LogLevel.Warning, "Database {Database}: the server does not tell its connections (serverStatus.connections): {Limit} is taken for its limit, from Budget:Limit or Budget:Ceiling.")]
+    public static partial void NoConnectionCount(this ILogger log, string database, int limit);
 
     [LoggerMessage(2301, LogLevel.Warning, "Database {Database}: the server does not tell whose connections are whose ($currentOp): all of them count as foreign, so less is promised than could be. {Why}")]
     public static partial void NoUsersOfConnections(this ILogger log, string database, string why);

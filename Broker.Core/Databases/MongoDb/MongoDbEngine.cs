@@ -29,31 +29,25 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     /// <inheritdoc/>
     public async Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation)
     {
-        var status = ConnectionCount.ReadStatus(await admin.RunAsync(database, "admin", ConnectionCount.StatusCommand, cancellation));
-        if (status is null)
-        {
-            if (database.Budget.Ceiling is not { } ceiling)
-                throw new DatabaseException(
-                    DatabaseFailure.StatementRefused,
-                    $"Database '{database.Name}': the server does not tell its connections (serverStatus.connections); write Budget:Ceiling, how many the broker may promise.");
-            if (IsNew(database, 2300)) log.NoConnectionCount(database.Name, ceiling);
-        }
-
-        return ConnectionCount.Sample(status, await UsersAsync(database, cancellation), database.Budget.Ceiling);
+        var status = await admin.RunAsync(database, "admin", ConnectionCount.StatusCommand, ConnectionCount.ReadStatus, cancellation);
+        // Where the server says nothing, a ceiling that was written for it before there was a limit of its own serves.
+        var limit = status is null && database.Budget is { Limit: null, Ceiling: { } ceiling } ? ceiling : ServerLimit.Of(database, status?.Limit, "serverStatus.connections");
+        if (status is null && IsNew(database, 2300)) log.NoConnectionCount(database.Name, limit);
+        return ConnectionCount.Sample(status, await UsersAsync(database, cancellation), limit);
     }
 
     /// <inheritdoc/>
     public async Task TryLoginAsync(Database database, Login login, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        var settings = MongoClientSettings.FromConnectionString(Describe(database, login, 1).Uri);
-        settings.ApplicationName = "broker";
-        settings.ServerSelectionTimeout = AdminClients.ConnectWithin;
-        settings.ConnectTimeout = AdminClients.ConnectWithin;
-        settings.SocketTimeout = AdminClients.ConnectWithin;
-        using var client = new MongoClient(settings);
         try
         {
+            var settings = MongoClientSettings.FromConnectionString(Describe(database, login, 1).Uri);
+            settings.ApplicationName = "broker";
+            settings.ServerSelectionTimeout = AdminClients.ConnectWithin;
+            settings.ConnectTimeout = AdminClients.ConnectWithin;
+            settings.SocketTimeout = AdminClients.ConnectWithin;
+            using var client = new MongoClient(settings);
             await client.GetDatabase(database.DatabaseName).RunCommandAsync<BsonDocument>(new BsonDocument("ping", 1), cancellationToken: cancellation);
         }
         catch (Exception exception) when (MongoFailure.Covers(exception, cancellation))
@@ -115,7 +109,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     {
         try
         {
-            return ConnectionCount.ReadOperations(await admin.RunAsync(database, "admin", ConnectionCount.OperationsCommand(username), cancellation));
+            return await admin.RunAsync(database, "admin", ConnectionCount.OperationsCommand(username), static reply => (int?)ConnectionCount.ReadOperations(reply), cancellation);
         }
         catch (DatabaseException exception) when (MongoFailure.IsNotOffered(exception))
         {
@@ -168,7 +162,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     {
         try
         {
-            return ConnectionCount.ReadUsers(await admin.RunAsync(database, "admin", ConnectionCount.UsersCommand, cancellation));
+            return await admin.RunAsync(database, "admin", ConnectionCount.UsersCommand, ConnectionCount.ReadUsers, cancellation);
         }
         catch (DatabaseException exception) when (MongoFailure.IsNotOffered(exception))
         {
@@ -177,8 +171,8 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         }
     }
 
-    private async Task<IReadOnlyList<string>> NamesAsync(Database database, string prefix, CancellationToken cancellation) =>
-        UserCommands.ReadNames(await admin.RunAsync(database, database.AuthSource, UserCommands.List, cancellation), prefix);
+    private Task<IReadOnlyList<string>> NamesAsync(Database database, string prefix, CancellationToken cancellation) =>
+        admin.RunAsync(database, database.AuthSource, UserCommands.List, reply => UserCommands.ReadNames(reply, prefix), cancellation);
 
     // False: there is no such user.
     private async Task<bool> ChangedAsync(Database database, string on, BsonDocument command, CancellationToken cancellation)

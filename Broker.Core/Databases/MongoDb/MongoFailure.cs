@@ -12,14 +12,14 @@ namespace Broker.Core.Databases.MongoDb;
 internal static class MongoFailure
 {
     /// <summary>
-    /// Whether this is a failure of the server, the network or the driver, rather than a mistake in our code or the
-    /// caller's own cancellation.
+    /// Whether this is to be named: everything is that comes up while the driver is called or its answer read, whatever its type, but
+    /// what is named already and the caller's own cancellation.
     /// </summary>
     public static bool Covers(Exception exception, CancellationToken cancellation) => exception switch
     {
         OperationCanceledException => !cancellation.IsCancellationRequested,
-        MongoException or TimeoutException or SocketException or IOException or AuthenticationException => true,
-        _ => false,
+        DatabaseException => false,
+        _ => true,
     };
 
     /// <summary>No user of that name.</summary>
@@ -65,6 +65,8 @@ internal static class MongoFailure
     {
         if (Find<MongoAuthenticationException>(exception) is { } denied)
             return new(DatabaseFailure.LoginRefused, $"{what}: the login was refused, {remedy}: {Words(denied)}", exception);
+        if (exception is not (MongoException or TimeoutException or SocketException or IOException or AuthenticationException or OperationCanceledException))
+            return new(DatabaseFailure.Unavailable, $"{what}: the driver could not do it, or the answer could not be read ({exception.GetType().Name}), {remedy}: {exception.Message}", exception);
         if (exception is not MongoCommandException refused)
             return new(DatabaseFailure.Unavailable, $"{what}: no answer, check that the server runs and can be reached: {Words(exception)}", exception);
         return IsPassing(refused.Code)

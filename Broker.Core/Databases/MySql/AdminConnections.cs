@@ -32,11 +32,10 @@ internal sealed class AdminConnections : IAsyncDisposable
     public async Task<MySqlConnection> OpenAsync(Database database, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        var pool = Pool(database);
         MySqlConnection? connection = null;
         try
         {
-            connection = await pool.OpenConnectionAsync(cancellation);
+            connection = await Pool(database).OpenConnectionAsync(cancellation);
             await using var bound = new MySqlCommand($"SET SESSION lock_wait_timeout = {LockSeconds}, innodb_lock_wait_timeout = {LockSeconds}", connection);
             await bound.ExecuteNonQueryAsync(cancellation);
             return connection;

@@ -20,7 +20,10 @@ internal static class ConnectionCount
     public static async Task<ConnectionSample> TakeAsync(AdminConnections admin, Database database, CancellationToken cancellation)
     {
         await using var connection = await admin.OpenAsync(database, cancellation);
-        var (limit, connected) = (0, 0);
+        var connected = 0;
+        int? limit = null;
+        await AdminReads.RunAsync(
+            connection, database, "SHOW GLOBAL VARIABLES LIKE 'max_connections'", row => limit = Number(row.GetString(1)), cancellation);
         // From a status variable, because a dynamic session shows it to everybody and on every version alike.
         await AdminReads.RunAsync(
             connection, database, "SHOW GLOBAL STATUS LIKE 'Threads_connected'", row => connected = Number(row.GetString(1)), cancellation);
@@ -30,23 +33,19 @@ internal static class ConnectionCount
             connection,
             database,
             $"""
-            SELECT @@GLOBAL.max_connections, NULLIF(USER, 'unauthenticated user'), COUNT(*),
+            SELECT NULLIF(USER, 'unauthenticated user'), COUNT(*),
                    COUNT(CASE WHEN CAST(DB AS BINARY) = {SqlText.Bytes(database.DatabaseName)} THEN 1 END)
             FROM information_schema.PROCESSLIST
             WHERE USER NOT IN ({ServersOwn})
-            GROUP BY 2
+            GROUP BY 1
             """,
-            row =>
-            {
-                limit = row.GetInt32(0);
-                users.Add(new(row.IsDBNull(1) ? null : row.GetString(1), row.GetInt32(2), row.GetInt32(3)));
-            },
+            row => users.Add(new(row.IsDBNull(0) ? null : row.GetString(0), row.GetInt32(1), row.GetInt32(2))),
             cancellation);
 
         // Without PROCESS an administrator sees none but its own connections: the others are somebody's, and count (law L2).
         var unseen = connected - users.Sum(user => user.Open);
         if (unseen > 0) users.Add(new(null, unseen, 0));
-        return new(limit, Reserved: 0, DatabaseLimit: null, users);
+        return new(ServerLimit.Of(database, limit, "max_connections"), Reserved: 0, DatabaseLimit: null, users);
     }
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);

@@ -35,15 +35,15 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
     public async Task TryLoginAsync(Database database, Login login, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        // A data source of its own: the driver remembers plain connection strings, password and all, for good.
-        await using var source = new MySqlDataSource(LoginSettings(database, login).ConnectionString);
         try
         {
+            // A data source of its own: the driver remembers plain connection strings, password and all, for good.
+            await using var source = new MySqlDataSource(LoginSettings(database, login).ConnectionString);
             await using var connection = await source.OpenConnectionAsync(cancellation);
             await using var command = new MySqlCommand("SELECT 1", connection);
             await command.ExecuteScalarAsync(cancellation);
         }
-        catch (Exception exception) when (MySqlFailure.Covers(exception, cancellation) || exception is NotSupportedException)
+        catch (Exception exception) when (MySqlFailure.Covers(exception, cancellation))
         {
             throw MySqlFailure.OfLogin(database, login.Username, exception);
         }

@@ -13,17 +13,21 @@ namespace Broker.Core.Databases.MySql;
 internal static class MySqlFailure
 {
     /// <summary>
-    /// Whether this is a failure of the server, the network or the driver, rather than a mistake in our code or the
-    /// caller's own cancellation.
+    /// Whether this is to be named: everything is that comes up while the driver is called, whatever its type, but what is named
+    /// already and the caller's own cancellation.
     /// </summary>
     public static bool Covers(Exception exception, CancellationToken cancellation) => exception switch
     {
         OperationCanceledException => !cancellation.IsCancellationRequested,
-        MySqlException or TimeoutException or SocketException or IOException or AuthenticationException => true,
-        // The driver says so when a connection ended under it.
-        InvalidOperationException or ObjectDisposedException => exception.Source == "MySqlConnector",
-        _ => false,
+        DatabaseException => false,
+        _ => true,
     };
+
+    /// <summary>Whether the server or the way to it failed; else it is the driver that could not do it, mostly for what its connection string says.</summary>
+    private static bool IsOfServer(Exception exception) =>
+        exception is MySqlException or TimeoutException or SocketException or IOException or AuthenticationException or OperationCanceledException
+        // The driver says so when a connection ended under it.
+        || exception is InvalidOperationException or ObjectDisposedException && exception.Source == "MySqlConnector";
 
     /// <summary>The statement waited too long for another's lock, or was chosen to end a deadlock. It was undone, and trying again helps.</summary>
     public static bool IsCollision(MySqlException exception) => Number(exception) is 1205 or 1213;
@@ -91,7 +95,11 @@ internal static class MySqlFailure
         };
 
     private static DatabaseException Unanswered(string what, Exception exception) => new(
-        DatabaseFailure.Unavailable, $"{what}: no answer, check that the server runs and can be reached: {exception.Message}", Carried(exception));
+        DatabaseFailure.Unavailable,
+        IsOfServer(exception)
+            ? $"{what}: no answer, check that the server runs and can be reached: {exception.Message}"
+            : $"{what}: the driver could not do it ({exception.GetType().Name}), check the options in AdminConnectionString: {exception.Message}",
+        Carried(exception));
 
     /// <summary>What it is when the same could succeed later with nothing mended; null when it could not.</summary>
     private static DatabaseFailure? Passing(MySqlException exception) => Number(exception) switch

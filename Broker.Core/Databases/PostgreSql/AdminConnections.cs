@@ -42,8 +42,18 @@ internal sealed class AdminConnections : IAsyncDisposable
         settings.IncludeErrorDetail = true; // why a role cannot be dropped is said in the detail
         settings.PersistSecurityInfo = false;
         settings.Enlist = false;
-        // Two callers at once may both build one; the loser never opened a connection.
-        return pools.GetOrAdd(settings.ConnectionString, static key => NpgsqlDataSource.Create(key));
+        settings.Multiplexing = false;
+        // Which of several hosts is to be taken: of one, libpq takes it whatever it is, where the driver refuses to try.
+        if (settings.Host?.Contains(',', StringComparison.Ordinal) != true) settings.TargetSessionAttributes = null;
+        try
+        {
+            // Two callers at once may both build one; the loser never opened a connection.
+            return pools.GetOrAdd(settings.ConnectionString, static key => NpgsqlDataSource.Create(key));
+        }
+        catch (Exception exception) when (PostgreSqlFailure.Covers(exception, CancellationToken.None))
+        {
+            throw PostgreSqlFailure.OfConnecting(database, exception);
+        }
     }
 
     /// <summary>Opens a connection.</summary>

@@ -14,8 +14,8 @@ internal static class ConnectionCount
     /// a pooler's alias and no database of the server, the administrator's own database is meant.
     /// </remarks>
     private const string Query = """
-        SELECT current_setting('max_connections')::int,
-               current_setting('superuser_reserved_connections')::int
+        SELECT current_setting('max_connections', true)::int,
+               coalesce(current_setting('superuser_reserved_connections', true)::int, 0)
                    + coalesce(current_setting('reserved_connections', true)::int, 0)
                    + coalesce(nullif(current_setting('rds.rds_superuser_reserved_connections', true), '')::int, 0),
                here.datconnlimit,
@@ -53,7 +53,7 @@ internal static class ConnectionCount
         {
             // -1 is no limit; -2 marks a database that was being dropped and takes no connections (16 and later).
             sample ??= new(
-                reader.GetInt32(0), reader.GetInt32(1), reader.GetInt32(2) is var limit && limit == -1 ? null : Math.Max(0, limit), users);
+                ServerLimit.Of(database, await reader.IsDBNullAsync(0, cancellation) ? null : reader.GetInt32(0), "max_connections"), reader.GetInt32(1), reader.GetInt32(2) is var limit && limit == -1 ? null : Math.Max(0, limit), users);
             if (!await reader.IsDBNullAsync(4, cancellation))
                 users.Add(new(
                     await reader.IsDBNullAsync(3, cancellation) ? null : reader.GetString(3), reader.GetInt32(4), reader.GetInt32(5)));

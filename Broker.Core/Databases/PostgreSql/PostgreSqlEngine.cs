@@ -37,12 +37,12 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
     /// <inheritdoc/>
     public async Task TryLoginAsync(Database database, Login login, CancellationToken cancellation)
     {
-        // A data source of its own: the driver remembers plain connection strings, password and all, for good.
-        await using var source = new NpgsqlDataSourceBuilder(LoginSettings(database, login).ConnectionString)
-            .ConfigureTypeLoading(types => types.EnableTypeLoading(false)) // saves a query: only SELECT 1 is run
-            .Build();
         try
         {
+            // A data source of its own: the driver remembers plain connection strings, password and all, for good.
+            await using var source = new NpgsqlDataSourceBuilder(LoginSettings(database, login).ConnectionString)
+                .ConfigureTypeLoading(types => types.EnableTypeLoading(false)) // saves a query: only SELECT 1 is run
+                .Build();
             await using var connection = await source.OpenConnectionAsync(cancellation);
             await using var command = new NpgsqlCommand("SELECT 1", connection);
             await command.ExecuteNonQueryAsync(cancellation);

@@ -12,15 +12,19 @@ namespace Broker.Core.Databases.PostgreSql;
 internal static class PostgreSqlFailure
 {
     /// <summary>
-    /// Whether this is a failure of the server, the network or the driver, rather than a mistake in our code or the
-    /// caller's own cancellation.
+    /// Whether this is to be named: everything is that comes up while the driver is called, whatever its type, but what is named
+    /// already and the caller's own cancellation.
     /// </summary>
     public static bool Covers(Exception exception, CancellationToken cancellation) => exception switch
     {
-        NpgsqlException or TimeoutException or SocketException or IOException or AuthenticationException => true,
+        DatabaseException => false,
         OperationCanceledException => !cancellation.IsCancellationRequested,
-        _ => false,
+        _ => true,
     };
+
+    /// <summary>Whether the server or the way to it failed; else it is the driver that could not do it, mostly for what its connection string says.</summary>
+    private static bool IsOfServer(Exception exception) =>
+        exception is NpgsqlException or TimeoutException or SocketException or IOException or AuthenticationException or OperationCanceledException;
 
     /// <summary>
     /// Two transactions touched the same catalog row: role statements do, a GRANT on a table that another role is granted
@@ -80,7 +84,11 @@ internal static class PostgreSqlFailure
     }
 
     private static DatabaseException Unanswered(string what, Exception exception) => new(
-        DatabaseFailure.Unavailable, $"{what}: no answer, check that the server runs and can be reached: {exception.Message}", Carried(exception));
+        DatabaseFailure.Unavailable,
+        IsOfServer(exception)
+            ? $"{what}: no answer, check that the server runs and can be reached: {exception.Message}"
+            : $"{what}: the driver could not do it ({exception.GetType().Name}), check the options in AdminConnectionString: {exception.Message}",
+        Carried(exception));
 
     /// <summary>Whether the same could succeed later with nothing mended.</summary>
     private static bool IsPassing(PostgresException exception) => exception.SqlState[..2] switch

@@ -83,7 +83,7 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
             await using var transaction = await connection.BeginTransactionAsync(cancellation);
             foreach (var statement in statements)
             {
-                await using var command = new NpgsqlCommand(statement, connection, transaction);
+                await using var command = new NpgsqlCommand(SqlText.Whole(statement), connection, transaction);
                 await command.ExecuteNonQueryAsync(cancellation);
             }
 

@@ -24,7 +24,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
             throw new IssuerException(IssuerFailure.Refused, $"Role '{role.Name}' has no CreationStatements: write those that create a user of it.");
         var engine = engines[database.Engine];
         var login = new Login(order.Username ?? UserNames.New(role.Name, engine.Dialect.MaxUsernameLength), Passwords.New());
-        var statements = Rendered(role.CreationStatements, login.Username, login.Password, order.Now + role.LeaseTtl + Buffer);
+        var statements = Rendered(database, role.CreationStatements, login.Username, login.Password, order.Now + role.LeaseTtl + Buffer);
         try
         {
             await engine.CreateUserAsync(database, login, statements, role.OwnerRole, cancellation);
@@ -48,7 +48,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
         if (await FindAsync(lease, cancellation) is null)
             throw new IssuerException(IssuerFailure.LeaseUnknown, $"Database '{lease.Database.Name}' has no user '{lease.Id}': it was dropped.");
         var configured = lease.Role.RenewStatements is { Count: > 0 } own ? own : engine.Dialect.DefaultRenewStatements;
-        var statements = Rendered(configured, lease.Id, password: null, now + increment + Buffer);
+        var statements = Rendered(lease.Database, configured, lease.Id, password: null, now + increment + Buffer);
         try
         {
             await engine.RunAsync(lease.Database, statements, cancellation);
@@ -64,7 +64,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
     /// <inheritdoc/>
     public async Task RevokeAsync(IssuerLease lease, CancellationToken cancellation)
     {
-        var statements = Rendered(lease.Role.RevocationStatements, lease.Id, password: null, expiration: null);
+        var statements = Rendered(lease.Database, lease.Role.RevocationStatements, lease.Id, password: null, expiration: null);
         try
         {
             await engines[lease.Database.Engine].DropUserAsync(lease.Database, lease.Id, statements, lease.Role.OwnerRole, cancellation);
@@ -120,13 +120,13 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
     }
 
     private static IReadOnlyList<string> Rendered(
-        IReadOnlyList<string> statements, string username, Secret? password, DateTimeOffset? expiration)
+        Database database, IReadOnlyList<string> statements, string username, Secret? password, DateTimeOffset? expiration)
     {
         try
         {
-            return StatementTemplate.Render(statements, username, password, expiration);
+            return StatementTemplate.Render(database.Engine, statements, username, password, expiration);
         }
-        catch (ArgumentException exception)
+        catch (Exception exception) when (exception is ArgumentException or FormatException)
         {
             throw new IssuerException(IssuerFailure.Refused, exception.Message, inner: exception);
         }

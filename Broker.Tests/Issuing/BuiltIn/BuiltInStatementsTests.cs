@@ -49,6 +49,30 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
         (await Issuer.LookUpAsync(new(role, postgres.Database, issued.Id), clock.GetUtcNow(), Cancellation))!.Duration.ShouldBe(TimeSpan.Zero);
     }
 
+    [Theory]
+    [InlineData("do $$ begin create role \"{{name}}\" login password '{{password}}'; end $$;")]
+    [InlineData("CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'; COMMENT ON ROLE \"{{name}}\" IS 'a;b'; -- and; this\n/* or; this */")]
+    [InlineData("BEGIN; CREATE ROLE \"{{ name }}\" LOGIN PASSWORD '{{ password }}'; COMMIT;")]
+    [InlineData("CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END; CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'")]
+    [InlineData("CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $body$ BEGIN RETURN 1; END; $body$; CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'; SELECT f();")]
+    [InlineData("WyJDUkVBVEUgUk9MRSBcInt7bmFtZX19XCIgTE9HSU4gUEFTU1dPUkQgJ3t7cGFzc3dvcmR9fSc7IiwgIlNFTEVDVCAxIl0=")]
+    public async Task What_SQL_can_say_in_one_entry_makes_a_user_that_logs_in(string statements)
+    {
+        var issued = await IssueAsync(Role with { CreationStatements = [statements] });
+
+        await engine.TryLoginAsync(postgres.Database, issued.Login, Cancellation);
+    }
+
+    [Fact]
+    public async Task Statements_that_would_commit_by_themselves_make_no_user_and_say_why()
+    {
+        var role = Role with { CreationStatements = ["CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'; ROLLBACK"] };
+
+        (await Should.ThrowAsync<IssuerException>(() => IssueAsync(role))).Message.ShouldContain("one transaction");
+
+        (await Issuer.ListAsync(role, postgres.Database, Cancellation)).ShouldBeEmpty();
+    }
+
     [Fact]
     public async Task A_user_without_an_end_is_looked_up_with_a_warning()
     {
