@@ -24,6 +24,7 @@ if (!builder.AddCatalog(out var catalog)) return 1;
 builder.AddKestrel(catalog.Settings);
 builder.Services.AddBrokerCore(catalog.Settings);
 builder.Services.AddBrokerAuthentication();
+builder.Services.AddPodWatch();
 builder.Services.AddBrokerTelemetry(builder.Configuration);
 builder.Services.AddProblems();
 builder.Services.AddVaultFront();

@@ -1,4 +1,5 @@
 using Broker.Api.Authentication.BrokerTokens;
+using Broker.Api.Authentication.Kubernetes;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Microsoft.AspNetCore.Authentication;
@@ -29,4 +30,7 @@ public static class AuthenticationSetup
             .AddPolicy(Policies.Operator, policy => policy.AddRequirements(new ListedRequirement(Policies.Operator)));
         return services;
     }
+
+    /// <summary>Follows the pods of clusters that are to be watched. Needs the core.</summary>
+    public static IServiceCollection AddPodWatch(this IServiceCollection services) => services.AddHostedService<PodWatch>();
 }

@@ -23,4 +23,10 @@ internal static partial class Log
 
     [LoggerMessage(2106, LogLevel.Warning, "Too many tokens from address {Address} proved nobody. Good ones from it are taken as before.")]
     public static partial void AddressSlowed(this ILogger log, string address);
+
+    [LoggerMessage(2107, LogLevel.Warning, "The pods of cluster {Issuer} cannot be watched: {Reason}. Holders of pods that are gone end when they give no sign of life.")]
+    public static partial void PodsNotWatched(this ILogger log, string issuer, string reason);
+
+    [LoggerMessage(2108, LogLevel.Debug, "Cluster {Issuer} has {Pods} pods in namespace {Namespace}, which are watched.")]
+    public static partial void PodsWatched(this ILogger log, string issuer, string @namespace, int pods);
 }

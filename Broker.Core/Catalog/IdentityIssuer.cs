@@ -43,6 +43,12 @@ public sealed record IdentityIssuer
     /// <summary>A Kubernetes API server that is asked about each token; null: tokens are verified here, by keys.</summary>
     public TokenReviewSettings? TokenReview { get; init; }
 
+    /// <summary>
+    /// The Kubernetes API server that tells which pods are gone, so that their holders end with them; null: holders end when they
+    /// give no sign of life. Only namespaces that roles name are watched.
+    /// </summary>
+    public PodWatchSettings? Pods { get; init; }
+
     /// <summary>The <c>aud</c> a token must have.</summary>
     public required string Audience { get; init; }
 
@@ -84,6 +90,22 @@ public sealed record TokenReviewSettings
 
     /// <summary>How long an answer is believed (1 s to 1 min, default 5 s): a deleted pod's token works so much longer.</summary>
     public TimeSpan RememberFor { get; init; } = TimeSpan.FromSeconds(5);
+}
+
+/// <summary>A Kubernetes API server that is asked which pods there are.</summary>
+public sealed record PodWatchSettings
+{
+    /// <summary>The API server (default <c>https://kubernetes.default.svc</c>, the cluster the broker runs in).</summary>
+    public Uri Address { get; init; } = new TokenReviewSettings().Address;
+
+    /// <summary>PEM file of the authority that signed its certificate (default: the one mounted into every pod).</summary>
+    public string CaFile { get; init; } = new TokenReviewSettings().CaFile;
+
+    /// <summary>
+    /// The broker's own token there, read again as it changes (default: the mounted one); its account may get, list and watch pods in
+    /// the namespaces that roles name.
+    /// </summary>
+    public string TokenFile { get; init; } = new TokenReviewSettings().TokenFile;
 }
 
 /// <summary>Who asks, and who may look and steer.</summary>

@@ -48,8 +48,16 @@ public sealed record Role
     /// <summary>How many connections a holder gets.</summary>
     public ConnectionSettings Connections { get; init; } = new();
 
-    /// <summary>How long a holder lives without a sign of life (30 s to 7 days, default 30 min).</summary>
+    /// <summary>
+    /// How long a holder lives without a sign of life (30 s to 7 days, default 30 min; 1 min where <see cref="ShortLivedPods"/>).
+    /// </summary>
     public TimeSpan HolderTtl { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>
+    /// Whether the role's pods are jobs that come and go and may be killed without a word (default false). Their holders end a minute
+    /// after their last sign of life; what a job that is still there has open counts for as long as the database shows it.
+    /// </summary>
+    public bool ShortLivedPods { get; init; }
 
     /// <summary>How long a lease without holders is kept before its user is dropped (0 to 24 h, default 10 min).</summary>
     public TimeSpan IdleTtl { get; init; } = TimeSpan.FromMinutes(10);

@@ -66,11 +66,20 @@ public sealed record Caller(
     /// 16 characters that stand for issuer, subject and pod: what owns holders. The same for every token of one pod (or,
     /// when tokens are not bound to pods, of one subject), different for any two others.
     /// </summary>
-    public string OwnerHash { get; } =
-        Fingerprint.Of("owner", 16, Cluster ?? Issuer, Subject, Only(Claims[KubernetesPodUid]));
+    public string OwnerHash { get; } = OwnerHashOf(Cluster ?? Issuer, Subject, Only(Claims[KubernetesPodUid]));
 
     /// <summary>16 characters that stand for issuer and subject: one service account, one pipeline, one person.</summary>
     public string WorkloadHash { get; } = Fingerprint.Of("workload", 16, Cluster ?? Issuer, Subject);
+
+    /// <summary>What <see cref="OwnerHash"/> is of a pod, seen from its cluster.</summary>
+    /// <param name="cluster">The issuer's key, or what stands for it.</param>
+    /// <param name="space">The pod's namespace.</param>
+    /// <param name="account">The name of its service account.</param>
+    /// <param name="uid">Its UID.</param>
+    public static string OwnerHashOfPod(string cluster, string space, string account, string uid) =>
+        OwnerHashOf(cluster, $"system:serviceaccount:{space}:{account}", uid);
+
+    private static string OwnerHashOf(string cluster, string subject, string? podUid) => Fingerprint.Of("owner", 16, cluster, subject, podUid);
 
     // A claim with two values names neither.
     private static string? Only(IEnumerable<string> values)

@@ -30,6 +30,9 @@ public readonly partial record struct HolderId
     /// <summary>The id without its role.</summary>
     internal string Local => Value[(Dot + 1)..];
 
+    /// <summary>Whose it is: the owner's <see cref="Caller.OwnerHash"/>.</summary>
+    internal string OwnerHash => Owner.ToString();
+
     private ReadOnlySpan<char> Owner => Value.AsSpan(Dot + 1, OwnerLength);
 
     // No role's name has one.

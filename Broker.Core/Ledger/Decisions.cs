@@ -7,6 +7,7 @@ public abstract partial class Decision
     internal static Decision<AbandonQuestion, AbandonAnswer> Abandon { get; } = new("abandon");
 
     internal static Decision<ReleaseQuestion, ReleaseAnswer> Release { get; } = new("release");
+    internal static Decision<PodsGoneQuestion, PodsGoneReply> PodsGone { get; } = new("pods_gone");
     internal static Decision<HoldersQuestion, HoldersReply> Holders { get; } = new("holders");
 
     internal static Decision<SucceedQuestion, SucceedAnswer> Succeed { get; } = new("succeed", "pools");

@@ -27,6 +27,10 @@ public sealed partial class ConfigurationDocumentTests
             [("Identity:Issuers:kubernetes:Authority", ""), ("Identity:Issuers:kubernetes:Issuer", "https://kubernetes.default.svc"), ("Identity:Issuers:kubernetes:TokenReview:Address", "https://api"),
                 ("Identity:Issuers:kubernetes:TokenReview:CaFile", Pem), ("Identity:Issuers:kubernetes:TokenReview:TokenFile", Pem)],
         ],
+        ["Broker:Identity:Issuers:{name}:Pods"] =
+        [
+            [("Identity:Issuers:kubernetes:Pods:Address", "https://api"), ("Identity:Issuers:kubernetes:Pods:CaFile", Pem), ("Identity:Issuers:kubernetes:Pods:TokenFile", Pem)],
+        ],
         ["Broker:Identity:Teams:{name}"] = [[("Identity:Teams:shop:Members:0:Issuer", "kubernetes"), ("Identity:Teams:shop:Members:0:Claims:namespace", "shop")]],
         ["Broker:Tls"] = [[("Tls:CertificateFile", Pem), ("Tls:CertificateKeyFile", Pem)]],
         ["Broker:Audit:Syslog"] = [[("Audit:Syslog:Address", "tcp://syslog:514")]],
@@ -54,7 +58,7 @@ public sealed partial class ConfigurationDocumentTests
         Rows.Select(row => row.Group).Distinct().Order().ShouldBe(
         [
             "Broker", "Broker:Audit", "Broker:Audit:Otlp", "Broker:Audit:Rotation", "Broker:Audit:Syslog", "Broker:Databases:{name}", "Broker:Databases:{name}:Budget", "Broker:Databases:{name}:Issuing", "Broker:Identity",
-            "Broker:Identity:Callers", "Broker:Identity:Issuers:{name}", "Broker:Identity:Issuers:{name}:TokenReview", "Broker:Identity:Sessions",
+            "Broker:Identity:Callers", "Broker:Identity:Issuers:{name}", "Broker:Identity:Issuers:{name}:Pods", "Broker:Identity:Issuers:{name}:TokenReview", "Broker:Identity:Sessions",
             "Broker:Identity:Teams:{name}", "Broker:Issuers:{name}", "Broker:Issuers:{name}:Auth", "Broker:Ledger", "Broker:Limits",
             "Broker:Roles:{name}", "Broker:Roles:{name}:Allow:{n}", "Broker:Roles:{name}:Connections", "Broker:Sealing", "Broker:Tls", "Broker:VaultApi", "Broker:VaultApi:AuthMounts:{name}",
             "Broker:VaultApi:AuthMounts:{name}:AppRoles:{name}", "Broker:VaultApi:AuthMounts:{name}:AppRoles:{name}:SecretIds:{name}", "Broker:VaultApi:SecretMounts:{name}",

@@ -30,6 +30,30 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task L2_Pods_that_are_gone_leave_and_what_they_may_have_open_counts_until_it_is_counted_again()
+    {
+        await CountedAsync(10);
+        Claim Of(string pod, int connections, string process = "") => Waiting(1, connections) with { Holder = $"r.{pod.PadLeft(16, '0')}{process}" };
+        await IssueAsync((await ClaimAsync(Of("a", 5))).ShouldBeOfType<ClaimAnswer.Issue>());
+        (await ClaimAsync(Of("a", 5))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await ClaimAsync(Of("a", 1, "sidecar_of_a"))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await ClaimAsync(Of("b", 4))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await ClaimAsync(Of("c", 4))).ShouldBeOfType<ClaimAnswer.InLine>();
+        (await ClaimAsync(Of("d", 4))).ShouldBeOfType<ClaimAnswer.InLine>().Place.ShouldBe(2);
+
+        string Owner(string pod) => pod.PadLeft(16, '0');
+        (await Ledger.Holders.PodsGoneAsync(database, [Owner("a"), Owner("c"), Owner("x")], Cancellation))
+            .Select(ended => (ended.Holder, ended.Connections)).ShouldBe([(Of("a", 5).Holder, 5), (Of("a", 1, "sidecar_of_a").Holder, 1)], ignoreOrder: true);
+        (await BudgetAsync()).Granted.ShouldBe(4);
+        (await ClaimAsync(Of("d", 4))).ShouldBeOfType<ClaimAnswer.InLine>().ShouldSatisfyAllConditions(line => line.Place.ShouldBe(1), line => line.Free.ShouldBe(0));
+        (await Ledger.Holders.PodsGoneAsync(database, [Owner("a")], Cancellation)).ShouldBeEmpty();
+
+        await CountedAsync(10);
+        (await ClaimAsync(Of("d", 4))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await Ledger.Holders.HoldersAsync(database, null, 100, Cancellation)).Select(holder => holder.Id).ShouldBe([Of("b", 4).Holder, Of("d", 4).Holder], ignoreOrder: true);
+    }
+
+    [Fact]
     public async Task Who_leaves_while_both_its_logins_connections_are_counted_gives_both_back()
     {
         await CountedAsync(100);

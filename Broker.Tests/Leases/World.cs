@@ -192,6 +192,8 @@ internal sealed class World : IAsyncDisposable
 
         public LeaseDesk Leases => services.GetRequiredService<LeaseDesk>();
 
+        public PodDesk Pods => services.GetRequiredService<PodDesk>();
+
         public LeftoverDesk Leftovers => services.GetRequiredService<LeftoverDesk>();
 
         public DutyDesk Duties => services.GetRequiredService<DutyDesk>();

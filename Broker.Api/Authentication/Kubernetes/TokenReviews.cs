@@ -1,10 +1,8 @@
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Limits;
 using k8s;
-using k8s.Authentication;
 using k8s.Autorest;
 using k8s.Models;
 
@@ -84,15 +82,7 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
     {
         lock (gate)
         {
-            if (client is not null) return client;
-            var authorities = new X509Certificate2Collection();
-            authorities.ImportFromPemFile(settings.CaFile);
-            return client = new k8s.Kubernetes(new KubernetesClientConfiguration
-            {
-                Host = settings.Address.AbsoluteUri.TrimEnd('/'),
-                SslCaCerts = authorities,
-                TokenProvider = new TokenFileAuth(settings.TokenFile),
-            });
+            return client ??= ApiServers.Connect(settings.Address, settings.CaFile, settings.TokenFile);
         }
     }
 

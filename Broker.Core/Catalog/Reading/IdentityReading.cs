@@ -56,6 +56,7 @@ internal static partial class IdentityReading
             JwksUri = ways is ["JwksUri"] ? reader.ServerAddress("JwksUri", "Write the address of the keys, e.g. https://kubernetes.default.svc/openid/v1/jwks.") : null,
             JwksFile = ways is ["JwksFile"] ? reader.KeySetFile("JwksFile") : null,
             TokenReview = ways is ["TokenReview"] ? TokenReview(reader.Child("TokenReview")) : null,
+            Pods = reader.Has("Pods") ? Pods(reader.Child("Pods")) : null,
             Audience = reader.RequiredText("Audience", "Write the aud that tokens for the broker have, e.g. broker."),
             CaFile = reader.CertificateFile("CaFile"),
             BearerTokenFile = reader.ReadableFile("BearerTokenFile"),
@@ -96,6 +97,21 @@ internal static partial class IdentityReading
         };
         reader.RefuseUnknownKeys();
         return review;
+    }
+
+    private static PodWatchSettings Pods(SectionReader reader)
+    {
+        var defaults = new PodWatchSettings();
+        var pods = new PodWatchSettings
+        {
+            Address = reader.Has("Address")
+                ? reader.ServerAddress("Address", "Write the API server's address, e.g. https://kubernetes.default.svc.") ?? defaults.Address
+                : defaults.Address,
+            CaFile = reader.CertificateFile("CaFile", defaults.CaFile) ?? defaults.CaFile,
+            TokenFile = reader.ReadableFile("TokenFile", defaults.TokenFile) ?? defaults.TokenFile,
+        };
+        reader.RefuseUnknownKeys();
+        return pods;
     }
 
     private static IReadOnlyList<string>? Algorithms(SectionReader reader)

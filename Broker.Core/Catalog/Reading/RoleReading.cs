@@ -7,6 +7,7 @@ namespace Broker.Core.Catalog.Reading;
 internal static class RoleReading
 {
     private const int MaxConnections = 10_000;
+    private static readonly TimeSpan HolderTtlOfJobs = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan ShortestVerify = TimeSpan.FromSeconds(10);
 
     public static Role Read(
@@ -17,6 +18,7 @@ internal static class RoleReading
         IReadOnlyCollection<string> identityIssuers)
     {
         var defaults = new Role { Name = name, Database = "", Issuer = "" };
+        var shortLived = reader.Flag("ShortLivedPods", defaults.ShortLivedPods);
         var role = new Role
         {
             Name = name,
@@ -32,7 +34,8 @@ internal static class RoleReading
             Sharing = reader.Choice<SharingScope>("Sharing") ?? defaults.Sharing,
             MaxHoldersPerLease = reader.Int("MaxHoldersPerLease", defaults.MaxHoldersPerLease, 1, 100_000),
             Connections = Connections(reader.Child("Connections")),
-            HolderTtl = reader.Duration("HolderTtl", defaults.HolderTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(7)),
+            ShortLivedPods = shortLived,
+            HolderTtl = reader.Duration("HolderTtl", shortLived ? HolderTtlOfJobs : defaults.HolderTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(7)),
             IdleTtl = reader.Duration("IdleTtl", defaults.IdleTtl, TimeSpan.Zero, TimeSpan.FromHours(24)),
             KeepReady = reader.Flag("KeepReady", defaults.KeepReady),
             VerifyEvery = reader.Duration("VerifyEvery", defaults.VerifyEvery, TimeSpan.Zero, TimeSpan.FromHours(24)),

@@ -47,8 +47,11 @@ internal sealed class RankedSet
         return null;
     }
 
+    /// <summary>Its members by their places, both ends included; a place below 0 counts from the end, as Redis has it.</summary>
     public string[] Range(int from, int to, bool withScores)
     {
+        if (from < 0) from = Math.Max(0, from + Count);
+        if (to < 0) to += Count;
         var members = new List<string>();
         foreach (var (score, member) in sorted.Skip(from).Take(to - from + 1))
         {

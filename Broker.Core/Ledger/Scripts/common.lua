@@ -268,6 +268,13 @@ end
 -- Ends the holders whose end has come; a bounded number at a time, because not ending one yet is safe. Who ends without a word
 -- may still have its connections open: until they are counted again they are as good as foreign (law L2).
 local ended_now = 0
+local function may_be_open(connections)
+  if connections == 0 then return end
+  local b = budget_numbers()
+  b.ended = b.ended + connections
+  ended_now = ended_now + connections
+end
+
 local function end_holders()
   local over = call('ZRANGEBYSCORE', ends, '-inf', int(now), 'LIMIT', '0', '100')
   local open = 0
@@ -280,11 +287,7 @@ local function end_holders()
       holder_changes[id] = false
     end
   end
-  if open > 0 then
-    local b = budget_numbers()
-    b.ended = b.ended + open
-    ended_now = ended_now + open
-  end
+  may_be_open(open)
   return #over
 end
 

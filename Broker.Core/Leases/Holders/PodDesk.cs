@@ -1,0 +1,96 @@
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Leases.Claims;
+using Broker.Core.Ledger;
+
+namespace Broker.Core.Leases.Holders;
+
+/// <summary>A pod of a cluster.</summary>
+/// <param name="Namespace">Its namespace.</param>
+/// <param name="ServiceAccount">The name of its service account.</param>
+/// <param name="Uid">Its UID.</param>
+public sealed record ClusterPod(string Namespace, string ServiceAccount, string Uid);
+
+/// <summary>Ends the holders of pods that are gone: killed, finished or deleted, and none of them said so.</summary>
+internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedGrants remembered, IAudit audit, TimeProvider time)
+{
+    /// <summary>The namespaces whose pods a role can be had by, where its rules name them exactly.</summary>
+    public static IEnumerable<string> NamespacesOf(CatalogSnapshot catalog, string issuer) => catalog.Roles.Values
+        .SelectMany(role => role.Allow)
+        .Where(rule => rule.Issuer == issuer && rule.Claims.TryGetValue("namespace", out var space) && !space.IsPrefix)
+        .SelectMany(rule => rule.Claims["namespace"].Values)
+        .Distinct(StringComparer.Ordinal);
+
+    /// <summary>These pods are gone.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer; say it again.</exception>
+    /// <exception cref="AuditUnavailableException">Their holders have ended, and that is not on record.</exception>
+    public Task GoneAsync(string issuer, IReadOnlyCollection<ClusterPod> pods, CancellationToken cancellation) =>
+        EndAsync(issuer, [.. pods.Select(pod => OwnerOf(issuer, pod))], cancellation);
+
+    /// <summary>
+    /// The owners of holders that are pods of a namespace as far as their names say. Asked before the cluster is asked which pods there
+    /// are: a pod that came in between is in nobody's way.
+    /// </summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async Task<IReadOnlySet<string>> KnownAsync(string issuer, string space, CancellationToken cancellation)
+    {
+        var current = catalog.Current;
+        var owners = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var database in DatabasesOf(current, issuer))
+        {
+            foreach (var holder in await ledger.Holders.HoldersAsync(database, null, int.MaxValue, cancellation))
+            {
+                // Only where nobody but this cluster's callers may be the role's holders: other issuers' subjects may read like a pod's name.
+                if (holder.Caller.StartsWith(space + "/", StringComparison.Ordinal)
+                    && HolderId.TryParse(holder.Id, out var id)
+                    && current.Roles.TryGetValue(id.Role, out var role)
+                    && role.Allow.All(rule => rule.Issuer == issuer))
+                    owners.Add(id.OwnerHash);
+            }
+        }
+
+        return owners;
+    }
+
+    /// <summary>Of those that were known, these are all that are there: the others are gone.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer; say it again.</exception>
+    public Task OnlyAsync(string issuer, IReadOnlySet<string> known, IEnumerable<ClusterPod> pods, CancellationToken cancellation)
+    {
+        var gone = known.ToHashSet(StringComparer.Ordinal);
+        gone.ExceptWith(pods.Select(pod => OwnerOf(issuer, pod)));
+        return EndAsync(issuer, [.. gone], cancellation);
+    }
+
+    private async Task EndAsync(string issuer, IReadOnlyList<string> owners, CancellationToken cancellation)
+    {
+        if (owners.Count == 0) return;
+        foreach (var database in DatabasesOf(catalog.Current, issuer))
+        {
+            foreach (var ended in await ledger.Holders.PodsGoneAsync(database, owners, cancellation))
+            {
+                remembered.Forget(ended.Holder);
+                await audit.WriteAsync(
+                    new()
+                    {
+                        Time = time.GetUtcNow(),
+                        Action = AuditAction.End,
+                        Outcome = AuditOutcome.Granted,
+                        Role = HolderId.TryParse(ended.Holder, out var id) ? id.Role : null,
+                        Database = database,
+                        LeaseId = ended.Lease,
+                        HolderId = ended.Holder,
+                        Connections = ended.Connections,
+                        Detail = $"cluster {issuer} says that its pod is gone",
+                    },
+                    cancellation);
+            }
+        }
+    }
+
+    private string OwnerOf(string issuer, ClusterPod pod) => Caller.OwnerHashOfPod(
+        catalog.Current.Identity.Issuers.GetValueOrDefault(issuer)?.Cluster ?? issuer, pod.Namespace, pod.ServiceAccount, pod.Uid);
+
+    private static IEnumerable<string> DatabasesOf(CatalogSnapshot catalog, string issuer) => catalog.Roles.Values
+        .Where(role => role.Allow.Any(rule => rule.Issuer == issuer)).Select(role => role.Database).Distinct(StringComparer.Ordinal);
+}

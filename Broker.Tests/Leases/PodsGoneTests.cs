@@ -1,0 +1,120 @@
+using Broker.Core.Audit;
+using Broker.Core.Databases;
+using Broker.Core.Leases;
+using Broker.Core.Leases.Holders;
+using Broker.Core.Model;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases;
+
+/// <summary>Pods that are killed without a word, and a cluster that tells.</summary>
+public sealed class PodsGoneTests
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    [Fact]
+    public async Task L2_The_holders_of_a_pod_that_is_gone_end_and_what_they_had_open_counts_until_it_is_seen_closed()
+    {
+        await using var world = new World(World.OrdersApi with { Connections = new() { Max = 20 } }, capacity: 10);
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0, 6)), Minute)).Grant!;
+        var named = (await world.PassAsync(replica.AskAsync(World.Ask(0, 4) with { Holder = "sidecar" }), Minute)).Grant!;
+        world.Engine.Users.Add(new(grant.Credentials.Login.Username, 10, 10));
+        await world.PassAsync(TimeSpan.FromSeconds(10));
+
+        await replica.Pods.GoneAsync("kubernetes", [Pod(0), Pod(77)], default);
+        var ended = replica.Audit.Records.Where(record => record.Action == AuditAction.End).ToList();
+        ended.Select(record => (record.HolderId, record.Connections)).ShouldBe([(grant.Holder.Id, 6), (named.Holder.Id, 4)], ignoreOrder: true);
+        ended.ShouldAllBe(record => record.Outcome == AuditOutcome.Granted && record.CallerSubject == null);
+
+        // The kernel of the pod's node has not closed them yet: nobody is promised one of them.
+        (await world.PassAsync(replica.AskAsync(World.Ask(1, 1)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.BudgetExhausted);
+        await world.PassAsync(TimeSpan.FromSeconds(10));
+        (await world.PassAsync(replica.AskAsync(World.Ask(1, 1)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.BudgetExhausted);
+        world.Engine.Users.Clear();
+        await world.PassAsync(TimeSpan.FromSeconds(10));
+        (await world.PassAsync(replica.AskAsync(World.Ask(2, 10)), Minute)).Grant!.Connections.ShouldBe(10);
+    }
+
+    [Fact]
+    public async Task Who_is_of_another_pod_account_or_cluster_stays()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        await replica.Pods.GoneAsync("kubernetes", [Pod(1), Pod(0) with { ServiceAccount = "other" }, Pod(0) with { Namespace = "other" }], default);
+        await replica.Pods.GoneAsync("another-cluster", [Pod(0)], default);
+        (await world.PassAsync(replica.RenewAsync(grant), Minute)).Grant.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task Pods_that_went_while_nobody_watched_are_found_missing_and_those_that_came_meanwhile_are_not()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var stays = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var went = (await world.PassAsync(replica.AskAsync(World.Ask(1)), Minute)).Grant!;
+        var known = await replica.Pods.KnownAsync("kubernetes", "shop", default);
+        known.Count.ShouldBe(2);
+        (await replica.Pods.KnownAsync("kubernetes", "sho", default)).ShouldBeEmpty();
+
+        var came = (await world.PassAsync(replica.AskAsync(World.Ask(2)), Minute)).Grant!;
+        await replica.Pods.OnlyAsync("kubernetes", known, [Pod(0), Pod(9)], default);
+        (await world.PassAsync(replica.RenewAsync(stays), Minute)).Grant.ShouldNotBeNull();
+        (await world.PassAsync(replica.RenewAsync(came, 2), Minute)).Grant.ShouldNotBeNull();
+        (await world.PassAsync(replica.RenewAsync(went, 1), Minute)).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
+    }
+
+    [Fact]
+    public async Task L2_Three_hundred_jobs_of_a_minute_that_are_killed_without_a_word_are_all_served_on_fifty_connections()
+    {
+        const int jobs = 300, each = 2, limit = 50;
+        await using var world = new World(World.OrdersApi with { Connections = new() { Default = each } }, capacity: limit);
+        var replica = await world.ReplicaAsync();
+        var gate = new Lock();
+        var (open, most, served) = (0, 0, 0);
+        var lastFreed = world.Clock.GetUtcNow();
+        var longest = TimeSpan.Zero;
+        string? user = null;
+
+        await world.PassAsync(Task.WhenAll(Enumerable.Range(0, jobs).Select(JobAsync)).ContinueWith(_ => true, TaskScheduler.Default), TimeSpan.FromMinutes(60));
+        TestContext.Current.TestOutputHelper?.WriteLine($"{served} served, {most} open at most, none waited longer than {longest.TotalSeconds:0.0} s beyond the end of others");
+        served.ShouldBe(jobs);
+        most.ShouldBeLessThanOrEqualTo(limit);
+        longest.ShouldBeLessThan(TimeSpan.FromSeconds(10));
+
+        async Task JobAsync(int job)
+        {
+            Outcome outcome;
+            do outcome = await replica.AskAsync(World.Ask(job, each, wait: TimeSpan.FromSeconds(60)));
+            while (outcome.Grant is null);
+            lock (gate)
+            {
+                served++;
+                user = outcome.Grant.Credentials.Login.Username;
+                if (served > limit / each && world.Clock.GetUtcNow() - lastFreed is var waited && waited > longest) longest = waited;
+                Show(open += each);
+                most = Math.Max(most, open);
+            }
+
+            await Task.Delay(Minute, world.Clock);
+            lock (gate)
+            {
+                // Killed: its connections are closed by the kernel, and it says nothing to anybody but its cluster.
+                Show(open -= each);
+                lastFreed = world.Clock.GetUtcNow();
+            }
+
+            await replica.Pods.GoneAsync("kubernetes", [Pod(job)], default);
+        }
+
+        void Show(int now)
+        {
+            world.Engine.Users.Clear();
+            if (now > 0) world.Engine.Users.Add(new UserConnections(user, now, now));
+        }
+    }
+
+    private static ClusterPod Pod(int pod) => new("shop", "orders", $"uid-{pod}");
+}
