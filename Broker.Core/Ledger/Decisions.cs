@@ -57,7 +57,9 @@ public abstract partial class Decision
     internal static Decision<ListRecordsQuestion, ListRecordsReply> ListRecords { get; } = new("list_records", "records");
 
     internal static Decision<TakeShareQuestion, TakeShareAnswer> TakeShare { get; } = new("take_share", "shares");
+    internal static Decision<SettleShareQuestion, DoneAnswer> SettleShare { get; } = new("settle_share", "shares");
     internal static Decision<LeaveShareQuestion, DoneAnswer> LeaveShare { get; } = new("leave_share", "shares");
+    internal static Decision<ShareVersionQuestion, ShareVersionAnswer> ShareVersion { get; } = new("share_version", "shares");
 }
 
 /// <summary>What is asked where there is nothing to say.</summary>

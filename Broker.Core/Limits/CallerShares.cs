@@ -12,6 +12,9 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
 
+    // What a claim may take beyond its waiting, until it is said how it ended.
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromMinutes(1);
+
     private readonly RateLimit rateLimit = new(time);
 
     /// <summary>The limits that concern a caller; null when none do, as mostly.</summary>
@@ -37,9 +40,18 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
         return null;
     }
 
-    /// <summary>Takes a claim's part of the shares, makes it, and gives back what it did not get.</summary>
+    /// <summary>
+    /// Takes a claim's part of the shares, makes it, and says what it got. Until then it counts as all that it may get, whatever else the
+    /// holder asks for, or gives back, at the same time.
+    /// </summary>
+    /// <param name="limits">The limits that concern the caller.</param>
+    /// <param name="claim">The claim.</param>
+    /// <param name="make">Makes it.</param>
+    /// <param name="remembered">Answers from memory: for when nobody can say what the caller holds.</param>
+    /// <param name="cancellation">The caller left.</param>
     public async ValueTask<Outcome> WithinAsync(
-        IReadOnlyList<(string Name, ShareLimits Limits)> limits, Claim claim, Func<Claim, ValueTask<Outcome>> make, CancellationToken cancellation)
+        IReadOnlyList<(string Name, ShareLimits Limits)> limits, Claim claim, Func<Claim, ValueTask<Outcome>> make,
+        Func<LedgerException, ValueTask<Outcome>> remembered, CancellationToken cancellation)
     {
         foreach (var (name, limit) in limits)
         {
@@ -50,19 +62,28 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
         if (shares.Count == 0) return await make(claim);
         try
         {
-            var (connections, full) = await ledger.TakeAsync(claim.Holder, claim.Want, claim.Least, claim.Role.HolderTtl, shares, cancellation);
+            var lifetime = claim.Role.HolderTtl + claim.IssueWait + claim.LineWait + AnswerWithin;
+            var (connections, full) = await ledger.TakeAsync(claim.Holder, claim.Want, claim.Least, lifetime, shares, cancellation);
             if (full is not null) return Full(full, shares.Single(share => share.Name == full.Name));
             claim = claim with { Want = connections };
         }
-        catch (LedgerException)
+        catch (LedgerException e)
         {
-            // It cannot promise anything either: who holds a lease is answered from memory, everybody else is refused.
-            return await make(claim);
+            return await remembered(e);
         }
 
-        var outcome = await make(claim);
-        await SettleAsync(claim, outcome, shares);
-        return outcome;
+        // A caller that left may have been granted all it asked for.
+        int? granted = claim.Want;
+        try
+        {
+            var outcome = await make(claim);
+            granted = outcome.Grant?.Connections;
+            return outcome;
+        }
+        finally
+        {
+            await SettleAsync(claim, granted, shares);
+        }
     }
 
     /// <summary>The holder is still there with what it has: its part of the shares is counted on.</summary>
@@ -71,7 +92,8 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
         if (LimitsOf(caller) is not { } limits || SharesOf(limits) is not { Count: > 0 } shares) return;
         try
         {
-            await ledger.TakeAsync(holder, connections, connections, lasts, shares, cancellation);
+            var (_, full) = await ledger.TakeAsync(holder, connections, connections, lasts, shares, cancellation);
+            if (full is null) await ledger.SettleAsync(holder, connections, lasts, shares, cancellation);
         }
         catch (LedgerException)
         {
@@ -79,30 +101,34 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
         }
     }
 
-    /// <summary>The holder left: its part comes free.</summary>
-    public async ValueTask LeaveAsync(Caller caller, string holder, CancellationToken cancellation)
-    {
-        if (LimitsOf(caller) is not { } limits || SharesOf(limits) is not { Count: > 0 } shares) return;
-        await ledger.LeaveAsync(holder, shares, cancellation);
-    }
+    /// <summary>What <see cref="LeaveAsync"/> needs, looked at before the holder is released; null: nothing limits the caller.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<long?> BeforeLeavingAsync(Caller caller, string holder, CancellationToken cancellation) =>
+        LimitsOf(caller) is { } limits && SharesOf(limits) is [var first, ..] ? await ledger.VersionAsync(holder, first.Name, cancellation) : null;
 
-    private async ValueTask SettleAsync(Claim claim, Outcome outcome, IReadOnlyList<Share> shares)
+    /// <summary>The holder was released: its part comes free, unless it has asked again meanwhile.</summary>
+    public async ValueTask LeaveAsync(Caller caller, string holder, long? version, CancellationToken cancellation)
     {
+        if (version is not { } seen || LimitsOf(caller) is not { } limits) return;
         try
         {
-            if (outcome.Grant is { } grant)
-            {
-                if (grant.Connections != claim.Want)
-                    await ledger.TakeAsync(claim.Holder, grant.Connections, grant.Connections, claim.Role.HolderTtl, shares, CancellationToken.None);
-            }
-            else if (claim.Kind == ClaimKind.Claim && outcome.Refusal?.Code != RefusalCode.HolderInUse)
-            {
-                await ledger.LeaveAsync(claim.Holder, shares, CancellationToken.None);
-            }
+            await ledger.LeaveAsync(holder, seen, SharesOf(limits), cancellation);
         }
         catch (LedgerException)
         {
-            // Counted too much until the holder's end, never too little.
+            // It is released: its part counts until its end.
+        }
+    }
+
+    private async ValueTask SettleAsync(Claim claim, int? granted, IReadOnlyList<Share> shares)
+    {
+        try
+        {
+            await ledger.SettleAsync(claim.Holder, granted, claim.Role.HolderTtl, shares, CancellationToken.None);
+        }
+        catch (LedgerException)
+        {
+            // It counts as what it asked for until its end: too much, never too little.
         }
     }
 

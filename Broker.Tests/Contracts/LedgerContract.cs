@@ -429,13 +429,57 @@ public abstract partial class LedgerContract
         Share[] shares = [new("team-" + database, 2, 10)];
         var minute = TimeSpan.FromMinutes(1);
         (await ledger.TakeAsync(Id(1), 6, 1, minute, shares, Cancellation)).ShouldBe((6, null));
+        await ledger.SettleAsync(Id(1), 6, minute, shares, Cancellation);
         (await ledger.TakeAsync(Id(1), 6, 1, minute, shares, Cancellation)).ShouldBe((6, null), "it is in already");
+        await ledger.SettleAsync(Id(1), 6, minute, shares, Cancellation);
         (await ledger.TakeAsync(Id(2), 6, 1, minute, shares, Cancellation)).ShouldBe((4, null), "as much as there is room for");
         (await ledger.TakeAsync(Id(3), 1, 1, minute, shares, Cancellation)).Full.ShouldNotBeNull().Holders.ShouldBe(2);
-        await ledger.LeaveAsync(Id(1), shares, Cancellation);
+        await LeaveAsync(ledger, Id(1), shares);
         (await ledger.TakeAsync(Id(3), 9, 7, minute, shares, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(4);
         (await ledger.TakeAsync(Id(3), 9, 6, minute, shares, Cancellation)).ShouldBe((6, null));
+        await ledger.SettleAsync(Id(3), null, minute, shares, Cancellation);
+        (await ledger.TakeAsync(Id(4), 6, 6, minute, shares, Cancellation)).ShouldBe((6, null), "who was refused has nothing");
     }
+
+    [Fact]
+    public async Task Asks_of_one_holder_that_overlap_count_as_no_less_than_what_it_may_have()
+    {
+        var ledger = new ShareLedger(Store);
+        Share[] shares = [new("caller-" + database, 0, 10)];
+        var minute = TimeSpan.FromMinutes(1);
+        await ledger.TakeAsync(Id(1), 9, 9, minute, shares, Cancellation);
+        await ledger.SettleAsync(Id(1), 9, minute, shares, Cancellation);
+
+        // It asks for less: what it has stays counted, while the ask is under way and when it was refused.
+        await ledger.TakeAsync(Id(1), 1, 1, minute, shares, Cancellation);
+        await ShouldHaveAsync(9);
+        await ledger.SettleAsync(Id(1), null, minute, shares, Cancellation);
+        await ShouldHaveAsync(9);
+
+        // Two at once, of which the first is refused after the second was granted, and the other way round.
+        await ledger.TakeAsync(Id(2), 1, 1, minute, shares, Cancellation);
+        await ledger.TakeAsync(Id(2), 1, 1, minute, shares, Cancellation);
+        await ledger.SettleAsync(Id(2), 1, minute, shares, Cancellation);
+        await ledger.SettleAsync(Id(2), null, minute, shares, Cancellation);
+        await ShouldHaveAsync(10);
+
+        // It is released while an ask is under way, or between one's beginning and its end.
+        await ledger.TakeAsync(Id(1), 9, 1, minute, shares, Cancellation);
+        await LeaveAsync(ledger, Id(1), shares);
+        await ShouldHaveAsync(10);
+        var version = await ledger.VersionAsync(Id(1), shares[0].Name, Cancellation);
+        await ledger.SettleAsync(Id(1), 9, minute, shares, Cancellation);
+        await ledger.LeaveAsync(Id(1), version, shares, Cancellation);
+        await ShouldHaveAsync(10);
+        await LeaveAsync(ledger, Id(1), shares);
+        await ShouldHaveAsync(1);
+
+        async Task ShouldHaveAsync(int connections) =>
+            (await ledger.TakeAsync(Id(9), 10, 10, minute, shares, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(connections);
+    }
+
+    private static async Task LeaveAsync(ShareLedger ledger, string holder, IReadOnlyList<Share> shares) =>
+        await ledger.LeaveAsync(holder, await ledger.VersionAsync(holder, shares[0].Name, Cancellation), shares, Cancellation);
 
     private static RoleTerms Terms { get; } = new("r", 0, TimeSpan.FromMinutes(30), 500, TimeSpan.FromMinutes(10));
 

@@ -83,6 +83,9 @@ internal sealed class BrokerWorld : IAsyncDisposable
 
     public ShiftedTime Time { get; } = new();
 
+    /// <summary>Which parts of the ledger are away, by their database; null: none.</summary>
+    public Func<string, bool>? Cut { get; set; }
+
     public TokenMint Mint { get; }
 
     public Heard Heard { get; } = new();
@@ -146,7 +149,7 @@ internal sealed class BrokerWorld : IAsyncDisposable
             builder.ConfigureTestServices(services =>
             {
                 services.Replace(ServiceDescriptor.Singleton<TimeProvider>(Time));
-                services.Replace(ServiceDescriptor.Singleton<ILedgerStore>(new OverheardStore(store, Heard)));
+                services.Replace(ServiceDescriptor.Singleton<ILedgerStore>(new OverheardStore(store, Heard, database => Cut?.Invoke(database) == true)));
                 services.AddKeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, Engine);
                 services.Replace(ServiceDescriptor.Singleton(new Issuers(_ => Issuer)));
 

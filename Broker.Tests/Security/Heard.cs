@@ -73,11 +73,12 @@ internal sealed class Heard : ILoggerProvider
 }
 
 /// <summary>A ledger that tells what it is told, on its way to the real one.</summary>
-internal sealed class OverheardStore(ILedgerStore inner, Heard heard) : ILedgerStore
+internal sealed class OverheardStore(ILedgerStore inner, Heard heard, Func<string, bool> isCut) : ILedgerStore
 {
     public async ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
         foreach (var argument in arguments) heard.Hear("ledger " + decision.Name, argument);
+        if (isCut(database)) throw new LedgerException("This part of the ledger is away.");
         return await inner.DecideAsync(decision, database, arguments, cancellation);
     }
 

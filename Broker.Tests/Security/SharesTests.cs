@@ -48,6 +48,74 @@ public sealed class SharesTests
         (await world.ClaimAsync(one, world.Pod("5"), body: new() { ["connections"] = 12 })).Status.ShouldBe(200, "holders that ended count no more");
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task No_interleaving_of_a_callers_asks_passes_its_limits(int seed)
+    {
+        await using var world = new BrokerWorld(("Identity:Callers:Connections", "40"), ("Identity:Callers:Holders", "12"));
+        HttpClient[] replicas = [await world.ReplicaAsync(), await world.ReplicaAsync(), await world.ReplicaAsync()];
+        var job = world.Job(seconds: 3000);
+        await world.ClaimAsync(replicas[0], job, "deploy", new() { ["holder"] = "first" });
+        var (most, granted) = (0, 0);
+        using var over = new CancellationTokenSource();
+        var watching = WatchAsync();
+
+        // Twenty processes of one pipeline: each asks again and again, several times at once, for more and for less, and leaves at times.
+        await Parallel.ForAsync(0, 20, new ParallelOptions { MaxDegreeOfParallelism = 20 }, async (process, _) =>
+        {
+            var random = new Random(1000 * seed + process);
+            for (var turn = 0; turn < 12; turn++)
+            {
+                await Task.WhenAll(Enumerable.Range(0, 3).Select(async _ =>
+                {
+                    HttpClient replica;
+                    int connections, kind;
+                    lock (random) (replica, connections, kind) = (replicas[random.Next(3)], random.Next(1, 11), random.Next(6));
+                    var answer = await world.ClaimAsync(replica, job, "deploy", new() { ["holder"] = $"process-{process}", ["connections"] = connections, ["minConnections"] = 1 });
+                    if (answer.Status == 200) Interlocked.Increment(ref granted);
+                    if (answer.Status == 200 && kind == 0)
+                        await world.SendAsync(replica, HttpMethod.Delete, $"/api/v1/holders/{answer.Body["holder"]!["id"]}", job);
+                }));
+            }
+        });
+        await over.CancelAsync();
+        await watching;
+
+        granted.ShouldBeGreaterThan(100);
+        most.ShouldBeInRange(30, 40, "it is used, and not passed");
+        var (holders, connections) = await HeldAsync();
+        (holders <= 12 && connections <= 40).ShouldBeTrue($"{holders} holders with {connections} connections");
+
+        async Task WatchAsync()
+        {
+            while (!over.IsCancellationRequested)
+            {
+                var (_, now) = await HeldAsync();
+                most = Math.Max(most, now);
+            }
+        }
+
+        async Task<(int Holders, int Connections)> HeldAsync()
+        {
+            var budget = (await world.SendAsync(replicas[0], HttpMethod.Get, "/api/v1/budgets/orders", world.Person("viewers"))).Body;
+            return (budget["roles"]!.AsArray().Sum(role => (int)role!["holders"]!), (int)budget["granted"]!);
+        }
+    }
+
+    [Fact]
+    public async Task While_nobody_can_say_what_a_caller_holds_it_gets_what_it_has_and_nothing_new()
+    {
+        await using var world = new BrokerWorld(("Identity:Callers:Connections", "10"));
+        var replica = await world.ReplicaAsync();
+        (await world.ClaimAsync(replica, world.Pod("1"))).Status.ShouldBe(200);
+        world.Cut = database => database == "~shares";
+        (await world.ClaimAsync(replica, world.Pod("1"))).Status.ShouldBe(200);
+        (await world.ClaimAsync(replica, world.Pod("2"))).Code.ShouldBe("ledger-unavailable");
+        world.Cut = null;
+        (await world.ClaimAsync(replica, world.Pod("2"))).Status.ShouldBe(200);
+    }
+
     [Fact]
     public async Task A_claim_that_was_refused_takes_nothing_of_the_share()
     {

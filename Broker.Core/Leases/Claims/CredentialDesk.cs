@@ -47,7 +47,12 @@ internal sealed class CredentialDesk(
     // Apart, so that a caller without limits pays for no closure.
     private ValueTask<Outcome> WithinAsync(
         IReadOnlyList<(string Name, ShareLimits Limits)> limits, ClaimTarget target, Claim claim, long arrived, CancellationToken cancellation) =>
-        shares.WithinAsync(limits, claim, admitted => ReserveAndJoinAsync(target, admitted, arrived, cancellation), cancellation);
+        shares.WithinAsync(
+            limits,
+            claim,
+            admitted => ReserveAndJoinAsync(target, admitted, arrived, cancellation),
+            away => FromMemoryAsync(target, claim, away, cancellation),
+            cancellation);
 
     // Reserve connections and join the pool's lease: one step of the ledger, taken again whenever something has changed,
     // until it gives a grant or the caller's time is over.

@@ -71,13 +71,14 @@ internal sealed class HolderDesk(
         (string Lease, int Connections)? had = null;
         if (refusal is null)
         {
-            remembered.Forget(holder);
             try
             {
+                // Whose share an operator's victim was is not known here: its part comes free at its end.
+                var part = action == AuditAction.Release ? await shares.BeforeLeavingAsync(caller, holder, cancellation) : null;
                 had = await ledger.Holders.ReleaseAsync(target.Database.Name, holder, cancellation);
                 refusal = had is null ? Refusals.HolderUnknown() : null;
-                // Whose share an operator's victim was is not known here: its part comes free at its end.
-                if (action == AuditAction.Release) await shares.LeaveAsync(caller, holder, cancellation);
+                remembered.Forget(holder);
+                await shares.LeaveAsync(caller, holder, part, CancellationToken.None);
             }
             catch (LedgerException)
             {

@@ -1,5 +1,7 @@
 -- Put before the decisions on what a caller or a team holds over all databases, after common.lua; kept under a name of its own.
--- leases: '<share>|<holder>' -> connections, and '<share>' -> count|connections; order: '<share>|<holder>' by its end.
+-- leases: '<share>|<holder>' -> held|asked for|asks|mixed|version, and '<share>' -> count|connections; order: '<share>|<holder>' by its end.
+-- A part counts as the larger of what its holder has and what its asks that are under way may get: it is never less than what the
+-- holder has in the books of its database. Its version changes with every ask that begins or ends.
 local parts, part_ends = leases, order
 
 -- How many have a part of a share, and their connections.
@@ -15,11 +17,39 @@ local function change(share, holders_by, connections_by)
   if count == 0 then call('HDEL', parts, share) else call('HSET', parts, share, int(count) .. '|' .. int(connections)) end
 end
 
+-- A holder's part of a share; nil: none. mixed: asks of it are, or were, under way at once.
+local function part(share, who)
+  local text = call('HGET', parts, share .. '|' .. who)
+  if not text then return nil end
+  local held, asked_for, asks, mixed, version = string.match(text, '^(%d+)|(%d+)|(%d+)|(%d)|(%d+)$')
+  return { held = num(held or text), asked_for = num(asked_for), asks = num(asks), mixed = mixed == '1', version = num(version) }
+end
+
+local function size(p) return p and math.max(p.held, p.asked_for) or 0 end
+
+local function put_part(share, who, p)
+  local before = part(share, who)
+  change(share, before and 0 or 1, size(p) - size(before))
+  call('HSET', parts, share .. '|' .. who, int(p.held) .. '|' .. int(p.asked_for) .. '|' .. int(p.asks) .. '|' .. (p.mixed and '1' or '0') .. '|'
+    .. int(tonumber(call('HINCRBY', budget, 'parts', '1'))))
+end
+
 local function drop(member)
-  local had = call('HGET', parts, member)
-  if had then change(string.match(member, '^(.-)|'), -1, -num(had)) end
+  local share, who = string.match(member, '^(.-)|(.*)$')
+  local p = share and part(share, who)
+  if p then change(share, -1, -size(p)) end
   call('ZREM', part_ends, member)
   call('HDEL', parts, member)
 end
 
 for _, over in ipairs(call('ZRANGEBYSCORE', part_ends, '-inf', int(now), 'LIMIT', '0', '1000')) do drop(over) end
+
+-- Room for a holder's part, or the answer that there is none. Limits of 0 are none.
+local function room(share, who, least)
+  local mine = part(share.name, who)
+  local count, connections = total(share.name)
+  local left = share.connections == 0 and math.huge or share.connections - (connections - size(mine))
+  if (mine or share.holders == 0 or count < share.holders) and left >= least then return left end
+  local next_end = call('ZRANGE', part_ends, '0', '0', 'WITHSCORES')[2]
+  return nil, { name = share.name, holders = count, connections = connections, next_end_in = math.max(0, num(next_end) - now) }
+end

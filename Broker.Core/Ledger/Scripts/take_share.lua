@@ -1,23 +1,20 @@
--- Takes a holder's part of each share, all or none; limits of 0 are none. A holder that is in already keeps its place.
+-- An ask begins: it takes its part of each share, all or none; limits of 0 are none.
 -- asked:   holder, want: number, least: number, lifetime: ms, shares {…}
 --   shares: name, holders: number, connections: number
 -- answers: taken (connections: number) | full (name, holders: number, connections: number, next_end_in: ms)
 local give = asked.want
 for _, share in ipairs(asked.shares) do
-  local had = call('HGET', parts, share.name .. '|' .. asked.holder)
-  local count, connections = total(share.name)
-  local room = share.connections == 0 and give or share.connections - (connections - num(had))
-  if (not had and share.holders > 0 and count >= share.holders) or room < asked.least then
-    local next_end = call('ZRANGE', part_ends, '0', '0', 'WITHSCORES')[2]
-    return answer.full{ name = share.name, holders = count, connections = connections, next_end_in = math.max(0, num(next_end) - now) }
-  end
-  give = math.min(give, room)
+  local left, full = room(share, asked.holder, asked.least)
+  if not left then return answer.full(full) end
+  give = math.min(give, left)
 end
 for _, share in ipairs(asked.shares) do
+  local p = part(share.name, asked.holder) or { held = 0, asked_for = 0, asks = 0, mixed = false }
+  p.mixed = p.mixed or p.asks > 0
+  p.asks = p.asks + 1
+  p.asked_for = math.max(p.asked_for, give)
+  put_part(share.name, asked.holder, p)
   local member = share.name .. '|' .. asked.holder
-  local had = call('HGET', parts, member)
-  change(share.name, had and 0 or 1, give - num(had))
-  call('HSET', parts, member, int(give))
-  call('ZADD', part_ends, int(now + asked.lifetime), member)
+  call('ZADD', part_ends, int(math.max(now + asked.lifetime, num(call('ZSCORE', part_ends, member)))), member)
 end
 return answer.taken{ connections = give }
