@@ -4,8 +4,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-.ci/need-programs.sh postgresql mariadb-server redis-server pgbouncer chromium libfaketime docker-compose prometheus python3-hvac nodejs npm
+.ci/need-programs.sh postgresql mariadb-server redis-server pgbouncer chromium libfaketime docker-compose prometheus python3-hvac drivers
 .ci/need-postgres-18.sh
+(cd Broker.Tests/Drivers/Programs && npm ci --no-audit --no-fund --silent)
 echo "Building (Release) ..."
 dotnet build Broker.sln -c Release --nologo -v quiet
 

@@ -3,8 +3,19 @@
 #   .ci/need-programs.sh postgresql redis-server
 set -euo pipefail
 
+# Of other languages, what the drivers' tests connect with: interpreters, compilers, and Debian's packages of drivers.
+drivers=(
+  nodejs npm default-jdk-headless golang-go libpostgresql-jdbc-java libmariadb-java libhikaricp-java libslf4j-java
+  golang-github-lib-pq-dev golang-github-jackc-pgx-v4-dev golang-github-go-sql-driver-mysql-dev
+  libjackson2-databind-java
+  python3-psycopg2 python3-psycopg python3-asyncpg python3-pymysql python3-sqlalchemy
+)
+
 is_here() {
   case $1 in
+    golang-go) command -v go >/dev/null ;;
+    default-jdk-headless) command -v javac >/dev/null ;;
+    lib*-java | golang-*-dev | python3-[aps]*) dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed ;;
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || command -v postgres >/dev/null ;;
     mariadb-server) [ -x /usr/sbin/mariadbd ] || command -v mariadbd >/dev/null ;;
     libfaketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null ;;
@@ -23,7 +34,11 @@ if ! command -v dotnet >/dev/null; then
 fi
 
 missing=()
+packages=()
 for package in "$@"; do
+  if [ "$package" = drivers ]; then packages+=("${drivers[@]}"); else packages+=("$package"); fi
+done
+for package in "${packages[@]}"; do
   is_here "$package" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0

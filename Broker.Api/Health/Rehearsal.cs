@@ -3,8 +3,10 @@ using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Credentials;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
+using Broker.Core.Databases;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Logins;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -44,8 +46,8 @@ internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplic
         await using var nowhere = new JsonLinesAudit(new AuditSettings { Path = "/dev/null" }, time, NullLogger<JsonLinesAudit>.Instance);
         var audit = new DeskAudit(nowhere, time);
         var now = time.GetUtcNow();
-        var grant = new Grant(
-            "", "", new("", now, now, now), new("", now, 1), 1, new(new("", new("nobody's")), "", 1, "", new("", "", "", "", "")), default);
+        var strings = new ConnectionStrings([new("", 1)], [new("", HolderSlot.Mark, null)]) { Named = new("", "", "", "", "") };
+        var grant = new Grant("", "", new("", now, now, now), new("", now, 1, ""), 1, new(new("", new("nobody's")), "", strings), default);
         for (var i = 0; i < Times; i++)
         {
             GrantWriter.Write(new DefaultHttpContext().Response, grant);

@@ -77,7 +77,7 @@ internal sealed class WarmUp(
                 foreach (var lease in await ledger.Leases.LeasesAsync(database.Name, MostLeases, over.Token))
                 {
                     if (lease.State != LeaseState.Active || !current.Roles.TryGetValue(lease.Role, out var role)) continue;
-                    (await logins.OfAsync(database, role.Name, lease.Id, over.Token))?.For(role.Connections.Default);
+                    (await logins.OfAsync(database, role, lease.Id, over.Token))?.For(role.Connections.Default);
                 }
             }
         }

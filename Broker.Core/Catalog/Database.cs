@@ -11,7 +11,7 @@ public sealed record Database
     /// <summary>Which server program it runs on.</summary>
     public required DatabaseEngineKind Engine { get; init; }
 
-    /// <summary>Host that pods connect to.</summary>
+    /// <summary>Host that pods connect to; several, as in <c>pg1,pg2:5433</c>, or the path of a Unix socket (of its folder: PostgreSQL).</summary>
     public required string Host { get; init; }
 
     /// <summary>Port that pods connect to, 1-65535; default: the engine's.</summary>
@@ -38,11 +38,29 @@ public sealed record Database
     /// <summary>MongoDB: the database of the server that users are made in and log in to (default <c>admin</c>).</summary>
     public string AuthSource { get; init; } = "admin";
 
+    /// <summary>How pods connect where it differs from the broker's own connection.</summary>
+    public PodSettings Pods { get; init; } = new();
+
     /// <summary>How many connections may be promised.</summary>
     public required BudgetSettings Budget { get; init; }
 
     /// <summary>How fast users may be created.</summary>
     public required PaceSettings Issuing { get; init; }
+
+    /// <summary>The database as the pods of a role see it.</summary>
+    public Database SeenBy(Role role) => role.Pods is not { } pods ? this : this with
+    {
+        Host = pods.Host ?? Host,
+        Port = pods.Port ?? Port,
+        DatabaseName = pods.DatabaseName ?? DatabaseName,
+        Pods = new()
+        {
+            SslMode = pods.SslMode ?? Pods.SslMode,
+            CaFile = pods.CaFile ?? Pods.CaFile,
+            CertificateFile = pods.CertificateFile ?? Pods.CertificateFile,
+            KeyFile = pods.KeyFile ?? Pods.KeyFile,
+        },
+    };
 }
 
 /// <summary>How many of a database's connections the broker may promise.</summary>

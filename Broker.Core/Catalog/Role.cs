@@ -83,6 +83,9 @@ public sealed record Role
     /// </summary>
     public bool VaultPathExclusive { get; init; }
 
+    /// <summary>How the role's pods connect where it differs from what its database says; null: as that says.</summary>
+    public PodSettings? Pods { get; init; }
+
     /// <summary>Who may have the role; nobody else.</summary>
     public IReadOnlyList<AllowRule> Allow { get; init; } = [];
 }

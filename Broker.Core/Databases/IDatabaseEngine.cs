@@ -82,8 +82,13 @@ public interface IDatabaseEngine
     /// <summary>What the engine does to a role's statements when none are configured, and how long names may be.</summary>
     EngineDialect Dialect { get; }
 
-    /// <summary>Ready-made connection strings for a login, every value escaped for its format.</summary>
-    ConnectionStrings Describe(Database database, Login login, int connections);
+    /// <summary>Ready-made connection strings for a login, every value escaped for its format. No server is asked.</summary>
+    /// <param name="database">The database, as its pods see it.</param>
+    /// <param name="login">The user.</param>
+    /// <param name="connections">The pool's size, where a driver takes one from its string.</param>
+    /// <param name="holder">What the holder's connections are called inside the database (<c>HolderName</c>); null: nothing.</param>
+    /// <exception cref="DatabaseException">The administrator's connection string cannot be understood.</exception>
+    ConnectionStrings Describe(Database database, Login login, int connections, string? holder = null);
 }
 
 /// <summary>One count of a database's connections. All numbers are connections.</summary>
@@ -112,14 +117,6 @@ public sealed record DatabaseUser(string Username, DateTimeOffset? ValidUntil, i
 /// <param name="DefaultRenewStatements">Statements run when a role has no <c>RenewStatements</c>.</param>
 /// <param name="CapsUsers">Whether <see cref="IDatabaseEngine.CapUserAsync"/> can be called.</param>
 public sealed record EngineDialect(int MaxUsernameLength, IReadOnlyList<string> DefaultRenewStatements, bool CapsUsers);
-
-/// <summary>A grant's connection strings.</summary>
-/// <param name="Uri">libpq / driver URI.</param>
-/// <param name="AdoNet">For .NET drivers, with the pool capped at the granted connections.</param>
-/// <param name="Jdbc">For Java drivers.</param>
-/// <param name="Go">For Go's usual driver (pgx and pq, go-sql-driver/mysql, mongo-go-driver).</param>
-/// <param name="Python">For Python: an SQLAlchemy URL, or PyMongo's URI.</param>
-public sealed record ConnectionStrings(string Uri, string AdoNet, string Jdbc, string Go, string Python);
 
 /// <summary>Why a call to a database failed.</summary>
 public enum DatabaseFailure

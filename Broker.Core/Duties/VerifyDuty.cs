@@ -40,7 +40,7 @@ internal sealed class VerifyDuty(
                 {
                     try
                     {
-                        await engines[call.Database.Engine].TryLoginAsync(call.Database, login, token);
+                        await engines[call.Database.Engine].TryLoginAsync(call.Database.SeenBy(call.Role), login, token);
                     }
                     catch (DatabaseException e) when (e.Failure == DatabaseFailure.UserLimitReached)
                     {

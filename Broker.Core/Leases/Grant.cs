@@ -34,10 +34,14 @@ public sealed record GrantedLease(string Id, DateTimeOffset IssuedAt, DateTimeOf
 /// <param name="Id">For renew and release.</param>
 /// <param name="ExpiresAt">Its end unless it renews.</param>
 /// <param name="RenewAfterSeconds">When to renew: after two thirds of its time; sooner when it is to move to another lease and there was no room yet.</param>
-public sealed record GrantedHolder(string Id, DateTimeOffset ExpiresAt, int RenewAfterSeconds);
+/// <param name="Caller">Who it is, as people know it.</param>
+public sealed record GrantedHolder(string Id, DateTimeOffset ExpiresAt, int RenewAfterSeconds, string Caller);
 
-/// <summary>What a holder connects with.</summary>
-public sealed record GrantedCredentials(Login Login, string Host, int Port, string Database, ConnectionStrings Strings);
+/// <summary>What a holder connects with. All holders of a lease that get as many connections share one.</summary>
+/// <param name="Login">The user.</param>
+/// <param name="Database">The database that it opens.</param>
+/// <param name="Strings">Where the holder's name is to stand in them there is <see cref="Logins.HolderSlot.Mark"/>.</param>
+public sealed record GrantedCredentials(Login Login, string Database, ConnectionStrings Strings);
 
 /// <summary>A grant or a refusal.</summary>
 public readonly record struct Outcome(Grant? Grant, Refusal? Refusal)

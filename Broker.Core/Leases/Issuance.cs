@@ -127,7 +127,7 @@ internal sealed class Issuance(
 
         try
         {
-            await engines[attempt.Database.Engine].TryNewLoginAsync(attempt.Database, issued.Login, time, cancellation);
+            await engines[attempt.Database.Engine].TryNewLoginAsync(attempt.Database.SeenBy(attempt.Role), issued.Login, time, cancellation);
         }
         catch (DatabaseException e)
         {

@@ -43,14 +43,14 @@ public sealed class EncryptionTests : IDisposable
         (await FailureAsync(() => engine.TryLoginAsync(By("SslMode=None"), user, Cancellation))).ShouldBe(DatabaseFailure.LoginRefused);
         (await FailureAsync(() => engine.SampleAsync(By($"SslMode=VerifyFull;SslCa={stranger}"), Cancellation))).ShouldBeOneOf(DatabaseFailure.LoginRefused, DatabaseFailure.Unavailable);
 
-        var strings = engine.Describe(trusting, user, 5);
+        var strings = engine.Describe(trusting with { Pods = new() { CaFile = certificate } }, user, 5);
         await using var connection = new MySqlConnection(strings.AdoNet + ";Pooling=false");
         await connection.OpenAsync(Cancellation);
-        (strings.Uri, strings.Jdbc, strings.Go, strings.Python).ShouldSatisfyAllConditions(
-            () => strings.Uri.ShouldEndWith("?ssl-mode=REQUIRED"),
-            () => strings.Jdbc.ShouldEndWith("&sslMode=REQUIRED"),
-            () => strings.Go.ShouldEndWith("?tls=skip-verify"),
-            () => strings.Python.ShouldEndWith("?ssl_check_hostname=false"));
+        strings.ShouldSatisfyAllConditions(
+            () => strings.Uri.ShouldEndWith($"?ssl-mode=VERIFY_IDENTITY&ssl-ca={certificate}&ssl=%7B%22rejectUnauthorized%22%3Atrue%2C%22verifyIdentity%22%3Atrue%7D&connectionLimit=5"),
+            () => strings.Jdbc.ShouldEndWith("&sslMode=VERIFY_IDENTITY"),
+            () => strings.Go.ShouldEndWith("?tls=true"),
+            () => strings.Python.ShouldEndWith($"?ssl_ca={certificate}&ssl_check_hostname=true"));
     }
 
     [Fact]
@@ -72,13 +72,14 @@ public sealed class EncryptionTests : IDisposable
         (await FailureAsync(() => engine.SampleAsync(By($"SSL Mode=VerifyFull;Root Certificate={stranger}"), Cancellation))).ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(() => engine.TryLoginAsync(By($"SSL Mode=VerifyFull;Root Certificate={stranger}"), user, Cancellation))).ShouldBe(DatabaseFailure.Unavailable);
 
-        var strings = engine.Describe(trusting, user, 5);
+        var strings = engine.Describe(trusting with { Pods = new() { CaFile = certificate } }, user, 5);
         await using var connection = new NpgsqlConnection(strings.AdoNet + ";Pooling=false");
         await connection.OpenAsync(Cancellation);
         await using var encrypted = new NpgsqlCommand("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", connection);
         (await encrypted.ExecuteScalarAsync(Cancellation)).ShouldBe(true);
-        foreach (var text in new[] { strings.Uri, strings.Jdbc, strings.Go, strings.Python })
-            text.ShouldEndWith("sslmode=require");
+        foreach (var text in new[] { strings.Uri, strings.Jdbc, strings.Python })
+            text.ShouldEndWith($"sslmode=verify-full&sslrootcert={certificate}");
+        strings.Go.ShouldEndWith($"sslmode='verify-full' sslrootcert='{certificate}'");
     }
 
     private static async Task<DatabaseFailure> FailureAsync(Func<Task> call) => (await Should.ThrowAsync<DatabaseException>(call)).Failure;

@@ -93,11 +93,11 @@ public sealed class MongoDbEngineTests(SharedServers servers) : DatabaseEngineCo
 
         public override async Task<IReadOnlyDictionary<string, string>> WhoAmIAsync(ConnectionStrings strings) => new Dictionary<string, string>
         {
-            ["uri"] = await WhoAsync(strings.Uri),
+            ["uri"] = await WhoAsync(strings.Uri!),
             ["adoNet"] = await WhoAsync(strings.AdoNet),
-            ["jdbc"] = await WhoAsync(strings.Jdbc["jdbc:".Length..]),
-            ["go"] = await WhoAsync(strings.Go),
-            ["python"] = await WhoAsync(strings.Python),
+            ["jdbc"] = await WhoAsync(strings.Jdbc!["jdbc:".Length..]),
+            ["go"] = await WhoAsync(strings.Go!),
+            ["python"] = await WhoAsync(strings.Python!),
         };
 
         public override async ValueTask DisposeAsync()

@@ -235,9 +235,9 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
     {
         var strings = engine.Describe(bench.Database with { Host = "fd00::1", Port = 3307 }, new("u", new("p")), 5);
 
-        strings.Uri.ShouldBe($"mysql://u:p@[fd00::1]:3307/{bench.Name}");
+        strings.Uri.ShouldBe($"mysql://u:p@[fd00::1]:3307/{bench.Name}?connectionLimit=5");
         strings.Jdbc.ShouldBe($"jdbc:mysql://[fd00::1]:3307/{bench.Name}?user=u&password=p");
-        strings.Go.ShouldBe($"u:p@tcp([fd00::1]:3307)/{bench.Name}");
+        strings.Go.ShouldBe($"u:p@tcp([fd00::1]:3307)/{bench.Name}?tls=preferred");
         var adoNet = new MySqlConnectionStringBuilder(strings.AdoNet);
         (adoNet.Server, adoNet.Port, adoNet.MaximumPoolSize).ShouldBe(("fd00::1", 3307u, 5u));
     }

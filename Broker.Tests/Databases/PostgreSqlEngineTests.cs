@@ -36,12 +36,12 @@ public sealed class PostgreSqlEngineTests(SharedServers servers) : DatabaseEngin
 
         public override async Task<IReadOnlyDictionary<string, string>> WhoAmIAsync(ConnectionStrings strings) => new Dictionary<string, string>
         {
-            ["uri"] = await PsqlAsync(strings.Uri),
+            ["uri"] = await PsqlAsync(strings.Uri!),
             ["adoNet"] = await NpgsqlAsync(strings.AdoNet),
-            ["jdbc"] = await NpgsqlAsync(FromJdbc(strings.Jdbc)),
+            ["jdbc"] = await NpgsqlAsync(FromJdbc(strings.Jdbc!)),
             // libpq reads keywords and values as Go's drivers do; an SQLAlchemy URL is libpq's but for the driver's name.
-            ["go"] = await PsqlAsync(strings.Go),
-            ["python"] = await PsqlAsync(strings.Python.Replace("postgresql+psycopg://", "postgresql://", StringComparison.Ordinal)),
+            ["go"] = await PsqlAsync(strings.Go!),
+            ["python"] = await PsqlAsync(strings.Python!.Replace("postgresql+psycopg://", "postgresql://", StringComparison.Ordinal)),
         };
 
         public override async ValueTask DisposeAsync()

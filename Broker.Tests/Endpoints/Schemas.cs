@@ -67,7 +67,7 @@ internal sealed class Schemas(JsonNode description)
             return;
         }
 
-        schema.AsObject().Select(word => word.Key).Except([.. Notes, "type", "properties", "required", "items"]).ShouldBeEmpty(at);
+        schema.AsObject().Select(word => word.Key).Except([.. Notes, "type", "properties", "required", "items", "additionalProperties"]).ShouldBeEmpty(at);
         var types = schema["type"] is JsonArray several ? several.Select(type => type!.GetValue<string>()) : [schema["type"]!.GetValue<string>()];
         types.ShouldContain(KindOf(value), $"{at}: {value?.ToJsonString() ?? "null"}");
         if (schema["format"]?.GetValue<string>() == "date-time" && value is not null) value.GetValue<DateTimeOffset>();
@@ -77,6 +77,12 @@ internal sealed class Schemas(JsonNode description)
         }
         else if (value is JsonObject members)
         {
+            if (schema["additionalProperties"] is { } any)
+            {
+                foreach (var (name, member) in members) Hold(any, member, $"{at}.{name}");
+                return;
+            }
+
             var properties = schema["properties"]!.AsObject();
             foreach (var name in schema["required"]?.AsArray() ?? []) members.ContainsKey(name!.GetValue<string>()).ShouldBeTrue($"{at} lacks {name}");
             foreach (var (name, member) in members) Hold(properties[name].ShouldNotBeNull($"{at}.{name} is not described"), member, $"{at}.{name}");

@@ -371,7 +371,8 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
         Task.FromResult<IReadOnlyList<DatabaseUser>>([.. Found.Values.Where(user => user.Username.StartsWith(prefix, StringComparison.Ordinal))]);
 
-    public ConnectionStrings Describe(Database database, Login login, int connections) => new("uri", "ado", "jdbc", "go", "python");
+    public ConnectionStrings Describe(Database database, Login login, int connections, string? holder = null) =>
+        new([new(database.Host, database.Port)], [new("fake", $"name={holder}", null)]) { Named = new("fake", "fake", "fake", "fake", "fake") };
 }
 
 /// <summary>An issuer that keeps count of the users it made, and can be told to fail, to be slow, or to wait for the test.</summary>

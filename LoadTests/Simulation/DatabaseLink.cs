@@ -38,7 +38,7 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
             : [.. server.Users.Values.Where(user => user.Name.StartsWith(prefix, StringComparison.Ordinal)).Select(user => new DatabaseUser(user.Name, ActorClock.Start + user.ValidUntil, user.Open))],
         cancellation);
 
-    public ConnectionStrings Describe(Database database, Login login, int connections) => new("", "", "", "", "");
+    public ConnectionStrings Describe(Database database, Login login, int connections, string? holder = null) => new([new(database.Host, database.Port)], []) { Named = new("", "", "", "", "") };
 
     private Task<T> CallAsync<T>(Func<T> carryOut, CancellationToken cancellation) => server.Wire.CallAsync(
         carryOut,

@@ -13,13 +13,14 @@ internal static class DatabaseReading
         {
             Name = name,
             Engine = engine,
-            Host = Host(reader),
+            Host = PodsReading.Hosts(reader, reader.RequiredText("Host", "Write the host that pods connect to."), engine),
             Port = reader.Int("Port", engine.DefaultPort(), 1, 65_535),
             DatabaseName = reader.RequiredText("Name", "Write the name of the database that pods open."),
             AdminConnectionString = reader.Secret("AdminConnectionString", required: true) ?? Missing,
             ReplicaConnectionString = reader.Secret("ReplicaConnectionString", required: false),
             ReplicaLag = reader.Duration("ReplicaLag", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromSeconds(60)),
             AuthSource = AuthSource(reader, engine),
+            Pods = PodsReading.ReadOfDatabase(reader),
             Budget = Budget(reader.Child("Budget")),
             Issuing = Pace(reader.Child("Issuing")),
         };
@@ -47,14 +48,6 @@ internal static class DatabaseReading
         if (source is not null && engine != DatabaseEngineKind.MongoDb)
             reader.Error("AuthSource", $"is there, but the engine is {engine}.", "Take it out: only MongoDb has it.");
         return source ?? "admin";
-    }
-
-    private static string Host(SectionReader reader)
-    {
-        var host = reader.RequiredText("Host", "Write the host that pods connect to.");
-        if (host.Length > 0 && Uri.CheckHostName(host) == UriHostNameType.Unknown)
-            reader.Error("Host", "is not a host name or address.", "Write it alone, without scheme or port; the port is in Port.");
-        return host;
     }
 
     private static BudgetSettings Budget(SectionReader reader)

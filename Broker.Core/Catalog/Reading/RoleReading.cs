@@ -41,6 +41,7 @@ internal static class RoleReading
             VerifyEvery = reader.Duration("VerifyEvery", defaults.VerifyEvery, TimeSpan.Zero, TimeSpan.FromHours(24)),
             EndSessions = reader.Flag("EndSessions", defaults.EndSessions),
             VaultPathExclusive = reader.Flag("VaultPathExclusive", defaults.VaultPathExclusive),
+            Pods = PodsReading.ReadOfRole(reader, databases.GetValueOrDefault(reader.Text("Database") ?? "")?.Engine),
             Allow = AllowReading.Read(reader, "Allow", identityIssuers),
         };
         reader.RefuseUnknownKeys();

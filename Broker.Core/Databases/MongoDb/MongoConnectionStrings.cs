@@ -1,41 +1,76 @@
+using System.Globalization;
 using Broker.Core.Catalog;
 using Broker.Core.Model;
-using MongoDB.Driver;
 using MongoDB.Driver.Core.Configuration;
+using static Broker.Core.Databases.StringParts;
 
 namespace Broker.Core.Databases.MongoDb;
 
 /// <summary>
 /// Writes a login down as MongoDB's URI, which every driver takes: https://www.mongodb.com/docs/manual/reference/connection-string/.
-/// Pods that connect to one of the administrator's own servers get all of them, its replica set, its <c>mongodb+srv</c>, and its
-/// <c>tls</c> and <c>retryWrites</c>.
+/// Pods that connect to one of the administrator's own servers get all of them, its replica set, its <c>mongodb+srv</c> and what it says
+/// of reading from the set. They get its encryption in any case; files are their own, and not every driver reads one.
 /// </summary>
 internal static class MongoConnectionStrings
 {
-    public static ConnectionStrings Of(Database database, Login login, int connections)
-    {
-        var uri = Uri(database, login, connections);
-        return new(uri, uri, "jdbc:" + uri, uri, uri);
-    }
+    /// <summary>The driver whose string the broker itself can read.</summary>
+    public const string Own = "mongo-csharp-driver";
 
-    private static string Uri(Database database, Login login, int connections)
+    private static readonly ConnectionStrings.Aliases Named = new("pymongo", Own, "mongo-jdbc-driver", "mongo-go-driver", "pymongo");
+
+    // What else reaches a server or chooses among several, and goes to pods as it is.
+    private static readonly string[] OfTheSet =
+        ["replicaSet", "directConnection", "loadBalanced", "readPreference", "readPreferenceTags", "maxStalenessSeconds", "srvServiceName", "srvMaxHosts"];
+
+    private static readonly string[] OfTheServer = ["retryWrites", "retryReads", "w", "journal", "readConcernLevel"];
+
+    public static ConnectionStrings Of(Database database, Login login, int connections, string? holder)
     {
         var administrator = AdminClients.Settings(database);
-        var same = administrator.Servers.Any(server => server.Host == database.Host && (administrator.Scheme == ConnectionStringScheme.MongoDBPlusSrv || server.Port == database.Port));
+        var options = UriOptions.Of(database.AdminConnectionString.Reveal());
+        var named = ServerAddress.ListOf(database.Host, database.Port);
+        var same = administrator.Servers.Any(server => named.Any(host => host.Host == server.Host && (options.IsSeed || host.Port == server.Port)));
         var seed = same && administrator.Scheme == ConnectionStringScheme.MongoDBPlusSrv;
-        var scheme = seed ? "mongodb+srv" : "mongodb";
-        var hosts = seed ? database.Host
-            : same ? string.Join(',', administrator.Servers.Select(server => Address(server.Host, server.Port)))
-            : Address(database.Host, database.Port);
-        var options = new List<string> { $"authSource={Escaped(database.AuthSource)}", $"maxPoolSize={connections}" };
-        if (same && administrator.ReplicaSetName is { Length: > 0 } set) options.Add($"replicaSet={Escaped(set)}");
-        if (administrator.UseTls && !seed) options.Add("tls=true");
-        if (administrator.RetryWrites == false) options.Add("retryWrites=false");
-        return $"{scheme}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@{hosts}/{Escaped(database.DatabaseName)}?{string.Join('&', options)}";
+        IReadOnlyList<ServerAddress> servers = same && !seed && named.Count == 1 ? [.. administrator.Servers.Select(server => new ServerAddress(server.Host, server.Port))] : named;
+        var ssl = database.Pods.SslMode ?? options.Ssl ?? PodSslMode.Prefer;
+        var before = $"{(seed ? "mongodb+srv" : "mongodb")}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@"
+            + $"{(seed ? database.Host : string.Join(',', servers.Select(server => server.IsSocket ? Escaped(server.Host) : server.ToString())))}/{Escaped(database.DatabaseName)}";
+        string Uri(bool readsFiles, bool tellsNames) => before + Query([
+            ("authSource", database.AuthSource),
+            ("maxPoolSize", connections.ToString(CultureInfo.InvariantCulture)),
+            // Another mechanism than a password's is the administrator's own way of logging in.
+            ("authMechanism", options["authMechanism"] is { } mechanism && mechanism.StartsWith("SCRAM-", StringComparison.OrdinalIgnoreCase) ? mechanism : null),
+            .. OfTheSet.Select(name => (name, same ? options[name] : null)),
+            ("tls", ssl switch { PodSslMode.Disable => "false", PodSslMode.Prefer => null, _ => seed ? null : "true" }),
+            ("tlsInsecure", ssl == PodSslMode.Require ? "true" : null),
+            ("tlsAllowInvalidHostnames", ssl == PodSslMode.VerifyCA && tellsNames ? "true" : null),
+            ("tlsCAFile", readsFiles && ssl >= PodSslMode.VerifyCA ? database.Pods.CaFile : null),
+            ("tlsCertificateKeyFile", readsFiles ? database.Pods.CertificateFile : null),
+            .. OfTheServer.Select(name => (name, options[name])),
+            ("appName", holder),
+        ]);
+
+        var notes = Notes(
+            ssl != PodSslMode.Disable && options["tlsCertificateKeyFile"] is not null && database.Pods.CertificateFile is null
+                ? "The broker shows this server a client certificate; pods that need one get it from Pods:CertificateFile in the broker's configuration."
+                : null,
+            ssl != PodSslMode.Disable && options["tlsCAFile"] is not null && database.Pods.CaFile is null
+                ? "The broker believes an authority of its own for this server; pods get theirs from Pods:CaFile in the broker's configuration, or from their machine."
+                : null,
+            database.Pods.SslMode == PodSslMode.Prefer ? "It cannot prefer TLS, and connects without." : null);
+        DriverString For(string driver, bool readsFiles, bool tellsNames, string prefix = "") => new(driver, prefix + Uri(readsFiles, tellsNames), Notes(
+            notes,
+            !readsFiles && ssl >= PodSslMode.VerifyCA && database.Pods.CaFile is not null ? "It reads no file of authorities from its URI: have the machine or the runtime believe it." : null,
+            !readsFiles && database.Pods.CertificateFile is not null ? "It reads no client certificate from its URI: give it in code." : null,
+            ssl == PodSslMode.VerifyCA && !tellsNames ? "It looks at the certificate's name too." : null));
+        return new(
+            servers,
+            [
+                For("pymongo", true, true), For("mongodb-node", true, true), For("mongo-go-driver", true, false), For(Own, false, false),
+                For("mongo-java-driver", false, true), For("mongo-jdbc-driver", false, true, "jdbc:"),
+            ])
+        {
+            Named = Named,
+        };
     }
-
-    private static string Address(string host, int port) => host.Contains(':', StringComparison.Ordinal) ? $"[{host}]:{port}" : $"{host}:{port}";
-
-    /// <summary>Everything but letters, digits and <c>- . _ ~</c> as percent-encoded UTF-8.</summary>
-    private static string Escaped(string value) => System.Uri.EscapeDataString(value);
 }

@@ -42,7 +42,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         cancellation.ThrowIfCancellationRequested();
         try
         {
-            var settings = MongoClientSettings.FromConnectionString(Describe(database, login, 1).Uri);
+            var settings = LoginSettings(database, login);
             settings.ApplicationName = "broker";
             settings.ServerSelectionTimeout = AdminClients.ConnectWithin;
             settings.ConnectTimeout = AdminClients.ConnectWithin;
@@ -141,7 +141,8 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     }
 
     /// <inheritdoc/>
-    public ConnectionStrings Describe(Database database, Login login, int connections) => MongoConnectionStrings.Of(database, login, connections);
+    public ConnectionStrings Describe(Database database, Login login, int connections, string? holder = null) =>
+        MongoConnectionStrings.Of(database, login, connections, holder);
 
     /// <summary>Closes the administrator connections.</summary>
     public void Dispose() => admin.Dispose();
@@ -156,6 +157,19 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         {
             log.SessionsNotEnded(database.Name, username, exception.Message);
         }
+    }
+
+    // As pods connect, but with the broker's own files: it verifies no more than its administrator's connection does.
+    private static MongoClientSettings LoginSettings(Database database, Login login)
+    {
+        var options = UriOptions.Of(database.AdminConnectionString.Reveal());
+        var mode = database.Pods.SslMode is { } pods && pods >= PodSslMode.Require && options.Ssl is { } own
+            ? (PodSslMode)Math.Max((int)PodSslMode.Require, Math.Min((int)pods, (int)own))
+            : database.Pods.SslMode;
+        var settings = MongoClientSettings.FromConnectionString(
+            MongoConnectionStrings.Of(database with { Pods = database.Pods with { SslMode = mode } }, login, 1, null).Of(MongoConnectionStrings.Own));
+        TlsFiles.Apply(database, settings, options);
+        return settings;
     }
 
     private async Task<IReadOnlyList<UserConnections>> UsersAsync(Database database, CancellationToken cancellation)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Broker.Core.Catalog;
+using Broker.Core.Model;
 using MySqlConnector;
 
 namespace Broker.Core.Databases.MySql;
@@ -58,8 +59,10 @@ internal sealed class AdminConnections : IAsyncDisposable
         try
         {
             var settings = new MySqlConnectionStringBuilder(database.AdminConnectionString.Reveal());
-            if (settings.Server.Length == 0)
-                (settings.Server, settings.Port) = (database.Host, (uint)database.Port);
+            if (settings.Server.Length > 0) return settings;
+            var servers = ServerAddress.ListOf(database.Host, database.Port);
+            (settings.Server, settings.Port) = (string.Join(',', servers.Select(server => server.Host)), (uint)servers[0].Port);
+            if (servers[0].IsSocket) settings.ConnectionProtocol = MySqlConnectionProtocol.UnixSocket;
             return settings;
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or InvalidCastException or MySqlException)

@@ -1,57 +1,293 @@
+using System.Globalization;
 using Broker.Core.Catalog;
 using Broker.Core.Model;
 using MySqlConnector;
+using static Broker.Core.Databases.StringParts;
 
 namespace Broker.Core.Databases.MySql;
 
-/// <summary>Writes a login down in the formats clients take, each value escaped as its format wants. Where the administrator must encrypt, so must they.</summary>
-internal static class MySqlConnectionStrings
+/// <summary>
+/// Writes a login down for each driver, each value escaped as its format wants. No driver is told less encryption than pods are to
+/// have: one that cannot say it gets a stricter string, or none, and a note.
+/// </summary>
+internal sealed class MySqlConnectionStrings
 {
-    public static ConnectionStrings Of(Database database, Login login, int connections)
+    private static readonly ConnectionStrings.Aliases Named = new("uri", "mysqlconnector", "connector/j", "go-sql-driver<1.8", "sqlalchemy+pymysql");
+
+    private readonly Database database;
+    private readonly Login login;
+    private readonly int connections;
+    private readonly string? holder;
+    private readonly PodView pods;
+
+    private MySqlConnectionStrings(Database database, Login login, int connections, string? holder)
     {
-        // Whether the server's certificate is verified is for the client, who has the authority's file, or not.
-        var encrypted = AdminConnections.Settings(database).SslMode >= MySqlSslMode.Required;
-        return new(
-            Uri("mysql", database, login) + (encrypted ? "?ssl-mode=REQUIRED" : ""),
-            AdoNet(database, login, connections, encrypted),
-            Jdbc(database, login) + (encrypted ? "&sslMode=REQUIRED" : ""),
-            Go(database, login) + (encrypted ? "?tls=skip-verify" : ""),
-            Uri("mysql+pymysql", database, login) + (encrypted ? "?ssl_check_hostname=false" : ""));
+        (this.database, this.login, this.connections, this.holder) = (database, login, connections, holder);
+        pods = PodView.Of(database);
     }
 
-    /// <summary>https://dev.mysql.com/doc/refman/8.4/en/connecting-using-uri-or-key-value-pairs.html, https://docs.sqlalchemy.org/en/20/core/engines.html</summary>
-    private static string Uri(string scheme, Database database, Login login) =>
-        $"{scheme}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@{Address(database)}/{Escaped(database.DatabaseName)}";
+    public static ConnectionStrings Of(Database database, Login login, int connections, string? holder)
+    {
+        var strings = new MySqlConnectionStrings(database, login, connections, holder);
+        return new(
+            strings.pods.Servers,
+            [
+                strings.Any(), strings.Connector(), strings.ConnectorJ(), strings.MariaDbJ(), strings.GoDriver("go-sql-driver", modern: true), strings.GoDriver("go-sql-driver<1.8", modern: false),
+                strings.PyMySql(), strings.MySql2(), strings.MariaDbNode(), strings.Prisma(),
+            ])
+        {
+            Named = Named,
+        };
+    }
 
-    private static string AdoNet(Database database, Login login, int connections, bool encrypted)
+    private string? Authority => pods.Verifies ? pods.Files.CaFile : null;
+
+    private string Limit => connections.ToString(CultureInfo.InvariantCulture);
+
+    private string? Certificate() => pods.LacksCertificate
+        ? "The broker shows this server a client certificate; pods that need one get it from Pods:CertificateFile and KeyFile in the broker's configuration."
+        : null;
+
+    private string? NotPreferred() => pods.Ssl == PodSslMode.Prefer
+        ? "It cannot prefer TLS, and connects without; write SslMode=Required in the administrator's connection string, or Pods:SslMode, where the server has TLS."
+        : null;
+
+    private string? OneHost() => pods.Servers.Count > 1 ? "It knows one host only; give it the one it is to connect to." : null;
+
+    private static string? Quote(string? value) => value is null ? null : $"{{\"program_name\":\"{value}\"}}";
+
+    /// <summary>
+    /// https://dev.mysql.com/doc/refman/8.4/en/connecting-using-uri-or-key-value-pairs.html, and what Node's mysql2 reads, which passes
+    /// over ssl-mode and would connect in the clear.
+    /// </summary>
+    private DriverString Any()
+    {
+        if (OneHost() is { } no) return new("uri", null, no);
+        var mode = pods.Ssl switch
+        {
+            PodSslMode.Disable => "DISABLED",
+            PodSslMode.Prefer => null,
+            PodSslMode.Require => "REQUIRED",
+            PodSslMode.VerifyCA => "VERIFY_CA",
+            _ => "VERIFY_IDENTITY",
+        };
+        var node = MySql2();
+        return new("uri", node.Text is null ? null : $"{Uri("mysql", Escaped(database.DatabaseName))}{Query([("ssl-mode", mode), ("ssl-ca", Authority), .. NodeOptions(), ("socket", pods.IsSocket ? pods.Servers[0].Host : null)])}", Notes(
+            node.Note, "Its words of encryption are those of MySQL's own programs and of Node's mysql2; other drivers have members of their own."));
+    }
+
+    private DriverString Connector()
     {
         var settings = new MySqlConnectionStringBuilder
         {
-            Server = database.Host,
-            Port = (uint)database.Port,
+            Server = string.Join(',', pods.Servers.Select(server => server.Host)),
+            Port = (uint)pods.Servers[0].Port,
             Database = database.DatabaseName,
             UserID = login.Username,
             Password = login.Password.Reveal(),
             MaximumPoolSize = (uint)connections,
         };
-        if (encrypted) settings.SslMode = MySqlSslMode.Required;
-        return settings.ConnectionString;
+        if (pods.IsSocket) settings.ConnectionProtocol = MySqlConnectionProtocol.UnixSocket;
+        if (pods.Ssl != PodSslMode.Prefer) settings.SslMode = PodView.DriversMode(pods.Ssl);
+        if (Authority is not null) settings.SslCa = Authority;
+        if (pods.Files.CertificateFile is { } certificate) settings.SslCert = certificate;
+        if (pods.Files.KeyFile is { } key) settings.SslKey = key;
+        if (pods.Balance is { } balance) settings.LoadBalance = balance;
+        if (pods.Redirection != MySqlServerRedirectionMode.Disabled) settings.ServerRedirectionMode = pods.Redirection;
+        if (pods.AsksForKey) settings.AllowPublicKeyRetrieval = true;
+        if (holder is not null) settings.ApplicationName = holder;
+        return new("mysqlconnector", settings.ConnectionString, Certificate());
     }
 
-    /// <summary>https://dev.mysql.com/doc/connector-j/en/connector-j-reference-jdbc-url-format.html; MariaDB's driver reads the same after <c>jdbc:mariadb:</c>.</summary>
-    private static string Jdbc(Database database, Login login) =>
-        $"jdbc:mysql://{Address(database)}/{Escaped(database.DatabaseName)}?user={Escaped(login.Username)}&password={Escaped(login.Password.Reveal())}";
+    /// <summary>https://dev.mysql.com/doc/connector-j/en/connector-j-reference-jdbc-url-format.html</summary>
+    private DriverString ConnectorJ()
+    {
+        const string Driver = "connector/j";
+        if (pods.IsSocket) return new(Driver, null, "It needs a socketFactory for Unix sockets, which the JDK has not; give it one in code.");
+        var store = Authority is { } file && !file.EndsWith(".pem", StringComparison.OrdinalIgnoreCase) && !file.EndsWith(".crt", StringComparison.OrdinalIgnoreCase) ? file : null;
+        var options = Query(
+            ("user", login.Username),
+            ("password", login.Password.Reveal()),
+            ("sslMode", pods.Ssl switch
+            {
+                PodSslMode.Disable => "DISABLED",
+                PodSslMode.Prefer => null,
+                PodSslMode.Require => "REQUIRED",
+                PodSslMode.VerifyCA => "VERIFY_CA",
+                _ => "VERIFY_IDENTITY",
+            }),
+            ("trustCertificateKeyStoreUrl", store is null ? null : "file:" + store),
+            ("trustCertificateKeyStoreType", store is null ? null : store.EndsWith(".jks", StringComparison.OrdinalIgnoreCase) ? "JKS" : "PKCS12"),
+            ("allowPublicKeyRetrieval", pods.AsksForKey ? "true" : null),
+            ("connectionAttributes", holder is null ? null : "program_name:" + holder));
+        return new(Driver, $"jdbc:mysql://{string.Join(',', pods.Servers)}/{Escaped(database.DatabaseName)}{options}", Notes(
+            Certificate(),
+            pods.Verifies && store is null ? "It verifies by Java's trust store, or one that is given as trustCertificateKeyStoreUrl; it reads no PEM." : null,
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate from a key store only (clientCertificateKeyStoreUrl): add it.",
+            Redirects(),
+            "MariaDB's own driver refuses it: that has a member of its own."));
+    }
+
+    private string? Redirects() => pods.Redirection == MySqlServerRedirectionMode.Required ? "It does not follow the server's redirection." : null;
+
+    /// <summary>
+    /// https://mariadb.com/kb/en/about-mariadb-connector-j/. Version 2 takes every value as it is, and passes over <c>sslMode</c>: it
+    /// would connect in the clear. Version 3 has that word, and takes the older ones for the same.
+    /// </summary>
+    private DriverString MariaDbJ()
+    {
+        const string Driver = "mariadb/j";
+        if (pods.IsSocket) return new(Driver, null, "It needs junixsocket or JNA for Unix sockets (localSocket); give it one in code.");
+        if ((login.Username + login.Password.Reveal()).AsSpan().ContainsAny("&%+#;") || database.DatabaseName.AsSpan().ContainsAny("?/&%+#;"))
+            return new(Driver, null, "It cannot read this password, or this database's name, from a string: give it user and password apart.");
+        IEnumerable<(string Key, string? Value)> options =
+        [
+            ("user", login.Username),
+            ("password", login.Password.Reveal()),
+            ("useSsl", pods.Ssl >= PodSslMode.Require ? "true" : null),
+            ("trustServerCertificate", pods.Ssl == PodSslMode.Require ? "true" : null),
+            ("disableSslHostnameVerification", pods.Ssl == PodSslMode.VerifyCA ? "true" : null),
+            ("sslMode", pods.Ssl switch
+            {
+                PodSslMode.Disable => "disable",
+                PodSslMode.Prefer => null,
+                PodSslMode.Require => "trust",
+                PodSslMode.VerifyCA => "verify-ca",
+                _ => "verify-full",
+            }),
+            ("serverSslCert", Authority),
+            ("allowPublicKeyRetrieval", pods.AsksForKey ? "true" : null),
+            ("connectionAttributes", holder is null ? null : "program_name:" + holder),
+        ];
+        var query = string.Join('&', options.Where(option => option.Value is not null).Select(option => $"{option.Key}={option.Value}"));
+        return new(Driver, $"jdbc:mariadb://{string.Join(',', pods.Servers)}/{database.DatabaseName}?{query}", Notes(
+            Certificate(), NotPreferred(), Redirects(),
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate from a key store only (keyStore): add it."));
+    }
 
     /// <summary>
     /// https://github.com/go-sql-driver/mysql#dsn-data-source-name: read from behind, to the last slash, then the last <c>@</c>; what
-    /// stands before it is taken as it is, and a user name with a colon cannot be written.
+    /// stands before it is taken as it is, and a user name with a colon cannot be written. Until version 1.8 the database's name was too,
+    /// and options that it does not know become variables of the session.
     /// </summary>
-    private static string Go(Database database, Login login) =>
-        $"{login.Username}:{login.Password.Reveal()}@tcp({Address(database)})/{Escaped(database.DatabaseName)}";
+    private DriverString GoDriver(string driver, bool modern)
+    {
+        if (OneHost() is { } no) return new(driver, null, no);
+        var name = database.DatabaseName;
+        if (login.Username.Contains(':', StringComparison.Ordinal)) return new(driver, null, "It cannot read a user name with a colon from a string.");
+        if (!modern && name.AsSpan().ContainsAny('/', '?')) return new(driver, null, "Versions before 1.8 cannot read this database's name from a string.");
+        string? Option(string? value) => value is null ? null : Escaped(value);
+        IEnumerable<(string Key, string? Value)> options =
+        [
+            ("tls", pods.Ssl switch
+            {
+                PodSslMode.Disable => "false",
+                PodSslMode.Prefer => "preferred",
+                PodSslMode.Require => "skip-verify",
+                _ => "true", // by the machine's authorities, the name too
+            }),
+            ("connectionAttributes", modern && holder is not null ? "program_name:" + holder : null),
+        ];
+        var query = string.Join('&', options.Where(option => option.Value is not null).Select(option => $"{option.Key}={Option(option.Value)}"));
+        var server = pods.IsSocket ? $"unix({pods.Servers[0].Host})" : $"tcp({pods.Servers[0]})";
+        return new(driver, $"{login.Username}:{login.Password.Reveal()}@{server}/{(modern ? Escaped(name) : name)}?{query}", Notes(
+            Certificate(), Redirects(),
+            Authority is null ? null : "It believes the machine's authorities; give it others by mysql.RegisterTLSConfig and tls=NAME.",
+            pods.Ssl == PodSslMode.VerifyCA ? "It looks at the certificate's name too." : null,
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate by mysql.RegisterTLSConfig only: add it.",
+            modern ? "It needs version 1.8 or later." : "It does not name its holder: versions before 1.8 cannot."));
+    }
 
-    private static string Address(Database database) =>
-        database.Host.Contains(':', StringComparison.Ordinal) ? $"[{database.Host}]:{database.Port}" : $"{database.Host}:{database.Port}";
+    /// <summary>
+    /// https://docs.sqlalchemy.org/en/20/core/engines.html: the path is taken as it is, so a name that needs escaping stands in the query.
+    /// PyMySQL verifies only by a file, and goes on in the clear when the server offers no TLS.
+    /// </summary>
+    private DriverString PyMySql()
+    {
+        const string Driver = "sqlalchemy+pymysql";
+        if (OneHost() is { } no) return new(Driver, null, no);
+        if (pods.Verifies && Authority is null) return new(Driver, null, "It verifies the server by a file only: write Pods:CaFile in the broker's configuration, or give ssl_ca yourself.");
+        if (login.Password.Reveal().AsSpan().ContainsAnyExceptInRange('\0', '\x7F'))
+            return new(Driver, null, "It sends a password in Latin-1, and the server reads UTF-8: this one, which has other letters than ASCII's, it cannot use.");
+        var name = database.DatabaseName;
+        var plain = Escaped(name) == name;
+        var options = Query(
+            ("unix_socket", pods.IsSocket ? pods.Servers[0].Host : null),
+            ("db", plain ? null : name),
+            ("ssl_ca", Authority),
+            ("ssl_check_hostname", pods.Ssl switch { PodSslMode.Require or PodSslMode.VerifyCA => "false", PodSslMode.VerifyFull => "true", _ => null }),
+            ("ssl_cert", pods.Files.CertificateFile),
+            ("ssl_key", pods.Files.KeyFile),
+            ("program_name", holder));
+        return new(Driver, $"{Uri("mysql+pymysql", plain ? name : "")}{options}", Notes(
+            Certificate(), NotPreferred(), Redirects(),
+            pods.Ssl >= PodSslMode.Require ? "With a server that offers no TLS it goes on in the clear; have the accounts demand it (REQUIRE SSL in CREATE USER)." : null));
+    }
 
-    /// <summary>Everything but letters, digits and <c>- . _ ~</c> as percent-encoded UTF-8.</summary>
-    private static string Escaped(string value) => System.Uri.EscapeDataString(value);
+    /// <summary>https://github.com/sidorares/node-mysql2: a query's values are JSON.</summary>
+    private DriverString MySql2()
+    {
+        const string Driver = "mysql2";
+        if (OneHost() is { } no) return new(Driver, null, no);
+        if (!FitsUrlPath(database.DatabaseName)) return new(Driver, null, "It cannot read this database's name from a string: give it the parts.");
+        return new(Driver, $"{Uri("mysql", Escaped(database.DatabaseName))}{Query(NodeOptions())}", Notes(
+            Certificate(), NotPreferred(), Redirects(),
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate by its content only: add ssl.cert and ssl.key in code.",
+            pods.Verifies && Authority is not null ? "It reads no file: set NODE_EXTRA_CA_CERTS, or add ssl.ca in code." : null));
+    }
+
+    private IEnumerable<(string Key, string? Value)> NodeOptions() =>
+    [
+        ("ssl", pods.Ssl switch
+        {
+            PodSslMode.Require => "{\"rejectUnauthorized\":false}",
+            PodSslMode.VerifyCA => "{\"rejectUnauthorized\":true}",
+            PodSslMode.VerifyFull => "{\"rejectUnauthorized\":true,\"verifyIdentity\":true}",
+            _ => null,
+        }),
+        ("socketPath", pods.IsSocket ? pods.Servers[0].Host : null),
+        ("connectionLimit", Limit),
+        ("connectAttributes", Quote(holder)),
+    ];
+
+    /// <summary>https://github.com/mariadb-corporation/mariadb-connector-nodejs: of TLS a string can only say that it is wanted, and verified.</summary>
+    private DriverString MariaDbNode()
+    {
+        const string Driver = "mariadb";
+        if (OneHost() is { } no) return new(Driver, null, no);
+        if (!FitsUrlPath(database.DatabaseName)) return new(Driver, null, "It cannot read this database's name from a string: give it the parts.");
+        var options = Query(
+            ("ssl", pods.Ssl >= PodSslMode.Require ? "true" : null),
+            ("socketPath", pods.IsSocket ? pods.Servers[0].Host : null),
+            ("allowPublicKeyRetrieval", pods.AsksForKey ? "true" : null),
+            ("connectionLimit", Limit),
+            ("connectAttributes", Quote(holder)));
+        return new(Driver, $"{Uri("mariadb", Escaped(database.DatabaseName))}{options}", Notes(
+            Certificate(), NotPreferred(), Redirects(),
+            pods.Ssl == PodSslMode.Require ? "A string cannot tell it to leave the certificate alone: it verifies; give ssl.rejectUnauthorized or ssl.ca in code." : null,
+            pods.Ssl == PodSslMode.VerifyCA ? "It looks at the certificate's name too." : null,
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate by its content only: add ssl.cert and ssl.key in code.",
+            Authority is null ? null : "It reads no file: set NODE_EXTRA_CA_CERTS, or add ssl.ca in code."));
+    }
+
+    /// <summary>https://www.prisma.io/docs/orm/overview/databases/mysql#arguments (the Rust engine, up to version 6; from 7 on it is the mariadb driver).</summary>
+    private DriverString Prisma()
+    {
+        const string Driver = "prisma";
+        if (OneHost() is { } no) return new(Driver, null, no);
+        var options = Query(
+            ("socket", pods.IsSocket ? pods.Servers[0].Host : null),
+            ("connection_limit", Limit),
+            ("sslaccept", pods.Verifies ? "strict" : pods.Ssl == PodSslMode.Require ? "accept_invalid_certs" : null),
+            ("sslcert", Authority));
+        return new(Driver, $"{Uri("mysql", Escaped(database.DatabaseName))}{options}", Notes(
+            Certificate(), Redirects(),
+            holder is null ? null : "It does not name its holder: it has no such option.",
+            pods.Ssl >= PodSslMode.Require ? "With a server that offers no TLS it goes on in the clear; have the accounts demand it (REQUIRE SSL in CREATE USER)." : null,
+            pods.Ssl == PodSslMode.VerifyCA ? "It looks at the certificate's name too." : null,
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate as PKCS-12 only (sslidentity, sslpassword): add it."));
+    }
+
+    private string Uri(string scheme, string path) =>
+        $"{scheme}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@{(pods.IsSocket ? "localhost" : pods.Servers[0])}/{path}";
 }

@@ -38,7 +38,7 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
         try
         {
             // A data source of its own: the driver remembers plain connection strings, password and all, for good.
-            await using var source = new MySqlDataSource(LoginSettings(database, login).ConnectionString);
+            await using var source = new MySqlDataSource(PodView.LoginSettings(database, login).ConnectionString);
             await using var connection = await source.OpenConnectionAsync(cancellation);
             await using var command = new MySqlCommand("SELECT 1", connection);
             await command.ExecuteScalarAsync(cancellation);
@@ -91,7 +91,8 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
         Accounts.FindAsync(admin, database, prefix, cancellation);
 
     /// <inheritdoc/>
-    public ConnectionStrings Describe(Database database, Login login, int connections) => MySqlConnectionStrings.Of(database, login, connections);
+    public ConnectionStrings Describe(Database database, Login login, int connections, string? holder = null) =>
+        MySqlConnectionStrings.Of(database, login, connections, holder);
 
     /// <summary>Closes the administrator connections.</summary>
     public ValueTask DisposeAsync() => admin.DisposeAsync();
@@ -99,26 +100,4 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
     private AccountStatements Statements => new(admin, clock);
 
     private UserRemoval Removal => new(admin, Statements, clock);
-
-    private static MySqlConnectionStringBuilder LoginSettings(Database database, Login login)
-    {
-        var administrator = AdminConnections.Settings(database);
-        return new()
-        {
-            Server = database.Host,
-            Port = (uint)database.Port,
-            Database = database.DatabaseName,
-            UserID = login.Username,
-            Password = login.Password.Reveal(),
-            Pooling = false,
-            ConnectionTimeout = AdminConnections.ConnectSeconds,
-            DefaultCommandTimeout = AdminConnections.ConnectSeconds,
-            ApplicationName = "broker",
-            SslMode = administrator.SslMode,
-            SslCa = administrator.SslCa,
-            TlsVersion = administrator.TlsVersion,
-            AllowPublicKeyRetrieval = administrator.AllowPublicKeyRetrieval,
-            ServerRsaPublicKeyFile = administrator.ServerRsaPublicKeyFile,
-        };
-    }
 }

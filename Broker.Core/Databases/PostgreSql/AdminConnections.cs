@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Broker.Core.Catalog;
+using Broker.Core.Model;
 using Npgsql;
 
 namespace Broker.Core.Databases.PostgreSql;
@@ -19,7 +20,7 @@ internal sealed class AdminConnections : IAsyncDisposable
     /// <summary>How long a statement may take, in seconds; role statements wait for locks in the catalog.</summary>
     private const int StatementSeconds = 15;
 
-    private readonly ConcurrentDictionary<string, NpgsqlDataSource> pools = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Source> pools = new(StringComparer.Ordinal);
 
     /// <summary>The pool of a database's administrator.</summary>
     /// <param name="database">The database.</param>
@@ -43,12 +44,10 @@ internal sealed class AdminConnections : IAsyncDisposable
         settings.PersistSecurityInfo = false;
         settings.Enlist = false;
         settings.Multiplexing = false;
-        // Which of several hosts is to be taken: of one, libpq takes it whatever it is, where the driver refuses to try.
-        if (settings.Host?.Contains(',', StringComparison.Ordinal) != true) settings.TargetSessionAttributes = null;
         try
         {
             // Two callers at once may both build one; the loser never opened a connection.
-            return pools.GetOrAdd(settings.ConnectionString, static key => NpgsqlDataSource.Create(key));
+            return pools.GetOrAdd(settings.ConnectionString, static (_, settings) => new Source(settings, loadTypes: true), settings).Connections;
         }
         catch (Exception exception) when (PostgreSqlFailure.Covers(exception, CancellationToken.None))
         {
@@ -79,7 +78,11 @@ internal sealed class AdminConnections : IAsyncDisposable
         {
             var settings = new NpgsqlConnectionStringBuilder(database.AdminConnectionString.Reveal());
             if (settings.Host is null)
-                (settings.Host, settings.Port) = (database.Host, database.Port);
+            {
+                var servers = ServerAddress.ListOf(database.Host, database.Port);
+                (settings.Host, settings.Port) = (servers.Count == 1 ? servers[0].Host : string.Join(',', servers), servers[0].Port);
+            }
+
             return settings;
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or InvalidCastException)

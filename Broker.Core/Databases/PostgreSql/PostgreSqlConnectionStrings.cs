@@ -1,62 +1,286 @@
+using System.Globalization;
 using Broker.Core.Catalog;
 using Broker.Core.Model;
 using Npgsql;
+using static Broker.Core.Databases.StringParts;
 
 namespace Broker.Core.Databases.PostgreSql;
 
-/// <summary>Writes a login down in the formats clients take, each value escaped as its format wants. Where the administrator must encrypt, so must they.</summary>
-internal static class PostgreSqlConnectionStrings
+/// <summary>
+/// Writes a login down for each driver, each value escaped as its format wants. No driver is told less encryption than pods are to
+/// have: one that cannot say it gets a stricter string, or none, and a note.
+/// </summary>
+internal sealed class PostgreSqlConnectionStrings
 {
-    public static ConnectionStrings Of(Database database, Login login, int connections)
+    private static readonly ConnectionStrings.Aliases Named = new("libpq", "npgsql", "pgjdbc", "pgx", "sqlalchemy+psycopg");
+
+    private readonly Database database;
+    private readonly Login login;
+    private readonly int connections;
+    private readonly string? holder;
+    private readonly PodView pods;
+
+    private PostgreSqlConnectionStrings(Database database, Login login, int connections, string? holder)
     {
-        // Whether the server's certificate is verified is for the client, who has the authority's file, or not.
-        var encrypted = AdminConnections.Settings(database).SslMode >= SslMode.Require;
-        var (query, more) = encrypted ? ("?sslmode=require", "sslmode=require") : ("", "");
+        (this.database, this.login, this.connections, this.holder) = (database, login, connections, holder);
+        pods = PodView.Of(database);
+    }
+
+    public static ConnectionStrings Of(Database database, Login login, int connections, string? holder)
+    {
+        var strings = new PostgreSqlConnectionStrings(database, login, connections, holder);
         return new(
-            Uri("postgresql", database, login) + query,
-            AdoNet(database, login, connections, encrypted),
-            Jdbc(database, login) + (encrypted ? "&" + more : ""),
-            Go(database, login) + (encrypted ? " " + more : ""),
-            Uri("postgresql+psycopg", database, login) + query);
-    }
-
-    /// <summary>https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS, https://docs.sqlalchemy.org/en/20/core/engines.html</summary>
-    private static string Uri(string scheme, Database database, Login login) =>
-        $"{scheme}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@{Address(database)}/{Escaped(database.DatabaseName)}";
-
-    private static string AdoNet(Database database, Login login, int connections, bool encrypted)
-    {
-        var settings = new NpgsqlConnectionStringBuilder
+            strings.pods.Servers,
+            [
+                strings.Libpq(), strings.Npgsql(), strings.Pgjdbc(), strings.Pgx("pgx", null), strings.Pgx("pgxpool", connections), strings.LibPq(),
+                strings.SqlAlchemy("psycopg"), strings.SqlAlchemy("psycopg2"), strings.Asyncpg(), strings.NodePostgres(), strings.Prisma(),
+            ])
         {
-            Host = database.Host,
-            Port = database.Port,
-            Database = database.DatabaseName,
-            Username = login.Username,
-            Password = login.Password.Reveal(),
-            MaxPoolSize = connections,
+            Named = Named,
         };
-        if (encrypted) settings.SslMode = SslMode.Require;
-        return settings.ConnectionString;
     }
 
-    /// <summary>https://jdbc.postgresql.org/documentation/use/: values are URL-encoded, a plus sign reads as a space.</summary>
-    private static string Jdbc(Database database, Login login) =>
-        $"jdbc:postgresql://{Address(database)}/{Escaped(database.DatabaseName)}"
-        + $"?user={Escaped(login.Username)}&password={Escaped(login.Password.Reveal())}";
+    // libpq's names, which many take: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+    private IEnumerable<(string Key, string? Value)> LibpqOptions() =>
+    [
+        ("sslmode", pods.Ssl == PodSslMode.Prefer ? null : SslMode()), // the default
+        ("sslrootcert", Authority()),
+        ("sslcert", pods.Files.CertificateFile),
+        ("sslkey", pods.Files.KeyFile),
+        ("sslnegotiation", pods.Direct ? "direct" : null),
+        ("gssencmode", Gss()),
+        ("channel_binding", Binding()),
+        ("target_session_attrs", pods.Session is "prefer-primary" ? null : pods.Session),
+        ("load_balance_hosts", pods.Random ? "random" : null),
+        ("options", pods.Endpoint),
+        ("application_name", holder),
+    ];
 
-    /// <summary>
-    /// libpq's keywords and values, as pgx and pq read them too:
-    /// https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE
-    /// </summary>
-    private static string Go(Database database, Login login) =>
-        $"host={Quoted(database.Host)} port={database.Port} dbname={Quoted(database.DatabaseName)} user={Quoted(login.Username)} password={Quoted(login.Password.Reveal())}";
+    private string SslMode() => pods.Ssl switch
+    {
+        PodSslMode.Disable => "disable",
+        PodSslMode.Prefer => "prefer",
+        PodSslMode.Require => "require",
+        PodSslMode.VerifyCA => "verify-ca",
+        _ => "verify-full",
+    };
+
+    // With an authority's file, libpq verifies even where it was only to encrypt.
+    private string? Authority() => pods.Verifies ? pods.Files.CaFile : null;
+
+    private string? Gss() => pods.Gss switch { GssEncryptionMode.Disable => "disable", GssEncryptionMode.Require => "require", _ => null };
+
+    private string? Binding() => pods.Binding switch { ChannelBinding.Disable => "disable", ChannelBinding.Require => "require", _ => null };
+
+    private string? LibpqNotes() => Notes(
+        Certificate(),
+        pods.Verifies && pods.Files.CaFile is null ? "It verifies the server by ~/.postgresql/root.crt; give another file as sslrootcert (PGSSLROOTCERT), or write Pods:CaFile in the broker's configuration." : null,
+        PreferPrimary());
+
+    private string? Certificate() => pods.LacksCertificate
+        ? "The broker shows this server a client certificate; pods that need one get it from Pods:CertificateFile and KeyFile in the broker's configuration."
+        : null;
+
+    private string? PreferPrimary() => pods.Session is "prefer-primary" ? "It cannot prefer a primary: it takes any of the hosts." : null;
+
+    private DriverString Libpq()
+    {
+        // https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+        var hosts = pods.IsSocket ? "" : string.Join(',', pods.Servers);
+        return new("libpq", $"{User("postgresql")}@{hosts}/{Escaped(database.DatabaseName)}{Query([.. SocketOptions(), .. LibpqOptions()])}", LibpqNotes());
+    }
+
+    private IEnumerable<(string Key, string? Value)> SocketOptions() => pods.IsSocket
+        ? [("host", pods.Servers[0].Host), ("port", pods.Servers[0].Port.ToString(CultureInfo.InvariantCulture))]
+        : [];
+
+    private DriverString Npgsql()
+    {
+        var (host, port) = pods.NpgsqlHost();
+        var settings = new NpgsqlConnectionStringBuilder { Host = host };
+        if (pods.Servers.Count == 1) settings.Port = port;
+        settings.Database = database.DatabaseName;
+        settings.Username = login.Username;
+        settings.Password = login.Password.Reveal();
+        settings.MaxPoolSize = connections;
+        if (pods.Ssl != PodSslMode.Prefer)
+            settings.SslMode = Enum.Parse<SslMode>(pods.Ssl.ToString());
+        if (Authority() is { } authority) settings.RootCertificate = authority;
+        if (pods.Files.CertificateFile is { } certificate) settings.SslCertificate = certificate;
+        if (pods.Files.KeyFile is { } key) settings.SslKey = key;
+        if (pods.Direct) settings.SslNegotiation = SslNegotiation.Direct;
+        if (Gss() is not null) settings.GssEncryptionMode = pods.Gss;
+        if (Binding() is not null) settings.ChannelBinding = pods.Binding;
+        if (pods.Session is not null) settings.TargetSessionAttributes = pods.Session;
+        if (pods.Random) settings.LoadBalanceHosts = true;
+        if (pods.Endpoint is not null) settings.Options = pods.Endpoint;
+        if (holder is not null) settings.ApplicationName = holder;
+        return new("npgsql", settings.ConnectionString, Notes(
+            Certificate(),
+            pods.Session is null ? null : "NpgsqlDataSource takes no Target Session Attributes from a string: take it out, and call BuildMultiHost().WithTargetSession(…); NpgsqlConnection takes it."));
+    }
+
+    // https://jdbc.postgresql.org/documentation/use/: values are URL-encoded, a plus sign reads as a space.
+    private DriverString Pgjdbc()
+    {
+        if (pods.IsSocket) return new("pgjdbc", null, "It needs a socketFactory for Unix sockets, which the JDK has not; give it one in code.");
+        var options = Query(
+            ("user", login.Username),
+            ("password", login.Password.Reveal()),
+            ("sslmode", pods.Ssl == PodSslMode.Prefer ? null : SslMode()),
+            ("sslrootcert", Authority()),
+            ("sslcert", pods.Files.CertificateFile),
+            ("sslkey", pods.Files.KeyFile),
+            ("sslNegotiation", pods.Direct ? "direct" : null),
+            ("gssEncMode", Gss()),
+            ("channelBinding", Binding()),
+            ("targetServerType", pods.Session switch
+            {
+                null => null,
+                "primary" or "read-write" => "primary",
+                "prefer-primary" => "preferPrimary",
+                "prefer-standby" => "preferSecondary",
+                _ => "secondary",
+            }),
+            ("loadBalanceHosts", pods.Random ? "true" : null),
+            ("options", pods.Endpoint),
+            ("ApplicationName", holder));
+        return new("pgjdbc", $"jdbc:postgresql://{string.Join(',', pods.Servers)}/{Escaped(database.DatabaseName)}{options}", Notes(
+            Certificate(),
+            pods.Verifies && pods.Files.CaFile is null ? "It verifies the server by ~/.postgresql/root.crt; give another file as sslrootcert, or sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory for Java's own trust store." : null,
+            pods.Files.KeyFile is null ? null : "It reads a key as PKCS-8 in DER or as PKCS-12, and no PEM.",
+            Binding() is null ? null : "It knows channelBinding from version 42.7.4 on, and passes over it before."));
+    }
+
+    // Keywords and values, as libpq reads them: pgx and lib/pq hand to the server what they do not know, and it refuses.
+    private DriverString Pgx(string driver, int? pool)
+    {
+        if (Gss() == "require") return new(driver, null, "It has no GSS encryption.");
+        return new(
+            driver,
+            Keywords([("sslmode", pods.Ssl == PodSslMode.Prefer ? null : SslMode()), .. FileOptions(), ("target_session_attrs", pods.Session is "prefer-primary" ? null : pods.Session), .. Last(), ("pool_max_conns", pool?.ToString(CultureInfo.InvariantCulture))]),
+            Notes(Certificate(), PreferPrimary(), NoBinding(), NoDirect(), pods.Random ? "It takes the hosts in their order." : null));
+    }
+
+    private DriverString LibPq()
+    {
+        const string Driver = "lib/pq";
+        if (Gss() == "require") return new(Driver, null, "It has no GSS encryption.");
+        if (pods.Servers.Count > 1) return new(Driver, null, "Versions before 1.11 know one host only; give it the one it is to connect to, or use pgx.");
+        return new(
+            Driver,
+            // It knows no prefer, and demands TLS of who says nothing.
+            Keywords([("sslmode", pods.Ssl == PodSslMode.Prefer ? "disable" : SslMode()), .. FileOptions(), .. Last()]),
+            Notes(Certificate(), NotPreferred(), NoBinding(), NoDirect()));
+    }
+
+    private IEnumerable<(string Key, string? Value)> FileOptions() => [("sslrootcert", Authority()), ("sslcert", pods.Files.CertificateFile), ("sslkey", pods.Files.KeyFile)];
+
+    private IEnumerable<(string Key, string? Value)> Last() => [("options", pods.Endpoint), ("application_name", holder)];
+
+    private string? NotPreferred() => pods.Ssl == PodSslMode.Prefer
+        ? "It cannot prefer TLS, and connects without; write SslMode=Require in the administrator's connection string, or Pods:SslMode, where the server has TLS."
+        : null;
+
+    private string? NoBinding() => Binding() == "require" ? "It cannot demand channel binding." : null;
+
+    private string? NoDirect() => pods.Direct ? "It asks the server for TLS first, where others begin with it." : null;
+
+    private string Keywords(IEnumerable<(string Key, string? Value)> more)
+    {
+        IEnumerable<(string Key, string? Value)> all =
+        [
+            ("host", string.Join(',', pods.Servers.Select(server => server.Host))),
+            ("port", string.Join(',', pods.Servers.Select(server => server.Port.ToString(CultureInfo.InvariantCulture)))),
+            ("dbname", database.DatabaseName),
+            ("user", login.Username),
+            ("password", login.Password.Reveal()),
+            .. more,
+        ];
+        return string.Join(' ', all.Where(option => option.Value is not null).Select(option => $"{option.Key}={Quoted(option.Value!)}"));
+    }
 
     private static string Quoted(string value) =>
         $"'{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}'";
 
-    private static string Address(Database database) =>
-        database.Host.Contains(':', StringComparison.Ordinal) ? $"[{database.Host}]:{database.Port}" : $"{database.Host}:{database.Port}";
+    // https://docs.sqlalchemy.org/en/20/core/engines.html: the path is taken as it is, so a name that needs escaping stands in the query.
+    private DriverString SqlAlchemy(string driver)
+    {
+        var name = database.DatabaseName;
+        var plain = Escaped(name) == name;
+        var apart = pods.IsSocket || pods.Servers.Count > 1;
+        IEnumerable<(string Key, string? Value)> hosts = apart
+            ? pods.IsSocket ? SocketOptions() : pods.Servers.Select(server => ("host", (string?)server.ToString()))
+            : [];
+        return new(
+            $"sqlalchemy+{driver}",
+            $"{User($"postgresql+{driver}")}@{(apart ? "" : pods.Servers[0])}/{(plain ? name : "")}{Query([.. hosts, ("dbname", plain ? null : name), .. LibpqOptions()])}",
+            LibpqNotes());
+    }
 
-    /// <summary>Everything but letters, digits and <c>- . _ ~</c> as percent-encoded UTF-8.</summary>
-    private static string Escaped(string value) => System.Uri.EscapeDataString(value);
+    // https://magicstack.github.io/asyncpg/current/api/index.html#connection: what it does not know it hands to the server.
+    private DriverString Asyncpg()
+    {
+        if (Gss() == "require") return new("asyncpg", null, "It has no GSS encryption.");
+        var hosts = pods.IsSocket ? "" : string.Join(',', pods.Servers);
+        var options = Query([
+            .. SocketOptions(), ("sslmode", pods.Ssl == PodSslMode.Prefer ? null : SslMode()), .. FileOptions(),
+            ("target_session_attrs", pods.Session is "prefer-primary" ? null : pods.Session), ("application_name", holder)]);
+        return new("asyncpg", $"{User("postgresql")}@{hosts}/{Escaped(database.DatabaseName)}{options}", Notes(
+            LibpqNotes(), NoBinding(), NoDirect(),
+            pods.Session is null ? null : "It knows target_session_attrs from version 0.28 on.",
+            pods.Endpoint is null ? null : "It takes no options from a string."));
+    }
+
+    // https://github.com/brianc/node-postgres/tree/master/packages/pg-connection-string: only no-verify leaves the certificate alone,
+    // and of a path only what decodeURI decodes is decoded.
+    private DriverString NodePostgres()
+    {
+        const string Driver = "node-postgres";
+        var name = database.DatabaseName;
+        if (Gss() == "require") return new(Driver, null, "It has no GSS encryption.");
+        if (pods.Servers.Count > 1) return new(Driver, null, "It knows one host only; give it the one it is to connect to.");
+        if (name.AsSpan().ContainsAny('?', '#') || !FitsUrlPath(name)) return new(Driver, null, "It cannot read this database's name from a string: give it host, port, database, user and password apart.");
+        var authority = Authority();
+        var path = Escaped(name);
+        foreach (var reserved in ";/:@&=+$,") path = path.Replace(Uri.HexEscape(reserved), reserved.ToString(), StringComparison.Ordinal);
+        var options = Query([
+            .. SocketOptions(),
+            ("uselibpqcompat", pods.Ssl == PodSslMode.VerifyCA && authority is not null ? "true" : null),
+            ("sslmode", pods.Ssl switch
+            {
+                PodSslMode.Disable => "disable",
+                PodSslMode.Prefer => null,
+                PodSslMode.Require => "no-verify",
+                PodSslMode.VerifyCA when authority is not null => "verify-ca",
+                _ => "verify-full",
+            }),
+            ("sslrootcert", authority), ("sslcert", pods.Files.CertificateFile), ("sslkey", pods.Files.KeyFile),
+            ("sslnegotiation", pods.Direct ? "direct" : null), ("options", pods.Endpoint), ("application_name", holder)]);
+        return new(Driver, $"{User("postgresql")}@{(pods.IsSocket ? "" : pods.Servers[0])}/{path}{options}", Notes(
+            Certificate(), NotPreferred(), NoBinding(),
+            pods.Ssl == PodSslMode.VerifyCA && authority is null ? "It looks at the certificate's name too." : null));
+    }
+
+    // https://www.prisma.io/docs/orm/overview/databases/postgresql#arguments (the Rust engine, up to version 6; from 7 on it is node-postgres).
+    private DriverString Prisma()
+    {
+        const string Driver = "prisma";
+        if (Gss() == "require") return new(Driver, null, "It has no GSS encryption.");
+        if (pods.Servers.Count > 1) return new(Driver, null, "It knows one host only; give it the one it is to connect to.");
+        var options = Query(
+            ("host", pods.IsSocket ? pods.Servers[0].Host : null),
+            ("connection_limit", connections.ToString(CultureInfo.InvariantCulture)),
+            ("sslmode", pods.Ssl switch { PodSslMode.Disable => "disable", PodSslMode.Prefer => null, _ => "require" }),
+            ("sslaccept", pods.Verifies ? "strict" : pods.Ssl == PodSslMode.Require ? "accept_invalid_certs" : null),
+            ("sslcert", Authority()),
+            ("options", pods.Endpoint),
+            ("application_name", holder));
+        return new(Driver, $"{User("postgresql")}@{(pods.IsSocket ? $"localhost:{pods.Servers[0].Port}" : pods.Servers[0])}/{Escaped(database.DatabaseName)}{options}", Notes(
+            Certificate(), NoBinding(),
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate as PKCS-12 only (sslidentity, sslpassword): add it.",
+            pods.Ssl == PodSslMode.VerifyCA ? "It looks at the certificate's name too." : null));
+    }
+
+    private string User(string scheme) => $"{scheme}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}";
 }

@@ -40,10 +40,8 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
         try
         {
             // A data source of its own: the driver remembers plain connection strings, password and all, for good.
-            await using var source = new NpgsqlDataSourceBuilder(LoginSettings(database, login).ConnectionString)
-                .ConfigureTypeLoading(types => types.EnableTypeLoading(false)) // saves a query: only SELECT 1 is run
-                .Build();
-            await using var connection = await source.OpenConnectionAsync(cancellation);
+            await using var source = new Source(PodView.LoginSettings(database, login), loadTypes: false); // only SELECT 1 is run
+            await using var connection = await source.Connections.OpenConnectionAsync(cancellation);
             await using var command = new NpgsqlCommand("SELECT 1", connection);
             await command.ExecuteNonQueryAsync(cancellation);
         }
@@ -127,8 +125,8 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
             cancellation);
 
     /// <inheritdoc/>
-    public ConnectionStrings Describe(Database database, Login login, int connections) =>
-        PostgreSqlConnectionStrings.Of(database, login, connections);
+    public ConnectionStrings Describe(Database database, Login login, int connections, string? holder = null) =>
+        PostgreSqlConnectionStrings.Of(database, login, connections, holder);
 
     /// <summary>Closes the administrator connections.</summary>
     public ValueTask DisposeAsync() => admin.DisposeAsync();
@@ -136,26 +134,4 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
     private RoleTransactions Transactions => new(admin, clock);
 
     private Lockout Lockout => new(admin, Transactions, roles, clock);
-
-    private static NpgsqlConnectionStringBuilder LoginSettings(Database database, Login login)
-    {
-        var administrator = AdminConnections.Settings(database);
-        return new()
-        {
-            Host = database.Host,
-            Port = database.Port,
-            Database = database.DatabaseName,
-            Username = login.Username,
-            Password = login.Password.Reveal(),
-            Pooling = false,
-            Timeout = AdminConnections.ConnectSeconds,
-            CommandTimeout = AdminConnections.ConnectSeconds,
-            ApplicationName = "broker",
-            SslMode = administrator.SslMode,
-            SslNegotiation = administrator.SslNegotiation,
-            RootCertificate = administrator.RootCertificate,
-            CheckCertificateRevocation = administrator.CheckCertificateRevocation,
-            ChannelBinding = administrator.ChannelBinding,
-        };
-    }
 }

@@ -104,8 +104,8 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
     {
         try
         {
-            return await logins.OfAsync(database, lease.Role, lease.Id, cancellation) is { } opened
-                ? lease with { Username = opened.Record.Username }
+            return await logins.SealedAsync(database, lease.Role, lease.Id, cancellation) is { } known
+                ? lease with { Username = known.Username }
                 : null;
         }
         catch (UnreadableLoginException e)

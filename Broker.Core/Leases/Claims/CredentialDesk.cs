@@ -129,7 +129,7 @@ internal sealed class CredentialDesk(
         // The holder was there before, for fewer connections than this process can live with: more would be opened beside those it has.
         if (claim.Kind == ClaimKind.Claim && granted.Connections < claim.Least)
             return Refusals.HolderInUse(claim.Holder, granted.Connections, claim.Least, granted.EndsIn);
-        var lease = await logins.OfAsync(target.Database, target.Role.Name, granted.Lease, cancellation);
+        var lease = await logins.OfAsync(target.Database, target.Role, granted.Lease, cancellation);
         if (lease is null) return Refusals.LedgerUnavailable();
         logins.Keep(lease, granted.LeaseEndsIn);
         if (!target.MayDrawFrom(lease.Record.Pool, claim)) throw new LedgerException($"The ledger gave holder {claim.Holder} lease {granted.Lease}, which is of another pool.");
@@ -139,7 +139,7 @@ internal sealed class CredentialDesk(
             target.Role.Name,
             target.Database.Name,
             new(granted.Lease, lease.IssuedAt, granted.VerifiedAt > lease.IssuedAt ? granted.VerifiedAt : lease.IssuedAt, granted.LeaseEndsAt),
-            new(claim.Holder, granted.EndsAt, RenewAfter(granted)),
+            new(claim.Holder, granted.EndsAt, RenewAfter(granted), claim.Caller),
             granted.Connections,
             lease.For(granted.Connections),
             granted.Overlap)

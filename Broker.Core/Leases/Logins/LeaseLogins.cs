@@ -26,26 +26,33 @@ internal sealed class LeaseLogins(
     /// <summary>A lease as it was when this replica opened its login; null when it never did.</summary>
     public LeaseRecord? Find(string lease) => opened.TryGet(lease, out var known) ? known.Record : null;
 
+    /// <summary>A role's lease with its user as it was sealed, for who gives it to nobody; otherwise as the other.</summary>
+    public async ValueTask<LeaseRecord?> SealedAsync(Database database, string role, string lease, CancellationToken cancellation)
+    {
+        if (opened.TryGet(lease, out var known) && known.Record.Role == role && known.Record.Database == database.Name) return known.Record;
+        return (await OfAsync(database, new Role { Name = role, Database = database.Name, Issuer = "" }, lease, cancellation))?.Record;
+    }
+
     /// <summary>The login of a role's lease; null when the ledger does not know the lease any more.</summary>
     /// <exception cref="UnreadableLoginException">What the ledger has was not sealed for this lease of this role.</exception>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
-    public async ValueTask<OpenedLease?> OfAsync(Database database, string role, string lease, CancellationToken cancellation)
+    public async ValueTask<OpenedLease?> OfAsync(Database database, Role role, string lease, CancellationToken cancellation)
     {
         // Also what is remembered serves only whom it was sealed for: the ledger may name any lease.
-        if (opened.TryGet(lease, out var known) && known.Record.Role == role && known.Record.Database == database.Name)
+        if (opened.TryGet(lease, out var known) && known.Record.Role == role.Name && known.Record.Database == database.Name)
         {
-            if (known.Database == database) return known;
-            var moved = new OpenedLease(known.Record, known.Login, database, engines[database.Engine], known.EndsAt);
+            if (known.Database == database && known.Role.Pods == role.Pods) return known;
+            var moved = new OpenedLease(known.Record, known.Login, database, role, engines[database.Engine], known.EndsAt);
             opened.AddOrUpdate(lease, moved);
             return moved;
         }
 
         var record = await ledger.Leases.LeaseAsync(database.Name, lease, cancellation);
         if (record is null || record.SealedLogin.Length == 0) return null;
-        var login = sealer.TryOpen(record, role) ?? throw new UnreadableLoginException(lease);
-        record = record with { Role = role, Pool = login.Pool, Username = login.Login.Username, IssuerId = login.IssuerId };
+        var login = sealer.TryOpen(record, role.Name) ?? throw new UnreadableLoginException(lease);
+        record = record with { Role = role.Name, Pool = login.Pool, Username = login.Login.Username, IssuerId = login.IssuerId };
         ForgetEnded();
-        var made = new OpenedLease(record, login.Login, database, engines[database.Engine], At(record.ExpiresAt is { } end ? end - record.ReadAt : TimeSpan.Zero));
+        var made = new OpenedLease(record, login.Login, database, role, engines[database.Engine], At(record.ExpiresAt is { } end ? end - record.ReadAt : TimeSpan.Zero));
         return opened.GetOrAdd(lease, _ => made);
     }
 
@@ -78,16 +85,20 @@ internal sealed class LeaseLogins(
 }
 
 /// <summary>A lease with its login in the clear, in this replica's memory only.</summary>
-internal sealed class OpenedLease(LeaseRecord record, Login login, Database database, IDatabaseEngine engine, long endsAt)
+internal sealed class OpenedLease(LeaseRecord record, Login login, Database database, Role role, IDatabaseEngine engine, long endsAt)
 {
     private readonly ConcurrentDictionary<int, GrantedCredentials> byConnections = new();
     private long endsAt = endsAt;
+    private readonly Database seen = database.SeenBy(role);
 
     public LeaseRecord Record => record;
 
     public Login Login => login;
 
     public Database Database => database;
+
+    /// <summary>The role, whose pods may see the database otherwise.</summary>
+    public Role Role => role;
 
     /// <summary>The lease's end as it was told last, as this replica's <see cref="TimeProvider.GetTimestamp"/> counts.</summary>
     public long EndsAt
@@ -98,6 +109,6 @@ internal sealed class OpenedLease(LeaseRecord record, Login login, Database data
 
     public DateTimeOffset IssuedAt { get; } = record.IssuedAt ?? record.CreatedAt;
 
-    public GrantedCredentials For(int connections) => byConnections.GetOrAdd(connections, count => new(
-        login, database.Host, database.Port, database.DatabaseName, engine.Describe(database, login, count)));
+    public GrantedCredentials For(int connections) => byConnections.GetOrAdd(
+        connections, count => new(login, seen.DatabaseName, engine.Describe(seen, login, count, HolderSlot.Mark)));
 }

@@ -42,7 +42,7 @@ internal sealed partial class SeenStatements(IDatabaseEngine engine) : IDatabase
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
         engine.FindUsersAsync(database, prefix, cancellation);
 
-    public ConnectionStrings Describe(Database database, Login login, int connections) => engine.Describe(database, login, connections);
+    public ConnectionStrings Describe(Database database, Login login, int connections, string? holder = null) => engine.Describe(database, login, connections, holder);
 
     [GeneratedRegex("(?<![A-Za-z0-9_-])[A-Za-z][A-Za-z0-9_-]{31}(?![A-Za-z0-9_-])")]
     private static partial Regex Generated();

@@ -25,20 +25,23 @@ public sealed record GrantShape(
     /// <param name="RenewAfterSeconds">When to renew: after two thirds of its time.</param>
     public sealed record HolderShape(string Id, DateTimeOffset ExpiresAt, int RenewAfterSeconds);
 
-    /// <summary>What to connect with, in parts and in the usual forms.</summary>
+    /// <summary>What to connect with, in parts and in the usual forms. A form that cannot say what is needed is left out, and `notes` tells why.</summary>
     /// <param name="Username">The database user.</param>
     /// <param name="Password">Its password. Keep it in memory only.</param>
-    /// <param name="Host">The server.</param>
+    /// <param name="Host">The server, the first when there are several; a path is a Unix socket.</param>
     /// <param name="Port">Its port.</param>
+    /// <param name="Servers">All servers, one or more, as host:port, or a socket's path.</param>
     /// <param name="Database">The database on it.</param>
-    /// <param name="Uri">For libpq and most drivers.</param>
+    /// <param name="Drivers">The connection string by driver; each names the holder to the database.</param>
+    /// <param name="Notes">By driver: what its string cannot say, and what to do about it in code. Drivers whose string says everything are not there.</param>
+    /// <param name="Uri">For libpq and most drivers; with MySQL for Node's mysql2.</param>
     /// <param name="AdoNet">For ADO.NET; its pool is as large as the grant.</param>
     /// <param name="Jdbc">For JDBC.</param>
     /// <param name="Go">For Go's usual driver.</param>
     /// <param name="Python">For SQLAlchemy, or PyMongo.</param>
     public sealed record CredentialsShape(
-        string Username, string Password, string Host, int Port, string Database, string Uri, string AdoNet, string Jdbc,
-        string Go, string Python);
+        string Username, string Password, string Host, int Port, IReadOnlyList<string> Servers, string Database, IReadOnlyDictionary<string, string> Drivers,
+        IReadOnlyDictionary<string, string> Notes, string? Uri = null, string? AdoNet = null, string? Jdbc = null, string? Go = null, string? Python = null);
 }
 
 /// <summary>The answer to a renewal.</summary>

@@ -1,7 +1,9 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
 
 namespace Broker.Api.Fronts.Native.Credentials;
@@ -9,8 +11,11 @@ namespace Broker.Api.Fronts.Native.Credentials;
 /// <summary>Writes grants: the one place where a password leaves the broker in the clear.</summary>
 internal static class GrantWriter
 {
-    // All holders of a lease that get as many connections get the same text; it lives as long as what it says.
-    private static readonly ConditionalWeakTable<GrantedCredentials, byte[]> Texts = new();
+    // All holders of a lease that get as many connections get the same text but for their names; it lives as long as what it says.
+    private static readonly ConditionalWeakTable<GrantedCredentials, HolderSlot> Texts = new();
+
+    // People read these: an ampersand of an address is one. The answers are no part of any page (nosniff).
+    private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes a claim's grant.</summary>
     public static void Write(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteClaim);
@@ -21,7 +26,7 @@ internal static class GrantWriter
     /// <summary>Writes a claim's JSON.</summary>
     public static void WriteClaim(IBufferWriter<byte> to, Grant grant)
     {
-        using var json = new Utf8JsonWriter(to);
+        using var json = new Utf8JsonWriter(to, Readable);
         json.WriteStartObject();
         WriteLease(json, grant);
         WriteHolder(json, grant);
@@ -32,7 +37,7 @@ internal static class GrantWriter
     /// <summary>Writes a renewal's JSON, on one line.</summary>
     public static void WriteRenewal(IBufferWriter<byte> to, Grant grant)
     {
-        using var json = new Utf8JsonWriter(to);
+        using var json = new Utf8JsonWriter(to, Readable);
         json.WriteStartObject();
         json.WriteBoolean("rotate", grant.Overlap is not null);
         if (grant.Overlap is { } overlap) json.WriteNumber("overlapSeconds", (int)overlap.TotalSeconds);
@@ -67,28 +72,52 @@ internal static class GrantWriter
     private static void WriteCredentials(Utf8JsonWriter json, Grant grant)
     {
         json.WritePropertyName("credentials"u8);
-        json.WriteRawValue(Texts.GetValue(grant.Credentials, TextOf), skipInputValidation: true);
+        var text = Texts.GetValue(grant.Credentials, TextOf);
+        var bytes = ArrayPool<byte>.Shared.Rent(text.Longest);
+        try
+        {
+            json.WriteRawValue(bytes.AsSpan(0, text.Write(grant.Holder.Caller, grant.Holder.Id, bytes)), skipInputValidation: true);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes, clearArray: true); // there is a password in it
+        }
     }
 
-    private static byte[] TextOf(GrantedCredentials credentials)
+    private static HolderSlot TextOf(GrantedCredentials credentials)
     {
-        var text = new ArrayBufferWriter<byte>(1024);
-        using (var json = new Utf8JsonWriter(text))
+        var text = new ArrayBufferWriter<byte>(4096);
+        using (var json = new Utf8JsonWriter(text, Readable))
         {
+            var strings = credentials.Strings;
             json.WriteStartObject();
             json.WriteString("username"u8, credentials.Login.Username);
             json.WriteString("password"u8, credentials.Login.Password.Reveal());
-            json.WriteString("host"u8, credentials.Host);
-            json.WriteNumber("port"u8, credentials.Port);
+            json.WriteString("host"u8, strings.Servers[0].Host);
+            json.WriteNumber("port"u8, strings.Servers[0].Port);
+            json.WriteStartArray("servers"u8);
+            foreach (var server in strings.Servers) json.WriteStringValue(server.ToString());
+            json.WriteEndArray();
             json.WriteString("database"u8, credentials.Database);
-            json.WriteString("uri"u8, credentials.Strings.Uri);
-            json.WriteString("adoNet"u8, credentials.Strings.AdoNet);
-            json.WriteString("jdbc"u8, credentials.Strings.Jdbc);
-            json.WriteString("go"u8, credentials.Strings.Go);
-            json.WriteString("python"u8, credentials.Strings.Python);
+            WriteText(json, "uri", strings.Uri);
+            WriteText(json, "adoNet", strings.AdoNet);
+            WriteText(json, "jdbc", strings.Jdbc);
+            WriteText(json, "go", strings.Go);
+            WriteText(json, "python", strings.Python);
+            json.WriteStartObject("drivers"u8);
+            foreach (var driver in strings.Drivers) WriteText(json, driver.Driver, driver.Text);
+            json.WriteEndObject();
+            json.WriteStartObject("notes"u8);
+            foreach (var driver in strings.Drivers) WriteText(json, driver.Driver, driver.Note);
+            json.WriteEndObject();
             json.WriteEndObject();
         }
 
-        return text.WrittenSpan.ToArray();
+        return HolderSlot.Of(text.WrittenSpan);
+    }
+
+    private static void WriteText(Utf8JsonWriter json, string name, string? text)
+    {
+        if (text is not null) json.WriteString(name, text);
     }
 }

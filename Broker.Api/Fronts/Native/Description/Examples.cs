@@ -9,7 +9,9 @@ using Broker.Api.Fronts.Native.Problems;
 using Broker.Api.Health;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
+using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
 
@@ -28,27 +30,22 @@ internal static class Examples
         Host = "orders-db",
         Port = 5432,
         DatabaseName = "app",
-        AdminConnectionString = new("not shown"),
+        AdminConnectionString = new("SSL Mode=Require"),
         Budget = new(),
         Issuing = new(),
     };
 
     private static readonly Claim Asked = new(HolderId, new("orders-api", 0, default, 0, default), "orders-api", 5, 5, default, default, ClaimKind.Claim, "");
 
+    private static readonly Login Login = new("b-orders-api-f2ye5w7mnjyomqfe", new("example"));
+
     private static readonly Grant Grant = new(
         "orders-api",
         Database.Name,
         new(LeaseId, Noon, Noon, Noon.AddHours(1)),
-        new(HolderId, Noon.AddMinutes(30), 1200),
+        new(HolderId, Noon.AddMinutes(30), 1200, "orders/orders-api-6f7c9d-x2x9q"),
         5,
-        new(
-            new("b-orders-api-f2ye5w7mnjyomqfe", new("example")), Database.Host, Database.Port, Database.DatabaseName,
-            new ConnectionStrings(
-                "postgresql://b-orders-api-f2ye5w7mnjyomqfe:example@orders-db:5432/app",
-                "Host=orders-db;Port=5432;Database=app;Username=b-orders-api-f2ye5w7mnjyomqfe;Password=example;Maximum Pool Size=5",
-                "jdbc:postgresql://orders-db:5432/app?user=b-orders-api-f2ye5w7mnjyomqfe&password=example",
-                "host='orders-db' port=5432 dbname='app' user='b-orders-api-f2ye5w7mnjyomqfe' password='example'",
-                "postgresql+psycopg://b-orders-api-f2ye5w7mnjyomqfe:example@orders-db:5432/app")),
+        new(Login, Database.DatabaseName, new PostgreSqlEngine(TimeProvider.System).Describe(Database, Login, 5, HolderSlot.Mark)),
         SharedLedger.Overlap);
 
     private static readonly BudgetShape Budget = new(

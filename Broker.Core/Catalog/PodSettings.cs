@@ -1,0 +1,48 @@
+namespace Broker.Core.Catalog;
+
+/// <summary>How far a pod's connection is encrypted, by the names that PostgreSQL made common.</summary>
+public enum PodSslMode
+{
+    /// <summary>Not at all.</summary>
+    Disable,
+
+    /// <summary>Where the server offers it. Not every client has such a thing: the grant says which go without.</summary>
+    Prefer,
+
+    /// <summary>Always; whose certificate it is, is not looked at.</summary>
+    Require,
+
+    /// <summary>Always, with a certificate of an authority that is believed, whatever its name.</summary>
+    VerifyCA,
+
+    /// <summary>Always, with a certificate of such an authority for the host that is connected to.</summary>
+    VerifyFull,
+}
+
+/// <summary>
+/// How pods connect, where it differs from how the broker itself does. Files are named by their paths in the pods: the broker never
+/// reads them. A role's go before its database's.
+/// </summary>
+public sealed record PodSettings
+{
+    /// <summary>Of roles: the host that its pods connect to (a pooler's, a socket), or several; null: the database's.</summary>
+    public string? Host { get; init; }
+
+    /// <summary>Of roles: the port of the host; null: the database's.</summary>
+    public int? Port { get; init; }
+
+    /// <summary>Of roles: the name of the database that its pods open (<c>Name</c> in the configuration); null: the database's.</summary>
+    public string? DatabaseName { get; init; }
+
+    /// <summary>How far it is encrypted; null: as the administrator's connection is.</summary>
+    public PodSslMode? SslMode { get; init; }
+
+    /// <summary>PEM file of the authorities that pods believe (Connector/J: a trust store); null: the client's own default.</summary>
+    public string? CaFile { get; init; }
+
+    /// <summary>PEM file of the certificate that pods show (MongoDB: with its key); null: none.</summary>
+    public string? CertificateFile { get; init; }
+
+    /// <summary>PEM file of that certificate's key; null: none.</summary>
+    public string? KeyFile { get; init; }
+}

@@ -1,0 +1,103 @@
+using Broker.Core.Catalog;
+using Broker.Core.Model;
+using MySqlConnector;
+
+namespace Broker.Core.Databases.MySql;
+
+/// <summary>
+/// How pods reach a database: what its configuration says of them, and else what the administrator's connection string says. Who
+/// connects to one of the administrator's several hosts gets all of them.
+/// </summary>
+internal sealed record PodView
+{
+    public required IReadOnlyList<ServerAddress> Servers { get; init; }
+
+    public required PodSslMode Ssl { get; init; }
+
+    public required PodSettings Files { get; init; }
+
+    /// <summary>How one of several hosts is chosen; null: each driver's own default.</summary>
+    public MySqlLoadBalance? Balance { get; init; }
+
+    public MySqlServerRedirectionMode Redirection { get; init; }
+
+    /// <summary>Whether a client without TLS may ask the server for the key that its password goes under (<c>caching_sha2_password</c>).</summary>
+    public bool AsksForKey { get; init; }
+
+    /// <summary>Whether the administrator shows a certificate, and pods have none to show.</summary>
+    public bool LacksCertificate { get; init; }
+
+    public bool Verifies => Ssl >= PodSslMode.VerifyCA;
+
+    public bool IsSocket => Servers[0].IsSocket;
+
+    /// <exception cref="DatabaseException">The administrator's connection string cannot be understood.</exception>
+    public static PodView Of(Database database)
+    {
+        var administrator = AdminConnections.Settings(database);
+        var own = ServerAddress.ListOf(administrator.Server, (int)administrator.Port);
+        var named = ServerAddress.ListOf(database.Host, database.Port);
+        var servers = named.Count == 1 && own.Contains(named[0]) ? own : named;
+        var ssl = database.Pods.SslMode ?? ModeOf(administrator.SslMode);
+        return new()
+        {
+            Servers = servers,
+            Ssl = ssl,
+            Files = database.Pods,
+            Balance = servers.Count > 1 && servers.Any(own.Contains) && administrator.LoadBalance != MySqlLoadBalance.RoundRobin ? administrator.LoadBalance : null,
+            Redirection = administrator.ServerRedirectionMode,
+            AsksForKey = administrator.AllowPublicKeyRetrieval,
+            LacksCertificate = ssl != PodSslMode.Disable && database.Pods.CertificateFile is null
+                && (administrator.SslCert.Length > 0 || administrator.CertificateFile.Length > 0 || administrator.CertificateThumbprint.Length > 0),
+        };
+    }
+
+    /// <summary>
+    /// The same for the broker's own trial of a login: all that the administrator's string says, with the user's name and password in it,
+    /// at the pods' address. Pods may verify more than the broker can, which has other files: then it verifies what the administrator does.
+    /// </summary>
+    public static MySqlConnectionStringBuilder LoginSettings(Database database, Login login)
+    {
+        var pods = Of(database);
+        var settings = AdminConnections.Settings(database);
+        var administrators = ModeOf(settings.SslMode);
+        if (pods.Ssl != administrators && database.Pods.SslMode is not null)
+            settings.SslMode = DriversMode(pods.Ssl < PodSslMode.Require ? pods.Ssl : Max(PodSslMode.Require, Min(pods.Ssl, administrators)));
+        settings.Server = string.Join(',', pods.Servers.Select(server => server.Host));
+        settings.Port = (uint)pods.Servers[0].Port;
+        settings.ConnectionProtocol = pods.IsSocket ? MySqlConnectionProtocol.UnixSocket : MySqlConnectionProtocol.Sockets;
+        if (pods.Servers.Count == 1) settings.LoadBalance = MySqlLoadBalance.RoundRobin;
+        settings.Database = database.DatabaseName;
+        settings.UserID = login.Username;
+        settings.Password = login.Password.Reveal();
+        settings.Pooling = false;
+        settings.MinimumPoolSize = 0;
+        settings.ConnectionTimeout = AdminConnections.ConnectSeconds;
+        settings.DefaultCommandTimeout = AdminConnections.ConnectSeconds;
+        settings.ApplicationName = "broker";
+        return settings;
+    }
+
+    /// <summary>MySqlConnector's name of a mode.</summary>
+    public static MySqlSslMode DriversMode(PodSslMode mode) => mode switch
+    {
+        PodSslMode.Disable => MySqlSslMode.None,
+        PodSslMode.Prefer => MySqlSslMode.Preferred,
+        PodSslMode.Require => MySqlSslMode.Required,
+        PodSslMode.VerifyCA => MySqlSslMode.VerifyCA,
+        _ => MySqlSslMode.VerifyFull,
+    };
+
+    private static PodSslMode ModeOf(MySqlSslMode mode) => mode switch
+    {
+        MySqlSslMode.None => PodSslMode.Disable,
+        MySqlSslMode.Preferred => PodSslMode.Prefer,
+        MySqlSslMode.Required => PodSslMode.Require,
+        MySqlSslMode.VerifyCA => PodSslMode.VerifyCA,
+        _ => PodSslMode.VerifyFull,
+    };
+
+    private static PodSslMode Max(PodSslMode one, PodSslMode other) => one > other ? one : other;
+
+    private static PodSslMode Min(PodSslMode one, PodSslMode other) => one < other ? one : other;
+}

@@ -1,0 +1,39 @@
+using Npgsql;
+
+namespace Broker.Core.Databases.PostgreSql;
+
+/// <summary>
+/// A data source for what a connection string says, several hosts among it: the driver takes from the string which of them is wanted
+/// only for plain connections, so it is told apart. With a single host there is nothing to choose.
+/// </summary>
+internal sealed class Source : IAsyncDisposable
+{
+    private readonly NpgsqlDataSource owner;
+
+    public Source(NpgsqlConnectionStringBuilder settings, bool loadTypes)
+    {
+        var several = settings.Host?.Contains(',', StringComparison.Ordinal) == true;
+        var wanted = several ? settings.TargetSessionAttributes : null;
+        var plain = new NpgsqlConnectionStringBuilder(settings.ConnectionString) { TargetSessionAttributes = null };
+        if (!several) plain.LoadBalanceHosts = false;
+        var builder = new NpgsqlDataSourceBuilder(plain.ConnectionString);
+        if (!loadTypes) builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false)); // saves a query
+        if (!several)
+        {
+            owner = Connections = builder.Build();
+            return;
+        }
+
+        var hosts = builder.BuildMultiHost();
+        (owner, Connections) = (hosts, wanted is null ? hosts : hosts.WithTargetSession(Parse(wanted)));
+    }
+
+    /// <summary>Opens connections.</summary>
+    public NpgsqlDataSource Connections { get; }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => owner.DisposeAsync();
+
+    private static TargetSessionAttributes Parse(string wanted) =>
+        Enum.Parse<TargetSessionAttributes>(wanted.Replace("-", "", StringComparison.Ordinal), ignoreCase: true);
+}

@@ -1,0 +1,285 @@
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Databases.PostgreSql;
+using Broker.Core.Model;
+using Broker.Tests.Databases;
+using LoadTests.LocalServers;
+using Npgsql;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Drivers;
+
+/// <summary>Real drivers connect to a real PostgreSQL with the strings that are made for them.</summary>
+public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) : IClassFixture<PostgreSqlDriverTests.Server>
+{
+    private const string Holder = "orders/orders-api-6f7c9d-x2x9q~sfSfGIpv";
+    private const string HardPassword = "p@ss:w/ord?#[]!&=+%41 ;,'\"\\ {} $1 ä密";
+
+    private static readonly string[] All = ["npgsql", "psycopg2", "psycopg", "asyncpg", "sqlalchemy+psycopg2", "lib/pq", "pgx", "pgxpool", "pgjdbc", "node-postgres"];
+    private static readonly string[] WithoutSockets = ["pgjdbc"];
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("app")]
+    [InlineData("my db %41&a=b'\"\\ ä+;,@:/x")]
+    [InlineData("what?#", "node-postgres")]
+    [InlineData("..", "node-postgres")]
+    public async Task Passwords_and_names_of_any_characters_are_read_by_every_driver(string name, params string[] cannot)
+    {
+        var (database, login) = await server.CreateAsync(name, HardPassword);
+
+        await ConnectAsync(database, login, encrypted: null, cannot);
+    }
+
+    [Theory]
+    [InlineData("Disable", null, false)]
+    [InlineData("Require", null, true)]
+    [InlineData("VerifyCA", null, true)]
+    [InlineData("VerifyFull", null, true)]
+    [InlineData("Prefer", PodSslMode.Require, true)]
+    [InlineData("VerifyFull", PodSslMode.Disable, false)]
+    [InlineData("Require", PodSslMode.VerifyFull, true)]
+    public async Task The_administrators_encryption_is_the_pods_unless_they_have_their_own(string administrator, PodSslMode? pods, bool encrypted)
+    {
+        var (plain, login) = await server.CreateAsync("tls", HardPassword);
+        var database = plain with
+        {
+            AdminConnectionString = new($"{plain.AdminConnectionString.Reveal()};SSL Mode={administrator};Root Certificate={(administrator.StartsWith("Verify", StringComparison.Ordinal) ? server.Certificates.AuthorityFile : "")}"),
+            Pods = new() { SslMode = pods, CaFile = server.Certificates.AuthorityFile },
+        };
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+
+        (await engine.SampleAsync(database, Cancellation)).Limit.ShouldBe(100);
+        await engine.TryLoginAsync(database, login, Cancellation);
+        await ConnectAsync(database, login, encrypted);
+    }
+
+    [Fact]
+    public async Task Who_says_nothing_prefers_TLS_and_a_driver_that_cannot_says_so()
+    {
+        var (database, login) = await server.CreateAsync("prefer", HardPassword);
+
+        var (strings, seen) = await ConnectAsync(database, login, encrypted: null);
+
+        foreach (var driver in seen)
+        {
+            var goesWithout = driver.Driver is "lib/pq" or "node-postgres";
+            driver.Encrypted.ShouldBe(!goesWithout, driver.Driver);
+            if (goesWithout) strings.Drivers.Single(one => one.Driver == driver.Driver).Note.ShouldNotBeNull().ShouldContain("cannot prefer TLS");
+        }
+    }
+
+    [Fact]
+    public async Task No_driver_takes_a_certificate_of_a_stranger_where_it_is_to_verify()
+    {
+        using var stranger = new Certificates();
+        var (plain, login) = await server.CreateAsync("stranger", HardPassword);
+        foreach (var mode in new[] { PodSslMode.VerifyCA, PodSslMode.VerifyFull })
+        {
+            var strings = Describe(plain with { Pods = new() { SslMode = mode, CaFile = stranger.AuthorityFile } }, login);
+
+            (await DriverPrograms.ConnectAsync(strings)).ShouldAllBe(driver => driver.Error != null);
+        }
+    }
+
+    [Fact]
+    public async Task A_server_that_demands_a_client_certificate_gets_the_brokers_and_the_pods()
+    {
+        var (plain, login) = await server.CreateAsync("certified", HardPassword);
+        var (ours, key) = server.Certificates.Write("client");
+        var database = plain with
+        {
+            AdminConnectionString = new($"{plain.AdminConnectionString.Reveal()};SSL Mode=VerifyFull;Root Certificate={server.Certificates.AuthorityFile};SSL Certificate={ours};SSL Key={key}"),
+        };
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+
+        await engine.TryLoginAsync(database, login, Cancellation);
+        (await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(
+            plain with { AdminConnectionString = new($"{plain.AdminConnectionString.Reveal()};SSL Mode=Require") }, login, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
+
+        // What pods lack is said, and what they have is used.
+        engine.Describe(database, login, 5).Drivers.ShouldAllBe(driver => driver.Note!.Contains("client certificate"));
+        var strings = Describe(database with { Pods = new() { CaFile = server.Certificates.AuthorityFile, CertificateFile = ours, KeyFile = key } }, login);
+        var seen = await DriverPrograms.ConnectAsync(strings);
+        foreach (var driver in seen)
+        {
+            if (driver.Driver == "pgjdbc") strings.Drivers.Single(one => one.Driver == "pgjdbc").Note!.ShouldContain("PKCS-8");
+            else (driver.Error, driver.Encrypted).ShouldBe((null, true), driver.Driver);
+        }
+    }
+
+    [Fact]
+    public async Task A_Unix_socket_is_given_to_those_that_can_use_one()
+    {
+        var (plain, login) = await server.CreateAsync("socket", HardPassword);
+        var database = plain with { Host = server.SocketFolder };
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+
+        await engine.TryLoginAsync(database, login, Cancellation);
+        await ConnectAsync(database, login, encrypted: false, WithoutSockets);
+        await engine.SampleAsync(
+            database with { AdminConnectionString = new($"Host={server.SocketFolder};Port={database.Port};{database.AdminConnectionString.Reveal()}") }, Cancellation);
+    }
+
+    [Theory]
+    [InlineData("primary")]
+    [InlineData("read-write")]
+    [InlineData("prefer-standby")]
+    public async Task Of_several_hosts_the_wanted_one_is_found(string session)
+    {
+        var (plain, login) = await server.CreateAsync("several", HardPassword);
+        // Nothing listens at the first.
+        var database = plain with
+        {
+            AdminConnectionString = new($"Host=127.0.0.1:1,127.0.0.1:{plain.Port};Target Session Attributes={session};{plain.AdminConnectionString.Reveal()}"),
+        };
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+
+        (await engine.SampleAsync(database, Cancellation)).Limit.ShouldBe(100);
+        await engine.TryLoginAsync(database, login, Cancellation);
+        var (strings, seen) = await ConnectAsync(database, login, encrypted: null, "lib/pq", "node-postgres", "asyncpg", session == "prefer-standby" ? "pgx" : "", session == "prefer-standby" ? "pgxpool" : "");
+        strings.Servers.Select(host => host.ToString()).ShouldBe(["127.0.0.1:1", $"127.0.0.1:{plain.Port}"]);
+        seen.ShouldContain(driver => driver.Driver == "pgjdbc" && driver.Error == null);
+    }
+
+    [Fact]
+    public async Task One_host_has_nothing_to_choose_from()
+    {
+        var (plain, login) = await server.CreateAsync("one", HardPassword);
+        var database = plain with { AdminConnectionString = new($"{plain.AdminConnectionString.Reveal()};Target Session Attributes=primary;Load Balance Hosts=true") };
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+
+        (await engine.SampleAsync(database, Cancellation)).Limit.ShouldBe(100);
+        await engine.TryLoginAsync(database, login, Cancellation);
+        await ConnectAsync(database, login, encrypted: null);
+    }
+
+    [Fact]
+    public void What_a_string_cannot_say_is_said_beside_it()
+    {
+        var database = PlainDatabase with { AdminConnectionString = new("SSL Mode=VerifyFull;GSS Encryption Mode=Require;Channel Binding=Require") };
+
+        var strings = Describe(database, new("u", new("p")));
+
+        foreach (var driver in new[] { "pgx", "pgxpool", "lib/pq", "asyncpg", "node-postgres", "prisma" })
+            strings.Drivers.Single(one => one.Driver == driver).ShouldSatisfyAllConditions(one => one.Text.ShouldBeNull(), one => one.Note!.ShouldContain("GSS"));
+        strings.Uri.ShouldBe("postgresql://u:p@orders-db:5432/app?sslmode=verify-full&gssencmode=require&channel_binding=require&application_name=" + Holder);
+        strings.Of("npgsql").ShouldBe("Host=orders-db;Port=5432;Database=app;Username=u;Password=p;Maximum Pool Size=5;SSL Mode=VerifyFull;GSS Encryption Mode=Require;Channel Binding=Require;Application Name=" + Holder);
+        strings.Drivers.Single(one => one.Driver == "libpq").Note!.ShouldContain("root.crt");
+    }
+
+    [Fact]
+    public void A_role_says_what_its_own_pods_see()
+    {
+        var role = new Role { Name = "r", Database = "d", Issuer = "i", Pods = new() { Host = "pooler", Port = 6432, DatabaseName = "pooled", SslMode = PodSslMode.Disable } };
+        var database = PlainDatabase with { AdminConnectionString = new("SSL Mode=VerifyFull"), Pods = new() { CaFile = "/ca.pem" } };
+
+        Describe(database.SeenBy(role), new("u", new("p"))).Uri.ShouldBe("postgresql://u:p@pooler:6432/pooled?sslmode=disable&application_name=" + Holder);
+        Describe(database.SeenBy(role with { Pods = null }), new("u", new("p"))).Uri.ShouldBe("postgresql://u:p@orders-db:5432/app?sslmode=verify-full&sslrootcert=/ca.pem&application_name=" + Holder);
+    }
+
+    private static Database PlainDatabase => new()
+    {
+        Name = "orders",
+        Engine = DatabaseEngineKind.PostgreSql,
+        Host = "orders-db",
+        Port = 5432,
+        DatabaseName = "app",
+        AdminConnectionString = new("Username=admin"),
+        Budget = new(),
+        Issuing = new(),
+    };
+
+    private static ConnectionStrings Describe(Database database, Login login) => PostgreSqlConnectionStrings.Of(database, login, 5, Holder);
+
+    private static async Task<(ConnectionStrings Strings, IReadOnlyList<Seen> Seen)> ConnectAsync(Database database, Login login, bool? encrypted, params string[] cannot)
+    {
+        var strings = Describe(database, login);
+        var seen = (await DriverPrograms.ConnectAsync(strings)).Where(driver => !cannot.Contains(driver.Driver)).ToList();
+
+        foreach (var driver in strings.Drivers.Where(driver => driver.Text is null)) driver.Note.ShouldNotBeNull(driver.Driver);
+        seen.Select(driver => driver.Driver).Order().ShouldBe(All.Except(cannot).Order());
+        foreach (var driver in seen)
+        {
+            (driver.Error, driver.User, driver.Database, driver.Name).ShouldBe((null, login.Username, database.DatabaseName, Holder), driver.Driver);
+            if (encrypted is not null) driver.Encrypted.ShouldBe(encrypted.Value, driver.Driver);
+            if (driver.Driver is "npgsql" or "pgxpool") driver.Pool.ShouldBe(5, driver.Driver);
+        }
+
+        return (strings, seen);
+    }
+
+    /// <summary>A server with a certificate, that takes connections with TLS and without; one database wants certificates of its clients.</summary>
+    public sealed class Server : IAsyncLifetime
+    {
+        private LocalPostgres? postgres;
+        private int logins;
+
+        public Certificates Certificates { get; } = new();
+
+        /// <summary>Where its Unix socket is.</summary>
+        public string SocketFolder { get; } = Directory.CreateTempSubdirectory("broker-socket-").FullName;
+
+        public async ValueTask InitializeAsync()
+        {
+            var (certificate, key) = Certificates.Write("server", "postgres");
+            File.SetUnixFileMode(SocketFolder, (UnixFileMode)0x1FF);
+            var rules = Path.Combine(SocketFolder, "hba");
+            await File.WriteAllTextAsync(rules, "hostssl certified all all scram-sha-256 clientcert=verify-ca\nhost all all all scram-sha-256\nlocal all all scram-sha-256\n", Cancellation);
+            postgres = await LocalPostgres.StartAsync(
+                new()
+                {
+                    MaxConnections = 100,
+                    Settings = new Dictionary<string, string>
+                    {
+                        ["ssl"] = "on", ["ssl_cert_file"] = certificate, ["ssl_key_file"] = key, ["ssl_ca_file"] = Certificates.AuthorityFile,
+                        ["hba_file"] = rules, ["unix_socket_directories"] = SocketFolder,
+                    },
+                },
+                Cancellation);
+        }
+
+        public async Task<(Database Database, Login Login)> CreateAsync(string databaseName, string password)
+        {
+            var login = new Login($"user-{Interlocked.Increment(ref logins)}", new(password));
+            var settings = new NpgsqlConnectionStringBuilder
+            {
+                Host = postgres!.Host,
+                Port = postgres.Port,
+                Username = postgres.AdminUsername,
+                Password = postgres.AdminPassword,
+                Database = postgres.Database,
+                Pooling = false,
+            };
+            await using var connection = new NpgsqlConnection(settings.ConnectionString);
+            await connection.OpenAsync(Cancellation);
+            await using var user = new NpgsqlCommand($"CREATE ROLE \"{login.Username}\" LOGIN PASSWORD '{password.Replace("'", "''", StringComparison.Ordinal)}'", connection);
+            await user.ExecuteNonQueryAsync(Cancellation);
+            await using var exists = new NpgsqlCommand("SELECT 1 FROM pg_database WHERE datname = $1", connection) { Parameters = { new() { Value = databaseName } } };
+            if (await exists.ExecuteScalarAsync(Cancellation) is null)
+            {
+                await using var database = new NpgsqlCommand($"CREATE DATABASE \"{databaseName.Replace("\"", "\"\"", StringComparison.Ordinal)}\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'", connection);
+                await database.ExecuteNonQueryAsync(Cancellation);
+            }
+
+            return (
+                PlainDatabase with
+                {
+                    Host = postgres.Host,
+                    Port = postgres.Port,
+                    DatabaseName = databaseName,
+                    AdminConnectionString = new($"Username={postgres.AdminUsername};Password={postgres.AdminPassword};Database={postgres.Database}"),
+                },
+                login);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            if (postgres is not null) await postgres.DisposeAsync();
+            Certificates.Dispose();
+            Directory.Delete(SocketFolder, recursive: true);
+        }
+    }
+}
