@@ -19,6 +19,7 @@ using Broker.Core.Catalog;
 if (BrokerCommands.Run(args) is { } verb) return await verb;
 
 var builder = WebApplication.CreateSlimBuilder(args);
+builder.Configuration.AddLogLevels();
 if (!builder.AddCatalog(out var catalog)) return 1;
 
 builder.AddKestrel(catalog.Settings);

@@ -1,4 +1,5 @@
 using Broker.Core.Audit;
+using Broker.Core.Audit.Unproven;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
@@ -36,13 +37,28 @@ public static class BrokerCore
     {
         services.AddSingleton(settings.Waiting);
         services.AddLedger(settings);
-        services.AddSingleton<IAudit, JsonLinesAudit>().AddSingleton(settings.Audit);
+        services.AddAudit(settings.Audit);
         services.AddEngines();
         services.AddIssuers();
         services.AddSingleton<BudgetSampler>();
         services.AddLeases();
         services.AddDuties();
         return services;
+    }
+
+    private static void AddAudit(this IServiceCollection services, AuditSettings settings)
+    {
+        services.AddSingleton<IAudit, JsonLinesAudit>().AddSingleton(settings);
+        if (settings.ForUnproven() is not { } apart)
+        {
+            services.AddSingleton<UnprovenRefusals>();
+            return;
+        }
+
+        services.AddSingleton(provider => new UnprovenAudit(
+            new JsonLinesAudit(apart, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<JsonLinesAudit>>())));
+        services.AddSingleton(provider => new UnprovenRefusals(
+            provider.GetRequiredService<UnprovenAudit>().Audit, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<UnprovenRefusals>>()));
     }
 
     private static void AddLedger(this IServiceCollection services, BrokerSettings settings)

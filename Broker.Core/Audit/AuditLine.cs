@@ -41,6 +41,7 @@ internal static class AuditLine
     private static readonly JsonEncodedText HeldUntil = JsonEncodedText.Encode("heldUntil");
     private static readonly JsonEncodedText Reason = JsonEncodedText.Encode("reason");
     private static readonly JsonEncodedText Connections = JsonEncodedText.Encode("connections");
+    private static readonly JsonEncodedText Times = JsonEncodedText.Encode("times");
     private static readonly JsonEncodedText TraceId = JsonEncodedText.Encode("traceId");
     private static readonly JsonEncodedText ClientAddress = JsonEncodedText.Encode("clientAddress");
 
@@ -81,6 +82,7 @@ internal static class AuditLine
         }
 
         Number(json, Connections, record.Connections);
+        Number(json, Times, record.Times);
         Text(json, Reason, record.Reason);
         Text(json, TraceId, record.TraceId);
         Text(json, ClientAddress, record.ClientAddress);

@@ -106,6 +106,9 @@ public sealed record AuditRecord
     /// <summary>When the holder ends unless it renews; null when nothing was given out.</summary>
     public DateTimeOffset? HeldUntil { get; init; }
 
+    /// <summary>How often it happened, for a record that sums up; null: once.</summary>
+    public int? Times { get; init; }
+
     /// <summary>Connections granted, or asked for when the outcome is not <see cref="AuditOutcome.Granted"/>; null where none are meant.</summary>
     public int? Connections { get; init; }
 

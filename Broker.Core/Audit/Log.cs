@@ -39,4 +39,7 @@ internal static partial class Log
 
     [LoggerMessage(5010, LogLevel.Critical, "The audit in {Path} was changed while no broker wrote it: {What}. Verify it")]
     public static partial void FileWasChanged(ILogger logger, string path, string what);
+
+    [LoggerMessage(5011, LogLevel.Information, "{Times} more requests that proved nobody were refused in the last minute; the audit has their addresses in {Lines} lines")]
+    public static partial void UnprovenSummedUp(ILogger logger, int times, int lines);
 }

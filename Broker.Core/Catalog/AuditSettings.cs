@@ -11,11 +11,22 @@ public sealed record AuditSettings
     /// <summary>The file when no sink is named.</summary>
     public const string DefaultPath = "broker-audit.jsonl";
 
+    private const int UnprovenFiles = 64;
+
     /// <summary>
     /// File that is appended to (default <c>broker-audit.jsonl</c> in the working directory when no other sink is named, else
     /// none); <c>-</c>: standard output.
     /// </summary>
     public string? Path { get; init; } = DefaultPath;
+
+    /// <summary>
+    /// File of its own for refusals of callers that proved nobody (default: <see cref="Path"/> with <c>-unproven</c> before its
+    /// ending); only where <see cref="Path"/> is a file: the other sinks get them in little and summed up among the rest.
+    /// </summary>
+    public string? UnprovenPath { get; init; }
+
+    /// <summary>What that file and its old ones take together, in MiB (64 to 1,048,576, default 2048: more than a week of the worst).</summary>
+    public int UnprovenMegabytes { get; init; } = 2048;
 
     /// <summary>Whether each batch is forced to the disk before its answers leave (default false: a quarter fewer claims a second).</summary>
     public bool Fsync { get; init; }
@@ -49,6 +60,17 @@ public sealed record AuditSettings
     /// every start, so that hashes of two replicas, or of two starts, cannot be compared.
     /// </summary>
     public Secret? HashKey { get; init; }
+
+    /// <summary>The settings of the record of refusals of callers that proved nobody; null: they go where all else goes.</summary>
+    public AuditSettings? ForUnproven() => Path is not { } path || path == StandardOutput ? null : this with
+    {
+        Path = UnprovenPath ?? System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path) ?? "", $"{System.IO.Path.GetFileNameWithoutExtension(path)}-unproven{System.IO.Path.GetExtension(path)}"),
+        AlsoToStandardOutput = false,
+        Syslog = null,
+        Otlp = null,
+        Fsync = false,
+        Rotation = new() { MaxMegabytes = Math.Max(1, UnprovenMegabytes / UnprovenFiles), MaxAge = Rotation.MaxAge, Keep = UnprovenFiles - 1 },
+    };
 }
 
 /// <summary>When the audit file gives way to a new one. The old one is named for its last record's number.</summary>

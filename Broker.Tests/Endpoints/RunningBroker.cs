@@ -59,7 +59,14 @@ public sealed class RunningBroker : IAsyncDisposable
     /// <summary>The audit's lines of one request.</summary>
     public async Task<IReadOnlyList<JsonObject>> AuditOfAsync(string traceId)
     {
-        await using var file = new FileStream((await running.Value).AuditPath, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        var path = (await running.Value).AuditPath;
+        return [.. await LinesAsync(path, traceId), .. await LinesAsync(path.Replace(".jsonl", "-unproven.jsonl", StringComparison.Ordinal), traceId)];
+    }
+
+    private static async Task<IEnumerable<JsonObject>> LinesAsync(string path, string traceId)
+    {
+        if (!File.Exists(path)) return [];
+        await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         using var reader = new StreamReader(file);
         return [.. (await reader.ReadToEndAsync()).Split('\n').Where(line => line.Contains(traceId, StringComparison.Ordinal)).Select(line => JsonNode.Parse(line)!.AsObject())];
     }

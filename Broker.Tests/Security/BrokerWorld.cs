@@ -101,6 +101,9 @@ internal sealed class BrokerWorld : IAsyncDisposable
 
     public string AuditPath(int replica) => Path.Combine(Directory, $"audit-{replica}.jsonl");
 
+    /// <summary>The record of what one replica gave out.</summary>
+    public IEnumerable<string> AuditLines(int replica) => ReadShared(AuditPath(replica));
+
     public IEnumerable<string> AuditLines() => System.IO.Directory.GetFiles(Directory, "audit-*.jsonl").SelectMany(ReadShared);
 
     public JsonObject[] Audited(string action) =>

@@ -77,7 +77,6 @@ internal static class FuzzCommand
         JsonArray People(string group) => new(new JsonObject { ["Issuer"] = "local", ["Claims"] = new JsonObject { ["groups"] = group } });
         return new()
         {
-            ["Logging"] = new JsonObject { ["LogLevel"] = new JsonObject { ["Default"] = "Warning" } },
             ["Broker"] = new JsonObject
             {
                 ["Audit"] = new JsonObject { ["Path"] = audit, ["Rotation"] = new JsonObject { ["MaxMegabytes"] = 64, ["Keep"] = 2 } },

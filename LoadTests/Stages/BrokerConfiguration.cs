@@ -8,7 +8,6 @@ internal static class BrokerConfiguration
 {
     public static JsonObject For(StageSettings settings, Stage stage, string sealingDirectory, string auditPath) => new()
     {
-        ["Logging"] = new JsonObject { ["LogLevel"] = new JsonObject { ["Default"] = "Information", ["Microsoft.AspNetCore"] = "Warning" } },
         ["Broker"] = new JsonObject
         {
             ["Ledger"] = stage.RedisConnectionString is { } redis

@@ -14,6 +14,8 @@ internal static class AuditReading
         var audit = new AuditSettings
         {
             Path = reader.Text("Path") ?? (syslog is null && otlp is null && !standardOutput ? AuditSettings.DefaultPath : null),
+            UnprovenPath = reader.Text("UnprovenPath"),
+            UnprovenMegabytes = reader.Int("UnprovenMegabytes", new AuditSettings().UnprovenMegabytes, 64, 1_048_576),
             Fsync = reader.Flag("Fsync", false),
             AlsoToStandardOutput = standardOutput,
             Rotation = Rotation(reader.Child("Rotation")),
@@ -25,6 +27,10 @@ internal static class AuditReading
         };
         if (audit.Fsync && audit.Path is null or AuditSettings.StandardOutput)
             reader.Error("Fsync", "is set, but only a file can be forced to a disk.", "Set Path to a file, or take Fsync out.");
+        if (audit.UnprovenPath is not null && audit.ForUnproven() is null)
+            reader.Error("UnprovenPath", "is set, but the audit is no file.", "Set Path to a file, or take UnprovenPath out.");
+        if (audit.ForUnproven() is { } apart && apart.Path == audit.Path)
+            reader.Error("UnprovenPath", "is the same file as Path.", "Give it a file of its own: anybody can fill it.");
         if (audit.HashKey is { } key && key.Reveal().Length < ShortestHashKey)
             reader.Error("HashKey", $"is shorter than {ShortestHashKey} characters.", "openssl rand -base64 32 makes one.");
         reader.RefuseUnknownKeys();

@@ -21,6 +21,7 @@ public static class LeasesApi
         var reading = leases.MapGroup("").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword();
         reading.MapGet("", async (string? database, LeaseDesk desk, CancellationToken cancellation) =>
                 new LeasesShape([.. (await desk.ListAsync(database, cancellation)).Select(LeaseShape.Of)]))
+            .RecordReads()
             .WithName("ListLeases").WithSummary("The leases, oldest first.").WithRefusals(NotListed);
         reading.MapGet("/{id}", ReadAsync)
             .WithName("GetLease").WithSummary("One lease and its holders.")
@@ -48,7 +49,10 @@ public static class LeasesApi
     private static async Task ReadAsync(string id, LeaseDesk desk, RequestGuard guard, HttpContext context)
     {
         if (await desk.FindAsync(id, context.RequestAborted) is var (lease, holders))
-            await context.Response.WriteAsJsonAsync(LeaseWithHoldersShape.Of(lease, holders), context.RequestAborted);
+        {
+            if (await guard.RecordAsync(context, AuditAction.Read, context.ProvenCaller(), lease.Role, $"GET {context.Request.Path}"))
+                await context.Response.WriteAsJsonAsync(LeaseWithHoldersShape.Of(lease, holders), context.RequestAborted);
+        }
         else
             await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null,
                 new(RefusalCode.LeaseUnknown, "There is no such lease. GET /api/v1/leases lists those there are."));

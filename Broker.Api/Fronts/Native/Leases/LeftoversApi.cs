@@ -19,6 +19,7 @@ public static class LeftoversApi
         leftovers.MapGet("", async (string? database, LeftoverDesk desk, CancellationToken cancellation) =>
                 new LeftoversShape(await desk.ListAsync(database, cancellation)))
             .RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword()
+            .RecordReads()
             .WithName("ListLeftovers").WithSummary("Users that look like the broker's and that no lease knows, oldest first.")
             .WithRefusals(LeasesApi.NotListed);
         leftovers.MapDelete("/{database}/{username}", async (string database, string username, LeftoverDesk desk, RequestGuard guard, HttpContext context) =>

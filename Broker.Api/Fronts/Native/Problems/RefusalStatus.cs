@@ -5,6 +5,10 @@ namespace Broker.Api.Fronts.Native.Problems;
 /// <summary>How each refusal is said in HTTP: the one place where codes become statuses.</summary>
 public static class RefusalStatus
 {
+    /// <summary>Whether it is because something broke, and not because of the caller.</summary>
+    public static bool IsOurs(RefusalCode code) => code is RefusalCode.IssuerUnavailable or RefusalCode.LedgerUnavailable or RefusalCode.DatabaseUnavailable
+        or RefusalCode.AuditUnavailable or RefusalCode.LoginFailed;
+
     /// <summary>The code as the API writes it, the HTTP status, and the problem's title.</summary>
     public static (string Code, int Status, string Title) Of(RefusalCode code) => code switch
     {

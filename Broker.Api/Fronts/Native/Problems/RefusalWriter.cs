@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Broker.Api.Authentication;
+using Broker.Core.Limits;
 using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Native.Problems;
@@ -12,6 +14,8 @@ public static class RefusalWriter
     /// <summary>The content type of every problem.</summary>
     public const string ContentType = "application/problem+json";
 
+    private const int LongestText = 200;
+
     // For people: quotes stay quotes. No browser takes this type for a page.
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -21,9 +25,11 @@ public static class RefusalWriter
     /// <summary>Writes one.</summary>
     /// <param name="context">The request's.</param>
     /// <param name="refusal">Why not.</param>
+    /// <param name="isLogged">Whether the log gets a line of it.</param>
     /// <param name="status">Another status than the code's, for what HTTP itself has a word for (404, 405, 408, 413).</param>
-    public static async Task WriteAsync(HttpContext context, Refusal refusal, int? status = null)
+    public static async Task WriteAsync(HttpContext context, Refusal refusal, int? status = null, bool isLogged = true)
     {
+        if (isLogged) Say(context, refusal);
         var response = context.Response;
         response.StatusCode = status ?? RefusalStatus.Of(refusal.Code).Status;
         response.ContentType = ContentType;
@@ -34,6 +40,22 @@ public static class RefusalWriter
             Write(json, refusal, response.StatusCode, TraceOf(context));
         await response.BodyWriter.FlushAsync(context.RequestAborted);
     }
+
+    // One line for each, so that whoever is asked "why was my pod refused" finds it by its trace, role or name.
+    private static void Say(HttpContext context, Refusal refusal)
+    {
+        var log = context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(RefusalWriter).FullName!);
+        var caller = context.GetProof()?.Caller;
+        var who = caller is null ? $"nobody, from {AddressName.Of(context.Connection.RemoteIpAddress)}" : $"{caller.Issuer}: {caller.Subject}{(caller.PodUid is { } pod ? $" (pod {pod})" : "")}";
+        var role = context.Request.RouteValues.TryGetValue("role", out var named) && named is string { Length: > 0 } name ? Short(name) : "-";
+        var code = RefusalStatus.Of(refusal.Code).Code;
+        if (RefusalStatus.IsOurs(refusal.Code)) log.CouldNot(code, Short(who), role, context.Request.Method, Short(context.Request.Path), TraceOf(context), refusal.Detail);
+        else log.Refused(code, Short(who), role, context.Request.Method, Short(context.Request.Path), TraceOf(context), refusal.Detail);
+    }
+
+    // What callers write stays on its line.
+    private static string Short(string text) =>
+        string.Concat((text.Length > LongestText ? text[..LongestText] + "…" : text).Select(static letter => char.IsControl(letter) ? ' ' : letter));
 
     /// <summary>Writes the problem itself.</summary>
     internal static void Write(Utf8JsonWriter json, Refusal refusal, int status, string traceId)

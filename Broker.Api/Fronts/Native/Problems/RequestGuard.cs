@@ -1,7 +1,9 @@
 using Broker.Api.Authentication;
 using Broker.Core.Audit;
+using Broker.Core.Audit.Unproven;
 using Broker.Core.Identity;
 using Broker.Core.Ledger;
+using Broker.Core.Limits;
 using Broker.Core.Model;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Authorization.Policy;
@@ -12,7 +14,7 @@ namespace Broker.Api.Fronts.Native.Problems;
 /// Refusals that no desk makes: nobody proven, not allowed, not understood, no such address. They too are in the audit before
 /// they leave (law L7).
 /// </summary>
-public sealed class RequestGuard(IAudit audit, ProofHasher hasher, TimeProvider time, ILogger<RequestGuard> log) : IAuthorizationMiddlewareResultHandler
+public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofHasher hasher, TimeProvider time, ILogger<RequestGuard> log) : IAuthorizationMiddlewareResultHandler
 {
     private static readonly AuthorizationMiddlewareResultHandler Ordinary = new();
 
@@ -26,27 +28,34 @@ public sealed class RequestGuard(IAudit audit, ProofHasher hasher, TimeProvider 
     /// <summary>Writes a refusal into the audit, then to the caller.</summary>
     public async Task RefuseAsync(HttpContext context, AuditAction action, Caller? caller, string? role, Refusal refusal, int? status = null)
     {
+        var record = new AuditRecord
+        {
+            Time = time.GetUtcNow(),
+            Action = action,
+            Outcome = AuditOutcome.Refused,
+            CallerIssuer = caller?.Issuer,
+            CallerSubject = caller?.Subject,
+            CallerPodUid = caller?.PodUid,
+            CallerSession = caller?.Session,
+            CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
+            Role = role,
+            Refusal = refusal.Code,
+            Detail = $"{context.Request.Method} {context.Request.Path}: {refusal.Detail}",
+            TraceId = RefusalWriter.TraceOf(context),
+            ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
+            HttpStatus = status ?? RefusalStatus.Of(refusal.Code).Status,
+        };
+        if (caller is null)
+        {
+            // Anybody can ask without a proof, as often as the network carries it: that fills neither the record nor the log.
+            var alone = await unproven.WriteAsync(record, AddressName.Of(context.Connection.RemoteIpAddress), context.RequestAborted);
+            await RefusalWriter.WriteAsync(context, refusal, status, isLogged: alone);
+            return;
+        }
+
         try
         {
-            await audit.WriteAsync(
-                new()
-                {
-                    Time = time.GetUtcNow(),
-                    Action = action,
-                    Outcome = AuditOutcome.Refused,
-                    CallerIssuer = caller?.Issuer,
-                    CallerSubject = caller?.Subject,
-                    CallerPodUid = caller?.PodUid,
-                    CallerSession = caller?.Session,
-                    CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
-                    Role = role,
-                    Refusal = refusal.Code,
-                    Detail = $"{context.Request.Method} {context.Request.Path}: {refusal.Detail}",
-                    TraceId = RefusalWriter.TraceOf(context),
-                    ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
-                    HttpStatus = status ?? RefusalStatus.Of(refusal.Code).Status,
-                },
-                context.RequestAborted);
+            await audit.WriteAsync(record, context.RequestAborted);
         }
         catch (AuditUnavailableException)
         {
@@ -70,6 +79,7 @@ public sealed class RequestGuard(IAudit audit, ProofHasher hasher, TimeProvider 
                     CallerIssuer = caller.Issuer,
                     CallerSubject = caller.Subject,
                     CallerPodUid = caller.PodUid,
+                    CallerSession = caller.Session,
                     CallerProof = caller.ProofHash,
                     Role = role,
                     Detail = detail,

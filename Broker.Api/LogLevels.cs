@@ -1,0 +1,25 @@
+namespace Broker.Api;
+
+/// <summary>
+/// What is logged where nobody says otherwise: what the broker itself has to say, and of the framework and libraries only what
+/// went wrong. Without it ASP.NET Core and HttpClient write eight lines for each claim.
+/// </summary>
+internal static class LogLevels
+{
+    private static readonly Dictionary<string, string?> Defaults = new()
+    {
+        ["Logging:LogLevel:Default"] = nameof(LogLevel.Information),
+        ["Logging:LogLevel:Microsoft"] = nameof(LogLevel.Warning),
+        ["Logging:LogLevel:Microsoft.Hosting.Lifetime"] = nameof(LogLevel.Information),
+        ["Logging:LogLevel:System"] = nameof(LogLevel.Warning),
+        ["Logging:LogLevel:Polly"] = nameof(LogLevel.Error),
+        ["Logging:LogLevel:OpenTelemetry"] = nameof(LogLevel.Warning),
+        ["Logging:LogLevel:Npgsql"] = nameof(LogLevel.Warning),
+        ["Logging:LogLevel:MySqlConnector"] = nameof(LogLevel.Warning),
+        ["Logging:LogLevel:StackExchange"] = nameof(LogLevel.Warning),
+    };
+
+    /// <summary>Adds them below every other source, so that whatever is configured goes before.</summary>
+    public static void AddLogLevels(this ConfigurationManager configuration) =>
+        ((IConfigurationBuilder)configuration).Sources.Insert(0, new Microsoft.Extensions.Configuration.Memory.MemoryConfigurationSource { InitialData = Defaults });
+}
