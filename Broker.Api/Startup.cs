@@ -21,6 +21,8 @@ internal static class Startup
     public static bool AddCatalog(this WebApplicationBuilder builder, out LiveCatalog catalog)
     {
         var file = Environment.GetEnvironmentVariable("BROKER_CONFIG");
+        // Without this the configuration system would watch the nearest directory that is there, which may be the whole disk.
+        if (file is not null && !File.Exists(file)) throw new FileNotFoundException($"BROKER_CONFIG names {Path.GetFullPath(file)}, and there is no such file");
         builder.Configuration.AddJsonFile(Path.GetFullPath(file ?? "config/broker.json"), optional: file is null, reloadOnChange: builder.Configuration.GetValue("hostBuilder:reloadConfigOnChange", true));
         builder.Configuration.AddEnvironmentVariables();
         builder.Configuration.LeaveBrokenFilesToTheCatalog();

@@ -15,7 +15,8 @@ internal static class BrokerCommands
         // A file or a pipe has no width of its own; a table cut to 80 columns could not be read in it.
         if (!console.Profile.Out.IsTerminal) console.Profile.Width = WidthOfFiles;
         var root = Create(console);
-        return args.Length > 0 && (args[0] is "--help" or "-h" or "--version" || root.Subcommands.Any(command => command.Name == args[0]))
+        // What begins like an option, or sets a value, is configuration; any other word is a verb, or was meant to be one.
+        return args.Length > 0 && (args[0] is "--help" or "-h" or "-?" or "--version" || !(args[0].StartsWith('-') || args[0].StartsWith('/') || args[0].Contains('=')))
             ? root.Parse(args).InvokeAsync()
             : null;
     }
@@ -27,5 +28,6 @@ internal static class BrokerCommands
         AdminTokenCommand.Create(),
         ExplainCommand.Create(console),
         HealthCommand.Create(),
+        CheckCommand.Create(console),
     };
 }

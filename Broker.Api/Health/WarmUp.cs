@@ -1,4 +1,5 @@
 using Broker.Api.Authentication;
+using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
@@ -13,7 +14,7 @@ namespace Broker.Api.Health;
 /// the identity issuers, the desk and the ledger's scripts, the logins that are in use, and what <see cref="Rehearsal"/> plays.
 /// </summary>
 internal sealed class WarmUp(
-    Readiness readiness, CallerProver prover, Rehearsal rehearsal, ICatalog catalog, SharedLedger ledger, CredentialDesk desk, LeaseLogins logins, SealCheck seal, Issuance issuance, ShutdownSignal shutdown, TimeProvider time, ILogger<WarmUp> log)
+    Readiness readiness, IAudit audit, CallerProver prover, Rehearsal rehearsal, ICatalog catalog, SharedLedger ledger, CredentialDesk desk, LeaseLogins logins, SealCheck seal, Issuance issuance, ShutdownSignal shutdown, TimeProvider time, ILogger<WarmUp> log)
     : BackgroundService, IHostedLifecycleService
 {
     // Measured: a fresh process answers its first hundred claims in about 100 ms, after eighty of its own in 15.
@@ -22,6 +23,7 @@ internal sealed class WarmUp(
     private const int MostLeases = 100;
     private static readonly TimeSpan LoginsWithin = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(500);
+    private string? told;
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -32,6 +34,7 @@ internal sealed class WarmUp(
         {
             try
             {
+                await audit.TryAsync(stoppingToken);
                 await ClaimAsync(stoppingToken);
                 if (await seal.PassesAsync(stoppingToken))
                 {
@@ -44,14 +47,27 @@ internal sealed class WarmUp(
                 readiness.NotReady("its sealing keys are not those of the other replicas (Broker:Sealing)");
                 await Task.Delay(Again, time, stoppingToken);
             }
+            catch (AuditUnavailableException e)
+            {
+                // Every claim would be refused: said before the first one is.
+                Wait(e.Message);
+                readiness.NotReady($"the audit cannot be written: {(e.InnerException ?? e).Message}");
+                await Task.Delay(Again, time, stoppingToken);
+            }
             catch (LedgerException e)
             {
                 // Never ready without ever having seen the ledger: a rollout of a wrong configuration stops here.
-                log.WarmUpWaits(e.Message);
+                Wait(e.Message);
                 readiness.NotReady("the ledger does not answer");
                 await Task.Delay(Again, time, stoppingToken);
             }
         }
+    }
+
+    // Tried twice a second, told once.
+    private void Wait(string why)
+    {
+        if (why != told) log.WarmUpWaits(told = why);
     }
 
     // On a database that nobody has, whose connections were never counted: the ledger promises nothing and writes nothing.

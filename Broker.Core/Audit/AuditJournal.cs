@@ -43,7 +43,7 @@ internal sealed class AuditJournal : IDisposable
         if (settings.Otlp is { } otlp) Add(new OtlpSink(otlp, time));
         if (sinks.Count == 0) throw new ArgumentException("The audit goes nowhere.", nameof(settings));
         Name = string.Join(", ", sinks.Select(sink => sink.Sink.Name));
-        if (settings.SigningKeyFile is null) Log.Unsigned(logger, Name);
+        if (settings is { SigningKeyFile: null, IsOfUnproven: false }) Log.Unsigned(logger, Name);
     }
 
     /// <summary>For the log.</summary>
@@ -213,7 +213,7 @@ internal sealed class AuditJournal : IDisposable
         // What was taken and could not be forced to the disk may be lost too.
         if (sink.Taken != chain.Head) sink.LostBehind = sink.Taken;
         else if (!sink.IsFailing) sink.LostBehind = sink.Settled;
-        if (!sink.IsFailing && sinks.Count > 1) Log.SinkFailing(logger, sink.Sink.Name, sink.Failure.Message, sink.Failure);
+        if (!sink.IsFailing && sinks.Count > 1) Log.SinkFailing(logger, sink.Sink.Name, sink.Failure.Message);
         sink.LastFailure = sink.Failure;
     }
 

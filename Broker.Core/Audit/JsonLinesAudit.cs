@@ -57,6 +57,12 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         if (failure is not null) throw Unavailable(failure);
     }
 
+    /// <inheritdoc/>
+    public async ValueTask TryAsync(CancellationToken cancellation)
+    {
+        if (await Join(null).WaitAsync(cancellation) is { } failure) throw Unavailable(failure);
+    }
+
     /// <summary>Writes what waits, for at most the deadline, and closes the sinks. Later records are refused.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -91,7 +97,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         }
     }
 
-    private Task<Exception?> Join(AuditRecord record)
+    private Task<Exception?> Join(AuditRecord? record)
     {
         Task<Exception?> written;
         lock (gate)
@@ -99,8 +105,9 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
             if (stopped) throw Unavailable(new IOException("the broker is stopping"));
             if (overdue) throw Unavailable(Overdue());
             if (open.Records.Count >= limits.Queue) throw Unavailable(new IOException($"{limits.Queue} records wait already"));
-            open.Records.Add(record);
+            if (record is not null) open.Records.Add(record);
             written = open.Written.Task;
+            open.IsAwaited = true;
             if (writing is not null) return written;
             writing = open;
             writingSince = time.GetTimestamp();
@@ -142,7 +149,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         lock (gate)
         {
             done.Reset();
-            if (open.Records.Count == 0)
+            if (open.Records.Count == 0 && !open.IsAwaited)
             {
                 spare = done;
                 if (stopped) drained.SetResult();
@@ -202,7 +209,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     /// <summary>The log hears when failing begins and when it ends, not of every batch between.</summary>
     private void SayFailing(Exception failure, int records)
     {
-        if (refused == 0) Log.Failing(logger, journal.Name, failure.Message, failure);
+        if (refused == 0) Log.Failing(logger, journal.Name, failure.Message);
         refused += records;
     }
 
@@ -224,9 +231,13 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         /// <summary>One for all who wait; they go on elsewhere, so that waking them does not hold up the next batch.</summary>
         public TaskCompletionSource<Exception?> Written { get; private set; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
+        /// <summary>Whether somebody waits for it, with a record or without.</summary>
+        public bool IsAwaited { get; set; }
+
         public void Reset()
         {
             Records.Clear();
+            IsAwaited = false;
             Written = new(TaskCreationOptions.RunContinuationsAsynchronously);
         }
     }

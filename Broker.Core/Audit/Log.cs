@@ -7,7 +7,7 @@ internal static partial class Log
 {
     [LoggerMessage(5000, LogLevel.Error,
         "The audit cannot be written to {Path}: {Reason}. Nothing is granted until it can; mend the path, its rights or its disk")]
-    public static partial void Failing(ILogger logger, string path, string reason, Exception? cause);
+    public static partial void Failing(ILogger logger, string path, string reason);
 
     [LoggerMessage(5001, LogLevel.Information, "The audit is written to {Path} again; {Refused} records could not be written")]
     public static partial void Healed(ILogger logger, string path, long refused);
@@ -22,13 +22,13 @@ internal static partial class Log
     public static partial void FileWasCut(ILogger logger, string path, long missing);
 
     [LoggerMessage(5005, LogLevel.Error, "The audit sink {Sink} takes no records: {Reason}. The other sinks do; mend it")]
-    public static partial void SinkFailing(ILogger logger, string sink, string reason, Exception? cause);
+    public static partial void SinkFailing(ILogger logger, string sink, string reason);
 
     [LoggerMessage(5006, LogLevel.Information, "The audit sink {Sink} takes records again; the chain says which it lost")]
     public static partial void SinkHealed(ILogger logger, string sink);
 
-    [LoggerMessage(5007, LogLevel.Error, "The audit's last checkpoint cannot be kept in {Path}: a cut at the end of the audit could go unnoticed")]
-    public static partial void HeadNotKept(ILogger logger, string path, Exception cause);
+    [LoggerMessage(5007, LogLevel.Error, "The audit's last checkpoint cannot be kept in {Path} ({Reason}): a cut at the end of the audit could go unnoticed")]
+    public static partial void HeadNotKept(ILogger logger, string path, string reason);
 
     [LoggerMessage(5008, LogLevel.Warning,
         "The checkpoints of the audit in {Path} are not signed: whoever can write it can rewrite all of it. Set Broker:Audit:SigningKeyFile to a PEM file with an EC private key")]

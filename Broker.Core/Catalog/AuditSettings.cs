@@ -61,10 +61,14 @@ public sealed record AuditSettings
     /// </summary>
     public Secret? HashKey { get; init; }
 
+    /// <summary>Whether these are the settings that <see cref="ForUnproven"/> answered: what is said once for both is not said of it.</summary>
+    public bool IsOfUnproven { get; init; }
+
     /// <summary>The settings of the record of refusals of callers that proved nobody; null: they go where all else goes.</summary>
     public AuditSettings? ForUnproven() => Path is not { } path || path == StandardOutput ? null : this with
     {
         Path = UnprovenPath ?? System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path) ?? "", $"{System.IO.Path.GetFileNameWithoutExtension(path)}-unproven{System.IO.Path.GetExtension(path)}"),
+        IsOfUnproven = true,
         AlsoToStandardOutput = false,
         Syslog = null,
         Otlp = null,

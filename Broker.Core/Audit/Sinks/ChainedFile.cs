@@ -108,7 +108,7 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // The records are written; what is lost is only the proof that none was cut off behind the checkpoint before.
-            if (!headFailed) Log.HeadNotKept(logger, HeadOf(path), e);
+            if (!headFailed) Log.HeadNotKept(logger, HeadOf(path), e.Message);
             headFailed = true;
         }
     }

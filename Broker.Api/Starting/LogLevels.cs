@@ -1,4 +1,4 @@
-namespace Broker.Api;
+namespace Broker.Api.Starting;
 
 /// <summary>
 /// What is logged where nobody says otherwise: what the broker itself has to say, and of the framework and libraries only what

@@ -1,0 +1,42 @@
+using System.CommandLine;
+using Broker.Api.Starting;
+using Broker.Core;
+using Broker.Core.Catalog;
+using Spectre.Console;
+
+namespace Broker.Api.Commands;
+
+/// <summary><c>broker check</c>: tries a whole configuration against its servers, and says what would happen.</summary>
+internal static class CheckCommand
+{
+    public static Command Create(IAnsiConsole console)
+    {
+        var noUsers = new Option<bool>("--no-users") { Description = "Make no users: creation statements, Vault's roles and logins are not tried then." };
+        var command = new Command(
+            "check",
+            "Reads the configuration as a start would, and tries it: the audit's place, the ledger, each database, and for each role one user, which is made, logged in with and dropped. Exit code 1 when something would fail.") { noUsers };
+        command.SetAction((result, cancellation) => StartFaults.GuardAsync(() => RunAsync(console, !result.GetValue(noUsers), cancellation)));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(IAnsiConsole console, bool withUsers, CancellationToken cancellation)
+    {
+        ProxyExceptions.Apply();
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        if (!builder.AddCatalog(out var catalog)) return StartFaults.ExitCode;
+        foreach (var warning in CatalogWarnings.Of(catalog.Current, catalog.Settings)) console.MarkupLineInterpolated($"[yellow]warning[/]  {warning.Path}: {warning.Text}");
+
+        builder.Services.AddBrokerCore(catalog.Settings).AddMetrics();
+        await using var app = builder.Build();
+        var failed = 0;
+        await foreach (var found in new Checks(app.Services, catalog).RunAsync(withUsers, cancellation))
+        {
+            if (!found.IsGood) failed++;
+            console.MarkupLineInterpolated($"{(found.IsGood ? "good    " : "FAILS   ")} {found.What}: {found.Text}");
+        }
+
+        console.WriteLine(failed == 0 ? "The broker would start and serve with this configuration." : $"{failed} things would fail.");
+        return failed == 0 ? 0 : StartFaults.ExitCode;
+    }
+}

@@ -1,0 +1,106 @@
+using System.Runtime.CompilerServices;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Issuing;
+using Broker.Core.Ledger;
+
+namespace Broker.Api.Commands;
+
+/// <summary>What came of trying one thing.</summary>
+/// <param name="IsGood">Whether it works.</param>
+/// <param name="What">The thing.</param>
+/// <param name="Text">What was found, or what is wrong.</param>
+internal sealed record Checked(bool IsGood, string What, string Text);
+
+/// <summary>Tries each thing that a configuration names, on its own server. Nothing is left behind.</summary>
+internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
+{
+    private static readonly TimeSpan Each = TimeSpan.FromSeconds(20);
+
+    /// <summary>Tries everything, one after another.</summary>
+    /// <param name="withUsers">Whether a user of each role is made, tried and dropped.</param>
+    /// <param name="cancellation">Ends it.</param>
+    public async IAsyncEnumerable<Checked> RunAsync(bool withUsers, [EnumeratorCancellation] CancellationToken cancellation)
+    {
+        var current = catalog.Current;
+        if (catalog.Settings.Audit.Path is { } path && path != AuditSettings.StandardOutput) yield return await TryAsync($"audit {path}", _ => AuditAsync(path), cancellation);
+        yield return await TryAsync("ledger", LedgerAsync, cancellation);
+        List<string> away = [];
+        foreach (var database in current.Databases.Values.OrderBy(static database => database.Name, StringComparer.Ordinal))
+        {
+            var found = await TryAsync($"database {database.Name}", cancel => CountAsync(database, cancel), cancellation);
+            if (!found.IsGood) away.Add(database.Name);
+            yield return found;
+        }
+
+        if (!withUsers) yield break;
+        foreach (var role in current.Roles.Values.Where(role => !away.Contains(role.Database)).OrderBy(static role => role.Name, StringComparer.Ordinal))
+            yield return await TryAsync($"role {role.Name}", cancel => MakeUserAsync(role, current, cancel), cancellation);
+    }
+
+    private static async Task<Checked> TryAsync(string what, Func<CancellationToken, Task<string>> attempt, CancellationToken cancellation)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        deadline.CancelAfter(Each);
+        try
+        {
+            return new(true, what, await attempt(deadline.Token));
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return new(false, what, $"did not answer within {Each.TotalSeconds:0} s.");
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            return new(false, what, Starting.StartFaults.Describe(e));
+        }
+    }
+
+    // Not by a record: a broker may be writing this file, and holds it.
+    private static Task<string> AuditAsync(string path)
+    {
+        var full = Path.GetFullPath(path);
+        var there = File.Exists(full);
+        using (new FileStream(full, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete))
+        {
+            // That it opens is all there is to see.
+        }
+
+        if (!there) File.Delete(full);
+        var beside = $"{full}.check-{Guid.NewGuid():N}";
+        File.WriteAllText(beside, "");
+        File.Delete(beside);
+        return Task.FromResult("can be written, and so can its directory.");
+    }
+
+    private async Task<string> LedgerAsync(CancellationToken cancellation)
+    {
+        await services.GetRequiredService<SharedLedger>().Budgets.BudgetAsync("~check", [], cancellation);
+        return catalog.Settings.Ledger.Kind == LedgerKind.Redis ? "answers." : "is in this process: one replica, and a restart forgets it.";
+    }
+
+    private async Task<string> CountAsync(Database database, CancellationToken cancellation)
+    {
+        var sample = await services.GetRequiredService<DatabaseEngines>()[database.Engine].SampleAsync(database, cancellation);
+        var ceiling = Math.Min(database.Budget.Ceiling ?? int.MaxValue, (int)((sample.Limit - sample.Reserved) * (database.Budget.CeilingPercent / 100.0)));
+        return $"allows {sample.Limit} connections, {sample.Reserved} of them reserved; {sample.Users.Sum(static user => user.Open)} are open, and up to {ceiling} may be promised.";
+    }
+
+    private async Task<string> MakeUserAsync(Role role, CatalogSnapshot current, CancellationToken cancellation)
+    {
+        var database = current.Databases[role.Database];
+        var issuer = services.GetRequiredService<Issuers>()[current.Issuers[role.Issuer]];
+        var now = services.GetRequiredService<TimeProvider>().GetUtcNow();
+        var issued = await issuer.IssueAsync(new(role, database, issuer.ProposeUsername(role, database), now), cancellation);
+        try
+        {
+            await services.GetRequiredService<DatabaseEngines>()[database.Engine].TryLoginAsync(database, issued.Login, cancellation);
+        }
+        finally
+        {
+            await issuer.RevokeAsync(new(role, database, issued.Id), CancellationToken.None);
+        }
+
+        return $"a user was made by '{role.Issuer}', could log in to '{role.Database}', and was dropped again.";
+    }
+}

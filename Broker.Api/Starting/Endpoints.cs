@@ -1,0 +1,48 @@
+using Broker.Api.Fronts.Native.Budgets;
+using Broker.Api.Fronts.Native.Credentials;
+using Broker.Api.Fronts.Native.Description;
+using Broker.Api.Fronts.Native.Explain;
+using Broker.Api.Fronts.Native.Holders;
+using Broker.Api.Fronts.Native.Leases;
+using Broker.Api.Fronts.Native.Sessions;
+using Broker.Api.Health;
+using Broker.Api.Page;
+using Broker.Api.Telemetry;
+using Broker.Core.Catalog;
+
+namespace Broker.Api.Starting;
+
+/// <summary>What the broker answers to, and what it tells of its configuration when it starts.</summary>
+internal static class Endpoints
+{
+    /// <summary>Maps all addresses.</summary>
+    public static void MapBroker(this WebApplication app)
+    {
+        app.MapCredentials();
+        app.MapHolders();
+        app.MapBudgets();
+        app.MapLeases();
+        app.MapSessions();
+        app.MapExplain();
+        app.MapLeftovers();
+        app.MapDuties();
+        app.MapHealth();
+        app.MapMetrics();
+        app.MapOpenApi();
+        app.MapPage();
+    }
+
+    /// <summary>Logs what reads well and means nothing, now and after each reload.</summary>
+    public static void TellWhatMeansNothing(this WebApplication app, LiveCatalog catalog, bool filesArePolled)
+    {
+        var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Broker.Api.Starting");
+        if (filesArePolled) log.FilesArePolled();
+        Tell(catalog.Current);
+        catalog.Swapped += Tell;
+
+        void Tell(CatalogSnapshot current)
+        {
+            foreach (var warning in CatalogWarnings.Of(current, catalog.Settings)) log.ReadsWellAndMeansNothing(warning.Path, warning.Text);
+        }
+    }
+}

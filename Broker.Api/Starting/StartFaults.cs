@@ -1,0 +1,77 @@
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+
+namespace Broker.Api.Starting;
+
+/// <summary>
+/// What keeps the broker from starting, in one line and without a stack trace: it is nearly always a file, a port or an address, and
+/// whoever reads it has to mend that.
+/// </summary>
+internal static class StartFaults
+{
+    /// <summary>The exit code of a start that came to nothing: configuration, files, ports.</summary>
+    public const int ExitCode = 1;
+
+    private static volatile bool hasStarted;
+
+    /// <summary>Runs what serves. A fault before it serves is one line on standard error and <see cref="ExitCode"/>.</summary>
+    public static async Task<int> GuardAsync(Func<Task<int>> serve)
+    {
+        try
+        {
+            return await serve();
+        }
+        catch (Exception fault) when (!hasStarted && fault is not HostAbortedException)
+        {
+            await Console.Error.WriteLineAsync("The broker cannot start: " + Describe(fault));
+            return ExitCode;
+        }
+    }
+
+    /// <summary>From now on the log speaks for itself. Until then the host and the web server leave telling to us.</summary>
+    public static void WatchStart(this WebApplicationBuilder builder)
+    {
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => hasStarted && level >= LogLevel.Warning);
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Server.Kestrel", level => level >= (hasStarted ? LogLevel.Warning : LogLevel.None));
+    }
+
+    /// <summary>See <see cref="WatchStart"/>.</summary>
+    public static void TellWhenStarted(this WebApplication app) => app.Lifetime.ApplicationStarted.Register(static () => hasStarted = true);
+
+    /// <summary>All that is known, from the outermost to the cause, on one line.</summary>
+    internal static string Describe(Exception fault)
+    {
+        List<string> said = [];
+        for (var at = fault; at is not null; at = at.InnerException)
+        {
+            var text = at.Message.ReplaceLineEndings(" ").Trim().TrimEnd('.');
+            if (said.TrueForAll(before => !before.Contains(text, StringComparison.Ordinal))) said.Add(text);
+        }
+
+        return string.Join(": ", said) + "." + Mend(fault);
+    }
+
+    private static string Mend(Exception fault)
+    {
+        for (var at = fault; at is not null; at = at.InnerException)
+        {
+            switch (at)
+            {
+                case AddressInUseException or SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse }:
+                    return " Another process has the port: end it, or set ASPNETCORE_URLS or Kestrel:Endpoints to another.";
+                case SocketException { SocketErrorCode: SocketError.AccessDenied }:
+                    return " Ports below 1024 need rights of their own: take a higher one.";
+                case SocketException { SocketErrorCode: SocketError.AddressNotAvailable }:
+                    return " This machine has no such address: mend ASPNETCORE_URLS or Kestrel:Endpoints.";
+                case System.Text.Json.JsonException:
+                    return " Mend the file: it is cut off, or is not JSON.";
+                case FileNotFoundException or DirectoryNotFoundException:
+                    return " Is it mounted, and is its path right?";
+                case UnauthorizedAccessException:
+                    return " Let the broker's user read it.";
+            }
+        }
+
+        return "";
+    }
+}

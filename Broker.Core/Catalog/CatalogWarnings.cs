@@ -1,0 +1,48 @@
+using Broker.Core.Catalog.Reading;
+using Broker.Core.Model;
+
+namespace Broker.Core.Catalog;
+
+/// <summary>Something that can be read and is hardly meant.</summary>
+/// <param name="Path">Where it stands, e.g. <c>Broker:Roles:orders:Allow</c>.</param>
+/// <param name="Text">What it comes to, and what to do.</param>
+public sealed record CatalogWarning(string Path, string Text);
+
+/// <summary>Configuration that reads well and means nothing, or something else: told at the start, at each reload and by <c>broker check</c>.</summary>
+public static class CatalogWarnings
+{
+    // What tokens of clusters, pipelines and people really have.
+    private static readonly string[] KnownClaims =
+    [
+        "namespace", "serviceaccount", "pod", "sub", "groups", "roles", "email", "repository", "ref", "environment", "project_path", "preferred_username",
+    ];
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<CatalogWarning> Of(CatalogSnapshot catalog, BrokerSettings settings) =>
+        [.. Claims(catalog), .. OneServer(catalog), .. Endless(catalog, settings)];
+
+    private static IEnumerable<CatalogWarning> Claims(CatalogSnapshot catalog) =>
+        from role in catalog.Roles.Values.OrderBy(static role => role.Name, StringComparer.Ordinal)
+        from claim in role.Allow.SelectMany(static rule => rule.Claims.Keys).Distinct(StringComparer.Ordinal)
+        where !KnownClaims.Contains(claim, StringComparer.Ordinal)
+        let meant = KnownClaims.FirstOrDefault(known => known.Length > 3 && Spelling.Distance(known, claim) is 1 or 2)
+        where meant is not null
+        select new CatalogWarning($"Broker:Roles:{role.Name}:Allow", $"asks for a claim '{claim}', which tokens hardly have: then nobody gets the role. Is '{meant}' meant?");
+
+    private static IEnumerable<CatalogWarning> OneServer(CatalogSnapshot catalog) =>
+        from server in catalog.Databases.Values.GroupBy(static database => (Host: database.Host.ToUpperInvariant(), database.Port))
+        where server.Count() > 1
+        let names = server.Select(static database => database.Name).Order(StringComparer.Ordinal).ToArray()
+        select new CatalogWarning(
+            $"Broker:Databases:{names[^1]}",
+            $"is on the same server as {string.Join(", ", names[..^1])} ({server.First().Host}:{server.Key.Port}). Each is promised connections of its own, which the other counts as foreign; set Budget:CeilingPercent so that together they stay below 100.");
+
+    private static IEnumerable<CatalogWarning> Endless(CatalogSnapshot catalog, BrokerSettings settings) =>
+        from role in catalog.Roles.Values.OrderBy(static role => role.Name, StringComparer.Ordinal)
+        where settings.Ledger.Kind == LedgerKind.InProcess && catalog.Issuers[role.Issuer] is BuiltInIssuerDefinition
+        let database = catalog.Databases[role.Database]
+        where database.Engine is DatabaseEngineKind.MySql or DatabaseEngineKind.MongoDb
+        select new CatalogWarning(
+            $"Broker:Roles:{role.Name}",
+            $"makes users on {database.Engine} that have no end of their own, and the ledger (InProcess) forgets them when the broker ends: they stay until somebody drops them (GET /api/v1/leftovers). Use Ledger:Kind Redis with persistence.");
+}

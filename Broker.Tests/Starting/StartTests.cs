@@ -1,0 +1,227 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json.Nodes;
+using LoadTests.LocalServers;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Starting;
+
+/// <summary>Starts that come to nothing: one line that says what to mend, exit code 1, and no stack trace.</summary>
+public sealed class StartTests : IDisposable
+{
+    private readonly string directory = Directory.CreateTempSubdirectory("broker-start-").FullName;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(directory, recursive: true);
+
+    [Fact]
+    public async Task A_word_that_is_no_verb_is_a_mistake_and_starts_no_server()
+    {
+        var (code, said) = await RunAsync([], "bogus");
+        code.ShouldBe(1);
+        said.ShouldContain("'bogus'");
+    }
+
+    [Theory]
+    [InlineData("appsettings.json")]
+    [InlineData("config/broker.json")]
+    public async Task A_file_that_is_cut_off_is_named(string file)
+    {
+        Directory.CreateDirectory(Path.Combine(directory, "config"));
+        await File.WriteAllTextAsync(Path.Combine(directory, file), "{ \"Broker\": {", Cancel);
+        await FailsAsync([], file, "not JSON");
+    }
+
+    [Fact]
+    public async Task A_file_that_is_not_there_is_named() =>
+        await FailsAsync([("BROKER_CONFIG", "/nowhere/broker.json")], "/nowhere/broker.json", "BROKER_CONFIG");
+
+    [Fact]
+    public async Task A_port_that_is_taken_is_named()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var address = $"http://{taken.LocalEndpoint}";
+        await FailsAsync([("BROKER_CONFIG", Configuration()), ("ASPNETCORE_URLS", address)], address, "Another process has the port");
+    }
+
+    [Fact]
+    public async Task A_signing_key_that_is_none_is_named()
+    {
+        var key = Path.Combine(directory, "key.pem");
+        await File.WriteAllTextAsync(key, "no key", Cancel);
+        await FailsAsync([("BROKER_CONFIG", Configuration(broker => broker["Audit"]!["SigningKeyFile"] = key))], "SigningKeyFile", "EC private key");
+    }
+
+    [Fact]
+    public async Task Where_the_audit_cannot_be_written_the_broker_is_not_ready_and_says_why()
+    {
+        await using var broker = await ServeAsync(Configuration(settings => settings["Audit"]!["Path"] = Path.Combine(directory, "nowhere", "audit.jsonl")));
+        await Eventually.HoldsAsync(async () => await broker.ReadyAsync() is { Status: HttpStatusCode.ServiceUnavailable } ready && ready.Text.Contains("the audit cannot be written"), "it says why", Cancel, TimeSpan.FromSeconds(60));
+
+        Directory.CreateDirectory(Path.Combine(directory, "nowhere"));
+        await Eventually.HoldsAsync(async () => (await broker.ReadyAsync())?.Status == HttpStatusCode.OK, "it heals by itself", Cancel, TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
+    public async Task A_host_without_inotify_instances_polls_its_files_and_serves()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux() && Audit.AuditFolder.TryRun("unshare", "-Ur", "sh", "-c", "echo 1 > /proc/sys/user/max_inotify_instances"), "Needs a user namespace of its own (unshare -Ur).");
+        await using var broker = await ServeAsync(Configuration(), "unshare", "-Ur", "sh", "-c", "echo 1 > /proc/sys/user/max_inotify_instances; exec \"$0\" \"$@\"");
+        await Eventually.HoldsAsync(async () => (await broker.ReadyAsync())?.Status == HttpStatusCode.OK, "it serves", Cancel, TimeSpan.FromSeconds(60));
+        broker.Said.ShouldContain("every four seconds");
+    }
+
+    [Fact]
+    public async Task What_reads_well_and_means_nothing_is_told_and_what_would_fail_is_found_by_a_check()
+    {
+        var configuration = Configuration(broker =>
+        {
+            broker["Roles"]!["orders-api"]!["Allow"]![0]!["Claims"] = new JsonObject { ["namespaces"] = "shop" };
+            broker["Databases"]!["again"] = broker["Databases"]!["orders"]!.DeepClone();
+        });
+        var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check");
+        code.ShouldBe(1);
+        said.ShouldContain("Is 'namespace' meant?");
+        said.ShouldContain("is on the same server as again");
+        said.ShouldContain("FAILS    database orders");
+        said.ShouldNotContain("   at ");
+    }
+
+    [Theory]
+    [InlineData("CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'", 0, "could log in")]
+    [InlineData("CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' IN ROLE nobody_made_this", 1, "nobody_made_this")]
+    [InlineData("CREATE ROLE \"{{name}}\" PASSWORD '{{password}}'", 1, "not permitted to log in")]
+    public async Task Creation_statements_are_tried_by_a_check_and_leave_no_user(string statement, int wanted, string what)
+    {
+        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        var configuration = Configuration(broker =>
+        {
+            broker["Databases"]!["orders"] = new JsonObject
+            {
+                ["Engine"] = "PostgreSql", ["Host"] = postgres.Host, ["Port"] = postgres.Port, ["Name"] = postgres.Database, ["AdminConnectionString"] = postgres.AdminConnectionString,
+            };
+            broker["Roles"]!["orders-api"]!["CreationStatements"] = new JsonArray(statement);
+        });
+        var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check");
+
+        code.ShouldBe(wanted, said);
+        said.ShouldContain(what);
+        await using var admin = new Npgsql.NpgsqlConnection(postgres.AdminConnectionString);
+        await admin.OpenAsync(Cancel);
+        await using var left = new Npgsql.NpgsqlCommand("SELECT count(*) FROM pg_roles WHERE rolname LIKE '%orders%'", admin);
+        (await left.ExecuteScalarAsync(Cancel)).ShouldBe(0L);
+    }
+
+    private async Task FailsAsync((string, string)[] environment, params string[] words)
+    {
+        var (code, said) = await RunAsync(environment);
+        code.ShouldBe(1, said);
+        foreach (var word in words) said.ShouldContain(word);
+        said.ShouldNotContain("   at ", customMessage: "no stack trace");
+        said.ShouldNotContain("Unhandled");
+    }
+
+    private string Configuration(Action<JsonNode>? change = null)
+    {
+        var keys = Path.Combine(directory, "jwks.json");
+        File.WriteAllText(keys, """{"keys":[]}""");
+        var whole = JsonNode.Parse("""
+            {"Broker":{"Ledger":{"Kind":"InProcess"},"Audit":{"Path":"DIRECTORY/audit.jsonl"},"Issuers":{"here":{"Kind":"BuiltIn"}},
+            "Databases":{"orders":{"Engine":"PostgreSql","Host":"127.0.0.1","Port":1,"Name":"app","AdminConnectionString":"Username=x;Password=y"}},
+            "Roles":{"orders-api":{"Database":"orders","Issuer":"here","CreationStatements":["CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"],"Allow":[{"Issuer":"k","Claims":{"namespace":"x"}}]}},
+            "Identity":{"Issuers":{"k":{"Issuer":"https://issuer.example","JwksFile":"KEYS","Audience":"broker"}}}}}
+            """.Replace("DIRECTORY", directory, StringComparison.Ordinal).Replace("KEYS", keys, StringComparison.Ordinal))!;
+        change?.Invoke(whole["Broker"]!);
+        var file = Path.Combine(directory, "given.json");
+        File.WriteAllText(file, whole.ToJsonString());
+        return file;
+    }
+
+    private ProcessStartInfo Start((string Key, string Value)[] environment, string[] before, string[] arguments)
+    {
+        string[] all = [.. before, ServerProgram.DotNet(), BrokerProgram.Find(), .. arguments];
+        var start = new ProcessStartInfo(all[0], all[1..]) { WorkingDirectory = directory, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment.Remove("BROKER_CONFIG");
+        foreach (var (key, value) in environment) start.Environment[key] = value;
+        return start;
+    }
+
+    private async Task<(int Code, string Said)> RunAsync((string, string)[] environment, params string[] arguments)
+    {
+        using var process = Process.Start(Start(environment, [], arguments))!;
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        deadline.CancelAfter(TimeSpan.FromSeconds(90));
+        try
+        {
+            var (output, error) = (process.StandardOutput.ReadToEndAsync(deadline.Token), process.StandardError.ReadToEndAsync(deadline.Token));
+            await process.WaitForExitAsync(deadline.Token);
+            return (process.ExitCode, await error + await output);
+        }
+        finally
+        {
+            if (!process.HasExited) process.Kill(entireProcessTree: true);
+        }
+    }
+
+    private Task<Serving> ServeAsync(string configuration, params string[] before)
+    {
+        using var free = new TcpListener(IPAddress.Loopback, 0);
+        free.Start();
+        var address = new Uri($"http://{free.LocalEndpoint}");
+        free.Stop();
+        var process = Process.Start(Start([("BROKER_CONFIG", configuration), ("ASPNETCORE_URLS", address.OriginalString)], before, []))!;
+        return Task.FromResult(new Serving(process, address));
+    }
+
+    private sealed class Serving : IAsyncDisposable
+    {
+        private readonly Process process;
+        private readonly HttpClient client;
+        private readonly System.Text.StringBuilder said = new();
+
+        public Serving(Process process, Uri address)
+        {
+            (this.process, client) = (process, new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromSeconds(5) });
+            process.OutputDataReceived += (_, line) => Hear(line.Data);
+            process.ErrorDataReceived += (_, line) => Hear(line.Data);
+            process.BeginOutputReadLine();
+            process.BeginErrorReadLine();
+        }
+
+        public string Said
+        {
+            get { lock (said) return said.ToString(); }
+        }
+
+        public async Task<(HttpStatusCode Status, string Text)?> ReadyAsync()
+        {
+            process.HasExited.ShouldBeFalse(Said);
+            try
+            {
+                using var answer = await client.GetAsync(new Uri("/health/ready", UriKind.Relative), Cancel);
+                return (answer.StatusCode, await answer.Content.ReadAsStringAsync(Cancel));
+            }
+            catch (Exception e) when (e is HttpRequestException || (e is TaskCanceledException && !Cancel.IsCancellationRequested))
+            {
+                return null;
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            client.Dispose();
+            process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync(CancellationToken.None);
+            process.Dispose();
+        }
+
+        private void Hear(string? line)
+        {
+            lock (said) said.AppendLine(line);
+        }
+    }
+}
