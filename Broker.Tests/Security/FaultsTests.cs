@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Audit;
+using Broker.Core.Audit.Unproven;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -33,7 +34,8 @@ public sealed class FaultsTests
         context.Response.StatusCode.ShouldBe(500);
     }
 
-    private static RequestGuard Guard(IAudit audit) => new(audit, new(new()), new FakeTimeProvider(), NullLogger<RequestGuard>.Instance);
+    private static RequestGuard Guard(IAudit audit) => new(
+        audit, new UnprovenRefusals(audit, new FakeTimeProvider(), NullLogger<UnprovenRefusals>.Instance), new(new()), new FakeTimeProvider(), NullLogger<RequestGuard>.Instance);
 
     private static DefaultHttpContext Context() => new()
     {
