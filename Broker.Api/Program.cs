@@ -5,6 +5,7 @@ using Broker.Api.Fronts.Native.Description;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Api.Fronts.Vault;
 using Broker.Api.Health;
+using Broker.Api.Page;
 using Broker.Api.Starting;
 using Broker.Api.Telemetry;
 using Broker.Core;
@@ -30,6 +31,7 @@ async Task<int> ServeAsync()
     builder.Services.AddVaultFront();
     builder.Services.AddHealth();
     builder.Services.AddDescription();
+    builder.Services.AddPage(catalog);
 
     var app = builder.Build();
     app.UseProxies(catalog.Settings);

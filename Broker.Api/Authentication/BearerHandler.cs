@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Claims;
 using System.Text.Encodings.Web;
+using Broker.Api.Page;
 using Broker.Core.Identity;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.Options;
@@ -27,6 +28,7 @@ internal sealed class BearerHandler(
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
+        await PageSignIn.ReadCookieAsync(Context);
         var proof = await gate.ProveAsync(Context, Context.SentToken());
         Context.SetProof(proof);
 
@@ -40,6 +42,12 @@ internal sealed class BearerHandler(
     protected override async Task HandleChallengeAsync(AuthenticationProperties properties)
     {
         await HandleAuthenticateOnceSafeAsync();
+        if (Context.IsPageForPeople())
+        {
+            Response.Redirect("/signin");
+            return;
+        }
+
         var failure = Context.GetProof()?.Failure ?? ProofFailure.NoToken;
         Response.StatusCode = StatusCodes.Status401Unauthorized;
 
@@ -49,9 +57,5 @@ internal sealed class BearerHandler(
             : $"{Scheme} error=\"invalid_token\", error_description=\"{failure.Describe()}\"");
         if (failure.RetryAfter() is { } retry)
             Response.Headers.RetryAfter = Math.Ceiling(retry.TotalSeconds).ToString(CultureInfo.InvariantCulture);
-
-        // Only a person's browser is asked for a password; a program would take the challenge for the way to go.
-        if (Context.AcceptsTokenAsPassword() && Request.GetTypedHeaders().Accept.Any(type => type.MediaType.Equals("text/html", StringComparison.OrdinalIgnoreCase)))
-            Response.Headers.Append(HeaderNames.WWWAuthenticate, "Basic realm=\"broker\", charset=\"UTF-8\"");
     }
 }

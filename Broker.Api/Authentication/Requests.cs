@@ -1,4 +1,5 @@
 using Broker.Api.Fronts.Native.Problems;
+using Broker.Api.Page;
 using Broker.Core.Audit;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
@@ -22,7 +23,7 @@ internal static class Requests
     public static ReadOnlyMemory<char> SentToken(this HttpContext context)
     {
         var token = context.Request.BearerToken();
-        return token.IsEmpty && context.AcceptsTokenAsPassword() ? context.Request.BasicToken() : token;
+        return token.IsEmpty && context.Items[PageSignIn.Proof] is string cookie ? cookie.AsMemory() : token;
     }
 
     /// <summary>Where the request came from, and what proves its caller again.</summary>

@@ -13,14 +13,30 @@ namespace Broker.Api.Commands;
 /// </summary>
 internal static class AdminTokenCommand
 {
-    public static Command Create()
+    /// <summary><c>broker admin-token</c>.</summary>
+    public static Command Create() => Create(
+        "admin-token", "Prints an administrator's token that is good for minutes, at every replica with the same Broker:Sealing.", [],
+        (tokens, by, lifetime, _) => tokens.Make(by, lifetime).Reveal());
+
+    /// <summary><c>broker admin-link</c>: the same for a browser.</summary>
+    public static Command CreateLink()
+    {
+        var address = AddressOption.Create("The broker's address as your browser reaches it.");
+        address.Required = true;
+        return Create(
+            "admin-link", "Prints a link that signs a browser in to the page as an administrator, once, within minutes.", [address],
+            (tokens, by, lifetime, result) => new Uri(result.GetRequiredValue(address)!, "/signin/link?code=" + Uri.EscapeDataString(tokens.MakeLink(by, lifetime).Reveal())).AbsoluteUri);
+    }
+
+    private static Command Create(string name, string description, Option[] more, Func<AdminTokens, string, TimeSpan, ParseResult, string> make)
     {
         var minutes = new Option<int>("--minutes") { Description = "How long it is good (1-60).", DefaultValueFactory = _ => 10 };
         minutes.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is < 1 or > 60) result.AddError("--minutes can be 1 to 60.");
         });
-        var command = new Command("admin-token", "Prints an administrator's token that is good for minutes, at every replica with the same Broker:Sealing.") { minutes };
+        var command = new Command(name, description) { minutes };
+        foreach (var option in more) command.Options.Add(option);
         command.SetAction(async (result, _) =>
         {
             var builder = WebApplication.CreateSlimBuilder();
@@ -38,7 +54,7 @@ internal static class AdminTokenCommand
                 await using var provider = services.BuildServiceProvider();
                 var tokens = new AdminTokens(provider.GetRequiredService<IDataProtectionProvider>(), new ProofHasher(new AuditSettings()), TimeProvider.System);
                 var by = $"{Environment.UserName}@{Environment.MachineName}";
-                Console.WriteLine(tokens.Make(by, TimeSpan.FromMinutes(result.GetValue(minutes))).Reveal());
+                Console.WriteLine(make(tokens, by, TimeSpan.FromMinutes(result.GetValue(minutes)), result));
                 return 0;
             }
         });

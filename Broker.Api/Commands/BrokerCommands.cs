@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Broker.Api.Commands.Remote;
 using Spectre.Console;
 
 namespace Broker.Api.Commands;
@@ -26,7 +27,16 @@ internal static class BrokerCommands
     {
         AuditCommands.Create(console),
         AdminTokenCommand.Create(),
+        AdminTokenCommand.CreateLink(),
         ExplainCommand.Create(console),
+        BudgetCommands.Budgets(console),
+        BudgetCommands.Forecast(console),
+        BudgetCommands.Ceiling(console),
+        LeaseCommands.Leases(console),
+        LeaseCommands.Holders(console),
+        OrderCommands.Rotate(console),
+        OrderCommands.Revoke(console),
+        OrderCommands.EndHolder(console),
         HealthCommand.Create(),
         CheckCommand.Create(console),
     };

@@ -21,11 +21,10 @@ internal static class ExplainCommand
             var builder = WebApplication.CreateSlimBuilder();
             builder.Logging.ClearProviders();
             if (!builder.AddCatalog(out var catalog)) return 2;
-            var text = result.GetRequiredValue(token);
+            string text;
             try
             {
-                text = text == "-" ? await Console.In.ReadToEndAsync(cancellation)
-                    : text.StartsWith('@') ? await File.ReadAllTextAsync(text[1..], cancellation) : text;
+                text = await TokenText.ReadAsync(result.GetRequiredValue(token), cancellation);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
@@ -35,7 +34,7 @@ internal static class ExplainCommand
 
             builder.Services.AddBrokerCore(catalog.Settings).AddBrokerAuthentication().AddSingleton<Explainer>();
             await using var app = builder.Build();
-            var explained = await app.Services.GetRequiredService<Explainer>().ExplainAsync(text.Trim(), result.GetRequiredValue(role), cancellation);
+            var explained = await app.Services.GetRequiredService<Explainer>().ExplainAsync(text, result.GetRequiredValue(role), cancellation);
             Write(console, explained);
             return explained.Allowed ? 0 : 1;
         });

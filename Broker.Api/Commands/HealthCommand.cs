@@ -12,7 +12,7 @@ internal static class HealthCommand
 
     public static Command Create()
     {
-        var address = new Option<Uri?>("--address") { Description = "Where the broker listens. Default: the first port of ASPNETCORE_HTTPS_PORTS, ASPNETCORE_HTTP_PORTS or ASPNETCORE_URLS on 127.0.0.1." };
+        var address = AddressOption.Create("Where the broker listens. Default: the first port of ASPNETCORE_HTTPS_PORTS, ASPNETCORE_HTTP_PORTS or ASPNETCORE_URLS on 127.0.0.1.");
         var live = new Option<bool>("--live") { Description = "Ask whether the process runs, not whether it takes requests." };
         var seconds = new Option<int>("--timeout") { Description = "Seconds to wait for the answer (1-60).", DefaultValueFactory = _ => 3 };
         seconds.Validators.Add(result =>

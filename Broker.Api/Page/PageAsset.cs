@@ -13,7 +13,6 @@ internal sealed record PageAsset(string ContentType, ReadOnlyMemory<byte> Conten
     /// <summary>The page's files by the path they are served at.</summary>
     public static readonly FrozenDictionary<string, PageAsset> All = new Dictionary<string, PageAsset>
     {
-        ["/"] = Load("index.html", "text/html; charset=utf-8"),
         ["/page.css"] = Load("page.css", "text/css; charset=utf-8"),
         ["/page.js"] = Load("page.js", "text/javascript; charset=utf-8"),
     }.ToFrozenDictionary();

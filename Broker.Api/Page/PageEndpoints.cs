@@ -1,32 +1,152 @@
+using System.Globalization;
+using System.Text.Json;
 using Broker.Api.Authentication;
+using Broker.Core.Catalog;
+using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Http.HttpResults;
+using RazorSlices;
 
 namespace Broker.Api.Page;
 
-/// <summary>The page that shows DBAs every database's connections, leases and holders. It only reads.</summary>
+/// <summary>The page that shows DBAs every database's connections, leases and holders, and lets operators steer.</summary>
 public static class PageEndpoints
 {
     /// <summary>
     /// Only the page's own files, and calls to the broker it came from; nobody may frame it, so that nothing can be laid over it.
     /// </summary>
     private const string ContentSecurityPolicy =
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-    /// <summary>Maps <c>/</c>, <c>/page.css</c> and <c>/page.js</c>, for those who may look.</summary>
-    public static IEndpointRouteBuilder MapPage(this IEndpointRouteBuilder endpoints)
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
+
+    // A stream is opened anew, and so its reader proven anew, after so long.
+    private static readonly TimeSpan StreamFor = TimeSpan.FromSeconds(30);
+
+    private static readonly Dictionary<string, string> DoneTexts = new(StringComparer.Ordinal)
     {
-        var page = endpoints.MapGroup("").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword().ExcludeFromDescription();
-        foreach (var (path, asset) in PageAsset.All) page.MapGet(path, (HttpContext context) => Serve(context, asset));
-        return endpoints;
+        ["rotate"] = "The rotation is ordered: the leases' table shows how far it has come.",
+        ["revoke"] = "The lease is being revoked.",
+        ["end"] = "The holder has ended.",
+        ["ceiling"] = "The ceiling is in force with the next count of connections.",
+        ["drop"] = "The leftover is gone.",
+    };
+
+    /// <summary>Adds what the page is made of.</summary>
+    public static void AddPage(this IServiceCollection services, LiveCatalog catalog)
+    {
+        services.AddAuthentication().AddPageSignIn(catalog.Settings, catalog.Current);
+        services.AddSingleton<IPageSource, PageReader>().AddSingleton<PageOrders>();
+        services.AddAntiforgery(options =>
+        {
+            options.Cookie.Name = "broker-page-form";
+            options.FormFieldName = "form-token";
+            options.SuppressXFrameOptionsHeader = true; // the content security policy says it
+        });
+    }
+
+    /// <summary>Maps <c>/</c>, what keeps it live, its files and its orders, for those who may look; and signing in.</summary>
+    public static void MapPage(this IEndpointRouteBuilder endpoints)
+    {
+        var page = endpoints.MapGroup("").RequireAuthorization(Policies.Viewer).WithMetadata(new PageCookieMetadata()).ExcludeFromDescription();
+        page.MapGet("/", ShowAsync);
+        page.MapGet("/page/live", StreamAsync);
+        var orders = endpoints.MapGroup("/orders").RequireAuthorization(Policies.Operator).WithMetadata(new PageCookieMetadata()).ExcludeFromDescription();
+        orders.MapGet("/{kind}", ConfirmAsync);
+        orders.MapPost("/{kind}", GiveAsync);
+
+        // What everybody's browser gets before it is known who looks: no secret is in it.
+        foreach (var (path, asset) in PageAsset.All) endpoints.MapGet(path, (HttpContext context) => Serve(context, asset)).AllowAnonymous().ExcludeFromDescription();
+        endpoints.MapSignIn();
+    }
+
+    /// <summary>Writes a page.</summary>
+    internal static async Task RenderAsync(HttpContext context, RazorSlice slice, int status = StatusCodes.Status200OK)
+    {
+        Protect(context.Response.Headers);
+        context.Response.Headers.CacheControl = "no-store";
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "text/html; charset=utf-8";
+        await slice.RenderAsync(context.Response.BodyWriter, cancellationToken: context.RequestAborted);
+    }
+
+    private static async Task ShowAsync(HttpContext context, IPageSource reader, string? done) => await RenderAsync(
+        context,
+        Slices.Index.Create(await reader.ReadAsync(context.ProvenCaller(), QueryOf(context.Request), done is null ? null : DoneTexts.GetValueOrDefault(done), context.RequestAborted)));
+
+    private static async Task StreamAsync(HttpContext context, IPageSource reader, TimeProvider time)
+    {
+        var (caller, query, cancellation) = (context.ProvenCaller(), QueryOf(context.Request), context.RequestAborted);
+        context.Response.ContentType = "text/event-stream";
+        context.Response.Headers.CacheControl = "no-store";
+        var begun = time.GetTimestamp();
+        var shown = "";
+        await context.Response.WriteAsync("retry: 500\n\n", cancellation);
+        while (time.GetElapsedTime(begun) < StreamFor)
+        {
+            var model = await reader.ReadAsync(caller, query, null, cancellation);
+            var html = await Slices.Main.Create(model).RenderAsync();
+            var at = PageText.Moment(model.At);
+            await context.Response.WriteAsync(
+                html == shown ? $"event: same\ndata: {JsonSerializer.Serialize(new { at })}\n\n" : $"event: main\ndata: {JsonSerializer.Serialize(new { at, html })}\n\n", cancellation);
+            await context.Response.Body.FlushAsync(cancellation);
+            shown = html;
+            await Task.Delay(Every, time, cancellation);
+        }
+    }
+
+    private static async Task ConfirmAsync(string kind, HttpContext context, PageOrders orders, IAntiforgery antiforgery) =>
+        await ShowOrderAsync(kind, name => context.Request.Query[name], null, context, orders, antiforgery);
+
+    private static async Task GiveAsync(string kind, HttpContext context, PageOrders orders, IAntiforgery antiforgery)
+    {
+        // Another site can make a browser send a form, but cannot know this token.
+        if (!await antiforgery.IsRequestValidAsync(context))
+        {
+            await ShowOrderAsync(kind, _ => null, "The form is too old, or another site's. Nothing was done.", context, orders, antiforgery);
+            return;
+        }
+
+        var form = await context.Request.ReadFormAsync(context.RequestAborted);
+        string? Field(string name) => form[name].ToString() is { Length: > 0 } text ? text : null;
+        var refused = await orders.DescribeAsync(kind, Field, context.RequestAborted) is null
+            ? "Nothing was done."
+            : await orders.GiveAsync(kind, Field, context);
+        if (refused is not null) await ShowOrderAsync(kind, Field, refused, context, orders, antiforgery);
+        else context.Response.Redirect($"/?done={kind}");
+    }
+
+    private static async Task ShowOrderAsync(string kind, Func<string, string?> field, string? refused, HttpContext context, PageOrders orders, IAntiforgery antiforgery)
+    {
+        var tokens = antiforgery.GetAndStoreTokens(context);
+        var model = await orders.DescribeAsync(kind, field, context.RequestAborted)
+            ?? new("There is nothing to order here", "/", "Back", ["What this order is about is gone, or never was."], [], []);
+        await RenderAsync(
+            context,
+            Slices.Confirm.Create(model with
+            {
+                Refused = refused, Reason = field("reason"), Ceiling = field("ceiling"), AntiforgeryField = tokens.FormFieldName, AntiforgeryToken = tokens.RequestToken!,
+            }),
+            refused is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict);
+    }
+
+    private static PageQuery QueryOf(HttpRequest request)
+    {
+        string? Text(string name) => request.Query[name].ToString() is { Length: > 0 and <= 200 } text ? text : null;
+        int? Number(string name) => int.TryParse(Text(name), CultureInfo.InvariantCulture, out var number) ? number : null;
+        return new(Text("lease"), Text("q") ?? "", Text("sort") ?? "ends", Text("db"), Number("pods"), Number("connections"));
     }
 
     private static FileContentHttpResult Serve(HttpContext context, PageAsset asset)
     {
-        var headers = context.Response.Headers;
+        Protect(context.Response.Headers);
+        context.Response.Headers.CacheControl = "private, no-cache";
+        return TypedResults.Bytes(asset.Content, asset.ContentType, entityTag: asset.ETag);
+    }
+
+    private static void Protect(IHeaderDictionary headers)
+    {
         headers.ContentSecurityPolicy = ContentSecurityPolicy;
         headers.XContentTypeOptions = "nosniff";
         headers["Referrer-Policy"] = "no-referrer";
-        headers.CacheControl = "private, no-cache";
-        return TypedResults.Bytes(asset.Content, asset.ContentType, entityTag: asset.ETag);
     }
 }

@@ -37,5 +37,5 @@ public static class TelemetrySetup
 
     /// <summary>Maps <c>/metrics</c>, for viewers: who scrapes sends a token.</summary>
     public static void MapMetrics(this IEndpointRouteBuilder app) =>
-        app.MapPrometheusScrapingEndpoint("/metrics").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword();
+        app.MapPrometheusScrapingEndpoint("/metrics").RequireAuthorization(Policies.Viewer);
 }

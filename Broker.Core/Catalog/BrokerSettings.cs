@@ -29,6 +29,9 @@ public sealed record BrokerSettings
     /// </summary>
     public IReadOnlyList<string> Proxies { get; init; } = [];
 
+    /// <summary>The DBA's page, and how people sign in to it.</summary>
+    public PageSettings Page { get; init; } = new();
+
     /// <summary>
     /// How many proxies are in front of the broker, one behind the other (1 to 10, default 1): so many addresses of
     /// <c>X-Forwarded-For</c> are believed, from its end.
@@ -42,8 +45,8 @@ public sealed record BrokerSettings
     /// <inheritdoc/>
     public override int GetHashCode() => Parts.GetHashCode();
 
-    private (LedgerSettings, SealingSettings?, AuditSettings, WaitingSettings, LimitSettings, TlsSettings?, int) Parts =>
-        (Ledger, Sealing, Audit, Waiting, Limits, Tls, ProxyHops);
+    private (LedgerSettings, SealingSettings?, AuditSettings, WaitingSettings, LimitSettings, TlsSettings?, int, string?, Secret?, string) Parts =>
+        (Ledger, Sealing, Audit, Waiting, Limits, Tls, ProxyHops, Page.SignIn?.Issuer, Page.SignIn?.ClientSecret, string.Join(' ', Page.SignIn?.Scopes ?? []));
 }
 
 /// <summary>Which ledger.</summary>

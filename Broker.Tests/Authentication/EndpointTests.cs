@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Broker.Api.Authentication;
+using Broker.Api.Page;
 using Broker.Core;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
@@ -36,14 +37,14 @@ public sealed class EndpointTests : IAsyncLifetime
         builder.WebHost.UseTestServer();
         builder.Services.AddSingleton<ICatalog>(catalog);
         builder.Services.AddSingleton<ILedgerStore>(new InProcessLedgerStore(TimeProvider.System)).AddSingleton<SessionLedger>().AddSingleton<LedgerSeal>().AddSingleton<SessionSealer>();
-        builder.Services.AddSealing(new()).AddBrokerAuthentication();
+        builder.Services.AddSealing(new()).AddBrokerAuthentication().AddAuthentication().AddCookie(PageSignIn.Cookie);
         app = builder.Build();
         app.UseAuthentication();
         app.UseAuthorization();
         app.MapMethods("/anybody", ["GET", "POST"], (HttpContext context) => context.GetProof()!.Value.Caller!.DisplayName);
         app.MapGet("/viewer", () => "seen").RequireAuthorization(Policies.Viewer);
         app.MapPost("/operator", () => "done").RequireAuthorization(Policies.Operator);
-        app.MapMethods("/page", ["GET", "HEAD", "POST"], () => "page").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword();
+        app.MapMethods("/page", ["GET", "HEAD", "POST"], () => "page").RequireAuthorization(Policies.Viewer).WithMetadata(new PageCookieMetadata());
         app.MapGet("/open", () => "open").AllowAnonymous();
         await app.StartAsync(TestContext.Current.CancellationToken);
         client = app.GetTestClient();
@@ -121,38 +122,19 @@ public sealed class EndpointTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("GET", "/page", HttpStatusCode.OK)]
-    [InlineData("HEAD", "/page", HttpStatusCode.OK)]
-    [InlineData("POST", "/page", HttpStatusCode.Unauthorized)]
-    [InlineData("GET", "/viewer", HttpStatusCode.Unauthorized)]
-    [InlineData("GET", "/anybody", HttpStatusCode.Unauthorized)]
-    public async Task A_browser_may_send_the_token_as_a_password_but_only_to_look_at_a_page(string method, string path, HttpStatusCode status) =>
-        (await Send(method, path, Password(InGroup("viewers")))).StatusCode.ShouldBe(status);
-
-    [Theory]
-    [InlineData("text/html,application/xhtml+xml,*/*;q=0.8", "GET", true)]
-    [InlineData("application/json", "GET", false)]
-    [InlineData("*/*", "GET", false)]
-    [InlineData("text/html", "POST", false)]
-    public async Task Only_a_browser_that_looks_at_a_page_is_asked_for_a_password(string accept, string method, bool asked)
+    [InlineData("text/html,application/xhtml+xml,*/*;q=0.8", HttpStatusCode.Redirect)]
+    [InlineData("application/json", HttpStatusCode.Unauthorized)]
+    [InlineData("*/*", HttpStatusCode.Unauthorized)]
+    public async Task A_browser_is_sent_to_sign_in_and_a_program_is_told_what_is_missing(string accept, HttpStatusCode status)
     {
-        var answer = await Send(method, "/page", null, accept);
-        answer.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
-        answer.Headers.WwwAuthenticate.Any(challenge => challenge.Scheme == "Basic").ShouldBe(asked);
-        answer.Headers.WwwAuthenticate.ShouldContain(challenge => challenge.Scheme == "Bearer");
+        var answer = await Send("GET", "/page", null, accept);
+        answer.StatusCode.ShouldBe(status);
+        if (status == HttpStatusCode.Redirect) answer.Headers.Location!.OriginalString.ShouldBe("/signin");
     }
 
-    [Theory]
-    [InlineData("")]
-    [InlineData("!!!")]
-    [InlineData("bm9jb2xvbg==")]
-    [InlineData("Og==")]
-    [InlineData("Ojo6")]
-    public async Task A_broken_password_is_refused_and_nothing_else(string value) =>
-        (await Send("GET", "/page", new("Basic", value))).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
-
-    private static AuthenticationHeaderValue Password(string token) =>
-        new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"anyone:{token}")));
+    [Fact]
+    public async Task No_password_is_a_token() =>
+        (await Send("GET", "/page", new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"anyone:{InGroup("viewers")}"))))).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
 
     private CatalogSnapshot Listed(string viewers, string operators) => FixedCatalog.Of(
         [new() { Name = "people", Issuer = TokenMint.Issuer, JwksFile = keys, Audience = "broker" }],

@@ -16,7 +16,7 @@ public sealed partial class PageDuringRolloutTests(Browser browser) : IClassFixt
     [Fact]
     public async Task Shows_a_hundred_pods_come_and_go_without_a_complaint()
     {
-        Assert.SkipWhen(browser.Running is null, "No Chromium here: install one, or name it in BROKER_TEST_CHROMIUM.");
+        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
         var rollout = new RolloutSettings { Pods = 100, Connections = 5, MinConnections = 1, Hold = TimeSpan.FromSeconds(10) };
         var settings = new StageSettings { Replicas = 2, ExpectedHolders = 100 };
         await using var stage = await Stage.SetAsync(settings, Cancellation);
@@ -35,14 +35,14 @@ public sealed partial class PageDuringRolloutTests(Browser browser) : IClassFixt
         var silent = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(TextWriter.Null) });
         var run = RolloutRun.OnStageAsync(rollout, settings, stage, silent, TimeProvider.System, Cancellation);
         await page.Locator(".leases tbody tr", new() { HasTextString = "active" }).WaitForAsync();
-        await page.Locator("button.toggle", new() { HasTextRegex = AHundred() }).ClickAsync();
+        await page.Locator("a.toggle", new() { HasTextRegex = AHundred() }).ClickAsync();
         await page.GetByText("orders/orders-api-0").First.WaitForAsync();
         await Pictures.TakeAsync(page, "page", fullPage: false);
 
         (await page.Locator(".legend dd").AllTextContentsAsync())[5].ShouldBe("200");
         (await page.Locator(".sum").TextContentAsync())!.ShouldContain("100 of ");
         (await run).Faults.ShouldBeEmpty();
-        await page.Locator("button.toggle", new() { HasTextRegex = None() }).WaitForAsync();
+        await page.Locator("a.toggle", new() { HasTextRegex = None() }).WaitForAsync();
         (await page.Locator(".sum strong").First.TextContentAsync()).ShouldBe("0");
         complaints.ShouldBeEmpty();
     }

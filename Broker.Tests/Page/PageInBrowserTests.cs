@@ -1,3 +1,5 @@
+using Broker.Api.Page;
+using Broker.Core.Model;
 using Microsoft.Playwright;
 using Shouldly;
 using Xunit;
@@ -7,125 +9,127 @@ namespace Broker.Tests.Page;
 /// <summary>The page in a real Chromium.</summary>
 public sealed class PageInBrowserTests(Browser browser) : IClassFixture<Browser>, IAsyncLifetime
 {
-    private const string Budgets = """
-        {"budgets":[{"database":"orders","engine":"PostgreSql","limit":200,"reservedForSuperusers":3,"ceiling":137,"foreign":8,"capacity":129,
-          "granted":100,"free":29,"waiting":4,"sampledAt":"2026-01-01T00:00:00Z","stale":false,
-          "roles":[{"role":"orders-api","holders":20,"connections":100,"expectedHolders":100}]}]}
-        """;
-
     private const string Hostile = "<img src=x onerror=document.title='taken'>";
 
-    private const string Lease = $$"""
-        "id":"L1","database":"orders","role":"{{Hostile}}","pool":"orders-api","state":"active","username":"b-orders-1","issuedAt":"2026-01-01T00:00:00Z",
-        "verifiedAt":"2026-01-01T00:00:00Z","expiresAt":"2199-01-01T00:00:00Z","holders":1,"connections":100,"reason":null
-        """;
-
     private readonly List<string> complaints = [];
-    private PageServer? server;
-    private IBrowserContext? context;
+    private PageServer server = null!;
 
     public async ValueTask InitializeAsync()
     {
-        Assert.SkipWhen(browser.Running is null, "No Chromium here: install one, or name it in BROKER_TEST_CHROMIUM.");
-        server = await PageServer.Start();
-        server!.Answer("/api/v1/budgets", Budgets);
-        server.Answer("/api/v1/leases", "{\"leases\":[{" + Lease + "}]}");
-        server.Answer("/api/v1/leases/L1", "{" + Lease + ",\"holderList\":[{\"id\":\"h1\",\"caller\":\"orders/orders-api-0\",\"connections\":100,\"endsAt\":\"2199-01-01T00:00:00Z\"}]}");
+        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
+        server = await PageServer.StartAsync();
+        Show(granted: 100);
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        if (context is not null) await context.DisposeAsync();
-        if (server is not null) await server.DisposeAsync();
-    }
+    public async ValueTask DisposeAsync() => await server.DisposeAsync();
 
     [Theory]
-    [InlineData(1280)]
-    [InlineData(400)]
-    public async Task Shows_budgets_leases_and_holders_and_fits(int width)
+    [InlineData(1280, true)]
+    [InlineData(400, true)]
+    [InlineData(1280, false)]
+    public async Task Shows_budgets_leases_and_holders_and_fits_with_and_without_JavaScript(int width, bool script)
     {
-        var page = await Open(width);
+        var page = await OpenAsync(width, script);
 
         (await page.Locator(".bar").GetAttributeAsync("aria-label")).ShouldBe(
             "Connections of orders: limit 200, ceiling 137. 3 reserved for superusers, 8 foreign, 100 granted, 29 free, 60 above the ceiling.");
         (await page.Locator(".legend dd").AllTextContentsAsync()).ShouldBe(["3", "8", "100", "29", "60", "200"]);
         (await page.Locator(".waiting").TextContentAsync()).ShouldBe("4 claims waiting");
-        await page.Locator("button.toggle").ClickAsync();
-        await page.GetByText("orders/orders-api-0").WaitForAsync();
-        (await page.EvaluateAsync<int>("document.documentElement.scrollWidth - innerWidth")).ShouldBeLessThanOrEqualTo(0, "the page scrolls sideways");
+        await page.Locator("a.toggle").First.ClickAsync();
+        await page.GetByText("orders/orders-api-7d9c5b6f4-0").WaitForAsync();
+        (await page.Locator("tr.holders tbody tr").CountAsync()).ShouldBe(100);
+        if (script) (await page.EvaluateAsync<int>("document.documentElement.scrollWidth - innerWidth")).ShouldBeLessThanOrEqualTo(0, "the page scrolls sideways");
         complaints.ShouldBeEmpty();
     }
 
     [Fact]
-    public async Task The_bars_parts_are_as_wide_as_their_numbers_and_the_ceiling_stands_behind_what_is_free()
+    public async Task The_bars_parts_are_as_wide_as_their_numbers()
     {
-        var page = await Open(1280);
+        var page = await OpenAsync(1280);
 
-        var bar = await Box(page, ".bar");
-        (await Box(page, ".segment.granted")).Width.ShouldBe(bar.Width * 100 / 200, tolerance: 3);
-        (await Box(page, ".segment.free")).Width.ShouldBe(bar.Width * 29 / 200, tolerance: 3);
-        (await Box(page, ".mark")).X.ShouldBe(bar.X + bar.Width * (3 + 8 + 129) / 200, tolerance: 4);
+        var bar = await BoxAsync(page, "rect.above");
+        bar.Width.ShouldBe((await BoxAsync(page, "rect.granted")).Width * 60 / 100, tolerance: 3);
+        (await BoxAsync(page, "rect.free")).Width.ShouldBe(bar.Width * 29 / 60, tolerance: 3);
     }
 
     [Fact]
     public async Task Names_are_shown_as_text_whatever_they_hold()
     {
-        var page = await Open(1280);
+        server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(
+            Views.Budget("orders", 200, 137, 8, 100, 100, 0), query, false, Views.Lease("L1", "orders", LeaseState.Active, 1, 100, reason: Hostile))));
+        var page = await OpenAsync(1280);
 
-        await page.GetByText(Hostile).WaitForAsync();
+        await page.GetByText(Hostile).First.WaitForAsync();
+        Show(granted: 101, reason: Hostile + "again");
+        await page.GetByText(Hostile + "again").WaitForAsync();
         (await page.Locator("img").CountAsync()).ShouldBe(0);
         (await page.TitleAsync()).ShouldBe("Connection budgets · broker");
     }
 
     [Fact]
-    public async Task Follows_what_changes_and_keeps_focus()
+    public async Task Follows_what_changes_and_keeps_focus_and_what_is_typed()
     {
-        var page = await Open(1280);
-        await page.Locator("button.toggle").FocusAsync();
+        var page = await OpenAsync(1280);
+        await page.Locator("input[name=pods]").FillAsync("17");
+        await page.Locator("input[name=connections]").FocusAsync();
 
-        server!.Answer("/api/v1/budgets", Budgets.Replace("\"granted\":100,\"free\":29", "\"granted\":120,\"free\":9").Replace("\"stale\":false", "\"stale\":true"));
+        Show(granted: 120);
 
         await page.Locator(".legend dd", new() { HasTextString = "120" }).WaitForAsync();
-        await page.Locator(".badge.stale").WaitForAsync();
-        (await page.EvaluateAsync<string>("document.activeElement.className")).ShouldBe("toggle");
+        (await page.Locator("input[name=pods]").InputValueAsync()).ShouldBe("17");
+        (await page.EvaluateAsync<string>("document.activeElement.name")).ShouldBe("connections");
     }
 
-    [Theory]
-    [InlineData(503, "The broker cannot answer now (status 503). What is shown is old")]
-    [InlineData(401, "The broker does not know who you are any more")]
-    [InlineData(403, "You may not look at budgets")]
-    public async Task Says_when_the_broker_does_not_answer_and_heals(int status, string text)
+    [Fact]
+    public async Task Nothing_is_free_while_the_count_is_stale_and_the_page_says_since_when()
     {
-        var page = await Open(1280);
+        server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(Views.Budget("orders", 200, 137, 8, 66, 66, 0, stale: true), query, false)));
+        var page = await OpenAsync(1280);
 
-        server!.StopAnswering(status);
-        await page.GetByRole(AriaRole.Alert).Filter(new() { HasTextString = text }).WaitForAsync();
+        (await page.Locator(".sum strong").Nth(1).TextContentAsync()).ShouldBe("0");
+        (await page.Locator(".why").TextContentAsync())!.ShouldContain("counted 3 min ago last: nothing new is promised");
+        (await page.Locator(".badge.stale").CountAsync()).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Says_when_the_ledger_or_the_broker_is_away_keeps_what_was_known_and_heals()
+    {
+        var page = await OpenAsync(1280);
+
+        server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(Views.Budget("orders", 200, 137, 8, 100, 100, 4), query, false)) with
+        {
+            Trouble = "The broker's ledger does not answer: nothing new is promised.",
+        });
+        await page.GetByRole(AriaRole.Alert).Filter(new() { HasTextString = "ledger does not answer" }).WaitForAsync();
         (await page.Locator(".legend dd").First.TextContentAsync()).ShouldBe("3", "what was known stays in sight");
 
-        server!.Answer("/api/v1/budgets", Budgets);
-        server.Answer("/api/v1/leases", "{\"leases\":[]}");
-        await page.Locator("#trouble").WaitForAsync(new() { State = WaitForSelectorState.Hidden });
-        await page.GetByText("No lease: nobody has asked").WaitForAsync();
+        Show(granted: 101);
+        await page.Locator(".legend dd", new() { HasTextString = "101" }).WaitForAsync();
+        (await page.GetByRole(AriaRole.Alert).Filter(new() { HasTextString = "ledger" }).CountAsync()).ShouldBe(0);
     }
 
-    private static async Task<LocatorBoundingBoxResult> Box(IPage page, string selector)
+    [Fact]
+    public async Task A_reader_sees_no_orders_and_an_operator_does()
     {
-        var box = await page.Locator(selector).BoundingBoxAsync();
-        return box.ShouldNotBeNull();
+        (await (await OpenAsync(1280)).Locator("a.order").CountAsync()).ShouldBe(0);
+
+        var page = await server.OpenAsync(browser.Running!, "operators", 1280);
+        (await page.Locator("a.order").AllTextContentsAsync()).ShouldBe(["Change the ceiling…", "Rotate…", "Rotate…", "Revoke…"]);
     }
 
-    private async Task<IPage> Open(int width)
+    private void Show(int granted, string reason = "") => server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(
+        Views.Budget("orders", 200, 137, 8, granted, granted, 4), query, caller.Subject.StartsWith("operators", StringComparison.Ordinal),
+        Views.Lease("L1", "orders", LeaseState.Active, 100, granted, reason: reason))));
+
+    private static PageModel Model(string who, PageQuery query, params DatabaseView[] views) => new(who, false, Views.Now, null, views, query, null);
+
+    private static async Task<LocatorBoundingBoxResult> BoxAsync(IPage page, string selector) => (await page.Locator(selector).BoundingBoxAsync()).ShouldNotBeNull();
+
+    private async Task<IPage> OpenAsync(int width, bool script = true)
     {
-        context = await browser.Running!.NewContextAsync(new()
-        {
-            ViewportSize = new() { Width = width, Height = 900 },
-            ReducedMotion = ReducedMotion.Reduce,
-            ExtraHTTPHeaders = new Dictionary<string, string> { ["Authorization"] = "Bearer viewer" },
-        });
-        var page = await context.NewPageAsync();
+        var page = await server.OpenAsync(browser.Running!, "viewers", width, script: script);
         page.Console += (_, message) => { if (message.Type is "error" or "warning") complaints.Add(message.Text); };
         page.PageError += (_, error) => complaints.Add(error);
-        await page.GotoAsync(server!.Address.ToString());
         await page.Locator("section.database").WaitForAsync();
         return page;
     }

@@ -1,85 +1,69 @@
-using System.Security.Claims;
-using System.Text.Encodings.Web;
-using System.Text.Json.Nodes;
-using Broker.Api.Authentication;
+using System.Net.Http.Headers;
 using Broker.Api.Page;
-using Microsoft.AspNetCore.Authentication;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
+using Broker.Core.Identity;
+using Broker.Tests.Security;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Playwright;
 
 namespace Broker.Tests.Page;
 
-/// <summary>The page as the broker serves it, over answers that a test writes.</summary>
-public sealed class PageServer : IAsyncDisposable
+/// <summary>A whole broker whose page shows what a test writes.</summary>
+internal sealed class PageServer : IAsyncDisposable
 {
-    private readonly WebApplication app;
+    private readonly BrokerWorld world;
 
-    private PageServer(WebApplication app) => this.app = app;
-
-    public Uri Address => new(app.Urls.Single());
-
-    /// <summary>The answers by path; what is not there is answered with <see cref="Status"/>.</summary>
-    public JsonObject Answers { get; } = [];
-
-    public int Status { get; set; } = 404;
-
-    public static async Task<PageServer> Start()
+    private PageServer(BrokerWorld world, Uri address)
     {
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
-        builder.Services.AddAuthentication("Bearer").AddScheme<AuthenticationSchemeOptions, AnyToken>("Bearer", null);
-        builder.Services.AddAuthorizationBuilder().AddPolicy(Policies.Viewer, policy => policy.RequireUserName("viewer"));
-        var app = builder.Build();
-        var server = new PageServer(app);
-        app.MapPage();
-        app.Map("/api/v1/{**rest}", (HttpContext context) =>
-        {
-            lock (server.Answers)
-            {
-                return server.Answers[context.Request.Path.Value!] is { } answer
-                    ? Results.Text(answer.ToJsonString(), "application/json")
-                    : Results.StatusCode(server.Status);
-            }
-        }).RequireAuthorization(Policies.Viewer);
-        await app.StartAsync();
-        return server;
+        this.world = world;
+        Address = address;
     }
 
-    public HttpClient Client(string? user)
+    public Uri Address { get; }
+
+    public FixedPage Shown { get; private init; } = null!;
+
+    public static async Task<PageServer> StartAsync()
     {
-        var client = new HttpClient { BaseAddress = Address };
-        if (user is not null) client.DefaultRequestHeaders.Authorization = new("Bearer", user);
+        var shown = new FixedPage();
+        var world = new BrokerWorld { Services = services => services.Replace(ServiceDescriptor.Singleton<IPageSource>(shown)) };
+        return new(world, await world.ListeningReplicaAsync()) { Shown = shown };
+    }
+
+    public string TokenOf(string group) => world.Person(group);
+
+    public HttpClient Client(string? group)
+    {
+        var client = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = Address };
+        if (group is not null) client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", world.Person(group));
         return client;
     }
 
-    public void Answer(string path, string json)
+    /// <summary>A browser's page that shows who has a token of a group.</summary>
+    public async Task<IPage> OpenAsync(IBrowser browser, string group, int width, ColorScheme scheme = ColorScheme.Light, bool script = true, string path = "/")
     {
-        lock (Answers) Answers[path] = JsonNode.Parse(json);
-    }
-
-    public void StopAnswering(int status)
-    {
-        lock (Answers) Answers.Clear();
-        Status = status;
-    }
-
-    public ValueTask DisposeAsync() => app.DisposeAsync();
-
-    /// <summary>The token is the user's name: who may look is what is tested here, not how tokens prove it.</summary>
-    private sealed class AnyToken(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
-        : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
-    {
-        protected override Task<AuthenticateResult> HandleAuthenticateAsync()
+        var context = await browser.NewContextAsync(new()
         {
-            var token = Request.Headers.Authorization.ToString();
-            if (!token.StartsWith("Bearer ", StringComparison.Ordinal)) return Task.FromResult(AuthenticateResult.NoResult());
-            var user = new ClaimsPrincipal(new ClaimsIdentity([new Claim(ClaimTypes.Name, token[7..])], Scheme.Name));
-            return Task.FromResult(AuthenticateResult.Success(new AuthenticationTicket(user, Scheme.Name)));
-        }
+            ViewportSize = new() { Width = width, Height = 900 },
+            ColorScheme = scheme,
+            ReducedMotion = ReducedMotion.Reduce,
+            JavaScriptEnabled = script,
+            ExtraHTTPHeaders = new Dictionary<string, string> { ["Authorization"] = $"Bearer {world.Person(group)}" },
+        });
+        var page = await context.NewPageAsync();
+        await page.GotoAsync(new Uri(Address, path).ToString());
+        return page;
     }
+
+    public ValueTask DisposeAsync() => world.DisposeAsync();
+}
+
+/// <summary>What a test writes.</summary>
+internal sealed class FixedPage : IPageSource
+{
+    private volatile Func<Caller, PageQuery, PageModel> make = (caller, query) => new(caller.DisplayName, false, DateTimeOffset.UnixEpoch, null, [], query, null);
+
+    public void Show(Func<Caller, PageQuery, PageModel> model) => make = model;
+
+    public Task<PageModel> ReadAsync(Caller caller, PageQuery query, string? done, CancellationToken cancellation) => Task.FromResult(make(caller, query) with { Done = done });
 }

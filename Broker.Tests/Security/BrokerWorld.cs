@@ -134,6 +134,9 @@ internal sealed class BrokerWorld : IAsyncDisposable
         return await ReadyAsync(TlsClient(handler));
     }
 
+    /// <summary>What replicas that are started from now on have otherwise.</summary>
+    public Action<IServiceCollection>? Services { get; init; }
+
     /// <summary>Another client of the replica that speaks TLS.</summary>
     public HttpClient TlsClient(HttpMessageHandler handler) => new(handler) { BaseAddress = tlsAddress };
 
@@ -158,6 +161,7 @@ internal sealed class BrokerWorld : IAsyncDisposable
 
                 // It listens to every HttpClient of the process, whose requests would then carry traces that other tests did not give them.
                 services.RemoveAll<TracerProvider>();
+                Services?.Invoke(services);
             });
         });
         replicas.Add(factory);

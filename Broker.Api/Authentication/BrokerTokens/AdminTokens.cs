@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Broker.Core.Audit;
 using Broker.Core.Identity;
@@ -19,6 +20,7 @@ internal sealed class AdminTokens(IDataProtectionProvider protection, ProofHashe
     public static readonly TimeSpan Longest = TimeSpan.FromHours(1);
 
     private readonly IDataProtector protector = protection.CreateProtector("Broker.AdminToken.v1");
+    private readonly IDataProtector linkProtector = protection.CreateProtector("Broker.AdminLink.v1");
 
     /// <summary>Makes one.</summary>
     /// <param name="by">Who made it, for the audit.</param>
@@ -28,6 +30,31 @@ internal sealed class AdminTokens(IDataProtectionProvider protection, ProofHashe
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(lifetime, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(lifetime, Longest);
         return new(Prefix + protector.Protect(JsonSerializer.Serialize(new Content(by, time.GetUtcNow() + lifetime))));
+    }
+
+    /// <summary>Makes the code of a link that signs its reader in to the page, once.</summary>
+    /// <param name="by">Who made it, for the audit.</param>
+    /// <param name="lifetime">More than zero, at most <see cref="Longest"/>.</param>
+    public Core.Model.Secret MakeLink(string by, TimeSpan lifetime)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(lifetime, TimeSpan.Zero);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(lifetime, Longest);
+        return new(linkProtector.Protect(JsonSerializer.Serialize(new Content(by, time.GetUtcNow() + lifetime))));
+    }
+
+    /// <summary>Who made a link, its id, and how long it is still good; null: it is none, or it is over.</summary>
+    public (string By, string Id, TimeSpan Left)? ReadLink(string code)
+    {
+        try
+        {
+            var content = JsonSerializer.Deserialize<Content>(linkProtector.Unprotect(code))!;
+            var left = content.ExpiresAt - time.GetUtcNow();
+            return left > TimeSpan.Zero ? (content.By, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(code))), left) : null;
+        }
+        catch (CryptographicException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Who sent it.</summary>

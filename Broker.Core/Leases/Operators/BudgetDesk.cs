@@ -1,3 +1,4 @@
+using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 
@@ -38,4 +39,28 @@ public sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger)
         var roles = current.Roles.Values.Where(role => role.Database == name).OrderBy(role => role.Name, StringComparer.Ordinal).ToArray();
         return new(database, await ledger.Budgets.BudgetAsync(name, Array.ConvertAll(roles, role => role.Name), cancellation), roles);
     }
+
+    /// <summary>
+    /// What a rollout would do to a database's connections, and who holds them now; null when the catalog has no such database.
+    /// </summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<BudgetForecast?> ForecastAsync(string name, PlannedRollout rollout, string? role, CancellationToken cancellation)
+    {
+        if (await ReadAsync(name, cancellation) is not { } budget) return null;
+        var holders = new List<ForecastHolder>();
+        foreach (var lease in await ledger.Leases.LeasesAsync(name, int.MaxValue, cancellation))
+        {
+            if (lease.Holders == 0) continue;
+            foreach (var holder in await ledger.Holders.HoldersAsync(name, lease.Id, int.MaxValue, cancellation))
+                holders.Add(new(lease.Role, holder.Connections, holder.EndsAt - lease.ReadAt));
+        }
+
+        return new(budget, Forecast.Of(rollout, role, budget.Record.Capacity, holders), holders);
+    }
 }
+
+/// <summary>A forecast, with what it was made of.</summary>
+/// <param name="Budget">The budget then.</param>
+/// <param name="Forecast">What would happen.</param>
+/// <param name="Holders">Who holds connections.</param>
+public sealed record BudgetForecast(Budget Budget, Forecast Forecast, IReadOnlyList<ForecastHolder> Holders);

@@ -2,6 +2,8 @@ using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Description;
 using Broker.Api.Fronts.Native.Operators;
 using Broker.Api.Fronts.Native.Problems;
+using Broker.Core.Budgets;
+using Broker.Core.Catalog;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Operators;
 using Broker.Core.Model;
@@ -11,10 +13,12 @@ namespace Broker.Api.Fronts.Native.Budgets;
 /// <summary>The DBA's view.</summary>
 public static class BudgetsApi
 {
+    private const int DefaultSurgePercent = 25;
+
     /// <summary>Maps it.</summary>
     public static void MapBudgets(this IEndpointRouteBuilder app)
     {
-        var budgets = app.MapGroup("/api/v1/budgets").WithTags("Budgets").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword();
+        var budgets = app.MapGroup("/api/v1/budgets").WithTags("Budgets").RequireAuthorization(Policies.Viewer);
         budgets.MapGet("", async (BudgetDesk board, CancellationToken cancellation) =>
                 new BudgetsShape([.. (await board.ReadAllAsync(cancellation)).Select(BudgetShape.Of)]))
             .WithName("ListBudgets").WithSummary("The connections of every database.")
@@ -30,12 +34,43 @@ public static class BudgetsApi
             .WithName("GetBudget").WithSummary("The connections of one database.")
             .Produces<BudgetShape>()
             .WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")));
+        budgets.MapPost("/{database}/forecast", ForecastAsync)
+            .WithName("Forecast").WithSummary("What a rollout would do: whether it fits, and what is missing. Changes nothing.")
+            .Accepts<ForecastBody>("application/json")
+            .Produces<ForecastShape>()
+            .WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")), RefusalCode.InvalidRequest);
         app.MapPut("/api/v1/budgets/{database}/ceiling", SetCeilingAsync)
             .RequireAuthorization(Policies.Operator)
             .WithTags("Budgets").WithName("SetCeiling")
             .WithSummary("Sets a ceiling in place of the configured one, or takes it back (null). Needs a reason.")
             .Accepts<CeilingBody>("application/json")
             .Produces(202).WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
+    }
+
+    private static async Task ForecastAsync(string database, BudgetDesk board, ICatalog catalog, RequestGuard guard, HttpContext context)
+    {
+        var (body, mistake) = await StrictJson.ReadAsync(context.Request, ForecastJson.Default.ForecastBody, context.RequestAborted);
+        mistake ??= body!.WhyNot();
+        Role? role = null;
+        if (mistake is null && body!.Role is { } name && !(catalog.Current.Roles.TryGetValue(name, out role) && role.Database == database))
+            mistake = $"There is no role '{name}' on database '{database}'.";
+        if (mistake is not null)
+        {
+            await guard.RefuseAsync(context, Core.Audit.AuditAction.Read, context.ProvenCaller(), body?.Role, new(RefusalCode.InvalidRequest, mistake));
+            return;
+        }
+
+        var surge = body!.Surge ?? PlannedRollout.SurgeOf(body.Pods, body.SurgePercent ?? role?.Connections.SurgePercent ?? DefaultSurgePercent);
+        var rollout = new PlannedRollout(body.Pods, body.ConnectionsPerPod, surge);
+        if (await board.ForecastAsync(database, rollout, role?.Name, context.RequestAborted) is { } found)
+        {
+            await context.Response.WriteAsJsonAsync(
+                ForecastShape.Of(rollout, found.Forecast, found.Budget.Record.Now, found.Budget.IsStale, found.Holders), context.RequestAborted);
+        }
+        else
+        {
+            await guard.RefuseAsync(context, Core.Audit.AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, NoSuchDatabase(database)), 404);
+        }
     }
 
     private static async Task SetCeilingAsync(string database, CeilingDesk desk, RequestGuard guard, HttpContext context)

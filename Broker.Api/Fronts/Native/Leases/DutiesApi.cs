@@ -12,7 +12,7 @@ public static class DutiesApi
     public static void MapDuties(this IEndpointRouteBuilder app) =>
         app.MapGet("/api/v1/duties", async (DutyDesk desk, CancellationToken cancellation) =>
                 new DutiesShape([.. (await desk.ListAsync(cancellation)).Select(DutyShape.Of)]))
-            .RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword().RecordReads()
+            .RequireAuthorization(Policies.Viewer).RecordReads()
             .WithTags("Duties").WithName("ListDuties").WithSummary("Duties: those that fail first, then those due first.")
             .WithRefusals(LeasesApi.NotListed);
 }

@@ -18,7 +18,7 @@ public static class LeasesApi
     public static void MapLeases(this IEndpointRouteBuilder app)
     {
         var leases = app.MapGroup("/api/v1/leases").WithTags("Leases");
-        var reading = leases.MapGroup("").RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword();
+        var reading = leases.MapGroup("").RequireAuthorization(Policies.Viewer);
         reading.MapGet("", async (string? database, LeaseDesk desk, CancellationToken cancellation) =>
                 new LeasesShape([.. (await desk.ListAsync(database, cancellation)).Select(LeaseShape.Of)]))
             .RecordReads()

@@ -18,7 +18,7 @@ public static class LeftoversApi
         var leftovers = app.MapGroup("/api/v1/leftovers").WithTags("Leftovers");
         leftovers.MapGet("", async (string? database, LeftoverDesk desk, CancellationToken cancellation) =>
                 new LeftoversShape(await desk.ListAsync(database, cancellation)))
-            .RequireAuthorization(Policies.Viewer).AcceptTokenAsPassword()
+            .RequireAuthorization(Policies.Viewer)
             .RecordReads()
             .WithName("ListLeftovers").WithSummary("Users that look like the broker's and that no lease knows, oldest first.")
             .WithRefusals(LeasesApi.NotListed);

@@ -1,4 +1,5 @@
 using Broker.Api.Authentication;
+using Broker.Api.Page;
 using Broker.Core.Audit;
 using Broker.Core.Audit.Unproven;
 using Broker.Core.Identity;
@@ -105,7 +106,8 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     public async Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)
     {
         await Ordinary.HandleAsync(next, context, policy, authorizeResult);
-        if (authorizeResult.Succeeded) return;
+        // A person without a proof is sent to sign in, and has asked for nothing yet.
+        if (authorizeResult.Succeeded || (authorizeResult.Challenged && context.IsPageForPeople())) return;
         if (authorizeResult.Challenged)
             await RefuseUnprovenAsync(context, context.GetProof()?.Failure ?? ProofFailure.NoToken, AuditAction.Authenticate, null);
         else

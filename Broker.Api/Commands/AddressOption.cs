@@ -1,0 +1,18 @@
+using System.CommandLine;
+
+namespace Broker.Api.Commands;
+
+/// <summary>An option that names where a broker listens.</summary>
+internal static class AddressOption
+{
+    public static Option<Uri?> Create(string description) => new("--address")
+    {
+        Description = description,
+        CustomParser = result =>
+        {
+            if (Uri.TryCreate(result.Tokens.Single().Value, UriKind.Absolute, out var address) && address.Scheme is "http" or "https") return address;
+            result.AddError("--address must be an http or https address, such as https://broker.broker.svc.");
+            return null;
+        },
+    };
+}

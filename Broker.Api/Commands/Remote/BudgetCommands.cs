@@ -1,0 +1,92 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Broker.Api.Fronts.Native.Budgets;
+using Spectre.Console;
+
+namespace Broker.Api.Commands.Remote;
+
+/// <summary><c>broker budgets</c>, <c>broker forecast</c> and <c>broker ceiling</c>.</summary>
+internal static class BudgetCommands
+{
+    public static Command Budgets(IAnsiConsole console) => new RemoteOptions().Showing(
+        new("budgets", "The connections of every database."), console,
+        (broker, _, cancellation) => broker.GetAsync("api/v1/budgets", cancellation),
+        answer => Write(console, answer.Deserialize<BudgetsShape>(RemoteBroker.Json)!));
+
+    public static Command Forecast(IAnsiConsole console)
+    {
+        var database = new Option<string>("--database") { Description = "The database.", Required = true };
+        var pods = new Option<int>("--pods") { Description = "Pods that run in the end.", Required = true };
+        var connections = new Option<int>("--connections") { Description = "Connections that each pod opens: its pool's size.", Required = true };
+        var role = new Option<string?>("--role") { Description = "The role they claim: what its pods hold already is theirs." };
+        var surge = new Option<string>("--surge") { Description = "Pods beyond that during the rollout, as Kubernetes' maxSurge: a number, or a percentage such as 25%.", DefaultValueFactory = _ => "25%" };
+        var command = new Command("forecast", "Whether a rollout would fit. Exit code 0: it fits; 1: it does not; for a pipeline's gate.") { database, pods, connections, role, surge };
+        return new RemoteOptions().Showing(
+            command, console,
+            (broker, result, cancellation) =>
+            {
+                var (number, percent) = SurgeOf(result.GetRequiredValue(surge));
+                return broker.SendAsync(
+                    HttpMethod.Post,
+                    $"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/forecast",
+                    new ForecastBody(result.GetValue(pods), result.GetValue(connections), result.GetValue(role), number, percent),
+                    cancellation);
+            },
+            answer =>
+            {
+                var forecast = answer.Deserialize<ForecastShape>(RemoteBroker.Json)!;
+                console.Write(new Text(forecast.Fits ? "It fits. " : "It does not fit. ", new Style(forecast.Fits ? Color.Green : Color.Red)));
+                console.WriteLine(forecast.Summary);
+                return forecast.Fits ? 0 : RemoteOptions.No;
+            });
+    }
+
+    public static Command Ceiling(IAnsiConsole console)
+    {
+        var database = new Argument<string>("database") { Description = "The database." };
+        var connections = new Argument<string>("connections") { Description = "Connections that may be promised at most, or 'configured' for the configured ceiling again." };
+        var reason = OrderCommands.Reason();
+        return new RemoteOptions().Ordering(
+            new("ceiling", "Sets a database's ceiling in place of the configured one.") { database, connections, reason }, console,
+            async (broker, result, cancellation) =>
+            {
+                var text = result.GetRequiredValue(connections);
+                int? ceiling = text == "configured" ? null
+                    : int.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number
+                    : throw new RemoteException($"'{text}' is not a number of connections, nor 'configured'.");
+                await broker.SendAsync(
+                    HttpMethod.Put, $"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/ceiling",
+                    new { ceiling, reason = result.GetRequiredValue(reason) }, cancellation);
+                return "The ceiling is in force with the next count of connections.";
+            });
+    }
+
+    private static (int? Number, int? Percent) SurgeOf(string text)
+    {
+        var percent = text.EndsWith('%');
+        return int.TryParse(percent ? text[..^1] : text, CultureInfo.InvariantCulture, out var number) && number >= 0
+            ? percent ? (null, number) : (number, null)
+            : throw new RemoteException($"'{text}' is not a surge; write a number of pods or a percentage such as 25%.");
+    }
+
+    private static int Write(IAnsiConsole console, BudgetsShape budgets)
+    {
+        var table = new Table().AddColumns("database", "limit", "ceiling", "foreign", "capacity", "granted", "free", "waiting", "counted");
+        foreach (var budget in budgets.Budgets)
+        {
+            // While the count is stale nothing is granted, however much the last one left free.
+            table.AddRow(
+                Markup.Escape(budget.Database), N(budget.Limit), N(budget.Ceiling), N(budget.Foreign), N(budget.Capacity), N(budget.Granted),
+                budget.Stale ? "[red]stale[/]" : N(budget.Free), N(budget.Waiting), budget.SampledAt?.ToString("u", CultureInfo.InvariantCulture) ?? "never");
+            foreach (var role in budget.Roles)
+                table.AddRow(Markup.Escape($"  {role.Role}"), "", "", role.Over > 0 ? $"[red]{N(role.Over)} over[/]" : "", $"{N(role.Holders)} holders", N(role.Connections), "", "", "");
+        }
+
+        console.Write(table);
+        return 0;
+    }
+
+    private static string N(int number) => number.ToString(CultureInfo.InvariantCulture);
+}

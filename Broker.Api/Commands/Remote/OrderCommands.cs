@@ -1,0 +1,53 @@
+using System.CommandLine;
+using Spectre.Console;
+
+namespace Broker.Api.Commands.Remote;
+
+/// <summary><c>broker rotate</c>, <c>broker revoke</c> and <c>broker end-holder</c>: orders, each with a reason that the audit keeps.</summary>
+internal static class OrderCommands
+{
+    public static Command Rotate(IAnsiConsole console)
+    {
+        var role = new Argument<string>("role") { Description = "The role." };
+        var reason = Reason();
+        return new RemoteOptions().Ordering(
+            new("rotate", "Gives a role's holders a new database user, without cutting anybody off.") { role, reason }, console,
+            async (broker, result, cancellation) =>
+            {
+                var name = result.GetRequiredValue(role);
+                await broker.SendAsync(HttpMethod.Post, $"api/v1/roles/{Uri.EscapeDataString(name)}/rotate", new { reason = result.GetRequiredValue(reason) }, cancellation);
+                return $"Role '{name}' gets a new lease; its holders move to it when they renew. `broker leases` shows how far they are.";
+            });
+    }
+
+    public static Command Revoke(IAnsiConsole console)
+    {
+        var lease = new Argument<string>("lease") { Description = "The lease's id." };
+        var reason = Reason();
+        return new RemoteOptions().Ordering(
+            new("revoke", "Ends a lease now: its user is dropped and its sessions are ended, whoever holds it.") { lease, reason }, console,
+            async (broker, result, cancellation) =>
+            {
+                var id = result.GetRequiredValue(lease);
+                await broker.SendAsync(HttpMethod.Post, $"api/v1/leases/{Uri.EscapeDataString(id)}/revoke", new { reason = result.GetRequiredValue(reason) }, cancellation);
+                return $"Lease {id} is being revoked.";
+            });
+    }
+
+    public static Command EndHolder(IAnsiConsole console)
+    {
+        var holder = new Argument<string>("holder") { Description = "The holder's id." };
+        var reason = Reason();
+        return new RemoteOptions().Ordering(
+            new("end-holder", "Ends one holder: its connections come free, and its pod is told to ask anew.") { holder, reason }, console,
+            async (broker, result, cancellation) =>
+            {
+                var id = result.GetRequiredValue(holder);
+                await broker.SendAsync(HttpMethod.Post, $"api/v1/holders/{Uri.EscapeDataString(id)}/end", new { reason = result.GetRequiredValue(reason) }, cancellation);
+                return $"Holder {id} has ended.";
+            });
+    }
+
+    /// <summary>Why: every order needs it.</summary>
+    internal static Option<string> Reason() => new("--reason") { Description = "Why, in your own words (1 to 500 characters); the audit keeps it.", Required = true };
+}

@@ -1,0 +1,112 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Spectre.Console;
+
+namespace Broker.Api.Commands.Remote;
+
+/// <summary>
+/// What every command that speaks to a running broker takes: where it is, who asks, and how the answer is printed. Exit codes: 0 done or
+/// shown, 1 the answer is no (a forecast that does not fit), 2 the broker refused or does not answer, or the command line is wrong.
+/// </summary>
+internal sealed class RemoteOptions
+{
+    /// <summary>The answer is no.</summary>
+    public const int No = 1;
+
+    /// <summary>There is no answer.</summary>
+    public const int NoAnswer = 2;
+
+    private readonly Option<Uri?> address = AddressOption.Create("The broker's base address, e.g. https://broker.broker.svc. Default: the environment variable BROKER_ADDR.");
+    private readonly Option<string?> token = new("--token")
+    {
+        Description = "Your token; - reads it from standard input, @FILE from a file, so that no process list shows it. Default: the environment variable BROKER_TOKEN.",
+    };
+
+    private readonly Option<bool> json = new("--json") { Description = "Print the broker's JSON instead of a table." };
+    private readonly Option<int> watch = new("--watch")
+    {
+        Description = "Show it anew every so many seconds (2 where no number is given), until Ctrl-C.",
+        Arity = ArgumentArity.ZeroOrOne,
+        DefaultValueFactory = _ => 0,
+        CustomParser = result =>
+        {
+            if (result.Tokens.Count == 0) return 2;
+            if (int.TryParse(result.Tokens[0].Value, out var seconds) && seconds is > 0 and <= 3600) return seconds;
+            result.AddError("--watch must be 1 to 3600 seconds.");
+            return 0;
+        },
+    };
+
+    /// <summary>A command that shows an answer.</summary>
+    /// <param name="command">The command; gets the options.</param>
+    /// <param name="ask">Asks the broker.</param>
+    /// <param name="write">Writes the answer for people; its result is the exit code.</param>
+    /// <param name="console">Where to.</param>
+    public Command Showing(
+        Command command, IAnsiConsole console, Func<RemoteBroker, ParseResult, CancellationToken, Task<JsonNode>> ask, Func<JsonNode, int> write)
+    {
+        foreach (var option in new Option[] { address, token, json, watch }) command.Options.Add(option);
+        command.SetAction((result, cancellation) => RunAsync(console, result, async broker =>
+        {
+            while (true)
+            {
+                var answer = await ask(broker, result, cancellation);
+                var seconds = result.GetValue(watch);
+                if (seconds > 0) console.Clear();
+                var code = result.GetValue(json) ? Print(answer) : write(answer);
+                if (seconds == 0) return code;
+                await Task.Delay(TimeSpan.FromSeconds(seconds), TimeProvider.System, cancellation);
+            }
+        }, cancellation));
+        return command;
+    }
+
+    /// <summary>A command that gives an order.</summary>
+    public Command Ordering(Command command, IAnsiConsole console, Func<RemoteBroker, ParseResult, CancellationToken, Task<string>> order)
+    {
+        foreach (var option in new Option[] { address, token }) command.Options.Add(option);
+        command.SetAction((result, cancellation) => RunAsync(console, result, async broker =>
+        {
+            console.WriteLine(await order(broker, result, cancellation));
+            return 0;
+        }, cancellation));
+        return command;
+    }
+
+    private static int Print(JsonNode answer)
+    {
+        Console.WriteLine(answer.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
+        return 0;
+    }
+
+    private async Task<int> RunAsync(IAnsiConsole console, ParseResult result, Func<RemoteBroker, Task<int>> run, CancellationToken cancellation)
+    {
+        try
+        {
+            var where = result.GetValue(address) ?? FromEnvironment()
+                ?? throw new RemoteException("Where is the broker? Give --address, or set BROKER_ADDR.");
+            var text = await TokenText.ReadAsync(
+                result.GetValue(token) ?? Environment.GetEnvironmentVariable("BROKER_TOKEN")
+                    ?? throw new RemoteException("Who are you? Give --token, or set BROKER_TOKEN; on the server `broker admin-token` makes one."),
+                cancellation);
+            using var broker = RemoteBroker.At(where, text);
+            return await run(broker);
+        }
+        catch (Exception e) when (e is RemoteException or IOException or UnauthorizedAccessException)
+        {
+            console.Write(new Text(e.Message, new Style(Color.Red)));
+            console.WriteLine();
+            return NoAnswer;
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            return 0;
+        }
+    }
+
+    private static Uri? FromEnvironment() =>
+        Environment.GetEnvironmentVariable("BROKER_ADDR") is not { Length: > 0 } text ? null
+        : Uri.TryCreate(text, UriKind.Absolute, out var uri) ? uri
+        : throw new RemoteException($"BROKER_ADDR is '{text}', which is no address; write it as https://broker.broker.svc.");
+}

@@ -1,0 +1,14 @@
+namespace Broker.Api.Commands;
+
+/// <summary>A token as a command line names it: <c>-</c> for standard input, <c>@FILE</c> for a file, else itself.</summary>
+internal static class TokenText
+{
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    public static async Task<string> ReadAsync(string named, CancellationToken cancellation)
+    {
+        var text = named == "-" ? await Console.In.ReadToEndAsync(cancellation)
+            : named.StartsWith('@') ? await File.ReadAllTextAsync(named[1..], cancellation) : named;
+        return text.Trim();
+    }
+}

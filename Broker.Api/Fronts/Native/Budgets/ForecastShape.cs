@@ -1,0 +1,78 @@
+using System.Globalization;
+using System.Text.Json.Serialization;
+using Broker.Core.Budgets;
+
+namespace Broker.Api.Fronts.Native.Budgets;
+
+/// <summary>A rollout that somebody thinks of.</summary>
+/// <param name="Pods">Pods that run in the end, 1 to 100,000.</param>
+/// <param name="ConnectionsPerPod">Connections that each opens, 1 to 10,000.</param>
+/// <param name="Role">The role they claim: what its pods hold already is theirs; null: a role that holds nothing yet.</param>
+/// <param name="Surge">Pods beyond that during the rollout, as Kubernetes' <c>maxSurge</c>; not together with the percentage.</param>
+/// <param name="SurgePercent">The same in percent of the pods, rounded up; default: the role's, or 25.</param>
+public sealed record ForecastBody(int Pods, int ConnectionsPerPod, string? Role, int? Surge, int? SurgePercent)
+{
+    /// <summary>What is wrong with it; null: nothing.</summary>
+    internal string? WhyNot() =>
+        Pods is < 1 or > 100_000 ? "'pods' must be 1 to 100000."
+        : ConnectionsPerPod is < 1 or > 10_000 ? "'connectionsPerPod' must be 1 to 10000."
+        : Surge is not null && SurgePercent is not null ? "Give 'surge' or 'surgePercent', not both."
+        : Surge is < 0 or > 100_000 ? "'surge' must be 0 to 100000 pods."
+        : SurgePercent is < 0 or > 100 ? "'surgePercent' must be 0 to 100."
+        : null;
+}
+
+/// <summary>What a rollout would do.</summary>
+/// <param name="Fits">Every pod gets its connections at once.</param>
+/// <param name="Summary">The same in a sentence, with what to do.</param>
+/// <param name="Needed">Connections needed beyond what the role holds already.</param>
+/// <param name="Free">Connections free for it.</param>
+/// <param name="Missing">Connections missing; 0 when it fits.</param>
+/// <param name="PodsThatFit">Pods, surge included, that would be served at once.</param>
+/// <param name="PoolSizeThatFits">The largest pool with which all pods fit; 0: none.</param>
+/// <param name="EnoughFreeAt">When enough holders of others have come to their end, if none renews; null: now, or never.</param>
+/// <param name="Stale">The last count is too old: nothing new is promised, and so nothing fits.</param>
+/// <param name="HeldBy">Who holds connections now, most first.</param>
+public sealed record ForecastShape(
+    bool Fits, string Summary, long Needed, int Free, long Missing, int PodsThatFit, int PoolSizeThatFits, DateTimeOffset? EnoughFreeAt, bool Stale,
+    IReadOnlyList<ForecastShape.HeldByShape> HeldBy)
+{
+    /// <summary>What a role holds.</summary>
+    /// <param name="Role">The role.</param>
+    /// <param name="Holders">Its holders.</param>
+    /// <param name="Connections">Their connections.</param>
+    public sealed record HeldByShape(string Role, int Holders, int Connections);
+
+    /// <summary>Of a forecast.</summary>
+    internal static ForecastShape Of(PlannedRollout rollout, Forecast forecast, DateTimeOffset now, bool stale, IReadOnlyList<ForecastHolder> holders) => new(
+        forecast.Fits && !stale,
+        SummaryOf(rollout, forecast, stale),
+        forecast.Needed,
+        stale ? 0 : forecast.Free,
+        forecast.Missing,
+        stale ? 0 : forecast.PodsThatFit,
+        stale ? 0 : forecast.PoolSizeThatFits,
+        forecast.EnoughFreeIn is { } wait ? now + wait : null,
+        stale,
+        [
+            .. holders.GroupBy(holder => holder.Role)
+                .Select(role => new HeldByShape(role.Key, role.Count(), role.Sum(holder => holder.Connections)))
+                .OrderByDescending(role => role.Connections).ThenBy(role => role.Role, StringComparer.Ordinal),
+        ]);
+
+    private static string SummaryOf(PlannedRollout rollout, Forecast forecast, bool stale)
+    {
+        var asked = string.Create(CultureInfo.InvariantCulture, $"{rollout.Pods} pods and a surge of {rollout.Surge}, {rollout.ConnectionsPerPod} connections each, need {forecast.Needed} connections more");
+        if (stale) return $"{asked}, and the database's connections could not be counted lately: nothing new is promised on it until they can.";
+        if (forecast.Fits) return string.Create(CultureInfo.InvariantCulture, $"{asked}, and {forecast.Free} are free.");
+        var mend = forecast.PoolSizeThatFits > 0
+            ? string.Create(CultureInfo.InvariantCulture, $"with {forecast.PoolSizeThatFits} connections each all would fit")
+            : "not even one connection each would fit";
+        return string.Create(CultureInfo.InvariantCulture, $"{asked}, and {forecast.Free} are free: {forecast.Missing} are missing. {forecast.PodsThatFit} pods would be served at once; {mend}.");
+    }
+}
+
+[JsonSerializable(typeof(ForecastBody))]
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow, AllowDuplicateProperties = false)]
+internal sealed partial class ForecastJson : JsonSerializerContext;

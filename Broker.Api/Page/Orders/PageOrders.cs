@@ -1,0 +1,105 @@
+using System.Globalization;
+using Broker.Api.Authentication;
+using Broker.Api.Fronts.Native.Operators;
+using Broker.Core.Leases.Holders;
+using Broker.Core.Leases.Operators;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+
+namespace Broker.Api.Page;
+
+/// <summary>The orders that an operator can give on the page: what each would do to whom, and doing it.</summary>
+internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDesk ceilings, HolderDesk holders, LeftoverDesk leftovers)
+{
+    private const int MostNamed = 50;
+
+    /// <summary>What an order would do; null: there is no such order, or nothing of that name.</summary>
+    public async Task<OrderModel?> DescribeAsync(string kind, Func<string, string?> field, CancellationToken cancellation) => kind switch
+    {
+        "rotate" when field("role") is { } role => await RotateAsync(role, cancellation),
+        "revoke" when field("lease") is { } lease => await RevokeAsync(lease, cancellation),
+        "end" when field("holder") is { } holder => End(holder),
+        "ceiling" when field("database") is { } database => await CeilingAsync(database, cancellation),
+        "drop" when field("database") is { } database && field("user") is { } user => Drop(database, user),
+        _ => null,
+    };
+
+    /// <summary>Gives an order that was described. Null: done.</summary>
+    public async Task<string?> GiveAsync(string kind, Func<string, string?> field, HttpContext context)
+    {
+        var reason = field("reason") ?? "";
+        if (OperatorsBody.WhyNoReason(reason) is { } none) return none;
+        int? ceiling = null;
+        if (kind == "ceiling" && field("ceiling") is { Length: > 0 } text)
+        {
+            if (!int.TryParse(text, CultureInfo.InvariantCulture, out var number) || number < 0) return "The ceiling must be a number of connections, or empty.";
+            ceiling = number;
+        }
+
+        var (caller, origin, cancellation) = (context.ProvenCaller(), context.Origin(), context.RequestAborted);
+        var refusal = kind switch
+        {
+            "rotate" => await leases.RotateAsync(caller, field("role")!, reason, origin, cancellation),
+            "revoke" => await leases.RevokeAsync(caller, field("lease")!, reason, origin, cancellation),
+            "end" => await holders.EndAsync(caller, field("holder")!, reason, origin, cancellation),
+            "ceiling" => await ceilings.SetAsync(caller, field("database")!, ceiling, reason, origin, cancellation),
+            "drop" => await leftovers.DropAsync(caller, field("database")!, field("user")!, reason, origin, cancellation),
+            _ => new Refusal(RefusalCode.InvalidRequest, "There is no such order."),
+        };
+        return refusal?.Detail;
+    }
+
+    private async Task<OrderModel?> RotateAsync(string role, CancellationToken cancellation)
+    {
+        var its = (await leases.ListAsync(null, cancellation)).Where(lease => lease.Role == role && lease.State == LeaseState.Active).ToArray();
+        return new(
+            $"Rotate role {role}", "/orders/rotate", "Rotate",
+            [
+                $"{PageText.Count(its.Length, "lease")} with {PageText.Count(its.Sum(lease => lease.Holders), "holder")} {(its.Length == 1 ? "gets" : "get")} a successor: a new database user.",
+                "Nobody is cut off. Holders move when they renew; the old user is dropped when the last has moved. The leases' table shows how far that is.",
+            ],
+            [.. its.Select(lease => $"{lease.Username}: {PageText.Count(lease.Holders, "holder")}")], [("role", role)]);
+    }
+
+    private async Task<OrderModel?> RevokeAsync(string id, CancellationToken cancellation)
+    {
+        if (await leases.FindAsync(id, cancellation) is not var (lease, its)) return null;
+        return new(
+            $"Revoke the lease of {lease.Username}", "/orders/revoke", "Revoke now",
+            [
+                $"Database user {lease.Username} of role {lease.Role} is dropped now, and its sessions are ended: running queries fail.",
+                $"{PageText.Count(lease.Holders, "holder")} with {PageText.Count(lease.Connections, "connection")} lose their login at once, and get another when they ask. This cannot be undone; to change the user without cutting anybody off, rotate the role.",
+            ],
+            NamesOf(its), [("lease", id)]);
+    }
+
+    private static OrderModel End(string holder) => new(
+        $"End holder {holder}", "/orders/end", "End it",
+        ["Its connections come free, and are counted as foreign for as long as they stay open. Its pod is told that it holds nothing any more, and may ask anew. Its role's other pods keep their login."],
+        [], [("holder", holder)]);
+
+    private async Task<OrderModel?> CeilingAsync(string database, CancellationToken cancellation)
+    {
+        if (await budgets.ReadAsync(database, cancellation) is not { } budget) return null;
+        return new(
+            $"Change the ceiling of {database}", "/orders/ceiling", "Change it",
+            [
+                $"Now {PageText.Number(budget.Record.Ceiling)} connections may be promised when nobody else uses the database; {PageText.Number(budget.Record.Granted)} are granted, and others use {PageText.Number(budget.Record.Foreign)}.",
+                "A lower ceiling takes nothing from anybody: nothing new is promised until enough has come free. It is in force with the next count of connections, and until it is taken back.",
+            ],
+            [], [("database", database)])
+        {
+            AsksForCeiling = true,
+        };
+    }
+
+    private static OrderModel Drop(string database, string user) => new(
+        $"Drop leftover {user}", "/orders/drop", "Drop it",
+        [$"The broker looks once more. If still no lease knows {user}, its sessions on {database} are ended and it is dropped. This cannot be undone."],
+        [], [("database", database), ("user", user)]);
+
+    private static IReadOnlyList<string> NamesOf(IReadOnlyList<HolderRecord> holders) =>
+        holders.Count <= MostNamed
+            ? [.. holders.Select(holder => holder.Caller)]
+            : [.. holders.Take(MostNamed).Select(holder => holder.Caller), $"and {PageText.Number(holders.Count - MostNamed)} more"];
+}

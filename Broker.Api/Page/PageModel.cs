@@ -1,0 +1,92 @@
+using Broker.Core.Leases.Operators;
+using Broker.Core.Ledger;
+
+namespace Broker.Api.Page;
+
+/// <summary>What somebody asked the page for; all of it stands in the address, so that a look can be sent to a colleague.</summary>
+/// <param name="Lease">The lease whose holders are shown; null: none.</param>
+/// <param name="Search">What the shown holders' names have to contain; empty: anything.</param>
+/// <param name="Sort">How holders are sorted: <c>ends</c>, <c>connections</c> or <c>who</c>.</param>
+/// <param name="Database">The database that a rollout is thought of for; null: none.</param>
+/// <param name="Pods">Its pods.</param>
+/// <param name="Connections">Connections of each.</param>
+public sealed record PageQuery(string? Lease, string Search, string Sort, string? Database, int? Pods, int? Connections);
+
+/// <summary>All that the page shows at one moment.</summary>
+/// <param name="Who">Who looks.</param>
+/// <param name="MayOrder">Whether they may steer.</param>
+/// <param name="At">The ledger's time.</param>
+/// <param name="Trouble">Why nothing, or nothing new, is shown; null: all is well.</param>
+/// <param name="Databases">The databases, by name.</param>
+/// <param name="Query">What was asked for.</param>
+/// <param name="Done">What an order has done; null: none was given.</param>
+public sealed record PageModel(
+    string Who, bool MayOrder, DateTimeOffset At, string? Trouble, IReadOnlyList<DatabaseView> Databases, PageQuery Query, string? Done);
+
+/// <summary>One database.</summary>
+/// <param name="Budget">Its budget.</param>
+/// <param name="Leases">Its leases, those that take holders first.</param>
+/// <param name="Failing">Duties of it that keep failing.</param>
+/// <param name="Leftovers">Users that look like the broker's and that no lease knows.</param>
+/// <param name="Holders">The holders of the lease that was asked for, if it is one of this database; null: none was.</param>
+/// <param name="Forecast">What became of the rollout that was thought of; null: none was.</param>
+/// <param name="At">The ledger's time.</param>
+/// <param name="MayOrder">Whether who looks may steer.</param>
+/// <param name="Query">What was asked for.</param>
+public sealed record DatabaseView(
+    Budget Budget, IReadOnlyList<LeaseRecord> Leases, IReadOnlyList<Duty> Failing, IReadOnlyList<Core.Leases.Leftover> Leftovers,
+    IReadOnlyList<HolderRecord>? Holders, string? Forecast, DateTimeOffset At, bool MayOrder, PageQuery Query)
+{
+    /// <summary>The parts of the bar, in connections: they add up to the server's limit, or to more when more is promised.</summary>
+    public BarView Bar => BarView.Of(Budget);
+
+    /// <summary>Why nothing new is promised; null: something may be.</summary>
+    public string? WhyNothing => Budget switch
+    {
+        { Record.SampledAt: null } => "Never counted: nothing is promised." + Cause,
+        { IsStale: true } => $"The connections were counted {Ago(Budget.Record.SampledAt!.Value)} last: nothing new is promised." + Cause,
+        { Record.Free: <= 0 } => "Full: nothing is free.",
+        _ => null,
+    };
+
+    /// <summary>How far the rotation of a lease has come; null: it is not being replaced.</summary>
+    public string? Rotation(LeaseRecord lease)
+    {
+        if (lease.State != Core.Model.LeaseState.Retiring || lease.Holders == 0) return null;
+        var moved = Leases.Where(other => other.Pool == lease.Pool && other.State == Core.Model.LeaseState.Active).Sum(other => other.Holders);
+        return $"{PageText.Count(lease.Holders, "holder")} still use this user, {moved} have moved";
+    }
+
+    /// <summary>How long ago something was.</summary>
+    public string Ago(DateTimeOffset time) => PageText.Span(At - time) + " ago";
+
+    /// <summary>How long it is until something.</summary>
+    public string Until(DateTimeOffset time) => time <= At ? "ended" : PageText.Span(time - At);
+
+    private string Cause => Failing.FirstOrDefault(duty => duty.Kind == "sample") is { Record.Why: { Length: > 0 } why } ? " " + why : "";
+}
+
+/// <summary>The bar of a database: connections by what they are.</summary>
+/// <param name="Reserved">Ordinary users never get these.</param>
+/// <param name="Foreign">In use by others.</param>
+/// <param name="Granted">Promised to holders.</param>
+/// <param name="Free">Can be promised now; 0 while the count is stale.</param>
+/// <param name="Unknown">Would be free by the last count, which is stale.</param>
+/// <param name="Above">Above the ceiling.</param>
+/// <param name="Ceiling">Where the ceiling stands on the bar.</param>
+/// <param name="Whole">The bar's length.</param>
+public sealed record BarView(int Reserved, int Foreign, int Granted, int Free, int Unknown, int Above, int Ceiling, int Whole)
+{
+    /// <summary>Of a budget.</summary>
+    public static BarView Of(Budget budget)
+    {
+        var record = budget.Record;
+        var free = budget.IsStale ? 0 : record.Free;
+        var unknown = record.Free - free;
+        var used = record.ReservedForSuperusers + record.Foreign + record.Granted + free + unknown;
+        var whole = Math.Max(Math.Max(record.Limit, used), 1);
+        return new(
+            record.ReservedForSuperusers, record.Foreign, record.Granted, free, unknown, Math.Max(0, record.Limit - used),
+            Math.Min(whole, record.ReservedForSuperusers + record.Foreign + record.Capacity), whole);
+    }
+}

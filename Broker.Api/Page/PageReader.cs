@@ -1,0 +1,122 @@
+using Broker.Api.Authentication;
+using Broker.Core.Budgets;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Leases.Operators;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+
+namespace Broker.Api.Page;
+
+/// <summary>What the page shows, for one caller, at this moment.</summary>
+internal interface IPageSource
+{
+    /// <summary>Reads it; trouble of the ledger is said in it.</summary>
+    Task<PageModel> ReadAsync(Caller caller, PageQuery query, string? done, CancellationToken cancellation);
+}
+
+/// <summary>
+/// Reads what the page shows. What is the same for everybody is read once a second at most, however many look; who looks at one
+/// lease's holders has them read besides.
+/// </summary>
+internal sealed class PageReader(
+    ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, TimeProvider time) : IPageSource
+{
+    private const int DefaultSurgePercent = 25;
+    private const int MostHolders = 500;
+
+    private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(0.9);
+
+    private static readonly LeaseState[] Order =
+    [
+        LeaseState.Active, LeaseState.Issuing, LeaseState.Retiring, LeaseState.Revoking, LeaseState.RevokeFailed, LeaseState.Unknown, LeaseState.Expired, LeaseState.Failed, LeaseState.Revoked,
+    ];
+
+    private readonly SemaphoreSlim reading = new(1);
+    private (long At, Everything Read)? last;
+
+    /// <inheritdoc/>
+    public async Task<PageModel> ReadAsync(Caller caller, PageQuery query, string? done, CancellationToken cancellation)
+    {
+        try
+        {
+            var all = await ReadEverythingAsync(cancellation);
+            return await ViewAsync(caller, all, query with { Lease = all.Leases.Any(lease => lease.Id == query.Lease) ? query.Lease : null }, done, null, cancellation);
+        }
+        catch (LedgerException e)
+        {
+            var trouble = $"The broker's ledger does not answer: nothing new is promised. {e.Message}";
+            return last is var (_, known)
+                ? await ViewAsync(caller, known, query with { Lease = null, Pods = null }, done, trouble + " What is shown is old.", cancellation)
+                : new(caller.DisplayName, MayOrder(caller), time.GetUtcNow(), trouble, [], query, done);
+        }
+    }
+
+    private async Task<PageModel> ViewAsync(Caller caller, Everything all, PageQuery query, string? done, string? trouble, CancellationToken cancellation)
+    {
+        var views = new List<DatabaseView>();
+        foreach (var budget in all.Budgets)
+        {
+            var name = budget.Database.Name;
+            var its = all.Leases.Where(lease => lease.Database == name)
+                .OrderBy(lease => Array.IndexOf(Order, lease.State)).ThenByDescending(lease => lease.IssuedAt ?? lease.CreatedAt).ToArray();
+            views.Add(new(
+                budget, its,
+                [.. all.Duties.Where(duty => duty.Database == name && duty.IsFailing)],
+                [.. all.Leftovers.Where(left => left.Database == name)],
+                await HoldersAsync(its, query, cancellation),
+                await ForecastAsync(name, query, cancellation),
+                budget.Record.Now, MayOrder(caller), query));
+        }
+
+        return new(caller.DisplayName, MayOrder(caller), views.Count > 0 ? views[0].At : time.GetUtcNow(), trouble, views, query, done);
+    }
+
+    private bool MayOrder(Caller caller) => catalog.Current.Identity.Grants(caller, Policies.Operator);
+
+    private async Task<IReadOnlyList<HolderRecord>?> HoldersAsync(IReadOnlyList<LeaseRecord> its, PageQuery query, CancellationToken cancellation)
+    {
+        if (query.Lease is not { } id || !its.Any(lease => lease.Id == id) || await leases.FindAsync(id, cancellation) is not var (_, holders)) return null;
+        var found = holders.Where(holder => holder.Caller.Contains(query.Search, StringComparison.OrdinalIgnoreCase) || holder.Id.Contains(query.Search, StringComparison.OrdinalIgnoreCase));
+        return
+        [
+            .. (query.Sort switch
+            {
+                "connections" => found.OrderByDescending(holder => holder.Connections).ThenBy(holder => holder.Caller, StringComparer.Ordinal),
+                "who" => found.OrderBy(holder => holder.Caller, StringComparer.Ordinal),
+                _ => found.OrderBy(holder => holder.EndsAt),
+            }).Take(MostHolders),
+        ];
+    }
+
+    private async Task<string?> ForecastAsync(string database, PageQuery query, CancellationToken cancellation)
+    {
+        if (query.Database != database || query is not { Pods: { } pods, Connections: { } connections }) return null;
+        if (pods is < 1 or > 100_000 || connections is < 1 or > 10_000) return "Pods must be 1 to 100000, and connections 1 to 10000.";
+        var rollout = new PlannedRollout(pods, connections, PlannedRollout.SurgeOf(pods, DefaultSurgePercent));
+        return await budgets.ForecastAsync(database, rollout, null, cancellation) is { } found
+            ? Fronts.Native.Budgets.ForecastShape.Of(rollout, found.Forecast, found.Budget.Record.Now, found.Budget.IsStale, found.Holders) is var said && said.Fits
+                ? "It fits: " + said.Summary : "It does not fit: " + said.Summary
+            : null;
+    }
+
+    private async Task<Everything> ReadEverythingAsync(CancellationToken cancellation)
+    {
+        await reading.WaitAsync(cancellation);
+        try
+        {
+            if (last is var (at, known) && time.GetElapsedTime(at) < Fresh) return known;
+            var read = new Everything(
+                await budgets.ReadAllAsync(cancellation), await leases.ListAsync(null, cancellation), await duties.ListAsync(cancellation), await leftovers.ListAsync(null, cancellation));
+            last = (time.GetTimestamp(), read);
+            return read;
+        }
+        finally
+        {
+            reading.Release();
+        }
+    }
+
+    private sealed record Everything(
+        IReadOnlyList<Budget> Budgets, IReadOnlyList<LeaseRecord> Leases, IReadOnlyList<Duty> Duties, IReadOnlyList<Core.Leases.Leftover> Leftovers);
+}

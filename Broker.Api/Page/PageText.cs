@@ -1,0 +1,25 @@
+using System.Globalization;
+
+namespace Broker.Api.Page;
+
+/// <summary>Numbers and times as people read them.</summary>
+internal static class PageText
+{
+    /// <summary>With thousands apart.</summary>
+    public static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
+
+    /// <summary>A number with its noun.</summary>
+    public static string Count(long number, string noun) => $"{Number(number)} {noun}{(number == 1 ? "" : "s")}";
+
+    /// <summary>A time's length in its two largest units.</summary>
+    public static string Span(TimeSpan span) => span switch
+    {
+        { TotalSeconds: < 120 } => $"{Math.Max(0, (long)Math.Round(span.TotalSeconds))} s",
+        { TotalMinutes: < 120 } => $"{(long)span.TotalMinutes} min",
+        { TotalHours: < 48 } => span.Minutes == 0 ? $"{(long)span.TotalHours} h" : $"{(long)span.TotalHours} h {span.Minutes} min",
+        _ => $"{(long)span.TotalDays} d {span.Hours} h",
+    };
+
+    /// <summary>A moment, exactly.</summary>
+    public static string Moment(DateTimeOffset? time) => time?.ToUniversalTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "";
+}

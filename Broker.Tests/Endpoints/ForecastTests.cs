@@ -1,0 +1,91 @@
+using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
+using Broker.Api.Commands;
+using Shouldly;
+using Spectre.Console;
+using Xunit;
+
+namespace Broker.Tests.Endpoints;
+
+/// <summary>Forecasts through the API and the command line.</summary>
+public sealed class ForecastTests(RunningBroker broker)
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Says_whether_a_rollout_fits_and_what_would()
+    {
+        using var viewer = await broker.ViewerAsync();
+
+        var fits = await AskAsync(viewer, "narrow", """{"pods":1,"connectionsPerPod":1,"surge":1}""");
+        (fits["fits"]!.GetValue<bool>(), fits["missing"]!.GetValue<long>()).ShouldBe((true, 0));
+
+        var large = await AskAsync(viewer, "narrow", """{"pods":2,"connectionsPerPod":5,"surgePercent":50}""");
+        large["fits"]!.GetValue<bool>().ShouldBeFalse();
+        large["needed"]!.GetValue<long>().ShouldBe(15);
+        large["summary"]!.GetValue<string>().ShouldContain("2 pods and a surge of 1, 5 connections each, need 15 connections more");
+    }
+
+    [Theory]
+    [InlineData("""{"pods":0,"connectionsPerPod":5}""", "'pods' must be 1 to 100000.")]
+    [InlineData("""{"pods":1,"connectionsPerPod":0}""", "'connectionsPerPod' must be 1 to 10000.")]
+    [InlineData("""{"pods":1,"connectionsPerPod":1,"surge":1,"surgePercent":1}""", "Give 'surge' or 'surgePercent', not both.")]
+    [InlineData("""{"pods":1,"connectionsPerPod":1,"role":"nobody"}""", "There is no role 'nobody' on database 'narrow'.")]
+    public async Task What_is_no_rollout_is_refused_in_words(string body, string words)
+    {
+        using var viewer = await broker.ViewerAsync();
+
+        using var answer = await viewer.PostAsync(new Uri("api/v1/budgets/narrow/forecast", UriKind.Relative), Json(body), Cancel);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        (await answer.JsonAsync())["detail"]!.GetValue<string>().ShouldBe(words);
+    }
+
+    [Fact]
+    public async Task Pods_may_not_ask_and_no_database_is_no_database()
+    {
+        using var pod = await broker.PodAsync();
+        using var viewer = await broker.ViewerAsync();
+
+        using var forbidden = await pod.PostAsync(new Uri("api/v1/budgets/narrow/forecast", UriKind.Relative), Json("""{"pods":1,"connectionsPerPod":1}"""), Cancel);
+        forbidden.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        using var nowhere = await viewer.PostAsync(new Uri("api/v1/budgets/nowhere/forecast", UriKind.Relative), Json("""{"pods":1,"connectionsPerPod":1}"""), Cancel);
+        nowhere.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task The_command_line_tells_a_pipeline_by_its_exit_code_and_a_person_by_a_table()
+    {
+        var token = (await broker.IdentityAsync()).ViewerToken();
+
+        (await RunAsync(token, "forecast", "--database", "narrow", "--pods", "1", "--connections", "1", "--surge", "0")).ShouldSatisfyAllConditions(
+            said => said.Code.ShouldBe(0), said => said.Text.ShouldContain("It fits."));
+        (await RunAsync(token, "forecast", "--database", "narrow", "--pods", "100", "--connections", "5")).ShouldSatisfyAllConditions(
+            said => said.Code.ShouldBe(1), said => said.Text.ShouldContain("It does not fit."));
+        (await RunAsync(token, "forecast", "--database", "nowhere", "--pods", "1", "--connections", "1")).ShouldSatisfyAllConditions(
+            said => said.Code.ShouldBe(2), said => said.Text.ShouldContain("There is no database 'nowhere'"));
+        (await RunAsync(token, "budgets")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0), said => said.Text.ShouldContain("narrow"));
+        (await RunAsync(token, "leases")).Code.ShouldBe(0);
+        (await RunAsync("nobody", "budgets")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(2), said => said.Text.ShouldContain("Unauthenticated", Case.Insensitive));
+    }
+
+    private async Task<(int Code, string Text)> RunAsync(string token, params string[] words)
+    {
+        using var text = new StringWriter();
+        var console = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(text), Ansi = AnsiSupport.No });
+        console.Profile.Width = 400;
+        var root = BrokerCommands.Create(console);
+        var code = await root.Parse([.. words, "--address", (await broker.AddressAsync()).ToString(), "--token", token]).InvokeAsync(cancellationToken: Cancel);
+        return (code, text.ToString());
+    }
+
+    private static StringContent Json(string body) => new(body, Encoding.UTF8, "application/json");
+
+    private static async Task<JsonObject> AskAsync(HttpClient viewer, string database, string body)
+    {
+        using var answer = await viewer.PostAsync(new Uri($"api/v1/budgets/{database}/forecast", UriKind.Relative), Json(body), Cancel);
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK, await answer.Content.ReadAsStringAsync(Cancel));
+        return await answer.JsonAsync();
+    }
+}
