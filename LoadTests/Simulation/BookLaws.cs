@@ -37,11 +37,12 @@ internal sealed class BookLaws(World world)
 
     private void CountLeases(LedgerView view)
     {
+        var held = view.Holders.Values.ToLookup(holder => holder.Lease, StringComparer.Ordinal);
         foreach (var lease in view.Leases.Values)
         {
-            var holders = view.Holders.Values.Where(holder => holder.Lease == lease.Id).ToArray();
-            if (holders.Length != lease.Holders || holders.Sum(holder => holder.Connections) != lease.Connections)
-                Break($"lease {lease.Id} says {lease.Holders} holders with {lease.Connections}; there are {holders.Length} with {holders.Sum(holder => holder.Connections)}");
+            var (holders, connections) = (held[lease.Id].Count(), held[lease.Id].Sum(holder => holder.Connections));
+            if (holders != lease.Holders || connections != lease.Connections)
+                Break($"lease {lease.Id} says {lease.Holders} holders with {lease.Connections}; there are {holders} with {connections}");
         }
     }
 

@@ -11,7 +11,7 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
 
     public DatabaseEngineKind Kind => DatabaseEngineKind.PostgreSql;
 
-    public EngineDialect Dialect { get; } = new(63, [], CapsUsers: false);
+    public EngineDialect Dialect { get; } = new(63, [], CapsUsers: true);
 
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => CallAsync(server.Sample, cancellation);
 
@@ -22,7 +22,7 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
     // Users are made and dropped by the issuer's model.
     public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) => throw new NotSupportedException();
 
-    public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation) => throw new NotSupportedException();
+    public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation) => CallAsync(() => server.Cap(username, connections), cancellation);
 
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) => throw new NotSupportedException();
 
@@ -42,7 +42,10 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
 
     private Task<T> CallAsync<T>(Func<T> carryOut, CancellationToken cancellation) => server.Wire.CallAsync(
         carryOut,
-        new(TimeSpan.FromMicroseconds(random.Next(300, 20_000)), TimeSpan.FromMicroseconds(random.Next(300, 5_000))),
+        new(
+            TimeSpan.FromMicroseconds(random.Next(300, 20_000)) + server.SlowBy * (server.SlowBy > TimeSpan.Zero ? random.NextDouble() : 0),
+            TimeSpan.FromMicroseconds(random.Next(300, 5_000)),
+            Returns: server.LosesAnswers == 0 || random.NextDouble() >= server.LosesAnswers),
         Patience,
         static () => new DatabaseException(DatabaseFailure.Unavailable, "the database did not answer in time"),
         cancellation);

@@ -23,6 +23,12 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
 
     public bool RefusesDrops { get; set; }
 
+    /// <summary>How long a call takes at most, beside its way.</summary>
+    public TimeSpan SlowBy { get; set; }
+
+    /// <summary>How likely it is that the answer to a change is lost.</summary>
+    public double LosesAnswers { get; set; }
+
     public IReadOnlyDictionary<string, DatabaseLogin> Users => users;
 
     public int OpenByPods => users.Values.Sum(user => user.Open) + nobodys.Sum(user => user.Open);
@@ -70,10 +76,23 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
     public DatabaseFailure? Connect(string name, string password)
     {
         if (TryLogin(name, password) is { } failure) return failure;
+        if (IsCapped(name)) return DatabaseFailure.OutOfConnections;
         if (OpenByPods + Foreign >= Limit - Reserved) return DatabaseFailure.OutOfConnections;
         users[name].Connect();
         return null;
     }
+
+    /// <summary>Sets how many connections a user may open; null: any number.</summary>
+    public bool Cap(string name, int? connections)
+    {
+        if (IsDown) throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down");
+        if (!users.TryGetValue(name, out var user)) throw new DatabaseException(DatabaseFailure.StatementRefused, "there is no such user");
+        user.Cap = connections;
+        return true;
+    }
+
+    /// <summary>Whether a user has as many connections open as it may.</summary>
+    public bool IsCapped(string name) => users.TryGetValue(name, out var user) && user.Open >= user.Cap;
 
     /// <summary>The broker's own way in: over the superusers' reserve, so that it never takes a pod's connection.</summary>
     public DatabaseFailure? TryLogin(string name, string password)
@@ -108,6 +127,9 @@ internal sealed class DatabaseLogin(string name, string password, string role)
 
     /// <summary>Connections open.</summary>
     public int Open { get; private set; }
+
+    /// <summary>Connections that it may open; null: any number.</summary>
+    public int? Cap { get; set; }
 
     /// <summary>Somebody has logged in as it once.</summary>
     public bool HasBeenTried { get; set; }

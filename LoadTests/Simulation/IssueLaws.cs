@@ -15,14 +15,7 @@ internal sealed class IssueLaws(World world)
     private long spentAt;
     private long lastFence;
 
-    private long Now => (ActorClock.Start + world.Now).ToUnixTimeMilliseconds();
-
-    /// <summary>The ledger lost what it knew of the pace.</summary>
-    public void Forget()
-    {
-        lastBegun.Clear();
-        (spent, spentAt, lastFence) = (0, 0, 0);
-    }
+    private long Now => (ActorClock.Start + world.Now).ToUnixTimeMilliseconds(); // true time
 
     public void Decided(Decision decision, IReadOnlyList<string> arguments, string[] answer, LedgerView before, LedgerView after)
     {

@@ -22,16 +22,19 @@ internal sealed class Laws(World world)
     private static readonly TimeSpan LongestCount = TimeSpan.FromSeconds(12);
 
     private readonly Dictionary<string, string[]> names = new(StringComparer.Ordinal);
-    private readonly HashSet<string> voided = new(StringComparer.Ordinal);
-    private readonly HashSet<string> resurrected = new(StringComparer.Ordinal);
     private readonly List<(TimeSpan From, int Capacity)> capacities = [];
     private readonly IssueLaws issues = new(world);
     private readonly BookLaws books = new(world);
     private readonly DutyLaws duties = new(world);
+    private readonly Promises promises = new(world);
+    private TimeSpan sampledAt; // by true time: the ledger's clock may fall back
     private TimeSpan? shortSince; // since when the database may be too small for what was promised; null: it is not
 
     /// <summary>The first law that was broken; null: none.</summary>
     public Broken? Broken { get; private set; }
+
+    /// <summary>What is broken and known: the run goes on past whatever contains one of these texts.</summary>
+    public IReadOnlyList<string> Past { get; set; } = [];
 
     /// <summary>The ledger after the last decision.</summary>
     public LedgerView View { get; private set; } = LedgerView.Read(world.Ledger.Keys, []);
@@ -39,7 +42,13 @@ internal sealed class Laws(World world)
     /// <summary>Leases that an operator ordered to be revoked.</summary>
     public HashSet<string> Ordered { get; } = new(StringComparer.Ordinal);
 
-    private long LedgerNow => (ActorClock.Start + world.Now).ToUnixTimeMilliseconds();
+    /// <summary>What the ledger lost, and what that may cost.</summary>
+    public Losses Losses { get; } = new(world);
+
+    /// <summary>The ceiling that an operator set last; null: the configured one is in force.</summary>
+    public int? Ceiling { get; set; }
+
+    private long LedgerNow => world.Ledger.Clock.GetUtcNow().ToUnixTimeMilliseconds();
 
     public void Watch()
     {
@@ -51,55 +60,45 @@ internal sealed class Laws(World world)
 
     public void Break(string law, string what)
     {
-        if (Broken is not null) return;
+        if (Broken is not null || Past.Any(known => what.Contains(known, StringComparison.Ordinal))) return;
         Broken = new(law, what, world.Now);
         world.Trace.Say($"BROKEN {law}: {what}");
     }
-
-    /// <summary>Whether the ledger lost what it had promised this holder.</summary>
-    public bool IsVoid(string holder) => voided.Contains(holder);
 
     /// <summary>The database is not what it was.</summary>
     public void Changed()
     {
         var settings = world.Plan.Scene.Database.Budget;
         var share = Math.Max(0, world.Database.Limit - world.Database.Reserved) * settings.CeilingPercent / 100;
-        var capacity = Math.Max(0, Math.Min(share - world.Database.Foreign, settings.Ceiling ?? int.MaxValue));
+        var capacity = Math.Max(0, Math.Min(share - world.Database.Foreign, Ceiling ?? settings.Ceiling ?? int.MaxValue));
         if (capacities.Count > 0 && capacities[^1].Capacity == capacity) return;
         if (capacities.Count > 0 && capacity < capacities[^1].Capacity) shortSince = world.Now;
         capacities.Add((world.Now, capacity));
     }
 
-    /// <summary>The ledger loses something it knew: what it had promised with that binds it no more.</summary>
-    public void Lose(Action lose, bool isFailover)
+    /// <summary>The ledger loses something it knew. What it had promised with that binds it still: see <see cref="Losses"/>.</summary>
+    public void Lose(Action lose)
     {
         var before = View;
         lose();
         View = LedgerView.Read(world.Ledger.Keys, names);
-        issues.Forget();
-        foreach (var (id, had) in before.Holders)
-        {
-            var same = View.Holders.TryGetValue(id, out var has) && has == had && (had.Lease.Length == 0 || LeaseOf(View, had) == LeaseOf(before, had));
-            if (!same) voided.Add(id);
-        }
+        Losses.Add(before, View);
+        // Nobody can tell what was promised, so nobody can be sure that it fits.
+        if (world.Pods.Any(Losses.MayForget)) shortSince = world.Now;
+    }
 
-        foreach (var (id, lease) in View.Leases)
-        {
-            // What has been done to its user since the copy was taken, the ledger does not know.
-            if (!before.Leases.TryGetValue(id, out var was) || was.State != lease.State || !world.Database.Users.ContainsKey(lease.User)) resurrected.Add(id);
-        }
-
-        // A ledger that fell back ends a holder at the end it had before its last renewal, and frees its connections while they are
-        // still open, until they are counted again.
-        if (isFailover && voided.Count > 0) shortSince = world.Now;
-        world.Trace.Say($"the ledger lost what {voided.Count} holders were promised");
+    /// <summary>A pod was told that it has a lease and connections.</summary>
+    public void Told(Pod pod, TimeSpan asked)
+    {
+        Losses.Came(pod.HolderId);
+        promises.Told(pod, asked, shortSince is null ? MostIn(LongestCount) : null);
     }
 
     /// <summary>A pod that leaves was told that it is gone, or was so already.</summary>
-    public void Released(Pod pod)
+    public void Released(Pod pod, Replica by)
     {
-        // A ledger that lost something may know it again, and a second question of the pod's that was still on its way asks anew.
-        if (world.Ledger.LostAt is null && !pod.AsksTwice && View.Holders.ContainsKey(pod.HolderId)) Break("L10", $"{pod.Name} has released what it had, and still holds it");
+        Losses.Released(pod.HolderId, by);
+        if (View.Holders.ContainsKey(pod.HolderId)) Break("L10", $"{pod.Name} has released what it had, and still holds it");
     }
 
     /// <summary>A replica answers a caller.</summary>
@@ -122,10 +121,12 @@ internal sealed class Laws(World world)
     public void ConnectionRefused(Pod pod, Grant grant, DatabaseFailure failure)
     {
         var user = grant.Credentials.Login.Username;
-        if (world.Database.IsDown || IsVoid(pod.HolderId) || resurrected.Contains(grant.Lease.Id)) return;
+        if (world.Database.IsDown || Losses.MayForget(pod)) return;
+        if (failure == DatabaseFailure.OutOfConnections && world.Database.IsCapped(user))
+            Break("L2", $"{pod.Name}, granted {grant.Connections}, was refused a connection: the database lets {user} open no more than it has");
         if (failure == DatabaseFailure.OutOfConnections && shortSince is null)
             Break("L2", $"{pod.Name}, granted {grant.Connections}, was refused a connection: {world.Database.OpenByPods} by pods + {world.Database.Foreign} foreign of {world.Database.Limit} − {world.Database.Reserved}; granted {View.Granted} of {View.Capacity}");
-        if (failure == DatabaseFailure.LoginRefused && !world.Database.RefusesLogins && !IsExcused(grant.Lease.Id, user))
+        if (failure == DatabaseFailure.LoginRefused && !world.Database.RefusesLogins && !IsExcused(grant.Lease.Id, user) && !Losses.MayLeadBackTo(user))
             Break("L4", $"{pod.Name}'s user {user} cannot log in, though it was promised until {pod.End.TotalSeconds:0.000}");
     }
 
@@ -159,6 +160,7 @@ internal sealed class Laws(World world)
         View = LedgerView.Read(world.Ledger.Keys, names);
         books.Check(View);
         duties.Check(View);
+        if (decision == Decision.Sample) sampledAt = world.Now;
         foreach (var (id, holder) in View.Holders)
         {
             before.Holders.TryGetValue(id, out var had);
@@ -172,7 +174,7 @@ internal sealed class Laws(World world)
         foreach (var lease in View.Leases.Values)
         {
             before.Leases.TryGetValue(lease.Id, out var was);
-            if (lease.State != was?.State) Moved(was, lease);
+            if (lease.State != was?.State) Moved(was, lease, decision);
         }
 
         if (decision == Decision.Sample) Sampled(Decision.Sample.ReadAsked(arguments).Capacity);
@@ -190,12 +192,11 @@ internal sealed class Laws(World world)
     {
         if (View.Capacity is not { } capacity) Break("L2", $"{holder.Id} got {holder.Connections} connections before any were counted");
         else if (View.Granted > capacity) Break("L2", $"{holder.Id} got {holder.Connections} connections: {View.Granted} of {capacity} are granted");
-        else if (LedgerNow - View.SampledAt > world.Plan.Scene.Database.Budget.StaleAfter.TotalMilliseconds) Break("L2", $"{holder.Id} got connections on a stale count");
+        else if (world.Now - sampledAt > world.Plan.Scene.Database.Budget.StaleAfter + TimeSpan.FromMilliseconds(1)) Break("L2", $"{holder.Id} got connections on a stale count");
     }
 
     private void Given(HolderView holder)
     {
-        voided.Remove(holder.Id);
         if (!View.Leases.TryGetValue(holder.Lease, out var lease))
         {
             Break("L3", $"{holder.Id} holds lease {holder.Lease}, which is not there");
@@ -204,10 +205,9 @@ internal sealed class Laws(World world)
 
         if (lease.State != "Active") Break("L3", $"{holder.Id} was given lease {lease.Id}, which is {lease.State}");
         if (lease.Expires - LedgerNow < lease.Life / 2) Break("L3", $"{holder.Id} was given lease {lease.Id} with {lease.Expires - LedgerNow} of {lease.Life} ms left");
-        if (resurrected.Contains(lease.Id)) return;
         if (!world.Database.Users.TryGetValue(lease.User, out var user))
         {
-            if (!IsExcused(lease.Id, lease.User)) Break("L3", $"{holder.Id} was given user {lease.User}, which is not in the database");
+            if (!IsExcused(lease.Id, lease.User) && !Losses.MayLeadBackTo(lease.User)) Break("L3", $"{holder.Id} was given user {lease.User}, which is not in the database");
         }
         else if (!user.HasBeenTried)
         {
@@ -215,9 +215,10 @@ internal sealed class Laws(World world)
         }
     }
 
-    private void Moved(LeaseView? was, LeaseView lease)
+    private void Moved(LeaseView? was, LeaseView lease, Decision decision)
     {
-        var legal = (was?.State, lease.State) switch
+        // What a replica remembers is put back into whatever a ledger that lost something knows.
+        var legal = decision == Decision.Restore || (was?.State, lease.State) switch
         {
             (null, "Issuing") => true,
             ("Issuing", "Active" or "Failed" or "Unknown") => true,
@@ -227,12 +228,12 @@ internal sealed class Laws(World world)
             ("Unknown" or "Expired", "Revoking") => true,
             ("Revoking", "Revoked" or "RevokeFailed") => true,
             ("RevokeFailed", "Revoking" or "Revoked") => true,
-            (null, "Active" or "Retiring") => world.Ledger.LostAt is not null, // put back by a replica that remembers it
             _ => false,
         };
         if (!legal) Break("L5", $"lease {lease.Id} moved from {was?.State ?? "nothing"} to {lease.State}");
         if (lease.State == "Revoking" && was?.State is "Active" or "Retiring" && lease.Holders > 0 && lease.Expires > LedgerNow && !Ordered.Contains(lease.Id))
             Break("L4", $"lease {lease.Id} is being revoked with {lease.Holders} holders, before its end");
+        if (decision == Decision.Restore) return;
         if (lease.State == "Expired" && lease.Expires > LedgerNow) Break("L4", $"lease {lease.Id} expired {lease.Expires - LedgerNow} ms before its end");
         if (lease.State == "Revoked" && !world.Issuer.Forgotten.Contains(lease.User) && world.Database.Users.ContainsKey(lease.User)) Break("L5", $"lease {lease.Id} is revoked, its user {lease.User} is in the database");
         if (lease.State == "Failed" && lease.User.Length > 0 && world.Database.Users.ContainsKey(lease.User)) Break("L5", $"lease {lease.Id} has failed, its user {lease.User} is in the database");
@@ -242,11 +243,7 @@ internal sealed class Laws(World world)
     private void Sampled(int capacity)
     {
         var since = world.Now - LongestCount;
-        var most = 0;
-        for (var i = 0; i < capacities.Count; i++)
-        {
-            if (i + 1 == capacities.Count || capacities[i + 1].From >= since) most = Math.Max(most, capacities[i].Capacity);
-        }
+        var most = MostIn(LongestCount);
 
         // All that is open was counted since the database ran short, and what is promised fits again: from now on it has to be kept.
         if (shortSince < since && View.Granted <= capacity && capacity <= capacities[^1].Capacity)
@@ -258,23 +255,34 @@ internal sealed class Laws(World world)
         if (capacity > most) Break("L2", $"the capacity was counted as {capacity}; it was {most} at most in the last {LongestCount.TotalSeconds} s");
     }
 
+    // The largest capacity that there was in the last so long.
+    private int MostIn(TimeSpan time)
+    {
+        var since = world.Now - time;
+        var most = 0;
+        for (var i = 0; i < capacities.Count; i++)
+        {
+            if (i + 1 == capacities.Count || capacities[i + 1].From >= since) most = Math.Max(most, capacities[i].Capacity);
+        }
+
+        return most;
+    }
+
     // A user goes: nobody may be counting on it.
     private void Dropping(DatabaseLogin user)
     {
         world.Trace.Say($"user {user.Name} is dropped, with {user.Open} connections");
+        Losses.Dropped(user.Name);
         foreach (var pod in world.Pods)
         {
             if (pod.Held is not { } grant || grant.Credentials.Login.Username != user.Name || pod.End <= world.Now) continue;
-            if (IsVoid(pod.HolderId) || resurrected.Contains(grant.Lease.Id) || IsExcused(grant.Lease.Id, user.Name)) continue;
+            if (Losses.MayForget(pod) || IsExcused(grant.Lease.Id, user.Name)) continue;
             Break("L4", $"user {user.Name} is dropped; {pod.Name} was promised it until {pod.End.TotalSeconds:0.000}");
         }
     }
 
-    private bool IsExcused(string lease, string user) => Ordered.Contains(lease) || world.Issuer.Forgotten.Contains(user);
-
-    private static LeaseView? LeaseOf(LedgerView view, HolderView holder) => view.Leases.GetValueOrDefault(holder.Lease) is { } lease
-        ? lease with { Holders = 0, Connections = 0, Reason = "" }
-        : null;
+    /// <summary>Whether a user may go though it was promised: an operator's order, or the issuer's own doing.</summary>
+    public bool IsExcused(string lease, string user) => Ordered.Contains(lease) || world.Issuer.Forgotten.Contains(user);
 
     private static string Shown(Decision decision, IReadOnlyList<string> arguments) =>
         decision == Decision.Issued && Decision.Issued.ReadAsked(arguments) is var made ? $"{made.Lease} {made.Fence} {made.Username}" : string.Join(' ', arguments);

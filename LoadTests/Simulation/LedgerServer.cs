@@ -17,15 +17,25 @@ internal sealed class LedgerServer : IDisposable
     public LedgerServer(Timeline timeline, Actor self, Func<Decision, string>? scripts)
     {
         (this.timeline, Self) = (timeline, self);
-        var clock = new ActorClock(timeline, self);
+        Clock = new(timeline, self);
+        Unsure = new(timeline);
         WatchedKeyspace? made = null;
-        store = new(publish => made = new WatchedKeyspace(clock, publish), scripts);
+        store = new(publish => made = new WatchedKeyspace(Clock, publish), scripts);
         keys = made!;
-        copy = new(clock, static (_, _) => { });
+        copy = new(Clock, static (_, _) => { });
         Wire = new(timeline, self);
     }
 
     public Actor Self { get; }
+
+    /// <summary>Its clock, by which all decisions go.</summary>
+    public ActorClock Clock { get; }
+
+    /// <summary>When not everything reached it that was sent to it.</summary>
+    public Spans Unsure { get; }
+
+    /// <summary>The next copy is taken as soon as a lease is being issued.</summary>
+    public bool CopiesAmidIssue { get; set; }
 
     public Wire Wire { get; }
 
@@ -52,9 +62,6 @@ internal sealed class LedgerServer : IDisposable
         set => keys.IsFull = value;
     }
 
-    /// <summary>When it last lost what it knew; null: never.</summary>
-    public TimeSpan? LostAt { get; private set; }
-
     public Keyspace Keys => keys;
 
     public string[] Decide(Decision decision, string database, IReadOnlyList<string> arguments)
@@ -76,18 +83,10 @@ internal sealed class LedgerServer : IDisposable
     public void Copy() => copy.Become(keys);
 
     /// <summary>A replica of it takes over that has only what the copy has.</summary>
-    public void FailOver()
-    {
-        keys.Become(copy);
-        LostAt = timeline.Now;
-    }
+    public void FailOver() => keys.Become(copy);
 
     /// <summary>Loses everything.</summary>
-    public void Flush()
-    {
-        keys.Become(new Keyspace(TimeProvider.System, static (_, _) => { }));
-        LostAt = timeline.Now;
-    }
+    public void Flush() => keys.Become(new Keyspace(TimeProvider.System, static (_, _) => { }));
 
     public void Dispose()
     {
@@ -107,6 +106,12 @@ internal sealed class LedgerServer : IDisposable
         catch (InvalidOperationException e) when (keys.IsFull)
         {
             throw new LedgerException(e.Message, e);
+        }
+
+        if (CopiesAmidIssue && decision == Decision.Begin && answer[0] == "go")
+        {
+            CopiesAmidIssue = false;
+            Copy();
         }
 
         if (keys.Changes != before) Decided?.Invoke(decision, database, arguments, answer);

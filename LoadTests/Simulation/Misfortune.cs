@@ -36,10 +36,12 @@ internal sealed class Misfortune(World world)
                 if (Victim(fault) is { } freezing)
                 {
                     freezing.LastLame = TimeSpan.MaxValue;
+                    freezing.Silent.Begin();
                     freezing.Actor.Freeze();
                     Until(fault, () =>
                     {
                         freezing.LastLame = world.Now;
+                        freezing.Silent.End();
                         freezing.Actor.Thaw();
                     });
                 }
@@ -49,17 +51,19 @@ internal sealed class Misfortune(World world)
                 if (Victim(fault) is { } slow)
                 {
                     slow.LastLame = TimeSpan.MaxValue;
+                    slow.Silent.Begin();
                     slow.Actor.SlowBy = TimeSpan.FromSeconds(fault.Amount);
                     Until(fault, () =>
                     {
                         slow.LastLame = world.Now;
+                        slow.Silent.End();
                         slow.Actor.SlowBy = TimeSpan.Zero;
                     });
                 }
 
                 break;
             case FaultKind.ReplicaIsCutOff:
-                if (Victim(fault) is { } cut) Toggle(fault, value => cut.Link.IsCut = value);
+                if (Victim(fault) is { } cut) Silence(fault, cut);
                 break;
             case FaultKind.ClockJumps:
                 if (Victim(fault) is { } jumping) jumping.Clock.Off += TimeSpan.FromMinutes(20 * (fault.Amount - 0.5));
@@ -69,14 +73,67 @@ internal sealed class Misfortune(World world)
                 break;
             case FaultKind.LedgerIsDown: Toggle(fault, value => ledger.IsDown = value); break;
             case FaultKind.LedgerStalls: ledger.StalledUntil = world.Now + fault.For / 3; break;
-            case FaultKind.LedgerLosesRequests: Until(fault, () => ledger.LosesRequests = 0, () => ledger.LosesRequests = fault.Amount); break;
-            case FaultKind.LedgerLosesAnswers: Until(fault, () => ledger.LosesAnswers = 0, () => ledger.LosesAnswers = fault.Amount); break;
+            case FaultKind.LedgerReturnsEmpty: Toggle(fault, value => Return(value, ledger.Flush)); break;
+            case FaultKind.LedgerReturnsOld:
+                ledger.Copy();
+                world.At(world.Now + TimeSpan.FromSeconds(4 * fault.Amount), () => Toggle(fault, value => Return(value, ledger.FailOver)));
+                break;
+            case FaultKind.LedgerFallsFarBack:
+                ledger.Copy();
+                world.At(world.Now + fault.For, () => world.Laws.Lose(ledger.FailOver));
+                break;
+            case FaultKind.LedgerFallsBackAmidIssue:
+                ledger.CopiesAmidIssue = true;
+                world.At(world.Now + fault.For, () =>
+                {
+                    if (ledger.CopiesAmidIssue) ledger.CopiesAmidIssue = false;
+                    else world.Laws.Lose(ledger.FailOver);
+                });
+                break;
+            case FaultKind.LedgerFallsBackAmidRotation:
+                ledger.Copy();
+                _ = Order(replica => replica.RotateAsync(World.CallerOf("operator", "operator"), world.Plan.Scene.Roles[fault.Target % world.Plan.Scene.Roles.Count].Name, world.NextTrace()));
+                world.At(world.Now + fault.For, () => world.Laws.Lose(ledger.FailOver));
+                break;
+            case FaultKind.LedgerIsEmptiedBehindAReplica:
+                // One is cut off for a moment, and hears of the loss later than the others.
+                if (Victim(fault) is { } behind)
+                {
+                    behind.Link.IsCut = true;
+                    world.At(world.Now + TimeSpan.FromMilliseconds(300), () =>
+                    {
+                        behind.Link.IsCut = false;
+                        world.Laws.Lose(ledger.Flush);
+                    });
+                    if (fault.Amount < 0.5) world.At(world.Now + TimeSpan.FromMilliseconds(350), () => world.AddReplica());
+                }
+
+                break;
+            case FaultKind.LedgerClockFallsBack:
+                // No further than users outlive their leases in the database.
+                ledger.Clock.Off = TimeSpan.FromSeconds(Math.Max(-5, ledger.Clock.Off.TotalSeconds - 1 - 4 * fault.Amount));
+                break;
+            case FaultKind.DatabaseIsSlow: Until(fault, () => database.SlowBy = TimeSpan.Zero, () => database.SlowBy = TimeSpan.FromSeconds(8 * fault.Amount)); break;
+            case FaultKind.DatabaseLosesAnswers: Until(fault, () => database.LosesAnswers = 0, () => database.LosesAnswers = fault.Amount); break;
+            case FaultKind.OperatorSetsCeiling:
+                var ceiling = (int)(fault.Amount * database.Limit);
+                _ = Order(async replica =>
+                {
+                    var said = await replica.SetCeilingAsync(World.CallerOf("operator", "operator"), ceiling, world.NextTrace());
+                    if (said.Refusal is not null) return said;
+                    world.Laws.Ceiling = ceiling;
+                    world.Laws.Changed();
+                    return said;
+                });
+                break;
+            case FaultKind.LedgerLosesRequests: Unsure(fault, value => ledger.LosesRequests = value ? fault.Amount : 0); break;
+            case FaultKind.LedgerLosesAnswers: Unsure(fault, value => ledger.LosesAnswers = value ? fault.Amount : 0); break;
             case FaultKind.LedgerLosesSignals: Toggle(fault, value => ledger.LosesSignals = value); break;
-            case FaultKind.LedgerIsFull: Toggle(fault, value => ledger.IsFull = value); break;
-            case FaultKind.LedgerIsEmptied: world.Laws.Lose(ledger.Flush, isFailover: false); break;
+            case FaultKind.LedgerIsFull: Unsure(fault, value => ledger.IsFull = value); break;
+            case FaultKind.LedgerIsEmptied: world.Laws.Lose(ledger.Flush); break;
             case FaultKind.LedgerFailsOver:
                 ledger.Copy();
-                world.At(world.Now + TimeSpan.FromSeconds(2 * fault.Amount), () => world.Laws.Lose(ledger.FailOver, isFailover: true));
+                world.At(world.Now + TimeSpan.FromSeconds(2 * fault.Amount), () => world.Laws.Lose(ledger.FailOver));
                 break;
             case FaultKind.IssuerIsSealed: Toggle(fault, value => issuer.IsSealed = value); break;
             case FaultKind.IssuerThrottles: Toggle(fault, value => issuer.IsThrottling = value); break;
@@ -147,6 +204,27 @@ internal sealed class Misfortune(World world)
             world.Trace.Say("the operator got no answer");
         }
     }
+
+    // The ledger goes away, and comes back with less than it knew.
+    private void Return(bool goes, Action lose)
+    {
+        world.Ledger.IsDown = goes;
+        if (!goes) world.Laws.Lose(lose);
+    }
+
+    private void Silence(FaultStep fault, Replica replica) => Toggle(fault, value =>
+    {
+        replica.Link.IsCut = value;
+        if (value) replica.Silent.Begin();
+        else replica.Silent.End();
+    });
+
+    private void Unsure(FaultStep fault, Action<bool> set) => Toggle(fault, value =>
+    {
+        set(value);
+        if (value) world.Ledger.Unsure.Begin();
+        else world.Ledger.Unsure.End();
+    });
 
     private void Toggle(FaultStep fault, Action<bool> set) => Until(fault, () => set(false), () => set(true));
 

@@ -103,6 +103,18 @@ internal enum FaultKind
     LimitShrinks,
     OperatorRotates,
     OperatorRevokes,
+
+    // Those above are drawn by all seeds, those below by some.
+    LedgerReturnsEmpty,
+    LedgerReturnsOld,
+    LedgerFallsFarBack,
+    LedgerFallsBackAmidIssue,
+    LedgerFallsBackAmidRotation,
+    LedgerIsEmptiedBehindAReplica,
+    LedgerClockFallsBack,
+    DatabaseIsSlow,
+    DatabaseLosesAnswers,
+    OperatorSetsCeiling,
 }
 
 /// <summary>Something befalls the world.</summary>

@@ -19,7 +19,13 @@ internal static class PlanMaker
         return new Random((int)((mixed ^ (mixed >> 31)) & int.MaxValue));
     }
 
-    public static Plan Make(long seed)
+    /// <summary>The plan of a seed.</summary>
+    public static Plan Make(long seed) => Hardships.Add(MakeMild(seed));
+
+    /// <summary>The plan of a seed with so many pods more, each of which has a lease of its own.</summary>
+    public static Plan MakeCrowded(long seed, int pods) => Crowd.Of(Stream(seed, 5), MakeMild(seed), pods);
+
+    private static Plan MakeMild(long seed)
     {
         var random = Stream(seed, 0);
         var manners = random.Next(2) == 0 ? IssuerManners.BuiltIn : IssuerManners.Vault;
@@ -136,7 +142,7 @@ internal static class PlanMaker
         // Some seeds know no harm at all; the more there is, the less any one law can be held to.
         var faults = Chance(random, 0.1) ? 0 : random.Next(1, 9);
         // A seed draws on a few kinds only: what happens in a world of few troubles is easier to hold to account.
-        var kinds = Enumerable.Range(0, 4).Select(_ => (FaultKind)random.Next(Enum.GetValues<FaultKind>().Length)).ToArray();
+        var kinds = Enumerable.Range(0, 4).Select(_ => (FaultKind)random.Next((int)FaultKind.LedgerReturnsEmpty)).ToArray();
         for (var i = 0; i < faults; i++)
         {
             var kind = kinds[random.Next(kinds.Length)];
@@ -145,9 +151,9 @@ internal static class PlanMaker
         }
     }
 
-    private static bool Chance(Random random, double chance) => random.NextDouble() < chance;
+    public static bool Chance(Random random, double chance) => random.NextDouble() < chance;
 
     // To the millisecond, as everything in the ledger.
-    private static TimeSpan Seconds(Random random, double least, double most) =>
+    public static TimeSpan Seconds(Random random, double least, double most) =>
         TimeSpan.FromMilliseconds((int)((least + (most - least) * random.NextDouble()) * 1000));
 }

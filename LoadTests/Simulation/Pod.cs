@@ -23,6 +23,8 @@ internal sealed class Pod
     private TimeSpan end;
     private TimeSpan? renewAt;
     private TimeSpan bothUntil;
+    private int beside;
+    private Replica? heard; // who answered last
 
     public Pod(World world, PodStep plan)
     {
@@ -47,6 +49,15 @@ internal sealed class Pod
 
     /// <summary>What it was granted last, while that lasts.</summary>
     public Grant? Held { get; private set; }
+
+    /// <summary>Which replica told it what it was promised last.</summary>
+    public Replica? PromisedBy { get; private set; }
+
+    /// <summary>When it was told.</summary>
+    public TimeSpan PromisedAt { get; private set; }
+
+    /// <summary>Connections that it may have open now.</summary>
+    public int Promised => Held is null || world.Now >= end ? 0 : Held.Connections + (world.Now < bothUntil ? beside : 0);
 
     /// <summary>When what it holds ends.</summary>
     public TimeSpan End => end;
@@ -82,10 +93,11 @@ internal sealed class Pod
 
     private async Task ClaimAsync()
     {
+        var asked = world.Now;
         var outcome = await AskAsync("claims", (replica, trace, cancellation) => replica.ClaimAsync(
             new(caller, plan.Role, null, plan.Connections, plan.MinConnections, plan.Wait, new(trace, null)), cancellation), PatienceOf(plan.Wait), plan.LeavesAfter);
         if (outcome?.Grant is { } grant)
-            Take(grant);
+            Take(grant, asked);
         else
             await SleepAsync(outcome?.Refusal?.RetryAfter ?? Tick);
     }
@@ -93,16 +105,16 @@ internal sealed class Pod
     private async Task RenewAsync()
     {
         var had = Held!;
-        var isVoid = world.Laws.IsVoid(HolderId);
+        var asked = world.Now;
         var outcome = plan.ClaimsAgain
             ? await AskAsync("claims again", (replica, trace, cancellation) => replica.ClaimAsync(
                 new(caller, plan.Role, null, plan.Connections, plan.MinConnections, plan.Wait, new(trace, null)), cancellation), PatienceOf(plan.Wait), null)
             : await AskAsync("renews", (replica, trace, cancellation) => replica.RenewAsync(caller, had.Holder.Id, trace, cancellation), PatienceOf(null), null);
         if (outcome?.Grant is { } grant)
         {
-            if (plan.ClaimsAgain && Held == had && !isVoid && grant.Connections != had.Connections)
+            if (plan.ClaimsAgain && Held == had && !world.Laws.Losses.MayForget(this) && grant.Connections != had.Connections)
                 world.Laws.Break("L11", $"{Name} asked again and has {grant.Connections} connections instead of {had.Connections}");
-            Take(grant);
+            Take(grant, asked);
         }
         else if (outcome?.Refusal?.Code == RefusalCode.HolderUnknown)
         {
@@ -115,10 +127,11 @@ internal sealed class Pod
         }
     }
 
-    private void Take(Grant grant)
+    private void Take(Grant grant, TimeSpan asked)
     {
-        Held = grant;
-        end = grant.Holder.ExpiresAt - ActorClock.Start;
+        beside = grant.Overlap > TimeSpan.Zero ? Held?.Connections ?? 0 : world.Now < bothUntil ? beside : 0;
+        (Held, PromisedBy, PromisedAt) = (grant, heard, world.Now);
+        end = EndOf(grant);
         renewAt = world.Now + TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds) + plan.RenewsLate;
         world.At(end, () =>
         {
@@ -127,6 +140,15 @@ internal sealed class Pod
         // Both its logins' connections may be open for a while: it takes its time, but not all of it.
         if (grant.Overlap is { } overlap) bothUntil = world.Now + 0.8 * overlap;
         while (world.Now >= bothUntil && open.Count > grant.Connections) Close(open[0]);
+        world.Laws.Told(this, asked);
+    }
+
+    // By true time. A ledger whose clock fell back believes a user alive for as much longer as it fell: nobody can log in after its real end.
+    private TimeSpan EndOf(Grant grant)
+    {
+        var told = grant.Holder.ExpiresAt - ActorClock.Start - world.Ledger.Clock.Off;
+        var real = world.Database.Users.GetValueOrDefault(grant.Credentials.Login.Username)?.ValidUntil;
+        return world.Ledger.Clock.Off < TimeSpan.Zero && real < told ? real.Value : told;
     }
 
     // Opens what it was granted and has not opened yet, and replaces what it has open as another user, one by one.
@@ -142,8 +164,7 @@ internal sealed class Pod
         }
 
         int Counting() => both ? open.Count(session => session.Login.Name == user) : open.Count;
-        // A ledger that lost this grant promises nothing for it: the pod opens no more until it has asked again.
-        for (var i = 0; i < most && world.Now < end && Counting() < Held.Connections && !world.Laws.IsVoid(HolderId); i++)
+        for (var i = 0; i < most && world.Now < end && Counting() < Held.Connections; i++)
         {
             if (!Open(Held)) break;
         }
@@ -190,7 +211,7 @@ internal sealed class Pod
         world.Trace.Say($"{Name} leaves{(plan.Vanishes ? " without a word" : "")}");
         if (held is null || plan.Vanishes) return;
         var released = await AskAsync("releases", (replica, trace, cancellation) => replica.ReleaseAsync(caller, held.Holder.Id, trace, cancellation), PatienceOf(null), null);
-        if (released is { Refusal: null or { Code: RefusalCode.HolderUnknown } }) world.Laws.Released(this);
+        if (released is { Refusal: null or { Code: RefusalCode.HolderUnknown } }) world.Laws.Released(this, heard!);
     }
 
     private void Close((DatabaseLogin Login, int Ended) session)
@@ -209,19 +230,22 @@ internal sealed class Pod
     private async Task<Outcome?> AskAsync(string what, Func<Replica, string, CancellationToken, Task<Outcome>> call, TimeSpan patience, TimeSpan? leavesAfter)
     {
         var second = plan.AsksTwice ? AskOnceAsync(what, call, patience, null) : null;
-        var first = await AskOnceAsync(what, call, patience, leavesAfter);
+        var (first, by) = await AskOnceAsync(what, call, patience, leavesAfter);
+        heard = by;
         if (second is null) return first;
-        var other = await second;
-        return first?.Grant is null || (other?.Grant is { } later && later.Holder.ExpiresAt > first.Value.Grant.Holder.ExpiresAt) ? other : first;
+        var (other, byOther) = await second;
+        var takesOther = first?.Grant is null || (other?.Grant is { } later && later.Holder.ExpiresAt > first.Value.Grant.Holder.ExpiresAt);
+        heard = takesOther ? byOther : by;
+        return takesOther ? other : first;
     }
 
-    private async Task<Outcome?> AskOnceAsync(string what, Func<Replica, string, CancellationToken, Task<Outcome>> call, TimeSpan patience, TimeSpan? leavesAfter)
+    private async Task<(Outcome? Answer, Replica? By)> AskOnceAsync(string what, Func<Replica, string, CancellationToken, Task<Outcome>> call, TimeSpan patience, TimeSpan? leavesAfter)
     {
         await SleepAsync(TimeSpan.FromMicroseconds(random.Next(100, 3_000)));
         if (world.AnyReplica(random) is not { } replica)
         {
             await SleepAsync(Tick);
-            return null;
+            return default;
         }
 
         var trace = world.NextTrace();
@@ -238,12 +262,12 @@ internal sealed class Pod
         {
             var outcome = await call(replica, trace, leaving.Token);
             world.Trace.Say($"{Name} {what} ({trace}): {Text(outcome)}");
-            return outcome;
+            return (outcome, replica);
         }
         catch (Exception e) when (e is ReplicaGoneException or OperationCanceledException)
         {
             world.Trace.Say($"{Name} {what} ({trace}): {e.GetType().Name}");
-            return null;
+            return default;
         }
         finally
         {

@@ -32,6 +32,7 @@ internal sealed class Replica : IDisposable
         var random = PlanMaker.Stream(world.Plan.Seed, 100 + number);
         Actor = new(world.Timeline, $"replica{number}");
         Clock = new(world.Timeline, Actor) { Off = clockOff };
+        Silent = new(world.Timeline);
         Link = new(world.Ledger, world.Timeline, Actor, random);
         var collection = new ServiceCollection();
         collection.AddBrokerCore(new BrokerSettings { Waiting = world.Plan.Scene.Waiting });
@@ -53,6 +54,9 @@ internal sealed class Replica : IDisposable
 
     public LedgerLink Link { get; }
 
+    /// <summary>When it could not tell the ledger of anything: dead, frozen, slow or cut off.</summary>
+    public Spans Silent { get; }
+
     public RecordedAudit Audit { get; } = new();
 
     /// <summary>When it last was frozen or slow; null: never.</summary>
@@ -65,6 +69,7 @@ internal sealed class Replica : IDisposable
     /// <summary>It is gone at once, with all it was doing.</summary>
     public void Crash()
     {
+        if (!Actor.IsDead) Silent.Begin();
         Actor.Die();
         foreach (var answer in answering) answer.TrySetException(new ReplicaGoneException());
         answering.Clear();
@@ -91,6 +96,9 @@ internal sealed class Replica : IDisposable
 
     public Task<Outcome> RevokeAsync(Caller caller, string lease, string trace) =>
         AnswerAsync(trace, async () => new(null, await services.GetRequiredService<LeaseDesk>().RevokeAsync(caller, lease, "simulated", new(trace, null), CancellationToken.None)));
+
+    public Task<Outcome> SetCeilingAsync(Caller caller, int? ceiling, string trace) =>
+        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<CeilingDesk>().SetAsync(caller, PlanMaker.DatabaseName, ceiling, "simulated", new(trace, null), CancellationToken.None)));
 
     public void Dispose() => stopping.Dispose();
 

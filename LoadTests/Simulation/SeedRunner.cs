@@ -8,7 +8,7 @@ internal static class SeedRunner
 {
     private const int MostFailures = 20;
 
-    public static SeedResults Run(long first, int count, int jobs, Action<string> say)
+    public static SeedResults Run(long first, int count, Func<long, Plan> planOf, int jobs, IReadOnlyList<string> past, Action<string> say)
     {
         var gate = new Lock();
         var failures = new List<SimulationResult>();
@@ -21,7 +21,7 @@ internal static class SeedRunner
                 if (failures.Count >= MostFailures) return;
             }
 
-            var result = Simulation.Run(PlanMaker.Make(first + at), keepTrace: false);
+            var result = Simulation.Run(planOf(first + at), keepTrace: false, past: past);
             lock (gate)
             {
                 done++;

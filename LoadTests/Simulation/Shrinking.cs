@@ -6,7 +6,7 @@ internal static class Shrinking
     private const int MostRuns = 400;
 
     /// <summary>Leaves out steps, many at once and then ever fewer, as long as the same law is broken; answers the smallest run, with its trace.</summary>
-    public static SimulationResult Shrink(SimulationResult failed, Action<World>? meddle = null)
+    public static SimulationResult Shrink(SimulationResult failed, Action<World>? meddle = null, IReadOnlyList<string>? past = null)
     {
         var best = failed.Plan;
         var runs = 0;
@@ -17,7 +17,7 @@ internal static class Shrinking
             {
                 var without = best with { Steps = [.. best.Steps.Where((_, at) => at < from || at >= from + chunk)] };
                 runs++;
-                if (Simulation.Run(without, keepTrace: false, meddle).Broken?.Law == failed.Broken!.Law)
+                if (Simulation.Run(without, keepTrace: false, meddle, past: past).Broken?.Law == failed.Broken!.Law)
                 {
                     best = without;
                     smaller = true;
@@ -28,7 +28,7 @@ internal static class Shrinking
                 }
             }
 
-            if (runs >= MostRuns || (chunk == 1 && !smaller)) return Simulation.Run(best, keepTrace: true, meddle);
+            if (runs >= MostRuns || (chunk == 1 && !smaller)) return Simulation.Run(best, keepTrace: true, meddle, past: past);
         }
     }
 }

@@ -13,6 +13,8 @@ internal sealed class SimulateCommand
     private readonly Option<bool> steps = new("--steps") { Description = "Print all that happens; for one seed." };
     private readonly Option<int[]> keep = new("--keep") { Description = "Of the seed's plan keep only these steps, as a shrunk run names them.", AllowMultipleArgumentsPerToken = true };
     private readonly Option<bool> fingerprint = new("--fingerprint") { Description = "Say only what came of one seed, with the fingerprint of all that happened." };
+    private readonly Option<int> crowd = CommandOptions.Number("--crowd", "So many pods more, each with a lease of its own.", 0, 0, 100_000);
+    private readonly Option<string[]> past = new("--past") { Description = "Go on past what is broken and known: whatever says this.", DefaultValueFactory = _ => [], AllowMultipleArgumentsPerToken = true };
     private readonly Option<bool> noShrink = new("--no-shrink") { Description = "Do not look for a smaller plan that breaks the same law." };
 
     public static Command Create()
@@ -20,7 +22,7 @@ internal sealed class SimulateCommand
         var options = new SimulateCommand();
         var command = new Command("simulate", "Run the broker's core in simulated worlds full of failures, and hold it to the laws. A failing seed is printed and replays exactly.")
         {
-            options.seeds, options.seed, options.jobs, options.steps, options.keep, options.fingerprint, options.noShrink,
+            options.seeds, options.seed, options.jobs, options.steps, options.keep, options.fingerprint, options.crowd, options.past, options.noShrink,
         };
         command.SetAction(options.Run);
         return command;
@@ -29,15 +31,16 @@ internal sealed class SimulateCommand
     private int Run(ParseResult parsed)
     {
         var first = parsed.GetValue(seed);
-        if (parsed.GetValue(steps) || parsed.GetValue(fingerprint) || parsed.GetValue(keep) is { Length: > 0 }) return Replay(first, parsed.GetValue(keep), parsed.GetValue(steps));
+        Plan PlanOf(long of) => parsed.GetValue(crowd) is > 0 and var pods ? PlanMaker.MakeCrowded(of, pods) : PlanMaker.Make(of);
+        if (parsed.GetValue(steps) || parsed.GetValue(fingerprint) || parsed.GetValue(keep) is { Length: > 0 }) return Replay(PlanOf(first), parsed.GetValue(keep), parsed.GetValue(steps), parsed.GetValue(past)!);
 
         var count = parsed.GetValue(seeds);
         var clock = Stopwatch.StartNew();
-        var results = SeedRunner.Run(first, count, parsed.GetValue(jobs), Console.Error.WriteLine);
+        var results = SeedRunner.Run(first, count, PlanOf, parsed.GetValue(jobs), parsed.GetValue(past)!, Console.Error.WriteLine);
         foreach (var failed in results.Failures)
         {
             Console.Out.WriteLine($"seed {failed.Plan.Seed}: {failed.Broken!.Law} at {failed.Broken.At.TotalSeconds:0.000} s: {failed.Broken.What}");
-            if (!parsed.GetValue(noShrink) && failed == results.Failures[0]) Report(Shrinking.Shrink(failed));
+            if (!parsed.GetValue(noShrink) && failed == results.Failures[0]) Report(Shrinking.Shrink(failed, past: parsed.GetValue(past)));
         }
 
         var seconds = clock.Elapsed.TotalSeconds;
@@ -46,13 +49,12 @@ internal sealed class SimulateCommand
         return results.Failures.Count == 0 ? 0 : 1;
     }
 
-    private static int Replay(long seed, int[]? keep, bool print)
+    private static int Replay(Plan plan, int[]? keep, bool print, string[] past)
     {
-        var plan = PlanMaker.Make(seed);
         if (keep is { Length: > 0 }) plan = plan with { Steps = [.. plan.Steps.Where(step => keep.Contains(step.Number))] };
-        var result = Simulation.Run(plan, keepTrace: print);
+        var result = Simulation.Run(plan, keepTrace: print, past: past);
         if (print) Print(result);
-        Console.Out.WriteLine($"seed {seed}: {(result.Broken is { } broken ? $"{broken.Law}: {broken.What}" : "no law broken")}; {result.Steps} steps, fingerprint {result.Fingerprint}");
+        Console.Out.WriteLine($"seed {plan.Seed}: {(result.Broken is { } broken ? $"{broken.Law}: {broken.What}" : "no law broken")}; {result.Steps} steps, fingerprint {result.Fingerprint}");
         return result.Broken is null ? 0 : 1;
     }
 

@@ -14,8 +14,9 @@ internal sealed record SimulationResult(Plan Plan, Broken? Broken, string Finger
 /// <summary>Runs a plan to its end: faults for a while, then calm, and everything has to come to rest.</summary>
 internal static class Simulation
 {
-    // A run that does so much goes round in circles.
+    // A run that does so much for each pod goes round in circles.
     private const int MostSteps = 100_000;
+    private const int MostStepsOfAPod = 10_000;
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
     /// <summary>Runs it.</summary>
@@ -23,9 +24,12 @@ internal static class Simulation
     /// <param name="keepTrace">Whether to keep all that happens, to be read.</param>
     /// <param name="meddle">Done to the world at its start, to see that the laws notice; null: nothing.</param>
     /// <param name="scripts">What the ledger runs for a decision; null: its own script.</param>
-    public static SimulationResult Run(Plan plan, bool keepTrace, Action<World>? meddle = null, Func<Decision, string>? scripts = null)
+    /// <param name="past">What is broken and known: it goes on past whatever contains one of these texts.</param>
+    public static SimulationResult Run(
+        Plan plan, bool keepTrace, Action<World>? meddle = null, Func<Decision, string>? scripts = null, IReadOnlyList<string>? past = null)
     {
         using var world = new World(plan, keepTrace, scripts);
+        world.Laws.Past = past ?? [];
         world.Begin();
         meddle?.Invoke(world);
         Go(world, plan.Scene.CalmAt);
@@ -58,7 +62,7 @@ internal static class Simulation
         while (world.Laws.Broken is null && world.Timeline.Step(until))
         {
             if (world.Timeline.Escaped is { } escaped) world.Laws.Break("fault", escaped);
-            if (world.Timeline.Ran > MostSteps) world.Laws.Break("L10", "it goes round in circles");
+            if (world.Timeline.Ran > MostSteps + MostStepsOfAPod * world.Pods.Count) world.Laws.Break("L10", "it goes round in circles");
         }
     }
 

@@ -48,7 +48,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
         try
         {
             // One that is under way may have looked before this grant was made; the next one, which all that wait share, has not.
-            if (raises.TryGetValue(lease.Id, out var early)) await early.Value.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (raises.TryGetValue(lease.Id, out var early)) await early.Value.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             cancellation.ThrowIfCancellationRequested();
             await raises.GetOrAdd(lease.Id, _ => new(() => RunAsync(database, lease))).Value.WaitAsync(cancellation);
             return null;
