@@ -35,9 +35,11 @@ public abstract record CapTurn
     /// <summary>One may, alone.</summary>
     /// <param name="Connections">What the lease's holders have now.</param>
     /// <param name="Cap">What the database was told last; null: nothing.</param>
+    /// <param name="IsTold">Whether the database surely did that; else it may let the user open more.</param>
     /// <param name="Username">The user.</param>
     /// <param name="Free">Connections of the database that nobody was promised.</param>
-    public sealed record Taken(int Connections, int? Cap, string Username, int Free) : CapTurn;
+    /// <param name="Quiet">The ledger lost something a moment ago: the lease may have more holders than it knows.</param>
+    public sealed record Taken(int Connections, int? Cap, bool IsTold, string Username, int Free, bool Quiet) : CapTurn;
 
     /// <summary>Another is at it.</summary>
     public sealed record Busy : CapTurn;

@@ -98,4 +98,9 @@ public abstract record ClaimAnswer
 
     /// <summary>No such holder.</summary>
     public sealed record Unknown : ClaimAnswer;
+
+    /// <summary>
+    /// It may have been sent before its holder was released: nothing is given to it. Who still wants something asks again, at once.
+    /// </summary>
+    public sealed record Late : ClaimAnswer;
 }

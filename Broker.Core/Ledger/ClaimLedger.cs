@@ -1,23 +1,22 @@
-using System.Collections.Concurrent;
 using Broker.Core.Catalog;
 
 namespace Broker.Core.Ledger;
 
 /// <summary>Claims on a database's connections and on the leases of its pools.</summary>
-public sealed class ClaimLedger(ILedgerStore store, Func<string> newLeaseId)
+public sealed class ClaimLedger(ILedgerStore store, Func<string> newLeaseId, SeenSequences seen)
 {
-    // The highest sequence number seen of each database: a ledger that answers a lower one has lost its last writes (law L8).
-    private readonly ConcurrentDictionary<string, long> seen = new(StringComparer.Ordinal);
-
     /// <summary>Makes several claims on one database in one round trip; answers in their order.</summary>
     public async ValueTask<IReadOnlyList<ClaimAnswer>> ClaimAsync(
         string database, PaceSettings pace, int mostInLine, IReadOnlyList<Claim> claims, CancellationToken cancellation)
     {
+        var known = seen.Of(database);
         var (roles, asks) = Grouped(claims);
         var reply = await Decision.Claim.TakeAsync(
-            store, database, new(seen.GetValueOrDefault(database), mostInLine, pace.Spacing(), pace.Tolerance(), newLeaseId(), roles, asks), cancellation);
-        if (reply.Sequence > seen.GetValueOrDefault(database))
-            seen.AddOrUpdate(database, reply.Sequence, (_, known) => Math.Max(known, reply.Sequence));
+            store, database, new(known, mostInLine, pace.Spacing(), pace.Tolerance(), newLeaseId(), roles, asks), cancellation);
+        seen.Saw(database, reply.Sequence);
+        // A replica that has heard of nothing yet cannot know of any release.
+        if (known == 0 && reply.Sequence > 0 && reply.Verdicts.Any(verdict => verdict is ClaimAnswer.Late))
+            return await ClaimAsync(database, pace, mostInLine, claims, cancellation);
         foreach (var verdict in reply.Verdicts)
             if (verdict is ClaimAnswer.Granted granted) granted.Now = reply.Now;
         return reply.Verdicts;

@@ -1,14 +1,17 @@
 namespace Broker.Core.Ledger;
 
 /// <summary>Who holds connections.</summary>
-public sealed class HolderLedger(ILedgerStore store)
+public sealed class HolderLedger(ILedgerStore store, SeenSequences seen)
 {
     /// <summary>A holder leaves; its connections come free at once.</summary>
     /// <returns>What it had; null when there is no such holder.</returns>
     public async ValueTask<(string Lease, int Connections)?> ReleaseAsync(string database, string holder, CancellationToken cancellation) =>
-        await Decision.Release.TakeAsync(store, database, new(holder), cancellation) is ReleaseAnswer.Released released
-            ? (released.Lease, released.Connections)
-            : null;
+        await Decision.Release.TakeAsync(store, database, new(holder), cancellation) switch
+        {
+            ReleaseAnswer.Released released => Saw(database, released.Sequence, (released.Lease, released.Connections)),
+            ReleaseAnswer.Nothing nothing => Saw(database, nothing.Sequence, null),
+            var other => throw new InvalidOperationException($"{other} is no answer."),
+        };
 
     /// <summary>
     /// Pods are gone: their holders end, and what these had open counts until the database was counted again (law L2).
@@ -25,6 +28,12 @@ public sealed class HolderLedger(ILedgerStore store)
     /// </summary>
     public async ValueTask<IReadOnlyList<HolderRecord>> HoldersAsync(string database, string? lease, int most, CancellationToken cancellation) =>
         (await Decision.Holders.TakeAsync(store, database, new(lease, most), cancellation)).Holders;
+
+    private (string Lease, int Connections)? Saw(string database, long sequence, (string Lease, int Connections)? had)
+    {
+        seen.Saw(database, sequence);
+        return had;
+    }
 }
 
 /// <summary>A holder as the ledger has it.</summary>
@@ -54,10 +63,10 @@ internal sealed record ReleaseQuestion(string Holder);
 internal abstract record ReleaseAnswer
 {
     /// <summary>It had this; the lease's name is empty while it only waited for one.</summary>
-    public sealed record Released(string Lease, int Connections) : ReleaseAnswer;
+    public sealed record Released(string Lease, int Connections, long Sequence) : ReleaseAnswer;
 
     /// <summary>There is no such holder.</summary>
-    public sealed record Nothing : ReleaseAnswer;
+    public sealed record Nothing(long Sequence) : ReleaseAnswer;
 }
 
 /// <summary>Whose holders, and how many of the database's to look at.</summary>

@@ -16,6 +16,8 @@ public sealed class SharedLedger(ILedgerStore store)
     /// </summary>
     public const int Schema = 2;
 
+    private readonly SeenSequences seen = new();
+
     /// <summary>How long a holder that moves may have the connections of both leases open.</summary>
     public static readonly TimeSpan Overlap = TimeSpan.FromSeconds(60);
 
@@ -23,10 +25,10 @@ public sealed class SharedLedger(ILedgerStore store)
     internal Func<string> NewLeaseId { get; init; } = static () => Guid.NewGuid().ToString("N")[..20];
 
     /// <summary>Claims on connections and leases.</summary>
-    public ClaimLedger Claims => field ??= new(store, NewLeaseId);
+    public ClaimLedger Claims => field ??= new(store, NewLeaseId, seen);
 
     /// <summary>Who holds connections.</summary>
-    public HolderLedger Holders { get; } = new(store);
+    public HolderLedger Holders => field ??= new(store, seen);
 
     /// <summary>How a lease comes to be.</summary>
     public IssueLedger Issues => field ??= new(store, NewLeaseId);

@@ -48,7 +48,11 @@ internal sealed class Laws(World world)
     /// <summary>The ceiling that an operator set last; null: the configured one is in force.</summary>
     public int? Ceiling { get; set; }
 
-    private long LedgerNow => world.Ledger.Clock.GetUtcNow().ToUnixTimeMilliseconds();
+    // True time: the ledger's own is that, though its server's clock may fall back.
+    private long LedgerNow => (ActorClock.Start + world.Now).ToUnixTimeMilliseconds();
+
+    // By how much the ledger may be behind it: what passed between its last sign of life and each fall.
+    private long LedgerLagMs => (long)world.Ledger.Lag.TotalMilliseconds;
 
     public void Watch()
     {
@@ -192,7 +196,7 @@ internal sealed class Laws(World world)
     {
         if (View.Capacity is not { } capacity) Break("L2", $"{holder.Id} got {holder.Connections} connections before any were counted");
         else if (View.Granted > capacity) Break("L2", $"{holder.Id} got {holder.Connections} connections: {View.Granted} of {capacity} are granted");
-        else if (world.Now - sampledAt > world.Plan.Scene.Database.Budget.StaleAfter + TimeSpan.FromMilliseconds(1)) Break("L2", $"{holder.Id} got connections on a stale count");
+        else if (world.Now - sampledAt > world.Plan.Scene.Database.Budget.StaleAfter + TimeSpan.FromMilliseconds(1) + world.Ledger.Lag) Break("L2", $"{holder.Id} got connections on a stale count");
     }
 
     private void Given(HolderView holder)
@@ -204,7 +208,7 @@ internal sealed class Laws(World world)
         }
 
         if (lease.State != "Active") Break("L3", $"{holder.Id} was given lease {lease.Id}, which is {lease.State}");
-        if (lease.Expires - LedgerNow < lease.Life / 2) Break("L3", $"{holder.Id} was given lease {lease.Id} with {lease.Expires - LedgerNow} of {lease.Life} ms left");
+        if (lease.Expires - LedgerNow + LedgerLagMs < lease.Life / 2) Break("L3", $"{holder.Id} was given lease {lease.Id} with {lease.Expires - LedgerNow} of {lease.Life} ms left");
         if (!world.Database.Users.TryGetValue(lease.User, out var user))
         {
             if (!IsExcused(lease.Id, lease.User) && !Losses.MayLeadBackTo(lease.User)) Break("L3", $"{holder.Id} was given user {lease.User}, which is not in the database");

@@ -13,6 +13,8 @@ internal sealed class LedgerServer : IDisposable
     private readonly InProcessLedgerStore store;
     private readonly WatchedKeyspace keys;
     private readonly Keyspace copy;
+    private TimeSpan reachedAt; // when it wrote down last how far time has come
+    private bool fell;
 
     public LedgerServer(Timeline timeline, Actor self, Func<Decision, string>? scripts)
     {
@@ -30,6 +32,9 @@ internal sealed class LedgerServer : IDisposable
 
     /// <summary>Its clock, by which all decisions go.</summary>
     public ActorClock Clock { get; }
+
+    /// <summary>How far its time may be behind the true one, because it cannot know for how long it stood when its clock fell back.</summary>
+    public TimeSpan Lag { get; private set; }
 
     /// <summary>When not everything reached it that was sent to it.</summary>
     public Spans Unsure { get; }
@@ -79,6 +84,13 @@ internal sealed class LedgerServer : IDisposable
 
     public IDisposable Listen(string database, Action<string> heard) => store.Listen(database, heard);
 
+    /// <summary>Its server's clock falls back.</summary>
+    public void FallBack(TimeSpan by)
+    {
+        fell = true;
+        Clock.Off -= by;
+    }
+
     /// <summary>Takes the copy that a failover falls back to.</summary>
     public void Copy() => copy.Become(keys);
 
@@ -96,6 +108,8 @@ internal sealed class LedgerServer : IDisposable
     private string[] Run(Decision decision, string database, IReadOnlyList<string> arguments)
     {
         var before = keys.Changes;
+        if (fell) Lag += timeline.Now - reachedAt;
+        fell = false;
         keys.BeginScript();
         string[] answer;
         try
@@ -108,6 +122,7 @@ internal sealed class LedgerServer : IDisposable
             throw new LedgerException(e.Message, e);
         }
 
+        if (keys.Keeps) reachedAt = timeline.Now;
         if (CopiesAmidIssue && decision == Decision.Begin && answer[0] == "go")
         {
             CopiesAmidIssue = false;
@@ -130,7 +145,10 @@ internal sealed class LedgerServer : IDisposable
 
         public bool IsFull { get; set; }
 
-        public void BeginScript() => dirty = false;
+        /// <summary>It has written down how far time has come.</summary>
+        public bool Keeps { get; private set; }
+
+        public void BeginScript() => dirty = Keeps = false;
 
         public override object? Execute(string[] words)
         {
@@ -139,6 +157,7 @@ internal sealed class LedgerServer : IDisposable
                 if (IsFull && !dirty && words[0] is not ("HDEL" or "ZREM" or "ZREMRANGEBYSCORE")) throw new ArgumentException("OOM command not allowed when used memory > 'maxmemory'.");
                 dirty = true;
                 Changes++;
+                Keeps |= Array.IndexOf(words, "reached") > 0;
             }
 
             return base.Execute(words);

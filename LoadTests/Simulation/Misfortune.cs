@@ -110,8 +110,7 @@ internal sealed class Misfortune(World world)
 
                 break;
             case FaultKind.LedgerClockFallsBack:
-                // No further than users outlive their leases in the database.
-                ledger.Clock.Off = TimeSpan.FromSeconds(Math.Max(-5, ledger.Clock.Off.TotalSeconds - 1 - 4 * fault.Amount));
+                ledger.FallBack(TimeSpan.FromSeconds(1 + 600 * fault.Amount * fault.Amount * fault.Amount));
                 break;
             case FaultKind.DatabaseIsSlow: Until(fault, () => database.SlowBy = TimeSpan.Zero, () => database.SlowBy = TimeSpan.FromSeconds(8 * fault.Amount)); break;
             case FaultKind.DatabaseLosesAnswers: Until(fault, () => database.LosesAnswers = 0, () => database.LosesAnswers = fault.Amount); break;

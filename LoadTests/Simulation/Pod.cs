@@ -131,7 +131,7 @@ internal sealed class Pod
     {
         beside = grant.Overlap > TimeSpan.Zero ? Held?.Connections ?? 0 : world.Now < bothUntil ? beside : 0;
         (Held, PromisedBy, PromisedAt) = (grant, heard, world.Now);
-        end = EndOf(grant);
+        end = grant.Holder.ExpiresAt - ActorClock.Start;
         renewAt = world.Now + TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds) + plan.RenewsLate;
         world.At(end, () =>
         {
@@ -141,14 +141,6 @@ internal sealed class Pod
         if (grant.Overlap is { } overlap) bothUntil = world.Now + 0.8 * overlap;
         while (world.Now >= bothUntil && open.Count > grant.Connections) Close(open[0]);
         world.Laws.Told(this, asked);
-    }
-
-    // By true time. A ledger whose clock fell back believes a user alive for as much longer as it fell: nobody can log in after its real end.
-    private TimeSpan EndOf(Grant grant)
-    {
-        var told = grant.Holder.ExpiresAt - ActorClock.Start - world.Ledger.Clock.Off;
-        var real = world.Database.Users.GetValueOrDefault(grant.Credentials.Login.Username)?.ValidUntil;
-        return world.Ledger.Clock.Off < TimeSpan.Zero && real < told ? real.Value : told;
     }
 
     // Opens what it was granted and has not opened yet, and replaces what it has open as another user, one by one.

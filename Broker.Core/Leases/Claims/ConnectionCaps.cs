@@ -22,7 +22,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
     /// <summary>A cap that was raised so lately may be about to be needed.</summary>
     private static readonly TimeSpan Still = TimeSpan.FromSeconds(5);
 
-    private static readonly TimeSpan RaiseWithin = TimeSpan.FromSeconds(8);
+    private static readonly TimeSpan ChangeWithin = TimeSpan.FromSeconds(8);
     // Longer, so that nobody else changes a cap while one of us may still be telling the database.
     private static readonly TimeSpan TakenFor = TimeSpan.FromSeconds(12);
     private static readonly TimeSpan AskAgainAfter = TimeSpan.FromMilliseconds(20);
@@ -75,7 +75,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
             try
             {
                 if (Enforces(database) && (lease.Cap is null || lease.Cap < lease.Connections)) await RaiseAsync(database, lease, cancellation);
-                else if (lease.Cap is not null && (!Enforces(database) || lease.Cap > lease.Connections && still)) await LowerAsync(database, lease, cancellation);
+                else if (lease.Cap is not null && (!Enforces(database) || lease.CappedAt is null || lease.Cap > lease.Connections && still)) await LowerAsync(database, lease, cancellation);
             }
             catch (DatabaseException e)
             {
@@ -119,12 +119,19 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
     {
         try
         {
-            using var deadline = new CancellationTokenSource(RaiseWithin, time);
+            using var deadline = new CancellationTokenSource(ChangeWithin, time);
             await ChangeAsync(
                 database,
                 lease.Id,
                 async (turn, token) =>
                 {
+                    // Which holders there are is being put together: until that is known the database refuses nobody.
+                    if (turn.Quiet)
+                    {
+                        await engines[database.Engine].CapUserAsync(database, lease.Username, null, deadline.Token);
+                        return -1;
+                    }
+
                     if (turn.Connections <= turn.Cap) return null;
                     var cap = turn.Connections + Math.Min(turn.Connections * HeadRoom / 100, turn.Free);
                     await engines[database.Engine].CapUserAsync(database, lease.Username, cap, deadline.Token);
@@ -135,7 +142,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
         }
         catch (OperationCanceledException)
         {
-            throw new DatabaseException(DatabaseFailure.Unavailable, $"it did not happen within {RaiseWithin.TotalSeconds:0} s");
+            throw TooLate();
         }
         finally
         {
@@ -145,6 +152,9 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
 
     private async Task LowerAsync(Database database, LeaseRecord lease, CancellationToken cancellation)
     {
+        // What is told must not reach the database when another may be changing the cap.
+        using var late = new CancellationTokenSource(ChangeWithin, time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, late.Token);
         await ChangeAsync(
             database,
             lease.Id,
@@ -153,27 +163,33 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                 var engine = engines[database.Engine];
                 if (!Enforces(database))
                 {
-                    await engine.CapUserAsync(database, lease.Username, null, cancellation);
+                    await TellAsync(null);
                     return -1;
                 }
 
-                // The ledger first: a claim made while the database is being told has it raised again after this.
-                if (turn.Cap <= turn.Connections || await ledger.Caps.LowerCapAsync(database.Name, lease.Id, token, turn.Connections, cancellation) is not { } cap) return null;
-                try
-                {
-                    await engine.CapUserAsync(database, lease.Username, cap, cancellation);
-                }
-                catch (DatabaseException)
-                {
-                    await ledger.Caps.CappedAsync(database.Name, lease.Id, token, turn.Cap, CancellationToken.None);
-                    throw;
-                }
-
+                // The ledger first: a claim made while the database is being told has it raised again after this. When the database's
+                // answer is lost, what is written stays: it may have done it, and is told once more at the next count.
+                if ((turn.Cap <= turn.Connections && turn.IsTold) || await ledger.Caps.LowerCapAsync(database.Name, lease.Id, token, turn.Connections, cancellation) is not { } cap) return null;
+                await TellAsync(cap);
                 metrics.Capped(database.Name, "lowered");
                 return cap;
+
+                async Task TellAsync(int? connections)
+                {
+                    try
+                    {
+                        await engine.CapUserAsync(database, lease.Username, connections, deadline.Token);
+                    }
+                    catch (OperationCanceledException) when (late.IsCancellationRequested && !cancellation.IsCancellationRequested)
+                    {
+                        throw TooLate();
+                    }
+                }
             },
             cancellation);
     }
+
+    private static DatabaseException TooLate() => new(DatabaseFailure.Unavailable, $"it did not happen within {ChangeWithin.TotalSeconds:0} s");
 
     // Takes the turn, lets the change be made, and gives the turn back with what the database was told.
     private async Task ChangeAsync(

@@ -16,6 +16,9 @@ internal sealed class CredentialDesk(
 {
     private const int MoveAgainSeconds = 10;
 
+    // A claim that is always late is one of a ledger that falls back again and again.
+    private static readonly TimeSpan LateAtMost = TimeSpan.FromSeconds(1);
+
     /// <summary>Claims connections and a login of a role. The outcome is in the audit when this returns.</summary>
     /// <exception cref="OperationCanceledException">The caller left.</exception>
     public async ValueTask<Outcome> ClaimAsync(Ask ask, CancellationToken cancellation)
@@ -67,6 +70,13 @@ internal sealed class CredentialDesk(
             {
                 var passed = time.GetElapsedTime(arrived);
                 var answer = await channel.Claims.ClaimAsync(Left(claim, passed));
+                if (answer is ClaimAnswer.Late)
+                {
+                    // Its holder was released a moment ago. Whoever still wants something knows that now.
+                    cancellation.ThrowIfCancellationRequested();
+                    if (passed < claim.IssueWait + LateAtMost) continue;
+                }
+
                 if (answer is ClaimAnswer.Granted granted)
                 {
                     try

@@ -7,6 +7,7 @@
 --     flag, cap_leaves?: number) | issue (lease, fence: number, starts_in: ms) | wait (lease, starts_in: ms) | in_line (place:
 --     number, free: number, capacity: number) | exhausted (free: number, could_ask_for: number, capacity: number, next_end_in?:
 --     ms) | line_full (free: number, capacity: number) | throttled (starts_in: ms) | failed (retry_in: ms, why) | stale | unknown
+--     | late
 -- A verdict's lease is the holder's when it is granted; overlap: for how long the old lease's connections may stay open beside the new
 -- ones (0: they are to be closed first; none: it did not move); leaving: the lease is retiring; cap_leaves: what the cap of the lease's
 -- user leaves (below 0: it is to be raised first; none: there is no cap).
@@ -41,7 +42,8 @@ for _, ask in ipairs(asked.asks) do
 end
 
 -- A number lower than one that was seen: the ledger lost its last writes (law L8).
-local seq = num(call('HGET', budget, 'seq'))
+local seq, newest_release = unpack(call('HMGET', budget, 'seq', 'newest_release'))
+seq, newest_release = num(seq), num(newest_release)
 if seq < asked.seen then
   seq = asked.seen
   call('HSET', budget, 'seq', int(seq), 'epoch', int(now), 'quiet', int(now + QUIET_MS))
@@ -79,14 +81,23 @@ local function next_end_in()
   end
 end
 
+local function keep_ticket(c)
+  call('HSET', tickets, c.id, int(c.want) .. '|' .. int(c.least) .. '|' .. int(c.role.seats) .. '|' .. int(now) .. '|' .. int(now + c.line_wait) .. '|' .. c.caller)
+end
+
 -- Reserves for a holder that has nothing yet, in its turn. Answers nil when it said what to wait for.
 local function reserve_for(c)
   local left, stale = free()
+  local capacity = budget_numbers().capacity
   if stale then
+    -- Nothing is given meanwhile, and nobody's place in line is lost.
+    if c.line_wait > 0 then
+      if not call('ZRANK', line, c.id) and num(call('ZCARD', line)) < asked.most_in_line then join_line(c.id) end
+      if call('ZRANK', line, c.id) then keep_ticket(c) end
+    end
     say(verdict.stale())
     return nil
   end
-  local capacity = budget_numbers().capacity
   local ahead = call('ZRANK', line, c.id)
   if not ahead and num(call('ZCARD', line)) > 0 then serve_line() end
   if not ahead and num(call('ZCARD', line)) == 0 then
@@ -99,9 +110,9 @@ local function reserve_for(c)
         say(verdict.line_full{ free = math.max(0, left), capacity = capacity })
         return nil
       end
-      call('ZADD', line, call('HINCRBY', budget, 'places', '1'), c.id)
+      join_line(c.id)
     end
-    call('HSET', tickets, c.id, int(c.want) .. '|' .. int(c.least) .. '|' .. int(c.role.seats) .. '|' .. int(now) .. '|' .. int(now + c.line_wait) .. '|' .. c.caller)
+    keep_ticket(c)
     serve_line()
     local served = holder(c.id)
     if served then return served end
@@ -159,6 +170,8 @@ end
 local function decide(c)
   local h = holder(c.id)
   if not h and c.kind ~= 'Claim' then return say(verdict.unknown()) end
+  -- It may have been sent before its holder was released. Who still wants something asks again, and knows of the release then.
+  if not h and newest_release > asked.seen and num(call('ZSCORE', released, c.id)) > asked.seen then return say(verdict.late()) end
   local mine = h and h.lease ~= '' and lease(h.lease)
   if mine and (lively(mine) or unproven(mine) and h.phase == 'h' or mine.state == 'Active' and c.kind == 'Stay') then
     -- A lease that was given once and is still the pool's, or still good enough.
@@ -203,7 +216,7 @@ local function decide(c)
       if not h then return end
     end
     local starts
-    l, starts = book(p, c.role, asked.new_leases .. string.format('%02x', c.nth - 1), spacing, tolerance)
+    l, starts = book(p, c.role, asked.new_leases .. string.format('%02x', c.nth - 1), spacing, tolerance, c.issue_wait)
     if not l then return throttled(c, h, mine, starts) end
   end
   if l.starts - now > c.issue_wait then return throttled(c, h, mine, l.starts) end

@@ -11,17 +11,32 @@ local TICKET_MS = 3000         -- so is a place in line
 local ATTEMPT_MS = 4000        -- an attempt to issue without a sign of life for so long passes to another replica
 local BOOKING_GRACE_MS = 30000 -- a booked moment to issue is kept for its caller for so long
 local BOOKING_AHEAD_MS = 600000 -- nobody is booked further ahead
+local KEPT_AHEAD_MS = 10000    -- nor who will not wait for the moment, than this or the next one: few come back
 local OVERLAP_MS = 60000       -- a holder that moves to another lease has both logins' connections open for so long at most
 local SHORTEST_OVERLAP_MS = 5000 -- in less it can hardly open and close anything
 local KEEP_MS = 600000         -- a lease that is over stays visible for so long
 local ROUNDING_MS = 2000       -- what an issuer may reckon away of a lease by rounding
+local RELEASES_KEPT = 10000    -- a release is remembered until the ledger has changed so often
 local QUIET_MS = 5000          -- after the ledger lost something nothing new is granted for so long: replicas put back what they remember
 
 local clock = call('TIME')
-local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+local server_time = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+local version, reached, lacks = unpack(call('HMGET', budget, 'schema', 'reached', 'lacks'))
+reached, lacks = tonumber(reached or '0'), tonumber(lacks or '0')
+
+-- The server's clock may fall back (another server has taken over, or somebody set it): the ledger's time does not. It goes on from
+-- where it was, ahead of the server's by as much as that lacks. A leap of the server's by about that much sets it right.
+local leap = server_time - (reached - lacks)
+if lacks >= 5000 and math.abs(leap - lacks) < lacks / 10 then lacks = 0 end
+local now = math.max(server_time + lacks, reached)
+
+-- Remembers how far time has come; called where something is written anyway.
+local function keep_time()
+  if server_time + lacks >= reached and now - reached < 200 then return end
+  call('HSET', budget, 'reached', string.format('%.0f', now), 'lacks', string.format('%.0f', now - server_time))
+end
 
 -- A newer broker's records are none of this one's business: nothing is read, taken or written (see SharedLedger.Schema).
-local version = call('HGET', budget, 'schema')
 if version and tonumber(version) > SCHEMA then
   error('the records are of version ' .. version .. ', and this broker knows version ' .. SCHEMA .. ': run the newer broker')
 end
@@ -324,6 +339,29 @@ local function leave_line(id)
   call('HDEL', tickets, id)
 end
 
+-- A request gave up, and those behind it are served at once. Its holder may have another one under way, which asks again before long:
+-- that one gets the place back (0: it had been served already, and is next).
+local function give_up(id, place)
+  for _, over in ipairs(call('ZRANGEBYSCORE', given_up, '-inf', int(now - TICKET_MS), 'LIMIT', '0', '100')) do
+    call('ZREM', given_up, over)
+    call('HDEL', places, over)
+  end
+  call('ZADD', given_up, int(now), id)
+  call('HSET', places, id, place)
+end
+
+-- The place that a holder gave up a moment ago, and has again; nil: none.
+local function place_again(id)
+  local at = call('ZSCORE', given_up, id)
+  if not at then return nil end
+  local place = call('HGET', places, id)
+  call('ZREM', given_up, id)
+  call('HDEL', places, id)
+  return tonumber(at) + TICKET_MS >= now and place or nil
+end
+
+local function join_line(id) call('ZADD', line, place_again(id) or call('HINCRBY', budget, 'places', '1'), id) end
+
 -- Serves from the head as far as the connections reach. Who is first and needs more than is free holds up those behind:
 -- a small later claim never starves a large earlier one. Who has left or waited long enough is passed over.
 local function serve_line()
@@ -378,7 +416,10 @@ local function finish(reply)
       changed = true
     end
   end
-  if changed then call('HINCRBY', budget, 'seq', '1') end
+  if changed then
+    call('HINCRBY', budget, 'seq', '1')
+    keep_time()
+  end
   for _, subject in ipairs(signals) do call('PUBLISH', channel, subject) end
   return reply, changed
 end

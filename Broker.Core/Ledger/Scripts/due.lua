@@ -14,6 +14,7 @@ if num(version) < SCHEMA then call('HSET', budget, 'schema', int(SCHEMA)) end
 for _, member in ipairs(asked.standing) do
   if not call('ZSCORE', duties, member) then call('ZADD', duties, int(first), member) end
 end
+keep_time()
 tidy()
 local found = {}
 for _, member in ipairs(call('ZRANGEBYSCORE', duties, '-inf', int(now), 'LIMIT', '0', int(asked.most))) do

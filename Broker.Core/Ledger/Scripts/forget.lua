@@ -9,7 +9,7 @@ end
 if l.state ~= 'Revoked' and l.state ~= 'Failed' then return answer.not_over() end
 call('ZREM', order, l.id)
 local p = pool(l.pool)
-if p.cooling > 0 and p.cooling + KEEP_MS < now then call('HDEL', pools, l.pool .. '|cooling', l.pool .. '|failures') end
+if p.cooling > 0 and p.cooling + KEEP_MS / 2 < now then call('HDEL', pools, l.pool .. '|cooling', l.pool .. '|failures') end
 for _, fields in ipairs({ LEASE_FIELDS, LEASE_NOTES }) do
   for _, field in ipairs(fields) do call('HDEL', leases, l.id .. ':' .. field) end
 end

@@ -1,8 +1,10 @@
--- Before the database is told to let a lease's user open less: from now on a claim has it raised.
+-- Before the database is told to let a lease's user open less: from now on a claim has it raised. Until it is known that the database
+-- did it, it may still let the user open more.
 -- asked:   lease, token, cap: number
 -- answers: lowered (cap: number) | lost | gone
 local l = capped_lease(asked.lease)
 if not l then return answer.gone() end
 if capping(l) ~= asked.token then return answer.lost() end
 put(l, 'cap', math.max(asked.cap, l.connections))
+note(l, 'capped', '0')
 return finish(answer.lowered{ cap = l.cap })

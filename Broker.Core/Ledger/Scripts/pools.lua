@@ -30,11 +30,12 @@ local function pools_lease(p, instead_of, mine)
 end
 
 -- A new lease for the pool: its intent, and the moment at which the database's pace allows it; nil and the moment when that is
--- too far off. role: name, max_holders, idle_ttl.
-local function book(p, role, id, spacing, tolerance)
+-- too far off. role: name, max_holders, idle_ttl. wait: for how long somebody will wait for it; beyond that a moment is kept only while
+-- few are, because nobody else gets what is kept for who does not come.
+local function book(p, role, id, spacing, tolerance, wait)
   local tat = num(call('HGET', budget, 'booked'))
   local starts = math.max(now, tat - tolerance)
-  if starts - now > BOOKING_AHEAD_MS then return nil, starts end
+  if starts - now > math.min(BOOKING_AHEAD_MS, math.max(wait, KEPT_AHEAD_MS, spacing)) then return nil, starts end
   call('HSET', budget, 'booked', int(math.max(tat, starts) + spacing))
   local l = { id = id, expires = 0, life = 0, renewable = false, verified = 0, broken = false, cap = -1 }
   lease_cache[id] = l

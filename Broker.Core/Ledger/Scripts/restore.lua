@@ -14,6 +14,8 @@ if call('HGET', budget, 'quiet_of') ~= asked.epoch then
     local known = lease(id)
     if known and (known.state == 'Active' or known.state == 'Retiring') then
       put(known, 'verified', 0)
+      put(known, 'cap', -1) -- the database may have been told of another since
+      note(known, 'capped', '0')
       due_at('verify', id, now)
     end
   end

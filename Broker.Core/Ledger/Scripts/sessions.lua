@@ -7,6 +7,7 @@ local function sweep(set, hash)
     call('HDEL', hash, over)
   end
 end
+keep_time()
 sweep(session_ends, sessions)
 sweep(exchanged_ends, exchanged)
 

@@ -42,6 +42,7 @@ local function drop(member)
   call('HDEL', parts, member)
 end
 
+keep_time()
 for _, over in ipairs(call('ZRANGEBYSCORE', part_ends, '-inf', int(now), 'LIMIT', '0', '1000')) do drop(over) end
 
 -- Room for a holder's part, or the answer that there is none. Limits of 0 are none.

@@ -13,7 +13,8 @@ end
 if not l and p.cooling > now then return finish(answer.failed{ retry_in = p.cooling - now, why = p.why }) end
 if not l then
   local starts
-  l, starts = book(p, { name = asked.role, max_holders = asked.max_holders, idle_ttl = asked.idle_ttl }, asked.new_lease, asked.spacing, asked.tolerance)
+  l, starts = book(p, { name = asked.role, max_holders = asked.max_holders, idle_ttl = asked.idle_ttl }, asked.new_lease, asked.spacing, asked.tolerance,
+    BOOKING_AHEAD_MS)
   if not l then return finish(answer.throttled{ starts_in = starts - now }) end
 end
 if old and old.state == 'Active' then

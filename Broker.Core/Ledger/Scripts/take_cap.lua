@@ -1,11 +1,13 @@
 -- Takes the right to change how many connections the database lets a lease's user open.
 -- asked:   lease, token, taken_for: ms
--- answers: taken (connections: number, cap?: number, username, free: number) | busy | gone
+-- answers: taken (connections: number, cap?: number, is_told: flag, username, free: number, quiet: flag) | busy | gone
 local l = capped_lease(asked.lease)
 if not l then return answer.gone() end
 local token, till = capping(l)
 if token and token ~= asked.token and num(till) > now then return answer.busy() end
+local v = stored(l.id, { 'user', 'capped' })
 note(l, 'capping', asked.token .. '|' .. int(now + asked.taken_for))
 return finish(answer.taken{
-  connections = l.connections, cap = l.cap >= 0 and l.cap or nil, username = stored(l.id, { 'user' }).user or '', free = math.max(0, (free())),
+  connections = l.connections, cap = l.cap >= 0 and l.cap or nil, is_told = num(v.capped) > 0, username = v.user or '', free = math.max(0, (free())),
+  quiet = now < budget_numbers().quiet,
 })

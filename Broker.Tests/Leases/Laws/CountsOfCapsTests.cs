@@ -1,0 +1,72 @@
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Model;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases.Laws;
+
+/// <summary>What the database itself lets a user open is never less than what was promised on it (L2), whatever was lost on the way.</summary>
+public sealed class CountsOfCapsTests
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+    private static readonly Database Enforced = World.Orders with { Budget = World.Orders.Budget with { Enforce = true } };
+
+    [Fact]
+    public async Task L2_A_cap_that_was_lowered_and_whose_answer_was_lost_is_raised_before_a_grant_leaves()
+    {
+        await using var world = new World(database: Enforced, capacity: 1000);
+        var replica = await world.ReplicaAsync();
+        var grants = await world.PassAsync(Task.WhenAll(Enumerable.Range(0, 4).Select(pod => replica.AskAsync(World.Ask(pod, 5)))), Minute);
+        await CappedAtAsync(world, 20);
+        await world.PassAsync(TimeSpan.FromSeconds(6));
+        world.Engine.CapFailure = new(DatabaseFailure.Unavailable, "the answer was lost"); // the server does it, and nobody hears of it
+        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grants[0].Grant!.Holder.Id, World.From, default);
+        await CappedAtAsync(world, 15);
+        await world.PassAsync(TimeSpan.FromMilliseconds(100));
+        world.Engine.CapFailure = null;
+        (await world.PassAsync(replica.AskAsync(World.Ask(9, 5)), Minute)).Grant.ShouldNotBeNull();
+        CapOf(world)!.Value.ShouldBeGreaterThanOrEqualTo(20, "20 are promised on that user");
+    }
+
+    [Fact]
+    public async Task A_cap_that_may_not_have_been_lowered_is_lowered_again()
+    {
+        await using var world = new World(database: Enforced, capacity: 1000);
+        var replica = await world.ReplicaAsync();
+        var grants = await world.PassAsync(Task.WhenAll(Enumerable.Range(0, 4).Select(pod => replica.AskAsync(World.Ask(pod, 5)))), Minute);
+        await CappedAtAsync(world, 20);
+        await world.PassAsync(TimeSpan.FromSeconds(6));
+        world.Engine.CapFailure = new(DatabaseFailure.Unavailable, "the database is away");
+        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grants[0].Grant!.Holder.Id, World.From, default);
+        await CappedAtAsync(world, 15);
+        world.Engine.CapFailure = null;
+        var told = world.Engine.Capped.Count;
+        await world.PassAsync(() => world.Engine.Capped.Count > told, Minute);
+        CapOf(world).ShouldBe(15);
+    }
+
+    [Fact]
+    public async Task L2_A_ledger_that_fell_back_to_a_higher_cap_raises_it_before_it_promises_more()
+    {
+        await using var world = new World(database: Enforced, capacity: 1000);
+        var replica = await world.ReplicaAsync();
+        var grants = await world.PassAsync(Task.WhenAll(Enumerable.Range(0, 4).Select(pod => replica.AskAsync(World.Ask(pod, 5)))), Minute);
+        await CappedAtAsync(world, 20);
+        await world.PassAsync(TimeSpan.FromSeconds(6));
+        var copy = world.Store.Copy();
+        foreach (var grant in grants.Take(3)) await replica.Holders.ReleaseAsync(World.Ask(Array.IndexOf(grants, grant)).Caller, grant.Grant!.Holder.Id, World.From, default);
+        await CappedAtAsync(world, 5);
+        world.Store.PutBack(copy);
+        for (var pod = 10; pod < 14; pod++)
+        {
+            (await world.PassAsync(replica.AskAsync(World.Ask(pod, 5, wait: TimeSpan.FromSeconds(25))), Minute)).Grant.ShouldNotBeNull();
+            if (CapOf(world) is { } cap) cap.ShouldBeGreaterThanOrEqualTo(5 * (pod - 8));
+        }
+    }
+
+    // The last that the database was told; null: no cap.
+    private static int? CapOf(World world) => world.Engine.Capped.Last().Connections;
+
+    private static Task CappedAtAsync(World world, int cap) => world.PassAsync(() => world.Engine.Capped.LastOrDefault().Connections == cap, Minute);
+}

@@ -1,0 +1,40 @@
+using Broker.Core.Ledger;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases.Laws;
+
+/// <summary>A caller's or team's share counts what its holders really have.</summary>
+public sealed class CountsOfSharesTests : LedgerSequence
+{
+    private static readonly Share[] Twenty = [new("caller:x", 0, 20)];
+    private readonly ShareLedger shares;
+
+    public CountsOfSharesTests() => shares = new(Store);
+
+    [Fact]
+    public async Task A_renewal_that_asks_for_less_does_not_let_others_into_what_its_holder_has()
+    {
+        (await TakeAsync(1, 20, 20)).Connections.ShouldBe(20);
+        await SettleAsync(1, 20);
+        await TakeAsync(1, 5, 1);                                       // a renewal asks for the role's default
+        (await TakeAsync(2, 15, 15)).Full.ShouldNotBeNull("the caller has 20 of 20");
+        await SettleAsync(1, 20);
+        (await TakeAsync(2, 1, 1)).Full.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_renewal_whose_answer_is_lost_keeps_what_its_holder_has()
+    {
+        await TakeAsync(1, 20, 20);
+        await SettleAsync(1, 20);
+        await TakeAsync(1, 5, 1);
+        Clock.Now += Minute;
+        (await TakeAsync(2, 15, 15)).Full.ShouldNotBeNull();
+    }
+
+    private ValueTask<(int Connections, ShareFull? Full)> TakeAsync(int pod, int want, int least) =>
+        shares.TakeAsync(Id(pod), want, least, 30 * Minute, Twenty, Cancellation);
+
+    private ValueTask SettleAsync(int pod, int got) => shares.SettleAsync(Id(pod), got, 30 * Minute, Twenty, Cancellation);
+}

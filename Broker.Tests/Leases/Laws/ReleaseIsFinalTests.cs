@@ -1,0 +1,70 @@
+using Broker.Core.Ledger;
+using LoadTests.Simulation;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases.Laws;
+
+/// <summary>A claim that was sent before a release, and is carried out after it, brings nothing back (L10).</summary>
+public sealed class ReleaseIsFinalTests : LedgerSequence
+{
+    [Fact]
+    public async Task L10_A_claim_that_was_under_way_when_its_holder_was_released_is_late()
+    {
+        await CountAsync(10);
+        await ActiveAsync();
+        var other = AnotherReplica();
+        (await AskAsync(Claim(1, 5), other)).ShouldBeOfType<ClaimAnswer.Granted>();
+        await Ledger.Holders.ReleaseAsync(Database, Id(1), Cancellation);
+        (await AskAsync(Claim(1, 5), other)).ShouldBeOfType<ClaimAnswer.Late>("its replica cannot know of the release");
+        (await GrantedAsync()).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Who_asks_again_knowing_of_the_release_is_served()
+    {
+        await CountAsync(10);
+        await ActiveAsync();
+        var other = AnotherReplica();
+        (await AskAsync(Claim(1, 5), other)).ShouldBeOfType<ClaimAnswer.Granted>();
+        await Ledger.Holders.ReleaseAsync(Database, Id(1), Cancellation);
+        await AskAsync(Claim(1, 5), other);
+        (await AskAsync(Claim(1, 5), other)).ShouldBeOfType<ClaimAnswer.Granted>();
+        await Ledger.Holders.ReleaseAsync(Database, Id(1), Cancellation);
+        (await AskAsync(Claim(1, 5))).ShouldBeOfType<ClaimAnswer.Granted>("the replica that released it knows");
+    }
+
+    [Fact]
+    public async Task L10_So_is_one_whose_holder_had_ended_already()
+    {
+        await CountAsync(10);
+        await ActiveAsync();
+        var other = AnotherReplica();
+        await AskAsync(Claim(0, 1), other);
+        await Ledger.Holders.ReleaseAsync(Database, Id(1), Cancellation);
+        (await AskAsync(Claim(1, 5), other)).ShouldBeOfType<ClaimAnswer.Late>();
+    }
+
+    [Fact]
+    public async Task A_pod_that_comes_back_at_once_through_another_replica_is_served()
+    {
+        await using var world = new World(capacity: 5);
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var grant = (await world.PassAsync(a.AskAsync(World.Ask(0, 5)), Minute)).Grant!;
+        (await a.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default)).ShouldBeNull();
+        (await world.PassAsync(b.AskAsync(World.Ask(0, 5)), Minute)).Grant.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_replica_that_has_just_started_serves_who_was_released_before()
+    {
+        await CountAsync(10);
+        await ActiveAsync();
+        await Ledger.Holders.ReleaseAsync(Database, Id(0), Cancellation);
+        (await AskAsync(Claim(0, 1), AnotherReplica())).ShouldBeOfType<ClaimAnswer.Granted>();
+    }
+
+    [Theory]
+    [InlineData(952219)]
+    public void L10_Worlds_in_which_it_was_broken(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
+}
