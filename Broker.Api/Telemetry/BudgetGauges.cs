@@ -8,11 +8,13 @@ internal sealed class BudgetGauges : LedgerGauges
 {
     private readonly BudgetDesk board;
     private volatile IReadOnlyList<Budget> last = [];
+    private volatile bool ledgerAnswers;
 
     public BudgetGauges(BudgetDesk board, TimeProvider time, IMeterFactory meters)
         : base(meters, time)
     {
         this.board = board;
+        Meter.CreateObservableGauge("broker.ledger.up", () => ledgerAnswers ? 1 : 0, null, "1 while the ledger answers this replica, 0 while it does not; all other gauges of the broker are gone then.");
         Gauge("broker.budget.limit", "Connections the server allows.", budget => budget.Record.Limit);
         Gauge("broker.budget.ceiling", "Connections that may be promised when nobody else uses the database.", budget => budget.Record.Ceiling);
         Gauge("broker.budget.foreign", "Connections in use by others.", budget => budget.Record.Foreign);
@@ -41,5 +43,11 @@ internal sealed class BudgetGauges : LedgerGauges
             last.Select(budget => new Measurement<int>(value(budget), new KeyValuePair<string, object?>("broker.database", budget.Database.Name)));
     }
 
-    protected override async Task ReadAsync(CancellationToken cancellation) => last = await board.ReadAllAsync(cancellation);
+    protected override async Task ReadAsync(CancellationToken cancellation)
+    {
+        last = await board.ReadAllAsync(cancellation);
+        ledgerAnswers = true;
+    }
+
+    protected override void Forget() => (last, ledgerAnswers) = ([], false);
 }

@@ -26,11 +26,15 @@ internal abstract class LedgerGauges(IMeterFactory meters, TimeProvider time) : 
             }
             catch (LedgerException)
             {
-                // Its absence is counted where claims fail; the gauges keep their last value.
+                // What nobody knows is not shown: a last value that stays would say that all is well.
+                Forget();
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false));
     }
 
     protected abstract Task ReadAsync(CancellationToken cancellation);
+
+    /// <summary>The ledger does not answer.</summary>
+    protected abstract void Forget();
 }

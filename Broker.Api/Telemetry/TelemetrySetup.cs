@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Broker.Api.Authentication;
 using Broker.Core.Leases;
 using OpenTelemetry.Metrics;
@@ -12,6 +13,8 @@ public static class TelemetrySetup
     // Addresses, methods and statuses of the web server are the most there are.
     private const int OthersSeries = 400;
 
+    private static readonly double[] Seconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
     /// <summary>Adds it.</summary>
     public static IServiceCollection AddBrokerTelemetry(this IServiceCollection services, IConfiguration configuration)
     {
@@ -22,7 +25,7 @@ public static class TelemetrySetup
             .WithMetrics(metrics =>
             {
                 // Room for so many series is taken by each instrument at once, 2,000 by default: only the broker's own have one for each role and outcome.
-                metrics.AddView(instrument => instrument.Meter.Name == BrokerMetrics.Name ? null : new MetricStreamConfiguration { CardinalityLimit = OthersSeries });
+                metrics.AddView(instrument => instrument.Meter.Name == BrokerMetrics.Name ? null : Others(instrument));
                 metrics.AddMeter(BrokerMetrics.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Npgsql", "Polly")
                     .AddHttpClientInstrumentation().AddRuntimeInstrumentation().AddPrometheusExporter();
                 if (otlp) metrics.AddOtlpExporter();
@@ -32,8 +35,14 @@ public static class TelemetrySetup
                 traces.AddSource(BrokerMetrics.Name).AddHttpClientInstrumentation();
                 if (otlp) traces.AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.Path.StartsWithSegments("/health")).AddOtlpExporter();
             });
+        services.AddHostedService<FromTheStart>(); // after what listens to it
         return services;
     }
+
+    // A histogram whose maker says nothing of its buckets gets those of milliseconds, also for seconds.
+    private static MetricStreamConfiguration Others(Instrument instrument) => instrument is Histogram<double> { Unit: "s", Advice: null }
+        ? new ExplicitBucketHistogramConfiguration { Boundaries = Seconds, CardinalityLimit = OthersSeries }
+        : new MetricStreamConfiguration { CardinalityLimit = OthersSeries };
 
     /// <summary>Maps <c>/metrics</c>, for viewers: who scrapes sends a token.</summary>
     public static void MapMetrics(this IEndpointRouteBuilder app) =>

@@ -30,6 +30,8 @@ internal sealed class UpkeepGauges : LedgerGauges
         left = [.. (await leftovers.ListAsync(null, cancellation)).CountBy(user => user.Database).Select(of => new Measurement<int>(of.Value, Tag("broker.database", of.Key)))];
     }
 
+    protected override void Forget() => (byState, failing, left) = ([], [], []);
+
     private static Measurement<int>[] Count<T>(IEnumerable<T> things, Func<T, string> database, string tag, Func<T, string> word) =>
         [.. things.CountBy(thing => (Database: database(thing), Word: word(thing)))
             .Select(of => new Measurement<int>(of.Value, Tag("broker.database", of.Key.Database), Tag(tag, of.Key.Word)))];

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Broker.Core.Catalog;
+using Broker.Core.Model;
 
 namespace Broker.Core.Leases;
 
@@ -9,7 +11,33 @@ public sealed class BrokerMetrics
     /// <summary>Name of the meter and of the activity source.</summary>
     public const string Name = "Broker";
 
+    /// <summary>The outcome of a claim that was granted; all others are refusals' codes.</summary>
+    public const string Granted = "granted";
+
+    // Each role has a series for each of these from the start; with more roles they begin when they first count.
+    private const int MostRolesAtZero = 150;
+
+    // What is refused or fails at all, among what the alerts ask for: a counter that begins at 1 never rises.
+    private static readonly string[] ClaimOutcomes =
+    [
+        Granted,
+        .. new[]
+        {
+            RefusalCode.BudgetExhausted, RefusalCode.LimitExceeded, RefusalCode.IssueThrottled, RefusalCode.IssuerUnavailable, RefusalCode.LedgerUnavailable,
+            RefusalCode.DatabaseUnavailable, RefusalCode.AuditUnavailable, RefusalCode.LoginFailed,
+        }.Select(WireName.Of),
+    ];
+
+    private static readonly string[] IssueOutcomes =
+        ["issued", .. new[] { RefusalCode.IssuerUnavailable, RefusalCode.IssueThrottled, RefusalCode.DatabaseUnavailable, RefusalCode.LoginFailed }.Select(WireName.Of)];
+
+    // Up to the objective (2 s) and the alert (5 s), and to the longest wait.
+    private static readonly InstrumentAdvice<double> ClaimSeconds = new() { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60] };
+    private static readonly InstrumentAdvice<double> IssueSeconds = new() { HistogramBucketBoundaries = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60] };
+    private static readonly InstrumentAdvice<int> Claims = new() { HistogramBucketBoundaries = [1, 2, 5, 10, 20, 50, 100, 200, 500] };
+
     private readonly Counter<long> claims;
+    private readonly Counter<long> unproven;
     private readonly Histogram<double> claimSeconds;
     private readonly Histogram<double> issueSeconds;
     private readonly Counter<long> issues;
@@ -24,20 +52,41 @@ public sealed class BrokerMetrics
     {
         var meter = meters.Create(Name);
         claims = meter.CreateCounter<long>("broker.claims", "{claim}", "Claims answered, by role and outcome.");
-        claimSeconds = meter.CreateHistogram<double>("broker.claim.duration", "s", "Time from a claim's arrival to its answer, waiting included.");
-        issueSeconds = meter.CreateHistogram<double>("broker.issue.duration", "s", "Time to issue a lease, login check included.");
+        claimSeconds = meter.CreateHistogram<double>("broker.claim.duration", "s", "Time from a claim's arrival to its answer, waiting included.", advice: ClaimSeconds);
+        issueSeconds = meter.CreateHistogram<double>("broker.issue.duration", "s", "Time to issue a lease, login check included.", advice: IssueSeconds);
         issues = meter.CreateCounter<long>("broker.issues", "{lease}", "Leases issued or tried, by database and outcome.");
         revocations = meter.CreateCounter<long>("broker.revocations", "{lease}", "Leases revoked or tried, by database and outcome.");
         renewals = meter.CreateCounter<long>("broker.renewals", "{lease}", "Leases renewed or tried, by database and outcome.");
         verifications = meter.CreateCounter<long>("broker.verifications", "{lease}", "Logins tried, by database and outcome.");
-        batch = meter.CreateHistogram<int>("broker.claim.batch.size", "{claim}", "Claims that shared one ledger round trip.");
+        batch = meter.CreateHistogram<int>("broker.claim.batch.size", "{claim}", "Claims that shared one ledger round trip.", advice: Claims);
         duties = meter.CreateCounter<long>("broker.duties", "{duty}", "Duties done, by kind and outcome.");
         caps = meter.CreateCounter<long>("broker.caps", "{change}", "Changes of what a database lets a lease's user open, by database and direction.");
+        unproven = meter.CreateCounter<long>("broker.unproven", "{request}", "Requests refused because they proved nobody.");
         Activities = new ActivitySource(Name);
     }
 
     /// <summary>Spans of issuing and of duties.</summary>
     public ActivitySource Activities { get; }
+
+    /// <summary>Has every series that an alert asks for begin at 0, for what is in the catalog.</summary>
+    public void Begin(CatalogSnapshot catalog)
+    {
+        unproven.Add(0);
+        foreach (var role in catalog.Roles.Keys.Order(StringComparer.Ordinal).Take(MostRolesAtZero))
+        {
+            foreach (var outcome in ClaimOutcomes) claims.Add(0, new("broker.role", role), new("broker.outcome", outcome));
+        }
+
+        foreach (var database in catalog.Databases.Keys)
+        {
+            foreach (var outcome in IssueOutcomes) issues.Add(0, new("broker.database", database), new("broker.outcome", outcome));
+            foreach (var outcome in (string[])["revoked", "failed"]) revocations.Add(0, new("broker.database", database), new("broker.outcome", outcome));
+            foreach (var outcome in (string[])["renewed", "failed"]) renewals.Add(0, new("broker.database", database), new("broker.outcome", outcome));
+            foreach (var outcome in (string[])["verified", "failed", "refused"]) verifications.Add(0, new("broker.database", database), new("broker.outcome", outcome));
+        }
+    }
+
+    public void Unproven() => unproven.Add(1);
 
     public void Claimed(string role, string outcome, TimeSpan took)
     {

@@ -172,7 +172,7 @@ internal sealed class Issuance(
         log.IssueFailed(attempt.Lease, attempt.Role.Name, code, why);
         await ledger.Issues.FailAsync(
             attempt.Database.Name, attempt.Lease, attempt.Fence, mayExist, $"{code}: {why}", pause > Floor ? pause.Value : Floor, CancellationToken.None);
-        return code.ToString();
+        return WireName.Of(code);
     }
 
     private async Task BeatAsync(Attempt attempt, TimeSpan startsIn, CancellationTokenSource lost, CancellationToken cancellation)

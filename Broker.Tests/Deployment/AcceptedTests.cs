@@ -22,4 +22,8 @@ public class AcceptedTests
 
         answer.ShouldContain("SUCCESS");
     }
+
+    [Fact]
+    public async Task Each_alert_fires_on_what_it_is_for_and_none_while_all_is_well() =>
+        (await Programs.RunAsync("promtool", "test", "rules", Repository.PathOf("docs/alerts/broker.tests.yml"))).ShouldContain("SUCCESS");
 }

@@ -20,17 +20,25 @@ public sealed partial class AlertsTests
             .ToHashSet(StringComparer.Ordinal);
         var yaml = new YamlStream();
         yaml.Load(new StringReader(Repository.Read("docs/alerts/broker.rules.yml")));
-        var rules = (YamlSequenceNode)yaml.Documents[0].RootNode["groups"][0]["rules"];
+        var rules = ((YamlSequenceNode)yaml.Documents[0].RootNode["groups"]).SelectMany(group => (YamlSequenceNode)group["rules"]).ToList();
+        var tests = Repository.Read("docs/alerts/broker.tests.yml");
 
-        rules.Children.Count.ShouldBeGreaterThan(5);
-        foreach (var rule in rules)
+        rules.Count.ShouldBeGreaterThan(20);
+        foreach (var rule in rules.Cast<YamlMappingNode>())
         {
             foreach (Match asked in Asked().Matches(rule["expr"].ToString()))
-                words.ShouldContain(asked.Value.Replace("_total", "", StringComparison.Ordinal), rule["alert"].ToString());
+                words.ShouldContain(Ending().Replace(asked.Value, ""), rule["expr"].ToString());
+            if (!rule.Children.ContainsKey("alert")) continue;
+            var name = rule["alert"].ToString();
             rule["annotations"]["summary"].ToString().ShouldNotBeEmpty();
             rule["annotations"]["description"].ToString().ShouldNotBeEmpty();
             rule["labels"]["severity"].ToString().ShouldBeOneOf("info", "warning", "critical");
+            rule["annotations"]["runbook"].ToString().ShouldBe($"docs/runbooks/{name}.md");
+            Repository.Read($"docs/runbooks/{name}.md").ShouldStartWith($"# {name}\n");
+            tests.ShouldContain($"alertname=\"{name}\"", customMessage: "it is seen to fire");
         }
+
+        Directory.GetFiles(Repository.PathOf("docs/runbooks")).Length.ShouldBe(rules.Cast<YamlMappingNode>().Count(rule => rule.Children.ContainsKey("alert")), "one for each");
     }
 
     [GeneratedRegex("\"(broker\\.[a-z.]+)\"")]
@@ -38,4 +46,7 @@ public sealed partial class AlertsTests
 
     [GeneratedRegex("broker_[a-z_]+")]
     private static partial Regex Asked();
+
+    [GeneratedRegex("(_total|_seconds_bucket|_seconds_count)$")]
+    private static partial Regex Ending();
 }

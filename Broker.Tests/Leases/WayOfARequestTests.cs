@@ -81,7 +81,7 @@ public sealed class WayOfARequestTests
             (AuditOutcome.Refused, "job-1", 4, RefusalCode.BudgetExhausted),
             (AuditOutcome.Failed, null, null, RefusalCode.LedgerUnavailable),
         ]);
-        string[] outcomes = ["Granted", "BudgetExhausted", "LedgerUnavailable"];
+        string[] outcomes = ["granted", "budget-exhausted", "ledger-unavailable"];
         outcomes.ShouldAllBe(outcome => replica.Counted("broker.claims", outcome) == 1);
         replica.Counted("broker.issues", "issued").ShouldBe(1);
     }

@@ -3,17 +3,17 @@ using Broker.Api.Authentication.BrokerTokens;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
+using Broker.Core.Audit.Unproven;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
+using Broker.Core.Limits;
 using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Vault;
 
 /// <summary>Who makes a call, and the record of those that are refused before any desk is reached (law L7).</summary>
-internal sealed class VaultRequests(ClientTokens tokens, IAudit audit, ProofHasher hasher, TimeProvider time)
+internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unproven, ProofHasher hasher, TimeProvider time)
 {
-    private static readonly TimeSpan Later = TimeSpan.FromSeconds(5);
-
     /// <summary>Who makes it.</summary>
     /// <param name="call">The call.</param>
     /// <param name="strictly">See <see cref="ClientTokens.ProveAsync"/>.</param>
@@ -34,28 +34,23 @@ internal sealed class VaultRequests(ClientTokens tokens, IAudit audit, ProofHash
     public async ValueTask<VaultError> RecordAsync(HttpContext context, VaultError error)
     {
         if (error.IsAudited) return error;
-        try
-        {
-            await audit.WriteAsync(
-                new()
-                {
-                    Time = time.GetUtcNow(),
-                    Action = AuditAction.Authenticate,
-                    Outcome = error.Status >= 500 ? AuditOutcome.Failed : AuditOutcome.Refused,
-                    CallerProof = VaultCall.TokenOf(context) is { } token ? hasher.Hash(token) : null,
-                    Refusal = CodeOf(error.Status),
-                    Detail = $"{context.Request.Method} {context.Request.Path}: {(error.Errors.Count > 0 ? error.Errors[0] : "nothing there")}",
-                    TraceId = RefusalWriter.TraceOf(context),
-                    ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
-                    HttpStatus = error.Status,
-                },
-                context.RequestAborted);
-            return error;
-        }
-        catch (AuditUnavailableException)
-        {
-            return new VaultError(503, "The broker cannot write its audit, and answers nothing unrecorded. Come back shortly.") { RetryAfter = Later };
-        }
+        // Nobody is proven where no desk was reached, and anybody can ask so: it must not fill the record of what was given out.
+        await unproven.WriteAsync(
+            new()
+            {
+                Time = time.GetUtcNow(),
+                Action = AuditAction.Authenticate,
+                Outcome = error.Status >= 500 ? AuditOutcome.Failed : AuditOutcome.Refused,
+                CallerProof = VaultCall.TokenOf(context) is { } token ? hasher.Hash(token) : null,
+                Refusal = CodeOf(error.Status),
+                Detail = $"{context.Request.Method} {context.Request.Path}: {(error.Errors.Count > 0 ? error.Errors[0] : "nothing there")}",
+                TraceId = RefusalWriter.TraceOf(context),
+                ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
+                HttpStatus = error.Status,
+            },
+            AddressName.Of(context.Connection.RemoteIpAddress),
+            context.RequestAborted);
+        return error;
     }
 
     private static RefusalCode CodeOf(int status) => status switch

@@ -208,7 +208,7 @@ internal sealed class CredentialDesk(
         LineWait = claim.LineWait > passed ? claim.LineWait - passed : TimeSpan.Zero,
     };
 
-    private static string OutcomeName(Outcome outcome) => outcome.Refusal is { } refusal ? refusal.Code.ToString() : "Granted";
+    private static string OutcomeName(Outcome outcome) => outcome.Refusal is { } refusal ? WireName.Of(refusal.Code) : BrokerMetrics.Granted;
 }
 
 /// <summary>The role, database and issuer of one request, from one snapshot of the catalog.</summary>

@@ -3,6 +3,7 @@ using Broker.Api.Page;
 using Broker.Core.Audit;
 using Broker.Core.Audit.Unproven;
 using Broker.Core.Identity;
+using Broker.Core.Leases;
 using Broker.Core.Ledger;
 using Broker.Core.Limits;
 using Broker.Core.Model;
@@ -99,8 +100,11 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     }
 
     /// <summary>Refuses a request that proves nobody.</summary>
-    public Task RefuseUnprovenAsync(HttpContext context, ProofFailure failure, AuditAction action, string? role) => RefuseAsync(
-        context, action, null, role, failure.Refusal());
+    public Task RefuseUnprovenAsync(HttpContext context, ProofFailure failure, AuditAction action, string? role)
+    {
+        context.RequestServices.GetService<BrokerMetrics>()?.Unproven();
+        return RefuseAsync(context, action, null, role, failure.Refusal());
+    }
 
     /// <inheritdoc/>
     public async Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)
