@@ -9,16 +9,40 @@ public sealed class StuckPipe : IDisposable
     private readonly FileStream end;
     private readonly MemoryStream taken = new();
     private Thread? reader;
+    private volatile bool freed;
+    private int filled;
 
-    public StuckPipe(AuditFolder folder)
+    /// <param name="folder">Where it is.</param>
+    /// <param name="isFull">False: it takes what is written until <see cref="FillAsync"/>.</param>
+    public StuckPipe(AuditFolder folder, bool isFull = true)
     {
         Path = System.IO.Path.Combine(folder.Root, "pipe");
         AuditFolder.Run("mkfifo", Path);
         end = new FileStream(Path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
-        end.Write(new byte[Capacity]);
+        if (isFull) end.Write(new byte[Capacity]);
     }
 
     public string Path { get; }
+
+    /// <summary>Fills it, behind what was written already: returns when nothing more goes in.</summary>
+    public async Task FillAsync(CancellationToken cancellation)
+    {
+        new Thread(() =>
+        {
+            for (var page = new byte[4096]; !freed; Interlocked.Increment(ref filled)) end.Write(page);
+        }) { IsBackground = true }.Start();
+        var (seen, still) = (-1, 0);
+        await Eventually.HoldsAsync(
+            () =>
+            {
+                var now = Volatile.Read(ref filled);
+                still = now == seen && now > 0 ? still + 1 : 0;
+                seen = now;
+                return Task.FromResult(still == 30);
+            },
+            "the pipe is full",
+            cancellation);
+    }
 
     /// <summary>Reads what is written from now on.</summary>
     public void LetGo()
@@ -53,6 +77,9 @@ public sealed class StuckPipe : IDisposable
     public void Dispose()
     {
         if (reader is not null) Text();
+        // Who fills it goes on once more, and sees that it is to end.
+        freed = true;
+        if (filled > 0) end.ReadExactly(new byte[2 * 4096]);
         end.Dispose();
     }
 }

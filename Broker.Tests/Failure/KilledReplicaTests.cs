@@ -86,11 +86,12 @@ public sealed class KilledReplicaTests
     {
         using var folder = new AuditFolder();
         // Nothing is answered before it is in the audit (L7).
-        using var audit = new StuckPipe(folder);
+        using var audit = new StuckPipe(folder, isFull: false);
         await using var scene = await DyingReplica.SetAsync((replica, configuration) =>
         {
             if (replica == 1) configuration["Broker"]!["Audit"]!["Path"] = audit.Path;
         });
+        await audit.FillAsync(TestContext.Current.CancellationToken);
         await scene.HoldCreationAsync();
         await scene.AskAsync(scene.CreatesAsync, "a user to be half created");
 
