@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text;
@@ -61,7 +62,9 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
         {
             "{role}" => caller.Roles.Length > 0 ? caller.Roles[random.Next(caller.Roles.Length)] : "orders-api",
             "{database}" => "orders",
-            _ => ownHolder(caller) ?? "orders-api.AAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            // Its own, or one that it could have and has not: there are as many of those as anybody likes.
+            _ when ownHolder(caller) is { } own => random.Next(2) == 0 ? own : own[..Math.Min(own.Length, own.IndexOf('.', StringComparison.Ordinal) + 17)] + Letters(random, 12),
+            _ => "orders-api.AAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         },
         1 when ownHolder(callers[random.Next(callers.Count)]) is { } foreign => random.Next(2) == 0 ? foreign : Mutated(random, foreign),
         _ => Text(random) is { Length: > 0 } text ? text : "x",
@@ -72,12 +75,15 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
         var token = caller.Token;
         if (token is not null && random.Next(6) == 0)
         {
-            token = random.Next(5) switch
+            token = random.Next(8) switch
             {
                 0 => Mutated(random, token),
                 1 => token[..random.Next(token.Length)],
                 2 => Text(random),
                 3 => string.Join('.', token.Split('.').Reverse()),
+                4 => "brs_" + Letters(random, 16) + "_" + Letters(random, 43),
+                5 => "bra_" + Letters(random, 80),
+                6 => Unsigned(random, token),
                 _ => new string('x', random.Next(20_000)),
             };
         }
@@ -118,6 +124,18 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
         4 => string.Create(CultureInfo.InvariantCulture, $"{{\"ceiling\":{random.Next(50, 100)},\"reason\":\"fuzzing\"}}"),
         _ => $"{{\"roles\":[\"{callers[random.Next(callers.Count)].Roles.FirstOrDefault() ?? "deploy"}\"]}}",
     };
+
+    // Well made, of somebody else and with a key that nobody has.
+    private static string Unsigned(Random random, string token)
+    {
+        var payload = JsonNode.Parse(Base64Url.DecodeFromChars(token.Split('.')[1]))!;
+        payload["sub"] = Letters(random, 20);
+        var header = new JsonObject { ["alg"] = "RS256", ["typ"] = "JWT", ["kid"] = Letters(random, 10) };
+        return string.Join('.', Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header.ToJsonString())), Base64Url.EncodeToString(Encoding.UTF8.GetBytes(payload.ToJsonString())), Letters(random, 342));
+    }
+
+    private static string Letters(Random random, int count) =>
+        new([.. Enumerable.Range(0, count).Select(_ => "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[random.Next(64)])]);
 
     private static string Text(Random random) => random.Next(4) == 0
         ? new string([.. Enumerable.Range(0, random.Next(40)).Select(_ => (char)random.Next(1, 0xd7ff))])

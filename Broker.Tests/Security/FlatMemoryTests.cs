@@ -1,0 +1,128 @@
+using System.Net.Http.Headers;
+using Broker.Api.Authentication;
+using Broker.Core.Leases.Claims;
+using Broker.Core.Leases.Logins;
+using Broker.Core.Ledger;
+using Broker.Tests.Ledger;
+using Microsoft.Extensions.Time.Testing;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Security;
+
+/// <summary>
+/// Nothing that a broker remembers grows by asking: what is bounded stays bounded, and forgets who came least recently. The same with a
+/// million requests and a process's memory: <c>loadtests fuzz</c>.
+/// </summary>
+public sealed class FlatMemoryTests
+{
+    private readonly FakeTimeProvider time = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public void Remembered_grants_are_bounded_and_of_too_many_the_least_recent_goes_first()
+    {
+        var grants = new RememberedGrants(time, most: 1000);
+        grants.Remember("orders", Claim("busy"), Granted(TimeSpan.FromHours(1)));
+        for (var i = 0; i < 10_000; i++)
+        {
+            grants.Remember("orders", Claim($"pod-{i}"), Granted(TimeSpan.FromHours(1)));
+            grants.Find($"pod-{i}").ShouldNotBeNull("the newest always is");
+            grants.Find("busy").ShouldNotBeNull("who asks all the time is not forgotten for those who ask once");
+        }
+
+        grants.Count.ShouldBeInRange(500, 1000 + 16);
+        grants.Of("orders").Sum(lease => lease.Count()).ShouldBe(grants.Count);
+    }
+
+    [Fact]
+    public void Remembered_grants_that_are_over_are_forgotten_long_before_there_are_too_many()
+    {
+        var grants = new RememberedGrants(time);
+        for (var i = 0; i < 5_000; i++)
+        {
+            grants.Remember("orders", Claim($"pod-{i}"), Granted(TimeSpan.FromSeconds(30)));
+            time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        grants.Count.ShouldBeLessThan(100);
+        grants.Find("pod-4999").ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task What_is_waited_for_is_bounded_and_who_waits_for_what_is_forgotten_is_woken()
+    {
+        await using var store = TestedScripts.Open(time);
+        using var signals = new LedgerSignals(new SharedLedger(store), "orders", time);
+        var first = signals.Next("pool:made-up");
+        for (var i = 0; i < 60_000; i++)
+        {
+            _ = signals.Next($"pool:orders-api|{i}");
+            _ = signals.Next("line");
+        }
+
+        signals.Count.ShouldBeLessThanOrEqualTo(20_000 + 16);
+        first.IsCompleted.ShouldBeTrue("nobody sleeps for something that nobody remembers");
+        var line = signals.Next("line");
+        line.IsCompleted.ShouldBeFalse("what is waited for all the time is not forgotten");
+    }
+
+    [Fact]
+    public async Task Hostile_requests_of_each_address_leave_nothing_behind()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var pod = world.Pod("pod");
+        var own = (string)(await world.ClaimAsync(replica, pod)).Body["holder"]!["id"]!;
+        var owner = own[..(own.IndexOf('.', StringComparison.Ordinal) + 17)];
+        await HostileAsync(0, 200);
+        var (metrics, logins, grants) = (await MetricsAsync(), world.Service<LeaseLogins>().Count, world.Service<RememberedGrants>().Count);
+
+        await HostileAsync(200, 2_200);
+        (await MetricsAsync()).ShouldBe(metrics, "no tag holds what a caller wrote");
+        (world.Service<LeaseLogins>().Count, world.Service<RememberedGrants>().Count).ShouldBe((logins, grants));
+        world.Service<ProofGate>().Addresses.ShouldBeLessThanOrEqualTo(1);
+
+        async Task HostileAsync(int from, int to) => await Parallel.ForAsync(from, to, new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = Cancel }, async (i, cancel) =>
+        {
+            var madeUp = $"{owner}{i:D12}";
+            var (method, path, token) = (i % 14) switch
+            {
+                0 => ("POST", $"/api/v1/roles/role-{i}/credentials", pod),
+                1 => ("POST", $"/api/v1/roles/orders-api/credentials", $"guess-{i}"),
+                2 => ("GET", $"/api/v1/holders/{madeUp}/watch", pod),
+                3 => ("POST", $"/api/v1/holders/{madeUp}/renew", pod),
+                4 => ("DELETE", $"/api/v1/holders/{madeUp}", pod),
+                5 => ("GET", $"/api/v1/sessions/session-{i}", pod),
+                6 => ("POST", "/api/v1/sessions", pod),
+                7 => ("DELETE", $"/api/v1/sessions/{i:D16}", pod),
+                8 => ("GET", $"/api/v1/budgets/database-{i}", world.Person("viewers")),
+                9 => ("GET", $"/api/v1/leases/lease-{i}", world.Person("viewers")),
+                10 => ("POST", $"/api/v1/leases/lease-{i}/revoke", world.Person("operators")),
+                11 => ("POST", $"/api/v1/roles/role-{i}/rotate", world.Person("operators")),
+                12 => ("GET", $"/nothing/{i}", pod),
+                _ => ("GET", "/api/v1/budgets", $"brs_{i:D16}_{new string('x', 43)}"),
+            };
+            using var request = new HttpRequestMessage(new HttpMethod(method), path);
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            if (method == "POST") request.Content = new StringContent($$"""{"reason":"text-{{i}}"}""", System.Text.Encoding.UTF8, "application/json");
+            using var answer = await replica.SendAsync(request, cancel);
+            ((int)answer.StatusCode).ShouldBeInRange(400, 499, path);
+        });
+
+        async Task<int> MetricsAsync()
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/metrics");
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", world.Person("viewers"));
+            using var answer = await replica.SendAsync(request, Cancel);
+            return (await answer.Content.ReadAsStringAsync(Cancel)).Split('\n').Count(line => line.StartsWith("broker_", StringComparison.Ordinal));
+        }
+    }
+
+    private static Claim Claim(string holder) =>
+        new(holder, new("r", 0, TimeSpan.FromMinutes(30), 500, TimeSpan.Zero), "r", 1, 1, TimeSpan.Zero, TimeSpan.Zero, ClaimKind.Claim, "caller");
+
+    private ClaimAnswer.Granted Granted(TimeSpan endsIn) =>
+        new("lease", 1, time.GetUtcNow() + endsIn, time.GetUtcNow() + endsIn, time.GetUtcNow(), null, false, null) { Now = time.GetUtcNow() };
+}
