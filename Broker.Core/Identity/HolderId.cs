@@ -30,6 +30,9 @@ public readonly partial record struct HolderId
     /// <summary>The id without its role.</summary>
     internal string Local => Value[(Dot + 1)..];
 
+    /// <summary>Whether its owner gave it an id of its own.</summary>
+    internal bool IsNamed => Value.Length > Dot + 1 + OwnerLength;
+
     /// <summary>Whose it is: the owner's <see cref="Caller.OwnerHash"/>.</summary>
     internal string OwnerHash => Owner.ToString();
 

@@ -15,18 +15,33 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
     // What a claim may take beyond its waiting, until it is said how it ended.
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromMinutes(1);
 
+    // A pod tells its processes apart by names that it makes up itself, and has only so many processes.
+    private const int MostNamedInPod = 20;
+    private const int NamedAtTheirMost = 4;
+
     private readonly RateLimit rateLimit = new(time);
 
-    /// <summary>The limits that concern a caller; null when none do, as mostly.</summary>
-    public IReadOnlyList<(string Name, ShareLimits Limits)>? LimitsOf(Caller caller)
+    /// <summary>The limits that concern a caller's holder; null when none do, as mostly.</summary>
+    public IReadOnlyList<(string Name, ShareLimits Limits)>? LimitsOf(Caller caller, string holder)
     {
         var identity = catalog.Current.Identity;
-        var own = identity.Callers;
+        var own = OwnLimitsOf(caller, holder);
         if (identity.Teams.Count == 0 && own.ClaimsPerSecond == 0 && !own.AreCounted) return null;
         var team = TeamOf(identity, caller);
         return team is null
             ? [("caller:" + caller.OwnerHash, own)]
             : [("caller:" + caller.OwnerHash, own), ("team:" + team.Name, team.Limits)];
+    }
+
+    // Where nobody configured what a caller may hold, no pod takes a whole budget by naming itself again and again. Who gives no name has
+    // one holder and needs no counting.
+    private ShareLimits OwnLimitsOf(Caller caller, string holder)
+    {
+        var current = catalog.Current;
+        var own = current.Identity.Callers;
+        return own.AreCounted || caller.PodUid is null || !HolderId.TryParse(holder, out var id) || !id.IsNamed || !current.Roles.TryGetValue(id.Role, out var role)
+            ? own
+            : own with { Holders = MostNamedInPod, Connections = NamedAtTheirMost * role.Connections.Max };
     }
 
     /// <summary>The first team whose members a caller is among; null: none.</summary>
@@ -89,7 +104,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
     /// <summary>The holder is still there with what it has: its part of the shares is counted on.</summary>
     public async ValueTask StaysAsync(Caller caller, string holder, int connections, TimeSpan lasts, CancellationToken cancellation)
     {
-        if (LimitsOf(caller) is not { } limits || SharesOf(limits) is not { Count: > 0 } shares) return;
+        if (LimitsOf(caller, holder) is not { } limits || SharesOf(limits) is not { Count: > 0 } shares) return;
         try
         {
             var (_, full) = await ledger.TakeAsync(holder, connections, connections, lasts, shares, cancellation);
@@ -104,12 +119,12 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
     /// <summary>What <see cref="LeaveAsync"/> needs, looked at before the holder is released; null: nothing limits the caller.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<long?> BeforeLeavingAsync(Caller caller, string holder, CancellationToken cancellation) =>
-        LimitsOf(caller) is { } limits && SharesOf(limits) is [var first, ..] ? await ledger.VersionAsync(holder, first.Name, cancellation) : null;
+        LimitsOf(caller, holder) is { } limits && SharesOf(limits) is [var first, ..] ? await ledger.VersionAsync(holder, first.Name, cancellation) : null;
 
     /// <summary>The holder was released: its part comes free, unless it has asked again meanwhile.</summary>
     public async ValueTask LeaveAsync(Caller caller, string holder, long? version, CancellationToken cancellation)
     {
-        if (version is not { } seen || LimitsOf(caller) is not { } limits) return;
+        if (version is not { } seen || LimitsOf(caller, holder) is not { } limits) return;
         try
         {
             await ledger.LeaveAsync(holder, seen, SharesOf(limits), cancellation);

@@ -9,6 +9,28 @@ namespace Broker.Tests.Security;
 public sealed class SharesTests
 {
     [Fact]
+    public async Task A_pod_does_not_take_a_whole_budget_by_naming_itself_again_and_again()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var token = world.Pod("greedy");
+        var answers = new List<Answer>();
+        for (var i = 0; i < 22; i++) answers.Add(await world.ClaimAsync(replica, token, body: new() { ["holder"] = $"made-up-{i}", ["connections"] = 1 }));
+        answers.Count(answer => answer.Status == 200).ShouldBe(20);
+        answers[^1].Code.ShouldBe("limit-exceeded");
+        (await world.ClaimAsync(replica, token, body: new() { ["connections"] = 1 })).Status.ShouldBe(200, "its one holder without a name is its role's to limit");
+
+        var heavy = world.Pod("heavy");
+        for (var i = 0; i < 3; i++) (await world.ClaimAsync(replica, heavy, body: new() { ["holder"] = $"made-up-{i}", ["connections"] = 20 })).Status.ShouldBe(200);
+        (await world.ClaimAsync(replica, heavy, body: new() { ["holder"] = "made-up-0", ["connections"] = 20 })).Status.ShouldBe(200, "who asks again has it already");
+        (await world.ClaimAsync(replica, world.Pod("another"), body: new() { ["connections"] = 10 })).Status.ShouldBe(200, "and others find room");
+
+        var released = (string)answers[0].Body["holder"]!["id"]!;
+        (await world.SendAsync(replica, HttpMethod.Delete, $"/api/v1/holders/{released}", token)).Status.ShouldBe(204);
+        (await world.ClaimAsync(replica, token, body: new() { ["holder"] = "made-up-21", ["connections"] = 1 })).Status.ShouldBe(200, "what is released can be had again");
+    }
+
+    [Fact]
     public async Task A_looping_caller_is_slowed_and_the_rest_are_not()
     {
         await using var world = new BrokerWorld(("Identity:Callers:ClaimsPerSecond", "0.5"), ("Identity:Callers:Burst", "5"));

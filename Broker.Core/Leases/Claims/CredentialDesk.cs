@@ -42,7 +42,7 @@ internal sealed class CredentialDesk(
     // Callers and teams whose share is limited take their part of it first.
     internal ValueTask<Outcome> WithinSharesAsync(Caller caller, ClaimTarget target, Claim claim, long arrived, CancellationToken cancellation)
     {
-        return shares.LimitsOf(caller) is { } limits
+        return shares.LimitsOf(caller, claim.Holder) is { } limits
             ? WithinAsync(limits, target, claim, arrived, cancellation)
             : ReserveAndJoinAsync(target, claim, arrived, cancellation);
     }
