@@ -66,7 +66,10 @@ public static class BrokerCore
         if (settings.Ledger.Kind == LedgerKind.Redis) services.AddSingleton<ILedgerStore, RedisLedgerStore>();
         else services.AddSingleton<ILedgerStore, InProcessLedgerStore>();
         services.AddSealing(settings);
-        services.AddSingleton<LedgerSeal>().AddSingleton<SharedLedger>().AddSingleton<SessionLedger>().AddSingleton<ShareLedger>();
+        services.AddSingleton<LedgerSeal>().AddSingleton<Fitness>().AddSingleton<FitLedgerStore>();
+        services.AddSingleton(provider => new SharedLedger(provider.GetRequiredService<FitLedgerStore>()));
+        services.AddSingleton(provider => new SessionLedger(provider.GetRequiredService<FitLedgerStore>()));
+        services.AddSingleton(provider => new ShareLedger(provider.GetRequiredService<FitLedgerStore>()));
     }
 
     /// <summary>

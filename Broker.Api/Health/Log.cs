@@ -6,8 +6,8 @@ internal static partial class Log
     [LoggerMessage(4100, LogLevel.Warning, "Not ready yet: {Why}")]
     public static partial void WarmUpWaits(this ILogger log, string why);
 
-    [LoggerMessage(4110, LogLevel.Error, "Not ready: this replica cannot open what the others sealed in the ledger. Give it the sealing keys they have (Broker:Sealing). If those are lost for good, revoke all leases, empty the ledger and restart.")]
-    public static partial void OtherSeal(this ILogger log);
+    [LoggerMessage(4110, LogLevel.Error, "Not ready, and nothing is read, counted or changed: {Why}. Lost sealing keys: revoke all leases, empty the ledger and restart.")]
+    public static partial void NotFit(this ILogger log, string why);
 
     [LoggerMessage(4101, LogLevel.Information, "The warm-up was cut short: {Why}")]
     public static partial void RehearsalEnded(this ILogger log, string why);

@@ -14,7 +14,7 @@ namespace Broker.Api.Health;
 /// the identity issuers, the desk and the ledger's scripts, the logins that are in use, and what <see cref="Rehearsal"/> plays.
 /// </summary>
 internal sealed class WarmUp(
-    Readiness readiness, IAudit audit, CallerProver prover, Rehearsal rehearsal, ICatalog catalog, SharedLedger ledger, CredentialDesk desk, LeaseLogins logins, SealCheck seal, Issuance issuance, ShutdownSignal shutdown, TimeProvider time, ILogger<WarmUp> log)
+    Readiness readiness, IAudit audit, CallerProver prover, Rehearsal rehearsal, ICatalog catalog, SharedLedger ledger, CredentialDesk desk, LeaseLogins logins, Fitness fitness, Issuance issuance, ShutdownSignal shutdown, TimeProvider time, ILogger<WarmUp> log)
     : BackgroundService, IHostedLifecycleService
 {
     // Measured: a fresh process answers its first hundred claims in about 100 ms, after eighty of its own in 15.
@@ -23,6 +23,7 @@ internal sealed class WarmUp(
     private const int MostLeases = 100;
     private static readonly TimeSpan LoginsWithin = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan Often = TimeSpan.FromSeconds(2);
     private string? told;
 
     /// <inheritdoc/>
@@ -30,37 +31,44 @@ internal sealed class WarmUp(
     {
         await prover.WarmAsync(stoppingToken);
         await rehearsal.PlayAsync(stoppingToken);
-        while (true)
+        var warm = false;
+        while (!shutdown.Token.IsCancellationRequested)
         {
             try
             {
-                await audit.TryAsync(stoppingToken);
-                await ClaimAsync(stoppingToken);
-                if (await seal.PassesAsync(stoppingToken))
+                if (!warm) await audit.TryAsync(stoppingToken);
+                if (await fitness.WhyNotAsync(stoppingToken) is { } whyNot)
                 {
-                    await OpenLoginsAsync(stoppingToken);
-                    readiness.Ready();
-                    return;
+                    if (told != whyNot) log.NotFit(told = whyNot);
+                    readiness.NotReady(whyNot);
                 }
+                else
+                {
+                    if (!warm)
+                    {
+                        await ClaimAsync(stoppingToken);
+                        await OpenLoginsAsync(stoppingToken);
+                        warm = true;
+                    }
 
-                log.OtherSeal();
-                readiness.NotReady("its sealing keys are not those of the other replicas (Broker:Sealing)");
-                await Task.Delay(Again, time, stoppingToken);
+                    if (!shutdown.Token.IsCancellationRequested) readiness.Ready();
+                }
             }
             catch (AuditUnavailableException e)
             {
                 // Every claim would be refused: said before the first one is.
                 Wait(e.Message);
                 readiness.NotReady($"the audit cannot be written: {(e.InnerException ?? e).Message}");
-                await Task.Delay(Again, time, stoppingToken);
             }
             catch (LedgerException e)
             {
-                // Never ready without ever having seen the ledger: a rollout of a wrong configuration stops here.
+                // Never ready without ever having seen the ledger: a rollout of a wrong configuration stops here. Once it has been seen,
+                // callers are better served by a clear refusal.
                 Wait(e.Message);
-                readiness.NotReady("the ledger does not answer");
-                await Task.Delay(Again, time, stoppingToken);
+                if (!warm) readiness.NotReady("the ledger does not answer");
             }
+
+            await Task.Delay(readiness.Missing is null ? Often : Again, time, stoppingToken);
         }
     }
 

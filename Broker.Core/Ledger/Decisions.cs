@@ -45,6 +45,8 @@ public abstract partial class Decision
     internal static Decision<SharedQuestion, SharedAnswer> Shared { get; } = new("shared");
     internal static Decision<ReplaceSharedQuestion, ReplaceSharedAnswer> ReplaceShared { get; } = new("replace_shared");
 
+    internal static Decision<HearQuestion, DoneAnswer> Hear { get; } = new("hear");
+
     internal static Decision<OpenSessionQuestion, OpenSessionAnswer> OpenSession { get; } = new("open_session", "sessions");
     internal static Decision<SessionQuestion, SessionAnswer> ReadSession { get; } = new("read_session", "sessions");
     internal static Decision<RenewSessionQuestion, RenewSessionAnswer> RenewSession { get; } = new("renew_session", "sessions");

@@ -10,7 +10,15 @@ public sealed class TextLedger(ILedgerStore store)
     /// <summary>Puts a text in the place of another, if that is still there (null: none). False: another is there.</summary>
     public async ValueTask<bool> ReplaceSharedAsync(string name, string? expected, string following, CancellationToken cancellation) =>
         await Decision.ReplaceShared.TakeAsync(store, SharedLedger.Issuers, new(name, expected, following), cancellation) == ReplaceSharedAnswer.Ok;
+
+    /// <summary>Signals <c>hear:TOKEN</c> about the issuers.</summary>
+    /// <exception cref="LedgerException">The store does not answer, or does not let this broker signal.</exception>
+    public async ValueTask SignalAsync(string token, CancellationToken cancellation) =>
+        await Decision.Hear.TakeAsync(store, SharedLedger.Issuers, new(token), cancellation);
 }
+
+/// <summary>What is to be heard again.</summary>
+internal sealed record HearQuestion(string Token);
 
 /// <summary>The name of a text.</summary>
 internal sealed record SharedQuestion(string Name);

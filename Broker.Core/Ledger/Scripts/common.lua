@@ -420,6 +420,7 @@ local function finish(reply)
     call('HINCRBY', budget, 'seq', '1')
     keep_time()
   end
-  for _, subject in ipairs(signals) do call('PUBLISH', channel, subject) end
+  -- All is written by now: a signal that cannot be sent is a lost one, and no reason to say that nothing was done.
+  for _, subject in ipairs(signals) do pcall(call, 'PUBLISH', channel, subject) end
   return reply, changed
 end

@@ -1,0 +1,31 @@
+using Broker.Core.Catalog;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
+using Broker.Tests.Authentication;
+using Broker.Tests.Contracts;
+using Microsoft.AspNetCore.DataProtection;
+using Xunit;
+
+namespace Broker.Tests.Ledger;
+
+/// <summary>A replica that may work on the ledger has it as it is.</summary>
+public sealed class FitLedgerTests : LedgerContract, IAsyncLifetime
+{
+    private readonly InProcessLedgerStore inner = new(TimeProvider.System);
+
+    protected override ILedgerStore Store => field ??= new FitLedgerStore(
+        inner, new Fitness(inner, new LedgerSeal(new EphemeralDataProtectionProvider()), new FixedCatalog(), TimeProvider.System));
+
+    protected override Task TamperAsync(string key, string field, string value)
+    {
+        var keys = inner.Copy();
+        keys.Execute(["HSET", key, field, value]);
+        inner.PutBack(keys);
+        return Task.CompletedTask;
+    }
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}

@@ -1,0 +1,89 @@
+using System.Text.Json.Nodes;
+using Broker.Core.Catalog;
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.Redis;
+using Broker.Tests.Ledger;
+using LoadTests.LocalServers;
+using Shouldly;
+using StackExchange.Redis;
+using Xunit;
+
+namespace Broker.Tests.Security.Redis;
+
+/// <summary>A broker that may not work on a ledger says why, is not ready, and touches nothing in it.</summary>
+public sealed class NotReadyTests(SharedServers servers) : IAsyncLifetime
+{
+    private RedisStage stage = null!;
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => stage = await RedisStage.StartAsync(servers);
+
+    public ValueTask DisposeAsync() => stage.DisposeAsync();
+
+    [Fact]
+    public async Task A_broker_that_means_another_server_by_a_databases_name_is_refused_in_words_unless_it_has_a_prefix_of_its_own()
+    {
+        var first = await stage.BrokerAsync();
+        await RedisStage.GrantAsync(first, stage.Pod(1));
+        static void Elsewhere(JsonObject configuration) => configuration["Broker"]!["Databases"]!["orders"]!["Host"] = "localhost";
+
+        (await RefusedAsync(Elsewhere)).ShouldContain("database 'orders' is PostgreSql 127.0.0.1:");
+        await GoesOnAsync(first);
+
+        var apart = await stage.BrokerAsync(configuration =>
+        {
+            Elsewhere(configuration);
+            configuration["Broker"]!["Ledger"]!["Prefix"] = "broker-elsewhere";
+        });
+        RedisStage.LeaseOf(await RedisStage.GrantAsync(apart, stage.Pod(1))).ShouldNotBe(RedisStage.LeaseOf(await RedisStage.GrantAsync(first, stage.Pod(1))));
+    }
+
+    [Fact]
+    public async Task A_broker_with_other_sealing_keys_is_refused_in_words()
+    {
+        var first = await stage.BrokerAsync();
+        await RedisStage.GrantAsync(first, stage.Pod(1));
+        var keys = Directory.CreateDirectory(Path.Combine(stage.Directory, "other-keys"));
+        (await RefusedAsync(configuration => configuration["Broker"]!["Sealing"] = new JsonObject { ["Directory"] = keys.FullName })).ShouldContain("its sealing keys are not those of the other replicas");
+        await GoesOnAsync(first);
+    }
+
+    [Fact]
+    public async Task A_broker_whose_user_may_use_no_channel_is_refused_in_words()
+    {
+        string[] without = [.. RedisAsItIsRunTests.Acl.SkipWhile(word => word != "resetkeys").Where(word => !word.StartsWith('&'))];
+        await stage.Redis.ExecuteAsync("ACL", ["SETUSER", "broker", "on", ">secret", .. without]);
+        (await RefusedAsync(configuration => configuration["Broker"]!["Ledger"]!["ConnectionString"] = stage.Redis.ConnectionString + ",user=broker,password=secret"))
+            .ShouldContain("channel");
+
+        // An answer that says no has changed nothing: what was done is not called undone because nobody could be told.
+        await using var store = new RedisLedgerStore(RedisConnection.Open($"{stage.Redis.ConnectionString},user=broker,password=secret"));
+        var ledger = new SharedLedger(store);
+        await ledger.Budgets.SampleAsync("quiet", 10, 10, 0, 10, 0, TimeSpan.FromMinutes(1), Cancellation);
+        (await ledger.Budgets.BudgetAsync("quiet", [], Cancellation)).Capacity.ShouldBe(10);
+    }
+
+    // It does not become ready, and writes nothing but what tells brokers apart.
+    private async Task<string> RefusedAsync(Action<JsonObject> change)
+    {
+        var configuration = stage.Configuration();
+        change(configuration);
+        var before = await DutiesTakenAsync();
+        var log = Path.Combine(stage.Directory, Guid.NewGuid().ToString("N") + ".log");
+        await Should.ThrowAsync<ServerStartException>(() => LocalBroker.StartAsync(new() { Configuration = configuration, LogFile = log, ReadyWithin = TimeSpan.FromSeconds(10) }, Cancellation));
+        if (before == 0) (await DutiesTakenAsync()).ShouldBe(0, "who is not ready takes no duty");
+        return await File.ReadAllTextAsync(log, Cancellation);
+    }
+
+    private async Task<long> DutiesTakenAsync() => await stage.Written.HashLengthAsync("broker:{orders}:takes");
+
+    private async Task GoesOnAsync(HttpClient first)
+    {
+        var before = (string?)await stage.Written.HashGetAsync("broker:{orders}:budget", "sampled");
+        await Eventually.HoldsAsync(async () => (string?)await stage.Written.HashGetAsync("broker:{orders}:budget", "sampled") != before, "the first counts on", Cancellation);
+        var (_, budget) = await RedisStage.SendAsync(first, HttpMethod.Get, "/api/v1/budgets/orders", stage.Identity.ViewerToken());
+        ((int)budget["capacity"]!).ShouldBe(60, "all of it is the first one's");
+        await RedisStage.GrantAsync(first, stage.Pod(2));
+    }
+}
