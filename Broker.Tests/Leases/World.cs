@@ -190,6 +190,8 @@ internal sealed class World : IAsyncDisposable
 
         public HolderDesk Holders => services.GetRequiredService<HolderDesk>();
 
+        public BudgetDesk Budgets => services.GetRequiredService<BudgetDesk>();
+
         public LeaseDesk Leases => services.GetRequiredService<LeaseDesk>();
 
         public PodDesk Pods => services.GetRequiredService<PodDesk>();
