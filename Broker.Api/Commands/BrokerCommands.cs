@@ -28,6 +28,7 @@ internal static class BrokerCommands
         AuditCommands.Create(console),
         AdminTokenCommand.Create(),
         AdminTokenCommand.CreateLink(),
+        SecretIdCommand.Create(),
         ExplainCommand.Create(console),
         BudgetCommands.Budgets(console),
         BudgetCommands.Forecast(console),

@@ -9,6 +9,7 @@ using Broker.Core.Identity;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
+using Broker.Core.Leases.Handles;
 using Broker.Core.Leases.Holders;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Leases.Operators;
@@ -187,6 +188,8 @@ internal sealed class World : IAsyncDisposable
         public RecordingAudit Audit { get; } = new();
 
         public CredentialDesk Desk => services.GetRequiredService<CredentialDesk>();
+
+        public HandleDesk Handles => services.GetRequiredService<HandleDesk>();
 
         public HolderDesk Holders => services.GetRequiredService<HolderDesk>();
 

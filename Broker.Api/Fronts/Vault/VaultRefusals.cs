@@ -15,7 +15,7 @@ internal static class VaultRefusals
     public static VaultError Of(Refusal refusal) => refusal.Code switch
     {
         RefusalCode.NotAllowed or RefusalCode.Unauthenticated => new VaultError(403, "1 error occurred:\n\t* permission denied\n\n") { IsAudited = true },
-        RefusalCode.InvalidRequest => new VaultError(400, refusal.Detail) { IsAudited = true },
+        RefusalCode.InvalidRequest or RefusalCode.HolderInUse => new VaultError(400, refusal.Detail) { IsAudited = true },
         RefusalCode.IssueThrottled or RefusalCode.LimitExceeded => new VaultError(429, refusal.Detail) { IsAudited = true, RetryAfter = refusal.RetryAfter ?? Soon },
         _ => new VaultError(503, refusal.Detail) { IsAudited = true, RetryAfter = refusal.RetryAfter ?? Soon },
     };

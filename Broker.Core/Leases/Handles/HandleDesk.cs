@@ -118,7 +118,9 @@ internal sealed class HandleDesk(
             {
                 var record = DeskAudit.Of(AuditAction.Release, caller, null, origin, time) with
                 {
-                    HolderId = handle.Holder, LeaseId = handle.Lease, Detail = "One of several handles; its holder stays for the others.",
+                    HolderId = handle.Holder,
+                    LeaseId = handle.Lease,
+                    Detail = "One of several handles; its holder stays for the others.",
                 };
                 return (await audit.WriteAsync(record, default, cancellation)).Refusal;
             }

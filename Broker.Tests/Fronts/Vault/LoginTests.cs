@@ -112,7 +112,7 @@ public sealed class LoginTests
     [Fact]
     public async Task A_secret_id_ends_at_its_time_and_its_tokens_with_it()
     {
-        var end = DateTimeOffset.UtcNow.AddMinutes(30);
+        var end = TimeProvider.System.GetUtcNow().AddMinutes(30);
         await using var world = AppRoleWorld(("ExpiresAt", end.ToString("O")));
         var caller = new VaultCaller(await world.ReplicaAsync());
         caller.Token = (string)(await LogInAsync(caller, "legacy-batch", "the-secret")).Body["auth"]!["client_token"]!;

@@ -139,6 +139,42 @@ public sealed class ProtocolTests
     }
 
     [Fact]
+    public async Task An_Agents_cache_keeps_what_it_reads()
+    {
+        // OpenBao lease_cache.go: status below 300, exactly this content type, a Date that can be read, a renewable secret.
+        await using var world = new BrokerWorld();
+        using var client = new HttpClient { BaseAddress = await world.ListeningReplicaAsync() };
+        var caller = await VaultCaller.OfPodAsync(world, client, "uid-1");
+
+        foreach (var answer in new[] { await caller.ReadAsync(), await caller.SendAsync("PUT", "auth/token/renew-self") })
+        {
+            (answer.Status, answer.ContentType).ShouldBe((200, "application/json"));
+            answer.Headers.Date.ShouldNotBeNull();
+            ((bool?)answer.Body["renewable"] == true || (bool?)answer.Body["auth"]?["renewable"] == true).ShouldBeTrue();
+        }
+
+        // What it gave up is dropped from the cache at 204 alone.
+        (await caller.SendAsync("PUT", "auth/token/revoke-self")).Status.ShouldBe(204);
+    }
+
+    [Fact]
+    public async Task Who_drops_its_token_at_a_refusal_logs_in_again_and_is_the_same_holder()
+    {
+        // Spring Vault's LifecycleAwareSessionManager: a client-side error at renewal drops the token, the next call logs in anew.
+        await using var world = new BrokerWorld(("Databases:orders:Budget:Ceiling", "5"));
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var before = await caller.ReadAsync();
+        await caller.SendAsync("POST", "auth/token/revoke-self");
+        (await caller.SendAsync("POST", "auth/token/renew-self")).Status.ShouldBe(403);
+
+        (await caller.LogInAsync(world.Pod("uid-1"))).Status.ShouldBe(200);
+
+        var after = await caller.ReadAsync();
+        (after.Status, after.Username).ShouldBe((200, before.Username));
+    }
+
+    [Fact]
     public async Task A_namespace_is_echoed()
     {
         await using var world = new BrokerWorld();
