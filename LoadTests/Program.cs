@@ -1,6 +1,7 @@
 using System.CommandLine;
 using LoadTests.Bench;
 using LoadTests.Chaos;
+using LoadTests.Conformance;
 using LoadTests.Demo;
 using LoadTests.Fuzz;
 using LoadTests.Identity;
@@ -23,6 +24,7 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     SimulateCommand.Create(),
     MutateCommand.Create(),
     ChaosCommand.Create(),
+    ConformanceCommand.Create(),
     TamperCommand.Create(),
 };
 // Servers get the time to end in good order when Ctrl-C comes; our own messages are meant for people, without a stack trace.

@@ -12,13 +12,15 @@ public sealed class ClientHabitsTests
 {
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task L4_a_hundred_lifetime_watchers_that_begin_together_never_lose_their_login_and_never_read_in_one_second()
     {
         await using var world = new World(World.OrdersApi with { Connections = new() { Default = 1 } });
         world.Issuer.MostRenewed = TimeSpan.FromHours(1);
         var replica = await world.ReplicaAsync();
-        var first = await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
+        var first = await world.PassAsync(replica.AskAsync(World.Ask(0), Cancellation), Minute);
         first.Grant.ShouldNotBeNull();
         var random = new Random(7);
         var watchers = Enumerable.Range(0, 100).Select(pod => new LifetimeWatcher(world, replica, pod, random.NextDouble())).ToList();
@@ -28,14 +30,14 @@ public sealed class ClientHabitsTests
         // An operator's rotation after half an hour, and the end of all that the issuer gives two hours later.
         for (var minute = 0; minute < 240; minute++)
         {
-            if (minute == 30) (await world.PassAsync(replica.Leases.RotateAsync(Identity.Callers.Pod("op", "op"), "orders-api", "for a test", World.From, default).AsTask(), Minute)).ShouldBeNull();
+            if (minute == 30) (await world.PassAsync(replica.Leases.RotateAsync(Identity.Callers.Pod("op", "op"), "orders-api", "for a test", World.From, Cancellation).AsTask(), Minute)).ShouldBeNull();
             if (minute == 150) world.Issuer.Renewable = false;
             var end = world.Clock.GetUtcNow() + Minute;
             while (world.Clock.GetUtcNow() < end)
             {
                 world.Clock.Advance(TimeSpan.FromSeconds(1));
                 foreach (var watcher in watchers) await watcher.LookAsync();
-                if (world.Clock.GetUtcNow().Second % 5 == 0) await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System, TestContext.Current.CancellationToken);
+                if (world.Clock.GetUtcNow().Second % 5 == 0) await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System, Cancellation);
             }
         }
 
@@ -51,7 +53,7 @@ public sealed class ClientHabitsTests
         await using var world = new World(World.OrdersApi with { HolderTtl = TimeSpan.FromHours(6), LeaseMaxTtl = TimeSpan.FromDays(60) });
         world.Issuer.Life = TimeSpan.FromHours(12);
         var replica = await world.ReplicaAsync();
-        (await world.PassAsync(replica.AskAsync(World.Ask(1)), Minute)).Grant.ShouldNotBeNull();
+        (await world.PassAsync(replica.AskAsync(World.Ask(1), Cancellation), Minute)).Grant.ShouldNotBeNull();
         var vso = new SecretsOperator(world, replica);
         await vso.SyncAsync();
         (vso.Restarts, vso.Duration).ShouldBe((0, TimeSpan.FromHours(4)));
@@ -65,7 +67,7 @@ public sealed class ClientHabitsTests
             if (tick > 0 && tick % (7 * 24 * 6) == 0)
             {
                 rotations++;
-                (await world.PassAsync(replica.Leases.RotateAsync(Identity.Callers.Pod("op", "op"), "orders-api", "for a test", World.From, default).AsTask(), Minute)).ShouldBeNull();
+                (await world.PassAsync(replica.Leases.RotateAsync(Identity.Callers.Pod("op", "op"), "orders-api", "for a test", World.From, Cancellation).AsTask(), Minute)).ShouldBeNull();
             }
 
             world.Clock.Advance(10 * Minute);
@@ -105,7 +107,7 @@ public sealed class ClientHabitsTests
         {
             var now = world.Clock.GetUtcNow();
             if (Reads.Count > 0 && (now > ends || !world.Issuer.Users.ContainsKey(Username))) Lost++;
-            var outcome = await replica.Handles.ReadAsync(World.Ask(pod), "database/creds/orders-api", $"token-{pod}", default);
+            var outcome = await replica.Handles.ReadAsync(World.Ask(pod), "database/creds/orders-api", $"token-{pod}", Cancellation);
             if (outcome.Term is not { } term)
             {
                 (next, lease) = (now + TimeSpan.FromSeconds(1), ""); // the owner's own backoff
@@ -128,7 +130,7 @@ public sealed class ClientHabitsTests
         private async Task RenewAsync()
         {
             var now = world.Clock.GetUtcNow();
-            var outcome = await replica.Handles.RenewAsync(World.Ask(pod).Caller, lease, TimeSpan.Zero, World.From, default);
+            var outcome = await replica.Handles.RenewAsync(World.Ask(pod).Caller, lease, TimeSpan.Zero, World.From, Cancellation);
             TimeSpan remaining, sleep;
             if (outcome.Term is { } term)
             {
@@ -166,7 +168,7 @@ public sealed class ClientHabitsTests
 
         public async Task SyncAsync()
         {
-            var outcome = await world.PassAsync(replica.Handles.ReadAsync(ask, "database/creds/orders-api", "token-of-the-operator", default).AsTask(), Minute);
+            var outcome = await world.PassAsync(replica.Handles.ReadAsync(ask, "database/creds/orders-api", "token-of-the-operator", Cancellation).AsTask(), Minute);
             var term = outcome.Term.ShouldNotBeNull(outcome.Refusal?.Detail);
             if (lease.Length > 0) Restarts++;
             (lease, Duration, next) = (term.Handle.Id, term.EndsIn, world.Clock.GetUtcNow() + term.EndsIn * 0.67);
@@ -175,7 +177,7 @@ public sealed class ClientHabitsTests
         public async Task LookAsync()
         {
             if (world.Clock.GetUtcNow() < next) return;
-            var outcome = await replica.Handles.RenewAsync(ask.Caller, lease, Duration, World.From, default);
+            var outcome = await replica.Handles.RenewAsync(ask.Caller, lease, Duration, World.From, Cancellation);
             if (outcome.Term is { } term && term.Handle.Id == lease && term.EndsIn >= Duration) next = world.Clock.GetUtcNow() + term.EndsIn * 0.67;
             else await SyncAsync();
         }
