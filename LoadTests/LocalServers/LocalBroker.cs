@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
 
 namespace LoadTests.LocalServers;
@@ -113,6 +114,19 @@ public sealed class LocalBroker : IAsyncDisposable
 
     /// <summary>Lets a held process go on (SIGCONT).</summary>
     public void Resume() => Running.Send(Signal.Continue);
+
+    /// <summary>A link that signs a browser in to its page, once, within an hour: what <c>broker admin-link</c> prints.</summary>
+    public async Task<string> AdminLinkAsync(CancellationToken cancellation = default)
+    {
+        using var command = Process.Start(new ProcessStartInfo(ServerProgram.DotNet(), [settings.Program ?? BrokerProgram.Find(), "admin-link", "--minutes", "60", "--address", Address.OriginalString])
+        {
+            WorkingDirectory = directory.Path,
+            RedirectStandardOutput = true,
+        })!;
+        var printed = await command.StandardOutput.ReadToEndAsync(cancellation);
+        await command.WaitForExitAsync(cancellation);
+        return command.ExitCode == 0 ? printed.Trim() : throw new ServerStartException($"broker admin-link ended with {command.ExitCode}.");
+    }
 
     /// <summary>The last lines of its output.</summary>
     public string EndOfLog() => Running.EndOfLog();

@@ -38,7 +38,9 @@ internal static class StayOpen
                 curl -X POST "$BROKER/api/v1/roles/{{StageSettings.RoleName}}/credentials" -H "Authorization: Bearer $TOKEN" --json '{"connections": 2}'
                 """);
             Say(console, "");
-            Say(console, $"The page for DBAs: open {first}/ with any user name and VIEWER as the password.");
+            Say(console, $"The page for DBAs: open this link within an hour; it signs a browser in once.");
+            Say(console, "");
+            Say(console, await stage.Brokers[0].AdminLinkAsync(cancellation));
             Say(console, "");
         }
 
