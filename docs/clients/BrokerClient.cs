@@ -1,129 +1,258 @@
+using System.Data;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
-using System.Text.Json.Serialization;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Orders.Data;
 
 /// <summary>
-/// The application's connections, by a lease of the broker's. When the lease gives out, the user name changes with the password, so
-/// there is a data source per lease: new connections come from the newest, and the one before is closed when it has drained.
+/// The application's connections, by a lease of the broker's, which it follows to its end and beyond. When the lease gives out, the
+/// user name changes with the password, so there is a data source per lease: new connections come from the newest, and the one before is
+/// closed when what is under way on it is done.
 /// </summary>
 /// <param name="broker">With the broker's address.</param>
 /// <param name="role">The role to ask for.</param>
 /// <param name="token">Reads the pod's token: Kubernetes renews the file, so it is read each time.</param>
-/// <param name="clock">Tells when to renew.</param>
-public sealed class LeasedDataSource(HttpClient broker, string role, Func<string> token, TimeProvider clock) : IAsyncDisposable
+/// <param name="log">Is told of every move and every trouble.</param>
+public sealed class LeasedDataSource(HttpClient broker, string role, Func<string> token, ILogger<LeasedDataSource> log) : IAsyncDisposable
 {
-    private static readonly TimeSpan Drain = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(45); // the broker gives a sign of life every 15 seconds
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan CallWithin = TimeSpan.FromSeconds(30);
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
     private readonly CancellationTokenSource stop = new();
-    private volatile NpgsqlDataSource? current;
+    private readonly SemaphoreSlim gate = new(1); // held while old connections have to go before new ones come
+    private volatile Pool? pool;
     private Grant grant = null!;
-    private Task renewing = Task.CompletedTask;
+    private Task following = Task.CompletedTask;
 
-    /// <summary>Asks for the lease; call it once, before anything else.</summary>
+    /// <summary>Asks for the lease and follows it from then on; call it once, before anything else.</summary>
     public async Task StartAsync(CancellationToken cancellation)
     {
-        // Waits in line up to 20 seconds when the database has no connections free.
-        grant = await AskAsync($"/api/v1/roles/{role}/credentials", "wait=20", cancellation);
-        current = NpgsqlDataSource.Create(grant.Credentials!.AdoNet);
-        renewing = RenewForeverAsync();
+        grant = await ClaimAsync(cancellation);
+        pool = new(grant);
+        log.LogInformation("Has {Connections} connections as {User}", grant.Connections, grant.Credentials!.Username);
+        following = FollowAsync();
     }
 
     /// <summary>An open connection; dispose of it soon, as always.</summary>
-    public ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellation) =>
-        (current ?? throw new InvalidOperationException("StartAsync comes first.")).OpenConnectionAsync(cancellation);
-
-    /// <summary>Says that we are still here, and moves to another lease when the broker says so.</summary>
-    public async Task RenewAsync(CancellationToken cancellation)
+    public async ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellation)
     {
-        var renewed = await AskAsync($"/api/v1/holders/{grant.Holder.Id}/renew?lease={grant.Lease.Id}", null, cancellation);
-        if (renewed.Rotate)
+        await gate.WaitAsync(cancellation);
+        var from = pool ?? throw new InvalidOperationException("StartAsync comes first.");
+        from.Enter();
+        gate.Release();
+        try
         {
-            var old = current!;
-            // Mostly both logins' connections may be open for a while; where not, the old ones are closed first.
-            if (renewed.OverlapSeconds == 0) await old.DisposeAsync();
-            current = NpgsqlDataSource.Create(renewed.Credentials!.AdoNet);
-            if (renewed.OverlapSeconds != 0) _ = DrainAsync(old);
+            var connection = await from.Source.OpenConnectionAsync(cancellation);
+            from.LeaveWith(connection);
+            return connection;
         }
-
-        grant = renewed;
+        catch
+        {
+            from.Leave();
+            throw;
+        }
     }
 
+    /// <summary>Gives the connections back at once; if that does not get through, they come free by themselves.</summary>
     public async ValueTask DisposeAsync()
     {
         await stop.CancelAsync();
-        await renewing;
-        if (current is { } last) await last.DisposeAsync();
-        if (grant is not null)
+        await following;
+        if (pool is { } last)
         {
-            // Gives the connections back at once; if it does not get through, they come free by themselves.
-            using var release = Request(HttpMethod.Delete, $"/api/v1/holders/{grant.Holder.Id}", null);
+            await last.Source.DisposeAsync();
             try
             {
-                using var answer = await broker.SendAsync(release);
+                using var released = await CallAsync(HttpMethod.Delete, $"/api/v1/holders/{grant.Holder.Id}", CancellationToken.None);
             }
-            catch (HttpRequestException)
+            catch (Exception failure) when (failure is HttpRequestException or OperationCanceledException or IOException)
             {
+                log.LogWarning("Could not release: {Why}", failure.Message);
             }
         }
 
         stop.Dispose();
+        gate.Dispose();
     }
 
-    private async Task RenewForeverAsync()
+    private async Task FollowAsync()
     {
-        var wait = TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds);
-        while (true)
+        var pause = TimeSpan.FromSeconds(1);
+        while (!stop.IsCancellationRequested)
         {
+            var (began, wanted) = (Environment.TickCount64, TimeSpan.Zero);
             try
             {
-                await Task.Delay(wait, clock, stop.Token);
-                await RenewAsync(stop.Token);
-                wait = TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds);
+                await WatchAsync();
+                log.LogInformation("The broker ended the watch; watching again");
             }
-            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            catch (Exception) when (stop.IsCancellationRequested)
             {
                 return;
             }
-            catch (Exception failure) when (failure is HttpRequestException or OperationCanceledException)
+            catch (Exception failure)
             {
-                // The connections go on working: the lease has a third of its holder's time left. Keep asking.
-                wait = TimeSpan.FromSeconds(5);
+                // Whatever it is, the token's file included, the lease is followed on.
+                log.LogWarning("{Why}; the connections go on meanwhile", failure.Message);
+                wanted = (failure as Refused)?.RetryAfter ?? TimeSpan.Zero;
+                if (failure is Refused { StatusCode: HttpStatusCode.NotFound })
+                {
+                    var (again, after) = await ClaimAgainAsync();
+                    if (again)
+                    {
+                        pause = TimeSpan.FromSeconds(1);
+                        continue;
+                    }
+
+                    wanted = after;
+                }
             }
+
+            if (Environment.TickCount64 - began > LongestPause.TotalMilliseconds) pause = TimeSpan.FromSeconds(1);
+            await Task.Delay((pause > wanted ? pause : wanted) * (0.5 + Random.Shared.NextDouble() / 2), stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
         }
     }
 
-    private async Task DrainAsync(NpgsqlDataSource old)
+    // The holder has ended: it claims again. The same lease mostly, and then its connections stay.
+    private async Task<(bool Done, TimeSpan RetryAfter)> ClaimAgainAsync()
     {
-        // Idle connections close now; those in use when they are given back.
-        old.Clear();
-        await Task.Delay(Drain, clock, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await old.DisposeAsync();
+        try
+        {
+            var next = await ClaimAsync(stop.Token);
+            if (next.Lease.Id == grant.Lease.Id && next.Connections == grant.Connections) grant = next;
+            else await MoveToAsync(next, TimeSpan.Zero);
+            log.LogInformation("Has a new holder of {User}", grant.Credentials!.Username);
+            return (true, default);
+        }
+        catch (Exception refused) when (!stop.IsCancellationRequested)
+        {
+            log.LogWarning("Cannot claim again: {Why}", refused.Message);
+            return (false, (refused as Refused)?.RetryAfter ?? TimeSpan.Zero);
+        }
+        catch (OperationCanceledException)
+        {
+            return (false, default);
+        }
     }
 
-    private async Task<Grant> AskAsync(string path, string? preference, CancellationToken cancellation)
+    // Server-sent events: the broker renews the holder while we listen, and says at once when to move.
+    private async Task WatchAsync()
     {
-        using var request = Request(HttpMethod.Post, path, preference);
-        using var answer = await broker.SendAsync(request, cancellation);
-        answer.EnsureSuccessStatusCode();
-        return (await answer.Content.ReadFromJsonAsync<Grant>(cancellation))!;
+        using var quiet = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);
+        quiet.CancelAfter(Silence);
+        using var answer = await CallAsync(HttpMethod.Get, $"/api/v1/holders/{grant.Holder.Id}/watch?lease={grant.Lease.Id}", quiet.Token);
+        using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(quiet.Token));
+        var kind = "";
+        while (await lines.ReadLineAsync(quiet.Token) is { } line)
+        {
+            quiet.CancelAfter(Silence);
+            if (line.StartsWith("event: ", StringComparison.Ordinal)) kind = line["event: ".Length..];
+            if (!line.StartsWith("data: ", StringComparison.Ordinal)) continue;
+            var data = line["data: ".Length..];
+            if (kind == "ending") throw new Refused(HttpStatusCode.NotFound, JsonSerializer.Deserialize<Problem>(data, Json)!.Detail, null);
+            await TakeAsync(JsonSerializer.Deserialize<Grant>(data, Json)!);
+        }
     }
 
-    private HttpRequestMessage Request(HttpMethod method, string path, string? preference)
+    private async Task TakeAsync(Grant renewed)
     {
-        var request = new HttpRequestMessage(method, path);
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token());
+        if (renewed.Rotate) await MoveToAsync(renewed, TimeSpan.FromSeconds(renewed.OverlapSeconds ?? 0));
+        else if (renewed.Connections != grant.Connections) await MoveToAsync(renewed with { Credentials = grant.Credentials }, TimeSpan.Zero);
+        else grant = renewed with { Credentials = grant.Credentials };
+    }
+
+    // What is under way finishes on the old connections; where both may not be open at once, what begins waits for it.
+    private async Task MoveToAsync(Grant next, TimeSpan overlap)
+    {
+        log.LogInformation("Moves from {Old} to {User}, {Connections} connections", grant.Credentials!.Username, next.Credentials!.Username, next.Connections);
+        await gate.WaitAsync(stop.Token);
+        try
+        {
+            var old = pool!;
+            if (overlap == TimeSpan.Zero) await old.CloseAsync(CallWithin, stop.Token);
+            (pool, grant) = (new(next), next);
+            if (overlap > TimeSpan.Zero) _ = old.CloseAsync(overlap, stop.Token);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
+    private async Task<Grant> ClaimAsync(CancellationToken cancellation)
+    {
+        // Waits in line up to 20 seconds when the database has no connections free.
+        using var answer = await CallAsync(HttpMethod.Post, $"/api/v1/roles/{role}/credentials", cancellation, "wait=20");
+        return (await answer.Content.ReadFromJsonAsync<Grant>(Json, cancellation))!;
+    }
+
+    private async Task<HttpResponseMessage> CallAsync(HttpMethod method, string path, CancellationToken cancellation, string? preference = null)
+    {
+        using var request = new HttpRequestMessage(method, path);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token().Trim());
         if (preference is not null) request.Headers.Add("Prefer", preference);
-        return request;
+        using var within = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        within.CancelAfter(CallWithin);
+        var answer = await broker.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, within.Token);
+        if (answer.IsSuccessStatusCode) return answer;
+        using (answer)
+        {
+            var text = await answer.Content.ReadAsStringAsync(within.Token);
+            var problem = text.StartsWith('{') ? JsonSerializer.Deserialize<Problem>(text, Json) : null;
+            throw new Refused(answer.StatusCode, problem?.Detail ?? $"the broker answered {(int)answer.StatusCode}", answer.Headers.RetryAfter?.Delta);
+        }
     }
 
-    private sealed record Grant(bool Rotate, int? OverlapSeconds, Lease Lease, Holder Holder, Credentials? Credentials);
+    private sealed class Refused(HttpStatusCode status, string detail, TimeSpan? retryAfter) : HttpRequestException(detail, null, status)
+    {
+        public TimeSpan? RetryAfter { get; } = retryAfter;
+    }
+
+    // The connections of one lease, and how many of them are in use.
+    private sealed class Pool(Grant grant)
+    {
+        private int users;
+
+        public NpgsqlDataSource Source { get; } = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(grant.Credentials!.Drivers["npgsql"]) { MaxPoolSize = grant.Connections }.ConnectionString);
+
+        public void Enter() => Interlocked.Increment(ref users);
+
+        public void Leave() => Interlocked.Decrement(ref users);
+
+        public void LeaveWith(NpgsqlConnection connection)
+        {
+            var left = 0;
+            connection.StateChange += (_, change) =>
+            {
+                if (change.CurrentState is ConnectionState.Closed && Interlocked.Exchange(ref left, 1) == 0) Leave();
+            };
+        }
+
+        // Closes it when none of its connections is in use, or its time is over.
+        public async Task CloseAsync(TimeSpan within, CancellationToken cancellation)
+        {
+            var end = Environment.TickCount64 + (long)within.TotalMilliseconds;
+            while (Volatile.Read(ref users) > 0 && Environment.TickCount64 < end && !cancellation.IsCancellationRequested)
+                await Task.Delay(20, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Source.DisposeAsync();
+        }
+    }
+
+    private sealed record Grant(bool Rotate, int? OverlapSeconds, Lease Lease, Holder Holder, int Connections, Credentials? Credentials);
 
     private sealed record Lease(string Id);
 
-    private sealed record Holder(string Id, int RenewAfterSeconds);
+    private sealed record Holder(string Id);
 
-    private sealed record Credentials([property: JsonPropertyName("adoNet")] string AdoNet);
+    private sealed record Credentials(string Username, IReadOnlyDictionary<string, string> Drivers);
+
+    private sealed record Problem(string Detail);
 }

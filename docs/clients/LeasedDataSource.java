@@ -1,0 +1,228 @@
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.zaxxer.hikari.HikariConfig;
+import com.zaxxer.hikari.HikariDataSource;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.net.HttpURLConnection;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.sql.Connection;
+import java.sql.SQLException;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * Database connections by a lease of the broker's: a HikariCP pool per lease, because the user's name changes with the password.
+ *
+ * <pre>
+ * var orders = new LeasedDataSource(URI.create("http://broker.broker.svc:8080"), "orders-api", Path.of("/var/run/secrets/broker/token"), "pgjdbc");
+ * try (var connection = orders.getConnection()) { … }
+ * orders.close();
+ * </pre>
+ */
+public final class LeasedDataSource implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger("lease");
+    private static final int SILENCE = 45_000; // the broker gives a sign of life every 15 seconds
+    private static final long LONGEST_PAUSE = 30_000;
+
+    private final ObjectMapper json = new ObjectMapper();
+    private final URI broker;
+    private final String role;
+    private final Path token;
+    private final String driver;
+    private final Object gate = new Object(); // held while old connections have to go before new ones come
+    private final Thread following = new Thread(this::follow, "lease");
+    private volatile boolean stopped;
+    private volatile HttpURLConnection watching;
+    private volatile JsonNode credentials;
+    private JsonNode grant;
+    private Pool pool;
+
+    /** Asks for the lease and follows it until it is closed. */
+    public LeasedDataSource(URI broker, String role, Path token, String driver) throws IOException {
+        this.broker = broker;
+        this.role = role;
+        this.token = token;
+        this.driver = driver;
+        grant = claim();
+        credentials = grant.get("credentials");
+        pool = new Pool(credentials.at("/drivers/" + driver.replace("/", "~1")).asText(), connections(grant));
+        LOG.log(System.Logger.Level.INFO, "has {0} connections as {1}", connections(grant), user());
+        following.setDaemon(true);
+        following.start();
+    }
+
+    /** A connection; close it soon, as always. */
+    public Connection getConnection() throws SQLException {
+        Pool from;
+        synchronized (gate) {
+            from = pool;
+            from.asking.incrementAndGet();
+        }
+        try {
+            return from.source.getConnection();
+        } finally {
+            from.asking.decrementAndGet();
+        }
+    }
+
+    /** Gives the connections back at once; if that does not get through, they come free by themselves. */
+    @Override public void close() {
+        stopped = true;
+        following.interrupt();
+        if (watching != null) watching.disconnect();
+        synchronized (gate) {
+            pool.source.close();
+        }
+        try {
+            call("DELETE", "/api/v1/holders/" + holder(), null, 10_000).disconnect();
+        } catch (IOException failure) {
+            LOG.log(System.Logger.Level.WARNING, "could not release: {0}", failure.getMessage());
+        }
+    }
+
+    // Work that is under way finishes on the old pool; where both may not be open at once, what begins waits for it.
+    private void moveTo(JsonNode next, long overlapSeconds) {
+        JsonNode to = next.has("credentials") ? next.get("credentials") : credentials;
+        LOG.log(System.Logger.Level.INFO, "moves from {0} to {1}, {2} connections", user(), to.get("username").asText(), connections(next));
+        synchronized (gate) {
+            Pool old = pool;
+            if (overlapSeconds == 0) old.closeWhenIdle(30_000);
+            pool = new Pool(to.at("/drivers/" + driver.replace("/", "~1")).asText(), connections(next));
+            credentials = to;
+            grant = next;
+            if (overlapSeconds > 0) {
+                Thread drain = new Thread(() -> old.closeWhenIdle(overlapSeconds * 1000), "lease-drain");
+                drain.setDaemon(true);
+                drain.start();
+            }
+        }
+    }
+
+    private void take(JsonNode renewed) {
+        if (renewed.path("rotate").asBoolean()) moveTo(renewed, renewed.path("overlapSeconds").asLong());
+        else if (connections(renewed) != connections(grant)) moveTo(renewed, 0);
+        else grant = renewed;
+    }
+
+    private JsonNode claim() throws IOException {
+        // Waits in line up to 20 seconds when the database has no connections free.
+        return json.readTree(call("POST", "/api/v1/roles/" + role + "/credentials", "wait=20", 30_000).getInputStream());
+    }
+
+    // Server-sent events: the broker renews the holder while we listen, and says at once when to move.
+    private void watch() throws IOException {
+        watching = call("GET", "/api/v1/holders/" + holder() + "/watch?lease=" + grant.at("/lease/id").asText(), null, SILENCE);
+        try (var lines = new BufferedReader(new InputStreamReader(watching.getInputStream(), StandardCharsets.UTF_8))) {
+            String kind = "";
+            for (String line; (line = lines.readLine()) != null;) {
+                if (line.startsWith("event: ")) kind = line.substring(7);
+                if (!line.startsWith("data: ")) continue;
+                JsonNode data = json.readTree(line.substring(6));
+                if (kind.equals("ending")) throw new Refused(404, 0, data.path("detail").asText());
+                take(data);
+            }
+        }
+    }
+
+    private void follow() {
+        long pause = 1000;
+        while (!stopped) {
+            long began = System.nanoTime(), wanted = 0;
+            try {
+                watch();
+                LOG.log(System.Logger.Level.INFO, "the broker ended the watch; watching again");
+            } catch (Exception failure) { // whatever it is, the lease is followed on
+                if (stopped) return;
+                LOG.log(System.Logger.Level.WARNING, "{0}; the connections go on meanwhile", failure.toString());
+                wanted = failure instanceof Refused refused ? refused.after : 0;
+                if (failure instanceof Refused refused && refused.status == 404) {
+                    try {
+                        // The holder has ended: it claims again. The same lease mostly, and then its connections stay.
+                        JsonNode next = claim();
+                        if (next.at("/lease/id").equals(grant.at("/lease/id")) && connections(next) == connections(grant)) grant = next;
+                        else moveTo(next, 0);
+                        LOG.log(System.Logger.Level.INFO, "has a new holder of {0}", user());
+                        pause = 1000;
+                        continue;
+                    } catch (Exception again) {
+                        LOG.log(System.Logger.Level.WARNING, "cannot claim again: {0}", again.toString());
+                        wanted = again instanceof Refused refusedAgain ? refusedAgain.after : 0;
+                    }
+                }
+            }
+            if (System.nanoTime() - began > LONGEST_PAUSE * 1_000_000) pause = 1000;
+            try {
+                Thread.sleep((long) (Math.max(pause, wanted) * ThreadLocalRandom.current().nextDouble(0.5, 1)));
+            } catch (InterruptedException closing) {
+                return;
+            }
+            pause = Math.min(pause * 2, LONGEST_PAUSE);
+        }
+    }
+
+    private HttpURLConnection call(String method, String path, String prefer, int silence) throws IOException {
+        var request = (HttpURLConnection) broker.resolve(path).toURL().openConnection();
+        request.setRequestMethod(method);
+        request.setConnectTimeout(5000);
+        request.setReadTimeout(silence);
+        request.setRequestProperty("Authorization", "Bearer " + Files.readString(token).trim()); // Kubernetes renews the file
+        if (prefer != null) request.setRequestProperty("Prefer", prefer);
+        int status = request.getResponseCode();
+        if (status < 300) return request;
+        String detail = "the broker answered " + status;
+        try (var body = request.getErrorStream()) {
+            if (body != null) detail = json.readTree(body).path("detail").asText(detail);
+        } catch (IOException noProblem) {
+            // Not the broker's own words.
+        }
+        throw new Refused(status, request.getHeaderFieldLong("Retry-After", 0) * 1000, detail);
+    }
+
+    private String holder() { return grant.at("/holder/id").asText(); }
+
+    private String user() { return credentials.get("username").asText(); }
+
+    private static int connections(JsonNode grant) { return grant.get("connections").asInt(); }
+
+    private static final class Pool {
+        final AtomicInteger asking = new AtomicInteger();
+        final HikariDataSource source;
+
+        Pool(String url, int size) {
+            var config = new HikariConfig();
+            config.setJdbcUrl(url);
+            config.setMaximumPoolSize(size);
+            config.setMinimumIdle(0);
+            config.setInitializationFailTimeout(-1);
+            source = new HikariDataSource(config);
+        }
+
+        // To close a pool ends the connections that are in use: it is closed when none is, or its time is over.
+        void closeWhenIdle(long within) {
+            long end = System.nanoTime() + within * 1_000_000;
+            try {
+                while (System.nanoTime() < end && (asking.get() > 0 || (source.getHikariPoolMXBean() != null && source.getHikariPoolMXBean().getActiveConnections() > 0)))
+                    Thread.sleep(20);
+            } catch (InterruptedException closing) {
+                Thread.currentThread().interrupt();
+            }
+            source.close();
+        }
+    }
+
+    private static final class Refused extends IOException {
+        final int status;
+        final long after;
+
+        Refused(int status, long after, String detail) {
+            super(detail);
+            this.status = status;
+            this.after = after;
+        }
+    }
+}

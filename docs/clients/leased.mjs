@@ -1,0 +1,147 @@
+// PostgreSQL connections by a lease of the broker's: a pool per lease, because the user's name changes with the password.
+//
+//   const orders = await leased("http://broker.broker.svc:8080", "orders-api", "/var/run/secrets/broker/token");
+//   await orders.query("SELECT 1");
+//   await orders.close();
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+
+const SILENCE = 45_000; // the broker gives a sign of life every 15 seconds
+const LONGEST_PAUSE = 30_000;
+
+export async function leased(broker, role, tokenFile, log = (text) => console.error(`lease of ${role}: ${text}`)) {
+  const stop = new AbortController();
+  let grant, pool;
+  let gate = Promise.resolve(); // queries wait here while old connections have to go before new ones come
+
+  // Kubernetes renews the token's file, so it is read each time.
+  const call = async (method, path, headers = {}, signal = AbortSignal.timeout(30_000)) => {
+    const token = (await readFile(tokenFile, "utf8")).trim();
+    const answer = await fetch(broker + path, { method, headers: { Authorization: `Bearer ${token}`, ...headers }, signal });
+    if (answer.ok) return answer;
+    const problem = await answer.json().catch(() => ({}));
+    throw Object.assign(new Error(problem.detail ?? `the broker answered ${answer.status}`), {
+      status: answer.status, retryAfter: Number(answer.headers.get("Retry-After")) || undefined,
+    });
+  };
+
+  // Waits in line up to 20 seconds when the database has no connections free.
+  const claim = async () => (await call("POST", `/api/v1/roles/${role}/credentials`, { Prefer: "wait=20" })).json();
+
+  const open = (from) => {
+    const made = new pg.Pool({ connectionString: from.credentials.drivers["node-postgres"], max: from.connections });
+    // Without a listener, an idle connection that the database ends would end the process.
+    made.users = 0;
+    made.on("error", (failure) => log(`an idle connection ended: ${failure.message}`));
+    return made;
+  };
+
+  // A pool that is told to end leaves who waits for one of its connections waiting: it ends when nobody uses it.
+  const drained = async (old, within) => {
+    const end = Date.now() + within;
+    while (old.users > 0 && Date.now() < end) await sleep(20, undefined, { ref: false });
+    await old.end();
+  };
+
+  // Moves to another pool. Queries that are under way finish on the old one; where both may not be open at once, the new ones wait for them.
+  const moveTo = async (next, overlapSeconds) => {
+    const old = pool;
+    log(`moves from ${grant.credentials.username} to ${next.credentials.username}, ${next.connections} connections`);
+    if (overlapSeconds > 0) {
+      pool = open(next);
+      void drained(old, overlapSeconds * 1000);
+    } else {
+      let opened;
+      gate = new Promise((done) => (opened = done));
+      await drained(old, 30_000);
+      pool = open(next);
+      opened();
+    }
+    grant = next;
+  };
+
+  const take = async (renewed) => {
+    if (renewed.rotate) await moveTo(renewed, renewed.overlapSeconds);
+    else if (renewed.connections !== grant.connections) await moveTo({ ...renewed, credentials: grant.credentials }, 0);
+    else grant = { ...renewed, credentials: grant.credentials };
+  };
+
+  // Server-sent events: the broker renews the holder while we listen, and says at once when to move.
+  const watch = async () => {
+    const quiet = new AbortController();
+    let timer = setTimeout(() => quiet.abort(new Error("the broker is silent")), SILENCE);
+    try {
+      const answer = await call("GET", `/api/v1/holders/${grant.holder.id}/watch?lease=${grant.lease.id}`, {}, AbortSignal.any([stop.signal, quiet.signal]));
+      let text = "";
+      for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
+        timer.refresh();
+        text += part;
+        for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) {
+          const [, kind, data] = /^event: (\w+)\ndata: (.*)$/s.exec(text.slice(0, end)) ?? [];
+          if (kind === "renewed" || kind === "rotate") await take(JSON.parse(data));
+          if (kind === "ending") throw Object.assign(new Error(JSON.parse(data).detail), { status: 404 });
+        }
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
+  const follow = async () => {
+    let pause = 1000;
+    while (!stop.signal.aborted) {
+      const began = Date.now();
+      try {
+        await watch();
+        log("the broker ended the watch; watching again");
+      } catch (failure) {
+        if (stop.signal.aborted) return;
+        log(`${failure.message}; the connections go on meanwhile`);
+        if (failure.status === 404) {
+          // The holder has ended: it claims again. The same lease mostly, and then its connections stay.
+          try {
+            const next = await claim();
+            if (next.lease.id === grant.lease.id && next.connections === grant.connections) grant = next;
+            else await moveTo(next, 0);
+            log(`has a new holder of ${grant.credentials.username}`);
+            pause = 1000;
+            continue;
+          } catch (refused) {
+            log(`cannot claim again: ${refused.message}`);
+            failure = refused;
+          }
+        }
+        if (failure.retryAfter) pause = Math.max(pause, failure.retryAfter * 1000);
+      }
+      if (Date.now() - began > LONGEST_PAUSE) pause = 1000;
+      await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal: stop.signal, ref: false }).catch(() => {});
+      pause = Math.min(pause * 2, LONGEST_PAUSE);
+    }
+  };
+
+  grant = await claim();
+  pool = open(grant);
+  log(`has ${grant.connections} connections as ${grant.credentials.username}`);
+  const following = follow();
+
+  return {
+    async query(...words) {
+      for (let last; last !== gate; ) await (last = gate);
+      const used = pool;
+      used.users++;
+      try {
+        return await used.query(...words);
+      } finally {
+        used.users--;
+      }
+    },
+    // Gives the connections back at once; if it does not get through, they come free by themselves.
+    async close() {
+      stop.abort();
+      await following;
+      await pool.end();
+      await call("DELETE", `/api/v1/holders/${grant.holder.id}`).catch((failure) => log(`could not release: ${failure.message}`));
+    },
+  };
+}

@@ -1,0 +1,162 @@
+"""Database connections by a lease of the broker's: an SQLAlchemy engine per lease, because the user's name changes with the password.
+
+    orders = Leased("http://broker.broker.svc:8080", "orders-api", "/var/run/secrets/broker/token")
+    with orders.connect() as connection:
+        connection.execute(sqlalchemy.text("SELECT 1"))
+    orders.close()
+"""
+import contextlib
+import json
+import logging
+import random
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import sqlalchemy
+
+SILENCE = 45  # the broker gives a sign of life every 15 seconds
+LONGEST_PAUSE = 30
+
+
+class Ended(Exception):
+    """The holder is there no more."""
+
+
+class Leased:
+    def __init__(self, broker, role, token_file, driver="sqlalchemy+psycopg", log=logging.getLogger("lease")):
+        self.broker, self.role, self.token_file, self.driver, self.log = broker, role, token_file, driver, log
+        self.stop = threading.Event()
+        self.changed = threading.Condition(threading.RLock())
+        self.closed = False  # True while old connections have to go before new ones come
+        self.users = {}  # connections in use, by engine
+        self.stream = None
+        self.grant = self._claim()
+        self.engine = self._open(self.grant)
+        log.info("has %s connections as %s", self.grant["connections"], self.grant["credentials"]["username"])
+        self.following = threading.Thread(target=self._follow, daemon=True)
+        self.following.start()
+
+    @contextlib.contextmanager
+    def connect(self):
+        """A connection; give it back soon, as always."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.closed)
+            engine = self.engine
+            self.users[engine] = self.users.get(engine, 0) + 1
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            with self.changed:
+                self.users[engine] -= 1
+                self.changed.notify_all()
+
+    def close(self):
+        """Gives the connections back at once; if that does not get through, they come free by themselves."""
+        self.stop.set()
+        if self.stream is not None:
+            with contextlib.suppress(OSError):
+                self.stream.fp.raw._sock.shutdown(2)
+        self.following.join(5)
+        self.engine.dispose()
+        try:
+            self._call("DELETE", f"/api/v1/holders/{self.grant['holder']['id']}").close()
+        except OSError as failure:
+            self.log.warning("could not release: %s", failure)
+
+    def _open(self, grant):
+        return sqlalchemy.create_engine(
+            grant["credentials"]["drivers"][self.driver], pool_size=grant["connections"], max_overflow=0, pool_pre_ping=True)
+
+    # Queries that are under way finish on the old engine; where both may not be open at once, the new ones wait for them.
+    def _move_to(self, grant, overlap):
+        self.log.info("moves from %s to %s, %s connections", self.grant["credentials"]["username"], grant["credentials"]["username"], grant["connections"])
+        new, old = self._open(grant), self.engine
+        with self.changed:
+            if overlap == 0:
+                self.closed = True
+                self._drain(old, 30)
+            self.engine, self.grant, self.closed = new, grant, False
+            self.changed.notify_all()
+        if overlap > 0:
+            threading.Thread(target=self._drain, args=(old, overlap), daemon=True).start()
+
+    # Disposes of an engine when nobody uses it, or its time is over.
+    def _drain(self, old, within):
+        with self.changed:
+            self.changed.wait_for(lambda: not self.users.get(old), timeout=within)
+        old.dispose()
+
+    def _take(self, renewed):
+        if renewed["rotate"]:
+            self._move_to(renewed, renewed["overlapSeconds"])
+            return
+        renewed = {**renewed, "credentials": self.grant["credentials"]}
+        if renewed["connections"] != self.grant["connections"]:
+            self._move_to(renewed, 0)
+        else:
+            self.grant = renewed
+
+    def _claim(self):
+        # Waits in line up to 20 seconds when the database has no connections free.
+        with self._call("POST", f"/api/v1/roles/{self.role}/credentials", {"Prefer": "wait=20"}) as answer:
+            return json.load(answer)
+
+    # Server-sent events: the broker renews the holder while we listen, and says at once when to move.
+    def _watch(self):
+        path = f"/api/v1/holders/{self.grant['holder']['id']}/watch?lease={self.grant['lease']['id']}"
+        with self._call("GET", path, timeout=SILENCE) as self.stream:
+            kind = None
+            for line in self.stream:
+                line = line.decode().rstrip("\n")
+                if line.startswith("event: "):
+                    kind = line[len("event: "):]
+                elif line.startswith("data: "):
+                    if kind == "ending":
+                        raise Ended(json.loads(line[len("data: "):])["detail"])
+                    self._take(json.loads(line[len("data: "):]))
+
+    def _follow(self):
+        pause = 1
+        while not self.stop.is_set():
+            began, wanted = time.monotonic(), 0
+            try:
+                self._watch()
+                self.log.info("the broker ended the watch; watching again")
+            except Exception as failure:  # whatever it is, the lease is followed on
+                if self.stop.is_set():
+                    return
+                self.log.warning("%s; the connections go on meanwhile", failure)
+                wanted = _retry_after(failure)
+                if isinstance(failure, Ended) or getattr(failure, "code", None) == 404:
+                    try:
+                        # The holder has ended: it claims again. The same lease mostly, and then its connections stay.
+                        grant = self._claim()
+                        if (grant["lease"]["id"], grant["connections"]) == (self.grant["lease"]["id"], self.grant["connections"]):
+                            self.grant = grant
+                        else:
+                            self._move_to(grant, 0)
+                        self.log.info("has a new holder of %s", grant["credentials"]["username"])
+                        pause = 1
+                        continue
+                    except Exception as refused:
+                        self.log.warning("cannot claim again: %s", refused)
+                        wanted = _retry_after(refused)
+            if time.monotonic() - began > LONGEST_PAUSE:
+                pause = 1
+            self.stop.wait(max(pause, wanted) * random.uniform(0.5, 1))
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _call(self, method, path, headers={}, timeout=30):
+        with open(self.token_file) as file:  # Kubernetes renews it, so it is read each time
+            token = file.read().strip()
+        request = urllib.request.Request(self.broker + path, method=method, headers={"Authorization": f"Bearer {token}", **headers})
+        return urllib.request.urlopen(request, timeout=timeout)
+
+
+def _retry_after(failure):
+    headers = getattr(failure, "headers", None) or {}
+    after = headers.get("Retry-After") if isinstance(failure, urllib.error.HTTPError) else None
+    return int(after) if after and after.isdigit() else 0
