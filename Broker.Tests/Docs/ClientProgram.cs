@@ -89,7 +89,7 @@ internal sealed class ClientProgram : IAsyncDisposable
         process.StandardInput.Close();
         await process.WaitForExitAsync(cancellation).WaitAsync(TimeSpan.FromSeconds(60), cancellation);
         process.ExitCode.ShouldBe(0, Log);
-        Queries.ShouldBeGreaterThan(50, Log);
+        Queries.ShouldBeGreaterThan(5, Log);
     }
 
     public async ValueTask DisposeAsync()

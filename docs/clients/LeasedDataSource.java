@@ -37,7 +37,6 @@ public final class LeasedDataSource implements AutoCloseable {
     private final Object gate = new Object(); // held while old connections have to go before new ones come
     private final Thread following = new Thread(this::follow, "lease");
     private volatile boolean stopped;
-    private volatile HttpURLConnection watching;
     private volatile JsonNode credentials;
     private JsonNode grant;
     private Pool pool;
@@ -72,9 +71,8 @@ public final class LeasedDataSource implements AutoCloseable {
 
     /** Gives the connections back at once; if that does not get through, they come free by themselves. */
     @Override public void close() {
-        stopped = true;
+        stopped = true; // a watch under way ends with the holder
         following.interrupt();
-        if (watching != null) watching.disconnect();
         synchronized (gate) {
             pool.source.close();
         }
@@ -116,7 +114,7 @@ public final class LeasedDataSource implements AutoCloseable {
 
     // Server-sent events: the broker renews the holder while we listen, and says at once when to move.
     private void watch() throws IOException {
-        watching = call("GET", "/api/v1/holders/" + holder() + "/watch?lease=" + grant.at("/lease/id").asText(), null, SILENCE);
+        HttpURLConnection watching = call("GET", "/api/v1/holders/" + holder() + "/watch?lease=" + grant.at("/lease/id").asText(), null, SILENCE);
         try (var lines = new BufferedReader(new InputStreamReader(watching.getInputStream(), StandardCharsets.UTF_8))) {
             String kind = "";
             for (String line; (line = lines.readLine()) != null;) {
