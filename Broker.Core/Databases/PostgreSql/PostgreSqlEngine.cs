@@ -51,14 +51,24 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
         }
     }
 
+    /// <summary>Where the statements say the password of a role, the server is told its verifier.</summary>
     /// <inheritdoc/>
-    public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) =>
-        Transactions.RunAsync(
+    public async Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation)
+    {
+        var (encryption, iterations) = await AdminReads.RunAsync(
+            admin,
+            database,
+            "SELECT current_setting('password_encryption', true), coalesce(nullif(current_setting('scram_iterations', true), '')::int, 4096)",
+            [],
+            async reader => await reader.ReadAsync(cancellation) ? (await reader.IsDBNullAsync(0, cancellation) ? null : reader.GetString(0), reader.GetInt32(1)) : (null, 0),
+            cancellation);
+        await Transactions.RunAsync(
             database,
             null,
-            statements,
+            [.. statements.Select(statement => PasswordVerifier.PutIn(statement, login, encryption, iterations))],
             cancellation,
             ownerRole is null ? null : connection => OwnerRoles.CheckAsync(connection, database, login.Username, ownerRole, cancellation));
+    }
 
     /// <inheritdoc/>
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) =>

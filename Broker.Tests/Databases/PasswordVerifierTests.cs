@@ -1,0 +1,68 @@
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Databases.PostgreSql;
+using Broker.Core.Issuing.BuiltIn;
+using Broker.Core.Model;
+using LoadTests.LocalServers;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Databases;
+
+/// <summary>The server is told a password's verifier, so that its log has no password.</summary>
+public sealed class PasswordVerifierTests
+{
+    private static readonly Login User = new("b-user", new("Pass-word_1"));
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData(null, "scram-sha-256")]
+    [InlineData(18, "scram-sha-256")]
+    [InlineData(null, "md5")]
+    public async Task L6_The_servers_log_has_every_statement_and_no_password(int? version, string encryption)
+    {
+        await using var server = await LocalPostgres.StartAsync(
+            new() { Version = version, Settings = new Dictionary<string, string> { ["log_statement"] = "all", ["password_encryption"] = encryption } }, Cancellation);
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+        await using var bench = await PostgresFixture.StartAsync(server, Cancellation);
+        var issuer = new BuiltInIssuer(new DatabaseEngines(_ => engine));
+        var role = new Role
+        {
+            Name = "orders-api",
+            Database = "orders",
+            Issuer = "built-in",
+            CreationStatements = ["CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'; GRANT pg_monitor TO \"{{name}}\""],
+        };
+
+        var issued = await issuer.IssueAsync(new(role, bench.Database, null, TimeProvider.System.GetUtcNow()), Cancellation);
+
+        var stored = await bench.AskAsync<string>($"SELECT rolpassword FROM pg_authid WHERE rolname = '{issued.Id}'", Cancellation);
+        stored.ShouldNotBeNull().ShouldStartWith(encryption == "md5" ? "md5" : "SCRAM-SHA-256$4096:");
+        if (server.Directory is { } home)
+        {
+            var log = await File.ReadAllTextAsync(Path.Combine(home, "postgres.log"), Cancellation);
+            log.ShouldContain($"CREATE ROLE \"{issued.Id}\"");
+            log.ShouldNotContain(issued.Login.Password.Reveal());
+        }
+
+        // With md5 stored, this server's rule for logins (scram) lets nobody in: that is its administrator's choice, with any password.
+        if (encryption != "md5") await engine.TryLoginAsync(bench.Database, issued.Login, Cancellation);
+    }
+
+    [Theory]
+    [InlineData("CREATE ROLE \"b-user\" LOGIN PASSWORD 'Pass-word_1' VALID UNTIL 'x'", true)]
+    [InlineData("create user \"b-user\" with encrypted password /* here */ 'Pass-word_1'", true)]
+    [InlineData("/* a */ ALTER ROLE \"b-user\" PASSWORD 'Pass-word_1'", true)]
+    [InlineData("CREATE USER MAPPING FOR \"b-user\" SERVER s OPTIONS (user 'u', password 'Pass-word_1')", false)]
+    [InlineData("COMMENT ON ROLE x IS 'password'", false)]
+    [InlineData("CREATE ROLE x PASSWORD 'another'", false)]
+    [InlineData("SELECT make_user('Pass-word_1')", false)]
+    public void Only_the_password_of_a_role_is_replaced(string statement, bool replaced)
+    {
+        var sent = PasswordVerifier.PutIn(statement, User, "scram-sha-256", 4096);
+        if (replaced) sent.ShouldNotContain("Pass-word_1");
+        else sent.ShouldBe(statement);
+        PasswordVerifier.PutIn(statement, User, null, 4096).ShouldBe(statement, "a server that does not say how it keeps passwords");
+    }
+}
