@@ -76,6 +76,12 @@ public interface IDatabaseEngine
     /// <exception cref="NotSupportedException">The engine has no such thing (<see cref="EngineDialect.CapsUsers"/>).</exception>
     Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation);
 
+    /// <summary>
+    /// How many connections the database lets a user open: its own limit, or the server's for each user; null: as many as there are, or
+    /// the administrator may not see it.
+    /// </summary>
+    Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation);
+
     /// <summary>The users whose names begin with a prefix: for finding leftovers.</summary>
     Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation);
 

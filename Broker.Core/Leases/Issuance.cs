@@ -125,9 +125,12 @@ internal sealed class Issuance(
             return "superseded";
         }
 
+        int? userLimit;
         try
         {
-            await engines[attempt.Database.Engine].TryNewLoginAsync(attempt.Database.SeenBy(attempt.Role), issued.Login, time, cancellation);
+            var engine = engines[attempt.Database.Engine];
+            await engine.TryNewLoginAsync(attempt.Database.SeenBy(attempt.Role), issued.Login, time, cancellation);
+            userLimit = await engine.UserLimitAsync(attempt.Database, issued.Login.Username, cancellation);
         }
         catch (DatabaseException e)
         {
@@ -135,7 +138,7 @@ internal sealed class Issuance(
             return await FailAsync(attempt, mayExist: true, code, e.Message, null);
         }
 
-        if (!await ledger.Issues.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, jitter.Fraction(), CancellationToken.None)) return "superseded";
+        if (!await ledger.Issues.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, jitter.Fraction(), userLimit, CancellationToken.None)) return "superseded";
         log.Issued(attempt.Lease, attempt.Role.Name, issued.Login.Username, issued.Term.Duration);
         return "issued";
     }

@@ -68,6 +68,11 @@ internal static class Refusals
             RefusalCode.DatabaseUnavailable,
             $"The connections of database '{database.Name}' could not be counted lately, so none can be promised. The broker counts again as soon as the database answers.",
             Later),
+        ClaimAnswer.UserLimit user => new(
+            RefusalCode.BudgetExhausted,
+            Say($"You need at least {claim.Least} connections, and the database lets each user of role '{claim.Role.Name}' open {user.Limit} at once (its CONNECTION LIMIT, MAX_USER_CONNECTIONS, or the server's max_user_connections). Ask for fewer (connections, minConnections), or have that raised."),
+            null,
+            new(user.Limit, user.Limit, user.Limit)),
         ClaimAnswer.Unknown => HolderUnknown(),
         _ => throw new InvalidOperationException($"{answer.GetType().Name} is not a refusal."),
     };

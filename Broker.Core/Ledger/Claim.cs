@@ -96,6 +96,9 @@ public abstract record ClaimAnswer
     /// <summary>The database's connections could not be counted lately: nothing new is promised.</summary>
     public sealed record Stale : ClaimAnswer;
 
+    /// <summary>The database lets a user of the role open no more than so many connections, which is less than the claim can live with.</summary>
+    public sealed record UserLimit(int Limit) : ClaimAnswer;
+
     /// <summary>No such holder.</summary>
     public sealed record Unknown : ClaimAnswer;
 

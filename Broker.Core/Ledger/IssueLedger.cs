@@ -41,10 +41,11 @@ public sealed class IssueLedger(ILedgerStore store, Func<string> newLeaseId)
     /// <param name="fence">The attempt's fencing number.</param>
     /// <param name="verifyEvery">How often the login is tried again; zero: never.</param>
     /// <param name="spread">0 to 1, at random: keeps leases that were issued together from rotating together.</param>
+    /// <param name="userLimit">How many connections the database lets its user open; null: as many as there are.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask<bool> ActivateAsync(
-        string database, string lease, long fence, TimeSpan verifyEvery, double spread, CancellationToken cancellation) =>
-        await Decision.Activate.TakeAsync(store, database, new(lease, fence, verifyEvery, spread), cancellation) == AttemptAnswer.Ok;
+        string database, string lease, long fence, TimeSpan verifyEvery, double spread, int? userLimit, CancellationToken cancellation) =>
+        await Decision.Activate.TakeAsync(store, database, new(lease, fence, verifyEvery, spread, userLimit), cancellation) == AttemptAnswer.Ok;
 
     /// <summary>The attempt failed; its pool pauses, the longer the more often in a row.</summary>
     /// <param name="database">The database.</param>
@@ -139,7 +140,7 @@ internal enum IssuedAnswer
 }
 
 /// <summary>A login that worked; see <see cref="IssueLedger.ActivateAsync"/>.</summary>
-internal sealed record ActivateQuestion(string Lease, long Fence, TimeSpan VerifyEvery, double Spread);
+internal sealed record ActivateQuestion(string Lease, long Fence, TimeSpan VerifyEvery, double Spread, int? UserLimit);
 
 /// <summary>An attempt that failed; the pool's pause is from <paramref name="Floor"/> to <paramref name="Longest"/>.</summary>
 internal sealed record FailQuestion(string Lease, long Fence, bool MayExist, string Why, TimeSpan Floor, TimeSpan Longest);

@@ -89,7 +89,7 @@ public abstract partial class LedgerContract
             var order = (await ClaimAsync(Claim(pod, 1) with { Pool = "r|" + pod })).ShouldBeOfType<ClaimAnswer.Issue>();
             var go = (await Ledger.Issues.BeginAsync(database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
             await Ledger.Issues.IssuedAsync(database, order.Lease, order.Fence, "ref", "user", "sealed", Hour, go.Now, false, Cancellation);
-            await Ledger.Issues.ActivateAsync(database, order.Lease, order.Fence, TimeSpan.Zero, spread, Cancellation);
+            await Ledger.Issues.ActivateAsync(database, order.Lease, order.Fence, TimeSpan.Zero, spread, null, Cancellation);
             (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.Renewable.ShouldBeFalse();
             var duties = await Ledger.Duties.DutiesAsync(database, 10, Cancellation);
             (duties.Single(duty => duty.Name == "rotate:" + order.Lease).DueAt - go.Now).ShouldBe(Hour * (0.45 - 0.15 * spread), TimeSpan.FromMilliseconds(1));

@@ -530,5 +530,5 @@ public abstract partial class LedgerContract
     }
 
     private ValueTask<bool> ActivateAsync(ClaimAnswer.Issue order) =>
-        Ledger.Issues.ActivateAsync(database, order.Lease, order.Fence, TimeSpan.FromMinutes(5), 0.5, Cancellation);
+        Ledger.Issues.ActivateAsync(database, order.Lease, order.Fence, TimeSpan.FromMinutes(5), 0.5, null, Cancellation);
 }

@@ -52,6 +52,22 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_users_own_limit_of_connections_or_the_servers_for_each_user_is_read()
+    {
+        var free = await bench.CreateLoginAsync("free", "", Cancellation);
+        (await engine.UserLimitAsync(bench.Database, free.Username, Cancellation)).ShouldBeNull();
+        await using var server = await LocalMariaDb.StartAsync(
+            new() { MaxConnections = 30, Settings = new Dictionary<string, string> { ["max_user_connections"] = "9" } }, Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
+        var plain = await own.CreateLoginAsync("plain", "", Cancellation);
+        var limited = await own.CreateLoginAsync("limited", "WITH MAX_USER_CONNECTIONS 7", Cancellation);
+
+        (await engine.UserLimitAsync(own.Database, plain.Username, Cancellation)).ShouldBe(9);
+        (await engine.UserLimitAsync(own.Database, limited.Username, Cancellation)).ShouldBe(7);
+        (await engine.UserLimitAsync(own.Database with { Budget = new() { Enforce = true } }, plain.Username, Cancellation)).ShouldBeNull("a cap takes its place");
+    }
+
+    [Fact]
     public async Task L2_An_administrator_that_may_not_see_others_connections_still_counts_them()
     {
         await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);

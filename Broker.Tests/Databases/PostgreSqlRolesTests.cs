@@ -144,6 +144,19 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_users_own_limit_of_connections_is_read()
+    {
+        var plain = await bench.CreateLoginAsync("plain", "", Cancellation);
+        var limited = await bench.CreateLoginAsync("limited", "CONNECTION LIMIT 7", Cancellation);
+        var super = await bench.CreateLoginAsync("super", "SUPERUSER CONNECTION LIMIT 7", Cancellation);
+
+        (await engine.UserLimitAsync(bench.Database, plain.Username, Cancellation)).ShouldBeNull();
+        (await engine.UserLimitAsync(bench.Database, limited.Username, Cancellation)).ShouldBe(7);
+        (await engine.UserLimitAsync(bench.Database, super.Username, Cancellation)).ShouldBeNull();
+        (await engine.UserLimitAsync(bench.Database, "nobody", Cancellation)).ShouldBeNull();
+    }
+
+    [Fact]
     public async Task Names_with_quotes_are_quoted()
     {
         const string Odd = "a\"; DROP ROLE postgres; --'";

@@ -361,6 +361,11 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
 
     public Task<int?> CountSessionsAsync(Database database, string username, CancellationToken cancellation) => Task.FromResult(Sessions(username));
 
+    /// <summary>How many connections each user may open.</summary>
+    public int? UserLimit { get; set; }
+
+    public Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation) => Task.FromResult(UserLimit);
+
     /// <summary>Users whose sessions were ended.</summary>
     public ConcurrentQueue<string> ShutOut { get; } = new();
 

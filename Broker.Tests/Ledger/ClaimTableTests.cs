@@ -155,7 +155,7 @@ public sealed class ClaimTableTests : IAsyncDisposable
     {
         var go = (await ledger.Issues.BeginAsync(Database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
         (await ledger.Issues.IssuedAsync(Database, order.Lease, order.Fence, "ref", "user", "sealed", Life, go.Now, true, Cancellation)).ShouldBeTrue();
-        (await ledger.Issues.ActivateAsync(Database, order.Lease, order.Fence, TimeSpan.Zero, 0.5, Cancellation)).ShouldBeTrue();
+        (await ledger.Issues.ActivateAsync(Database, order.Lease, order.Fence, TimeSpan.Zero, 0.5, null, Cancellation)).ShouldBeTrue();
         return order;
     }
 }

@@ -32,6 +32,8 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
 
     public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) => CallAsync(() => server.Drop(username), cancellation);
 
+    public Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation) => Task.FromResult<int?>(null);
+
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) => CallAsync<IReadOnlyList<DatabaseUser>>(
         () => server.IsDown
             ? throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down")

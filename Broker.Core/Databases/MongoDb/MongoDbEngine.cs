@@ -131,6 +131,10 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation) =>
         Task.FromException(new NotSupportedException("MongoDB cannot cap a user's connections."));
 
+    /// <summary>MongoDB has no such limit.</summary>
+    /// <inheritdoc/>
+    public Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation) => Task.FromResult<int?>(null);
+
     /// <inheritdoc/>
     public async Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation)
     {

@@ -86,6 +86,38 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
         }
     }
 
+    /// <summary>
+    /// The smallest <c>MAX_USER_CONNECTIONS</c> of its accounts, or else the server's <c>max_user_connections</c>, which a cap of the
+    /// broker's takes the place of.
+    /// </summary>
+    /// <inheritdoc/>
+    public async Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation)
+    {
+        await using var connection = await admin.OpenAsync(database, cancellation);
+        long own = 0, servers = 0;
+        try
+        {
+            await AdminReads.RunAsync(
+                connection,
+                database,
+                $"SELECT COALESCE(MIN(NULLIF(max_user_connections, 0)), 0) FROM mysql.user WHERE CAST(User AS BINARY) = {SqlText.Bytes(username)} AND Host <> ''",
+                row => own = row.GetInt64(0),
+                cancellation);
+            await AdminReads.RunAsync(
+                connection,
+                database,
+                "SHOW GLOBAL VARIABLES LIKE 'max_user_connections'",
+                row => servers = long.Parse(row.GetString(1), CultureInfo.InvariantCulture),
+                cancellation);
+        }
+        catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
+        {
+            return null;
+        }
+
+        return own > 0 ? (int)Math.Min(own, int.MaxValue) : servers > 0 && !database.Budget.Enforce ? (int)Math.Min(servers, int.MaxValue) : null;
+    }
+
     /// <inheritdoc/>
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
         Accounts.FindAsync(admin, database, prefix, cancellation);

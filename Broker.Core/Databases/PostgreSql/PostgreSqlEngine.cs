@@ -105,6 +105,17 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
         }
     }
 
+    /// <summary><c>CONNECTION LIMIT</c>; a superuser has none.</summary>
+    /// <inheritdoc/>
+    public Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation) =>
+        AdminReads.RunAsync<int?>(
+            admin,
+            database,
+            "SELECT rolconnlimit FROM pg_roles WHERE rolname = $1 AND rolconnlimit >= 0 AND NOT rolsuper",
+            [new NpgsqlParameter<string> { TypedValue = username }],
+            async reader => await reader.ReadAsync(cancellation) ? reader.GetInt32(0) : null,
+            cancellation);
+
     /// <inheritdoc/>
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
         AdminReads.RunAsync<IReadOnlyList<DatabaseUser>>(

@@ -1,10 +1,12 @@
 -- The login worked: the lease takes holders.
--- asked:   lease, fence: number, verify_every: ms, spread: number
+-- asked:   lease, fence: number, verify_every: ms, spread: number, user_limit?: number
 -- answers: ok | overtaken
 local l = lease(asked.lease)
 if not l or l.state ~= 'Issuing' or l.fence ~= asked.fence then return answer.overtaken() end
 move(l, 'Active')
 put(l, 'verified', now)
+put(l, 'limit', asked.user_limit or -1)
+if asked.user_limit then call('HSET', budget, 'user_limit:' .. l.role, int(asked.user_limit)) else call('HDEL', budget, 'user_limit:' .. l.role) end
 note(l, 'issued', int(now))
 note(l, 'renew', int(now + l.life / 3))
 note(l, 'empty', int(now))

@@ -6,8 +6,8 @@
 --   verdicts: granted (lease, connections: number, ends_at: time, lease_ends_at: time, verified_at: time, overlap?: ms, leaving:
 --     flag, cap_leaves?: number) | issue (lease, fence: number, starts_in: ms) | wait (lease, starts_in: ms) | in_line (place:
 --     number, free: number, capacity: number) | exhausted (free: number, could_ask_for: number, capacity: number, next_end_in?:
---     ms) | line_full (free: number, capacity: number) | throttled (starts_in: ms) | failed (retry_in: ms, why) | stale | unknown
---     | late
+--     ms) | line_full (free: number, capacity: number) | throttled (starts_in: ms) | failed (retry_in: ms, why) | stale |
+--     user_limit (limit: number) | unknown | late
 -- A verdict's lease is the holder's when it is granted; overlap: for how long the old lease's connections may stay open beside the new
 -- ones (0: they are to be closed first; none: it did not move); leaving: the lease is retiring; cap_leaves: what the cap of the lease's
 -- user leaves (below 0: it is to be raised first; none: there is no cap).
@@ -167,12 +167,47 @@ local function throttled(c, h, mine, starts)
   say(verdict.throttled{ starts_in = starts - now })
 end
 
+-- Takes connections from a holder that has more than the user of its lease may open.
+local function shrink(h, to)
+  local less = h.connections - to
+  local l = h.lease ~= '' and lease(h.lease)
+  if l then put(l, 'connections', l.connections - less) end
+  budget_numbers().granted = budget_numbers().granted - less
+  add('granted', -less)
+  add('connections:' .. role_of(h.id), -less)
+  h.connections = to
+  write_holder(h)
+end
+
+-- The database lets a lease's user open fewer connections than its waiters reserved before that was known: who comes first keeps its
+-- seat, and has no more than the user may open; the others go on to the next lease. Answers nil when it said why it gets nothing.
+local function seated(c, h, mine)
+  if h.connections > mine.limit then
+    if c.least > mine.limit then
+      drop_holder(h)
+      say(verdict.user_limit{ limit = mine.limit })
+      return nil
+    end
+    shrink(h, mine.limit)
+  end
+  if mine.connections > mine.limit then
+    unbind(h)
+    write_holder(h)
+    return false
+  end
+  return mine
+end
+
 local function decide(c)
   local h = holder(c.id)
   if not h and c.kind ~= 'Claim' then return say(verdict.unknown()) end
   -- It may have been sent before its holder was released. Who still wants something asks again, and knows of the release then.
   if not h and newest_release > asked.seen and num(call('ZSCORE', released, c.id)) > asked.seen then return say(verdict.late()) end
   local mine = h and h.lease ~= '' and lease(h.lease)
+  if mine and h.phase == 'r' and mine.state == 'Active' and mine.limit >= 0 then
+    mine = seated(c, h, mine)
+    if mine == nil then return end
+  end
   if mine and (lively(mine) or unproven(mine) and h.phase == 'h' or mine.state == 'Active' and c.kind == 'Stay') then
     -- A lease that was given once and is still the pool's, or still good enough.
     return give(c, h, mine)
@@ -183,8 +218,14 @@ local function decide(c)
   end
   if mine and h.phase == 'h' and mine.state == 'Active' then move(mine, 'Retiring', 'too little time left') end
 
+  local most = user_limit(c.role.name)
+  if most >= 0 and not h then
+    if c.least > most then return say(verdict.user_limit{ limit = most }) end
+    if c.want > most then c.want = most end
+  end
   local p = pool(c.pool)
-  local l = pools_lease(p, nil, mine)
+  local more = h and h.connections or c.want
+  local l = pools_lease(p, nil, mine, most >= 0 and math.min(more, most) or more)
   if l and unproven(l) then
     if h and h.phase == 'h' and stay(c, h, mine) then return end
     return say(verdict.wait{ lease = l.id, starts_in = 0 })
@@ -200,6 +241,7 @@ local function decide(c)
     end
     if moved == 0 and mine and mine.state == 'Retiring' and not mine.broken then linger(mine, h.till) end
     unbind(h)
+    if l.limit >= 0 and h.connections > l.limit then shrink(h, l.limit) end
     bind(h, l)
     return give(c, h, l, moved)
   end

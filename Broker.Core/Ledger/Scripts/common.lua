@@ -109,7 +109,7 @@ local MOVES = {
   Revoked      = {},
   Failed       = {},
 }
-local LEASE_FIELDS = { 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', 'expires', 'life', 'holders', 'connections', 'max', 'idle', 'role', 'renewable', 'verified', 'broken', 'cap' }
+local LEASE_FIELDS = { 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', 'expires', 'life', 'holders', 'connections', 'max', 'idle', 'role', 'renewable', 'verified', 'broken', 'cap', 'limit' }
 -- What only people and duties read.
 local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'renew', 'rotate', 'replaces', 'because', 'shut', 'linger', 'capped', 'capping' }
 local lease_cache = {}
@@ -134,7 +134,8 @@ local function lease(id)
     l = { id = id, state = v.state, pool = v.pool, fence = num(v.fence), starts = num(v.starts), attempt = num(v.attempt), begun = v.begun == '1',
           expires = num(v.expires), life = num(v.life), holders = num(v.holders), connections = num(v.connections), max = num(v.max), idle = num(v.idle),
           role = v.role, renewable = v.renewable == '1', verified = num(v.verified), broken = v.broken == '1',
-          cap = v.cap and num(v.cap) or -1 } -- -1: the database does not cap its user's connections
+          cap = v.cap and num(v.cap) or -1, -- -1: the database does not cap its user's connections
+          limit = v.limit and num(v.limit) or -1 } -- -1: its user may open as many as there are
   end
   lease_cache[id] = l
   return l

@@ -13,19 +13,33 @@ local function awaited(l)
   return l
 end
 
+-- How many connections the database lets a role's user open, as the last one that was issued showed; -1: as many as there are.
+local limit_of = {}
+local function user_limit(role)
+  if not limit_of[role] then
+    local known = call('HGET', budget, 'user_limit:' .. role)
+    limit_of[role] = known and num(known) or -1
+  end
+  return limit_of[role]
+end
+
+-- Whether a lease's user may open so many more.
+local function fits(l, more) return l.limit < 0 or l.connections + more <= l.limit end
+
 -- The pool's lease that takes holders, or else the one that is being issued; nil when it needs one.
 -- instead_of: a lease that is to be followed by another, and takes holders until that works.
 -- mine: the lease that the asking holder waits for: it has its seat on it, full or not.
-local function pools_lease(p, instead_of, mine)
+-- more: the connections that it is to bear for who asks.
+local function pools_lease(p, instead_of, mine, more)
   if mine and mine.state == 'Issuing' and awaited(mine) then return mine end
   local taker = p.taker and p.taker ~= instead_of and lease(p.taker)
   if taker and taker.state == 'Active' then
     if unproven(taker) then return taker end
     if not lively(taker) then move(taker, 'Retiring', 'too little time left for new holders')
-    elseif taker.holders < taker.max then return taker end
+    elseif taker.holders < taker.max and fits(taker, more or 0) then return taker end
   end
   local l = p.next and lease(p.next)
-  if not l or l.state ~= 'Issuing' or l.holders >= l.max then return nil end
+  if not l or l.state ~= 'Issuing' or l.holders >= l.max or not fits(l, more or 0) then return nil end
   return awaited(l)
 end
 
@@ -39,6 +53,7 @@ local function book(p, role, id, spacing, tolerance, wait)
   call('HSET', budget, 'booked', int(math.max(tat, starts) + spacing))
   local l = { id = id, expires = 0, life = 0, renewable = false, verified = 0, broken = false, cap = -1 }
   lease_cache[id] = l
+  put(l, 'limit', user_limit(role.name))
   put(l, 'state', 'Issuing')
   put(l, 'pool', p.name)
   put(l, 'role', role.name)

@@ -24,7 +24,7 @@ local told = asked.leases[1]
 local l = told and lease(told.id)
 if told and not l then
   l = { id = told.id, expires = now + told.ends_in, broken = false, verified = 0, max = told.max_holders, idle = told.idle_ttl,
-        life = told.life, holders = 0, connections = 0, pool = told.pool, role = told.role, attempt = 0, starts = 0, fence = 0, begun = true, cap = -1 }
+        life = told.life, holders = 0, connections = 0, pool = told.pool, role = told.role, attempt = 0, starts = 0, fence = 0, begun = true, cap = -1, limit = -1 }
   lease_cache[l.id] = l
   local p = pool(l.pool)
   local taker = not p.taker and l.expires - now >= l.life / 2

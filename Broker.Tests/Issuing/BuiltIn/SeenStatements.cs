@@ -39,6 +39,8 @@ internal sealed partial class SeenStatements(IDatabaseEngine engine) : IDatabase
     public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) =>
         engine.ShutOutAsync(database, username, cancellation);
 
+    public Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation) => engine.UserLimitAsync(database, username, cancellation);
+
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
         engine.FindUsersAsync(database, prefix, cancellation);
 

@@ -81,7 +81,7 @@ public abstract class LedgerSequence : IAsyncDisposable
     {
         var go = (await Ledger.Issues.BeginAsync(Database, order.Lease, order.Fence, "user" + user, Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
         (await Ledger.Issues.IssuedAsync(Database, order.Lease, order.Fence, "ref" + user, "user" + user, "sealed", Hour, go.Now, true, Cancellation)).ShouldBeTrue();
-        (await Ledger.Issues.ActivateAsync(Database, order.Lease, order.Fence, 5 * Minute, 0.5, Cancellation)).ShouldBeTrue();
+        (await Ledger.Issues.ActivateAsync(Database, order.Lease, order.Fence, 5 * Minute, 0.5, null, Cancellation)).ShouldBeTrue();
         return order;
     }
 
