@@ -15,13 +15,13 @@ public sealed class BudgetSampler(DatabaseEngines engines, ILogger<BudgetSampler
     /// </param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="DatabaseException">The database did not answer.</exception>
-    public async Task<BudgetCount> CountAsync(
+    public async Task<(BudgetCount Count, ConnectionSample Sample)> CountAsync(
         Database database, Func<Task<IReadOnlyDictionary<string, int>>> granted, CancellationToken cancellation)
     {
         var counted = database.ReplicaConnectionString is { } replica ? database with { AdminConnectionString = replica } : database;
         var sample = await engines[database.Engine].SampleAsync(counted, cancellation);
         var count = BudgetCount.Of(sample, database.Budget, await granted());
         log.Counted(database.Name, count.Limit, count.Foreign, count.Capacity);
-        return count;
+        return (count, sample);
     }
 }

@@ -108,7 +108,16 @@ public sealed record ConnectionSample(int Limit, int Reserved, int? DatabaseLimi
 /// <param name="Username">The user; null for connections whose user exists no more.</param>
 /// <param name="Open">Connections of this user on the whole server.</param>
 /// <param name="InDatabase">Those of them that are in the database itself.</param>
-public sealed record UserConnections(string? Username, int Open, int InDatabase);
+public sealed record UserConnections(string? Username, int Open, int InDatabase)
+{
+    private static readonly IReadOnlyDictionary<string, int> None = new Dictionary<string, int>();
+
+    /// <summary>
+    /// How many of <see cref="Open"/> carry the name of a holder, by that holder's key (<see cref="Identity.HolderName.KeyOf"/>); empty
+    /// where the server does not show names.
+    /// </summary>
+    public IReadOnlyDictionary<string, int> Named { get; init; } = None;
+}
 
 /// <summary>A user found in a database.</summary>
 /// <param name="Username">Its name.</param>

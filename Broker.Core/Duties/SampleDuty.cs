@@ -26,21 +26,23 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
     {
         var database = call.Catalog.Databases[call.Database];
         IReadOnlyList<LeaseRecord> live = [];
-        DateTimeOffset grantedAt = default;
-        var count = await sampler.CountAsync(
+        IReadOnlyDictionary<string, int> granted = null!;
+        SilentReply silent = null!;
+        var (count, sample) = await sampler.CountAsync(
             await ceilings.InForceAsync(database, cancellation),
             async () =>
             {
-                grantedAt = (await ledger.Budgets.BudgetAsync(database.Name, [], cancellation)).Now;
+                silent = await ledger.Budgets.SilentAsync(database.Name, cancellation);
                 live = await LiveAsync(database.Name, cancellation);
-                return live.GroupBy(lease => lease.Username).ToDictionary(user => user.Key, user => user.Sum(lease => lease.Connections), StringComparer.Ordinal);
+                return granted = live.GroupBy(lease => lease.Username).ToDictionary(user => user.Key, user => user.Sum(lease => lease.Connections), StringComparer.Ordinal);
             },
             cancellation);
         var over = call.Catalog.Roles.Values.Where(role => role.Database == database.Name).ToDictionary(role => role.Name, _ => 0, StringComparer.Ordinal);
         foreach (var lease in live.DistinctBy(lease => lease.Username))
             over[lease.Role] = over.GetValueOrDefault(lease.Role) + count.Over.GetValueOrDefault(lease.Username);
         await ledger.Budgets.SampleAsync(
-            database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, grantedAt);
+            database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, silent.Now,
+            SilentHolders.Of(sample, silent.Holders, live.ToDictionary(lease => lease.Id, lease => lease.Username, StringComparer.Ordinal), granted));
         caps.Watch(database, over);
         await caps.FollowAsync(database, live, cancellation);
         return database.Budget.SampleEvery;

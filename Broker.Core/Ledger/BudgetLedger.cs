@@ -14,14 +14,20 @@ public sealed class BudgetLedger(ILedgerStore store)
     /// <param name="cancellation">Ends the wait.</param>
     /// <param name="over">By role: open beyond what was granted; null: as it was.</param>
     /// <param name="grantedAt">When what was granted was looked at, by the ledger's clock; null: now.</param>
+    /// <param name="silent">Who ended before that and may have connections open still; null: nobody.</param>
     public async ValueTask SampleAsync(
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
-        CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null) =>
+        CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null) =>
         await Decision.Sample.TakeAsync(
             store,
             database,
-            new(capacity, limit, reserved, ceiling, foreign, staleAfter, grantedAt, [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))]),
+            new(capacity, limit, reserved, ceiling, foreign, staleAfter, grantedAt, silent?.Connections ?? 0,
+                silent?.Holders ?? [], [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))]),
             cancellation);
+
+    /// <summary>The ledger's time, and who ended without a word and may have connections open.</summary>
+    internal ValueTask<SilentReply> SilentAsync(string database, CancellationToken cancellation) =>
+        Decision.Silent.TakeAsync(store, database, new(), cancellation);
 
     /// <summary>The budget as it stands.</summary>
     public ValueTask<BudgetRecord> BudgetAsync(string database, IReadOnlyList<string> roles, CancellationToken cancellation) =>
@@ -56,7 +62,22 @@ public sealed record RoleUse(string Role, int Holders, int Connections, int Over
 
 /// <summary>A count of the database's connections; see <see cref="BudgetLedger.SampleAsync"/>.</summary>
 internal sealed record SampleQuestion(
-    int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, DateTimeOffset? GrantedAt, IReadOnlyList<RoleOver> Roles);
+    int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, DateTimeOffset? GrantedAt, int StillOpen,
+    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles);
+
+/// <summary>A holder that ended without a word.</summary>
+internal sealed record SilentHolder(string Holder, string Lease, int Connections);
+
+/// <summary>Those that did.</summary>
+internal sealed record SilentReply(DateTimeOffset Now, IReadOnlyList<SilentHolder> Holders);
+
+/// <summary>What such a holder may have open at most.</summary>
+public sealed record SilentLeft(string Holder, int Connections);
+
+/// <summary>What holders that ended without a word may have open still.</summary>
+/// <param name="Connections">All together, beyond what is counted as foreign.</param>
+/// <param name="Holders">Who.</param>
+public sealed record StillOpen(int Connections, IReadOnlyList<SilentLeft> Holders);
 
 /// <summary>What a role's users have open beyond what was granted.</summary>
 internal sealed record RoleOver(string Name, int Over);

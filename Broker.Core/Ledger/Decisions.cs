@@ -26,6 +26,7 @@ public abstract partial class Decision
     internal static Decision<RestoreQuestion, RestoreReply> Restore { get; } = new("restore");
 
     internal static Decision<SampleQuestion, DoneAnswer> Sample { get; } = new("sample");
+    internal static Decision<NothingAsked, SilentReply> Silent { get; } = new("silent");
     internal static Decision<BudgetQuestion, BudgetRecord> Budget { get; } = new("budget");
     internal static Decision<NothingAsked, LeftoversReply> Leftovers { get; } = new("leftovers");
     internal static Decision<ReplaceLeftoversQuestion, DoneAnswer> ReplaceLeftovers { get; } = new("replace_leftovers");

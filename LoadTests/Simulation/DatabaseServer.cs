@@ -73,12 +73,12 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
     }
 
     /// <summary>Opens a connection, or says why not.</summary>
-    public DatabaseFailure? Connect(string name, string password)
+    public DatabaseFailure? Connect(string name, string password, string? holder)
     {
         if (TryLogin(name, password) is { } failure) return failure;
         if (IsCapped(name)) return DatabaseFailure.OutOfConnections;
         if (OpenByPods + Foreign >= Limit - Reserved) return DatabaseFailure.OutOfConnections;
-        users[name].Connect();
+        users[name].Connect(holder);
         return null;
     }
 
@@ -106,7 +106,7 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
     public ConnectionSample Sample()
     {
         if (IsDown) throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down");
-        var seen = users.Values.Where(user => user.Open > 0).Select(user => new UserConnections(user.Name, user.Open, user.Open)).ToList();
+        var seen = users.Values.Where(user => user.Open > 0).Select(user => new UserConnections(user.Name, user.Open, user.Open) { Named = new Dictionary<string, int>(user.Named) }).ToList();
         var lost = nobodys.Sum(user => user.Open);
         if (lost > 0) seen.Add(new(null, lost, lost));
         if (Foreign > 0) seen.Add(new("others", Foreign, Foreign));
@@ -139,13 +139,25 @@ internal sealed class DatabaseLogin(string name, string password, string role)
     /// <summary>Changes whenever its connections are ended from the server's side.</summary>
     public int Ended { get; private set; }
 
-    public void Connect() => Open++;
+    /// <summary>Those of them that carry their holder's name, by its key.</summary>
+    public SortedDictionary<string, int> Named { get; } = new(StringComparer.Ordinal);
 
-    public void Close() => Open--;
+    public void Connect(string? holder)
+    {
+        Open++;
+        if (holder is not null) Named[holder] = Named.GetValueOrDefault(holder) + 1;
+    }
+
+    public void Close(string? holder)
+    {
+        Open--;
+        if (holder is not null && --Named[holder] == 0) Named.Remove(holder);
+    }
 
     public void End()
     {
         Open = 0;
+        Named.Clear();
         Ended++;
     }
 }

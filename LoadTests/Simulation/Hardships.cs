@@ -27,6 +27,7 @@ internal static class Hardships
         if (!PlanMaker.Chance(random, Awkward)) return plan;
         var scene = plan.Scene;
         if (PlanMaker.Chance(random, 0.25)) scene = scene with { Database = scene.Database with { Budget = scene.Database.Budget with { Enforce = true } } };
+        scene = scene with { NamesConnections = PlanMaker.Chance(PlanMaker.Stream(plan.Seed, 6), 0.5) };
         var steps = plan.Steps;
         // One trouble at a time is easier to hold to account.
         if (PlanMaker.Chance(random, 0.6)) steps = [.. steps.Where(step => step is PodStep)];

@@ -27,6 +27,9 @@ internal sealed record Scene
     /// <summary>The database's limit, those of it reserved for superusers, and connections of others.</summary>
     public required (int Limit, int Reserved, int Foreign) Connections { get; init; }
 
+    /// <summary>Whether connections carry their holder's name.</summary>
+    public bool NamesConnections { get; init; }
+
     /// <summary>When all faults end.</summary>
     public required TimeSpan CalmAt { get; init; }
 }

@@ -19,6 +19,7 @@ internal sealed class Pod
     private readonly Random random;
     private readonly Caller caller;
     private readonly List<(DatabaseLogin Login, int Ended)> open = [];
+    private readonly string? name; // what its connections carry
     private TimeSpan leaveAt;
     private TimeSpan end;
     private TimeSpan? renewAt;
@@ -33,6 +34,7 @@ internal sealed class Pod
         Name = $"pod{plan.Number}";
         caller = World.CallerOf(plan.Account, Name);
         HolderId = Broker.Core.Identity.HolderId.For(plan.Role, caller, null).Value;
+        name = world.Plan.Scene.NamesConnections ? Broker.Core.Identity.HolderName.KeyOf(HolderId).ToString() : null;
         leaveAt = plan.At + plan.Stays;
     }
 
@@ -170,7 +172,7 @@ internal sealed class Pod
     private bool Open(Grant grant)
     {
         var login = grant.Credentials.Login;
-        var failure = world.Database.Connect(login.Username, login.Password.Reveal());
+        var failure = world.Database.Connect(login.Username, login.Password.Reveal(), name);
         if (failure is null)
         {
             var user = world.Database.Users[login.Username];
@@ -209,7 +211,7 @@ internal sealed class Pod
     private void Close((DatabaseLogin Login, int Ended) session)
     {
         open.Remove(session);
-        if (session.Login.Ended == session.Ended) session.Login.Close();
+        if (session.Login.Ended == session.Ended) session.Login.Close(name);
     }
 
     private TimeSpan PatienceOf(TimeSpan? wait)

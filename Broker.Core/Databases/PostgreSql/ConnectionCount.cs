@@ -11,7 +11,8 @@ internal static class ConnectionCount
     /// a database, so that an administrator with few rights sees too many rather than too few (law L2). A role that was
     /// dropped leaves <c>usename</c> null. <c>reserved_connections</c> exists from version 16 on,
     /// <c>rds.rds_superuser_reserved_connections</c> on Amazon RDS and Aurora. When the name that pods open is
-    /// a pooler's alias and no database of the server, the administrator's own database is meant.
+    /// a pooler's alias and no database of the server, the administrator's own database is meant. <c>application_name</c> ends with
+    /// the key of the holder whose connection it is (<see cref="Identity.HolderName"/>), unless the client named itself otherwise.
     /// </remarks>
     private const string Query = """
         SELECT current_setting('max_connections', true)::int,
@@ -21,14 +22,16 @@ internal static class ConnectionCount
                here.datconnlimit,
                users.usename,
                users.open,
-               users.in_database
+               users.in_database,
+               users.holder
         FROM pg_database here
         LEFT JOIN LATERAL (
-            SELECT a.usename::text, count(*)::int AS open, (count(*) FILTER (WHERE a.datid = here.oid))::int AS in_database
+            SELECT a.usename::text, count(*)::int AS open, (count(*) FILTER (WHERE a.datid = here.oid))::int AS in_database,
+                   CASE WHEN a.application_name ~ '.~[^~]{8}$' THEN right(a.application_name, 8) END AS holder
             FROM pg_stat_activity a
             WHERE a.backend_type = 'client backend'
                OR (a.backend_type IS NULL AND a.usesysid IS NOT NULL AND a.datid IS NOT NULL)
-            GROUP BY 1
+            GROUP BY 1, 4
         ) users ON true
         WHERE here.datname = coalesce((SELECT datname FROM pg_database WHERE datname = $1), current_database())
         ORDER BY users.usename
@@ -49,14 +52,24 @@ internal static class ConnectionCount
     {
         ConnectionSample? sample = null;
         var users = new List<UserConnections>();
+        var named = new Dictionary<string, int>(StringComparer.Ordinal);
         while (await reader.ReadAsync(cancellation))
         {
             // -1 is no limit; -2 marks a database that was being dropped and takes no connections (16 and later).
             sample ??= new(
                 ServerLimit.Of(database, await reader.IsDBNullAsync(0, cancellation) ? null : reader.GetInt32(0), "max_connections"), reader.GetInt32(1), reader.GetInt32(2) is var limit && limit == -1 ? null : Math.Max(0, limit), users);
-            if (!await reader.IsDBNullAsync(4, cancellation))
-                users.Add(new(
-                    await reader.IsDBNullAsync(3, cancellation) ? null : reader.GetString(3), reader.GetInt32(4), reader.GetInt32(5)));
+            if (await reader.IsDBNullAsync(4, cancellation)) continue;
+            var user = await reader.IsDBNullAsync(3, cancellation) ? null : reader.GetString(3);
+            if (users.Count == 0 || users[^1].Username != user) // rows come by user
+            {
+                named = new(StringComparer.Ordinal);
+                users.Add(new(user, 0, 0));
+            }
+
+            users[^1] = users[^1] with { Open = users[^1].Open + reader.GetInt32(4), InDatabase = users[^1].InDatabase + reader.GetInt32(5) };
+            if (await reader.IsDBNullAsync(6, cancellation)) continue;
+            named[reader.GetString(6)] = reader.GetInt32(4);
+            users[^1] = users[^1] with { Named = named };
         }
 
         return sample ?? throw new DatabaseException(

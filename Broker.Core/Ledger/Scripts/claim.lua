@@ -101,8 +101,12 @@ local function reserve_for(c)
   local ahead = call('ZRANK', line, c.id)
   if not ahead and num(call('ZCARD', line)) > 0 then serve_line() end
   if not ahead and num(call('ZCARD', line)) == 0 then
-    local connections = share(c.role.name, c.role.seats, c.want, c.least)
-    if connections then return reserve(c.id, c.caller, connections) end
+    local own = left_open(c.id)
+    local connections = share(c.role.name, c.role.seats, c.want, c.least, own)
+    if connections then
+      is_back(c.id, own)
+      return reserve(c.id, c.caller, connections)
+    end
   end
   if c.line_wait > 0 and c.least <= capacity then
     if not ahead then

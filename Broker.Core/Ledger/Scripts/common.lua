@@ -283,27 +283,42 @@ end
 
 -- Ends the holders whose end has come; a bounded number at a time, because not ending one yet is safe. Who ends without a word
 -- may still have its connections open: until they are counted again they are as good as foreign (law L2).
-local ended_now = 0
-local function may_be_open(connections)
-  if connections == 0 then return end
+-- Each is remembered (silent: at|connections|lease, by holder) until a count shows its connections closed.
+local ended_now = {}
+local function may_be_open(h)
+  if h.phase ~= 'h' then return end
   local b = budget_numbers()
-  b.ended = b.ended + connections
-  ended_now = ended_now + connections
+  b.ended = b.ended + h.connections
+  ended_now[#ended_now + 1] = { id = h.id, text = int(now) .. '|' .. int(h.connections) .. '|' .. h.lease }
+end
+
+-- What a holder that ended without a word may have open, and what counts of it.
+local function left_open(id)
+  local b = budget_numbers()
+  if b.ended == 0 then return 0 end
+  return math.min(b.ended, num(string.match(call('HGET', silent, id) or '', '^%d+|(%d+)|')))
+end
+
+-- Such a holder is back: what it has open is its own again.
+local function is_back(id, open)
+  if open == 0 then return end
+  local b = budget_numbers()
+  b.ended = b.ended - open
+  call('HDEL', silent, id)
+  call('HSET', budget, 'limbo', int(b.ended))
 end
 
 local function end_holders()
   local over = call('ZRANGEBYSCORE', ends, '-inf', int(now), 'LIMIT', '0', '100')
-  local open = 0
   for _, id in ipairs(over) do
     local h = holder(id)
     if h then
-      if h.phase == 'h' then open = open + h.connections end
+      may_be_open(h)
       drop_holder(h)
     else
       holder_changes[id] = false
     end
   end
-  may_be_open(open)
   return #over
 end
 
@@ -318,9 +333,10 @@ local function free()
 end
 
 -- What a claim gets now, or nil: never more than is free (law L2), and early holders of a role leave room for those that
--- are still to come (seats = expected holders and their surge).
-local function share(role, seats, want, least)
-  local left = free()
+-- are still to come (seats = expected holders and their surge). own: what counts already of what the asking holder has open.
+local function share(role, seats, want, least, own)
+  local left, stale = free()
+  if not stale then left = left + (own or 0) end
   if left < least then return nil end
   local coming = math.max(1, seats - holders_of(role))
   return math.max(least, math.min(want, math.floor(left / coming)))
@@ -408,8 +424,9 @@ local function finish(reply)
       call('ZREM', ends, id)
     end
   end
-  if ended_now > 0 then
-    call('HSET', budget, 'limbo', int(budget_numbers().ended), 'ended', (call('HGET', budget, 'ended') or '') .. int(now) .. ':' .. int(ended_now) .. ' ')
+  if #ended_now > 0 then
+    call('HSET', budget, 'limbo', int(budget_numbers().ended))
+    for _, h in ipairs(ended_now) do call('HSET', silent, h.id, h.text) end
   end
   for field, by in pairs(counted) do
     if by ~= 0 then

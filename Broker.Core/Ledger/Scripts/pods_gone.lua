@@ -11,15 +11,14 @@ tidy()
 for _, id in ipairs(call('ZRANGE', line, '0', '-1')) do
   if is_gone(id) then leave_line(id) end
 end
-local ended, open = {}, 0
+local ended = {}
 for _, id in ipairs(call('ZRANGE', ends, '0', '-1')) do
   local h = is_gone(id) and holder(id)
   if h then
     ended[#ended + 1] = { holder = id, lease = h.lease, connections = h.connections }
-    if h.phase == 'h' then open = open + h.connections end
+    may_be_open(h)
     drop_holder(h)
   end
 end
-may_be_open(open)
 if #ended > 0 then serve_line() end
 return finish(answer{ ended = ended })

@@ -1,19 +1,23 @@
 -- The connections were counted. Holders that ended after what was granted was looked at are counted as its own still, and may have
--- their connections open: these stay foreign until the next count.
+-- their connections open: these stay as good as foreign until the next count. silent: those that ended before, of which the count cannot
+-- tell that they have closed theirs; still_open: what that comes to, beyond what is foreign already.
 -- asked:   capacity: number, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number, stale_after: ms,
---     granted_at?: time, roles {…}
+--     granted_at?: time, still_open: number, silent {…}, roles {…}
+--   silent: holder, connections: number
 --   roles: name, over: number
 -- answers: done
 local since, missed = asked.granted_at or now + 1, 0
 local kept = {}
-for at, open in string.gmatch(call('HGET', budget, 'ended') or '', '(%d+):(%d+) ') do
-  if num(at) >= since then
-    missed = missed + num(open)
-    kept[#kept + 1] = at .. ':' .. open .. ' '
-  end
+for _, h in ipairs(asked.silent) do kept[h.holder] = h.connections end
+local known = call('HGETALL', silent)
+for i = 1, #known, 2 do
+  local at, connections, on = string.match(known[i + 1], '^(%d+)|(%d+)|(.*)$')
+  if num(at) >= since then missed = missed + num(connections)
+  elseif kept[known[i]] then call('HSET', silent, known[i], at .. '|' .. int(kept[known[i]]) .. '|' .. on)
+  else call('HDEL', silent, known[i]) end
 end
 call('HSET', budget, 'capacity', int(asked.capacity), 'limit', int(asked.limit), 'superusers', int(asked.reserved_for_superusers), 'ceiling', int(asked.ceiling),
-  'foreign', int(asked.foreign), 'stale', int(asked.stale_after), 'sampled', int(now), 'limbo', int(missed), 'ended', table.concat(kept))
+  'foreign', int(asked.foreign), 'stale', int(asked.stale_after), 'sampled', int(now), 'limbo', int(missed + asked.still_open))
 for _, role in ipairs(asked.roles) do call('HSET', budget, 'over:' .. role.name, int(role.over)) end
 end_holders()
 serve_line()

@@ -1,0 +1,13 @@
+-- Before what was granted is looked at for a count: the time, and the holders that ended without a word and may have connections open.
+-- asked:   nothing
+-- answers: now: time, holders {…}
+--   holders: holder, lease, connections: number
+tidy()
+finish()
+local found = {}
+local known = call('HGETALL', silent)
+for i = 1, #known, 2 do
+  local _, connections, on = string.match(known[i + 1], '^(%d+)|(%d+)|(.*)$')
+  found[#found + 1] = { holder = known[i], lease = on, connections = num(connections) }
+end
+return answer{ now = now, holders = found }
