@@ -10,4 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 .ci/need-programs.sh postgresql mariadb-server redis-server
 echo "Building (Release) ..."
 dotnet build LoadTests -c Release --nologo -v quiet
+# The broker as users run it: published, compiled ahead of time as in its image.
+dotnet publish Broker.Api -c Release --nologo -v quiet --arch "$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')" --self-contained false \
+  -p:PublishReadyToRun=true -p:UseAppHost=false --output artifacts/broker
+export BROKER_PROGRAM=$PWD/artifacts/broker/broker.dll
 exec dotnet LoadTests/bin/Release/net10.0/loadtests.dll demo "$@"

@@ -21,9 +21,12 @@ internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplic
 {
     // After about thirty calls .NET compiles a method again, better.
     private const int Times = 40;
-    private static readonly TimeSpan AtMost = TimeSpan.FromSeconds(1);
+    private const int Rollouts = 3;
 
-    /// <summary>Plays them; a second at most.</summary>
+    // Long enough for a slow machine; a replica that has not rehearsed is ready all the same, and says so.
+    private static readonly TimeSpan AtMost = TimeSpan.FromSeconds(10);
+
+    /// <summary>Plays them.</summary>
     public async Task PlayAsync(CancellationToken cancellation)
     {
         using var deadline = new CancellationTokenSource(AtMost, time);
@@ -32,6 +35,7 @@ internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplic
         {
             var caller = await prover.RehearseAsync(Times, over.Token);
             await AnswerAsync(caller, over.Token);
+            await IssueRehearsal.PlayAsync(Rollouts, time, over.Token);
             await ProbeAsync(over.Token);
         }
         catch (Exception e) when (e is HttpRequestException or AuditUnavailableException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))

@@ -8,24 +8,26 @@ namespace LoadTests.Bench;
 /// <summary><c>loadtests bench</c>: figures, never a verdict on time; compare only what one run shows side by side.</summary>
 internal sealed class BenchCommand
 {
-    private const string Claims = "claims", Start = "start", Holders = "holders";
+    private const string Claims = "claims", Start = "start", Holders = "holders", BurstPart = "burst";
 
-    private readonly Option<string[]> part = new("--part") { Description = "Only this part: claims, start or holders (can be repeated).", AllowMultipleArgumentsPerToken = true };
+    private readonly Option<string[]> part = new("--part") { Description = "Only this part: burst, claims, start or holders (can be repeated).", AllowMultipleArgumentsPerToken = true };
     private readonly Option<int> pods = CommandOptions.Number("--pods", "Pods that ask again.", 1_000, 1, 10_000);
     private readonly Option<int> connections = CommandOptions.Number("--connections", "Requests at once.", 100, 1, 1_000);
     private readonly Option<TimeSpan> warmup = CommandOptions.Duration("--warmup", "Load on all targets together before anything counts.", TimeSpan.FromSeconds(30));
     private readonly Option<int> seconds = CommandOptions.Number("--seconds", "Seconds of load that count, for each target.", 20, 1, 3_600);
     private readonly Option<int> rounds = CommandOptions.Number("--rounds", "Rounds in which the targets take turns.", 5, 1, 1_000);
     private readonly Option<int[]> holders = new("--holders") { Description = "How many holders there are when a claim's cost is measured, smallest first.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 10_000, 100_000] };
+    private readonly Option<int[]> bursts = new("--bursts") { Description = "Sizes of the bursts: pods at once.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [100, 300] };
+    private readonly Option<int[]> replicas = new("--replicas") { Description = "Broker processes that a burst meets.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 3] };
     private readonly Option<bool> json = new("--json") { Description = "Print the result as JSON." };
 
     public static Command Create()
     {
         var options = new BenchCommand();
-        options.part.AcceptOnlyFromAmong(Claims, Start, Holders);
+        options.part.AcceptOnlyFromAmong(BurstPart, Claims, Start, Holders);
         var command = new Command("bench", "Measure claims beside empty endpoints in one run, a fresh replica's first burst, and what holders cost.")
         {
-            options.part, options.pods, options.connections, options.warmup, options.seconds, options.rounds, options.holders, options.json,
+            options.part, options.pods, options.connections, options.warmup, options.seconds, options.rounds, options.holders, options.bursts, options.replicas, options.json,
         };
         command.SetAction(options.RunAsync);
         return command;
@@ -41,11 +43,19 @@ internal sealed class BenchCommand
             Measure = TimeSpan.FromSeconds(parsed.GetValue(seconds)),
             Rounds = Math.Min(parsed.GetValue(rounds), parsed.GetValue(seconds)),
         };
-        var parts = parsed.GetValue(part) is { Length: > 0 } named ? named : [Claims, Start, Holders];
+        var parts = parsed.GetValue(part) is { Length: > 0 } named ? named : [BurstPart, Claims, Start, Holders];
         await using var wrk = await WrkGenerator.FindAsync(cancellation);
         using var client = new HttpClientGenerator(TimeProvider.System);
         ILoadGenerator generator = wrk is null ? client : wrk;
         var result = new BenchResult { Generator = generator.Name, Processors = Environment.ProcessorCount };
+
+        if (parts.Contains(BurstPart))
+        {
+            var measured = new List<BurstResult>();
+            foreach (var size in parsed.GetValue(bursts)!)
+                foreach (var count in parsed.GetValue(replicas)!) measured.Add(await Burst.MeasureAsync(size, count, settings.Rounds, Say, cancellation));
+            result.Bursts = measured;
+        }
 
         if (parts.Contains(Claims) || parts.Contains(Start))
         {
@@ -74,7 +84,7 @@ internal sealed class BenchCommand
             Console.Out.WriteLine(result.ToJson());
         else
             BenchTable.Write(AnsiConsole.Console, result);
-        var errors = (result.Targets?.Sum(target => target.Errors) ?? 0) + (result.Start?.Errors ?? 0) + (result.Holders?.Sum(row => row.Errors) ?? 0);
+        var errors = (result.Targets?.Sum(target => target.Errors) ?? 0) + (result.Start?.Errors ?? 0) + (result.Holders?.Sum(row => row.Errors) ?? 0) + (result.Bursts?.Sum(burst => burst.Errors) ?? 0);
         if (errors > 0)
             await Console.Error.WriteLineAsync($"Not as it should be: {errors} requests were not answered as they should be.");
         return errors == 0 ? 0 : 1;

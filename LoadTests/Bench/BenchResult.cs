@@ -22,6 +22,8 @@ internal sealed record BenchResult
     /// <summary>Why there is no figure of a Vault Agent; null when there is one.</summary>
     public string? VaultAgentSkipped { get; set; }
 
+    public IReadOnlyList<BurstResult>? Bursts { get; set; }
+
     public StartResult? Start { get; set; }
 
     public IReadOnlyList<HoldersResult>? Holders { get; set; }

@@ -20,6 +20,14 @@ internal static class BenchTable
             if (result.VaultAgentSkipped is { } why) console.WriteLine(why);
         }
 
+        foreach (var burst in result.Bursts ?? [])
+        {
+            var table = New(console, $"{burst.Pods} pods at once, {burst.Replicas} {(burst.Replicas == 1 ? "replica" : "replicas")}, {burst.Rounds} rounds: p99", "middle", "least", "most");
+            foreach (var row in burst.Rows) table.AddRow(row.State, Milliseconds(row.P99Milliseconds), Milliseconds(row.Least), Milliseconds(row.Most));
+            console.Write(table);
+            console.WriteLine($"{burst.Users} database users for {burst.Rounds} bursts without a lease on warm processes; {burst.Errors} errors.");
+        }
+
         if (result.Start is { } start)
         {
             var table = New(console, $"a fresh replica ({start.Starts} starts)", "");

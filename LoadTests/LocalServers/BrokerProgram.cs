@@ -3,10 +3,16 @@ namespace LoadTests.LocalServers;
 /// <summary>Finds the broker that was built with us.</summary>
 internal static class BrokerProgram
 {
-    /// <summary>The path of <c>broker.dll</c>: in the output of Broker.Api of the same build configuration, else beside this program.</summary>
+    /// <summary>Names the <c>broker.dll</c> that is run instead: a published one.</summary>
+    public const string Variable = "BROKER_PROGRAM";
+
+    /// <summary>The path of <c>broker.dll</c>: what <see cref="Variable"/> names, else in the output of Broker.Api of the same build configuration, else beside this program.</summary>
     /// <exception cref="ServerStartException">It was not built.</exception>
     public static string Find()
     {
+        if (Environment.GetEnvironmentVariable(Variable) is { Length: > 0 } named)
+            return File.Exists(named) ? Path.GetFullPath(named) : throw new ServerStartException($"{Variable} names {named}, which is not there.");
+
         // …/LoadTests/bin/Release/net10.0/ → …/Broker.Api/bin/Release/net10.0/
         var ours = new DirectoryInfo(AppContext.BaseDirectory);
         var configuration = ours.Parent?.Name ?? "Release";
