@@ -49,7 +49,7 @@ public sealed class LocalRedisSentinel : IAsyncDisposable
                 $"sentinel failover-timeout {Service} 3000",
             ],
             cancellation);
-        File.SetUnixFileMode(settings, (UnixFileMode)0b110_110_110); // Sentinel, another user, writes what it learns into it
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(settings, (UnixFileMode)0b110_110_110); // Sentinel, another user, writes what it learns into it
         process = await ChildProcess.StartAsync(new()
         {
             Program = ServerProgram.OfRedis(),

@@ -18,7 +18,7 @@ public sealed class RedisConnection : IAsyncDisposable
     private readonly Lock gate = new();
     private readonly List<(RedisChannel Channel, Action<RedisChannel, RedisValue> Heard)> subscriptions = [];
     private readonly Task connecting;
-    private volatile IConnectionMultiplexer? connected;
+    private volatile ConnectionMultiplexer? connected;
     private volatile string why = "not connected yet";
 
     private RedisConnection(ConfigurationOptions options, string prefix)
