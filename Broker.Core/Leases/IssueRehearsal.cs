@@ -123,7 +123,7 @@ internal static class IssueRehearsal
 
         public EngineDialect Dialect => strings.Dialect;
 
-        public ConnectionStrings Describe(Database database, Login login, int connections) => strings.Describe(database, login, connections);
+        public ConnectionStrings Describe(Database database, Login login, int connections, string? holderName) => strings.Describe(database, login, connections, holderName);
 
         public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) => Task.CompletedTask;
 
