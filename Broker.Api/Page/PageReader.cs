@@ -20,7 +20,7 @@ internal interface IPageSource
 /// lease's holders has them read besides.
 /// </summary>
 internal sealed class PageReader(
-    ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, TimeProvider time) : IPageSource
+    ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, TimeProvider time) : IPageSource, IDisposable
 {
     private const int DefaultSurgePercent = 25;
     private const int MostHolders = 500;
@@ -51,6 +51,9 @@ internal sealed class PageReader(
                 : new(caller.DisplayName, MayOrder(caller), time.GetUtcNow(), trouble, [], query, done);
         }
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => reading.Dispose();
 
     private async Task<PageModel> ViewAsync(Caller caller, Everything all, PageQuery query, string? done, string? trouble, CancellationToken cancellation)
     {

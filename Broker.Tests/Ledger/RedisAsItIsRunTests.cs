@@ -49,7 +49,7 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
         await using var redis = await LocalRedis.StartAsync(new()
         {
             Options = ["--tls-port", $"{tls}", "--tls-cert-file", server, "--tls-key-file", serverKey, "--tls-ca-cert-file", ca, "--tls-auth-clients", "yes"],
-        });
+        }, Cancellation);
         var settings = new LedgerSettings { Kind = LedgerKind.Redis, ConnectionString = new($"127.0.0.1:{tls}"), CaFile = ca, CertificateFile = certificate, KeyFile = key };
         await using var ledger = new RedisLedgerStore(RedisConnection.Open(settings));
         await ShouldWorkAsync(ledger);
@@ -77,7 +77,7 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
     [Fact]
     public async Task A_password_that_changes_in_its_file_is_read_at_the_next_connect()
     {
-        await using var redis = await LocalRedis.StartAsync();
+        await using var redis = await LocalRedis.StartAsync(cancellation: Cancellation);
         await redis.ExecuteAsync("ACL", ["SETUSER", "broker", "on", ">first", .. Rights]);
         var file = Write("password", "first\n");
         await using var ledger = new RedisLedgerStore(RedisConnection.Open(new LedgerSettings
@@ -96,7 +96,7 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
     [Fact]
     public async Task The_documented_user_has_the_rights_it_needs_and_no_more()
     {
-        await using var redis = await LocalRedis.StartAsync();
+        await using var redis = await LocalRedis.StartAsync(cancellation: Cancellation);
         await redis.ExecuteAsync("ACL", ["SETUSER", "broker", "on", ">secret", .. Rights]);
         await redis.ExecuteAsync("CONFIG", "RESETSTAT");
         var connection = RedisConnection.Open($"{redis.ConnectionString},user=broker,password=secret");
@@ -169,7 +169,7 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
     [Fact]
     public async Task Ledgers_with_different_prefixes_share_nothing()
     {
-        await using var redis = await LocalRedis.StartAsync();
+        await using var redis = await LocalRedis.StartAsync(cancellation: Cancellation);
         LedgerSettings Of(string prefix) => new() { Kind = LedgerKind.Redis, ConnectionString = new(redis.ConnectionString), Prefix = prefix };
         await using var one = new RedisLedgerStore(RedisConnection.Open(Of("broker-one")));
         await using var two = new RedisLedgerStore(RedisConnection.Open(Of("broker-two")));
@@ -224,7 +224,7 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
+        return request.CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-1), TimeProvider.System.GetUtcNow().AddDays(2));
     }
 
     private (string Certificate, string Key) Issue(X509Certificate2 authority, string name)
@@ -235,7 +235,7 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
         names.AddIpAddress(IPAddress.Loopback);
         request.CertificateExtensions.Add(names.Build());
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new("1.3.6.1.5.5.7.3.1"), new("1.3.6.1.5.5.7.3.2")], false));
-        using var certificate = request.Create(authority, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddDays(1), RandomNumberGenerator.GetBytes(8));
+        using var certificate = request.Create(authority, TimeProvider.System.GetUtcNow().AddHours(-1), TimeProvider.System.GetUtcNow().AddDays(1), RandomNumberGenerator.GetBytes(8));
         return (Write(name + ".crt", certificate.ExportCertificatePem()), Write(name + ".key", key.ExportPkcs8PrivateKeyPem()));
     }
 
@@ -266,7 +266,7 @@ public sealed class RedisLeastRightsLedgerTests(RedisLeastRightsLedgerTests.Serv
 
         public async ValueTask InitializeAsync()
         {
-            redis = await LocalRedis.StartAsync();
+            redis = await LocalRedis.StartAsync(cancellation: Cancellation);
             await redis.ExecuteAsync("ACL", ["SETUSER", "broker", "on", ">secret", .. RedisAsItIsRunTests.Rights]);
             Store = new(RedisConnection.Open($"{redis.ConnectionString},user=broker,password=secret"));
         }

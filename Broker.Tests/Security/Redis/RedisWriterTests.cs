@@ -250,7 +250,7 @@ public sealed class RedisWriterTests(SharedServers servers) : IAsyncLifetime
 
     private async Task WriteSessionAsync(string id, string text)
     {
-        var end = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeMilliseconds();
+        var end = TimeProvider.System.GetUtcNow().AddHours(1).ToUnixTimeMilliseconds();
         await stage.Written.HashSetAsync("broker:{~sessions}:leases", id, $"{end}|{text}");
         await stage.Written.SortedSetAddAsync("broker:{~sessions}:order", id, end);
     }
