@@ -133,6 +133,8 @@ internal static class IssueRehearsal
 
         public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) => throw Never();
 
+        public Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation) => Task.FromResult<int?>(null);
+
         public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) => throw Never();
 
         public Task<int?> CountSessionsAsync(Database database, string username, CancellationToken cancellation) => throw Never();
