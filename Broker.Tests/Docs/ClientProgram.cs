@@ -172,7 +172,7 @@ internal sealed class ClientProgram : IAsyncDisposable
                 catch (NpgsqlException failure)
                 {
                     Take("failed " + failure.Message);
-                    await Task.Delay(20, CancellationToken.None);
+                    await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, CancellationToken.None);
                 }
             }
         }));

@@ -266,7 +266,7 @@ public sealed class RedisLeastRightsLedgerTests(RedisLeastRightsLedgerTests.Serv
 
         public async ValueTask InitializeAsync()
         {
-            redis = await LocalRedis.StartAsync(cancellation: Cancellation);
+            redis = await LocalRedis.StartAsync(cancellation: TestContext.Current.CancellationToken);
             await redis.ExecuteAsync("ACL", ["SETUSER", "broker", "on", ">secret", .. RedisAsItIsRunTests.Rights]);
             Store = new(RedisConnection.Open($"{redis.ConnectionString},user=broker,password=secret"));
         }
