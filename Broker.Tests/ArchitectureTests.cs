@@ -64,7 +64,7 @@ public partial class ArchitectureTests
     [InlineData(typeof(IIssuer), typeof(IssuerContract))]
     public void Every_implementation_of_a_seam_has_a_suite_that_inherits_its_contract(Type seam, Type contract)
     {
-        var implementations = typeof(SharedLedger).Assembly.GetTypes().Where(type => type is { IsClass: true, IsAbstract: false } && seam.IsAssignableFrom(type)).ToArray();
+        var implementations = typeof(SharedLedger).Assembly.GetTypes().Where(type => type is { IsClass: true, IsAbstract: false, IsNestedPrivate: false } && seam.IsAssignableFrom(type)).ToArray();
         implementations.ShouldNotBeEmpty();
         var suites = Assembly.GetExecutingAssembly().GetTypes().Where(type => !type.IsAbstract && contract.IsAssignableFrom(type)).ToArray();
         foreach (var implementation in implementations)

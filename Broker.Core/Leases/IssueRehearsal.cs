@@ -63,7 +63,7 @@ internal static class IssueRehearsal
     {
         var database = new Database
         {
-            Name = "rehearsal", Engine = DatabaseEngineKind.PostgreSql, Host = "localhost", Port = 5432, DatabaseName = "rehearsal", AdminConnectionString = new(""),
+            Name = "rehearsal", Engine = DatabaseEngineKind.PostgreSql, Host = "localhost", Port = 5432, DatabaseName = "rehearsal", AdminConnectionString = new("Host=localhost"),
             Budget = new(), Issuing = new() { UsersPerSecond = 1000, Burst = 1000, InFlight = 100 },
         };
         var catalog = new CatalogSnapshot(
