@@ -33,4 +33,34 @@ public sealed class InProcessLedgerTests : LedgerContract, IAsyncDisposable
         (await Should.ThrowAsync<InvalidOperationException>(async () => await wrong.DecideAsync(Decision.Budget, "orders", [], TestContext.Current.CancellationToken)))
             .Message.ShouldContain("word 3 is neither a text nor a number");
     }
+
+    [Fact]
+    public async Task A_clock_that_runs_others_work_when_it_is_asked_does_not_begin_a_decision_amid_another()
+    {
+        var clock = new BusyClock();
+        await using var busy = new InProcessLedgerStore(clock);
+        var ledger = new SharedLedger(busy);
+        clock.Work = () => ledger.Claims.AbandonAsync("other", "role.x", TestContext.Current.CancellationToken).AsTask().IsCompletedSuccessfully.ShouldBeTrue();
+
+        (await ledger.Budgets.BudgetAsync("orders", ["orders-api"], TestContext.Current.CancellationToken)).Roles.ShouldHaveSingleItem().Role.ShouldBe("orders-api");
+    }
+
+    private sealed class BusyClock : TimeProvider
+    {
+        private bool working;
+
+        public Action Work { get; set; } = static () => { };
+
+        public override DateTimeOffset GetUtcNow()
+        {
+            if (!working)
+            {
+                working = true;
+                Work();
+                working = false;
+            }
+
+            return DateTimeOffset.UnixEpoch.AddDays(20_000);
+        }
+    }
 }

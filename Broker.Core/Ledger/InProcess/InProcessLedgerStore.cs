@@ -55,10 +55,12 @@ public sealed class InProcessLedgerStore : ILedgerStore
         cancellation.ThrowIfCancellationRequested();
         string[] answer;
         List<(Action<string>, string)> calls = [];
+        var now = keyspace.ReadClock();
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
             published.Clear();
+            keyspace.At = now;
             answer = Run(decision, database, arguments);
             foreach (var (channel, subject) in published)
                 if (listeners.TryGetValue(channel, out var heard))

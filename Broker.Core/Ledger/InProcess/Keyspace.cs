@@ -11,6 +11,15 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
     private readonly Dictionary<string, Dictionary<string, string>> hashes = new(StringComparer.Ordinal);
     private readonly Dictionary<string, RankedSet> ranked = new(StringComparer.Ordinal);
 
+    /// <summary>
+    /// The time of the decision that is being taken. It is read before the decision begins, because a clock may run others' work when
+    /// it is asked, and that work may ask for another decision: none may begin while one is under way.
+    /// </summary>
+    public DateTimeOffset At { get; set; } = DateTimeOffset.UnixEpoch;
+
+    /// <summary>Asks the clock.</summary>
+    public DateTimeOffset ReadClock() => time.GetUtcNow();
+
     /// <summary>A hash as it stands, for those who look at the ledger from outside.</summary>
     public IReadOnlyDictionary<string, string> HashAt(string key) => Hash(key);
 
@@ -49,7 +58,7 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
 
     private string[] Now()
     {
-        var microseconds = (time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks / 10;
+        var microseconds = (At - DateTimeOffset.UnixEpoch).Ticks / 10;
         return [Text(microseconds / 1_000_000), Text(microseconds % 1_000_000)];
     }
 
