@@ -3,6 +3,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Claims;
 using Broker.Core.Ledger;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -14,12 +15,12 @@ namespace Broker.Core.Duties;
 /// dies passes on when its time is up. There is no leader, and a slow duty holds up no other.
 /// </summary>
 internal sealed class DutyRounds(
-    SharedLedger ledger, ICatalog catalog, IEnumerable<IDuty> duties, Recovery recovery, BrokerMetrics metrics, Jitter jitter, TimeProvider time, ILogger<DutyRounds> log)
+    SharedLedger ledger, ICatalog catalog, IEnumerable<IDuty> duties, Recovery recovery, RememberedGrants remembered, ShareLedger shares, BrokerMetrics metrics, Jitter jitter, TimeProvider time, ILogger<DutyRounds> log)
     : BackgroundService
 {
     private static readonly TimeSpan Round = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan TakenFor = TimeSpan.FromSeconds(15);
-    private static readonly TimeSpan AfterLedgerFailure = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan AfterLedgerFailure = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan AfterFault = TimeSpan.FromSeconds(30);
     private const int MostAtOnce = 16;
 
@@ -33,6 +34,7 @@ internal sealed class DutyRounds(
     internal async Task GoOnAsync(CancellationToken stoppingToken)
     {
         var rounds = new Dictionary<string, Task>(StringComparer.Ordinal);
+        var shareRound = Task.CompletedTask;
         try
         {
             while (true)
@@ -42,6 +44,7 @@ internal sealed class DutyRounds(
                     if (!rounds.TryGetValue(name, out var round) || round.IsCompleted) rounds[name] = GoRoundAsync(name, stoppingToken);
                 }
 
+                if (shareRound.IsCompleted) shareRound = KeepSharesAsync(stoppingToken);
                 await Task.Delay(Round, time, stoppingToken);
             }
         }
@@ -59,9 +62,12 @@ internal sealed class DutyRounds(
             var current = catalog.Current;
             var standing = Standing(current, name);
             var room = MostAtOnce - underWay.Values.Count(database => database == name);
-            if (standing.Length == 0 || room <= 0) return;
-            var due = await ledger.Duties.DueAsync(name, standing, room, TakenFor, cancellation);
-            if (name != SharedLedger.Issuers) await recovery.SawAsync(name, due.Epoch, cancellation);
+            if (standing.Length == 0) return;
+            // Also a replica that can take nothing more speaks: what it remembers may have been lost, and it hears who left.
+            var isDatabase = name != SharedLedger.Issuers;
+            var due = await ledger.Duties.DueAsync(
+                name, standing, Math.Max(0, room), TakenFor, cancellation, isDatabase ? recovery.EpochOf(name) : null, isDatabase ? remembered.HeardTo(name) : 0);
+            if (isDatabase) await recovery.SawAsync(name, due, cancellation);
             foreach (var duty in due.Taken)
             {
                 var task = DoAsync(current, name, duty, cancellation);
@@ -75,6 +81,23 @@ internal sealed class DutyRounds(
             log.NoDuties(name, e.Message);
             await Task.Delay(AfterLedgerFailure, time, cancellation)
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            // Shutting down.
+        }
+    }
+
+    // What callers and teams hold is told like the rest.
+    private async Task KeepSharesAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            await shares.KeepAsync(cancellation);
+        }
+        catch (LedgerException)
+        {
+            // The rounds of the databases say so.
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {

@@ -50,7 +50,7 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
 
     private async Task<IReadOnlyList<LeaseRecord>> LiveAsync(string database, CancellationToken cancellation) =>
     [
-        .. (await ledger.Leases.LeasesAsync(database, int.MaxValue, cancellation))
+        .. (await ledger.Leases.LiveAsync(database, cancellation))
             .Where(lease => lease.Username.Length > 0 && lease.State is LeaseState.Active or LeaseState.Retiring),
     ];
 }

@@ -38,7 +38,7 @@ internal sealed class TokenDuty(SharedLedger ledger, Issuers issuers) : IDuty
         {
             foreach (var role in catalog.Roles.Values.Where(role => role.Issuer == issuer))
             {
-                foreach (var lease in await ledger.Leases.LeasesAsync(role.Database, int.MaxValue, cancellation))
+                foreach (var lease in await ledger.Leases.LiveAsync(role.Database, cancellation))
                 {
                     if (lease.Role == role.Name && lease.State is LeaseState.Active or LeaseState.Retiring)
                         await ledger.Duties.HurryAsync(role.Database, DutyKinds.Verify, lease.Id, cancellation);

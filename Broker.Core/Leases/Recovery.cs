@@ -15,41 +15,36 @@ namespace Broker.Core.Leases;
 internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered, LeaseLogins logins, Jitter jitter, ILogger<Recovery> log)
 {
     private const string Why = "the ledger lost it; a replica remembered";
-    private const int HoldersAtOnce = 200;
+    private const int AtOnce = 100; // so that the ledger is held up by none of the calls
 
     private readonly ConcurrentDictionary<string, string> epochs = new(StringComparer.Ordinal);
 
+    /// <summary>The epoch in which this replica told what it remembers; null: it remembers nothing from before.</summary>
+    public string? EpochOf(string database) => epochs.GetValueOrDefault(database);
+
     /// <summary>The ledger said in which epoch a database's records are. Another one than before: it has lost something.</summary>
     /// <exception cref="LedgerException">The ledger did not answer: it is told at the next call.</exception>
-    public async Task SawAsync(string database, string epoch, CancellationToken cancellation)
+    public async Task SawAsync(string database, DueAnswer said, CancellationToken cancellation)
     {
-        if (!epochs.TryGetValue(database, out var known))
-            epochs[database] = epoch;
-        else if (known != epoch)
-        {
-            await RestoreAsync(database, epoch, cancellation);
-            epochs[database] = epoch;
-        }
+        if (epochs.TryGetValue(database, out var known) && known != said.Epoch) await TellAsync(database, said.Epoch, cancellation);
+        epochs[database] = said.Epoch;
+        remembered.Hear(database, said);
     }
 
-    private async Task RestoreAsync(string database, string epoch, CancellationToken cancellation)
+    private async Task TellAsync(string database, string epoch, CancellationToken cancellation)
     {
         log.LedgerLost(database, epoch);
-        var holders = remembered.Of(database);
         var back = 0;
+        foreach (var gone in remembered.GoneOf(database).Chunk(AtOnce)) back += await TellAsync([], [], gone);
 
-        // The youngest lease of a pool is most likely the one that takes its holders. The first call, of none, says that something was lost.
-        await ledger.Leases.RestoreAsync(database, epoch, null, 0, Why, [], cancellation);
-        foreach (var lease in holders.Select(of => (Id: of.Key, Record: logins.Find(of.Key))).OrderByDescending(lease => lease.Record?.IssuedAt))
-        {
-            foreach (var some in holders[lease.Id].Chunk(HoldersAtOnce))
-            {
-                back += await ledger.Leases.RestoreAsync(
-                    database, epoch, lease.Record is { } record ? new(record, remembered.LeaseEndsIn(lease.Id)) : null,
-                    jitter.Fraction(), Why, some, cancellation);
-            }
-        }
-
+        // A lease goes before its holders.
+        var holders = remembered.HoldersOf(database);
+        var leases = holders.Select(holder => holder.Lease).Distinct().Select(logins.Find).OfType<LeaseRecord>().OrderByDescending(lease => lease.IssuedAt);
+        foreach (var some in leases.Chunk(AtOnce / 2)) back += await TellAsync([.. some.Select(lease => new RememberedLease(lease, remembered.LeaseEndsIn(lease.Id)))], [], []);
+        foreach (var some in holders.Chunk(AtOnce)) back += await TellAsync([], some, []);
         log.LedgerTold(database, back);
+
+        async Task<int> TellAsync(RememberedLease[] leases, RememberedHolder[] holders, GoneHolder[] gone) =>
+            await ledger.Leases.RestoreAsync(database, epoch, leases, holders, gone, jitter.Fraction(), Why, cancellation);
     }
 }

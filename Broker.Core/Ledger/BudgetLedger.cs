@@ -1,7 +1,7 @@
 namespace Broker.Core.Ledger;
 
 /// <summary>What is known of a database's connections.</summary>
-public sealed class BudgetLedger(ILedgerStore store)
+public sealed class BudgetLedger(LedgerClient client)
 {
     /// <summary>Writes a count of the database's connections.</summary>
     /// <param name="database">The database.</param>
@@ -18,8 +18,8 @@ public sealed class BudgetLedger(ILedgerStore store)
     public async ValueTask SampleAsync(
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
         CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null) =>
-        await Decision.Sample.TakeAsync(
-            store,
+        await client.TakeAsync(
+            Decision.Sample,
             database,
             new(capacity, limit, reserved, ceiling, foreign, staleAfter, grantedAt, silent?.Connections ?? 0,
                 silent?.Holders ?? [], [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))]),
@@ -27,11 +27,11 @@ public sealed class BudgetLedger(ILedgerStore store)
 
     /// <summary>The ledger's time, and who ended without a word and may have connections open.</summary>
     internal ValueTask<SilentReply> SilentAsync(string database, CancellationToken cancellation) =>
-        Decision.Silent.TakeAsync(store, database, new(), cancellation);
+        client.TakeAsync(Decision.Silent, database, new(), cancellation);
 
     /// <summary>The budget as it stands.</summary>
     public ValueTask<BudgetRecord> BudgetAsync(string database, IReadOnlyList<string> roles, CancellationToken cancellation) =>
-        Decision.Budget.TakeAsync(store, database, new(roles), cancellation);
+        client.TakeAsync(Decision.Budget, database, new(roles), cancellation);
 }
 
 /// <summary>A database's budget as the ledger has it. All numbers are connections.</summary>

@@ -1,7 +1,7 @@
 namespace Broker.Core.Ledger;
 
 /// <summary>How many connections the databases themselves let the users of leases open.</summary>
-public sealed class CapLedger(ILedgerStore store)
+public sealed class CapLedger(LedgerClient client)
 {
     /// <summary>Takes the right to change what the database itself lets a lease's user open; see <see cref="CapTurn"/>.</summary>
     /// <param name="database">The database.</param>
@@ -10,14 +10,14 @@ public sealed class CapLedger(ILedgerStore store)
     /// <param name="takenFor">After this another may take it.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public ValueTask<CapTurn> TakeCapAsync(string database, string lease, string token, TimeSpan takenFor, CancellationToken cancellation) =>
-        Decision.TakeCap.TakeAsync(store, database, new(lease, token, takenFor), cancellation);
+        client.TakeAsync(Decision.TakeCap, database, new(lease, token, takenFor), cancellation);
 
     /// <summary>
     /// Writes down a lower cap before the database is told: claims from now on have it raised. Answers what it may be lowered to,
     /// never below what the holders have; null: another has taken over.
     /// </summary>
     public async ValueTask<int?> LowerCapAsync(string database, string lease, string token, int cap, CancellationToken cancellation) =>
-        await Decision.LowerCap.TakeAsync(store, database, new(lease, token, cap), cancellation) is LowerCapAnswer.Lowered lowered ? lowered.Cap : null;
+        await client.TakeAsync(Decision.LowerCap, database, new(lease, token, cap), cancellation) is LowerCapAnswer.Lowered lowered ? lowered.Cap : null;
 
     /// <summary>Gives the right back, and writes down what the database was told.</summary>
     /// <param name="database">The database.</param>
@@ -26,7 +26,7 @@ public sealed class CapLedger(ILedgerStore store)
     /// <param name="told">Null: nothing; -1: that there is no cap any more.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask CappedAsync(string database, string lease, string token, int? told, CancellationToken cancellation) =>
-        await Decision.Capped.TakeAsync(store, database, new(lease, token, told), cancellation);
+        await client.TakeAsync(Decision.Capped, database, new(lease, token, told), cancellation);
 }
 
 /// <summary>Whether one may change what the database itself lets a lease's user open.</summary>

@@ -62,6 +62,9 @@ public abstract record ClaimAnswer
         string Lease, int Connections, DateTimeOffset EndsAt, DateTimeOffset LeaseEndsAt, DateTimeOffset VerifiedAt, TimeSpan? Overlap, bool Leaving,
         int? CapLeaves) : ClaimAnswer
     {
+        /// <summary>Where in the ledger's history this was so; later grants of the same holder have a higher mark.</summary>
+        public long Mark { get; internal set; }
+
         /// <summary>The ledger's time when it was granted.</summary>
         public DateTimeOffset Now { get; internal set; }
 

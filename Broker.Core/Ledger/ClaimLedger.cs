@@ -3,7 +3,7 @@ using Broker.Core.Catalog;
 namespace Broker.Core.Ledger;
 
 /// <summary>Claims on a database's connections and on the leases of its pools.</summary>
-public sealed class ClaimLedger(ILedgerStore store, Func<string> newLeaseId, SeenSequences seen)
+public sealed class ClaimLedger(LedgerClient client, Func<string> newLeaseId, SeenMarks seen)
 {
     /// <summary>Makes several claims on one database in one round trip; answers in their order.</summary>
     public async ValueTask<IReadOnlyList<ClaimAnswer>> ClaimAsync(
@@ -11,20 +11,21 @@ public sealed class ClaimLedger(ILedgerStore store, Func<string> newLeaseId, See
     {
         var known = seen.Of(database);
         var (roles, asks) = Grouped(claims);
-        var reply = await Decision.Claim.TakeAsync(
-            store, database, new(known, mostInLine, pace.Spacing(), pace.Tolerance(), newLeaseId(), roles, asks), cancellation);
-        seen.Saw(database, reply.Sequence);
+        var (reply, mark) = await client.TakeMarkedAsync(
+            Decision.Claim, database, new(known, mostInLine, pace.Spacing(), pace.Tolerance(), newLeaseId(), roles, asks), cancellation);
+        mark = Math.Max(mark, reply.Mark);
+        seen.Saw(database, mark);
         // A replica that has heard of nothing yet cannot know of any release.
-        if (known == 0 && reply.Sequence > 0 && reply.Verdicts.Any(verdict => verdict is ClaimAnswer.Late))
+        if (known == 0 && mark > 0 && reply.Verdicts.Any(verdict => verdict is ClaimAnswer.Late))
             return await ClaimAsync(database, pace, mostInLine, claims, cancellation);
         foreach (var verdict in reply.Verdicts)
-            if (verdict is ClaimAnswer.Granted granted) granted.Now = reply.Now;
+            if (verdict is ClaimAnswer.Granted granted) (granted.Now, granted.Mark) = (reply.Now, mark);
         return reply.Verdicts;
     }
 
     /// <summary>A waiter gives up: its place in line and what was reserved for it come free; what it holds it keeps.</summary>
     public async ValueTask AbandonAsync(string database, string holder, CancellationToken cancellation) =>
-        await Decision.Abandon.TakeAsync(store, database, new(holder), cancellation);
+        await client.TakeAsync(Decision.Abandon, database, new(holder), cancellation);
 
     // A rollout's claims are alike but for whose they are: what one asks for is said once for all behind it that ask the same.
     private static (List<RoleTerms> Roles, List<ClaimAsk> Asks) Grouped(IReadOnlyList<Claim> claims)
@@ -48,7 +49,7 @@ public sealed class ClaimLedger(ILedgerStore store, Func<string> newLeaseId, See
 }
 
 /// <summary>A batch of claims.</summary>
-/// <param name="Seen">The highest sequence number seen.</param>
+/// <param name="Seen">The highest mark that this replica had seen when it was sent.</param>
 /// <param name="MostInLine">So many may wait in line.</param>
 /// <param name="Spacing">Between two users.</param>
 /// <param name="Tolerance">How far ahead of the pace a burst may run.</param>
@@ -62,8 +63,8 @@ internal sealed record ClaimQuestion(
 internal sealed record ClaimAsk(
     int Role, string Pool, int Want, int Least, TimeSpan IssueWait, TimeSpan LineWait, ClaimKind Kind, IReadOnlyList<string> Holders, IReadOnlyList<string> Callers);
 
-/// <summary>The time, the highest sequence number now, and a verdict for each claim.</summary>
-internal sealed record ClaimReply(DateTimeOffset Now, long Sequence, IReadOnlyList<ClaimAnswer> Verdicts);
+/// <summary>The time, the mark of the records that were read, and a verdict for each claim.</summary>
+internal sealed record ClaimReply(DateTimeOffset Now, long Mark, IReadOnlyList<ClaimAnswer> Verdicts);
 
 /// <summary>Who gives up.</summary>
 internal sealed record AbandonQuestion(string Holder);

@@ -65,18 +65,12 @@ internal sealed class Decision<TAsked, TAnswer> : Decision
     {
     }
 
-    /// <summary>Takes it.</summary>
-    /// <exception cref="LedgerException">The store did not answer, or not what is expected. The decision may have been taken.</exception>
-    public async ValueTask<TAnswer> TakeAsync(ILedgerStore store, string database, TAsked asked, CancellationToken cancellation)
-    {
-        var words = new List<string>();
-        questions.Write(asked, words);
-        return ReadAnswer(await store.DecideAsync(this, database, words, cancellation));
-    }
+    /// <summary>Adds what it is asked to who asks.</summary>
+    public void Write(TAsked asked, List<string> words) => questions.Write(asked, words);
 
-    /// <summary>What it was asked, from the words.</summary>
-    public TAsked ReadAsked(IReadOnlyList<string> words) => questions.ReadAll(words);
+    /// <summary>What it was asked, after who asks.</summary>
+    public TAsked ReadAsked(IReadOnlyList<string> words) => questions.ReadAll(words, from: 2);
 
-    /// <summary>What it answered, from the words.</summary>
-    public TAnswer ReadAnswer(IReadOnlyList<string> words) => answers.ReadAll(words);
+    /// <summary>What it answered, after the epoch and the mark.</summary>
+    public TAnswer ReadAnswer(IReadOnlyList<string> words) => answers.ReadAll(words, from: 2);
 }

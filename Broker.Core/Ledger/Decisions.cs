@@ -17,6 +17,7 @@ public abstract partial class Decision
     internal static Decision<ActivateQuestion, AttemptAnswer> Activate { get; } = new("activate");
     internal static Decision<FailQuestion, FailAnswer> Fail { get; } = new("fail");
 
+    internal static Decision<LeaseIdsQuestion, LeaseIdsReply> LeaseIds { get; } = new("lease_ids");
     internal static Decision<LeasesQuestion, LeasesReply> Leases { get; } = new("leases");
     internal static Decision<RenewedQuestion, StandingAnswer> Renewed { get; } = new("renewed");
     internal static Decision<LeaseQuestion, StandingAnswer> Verified { get; } = new("verified");
@@ -35,7 +36,7 @@ public abstract partial class Decision
     internal static Decision<LowerCapQuestion, LowerCapAnswer> LowerCap { get; } = new("lower_cap", "caps");
     internal static Decision<CappedQuestion, CappedAnswer> Capped { get; } = new("capped", "caps");
 
-    internal static Decision<DueQuestion, DueAnswer> Due { get; } = new("due");
+    internal static Decision<DueQuestion, DueReply> Due { get; } = new("due");
     internal static Decision<DoneQuestion, DutyDoneAnswer> Done { get; } = new("done");
     internal static Decision<DutiesQuestion, DutiesReply> Duties { get; } = new("duties");
     internal static Decision<HurryQuestion, DoneAnswer> Hurry { get; } = new("hurry");
@@ -63,6 +64,9 @@ public abstract partial class Decision
     internal static Decision<SettleShareQuestion, DoneAnswer> SettleShare { get; } = new("settle_share", "shares");
     internal static Decision<LeaveShareQuestion, DoneAnswer> LeaveShare { get; } = new("leave_share", "shares");
     internal static Decision<ShareVersionQuestion, ShareVersionAnswer> ShareVersion { get; } = new("share_version", "shares");
+    internal static Decision<RestoreSharesQuestion, DoneAnswer> RestoreShares { get; } = new("restore_shares", "shares");
+
+    internal static Decision<NothingAsked, DoneAnswer> Hello { get; } = new("hello");
 }
 
 /// <summary>What is asked where there is nothing to say.</summary>

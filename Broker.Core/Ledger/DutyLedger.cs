@@ -1,13 +1,13 @@
 namespace Broker.Core.Ledger;
 
 /// <summary>Work that is due at a time: any replica takes it, one at a time does it.</summary>
-public sealed class DutyLedger(ILedgerStore store)
+public sealed class DutyLedger(LedgerClient client)
 {
     /// <summary>
-    /// How long a ledger that is new waits before its connections are counted for the first time: if it is not new but has lost
-    /// everything, the replicas that remember speak first (law L8).
+    /// How long a ledger that is new grants nothing: if it is not new but has lost everything, the replicas that remember speak first
+    /// (law L8).
     /// </summary>
-    public static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(750);
+    public static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(1500);
 
     private const int LongestFailure = 500;
 
@@ -17,8 +17,14 @@ public sealed class DutyLedger(ILedgerStore store)
     /// <param name="most">How many to take at most.</param>
     /// <param name="takenFor">How long they are this replica's.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    public ValueTask<DueAnswer> DueAsync(string database, IReadOnlyList<string> standing, int most, TimeSpan takenFor, CancellationToken cancellation) =>
-        Decision.Due.TakeAsync(store, database, new(most, takenFor, Settling, standing), cancellation);
+    /// <param name="epoch">The epoch in which this replica told what it remembers; in another one it takes nothing. Null: it remembers nothing.</param>
+    /// <param name="since">The mark up to which this replica has heard what happened to holders; 0: it has heard nothing yet.</param>
+    public async ValueTask<DueAnswer> DueAsync(
+        string database, IReadOnlyList<string> standing, int most, TimeSpan takenFor, CancellationToken cancellation, string? epoch = null, long since = 0)
+    {
+        var reply = await client.TakeAsync(Decision.Due, database, new(most, takenFor, Settling, epoch, since, standing), cancellation);
+        return new(client.Epoch(database), reply.HeardTo, reply.Gap, reply.Moved, reply.Taken);
+    }
 
     /// <summary>A duty is done, or failed.</summary>
     /// <param name="database">The database, or <see cref="SharedLedger.Issuers"/>.</param>
@@ -27,16 +33,15 @@ public sealed class DutyLedger(ILedgerStore store)
     /// <param name="failure">What failed; null: it is done.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask DoneAsync(string database, TakenDuty duty, TimeSpan? next, string? failure, CancellationToken cancellation) =>
-        await Decision.Done.TakeAsync(
-            store, database, new(duty.Name, duty.Token, next, failure is { Length: > LongestFailure } ? failure[..LongestFailure] : failure), cancellation);
+        await client.TakeAsync(Decision.Done, database, new(duty.Name, duty.Token, next, failure is { Length: > LongestFailure } ? failure[..LongestFailure] : failure), cancellation);
 
     /// <summary>Makes a duty due now.</summary>
     public async ValueTask HurryAsync(string database, string kind, string subject, CancellationToken cancellation) =>
-        await Decision.Hurry.TakeAsync(store, database, new(kind, subject), cancellation);
+        await client.TakeAsync(Decision.Hurry, database, new(kind, subject), cancellation);
 
     /// <summary>The duties, those due first, at most so many.</summary>
     public async ValueTask<IReadOnlyList<DutyRecord>> DutiesAsync(string database, int most, CancellationToken cancellation) =>
-        (await Decision.Duties.TakeAsync(store, database, new(most), cancellation)).Duties;
+        (await client.TakeAsync(Decision.Duties, database, new(most), cancellation)).Duties;
 }
 
 /// <summary>A duty taken by this replica until its token runs out.</summary>
@@ -47,8 +52,11 @@ public sealed record TakenDuty(string Name, string Token, int Failures);
 
 /// <summary>What is due, and how the ledger is.</summary>
 /// <param name="Epoch">Another one than before: the ledger has lost something since (law L8).</param>
+/// <param name="HeardTo">The mark up to which <paramref name="Moved"/> tells.</param>
+/// <param name="Gap">Something may have happened that is not told any more.</param>
+/// <param name="Moved">Holders that left, or have another lease.</param>
 /// <param name="Taken">The duties, taken.</param>
-public sealed record DueAnswer(string Epoch, IReadOnlyList<TakenDuty> Taken);
+public sealed record DueAnswer(string Epoch, long HeardTo, bool Gap, IReadOnlyList<GoneHolder> Moved, IReadOnlyList<TakenDuty> Taken);
 
 /// <summary>A duty as the ledger has it.</summary>
 /// <param name="Name"><c>KIND</c> or <c>KIND:SUBJECT</c>.</param>
@@ -60,7 +68,10 @@ public sealed record DueAnswer(string Epoch, IReadOnlyList<TakenDuty> Taken);
 public sealed record DutyRecord(string Name, DateTimeOffset DueAt, bool UnderWay, int Failures, DateTimeOffset? FailingSince, string Why);
 
 /// <summary>Who takes duties; see <see cref="DutyLedger.DueAsync"/>.</summary>
-internal sealed record DueQuestion(int Most, TimeSpan TakenFor, TimeSpan Settling, IReadOnlyList<string> Standing);
+internal sealed record DueQuestion(int Most, TimeSpan TakenFor, TimeSpan Settling, string? Epoch, long Since, IReadOnlyList<string> Standing);
+
+/// <summary>What the ledger says to who takes duties; see <see cref="DueAnswer"/>.</summary>
+internal sealed record DueReply(long HeardTo, bool Gap, IReadOnlyList<GoneHolder> Moved, IReadOnlyList<TakenDuty> Taken);
 
 /// <summary>A duty that is done (until <paramref name="Next"/>; null: for good), or failed.</summary>
 internal sealed record DoneQuestion(string Name, string Token, TimeSpan? Next, string? Failure);

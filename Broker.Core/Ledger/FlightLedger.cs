@@ -3,15 +3,15 @@ using Broker.Core.Catalog;
 namespace Broker.Core.Ledger;
 
 /// <summary>The places for calls that change a database's users: few at a time (law L12).</summary>
-public sealed class FlightLedger(ILedgerStore store)
+public sealed class FlightLedger(LedgerClient client)
 {
     /// <summary>Takes one of the database's places. False: all are taken.</summary>
     public async ValueTask<bool> TakeFlightAsync(string database, string name, PaceSettings pace, TimeSpan atMost, CancellationToken cancellation) =>
-        await Decision.TakeFlight.TakeAsync(store, database, new(name, pace.InFlight, atMost), cancellation) == FlightAnswer.Ok;
+        await client.TakeAsync(Decision.TakeFlight, database, new(name, pace.InFlight, atMost), cancellation) == FlightAnswer.Ok;
 
     /// <summary>Gives the place back.</summary>
     public async ValueTask LandAsync(string database, string name, CancellationToken cancellation) =>
-        await Decision.Land.TakeAsync(store, database, new(name), cancellation);
+        await client.TakeAsync(Decision.Land, database, new(name), cancellation);
 }
 
 /// <summary>A call that wants a place.</summary>

@@ -1,17 +1,16 @@
 namespace Broker.Core.Ledger;
 
 /// <summary>Who holds connections.</summary>
-public sealed class HolderLedger(ILedgerStore store, SeenSequences seen)
+public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
 {
     /// <summary>A holder leaves; its connections come free at once.</summary>
     /// <returns>What it had; null when there is no such holder.</returns>
-    public async ValueTask<(string Lease, int Connections)?> ReleaseAsync(string database, string holder, CancellationToken cancellation) =>
-        await Decision.Release.TakeAsync(store, database, new(holder), cancellation) switch
-        {
-            ReleaseAnswer.Released released => Saw(database, released.Sequence, (released.Lease, released.Connections)),
-            ReleaseAnswer.Nothing nothing => Saw(database, nothing.Sequence, null),
-            var other => throw new InvalidOperationException($"{other} is no answer."),
-        };
+    public async ValueTask<ReleasedHolder?> ReleaseAsync(string database, string holder, CancellationToken cancellation)
+    {
+        var (answer, mark) = await client.TakeMarkedAsync(Decision.Release, database, new(holder), cancellation);
+        seen.Saw(database, mark);
+        return answer is ReleaseAnswer.Released released ? new(released.Lease, released.Connections, released.EndsIn, mark) : null;
+    }
 
     /// <summary>
     /// Pods are gone: their holders end, and what these had open counts until the database was counted again (law L2).
@@ -21,19 +20,13 @@ public sealed class HolderLedger(ILedgerStore store, SeenSequences seen)
     /// <param name="cancellation">Ends the wait.</param>
     /// <returns>The holders that ended.</returns>
     public async ValueTask<IReadOnlyList<EndedHolder>> PodsGoneAsync(string database, IReadOnlyList<string> owners, CancellationToken cancellation) =>
-        (await Decision.PodsGone.TakeAsync(store, database, new(owners), cancellation)).Ended;
+        (await client.TakeAsync(Decision.PodsGone, database, new(owners), cancellation)).Ended;
 
     /// <summary>
     /// The holders of a lease, or of all leases (null), that end first, among the database's <paramref name="most"/> holders that end first.
     /// </summary>
     public async ValueTask<IReadOnlyList<HolderRecord>> HoldersAsync(string database, string? lease, int most, CancellationToken cancellation) =>
-        (await Decision.Holders.TakeAsync(store, database, new(lease, most), cancellation)).Holders;
-
-    private (string Lease, int Connections)? Saw(string database, long sequence, (string Lease, int Connections)? had)
-    {
-        seen.Saw(database, sequence);
-        return had;
-    }
+        (await client.TakeAsync(Decision.Holders, database, new(lease, most), cancellation)).Holders;
 }
 
 /// <summary>A holder as the ledger has it.</summary>
@@ -56,6 +49,13 @@ internal sealed record PodsGoneQuestion(IReadOnlyList<string> Owners);
 /// <summary>Whom that ended.</summary>
 internal sealed record PodsGoneReply(IReadOnlyList<EndedHolder> Ended);
 
+/// <summary>What a holder had that left.</summary>
+/// <param name="Lease">The lease; empty while it only waited for one.</param>
+/// <param name="Connections">Its connections.</param>
+/// <param name="EndsIn">Until the end it would have had.</param>
+/// <param name="Mark">Where in the ledger's history it left.</param>
+public sealed record ReleasedHolder(string Lease, int Connections, TimeSpan EndsIn, long Mark);
+
 /// <summary>Who leaves.</summary>
 internal sealed record ReleaseQuestion(string Holder);
 
@@ -63,10 +63,10 @@ internal sealed record ReleaseQuestion(string Holder);
 internal abstract record ReleaseAnswer
 {
     /// <summary>It had this; the lease's name is empty while it only waited for one.</summary>
-    public sealed record Released(string Lease, int Connections, long Sequence) : ReleaseAnswer;
+    public sealed record Released(string Lease, int Connections, TimeSpan EndsIn) : ReleaseAnswer;
 
     /// <summary>There is no such holder.</summary>
-    public sealed record Nothing(long Sequence) : ReleaseAnswer;
+    public sealed record Nothing : ReleaseAnswer;
 }
 
 /// <summary>Whose holders, and how many of the database's to look at.</summary>

@@ -1,9 +1,10 @@
+using System.Globalization;
 using Broker.Core.Catalog;
 
 namespace Broker.Core.Ledger;
 
 /// <summary>How a lease comes to be, from the intent to the login that works.</summary>
-public sealed class IssueLedger(ILedgerStore store, Func<string> newLeaseId)
+public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
 
@@ -17,23 +18,22 @@ public sealed class IssueLedger(ILedgerStore store, Func<string> newLeaseId)
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask<SucceedAnswer> SucceedAsync(
         string database, PaceSettings pace, RoleTerms role, string pool, string? insteadOf, string why, CancellationToken cancellation) =>
-        await Decision.Succeed.TakeAsync(
-            store, database, new(pool, role.Name, role.MaxHolders, role.IdleTtl, pace.Spacing(), pace.Tolerance(), newLeaseId(), insteadOf, why), cancellation);
+        await client.TakeAsync(Decision.Succeed, database, new(pool, role.Name, role.MaxHolders, role.IdleTtl, pace.Spacing(), pace.Tolerance(), newLeaseId(), insteadOf, why), cancellation);
 
     /// <summary>Just before the issuer is asked: may it be?</summary>
     public ValueTask<BeginAnswer> BeginAsync(
         string database, string lease, long fence, string? username, PaceSettings pace, CancellationToken cancellation) =>
-        Decision.Begin.TakeAsync(store, database, new(lease, fence, username, pace.Spacing(), pace.Tolerance(), pace.InFlight), cancellation);
+        client.TakeAsync(Decision.Begin, database, new(lease, Text(fence), username, pace.Spacing(), pace.Tolerance(), pace.InFlight), cancellation);
 
     /// <summary>Says that the attempt is alive. False: another has taken over.</summary>
     public async ValueTask<bool> BeatAsync(string database, string lease, long fence, CancellationToken cancellation) =>
-        await Decision.Beat.TakeAsync(store, database, new(lease, fence), cancellation) == AttemptAnswer.Ok;
+        await client.TakeAsync(Decision.Beat, database, new(lease, Text(fence)), cancellation) == AttemptAnswer.Ok;
 
     /// <summary>Writes down what the issuer made. False: another attempt has taken over, and what was made must be revoked.</summary>
     public async ValueTask<bool> IssuedAsync(
         string database, string lease, long fence, string issuerId, string username, string sealedLogin, TimeSpan life, DateTimeOffset asked, bool renewable,
         CancellationToken cancellation) =>
-        await Decision.Issued.TakeAsync(store, database, new(lease, fence, issuerId, username, sealedLogin, life, asked, renewable), cancellation) == IssuedAnswer.Ok;
+        await client.TakeAsync(Decision.Issued, database, new(lease, Text(fence), issuerId, username, sealedLogin, life, asked, renewable), cancellation) == IssuedAnswer.Ok;
 
     /// <summary>The login worked: the lease takes holders. False: another attempt has taken over.</summary>
     /// <param name="database">The database.</param>
@@ -45,7 +45,7 @@ public sealed class IssueLedger(ILedgerStore store, Func<string> newLeaseId)
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask<bool> ActivateAsync(
         string database, string lease, long fence, TimeSpan verifyEvery, double spread, int? userLimit, CancellationToken cancellation) =>
-        await Decision.Activate.TakeAsync(store, database, new(lease, fence, verifyEvery, spread, userLimit), cancellation) == AttemptAnswer.Ok;
+        await client.TakeAsync(Decision.Activate, database, new(lease, Text(fence), verifyEvery, spread, userLimit), cancellation) == AttemptAnswer.Ok;
 
     /// <summary>The attempt failed; its pool pauses, the longer the more often in a row.</summary>
     /// <param name="database">The database.</param>
@@ -57,7 +57,10 @@ public sealed class IssueLedger(ILedgerStore store, Func<string> newLeaseId)
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask FailAsync(
         string database, string lease, long fence, bool mayExist, string why, TimeSpan floor, CancellationToken cancellation) =>
-        await Decision.Fail.TakeAsync(store, database, new(lease, fence, mayExist, why, floor, floor > LongestPause ? floor : LongestPause), cancellation);
+        await client.TakeAsync(Decision.Fail, database, new(lease, Text(fence), mayExist, why, floor, floor > LongestPause ? floor : LongestPause), cancellation);
+
+    // Eighteen digits: more than Lua's numbers hold, so that scripts have it as a text.
+    private static string Text(long fence) => fence.ToString(CultureInfo.InvariantCulture);
 }
 
 /// <summary>A request for a pool's next lease.</summary>
@@ -93,7 +96,7 @@ public abstract record SucceedAnswer
 }
 
 /// <summary>An attempt that is about to ask the issuer; the user's name where it is known before.</summary>
-internal sealed record BeginQuestion(string Lease, long Fence, string? Username, TimeSpan Spacing, TimeSpan Tolerance, int InFlight);
+internal sealed record BeginQuestion(string Lease, string Fence, string? Username, TimeSpan Spacing, TimeSpan Tolerance, int InFlight);
 
 /// <summary>What the ledger says to who is about to ask the issuer.</summary>
 public abstract record BeginAnswer
@@ -110,7 +113,7 @@ public abstract record BeginAnswer
 }
 
 /// <summary>An attempt to issue a lease.</summary>
-internal sealed record AttemptQuestion(string Lease, long Fence);
+internal sealed record AttemptQuestion(string Lease, string Fence);
 
 /// <summary>Whether an attempt is still the one.</summary>
 internal enum AttemptAnswer
@@ -124,7 +127,7 @@ internal enum AttemptAnswer
 
 /// <summary>What the issuer made; <paramref name="Asked"/>: the ledger's time when it was asked.</summary>
 internal sealed record IssuedQuestion(
-    string Lease, long Fence, string IssuerId, string Username, string SealedLogin, TimeSpan Life, DateTimeOffset Asked, bool Renewable);
+    string Lease, string Fence, string IssuerId, string Username, string SealedLogin, TimeSpan Life, DateTimeOffset Asked, bool Renewable);
 
 /// <summary>What became of what the issuer made.</summary>
 internal enum IssuedAnswer
@@ -140,10 +143,10 @@ internal enum IssuedAnswer
 }
 
 /// <summary>A login that worked; see <see cref="IssueLedger.ActivateAsync"/>.</summary>
-internal sealed record ActivateQuestion(string Lease, long Fence, TimeSpan VerifyEvery, double Spread, int? UserLimit);
+internal sealed record ActivateQuestion(string Lease, string Fence, TimeSpan VerifyEvery, double Spread, int? UserLimit);
 
 /// <summary>An attempt that failed; the pool's pause is from <paramref name="Floor"/> to <paramref name="Longest"/>.</summary>
-internal sealed record FailQuestion(string Lease, long Fence, bool MayExist, string Why, TimeSpan Floor, TimeSpan Longest);
+internal sealed record FailQuestion(string Lease, string Fence, bool MayExist, string Why, TimeSpan Floor, TimeSpan Longest);
 
 /// <summary>What came of an attempt's failing.</summary>
 internal abstract record FailAnswer

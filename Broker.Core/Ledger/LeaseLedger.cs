@@ -3,55 +3,78 @@ using Broker.Core.Model;
 namespace Broker.Core.Ledger;
 
 /// <summary>Leases from their first holder to their end.</summary>
-public sealed class LeaseLedger(ILedgerStore store)
+public sealed class LeaseLedger(LedgerClient client)
 {
     /// <summary>The issuer gave a lease more time. False: the lease takes holders no more, and its announced end stands.</summary>
     public async ValueTask<bool> RenewedAsync(
         string database, string lease, TimeSpan duration, DateTimeOffset asked, bool renewable, TimeSpan nextRenewal, double spread, CancellationToken cancellation) =>
-        await Decision.Renewed.TakeAsync(store, database, new(lease, duration, asked, renewable, nextRenewal, spread), cancellation) == StandingAnswer.Ok;
+        await client.TakeAsync(Decision.Renewed, database, new(lease, duration, asked, renewable, nextRenewal, spread), cancellation) == StandingAnswer.Ok;
 
     /// <summary>The lease's login was tried and worked. False: the lease is over.</summary>
     public async ValueTask<bool> VerifiedAsync(string database, string lease, CancellationToken cancellation) =>
-        await Decision.Verified.TakeAsync(store, database, new(lease), cancellation) == StandingAnswer.Ok;
+        await client.TakeAsync(Decision.Verified, database, new(lease), cancellation) == StandingAnswer.Ok;
 
     /// <summary>Ends a lease whose end has come, or that has no holders any more.</summary>
     public ValueTask<ExpireAnswer> ExpireAsync(string database, string lease, TimeSpan idle, CancellationToken cancellation) =>
-        Decision.Expire.TakeAsync(store, database, new(lease, idle), cancellation);
+        client.TakeAsync(Decision.Expire, database, new(lease, idle), cancellation);
 
     /// <summary>Moves a lease, if the move is legal.</summary>
     public ValueTask<MoveAnswer> MoveAsync(
         string database, string lease, LeaseState to, string why, CancellationToken cancellation, MoveHow how = MoveHow.Plainly) =>
-        Decision.Move.TakeAsync(store, database, new(lease, to, why, how), cancellation);
+        client.TakeAsync(Decision.Move, database, new(lease, to, why, how), cancellation);
 
     /// <summary>Forgets a lease that is over.</summary>
     public async ValueTask ForgetAsync(string database, string lease, CancellationToken cancellation) =>
-        await Decision.Forget.TakeAsync(store, database, new(lease), cancellation);
+        await client.TakeAsync(Decision.Forget, database, new(lease), cancellation);
 
-    /// <summary>The leases, oldest first, at most so many.</summary>
+    private const int AtOnce = 100; // so that the ledger is held up for no more than some milliseconds
+
+    /// <summary>The leases, at most so many: those that live, oldest first, then those that are over and still shown.</summary>
     public ValueTask<IReadOnlyList<LeaseRecord>> LeasesAsync(string database, int most, CancellationToken cancellation) =>
-        ReadAsync(database, new(most, null), cancellation);
+        ReadAllAsync(database, most, over: true, cancellation);
+
+    /// <summary>The leases that are not over.</summary>
+    public ValueTask<IReadOnlyList<LeaseRecord>> LiveAsync(string database, CancellationToken cancellation) =>
+        ReadAllAsync(database, int.MaxValue, over: false, cancellation);
 
     /// <summary>One lease; null when the ledger does not know it.</summary>
     public async ValueTask<LeaseRecord?> LeaseAsync(string database, string lease, CancellationToken cancellation) =>
-        (await ReadAsync(database, new(1, lease), cancellation)).SingleOrDefault();
+        (await ReadAsync(database, [lease], cancellation)).SingleOrDefault();
 
     /// <summary>
-    /// Puts back what this replica remembers of a lease and its holders after the ledger lost something; what the ledger knows
-    /// is left as it is. Answers how many holders were put back.
+    /// Tells a ledger that lost something what this replica remembers; the two memories are merged. Answers how many holders were put
+    /// back.
     /// </summary>
+    /// <param name="database">The database.</param>
+    /// <param name="epoch">The epoch that this replica was told of; in another one everything is to be told again.</param>
+    /// <param name="leases">Leases.</param>
+    /// <param name="holders">Holders, of these leases and of others.</param>
+    /// <param name="gone">Holders that left.</param>
+    /// <param name="spread">0 to 1, at random: keeps leases that are put back together from rotating together.</param>
+    /// <param name="why">Shown as the reason why a lease is there again.</param>
+    /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask<int> RestoreAsync(
-        string database, string epoch, RememberedLease? lease, double spread, string why, IReadOnlyList<RememberedHolder> holders, CancellationToken cancellation)
+        string database, string epoch, IReadOnlyList<RememberedLease> leases, IReadOnlyList<RememberedHolder> holders, IReadOnlyList<GoneHolder> gone,
+        double spread, string why, CancellationToken cancellation)
     {
-        RestoredLease[] restored = lease is { Record: var of }
-            ? [new(of.Id, of.Pool, of.Role, of.Username, of.IssuerId, of.SealedLogin, lease.EndsIn, of.Life, of.Renewable, of.IssuedAt ?? DateTimeOffset.UnixEpoch, of.MaxHolders, of.IdleTtl, spread, why)]
-            : [];
-        return (await Decision.Restore.TakeAsync(store, database, new(epoch, restored, holders), cancellation)).Back;
+        RestoredLease[] restored = [.. leases.Select(lease => lease.Record is var of
+            ? new RestoredLease(of.Id, of.Pool, of.Role, of.Username, of.IssuerId, of.SealedLogin, lease.EndsIn, of.Life, of.Renewable, of.IssuedAt ?? of.CreatedAt, of.MaxHolders, of.IdleTtl, spread, why)
+            : null!)];
+        return (await client.TakeAsync(Decision.Restore, database, new(epoch, restored, holders, gone), cancellation)).Back;
     }
 
-    private async ValueTask<IReadOnlyList<LeaseRecord>> ReadAsync(string database, LeasesQuestion question, CancellationToken cancellation)
+    private async ValueTask<IReadOnlyList<LeaseRecord>> ReadAllAsync(string database, int most, bool over, CancellationToken cancellation)
     {
-        var reply = await Decision.Leases.TakeAsync(store, database, question, cancellation);
-        return [.. reply.Leases.Select(lease => lease with { Database = database, ReadAt = reply.Now })];
+        var found = new List<LeaseRecord>();
+        foreach (var ids in (await client.TakeAsync(Decision.LeaseIds, database, new(most, over), cancellation)).Ids.Chunk(AtOnce))
+            found.AddRange(await ReadAsync(database, ids, cancellation));
+        return found;
+    }
+
+    private async ValueTask<IEnumerable<LeaseRecord>> ReadAsync(string database, IReadOnlyList<string> ids, CancellationToken cancellation)
+    {
+        var reply = await client.TakeAsync(Decision.Leases, database, new(ids), cancellation);
+        return reply.Leases.Select(lease => lease with { Database = database, ReadAt = reply.Now });
     }
 }
 
@@ -129,8 +152,14 @@ internal enum ForgetAnswer
     NotOver,
 }
 
-/// <summary>The oldest leases, or one of them.</summary>
-internal sealed record LeasesQuestion(int Most, string? Lease);
+/// <summary>The oldest leases, with those that are over or without.</summary>
+internal sealed record LeaseIdsQuestion(int Most, bool Over);
+
+/// <summary>The leases' ids.</summary>
+internal sealed record LeaseIdsReply(IReadOnlyList<string> Ids);
+
+/// <summary>Some leases.</summary>
+internal sealed record LeasesQuestion(IReadOnlyList<string> Ids);
 
 /// <summary>The ledger's time, and the leases.</summary>
 internal sealed record LeasesReply(DateTimeOffset Now, IReadOnlyList<LeaseRecord> Leases);
@@ -142,13 +171,21 @@ public sealed record RememberedLease(LeaseRecord Record, TimeSpan EndsIn);
 
 /// <summary>A holder as a replica remembers it.</summary>
 /// <param name="Id">The holder.</param>
+/// <param name="Lease">Its lease.</param>
 /// <param name="Connections">What it was granted.</param>
 /// <param name="EndsIn">Until its end as last announced.</param>
+/// <param name="Mark">Where in the ledger's history that was so.</param>
 /// <param name="Caller">Who it is, for people.</param>
-public sealed record RememberedHolder(string Id, int Connections, TimeSpan EndsIn, string Caller);
+public sealed record RememberedHolder(string Id, string Lease, int Connections, TimeSpan EndsIn, long Mark, string Caller);
 
-/// <summary>What a replica remembers: of one lease (or none) and its holders. <paramref name="Epoch"/>: the one in which the loss was noticed.</summary>
-internal sealed record RestoreQuestion(string Epoch, IReadOnlyList<RestoredLease> Leases, IReadOnlyList<RememberedHolder> Holders);
+/// <summary>A holder that left, or has another lease.</summary>
+/// <param name="Id">The holder.</param>
+/// <param name="Mark">Where in the ledger's history that happened.</param>
+public sealed record GoneHolder(string Id, long Mark);
+
+/// <summary>What a replica remembers; <paramref name="Epoch"/>: the one that it was told of.</summary>
+internal sealed record RestoreQuestion(
+    string Epoch, IReadOnlyList<RestoredLease> Leases, IReadOnlyList<RememberedHolder> Holders, IReadOnlyList<GoneHolder> Gone);
 
 /// <summary>A lease that is put back.</summary>
 internal sealed record RestoredLease(

@@ -1,15 +1,15 @@
 namespace Broker.Core.Ledger;
 
 /// <summary>Users in a database that look like the broker's and that no lease knows.</summary>
-public sealed class LeftoverLedger(ILedgerStore store)
+public sealed class LeftoverLedger(LedgerClient client)
 {
     /// <summary>Writes down which they are: these are all.</summary>
     public async ValueTask ReplaceLeftoversAsync(string database, IReadOnlyList<(string Username, string Facts)> users, CancellationToken cancellation) =>
-        await Decision.ReplaceLeftovers.TakeAsync(store, database, new([.. users.Select(user => new FoundUser(user.Username, user.Facts))]), cancellation);
+        await client.TakeAsync(Decision.ReplaceLeftovers, database, new([.. users.Select(user => new FoundUser(user.Username, user.Facts))]), cancellation);
 
     /// <summary>The leftovers as found last.</summary>
     public async ValueTask<IReadOnlyList<LeftoverRecord>> LeftoversAsync(string database, CancellationToken cancellation) =>
-        (await Decision.Leftovers.TakeAsync(store, database, new(), cancellation)).Users;
+        (await client.TakeAsync(Decision.Leftovers, database, new(), cancellation)).Users;
 }
 
 /// <summary>A user in a database that looks like the broker's and that no lease knows.</summary>

@@ -13,27 +13,29 @@ internal sealed class RecordLedger(ILedgerStore store, string kind, LedgerSeal s
     private const int Most = 1_000_000;
     private const int MostInGroup = 500;
 
+    private readonly LedgerClient client = new(store);
+
     /// <summary>Writes one.</summary>
     public async ValueTask<PutRecordAnswer> PutAsync(string id, IReadOnlyList<string> groups, string text, TimeSpan lasts, CancellationToken cancellation) =>
-        await Decision.PutRecord.TakeAsync(store, kind, new(id, groups, seal.Seal(text, purpose, id), lasts, Most, MostInGroup), cancellation);
+        await client.TakeAsync(Decision.PutRecord, kind, new(id, groups, seal.Seal(text, purpose, id), lasts, Most, MostInGroup), cancellation);
 
     /// <summary>What was written, and when it ends; null when there is none (any more), or somebody else wrote it.</summary>
     public async ValueTask<(string Text, TimeSpan EndsIn)?> ReadAsync(string id, CancellationToken cancellation) =>
-        await Decision.ReadRecord.TakeAsync(store, kind, new(id), cancellation) is RecordAnswer.Found found && seal.TryOpen(found.Text, purpose, id) is { } text
+        await client.TakeAsync(Decision.ReadRecord, kind, new(id), cancellation) is RecordAnswer.Found found && seal.TryOpen(found.Text, purpose, id) is { } text
             ? (text, found.EndsIn)
             : null;
 
     /// <summary>Writes it anew and lets it live so long from now; false when there is none.</summary>
     public async ValueTask<bool> RenewAsync(string id, string text, TimeSpan lasts, CancellationToken cancellation) =>
-        await Decision.RenewRecord.TakeAsync(store, kind, new(id, seal.Seal(text, purpose, id), lasts), cancellation) == RenewRecordAnswer.Renewed;
+        await client.TakeAsync(Decision.RenewRecord, kind, new(id, seal.Seal(text, purpose, id), lasts), cancellation) == RenewRecordAnswer.Renewed;
 
     /// <summary>Ends it; every replica hears of it. Its text, for whoever was first alone; null: there is none.</summary>
     public async ValueTask<string?> DropAsync(string id, CancellationToken cancellation) =>
-        await Decision.DropRecord.TakeAsync(store, kind, new(id), cancellation) is DropRecordAnswer.Dropped dropped ? seal.TryOpen(dropped.Text, purpose, id) : null;
+        await client.TakeAsync(Decision.DropRecord, kind, new(id), cancellation) is DropRecordAnswer.Dropped dropped ? seal.TryOpen(dropped.Text, purpose, id) : null;
 
     /// <summary>The ids of a group; of one that ended a moment ago too.</summary>
     public async ValueTask<IReadOnlyList<string>> ListAsync(string group, CancellationToken cancellation) =>
-        (await Decision.ListRecords.TakeAsync(store, kind, new(group), cancellation)).Ids;
+        (await client.TakeAsync(Decision.ListRecords, kind, new(group), cancellation)).Ids;
 
     /// <summary>Hears of each that is ended, by its id; a signal can be lost on its way.</summary>
     public IDisposable Listen(Action<string> dropped) => store.Listen(kind, dropped);

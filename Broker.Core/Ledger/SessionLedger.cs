@@ -1,3 +1,6 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+
 namespace Broker.Core.Ledger;
 
 /// <summary>What became of opening a session.</summary>
@@ -17,36 +20,63 @@ public enum SessionOpening
 /// The sessions of pipelines, shared by all replicas; times are the store's (law L9). All methods throw
 /// <see cref="LedgerException"/> when the store does not answer.
 /// </summary>
-public sealed class SessionLedger(ILedgerStore store)
+public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
 {
     // No database can have this name.
     private const string Sessions = "~sessions";
 
+    private readonly LedgerClient client = new(store);
+    private readonly TimeProvider time = time ?? TimeProvider.System;
+
+    // The tokens that were exchanged, until their ends: no ledger that lost something lets them be exchanged again.
+    private readonly ConcurrentDictionary<string, (long At, TimeSpan Left)> exchanged = new(StringComparer.Ordinal);
+
     /// <summary>Opens one in exchange for a token, which nobody can exchange again.</summary>
     /// <returns>What became of it, and when it ends; when full, when the next one ends.</returns>
     public async ValueTask<(SessionOpening Opening, TimeSpan In)> OpenAsync(
-        string id, string text, TimeSpan lifetime, TimeSpan longest, int most, string tokenHash, TimeSpan tokenLeft, CancellationToken cancellation) =>
-        await Decision.OpenSession.TakeAsync(store, Sessions, new(id, text, lifetime, longest, most, tokenHash, tokenLeft), cancellation) switch
+        string id, string text, TimeSpan lifetime, TimeSpan longest, int most, string tokenHash, TimeSpan tokenLeft, CancellationToken cancellation)
+    {
+        if (WasExchanged(tokenHash)) return (SessionOpening.TokenUsed, TimeSpan.Zero);
+        var answer = await client.TakeAsync(Decision.OpenSession, Sessions, new(id, text, lifetime, longest, most, tokenHash, tokenLeft > TimeSpan.Zero ? tokenLeft : TimeSpan.Zero), cancellation);
+        if (answer is not OpenSessionAnswer.Full) Exchanged(tokenHash, tokenLeft);
+        return answer switch
         {
             OpenSessionAnswer.Open open => (SessionOpening.Open, open.EndsIn),
             OpenSessionAnswer.Full full => (SessionOpening.Full, full.NextEndIn),
             _ => (SessionOpening.TokenUsed, TimeSpan.Zero),
         };
+    }
 
     /// <summary>What was written down for a session, and when it ends; null when there is none (any more).</summary>
     public async ValueTask<(string Text, TimeSpan EndsIn)?> ReadAsync(string id, CancellationToken cancellation) =>
-        await Decision.ReadSession.TakeAsync(store, Sessions, new(id), cancellation) is SessionAnswer.Found found ? (found.Text, found.EndsIn) : null;
+        await client.TakeAsync(Decision.ReadSession, Sessions, new(id), cancellation) is SessionAnswer.Found found ? (found.Text, found.EndsIn) : null;
 
     /// <summary>Lets it live so much longer from now, up to its longest lifetime; null when there is none.</summary>
     public async ValueTask<TimeSpan?> RenewAsync(string id, TimeSpan lifetime, CancellationToken cancellation) =>
-        await Decision.RenewSession.TakeAsync(store, Sessions, new(id, lifetime), cancellation) is RenewSessionAnswer.Renewed renewed ? renewed.EndsIn : null;
+        await client.TakeAsync(Decision.RenewSession, Sessions, new(id, lifetime), cancellation) is RenewSessionAnswer.Renewed renewed ? renewed.EndsIn : null;
 
     /// <summary>Ends it; every replica hears of it. False: there is none.</summary>
     public async ValueTask<bool> RevokeAsync(string id, CancellationToken cancellation) =>
-        await Decision.RevokeSession.TakeAsync(store, Sessions, new(id), cancellation) == RevokeSessionAnswer.Revoked;
+        await client.TakeAsync(Decision.RevokeSession, Sessions, new(id), cancellation) == RevokeSessionAnswer.Revoked;
 
-    /// <summary>Hears of every session that is revoked, by its id; a signal can be lost on its way.</summary>
-    public IDisposable Listen(Action<string> revoked) => store.Listen(Sessions, revoked);
+    /// <summary>Hears of every session that is revoked, by its id, and of tokens that were exchanged elsewhere; a signal can be lost on its way.</summary>
+    public IDisposable Listen(Action<string> revoked) => store.Listen(Sessions, subject =>
+    {
+        if (subject.Split('|', 3) is ["used", var left, var hash]) Exchanged(hash, TimeSpan.FromMilliseconds(long.Parse(left, CultureInfo.InvariantCulture)));
+        else revoked(subject);
+    });
+
+    private bool WasExchanged(string hash) => exchanged.TryGetValue(hash, out var used) && time.GetElapsedTime(used.At) < used.Left;
+
+    private void Exchanged(string hash, TimeSpan left)
+    {
+        foreach (var (other, used) in exchanged)
+        {
+            if (time.GetElapsedTime(used.At) >= used.Left) exchanged.TryRemove(other, out _);
+        }
+
+        exchanged[hash] = (time.GetTimestamp(), left);
+    }
 }
 
 /// <summary>A session that is to be opened; see <see cref="SessionLedger.OpenAsync"/>.</summary>

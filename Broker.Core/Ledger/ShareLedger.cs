@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace Broker.Core.Ledger;
 
 /// <summary>What somebody may hold at most.</summary>
@@ -13,10 +15,17 @@ public sealed record ShareFull(string Name, int Holders, int Connections, TimeSp
 /// Counts what callers and teams hold over all databases and replicas. All methods throw <see cref="LedgerException"/> when
 /// the store does not answer.
 /// </summary>
-public sealed class ShareLedger(ILedgerStore store)
+public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
 {
     // No database can have this name.
     private const string Shares = "~shares";
+
+    private const int AtOnce = 100;
+
+    private readonly LedgerClient client = new(store);
+    private readonly TimeProvider time = time ?? TimeProvider.System;
+    private readonly ConcurrentDictionary<string, Part> parts = new(StringComparer.Ordinal);
+    private string told = "";
 
     /// <summary>
     /// An ask begins, and takes its part of each share, all or none; <see cref="SettleAsync"/> says how it ended. A holder that is in
@@ -32,12 +41,13 @@ public sealed class ShareLedger(ILedgerStore store)
     public async ValueTask<(int Connections, ShareFull? Full)> TakeAsync(
         string holder, int want, int least, TimeSpan lifetime, IReadOnlyList<Share> shares, CancellationToken cancellation)
     {
-        return await Decision.TakeShare.TakeAsync(store, Shares, new(holder, want, least, lifetime, shares), cancellation) switch
-        {
-            TakeShareAnswer.Taken taken => (taken.Connections, null),
-            TakeShareAnswer.Full full => (0, new(full.Name, full.Holders, full.Connections, full.NextEndIn)),
-            var other => throw new InvalidOperationException($"{other} is no answer."),
-        };
+        var answer = await client.TakeAsync(Decision.TakeShare, Shares, new(holder, want, least, lifetime, shares), cancellation);
+        if (await TellAsync(cancellation) && answer is TakeShareAnswer.Full) answer = await client.TakeAsync(Decision.TakeShare, Shares, new(holder, want, least, lifetime, shares), cancellation);
+        if (answer is TakeShareAnswer.Full full) return (0, new(full.Name, full.Holders, full.Connections, full.NextEndIn));
+        var taken = ((TakeShareAnswer.Taken)answer).Connections;
+        if (!parts.ContainsKey(holder)) ForgetEnded();
+        parts.TryAdd(holder, new(taken, time.GetTimestamp(), lifetime, [.. shares.Select(share => share.Name)], IsSettled: false));
+        return (taken, null);
     }
 
     /// <summary>An ask is over.</summary>
@@ -46,16 +56,58 @@ public sealed class ShareLedger(ILedgerStore store)
     /// <param name="lifetime">How long the holder lives now.</param>
     /// <param name="shares">The shares it took its part of.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    public async ValueTask SettleAsync(string holder, int? connections, TimeSpan lifetime, IReadOnlyList<Share> shares, CancellationToken cancellation) =>
-        await Decision.SettleShare.TakeAsync(store, Shares, new(holder, connections, lifetime, [.. shares.Select(share => share.Name)]), cancellation);
+    public async ValueTask SettleAsync(string holder, int? connections, TimeSpan lifetime, IReadOnlyList<Share> shares, CancellationToken cancellation)
+    {
+        if (connections is { } granted) parts[holder] = new(granted, time.GetTimestamp(), lifetime, [.. shares.Select(share => share.Name)], IsSettled: true);
+        else if (parts.TryGetValue(holder, out var part) && !part.IsSettled) parts.TryRemove(holder, out _);
+        await client.TakeAsync(Decision.SettleShare, Shares, new(holder, connections, lifetime, [.. shares.Select(share => share.Name)]), cancellation);
+    }
 
     /// <summary>The version of a holder's part of a share, for <see cref="LeaveAsync"/>; 0: it has none.</summary>
     public async ValueTask<long> VersionAsync(string holder, string share, CancellationToken cancellation) =>
-        (await Decision.ShareVersion.TakeAsync(store, Shares, new(holder, share), cancellation)).Version;
+        (await client.TakeAsync(Decision.ShareVersion, Shares, new(holder, share), cancellation)).Version;
 
     /// <summary>A holder was released: its part comes free, unless an ask of it began or ended since the version was looked at, or is under way.</summary>
-    public async ValueTask LeaveAsync(string holder, long version, IReadOnlyList<Share> shares, CancellationToken cancellation) =>
-        await Decision.LeaveShare.TakeAsync(store, Shares, new(holder, version, [.. shares.Select(share => share.Name)]), cancellation);
+    public async ValueTask LeaveAsync(string holder, long version, IReadOnlyList<Share> shares, CancellationToken cancellation)
+    {
+        parts.TryRemove(holder, out _);
+        await client.TakeAsync(Decision.LeaveShare, Shares, new(holder, version, [.. shares.Select(share => share.Name)]), cancellation);
+    }
+
+    /// <summary>Says that this replica is there, and tells a ledger that lost something which parts it remembers.</summary>
+    public async ValueTask KeepAsync(CancellationToken cancellation)
+    {
+        if (parts.IsEmpty) return;
+        await client.TakeAsync(Decision.Hello, Shares, new(), cancellation);
+        await TellAsync(cancellation);
+    }
+
+    // Whether there was something to tell: the ledger is in another epoch than the one in which this replica told it last.
+    private async ValueTask<bool> TellAsync(CancellationToken cancellation)
+    {
+        var epoch = client.Epoch(Shares);
+        if (epoch == Volatile.Read(ref told)) return false;
+        ForgetEnded();
+        foreach (var some in parts.Chunk(AtOnce))
+        {
+            HeldPart[] held = [.. some.Select(part => new HeldPart(part.Key, part.Value.Connections, part.Value.Lifetime - time.GetElapsedTime(part.Value.At), part.Value.Shares))];
+            await client.TakeAsync(Decision.RestoreShares, Shares, new(held), cancellation);
+        }
+
+        Volatile.Write(ref told, epoch);
+        return true;
+    }
+
+    private void ForgetEnded()
+    {
+        foreach (var (holder, part) in parts)
+        {
+            if (time.GetElapsedTime(part.At) >= part.Lifetime) parts.TryRemove(holder, out _);
+        }
+    }
+
+    // Not settled: an ask of it is under way.
+    private sealed record Part(int Connections, long At, TimeSpan Lifetime, IReadOnlyList<string> Shares, bool IsSettled);
 }
 
 /// <summary>An ask that takes its part of each share.</summary>
@@ -82,3 +134,9 @@ internal sealed record ShareVersionQuestion(string Holder, string Share);
 
 /// <summary>Its version.</summary>
 internal sealed record ShareVersionAnswer(long Version);
+
+/// <summary>Parts of shares that a replica remembers.</summary>
+internal sealed record RestoreSharesQuestion(IReadOnlyList<HeldPart> Holders);
+
+/// <summary>A holder's part of its shares.</summary>
+internal sealed record HeldPart(string Id, int Connections, TimeSpan EndsIn, IReadOnlyList<string> Shares);

@@ -16,43 +16,45 @@ public sealed class SharedLedger(ILedgerStore store)
     /// </summary>
     public const int Schema = 2;
 
-    private readonly SeenSequences seen = new();
+    private readonly SeenMarks seen = new();
 
     /// <summary>How long a holder that moves may have the connections of both leases open.</summary>
     public static readonly TimeSpan Overlap = TimeSpan.FromSeconds(60);
+
+    private LedgerClient Client => field ??= new(store, NewLeaseId());
 
     /// <summary>Names new leases; a simulation names them from its seed.</summary>
     internal Func<string> NewLeaseId { get; init; } = static () => Guid.NewGuid().ToString("N")[..20];
 
     /// <summary>Claims on connections and leases.</summary>
-    public ClaimLedger Claims => field ??= new(store, NewLeaseId, seen);
+    public ClaimLedger Claims => field ??= new(Client, NewLeaseId, seen);
 
     /// <summary>Who holds connections.</summary>
-    public HolderLedger Holders => field ??= new(store, seen);
+    public HolderLedger Holders => field ??= new(Client, seen);
 
     /// <summary>How a lease comes to be.</summary>
-    public IssueLedger Issues => field ??= new(store, NewLeaseId);
+    public IssueLedger Issues => field ??= new(Client, NewLeaseId);
 
     /// <summary>Leases from their first holder to their end.</summary>
-    public LeaseLedger Leases { get; } = new(store);
+    public LeaseLedger Leases => field ??= new(Client);
 
     /// <summary>What is known of a database's connections.</summary>
-    public BudgetLedger Budgets { get; } = new(store);
+    public BudgetLedger Budgets => field ??= new(Client);
 
     /// <summary>What the databases themselves let users open.</summary>
-    public CapLedger Caps { get; } = new(store);
+    public CapLedger Caps => field ??= new(Client);
 
     /// <summary>Users that no lease knows.</summary>
-    public LeftoverLedger Leftovers { get; } = new(store);
+    public LeftoverLedger Leftovers => field ??= new(Client);
 
     /// <summary>Work that is due at a time.</summary>
-    public DutyLedger Duties { get; } = new(store);
+    public DutyLedger Duties => field ??= new(Client);
 
     /// <summary>The places for calls that change users.</summary>
-    public FlightLedger Flights { get; } = new(store);
+    public FlightLedger Flights => field ??= new(Client);
 
     /// <summary>Texts that belong to no database.</summary>
-    public TextLedger Texts { get; } = new(store);
+    public TextLedger Texts => field ??= new(Client);
 
     /// <summary>Hears signals about a database; see <see cref="ILedgerStore.Listen"/>.</summary>
     public IDisposable Listen(string database, Action<string> heard) => store.Listen(database, heard);

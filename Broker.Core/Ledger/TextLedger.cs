@@ -1,20 +1,54 @@
+using System.Collections.Concurrent;
+
 namespace Broker.Core.Ledger;
 
-/// <summary>Texts that all replicas share and that belong to no database.</summary>
-public sealed class TextLedger(ILedgerStore store)
+/// <summary>
+/// Texts that all replicas share and that belong to no database: few, and costly when forgotten. Each replica remembers those it read
+/// or wrote, and puts back what a ledger has lost.
+/// </summary>
+public sealed class TextLedger(LedgerClient client)
 {
+    private readonly ConcurrentDictionary<string, (string Text, DateTimeOffset PutAt)> remembered = new(StringComparer.Ordinal);
+
     /// <summary>A text; null when there is none, and how long ago it was put there.</summary>
-    public async ValueTask<(string Text, TimeSpan Age)?> ReadSharedAsync(string name, CancellationToken cancellation) =>
-        await Decision.Shared.TakeAsync(store, SharedLedger.Issuers, new(name), cancellation) is SharedAnswer.Found found ? (found.Text, found.Age) : null;
+    public async ValueTask<(string Text, TimeSpan Age)?> ReadSharedAsync(string name, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var answer = await client.TakeAsync(Decision.Shared, SharedLedger.Issuers, new(name), cancellation);
+            var found = answer as SharedAnswer.Found;
+            if (!remembered.TryGetValue(name, out var known) || found?.PutAt >= known.PutAt)
+            {
+                if (found is null) return null;
+                Remember(name, found.Text, found.PutAt);
+                return (found.Text, Age(found.Now, found.PutAt));
+            }
+
+            await PutAsync(name, found?.Text, known.Text, known.PutAt, cancellation);
+        }
+    }
 
     /// <summary>Puts a text in the place of another, if that is still there (null: none). False: another is there.</summary>
-    public async ValueTask<bool> ReplaceSharedAsync(string name, string? expected, string following, CancellationToken cancellation) =>
-        await Decision.ReplaceShared.TakeAsync(store, SharedLedger.Issuers, new(name, expected, following), cancellation) == ReplaceSharedAnswer.Ok;
+    public ValueTask<bool> ReplaceSharedAsync(string name, string? expected, string following, CancellationToken cancellation) =>
+        PutAsync(name, expected, following, null, cancellation);
 
     /// <summary>Signals <c>hear:TOKEN</c> about the issuers.</summary>
     /// <exception cref="LedgerException">The store does not answer, or does not let this broker signal.</exception>
     public async ValueTask SignalAsync(string token, CancellationToken cancellation) =>
-        await Decision.Hear.TakeAsync(store, SharedLedger.Issuers, new(token), cancellation);
+        await client.TakeAsync(Decision.Hear, SharedLedger.Issuers, new(token), cancellation);
+
+    private async ValueTask<bool> PutAsync(string name, string? expected, string following, DateTimeOffset? putAt, CancellationToken cancellation)
+    {
+        var answer = await client.TakeAsync(Decision.ReplaceShared, SharedLedger.Issuers, new(name, expected, following, putAt), cancellation);
+        if (answer is not ReplaceSharedAnswer.Ok ok) return false;
+        Remember(name, following, ok.PutAt);
+        return true;
+    }
+
+    private void Remember(string name, string text, DateTimeOffset putAt) =>
+        remembered.AddOrUpdate(name, (text, putAt), (_, known) => known.PutAt > putAt ? known : (text, putAt));
+
+    private static TimeSpan Age(DateTimeOffset now, DateTimeOffset putAt) => now > putAt ? now - putAt : TimeSpan.Zero;
 }
 
 /// <summary>What is to be heard again.</summary>
@@ -27,21 +61,21 @@ internal sealed record SharedQuestion(string Name);
 internal abstract record SharedAnswer
 {
     /// <summary>There it is.</summary>
-    public sealed record Found(string Text, TimeSpan Age) : SharedAnswer;
+    public sealed record Found(string Text, DateTimeOffset PutAt, DateTimeOffset Now) : SharedAnswer;
 
     /// <summary>There is none.</summary>
     public sealed record None : SharedAnswer;
 }
 
-/// <summary>A text, and the one it is to replace.</summary>
-internal sealed record ReplaceSharedQuestion(string Name, string? Expected, string Following);
+/// <summary>A text, the one it is to replace, and when it was put there first (null: now).</summary>
+internal sealed record ReplaceSharedQuestion(string Name, string? Expected, string Following, DateTimeOffset? PutAt);
 
 /// <summary>What came of replacing a text.</summary>
-internal enum ReplaceSharedAnswer
+internal abstract record ReplaceSharedAnswer
 {
-    /// <summary>It is there.</summary>
-    Ok,
+    /// <summary>It is there, since then.</summary>
+    public sealed record Ok(DateTimeOffset PutAt) : ReplaceSharedAnswer;
 
     /// <summary>Another is there than expected.</summary>
-    Changed,
+    public sealed record Changed : ReplaceSharedAnswer;
 }

@@ -17,7 +17,7 @@ public abstract partial class LedgerContract
         (await Ledger.Issues.BeginAsync(database, order.Lease, other.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Overtaken>();
         (await Ledger.Issues.BeatAsync(database, order.Lease, other.Fence, Cancellation)).ShouldBeFalse();
         (await Ledger.Issues.IssuedAsync(database, order.Lease, other.Fence, "late", "late", "late", Hour, DateTimeOffset.UnixEpoch, true, Cancellation)).ShouldBeFalse();
-        (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "reap:" + order.Lease).DueAt
+        (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == $"reap:{order.Lease}-{other.Fence}").DueAt
             .ShouldBeLessThanOrEqualTo((await BudgetAsync()).Now, "the late user is to be dropped now");
         (await ActivateAsync(other)).ShouldBeFalse();
         await Ledger.Issues.FailAsync(database, order.Lease, other.Fence, false, "no", TimeSpan.FromMinutes(1), Cancellation);

@@ -106,6 +106,8 @@ internal sealed class World : IAsyncDisposable
         var replica = new Replica(this, keys);
         replicas.Add(replica);
         await replica.StartAsync();
+        // A ledger that is new grants nothing until those who remember something would have said so.
+        if (replicas.Count == 1) await PassAsync(DutyLedger.Settling + TimeSpan.FromSeconds(1));
         return replica;
     }
 
@@ -195,6 +197,8 @@ internal sealed class World : IAsyncDisposable
 
         public BudgetDesk Budgets => services.GetRequiredService<BudgetDesk>();
 
+        public CeilingDesk Ceilings => services.GetRequiredService<CeilingDesk>();
+
         public LeaseDesk Leases => services.GetRequiredService<LeaseDesk>();
 
         public PodDesk Pods => services.GetRequiredService<PodDesk>();
@@ -276,7 +280,13 @@ internal sealed class CuttableStore(ILedgerStore inner) : ILedgerStore
     public ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation) =>
         cut ? throw new LedgerException("cut") : inner.DecideAsync(decision, database, arguments, cancellation);
 
-    public IDisposable Listen(string database, Action<string> heard) => inner.Listen(database, heard);
+    /// <summary>What is signalled does not get through, all else does.</summary>
+    public bool LosesSignals { get; set; }
+
+    public IDisposable Listen(string database, Action<string> heard) => inner.Listen(database, subject =>
+    {
+        if (!cut && !LosesSignals) heard(subject);
+    });
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -100,7 +100,7 @@ public sealed class ClaimTableTests : IAsyncDisposable
         {
             own = (await IssueAsync(Order(await AskAsync(Claim(1))))).Lease;
             (await AskAsync(Claim(1))).ShouldBeOfType<ClaimAnswer.Granted>().Lease.ShouldBe(own);
-            if (its == "unproven") await ledger.Leases.RestoreAsync(Database, "1", null, 0, "lost", [], Cancellation);
+            if (its == "unproven") await LoseAsync();
             if (its == "too old") await AgeAsync(Life * 0.6);
             if (its.StartsWith("Retiring", StringComparison.Ordinal))
                 await ledger.Leases.MoveAsync(Database, own, LeaseState.Retiring, "t", Cancellation, its.Contains("broken", StringComparison.Ordinal) ? MoveHow.Broken : MoveHow.Plainly);
@@ -115,7 +115,7 @@ public sealed class ClaimTableTests : IAsyncDisposable
         if (pools == "none" || holder == "reserved" || its is "Active" or "unproven") return (own, own);
         var next = Order(await AskAsync(Claim(2)));
         if (pools is "Active" or "unproven") await IssueAsync(next);
-        if (pools == "unproven") await ledger.Leases.RestoreAsync(Database, "1", null, 0, "lost", [], Cancellation);
+        if (pools == "unproven") await LoseAsync();
         return (own, next.Lease);
     }
 
@@ -139,6 +139,13 @@ public sealed class ClaimTableTests : IAsyncDisposable
     {
         if (claim.Holder == "r.2") claim = claim with { Want = 1, Least = 1 };
         return (await ledger.Claims.ClaimAsync(Database, Fast, 10, [claim], Cancellation))[0];
+    }
+
+    // The ledger lost something, and everybody has told what it remembers.
+    private async Task LoseAsync()
+    {
+        await ledger.Leases.RestoreAsync(Database, "1", [], [], [], 0, "lost", Cancellation);
+        clock.Advance(TimeSpan.FromSeconds(6));
     }
 
     private async Task AgeAsync(TimeSpan time)

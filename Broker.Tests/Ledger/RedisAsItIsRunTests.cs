@@ -175,10 +175,10 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
         await using var two = new RedisLedgerStore(RedisConnection.Open(Of("broker-two")));
         var heard = new List<string>();
         using var listening = two.Listen("orders", heard.Add);
-        (await new TextLedger(one).ReplaceSharedAsync("name", null, "text", Cancellation)).ShouldBeTrue();
+        (await new TextLedger(new LedgerClient(one)).ReplaceSharedAsync("name", null, "text", Cancellation)).ShouldBeTrue();
         await SampleAsync(one);
-        (await new TextLedger(two).ReadSharedAsync("name", Cancellation)).ShouldBeNull();
-        (await new TextLedger(one).ReadSharedAsync("name", Cancellation))!.Value.Text.ShouldBe("text");
+        (await new TextLedger(new LedgerClient(two)).ReadSharedAsync("name", Cancellation)).ShouldBeNull();
+        (await new TextLedger(new LedgerClient(one)).ReadSharedAsync("name", Cancellation))!.Value.Text.ShouldBe("text");
         (await redis.ExecuteAsync("DBSIZE")).ShouldNotBe("0");
         await using var admin = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);
         await foreach (var key in admin.GetServer(redis.Host, redis.Port).KeysAsync()) key.ToString().ShouldStartWith("broker-one:{");

@@ -15,6 +15,7 @@ internal sealed record HolderView(string Id, string Lease, int Connections, long
 internal sealed class LedgerView
 {
     private static readonly string[] Keys = LedgerKeys.Of(PlanMaker.DatabaseName);
+    private static readonly string Over = Keys[Array.IndexOf(LedgerKeys.Parts, "over")];
     private static readonly string[] LeaseFields = ["state", "pool", "role", "user", "why", "expires", "life", "holders", "connections", "max", "begun", "renewable"];
 
     private LedgerView(Dictionary<string, LeaseView> leases, Dictionary<string, HolderView> holders, IReadOnlyDictionary<string, string> budget, int ends, int inLine, IEnumerable<string> leftovers)
@@ -50,7 +51,7 @@ internal sealed class LedgerView
     {
         var fields = keys.HashAt(Keys[1]);
         var leases = new Dictionary<string, LeaseView>(StringComparer.Ordinal);
-        foreach (var id in keys.RankedAt(Keys[2]).Range(0, int.MaxValue - 1, withScores: false))
+        foreach (var id in keys.RankedAt(Keys[2]).Range(0, int.MaxValue - 1, withScores: false).Concat(keys.RankedAt(Over).Range(0, int.MaxValue - 1, withScores: false)))
         {
             if (!names.TryGetValue(id, out var name)) names[id] = name = Array.ConvertAll(LeaseFields, field => $"{id}:{field}");
             string Field(int at) => fields.GetValueOrDefault(name[at], "");
@@ -63,7 +64,7 @@ internal sealed class LedgerView
         var holders = new Dictionary<string, HolderView>(StringComparer.Ordinal);
         foreach (var (id, packed) in keys.HashAt(Keys[4]))
         {
-            var parts = packed.Split('|', 5);
+            var parts = packed.Split('|', 6);
             holders[id] = new(id, parts[0], Number(parts[1]), Long(parts[2]), parts[3] == "h");
         }
 

@@ -91,6 +91,8 @@ internal sealed class CredentialDesk(
                     }
                 }
 
+                // A ledger that lost something answers nobody for a while: who is remembered need not wait for that.
+                if (answer is ClaimAnswer.Stale && RememberedFor(target, claim) is { } had) return await GrantAsync(target, claim, had, cancellation);
                 if (answer is ClaimAnswer.Issue order) issuance.Start(target.Role, target.Database, target.Issuer, claim.Pool, order);
 
                 var end = answer is ClaimAnswer.InLine ? claim.LineWait : claim.IssueWait;
@@ -167,9 +169,13 @@ internal sealed class CredentialDesk(
         return Math.Max(1, (int)(granted.Leaving ? Math.Min(seconds, MoveAgainSeconds) : seconds));
     }
 
+    // Who knows of another lease than this replica was moved through another one meanwhile.
+    private ClaimAnswer.Granted? RememberedFor(ClaimTarget target, Claim claim) =>
+        remembered.Find(target.Database.Name, claim.Holder) is { } granted && (target.Lease is null || target.Lease == granted.Lease) ? granted : null;
+
     private async ValueTask<Outcome> FromMemoryAsync(ClaimTarget target, Claim claim, LedgerException e, CancellationToken cancellation)
     {
-        if (remembered.Find(claim.Holder) is not { } granted)
+        if (RememberedFor(target, claim) is not { } granted)
         {
             log.LedgerAway(target.Database.Name, e.Message);
             return Refusals.LedgerUnavailable();
@@ -218,6 +224,9 @@ internal sealed class CredentialDesk(
 /// <param name="Caller">Who asks; null: nobody, the broker itself.</param>
 internal sealed record ClaimTarget(Role Role, Database Database, IssuerDefinition Issuer, Caller? Caller)
 {
+    /// <summary>The lease that the holder says it has; null: it does not say.</summary>
+    public string? Lease { get; init; }
+
     /// <summary>Proves who asks again after each wait; null: nobody asks who could be proven.</summary>
     public IStandingProof? Proof { get; init; }
 

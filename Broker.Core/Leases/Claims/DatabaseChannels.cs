@@ -5,13 +5,13 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Leases.Claims;
 
 /// <summary>What this replica keeps per database: the claims on their way and those who sleep until the ledger signals.</summary>
-internal sealed class DatabaseChannels(SharedLedger ledger, ICatalog catalog, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time) : IDisposable
+internal sealed class DatabaseChannels(SharedLedger ledger, ICatalog catalog, WaitingSettings waiting, RememberedGrants remembered, BrokerMetrics metrics, TimeProvider time) : IDisposable
 {
     private readonly ConcurrentDictionary<string, Lazy<DatabaseChannel>> channels = new(StringComparer.Ordinal);
 
     public DatabaseChannel this[string database] => channels.GetOrAdd(database, name => new(() => new(
         new(ledger, name, () => (PaceOf(name), waiting.MaxInLine), metrics),
-        new(ledger, name, time)))).Value;
+        new(ledger, name, time, (holder, mark) => remembered.Gone(name, holder, mark))))).Value;
 
     public void Dispose()
     {

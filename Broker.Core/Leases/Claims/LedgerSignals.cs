@@ -1,3 +1,4 @@
+using System.Globalization;
 using BitFaster.Caching.Lru;
 using Broker.Core.Ledger;
 
@@ -18,10 +19,15 @@ internal sealed class LedgerSignals : IDisposable
     private readonly ConcurrentLru<string, TaskCompletionSource> sleepers = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
     private readonly IDisposable listening;
     private readonly TimeProvider time;
+    private readonly Action<string, long>? moved;
 
-    public LedgerSignals(SharedLedger ledger, string database, TimeProvider time)
+    /// <param name="ledger">The ledger.</param>
+    /// <param name="database">The database.</param>
+    /// <param name="time">The clock of those who sleep.</param>
+    /// <param name="moved">Told of a holder that left or has another lease, and where in the ledger's history.</param>
+    public LedgerSignals(SharedLedger ledger, string database, TimeProvider time, Action<string, long>? moved = null)
     {
-        this.time = time;
+        (this.time, this.moved) = (time, moved);
         sleepers.Events.Value!.ItemRemoved += static (_, removed) => removed.Value?.TrySetResult();
         listening = ledger.Listen(database, Wake);
     }
@@ -47,6 +53,7 @@ internal sealed class LedgerSignals : IDisposable
 
     private void Wake(string subject)
     {
+        if (moved is not null && subject.Split(':', 3) is ["holder", var mark, var holder]) moved(holder, long.Parse(mark, CultureInfo.InvariantCulture));
         sleepers.TryRemove(subject); // whoever sleeps is woken as it goes
     }
 }

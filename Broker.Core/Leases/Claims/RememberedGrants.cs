@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using BitFaster.Caching.Lru;
 using Broker.Core.Ledger;
 
@@ -5,8 +6,9 @@ namespace Broker.Core.Leases.Claims;
 
 /// <summary>
 /// What this replica granted, so that a holder that asks again while the ledger is away is answered, and a ledger that lost
-/// something is told what it was: the holder has its connections already, so nothing new is promised. Measured by this
-/// replica's stopwatch, not by its clock (law L9). Grants that are over are forgotten; of too many, the one used least recently.
+/// something is told what it was: the holder has its connections already, so nothing new is promised. What ended is remembered as well, by
+/// every replica, for as long as another may remember that it began. Measured by this replica's stopwatch, not by its clock (law L9).
+/// Grants that are over are forgotten; of too many, the one used least recently.
 /// </summary>
 internal sealed class RememberedGrants(TimeProvider time, int most = RememberedGrants.Most)
 {
@@ -15,6 +17,10 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
 
     private static readonly TimeSpan SweepEvery = TimeSpan.FromMinutes(1);
 
+    /// <summary>So long after it heard the ledger last a replica believes that what it remembers is still so.</summary>
+    public static readonly TimeSpan BelievedFor = TimeSpan.FromMinutes(5);
+
+    private readonly ConcurrentDictionary<string, (long Mark, long At)> heard = new(StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> byHolder = new(Environment.ProcessorCount, most, StringComparer.Ordinal);
     private long sweptAt = time.GetTimestamp();
 
@@ -24,30 +30,79 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     public void Remember(string database, Claim claim, ClaimAnswer.Granted grant)
     {
         // Asking again mostly changes nothing but how long it still lasts.
-        if (byHolder.TryGet(claim.Holder, out var known) && known.Grant with { Now = grant.Now } == grant) return;
+        if (byHolder.TryGet(claim.Holder, out var known) && known.Grant is { } had && had with { Now = grant.Now, Mark = grant.Mark } == grant) return;
         ForgetEnded();
-        byHolder.AddOrUpdate(claim.Holder, new(database, claim.Caller, grant, time.GetTimestamp()));
+        Put(claim.Holder, new(database, claim.Caller, grant.Mark, grant, grant.EndsIn, time.GetTimestamp()));
     }
 
+    /// <summary>It may have left, or not: it is not answered from memory.</summary>
     public void Forget(string holder) => byHolder.TryRemove(holder);
 
-    /// <summary>The holder's grant as far as its time still runs; null when nothing is remembered or it is over.</summary>
-    public ClaimAnswer.Granted? Find(string holder) =>
-        byHolder.TryGet(holder, out var known) && Now(known) is { EndsIn.Ticks: > 0 } grant ? grant : null;
+    /// <summary>A holder left, or has another lease since.</summary>
+    /// <param name="database">Its database.</param>
+    /// <param name="holder">The holder.</param>
+    /// <param name="mark">Where in the ledger's history.</param>
+    /// <param name="endsIn">Until the end it would have had; null: what this replica remembers, or nothing.</param>
+    public void Gone(string database, string holder, long mark, TimeSpan? endsIn = null)
+    {
+        var known = byHolder.TryGet(holder, out var remembered) ? remembered : null;
+        if ((endsIn ?? (known is null ? null : EndsIn(known))) is { } left)
+            Put(holder, new(database, "", mark, null, left, time.GetTimestamp()));
+    }
 
-    /// <summary>The holders of one database whose time still runs, by their lease.</summary>
-    public ILookup<string, RememberedHolder> Of(string database) => byHolder
-        .Where(pair => pair.Value.Database == database)
-        .Select(pair => (pair.Key, pair.Value.Caller, Grant: Now(pair.Value)))
-        .Where(known => known.Grant.EndsIn > TimeSpan.Zero)
-        .ToLookup(known => known.Grant.Lease, known => new RememberedHolder(known.Key, known.Grant.Connections, known.Grant.EndsIn, known.Caller), StringComparer.Ordinal);
+    /// <summary>The ledger told what happened to holders.</summary>
+    public void Hear(string database, DueAnswer told)
+    {
+        // What is not told any more may be anything.
+        if (told.Gap)
+        {
+            foreach (var (holder, known) in byHolder)
+            {
+                if (known.Database == database) byHolder.TryRemove(holder);
+            }
+        }
+
+        foreach (var (holder, mark) in told.Moved) Gone(database, holder, mark);
+        heard[database] = (told.HeardTo, time.GetTimestamp());
+    }
+
+    /// <summary>The mark up to which the ledger told what happened to a database's holders; 0: it told nothing yet.</summary>
+    public long HeardTo(string database) => heard.TryGetValue(database, out var last) ? last.Mark : 0;
+
+    /// <summary>The holder's grant as far as its time still runs; null when nothing is remembered, it is over, or the memory is too old.</summary>
+    public ClaimAnswer.Granted? Find(string database, string holder) =>
+        byHolder.TryGet(holder, out var known) && known.Database == database && Now(known) is { EndsIn.Ticks: > 0 } grant
+        && (!heard.TryGetValue(database, out var last) || time.GetElapsedTime(last.At) < BelievedFor)
+            ? grant
+            : null;
+
+    /// <summary>The holders of one database whose time still runs.</summary>
+    public IReadOnlyList<RememberedHolder> HoldersOf(string database) =>
+    [
+        .. byHolder.Where(pair => pair.Value.Database == database)
+            .Select(pair => (pair.Key, pair.Value, Grant: Now(pair.Value)))
+            .Where(known => known.Grant?.EndsIn > TimeSpan.Zero)
+            .Select(known => new RememberedHolder(known.Key, known.Grant!.Lease, known.Grant.Connections, known.Grant.EndsIn, known.Value.Mark, known.Value.Caller)),
+    ];
+
+    /// <summary>The holders of one database that left, of which another replica may remember that they hold something.</summary>
+    public IReadOnlyList<GoneHolder> GoneOf(string database) =>
+        [.. byHolder.Where(pair => pair.Value is { Grant: null } known && known.Database == database && EndsIn(known) > TimeSpan.Zero).Select(pair => new GoneHolder(pair.Key, pair.Value.Mark))];
 
     /// <summary>How long a lease still has, as it was last told to one of its holders; zero when nothing is remembered.</summary>
     public TimeSpan LeaseEndsIn(string lease) => byHolder
-        .Where(pair => pair.Value.Grant.Lease == lease)
-        .Select(pair => Now(pair.Value).LeaseEndsIn)
+        .Where(pair => pair.Value.Grant?.Lease == lease)
+        .Select(pair => Now(pair.Value)!.LeaseEndsIn)
         .DefaultIfEmpty(TimeSpan.Zero)
         .Max();
+
+    // Of two memories of a holder the later one stands.
+    private void Put(string holder, Remembered made)
+    {
+        if (byHolder.TryGet(holder, out var known) && known.Mark > made.Mark) return;
+        if (known is { Grant: not null } && made.Grant is null && known.Mark == made.Mark) return; // told of its own move
+        byHolder.AddOrUpdate(holder, made);
+    }
 
     // Once a minute, by whoever comes first: looking through all of them costs more than a claim.
     private void ForgetEnded()
@@ -57,11 +112,14 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         if (time.GetElapsedTime(last, now) < SweepEvery || Interlocked.CompareExchange(ref sweptAt, now, last) != last) return;
         foreach (var (holder, known) in byHolder)
         {
-            if (Now(known).EndsIn <= TimeSpan.Zero) byHolder.TryRemove(holder);
+            if (EndsIn(known) <= TimeSpan.Zero) byHolder.TryRemove(holder);
         }
     }
 
-    private ClaimAnswer.Granted Now(Remembered known) => known.Grant with { Now = known.Grant.Now + time.GetElapsedTime(known.At) };
+    private TimeSpan EndsIn(Remembered known) => known.EndsIn - time.GetElapsedTime(known.At);
 
-    private sealed record Remembered(string Database, string Caller, ClaimAnswer.Granted Grant, long At);
+    private ClaimAnswer.Granted? Now(Remembered known) => known.Grant is { } grant ? grant with { Now = grant.Now + time.GetElapsedTime(known.At) } : null;
+
+    // Without a grant: it left.
+    private sealed record Remembered(string Database, string Caller, long Mark, ClaimAnswer.Granted? Grant, TimeSpan EndsIn, long At);
 }

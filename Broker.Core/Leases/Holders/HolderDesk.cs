@@ -25,7 +25,7 @@ internal sealed class HolderDesk(
     {
         var outcome = Find(caller, holder, out var id, out var target) is { } refusal ? refusal
             : origin.Proof is { } proof && await proof.WhyNotAsync(cancellation) is { } unproven ? unproven
-            : await RenewAsync(caller, id, target with { Proof = origin.Proof }, cancellation);
+            : await RenewAsync(caller, id, target with { Proof = origin.Proof, Lease = lease }, cancellation);
         if (lease is not null && outcome.Grant is { Overlap: null } grant && grant.Lease.Id != lease) outcome = grant with { Overlap = TimeSpan.Zero };
         return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }
@@ -68,7 +68,7 @@ internal sealed class HolderDesk(
     private async ValueTask<Refusal?> LeaveAsync(
         AuditAction action, Caller caller, string holder, Refusal? refusal, ClaimTarget target, string? reason, Origin origin, CancellationToken cancellation)
     {
-        (string Lease, int Connections)? had = null;
+        ReleasedHolder? had = null;
         if (refusal is null)
         {
             try
@@ -76,8 +76,9 @@ internal sealed class HolderDesk(
                 // Whose share an operator's victim was is not known here: its part comes free at its end.
                 var part = action == AuditAction.Release ? await shares.BeforeLeavingAsync(caller, holder, cancellation) : null;
                 had = await ledger.Holders.ReleaseAsync(target.Database.Name, holder, cancellation);
+                if (had is not null) remembered.Gone(target.Database.Name, holder, had.Mark, had.EndsIn);
+                else remembered.Forget(holder);
                 refusal = had is null ? Refusals.HolderUnknown() : null;
-                remembered.Forget(holder);
                 await shares.LeaveAsync(caller, holder, part, CancellationToken.None);
             }
             catch (LedgerException)

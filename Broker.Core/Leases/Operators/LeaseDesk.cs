@@ -83,7 +83,7 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
         {
             try
             {
-                foreach (var lease in await ledger.Leases.LeasesAsync(role!.Database, int.MaxValue, cancellation))
+                foreach (var lease in await ledger.Leases.LiveAsync(role!.Database, cancellation))
                 {
                     if (lease.Role != roleName || lease.State != LeaseState.Active) continue;
                     var followed = await successor.EnsureAsync(

@@ -50,7 +50,7 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
         "ZRANK" => Set(words[1]).Rank(words[2]),
         "ZCARD" => (long)Set(words[1]).Count,
         "ZRANGE" => Set(words[1]).Range((int)Integer(words[2]), (int)Integer(words[3]), words.Length > 4 && words[4] == "WITHSCORES"),
-        "ZRANGEBYSCORE" => Set(words[1]).UpTo(Score(words[3]), words.Length > 4 ? (int)Integer(words[6]) : int.MaxValue),
+        "ZRANGEBYSCORE" => Set(words[1]).Between(Score(words[2]), Score(words[3]), words.Length > 4 ? (int)Integer(words[6]) : int.MaxValue),
         "ZREMRANGEBYSCORE" => RemoveUpTo(Set(words[1]), Score(words[3])),
         "PUBLISH" => Publish(words[1], words[2]),
         _ => throw new ArgumentException("not a command that the in-process ledger knows"),
@@ -110,7 +110,7 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
 
     private static long RemoveUpTo(RankedSet set, double most)
     {
-        var over = set.UpTo(most, int.MaxValue);
+        var over = set.Between(double.NegativeInfinity, most, int.MaxValue);
         foreach (var member in over) set.Remove(member);
         return over.Length;
     }
@@ -123,7 +123,12 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
 
     private static long Integer(string text) => long.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
 
-    private static double Score(string text) => double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture);
+    private static double Score(string text) => text switch
+    {
+        "-inf" => double.NegativeInfinity,
+        "+inf" => double.PositiveInfinity,
+        _ => double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture),
+    };
 
     private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
 }

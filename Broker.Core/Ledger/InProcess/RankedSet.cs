@@ -5,6 +5,9 @@ namespace Broker.Core.Ledger.InProcess;
 /// <summary>A sorted set as Redis has it: members unique, ordered by score, then by their bytes.</summary>
 internal sealed class RankedSet
 {
+    // Behind every member that there is.
+    private const string Last = "\uffff";
+
     private readonly Dictionary<string, double> scores = new(StringComparer.Ordinal);
     private readonly SortedSet<(double Score, string Member)> sorted = new(Comparer<(double Score, string Member)>.Create(
         static (a, b) => a.Score != b.Score ? a.Score.CompareTo(b.Score) : string.CompareOrdinal(a.Member, b.Member)));
@@ -62,6 +65,6 @@ internal sealed class RankedSet
         return [.. members];
     }
 
-    public string[] UpTo(double most, int limit) =>
-        [.. sorted.TakeWhile(entry => entry.Score <= most).Take(limit).Select(entry => entry.Member)];
+    public string[] Between(double least, double most, int limit) =>
+        [.. sorted.GetViewBetween((least, ""), (most, Last)).Take(limit).Select(entry => entry.Member)];
 }

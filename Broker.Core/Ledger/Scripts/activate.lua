@@ -1,10 +1,10 @@
 -- The login worked: the lease takes holders.
--- asked:   lease, fence: number, verify_every: ms, spread: number, user_limit?: number
+-- asked:   lease, fence, verify_every: ms, spread: number, user_limit?: number
 -- answers: ok | overtaken
 local l = lease(asked.lease)
 if not l or l.state ~= 'Issuing' or l.fence ~= asked.fence then return answer.overtaken() end
 move(l, 'Active')
-put(l, 'verified', now)
+put(l, 'verified', math.max(now, lost + 1))
 put(l, 'limit', asked.user_limit or -1)
 if asked.user_limit then call('HSET', budget, 'user_limit:' .. l.role, int(asked.user_limit)) else call('HDEL', budget, 'user_limit:' .. l.role) end
 note(l, 'issued', int(now))

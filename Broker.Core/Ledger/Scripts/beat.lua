@@ -1,5 +1,5 @@
 -- Still issuing.
--- asked:   lease, fence: number
+-- asked:   lease, fence
 -- answers: ok | overtaken
 local l = lease(asked.lease)
 if not l or l.state ~= 'Issuing' or l.fence ~= asked.fence then return answer.overtaken() end

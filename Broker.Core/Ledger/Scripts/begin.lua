@@ -1,5 +1,5 @@
 -- Just before the issuer is asked: is this still ours to issue, and does the database's pace allow it now?
--- asked:   lease, fence: number, username?, spacing: ms, tolerance: ms, in_flight: number
+-- asked:   lease, fence, username?, spacing: ms, tolerance: ms, in_flight: number
 -- answers: go (now: time) | not_yet (wait: ms) | overtaken
 local l = lease(asked.lease)
 if not l or l.state ~= 'Issuing' or l.fence ~= asked.fence then return answer.overtaken() end

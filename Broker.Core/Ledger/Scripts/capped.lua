@@ -5,7 +5,7 @@ local l = capped_lease(asked.lease)
 if not l then return answer.gone() end
 if capping(l) ~= asked.token then return answer.lost() end
 if asked.told then
-  put(l, 'cap', asked.told)
+  put_cap(l, asked.told)
   note(l, 'capped', int(now))
 end
 note(l, 'capping', '')

@@ -5,5 +5,11 @@ local function capped_lease(id)
   return l and (l.state == 'Active' or l.state == 'Retiring') and l
 end
 
+-- What the database is told, or about to be. What the ledger loses it may have been told nonetheless.
+local function put_cap(l, cap)
+  put(l, 'cap', cap)
+  put(l, 'cap_at', math.max(now, lost + 1))
+end
+
 -- The token of who is at it, and till when.
 local function capping(l) return string.match(stored(l.id, { 'capping' }).capping or '', '^(.-)|(%d+)$') end

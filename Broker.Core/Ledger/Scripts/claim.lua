@@ -2,7 +2,7 @@
 -- asked:   seen: number, most_in_line: number, spacing: ms, tolerance: ms, new_leases, roles {…}, asks {…}
 --   roles: name, seats: number, holder_ttl: ms, max_holders: number, idle_ttl: ms
 --   asks: role: number, pool, want: number, least: number, issue_wait: ms, line_wait: ms, kind, holders …, callers …
--- answers: now: time, sequence: number, verdicts {…}
+-- answers: now: time, mark: number, verdicts {…}
 --   verdicts: granted (lease, connections: number, ends_at: time, lease_ends_at: time, verified_at: time, overlap?: ms, leaving:
 --     flag, cap_leaves?: number) | issue (lease, fence: number, starts_in: ms) | wait (lease, starts_in: ms) | in_line (place:
 --     number, free: number, capacity: number) | exhausted (free: number, could_ask_for: number, capacity: number, next_end_in?:
@@ -31,23 +31,23 @@
 --   holding   Expired                    Active      granted the pool's, the old one closed first
 -- A renewal is answered like a claim, but for nobody: unknown. Who is to stay is granted its own, Active or Retiring, or unknown.
 local spacing, tolerance = asked.spacing, asked.tolerance
-local whose, ids, callers = {}, {}, {}
-for _, ask in ipairs(asked.asks) do
+local asks = asked.asks
+for _, ask in ipairs(asks) do
   ask.role = asked.roles[ask.role]
   ask.__index = ask -- a claim is its ask, and whose it is
-  for i, id in ipairs(ask.holders) do
-    local n = #ids + 1
-    whose[n], ids[n], callers[n] = ask, id, ask.callers[i]
+end
+local whose, ids, callers = {}, asks[1].holders, asks[1].callers
+if #asks > 1 then
+  ids, callers = {}, {}
+  for _, ask in ipairs(asks) do
+    for i, id in ipairs(ask.holders) do
+      local n = #ids + 1
+      whose[n], ids[n], callers[n] = ask, id, ask.callers[i]
+    end
   end
 end
 
--- A number lower than one that was seen: the ledger lost its last writes (law L8).
-local seq, newest_release = unpack(call('HMGET', budget, 'seq', 'newest_release'))
-seq, newest_release = num(seq), num(newest_release)
-if seq < asked.seen then
-  seq = asked.seen
-  call('HSET', budget, 'seq', int(seq), 'epoch', int(now), 'quiet', int(now + QUIET_MS))
-end
+local newest_release = num(call('HGET', budget, 'newest_release'))
 
 tidy()
 
@@ -203,6 +203,12 @@ local function seated(c, h, mine)
 end
 
 local function decide(c)
+  -- What it holds may have changed in what the ledger lost: it is answered when all have told what they remember.
+  if now < quiet then
+    local taker = pool(c.pool).taker
+    if taker and lease(taker) then unproven(lease(taker)) end -- its login is tried meanwhile
+    return say(verdict.stale())
+  end
   local h = holder(c.id)
   if not h and c.kind ~= 'Claim' then return say(verdict.unknown()) end
   -- It may have been sent before its holder was released. Who still wants something asks again, and knows of the release then.
@@ -244,6 +250,7 @@ local function decide(c)
       if not moved then return stay(c, h, mine) end
     end
     if moved == 0 and mine and mine.state == 'Retiring' and not mine.broken then linger(mine, h.till) end
+    if h.phase == 'h' then tell(h) end
     unbind(h)
     if l.limit >= 0 and h.connections > l.limit then shrink(h, l.limit) end
     bind(h, l)
@@ -278,34 +285,42 @@ local function decide(c)
     write_holder(h)
   end
   if l.attempt < now then
-    local wait = elect(l)
+    local wait = elect(l, asked.new_leases)
     return say(verdict.issue{ lease = l.id, fence = l.fence, starts_in = wait })
   end
   say(verdict.wait{ lease = l.id, starts_in = math.max(0, l.starts - now) })
 end
 
--- Most claims are of pods that hold a good lease and ask again: nothing is read or made for them but their answer. Answers nil where
--- there is more to decide.
-local same = {} -- filled anew for each of them
+local function as_it_is(l, connections, till)
+  return verdict.granted{
+    lease = l.id, connections = connections, ends_at = till, lease_ends_at = l.expires, verified_at = l.verified, overlap = nil, leaving = false,
+    cap_leaves = l.cap >= 0 and l.cap - l.connections or nil,
+  }
+end
+
+-- Most claims are of pods that hold a good lease and ask again: nothing is read or made for them but their answer, which is the same for
+-- all holders of a lease but for two numbers. Answers nil where there is more to decide.
 local function again(ask, text)
   local id, connections, till = string.match(text, '^([^|]+)|(%d+)|(%d+)|h|')
   local l = id and lease(id)
   if not l or not lively(l) or tonumber(till) - now < ask.role.holder_ttl / 2 then return nil end
-  l.ends_at, l.verified_at = l.ends_at or int(l.expires), l.verified_at or int(l.verified) -- written once for all
-  same.lease, same.connections, same.ends_at, same.lease_ends_at, same.verified_at, same.leaving = id, connections, till, l.ends_at, l.verified_at, false
-  same.cap_leaves = l.cap >= 0 and l.cap - l.connections or nil
-  return verdict.granted(same)
+  if #ids == 1 then return as_it_is(l, connections, till) end
+  if l.said_with ~= l.connections then
+    l.said_with = l.connections
+    l.before, l.between, l.behind = string.match(as_it_is(l, '<', '>'), '^(.-)<(.-)>(.*)$')
+  end
+  return l.before .. connections .. l.between .. till .. l.behind
 end
 
-for i, id in ipairs(ids) do
-  local ask, text = whose[i], packed[i]
+local known, only = holder_cache, asks[1]
+for i = 1, #ids do
+  local id, ask, text = ids[i], whose[i] or only, packed[i]
   local said = nil
-  if holder_cache[id] == nil then -- else a claim before it in this batch has changed it
-    said = text and ask.kind == 'Claim' and again(ask, text)
+  if known[id] == nil then -- else a claim before it in this batch has changed it
+    said = text and ask.kind == 'Claim' and now >= quiet and again(ask, text)
     if not said then read_holder(id, text) end
   end
-  if said then say(said) else decide(setmetatable({ nth = i, id = id, caller = callers[i] }, ask)) end
+  if said then verdicts[#verdicts + 1] = said else decide(setmetatable({ nth = i, id = id, caller = callers[i] }, ask)) end
 end
 
-local _, changed = finish()
-return answer{ now = now, sequence = changed and seq + 1 or seq, verdicts = verdicts }
+return finish(answer{ now = now, mark = mark, verdicts = verdicts })

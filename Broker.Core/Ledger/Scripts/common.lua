@@ -1,7 +1,7 @@
 -- Put before every decision. One database's keys, all under one hash tag; times are the ledger's own, in milliseconds.
 -- Runs alike in Redis (Lua 5.1) and in the in-process ledger (Lua 5.4): no integer division, numbers written by int().
 -- What changes is remembered and written by finish(), each field once, however many claims a batch holds.
--- The keys, the channel, LEASE_DUTIES, and what a decision is asked and answers have names from the C# types (Ledger/Wire).
+-- The keys, the channel, the duties of leases, and what a decision is asked and answers have names from the C# types (Ledger/Wire).
 local call = redis.call
 local unpack = unpack or table.unpack
 
@@ -16,13 +16,20 @@ local OVERLAP_MS = 60000       -- a holder that moves to another lease has both 
 local SHORTEST_OVERLAP_MS = 5000 -- in less it can hardly open and close anything
 local KEEP_MS = 600000         -- a lease that is over stays visible for so long
 local ROUNDING_MS = 2000       -- what an issuer may reckon away of a lease by rounding
-local RELEASES_KEPT = 10000    -- a release is remembered until the ledger has changed so often
-local QUIET_MS = 5000          -- after the ledger lost something nothing new is granted for so long: replicas put back what they remember
+local RELEASES_KEPT_MS = 600000 -- a release is remembered for so long
+local QUIET_MS = 5000          -- after the ledger lost something it grants and ends nothing for so long: replicas tell what they remember
+local NEWS_MS = 600000         -- what replicas are told in their rounds is kept for so long
+local VOICE_MS = 3600000       -- a replica that wrote nothing for so long writes down that it is there
+local SILENT_MS = 86400000     -- one that was not heard for so long is forgotten
 
 local clock = call('TIME')
 local server_time = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
-local version, reached, lacks = unpack(call('HMGET', budget, 'schema', 'reached', 'lacks'))
+-- Each change has a mark, higher than all before it: the ledger's time, or one more than the last mark. Each replica knows the mark of
+-- its own last change (heard); a ledger that knows an earlier one has lost it since.
+local spoken = 'voice:' .. voice
+local version, reached, lacks, epoch, mark, lost, quiet, known_voice = unpack(call('HMGET', budget, 'schema', 'reached', 'lacks', 'epoch', 'mark', 'lost', 'quiet', spoken))
 reached, lacks = tonumber(reached or '0'), tonumber(lacks or '0')
+mark, lost, quiet = tonumber(mark or '0'), tonumber(lost or '0'), tonumber(quiet or '0')
 
 -- The server's clock may fall back (another server has taken over, or somebody set it): the ledger's time does not. It goes on from
 -- where it was, ahead of the server's by as much as that lacks. A leap of the server's by about that much sets it right.
@@ -44,6 +51,23 @@ end
 -- A number as it is written; a text is one already.
 local function int(n) return type(n) == 'string' and n or string.format('%.0f', n) end
 local function num(text) return tonumber(text or '0') or 0 end
+
+-- Something was lost: another epoch begins, in which nothing is granted or ended until every replica has told what it remembers. What
+-- was written before is as old as it may be: logins are tried again before anybody new gets them (law L3).
+local function lose(quiet_ms)
+  epoch = int(math.max(now, num(epoch) + 1))
+  mark = math.max(mark, heard, now)
+  lost, quiet = mark, now + quiet_ms
+  call('HSET', budget, 'epoch', epoch, 'mark', int(mark), 'lost', int(lost), 'quiet', int(quiet))
+end
+if heard > num(known_voice) then
+  lose(QUIET_MS)
+  known_voice = int(mark) -- it is said once
+  call('HSET', budget, spoken, known_voice)
+  call('ZADD', voices, int(now), voice)
+  call('ZADD', duties, int(now), 'sample')
+end
+epoch = epoch or ''
 
 -- The books contradict themselves. What a decision does to holders and counts is written at its end: none of it has been yet.
 local function broken(what)
@@ -98,29 +122,32 @@ end
 
 -- Leases -------------------------------------------------------------------------------------------------------------
 -- The legal moves of a lease, all of them (Model/LeaseState.cs names the states).
-local MOVES = {
-  Issuing      = { Active = true, Failed = true, Unknown = true },
-  Active       = { Retiring = true, Expired = true },
-  Retiring     = { Revoking = true, Expired = true },
-  Unknown      = { Revoking = true },
-  Expired      = { Revoking = true },
-  Revoking     = { Revoking = true, Revoked = true, RevokeFailed = true }, -- to itself: to say what is still to be done
-  RevokeFailed = { Revoking = true, Revoked = true },
-  Revoked      = {},
-  Failed       = {},
-}
-local LEASE_FIELDS = { 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', 'expires', 'life', 'holders', 'connections', 'max', 'idle', 'role', 'renewable', 'verified', 'broken', 'cap', 'limit' }
+-- Made when it is needed: most decisions move nothing.
+local function moves()
+  return {
+    Issuing      = { Active = true, Failed = true, Unknown = true },
+    Active       = { Retiring = true, Expired = true },
+    Retiring     = { Revoking = true, Expired = true },
+    Unknown      = { Revoking = true },
+    Expired      = { Revoking = true },
+    Revoking     = { Revoking = true, Revoked = true, RevokeFailed = true }, -- to itself: to say what is still to be done
+    RevokeFailed = { Revoking = true, Revoked = true },
+    Revoked      = {},
+    Failed       = {},
+  }
+end
+local LEASE_FIELDS = { 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', 'expires', 'life', 'holders', 'connections', 'max', 'idle', 'role', 'renewable', 'verified', 'broken', 'cap', 'cap_at', 'limit' }
 -- What only people and duties read.
 local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'renew', 'rotate', 'replaces', 'because', 'shut', 'linger', 'capped', 'capping' }
 local lease_cache = {}
 local lease_changes = {}
 
--- Fields of a lease by their names, as they are stored; nil: not there.
-local function stored(id, fields)
+-- Fields of a lease by their names, as they are stored; nil: not there. into: a table to put them into.
+local function stored(id, fields, into)
   local names = {}
   for i, field in ipairs(fields) do names[i] = id .. ':' .. field end
   local texts = call('HMGET', leases, unpack(names))
-  local found = {}
+  local found = into or {}
   for i, field in ipairs(fields) do found[field] = texts[i] or nil end
   return found
 end
@@ -128,14 +155,23 @@ end
 local function lease(id)
   local known = lease_cache[id]
   if known ~= nil then return known end
-  local v = stored(id, LEASE_FIELDS)
-  local l = false
-  if v.state then
-    l = { id = id, state = v.state, pool = v.pool, fence = num(v.fence), starts = num(v.starts), attempt = num(v.attempt), begun = v.begun == '1',
-          expires = num(v.expires), life = num(v.life), holders = num(v.holders), connections = num(v.connections), max = num(v.max), idle = num(v.idle),
-          role = v.role, renewable = v.renewable == '1', verified = num(v.verified), broken = v.broken == '1',
-          cap = v.cap and num(v.cap) or -1, -- -1: the database does not cap its user's connections
-          limit = v.limit and num(v.limit) or -1 } -- -1: its user may open as many as there are
+  -- Its names stand here first so that the table is made once and as large as it gets.
+  local l = {
+    id = id, state = nil, pool = nil, fence = nil, starts = nil, attempt = nil, begun = nil, expires = nil, life = nil, holders = nil, connections = nil,
+    max = nil, idle = nil, role = nil, renewable = nil, verified = nil, broken = nil, cap = nil, cap_at = nil, limit = nil,
+  }
+  stored(id, LEASE_FIELDS, l)
+  if l.state then
+    l.fence, l.starts, l.attempt, l.begun = l.fence or '0', num(l.starts), num(l.attempt), l.begun == '1'
+    l.expires, l.life, l.holders, l.connections, l.max, l.idle = num(l.expires), num(l.life), num(l.holders), num(l.connections), num(l.max), num(l.idle)
+    l.renewable, l.broken = l.renewable == '1', l.broken == '1'
+    l.verified = num(l.verified) > lost and num(l.verified) or 0
+    -- -1: the database does not cap its user's connections, or may have been told of another cap in what the ledger lost.
+    l.cap_at = num(l.cap_at)
+    l.limit = l.limit and num(l.limit) or -1 -- -1: its user may open as many as there are
+    l.cap = l.cap and l.cap_at > lost and num(l.cap) or -1
+  else
+    l = false
   end
   lease_cache[id] = l
   return l
@@ -160,13 +196,17 @@ end
 -- Law L3: what is given has at least half of its lease's life left, and a login that worked when it was last tried.
 local function lively(l) return l.state == 'Active' and not l.broken and l.verified > 0 and l.expires - now >= l.life / 2 end
 
--- Put back after the ledger had lost it, and not yet tried again: for those alone who had it before.
-local function unproven(l) return l.state == 'Active' and not l.broken and l.verified == 0 end
+-- Not tried again since the ledger lost something: for those alone who had it before. Who needs it has it tried now.
+local function unproven(l)
+  local is = l.state == 'Active' and not l.broken and l.verified == 0
+  if is then due('verify', l.id, now) end
+  return is
+end
 
 -- Moves a lease to another state, or says why not.
 local function move(l, to, why)
   local from = l.state
-  if not MOVES[from][to] then return false end
+  if not moves()[from][to] then return false end
   put(l, 'state', to)
   if why and why ~= '' then note(l, 'why', why) end
   local p = pool(l.pool)
@@ -174,13 +214,20 @@ local function move(l, to, why)
     if p.taker == l.id then set_taker(p, nil) end
     if p.next == l.id then set_next(p, nil) end
   end
-  for kind, states in pairs(LEASE_DUTIES) do
+  for kind, states in pairs(lease_duties()) do
     if not states[to] then never(kind, l.id) end
   end
   if to == 'Retiring' then due('expire', l.id, l.holders == 0 and now or l.expires)
   elseif to == 'Expired' or to == 'Revoking' and from ~= 'Revoking' then due_at('revoke', l.id, now)
   elseif to == 'Unknown' then due_at('reap', l.id, now)
-  elseif to == 'Revoked' or to == 'Failed' then due_at('reap', l.id, now + KEEP_MS)
+  elseif to == 'Revoked' or to == 'Failed' then
+    due_at('reap', l.id, now + KEEP_MS)
+    call('ZREM', order, l.id)
+    call('ZADD', over, int(now), l.id)
+    -- Kept to be seen, not to be used.
+    for _, field in ipairs({ 'login', 'fence', 'starts', 'attempt', 'broken', 'cap', 'cap_at', 'capped', 'capping', 'linger', 'replaces', 'because' }) do
+      call('HDEL', leases, l.id .. ':' .. field)
+    end
   end
   signal('pool:' .. l.pool)
   return true
@@ -194,14 +241,16 @@ local function plan_rotation(l, spread)
 end
 
 -- Holders ------------------------------------------------------------------------------------------------------------
--- lease|connections|end|phase|caller: phase 'r' = connections reserved, the lease not yet given; 'h' = holding it.
+-- lease|connections|end|phase|mark|caller: phase 'r' = connections reserved, the lease not yet given; 'h' = holding it.
 local holder_cache = {}
 
 local function read_holder(id, packed)
   local h = false
   if packed then
-    local on, connections, till, phase, caller = string.match(packed, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
-    h = { id = id, lease = on, connections = num(connections), till = num(till), phase = phase, caller = caller }
+    local on, connections, till, phase, at, caller = string.match(packed, '^([^|]*)|(%d+)|(%d+)|(%a)|(%d+)|(.*)$')
+    -- As brokers wrote it before there were marks.
+    if not on then on, connections, till, phase, caller = string.match(packed, '^([^|]*)|(%d+)|(%d+)|(%a)|(.*)$') end
+    h = { id = id, lease = on, connections = num(connections), till = num(till), phase = phase, mark = num(at), caller = caller }
   end
   holder_cache[id] = h
   return h
@@ -226,8 +275,8 @@ local function role_of(id) return string.match(id, '^([^.]*)') end
 local numbers, counted = nil, {}
 local function budget_numbers()
   if not numbers then
-    local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale', 'quiet', 'limbo')
-    numbers = { capacity = v[1] and num(v[1]), granted = num(v[2]), sampled = num(v[3]), stale = num(v[4]), quiet = num(v[5]), ended = num(v[6]) }
+    local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale', 'limbo')
+    numbers = { capacity = v[1] and num(v[1]), granted = num(v[2]), sampled = num(v[3]), stale = num(v[4]), ended = num(v[5]) }
   end
   return numbers
 end
@@ -274,6 +323,12 @@ local function unbind(h)
   end
 end
 
+-- What holders did elsewhere, of which every replica hears: 'holder' left, or has another lease.
+local news_of = {}
+local function tell(h)
+  if h.phase == 'h' then news_of[#news_of + 1] = h.id end
+end
+
 local function drop_holder(h)
   unbind(h)
   count(h.id, h.connections, -1)
@@ -309,6 +364,7 @@ local function is_back(id, open)
 end
 
 local function end_holders()
+  if now < quiet then return 0 end
   local over = call('ZRANGEBYSCORE', ends, '-inf', int(now), 'LIMIT', '0', '100')
   for _, id in ipairs(over) do
     local h = holder(id)
@@ -328,7 +384,7 @@ end
 local function free()
   local b = budget_numbers()
   local age = now - b.sampled
-  if not b.capacity or age > b.stale or now < b.quiet then return 0, age end
+  if not b.capacity or age > b.stale or now < quiet then return 0, age end
   return b.capacity - b.ended - b.granted, nil
 end
 
@@ -343,7 +399,7 @@ local function share(role, seats, want, least, own)
 end
 
 local function reserve(id, caller, give)
-  local h = { id = id, lease = '', connections = give, till = now + RESERVED_MS, phase = 'r', caller = caller }
+  local h = { id = id, lease = '', connections = give, till = now + RESERVED_MS, phase = 'r', mark = 0, caller = caller }
   count(id, give, 1)
   write_holder(h)
   return h
@@ -403,8 +459,22 @@ local function tidy()
   if end_holders() > 0 then serve_line() end
 end
 
--- Writes what was remembered, wakes who waits for it, and answers; also whether anything of holders was written.
+-- For decisions that write at once: that they did.
+local changed = false
+local function wrote() changed = true end
+
+-- Writes what was remembered under the next mark, tells it, wakes who waits for it, and answers.
 local function finish(reply)
+  for _ in pairs(lease_changes) do changed = true end
+  for _ in pairs(holder_changes) do changed = true end
+  for _, by in pairs(counted) do changed = changed or by ~= 0 end
+  if changed then
+    mark = math.max(mark + 1, now)
+    call('HSET', budget, 'mark', int(mark), spoken, int(mark))
+    if not known_voice then call('ZADD', voices, int(now), voice) end
+    keep_time()
+    if reply then reply[2] = int(mark) end
+  end
   for id, changes in pairs(lease_changes) do
     local words = {}
     for field, text in pairs(changes) do
@@ -413,11 +483,10 @@ local function finish(reply)
     end
     call('HSET', leases, unpack(words))
   end
-  local changed = false
   for id, h in pairs(holder_changes) do
-    changed = true
     if h then
-      call('HSET', holders, id, h.lease .. '|' .. int(h.connections) .. '|' .. int(h.till) .. '|' .. h.phase .. '|' .. h.caller)
+      if not h.told then h.mark = mark end -- what is put back keeps the mark of its promise
+      call('HSET', holders, id, h.lease .. '|' .. int(h.connections) .. '|' .. int(h.till) .. '|' .. h.phase .. '|' .. int(h.mark) .. '|' .. h.caller)
       call('ZADD', ends, int(h.till), id)
     else
       call('HDEL', holders, id)
@@ -429,16 +498,13 @@ local function finish(reply)
     for _, h in ipairs(ended_now) do call('HSET', silent, h.id, h.text) end
   end
   for field, by in pairs(counted) do
-    if by ~= 0 then
-      call('HINCRBY', budget, field, int(by))
-      changed = true
-    end
+    if by ~= 0 then call('HINCRBY', budget, field, int(by)) end
   end
-  if changed then
-    call('HINCRBY', budget, 'seq', '1')
-    keep_time()
+  for _, id in ipairs(news_of) do
+    call('ZADD', news, int(mark), id)
+    signal('holder:' .. int(mark) .. ':' .. id)
   end
   -- All is written by now: a signal that cannot be sent is a lost one, and no reason to say that nothing was done.
   for _, subject in ipairs(signals) do pcall(call, 'PUBLISH', channel, subject) end
-  return reply, changed
+  return reply
 end

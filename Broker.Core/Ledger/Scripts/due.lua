@@ -1,25 +1,51 @@
--- Takes the duties that are due. A taken duty's token is the time until which it is taken.
--- asked:   most: number, taken_for: ms, settling: ms, standing …
--- answers: epoch, taken {…}
+-- Takes the duties that are due, and tells what happened to holders since this replica asked last. A taken duty's token is the time
+-- until which it is taken. Who does not know the ledger's epoch has to tell first what it remembers, and takes nothing.
+-- asked:   most: number, taken_for: ms, settling: ms, epoch?, since: number, standing …
+-- answers: heard_to: number, gap: flag, moved {…}, taken {…}
+--   moved: id, mark: number
 --   taken: name, token, failures: number
-local epoch = call('HGET', budget, 'epoch')
-local first = now
-if not epoch then
-  -- New, or it lost everything: who remembers what was in it is to speak before anything is counted and granted (law L8).
+local QUIET_DUTIES = { sample = true, verify = true, renew = true, token = true } -- the others end, drop or make something
+
+-- New, or it lost everything: who remembers what was in it is to speak before anything is granted (law L8).
+if epoch == '' and mark == 0 then lose(asked.settling) end
+if epoch == '' then
   epoch = int(now)
   call('HSET', budget, 'epoch', epoch)
-  first = now + asked.settling
 end
 if num(version) < SCHEMA then call('HSET', budget, 'schema', int(SCHEMA)) end
+if now - num(known_voice) > VOICE_MS then
+  call('ZADD', voices, int(now), voice)
+  if known_voice then wrote() end
+end
+for _, silent in ipairs(call('ZRANGEBYSCORE', voices, '-inf', int(now - SILENT_MS), 'LIMIT', '0', '100')) do
+  call('ZREM', voices, silent)
+  call('HDEL', budget, 'voice:' .. silent)
+end
+local old = call('ZRANGEBYSCORE', news, '-inf', int(now - NEWS_MS))
+if #old > 0 then
+  call('HSET', budget, 'untold', call('ZSCORE', news, old[#old]))
+  call('ZREMRANGEBYSCORE', news, '-inf', int(now - NEWS_MS))
+end
 for _, member in ipairs(asked.standing) do
-  if not call('ZSCORE', duties, member) then call('ZADD', duties, int(first), member) end
+  if not call('ZSCORE', duties, member) then call('ZADD', duties, int(now), member) end
 end
 keep_time()
 tidy()
+
+local told, heard_to = {}, mark
+if asked.since > 0 then
+  local since = call('ZRANGEBYSCORE', news, int(asked.since + 1), '+inf', 'LIMIT', '0', '2000')
+  for i, id in ipairs(since) do told[i] = { id = id, mark = num(call('ZSCORE', news, id)) } end
+  if #since == 2000 then heard_to = told[#told].mark - 1 end
+end
+
 local found = {}
-for _, member in ipairs(call('ZRANGEBYSCORE', duties, '-inf', int(now), 'LIMIT', '0', int(asked.most))) do
+local takes_part = not asked.epoch or asked.epoch == epoch
+for _, member in ipairs(takes_part and call('ZRANGEBYSCORE', duties, '-inf', int(now), 'LIMIT', '0', int(asked.most)) or {}) do
   local taken = num(call('HGET', takes, member))
-  if taken > now then
+  if now < quiet and not QUIET_DUTIES[string.match(member, '^[^:]*')] then
+    call('ZADD', duties, int(quiet), member)
+  elseif taken > now then
     -- Somebody is at it, and it became due again: it comes up once more as soon as that is done.
     call('HSET', takes, member .. '|again', '1')
     call('ZADD', duties, int(taken), member)
@@ -31,4 +57,6 @@ for _, member in ipairs(call('ZRANGEBYSCORE', duties, '-inf', int(now), 'LIMIT',
     found[#found + 1] = { name = member, token = till, failures = num(string.match(call('HGET', failing, member) or '0|', '^(%d+)|')) }
   end
 end
-return finish(answer{ epoch = epoch, taken = found })
+return finish(answer{
+  heard_to = heard_to, gap = asked.since > 0 and asked.since < num(call('HGET', budget, 'untold')), moved = told, taken = found,
+})

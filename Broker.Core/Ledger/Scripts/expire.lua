@@ -10,9 +10,9 @@ local function ended(to, why)
   return finish(answer.ended{ state = to, why = why })
 end
 local function later(ms) return finish(answer.later{ wait = ms }) end
+-- Not while replicas tell what the ledger lost: they may know of holders, and of a later end.
+if now < quiet then return later(quiet - now + 1) end
 if l.expires <= now then return ended('Expired', 'its end came') end
--- Nor while replicas put back what the ledger lost: they may know of holders.
-if budget_numbers().quiet > now then return later(budget_numbers().quiet - now + 1) end
 if l.holders > 0 then return later(l.expires - now) end
 local lingers = num(stored(l.id, { 'linger' }).linger) - now
 if lingers > 0 then return later(lingers + 1) end

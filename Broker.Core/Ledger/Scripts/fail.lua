@@ -1,5 +1,5 @@
 -- The attempt failed. The pool issues nothing more for a while that doubles with each failure in a row (law L12).
--- asked:   lease, fence: number, may_exist: flag, why, floor: ms, longest: ms
+-- asked:   lease, fence, may_exist: flag, why, floor: ms, longest: ms
 -- answers: paused (pause: ms) | overtaken
 local l = lease(asked.lease)
 if not l or l.state ~= 'Issuing' or l.fence ~= asked.fence then return answer.overtaken() end

@@ -4,10 +4,12 @@
 local l = lease(asked.lease)
 if not l then
   call('ZREM', order, asked.lease)
+  call('ZREM', over, asked.lease)
   return answer.forgotten()
 end
 if l.state ~= 'Revoked' and l.state ~= 'Failed' then return answer.not_over() end
 call('ZREM', order, l.id)
+call('ZREM', over, l.id)
 local p = pool(l.pool)
 if p.cooling > 0 and p.cooling + KEEP_MS / 2 < now then call('HDEL', pools, l.pool .. '|cooling', l.pool .. '|failures') end
 for _, fields in ipairs({ LEASE_FIELDS, LEASE_NOTES }) do

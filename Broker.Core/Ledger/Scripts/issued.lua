@@ -1,15 +1,31 @@
 -- The issuer answered: write down what was made before anything else is done with it (law L5). What an attempt made that was
 -- overtaken is noted where the lease is still known.
--- asked:   lease, fence: number, issuer_id, username, sealed_login, life: ms, asked: time, renewable: flag
+-- asked:   lease, fence, issuer_id, username, sealed_login, life: ms, asked: time, renewable: flag
 -- answers: ok | overtaken | gone
 local l = lease(asked.lease)
 if not l then return answer.gone() end
-note(l, 'ref', asked.issuer_id)
-note(l, 'user', asked.username)
 if l.state ~= 'Issuing' or l.fence ~= asked.fence then
-  due('reap', l.id, now)
+  if stored(l.id, { 'ref' }).ref == asked.issuer_id then return answer.overtaken() end -- said twice
+  -- Another attempt's lease stays as it is (law L1): what this one made is a lease of its own, which is revoked.
+  local late = l.fence == asked.fence and l.state == 'Unknown' and l
+  if not late then
+    late = { id = l.id .. '-' .. asked.fence, expires = 0, broken = false, cap = -1, limit = -1, holders = 0 }
+    lease_cache[late.id] = late
+    for field, value in pairs({ state = 'Unknown', pool = l.pool, role = l.role, idle = l.idle, max = l.max, begun = true, holders = 0, connections = 0, starts = 0, attempt = 0 }) do
+      put(late, field, value)
+    end
+    note(late, 'v', int(SCHEMA))
+    note(late, 'created', int(now))
+    note(late, 'why', 'an attempt that was overtaken made it')
+    call('ZADD', order, int(now), late.id)
+  end
+  note(late, 'ref', asked.issuer_id)
+  note(late, 'user', asked.username)
+  due_at('reap', late.id, now)
   return finish(answer.overtaken())
 end
+note(l, 'ref', asked.issuer_id)
+note(l, 'user', asked.username)
 note(l, 'login', asked.sealed_login)
 put(l, 'life', asked.life)
 put(l, 'expires', asked.asked + asked.life) -- never later than the issuer's own end, however long the answer took to get here

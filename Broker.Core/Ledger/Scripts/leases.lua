@@ -1,26 +1,26 @@
--- The leases, oldest first, or one of them.
--- asked:   most: number, lease?
+-- Some leases, as many as the ledger is to be held up by at once. Those it does not know are left out.
+-- asked:   ids …
 -- answers: now: time, leases {…}
 --   leases: id, role, pool, state, username, issuer_id, sealed_login, created_at: time, issued_at?: time, verified_at?: time,
 --     expires_at?: time, renew_at?: time, renewable: flag, life: ms, holders: number, connections: number, empty_since?: time,
 --     idle_ttl: ms, attempt_until?: time, begun: flag, shut: flag, max_holders: number, cap?: number, capped_at?: time, reason
 local FIELDS = { 'role', 'pool', 'state', 'user', 'ref', 'login', 'issued', 'verified', 'expires', 'renew', 'renewable', 'holders', 'connections', 'why', 'empty',
-  'life', 'attempt', 'begun', 'idle', 'created', 'shut', 'max', 'cap', 'capped' }
+  'life', 'attempt', 'begun', 'idle', 'created', 'shut', 'max', 'cap', 'cap_at', 'capped' }
 
 local function at(time) return num(time) > 0 and num(time) or nil end
 
 tidy()
 finish({})
 local found = {}
-for _, id in ipairs(asked.lease and { asked.lease } or call('ZRANGE', order, '0', int(asked.most - 1))) do
+for _, id in ipairs(asked.ids) do
   local l = stored(id, FIELDS)
   if l.state then
     found[#found + 1] = {
       id = id, role = l.role, pool = l.pool, state = l.state, username = l.user or '', issuer_id = l.ref or '', sealed_login = l.login or '',
-      created_at = num(l.created), issued_at = at(l.issued), verified_at = at(l.verified), expires_at = at(l.expires), renew_at = at(l.renew),
+      created_at = num(l.created), issued_at = at(l.issued), verified_at = num(l.verified) > lost and num(l.verified) or nil, expires_at = at(l.expires), renew_at = at(l.renew),
       renewable = l.renewable == '1', life = num(l.life), holders = num(l.holders), connections = num(l.connections), empty_since = at(l.empty),
       idle_ttl = num(l.idle), attempt_until = at(l.attempt), begun = l.begun == '1', shut = l.shut == '1', max_holders = num(l.max),
-      cap = l.cap and num(l.cap) >= 0 and num(l.cap) or nil, capped_at = at(l.capped), reason = l.why or '',
+      cap = num(l.cap_at) > lost and num(l.cap) >= 0 and num(l.cap) or nil, capped_at = num(l.cap_at) > lost and at(l.capped) or nil, reason = l.why or '',
     }
   end
 end

@@ -6,4 +6,5 @@ for _, share in ipairs(asked.shares) do
   local p = part(share, asked.holder)
   if p and p.asks == 0 and (p.version == asked.version or share ~= asked.shares[1]) then drop(share .. '|' .. asked.holder) end
 end
-return answer.done()
+wrote()
+return finish(answer.done())

@@ -5,6 +5,6 @@
 local l = capped_lease(asked.lease)
 if not l then return answer.gone() end
 if capping(l) ~= asked.token then return answer.lost() end
-put(l, 'cap', math.max(asked.cap, l.connections))
+put_cap(l, math.max(asked.cap, l.connections))
 note(l, 'capped', '0')
 return finish(answer.lowered{ cap = l.cap })

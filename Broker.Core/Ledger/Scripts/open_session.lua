@@ -9,4 +9,6 @@ call('HSET', exchanged, asked.token_hash, int(now + asked.token_left))
 call('ZADD', exchanged_ends, int(now + asked.token_left), asked.token_hash)
 call('HSET', sessions, asked.id, int(now + asked.longest) .. '|' .. asked.text)
 call('ZADD', session_ends, int(now + math.min(asked.lifetime, asked.longest)), asked.id)
-return answer.open{ ends_in = ends_in(asked.id) or 0 }
+wrote()
+signal('used|' .. int(asked.token_left) .. '|' .. asked.token_hash)
+return finish(answer.open{ ends_in = ends_in(asked.id) or 0 })

@@ -17,6 +17,7 @@ for _, id in ipairs(call('ZRANGE', ends, '0', '-1')) do
   if h then
     ended[#ended + 1] = { holder = id, lease = h.lease, connections = h.connections }
     may_be_open(h)
+    tell(h)
     drop_holder(h)
   end
 end

@@ -60,7 +60,7 @@ local function book(p, role, id, spacing, tolerance, wait)
   put(l, 'starts', starts)
   put(l, 'attempt', 0)
   put(l, 'begun', false)
-  put(l, 'fence', 0)
+  put(l, 'fence', '0')
   put(l, 'holders', 0)
   put(l, 'connections', 0)
   put(l, 'max', role.max_holders)
@@ -73,9 +73,19 @@ local function book(p, role, id, spacing, tolerance, wait)
   return l, starts
 end
 
+-- A number below 100000 that is a text's own.
+local function own_number(text)
+  local number = 0
+  for i = 1, #text do number = (number * 31 + string.byte(text, i)) % 99991 end
+  return number
+end
+
 -- Law L1: whoever gets the fencing number issues, everybody else waits for it. Answers how long it is to wait before it starts.
-local function elect(l)
-  put(l, 'fence', tonumber(call('HINCRBY', budget, 'fence', '1')))
+local function elect(l, by)
+  -- Higher than all before it, also by the clock, and of this asker's own: no ledger that fell back gives it again.
+  local count = math.max(num(call('HGET', budget, 'fencing')) + 1, now)
+  call('HSET', budget, 'fencing', int(count))
+  put(l, 'fence', int(count) .. string.format('%05d', own_number(by)))
   put(l, 'attempt', math.max(now, l.starts) + ATTEMPT_MS)
   due_at('reap', l.id, l.attempt)
   return math.max(0, l.starts - now)

@@ -1,55 +1,45 @@
--- Puts back what a replica remembers of a lease (one, or none) and its holders that the ledger lost (law L8). What the ledger knows is
--- left as it is.
--- asked:   epoch, leases {…}, holders {…}
+-- A replica tells what it remembers to a ledger that lost something (law L8), and the two memories are merged: of a lease the later
+-- state and the later end, of a holder what it was promised last. Who left stays gone.
+-- asked:   epoch, leases {…}, holders {…}, gone {…}
 --   leases: id, pool, role, username, issuer_id, sealed_login, ends_in: ms, life: ms, renewable: flag, issued_at: time,
 --     max_holders: number, idle_ttl: ms, spread: number, why
---   holders: id, connections: number, ends_in: ms, caller
+--   holders: id, lease, connections: number, ends_in: ms, mark: number, caller
+--   gone: id, mark: number
 -- answers: back: number
-if call('HGET', budget, 'quiet_of') ~= asked.epoch then
-  -- The first to notice: nothing new is granted until all replicas have had time to put back what they remember.
-  call('HSET', budget, 'quiet_of', asked.epoch, 'quiet', int(now + QUIET_MS))
+if asked.epoch ~= epoch and asked.epoch ~= call('HGET', budget, 'told_of') then
+  -- Nobody else has noticed yet.
+  lose(QUIET_MS)
   call('ZADD', duties, int(now), 'sample')
-  -- What an older copy still knows may have been revoked since: each login is tried before anybody new gets it (law L3).
-  for _, id in ipairs(call('ZRANGE', order, '0', int(num(call('ZCARD', order)) - 1))) do
-    local known = lease(id)
-    if known and (known.state == 'Active' or known.state == 'Retiring') then
-      put(known, 'verified', 0)
-      put(known, 'cap', -1) -- the database may have been told of another since
-      note(known, 'capped', '0')
-      due_at('verify', id, now)
-    end
-  end
+  call('HSET', budget, 'told_of', asked.epoch)
 end
-local told = asked.leases[1]
-local l = told and lease(told.id)
-if told and not l then
-  l = { id = told.id, expires = now + told.ends_in, broken = false, verified = 0, max = told.max_holders, idle = told.idle_ttl,
-        life = told.life, holders = 0, connections = 0, pool = told.pool, role = told.role, attempt = 0, starts = 0, fence = 0, begun = true, cap = -1, limit = -1 }
-  lease_cache[l.id] = l
+
+-- Gives a lease back what is known of it. The youngest of a pool takes its holders.
+local function put_back(l, told)
   local p = pool(l.pool)
-  local taker = not p.taker and l.expires - now >= l.life / 2
-  put(l, 'state', taker and 'Active' or 'Retiring')
-  put(l, 'pool', l.pool)
-  put(l, 'role', l.role)
-  put(l, 'expires', l.expires)
-  put(l, 'life', l.life)
-  put(l, 'verified', l.verified)
-  put(l, 'max', l.max)
-  put(l, 'idle', l.idle)
-  put(l, 'holders', 0)
-  put(l, 'connections', 0)
-  put(l, 'begun', true)
+  local ends_at = now + told.ends_in
+  put(l, 'expires', math.max(l.expires, ends_at))
+  put(l, 'life', told.life)
+  put(l, 'verified', 0)
   put(l, 'renewable', told.renewable)
-  note(l, 'v', int(SCHEMA))
+  put(l, 'begun', true)
+  put(l, 'attempt', 0)
   note(l, 'user', told.username)
   note(l, 'ref', told.issuer_id)
   note(l, 'login', told.sealed_login)
   note(l, 'issued', int(told.issued_at))
-  note(l, 'created', int(told.issued_at))
   note(l, 'empty', int(now))
   note(l, 'why', told.why)
+  call('ZREM', over, l.id)
   call('ZADD', order, int(told.issued_at), l.id)
-  if taker then
+  if p.next == l.id then set_next(p, nil) end
+  local taker = p.taker and lease(p.taker)
+  if taker and taker.state ~= 'Active' then taker = nil end
+  local follows = not taker or num(stored(taker.id, { 'issued' }).issued) < told.issued_at
+  local takes = follows and l.expires - now >= l.life / 2
+  put(l, 'state', takes and 'Active' or 'Retiring')
+  never('reap', l.id)
+  if takes then
+    if taker then move(taker, 'Retiring', 'a later one is known') end
     set_taker(p, l.id)
     if l.renewable then due_at('renew', l.id, now) end
     plan_rotation(l, told.spread)
@@ -58,15 +48,57 @@ if told and not l then
   due_at('expire', l.id, math.min(l.expires, now + math.max(l.idle, RESERVED_MS)))
   signal('pool:' .. l.pool)
 end
+
+for _, told in ipairs(asked.leases) do
+  local l = lease(told.id)
+  if not l then
+    l = { id = told.id, expires = 0, broken = false, cap = -1, limit = -1 }
+    lease_cache[l.id] = l
+    put(l, 'pool', told.pool)
+    put(l, 'role', told.role)
+    put(l, 'max', told.max_holders)
+    put(l, 'idle', told.idle_ttl)
+    put(l, 'starts', 0)
+    put(l, 'holders', 0)
+    put(l, 'connections', 0)
+    note(l, 'v', int(SCHEMA))
+    note(l, 'created', int(told.issued_at))
+    put_back(l, told)
+  elseif l.state == 'Issuing' or l.state == 'Unknown' or l.state == 'Failed' then
+    put_back(l, told)
+  elseif l.state == 'Active' or l.state == 'Retiring' then
+    -- No end that was announced is taken back (law L4).
+    if now + told.ends_in > l.expires then put(l, 'expires', now + told.ends_in) end
+  end
+end
+
+for _, gone in ipairs(asked.gone) do
+  mark = math.max(mark, gone.mark)
+  local h = holder(gone.id)
+  if h and h.mark < gone.mark then drop_holder(h) end
+  if num(call('ZSCORE', news, gone.id)) < gone.mark then call('ZADD', news, int(gone.mark), gone.id) end
+end
+
 local back = 0
-for _, had in ipairs(asked.holders) do
-  if not holder(had.id) then
-    local h = { id = had.id, lease = '', connections = had.connections, till = now + had.ends_in, phase = 'h', caller = had.caller }
-    count(h.id, h.connections, 1)
-    if l and (l.state == 'Active' or l.state == 'Retiring') then
-      h.till = math.min(h.till, l.expires)
-      bind(h, l)
+for _, told in ipairs(asked.holders) do
+  mark = math.max(mark, told.mark)
+  local l = lease(told.lease)
+  local stands = l and (l.state == 'Active' or l.state == 'Retiring')
+  local till = now + told.ends_in
+  if stands then till = math.min(till, l.expires) end
+  local h = holder(told.id)
+  if num(call('ZSCORE', news, told.id)) > told.mark then
+    -- It left, or has another lease since.
+  elseif h and h.phase == 'h' and h.mark >= told.mark then
+    if h.lease == told.lease and till > h.till then
+      h.till, h.told = till, true
+      write_holder(h)
     end
+  else
+    if h then drop_holder(h) end
+    h = { id = told.id, lease = '', connections = told.connections, till = till, phase = 'h', mark = told.mark, told = true, caller = told.caller }
+    count(h.id, h.connections, 1)
+    if stands then bind(h, l) end
     write_holder(h)
     back = back + 1
   end

@@ -5,4 +5,5 @@ if not ends_in(asked.id) then return answer.none() end
 call('ZREM', session_ends, asked.id)
 call('HDEL', sessions, asked.id)
 signal(asked.id)
+wrote()
 return finish(answer.revoked())

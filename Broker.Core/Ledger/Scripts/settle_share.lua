@@ -15,4 +15,5 @@ for _, share in ipairs(asked.shares) do
     call('ZADD', part_ends, int(p.asks == 0 and now + asked.lifetime or math.max(now + asked.lifetime, num(call('ZSCORE', part_ends, member)))), member)
   end
 end
-return answer.done()
+wrote()
+return finish(answer.done())

@@ -22,7 +22,7 @@ if old and old.state == 'Active' then
   note(l, 'because', asked.why)
 end
 if l.attempt < now then
-  local wait = elect(l)
+  local wait = elect(l, asked.new_lease)
   return finish(answer.issue{ lease = l.id, fence = l.fence, starts_in = wait })
 end
 return finish(answer.wait{ starts_in = math.max(0, l.starts - now) })

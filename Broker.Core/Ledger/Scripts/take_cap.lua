@@ -8,7 +8,7 @@ if token and token ~= asked.token and num(till) > now then return answer.busy() 
 local v = stored(l.id, { 'user', 'capped' })
 note(l, 'capping', asked.token .. '|' .. int(now + asked.taken_for))
 return finish(answer.taken{
-  connections = l.connections, cap = l.cap >= 0 and l.cap or nil, is_told = num(v.capped) > 0, username = v.user or '',
+  connections = l.connections, cap = l.cap >= 0 and l.cap or nil, is_told = num(v.capped) > 0 and l.cap_at > lost, username = v.user or '',
   free = math.max(0, math.min((free()), l.limit >= 0 and l.limit - l.connections or math.huge)),
-  quiet = now < budget_numbers().quiet,
+  quiet = now < quiet,
 })

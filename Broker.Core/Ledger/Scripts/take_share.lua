@@ -3,6 +3,11 @@
 --   shares: name, holders: number, connections: number
 -- answers: taken (connections: number) | full (name, holders: number, connections: number, next_end_in: ms)
 local give = asked.want
+-- What the ledger lost is told first: until then nobody new is let in.
+if now < quiet and not call('HGET', parts, asked.shares[1].name .. '|' .. asked.holder) then
+  local count, connections = total(asked.shares[1].name)
+  return answer.full{ name = asked.shares[1].name, holders = count, connections = connections, next_end_in = quiet - now }
+end
 for _, share in ipairs(asked.shares) do
   local left, full = room(share, asked.holder, asked.least)
   if not left then return answer.full(full) end
@@ -17,4 +22,5 @@ for _, share in ipairs(asked.shares) do
   local member = share.name .. '|' .. asked.holder
   call('ZADD', part_ends, int(math.max(now + asked.lifetime, num(call('ZSCORE', part_ends, member)))), member)
 end
-return answer.taken{ connections = give }
+wrote()
+return finish(answer.taken{ connections = give })

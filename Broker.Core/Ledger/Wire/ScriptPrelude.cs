@@ -8,15 +8,15 @@ namespace Broker.Core.Ledger.Wire;
 /// </summary>
 internal static class ScriptPrelude
 {
-    /// <summary>Names the keys, the channel and the duties of leases; stands before <c>common.lua</c>.</summary>
+    /// <summary>Names the keys, the channel, who asks and the last mark it heard, and the duties of leases; stands before <c>common.lua</c>.</summary>
     public static string Names { get; } =
-        $"local {string.Join(", ", LedgerKeys.Parts)} = (unpack or table.unpack)(KEYS) local channel = ARGV[1] "
-        + $"local LEASE_DUTIES = {{ {string.Join(", ", DutyKinds.OfLeases.Select(kind => $"{kind.Key} = {{ {string.Join(", ", kind.Value.Select(state => $"{state} = true"))} }}"))} }} ";
+        $"local {string.Join(", ", LedgerKeys.Parts)} = (unpack or table.unpack)(KEYS) local channel, voice, heard = ARGV[1], ARGV[2], tonumber(ARGV[3]) "
+        + $"local function lease_duties() return {{ {string.Join(", ", DutyKinds.OfLeases.Select(kind => $"{kind.Key} = {{ {string.Join(", ", kind.Value.Select(state => $"{state} = true"))} }}"))} }} end ";
 
     public static string Of(WireShape asked, WireShape answer)
     {
         var lua = new StringBuilder();
-        lua.Append("local asked = {} do local at = 1 local function word() at = at + 1 return ARGV[at] end ")
+        lua.Append("local asked = {} do local at = 3 local function word() at = at + 1 return ARGV[at] end ")
             .Append("local function some(text) if text ~= '' then return text end end ");
         Read(lua, asked, "asked", 0);
         lua.Append("if at ~= #ARGV then error('it was asked ' .. #ARGV .. ' words, and expects ' .. at .. ': another version of the broker asks', 0) end end ");
@@ -25,7 +25,7 @@ internal static class ScriptPrelude
         lua.Append("local function lacks(name) error('its answer lacks ' .. name, 0) end ");
         lua.Append("local answer = ");
         if (answer.Type.IsEnum)
-            lua.Append('{').AppendJoin(", ", Enum.GetNames(answer.Type).Select(WireShape.NameOf).Select(kind => $"{kind} = function() return {{ '{kind}' }} end")).Append("} ");
+            lua.Append('{').AppendJoin(", ", Enum.GetNames(answer.Type).Select(WireShape.NameOf).Select(kind => $"{kind} = function() return {{ epoch, '', '{kind}' }} end")).Append("} ");
         else if (answer.Kinds.Count > 0)
             lua.Append('{').AppendJoin(", ", answer.Kinds.Select(kind => $"{kind.Kind} = {Writer(kind, kind.Kind)}")).Append("} ");
         else
@@ -55,18 +55,17 @@ internal static class ScriptPrelude
                 continue;
             }
 
-            var (list, item) = ($"l{depth}", $"i{depth}");
-            lua.Append($"do local {list} = {{}} {target} = {list} for n = 1, tonumber(word()) do ");
             if (items.IsSingle)
             {
-                lua.Append($"{list}[n] = word() ");
-            }
-            else
-            {
-                lua.Append($"local {item} = {{}} {list}[n] = {item} ");
-                Read(lua, items, item, depth + 1);
+                // Without a call for each: a batch of claims is two such lists.
+                lua.Append($"do local all, words, last = {{}}, ARGV, tonumber(word()) for n = 1, last do all[n] = words[at + n] end at = at + last {target} = all end ");
+                continue;
             }
 
+            var (list, item) = ($"l{depth}", $"i{depth}");
+            lua.Append($"do local {list} = {{}} {target} = {list} for n = 1, tonumber(word()) do ");
+            lua.Append($"local {item} = {{}} {list}[n] = {item} ");
+            Read(lua, items, item, depth + 1);
             lua.Append("end end ");
         }
     }
@@ -80,11 +79,12 @@ internal static class ScriptPrelude
 
     private static string Writer(WireShape shape, string? kind)
     {
-        var first = kind is null ? [] : new[] { $"'{kind}'" };
+        // An answer begins with the ledger's epoch, and the mark of what was written, which finish() puts there.
+        string[] first = kind is null ? ["epoch", "''"] : ["epoch", "''", $"'{kind}'"];
         if (shape.Fields.All(field => field.Items is null))
             return $"function(v) return {{ {string.Join(", ", first.Concat(shape.Fields.Select(field => Given(field, "v"))))} }} end";
 
-        var lua = new StringBuilder($"function(v) local r = {{ {string.Concat(first)} }} ");
+        var lua = new StringBuilder($"function(v) local r = {{ {string.Join(", ", first)} }} ");
         Write(lua, shape, "v", 0);
         return lua.Append("return r end").ToString();
     }

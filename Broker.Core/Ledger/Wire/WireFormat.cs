@@ -24,9 +24,9 @@ internal sealed class WireFormat<T>
     public Func<WireReader, T> Read => read.Value;
 
     /// <summary>Reads what is all of it.</summary>
-    public T ReadAll(IReadOnlyList<string> words)
+    public T ReadAll(IReadOnlyList<string> words, int from = 0)
     {
-        var reader = new WireReader(words);
+        var reader = new WireReader(words, from);
         var found = Read(reader);
         reader.ExpectEnd();
         return found;
@@ -113,9 +113,9 @@ internal sealed class WireFormat<T>
 }
 
 /// <summary>The texts of an answer, one after the other.</summary>
-internal sealed class WireReader(IReadOnlyList<string> words)
+internal sealed class WireReader(IReadOnlyList<string> words, int from)
 {
-    private int at;
+    private int at = from;
 
     /// <exception cref="LedgerException">There are no more.</exception>
     public string Next() => at < words.Count ? words[at++] : throw Misunderstood("nothing more");

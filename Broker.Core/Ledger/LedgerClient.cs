@@ -1,0 +1,52 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+
+namespace Broker.Core.Ledger;
+
+/// <summary>
+/// One replica's way to the ledger. It knows the mark of its own last change of each database's records, and says it with every decision:
+/// a ledger that knows of an earlier one has lost it since, and begins another epoch (law L8).
+/// </summary>
+/// <param name="store">Where decisions run.</param>
+/// <param name="voice">The replica's own name; null: a random one.</param>
+public sealed class LedgerClient(ILedgerStore store, string? voice = null)
+{
+    private readonly string voice = voice ?? Guid.NewGuid().ToString("N")[..12];
+    private readonly ConcurrentDictionary<string, State> states = new(StringComparer.Ordinal);
+
+    /// <summary>The epoch of a database's records when they were read last; empty: none yet.</summary>
+    internal string Epoch(string database) => states.TryGetValue(database, out var state) ? state.Epoch : "";
+
+    /// <inheritdoc cref="TakeMarkedAsync"/>
+    internal async ValueTask<TAnswer> TakeAsync<TAsked, TAnswer>(Decision<TAsked, TAnswer> decision, string database, TAsked asked, CancellationToken cancellation) =>
+        (await TakeMarkedAsync(decision, database, asked, cancellation)).Answer;
+
+    /// <summary>Takes a decision; answers also the mark up to which this replica knows the records.</summary>
+    /// <exception cref="LedgerException">The store did not answer, or not what is expected. The decision may have been taken.</exception>
+    internal async ValueTask<(TAnswer Answer, long Mark)> TakeMarkedAsync<TAsked, TAnswer>(
+        Decision<TAsked, TAnswer> decision, string database, TAsked asked, CancellationToken cancellation)
+    {
+        var state = states.GetOrAdd(database, static _ => new());
+        var words = new List<string> { voice, state.Heard.ToString(CultureInfo.InvariantCulture) };
+        decision.Write(asked, words);
+        var reply = await store.DecideAsync(decision, database, words, cancellation);
+        if (reply.Length < 2) throw new LedgerException($"The ledger answered nothing to '{decision}'.");
+        state.Epoch = reply[0];
+        if (reply[1].Length > 0) state.Hear(long.Parse(reply[1], CultureInfo.InvariantCulture));
+        return (decision.ReadAnswer(reply), state.Heard);
+    }
+
+    private sealed class State
+    {
+        private long heard;
+
+        public long Heard => Volatile.Read(ref heard);
+
+        public volatile string Epoch = "";
+
+        public void Hear(long mark)
+        {
+            for (var known = Heard; mark > known; known = Heard) Interlocked.CompareExchange(ref heard, mark, known);
+        }
+    }
+}

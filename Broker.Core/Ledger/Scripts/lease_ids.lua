@@ -1,0 +1,8 @@
+-- Which leases there are, oldest first: those that live, and, if asked for, after them those that are over and still shown.
+-- asked:   most: number, over: flag
+-- answers: ids …
+local ids = call('ZRANGE', order, '0', int(asked.most - 1))
+if asked.over and #ids < asked.most then
+  for _, id in ipairs(call('ZRANGE', over, '0', int(asked.most - #ids - 1))) do ids[#ids + 1] = id end
+end
+return answer{ ids = ids }

@@ -1,0 +1,104 @@
+using Broker.Core.Catalog;
+using Broker.Core.Model;
+using Broker.Core.Ledger;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases.Laws;
+
+/// <summary>Every replica finds out for itself what the ledger lost, before the ledger grants or ends anything.</summary>
+public sealed class MemoryOfALossTests : LedgerSequence
+{
+    [Fact]
+    public async Task L8_A_loss_is_noticed_by_who_saw_it_though_others_wrote_more_since()
+    {
+        var (a, b) = (AnotherReplica(), AnotherReplica());
+        await CountAsync(20);
+        await ActiveAsync(b);
+        var copy = Store.Copy();
+        (await AskAsync(Claim(1, 15), a)).ShouldBeOfType<ClaimAnswer.Granted>();
+        Store.PutBack(copy);
+        (await AskAsync(Claim(2, 1), b)).ShouldBeOfType<ClaimAnswer.Granted>("nobody can know yet");
+        (await AskAsync(Claim(3, 1), b)).ShouldBeOfType<ClaimAnswer.Granted>("nobody can know yet");
+        (await AskAsync(Claim(4, 15), a)).ShouldBeOfType<ClaimAnswer.Stale>("A granted 15 of 20 to pod 1 a moment ago, which the ledger lost");
+        (await AskAsync(Claim(5, 1), b)).ShouldBeOfType<ClaimAnswer.Stale>("now everybody knows");
+    }
+
+    [Fact]
+    public async Task L8_Whatever_a_replica_asks_first_tells_that_what_it_wrote_is_lost()
+    {
+        await CountAsync(20);
+        await ActiveAsync();
+        Store.PutBack(Broker.Core.Ledger.InProcess.InProcessLedgerStore.Empty());
+        await GrantedAsync();
+        await CountAsync(20);
+        (await AskAsync(Claim(4, 15), AnotherReplica())).ShouldBeOfType<ClaimAnswer.Stale>();
+    }
+
+    [Theory]
+    [InlineData(10, 1)]
+    [InlineData(600, 11)]
+    public async Task L4_A_fallback_is_noticed_though_nobody_claims(int idleSeconds, int minutes)
+    {
+        await using var world = new World(World.OrdersApi with { IdleTtl = idleSeconds * Second });
+        var a = await world.ReplicaAsync();
+        var one = (await world.PassAsync(a.AskAsync(World.Ask(0)), Minute)).Grant!;
+        (await a.Holders.ReleaseAsync(World.Ask(0).Caller, one.Holder.Id, World.From, default)).ShouldBeNull();
+        var copy = world.Store.Copy();
+        var two = (await world.PassAsync(a.AskAsync(World.Ask(1)), Minute)).Grant!;
+        await world.PassAsync(Second);
+        world.Store.PutBack(copy);
+        await world.PassAsync(minutes * Minute);      // pod 1 renews after twenty minutes
+        world.Issuer.Users.ShouldContainKey(two.Credentials.Login.Username, $"pod 1 holds it until {two.Holder.ExpiresAt}");
+    }
+
+    [Fact]
+    public async Task L8_A_new_replica_that_is_the_first_to_ask_an_emptied_ledger_grants_nothing_before_the_others_have_spoken()
+    {
+        await using var world = new World(capacity: 10);
+        var a = await world.ReplicaAsync();
+        (await world.PassAsync(a.AskAsync(World.Ask(0, 8)), Minute)).Grant.ShouldNotBeNull();    // it has not opened them yet
+        a.Link.Cut();                                                                            // Redis is away for a moment
+        await world.PassAsync(TimeSpan.FromMilliseconds(300));
+        world.Flush();
+        a.Link.Mend();
+        var c = await world.ReplicaAsync();
+        var said = await world.PassAsync(c.AskAsync(World.Ask(1, 8, wait: 20 * Second)), Minute);
+        await world.PassAsync(3 * Second);
+        (said.Grant?.Connections ?? 0).ShouldBe(0, "8 of 10 are pod 0's");
+        (await world.Ledger.Budgets.BudgetAsync(Database, [], default)).Granted.ShouldBeLessThanOrEqualTo(10);
+    }
+
+    [Fact]
+    public async Task L8_A_replica_that_is_busy_with_sixteen_duties_tells_an_emptied_ledger_what_it_remembers()
+    {
+        await using var world = new World(World.OrdersApi with { Sharing = SharingScope.Holder, VerifyEvery = 5 * Minute }, capacity: 20);
+        var a = await world.ReplicaAsync();
+        var asked = await world.PassAsync(Task.WhenAll(Enumerable.Range(0, 16).Select(pod => a.AskAsync(World.Ask(pod, 1, wait: 30 * Second)))), Minute);
+        asked.Count(outcome => outcome.Grant is not null).ShouldBe(16);
+        var answers = new TaskCompletionSource();
+        world.Engine.OnLogin = () => answers.Task;
+        world.Clock.Advance(7 * Minute);
+        await world.PassAsync(2 * Second);
+        world.Engine.OnLogin = null;                // the sixteen still hang
+        world.Flush();
+        var c = await world.ReplicaAsync();
+        var said = await world.PassAsync(c.AskAsync(World.Ask(100, 16, wait: 30 * Second)), Minute);
+        answers.SetResult();
+        await world.PassAsync(15 * Second);
+        (said.Grant?.Connections ?? 0).ShouldBe(0, "16 of 20 are others'");
+        (await world.Ledger.Budgets.BudgetAsync(Database, [], default)).Granted.ShouldBeLessThanOrEqualTo(20);
+    }
+
+    [Fact]
+    public async Task L8_Who_has_not_told_yet_what_it_remembers_takes_no_duties()
+    {
+        await CountAsync(10);
+        var known = (await Ledger.Duties.DueAsync(Database, [], 16, 15 * Second, Cancellation)).Epoch;
+        Clock.Now += 2 * Second;
+        (await DueAsync("another")).Taken.ShouldBeEmpty("telling may fail, and what was taken would stand still for fifteen seconds");
+        (await DueAsync(known)).Taken.ShouldHaveSingleItem().Name.ShouldBe("sample");
+
+        async Task<DueAnswer> DueAsync(string? epoch) => await Ledger.Duties.DueAsync(Database, ["sample"], 16, 15 * Second, Cancellation, epoch);
+    }
+}
