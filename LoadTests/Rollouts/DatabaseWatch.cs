@@ -12,6 +12,7 @@ namespace LoadTests.Rollouts;
 internal sealed class DatabaseWatch : IAsyncDisposable
 {
     private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan UserMadeWithin = TimeSpan.FromSeconds(2);
 
     private readonly Engine engine;
     private readonly string adminConnectionString;
@@ -19,7 +20,7 @@ internal sealed class DatabaseWatch : IAsyncDisposable
     private readonly CancellationTokenSource stop = new();
     private readonly HashSet<string> usersBefore;
     private readonly HashSet<string> usersSeen = [];
-    private readonly List<(TimeSpan At, int Users)> growth = [];
+    private readonly List<(TimeSpan Asked, TimeSpan Answered, int Users)> growth = [];
     private readonly long start;
     private DbConnection connection;
     private Task watching = Task.CompletedTask;
@@ -86,8 +87,9 @@ internal sealed class DatabaseWatch : IAsyncDisposable
         {
             for (var last = first + 1; last < growth.Count; last++)
             {
-                // What a look shows may have happened since the look before.
-                var seconds = (growth[last].At - growth[first].At + Every + Every).TotalSeconds;
+                // What came between two looks came after the first was asked for, and before the last was answered. A user is made a
+                // moment after its turn; how long that moment is depends on the machine.
+                var seconds = (growth[last].Answered - growth[first].Asked + UserMadeWithin).TotalSeconds;
                 if (growth[last].Users - growth[first].Users > burst + (usersPerSecond * seconds))
                     return true;
             }
@@ -158,11 +160,12 @@ internal sealed class DatabaseWatch : IAsyncDisposable
 
     private async Task LookAsync()
     {
+        var asked = time.GetElapsedTime(start);
         (var users, Connections) = await AskAsync(engine, connection, CancellationToken.None);
         usersSeen.UnionWith(users);
         MostConnections = Math.Max(MostConnections, Math.Min(before, Connections));
         before = Connections;
         UsersCreated = usersSeen.Count(user => !usersBefore.Contains(user));
-        growth.Add((time.GetElapsedTime(start), UsersCreated));
+        growth.Add((asked, time.GetElapsedTime(start), UsersCreated));
     }
 }
