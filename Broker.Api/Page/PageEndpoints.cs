@@ -73,24 +73,32 @@ public static class PageEndpoints
         context,
         Slices.Index.Create(await reader.ReadAsync(context.ProvenCaller(), QueryOf(context.Request), done is null ? null : DoneTexts.GetValueOrDefault(done), context.RequestAborted)));
 
-    private static async Task StreamAsync(HttpContext context, IPageSource reader, TimeProvider time)
+    private static async Task StreamAsync(HttpContext context, IPageSource reader, ICatalog catalog, TimeProvider time)
     {
-        var (caller, query, cancellation) = (context.ProvenCaller(), QueryOf(context.Request), context.RequestAborted);
+        await using var proof = new StandingProof(context, time);
+        var (caller, query, cancellation) = (context.ProvenCaller(), QueryOf(context.Request), proof.Token);
         context.Response.ContentType = "text/event-stream";
         context.Response.Headers.CacheControl = "no-store";
         var begun = time.GetTimestamp();
         var shown = "";
-        await context.Response.WriteAsync("retry: 500\n\n", cancellation);
-        while (time.GetElapsedTime(begun) < StreamFor)
+        try
         {
-            var model = await reader.ReadAsync(caller, query, null, cancellation);
-            var html = await Slices.Main.Create(model).RenderAsync();
-            var at = PageText.Moment(model.At);
-            await context.Response.WriteAsync(
-                html == shown ? $"event: same\ndata: {JsonSerializer.Serialize(new { at })}\n\n" : $"event: main\ndata: {JsonSerializer.Serialize(new { at, html })}\n\n", cancellation);
-            await context.Response.Body.FlushAsync(cancellation);
-            shown = html;
-            await Task.Delay(Every, time, cancellation);
+            await context.Response.WriteAsync("retry: 500\n\n", cancellation);
+            while (time.GetElapsedTime(begun) < StreamFor && catalog.Current.Identity.Grants(caller, Policies.Viewer))
+            {
+                var model = await reader.ReadAsync(caller, query, null, cancellation);
+                var html = await Slices.Main.Create(model).RenderAsync();
+                var at = PageText.Moment(model.At);
+                await context.Response.WriteAsync(
+                    html == shown ? $"event: same\ndata: {JsonSerializer.Serialize(new { at })}\n\n" : $"event: main\ndata: {JsonSerializer.Serialize(new { at, html })}\n\n", cancellation);
+                await context.Response.Body.FlushAsync(cancellation);
+                shown = html;
+                await Task.Delay(Every, time, cancellation);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The reader left, or what proves it has ended: its browser asks anew, and is told.
         }
     }
 
