@@ -79,7 +79,7 @@ internal sealed class GenuineAudit
 
         // A process that is killed leaves its files and its log as they stand, without what closing would add.
         var directory = Path.GetDirectoryName(path)!;
-        var standing = Directory.GetFiles(directory).Where(static file => !file.EndsWith(".new", StringComparison.Ordinal)).ToDictionary(static file => file, File.ReadAllBytes);
+        var standing = Standing(directory);
         var said = anchors.Text;
         await audit.DisposeAsync();
         foreach (var file in Directory.GetFiles(directory)) File.Delete(file);
@@ -87,6 +87,30 @@ internal sealed class GenuineAudit
         await File.AppendAllTextAsync(path, "{\"time\":\"2026-03");
         anchors.Text = said;
         time.Advance(TimeSpan.FromMinutes(1));
+    }
+
+    // The audit is still at work, and may be turning its file over: what was read while nothing changed stood so at one moment.
+    private static Dictionary<string, byte[]> Standing(string directory)
+    {
+        while (true)
+        {
+            try
+            {
+                var before = Names();
+                var read = before.ToDictionary(static file => file.Name, static file => File.ReadAllBytes(file.Name));
+                if (Names().SequenceEqual(before)) return read;
+            }
+            catch (FileNotFoundException)
+            {
+                // It was turned over meanwhile.
+            }
+        }
+
+        (string Name, long Length)[] Names() =>
+        [
+            .. Directory.GetFiles(directory).Where(static file => !file.EndsWith(".new", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+                .Select(static file => (file, new FileInfo(file).Length)),
+        ];
     }
 
     // A pause brings a checkpoint; a broker that runs is never long without one.
