@@ -47,44 +47,6 @@ public sealed class ClientHabitsTests
         bySecond.Max(second => second.Count()).ShouldBeLessThan(12, "reads are spread");
     }
 
-    [Fact]
-    public async Task Vault_Secrets_Operator_restarts_a_deployment_once_for_each_rotation_of_the_user_and_never_else_in_thirty_days()
-    {
-        await using var world = new World(World.OrdersApi with { HolderTtl = TimeSpan.FromHours(6), LeaseMaxTtl = TimeSpan.FromDays(60) });
-        world.Issuer.Life = TimeSpan.FromHours(12);
-        var replica = await world.ReplicaAsync();
-        (await world.PassAsync(replica.AskAsync(World.Ask(1), Cancellation), Minute)).Grant.ShouldNotBeNull();
-        var vso = new SecretsOperator(world, replica);
-        await vso.SyncAsync();
-        (vso.Restarts, vso.Duration).ShouldBe((0, TimeSpan.FromHours(4)));
-
-        var rotations = 0;
-        for (var tick = 0; tick < 30 * 24 * 6; tick++) // ten minutes each
-        {
-            // The issuer is away for three hours every third day.
-            var hour = tick / 6;
-            world.Issuer.RenewFailure = hour % 72 is >= 30 and < 33 ? new(Core.Issuing.IssuerFailure.Unavailable, "away") : null;
-            if (tick > 0 && tick % (7 * 24 * 6) == 0)
-            {
-                rotations++;
-                (await world.PassAsync(replica.Leases.RotateAsync(Identity.Callers.Pod("op", "op"), "orders-api", "for a test", World.From, Cancellation).AsTask(), Minute)).ShouldBeNull();
-            }
-
-            world.Clock.Advance(10 * Minute);
-
-            // So much at once leaves the broker no time for its duties: it has what it needs for the one that matters here.
-            if (world.Issuer.RenewFailure is null)
-                await world.PassAsync(() => ActiveLeaseEndsIn(world) > TimeSpan.FromMinutes(6.2 * 60), 120 * Minute);
-            await vso.LookAsync();
-        }
-
-        rotations.ShouldBe(4);
-        vso.Restarts.ShouldBe(rotations);
-    }
-
-    private static TimeSpan ActiveLeaseEndsIn(World world) =>
-        world.LeasesAsync().GetAwaiter().GetResult().Where(lease => lease.State == LeaseState.Active).Select(lease => lease.ExpiresAt - world.Clock.GetUtcNow() ?? TimeSpan.Zero).DefaultIfEmpty(TimeSpan.MaxValue).Max();
-
     /// <summary>
     /// The arithmetic of Go's LifetimeWatcher, which Agent, Proxy, consul-template and VSO share (openbao/openbao
     /// api/lifetime_watcher.go@249bf013): renews at once with increment 0; sleeps two thirds of the duration and a third of a grace
@@ -148,38 +110,6 @@ public sealed class ClientHabitsTests
 
             if (remaining <= grace || remaining - sleep <= grace) await ReadAsync();
             else next = now + sleep;
-        }
-    }
-
-    /// <summary>
-    /// Vault Secrets Operator's decisions for a dynamic secret (internal/vault/client.go@06bc1738, its controller@01360aad): renews at
-    /// two thirds with the first duration as increment; an error, another id, or less than the increment means a fresh read, and each
-    /// fresh read restarts the deployment.
-    /// </summary>
-    private sealed class SecretsOperator(World world, World.Replica replica)
-    {
-        private readonly Ask ask = World.Ask(1);
-        private string lease = "";
-        private DateTimeOffset next;
-
-        public int Restarts { get; private set; }
-
-        public TimeSpan Duration { get; private set; }
-
-        public async Task SyncAsync()
-        {
-            var outcome = await world.PassAsync(replica.Handles.ReadAsync(ask, "database/creds/orders-api", "token-of-the-operator", Cancellation).AsTask(), Minute);
-            var term = outcome.Term.ShouldNotBeNull(outcome.Refusal?.Detail);
-            if (lease.Length > 0) Restarts++;
-            (lease, Duration, next) = (term.Handle.Id, term.EndsIn, world.Clock.GetUtcNow() + term.EndsIn * 0.67);
-        }
-
-        public async Task LookAsync()
-        {
-            if (world.Clock.GetUtcNow() < next) return;
-            var outcome = await replica.Handles.RenewAsync(ask.Caller, lease, Duration, World.From, Cancellation);
-            if (outcome.Term is { } term && term.Handle.Id == lease && term.EndsIn >= Duration) next = world.Clock.GetUtcNow() + term.EndsIn * 0.67;
-            else await SyncAsync();
         }
     }
 }
