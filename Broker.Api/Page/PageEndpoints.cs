@@ -132,7 +132,11 @@ public static class PageEndpoints
             context,
             Slices.Confirm.Create(model with
             {
-                Refused = refused, Reason = field("reason"), Ceiling = field("ceiling"), AntiforgeryField = tokens.FormFieldName, AntiforgeryToken = tokens.RequestToken!,
+                Refused = refused,
+                Reason = field("reason"),
+                Ceiling = field("ceiling"),
+                AntiforgeryField = tokens.FormFieldName,
+                AntiforgeryToken = tokens.RequestToken!,
             }),
             refused is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict);
     }

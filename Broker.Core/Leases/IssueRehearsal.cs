@@ -33,7 +33,10 @@ internal static class IssueRehearsal
     {
         var roles = Enumerable.Range(0, rollouts).Select(number => new Role
         {
-            Name = $"rehearsal-{number}", Database = "rehearsal", Issuer = "rehearsal", Allow = [new AllowRule("rehearsal", FrozenDictionary<string, ClaimMatch>.Empty)],
+            Name = $"rehearsal-{number}",
+            Database = "rehearsal",
+            Issuer = "rehearsal",
+            Allow = [new AllowRule("rehearsal", FrozenDictionary<string, ClaimMatch>.Empty)],
         }).ToArray();
         await using var core = Compose(roles, time);
         var database = core.GetRequiredService<ICatalog>().Current.Databases["rehearsal"];
@@ -63,8 +66,14 @@ internal static class IssueRehearsal
     {
         var database = new Database
         {
-            Name = "rehearsal", Engine = DatabaseEngineKind.PostgreSql, Host = "localhost", Port = 5432, DatabaseName = "rehearsal", AdminConnectionString = new("Host=localhost"),
-            Budget = new(), Issuing = new() { UsersPerSecond = 1000, Burst = 1000, InFlight = 100 },
+            Name = "rehearsal",
+            Engine = DatabaseEngineKind.PostgreSql,
+            Host = "localhost",
+            Port = 5432,
+            DatabaseName = "rehearsal",
+            AdminConnectionString = new("Host=localhost"),
+            Budget = new(),
+            Issuing = new() { UsersPerSecond = 1000, Burst = 1000, InFlight = 100 },
         };
         var catalog = new CatalogSnapshot(
             new Dictionary<string, Database>(StringComparer.Ordinal) { [database.Name] = database },

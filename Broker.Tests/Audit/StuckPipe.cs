@@ -30,7 +30,8 @@ public sealed class StuckPipe : IDisposable
         new Thread(() =>
         {
             for (var page = new byte[4096]; !freed; Interlocked.Increment(ref filled)) end.Write(page);
-        }) { IsBackground = true }.Start();
+        })
+        { IsBackground = true }.Start();
         var (seen, still) = (-1, 0);
         await Eventually.HoldsAsync(
             () =>

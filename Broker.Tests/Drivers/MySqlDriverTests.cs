@@ -206,7 +206,10 @@ public sealed class MySqlDriverTests(MySqlDriverTests.Server server) : IClassFix
                     MaxConnections = 100,
                     Settings = new Dictionary<string, string>
                     {
-                        ["performance_schema"] = "ON", ["ssl_cert"] = certificate, ["ssl_key"] = key, ["ssl_ca"] = Certificates.AuthorityFile,
+                        ["performance_schema"] = "ON",
+                        ["ssl_cert"] = certificate,
+                        ["ssl_key"] = key,
+                        ["ssl_ca"] = Certificates.AuthorityFile,
                     },
                 },
                 Cancellation);

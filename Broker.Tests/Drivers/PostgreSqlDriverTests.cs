@@ -234,8 +234,12 @@ public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) :
                     MaxConnections = 100,
                     Settings = new Dictionary<string, string>
                     {
-                        ["ssl"] = "on", ["ssl_cert_file"] = certificate, ["ssl_key_file"] = key, ["ssl_ca_file"] = Certificates.AuthorityFile,
-                        ["hba_file"] = rules, ["unix_socket_directories"] = SocketFolder,
+                        ["ssl"] = "on",
+                        ["ssl_cert_file"] = certificate,
+                        ["ssl_key_file"] = key,
+                        ["ssl_ca_file"] = Certificates.AuthorityFile,
+                        ["hba_file"] = rules,
+                        ["unix_socket_directories"] = SocketFolder,
                     },
                 },
                 Cancellation);

@@ -82,7 +82,9 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
         var file = Write("password", "first\n");
         await using var ledger = new RedisLedgerStore(RedisConnection.Open(new LedgerSettings
         {
-            Kind = LedgerKind.Redis, ConnectionString = new($"{redis.ConnectionString},user=broker"), PasswordFile = file,
+            Kind = LedgerKind.Redis,
+            ConnectionString = new($"{redis.ConnectionString},user=broker"),
+            PasswordFile = file,
         }));
         await ShouldWorkAsync(ledger);
 

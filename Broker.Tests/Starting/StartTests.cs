@@ -102,7 +102,11 @@ public sealed class StartTests : IDisposable
         {
             broker["Databases"]!["orders"] = new JsonObject
             {
-                ["Engine"] = "PostgreSql", ["Host"] = postgres.Host, ["Port"] = postgres.Port, ["Name"] = postgres.Database, ["AdminConnectionString"] = postgres.AdminConnectionString,
+                ["Engine"] = "PostgreSql",
+                ["Host"] = postgres.Host,
+                ["Port"] = postgres.Port,
+                ["Name"] = postgres.Database,
+                ["AdminConnectionString"] = postgres.AdminConnectionString,
             };
             broker["Roles"]!["orders-api"]!["CreationStatements"] = new JsonArray(statement);
         });

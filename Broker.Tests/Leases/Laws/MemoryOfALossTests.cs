@@ -1,6 +1,6 @@
 using Broker.Core.Catalog;
-using Broker.Core.Model;
 using Broker.Core.Ledger;
+using Broker.Core.Model;
 using Shouldly;
 using Xunit;
 

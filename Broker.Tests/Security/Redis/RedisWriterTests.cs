@@ -110,8 +110,12 @@ public sealed class RedisWriterTests(SharedServers servers) : IAsyncLifetime
         var token = SessionToken.New();
         var forged = new JsonObject
         {
-            ["Issuer"] = "local", ["Subject"] = "grace@example.org", ["Claims"] = new JsonArray(new JsonObject { ["Key"] = "groups", ["Value"] = LocalIdentity.Operators }),
-            ["Roles"] = new JsonArray("deploy"), ["OpenedAt"] = DateTimeOffset.UnixEpoch.ToString("O"), ["Hash"] = token.Hash,
+            ["Issuer"] = "local",
+            ["Subject"] = "grace@example.org",
+            ["Claims"] = new JsonArray(new JsonObject { ["Key"] = "groups", ["Value"] = LocalIdentity.Operators }),
+            ["Roles"] = new JsonArray("deploy"),
+            ["OpenedAt"] = DateTimeOffset.UnixEpoch.ToString("O"),
+            ["Hash"] = token.Hash,
         }.ToJsonString();
         await WriteSessionAsync(token.Id, forged);
         (await RedisStage.ClaimAsync(broker, token.Value.Reveal(), "deploy")).Status.ShouldBe(401);
