@@ -84,7 +84,6 @@ public sealed partial class FlatMemoryTests
         var metrics = await MetricsAsync();
         metrics.ShouldContain(line => line.StartsWith("broker_claims", StringComparison.Ordinal));
         metrics.Where(line => MadeUp().IsMatch(line)).ShouldBeEmpty("no tag holds what a caller wrote");
-        metrics.Count.ShouldBeLessThan(2_000);
         (world.Service<LeaseLogins>().Count, world.Service<RememberedGrants>().Count).ShouldBe((logins, grants));
         world.Service<ProofGate>().Addresses.ShouldBeLessThanOrEqualTo(1);
 
