@@ -28,13 +28,13 @@ internal static class Burst
         for (var round = 0; round < rounds; round++)
         {
             say($"{pods} pods on {replicas} replicas, round {round + 1} of {rounds}");
-            // Sharing by workload: each burst comes from a workload of its own, and so meets a pool without a lease.
             await using var stage = await Stage.SetAsync(
                 new() { Replicas = replicas, MaxConnections = 4 * pods + 200, CeilingPercent = 100, Connections = 1, MaxHoldersPerLease = 10_000 }, cancellation);
             var addresses = stage.Brokers.Select(broker => broker.Address).ToArray();
             times[States[0]].Add(await BurstAsync(null, pods));
             times[States[1]].Add(await BurstAsync(Pods.Tokens(stage.Identity, 0, pods), pods));
             times[States[3]].Add(await BurstAsync(Pods.Tokens(stage.Identity, pods, pods), pods));
+            // A revoked lease leaves the pool without one, so the next burst is cold.
             await RevokeAsync(stage, cancellation);
             times[States[2]].Add(await BurstAsync(Pods.Tokens(stage.Identity, 2 * pods, pods), pods));
             users += await UsersAsync(stage, cancellation);
