@@ -27,12 +27,12 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
     private async Task HandleAsync(HttpContext context, string path)
     {
         SecurityHeaders.Put(context);
-        if (context.Request.Headers["X-Vault-Namespace"].FirstOrDefault() is { Length: > 0 } space) context.Response.Headers["X-Vault-Namespace"] = space;
         try
         {
             VaultReply reply;
             try
             {
+                EchoNamespace(context);
                 reply = await AnswerAsync(context, path);
             }
             catch (BadHttpRequestException e)
@@ -67,7 +67,9 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         var path = escaped.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase).Trim('/');
         MustBeReady(path);
         if (path.Split('/') is var segments && (segments.Contains("..") || segments.Contains("."))) throw VaultError.Bad("path cannot contain parent references");
-        var call = new VaultCall(context, path, OperationOf(context.Request), await VaultBody.ReadAsync(context.Request, context.RequestAborted));
+        var operation = OperationOf(context.Request);
+        var body = operation is VaultOperation.Update ? await VaultBody.ReadAsync(context.Request, context.RequestAborted) : VaultBody.Empty;
+        var call = new VaultCall(context, path, operation, body);
         var wrapFor = call.WrapTtl;
         foreach (var group in endpoints)
         {
@@ -86,8 +88,18 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         if (!hasBeenReady && path is not ("sys/health" or "sys/seal-status" or "sys/init" or "sys/leader")) throw new VaultError(503, "Vault is sealed") { RetryAfter = TimeSpan.FromSeconds(1) };
     }
 
+    // A header that no answer can carry would break the answer.
+    private static void EchoNamespace(HttpContext context)
+    {
+        if (context.Request.Headers["X-Vault-Namespace"].FirstOrDefault() is not { Length: > 0 } space) return;
+        if (space.AsSpan().ContainsAnyExceptInRange(' ', '~')) throw VaultError.Bad("X-Vault-Namespace holds letters that no path has");
+        context.Response.Headers["X-Vault-Namespace"] = space;
+    }
+
+    // "help" asks for words about a path, and never for what is there (OpenBao http/help.go).
     private static VaultOperation OperationOf(HttpRequest request) => request.Method.ToUpperInvariant() switch
     {
+        "GET" when request.Query.ContainsKey("help") => VaultOperation.Unsupported,
         "GET" or "HEAD" => request.Query["list"].FirstOrDefault() is "true" or "1" ? VaultOperation.List : VaultOperation.Read,
         "LIST" => VaultOperation.List,
         "PUT" or "POST" => VaultOperation.Update,

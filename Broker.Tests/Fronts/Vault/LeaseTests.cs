@@ -113,6 +113,9 @@ public sealed class LeaseTests
         foreach (var path in new[] { $"sys/leases/renew/{lease}", $"sys/leases/renew/{escaped}", $"sys/renew/{lease}", $"sys/renew/{escaped}" })
             (await caller.SendAsync("PUT", path)).LeaseId.ShouldBe(lease, path);
         (await caller.SendAsync("POST", "sys/renew", new JsonObject { ["lease_id"] = lease })).LeaseId.ShouldBe(lease);
+        foreach (var path in new[] { $"sys/leases/lookup/{lease}", $"sys/leases/lookup/{escaped}" })
+            ((string)(await caller.SendAsync("PUT", path)).Body["data"]!["id"]!).ShouldBe(lease, path);
+        (await caller.SendAsync("LIST", "sys/leases/lookup/database/creds/orders-api")).Status.ShouldBe(403);
         (await caller.SendAsync("PUT", $"sys/revoke/{lease}")).Status.ShouldBe(204);
         (await caller.RenewAsync(lease)).Error.ShouldBe("lease not found");
         (await caller.SendAsync("PUT", $"sys/leases/revoke/{lease}")).Status.ShouldBe(204, "once more is as good");

@@ -87,6 +87,16 @@ public sealed class LoginTests
     }
 
     [Fact]
+    public async Task JWT_auth_takes_the_name_of_a_role_in_any_letters()
+    {
+        await using var world = new BrokerWorld(
+            ("VaultApi:AuthMounts:jwt:Type", "Jwt"), ("VaultApi:AuthMounts:jwt:Issuer", "ci"), ("VaultApi:AuthMounts:jwt:Roles:Release:0", "deploy"));
+        var caller = new VaultCaller(await world.ReplicaAsync());
+
+        foreach (var name in new[] { "Release", "release", "RELEASE" }) (await caller.LogInAsync(world.Job(), name, "jwt")).Status.ShouldBe(200, name);
+    }
+
+    [Fact]
     public async Task An_AppRole_lets_in_who_has_no_token_of_its_own()
     {
         await using var world = AppRoleWorld(("Uses", "2"));

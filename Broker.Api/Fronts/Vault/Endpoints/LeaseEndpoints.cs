@@ -14,7 +14,7 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk) : 
     {
         if (VerbOf(call.Path, out var inPath) is not { } verb) return null;
         var client = await requests.ClientOfAsync(call, strictly: false);
-        if (verb is Verb.Other || (verb is Verb.LookUp && (call.Operation is VaultOperation.List || inPath is not null))) throw VaultError.PermissionDenied();
+        if (verb is Verb.Other || (verb is Verb.LookUp && call.Operation is VaultOperation.List)) throw VaultError.PermissionDenied();
         call.Must(VaultOperation.Update);
 
         // The body's goes first; what is in the address comes from old clients.

@@ -58,9 +58,11 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
     private static VaultError? Unproven(Proof proof) =>
         proof.Failure is { } failure && failure.MayBeGood() ? new VaultError(503, failure.Describe()) { RetryAfter = failure.RetryAfter() } : null;
 
-    // Null: there is no such role.
+    // Null: there is no such role. JWT auth knows its roles in small letters, and so a login's in any.
     private static IReadOnlyList<string>? RolesOf(AuthMount mount, string role, CatalogSnapshot current) =>
-        mount.Roles.Count > 0 ? mount.Roles.GetValueOrDefault(role) : current.Roles.ContainsKey(role) ? [role] : null;
+        mount.Roles.Count == 0 ? (current.Roles.ContainsKey(role) ? [role] : null)
+        : mount.Type == AuthMountType.Jwt ? mount.Roles.FirstOrDefault(named => named.Key.Equals(role, StringComparison.OrdinalIgnoreCase)).Value
+        : mount.Roles.GetValueOrDefault(role);
 
     private static bool IsOnlyTheAccountWrong(Role role, Caller caller) => role.Allow.Any(rule =>
         rule.Issuer == caller.Issuer && (!rule.Claims.TryGetValue("namespace", out var match) || match.Matches(AllowRules.ValuesOf("namespace", caller))));

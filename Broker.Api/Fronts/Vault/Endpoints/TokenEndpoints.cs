@@ -42,7 +42,7 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
 
     private static void MustBeOwn(VaultCall call, VaultClient client, VaultError otherwise)
     {
-        if (call.Body.Text("token") is { } named && named != client.Text) throw otherwise;
+        if (call.Body.Text("token") is { Length: > 0 } named && named != client.Text) throw otherwise;
     }
 
     // Some clients panic when one of these is missing (OpenBao command/agentproxyshared/auth/auth.go: type; External Secrets: expire_time).

@@ -13,6 +13,10 @@ namespace Broker.Api.Fronts.Vault.Wire;
 internal sealed class VaultBody
 {
     private const string FormType = "application/x-www-form-urlencoded";
+
+    /// <summary>That of a request which has none: what does not write is not read for one (OpenBao http/logical.go).</summary>
+    public static VaultBody Empty { get; } = new([]);
+
     private readonly Dictionary<string, JsonElement> fields;
 
     private VaultBody(Dictionary<string, JsonElement> fields) => this.fields = fields;
@@ -45,10 +49,22 @@ internal sealed class VaultBody
     /// <exception cref="VaultError">It is neither.</exception>
     public string? Text(string name) => !fields.TryGetValue(name, out var value) ? null : value.ValueKind switch
     {
-        JsonValueKind.String => value.GetString(),
+        JsonValueKind.String => TextOf(value),
         JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False => value.GetRawText(),
         _ => throw VaultError.Bad($"Field validation failed: error converting input for field \"{name}\""),
     };
+
+    private static string TextOf(JsonElement value)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw VaultError.Bad("error parsing JSON"); // letters that are none, as half a surrogate
+        }
+    }
 
     /// <summary>A duration: seconds, or a text like <c>1h</c>. Zero when it is not there.</summary>
     /// <exception cref="VaultError">It is neither, or negative.</exception>
@@ -62,7 +78,7 @@ internal sealed class VaultBody
     /// <summary>Texts: a list, or one text divided by commas.</summary>
     public IReadOnlyList<string> Texts(string name) => !fields.TryGetValue(name, out var value) ? []
         : value.ValueKind == JsonValueKind.Array
-            ? [.. value.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString()!)]
+            ? [.. value.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(TextOf)]
             : [.. (Text(name) ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
 
     private static VaultBody Parse(ReadOnlySequence<byte> body, string? type)
