@@ -1,0 +1,138 @@
+using Broker.Core.Ledger;
+using Microsoft.AspNetCore.DataProtection;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Contracts;
+
+/// <summary>What clients of another protocol hold (tokens, leases of their own, wrapped answers): texts with an end, in groups.</summary>
+public abstract partial class LedgerContract
+{
+    private static readonly LedgerSeal RecordSeal = new(new EphemeralDataProtectionProvider());
+
+    private string Kind => "~" + database;
+
+    private RecordLedger Records => new(Store, Kind, RecordSeal, "a test");
+
+    [Fact]
+    public async Task A_record_is_read_as_it_was_written_until_somebody_ends_it()
+    {
+        const string Text = "a text|with, all \u00fc\u20ac\n that separates";
+        (await Records.PutAsync("one/two", ["g:1", "g:2"], Text, Hour, Cancellation)).ShouldBe(PutRecordAnswer.Put);
+        (await Records.PutAsync("one/two", [], "another", Hour, Cancellation)).ShouldBe(PutRecordAnswer.Taken);
+
+        var (text, left) = (await Records.ReadAsync("one/two", Cancellation))!.Value;
+        text.ShouldBe(Text);
+        left.ShouldBeInRange(Hour - TimeSpan.FromMinutes(5), Hour);
+        (await Records.ListAsync("g:2", Cancellation)).ShouldBe(["one/two"]);
+        (await Records.ReadAsync("another", Cancellation)).ShouldBeNull();
+
+        (await Records.DropAsync("one/two", Cancellation)).ShouldBe(Text);
+        (await Records.ReadAsync("one/two", Cancellation)).ShouldBeNull();
+        (await Records.DropAsync("one/two", Cancellation)).ShouldBeNull();
+        (await Records.RenewAsync("one/two", "x", Hour, Cancellation)).ShouldBeFalse();
+        foreach (var group in new[] { "g:1", "g:2" }) (await Records.ListAsync(group, Cancellation)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_record_that_is_renewed_has_its_new_text_and_its_new_end_and_stays_in_its_groups()
+    {
+        await Records.PutAsync("id", ["g"], "first", TimeSpan.FromMinutes(1), Cancellation);
+
+        (await Records.RenewAsync("id", "second", Hour, Cancellation)).ShouldBeTrue();
+
+        var (text, left) = (await Records.ReadAsync("id", Cancellation))!.Value;
+        (text, left > TimeSpan.FromMinutes(30)).ShouldBe(("second", true));
+        (await Records.ListAsync("g", Cancellation)).ShouldBe(["id"]);
+    }
+
+    [Fact]
+    public async Task A_record_whose_end_has_come_is_none_and_its_id_is_free()
+    {
+        await Records.PutAsync("short", ["g"], "text", TimeSpan.FromMilliseconds(1), Cancellation);
+        await Records.PutAsync("long", ["g"], "text", Hour, Cancellation);
+
+        await Eventually.HoldsAsync(async () => await Records.ReadAsync("short", Cancellation) is null, "its end has come", Cancellation);
+
+        (await Records.RenewAsync("short", "text", Hour, Cancellation)).ShouldBeFalse();
+        (await Records.DropAsync("short", Cancellation)).ShouldBeNull();
+        (await Records.PutAsync("other", [], "text", Hour, Cancellation)).ShouldBe(PutRecordAnswer.Put);
+        (await Records.ListAsync("g", Cancellation)).ShouldBe(["long"]);
+        (await Records.PutAsync("short", [], "again", Hour, Cancellation)).ShouldBe(PutRecordAnswer.Put);
+    }
+
+    [Fact]
+    public async Task Of_many_that_end_a_record_one_alone_gets_its_text()
+    {
+        await Records.PutAsync("wrapped", [], "the secret", Hour, Cancellation);
+
+        var texts = await Task.WhenAll(Enumerable.Range(0, 50).Select(_ => Records.DropAsync("wrapped", Cancellation).AsTask()));
+
+        texts.Count(text => text == "the secret").ShouldBe(1);
+        texts.Count(text => text is null).ShouldBe(49);
+    }
+
+    [Fact]
+    public async Task Of_many_that_write_a_record_one_alone_does()
+    {
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(number => Records.PutAsync("use#1", ["use"], $"{number}", Hour, Cancellation).AsTask()));
+
+        answers.Count(answer => answer == PutRecordAnswer.Put).ShouldBe(1);
+        (await Records.ListAsync("use", Cancellation)).ShouldBe(["use#1"]);
+    }
+
+    [Fact]
+    public async Task A_group_that_is_full_loses_its_oldest_from_all_its_groups()
+    {
+        foreach (var number in Enumerable.Range(0, 501)) await Records.PutAsync($"{number}", ["full", $"own:{number}"], "text", Hour, Cancellation);
+
+        var ids = await Records.ListAsync("full", Cancellation);
+        (ids.Count, ids[0], ids[^1]).ShouldBe((500, "1", "500"));
+        (await Records.ReadAsync("0", Cancellation)).ShouldBeNull();
+        (await Records.ListAsync("own:0", Cancellation)).ShouldBeEmpty();
+        (await Records.ReadAsync("1", Cancellation)).ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task Every_replica_hears_of_a_record_that_is_ended()
+    {
+        var heard = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        using var listening = Records.Listen(heard.Enqueue);
+        await Records.PutAsync("token", [], "text", Hour, Cancellation);
+
+        // Whoever listens is heard from a moment on: what is ended before may go unheard.
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                await Records.PutAsync("token", [], "text", Hour, Cancellation);
+                await Records.DropAsync("token", Cancellation);
+                return heard.Contains("token");
+            },
+            "it is heard",
+            Cancellation);
+    }
+
+    [Fact]
+    public async Task L14_A_record_is_believed_in_its_own_place_alone()
+    {
+        await Records.PutAsync("mine", [], "a right", Hour, Cancellation);
+        var other = new RecordLedger(Store, Kind, RecordSeal, "another purpose");
+        var stranger = new RecordLedger(Store, Kind, new LedgerSeal(new EphemeralDataProtectionProvider()), "a test");
+
+        (await other.ReadAsync("mine", Cancellation)).ShouldBeNull();
+        (await stranger.ReadAsync("mine", Cancellation)).ShouldBeNull();
+        var copied = (await new LedgerClient(Store).TakeAsync(Decision.ReadRecord, Kind, new("mine"), Cancellation)).ShouldBeOfType<RecordAnswer.Found>().Text;
+        await new LedgerClient(Store).TakeAsync(Decision.PutRecord, Kind, new("others", [], copied, Hour, 10, 10), Cancellation);
+        (await Records.ReadAsync("others", Cancellation)).ShouldBeNull();
+        (await Records.ReadAsync("mine", Cancellation)).ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task There_are_no_more_records_than_there_may_be()
+    {
+        var client = new LedgerClient(Store);
+        for (var number = 0; number < 3; number++) (await client.TakeAsync(Decision.PutRecord, Kind, new($"{number}", [], "text", Hour, 3, 10), Cancellation)).ShouldBe(PutRecordAnswer.Put);
+
+        (await client.TakeAsync(Decision.PutRecord, Kind, new("3", [], "text", Hour, 3, 10), Cancellation)).ShouldBe(PutRecordAnswer.Full);
+    }
+}
