@@ -118,7 +118,7 @@ public static class BrokerCore
     private static void AddLeases(this IServiceCollection services)
     {
         services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<SealCheck>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
-        services.AddSingleton<DatabaseChannels>().AddSingleton<Issuance>().AddSingleton<DeskAudit>().AddSingleton<ShutdownSignal>();
+        services.AddSingleton<DatabaseChannels>().AddSingleton<Issuance>().AddSingleton<StaticTurn>().AddSingleton<DeskAudit>().AddSingleton<ShutdownSignal>();
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<PodDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
         services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionSealer>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
         services.AddSingleton<HandleLedger>().AddSingleton<HandleDesk>().AddSingleton<ClientTokenLedger>().AddSingleton<ClientTokenDesk>().AddSingleton<SecretIdUses>().AddSingleton<WrappedAnswers>();

@@ -33,6 +33,9 @@ public sealed record Role
     /// </summary>
     public string? OwnerRole { get; init; }
 
+    /// <summary>With a static role: two users that are there already and take turns. Null (the default): users are made and dropped.</summary>
+    public StaticUsers? Static { get; init; }
+
     /// <summary>How long a lease of the built-in issuer lives before it is renewed (1 min to 30 days, default 1 h).</summary>
     public TimeSpan LeaseTtl { get; init; } = TimeSpan.FromHours(1);
 

@@ -42,6 +42,13 @@ public interface IDatabaseEngine
     Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation);
 
     /// <summary>
+    /// Gives a user that is there another password, and lets it log in; its sessions go on. A failure is <see cref="DatabaseFailure.StatementRefused"/>
+    /// where there is no such user, or it is the broker's administrator.
+    /// </summary>
+    /// <exception cref="NotSupportedException">The engine has no static roles.</exception>
+    Task SetPasswordAsync(Database database, Login login, CancellationToken cancellation) => Task.FromException(new NotSupportedException($"{Kind} has no static roles."));
+
+    /// <summary>
     /// Lets a user log in no more and ends the sessions it has, those of a user that was dropped too; returns when they have ended.
     /// Every step is tried, also when one before it is refused: the failure says what is still true.
     /// </summary>

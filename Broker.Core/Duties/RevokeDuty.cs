@@ -65,7 +65,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
     {
         var lease = call.Lease;
         var engine = engines[call.Database.Engine];
-        var ends = lease.Username.Length > 0 && (lease.Shut || call.Role.EndSessions);
+        var ends = lease.Username.Length > 0 && (lease.Shut || call.Role.EndSessions) && !await IsAnothersAsync(call, cancellation);
         string? notShutOut = null;
         if (ends)
         {
@@ -90,7 +90,8 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
             throw new DutyException(notShutOut is null || e.Message.Contains(notShutOut, StringComparison.Ordinal) ? e.Message : $"{e.Message} And before: {notShutOut}", e);
         }
 
-        if (lease.Username.Length == 0) return new(0);
+        // The users of a static role stay, and so do their sessions, unless an operator ordered their end.
+        if (lease.Username.Length == 0 || (call.Role.Static is not null && !ends)) return new(0);
         int? open;
         try
         {
@@ -105,6 +106,11 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
             ? throw new DutyException($"User '{lease.Username}' is dropped, but {open} of its sessions are still at work. {notShutOut ?? "They were told to end and have not yet."}")
             : new(open);
     }
+
+    // A static role's user comes back in another lease, which the end of this one is none of.
+    private async Task<bool> IsAnothersAsync(LeaseCall call, CancellationToken cancellation) => call.Role.Static is not null
+        && (await Ledger.Leases.LiveAsync(call.Lease.Database, cancellation)).Any(other =>
+            other.Id != call.Lease.Id && other.Role == call.Lease.Role && other.Username == call.Lease.Username && other.State is LeaseState.Issuing or LeaseState.Active);
 
     private static string WhyOver(LeaseRecord lease) =>
         lease.Reason.IndexOf(Still, StringComparison.Ordinal) is var at and >= 0 ? lease.Reason[..at] : lease.Reason;

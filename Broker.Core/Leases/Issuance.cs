@@ -15,7 +15,7 @@ namespace Broker.Core.Leases;
 /// intent is in the ledger before this begins.
 /// </summary>
 internal sealed class Issuance(
-    SharedLedger ledger, Issuers issuers, DatabaseEngines engines, LoginSealer sealer, WaitingSettings waiting, BrokerMetrics metrics, Jitter jitter,
+    SharedLedger ledger, Issuers issuers, DatabaseEngines engines, LoginSealer sealer, StaticTurn turn, WaitingSettings waiting, BrokerMetrics metrics, Jitter jitter,
     TimeProvider time, ILogger<Issuance> log)
 {
     // The shortest pause after a failure (law L12); it doubles with each failure in a row.
@@ -84,7 +84,13 @@ internal sealed class Issuance(
     private async Task<string> IssueAsync(Attempt attempt, TimeSpan startsIn, CancellationToken deadline, CancellationToken cancellation)
     {
         sealer.EnsureKeys(); // what could not be written down is not made
-        var username = attempt.Issuer.ProposeUsername(attempt.Role, attempt.Database);
+        var username = attempt.Role.Static is null ? attempt.Issuer.ProposeUsername(attempt.Role, attempt.Database) : null;
+        if (attempt.Role.Static is { } users)
+        {
+            (username, var whyNot) = await turn.NextAsync(attempt.Role, attempt.Database, users, attempt.Lease, cancellation);
+            if (username is null) return await FailAsync(attempt, mayExist: false, RefusalCode.IssuerUnavailable, whyNot, null);
+        }
+
         if (await PaceAsync(attempt, username, startsIn, cancellation) is not { } now) return "superseded";
 
         IssuedLease issued;
@@ -103,12 +109,13 @@ internal sealed class Issuance(
         }
 
         bool known;
+        var (life, lasts) = attempt.Role.Static is { } turns ? StaticTurn.TermsFrom(turns.Rotation, now) : (issued.Term.Duration, issued.Term.Duration);
         try
         {
             known = await ledger.Issues.IssuedAsync(
                 attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username,
                 sealer.Seal(attempt.Database.Name, attempt.Role.Name, attempt.Pool, attempt.Lease, issued),
-                issued.Term.Duration, now, issued.Term.Renewable, CancellationToken.None);
+                life, now, issued.Term.Renewable && attempt.Role.Static is null, CancellationToken.None, lasts);
         }
         catch (LedgerException)
         {
@@ -138,8 +145,8 @@ internal sealed class Issuance(
             return await FailAsync(attempt, mayExist: true, code, e.Message, null);
         }
 
-        if (!await ledger.Issues.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, jitter.Fraction(), userLimit, CancellationToken.None)) return "superseded";
-        log.Issued(attempt.Lease, attempt.Role.Name, issued.Login.Username, issued.Term.Duration);
+        if (!await ledger.Issues.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, attempt.Role.Static is null ? jitter.Fraction() : StaticTurn.Spread, userLimit, CancellationToken.None)) return "superseded";
+        log.Issued(attempt.Lease, attempt.Role.Name, issued.Login.Username, lasts);
         return "issued";
     }
 

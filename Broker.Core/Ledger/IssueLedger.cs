@@ -30,10 +30,21 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
         await client.TakeAsync(Decision.Beat, database, new(lease, Text(fence)), cancellation) == AttemptAnswer.Ok;
 
     /// <summary>Writes down what the issuer made. False: another attempt has taken over, and what was made must be revoked.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="lease">The lease.</param>
+    /// <param name="fence">The attempt's fencing number.</param>
+    /// <param name="issuerId">What the issuer calls it.</param>
+    /// <param name="username">Its user.</param>
+    /// <param name="sealedLogin">Its login, sealed.</param>
+    /// <param name="life">By parts of this it is renewed and followed, and takes holders.</param>
+    /// <param name="asked">The ledger's time when the issuer was asked.</param>
+    /// <param name="renewable">Whether the issuer can give it more time.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <param name="lasts">When it ends, from <paramref name="asked"/>; null: at the end of its life.</param>
     public async ValueTask<bool> IssuedAsync(
         string database, string lease, long fence, string issuerId, string username, string sealedLogin, TimeSpan life, DateTimeOffset asked, bool renewable,
-        CancellationToken cancellation) =>
-        await client.TakeAsync(Decision.Issued, database, new(lease, Text(fence), issuerId, username, sealedLogin, life, asked, renewable), cancellation) == IssuedAnswer.Ok;
+        CancellationToken cancellation, TimeSpan? lasts = null) =>
+        await client.TakeAsync(Decision.Issued, database, new(lease, Text(fence), issuerId, username, sealedLogin, life, lasts ?? life, asked, renewable), cancellation) == IssuedAnswer.Ok;
 
     /// <summary>The login worked: the lease takes holders. False: another attempt has taken over.</summary>
     /// <param name="database">The database.</param>
@@ -127,7 +138,7 @@ internal enum AttemptAnswer
 
 /// <summary>What the issuer made; <paramref name="Asked"/>: the ledger's time when it was asked.</summary>
 internal sealed record IssuedQuestion(
-    string Lease, string Fence, string IssuerId, string Username, string SealedLogin, TimeSpan Life, DateTimeOffset Asked, bool Renewable);
+    string Lease, string Fence, string IssuerId, string Username, string SealedLogin, TimeSpan Life, TimeSpan Lasts, DateTimeOffset Asked, bool Renewable);
 
 /// <summary>What became of what the issuer made.</summary>
 internal enum IssuedAnswer

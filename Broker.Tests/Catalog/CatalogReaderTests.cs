@@ -63,6 +63,19 @@ public class CatalogReaderTests
             .Errors.ShouldBeEmpty();
 
     [Fact]
+    public void A_user_of_two_static_roles_would_be_cut_off_by_each()
+    {
+        var changes = new[] { "one", "two" }.SelectMany(role => new (string, string?)[]
+        {
+            ($"Roles:{role}:Database", "orders"), ($"Roles:{role}:Issuer", "here"), ($"Roles:{role}:Static:Usernames:0", "shared"), ($"Roles:{role}:Static:Usernames:1", "of-" + role),
+            ($"Roles:{role}:Static:RotationPeriod", "01:00:00"), ($"Roles:{role}:Allow:0:Issuer", "kubernetes"), ($"Roles:{role}:Allow:0:Claims:namespace", "orders"),
+        });
+
+        Configured.Read([.. changes]).Errors.ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+            error => error.Path.ShouldBe("Broker:Roles:two:Static:Usernames"), error => error.Mend.ShouldContain("users of its own"));
+    }
+
+    [Fact]
     public void Plain_http_to_another_machine_is_allowed_by_saying_so() =>
         Configured.Read(("Issuers:vault:Address", "http://vault:8200"), ("Issuers:vault:AllowInsecureTransport", "true"))
             .Errors.ShouldBeEmpty();
@@ -126,6 +139,13 @@ public class CatalogReaderTests
     [InlineData("Roles:orders-jobs:CreationStatements:0", "CREATE ROLE x", "Roles:orders-jobs:CreationStatements", "{{name}}")]
     [InlineData("Roles:orders-jobs:CreationStatements:0", "CREATE ROLE {{name}}", "Roles:orders-jobs:CreationStatements", "{{password}}")]
     [InlineData("Roles:orders-jobs:CreationStatements:0", "", "Roles:orders-jobs:CreationStatements:0", "not a text")]
+    [InlineData("Roles:orders-jobs:Static:Usernames:0", "one", "Roles:orders-jobs:Static:Usernames", "Write two that are there")]
+    [InlineData("Roles:orders-jobs:Static:Usernames:0", "one\ntwo", "Roles:orders-jobs:Static:Usernames:0", "Name another user")]
+    [InlineData("Roles:orders-jobs:Static:RotationPeriod", "00:00:04", "", "out of range")]
+    [InlineData("Roles:orders-jobs:Static:RotationSchedule", "every night", "", "Write five fields")]
+    [InlineData("Roles:orders-jobs:Static:RotationSchedule", "0 0 30 2 *", "", "Write five fields")]
+    [InlineData("Roles:orders-jobs:Static:RotationPeriod", "01:00:00", "Roles:orders-jobs:CreationStatements", "neither made nor dropped")]
+    [InlineData("Roles:orders-api:Static:RotationPeriod", "01:00:00", "Roles:orders-api:Static", "Name a BuiltIn issuer")]
     [InlineData("Roles:orders-api:LeaseTtl", "00:00:59", "", "out of range")]
     [InlineData("Roles:orders-api:LeaseTtl", "2.00:00:00", "Roles:orders-api:LeaseMaxTtl", "shorter than LeaseTtl")]
     [InlineData("Roles:orders-api:Sharing", "All", "", "Role, Workload, Holder")]

@@ -32,6 +32,10 @@ public sealed partial class ConfigurationDocumentTests
             [("Identity:Issuers:kubernetes:Pods:Address", "https://api"), ("Identity:Issuers:kubernetes:Pods:CaFile", Pem), ("Identity:Issuers:kubernetes:Pods:TokenFile", Pem)],
         ],
         ["Broker:Identity:Teams:{name}"] = [[("Identity:Teams:shop:Members:0:Issuer", "kubernetes"), ("Identity:Teams:shop:Members:0:Claims:namespace", "shop")]],
+        ["Broker:Roles:{name}:Static"] =
+        [
+            [("Roles:orders-api:Issuer", "here"), ("Roles:orders-api:VaultPath", ""), ("Roles:orders-api:Static:Usernames:0", "a"), ("Roles:orders-api:Static:Usernames:1", "b"), ("Roles:orders-api:Static:RotationPeriod", "01:00:00")],
+        ],
         ["Broker:Page:SignIn"] = [[("Page:SignIn:Issuer", "kubernetes")]],
         ["Broker:Tls"] = [[("Tls:CertificateFile", Pem), ("Tls:CertificateKeyFile", Pem)]],
         ["Broker:Audit:Syslog"] = [[("Audit:Syslog:Address", "tcp://syslog:514")]],
@@ -61,7 +65,7 @@ public sealed partial class ConfigurationDocumentTests
             "Broker", "Broker:Audit", "Broker:Audit:Otlp", "Broker:Audit:Rotation", "Broker:Audit:Syslog", "Broker:Databases:{name}", "Broker:Databases:{name}:Budget", "Broker:Databases:{name}:Issuing", "Broker:Databases:{name}:Pods", "Broker:Identity",
             "Broker:Identity:Callers", "Broker:Identity:Issuers:{name}", "Broker:Identity:Issuers:{name}:Pods", "Broker:Identity:Issuers:{name}:TokenReview", "Broker:Identity:Sessions",
             "Broker:Identity:Teams:{name}", "Broker:Issuers:{name}", "Broker:Issuers:{name}:Auth", "Broker:Ledger", "Broker:Limits", "Broker:Page", "Broker:Page:SignIn",
-            "Broker:Roles:{name}", "Broker:Roles:{name}:Allow:{n}", "Broker:Roles:{name}:Connections", "Broker:Roles:{name}:Pods", "Broker:Sealing", "Broker:Tls", "Broker:VaultApi", "Broker:VaultApi:AuthMounts:{name}",
+            "Broker:Roles:{name}", "Broker:Roles:{name}:Allow:{n}", "Broker:Roles:{name}:Connections", "Broker:Roles:{name}:Pods", "Broker:Roles:{name}:Static", "Broker:Sealing", "Broker:Tls", "Broker:VaultApi", "Broker:VaultApi:AuthMounts:{name}",
             "Broker:VaultApi:AuthMounts:{name}:AppRoles:{name}", "Broker:VaultApi:AuthMounts:{name}:AppRoles:{name}:SecretIds:{name}", "Broker:VaultApi:SecretMounts:{name}",
             "Broker:VaultApi:SecretMounts:{name}:Roles:{name}", "Broker:VaultApi:Tokens", "Broker:Waiting",
         ]);
@@ -146,6 +150,7 @@ public sealed partial class ConfigurationDocumentTests
         .Replace("Issuers:{name}", "Issuers:vault", StringComparison.Ordinal)
         .Replace("Teams:{name}", "Teams:shop", StringComparison.Ordinal)
         .Replace("Databases:{name}", "Databases:orders", StringComparison.Ordinal)
+        .Replace("Roles:{name}:Static", "Roles:orders-api:Static", StringComparison.Ordinal)
         .Replace("Roles:{name}", "Roles:orders-jobs", StringComparison.Ordinal)
         .Replace("{n}", "0", StringComparison.Ordinal);
 

@@ -24,6 +24,9 @@ public abstract record EngineBench(IDatabaseEngine Engine, Database Database, st
     /// <summary>Whether a user that is shut out loses its connections; where not, they are good for nothing.</summary>
     public virtual bool ShutOutClosesConnections => true;
 
+    /// <summary>Whether a user that is there can be given another password.</summary>
+    public virtual bool HasStaticRoles => true;
+
     /// <summary>The database where nothing listens.</summary>
     public virtual Database Gone => Database with { Port = 1 };
 
@@ -322,6 +325,31 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     protected static async Task<DatabaseException> FailureAsync(Func<Task> call) => await Should.ThrowAsync<DatabaseException>(call);
 
     private Login New(string suffix) => new(bench.UserPrefix + suffix, new($"Pw{Guid.NewGuid():N}"));
+
+    [Fact]
+    public async Task L4_Another_password_lets_in_whoever_knows_it_and_ends_no_session()
+    {
+        var before = await CreateAsync("static");
+        var after = before with { Password = new("Another-password_1") };
+        if (!bench.HasStaticRoles)
+        {
+            await Should.ThrowAsync<NotSupportedException>(() => Engine.SetPasswordAsync(Database, after, Cancellation));
+            return;
+        }
+
+        var session = await bench.OpenSessionAsync(before);
+        await Engine.SetPasswordAsync(Database, after, Cancellation);
+
+        await Engine.TryLoginAsync(Database, after, Cancellation);
+        (await FailureAsync(() => Engine.TryLoginAsync(Database, before, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        (await session()).ShouldBeTrue();
+
+        await Engine.ShutOutAsync(Database, before.Username, Cancellation);
+        (await FailureAsync(() => Engine.TryLoginAsync(Database, after, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        await Engine.SetPasswordAsync(Database, before, Cancellation);
+        await Engine.TryLoginAsync(Database, before, Cancellation);
+        (await FailureAsync(() => Engine.SetPasswordAsync(Database, new(bench.UserPrefix + "nobody", new("x")), Cancellation))).Failure.ShouldBe(DatabaseFailure.StatementRefused);
+    }
 
     private async Task<Login> CreateAsync(string suffix, TimeSpan? lives = null, DateTimeOffset? until = null)
     {

@@ -60,6 +60,8 @@ public sealed class MongoDbEngineTests(SharedServers servers) : DatabaseEngineCo
 
         public override bool ShutOutClosesConnections => false;
 
+        public override bool HasStaticRoles => false;
+
         public override bool DatabasesAreMade => false;
 
         public override Database Gone => Database with { Host = "127.0.0.1", Port = 1, AdminConnectionString = new("mongodb://x:y@127.0.0.1:1/?authSource=admin") };

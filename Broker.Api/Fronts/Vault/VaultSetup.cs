@@ -9,6 +9,7 @@ internal static class VaultSetup
     public static void AddVaultFront(this IServiceCollection services)
     {
         services.AddSingleton<VaultFront>().AddSingleton<VaultRequests>().AddSingleton<AppRoleLogins>().AddSingleton<Wrapping>();
+        services.AddSingleton<IVaultEndpoints, StaticEndpoints>();
         services.AddSingleton<IVaultEndpoints, CredentialEndpoints>();
         services.AddSingleton<IVaultEndpoints, LeaseEndpoints>();
         services.AddSingleton<IVaultEndpoints, LoginEndpoints>();

@@ -19,6 +19,7 @@ internal static class RoleReading
     {
         var defaults = new Role { Name = name, Database = "", Issuer = "" };
         var shortLived = reader.Flag("ShortLivedPods", defaults.ShortLivedPods);
+        var users = StaticReading.Read(reader);
         var role = new Role
         {
             Name = name,
@@ -29,15 +30,17 @@ internal static class RoleReading
             RevocationStatements = reader.Texts("RevocationStatements") ?? [],
             RenewStatements = reader.Texts("RenewStatements") ?? [],
             OwnerRole = reader.Text("OwnerRole"),
+            Static = users,
             LeaseTtl = reader.Duration("LeaseTtl", defaults.LeaseTtl, TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)),
             LeaseMaxTtl = reader.Duration("LeaseMaxTtl", defaults.LeaseMaxTtl, TimeSpan.FromMinutes(1), TimeSpan.FromDays(365)),
             Sharing = reader.Choice<SharingScope>("Sharing") ?? defaults.Sharing,
-            MaxHoldersPerLease = reader.Int("MaxHoldersPerLease", defaults.MaxHoldersPerLease, 1, 100_000),
+            MaxHoldersPerLease = reader.Int("MaxHoldersPerLease", users is null ? defaults.MaxHoldersPerLease : 100_000, 1, 100_000),
             Connections = Connections(reader.Child("Connections")),
             ShortLivedPods = shortLived,
-            HolderTtl = reader.Duration("HolderTtl", shortLived ? HolderTtlOfJobs : defaults.HolderTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(7)),
+            HolderTtl = reader.Duration("HolderTtl", users is not null ? StaticReading.HolderTtlOf(users.Rotation) : shortLived ? HolderTtlOfJobs : defaults.HolderTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(7)),
             IdleTtl = reader.Duration("IdleTtl", defaults.IdleTtl, TimeSpan.Zero, TimeSpan.FromHours(24)),
-            KeepReady = reader.Flag("KeepReady", defaults.KeepReady),
+            // A password changes at its time whether or not anybody asks.
+            KeepReady = reader.Flag("KeepReady", defaults.KeepReady) || users is not null,
             VerifyEvery = reader.Duration("VerifyEvery", defaults.VerifyEvery, TimeSpan.Zero, TimeSpan.FromHours(24)),
             EndSessions = reader.Flag("EndSessions", defaults.EndSessions),
             VaultPathExclusive = reader.Flag("VaultPathExclusive", defaults.VaultPathExclusive),
@@ -56,6 +59,12 @@ internal static class RoleReading
             reader.Error("VerifyEvery", $"is {role.VerifyEvery:c}.", $"Make it {ShortestVerify:c} or more, or 00:00:00 for never.");
         if (role.Allow.Count == 0 && !reader.Entries("Allow").Any())
             reader.Error("Allow", "is empty: nobody may have this role.", "Name at least one { \"Issuer\": …, \"Claims\": { … } }.");
+        if (users is not null)
+        {
+            StaticReading.Check(role, issuers.GetValueOrDefault(role.Issuer), databases.GetValueOrDefault(role.Database)?.Engine, reader);
+            return role;
+        }
+
         CheckOwner(role, databases.GetValueOrDefault(role.Database)?.Engine, reader);
         switch (issuers.GetValueOrDefault(role.Issuer))
         {

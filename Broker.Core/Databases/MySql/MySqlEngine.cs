@@ -53,6 +53,19 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
     public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) =>
         Statements.CreateUserAsync(database, login.Username, statements, cancellation);
 
+    /// <summary>Of all accounts of the name, whatever their hosts.</summary>
+    /// <inheritdoc/>
+    public async Task SetPasswordAsync(Database database, Login login, CancellationToken cancellation)
+    {
+        await using var connection = await admin.OpenAsync(database, cancellation);
+        IReadOnlyList<Account> accounts = await Accounts.IsOwnAsync(connection, database, login.Username, cancellation) ? [] : await Accounts.OfAsync(connection, database, login.Username, cancellation);
+        if (accounts.Count == 0)
+            throw new DatabaseException(
+                DatabaseFailure.StatementRefused, $"Database '{database.Name}': there is no user '{login.Username}' besides the broker's administrator. Make it, with the rights that it is to have.");
+        foreach (var account in accounts)
+            await Statements.RunOneAsync(connection, database, $"ALTER USER {SqlText.Account(account)} IDENTIFIED BY '{login.Password.Reveal()}' ACCOUNT UNLOCK");
+    }
+
     /// <inheritdoc/>
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) =>
         Statements.RunAsync(database, statements, cancellation);

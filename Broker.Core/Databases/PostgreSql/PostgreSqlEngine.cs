@@ -55,19 +55,25 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
     /// <inheritdoc/>
     public async Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation)
     {
-        var (encryption, iterations) = await AdminReads.RunAsync(
-            admin,
-            database,
-            "SELECT current_setting('password_encryption', true), coalesce(nullif(current_setting('scram_iterations', true), '')::int, 4096)",
-            [],
-            async reader => await reader.ReadAsync(cancellation) ? (await reader.IsDBNullAsync(0, cancellation) ? null : reader.GetString(0), reader.GetInt32(1)) : (null, 0),
-            cancellation);
+        var (encryption, iterations) = await EncryptionAsync(database, cancellation);
         await Transactions.RunAsync(
             database,
             null,
             [.. statements.Select(statement => PasswordVerifier.PutIn(statement, login, encryption, iterations))],
             cancellation,
             ownerRole is null ? null : connection => OwnerRoles.CheckAsync(connection, database, login.Username, ownerRole, cancellation));
+    }
+
+    /// <summary>The server is told the password's verifier.</summary>
+    /// <inheritdoc/>
+    public async Task SetPasswordAsync(Database database, Login login, CancellationToken cancellation)
+    {
+        if (await roles.FindAsync(database, login.Username, cancellation) is not { IsAdministrator: false })
+            throw new DatabaseException(
+                DatabaseFailure.StatementRefused, $"Database '{database.Name}': there is no user '{login.Username}' besides the broker's administrator. Make it, with the rights that it is to have.");
+        var (encryption, iterations) = await EncryptionAsync(database, cancellation);
+        var statement = $"ALTER ROLE {SqlText.Identifier(login.Username)} LOGIN PASSWORD '{login.Password.Reveal()}'";
+        await Transactions.RunAsync(database, null, [PasswordVerifier.PutIn(statement, login, encryption, iterations)], cancellation);
     }
 
     /// <inheritdoc/>
@@ -155,4 +161,13 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
     private RoleTransactions Transactions => new(admin, clock);
 
     private Lockout Lockout => new(admin, Transactions, roles, clock);
+
+    private Task<(string? Encryption, int Iterations)> EncryptionAsync(Database database, CancellationToken cancellation) =>
+        AdminReads.RunAsync<(string?, int)>(
+            admin,
+            database,
+            "SELECT current_setting('password_encryption', true), coalesce(nullif(current_setting('scram_iterations', true), '')::int, 4096)",
+            [],
+            async reader => await reader.ReadAsync(cancellation) ? (await reader.IsDBNullAsync(0, cancellation) ? null : reader.GetString(0), reader.GetInt32(1)) : (null, 0),
+            cancellation);
 }

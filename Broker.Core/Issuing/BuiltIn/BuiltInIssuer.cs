@@ -20,6 +20,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
     public async Task<IssuedLease> IssueAsync(IssueOrder order, CancellationToken cancellation)
     {
         var (role, database) = (order.Role, order.Database);
+        if (role.Static is not null) return await SetPasswordAsync(order, cancellation);
         if (role.CreationStatements.Count == 0)
             throw new IssuerException(IssuerFailure.Refused, $"Role '{role.Name}' has no CreationStatements: write those that create a user of it.");
         var engine = engines[database.Engine];
@@ -35,6 +36,22 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
         }
 
         return new(login.Username, login, new(role.LeaseTtl, Renewable: true));
+    }
+
+    // How long it can be logged in with is the rotation's.
+    private async Task<IssuedLease> SetPasswordAsync(IssueOrder order, CancellationToken cancellation)
+    {
+        var login = new Login(order.Username!, Passwords.New());
+        try
+        {
+            await engines[order.Database.Engine].SetPasswordAsync(order.Database, login, cancellation);
+        }
+        catch (DatabaseException exception)
+        {
+            throw Failed(exception, login.Password);
+        }
+
+        return new(login.Username, login, new(order.Role.LeaseTtl, Renewable: false));
     }
 
     /// <summary>
@@ -64,6 +81,8 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
     /// <inheritdoc/>
     public async Task RevokeAsync(IssuerLease lease, CancellationToken cancellation)
     {
+        // The users of a static role stay; their passwords change when it is their turn.
+        if (lease.Role.Static is not null) return;
         var statements = Rendered(lease.Database, lease.Role.RevocationStatements, lease.Id, password: null, expiration: null);
         try
         {
@@ -90,6 +109,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
     /// <inheritdoc/>
     public async Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation)
     {
+        if (role.Static is not null) return [];
         var engine = engines[database.Engine];
         var maxLength = engine.Dialect.MaxUsernameLength;
         var users = await FindAsync(engine, database, UserNames.Prefix(role.Name, maxLength), cancellation);
@@ -100,7 +120,9 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
     public string? ProposeUsername(Role role, Database database) => UserNames.New(role.Name, engines[database.Engine].Dialect.MaxUsernameLength);
 
     /// <inheritdoc/>
-    public bool CouldHaveMade(Role role, Database database, string username, string id) =>
+    public bool CouldHaveMade(Role role, Database database, string username, string id) => role.Static is { } users
+        ? (id.Length == 0 || id == username) && (username.Length == 0 || users.Usernames.Contains(username))
+        :
         (id.Length == 0 || id == username) && (username.Length == 0 || UserNames.IsOf(username, role.Name, engines[database.Engine].Dialect.MaxUsernameLength));
 
     private async Task<DatabaseUser?> FindAsync(IssuerLease lease, CancellationToken cancellation) =>

@@ -54,6 +54,16 @@ internal sealed class HandleDesk(
         }
     }
 
+    /// <summary>Claims for a client that reads a static role: it has nothing to renew, and comes again when the password changes.</summary>
+    public async ValueTask<Outcome> ReadStaticAsync(Ask ask, Rotation rotation, CancellationToken cancellation)
+    {
+        var outcome = await credentials.ClaimAsync(ask, cancellation);
+
+        // Its connections are counted until then.
+        return outcome.Grant is { } grant && grant.HolderEndsIn < StaticTerms.LeftOf(rotation, grant)
+            && (await holders.StayAsync(ask.Caller, grant.Holder.Id, ask.Origin, cancellation)).Refusal is { } gone ? gone : outcome;
+    }
+
     /// <summary>Its holder is still there.</summary>
     /// <param name="caller">Whose handle it is.</param>
     /// <param name="id">The handle.</param>

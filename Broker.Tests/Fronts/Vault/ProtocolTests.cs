@@ -56,6 +56,7 @@ public sealed class ProtocolTests
     [InlineData("{\"lease_id\":\"x\",\"increment\":\"soon\"}", 400, "Field validation failed")]
     [InlineData("{\"lease_id\":\"x\",\"increment\":-5}", 400, "Field validation failed")]
     [InlineData("{\"lease_id\":{}}", 400, "Field validation failed")]
+    [InlineData("{\"lease_id\":\"\\ud800\"}", 400, "error parsing JSON")]
     public async Task A_body_is_JSON_whatever_its_content_type_says(string body, int status, string error)
     {
         await using var world = new BrokerWorld();
@@ -181,6 +182,52 @@ public sealed class ProtocolTests
         var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
 
         (await caller.ReadAsync(headers: ("X-Vault-Namespace", "team-a/"))).Headers.GetValues("X-Vault-Namespace").Single().ShouldBe("team-a/");
+    }
+
+    [Theory]
+    [InlineData("\u00fc")]
+    [InlineData("team\u007f")]
+    public async Task A_namespace_that_no_answer_could_carry_is_refused_in_Vaults_shape(string space)
+    {
+        await using var world = new BrokerWorld();
+        using var handler = new SocketsHttpHandler { RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8 };
+        using var client = new HttpClient(handler) { BaseAddress = await world.ListeningReplicaAsync() };
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/sys/health");
+        request.Headers.TryAddWithoutValidation("X-Vault-Namespace", space);
+
+        using var response = await client.SendAsync(request, TestContext.Current.CancellationToken);
+
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        ((int)response.StatusCode, response.Content.Headers.ContentType!.ToString()).ShouldBe((400, "application/json"), text);
+        JsonNode.Parse(text)!["errors"].ShouldBeOfType<JsonArray>();
+    }
+
+    [Fact]
+    public async Task What_reads_has_no_body_and_what_asks_for_help_takes_nothing()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/auth/token/lookup-self") { Content = new StringContent("{") };
+        request.Headers.Add("X-Vault-Token", caller.Token);
+        using var response = await replica.SendAsync(request, TestContext.Current.CancellationToken);
+        ((int)response.StatusCode).ShouldBe(200);
+
+        (await caller.SendAsync("GET", "database/creds/orders-api?help=1")).Status.ShouldBe(405);
+        world.Issuer.Users.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Who_shows_no_token_is_told_of_no_mount()
+    {
+        await using var world = new BrokerWorld();
+        var caller = new VaultCaller(await world.ReplicaAsync());
+
+        var answer = await caller.SendAsync("GET", "sys/internal/ui/mounts");
+
+        answer.Body["data"]!.ToJsonString().ShouldBe("""{"auth":{},"secret":{}}""");
+        caller.Token = "hvs.of-nobody";
+        (await caller.SendAsync("GET", "sys/internal/ui/mounts")).Status.ShouldBe(403);
     }
 
     [Fact]

@@ -7,17 +7,18 @@ using Xunit;
 namespace Broker.Tests.Fronts.Vault;
 
 /// <summary>
-/// Every exchange recorded with a real OpenBao 2.5 is had with the broker: status, headers, shape and error text are the same, save
-/// for the differences that are written here, each with its reason.
+/// Every exchange recorded with a real OpenBao 2.5 and a real Vault 1.5 is had with the broker: status, headers, shape and error text
+/// are the same, save for the differences that are written here, each with its reason.
 /// </summary>
 public sealed class RecordedExchangesTests
 {
-    private static readonly Dictionary<string, (string[] Differences, string Reason)> Intended = new(StringComparer.Ordinal)
+    private const string Newer = "The broker answers as the newer of the two does, and Vault since 1.6.";
+
+    private static readonly Dictionary<string, (string[] Differences, string Reason)> OfEither = new(StringComparer.Ordinal)
     {
         ["lease-list"] = (["status 403 instead of 200"], "Listing leases needs sudo in Vault. The broker gives nobody that: its operators list leases at its own API."),
         ["lease-renew-past-max-ttl"] = ([""".warnings is ["TTL of "1h" exceeded the effective max_ttl of "30s"; TTL value is capped accordingly"] instead of ["TTL of "1h" exceeded the effective max_ttl of "20s"; TTL value is capped accordingly"]"""],
             "The role of the recording lives for 20 s; no role of the broker lives for less than 30."),
-        ["static-creds"] = (["status 403 instead of 200"], "Static roles are not served yet."),
         ["creds-rate-limited"] = (["status 200 instead of 429"], "The broker has no quotas by path. Callers have shares (Broker:Identity:Callers), which answer 429 in words of their own."),
         ["metrics-denied-json"] = (["status 403 instead of 200"], "The broker's metrics are at /metrics, for viewers."),
         ["creds-database-down"] = (["status 503 instead of 500", ".errors is another text"], "A database that is down comes back: 503 with Retry-After makes clients wait for it. Its driver's text is the broker's."),
@@ -25,16 +26,39 @@ public sealed class RecordedExchangesTests
         ["unseal"] = (["status 403 instead of 200"], "Nor unseals it."),
     };
 
-    [Fact]
-    public async Task Each_is_had_with_the_broker()
+    private static readonly Dictionary<string, (string[] Differences, string Reason)> OfVault15 = new(OfEither, StringComparer.Ordinal)
     {
+        ["seal-status"] = ([".build_date is more"], Newer),
+        ["leader"] = ([".performance_standby is missing", ".performance_standby_last_remote_wal is missing", ".active_time is more"], Newer),
+        ["approle-login"] = ([".auth.mfa_requirement is more", ".auth.num_uses is more"], Newer),
+        ["token-renew-self"] = ([".auth.mfa_requirement is more", ".auth.num_uses is more"], Newer),
+        ["approle-login-bad-secret"] = ([""".errors is ["invalid role or secret ID"] instead of ["invalid secret id"]"""], Newer + " It does not say which of the two is wrong."),
+        ["mount-preflight"] = ([".data.plugin_version is more", ".data.running_plugin_version is more", ".data.running_sha256 is more"], Newer),
+        ["creds-missing-token"] = (["status 403 instead of 400"], Newer),
+        ["jwt-login-no-mount"] = (["status 403 instead of 400"], Newer),
+        ["metrics-denied-json"] = (["status 403 instead of 400"], Newer),
+        ["unknown-path"] = ([""".errors is ["no handler for route "nosuchmount/creds/x". route entry not found."] instead of ["no handler for route 'nosuchmount/creds/x'"]"""], Newer),
+        ["creds-sealed"] = ([""".errors is ["Vault is sealed"] instead of ["error performing token check: Vault is sealed"]"""], Newer),
+        ["renew-sealed"] = ([""".errors is ["Vault is sealed"] instead of ["error performing token check: Vault is sealed"]"""], Newer),
+    };
+
+    private static readonly RecordedServer OpenBao = new("openbao-2.5", "0cfb4006-1a24-abc7-1292-ee5f2f621da8", "58669a6b-a2d2-0981-a393-ae614d6a1cb2", OfEither);
+    private static readonly RecordedServer Vault15 = new("vault-1.5", "9982a38a-728b-549f-5426-83782e6e1c43", "246a1947-0f53-1f74-3aca-0dae0bd4c3f4", OfVault15);
+
+    public static TheoryData<string> Servers => [OpenBao.Folder, Vault15.Folder];
+
+    [Theory]
+    [MemberData(nameof(Servers))]
+    public async Task Each_is_had_with_the_broker(string folder)
+    {
+        var server = Named(folder);
         await using var world = World();
         var replica = await world.ReplicaAsync();
         world.Issuer.Life = TimeSpan.FromHours(4);
-        var exchange = Exchange(replica);
+        var exchange = server.Exchange(replica);
         var (login, shortLived) = (default(string), default(string));
         var wrong = new List<string>();
-        foreach (var recording in Recordings().Where(recording => !recording.Name.EndsWith("-sealed", StringComparison.Ordinal)))
+        foreach (var recording in server.Recordings().Where(recording => !recording.Name.EndsWith("-sealed", StringComparison.Ordinal)))
         {
             if (recording.Name == "kubernetes-login") exchange.Carry("<jwt>", world.Pod());
             world.Issuer.Failure = recording.Name == "creds-database-down" ? new(Broker.Core.Issuing.IssuerFailure.DatabaseUnavailable, "connection refused") : null;
@@ -52,49 +76,34 @@ public sealed class RecordedExchangesTests
 
             var differences = await exchange.DifferencesAsync(recording, token, TestContext.Current.CancellationToken);
             if (recording.Name == "approle-login") login = (string?)exchange.Answer!["auth"]!["client_token"];
-            wrong.AddRange(Unexpected(recording, differences));
+            wrong.AddRange(server.Unexpected(recording, differences));
         }
 
         wrong.ShouldBeEmpty();
     }
 
-    [Fact]
-    public async Task A_broker_that_was_never_ready_says_that_it_is_sealed()
+    [Theory]
+    [MemberData(nameof(Servers))]
+    public async Task A_broker_that_was_never_ready_says_that_it_is_sealed(string folder)
     {
+        var server = Named(folder);
         await using var world = World();
         var replica = await world.ReplicaAsync();
         world.Service<Readiness>().NotReady("not yet, for a test");
-        var exchange = Exchange(replica);
+        var exchange = server.Exchange(replica);
 
         var wrong = new List<string>();
-        foreach (var recording in Recordings().Where(recording => recording.Name.EndsWith("-sealed", StringComparison.Ordinal)))
-            wrong.AddRange(Unexpected(recording, await exchange.DifferencesAsync(recording, "hvs.any", TestContext.Current.CancellationToken)));
+        foreach (var recording in server.Recordings().Where(recording => recording.Name.EndsWith("-sealed", StringComparison.Ordinal)))
+            wrong.AddRange(server.Unexpected(recording, await exchange.DifferencesAsync(recording, "hvs.any", TestContext.Current.CancellationToken)));
 
         wrong.ShouldBeEmpty();
     }
 
-    [Fact]
-    public void No_difference_is_left_over() => Intended.Keys.Except(Recordings().Select(recording => recording.Name)).ShouldBeEmpty();
+    [Theory]
+    [MemberData(nameof(Servers))]
+    public void No_difference_is_left_over(string folder) => Named(folder).Intended.Keys.Except(Named(folder).Recordings().Select(recording => recording.Name)).ShouldBeEmpty();
 
-    private static IEnumerable<Recording> Recordings() => Recording.All.Where(file => file.StartsWith("openbao-2.5/", StringComparison.Ordinal)).Select(Recording.Read);
-
-    private static IEnumerable<string> Unexpected(Recording recording, IReadOnlyList<string> differences)
-    {
-        if (!Intended.TryGetValue(recording.Name, out var intended)) return differences.Select(difference => $"{recording.File}: {difference}");
-        if (differences.Count == 0) return recording.Name == "creds-rate-limited" ? [] : [$"{recording.File}: differs no more; take it out of the list"];
-
-        // A different status has a different body; another text is told by itself.
-        var told = differences.Where(difference => difference.StartsWith("status", StringComparison.Ordinal) || !intended.Differences[0].StartsWith("status", StringComparison.Ordinal)).ToArray();
-        return told.Where(difference => !intended.Differences.Contains(difference.Replace("\\u0022", "\"", StringComparison.Ordinal).Replace("\\\"", "\"", StringComparison.Ordinal))).Select(difference => $"{recording.File}: {difference}");
-    }
-
-    private static RecordedExchange Exchange(HttpClient replica)
-    {
-        var exchange = new RecordedExchange(replica);
-        exchange.Carry("0cfb4006-1a24-abc7-1292-ee5f2f621da8", "role-id-of-the-test");
-        exchange.Carry("58669a6b-a2d2-0981-a393-ae614d6a1cb2", "secret-id-of-the-test");
-        return exchange;
-    }
+    private static RecordedServer Named(string folder) => folder == OpenBao.Folder ? OpenBao : Vault15;
 
     private static async Task<string> LogInAsync(HttpClient replica)
     {
@@ -126,6 +135,35 @@ public sealed class RecordedExchangesTests
             ]);
         }
 
+        settings.AddRange(
+        [
+            ("Roles:static-app:Database", "orders"), ("Roles:static-app:Issuer", "here"), ("Roles:static-app:Static:Usernames:0", "static_app_a"), ("Roles:static-app:Static:Usernames:1", "static_app_b"),
+            ("Roles:static-app:Static:RotationPeriod", "01:00:00"), ("Roles:static-app:Allow:0:Issuer", "approle"), ("Roles:static-app:Allow:0:Claims:role_name", "pod"),
+        ]);
         return new BrokerWorld([.. settings]);
+    }
+
+    /// <summary>A server that was recorded, what it gave to log in with, and where the broker differs.</summary>
+    private sealed record RecordedServer(string Folder, string RoleId, string SecretId, Dictionary<string, (string[] Differences, string Reason)> Intended)
+    {
+        public IEnumerable<Recording> Recordings() => Recording.All.Where(file => file.StartsWith(Folder + "/", StringComparison.Ordinal)).Select(Recording.Read);
+
+        public RecordedExchange Exchange(HttpClient replica)
+        {
+            var exchange = new RecordedExchange(replica);
+            exchange.Carry(RoleId, "role-id-of-the-test");
+            exchange.Carry(SecretId, "secret-id-of-the-test");
+            return exchange;
+        }
+
+        public IEnumerable<string> Unexpected(Recording recording, IReadOnlyList<string> differences)
+        {
+            if (!Intended.TryGetValue(recording.Name, out var intended)) return differences.Select(difference => $"{recording.File}: {difference}");
+            if (differences.Count == 0) return recording.Name == "creds-rate-limited" ? [] : [$"{recording.File}: differs no more; take it out of the list"];
+
+            // A different status has a different body; another text is told by itself.
+            var told = differences.Where(difference => difference.StartsWith("status", StringComparison.Ordinal) || !intended.Differences[0].StartsWith("status", StringComparison.Ordinal)).ToArray();
+            return told.Where(difference => !intended.Differences.Contains(difference.Replace("\\u0022", "\"", StringComparison.Ordinal).Replace("\\u0027", "'", StringComparison.Ordinal).Replace("\\\"", "\"", StringComparison.Ordinal))).Select(difference => $"{recording.File}: {difference}");
+        }
     }
 }

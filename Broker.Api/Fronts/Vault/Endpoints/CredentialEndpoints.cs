@@ -18,7 +18,7 @@ internal sealed class CredentialEndpoints(ICatalog catalog, VaultRequests reques
         if (!rest.StartsWith(SecretPaths.Creds, StringComparison.Ordinal)) throw VaultError.PermissionDenied();
         call.Must(VaultOperation.Read);
         var name = rest[SecretPaths.Creds.Length..];
-        if (mount.RoleOf(name, current) is not { } role) throw VaultError.Bad($"unknown role: {name}");
+        if (mount.RoleOf(name, current) is not { } role || current.Roles[role.Role].Static is not null) throw VaultError.Bad($"unknown role: {name}");
 
         // A pod is one holder however often it logs in. What names no pod is told apart by its token, unless it names itself.
         var holder = call.Holder ?? (client.Caller.PodUid is null ? client.Live.Token.Accessor : null);

@@ -6,6 +6,8 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 internal static class SecretPaths
 {
     public const string Creds = "creds/";
+    public const string StaticCreds = "static-creds/";
+    public const string StaticRoles = "static-roles";
 
     /// <summary>The mount a path is below, and the rest of it; null: it is below none. Of two mounts the longer one is meant.</summary>
     public static (SecretMount Mount, string Below)? MountOf(this VaultApiSettings settings, string path)

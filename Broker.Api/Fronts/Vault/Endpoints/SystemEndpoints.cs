@@ -38,7 +38,7 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
                 return Leader();
             case MountsPath:
                 call.Must(VaultOperation.Read);
-                return Mounts();
+                return Mounts(call.TokenText is null ? null : await requests.ClientOfAsync(call, strictly: false));
             case "sys/capabilities-self":
                 call.Must(VaultOperation.Update);
                 return Capabilities(call, await requests.ClientOfAsync(call, strictly: false));
@@ -130,9 +130,10 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         },
     };
 
-    private VaultReply Mounts()
+    // Who shows no token is told of no mount, as Vault tells of none that is not made public.
+    private VaultReply Mounts(VaultClient? client)
     {
-        var settings = catalog.Current.VaultApi;
+        var settings = client is null ? new() : catalog.Current.VaultApi;
         return new()
         {
             Data = json =>
@@ -205,8 +206,18 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
     private string[] CapabilitiesOf(string path, Caller caller)
     {
         var current = catalog.Current;
-        if (current.VaultApi.MountOf(path) is var (mount, rest) && rest.StartsWith(SecretPaths.Creds, StringComparison.Ordinal))
-            return mount.RoleOf(rest[SecretPaths.Creds.Length..], current) is { } role && current.Roles[role.Role].MayBeHadBy(caller) ? ["read"] : ["deny"];
+        if (current.VaultApi.MountOf(path) is var (mount, rest))
+        {
+            if (rest == SecretPaths.StaticRoles) return ["list"];
+            foreach (var (prefix, isStatic) in new[] { (SecretPaths.Creds, false), (SecretPaths.StaticCreds, true), (SecretPaths.StaticRoles + "/", true) })
+            {
+                if (rest.StartsWith(prefix, StringComparison.Ordinal) && mount.RoleOf(rest[prefix.Length..], current) is { } role
+                    && current.Roles[role.Role] is var known && known.Static is not null == isStatic && known.MayBeHadBy(caller)) return ["read"];
+            }
+
+            return ["deny"];
+        }
+
         return path switch
         {
             "auth/token/lookup-self" => ["read"],

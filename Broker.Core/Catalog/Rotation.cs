@@ -1,0 +1,51 @@
+using Cronos;
+
+namespace Broker.Core.Catalog;
+
+/// <summary>When a static role's password changes: every so often, or by a schedule as cron has them, in UTC.</summary>
+public sealed class Rotation
+{
+    private readonly CronExpression? cron;
+
+    private Rotation(TimeSpan? period, string? schedule, CronExpression? cron) => (Period, Schedule, this.cron) = (period, schedule, cron);
+
+    /// <summary>So long after the last one; null: by <see cref="Schedule"/>.</summary>
+    public TimeSpan? Period { get; }
+
+    /// <summary>Five fields (<c>0 3 * * SAT</c>); null: by <see cref="Period"/>.</summary>
+    public string? Schedule { get; }
+
+    /// <summary>Every so often.</summary>
+    public static Rotation Every(TimeSpan period) => new(period, null, null);
+
+    /// <summary>By a schedule; null: it is none, or has no two days to come.</summary>
+    public static Rotation? TryBy(string schedule)
+    {
+        if (!CronExpression.TryParse(schedule, CronFormat.Standard, out var cron)) return null;
+        var rotation = new Rotation(null, schedule, cron);
+        return cron.GetNextOccurrence(DateTime.UnixEpoch) is { } first && cron.GetNextOccurrence(first) is not null ? rotation : null;
+    }
+
+    /// <summary>The next time after this one.</summary>
+    public DateTimeOffset After(DateTimeOffset time) =>
+        Period is { } period ? time + period : cron!.GetNextOccurrence(time, TimeZoneInfo.Utc) ?? DateTimeOffset.MaxValue;
+
+    /// <summary>
+    /// The turns of a password that is made now: until the next one takes its place, and until its user is the next one itself. It can
+    /// be logged in with for both.
+    /// </summary>
+    public (TimeSpan Own, TimeSpan Spare) TurnsFrom(DateTimeOffset now)
+    {
+        var next = After(now);
+        return (next - now, After(next) - next);
+    }
+
+    /// <summary>When the next one takes the place of a password that can be logged in with until then.</summary>
+    public DateTimeOffset TurnOf(DateTimeOffset madeAt, DateTimeOffset endsAt)
+    {
+        if (Period is { } period) return endsAt - period;
+        // What was made in a time's last moment is told of a moment after it.
+        var times = cron!.GetOccurrences(madeAt - TimeSpan.FromMinutes(1), endsAt, TimeZoneInfo.Utc).ToList();
+        return times.Count > 0 ? times[^1] : endsAt;
+    }
+}

@@ -1,0 +1,280 @@
+using System.Collections.Concurrent;
+using Broker.Core;
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Issuing;
+using Broker.Core.Leases;
+using Broker.Core.Leases.Claims;
+using Broker.Core.Leases.Handles;
+using Broker.Core.Leases.Operators;
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
+using Broker.Core.Model;
+using Broker.Tests.Databases;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Time.Testing;
+using Npgsql;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases;
+
+/// <summary>Two users behind one name, on a real PostgreSQL and a clock of the test's: they take turns, and no turn cuts anybody off.</summary>
+public sealed class StaticRolesTests(SharedServers servers)
+{
+    private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task L4_No_query_fails_over_two_rotations_of_whoever_reads_again_in_time()
+    {
+        await using var turns = await Turns.StartAsync(servers, Rotation.Every(Hour));
+        var logins = new ConcurrentDictionary<string, Login> { ["now"] = (await turns.ReadAsync()).Credentials.Login };
+        var failures = new ConcurrentQueue<string>();
+        var queries = 0;
+        using var stop = new CancellationTokenSource();
+        var working = Enumerable.Range(0, 4).Select(_ => Task.Run(
+            async () =>
+            {
+                while (!stop.IsCancellationRequested)
+                {
+                    try
+                    {
+                        await turns.QueryAsync(logins["now"]);
+                        Interlocked.Increment(ref queries);
+                    }
+                    catch (NpgsqlException e)
+                    {
+                        failures.Enqueue(e.Message);
+                    }
+                }
+            },
+            Cancellation)).ToArray();
+
+        var users = new List<string> { logins["now"].Username };
+        for (var rotation = 0; rotation < 2; rotation++)
+        {
+            // The client does not know of the rotation until the time that it was told has passed.
+            await turns.PassAsync(Hour);
+            await turns.UntilAsync(leases => leases.Count(lease => lease.State == LeaseState.Active && lease.Username != users[^1]) == 1, "the other user's turn");
+            var before = Volatile.Read(ref queries);
+            await Eventually.HoldsAsync(() => Task.FromResult(Volatile.Read(ref queries) > before + 8), "queries with the password of before", Cancellation);
+
+            var grant = await turns.ReadAsync();
+            logins["now"] = grant.Credentials.Login;
+            users.Add(grant.Credentials.Login.Username);
+            before = Volatile.Read(ref queries);
+            await Eventually.HoldsAsync(() => Task.FromResult(Volatile.Read(ref queries) > before + 8), "queries with the password of now", Cancellation);
+        }
+
+        await stop.CancelAsync();
+        await Task.WhenAll(working);
+        failures.ShouldBeEmpty();
+        users[0].ShouldNotBe(users[1]);
+        users[2].ShouldBe(users[0], "they take turns");
+    }
+
+    [Fact]
+    public async Task A_password_is_handed_out_for_one_turn_and_can_be_logged_in_with_for_two()
+    {
+        await using var turns = await Turns.StartAsync(servers, Rotation.Every(Hour));
+        var first = await turns.ReadAsync();
+        StaticTerms.LeftOf(turns.Rotation, first).ShouldBeInRange(Hour - TimeSpan.FromMinutes(2), Hour);
+        (first.LeaseEndsIn - StaticTerms.LeftOf(turns.Rotation, first)).ShouldBe(Hour);
+
+        await turns.PassAsync(StaticTerms.LeftOf(turns.Rotation, first) - TimeSpan.FromMinutes(1));
+        (await turns.ReadAsync()).Credentials.Login.ShouldBe(first.Credentials.Login, "not a minute too early");
+        await turns.PassAsync(TimeSpan.FromMinutes(1));
+        await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active && lease.Id != first.Lease.Id), "the other's turn");
+
+        var second = await turns.ReadAsync();
+        second.Credentials.Login.Username.ShouldNotBe(first.Credentials.Login.Username);
+        await turns.QueryAsync(first.Credentials.Login);
+        await turns.PassAsync(Hour);
+        await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active && lease.Id != second.Lease.Id), "the first one's turn again");
+        var third = await turns.ReadAsync();
+        third.Credentials.Login.Username.ShouldBe(first.Credentials.Login.Username);
+        await Should.ThrowAsync<PostgresException>(() => turns.QueryAsync(first.Credentials.Login));
+        await turns.QueryAsync(second.Credentials.Login);
+        await turns.QueryAsync(third.Credentials.Login);
+    }
+
+    [Fact]
+    public async Task L4_An_operators_rotation_out_of_turn_waits_rather_than_cut_off_whoever_has_the_other_users_password()
+    {
+        await using var turns = await Turns.StartAsync(servers, Rotation.Every(Hour));
+        var first = await turns.ReadAsync();
+        (await turns.Leases.RotateAsync(World.Ask(0).Caller, "reports", "a test", World.From, Cancellation)).ShouldBeNull();
+        await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active && lease.Id != first.Lease.Id), "one rotation is had at once");
+        var second = await turns.ReadAsync();
+
+        await turns.Leases.RotateAsync(World.Ask(0).Caller, "reports", "a test", World.From, Cancellation);
+        await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Failed && lease.Reason.Contains("are in use", StringComparison.Ordinal)), "another is refused, in words");
+
+        await turns.QueryAsync(first.Credentials.Login);
+        await turns.QueryAsync(second.Credentials.Login);
+        (await turns.ReadAsync()).Credentials.Login.ShouldBe(second.Credentials.Login);
+    }
+
+    [Fact]
+    public async Task An_operators_order_shuts_a_user_out_and_its_next_turn_lets_it_in()
+    {
+        await using var turns = await Turns.StartAsync(servers, Rotation.Every(Hour));
+        var first = await turns.ReadAsync();
+
+        (await turns.Leases.RevokeAsync(World.Ask(0).Caller, first.Lease.Id, "leaked", World.From, Cancellation)).ShouldBeNull();
+
+        await turns.UntilAsync(leases => leases.Any(lease => lease.Id == first.Lease.Id && lease.State == LeaseState.Revoked), "it is over");
+        await Should.ThrowAsync<PostgresException>(() => turns.QueryAsync(first.Credentials.Login));
+        await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active), "another took its place");
+        var second = await turns.ReadAsync();
+        await turns.QueryAsync(second.Credentials.Login);
+        second.Credentials.Login.Username.ShouldNotBe(first.Credentials.Login.Username);
+
+        await turns.PassAsync(Hour);
+        await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active && lease.Id != second.Lease.Id), "the first one's turn");
+        var third = await turns.ReadAsync();
+        third.Credentials.Login.Username.ShouldBe(first.Credentials.Login.Username);
+        await turns.QueryAsync(third.Credentials.Login);
+    }
+
+    [Fact]
+    public async Task L8_A_ledger_that_knows_of_no_turn_leaves_alone_the_user_that_is_used()
+    {
+        await using var turns = await Turns.StartAsync(servers, Rotation.Every(Hour), inUse: 0);
+
+        (await turns.ReadAsync()).Credentials.Login.Username.ShouldBe(turns.Users.Usernames[1]);
+
+        await turns.QueryAsync(turns.Before[0]);
+    }
+
+    [Theory]
+    [InlineData("0 3 * * SAT", "2030-01-05T03:00:00Z", "2030-01-12T03:00:00Z")]
+    [InlineData("*/10 * * * *", "2030-01-01T00:10:00Z", "2030-01-01T00:20:00Z")]
+    public void A_schedule_is_kept_to(string schedule, string next, string afterThat)
+    {
+        var rotation = Rotation.TryBy(schedule)!;
+        var now = new DateTimeOffset(2030, 1, 1, 0, 0, 30, TimeSpan.Zero);
+        var (own, spare) = rotation.TurnsFrom(now);
+
+        (now + own).ShouldBe(DateTimeOffset.Parse(next, null));
+        (now + own + spare).ShouldBe(DateTimeOffset.Parse(afterThat, null));
+        rotation.TurnOf(now, now + own + spare).ShouldBe(now + own);
+        rotation.TurnOf(now + own - TimeSpan.FromMilliseconds(1), now + own + spare).ShouldBe(now + own, "made in the last moment before");
+        rotation.TurnOf(now + own + TimeSpan.FromMilliseconds(1), now + own + spare).ShouldBe(now + own, "and known a moment after it");
+    }
+
+    /// <summary>One replica with a static role, its users made beforehand.</summary>
+    private sealed class Turns : IAsyncDisposable
+    {
+        private readonly FakeTimeProvider clock = new(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        private readonly PostgresFixture postgres;
+        private readonly ServiceProvider services;
+
+        private Turns(PostgresFixture postgres, StaticUsers users)
+        {
+            (this.postgres, Users) = (postgres, users);
+            var database = postgres.Database with { Budget = new() { CeilingPercent = 100 }, Issuing = new() { UsersPerSecond = 100, Burst = 100, InFlight = 10 } };
+            var role = World.OrdersApi with { Name = "reports", CreationStatements = [], Static = users, KeepReady = true, MaxHoldersPerLease = 100_000, HolderTtl = Hour };
+            var collection = new ServiceCollection();
+            collection.AddLogging().AddMetrics().AddSingleton<TimeProvider>(clock);
+            collection.AddSingleton<ICatalog>(new FixedCatalog(new(
+                new Dictionary<string, Database> { ["orders"] = database },
+                new Dictionary<string, IssuerDefinition> { ["builtin"] = new BuiltInIssuerDefinition("builtin") },
+                new Dictionary<string, Role> { ["reports"] = role },
+                new IdentitySettings(new Dictionary<string, IdentityIssuer>(), [], []))));
+            collection.AddBrokerCore(new BrokerSettings());
+            collection.Replace(ServiceDescriptor.Singleton<ILedgerStore>(new InProcessLedgerStore(clock)));
+            collection.Replace(ServiceDescriptor.Singleton<IAudit>(new RecordingAudit()));
+            services = collection.BuildServiceProvider();
+        }
+
+        public StaticUsers Users { get; }
+
+        public Rotation Rotation => Users.Rotation;
+
+        /// <summary>The passwords that the users had before.</summary>
+        public List<Login> Before { get; } = [];
+
+        public LeaseDesk Leases => services.GetRequiredService<LeaseDesk>();
+
+        public static async Task<Turns> StartAsync(SharedServers servers, Rotation rotation, int? inUse = null)
+        {
+            var postgres = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
+            var before = new[] { await postgres.CreateLoginAsync("a", "", Cancellation), await postgres.CreateLoginAsync("b", "", Cancellation) };
+            if (inUse is { } used) await postgres.OpenAsync(before[used], Cancellation);
+            var turns = new Turns(postgres, new([.. before.Select(login => login.Username)], rotation));
+            turns.Before.AddRange(before);
+            foreach (var hosted in turns.services.GetServices<IHostedService>()) await hosted.StartAsync(Cancellation);
+            await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active), "the first turn");
+            return turns;
+        }
+
+        /// <summary>Reads, again when the world was too slow for the broker's clock.</summary>
+        public async Task<Grant> ReadAsync()
+        {
+            Grant? grant = null;
+            var reading = Task.FromResult(default(Outcome));
+            await Eventually.HoldsAsync(
+                async () =>
+                {
+                    if (reading.IsCompleted)
+                    {
+                        grant = (await reading).Grant;
+                        if (grant is null) reading = services.GetRequiredService<HandleDesk>().ReadStaticAsync(World.Ask(0, role: "reports"), Rotation, Cancellation).AsTask();
+                    }
+
+                    return Step(grant is not null);
+                },
+                "it is read", Cancellation, TimeSpan.FromMinutes(1));
+            return grant!;
+        }
+
+        public async Task QueryAsync(Login login)
+        {
+            await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder
+            {
+                Host = postgres.Database.Host,
+                Port = postgres.Database.Port,
+                Database = postgres.Name,
+                Username = login.Username,
+                Password = login.Password.Reveal(),
+                Pooling = false,
+            }.ConnectionString);
+            await connection.OpenAsync(Cancellation);
+            await using var command = new NpgsqlCommand("SELECT pg_sleep(0.01)", connection);
+            await command.ExecuteNonQueryAsync(Cancellation);
+        }
+
+        /// <summary>Lets so much time pass; what is due in it is done soon after.</summary>
+        public async Task PassAsync(TimeSpan time)
+        {
+            for (var passed = TimeSpan.Zero; passed < time; passed += TimeSpan.FromMinutes(1))
+            {
+                clock.Advance(TimeSpan.FromMinutes(1) < time - passed ? TimeSpan.FromMinutes(1) : time - passed);
+                await Task.Yield();
+            }
+        }
+
+        /// <summary>Lets seconds pass until the leases are so.</summary>
+        public Task UntilAsync(Func<IReadOnlyList<LeaseRecord>, bool> condition, string what) => Eventually.HoldsAsync(
+            async () => Step(condition(await services.GetRequiredService<SharedLedger>().Leases.LeasesAsync("orders", 1000, Cancellation))), what, Cancellation, TimeSpan.FromMinutes(1));
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var hosted in services.GetServices<IHostedService>()) await hosted.StopAsync(CancellationToken.None);
+            await services.DisposeAsync();
+            await postgres.DisposeAsync();
+        }
+
+        // A moment each time that something has not come true yet: a real server may take as long as it likes.
+        private bool Step(bool done)
+        {
+            if (!done) clock.Advance(TimeSpan.FromMilliseconds(50));
+            return done;
+        }
+    }
+}
