@@ -5,6 +5,7 @@ using Broker.Core;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
+using Broker.Core.Duties;
 using Broker.Core.Identity;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
@@ -31,10 +32,13 @@ namespace Broker.Tests.Leases;
 internal sealed class World : IAsyncDisposable
 {
     private readonly List<Replica> replicas = [];
+    private readonly WorldScheduler scheduler = new();
     private readonly IDataProtectionProvider keys = new EphemeralDataProtectionProvider();
 
     public World(Role? role = null, Database? database = null, int capacity = 100)
     {
+        // What the test that makes the world awaits from here on, and so all that it starts, runs on the world's scheduler.
+        SynchronizationContext.SetSynchronizationContext(scheduler);
         Clock.AutoAdvanceAmount = TimeSpan.Zero;
         Store = TestedScripts.Open(Clock);
         Engine = new(capacity);
@@ -105,7 +109,7 @@ internal sealed class World : IAsyncDisposable
     {
         var replica = new Replica(this, keys);
         replicas.Add(replica);
-        await replica.StartAsync();
+        replica.Start();
         // A ledger that is new grants nothing until those who remember something would have said so.
         if (replicas.Count == 1) await PassAsync(DutyLedger.Settling + TimeSpan.FromSeconds(1));
         return replica;
@@ -117,6 +121,9 @@ internal sealed class World : IAsyncDisposable
         await PassAsync(() => task.IsCompleted, atMost);
         return await task;
     }
+
+    /// <summary>Ends when everything that can happen now has happened.</summary>
+    public Task IdleAsync() => scheduler.IdleAsync();
 
     /// <summary>Lets so much time pass, in small steps.</summary>
     public Task PassAsync(TimeSpan time)
@@ -130,18 +137,15 @@ internal sealed class World : IAsyncDisposable
     {
         if (condition()) return;
         var start = Clock.GetUtcNow();
-        await SettleAsync();
+        await scheduler.IdleAsync();
         while (!condition())
         {
             var passed = Clock.GetUtcNow() - start;
             if (passed > atMost) throw new TimeoutException($"Not within {atMost} of the world's time.");
             Clock.Advance(Step(passed));
-            await SettleAsync();
+            await scheduler.IdleAsync();
         }
     }
-
-    // What can run now runs before time passes on: a few real milliseconds for each step of the world's.
-    private static Task SettleAsync() => Task.Delay(TimeSpan.FromMilliseconds(4), TimeProvider.System, TestContext.Current.CancellationToken);
 
     // Who waits for seconds sees them pass in twentieths; who waits for an hour need not see each of those: a hundredth of what has
     // passed, at most half a second, which is well within every deadline of the core.
@@ -161,6 +165,7 @@ internal sealed class World : IAsyncDisposable
         private readonly MeterListener meters = new();
         private readonly ConcurrentDictionary<(string Instrument, string Outcome), long> counted = new();
         private readonly CancellationTokenSource life = new();
+        private Task rounds = Task.CompletedTask;
 
         public Replica(World world, IDataProtectionProvider? keys = null)
         {
@@ -213,10 +218,8 @@ internal sealed class World : IAsyncDisposable
 
         public ShutdownSignal Shutdown => services.GetRequiredService<ShutdownSignal>();
 
-        public async Task StartAsync()
-        {
-            foreach (var hosted in services.GetServices<IHostedService>()) await hosted.StartAsync(life.Token);
-        }
+        // A BackgroundService would run on the thread pool, where the world could not know when it rests.
+        public void Start() => rounds = services.GetServices<IHostedService>().OfType<DutyRounds>().Single().GoOnAsync(life.Token);
 
         public Task<Outcome> AskAsync(Ask ask, CancellationToken cancellation = default) => Desk.ClaimAsync(ask, cancellation).AsTask();
 
@@ -248,7 +251,8 @@ internal sealed class World : IAsyncDisposable
 
         public async ValueTask DisposeAsync()
         {
-            foreach (var hosted in services.GetServices<IHostedService>()) await hosted.StopAsync(CancellationToken.None);
+            await life.CancelAsync();
+            await rounds;
             meters.Dispose();
             await services.DisposeAsync();
             life.Dispose();

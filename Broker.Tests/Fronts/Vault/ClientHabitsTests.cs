@@ -37,7 +37,7 @@ public sealed class ClientHabitsTests
             {
                 world.Clock.Advance(TimeSpan.FromSeconds(1));
                 foreach (var watcher in watchers) await watcher.LookAsync();
-                if (world.Clock.GetUtcNow().Second % 5 == 0) await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System, Cancellation);
+                await world.IdleAsync();
             }
         }
 
