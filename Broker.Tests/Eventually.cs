@@ -5,13 +5,13 @@ namespace Broker.Tests;
 /// <summary>Waits for a condition with a deadline.</summary>
 public static class Eventually
 {
-    /// <summary>Returns when the condition holds; fails the test when it does not within the deadline (default 20 s).</summary>
+    /// <summary>Returns when the condition holds; fails the test when it does not within the deadline (default: a minute).</summary>
     public static async Task HoldsAsync(Func<Task<bool>> condition, string what, CancellationToken cancellation, TimeSpan? within = null)
     {
         var clock = Stopwatch.StartNew();
         while (!await condition())
         {
-            if (clock.Elapsed > (within ?? TimeSpan.FromSeconds(20)))
+            if (clock.Elapsed > (within ?? TimeSpan.FromMinutes(1)))
                 throw new TimeoutException($"Did not come true in time: {what}");
             await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, cancellation);
         }

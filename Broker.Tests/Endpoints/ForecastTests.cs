@@ -18,10 +18,11 @@ public sealed class ForecastTests(RunningBroker broker)
     {
         using var viewer = await broker.ViewerAsync();
 
-        var fits = await AskAsync(viewer, "narrow", """{"pods":1,"connectionsPerPod":1,"surge":1}""");
+        await CountedAsync();
+        var fits = await AskAsync(viewer, RunningBroker.PlannedDatabase, """{"pods":1,"connectionsPerPod":1,"surge":1}""");
         (fits["fits"]!.GetValue<bool>(), fits["missing"]!.GetValue<long>()).ShouldBe((true, 0));
 
-        var large = await AskAsync(viewer, "narrow", """{"pods":2,"connectionsPerPod":5,"surgePercent":50}""");
+        var large = await AskAsync(viewer, RunningBroker.PlannedDatabase, """{"pods":2,"connectionsPerPod":5,"surgePercent":50}""");
         large["fits"]!.GetValue<bool>().ShouldBeFalse();
         large["needed"]!.GetValue<long>().ShouldBe(15);
         large["summary"]!.GetValue<string>().ShouldContain("2 pods and a surge of 1, 5 connections each, need 15 connections more");
@@ -31,12 +32,12 @@ public sealed class ForecastTests(RunningBroker broker)
     [InlineData("""{"pods":0,"connectionsPerPod":5}""", "'pods' must be 1 to 100000.")]
     [InlineData("""{"pods":1,"connectionsPerPod":0}""", "'connectionsPerPod' must be 1 to 10000.")]
     [InlineData("""{"pods":1,"connectionsPerPod":1,"surge":1,"surgePercent":1}""", "Give 'surge' or 'surgePercent', not both.")]
-    [InlineData("""{"pods":1,"connectionsPerPod":1,"role":"nobody"}""", "There is no role 'nobody' on database 'narrow'.")]
+    [InlineData("""{"pods":1,"connectionsPerPod":1,"role":"nobody"}""", "There is no role 'nobody' on database 'planned'.")]
     public async Task What_is_no_rollout_is_refused_in_words(string body, string words)
     {
         using var viewer = await broker.ViewerAsync();
 
-        using var answer = await viewer.PostAsync(new Uri("api/v1/budgets/narrow/forecast", UriKind.Relative), Json(body), Cancel);
+        using var answer = await viewer.PostAsync(new Uri("api/v1/budgets/planned/forecast", UriKind.Relative), Json(body), Cancel);
 
         answer.StatusCode.ShouldBe(HttpStatusCode.BadRequest);
         (await answer.JsonAsync())["detail"]!.GetValue<string>().ShouldBe(words);
@@ -48,7 +49,7 @@ public sealed class ForecastTests(RunningBroker broker)
         using var pod = await broker.PodAsync();
         using var viewer = await broker.ViewerAsync();
 
-        using var forbidden = await pod.PostAsync(new Uri("api/v1/budgets/narrow/forecast", UriKind.Relative), Json("""{"pods":1,"connectionsPerPod":1}"""), Cancel);
+        using var forbidden = await pod.PostAsync(new Uri("api/v1/budgets/planned/forecast", UriKind.Relative), Json("""{"pods":1,"connectionsPerPod":1}"""), Cancel);
         forbidden.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
         using var nowhere = await viewer.PostAsync(new Uri("api/v1/budgets/nowhere/forecast", UriKind.Relative), Json("""{"pods":1,"connectionsPerPod":1}"""), Cancel);
         nowhere.StatusCode.ShouldBe(HttpStatusCode.NotFound);
@@ -58,16 +59,26 @@ public sealed class ForecastTests(RunningBroker broker)
     public async Task The_command_line_tells_a_pipeline_by_its_exit_code_and_a_person_by_a_table()
     {
         var token = (await broker.IdentityAsync()).ViewerToken();
+        await CountedAsync();
 
-        (await RunAsync(token, "forecast", "--database", "narrow", "--pods", "1", "--connections", "1", "--surge", "0")).ShouldSatisfyAllConditions(
+        (await RunAsync(token, "forecast", "--database", RunningBroker.PlannedDatabase, "--pods", "1", "--connections", "1", "--surge", "0")).ShouldSatisfyAllConditions(
             said => said.Code.ShouldBe(0), said => said.Text.ShouldContain("It fits."));
-        (await RunAsync(token, "forecast", "--database", "narrow", "--pods", "100", "--connections", "5")).ShouldSatisfyAllConditions(
+        (await RunAsync(token, "forecast", "--database", RunningBroker.PlannedDatabase, "--pods", "100", "--connections", "5")).ShouldSatisfyAllConditions(
             said => said.Code.ShouldBe(1), said => said.Text.ShouldContain("It does not fit."));
         (await RunAsync(token, "forecast", "--database", "nowhere", "--pods", "1", "--connections", "1")).ShouldSatisfyAllConditions(
             said => said.Code.ShouldBe(2), said => said.Text.ShouldContain("There is no database 'nowhere'"));
-        (await RunAsync(token, "budgets")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0), said => said.Text.ShouldContain("narrow"));
+        (await RunAsync(token, "budgets")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(0), said => said.Text.ShouldContain(RunningBroker.PlannedDatabase));
         (await RunAsync(token, "leases")).Code.ShouldBe(0);
         (await RunAsync("nobody", "budgets")).ShouldSatisfyAllConditions(said => said.Code.ShouldBe(2), said => said.Text.ShouldContain("Unauthenticated", Case.Insensitive));
+    }
+
+    // A database that was not counted yet has room for nobody.
+    private async Task CountedAsync()
+    {
+        using var viewer = await broker.ViewerAsync();
+        await Eventually.HoldsAsync(
+            async () => (await AskAsync(viewer, RunningBroker.PlannedDatabase, """{"pods":1,"connectionsPerPod":1,"surge":0}"""))["fits"]!.GetValue<bool>(),
+            "the database is counted", Cancel);
     }
 
     private async Task<(int Code, string Text)> RunAsync(string token, params string[] words)

@@ -26,6 +26,9 @@ public sealed class RunningBroker : IAsyncDisposable
     /// <summary>A role on a database with room for two connections.</summary>
     public const string NarrowRole = "narrow-api";
 
+    /// <summary>A database with room for two connections that has no role, so that nobody holds any.</summary>
+    public const string PlannedDatabase = "planned";
+
     /// <summary>A role whose issuer is a Vault that is not there, and one on a database that is not.</summary>
     public const string VaultlessRole = "vaultless", DatabaselessRole = "databaseless";
 
@@ -113,6 +116,7 @@ public sealed class RunningBroker : IAsyncDisposable
                 "Databases": {
                   "orders": { {{Database(postgres)}}, "Budget": { "Ceiling": 250, "CeilingPercent": 100, "StaleAfter": "00:01:00" } },
                   "narrow": { {{Database(postgres)}}, "Budget": { "Ceiling": 2, "CeilingPercent": 100, "StaleAfter": "00:01:00" } },
+                  "{{PlannedDatabase}}": { {{Database(postgres)}}, "Budget": { "Ceiling": 2, "CeilingPercent": 100, "StaleAfter": "00:01:00" } },
                   "gone": { "Engine": "PostgreSql", "Host": "127.0.0.1", "Port": 1, "Name": "app", "AdminConnectionString": "Host=127.0.0.1;Port=1;Timeout=1" } },
                 "Roles": {
                   "{{Role}}": { "Database": "orders", {{BuiltIn}}, {{ForPods}} },

@@ -1,4 +1,8 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using System.Globalization;
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.RegularExpressions;
 using Broker.Api.Authentication;
 using Broker.Core.Leases.Claims;
@@ -77,13 +81,18 @@ public sealed partial class FlatMemoryTests
         var pod = world.Pod("pod");
         var own = (string)(await world.ClaimAsync(replica, pod)).Body["holder"]!["id"]!;
         var owner = own[..(own.IndexOf('.', StringComparison.Ordinal) + 17)];
+        using var series = new SeriesCount(world.Service<IMeterFactory>());
         await HostileAsync(0, 200);
+        var before = series.Count;
         var (logins, grants) = (world.Service<LeaseLogins>().Count, world.Service<RememberedGrants>().Count);
 
         await HostileAsync(200, 2_200);
         var metrics = await MetricsAsync();
         metrics.ShouldContain(line => line.StartsWith("broker_claims", StringComparison.Ordinal));
         metrics.Where(line => MadeUp().IsMatch(line)).ShouldBeEmpty("no tag holds what a caller wrote");
+        before.ShouldBeGreaterThan(0);
+        // One more than 14 kinds of requests at most: a kind whose answer the first 200 did not happen to get.
+        series.Count.ShouldBeLessThanOrEqualTo(before + 14);
         (world.Service<LeaseLogins>().Count, world.Service<RememberedGrants>().Count).ShouldBe((logins, grants));
         world.Service<ProofGate>().Addresses.ShouldBeLessThanOrEqualTo(1);
 
@@ -109,7 +118,7 @@ public sealed partial class FlatMemoryTests
             };
             using var request = new HttpRequestMessage(new HttpMethod(method), path);
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
-            if (method == "POST") request.Content = new StringContent($$"""{"reason":"text-{{i}}"}""", System.Text.Encoding.UTF8, "application/json");
+            if (method == "POST") request.Content = new StringContent($$"""{"reason":"text-{{i}}"}""", Encoding.UTF8, "application/json");
             using var answer = await replica.SendAsync(request, cancel);
             ((int)answer.StatusCode).ShouldBeInRange(400, 499, path);
         });
@@ -120,6 +129,36 @@ public sealed partial class FlatMemoryTests
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", world.Person("viewers"));
             using var answer = await replica.SendAsync(request, Cancel);
             return (await answer.Content.ReadAsStringAsync(Cancel)).Split('\n');
+        }
+    }
+
+    /// <summary>The series that one broker has recorded, whatever other brokers in this process record.</summary>
+    private sealed class SeriesCount : IDisposable
+    {
+        private readonly ConcurrentDictionary<string, bool> seen = new(StringComparer.Ordinal);
+        private readonly MeterListener listener = new();
+
+        public SeriesCount(IMeterFactory own)
+        {
+            listener.InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Meter.Scope == own && !instrument.IsObservable) listener.EnableMeasurementEvents(instrument);
+            };
+            listener.SetMeasurementEventCallback<long>((instrument, _, tags, _) => See(instrument, tags));
+            listener.SetMeasurementEventCallback<int>((instrument, _, tags, _) => See(instrument, tags));
+            listener.SetMeasurementEventCallback<double>((instrument, _, tags, _) => See(instrument, tags));
+            listener.Start();
+        }
+
+        public int Count => seen.Count;
+
+        public void Dispose() => listener.Dispose();
+
+        private void See(Instrument instrument, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            var name = new StringBuilder(instrument.Name);
+            foreach (var (key, value) in tags) name.Append(CultureInfo.InvariantCulture, $"|{key}={value}");
+            seen[name.ToString()] = true;
         }
     }
 
