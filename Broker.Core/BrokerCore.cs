@@ -18,7 +18,9 @@ using Broker.Core.Leases.Logins;
 using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
+using Broker.Core.Ledger.OnDisk;
 using Broker.Core.Ledger.Redis;
+using Broker.Core.Ledger.Sealing;
 using Broker.Core.Limits;
 using Broker.Core.Model;
 using Broker.Core.Sessions;
@@ -63,8 +65,12 @@ public static class BrokerCore
 
     private static void AddLedger(this IServiceCollection services, BrokerSettings settings)
     {
-        if (settings.Ledger.Kind == LedgerKind.Redis) services.AddSingleton<ILedgerStore, RedisLedgerStore>();
-        else services.AddSingleton<ILedgerStore, InProcessLedgerStore>();
+        _ = settings.Ledger.Kind switch
+        {
+            LedgerKind.Redis => services.AddSingleton<ILedgerStore, RedisLedgerStore>(),
+            LedgerKind.File => services.AddSingleton(settings.Ledger).AddSingleton<ILedgerStore, FileLedgerStore>(),
+            _ => services.AddSingleton<ILedgerStore, InProcessLedgerStore>(),
+        };
         services.AddSealing(settings);
         services.AddSingleton<LedgerSeal>().AddSingleton<Fitness>().AddSingleton<FitLedgerStore>();
         services.AddSingleton(provider => new SharedLedger(provider.GetRequiredService<FitLedgerStore>()));
@@ -82,7 +88,7 @@ public static class BrokerCore
         var prefix = settings.Ledger.Prefix;
         var sealing = services.AddDataProtection().SetApplicationName(prefix == LedgerSettings.DefaultPrefix ? "broker" : "broker:" + prefix);
         if (settings.Ledger.Kind == LedgerKind.Redis) services.AddSingleton(provider => RedisConnection.Open(settings.Ledger, provider.GetRequiredService<ILogger<RedisConnection>>()));
-        if (settings.Sealing is { } shared && (shared.Directory is not null || settings.Ledger.Kind == LedgerKind.Redis)) sealing.KeepKeys(shared);
+        if (settings.Sealing is { } shared && (shared.Directory is not null || settings.Ledger.Kind != LedgerKind.InProcess)) sealing.KeepKeys(shared, settings.Ledger);
         else sealing.UseEphemeralDataProtectionProvider();
         return services;
     }

@@ -25,6 +25,8 @@ public partial class ArchitectureTests
         { "Org.BouncyCastle", "Databases/MySql" },
         { "StackExchange.Redis", "Ledger/Redis" },
         { "KeraLua", "Ledger/InProcess" },
+        { "Microsoft.Data.Sqlite", "Ledger/OnDisk" },
+        { "SQLitePCL", "Ledger/OnDisk" },
     };
 
     [Fact]

@@ -2,6 +2,7 @@ using System.CommandLine;
 using LoadTests.Bench;
 using LoadTests.Chaos;
 using LoadTests.Conformance;
+using LoadTests.Crash;
 using LoadTests.Demo;
 using LoadTests.Fuzz;
 using LoadTests.Identity;
@@ -26,6 +27,7 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     ChaosCommand.Create(),
     ConformanceCommand.Create(),
     TamperCommand.Create(),
+    CrashCommand.Create(),
 };
 // Servers get the time to end in good order when Ctrl-C comes; our own messages are meant for people, without a stack trace.
 var invocation = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20), EnableDefaultExceptionHandler = false };

@@ -3,6 +3,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
 using Broker.Core.Ledger;
+using Broker.Core.Ledger.OnDisk;
 
 namespace Broker.Api.Commands;
 
@@ -75,6 +76,8 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
 
     private async Task<string> LedgerAsync(CancellationToken cancellation)
     {
+        // Not by a decision: a broker may be working on the file.
+        if (catalog.Settings.Ledger is { Kind: LedgerKind.File, Path: { } path }) return FileLedgerStore.Look(path);
         await services.GetRequiredService<SharedLedger>().Budgets.BudgetAsync("~check", [], cancellation);
         return catalog.Settings.Ledger.Kind == LedgerKind.Redis ? "answers." : "is in this process: one replica, and a restart forgets it.";
     }

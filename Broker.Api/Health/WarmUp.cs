@@ -5,6 +5,7 @@ using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
+using Broker.Core.Ledger.OnDisk;
 using Broker.Core.Model;
 
 namespace Broker.Api.Health;
@@ -65,7 +66,7 @@ internal sealed class WarmUp(
                 // Never ready without ever having seen the ledger: a rollout of a wrong configuration stops here. Once it has been seen,
                 // callers are better served by a clear refusal.
                 Wait(e.Message);
-                if (!warm) readiness.NotReady("the ledger does not answer");
+                if (!warm) readiness.NotReady(e is LedgerFileException ? e.Message : "the ledger does not answer");
             }
 
             await Task.Delay(readiness.Missing is null ? Often : Again, time, stoppingToken);

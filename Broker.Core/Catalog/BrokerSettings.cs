@@ -8,7 +8,7 @@ public sealed record BrokerSettings
     /// <summary>Where the replicas' shared memory is.</summary>
     public LedgerSettings Ledger { get; init; } = new();
 
-    /// <summary>What seals passwords in the ledger; null only with the in-process ledger.</summary>
+    /// <summary>What seals passwords in the ledger; null only with the ledger in the process's memory.</summary>
     public SealingSettings? Sealing { get; init; }
 
     /// <summary>Where the audit goes.</summary>
@@ -57,6 +57,9 @@ public enum LedgerKind
 
     /// <summary>Redis, shared by all replicas.</summary>
     Redis,
+
+    /// <summary>A file: one replica, and a restart loses nothing.</summary>
+    File,
 }
 
 /// <summary>The ledger.</summary>
@@ -82,6 +85,9 @@ public sealed record LedgerSettings
 
     /// <summary>PEM file of its private key; null without one.</summary>
     public string? KeyFile { get; init; }
+
+    /// <summary>The file, with <see cref="LedgerKind.File"/>; null otherwise.</summary>
+    public string? Path { get; init; }
 
     /// <summary>
     /// What the names of all keys and channels begin with: brokers with the same one share a ledger, others share nothing but the

@@ -44,5 +44,5 @@ public static class CatalogWarnings
         where database.Engine is DatabaseEngineKind.MySql or DatabaseEngineKind.MongoDb
         select new CatalogWarning(
             $"Broker:Roles:{role.Name}",
-            $"makes users on {database.Engine} that have no end of their own, and the ledger (InProcess) forgets them when the broker ends: they stay until somebody drops them (GET /api/v1/leftovers). Use Ledger:Kind Redis with persistence.");
+            $"makes users on {database.Engine} that have no end of their own, and the ledger (InProcess) forgets them when the broker ends: they stay until somebody drops them (GET /api/v1/leftovers). Use Ledger:Kind File, or Redis with persistence.");
 }

@@ -14,7 +14,7 @@ internal static partial class SettingsReading
         return new BrokerSettings
         {
             Ledger = ledger,
-            Sealing = Sealing(reader, needed: ledger.Kind is LedgerKind.Redis),
+            Sealing = Sealing(reader, ledger.Kind),
             Audit = AuditReading.Read(reader.Child("Audit")),
             Waiting = Waiting(reader.Child("Waiting")),
             Limits = Limits(reader.Child("Limits")),
@@ -36,8 +36,13 @@ internal static partial class SettingsReading
             CaFile = reader.CertificateFile("CaFile"),
             CertificateFile = reader.CertificateFile("CertificateFile"),
             KeyFile = reader.ReadableFile("KeyFile"),
+            Path = reader.Text("Path"),
             Prefix = reader.Text("Prefix") ?? LedgerSettings.DefaultPrefix,
         };
+        if (kind is LedgerKind.File && ledger.Path is null)
+            reader.Error("Path", "is missing.", "Name the ledger's file, on a volume that outlives the container, e.g. /var/lib/broker/data/ledger.db.");
+        if (kind is not LedgerKind.File && ledger.Path is not null)
+            reader.Error("Path", $"is there, but the ledger is {kind}.", "Set Kind to File, or take it out.");
         foreach (var key in RedisKeys.Where(key => kind is not LedgerKind.Redis && reader.Has(key)))
             reader.Error(key, $"is there, but the ledger is {kind}.", "Set Kind to Redis, or take it out.");
         if (kind is not LedgerKind.Redis && ledger.Prefix != LedgerSettings.DefaultPrefix)
@@ -50,7 +55,7 @@ internal static partial class SettingsReading
         return ledger;
     }
 
-    private static SealingSettings? Sealing(SectionReader parent, bool needed)
+    private static SealingSettings? Sealing(SectionReader parent, LedgerKind ledger)
     {
         const string mend = "Set Directory to one that all replicas share, or CertificateFile and CertificateKeyFile to a certificate they all have.";
         var reader = parent.Child("Sealing");
@@ -61,7 +66,7 @@ internal static partial class SettingsReading
 
         if (directory is null && !byCertificate)
         {
-            if (needed) reader.Error("", "is missing, and passwords in Redis are sealed.", mend);
+            if (ledger is not LedgerKind.InProcess) reader.Error("", $"is missing, and passwords in {(ledger is LedgerKind.Redis ? "Redis" : "the ledger's file")} are sealed.", mend);
             return null;
         }
 

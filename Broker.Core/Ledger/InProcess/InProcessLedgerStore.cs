@@ -53,22 +53,31 @@ public sealed class InProcessLedgerStore : ILedgerStore
         Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        string[] answer;
+        var (answer, calls) = Decide(decision, database, arguments, keyspace.ReadClock());
+        foreach (var (listener, subject) in calls) listener(subject);
+        return new(answer);
+    }
+
+    /// <summary>Takes a decision; answers also who is to be called with what, once the decision counts.</summary>
+    /// <param name="decision">Which.</param>
+    /// <param name="database">The database's name.</param>
+    /// <param name="arguments">What it is asked.</param>
+    /// <param name="now">The clock as it was read for this decision.</param>
+    internal (string[] Answer, IReadOnlyList<(Action<string> Listener, string Subject)> Calls) Decide(
+        Decision decision, string database, IReadOnlyList<string> arguments, DateTimeOffset now)
+    {
         List<(Action<string>, string)> calls = [];
-        var now = keyspace.ReadClock();
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
             published.Clear();
             keyspace.At = now;
-            answer = Run(decision, database, arguments);
+            var answer = Run(decision, database, arguments);
             foreach (var (channel, subject) in published)
                 if (listeners.TryGetValue(channel, out var heard))
                     foreach (var listener in heard) calls.Add((listener, subject));
+            return (answer, calls);
         }
-
-        foreach (var (listener, subject) in calls) listener(subject);
-        return new(answer);
     }
 
     /// <inheritdoc/>

@@ -46,7 +46,7 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
         "HINCRBY" => Increment(Hash(words[1]), words[2], Integer(words[3])),
         "ZADD" => Set(words[1]).Add(words[3], Score(words[2])) ? 1L : 0L,
         "ZREM" => Set(words[1]).Remove(words[2]) ? 1L : 0L,
-        "ZSCORE" => Set(words[1]).Score(words[2])?.ToString("R", CultureInfo.InvariantCulture),
+        "ZSCORE" => RankedSet.Text(Set(words[1]).Score(words[2])),
         "ZRANK" => Set(words[1]).Rank(words[2]),
         "ZCARD" => (long)Set(words[1]).Count,
         "ZRANGE" => Set(words[1]).Range((int)Integer(words[2]), (int)Integer(words[3]), words.Length > 4 && words[4] == "WITHSCORES"),
@@ -123,7 +123,7 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
 
     private static long Integer(string text) => long.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
 
-    private static double Score(string text) => text switch
+    protected static double Score(string text) => text switch
     {
         "-inf" => double.NegativeInfinity,
         "+inf" => double.PositiveInfinity,

@@ -23,6 +23,9 @@ internal sealed class RankedSet
 
     public int Count => scores.Count;
 
+    /// <summary>A score as it is written: the text reads as the very same number.</summary>
+    public static string? Text(double? score) => score?.ToString("R", CultureInfo.InvariantCulture);
+
     public double? Score(string member) => scores.TryGetValue(member, out var score) ? score : null;
 
     public bool Add(string member, double score)
@@ -59,7 +62,7 @@ internal sealed class RankedSet
         foreach (var (score, member) in sorted.Skip(from).Take(to - from + 1))
         {
             members.Add(member);
-            if (withScores) members.Add(score.ToString("R", CultureInfo.InvariantCulture));
+            if (withScores) members.Add(Text(score)!);
         }
 
         return [.. members];

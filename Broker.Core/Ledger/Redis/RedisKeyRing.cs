@@ -1,59 +1,20 @@
-using System.Buffers.Text;
-using System.Security.Cryptography;
-using System.Text;
-using System.Xml.Linq;
-using Microsoft.AspNetCore.DataProtection.Repositories;
+using Broker.Core.Ledger.Sealing;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
 namespace Broker.Core.Ledger.Redis;
 
-/// <summary>
-/// The sealing keys in Redis, each behind a code that only the brokers can make (HMAC-SHA-256): a key that anybody else put there
-/// would open what he seals himself. What has no such code is passed over and named in the log.
-/// </summary>
+/// <summary>The sealing keys in Redis.</summary>
 /// <param name="redis">The connection.</param>
 /// <param name="code">The key of the codes; never in Redis.</param>
 /// <param name="log">Where strange elements are named.</param>
-internal sealed class RedisKeyRing(RedisConnection redis, byte[] code, ILogger<RedisKeyRing> log) : IXmlRepository
+internal sealed class RedisKeyRing(RedisConnection redis, byte[] code, ILogger<RedisKeyRing> log) : CodedKeyRing(redis.Prefix + ":sealing-keys in Redis", code, log)
 {
-    private const char Separator = '|';
-
     private readonly string name = redis.Prefix + ":sealing-keys";
 
-    /// <inheritdoc/>
-    /// <exception cref="LedgerException">Redis does not answer.</exception>
-    public IReadOnlyCollection<XElement> GetAllElements()
-    {
-        var elements = new List<XElement>();
-        var strange = 0;
-        foreach (string? text in Guarded(database => database.ListRange(name, flags: CommandFlags.DemandMaster)))
-        {
-            if (Open(text ?? "") is { } element) elements.Add(element);
-            else strange++;
-        }
+    protected override IEnumerable<string> Read() => Guarded(database => database.ListRange(name, flags: CommandFlags.DemandMaster)).Select(static text => text.ToString());
 
-        if (strange > 0) log.StrangeKeys(strange, name);
-        return elements;
-    }
-
-    /// <inheritdoc/>
-    /// <exception cref="LedgerException">Redis does not answer.</exception>
-    public void StoreElement(XElement element, string friendlyName)
-    {
-        var xml = element.ToString(SaveOptions.DisableFormatting);
-        Guarded(database => database.ListRightPush(name, CodeOf(xml) + Separator + xml));
-    }
-
-    private XElement? Open(string text)
-    {
-        var at = text.IndexOf(Separator, StringComparison.Ordinal);
-        if (at < 0) return null;
-        var xml = text[(at + 1)..];
-        return CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(text[..at]), Encoding.UTF8.GetBytes(CodeOf(xml))) ? XElement.Parse(xml) : null;
-    }
-
-    private string CodeOf(string xml) => Base64Url.EncodeToString(HMACSHA256.HashData(code, Encoding.UTF8.GetBytes(xml)));
+    protected override void Append(string text) => Guarded(database => database.ListRightPush(name, text));
 
     private T Guarded<T>(Func<IDatabase, T> call)
     {

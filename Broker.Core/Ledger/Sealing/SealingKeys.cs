@@ -1,22 +1,24 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Broker.Core.Catalog;
+using Broker.Core.Ledger.OnDisk;
+using Broker.Core.Ledger.Redis;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
-namespace Broker.Core.Ledger.Redis;
+namespace Broker.Core.Ledger.Sealing;
 
-/// <summary>Where the keys are that seal secrets in Redis.</summary>
+/// <summary>Where the keys are that seal secrets in a ledger outside of the process.</summary>
 internal static class SealingKeys
 {
     /// <summary>
-    /// In a directory that the replicas share and Redis' thieves do not have; or in Redis itself, encrypted to a certificate
-    /// whose private key they do not have, and authenticated by a key that is made of that private key.
+    /// In a directory that the ledger's thieves do not have; or beside the ledger itself, encrypted to a certificate whose private key
+    /// they do not have, and authenticated by a key that is made of that private key.
     /// </summary>
-    public static void KeepKeys(this IDataProtectionBuilder sealing, SealingSettings settings)
+    public static void KeepKeys(this IDataProtectionBuilder sealing, SealingSettings settings, LedgerSettings ledger)
     {
         if (settings.Directory is { } directory)
         {
@@ -25,14 +27,12 @@ internal static class SealingKeys
         }
 
         var certificate = X509Certificate2.CreateFromPemFile(settings.CertificateFile!, settings.CertificateKeyFile);
+        var code = RingKey(certificate);
         sealing.ProtectKeysWithCertificate(certificate);
-        sealing.Services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(provider =>
-        {
-            var redis = provider.GetRequiredService<RedisConnection>();
-            var log = provider.GetRequiredService<ILogger<RedisKeyRing>>();
-            return new ConfigureOptions<KeyManagementOptions>(options =>
-                options.XmlRepository = new RedisKeyRing(redis, RingKey(certificate), log));
-        });
+        sealing.Services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(provider => new ConfigureOptions<KeyManagementOptions>(options => options.XmlRepository =
+            ledger.Kind == LedgerKind.Redis
+                ? new RedisKeyRing(provider.GetRequiredService<RedisConnection>(), code, provider.GetRequiredService<ILogger<RedisKeyRing>>())
+                : new FileKeyRing(ledger.Path!, code, provider.GetRequiredService<ILogger<FileKeyRing>>())));
     }
 
     // Whoever can read the certificate can encrypt to it; only who has its private key can make this one.

@@ -1,0 +1,223 @@
+using Broker.Core.Catalog;
+using Broker.Core.Ledger.InProcess;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Broker.Core.Ledger.OnDisk;
+
+/// <summary>
+/// The ledger of a single replica that outlives the process: the decisions of <see cref="InProcessLedgerStore"/>, each on the disk before
+/// it is answered. Decisions that come while some are being written are written together. When the file fails, what is in memory is
+/// dropped and the file read again: nothing is ever decided on what might not be on the disk. One process at a time works on a file.
+/// </summary>
+public sealed class FileLedgerStore : ILedgerStore
+{
+    private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(500);
+
+    private readonly Lock books = new();
+    private readonly string path;
+    private readonly bool durable;
+    private readonly TimeProvider time;
+    private readonly ILogger log;
+    private readonly RecordedKeyspace keys;
+    private readonly InProcessLedgerStore inner;
+    private LedgerFile? file;
+    private Batch pending = new();
+    private Batch? writing;
+    private (long At, LedgerFileException Why)? away;
+    private bool disposed;
+
+    /// <param name="settings">Where the file is.</param>
+    /// <param name="time">The ledger's clock.</param>
+    /// <param name="log">Where it is said that a file is new, or fails.</param>
+    public FileLedgerStore(LedgerSettings settings, TimeProvider time, ILogger<FileLedgerStore> log)
+        : this(settings.Path!, time, publish => new(time, publish), log: log)
+    {
+    }
+
+    /// <param name="path">The file.</param>
+    /// <param name="time">The ledger's clock.</param>
+    /// <param name="keyspace">Makes the keyspace; what it publishes goes to the given action.</param>
+    /// <param name="scripts">What is run for a decision; null: its own script.</param>
+    /// <param name="durable">False: the disk is not waited for, which only a power cut would show. For simulations.</param>
+    /// <param name="log">As above.</param>
+    internal FileLedgerStore(
+        string path, TimeProvider time, Func<Action<string, string>, RecordedKeyspace> keyspace, Func<Decision, string>? scripts = null, bool durable = true, ILogger? log = null)
+    {
+        (this.path, this.time, this.durable, this.log) = (path, time, durable, log ?? NullLogger.Instance);
+        RecordedKeyspace? made = null;
+        inner = new(publish => made = keyspace(publish), scripts);
+        keys = made!;
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="LedgerFileException">The file cannot be worked on. The decision may have been taken.</exception>
+    public async ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        var now = keys.ReadClock();
+        string[] answer;
+        IReadOnlyList<(Action<string> Listener, string Subject)> calls;
+        Batch? seen;
+        lock (books)
+        {
+            Open();
+            try
+            {
+                (answer, calls) = inner.Decide(decision, database, arguments, now);
+            }
+            finally
+            {
+                // A script that fails leaves behind what it wrote before, as in Redis.
+                pending.Add(keys.TakeChanges(), keys.Sum);
+            }
+
+            // Who changed nothing may have seen what others did.
+            seen = pending.Cells.Count > 0 ? pending : writing;
+        }
+
+        if (seen is not null)
+        {
+            WriteUnlessSomebodyDoes();
+            await seen.Written.WaitAsync(cancellation);
+        }
+
+        foreach (var (listener, subject) in calls) listener(subject);
+        return answer;
+    }
+
+    /// <inheritdoc/>
+    public IDisposable Listen(string database, Action<string> heard) => inner.Listen(database, heard);
+
+    /// <summary>Says in words how the file is, without changing anything.</summary>
+    /// <exception cref="LedgerFileException">It is damaged, or cannot be opened.</exception>
+    public static string Look(string path)
+    {
+        if (!File.Exists(path)) return LedgerFile.WhyNotNew(path) is { } why ? throw why : "does not exist yet; the broker makes it.";
+        var found = new RecordedKeyspace(TimeProvider.System, static (_, _) => { });
+        try
+        {
+            LedgerFile.Open(path, found).Dispose();
+            return "is whole.";
+        }
+        catch (LedgerFileException e) when (e.Fault == FileFault.InUse)
+        {
+            return "is in use by a running broker.";
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        lock (books) disposed = true; // nobody decides any more
+        while (Unwritten() is { } batch)
+        {
+            WriteUnlessSomebodyDoes();
+            await batch.Written.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        lock (books)
+        {
+            file?.Dispose();
+            file = null;
+        }
+
+        await inner.DisposeAsync();
+    }
+
+    /// <summary>What stands in it now, for those who look at the ledger from outside.</summary>
+    internal Keyspace Keys => keys;
+
+    /// <summary>Runs a command as a stranger would who can write to the ledger.</summary>
+    internal void Tamper(params string[] words)
+    {
+        lock (books)
+        {
+            Open();
+            keys.Execute(words);
+            pending.Add(keys.TakeChanges(), keys.Sum);
+        }
+    }
+
+    private Batch? Unwritten()
+    {
+        lock (books) return writing ?? (file is not null && pending.Cells.Count > 0 ? pending : null);
+    }
+
+    // By whoever finds nobody writing, on his own thread: the disk has no better way to wait for it.
+    private void WriteUnlessSomebodyDoes()
+    {
+        Batch batch;
+        LedgerFile open;
+        lock (books)
+        {
+            if (writing is not null || pending.Cells.Count == 0 || file is null) return;
+            (batch, open) = (writing = pending, file);
+            pending = new();
+        }
+
+        LedgerFileException? failed = null;
+        try
+        {
+            open.Write(batch.Cells, batch.Sum);
+        }
+        catch (LedgerFileException e)
+        {
+            failed = e;
+        }
+
+        Batch? lost = null;
+        bool more;
+        lock (books)
+        {
+            writing = null;
+            if (failed is not null)
+            {
+                (lost, pending) = (pending, new());
+                open.Dispose();
+                file = null;
+                Remember(failed);
+            }
+
+            more = pending.Cells.Count > 0;
+        }
+
+        if (failed is null) batch.Succeed();
+        else batch.Fail(failed);
+        lost?.Fail(failed!);
+        if (more) _ = Task.Run(WriteUnlessSomebodyDoes);
+    }
+
+    // Tried again with each decision, twice a second at most.
+    private void Open()
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        if (file is not null) return;
+        if (away is { } known && time.GetElapsedTime(known.At) < Again) throw Repeat(known.Why);
+        try
+        {
+            if (!File.Exists(path))
+            {
+                LedgerFile.Create(path);
+                log.NewFile(path);
+            }
+
+            file = LedgerFile.Open(path, keys, durable);
+            if (away is not null) log.FileIsBack(path);
+            away = null;
+        }
+        catch (LedgerFileException e)
+        {
+            Remember(e);
+            throw;
+        }
+    }
+
+    private static LedgerFileException Repeat(LedgerFileException why) => new(why.Fault, why.Message, why);
+
+    private void Remember(LedgerFileException why)
+    {
+        if (away?.Why.Message != why.Message) log.FileFailed(why.Message);
+        away = (time.GetTimestamp(), why);
+    }
+}
