@@ -22,6 +22,17 @@ public sealed class SimulationTests
     }
 
     [Fact]
+    public void A_ledger_in_a_file_whose_process_is_killed_again_and_again_gives_the_same_world_to_the_last_step()
+    {
+        foreach (var seed in new long[] { 3, 25, 1150 })
+        {
+            var onDisk = Simulation.Run(PlanMaker.Make(seed) with { OnDisk = true }, keepTrace: false);
+            onDisk.Broken.ShouldBeNull();
+            onDisk.Fingerprint.ShouldBe(Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Fingerprint);
+        }
+    }
+
+    [Fact]
     public void Two_seeds_give_two_worlds() =>
         Simulation.Run(PlanMaker.Make(1), keepTrace: false).Fingerprint
             .ShouldNotBe(Simulation.Run(PlanMaker.Make(2), keepTrace: false).Fingerprint);

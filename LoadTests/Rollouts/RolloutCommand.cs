@@ -22,7 +22,7 @@ internal sealed class RolloutCommand
     private readonly Option<int?> wait = new("--wait") { Description = "Seconds the broker may let a pod wait (Prefer: wait=N)." };
     private readonly Option<TimeSpan> deadline = CommandOptions.Duration("--deadline", "How long a refused pod goes on trying.", TimeSpan.FromSeconds(60));
     private readonly Option<bool> noRetry = new("--no-retry") { Description = "A refused pod does not come back." };
-    private readonly Option<string> ledger = CommandOptions.Choice("--ledger", "Where the replicas share their memory.", "redis", "in-process");
+    private readonly Option<string> ledger = CommandOptions.Choice("--ledger", "Where the replicas share their memory.", "redis", "in-process", "file");
     private readonly Option<string> issuer = CommandOptions.Choice("--issuer", $"What creates the users; for vault, {LocalVault.HowToGetOne}.", "builtin", "vault");
     private readonly Option<string> sharing = CommandOptions.Choice("--sharing", "Who shares one database user.", "Role", "Workload", "Holder");
     private readonly Option<double> usersPerSecond = new("--users-per-second") { Description = "Users a second that the broker may create.", DefaultValueFactory = _ => 5 };
@@ -60,7 +60,7 @@ internal sealed class RolloutCommand
             yield return $"{option.Name} is less than 0.";
         if ((parsed.GetValue(batch) is not null || parsed.GetValue(surge) is not null) && (parsed.GetValue(batch) ?? 0) + (parsed.GetValue(surge) ?? 0) == 0)
             yield return "--batch and --surge are both 0: no pod could ever be replaced.";
-        if (parsed.GetValue(ledger) == "in-process" && parsed.GetValue(replicas) != 1)
+        if (parsed.GetValue(ledger) != "redis" && parsed.GetValue(replicas) != 1)
             yield return "--ledger in-process is for one replica: add --replicas 1.";
         if (parsed.GetValue(usersPerSecond) is not (>= 0.01 and <= 1000))
             yield return "--users-per-second can be 0.01 to 1000.";
@@ -96,7 +96,7 @@ internal sealed class RolloutCommand
         MaxConnections = parsed.GetValue(maxConnections),
         LogDirectory = parsed.GetValue(logs)?.FullName,
         Replicas = rollout.Via == Via.Broker ? parsed.GetValue(replicas) : 0,
-        Ledger = parsed.GetValue(ledger) == "in-process" ? LedgerKind.InProcess : LedgerKind.Redis,
+        Ledger = parsed.GetValue(ledger) switch { "in-process" => LedgerKind.InProcess, "file" => LedgerKind.File, _ => LedgerKind.Redis },
         Issuer = parsed.GetValue(issuer) == "vault" ? IssuerKind.Vault : IssuerKind.BuiltIn,
         Sharing = parsed.GetValue(sharing)!,
         UsersPerSecond = parsed.GetValue(usersPerSecond),

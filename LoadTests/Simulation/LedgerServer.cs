@@ -1,5 +1,6 @@
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
+using Broker.Core.Ledger.OnDisk;
 
 namespace LoadTests.Simulation;
 
@@ -10,19 +11,26 @@ namespace LoadTests.Simulation;
 internal sealed class LedgerServer : IDisposable
 {
     private readonly Timeline timeline;
-    private readonly InProcessLedgerStore store;
+    private const int DecisionsOfALife = 40; // of a process that works on a file
+
+    private readonly ILedgerStore store;
+    private readonly FileLedgerStore? file;
+    private readonly DirectoryInfo? directory;
     private readonly WatchedKeyspace keys;
     private readonly Keyspace copy;
     private TimeSpan reachedAt; // when it wrote down last how far time has come
     private bool fell;
+    private int decisions;
 
-    public LedgerServer(Timeline timeline, Actor self, Func<Decision, string>? scripts)
+    public LedgerServer(Timeline timeline, Actor self, Func<Decision, string>? scripts, bool onDisk)
     {
         (this.timeline, Self) = (timeline, self);
         Clock = new(timeline, self);
         Unsure = new(timeline);
         WatchedKeyspace? made = null;
-        store = new(publish => made = new WatchedKeyspace(Clock, publish), scripts);
+        WatchedKeyspace Make(Action<string, string> publish) => made = new(Clock, publish);
+        if (onDisk) directory = Directory.CreateTempSubdirectory("broker-simulation-");
+        store = directory is null ? new InProcessLedgerStore(Make, scripts) : file = new(Path.Combine(directory.FullName, "ledger.db"), Clock, Make, scripts, durable: false);
         keys = made!;
         copy = new(Clock, static (_, _) => { });
         Wire = new(timeline, self);
@@ -103,6 +111,7 @@ internal sealed class LedgerServer : IDisposable
     public void Dispose()
     {
         _ = store.DisposeAsync().AsTask();
+        directory?.Delete(recursive: true);
     }
 
     private string[] Run(Decision decision, string database, IReadOnlyList<string> arguments)
@@ -115,7 +124,7 @@ internal sealed class LedgerServer : IDisposable
         try
         {
             var decided = store.DecideAsync(decision, database, arguments, CancellationToken.None);
-            answer = decided.IsCompletedSuccessfully ? decided.GetAwaiter().GetResult() : throw new InvalidOperationException("The in-process ledger decides at once.");
+            answer = decided.IsCompleted ? decided.GetAwaiter().GetResult() : throw new InvalidOperationException("The in-process ledger decides at once.");
         }
         catch (InvalidOperationException e) when (keys.IsFull)
         {
@@ -129,6 +138,7 @@ internal sealed class LedgerServer : IDisposable
             Copy();
         }
 
+        if (++decisions % DecisionsOfALife == 0) file?.Kill();
         if (keys.Changes != before) Decided?.Invoke(decision, database, arguments, answer);
         return answer;
     }
@@ -137,7 +147,7 @@ internal sealed class LedgerServer : IDisposable
     /// Counts what changes, and refuses as Redis does when its memory is full: a script fails at its first command that needs
     /// memory, unless it has written already.
     /// </summary>
-    private sealed class WatchedKeyspace(TimeProvider time, Action<string, string> publish) : Keyspace(time, publish)
+    private sealed class WatchedKeyspace(TimeProvider time, Action<string, string> publish) : RecordedKeyspace(time, publish)
     {
         private bool dirty;
 

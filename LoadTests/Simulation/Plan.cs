@@ -6,7 +6,11 @@ namespace LoadTests.Simulation;
 /// <param name="Seed">The seed.</param>
 /// <param name="Scene">Who and what there is.</param>
 /// <param name="Steps">What happens to it.</param>
-internal sealed record Plan(long Seed, Scene Scene, IReadOnlyList<PlanStep> Steps);
+internal sealed record Plan(long Seed, Scene Scene, IReadOnlyList<PlanStep> Steps)
+{
+    /// <summary>The ledger is in a file, and its process is killed again and again.</summary>
+    public bool OnDisk { get; init; }
+}
 
 /// <summary>Who and what there is.</summary>
 internal sealed record Scene

@@ -19,7 +19,7 @@ internal sealed class World : IDisposable
         Trace = new(Timeline, keepTrace);
         self = new(Timeline, "world");
         Clock = new(Timeline, self);
-        Ledger = new(Timeline, new(Timeline, "ledger"), scripts);
+        Ledger = new(Timeline, new(Timeline, "ledger"), scripts, plan.OnDisk);
         Database = new(Timeline, self, plan.Scene.Connections.Limit, plan.Scene.Connections.Reserved) { Foreign = plan.Scene.Connections.Foreign };
         Issuer = new(Timeline, self, Database, plan.Scene.Manners, PlanMaker.Stream(plan.Seed, 2));
         Catalog = new StandingCatalog(new(

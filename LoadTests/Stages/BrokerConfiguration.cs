@@ -12,7 +12,9 @@ internal static class BrokerConfiguration
         {
             ["Ledger"] = stage.RedisConnectionString is { } redis
                 ? new JsonObject { ["Kind"] = "Redis", ["ConnectionString"] = redis }
-                : new JsonObject { ["Kind"] = "InProcess" },
+                : settings.Ledger == LedgerKind.File
+                    ? new JsonObject { ["Kind"] = "File", ["Path"] = Path.ChangeExtension(auditPath, ".ledger") }
+                    : new JsonObject { ["Kind"] = "InProcess" },
             ["Sealing"] = new JsonObject { ["Directory"] = sealingDirectory },
             ["Audit"] = new JsonObject { ["Path"] = auditPath },
             ["Issuers"] = new JsonObject { ["issuer"] = Issuer(settings, stage) },

@@ -10,6 +10,9 @@ internal enum LedgerKind
     Redis,
     InProcess,
 
+    /// <summary>A file of the one replica.</summary>
+    File,
+
     /// <summary>A Redis and a copy of it that can take its place.</summary>
     RedisWithReplica,
 

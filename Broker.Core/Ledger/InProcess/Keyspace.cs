@@ -27,13 +27,18 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
     public RankedSet RankedAt(string key) => Set(key);
 
     /// <summary>Holds what another keyspace holds, and nothing else: a ledger put back to a copy, or emptied.</summary>
-    public void Become(Keyspace other)
+    public virtual void Become(Keyspace other)
     {
         hashes.Clear();
         ranked.Clear();
         foreach (var (key, hash) in other.hashes) hashes[key] = new(hash, StringComparer.Ordinal);
         foreach (var (key, set) in other.ranked) ranked[key] = new(set);
     }
+
+    /// <summary>All there is: whether it is in a sorted set, the key, the field or member.</summary>
+    protected IEnumerable<(bool Ranked, string Key, string Name)> Names() =>
+        hashes.SelectMany(static hash => hash.Value.Keys.Select(field => (false, hash.Key, field)))
+            .Concat(ranked.SelectMany(static set => set.Value.Range(0, -1, withScores: false).Select(member => (true, set.Key, member))));
 
     public virtual object? Execute(string[] words) => words[0] switch
     {

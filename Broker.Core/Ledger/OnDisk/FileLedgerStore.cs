@@ -139,6 +139,19 @@ public sealed class FileLedgerStore : ILedgerStore
         }
     }
 
+    /// <summary>What a kill and a restart come to, after an answer: what is in memory is dropped, and the file read.</summary>
+    internal void Kill()
+    {
+        lock (books)
+        {
+            var sum = keys.Sum;
+            file?.Dispose();
+            file = null;
+            Open();
+            if (keys.Sum != sum) throw new InvalidOperationException("What was answered is not in the ledger's file.");
+        }
+    }
+
     private Batch? Unwritten()
     {
         lock (books) return writing ?? (file is not null && pending.Cells.Count > 0 ? pending : null);

@@ -16,6 +16,14 @@ internal class RecordedKeyspace(TimeProvider time, Action<string, string> publis
         return base.Execute(words);
     }
 
+    /// <summary>As another keyspace is: a change like any other.</summary>
+    public override void Become(Keyspace other)
+    {
+        foreach (var cell in Cells()) before.TryAdd(cell, ValueOf(cell));
+        base.Become(other);
+        foreach (var cell in Cells()) before.TryAdd(cell, null);
+    }
+
     /// <summary>The cells that have another value than at the last call; null: it is gone.</summary>
     public Dictionary<Cell, string?> TakeChanges()
     {
@@ -35,7 +43,7 @@ internal class RecordedKeyspace(TimeProvider time, Action<string, string> publis
     /// <summary>Holds these cells, and nothing else; none of them is a change.</summary>
     public void Load(IEnumerable<(Cell Cell, string Value)> cells)
     {
-        Become(InProcessLedgerStore.Empty());
+        base.Become(InProcessLedgerStore.Empty());
         before.Clear();
         Sum = 0;
         foreach (var (cell, value) in cells)
@@ -44,6 +52,8 @@ internal class RecordedKeyspace(TimeProvider time, Action<string, string> publis
             Sum += cell.Share(value);
         }
     }
+
+    private Cell[] Cells() => [.. Names().Select(static name => new Cell(name.Ranked, name.Key, name.Name))];
 
     private string? ValueOf(Cell cell) => cell.Ranked ? RankedSet.Text(RankedAt(cell.Key).Score(cell.Name)) : HashAt(cell.Key).GetValueOrDefault(cell.Name);
 
