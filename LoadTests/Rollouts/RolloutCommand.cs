@@ -61,7 +61,7 @@ internal sealed class RolloutCommand
         if ((parsed.GetValue(batch) is not null || parsed.GetValue(surge) is not null) && (parsed.GetValue(batch) ?? 0) + (parsed.GetValue(surge) ?? 0) == 0)
             yield return "--batch and --surge are both 0: no pod could ever be replaced.";
         if (parsed.GetValue(ledger) != "redis" && parsed.GetValue(replicas) != 1)
-            yield return "--ledger in-process is for one replica: add --replicas 1.";
+            yield return $"--ledger {parsed.GetValue(ledger)} is for one replica: add --replicas 1.";
         if (parsed.GetValue(usersPerSecond) is not (>= 0.01 and <= 1000))
             yield return "--users-per-second can be 0.01 to 1000.";
         if (parsed.GetValue(broker) is not { Length: > 0 })
