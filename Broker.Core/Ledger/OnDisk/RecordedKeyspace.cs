@@ -66,6 +66,7 @@ internal class RecordedKeyspace(TimeProvider time, Action<string, string> publis
         "ZADD" => [new(true, words[1], words[3])],
         "ZREM" => [new(true, words[1], words[2])],
         "ZREMRANGEBYSCORE" => RankedAt(words[1]).Between(double.NegativeInfinity, Score(words[3]), int.MaxValue).Select(member => new Cell(true, words[1], member)),
-        _ => [],
+        "TIME" or "HGET" or "HMGET" or "HGETALL" or "ZSCORE" or "ZRANK" or "ZCARD" or "ZRANGE" or "ZRANGEBYSCORE" or "PUBLISH" => [],
+        _ => throw new ArgumentException("not a command of which the ledger in a file knows what it changes"),
     };
 }
