@@ -4,6 +4,7 @@ using Broker.Core.Databases;
 using Broker.Core.Issuing;
 using Broker.Core.Ledger;
 using Broker.Tests.Contracts;
+using Broker.Tests.Deployment;
 using Shouldly;
 using Xunit;
 
@@ -12,7 +13,7 @@ namespace Broker.Tests;
 /// <summary>Imports run one way, each driver stays in its folder, and every implementation of a seam is held to its contract.</summary>
 public partial class ArchitectureTests
 {
-    private static readonly string Core = Path.Combine(Root(), "Broker.Core");
+    private static readonly string Core = Repository.PathOf("Broker.Core");
 
     // The rooms of leases and their upkeep may use every room; all others only these, beside themselves and the libraries.
     private static readonly string[] Plain = ["Model", "Catalog", "Databases"];
@@ -46,7 +47,7 @@ public partial class ArchitectureTests
     public void A_driver_is_named_in_its_own_folder_alone(string driver, string folder)
     {
         var users = Directory.EnumerateFiles(Core, "*.cs", SearchOption.AllDirectories)
-            .Concat(Directory.EnumerateFiles(Path.Combine(Root(), "Broker.Api"), "*.cs", SearchOption.AllDirectories))
+            .Concat(Directory.EnumerateFiles(Repository.PathOf("Broker.Api"), "*.cs", SearchOption.AllDirectories))
             .Where(IsSource)
             .Where(file => Regex.IsMatch(File.ReadAllText(file), $@"^\s*using (static )?{Regex.Escape(driver)}\b", RegexOptions.Multiline))
             .Select(file => Path.GetRelativePath(Core, file).Replace('\\', '/'))
@@ -90,13 +91,6 @@ public partial class ArchitectureTests
     private static bool IsSource(string file) =>
         !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
         && !file.Contains($"{Path.DirectorySeparatorChar}bin{Path.DirectorySeparatorChar}", StringComparison.Ordinal);
-
-    private static string Root()
-    {
-        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
-            if (File.Exists(Path.Combine(at.FullName, "Broker.sln"))) return at.FullName;
-        throw new InvalidOperationException("The tests run outside the repository: Broker.sln is in no folder above them.");
-    }
 
     [GeneratedRegex(@"^\s*using Broker\.Core\.(\w+)", RegexOptions.Multiline)]
     private static partial Regex RoomInUsing();

@@ -24,6 +24,14 @@ public sealed class Browser : IAsyncLifetime
         });
     }
 
+    /// <summary>A page in a context of its own, which waits for what a test looks for as long as a slow machine needs.</summary>
+    public static async Task<IPage> PageAsync(IBrowser browser, BrowserNewContextOptions? options = null)
+    {
+        var context = await browser.NewContextAsync(options);
+        context.SetDefaultTimeout((float)TimeSpan.FromMinutes(3).TotalMilliseconds);
+        return await context.NewPageAsync();
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (Running is not null) await Running.DisposeAsync();

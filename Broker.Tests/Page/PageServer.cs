@@ -42,7 +42,7 @@ internal sealed class PageServer : IAsyncDisposable
     /// <summary>A browser's page that shows who has a token of a group.</summary>
     public async Task<IPage> OpenAsync(IBrowser browser, string group, int width, ColorScheme scheme = ColorScheme.Light, bool script = true, string path = "/")
     {
-        var context = await browser.NewContextAsync(new()
+        var page = await Browser.PageAsync(browser, new()
         {
             ViewportSize = new() { Width = width, Height = 900 },
             ColorScheme = scheme,
@@ -50,7 +50,6 @@ internal sealed class PageServer : IAsyncDisposable
             JavaScriptEnabled = script,
             ExtraHTTPHeaders = new Dictionary<string, string> { ["Authorization"] = $"Bearer {world.Person(group)}" },
         });
-        var page = await context.NewPageAsync();
         await page.GotoAsync(new Uri(Address, path).ToString());
         return page;
     }

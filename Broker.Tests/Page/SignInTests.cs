@@ -78,5 +78,5 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>, IAsyn
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
     }
 
-    private async Task<IPage> PageAsync() => await (await browser.Running!.NewContextAsync()).NewPageAsync();
+    private Task<IPage> PageAsync() => Browser.PageAsync(browser.Running!);
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Broker.Tests.Deployment;
 using Shouldly;
 using Xunit;
 
@@ -61,17 +62,6 @@ public sealed class SumTestsTests : IDisposable
     private static string Skipped(string name, string reason) =>
         $"""<UnitTestResult testName="{name}" outcome="NotExecuted" duration="0"><Output><StdOut>{reason}</StdOut></Output></UnitTestResult>""";
 
-    private static string Script()
-    {
-        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
-        {
-            if (File.Exists(Path.Combine(at.FullName, "Broker.sln")))
-                return Path.Combine(at.FullName, ".ci", "sum-tests.sh");
-        }
-
-        throw new InvalidOperationException("The tests do not run inside the repository.");
-    }
-
     private void Write(string name, int passed, int failed, string results)
     {
         var skipped = results.Split("NotExecuted").Length - 1;
@@ -82,7 +72,7 @@ public sealed class SumTestsTests : IDisposable
 
     private async Task<(int Code, string[] Lines)> SumAsync(string exitCode)
     {
-        using var script = Process.Start(new ProcessStartInfo(Script()) { ArgumentList = { directory.FullName, exitCode }, RedirectStandardOutput = true })!;
+        using var script = Process.Start(new ProcessStartInfo(Repository.PathOf(".ci/sum-tests.sh")) { ArgumentList = { directory.FullName, exitCode }, RedirectStandardOutput = true })!;
         var output = await script.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         await script.WaitForExitAsync(TestContext.Current.CancellationToken);
         return (script.ExitCode, output.Split('\n', StringSplitOptions.RemoveEmptyEntries));

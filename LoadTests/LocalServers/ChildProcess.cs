@@ -65,6 +65,9 @@ internal sealed class ChildProcess : IAsyncDisposable
         return new ChildProcess(process, Path.GetFileName(settings.Program), settings.LogFile);
     }
 
+    /// <summary>How long a server may take to start: as long as a slow and busy machine needs. One that ends is noticed at once.</summary>
+    public static TimeSpan StartsWithin { get; } = TimeSpan.FromMinutes(3);
+
     /// <summary>Waits until a probe says yes. A process that ends meanwhile is a failure that holds the end of its log.</summary>
     public async Task ReadyAsync(Func<CancellationToken, Task<bool>> probe, TimeSpan within, CancellationToken cancellation)
     {

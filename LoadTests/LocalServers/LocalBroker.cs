@@ -18,8 +18,8 @@ public sealed record LocalBrokerSettings
     /// <summary>Where its output goes; null: a file that goes with the broker.</summary>
     public string? LogFile { get; init; }
 
-    /// <summary>How long it may take until it says it is ready (default 30 s).</summary>
-    public TimeSpan ReadyWithin { get; init; } = TimeSpan.FromSeconds(30);
+    /// <summary>How long it may take until it says it is ready (default: <see cref="ChildProcess.StartsWithin"/>).</summary>
+    public TimeSpan ReadyWithin { get; init; } = ChildProcess.StartsWithin;
 }
 
 /// <summary>

@@ -13,8 +13,8 @@ public sealed record LocalMariaDbSettings
     /// <summary>Further server settings by name, as in my.cnf.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>How long the start may take (default 60 s).</summary>
-    public TimeSpan StartWithin { get; init; } = TimeSpan.FromSeconds(60);
+    /// <summary>How long the start may take (default: <see cref="ChildProcess.StartsWithin"/>).</summary>
+    public TimeSpan StartWithin { get; init; } = ChildProcess.StartsWithin;
 }
 
 /// <summary>

@@ -21,8 +21,8 @@ public sealed record LocalPostgresSettings
     /// <summary>Further server settings by name, as in postgresql.conf.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>How long the start may take (default 60 s).</summary>
-    public TimeSpan StartWithin { get; init; } = TimeSpan.FromSeconds(60);
+    /// <summary>How long the start may take (default: <see cref="ChildProcess.StartsWithin"/>).</summary>
+    public TimeSpan StartWithin { get; init; } = ChildProcess.StartsWithin;
 }
 
 /// <summary>

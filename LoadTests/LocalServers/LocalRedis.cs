@@ -12,8 +12,8 @@ public sealed record LocalRedisSettings
     /// <summary>Further options of <c>redis-server</c>; default none.</summary>
     public IReadOnlyList<string> Options { get; init; } = [];
 
-    /// <summary>How long the start may take (default 30 s).</summary>
-    public TimeSpan StartWithin { get; init; } = TimeSpan.FromSeconds(30);
+    /// <summary>How long the start may take (default: <see cref="ChildProcess.StartsWithin"/>).</summary>
+    public TimeSpan StartWithin { get; init; } = ChildProcess.StartsWithin;
 }
 
 /// <summary>A private standalone Redis on 127.0.0.1; leaves nothing behind, not even when this process crashes.</summary>
@@ -97,7 +97,7 @@ public sealed class LocalRedis : IAsyncDisposable
         await ExecuteAsync("REPLICAOF", primary.Host, primary.Port);
         await Poll.UntilAsync(
             async _ => (await ExecuteAsync("INFO", "replication")).Contains("master_link_status:up", StringComparison.Ordinal),
-            TimeSpan.FromSeconds(30),
+            ChildProcess.StartsWithin,
             "the replica to have its primary's data",
             cancellation);
     }

@@ -8,7 +8,7 @@ public sealed class LocalRedisCluster : IAsyncDisposable
 {
     private const int Masters = 3, Slots = 16_384;
 
-    private static readonly TimeSpan StartWithin = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartWithin = ChildProcess.StartsWithin;
 
     private readonly IReadOnlyList<Node> nodes;
 

@@ -57,7 +57,7 @@ public sealed class LocalRedisSentinel : IAsyncDisposable
             User = User,
             LogFile = Path.Combine(home.Path, "sentinel.log"),
         });
-        await process.ReadyAsync(KnowsAsync, TimeSpan.FromSeconds(30), cancellation);
+        await process.ReadyAsync(KnowsAsync, ChildProcess.StartsWithin, cancellation);
     }
 
     /// <inheritdoc/>

@@ -25,7 +25,7 @@ public sealed class LocalVault : IAsyncDisposable
         Token = token;
         this.process = process;
         this.directory = directory;
-        client = new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromSeconds(30) };
+        client = new HttpClient { BaseAddress = address, Timeout = ChildProcess.StartsWithin };
         client.DefaultRequestHeaders.Add("X-Vault-Token", token);
         client.DefaultRequestHeaders.Add("X-Vault-Request", "true");
     }
@@ -154,7 +154,7 @@ public sealed class LocalVault : IAsyncDisposable
                 Environment = new Dictionary<string, string> { ["HOME"] = directory.Path },
             });
             var vault = new LocalVault(new Uri($"http://127.0.0.1:{port}"), token, process, directory);
-            await process.ReadyAsync(vault.AnswersAsync, TimeSpan.FromSeconds(30), cancellation);
+            await process.ReadyAsync(vault.AnswersAsync, ChildProcess.StartsWithin, cancellation);
             return vault;
         }
         catch

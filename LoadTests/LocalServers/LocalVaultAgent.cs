@@ -64,7 +64,7 @@ public sealed class LocalVaultAgent : IAsyncDisposable
             });
             var agent = new LocalVaultAgent(process, directory, new Uri($"http://127.0.0.1:{port}"));
             using var client = new HttpClient { BaseAddress = agent.Address, Timeout = TimeSpan.FromSeconds(10) };
-            await process.ReadyAsync(cancel => IsReadyAsync(client, path, cancel), TimeSpan.FromSeconds(30), cancellation);
+            await process.ReadyAsync(cancel => IsReadyAsync(client, path, cancel), ChildProcess.StartsWithin, cancellation);
             if (await UsernameAsync(client, path, cancellation) != await UsernameAsync(client, path, cancellation))
                 throw new ServerStartException($"The agent of {program} does not cache {path}: two reads answered two logins. The end of its log:\n{process.EndOfLog()}");
             return agent;

@@ -69,7 +69,7 @@ public sealed class OidcProcess : IAsyncDisposable
             LogFile = Path.Combine(directory.Path, "oidc.log"),
             WorkingDirectory = directory.Path,
         });
-        await process.ReadyAsync(IsReadyAsync, TimeSpan.FromSeconds(30), cancellation);
+        await process.ReadyAsync(IsReadyAsync, ChildProcess.StartsWithin, cancellation);
     }
 
     private async Task<bool> IsReadyAsync(CancellationToken cancellation)
