@@ -16,6 +16,7 @@ using Broker.Core.Leases.Handles;
 using Broker.Core.Leases.Holders;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Leases.Operators;
+using Broker.Core.Leases.Operators.Indicators;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Ledger.OnDisk;
@@ -37,7 +38,7 @@ public static class BrokerCore
     /// <summary>Adds all of the core. Needs logging, metrics and a <see cref="LiveCatalog"/>.</summary>
     public static IServiceCollection AddBrokerCore(this IServiceCollection services, BrokerSettings settings)
     {
-        services.AddSingleton(settings.Waiting);
+        services.AddSingleton(settings.Waiting).AddSingleton(settings.Drill);
         services.AddLedger(settings);
         services.AddAudit(settings.Audit);
         services.AddEngines();
@@ -128,6 +129,7 @@ public static class BrokerCore
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<PodDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
         services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionSealer>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
         services.AddSingleton<HandleLedger>().AddSingleton<HandleDesk>().AddSingleton<ClientTokenLedger>().AddSingleton<ClientTokenDesk>().AddSingleton<SecretIdUses>().AddSingleton<WrappedAnswers>();
+        services.AddSingleton<IndicatorDesk>().AddSingleton<LastDrill>();
         services.AddSingleton<Leftovers>().AddSingleton<LeftoverDesk>();
         services.AddSingleton<ConnectionCaps>().AddSingleton<LeaseSuccessor>().AddSingleton<Recovery>();
     }

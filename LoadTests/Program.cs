@@ -1,6 +1,7 @@
 using System.CommandLine;
 using LoadTests.Bench;
 using LoadTests.Chaos;
+using LoadTests.Chaos.Drill;
 using LoadTests.Conformance;
 using LoadTests.Crash;
 using LoadTests.Demo;
@@ -25,6 +26,7 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     SimulateCommand.Create(),
     MutateCommand.Create(),
     ChaosCommand.Create(),
+    DrillCommand.Create(),
     ConformanceCommand.Create(),
     TamperCommand.Create(),
     CrashCommand.Create(),

@@ -1,4 +1,5 @@
 using Broker.Core.Leases.Operators;
+using Broker.Core.Leases.Operators.Indicators;
 using Broker.Core.Ledger;
 
 namespace Broker.Api.Page;
@@ -21,7 +22,11 @@ public sealed record PageQuery(string? Lease, string Search, string Sort, string
 /// <param name="Query">What was asked for.</param>
 /// <param name="Done">What an order has done; null: none was given.</param>
 public sealed record PageModel(
-    string Who, bool MayOrder, DateTimeOffset At, string? Trouble, IReadOnlyList<DatabaseView> Databases, PageQuery Query, string? Done);
+    string Who, bool MayOrder, DateTimeOffset At, string? Trouble, IReadOnlyList<DatabaseView> Databases, PageQuery Query, string? Done)
+{
+    /// <summary>Whether the service is as good as it is meant to be.</summary>
+    public IReadOnlyList<Indicator> Indicators { get; init; } = [];
+}
 
 /// <summary>One database.</summary>
 /// <param name="Budget">Its budget.</param>

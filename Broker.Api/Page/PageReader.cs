@@ -3,6 +3,7 @@ using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases.Operators;
+using Broker.Core.Leases.Operators.Indicators;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
 
@@ -20,7 +21,7 @@ internal interface IPageSource
 /// lease's holders has them read besides.
 /// </summary>
 internal sealed class PageReader(
-    ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, TimeProvider time) : IPageSource, IDisposable
+    ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, IndicatorDesk indicators, TimeProvider time) : IPageSource, IDisposable
 {
     private const int DefaultSurgePercent = 25;
     private const int MostHolders = 500;
@@ -41,7 +42,8 @@ internal sealed class PageReader(
         try
         {
             var all = await ReadEverythingAsync(cancellation);
-            return await ViewAsync(caller, all, query with { Lease = all.Leases.Any(lease => lease.Id == query.Lease) ? query.Lease : null }, done, null, cancellation);
+            var view = await ViewAsync(caller, all, query with { Lease = all.Leases.Any(lease => lease.Id == query.Lease) ? query.Lease : null }, done, null, cancellation);
+            return view with { Indicators = indicators.Of(all.Budgets, all.Leases) };
         }
         catch (LedgerException e)
         {

@@ -3,6 +3,7 @@ using Broker.Api.Fronts.Native.Credentials;
 using Broker.Api.Fronts.Native.Description;
 using Broker.Api.Fronts.Native.Explain;
 using Broker.Api.Fronts.Native.Holders;
+using Broker.Api.Fronts.Native.Indicators;
 using Broker.Api.Fronts.Native.Leases;
 using Broker.Api.Fronts.Native.Sessions;
 using Broker.Api.Health;
@@ -26,6 +27,7 @@ internal static class Endpoints
         app.MapExplain();
         app.MapLeftovers();
         app.MapDuties();
+        app.MapIndicators();
         app.MapHealth();
         app.MapMetrics();
         app.MapOpenApi();

@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Broker.Api.Authentication;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Operators.Indicators;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
@@ -35,6 +36,7 @@ public static class TelemetrySetup
                 traces.AddSource(BrokerMetrics.Name).AddHttpClientInstrumentation();
                 if (otlp) traces.AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.Path.StartsWithSegments("/health")).AddOtlpExporter();
             });
+        services.AddSingleton<LastHour>().AddSingleton<ILastHour>(static provider => provider.GetRequiredService<LastHour>()).AddHostedService(static provider => provider.GetRequiredService<LastHour>());
         services.AddHostedService<FromTheStart>(); // after what listens to it
         return services;
     }

@@ -32,6 +32,9 @@ public sealed record BrokerSettings
     /// <summary>The DBA's page, and how people sign in to it.</summary>
     public PageSettings Page { get; init; } = new();
 
+    /// <summary>The recovery drill.</summary>
+    public DrillSettings Drill { get; init; } = new();
+
     /// <summary>
     /// How many proxies are in front of the broker, one behind the other (1 to 10, default 1): so many addresses of
     /// <c>X-Forwarded-For</c> are believed, from its end.
@@ -45,8 +48,8 @@ public sealed record BrokerSettings
     /// <inheritdoc/>
     public override int GetHashCode() => Parts.GetHashCode();
 
-    private (LedgerSettings, SealingSettings?, AuditSettings, WaitingSettings, LimitSettings, TlsSettings?, int, string?, Secret?, string) Parts =>
-        (Ledger, Sealing, Audit, Waiting, Limits, Tls, ProxyHops, Page.SignIn?.Issuer, Page.SignIn?.ClientSecret, string.Join(' ', Page.SignIn?.Scopes ?? []));
+    private (LedgerSettings, SealingSettings?, AuditSettings, WaitingSettings, LimitSettings, TlsSettings?, DrillSettings, int, string?, Secret?, string) Parts =>
+        (Ledger, Sealing, Audit, Waiting, Limits, Tls, Drill, ProxyHops, Page.SignIn?.Issuer, Page.SignIn?.ClientSecret, string.Join(' ', Page.SignIn?.Scopes ?? []));
 }
 
 /// <summary>Which ledger.</summary>
@@ -101,6 +104,16 @@ public sealed record LedgerSettings
 /// <param name="CertificateFile">PEM certificate; null with a directory.</param>
 /// <param name="CertificateKeyFile">PEM private key of the certificate; null with a directory.</param>
 public sealed record SealingSettings(string? Directory, string? CertificateFile, string? CertificateKeyFile);
+
+/// <summary>The recovery drill, whose age is an indicator.</summary>
+public sealed record DrillSettings
+{
+    /// <summary>The JSON file that the last drill left; null: none.</summary>
+    public string? ReportFile { get; init; }
+
+    /// <summary>How old the last one may be (1 day to 5 years, default 90 days).</summary>
+    public TimeSpan Every { get; init; } = TimeSpan.FromDays(90);
+}
 
 /// <summary>How long and how many wait.</summary>
 public sealed record WaitingSettings

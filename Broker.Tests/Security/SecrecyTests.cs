@@ -64,7 +64,7 @@ public sealed class SecrecyTests
         world.Issuer.Failure = new IssuerException(IssuerFailure.Unavailable, "the issuer is away");
         await world.ClaimAsync(one, Keep(world.Job("refs/heads/release/8")), "migrate", new() { ["holder"] = "x" });
         world.Issuer.Failure = null;
-        foreach (var path in new[] { "/api/v1/leases", "/api/v1/budgets", "/api/v1/duties", "/api/v1/leftovers", "/metrics", "/openapi/v1.json" })
+        foreach (var path in new[] { "/api/v1/leases", "/api/v1/budgets", "/api/v1/duties", "/api/v1/indicators", "/api/v1/leftovers", "/metrics", "/openapi/v1.json" })
             world.Heard.Hear("answer " + path, (await world.SendAsync(one, HttpMethod.Get, path, Keep(world.Person("viewers")))).Body.ToJsonString());
 
         foreach (var line in world.AuditLines()) world.Heard.Hear("audit", line);

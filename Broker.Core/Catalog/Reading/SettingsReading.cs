@@ -21,7 +21,20 @@ internal static partial class SettingsReading
             Tls = Tls(reader),
             Proxies = Proxies(reader),
             ProxyHops = reader.Int("ProxyHops", 1, 1, 10),
+            Drill = Drill(reader.Child("Drill")),
         };
+    }
+
+    // The report may come with the first drill, long after the start.
+    private static DrillSettings Drill(SectionReader reader)
+    {
+        var drill = new DrillSettings
+        {
+            ReportFile = reader.Text("ReportFile"),
+            Every = reader.Duration("Every", new DrillSettings().Every, TimeSpan.FromDays(1), TimeSpan.FromDays(1826)),
+        };
+        reader.RefuseUnknownKeys();
+        return drill;
     }
 
     private static LedgerSettings Ledger(SectionReader reader)

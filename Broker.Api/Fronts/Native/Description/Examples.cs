@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Budgets;
 using Broker.Api.Fronts.Native.Credentials;
+using Broker.Api.Fronts.Native.Indicators;
 using Broker.Api.Fronts.Native.Leases;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Api.Health;
@@ -12,6 +13,7 @@ using Broker.Core.Databases;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Logins;
+using Broker.Core.Leases.Operators.Indicators;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
 
@@ -60,6 +62,9 @@ internal static class Examples
     private static readonly DutyShape Duty = new(
         "revoke:" + LeaseId, "orders", Noon.AddMinutes(30), false, true, 6, Noon, "role \"b-orders-api-f2ye5w7mnjyomqfe\" cannot be dropped because some objects depend on it");
 
+    private static readonly Indicator Indicator = new(
+        "connection-use", "less than 70 % of each database's connections are promised or in use by others", 0.54, "1", true, "orders has the most, 54 %.");
+
     private static readonly CredentialsRequest Request = new("job-4711", 5, 1);
 
     /// <summary>An example of a type that the API takes or answers with.</summary>
@@ -78,6 +83,7 @@ internal static class Examples
             json),
         nameof(LeftoversShape) => JsonSerializer.SerializeToNode(new LeftoversShape([Leftover]), json),
         nameof(DutiesShape) => JsonSerializer.SerializeToNode(new DutiesShape([Duty]), json),
+        nameof(IndicatorsShape) => JsonSerializer.SerializeToNode(new IndicatorsShape([Indicator]), json),
         nameof(HealthShape) => JsonSerializer.SerializeToNode(new HealthShape("ready", null), json),
         _ => null,
     };
