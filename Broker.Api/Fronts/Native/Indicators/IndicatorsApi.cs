@@ -1,5 +1,6 @@
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Description;
+using Broker.Api.Fronts.Native.Leases;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Leases.Operators.Indicators;
 
@@ -12,7 +13,8 @@ public static class IndicatorsApi
     public static void MapIndicators(this IEndpointRouteBuilder app) =>
         app.MapGet("/api/v1/indicators", async (IndicatorDesk desk, CancellationToken cancellation) => new IndicatorsShape(await desk.ReadAsync(cancellation)))
             .RequireAuthorization(Policies.Viewer).RecordReads()
-            .WithTags("Indicators").WithName("ListIndicators").WithSummary("The seven indicators with their objectives: latency, authentication, availability and audit as this replica saw them in the last hour.");
+            .WithTags("Indicators").WithName("ListIndicators").WithSummary("The seven indicators with their objectives: latency, authentication, availability and audit as this replica saw them in the last hour.")
+            .WithRefusals(LeasesApi.NotListed);
 }
 
 /// <summary>All of them.</summary>

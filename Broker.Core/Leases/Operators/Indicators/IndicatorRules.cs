@@ -43,7 +43,7 @@ internal static class IndicatorRules
     {
         double? share = hour.Requests > 0 ? (double)hour.Unproven / hour.Requests : null;
         return new(
-            "authentication-failures", "less than 1 % of requests prove nobody", share, "1", share < Unproven,
+            "authentication-failures", "less than 1 % of requests prove nobody", share, "1", share is null ? null : share < Unproven,
             share is null ? "Nobody asked in the last hour." : $"{hour.Unproven} of {hour.Requests} requests in the last hour proved nobody.");
     }
 
@@ -76,7 +76,7 @@ internal static class IndicatorRules
     {
         double? share = hour.Claims > 0 ? 1 - ((double)hour.Failed / hour.Claims) : null;
         return new(
-            "availability", "more than 99.9 % of claims are not refused for a fault of the broker or of a server it needs", share, "1", share > Available,
+            "availability", "more than 99.9 % of claims are not refused for a fault of the broker or of a server it needs", share, "1", share is null ? null : share > Available,
             share is null ? "Nobody asked in the last hour." : $"{hour.Failed} of {hour.Claims} claims in the last hour failed.");
     }
 
