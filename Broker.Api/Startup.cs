@@ -4,6 +4,7 @@ using Broker.Api.Authentication.Certificates;
 using Broker.Api.Fronts.Native.Explain;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Api.Health;
+using Broker.Api.Starting;
 using Broker.Core.Catalog;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.HttpOverrides;

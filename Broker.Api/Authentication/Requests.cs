@@ -1,5 +1,5 @@
-using Broker.Api.Fronts.Native.Problems;
-using Broker.Api.Page;
+using System.Diagnostics;
+using Broker.Api.Authentication.Browser;
 using Broker.Core.Audit;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
@@ -26,7 +26,10 @@ internal static class Requests
         return token.IsEmpty && context.Items[PageSignIn.Proof] is string cookie ? cookie.AsMemory() : token;
     }
 
+    /// <summary>The trace a request belongs to, as told to callers and written into the audit.</summary>
+    public static string TraceId(this HttpContext context) => Activity.Current?.TraceId.ToHexString() ?? context.TraceIdentifier;
+
     /// <summary>Where the request came from, and what proves its caller again.</summary>
     public static Origin Origin(this HttpContext context) =>
-        new(RefusalWriter.TraceOf(context), context.Connection.RemoteIpAddress?.ToString()) { Proof = new RequestProof(context) };
+        new(context.TraceId(), context.Connection.RemoteIpAddress?.ToString()) { Proof = new RequestProof(context) };
 }

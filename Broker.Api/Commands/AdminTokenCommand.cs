@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Broker.Api.Authentication.BrokerTokens;
+using Broker.Api.Commands.Remote;
 using Broker.Core;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;

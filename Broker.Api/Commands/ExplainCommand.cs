@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Broker.Api.Authentication;
+using Broker.Api.Commands.Remote;
 using Broker.Api.Fronts.Native.Explain;
 using Broker.Core;
 using Broker.Core.Catalog;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net.Security;
+using Broker.Api.Commands.Remote;
 
 namespace Broker.Api.Commands;
 

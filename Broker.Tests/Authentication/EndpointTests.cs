@@ -3,7 +3,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Broker.Api.Authentication;
-using Broker.Api.Page;
+using Broker.Api.Authentication.Browser;
 using Broker.Core;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;

@@ -20,7 +20,7 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
     private const string ConnectionsHeader = "X-Broker-Connections";
     private const string HolderHeader = "X-Broker-Holder";
 
-    public Origin Origin { get; } = new(RefusalWriter.TraceOf(Context), Context.Connection.RemoteIpAddress?.ToString());
+    public Origin Origin { get; } = new(Context.TraceId(), Context.Connection.RemoteIpAddress?.ToString());
 
     public CancellationToken Cancellation => Context.RequestAborted;
 

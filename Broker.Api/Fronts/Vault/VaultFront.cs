@@ -1,4 +1,5 @@
 using System.Globalization;
+using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Api.Fronts.Vault.Endpoints;
 using Broker.Api.Fronts.Vault.Wire;
@@ -57,7 +58,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         catch (Exception e) when (!context.Response.HasStarted)
         {
             log.Fault(context.Request.Method, context.Request.Path, e);
-            await WriteAsync(context, new VaultError(500, $"internal error, logged under trace {RefusalWriter.TraceOf(context)}"));
+            await WriteAsync(context, new VaultError(500, $"internal error, logged under trace {context.TraceId()}"));
         }
     }
 

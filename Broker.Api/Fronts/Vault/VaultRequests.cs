@@ -44,7 +44,7 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
                 CallerProof = VaultCall.TokenOf(context) is { } token ? hasher.Hash(token) : null,
                 Refusal = CodeOf(error.Status),
                 Detail = $"{context.Request.Method} {context.Request.Path}: {(error.Errors.Count > 0 ? error.Errors[0] : "nothing there")}",
-                TraceId = RefusalWriter.TraceOf(context),
+                TraceId = context.TraceId(),
                 ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
                 HttpStatus = error.Status,
             },

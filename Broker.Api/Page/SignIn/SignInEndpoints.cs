@@ -1,5 +1,6 @@
 using Broker.Api.Authentication;
 using Broker.Api.Authentication.BrokerTokens;
+using Broker.Api.Authentication.Browser;
 using Broker.Core.Ledger;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Authentication;

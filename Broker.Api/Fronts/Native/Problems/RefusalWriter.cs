@@ -19,9 +19,6 @@ public static class RefusalWriter
     // For people: quotes stay quotes. No browser takes this type for a page.
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>The trace a request belongs to, as told to callers and written into the audit.</summary>
-    public static string TraceOf(HttpContext context) => Activity.Current?.TraceId.ToHexString() ?? context.TraceIdentifier;
-
     /// <summary>Writes one.</summary>
     /// <param name="context">The request's.</param>
     /// <param name="refusal">Why not.</param>
@@ -37,7 +34,7 @@ public static class RefusalWriter
             response.Headers.RetryAfter = Math.Ceiling(retry.TotalSeconds).ToString(CultureInfo.InvariantCulture);
 
         await using (var json = new Utf8JsonWriter(response.BodyWriter, Readable))
-            Write(json, refusal, response.StatusCode, TraceOf(context));
+            Write(json, refusal, response.StatusCode, context.TraceId());
         await response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
@@ -49,8 +46,8 @@ public static class RefusalWriter
         var who = caller is null ? $"nobody, from {AddressName.Of(context.Connection.RemoteIpAddress)}" : $"{caller.Issuer}: {caller.Subject}{(caller.PodUid is { } pod ? $" (pod {pod})" : "")}";
         var role = context.Request.RouteValues.TryGetValue("role", out var named) && named is string { Length: > 0 } name ? Short(name) : "-";
         var code = RefusalStatus.Of(refusal.Code).Code;
-        if (RefusalStatus.IsOurs(refusal.Code)) log.CouldNot(code, Short(who), role, context.Request.Method, Short(context.Request.Path), TraceOf(context), refusal.Detail);
-        else log.Refused(code, Short(who), role, context.Request.Method, Short(context.Request.Path), TraceOf(context), refusal.Detail);
+        if (RefusalStatus.IsOurs(refusal.Code)) log.CouldNot(code, Short(who), role, context.Request.Method, Short(context.Request.Path), context.TraceId(), refusal.Detail);
+        else log.Refused(code, Short(who), role, context.Request.Method, Short(context.Request.Path), context.TraceId(), refusal.Detail);
     }
 
     // What callers write stays on its line.

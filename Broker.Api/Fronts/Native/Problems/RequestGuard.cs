@@ -1,4 +1,5 @@
 using Broker.Api.Authentication;
+using Broker.Api.Authentication.Browser;
 using Broker.Api.Page;
 using Broker.Core.Audit;
 using Broker.Core.Audit.Unproven;
@@ -43,7 +44,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
             Role = role,
             Refusal = refusal.Code,
             Detail = $"{context.Request.Method} {context.Request.Path}: {refusal.Detail}",
-            TraceId = RefusalWriter.TraceOf(context),
+            TraceId = context.TraceId(),
             ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
             HttpStatus = status ?? RefusalStatus.Of(refusal.Code).Status,
         };
@@ -85,7 +86,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
                     CallerProof = caller.ProofHash,
                     Role = role,
                     Detail = detail,
-                    TraceId = RefusalWriter.TraceOf(context),
+                    TraceId = context.TraceId(),
                     ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
                     HttpStatus = StatusCodes.Status200OK,
                 },
@@ -161,7 +162,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
                 title: "A fault of the broker",
                 detail: "It is logged under this trace id. Trying again does no harm.",
                 statusCode: 500,
-                extensions: new Dictionary<string, object?> { ["traceId"] = RefusalWriter.TraceOf(context) }).ExecuteAsync(context);
+                extensions: new Dictionary<string, object?> { ["traceId"] = context.TraceId() }).ExecuteAsync(context);
         }
     }
 
@@ -183,7 +184,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
                     CallerSession = caller?.Session,
                     CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
                     Detail = $"{context.Request.Method} {context.Request.Path}: a fault of the broker ({fault.GetType().Name})",
-                    TraceId = RefusalWriter.TraceOf(context),
+                    TraceId = context.TraceId(),
                     ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
                     HttpStatus = StatusCodes.Status500InternalServerError,
                 },

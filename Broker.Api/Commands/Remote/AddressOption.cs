@@ -1,6 +1,6 @@
 using System.CommandLine;
 
-namespace Broker.Api.Commands;
+namespace Broker.Api.Commands.Remote;
 
 /// <summary>An option that names where a broker listens.</summary>
 internal static class AddressOption

@@ -1,6 +1,7 @@
 using System.Net;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Credentials;
+using Broker.Api.Health;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
@@ -11,7 +12,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Logging.Abstractions;
 
-namespace Broker.Api.Health;
+namespace Broker.Api.Starting;
 
 /// <summary>
 /// Plays the parts of a claim's way with nothing at stake, so that their code is compiled before the first pod needs it: a

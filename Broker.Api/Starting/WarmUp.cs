@@ -1,4 +1,5 @@
 using Broker.Api.Authentication;
+using Broker.Api.Health;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
@@ -8,7 +9,7 @@ using Broker.Core.Ledger;
 using Broker.Core.Ledger.OnDisk;
 using Broker.Core.Model;
 
-namespace Broker.Api.Health;
+namespace Broker.Api.Starting;
 
 /// <summary>
 /// Runs this replica's own path before it says that it is ready, so that a rollout's first burst meets a warm one: the keys of

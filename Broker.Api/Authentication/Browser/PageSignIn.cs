@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Authentication.OpenIdConnect;
 using Microsoft.IdentityModel.Protocols.OpenIdConnect;
 using Microsoft.Net.Http.Headers;
 
-namespace Broker.Api.Page;
+namespace Broker.Api.Authentication.Browser;
 
 /// <summary>
 /// People sign in to the page by a cookie that holds their own proof, sealed: the identity provider's ID token, or the token of an

@@ -1,4 +1,4 @@
-namespace Broker.Api.Commands;
+namespace Broker.Api.Commands.Remote;
 
 /// <summary>A token as a command line names it: <c>-</c> for standard input, <c>@FILE</c> for a file, else itself.</summary>
 internal static class TokenText

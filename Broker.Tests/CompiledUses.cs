@@ -1,0 +1,105 @@
+using System.Reflection;
+using System.Reflection.Emit;
+
+namespace Broker.Tests;
+
+/// <summary>Which types of an assembly use which others of it, as compiled: in signatures, in fields, and in the code of methods.</summary>
+internal static class CompiledUses
+{
+    private const BindingFlags All = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+
+    private static readonly Dictionary<short, OpCode> OpCodes = typeof(OpCodes).GetFields(BindingFlags.Public | BindingFlags.Static)
+        .Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value);
+
+    /// <summary>Each use once: who uses, and what. Types nested in another count as that one.</summary>
+    public static IReadOnlySet<(Type User, Type Used)> Of(Assembly assembly)
+    {
+        var uses = new HashSet<(Type, Type)>();
+        foreach (var type in assembly.GetTypes())
+        {
+            var user = Outermost(type);
+            foreach (var used in UsedBy(type).SelectMany(Parts).Where(used => used.Assembly == assembly).Select(Outermost))
+            {
+                if (used != user) uses.Add((user, used));
+            }
+        }
+
+        return uses;
+    }
+
+    private static IEnumerable<Type> UsedBy(Type type)
+    {
+        if (type.BaseType is { } parent) yield return parent;
+        foreach (var seam in type.GetInterfaces()) yield return seam;
+        foreach (var field in type.GetFields(All)) yield return field.FieldType;
+        foreach (var method in type.GetMethods(All).Cast<MethodBase>().Concat(type.GetConstructors(All)))
+        {
+            if (method is MethodInfo { ReturnType: var answer }) yield return answer;
+            foreach (var parameter in method.GetParameters()) yield return parameter.ParameterType;
+            foreach (var used in InCode(method)) yield return used;
+        }
+    }
+
+    private static IEnumerable<Type> InCode(MethodBase method)
+    {
+        if (method.GetMethodBody() is not { } body) yield break;
+        foreach (var local in body.LocalVariables) yield return local.LocalType;
+        foreach (var token in Tokens(body.GetILAsByteArray()!))
+        {
+            var typeArguments = method.DeclaringType!.IsGenericType ? method.DeclaringType.GetGenericArguments() : null;
+            var member = method.Module.ResolveMember(token, typeArguments, method.IsGenericMethod ? method.GetGenericArguments() : null);
+            if (member is Type type) yield return type;
+            if (member?.DeclaringType is { } declaring) yield return declaring;
+            if (member is FieldInfo { FieldType: var held }) yield return held;
+            if (member is MethodInfo { ReturnType: var answer } called)
+            {
+                yield return answer;
+                if (called.IsGenericMethod) foreach (var argument in called.GetGenericArguments()) yield return argument;
+            }
+        }
+    }
+
+    // ECMA-335 III.1: an instruction is one or two bytes, then an operand whose size the instruction decides.
+    private static IEnumerable<int> Tokens(byte[] code)
+    {
+        for (var at = 0; at < code.Length;)
+        {
+            var value = code[at] == 0xFE ? unchecked((short)(0xFE00 | code[at + 1])) : code[at];
+            var instruction = OpCodes[value];
+            at += instruction.Size;
+            switch (instruction.OperandType)
+            {
+                case OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineType or OperandType.InlineTok:
+                    yield return BitConverter.ToInt32(code, at);
+                    at += 4;
+                    break;
+                case OperandType.InlineSwitch:
+                    at += 4 + 4 * BitConverter.ToInt32(code, at);
+                    break;
+                case OperandType.InlineI8 or OperandType.InlineR:
+                    at += 8;
+                    break;
+                case OperandType.InlineVar:
+                    at += 2;
+                    break;
+                case OperandType.ShortInlineBrTarget or OperandType.ShortInlineI or OperandType.ShortInlineVar:
+                    at += 1;
+                    break;
+                case OperandType.InlineNone:
+                    break;
+                default:
+                    at += 4;
+                    break;
+            }
+        }
+    }
+
+    private static IEnumerable<Type> Parts(Type type)
+    {
+        if (type.HasElementType) return Parts(type.GetElementType()!);
+        if (type.IsGenericParameter) return [];
+        return type.IsGenericType ? type.GetGenericArguments().SelectMany(Parts).Prepend(type.GetGenericTypeDefinition()) : [type];
+    }
+
+    private static Type Outermost(Type type) => type.DeclaringType is { } outer ? Outermost(outer) : type;
+}
