@@ -26,6 +26,7 @@ internal sealed class DutyRounds(
 
     private readonly Dictionary<string, IDuty> kinds = duties.ToDictionary(duty => duty.Kind, StringComparer.Ordinal);
     private readonly ConcurrentDictionary<Task, string> underWay = new();
+    private readonly LedgerTimes times = new(time);
 
     /// <inheritdoc/>
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => GoOnAsync(stoppingToken);
@@ -66,7 +67,9 @@ internal sealed class DutyRounds(
             // Also a replica that can take nothing more speaks: what it remembers may have been lost, and it hears who left.
             var isDatabase = name != SharedLedger.Issuers;
             var due = await ledger.Duties.DueAsync(
-                name, standing, Math.Max(0, room), TakenFor, cancellation, isDatabase ? recovery.EpochOf(name) : null, isDatabase ? remembered.HeardTo(name) : 0);
+                name, standing, Math.Max(0, room), TakenFor, cancellation, isDatabase ? recovery.EpochOf(name) : null, isDatabase ? remembered.HeardTo(name) : 0,
+                times.Of(name));
+            times.Told(name, due.Now);
             if (isDatabase) await recovery.SawAsync(name, due, cancellation);
             foreach (var duty in due.Taken)
             {

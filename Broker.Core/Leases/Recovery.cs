@@ -34,7 +34,7 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
     private async Task TellAsync(string database, string epoch, CancellationToken cancellation)
     {
         log.LedgerLost(database, epoch);
-        var back = 0;
+        var back = await TellAsync([], [], [], ledger.Issues.MemoryOf(database));
         foreach (var gone in remembered.GoneOf(database).Chunk(AtOnce)) back += await TellAsync([], [], gone);
 
         // A lease goes before its holders.
@@ -44,7 +44,7 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
         foreach (var some in holders.Chunk(AtOnce)) back += await TellAsync([], some, []);
         log.LedgerTold(database, back);
 
-        async Task<int> TellAsync(RememberedLease[] leases, RememberedHolder[] holders, GoneHolder[] gone) =>
-            await ledger.Leases.RestoreAsync(database, epoch, leases, holders, gone, jitter.Fraction(), Why, cancellation);
+        async Task<int> TellAsync(RememberedLease[] leases, RememberedHolder[] holders, GoneHolder[] gone, PaceMemory? pace = null) =>
+            await ledger.Leases.RestoreAsync(database, epoch, leases, holders, gone, jitter.Fraction(), Why, cancellation, pace);
     }
 }

@@ -58,9 +58,11 @@ public abstract record ClaimAnswer
     /// What the database's own cap on the lease's user leaves beyond all that its holders have; below 0: it is to be raised before
     /// the grant leaves. Null: the user is not capped.
     /// </param>
+    /// <param name="Beside">The lease on which connections may stay open during the overlap; null: none.</param>
+    /// <param name="BesideConnections">How many; null: none.</param>
     public sealed record Granted(
         string Lease, int Connections, DateTimeOffset EndsAt, DateTimeOffset LeaseEndsAt, DateTimeOffset VerifiedAt, TimeSpan? Overlap, bool Leaving,
-        int? CapLeaves) : ClaimAnswer
+        int? CapLeaves, string? Beside, int? BesideConnections) : ClaimAnswer
     {
         /// <summary>Where in the ledger's history this was so; later grants of the same holder have a higher mark.</summary>
         public long Mark { get; internal set; }

@@ -19,11 +19,16 @@ public sealed class DutyLedger(LedgerClient client)
     /// <param name="cancellation">Ends the wait.</param>
     /// <param name="epoch">The epoch in which this replica told what it remembers; in another one it takes nothing. Null: it remembers nothing.</param>
     /// <param name="since">The mark up to which this replica has heard what happened to holders; 0: it has heard nothing yet.</param>
+    /// <param name="atLeast">
+    /// What the ledger's time is at least, as far as this replica knows: a ledger whose time is more than a second behind goes on from there
+    /// (law L9). Null: it does not know.
+    /// </param>
     public async ValueTask<DueAnswer> DueAsync(
-        string database, IReadOnlyList<string> standing, int most, TimeSpan takenFor, CancellationToken cancellation, string? epoch = null, long since = 0)
+        string database, IReadOnlyList<string> standing, int most, TimeSpan takenFor, CancellationToken cancellation, string? epoch = null, long since = 0,
+        DateTimeOffset? atLeast = null)
     {
-        var reply = await client.TakeAsync(Decision.Due, database, new(most, takenFor, Settling, epoch, since, standing), cancellation);
-        return new(client.Epoch(database), reply.HeardTo, reply.Gap, reply.Moved, reply.Taken);
+        var reply = await client.TakeAsync(Decision.Due, database, new(most, takenFor, Settling, epoch, since, atLeast, standing), cancellation);
+        return new(client.Epoch(database), reply.Now, reply.HeardTo, reply.Gap, reply.Moved, reply.Taken);
     }
 
     /// <summary>A duty is done, or failed.</summary>
@@ -52,11 +57,12 @@ public sealed record TakenDuty(string Name, string Token, int Failures);
 
 /// <summary>What is due, and how the ledger is.</summary>
 /// <param name="Epoch">Another one than before: the ledger has lost something since (law L8).</param>
+/// <param name="Now">The ledger's time.</param>
 /// <param name="HeardTo">The mark up to which <paramref name="Moved"/> tells.</param>
 /// <param name="Gap">Something may have happened that is not told any more.</param>
 /// <param name="Moved">Holders that left, or have another lease.</param>
 /// <param name="Taken">The duties, taken.</param>
-public sealed record DueAnswer(string Epoch, long HeardTo, bool Gap, IReadOnlyList<GoneHolder> Moved, IReadOnlyList<TakenDuty> Taken);
+public sealed record DueAnswer(string Epoch, DateTimeOffset Now, long HeardTo, bool Gap, IReadOnlyList<GoneHolder> Moved, IReadOnlyList<TakenDuty> Taken);
 
 /// <summary>A duty as the ledger has it.</summary>
 /// <param name="Name"><c>KIND</c> or <c>KIND:SUBJECT</c>.</param>
@@ -68,10 +74,10 @@ public sealed record DueAnswer(string Epoch, long HeardTo, bool Gap, IReadOnlyLi
 public sealed record DutyRecord(string Name, DateTimeOffset DueAt, bool UnderWay, int Failures, DateTimeOffset? FailingSince, string Why);
 
 /// <summary>Who takes duties; see <see cref="DutyLedger.DueAsync"/>.</summary>
-internal sealed record DueQuestion(int Most, TimeSpan TakenFor, TimeSpan Settling, string? Epoch, long Since, IReadOnlyList<string> Standing);
+internal sealed record DueQuestion(int Most, TimeSpan TakenFor, TimeSpan Settling, string? Epoch, long Since, DateTimeOffset? AtLeast, IReadOnlyList<string> Standing);
 
 /// <summary>What the ledger says to who takes duties; see <see cref="DueAnswer"/>.</summary>
-internal sealed record DueReply(long HeardTo, bool Gap, IReadOnlyList<GoneHolder> Moved, IReadOnlyList<TakenDuty> Taken);
+internal sealed record DueReply(DateTimeOffset Now, long HeardTo, bool Gap, IReadOnlyList<GoneHolder> Moved, IReadOnlyList<TakenDuty> Taken);
 
 /// <summary>A duty that is done (until <paramref name="Next"/>; null: for good), or failed.</summary>
 internal sealed record DoneQuestion(string Name, string Token, TimeSpan? Next, string? Failure);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Broker.Core.Catalog;
 
@@ -7,6 +8,8 @@ namespace Broker.Core.Ledger;
 public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
+
+    private readonly ConcurrentDictionary<string, PaceMemory> memories = new(StringComparer.Ordinal);
 
     /// <summary>Sees to it that a pool has a lease that takes holders, ahead of anybody's asking.</summary>
     /// <param name="database">The database.</param>
@@ -21,9 +24,13 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
         await client.TakeAsync(Decision.Succeed, database, new(pool, role.Name, role.MaxHolders, role.IdleTtl, pace.Spacing(), pace.Tolerance(), newLeaseId(), insteadOf, why), cancellation);
 
     /// <summary>Just before the issuer is asked: may it be?</summary>
-    public ValueTask<BeginAnswer> BeginAsync(
-        string database, string lease, long fence, string? username, PaceSettings pace, CancellationToken cancellation) =>
-        client.TakeAsync(Decision.Begin, database, new(lease, Text(fence), username, pace.Spacing(), pace.Tolerance(), pace.InFlight), cancellation);
+    public async ValueTask<BeginAnswer> BeginAsync(
+        string database, string lease, long fence, string? username, PaceSettings pace, CancellationToken cancellation)
+    {
+        var answer = await client.TakeAsync(Decision.Begin, database, new(lease, Text(fence), username, pace.Spacing(), pace.Tolerance(), pace.InFlight), cancellation);
+        if (answer is BeginAnswer.Go go) MemoryOf(database).Began(go.PacedTo);
+        return answer;
+    }
 
     /// <summary>Says that the attempt is alive. False: another has taken over.</summary>
     public async ValueTask<bool> BeatAsync(string database, string lease, long fence, CancellationToken cancellation) =>
@@ -67,8 +74,14 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
     /// <param name="floor">The shortest pause.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask FailAsync(
-        string database, string lease, long fence, bool mayExist, string why, TimeSpan floor, CancellationToken cancellation) =>
-        await client.TakeAsync(Decision.Fail, database, new(lease, Text(fence), mayExist, why, floor, floor > LongestPause ? floor : LongestPause), cancellation);
+        string database, string lease, long fence, bool mayExist, string why, TimeSpan floor, CancellationToken cancellation)
+    {
+        var answer = await client.TakeAsync(Decision.Fail, database, new(lease, Text(fence), mayExist, why, floor, floor > LongestPause ? floor : LongestPause), cancellation);
+        if (answer is FailAnswer.Paused paused) MemoryOf(database).Paused(new(paused.Pool, paused.Till, paused.Failures, why), paused.Now);
+    }
+
+    /// <summary>What this replica's attempts did to a database's pace (law L12), to be told to a ledger that lost something.</summary>
+    internal PaceMemory MemoryOf(string database) => memories.GetOrAdd(database, static _ => new());
 
     // Eighteen digits: more than Lua's numbers hold, so that scripts have it as a text.
     private static string Text(long fence) => fence.ToString(CultureInfo.InvariantCulture);
@@ -114,7 +127,8 @@ public abstract record BeginAnswer
 {
     /// <summary>Go ahead.</summary>
     /// <param name="Now">The ledger's time.</param>
-    public sealed record Go(DateTimeOffset Now) : BeginAnswer;
+    /// <param name="PacedTo">Until when, at the database's pace, the users that were begun use up what it allows.</param>
+    public sealed record Go(DateTimeOffset Now, DateTimeOffset PacedTo) : BeginAnswer;
 
     /// <summary>Ask again then: the database's pace, or too many calls in flight.</summary>
     public sealed record NotYet(TimeSpan Wait) : BeginAnswer;
@@ -162,8 +176,8 @@ internal sealed record FailQuestion(string Lease, string Fence, bool MayExist, s
 /// <summary>What came of an attempt's failing.</summary>
 internal abstract record FailAnswer
 {
-    /// <summary>The pool issues nothing for so long.</summary>
-    public sealed record Paused(TimeSpan Pause) : FailAnswer;
+    /// <summary>The pool issues nothing until then, after so many failures in a row.</summary>
+    public sealed record Paused(string Pool, DateTimeOffset Now, DateTimeOffset Till, int Failures) : FailAnswer;
 
     /// <summary>Another attempt has taken over.</summary>
     public sealed record Overtaken : FailAnswer;

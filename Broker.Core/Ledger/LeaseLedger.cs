@@ -53,14 +53,15 @@ public sealed class LeaseLedger(LedgerClient client)
     /// <param name="spread">0 to 1, at random: keeps leases that are put back together from rotating together.</param>
     /// <param name="why">Shown as the reason why a lease is there again.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    public async ValueTask<int> RestoreAsync(
+    /// <param name="pace">What its attempts to issue did; null: not told.</param>
+    internal async ValueTask<int> RestoreAsync(
         string database, string epoch, IReadOnlyList<RememberedLease> leases, IReadOnlyList<RememberedHolder> holders, IReadOnlyList<GoneHolder> gone,
-        double spread, string why, CancellationToken cancellation)
+        double spread, string why, CancellationToken cancellation, PaceMemory? pace = null)
     {
         RestoredLease[] restored = [.. leases.Select(lease => lease.Record is var of
             ? new RestoredLease(of.Id, of.Pool, of.Role, of.Username, of.IssuerId, of.SealedLogin, lease.EndsIn, of.Life, of.Renewable, of.IssuedAt ?? of.CreatedAt, of.MaxHolders, of.IdleTtl, spread, why)
             : null!)];
-        return (await client.TakeAsync(Decision.Restore, database, new(epoch, restored, holders, gone), cancellation)).Back;
+        return (await client.TakeAsync(Decision.Restore, database, new(epoch, pace?.PacedTo, pace?.Pauses ?? [], restored, holders, gone), cancellation)).Back;
     }
 
     private async ValueTask<IReadOnlyList<LeaseRecord>> ReadAllAsync(string database, int most, bool over, CancellationToken cancellation)
@@ -185,7 +186,7 @@ public sealed record GoneHolder(string Id, long Mark);
 
 /// <summary>What a replica remembers; <paramref name="Epoch"/>: the one that it was told of.</summary>
 internal sealed record RestoreQuestion(
-    string Epoch, IReadOnlyList<RestoredLease> Leases, IReadOnlyList<RememberedHolder> Holders, IReadOnlyList<GoneHolder> Gone);
+    string Epoch, DateTimeOffset? PacedTo, IReadOnlyList<RememberedPause> Pauses, IReadOnlyList<RestoredLease> Leases, IReadOnlyList<RememberedHolder> Holders, IReadOnlyList<GoneHolder> Gone);
 
 /// <summary>A lease that is put back.</summary>
 internal sealed record RestoredLease(

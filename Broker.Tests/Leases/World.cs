@@ -40,7 +40,8 @@ internal sealed class World : IAsyncDisposable
         // What the test that makes the world awaits from here on, and so all that it starts, runs on the world's scheduler.
         SynchronizationContext.SetSynchronizationContext(scheduler);
         Clock.AutoAdvanceAmount = TimeSpan.Zero;
-        Store = TestedScripts.Open(Clock);
+        LedgerClock = new(Clock);
+        Store = TestedScripts.Open(LedgerClock);
         Engine = new(capacity);
         Issuer = new(Clock);
         Catalog = new(new(
@@ -77,6 +78,9 @@ internal sealed class World : IAsyncDisposable
     public static Origin From { get; } = new("t", null);
 
     public FakeTimeProvider Clock { get; } = new(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
+
+    /// <summary>The clock of the ledger's server.</summary>
+    public ClockThatIsOff LedgerClock { get; }
 
     public InProcessLedgerStore Store { get; }
 
@@ -258,6 +262,15 @@ internal sealed class World : IAsyncDisposable
             life.Dispose();
         }
     }
+}
+
+/// <summary>A clock whose hands are off.</summary>
+internal sealed class ClockThatIsOff(TimeProvider right) : TimeProvider
+{
+    /// <summary>By how much.</summary>
+    public TimeSpan Off { get; set; }
+
+    public override DateTimeOffset GetUtcNow() => right.GetUtcNow() + Off;
 }
 
 /// <summary>A catalog that stays as it is.</summary>

@@ -169,5 +169,5 @@ public sealed partial class FlatMemoryTests
         new(holder, new("r", 0, TimeSpan.FromMinutes(30), 500, TimeSpan.Zero), "r", 1, 1, TimeSpan.Zero, TimeSpan.Zero, ClaimKind.Claim, "caller");
 
     private ClaimAnswer.Granted Granted(TimeSpan endsIn) =>
-        new("lease", 1, time.GetUtcNow() + endsIn, time.GetUtcNow() + endsIn, time.GetUtcNow(), null, false, null) { Now = time.GetUtcNow() };
+        new("lease", 1, time.GetUtcNow() + endsIn, time.GetUtcNow() + endsIn, time.GetUtcNow(), null, false, null, null, null) { Now = time.GetUtcNow() };
 }

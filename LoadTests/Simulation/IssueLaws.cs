@@ -67,7 +67,8 @@ internal sealed class IssueLaws(World world)
         // A bucket of our own: it never holds more than the burst, and drains at the configured pace.
         spent = Math.Max(0, spent - (Now - spentAt) * pace.UsersPerSecond / 1000) + 1;
         spentAt = Now;
-        if (spent > pace.Burst + 0.01) world.Laws.Break("L12", $"{spent:0.00} users are begun at once; the burst is {pace.Burst} at {pace.UsersPerSecond} a second");
+        // The ledger counts whole milliseconds.
+        if (spent > pace.Burst + 0.01 + pace.UsersPerSecond / 1000) world.Laws.Break("L12", $"{spent:0.00} users are begun at once; the burst is {pace.Burst} at {pace.UsersPerSecond} a second");
         if (lastBegun.TryGetValue(lease.Pool, out var last) && lease.Max >= 100
             && before.Leases.GetValueOrDefault(last.Lease)?.State is null or "Unknown" or "Failed" && Now - last.At < FloorMs)
             world.Laws.Break("L12", $"lease {lease.Id} is begun {Now - last.At} ms after {last.Lease}, which came to nothing");

@@ -48,8 +48,8 @@ internal sealed class Laws(World world)
     /// <summary>The ceiling that an operator set last; null: the configured one is in force.</summary>
     public int? Ceiling { get; set; }
 
-    // True time: the ledger's own is that, though its server's clock may fall back.
-    private long LedgerNow => (ActorClock.Start + world.Now).ToUnixTimeMilliseconds();
+    /// <summary>True time: the ledger's own is that, though its server's clock may fall back.</summary>
+    public long LedgerNow => (ActorClock.Start + world.Now).ToUnixTimeMilliseconds();
 
     // By how much the ledger may be behind it: what passed between its last sign of life and each fall.
     private long LedgerLagMs => (long)world.Ledger.Lag.TotalMilliseconds;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Ledger.OnDisk;
@@ -10,6 +11,8 @@ namespace LoadTests.Simulation;
 /// </summary>
 internal sealed class LedgerServer : IDisposable
 {
+    private static readonly string Budget = LedgerKeys.Of(PlanMaker.DatabaseName)[0];
+
     private readonly Timeline timeline;
     private const int DecisionsOfALife = 40; // of a process that works on a file
 
@@ -18,8 +21,7 @@ internal sealed class LedgerServer : IDisposable
     private readonly DirectoryInfo? directory;
     private readonly WatchedKeyspace keys;
     private readonly Keyspace copy;
-    private TimeSpan reachedAt; // when it wrote down last how far time has come
-    private bool fell;
+    private bool mayLag; // its clock fell back, or it lost something, and it has not written down since how far time has come
     private int decisions;
 
     public LedgerServer(Timeline timeline, Actor self, Func<Decision, string>? scripts, bool onDisk)
@@ -41,7 +43,10 @@ internal sealed class LedgerServer : IDisposable
     /// <summary>Its clock, by which all decisions go.</summary>
     public ActorClock Clock { get; }
 
-    /// <summary>How far its time may be behind the true one, because it cannot know for how long it stood when its clock fell back.</summary>
+    /// <summary>
+    /// How far its time is behind the true one, because it cannot know for how long it stood when its clock fell back, nor how far time had
+    /// come in what it lost.
+    /// </summary>
     public TimeSpan Lag { get; private set; }
 
     /// <summary>When not everything reached it that was sent to it.</summary>
@@ -95,7 +100,7 @@ internal sealed class LedgerServer : IDisposable
     /// <summary>Its server's clock falls back.</summary>
     public void FallBack(TimeSpan by)
     {
-        fell = true;
+        mayLag = true;
         Clock.Off -= by;
     }
 
@@ -103,10 +108,18 @@ internal sealed class LedgerServer : IDisposable
     public void Copy() => copy.Become(keys);
 
     /// <summary>A replica of it takes over that has only what the copy has.</summary>
-    public void FailOver() => keys.Become(copy);
+    public void FailOver()
+    {
+        mayLag = true;
+        keys.Become(copy);
+    }
 
     /// <summary>Loses everything.</summary>
-    public void Flush() => keys.Become(new Keyspace(TimeProvider.System, static (_, _) => { }));
+    public void Flush()
+    {
+        mayLag = true;
+        keys.Become(new Keyspace(TimeProvider.System, static (_, _) => { }));
+    }
 
     public void Dispose()
     {
@@ -117,8 +130,6 @@ internal sealed class LedgerServer : IDisposable
     private string[] Run(Decision decision, string database, IReadOnlyList<string> arguments)
     {
         var before = keys.Changes;
-        if (fell) Lag += timeline.Now - reachedAt;
-        fell = false;
         keys.BeginScript();
         string[] answer;
         try
@@ -131,7 +142,8 @@ internal sealed class LedgerServer : IDisposable
             throw new LedgerException(e.Message, e);
         }
 
-        if (keys.Keeps) reachedAt = timeline.Now;
+        if (mayLag && database == PlanMaker.DatabaseName) Lag = LagNow();
+        if (keys.Keeps && database == PlanMaker.DatabaseName) mayLag = false;
         if (CopiesAmidIssue && decision == Decision.Begin && answer[0] == "go")
         {
             CopiesAmidIssue = false;
@@ -141,6 +153,17 @@ internal sealed class LedgerServer : IDisposable
         if (++decisions % DecisionsOfALife == 0) file?.Kill();
         if (keys.Changes != before) Decided?.Invoke(decision, database, arguments, answer);
         return answer;
+    }
+
+    // As common.lua reckons it.
+    private TimeSpan LagNow()
+    {
+        var budget = keys.HashAt(Budget);
+        var server = Clock.GetUtcNow().ToUnixTimeMilliseconds();
+        long Kept(string field) => long.Parse(budget.GetValueOrDefault(field, "0"), CultureInfo.InvariantCulture);
+        var now = DateTimeOffset.FromUnixTimeMilliseconds(Math.Max(server + Kept("lacks"), Kept("reached")));
+        var lag = ActorClock.Start + timeline.Now - now;
+        return lag > TimeSpan.FromMilliseconds(2) ? lag : TimeSpan.Zero;
     }
 
     /// <summary>

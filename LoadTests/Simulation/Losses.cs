@@ -56,7 +56,8 @@ internal sealed class Losses(World world)
     {
         foreach (var (holder, (at, by)) in released)
         {
-            if (at <= lostAt && !IsSilent(by, lostAt) && world.Laws.View.Holders.ContainsKey(holder)
+            // One whose end has come is counted until somebody asks the ledger for something, and for nobody's harm.
+            if (at <= lostAt && !IsSilent(by, lostAt) && world.Laws.View.Holders.TryGetValue(holder, out var counted) && counted.Till > world.Laws.LedgerNow
                 && !losses.Exists(later => later.At > lostAt) && !world.Ledger.Unsure.Overlaps(lostAt, world.Now))
                 world.Laws.Break("L10", $"{holder} was released at {at.TotalSeconds:0.000}, and the ledger, which lost something since, counts it still");
         }

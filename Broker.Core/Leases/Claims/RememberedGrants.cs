@@ -32,11 +32,29 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         // Asking again mostly changes nothing but how long it still lasts.
         if (byHolder.TryGet(claim.Holder, out var known) && known.Grant is { } had && had with { Now = grant.Now, Mark = grant.Mark } == grant) return;
         ForgetEnded();
-        Put(claim.Holder, new(database, claim.Caller, grant.Mark, grant, grant.EndsIn, time.GetTimestamp()));
+        var at = time.GetTimestamp();
+        Put(claim.Holder, new(database, claim.Caller, grant.Mark, grant, grant.EndsIn, at));
+        if (grant is not { Beside: { } old, BesideConnections: { } open, Overlap: { } overlap }) return;
+
+        // What it has open on its former lease is a promise of its own, as in the ledger.
+        var beside = grant with { Lease = old, Connections = open, EndsAt = grant.Now + overlap, LeaseEndsAt = grant.Now + overlap };
+        Put(BesideOf(claim.Holder), new(database, claim.Caller, grant.Mark, beside, overlap, at));
     }
 
     /// <summary>It may have left, or not: it is not answered from memory.</summary>
-    public void Forget(string holder) => byHolder.TryRemove(holder);
+    public void Forget(string holder)
+    {
+        byHolder.TryRemove(holder);
+        byHolder.TryRemove(BesideOf(holder));
+    }
+
+    /// <summary>A holder left, with all it had.</summary>
+    /// <inheritdoc cref="Gone"/>
+    public void Left(string database, string holder, long mark, TimeSpan endsIn)
+    {
+        Gone(database, holder, mark, endsIn);
+        Gone(database, BesideOf(holder), mark);
+    }
 
     /// <summary>A holder left, or has another lease since.</summary>
     /// <param name="database">Its database.</param>
@@ -95,6 +113,9 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         .Select(pair => Now(pair.Value)!.LeaseEndsIn)
         .DefaultIfEmpty(TimeSpan.Zero)
         .Max();
+
+    // The name under which the ledger has what a moving holder may have open on its former lease; no caller's holder has one like it.
+    private static string BesideOf(string holder) => holder + "~";
 
     // Of two memories of a holder the later one stands.
     private void Put(string holder, Remembered made)

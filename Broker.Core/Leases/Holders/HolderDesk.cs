@@ -76,7 +76,7 @@ internal sealed class HolderDesk(
                 // Whose share an operator's victim was is not known here: its part comes free at its end.
                 var part = action == AuditAction.Release ? await shares.BeforeLeavingAsync(caller, holder, cancellation) : null;
                 had = await ledger.Holders.ReleaseAsync(target.Database.Name, holder, cancellation);
-                if (had is not null) remembered.Gone(target.Database.Name, holder, had.Mark, had.EndsIn);
+                if (had is not null) remembered.Left(target.Database.Name, holder, had.Mark, had.EndsIn);
                 else remembered.Forget(holder);
                 refusal = had is null ? Refusals.HolderUnknown() : null;
                 await shares.LeaveAsync(caller, holder, part, CancellationToken.None);

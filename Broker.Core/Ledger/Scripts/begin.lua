@@ -1,6 +1,6 @@
 -- Just before the issuer is asked: is this still ours to issue, and does the database's pace allow it now?
 -- asked:   lease, fence, username?, spacing: ms, tolerance: ms, in_flight: number
--- answers: go (now: time) | not_yet (wait: ms) | overtaken
+-- answers: go (now: time, paced_to: time) | not_yet (wait: ms) | overtaken
 local l = lease(asked.lease)
 if not l or l.state ~= 'Issuing' or l.fence ~= asked.fence then return answer.overtaken() end
 
@@ -18,9 +18,10 @@ call('ZREMRANGEBYSCORE', flights, '-inf', int(now))
 if num(call('ZCARD', flights)) >= asked.in_flight then return not_yet(50) end
 
 call('ZADD', flights, int(now + ATTEMPT_MS), 'lease:' .. l.id)
-call('HSET', budget, 'begun', int(math.max(begun, now) + asked.spacing))
+local paced_to = math.max(begun, now) + asked.spacing
+call('HSET', budget, 'begun', int(paced_to))
 put(l, 'begun', true)
 put(l, 'attempt', now + ATTEMPT_MS)
 if asked.username then note(l, 'user', asked.username) end
 due_at('reap', l.id, l.attempt)
-return finish(answer.go{ now = now })
+return finish(answer.go{ now = now, paced_to = paced_to })

@@ -4,13 +4,14 @@
 --   asks: role: number, pool, want: number, least: number, issue_wait: ms, line_wait: ms, kind, holders …, callers …
 -- answers: now: time, mark: number, verdicts {…}
 --   verdicts: granted (lease, connections: number, ends_at: time, lease_ends_at: time, verified_at: time, overlap?: ms, leaving:
---     flag, cap_leaves?: number) | issue (lease, fence: number, starts_in: ms) | wait (lease, starts_in: ms) | in_line (place:
---     number, free: number, capacity: number) | exhausted (free: number, could_ask_for: number, capacity: number, next_end_in?:
---     ms) | line_full (free: number, capacity: number) | throttled (starts_in: ms) | failed (retry_in: ms, why) | stale |
---     user_limit (limit: number) | unknown | late
+--     flag, cap_leaves?: number, beside?, beside_connections?: number) | issue (lease, fence: number, starts_in: ms) | wait
+--     (lease, starts_in: ms) | in_line (place: number, free: number, capacity: number) | exhausted (free: number, could_ask_for:
+--     number, capacity: number, next_end_in?: ms) | line_full (free: number, capacity: number) | throttled (starts_in: ms) |
+--     failed (retry_in: ms, why) | stale | user_limit (limit: number) | unknown | late
 -- A verdict's lease is the holder's when it is granted; overlap: for how long the old lease's connections may stay open beside the new
--- ones (0: they are to be closed first; none: it did not move); leaving: the lease is retiring; cap_leaves: what the cap of the lease's
--- user leaves (below 0: it is to be raised first; none: there is no cap).
+-- ones (0: they are to be closed first; none: it did not move), beside: which lease that is, and how many connections it has open on it;
+-- leaving: the lease is retiring; cap_leaves: what the cap of the lease's user leaves (below 0: it is to be raised first; none: there is no
+-- cap).
 --
 -- By the holder's phase, its lease, and the lease that the pool would give it:
 --   holder    its lease                  the pool's  is answered
@@ -57,9 +58,11 @@ local verdicts = {}
 local function say(text) verdicts[#verdicts + 1] = text end
 
 local function granted(h, l, moved)
+  local old = moved and moved > 0 and holder(h.id .. '~')
   say(verdict.granted{
     lease = l.id, connections = h.connections, ends_at = h.till, lease_ends_at = l.expires, verified_at = l.verified, overlap = moved,
     leaving = l.state ~= 'Active', cap_leaves = l.cap >= 0 and l.cap - l.connections or nil,
+    beside = old and old.lease, beside_connections = old and old.connections,
   })
 end
 
@@ -294,7 +297,7 @@ end
 local function as_it_is(l, connections, till)
   return verdict.granted{
     lease = l.id, connections = connections, ends_at = till, lease_ends_at = l.expires, verified_at = l.verified, overlap = nil, leaving = false,
-    cap_leaves = l.cap >= 0 and l.cap - l.connections or nil,
+    cap_leaves = l.cap >= 0 and l.cap - l.connections or nil, beside = nil, beside_connections = nil,
   }
 end
 

@@ -1,10 +1,24 @@
 -- Takes the duties that are due, and tells what happened to holders since this replica asked last. A taken duty's token is the time
 -- until which it is taken. Who does not know the ledger's epoch has to tell first what it remembers, and takes nothing.
--- asked:   most: number, taken_for: ms, settling: ms, epoch?, since: number, standing …
--- answers: heard_to: number, gap: flag, moved {…}, taken {…}
+-- asked:   most: number, taken_for: ms, settling: ms, epoch?, since: number, at_least?: time, standing …
+-- answers: now: time, heard_to: number, gap: flag, moved {…}, taken {…}
 --   moved: id, mark: number
 --   taken: name, token, failures: number
+local BEHIND_MS = 1000   -- stopwatches may differ by less
+local FAR_MS = 86400000  -- no server's clock is further off: whoever says so has been told a wrong time
 local QUIET_DUTIES = { sample = true, verify = true, renew = true, token = true } -- the others end, drop or make something
+
+-- The replica heard the ledger's time before and knows how much has passed since: for so long a ledger stood still whose server's clock
+-- fell back, or which lost what told of that. It goes on from there (law L9).
+local behind = (asked.at_least or 0) - now
+if behind >= BEHIND_MS and asked.at_least - server_time < FAR_MS then
+  if now < quiet then
+    quiet = quiet + behind
+    call('HSET', budget, 'quiet', int(quiet))
+  end
+  now = now + behind
+  lacks = now - server_time
+end
 
 -- New, or it lost everything: who remembers what was in it is to speak before anything is granted (law L8).
 if epoch == '' and mark == 0 then lose(asked.settling) end
@@ -58,5 +72,5 @@ for _, member in ipairs(takes_part and call('ZRANGEBYSCORE', duties, '-inf', int
   end
 end
 return finish(answer{
-  heard_to = heard_to, gap = asked.since > 0 and asked.since < num(call('HGET', budget, 'untold')), moved = told, taken = found,
+  now = now, heard_to = heard_to, gap = asked.since > 0 and asked.since < num(call('HGET', budget, 'untold')), moved = told, taken = found,
 })

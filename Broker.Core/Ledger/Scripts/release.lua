@@ -10,7 +10,10 @@ if h then
   drop_holder(h)
 end
 local shadow = holder(asked.holder .. '~')
-if shadow then drop_holder(shadow) end
+if shadow then
+  tell(shadow)
+  drop_holder(shadow)
+end
 end_holders()
 serve_line()
 wrote()

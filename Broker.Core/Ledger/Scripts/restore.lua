@@ -1,6 +1,7 @@
 -- A replica tells what it remembers to a ledger that lost something (law L8), and the two memories are merged: of a lease the later
 -- state and the later end, of a holder what it was promised last. Who left stays gone.
--- asked:   epoch, leases {…}, holders {…}, gone {…}
+-- asked:   epoch, paced_to?: time, pauses {…}, leases {…}, holders {…}, gone {…}
+--   pauses: pool, till: time, failures: number, why
 --   leases: id, pool, role, username, issuer_id, sealed_login, ends_in: ms, life: ms, renewable: flag, issued_at: time,
 --     max_holders: number, idle_ttl: ms, spread: number, why
 --   holders: id, lease, connections: number, ends_in: ms, mark: number, caller
@@ -47,6 +48,18 @@ local function put_back(l, told)
   due_at('verify', l.id, now)
   due_at('expire', l.id, math.min(l.expires, now + math.max(l.idle, RESERVED_MS)))
   signal('pool:' .. l.pool)
+end
+
+-- Law L12: how far issuing had run ahead of its pace, and which pools pause after a failure.
+if asked.paced_to and asked.paced_to > num(call('HGET', budget, 'begun')) then
+  call('HSET', budget, 'begun', int(asked.paced_to))
+  wrote()
+end
+for _, told in ipairs(asked.pauses) do
+  if told.till > now and told.till > pool(told.pool).cooling then
+    call('HSET', pools, told.pool .. '|cooling', int(told.till) .. '|' .. told.why, told.pool .. '|failures', int(told.failures))
+    wrote()
+  end
 end
 
 for _, told in ipairs(asked.leases) do

@@ -1,4 +1,5 @@
 using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
 using Shouldly;
 using Xunit;
 
@@ -43,6 +44,75 @@ public sealed class CountsOnAClockThatFellBackTests : LedgerSequence
         await PassAsync(20 * Minute);
         (await GrantedAsync()).ShouldBe(1, "25 of its 30 minutes have passed");
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task L9_L1_Time_goes_on_and_fencing_numbers_rise_though_what_told_that_the_clock_is_wrong_is_lost(bool emptied)
+    {
+        await CountAsync(10);
+        await ActiveAsync();
+        var copy = emptied ? InProcessLedgerStore.Empty() : Store.Copy();
+        Clock.Now -= 10 * Minute;
+        await PassAsync(5 * Minute);
+        await CountAsync(10);
+        var before = (await AskAsync(Claim(1, 1) with { Pool = "p" })).ShouldBeOfType<ClaimAnswer.Issue>();
+        var then = (await BeginAsync(before)).Now;
+
+        Store.PutBack(copy);
+        Clock.Now += 2 * Second;
+        (await NowAsync(then + (2 * Second))).ShouldBe(then + (2 * Second));
+        Clock.Now += 4 * Second;
+        await CountAsync(10);
+        (await AskAsync(Claim(1, 1) with { Pool = "p" })).ShouldBeOfType<ClaimAnswer.Stale>("the five seconds are of the time that goes on");
+        Clock.Now += 2 * Second;
+        await CountAsync(10);
+        var after = (await AskAsync(Claim(1, 1) with { Pool = "p" })).ShouldBeOfType<ClaimAnswer.Issue>();
+        after.Fence.ShouldBeGreaterThan(before.Fence);
+        (await BeginAsync(after)).Now.ShouldBe(then + (8 * Second));
+
+        async Task<BeginAnswer.Go> BeginAsync(ClaimAnswer.Issue order) =>
+            (await Ledger.Issues.BeginAsync(Database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+    }
+
+    [Fact]
+    public async Task L9_A_ledger_that_stood_still_while_its_clock_fell_back_does_not_lose_that_time()
+    {
+        await CountAsync(10);
+        await ActiveAsync();
+        var then = await NowAsync(null);
+        Clock.Now -= 10 * Minute; // another server takes over, half a minute later
+        Clock.Now += 30 * Second;
+        (await NowAsync(then + (30 * Second))).ShouldBe(then + (30 * Second));
+        Clock.Now += 30 * Second;
+        (await NowAsync(then + (60 * Second))).ShouldBe(then + (60 * Second));
+    }
+
+    [Theory]
+    [InlineData(0.5)]
+    [InlineData(2 * 86400)]
+    public async Task L9_A_replica_moves_the_ledgers_time_by_no_trifle_and_to_no_other_day(double seconds)
+    {
+        await CountAsync(10);
+        await ActiveAsync();
+        (await NowAsync(Clock.Now + (seconds * Second))).ShouldBe(Clock.Now);
+    }
+
+    [Fact]
+    public async Task L9_Whole_brokers_tell_a_ledger_that_was_emptied_and_whose_clock_is_wrong_what_time_it_is()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var before = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Flush();
+        world.LedgerClock.Off = -5 * Minute;
+        await world.PassAsync(8 * Second);
+        var after = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        after.Holder.ExpiresAt.ShouldBeGreaterThan(before.Holder.ExpiresAt - Second, "an announced end is not taken back");
+    }
+
+    private async Task<DateTimeOffset> NowAsync(DateTimeOffset? atLeast) =>
+        (await Ledger.Duties.DueAsync(Database, [], 1, Second, Cancellation, atLeast: atLeast)).Now;
 
     [Fact]
     public async Task L10_A_share_comes_free_when_its_holder_ends()
