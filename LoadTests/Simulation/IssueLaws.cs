@@ -70,7 +70,8 @@ internal sealed class IssueLaws(World world)
         // The ledger counts whole milliseconds.
         if (spent > pace.Burst + 0.01 + pace.UsersPerSecond / 1000) world.Laws.Break("L12", $"{spent:0.00} users are begun at once; the burst is {pace.Burst} at {pace.UsersPerSecond} a second");
         if (lastBegun.TryGetValue(lease.Pool, out var last) && lease.Max >= 100
-            && before.Leases.GetValueOrDefault(last.Lease)?.State is null or "Unknown" or "Failed" && Now - last.At < FloorMs)
+            && before.Leases.GetValueOrDefault(last.Lease)?.State is null or "Unknown" or "Failed" && Now - last.At < FloorMs
+            && !world.Laws.Losses.IsUnnoticed(world.Now - TimeSpan.FromMilliseconds(Now - last.At)))
             world.Laws.Break("L12", $"lease {lease.Id} is begun {Now - last.At} ms after {last.Lease}, which came to nothing");
         lastBegun[lease.Pool] = (Now, lease.Id);
     }

@@ -21,6 +21,9 @@ internal sealed class Laws(World world)
     /// <summary>A count shows what was so at most this long ago.</summary>
     private static readonly TimeSpan LongestCount = TimeSpan.FromSeconds(12);
 
+    // Where an answer says under which mark something was changed; empty: nothing was.
+    private const int Marked = 1;
+
     private readonly Dictionary<string, string[]> names = new(StringComparer.Ordinal);
     private readonly List<(TimeSpan From, int Capacity)> capacities = [];
     private readonly IssueLaws issues = new(world);
@@ -159,7 +162,7 @@ internal sealed class Laws(World world)
         Say(decision, arguments, answer);
         // What is only about duties and flights changes nothing that a law is about, unless holders were ended by the way.
         if (decision == Decision.TakeFlight) issues.Decided(decision, arguments, answer, View, View);
-        if (decision == Decision.Done || decision == Decision.TakeFlight || decision == Decision.Land || (decision == Decision.Due && LedgerView.CountEnds(world.Ledger.Keys) == View.Ends)) return;
+        if (decision == Decision.Done || decision == Decision.TakeFlight || decision == Decision.Land || (decision == Decision.Due && answer[Marked].Length == 0)) return;
         var before = View;
         View = LedgerView.Read(world.Ledger.Keys, names);
         books.Check(View);

@@ -71,9 +71,6 @@ internal sealed class LedgerView
         return new(leases, holders, keys.HashAt(Keys[0]), keys.RankedAt(Keys[5]).Count, keys.RankedAt(Keys[6]).Count, keys.HashAt(Keys[12]).Keys);
     }
 
-    /// <summary>How many holders the ledger has, without reading them.</summary>
-    public static int CountEnds(Keyspace keys) => keys.RankedAt(Keys[5]).Count;
-
     private static long Long(string text) => text.Length == 0 ? 0 : long.Parse(text, CultureInfo.InvariantCulture);
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);

@@ -12,6 +12,9 @@ internal sealed class Losses(World world)
     // Who had moved off a lease that was revoked in the lost seconds may be led back to its login for so long.
     private static readonly TimeSpan LedBack = TimeSpan.FromSeconds(10);
 
+    // By then each replica that can has been round, and said what it wrote last.
+    private static readonly TimeSpan Noticed = TimeSpan.FromMilliseconds(400);
+
     // By then everything that is remembered has been told.
     private static readonly TimeSpan Told = TimeSpan.FromSeconds(15);
 
@@ -47,6 +50,9 @@ internal sealed class Losses(World world)
     /// <summary>Whether a pod may have been told of this user though it was gone: the ledger fell back to before it was dropped.</summary>
     public bool MayLeadBackTo(string user) =>
         dropped.TryGetValue(user, out var at) && losses.Exists(loss => loss.At >= at && world.Now - loss.At <= LedBack);
+
+    /// <summary>Whether the ledger lost something since then, and nobody can have told it yet: it decides by what it knows.</summary>
+    public bool IsUnnoticed(TimeSpan since) => losses.Exists(loss => loss.At >= since && world.Now - loss.At <= Noticed);
 
     /// <summary>When a user was dropped; null: it was not.</summary>
     public TimeSpan? DroppedAt(string user) => dropped.TryGetValue(user, out var at) ? at : null;
