@@ -101,7 +101,8 @@ public sealed partial class OverlayTests
         ((YamlSequenceNode)certificate["dnsNames"]).Select(name => name.ToString()).ShouldContain(endpoint["tlsConfig"]["serverName"].ToString());
     }
 
-    private static string ContentOf(string path)
+    /// <summary>What stands in for a mounted file.</summary>
+    internal static string ContentOf(string path)
     {
         if (!path.EndsWith(".crt", StringComparison.Ordinal)) return "Host=db";
         using var key = RSA.Create(2048);

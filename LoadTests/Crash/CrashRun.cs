@@ -27,32 +27,49 @@ internal sealed class CrashRun
     private int granted;
     private int amidWrite;
 
-    public static async Task<CrashResult> RunAsync(int kills, int seed, TimeSpan within, CancellationToken cancellation)
+    /// <summary>Kills it so often.</summary>
+    /// <param name="kills">How often.</param>
+    /// <param name="seed">Of the moments.</param>
+    /// <param name="within">The longest time of work between two kills.</param>
+    /// <param name="atWrites">Whether it is killed at its first write, then at its second, and so on, instead.</param>
+    /// <param name="cancellation">Ends it.</param>
+    public static async Task<CrashResult> RunAsync(int kills, int seed, TimeSpan within, bool atWrites, CancellationToken cancellation)
     {
         await using var directory = await PrivateDirectory.CreateAsync("crash", owner: null);
         var random = new Random(seed);
         var run = new CrashRun();
         for (var i = 0; i < kills; i++)
         {
-            await run.OnceAsync(Path.Combine(directory.Path, "ledger.db"), within * random.NextDouble(), cancellation);
+            await run.OnceAsync(Path.Combine(directory.Path, "ledger.db"), within * random.NextDouble(), atWrites ? 1 + i : null, cancellation);
             if (run.wrong.Count > 0) break;
         }
 
         return new(kills, run.amidWrite, run.granted, run.gone.Count, run.wrong);
     }
 
-    private async Task OnceAsync(string file, TimeSpan after, CancellationToken cancellation)
+    private async Task OnceAsync(string file, TimeSpan after, int? atWrite, CancellationToken cancellation)
     {
-        using var worker = Process.Start(new ProcessStartInfo(ServerProgram.DotNet(), [typeof(CrashRun).Assembly.Location, "crash", "--work-on", file]) { RedirectStandardOutput = true })
-            ?? throw new ServerStartException("dotnet could not be started.");
+        // strace kills it as the system call begins, so that this write is not made.
+        string[] program = [ServerProgram.DotNet(), typeof(CrashRun).Assembly.Location, "crash", "--work-on", file];
+        if (atWrite is { } write)
+            program = [ServerProgram.Find("strace", "strace", ["/usr/bin"]), "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e", string.Create(CultureInfo.InvariantCulture, $"inject=pwrite64:signal=KILL:when={write}"), .. program];
+        using var worker = Process.Start(new ProcessStartInfo(program[0], program[1..]) { RedirectStandardOutput = true })
+            ?? throw new ServerStartException($"{program[0]} could not be started.");
         Caretaker.AwaitEndOf(worker.Id);
         var works = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var lines = new List<string>();
         var reading = ReadAsync(worker.StandardOutput, lines, works);
         try
         {
-            await works.Task.WaitAsync(TimeSpan.FromSeconds(60), cancellation);
-            await Task.Delay(after, TimeProvider.System, cancellation);
+            if (atWrite is not null)
+            {
+                await worker.WaitForExitAsync(cancellation).WaitAsync(TimeSpan.FromMinutes(2), TimeProvider.System, cancellation);
+            }
+            else
+            {
+                await works.Task.WaitAsync(TimeSpan.FromSeconds(60), cancellation);
+                await Task.Delay(after, TimeProvider.System, cancellation);
+            }
         }
         finally
         {
@@ -63,7 +80,8 @@ internal sealed class CrashRun
         await reading;
         foreach (var line in lines) Hear(line.Split(' '));
         if (new FileInfo(file + "-journal") is { Exists: true, Length: > 0 }) amidWrite++;
-        Compare(file);
+        if (File.Exists(file)) Compare(file);
+        else if (held.Count > 0) wrong.Add("the file is gone");
     }
 
     private static async Task ReadAsync(StreamReader output, List<string> lines, TaskCompletionSource works)
