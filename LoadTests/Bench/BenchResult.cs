@@ -24,6 +24,9 @@ internal sealed record BenchResult
 
     public IReadOnlyList<BurstResult>? Bursts { get; set; }
 
+    /// <summary>The Vault-compatible API beside the native one.</summary>
+    public IReadOnlyList<FrontResult>? Fronts { get; set; }
+
     public StartResult? Start { get; set; }
 
     public IReadOnlyList<HoldersResult>? Holders { get; set; }

@@ -28,6 +28,14 @@ internal static class BenchTable
             console.WriteLine($"{burst.Users} database users for {burst.Rounds} bursts without a lease on warm processes; {burst.Errors} errors.");
         }
 
+        if (result.Fronts is { } fronts)
+        {
+            var table = New(console, "", "per second", "to native", "CPU µs", "p50", "p99", "errors");
+            foreach (var row in fronts)
+                table.AddRow(row.Name, Text(row.PerSecond, "#,0"), Text(row.ToNative, "0.00"), Text(row.ProcessorMicroseconds, "0.0"), Milliseconds(row.P50Milliseconds), Milliseconds(row.P99Milliseconds), Text(row.Errors, "0"));
+            console.Write(table);
+        }
+
         if (result.Start is { } start)
         {
             var table = New(console, $"a fresh replica ({start.Starts} starts)", "");

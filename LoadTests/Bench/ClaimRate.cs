@@ -79,6 +79,6 @@ internal static class ClaimRate
 
     public static double PerSecond(IReadOnlyCollection<Load> loads) => loads.Sum(load => load.Requests) / loads.Sum(load => load.Took.TotalSeconds);
 
-    private static double Middle(List<Load> loads, Func<Load, TimeSpan> of) =>
+    public static double Middle(List<Load> loads, Func<Load, TimeSpan> of) =>
         loads.Select(load => of(load).TotalMilliseconds).Order().ElementAt(loads.Count / 2);
 }

@@ -24,8 +24,9 @@ internal sealed class HttpClientGenerator(TimeProvider time) : ILoadGenerator, I
         {
             while (time.GetElapsedTime(start) < duration)
             {
-                using var request = new HttpRequestMessage(target.Method, target.Address);
-                if (headers.Length > 0) request.Headers.Authorization = headers[Interlocked.Increment(ref turn) % headers.Length];
+                var own = headers.Length > 0 ? (int)(Interlocked.Increment(ref turn) % headers.Length) : 0;
+                using var request = new HttpRequestMessage(target.Method, target.Paths.Count > 0 ? new Uri(target.Address, target.Paths[own]) : target.Address);
+                if (headers.Length > 0) request.Headers.Authorization = headers[own];
                 var asked = time.GetTimestamp();
                 try
                 {

@@ -6,7 +6,11 @@ namespace LoadTests.Bench;
 /// <param name="Address">Where it is.</param>
 /// <param name="Tokens">The pods' tokens, sent in turn; none: requests go without.</param>
 /// <param name="Processor">How much processor time whoever serves it has taken since its start.</param>
-internal sealed record Target(string Name, HttpMethod Method, Uri Address, IReadOnlyList<string> Tokens, Func<Task<TimeSpan>> Processor);
+internal sealed record Target(string Name, HttpMethod Method, Uri Address, IReadOnlyList<string> Tokens, Func<Task<TimeSpan>> Processor)
+{
+    /// <summary>What each token's requests ask for, in the tokens' order; empty: all for the address as it is.</summary>
+    public IReadOnlyList<string> Paths { get; init; } = [];
+}
 
 /// <summary>What a load brought in one round.</summary>
 /// <param name="Requests">Requests answered.</param>

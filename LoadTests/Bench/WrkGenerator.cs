@@ -18,10 +18,11 @@ internal sealed class WrkGenerator : ILoadGenerator, IAsyncDisposable
         end
         function init(arguments)
           local method = arguments[1]
-          local headers = { ['Content-Length'] = method == 'POST' and '0' or nil }
-          for token in io.lines(arguments[2]) do
+          local headers = { ['Content-Length'] = method ~= 'GET' and '0' or nil }
+          for line in io.lines(arguments[2]) do
+            local token, path = string.match(line, '^(%S+) ?(%S*)$')
             headers['Authorization'] = 'Bearer ' .. token
-            requests[#requests + 1] = wrk.format(method, nil, headers)
+            requests[#requests + 1] = wrk.format(method, path ~= '' and path or nil, headers)
           end
           if #requests == 0 then requests[1] = wrk.format(method, nil, headers) end
         end
@@ -58,7 +59,8 @@ internal sealed class WrkGenerator : ILoadGenerator, IAsyncDisposable
     public async Task<Load> RunAsync(Target target, int connections, TimeSpan duration, CancellationToken cancellation)
     {
         var run = Path.Combine(directory.Path, (++runs).ToString(CultureInfo.InvariantCulture));
-        await File.WriteAllLinesAsync(run + ".tokens", target.Tokens, cancellation);
+        var lines = target.Paths.Count > 0 ? target.Tokens.Zip(target.Paths, (token, path) => $"{token} {path}") : target.Tokens;
+        await File.WriteAllLinesAsync(run + ".tokens", lines, cancellation);
         var seconds = Math.Max(1, (int)Math.Round(duration.TotalSeconds));
         await using var wrk = await ChildProcess.StartAsync(new()
         {
