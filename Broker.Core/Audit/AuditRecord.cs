@@ -38,6 +38,9 @@ public enum AuditAction
     /// <summary>An administrator asked why a caller may or may not.</summary>
     Explain,
 
+    /// <summary>A request of a Vault client was passed to the Vault behind.</summary>
+    Pass,
+
     /// <summary>A caller was to be proven, and what it wanted was not reached.</summary>
     Authenticate,
 }

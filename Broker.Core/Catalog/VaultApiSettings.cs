@@ -15,6 +15,9 @@ public sealed record VaultApiSettings
     /// <summary>Where clients read, by the path before <c>/creds/</c>.</summary>
     public IReadOnlyDictionary<string, SecretMount> SecretMounts { get; init; } = new Dictionary<string, SecretMount>();
 
+    /// <summary>The Vault behind, to which what is listed passes; null (the default): nothing passes.</summary>
+    public VaultUpstream? Upstream { get; init; }
+
     /// <summary>The tokens that logins give.</summary>
     public ClientTokenSettings Tokens { get; init; } = new();
 }

@@ -36,6 +36,7 @@ public sealed partial class ConfigurationDocumentTests
         [
             [("Roles:orders-api:Issuer", "here"), ("Roles:orders-api:VaultPath", ""), ("Roles:orders-api:Static:Usernames:0", "a"), ("Roles:orders-api:Static:Usernames:1", "b"), ("Roles:orders-api:Static:RotationPeriod", "01:00:00")],
         ],
+        ["Broker:VaultApi:Upstream"] = [[("VaultApi:Upstream:Address", "https://vault:8200"), ("VaultApi:Upstream:Pass:0", "secret")]],
         ["Broker:Page:SignIn"] = [[("Page:SignIn:Issuer", "kubernetes")]],
         ["Broker:Tls"] = [[("Tls:CertificateFile", Pem), ("Tls:CertificateKeyFile", Pem)]],
         ["Broker:Audit:Syslog"] = [[("Audit:Syslog:Address", "tcp://syslog:514")]],
@@ -67,7 +68,7 @@ public sealed partial class ConfigurationDocumentTests
             "Broker:Identity:Teams:{name}", "Broker:Issuers:{name}", "Broker:Issuers:{name}:Auth", "Broker:Ledger", "Broker:Limits", "Broker:Page", "Broker:Page:SignIn",
             "Broker:Roles:{name}", "Broker:Roles:{name}:Allow:{n}", "Broker:Roles:{name}:Connections", "Broker:Roles:{name}:Pods", "Broker:Roles:{name}:Static", "Broker:Sealing", "Broker:Tls", "Broker:VaultApi", "Broker:VaultApi:AuthMounts:{name}",
             "Broker:VaultApi:AuthMounts:{name}:AppRoles:{name}", "Broker:VaultApi:AuthMounts:{name}:AppRoles:{name}:SecretIds:{name}", "Broker:VaultApi:SecretMounts:{name}",
-            "Broker:VaultApi:SecretMounts:{name}:Roles:{name}", "Broker:VaultApi:Tokens", "Broker:Waiting",
+            "Broker:VaultApi:SecretMounts:{name}:Roles:{name}", "Broker:VaultApi:Tokens", "Broker:VaultApi:Upstream", "Broker:Waiting",
         ]);
 
         // Every row that says it is a group has its table; lists of rules share one.

@@ -99,6 +99,12 @@ internal sealed class SimulatedVault : IAsyncDisposable
     /// <summary>Auth mounts and their methods.</summary>
     public Dictionary<string, string> Mounts { get; } = new(StringComparer.Ordinal) { ["approle"] = "approle", ["kubernetes"] = "kubernetes" };
 
+    /// <summary>Whose tokens log in at a Kubernetes mount.</summary>
+    public Func<string, bool> Believes { get; set; } = static jwt => jwt == Jwt;
+
+    /// <summary>Other engines' answers, by method and path; null: there is none.</summary>
+    public Func<SeenRequest, (int Status, JsonObject? Body)?> Others { get; set; } = static _ => null;
+
     public IReadOnlyCollection<SeenRequest> Seen => seen;
 
     /// <summary>Names of the users whose leases live.</summary>
@@ -178,8 +184,9 @@ internal sealed class SimulatedVault : IAsyncDisposable
         var text = await reader.ReadToEndAsync();
         var body = text.Length == 0 ? [] : JsonNode.Parse(text)!.AsObject();
         var token = context.Request.Headers["X-Vault-Token"].FirstOrDefault();
-        seen.Enqueue(new SeenRequest(
-            context.Request.Method, path, token, context.Request.Headers.ToDictionary(header => header.Key, header => header.Value.ToString()), body));
+        var request = new SeenRequest(
+            context.Request.Method, path, token, context.Request.Headers.ToDictionary(header => header.Key, header => header.Value.ToString()), body);
+        seen.Enqueue(request);
 
         if (Slow > TimeSpan.Zero) await Task.Delay(Slow, time, context.RequestAborted);
         await SweepAsync();
@@ -195,15 +202,16 @@ internal sealed class SimulatedVault : IAsyncDisposable
                 return;
         }
 
-        var (status, reply) = await AnswerAsync(context.Request.Method, path, token, body);
+        var (status, reply) = await AnswerAsync(request, path, token, body);
         if (status == 200 && context.Request.Headers["X-Vault-Wrap-TTL"].FirstOrDefault() is { } wrap && GoDuration.TryParse(wrap, out var wrapped)) reply = Wrap(path, wrapped);
         if (fault is SimulatedFault.DoAndHang) await Task.Delay(Timeout.InfiniteTimeSpan, time, context.RequestAborted);
         if (fault is SimulatedFault.DoAndDie) context.Abort();
         else await WriteAsync(context, status, reply?.ToJsonString());
     }
 
-    private async Task<(int Status, JsonObject? Body)> AnswerAsync(string method, string path, string? value, JsonObject body)
+    private async Task<(int Status, JsonObject? Body)> AnswerAsync(SeenRequest request, string path, string? value, JsonObject body)
     {
+        var method = request.Method;
         if (path == "sys/health") return (Sealed ? 503 : 200, Health());
         if (Sealed) return (503, Errors("Vault is sealed"));
         if (path.StartsWith("auth/", StringComparison.Ordinal) && path.EndsWith("/login", StringComparison.Ordinal)) return LogIn(path["auth/".Length..^"/login".Length], body);
@@ -214,11 +222,13 @@ internal sealed class SimulatedVault : IAsyncDisposable
         if (token.Settings.Forbidden.Any(prefix => path.StartsWith(prefix, StringComparison.Ordinal)))
             return (403, Errors("1 error occurred:\n\t* permission denied\n\n"));
 
+        if (Others(request) is { } other) return other;
         const string list = "sys/leases/lookup/";
         return (method, path) switch
         {
             ("GET", "auth/token/lookup-self") => (200, Envelope(data: Describe(token))),
             ("POST" or "PUT", "auth/token/renew-self") => RenewSelf(token, body),
+            ("POST" or "PUT", "auth/token/revoke-self") => await RevokeSelfAsync(token),
             ("PUT" or "POST", "sys/leases/renew") => await RenewAsync(body),
             ("PUT" or "POST", "sys/leases/revoke") => await RevokeAsync(body),
             ("PUT" or "POST", "sys/leases/lookup") => LookUp(body),
@@ -244,7 +254,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
             case "kubernetes":
                 if ((string?)body["role"] is null) return (400, Errors("missing role"));
                 if ((string?)body["jwt"] is null) return (400, Errors("missing jwt"));
-                if ((string?)body["jwt"] != Jwt) return (403, Errors("permission denied"));
+                if (!Believes((string)body["jwt"]!)) return (403, Errors("permission denied"));
                 break;
             default:
                 return (403, Errors("permission denied"));
@@ -302,6 +312,12 @@ internal sealed class SimulatedVault : IAsyncDisposable
             token.Renewed = now;
             return (200, Envelope(auth: Auth(token), warning: warning));
         }
+    }
+
+    private async Task<(int Status, JsonObject? Body)> RevokeSelfAsync(Token token)
+    {
+        await RevokeTokenAsync(token.Value);
+        return (204, null);
     }
 
     // A number, or a text like "1h".

@@ -55,6 +55,9 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
         return context.Request.BearerToken() is { IsEmpty: false } bearer ? bearer.ToString() : null;
     }
 
+    /// <summary>The namespace the client means; null: none.</summary>
+    public string? Namespace => Context.Request.Headers["X-Vault-Namespace"].FirstOrDefault() is { Length: > 0 } text ? text : null;
+
     /// <summary>The rest of the path, when it begins so; null otherwise.</summary>
     public string? After(string prefix) => Path.StartsWith(prefix, StringComparison.Ordinal) ? Path[prefix.Length..] : null;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Api.Fronts.Vault.Endpoints;
+using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Api.Health;
 using Broker.Core.Catalog;
@@ -13,7 +14,7 @@ namespace Broker.Api.Fronts.Vault;
 /// The Vault-compatible API: everything below <c>/v1/</c>. A pipeline of its own, ahead of the framework's, because Vault's rules
 /// for verbs, bodies, paths and errors are not the framework's, and nothing of those may show.
 /// </summary>
-internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> endpoints, Wrapping wrapping, VaultRequests requests, Readiness readiness, ILogger<VaultFront> log)
+internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> endpoints, PassThrough passing, Wrapping wrapping, VaultRequests requests, Readiness readiness, ILogger<VaultFront> log)
 {
     private const string Prefix = "/v1/";
     private readonly IVaultEndpoints[] endpoints = [.. endpoints];
@@ -30,7 +31,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         SecurityHeaders.Put(context);
         try
         {
-            VaultReply reply;
+            VaultReply? reply;
             try
             {
                 EchoNamespace(context);
@@ -45,7 +46,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
                 throw new VaultError(503, "The broker's ledger does not answer, so nothing can be promised. Come back shortly.") { RetryAfter = TimeSpan.FromSeconds(1) };
             }
 
-            await WriteAsync(context, reply);
+            if (reply is not null) await WriteAsync(context, reply);
         }
         catch (VaultError error)
         {
@@ -62,13 +63,20 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         }
     }
 
-    private async ValueTask<VaultReply> AnswerAsync(HttpContext context, string escaped)
+    // Null: it passed, and is answered.
+    private async ValueTask<VaultReply?> AnswerAsync(HttpContext context, string escaped)
     {
         // The server unescapes all but slashes.
         var path = escaped.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase).Trim('/');
         MustBeReady(path);
         if (path.Split('/') is var segments && (segments.Contains("..") || segments.Contains("."))) throw VaultError.Bad("path cannot contain parent references");
         var operation = OperationOf(context.Request);
+        if (passing.Covers(path))
+        {
+            await passing.PassAsync(new(context, path, operation, VaultBody.Empty));
+            return null;
+        }
+
         var body = operation is VaultOperation.Update ? await VaultBody.ReadAsync(context.Request, context.RequestAborted) : VaultBody.Empty;
         var call = new VaultCall(context, path, operation, body);
         var wrapFor = call.WrapTtl;

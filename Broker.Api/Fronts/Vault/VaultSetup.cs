@@ -1,4 +1,5 @@
 using Broker.Api.Fronts.Vault.Endpoints;
+using Broker.Api.Fronts.Vault.Passing;
 
 namespace Broker.Api.Fronts.Vault;
 
@@ -8,7 +9,7 @@ internal static class VaultSetup
     /// <summary>Adds it. The order of the endpoints is the order in which they are asked.</summary>
     public static void AddVaultFront(this IServiceCollection services)
     {
-        services.AddSingleton<VaultFront>().AddSingleton<VaultRequests>().AddSingleton<AppRoleLogins>().AddSingleton<Wrapping>();
+        services.AddSingleton<VaultFront>().AddSingleton<VaultRequests>().AddSingleton<AppRoleLogins>().AddSingleton<Wrapping>().AddSingleton<UpstreamLogins>().AddSingleton<PassThrough>();
         services.AddSingleton<IVaultEndpoints, StaticEndpoints>();
         services.AddSingleton<IVaultEndpoints, CredentialEndpoints>();
         services.AddSingleton<IVaultEndpoints, LeaseEndpoints>();

@@ -27,6 +27,7 @@ internal static partial class VaultApiReading
             AuthMounts = (authMounts.Count > 0 ? authMounts : identity.Issuers.Values.ToDictionary(issuer => issuer.Name, DefaultOf, StringComparer.Ordinal)).ToFrozenDictionary(StringComparer.Ordinal),
             SecretMounts = (secretMounts.Count > 0 ? secretMounts : new() { [DefaultSecretMount] = new(DefaultSecretMount, FrozenDictionary<string, SecretRole>.Empty) }).ToFrozenDictionary(StringComparer.Ordinal),
             Tokens = Tokens(reader.Child("Tokens")),
+            Upstream = UpstreamReading.Read(reader, secretMounts.Count > 0 ? secretMounts.Keys : [DefaultSecretMount]),
         };
         reader.RefuseUnknownKeys();
         return settings;

@@ -1,3 +1,4 @@
+using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Leases.Handles;
 using Broker.Core.Model;
@@ -8,7 +9,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// <c>sys/leases/{renew,revoke,lookup}</c> and their older names. All answer from the ledger; none waits for an issuer or is limited,
 /// because several clients take any failure to renew for the lease's end and read anew.
 /// </summary>
-internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk) : IVaultEndpoints
+internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, PassThrough passing) : IVaultEndpoints
 {
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
     {
@@ -20,12 +21,21 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk) : 
         // The body's goes first; what is in the address comes from old clients.
         var id = call.Body.Text("lease_id") is { Length: > 0 } given ? given : inPath;
         if (string.IsNullOrEmpty(id)) throw VaultError.Bad("lease_id must be specified");
+        if (passing.Covers(id)) return await passing.AskAsync(call, client, "sys/leases/" + verb.ToString().ToLowerInvariant(), FieldsOf(call, id));
         return verb switch
         {
             Verb.Renew => await RenewAsync(call, client, id),
             Verb.Revoke => await RevokeAsync(call, client, id),
             _ => await LookUpAsync(call, client, id),
         };
+    }
+
+    // A lease of the Vault behind: what was read there is renewed there.
+    private static Dictionary<string, string> FieldsOf(VaultCall call, string id)
+    {
+        var fields = new Dictionary<string, string>(StringComparer.Ordinal) { ["lease_id"] = id };
+        if (call.Body.Text("increment") is { Length: > 0 } increment) fields["increment"] = increment;
+        return fields;
     }
 
     private async ValueTask<VaultReply> RenewAsync(VaultCall call, VaultClient client, string id)

@@ -1,4 +1,5 @@
 using Broker.Api.Authentication;
+using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
@@ -7,7 +8,7 @@ using Broker.Core.Sessions.ClientTokens;
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
 /// <summary><c>auth/MOUNT/login</c>: a proof for a token.</summary>
-internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLogins appRoles, ClientTokenDesk desk, TimeProvider time) : IVaultEndpoints
+internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLogins appRoles, ClientTokenDesk desk, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
 {
     private const string Login = "/login";
 
@@ -96,7 +97,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
         };
         var (text, live, refusal) = await desk.OpenAsync(caller, token, role, call.Origin, call.Cancellation);
         if (refusal is not null) throw VaultRefusals.Of(refusal);
-        return TokenReply.Of(live!, text!.Reveal());
+        return TokenReply.Of(live!, text!.Reveal(), warning: await upstream.LogInAsync(call, mount, live!));
     }
 
     private static string DisplayName(AuthMount mount, Caller caller) =>

@@ -1,4 +1,5 @@
 using Broker.Api.Authentication.BrokerTokens;
+using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Model;
 using Broker.Core.Sessions.ClientTokens;
@@ -6,7 +7,7 @@ using Broker.Core.Sessions.ClientTokens;
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
 /// <summary><c>auth/token/…</c>: what a client asks of its own token. Another's is nobody's business.</summary>
-internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens, ClientTokenDesk desk, TimeProvider time) : IVaultEndpoints
+internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens, ClientTokenDesk desk, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
 {
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
     {
@@ -83,6 +84,7 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
         tokens.Forget(client.Live.Id);
         if (refusal is { Code: RefusalCode.SessionUnknown }) throw new VaultError(400, "lease expired") { IsAudited = true };
         if (refusal is not null) throw VaultRefusals.Of(refusal);
+        upstream.Renewed(live!);
         return TokenReply.Of(live!, client.Text, asked);
     }
 
@@ -90,6 +92,8 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
     {
         var refusal = await desk.RevokeAsync(client.Caller, client.Live, call.Origin, call.Cancellation);
         tokens.Forget(client.Live.Id);
-        return refusal is null ? VaultReply.NoContent : throw VaultRefusals.Of(refusal);
+        if (refusal is not null) throw VaultRefusals.Of(refusal);
+        upstream.Revoked(client.Live);
+        return VaultReply.NoContent;
     }
 }

@@ -10,10 +10,10 @@ internal static class TokenReply
 {
     public static string NewAccessor() => RandomNumberGenerator.GetString("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 24);
 
-    public static VaultReply Of(LiveToken live, string text, TimeSpan? asked = null) => new()
+    public static VaultReply Of(LiveToken live, string text, TimeSpan? asked = null, string? warning = null) => new()
     {
         Accessor = live.Token.Accessor,
-        Warnings = asked is { } wanted ? [Capped(wanted, live.Token.MaxTtl ?? live.Token.Ttl)] : [],
+        Warnings = asked is { } wanted ? [Capped(wanted, live.Token.MaxTtl ?? live.Token.Ttl)] : warning is not null ? [warning] : [],
         Auth = json =>
         {
             var token = live.Token;

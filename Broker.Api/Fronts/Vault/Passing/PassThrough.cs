@@ -1,0 +1,91 @@
+using System.Globalization;
+using Broker.Api.Fronts.Vault.Wire;
+using Broker.Core.Audit;
+using Broker.Core.Leases;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Broker.Api.Fronts.Vault.Passing;
+
+/// <summary>
+/// Passes what is listed to the Vault behind, by the token that the caller's own login got there. Bodies are streamed both ways; of the
+/// headers go those that are named here.
+/// </summary>
+internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests, DeskAudit audit, TimeProvider time)
+{
+    private const string Preflight = "sys/internal/ui/mounts/";
+
+    private static readonly string[] Back = ["Content-Type", "Content-Length", "Retry-After"];
+
+    /// <summary>Whether a path passes; the mount of one that does can be asked for too.</summary>
+    public bool Covers(string path) =>
+        logins.Channel is { } upstream && (upstream.Settings.Passes(path) || (path.StartsWith(Preflight, StringComparison.Ordinal) && upstream.Settings.Passes(path[Preflight.Length..])));
+
+    /// <summary>Passes a request, whose body nobody has read.</summary>
+    /// <exception cref="VaultError">It is refused, or the Vault behind does not answer; nothing was written.</exception>
+    public async Task PassAsync(VaultCall call)
+    {
+        var (context, request) = (call.Context, call.Context.Request);
+        if (call.WrapTtl is not null) throw VaultError.Bad($"{call.Path} passes to another Vault, whose wrapped answers could not be unwrapped here: ask without X-Vault-Wrap-TTL");
+        if (!IsMethod(request.Method)) throw VaultError.UnsupportedOperation();
+        var client = await requests.ClientOfAsync(call, strictly: true);
+        using var content = BodyOf(request);
+        using var response = await SendAsync(call, client, new HttpMethod(request.Method.ToUpperInvariant()), call.Path, request.QueryString.Value ?? "", content);
+
+        context.Response.StatusCode = (int)response.StatusCode;
+        foreach (var name in Back)
+        {
+            if (response.Content.Headers.TryGetValues(name, out var values) || response.Headers.TryGetValues(name, out values)) context.Response.Headers[name] = values.ToArray();
+        }
+
+        try
+        {
+            await context.Response.StartAsync(call.Cancellation);
+            if (!HttpMethods.IsHead(request.Method)) await response.Content.CopyToAsync(context.Response.Body, call.Cancellation);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+        {
+            context.Abort(); // what was begun cannot be taken back
+        }
+    }
+
+    /// <summary>Asks something of the Vault behind about a lease of its own.</summary>
+    /// <exception cref="VaultError">It is refused, or the Vault behind does not answer.</exception>
+    public async ValueTask<VaultReply> AskAsync(VaultCall call, VaultClient client, string path, IReadOnlyDictionary<string, string> fields)
+    {
+        using var content = new ByteArrayContent(System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(fields));
+        content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+        using var response = await SendAsync(call, client, HttpMethod.Put, path, "", content);
+        return new VaultReply { Status = (int)response.StatusCode, Ready = await response.Content.ReadAsByteArrayAsync(call.Cancellation) };
+    }
+
+    // The record is there before the answer is (law L7).
+    private async Task<HttpResponseMessage> SendAsync(VaultCall call, VaultClient client, HttpMethod method, string path, string query, HttpContent? content)
+    {
+        var upstream = logins.Channel ?? throw VaultError.NoHandler(path);
+        if (await logins.TokenOfAsync(client, call.Cancellation) is not { } token)
+            throw new VaultError(403, "permission denied", "this login has no token of the Vault behind the broker, which refused it or did not answer then: log in again");
+        var response = await upstream.SendAsync(method, path, query, token, call.Namespace, content, call.Cancellation);
+        var status = (int)response.StatusCode;
+        var record = DeskAudit.Of(AuditAction.Pass, client.Caller, null, call.Origin, time) with
+        {
+            CallerSession = client.Live.Token.Accessor,
+            Outcome = status >= 500 ? AuditOutcome.Failed : status >= 400 ? AuditOutcome.Refused : AuditOutcome.Granted,
+            Detail = string.Create(CultureInfo.InvariantCulture, $"{method} {path}: {status}"),
+            HttpStatus = status,
+        };
+        if ((await audit.WriteAsync(record, default, call.Cancellation)).Refusal is { } refusal)
+        {
+            response.Dispose();
+            throw VaultRefusals.Of(refusal);
+        }
+
+        if (status is < 300 or >= 400) return response;
+        response.Dispose();
+        throw new VaultError(503, "The Vault behind the broker is a standby that names another: its address has to be the active one's.") { RetryAfter = TimeSpan.FromSeconds(1) };
+    }
+
+    private static bool IsMethod(string method) => method.ToUpperInvariant() is "GET" or "HEAD" or "LIST" or "PUT" or "POST" or "PATCH" or "DELETE";
+
+    private static PassedBody? BodyOf(HttpRequest request) =>
+        request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false } || request.ContentLength is 0 ? null : new PassedBody(request);
+}

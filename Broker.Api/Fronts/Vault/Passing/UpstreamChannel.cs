@@ -1,0 +1,96 @@
+using System.Net.Security;
+using System.Text;
+using System.Text.Json;
+using Broker.Api.Fronts.Vault.Wire;
+using Broker.Core.Catalog;
+using Broker.Core.Model;
+
+namespace Broker.Api.Fronts.Vault.Passing;
+
+/// <summary>The connections to the Vault behind. Nothing is sent there but what is given here: no header of a request goes on by itself.</summary>
+internal sealed class UpstreamChannel : IDisposable
+{
+    private static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(2);
+    private readonly HttpClient client;
+    private readonly TimeProvider time;
+
+    public UpstreamChannel(VaultUpstream settings, TimeProvider time, ILogger log)
+    {
+        (Settings, this.time) = (settings, time);
+        client = new(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false, // it would carry the token to whatever host an answer names
+            UseCookies = false,
+            PooledConnectionLifetime = ConnectionLifetime,
+            ConnectTimeout = settings.Timeout,
+            SslOptions = settings.CaFile is null ? new() : new SslClientAuthenticationOptions
+            {
+                RemoteCertificateValidationCallback = new PrivateAuthority(settings.CaFile, reason => log.UpstreamAuthorityUnreadable(settings.CaFile, reason)).Accepts,
+            },
+        })
+        {
+            Timeout = Timeout.InfiniteTimeSpan, // answers are streamed for as long as they last; their beginning has a deadline
+        };
+    }
+
+    public VaultUpstream Settings { get; }
+
+    /// <summary>Sends a request, and answers when its answer begins.</summary>
+    /// <param name="method">How.</param>
+    /// <param name="path">What is behind <c>/v1/</c>, unescaped.</param>
+    /// <param name="query">With its question mark; empty: none.</param>
+    /// <param name="token">By this token of the Vault behind; null: by none, to log in.</param>
+    /// <param name="space">The client's namespace; the configured one goes first.</param>
+    /// <param name="content">The body; null: none.</param>
+    /// <param name="cancellation">The client left.</param>
+    /// <exception cref="VaultError">It does not answer.</exception>
+    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string query, Secret? token, string? space, HttpContent? content, CancellationToken cancellation)
+    {
+        using var request = new HttpRequestMessage(method, Target(path, query)) { Content = content };
+        request.Headers.TryAddWithoutValidation("X-Vault-Request", "true");
+        if (token is not null) request.Headers.TryAddWithoutValidation("X-Vault-Token", token.Reveal());
+        if ((Settings.Namespace ?? space) is { Length: > 0 } named) request.Headers.TryAddWithoutValidation("X-Vault-Namespace", named);
+        // Not disposed: a body may come to its end when its answer has begun.
+        var deadline = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
+        if (content is PassedBody body) body.Sent = () => deadline.CancelAfter(Settings.Timeout);
+        else deadline.CancelAfter(Settings.Timeout);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellation);
+        try
+        {
+            return await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            throw new VaultError(503, "The Vault behind the broker does not answer. What the broker issues itself is not harmed.") { RetryAfter = TimeSpan.FromSeconds(1) };
+        }
+    }
+
+    /// <summary>Sends a few fields, and reads the whole answer.</summary>
+    /// <exception cref="VaultError">It does not answer.</exception>
+    public async Task<(int Status, byte[] Body)> AskAsync(string path, IReadOnlyDictionary<string, string> fields, Secret? token, string? space, CancellationToken cancellation)
+    {
+        using var content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(fields));
+        content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+        using var deadline = new CancellationTokenSource(Settings.Timeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellation);
+        using var response = await SendAsync(HttpMethod.Put, path, "", token, space, content, cancellation);
+        try
+        {
+            return ((int)response.StatusCode, await response.Content.ReadAsByteArrayAsync(either.Token));
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        {
+            throw new VaultError(503, "The Vault behind the broker broke off its answer.") { RetryAfter = TimeSpan.FromSeconds(1) };
+        }
+    }
+
+    public void Dispose() => client.Dispose();
+
+    // Escaped anew, so that what was matched against the list is what is asked for there.
+    private Uri Target(string path, string query)
+    {
+        var escaped = new StringBuilder(Settings.Address.AbsoluteUri.TrimEnd('/')).Append("/v1");
+        foreach (var segment in path.Split('/')) escaped.Append('/').Append(Uri.EscapeDataString(segment));
+        return new Uri(escaped.Append(query).ToString());
+    }
+}

@@ -1,0 +1,34 @@
+namespace Broker.Core.Catalog;
+
+/// <summary>
+/// The Vault behind the Vault-compatible API, to which what is listed passes, so that clients read <c>kv</c> and the broker's roles at one
+/// address. Whoever passes does so by a token of its own, which its own proof of login got there; the broker's never goes there.
+/// </summary>
+public sealed record VaultUpstream
+{
+    /// <summary>e.g. <c>https://vault:8200</c>. Plain <c>http</c> only to loopback, or with <c>AllowInsecureTransport</c>.</summary>
+    public required Uri Address { get; init; }
+
+    /// <summary>Sent as <c>X-Vault-Namespace</c>; null: what the client sent.</summary>
+    public string? Namespace { get; init; }
+
+    /// <summary>PEM file of the authority that signed the server's certificate; null: the system's.</summary>
+    public string? CaFile { get; init; }
+
+    /// <summary>How long an answer may take to begin (100 ms to 2 min, default 10 s); a login's, all of it.</summary>
+    public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>The paths that pass, each with all below it.</summary>
+    public IReadOnlyList<string> Pass { get; init; } = [];
+
+    /// <summary>Whether a path passes.</summary>
+    public bool Passes(string path)
+    {
+        foreach (var listed in Pass)
+        {
+            if (path.StartsWith(listed, StringComparison.Ordinal) && (path.Length == listed.Length || path[listed.Length] == '/')) return true;
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,33 @@
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+
+namespace Broker.Core.Sessions.ClientTokens;
+
+/// <summary>
+/// The tokens of the Vault behind, each sealed beside the client token that it belongs to, and gone with it. Put beside another's it opens no
+/// more (law L14). All methods throw <see cref="LedgerException"/> when the ledger does not answer.
+/// </summary>
+internal sealed class UpstreamTokens(ILedgerStore store, LedgerSeal seal)
+{
+    private readonly RecordLedger records = new(store, "~upstream-tokens", seal, "Broker.UpstreamToken.v1");
+
+    /// <summary>Keeps one.</summary>
+    /// <param name="clientToken">The client token's id.</param>
+    /// <param name="token">The token of the Vault behind.</param>
+    /// <param name="lasts">As long as the client token lives.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async ValueTask<bool> KeepAsync(string clientToken, Secret token, TimeSpan lasts, CancellationToken cancellation) =>
+        await records.PutAsync(clientToken, [], token.Reveal(), lasts, cancellation) == PutRecordAnswer.Put;
+
+    /// <summary>A client token's; null: it has none.</summary>
+    public async ValueTask<Secret?> FindAsync(string clientToken, CancellationToken cancellation) =>
+        await records.ReadAsync(clientToken, cancellation) is var (text, _) ? new Secret(text) : null;
+
+    /// <summary>It lives on with its client token. It; null: there is none.</summary>
+    public async ValueTask<Secret?> RenewAsync(string clientToken, TimeSpan lasts, CancellationToken cancellation) =>
+        await FindAsync(clientToken, cancellation) is { } token && await records.RenewAsync(clientToken, token.Reveal(), lasts, cancellation) ? token : null;
+
+    /// <summary>It goes with its client token. It; null: there was none.</summary>
+    public async ValueTask<Secret?> TakeAsync(string clientToken, CancellationToken cancellation) =>
+        await records.DropAsync(clientToken, cancellation) is { } text ? new Secret(text) : null;
+}

@@ -1,0 +1,295 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Broker.Tests.Security;
+using LoadTests.LocalServers;
+using Microsoft.AspNetCore.Http;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Fronts.Vault;
+
+/// <summary>What is listed passes to the Vault behind, by the caller's own token there; the rest does not, and nothing of the broker's goes with it.</summary>
+public sealed class PassThroughTests
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task One_address_serves_the_brokers_roles_and_the_engines_of_the_Vault_behind()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        var secret = await caller.SendAsync("GET", "secret/data/app?version=3", headers: ("X-Vault-Namespace", "team-a"));
+        var written = await caller.SendAsync("POST", "secret/data/app", new JsonObject { ["data"] = new JsonObject { ["a"] = "b" } });
+        var listed = await caller.SendAsync("LIST", "secret/metadata");
+        var mount = await caller.SendAsync("GET", "sys/internal/ui/mounts/secret/data/app");
+
+        (secret.Status, secret.ContentType, (string)secret.Body["data"]!["value"]!).ShouldBe((200, "application/json", "s3cret"));
+        secret.Headers.CacheControl!.NoStore.ShouldBeTrue();
+        secret.Headers.GetValues("X-Vault-Namespace").Single().ShouldBe("team-a");
+        written.Status.ShouldBe(204);
+        ((string)listed.Body["data"]!["keys"]![0]!).ShouldBe("app");
+        ((string)mount.Body["data"]!["path"]!).ShouldBe("secret/");
+        var post = vault.Seen.Single(request => request.Method == "POST" && request.Path == "secret/data/app");
+        ((string)post.Body["data"]!["a"]!).ShouldBe("b");
+        vault.Seen.Single(request => request.Path == "secret/data/app" && request.Method == "GET").Headers["X-Vault-Namespace"].ShouldBe("team-a");
+
+        var read = await caller.ReadAsync();
+        (read.Status, vault.Count("GET", "database/")).ShouldBe((200, 0));
+    }
+
+    [Fact]
+    public async Task L6_Each_caller_passes_by_its_own_token_alone_and_none_of_the_brokers_goes_there()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var replica = await world.ReplicaAsync();
+        var (one, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-2"));
+
+        foreach (var caller in new[] { one, other, one }) (await caller.SendAsync("GET", "secret/data/app", headers: ("Authorization", $"Bearer {caller.Token}"))).Status.ShouldBe(200);
+
+        var passed = vault.Seen.Where(request => request.Path == "secret/data/app").ToList();
+        (passed[0].Token, passed[1].Token == passed[0].Token).ShouldBe((passed[2].Token, false));
+        foreach (var request in vault.Seen)
+        {
+            foreach (var own in new[] { one.Token!, other.Token! })
+            {
+                (request.Token == own).ShouldBeFalse(request.Path);
+                request.Headers.Values.ShouldAllBe(value => !value.Contains(own, StringComparison.Ordinal));
+            }
+        }
+
+        foreach (var token in vault.LiveTokens)
+        {
+            world.Heard.All.ShouldNotContain(heard => heard.Text.Contains(token, StringComparison.Ordinal));
+            world.AuditLines().ShouldNotContain(line => line.Contains(token, StringComparison.Ordinal));
+        }
+
+        world.Audited("pass").Count(line => ((string)line["detail"]!).StartsWith("GET secret/data/app: 200", StringComparison.Ordinal)).ShouldBe(3);
+    }
+
+    [Theory]
+    [InlineData("GET", "transit/keys/x", 404)]
+    [InlineData("GET", "secretly/data/app", 404)]
+    [InlineData("GET", "secret/../transit/keys/x", 404)]
+    [InlineData("GET", "secret%2F..%2Ftransit/keys/x", 400)]
+    [InlineData("GET", "secret/%2e%2e/transit/keys/x", 404)]
+    [InlineData("GET", "sys/mounts", 403)]
+    [InlineData("PUT", "auth/token/create", 403)]
+    [InlineData("GET", "sys/internal/ui/mounts/transit/keys/x", 403)]
+    [InlineData("TRACE", "secret/data/app", 405)]
+    [InlineData("GET", "pki/ca", 404)]
+    public async Task What_is_not_listed_is_refused_and_never_seen_there(string method, string path, int status)
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        (await caller.SendAsync(method, path)).Status.ShouldBe(status);
+
+        vault.Seen.ShouldAllBe(request => request.Path == "auth/kubernetes/login");
+    }
+
+    [Fact]
+    public async Task Nothing_passes_by_default_and_nobody_is_logged_in_elsewhere()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        (await caller.SendAsync("GET", "secret/data/app")).Status.ShouldBe(404);
+
+        vault.Seen.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Who_has_no_token_or_a_dead_one_passes_nothing()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var dead = caller.Token;
+        (await caller.SendAsync("POST", "auth/token/revoke-self")).Status.ShouldBe(204);
+
+        foreach (var token in new[] { dead, null, "hvs.of-nobody" }) (await new VaultCaller(replica) { Token = token }.SendAsync("GET", "secret/data/app")).Status.ShouldBe(403);
+
+        vault.Count("GET", "secret/").ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task The_token_there_is_renewed_and_revoked_with_the_brokers()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var there = vault.LiveTokens.Single();
+
+        (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200);
+        await Eventually.HoldsAsync(() => Task.FromResult(vault.Seen.Any(request => request.Path == "auth/token/renew-self" && request.Token == there)), "it is renewed there", Cancellation);
+        (await caller.SendAsync("PUT", "auth/token/revoke-self")).Status.ShouldBe(204);
+
+        await Eventually.HoldsAsync(() => Task.FromResult(vault.LiveTokens.Count == 0), "it is revoked there", Cancellation);
+        vault.Seen.Single(request => request.Path == "auth/token/revoke-self").Token.ShouldBe(there);
+    }
+
+    [Fact]
+    public async Task A_Vault_that_is_away_or_refuses_harms_nothing_that_the_broker_issues()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var replica = await world.ReplicaAsync();
+        foreach (var fault in new SimulatedFault[] { new SimulatedFault.Die(), new SimulatedFault.Answer(403, "permission denied"), new SimulatedFault.Answer(500), new SimulatedFault.Answer(200, RawBody: "<html>") })
+        {
+            vault.Fail("auth/kubernetes/login", fault);
+            var caller = new VaultCaller(replica);
+            var login = await caller.LogInAsync(world.Pod("uid-1"));
+
+            login.Status.ShouldBe(200);
+            login.Warning!.ShouldContain("the Vault behind");
+            (await caller.ReadAsync()).Status.ShouldBe(200);
+            var refused = await caller.SendAsync("GET", "secret/data/app");
+            (refused.Status, refused.Error).ShouldBe((403, "permission denied"));
+            refused.Body["errors"]!.AsArray().Count.ShouldBe(2, "a person reads why");
+            (await caller.LogInAsync(world.Pod("uid-1"))).Warning.ShouldBeNull();
+            (await caller.SendAsync("GET", "secret/data/app")).Status.ShouldBe(200);
+        }
+
+        var known = await VaultCaller.OfPodAsync(world, replica, "uid-2");
+        vault.Fail("secret/", new SimulatedFault.Die());
+        var away = await known.SendAsync("GET", "secret/data/app");
+        (away.Status, away.Headers.RetryAfter is not null).ShouldBe((503, true));
+        vault.Fail("secret/", new SimulatedFault.Answer(429, "too many", "7"));
+        var throttled = await known.SendAsync("GET", "secret/data/app");
+        (throttled.Status, throttled.Error, throttled.Headers.RetryAfter!.Delta).ShouldBe((429, "too many", TimeSpan.FromSeconds(7)));
+    }
+
+    [Fact]
+    public async Task A_redirect_is_not_followed_wherever_it_leads()
+    {
+        var elsewhere = 0;
+        await using var other = await LoopbackServer.StartAsync(_ => Task.FromResult(Interlocked.Increment(ref elsewhere)));
+        await using var server = await LoopbackServer.StartAsync(async context =>
+        {
+            if (await LoggedInAsync(context)) return;
+            context.Response.StatusCode = 307;
+            context.Response.Headers.Location = new Uri(other.Address, "/v1/secret/data/app").AbsoluteUri;
+        });
+        await using var world = World(server.Address);
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        (await caller.SendAsync("GET", "secret/data/app")).Status.ShouldBe(503);
+
+        elsewhere.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Leases_of_the_Vault_behind_are_renewed_looked_up_and_revoked_there()
+    {
+        await using var vault = await VaultAsync();
+        vault.AddRole(new SimulatedRole("aws/creds/deploy", TimeSpan.FromHours(1), TimeSpan.FromHours(24)));
+        await using var world = World(vault, "aws/creds");
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var read = await caller.SendAsync("GET", "aws/creds/deploy");
+        read.LeaseId.ShouldStartWith("aws/creds/deploy/");
+
+        (await caller.RenewAsync(read.LeaseId, 600)).LeaseDuration.ShouldBe(600);
+        ((string)(await caller.SendAsync("PUT", "sys/leases/lookup", new JsonObject { ["lease_id"] = read.LeaseId })).Body["data"]!["id"]!).ShouldBe(read.LeaseId);
+        (await caller.RevokeAsync(read.LeaseId)).Status.ShouldBeOneOf(202, 204);
+        (await caller.RenewAsync(read.LeaseId)).Error.ShouldBe("lease not found");
+
+        var own = await caller.ReadAsync();
+        (await caller.RenewAsync(own.LeaseId)).Status.ShouldBe(200);
+        vault.Seen.ShouldNotContain(request => request.Body.ToJsonString().Contains(own.LeaseId, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Wrapped_answers_do_not_pass()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        (await caller.SendAsync("GET", "secret/data/app", headers: ("X-Vault-Wrap-TTL", "60s"))).Status.ShouldBe(400);
+
+        vault.Count("GET", "secret/").ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Bodies_are_streamed_both_ways()
+    {
+        var (half, rest) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        await using var server = await LoopbackServer.StartAsync(async context =>
+        {
+            if (await LoggedInAsync(context)) return;
+            var first = new byte[4];
+            await context.Request.Body.ReadExactlyAsync(first);
+            half.SetResult();
+            await context.Response.WriteAsync("begun");
+            await context.Response.Body.FlushAsync();
+            await rest.Task;
+            await context.Response.WriteAsync(" and done");
+        });
+        await using var world = World(server.Address);
+        using var client = new HttpClient { BaseAddress = await world.ListeningReplicaAsync() };
+        var caller = await VaultCaller.OfPodAsync(world, client, "uid-1");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/secret/data/app") { Content = new Slowly("1234", half.Task) };
+        request.Headers.Add("X-Vault-Token", caller.Token);
+
+        using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancellation);
+        await using var body = await response.Content.ReadAsStreamAsync(Cancellation);
+        var buffer = new byte[5];
+        await body.ReadExactlyAsync(buffer, Cancellation);
+
+        Encoding.UTF8.GetString(buffer).ShouldBe("begun", "the answer's beginning is here before its end is made, and the request's was there before its end was sent");
+        rest.SetResult();
+        using var reader = new StreamReader(body);
+        (await reader.ReadToEndAsync(Cancellation)).ShouldBe(" and done");
+    }
+
+    private static async Task<bool> LoggedInAsync(HttpContext context)
+    {
+        if (!context.Request.Path.Value!.EndsWith("/login", StringComparison.Ordinal)) return false;
+        await context.Response.WriteAsync("""{"auth":{"client_token":"hvs.there"}}""");
+        return true;
+    }
+
+    private static async Task<SimulatedVault> VaultAsync()
+    {
+        var vault = await SimulatedVault.StartAsync();
+        vault.Believes = static _ => true;
+        vault.Others = static request => (request.Method, request.Path) switch
+        {
+            ("GET", "secret/data/app") => (200, new JsonObject { ["data"] = new JsonObject { ["value"] = "s3cret" } }),
+            ("POST", "secret/data/app") => (204, null),
+            ("LIST", "secret/metadata") => (200, new JsonObject { ["data"] = new JsonObject { ["keys"] = new JsonArray("app") } }),
+            ("GET", "sys/internal/ui/mounts/secret/data/app") => (200, new JsonObject { ["data"] = new JsonObject { ["path"] = "secret/" } }),
+            _ => null,
+        };
+        return vault;
+    }
+
+    private static BrokerWorld World(SimulatedVault vault, string more = "pki/issue") => World(vault.Address, more);
+
+    private static BrokerWorld World(Uri address, string more = "pki/issue") => new(
+        ("VaultApi:Upstream:Address", address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"), ("VaultApi:Upstream:Pass:1", more));
+
+    /// <summary>A body whose second half is sent when somebody has read the first.</summary>
+    private sealed class Slowly(string half, Task read) : HttpContent
+    {
+        protected override async Task SerializeToStreamAsync(Stream stream, System.Net.TransportContext? context)
+        {
+            await stream.WriteAsync(Encoding.UTF8.GetBytes(half));
+            await stream.FlushAsync();
+            await read;
+            await stream.WriteAsync(Encoding.UTF8.GetBytes(half));
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
+    }
+}
