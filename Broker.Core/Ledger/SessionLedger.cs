@@ -62,7 +62,7 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
     /// <summary>Hears of every session that is revoked, by its id, and of tokens that were exchanged elsewhere; a signal can be lost on its way.</summary>
     public IDisposable Listen(Action<string> revoked) => store.Listen(Sessions, subject =>
     {
-        if (subject.Split('|', 3) is ["used", var left, var hash]) Exchanged(hash, TimeSpan.FromMilliseconds(long.Parse(left, CultureInfo.InvariantCulture)));
+        if (subject.Split('|', 3) is ["used", var text, var hash] && uint.TryParse(text, CultureInfo.InvariantCulture, out var left)) Exchanged(hash, TimeSpan.FromMilliseconds(left));
         else revoked(subject);
     });
 

@@ -11,6 +11,7 @@ internal static class Hardships
 {
     private const double Awkward = 0.5;
     private const double Crowded = 0.04;
+    private const double Hostile = 0.04;
 
     private static readonly FaultKind[] Kinds =
     [
@@ -23,6 +24,8 @@ internal static class Hardships
     /// <summary>The plan with what befalls it besides.</summary>
     public static Plan Add(Plan plan)
     {
+        var ill = PlanMaker.Stream(plan.Seed, 9);
+        if (PlanMaker.Chance(ill, Hostile)) return plan with { Steps = [.. plan.Steps, .. Writes(ill, plan)] };
         var random = PlanMaker.Stream(plan.Seed, 4);
         if (!PlanMaker.Chance(random, Awkward)) return plan;
         var scene = plan.Scene;
@@ -33,6 +36,19 @@ internal static class Hardships
         if (PlanMaker.Chance(random, 0.6)) steps = [.. steps.Where(step => step is PodStep)];
         var found = PlanMaker.Chance(random, Crowded) ? Crowd.Of(random, plan with { Scene = scene, Steps = steps }, pods: random.Next(17, 60)) : plan with { Scene = scene, Steps = steps };
         return found with { Steps = [.. found.Steps, .. Faults(random, found)] };
+    }
+
+    /// <summary>The plan of a seed in which somebody writes into Redis.</summary>
+    public static Plan MakeHostile(Plan plan) => plan with { Steps = [.. plan.Steps, .. Writes(PlanMaker.Stream(plan.Seed, 9), plan)] };
+
+    private static IEnumerable<FaultStep> Writes(Random random, Plan plan)
+    {
+        var number = plan.Steps.Count == 0 ? 0 : plan.Steps.Max(step => step.Number) + 1;
+        for (var left = random.Next(1, 4); left > 0; left--)
+        {
+            yield return new(
+                number++, PlanMaker.Seconds(random, 1, plan.Scene.CalmAt.TotalSeconds), FaultKind.SomebodyWritesIntoRedis, 0, PlanMaker.Seconds(random, 0.3, 20), random.NextDouble());
+        }
     }
 
     private static IEnumerable<FaultStep> Faults(Random random, Plan plan)

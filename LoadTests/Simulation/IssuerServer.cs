@@ -42,6 +42,9 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
     /// <summary>Users it forgot the leases of, through no fault of the broker.</summary>
     public HashSet<string> Forgotten { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Every login it made: for which role, with which password.</summary>
+    public Dictionary<string, (string Role, string Password)> Logins { get; } = new(StringComparer.Ordinal);
+
     public IEnumerable<string> LeaseIds => leases.Keys;
 
     public int Made => made;
@@ -56,6 +59,7 @@ internal sealed class IssuerServer(Timeline timeline, Actor self, DatabaseServer
         var id = order.Username ?? $"database/creds/{role.Name}/{number}";
         var password = $"secret-{number}-{random.Next():x8}";
         var end = manners == IssuerManners.BuiltIn ? order.Now - ActorClock.Start + role.LeaseTtl + Buffer : timeline.Now + role.LeaseTtl;
+        Logins[name] = (role.Name, password);
         Carry(() => database.Create(name, password, role.Name, end));
         var lease = new ModelLease(name, timeline.Now, end, timeline.Now + role.LeaseMaxTtl);
         leases[id] = lease;

@@ -45,6 +45,9 @@ internal sealed class Laws(World world)
     /// <summary>Leases that an operator ordered to be revoked.</summary>
     public HashSet<string> Ordered { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>What somebody who writes into Redis may not get; null: nobody does.</summary>
+    public Belongings? Belongings { get; } = world.Plan.IsHostile ? new(world) : null;
+
     /// <summary>What the ledger lost, and what that may cost.</summary>
     public Losses Losses { get; } = new(world);
 
@@ -67,6 +70,7 @@ internal sealed class Laws(World world)
 
     public void Break(string law, string what)
     {
+        if (Belongings is not null && law != "L14") return;
         if (Broken is not null || Past.Any(known => what.Contains(known, StringComparison.Ordinal))) return;
         Broken = new(law, what, world.Now);
         world.Trace.Say($"BROKEN {law}: {what}");
@@ -88,6 +92,7 @@ internal sealed class Laws(World world)
     {
         var before = View;
         lose();
+        if (Belongings is not null) return;
         View = LedgerView.Read(world.Ledger.Keys, names);
         Losses.Add(before, View);
         // Nobody can tell what was promised, so nobody can be sure that it fits.
@@ -97,6 +102,7 @@ internal sealed class Laws(World world)
     /// <summary>A pod was told that it has a lease and connections.</summary>
     public void Told(Pod pod, TimeSpan asked)
     {
+        Belongings?.Given(pod);
         Losses.Came(pod.HolderId);
         promises.Told(pod, asked, shortSince is null ? MostIn(LongestCount) : null);
     }
@@ -158,7 +164,7 @@ internal sealed class Laws(World world)
 
     private void Decided(Decision decision, string database, IReadOnlyList<string> arguments, string[] answer)
     {
-        if (database != PlanMaker.DatabaseName) return;
+        if (database != PlanMaker.DatabaseName || Belongings is not null) return;
         Say(decision, arguments, answer);
         // What is only about duties and flights changes nothing that a law is about, unless holders were ended by the way.
         if (decision == Decision.TakeFlight) issues.Decided(decision, arguments, answer, View, View);

@@ -82,6 +82,9 @@ internal sealed class LedgerServer : IDisposable
 
     public Keyspace Keys => keys;
 
+    /// <summary>All there is: whether it is in a sorted set, the key, the field or member.</summary>
+    public IEnumerable<(bool Ranked, string Key, string Name)> Entries => keys.All();
+
     public string[] Decide(Decision decision, string database, IReadOnlyList<string> arguments)
     {
         try
@@ -91,7 +94,8 @@ internal sealed class LedgerServer : IDisposable
         catch (Exception e) when (e is not LedgerException or BrokenBooksException)
         {
             Failed?.Invoke(e);
-            throw;
+            // As the way to a real Redis says it.
+            throw e as LedgerException ?? new LedgerException($"The decision '{decision}' was not taken: {e.Message}", e);
         }
     }
 
@@ -180,6 +184,8 @@ internal sealed class LedgerServer : IDisposable
 
         /// <summary>It has written down how far time has come.</summary>
         public bool Keeps { get; private set; }
+
+        public IEnumerable<(bool Ranked, string Key, string Name)> All() => Names();
 
         public void BeginScript() => dirty = Keeps = false;
 

@@ -7,6 +7,7 @@ internal sealed class Misfortune(World world)
 {
     private readonly Random random = PlanMaker.Stream(world.Plan.Seed, 3);
     private readonly List<Action> mends = [];
+    private readonly HostileWriter hostile = new(world, PlanMaker.Stream(world.Plan.Seed, 7));
 
     public void Befall(FaultStep fault)
     {
@@ -114,6 +115,9 @@ internal sealed class Misfortune(World world)
                 break;
             case FaultKind.DatabaseIsSlow: Until(fault, () => database.SlowBy = TimeSpan.Zero, () => database.SlowBy = TimeSpan.FromSeconds(8 * fault.Amount)); break;
             case FaultKind.DatabaseLosesAnswers: Until(fault, () => database.LosesAnswers = 0, () => database.LosesAnswers = fault.Amount); break;
+            case FaultKind.SomebodyWritesIntoRedis:
+                WriteUntil(world.Now + fault.For);
+                break;
             case FaultKind.OperatorSetsCeiling:
                 var ceiling = (int)(fault.Amount * database.Limit);
                 _ = Order(async replica =>
@@ -183,6 +187,13 @@ internal sealed class Misfortune(World world)
     public void StopAllButOne()
     {
         foreach (var replica in world.Replicas.Where(replica => !replica.Actor.IsDead && !replica.IsStopping).Skip(1)) replica.Stop();
+    }
+
+    private void WriteUntil(TimeSpan end)
+    {
+        if (world.Now > end) return;
+        hostile.Write();
+        world.At(world.Now + TimeSpan.FromMilliseconds(random.Next(1, 700)), () => WriteUntil(end));
     }
 
     private Replica? Victim(FaultStep fault)

@@ -8,11 +8,14 @@ namespace LoadTests.Simulation;
 /// A seal that hides nothing and costs little: the same text each time. As with the real one, what was altered, or sealed for another
 /// purpose, does not open.
 /// </summary>
-internal sealed class OpenSeal(string purposes = "") : IDataProtectionProvider, IDataProtector
+internal sealed class OpenSeal(string purposes = "", OpenSeal? root = null) : IDataProtectionProvider, IDataProtector
 {
     private const int CodeLength = 16;
 
-    public IDataProtector CreateProtector(string purpose) => new OpenSeal($"{purposes}{purpose.Length}:{purpose}");
+    /// <summary>Sabotage: what was sealed for one purpose opens for any other.</summary>
+    public bool BindsNothing { get; set; }
+
+    public IDataProtector CreateProtector(string purpose) => new OpenSeal($"{purposes}{purpose.Length}:{purpose}", root ?? this);
 
     public byte[] Protect(byte[] plaintext) => [.. Code(plaintext), .. Turn(plaintext)];
 
@@ -24,7 +27,7 @@ internal sealed class OpenSeal(string purposes = "") : IDataProtectionProvider, 
             : throw new CryptographicException("The text was not sealed for this.");
     }
 
-    private byte[] Code(byte[] text) => SHA256.HashData([.. Encoding.UTF8.GetBytes(purposes), 0, .. text])[..CodeLength];
+    private byte[] Code(byte[] text) => SHA256.HashData([.. Encoding.UTF8.GetBytes((root ?? this).BindsNothing ? "" : purposes), 0, .. text])[..CodeLength];
 
     private static byte[] Turn(ReadOnlySpan<byte> bytes)
     {

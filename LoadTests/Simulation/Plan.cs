@@ -10,6 +10,9 @@ internal sealed record Plan(long Seed, Scene Scene, IReadOnlyList<PlanStep> Step
 {
     /// <summary>The ledger is in a file, and its process is killed again and again.</summary>
     public bool OnDisk { get; init; }
+
+    /// <summary>Whether somebody writes into the ledger who may not: law L14 alone is held then, because he may stop the broker.</summary>
+    public bool IsHostile => Steps.Any(static step => step is FaultStep { Kind: FaultKind.SomebodyWritesIntoRedis });
 }
 
 /// <summary>Who and what there is.</summary>
@@ -122,6 +125,9 @@ internal enum FaultKind
     DatabaseIsSlow,
     DatabaseLosesAnswers,
     OperatorSetsCeiling,
+
+    // Alone: where somebody writes into Redis, law L14 is all that is left.
+    SomebodyWritesIntoRedis,
 }
 
 /// <summary>Something befalls the world.</summary>

@@ -25,6 +25,9 @@ internal static class PlanMaker
     /// <summary>The plan of a seed with so many pods more, each of which has a lease of its own.</summary>
     public static Plan MakeCrowded(long seed, int pods) => Crowd.Of(Stream(seed, 5), MakeMild(seed), pods);
 
+    /// <summary>The plan of a seed in which somebody writes into Redis (law L14), whatever else befalls it.</summary>
+    public static Plan MakeHostile(long seed) => Hardships.MakeHostile(MakeMild(seed));
+
     private static Plan MakeMild(long seed)
     {
         var random = Stream(seed, 0);

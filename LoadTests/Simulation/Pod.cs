@@ -42,6 +42,8 @@ internal sealed class Pod
 
     public string HolderId { get; }
 
+    public PodStep Plan => plan;
+
     public bool IsGone { get; private set; }
 
     public bool AsksTwice => plan.AsksTwice;

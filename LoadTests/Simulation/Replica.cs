@@ -44,7 +44,7 @@ internal sealed class Replica : IDisposable
         collection.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, new DatabaseLink(world.Database, random)));
         var issuer = new IssuerLink(world.Issuer, random);
         collection.Replace(ServiceDescriptor.Singleton(new Issuers(_ => issuer)));
-        collection.Replace(ServiceDescriptor.Singleton<IDataProtectionProvider>(new OpenSeal()));
+        collection.Replace(ServiceDescriptor.Singleton<IDataProtectionProvider>(world.Seal));
         services = collection.BuildServiceProvider();
     }
 

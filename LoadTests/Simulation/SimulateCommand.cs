@@ -16,6 +16,7 @@ internal sealed class SimulateCommand
     private readonly Option<int> crowd = CommandOptions.Number("--crowd", "So many pods more, each with a lease of its own.", 0, 0, 100_000);
     private readonly Option<string[]> past = new("--past") { Description = "Go on past what is broken and known: whatever says this.", DefaultValueFactory = _ => [], AllowMultipleArgumentsPerToken = true };
     private readonly Option<bool> onDisk = new("--on-disk") { Description = "The ledger is in a file (Ledger:Kind File) whose process is killed after every few decisions. The same seeds, the same worlds, slower." };
+    private readonly Option<bool> hostile = new("--hostile") { Description = "Somebody writes into Redis in each world (law L14)." };
     private readonly Option<bool> noShrink = new("--no-shrink") { Description = "Do not look for a smaller plan that breaks the same law." };
 
     public static Command Create()
@@ -23,7 +24,7 @@ internal sealed class SimulateCommand
         var options = new SimulateCommand();
         var command = new Command("simulate", "Run the broker's core in simulated worlds full of failures, and hold it to the laws. A failing seed is printed and replays exactly.")
         {
-            options.seeds, options.seed, options.jobs, options.steps, options.keep, options.fingerprint, options.crowd, options.past, options.noShrink, options.onDisk,
+            options.seeds, options.seed, options.jobs, options.steps, options.keep, options.fingerprint, options.crowd, options.past, options.noShrink, options.onDisk, options.hostile,
         };
         command.SetAction(options.Run);
         return command;
@@ -32,7 +33,7 @@ internal sealed class SimulateCommand
     private int Run(ParseResult parsed)
     {
         var first = parsed.GetValue(seed);
-        Plan PlanOf(long of) => (parsed.GetValue(crowd) is > 0 and var pods ? PlanMaker.MakeCrowded(of, pods) : PlanMaker.Make(of)) with { OnDisk = parsed.GetValue(onDisk) };
+        Plan PlanOf(long of) => (parsed.GetValue(crowd) is > 0 and var pods ? PlanMaker.MakeCrowded(of, pods) : parsed.GetValue(hostile) ? PlanMaker.MakeHostile(of) : PlanMaker.Make(of)) with { OnDisk = parsed.GetValue(onDisk) };
         if (parsed.GetValue(steps) || parsed.GetValue(fingerprint) || parsed.GetValue(keep) is { Length: > 0 }) return Replay(PlanOf(first), parsed.GetValue(keep), parsed.GetValue(steps), parsed.GetValue(past)!);
 
         var count = parsed.GetValue(seeds);

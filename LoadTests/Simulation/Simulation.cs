@@ -17,6 +17,7 @@ internal static class Simulation
     // A run that does so much for each pod goes round in circles.
     private const int MostSteps = 100_000;
     private const int MostStepsOfAPod = 10_000;
+    private static readonly TimeSpan AfterHostility = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
     /// <summary>Runs it.</summary>
@@ -37,6 +38,13 @@ internal static class Simulation
         world.Misfortune.MendAll();
         foreach (var pod in world.Pods) pod.LeaveSoon();
         world.Misfortune.StopAllButOne();
+        if (plan.IsHostile)
+        {
+            // Who may stop the broker leaves nothing that has to come to rest.
+            Go(world, plan.Scene.CalmAt + AfterHostility);
+            return new(plan, world.Laws.Broken, world.Trace.Fingerprint, world.Timeline.Ran, world.Issuer.Made, world.Trace.Lines);
+        }
+
         Rest(world);
         Latecomers.Come(world, until => Go(world, until));
         Rest(world);
@@ -62,7 +70,9 @@ internal static class Simulation
         while (world.Laws.Broken is null && world.Timeline.Step(until))
         {
             if (world.Timeline.Escaped is { } escaped) world.Laws.Break("fault", escaped);
-            if (world.Timeline.Ran > MostSteps + MostStepsOfAPod * world.Pods.Count) world.Laws.Break("L10", "it goes round in circles");
+            if (world.Timeline.Ran <= MostSteps + MostStepsOfAPod * world.Pods.Count) continue;
+            world.Laws.Break("L10", "it goes round in circles");
+            return;
         }
     }
 

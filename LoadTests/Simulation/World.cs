@@ -52,6 +52,9 @@ internal sealed class World : IDisposable
 
     public Misfortune Misfortune { get; }
 
+    /// <summary>Seals what stands in the ledger.</summary>
+    public OpenSeal Seal { get; } = new();
+
     public IReadOnlyList<Replica> Replicas => replicas;
 
     public IReadOnlyList<Pod> Pods => pods;
@@ -100,6 +103,7 @@ internal sealed class World : IDisposable
     {
         Laws.Watch();
         for (var i = 0; i < Plan.Scene.Replicas; i++) AddReplica();
+        Laws.Belongings?.Begin();
         foreach (var step in Plan.Steps)
         {
             At(step.At, () =>

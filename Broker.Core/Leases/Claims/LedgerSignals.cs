@@ -53,7 +53,7 @@ internal sealed class LedgerSignals : IDisposable
 
     private void Wake(string subject)
     {
-        if (moved is not null && subject.Split(':', 3) is ["holder", var mark, var holder]) moved(holder, long.Parse(mark, CultureInfo.InvariantCulture));
+        if (moved is not null && subject.Split(':', 3) is ["holder", var text, var holder] && long.TryParse(text, CultureInfo.InvariantCulture, out var mark)) moved(holder, mark);
         sleepers.TryRemove(subject); // whoever sleeps is woken as it goes
     }
 }

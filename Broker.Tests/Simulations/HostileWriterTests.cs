@@ -1,0 +1,30 @@
+using LoadTests.Simulation;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Simulations;
+
+/// <summary>Somebody writes whatever he likes into the replicas' Redis, and gets nothing by it (law L14); <c>loadtests simulate --hostile</c> runs many more.</summary>
+public sealed class HostileWriterTests
+{
+#if MUTANTS || MUTANTSLEASES
+    private const int Count = 2; // once for each mutant
+#else
+    private const int Count = 15;
+#endif
+
+    public static TheoryData<long> Seeds { get; } = new(Enumerable.Range(1, Count).Select(static seed => (long)seed));
+
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public void L14_Whoever_writes_into_Redis_gets_nothing_by_it(long seed) => Simulation.Run(PlanMaker.MakeHostile(seed), keepTrace: false).Broken.ShouldBeNull();
+
+    [Fact]
+    public void L14_A_seal_that_binds_a_text_to_nothing_is_noticed() =>
+        Enumerable.Range(1, 20).Select(seed => Simulation.Run(PlanMaker.MakeHostile(seed), keepTrace: false, static world => world.Seal.BindsNothing = true))
+            .ShouldContain(result => result.Broken != null && result.Broken.Law == "L14");
+
+    [Fact]
+    public void Worlds_in_which_nothing_is_issued_any_more_would_prove_nothing() =>
+        Enumerable.Range(1, 5).Sum(static seed => Simulation.Run(PlanMaker.MakeHostile(seed), keepTrace: false).Users).ShouldBeGreaterThan(5);
+}
