@@ -17,6 +17,7 @@ using Broker.Core.Leases.Holders;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Leases.Operators;
 using Broker.Core.Leases.Operators.Indicators;
+using Broker.Core.Leases.Shadow;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Ledger.OnDisk;
@@ -129,7 +130,7 @@ public static class BrokerCore
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<PodDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
         services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionSealer>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
         services.AddSingleton<HandleLedger>().AddSingleton<HandleDesk>().AddSingleton<ClientTokenLedger>().AddSingleton<ClientTokenDesk>().AddSingleton<SecretIdUses>().AddSingleton<WrappedAnswers>().AddSingleton<UpstreamTokens>();
-        services.AddSingleton<IndicatorDesk>().AddSingleton<LastDrill>();
+        services.AddSingleton<IndicatorDesk>().AddSingleton<LastDrill>().AddSingleton<ShadowTally>().AddSingleton<ShadowDesk>();
         services.AddSingleton<Leftovers>().AddSingleton<LeftoverDesk>();
         services.AddSingleton<ConnectionCaps>().AddSingleton<LeaseSuccessor>().AddSingleton<Recovery>();
     }

@@ -38,6 +38,7 @@ internal static class BrokerCommands
         OrderCommands.Rotate(console),
         OrderCommands.Revoke(console),
         OrderCommands.EndHolder(console),
+        ShadowCommand.Create(console),
         HealthCommand.Create(),
         CheckCommand.Create(console),
     };

@@ -28,6 +28,7 @@ internal static class Endpoints
         app.MapLeftovers();
         app.MapDuties();
         app.MapIndicators();
+        app.MapShadow();
         app.MapHealth();
         app.MapMetrics();
         app.MapOpenApi();

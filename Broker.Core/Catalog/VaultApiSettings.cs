@@ -86,7 +86,11 @@ public sealed record SecretMount(string Name, IReadOnlyDictionary<string, Secret
 /// <param name="Name">The name behind <c>/creds/</c>.</param>
 /// <param name="Role">The broker role it stands for.</param>
 /// <param name="Connections">How many connections a read stands for; null: the role's default. A header of the request goes first.</param>
-public sealed record SecretRole(string Name, string Role, int? Connections);
+public sealed record SecretRole(string Name, string Role, int? Connections)
+{
+    /// <summary>In shadow mode: whether reads of it pass to the Vault behind (default true); false: the broker issues.</summary>
+    public bool Shadow { get; init; } = true;
+}
 
 /// <summary>How long the tokens of the Vault-compatible API live.</summary>
 public sealed record ClientTokenSettings

@@ -21,6 +21,12 @@ public sealed record VaultUpstream
     /// <summary>The paths that pass, each with all below it.</summary>
     public IReadOnlyList<string> Pass { get; init; } = [];
 
+    /// <summary>
+    /// Shadow mode: reads of databases pass too, and the broker counts what sharing would have saved (default false). Names whose
+    /// <see cref="SecretRole.Shadow"/> is false are the broker's.
+    /// </summary>
+    public bool Shadow { get; init; }
+
     /// <summary>Whether a path passes.</summary>
     public bool Passes(string path)
     {

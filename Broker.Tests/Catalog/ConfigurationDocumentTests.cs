@@ -36,6 +36,7 @@ public sealed partial class ConfigurationDocumentTests
         [
             [("Roles:orders-api:Issuer", "here"), ("Roles:orders-api:VaultPath", ""), ("Roles:orders-api:Static:Usernames:0", "a"), ("Roles:orders-api:Static:Usernames:1", "b"), ("Roles:orders-api:Static:RotationPeriod", "01:00:00")],
         ],
+        ["Broker:VaultApi:SecretMounts:{name}:Roles:{name}"] = [[("VaultApi:SecretMounts:database:Roles:orders-jobs:Role", "orders-jobs")]],
         ["Broker:VaultApi:Upstream"] = [[("VaultApi:Upstream:Address", "https://vault:8200"), ("VaultApi:Upstream:Pass:0", "secret")]],
         ["Broker:Page:SignIn"] = [[("Page:SignIn:Issuer", "kubernetes")]],
         ["Broker:Tls"] = [[("Tls:CertificateFile", Pem), ("Tls:CertificateKeyFile", Pem)]],

@@ -185,7 +185,7 @@ public sealed class CallsTests(RunningBroker broker)
         using var pod = await broker.PodAsync();
         using var viewer = await broker.ViewerAsync();
 
-        foreach (var path in new[] { "/api/v1/budgets", "/api/v1/budgets/orders", "/api/v1/leases", "/api/v1/leases/x", "/api/v1/leftovers", "/api/v1/duties", "/api/v1/indicators", "/metrics", "/" })
+        foreach (var path in new[] { "/api/v1/budgets", "/api/v1/budgets/orders", "/api/v1/leases", "/api/v1/leases/x", "/api/v1/leftovers", "/api/v1/duties", "/api/v1/indicators", "/api/v1/shadow", "/metrics", "/" })
             await (await pod.GetAsync(path, Cancel)).ShouldRefuseAsync(HttpStatusCode.Forbidden, "not-allowed");
         foreach (var path in new[] { "/api/v1/leases/x/revoke", $"/api/v1/roles/{RunningBroker.Role}/rotate" })
         {

@@ -37,6 +37,7 @@ public sealed class RecordTests
     [InlineData("/api/v1/leases?database=orders")]
     [InlineData("/api/v1/leases/{lease}")]
     [InlineData("/api/v1/leftovers")]
+    [InlineData("/api/v1/shadow")]
     [InlineData("/api/v1/duties")]
     [InlineData("/api/v1/indicators")]
     public async Task L7_Who_looks_at_leases_holders_and_leftovers_is_recorded(string path)

@@ -14,7 +14,7 @@ namespace Broker.Api.Fronts.Vault;
 /// The Vault-compatible API: everything below <c>/v1/</c>. A pipeline of its own, ahead of the framework's, because Vault's rules
 /// for verbs, bodies, paths and errors are not the framework's, and nothing of those may show.
 /// </summary>
-internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> endpoints, PassThrough passing, Wrapping wrapping, VaultRequests requests, Readiness readiness, ILogger<VaultFront> log)
+internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> endpoints, PassThrough passing, ShadowReads shadow, Wrapping wrapping, VaultRequests requests, Readiness readiness, ILogger<VaultFront> log)
 {
     private const string Prefix = "/v1/";
     private readonly IVaultEndpoints[] endpoints = [.. endpoints];
@@ -75,6 +75,12 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         {
             await passing.PassAsync(new(context, path, operation, VaultBody.Empty));
             return null;
+        }
+
+        if (operation is VaultOperation.Read && shadow.Covers(path))
+        {
+            var read = new VaultCall(context, path, operation, VaultBody.Empty);
+            return await shadow.ReadAsync(read, await requests.ClientOfAsync(read, strictly: true));
         }
 
         var body = operation is VaultOperation.Update ? await VaultBody.ReadAsync(context.Request, context.RequestAborted) : VaultBody.Empty;

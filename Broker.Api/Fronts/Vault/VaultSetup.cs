@@ -9,7 +9,7 @@ internal static class VaultSetup
     /// <summary>Adds it. The order of the endpoints is the order in which they are asked.</summary>
     public static void AddVaultFront(this IServiceCollection services)
     {
-        services.AddSingleton<VaultFront>().AddSingleton<VaultRequests>().AddSingleton<AppRoleLogins>().AddSingleton<Wrapping>().AddSingleton<UpstreamLogins>().AddSingleton<PassThrough>();
+        services.AddSingleton<VaultFront>().AddSingleton<VaultRequests>().AddSingleton<AppRoleLogins>().AddSingleton<Wrapping>().AddSingleton<UpstreamLogins>().AddSingleton<PassThrough>().AddSingleton<ShadowReads>();
         services.AddSingleton<IVaultEndpoints, StaticEndpoints>();
         services.AddSingleton<IVaultEndpoints, CredentialEndpoints>();
         services.AddSingleton<IVaultEndpoints, LeaseEndpoints>();

@@ -18,9 +18,10 @@ internal static class UpstreamReading
             Namespace = reader.Text("Namespace"),
             CaFile = reader.CertificateFile("CaFile"),
             Timeout = reader.Duration("Timeout", TimeSpan.FromSeconds(10), TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(2)),
+            Shadow = reader.Flag("Shadow", false),
             Pass = [.. (reader.Texts("Pass") ?? []).Select(path => path.Trim('/'))],
         };
-        if (upstream.Pass.Count == 0 && !reader.Has("Pass")) reader.Error("Pass", "is missing, and nothing would pass.", "List the paths, each with all below it, e.g. [ \"secret\", \"pki/issue\" ].");
+        if (upstream.Pass.Count == 0 && !upstream.Shadow && !reader.Has("Pass")) reader.Error("Pass", "is missing, and nothing would pass.", "List the paths, each with all below it, e.g. [ \"secret\", \"pki/issue\" ].");
         for (var i = 0; i < upstream.Pass.Count; i++)
         {
             var path = upstream.Pass[i];

@@ -136,7 +136,7 @@ internal static partial class VaultApiReading
             var role = entry.Text("Role") ?? key;
             entry.MustName("Role", role, roles.Keys, "Broker:Roles");
             var connections = roles.TryGetValue(role, out var known) ? entry.OptionalInt("Connections", known.Connections.Min, known.Connections.Max) : entry.OptionalInt("Connections", 1, 10_000);
-            read[key] = new SecretRole(key, role, connections);
+            read[key] = new SecretRole(key, role, connections) { Shadow = entry.Flag("Shadow", true) };
             entry.RefuseUnknownKeys();
         }
 

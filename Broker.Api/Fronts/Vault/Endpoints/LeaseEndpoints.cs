@@ -9,7 +9,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// <c>sys/leases/{renew,revoke,lookup}</c> and their older names. All answer from the ledger; none waits for an issuer or is limited,
 /// because several clients take any failure to renew for the lease's end and read anew.
 /// </summary>
-internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, PassThrough passing) : IVaultEndpoints
+internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, PassThrough passing, ShadowReads shadow) : IVaultEndpoints
 {
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
     {
@@ -22,6 +22,8 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
         var id = call.Body.Text("lease_id") is { Length: > 0 } given ? given : inPath;
         if (string.IsNullOrEmpty(id)) throw VaultError.Bad("lease_id must be specified");
         if (passing.Covers(id)) return await passing.AskAsync(call, client, "sys/leases/" + verb.ToString().ToLowerInvariant(), FieldsOf(call, id));
+        if (shadow.MayHave(id) && (await desk.LookUpAsync(client.Caller, id, call.Cancellation)).Refusal is { Code: RefusalCode.HolderUnknown })
+            return await shadow.AskAsync(call, client, "sys/leases/" + verb.ToString().ToLowerInvariant(), id, FieldsOf(call, id));
         return verb switch
         {
             Verb.Renew => await RenewAsync(call, client, id),

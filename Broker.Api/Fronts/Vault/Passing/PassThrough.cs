@@ -54,8 +54,20 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
     {
         using var content = new ByteArrayContent(System.Text.Json.JsonSerializer.SerializeToUtf8Bytes(fields));
         content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
-        using var response = await SendAsync(call, client, HttpMethod.Put, path, "", content);
-        return new VaultReply { Status = (int)response.StatusCode, Ready = await response.Content.ReadAsByteArrayAsync(call.Cancellation) };
+        return await AskAsync(call, client, HttpMethod.Put, path, content);
+    }
+
+    /// <summary>Asks something of the Vault behind, and has the whole answer.</summary>
+    /// <exception cref="VaultError">It is refused, or the Vault behind does not answer.</exception>
+    public async ValueTask<VaultReply> AskAsync(VaultCall call, VaultClient client, HttpMethod method, string path, HttpContent? content)
+    {
+        using var response = await SendAsync(call, client, method, path, "", content);
+        return new VaultReply
+        {
+            Status = (int)response.StatusCode,
+            Ready = await response.Content.ReadAsByteArrayAsync(call.Cancellation),
+            Headers = response.Headers.TryGetValues("Retry-After", out var retry) ? [("Retry-After", string.Join(", ", retry))] : [],
+        };
     }
 
     // The record is there before the answer is (law L7).
