@@ -33,6 +33,9 @@ internal static class ServerProgram
     /// <summary>Redis' server program.</summary>
     public static string OfRedis() => Find("redis-server", "redis-server", SearchPath);
 
+    /// <summary>Prometheus.</summary>
+    public static string OfPrometheus() => Find("prometheus", "prometheus", SearchPath);
+
     /// <summary>The .NET host that runs this process.</summary>
     public static string DotNet()
     {
