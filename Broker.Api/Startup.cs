@@ -81,7 +81,7 @@ internal static class Startup
     /// <summary>Adds how refusals are written.</summary>
     public static void AddProblems(this IServiceCollection services)
     {
-        services.AddSingleton<Explainer>();
+        services.AddSingleton<Explainer>().AddSingleton<Fronts.Admission.AdmissionDesk>();
         services.AddSingleton<RequestGuard>().AddSingleton<IAuthorizationMiddlewareResultHandler>(provider => provider.GetRequiredService<RequestGuard>());
         services.ConfigureHttpJsonOptions(json =>
         {

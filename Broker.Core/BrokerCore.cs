@@ -13,9 +13,11 @@ using Broker.Core.Issuing.Vault;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Handles;
+using Broker.Core.Leases.History;
 using Broker.Core.Leases.Holders;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Leases.Operators;
+using Broker.Core.Leases.Operators.Holdings;
 using Broker.Core.Leases.Operators.Indicators;
 using Broker.Core.Leases.Shadow;
 using Broker.Core.Ledger;
@@ -76,6 +78,7 @@ public static class BrokerCore
         services.AddSealing(settings);
         services.AddSingleton<LedgerSeal>().AddSingleton<Fitness>().AddSingleton<FitLedgerStore>();
         services.AddSingleton(provider => new SharedLedger(provider.GetRequiredService<FitLedgerStore>()));
+        services.AddSingleton(provider => new HistoryLedger(provider.GetRequiredService<FitLedgerStore>()));
         services.AddSingleton(provider => new SessionLedger(provider.GetRequiredService<FitLedgerStore>()));
         services.AddSingleton(provider => new ShareLedger(provider.GetRequiredService<FitLedgerStore>()));
     }
@@ -128,7 +131,9 @@ public static class BrokerCore
         services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<SealCheck>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
         services.AddSingleton<DatabaseChannels>().AddSingleton<Issuance>().AddSingleton<StaticTurn>().AddSingleton<DeskAudit>().AddSingleton<ShutdownSignal>();
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<PodDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
-        services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<CallerShares>().AddSingleton<SessionSealer>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
+        services.AddSingleton<HoldingDesk>().AddSingleton<HistoryDesk>().AddSingleton<RefusalJournal>();
+        services.AddHostedService(provider => provider.GetRequiredService<RefusalJournal>());
+        services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<PauseDesk>().AddSingleton<CallerShares>().AddSingleton<SessionSealer>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
         services.AddSingleton<HandleLedger>().AddSingleton<HandleDesk>().AddSingleton<ClientTokenLedger>().AddSingleton<ClientTokenDesk>().AddSingleton<SecretIdUses>().AddSingleton<WrappedAnswers>().AddSingleton<UpstreamTokens>();
         services.AddSingleton<IndicatorDesk>().AddSingleton<LastDrill>().AddSingleton<ShadowTally>().AddSingleton<ShadowDesk>();
         services.AddSingleton<Leftovers>().AddSingleton<LeftoverDesk>();

@@ -17,7 +17,7 @@ internal static class BrokerCommands
         if (!console.Profile.Out.IsTerminal) console.Profile.Width = WidthOfFiles;
         var root = Create(console);
         // What begins like an option, or sets a value, is configuration; any other word is a verb, or was meant to be one.
-        return args.Length > 0 && (args[0] is "--help" or "-h" or "-?" or "--version" || !(args[0].StartsWith('-') || args[0].StartsWith('/') || args[0].Contains('=')))
+        return args.Length > 0 && (args[0].StartsWith("[suggest", StringComparison.Ordinal) || args[0] is "--help" or "-h" or "-?" or "--version" || !(args[0].StartsWith('-') || args[0].StartsWith('/') || args[0].Contains('=')))
             ? root.Parse(args).InvokeAsync()
             : null;
     }
@@ -31,15 +31,21 @@ internal static class BrokerCommands
         SecretIdCommand.Create(),
         ExplainCommand.Create(console),
         BudgetCommands.Budgets(console),
+        HistoryCommand.Create(console),
         BudgetCommands.Forecast(console),
         BudgetCommands.Ceiling(console),
         LeaseCommands.Leases(console),
-        LeaseCommands.Holders(console),
+        HolderCommands.Holders(console),
+        HolderCommands.Others(console),
         OrderCommands.Rotate(console),
+        OrderCommands.Pause(console),
+        OrderCommands.Drain(console),
+        OrderCommands.Resume(console),
         OrderCommands.Revoke(console),
         OrderCommands.EndHolder(console),
         ShadowCommand.Create(console),
         HealthCommand.Create(),
         CheckCommand.Create(console),
+        CompletionCommand.Create(console),
     };
 }

@@ -2,7 +2,10 @@ using System.Globalization;
 using System.Text.Json;
 using Broker.Api.Authentication;
 using Broker.Api.Authentication.Browser;
+using Broker.Api.Fronts.Native.History;
 using Broker.Core.Catalog;
+using Broker.Core.Leases.Operators.Holdings;
+using Broker.Core.Ledger;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Http.HttpResults;
 using RazorSlices;
@@ -26,6 +29,9 @@ public static class PageEndpoints
     private static readonly Dictionary<string, string> DoneTexts = new(StringComparer.Ordinal)
     {
         ["rotate"] = "The rotation is ordered: the leases' table shows how far it has come.",
+        ["pause"] = "The role is paused: nobody new gets it. Resume it in the roles' table.",
+        ["drain"] = "The role is being drained: nobody new gets it, and nobody gets more time. Resume it in the roles' table.",
+        ["resume"] = "The role gives again.",
         ["revoke"] = "The lease is being revoked.",
         ["end"] = "The holder has ended.",
         ["ceiling"] = "The ceiling is in force with the next count of connections.",
@@ -36,7 +42,7 @@ public static class PageEndpoints
     public static void AddPage(this IServiceCollection services, LiveCatalog catalog)
     {
         services.AddAuthentication().AddPageSignIn(catalog.Settings, catalog.Current);
-        services.AddSingleton<IPageSource, PageReader>().AddSingleton<PageOrders>();
+        services.AddSingleton<IPageSource, PageReader>().AddSingleton<IHoldersSource, HoldersReader>().AddSingleton<PageOrders>();
         services.AddAntiforgery(options =>
         {
             options.Cookie.Name = "broker-page-form";
@@ -50,7 +56,16 @@ public static class PageEndpoints
     {
         var page = endpoints.MapGroup("").RequireAuthorization(Policies.Viewer).WithMetadata(new PageCookieMetadata()).ExcludeFromDescription();
         page.MapGet("/", ShowAsync);
-        page.MapGet("/page/live", StreamAsync);
+        page.MapGet("/page/live", (HttpContext context, IPageSource reader) => StreamAsync(context, async cancellation =>
+        {
+            var model = await reader.ReadAsync(context.ProvenCaller(), QueryOf(context.Request), null, cancellation);
+            return (await Slices.Main.Create(model).RenderAsync(), model.At);
+        }));
+        page.MapGet("/databases/{database}", ShowHoldersAsync);
+        page.MapGet("/page/live/{database}", (string database, HttpContext context, IHoldersSource reader) => StreamAsync(context, async cancellation =>
+            await reader.ReadAsync(context.ProvenCaller(), database, FilterOf(context.Request), SpanOf(context.Request), cancellation) is { } model
+                ? (await Slices.Holders.Create(model).RenderAsync(), model.At)
+                : null));
         var orders = endpoints.MapGroup("/orders").RequireAuthorization(Policies.Operator).WithMetadata(new PageCookieMetadata()).ExcludeFromDescription();
         orders.MapGet("/{kind}", ConfirmAsync);
         orders.MapPost("/{kind}", GiveAsync);
@@ -74,10 +89,20 @@ public static class PageEndpoints
         context,
         Slices.Index.Create(await reader.ReadAsync(context.ProvenCaller(), QueryOf(context.Request), done is null ? null : DoneTexts.GetValueOrDefault(done), context.RequestAborted)));
 
-    private static async Task StreamAsync(HttpContext context, IPageSource reader, ICatalog catalog, TimeProvider time)
+    private static async Task ShowHoldersAsync(string database, HttpContext context, IHoldersSource reader)
     {
+        if (await reader.ReadAsync(context.ProvenCaller(), database, FilterOf(context.Request), SpanOf(context.Request), context.RequestAborted) is { } model)
+            await RenderAsync(context, Slices.HoldersPage.Create(model));
+        else
+            context.Response.StatusCode = StatusCodes.Status404NotFound;
+    }
+
+    // Null: there is nothing of that name, and nothing to follow.
+    private static async Task StreamAsync(HttpContext context, Func<CancellationToken, Task<(string Html, DateTimeOffset At)?>> render)
+    {
+        var (catalog, time) = (context.RequestServices.GetRequiredService<ICatalog>(), context.RequestServices.GetRequiredService<TimeProvider>());
         await using var proof = new StandingProof(context, time);
-        var (caller, query, cancellation) = (context.ProvenCaller(), QueryOf(context.Request), proof.Token);
+        var (caller, cancellation) = (context.ProvenCaller(), proof.Token);
         context.Response.ContentType = "text/event-stream";
         context.Response.Headers.CacheControl = "no-store";
         var begun = time.GetTimestamp();
@@ -85,11 +110,9 @@ public static class PageEndpoints
         try
         {
             await context.Response.WriteAsync("retry: 500\n\n", cancellation);
-            while (time.GetElapsedTime(begun) < StreamFor && catalog.Current.Identity.Grants(caller, Policies.Viewer))
+            while (time.GetElapsedTime(begun) < StreamFor && catalog.Current.Identity.Grants(caller, Policies.Viewer) && await render(cancellation) is var (html, moment))
             {
-                var model = await reader.ReadAsync(caller, query, null, cancellation);
-                var html = await Slices.Main.Create(model).RenderAsync();
-                var at = PageText.Moment(model.At);
+                var at = PageText.Moment(moment);
                 await context.Response.WriteAsync(
                     html == shown ? $"event: same\ndata: {JsonSerializer.Serialize(new { at })}\n\n" : $"event: main\ndata: {JsonSerializer.Serialize(new { at, html })}\n\n", cancellation);
                 await context.Response.Body.FlushAsync(cancellation);
@@ -147,6 +170,21 @@ public static class PageEndpoints
         string? Text(string name) => request.Query[name].ToString() is { Length: > 0 and <= 200 } text ? text : null;
         int? Number(string name) => int.TryParse(Text(name), CultureInfo.InvariantCulture, out var number) ? number : null;
         return new(Text("lease"), Text("q") ?? "", Text("sort") ?? "ends", Text("db"), Number("pods"), Number("connections"));
+    }
+
+    private static HistorySpan SpanOf(HttpRequest request) =>
+        HistoryShape.Spans.GetValueOrDefault(request.Query["span"].ToString(), HistorySpan.SixHours);
+
+    // What cannot be asked for is not: a look that somebody sent on still shows something.
+    private static HoldingFilter FilterOf(HttpRequest request)
+    {
+        string? Text(string name) => request.Query[name].ToString() is { Length: > 0 and <= 200 } text ? text : null;
+        var filter = new HoldingFilter
+        {
+            Search = Text("q") ?? "", Namespace = Text("namespace"), Team = Text("team"), Role = Text("role"), Node = Text("node"), OnlyOver = Text("over") == "true",
+            Page = int.TryParse(Text("page"), NumberStyles.None, CultureInfo.InvariantCulture, out var page) && page > 0 ? page : 1,
+        };
+        return Text("sort") is { } sort && HoldingFilter.Sorts.Contains(sort) ? filter with { Sort = sort } : filter;
     }
 
     private static FileContentHttpResult Serve(HttpContext context, PageAsset asset)

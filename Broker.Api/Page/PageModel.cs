@@ -42,6 +42,9 @@ public sealed record DatabaseView(
     Budget Budget, IReadOnlyList<LeaseRecord> Leases, IReadOnlyList<Duty> Failing, IReadOnlyList<Core.Leases.Leftover> Leftovers,
     IReadOnlyList<HolderRecord>? Holders, string? Forecast, DateTimeOffset At, bool MayOrder, PageQuery Query)
 {
+    /// <summary>What its connections were; null: not known.</summary>
+    public Core.Leases.History.DatabaseHistory? History { get; init; }
+
     /// <summary>The parts of the bar, in connections: they add up to the server's limit, or to more when more is promised.</summary>
     public BarView Bar => BarView.Of(Budget);
 

@@ -2,6 +2,7 @@ using Broker.Api.Authentication;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Broker.Core.Leases.History;
 using Broker.Core.Leases.Operators;
 using Broker.Core.Leases.Operators.Indicators;
 using Broker.Core.Ledger;
@@ -21,7 +22,7 @@ internal interface IPageSource
 /// lease's holders has them read besides.
 /// </summary>
 internal sealed class PageReader(
-    ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, IndicatorDesk indicators, TimeProvider time) : IPageSource, IDisposable
+    ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, HistoryDesk histories, IndicatorDesk indicators, TimeProvider time) : IPageSource, IDisposable
 {
     private const int DefaultSurgePercent = 25;
     private const int MostHolders = 500;
@@ -71,7 +72,10 @@ internal sealed class PageReader(
                 [.. all.Leftovers.Where(left => left.Database == name)],
                 await HoldersAsync(its, query, cancellation),
                 await ForecastAsync(name, query, cancellation),
-                budget.Record.Now, MayOrder(caller), query));
+                budget.Record.Now, MayOrder(caller), query)
+            {
+                History = trouble is null ? await histories.ReadAsync(name, HistorySpan.SixHours, cancellation) : null,
+            });
         }
 
         return new(caller.DisplayName, MayOrder(caller), views.Count > 0 ? views[0].At : time.GetUtcNow(), trouble, views, query, done);

@@ -51,7 +51,7 @@ function say(text) {
 }
 
 function listen() {
-  const events = new EventSource(`/page/live${location.search}`);
+  const events = new EventSource(`${document.body.dataset.live ?? "/page/live"}${location.search}`);
   events.addEventListener("main", event => {
     lastHeard = Date.now();
     const { at, html } = JSON.parse(event.data);

@@ -1,8 +1,11 @@
+using Broker.Api.Fronts.Admission;
 using Broker.Api.Fronts.Native.Budgets;
 using Broker.Api.Fronts.Native.Credentials;
 using Broker.Api.Fronts.Native.Description;
 using Broker.Api.Fronts.Native.Explain;
+using Broker.Api.Fronts.Native.History;
 using Broker.Api.Fronts.Native.Holders;
+using Broker.Api.Fronts.Native.Holdings;
 using Broker.Api.Fronts.Native.Indicators;
 using Broker.Api.Fronts.Native.Leases;
 using Broker.Api.Fronts.Native.Sessions;
@@ -23,6 +26,8 @@ internal static class Endpoints
         app.MapHolders();
         app.MapBudgets();
         app.MapLeases();
+        app.MapHoldings();
+        app.MapHistory();
         app.MapSessions();
         app.MapExplain();
         app.MapLeftovers();
@@ -33,6 +38,7 @@ internal static class Endpoints
         app.MapMetrics();
         app.MapOpenApi();
         app.MapPage();
+        app.MapAdmission(app.Services.GetRequiredService<LiveCatalog>().Settings.Admission);
     }
 
     /// <summary>Logs what reads well and means nothing, now and after each reload.</summary>

@@ -30,6 +30,12 @@ internal sealed class BudgetGauges : LedgerGauges
             "Holders, by role.");
 
         Meter.CreateObservableGauge(
+            "broker.role.paused",
+            () => last.SelectMany(budget => budget.Roles, (budget, role) => new Measurement<int>(
+                budget.Pauses.Any(pause => pause.Role == role.Name) ? 1 : 0, new KeyValuePair<string, object?>("broker.role", role.Name))),
+            "1",
+            "1 while an operator's order pauses or drains the role.");
+        Meter.CreateObservableGauge(
             "broker.budget.over",
             () => last.SelectMany(budget => budget.Record.Roles, (budget, use) => new Measurement<int>(
                 use.Over, new KeyValuePair<string, object?>("broker.database", budget.Database.Name), new KeyValuePair<string, object?>("broker.role", use.Role))),

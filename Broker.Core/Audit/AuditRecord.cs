@@ -35,6 +35,9 @@ public enum AuditAction
     /// <summary>An operator set a database's ceiling.</summary>
     Ceiling,
 
+    /// <summary>An operator paused a role, had it drained, or let it give again.</summary>
+    Pause,
+
     /// <summary>An administrator asked why a caller may or may not.</summary>
     Explain,
 

@@ -35,6 +35,9 @@ public sealed record BrokerSettings
     /// <summary>The recovery drill.</summary>
     public DrillSettings Drill { get; init; } = new();
 
+    /// <summary>The admission webhook for Kubernetes.</summary>
+    public AdmissionSettings Admission { get; init; } = new();
+
     /// <summary>
     /// How many proxies are in front of the broker, one behind the other (1 to 10, default 1): so many addresses of
     /// <c>X-Forwarded-For</c> are believed, from its end.
@@ -48,8 +51,8 @@ public sealed record BrokerSettings
     /// <inheritdoc/>
     public override int GetHashCode() => Parts.GetHashCode();
 
-    private (LedgerSettings, SealingSettings?, AuditSettings, WaitingSettings, LimitSettings, TlsSettings?, DrillSettings, int, string?, Secret?, string) Parts =>
-        (Ledger, Sealing, Audit, Waiting, Limits, Tls, Drill, ProxyHops, Page.SignIn?.Issuer, Page.SignIn?.ClientSecret, string.Join(' ', Page.SignIn?.Scopes ?? []));
+    private (LedgerSettings, SealingSettings?, AuditSettings, WaitingSettings, LimitSettings, TlsSettings?, DrillSettings, AdmissionSettings, int, string?, Secret?, string) Parts =>
+        (Ledger, Sealing, Audit, Waiting, Limits, Tls, Drill, Admission, ProxyHops, Page.SignIn?.Issuer, Page.SignIn?.ClientSecret, string.Join(' ', Page.SignIn?.Scopes ?? []));
 }
 
 /// <summary>Which ledger.</summary>

@@ -18,7 +18,7 @@ public static class CatalogReader
 
         var settings = SettingsReading.Read(reader);
         var identity = IdentityReading.Read(reader.Child("Identity"));
-        settings = settings with { Page = PageReading.Read(reader.Child("Page"), identity.Issuers) };
+        settings = settings with { Page = PageReading.Read(reader.Child("Page"), identity.Issuers), Admission = AdmissionReading.Read(reader.Child("Admission")) };
         var issuers = new Dictionary<string, IssuerDefinition?>(StringComparer.Ordinal);
         foreach (var (name, entry) in reader.Named("Issuers")) issuers[name] = IssuerReading.Read(name, entry);
         var databases = new Dictionary<string, Database>(StringComparer.Ordinal);

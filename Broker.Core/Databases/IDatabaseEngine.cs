@@ -16,6 +16,9 @@ public interface IDatabaseEngine
     /// <summary>Counts the database's limits and the connections open now.</summary>
     Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation);
 
+    /// <summary>What the connections that are open now are and do, alike ones together; the one that looks is left out.</summary>
+    Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation);
+
     /// <summary>Logs in once as that user and runs a trivial query; returns when it worked (law L3).</summary>
     Task TryLoginAsync(Database database, Login login, CancellationToken cancellation);
 

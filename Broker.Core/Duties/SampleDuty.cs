@@ -12,7 +12,7 @@ namespace Broker.Core.Duties;
 /// The duty <c>sample</c>: counts a database's connections and writes what may be promised. When the database does not answer,
 /// the last count grows stale, and nothing new is promised on it.
 /// </summary>
-internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, ConnectionCaps caps, CeilingDesk ceilings) : IDuty
+internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, ConnectionCaps caps, CeilingDesk ceilings, PauseDesk pauses, HistoryLedger history) : IDuty
 {
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
@@ -25,6 +25,8 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
     public async Task<TimeSpan?> DoAsync(DutyCall call, CancellationToken cancellation)
     {
         var database = call.Catalog.Databases[call.Database];
+        // Before anything is promised on the count: a ledger that lost an operator's order gives nobody anything meanwhile.
+        await pauses.EnforceAsync(database.Name, cancellation);
         IReadOnlyList<LeaseRecord> live = [];
         IReadOnlyDictionary<string, int> granted = null!;
         SilentReply silent = null!;
@@ -43,6 +45,7 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
         await ledger.Budgets.SampleAsync(
             database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, silent.Now,
             SilentHolders.Of(sample, silent.Holders, live.ToDictionary(lease => lease.Id, lease => lease.Username, StringComparer.Ordinal), granted));
+        await history.RecordAsync(database.Name, await ledger.Budgets.BudgetAsync(database.Name, [.. over.Keys], cancellation), cancellation);
         caps.Watch(database, over);
         await caps.FollowAsync(database, live, cancellation);
         return database.Budget.SampleEvery;

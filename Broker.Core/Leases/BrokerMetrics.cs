@@ -23,7 +23,7 @@ public sealed class BrokerMetrics
         Granted,
         .. new[]
         {
-            RefusalCode.BudgetExhausted, RefusalCode.LimitExceeded, RefusalCode.IssueThrottled, RefusalCode.IssuerUnavailable, RefusalCode.LedgerUnavailable,
+            RefusalCode.BudgetExhausted, RefusalCode.RolePaused, RefusalCode.LimitExceeded, RefusalCode.IssueThrottled, RefusalCode.IssuerUnavailable, RefusalCode.LedgerUnavailable,
             RefusalCode.DatabaseUnavailable, RefusalCode.AuditUnavailable, RefusalCode.LoginFailed,
         }.Select(WireName.Of),
     ];
@@ -37,6 +37,7 @@ public sealed class BrokerMetrics
     private static readonly InstrumentAdvice<int> Claims = new() { HistogramBucketBoundaries = [1, 2, 5, 10, 20, 50, 100, 200, 500] };
 
     private readonly Counter<long> claims;
+    private readonly Counter<long> admissions;
     private readonly Counter<long> unproven;
     private readonly Histogram<double> claimSeconds;
     private readonly Histogram<double> issueSeconds;
@@ -61,6 +62,7 @@ public sealed class BrokerMetrics
         batch = meter.CreateHistogram<int>("broker.claim.batch.size", "{claim}", "Claims that shared one ledger round trip.", advice: Claims);
         duties = meter.CreateCounter<long>("broker.duties", "{duty}", "Duties done, by kind and outcome.");
         caps = meter.CreateCounter<long>("broker.caps", "{change}", "Changes of what a database lets a lease's user open, by database and direction.");
+        admissions = meter.CreateCounter<long>("broker.admissions", "{workload}", "Workloads that an API server asked about, by outcome: fits, warned, refused, failed-open.");
         unproven = meter.CreateCounter<long>("broker.unproven", "{request}", "Requests refused because they proved nobody.");
         Activities = new ActivitySource(Name);
     }
@@ -72,6 +74,7 @@ public sealed class BrokerMetrics
     public void Begin(CatalogSnapshot catalog)
     {
         unproven.Add(0);
+        admissions.Add(0, new KeyValuePair<string, object?>("broker.outcome", "failed-open"));
         foreach (var role in catalog.Roles.Keys.Order(StringComparer.Ordinal).Take(MostRolesAtZero))
         {
             foreach (var outcome in ClaimOutcomes) claims.Add(0, new("broker.role", role), new("broker.outcome", outcome));
@@ -85,6 +88,8 @@ public sealed class BrokerMetrics
             foreach (var outcome in (string[])["verified", "failed", "refused"]) verifications.Add(0, new("broker.database", database), new("broker.outcome", outcome));
         }
     }
+
+    public void Admitted(string outcome) => admissions.Add(1, new KeyValuePair<string, object?>("broker.outcome", outcome));
 
     public void Unproven() => unproven.Add(1);
 

@@ -11,6 +11,9 @@ internal static class Refusals
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Later = TimeSpan.FromSeconds(5);
 
+    // Orders last for minutes; who asks again later than this is late by no more.
+    private static readonly TimeSpan PausedRetry = TimeSpan.FromSeconds(15);
+
     // However far away the next reservation's end is: holders leave before it, and a database that was short at one count may have
     // room at the next.
     private static readonly TimeSpan LongestBudgetRetry = TimeSpan.FromSeconds(10);
@@ -39,6 +42,15 @@ internal static class Refusals
 
     public static Refusal LeftoverUnknown(string database, string username) => new(
         RefusalCode.LeaseUnknown, $"Database '{database}' has no leftover '{username}': it is gone, or a lease knows it. GET /api/v1/leftovers lists those there are.");
+
+    /// <summary>An operator's order; without a reason where that is not to be had.</summary>
+    public static Refusal RolePaused(string role, RoleState state, string? reason) => new(
+        RefusalCode.RolePaused,
+        (state == RoleState.Draining
+            ? $"Role '{role}' is being drained by an operator: nobody new gets it, and who holds it keeps its connections to its holder's end, without more time."
+            : $"Role '{role}' is paused by an operator: nobody new gets it; who holds it keeps it and renews as ever.")
+        + (reason is null ? "" : $" Reason given: {reason}"),
+        PausedRetry);
 
     public static Refusal DatabaseUnavailable(string why) => new(RefusalCode.DatabaseUnavailable, why, Later);
 
@@ -73,6 +85,7 @@ internal static class Refusals
             Say($"You need at least {claim.Least} connections, and the database lets each user of role '{claim.Role.Name}' open {user.Limit} at once (its CONNECTION LIMIT, MAX_USER_CONNECTIONS, or the server's max_user_connections). Ask for fewer (connections, minConnections), or have that raised."),
             null,
             new(user.Limit, user.Limit, user.Limit)),
+        ClaimAnswer.Paused => RolePaused(claim.Role.Name, RoleState.Paused, null),
         ClaimAnswer.Unknown => HolderUnknown(),
         _ => throw new InvalidOperationException($"{answer.GetType().Name} is not a refusal."),
     };

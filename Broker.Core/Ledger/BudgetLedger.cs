@@ -25,6 +25,16 @@ public sealed class BudgetLedger(LedgerClient client)
                 silent?.Holders ?? [], [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))]),
             cancellation);
 
+    /// <summary>Has these roles, and no others of the database, give nothing to anybody new.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="version">Rises with every order.</param>
+    /// <param name="roles">The roles.</param>
+    /// <param name="sure">There is no later order, whatever version was written.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <returns>False: a higher version was written, and nothing was changed.</returns>
+    public async ValueTask<bool> PauseAsync(string database, long version, IReadOnlyList<PausedRole> roles, bool sure, CancellationToken cancellation) =>
+        await client.TakeAsync(Decision.Pause, database, new(version, sure, roles), cancellation) == PauseAnswer.Done;
+
     /// <summary>The ledger's time, and who ended without a word and may have connections open.</summary>
     internal ValueTask<SilentReply> SilentAsync(string database, CancellationToken cancellation) =>
         client.TakeAsync(Decision.Silent, database, new(), cancellation);
@@ -64,6 +74,37 @@ public sealed record RoleUse(string Role, int Holders, int Connections, int Over
 internal sealed record SampleQuestion(
     int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, DateTimeOffset? GrantedAt, int StillOpen,
     IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles);
+
+/// <summary>A role that gives nothing to anybody new.</summary>
+/// <param name="Name">The role.</param>
+/// <param name="State">Whether who holds it keeps it (<see cref="RoleState.Paused"/>) or has no more time (<see cref="RoleState.Draining"/>).</param>
+public sealed record PausedRole(string Name, RoleState State);
+
+/// <summary>What an operator has a role do.</summary>
+public enum RoleState
+{
+    /// <summary>It gives.</summary>
+    Open,
+
+    /// <summary>Nobody new gets it; who holds it keeps it, and renews.</summary>
+    Paused,
+
+    /// <summary>Nobody new gets it, and nobody renews: who holds it keeps it to its holder's end.</summary>
+    Draining,
+}
+
+/// <summary>All roles of a database that give nothing to anybody new.</summary>
+internal sealed record PauseQuestion(long Version, bool Sure, IReadOnlyList<PausedRole> Roles);
+
+/// <summary>What became of it.</summary>
+internal enum PauseAnswer
+{
+    /// <summary>They do.</summary>
+    Done,
+
+    /// <summary>Later orders were written before.</summary>
+    Late,
+}
 
 /// <summary>A holder that ended without a word.</summary>
 internal sealed record SilentHolder(string Holder, string Lease, int Connections);

@@ -34,6 +34,12 @@ public sealed record RoleTerms(string Name, int Seats, TimeSpan HolderTtl, int M
 public sealed record Claim(
     string Holder, RoleTerms Role, string Pool, int Want, int Least, TimeSpan IssueWait, TimeSpan LineWait, ClaimKind Kind, string Caller)
 {
+    /// <summary>The node its pod runs on; null: not known.</summary>
+    public string? Node { get; init; }
+
+    /// <summary>The team it is counted with; null: none.</summary>
+    public string? Team { get; init; }
+
     /// <summary>Whether another claim differs from this one in nothing but whose it is.</summary>
     internal bool AsksLike(Claim other) =>
         Kind == other.Kind && Want == other.Want && Least == other.Least && IssueWait == other.IssueWait && LineWait == other.LineWait
@@ -103,6 +109,9 @@ public abstract record ClaimAnswer
 
     /// <summary>The database lets a user of the role open no more than so many connections, which is less than the claim can live with.</summary>
     public sealed record UserLimit(int Limit) : ClaimAnswer;
+
+    /// <summary>An operator's order: the role gives nothing to anybody new, or, where it is drained, no more time.</summary>
+    public sealed record Paused : ClaimAnswer;
 
     /// <summary>No such holder.</summary>
     public sealed record Unknown : ClaimAnswer;

@@ -39,7 +39,7 @@ public sealed class ClaimLedger(LedgerClient client, Func<string> newLeaseId, Se
             var next = first + 1;
             while (next < claims.Count && claims[next].AsksLike(ask)) next++;
             var (holders, callers) = (new string[next - first], new string[next - first]);
-            for (var i = first; i < next; i++) (holders[i - first], callers[i - first]) = (claims[i].Holder, claims[i].Caller);
+            for (var i = first; i < next; i++) (holders[i - first], callers[i - first]) = (claims[i].Holder, HolderText.Of(claims[i]));
             asks.Add(new(roles.IndexOf(ask.Role) + 1, ask.Pool, ask.Want, ask.Least, ask.IssueWait, ask.LineWait, ask.Kind, holders, callers));
             first = next;
         }

@@ -27,6 +27,7 @@ public abstract partial class Decision
     internal static Decision<RestoreQuestion, RestoreReply> Restore { get; } = new("restore");
 
     internal static Decision<SampleQuestion, DoneAnswer> Sample { get; } = new("sample");
+    internal static Decision<PauseQuestion, PauseAnswer> Pause { get; } = new("pause");
     internal static Decision<NothingAsked, SilentReply> Silent { get; } = new("silent");
     internal static Decision<BudgetQuestion, BudgetRecord> Budget { get; } = new("budget");
     internal static Decision<NothingAsked, LeftoversReply> Leftovers { get; } = new("leftovers");
@@ -65,6 +66,10 @@ public abstract partial class Decision
     internal static Decision<LeaveShareQuestion, DoneAnswer> LeaveShare { get; } = new("leave_share", "shares");
     internal static Decision<ShareVersionQuestion, ShareVersionAnswer> ShareVersion { get; } = new("share_version", "shares");
     internal static Decision<RestoreSharesQuestion, DoneAnswer> RestoreShares { get; } = new("restore_shares", "shares");
+
+    internal static Decision<RecordHistoryQuestion, DoneAnswer> RecordHistory { get; } = new("record_history", "history");
+    internal static Decision<RecordRefusalsQuestion, DoneAnswer> RecordRefusals { get; } = new("record_refusals", "history");
+    internal static Decision<ReadHistoryQuestion, HistoryRecord> ReadHistory { get; } = new("read_history", "history");
 
     internal static Decision<NothingAsked, DoneAnswer> Hello { get; } = new("hello");
 }

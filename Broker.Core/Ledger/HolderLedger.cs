@@ -3,6 +3,8 @@ namespace Broker.Core.Ledger;
 /// <summary>Who holds connections.</summary>
 public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
 {
+    private const int AtOnce = 500;
+
     /// <summary>A holder leaves; its connections come free at once.</summary>
     /// <returns>What it had; null when there is no such holder.</returns>
     public async ValueTask<ReleasedHolder?> ReleaseAsync(string database, string holder, CancellationToken cancellation)
@@ -25,8 +27,37 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
     /// <summary>
     /// The holders of a lease, or of all leases (null), that end first, among the database's <paramref name="most"/> holders that end first.
     /// </summary>
-    public async ValueTask<IReadOnlyList<HolderRecord>> HoldersAsync(string database, string? lease, int most, CancellationToken cancellation) =>
-        (await client.TakeAsync(Decision.Holders, database, new(lease, most), cancellation)).Holders;
+    /// <remarks>Read some at a time, so that the ledger is held up by none of the looks; who renews meanwhile is told once.</remarks>
+    public async ValueTask<IReadOnlyList<HolderRecord>> HoldersAsync(string database, string? lease, int most, CancellationToken cancellation)
+    {
+        var found = new Dictionary<string, HolderRecord>(StringComparer.Ordinal);
+        var (endsFrom, skip, left) = (DateTimeOffset.UnixEpoch, 0, most);
+        while (left > 0)
+        {
+            // Those of other leases are looked at too: where the next look begins is known of all.
+            var asked = Math.Min(AtOnce, left);
+            var reply = await client.TakeAsync(Decision.Holders, database, new(endsFrom, skip, asked), cancellation);
+            foreach (var entry in reply.Holders)
+            {
+                if (lease is null || entry.Lease == lease) found[entry.Id] = RecordOf(entry);
+            }
+
+            if (reply.Looked < asked || reply.Holders.Count == 0) break;
+            left -= asked;
+            var last = reply.Holders[^1].EndsAt;
+            var atLast = reply.Holders.Count(entry => entry.EndsAt == last);
+            skip = last == endsFrom ? skip + reply.Looked : atLast;
+            endsFrom = last;
+        }
+
+        return [.. found.Values];
+    }
+
+    private static HolderRecord RecordOf(HolderEntry entry)
+    {
+        var (caller, node, team, since) = HolderText.Read(entry.Caller);
+        return new(entry.Id, caller, entry.Connections, entry.EndsAt, entry.Waiting) { Lease = entry.Lease, Node = node, Team = team, Since = since };
+    }
 }
 
 /// <summary>A holder as the ledger has it.</summary>
@@ -35,7 +66,23 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
 /// <param name="Connections">Connections granted.</param>
 /// <param name="EndsAt">Its end.</param>
 /// <param name="Waiting">It has connections reserved and waits for its login.</param>
-public sealed record HolderRecord(string Id, string Caller, int Connections, DateTimeOffset EndsAt, bool Waiting);
+public sealed record HolderRecord(string Id, string Caller, int Connections, DateTimeOffset EndsAt, bool Waiting)
+{
+    /// <summary>Its lease; empty while it only waits for one.</summary>
+    public string Lease { get; init; } = "";
+
+    /// <summary>The node its pod runs on; null: not known.</summary>
+    public string? Node { get; init; }
+
+    /// <summary>The team it is counted with; null: none.</summary>
+    public string? Team { get; init; }
+
+    /// <summary>Since when it has been a holder; null: the ledger lost that.</summary>
+    public DateTimeOffset? Since { get; init; }
+}
+
+/// <summary>A holder as it is on the wire.</summary>
+internal sealed record HolderEntry(string Id, string Lease, string Caller, int Connections, DateTimeOffset EndsAt, bool Waiting);
 
 /// <summary>A holder that ended with its pod.</summary>
 /// <param name="Holder">The holder's id.</param>
@@ -69,8 +116,8 @@ internal abstract record ReleaseAnswer
     public sealed record Nothing : ReleaseAnswer;
 }
 
-/// <summary>Whose holders, and how many of the database's to look at.</summary>
-internal sealed record HoldersQuestion(string? Lease, int Most);
+/// <summary>From which end on, how many of those to pass over, and how many to look at.</summary>
+internal sealed record HoldersQuestion(DateTimeOffset EndsFrom, int Skip, int Most);
 
-/// <summary>Those found.</summary>
-internal sealed record HoldersReply(IReadOnlyList<HolderRecord> Holders);
+/// <summary>How many were looked at, and those found.</summary>
+internal sealed record HoldersReply(int Looked, IReadOnlyList<HolderEntry> Holders);

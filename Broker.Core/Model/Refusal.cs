@@ -27,6 +27,9 @@ public enum RefusalCode
     /// <summary>No such lease.</summary>
     LeaseUnknown,
 
+    /// <summary>An operator paused or drains the role: nobody new gets it. The detail has the operator's reason.</summary>
+    RolePaused,
+
     /// <summary>Too few connections are free on the database.</summary>
     BudgetExhausted,
 

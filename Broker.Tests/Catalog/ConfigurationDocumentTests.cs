@@ -64,7 +64,7 @@ public sealed partial class ConfigurationDocumentTests
     {
         Rows.Select(row => row.Group).Distinct().Order().ShouldBe(
         [
-            "Broker", "Broker:Audit", "Broker:Audit:Otlp", "Broker:Audit:Rotation", "Broker:Audit:Syslog", "Broker:Databases:{name}", "Broker:Databases:{name}:Budget", "Broker:Databases:{name}:Issuing", "Broker:Databases:{name}:Pods", "Broker:Drill", "Broker:Identity",
+            "Broker", "Broker:Admission", "Broker:Audit", "Broker:Audit:Otlp", "Broker:Audit:Rotation", "Broker:Audit:Syslog", "Broker:Databases:{name}", "Broker:Databases:{name}:Budget", "Broker:Databases:{name}:Issuing", "Broker:Databases:{name}:Pods", "Broker:Drill", "Broker:Identity",
             "Broker:Identity:Callers", "Broker:Identity:Issuers:{name}", "Broker:Identity:Issuers:{name}:Pods", "Broker:Identity:Issuers:{name}:TokenReview", "Broker:Identity:Sessions",
             "Broker:Identity:Teams:{name}", "Broker:Issuers:{name}", "Broker:Issuers:{name}:Auth", "Broker:Ledger", "Broker:Limits", "Broker:Page", "Broker:Page:SignIn",
             "Broker:Roles:{name}", "Broker:Roles:{name}:Allow:{n}", "Broker:Roles:{name}:Connections", "Broker:Roles:{name}:Pods", "Broker:Roles:{name}:Static", "Broker:Sealing", "Broker:Tls", "Broker:VaultApi", "Broker:VaultApi:AuthMounts:{name}",

@@ -92,6 +92,23 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Sessions_are_told_by_user_and_none_of_them_is_busy_that_does_nothing()
+    {
+        var (one, two) = (await CreateAsync("one"), await CreateAsync("two"));
+        await bench.OpenSessionAsync(one);
+        await bench.OpenSessionAsync(one);
+        await bench.OpenSessionAsync(two);
+
+        var sessions = await Engine.SessionsAsync(Database, Cancellation);
+
+        (int Open, int InTransaction, TimeSpan? Query) Of(Login login) => sessions.Where(alike => alike.Username == login.Username).ToArray() is var its
+            ? (its.Sum(alike => alike.Open), its.Sum(alike => alike.IdleInTransaction), its.Max(alike => alike.LongestIdleInTransaction)) : default;
+        Of(one).ShouldBe((2, 0, null));
+        Of(two).ShouldBe((1, 0, null));
+        await Assert.ThrowsAsync<DatabaseException>(() => Engine.SessionsAsync(bench.Gone, Cancellation));
+    }
+
+    [Fact]
     public async Task L3_A_login_that_works_is_told_from_one_that_does_not()
     {
         var login = await CreateAsync("user");

@@ -54,6 +54,30 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task Thousands_of_holders_are_read_some_at_a_time_with_all_that_is_known_of_them()
+    {
+        await CountedAsync(5000);
+        var roomy = Terms with { MaxHolders = 5000 };
+        var order = await ActiveAsync(roomy);
+        var claims = Enumerable.Range(1, 603).Select(pod => Claim(pod, 1) with { Role = roomy, Node = pod % 2 == 0 ? "node-1" : null, Team = pod % 3 == 0 ? "checkout" : null }).ToArray();
+        foreach (var some in claims.Chunk(250)) await Ledger.Claims.ClaimAsync(database, Fast, 100, some, Cancellation);
+
+        var holders = await Ledger.Holders.HoldersAsync(database, null, int.MaxValue, Cancellation);
+
+        holders.Select(holder => holder.Id).ShouldBe([Claim(0, 1).Holder, .. claims.Select(claim => claim.Holder)], ignoreOrder: true);
+        var budget = await BudgetAsync();
+        holders.ShouldAllBe(holder => holder.Lease == order.Lease && budget.Now - holder.Since < TimeSpan.FromMinutes(5));
+        foreach (var claim in claims)
+        {
+            var holder = holders.Single(each => each.Id == claim.Holder);
+            (holder.Caller, holder.Node, holder.Team).ShouldBe((claim.Caller, claim.Node, claim.Team));
+        }
+
+        (await Ledger.Holders.HoldersAsync(database, "another", int.MaxValue, Cancellation)).ShouldBeEmpty();
+        (await Ledger.Holders.HoldersAsync(database, null, 550, Cancellation)).Count.ShouldBe(550);
+    }
+
+    [Fact]
     public async Task Who_leaves_while_both_its_logins_connections_are_counted_gives_both_back()
     {
         await CountedAsync(100);

@@ -11,6 +11,7 @@ using Broker.Core.Issuing;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Handles;
+using Broker.Core.Leases.History;
 using Broker.Core.Leases.Holders;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Leases.Operators;
@@ -208,6 +209,10 @@ internal sealed class World : IAsyncDisposable
 
         public CeilingDesk Ceilings => services.GetRequiredService<CeilingDesk>();
 
+        public RefusalJournal Refused => services.GetRequiredService<RefusalJournal>();
+
+        public PauseDesk Pauses => services.GetRequiredService<PauseDesk>();
+
         public LeaseDesk Leases => services.GetRequiredService<LeaseDesk>();
 
         public PodDesk Pods => services.GetRequiredService<PodDesk>();
@@ -343,6 +348,13 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
 
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) =>
         SampleFailure is { } failure ? throw failure : Task.FromResult(new ConnectionSample(Capacity, 0, null, [.. Users]));
+
+    /// <summary>What is seen of single sessions; those of <see cref="Users"/> where nothing else is set.</summary>
+    public IReadOnlyList<OpenSessions>? OpenNow { get; set; }
+
+    public Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation) =>
+        SampleFailure is { } failure ? throw failure
+        : Task.FromResult(OpenNow ?? [.. Users.Select(user => new OpenSessions(user.Username, "", "", user.Open, 0, 0, null, null))]);
 
     /// <summary>Runs inside each login.</summary>
     public Func<Task>? OnLogin { get; set; }

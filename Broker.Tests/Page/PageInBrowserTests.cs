@@ -114,7 +114,7 @@ public sealed class PageInBrowserTests(Browser browser) : IClassFixture<Browser>
         (await (await OpenAsync(1280)).Locator("a.order").CountAsync()).ShouldBe(0);
 
         var page = await server.OpenAsync(browser.Running!, "operators", 1280);
-        (await page.Locator("a.order").AllTextContentsAsync()).ShouldBe(["Change the ceiling…", "Rotate…", "Rotate…", "Revoke…"]);
+        (await page.Locator("a.order").AllTextContentsAsync()).ShouldBe(["Change the ceiling…", "Rotate…", "Pause…", "Drain…", "Rotate…", "Pause…", "Drain…", "Revoke…"]);
     }
 
     private void Show(int granted, string reason = "") => server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(

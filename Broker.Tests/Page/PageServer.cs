@@ -1,6 +1,9 @@
 using System.Net.Http.Headers;
 using Broker.Api.Page;
 using Broker.Core.Identity;
+using Broker.Core.Leases.History;
+using Broker.Core.Leases.Operators.Holdings;
+using Broker.Core.Ledger;
 using Broker.Tests.Security;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -23,11 +26,17 @@ internal sealed class PageServer : IAsyncDisposable
 
     public FixedPage Shown { get; private init; } = null!;
 
+    public FixedHolders Holders { get; private init; } = null!;
+
     public static async Task<PageServer> StartAsync()
     {
         var shown = new FixedPage();
-        var world = new BrokerWorld { Services = services => services.Replace(ServiceDescriptor.Singleton<IPageSource>(shown)) };
-        return new(world, await world.ListeningReplicaAsync()) { Shown = shown };
+        var holders = new FixedHolders();
+        var world = new BrokerWorld
+        {
+            Services = services => services.Replace(ServiceDescriptor.Singleton<IPageSource>(shown)).Replace(ServiceDescriptor.Singleton<IHoldersSource>(holders)),
+        };
+        return new(world, await world.ListeningReplicaAsync()) { Shown = shown, Holders = holders };
     }
 
     public string TokenOf(string group) => world.Person(group);
@@ -65,4 +74,21 @@ internal sealed class FixedPage : IPageSource
     public void Show(Func<Caller, PageQuery, PageModel> model) => make = model;
 
     public Task<PageModel> ReadAsync(Caller caller, PageQuery query, string? done, CancellationToken cancellation) => Task.FromResult(make(caller, query) with { Done = done });
+}
+
+/// <summary>The holders that a test writes.</summary>
+internal sealed class FixedHolders : IHoldersSource
+{
+    public IReadOnlyList<Holding> Holders { get; set; } = [];
+
+    public IReadOnlyList<OtherConnections> Others { get; set; } = [];
+
+    public string? WhyUnseen { get; set; }
+
+    public DatabaseHistory? History { get; set; }
+
+    public Task<HoldersModel?> ReadAsync(Caller caller, string database, HoldingFilter filter, HistorySpan span, CancellationToken cancellation) => Task.FromResult<HoldersModel?>(
+        database == "orders"
+            ? new(caller.DisplayName, caller.Subject.StartsWith("operators", StringComparison.Ordinal), database, Views.Now, null, filter, filter.Of(Holders), Holders, Others, WhyUnseen) { History = History }
+            : null);
 }

@@ -39,6 +39,7 @@ internal sealed class Replica : IDisposable
         collection.AddSingleton<TimeProvider>(Clock).AddSingleton<ICatalog>(world.Catalog).AddSingleton(SharedMetrics.Instance);
         collection.AddSingleton<ILoggerFactory>(new TraceLoggers(world.Trace, world.Laws, Actor.Name)).AddSingleton(typeof(ILogger<>), typeof(Logger<>));
         collection.Replace(ServiceDescriptor.Singleton(new SharedLedger(Link) { NewLeaseId = () => $"L{number}-{random.Next():x8}" }));
+        collection.Replace(ServiceDescriptor.Singleton(new HistoryLedger(Link)));
         collection.Replace(ServiceDescriptor.Singleton(new Jitter(random)));
         collection.Replace(ServiceDescriptor.Singleton<IAudit>(Audit));
         collection.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, new DatabaseLink(world.Database, random)));

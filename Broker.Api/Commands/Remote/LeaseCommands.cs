@@ -7,7 +7,7 @@ using Spectre.Console;
 
 namespace Broker.Api.Commands.Remote;
 
-/// <summary><c>broker leases</c> and <c>broker holders</c>.</summary>
+/// <summary><c>broker leases</c>.</summary>
 internal static class LeaseCommands
 {
     public static Command Leases(IAnsiConsole console)
@@ -20,15 +20,6 @@ internal static class LeaseCommands
             answer => Write(console, answer.Deserialize<LeasesShape>(RemoteBroker.Json)!));
     }
 
-    public static Command Holders(IAnsiConsole console)
-    {
-        var lease = new Argument<string>("lease") { Description = "The lease's id." };
-        return new RemoteOptions().Showing(
-            new("holders", "Who holds a lease, those that end first.") { lease }, console,
-            (broker, result, cancellation) => broker.GetAsync($"api/v1/leases/{Uri.EscapeDataString(result.GetRequiredValue(lease))}", cancellation),
-            answer => Write(console, answer.Deserialize<LeaseWithHoldersShape>(RemoteBroker.Json)!));
-    }
-
     private static int Write(IAnsiConsole console, LeasesShape leases)
     {
         var table = new Table().AddColumns("lease", "database", "role", "state", "user", "holders", "connections", "verified", "ends", "why");
@@ -36,19 +27,10 @@ internal static class LeaseCommands
         {
             table.AddRow(new[]
             {
-                lease.Id, lease.Database, lease.Role, lease.State, lease.Username ?? "", Text(lease.Holders), Text(lease.Connections), Text(lease.VerifiedAt), Text(lease.ExpiresAt), lease.Reason ?? "",
+                lease.Id, lease.Database, lease.Role, lease.State, lease.Username ?? "", Text(lease.Holders), Text(lease.Connections), Text(lease.VerifiedAt), Text(lease.ExpiresAt), lease.Rotation is { } rotation ? $"{Text(rotation.Left)} still use it, {Text(rotation.Moved)} have moved. {lease.Reason}" : lease.Reason ?? "",
             }.Select(Markup.Escape).ToArray());
         }
 
-        console.Write(table);
-        return 0;
-    }
-
-    private static int Write(IAnsiConsole console, LeaseWithHoldersShape lease)
-    {
-        var table = new Table().AddColumns("holder", "who", "connections", "ends", "");
-        foreach (var holder in lease.HolderList)
-            table.AddRow(new[] { holder.Id, holder.Caller, Text(holder.Connections), Text(holder.EndsAt), holder.Waiting ? "waits for its login" : "" }.Select(Markup.Escape).ToArray());
         console.Write(table);
         return 0;
     }

@@ -20,6 +20,15 @@ internal static class OrderCommands
             });
     }
 
+    public static Command Pause(IAnsiConsole console) =>
+        OnRole(console, "pause", "Gives a role to nobody new; who holds it keeps it. `broker resume` undoes it.", "Role '{0}' is paused: nobody new gets it.");
+
+    public static Command Drain(IAnsiConsole console) =>
+        OnRole(console, "drain", "Gives a role to nobody new, and nobody more time. `broker resume` undoes it.", "Role '{0}' is being drained; `broker holders --role {0}` shows who is left.");
+
+    public static Command Resume(IAnsiConsole console) =>
+        OnRole(console, "resume", "Lets a paused or drained role give again.", "Role '{0}' gives again.");
+
     public static Command Revoke(IAnsiConsole console)
     {
         var lease = new Argument<string>("lease") { Description = "The lease's id." };
@@ -45,6 +54,20 @@ internal static class OrderCommands
                 var id = result.GetRequiredValue(holder);
                 await broker.SendAsync(HttpMethod.Post, $"api/v1/holders/{Uri.EscapeDataString(id)}/end", new { reason = result.GetRequiredValue(reason) }, cancellation);
                 return $"Holder {id} has ended.";
+            });
+    }
+
+    private static Command OnRole(IAnsiConsole console, string verb, string description, string done)
+    {
+        var role = new Argument<string>("role") { Description = "The role." };
+        var reason = Reason();
+        return new RemoteOptions().Ordering(
+            new(verb, description) { role, reason }, console,
+            async (broker, result, cancellation) =>
+            {
+                var name = result.GetRequiredValue(role);
+                await broker.SendAsync(HttpMethod.Post, $"api/v1/roles/{Uri.EscapeDataString(name)}/{verb}", new { reason = result.GetRequiredValue(reason) }, cancellation);
+                return done.Replace("{0}", name, StringComparison.Ordinal);
             });
     }
 

@@ -54,7 +54,7 @@ internal sealed class RemoteOptions
                 var answer = await ask(broker, result, cancellation);
                 var seconds = result.GetValue(watch);
                 if (seconds > 0) console.Clear();
-                var code = result.GetValue(json) ? Print(answer) : write(answer);
+                var code = result.GetValue(json) ? Print(console, answer) : write(answer);
                 if (seconds == 0) return code;
                 await Task.Delay(TimeSpan.FromSeconds(seconds), TimeProvider.System, cancellation);
             }
@@ -74,9 +74,10 @@ internal sealed class RemoteOptions
         return command;
     }
 
-    private static int Print(JsonNode answer)
+    // Not through the console's layout, which would fold long lines.
+    private static int Print(IAnsiConsole console, JsonNode answer)
     {
-        Console.WriteLine(answer.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
+        console.Profile.Out.Writer.WriteLine(answer.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
         return 0;
     }
 

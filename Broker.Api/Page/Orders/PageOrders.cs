@@ -9,7 +9,7 @@ using Broker.Core.Model;
 namespace Broker.Api.Page;
 
 /// <summary>The orders that an operator can give on the page: what each would do to whom, and doing it.</summary>
-internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDesk ceilings, HolderDesk holders, LeftoverDesk leftovers)
+internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDesk ceilings, PauseDesk pauses, HolderDesk holders, LeftoverDesk leftovers)
 {
     private const int MostNamed = 50;
 
@@ -17,6 +17,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
     public async Task<OrderModel?> DescribeAsync(string kind, Func<string, string?> field, CancellationToken cancellation) => kind switch
     {
         "rotate" when field("role") is { } role => await RotateAsync(role, cancellation),
+        "pause" or "drain" or "resume" when field("role") is { } role => await PauseAsync(kind, role, cancellation),
         "revoke" when field("lease") is { } lease => await RevokeAsync(lease, cancellation),
         "end" when field("holder") is { } holder => End(holder),
         "ceiling" when field("database") is { } database => await CeilingAsync(database, cancellation),
@@ -40,6 +41,9 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         var refusal = kind switch
         {
             "rotate" => await leases.RotateAsync(caller, field("role")!, reason, origin, cancellation),
+            "pause" => await pauses.SetAsync(caller, field("role")!, RoleState.Paused, reason, origin, cancellation),
+            "drain" => await pauses.SetAsync(caller, field("role")!, RoleState.Draining, reason, origin, cancellation),
+            "resume" => await pauses.SetAsync(caller, field("role")!, RoleState.Open, reason, origin, cancellation),
             "revoke" => await leases.RevokeAsync(caller, field("lease")!, reason, origin, cancellation),
             "end" => await holders.EndAsync(caller, field("holder")!, reason, origin, cancellation),
             "ceiling" => await ceilings.SetAsync(caller, field("database")!, ceiling, reason, origin, cancellation),
@@ -59,6 +63,37 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
                 "Nobody is cut off. Holders move when they renew; the old user is dropped when the last has moved. The leases' table shows how far that is.",
             ],
             [.. its.Select(lease => $"{lease.Username}: {PageText.Count(lease.Holders, "holder")}")], [("role", role)]);
+    }
+
+    private async Task<OrderModel?> PauseAsync(string kind, string role, CancellationToken cancellation)
+    {
+        if (await budgets.FindRoleAsync(role, cancellation) is not var (budget, use)) return null;
+        var order = budget.Pauses.FirstOrDefault(pause => pause.Role == role);
+        if (kind == "resume" && order is null) return null;
+        string[] held = [$"{PageText.Count(use.Holders, "holder")} {(use.Holders == 1 ? "has" : "have")} {PageText.Count(use.Connections, "connection")} of it now."];
+        return kind switch
+        {
+            "pause" => new(
+                $"Pause role {role}", "/orders/pause", "Pause it",
+                [
+                    "Nobody new gets it, on every replica at once: who asks is refused with your reason, and who waits in line is told now.",
+                    .. held,
+                    "They keep it and renew as ever; their lease is renewed and replaced as ever. Resuming the role undoes this.",
+                ],
+                [], [("role", role)]),
+            "drain" => new(
+                $"Drain role {role}", "/orders/drain", "Drain it",
+                [
+                    "Nobody new gets it, and nobody gets more time: who asks or renews is refused with your reason.",
+                    .. held,
+                    "Each keeps its login and its connections to its own end; when the last has ended, the database user is dropped. Resuming the role undoes this for whoever has not ended yet.",
+                ],
+                [], [("role", role)]),
+            _ => new(
+                $"Resume role {role}", "/orders/resume", "Resume it",
+                [$"It was {(order!.State == RoleState.Draining ? "drained" : "paused")} by {order.By}: {order.Reason}", "Whoever may have it gets it again, as far as connections are free."],
+                [], [("role", role)]),
+        };
     }
 
     private async Task<OrderModel?> RevokeAsync(string id, CancellationToken cancellation)

@@ -36,6 +36,20 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         return ConnectionCount.Sample(status, await UsersAsync(database, cancellation), limit);
     }
 
+    /// <summary>Empty where the server does not tell.</summary>
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation)
+    {
+        try
+        {
+            return await admin.RunAsync(database, "admin", SessionList.Command, SessionList.Read, cancellation);
+        }
+        catch (DatabaseException exception) when (MongoFailure.IsNotOffered(exception))
+        {
+            return [];
+        }
+    }
+
     /// <inheritdoc/>
     public async Task TryLoginAsync(Database database, Login login, CancellationToken cancellation)
     {

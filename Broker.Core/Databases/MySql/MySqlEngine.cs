@@ -32,6 +32,10 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
         ConnectionCount.TakeAsync(admin, database, cancellation);
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation) =>
+        SessionList.ReadAsync(admin, database, cancellation);
+
+    /// <inheritdoc/>
     public async Task TryLoginAsync(Database database, Login login, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();

@@ -35,6 +35,10 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
         ConnectionCount.TakeAsync(admin, database, cancellation);
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation) =>
+        SessionList.ReadAsync(admin, database, cancellation);
+
+    /// <inheritdoc/>
     public async Task TryLoginAsync(Database database, Login login, CancellationToken cancellation)
     {
         try

@@ -38,7 +38,10 @@ internal static class ClaimMaker
             wait ?? waiting.Default,
             wait ?? TimeSpan.Zero,
             ClaimKind.Claim,
-            ask.Caller.DisplayName);
+            ask.Caller.DisplayName)
+        {
+            Node = ask.Caller.Node,
+        };
         return null;
     }
 

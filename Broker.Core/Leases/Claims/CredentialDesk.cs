@@ -1,7 +1,9 @@
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Broker.Core.Leases.History;
 using Broker.Core.Leases.Logins;
+using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
 using Broker.Core.Limits;
 using Broker.Core.Model;
@@ -11,7 +13,7 @@ namespace Broker.Core.Leases.Claims;
 
 /// <summary>The way of a request: from a proven caller to a grant or a refusal.</summary>
 internal sealed class CredentialDesk(
-    ICatalog catalog, SharedLedger ledger, DatabaseChannels channels, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, ConnectionCaps caps, DeskAudit audit,
+    ICatalog catalog, SharedLedger ledger, DatabaseChannels channels, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, ConnectionCaps caps, PauseDesk pauses, RefusalJournal journal, DeskAudit audit,
     ShutdownSignal shutdown, CallerShares shares, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time, ILogger<CredentialDesk> log)
 {
     private const int MoveAgainSeconds = 10;
@@ -27,6 +29,7 @@ internal sealed class CredentialDesk(
         var outcome = await AnswerAsync(ask, arrived, cancellation);
         // Not cancelled when the caller leaves: the audit bounds its own wait, and watching for that costs every claim.
         outcome = await audit.WriteAsync(AuditAction.Claim, ask, outcome, CancellationToken.None);
+        if (outcome.Refusal is { } refusal && catalog.Current.Roles.TryGetValue(ask.Role, out var asked)) journal.Refused(asked.Database, asked.Name, ask.Caller.DisplayName, refusal);
         metrics.Claimed(outcome.Refusal?.Code == RefusalCode.NotAllowed ? "" : ask.Role, OutcomeName(outcome), time.GetElapsedTime(arrived));
         return outcome;
     }
@@ -36,6 +39,7 @@ internal sealed class CredentialDesk(
         var current = catalog.Current;
         if (!current.Roles.TryGetValue(ask.Role, out var role) || !role.MayBeHadBy(ask.Caller)) return Refusals.NotAllowed(ask.Role);
         if (ClaimMaker.From(ask, role, waiting, out var claim) is { } mistake) return Refusals.Invalid(mistake);
+        if (CallerShares.TeamOf(current.Identity, ask.Caller) is { } team) claim = claim with { Team = team.Name };
         return await WithinSharesAsync(ask.Caller, new(role, current.Databases[role.Database], current.Issuers[role.Issuer], ask.Caller) { Proof = ask.Origin.Proof }, claim, arrived, cancellation);
     }
 
@@ -100,7 +104,7 @@ internal sealed class CredentialDesk(
                 {
                     await AbandonAsync(target, claim);
                     if (await KeepAsync(target, channel, claim, answer, cancellation) is { } kept) return kept;
-                    return Refusals.For(answer, claim, target.Database);
+                    return answer is ClaimAnswer.Paused ? await pauses.RefusalAsync(target.Role, cancellation) : Refusals.For(answer, claim, target.Database);
                 }
 
                 // The signals are taken before the ledger is asked again, so that none is missed in between.

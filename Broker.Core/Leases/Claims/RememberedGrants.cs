@@ -32,13 +32,13 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         // Asking again mostly changes nothing but how long it still lasts.
         if (byHolder.TryGet(claim.Holder, out var known) && known.Grant is { } had && had with { Now = grant.Now, Mark = grant.Mark } == grant) return;
         ForgetEnded();
-        var at = time.GetTimestamp();
-        Put(claim.Holder, new(database, claim.Caller, grant.Mark, grant, grant.EndsIn, at));
+        var (at, text) = (time.GetTimestamp(), HolderText.Of(claim));
+        Put(claim.Holder, new(database, text, grant.Mark, grant, grant.EndsIn, at));
         if (grant is not { Beside: { } old, BesideConnections: { } open, Overlap: { } overlap }) return;
 
         // What it has open on its former lease is a promise of its own, as in the ledger.
         var beside = grant with { Lease = old, Connections = open, EndsAt = grant.Now + overlap, LeaseEndsAt = grant.Now + overlap };
-        Put(BesideOf(claim.Holder), new(database, claim.Caller, grant.Mark, beside, overlap, at));
+        Put(BesideOf(claim.Holder), new(database, text, grant.Mark, beside, overlap, at));
     }
 
     /// <summary>It may have left, or not: it is not answered from memory.</summary>

@@ -12,10 +12,13 @@ public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyLis
 {
     /// <summary>Whether the last count is too old to promise anything on.</summary>
     public bool IsStale => Record.SampledAt is not { } at || Record.Now - at > Database.Budget.StaleAfter;
+
+    /// <summary>Operators' orders on its roles.</summary>
+    public IReadOnlyList<RolePause> Pauses { get; init; } = [];
 }
 
 /// <summary>Reads budgets for those who watch them.</summary>
-public sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger)
+internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, PauseDesk pauses)
 {
     /// <summary>All budgets, by name.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
@@ -37,8 +40,18 @@ public sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger)
         var current = catalog.Current;
         if (!current.Databases.TryGetValue(name, out var database)) return null;
         var roles = current.Roles.Values.Where(role => role.Database == name).OrderBy(role => role.Name, StringComparer.Ordinal).ToArray();
-        return new(database, await ledger.Budgets.BudgetAsync(name, Array.ConvertAll(roles, role => role.Name), cancellation), roles);
+        return new(database, await ledger.Budgets.BudgetAsync(name, Array.ConvertAll(roles, role => role.Name), cancellation), roles)
+        {
+            Pauses = await pauses.ListAsync(name, cancellation),
+        };
     }
+
+    /// <summary>A role's database and what its holders have; null when the catalog has no such role.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<(Budget Budget, RoleUse Use)?> FindRoleAsync(string role, CancellationToken cancellation) =>
+        catalog.Current.Roles.TryGetValue(role, out var known) && await ReadAsync(known.Database, cancellation) is { } budget
+            ? (budget, budget.Record.Roles.First(use => use.Role == role))
+            : null;
 
     /// <summary>
     /// What a rollout would do to a database's connections, and who holds them now; null when the catalog has no such database.

@@ -33,7 +33,7 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
         foreach (var name in catalog.Current.Databases.Keys)
         {
             if (await ledger.Leases.LeaseAsync(name, id, cancellation) is { } lease)
-                return (lease, await ledger.Holders.HoldersAsync(name, id, MostHolders, cancellation));
+                return (lease, [.. (await ledger.Holders.HoldersAsync(name, id, int.MaxValue, cancellation)).Take(MostHolders)]);
         }
 
         return null;
@@ -53,7 +53,7 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
             }
             else
             {
-                var why = $"revoked by {caller.DisplayName}";
+                var why = $"revoked by {caller.DisplayName}: {reason}";
                 await ledger.Leases.MoveAsync(lease.Database, id, LeaseState.Retiring, why, cancellation);
                 await ledger.Leases.MoveAsync(lease.Database, id, LeaseState.Revoking, why, cancellation, MoveHow.EndSessions);
             }
@@ -87,7 +87,7 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
                 {
                     if (lease.Role != roleName || lease.State != LeaseState.Active) continue;
                     var followed = await successor.EnsureAsync(
-                        role, current.Databases[role.Database], current.Issuers[role.Issuer], lease.Pool, lease.Id, $"rotated by {caller.DisplayName}", cancellation);
+                        role, current.Databases[role.Database], current.Issuers[role.Issuer], lease.Pool, lease.Id, $"rotated by {caller.DisplayName}: {reason}", cancellation);
 
                     // Should the next one's issuing fail, it is tried again until it works.
                     if (!followed) await ledger.Duties.HurryAsync(role.Database, DutyKinds.Rotate, lease.Id, cancellation);

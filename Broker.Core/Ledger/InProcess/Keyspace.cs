@@ -55,7 +55,7 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
         "ZRANK" => Set(words[1]).Rank(words[2]),
         "ZCARD" => (long)Set(words[1]).Count,
         "ZRANGE" => Set(words[1]).Range((int)Integer(words[2]), (int)Integer(words[3]), words.Length > 4 && words[4] == "WITHSCORES"),
-        "ZRANGEBYSCORE" => Set(words[1]).Between(Score(words[2]), Score(words[3]), words.Length > 4 ? (int)Integer(words[6]) : int.MaxValue),
+        "ZRANGEBYSCORE" => Set(words[1]).Between(Score(words[2]), Score(words[3]), words.Length > 4 ? (int)Integer(words[6]) : int.MaxValue, words.Length > 4 ? (int)Integer(words[5]) : 0),
         "ZREMRANGEBYSCORE" => RemoveUpTo(Set(words[1]), Score(words[3])),
         "PUBLISH" => Publish(words[1], words[2]),
         _ => throw new ArgumentException("not a command that the in-process ledger knows"),

@@ -68,6 +68,7 @@ internal sealed class RankedSet
         return [.. members];
     }
 
-    public string[] Between(double least, double most, int limit) =>
-        [.. sorted.GetViewBetween((least, ""), (most, Last)).Take(limit).Select(entry => entry.Member)];
+    /// <summary>Its members by their scores, both ends included, but for some of the first.</summary>
+    public string[] Between(double least, double most, int limit, int skip = 0) =>
+        [.. sorted.GetViewBetween((least, ""), (most, Last)).Skip(skip).Take(limit).Select(entry => entry.Member)];
 }

@@ -7,7 +7,7 @@
 --     flag, cap_leaves?: number, beside?, beside_connections?: number) | issue (lease, fence: number, starts_in: ms) | wait
 --     (lease, starts_in: ms) | in_line (place: number, free: number, capacity: number) | exhausted (free: number, could_ask_for:
 --     number, capacity: number, next_end_in?: ms) | line_full (free: number, capacity: number) | throttled (starts_in: ms) |
---     failed (retry_in: ms, why) | stale | user_limit (limit: number) | unknown | late
+--     failed (retry_in: ms, why) | stale | user_limit (limit: number) | paused | unknown | late
 -- A verdict's lease is the holder's when it is granted; overlap: for how long the old lease's connections may stay open beside the new
 -- ones (0: they are to be closed first; none: it did not move), beside: which lease that is, and how many connections it has open on it;
 -- leaving: the lease is retiring; cap_leaves: what the cap of the lease's user leaves (below 0: it is to be raised first; none: there is no
@@ -30,7 +30,8 @@
 --   holding   Retiring, no room          Active      granted its own, leaving
 --   holding   Retiring, broken, no room  Active      granted the pool's, the old one closed first
 --   holding   Expired                    Active      granted the pool's, the old one closed first
--- A renewal is answered like a claim, but for nobody: unknown. Who is to stay is granted its own, Active or Retiring, or unknown.
+-- Of a role that an operator paused, nobody and whoever only reserved are answered paused; of one that is drained, who holds is granted its
+-- own as it is, and its renewal is answered paused. A renewal is answered like a claim, but for nobody: unknown. Who is to stay is granted its own, Active or Retiring, or unknown.
 local spacing, tolerance = asked.spacing, asked.tolerance
 local asks = asked.asks
 for _, ask in ipairs(asks) do
@@ -205,6 +206,23 @@ local function seated(c, h, mine)
   return mine
 end
 
+-- An operator's order holds the role: nobody new gets anything, and of one that is drained nobody gets more time. Answers nil where the
+-- order changes nothing.
+local function held(c, h, mine)
+  local order = paused(c.role.name)
+  if not order then return nil end
+  if not h or h.phase == 'r' then
+    leave_line(c.id)
+    if h then drop_holder(h) end
+    say(verdict.paused())
+    return true
+  end
+  if order == 'Paused' then return nil end
+  local stands = mine and (mine.state == 'Active' or mine.state == 'Retiring') and mine.expires > now and h.till > now
+  if stands and c.kind ~= 'Renew' then granted(h, mine) else say(verdict.paused()) end
+  return true
+end
+
 local function decide(c)
   -- What it holds may have changed in what the ledger lost: it is answered when all have told what they remember.
   if now < quiet then
@@ -217,6 +235,7 @@ local function decide(c)
   -- It may have been sent before its holder was released. Who still wants something asks again, and knows of the release then.
   if not h and newest_release > asked.seen and num(call('ZSCORE', released, c.id)) > asked.seen then return say(verdict.late()) end
   local mine = h and h.lease ~= '' and lease(h.lease)
+  if held(c, h, mine) then return end
   if mine and h.phase == 'r' and mine.state == 'Active' and mine.limit >= 0 then
     mine = seated(c, h, mine)
     if mine == nil then return end

@@ -398,11 +398,20 @@ local function share(role, seats, want, least, own)
   return math.max(least, math.min(want, math.floor(left / coming)))
 end
 
+-- Since when is for people alone, and stands before the caller's name.
 local function reserve(id, caller, give)
-  local h = { id = id, lease = '', connections = give, till = now + RESERVED_MS, phase = 'r', mark = 0, caller = caller }
+  local h = { id = id, lease = '', connections = give, till = now + RESERVED_MS, phase = 'r', mark = 0, caller = int(math.floor(now / 1000)) .. '\31' .. caller }
   count(id, give, 1)
   write_holder(h)
   return h
+end
+
+-- Roles that give nothing to anybody new, by operators' orders: ',role=Paused,,role=Draining,'. Nil: the role gives.
+local pauses
+local function paused(role)
+  pauses = pauses or call('HGET', budget, 'paused') or ''
+  local _, stop = string.find(pauses, ',' .. role .. '=', 1, true)
+  return stop and string.match(pauses, '^%a+', stop + 1) or nil
 end
 
 -- The line: first come, first served ---------------------------------------------------------------------------------
@@ -442,7 +451,7 @@ local function serve_line()
     local id = call('ZRANGE', line, '0', '0')[1]
     if not id then return end
     local want, least, seats, seen, till, caller = string.match(call('HGET', tickets, id) or '', '^(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(.*)$')
-    if not want or num(seen) + TICKET_MS < now or num(till) < now then
+    if not want or num(seen) + TICKET_MS < now or num(till) < now or paused(role_of(id)) then
       leave_line(id)
     else
       local give = share(role_of(id), num(seats), num(want), num(least))

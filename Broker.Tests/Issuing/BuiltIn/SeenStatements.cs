@@ -28,6 +28,8 @@ internal sealed partial class SeenStatements(IDatabaseEngine engine) : IDatabase
 
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => engine.SampleAsync(database, cancellation);
 
+    public Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation) => engine.SessionsAsync(database, cancellation);
+
     public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) => engine.TryLoginAsync(database, login, cancellation);
 
     public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) =>

@@ -26,13 +26,27 @@ public sealed record BudgetShape(
     /// <param name="Connections">Granted to them.</param>
     /// <param name="Over">Open beyond what was granted: some pod ignores its allotment.</param>
     /// <param name="ExpectedHolders">As configured.</param>
-    public sealed record RoleShape(string Role, int Holders, int Connections, int Over, int ExpectedHolders);
+    public sealed record RoleShape(string Role, int Holders, int Connections, int Over, int ExpectedHolders)
+    {
+        /// <summary>An operator's order on it; null: it gives.</summary>
+        public PauseShape? Pause { get; init; }
+    }
+
+    /// <summary>An operator's order on a role.</summary>
+    /// <param name="State"><c>paused</c>: nobody new gets it; <c>draining</c>: nor does anybody get more time.</param>
+    /// <param name="Reason">Why, in the operator's words.</param>
+    /// <param name="By">Who ordered it.</param>
+    /// <param name="Since">Since when.</param>
+    public sealed record PauseShape(string State, string Reason, string By, DateTimeOffset Since);
 
     /// <summary>Of a budget.</summary>
     public static BudgetShape Of(Budget budget)
     {
         var record = budget.Record;
-        var roles = budget.Roles.Zip(record.Roles, (role, use) => new RoleShape(role.Name, use.Holders, use.Connections, use.Over, role.Connections.ExpectedHolders));
+        var roles = budget.Roles.Zip(record.Roles, (role, use) => new RoleShape(role.Name, use.Holders, use.Connections, use.Over, role.Connections.ExpectedHolders)
+        {
+            Pause = budget.Pauses.FirstOrDefault(pause => pause.Role == role.Name) is { } order ? new(Core.Model.WireName.Of(order.State), order.Reason, order.By, order.Since) : null,
+        });
         return new(
             budget.Database.Name, budget.Database.Engine.ToString(), record.Limit, record.ReservedForSuperusers, record.Ceiling, record.Foreign,
             record.Capacity, record.Granted, record.Free, record.Waiting, record.SampledAt, budget.IsStale, [.. roles]);

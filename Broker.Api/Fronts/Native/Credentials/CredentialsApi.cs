@@ -43,7 +43,7 @@ public static class CredentialsApi
             .WithRefusals(
                 RefusalCode.InvalidRequest, new(RefusalCode.InvalidRequest, 408, RequestGuard.TooSlow), new(RefusalCode.InvalidRequest, 413, RequestGuard.TooLong),
                 new(RefusalCode.InvalidRequest, 415, RequestGuard.NotJson), RefusalCode.NotAllowed, RefusalCode.HolderInUse, RefusalCode.IssueThrottled, RefusalCode.LoginFailed,
-                RefusalCode.BudgetExhausted, RefusalCode.IssuerUnavailable, RefusalCode.DatabaseUnavailable);
+                RefusalCode.BudgetExhausted, RefusalCode.RolePaused, RefusalCode.IssuerUnavailable, RefusalCode.DatabaseUnavailable);
     }
 
     /// <param name="role">The role.</param>

@@ -4,6 +4,8 @@ using System.Text.Json.Nodes;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Budgets;
 using Broker.Api.Fronts.Native.Credentials;
+using Broker.Api.Fronts.Native.History;
+using Broker.Api.Fronts.Native.Holdings;
 using Broker.Api.Fronts.Native.Indicators;
 using Broker.Api.Fronts.Native.Leases;
 using Broker.Api.Fronts.Native.Problems;
@@ -65,6 +67,12 @@ internal static class Examples
     private static readonly Indicator Indicator = new(
         "connection-use", "less than 70 % of each database's connections are promised or in use by others", 0.54, "1", true, "orders has the most, 54 %.");
 
+    private static readonly OpenShape Open = new(7, 4, 1, 12.5, 340.5);
+
+    private static readonly HoldingShape Holding = new(
+        HolderId, "orders", "orders-api", "orders/orders-api-6f7c9d-x2x9q", "orders", "checkout", "worker-3", LeaseId, "b-orders-api-f2ye5w7mnjyomqfe", 5, 0, 2, Open,
+        Noon.AddHours(-3), Noon.AddMinutes(30), false);
+
     private static readonly CredentialsRequest Request = new("job-4711", 5, 1);
 
     /// <summary>An example of a type that the API takes or answers with.</summary>
@@ -81,6 +89,13 @@ internal static class Examples
                 Lease.Id, Lease.Database, Lease.Role, Lease.Pool, Lease.State, Lease.Username, Lease.CreatedAt, Lease.IssuedAt, Lease.VerifiedAt, Lease.ExpiresAt,
                 Lease.Holders, Lease.Connections, Lease.Reason, [new(HolderId, "orders/orders-api-7d9f", 5, Noon.AddMinutes(30), false)]),
             json),
+        nameof(HistoryShape) => JsonSerializer.SerializeToNode(
+            new HistoryShape(
+                "orders", "6h", 60, [new(Noon, 200, 137, 8, 129, 121, 129, 4, 8, 2)], [new("orders-api", 100, Noon)], 5400,
+                [new("orders-api", "budget-exhausted", "orders/orders-api-7d9f", 2, Noon, Noon.AddMinutes(1), "You need at least 5 connections and none are free for you now.")]),
+            json),
+        nameof(HoldingsShape) => JsonSerializer.SerializeToNode(new HoldingsShape(1, 1, 1, [Holding], []), json),
+        nameof(OthersShape) => JsonSerializer.SerializeToNode(new OthersShape("orders", 7, [new("reports", "psql", "10.1.2.3", null, Open)], null), json),
         nameof(LeftoversShape) => JsonSerializer.SerializeToNode(new LeftoversShape([Leftover]), json),
         nameof(DutiesShape) => JsonSerializer.SerializeToNode(new DutiesShape([Duty]), json),
         nameof(IndicatorsShape) => JsonSerializer.SerializeToNode(new IndicatorsShape([Indicator]), json),
@@ -111,6 +126,7 @@ internal static class Examples
         RefusalCode.LeaseUnknown => Refusals.LeaseUnknown(LeaseId),
         RefusalCode.SessionUnknown => new(code, ProofFailure.SessionUnknown.Describe()),
         RefusalCode.LimitExceeded => new(code, "This caller may claim 5 times a second. Come back then; a grant is good until its end and need not be asked for again.", TimeSpan.FromSeconds(1)),
+        RefusalCode.RolePaused => Refusals.RolePaused("orders-api", RoleState.Paused, "the orders database is being moved"),
         RefusalCode.BudgetExhausted => Refused(new ClaimAnswer.Exhausted(2, 2, 129, TimeSpan.FromSeconds(12))),
         RefusalCode.IssueThrottled => Refused(new ClaimAnswer.Throttled(TimeSpan.FromSeconds(3))),
         RefusalCode.IssuerUnavailable => Refused(new ClaimAnswer.Failed(TimeSpan.FromSeconds(5), "IssuerUnavailable: Vault is sealed.")),

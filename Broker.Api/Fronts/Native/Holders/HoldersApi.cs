@@ -26,7 +26,7 @@ public static class HoldersApi
             .Produces<RenewalShape>()
             .WithRefusals(
                 RefusalCode.NotAllowed, RefusalCode.HolderUnknown, RefusalCode.IssueThrottled, RefusalCode.LoginFailed, RefusalCode.BudgetExhausted,
-                RefusalCode.IssuerUnavailable, RefusalCode.DatabaseUnavailable);
+                RefusalCode.RolePaused, RefusalCode.IssuerUnavailable, RefusalCode.DatabaseUnavailable);
         holders.MapGet("/watch", WatchAsync)
             .WithName("WatchHolder")
             .WithSummary("Server-sent events while somebody listens: renewed and rotate (as renew answers), ending. The holder is renewed meanwhile.")

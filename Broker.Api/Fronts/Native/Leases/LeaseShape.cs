@@ -7,6 +7,25 @@ public sealed record LeaseShape(
     string Id, string Database, string Role, string Pool, string State, string? Username, DateTimeOffset CreatedAt, DateTimeOffset? IssuedAt,
     DateTimeOffset? VerifiedAt, DateTimeOffset? ExpiresAt, int Holders, int Connections, string? Reason)
 {
+    /// <summary>Where it is being replaced: how far that has come; null: it is not.</summary>
+    public RotationShape? Rotation { get; init; }
+
+    /// <summary>How far a rotation has come.</summary>
+    /// <param name="Left">Holders that still use the old user.</param>
+    /// <param name="Moved">Holders that have the new one.</param>
+    public sealed record RotationShape(int Left, int Moved);
+
+    /// <summary>Of leases, each beside the others.</summary>
+    public static IReadOnlyList<LeaseShape> Of(IReadOnlyList<LeaseRecord> leases) =>
+    [
+        .. leases.Select(lease => Of(lease) with
+        {
+            Rotation = lease is { State: Core.Model.LeaseState.Retiring, Holders: > 0 }
+                ? new(lease.Holders, leases.Where(other => other.Database == lease.Database && other.Pool == lease.Pool && other.State == Core.Model.LeaseState.Active).Sum(other => other.Holders))
+                : null,
+        }),
+    ];
+
     /// <summary>Of a lease.</summary>
     public static LeaseShape Of(LeaseRecord lease) => new(
         lease.Id, lease.Database, lease.Role, lease.Pool, lease.State.ToString(), Or(lease.Username), lease.CreatedAt, lease.IssuedAt, lease.VerifiedAt,

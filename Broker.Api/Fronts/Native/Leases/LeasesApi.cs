@@ -5,6 +5,7 @@ using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Operators;
+using Broker.Core.Ledger;
 using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Native.Leases;
@@ -20,7 +21,7 @@ public static class LeasesApi
         var leases = app.MapGroup("/api/v1/leases").WithTags("Leases");
         var reading = leases.MapGroup("").RequireAuthorization(Policies.Viewer);
         reading.MapGet("", async (string? database, LeaseDesk desk, CancellationToken cancellation) =>
-                new LeasesShape([.. (await desk.ListAsync(database, cancellation)).Select(LeaseShape.Of)]))
+                new LeasesShape(LeaseShape.Of(await desk.ListAsync(database, cancellation))))
             .RecordReads()
             .WithName("ListLeases").WithSummary("The leases, oldest first.").WithRefusals(NotListed);
         reading.MapGet("/{id}", ReadAsync)
@@ -44,6 +45,28 @@ public static class LeasesApi
             .WithTags("Roles").WithName("RotateRole").WithSummary("Gives the role's next claims and renewals a new lease. Needs a reason.")
             .Accepts<OperatorsBody>("application/json")
             .Produces(202).WithRefusals(RefusalCode.NotAllowed, RefusalCode.IssuerUnavailable, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
+        foreach (var (verb, state, summary) in new[]
+        {
+            ("pause", RoleState.Paused, "Gives the role to nobody new; who holds it keeps it and renews. In force when it answers. Needs a reason, which callers are told."),
+            ("drain", RoleState.Draining, "Gives the role to nobody new, and nobody more time: it is empty when the last holder has ended. Needs a reason, which callers are told."),
+            ("resume", RoleState.Open, "Lets a paused or drained role give again. Needs a reason."),
+        })
+        {
+            app.MapPost($"/api/v1/roles/{{role}}/{verb}", (string role, PauseDesk desk, RequestGuard guard, HttpContext context) => OrderAsync(role, state, desk, guard, context))
+                .RequireAuthorization(Policies.Operator)
+                .WithTags("Roles").WithName(char.ToUpperInvariant(verb[0]) + verb[1..] + "Role").WithSummary(summary)
+                .Accepts<OperatorsBody>("application/json")
+                .Produces(204).WithRefusals(RefusalCode.NotAllowed, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
+        }
+    }
+
+    private static async Task OrderAsync(string role, RoleState state, PauseDesk desk, RequestGuard guard, HttpContext context)
+    {
+        if (await OperatorsBody.ReadReasonAsync(context, guard, AuditAction.Pause, role) is not { } reason) return;
+        if (await desk.SetAsync(context.ProvenCaller(), role, state, reason, context.Origin(), context.RequestAborted) is { } refusal)
+            await RefusalWriter.WriteAsync(context, refusal);
+        else
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
     private static async Task ReadAsync(string id, LeaseDesk desk, RequestGuard guard, HttpContext context)

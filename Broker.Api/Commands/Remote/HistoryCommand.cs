@@ -1,0 +1,72 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Broker.Api.Fronts.Native.History;
+using Broker.Api.Page;
+using Spectre.Console;
+
+namespace Broker.Api.Commands.Remote;
+
+/// <summary><c>broker history</c>.</summary>
+internal static class HistoryCommand
+{
+    private const string Blocks = " ▁▂▃▄▅▆▇█";
+    private const int Columns = 60;
+
+    public static Command Create(IAnsiConsole console)
+    {
+        var database = new Argument<string>("database") { Description = "The database." };
+        var span = new Option<string>("--span") { Description = "1h, 6h (default), 1d or 7d.", DefaultValueFactory = _ => "6h" };
+        return new RemoteOptions().Showing(
+            new("history", "What a database's connections were: peaks by role, time to full, who was refused what.") { database, span }, console,
+            (broker, result, cancellation) => broker.GetAsync(
+                $"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/history?span={Uri.EscapeDataString(result.GetRequiredValue(span))}", cancellation),
+            answer => Write(console, answer.Deserialize<HistoryShape>(RemoteBroker.Json)!));
+    }
+
+    private static int Write(IAnsiConsole console, HistoryShape history)
+    {
+        if (history.Stretches.Count == 0)
+        {
+            console.WriteLine("Nothing was counted yet.");
+            return 0;
+        }
+
+        var fullest = history.Stretches.MaxBy(stretch => stretch.Used)!;
+        console.WriteLine(Line(history));
+        console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"At most {fullest.Used} in use ({fullest.Granted} granted, {fullest.Foreign} foreign) at {fullest.Start:u}, now {history.Stretches[^1].Used}; at least {history.Stretches.Min(stretch => stretch.Free)} free; {history.Stretches.Sum(stretch => stretch.Refused)} claims refused."));
+        console.WriteLine(history.FullInSeconds is { } seconds ? $"Full in {PageText.Span(TimeSpan.FromSeconds(seconds))}, should it go on as in the last half hour." : "It does not fill at the present trend.");
+        var peaks = new Table().AddColumns("role", "most connections", "at");
+        foreach (var peak in history.Peaks) peaks.AddRow(Markup.Escape(peak.Role), peak.Connections.ToString(CultureInfo.InvariantCulture), peak.At.ToString("u", CultureInfo.InvariantCulture));
+        if (history.Peaks.Count > 0) console.Write(peaks);
+        var refused = new Table().AddColumns("refused", "role", "to whom", "times", "first", "last", "words");
+        foreach (var refusal in history.Refusals)
+        {
+            refused.AddRow(new[]
+            {
+                refusal.Code, refusal.Role, refusal.Caller, refusal.Count.ToString(CultureInfo.InvariantCulture), refusal.First.ToString("u", CultureInfo.InvariantCulture),
+                refusal.Last.ToString("u", CultureInfo.InvariantCulture), refusal.Words,
+            }.Select(Markup.Escape).ToArray());
+        }
+
+        if (history.Refusals.Count > 0) console.Write(refused);
+        return 0;
+    }
+
+    // A line of blocks, as high as what was in use of the limit.
+    private static string Line(HistoryShape history)
+    {
+        var (first, last) = (history.Stretches[0].Start, history.Stretches[^1].Start);
+        var whole = Math.Max(1, (last - first).TotalSeconds + history.StretchSeconds);
+        var most = new double[Columns];
+        foreach (var stretch in history.Stretches)
+        {
+            var column = (int)((stretch.Start - first).TotalSeconds / whole * Columns);
+            most[column] = Math.Max(most[column], (double)stretch.Used / Math.Max(1, stretch.Limit));
+        }
+
+        return string.Concat(most.Select(share => Blocks[(int)Math.Ceiling(Math.Min(1, share) * (Blocks.Length - 1))]));
+    }
+}

@@ -1,0 +1,99 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Broker.Api.Fronts.Native.Holdings;
+using Spectre.Console;
+
+namespace Broker.Api.Commands.Remote;
+
+/// <summary><c>broker holders</c> and <c>broker others</c>: who has connections, really.</summary>
+internal static class HolderCommands
+{
+    public static Command Holders(IAnsiConsole console)
+    {
+        var lease = new Argument<string?>("lease") { Description = "The lease's id; none: all leases.", Arity = ArgumentArity.ZeroOrOne };
+        Option<string?>[] filters =
+        [
+            new("--database") { Description = "One database's alone." },
+            new("--search") { Description = "What a holder's name, id, node, user or team contains." },
+            new("--namespace") { Description = "Its namespace." },
+            new("--team") { Description = "Its team." },
+            new("--role") { Description = "Its role." },
+            new("--node") { Description = "The node it runs on." },
+            new("--sort") { Description = "ends (default), age, who, namespace, team, role, node, connections, open, over, idle, transaction or query." },
+            new("--page") { Description = "Which page, from 1." },
+        ];
+        var over = new Option<bool>("--over") { Description = "Only those that have more open than granted." };
+        var command = new Command("holders", "Who holds connections: granted, open now, idle, idle in a transaction.") { lease, over };
+        foreach (var filter in filters) command.Options.Add(filter);
+        return new RemoteOptions().Showing(
+            command, console,
+            (broker, result, cancellation) =>
+            {
+                var query = new List<string> { "pageSize=100" };
+                foreach (var filter in filters) Add(filter.Name[2..], result.GetValue(filter));
+                Add("lease", result.GetValue(lease));
+                if (result.GetValue(over)) Add("over", "true");
+                return broker.GetAsync("api/v1/holders?" + string.Join('&', query), cancellation);
+
+                void Add(string name, string? value)
+                {
+                    if (value is not null) query.Add($"{name}={Uri.EscapeDataString(value)}");
+                }
+            },
+            answer => Write(console, answer.Deserialize<HoldingsShape>(RemoteBroker.Json)!));
+    }
+
+    public static Command Others(IAnsiConsole console)
+    {
+        var database = new Argument<string>("database") { Description = "The database." };
+        return new RemoteOptions().Showing(
+            new("others", "Who besides holders has connections of a database: user, program and address.") { database }, console,
+            (broker, result, cancellation) => broker.GetAsync($"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/others", cancellation),
+            answer => Write(console, answer.Deserialize<OthersShape>(RemoteBroker.Json)!));
+    }
+
+    private static int Write(IAnsiConsole console, HoldingsShape found)
+    {
+        var table = new Table().AddColumns("who", "team", "role", "node", "granted", "open", "over", "idle", "idle in tx", "longest query", "since", "ends", "holder");
+        foreach (var holder in found.Holders)
+        {
+            table.AddRow(new[]
+            {
+                holder.Caller, holder.Team ?? "", holder.Role, holder.Node ?? "", N(holder.Granted) + (holder.Moving > 0 ? $" (+{N(holder.Moving)} moving)" : ""),
+                holder.Waiting ? "waits for its login" : holder.Open is { } open ? N(open.Connections) : "not known", holder.Over > 0 ? N(holder.Over) : "",
+                holder.Open is { } now ? N(now.Idle) : "", holder.Open is { IdleInTransaction: > 0 } idle ? $"{N(idle.IdleInTransaction)}, {Seconds(idle.LongestIdleInTransactionSeconds)}" : "",
+                Seconds(holder.Open?.LongestQuerySeconds), Time(holder.Since), Time(holder.EndsAt), holder.Id,
+            }.Select(Markup.Escape).ToArray());
+        }
+
+        console.Write(table);
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{found.Total} holders, page {found.Page} of {found.Pages}."));
+        foreach (var unseen in found.Unseen) console.WriteLine($"What is open on {unseen.Database} is not known: {unseen.Why}");
+        return 0;
+    }
+
+    private static int Write(IAnsiConsole console, OthersShape found)
+    {
+        var table = new Table().AddColumns("user", "program", "address", "of role", "open", "idle", "idle in tx", "longest query");
+        foreach (var other in found.Others)
+        {
+            table.AddRow(new[]
+            {
+                other.Username ?? "not known", other.Program ?? "", other.Address ?? "", other.Role ?? "", N(other.Open.Connections), N(other.Open.Idle),
+                other.Open.IdleInTransaction > 0 ? $"{N(other.Open.IdleInTransaction)}, {Seconds(other.Open.LongestIdleInTransactionSeconds)}" : "", Seconds(other.Open.LongestQuerySeconds),
+            }.Select(Markup.Escape).ToArray());
+        }
+
+        console.Write(table);
+        if (found.Unseen is { } why) console.WriteLine($"What is open on {found.Database} is not known: {why}");
+        return 0;
+    }
+
+    private static string N(int number) => number.ToString(CultureInfo.InvariantCulture);
+
+    private static string Seconds(double? seconds) => seconds is { } known ? string.Create(CultureInfo.InvariantCulture, $"{known:0} s") : "";
+
+    private static string Time(DateTimeOffset? time) => time?.ToString("u", CultureInfo.InvariantCulture) ?? "";
+}

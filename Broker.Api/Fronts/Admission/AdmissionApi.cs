@@ -1,0 +1,139 @@
+using System.Text.Json;
+using Broker.Core.Catalog;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Broker.Api.Fronts.Admission;
+
+/// <summary>
+/// The validating admission webhook: <c>POST /kubernetes/admission</c> takes an AdmissionReview of <c>admission.k8s.io/v1</c>
+/// (https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/) and answers within 100 ms. Whatever goes
+/// wrong, the workload is let in. It changes nothing, and what it says is no secret: an API server proves itself to no webhook unless it is
+/// told to.
+/// </summary>
+internal static class AdmissionApi
+{
+    /// <summary>Where it is.</summary>
+    public const string Path = "/kubernetes/admission";
+
+    private const int LongestReview = 4 * 1024 * 1024; // an object has 1.5 MB at most, and there may be an old one beside it
+    private const int MostAtOnce = 16;
+    private const int LongestWarning = 250; // of all warnings together clients see 4,096 characters
+
+    // What is left of the 100 ms is for the way there and back.
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromMilliseconds(80);
+    private static readonly SemaphoreSlim Turns = new(MostAtOnce);
+
+    /// <summary>Maps it, where it is configured.</summary>
+    public static void MapAdmission(this IEndpointRouteBuilder app, AdmissionSettings settings)
+    {
+        if (settings.Mode != AdmissionMode.Off)
+            app.MapPost(Path, (HttpContext context, AdmissionDesk desk, BrokerMetrics metrics, TimeProvider time) => AnswerAsync(context, settings.Mode, desk, metrics, time))
+                .AllowAnonymous().ExcludeFromDescription();
+    }
+
+    private static async Task AnswerAsync(HttpContext context, AdmissionMode mode, AdmissionDesk desk, BrokerMetrics metrics, TimeProvider time)
+    {
+        using var patience = new CancellationTokenSource(AnswerWithin, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, context.RequestAborted);
+        var (uid, findings, outcome) = ("", (IReadOnlyList<(string Words, bool Certain)>)[], "failed-open");
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size) size.MaxRequestBodySize = LongestReview;
+        if (Turns.Wait(0, CancellationToken.None))
+        {
+            try
+            {
+                using var review = await JsonDocument.ParseAsync(context.Request.Body, cancellationToken: context.RequestAborted);
+                if (!TryRead(review.RootElement, out uid, out var request))
+                {
+                    context.Response.StatusCode = StatusCodes.Status400BadRequest;
+                    return;
+                }
+
+                (findings, outcome) = (await JudgeAsync(request, desk, either.Token), "");
+            }
+            catch (JsonException)
+            {
+                context.Response.StatusCode = StatusCodes.Status400BadRequest;
+                return;
+            }
+            catch (BadHttpRequestException e)
+            {
+                context.Response.StatusCode = e.StatusCode;
+                return;
+            }
+            catch (Exception e) when (e is LedgerException or OperationCanceledException)
+            {
+                // It is let in: nobody's rollout waits for the broker.
+            }
+            finally
+            {
+                Turns.Release();
+            }
+        }
+
+        var refused = mode == AdmissionMode.Refuse && findings.Any(finding => finding.Certain);
+        metrics.Admitted(outcome.Length > 0 ? outcome : refused ? "refused" : findings.Count > 0 ? "warned" : "fits");
+        await WriteAsync(context, uid, findings, refused);
+    }
+
+    private static bool TryRead(JsonElement review, out string uid, out JsonElement request)
+    {
+        (uid, request) = ("", default);
+        if (review.ValueKind != JsonValueKind.Object || !review.TryGetProperty("request", out request) || request.ValueKind != JsonValueKind.Object) return false;
+        if (!request.TryGetProperty("uid", out var id) || id.ValueKind != JsonValueKind.String) return false;
+        uid = id.GetString()!;
+        return true;
+    }
+
+    private static async Task<IReadOnlyList<(string Words, bool Certain)>> JudgeAsync(JsonElement request, AdmissionDesk desk, CancellationToken cancellation)
+    {
+        if (request.TryGetProperty("operation", out var operation) && operation.ValueEquals("DELETE")) return [];
+        var space = request.TryGetProperty("namespace", out var named) && named.ValueKind == JsonValueKind.String ? named.GetString()! : "";
+        if (!request.TryGetProperty("object", out var thing) || Workload.Read(thing, space) is not { } workload) return [];
+        var before = request.TryGetProperty("oldObject", out var old) ? Workload.Read(old, space) : null;
+        return await desk.JudgeAsync(workload, before, cancellation);
+    }
+
+    private static async Task WriteAsync(HttpContext context, string uid, IReadOnlyList<(string Words, bool Certain)> findings, bool refused)
+    {
+        context.Response.ContentType = "application/json";
+        await using var json = new Utf8JsonWriter(context.Response.BodyWriter);
+        json.WriteStartObject();
+        json.WriteString("apiVersion", "admission.k8s.io/v1");
+        json.WriteString("kind", "AdmissionReview");
+        json.WriteStartObject("response");
+        json.WriteString("uid", uid);
+        json.WriteBoolean("allowed", !refused);
+        if (refused)
+        {
+            json.WriteStartObject("status");
+            json.WriteNumber("code", StatusCodes.Status403Forbidden);
+            json.WriteString("message", string.Join(' ', findings.Where(finding => finding.Certain).Select(finding => finding.Words)));
+            json.WriteEndObject();
+        }
+        else if (findings.Count > 0)
+        {
+            json.WriteStartArray("warnings");
+            foreach (var part in findings.Take(8).SelectMany(finding => Parts(finding.Words))) json.WriteStringValue(part);
+            json.WriteEndArray();
+        }
+
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    // A warning that is longer is cut off by clients: it goes on in the next.
+    private static IEnumerable<string> Parts(string words)
+    {
+        while (words.Length > LongestWarning)
+        {
+            var cut = words.LastIndexOf(' ', LongestWarning);
+            if (cut <= 0) cut = LongestWarning;
+            yield return words[..cut];
+            words = words[cut..].TrimStart();
+        }
+
+        yield return words;
+    }
+}

@@ -1,0 +1,96 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Broker.Core.Budgets;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Leases.Operators;
+using Broker.Core.Ledger;
+
+namespace Broker.Api.Fronts.Admission;
+
+/// <summary>
+/// Says whether a workload fits into the budgets of the roles that its pods may claim: those it names, or all whose rules mean its
+/// namespace and service account. Of each database it looks at a picture that is a second old at most.
+/// </summary>
+internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimeProvider time)
+{
+    private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<string, (long At, Task<BudgetForecast?> Read)> pictures = new(StringComparer.Ordinal);
+
+    /// <summary>What does not fit, in words that say what to change; empty: all does. Certain: whether a refusal may stand on it.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async Task<IReadOnlyList<(string Words, bool Certain)>> JudgeAsync(Workload workload, Workload? before, CancellationToken cancellation)
+    {
+        var findings = new List<(string, bool)>();
+        var current = catalog.Current;
+        foreach (var unknown in (workload.Roles ?? []).Where(role => !current.Roles.ContainsKey(role)))
+            findings.Add(($"{Subject(workload)}: annotation {Workload.RoleAnnotation} names role '{unknown}', and the broker has no such role.", false));
+        foreach (var role in RolesOf(workload, current))
+        {
+            var rollout = Rollout(workload, role);
+            // What asks for no more than it did is nobody's business: it runs already.
+            if (before is not null && RolesOf(before, current).Contains(role) && Rollout(before, role).Peak >= rollout.Peak) continue;
+            if (await PictureAsync(role.Database, cancellation) is not { } picture) continue;
+            if (picture.Budget.IsStale)
+            {
+                findings.Add(($"{Subject(workload)}: whether it fits is not known, because the connections of database {role.Database} could not be counted lately.", false));
+                continue;
+            }
+
+            var forecast = Forecast.Of(rollout, role.Name, picture.Budget.Record.Capacity, picture.Holders);
+            if (!forecast.Fits) findings.Add((WordsFor(workload, role, rollout, forecast, picture.Budget), true));
+        }
+
+        return findings;
+    }
+
+    private static PlannedRollout Rollout(Workload workload, Role role) => new(workload.Pods, workload.Connections ?? role.Connections.Default, workload.Surge);
+
+    private static IReadOnlyList<Role> RolesOf(Workload workload, CatalogSnapshot current)
+    {
+        if (workload.Roles is { } named) return [.. named.Select(name => current.Roles.GetValueOrDefault(name)).OfType<Role>()];
+        var found = current.Roles.Values.Where(role => role.Allow.Any(rule => Means(rule, workload))).OrderBy(role => role.Name, StringComparer.Ordinal).ToArray();
+        // An autoscaler does not say whose pods it makes: only where there is one role to choose from it is known.
+        return workload.ServiceAccount is null && found.Length > 1 ? [] : found;
+    }
+
+    private static bool Means(AllowRule rule, Workload workload)
+    {
+        if (!rule.Claims.TryGetValue("namespace", out var space)) return false;
+        if (workload.ServiceAccount is not { } account) return space.Matches([workload.Namespace]);
+        var claims = new[]
+        {
+            (Caller.KubernetesNamespace, workload.Namespace),
+            (Caller.KubernetesServiceAccount, account),
+            ("sub", $"system:serviceaccount:{workload.Namespace}:{account}"),
+        }.ToLookup(claim => claim.Item1, claim => claim.Item2, StringComparer.Ordinal);
+        return rule.Matches(new(rule.Issuer, $"system:serviceaccount:{workload.Namespace}:{account}", claims, DateTimeOffset.MaxValue));
+    }
+
+    private async Task<BudgetForecast?> PictureAsync(string database, CancellationToken cancellation)
+    {
+        if (!pictures.TryGetValue(database, out var known) || time.GetElapsedTime(known.At) >= Fresh || known.Read.IsFaulted || known.Read.IsCanceled)
+        {
+            // Not cancelled with whoever asked first: it is the next one's too.
+            known = (time.GetTimestamp(), budgets.ForecastAsync(database, new(1, 1, 0), null, CancellationToken.None).AsTask());
+            pictures[database] = known;
+        }
+
+        return await known.Read.WaitAsync(cancellation);
+    }
+
+    private static string WordsFor(Workload workload, Role role, PlannedRollout rollout, Forecast forecast, Budget budget)
+    {
+        var mends = new List<string>();
+        if (rollout.Surge > 0 && (forecast.PodsThatFit >= workload.Pods)) mends.Add(Say($"set spec.strategy.rollingUpdate.maxSurge to {forecast.PodsThatFit - workload.Pods}"));
+        if (forecast.PodsThatFit > 0) mends.Add(Say($"set {workload.PodsField} to {Math.Max(1, forecast.PodsThatFit - rollout.Surge)} at most"));
+        if (forecast.PoolSizeThatFits > 0) mends.Add(Say($"let each pod open {forecast.PoolSizeThatFits} connections (its pool, and the annotation {Workload.ConnectionsAnnotation})"));
+        mends.Add(Say($"ask the DBA of {role.Database} for {forecast.Missing} connections more (its ceiling is {budget.Record.Ceiling})"));
+        return Say($"{Subject(workload)} does not fit: {rollout.Pods} pods and a surge of {rollout.Surge} with {rollout.ConnectionsPerPod} connections each of role {role.Name} need {forecast.Needed} more, and {forecast.Free} are free on database {role.Database}. Do one of: {string.Join("; ", mends)}.");
+    }
+
+    private static string Subject(Workload workload) => $"{workload.Kind} {workload.Namespace}/{workload.Name}";
+
+    private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,89 @@
+using System.Globalization;
+using System.Text.Json;
+using Broker.Core.Budgets;
+
+namespace Broker.Api.Fronts.Admission;
+
+/// <summary>What of a workload matters to a budget.</summary>
+/// <param name="Kind">Its kind.</param>
+/// <param name="Namespace">Its namespace.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Pods">Pods that run in the end.</param>
+/// <param name="Surge">Pods beyond those while it is rolled out.</param>
+/// <param name="ServiceAccount">Its pods' service account; null: not known.</param>
+/// <param name="Roles">The roles that it says its pods claim; null: it does not say.</param>
+/// <param name="Connections">Connections that it says each pod opens; null: it does not say.</param>
+/// <param name="PodsField">Where the number of pods stands, for whoever is to change it.</param>
+internal sealed record Workload(
+    string Kind, string Namespace, string Name, int Pods, int Surge, string? ServiceAccount, IReadOnlyList<string>? Roles, int? Connections, string PodsField)
+{
+    /// <summary>The annotation, of the pods' template or of the object, that names the roles its pods claim, by commas.</summary>
+    public const string RoleAnnotation = "broker/role";
+
+    /// <summary>The annotation that says how many connections each pod opens.</summary>
+    public const string ConnectionsAnnotation = "broker/connections";
+
+    private const int DefaultSurgePercent = 25;
+
+    /// <summary>
+    /// Reads an object of the API; null: one that starts no pods, or is none of those that are judged. What an object leaves out is what
+    /// the API server takes for it: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/
+    /// </summary>
+    public static Workload? Read(JsonElement thing, string space)
+    {
+        var kind = Text(thing, "kind");
+        var spec = At(thing, "spec");
+        return kind switch
+        {
+            "Deployment" => Of(Int(spec, "replicas") ?? 1, "spec.replicas", At(spec, "template"), SurgeOf(spec)),
+            "StatefulSet" => Of(Int(spec, "replicas") ?? 1, "spec.replicas", At(spec, "template")),
+            "Job" => OfJob(spec, "spec"),
+            "CronJob" when At(spec, "suspend").ValueKind != JsonValueKind.True => OfJob(At(At(spec, "jobTemplate"), "spec"), "spec.jobTemplate.spec"),
+            "HorizontalPodAutoscaler" => Of(Int(spec, "maxReplicas") ?? 1, "spec.maxReplicas", default),
+            _ => null,
+        };
+
+        Workload? OfJob(JsonElement job, string path)
+        {
+            if (At(job, "suspend").ValueKind == JsonValueKind.True) return null;
+            var pods = Int(job, "parallelism") ?? 1;
+            return Of(Math.Min(pods, Int(job, "completions") ?? pods), path + ".parallelism", At(job, "template"));
+        }
+
+        Workload? Of(int pods, string field, JsonElement template, Func<int, int>? surge = null)
+        {
+            if (pods <= 0) return null;
+            var metadata = At(thing, "metadata");
+            var (own, pod) = (At(metadata, "annotations"), At(At(template, "metadata"), "annotations"));
+            var roles = Text(pod, RoleAnnotation) ?? Text(own, RoleAnnotation);
+            var connections = Text(pod, ConnectionsAnnotation) ?? Text(own, ConnectionsAnnotation);
+            return new(
+                kind!, space, Text(metadata, "name") ?? Text(metadata, "generateName") ?? "", pods, surge?.Invoke(pods) ?? 0,
+                template.ValueKind == JsonValueKind.Object ? Text(At(template, "spec"), "serviceAccountName") ?? "default" : null,
+                roles?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries),
+                int.TryParse(connections, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0 ? number : null,
+                field);
+        }
+    }
+
+    private static Func<int, int> SurgeOf(JsonElement spec) => pods =>
+    {
+        var strategy = At(spec, "strategy");
+        if (Text(strategy, "type") == "Recreate") return 0;
+        var surge = At(At(strategy, "rollingUpdate"), "maxSurge");
+        return surge.ValueKind switch
+        {
+            JsonValueKind.Number when surge.TryGetInt32(out var number) => Math.Max(0, number),
+            JsonValueKind.String when surge.GetString()!.TrimEnd('%') is var text && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var percent)
+                => surge.GetString()!.EndsWith('%') ? PlannedRollout.SurgeOf(pods, percent) : percent,
+            _ => PlannedRollout.SurgeOf(pods, DefaultSurgePercent),
+        };
+    };
+
+    private static JsonElement At(JsonElement parent, string name) =>
+        parent.ValueKind == JsonValueKind.Object && parent.TryGetProperty(name, out var found) ? found : default;
+
+    private static string? Text(JsonElement parent, string name) => At(parent, name) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
+
+    private static int? Int(JsonElement parent, string name) => At(parent, name) is { ValueKind: JsonValueKind.Number } number && number.TryGetInt32(out var value) ? value : null;
+}

@@ -1,0 +1,96 @@
+using System.Globalization;
+using Broker.Api.Authentication;
+using Broker.Api.Fronts.Native.Description;
+using Broker.Api.Fronts.Native.Leases;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Core.Audit;
+using Broker.Core.Leases.Operators.Holdings;
+using Broker.Core.Model;
+
+namespace Broker.Api.Fronts.Native.Holdings;
+
+/// <summary>Who has connections, really.</summary>
+public static class HoldingsApi
+{
+    private const string Sorted = "'sort' must be one of ends, age, who, namespace, team, role, node, connections, open, over, idle, transaction, query.";
+
+    /// <summary>Maps it.</summary>
+    public static void MapHoldings(this IEndpointRouteBuilder app)
+    {
+        app.MapGet("/api/v1/holders", ListAsync)
+            .RequireAuthorization(Policies.Viewer).RecordReads()
+            .WithTags("Holders").WithName("ListHolders").WithSummary("Who holds connections: what was granted, and what is open now. Searched, sorted, paged.")
+            .Produces<HoldingsShape>()
+            .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, Detail: Sorted));
+        app.MapGet("/api/v1/budgets/{database}/others", OthersAsync)
+            .RequireAuthorization(Policies.Viewer).RecordReads()
+            .WithTags("Budgets").WithName("ListOthers").WithSummary("Who besides holders has connections of a database: user, program and address.")
+            .Produces<OthersShape>()
+            .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")));
+    }
+
+    private static async Task ListAsync(
+        string? database, string? search, string? @namespace, string? team, string? role, string? node, string? lease, string? over, string? sort, string? page, string? pageSize,
+        HoldingDesk desk, RequestGuard guard, HttpContext context)
+    {
+        if (!TryRead(page, 1, out var number) | !TryRead(pageSize, 100, out var size))
+        {
+            await RefuseAsync("'page' and 'pageSize' are numbers.");
+            return;
+        }
+
+        if (over is not (null or "true" or "false"))
+        {
+            await RefuseAsync("'over' is true or false.");
+            return;
+        }
+
+        var filter = new HoldingFilter
+        {
+            Search = search ?? "", Namespace = Or(@namespace), Team = Or(team), Role = Or(role), Node = Or(node), Lease = Or(lease), OnlyOver = over == "true",
+            Sort = Or(sort) ?? "ends", Page = number, PageSize = size,
+        };
+        if (filter.WhyNot() is { } mistake)
+        {
+            await RefuseAsync(mistake);
+            return;
+        }
+
+        IReadOnlyList<DatabaseHoldings> read = [];
+        if (Or(database) is not { } one) read = await desk.ReadAllAsync(context.RequestAborted);
+        else if (await desk.ReadAsync(one, context.RequestAborted) is { } its) read = [its];
+        else
+        {
+            await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, NoSuchDatabase(one)), 404);
+            return;
+        }
+
+        var found = filter.Of(read.SelectMany(its => its.Holders));
+        await context.Response.WriteAsJsonAsync(
+            new HoldingsShape(
+                found.Total, found.Page, found.Pages, [.. found.Holders.Select(HoldingShape.Of)],
+                [.. read.Where(its => its.WhyUnseen is not null).Select(its => new HoldingsShape.UnseenShape(its.Database, its.WhyUnseen!))]),
+            context.RequestAborted);
+
+        async Task RefuseAsync(string what) =>
+            await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, what));
+    }
+
+    private static async Task OthersAsync(string database, HoldingDesk desk, RequestGuard guard, HttpContext context)
+    {
+        if (await desk.ReadAsync(database, context.RequestAborted) is { } holdings)
+            await context.Response.WriteAsJsonAsync(OthersShape.Of(holdings), context.RequestAborted);
+        else
+            await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, NoSuchDatabase(database)), 404);
+    }
+
+    private static bool TryRead(string? text, int otherwise, out int number)
+    {
+        number = otherwise;
+        return string.IsNullOrEmpty(text) || int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    }
+
+    private static string? Or(string? text) => string.IsNullOrEmpty(text) ? null : text;
+
+    private static string NoSuchDatabase(string database) => $"There is no database '{database}'. GET /api/v1/budgets lists those there are.";
+}

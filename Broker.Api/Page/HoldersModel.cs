@@ -1,0 +1,65 @@
+using System.Globalization;
+using Broker.Core.Leases.Operators.Holdings;
+
+namespace Broker.Api.Page;
+
+/// <summary>Who has connections of one database, as the page shows it.</summary>
+/// <param name="Who">Who looks.</param>
+/// <param name="MayOrder">Whether they may steer.</param>
+/// <param name="Database">The database.</param>
+/// <param name="At">The ledger's time.</param>
+/// <param name="Trouble">Why nothing is shown; null: all is well.</param>
+/// <param name="Filter">What was asked for.</param>
+/// <param name="Page">The holders.</param>
+/// <param name="All">All of its holders, of which the page shows some.</param>
+/// <param name="Others">Who else has connections.</param>
+/// <param name="WhyUnseen">Why it is not known what is open; null: it is.</param>
+public sealed record HoldersModel(
+    string Who, bool MayOrder, string Database, DateTimeOffset At, string? Trouble, HoldingFilter Filter, HoldingPage Page, IReadOnlyList<Holding> All,
+    IReadOnlyList<OtherConnections> Others, string? WhyUnseen)
+{
+    /// <summary>The most others that are shown.</summary>
+    public const int MostOthers = 100;
+
+    private static readonly HoldingFilter Usual = new();
+
+    /// <summary>What its connections were; null: not known.</summary>
+    public Core.Leases.History.DatabaseHistory? History { get; init; }
+
+    /// <summary>Connections granted to all.</summary>
+    public int Granted => All.Sum(holder => holder.Granted + holder.Moving);
+
+    /// <summary>Connections that all have open, as far as it is known whose they are.</summary>
+    public int Open => All.Sum(holder => holder.Open?.Connections ?? 0);
+
+    /// <summary>Those who have more open than granted, most first.</summary>
+    public IReadOnlyList<Holding> Over => [.. All.Where(holder => holder.Over > 0).OrderByDescending(holder => holder.Over)];
+
+    /// <summary>The values that a field of theirs has, most frequent first.</summary>
+    public IReadOnlyList<string> Values(Func<Holding, string?> field) =>
+        [.. All.Select(field).OfType<string>().GroupBy(value => value, StringComparer.Ordinal).OrderByDescending(value => value.Count()).ThenBy(value => value.Key, StringComparer.Ordinal).Take(200).Select(value => value.Key)];
+
+    /// <summary>The address of the same look with something changed.</summary>
+    public string Address(HoldingFilter filter, string? span = null)
+    {
+        var parts = new List<string>();
+        Add("q", filter.Search, Usual.Search);
+        Add("namespace", filter.Namespace, null);
+        Add("team", filter.Team, null);
+        Add("role", filter.Role, null);
+        Add("node", filter.Node, null);
+        Add("over", filter.OnlyOver ? "true" : null, null);
+        Add("sort", filter.Sort, Usual.Sort);
+        if (span is { } chosen) Add("span", chosen, "6h");
+        Add("page", filter.Page.ToString(CultureInfo.InvariantCulture), "1");
+        return $"/databases/{Uri.EscapeDataString(Database)}{(parts.Count > 0 ? "?" : "")}{string.Join('&', parts)}";
+
+        void Add(string name, string? value, string? usual)
+        {
+            if (!string.IsNullOrEmpty(value) && value != usual) parts.Add($"{name}={Uri.EscapeDataString(value)}");
+        }
+    }
+
+    /// <summary>How long ago something was.</summary>
+    public string Age(DateTimeOffset? since) => since is { } known ? PageText.Span(At - known) : "not known";
+}

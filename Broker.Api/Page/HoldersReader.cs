@@ -1,0 +1,39 @@
+using Broker.Api.Authentication;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Leases.History;
+using Broker.Core.Leases.Operators.Holdings;
+using Broker.Core.Ledger;
+
+namespace Broker.Api.Page;
+
+/// <summary>What the page of one database's holders shows, for one caller, at this moment.</summary>
+internal interface IHoldersSource
+{
+    /// <summary>Reads it; null: there is no such database. Trouble of the ledger is said in it.</summary>
+    Task<HoldersModel?> ReadAsync(Caller caller, string database, HoldingFilter filter, HistorySpan span, CancellationToken cancellation);
+}
+
+/// <summary>Reads it from the desk.</summary>
+internal sealed class HoldersReader(ICatalog catalog, HoldingDesk desk, HistoryDesk histories, TimeProvider time) : IHoldersSource
+{
+    /// <inheritdoc/>
+    public async Task<HoldersModel?> ReadAsync(Caller caller, string database, HoldingFilter filter, HistorySpan span, CancellationToken cancellation)
+    {
+        var mayOrder = catalog.Current.Identity.Grants(caller, Policies.Operator);
+        try
+        {
+            return await desk.ReadAsync(database, cancellation) is { } read
+                ? new(caller.DisplayName, mayOrder, database, read.Now, null, filter, filter.Of(read.Holders), read.Holders, read.Others, read.WhyUnseen)
+                {
+                    History = await histories.ReadAsync(database, span, cancellation),
+                }
+                : null;
+        }
+        catch (LedgerException e)
+        {
+            return new(
+                caller.DisplayName, mayOrder, database, time.GetUtcNow(), $"The broker's ledger does not answer: nothing new is promised. {e.Message}", filter, filter.Of([]), [], [], null);
+        }
+    }
+}

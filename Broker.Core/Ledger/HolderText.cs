@@ -1,0 +1,33 @@
+namespace Broker.Core.Ledger;
+
+/// <summary>
+/// What the ledger keeps of a holder for people, as one text: <c>caller</c>, or <c>caller␟node␟team</c>, with <c>seconds␟</c> before it from
+/// the decision that reserved its connections. What older brokers wrote has neither.
+/// </summary>
+internal static class HolderText
+{
+    private const char Divider = '\u001f';
+
+    /// <summary>The text of a claim.</summary>
+    public static string Of(Claim claim) =>
+        claim.Node is null && claim.Team is null ? Clean(claim.Caller) : string.Join(Divider, Clean(claim.Caller), Clean(claim.Node ?? ""), Clean(claim.Team ?? ""));
+
+    /// <summary>Reads what stands in the ledger.</summary>
+    public static (string Caller, string? Node, string? Team, DateTimeOffset? Since) Read(string text)
+    {
+        var parts = text.Split(Divider);
+        DateTimeOffset? since = null;
+        var first = 0;
+        if (parts.Length > 1 && long.TryParse(parts[0], System.Globalization.CultureInfo.InvariantCulture, out var seconds))
+        {
+            since = DateTimeOffset.FromUnixTimeSeconds(seconds);
+            first = 1;
+        }
+
+        return (parts[first], At(first + 1), At(first + 2), since);
+
+        string? At(int part) => part < parts.Length && parts[part].Length > 0 ? parts[part] : null;
+    }
+
+    private static string Clean(string text) => text.Contains(Divider, StringComparison.Ordinal) ? text.Replace(Divider, '_') : text;
+}

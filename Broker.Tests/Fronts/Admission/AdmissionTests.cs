@@ -1,0 +1,135 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Broker.Api.Fronts.Admission;
+using Broker.Tests.Security;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Fronts.Admission;
+
+/// <summary>The admission webhook, as an API server calls it.</summary>
+public sealed class AdmissionTests
+{
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("""{"kind":"Deployment","spec":{"replicas":100}}""", 100, 25)]
+    [InlineData("""{"kind":"Deployment","spec":{}}""", 1, 1)]
+    [InlineData("""{"kind":"Deployment","spec":{"replicas":10,"strategy":{"type":"Recreate"}}}""", 10, 0)]
+    [InlineData("""{"kind":"Deployment","spec":{"replicas":10,"strategy":{"type":"RollingUpdate","rollingUpdate":{"maxSurge":3}}}}""", 10, 3)]
+    [InlineData("""{"kind":"Deployment","spec":{"replicas":10,"strategy":{"rollingUpdate":{"maxSurge":"31%"}}}}""", 10, 4)]
+    [InlineData("""{"kind":"StatefulSet","spec":{"replicas":5}}""", 5, 0)]
+    [InlineData("""{"kind":"Job","spec":{"parallelism":20,"completions":7}}""", 7, 0)]
+    [InlineData("""{"kind":"Job","spec":{"parallelism":20}}""", 20, 0)]
+    [InlineData("""{"kind":"CronJob","spec":{"jobTemplate":{"spec":{"parallelism":4,"completions":9}}}}""", 4, 0)]
+    [InlineData("""{"kind":"HorizontalPodAutoscaler","spec":{"maxReplicas":40,"minReplicas":2}}""", 40, 0)]
+    public void The_pods_are_those_that_the_API_server_would_start(string thing, int pods, int surge)
+    {
+        var workload = Workload.Read(JsonDocument.Parse(thing).RootElement, "shop").ShouldNotBeNull();
+        (workload.Pods, workload.Surge).ShouldBe((pods, surge));
+    }
+
+    [Theory]
+    [InlineData("""{"kind":"Deployment","spec":{"replicas":0}}""")]
+    [InlineData("""{"kind":"Job","spec":{"suspend":true,"parallelism":9}}""")]
+    [InlineData("""{"kind":"CronJob","spec":{"suspend":true,"jobTemplate":{"spec":{"parallelism":9}}}}""")]
+    [InlineData("""{"kind":"ConfigMap","data":{}}""")]
+    [InlineData("""[]""")]
+    public void What_starts_no_pods_is_not_judged(string thing) => Workload.Read(JsonDocument.Parse(thing).RootElement, "shop").ShouldBeNull();
+
+    [Fact]
+    public async Task A_workload_that_does_not_fit_is_refused_with_what_to_change_and_one_that_fits_is_let_in()
+    {
+        await using var world = new BrokerWorld(("Admission:Mode", "Refuse"));
+        using var replica = await world.ReplicaAsync();
+
+        var fits = await ReviewAsync(replica, Deployment(10, connections: 5));
+        (Allowed(fits), fits["response"]!["warnings"], (string?)fits["response"]!["uid"]).ShouldBe((true, null, "u-1"));
+
+        var refused = await ReviewAsync(replica, Deployment(40, connections: 5));
+        Allowed(refused).ShouldBeFalse();
+        ((int)refused["response"]!["status"]!["code"]!).ShouldBe(403);
+        ((string)refused["response"]!["status"]!["message"]!).ShouldSatisfyAllConditions(
+            words => words.ShouldContain("Deployment shop/api does not fit: 40 pods and a surge of 10 with 5 connections each of role orders-api need 250 more, and 100 are free on database orders."),
+            words => words.ShouldContain("set spec.replicas to 10 at most"),
+            words => words.ShouldContain("let each pod open 2 connections"),
+            words => words.ShouldContain("ask the DBA of orders for 150 connections more (its ceiling is 100)"));
+
+        Allowed(await ReviewAsync(replica, Deployment(40, connections: 5), operation: "UPDATE", before: Deployment(40, connections: 5))).ShouldBeTrue("it asks for no more than it did");
+        Allowed(await ReviewAsync(replica, Deployment(41, connections: 5), operation: "UPDATE", before: Deployment(40, connections: 5))).ShouldBeFalse();
+        Allowed(await ReviewAsync(replica, Deployment(40, connections: 5), operation: "DELETE")).ShouldBeTrue();
+        Allowed(await ReviewAsync(replica, Deployment(40, connections: 5), space: "elsewhere")).ShouldBeTrue("none of its pods may have a role");
+        Allowed(await ReviewAsync(replica, Deployment(40, connections: 5, role: "orders-api"), space: "elsewhere")).ShouldBeFalse("it says what it claims");
+        Allowed(await ReviewAsync(replica, """{"kind":"HorizontalPodAutoscaler","metadata":{"name":"api"},"spec":{"maxReplicas":101}}""")).ShouldBeFalse("one role is its namespace's");
+    }
+
+    [Fact]
+    public async Task Where_it_warns_everything_is_let_in_and_told_in_parts_that_clients_show()
+    {
+        await using var world = new BrokerWorld(("Admission:Mode", "Warn"));
+        using var replica = await world.ReplicaAsync();
+
+        var warned = await ReviewAsync(replica, Deployment(40, connections: 5, role: "orders-api,no-such-role"));
+
+        Allowed(warned).ShouldBeTrue();
+        var warnings = warned["response"]!["warnings"]!.AsArray().Select(warning => (string)warning!).ToArray();
+        warnings.ShouldAllBe(warning => warning.Length <= 256);
+        string.Join(' ', warnings).ShouldSatisfyAllConditions(
+            words => words.ShouldContain("need 250 more"), words => words.ShouldContain("names role 'no-such-role', and the broker has no such role"));
+    }
+
+    [Fact]
+    public async Task It_fails_open_and_what_is_no_review_is_a_mistake()
+    {
+        await using var world = new BrokerWorld(("Admission:Mode", "Refuse"));
+        using var replica = await world.ReplicaAsync();
+
+        (await PostAsync(replica, "nonsense")).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        (await PostAsync(replica, """{"kind":"AdmissionReview"}""")).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        (await PostAsync(replica, "[1]")).StatusCode.ShouldBe(HttpStatusCode.BadRequest);
+        var large = JsonNode.Parse(Deployment(40, connections: 5))!;
+        large["metadata"]!["annotations"]!["large"] = new string('x', 1_400_000);
+        Allowed(await ReviewAsync(replica, large.ToJsonString())).ShouldBeFalse("objects have up to 1.5 MB");
+
+        world.Cut = _ => true;
+        await Eventually.HoldsAsync(async () => Allowed(await ReviewAsync(replica, Deployment(40, connections: 5))), "a ledger that is away lets it in", Cancel);
+    }
+
+    [Fact]
+    public async Task Nobody_answers_where_it_is_not_configured()
+    {
+        await using var world = new BrokerWorld();
+        using var replica = await world.ReplicaAsync();
+
+        (await PostAsync(replica, "{}")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized, "there is no such address, and that is for those who are known");
+    }
+
+    private static bool Allowed(JsonObject answer) => (bool)answer["response"]!["allowed"]!;
+
+    private static string Deployment(int replicas, int connections, string? role = null)
+    {
+        var annotations = new JsonObject { [Workload.ConnectionsAnnotation] = connections.ToString(provider: null) };
+        if (role is not null) annotations[Workload.RoleAnnotation] = role;
+        return new JsonObject
+        {
+            ["kind"] = "Deployment",
+            ["metadata"] = new JsonObject { ["name"] = "api", ["annotations"] = annotations },
+            ["spec"] = new JsonObject { ["replicas"] = replicas, ["template"] = new JsonObject { ["spec"] = new JsonObject { ["serviceAccountName"] = "api" } } },
+        }.ToJsonString();
+    }
+
+    private static async Task<JsonObject> ReviewAsync(HttpClient replica, string thing, string operation = "CREATE", string? before = null, string space = "shop")
+    {
+        var request = new JsonObject { ["uid"] = "u-1", ["operation"] = operation, ["namespace"] = space, ["object"] = JsonNode.Parse(thing), ["oldObject"] = before is null ? null : JsonNode.Parse(before) };
+        using var answer = await PostAsync(replica, new JsonObject { ["apiVersion"] = "admission.k8s.io/v1", ["kind"] = "AdmissionReview", ["request"] = request }.ToJsonString());
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        var said = JsonNode.Parse(await answer.Content.ReadAsStringAsync(Cancel))!.AsObject();
+        ((string?)said["apiVersion"], (string?)said["kind"]).ShouldBe(("admission.k8s.io/v1", "AdmissionReview"));
+        return said;
+    }
+
+    private static Task<HttpResponseMessage> PostAsync(HttpClient replica, string body) =>
+        replica.PostAsync(new Uri("/kubernetes/admission", UriKind.Relative), new StringContent(body, Encoding.UTF8, "application/json"), Cancel);
+}

@@ -1,0 +1,89 @@
+using Broker.Core.Leases.Operators.Holdings;
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Page;
+
+/// <summary>The page that tells who holds a database, in a real Chromium, with thousands of holders.</summary>
+public sealed class HoldersPageTests(Browser browser) : IClassFixture<Browser>, IAsyncLifetime
+{
+    private const int Many = 2000;
+
+    private readonly List<string> complaints = [];
+    private PageServer server = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
+        server = await PageServer.StartAsync();
+        server.Holders.Holders = [.. Enumerable.Range(0, Many).Select(Holder)];
+        server.Holders.Others =
+        [
+            new("reports", "DBeaver 24.1 <img src=x>", "10.9.8.7", null, new(12, 9, 2, TimeSpan.FromMinutes(4), TimeSpan.FromMinutes(31))),
+            new("b-orders-api-L1-4lkylt4ch6k4efp4", "psql", "10.1.1.1", "orders-api", new(1, 1, 0, null, null)),
+            new(null, "", "", null, new(2, 2, 0, null, null)),
+        ];
+    }
+
+    public async ValueTask DisposeAsync() => await server.DisposeAsync();
+
+    [Theory]
+    [InlineData(1280, ColorScheme.Light, true)]
+    [InlineData(390, ColorScheme.Dark, true)]
+    [InlineData(1280, ColorScheme.Light, false)]
+    public async Task Thousands_of_holders_are_shown_searched_sorted_and_paged(int width, ColorScheme scheme, bool script)
+    {
+        var page = await OpenAsync("viewers", width, scheme, script);
+        await Pictures.TakeAsync(page, $"2000-holders-{width}-{scheme}".ToLowerInvariant(), fullPage: false);
+        (await page.Locator("table").First.Locator("tbody tr").CountAsync()).ShouldBe(100);
+        (await page.Locator("caption").First.TextContentAsync()).ShouldBe("2,000 holders, page 1 of 20");
+        (await page.Locator(".why").TextContentAsync())!.ShouldContain("shop/orders-api-0007 has 8 open and was granted 5.");
+
+        await page.GetByRole(AriaRole.Link, new() { Name = "Next" }).ClickAsync();
+        await page.GetByText("2,000 holders, page 2 of 20").WaitForAsync();
+        await page.GetByLabel("Search").FillAsync("api-0007");
+        await page.GetByLabel("Sort by").SelectOptionAsync("over");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Show" }).ClickAsync();
+        await page.GetByText("1 holder of 2,000").WaitForAsync();
+        (await page.Locator("td.over").TextContentAsync()).ShouldBe("8, 3 over");
+
+        var others = page.Locator("table.others");
+        (await others.Locator("tbody tr").CountAsync()).ShouldBe(3);
+        (await others.TextContentAsync())!.ShouldContain("DBeaver 24.1 <img src=x>");
+        (await page.Locator("img").CountAsync()).ShouldBe(0);
+        if (!script) return; // axe is a script
+        (await page.EvaluateAsync<int>("document.documentElement.scrollWidth - innerWidth")).ShouldBeLessThanOrEqualTo(0, "the page scrolls sideways");
+        (await page.RunAxe()).Violations.Where(violation => violation.Impact is "serious" or "critical")
+            .Select(violation => $"{violation.Id}: {violation.Help}: {violation.Nodes[0].Html}").ShouldBeEmpty();
+        complaints.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task It_follows_what_changes_and_says_why_nothing_is_known()
+    {
+        var page = await OpenAsync("operators", 1280, ColorScheme.Light, true);
+        (await page.Locator("a.order").CountAsync()).ShouldBe(100, "an operator can end each");
+
+        server.Holders.Holders = [Holder(1)];
+        await page.GetByText("1 holder", new() { Exact = true }).WaitForAsync();
+        server.Holders.WhyUnseen = "Database 'orders': permission denied";
+        await page.GetByText("What is open is not known: Database 'orders': permission denied").WaitForAsync();
+        (await page.GotoAsync(new Uri(server.Address, "/databases/nowhere").ToString()))!.Status.ShouldBe(404);
+    }
+
+    private static Holding Holder(int number) => new(
+        "orders", $"orders-api.{number:0000000000000000}", "orders-api", $"{(number % 3 == 0 ? "pay" : "shop")}/orders-api-{number:0000}", number % 3 == 0 ? "pay" : "shop",
+        number % 2 == 0 ? "checkout" : null, $"worker-{number % 5}", "L1", "b-orders-api-L1-4lkylt4ch6k4efp4", 5, number == 11 ? 5 : 0, Views.Now.AddMinutes(-number), Views.Now.AddMinutes(20 + number % 7),
+        number == 3, number == 5 ? null : new(number == 7 ? 8 : number % 6, number % 4, number % 50 == 9 ? 1 : 0, number % 9 == 0 ? TimeSpan.FromSeconds(number) : null, number % 50 == 9 ? TimeSpan.FromMinutes(12) : null));
+
+    private async Task<IPage> OpenAsync(string group, int width, ColorScheme scheme, bool script)
+    {
+        var page = await server.OpenAsync(browser.Running!, group, width, scheme, script, "/databases/orders");
+        page.Console += (_, message) => { if (message.Type is "error" or "warning") complaints.Add(message.Text); };
+        page.PageError += (_, error) => complaints.Add(error);
+        await page.Locator("main.who-holds").WaitForAsync();
+        return page;
+    }
+}
