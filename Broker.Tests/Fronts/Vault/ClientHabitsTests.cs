@@ -10,7 +10,9 @@ namespace Broker.Tests.Fronts.Vault;
 /// <summary>What clients of Vault do by themselves, over whole lives of leases, in virtual time.</summary>
 public sealed class ClientHabitsTests
 {
+    private const int Hour = 6, Day = 24 * Hour; // in ticks
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Tick = 10 * Minute;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -45,6 +47,36 @@ public sealed class ClientHabitsTests
         watchers.ShouldAllBe(watcher => watcher.Reads.Count >= 2);
         var bySecond = watchers.SelectMany(watcher => watcher.Reads.Skip(1)).GroupBy(read => read.ToUnixTimeSeconds()).ToList();
         bySecond.Max(second => second.Count()).ShouldBeLessThan(12, "reads are spread");
+    }
+
+    // Whatever else befalls the broker and its issuer in a month: what an operator's rotation leaves no other way for is all that restarts anything.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(4)]
+    public async Task Vault_Secrets_Operator_restarts_a_deployment_for_nothing_but_another_user_in_thirty_days(int rotations)
+    {
+        await using var world = new World(World.OrdersApi with { HolderTtl = TimeSpan.FromHours(6), LeaseMaxTtl = TimeSpan.FromDays(60) });
+        world.Issuer.Life = TimeSpan.FromHours(12);
+        var replica = await world.ReplicaAsync();
+        var vso = new SecretsOperator(world, replica);
+        await vso.SyncAsync();
+        vso.Duration.ShouldBe(TimeSpan.FromHours(4));
+
+        for (var tick = 1; tick <= 30 * Day; tick++)
+        {
+            // The issuer is away for three hours every third day.
+            world.Issuer.RenewFailure = tick % (3 * Day) / Hour is >= 30 and < 33 ? new(Core.Issuing.IssuerFailure.Unavailable, "away") : null;
+            if (rotations > 0 && tick % (7 * Day) == 0)
+                (await world.PassAsync(replica.Leases.RotateAsync(Identity.Callers.Pod("op", "op"), "orders-api", "for a test", World.From, Cancellation).AsTask(), Minute)).ShouldBeNull();
+            world.Clock.Advance(Tick);
+            await world.IdleAsync();
+            await vso.LookAsync();
+        }
+
+        if (rotations == 0) world.Issuer.Made.ShouldBe(1, "one user served the month");
+        vso.Restarts.Count.ShouldBe(rotations, string.Join("; ", vso.Restarts));
+        vso.Renewals.ShouldBeGreaterThan(30 * 24 / 4);
+        world.Issuer.Users.Keys.ShouldContain(vso.Username, "what the deployment works with is there");
     }
 
     /// <summary>
@@ -110,6 +142,47 @@ public sealed class ClientHabitsTests
 
             if (remaining <= grace || remaining - sleep <= grace) await ReadAsync();
             else next = now + sleep;
+        }
+    }
+
+    /// <summary>
+    /// Vault Secrets Operator's decisions for a dynamic secret (internal/vault/client.go@06bc1738, its controller@01360aad): renews at
+    /// two thirds with the first duration as increment; an error, another id, or less than the increment means a fresh read, and each
+    /// fresh read restarts the deployment.
+    /// </summary>
+    private sealed class SecretsOperator(World world, World.Replica replica)
+    {
+        private readonly Ask ask = World.Ask(1);
+        private string lease = "";
+        private DateTimeOffset next;
+
+        /// <summary>When and why.</summary>
+        public List<string> Restarts { get; } = [];
+
+        public int Renewals { get; private set; }
+
+        public TimeSpan Duration { get; private set; }
+
+        public string Username { get; private set; } = "";
+
+        public async Task SyncAsync()
+        {
+            var outcome = await world.PassAsync(replica.Handles.ReadAsync(ask, "database/creds/orders-api", "token-of-the-operator", Cancellation).AsTask(), Minute);
+            var term = outcome.Term.ShouldNotBeNull(outcome.Refusal?.Detail);
+            (lease, Duration, next, Username) = (term.Handle.Id, term.EndsIn, world.Clock.GetUtcNow() + term.EndsIn * 0.67, outcome.Grant!.Credentials.Login.Username);
+        }
+
+        public async Task LookAsync()
+        {
+            if (world.Clock.GetUtcNow() < next) return;
+            Renewals++;
+            var outcome = await replica.Handles.RenewAsync(ask.Caller, lease, Duration, World.From, Cancellation);
+            if (outcome.Term is { } term && term.Handle.Id == lease && term.EndsIn >= Duration) next = world.Clock.GetUtcNow() + term.EndsIn * 0.67;
+            else
+            {
+                Restarts.Add($"{world.Clock.GetUtcNow():dd HH:mm} {outcome.Refusal?.Detail ?? $"renewed for {outcome.Term?.EndsIn}"}");
+                await SyncAsync();
+            }
         }
     }
 }
