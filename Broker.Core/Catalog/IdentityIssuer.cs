@@ -147,7 +147,17 @@ public sealed record SessionSettings
 /// <param name="Name">Its key under <c>Broker:Identity:Teams</c>.</param>
 /// <param name="Members">Who is in it.</param>
 /// <param name="Limits">What they may take together.</param>
-public sealed record Team(string Name, IReadOnlyList<AllowRule> Members, ShareLimits Limits);
+public sealed record Team(string Name, IReadOnlyList<AllowRule> Members, ShareLimits Limits)
+{
+    /// <summary>On what terms it shares databases with others; null: its members' holders are parts of their roles.</summary>
+    public TeamDivision? Division { get; init; }
+}
+
+/// <summary>On what terms a team shares databases with roles and other teams.</summary>
+/// <param name="Weight">Its part beside others (1 to 1000, default 1): of two that want more than there is, the one of weight 2 gets twice as much.</param>
+/// <param name="Priority">Who has a higher one (0 to 9, default 0) is served first, and goes down last.</param>
+/// <param name="Guaranteed">By database: connections that are kept free for it while it does not have them.</param>
+public sealed record TeamDivision(int Weight, int Priority, IReadOnlyDictionary<string, int> Guaranteed);
 
 /// <summary>What somebody may take, so that nobody starves the rest. 0: no limit.</summary>
 public sealed record ShareLimits

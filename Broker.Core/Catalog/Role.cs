@@ -110,6 +110,15 @@ public sealed record ConnectionSettings
 
     /// <summary>How many more than expected may be there during a rolling update, in percent (0-100, default 25, as Kubernetes' maxSurge).</summary>
     public int SurgePercent { get; init; } = 25;
+
+    /// <summary>The role's part of its database beside others (1 to 1000, default 1): of two that want more than there is, the one of weight 2 gets twice as much.</summary>
+    public int Weight { get; init; } = 1;
+
+    /// <summary>Connections that are kept free for the role while it does not have them (0 to 10,000, default 0).</summary>
+    public int Guaranteed { get; init; }
+
+    /// <summary>Who has a higher one (0 to 9, default 0) is served first, and goes down last.</summary>
+    public int Priority { get; init; }
 }
 
 /// <summary>

@@ -1,10 +1,13 @@
+using System.Collections.Concurrent;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
+using Broker.Core.Limits;
 using Broker.Core.Model;
+using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Duties;
 
@@ -12,8 +15,10 @@ namespace Broker.Core.Duties;
 /// The duty <c>sample</c>: counts a database's connections and writes what may be promised. When the database does not answer,
 /// the last count grows stale, and nothing new is promised on it.
 /// </summary>
-internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, ConnectionCaps caps, CeilingDesk ceilings, PauseDesk pauses, HistoryLedger history) : IDuty
+internal sealed class SampleDuty(
+    SharedLedger ledger, BudgetSampler sampler, ConnectionCaps caps, CeilingDesk ceilings, PauseDesk pauses, HistoryLedger history, ILogger<SampleDuty> log) : IDuty
 {
+    private readonly ConcurrentDictionary<string, bool> broken = new(StringComparer.Ordinal);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
     public string Kind => DutyKinds.Sample;
@@ -42,13 +47,24 @@ internal sealed class SampleDuty(SharedLedger ledger, BudgetSampler sampler, Con
         var over = call.Catalog.Roles.Values.Where(role => role.Database == database.Name).ToDictionary(role => role.Name, _ => 0, StringComparer.Ordinal);
         foreach (var lease in live.DistinctBy(lease => lease.Username))
             over[lease.Role] = over.GetValueOrDefault(lease.Role) + count.Over.GetValueOrDefault(lease.Username);
+        var terms = Parties.TermsOf(call.Catalog, database.Name);
         await ledger.Budgets.SampleAsync(
             database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, silent.Now,
-            SilentHolders.Of(sample, silent.Holders, live.ToDictionary(lease => lease.Id, lease => lease.Username, StringComparer.Ordinal), granted));
+            SilentHolders.Of(sample, silent.Holders, live.ToDictionary(lease => lease.Id, lease => lease.Username, StringComparer.Ordinal), granted),
+            terms);
+        Watch(database.Name, terms, count.Ceiling);
         await history.RecordAsync(database.Name, await ledger.Budgets.BudgetAsync(database.Name, [.. over.Keys], cancellation), cancellation);
         caps.Watch(database, over);
         await caps.FollowAsync(database, live, cancellation);
         return database.Budget.SampleEvery;
+    }
+
+    // Whether they can be kept is known only when the server has said how many connections it takes: said once, and once when it is over.
+    private void Watch(string database, DivisionTerms terms, int ceiling)
+    {
+        var guaranteed = terms.Parties.Sum(party => (long)party.Guaranteed);
+        if (guaranteed > ceiling && broken.TryAdd(database, true)) log.CannotKeepGuarantees(database, guaranteed, ceiling, string.Join(", ", terms.Parties.Where(party => party.Guaranteed > 0).Select(party => $"{party.Guaranteed} to {party.Name}")));
+        if (guaranteed <= ceiling && broken.TryRemove(database, out _)) log.KeepsGuarantees(database);
     }
 
     private async Task<IReadOnlyList<LeaseRecord>> LiveAsync(string database, CancellationToken cancellation) =>

@@ -10,4 +10,8 @@ namespace Broker.Core.Leases;
 /// <param name="MinConnections">Connections it can live with; null: as many as it wants, but the role's minimum when it names no number at all.</param>
 /// <param name="Wait">How long it is ready to wait, also in line for connections; null: a while for a lease to be issued, but not in line.</param>
 /// <param name="Origin">Where it came from.</param>
-public sealed record Ask(Caller Caller, string Role, string? Holder, int? Connections, int? MinConnections, TimeSpan? Wait, Origin Origin);
+public sealed record Ask(Caller Caller, string Role, string? Holder, int? Connections, int? MinConnections, TimeSpan? Wait, Origin Origin)
+{
+    /// <summary>Whether the holder may be given more later, and be asked to go down, within what it accepts (default true).</summary>
+    public bool Breathes { get; init; } = true;
+}

@@ -23,6 +23,12 @@ public sealed record Grant(
     /// <summary>The holder's end unless it renews, from now.</summary>
     public TimeSpan HolderEndsIn { get; init; }
 
+    /// <summary>What counts of the database's connections until the holder has confirmed <see cref="Connections"/>; the same when nothing is asked of it.</summary>
+    public int Counted { get; init; }
+
+    /// <summary>The number of the size that it is told, to be said with its next renewal; null: it does not follow sizes.</summary>
+    public long? Allotment { get; init; }
+
     /// <summary>Whether the lease takes holders no more, and this one is to move as soon as it can.</summary>
     public bool Leaving { get; init; }
 }

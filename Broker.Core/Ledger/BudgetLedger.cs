@@ -15,14 +15,17 @@ public sealed class BudgetLedger(LedgerClient client)
     /// <param name="over">By role: open beyond what was granted; null: as it was.</param>
     /// <param name="grantedAt">When what was granted was looked at, by the ledger's clock; null: now.</param>
     /// <param name="silent">Who ended before that and may have connections open still; null: nobody.</param>
+    /// <param name="terms">On what terms the database is divided; null: all alike, and nothing is kept for a surge.</param>
     public async ValueTask SampleAsync(
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
-        CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null) =>
+        CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null,
+        DivisionTerms? terms = null) =>
         await client.TakeAsync(
             Decision.Sample,
             database,
             new(capacity, limit, reserved, ceiling, foreign, staleAfter, grantedAt, silent?.Connections ?? 0,
-                silent?.Holders ?? [], [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))]),
+                silent?.Holders ?? [], [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))],
+                terms?.Parties ?? [], terms?.Surges ?? []),
             cancellation);
 
     /// <summary>Has these roles, and no others of the database, give nothing to anybody new.</summary>
@@ -73,7 +76,7 @@ public sealed record RoleUse(string Role, int Holders, int Connections, int Over
 /// <summary>A count of the database's connections; see <see cref="BudgetLedger.SampleAsync"/>.</summary>
 internal sealed record SampleQuestion(
     int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, DateTimeOffset? GrantedAt, int StillOpen,
-    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles);
+    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges);
 
 /// <summary>A role that gives nothing to anybody new.</summary>
 /// <param name="Name">The role.</param>

@@ -40,10 +40,21 @@ public sealed record Claim(
     /// <summary>The team it is counted with; null: none.</summary>
     public string? Team { get; init; }
 
+    /// <summary>With whom it shares the database fairly: a team that has terms of its own, or its role.</summary>
+    public string Party { get; init; } = Role.Name;
+
+    /// <summary>Whether it may later be given more, up to <see cref="Want"/>, and asked to go down, to <see cref="Least"/>, when it follows sizes (default true).</summary>
+    public bool Breathes { get; init; } = true;
+
+    /// <summary>
+    /// Of a renewal: the allotment it lives by, 0 as long as it was told none. Null: it does not follow sizes, and keeps the one it has.
+    /// </summary>
+    public long? Allotment { get; init; }
+
     /// <summary>Whether another claim differs from this one in nothing but whose it is.</summary>
     internal bool AsksLike(Claim other) =>
         Kind == other.Kind && Want == other.Want && Least == other.Least && IssueWait == other.IssueWait && LineWait == other.LineWait
-        && Pool == other.Pool && Role == other.Role;
+        && Pool == other.Pool && Role == other.Role && Party == other.Party && Breathes == other.Breathes && Allotment == other.Allotment;
 }
 
 /// <summary>What the ledger says to a claim.</summary>
@@ -66,10 +77,21 @@ public abstract record ClaimAnswer
     /// </param>
     /// <param name="Beside">The lease on which connections may stay open during the overlap; null: none.</param>
     /// <param name="BesideConnections">How many; null: none.</param>
+    /// <param name="DownTo">
+    /// What it is to go down to, and has not confirmed: until then <paramref name="Connections"/> count. Null: it keeps what it has.
+    /// </param>
+    /// <param name="Allotment">The number of the size that it is told; said again, it confirms that the holder keeps to it. Null: it does not follow sizes.</param>
+    /// <param name="Range">What it accepts, its allotment and its party, as the ledger reads them back; null: not told this time.</param>
     public sealed record Granted(
         string Lease, int Connections, DateTimeOffset EndsAt, DateTimeOffset LeaseEndsAt, DateTimeOffset VerifiedAt, TimeSpan? Overlap, bool Leaving,
-        int? CapLeaves, string? Beside, int? BesideConnections) : ClaimAnswer
+        int? CapLeaves, string? Beside, int? BesideConnections, int? DownTo = null, long? Allotment = null, string? Range = null) : ClaimAnswer
     {
+        /// <summary>The most that it accepts; null: not told.</summary>
+        public int? Most => Range?.Split(':') is [_, var most, ..] ? int.Parse(most, System.Globalization.CultureInfo.InvariantCulture) : null;
+
+        /// <summary>What the holder is to keep to.</summary>
+        public int Size => DownTo ?? Connections;
+
         /// <summary>Where in the ledger's history this was so; later grants of the same holder have a higher mark.</summary>
         public long Mark { get; internal set; }
 

@@ -3,7 +3,7 @@ namespace Broker.Core.Ledger;
 /// <summary>All decisions.</summary>
 public abstract partial class Decision
 {
-    internal static Decision<ClaimQuestion, ClaimReply> Claim { get; } = new("claim", "pools");
+    internal static Decision<ClaimQuestion, ClaimReply> Claim { get; } = new("claim", "fair", "breathing", "pools");
     internal static Decision<AbandonQuestion, AbandonAnswer> Abandon { get; } = new("abandon");
 
     internal static Decision<ReleaseQuestion, ReleaseAnswer> Release { get; } = new("release");
@@ -26,7 +26,7 @@ public abstract partial class Decision
     internal static Decision<LeaseQuestion, ForgetAnswer> Forget { get; } = new("forget");
     internal static Decision<RestoreQuestion, RestoreReply> Restore { get; } = new("restore");
 
-    internal static Decision<SampleQuestion, DoneAnswer> Sample { get; } = new("sample");
+    internal static Decision<SampleQuestion, DoneAnswer> Sample { get; } = new("sample", "fair", "breathing");
     internal static Decision<PauseQuestion, PauseAnswer> Pause { get; } = new("pause");
     internal static Decision<NothingAsked, SilentReply> Silent { get; } = new("silent");
     internal static Decision<BudgetQuestion, BudgetRecord> Budget { get; } = new("budget");

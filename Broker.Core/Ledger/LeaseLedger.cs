@@ -177,7 +177,8 @@ public sealed record RememberedLease(LeaseRecord Record, TimeSpan EndsIn);
 /// <param name="EndsIn">Until its end as last announced.</param>
 /// <param name="Mark">Where in the ledger's history that was so.</param>
 /// <param name="Caller">Who it is, for people.</param>
-public sealed record RememberedHolder(string Id, string Lease, int Connections, TimeSpan EndsIn, long Mark, string Caller);
+/// <param name="Range">What it accepts, as the ledger told; null: not known.</param>
+public sealed record RememberedHolder(string Id, string Lease, int Connections, TimeSpan EndsIn, long Mark, string Caller, string? Range = null);
 
 /// <summary>A holder that left, or has another lease.</summary>
 /// <param name="Id">The holder.</param>

@@ -92,7 +92,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
         try
         {
             var outcome = await make(claim);
-            granted = outcome.Grant?.Connections;
+            granted = outcome.Grant?.Counted;
             return outcome;
         }
         finally

@@ -184,6 +184,10 @@ public class CatalogReaderTests
     [InlineData("Identity:Callers:Holders", "-1", "", "out of range")]
     [InlineData("Identity:Callers:Connections", "x", "", "not a whole number")]
     [InlineData("Identity:Teams:payments:Holders", "1", "Identity:Teams:payments:Members", "nobody is in this team")]
+    [InlineData("Roles:orders-api:Connections:Weight", "0", "", "out of range")]
+    [InlineData("Roles:orders-api:Connections:Priority", "10", "", "out of range")]
+    [InlineData("Roles:orders-api:Connections:Guaranteed", "-1", "", "out of range")]
+    [InlineData("Identity:Teams:payments:Guaranteed:nowhere", "3", "", "is not one of Broker:Databases")]
     [InlineData("Identity:Issuers:kubernetes:TokenReview:Address", "https://api", "Identity:Issuers:kubernetes:TokenReview", "beside Authority")]
     [InlineData("Identity:Issuers:kubernetes:SpiffeId", "https://x/{namespace}", "", "no SPIFFE id")]
     [InlineData("Identity:Issuers:kubernetes:SpiffeId", "spiffe://x/{namespace}", "", "no client certificate")]
@@ -246,6 +250,15 @@ public class CatalogReaderTests
         reading.Catalog.ShouldBeNull();
         reading.Settings.ShouldBeNull();
     }
+
+    [Fact]
+    public void Guarantees_that_cannot_be_kept_are_refused_with_whose_they_are() =>
+        Configured.Read(
+                ("Databases:orders:Budget:Limit", "100"), ("Databases:orders:Budget:CeilingPercent", "50"), ("Databases:orders:Budget:Ceiling", "90"),
+                ("Roles:orders-api:Connections:Guaranteed", "30"), ("Identity:Teams:payments:Guaranteed:orders", "21"),
+                ("Identity:Teams:payments:Members:0:Issuer", "kubernetes"), ("Identity:Teams:payments:Members:0:Claims:namespace", "payments"))
+            .Errors.ShouldHaveSingleItem().ToString()
+            .ShouldContain("Broker:Databases:orders:Budget: lets 50 connections be promised, and 51 are guaranteed: 30 to role orders-api, 21 to team payments.");
 
     [Fact]
     public void Nothing_configured_is_a_mistake_and_not_an_empty_broker() =>

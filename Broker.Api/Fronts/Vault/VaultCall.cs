@@ -18,6 +18,7 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
 {
     private const string TokenHeader = "X-Vault-Token";
     private const string ConnectionsHeader = "X-Broker-Connections";
+    private const string MinConnectionsHeader = "X-Broker-Min-Connections";
     private const string HolderHeader = "X-Broker-Holder";
 
     public Origin Origin { get; } = new(Context.TraceId(), Context.Connection.RemoteIpAddress?.ToString());
@@ -42,12 +43,18 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
 
     /// <summary>How many connections a read stands for, where the client says; null: as configured.</summary>
     /// <exception cref="VaultError">It is no number.</exception>
-    public int? Connections => Context.Request.Headers[ConnectionsHeader].FirstOrDefault() is not { Length: > 0 } text ? null
-        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
-        : throw VaultError.Bad($"{ConnectionsHeader} is no whole number");
+    public int? Connections => NumberOf(ConnectionsHeader);
+
+    /// <summary>How many it can live with, where the client says; null: as many as it asks for.</summary>
+    /// <exception cref="VaultError">It is no number.</exception>
+    public int? MinConnections => NumberOf(MinConnectionsHeader);
 
     /// <summary>What the client calls itself, to tell several processes of one pod or of one token apart; null: nothing.</summary>
     public string? Holder => Context.Request.Headers[HolderHeader].FirstOrDefault() is { Length: > 0 } text ? text : null;
+
+    private int? NumberOf(string header) => Context.Request.Headers[header].FirstOrDefault() is not { Length: > 0 } text ? null
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
+        : throw VaultError.Bad($"{header} is no whole number");
 
     public static string? TokenOf(HttpContext context)
     {

@@ -6,7 +6,9 @@ namespace Broker.Core.Catalog.Reading;
 
 internal static class RoleReading
 {
-    private const int MaxConnections = 10_000;
+    internal const int MaxConnections = 10_000;
+    internal const int MaxWeight = 1000;
+    internal const int MaxPriority = 9;
     private static readonly TimeSpan HolderTtlOfJobs = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan ShortestVerify = TimeSpan.FromSeconds(10);
 
@@ -89,6 +91,9 @@ internal static class RoleReading
             Max = reader.Int("Max", defaults.Max, 1, MaxConnections),
             ExpectedHolders = reader.Int("ExpectedHolders", defaults.ExpectedHolders, 0, 1_000_000),
             SurgePercent = reader.Int("SurgePercent", defaults.SurgePercent, 0, 100),
+            Weight = reader.Int("Weight", defaults.Weight, 1, MaxWeight),
+            Guaranteed = reader.Int("Guaranteed", defaults.Guaranteed, 0, MaxConnections),
+            Priority = reader.Int("Priority", defaults.Priority, 0, MaxPriority),
         };
         reader.RefuseUnknownKeys();
 

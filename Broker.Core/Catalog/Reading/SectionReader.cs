@@ -57,6 +57,16 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
         return null;
     }
 
+    /// <summary>A number by name, e.g. { "orders": 10 }.</summary>
+    public IReadOnlyDictionary<string, int> Numbers(string key, int min, int max)
+    {
+        var group = Child(key);
+        return Section(key).GetChildren()
+            .Select(child => (child.Key, Value: group.OptionalInt(child.Key, min, max)))
+            .Where(entry => entry.Value is not null)
+            .ToDictionary(entry => entry.Key, entry => entry.Value!.Value, StringComparer.Ordinal);
+    }
+
     public double Number(string key, double fallback, double min, double max)
     {
         if (Text(key) is not { } text) return fallback;

@@ -27,11 +27,20 @@ internal static class SharesReading
             var members = AllowReading.Read(entry, "Members", identityIssuers);
             if (members.Count == 0 && !entry.Entries("Members").Any())
                 entry.Error("Members", "is empty: nobody is in this team.", "Name at least one { \"Issuer\": …, \"Claims\": { … } }.");
-            teams.Add(new(name, members, Limits(entry, last: false)));
+            teams.Add(new(name, members, Limits(entry, last: false)) { Division = Division(entry) });
             entry.RefuseUnknownKeys();
         }
 
         return teams;
+    }
+
+    private static TeamDivision? Division(SectionReader reader)
+    {
+        var division = new TeamDivision(
+            reader.Int("Weight", 1, 1, RoleReading.MaxWeight),
+            reader.Int("Priority", 0, 0, RoleReading.MaxPriority),
+            reader.Numbers("Guaranteed", 0, RoleReading.MaxConnections));
+        return division is { Weight: 1, Priority: 0, Guaranteed.Count: 0 } ? null : division;
     }
 
     public static ShareLimits Limits(SectionReader reader, bool last)

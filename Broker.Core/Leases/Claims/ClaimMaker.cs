@@ -41,6 +41,7 @@ internal static class ClaimMaker
             ask.Caller.DisplayName)
         {
             Node = ask.Caller.Node,
+            Breathes = ask.Breathes,
         };
         return null;
     }

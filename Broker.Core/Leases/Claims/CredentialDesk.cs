@@ -40,6 +40,7 @@ internal sealed class CredentialDesk(
         if (!current.Roles.TryGetValue(ask.Role, out var role) || !role.MayBeHadBy(ask.Caller)) return Refusals.NotAllowed(ask.Role);
         if (ClaimMaker.From(ask, role, waiting, out var claim) is { } mistake) return Refusals.Invalid(mistake);
         if (CallerShares.TeamOf(current.Identity, ask.Caller) is { } team) claim = claim with { Team = team.Name };
+        if (Parties.Of(current.Identity, role, ask.Caller) is var party && party != claim.Party) claim = claim with { Party = party };
         return await WithinSharesAsync(ask.Caller, new(role, current.Databases[role.Database], current.Issuers[role.Issuer], ask.Caller) { Proof = ask.Origin.Proof }, claim, arrived, cancellation);
     }
 
@@ -156,13 +157,15 @@ internal sealed class CredentialDesk(
             target.Database.Name,
             new(granted.Lease, lease.IssuedAt, granted.VerifiedAt > lease.IssuedAt ? granted.VerifiedAt : lease.IssuedAt, granted.LeaseEndsAt),
             new(claim.Holder, granted.EndsAt, RenewAfter(granted), claim.Caller),
-            granted.Connections,
-            lease.For(granted.Connections),
+            granted.Size,
+            lease.For(granted.Size),
             granted.Overlap)
         {
             LeaseEndsIn = granted.LeaseEndsIn,
             HolderEndsIn = granted.EndsIn,
             Leaving = granted.Leaving,
+            Counted = granted.Connections,
+            Allotment = granted.Allotment,
         };
     }
 
@@ -173,9 +176,10 @@ internal sealed class CredentialDesk(
         return Math.Max(1, (int)(granted.Leaving ? Math.Min(seconds, MoveAgainSeconds) : seconds));
     }
 
-    // Who knows of another lease than this replica was moved through another one meanwhile.
+    // Who knows of another lease, or of another size, than this replica was moved or resized through another one meanwhile.
     private ClaimAnswer.Granted? RememberedFor(ClaimTarget target, Claim claim) =>
-        remembered.Find(target.Database.Name, claim.Holder) is { } granted && (target.Lease is null || target.Lease == granted.Lease) ? granted : null;
+        remembered.Find(target.Database.Name, claim.Holder) is { } granted && (target.Lease is null || target.Lease == granted.Lease)
+        && (claim.Allotment is null || claim.Allotment == (granted.Allotment ?? 0)) ? granted : null;
 
     private async ValueTask<Outcome> FromMemoryAsync(ClaimTarget target, Claim claim, LedgerException e, CancellationToken cancellation)
     {

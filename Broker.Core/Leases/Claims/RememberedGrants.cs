@@ -30,7 +30,12 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     public void Remember(string database, Claim claim, ClaimAnswer.Granted grant)
     {
         // Asking again mostly changes nothing but how long it still lasts.
-        if (byHolder.TryGet(claim.Holder, out var known) && known.Grant is { } had && had with { Now = grant.Now, Mark = grant.Mark } == grant) return;
+        if (byHolder.TryGet(claim.Holder, out var known) && known.Grant is { } had)
+        {
+            if (had.Range is not null && grant.Range is null) grant = grant with { Range = had.Range };
+            if (had with { Now = grant.Now, Mark = grant.Mark } == grant) return;
+        }
+
         ForgetEnded();
         var (at, text) = (time.GetTimestamp(), HolderText.Of(claim));
         Put(claim.Holder, new(database, text, grant.Mark, grant, grant.EndsIn, at));
@@ -100,7 +105,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         .. byHolder.Where(pair => pair.Value.Database == database)
             .Select(pair => (pair.Key, pair.Value, Grant: Now(pair.Value)))
             .Where(known => known.Grant?.EndsIn > TimeSpan.Zero)
-            .Select(known => new RememberedHolder(known.Key, known.Grant!.Lease, known.Grant.Connections, known.Grant.EndsIn, known.Value.Mark, known.Value.Caller)),
+            .Select(known => new RememberedHolder(known.Key, known.Grant!.Lease, known.Grant.Connections, known.Grant.EndsIn, known.Value.Mark, known.Value.Caller, known.Grant.Range)),
     ];
 
     /// <summary>The holders of one database that left, of which another replica may remember that they hold something.</summary>

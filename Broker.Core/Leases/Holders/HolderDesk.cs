@@ -21,11 +21,15 @@ internal sealed class HolderDesk(
     /// The lease it works with, as far as it knows; null: it does not say. When it was moved meanwhile and did not hear of it,
     /// because the answer was lost, it is told again.
     /// </param>
-    public async ValueTask<Outcome> RenewAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation, string? lease = null)
+    /// <param name="allotment">
+    /// The number of the last size that it was told and keeps to, 0: it was told none; null: it does not follow sizes.
+    /// </param>
+    public async ValueTask<Outcome> RenewAsync(
+        Caller caller, string holder, Origin origin, CancellationToken cancellation, string? lease = null, long? allotment = null)
     {
         var outcome = Find(caller, holder, out var id, out var target) is { } refusal ? refusal
             : origin.Proof is { } proof && await proof.WhyNotAsync(cancellation) is { } unproven ? unproven
-            : await RenewAsync(caller, id, target with { Proof = origin.Proof, Lease = lease }, cancellation);
+            : await RenewAsync(caller, id, target with { Proof = origin.Proof, Lease = lease }, allotment, cancellation);
         if (lease is not null && outcome.Grant is { Overlap: null } grant && grant.Lease.Id != lease) outcome = grant with { Overlap = TimeSpan.Zero };
         return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }
@@ -45,7 +49,7 @@ internal sealed class HolderDesk(
         {
             var claim = ClaimOf(caller, id, target, ClaimKind.Stay);
             outcome = await credentials.ReserveAndJoinAsync(target, claim, time.GetTimestamp(), cancellation);
-            if (outcome.Grant is { } grant) await shares.StaysAsync(caller, holder, grant.Connections, target.Role.HolderTtl, cancellation);
+            if (outcome.Grant is { } grant) await shares.StaysAsync(caller, holder, grant.Counted, target.Role.HolderTtl, cancellation);
         }
 
         return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
@@ -103,9 +107,18 @@ internal sealed class HolderDesk(
     public (string Database, string Pool)? FindPool(Caller caller, string holder) =>
         Find(caller, holder, out var id, out var target) is null ? (target.Database.Name, Pool.For(target.Role, caller, id).Key) : null;
 
-    private async ValueTask<Outcome> RenewAsync(Caller caller, HolderId id, ClaimTarget target, CancellationToken cancellation)
+    private async ValueTask<Outcome> RenewAsync(Caller caller, HolderId id, ClaimTarget target, long? allotment, CancellationToken cancellation)
     {
-        var claim = ClaimOf(caller, id, target, ClaimKind.Renew);
+        var claim = ClaimOf(caller, id, target, ClaimKind.Renew) with { Allotment = allotment };
+        // Whose share is limited has no more counted meanwhile than it may have in the end.
+        if (allotment is not null)
+        {
+            claim = claim with
+            {
+                Want = shares.LimitsOf(caller, id.Value) is null ? target.Role.Connections.Max : remembered.Find(target.Database.Name, id.Value)?.Most ?? claim.Want,
+            };
+        }
+
         return await credentials.WithinSharesAsync(caller, target, claim, time.GetTimestamp(), cancellation);
     }
 

@@ -12,6 +12,9 @@ public abstract record HolderEvent
     /// <summary>It was renewed; when the grant says so, it is to move to the lease in it.</summary>
     public sealed record Renewed(Grant Grant) : HolderEvent;
 
+    /// <summary>It was renewed and has another number of connections: more, which it may open at once, or fewer, to which it goes down and then renews with the allotment.</summary>
+    public sealed record Resized(Grant Grant) : HolderEvent;
+
     /// <summary>Its lease has ended, or it has, or its token: it is to claim again, with the token it has by then. The last event.</summary>
     public sealed record Ending(Refusal Refusal) : HolderEvent;
 
@@ -36,20 +39,25 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
     /// <param name="lease">The lease it works with, as far as it knows; null: it does not say.</param>
     /// <param name="origin">Where the request came from.</param>
     /// <param name="cancellation">Nobody listens any more.</param>
+    /// <param name="allotment">The number of the last size that it was told and keeps to, 0: it was told none; null: it does not follow sizes.</param>
     public async IAsyncEnumerable<HolderEvent> WatchAsync(
-        Caller caller, string holder, string? lease, Origin origin, [EnumeratorCancellation] CancellationToken cancellation)
+        Caller caller, string holder, string? lease, Origin origin, [EnumeratorCancellation] CancellationToken cancellation, long? allotment = null)
     {
         using var until = CancellationTokenSource.CreateLinkedTokenSource(cancellation, shutdown.Token);
+        var told = allotment;
         while (!until.IsCancellationRequested)
         {
-            // The signal is taken before the ledger is asked, so that none is missed in between.
-            var moves = desk.FindPool(caller, holder) is var (database, pool) ? channels[database].Signals.Next("pool:" + pool) : Task.CompletedTask;
-            if (await RenewAsync(caller, holder, lease, origin, until.Token) is not { } outcome) yield break;
+            // The signals are taken before the ledger is asked, so that none is missed in between.
+            var moves = NextMove(caller, holder, allotment);
+            if (await RenewAsync(caller, holder, lease, origin, allotment, until.Token) is not { } outcome) yield break;
             TimeSpan pause;
             if (outcome.Grant is { } grant)
             {
-                yield return new HolderEvent.Renewed(grant);
+                yield return grant.Overlap is null && grant.Allotment != told ? new HolderEvent.Resized(grant) : new HolderEvent.Renewed(grant);
                 lease = grant.Lease.Id;
+                told = grant.Allotment;
+                // What counts is what it keeps to; to go down is for the holder itself to confirm.
+                if (grant.Allotment is not null && grant.Connections == grant.Counted) allotment = grant.Allotment;
                 var next = TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds);
                 pause = jitter.Spread(next < LongestPause ? next : LongestPause);
             }
@@ -74,12 +82,20 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
         }
     }
 
+    // The next moment at which its pool has another lease, or it another size.
+    private Task NextMove(Caller caller, string holder, long? allotment)
+    {
+        if (desk.FindPool(caller, holder) is not var (database, pool)) return Task.CompletedTask;
+        var signals = channels[database].Signals;
+        return allotment is null ? signals.Next("pool:" + pool) : Task.WhenAny(signals.Next("pool:" + pool), signals.Next("size:" + holder));
+    }
+
     // Null: nobody listens any more.
-    private async Task<Outcome?> RenewAsync(Caller caller, string holder, string? lease, Origin origin, CancellationToken cancellation)
+    private async Task<Outcome?> RenewAsync(Caller caller, string holder, string? lease, Origin origin, long? allotment, CancellationToken cancellation)
     {
         try
         {
-            return await desk.RenewAsync(caller, holder, origin, cancellation, lease);
+            return await desk.RenewAsync(caller, holder, origin, cancellation, lease, allotment);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {

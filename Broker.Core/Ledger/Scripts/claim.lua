@@ -1,17 +1,20 @@
 -- A batch of claims on one database: reserve connections and join the pool's lease in one step, or say what to wait for.
 -- asked:   seen: number, most_in_line: number, spacing: ms, tolerance: ms, new_leases, roles {…}, asks {…}
 --   roles: name, seats: number, holder_ttl: ms, max_holders: number, idle_ttl: ms
---   asks: role: number, pool, want: number, least: number, issue_wait: ms, line_wait: ms, kind, holders …, callers …
+--   asks: role: number, pool, want: number, least: number, issue_wait: ms, line_wait: ms, kind, party, breathes: flag,
+--     allotment?: number, holders …, callers …
 -- answers: now: time, mark: number, verdicts {…}
 --   verdicts: granted (lease, connections: number, ends_at: time, lease_ends_at: time, verified_at: time, overlap?: ms, leaving:
---     flag, cap_leaves?: number, beside?, beside_connections?: number) | issue (lease, fence: number, starts_in: ms) | wait
---     (lease, starts_in: ms) | in_line (place: number, free: number, capacity: number) | exhausted (free: number, could_ask_for:
---     number, capacity: number, next_end_in?: ms) | line_full (free: number, capacity: number) | throttled (starts_in: ms) |
---     failed (retry_in: ms, why) | stale | user_limit (limit: number) | paused | unknown | late
+--     flag, cap_leaves?: number, beside?, beside_connections?: number, down_to?: number, allotment?: number, range?) | issue
+--     (lease, fence: number, starts_in: ms) | wait (lease, starts_in: ms) | in_line (place: number, free: number, capacity:
+--     number) | exhausted (free: number, could_ask_for: number, capacity: number, next_end_in?: ms) | line_full (free: number,
+--     capacity: number) | throttled (starts_in: ms) | failed (retry_in: ms, why) | stale | user_limit (limit: number) | paused |
+--     unknown | late
 -- A verdict's lease is the holder's when it is granted; overlap: for how long the old lease's connections may stay open beside the new
 -- ones (0: they are to be closed first; none: it did not move), beside: which lease that is, and how many connections it has open on it;
 -- leaving: the lease is retiring; cap_leaves: what the cap of the lease's user leaves (below 0: it is to be raised first; none: there is no
--- cap).
+-- cap); down_to: what the holder is to go down to, by the number allotment, while connections still count; range: what it accepts, for a
+-- ledger that loses it.
 --
 -- By the holder's phase, its lease, and the lease that the pool would give it:
 --   holder    its lease                  the pool's  is answered
@@ -58,14 +61,18 @@ local packed = call('HMGET', holders, unpack(ids))
 local verdicts = {}
 local function say(text) verdicts[#verdicts + 1] = text end
 
-local function granted(h, l, moved)
+local function granted(c, h, l, moved)
   local old = moved and moved > 0 and holder(h.id .. '~')
   say(verdict.granted{
     lease = l.id, connections = h.connections, ends_at = h.till, lease_ends_at = l.expires, verified_at = l.verified, overlap = moved,
     leaving = l.state ~= 'Active', cap_leaves = l.cap >= 0 and l.cap - l.connections or nil,
     beside = old and old.lease, beside_connections = old and old.connections,
+    down_to = c.allotment and h.to < h.connections and h.to or nil, allotment = c.allotment and h.allotment or nil,
+    range = int(h.least) .. ':' .. int(h.want) .. ':' .. (h.allotment and int(h.allotment) or '') .. ':' .. h.party,
   })
 end
+
+local freed, wants_room = false, false
 
 -- Gives the holder its lease; asking again writes nothing while more than half of the holder's time is left.
 local function give(c, h, l, moved)
@@ -73,8 +80,9 @@ local function give(c, h, l, moved)
   if h.phase ~= 'h' or moved or c.kind ~= 'Claim' or h.till - now < c.role.holder_ttl / 2 then
     h.phase, h.till = 'h', till
     write_holder(h)
+    if c.allotment and c.kind == 'Renew' then freed = follow(h, c.allotment, c.want) or freed end
   end
-  granted(h, l, moved)
+  granted(c, h, l, moved)
 end
 
 -- Until the next holder's end; nil: nobody holds anything. Those that ended just now are not written yet.
@@ -86,7 +94,7 @@ local function next_end_in()
 end
 
 local function keep_ticket(c)
-  call('HSET', tickets, c.id, int(c.want) .. '|' .. int(c.least) .. '|' .. int(c.role.seats) .. '|' .. int(now) .. '|' .. int(now + c.line_wait) .. '|' .. c.caller)
+  call('HSET', tickets, c.id, int(c.want) .. '|' .. int(c.least) .. '|' .. int(c.role.seats) .. '|' .. int(now) .. '|' .. int(now + c.line_wait) .. '|b' .. (c.breathes and '1' or '0') .. c.party .. '|' .. c.caller)
 end
 
 -- Reserves for a holder that has nothing yet, in its turn. Answers nil when it said what to wait for.
@@ -96,7 +104,7 @@ local function reserve_for(c)
   if stale then
     -- Nothing is given meanwhile, and nobody's place in line is lost.
     if c.line_wait > 0 then
-      if not call('ZRANK', line, c.id) and num(call('ZCARD', line)) < asked.most_in_line then join_line(c.id) end
+      if not call('ZRANK', line, c.id) and num(call('ZCARD', line)) < asked.most_in_line then join_line(c.id, c.party) end
       if call('ZRANK', line, c.id) then keep_ticket(c) end
     end
     say(verdict.stale())
@@ -104,21 +112,24 @@ local function reserve_for(c)
   end
   local ahead = call('ZRANK', line, c.id)
   if not ahead and num(call('ZCARD', line)) > 0 then serve_line() end
-  if not ahead and num(call('ZCARD', line)) == 0 then
-    local own = left_open(c.id)
-    local connections = share(c.role.name, c.role.seats, c.want, c.least, own)
-    if connections then
-      is_back(c.id, own)
-      return reserve(c.id, c.caller, connections)
-    end
+  local own = left_open(c.id)
+  local connections = not ahead and num(call('ZCARD', line)) == 0 and share(c.party, c.role.name, c.role.seats, c.want, c.least, own)
+  -- What is guaranteed to its party is kept for it: nobody who waits for anything else is ahead of it there.
+  local guaranteed = not connections and terms_of(c.party).guaranteed or 0
+  if guaranteed > 0 then connections = share(c.party, c.role.name, c.role.seats, c.want, c.least, own, guaranteed - taken(c.party)) end
+  if connections then
+    if ahead then leave_line(c.id) end
+    is_back(c.id, own)
+    return reserve(c.id, c.caller, connections, c)
   end
+  wants_room = true
   if c.line_wait > 0 and c.least <= capacity then
     if not ahead then
       if num(call('ZCARD', line)) >= asked.most_in_line then
         say(verdict.line_full{ free = math.max(0, left), capacity = capacity })
         return nil
       end
-      join_line(c.id)
+      join_line(c.id, c.party)
     end
     keep_ticket(c)
     serve_line()
@@ -128,7 +139,8 @@ local function reserve_for(c)
     return nil
   end
   if ahead then leave_line(c.id) end
-  left = math.max(0, (free()))
+  turn_away(c)
+  left = math.max(0, (free()) - kept_from(c.party))
   say(verdict.exhausted{ free = left, could_ask_for = num(call('ZCARD', line)) == 0 and left or 0, capacity = capacity, next_end_in = next_end_in() })
   return nil
 end
@@ -138,7 +150,7 @@ local function stay(c, h, l)
   if l and (l.state == 'Active' or l.state == 'Retiring') and l.expires > now then
     h.till = math.min(now + c.role.holder_ttl, l.expires)
     write_holder(h)
-    granted(h, l)
+    granted(c, h, l)
     return true
   end
   return false
@@ -152,7 +164,7 @@ local function how_to_move(h, old)
   local shadow = holder(h.id .. '~')
   if shadow and shadow.lease == old.id then return shadow.till - now end
   if old.expires - now >= SHORTEST_OVERLAP_MS and not shadow and free() >= h.connections then
-    shadow = { id = h.id .. '~', lease = '', connections = h.connections, till = math.min(now + OVERLAP_MS, old.expires), phase = 'h', caller = h.caller }
+    shadow = { id = h.id .. '~', lease = '', connections = h.connections, till = math.min(now + OVERLAP_MS, old.expires), phase = 'h', caller = h.caller, party = h.party }
     count(shadow.id, shadow.connections, 1)
     bind(shadow, old)
     write_holder(shadow)
@@ -175,15 +187,10 @@ local function throttled(c, h, mine, starts)
   say(verdict.throttled{ starts_in = starts - now })
 end
 
--- Takes connections from a holder that has more than the user of its lease may open.
+-- A holder has more than the user of its lease may open.
 local function shrink(h, to)
-  local less = h.connections - to
-  local l = h.lease ~= '' and lease(h.lease)
-  if l then put(l, 'connections', l.connections - less) end
-  budget_numbers().granted = budget_numbers().granted - less
-  add('granted', -less)
-  add('connections:' .. role_of(h.id), -less)
-  h.connections = to
+  set_size(h, to)
+  h.want = to
   write_holder(h)
 end
 
@@ -317,6 +324,7 @@ local function as_it_is(l, connections, till)
   return verdict.granted{
     lease = l.id, connections = connections, ends_at = till, lease_ends_at = l.expires, verified_at = l.verified, overlap = nil, leaving = false,
     cap_leaves = l.cap >= 0 and l.cap - l.connections or nil, beside = nil, beside_connections = nil,
+    down_to = nil, allotment = nil, range = nil,
   }
 end
 
@@ -345,4 +353,6 @@ for i = 1, #ids do
   if said then verdicts[#verdicts + 1] = said else decide(setmetatable({ nth = i, id = id, caller = callers[i] }, ask)) end
 end
 
+if freed then serve_line() end
+if wants_room then breathe() end
 return finish(answer{ now = now, mark = mark, verdicts = verdicts })

@@ -241,16 +241,42 @@ local function plan_rotation(l, spread)
 end
 
 -- Holders ------------------------------------------------------------------------------------------------------------
--- lease|connections|end|phase|mark|caller: phase 'r' = connections reserved, the lease not yet given; 'h' = holding it.
+-- lease|connections|end|phase|mark|b<least>:<want>:<to>:<allotment>:<party>|caller: phase 'r' = connections reserved, the lease not yet
+-- given; 'h' = holding it. least and want: what it said it accepts; to: what it is to go down to, and has not confirmed yet, or what it
+-- has; allotment: the number of the last size that it was told, none: it does not follow sizes; party: with whom it shares the database
+-- (none: its role).
 local holder_cache = {}
+
+-- The role is the part of a holder's id before the dot.
+local function role_of(id) return string.match(id, '^([^.]*)') end
+
+-- Who is alike for the division of the database: party|least|want|size. Who does not follow sizes has the one it has.
+local function class_of(h)
+  if h.allotment and h.phase == 'h' then return h.party .. '|' .. int(h.least) .. '|' .. int(h.want) .. '|' .. int(h.to) end
+  local size = int(h.connections)
+  return h.party .. '|' .. size .. '|' .. size .. '|' .. size
+end
+
+-- What stands before the caller in a record.
+local function size_text(h)
+  return 'b' .. int(h.least) .. ':' .. int(h.want) .. ':' .. int(h.to) .. ':' .. (h.allotment and int(h.allotment) or '') .. ':' .. h.party .. '|'
+end
+
+local function read_size(h, text)
+  local least, want, to, allotment, party, caller = string.match(text, '^b(%d+):(%d+):(%d+):(%d*):([^|]*)|(.*)$')
+  if not least then least, want, to, allotment, party, caller = h.connections, h.connections, h.connections, '', role_of(h.id), text end -- as older brokers wrote it
+  h.least, h.want, h.to, h.allotment, h.party, h.caller = num(least), num(want), num(to), tonumber(allotment), party, caller
+end
 
 local function read_holder(id, packed)
   local h = false
   if packed then
-    local on, connections, till, phase, at, caller = string.match(packed, '^([^|]*)|(%d+)|(%d+)|(%a)|(%d+)|(.*)$')
+    local on, connections, till, phase, at, rest = string.match(packed, '^([^|]*)|(%d+)|(%d+)|(%a)|(%d+)|(.*)$')
     -- As brokers wrote it before there were marks.
-    if not on then on, connections, till, phase, caller = string.match(packed, '^([^|]*)|(%d+)|(%d+)|(%a)|(.*)$') end
-    h = { id = id, lease = on, connections = num(connections), till = num(till), phase = phase, mark = num(at), caller = caller }
+    if not on then on, connections, till, phase, rest = string.match(packed, '^([^|]*)|(%d+)|(%d+)|(%a)|(.*)$') end
+    h = { id = id, lease = on, connections = num(connections), till = num(till), phase = phase, mark = num(at) }
+    read_size(h, rest)
+    h.class = class_of(h)
   end
   holder_cache[id] = h
   return h
@@ -262,21 +288,45 @@ local function holder(id)
   return read_holder(id, call('HGET', holders, id))
 end
 
+-- Those who follow sizes, by party and size, the largest first.
+local PARTY, party_numbers = 1000000, {}
+local function party_number(party)
+  if not party_numbers[party] then
+    local number = call('HGET', budget, 'party:' .. party)
+    if not number then
+      number = int(num(call('HINCRBY', budget, 'parties', '1')))
+      call('HSET', budget, 'party:' .. party, number)
+    end
+    party_numbers[party] = num(number)
+  end
+  return party_numbers[party]
+end
+
+local function index_follower(h) call('ZADD', breathing, int(party_number(h.party) * PARTY + PARTY - 1 - h.to), h.id) end
+
+-- How many holders there are of each class; what changes is written at the end.
+local class_changes, class_edition = {}, 0
+local function reclass(h, class)
+  if h.class == class then return end
+  if h.class then class_changes[h.class] = (class_changes[h.class] or 0) - 1 end
+  if class then class_changes[class] = (class_changes[class] or 0) + 1 end
+  h.class, class_edition = class, class_edition + 1
+end
+
 local holder_changes = {} -- by id: the holder as it is to be written; false: it goes
 local function write_holder(h)
+  if not h.least then h.least, h.want, h.to, h.party = h.connections, h.connections, h.connections, h.party or role_of(h.id) end
+  reclass(h, class_of(h))
   holder_cache[h.id] = h
   holder_changes[h.id] = h
 end
-
--- The role is the part of a holder's id before the dot.
-local function role_of(id) return string.match(id, '^([^.]*)') end
 
 -- The budget's numbers, read once; what is counted meanwhile is added to them and written at the end.
 local numbers, counted = nil, {}
 local function budget_numbers()
   if not numbers then
-    local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale', 'limbo')
-    numbers = { capacity = v[1] and num(v[1]), granted = num(v[2]), sampled = num(v[3]), stale = num(v[4]), ended = num(v[5]) }
+    local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale', 'limbo', 'terms', 'came')
+    numbers = { capacity = v[1] and num(v[1]), granted = num(v[2]), sampled = num(v[3]), stale = num(v[4]), ended = num(v[5]), terms = v[6] or '', came = num(v[7]) }
   end
   return numbers
 end
@@ -329,7 +379,22 @@ local function tell(h)
   if h.phase == 'h' then news_of[#news_of + 1] = h.id end
 end
 
+-- Gives a holder another number of connections, which counts from now on.
+local function set_size(h, to)
+  local more = to - h.connections
+  local l = h.lease ~= '' and lease(h.lease)
+  if l then put(l, 'connections', l.connections + more) end
+  budget_numbers().granted = budget_numbers().granted + more
+  add('granted', more)
+  add('connections:' .. role_of(h.id), more)
+  h.connections, h.to, h.least, h.want = to, to, math.min(h.least, to), math.max(h.want, to)
+  write_holder(h)
+end
+
+local followers_gone = {}
 local function drop_holder(h)
+  if h.allotment then followers_gone[#followers_gone + 1] = h.id end
+  reclass(h, nil)
   unbind(h)
   count(h.id, h.connections, -1)
   holder_cache[h.id] = false
@@ -388,19 +453,95 @@ local function free()
   return b.capacity - b.ended - b.granted, nil
 end
 
--- What a claim gets now, or nil: never more than is free (law L2), and early holders of a role leave room for those that
--- are still to come (seats = expected holders and their surge). own: what counts already of what the asking holder has open.
-local function share(role, seats, want, least, own)
+-- Parties: who shares a database fairly. Weights, guarantees and priorities are written with each count, where they are not the usual
+-- ones; a party without is of weight 1 and priority 0, with nothing guaranteed.
+local USUAL = { weight = 1, guaranteed = 0, priority = 0 }
+local party_terms
+local function terms_of(party)
+  if not party_terms then
+    party_terms = { guaranteed = {} }
+    for name, weight, guaranteed, priority in string.gmatch(budget_numbers().terms, '([^;|]+)|(%d+)|(%d+)|(%d+)') do
+      party_terms[name] = { weight = num(weight), guaranteed = num(guaranteed), priority = num(priority) }
+      if num(guaranteed) > 0 then table.insert(party_terms.guaranteed, name) end
+    end
+  end
+  return party_terms[party] or USUAL
+end
+
+-- The classes as they are, with what this decision has changed, by party. They are counted anew where they are not those of all holders:
+-- older brokers do not count them.
+local stored_classes
+local function classes_now()
+  if not stored_classes then
+    stored_classes = {}
+    local all, there = call('HGETALL', classes), 0
+    for i = 1, #all, 2 do
+      stored_classes[all[i]] = num(all[i + 1])
+      there = there + num(all[i + 1])
+    end
+    if there ~= num(call('ZCARD', ends)) then
+      for class in pairs(stored_classes) do call('HDEL', classes, class) end
+      for _, id in ipairs(call('ZRANGE', breathing, '0', '-1')) do call('ZREM', breathing, id) end
+      stored_classes = {}
+      local packed = call('HGETALL', holders)
+      for i = 1, #packed, 2 do
+        local known = holder_cache[packed[i]]
+        local h = read_holder(packed[i], packed[i + 1])
+        holder_cache[h.id] = known
+        stored_classes[h.class] = (stored_classes[h.class] or 0) + 1
+        if h.allotment then index_follower(h) end
+      end
+      for class, n in pairs(stored_classes) do call('HSET', classes, class, int(n)) end
+    end
+  end
+  return stored_classes
+end
+
+-- What a party's holders have, or are to go down to.
+local taken_of, taken_edition = {}, -1
+local function taken(party)
+  if taken_edition ~= class_edition then
+    taken_of, taken_edition = {}, class_edition
+    local function take(class, n)
+      local name, size = string.match(class, '^([^|]*)|%d+|%d+|(%d+)$')
+      taken_of[name] = (taken_of[name] or 0) + n * num(size)
+    end
+    for class, n in pairs(classes_now()) do take(class, n) end
+    for class, n in pairs(class_changes) do take(class, n) end
+  end
+  return taken_of[party] or 0
+end
+
+-- What is kept free for others: of what is guaranteed to them, what they do not have.
+local function kept_from(party)
+  terms_of(party)
+  local kept = 0
+  for _, name in ipairs(party_terms.guaranteed) do
+    if name ~= party then kept = kept + math.max(0, party_terms[name].guaranteed - taken(name)) end
+  end
+  return kept
+end
+
+-- What a claim gets now, or nil: never more than is free (law L2) and not kept for others, and early holders of a role leave room for
+-- those that are still to come (seats = expected holders and their surge). own: what counts already of what the asking holder has open.
+-- guaranteed: what is left of its party's guarantee, which others' do not narrow; nil: it asks for what is nobody's.
+local function share(party, role, seats, want, least, own, guaranteed)
   local left, stale = free()
-  if not stale then left = left + (own or 0) end
+  if not stale then left = left + (own or 0) - (guaranteed and 0 or kept_from(party)) end
+  left = math.min(left, guaranteed or left)
   if left < least then return nil end
   local coming = math.max(1, seats - holders_of(role))
   return math.max(least, math.min(want, math.floor(left / coming)))
 end
 
+-- range: least, want, party, and whether it breathes; who does not keeps what it gets.
+local came = false
 -- Since when is for people alone, and stands before the caller's name.
-local function reserve(id, caller, give)
+local function reserve(id, caller, give, range)
   local h = { id = id, lease = '', connections = give, till = now + RESERVED_MS, phase = 'r', mark = 0, caller = int(math.floor(now / 1000)) .. '\31' .. caller }
+  h.least, h.want = give, give
+  if range.breathes then h.least, h.want = math.min(range.least, give), math.max(range.want, give) end
+  h.to, h.party, came = give, range.party, true
   count(id, give, 1)
   write_holder(h)
   return h
@@ -415,7 +556,7 @@ local function paused(role)
 end
 
 -- The line: first come, first served ---------------------------------------------------------------------------------
--- want|least|seats|seen|until|caller, by holder; its place is its score in the line.
+-- want|least|seats|seen|until|b<breathes><party>|caller, by holder; its place is its score in the line.
 local function leave_line(id)
   call('ZREM', line, id)
   call('HDEL', tickets, id)
@@ -442,7 +583,21 @@ local function place_again(id)
   return tonumber(at) + TICKET_MS >= now and place or nil
 end
 
-local function join_line(id) call('ZADD', line, place_again(id) or call('HINCRBY', budget, 'places', '1'), id) end
+-- Whose party has a higher priority goes ahead.
+local function join_line(id, party)
+  local ahead = terms_of(party).priority * 1000000000000
+  call('ZADD', line, place_again(id) or int(num(call('HINCRBY', budget, 'places', '1')) - ahead), id)
+end
+
+local function read_ticket(id)
+  local want, least, seats, seen, till, rest = string.match(call('HGET', tickets, id) or '', '^(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(.*)$')
+  if not want then return nil end
+  local breathes, party, caller = string.match(rest, '^b([01])([^|]*)|(.*)$')
+  return {
+    want = num(want), least = num(least), seats = num(seats), seen = num(seen), till = num(till), breathes = breathes == '1', party = party or role_of(id),
+    caller = caller or rest,
+  }
+end
 
 -- Serves from the head as far as the connections reach. Who is first and needs more than is free holds up those behind:
 -- a small later claim never starves a large earlier one. Who has left or waited long enough is passed over.
@@ -450,14 +605,14 @@ local function serve_line()
   while true do
     local id = call('ZRANGE', line, '0', '0')[1]
     if not id then return end
-    local want, least, seats, seen, till, caller = string.match(call('HGET', tickets, id) or '', '^(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(.*)$')
-    if not want or num(seen) + TICKET_MS < now or num(till) < now or paused(role_of(id)) then
+    local ticket = read_ticket(id)
+    if not ticket or ticket.seen + TICKET_MS < now or ticket.till < now or paused(role_of(id)) then
       leave_line(id)
     else
-      local give = share(role_of(id), num(seats), num(want), num(least))
+      local give = share(ticket.party, role_of(id), ticket.seats, ticket.want, ticket.least)
       if not give then return end
       leave_line(id)
-      if not holder(id) then reserve(id, caller, give) end
+      if not holder(id) then reserve(id, ticket.caller, give, ticket) end
       signal('line')
     end
   end
@@ -495,13 +650,24 @@ local function finish(reply)
   for id, h in pairs(holder_changes) do
     if h then
       if not h.told then h.mark = mark end -- what is put back keeps the mark of its promise
-      call('HSET', holders, id, h.lease .. '|' .. int(h.connections) .. '|' .. int(h.till) .. '|' .. h.phase .. '|' .. int(h.mark) .. '|' .. h.caller)
+      call('HSET', holders, id, h.lease .. '|' .. int(h.connections) .. '|' .. int(h.till) .. '|' .. h.phase .. '|' .. int(h.mark) .. '|' .. size_text(h) .. h.caller)
       call('ZADD', ends, int(h.till), id)
+      if h.allotment and h.phase == 'h' then index_follower(h) end
     else
       call('HDEL', holders, id)
       call('ZREM', ends, id)
     end
   end
+  for class, by in pairs(class_changes) do
+    if by ~= 0 and call('HINCRBY', classes, class, int(by)) <= 0 then call('HDEL', classes, class) end
+  end
+  for _, id in ipairs(followers_gone) do
+    if not holder_changes[id] then
+      call('ZREM', breathing, id)
+      call('HDEL', asked_of, id)
+    end
+  end
+  if came then call('HSET', budget, 'came', int(now)) end
   if #ended_now > 0 then
     call('HSET', budget, 'limbo', int(budget_numbers().ended))
     for _, h in ipairs(ended_now) do call('HSET', silent, h.id, h.text) end

@@ -4,7 +4,7 @@
 --   pauses: pool, till: time, failures: number, why
 --   leases: id, pool, role, username, issuer_id, sealed_login, ends_in: ms, life: ms, renewable: flag, issued_at: time,
 --     max_holders: number, idle_ttl: ms, spread: number, why
---   holders: id, lease, connections: number, ends_in: ms, mark: number, caller
+--   holders: id, lease, connections: number, ends_in: ms, mark: number, caller, range?
 --   gone: id, mark: number
 -- answers: back: number
 if asked.epoch ~= epoch and asked.epoch ~= call('HGET', budget, 'told_of') then
@@ -110,6 +110,11 @@ for _, told in ipairs(asked.holders) do
   else
     if h then drop_holder(h) end
     h = { id = told.id, lease = '', connections = told.connections, till = till, phase = 'h', mark = told.mark, told = true, caller = told.caller }
+    local least, want, allotment, party = string.match(told.range or '', '^(%d+):(%d+):(%d*):(.+)$')
+    if least then
+      h.least, h.want, h.to = math.min(num(least), h.connections), math.max(num(want), h.connections), h.connections
+      h.allotment, h.party = tonumber(allotment), party
+    end
     count(h.id, h.connections, 1)
     if stands then bind(h, l) end
     write_holder(h)

@@ -2,9 +2,11 @@
 -- their connections open: these stay as good as foreign until the next count. silent: those that ended before, of which the count cannot
 -- tell that they have closed theirs; still_open: what that comes to, beyond what is foreign already.
 -- asked:   capacity: number, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number, stale_after: ms,
---     granted_at?: time, still_open: number, silent {…}, roles {…}
+--     granted_at?: time, still_open: number, silent {…}, roles {…}, parties {…}, surges {…}
 --   silent: holder, connections: number
 --   roles: name, over: number
+--   parties: name, weight: number, guaranteed: number, priority: number
+--   surges: role, expected: number, percent: number, least: number
 -- answers: done
 local since, missed = asked.granted_at or now + 1, 0
 local kept = {}
@@ -18,8 +20,17 @@ for i = 1, #known, 2 do
 end
 call('HSET', budget, 'capacity', int(asked.capacity), 'limit', int(asked.limit), 'superusers', int(asked.reserved_for_superusers), 'ceiling', int(asked.ceiling),
   'foreign', int(asked.foreign), 'stale', int(asked.stale_after), 'sampled', int(now), 'limbo', int(missed + asked.still_open))
+local terms, surges = {}, {}
+for i, party in ipairs(asked.parties) do
+  terms[i] = party.name .. '|' .. int(party.weight) .. '|' .. int(party.guaranteed) .. '|' .. int(party.priority)
+end
+for i, surge in ipairs(asked.surges) do
+  surges[i] = surge.role .. '|' .. int(surge.expected) .. '|' .. int(surge.percent) .. '|' .. int(surge.least)
+end
+call('HSET', budget, 'terms', table.concat(terms, ';'), 'surge', table.concat(surges, ';'))
 for _, role in ipairs(asked.roles) do call('HSET', budget, 'over:' .. role.name, int(role.over)) end
 end_holders()
 serve_line()
+breathe()
 signal('sampled')
 return finish(answer.done())

@@ -43,6 +43,7 @@ internal static class GrantWriter
         if (grant.Overlap is { } overlap) json.WriteNumber("overlapSeconds", (int)overlap.TotalSeconds);
         WriteLease(json, grant);
         WriteHolder(json, grant);
+        if (grant.Allotment is { } allotment) json.WriteNumber("allotment"u8, allotment);
         if (grant.Overlap is not null) WriteCredentials(json, grant);
         json.WriteEndObject();
     }

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Broker.Api.Fronts.Native.Credentials;
 using Broker.Api.Fronts.Native.Problems;
+using Broker.Core.Leases;
 using Broker.Core.Leases.Holders;
 using Broker.Core.Ledger;
 using Microsoft.AspNetCore.Http.Features;
@@ -31,9 +32,10 @@ internal sealed class HolderEventWriter
         switch (told)
         {
             case HolderEvent.Renewed renewed:
-                body.Write(renewed.Grant.Overlap is null ? "event: renewed\ndata: "u8 : "event: rotate\ndata: "u8);
-                GrantWriter.WriteRenewal(body, renewed.Grant);
-                body.Write("\n\n"u8);
+                Write(body, renewed.Grant.Overlap is null ? "event: renewed\ndata: "u8 : "event: rotate\ndata: "u8, renewed.Grant);
+                break;
+            case HolderEvent.Resized resized:
+                Write(body, "event: resize\ndata: "u8, resized.Grant);
                 break;
             case HolderEvent.Ending ending:
                 var (code, _, _) = RefusalStatus.Of(ending.Refusal.Code);
@@ -46,5 +48,12 @@ internal sealed class HolderEventWriter
         }
 
         await body.FlushAsync(context.RequestAborted);
+    }
+
+    private static void Write(IBufferWriter<byte> body, ReadOnlySpan<byte> head, Grant grant)
+    {
+        body.Write(head);
+        GrantWriter.WriteRenewal(body, grant);
+        body.Write("\n\n"u8);
     }
 }

@@ -16,6 +16,9 @@ public static class HoldersApi
 {
     private const string LeaseInUse = "The id of the lease in use. When the holder has another by now and did not hear of it, it is told again to move.";
 
+    private const string AllotmentInUse =
+        "The allotment in use: of the last answer that had one and whose connections it keeps to; 0: there was none yet. Who says it follows sizes: it may be given more, and be asked to go down. Saying an answer's allotment confirms that no more than its connections are open.";
+
     /// <summary>Maps renew, watch and release.</summary>
     public static void MapHolders(this IEndpointRouteBuilder app)
     {
@@ -29,7 +32,7 @@ public static class HoldersApi
                 RefusalCode.RolePaused, RefusalCode.IssuerUnavailable, RefusalCode.DatabaseUnavailable);
         holders.MapGet("/watch", WatchAsync)
             .WithName("WatchHolder")
-            .WithSummary("Server-sent events while somebody listens: renewed and rotate (as renew answers), ending. The holder is renewed meanwhile.")
+            .WithSummary("Server-sent events while somebody listens: renewed, rotate and resize (as renew answers), ending. The holder is renewed meanwhile.")
             .Produces<RenewalShape>(200, HolderEventWriter.ContentType)
             .WithRefusals(RefusalCode.NotAllowed, RefusalCode.HolderUnknown);
         holders.MapDelete("", ReleaseAsync)
@@ -53,17 +56,17 @@ public static class HoldersApi
             context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
-    private static async Task RenewAsync(string id, [Description(LeaseInUse)] string? lease, HolderDesk desk, HttpContext context)
+    private static async Task RenewAsync(string id, [Description(LeaseInUse)] string? lease, [Description(AllotmentInUse)] long? allotment, HolderDesk desk, HttpContext context)
     {
-        var outcome = await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted, lease);
+        var outcome = await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted, lease, allotment);
         if (outcome.Grant is { } grant) GrantWriter.WriteRenewal(context.Response, grant);
         else await RefusalWriter.WriteAsync(context, outcome.Refusal!);
     }
 
-    private static async Task WatchAsync(string id, [Description(LeaseInUse)] string? lease, HolderWatch watch, TimeProvider time, HttpContext context)
+    private static async Task WatchAsync(string id, [Description(LeaseInUse)] string? lease, [Description(AllotmentInUse)] long? allotment, HolderWatch watch, TimeProvider time, HttpContext context)
     {
         await using var proof = new StandingProof(context, time);
-        await using var events = watch.WatchAsync(context.ProvenCaller(), id, lease, context.Origin(), proof.Token).GetAsyncEnumerator(proof.Token);
+        await using var events = watch.WatchAsync(context.ProvenCaller(), id, lease, context.Origin(), proof.Token, allotment).GetAsyncEnumerator(proof.Token);
         if (!await events.MoveNextAsync()) return;
 
         // A holder there is not is a plain refusal, not a stream that ends at once.
