@@ -131,7 +131,7 @@ public static class BrokerCore
         services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<SealCheck>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
         services.AddSingleton<DatabaseChannels>().AddSingleton<Issuance>().AddSingleton<StaticTurn>().AddSingleton<DeskAudit>().AddSingleton<ShutdownSignal>();
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<PodDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
-        services.AddSingleton<HoldingDesk>().AddSingleton<HistoryDesk>().AddSingleton<RefusalJournal>();
+        services.AddSingleton<HoldingDesk>().AddSingleton<HistoryDesk>().AddSingleton<ExaminationDesk>().AddSingleton<RefusalJournal>();
         services.AddHostedService(provider => provider.GetRequiredService<RefusalJournal>());
         services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<PauseDesk>().AddSingleton<CallerShares>().AddSingleton<SessionSealer>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
         services.AddSingleton<HandleLedger>().AddSingleton<HandleDesk>().AddSingleton<ClientTokenLedger>().AddSingleton<ClientTokenDesk>().AddSingleton<SecretIdUses>().AddSingleton<WrappedAnswers>().AddSingleton<UpstreamTokens>();

@@ -23,6 +23,9 @@ public sealed record HoldersModel(
 
     private static readonly HoldingFilter Usual = new();
 
+    /// <summary>What a DBA should know of it; null: not looked at.</summary>
+    public Core.Leases.Operators.DatabaseExamination? Examination { get; init; }
+
     /// <summary>What its connections were; null: not known.</summary>
     public Core.Leases.History.DatabaseHistory? History { get; init; }
 

@@ -2,6 +2,7 @@ using Broker.Api.Authentication;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases.History;
+using Broker.Core.Leases.Operators;
 using Broker.Core.Leases.Operators.Holdings;
 using Broker.Core.Ledger;
 
@@ -15,7 +16,7 @@ internal interface IHoldersSource
 }
 
 /// <summary>Reads it from the desk.</summary>
-internal sealed class HoldersReader(ICatalog catalog, HoldingDesk desk, HistoryDesk histories, TimeProvider time) : IHoldersSource
+internal sealed class HoldersReader(ICatalog catalog, HoldingDesk desk, HistoryDesk histories, ExaminationDesk examinations, TimeProvider time) : IHoldersSource
 {
     /// <inheritdoc/>
     public async Task<HoldersModel?> ReadAsync(Caller caller, string database, HoldingFilter filter, HistorySpan span, CancellationToken cancellation)
@@ -26,6 +27,7 @@ internal sealed class HoldersReader(ICatalog catalog, HoldingDesk desk, HistoryD
             return await desk.ReadAsync(database, cancellation) is { } read
                 ? new(caller.DisplayName, mayOrder, database, read.Now, null, filter, filter.Of(read.Holders), read.Holders, read.Others, read.WhyUnseen)
                 {
+                    Examination = await examinations.ReadAsync(database, cancellation),
                     History = await histories.ReadAsync(database, span, cancellation),
                 }
                 : null;

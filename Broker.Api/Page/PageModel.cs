@@ -24,6 +24,9 @@ public sealed record PageQuery(string? Lease, string Search, string Sort, string
 public sealed record PageModel(
     string Who, bool MayOrder, DateTimeOffset At, string? Trouble, IReadOnlyList<DatabaseView> Databases, PageQuery Query, string? Done)
 {
+    /// <summary>Duties of issuers, of no one database, that keep failing.</summary>
+    public IReadOnlyList<Duty> Failing { get; init; } = [];
+
     /// <summary>Whether the service is as good as it is meant to be.</summary>
     public IReadOnlyList<Indicator> Indicators { get; init; } = [];
 }
@@ -42,6 +45,9 @@ public sealed record DatabaseView(
     Budget Budget, IReadOnlyList<LeaseRecord> Leases, IReadOnlyList<Duty> Failing, IReadOnlyList<Core.Leases.Leftover> Leftovers,
     IReadOnlyList<HolderRecord>? Holders, string? Forecast, DateTimeOffset At, bool MayOrder, PageQuery Query)
 {
+    /// <summary>The first of those who wait in line.</summary>
+    public IReadOnlyList<WaitingCaller> Line { get; init; } = [];
+
     /// <summary>What its connections were; null: not known.</summary>
     public Core.Leases.History.DatabaseHistory? History { get; init; }
 

@@ -26,6 +26,7 @@ internal sealed class PageReader(
 {
     private const int DefaultSurgePercent = 25;
     private const int MostHolders = 500;
+    private const int MostInLine = 10;
 
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(0.9);
 
@@ -74,11 +75,15 @@ internal sealed class PageReader(
                 await ForecastAsync(name, query, cancellation),
                 budget.Record.Now, MayOrder(caller), query)
             {
+                Line = trouble is null && budget.Record.Waiting > 0 ? await budgets.LineAsync(name, MostInLine, cancellation) ?? [] : [],
                 History = trouble is null ? await histories.ReadAsync(name, HistorySpan.SixHours, cancellation) : null,
             });
         }
 
-        return new(caller.DisplayName, MayOrder(caller), views.Count > 0 ? views[0].At : time.GetUtcNow(), trouble, views, query, done);
+        return new(caller.DisplayName, MayOrder(caller), views.Count > 0 ? views[0].At : time.GetUtcNow(), trouble, views, query, done)
+        {
+            Failing = [.. all.Duties.Where(duty => duty.Database is null && duty.IsFailing)],
+        };
     }
 
     private bool MayOrder(Caller caller) => catalog.Current.Identity.Grants(caller, Policies.Operator);

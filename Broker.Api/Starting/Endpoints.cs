@@ -28,6 +28,7 @@ internal static class Endpoints
         app.MapLeases();
         app.MapHoldings();
         app.MapHistory();
+        app.MapFindings();
         app.MapSessions();
         app.MapExplain();
         app.MapLeftovers();

@@ -19,6 +19,12 @@ public interface IDatabaseEngine
     /// <summary>What the connections that are open now are and do, alike ones together; the one that looks is left out.</summary>
     Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation);
 
+    /// <summary>What a DBA should know of the server as a place for users that come and go, the worst first. Changes nothing.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="users">The broker's users that are there, or may be.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    Task<IReadOnlyList<Finding>> ExamineAsync(Database database, IReadOnlyCollection<string> users, CancellationToken cancellation);
+
     /// <summary>Logs in once as that user and runs a trivial query; returns when it worked (law L3).</summary>
     Task TryLoginAsync(Database database, Login login, CancellationToken cancellation);
 

@@ -138,6 +138,8 @@ internal static class IssueRehearsal
 
         public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => throw Never();
 
+        public Task<IReadOnlyList<Finding>> ExamineAsync(Database database, IReadOnlyCollection<string> users, CancellationToken cancellation) => throw Never();
+
         public Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation) => throw Never();
 
         public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) => throw Never();

@@ -28,6 +28,20 @@ public sealed class BudgetLedger(LedgerClient client)
                 terms?.Parties ?? [], terms?.Surges ?? []),
             cancellation);
 
+    /// <summary>Who waits in line for connections, those first that are served first, at most so many.</summary>
+    public async ValueTask<IReadOnlyList<WaitingCaller>> LineAsync(string database, int most, CancellationToken cancellation)
+    {
+        var reply = await client.TakeAsync(Decision.Line, database, new(most), cancellation);
+        return
+        [
+            .. reply.Waiting.Select(entry =>
+            {
+                var (caller, node, team, since) = HolderText.Read(entry.Caller);
+                return new WaitingCaller(entry.Holder, caller, entry.Want, entry.Least, since, entry.EndsAt) { Node = node, Team = team };
+            }),
+        ];
+    }
+
     /// <summary>Has these roles, and no others of the database, give nothing to anybody new.</summary>
     /// <param name="database">The database.</param>
     /// <param name="version">Rises with every order.</param>
@@ -77,6 +91,31 @@ public sealed record RoleUse(string Role, int Holders, int Connections, int Over
 internal sealed record SampleQuestion(
     int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, DateTimeOffset? GrantedAt, int StillOpen,
     IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges);
+
+/// <summary>A caller that waits in line for connections.</summary>
+/// <param name="Holder">The holder that it wants to be.</param>
+/// <param name="Caller">Who it is, for people.</param>
+/// <param name="Want">Connections that it wants.</param>
+/// <param name="Least">Connections that it can live with.</param>
+/// <param name="Since">Since when it waits; null: not known.</param>
+/// <param name="Until">How long it would wait.</param>
+public sealed record WaitingCaller(string Holder, string Caller, int Want, int Least, DateTimeOffset? Since, DateTimeOffset Until)
+{
+    /// <summary>The node its pod runs on; null: not known.</summary>
+    public string? Node { get; init; }
+
+    /// <summary>The team it is counted with; null: none.</summary>
+    public string? Team { get; init; }
+}
+
+/// <summary>How many of those in line.</summary>
+internal sealed record LineQuestion(int Most);
+
+/// <summary>Those in line.</summary>
+internal sealed record LineReply(DateTimeOffset Now, IReadOnlyList<LineEntry> Waiting);
+
+/// <summary>One in line, as it is on the wire.</summary>
+internal sealed record LineEntry(string Holder, string Caller, int Want, int Least, DateTimeOffset EndsAt);
 
 /// <summary>A role that gives nothing to anybody new.</summary>
 /// <param name="Name">The role.</param>

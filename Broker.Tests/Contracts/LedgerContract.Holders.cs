@@ -54,6 +54,28 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task Who_waits_in_line_is_told_with_what_it_wants()
+    {
+        await CountedAsync(6);
+        await ActiveAsync();
+        (await ClaimAsync(Claim(1, 5))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await ClaimAsync(Waiting(2, 3) with { Least = 2, Node = "node-1" })).ShouldBeOfType<ClaimAnswer.InLine>();
+        (await ClaimAsync(Waiting(3, 1))).ShouldBeOfType<ClaimAnswer.InLine>();
+
+        var line = await Ledger.Budgets.LineAsync(database, 10, Cancellation);
+        line.Select(one => (one.Holder, one.Caller, one.Want, one.Least, one.Node)).ShouldBe([(Claim(2, 3).Holder, Claim(2, 3).Caller, 3, 2, "node-1"), (Claim(3, 1).Holder, Claim(3, 1).Caller, 1, 1, null)]);
+        (await ClaimAsync(Waiting(2, 3) with { Least = 2, Node = "node-1" })).ShouldBeOfType<ClaimAnswer.InLine>();
+        (await Ledger.Budgets.LineAsync(database, 1, Cancellation)).ShouldHaveSingleItem().Holder.ShouldBe(Claim(2, 3).Holder);
+
+        await Ledger.Holders.ReleaseAsync(database, Claim(1, 5).Holder, Cancellation);
+
+        var holder = (await Ledger.Holders.HoldersAsync(database, null, 10, Cancellation)).Single(one => one.Id == Claim(2, 3).Holder);
+        (holder.Caller, holder.Node).ShouldBe((Claim(2, 3).Caller, "node-1"));
+        holder.Since.ShouldNotBeNull();
+        (await Ledger.Budgets.LineAsync(database, 10, Cancellation)).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Thousands_of_holders_are_read_some_at_a_time_with_all_that_is_known_of_them()
     {
         await CountedAsync(5000);

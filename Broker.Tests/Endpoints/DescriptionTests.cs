@@ -27,7 +27,7 @@ public sealed class DescriptionTests(RunningBroker broker)
         diagnostic.Errors.ShouldBeEmpty();
         diagnostic.Warnings.ShouldBeEmpty();
         Operations(document).Select(call => call.Operation.OperationId).Order().ShouldBe(
-            ["ClaimCredentials", "DrainRole", "DropLeftover", "EndHolder", "EndSession", "Explain", "Forecast", "GetBudget", "GetHistory", "GetLease", "GetSession", "GetShadow", "ListBudgets", "ListDuties", "ListHolders", "ListIndicators", "ListLeases", "ListLeftovers", "ListOthers", "Live", "OpenSession", "PauseRole", "Ready", "ReleaseHolder", "RenewHolder", "RenewSession", "ResumeRole", "RevokeLease", "RotateRole", "SetCeiling", "WatchHolder"]);
+            ["ClaimCredentials", "DrainRole", "DropLeftover", "EndHolder", "EndSession", "Explain", "Forecast", "GetBudget", "GetHistory", "GetLease", "GetSession", "GetShadow", "ListBudgets", "ListDuties", "ListFindings", "ListHolders", "ListIndicators", "ListLeases", "ListLeftovers", "ListLine", "ListOthers", "Live", "OpenSession", "PauseRole", "Ready", "ReleaseHolder", "RenewHolder", "RenewSession", "ResumeRole", "RevokeLease", "RotateRole", "SetCeiling", "WatchHolder"]);
         document.Components!.SecuritySchemes!.ShouldHaveSingleItem().Value.ShouldSatisfyAllConditions(
             scheme => scheme.Type.ShouldBe(SecuritySchemeType.Http), scheme => scheme.Scheme.ShouldBe("bearer"));
         (document.Servers ?? []).ShouldBeEmpty();

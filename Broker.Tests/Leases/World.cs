@@ -349,6 +349,12 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) =>
         SampleFailure is { } failure ? throw failure : Task.FromResult(new ConnectionSample(Capacity, 0, null, [.. Users]));
 
+    /// <summary>What an examination finds.</summary>
+    public IReadOnlyList<Finding> Findings { get; set; } = [];
+
+    public Task<IReadOnlyList<Finding>> ExamineAsync(Database database, IReadOnlyCollection<string> users, CancellationToken cancellation) =>
+        SampleFailure is { } failure ? throw failure : Task.FromResult(Findings);
+
     /// <summary>What is seen of single sessions; those of <see cref="Users"/> where nothing else is set.</summary>
     public IReadOnlyList<OpenSessions>? OpenNow { get; set; }
 

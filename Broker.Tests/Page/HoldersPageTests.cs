@@ -36,7 +36,7 @@ public sealed class HoldersPageTests(Browser browser) : IClassFixture<Browser>, 
     public async Task Thousands_of_holders_are_shown_searched_sorted_and_paged(int width, ColorScheme scheme, bool script)
     {
         var page = await OpenAsync("viewers", width, scheme, script);
-        await Pictures.TakeAsync(page, $"2000-holders-{width}-{scheme}".ToLowerInvariant(), fullPage: false);
+        await Pictures.TakeAsync(page, $"2000-holders{(script ? width < 600 ? "-phone" : "" : "-without-javascript")}", fullPage: false);
         (await page.Locator("table").First.Locator("tbody tr").CountAsync()).ShouldBe(100);
         (await page.Locator("caption").First.TextContentAsync()).ShouldBe("2,000 holders, page 1 of 20");
         (await page.Locator(".why").TextContentAsync())!.ShouldContain("shop/orders-api-0007 has 8 open and was granted 5.");

@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using Broker.Api.Page;
 using Broker.Core.Identity;
 using Broker.Core.Leases.History;
+using Broker.Core.Leases.Operators;
 using Broker.Core.Leases.Operators.Holdings;
 using Broker.Core.Ledger;
 using Broker.Tests.Security;
@@ -87,8 +88,10 @@ internal sealed class FixedHolders : IHoldersSource
 
     public DatabaseHistory? History { get; set; }
 
+    public DatabaseExamination? Examination { get; set; }
+
     public Task<HoldersModel?> ReadAsync(Caller caller, string database, HoldingFilter filter, HistorySpan span, CancellationToken cancellation) => Task.FromResult<HoldersModel?>(
         database == "orders"
-            ? new(caller.DisplayName, caller.Subject.StartsWith("operators", StringComparison.Ordinal), database, Views.Now, null, filter, filter.Of(Holders), Holders, Others, WhyUnseen) { History = History }
+            ? new(caller.DisplayName, caller.Subject.StartsWith("operators", StringComparison.Ordinal), database, Views.Now, null, filter, filter.Of(Holders), Holders, Others, WhyUnseen) { History = History, Examination = Examination }
             : null);
 }

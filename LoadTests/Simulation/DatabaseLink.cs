@@ -15,6 +15,8 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
 
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => CallAsync(server.Sample, cancellation);
 
+    public Task<IReadOnlyList<Finding>> ExamineAsync(Database database, IReadOnlyCollection<string> users, CancellationToken cancellation) => throw new NotSupportedException();
+
     public Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation) => throw new NotSupportedException();
 
     public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) => CallAsync(

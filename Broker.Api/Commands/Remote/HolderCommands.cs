@@ -54,6 +54,22 @@ internal static class HolderCommands
             answer => Write(console, answer.Deserialize<OthersShape>(RemoteBroker.Json)!));
     }
 
+    public static Command Line(IAnsiConsole console)
+    {
+        var database = new Argument<string>("database") { Description = "The database." };
+        return new RemoteOptions().Showing(
+            new("line", "Who waits in line for a database's connections: for how many, and since when.") { database }, console,
+            (broker, result, cancellation) => broker.GetAsync($"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/line", cancellation),
+            answer =>
+            {
+                var table = new Table().AddColumns("who", "wants", "at least", "since", "until", "holder");
+                foreach (var one in answer.Deserialize<LineShape>(RemoteBroker.Json)!.Waiting)
+                    table.AddRow(new[] { one.Caller, N(one.Want), N(one.Least), Time(one.Since), Time(one.Until), one.Holder }.Select(Markup.Escape).ToArray());
+                console.Write(table);
+                return 0;
+            });
+    }
+
     private static int Write(IAnsiConsole console, HoldingsShape found)
     {
         var table = new Table().AddColumns("who", "team", "role", "node", "granted", "open", "over", "idle", "idle in tx", "longest query", "since", "ends", "holder");

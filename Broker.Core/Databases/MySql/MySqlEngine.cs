@@ -36,6 +36,10 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
         SessionList.ReadAsync(admin, database, cancellation);
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<Finding>> ExamineAsync(Database database, IReadOnlyCollection<string> users, CancellationToken cancellation) =>
+        Examination.RunAsync(admin, database, users, cancellation);
+
+    /// <inheritdoc/>
     public async Task TryLoginAsync(Database database, Login login, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();

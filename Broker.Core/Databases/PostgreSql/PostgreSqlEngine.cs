@@ -39,6 +39,10 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
         SessionList.ReadAsync(admin, database, cancellation);
 
     /// <inheritdoc/>
+    public Task<IReadOnlyList<Finding>> ExamineAsync(Database database, IReadOnlyCollection<string> users, CancellationToken cancellation) =>
+        Examination.RunAsync(admin, database, users, cancellation);
+
+    /// <inheritdoc/>
     public async Task TryLoginAsync(Database database, Login login, CancellationToken cancellation)
     {
         try

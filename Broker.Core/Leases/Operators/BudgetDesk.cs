@@ -46,6 +46,11 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, PauseDes
         };
     }
 
+    /// <summary>Who waits in line for a database's connections, those first that are served first; null when the catalog has no such database.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<IReadOnlyList<WaitingCaller>?> LineAsync(string name, int most, CancellationToken cancellation) =>
+        catalog.Current.Databases.ContainsKey(name) ? await ledger.Budgets.LineAsync(name, most, cancellation) : null;
+
     /// <summary>A role's database and what its holders have; null when the catalog has no such role.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<(Budget Budget, RoleUse Use)?> FindRoleAsync(string role, CancellationToken cancellation) =>

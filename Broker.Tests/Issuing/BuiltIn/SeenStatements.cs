@@ -28,6 +28,8 @@ internal sealed partial class SeenStatements(IDatabaseEngine engine) : IDatabase
 
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => engine.SampleAsync(database, cancellation);
 
+    public Task<IReadOnlyList<Finding>> ExamineAsync(Database database, IReadOnlyCollection<string> users, CancellationToken cancellation) => engine.ExamineAsync(database, users, cancellation);
+
     public Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation) => engine.SessionsAsync(database, cancellation);
 
     public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) => engine.TryLoginAsync(database, login, cancellation);

@@ -94,7 +94,10 @@ internal static class Examples
                 "orders", "6h", 60, [new(Noon, 200, 137, 8, 129, 121, 129, 4, 8, 2)], [new("orders-api", 100, Noon)], 5400,
                 [new("orders-api", "budget-exhausted", "orders/orders-api-7d9f", 2, Noon, Noon.AddMinutes(1), "You need at least 5 connections and none are free for you now.")]),
             json),
+        nameof(FindingsShape) => JsonSerializer.SerializeToNode(
+            new FindingsShape("orders", Noon, null, [new("notice", "Each user is granted rights of its own", "The broker's users stand in the access lists of 40 tables (such as invoices).", "CREATE ROLE app_rw NOLOGIN;")]), json),
         nameof(HoldingsShape) => JsonSerializer.SerializeToNode(new HoldingsShape(1, 1, 1, [Holding], []), json),
+        nameof(LineShape) => JsonSerializer.SerializeToNode(new LineShape("orders", [new(HolderId, "orders/orders-api-7d9f", 5, 1, Noon, Noon.AddSeconds(20))]), json),
         nameof(OthersShape) => JsonSerializer.SerializeToNode(new OthersShape("orders", 7, [new("reports", "psql", "10.1.2.3", null, Open)], null), json),
         nameof(LeftoversShape) => JsonSerializer.SerializeToNode(new LeftoversShape([Leftover]), json),
         nameof(DutiesShape) => JsonSerializer.SerializeToNode(new DutiesShape([Duty]), json),

@@ -83,3 +83,18 @@ public sealed record OthersShape(string Database, int Connections, IReadOnlyList
 
     private static string? Or(string text) => text.Length > 0 ? text : null;
 }
+
+/// <summary>Who waits in line for a database's connections, those first that are served first, at most 1,000.</summary>
+/// <param name="Database">The database.</param>
+/// <param name="Waiting">Who.</param>
+public sealed record LineShape(string Database, IReadOnlyList<LineShape.WaitingShape> Waiting)
+{
+    /// <summary>A caller that waits.</summary>
+    /// <param name="Holder">The holder that it wants to be.</param>
+    /// <param name="Caller">Who it is.</param>
+    /// <param name="Want">Connections that it wants.</param>
+    /// <param name="Least">Connections that it can live with.</param>
+    /// <param name="Since">Since when it waits; null: not known.</param>
+    /// <param name="Until">How long it would wait.</param>
+    public sealed record WaitingShape(string Holder, string Caller, int Want, int Least, DateTimeOffset? Since, DateTimeOffset Until);
+}

@@ -4,6 +4,7 @@ using Broker.Api.Fronts.Native.Description;
 using Broker.Api.Fronts.Native.Leases;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Audit;
+using Broker.Core.Leases.Operators;
 using Broker.Core.Leases.Operators.Holdings;
 using Broker.Core.Model;
 
@@ -22,6 +23,11 @@ public static class HoldingsApi
             .WithTags("Holders").WithName("ListHolders").WithSummary("Who holds connections: what was granted, and what is open now. Searched, sorted, paged.")
             .Produces<HoldingsShape>()
             .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, Detail: Sorted));
+        app.MapGet("/api/v1/budgets/{database}/line", LineAsync)
+            .RequireAuthorization(Policies.Viewer).RecordReads()
+            .WithTags("Budgets").WithName("ListLine").WithSummary("Who waits in line for a database's connections: for how many, and since when.")
+            .Produces<LineShape>()
+            .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")));
         app.MapGet("/api/v1/budgets/{database}/others", OthersAsync)
             .RequireAuthorization(Policies.Viewer).RecordReads()
             .WithTags("Budgets").WithName("ListOthers").WithSummary("Who besides holders has connections of a database: user, program and address.")
@@ -74,6 +80,15 @@ public static class HoldingsApi
 
         async Task RefuseAsync(string what) =>
             await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, what));
+    }
+
+    private static async Task LineAsync(string database, BudgetDesk desk, RequestGuard guard, HttpContext context)
+    {
+        if (await desk.LineAsync(database, 1000, context.RequestAborted) is { } line)
+            await context.Response.WriteAsJsonAsync(
+                new LineShape(database, [.. line.Select(one => new LineShape.WaitingShape(one.Holder, one.Caller, one.Want, one.Least, one.Since, one.Until))]), context.RequestAborted);
+        else
+            await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, NoSuchDatabase(database)), 404);
     }
 
     private static async Task OthersAsync(string database, HoldingDesk desk, RequestGuard guard, HttpContext context)

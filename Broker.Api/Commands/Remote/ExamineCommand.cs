@@ -1,0 +1,35 @@
+using System.CommandLine;
+using System.Text.Json;
+using Broker.Api.Fronts.Native.Holdings;
+using Spectre.Console;
+
+namespace Broker.Api.Commands.Remote;
+
+/// <summary><c>broker examine</c>: exit code 1 where something will be trouble.</summary>
+internal static class ExamineCommand
+{
+    public static Command Create(IAnsiConsole console)
+    {
+        var database = new Argument<string>("database") { Description = "The database." };
+        return new RemoteOptions().Showing(
+            new("examine", "What a DBA should know of a database as a place for users that come and go, with the SQL that mends it. Exit code 1: something is, or will be, trouble.") { database }, console,
+            (broker, result, cancellation) => broker.GetAsync($"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/findings", cancellation),
+            answer => Write(console, answer.Deserialize<FindingsShape>(RemoteBroker.Json)!));
+    }
+
+    private static int Write(IAnsiConsole console, FindingsShape found)
+    {
+        var to = console.Profile.Out.Writer;
+        foreach (var finding in found.Findings)
+        {
+            to.WriteLine($"{finding.Kind}: {finding.Title}");
+            to.WriteLine($"  {finding.Words}");
+            foreach (var line in (finding.Sql ?? "").Split('\n', StringSplitOptions.RemoveEmptyEntries)) to.WriteLine($"    {line}");
+            to.WriteLine();
+        }
+
+        if (found.Unseen is { } why) to.WriteLine($"{found.Database} could not be looked at: {why}");
+        else if (found.Findings.Count == 0) to.WriteLine($"Nothing to say of {found.Database}.");
+        return found.Unseen is not null || found.Findings.Any(finding => finding.Kind != "notice") ? RemoteOptions.No : 0;
+    }
+}

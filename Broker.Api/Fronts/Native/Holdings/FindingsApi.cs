@@ -1,0 +1,49 @@
+using Broker.Api.Authentication;
+using Broker.Api.Fronts.Native.Description;
+using Broker.Api.Fronts.Native.Leases;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Core.Audit;
+using Broker.Core.Leases.Operators;
+using Broker.Core.Model;
+
+namespace Broker.Api.Fronts.Native.Holdings;
+
+/// <summary>A database as a place for users that come and go.</summary>
+/// <param name="Database">The database.</param>
+/// <param name="At">When it was looked at.</param>
+/// <param name="Unseen">Why nothing is known, in the server's words; null: all was looked at.</param>
+/// <param name="Findings">What was found, the worst first.</param>
+public sealed record FindingsShape(string Database, DateTimeOffset At, string? Unseen, IReadOnlyList<FindingsShape.FindingShape> Findings)
+{
+    /// <summary>What somebody should know.</summary>
+    /// <param name="Kind"><c>critical</c>, <c>warning</c> or <c>notice</c>.</param>
+    /// <param name="Title">What it is.</param>
+    /// <param name="Words">What is so, and what comes of it.</param>
+    /// <param name="Sql">What mends it; null: nothing that SQL could.</param>
+    public sealed record FindingShape(string Kind, string Title, string Words, string? Sql);
+
+    /// <summary>Of an examination.</summary>
+    public static FindingsShape Of(DatabaseExamination examination) => new(
+        examination.Database, examination.At, examination.WhyNot,
+        [.. examination.Findings.Select(finding => new FindingShape(WireName.Of(finding.Kind), finding.Title, finding.Words, finding.Sql))]);
+}
+
+/// <summary>What a DBA should know of a database.</summary>
+public static class FindingsApi
+{
+    /// <summary>Maps it.</summary>
+    public static void MapFindings(this IEndpointRouteBuilder app) =>
+        app.MapGet("/api/v1/budgets/{database}/findings", async (string database, ExaminationDesk desk, RequestGuard guard, HttpContext context) =>
+            {
+                if (await desk.ReadAsync(database, context.RequestAborted) is { } examination)
+                    await context.Response.WriteAsJsonAsync(FindingsShape.Of(examination), context.RequestAborted);
+                else
+                    await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, NoSuchDatabase(database)), 404);
+            })
+            .RequireAuthorization(Policies.Viewer).RecordReads()
+            .WithTags("Budgets").WithName("ListFindings").WithSummary("What a DBA should know of a database as a place for users that come and go, with the SQL that mends it.")
+            .Produces<FindingsShape>()
+            .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")));
+
+    private static string NoSuchDatabase(string database) => $"There is no database '{database}'. GET /api/v1/budgets lists those there are.";
+}

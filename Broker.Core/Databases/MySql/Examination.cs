@@ -1,0 +1,95 @@
+using System.Globalization;
+using Broker.Core.Catalog;
+
+namespace Broker.Core.Databases.MySql;
+
+/// <summary>Looks for what makes a server of the MySQL family a bad place for users that come and go.</summary>
+internal static class Examination
+{
+    private const int LongIdleSeconds = 60;
+    private const int ManyGrants = 5;
+
+    private static readonly string[] OfEachSession = ["sort_buffer_size", "join_buffer_size", "read_buffer_size", "read_rnd_buffer_size", "thread_stack", "net_buffer_length"];
+
+    /// <summary>Looks now.</summary>
+    /// <param name="admin">Opens connections.</param>
+    /// <param name="database">The database.</param>
+    /// <param name="users">The broker's users that are there, or may be.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <exception cref="DatabaseException">The server is not there or refuses.</exception>
+    public static async Task<IReadOnlyList<Finding>> RunAsync(AdminConnections admin, Database database, IReadOnlyCollection<string> users, CancellationToken cancellation)
+    {
+        await using var connection = await admin.OpenAsync(database, cancellation);
+        var found = new List<Finding>();
+        var values = new Dictionary<string, long>(StringComparer.Ordinal);
+        await AdminReads.RunAsync(
+            connection, database, "SHOW GLOBAL VARIABLES",
+            row =>
+            {
+                if (long.TryParse(row.GetString(1), NumberStyles.None, CultureInfo.InvariantCulture, out var number)) values[row.GetString(0)] = number;
+            },
+            cancellation);
+        if (OfMemory(values) is { } memory) found.Add(memory);
+
+        var (idle, longest) = (0L, 0L);
+        await AdminReads.RunAsync(
+            connection, database,
+            $"""
+            SELECT p.USER, p.TIME FROM information_schema.PROCESSLIST p JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.ID
+            WHERE p.COMMAND = 'Sleep' AND p.TIME > {LongIdleSeconds}
+            """,
+            row =>
+            {
+                if (!users.Contains(row.GetString(0))) return;
+                (idle, longest) = (idle + 1, Math.Max(longest, row.GetInt64(1)));
+            },
+            cancellation);
+        if (idle > 0)
+        {
+            found.Add(new(
+                FindingKind.Warning, "Sessions of the broker's users are idle in a transaction",
+                Say($"{idle} sessions have had a transaction open and done nothing for more than {LongIdleSeconds} s, the longest for {longest} s. They hold locks, and the undo log grows."),
+                "SELECT t.trx_started, p.ID, p.USER, p.HOST FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id ORDER BY 1;\nKILL 4711; -- the ID of one\nSET GLOBAL wait_timeout = 600; -- MariaDB has idle_transaction_timeout besides"));
+        }
+
+        var grants = new Dictionary<string, int>(StringComparer.Ordinal);
+        await AdminReads.RunAsync(
+            connection, database, "SELECT GRANTEE, COUNT(*) FROM information_schema.TABLE_PRIVILEGES GROUP BY 1",
+            row => grants[row.GetString(0)] = row.GetInt32(1), cancellation);
+        var many = grants.Where(grant => users.Any(user => grant.Key.StartsWith($"'{user}'@", StringComparison.Ordinal)) && grant.Value >= ManyGrants).Select(grant => grant.Value).DefaultIfEmpty(0).Max();
+        if (many > 0)
+        {
+            found.Add(new(
+                FindingKind.Notice, "Each user is granted rights of its own",
+                Say($"A user of the broker's has {many} rights on single tables: each new one writes all of them into the grant tables, which are locked meanwhile. A role has them once."),
+                "CREATE ROLE app_rw;\nGRANT SELECT, INSERT, UPDATE, DELETE ON app.* TO app_rw;\n-- and in the role's CreationStatements: GRANT app_rw TO '{{name}}'@'%'; SET DEFAULT ROLE app_rw FOR '{{name}}'@'%'; (MySQL: TO instead of FOR)"));
+        }
+
+        foreach (var user in users)
+        {
+            if (await Definers.OfAsync(connection, database, user, cancellation) is not { } owned) continue;
+            found.Add(new(
+                FindingKind.Warning, "A user that comes and goes defines objects",
+                Say($"{user} is the definer of {owned.Number} views, routines, triggers or events ({owned.Names}). They run with its rights, and fail when it is dropped. Make them with a definer that stays, or SQL SECURITY INVOKER."),
+                "-- for each: CREATE OR REPLACE DEFINER = 'app_owner'@'%' VIEW … (or ALTER … DEFINER for events)"));
+            break;
+        }
+
+        return [.. found.OrderByDescending(finding => finding.Kind)];
+    }
+
+    // How much memory the machine has, no session can see: what InnoDB was given of it is the best that is known.
+    private static Finding? OfMemory(IReadOnlyDictionary<string, long> values)
+    {
+        if (!values.TryGetValue("max_connections", out var connections) || !values.TryGetValue("innodb_buffer_pool_size", out var pool)) return null;
+        var each = OfEachSession.Sum(name => values.GetValueOrDefault(name));
+        return connections * each <= pool ? null : new(
+            FindingKind.Warning, "max_connections is more than the memory is good for",
+            Say($"{connections} connections that each use their buffers once want {Size(connections * each)}, more than InnoDB has for all data ({Size(pool)}). When all come at once the machine swaps, or the kernel ends the server."),
+            Say($"SET GLOBAL max_connections = {Math.Max(20, pool / Math.Max(1, each))};\n-- or give InnoDB what the machine has: SET GLOBAL innodb_buffer_pool_size = …;"));
+    }
+
+    private static string Size(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1L << 20):0} MB");
+
+    private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

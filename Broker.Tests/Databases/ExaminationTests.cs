@@ -1,0 +1,99 @@
+using Broker.Core.Databases;
+using Broker.Core.Databases.MySql;
+using Broker.Core.Databases.PostgreSql;
+using Npgsql;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Databases;
+
+/// <summary>What is found in real servers, and that the SQL mends it.</summary>
+public sealed class ExaminationTests(SharedServers servers)
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task On_PostgreSQL_a_user_with_rights_of_its_own_that_owns_things_and_sleeps_in_a_transaction_is_found()
+    {
+        await using var bench = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+        var login = await bench.CreateLoginAsync("pod", "", Cancellation);
+        await bench.DoInAsync(bench.Name, $"CREATE TABLE invoices (id int); GRANT SELECT ON invoices TO \"{login.Username}\"; CREATE TABLE mine (id int); ALTER TABLE mine OWNER TO \"{login.Username}\"", Cancellation);
+
+        var found = await engine.ExamineAsync(bench.Database, [login.Username], Cancellation);
+
+        found.Single(finding => finding.Title == "Each user is granted rights of its own").Words.ShouldContain("invoices");
+        var owner = found.Single(finding => finding.Title == "A user that comes and goes owns objects");
+        owner.Words.ShouldContain("mine");
+        owner.Sql.ShouldNotBeNull().ShouldContain($"REASSIGN OWNED BY \"{login.Username}\"");
+        (await engine.ExamineAsync(bench.Database, ["nobody-of-that-name"], Cancellation)).ShouldNotContain(finding => finding.Title.Contains("owns", StringComparison.Ordinal));
+
+        await bench.DoInAsync(bench.Name, owner.Sql.Replace("app_owner", "CURRENT_USER", StringComparison.Ordinal), Cancellation);
+        (await engine.ExamineAsync(bench.Database, [login.Username], Cancellation)).ShouldNotContain(finding => finding.Title.Contains("owns", StringComparison.Ordinal), "its SQL mended it");
+    }
+
+    [Fact]
+    public async Task On_PostgreSQL_an_access_list_near_the_limit_of_its_row_is_found_before_it_stops_all_issuing()
+    {
+        await using var bench = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+        await bench.DoInAsync(bench.Name, "CREATE TABLE crowded (id int)", Cancellation);
+        var made = 0;
+        try
+        {
+            // The server compresses a long list: how many fit is its own matter, and the GRANT that does not fit any more fails this test.
+            Finding? finding = null;
+            while (finding is null)
+            {
+                await bench.DoInAsync(bench.Name, All("CREATE ROLE %1$I; GRANT SELECT ON crowded TO %1$I", made, made += 100), Cancellation);
+                finding = (await engine.ExamineAsync(bench.Database, [$"{bench.Name}-acl-1"], Cancellation)).FirstOrDefault(finding => finding.Title == "An access list is near the limit of a row");
+            }
+
+            finding.Kind.ShouldBeOneOf(FindingKind.Warning, FindingKind.Critical);
+            finding.Words.ShouldContain("crowded");
+            finding.Sql.ShouldNotBeNull().ShouldContain("CREATE ROLE app_rw NOLOGIN");
+        }
+        finally
+        {
+            await bench.DoInAsync(bench.Name, "DROP TABLE crowded", CancellationToken.None);
+            await bench.DoInAsync(bench.Name, All("DROP ROLE IF EXISTS %1$I", 0, made), CancellationToken.None);
+        }
+
+        string All(string statements, int from, int to) =>
+            $"DO $$ BEGIN FOR n IN {from}..{to - 1} LOOP EXECUTE format('{statements}', '{bench.Name}-acl-' || n); END LOOP; END $$";
+    }
+
+    [Fact]
+    public async Task On_PostgreSQL_another_way_for_pods_than_for_the_broker_is_found()
+    {
+        await using var bench = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+        var settings = new NpgsqlConnectionStringBuilder(bench.Database.AdminConnectionString.Reveal()) { Host = bench.Database.Host, Port = bench.Database.Port, Database = bench.Name };
+
+        var found = await engine.ExamineAsync(bench.Database with { Host = "pooler", Port = 6432, AdminConnectionString = new(settings.ConnectionString) }, [], Cancellation);
+
+        found.Single(finding => finding.Title == "Something stands between").Words.ShouldContain("Pods connect to pooler:6432");
+        (await engine.ExamineAsync(bench.Database, [], Cancellation)).ShouldNotContain(finding => finding.Title == "Something stands between");
+    }
+
+    [Fact]
+    public async Task On_MariaDB_rights_on_many_tables_and_definers_are_found()
+    {
+        await using var bench = await MySqlFixture.StartAsync(MySqlServer.Of(await servers.MariaDbAsync()), Cancellation);
+        await using var engine = new MySqlEngine(TimeProvider.System);
+        var login = await bench.CreateLoginAsync("pod", "", Cancellation);
+        for (var table = 0; table < 6; table++)
+        {
+            await bench.DoAsync($"CREATE TABLE {bench.Name}.t{table} (id int)", Cancellation);
+            await bench.DoAsync($"GRANT SELECT ON {bench.Name}.t{table} TO '{login.Username}'@'%'", Cancellation);
+        }
+
+        await bench.DoAsync($"CREATE DEFINER = '{login.Username}'@'%' VIEW {bench.Name}.v AS SELECT 1 AS one", Cancellation);
+
+        var found = await engine.ExamineAsync(bench.Database, [login.Username], Cancellation);
+
+        found.Single(finding => finding.Title == "Each user is granted rights of its own").Words.ShouldContain("6 rights on single tables");
+        found.Single(finding => finding.Title == "A user that comes and goes defines objects").Words.ShouldContain($"view {bench.Name}.v");
+        (await engine.ExamineAsync(bench.Database, ["nobody-of-that-name"], Cancellation)).ShouldNotContain(finding => finding.Kind == FindingKind.Warning && finding.Title.Contains("defines", StringComparison.Ordinal));
+    }
+}

@@ -1,0 +1,121 @@
+using Broker.Api.Page;
+using Broker.Core.Databases;
+using Broker.Core.Leases.History;
+using Broker.Core.Leases.Operators;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Page;
+
+/// <summary>The page in the moments that count: nothing there, all full, Vault away, a role paused. Takes pictures (see <see cref="Pictures"/>).</summary>
+public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, IAsyncLifetime
+{
+    private PageServer server = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
+        server = await PageServer.StartAsync();
+    }
+
+    public async ValueTask DisposeAsync() => await server.DisposeAsync();
+
+    [Fact]
+    public async Task An_empty_broker_says_that_it_is_empty()
+    {
+        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0), query, true)], query, null));
+        var page = await OpenAsync("empty");
+
+        (await page.Locator(".leases").TextContentAsync())!.ShouldContain("No lease: nobody has asked for a role of this database yet.");
+    }
+
+    [Fact]
+    public async Task An_outage_of_Vault_is_told_in_its_own_words_beside_what_still_works()
+    {
+        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Outage(query)], query, null)
+        {
+            Failing = [new(null, new("token:vault", Views.Now, false, 9, Views.Now.AddMinutes(-6), "Vault is sealed (503)."))],
+        });
+        var page = await OpenAsync("vault-outage");
+
+        var failing = await page.Locator(".failing").AllTextContentsAsync();
+        failing[0].ShouldContain("Duty token:vault failed 9 times in a row, since 6 min ago: Vault is sealed (503).");
+        failing[1].ShouldContain("Duty renew:L1 failed 4 times in a row");
+        (await page.Locator(".line tbody tr").CountAsync()).ShouldBe(2);
+        (await page.Locator(".line").TextContentAsync())!.ShouldContain("shop/orders-api-7");
+        (await page.Locator(".badge.paused").TextContentAsync()).ShouldBe("paused");
+        (await page.Locator(".roles").TextContentAsync())!.ShouldContain("by grace@example.org, 2 min ago: the orders database moves to a new disk");
+        (await page.Locator("a.order", new() { HasTextString = "Resume…" }).CountAsync()).ShouldBe(1);
+        (await page.Locator("svg.chart").GetAttributeAsync("aria-label"))!.ShouldStartWith("orders over the last 6 hours: at most 128 connections in use");
+        (await page.Locator("figcaption").TextContentAsync())!.ShouldContain("Full in 40 min at the present trend.");
+        (await page.Locator(".note", new() { HasTextString = "Pacing" }).TextContentAsync())!.ShouldContain("at most 5 new users a second, 2 at a time");
+    }
+
+    [Theory]
+    [InlineData("phone", 390, ColorScheme.Light, true)]
+    [InlineData("dark", 1280, ColorScheme.Dark, true)]
+    [InlineData("without-javascript", 1280, ColorScheme.Light, false)]
+    public async Task It_is_whole_on_a_phone_in_the_dark_and_without_JavaScript(string name, int width, ColorScheme scheme, bool script)
+    {
+        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Outage(query)], query, null));
+        var page = await OpenAsync(name, width, scheme, script);
+
+        (await page.Locator("svg.chart polygon").CountAsync()).ShouldBe(2);
+        if (script) (await page.EvaluateAsync<int>("document.documentElement.scrollWidth - innerWidth")).ShouldBeLessThanOrEqualTo(0, "the page scrolls sideways");
+    }
+
+    [Fact]
+    public async Task Findings_are_told_with_the_SQL_that_mends_them()
+    {
+        server.Holders.Examination = new("orders", Views.Now, [new(FindingKind.Critical, "An access list is near the limit of a row", "The access list of invoices has 600 entries.", "CREATE ROLE app_rw NOLOGIN;\nGRANT <all>")], null);
+        server.Holders.History = History();
+        var page = await OpenAsync("health", path: "/databases/orders");
+
+        (await page.Locator(".finding pre").TextContentAsync()).ShouldBe("CREATE ROLE app_rw NOLOGIN;\nGRANT <all>");
+        (await page.Locator(".badge.critical").TextContentAsync()).ShouldBe("critical");
+        (await page.Locator(".refused").TextContentAsync())!.ShouldContain("none are free for you now");
+        (await page.Locator("a[aria-current=true]").TextContentAsync()).ShouldBe("6h");
+    }
+
+    private static DatabaseView Outage(PageQuery query)
+    {
+        var budget = Views.Budget("orders", 200, 137, 28, 100, 100, 2);
+        return Views.View(
+            budget with { Pauses = [new("orders-api", RoleState.Paused, "the orders database moves to a new disk", "grace@example.org", Views.Now.AddMinutes(-2))] }, query, true,
+            Views.Lease("L1", "orders", LeaseState.Active, 97, 485, reason: ""), Views.Lease("L0", "orders", LeaseState.Retiring, 3, 15, reason: "rotated by grace@example.org: a leaked password"))
+            with
+            {
+                Failing = [new("orders", new("renew:L1", Views.Now, false, 4, Views.Now.AddMinutes(-6), "Vault answered 503: Vault is sealed"))],
+                Line = [new("h7", "shop/orders-api-7", 5, 1, Views.Now.AddSeconds(-12), Views.Now.AddSeconds(18)), new("h8", "shop/orders-api-8", 5, 5, null, Views.Now.AddSeconds(20))],
+                History = History(),
+            };
+    }
+
+    private static DatabaseHistory History()
+    {
+        HistoryStretch Stretch(int minute) => new(Views.Now.AddMinutes(minute - 359), 200, 137, 20 + (minute % 30), 117 - (minute % 30), Math.Min(100, minute / 3), Math.Min(128, 20 + (minute % 30) + minute / 4), minute % 60 == 0 ? 3 : 0, Math.Max(9, 117 - (minute % 30) - (minute / 3)), minute % 90 == 0 ? 2 : 0);
+        return new(
+            "orders", HistorySpan.SixHours,
+            new(Views.Now, TimeSpan.FromMinutes(1), [.. Enumerable.Range(0, 360).Select(Stretch)], [],
+                [new("orders-api", "budget-exhausted", "shop/orders-api-7", Views.Now.AddMinutes(-50), Views.Now.AddMinutes(-2), 7, "You need at least 5 connections and none are free for you now.")]),
+            [new(Views.Now.AddMinutes(-20), "orders-api", 100), new(Views.Now.AddMinutes(-200), "reports", 12)], TimeSpan.FromMinutes(40));
+    }
+
+    private async Task<IPage> OpenAsync(string name, int width = 1280, ColorScheme scheme = ColorScheme.Light, bool script = true, string path = "/")
+    {
+        var page = await server.OpenAsync(browser.Running!, "operators", width, scheme, script, path);
+        await page.Locator(".database").First.WaitForAsync();
+        await Pictures.TakeAsync(page, name);
+        if (script)
+        {
+            (await page.RunAxe()).Violations.Where(violation => violation.Impact is "serious" or "critical")
+                .Select(violation => $"{violation.Id}: {violation.Help}: {violation.Nodes[0].Html}").ShouldBeEmpty();
+        }
+
+        return page;
+    }
+}
