@@ -91,5 +91,5 @@ internal static class Startup
     }
 
     /// <summary>Adds the probes and the warm-up.</summary>
-    public static void AddHealth(this IServiceCollection services) => services.AddSingleton<Readiness>().AddSingleton<Rehearsal>().AddHostedService<WarmUp>();
+    public static void AddHealth(this IServiceCollection services) => services.AddSingleton<Readiness>().AddSingleton<Rehearsal>().AddSingleton<ServerTries>().AddHostedService<WarmUp>();
 }

@@ -54,7 +54,9 @@ public static class BrokerCore
 
     private static void AddAudit(this IServiceCollection services, AuditSettings settings)
     {
-        services.AddSingleton<IAudit, JsonLinesAudit>().AddSingleton(settings);
+        services.AddSingleton<JsonLinesAudit>().AddSingleton(settings);
+        services.AddSingleton<IAudit>(provider => new CallerRefusals(
+            provider.GetRequiredService<JsonLinesAudit>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<CallerRefusals>>()));
         if (settings.ForUnproven() is not { } apart)
         {
             services.AddSingleton<UnprovenRefusals>();

@@ -73,6 +73,13 @@ public sealed class CallerProver : IDisposable
         return keys.Has(thumbprint) ? null : ProofFailure.UnknownKey;
     }
 
+    /// <summary>
+    /// Whether an issuer's tokens can be proven now: its keys are there; it asks a cluster about each token, which need not let the broker
+    /// have its keys; or it is no issuer of tokens.
+    /// </summary>
+    internal async ValueTask<bool> HasKeysAsync(string issuer, CancellationToken cancellation) =>
+        believed.Issuers.FirstOrDefault(known => known.Definition.Name == issuer) is not { } found || await found.Keys.GetAsync(cancellation) is not null || found.Reviews is not null;
+
     /// <summary>Fetches every issuer's keys, so that the first caller need not wait; an issuer that is down is not waited for.</summary>
     public async Task WarmAsync(CancellationToken cancellation)
     {

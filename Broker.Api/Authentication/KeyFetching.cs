@@ -24,18 +24,20 @@ internal static class KeyFetching
 
     public static SigningKeys Create(IdentityIssuer issuer, TimeProvider time, ILogger log)
     {
-        if (issuer.JwksFile is { } file) return new SigningKeys(issuer.Name, () => FromFileAsync(file), OfFile, time, log);
-        if (issuer.TokenReview is { } review)
-        {
-            var address = new Uri(review.Address, ApiServersKeys);
-            return new SigningKeys(issuer.Name, () => AtAsync(address, review.CaFile, review.TokenFile, time), OfCluster, time, log);
-        }
-
-        var ages = new KeyAges(Minute / 2, Minute, issuer.KeysGoodFor, TimeSpan.FromSeconds(10), SigningKeys.AfterFailure);
-        return issuer.JwksUri is { } uri
-            ? new SigningKeys(issuer.Name, () => AtAsync(uri, issuer.CaFile, issuer.BearerTokenFile, time), ages, time, log)
-            : new SigningKeys(issuer.Name, () => DiscoverAsync(issuer, time), ages, time, log);
+        var ages = issuer.JwksFile is not null ? OfFile
+            : issuer.TokenReview is not null ? OfCluster
+            : new KeyAges(Minute / 2, Minute, issuer.KeysGoodFor, TimeSpan.FromSeconds(10), SigningKeys.AfterFailure);
+        return new SigningKeys(issuer.Name, () => FetchAsync(issuer, time), ages, time, log);
     }
+
+    /// <summary>Fetches an issuer's keys once; whatever goes wrong is thrown.</summary>
+    public static Task<KeySet> FetchAsync(IdentityIssuer issuer, TimeProvider time) => issuer switch
+    {
+        { JwksFile: { } file } => FromFileAsync(file),
+        { TokenReview: { } review } => AtAsync(new Uri(review.Address, ApiServersKeys), review.CaFile, review.TokenFile, time),
+        { JwksUri: { } uri } => AtAsync(uri, issuer.CaFile, issuer.BearerTokenFile, time),
+        _ => DiscoverAsync(issuer, time),
+    };
 
     private static async Task<KeySet> FromFileAsync(string file) => new(null, KeySet.Parse(await File.ReadAllTextAsync(file)));
 

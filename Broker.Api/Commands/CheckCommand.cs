@@ -14,7 +14,7 @@ internal static class CheckCommand
         var noUsers = new Option<bool>("--no-users") { Description = "Make no users: creation statements, Vault's roles and logins are not tried then." };
         var command = new Command(
             "check",
-            "Reads the configuration as a start would, and tries it: the audit's place, the ledger, each database, and for each role one user, which is made, logged in with and dropped. Exit code 1 when something would fail.") { noUsers };
+            "Reads the configuration as a start would, and tries it: the audit's place, the ledger, each identity issuer's keys, each database, and for each role one user, which is made, logged in with and dropped. Exit code 1 when something would fail.") { noUsers };
         command.SetAction((result, cancellation) => StartFaults.GuardAsync(() => RunAsync(console, !result.GetValue(noUsers), cancellation)));
         return command;
     }

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
+using Broker.Api.Authentication;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
@@ -26,10 +28,16 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         var current = catalog.Current;
         if (catalog.Settings.Audit.Path is { } path && path != AuditSettings.StandardOutput) yield return await TryAsync($"audit {path}", _ => AuditAsync(path), cancellation);
         yield return await TryAsync("ledger", LedgerAsync, cancellation);
+        foreach (var issuer in current.Identity.Issuers.Values.OrderBy(static issuer => issuer.Name, StringComparer.Ordinal))
+            yield return await TryAsync($"identity issuer {issuer.Name}", _ => FetchKeysAsync(issuer), cancellation);
         List<string> away = [];
         foreach (var database in current.Databases.Values.OrderBy(static database => database.Name, StringComparer.Ordinal))
         {
             var found = await TryAsync($"database {database.Name}", cancel => CountAsync(database, cancel), cancellation);
+            if (!found.IsGood) away.Add(database.Name);
+            yield return found;
+            if (database.ReplicaConnectionString is not { } replica) continue;
+            found = await TryAsync($"replica of {database.Name}", cancel => CountAsync(database with { AdminConnectionString = replica }, cancel), cancellation);
             if (!found.IsGood) away.Add(database.Name);
             yield return found;
         }
@@ -80,6 +88,12 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         if (catalog.Settings.Ledger is { Kind: LedgerKind.File, Path: { } path }) return FileLedgerStore.Look(path);
         await services.GetRequiredService<SharedLedger>().Budgets.BudgetAsync("~check", [], cancellation);
         return catalog.Settings.Ledger.Kind == LedgerKind.Redis ? "answers." : "is in this process: one replica, and a restart forgets it.";
+    }
+
+    private async Task<string> FetchKeysAsync(IdentityIssuer issuer)
+    {
+        var keys = (await KeyFetching.FetchAsync(issuer, services.GetRequiredService<TimeProvider>())).Keys.Count;
+        return keys > 0 ? string.Create(CultureInfo.InvariantCulture, $"has {keys} keys to prove tokens by.") : "has no keys yet: nobody is proven by it.";
     }
 
     private async Task<string> CountAsync(Database database, CancellationToken cancellation)

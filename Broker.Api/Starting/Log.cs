@@ -9,6 +9,9 @@ internal static partial class Log
     [LoggerMessage(4110, LogLevel.Error, "Not ready, and nothing is read, counted or changed: {Why}. Lost sealing keys: revoke all leases, empty the ledger and restart.")]
     public static partial void NotFit(this ILogger log, string why);
 
+    [LoggerMessage(4111, LogLevel.Warning, "Claims that need {What} cannot be served yet: {Why}")]
+    public static partial void NotAnswered(this ILogger log, string what, string why);
+
     [LoggerMessage(4101, LogLevel.Information, "The warm-up was cut short: {Why}")]
     public static partial void RehearsalEnded(this ILogger log, string why);
 

@@ -42,4 +42,7 @@ internal static partial class Log
 
     [LoggerMessage(5011, LogLevel.Information, "{Times} more requests that proved nobody were refused in the last minute; the audit has their addresses in {Lines} lines")]
     public static partial void UnprovenSummedUp(ILogger logger, int times, int lines);
+
+    [LoggerMessage(5012, LogLevel.Warning, "{Times} more requests of {Callers} proven callers were refused in the last minute than the audit writes each; it has their sum")]
+    public static partial void CallersSummedUp(ILogger logger, int times, int callers);
 }

@@ -100,6 +100,58 @@ public sealed class IssuersInTheFieldTests : IAsyncLifetime
             """{"keys":[{"kid":"enc","kty":"RSA","alg":"RSA-OAEP","use":"enc","x5c":["MIICmzCCAYMCBg"],"x5t":"a","x5t#S256":"b",OTHER},{"kid":"field","kty":"RSA","alg":"RS256","use":"sig","x5c":["MIICmzCCAYMCBh"],"x5t":"c","x5t#S256":"d",KEY}]}""",
             new() { ["azp"] = "orders-ci", ["resource_access/broker/roles"] = "orders-api", ["email_verified"] = "false" }),
 
+        // circleci.com/docs/openid-connect-tokens: names of claims that hold slashes.
+        ["CircleCI"] = new(
+            "https://oidc.circleci.com/org/0d9a0ab4-1c1d-4a4f-8b0e-9d5a5a0b7c11",
+            """
+            {"aud":"broker","iss":"https://oidc.circleci.com/org/0d9a0ab4-1c1d-4a4f-8b0e-9d5a5a0b7c11","sub":"org/0d9a0ab4/project/5f1e/user/77aa",
+             "oidc.circleci.com/project-id":"5f1e","oidc.circleci.com/context-ids":["a1","b2"],"oidc.circleci.com/vcs-origin":"github.com/acme/orders",
+             "oidc.circleci.com/vcs-ref":"refs/heads/main"}
+            """,
+            """{"keys":[{"use":"sig","kty":"RSA","kid":"field","alg":"RS256",KEY}]}""",
+            new() { ["oidc.circleci.com~1project-id"] = "5f1e", ["oidc.circleci.com~1context-ids"] = "b2" }),
+
+        // support.atlassian.com/bitbucket-cloud, "Integrate Pipelines with resource servers using OIDC": UUIDs in braces, a list of audiences.
+        ["Bitbucket"] = new(
+            "https://api.bitbucket.org/2.0/workspaces/acme/pipelines-config/identity/oidc",
+            """
+            {"iss":"https://api.bitbucket.org/2.0/workspaces/acme/pipelines-config/identity/oidc","aud":["ari:cloud:bitbucket::workspace/5f1e","broker"],
+             "sub":"{2f1a-77}:{9c0d-11}","repositoryUuid":"{2f1a-77}","workspaceUuid":"{5f1e}","pipelineUuid":"{77}","stepUuid":"{9c0d-11}","branchName":"main",
+             "deploymentEnvironmentUuid":"{a0}"}
+            """,
+            """{"keys":[{"kty":"RSA","kid":"field","use":"sig","alg":"RS256",KEY}]}""",
+            new() { ["repositoryUuid"] = "{2f1a-77}", ["branchName"] = "main" }),
+
+        // buildkite.com/docs/pipelines/security/oidc.
+        ["Buildkite"] = new(
+            "https://agent.buildkite.com",
+            """
+            {"iss":"https://agent.buildkite.com","sub":"organization:acme:pipeline:orders:ref:refs/heads/main:commit:9f3182061f1e2cca4702c368cbc039b7dc9d4485:step:build",
+             "aud":"broker","organization_slug":"acme","pipeline_slug":"orders","build_number":1,"build_branch":"main","build_commit":"9f31","step_key":"build","job_id":"0184","agent_id":"0185"}
+            """,
+            """{"keys":[{"kty":"RSA","use":"sig","alg":"RS256","kid":"older",OTHER},{"kty":"RSA","use":"sig","alg":"RS256","kid":"field",KEY}]}""",
+            new() { ["pipeline_slug"] = "orders", ["build_number"] = "1" }),
+
+        // developers.google.com/identity/openid-connect, cloud.google.com/compute/docs/instances/verifying-instance-identity: keys at another host than the issuer.
+        ["Google"] = new(
+            "https://accounts.google.com",
+            """
+            {"aud":"broker","azp":"117","email":"orders@acme.iam.gserviceaccount.com","email_verified":true,"iss":"https://accounts.google.com","sub":"117",
+             "google":{"compute_engine":{"project_id":"acme","zone":"europe-west1-b","instance_name":"runner-1"}}}
+            """,
+            """{"keys":[{"alg":"RS256","kty":"RSA","use":"sig","kid":"older",OTHER},{"kty":"RSA","use":"sig","alg":"RS256","kid":"field",KEY}]}""",
+            new() { ["email"] = "orders@acme.iam.gserviceaccount.com", ["google/compute_engine/project_id"] = "acme" }),
+
+        // auth0.com/docs/secure/tokens/json-web-tokens/create-custom-claims: claims named by URLs; an issuer that ends with a slash.
+        ["Auth0"] = new(
+            "https://acme.eu.auth0.com/",
+            """
+            {"https://acme.example/roles":["orders-api","reader"],"iss":"https://acme.eu.auth0.com/","sub":"ci@clients","aud":["broker","https://acme.eu.auth0.com/userinfo"],
+             "azp":"ci","scope":"read:orders","gty":"client-credentials"}
+            """,
+            """{"keys":[{"kty":"RSA","use":"sig","kid":"field","x5t":"T","x5c":["MIIDBTCCAe2gAwIBAgIJ"],"alg":"RS256",KEY},{"kty":"RSA","use":"sig","kid":"next","alg":"RS256",OTHER}]}""",
+            new() { [ClaimPath.Of("https://acme.example/roles")] = "orders-api", ["azp"] = "ci" }),
+
         // learn.microsoft.com/entra/identity-platform, access token claims: keys say no alg, and name their issuer.
         ["Entra"] = new(
             "https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",

@@ -59,7 +59,12 @@ public sealed class StartTests : IDisposable
     [Fact]
     public async Task Where_the_audit_cannot_be_written_the_broker_is_not_ready_and_says_why()
     {
-        await using var broker = await ServeAsync(Configuration(settings => settings["Audit"]!["Path"] = Path.Combine(directory, "nowhere", "audit.jsonl")));
+        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        await using var broker = await ServeAsync(Configuration(settings =>
+        {
+            settings["Databases"]!["orders"] = DatabaseOf(postgres);
+            settings["Audit"]!["Path"] = Path.Combine(directory, "nowhere", "audit.jsonl");
+        }));
         await Eventually.HoldsAsync(async () => await broker.ReadyAsync() is { Status: HttpStatusCode.ServiceUnavailable } ready && ready.Text.Contains("the audit cannot be written"), "it says why", Cancel, TimeSpan.FromSeconds(60));
 
         Directory.CreateDirectory(Path.Combine(directory, "nowhere"));
@@ -70,7 +75,8 @@ public sealed class StartTests : IDisposable
     public async Task A_host_without_inotify_instances_polls_its_files_and_serves()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() && Audit.AuditFolder.TryRun("unshare", "-Ur", "sh", "-c", "echo 1 > /proc/sys/user/max_inotify_instances"), "Needs a user namespace of its own (unshare -Ur).");
-        await using var broker = await ServeAsync(Configuration(), "unshare", "-Ur", "sh", "-c", "echo 1 > /proc/sys/user/max_inotify_instances; exec \"$0\" \"$@\"");
+        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        await using var broker = await ServeAsync(Configuration(settings => settings["Databases"]!["orders"] = DatabaseOf(postgres)), "unshare", "-Ur", "sh", "-c", "echo 1 > /proc/sys/user/max_inotify_instances; exec \"$0\" \"$@\"");
         await Eventually.HoldsAsync(async () => (await broker.ReadyAsync())?.Status == HttpStatusCode.OK, "it serves", Cancel, TimeSpan.FromSeconds(60));
         broker.Said.ShouldContain("every four seconds");
     }
@@ -100,14 +106,7 @@ public sealed class StartTests : IDisposable
         await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
         var configuration = Configuration(broker =>
         {
-            broker["Databases"]!["orders"] = new JsonObject
-            {
-                ["Engine"] = "PostgreSql",
-                ["Host"] = postgres.Host,
-                ["Port"] = postgres.Port,
-                ["Name"] = postgres.Database,
-                ["AdminConnectionString"] = postgres.AdminConnectionString,
-            };
+            broker["Databases"]!["orders"] = DatabaseOf(postgres);
             broker["Roles"]!["orders-api"]!["CreationStatements"] = new JsonArray(statement);
         });
         var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check");
@@ -119,6 +118,65 @@ public sealed class StartTests : IDisposable
         await using var left = new Npgsql.NpgsqlCommand("SELECT count(*) FROM pg_roles WHERE rolname LIKE '%orders%'", admin);
         (await left.ExecuteScalarAsync(Cancel)).ShouldBe(0L);
     }
+
+    [Fact]
+    public async Task A_broker_that_can_serve_no_role_is_not_ready_and_says_what_has_not_answered_until_it_has()
+    {
+        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        var right = DatabaseOf(postgres);
+        await using var admin = new Npgsql.NpgsqlConnection(postgres.AdminConnectionString);
+        await admin.OpenAsync(Cancel);
+        right["AdminConnectionString"] = "Username=late;Password=late";
+        await using var broker = await ServeAsync(Configuration(settings => settings["Databases"]!["orders"] = right));
+        await Eventually.HoldsAsync(
+            async () => await broker.ReadyAsync() is { Status: HttpStatusCode.ServiceUnavailable } ready && ready.Text.Contains("database 'orders' has not answered yet"), "it says what is missing", Cancel, TimeSpan.FromSeconds(60));
+        broker.Said.ShouldContain("Claims that need database 'orders' cannot be served yet");
+
+        await using (var late = new Npgsql.NpgsqlCommand("CREATE ROLE late LOGIN SUPERUSER PASSWORD 'late'", admin)) await late.ExecuteNonQueryAsync(Cancel);
+        await Eventually.HoldsAsync(async () => (await broker.ReadyAsync())?.Status == HttpStatusCode.OK, "it heals by itself", Cancel, TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
+    public async Task A_broker_without_an_identity_issuers_keys_is_not_ready_and_a_check_says_why()
+    {
+        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        var configuration = Configuration(settings =>
+        {
+            settings["Databases"]!["orders"] = DatabaseOf(postgres);
+            settings["Identity"]!["Issuers"]!["k"] = new JsonObject { ["Authority"] = "http://127.0.0.1:1", ["Audience"] = "broker" };
+        });
+        var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check");
+        code.ShouldBe(1, said);
+        said.ShouldContain("FAILS    identity issuer k");
+
+        await using var broker = await ServeAsync(configuration);
+        await Eventually.HoldsAsync(
+            async () => await broker.ReadyAsync() is { Status: HttpStatusCode.ServiceUnavailable } ready && ready.Text.Contains("identity issuer 'k' has not answered yet"), "it says what is missing", Cancel, TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
+    public async Task A_broker_that_can_serve_one_role_is_ready_and_says_what_others_lack()
+    {
+        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        await using var broker = await ServeAsync(Configuration(settings =>
+        {
+            settings["Databases"]!["gone"] = settings["Databases"]!["orders"]!.DeepClone();
+            settings["Databases"]!["orders"] = DatabaseOf(postgres);
+            settings["Roles"]!["gone-api"] = settings["Roles"]!["orders-api"]!.DeepClone();
+            settings["Roles"]!["gone-api"]!["Database"] = "gone";
+        }));
+        await Eventually.HoldsAsync(
+            async () => await broker.ReadyAsync() is { Status: HttpStatusCode.OK } ready && ready.Text.Contains("database 'gone' has not answered yet"), "it serves, and says what is missing", Cancel, TimeSpan.FromSeconds(60));
+    }
+
+    private static JsonObject DatabaseOf(LocalPostgres postgres) => new()
+    {
+        ["Engine"] = "PostgreSql",
+        ["Host"] = postgres.Host,
+        ["Port"] = postgres.Port,
+        ["Name"] = postgres.Database,
+        ["AdminConnectionString"] = postgres.AdminConnectionString,
+    };
 
     private async Task FailsAsync((string, string)[] environment, params string[] words)
     {

@@ -1,0 +1,81 @@
+using System.Collections.Concurrent;
+using Broker.Api.Authentication;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Issuing;
+
+namespace Broker.Api.Starting;
+
+/// <summary>
+/// Does once, from this replica, what claims need of the servers of others: counts each database, logs in to each issuer, fetches each
+/// identity issuer's keys. What has worked once is not tried again; what has not, every few seconds.
+/// </summary>
+internal sealed class ServerTries(ICatalog catalog, DatabaseEngines engines, Issuers issuers, CallerProver prover, TimeProvider time, ILogger<ServerTries> log)
+{
+    private static readonly TimeSpan Each = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Apart = TimeSpan.FromSeconds(2);
+
+    private readonly ConcurrentDictionary<string, bool> worked = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, string> told = new(StringComparer.Ordinal);
+    private long? triedAt;
+
+    /// <summary>Tries what is left to try.</summary>
+    /// <returns>Whether at least one role has everything it needs, and what does not answer; null: everything does.</returns>
+    public async Task<(bool CanServe, string? Missing)> TryAsync(CancellationToken cancellation)
+    {
+        var current = catalog.Current;
+        var all = current.Roles.Values.SelectMany(role => Needs(role, current)).DistinctBy(static need => need.Name).ToArray();
+        if (triedAt is not { } at || time.GetElapsedTime(at) >= Apart)
+        {
+            triedAt = time.GetTimestamp();
+            await Task.WhenAll(all.Where(need => !worked.ContainsKey(need.Name)).Select(need => TryAsync(need, cancellation)));
+        }
+
+        var missing = all.Select(static need => need.Name).Where(name => !worked.ContainsKey(name)).Order(StringComparer.Ordinal).ToArray();
+        return (
+            current.Roles.Values.Any(role => Needs(role, current).GroupBy(static need => need.Kind).All(kind => kind.Any(need => worked.ContainsKey(need.Name)))),
+            missing.Length == 0 ? null : $"{string.Join(", ", missing)} {(missing.Length == 1 ? "has" : "have")} not answered yet; the log says why");
+    }
+
+    // One of each kind: a role's callers may come from several identity issuers.
+    private IEnumerable<Need> Needs(Role role, CatalogSnapshot current)
+    {
+        var database = current.Databases[role.Database];
+        yield return new("database", $"database '{database.Name}'", token => engines[database.Engine].SampleAsync(database, token));
+        if (current.Issuers[role.Issuer] is VaultIssuerDefinition vault) yield return new("issuer", $"issuer '{vault.Name}'", token => issuers[vault].KeepAliveAsync(token));
+        foreach (var name in role.Allow.Select(static rule => rule.Issuer).Distinct(StringComparer.Ordinal))
+            yield return new("identity", $"identity issuer '{name}'", token => KeysAsync(name, token));
+    }
+
+    private async Task KeysAsync(string issuer, CancellationToken cancellation)
+    {
+        if (!await prover.HasKeysAsync(issuer, cancellation)) throw new IssuerException(IssuerFailure.Unavailable, "there are no keys of it yet");
+    }
+
+    private async Task TryAsync(Need need, CancellationToken cancellation)
+    {
+        using var deadline = new CancellationTokenSource(Each, time);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation, deadline.Token);
+        string why;
+        try
+        {
+            await need.TryAsync(over.Token).WaitAsync(over.Token);
+            worked[need.Name] = true;
+            return;
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            why = $"no answer within {Each.TotalSeconds:0} s";
+        }
+        catch (Exception e) when (e is DatabaseException or IssuerException)
+        {
+            why = e.Message;
+        }
+
+        if (told.TryGetValue(need.Name, out var before) && before == why) return;
+        told[need.Name] = why;
+        log.NotAnswered(need.Name, why);
+    }
+
+    private sealed record Need(string Kind, string Name, Func<CancellationToken, Task> TryAsync);
+}

@@ -1,0 +1,124 @@
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Audit;
+
+/// <summary>
+/// The record of what was given out, which no caller drowns with its refusals (law L15): the first of each proven caller in a minute are
+/// written each, as every outcome is; the rest are counted by caller and summed up at the minute's end. What was granted, and what operators
+/// order, is always written.
+/// </summary>
+public sealed class CallerRefusals : IAudit, IAsyncDisposable
+{
+    /// <summary>
+    /// Refusals and failures of one caller that are written each, in a minute: more than a client has that waits as it is told to. At 256 MiB
+    /// and 90 files kept (the defaults) one caller's need more than a week to push the record out.
+    /// </summary>
+    public const int EachOfACaller = 600;
+
+    // Each is somebody whom an issuer has vouched for. One more is written each: nothing goes uncounted.
+    private const int MostCallers = 10_000;
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    private readonly IAudit audit;
+    private readonly TimeProvider time;
+    private readonly ILogger log;
+    private readonly ITimer timer;
+    private readonly Lock gate = new();
+    private Dictionary<(string?, string?, string?), Counted> callers = [];
+    private DateTimeOffset since;
+
+    /// <param name="audit">Where all is written.</param>
+    /// <param name="time">The clock of the minute.</param>
+    /// <param name="log">Hears what was summed up.</param>
+    public CallerRefusals(IAudit audit, TimeProvider time, ILogger<CallerRefusals> log)
+    {
+        (this.audit, this.time, this.log) = (audit, time, log);
+        timer = time.CreateTimer(static refusals => _ = ((CallerRefusals)refusals!).SumUpAsync(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation) =>
+        record.Outcome == AuditOutcome.Granted || record.CallerSubject is null || IsOrder(record.Action) || Count(record)
+            ? audit.WriteAsync(record, cancellation)
+            : ValueTask.CompletedTask;
+
+    /// <inheritdoc/>
+    public ValueTask TryAsync(CancellationToken cancellation) => audit.TryAsync(cancellation);
+
+    /// <summary>Writes what was counted. Called each minute, and at the end.</summary>
+    public async Task SumUpAsync()
+    {
+        AuditRecord[] sums;
+        lock (gate)
+        {
+            var now = time.GetUtcNow();
+            sums = [.. callers.Values.Where(static known => known.More > 0).Select(known => Sum(known, now))];
+            callers = [];
+        }
+
+        if (sums.Length > 0) Log.CallersSummedUp(log, sums.Sum(static sum => sum.Times ?? 0), sums.Length);
+        foreach (var sum in sums)
+        {
+            try
+            {
+                await audit.WriteAsync(sum, CancellationToken.None);
+            }
+            catch (AuditUnavailableException)
+            {
+                // The audit's own log says so, and the line above how many there were.
+                return;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await timer.DisposeAsync();
+        await SumUpAsync();
+    }
+
+    private static bool IsOrder(AuditAction action) =>
+        action is AuditAction.Issue or AuditAction.Revoke or AuditAction.Rotate or AuditAction.End or AuditAction.Ceiling;
+
+    // Whether it is one of those that are written each.
+    private bool Count(AuditRecord record)
+    {
+        lock (gate)
+        {
+            if (callers.Count == 0)
+            {
+                since = time.GetUtcNow();
+                timer.Change(Minute, Timeout.InfiniteTimeSpan);
+            }
+
+            var who = (record.CallerIssuer, record.CallerSubject, record.CallerPodUid);
+            if (!callers.TryGetValue(who, out var known))
+            {
+                if (callers.Count >= MostCallers) return true;
+                callers[who] = known = new();
+            }
+
+            if (++known.Times <= EachOfACaller) return true;
+            known.Last = record;
+            return false;
+        }
+    }
+
+    private AuditRecord Sum(Counted counted, DateTimeOffset now) => counted.Last! with
+    {
+        Time = now,
+        Times = counted.More,
+        Detail = string.Create(CultureInfo.InvariantCulture, $"{counted.More} more since {since:O}; the last: {counted.Last!.Detail}"),
+    };
+
+    private sealed class Counted
+    {
+        public int Times { get; set; }
+
+        public int More => Math.Max(0, Times - EachOfACaller);
+
+        public AuditRecord? Last { get; set; }
+    }
+}
