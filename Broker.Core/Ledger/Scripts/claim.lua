@@ -226,7 +226,7 @@ local function held(c, h, mine)
   end
   if order == 'Paused' then return nil end
   local stands = mine and (mine.state == 'Active' or mine.state == 'Retiring') and mine.expires > now and h.till > now
-  if stands and c.kind ~= 'Renew' then granted(h, mine) else say(verdict.paused()) end
+  if stands and c.kind ~= 'Renew' then granted(c, h, mine) else say(verdict.paused()) end
   return true
 end
 
