@@ -59,12 +59,12 @@ public static class PageEndpoints
         page.MapGet("/page/live", (HttpContext context, IPageSource reader) => StreamAsync(context, async cancellation =>
         {
             var model = await reader.ReadAsync(context.ProvenCaller(), QueryOf(context.Request), null, cancellation);
-            return (await Slices.Main.Create(model).RenderAsync(), model.At);
+            return (await Slices.Main.Create(model).RenderAsync(cancellationToken: cancellation), model.At);
         }));
         page.MapGet("/databases/{database}", ShowHoldersAsync);
         page.MapGet("/page/live/{database}", (string database, HttpContext context, IHoldersSource reader) => StreamAsync(context, async cancellation =>
             await reader.ReadAsync(context.ProvenCaller(), database, FilterOf(context.Request), SpanOf(context.Request), cancellation) is { } model
-                ? (await Slices.Holders.Create(model).RenderAsync(), model.At)
+                ? (await Slices.Holders.Create(model).RenderAsync(cancellationToken: cancellation), model.At)
                 : null));
         var orders = endpoints.MapGroup("/orders").RequireAuthorization(Policies.Operator).WithMetadata(new PageCookieMetadata()).ExcludeFromDescription();
         orders.MapGet("/{kind}", ConfirmAsync);

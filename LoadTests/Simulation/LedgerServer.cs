@@ -32,7 +32,8 @@ internal sealed class LedgerServer : IDisposable
         WatchedKeyspace? made = null;
         WatchedKeyspace Make(Action<string, string> publish) => made = new(Clock, publish);
         if (onDisk) directory = Directory.CreateTempSubdirectory("broker-simulation-");
-        store = directory is null ? new InProcessLedgerStore(Make, scripts) : file = new(Path.Combine(directory.FullName, "ledger.db"), Clock, Make, scripts, durable: false);
+        if (directory is not null) file = new(Path.Combine(directory.FullName, "ledger.db"), Clock, Make, scripts, durable: false);
+        store = file as ILedgerStore ?? new InProcessLedgerStore(Make, scripts);
         keys = made!;
         copy = new(Clock, static (_, _) => { });
         Wire = new(timeline, self);

@@ -47,7 +47,7 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
 
     private static PlannedRollout Rollout(Workload workload, Role role) => new(workload.Pods, workload.Connections ?? role.Connections.Default, workload.Surge);
 
-    private static IReadOnlyList<Role> RolesOf(Workload workload, CatalogSnapshot current)
+    private static Role[] RolesOf(Workload workload, CatalogSnapshot current)
     {
         if (workload.Roles is { } named) return [.. named.Select(name => current.Roles.GetValueOrDefault(name)).OfType<Role>()];
         var found = current.Roles.Values.Where(role => role.Allow.Any(rule => Means(rule, workload))).OrderBy(role => role.Name, StringComparer.Ordinal).ToArray();

@@ -79,7 +79,7 @@ internal static class Examination
     }
 
     // How much memory the machine has, no session can see: what InnoDB was given of it is the best that is known.
-    private static Finding? OfMemory(IReadOnlyDictionary<string, long> values)
+    private static Finding? OfMemory(Dictionary<string, long> values)
     {
         if (!values.TryGetValue("max_connections", out var connections) || !values.TryGetValue("innodb_buffer_pool_size", out var pool)) return null;
         var each = OfEachSession.Sum(name => values.GetValueOrDefault(name));

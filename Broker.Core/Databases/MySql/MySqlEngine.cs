@@ -66,7 +66,7 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
     public async Task SetPasswordAsync(Database database, Login login, CancellationToken cancellation)
     {
         await using var connection = await admin.OpenAsync(database, cancellation);
-        IReadOnlyList<Account> accounts = await Accounts.IsOwnAsync(connection, database, login.Username, cancellation) ? [] : await Accounts.OfAsync(connection, database, login.Username, cancellation);
+        List<Account> accounts = await Accounts.IsOwnAsync(connection, database, login.Username, cancellation) ? [] : await Accounts.OfAsync(connection, database, login.Username, cancellation);
         if (accounts.Count == 0)
             throw new DatabaseException(
                 DatabaseFailure.StatementRefused, $"Database '{database.Name}': there is no user '{login.Username}' besides the broker's administrator. Make it, with the rights that it is to have.");

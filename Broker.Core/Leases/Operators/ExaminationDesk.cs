@@ -27,7 +27,7 @@ internal sealed partial class ExaminationDesk(ICatalog catalog, SharedLedger led
     public async Task<DatabaseExamination?> ReadAsync(string name, CancellationToken cancellation)
     {
         if (!catalog.Current.Databases.TryGetValue(name, out var database)) return null;
-        if (!last.TryGetValue(name, out var known) || IsOver(known))
+        if (!last.TryGetValue(name, out var known) || await IsOverAsync(known))
         {
             // Not cancelled with whoever asked first: it is the next one's too.
             known = (time.GetTimestamp(), ExamineAsync(database));
@@ -37,8 +37,12 @@ internal sealed partial class ExaminationDesk(ICatalog catalog, SharedLedger led
         return await known.Read.WaitAsync(cancellation);
     }
 
-    private bool IsOver((long At, Task<DatabaseExamination> Read) known) =>
-        known.Read.IsCompleted && time.GetElapsedTime(known.At) >= (known.Read.IsCompletedSuccessfully && known.Read.Result.WhyNot is null ? Fresh : FreshFailure);
+    private async ValueTask<bool> IsOverAsync((long At, Task<DatabaseExamination> Read) known)
+    {
+        if (!known.Read.IsCompleted) return false;
+        var worked = known.Read.IsCompletedSuccessfully && (await known.Read).WhyNot is null;
+        return time.GetElapsedTime(known.At) >= (worked ? Fresh : FreshFailure);
+    }
 
     private async Task<DatabaseExamination> ExamineAsync(Database database)
     {
