@@ -100,7 +100,7 @@ public sealed partial class AlertsOnTheProductTests : IAsyncLifetime
         var start = Replica.StartAgainAsync(Cancellation);
         await FiresAsync(["BrokerReplicaNotReady"], Nothing);
         await stage.Redis.ResumeAsync();
-        await start.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // it may have waited for longer than a start should take
+        await start.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext); // it may have waited for longer than a start should take
         await ClearsAsync("BrokerLedgerAway", "BrokerGone", "BrokerReplicaNotReady", "BrokerAvailabilityBurnsFast", "BrokerLatencyBurnsFast", "BrokerOverAllotment");
 
         fired.Union(NotMadeHere).Order(StringComparer.Ordinal).ShouldBe(

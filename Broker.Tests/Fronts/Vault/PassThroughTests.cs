@@ -169,7 +169,11 @@ public sealed class PassThroughTests
     public async Task A_redirect_is_not_followed_wherever_it_leads()
     {
         var elsewhere = 0;
-        await using var other = await LoopbackServer.StartAsync(_ => Task.FromResult(Interlocked.Increment(ref elsewhere)));
+        await using var other = await LoopbackServer.StartAsync(_ =>
+        {
+            Interlocked.Increment(ref elsewhere);
+            return Task.CompletedTask;
+        });
         await using var server = await LoopbackServer.StartAsync(async context =>
         {
             if (await LoggedInAsync(context)) return;
