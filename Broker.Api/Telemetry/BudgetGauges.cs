@@ -23,6 +23,7 @@ internal sealed class BudgetGauges : LedgerGauges
         Gauge("broker.budget.free", "Connections that can be granted now.", budget => budget.Record.Free);
         Meter.CreateObservableGauge("broker.budget.waiting", () => Read(budget => budget.Record.Waiting), "{claim}", "Claims in line for connections.");
         Meter.CreateObservableGauge("broker.budget.stale", () => Read(budget => budget.IsStale ? 1 : 0), "1", "1 while the connections could not be counted lately.");
+        Meter.CreateObservableGauge("broker.budget.resting", () => Read(budget => budget.Record.Resting ? 1 : 0), "1", "1 while nobody holds or waits for a connection and the database is asked nothing.");
         Meter.CreateObservableGauge(
             "broker.holders",
             () => last.SelectMany(budget => budget.Record.Roles).Select(use => new Measurement<int>(use.Holders, new KeyValuePair<string, object?>("broker.role", use.Role))),

@@ -121,7 +121,7 @@ public sealed record AuditRecord
     /// <summary>Why not; null when granted.</summary>
     public RefusalCode? Refusal { get; init; }
 
-    /// <summary>The refusal's or failure's detail, as the caller was told it.</summary>
+    /// <summary>The refusal's or failure's detail, or why a grant is smaller than what was asked for, as the caller was told it.</summary>
     public string? Detail { get; init; }
 
     /// <summary>Why an operator did it, in its own words; null for everybody else.</summary>

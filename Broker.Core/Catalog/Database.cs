@@ -90,6 +90,12 @@ public sealed record BudgetSettings
 
     /// <summary>A count older than this is stale: nothing new is promised on it (default 15 s, more than <see cref="SampleEvery"/>).</summary>
     public TimeSpan StaleAfter { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>
+    /// When nobody has held or waited for a connection for so long, the database is asked nothing more until somebody claims, so that a
+    /// serverless one can go to sleep (0 to 365 days, default 10 s). The claim that comes then waits for a count.
+    /// </summary>
+    public TimeSpan PauseAfter { get; init; } = TimeSpan.FromSeconds(10);
 }
 
 /// <summary>How fast database users are created on one database, over all replicas.</summary>

@@ -6,9 +6,10 @@ namespace Broker.Core.Duties;
 
 /// <summary>
 /// The duty <c>leftovers</c>: looks in the database for users that look like the broker's (or Vault's for its roles) and that no
-/// lease knows (law L5). They are shown; what surely is of no use to anybody is dropped.
+/// lease knows (law L5). They are shown; what surely is of no use to anybody is dropped. Where nobody wants anything of the database
+/// and it has been looked at since somebody did, it is left alone.
 /// </summary>
-internal sealed class LeftoversDuty(Leftovers leftovers, Jitter jitter) : IDuty
+internal sealed class LeftoversDuty(SharedLedger ledger, Leftovers leftovers, Jitter jitter) : IDuty
 {
     private static readonly TimeSpan Every = TimeSpan.FromMinutes(2);
 
@@ -18,7 +19,9 @@ internal sealed class LeftoversDuty(Leftovers leftovers, Jitter jitter) : IDuty
 
     public async Task<TimeSpan?> DoAsync(DutyCall call, CancellationToken cancellation)
     {
-        await leftovers.LookAsync(call.Catalog, call.Catalog.Databases[call.Database], cancellation);
+        var database = call.Catalog.Databases[call.Database];
+        if (await ledger.Budgets.RestAsync(call.Catalog, database, cancellation) is not RestAnswer.Resting { Looked: true } || call.Failures > 0)
+            await leftovers.LookAsync(call.Catalog, database, cancellation);
         return jitter.Spread(Every);
     }
 }

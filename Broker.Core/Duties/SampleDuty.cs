@@ -13,7 +13,8 @@ namespace Broker.Core.Duties;
 
 /// <summary>
 /// The duty <c>sample</c>: counts a database's connections and writes what may be promised. When the database does not answer,
-/// the last count grows stale, and nothing new is promised on it.
+/// the last count grows stale, and nothing new is promised on it. A database of which nobody wants anything is not asked
+/// (<see cref="BudgetSettings.PauseAfter"/>), unless it did not answer the last time.
 /// </summary>
 internal sealed class SampleDuty(
     SharedLedger ledger, BudgetSampler sampler, ConnectionCaps caps, CeilingDesk ceilings, PauseDesk pauses, HistoryLedger history, ILogger<SampleDuty> log) : IDuty
@@ -32,6 +33,7 @@ internal sealed class SampleDuty(
         var database = call.Catalog.Databases[call.Database];
         // Before anything is promised on the count: a ledger that lost an operator's order gives nobody anything meanwhile.
         await pauses.EnforceAsync(database.Name, cancellation);
+        if (await ledger.Budgets.RestAsync(call.Catalog, database, cancellation) is RestAnswer.Resting && call.Failures == 0) return database.Budget.SampleEvery;
         IReadOnlyList<LeaseRecord> live = [];
         IReadOnlyDictionary<string, int> granted = null!;
         SilentReply silent = null!;

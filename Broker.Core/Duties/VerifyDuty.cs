@@ -25,6 +25,9 @@ internal sealed class VerifyDuty(
 
         // One that was put back after the ledger had lost it is tried once in any case: until then nobody new gets it.
         if (call.Role.VerifyEvery == TimeSpan.Zero && lease.VerifiedAt is not null) return null;
+
+        // Nobody holds it, and the database may sleep: it is tried when somebody comes.
+        if (lease.Holders == 0 && lease.VerifiedAt is not null && !call.Role.KeepReady && await Ledger.Leases.LapseAsync(lease.Database, lease.Id, cancellation)) return null;
         if (call.Login is not { } login)
         {
             // Not on the word of a replica that cannot open what the others seal.

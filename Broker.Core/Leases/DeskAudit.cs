@@ -17,6 +17,7 @@ internal sealed class DeskAudit(IAudit audit, TimeProvider time)
             DatabaseUser = outcome.Grant?.Credentials.Login.Username,
             HeldUntil = outcome.Grant?.Holder.ExpiresAt,
             Connections = outcome.Grant?.Connections ?? ask.Connections,
+            Detail = outcome.Grant is { } grant ? grant.FewerBecause : outcome.Refusal?.Detail,
         },
         outcome,
         cancellation);

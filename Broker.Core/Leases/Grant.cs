@@ -29,6 +29,9 @@ public sealed record Grant(
     /// <summary>The number of the size that it is told, to be said with its next renewal; null: it does not follow sizes.</summary>
     public long? Allotment { get; init; }
 
+    /// <summary>Why there are fewer connections than were asked for, in a sentence; null: there are as many.</summary>
+    public string? FewerBecause { get; init; }
+
     /// <summary>Whether the lease takes holders no more, and this one is to move as soon as it can.</summary>
     public bool Leaving { get; init; }
 }

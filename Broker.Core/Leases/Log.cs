@@ -90,6 +90,9 @@ internal static partial class Log
     [LoggerMessage(1043, LogLevel.Error, "The login of lease {Lease} on {Database} cannot be opened: it was sealed by an older version, with keys that are lost, or somebody else wrote it. It takes no holders any more, and another lease takes its place.")]
     public static partial void LoginUnreadable(this ILogger log, string lease, string database);
 
+    [LoggerMessage(1044, LogLevel.Information, "Holder {Holder} of role {Role} was granted fewer connections than it asked for, {Why} Each answer says why; the next line for this role comes in a minute.")]
+    public static partial void SmallerGrant(this ILogger log, string holder, string role, string why);
+
     [LoggerMessage(1050, LogLevel.Warning, "The cap on the connections of lease {Lease}'s user in {Database} could not be changed: {Why}")]
     public static partial void NotCapped(this ILogger log, string database, string lease, string why);
 

@@ -1,3 +1,5 @@
+using Broker.Core.Catalog;
+
 namespace Broker.Core.Ledger;
 
 /// <summary>What is known of a database's connections.</summary>
@@ -56,6 +58,19 @@ public sealed class BudgetLedger(LedgerClient client)
     internal ValueTask<SilentReply> SilentAsync(string database, CancellationToken cancellation) =>
         client.TakeAsync(Decision.Silent, database, new(), cancellation);
 
+    /// <summary>
+    /// Whether nobody has held or waited for anything on the database for so long (<see cref="BudgetSettings.PauseAfter"/>) that it need not
+    /// be asked anything. One that has a role which is kept ready is always in use.
+    /// </summary>
+    internal async ValueTask<RestAnswer> RestAsync(CatalogSnapshot catalog, Database database, CancellationToken cancellation) =>
+        catalog.Roles.Values.Any(role => role.KeepReady && role.Database == database.Name)
+            ? new RestAnswer.InUse()
+            : await client.TakeAsync(Decision.Rest, database.Name, new(database.Budget.PauseAfter), cancellation);
+
+    /// <summary>Has a database counted at once that rests; does nothing to another.</summary>
+    internal async ValueTask WakeAsync(string database, CancellationToken cancellation) =>
+        await client.TakeAsync(Decision.Wake, database, new(), cancellation);
+
     /// <summary>The budget as it stands.</summary>
     public ValueTask<BudgetRecord> BudgetAsync(string database, IReadOnlyList<string> roles, CancellationToken cancellation) =>
         client.TakeAsync(Decision.Budget, database, new(roles), cancellation);
@@ -72,9 +87,10 @@ public sealed class BudgetLedger(LedgerClient client)
 /// <param name="Granted">Promised to holders.</param>
 /// <param name="Waiting">Claims in line (not connections).</param>
 /// <param name="Roles">By role.</param>
+/// <param name="Resting">Nobody holds or waits for anything, and the database is not asked until somebody claims.</param>
 public sealed record BudgetRecord(
     DateTimeOffset Now, DateTimeOffset? SampledAt, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int Capacity, int Granted,
-    int Waiting, IReadOnlyList<RoleUse> Roles)
+    int Waiting, IReadOnlyList<RoleUse> Roles, bool Resting = false)
 {
     /// <summary>What can be granted now.</summary>
     public int Free => Math.Max(0, Capacity - Granted);
@@ -164,6 +180,19 @@ public sealed record StillOpen(int Connections, IReadOnlyList<SilentLeft> Holder
 
 /// <summary>What a role's users have open beyond what was granted.</summary>
 internal sealed record RoleOver(string Name, int Over);
+
+/// <summary>For how long nobody has to have been there.</summary>
+internal sealed record RestQuestion(TimeSpan PauseAfter);
+
+/// <summary>Whether a database is in use.</summary>
+internal abstract record RestAnswer
+{
+    /// <summary>Somebody holds or waits for something, or did a moment ago.</summary>
+    public sealed record InUse : RestAnswer;
+
+    /// <summary>Nobody does; <paramref name="Looked"/>: leftovers were looked for since somebody did, and no lease may have left any since.</summary>
+    public sealed record Resting(bool Looked) : RestAnswer;
+}
 
 /// <summary>The roles of which the budget tells.</summary>
 internal sealed record BudgetQuestion(IReadOnlyList<string> Roles);

@@ -51,6 +51,9 @@ public sealed record Claim(
     /// </summary>
     public long? Allotment { get; init; }
 
+    /// <summary>Connections wanted before a share of the caller's or its team's cut that down.</summary>
+    public int Asked { get; init; } = Want;
+
     /// <summary>Whether another claim differs from this one in nothing but whose it is.</summary>
     internal bool AsksLike(Claim other) =>
         Kind == other.Kind && Want == other.Want && Least == other.Least && IssueWait == other.IssueWait && LineWait == other.LineWait
@@ -82,9 +85,14 @@ public abstract record ClaimAnswer
     /// </param>
     /// <param name="Allotment">The number of the size that it is told; said again, it confirms that the holder keeps to it. Null: it does not follow sizes.</param>
     /// <param name="Range">What it accepts, its allotment and its party, as the ledger reads them back; null: not told this time.</param>
+    /// <param name="Fewer">
+    /// Why it has fewer connections than it wants, when that is known: <c>kept N</c> (room is kept for N others), <c>guaranteed N</c> (of what
+    /// is free, N are guaranteed to others), <c>free N</c> (no more were free), <c>user N</c> (the database lets one user open no more),
+    /// <c>follows N</c> (N is its part, of which it hears with its renewals).
+    /// </param>
     public sealed record Granted(
         string Lease, int Connections, DateTimeOffset EndsAt, DateTimeOffset LeaseEndsAt, DateTimeOffset VerifiedAt, TimeSpan? Overlap, bool Leaving,
-        int? CapLeaves, string? Beside, int? BesideConnections, int? DownTo = null, long? Allotment = null, string? Range = null) : ClaimAnswer
+        int? CapLeaves, string? Beside, int? BesideConnections, int? DownTo = null, long? Allotment = null, string? Range = null, string? Fewer = null) : ClaimAnswer
     {
         /// <summary>The most that it accepts; null: not told.</summary>
         public int? Most => Range?.Split(':') is [_, var most, ..] ? int.Parse(most, System.Globalization.CultureInfo.InvariantCulture) : null;

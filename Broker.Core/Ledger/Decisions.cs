@@ -21,6 +21,7 @@ public abstract partial class Decision
     internal static Decision<LeasesQuestion, LeasesReply> Leases { get; } = new("leases");
     internal static Decision<RenewedQuestion, StandingAnswer> Renewed { get; } = new("renewed");
     internal static Decision<LeaseQuestion, StandingAnswer> Verified { get; } = new("verified");
+    internal static Decision<LeaseQuestion, StandingAnswer> Lapse { get; } = new("lapse");
     internal static Decision<ExpireQuestion, ExpireAnswer> Expire { get; } = new("expire");
     internal static Decision<MoveQuestion, MoveAnswer> Move { get; } = new("move");
     internal static Decision<LeaseQuestion, ForgetAnswer> Forget { get; } = new("forget");
@@ -30,6 +31,8 @@ public abstract partial class Decision
     internal static Decision<LineQuestion, LineReply> Line { get; } = new("line");
     internal static Decision<PauseQuestion, PauseAnswer> Pause { get; } = new("pause");
     internal static Decision<NothingAsked, SilentReply> Silent { get; } = new("silent");
+    internal static Decision<RestQuestion, RestAnswer> Rest { get; } = new("rest");
+    internal static Decision<NothingAsked, DoneAnswer> Wake { get; } = new("wake");
     internal static Decision<BudgetQuestion, BudgetRecord> Budget { get; } = new("budget");
     internal static Decision<NothingAsked, LeftoversReply> Leftovers { get; } = new("leftovers");
     internal static Decision<ReplaceLeftoversQuestion, DoneAnswer> ReplaceLeftovers { get; } = new("replace_leftovers");

@@ -14,6 +14,10 @@ public sealed class LeaseLedger(LedgerClient client)
     public async ValueTask<bool> VerifiedAsync(string database, string lease, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Verified, database, new(lease), cancellation) == StandingAnswer.Ok;
 
+    /// <summary>A lease that nobody holds is not tried now, but before somebody gets it. False: somebody holds it.</summary>
+    public async ValueTask<bool> LapseAsync(string database, string lease, CancellationToken cancellation) =>
+        await client.TakeAsync(Decision.Lapse, database, new(lease), cancellation) == StandingAnswer.Ok;
+
     /// <summary>Ends a lease whose end has come, or that has no holders any more.</summary>
     public ValueTask<ExpireAnswer> ExpireAsync(string database, string lease, TimeSpan idle, CancellationToken cancellation) =>
         client.TakeAsync(Decision.Expire, database, new(lease, idle), cancellation);

@@ -9,7 +9,7 @@ namespace Broker.Core.Ledger;
 public static class LedgerKeys
 {
     internal static readonly string[] Parts =
-        ["budget", "leases", "order", "pools", "holders", "ends", "line", "tickets", "duties", "takes", "flights", "failing", "leftovers", "released", "given_up", "places", "silent", "over", "voices", "news", "classes", "breathing", "asked_of"];
+        ["budget", "leases", "order", "pools", "holders", "ends", "line", "tickets", "duties", "takes", "flights", "failing", "leftovers", "released", "given_up", "places", "silent", "over", "voices", "news", "classes", "breathing", "asked_of", "fewer"];
 
     /// <summary>In the order of their names in scripts.</summary>
     public static string[] Of(string database, string prefix = LedgerSettings.DefaultPrefix) => Array.ConvertAll(Parts, part => $"{prefix}:{{{database}}}:{part}");

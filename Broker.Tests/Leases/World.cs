@@ -346,8 +346,13 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
 
     public DatabaseException? SampleFailure { get; set; }
 
+    /// <summary>How often it was asked anything.</summary>
+    public int Asked => asked;
+
+    private int asked;
+
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) =>
-        SampleFailure is { } failure ? throw failure : Task.FromResult(new ConnectionSample(Capacity, 0, null, [.. Users]));
+        Interlocked.Increment(ref asked) > 0 && SampleFailure is { } failure ? throw failure : Task.FromResult(new ConnectionSample(Capacity, 0, null, [.. Users]));
 
     /// <summary>What an examination finds.</summary>
     public IReadOnlyList<Finding> Findings { get; set; } = [];
@@ -366,7 +371,7 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     public Func<Task>? OnLogin { get; set; }
 
     public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) =>
-        login.Username == RefusedUser ? throw new DatabaseException(DatabaseFailure.LoginRefused, "password authentication failed")
+        Interlocked.Increment(ref asked) > 0 && login.Username == RefusedUser ? throw new DatabaseException(DatabaseFailure.LoginRefused, "password authentication failed")
         : LoginFailure is { } failure ? throw failure
         : OnLogin?.Invoke() ?? Task.CompletedTask;
 
@@ -424,7 +429,7 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     }
 
     public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) =>
-        Task.FromResult<IReadOnlyList<DatabaseUser>>([.. Found.Values.Where(user => user.Username.StartsWith(prefix, StringComparison.Ordinal))]);
+        Task.FromResult<IReadOnlyList<DatabaseUser>>(Interlocked.Increment(ref asked) == 0 ? [] : [.. Found.Values.Where(user => user.Username.StartsWith(prefix, StringComparison.Ordinal))]);
 
     public ConnectionStrings Describe(Database database, Login login, int connections, string? holder = null) =>
         new([new(database.Host, database.Port)], [new("fake", $"name={holder}", null)]) { Named = new("fake", "fake", "fake", "fake", "fake") };

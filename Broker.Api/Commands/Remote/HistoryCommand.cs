@@ -55,18 +55,20 @@ internal static class HistoryCommand
         return 0;
     }
 
-    // A line of blocks, as high as what was in use of the limit.
+    // A line of blocks, as high as what was in use of the limit; a dot where nothing was counted.
     private static string Line(HistoryShape history)
     {
         var (first, last) = (history.Stretches[0].Start, history.Stretches[^1].Start);
         var whole = Math.Max(1, (last - first).TotalSeconds + history.StretchSeconds);
-        var most = new double[Columns];
+        var most = new double?[Columns];
         foreach (var stretch in history.Stretches)
         {
-            var column = (int)((stretch.Start - first).TotalSeconds / whole * Columns);
-            most[column] = Math.Max(most[column], (double)stretch.Used / Math.Max(1, stretch.Limit));
+            var from = (stretch.Start - first).TotalSeconds;
+            var end = Math.Min(Columns, (int)Math.Ceiling((from + history.StretchSeconds) / whole * Columns));
+            for (var column = (int)(from / whole * Columns); column < end; column++)
+                most[column] = Math.Max(most[column] ?? 0, (double)stretch.Used / Math.Max(1, stretch.Limit));
         }
 
-        return string.Concat(most.Select(share => Blocks[(int)Math.Ceiling(Math.Min(1, share) * (Blocks.Length - 1))]));
+        return string.Concat(most.Select(share => share is { } high ? Blocks[(int)Math.Ceiling(Math.Min(1, high) * (Blocks.Length - 1))] : '·'));
     }
 }

@@ -61,6 +61,7 @@ internal static class DatabaseReading
             Enforce = reader.Flag("Enforce", defaults.Enforce),
             SampleEvery = reader.Duration("SampleEvery", defaults.SampleEvery, TimeSpan.FromMilliseconds(200), TimeSpan.FromMinutes(5)),
             StaleAfter = reader.Duration("StaleAfter", defaults.StaleAfter, TimeSpan.FromMilliseconds(200), TimeSpan.FromHours(1)),
+            PauseAfter = reader.Duration("PauseAfter", defaults.PauseAfter, TimeSpan.Zero, TimeSpan.FromDays(365)),
         };
         if (budget.StaleAfter <= budget.SampleEvery)
             reader.Error("StaleAfter", $"is {budget.StaleAfter:c}, not longer than SampleEvery ({budget.SampleEvery:c}).",

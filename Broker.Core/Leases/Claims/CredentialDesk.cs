@@ -21,6 +21,10 @@ internal sealed class CredentialDesk(
     // A claim that is always late is one of a ledger that falls back again and again.
     private static readonly TimeSpan LateAtMost = TimeSpan.FromSeconds(1);
 
+    // Once a minute for each role: a rollout's pods all get less for the same reason, and each is told in its answer.
+    private const double SmallerToldPerSecond = 1.0 / 60;
+    private readonly RateLimit smallerTold = new(time);
+
     /// <summary>Claims connections and a login of a role. The outcome is in the audit when this returns.</summary>
     /// <exception cref="OperationCanceledException">The caller left.</exception>
     public async ValueTask<Outcome> ClaimAsync(Ask ask, CancellationToken cancellation)
@@ -30,6 +34,7 @@ internal sealed class CredentialDesk(
         // Not cancelled when the caller leaves: the audit bounds its own wait, and watching for that costs every claim.
         outcome = await audit.WriteAsync(AuditAction.Claim, ask, outcome, CancellationToken.None);
         if (outcome.Refusal is { } refusal && catalog.Current.Roles.TryGetValue(ask.Role, out var asked)) journal.Refused(asked.Database, asked.Name, ask.Caller.DisplayName, refusal);
+        if (outcome.Grant is { FewerBecause: { } why } && smallerTold.Take(ask.Role, SmallerToldPerSecond, 1) is null) log.SmallerGrant(outcome.Grant.Holder.Id, ask.Role, why);
         metrics.Claimed(outcome.Refusal?.Code == RefusalCode.NotAllowed ? "" : ask.Role, OutcomeName(outcome), time.GetElapsedTime(arrived));
         return outcome;
     }
@@ -166,6 +171,7 @@ internal sealed class CredentialDesk(
             Leaving = granted.Leaving,
             Counted = granted.Connections,
             Allotment = granted.Allotment,
+            FewerBecause = SmallerGrant.Why(claim, granted),
         };
     }
 

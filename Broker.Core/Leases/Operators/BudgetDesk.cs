@@ -10,16 +10,19 @@ namespace Broker.Core.Leases.Operators;
 /// <param name="Roles">The database's roles.</param>
 public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyList<Role> Roles)
 {
-    /// <summary>Whether the last count is too old to promise anything on.</summary>
-    public bool IsStale => Record.SampledAt is not { } at || Record.Now - at > Database.Budget.StaleAfter;
+    /// <summary>Whether the last count is too old to promise anything on. That of one that rests is made anew before anything is promised.</summary>
+    public bool IsStale => !Record.Resting && (Record.SampledAt is not { } at || Record.Now - at > Database.Budget.StaleAfter);
 
     /// <summary>Operators' orders on its roles.</summary>
     public IReadOnlyList<RolePause> Pauses { get; init; } = [];
 }
 
 /// <summary>Reads budgets for those who watch them.</summary>
-internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, PauseDesk pauses)
+internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, PauseDesk pauses, TimeProvider time)
 {
+    private static readonly TimeSpan CountedWithin = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
+
     /// <summary>All budgets, by name.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<IReadOnlyList<Budget>> ReadAllAsync(CancellationToken cancellation)
@@ -64,7 +67,7 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, PauseDes
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<BudgetForecast?> ForecastAsync(string name, PlannedRollout rollout, string? role, CancellationToken cancellation)
     {
-        if (await ReadAsync(name, cancellation) is not { } budget) return null;
+        if (await ReadCountedAsync(name, cancellation) is not { } budget) return null;
         var holders = new List<ForecastHolder>();
         foreach (var lease in await ledger.Leases.LeasesAsync(name, int.MaxValue, cancellation))
         {
@@ -74,6 +77,23 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, PauseDes
         }
 
         return new(budget, Forecast.Of(rollout, role, budget.Record.Capacity, holders), holders);
+    }
+
+    // What a resting database showed when somebody was there last says nothing about now: it is counted first.
+    private async ValueTask<Budget?> ReadCountedAsync(string name, CancellationToken cancellation)
+    {
+        var from = time.GetTimestamp();
+        var budget = await ReadAsync(name, cancellation);
+        if (budget is not { Record.Resting: true }) return budget;
+        await ledger.Budgets.WakeAsync(name, cancellation);
+        var before = budget.Record.SampledAt;
+        while (budget is not null && budget.Record.SampledAt == before && time.GetElapsedTime(from) < CountedWithin)
+        {
+            await Task.Delay(LookAgain, time, cancellation);
+            budget = await ReadAsync(name, cancellation);
+        }
+
+        return budget;
     }
 }
 

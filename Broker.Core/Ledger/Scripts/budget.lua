@@ -1,7 +1,7 @@
 -- The budget as it stands.
 -- asked:   roles …
 -- answers: now: time, sampled_at?: time, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number,
---     capacity: number, granted: number, waiting: number, roles {…}
+--     capacity: number, granted: number, waiting: number, roles {…}, resting: flag
 --   roles: role, holders: number, connections: number, over: number
 tidy()
 finish({})
@@ -14,5 +14,5 @@ end
 return answer{
   now = now, sampled_at = sampled and num(sampled) or nil, limit = number('limit'), reserved_for_superusers = number('superusers'), ceiling = number('ceiling'),
   foreign = number('foreign') + number('limbo'), capacity = math.max(0, number('capacity') - number('limbo')), granted = number('granted'),
-  waiting = num(call('ZCARD', line)), roles = uses,
+  waiting = num(call('ZCARD', line)), resting = call('HGET', budget, 'resting') == '1', roles = uses,
 }

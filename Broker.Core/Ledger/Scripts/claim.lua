@@ -5,8 +5,8 @@
 --     allotment?: number, holders …, callers …
 -- answers: now: time, mark: number, verdicts {…}
 --   verdicts: granted (lease, connections: number, ends_at: time, lease_ends_at: time, verified_at: time, overlap?: ms, leaving:
---     flag, cap_leaves?: number, beside?, beside_connections?: number, down_to?: number, allotment?: number, range?) | issue
---     (lease, fence: number, starts_in: ms) | wait (lease, starts_in: ms) | in_line (place: number, free: number, capacity:
+--     flag, cap_leaves?: number, beside?, beside_connections?: number, down_to?: number, allotment?: number, range?, fewer?) |
+--     issue (lease, fence: number, starts_in: ms) | wait (lease, starts_in: ms) | in_line (place: number, free: number, capacity:
 --     number) | exhausted (free: number, could_ask_for: number, capacity: number, next_end_in?: ms) | line_full (free: number,
 --     capacity: number) | throttled (starts_in: ms) | failed (retry_in: ms, why) | stale | user_limit (limit: number) | paused |
 --     unknown | late
@@ -14,7 +14,7 @@
 -- ones (0: they are to be closed first; none: it did not move), beside: which lease that is, and how many connections it has open on it;
 -- leaving: the lease is retiring; cap_leaves: what the cap of the lease's user leaves (below 0: it is to be raised first; none: there is no
 -- cap); down_to: what the holder is to go down to, by the number allotment, while connections still count; range: what it accepts, for a
--- ledger that loses it.
+-- ledger that loses it; fewer: why it has fewer connections than it wants now (none: it has as many, or wanted fewer before).
 --
 -- By the holder's phase, its lease, and the lease that the pool would give it:
 --   holder    its lease                  the pool's  is answered
@@ -61,6 +61,13 @@ local packed = call('HMGET', holders, unpack(ids))
 local verdicts = {}
 local function say(text) verdicts[#verdicts + 1] = text end
 
+-- Why a holder has fewer connections than a claim wants. One that follows sizes has its part of the database, whatever it got at first:
+-- most is what it may be given (nil: it does not follow).
+local function why_fewer(ask, id, connections, most)
+  if ask.kind ~= 'Claim' or connections >= ask.want then return nil end
+  return most and most > connections and 'follows ' .. int(connections) or call('HGET', fewer, id) or nil
+end
+
 local function granted(c, h, l, moved)
   local old = moved and moved > 0 and holder(h.id .. '~')
   say(verdict.granted{
@@ -69,6 +76,7 @@ local function granted(c, h, l, moved)
     beside = old and old.lease, beside_connections = old and old.connections,
     down_to = c.allotment and h.to < h.connections and h.to or nil, allotment = c.allotment and h.allotment or nil,
     range = int(h.least) .. ':' .. int(h.want) .. ':' .. (h.allotment and int(h.allotment) or '') .. ':' .. h.party,
+    fewer = h.fewer or why_fewer(c, h.id, h.connections, h.allotment and h.want),
   })
 end
 
@@ -103,6 +111,7 @@ local function reserve_for(c)
   local capacity = budget_numbers().capacity
   if stale then
     -- Nothing is given meanwhile, and nobody's place in line is lost.
+    wake()
     if c.line_wait > 0 then
       if not call('ZRANK', line, c.id) and num(call('ZCARD', line)) < asked.most_in_line then join_line(c.id, c.party) end
       if call('ZRANK', line, c.id) then keep_ticket(c) end
@@ -113,14 +122,15 @@ local function reserve_for(c)
   local ahead = call('ZRANK', line, c.id)
   if not ahead and num(call('ZCARD', line)) > 0 then serve_line() end
   local own = left_open(c.id)
-  local connections = not ahead and num(call('ZCARD', line)) == 0 and share(c.party, c.role.name, c.role.seats, c.want, c.least, own)
+  local connections, why
+  if not ahead and num(call('ZCARD', line)) == 0 then connections, why = share(c.party, c.role.name, c.role.seats, c.want, c.least, own) end
   -- What is guaranteed to its party is kept for it: nobody who waits for anything else is ahead of it there.
   local guaranteed = not connections and terms_of(c.party).guaranteed or 0
-  if guaranteed > 0 then connections = share(c.party, c.role.name, c.role.seats, c.want, c.least, own, guaranteed - taken(c.party)) end
+  if guaranteed > 0 then connections, why = share(c.party, c.role.name, c.role.seats, c.want, c.least, own, guaranteed - taken(c.party)) end
   if connections then
     if ahead then leave_line(c.id) end
     is_back(c.id, own)
-    return reserve(c.id, c.caller, connections, c)
+    return reserve(c.id, c.caller, connections, c, why or c.cut)
   end
   wants_room = true
   if c.line_wait > 0 and c.least <= capacity then
@@ -191,6 +201,7 @@ end
 local function shrink(h, to)
   set_size(h, to)
   h.want = to
+  h.fewer = 'user ' .. int(to)
   write_holder(h)
 end
 
@@ -260,7 +271,7 @@ local function decide(c)
   local most = user_limit(c.role.name)
   if most >= 0 and not h then
     if c.least > most then return say(verdict.user_limit{ limit = most }) end
-    if c.want > most then c.want = most end
+    if c.want > most then c.want, c.cut = most, 'user ' .. int(most) end
   end
   local p = pool(c.pool)
   local more = h and h.connections or c.want
@@ -320,21 +331,23 @@ local function decide(c)
   say(verdict.wait{ lease = l.id, starts_in = math.max(0, l.starts - now) })
 end
 
-local function as_it_is(l, connections, till)
+local function as_it_is(l, connections, till, fewer)
   return verdict.granted{
     lease = l.id, connections = connections, ends_at = till, lease_ends_at = l.expires, verified_at = l.verified, overlap = nil, leaving = false,
     cap_leaves = l.cap >= 0 and l.cap - l.connections or nil, beside = nil, beside_connections = nil,
-    down_to = nil, allotment = nil, range = nil,
+    down_to = nil, allotment = nil, range = nil, fewer = fewer,
   }
 end
 
 -- Most claims are of pods that hold a good lease and ask again: nothing is read or made for them but their answer, which is the same for
 -- all holders of a lease but for two numbers. Answers nil where there is more to decide.
-local function again(ask, text)
+local function again(ask, holder_id, text)
   local id, connections, till = string.match(text, '^([^|]+)|(%d+)|(%d+)|h|')
   local l = id and lease(id)
   if not l or not lively(l) or tonumber(till) - now < ask.role.holder_ttl / 2 then return nil end
-  if #ids == 1 then return as_it_is(l, connections, till) end
+  local less = tonumber(connections) < ask.want
+  local why = less and why_fewer(ask, holder_id, tonumber(connections), tonumber(string.match(text, '^[^|]+|%d+|%d+|h|%d+|b%d+:(%d+):%d+:%d+:'))) or nil
+  if why or #ids == 1 then return as_it_is(l, connections, till, why) end
   if l.said_with ~= l.connections then
     l.said_with = l.connections
     l.before, l.between, l.behind = string.match(as_it_is(l, '<', '>'), '^(.-)<(.-)>(.*)$')
@@ -347,7 +360,7 @@ for i = 1, #ids do
   local id, ask, text = ids[i], whose[i] or only, packed[i]
   local said = nil
   if known[id] == nil then -- else a claim before it in this batch has changed it
-    said = text and ask.kind == 'Claim' and now >= quiet and again(ask, text)
+    said = text and ask.kind == 'Claim' and now >= quiet and again(ask, id, text)
     if not said then read_holder(id, text) end
   end
   if said then verdicts[#verdicts + 1] = said else decide(setmetatable({ nth = i, id = id, caller = callers[i] }, ask)) end

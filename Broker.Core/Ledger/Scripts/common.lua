@@ -245,6 +245,8 @@ end
 -- given; 'h' = holding it. least and want: what it said it accepts; to: what it is to go down to, and has not confirmed yet, or what it
 -- has; allotment: the number of the last size that it was told, none: it does not follow sizes; party: with whom it shares the database
 -- (none: its role).
+-- Why one has fewer connections than it wanted stands apart (fewer, by holder), for its answers alone: kept N (room for N others) |
+-- guaranteed N (of what is free, N are kept for others) | free N (no more were free) | user N (what the database lets one user open).
 local holder_cache = {}
 
 -- The role is the part of a holder's id before the dot.
@@ -289,17 +291,21 @@ local function holder(id)
 end
 
 -- Those who follow sizes, by party and size, the largest first.
-local PARTY, party_numbers = 1000000, {}
-local function party_number(party)
-  if not party_numbers[party] then
-    local number = call('HGET', budget, 'party:' .. party)
-    if not number then
-      number = int(num(call('HINCRBY', budget, 'parties', '1')))
-      call('HSET', budget, 'party:' .. party, number)
+local PARTY = 1000000
+local party_number
+do
+  local party_numbers = {}
+  function party_number(party)
+    if not party_numbers[party] then
+      local number = call('HGET', budget, 'party:' .. party)
+      if not number then
+        number = int(num(call('HINCRBY', budget, 'parties', '1')))
+        call('HSET', budget, 'party:' .. party, number)
+      end
+      party_numbers[party] = num(number)
     end
-    party_numbers[party] = num(number)
+    return party_numbers[party]
   end
-  return party_numbers[party]
 end
 
 local function index_follower(h) call('ZADD', breathing, int(party_number(h.party) * PARTY + PARTY - 1 - h.to), h.id) end
@@ -453,6 +459,14 @@ local function free()
   return b.capacity - b.ended - b.granted, nil
 end
 
+-- Somebody comes to a database that was not counted any more, because nobody held or waited for anything (rest.lua): it is counted now.
+local function wake()
+  if not call('HGET', budget, 'resting') then return end
+  call('HSET', budget, 'used', int(now))
+  call('HDEL', budget, 'idle', 'resting')
+  call('ZADD', duties, int(now), 'sample')
+end
+
 -- Parties: who shares a database fairly. Weights, guarantees and priorities are written with each count, where they are not the usual
 -- ones; a party without is of weight 1 and priority 0, with nothing guaranteed.
 local USUAL = { weight = 1, guaranteed = 0, priority = 0 }
@@ -470,46 +484,52 @@ end
 
 -- The classes as they are, with what this decision has changed, by party. They are counted anew where they are not those of all holders:
 -- older brokers do not count them.
-local stored_classes
-local function classes_now()
-  if not stored_classes then
-    stored_classes = {}
-    local all, there = call('HGETALL', classes), 0
-    for i = 1, #all, 2 do
-      stored_classes[all[i]] = num(all[i + 1])
-      there = there + num(all[i + 1])
-    end
-    if there ~= num(call('ZCARD', ends)) then
-      for class in pairs(stored_classes) do call('HDEL', classes, class) end
-      for _, id in ipairs(call('ZRANGE', breathing, '0', '-1')) do call('ZREM', breathing, id) end
+local classes_now
+do
+  local stored_classes
+  function classes_now()
+    if not stored_classes then
       stored_classes = {}
-      local packed = call('HGETALL', holders)
-      for i = 1, #packed, 2 do
-        local known = holder_cache[packed[i]]
-        local h = read_holder(packed[i], packed[i + 1])
-        holder_cache[h.id] = known
-        stored_classes[h.class] = (stored_classes[h.class] or 0) + 1
-        if h.allotment then index_follower(h) end
+      local all, there = call('HGETALL', classes), 0
+      for i = 1, #all, 2 do
+        stored_classes[all[i]] = num(all[i + 1])
+        there = there + num(all[i + 1])
       end
-      for class, n in pairs(stored_classes) do call('HSET', classes, class, int(n)) end
+      if there ~= num(call('ZCARD', ends)) then
+        for class in pairs(stored_classes) do call('HDEL', classes, class) end
+        for _, id in ipairs(call('ZRANGE', breathing, '0', '-1')) do call('ZREM', breathing, id) end
+        stored_classes = {}
+        local packed = call('HGETALL', holders)
+        for i = 1, #packed, 2 do
+          local known = holder_cache[packed[i]]
+          local h = read_holder(packed[i], packed[i + 1])
+          holder_cache[h.id] = known
+          stored_classes[h.class] = (stored_classes[h.class] or 0) + 1
+          if h.allotment then index_follower(h) end
+        end
+        for class, n in pairs(stored_classes) do call('HSET', classes, class, int(n)) end
+      end
     end
+    return stored_classes
   end
-  return stored_classes
 end
 
 -- What a party's holders have, or are to go down to.
-local taken_of, taken_edition = {}, -1
-local function taken(party)
-  if taken_edition ~= class_edition then
-    taken_of, taken_edition = {}, class_edition
-    local function take(class, n)
-      local name, size = string.match(class, '^([^|]*)|%d+|%d+|(%d+)$')
-      taken_of[name] = (taken_of[name] or 0) + n * num(size)
+local taken
+do
+  local taken_of, taken_edition = {}, -1
+  function taken(party)
+    if taken_edition ~= class_edition then
+      taken_of, taken_edition = {}, class_edition
+      local function take(class, n)
+        local name, size = string.match(class, '^([^|]*)|%d+|%d+|(%d+)$')
+        taken_of[name] = (taken_of[name] or 0) + n * num(size)
+      end
+      for class, n in pairs(classes_now()) do take(class, n) end
+      for class, n in pairs(class_changes) do take(class, n) end
     end
-    for class, n in pairs(classes_now()) do take(class, n) end
-    for class, n in pairs(class_changes) do take(class, n) end
+    return taken_of[party] or 0
   end
-  return taken_of[party] or 0
 end
 
 -- What is kept free for others: of what is guaranteed to them, what they do not have.
@@ -524,21 +544,26 @@ end
 
 -- What a claim gets now, or nil: never more than is free (law L2) and not kept for others, and early holders of a role leave room for
 -- those that are still to come (seats = expected holders and their surge). own: what counts already of what the asking holder has open.
--- guaranteed: what is left of its party's guarantee, which others' do not narrow; nil: it asks for what is nobody's.
+-- guaranteed: what is left of its party's guarantee, which others' do not narrow; nil: it asks for what is nobody's. Answers too why that
+-- is less than it wants.
 local function share(party, role, seats, want, least, own, guaranteed)
   local left, stale = free()
-  if not stale then left = left + (own or 0) - (guaranteed and 0 or kept_from(party)) end
+  local kept = guaranteed and 0 or kept_from(party)
+  if not stale then left = left + (own or 0) - kept end
   left = math.min(left, guaranteed or left)
   if left < least then return nil end
   local coming = math.max(1, seats - holders_of(role))
-  return math.max(least, math.min(want, math.floor(left / coming)))
+  local give = math.max(least, math.min(want, math.floor(left / coming)))
+  if give >= want then return give end
+  if give < left then return give, 'kept ' .. int(coming - 1) end
+  return give, kept > 0 and 'guaranteed ' .. int(kept) or 'free ' .. int(left)
 end
 
 -- range: least, want, party, and whether it breathes; who does not keeps what it gets.
 local came = false
--- Since when is for people alone, and stands before the caller's name.
-local function reserve(id, caller, give, range)
-  local h = { id = id, lease = '', connections = give, till = now + RESERVED_MS, phase = 'r', mark = 0, caller = int(math.floor(now / 1000)) .. '\31' .. caller }
+-- Since when is for people alone, and stands before the caller's name. why: why it is less than was wanted; nil: it is not.
+local function reserve(id, caller, give, range, why)
+  local h = { id = id, lease = '', connections = give, till = now + RESERVED_MS, phase = 'r', mark = 0, caller = int(math.floor(now / 1000)) .. '\31' .. caller, fewer = why }
   h.least, h.want = give, give
   if range.breathes then h.least, h.want = math.min(range.least, give), math.max(range.want, give) end
   h.to, h.party, came = give, range.party, true
@@ -548,11 +573,14 @@ local function reserve(id, caller, give, range)
 end
 
 -- Roles that give nothing to anybody new, by operators' orders: ',role=Paused,,role=Draining,'. Nil: the role gives.
-local pauses
-local function paused(role)
-  pauses = pauses or call('HGET', budget, 'paused') or ''
-  local _, stop = string.find(pauses, ',' .. role .. '=', 1, true)
-  return stop and string.match(pauses, '^%a+', stop + 1) or nil
+local paused
+do
+  local pauses
+  function paused(role)
+    pauses = pauses or call('HGET', budget, 'paused') or ''
+    local _, stop = string.find(pauses, ',' .. role .. '=', 1, true)
+    return stop and string.match(pauses, '^%a+', stop + 1) or nil
+  end
 end
 
 -- The line: first come, first served ---------------------------------------------------------------------------------
@@ -609,10 +637,10 @@ local function serve_line()
     if not ticket or ticket.seen + TICKET_MS < now or ticket.till < now or paused(role_of(id)) then
       leave_line(id)
     else
-      local give = share(ticket.party, role_of(id), ticket.seats, ticket.want, ticket.least)
+      local give, why = share(ticket.party, role_of(id), ticket.seats, ticket.want, ticket.least)
       if not give then return end
       leave_line(id)
-      if not holder(id) then reserve(id, ticket.caller, give, ticket) end
+      if not holder(id) then reserve(id, ticket.caller, give, ticket, why) end
       signal('line')
     end
   end
@@ -653,8 +681,10 @@ local function finish(reply)
       call('HSET', holders, id, h.lease .. '|' .. int(h.connections) .. '|' .. int(h.till) .. '|' .. h.phase .. '|' .. int(h.mark) .. '|' .. size_text(h) .. h.caller)
       call('ZADD', ends, int(h.till), id)
       if h.allotment and h.phase == 'h' then index_follower(h) end
+      if h.fewer then call('HSET', fewer, id, h.fewer) end
     else
       call('HDEL', holders, id)
+      call('HDEL', fewer, id)
       call('ZREM', ends, id)
     end
   end

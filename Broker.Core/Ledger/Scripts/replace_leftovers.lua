@@ -12,4 +12,5 @@ local known = call('HGETALL', leftovers)
 for i = 1, #known, 2 do
   if not there[known[i]] then call('HDEL', leftovers, known[i]) end
 end
+call('HSET', budget, 'looked', int(now))
 return answer.done()

@@ -29,6 +29,7 @@ for i, surge in ipairs(asked.surges) do
 end
 call('HSET', budget, 'terms', table.concat(terms, ';'), 'surge', table.concat(surges, ';'))
 for _, role in ipairs(asked.roles) do call('HSET', budget, 'over:' .. role.name, int(role.over)) end
+call('HDEL', budget, 'resting')
 end_holders()
 serve_line()
 breathe()

@@ -16,9 +16,10 @@ namespace Broker.Api.Fronts.Native.Budgets;
 /// <param name="SampledAt">When the connections were counted last.</param>
 /// <param name="Stale">That is too long ago: nothing new is promised.</param>
 /// <param name="Roles">By role.</param>
+/// <param name="Resting">Nobody holds or waits for a connection: the database is asked nothing, and these numbers are the last that were counted.</param>
 public sealed record BudgetShape(
     string Database, string Engine, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int Capacity, int Granted, int Free, int Waiting,
-    DateTimeOffset? SampledAt, bool Stale, IReadOnlyList<BudgetShape.RoleShape> Roles)
+    DateTimeOffset? SampledAt, bool Stale, IReadOnlyList<BudgetShape.RoleShape> Roles, bool Resting)
 {
     /// <summary>What a role's holders have.</summary>
     /// <param name="Role">The role.</param>
@@ -49,7 +50,7 @@ public sealed record BudgetShape(
         });
         return new(
             budget.Database.Name, budget.Database.Engine.ToString(), record.Limit, record.ReservedForSuperusers, record.Ceiling, record.Foreign,
-            record.Capacity, record.Granted, record.Free, record.Waiting, record.SampledAt, budget.IsStale, [.. roles]);
+            record.Capacity, record.Granted, record.Free, record.Waiting, record.SampledAt, budget.IsStale, [.. roles], record.Resting);
     }
 }
 

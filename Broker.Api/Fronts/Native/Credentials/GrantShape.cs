@@ -9,8 +9,10 @@ namespace Broker.Api.Fronts.Native.Credentials;
 /// <param name="Holder">The caller's claim on it.</param>
 /// <param name="Connections">How many connections the caller may open at most.</param>
 /// <param name="Credentials">What to connect with.</param>
+/// <param name="FewerBecause">There only when it is fewer connections than were asked for: why, in a sentence for people.</param>
 public sealed record GrantShape(
-    string Role, string Database, GrantShape.LeaseShape Lease, GrantShape.HolderShape Holder, int Connections, GrantShape.CredentialsShape Credentials)
+    string Role, string Database, GrantShape.LeaseShape Lease, GrantShape.HolderShape Holder, int Connections, GrantShape.CredentialsShape Credentials,
+    string? FewerBecause = null)
 {
     /// <summary>A database user, issued once, with an end.</summary>
     /// <param name="Id">The broker's id of it.</param>

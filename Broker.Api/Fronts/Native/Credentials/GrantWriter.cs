@@ -30,6 +30,7 @@ internal static class GrantWriter
         json.WriteStartObject();
         WriteLease(json, grant);
         WriteHolder(json, grant);
+        if (grant.FewerBecause is { } why) json.WriteString("fewerBecause"u8, why);
         WriteCredentials(json, grant);
         json.WriteEndObject();
     }

@@ -50,10 +50,10 @@ internal static class Examples
         new(HolderId, Noon.AddMinutes(30), 1200, "orders/orders-api-6f7c9d-x2x9q"),
         5,
         new(Login, Database.DatabaseName, new PostgreSqlEngine(TimeProvider.System).Describe(Database, Login, 5, HolderSlot.Mark)),
-        SharedLedger.Overlap);
+        SharedLedger.Overlap) { FewerBecause = "5 of 10: room is kept for 15 expected holders." };
 
     private static readonly BudgetShape Budget = new(
-        "orders", "PostgreSql", 200, 3, 137, 8, 129, 100, 29, 0, Noon, false, [new("orders-api", 20, 100, 0, 20)]);
+        "orders", "PostgreSql", 200, 3, 137, 8, 129, 100, 29, 0, Noon, false, [new("orders-api", 20, 100, 0, 20)], false);
 
     private static readonly LeaseShape Lease = new(
         LeaseId, "orders", "orders-api", "orders-api", nameof(LeaseState.Active), "b-orders-api-f2ye5w7mnjyomqfe", Noon, Noon, Noon, Noon.AddHours(1), 20, 100, null);

@@ -34,6 +34,7 @@ internal sealed class CredentialEndpoints(ICatalog catalog, VaultRequests reques
             LeaseId = term.Handle.Id,
             Renewable = true,
             LeaseDuration = TimeSpan.FromSeconds(Math.Floor(term.EndsIn.TotalSeconds)),
+            Warnings = grant.FewerBecause is { } why ? [$"Connections: {why}"] : [],
             Headers = [("X-Broker-Connections", grant.Connections.ToString(CultureInfo.InvariantCulture))],
             Data = json =>
             {

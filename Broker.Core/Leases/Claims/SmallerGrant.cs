@@ -1,0 +1,39 @@
+using System.Globalization;
+using Broker.Core.Ledger;
+
+namespace Broker.Core.Leases.Claims;
+
+/// <summary>Why a grant is smaller than what was asked for, in words for whoever asked.</summary>
+internal static class SmallerGrant
+{
+    /// <summary>Says it; null: the claim has what it wanted.</summary>
+    public static string? Why(Claim claim, ClaimAnswer.Granted granted)
+    {
+        if (claim.Kind != ClaimKind.Claim || granted.Connections >= claim.Asked) return null;
+        return Say($"{granted.Connections} of {claim.Asked}: {(granted.Connections >= claim.Want ? OfShares : Because(granted))}.");
+    }
+
+    private const string OfShares = "what this caller or its team may have together leaves no more";
+
+    // Whoever writes the ledger can have another of these sentences said, and none of his own (law L14).
+    private static string Because(ClaimAnswer.Granted granted)
+    {
+        var words = granted.Fewer?.Split(' ') ?? [];
+        return words is [var kind, var text] && int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number)
+            ? kind switch
+            {
+                "kept" => Say($"room is kept for {number} expected {(number == 1 ? "holder" : "holders")}"),
+                "guaranteed" => Say($"{number} of those that are free are guaranteed to others"),
+                "follows" => "that is its fair part of the database now; it is told with its renewals when it may have more",
+                "free" => "no more were free",
+                "user" => Say($"the database lets one user open no more than {number} (its CONNECTION LIMIT, MAX_USER_CONNECTIONS, or the server's max_user_connections)"),
+                _ => BeforeThis(granted),
+            }
+            : BeforeThis(granted);
+    }
+
+    private static string BeforeThis(ClaimAnswer.Granted granted) =>
+        Say($"this holder was granted {granted.Connections} before; for another number release it and claim again, or send a 'holder' of your own");
+
+    private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

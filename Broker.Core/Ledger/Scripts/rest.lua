@@ -1,0 +1,26 @@
+-- Whether nobody holds or waits for anything of the database any more, so that it is asked nothing until somebody comes: who does has
+-- it counted first (common.lua: wake).
+-- asked:   pause_after: ms
+-- answers: in_use | resting (looked: flag)
+-- looked: for leftovers too, since it was used last.
+tidy()
+local used, idle, resting, looked = unpack(call('HMGET', budget, 'used', 'idle', 'resting', 'looked'))
+local b = budget_numbers()
+if b.granted > 0 or b.ended > 0 or num(call('ZCARD', line)) > 0 then
+  call('HSET', budget, 'used', int(now))
+  call('HDEL', budget, 'idle', 'resting')
+  return finish(answer.in_use())
+end
+if not idle then
+  idle = int(now)
+  call('HSET', budget, 'idle', idle)
+end
+-- What a ledger lost is put back first, and what was there last is counted once more.
+if now < quiet or not b.capacity or b.sampled <= num(used) or now - num(idle) < asked.pause_after then return finish(answer.in_use()) end
+if not resting then call('HSET', budget, 'resting', '1') end
+local unsure = false
+for _, id in ipairs(call('ZRANGE', order, '0', '-1')) do
+  local l = lease(id)
+  unsure = unsure or l and l.state ~= 'Active' and l.state ~= 'Retiring'
+end
+return finish(answer.resting{ looked = not unsure and num(looked) > num(used) })

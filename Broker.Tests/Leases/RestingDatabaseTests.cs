@@ -1,0 +1,136 @@
+using Broker.Core.Databases;
+using Broker.Core.Model;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases;
+
+/// <summary>A database of which nobody wants anything is asked nothing; who comes has it counted before anything is granted.</summary>
+public sealed class RestingDatabaseTests
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    [Fact]
+    public async Task Nothing_is_asked_while_nobody_holds_or_waits()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        await RestsAsync(world, replica);
+        var asked = world.Engine.Asked;
+
+        await world.PassAsync(TimeSpan.FromMinutes(10));
+
+        world.Engine.Asked.ShouldBe(asked);
+        var budget = (await replica.Budgets.ReadAsync("orders", default))!;
+        (budget.Record.Resting, budget.IsStale).ShouldBe((true, false), "nobody is to be called for it");
+    }
+
+    [Fact]
+    public async Task L2_Who_comes_then_has_the_connections_counted_that_others_opened_meanwhile()
+    {
+        await using var world = new World(capacity: 10);
+        var replica = await world.ReplicaAsync();
+        await RestsAsync(world, replica);
+        world.Engine.Users.Add(new UserConnections("somebody", 8, 8));
+        await world.PassAsync(Minute);
+
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull();
+
+        grant.Connections.ShouldBe(2);
+        (await replica.Budgets.ReadAsync("orders", default))!.Record.Resting.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Who_does_not_want_to_wait_starts_the_count_that_the_next_one_finds()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        await RestsAsync(world, replica);
+        await world.PassAsync(Minute);
+
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, wait: TimeSpan.Zero)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.DatabaseUnavailable);
+        await world.PassAsync(TimeSpan.FromSeconds(2));
+        (await replica.Budgets.ReadAsync("orders", default))!.IsStale.ShouldBeFalse();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_database_that_is_slow_to_wake_is_asked_until_it_answers()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        await RestsAsync(world, replica);
+        await world.PassAsync(Minute);
+        world.Engine.SampleFailure = new(DatabaseFailure.Unavailable, "it is waking up");
+        var waits = replica.AskAsync(World.Ask(0, wait: TimeSpan.FromSeconds(60)));
+        await world.PassAsync(TimeSpan.FromSeconds(20));
+        waits.IsCompleted.ShouldBeFalse();
+
+        world.Engine.SampleFailure = null;
+        (await world.PassAsync(waits, Minute)).Grant.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_database_that_did_not_answer_last_is_asked_on()
+    {
+        await using var world = new World();
+        world.Engine.SampleFailure = new(DatabaseFailure.Unavailable, "down");
+        var replica = await world.ReplicaAsync();
+        await world.PassAsync(TimeSpan.FromMinutes(3));
+        replica.Failing("sample").ShouldNotBeNull("somebody is to see that it is away");
+
+        world.Engine.SampleFailure = null;
+        await RestsAsync(world, replica);
+    }
+
+    [Fact]
+    public async Task L3_A_login_that_was_not_tried_while_nobody_held_it_is_tried_before_it_is_given()
+    {
+        await using var world = new World(World.OrdersApi with { IdleTtl = TimeSpan.FromHours(2), VerifyEvery = Minute });
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default);
+        await RestsAsync(world, replica);
+        await world.PassAsync(TimeSpan.FromMinutes(3));
+        var asked = world.Engine.Asked;
+        await world.PassAsync(TimeSpan.FromMinutes(10));
+        world.Engine.Asked.ShouldBe(asked);
+
+        world.Engine.RefusedUser = grant.Credentials.Login.Username;
+        var next = (await world.PassAsync(replica.AskAsync(World.Ask(1, wait: TimeSpan.FromSeconds(60))), TimeSpan.FromMinutes(2))).Grant.ShouldNotBeNull();
+        next.Credentials.Login.Username.ShouldNotBe(grant.Credentials.Login.Username, "the database refuses that one by now");
+    }
+
+    [Fact]
+    public async Task While_somebody_holds_something_the_database_is_counted()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        await world.PassAsync(Minute);
+        var asked = world.Engine.Asked;
+        await world.PassAsync(Minute);
+        (world.Engine.Asked - asked).ShouldBeGreaterThan(20);
+        (await replica.Budgets.ReadAsync("orders", default))!.Record.Resting.ShouldBeFalse();
+
+        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default);
+        await RestsAsync(world, replica);
+    }
+
+    [Fact]
+    public async Task A_forecast_counts_what_it_is_made_of()
+    {
+        await using var world = new World(capacity: 10);
+        var replica = await world.ReplicaAsync();
+        await RestsAsync(world, replica);
+        world.Engine.Users.Add(new UserConnections("somebody", 8, 8));
+
+        var forecast = await world.PassAsync(replica.Budgets.ForecastAsync("orders", new(2, 2, 0), null, default).AsTask(), Minute);
+
+        forecast!.Forecast.Fits.ShouldBeFalse();
+        forecast.Forecast.Free.ShouldBe(2);
+    }
+
+    private static Task RestsAsync(World world, World.Replica replica) =>
+        world.PassAsync(() => replica.Budgets.ReadAsync("orders", default).AsTask().GetAwaiter().GetResult()!.Record.Resting, TimeSpan.FromMinutes(5));
+}
