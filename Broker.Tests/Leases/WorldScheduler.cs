@@ -8,10 +8,13 @@ namespace Broker.Tests.Leases;
 /// </summary>
 internal sealed class WorldScheduler : SynchronizationContext
 {
+    private const int MostAtOneMoment = 5_000_000;
+
     private readonly Lock gate = new();
     private readonly Queue<(SendOrPostCallback Work, object? State)> ready = [];
     private readonly Queue<(SendOrPostCallback Work, object? State)> waiting = [];
-    private bool running;
+    private bool running, restless;
+    private int ranAtThisMoment;
 
     /// <summary>Ends when nothing else is left to run.</summary>
     public async Task IdleAsync()
@@ -20,6 +23,8 @@ internal sealed class WorldScheduler : SynchronizationContext
         // A task that completes on the thread pool before it posts here is on its way for one turn of the pool: the second look finds it.
         await new Turn(this);
         await new Turn(this);
+        lock (gate) ranAtThisMoment = 0;
+        if (restless) throw new TimeoutException($"{MostAtOneMoment:N0} pieces of work ran at one moment of the world's time: something tries again and again without waiting.");
     }
 
     public override void Post(SendOrPostCallback d, object? state)
@@ -70,7 +75,8 @@ internal sealed class WorldScheduler : SynchronizationContext
     {
         lock (gate)
         {
-            if (ready.TryDequeue(out var next) || (!ran && waiting.TryDequeue(out next)))
+            if (++ranAtThisMoment > MostAtOneMoment) restless = true;
+            if ((restless && waiting.TryDequeue(out var next)) || ready.TryDequeue(out next) || (!ran && waiting.TryDequeue(out next)))
             {
                 ran = true;
                 return next;
