@@ -79,7 +79,10 @@ public static class BrokerCore
         };
         services.AddSealing(settings);
         services.AddSingleton<LedgerSeal>().AddSingleton<Fitness>().AddSingleton<FitLedgerStore>();
-        services.AddSingleton(provider => new SharedLedger(provider.GetRequiredService<FitLedgerStore>()));
+        services.AddSingleton(provider => new SharedLedger(provider.GetRequiredService<FitLedgerStore>())
+        {
+            Address = (database, cancellation) => provider.GetRequiredService<Servers>().AddressAsync(database, cancellation),
+        });
         services.AddSingleton(provider => new HistoryLedger(provider.GetRequiredService<FitLedgerStore>()));
         services.AddSingleton(provider => new SessionLedger(provider.GetRequiredService<FitLedgerStore>()));
         services.AddSingleton(provider => new ShareLedger(provider.GetRequiredService<FitLedgerStore>()));
@@ -139,7 +142,7 @@ public static class BrokerCore
         services.AddSingleton<HandleLedger>().AddSingleton<HandleDesk>().AddSingleton<ClientTokenLedger>().AddSingleton<ClientTokenDesk>().AddSingleton<SecretIdUses>().AddSingleton<WrappedAnswers>().AddSingleton<UpstreamTokens>();
         services.AddSingleton<IndicatorDesk>().AddSingleton<LastDrill>().AddSingleton<ShadowTally>().AddSingleton<ShadowDesk>();
         services.AddSingleton<Leftovers>().AddSingleton<LeftoverDesk>();
-        services.AddSingleton<ConnectionCaps>().AddSingleton<LeaseSuccessor>().AddSingleton<Recovery>();
+        services.AddSingleton<ConnectionCaps>().AddSingleton<LeaseSuccessor>().AddSingleton<Recovery>().AddSingleton<Servers>();
     }
 
     private static void AddDuties(this IServiceCollection services)

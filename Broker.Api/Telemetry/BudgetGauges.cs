@@ -17,7 +17,8 @@ internal sealed class BudgetGauges : LedgerGauges
         Meter.CreateObservableGauge("broker.ledger.up", () => ledgerAnswers ? 1 : 0, null, "1 while the ledger answers this replica, 0 while it does not; all other gauges of the broker are gone then.");
         Gauge("broker.budget.limit", "Connections the server allows.", budget => budget.Record.Limit);
         Gauge("broker.budget.ceiling", "Connections that may be promised when nobody else uses the database.", budget => budget.Record.Ceiling);
-        Gauge("broker.budget.foreign", "Connections in use by others.", budget => budget.Record.Foreign);
+        Gauge("broker.budget.foreign", "Connections in use by others, or promised on other databases of the server.", budget => budget.Record.Foreign);
+        Gauge("broker.budget.elsewhere", "Connections promised on other databases of the server.", budget => budget.Record.ElsewhereOnServer);
         Gauge("broker.budget.capacity", "Connections that may be promised now.", budget => budget.Record.Capacity);
         Gauge("broker.budget.granted", "Connections promised to holders.", budget => budget.Record.Granted);
         Gauge("broker.budget.free", "Connections that can be granted now.", budget => budget.Record.Free);

@@ -14,14 +14,16 @@ namespace Broker.Core.Budgets;
 /// open beyond what its holders were granted.</param>
 /// <param name="Capacity">What may be promised now: min(DBA's ceiling, ceiling % × (limit − reserved) − foreign), and the same of
 /// the database's own limit where it has one; never below 0.</param>
+/// <param name="ServerCapacity">What may be promised now on all databases of the server together; never below 0.</param>
 /// <param name="Over">By database user of a live lease: open beyond what its holders were granted; only those that have more.</param>
-public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Foreign, int Capacity, IReadOnlyDictionary<string, int> Over)
+public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Foreign, int Capacity, int ServerCapacity, IReadOnlyDictionary<string, int> Over)
 {
     /// <summary>Makes the count.</summary>
     /// <param name="sample">What the database shows.</param>
     /// <param name="settings">What the DBA configured.</param>
     /// <param name="granted">Connections granted to the holders of live leases, by database user.</param>
-    public static BudgetCount Of(ConnectionSample sample, BudgetSettings settings, IReadOnlyDictionary<string, int> granted)
+    /// <param name="others">The other databases of the server; null: there are none.</param>
+    public static BudgetCount Of(ConnectionSample sample, BudgetSettings settings, IReadOnlyDictionary<string, int> granted, OthersOnServer? others = null)
     {
         var foreign = 0;
         var foreignHere = 0;
@@ -29,12 +31,16 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
         foreach (var user in sample.Users)
         {
             var ours = user.Username is { } name ? granted.GetValueOrDefault(name) : 0;
-            foreign += Math.Max(0, user.Open - ours);
+            var promised = ours + (user.Username is { } other ? others?.Granted.GetValueOrDefault(other) ?? 0 : 0);
+            foreign += Math.Max(0, user.Open - promised);
             foreignHere += Math.Max(0, user.InDatabase - ours);
             if (user.Username is { } leased && granted.ContainsKey(leased) && user.Open > ours) over[leased] = user.Open - ours;
         }
 
-        var share = Share(Math.Max(0, sample.Limit - sample.Reserved), settings);
+        var usable = Math.Max(0, sample.Limit - sample.Reserved);
+        var share = Share(usable, settings);
+        var whole = Math.Max(0, Math.Min(sample.Limit, others?.Limit ?? sample.Limit) - sample.Reserved);
+        var serverCapacity = Math.Max(0, Percent(whole, PercentOf(settings, others)) - foreign);
         var capacity = share - foreign;
         var ceiling = share;
         if (sample.DatabaseLimit is { } own)
@@ -49,8 +55,25 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
             ceiling = Math.Min(ceiling, dba);
         }
 
-        return new(sample.Limit, sample.Reserved, ceiling, foreign, Math.Max(0, capacity), over);
+        return new(sample.Limit, sample.Reserved, ceiling, foreign, Math.Max(0, capacity), serverCapacity, over);
     }
 
-    private static int Share(int connections, BudgetSettings settings) => (int)((long)connections * settings.CeilingPercent / 100);
+    private static int PercentOf(BudgetSettings settings, OthersOnServer? others)
+    {
+        BudgetSettings[] all = [settings, .. others?.Settings ?? []];
+        return all.Min(one => one.ServerCeilingPercent) ?? all.Max(one => one.CeilingPercent);
+    }
+
+    private static int Share(int connections, BudgetSettings settings) => Percent(connections, settings.CeilingPercent);
+
+    private static int Percent(int connections, int percent) => (int)((long)connections * percent / 100);
+}
+
+/// <summary>The other databases on the server of one that is counted.</summary>
+/// <param name="Settings">What the DBA configured for them.</param>
+/// <param name="Granted">Connections granted to the holders of their live leases, by database user.</param>
+public sealed record OthersOnServer(IReadOnlyList<BudgetSettings> Settings, IReadOnlyDictionary<string, int> Granted)
+{
+    /// <summary>The least that is configured as the server's limit; null: nothing is.</summary>
+    public int? Limit => Settings.Min(settings => settings.Limit);
 }

@@ -10,18 +10,24 @@ public sealed class BudgetSampler(DatabaseEngines engines, ILogger<BudgetSampler
     /// <summary>Counts once.</summary>
     /// <param name="database">The database.</param>
     /// <param name="granted">
-    /// What the holders of live leases were granted, by database user. Asked for after the database: what is granted in
+    /// What the holders of live leases were granted, by database user, here and on the server's other databases. Asked for after the database: what is granted in
     /// between makes the count too careful, never too bold.
     /// </param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="DatabaseException">The database did not answer.</exception>
     public async Task<(BudgetCount Count, ConnectionSample Sample)> CountAsync(
-        Database database, Func<Task<IReadOnlyDictionary<string, int>>> granted, CancellationToken cancellation)
+        Database database, Func<Task<(IReadOnlyDictionary<string, int> Here, OthersOnServer Others)>> granted, CancellationToken cancellation)
     {
-        var counted = database.ReplicaConnectionString is { } replica ? database with { AdminConnectionString = replica } : database;
-        var sample = await engines[database.Engine].SampleAsync(counted, cancellation);
-        var count = BudgetCount.Of(sample, database.Budget, await granted());
+        var sample = await LookAsync(database, cancellation);
+        var (here, others) = await granted();
+        var count = BudgetCount.Of(sample, database.Budget, here, others);
         log.Counted(database.Name, count.Limit, count.Foreign, count.Capacity);
         return (count, sample);
     }
+
+    /// <summary>Looks at the server that pods connect to.</summary>
+    /// <exception cref="DatabaseException">The database did not answer.</exception>
+    public Task<ConnectionSample> LookAsync(Database database, CancellationToken cancellation) =>
+        engines[database.Engine].SampleAsync(
+            database.ReplicaConnectionString is { } replica ? database with { AdminConnectionString = replica } : database, cancellation);
 }

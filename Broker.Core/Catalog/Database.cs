@@ -32,6 +32,12 @@ public sealed record Database
     /// </summary>
     public Secret? ReplicaConnectionString { get; init; }
 
+    /// <summary>
+    /// The server that it is on, by a name of the DBA's (1-63 of <c>a-z 0-9 - _</c>): databases that say the same share its connections.
+    /// Null: the server is recognised by what it says of itself.
+    /// </summary>
+    public string? Server { get; init; }
+
     /// <summary>How long a new user may take to reach the replica that pods connect to (0 to 60 s, default 0): a login that is refused is tried again for so long.</summary>
     public TimeSpan ReplicaLag { get; init; }
 
@@ -68,6 +74,12 @@ public sealed record BudgetSettings
 {
     /// <summary>Percent (1-100, default 70) of the connections ordinary users can get.</summary>
     public int CeilingPercent { get; init; } = 70;
+
+    /// <summary>
+    /// Percent (1-100) of the connections ordinary users can get that may be promised on all databases of the server together. Null: the
+    /// highest <see cref="CeilingPercent"/> of them. Where several say it, the lowest holds.
+    /// </summary>
+    public int? ServerCeilingPercent { get; init; }
 
     /// <summary>
     /// How many connections the server takes (1 or more), where it does not say so itself (FerretDB, some proxies) or takes fewer than it

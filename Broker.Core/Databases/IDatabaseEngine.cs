@@ -118,7 +118,11 @@ public interface IDatabaseEngine
 /// <param name="Reserved">Those of the limit that ordinary users never get, e.g. <c>superuser_reserved_connections</c> + <c>reserved_connections</c>.</param>
 /// <param name="DatabaseLimit">The limit of this one database (<c>datconnlimit</c>), null when it has none.</param>
 /// <param name="Users">Client connections by user.</param>
-public sealed record ConnectionSample(int Limit, int Reserved, int? DatabaseLimit, IReadOnlyList<UserConnections> Users);
+/// <param name="Server">
+/// What no other server says of itself, and this one whatever name it is reached by: two databases with the same are on one server. A
+/// replica is a server of its own. Null: the server says nothing that tells it from others.
+/// </param>
+public sealed record ConnectionSample(int Limit, int Reserved, int? DatabaseLimit, IReadOnlyList<UserConnections> Users, string? Server = null);
 
 /// <summary>The connections of one user.</summary>
 /// <param name="Username">The user; null for connections whose user exists no more.</param>

@@ -17,7 +17,7 @@ namespace Broker.Core.Duties;
 /// (<see cref="BudgetSettings.PauseAfter"/>), unless it did not answer the last time.
 /// </summary>
 internal sealed class SampleDuty(
-    SharedLedger ledger, BudgetSampler sampler, ConnectionCaps caps, CeilingDesk ceilings, PauseDesk pauses, HistoryLedger history, ILogger<SampleDuty> log) : IDuty
+    SharedLedger ledger, BudgetSampler sampler, Servers servers, ConnectionCaps caps, CeilingDesk ceilings, PauseDesk pauses, HistoryLedger history, ILogger<SampleDuty> log) : IDuty
 {
     private readonly ConcurrentDictionary<string, bool> broken = new(StringComparer.Ordinal);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
@@ -43,9 +43,11 @@ internal sealed class SampleDuty(
             {
                 silent = await ledger.Budgets.SilentAsync(database.Name, cancellation);
                 live = await LiveAsync(database.Name, cancellation);
-                return granted = live.GroupBy(lease => lease.Username).ToDictionary(user => user.Key, user => user.Sum(lease => lease.Connections), StringComparer.Ordinal);
+                granted = Granted(live);
+                return (granted, await OthersAsync(call.Catalog, database, cancellation));
             },
             cancellation);
+        if (!await servers.NoticeAsync(database, sample.Server, cancellation)) return TimeSpan.Zero;
         var over = call.Catalog.Roles.Values.Where(role => role.Database == database.Name).ToDictionary(role => role.Name, _ => 0, StringComparer.Ordinal);
         foreach (var lease in live.DistinctBy(lease => lease.Username))
             over[lease.Role] = over.GetValueOrDefault(lease.Role) + count.Over.GetValueOrDefault(lease.Username);
@@ -53,7 +55,7 @@ internal sealed class SampleDuty(
         await ledger.Budgets.SampleAsync(
             database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, silent.Now,
             SilentHolders.Of(sample, silent.Holders, live.ToDictionary(lease => lease.Id, lease => lease.Username, StringComparer.Ordinal), granted),
-            terms);
+            terms, count.ServerCapacity);
         Watch(database.Name, terms, count.Ceiling);
         await history.RecordAsync(database.Name, await ledger.Budgets.BudgetAsync(database.Name, [.. over.Keys], cancellation), cancellation);
         caps.Watch(database, over);
@@ -68,6 +70,17 @@ internal sealed class SampleDuty(
         if (guaranteed > ceiling && broken.TryAdd(database, true)) log.CannotKeepGuarantees(database, guaranteed, ceiling, string.Join(", ", terms.Parties.Where(party => party.Guaranteed > 0).Select(party => $"{party.Guaranteed} to {party.Name}")));
         if (guaranteed <= ceiling && broken.TryRemove(database, out _)) log.KeepsGuarantees(database);
     }
+
+    private async Task<OthersOnServer> OthersAsync(CatalogSnapshot catalog, Database database, CancellationToken cancellation)
+    {
+        var others = servers.OthersBeside(database, catalog);
+        var live = new List<LeaseRecord>();
+        foreach (var other in others) live.AddRange(await LiveAsync(other.Name, cancellation));
+        return new([.. others.Select(other => other.Budget)], Granted(live));
+    }
+
+    private static Dictionary<string, int> Granted(IReadOnlyList<LeaseRecord> live) =>
+        live.GroupBy(lease => lease.Username).ToDictionary(user => user.Key, user => user.Sum(lease => lease.Connections), StringComparer.Ordinal);
 
     private async Task<IReadOnlyList<LeaseRecord>> LiveAsync(string database, CancellationToken cancellation) =>
     [

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Broker.Core.Catalog;
+using Broker.Core.Ledger.Redis;
 using Broker.Core.Model;
 
 namespace Broker.Core.Leases;
@@ -48,6 +49,7 @@ public sealed class BrokerMetrics
     private readonly Histogram<int> batch;
     private readonly Counter<long> duties;
     private readonly Counter<long> caps;
+    private readonly Counter<long> unacknowledged;
 
     public BrokerMetrics(IMeterFactory meters)
     {
@@ -64,6 +66,7 @@ public sealed class BrokerMetrics
         caps = meter.CreateCounter<long>("broker.caps", "{change}", "Changes of what a database lets a lease's user open, by database and direction.");
         admissions = meter.CreateCounter<long>("broker.admissions", "{workload}", "Workloads that an API server asked about, by outcome: fits, warned, refused, failed-open.");
         unproven = meter.CreateCounter<long>("broker.unproven", "{request}", "Requests refused because they proved nobody.");
+        unacknowledged = Acknowledgements.CounterOf(meter); // it is there with any ledger, as what asks for it is
         Activities = new ActivitySource(Name);
     }
 
@@ -74,6 +77,7 @@ public sealed class BrokerMetrics
     public void Begin(CatalogSnapshot catalog)
     {
         unproven.Add(0);
+        unacknowledged.Add(0);
         admissions.Add(0, new KeyValuePair<string, object?>("broker.outcome", "failed-open"));
         foreach (var role in catalog.Roles.Keys.Order(StringComparer.Ordinal).Take(MostRolesAtZero))
         {

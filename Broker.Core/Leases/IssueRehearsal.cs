@@ -67,6 +67,7 @@ internal static class IssueRehearsal
         var database = new Database
         {
             Name = "rehearsal",
+            Server = "rehearsal",
             Engine = DatabaseEngineKind.PostgreSql,
             Host = "localhost",
             Port = 5432,

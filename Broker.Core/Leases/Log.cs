@@ -104,4 +104,10 @@ internal static partial class Log
 
     [LoggerMessage(1053, LogLevel.Information, "Database {Database}: the users of role {Role} keep to what was granted again.")]
     public static partial void WithinAllotment(this ILogger log, string database, string role);
+
+    [LoggerMessage(1054, LogLevel.Information, "Database {Database} is on server {Server}, whose connections it shares with {Others}.")]
+    public static partial void ServerShared(this ILogger log, string database, string server, string others);
+
+    [LoggerMessage(1055, LogLevel.Warning, "Which server database {Database} is on is not known yet, and nothing is promised on it: {Why}")]
+    public static partial void ServerUnknown(this ILogger log, string database, string why);
 }

@@ -17,17 +17,24 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
     private const string Why = "the ledger lost it; a replica remembered";
     private const int AtOnce = 100; // so that the ledger is held up by none of the calls
 
-    private readonly ConcurrentDictionary<string, string> epochs = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (string? At, string Epoch)> epochs = new(StringComparer.Ordinal);
 
     /// <summary>The epoch in which this replica told what it remembers; null: it remembers nothing from before.</summary>
-    public string? EpochOf(string database) => epochs.GetValueOrDefault(database);
+    public string? EpochOf(string database) => epochs.TryGetValue(database, out var known) ? known.Epoch : null;
 
     /// <summary>The ledger said in which epoch a database's records are. Another one than before: it has lost something.</summary>
     /// <exception cref="LedgerException">The ledger did not answer: it is told at the next call.</exception>
     public async Task SawAsync(string database, DueAnswer said, CancellationToken cancellation)
     {
-        if (epochs.TryGetValue(database, out var known) && known != said.Epoch) await TellAsync(database, said.Epoch, cancellation);
-        epochs[database] = said.Epoch;
+        var at = ledger.AddressOf(database);
+        if (epochs.TryGetValue(database, out var known))
+        {
+            // What is remembered of another server is none of this one's business.
+            if (known.At != at) remembered.ForgetAll(database);
+            else if (known.Epoch != said.Epoch) await TellAsync(database, said.Epoch, cancellation);
+        }
+
+        epochs[database] = (at, said.Epoch);
         remembered.Hear(database, said);
     }
 

@@ -18,14 +18,15 @@ public sealed class BudgetLedger(LedgerClient client)
     /// <param name="grantedAt">When what was granted was looked at, by the ledger's clock; null: now.</param>
     /// <param name="silent">Who ended before that and may have connections open still; null: nobody.</param>
     /// <param name="terms">On what terms the database is divided; null: all alike, and nothing is kept for a surge.</param>
+    /// <param name="server">What may be promised on all databases of the server together; null: nobody counted that.</param>
     public async ValueTask SampleAsync(
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
         CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null,
-        DivisionTerms? terms = null) =>
+        DivisionTerms? terms = null, int? server = null) =>
         await client.TakeAsync(
             Decision.Sample,
             database,
-            new(capacity, limit, reserved, ceiling, foreign, staleAfter, grantedAt, silent?.Connections ?? 0,
+            new(capacity, limit, reserved, ceiling, foreign, staleAfter, server, grantedAt, silent?.Connections ?? 0,
                 silent?.Holders ?? [], [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))],
                 terms?.Parties ?? [], terms?.Surges ?? []),
             cancellation);
@@ -82,15 +83,16 @@ public sealed class BudgetLedger(LedgerClient client)
 /// <param name="Limit">The server's limit.</param>
 /// <param name="ReservedForSuperusers">Those that ordinary users never get.</param>
 /// <param name="Ceiling">All that may be promised when nobody else uses the database.</param>
-/// <param name="Foreign">In use by others.</param>
+/// <param name="Foreign">In use by others, or promised on other databases of the server.</param>
+/// <param name="ElsewhereOnServer">Those of them that are promised on other databases of the server, or may be open of holders there that ended.</param>
 /// <param name="Capacity">All that may be promised now.</param>
 /// <param name="Granted">Promised to holders.</param>
 /// <param name="Waiting">Claims in line (not connections).</param>
 /// <param name="Roles">By role.</param>
 /// <param name="Resting">Nobody holds or waits for anything, and the database is not asked until somebody claims.</param>
 public sealed record BudgetRecord(
-    DateTimeOffset Now, DateTimeOffset? SampledAt, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int Capacity, int Granted,
-    int Waiting, IReadOnlyList<RoleUse> Roles, bool Resting = false)
+    DateTimeOffset Now, DateTimeOffset? SampledAt, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int ElsewhereOnServer, int Capacity,
+    int Granted, int Waiting, IReadOnlyList<RoleUse> Roles, bool Resting = false)
 {
     /// <summary>What can be granted now.</summary>
     public int Free => Math.Max(0, Capacity - Granted);
@@ -105,7 +107,7 @@ public sealed record RoleUse(string Role, int Holders, int Connections, int Over
 
 /// <summary>A count of the database's connections; see <see cref="BudgetLedger.SampleAsync"/>.</summary>
 internal sealed record SampleQuestion(
-    int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, DateTimeOffset? GrantedAt, int StillOpen,
+    int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, int? Server, DateTimeOffset? GrantedAt, int StillOpen,
     IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges);
 
 /// <summary>A caller that waits in line for connections.</summary>

@@ -26,6 +26,12 @@ public abstract partial class Decision
 
     private readonly string prelude;
 
+    /// <summary>
+    /// Rare, and costly when forgotten: where Redis has replicas it is not answered before one of them has it, or some milliseconds have
+    /// passed (docs/redis.md).
+    /// </summary>
+    internal bool IsCostly { get; init; }
+
     /// <summary>The script's file name without its ending.</summary>
     public string Name { get; }
 

@@ -11,10 +11,10 @@ public abstract partial class Decision
     internal static Decision<HoldersQuestion, HoldersReply> Holders { get; } = new("holders");
 
     internal static Decision<SucceedQuestion, SucceedAnswer> Succeed { get; } = new("succeed", "pools");
-    internal static Decision<BeginQuestion, BeginAnswer> Begin { get; } = new("begin");
+    internal static Decision<BeginQuestion, BeginAnswer> Begin { get; } = new("begin") { IsCostly = true };
     internal static Decision<AttemptQuestion, AttemptAnswer> Beat { get; } = new("beat");
     internal static Decision<IssuedQuestion, IssuedAnswer> Issued { get; } = new("issued");
-    internal static Decision<ActivateQuestion, AttemptAnswer> Activate { get; } = new("activate");
+    internal static Decision<ActivateQuestion, AttemptAnswer> Activate { get; } = new("activate") { IsCostly = true };
     internal static Decision<FailQuestion, FailAnswer> Fail { get; } = new("fail");
 
     internal static Decision<LeaseIdsQuestion, LeaseIdsReply> LeaseIds { get; } = new("lease_ids");
@@ -23,7 +23,7 @@ public abstract partial class Decision
     internal static Decision<LeaseQuestion, StandingAnswer> Verified { get; } = new("verified");
     internal static Decision<LeaseQuestion, StandingAnswer> Lapse { get; } = new("lapse");
     internal static Decision<ExpireQuestion, ExpireAnswer> Expire { get; } = new("expire");
-    internal static Decision<MoveQuestion, MoveAnswer> Move { get; } = new("move");
+    internal static Decision<MoveQuestion, MoveAnswer> Move { get; } = new("move") { IsCostly = true };
     internal static Decision<LeaseQuestion, ForgetAnswer> Forget { get; } = new("forget");
     internal static Decision<RestoreQuestion, RestoreReply> Restore { get; } = new("restore");
 
@@ -50,14 +50,14 @@ public abstract partial class Decision
     internal static Decision<LandQuestion, DoneAnswer> Land { get; } = new("land");
 
     internal static Decision<SharedQuestion, SharedAnswer> Shared { get; } = new("shared");
-    internal static Decision<ReplaceSharedQuestion, ReplaceSharedAnswer> ReplaceShared { get; } = new("replace_shared");
+    internal static Decision<ReplaceSharedQuestion, ReplaceSharedAnswer> ReplaceShared { get; } = new("replace_shared") { IsCostly = true };
 
     internal static Decision<HearQuestion, DoneAnswer> Hear { get; } = new("hear");
 
-    internal static Decision<OpenSessionQuestion, OpenSessionAnswer> OpenSession { get; } = new("open_session", "sessions");
+    internal static Decision<OpenSessionQuestion, OpenSessionAnswer> OpenSession { get; } = new("open_session", "sessions") { IsCostly = true };
     internal static Decision<SessionQuestion, SessionAnswer> ReadSession { get; } = new("read_session", "sessions");
     internal static Decision<RenewSessionQuestion, RenewSessionAnswer> RenewSession { get; } = new("renew_session", "sessions");
-    internal static Decision<SessionQuestion, RevokeSessionAnswer> RevokeSession { get; } = new("revoke_session", "sessions");
+    internal static Decision<SessionQuestion, RevokeSessionAnswer> RevokeSession { get; } = new("revoke_session", "sessions") { IsCostly = true };
 
     internal static Decision<PutRecordQuestion, PutRecordAnswer> PutRecord { get; } = new("put_record", "records");
     internal static Decision<RecordQuestion, RecordAnswer> ReadRecord { get; } = new("read_record", "records");

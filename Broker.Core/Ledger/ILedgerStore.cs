@@ -8,7 +8,7 @@ public interface ILedgerStore : IAsyncDisposable
 {
     /// <summary>Runs one decision on one database's keys.</summary>
     /// <param name="decision">Which.</param>
-    /// <param name="database">The database's name in the catalog.</param>
+    /// <param name="database">The database's name in the catalog; of one that is on another's server <c>SERVER/DATABASE</c> (<see cref="LedgerKeys"/>).</param>
     /// <param name="arguments">What it is asked, as <see cref="Decision{TAsked, TAnswer}"/> writes it.</param>
     /// <param name="cancellation">Ends the wait; the decision may have been made all the same.</param>
     /// <returns>The texts the script answered.</returns>

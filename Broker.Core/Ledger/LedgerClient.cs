@@ -9,13 +9,17 @@ namespace Broker.Core.Ledger;
 /// </summary>
 /// <param name="store">Where decisions run.</param>
 /// <param name="voice">The replica's own name; null: a random one.</param>
-public sealed class LedgerClient(ILedgerStore store, string? voice = null)
+/// <param name="address">Where a database's records are (<see cref="LedgerKeys"/>); null: each is on a server of its own.</param>
+public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<string, CancellationToken, ValueTask<string>>? address = null)
 {
     private readonly string voice = voice ?? Guid.NewGuid().ToString("N")[..12];
     private readonly ConcurrentDictionary<string, State> states = new(StringComparer.Ordinal);
 
     /// <summary>The epoch of a database's records when they were read last; empty: none yet.</summary>
     internal string Epoch(string database) => states.TryGetValue(database, out var state) ? state.Epoch : "";
+
+    /// <summary>Where a database's records were when they were asked for last; null: they never were.</summary>
+    internal string? Address(string database) => states.TryGetValue(database, out var state) ? state.At : null;
 
     /// <inheritdoc cref="TakeMarkedAsync"/>
     internal async ValueTask<TAnswer> TakeAsync<TAsked, TAnswer>(Decision<TAsked, TAnswer> decision, string database, TAsked asked, CancellationToken cancellation) =>
@@ -26,19 +30,26 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null)
     internal async ValueTask<(TAnswer Answer, long Mark)> TakeMarkedAsync<TAsked, TAnswer>(
         Decision<TAsked, TAnswer> decision, string database, TAsked asked, CancellationToken cancellation)
     {
-        var state = states.GetOrAdd(database, static _ => new());
+        var at = address is null ? database : await address(database, cancellation);
+        var state = StateOf(database, at);
         var words = new List<string> { voice, state.Heard.ToString(CultureInfo.InvariantCulture) };
         decision.Write(asked, words);
-        var reply = await store.DecideAsync(decision, database, words, cancellation);
+        var reply = await store.DecideAsync(decision, at, words, cancellation);
         if (reply.Length < 2) throw new LedgerException($"The ledger answered nothing to '{decision}'.");
         state.Epoch = reply[0];
         if (reply[1].Length > 0) state.Hear(long.Parse(reply[1], CultureInfo.InvariantCulture));
         return (decision.ReadAnswer(reply), state.Heard);
     }
 
-    private sealed class State
+    // On another server a database begins anew: what was written on the one before is no loss.
+    private State StateOf(string database, string at) =>
+        states.TryGetValue(database, out var state) && state.At == at ? state : states.AddOrUpdate(database, _ => new(at), (_, known) => known.At == at ? known : new(at));
+
+    private sealed class State(string at)
     {
         private long heard;
+
+        public string At => at;
 
         public long Heard => Volatile.Read(ref heard);
 

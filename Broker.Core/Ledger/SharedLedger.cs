@@ -21,7 +21,13 @@ public sealed class SharedLedger(ILedgerStore store)
     /// <summary>How long a holder that moves may have the connections of both leases open.</summary>
     public static readonly TimeSpan Overlap = TimeSpan.FromSeconds(60);
 
-    private LedgerClient Client => field ??= new(store, NewLeaseId());
+    private LedgerClient Client => field ??= new(store, NewLeaseId(), Address);
+
+    /// <summary>Where a database's records are, by its name (<see cref="LedgerKeys"/>); null: each is on a server of its own.</summary>
+    internal Func<string, CancellationToken, ValueTask<string>>? Address { get; init; }
+
+    /// <summary>Where a database's records were when they were asked for last; null: they never were.</summary>
+    internal string? AddressOf(string database) => Client.Address(database);
 
     /// <summary>Names new leases; a simulation names them from its seed.</summary>
     internal Func<string> NewLeaseId { get; init; } = static () => Guid.NewGuid().ToString("N")[..20];

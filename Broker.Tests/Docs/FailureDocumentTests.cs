@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Broker.Tests.Docs;
 
-/// <summary>docs/failure.md names tests and faults that there are, and every fault.</summary>
+/// <summary>docs/failure.md names tests and faults that there are, and every fault; docs/architecture.md tests that there are.</summary>
 public sealed partial class FailureDocumentTests
 {
     private static readonly string[] Lines = File.ReadAllLines(Repository.PathOf("docs/failure.md"));
@@ -19,6 +19,10 @@ public sealed partial class FailureDocumentTests
 
         named.Length.ShouldBeGreaterThan(20);
         named.Where(name => !tests.Contains(name)).ShouldBeEmpty();
+
+        var sequences = Test().Matches(File.ReadAllText(Repository.PathOf("docs/architecture.md"))).Select(match => match.Groups[1].Value).ToArray();
+        sequences.Length.ShouldBeGreaterThan(30);
+        sequences.Where(name => !tests.Contains(name)).ShouldBeEmpty();
     }
 
     [Fact]

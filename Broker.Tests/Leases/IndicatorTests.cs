@@ -110,8 +110,8 @@ public sealed class IndicatorTests : IDisposable
         {
             Name = "orders", Engine = DatabaseEngineKind.PostgreSql, Host = "db", Port = 5432, DatabaseName = "app", AdminConnectionString = new("x"), Budget = new(), Issuing = new(),
         },
-        new(Noon, stale ? null : Noon, 100, 3, 100, foreign, 100, granted, 0, []),
-        []);
+        new(Noon, stale ? null : Noon, 100, 3, 100, foreign, 0, 100, granted, 0, []),
+        [], "s");
 
     private static Role RoleOf(TimeSpan verifyEvery) => Catalog.Configured.Read().Catalog!.Roles["orders-api"] with { VerifyEvery = verifyEvery };
 

@@ -3,6 +3,7 @@ using Broker.Core.Leases.Holders;
 using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Tests.Identity;
 using Shouldly;
 using Xunit;
 
@@ -231,6 +232,23 @@ public sealed class RotationTests
         var over = NextAsync(world, events);
         await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default);
         (await over).ShouldBeOfType<HolderEvent.Ending>().Refusal.Code.ShouldBe(RefusalCode.HolderUnknown);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(0L)]
+    public async Task A_watching_holder_hears_at_once_that_an_operator_ended_it(long? allotment)
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var other = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        await using var events = replica.Watch.WatchAsync(World.Ask(0).Caller, grant.Holder.Id, null, World.From, default, allotment).GetAsyncEnumerator(default);
+        await NextAsync(world, events);
+        var over = events.MoveNextAsync().AsTask();
+        (await other.Holders.EndAsync(Callers.Pod("uid-9", "operator"), grant.Holder.Id, "a test", World.From, default)).ShouldBeNull();
+        (await world.PassAsync(over, TimeSpan.FromSeconds(1))).ShouldBeTrue();
+        events.Current.ShouldBeOfType<HolderEvent.Ending>().Refusal.Code.ShouldBe(RefusalCode.HolderUnknown);
     }
 
     [Fact]

@@ -36,7 +36,7 @@ internal sealed class World : IAsyncDisposable
     private readonly WorldScheduler scheduler = new();
     private readonly IDataProtectionProvider keys = new EphemeralDataProtectionProvider();
 
-    public World(Role? role = null, Database? database = null, int capacity = 100)
+    public World(Role? role = null, Database? database = null, int capacity = 100, params (Database Database, Role Role)[] further)
     {
         // What the test that makes the world awaits from here on, and so all that it starts, runs on the world's scheduler.
         SynchronizationContext.SetSynchronizationContext(scheduler);
@@ -46,9 +46,9 @@ internal sealed class World : IAsyncDisposable
         Engine = new(capacity);
         Issuer = new(Clock);
         Catalog = new(new(
-            new Dictionary<string, Database> { ["orders"] = database ?? Orders },
+            further.Select(more => more.Database).Append(database ?? Orders).ToDictionary(of => of.Name),
             new Dictionary<string, IssuerDefinition> { ["builtin"] = new BuiltInIssuerDefinition("builtin"), ["vault"] = Vault },
-            new Dictionary<string, Role> { ["orders-api"] = role ?? OrdersApi },
+            further.Select(more => more.Role).Append(role ?? OrdersApi).ToDictionary(of => of.Name),
             new IdentitySettings(new Dictionary<string, IdentityIssuer>(), [], [])));
     }
 
@@ -60,6 +60,7 @@ internal sealed class World : IAsyncDisposable
         Port = 5432,
         DatabaseName = "app",
         AdminConnectionString = new("Host=db"),
+        Server = "orders", // its records are found under its name alone
         Budget = new() { CeilingPercent = 100 },
         Issuing = new() { UsersPerSecond = 100, Burst = 100, InFlight = 10 },
     };
@@ -205,6 +206,9 @@ internal sealed class World : IAsyncDisposable
 
         public HolderDesk Holders => services.GetRequiredService<HolderDesk>();
 
+        /// <summary>The replica's way to the ledger as its core uses it, which knows the databases' servers.</summary>
+        public SharedLedger Ledger => services.GetRequiredService<SharedLedger>();
+
         public BudgetDesk Budgets => services.GetRequiredService<BudgetDesk>();
 
         public CeilingDesk Ceilings => services.GetRequiredService<CeilingDesk>();
@@ -278,7 +282,7 @@ internal sealed class ClockThatIsOff(TimeProvider right) : TimeProvider
     public override DateTimeOffset GetUtcNow() => right.GetUtcNow() + Off;
 }
 
-/// <summary>A catalog that stays as it is.</summary>
+/// <summary>A catalog that stays as it is until the test changes it.</summary>
 internal sealed class FixedCatalog(CatalogSnapshot current) : ICatalog
 {
     public event Action<CatalogSnapshot>? Swapped
@@ -287,7 +291,7 @@ internal sealed class FixedCatalog(CatalogSnapshot current) : ICatalog
         remove { }
     }
 
-    public CatalogSnapshot Current => current;
+    public CatalogSnapshot Current { get; set; } = current;
 }
 
 /// <summary>A store whose line can be cut: then nothing gets through, as for a replica that was killed or cut off.</summary>
@@ -351,8 +355,11 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
 
     private int asked;
 
+    /// <summary>What servers say of themselves, by the host of the database; null: nothing.</summary>
+    public Func<string, string?> Says { get; set; } = static _ => null;
+
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) =>
-        Interlocked.Increment(ref asked) > 0 && SampleFailure is { } failure ? throw failure : Task.FromResult(new ConnectionSample(Capacity, 0, null, [.. Users]));
+        Interlocked.Increment(ref asked) > 0 && SampleFailure is { } failure ? throw failure : Task.FromResult(new ConnectionSample(Capacity, 0, null, [.. Users], Says(database.Host)));
 
     /// <summary>What an examination finds.</summary>
     public IReadOnlyList<Finding> Findings { get; set; } = [];

@@ -8,6 +8,7 @@ using Broker.Core.Ledger.Redis;
 using Broker.Tests.Contracts;
 using Broker.Tests.Deployment;
 using LoadTests.LocalServers;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using StackExchange.Redis;
 using Xunit;
@@ -102,7 +103,8 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
         await redis.ExecuteAsync("ACL", ["SETUSER", "broker", "on", ">secret", .. Rights]);
         await redis.ExecuteAsync("CONFIG", "RESETSTAT");
         var connection = RedisConnection.Open($"{redis.ConnectionString},user=broker,password=secret");
-        await using var ledger = new RedisLedgerStore(connection);
+        var time = new FakeTimeProvider();
+        await using var ledger = new RedisLedgerStore(connection, time: time);
         var heard = new TaskCompletionSource<string>();
         using (ledger.Listen("orders", subject => heard.TrySetResult(subject)))
         {
@@ -118,6 +120,18 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
         var ring = new RedisKeyRing(connection, new byte[32], Microsoft.Extensions.Logging.Abstractions.NullLogger<RedisKeyRing>.Instance);
         ring.StoreElement(new("key"), "key");
         ring.GetAllElements().Count.ShouldBe(1);
+
+        await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);
+        await replica.FollowAsync(redis, Cancellation);
+        var texts = new TextLedger(new LedgerClient(ledger));
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(11)); // it is looked for again
+                await texts.ReplaceSharedAsync(Guid.NewGuid().ToString("N"), null, "text", Cancellation);
+                return (await redis.ExecuteAsync("INFO", "commandstats")).Contains("cmdstat_wait:", StringComparison.Ordinal);
+            },
+            "a decision waited for the replica", Cancellation);
 
         (await DeniedAsync(redis)).ShouldBeEmpty();
         await using var cluster = await LocalRedisCluster.StartAsync(Cancellation);

@@ -62,6 +62,7 @@ internal static class PlanMaker
     {
         Name = DatabaseName,
         Engine = DatabaseEngineKind.PostgreSql,
+        Server = DatabaseName,
         Host = "db",
         Port = 5432,
         DatabaseName = "app",

@@ -38,7 +38,11 @@ internal sealed class Replica : IDisposable
         collection.AddBrokerCore(new BrokerSettings { Waiting = world.Plan.Scene.Waiting });
         collection.AddSingleton<TimeProvider>(Clock).AddSingleton<ICatalog>(world.Catalog).AddSingleton(SharedMetrics.Instance);
         collection.AddSingleton<ILoggerFactory>(new TraceLoggers(world.Trace, world.Laws, Actor.Name)).AddSingleton(typeof(ILogger<>), typeof(Logger<>));
-        collection.Replace(ServiceDescriptor.Singleton(new SharedLedger(Link) { NewLeaseId = () => $"L{number}-{random.Next():x8}" }));
+        collection.Replace(ServiceDescriptor.Singleton(provider => new SharedLedger(Link)
+        {
+            NewLeaseId = () => $"L{number}-{random.Next():x8}",
+            Address = (database, cancellation) => provider.GetRequiredService<Broker.Core.Leases.Servers>().AddressAsync(database, cancellation),
+        }));
         collection.Replace(ServiceDescriptor.Singleton(new HistoryLedger(Link)));
         collection.Replace(ServiceDescriptor.Singleton(new Jitter(random)));
         collection.Replace(ServiceDescriptor.Singleton<IAudit>(Audit));

@@ -1,8 +1,9 @@
+using System.Text.RegularExpressions;
 using Broker.Core.Model;
 
 namespace Broker.Core.Catalog.Reading;
 
-internal static class DatabaseReading
+internal static partial class DatabaseReading
 {
     private static readonly Secret Missing = new("missing");
 
@@ -18,6 +19,7 @@ internal static class DatabaseReading
             DatabaseName = reader.RequiredText("Name", "Write the name of the database that pods open."),
             AdminConnectionString = reader.Secret("AdminConnectionString", required: true) ?? Missing,
             ReplicaConnectionString = reader.Secret("ReplicaConnectionString", required: false),
+            Server = Server(reader),
             ReplicaLag = reader.Duration("ReplicaLag", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromSeconds(60)),
             AuthSource = AuthSource(reader, engine),
             Pods = PodsReading.ReadOfDatabase(reader),
@@ -50,12 +52,24 @@ internal static class DatabaseReading
         return source ?? "admin";
     }
 
+    private static string? Server(SectionReader reader)
+    {
+        var server = reader.Text("Server");
+        if (server is not null && !ServerName().IsMatch(server))
+            reader.Error("Server", $"is '{server}'.", "Write 1 to 63 of a-z, 0-9, - and _, the same for all databases of the server.");
+        return server;
+    }
+
+    [GeneratedRegex("^[a-z0-9_-]{1,63}$", RegexOptions.CultureInvariant)]
+    private static partial Regex ServerName();
+
     private static BudgetSettings Budget(SectionReader reader)
     {
         var defaults = new BudgetSettings();
         var budget = new BudgetSettings
         {
             CeilingPercent = reader.Int("CeilingPercent", defaults.CeilingPercent, 1, 100),
+            ServerCeilingPercent = reader.OptionalInt("ServerCeilingPercent", 1, 100),
             Limit = reader.OptionalInt("Limit", 1, int.MaxValue),
             Ceiling = reader.OptionalInt("Ceiling", 0, int.MaxValue),
             Enforce = reader.Flag("Enforce", defaults.Enforce),

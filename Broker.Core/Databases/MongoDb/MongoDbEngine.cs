@@ -33,7 +33,10 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         // Where the server says nothing, a ceiling that was written for it before there was a limit of its own serves.
         var limit = status is null && database.Budget is { Limit: null, Ceiling: { } ceiling } ? ceiling : ServerLimit.Of(database, status?.Limit, "serverStatus.connections");
         if (status is null && IsNew(database, 2300)) log.NoConnectionCount(database.Name, limit);
-        return ConnectionCount.Sample(status, await UsersAsync(database, cancellation), limit);
+        return ConnectionCount.Sample(status, await UsersAsync(database, cancellation), limit) with
+        {
+            Server = await IdentityAsync(database, cancellation),
+        };
     }
 
     /// <summary>Nothing: rights here are a user's own roles, and no list of them grows with the number of users.</summary>
@@ -205,6 +208,18 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         {
             if (IsNew(database, 2301)) log.NoUsersOfConnections(database.Name, exception.Message);
             return [];
+        }
+    }
+
+    private async Task<string?> IdentityAsync(Database database, CancellationToken cancellation)
+    {
+        try
+        {
+            return await admin.RunAsync(database, "admin", ServerIdentity.Command, ServerIdentity.Read, cancellation);
+        }
+        catch (DatabaseException exception) when (MongoFailure.IsNotOffered(exception))
+        {
+            return null;
         }
     }
 

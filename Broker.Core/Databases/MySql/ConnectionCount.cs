@@ -22,8 +22,14 @@ internal static class ConnectionCount
         await using var connection = await admin.OpenAsync(database, cancellation);
         var connected = 0;
         int? limit = null;
+        var said = new Dictionary<string, string>(StringComparer.OrdinalIgnoreCase);
         await AdminReads.RunAsync(
-            connection, database, "SHOW GLOBAL VARIABLES LIKE 'max_connections'", row => limit = Number(row.GetString(1)), cancellation);
+            connection,
+            database,
+            $"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('max_connections', {string.Join(", ", ServerIdentity.Variables.Select(name => $"'{name}'"))})",
+            row => said[row.GetString(0)] = row.IsDBNull(1) ? "" : row.GetString(1),
+            cancellation);
+        if (said.TryGetValue("max_connections", out var most)) limit = Number(most);
         // From a status variable, because a dynamic session shows it to everybody and on every version alike.
         await AdminReads.RunAsync(
             connection, database, "SHOW GLOBAL STATUS LIKE 'Threads_connected'", row => connected = Number(row.GetString(1)), cancellation);
@@ -45,7 +51,7 @@ internal static class ConnectionCount
         // Without PROCESS an administrator sees none but its own connections: the others are somebody's, and count (law L2).
         var unseen = connected - users.Sum(user => user.Open);
         if (unseen > 0) users.Add(new(null, unseen, 0));
-        return new(ServerLimit.Of(database, limit, "max_connections"), Reserved: 0, DatabaseLimit: null, users);
+        return new(ServerLimit.Of(database, limit, "max_connections"), Reserved: 0, DatabaseLimit: null, users, ServerIdentity.Of(said));
     }
 
     private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);

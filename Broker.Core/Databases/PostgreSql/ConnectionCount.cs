@@ -23,7 +23,10 @@ internal static class ConnectionCount
                users.usename,
                users.open,
                users.in_database,
-               users.holder
+               users.holder,
+               pg_is_in_recovery(),
+               host(inet_server_addr()) || ':' || inet_server_port(),
+               has_function_privilege(to_regprocedure('pg_catalog.pg_control_system()')::oid, 'EXECUTE')
         FROM pg_database here
         LEFT JOIN LATERAL (
             SELECT a.usename::text, count(*)::int AS open, (count(*) FILTER (WHERE a.datid = here.oid))::int AS in_database,
@@ -39,18 +42,22 @@ internal static class ConnectionCount
 
     /// <summary>Counts now.</summary>
     /// <exception cref="DatabaseException">The server is not there or refuses.</exception>
-    public static Task<ConnectionSample> TakeAsync(AdminConnections admin, Database database, CancellationToken cancellation) =>
-        AdminReads.RunAsync(
+    public static async Task<ConnectionSample> TakeAsync(AdminConnections admin, Database database, CancellationToken cancellation)
+    {
+        var (sample, server) = await AdminReads.RunAsync(
             admin,
             database,
             Query,
             [new NpgsqlParameter<string> { TypedValue = database.DatabaseName }],
             reader => ReadAsync(reader, database, cancellation),
             cancellation);
+        return sample with { Server = await server.NameAsync(admin, database, cancellation) };
+    }
 
-    private static async Task<ConnectionSample> ReadAsync(NpgsqlDataReader reader, Database database, CancellationToken cancellation)
+    private static async Task<(ConnectionSample, ServerIdentity)> ReadAsync(NpgsqlDataReader reader, Database database, CancellationToken cancellation)
     {
         ConnectionSample? sample = null;
+        ServerIdentity? server = null;
         var users = new List<UserConnections>();
         var named = new Dictionary<string, int>(StringComparer.Ordinal);
         while (await reader.ReadAsync(cancellation))
@@ -58,6 +65,8 @@ internal static class ConnectionCount
             // -1 is no limit; -2 marks a database that was being dropped and takes no connections (16 and later).
             sample ??= new(
                 ServerLimit.Of(database, await reader.IsDBNullAsync(0, cancellation) ? null : reader.GetInt32(0), "max_connections"), reader.GetInt32(1), reader.GetInt32(2) is var limit && limit == -1 ? null : Math.Max(0, limit), users);
+            server ??= new(
+                reader.GetBoolean(7), await reader.IsDBNullAsync(8, cancellation) ? null : reader.GetString(8), !await reader.IsDBNullAsync(9, cancellation) && reader.GetBoolean(9));
             if (await reader.IsDBNullAsync(4, cancellation)) continue;
             var user = await reader.IsDBNullAsync(3, cancellation) ? null : reader.GetString(3);
             if (users.Count == 0 || users[^1].Username != user) // rows come by user
@@ -72,7 +81,8 @@ internal static class ConnectionCount
             users[^1] = users[^1] with { Named = named };
         }
 
-        return sample ?? throw new DatabaseException(
-            DatabaseFailure.Unavailable, $"Database '{database.Name}': the server does not list its own database; check the administrator's rights on pg_database.");
+        return sample is null || server is null ? throw new DatabaseException(
+            DatabaseFailure.Unavailable, $"Database '{database.Name}': the server does not list its own database; check the administrator's rights on pg_database.")
+            : (sample, server);
     }
 }

@@ -5,7 +5,8 @@ namespace Broker.Core.Leases.Claims;
 
 /// <summary>
 /// The claims on one database that are on their way to the ledger: those that arrive while a round trip is under way share the
-/// next one. Nothing ever waits to fill a batch.
+/// next one. Nothing ever waits to fill a batch. When the ledger does not answer, all that waited while it did not are told so together
+/// (law L10): one batch after the other would have them wait as many times as there are batches.
 /// </summary>
 internal sealed class ClaimQueue(SharedLedger ledger, string database, Func<(PaceSettings Pace, int MostInLine)> terms, BrokerMetrics metrics)
 {
@@ -13,7 +14,8 @@ internal sealed class ClaimQueue(SharedLedger ledger, string database, Func<(Pac
     private const int MostInBatch = 256;
 
     private readonly Lock gate = new();
-    private readonly Queue<(Claim Claim, TaskCompletionSource<ClaimAnswer> Answer)> waiting = new();
+    private readonly Queue<(Claim Claim, TaskCompletionSource<ClaimAnswer> Answer, long Came)> waiting = new();
+    private long came;
     private bool underWay;
 
     /// <summary>Makes a claim.</summary>
@@ -23,13 +25,22 @@ internal sealed class ClaimQueue(SharedLedger ledger, string database, Func<(Pac
         var answer = new TaskCompletionSource<ClaimAnswer>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (gate)
         {
-            waiting.Enqueue((claim, answer));
+            waiting.Enqueue((claim, answer, ++came));
             if (underWay) return answer.Task;
             underWay = true;
         }
 
         _ = SendAllAsync();
         return answer.Task;
+    }
+
+    // Those that were there already when the batch was sent.
+    private void TakeAllUntil(long last, List<TaskCompletionSource<ClaimAnswer>> answers)
+    {
+        lock (gate)
+        {
+            while (waiting.TryPeek(out var next) && next.Came <= last) answers.Add(waiting.Dequeue().Answer);
+        }
     }
 
     private async Task SendAllAsync()
@@ -40,8 +51,10 @@ internal sealed class ClaimQueue(SharedLedger ledger, string database, Func<(Pac
         {
             claims.Clear();
             answers.Clear();
+            long last;
             lock (gate)
             {
+                last = came;
                 while (claims.Count < MostInBatch && waiting.TryDequeue(out var next))
                 {
                     claims.Add(next.Claim);
@@ -65,6 +78,7 @@ internal sealed class ClaimQueue(SharedLedger ledger, string database, Func<(Pac
             catch (Exception e)
             {
                 // Whatever it is, those who wait must hear of it: it is rethrown to each of them.
+                if (e is LedgerException) TakeAllUntil(last, answers);
                 foreach (var answer in answers) answer.TrySetException(e);
             }
         }

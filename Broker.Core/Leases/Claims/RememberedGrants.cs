@@ -61,6 +61,15 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         Gone(database, BesideOf(holder), mark);
     }
 
+    /// <summary>What is remembered of a database's holders may be anything by now.</summary>
+    public void ForgetAll(string database)
+    {
+        foreach (var (holder, known) in byHolder)
+        {
+            if (known.Database == database) byHolder.TryRemove(holder);
+        }
+    }
+
     /// <summary>A holder left, or has another lease since.</summary>
     /// <param name="database">Its database.</param>
     /// <param name="holder">The holder.</param>
@@ -77,13 +86,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     public void Hear(string database, DueAnswer told)
     {
         // What is not told any more may be anything.
-        if (told.Gap)
-        {
-            foreach (var (holder, known) in byHolder)
-            {
-                if (known.Database == database) byHolder.TryRemove(holder);
-            }
-        }
+        if (told.Gap) ForgetAll(database);
 
         foreach (var (holder, mark) in told.Moved) Gone(database, holder, mark);
         heard[database] = (told.HeardTo, time.GetTimestamp());

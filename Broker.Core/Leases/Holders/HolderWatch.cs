@@ -48,7 +48,7 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
         while (!until.IsCancellationRequested)
         {
             // The signals are taken before the ledger is asked, so that none is missed in between.
-            var moves = NextMove(caller, holder, allotment);
+            var moves = NextMove(caller, holder);
             if (await RenewAsync(caller, holder, lease, origin, allotment, until.Token) is not { } outcome) yield break;
             TimeSpan pause;
             if (outcome.Grant is { } grant)
@@ -82,12 +82,12 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
         }
     }
 
-    // The next moment at which its pool has another lease, or it another size.
-    private Task NextMove(Caller caller, string holder, long? allotment)
+    // The next moment at which its pool has another lease, or it another size: none, when it was ended.
+    private Task NextMove(Caller caller, string holder)
     {
         if (desk.FindPool(caller, holder) is not var (database, pool)) return Task.CompletedTask;
         var signals = channels[database].Signals;
-        return allotment is null ? signals.Next("pool:" + pool) : Task.WhenAny(signals.Next("pool:" + pool), signals.Next("size:" + holder));
+        return Task.WhenAny(signals.Next("pool:" + pool), signals.Next("size:" + holder));
     }
 
     // Null: nobody listens any more.

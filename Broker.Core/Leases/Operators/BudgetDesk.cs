@@ -8,7 +8,8 @@ namespace Broker.Core.Leases.Operators;
 /// <param name="Database">From the catalog.</param>
 /// <param name="Record">From the ledger.</param>
 /// <param name="Roles">The database's roles.</param>
-public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyList<Role> Roles)
+/// <param name="Server">The server, by the name that its databases have in common in the ledger.</param>
+public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyList<Role> Roles, string Server)
 {
     /// <summary>Whether the last count is too old to promise anything on. That of one that rests is made anew before anything is promised.</summary>
     public bool IsStale => !Record.Resting && (Record.SampledAt is not { } at || Record.Now - at > Database.Budget.StaleAfter);
@@ -43,7 +44,7 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, PauseDes
         var current = catalog.Current;
         if (!current.Databases.TryGetValue(name, out var database)) return null;
         var roles = current.Roles.Values.Where(role => role.Database == name).OrderBy(role => role.Name, StringComparer.Ordinal).ToArray();
-        return new(database, await ledger.Budgets.BudgetAsync(name, Array.ConvertAll(roles, role => role.Name), cancellation), roles)
+        return new(database, await ledger.Budgets.BudgetAsync(name, Array.ConvertAll(roles, role => role.Name), cancellation), roles, LedgerKeys.ServerOf(ledger.AddressOf(name) ?? name))
         {
             Pauses = await pauses.ListAsync(name, cancellation),
         };

@@ -34,6 +34,9 @@ public sealed class RedisConnection : IAsyncDisposable
     /// <exception cref="LedgerException">It was never reached.</exception>
     public IDatabase Database => connected?.GetDatabase() ?? throw new LedgerException($"Redis was not reached yet: {why}");
 
+    /// <summary>Another connection to the same, for commands that hold up those behind them.</summary>
+    internal RedisConnection Beside() => new(options.Clone(), Prefix);
+
     /// <summary>Connects as configured.</summary>
     public static RedisConnection Open(LedgerSettings settings, ILogger<RedisConnection>? log = null) =>
         new(RedisOptions.Of(settings, log ?? NullLogger<RedisConnection>.Instance), settings.Prefix);

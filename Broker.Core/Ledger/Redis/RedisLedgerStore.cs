@@ -1,7 +1,10 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.CodeAnalysis;
+using System.Diagnostics.Metrics;
 using System.Security.Cryptography;
 using System.Text;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using StackExchange.Redis;
 
 namespace Broker.Core.Ledger.Redis;
@@ -10,8 +13,15 @@ namespace Broker.Core.Ledger.Redis;
 /// The ledger of several replicas: Redis 6 or newer, standalone, replicated or Cluster. Every decision is one script call
 /// (<c>EVALSHA</c>; a lost script cache heals by itself). docs/redis.md says what a user of it needs.
 /// </summary>
-public sealed class RedisLedgerStore(RedisConnection redis) : ILedgerStore
+/// <param name="redis">The connection.</param>
+/// <param name="log">Hears when no replica of Redis acknowledges.</param>
+/// <param name="meters">Counts that.</param>
+/// <param name="time">Times how long nobody waits for a replica that did not answer.</param>
+public sealed class RedisLedgerStore(
+    RedisConnection redis, ILogger<RedisLedgerStore>? log = null, IMeterFactory? meters = null, TimeProvider? time = null) : ILedgerStore
 {
+    private readonly Acknowledgements acknowledgements = new(redis, log ?? NullLogger<RedisLedgerStore>.Instance, meters, time ?? TimeProvider.System);
+
     private readonly ConcurrentDictionary<Decision, byte[]> hashes = new();
     private readonly ConcurrentDictionary<string, (RedisKey[] Keys, RedisValue Channel)> names = new(StringComparer.Ordinal);
 
@@ -26,7 +36,9 @@ public sealed class RedisLedgerStore(RedisConnection redis) : ILedgerStore
         for (var i = 0; i < arguments.Count; i++) values[i + 1] = arguments[i];
         try
         {
-            var answer = await EvaluateAsync(decision, keys, values).WaitAsync(cancellation);
+            var answer = await (decision.IsCostly && acknowledgements.Of(keys[0]) is { } acknowledged
+                ? acknowledged.RunAsync(database => EvaluateAsync(database, decision, keys, values))
+                : EvaluateAsync(redis.Database, decision, keys, values)).WaitAsync(cancellation);
             return ((string?[]?)answer ?? []) as string[] ?? [];
         }
         catch (RedisServerException e) when (e.Message.Contains(BrokenBooksException.Sign, StringComparison.Ordinal))
@@ -48,20 +60,24 @@ public sealed class RedisLedgerStore(RedisConnection redis) : ILedgerStore
     }
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => redis.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await acknowledgements.DisposeAsync();
+        await redis.DisposeAsync();
+    }
 
     // Of the primary alone: a replica would answer what writes nothing, with what it had heard of. By the script's hash: given its text,
     // the client would hash twenty thousand characters at every call to look it up.
-    private async Task<RedisResult> EvaluateAsync(Decision decision, RedisKey[] keys, RedisValue[] values)
+    private async Task<RedisResult> EvaluateAsync(IDatabase database, Decision decision, RedisKey[] keys, RedisValue[] values)
     {
         var hash = hashes.GetOrAdd(decision, static decision => ScriptHash(decision.Script));
         try
         {
-            return await redis.Database.ScriptEvaluateAsync(hash, keys, values, CommandFlags.DemandMaster);
+            return await database.ScriptEvaluateAsync(hash, keys, values, CommandFlags.DemandMaster);
         }
         catch (RedisServerException e) when (e.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
         {
-            return await redis.Database.ScriptEvaluateAsync(decision.Script, keys, values, CommandFlags.DemandMaster);
+            return await database.ScriptEvaluateAsync(decision.Script, keys, values, CommandFlags.DemandMaster);
         }
     }
 

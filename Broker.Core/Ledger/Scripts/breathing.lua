@@ -54,7 +54,7 @@ do
 
     table.sort(parties, function(a, b) return a.name < b.name end)
     local b = budget_numbers()
-    local connections = (b.capacity or 0) - b.ended - surge_room()
+    local connections = within_reach() - b.ended - surge_room()
     terms_of('')
     for _, name in ipairs(party_terms.guaranteed) do
       local wants = 0

@@ -173,7 +173,7 @@ local function how_to_move(h, old)
   if not old or old.state ~= 'Retiring' then return 0 end
   local shadow = holder(h.id .. '~')
   if shadow and shadow.lease == old.id then return shadow.till - now end
-  if old.expires - now >= SHORTEST_OVERLAP_MS and not shadow and free() >= h.connections then
+  if old.expires - now >= SHORTEST_OVERLAP_MS and not shadow and free() >= h.connections + head_waits_for() then
     shadow = { id = h.id .. '~', lease = '', connections = h.connections, till = math.min(now + OVERLAP_MS, old.expires), phase = 'h', caller = h.caller, party = h.party }
     count(shadow.id, shadow.connections, 1)
     bind(shadow, old)
@@ -185,9 +185,10 @@ local function how_to_move(h, old)
 end
 
 -- Law L4: who is moved may not hear of it (the answer is lost, the audit is away): the lease it had lives on for as long as it was
--- promised, but not longer than moving takes.
-local function linger(old, till)
-  note(old, 'linger', int(math.max(math.min(now + OVERLAP_MS, till, old.expires), num(stored(old.id, { 'linger' }).linger))))
+-- promised, but not longer than moving takes, and half as long again for who asks once more after the overlap that it was not told of.
+local function linger(old, till, overlap)
+  local late = now + math.max(OVERLAP_MS, overlap + OVERLAP_MS / 2)
+  note(old, 'linger', int(math.max(math.min(late, till, old.expires), num(stored(old.id, { 'linger' }).linger))))
 end
 
 -- The moment is too far off for this caller: it reserves nothing meanwhile, and keeps what it holds.
@@ -289,7 +290,7 @@ local function decide(c)
       moved = how_to_move(h, mine)
       if not moved then return stay(c, h, mine) end
     end
-    if moved == 0 and mine and mine.state == 'Retiring' and not mine.broken then linger(mine, h.till) end
+    if moved and mine and mine.state == 'Retiring' and not mine.broken then linger(mine, h.till, moved) end
     if h.phase == 'h' then tell(h) end
     unbind(h)
     if l.limit >= 0 and h.connections > l.limit then shrink(h, l.limit) end

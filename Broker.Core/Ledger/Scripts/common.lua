@@ -15,12 +15,9 @@ local KEPT_AHEAD_MS = 10000    -- nor who will not wait for the moment, than thi
 local OVERLAP_MS = 60000       -- a holder that moves to another lease has both logins' connections open for so long at most
 local SHORTEST_OVERLAP_MS = 5000 -- in less it can hardly open and close anything
 local KEEP_MS = 600000         -- a lease that is over stays visible for so long
-local ROUNDING_MS = 2000       -- what an issuer may reckon away of a lease by rounding
-local RELEASES_KEPT_MS = 600000 -- a release is remembered for so long
 local QUIET_MS = 5000          -- after the ledger lost something it grants and ends nothing for so long: replicas tell what they remember
-local NEWS_MS = 600000         -- what replicas are told in their rounds is kept for so long
 local VOICE_MS = 3600000       -- a replica that wrote nothing for so long writes down that it is there
-local SILENT_MS = 86400000     -- one that was not heard for so long is forgotten
+local LIVES_MS = 60000         -- what a database promised counts on its server for so long after anybody worked on it, and to its last holder's end
 
 local clock = call('TIME')
 local server_time = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
@@ -52,6 +49,40 @@ end
 local function int(n) return type(n) == 'string' and n or string.format('%.0f', n) end
 local function num(text) return tonumber(text or '0') or 0 end
 
+-- The server ---------------------------------------------------------------------------------------------------------
+-- Databases on one server share its connections, and each says there what it takes of them, by the name of its budget:
+-- granted|what may be open of holders that ended|until when that counts|until when it grants nothing. Beside them: capacity, what all of
+-- them may be promised together, and counted, when it was written.
+local function tell_server(granted, ended, counts_till)
+  local till = num(string.match(call('HGET', server, budget) or '', '^%d+|%d+|(%d+)'))
+  call('HSET', server, budget, int(granted) .. '|' .. int(ended) .. '|' .. int(math.max(till, counts_till)) .. '|' .. int(quiet))
+end
+
+local server_numbers
+do
+  -- What the others take, and until when one of them grants nothing. Read once: none of them decides meanwhile.
+  local server_known
+  function server_numbers()
+    if server_known then return server_known end
+    local s = { capacity = nil, counted = 0, others = 0, quiet = 0 }
+    local all = call('HGETALL', server)
+    for i = 1, #all, 2 do
+      local field, text = all[i], all[i + 1]
+      if field == 'capacity' then s.capacity = num(text)
+      elseif field == 'counted' then s.counted = num(text)
+      elseif field ~= budget then
+        local granted, ended, till, quiet_till = string.match(text, '^(%d+)|(%d+)|(%d+)|(%d+)$')
+        if granted and num(till) > now then
+          s.others = s.others + num(granted) + num(ended)
+          s.quiet = math.max(s.quiet, num(quiet_till))
+        end
+      end
+    end
+    server_known = s
+    return s
+  end
+end
+
 -- Something was lost: another epoch begins, in which nothing is granted or ended until every replica has told what it remembers. What
 -- was written before is as old as it may be: logins are tried again before anybody new gets them (law L3).
 local function lose(quiet_ms)
@@ -59,6 +90,7 @@ local function lose(quiet_ms)
   mark = math.max(mark, heard, now)
   lost, quiet = mark, now + quiet_ms
   call('HSET', budget, 'epoch', epoch, 'mark', int(mark), 'lost', int(lost), 'quiet', int(quiet))
+  tell_server(num(call('HGET', budget, 'granted')), num(call('HGET', budget, 'limbo')), now + LIVES_MS)
 end
 if heard > num(known_voice) then
   lose(QUIET_MS)
@@ -333,29 +365,36 @@ local function budget_numbers()
   if not numbers then
     local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale', 'limbo', 'terms', 'came')
     numbers = { capacity = v[1] and num(v[1]), granted = num(v[2]), sampled = num(v[3]), stale = num(v[4]), ended = num(v[5]), terms = v[6] or '', came = num(v[7]) }
+    numbers.told_granted, numbers.told_ended = numbers.granted, numbers.ended
+    -- No more than the server has for all its databases.
+    local most = server_numbers().capacity
+    if numbers.capacity and most then numbers.capacity = math.min(numbers.capacity, most) end
   end
   return numbers
 end
 
-local holders_of_role = {}
-local function holders_of(role)
-  if not holders_of_role[role] then holders_of_role[role] = num(call('HGET', budget, 'holders:' .. role)) end
-  return holders_of_role[role]
-end
-
-local function add(field, by) counted[field] = (counted[field] or 0) + by end
-
-local function count(id, connections, by)
-  local role = role_of(id)
-  local b = budget_numbers()
-  b.granted = b.granted + by * connections
-  holders_of_role[role] = holders_of(role) + by
-  if b.granted < 0 or holders_of_role[role] < 0 then
-    broken('with ' .. id .. ' gone, ' .. int(b.granted) .. ' connections would be granted, and role ' .. role .. ' have ' .. int(holders_of_role[role]) .. ' holders')
+local holders_of, add, count
+do
+  local holders_of_role = {}
+  function holders_of(role)
+    if not holders_of_role[role] then holders_of_role[role] = num(call('HGET', budget, 'holders:' .. role)) end
+    return holders_of_role[role]
   end
-  add('granted', by * connections)
-  add('holders:' .. role, by)
-  add('connections:' .. role, by * connections)
+
+  function add(field, by) counted[field] = (counted[field] or 0) + by end
+
+  function count(id, connections, by)
+    local role = role_of(id)
+    local b = budget_numbers()
+    b.granted = b.granted + by * connections
+    holders_of_role[role] = holders_of(role) + by
+    if b.granted < 0 or holders_of_role[role] < 0 then
+      broken('with ' .. id .. ' gone, ' .. int(b.granted) .. ' connections would be granted, and role ' .. role .. ' have ' .. int(holders_of_role[role]) .. ' holders')
+    end
+    add('granted', by * connections)
+    add('holders:' .. role, by)
+    add('connections:' .. role, by * connections)
+  end
 end
 
 local function bind(h, l)
@@ -450,13 +489,19 @@ local function end_holders()
 end
 
 -- The budget ---------------------------------------------------------------------------------------------------------
+-- What the database's holders may have together, those that ended included: no more than the server's others leave.
+local function within_reach()
+  local b, s = budget_numbers(), server_numbers()
+  return s.capacity and math.min(b.capacity or 0, s.capacity - s.others) or b.capacity or 0
+end
+
 -- How many connections are free: none while nobody could count lately (age: ms since the last count), nor while replicas put
--- back what the ledger lost (law L8).
+-- back what the ledger lost (law L8), here or of another database of the server.
 local function free()
   local b = budget_numbers()
   local age = now - b.sampled
-  if not b.capacity or age > b.stale or now < quiet then return 0, age end
-  return b.capacity - b.ended - b.granted, nil
+  if not b.capacity or age > b.stale or now < quiet or now < server_numbers().quiet then return 0, age end
+  return within_reach() - b.ended - b.granted, nil
 end
 
 -- Somebody comes to a database that was not counted any more, because nobody held or waited for anything (rest.lua): it is counted now.
@@ -467,25 +512,24 @@ local function wake()
   call('ZADD', duties, int(now), 'sample')
 end
 
--- Parties: who shares a database fairly. Weights, guarantees and priorities are written with each count, where they are not the usual
--- ones; a party without is of weight 1 and priority 0, with nothing guaranteed.
-local USUAL = { weight = 1, guaranteed = 0, priority = 0 }
-local party_terms
-local function terms_of(party)
-  if not party_terms then
-    party_terms = { guaranteed = {} }
-    for name, weight, guaranteed, priority in string.gmatch(budget_numbers().terms, '([^;|]+)|(%d+)|(%d+)|(%d+)') do
-      party_terms[name] = { weight = num(weight), guaranteed = num(guaranteed), priority = num(priority) }
-      if num(guaranteed) > 0 then table.insert(party_terms.guaranteed, name) end
-    end
-  end
-  return party_terms[party] or USUAL
-end
-
--- The classes as they are, with what this decision has changed, by party. They are counted anew where they are not those of all holders:
--- older brokers do not count them.
-local classes_now
+local party_terms, terms_of, classes_now, taken, kept_from
 do
+  -- Parties: who shares a database fairly. Weights, guarantees and priorities are written with each count, where they are not the usual
+  -- ones; a party without is of weight 1 and priority 0, with nothing guaranteed.
+  local USUAL = { weight = 1, guaranteed = 0, priority = 0 }
+  function terms_of(party)
+    if not party_terms then
+      party_terms = { guaranteed = {} }
+      for name, weight, guaranteed, priority in string.gmatch(budget_numbers().terms, '([^;|]+)|(%d+)|(%d+)|(%d+)') do
+        party_terms[name] = { weight = num(weight), guaranteed = num(guaranteed), priority = num(priority) }
+        if num(guaranteed) > 0 then table.insert(party_terms.guaranteed, name) end
+      end
+    end
+    return party_terms[party] or USUAL
+  end
+
+  -- The classes as they are, with what this decision has changed, by party. They are counted anew where they are not those of all holders:
+  -- older brokers do not count them.
   local stored_classes
   function classes_now()
     if not stored_classes then
@@ -512,11 +556,8 @@ do
     end
     return stored_classes
   end
-end
 
--- What a party's holders have, or are to go down to.
-local taken
-do
+  -- What a party's holders have, or are to go down to.
   local taken_of, taken_edition = {}, -1
   function taken(party)
     if taken_edition ~= class_edition then
@@ -530,16 +571,16 @@ do
     end
     return taken_of[party] or 0
   end
-end
 
--- What is kept free for others: of what is guaranteed to them, what they do not have.
-local function kept_from(party)
-  terms_of(party)
-  local kept = 0
-  for _, name in ipairs(party_terms.guaranteed) do
-    if name ~= party then kept = kept + math.max(0, party_terms[name].guaranteed - taken(name)) end
+  -- What is kept free for others: of what is guaranteed to them, what they do not have.
+  function kept_from(party)
+    terms_of(party)
+    local kept = 0
+    for _, name in ipairs(party_terms.guaranteed) do
+      if name ~= party then kept = kept + math.max(0, party_terms[name].guaranteed - taken(name)) end
+    end
+    return kept
   end
-  return kept
 end
 
 -- What a claim gets now, or nil: never more than is free (law L2) and not kept for others, and early holders of a role leave room for
@@ -646,6 +687,13 @@ local function serve_line()
   end
 end
 
+-- What the first in line waits for: nobody else takes it from connections that come free one by one.
+local function head_waits_for()
+  local id = call('ZRANGE', line, '0', '0')[1]
+  local ticket = id and read_ticket(id)
+  return ticket and ticket.seen + TICKET_MS >= now and ticket.till >= now and ticket.least or 0
+end
+
 -- Frees what is over and gives it to those in line.
 local function tidy()
   if end_holders() > 0 then serve_line() end
@@ -654,6 +702,12 @@ end
 -- For decisions that write at once: that they did.
 local changed = false
 local function wrote() changed = true end
+
+-- Until when what the database takes of its server counts at least; 0: nothing is to be told.
+local counts_till = 0
+local function works_here()
+  if num(string.match(call('HGET', server, budget) or '', '^%d+|%d+|(%d+)')) < now + LIVES_MS / 2 then counts_till = now + LIVES_MS end
+end
 
 -- Writes what was remembered under the next mark, tells it, wakes who waits for it, and answers.
 local function finish(reply)
@@ -682,6 +736,7 @@ local function finish(reply)
       call('ZADD', ends, int(h.till), id)
       if h.allotment and h.phase == 'h' then index_follower(h) end
       if h.fewer then call('HSET', fewer, id, h.fewer) end
+      counts_till = math.max(counts_till, h.till)
     else
       call('HDEL', holders, id)
       call('HDEL', fewer, id)
@@ -704,6 +759,10 @@ local function finish(reply)
   end
   for field, by in pairs(counted) do
     if by ~= 0 then call('HINCRBY', budget, field, int(by)) end
+  end
+  if counts_till > 0 or numbers and (numbers.granted ~= numbers.told_granted or numbers.ended ~= numbers.told_ended) then
+    local b = budget_numbers()
+    tell_server(b.granted, b.ended, math.max(counts_till, now + LIVES_MS))
   end
   for _, id in ipairs(news_of) do
     call('ZADD', news, int(mark), id)

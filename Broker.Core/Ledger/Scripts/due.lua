@@ -4,6 +4,8 @@
 -- answers: now: time, heard_to: number, gap: flag, moved {…}, taken {…}
 --   moved: id, mark: number
 --   taken: name, token, failures: number
+local NEWS_MS = 600000   -- what replicas are told in their rounds is kept for so long
+local SILENT_MS = 86400000 -- one that was not heard for so long is forgotten
 local BEHIND_MS = 1000   -- stopwatches may differ by less
 local FAR_MS = 86400000  -- no server's clock is further off: whoever says so has been told a wrong time
 local QUIET_DUTIES = { sample = true, verify = true, renew = true, token = true } -- the others end, drop or make something
@@ -44,6 +46,7 @@ for _, member in ipairs(asked.standing) do
   if not call('ZSCORE', duties, member) then call('ZADD', duties, int(now), member) end
 end
 keep_time()
+works_here()
 tidy()
 
 local told, heard_to = {}, mark

@@ -1,6 +1,7 @@
 -- A holder leaves, or a waiter that will not come again.
 -- asked:   holder
 -- answers: released (lease, connections: number, ends_in: ms) | nothing
+local RELEASES_KEPT_MS = 600000 -- a release is remembered for so long
 leave_line(asked.holder)
 local h = holder(asked.holder)
 local reply = answer.nothing()
@@ -8,6 +9,7 @@ if h then
   reply = answer.released{ lease = h.lease, connections = h.connections, ends_in = math.max(0, h.till - now) }
   tell(h)
   drop_holder(h)
+  signal('size:' .. asked.holder) -- it has none any more: who watches over it hears at once that it was ended
 end
 local shadow = holder(asked.holder .. '~')
 if shadow then

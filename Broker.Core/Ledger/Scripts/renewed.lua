@@ -1,6 +1,7 @@
 -- The issuer gave a lease more time.
 -- asked:   lease, duration: ms, asked: time, renewable: flag, next_renewal: ms, spread: number
 -- answers: ok | gone
+local ROUNDING_MS = 2000 -- what an issuer may reckon away of a lease by rounding
 local l = lease(asked.lease)
 if not l or l.state ~= 'Active' then return answer.gone() end
 -- Issuers reckon in whole seconds, and let a user live some seconds longer than its lease: for less than that no announced end is

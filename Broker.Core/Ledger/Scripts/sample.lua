@@ -2,7 +2,7 @@
 -- their connections open: these stay as good as foreign until the next count. silent: those that ended before, of which the count cannot
 -- tell that they have closed theirs; still_open: what that comes to, beyond what is foreign already.
 -- asked:   capacity: number, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number, stale_after: ms,
---     granted_at?: time, still_open: number, silent {…}, roles {…}, parties {…}, surges {…}
+--     server?: number, granted_at?: time, still_open: number, silent {…}, roles {…}, parties {…}, surges {…}
 --   silent: holder, connections: number
 --   roles: name, over: number
 --   parties: name, weight: number, guaranteed: number, priority: number
@@ -28,6 +28,14 @@ for i, surge in ipairs(asked.surges) do
   surges[i] = surge.role .. '|' .. int(surge.expected) .. '|' .. int(surge.percent) .. '|' .. int(surge.least)
 end
 call('HSET', budget, 'terms', table.concat(terms, ';'), 'surge', table.concat(surges, ';'))
+-- server: for all databases of the server together. Where another of them was counted since what was granted was looked at, its holders
+-- that ended in between count in neither: the smaller of the two holds until the next count.
+if asked.server then
+  local most, at = unpack(call('HMGET', server, 'capacity', 'counted'))
+  most = most and num(at) >= since and math.min(num(most), asked.server) or asked.server
+  call('HSET', server, 'capacity', int(most), 'counted', int(now))
+end
+counts_till = now + LIVES_MS
 for _, role in ipairs(asked.roles) do call('HSET', budget, 'over:' .. role.name, int(role.over)) end
 call('HDEL', budget, 'resting')
 end_holders()

@@ -129,7 +129,7 @@ internal sealed class RedisStage : IAsyncDisposable
             "Audit": { "Path": "{{{Path.Combine(Directory, Guid.NewGuid().ToString("N") + ".jsonl")}}}" },
             "Issuers": { "here": { "Kind": "BuiltIn" } },
             "Databases": { "orders": {
-              "Engine": "PostgreSql", "Host": "{{{postgres.Host}}}", "Port": {{{postgres.Port}}}, "Name": "{{{postgres.Database}}}",
+              "Engine": "PostgreSql", "Server": "orders", "Host": "{{{postgres.Host}}}", "Port": {{{postgres.Port}}}, "Name": "{{{postgres.Database}}}",
               "AdminConnectionString": "{{{postgres.AdminConnectionString}}}",
               "Budget": { "Ceiling": 60, "CeilingPercent": 100, "StaleAfter": "00:01:00" },
               "Issuing": { "UsersPerSecond": 20, "Burst": 20 } } },

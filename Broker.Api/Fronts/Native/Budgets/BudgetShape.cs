@@ -5,10 +5,12 @@ namespace Broker.Api.Fronts.Native.Budgets;
 /// <summary>A database's budget as the API writes it. All numbers are connections but <see cref="Waiting"/>.</summary>
 /// <param name="Database">The database.</param>
 /// <param name="Engine">Its engine.</param>
+/// <param name="Server">The server, by the name that its databases have in common in the ledger.</param>
 /// <param name="Limit">The server's limit.</param>
 /// <param name="ReservedForSuperusers">Those that ordinary users never get.</param>
 /// <param name="Ceiling">What may be promised when nobody else uses the database.</param>
-/// <param name="Foreign">In use by others.</param>
+/// <param name="Foreign">In use by others, or promised on other databases of the server.</param>
+/// <param name="ElsewhereOnServer">Those of them that are promised on other databases of the server.</param>
 /// <param name="Capacity">What may be promised now.</param>
 /// <param name="Granted">Promised to holders.</param>
 /// <param name="Free">What can be granted now.</param>
@@ -18,8 +20,8 @@ namespace Broker.Api.Fronts.Native.Budgets;
 /// <param name="Roles">By role.</param>
 /// <param name="Resting">Nobody holds or waits for a connection: the database is asked nothing, and these numbers are the last that were counted.</param>
 public sealed record BudgetShape(
-    string Database, string Engine, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int Capacity, int Granted, int Free, int Waiting,
-    DateTimeOffset? SampledAt, bool Stale, IReadOnlyList<BudgetShape.RoleShape> Roles, bool Resting)
+    string Database, string Engine, string Server, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int ElsewhereOnServer, int Capacity, int Granted, int Free,
+    int Waiting, DateTimeOffset? SampledAt, bool Stale, IReadOnlyList<BudgetShape.RoleShape> Roles, bool Resting)
 {
     /// <summary>What a role's holders have.</summary>
     /// <param name="Role">The role.</param>
@@ -49,8 +51,8 @@ public sealed record BudgetShape(
             Pause = budget.Pauses.FirstOrDefault(pause => pause.Role == role.Name) is { } order ? new(Core.Model.WireName.Of(order.State), order.Reason, order.By, order.Since) : null,
         });
         return new(
-            budget.Database.Name, budget.Database.Engine.ToString(), record.Limit, record.ReservedForSuperusers, record.Ceiling, record.Foreign,
-            record.Capacity, record.Granted, record.Free, record.Waiting, record.SampledAt, budget.IsStale, [.. roles], record.Resting);
+            budget.Database.Name, budget.Database.Engine.ToString(), budget.Server, record.Limit, record.ReservedForSuperusers, record.Ceiling, record.Foreign,
+            record.ElsewhereOnServer, record.Capacity, record.Granted, record.Free, record.Waiting, record.SampledAt, budget.IsStale, [.. roles], record.Resting);
     }
 }
 

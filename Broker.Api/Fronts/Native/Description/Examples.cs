@@ -53,7 +53,7 @@ internal static class Examples
         SharedLedger.Overlap) { FewerBecause = "5 of 10: room is kept for 15 expected holders." };
 
     private static readonly BudgetShape Budget = new(
-        "orders", "PostgreSql", 200, 3, 137, 8, 129, 100, 29, 0, Noon, false, [new("orders-api", 20, 100, 0, 20)], false);
+        "orders", "PostgreSql", "s-4f1b2c9d7e6a5038", 200, 3, 137, 8, 0, 129, 100, 29, 0, Noon, false, [new("orders-api", 20, 100, 0, 20)], false);
 
     private static readonly LeaseShape Lease = new(
         LeaseId, "orders", "orders-api", "orders-api", nameof(LeaseState.Active), "b-orders-api-f2ye5w7mnjyomqfe", Noon, Noon, Noon, Noon.AddHours(1), 20, 100, null);

@@ -1,0 +1,23 @@
+using MongoDB.Bson;
+
+namespace Broker.Core.Databases.MongoDb;
+
+/// <summary>What tells a server from others, under whatever name it is reached.</summary>
+internal static class ServerIdentity
+{
+    /// <summary>Asks a server who it is; everybody may. The old name of the command, which old servers and others that speak MongoDB know too.</summary>
+    public static BsonDocument Command { get; } = new("isMaster", 1);
+
+    /// <summary>
+    /// Of a replica set its primary, whichever member that is now, by the set's name and its members; of another member that member alone,
+    /// whose connections are its own. Null: a server without a set, or one in front of shards, does not say who it is
+    /// (https://www.mongodb.com/docs/manual/reference/command/hello/).
+    /// </summary>
+    public static string? Read(BsonDocument hello)
+    {
+        if (hello.GetValue("setName", BsonNull.Value) is not BsonString set || hello.GetValue("hosts", BsonNull.Value) is not BsonArray hosts) return null;
+        var members = string.Join(',', hosts.Select(host => host.ToString()).Order(StringComparer.Ordinal));
+        var isPrimary = hello.GetValue("ismaster", false).ToBoolean();
+        return isPrimary ? $"mongodb {set.Value} {members}" : $"mongodb {set.Value} member {hello.GetValue("me", members)}";
+    }
+}

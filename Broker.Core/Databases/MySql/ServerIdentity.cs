@@ -1,0 +1,22 @@
+namespace Broker.Core.Databases.MySql;
+
+/// <summary>What tells a server from others, under whatever name it is reached.</summary>
+internal static class ServerIdentity
+{
+    /// <summary>The variables that it is made of.</summary>
+    /// <remarks>
+    /// MySQL's <c>server_uuid</c> is each server's own (https://dev.mysql.com/doc/refman/8.4/en/replication-options.html), on Amazon Aurora
+    /// together with <c>aurora_server_id</c>, which each instance of a cluster has. MariaDB has none: there the name of the machine, the
+    /// port and the folder of the data have to do, with <c>server_uid</c> (https://mariadb.com/kb/en/server-system-variables/#server_uid)
+    /// where there is one.
+    /// </remarks>
+    public static IReadOnlyList<string> Variables { get; } = ["server_uuid", "aurora_server_id", "server_uid", "hostname", "port", "datadir"];
+
+    /// <summary>Puts them together; null: too little is said.</summary>
+    public static string? Of(IReadOnlyDictionary<string, string> variables)
+    {
+        string Said(string name) => variables.GetValueOrDefault(name, "");
+        if (Said("server_uuid") is { Length: > 0 } uuid) return $"mysql {uuid} {Said("aurora_server_id")}".TrimEnd();
+        return Said("hostname").Length > 0 && Said("port").Length > 0 ? $"mariadb {Said("server_uid")} {Said("hostname")}:{Said("port")} {Said("datadir")}" : null;
+    }
+}

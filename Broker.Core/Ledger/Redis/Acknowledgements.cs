@@ -1,0 +1,187 @@
+using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using System.Net;
+using Microsoft.Extensions.Logging;
+using StackExchange.Redis;
+
+namespace Broker.Core.Ledger.Redis;
+
+/// <summary>
+/// Which primaries have replicas to wait for. It is looked at beside the work, every ten seconds: nothing waits for the look, and
+/// where there is no replica nothing is sent.
+/// </summary>
+internal sealed class Acknowledgements(RedisConnection redis, ILogger log, IMeterFactory? meters, TimeProvider time) : IAsyncDisposable
+{
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(10);
+
+    private readonly ConcurrentDictionary<EndPoint, Acknowledged> primaries = new();
+    private readonly Lazy<RedisConnection> beside = new(redis.Beside);
+    private readonly Counter<long>? missed = meters is null ? null : CounterOf(meters.Create("Broker"));
+
+    /// <summary>The counter of those that nobody acknowledged; the same one for each who asks for it.</summary>
+    public static Counter<long> CounterOf(Meter meter) =>
+        meter.CreateCounter<long>("broker.ledger.unacknowledged", "{decision}", "Costly decisions that no replica of Redis acknowledged in time.");
+
+    /// <summary>The way by which a decision on a key is acknowledged; null: its primary has no replica, or none that answers in time.</summary>
+    public Acknowledged? Of(RedisKey key)
+    {
+        if (PrimaryOf(key) is not { } primary) return null;
+        var acknowledged = primaries.GetOrAdd(primary.EndPoint, at => new(at, beside, log, missed, time));
+        if (acknowledged.IsDue(LookEvery)) _ = acknowledged.LookAsync(primary);
+        return acknowledged.IsWaitedFor ? acknowledged : null;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (beside.IsValueCreated) await beside.Value.DisposeAsync();
+    }
+
+    private IServer? PrimaryOf(RedisKey key)
+    {
+        var all = redis.Database.Multiplexer.GetServers();
+        var primary = Array.Find(all, server => server is { IsConnected: true, IsReplica: false });
+        if (primary?.ServerType != ServerType.Cluster) return primary;
+        var at = primary.ClusterConfiguration?.GetBySlot(redis.Database.Multiplexer.HashSlot(key))?.EndPoint;
+        return Array.Find(all, server => server.IsConnected && server.EndPoint.Equals(at));
+    }
+}
+
+/// <summary>
+/// A primary's decisions that are to be acknowledged. Redis holds up whatever follows a <c>WAIT</c> on its connection, so they have one
+/// of their own, and those that come meanwhile share the next: decisions and their <c>WAIT</c> are sent together, which costs no round trip
+/// (https://redis.io/docs/latest/commands/wait/).
+/// </summary>
+internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, ILogger log, Counter<long>? missed, TimeProvider time)
+{
+    private const int MostMilliseconds = 100;
+    private static readonly TimeSpan NotAfterMiss = TimeSpan.FromSeconds(10);
+
+    private readonly Lock gate = new();
+    private List<(Func<IDatabase, Task<RedisResult>> Send, TaskCompletionSource<RedisResult> Answer)> waiting = [];
+    private bool underWay, isSaid;
+    private volatile bool hasReplica;
+    private long lookedAt, missedAt;
+
+    /// <summary>Whether there is a replica, and it answered in time when it was asked last.</summary>
+    public bool IsWaitedFor
+    {
+        get
+        {
+            var missed = Volatile.Read(ref missedAt);
+            return hasReplica && (missed == 0 || time.GetElapsedTime(missed) >= NotAfterMiss);
+        }
+    }
+
+    /// <summary>Whether it is time to look for replicas; true once.</summary>
+    public bool IsDue(TimeSpan every)
+    {
+        var last = Volatile.Read(ref lookedAt);
+        var now = time.GetTimestamp();
+        return (last == 0 || time.GetElapsedTime(last, now) >= every) && Interlocked.CompareExchange(ref lookedAt, now, last) == last;
+    }
+
+    /// <summary>Looks for replicas.</summary>
+    public async Task LookAsync(IServer primary)
+    {
+        try
+        {
+            var isThere = await primary.RoleAsync() is Role.Master { Replicas.Count: > 0 };
+            if (isThere) _ = beside.Value; // connects now, and holds up nobody later
+            hasReplica = isThere;
+        }
+        catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException)
+        {
+            // Who cannot ask has nobody to wait for; what fails else says so itself.
+            hasReplica = false;
+        }
+    }
+
+    /// <summary>Sends a decision and answers when a replica has it, or the longest wait is over.</summary>
+    public Task<RedisResult> RunAsync(Func<IDatabase, Task<RedisResult>> send)
+    {
+        var answer = new TaskCompletionSource<RedisResult>(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (gate)
+        {
+            waiting.Add((send, answer));
+            if (underWay) return answer.Task;
+            underWay = true;
+        }
+
+        _ = SendAllAsync();
+        return answer.Task;
+    }
+
+    private async Task SendAllAsync()
+    {
+        while (true)
+        {
+            List<(Func<IDatabase, Task<RedisResult>> Send, TaskCompletionSource<RedisResult> Answer)> batch;
+            lock (gate)
+            {
+                if (waiting.Count == 0)
+                {
+                    underWay = false;
+                    return;
+                }
+
+                (batch, waiting) = (waiting, []);
+            }
+
+            try
+            {
+                await SendAsync(batch);
+            }
+            catch (Exception e)
+            {
+                // Whatever it is, those who wait must hear of it: it is rethrown to each of them.
+                foreach (var (_, answer) in batch) answer.TrySetException(e);
+            }
+        }
+    }
+
+    private async Task SendAsync(List<(Func<IDatabase, Task<RedisResult>> Send, TaskCompletionSource<RedisResult> Answer)> batch)
+    {
+        var database = beside.Value.Database;
+        var sent = batch.ConvertAll(one => one.Send(database));
+        var waits = WaitAsync(database);
+        await ((Task)Task.WhenAll(sent)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Note(await waits, batch.Count);
+        foreach (var (one, task) in batch.Zip(sent))
+        {
+            if (task.IsCompletedSuccessfully) one.Answer.SetResult(await task);
+            else one.Answer.SetException(task.Exception?.InnerException ?? new TaskCanceledException(task));
+        }
+    }
+
+    // Null: acknowledged; else why not. A script that Redis had not yet is sent once more, behind this: its first writing is not waited for.
+    private async Task<string?> WaitAsync(IDatabase database)
+    {
+        try
+        {
+            var acknowledged = (int)await database.Multiplexer.GetServer(at).ExecuteAsync("WAIT", 1, MostMilliseconds);
+            return acknowledged > 0 ? null : "Is its replica slow, or gone?";
+        }
+        catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException)
+        {
+            return e.Message;
+        }
+    }
+
+    // Said once, until it works again.
+    private void Note(string? whyNot, int decisions)
+    {
+        if (whyNot is null)
+        {
+            Volatile.Write(ref missedAt, 0);
+            if (isSaid) log.Acknowledged(at.ToString()!);
+            isSaid = false;
+            return;
+        }
+
+        missed?.Add(decisions);
+        Volatile.Write(ref missedAt, time.GetTimestamp());
+        if (!isSaid) log.NotAcknowledged(at.ToString()!, MostMilliseconds, whyNot);
+        isSaid = true;
+    }
+}

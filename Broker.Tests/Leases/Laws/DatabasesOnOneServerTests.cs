@@ -1,0 +1,294 @@
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases.Laws;
+
+/// <summary>
+/// Databases on one server have records, lines and shares of their own, and one budget above them: what is promised on all of them
+/// together is never more than the server has (law L2).
+/// </summary>
+public sealed class DatabasesOnOneServerTests : LedgerSequence
+{
+    private const string Other = "billing";
+
+    private readonly SharedLedger shared;
+
+    public DatabasesOnOneServerTests() => shared = Replica();
+
+    private SharedLedger Replica() => new(Store) { Address = static (database, _) => new(database is Database or Other ? LedgerKeys.Address("pg", database) : database) };
+
+    private async Task<ClaimAnswer> AskAsync(string database, Claim claim, SharedLedger? by = null) =>
+        (await (by ?? shared).Claims.ClaimAsync(database, Fast, 100, [claim], Cancellation))[0];
+
+    private Task CountAsync(string database, int own, int server, DateTimeOffset? grantedAt = null) =>
+        shared.Budgets.SampleAsync(database, own, 60, 3, own, 0, 15 * Second, Cancellation, grantedAt: grantedAt, server: server).AsTask();
+
+    private async Task CountBothAsync(int own, int server)
+    {
+        await CountAsync(Database, own, server);
+        await CountAsync(Other, own, server);
+    }
+
+    private Task<BudgetRecord> BudgetAsync(string database) => shared.Budgets.BudgetAsync(database, ["r"], Cancellation).AsTask();
+
+    // A lease of pool r on the database, held by pod 0 with so many connections.
+    private async Task<ClaimAnswer.Granted> HeldAsync(string database, int connections)
+    {
+        var order = (await AskAsync(database, Claim(0, connections))).ShouldBeOfType<ClaimAnswer.Issue>();
+        var user = "user-" + database;
+        var go = (await shared.Issues.BeginAsync(database, order.Lease, order.Fence, user, Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        (await shared.Issues.IssuedAsync(database, order.Lease, order.Fence, user, user, "sealed", Hour, go.Now, true, Cancellation)).ShouldBeTrue();
+        (await shared.Issues.ActivateAsync(database, order.Lease, order.Fence, 5 * Minute, 0.5, null, Cancellation)).ShouldBeTrue();
+        return (await AskAsync(database, Claim(0, connections))).ShouldBeOfType<ClaimAnswer.Granted>();
+    }
+
+    [Fact]
+    public async Task L2_What_is_promised_on_one_is_not_promised_on_the_other()
+    {
+        await CountBothAsync(own: 37, server: 57);
+        await HeldAsync(Database, 37);
+        (await AskAsync(Other, Claim(1, 37))).ShouldBeOfType<ClaimAnswer.Exhausted>().Free.ShouldBe(20);
+        await HeldAsync(Other, 20);
+        (await AskAsync(Other, Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>();
+        (await AskAsync(Database, Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>();
+    }
+
+    [Fact]
+    public async Task What_comes_free_on_one_can_be_had_on_the_other()
+    {
+        await CountBothAsync(own: 37, server: 57);
+        await HeldAsync(Database, 37);
+        await HeldAsync(Other, 20);
+        (await AskAsync(Other, InLine(1, 10))).ShouldBeOfType<ClaimAnswer.InLine>();
+        await shared.Holders.ReleaseAsync(Database, Id(0), Cancellation);
+        (await AskAsync(Other, InLine(1, 10))).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(10);
+    }
+
+    [Fact]
+    public async Task Each_keeps_to_its_own_share_though_the_server_has_more()
+    {
+        await CountBothAsync(own: 10, server: 57);
+        await HeldAsync(Database, 10);
+        (await AskAsync(Database, Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>();
+        await HeldAsync(Other, 10);
+    }
+
+    [Fact]
+    public async Task A_budget_shows_what_the_others_take_as_foreign()
+    {
+        await CountBothAsync(own: 37, server: 57);
+        await HeldAsync(Database, 30);
+        var budget = await BudgetAsync(Other);
+        (budget.Granted, budget.Foreign, budget.ElsewhereOnServer, budget.Capacity, budget.Free).ShouldBe((0, 30, 30, 27, 27));
+        var own = await BudgetAsync(Database);
+        (own.Granted, own.Foreign, own.ElsewhereOnServer, own.Capacity).ShouldBe((30, 0, 0, 37));
+    }
+
+    [Fact]
+    public async Task L2_A_holder_that_ended_without_a_word_counts_on_the_other_until_it_is_seen_closed()
+    {
+        await CountBothAsync(own: 57, server: 57);
+        await HeldAsync(Database, 50);
+        Clock.Now += 29 * Minute;
+        await CountBothAsync(own: 57, server: 57);
+        Clock.Now += 1 * Minute + Second;
+        await CountAsync(Other, 57, 57);
+        (await BudgetAsync(Database)).Granted.ShouldBe(0);
+        (await AskAsync(Other, Claim(1, 8))).ShouldBeOfType<ClaimAnswer.Exhausted>("50 may be open");
+        await CountAsync(Database, 57, 57);
+        (await AskAsync(Other, Claim(1, 8))).ShouldBeOfType<ClaimAnswer.Issue>();
+    }
+
+    [Fact]
+    public async Task L8_While_replicas_put_back_what_one_of_them_lost_nothing_is_granted_on_either()
+    {
+        await CountBothAsync(own: 57, server: 57);
+        await HeldAsync(Other, 1);
+        var copy = Store.Copy();
+        await HeldAsync(Database, 50);
+        Store.PutBack(copy);
+        await shared.Duties.DueAsync(Database, [], 0, Second, Cancellation); // its voice finds the loss
+        (await AskAsync(Other, Claim(1, 50))).ShouldBeOfType<ClaimAnswer.Stale>();
+        Clock.Now += 6 * Second;
+        await CountBothAsync(own: 57, server: 57);
+        (await AskAsync(Other, Claim(1, 50))).ShouldBeOfType<ClaimAnswer.Granted>();
+    }
+
+    [Fact]
+    public async Task L2_What_was_promised_on_one_that_nobody_works_on_any_more_counts_to_its_last_holders_end()
+    {
+        await CountBothAsync(own: 57, server: 57);
+        await HeldAsync(Database, 50);
+        Clock.Now += 25 * Minute;
+        await CountAsync(Other, 57, 57);
+        (await BudgetAsync(Other)).ElsewhereOnServer.ShouldBe(50);
+        Clock.Now += 6 * Minute;
+        await CountAsync(Other, 57, 57);
+        (await BudgetAsync(Other)).ElsewhereOnServer.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task L2_Of_two_counts_that_crossed_the_smaller_holds()
+    {
+        await CountBothAsync(own: 57, server: 57);
+        var looked = (await shared.Budgets.SilentAsync(Database, Cancellation)).Now;
+        Clock.Now += Second;
+        await CountAsync(Other, 57, 40);                        // saw 17 of a holder that ended meanwhile
+        await CountAsync(Database, 57, 57, grantedAt: looked);  // took them for promised still
+        (await BudgetAsync(Database)).Capacity.ShouldBe(40);
+        Clock.Now += Second;
+        await CountAsync(Database, 57, 57, grantedAt: Clock.Now);
+        (await BudgetAsync(Database)).Capacity.ShouldBe(57);
+    }
+
+    [Fact]
+    public async Task Each_has_records_of_its_own_under_the_servers_hash_tag()
+    {
+        await CountBothAsync(own: 37, server: 57);
+        var lease = (await HeldAsync(Database, 5)).Lease;
+        (await shared.Leases.LeaseAsync(Other, lease, Cancellation)).ShouldBeNull();
+        LedgerKeys.Of("pg/orders").ShouldAllBe(key => key.StartsWith("broker:{pg}:", StringComparison.Ordinal));
+        LedgerKeys.Of("pg/orders").Intersect(LedgerKeys.Of("pg/billing")).ShouldBe(["broker:{pg}:flights", "broker:{pg}:server"]);
+        LedgerKeys.Of("orders").ShouldBe(LedgerKeys.Of("orders/orders"));
+    }
+
+    [Fact]
+    public async Task L1_Calls_that_change_users_run_a_few_at_a_time_on_the_server()
+    {
+        var one = Fast with { InFlight = 1 };
+        (await shared.Flights.TakeFlightAsync(Database, "a", one, Minute, Cancellation)).ShouldBeTrue();
+        (await shared.Flights.TakeFlightAsync(Other, "b", one, Minute, Cancellation)).ShouldBeFalse();
+        await shared.Flights.LandAsync(Database, "a", Cancellation);
+        (await shared.Flights.TakeFlightAsync(Other, "b", one, Minute, Cancellation)).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_database_that_is_on_another_server_from_now_on_begins_there_anew_and_has_lost_nothing()
+    {
+        var server = "one";
+        var moving = new SharedLedger(Store) { Address = (database, _) => new(LedgerKeys.Address(server, database)) };
+        await moving.Budgets.SampleAsync(Database, 10, 60, 3, 10, 0, 15 * Second, Cancellation, server: 10);
+        (await AskAsync(Database, Claim(0, 10), moving)).ShouldBeOfType<ClaimAnswer.Issue>();
+        server = "two";
+        var due = await moving.Duties.DueAsync(Database, [], 0, Second, Cancellation);
+        moving.AddressOf(Database).ShouldBe("two/orders");
+        Clock.Now += DutyLedger.Settling + Second;
+        await moving.Budgets.SampleAsync(Database, 10, 60, 3, 10, 0, 15 * Second, Cancellation, server: 10);
+        (await AskAsync(Database, Claim(0, 10), moving)).ShouldBeOfType<ClaimAnswer.Issue>();
+        (await moving.Duties.DueAsync(Database, [], 0, Second, Cancellation)).Epoch.ShouldBe(due.Epoch, "no second epoch began");
+    }
+
+    [Fact]
+    public async Task L8_An_emptied_ledger_grants_nothing_on_one_before_the_other_was_told_too()
+    {
+        await CountBothAsync(own: 57, server: 57);
+        await HeldAsync(Other, 1);
+        await HeldAsync(Database, 50);
+        Store.PutBack(InProcessLedgerStore.Empty());
+        await shared.Duties.DueAsync(Database, [], 0, Second, Cancellation);
+        await CountBothAsync(own: 57, server: 57);
+        (await AskAsync(Other, Claim(1, 50))).ShouldBeOfType<ClaimAnswer.Stale>();
+        (await AskAsync(Other, Claim(1, 50), Replica())).ShouldBeOfType<ClaimAnswer.Stale>("also by a replica that remembers nothing");
+    }
+
+    // One holder that follows sizes, of at least one connection and at most so many.
+    private static Claim Growing(int pod, int most) => Claim(pod, most) with { Least = 1 };
+
+    private async Task<ClaimAnswer.Granted> FollowAsync(string database, Claim claim, long allotment = 0) =>
+        (await AskAsync(database, claim with { Kind = ClaimKind.Renew, Allotment = allotment })).ShouldBeOfType<ClaimAnswer.Granted>();
+
+    [Fact]
+    public async Task L2_A_holder_grows_into_what_the_other_gave_back_and_into_no_more()
+    {
+        await CountBothAsync(own: 57, server: 57);
+        await HeldAsync(Database, 1);
+        await HeldAsync(Other, 30);
+        var growing = Growing(1, 57);
+        (await AskAsync(Database, growing)).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(26);
+        Clock.Now += 6 * Second;
+        await CountBothAsync(own: 57, server: 57);
+        (await FollowAsync(Database, growing)).Connections.ShouldBe(26, "the rest is the other's");
+
+        await shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
+        await CountBothAsync(own: 57, server: 57);
+        var grown = await FollowAsync(Database, growing);
+        grown.Connections.ShouldBe(56);
+        (await AskAsync(Other, Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>("more counts at once");
+        ((await BudgetAsync(Database)).Granted, (await BudgetAsync(Other)).Granted).ShouldBe((57, 0));
+    }
+
+    [Fact]
+    public async Task L2_Nobody_grows_while_the_other_puts_back_what_was_lost()
+    {
+        await CountBothAsync(own: 57, server: 40);
+        await HeldAsync(Database, 1);
+        await HeldAsync(Other, 30);
+        var growing = Growing(1, 57);
+        (await AskAsync(Database, growing)).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(9);
+        Clock.Now += 6 * Second;
+        await CountBothAsync(own: 57, server: 57);
+        var copy = Store.Copy();
+        await shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
+        Store.PutBack(copy);
+        await shared.Duties.DueAsync(Other, [], 0, Second, Cancellation); // its voice finds the loss
+        (await FollowAsync(Database, growing)).Connections.ShouldBe(9);
+        Clock.Now += 6 * Second;
+        await CountBothAsync(own: 57, server: 57);
+        (await FollowAsync(Database, growing)).Connections.ShouldBe(26);
+    }
+
+    public static TheoryData<int> Seeds => [.. Enumerable.Range(1, 20)];
+
+    // Pods of both come, grow, go down and leave as it pleases them; counts cross, and the server's capacity goes up and down.
+    [Theory]
+    [MemberData(nameof(Seeds))]
+    public async Task L2_Whoever_grows_and_goes_down_on_both_they_never_have_more_than_the_server(int seed)
+    {
+#pragma warning disable CA5394 // Whatever pleases the pods need not be unguessable.
+        var random = new Random(seed);
+        var (server, sum, grew) = (57, 0, 0);
+        await CountBothAsync(own: 57, server: server);
+        foreach (var database in new[] { Database, Other }) await HeldAsync(database, 1);
+        var said = new Dictionary<(string Database, int Pod), long>();
+        for (var step = 0; step < 300; step++)
+        {
+            var (database, pod) = (random.Next(2) == 0 ? Database : Other, random.Next(1, 6));
+            var claim = Growing(pod, 5 + (pod * 7));
+            switch (random.Next(8))
+            {
+                case 0:
+                    if (await AskAsync(database, claim) is ClaimAnswer.Granted) said.TryAdd((database, pod), 0);
+                    break;
+                case 1:
+                    await shared.Holders.ReleaseAsync(database, Id(pod), Cancellation);
+                    said.Remove((database, pod));
+                    break;
+                case 2:
+                    server = random.Next(40, 58);
+                    Clock.Now += random.Next(1, 8) * Second;
+                    await CountBothAsync(own: 57, server: server);
+                    break;
+                default:
+                    if (!said.TryGetValue((database, pod), out var allotment)) break;
+                    if (await AskAsync(database, claim with { Kind = ClaimKind.Renew, Allotment = allotment }) is not ClaimAnswer.Granted told)
+                    {
+                        said.Remove((database, pod));
+                        break;
+                    }
+
+                    if (random.Next(3) > 0 && told.Allotment is { } next) said[(database, pod)] = next; // else it does not go down yet
+                    break;
+            }
+
+            var now = (await BudgetAsync(Database)).Granted + (await BudgetAsync(Other)).Granted;
+            if (now > sum && now > 2) grew++;
+            if (now > sum) now.ShouldBeLessThanOrEqualTo(server, $"step {step}");
+            sum = now;
+        }
+
+        grew.ShouldBeGreaterThan(5);
+#pragma warning restore CA5394
+    }
+}
