@@ -118,6 +118,19 @@ public sealed class RestingDatabaseTests
     }
 
     [Fact]
+    public async Task A_ceiling_that_an_operator_sets_is_in_force_without_anybody_claiming()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        await RestsAsync(world, replica);
+
+        (await replica.Ceilings.SetAsync(World.Ask(99).Caller, "orders", 42, "a test", World.From, default)).ShouldBeNull();
+
+        await world.PassAsync(() => replica.Budgets.ReadAsync("orders", default).AsTask().GetAwaiter().GetResult()!.Record.Ceiling == 42, Minute);
+        await RestsAsync(world, replica);
+    }
+
+    [Fact]
     public async Task A_forecast_counts_what_it_is_made_of()
     {
         await using var world = new World(capacity: 10);

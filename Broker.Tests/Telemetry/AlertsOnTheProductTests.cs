@@ -48,7 +48,7 @@ public sealed partial class AlertsOnTheProductTests : IAsyncLifetime
                 Configure = static (_, configuration) =>
                 {
                     var broker = configuration["Broker"]!;
-                    broker["Databases"]!["orders"]!["Budget"] = JsonNode.Parse("""{ "CeilingPercent": 100, "SampleEvery": "00:00:00.5", "StaleAfter": "00:00:05" }""");
+                    broker["Databases"]!["orders"]!["Budget"] = JsonNode.Parse("""{ "CeilingPercent": 100, "SampleEvery": "00:00:00.5", "StaleAfter": "00:00:05", "PauseAfter": "1.00:00:00" }""");
                     broker["Issuers"]!["away"] = JsonNode.Parse("""{ "Kind": "Vault", "Address": "http://127.0.0.1:1", "Auth": { "Method": "Token", "Token": "none" } }""");
                     Add(broker["Roles"]!, "vaultless", role =>
                     {

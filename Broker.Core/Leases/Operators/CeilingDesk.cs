@@ -35,6 +35,8 @@ internal sealed class CeilingDesk(ICatalog catalog, SharedLedger ledger, LedgerS
             try
             {
                 await PutAsync(Name(database), seal.Seal(ceiling?.ToString(CultureInfo.InvariantCulture) ?? None, Purpose, database), cancellation);
+                // What may be promised by it is known with the next count, which a database that nobody uses would not have.
+                await ledger.Budgets.WakeAsync(database, cancellation);
             }
             catch (LedgerException)
             {
