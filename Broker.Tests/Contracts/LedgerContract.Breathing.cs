@@ -97,7 +97,8 @@ public abstract partial class LedgerContract
     {
         await TermsAsync(20, new PartyTerms("small", 1, 8, 0));
         await ActiveAsync();
-        (await ClaimAsync(Ranged(1, 1, 20))).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(11);
+        var all = (await ClaimAsync(Ranged(1, 1, 20))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (all.Connections, all.Fewer).ShouldBe((11, "guaranteed 8"));
         (await ClaimAsync(Waiting(2, 1))).ShouldBeOfType<ClaimAnswer.InLine>("what is left is another's");
         var small = Ranged(3, 5, 5) with { Holder = $"small.{3:D28}", Party = "small", Role = Terms with { Name = "small" } };
         (await ClaimAsync(small)).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(5);

@@ -1,4 +1,5 @@
 using Broker.Core.Databases;
+using Broker.Core.Ledger;
 using Broker.Core.Model;
 using Shouldly;
 using Xunit;
@@ -128,6 +129,43 @@ public sealed class RestingDatabaseTests
 
         await world.PassAsync(() => replica.Budgets.ReadAsync("orders", default).AsTask().GetAwaiter().GetResult()!.Record.Ceiling == 42, Minute);
         await RestsAsync(world, replica);
+    }
+
+    [Fact]
+    public async Task L8_An_order_is_in_force_for_who_wakes_the_database_after_the_ledger_was_emptied()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        await RestsAsync(world, replica);
+        (await replica.Pauses.SetAsync(World.Ask(99).Caller, "orders-api", RoleState.Paused, "a new disk", World.From, default)).ShouldBeNull();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.RolePaused);
+
+        world.Flush();
+
+        (await world.PassAsync(replica.AskAsync(World.Ask(1)), Minute)).Refusal!.Code.ShouldBeOneOf(RefusalCode.RolePaused, RefusalCode.DatabaseUnavailable);
+        await world.PassAsync(Minute);
+        (await world.PassAsync(replica.AskAsync(World.Ask(2)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.RolePaused);
+        (await replica.Budgets.ReadAsync("orders", default))!.Record.Granted.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Its_history_has_a_gap_meanwhile_and_no_zeros()
+    {
+        await using var world = new World();
+        world.Engine.Users.Add(new UserConnections("somebody", 8, 8));
+        var replica = await world.ReplicaAsync();
+        await RestsAsync(world, replica);
+        var rests = world.Clock.GetUtcNow();
+        await world.PassAsync(TimeSpan.FromMinutes(20));
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull();
+        await world.PassAsync(Minute);
+
+        var read = await new HistoryLedger(world.Store).ReadAsync("orders", HistorySpan.Hour, default);
+
+        read.Stretches.ShouldContain(stretch => stretch.Start < rests);
+        read.Stretches.ShouldContain(stretch => stretch.Granted == grant.Connections);
+        read.Stretches.ShouldNotContain(stretch => stretch.Start > rests && stretch.Start < rests.AddMinutes(19));
+        read.Stretches.ShouldAllBe(stretch => stretch.Foreign == 8 && stretch.Limit > 0);
     }
 
     [Fact]

@@ -4,6 +4,8 @@ using System.Text.Json.Nodes;
 using Broker.Api.Fronts.Native.Credentials;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Claims;
+using Broker.Core.Ledger;
 using Broker.Tests.Fronts.Vault;
 using Broker.Tests.Security;
 using Shouldly;
@@ -90,6 +92,39 @@ public sealed class SmallerGrantTests
     }
 
     [Fact]
+    public async Task Who_follows_sizes_and_asks_again_is_told_where_it_hears_of_more()
+    {
+        await using var world = new World(World.OrdersApi with { Connections = new() { Default = 5, Min = 1, Max = 20, SurgePercent = 0 } }, capacity: 8);
+        var replica = await world.ReplicaAsync();
+        var first = await AskAsync(world, replica, 0, 8, 1);
+        (await FollowAsync(replica, first, 0)).Connections.ShouldBe(8);
+        var waits = replica.AskAsync(World.Ask(1, 8, 1, wait: TimeSpan.FromSeconds(30)));
+        await world.PassAsync(TimeSpan.FromSeconds(2));
+
+        var told = await FollowAsync(replica, first, 0);
+        (await FollowAsync(replica, first, told.Allotment!.Value)).Connections.ShouldBe(4);
+
+        (await world.PassAsync(waits, Minute)).Grant!.FewerBecause.ShouldBe("4 of 8: no more were free.");
+        (await AskAsync(world, replica, 0, 8, 1)).FewerBecause.ShouldBe("4 of 8: that is its fair part of the database now; it is told with its renewals when it may have more.");
+        (await AskAsync(world, replica, 0, 4, 1)).FewerBecause.ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData("guaranteed 8", "3 of 5: 8 of those that are free are guaranteed to others.")]
+    [InlineData("kept 1", "3 of 5: room is kept for 1 expected holder.")]
+    [InlineData("kept all\nof it", "3 of 5: this holder was granted 3 before; for another number release it and claim again, or send a 'holder' of your own.")]
+    [InlineData("mine 4", "3 of 5: this holder was granted 3 before; for another number release it and claim again, or send a 'holder' of your own.")]
+    [InlineData(null, "3 of 5: this holder was granted 3 before; for another number release it and claim again, or send a 'holder' of your own.")]
+    public void L14_The_ledger_chooses_among_sentences_and_writes_none(string? fewer, string said)
+    {
+        var claim = new Claim("orders-api.1", new("orders-api", 0, Minute, 1, Minute), "pool", 5, 1, Minute, Minute, ClaimKind.Claim, "c");
+        var granted = new ClaimAnswer.Granted("lease", 3, default, default, default, null, false, null, null, null, Fewer: fewer);
+
+        SmallerGrant.Why(claim, granted).ShouldBe(said);
+        SmallerGrant.Why(claim with { Kind = ClaimKind.Renew }, granted).ShouldBeNull();
+    }
+
+    [Fact]
     public async Task The_reason_goes_with_the_holder()
     {
         await using var world = new World(capacity: 8);
@@ -130,6 +165,9 @@ public sealed class SmallerGrantTests
 
     private static async Task<Grant> AskAsync(World world, World.Replica replica, int pod, int? connections = null, int? least = null) =>
         (await world.PassAsync(replica.AskAsync(World.Ask(pod, connections, least)), Minute)).Grant.ShouldNotBeNull();
+
+    private static async Task<Grant> FollowAsync(World.Replica replica, Grant grant, long allotment) =>
+        (await replica.Holders.RenewAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default, allotment: allotment)).Grant.ShouldNotBeNull();
 
     private static async Task<JsonObject> ClaimAsync(BrokerWorld world, HttpClient replica, string holder)
     {

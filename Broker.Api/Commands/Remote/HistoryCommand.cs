@@ -56,7 +56,7 @@ internal static class HistoryCommand
     }
 
     // A line of blocks, as high as what was in use of the limit; a dot where nothing was counted.
-    private static string Line(HistoryShape history)
+    internal static string Line(HistoryShape history)
     {
         var (first, last) = (history.Stretches[0].Start, history.Stretches[^1].Start);
         var whole = Math.Max(1, (last - first).TotalSeconds + history.StretchSeconds);
