@@ -181,7 +181,12 @@ public static class PageEndpoints
         string? Text(string name) => request.Query[name].ToString() is { Length: > 0 and <= 200 } text ? text : null;
         var filter = new HoldingFilter
         {
-            Search = Text("q") ?? "", Namespace = Text("namespace"), Team = Text("team"), Role = Text("role"), Node = Text("node"), OnlyOver = Text("over") == "true",
+            Search = Text("q") ?? "",
+            Namespace = Text("namespace"),
+            Team = Text("team"),
+            Role = Text("role"),
+            Node = Text("node"),
+            OnlyOver = Text("over") == "true",
             Page = int.TryParse(Text("page"), NumberStyles.None, CultureInfo.InvariantCulture, out var page) && page > 0 ? page : 1,
         };
         return Text("sort") is { } sort && HoldingFilter.Sorts.Contains(sort) ? filter with { Sort = sort } : filter;

@@ -24,8 +24,13 @@ public sealed class SessionListTests(SharedServers servers)
         var login = await bench.CreateLoginAsync("pod", "", Cancellation);
         var source = new NpgsqlConnectionStringBuilder
         {
-            Host = bench.Database.Host, Port = bench.Database.Port, Database = bench.Database.DatabaseName, Username = login.Username, Password = login.Password.Reveal(),
-            ApplicationName = Name, Pooling = false,
+            Host = bench.Database.Host,
+            Port = bench.Database.Port,
+            Database = bench.Database.DatabaseName,
+            Username = login.Username,
+            Password = login.Password.Reveal(),
+            ApplicationName = Name,
+            Pooling = false,
         }.ConnectionString;
         await using var forgotten = new NpgsqlConnection(source);
         await using var busy = new NpgsqlConnection(source);

@@ -33,7 +33,7 @@ public sealed class OneServerTests : IAsyncLifetime
     [InlineData("localhost")]
     public async Task L2_Two_databases_of_one_PostgreSQL_are_promised_no_more_than_it_has(string alias)
     {
-        await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 60 });
+        await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 60 }, Cancellation);
         var broker = await BrokerAsync(null, OnPostgres(postgres, "127.0.0.1"), OnPostgres(postgres, alias));
         await PromisedAsync([broker], 57);
     }
@@ -41,8 +41,8 @@ public sealed class OneServerTests : IAsyncLifetime
     [Fact]
     public async Task L2_Nor_by_several_replicas_over_Redis()
     {
-        await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 60 });
-        await using var redis = await LocalRedis.StartAsync();
+        await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 60 }, Cancellation);
+        await using var redis = await LocalRedis.StartAsync(cancellation: Cancellation);
         var replicas = new List<HttpClient>();
         for (var i = 0; i < 3; i++) replicas.Add(await BrokerAsync(redis.ConnectionString, OnPostgres(postgres, "127.0.0.1"), OnPostgres(postgres, "localhost")));
         await PromisedAsync(replicas, 57);
@@ -51,7 +51,7 @@ public sealed class OneServerTests : IAsyncLifetime
     [Fact]
     public async Task L2_Nor_those_of_one_PostgreSQL_whose_administrator_may_not_read_what_it_is()
     {
-        await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 60 });
+        await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 60 }, Cancellation);
         await using (var source = NpgsqlDataSource.Create(postgres.AdminConnectionString))
         {
             await using var command = source.CreateCommand(
@@ -71,7 +71,7 @@ public sealed class OneServerTests : IAsyncLifetime
     [Fact]
     public async Task L2_Nor_those_of_one_MariaDB()
     {
-        await using var mariaDb = await LocalMariaDb.StartAsync(new() { MaxConnections = 60 });
+        await using var mariaDb = await LocalMariaDb.StartAsync(new() { MaxConnections = 60 }, Cancellation);
         JsonObject On(string host) => new()
         {
             ["Engine"] = "MySql",

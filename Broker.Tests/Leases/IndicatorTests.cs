@@ -108,7 +108,14 @@ public sealed class IndicatorTests : IDisposable
     private static Budget BudgetOf(int granted, int foreign, bool stale) => new(
         new()
         {
-            Name = "orders", Engine = DatabaseEngineKind.PostgreSql, Host = "db", Port = 5432, DatabaseName = "app", AdminConnectionString = new("x"), Budget = new(), Issuing = new(),
+            Name = "orders",
+            Engine = DatabaseEngineKind.PostgreSql,
+            Host = "db",
+            Port = 5432,
+            DatabaseName = "app",
+            AdminConnectionString = new("x"),
+            Budget = new(),
+            Issuing = new(),
         },
         new(Noon, stale ? null : Noon, 100, 3, 100, foreign, 0, 100, granted, 0, []),
         [], "s");
@@ -117,8 +124,32 @@ public sealed class IndicatorTests : IDisposable
 
     private static LeaseRecord LeaseOf(LeaseState state, DateTimeOffset verifiedAt) => new()
     {
-        Id = "l", Database = "orders", Role = "orders-api", Pool = "p", State = state, Username = "u", IssuerId = "", SealedLogin = "", CreatedAt = Noon - TimeSpan.FromDays(1),
-        IssuedAt = Noon - TimeSpan.FromDays(1), VerifiedAt = verifiedAt, ExpiresAt = Noon + TimeSpan.FromDays(1), RenewAt = null, Renewable = true, Life = TimeSpan.FromDays(2), Holders = 1, Connections = 1,
-        EmptySince = null, IdleTtl = TimeSpan.Zero, AttemptUntil = null, Begun = true, Shut = false, MaxHolders = 1, Cap = null, CappedAt = null, Reason = "", ReadAt = Noon,
+        Id = "l",
+        Database = "orders",
+        Role = "orders-api",
+        Pool = "p",
+        State = state,
+        Username = "u",
+        IssuerId = "",
+        SealedLogin = "",
+        CreatedAt = Noon - TimeSpan.FromDays(1),
+        IssuedAt = Noon - TimeSpan.FromDays(1),
+        VerifiedAt = verifiedAt,
+        ExpiresAt = Noon + TimeSpan.FromDays(1),
+        RenewAt = null,
+        Renewable = true,
+        Life = TimeSpan.FromDays(2),
+        Holders = 1,
+        Connections = 1,
+        EmptySince = null,
+        IdleTtl = TimeSpan.Zero,
+        AttemptUntil = null,
+        Begun = true,
+        Shut = false,
+        MaxHolders = 1,
+        Cap = null,
+        CappedAt = null,
+        Reason = "",
+        ReadAt = Noon,
     };
 }

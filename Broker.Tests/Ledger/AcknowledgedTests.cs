@@ -21,7 +21,7 @@ public sealed class AcknowledgedTests : IAsyncLifetime
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => redis = await LocalRedis.StartAsync();
+    public async ValueTask InitializeAsync() => redis = await LocalRedis.StartAsync(cancellation: Cancellation);
 
     public ValueTask DisposeAsync() => redis.DisposeAsync();
 
@@ -50,7 +50,7 @@ public sealed class AcknowledgedTests : IAsyncLifetime
     [Fact]
     public async Task L8_What_was_answered_is_there_after_a_failover()
     {
-        await using var replica = await LocalRedis.StartAsync();
+        await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);
         await replica.FollowAsync(redis, Cancellation);
         await using var store = Open();
         var texts = Texts(store);
@@ -81,7 +81,7 @@ public sealed class AcknowledgedTests : IAsyncLifetime
     [Fact]
     public async Task Claims_wait_for_no_replica()
     {
-        await using var replica = await LocalRedis.StartAsync();
+        await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);
         await replica.FollowAsync(redis, Cancellation);
         await using var store = Open();
         await AcknowledgedAsync(Texts(store));
@@ -102,7 +102,7 @@ public sealed class AcknowledgedTests : IAsyncLifetime
     [Fact]
     public async Task L10_A_replica_that_stands_still_holds_up_nobody_for_long_and_is_said_once()
     {
-        await using var replica = await LocalRedis.StartAsync();
+        await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);
         await replica.FollowAsync(redis, Cancellation);
         await using var store = Open();
         var texts = Texts(store);
@@ -142,7 +142,7 @@ public sealed class AcknowledgedTests : IAsyncLifetime
     [Fact]
     public async Task A_user_without_the_right_to_wait_is_answered_at_once_and_told_of()
     {
-        await using var replica = await LocalRedis.StartAsync();
+        await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);
         await replica.FollowAsync(redis, Cancellation);
         await redis.ExecuteAsync("ACL", "SETUSER", "plain", "on", ">secret", "~*", "&*", "+@all", "-wait");
         await using var store = new RedisLedgerStore(RedisConnection.Open(redis.ConnectionString + ",user=plain,password=secret"), log, meters, time);

@@ -88,11 +88,11 @@ public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, I
             budget with { Pauses = [new("orders-api", RoleState.Paused, "the orders database moves to a new disk", "grace@example.org", Views.Now.AddMinutes(-2))] }, query, true,
             Views.Lease("L1", "orders", LeaseState.Active, 97, 485, reason: ""), Views.Lease("L0", "orders", LeaseState.Retiring, 3, 15, reason: "rotated by grace@example.org: a leaked password"))
             with
-            {
-                Failing = [new("orders", new("renew:L1", Views.Now, false, 4, Views.Now.AddMinutes(-6), "Vault answered 503: Vault is sealed"))],
-                Line = [new("h7", "shop/orders-api-7", 5, 1, Views.Now.AddSeconds(-12), Views.Now.AddSeconds(18)), new("h8", "shop/orders-api-8", 5, 5, null, Views.Now.AddSeconds(20))],
-                History = History(),
-            };
+        {
+            Failing = [new("orders", new("renew:L1", Views.Now, false, 4, Views.Now.AddMinutes(-6), "Vault answered 503: Vault is sealed"))],
+            Line = [new("h7", "shop/orders-api-7", 5, 1, Views.Now.AddSeconds(-12), Views.Now.AddSeconds(18)), new("h8", "shop/orders-api-8", 5, 5, null, Views.Now.AddSeconds(20))],
+            History = History(),
+        };
     }
 
     private static DatabaseHistory History()

@@ -44,7 +44,10 @@ public sealed partial class AlertsOnTheProductTests : IAsyncLifetime
         stage = await Stage.SetAsync(
             new()
             {
-                Replicas = 1, MaxConnections = MaxConnections, CeilingPercent = 100, UsersPerSecond = 1000,
+                Replicas = 1,
+                MaxConnections = MaxConnections,
+                CeilingPercent = 100,
+                UsersPerSecond = 1000,
                 Configure = static (_, configuration) =>
                 {
                     var broker = configuration["Broker"]!;

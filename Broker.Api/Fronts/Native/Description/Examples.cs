@@ -50,7 +50,8 @@ internal static class Examples
         new(HolderId, Noon.AddMinutes(30), 1200, "orders/orders-api-6f7c9d-x2x9q"),
         5,
         new(Login, Database.DatabaseName, new PostgreSqlEngine(TimeProvider.System).Describe(Database, Login, 5, HolderSlot.Mark)),
-        SharedLedger.Overlap) { FewerBecause = "5 of 10: room is kept for 15 expected holders." };
+        SharedLedger.Overlap)
+    { FewerBecause = "5 of 10: room is kept for 15 expected holders." };
 
     private static readonly BudgetShape Budget = new(
         "orders", "PostgreSql", "s-4f1b2c9d7e6a5038", 200, 3, 137, 8, 0, 129, 100, 29, 0, Noon, false, [new("orders-api", 20, 100, 0, 20)], false);

@@ -18,7 +18,10 @@ public sealed record HistoryShape(
     /// <summary>The spans there are, as they are asked for.</summary>
     public static IReadOnlyDictionary<string, HistorySpan> Spans { get; } = new Dictionary<string, HistorySpan>(StringComparer.Ordinal)
     {
-        ["1h"] = HistorySpan.Hour, ["6h"] = HistorySpan.SixHours, ["1d"] = HistorySpan.Day, ["7d"] = HistorySpan.Week,
+        ["1h"] = HistorySpan.Hour,
+        ["6h"] = HistorySpan.SixHours,
+        ["1d"] = HistorySpan.Day,
+        ["7d"] = HistorySpan.Week,
     };
 
     /// <summary>What is wrong with a span that is none of them.</summary>

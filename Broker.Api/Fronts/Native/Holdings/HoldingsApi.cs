@@ -53,8 +53,16 @@ public static class HoldingsApi
 
         var filter = new HoldingFilter
         {
-            Search = search ?? "", Namespace = Or(@namespace), Team = Or(team), Role = Or(role), Node = Or(node), Lease = Or(lease), OnlyOver = over == "true",
-            Sort = Or(sort) ?? "ends", Page = number, PageSize = size,
+            Search = search ?? "",
+            Namespace = Or(@namespace),
+            Team = Or(team),
+            Role = Or(role),
+            Node = Or(node),
+            Lease = Or(lease),
+            OnlyOver = over == "true",
+            Sort = Or(sort) ?? "ends",
+            Page = number,
+            PageSize = size,
         };
         if (filter.WhyNot() is { } mistake)
         {
