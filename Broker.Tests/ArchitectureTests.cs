@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
+using Broker.Api.Authentication;
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
 using Broker.Core.Ledger;
@@ -77,6 +78,35 @@ public partial class ArchitectureTests
             suites.ShouldContain(suite => suite.Name.StartsWith(name, StringComparison.Ordinal), $"no suite of {contract.Name} tests {implementation.Name}");
         }
     }
+
+    /// <summary>Seen in the compiled code: a room is a folder of the project, and each front a room of its own.</summary>
+    [Fact]
+    public void The_rooms_of_the_API_use_each_other_in_no_circle()
+    {
+        var uses = CompiledUses.Of(typeof(CallerProver).Assembly)
+            .Select(use => (User: ApiRoomOf(use.User), Used: ApiRoomOf(use.Used)))
+            .Where(use => use.User is not null && use.Used is not null && use.User != use.Used)
+            .Distinct()
+            .ToArray();
+        uses.ShouldContain(("Fronts.Native", "Authentication"));
+
+        // Who uses nobody that is left is in no circle, and who is used by nobody but those neither.
+        for (var before = 0; before != uses.Length;)
+        {
+            before = uses.Length;
+            var left = uses;
+            uses = [.. left.Where(use => left.Any(other => other.User == use.Used) && left.Any(other => other.Used == use.User))];
+        }
+
+        uses.ShouldBeEmpty();
+    }
+
+    private static string? ApiRoomOf(Type type) => (type.Namespace ?? "").Split('.') switch
+    {
+        ["Broker", "Api", "Fronts", var front, ..] => "Fronts." + front,
+        ["Broker", "Api", var room, ..] => room,
+        _ => null,
+    };
 
     private static IEnumerable<(string Room, string File, string Used)> Uses()
     {
