@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # A recovery drill: Redis, Vault and the broker's replicas are lost and brought back, while pods are at work.
-#   ./drill.sh                          the report, as a table
-#   ./drill.sh --report drill.json      writes it for the broker too (Broker:Drill:ReportFile)
-#   ./drill.sh --page docs/drill-report.md
+#   LoadTests/drill.sh                          the report, as a table
+#   LoadTests/drill.sh --report drill.json      writes it for the broker too (Broker:Drill:ReportFile)
+#   LoadTests/drill.sh --page docs/drill-report.md
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 .ci/need-programs.sh postgresql redis-server
 echo "Building (Release) ..." >&2
