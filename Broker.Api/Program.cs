@@ -45,7 +45,7 @@ async Task<int> ServeAsync()
     app.MapBroker();
     app.TellWhenStarted();
     app.TellWhatMeansNothing(catalog, polled);
-    await app.RunAsync();
+    await app.ServeAsync();
     return 0;
 }
 

@@ -28,6 +28,27 @@ internal static class StartFaults
         }
     }
 
+    /// <summary>
+    /// Serves until it is told to stop. When the start comes to nothing, what has been started is stopped before it is disposed of: else
+    /// duties that are under way would meet what is gone, and say so.
+    /// </summary>
+    public static async Task ServeAsync(this WebApplication app)
+    {
+        await using var _ = app;
+        try
+        {
+            await app.StartAsync();
+        }
+        catch
+        {
+            // Why it did not start is what is told.
+            await app.StopAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw;
+        }
+
+        await app.WaitForShutdownAsync();
+    }
+
     /// <summary>From now on the log speaks for itself. Until then the host and the web server leave telling to us.</summary>
     public static void WatchStart(this WebApplicationBuilder builder)
     {
