@@ -79,9 +79,11 @@ public static class BrokerCore
         };
         services.AddSealing(settings);
         services.AddSingleton<LedgerSeal>().AddSingleton<Fitness>().AddSingleton<FitLedgerStore>();
-        services.AddSingleton(provider => new SharedLedger(provider.GetRequiredService<FitLedgerStore>())
+        services.AddSingleton(provider =>
         {
-            Address = (database, cancellation) => provider.GetRequiredService<Servers>().AddressAsync(database, cancellation),
+            // Later, because servers are named in the ledger themselves; and once, because every decision asks.
+            var servers = new Lazy<Servers>(provider.GetRequiredService<Servers>);
+            return new SharedLedger(provider.GetRequiredService<FitLedgerStore>()) { Address = (database, cancellation) => servers.Value.AddressAsync(database, cancellation) };
         });
         services.AddSingleton(provider => new HistoryLedger(provider.GetRequiredService<FitLedgerStore>()));
         services.AddSingleton(provider => new SessionLedger(provider.GetRequiredService<FitLedgerStore>()));

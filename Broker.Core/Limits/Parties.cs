@@ -7,9 +7,8 @@ namespace Broker.Core.Limits;
 /// <summary>Who shares a database fairly with whom: roles, and teams that have terms of their own.</summary>
 internal static class Parties
 {
-    /// <summary>Whose part a caller's holder of a role has.</summary>
-    public static string Of(IdentitySettings identity, Role role, Caller caller) =>
-        identity.Teams.Count > 0 && CallerShares.TeamOf(identity, caller) is { Division: not null } team ? NameOf(team) : role.Name;
+    /// <summary>Whose part a holder of a role has whose caller is of this team (null: of none).</summary>
+    public static string Of(Team? team, Role role) => team?.Division is null ? role.Name : NameOf(team);
 
     /// <summary>On what terms a database is divided.</summary>
     public static DivisionTerms TermsOf(CatalogSnapshot catalog, string database)
