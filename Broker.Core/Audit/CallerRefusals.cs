@@ -58,18 +58,7 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
         }
 
         if (sums.Length > 0) Log.CallersSummedUp(log, sums.Sum(static sum => sum.Times ?? 0), sums.Length);
-        foreach (var sum in sums)
-        {
-            try
-            {
-                await audit.WriteAsync(sum, CancellationToken.None);
-            }
-            catch (AuditUnavailableException)
-            {
-                // The audit's own log says so, and the line above how many there were.
-                return;
-            }
-        }
+        await audit.WriteAllAsync(sums);
     }
 
     /// <inheritdoc/>

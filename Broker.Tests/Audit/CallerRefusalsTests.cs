@@ -11,7 +11,7 @@ namespace Broker.Tests.Audit;
 public sealed class CallerRefusalsTests
 {
     private readonly FakeTimeProvider time = new(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
-    private readonly Kept audit = new();
+    private readonly KeptAudit audit = new();
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -84,18 +84,4 @@ public sealed class CallerRefusalsTests
         CallerPodUid = "uid",
         Detail = "nothing is free",
     };
-
-    private sealed class Kept : IAudit
-    {
-        public List<AuditRecord> Records { get; } = [];
-
-        public bool IsFull { get; set; }
-
-        public ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation)
-        {
-            if (IsFull) throw new AuditUnavailableException("full");
-            Records.Add(record);
-            return default;
-        }
-    }
 }

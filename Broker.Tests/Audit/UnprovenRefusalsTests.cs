@@ -12,7 +12,7 @@ namespace Broker.Tests.Audit;
 public sealed class UnprovenRefusalsTests
 {
     private readonly FakeTimeProvider time = new(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
-    private readonly Kept audit = new();
+    private readonly KeptAudit audit = new();
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -84,18 +84,4 @@ public sealed class UnprovenRefusalsTests
         ClientAddress = "192.0.2.1",
         Detail = "POST /x: no token",
     };
-
-    private sealed class Kept : IAudit
-    {
-        public List<AuditRecord> Records { get; } = [];
-
-        public bool IsFull { get; set; }
-
-        public ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation)
-        {
-            if (IsFull) throw new AuditUnavailableException("full");
-            Records.Add(record);
-            return default;
-        }
-    }
 }

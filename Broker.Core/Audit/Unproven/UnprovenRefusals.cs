@@ -89,18 +89,7 @@ public sealed class UnprovenRefusals : IAsyncDisposable
         }
 
         if (sums.Count > 0) Log.UnprovenSummedUp(log, sums.Sum(static sum => sum.Times ?? 0), sums.Count);
-        foreach (var sum in sums)
-        {
-            try
-            {
-                await audit.WriteAsync(sum, CancellationToken.None);
-            }
-            catch (AuditUnavailableException)
-            {
-                // The audit's own log says so, and the line above how many there were.
-                return;
-            }
-        }
+        await audit.WriteAllAsync(sums);
     }
 
     /// <inheritdoc/>
