@@ -1,5 +1,6 @@
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Tests.Ledger;
 using Shouldly;
 using Xunit;
 
@@ -86,38 +87,7 @@ public abstract partial class LedgerContract
 
     private static RememberedHolder Holder(int pod, int connections) => new(Id(pod), "lost", connections, TimeSpan.FromMinutes(20), 5, "caller");
 
-    private static RememberedLease Remembered(string id, TimeSpan endsIn) => new(
-        new()
-        {
-            Id = id,
-            Database = "",
-            Role = "r",
-            Pool = "r",
-            State = LeaseState.Active,
-            Username = "user",
-            IssuerId = "ref",
-            SealedLogin = "sealed",
-            CreatedAt = Issued,
-            IssuedAt = Issued,
-            VerifiedAt = Issued,
-            ExpiresAt = null,
-            RenewAt = null,
-            Renewable = true,
-            Life = Hour,
-            Holders = 0,
-            Connections = 0,
-            EmptySince = null,
-            IdleTtl = Terms.IdleTtl,
-            AttemptUntil = null,
-            Begun = true,
-            Shut = false,
-            MaxHolders = 9,
-            Cap = null,
-            CappedAt = null,
-            Reason = "",
-            ReadAt = Issued,
-        },
-        endsIn);
+    private static RememberedLease Remembered(string id, TimeSpan endsIn) => RememberedLeases.Active(id, "", Issued, Terms, endsIn);
 
     private ValueTask<int> RestoreAsync(string epoch, RememberedLease? lease, params RememberedHolder[] holders) =>
         Ledger.Leases.RestoreAsync(database, epoch, lease is null ? [] : [lease], holders, [], 0.5, "put back", Cancellation);

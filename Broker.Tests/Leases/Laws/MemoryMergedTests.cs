@@ -1,6 +1,7 @@
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Model;
+using Broker.Tests.Ledger;
 using Shouldly;
 using Xunit;
 
@@ -131,38 +132,7 @@ public sealed class MemoryMergedTests : LedgerSequence
 
     private static RememberedHolder Holder(int pod, string lease, int connections, TimeSpan endsIn, long mark) => new(Id(pod), lease, connections, endsIn, mark, "c");
 
-    private static RememberedLease Remembered(string id, TimeSpan endsIn) => new(
-        new()
-        {
-            Id = id,
-            Database = Database,
-            Role = "r",
-            Pool = "r",
-            State = LeaseState.Active,
-            Username = "user",
-            IssuerId = "ref",
-            SealedLogin = "sealed",
-            CreatedAt = DateTimeOffset.UnixEpoch,
-            IssuedAt = DateTimeOffset.UnixEpoch,
-            VerifiedAt = DateTimeOffset.UnixEpoch,
-            ExpiresAt = null,
-            RenewAt = null,
-            Renewable = true,
-            Life = Hour,
-            Holders = 0,
-            Connections = 0,
-            EmptySince = null,
-            IdleTtl = Terms.IdleTtl,
-            AttemptUntil = null,
-            Begun = true,
-            Shut = false,
-            MaxHolders = 9,
-            Cap = null,
-            CappedAt = null,
-            Reason = "",
-            ReadAt = DateTimeOffset.UnixEpoch,
-        },
-        endsIn);
+    private static RememberedLease Remembered(string id, TimeSpan endsIn) => RememberedLeases.Active(id, Database, DateTimeOffset.UnixEpoch, Terms, endsIn);
 
     private ValueTask<int> RestoreAsync(RememberedLease lease, params RememberedHolder[] holders) =>
         Ledger.Leases.RestoreAsync(Database, "1", [lease], holders, [], 0.5, "put back", Cancellation);
