@@ -15,12 +15,14 @@ public sealed class QuietDatabaseTests
     [Fact]
     public async Task No_statement_is_run_while_nobody_holds_or_waits_and_the_next_claim_is_served()
     {
-        await using var postgres = await LocalPostgres.StartAsync(new() { Settings = new Dictionary<string, string> { ["log_statement"] = "all", ["log_line_prefix"] = "%a " } }, Cancel);
+        await using var postgres = await StartAsync();
+        // One that is counted all the time tells how much time has passed.
+        await using var busy = await StartAsync();
         await using var identity = await LocalIdentity.StartAsync(cancellation: Cancel);
-        var log = Path.Combine(postgres.Directory.ShouldNotBeNull(), "postgres.log");
+        var (log, busyLog) = (LogOf(postgres), LogOf(busy));
         var admin = new NpgsqlConnectionStringBuilder(postgres.AdminConnectionString) { ConnectionIdleLifetime = 1, ConnectionPruningInterval = 1 };
         var directory = Directory.CreateTempSubdirectory("broker-quiet-");
-        await using var broker = await LocalBroker.StartAsync(new() { Configuration = Configuration(admin.ConnectionString, postgres, identity, directory.FullName), ReadyWithin = TimeSpan.FromMinutes(2) }, Cancel);
+        await using var broker = await LocalBroker.StartAsync(new() { Configuration = Configuration(admin.ConnectionString, postgres, busy, identity, directory.FullName), ReadyWithin = TimeSpan.FromMinutes(2) }, Cancel);
         using var viewer = new HttpClient { BaseAddress = broker.Address };
         viewer.DefaultRequestHeaders.Authorization = new("Bearer", identity.ViewerToken());
         using var pod = new HttpClient { BaseAddress = broker.Address };
@@ -30,7 +32,8 @@ public sealed class QuietDatabaseTests
         await Eventually.HoldsAsync(async () => await OpenAsync(postgres) == 0, "the broker's connections are closed", Cancel, TimeSpan.FromMinutes(2));
         var before = await StatementsAsync(log);
         before.ShouldBeGreaterThan(0, "it was counted once");
-        await Task.Delay(TimeSpan.FromSeconds(10), TimeProvider.System, Cancel);
+        var counted = await CountsAsync(busyLog);
+        await Eventually.HoldsAsync(async () => await CountsAsync(busyLog) >= counted + 50, "the other database is counted fifty times", Cancel, TimeSpan.FromMinutes(5));
         (await StatementsAsync(log)).ShouldBe(before, "at one count in 200 ms it would be fifty more by now");
 
         using var claimed = await pod.PostAsJsonAsync("/api/v1/roles/orders-api/credentials", new { }, Cancel);
@@ -46,11 +49,21 @@ public sealed class QuietDatabaseTests
     private static Task RestsAsync(HttpClient viewer) => Eventually.HoldsAsync(
         async () => (await viewer.GetFromJsonAsync<JsonNode>("/api/v1/budgets/orders", Cancel))!["resting"]!.GetValue<bool>(), "the database rests", Cancel, TimeSpan.FromMinutes(2));
 
-    private static async Task<int> StatementsAsync(string log)
+    private static Task<LocalPostgres> StartAsync() => LocalPostgres.StartAsync(
+        new() { Settings = new Dictionary<string, string> { ["log_statement"] = "all", ["log_line_prefix"] = "%a " } }, Cancel);
+
+    private static string LogOf(LocalPostgres postgres) => Path.Combine(postgres.Directory.ShouldNotBeNull(), "postgres.log");
+
+    private static Task<int> StatementsAsync(string log) => LinesAsync(
+        log, line => line.Contains("LOG:  statement:", StringComparison.Ordinal) || line.Contains("LOG:  execute", StringComparison.Ordinal));
+
+    private static Task<int> CountsAsync(string log) => LinesAsync(log, line => line.Contains("pg_stat_activity", StringComparison.Ordinal));
+
+    private static async Task<int> LinesAsync(string log, Func<string, bool> counts)
     {
         await using var file = new FileStream(log, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         using var reader = new StreamReader(file);
-        return (await reader.ReadToEndAsync(Cancel)).Split('\n').Count(line => !line.StartsWith("the-test ", StringComparison.Ordinal) && (line.Contains("LOG:  statement:", StringComparison.Ordinal) || line.Contains("LOG:  execute", StringComparison.Ordinal)));
+        return (await reader.ReadToEndAsync(Cancel)).Split('\n').Count(line => !line.StartsWith("the-test ", StringComparison.Ordinal) && counts(line));
     }
 
     private static async Task<long> OpenAsync(LocalPostgres postgres)
@@ -61,15 +74,23 @@ public sealed class QuietDatabaseTests
         return (long)(await count.ExecuteScalarAsync(Cancel))!;
     }
 
-    private static JsonObject Configuration(string admin, LocalPostgres postgres, LocalIdentity identity, string directory) => JsonNode.Parse($$"""
+    private static JsonObject Configuration(string admin, LocalPostgres postgres, LocalPostgres busy, LocalIdentity identity, string directory) => JsonNode.Parse($$"""
         { "Broker": {
             "Audit": { "Path": "{{directory}}/audit.jsonl" },
             "Issuers": { "here": { "Kind": "BuiltIn" } },
-            "Databases": { "orders": { "Engine": "PostgreSql", "Host": "{{postgres.Host}}", "Port": {{postgres.Port}}, "Name": "{{postgres.Database}}", "AdminConnectionString": "{{admin}}",
-              "Budget": { "SampleEvery": "00:00:00.2", "StaleAfter": "00:00:01", "PauseAfter": "00:00:01" } } },
-            "Roles": { "orders-api": { "Database": "orders", "Issuer": "here", "CreationStatements": [ "CREATE ROLE \"{{"{{name}}"}}\" LOGIN PASSWORD '{{"{{password}}"}}' VALID UNTIL '{{"{{expiration}}"}}'" ],
-              "Allow": [ { "Issuer": "local", "Claims": { "namespace": "orders", "serviceaccount": "orders-api" } } ] } },
+            "Databases": { "orders": {{Database(postgres, admin)}}, "busy": {{Database(busy, busy.AdminConnectionString)}} },
+            "Roles": { "orders-api": { "Database": "orders", {{Role}} }, "busy-api": { "Database": "busy", "KeepReady": true, {{Role}} } },
             "Identity": { "Issuers": { "local": { "Authority": "{{identity.Authority.OriginalString}}", "Audience": "broker" } },
               "Viewers": [ { "Issuer": "local", "Claims": { "groups": "{{LocalIdentity.Viewers}}" } } ] } } }
         """)!.AsObject();
+
+    private static string Database(LocalPostgres postgres, string admin) => $$"""
+        { "Engine": "PostgreSql", "Host": "{{postgres.Host}}", "Port": {{postgres.Port}}, "Name": "{{postgres.Database}}", "AdminConnectionString": "{{admin}}",
+          "Budget": { "SampleEvery": "00:00:00.2", "StaleAfter": "00:00:01", "PauseAfter": "00:00:01" } }
+        """;
+
+    private const string Role = """
+        "Issuer": "here", "CreationStatements": [ "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'" ],
+        "Allow": [ { "Issuer": "local", "Claims": { "namespace": "orders", "serviceaccount": "orders-api" } } ]
+        """;
 }
