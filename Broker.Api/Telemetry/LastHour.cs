@@ -31,17 +31,31 @@ internal sealed class LastHour : ILastHour, IHostedService, IDisposable
         listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
         {
             if (value == 0) return;
-            Count(instrument.Name == "broker.unproven" ? minute => minute.Unproven += value : Claims(value, Tag(tags, "broker.outcome")));
+            var outcome = Tag(tags, "broker.outcome");
+            lock (gate)
+            {
+                var minute = ThisMinute();
+                if (instrument.Name == "broker.unproven")
+                {
+                    minute.Unproven += value;
+                    return;
+                }
+
+                minute.Claims += value;
+                if (Array.IndexOf(Faults, outcome) >= 0) minute.Failed += value;
+                if (outcome == Unrecorded) minute.Unrecorded += value;
+            }
         });
         listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) =>
         {
             if (instrument.Name == "broker.claim.duration")
             {
-                if (Tag(tags, "broker.outcome") == BrokerMetrics.Granted) Count(minute => minute.GrantedWithin[ClassOf(value)]++);
+                if (Tag(tags, "broker.outcome") != BrokerMetrics.Granted) return;
+                lock (gate) ThisMinute().GrantedWithin[ClassOf(value)]++;
             }
             else if (Tag(tags, "http.route")?.TrimStart('/').StartsWith("api/", StringComparison.Ordinal) == true)
             {
-                Count(static minute => minute.Requests++);
+                lock (gate) ThisMinute().Requests++;
             }
         });
     }
@@ -84,22 +98,13 @@ internal sealed class LastHour : ILastHour, IHostedService, IDisposable
     /// <inheritdoc/>
     public void Dispose() => listener.Dispose();
 
-    private static Action<Minute> Claims(long value, string? outcome) => minute =>
-    {
-        minute.Claims += value;
-        if (Array.IndexOf(Faults, outcome) >= 0) minute.Failed += value;
-        if (outcome == Unrecorded) minute.Unrecorded += value;
-    };
-
-    private void Count(Action<Minute> count)
+    // Called with the gate held. Every claim comes by: nothing is allocated here.
+    private Minute ThisMinute()
     {
         var now = Now;
-        lock (gate)
-        {
-            var minute = minutes[now % Minutes];
-            if (minute.At != now) minute.BeginAt(now);
-            count(minute);
-        }
+        var minute = minutes[now % Minutes];
+        if (minute.At != now) minute.BeginAt(now);
+        return minute;
     }
 
     private static int ClassOf(double seconds)
