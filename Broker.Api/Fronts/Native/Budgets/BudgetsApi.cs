@@ -28,17 +28,16 @@ public static class BudgetsApi
                 if (await board.ReadAsync(database, context.RequestAborted) is { } budget)
                     await context.Response.WriteAsJsonAsync(BudgetShape.Of(budget), context.RequestAborted);
                 else
-                    await guard.RefuseAsync(context, Core.Audit.AuditAction.Read, context.ProvenCaller(), null,
-                        new(RefusalCode.InvalidRequest, NoSuchDatabase(database)), 404);
+                    await guard.RefuseUnknownDatabaseAsync(context, database);
             })
             .WithName("GetBudget").WithSummary("The connections of one database.")
             .Produces<BudgetShape>()
-            .WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")));
+            .WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), UnknownDatabase.Described);
         budgets.MapPost("/{database}/forecast", ForecastAsync)
             .WithName("Forecast").WithSummary("What a rollout would do: whether it fits, and what is missing. Changes nothing.")
             .Accepts<ForecastBody>("application/json")
             .Produces<ForecastShape>()
-            .WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")), RefusalCode.InvalidRequest);
+            .WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), UnknownDatabase.Described, RefusalCode.InvalidRequest);
         app.MapPut("/api/v1/budgets/{database}/ceiling", SetCeilingAsync)
             .RequireAuthorization(Policies.Operator)
             .WithTags("Budgets").WithName("SetCeiling")
@@ -69,7 +68,7 @@ public static class BudgetsApi
         }
         else
         {
-            await guard.RefuseAsync(context, Core.Audit.AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, NoSuchDatabase(database)), 404);
+            await guard.RefuseUnknownDatabaseAsync(context, database);
         }
     }
 
@@ -88,6 +87,4 @@ public static class BudgetsApi
         else
             context.Response.StatusCode = StatusCodes.Status202Accepted;
     }
-
-    private static string NoSuchDatabase(string database) => $"There is no database '{database}'. GET /api/v1/budgets lists those there are.";
 }

@@ -17,7 +17,7 @@ public static class HistoryApi
             .RequireAuthorization(Policies.Viewer).RecordReads()
             .WithTags("Budgets").WithName("GetHistory").WithSummary("A database's connections over an hour, six, a day or a week; peaks by role, time to full, and who was refused what.")
             .Produces<HistoryShape>()
-            .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, Detail: HistoryShape.NoSuchSpan), new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")));
+            .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, Detail: HistoryShape.NoSuchSpan), UnknownDatabase.Described);
 
     private static async Task ReadAsync(string database, string? span, HistoryDesk desk, RequestGuard guard, HttpContext context)
     {
@@ -26,8 +26,6 @@ public static class HistoryApi
         else if (await desk.ReadAsync(database, known, context.RequestAborted) is { } history)
             await context.Response.WriteAsJsonAsync(HistoryShape.Of(history), context.RequestAborted);
         else
-            await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, NoSuchDatabase(database)), 404);
+            await guard.RefuseUnknownDatabaseAsync(context, database);
     }
-
-    private static string NoSuchDatabase(string database) => $"There is no database '{database}'. GET /api/v1/budgets lists those there are.";
 }

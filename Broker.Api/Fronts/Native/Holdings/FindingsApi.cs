@@ -38,12 +38,10 @@ public static class FindingsApi
                 if (await desk.ReadAsync(database, context.RequestAborted) is { } examination)
                     await context.Response.WriteAsJsonAsync(FindingsShape.Of(examination), context.RequestAborted);
                 else
-                    await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, NoSuchDatabase(database)), 404);
+                    await guard.RefuseUnknownDatabaseAsync(context, database);
             })
             .RequireAuthorization(Policies.Viewer).RecordReads()
             .WithTags("Budgets").WithName("ListFindings").WithSummary("What a DBA should know of a database as a place for users that come and go, with the SQL that mends it.")
             .Produces<FindingsShape>()
-            .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")));
-
-    private static string NoSuchDatabase(string database) => $"There is no database '{database}'. GET /api/v1/budgets lists those there are.";
+            .WithRefusals(LeasesApi.NotListed, UnknownDatabase.Described);
 }

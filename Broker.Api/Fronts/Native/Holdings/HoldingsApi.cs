@@ -25,14 +25,14 @@ public static class HoldingsApi
             .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, Detail: Sorted));
         app.MapGet("/api/v1/budgets/{database}/line", LineAsync)
             .RequireAuthorization(Policies.Viewer).RecordReads()
-            .WithTags("Budgets").WithName("ListLine").WithSummary("Who waits in line for a database's connections: for how many, and since when.")
+            .WithTags("Budgets").WithName("ListLine").WithSummary("Who waits in line for a database's connections: for how many, and until when.")
             .Produces<LineShape>()
-            .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")));
+            .WithRefusals(LeasesApi.NotListed, UnknownDatabase.Described);
         app.MapGet("/api/v1/budgets/{database}/others", OthersAsync)
             .RequireAuthorization(Policies.Viewer).RecordReads()
             .WithTags("Budgets").WithName("ListOthers").WithSummary("Who besides holders has connections of a database: user, program and address.")
             .Produces<OthersShape>()
-            .WithRefusals(LeasesApi.NotListed, new(RefusalCode.InvalidRequest, 404, NoSuchDatabase("orders")));
+            .WithRefusals(LeasesApi.NotListed, UnknownDatabase.Described);
     }
 
     private static async Task ListAsync(
@@ -75,7 +75,7 @@ public static class HoldingsApi
         else if (await desk.ReadAsync(one, context.RequestAborted) is { } its) read = [its];
         else
         {
-            await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, NoSuchDatabase(one)), 404);
+            await guard.RefuseUnknownDatabaseAsync(context, one);
             return;
         }
 
@@ -96,7 +96,7 @@ public static class HoldingsApi
             await context.Response.WriteAsJsonAsync(
                 new LineShape(database, [.. line.Select(one => new LineShape.WaitingShape(one.Holder, one.Caller, one.Want, one.Least, one.Since, one.Until))]), context.RequestAborted);
         else
-            await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, NoSuchDatabase(database)), 404);
+            await guard.RefuseUnknownDatabaseAsync(context, database);
     }
 
     private static async Task OthersAsync(string database, HoldingDesk desk, RequestGuard guard, HttpContext context)
@@ -104,7 +104,7 @@ public static class HoldingsApi
         if (await desk.ReadAsync(database, context.RequestAborted) is { } holdings)
             await context.Response.WriteAsJsonAsync(OthersShape.Of(holdings), context.RequestAborted);
         else
-            await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, NoSuchDatabase(database)), 404);
+            await guard.RefuseUnknownDatabaseAsync(context, database);
     }
 
     private static bool TryRead(string? text, int otherwise, out int number)
@@ -114,6 +114,4 @@ public static class HoldingsApi
     }
 
     private static string? Or(string? text) => string.IsNullOrEmpty(text) ? null : text;
-
-    private static string NoSuchDatabase(string database) => $"There is no database '{database}'. GET /api/v1/budgets lists those there are.";
 }
