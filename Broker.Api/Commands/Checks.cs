@@ -6,6 +6,7 @@ using Broker.Core.Databases;
 using Broker.Core.Issuing;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.OnDisk;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Commands;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
-using Broker.Core.Leases.Operators.Holdings;
+using Broker.Core.Operators;
+using Broker.Core.Operators.Holdings;
 
 namespace Broker.Api.Page;
 
@@ -24,7 +25,7 @@ public sealed record HoldersModel(
     private static readonly HoldingFilter Usual = new();
 
     /// <summary>What a DBA should know of it; null: not looked at.</summary>
-    public Core.Leases.Operators.DatabaseExamination? Examination { get; init; }
+    public Core.Operators.DatabaseExamination? Examination { get; init; }
 
     /// <summary>What its connections were; null: not known.</summary>
     public Core.Leases.History.DatabaseHistory? History { get; init; }

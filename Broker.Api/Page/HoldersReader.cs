@@ -2,9 +2,9 @@ using Broker.Api.Authentication;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases.History;
-using Broker.Core.Leases.Operators;
-using Broker.Core.Leases.Operators.Holdings;
 using Broker.Core.Ledger;
+using Broker.Core.Operators;
+using Broker.Core.Operators.Holdings;
 
 namespace Broker.Api.Page;
 

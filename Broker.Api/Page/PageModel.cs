@@ -1,6 +1,6 @@
-using Broker.Core.Leases.Operators;
-using Broker.Core.Leases.Operators.Indicators;
 using Broker.Core.Ledger;
+using Broker.Core.Operators;
+using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Page;
 

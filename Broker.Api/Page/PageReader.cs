@@ -3,10 +3,10 @@ using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases.History;
-using Broker.Core.Leases.Operators;
-using Broker.Core.Leases.Operators.Indicators;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators;
+using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Page;
 

@@ -8,6 +8,7 @@ using Broker.Core.Databases;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Logins;
+using Broker.Core.Leases.Rehearsing;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Logging.Abstractions;

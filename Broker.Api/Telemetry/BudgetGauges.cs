@@ -1,5 +1,5 @@
 using System.Diagnostics.Metrics;
-using Broker.Core.Leases.Operators;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Telemetry;
 

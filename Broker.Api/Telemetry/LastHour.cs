@@ -1,7 +1,7 @@
 using System.Diagnostics.Metrics;
 using Broker.Core.Leases;
-using Broker.Core.Leases.Operators.Indicators;
 using Broker.Core.Model;
+using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Telemetry;
 

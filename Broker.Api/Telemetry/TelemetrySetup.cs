@@ -1,7 +1,7 @@
 using System.Diagnostics.Metrics;
 using Broker.Api.Authentication;
 using Broker.Core.Leases;
-using Broker.Core.Leases.Operators.Indicators;
+using Broker.Core.Operators.Indicators;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;

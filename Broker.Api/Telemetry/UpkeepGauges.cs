@@ -1,6 +1,6 @@
 using System.Diagnostics.Metrics;
-using Broker.Core.Leases.Operators;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Telemetry;
 

@@ -4,7 +4,9 @@ using Broker.Core.Databases;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
+using Broker.Core.Leases.Recovering;
 using Broker.Core.Ledger;
+using Broker.Core.Model;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 

@@ -1,5 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
+using Broker.Core.Model;
 
 namespace Broker.Core.Duties;
 
@@ -33,6 +34,3 @@ internal interface IDuty
 /// <param name="Subject">Of what: a lease, a role, an issuer; empty for the database itself.</param>
 /// <param name="Failures">How often it failed in a row until now.</param>
 internal sealed record DutyCall(CatalogSnapshot Catalog, string Database, string Subject, int Failures);
-
-/// <summary>A duty could not be done; the message says why and what somebody can do.</summary>
-internal sealed class DutyException(string message, Exception? inner = null) : Exception(message, inner);

@@ -1,6 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
+using Broker.Core.Model;
 
 namespace Broker.Core.Duties;
 

@@ -2,6 +2,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
+using Broker.Core.Model;
 
 namespace Broker.Core.Duties;
 

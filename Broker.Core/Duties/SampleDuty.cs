@@ -3,7 +3,8 @@ using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
-using Broker.Core.Leases.Operators;
+using Broker.Core.Leases.Locating;
+using Broker.Core.Leases.Pausing;
 using Broker.Core.Ledger;
 using Broker.Core.Limits;
 using Broker.Core.Model;
@@ -17,7 +18,7 @@ namespace Broker.Core.Duties;
 /// (<see cref="BudgetSettings.PauseAfter"/>), unless it did not answer the last time.
 /// </summary>
 internal sealed class SampleDuty(
-    SharedLedger ledger, BudgetSampler sampler, Servers servers, ConnectionCaps caps, CeilingDesk ceilings, PauseDesk pauses, HistoryLedger history, ILogger<SampleDuty> log) : IDuty
+    SharedLedger ledger, BudgetSampler sampler, Servers servers, ConnectionCaps caps, Ceilings ceilings, RolePauses pauses, HistoryLedger history, ILogger<SampleDuty> log) : IDuty
 {
     private readonly ConcurrentDictionary<string, bool> broken = new(StringComparer.Ordinal);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);

@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Globalization;
-using Broker.Core.Databases.Statements;
+using Broker.Core.Catalog.Statements;
 using Broker.Core.Model;
 
 namespace Broker.Core.Issuing;

@@ -1,3 +1,4 @@
+
 namespace Broker.Core.Ledger;
 
 /// <summary>All decisions.</summary>

@@ -1,3 +1,4 @@
+
 namespace Broker.Core.Model;
 
 /// <summary>The closed list of refusals. How each becomes an HTTP status stands in one file of Broker.Api.</summary>

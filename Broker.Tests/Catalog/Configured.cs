@@ -1,5 +1,6 @@
 using System.Text;
 using Broker.Core.Catalog;
+using Broker.Core.Operators;
 using Microsoft.Extensions.Configuration;
 
 namespace Broker.Tests.Catalog;

@@ -1,4 +1,5 @@
 using Broker.Core.Catalog;
+using Broker.Core.Operators;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;

@@ -2,6 +2,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Databases.MongoDb;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Broker.Tests.Contracts;
 using Microsoft.Extensions.Logging.Abstractions;
 using MongoDB.Bson;

@@ -4,6 +4,7 @@ using Broker.Core.Databases.MongoDb;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Microsoft.Extensions.Logging.Abstractions;
 using MongoDB.Bson;
 using Shouldly;

@@ -1,5 +1,5 @@
 using System.Text;
-using Broker.Core.Databases.Statements;
+using Broker.Core.Catalog.Statements;
 using Broker.Core.Model;
 using Shouldly;
 using Xunit;

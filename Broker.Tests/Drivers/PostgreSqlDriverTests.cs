@@ -2,6 +2,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Broker.Tests.Databases;
 using LoadTests.LocalServers;
 using Npgsql;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Broker.Core.Leases.Operators.Indicators;
+using Broker.Core.Operators.Indicators;
 using LoadTests.Chaos;
 using LoadTests.Chaos.Drill;
 using Microsoft.Extensions.Time.Testing;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Broker.Core.Operators;
 using LoadTests.LocalServers;
 using MySqlConnector;
 using Npgsql;

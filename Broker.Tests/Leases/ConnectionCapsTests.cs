@@ -1,5 +1,6 @@
 using Broker.Core.Databases;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Shouldly;
 using Xunit;
 

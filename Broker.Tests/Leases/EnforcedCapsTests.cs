@@ -5,6 +5,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Broker.Tests.Databases;
 using Broker.Tests.Identity;
 using LoadTests.LocalServers;

@@ -1,8 +1,8 @@
 using Broker.Core.Catalog;
-using Broker.Core.Leases.Operators;
-using Broker.Core.Leases.Operators.Indicators;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators;
+using Broker.Core.Operators.Indicators;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;

@@ -5,6 +5,7 @@ using Broker.Core.Issuing;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using Xunit;

@@ -1,6 +1,7 @@
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Shouldly;
 using Xunit;
 

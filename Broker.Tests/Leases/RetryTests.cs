@@ -1,4 +1,5 @@
 using Broker.Core.Duties;
+using Broker.Core.Model;
 using Shouldly;
 using Xunit;
 

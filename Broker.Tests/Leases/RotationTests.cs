@@ -1,8 +1,8 @@
 using Broker.Core.Leases;
 using Broker.Core.Leases.Holders;
-using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Broker.Tests.Identity;
 using Shouldly;
 using Xunit;

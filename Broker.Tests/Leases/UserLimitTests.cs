@@ -1,4 +1,5 @@
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Shouldly;
 using Xunit;
 

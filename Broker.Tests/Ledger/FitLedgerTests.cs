@@ -1,5 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Recovering;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Tests.Authentication;

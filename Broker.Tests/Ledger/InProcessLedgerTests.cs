@@ -1,5 +1,6 @@
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
+using Broker.Core.Operators;
 using Broker.Tests.Contracts;
 using Shouldly;
 using Xunit;

@@ -1,6 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.OnDisk;
+using Broker.Core.Operators;
 using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using Xunit;

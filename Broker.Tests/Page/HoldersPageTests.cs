@@ -1,4 +1,4 @@
-using Broker.Core.Leases.Operators.Holdings;
+using Broker.Core.Operators.Holdings;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 using Shouldly;

@@ -1,5 +1,6 @@
 using Broker.Api.Page;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 using Shouldly;

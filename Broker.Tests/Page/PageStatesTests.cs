@@ -1,9 +1,9 @@
 using Broker.Api.Page;
 using Broker.Core.Databases;
 using Broker.Core.Leases.History;
-using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 using Shouldly;

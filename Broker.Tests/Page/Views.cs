@@ -1,8 +1,8 @@
 using Broker.Api.Page;
 using Broker.Core.Catalog;
-using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 
 namespace Broker.Tests.Page;
 

@@ -1,4 +1,5 @@
 using Broker.Core.Limits;
+using Broker.Core.Operators;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;

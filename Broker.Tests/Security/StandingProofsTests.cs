@@ -1,5 +1,5 @@
 using System.Net.Http.Headers;
-using Broker.Core.Leases.Operators;
+using Broker.Core.Operators;
 using Broker.Tests.Authentication;
 using Broker.Tests.Identity;
 using Shouldly;

@@ -1,5 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 
 namespace LoadTests.Simulation;
 

@@ -3,6 +3,7 @@ using Broker.Core.Databases;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 
 namespace LoadTests.Simulation;
 

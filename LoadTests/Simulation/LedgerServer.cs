@@ -2,6 +2,7 @@ using System.Globalization;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Ledger.OnDisk;
+using Broker.Core.Operators;
 
 namespace LoadTests.Simulation;
 

@@ -8,9 +8,10 @@ using Broker.Core.Issuing;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Holders;
-using Broker.Core.Leases.Operators;
+using Broker.Core.Leases.Issues;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -41,7 +42,7 @@ internal sealed class Replica : IDisposable
         collection.Replace(ServiceDescriptor.Singleton(provider => new SharedLedger(Link)
         {
             NewLeaseId = () => $"L{number}-{random.Next():x8}",
-            Address = (database, cancellation) => provider.GetRequiredService<Broker.Core.Leases.Servers>().AddressAsync(database, cancellation),
+            Address = (database, cancellation) => provider.GetRequiredService<Broker.Core.Leases.Locating.Servers>().AddressAsync(database, cancellation),
         }));
         collection.Replace(ServiceDescriptor.Singleton(new HistoryLedger(Link)));
         collection.Replace(ServiceDescriptor.Singleton(new Jitter(random)));

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using Broker.Core.Operators;
 
 namespace LoadTests.Simulation;
 

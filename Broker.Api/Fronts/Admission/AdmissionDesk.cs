@@ -3,8 +3,8 @@ using System.Globalization;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
-using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Admission;
 

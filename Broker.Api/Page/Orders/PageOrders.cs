@@ -2,9 +2,9 @@ using System.Globalization;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Operators;
 using Broker.Core.Leases.Holders;
-using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Page;
 

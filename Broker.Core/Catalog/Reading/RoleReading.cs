@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Broker.Core.Databases.Statements;
+using Broker.Core.Catalog.Statements;
 using Broker.Core.Model;
 
 namespace Broker.Core.Catalog.Reading;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using Broker.Core.Databases.Statements;
+using Broker.Core.Catalog.Statements;
 using Broker.Core.Model;
 
 namespace Broker.Core.Databases.PostgreSql;

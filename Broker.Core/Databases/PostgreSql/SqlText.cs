@@ -1,4 +1,4 @@
-using Broker.Core.Databases.Statements;
+using Broker.Core.Catalog.Statements;
 using Broker.Core.Model;
 
 namespace Broker.Core.Databases.PostgreSql;

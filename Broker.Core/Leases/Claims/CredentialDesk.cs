@@ -2,8 +2,9 @@ using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases.History;
+using Broker.Core.Leases.Issues;
 using Broker.Core.Leases.Logins;
-using Broker.Core.Leases.Operators;
+using Broker.Core.Leases.Pausing;
 using Broker.Core.Ledger;
 using Broker.Core.Limits;
 using Broker.Core.Model;
@@ -13,7 +14,7 @@ namespace Broker.Core.Leases.Claims;
 
 /// <summary>The way of a request: from a proven caller to a grant or a refusal.</summary>
 internal sealed class CredentialDesk(
-    ICatalog catalog, SharedLedger ledger, DatabaseChannels channels, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, ConnectionCaps caps, PauseDesk pauses, RefusalJournal journal, DeskAudit audit,
+    ICatalog catalog, SharedLedger ledger, DatabaseChannels channels, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, ConnectionCaps caps, RolePauses pauses, RefusalJournal journal, DeskAudit audit,
     ShutdownSignal shutdown, CallerShares shares, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time, ILogger<CredentialDesk> log)
 {
     private const int MoveAgainSeconds = 10;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Broker.Core.Operators;
 using Broker.Tests.Security;
 using Shouldly;
 using Xunit;

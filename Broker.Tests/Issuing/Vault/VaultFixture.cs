@@ -3,6 +3,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.Vault;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using LoadTests.LocalServers;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;

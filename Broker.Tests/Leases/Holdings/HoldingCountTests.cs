@@ -1,8 +1,8 @@
 using Broker.Core.Databases;
 using Broker.Core.Identity;
-using Broker.Core.Leases.Operators.Holdings;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators.Holdings;
 using Broker.Tests.Page;
 using Shouldly;
 using Xunit;

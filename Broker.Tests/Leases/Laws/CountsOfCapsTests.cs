@@ -1,6 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 using Shouldly;
 using Xunit;
 

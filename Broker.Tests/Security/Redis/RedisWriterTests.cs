@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Broker.Api.Authentication.BrokerTokens;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
+using Broker.Core.Operators;
 using Broker.Core.Sessions;
 using LoadTests.LocalServers;
 using Microsoft.AspNetCore.DataProtection;

@@ -1,4 +1,4 @@
-using Broker.Core.Leases.Operators;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Budgets;
 

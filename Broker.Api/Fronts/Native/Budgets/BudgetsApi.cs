@@ -5,8 +5,8 @@ using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
-using Broker.Core.Leases.Operators;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Budgets;
 

@@ -15,9 +15,11 @@ using Broker.Core.Databases;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Logins;
-using Broker.Core.Leases.Operators.Indicators;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators;
+using Broker.Core.Operators.Holdings;
+using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Fronts.Native.Description;
 

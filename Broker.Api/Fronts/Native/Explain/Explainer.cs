@@ -1,6 +1,7 @@
 using Broker.Api.Authentication;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Broker.Core.Leases.Claims;
 using Broker.Core.Limits;
 
 namespace Broker.Api.Fronts.Native.Explain;

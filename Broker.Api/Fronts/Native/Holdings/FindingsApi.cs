@@ -3,8 +3,8 @@ using Broker.Api.Fronts.Native.Description;
 using Broker.Api.Fronts.Native.Leases;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Audit;
-using Broker.Core.Leases.Operators;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Holdings;
 

@@ -1,4 +1,4 @@
-using Broker.Core.Leases.Operators.Holdings;
+using Broker.Core.Operators.Holdings;
 
 namespace Broker.Api.Fronts.Native.Holdings;
 

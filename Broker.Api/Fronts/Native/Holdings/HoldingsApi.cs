@@ -4,9 +4,9 @@ using Broker.Api.Fronts.Native.Description;
 using Broker.Api.Fronts.Native.Leases;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Audit;
-using Broker.Core.Leases.Operators;
-using Broker.Core.Leases.Operators.Holdings;
 using Broker.Core.Model;
+using Broker.Core.Operators;
+using Broker.Core.Operators.Holdings;
 
 namespace Broker.Api.Fronts.Native.Holdings;
 

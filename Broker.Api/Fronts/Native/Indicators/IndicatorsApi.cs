@@ -2,7 +2,7 @@ using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Description;
 using Broker.Api.Fronts.Native.Leases;
 using Broker.Api.Fronts.Native.Problems;
-using Broker.Core.Leases.Operators.Indicators;
+using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Fronts.Native.Indicators;
 

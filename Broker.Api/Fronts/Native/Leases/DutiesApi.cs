@@ -1,7 +1,7 @@
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Description;
 using Broker.Api.Fronts.Native.Problems;
-using Broker.Core.Leases.Operators;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Leases;
 

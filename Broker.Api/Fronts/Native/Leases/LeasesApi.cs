@@ -4,9 +4,9 @@ using Broker.Api.Fronts.Native.Operators;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
-using Broker.Core.Leases.Operators;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Leases;
 

@@ -5,6 +5,7 @@ using System.Text.Json;
 using Broker.Api.Authentication;
 using Broker.Core.Limits;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Problems;
 

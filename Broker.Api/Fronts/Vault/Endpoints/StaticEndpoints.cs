@@ -6,8 +6,8 @@ using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Handles;
-using Broker.Core.Leases.Operators;
 using Broker.Core.Model;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Vault.Endpoints;
 

@@ -1,0 +1,90 @@
+using Broker.Core.Catalog.Statements;
+using Broker.Core.Databases;
+using Broker.Core.Model;
+
+namespace Broker.Core.Catalog.Statements;
+
+/// <summary>
+/// Reads SQL as the server's own client does, as far as it takes to know where a statement ends: not at a semicolon within quotes, a
+/// dollar-quoted body, a comment, parentheses, or the body of a routine. Sources: PostgreSQL's <c>psqlscan.l</c> and
+/// https://www.postgresql.org/docs/current/sql-syntax-lexical.html; https://dev.mysql.com/doc/refman/8.4/en/comments.html,
+/// https://mariadb.com/kb/en/begin-end/.
+/// </summary>
+internal static class SqlScript
+{
+    /// <summary>The statements of a text, without the semicolons between them. What is but a comment is none.</summary>
+    public static IReadOnlyList<string> Split(DatabaseEngineKind engine, string text)
+    {
+        var statements = new List<string>();
+        var block = new SqlBlock(engine);
+        var (start, parentheses, says) = (0, 0, false);
+        var delimiter = "";
+        for (var at = 0; at < text.Length;)
+        {
+            var token = SqlToken.At(engine, text, at);
+            var ends = delimiter.Length == 0
+                ? token.Kind == SqlTokenKind.Semicolon && parentheses <= 0 && !block.IsOpen
+                : string.CompareOrdinal(text, at, delimiter, 0, delimiter.Length) == 0;
+            if (ends)
+            {
+                Add(text[start..at]);
+                at = start = at + Math.Max(1, delimiter.Length);
+                continue;
+            }
+
+            if (!says && engine == DatabaseEngineKind.MySql && token.Kind == SqlTokenKind.Word && text.AsSpan(at, token.End - at).Equals("DELIMITER", StringComparison.OrdinalIgnoreCase))
+            {
+                // The client's own word, which a file for it may have.
+                var line = text.IndexOf('\n', at) is var found and >= 0 ? found : text.Length;
+                delimiter = text[token.End..line].Trim() is var other and not ";" ? other : "";
+                at = start = line;
+                continue;
+            }
+
+            says |= token.Kind != SqlTokenKind.Space;
+            if (token.Kind == SqlTokenKind.Open) parentheses++;
+            if (token.Kind == SqlTokenKind.Close) parentheses--;
+            if (token.Kind == SqlTokenKind.Word) block.Read(text, at, token.End);
+            else if (token.Kind != SqlTokenKind.Space) block.Pass(token.Kind == SqlTokenKind.Semicolon);
+            at = token.End;
+        }
+
+        Add(text[start..]);
+        return statements;
+
+        void Add(string statement)
+        {
+            if (says) statements.Add(statement.Trim());
+            (says, parentheses) = (false, 0);
+            block.Reset();
+        }
+    }
+
+    /// <summary>Whether a statement has semicolons of its own, outside quotes and comments.</summary>
+    public static bool HoldsSemicolons(DatabaseEngineKind engine, string statement)
+    {
+        for (var at = 0; at < statement.Length;)
+        {
+            var token = SqlToken.At(engine, statement, at);
+            if (token.Kind == SqlTokenKind.Semicolon) return true;
+            at = token.End;
+        }
+
+        return false;
+    }
+
+    /// <summary>The words a statement begins with, in capitals, without comments between them.</summary>
+    public static IReadOnlyList<string> FirstWords(DatabaseEngineKind engine, string statement, int most)
+    {
+        var words = new List<string>();
+        for (var at = 0; at < statement.Length && words.Count < most;)
+        {
+            var token = SqlToken.At(engine, statement, at);
+            if (token.Kind == SqlTokenKind.Word) words.Add(statement[at..token.End].ToUpperInvariant());
+            else if (token.Kind != SqlTokenKind.Space) break;
+            at = token.End;
+        }
+
+        return words;
+    }
+}

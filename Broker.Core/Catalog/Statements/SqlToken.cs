@@ -1,0 +1,126 @@
+using Broker.Core.Databases;
+using Broker.Core.Model;
+
+namespace Broker.Core.Catalog.Statements;
+
+/// <summary>What a piece of SQL is.</summary>
+internal enum SqlTokenKind
+{
+    /// <summary>White space or a comment.</summary>
+    Space,
+
+    /// <summary>A word that is not quoted.</summary>
+    Word,
+
+    /// <summary>A semicolon.</summary>
+    Semicolon,
+
+    /// <summary>An opening parenthesis.</summary>
+    Open,
+
+    /// <summary>A closing one.</summary>
+    Close,
+
+    /// <summary>A quoted text or name, an operator, a number.</summary>
+    Other,
+}
+
+/// <summary>A piece of SQL.</summary>
+/// <param name="Kind">What it is.</param>
+/// <param name="End">Where the next one begins. What is never closed goes to the end of the text, for the server to refuse.</param>
+internal readonly record struct SqlToken(SqlTokenKind Kind, int End)
+{
+    /// <summary>The piece that begins there.</summary>
+    public static SqlToken At(DatabaseEngineKind engine, string text, int at)
+    {
+        var mySql = engine == DatabaseEngineKind.MySql;
+        var next = at + 1 < text.Length ? text[at + 1] : '\0';
+        switch (text[at])
+        {
+            case ';':
+                return new(SqlTokenKind.Semicolon, at + 1);
+            case '(':
+                return new(SqlTokenKind.Open, at + 1);
+            case ')':
+                return new(SqlTokenKind.Close, at + 1);
+            case '\'':
+                return new(SqlTokenKind.Other, EndOfQuoted(text, at, backslashes: mySql));
+            case '"':
+                return new(SqlTokenKind.Other, EndOfQuoted(text, at, backslashes: mySql));
+            case '`' when mySql:
+                return new(SqlTokenKind.Other, EndOfQuoted(text, at, backslashes: false));
+            // In MySQL two dashes are a comment before white space alone: 5--1 is 6 there.
+            case '-' when next == '-' && (!mySql || at + 2 >= text.Length || char.IsWhiteSpace(text[at + 2]) || char.IsControl(text[at + 2])):
+                return new(SqlTokenKind.Space, EndOfLine(text, at));
+            case '#' when mySql:
+                return new(SqlTokenKind.Space, EndOfLine(text, at));
+            // What stands in /*! … */ and /*M! … */ is run.
+            case '/' when next == '*':
+                return new(
+                    mySql && (text.AsSpan(at).StartsWith("/*!") || text.AsSpan(at).StartsWith("/*M!")) ? SqlTokenKind.Other : SqlTokenKind.Space, EndOfComment(text, at, nests: !mySql));
+            case '$' when !mySql:
+                return new(SqlTokenKind.Other, EndOfDollars(text, at));
+            case var blank when char.IsWhiteSpace(blank):
+                return new(SqlTokenKind.Space, at + 1);
+            case 'e' or 'E' when !mySql && next == '\'':
+                return new(SqlTokenKind.Other, EndOfQuoted(text, at + 1, backslashes: true));
+            case var letter when char.IsLetter(letter) || letter == '_':
+                var end = at + 1;
+                while (end < text.Length && (char.IsLetterOrDigit(text[end]) || text[end] is '_' or '$')) end++;
+                return new(SqlTokenKind.Word, end);
+            case var digit when char.IsAsciiDigit(digit):
+                end = at + 1;
+                while (end < text.Length && (char.IsLetterOrDigit(text[end]) || text[end] == '_')) end++;
+                return new(SqlTokenKind.Other, end);
+            default:
+                return new(SqlTokenKind.Other, at + 1);
+        }
+    }
+
+    private static int EndOfQuoted(string text, int at, bool backslashes)
+    {
+        var quote = text[at];
+        for (var i = at + 1; i < text.Length; i++)
+        {
+            if (backslashes && text[i] == '\\') i++;
+            else if (text[i] == quote && i + 1 < text.Length && text[i + 1] == quote) i++;
+            else if (text[i] == quote) return i + 1;
+        }
+
+        return text.Length;
+    }
+
+    private static int EndOfLine(string text, int at) => text.IndexOfAny(['\n', '\r'], at) is var end and >= 0 ? end : text.Length;
+
+    private static int EndOfComment(string text, int at, bool nests)
+    {
+        var depth = 1;
+        for (var i = at + 2; i + 1 < text.Length; i++)
+        {
+            if (text[i] == '*' && text[i + 1] == '/')
+            {
+                i++;
+                if (--depth == 0) return i + 1;
+            }
+            else if (nests && text[i] == '/' && text[i + 1] == '*')
+            {
+                i++;
+                depth++;
+            }
+        }
+
+        return text.Length;
+    }
+
+    // $$ … $$ or $tag$ … $tag$; a lone $ is none of them.
+    private static int EndOfDollars(string text, int at)
+    {
+        var i = at + 1;
+        if (i < text.Length && char.IsDigit(text[i])) return i;
+        while (i < text.Length && (char.IsLetterOrDigit(text[i]) || text[i] == '_')) i++;
+        if (i >= text.Length || text[i] != '$') return at + 1;
+        var tag = text[at..(i + 1)];
+        var end = text.IndexOf(tag, i + 1, StringComparison.Ordinal);
+        return end < 0 ? text.Length : end + tag.Length;
+    }
+}

@@ -1,0 +1,169 @@
+using System.Globalization;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Limits;
+using Broker.Core.Model;
+
+namespace Broker.Core.Leases.Claims;
+
+/// <summary>Holds callers and teams to their shares, so that one looping client cannot starve the rest.</summary>
+internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimeProvider time)
+{
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
+
+    // What a claim may take beyond its waiting, until it is said how it ended.
+    private static readonly TimeSpan AnswerWithin = TimeSpan.FromMinutes(1);
+
+    // A pod tells its processes apart by names that it makes up itself, and has only so many processes.
+    private const int MostNamedInPod = 20;
+    private const int NamedAtTheirMost = 4;
+
+    private readonly RateLimit rateLimit = new(time);
+
+    /// <summary>The limits that concern a caller's holder; null when none do, as mostly.</summary>
+    public IReadOnlyList<(string Name, ShareLimits Limits)>? LimitsOf(Caller caller, string holder)
+    {
+        var identity = catalog.Current.Identity;
+        var own = OwnLimitsOf(caller, holder);
+        if (identity.Teams.Count == 0 && own.ClaimsPerSecond == 0 && !own.AreCounted) return null;
+        var team = TeamOf(identity, caller);
+        return team is null
+            ? [("caller:" + caller.OwnerHash, own)]
+            : [("caller:" + caller.OwnerHash, own), ("team:" + team.Name, team.Limits)];
+    }
+
+    // Where nobody configured what a caller may hold, no pod takes a whole budget by naming itself again and again. Who gives no name has
+    // one holder and needs no counting.
+    private ShareLimits OwnLimitsOf(Caller caller, string holder)
+    {
+        var current = catalog.Current;
+        var own = current.Identity.Callers;
+        return own.AreCounted || caller.PodUid is null || !HolderId.TryParse(holder, out var id) || !id.IsNamed || !current.Roles.TryGetValue(id.Role, out var role)
+            ? own
+            : own with { Holders = MostNamedInPod, Connections = NamedAtTheirMost * role.Connections.Max };
+    }
+
+    /// <summary>The first team whose members a caller is among; null: none.</summary>
+    public static Team? TeamOf(IdentitySettings identity, Caller caller)
+    {
+        foreach (var team in identity.Teams)
+        {
+            if (team.Members.Allow(caller)) return team;
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// Takes a claim's part of the shares, makes it, and says what it got. Until then it counts as all that it may get, whatever else the
+    /// holder asks for, or gives back, at the same time.
+    /// </summary>
+    /// <param name="limits">The limits that concern the caller.</param>
+    /// <param name="claim">The claim.</param>
+    /// <param name="make">Makes it.</param>
+    /// <param name="remembered">Answers from memory: for when nobody can say what the caller holds.</param>
+    /// <param name="cancellation">The caller left.</param>
+    public async ValueTask<Outcome> WithinAsync(
+        IReadOnlyList<(string Name, ShareLimits Limits)> limits, Claim claim, Func<Claim, ValueTask<Outcome>> make,
+        Func<LedgerException, ValueTask<Outcome>> remembered, CancellationToken cancellation)
+    {
+        foreach (var (name, limit) in limits)
+        {
+            if (limit.ClaimsPerSecond > 0 && rateLimit.Take(name, limit.ClaimsPerSecond, limit.Burst) is { } wait) return TooFast(name, limit, wait);
+        }
+
+        var shares = SharesOf(limits);
+        if (shares.Count == 0) return await make(claim);
+        try
+        {
+            var lifetime = claim.Role.HolderTtl + claim.IssueWait + claim.LineWait + AnswerWithin;
+            var (connections, full) = await ledger.TakeAsync(claim.Holder, claim.Want, claim.Least, lifetime, shares, cancellation);
+            if (full is not null) return Full(full, shares.Single(share => share.Name == full.Name));
+            claim = claim with { Want = connections };
+        }
+        catch (LedgerException e)
+        {
+            return await remembered(e);
+        }
+
+        // A caller that left may have been granted all it asked for.
+        int? granted = claim.Want;
+        try
+        {
+            var outcome = await make(claim);
+            granted = outcome.Grant?.Counted;
+            return outcome;
+        }
+        finally
+        {
+            await SettleAsync(claim, granted, shares);
+        }
+    }
+
+    /// <summary>The holder is still there with what it has: its part of the shares is counted on.</summary>
+    public async ValueTask StaysAsync(Caller caller, string holder, int connections, TimeSpan lasts, CancellationToken cancellation)
+    {
+        if (LimitsOf(caller, holder) is not { } limits || SharesOf(limits) is not { Count: > 0 } shares) return;
+        try
+        {
+            var (_, full) = await ledger.TakeAsync(holder, connections, connections, lasts, shares, cancellation);
+            if (full is null) await ledger.SettleAsync(holder, connections, lasts, shares, cancellation);
+        }
+        catch (LedgerException)
+        {
+            // Counted until the end it had: a moment too short, for something that it has anyway.
+        }
+    }
+
+    /// <summary>What <see cref="LeaveAsync"/> needs, looked at before the holder is released; null: nothing limits the caller.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<long?> BeforeLeavingAsync(Caller caller, string holder, CancellationToken cancellation) =>
+        LimitsOf(caller, holder) is { } limits && SharesOf(limits) is [var first, ..] ? await ledger.VersionAsync(holder, first.Name, cancellation) : null;
+
+    /// <summary>The holder was released: its part comes free, unless it has asked again meanwhile.</summary>
+    public async ValueTask LeaveAsync(Caller caller, string holder, long? version, CancellationToken cancellation)
+    {
+        if (version is not { } seen || LimitsOf(caller, holder) is not { } limits) return;
+        try
+        {
+            await ledger.LeaveAsync(holder, seen, SharesOf(limits), cancellation);
+        }
+        catch (LedgerException)
+        {
+            // It is released: its part counts until its end.
+        }
+    }
+
+    private async ValueTask SettleAsync(Claim claim, int? granted, IReadOnlyList<Share> shares)
+    {
+        try
+        {
+            await ledger.SettleAsync(claim.Holder, granted, claim.Role.HolderTtl, shares, CancellationToken.None);
+        }
+        catch (LedgerException)
+        {
+            // It counts as what it asked for until its end: too much, never too little.
+        }
+    }
+
+    private static List<Share> SharesOf(IReadOnlyList<(string Name, ShareLimits Limits)> limits) =>
+        [.. limits.Where(limit => limit.Limits.AreCounted).Select(limit => new Share(limit.Name, limit.Limits.Holders, limit.Limits.Connections))];
+
+    private static Refusal TooFast(string name, ShareLimits limits, TimeSpan wait) => new(
+        RefusalCode.LimitExceeded,
+        string.Create(CultureInfo.InvariantCulture, $"{Who(name)} may claim {limits.ClaimsPerSecond} times a second. Come back then; a grant is good until its end and need not be asked for again."),
+        wait > TimeSpan.FromSeconds(1) ? wait : TimeSpan.FromSeconds(1));
+
+    private static Refusal Full(ShareFull full, Share share) => new(
+        RefusalCode.LimitExceeded,
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Who(full.Name)} has {full.Holders} holders{Of(share.Holders)} with {full.Connections} connections{Of(share.Connections)}. Release holders that are not needed, or ask whoever runs the broker for more."),
+        full.NextEndIn > Longest ? Longest : full.NextEndIn > TimeSpan.FromSeconds(1) ? full.NextEndIn : TimeSpan.FromSeconds(1));
+
+    private static string Of(int most) => most == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" of {most}");
+
+    private static string Who(string name) => name.StartsWith("team:", StringComparison.Ordinal) ? $"Team '{name[5..]}'" : "This caller";
+}

@@ -1,0 +1,217 @@
+using System.Collections.Concurrent;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Duties;
+using Broker.Core.Issuing;
+using Broker.Core.Leases.Logins;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+using Microsoft.Extensions.Logging;
+
+namespace Broker.Core.Leases.Issues;
+
+/// <summary>
+/// Issues one lease for a pool, apart from the callers that wait for it: one that leaves stops nothing for the rest. The
+/// intent is in the ledger before this begins.
+/// </summary>
+internal sealed class Issuance(
+    SharedLedger ledger, Issuers issuers, DatabaseEngines engines, LoginSealer sealer, StaticTurn turn, WaitingSettings waiting, BrokerMetrics metrics, Jitter jitter,
+    TimeProvider time, ILogger<Issuance> log)
+{
+    // The shortest pause after a failure (law L12); it doubles with each failure in a row.
+    private static readonly TimeSpan Floor = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan BeatEvery = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(20);
+
+    private readonly ConcurrentDictionary<Task, string> underWay = new();
+
+    /// <summary>Starts issuing; who waits for the lease is woken by the ledger when it is there or has failed.</summary>
+    /// <param name="role">The role.</param>
+    /// <param name="database">Its database.</param>
+    /// <param name="issuer">Its issuer.</param>
+    /// <param name="pool">The pool.</param>
+    /// <param name="order">What the ledger ordered.</param>
+    public void Start(Role role, Database database, IssuerDefinition issuer, string pool, ClaimAnswer.Issue order)
+    {
+        var task = RunAsync(role, database, issuer, pool, order);
+        underWay[task] = order.Lease;
+        task.ContinueWith(done => underWay.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+    }
+
+    /// <summary>Completes when nothing is being issued by this replica.</summary>
+    public Task DrainAsync() => Task.WhenAll(underWay.Keys);
+
+    private async Task RunAsync(Role role, Database database, IssuerDefinition issuer, string pool, ClaimAnswer.Issue order)
+    {
+        await Task.Yield(); // the caller that started it goes on at once
+        using var activity = metrics.Activities.StartActivity("issue");
+        activity?.SetTag("broker.role", role.Name).SetTag("broker.database", database.Name).SetTag("broker.lease", order.Lease);
+        var attempt = new Attempt(role, database, issuers[issuer], pool, order.Lease, order.Fence);
+        var from = time.GetTimestamp();
+        using var lost = new CancellationTokenSource();
+        using var deadline = new CancellationTokenSource(waiting.IssueDeadline + order.StartsIn, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(lost.Token, deadline.Token);
+        var beating = BeatAsync(attempt, order.StartsIn, lost, either.Token);
+        string outcome;
+        try
+        {
+            outcome = await IssueAsync(attempt, order.StartsIn, deadline.Token, either.Token);
+        }
+        catch (LedgerException e)
+        {
+            // The attempt dies in the ledger by itself; whoever takes over revokes what this one may have left.
+            log.IssueLedgerLost(attempt.Lease, role.Name, e.Message);
+            outcome = "ledger-unavailable";
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            log.IssueBroke(attempt.Lease, role.Name, e);
+            outcome = "error";
+        }
+        catch (OperationCanceledException)
+        {
+            log.IssueOvertaken(attempt.Lease, role.Name);
+            outcome = "superseded";
+        }
+
+        either.Cancel();
+        await beating;
+        activity?.SetTag("broker.outcome", outcome);
+        metrics.Issued(database.Name, outcome, time.GetElapsedTime(from));
+    }
+
+    // An issuer that is at work is not called off when another attempt takes over: its answer says what is to be revoked.
+    private async Task<string> IssueAsync(Attempt attempt, TimeSpan startsIn, CancellationToken deadline, CancellationToken cancellation)
+    {
+        sealer.EnsureKeys(); // what could not be written down is not made
+        var username = attempt.Role.Static is null ? attempt.Issuer.ProposeUsername(attempt.Role, attempt.Database) : null;
+        if (attempt.Role.Static is { } users)
+        {
+            (username, var whyNot) = await turn.NextAsync(attempt.Role, attempt.Database, users, attempt.Lease, cancellation);
+            if (username is null) return await FailAsync(attempt, mayExist: false, RefusalCode.IssuerUnavailable, whyNot, null);
+        }
+
+        if (await PaceAsync(attempt, username, startsIn, cancellation) is not { } now) return "superseded";
+
+        IssuedLease issued;
+        try
+        {
+            issued = await attempt.Issuer.IssueAsync(new(attempt.Role, attempt.Database, username, now), deadline);
+        }
+        catch (IssuerException e)
+        {
+            return await FailAsync(attempt, e.Failure == IssuerFailure.AnswerLost, CodeOf(e), e.Message, e.RetryAfter);
+        }
+        catch (OperationCanceledException)
+        {
+            // The issuer may have made a user.
+            return await FailAsync(attempt, mayExist: true, RefusalCode.IssuerUnavailable, "the issuer did not answer in time", null);
+        }
+
+        bool known;
+        var (life, lasts) = attempt.Role.Static is { } turns ? StaticTurn.TermsFrom(turns.Rotation, now) : (issued.Term.Duration, issued.Term.Duration);
+        try
+        {
+            known = await ledger.Issues.IssuedAsync(
+                attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username,
+                sealer.Seal(attempt.Database.Name, attempt.Role.Name, attempt.Pool, attempt.Lease, issued),
+                life, now, issued.Term.Renewable && attempt.Role.Static is null, CancellationToken.None, lasts);
+        }
+        catch (LedgerException)
+        {
+            // Nobody but this replica knows of the user: it is dropped again before that is forgotten (law L5).
+            await RevokeAsync(attempt, issued.Id);
+            throw;
+        }
+
+        if (issued.Term.Warning is { } warning) log.IssueWarned(attempt.Lease, attempt.Role.Name, warning);
+        if (!known)
+        {
+            log.IssueOvertaken(attempt.Lease, attempt.Role.Name);
+            await RevokeAsync(attempt, issued.Id);
+            return "superseded";
+        }
+
+        int? userLimit;
+        try
+        {
+            var engine = engines[attempt.Database.Engine];
+            await engine.TryNewLoginAsync(attempt.Database.SeenBy(attempt.Role), issued.Login, time, cancellation);
+            userLimit = await engine.UserLimitAsync(attempt.Database, issued.Login.Username, cancellation);
+        }
+        catch (DatabaseException e)
+        {
+            var code = e.Failure == DatabaseFailure.LoginRefused ? RefusalCode.LoginFailed : RefusalCode.DatabaseUnavailable;
+            return await FailAsync(attempt, mayExist: true, code, e.Message, null);
+        }
+
+        if (!await ledger.Issues.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, attempt.Role.Static is null ? jitter.Fraction() : StaticTurn.Spread, userLimit, CancellationToken.None)) return "superseded";
+        log.Issued(attempt.Lease, attempt.Role.Name, issued.Login.Username, lasts);
+        return "issued";
+    }
+
+    private async Task RevokeAsync(Attempt attempt, string id)
+    {
+        try
+        {
+            await attempt.Issuer.RevokeAsync(new(attempt.Role, attempt.Database, id), CancellationToken.None);
+        }
+        catch (IssuerException e)
+        {
+            // Where the ledger knows the lease, its upkeep tries again.
+            log.OvertakenNotRevoked(attempt.Lease, attempt.Role.Name, id, e.Message);
+        }
+    }
+
+    // The ledger's time when the issuer may be asked; null: another attempt has taken over.
+    private async Task<DateTimeOffset?> PaceAsync(Attempt attempt, string? username, TimeSpan startsIn, CancellationToken cancellation)
+    {
+        if (startsIn > TimeSpan.Zero) await Task.Delay(startsIn, time, cancellation);
+        while (true)
+        {
+            var answer = await ledger.Issues.BeginAsync(
+                attempt.Database.Name, attempt.Lease, attempt.Fence, username, attempt.Database.Issuing, cancellation);
+            if (answer is BeginAnswer.Go go) return go.Now;
+            if (answer is not BeginAnswer.NotYet later) return null;
+            await Task.Delay(later.Wait > ShortestPause ? later.Wait : ShortestPause, time, cancellation);
+        }
+    }
+
+    private async Task<string> FailAsync(Attempt attempt, bool mayExist, RefusalCode code, string why, TimeSpan? pause)
+    {
+        log.IssueFailed(attempt.Lease, attempt.Role.Name, code, why);
+        await ledger.Issues.FailAsync(
+            attempt.Database.Name, attempt.Lease, attempt.Fence, mayExist, $"{code}: {why}", pause > Floor ? pause.Value : Floor, CancellationToken.None);
+        return WireName.Of(code);
+    }
+
+    private async Task BeatAsync(Attempt attempt, TimeSpan startsIn, CancellationTokenSource lost, CancellationToken cancellation)
+    {
+        try
+        {
+            await Task.Delay(startsIn + BeatEvery, time, cancellation);
+            while (true)
+            {
+                try
+                {
+                    if (!await ledger.Issues.BeatAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, cancellation)) lost.Cancel();
+                }
+                catch (LedgerException e)
+                {
+                    log.BeatFailed(attempt.Lease, e.Message);
+                }
+
+                await Task.Delay(BeatEvery, time, cancellation);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The attempt is over.
+        }
+    }
+
+    private static RefusalCode CodeOf(IssuerException e) =>
+        e.Failure == IssuerFailure.DatabaseUnavailable ? RefusalCode.DatabaseUnavailable : RefusalCode.IssuerUnavailable;
+
+    private sealed record Attempt(Role Role, Database Database, IIssuer Issuer, string Pool, string Lease, long Fence);
+}

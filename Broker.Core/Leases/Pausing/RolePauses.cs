@@ -1,0 +1,109 @@
+using System.Text.Json;
+using Broker.Core.Catalog;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+
+namespace Broker.Core.Leases.Pausing;
+
+/// <summary>An operator's order on a role.</summary>
+/// <param name="Role">The role.</param>
+/// <param name="State">What it does.</param>
+/// <param name="Reason">Why, in the operator's own words; whoever is refused is told.</param>
+/// <param name="By">Who ordered it.</param>
+/// <param name="Since">Since when.</param>
+public sealed record RolePause(string Role, RoleState State, string Reason, string By, DateTimeOffset Since);
+
+/// <summary>
+/// Roles that operators pause or drain, and let give again. The orders are one sealed text for each database, as ceilings are: every
+/// replica remembers it and puts back what a ledger lost, and nobody who can write into Redis takes an order back (law L14). Claims are
+/// decided by what stands in the database's own books; each count of connections writes it there again before anything is promised on it.
+/// </summary>
+internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSeal seal, TimeProvider time)
+{
+    private const string Purpose = "Broker.Pauses.v1";
+
+    /// <summary>The orders in force on a database's roles.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer, or the orders cannot be opened.</exception>
+    public async ValueTask<IReadOnlyList<RolePause>> ListAsync(string database, CancellationToken cancellation) =>
+        (await ReadAsync(database, cancellation)).Roles;
+
+    /// <summary>Writes them into the database's books.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer, or the orders cannot be opened: nothing is to be promised.</exception>
+    public async ValueTask EnforceAsync(string database, CancellationToken cancellation)
+    {
+        var orders = await ReadAsync(database, cancellation);
+        while (!await WriteAsync(orders, sure: false))
+        {
+            // Another replica was faster with later orders; or somebody else wrote there: what is sealed counts.
+            var again = await ReadAsync(database, cancellation);
+            if (again.Version == orders.Version && await WriteAsync(again, sure: true)) return;
+            orders = again;
+        }
+
+        ValueTask<bool> WriteAsync(PauseOrders all, bool sure) =>
+            ledger.Budgets.PauseAsync(database, all.Version, [.. all.Roles.Select(pause => new PausedRole(pause.Role, pause.State))], sure, cancellation);
+    }
+
+    /// <summary>What a caller is told of whom the ledger refused for such an order.</summary>
+    public async ValueTask<Refusal> RefusalAsync(Role role, CancellationToken cancellation)
+    {
+        try
+        {
+            return (await ListAsync(role.Database, cancellation)).FirstOrDefault(pause => pause.Role == role.Name) is { } pause
+                ? Refusals.RolePaused(role.Name, pause.State, pause.Reason)
+                : Refusals.RolePaused(role.Name, RoleState.Paused, null);
+        }
+        catch (LedgerException)
+        {
+            return Refusals.RolePaused(role.Name, RoleState.Paused, null);
+        }
+    }
+
+    /// <summary>Takes an order down, and writes it into the database's books: in force on all replicas when this returns.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask SetAsync(Role role, RolePause order, CancellationToken cancellation)
+    {
+        await PutAsync(role, order, cancellation);
+        await EnforceAsync(role.Database, cancellation);
+    }
+
+    private async ValueTask PutAsync(Role role, RolePause order, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            var there = await ledger.Texts.ReadSharedAsync(Name(role.Database), cancellation);
+            var before = there is not var (text, _) ? PauseOrders.None : TryRead(role.Database, text) ?? Unknown(role.Database, order);
+            // Orders on roles that the catalog has no more are of no use to anybody.
+            var kept = before.Roles.Where(pause => pause.Role != role.Name && catalog.Current.Roles.ContainsKey(pause.Role));
+            var orders = new PauseOrders(
+                Math.Max(before.Version + 1, time.GetUtcNow().ToUnixTimeMilliseconds()),
+                [.. kept, .. order.State == RoleState.Open ? Array.Empty<RolePause>() : [order]]);
+            if (await ledger.Texts.ReplaceSharedAsync(Name(role.Database), there?.Text, seal.Seal(JsonSerializer.Serialize(orders), Purpose, role.Database), cancellation)) return;
+        }
+    }
+
+    private async ValueTask<PauseOrders> ReadAsync(string database, CancellationToken cancellation) =>
+        await ledger.Texts.ReadSharedAsync(Name(database), cancellation) is var (text, _) ? Read(database, text) : PauseOrders.None;
+
+    private PauseOrders Read(string database, string text) => TryRead(database, text)
+        ?? throw new LedgerException($"The orders on the roles of database '{database}' in the ledger cannot be opened (Broker:Sealing), so nothing is promised on it: order something anew.");
+
+    private PauseOrders? TryRead(string database, string text) =>
+        seal.TryOpen(text, Purpose, database) is { } opened ? JsonSerializer.Deserialize<PauseOrders>(opened) : null;
+
+    // What was ordered before is not known any more: every role may have been paused.
+    private PauseOrders Unknown(string database, RolePause order) => new(
+        0,
+        [
+            .. catalog.Current.Roles.Values.Where(role => role.Database == database)
+                .Select(role => order with { Role = role.Name, State = RoleState.Paused, Reason = "Earlier orders could not be opened. Resume the role when you have looked." }),
+        ]);
+
+    private static string Name(string database) => "pauses:" + database;
+
+    // The version rises with every order, so that who read earlier ones does not write them over later ones.
+    private sealed record PauseOrders(long Version, IReadOnlyList<RolePause> Roles)
+    {
+        public static readonly PauseOrders None = new(0, []);
+    }
+}

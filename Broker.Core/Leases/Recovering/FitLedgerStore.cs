@@ -1,0 +1,21 @@
+using Broker.Core.Leases.Recovering;
+using Broker.Core.Ledger;
+
+namespace Broker.Core.Leases.Recovering;
+
+/// <summary>The ledger of a replica that may work on it; for one that may not (<see cref="Fitness"/>) it does not answer.</summary>
+public sealed class FitLedgerStore(ILedgerStore store, Fitness fitness) : ILedgerStore
+{
+    /// <inheritdoc/>
+    public async ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
+    {
+        if (await fitness.WhyNotAsync(cancellation) is { } whyNot) throw new LedgerException($"This replica is not ready: {whyNot}.");
+        return await store.DecideAsync(decision, database, arguments, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public IDisposable Listen(string database, Action<string> heard) => store.Listen(database, heard);
+
+    /// <summary>The store is not this one's to close.</summary>
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

@@ -1,0 +1,114 @@
+using System.Globalization;
+using Broker.Core.Catalog;
+using Broker.Core.Leases.Logins;
+using Broker.Core.Ledger;
+
+namespace Broker.Core.Leases.Recovering;
+
+/// <summary>
+/// Whether this replica may work on the ledger: it opens what the others seal, may signal and hears signals, and means the same
+/// servers by the same databases. One that does not reads, counts, takes and changes nothing, and is not ready. Looked at again every
+/// ten seconds.
+/// </summary>
+public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalog, TimeProvider time)
+{
+    private static readonly TimeSpan Good = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan HearWithin = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan BetweenSignals = TimeSpan.FromMilliseconds(100);
+
+    // Who means another server by a name says so for as long as it lives; nobody does who has not for so long.
+    private static readonly TimeSpan SaidAgainAfter = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(1);
+
+    private readonly SharedLedger ledger = new(store);
+    private readonly Lock gate = new();
+    private Task<string?>? looking;
+    private Verdict? verdict;
+    private bool heard;
+
+    /// <summary>Why it may not, in words; null: it may.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer, and was never seen.</exception>
+    public async ValueTask<string?> WhyNotAsync(CancellationToken cancellation)
+    {
+        Task<string?> look;
+        lock (gate)
+        {
+            var good = verdict is { } known && time.GetElapsedTime(known.At) < (known.WhyNot is null ? Good : Again);
+            if (good) return verdict!.WhyNot;
+            look = looking is null or { IsCompleted: true } ? looking = LookAsync() : looking;
+
+            // Who was fit a moment ago is asked again beside the work.
+            if (verdict is { WhyNot: null }) return null;
+        }
+
+        return await look.WaitAsync(cancellation);
+    }
+
+    private async Task<string?> LookAsync()
+    {
+        await Task.Yield();
+        try
+        {
+            var whyNot = await WhyNotNowAsync();
+            lock (gate) verdict = new(whyNot, time.GetTimestamp());
+            return whyNot;
+        }
+        catch (LedgerException) when (verdict is { } last)
+        {
+            // A ledger that is away says nothing about this replica.
+            return last.WhyNot;
+        }
+    }
+
+    private async Task<string?> WhyNotNowAsync()
+    {
+        if (!await new SealCheck(ledger, seal).PassesAsync(CancellationToken.None)) return "its sealing keys are not those of the other replicas (Broker:Sealing)";
+        if (!heard && !(heard = await HearsAsync()))
+            return "it does not hear its own signals: its user in Redis needs the channels of Broker:Ledger:Prefix (docs/redis.md)";
+        foreach (var database in catalog.Current.Databases.Values)
+        {
+            if (await OtherServerAsync(database) is { } other) return other;
+        }
+
+        return null;
+    }
+
+    private async Task<bool> HearsAsync()
+    {
+        var token = Guid.NewGuid().ToString("N");
+        var arrived = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var listening = ledger.Listen(SharedLedger.Issuers, subject =>
+        {
+            if (subject == "hear:" + token) arrived.TrySetResult();
+        });
+        var from = time.GetTimestamp();
+        do
+        {
+            await ledger.Texts.SignalAsync(token, CancellationToken.None);
+            await arrived.Task.WaitAsync(BetweenSignals, time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        while (!arrived.Task.IsCompleted && time.GetElapsedTime(from) < HearWithin);
+        return arrived.Task.IsCompleted;
+    }
+
+    private async Task<string?> OtherServerAsync(Database database)
+    {
+        var name = "server:" + database.Name;
+        var mine = string.Create(CultureInfo.InvariantCulture, $"{database.Engine} {database.Host.ToLowerInvariant()}:{database.Port}/{database.DatabaseName}");
+        while (true)
+        {
+            var known = await ledger.Texts.ReadSharedAsync(name, CancellationToken.None);
+            if (known is var (text, age))
+            {
+                if (text == mine && age < SaidAgainAfter) return null;
+                if (text != mine && age < Forgotten)
+                    return $"database '{database.Name}' is {text} for the other brokers on this ledger and {mine} here: give this one a Broker:Ledger:Prefix of its own, or the database another name; after a move, stop the others for a minute";
+            }
+
+            if (await ledger.Texts.ReplaceSharedAsync(name, known?.Text, mine, CancellationToken.None)) return null;
+        }
+    }
+
+    private sealed record Verdict(string? WhyNot, long At);
+}

@@ -1,0 +1,14 @@
+using Broker.Core.Duties;
+
+namespace Broker.Core.Model;
+
+/// <summary>Chance, where many do the same: so that they do not do it all at once.</summary>
+/// <param name="random">Where it comes from.</param>
+internal sealed class Jitter(Random random)
+{
+    /// <summary>0 to 1.</summary>
+    public double Fraction() => random.NextDouble();
+
+    /// <summary>A time, a fifth more or less.</summary>
+    public TimeSpan Spread(TimeSpan time) => time * (0.8 + 0.4 * random.NextDouble());
+}

@@ -1,0 +1,107 @@
+using Broker.Core.Budgets;
+using Broker.Core.Catalog;
+using Broker.Core.Leases;
+using Broker.Core.Leases.Pausing;
+using Broker.Core.Ledger;
+
+namespace Broker.Core.Operators;
+
+/// <summary>What a DBA sees of a database's connections.</summary>
+/// <param name="Database">From the catalog.</param>
+/// <param name="Record">From the ledger.</param>
+/// <param name="Roles">The database's roles.</param>
+/// <param name="Server">The server, by the name that its databases have in common in the ledger.</param>
+public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyList<Role> Roles, string Server)
+{
+    /// <summary>Whether the last count is too old to promise anything on. That of one that rests is made anew before anything is promised.</summary>
+    public bool IsStale => !Record.Resting && (Record.SampledAt is not { } at || Record.Now - at > Database.Budget.StaleAfter);
+
+    /// <summary>Operators' orders on its roles.</summary>
+    public IReadOnlyList<RolePause> Pauses { get; init; } = [];
+}
+
+/// <summary>Reads budgets for those who watch them.</summary>
+internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePauses pauses, TimeProvider time)
+{
+    private static readonly TimeSpan CountedWithin = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>All budgets, by name.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<IReadOnlyList<Budget>> ReadAllAsync(CancellationToken cancellation)
+    {
+        var budgets = new List<Budget>();
+        foreach (var name in catalog.Current.Databases.Keys.Order(StringComparer.Ordinal))
+        {
+            if (await ReadAsync(name, cancellation) is { } budget) budgets.Add(budget);
+        }
+
+        return budgets;
+    }
+
+    /// <summary>One database's budget; null when the catalog has no such database.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<Budget?> ReadAsync(string name, CancellationToken cancellation)
+    {
+        var current = catalog.Current;
+        if (!current.Databases.TryGetValue(name, out var database)) return null;
+        var roles = current.Roles.Values.Where(role => role.Database == name).OrderBy(role => role.Name, StringComparer.Ordinal).ToArray();
+        return new(database, await ledger.Budgets.BudgetAsync(name, Array.ConvertAll(roles, role => role.Name), cancellation), roles, LedgerKeys.ServerOf(ledger.AddressOf(name) ?? name))
+        {
+            Pauses = await pauses.ListAsync(name, cancellation),
+        };
+    }
+
+    /// <summary>Who waits in line for a database's connections, those first that are served first; null when the catalog has no such database.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<IReadOnlyList<WaitingCaller>?> LineAsync(string name, int most, CancellationToken cancellation) =>
+        catalog.Current.Databases.ContainsKey(name) ? await ledger.Budgets.LineAsync(name, most, cancellation) : null;
+
+    /// <summary>A role's database and what its holders have; null when the catalog has no such role.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<(Budget Budget, RoleUse Use)?> FindRoleAsync(string role, CancellationToken cancellation) =>
+        catalog.Current.Roles.TryGetValue(role, out var known) && await ReadAsync(known.Database, cancellation) is { } budget
+            ? (budget, budget.Record.Roles.First(use => use.Role == role))
+            : null;
+
+    /// <summary>
+    /// What a rollout would do to a database's connections, and who holds them now; null when the catalog has no such database.
+    /// </summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<BudgetForecast?> ForecastAsync(string name, PlannedRollout rollout, string? role, CancellationToken cancellation)
+    {
+        if (await ReadCountedAsync(name, cancellation) is not { } budget) return null;
+        var holders = new List<ForecastHolder>();
+        foreach (var lease in await ledger.Leases.LeasesAsync(name, int.MaxValue, cancellation))
+        {
+            if (lease.Holders == 0) continue;
+            foreach (var holder in await ledger.Holders.HoldersAsync(name, lease.Id, int.MaxValue, cancellation))
+                holders.Add(new(lease.Role, holder.Connections, holder.EndsAt - lease.ReadAt));
+        }
+
+        return new(budget, Forecast.Of(rollout, role, budget.Record.Capacity, holders), holders);
+    }
+
+    // What a resting database showed when somebody was there last says nothing about now: it is counted first.
+    private async ValueTask<Budget?> ReadCountedAsync(string name, CancellationToken cancellation)
+    {
+        var from = time.GetTimestamp();
+        var budget = await ReadAsync(name, cancellation);
+        if (budget is not { Record.Resting: true }) return budget;
+        await ledger.Budgets.WakeAsync(name, cancellation);
+        var before = budget.Record.SampledAt;
+        while (budget is not null && budget.Record.SampledAt == before && time.GetElapsedTime(from) < CountedWithin)
+        {
+            await Task.Delay(LookAgain, time, cancellation);
+            budget = await ReadAsync(name, cancellation);
+        }
+
+        return budget;
+    }
+}
+
+/// <summary>A forecast, with what it was made of.</summary>
+/// <param name="Budget">The budget then.</param>
+/// <param name="Forecast">What would happen.</param>
+/// <param name="Holders">Who holds connections.</param>
+public sealed record BudgetForecast(Budget Budget, Forecast Forecast, IReadOnlyList<ForecastHolder> Holders);

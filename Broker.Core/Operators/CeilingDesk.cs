@@ -1,0 +1,45 @@
+using System.Globalization;
+using Broker.Core.Audit;
+using Broker.Core.Budgets;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+using Broker.Core.Operators;
+
+namespace Broker.Core.Operators;
+
+/// <summary>Operators' orders on ceilings, each on record.</summary>
+internal sealed class CeilingDesk(ICatalog catalog, Ceilings ceilings, DeskAudit audit, TimeProvider time)
+{
+    /// <summary>Sets it, or takes it back (null). In force with the next count of connections. Null: done.</summary>
+    public async ValueTask<Refusal?> SetAsync(Caller caller, string database, int? ceiling, string reason, Origin origin, CancellationToken cancellation)
+    {
+        Refusal? refusal = null;
+        if (!catalog.Current.Databases.ContainsKey(database))
+        {
+            refusal = Refusals.Invalid($"There is no database '{database}'.");
+        }
+        else
+        {
+            try
+            {
+                await ceilings.SetAsync(database, ceiling, cancellation);
+            }
+            catch (LedgerException)
+            {
+                refusal = Refusals.LedgerUnavailable();
+            }
+        }
+
+        var record = DeskAudit.Of(AuditAction.Ceiling, caller, refusal, origin, time) with
+        {
+            Database = database,
+            Connections = ceiling,
+            Detail = refusal?.Detail ?? (ceiling is null ? "the configured ceiling is in force again" : null),
+            Reason = reason,
+        };
+        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
+    }
+}

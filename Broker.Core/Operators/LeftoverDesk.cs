@@ -1,0 +1,66 @@
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Databases;
+using Broker.Core.Identity;
+using Broker.Core.Leases;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+
+namespace Broker.Core.Operators;
+
+/// <summary>What operators see of leftovers and do with them.</summary>
+internal sealed class LeftoverDesk(ICatalog catalog, Leftovers leftovers, DeskAudit audit, TimeProvider time)
+{
+    /// <summary>The leftovers of one database, or of all.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer.</exception>
+    public async ValueTask<IReadOnlyList<Leftover>> ListAsync(string? database, CancellationToken cancellation)
+    {
+        var found = new List<Leftover>();
+        foreach (var name in catalog.Current.Databases.Keys.Order(StringComparer.Ordinal))
+        {
+            if (database is null || database == name) found.AddRange(await leftovers.ListAsync(name, cancellation));
+        }
+
+        return found;
+    }
+
+    /// <summary>Looks once more, and drops the user if still no lease knows it. Null: it is gone.</summary>
+    public async ValueTask<Refusal?> DropAsync(Caller caller, string databaseName, string username, string reason, Origin origin, CancellationToken cancellation)
+    {
+        var (role, refusal) = await TryDropAsync(databaseName, username, cancellation);
+        var record = DeskAudit.Of(AuditAction.Revoke, caller, refusal, origin, time) with
+        {
+            Role = role,
+            Database = databaseName,
+            DatabaseUser = username,
+            Detail = refusal?.Detail ?? $"leftover {username}",
+            Reason = reason,
+        };
+        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
+    }
+
+    private async ValueTask<(string? Role, Refusal? Refusal)> TryDropAsync(string databaseName, string username, CancellationToken cancellation)
+    {
+        var current = catalog.Current;
+        if (!current.Databases.TryGetValue(databaseName, out var database)) return (null, Refusals.LeftoverUnknown(databaseName, username));
+        try
+        {
+            await leftovers.LookAsync(current, database, cancellation);
+            var left = (await leftovers.ListAsync(databaseName, cancellation)).FirstOrDefault(of => of.Username == username);
+            if (left is null) return (null, Refusals.LeftoverUnknown(databaseName, username));
+            var role = current.Roles.GetValueOrDefault(left.Role);
+            if (!leftovers.MayDrop(database, role, left)) return (left.Role, Refusals.LeftoverUnknown(databaseName, username));
+            await leftovers.DropAsync(database, role!, left, cancellation);
+            await leftovers.LookAsync(current, database, cancellation);
+            return (left.Role, null);
+        }
+        catch (LedgerException)
+        {
+            return (null, Refusals.LedgerUnavailable());
+        }
+        catch (DatabaseException e)
+        {
+            return (null, Refusals.DatabaseUnavailable($"The user could not be dropped. {e.Message}"));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Core.Leases;
+using Broker.Core.Leases.Pausing;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+
+namespace Broker.Core.Operators;
+
+/// <summary>Operators' orders on roles, each on record.</summary>
+internal sealed class PauseDesk(ICatalog catalog, RolePauses pauses, DeskAudit audit, TimeProvider time)
+{
+    /// <summary>Pauses a role, drains it, or lets it give again; in force on all replicas when this returns. Null: done.</summary>
+    public async ValueTask<Refusal?> SetAsync(Caller caller, string roleName, RoleState state, string reason, Origin origin, CancellationToken cancellation)
+    {
+        Refusal? refusal = null;
+        if (!catalog.Current.Roles.TryGetValue(roleName, out var role))
+        {
+            refusal = Refusals.NotAllowed(roleName);
+        }
+        else
+        {
+            try
+            {
+                await pauses.SetAsync(role, new(roleName, state, reason, caller.DisplayName, time.GetUtcNow()), cancellation);
+            }
+            catch (LedgerException)
+            {
+                refusal = Refusals.LedgerUnavailable();
+            }
+        }
+
+        var record = DeskAudit.Of(AuditAction.Pause, caller, refusal, origin, time) with
+        {
+            Role = roleName,
+            Database = role?.Database,
+            Detail = refusal?.Detail ?? state switch
+            {
+                RoleState.Paused => "paused: nobody new gets it",
+                RoleState.Draining => "drained: nobody new gets it, and nobody has more time",
+                _ => "it gives again",
+            },
+            Reason = reason,
+        };
+        return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
+    }
+}
