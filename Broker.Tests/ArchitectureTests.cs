@@ -1,6 +1,5 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
-using Broker.Api.Authentication;
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
 using Broker.Core.Ledger;
@@ -11,13 +10,10 @@ using Xunit;
 
 namespace Broker.Tests;
 
-/// <summary>Imports run one way, each driver stays in its folder, and every implementation of a seam is held to its contract.</summary>
-public partial class ArchitectureTests
+/// <summary>Each driver stays in its folder, and every implementation of a seam is held to its contract.</summary>
+public class ArchitectureTests
 {
     private static readonly string Core = Repository.PathOf("Broker.Core");
-
-    // The rooms of leases and their upkeep may use every room; all others only these, beside themselves and the libraries.
-    private static readonly string[] Plain = ["Model", "Catalog", "Databases"];
 
     public static TheoryData<string, string> Drivers => new()
     {
@@ -30,18 +26,6 @@ public partial class ArchitectureTests
         { "Microsoft.Data.Sqlite", "Ledger/OnDisk" },
         { "SQLitePCL", "Ledger/OnDisk" },
     };
-
-    [Fact]
-    public void A_room_uses_only_databases_catalog_and_plain_types()
-    {
-        var wrong = new List<string>();
-        foreach (var (room, file, used) in Uses())
-        {
-            if (room is not ("Leases" or "Duties" or "Limits" or "Sessions") && used != room && !Plain.Contains(used)) wrong.Add($"{file} uses {used}");
-        }
-
-        wrong.ShouldBeEmpty();
-    }
 
     [Theory]
     [MemberData(nameof(Drivers))]
@@ -79,49 +63,7 @@ public partial class ArchitectureTests
         }
     }
 
-    /// <summary>Seen in the compiled code: a room is a folder of the project, and each front a room of its own.</summary>
-    [Fact]
-    public void The_rooms_of_the_API_use_each_other_in_no_circle()
-    {
-        var uses = CompiledUses.Of(typeof(CallerProver).Assembly)
-            .Select(use => (User: ApiRoomOf(use.User), Used: ApiRoomOf(use.Used)))
-            .Where(use => use.User is not null && use.Used is not null && use.User != use.Used)
-            .Distinct()
-            .ToArray();
-        uses.ShouldContain(("Fronts.Native", "Authentication"));
-
-        // Who uses nobody that is left is in no circle, and who is used by nobody but those neither.
-        for (var before = 0; before != uses.Length;)
-        {
-            before = uses.Length;
-            var left = uses;
-            uses = [.. left.Where(use => left.Any(other => other.User == use.Used) && left.Any(other => other.Used == use.User))];
-        }
-
-        uses.ShouldBeEmpty();
-    }
-
-    private static string? ApiRoomOf(Type type) => (type.Namespace ?? "").Split('.') switch
-    {
-        ["Broker", "Api", "Fronts", var front, ..] => "Fronts." + front,
-        ["Broker", "Api", var room, ..] => room,
-        _ => null,
-    };
-
-    private static IEnumerable<(string Room, string File, string Used)> Uses()
-    {
-        foreach (var file in Directory.EnumerateFiles(Core, "*.cs", SearchOption.AllDirectories).Where(IsSource))
-        {
-            var path = Path.GetRelativePath(Core, file).Replace('\\', '/');
-            if (!path.Contains('/', StringComparison.Ordinal)) continue; // the composition root
-            foreach (Match use in RoomInUsing().Matches(File.ReadAllText(file))) yield return (path[..path.IndexOf('/', StringComparison.Ordinal)], path, use.Groups[1].Value);
-        }
-    }
-
     private static bool IsSource(string file) =>
         !file.Contains($"{Path.DirectorySeparatorChar}obj{Path.DirectorySeparatorChar}", StringComparison.Ordinal)
         && !file.Contains($"{Path.DirectorySeparatorChar}bin{Path.DirectorySeparatorChar}", StringComparison.Ordinal);
-
-    [GeneratedRegex(@"^\s*using Broker\.Core\.(\w+)", RegexOptions.Multiline)]
-    private static partial Regex RoomInUsing();
 }

@@ -32,6 +32,7 @@ internal sealed class CredentialDesk(
     {
         var arrived = time.GetTimestamp();
         var outcome = await AnswerAsync(ask, arrived, cancellation);
+        // Step 13: Record the outcome before it leaves.
         // Not cancelled when the caller leaves: the audit bounds its own wait, and watching for that costs every claim.
         outcome = await audit.WriteAsync(AuditAction.Claim, ask, outcome, CancellationToken.None);
         if (outcome.Refusal is { } refusal && catalog.Current.Roles.TryGetValue(ask.Role, out var asked)) journal.Refused(asked.Database, asked.Name, ask.Caller.DisplayName, refusal);
@@ -43,13 +44,14 @@ internal sealed class CredentialDesk(
     private async ValueTask<Outcome> AnswerAsync(Ask ask, long arrived, CancellationToken cancellation)
     {
         var current = catalog.Current;
+        // Step 3: May the caller have the role?
         if (!current.Roles.TryGetValue(ask.Role, out var role) || !role.MayBeHadBy(ask.Caller)) return Refusals.NotAllowed(ask.Role);
         if (ClaimMaker.From(ask, role, waiting, out var claim) is { } mistake) return Refusals.Invalid(mistake);
         if (CallerShares.TeamOf(current.Identity, ask.Caller) is { } team) claim = claim with { Team = team.Name, Party = Parties.Of(team, role) };
         return await WithinSharesAsync(ask.Caller, new(role, current.Databases[role.Database], current.Issuers[role.Issuer], ask.Caller) { Proof = ask.Origin.Proof }, claim, arrived, cancellation);
     }
 
-    // Callers and teams whose share is limited take their part of it first.
+    // Step 4: Take the claim's part of the caller's and the team's share.
     internal ValueTask<Outcome> WithinSharesAsync(Caller caller, ClaimTarget target, Claim claim, long arrived, CancellationToken cancellation)
     {
         return shares.LimitsOf(caller, claim.Holder) is { } limits
@@ -67,8 +69,7 @@ internal sealed class CredentialDesk(
             away => FromMemoryAsync(target, claim, away, cancellation),
             cancellation);
 
-    // Reserve connections and join the pool's lease: one step of the ledger, taken again whenever something has changed,
-    // until it gives a grant or the caller's time is over.
+    // One step of the ledger, taken again whenever something has changed, until it gives a grant or the caller's time is over.
     internal async ValueTask<Outcome> ReserveAndJoinAsync(ClaimTarget target, Claim claim, long arrived, CancellationToken cancellation)
     {
         var channel = channels[target.Database.Name];
@@ -79,6 +80,7 @@ internal sealed class CredentialDesk(
             while (true)
             {
                 var passed = time.GetElapsedTime(arrived);
+                // Step 5: Reserve connections and join the pool's lease, in one decision of the ledger.
                 var answer = await channel.Claims.ClaimAsync(Left(claim, passed));
                 if (answer is ClaimAnswer.Late)
                 {
@@ -103,6 +105,7 @@ internal sealed class CredentialDesk(
 
                 // A ledger that lost something answers nobody for a while: who is remembered need not wait for that.
                 if (answer is ClaimAnswer.Stale && RememberedFor(target, claim) is { } had) return await GrantAsync(target, claim, had, cancellation);
+                // Step 6: The ledger chose this claim's replica to issue: start, apart from the callers.
                 if (answer is ClaimAnswer.Issue order) issuance.Start(target.Role, target.Database, target.Issuer, claim.Pool, order);
 
                 var end = answer is ClaimAnswer.InLine ? claim.LineWait : claim.IssueWait;
@@ -113,6 +116,7 @@ internal sealed class CredentialDesk(
                     return answer is ClaimAnswer.Paused ? await pauses.RefusalAsync(target.Role, cancellation) : Refusals.For(answer, claim, target.Database);
                 }
 
+                // Step 7: Wait for the lease, or for connections to come free.
                 // The signals are taken before the ledger is asked again, so that none is missed in between.
                 if (pool is { IsCompleted: false } && line is { IsCompleted: false }) await channel.Signals.SleepAsync(pool, line, end - passed, cancellation);
                 if (pool is not null && target.Proof is { } proof && await proof.WhyNotAsync(cancellation) is { } unproven)
@@ -148,6 +152,7 @@ internal sealed class CredentialDesk(
 
     private async ValueTask<Outcome> GrantAsync(ClaimTarget target, Claim claim, ClaimAnswer.Granted granted, CancellationToken cancellation)
     {
+        // Step 12: Open the login, raise the user's cap where it has one, and remember the grant.
         // The holder was there before, for fewer connections than this process can live with: more would be opened beside those it has.
         if (claim.Kind == ClaimKind.Claim && granted.Connections < claim.Least)
             return Refusals.HolderInUse(claim.Holder, granted.Connections, claim.Least, granted.EndsIn);

@@ -91,11 +91,13 @@ internal sealed class Issuance(
             if (username is null) return await FailAsync(attempt, mayExist: false, RefusalCode.IssuerUnavailable, whyNot, null);
         }
 
+        // Step 8: Wait for the moment that the database's pace allows.
         if (await PaceAsync(attempt, username, startsIn, cancellation) is not { } now) return "superseded";
 
         IssuedLease issued;
         try
         {
+            // Step 9: Ask the issuer for a user.
             issued = await attempt.Issuer.IssueAsync(new(attempt.Role, attempt.Database, username, now), deadline);
         }
         catch (IssuerException e)
@@ -136,6 +138,7 @@ internal sealed class Issuance(
         try
         {
             var engine = engines[attempt.Database.Engine];
+            // Step 10: Log in with it once.
             await engine.TryNewLoginAsync(attempt.Database.SeenBy(attempt.Role), issued.Login, time, cancellation);
             userLimit = await engine.UserLimitAsync(attempt.Database, issued.Login.Username, cancellation);
         }
@@ -145,6 +148,7 @@ internal sealed class Issuance(
             return await FailAsync(attempt, mayExist: true, code, e.Message, null);
         }
 
+        // Step 11: Make the lease active, which wakes everybody who waits for it.
         if (!await ledger.Issues.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, attempt.Role.Static is null ? jitter.Fraction() : StaticTurn.Spread, userLimit, CancellationToken.None)) return "superseded";
         log.Issued(attempt.Lease, attempt.Role.Name, issued.Login.Username, lasts);
         return "issued";

@@ -1,4 +1,5 @@
 -- The login worked: the lease takes holders.
+-- Step 11: Make the lease active, which wakes everybody who waits for it.
 -- asked:   lease, fence, verify_every: ms, spread: number, user_limit?: number
 -- answers: ok | overtaken
 local l = lease(asked.lease)

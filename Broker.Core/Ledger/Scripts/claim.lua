@@ -1,4 +1,5 @@
 -- A batch of claims on one database: reserve connections and join the pool's lease in one step, or say what to wait for.
+-- Step 5: Reserve connections and join the pool's lease, in one decision of the ledger.
 -- asked:   seen: number, most_in_line: number, spacing: ms, tolerance: ms, new_leases, roles {…}, asks {…}
 --   roles: name, seats: number, holder_ttl: ms, max_holders: number, idle_ttl: ms
 --   asks: role: number, pool, want: number, least: number, issue_wait: ms, line_wait: ms, kind, party, breathes: flag,

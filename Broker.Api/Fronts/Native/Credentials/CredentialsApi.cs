@@ -67,6 +67,7 @@ public static class CredentialsApi
         public async Task AnswerAsync(HttpContext context)
         {
             var role = (string)context.Request.RouteValues["role"]!;
+            // Step 1: Prove who asks.
             var proof = await gate.ProveAsync(context, context.Request.BearerToken());
             if (proof.Caller is not { } caller)
             {
@@ -76,6 +77,7 @@ public static class CredentialsApi
             }
 
             context.SetProof(proof);
+            // Step 2: Read what is asked for.
             var (request, mistake) = await CredentialsBody.ReadAsync(context.Request, context.RequestAborted);
             if (request is null)
             {
@@ -87,6 +89,7 @@ public static class CredentialsApi
             var outcome = await desk.ClaimAsync(
                 new(caller, role, request.Holder, request.Connections, request.MinConnections, wait, context.Origin()),
                 context.RequestAborted);
+            // Step 14: Answer.
             if (wait is { } seconds)
                 context.Response.Headers["Preference-Applied"] = "wait=" + seconds.TotalSeconds.ToString(CultureInfo.InvariantCulture);
             if (outcome.Grant is { } grant) GrantWriter.Write(context.Response, grant);
