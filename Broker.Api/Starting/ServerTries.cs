@@ -3,16 +3,19 @@ using Broker.Api.Authentication;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Issuing;
+using Broker.Core.Ledger;
 
 namespace Broker.Api.Starting;
 
 /// <summary>
-/// Does once, from this replica, what claims need of the servers of others: counts each database, logs in to each issuer, fetches each
-/// identity issuer's keys. What has worked once is not tried again; what has not, every few seconds.
+/// Does once, from this replica, what claims need of the servers of others: counts each database and sees that the ledger grants on the
+/// count, logs in to each issuer, fetches each identity issuer's keys. What has worked once is not tried again; what has not, every few seconds.
 /// </summary>
-internal sealed class ServerTries(ICatalog catalog, DatabaseEngines engines, Issuers issuers, CallerProver prover, TimeProvider time, ILogger<ServerTries> log)
+internal sealed class ServerTries(
+    ICatalog catalog, DatabaseEngines engines, SharedLedger ledger, Issuers issuers, CallerProver prover, TimeProvider time, ILogger<ServerTries> log)
 {
     private static readonly TimeSpan Each = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan CountedAgain = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan Apart = TimeSpan.FromSeconds(2);
 
     private readonly ConcurrentDictionary<string, bool> worked = new(StringComparer.Ordinal);
@@ -41,10 +44,22 @@ internal sealed class ServerTries(ICatalog catalog, DatabaseEngines engines, Iss
     private IEnumerable<Need> Needs(Role role, CatalogSnapshot current)
     {
         var database = current.Databases[role.Database];
-        yield return new("database", $"database '{database.Name}'", token => engines[database.Engine].SampleAsync(database, token));
+        yield return new("database", $"database '{database.Name}'", token => CountAsync(database, token));
         if (current.Issuers[role.Issuer] is VaultIssuerDefinition vault) yield return new("issuer", $"issuer '{vault.Name}'", token => issuers[vault].KeepAliveAsync(token));
         foreach (var name in role.Allow.Select(static rule => rule.Issuer).Distinct(StringComparer.Ordinal))
             yield return new("identity", $"identity issuer '{name}'", token => KeysAsync(name, token));
+    }
+
+    // A ledger that is new grants nothing until whoever remembers what was in it could say so: the first pods would wait for that.
+    private async Task CountAsync(Database database, CancellationToken cancellation)
+    {
+        await engines[database.Engine].SampleAsync(database, cancellation);
+        while (true)
+        {
+            var budget = await ledger.Budgets.BudgetAsync(database.Name, [], cancellation);
+            if (budget is { SampledAt: not null, SettlesIn.Ticks: 0 }) return;
+            await Task.Delay(budget.SettlesIn > CountedAgain ? budget.SettlesIn : CountedAgain, time, cancellation);
+        }
     }
 
     private async Task KeysAsync(string issuer, CancellationToken cancellation)
@@ -67,7 +82,7 @@ internal sealed class ServerTries(ICatalog catalog, DatabaseEngines engines, Iss
         {
             why = $"no answer within {Each.TotalSeconds:0} s";
         }
-        catch (Exception e) when (e is DatabaseException or IssuerException)
+        catch (Exception e) when (e is DatabaseException or IssuerException or LedgerException)
         {
             why = e.Message;
         }

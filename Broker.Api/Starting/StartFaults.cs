@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.ExceptionServices;
 using Microsoft.AspNetCore.Connections;
 
 namespace Broker.Api.Starting;
@@ -41,8 +42,12 @@ internal static class StartFaults
         }
         catch
         {
-            // Why it did not start is what is told.
+            // A service that breaks while others start ends the start: what it met is told, not that the start was ended.
+            var broken = app.Services.GetServices<IHostedService>().OfType<BackgroundService>()
+                .Select(static service => service.ExecuteTask?.Exception?.InnerException).FirstOrDefault(static fault => fault is not null);
+            // Why it did not start is what is told, not what stopping meets.
             await app.StopAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (broken is not null) ExceptionDispatchInfo.Throw(broken);
             throw;
         }
 

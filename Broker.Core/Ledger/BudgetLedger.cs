@@ -90,9 +90,10 @@ public sealed class BudgetLedger(LedgerClient client)
 /// <param name="Waiting">Claims in line (not connections).</param>
 /// <param name="Roles">By role.</param>
 /// <param name="Resting">Nobody holds or waits for anything, and the database is not asked until somebody claims.</param>
+/// <param name="SettlesIn">For how long nothing is granted yet, because what the ledger lost may still be put back; zero: it grants.</param>
 public sealed record BudgetRecord(
     DateTimeOffset Now, DateTimeOffset? SampledAt, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int ElsewhereOnServer, int Capacity,
-    int Granted, int Waiting, IReadOnlyList<RoleUse> Roles, bool Resting = false)
+    int Granted, int Waiting, IReadOnlyList<RoleUse> Roles, bool Resting = false, TimeSpan SettlesIn = default)
 {
     /// <summary>What can be granted now.</summary>
     public int Free => Math.Max(0, Capacity - Granted);

@@ -2,7 +2,13 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using Broker.Api.Starting;
 using LoadTests.LocalServers;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Shouldly;
 using Xunit;
 
@@ -46,6 +52,29 @@ public sealed class StartTests : IDisposable
         taken.Start();
         var address = $"http://{taken.LocalEndpoint}";
         await FailsAsync([("BROKER_CONFIG", Configuration()), ("ASPNETCORE_URLS", address)], address, "Another process has the port");
+    }
+
+    [Fact]
+    public async Task A_service_that_breaks_while_others_start_is_what_is_told()
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.Services.AddSingleton<IHostedService, Breaking>().AddSingleton<IHostedService, Starting>();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+
+        (await Should.ThrowAsync<InvalidDataException>(() => builder.Build().ServeAsync())).Message.ShouldBe("what it met");
+    }
+
+    private sealed class Breaking : BackgroundService
+    {
+        protected override Task ExecuteAsync(CancellationToken stoppingToken) => throw new InvalidDataException("what it met");
+    }
+
+    private sealed class Starting : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => Task.Delay(Timeout.Infinite, cancellationToken);
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 
     [Fact]

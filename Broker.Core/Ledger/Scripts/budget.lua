@@ -1,7 +1,7 @@
 -- The budget as it stands.
 -- asked:   roles …
 -- answers: now: time, sampled_at?: time, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number,
---     elsewhere_on_server: number, capacity: number, granted: number, waiting: number, roles {…}, resting: flag
+--     elsewhere_on_server: number, capacity: number, granted: number, waiting: number, roles {…}, resting: flag, settles_in: ms
 --   roles: role, holders: number, connections: number, over: number
 tidy()
 finish({})
@@ -17,4 +17,5 @@ return answer{
   now = now, sampled_at = sampled and num(sampled) or nil, limit = number('limit'), reserved_for_superusers = number('superusers'), ceiling = number('ceiling'),
   foreign = number('foreign') + b.ended + s.others, elsewhere_on_server = s.others, capacity = math.max(0, within_reach() - b.ended), granted = b.granted,
   waiting = num(call('ZCARD', line)), resting = call('HGET', budget, 'resting') == '1', roles = uses,
+  settles_in = math.max(0, quiet - now, s.quiet - now),
 }
