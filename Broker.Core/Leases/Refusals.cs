@@ -63,6 +63,7 @@ internal static class Refusals
     public static Refusal For(ClaimAnswer answer, Claim claim, Database database) => answer switch
     {
         ClaimAnswer.Exhausted e => Exhausted(e, claim),
+        ClaimAnswer.InLine line when claim.Least > line.Capacity => TakenByOthers(claim, new(line.Free, 0, line.Capacity)),
         ClaimAnswer.InLine line => new(
             RefusalCode.BudgetExhausted,
             Say($"{line.Free} connections are free on database '{database.Name}' and {line.Place - 1} callers were first in line for them. Come back then, or wait longer with 'Prefer: wait=N'."),
@@ -93,15 +94,16 @@ internal static class Refusals
     private static Refusal Exhausted(ClaimAnswer.Exhausted e, Claim claim)
     {
         var shortfall = new BudgetShortfall(e.Free, e.CouldAskFor, e.Capacity);
-        if (claim.Least > e.Capacity)
+        if (claim.Least > e.Ceiling)
         {
             return new(
                 RefusalCode.BudgetExhausted,
-                Say($"You need at least {claim.Least} connections, and no more than {e.Capacity} can be promised on this database at all. Ask for fewer (connections, minConnections), or ask its DBA for a higher ceiling."),
+                Say($"You need at least {claim.Least} connections, and no more than {e.Ceiling} can be promised on this database at all. Ask for fewer (connections, minConnections), or ask its DBA for a higher ceiling."),
                 LongestBudgetRetry,
                 shortfall);
         }
 
+        if (claim.Least > e.Capacity) return TakenByOthers(claim, shortfall);
         var next = e.NextEndIn is { } end && end < LongestBudgetRetry ? end : LongestBudgetRetry;
         return new(
             RefusalCode.BudgetExhausted,
@@ -111,6 +113,13 @@ internal static class Refusals
             next > Soon ? next : Soon,
             shortfall);
     }
+
+    // Of users that were dropped, or of other applications: nobody knows when they are closed.
+    private static Refusal TakenByOthers(Claim claim, BudgetShortfall shortfall) => new(
+        RefusalCode.BudgetExhausted,
+        Say($"You need at least {claim.Least} connections, and those that others have open on this database leave no more than {shortfall.Capacity} to promise. Come back then, ask for fewer (connections, minConnections), or wait in line with 'Prefer: wait=N' until they are closed."),
+        Later,
+        shortfall);
 
     private static Refusal Throttled(TimeSpan startsIn, Database database) => new(
         RefusalCode.IssueThrottled,

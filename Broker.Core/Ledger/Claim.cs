@@ -122,8 +122,11 @@ public abstract record ClaimAnswer
     /// <summary>In line for connections, at this place (1 is next).</summary>
     public sealed record InLine(int Place, int Free, int Capacity) : ClaimAnswer;
 
-    /// <summary>Too few connections are free; null <paramref name="NextEndIn"/>: nobody holds any.</summary>
-    public sealed record Exhausted(int Free, int CouldAskFor, int Capacity, TimeSpan? NextEndIn) : ClaimAnswer;
+    /// <summary>
+    /// Too few connections are free; <paramref name="Ceiling"/>: what could be promised if nobody else used the database; null
+    /// <paramref name="NextEndIn"/>: nobody holds any.
+    /// </summary>
+    public sealed record Exhausted(int Free, int CouldAskFor, int Capacity, int Ceiling, TimeSpan? NextEndIn) : ClaimAnswer;
 
     /// <summary>The line is as long as it may get.</summary>
     public sealed record LineFull(int Free, int Capacity) : ClaimAnswer;

@@ -190,6 +190,46 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task L10_Who_waits_for_what_others_have_open_is_in_line_and_holds_up_nobody()
+    {
+        await CountedAsync(10);
+        await ActiveAsync();
+        await WithForeignAsync(6);
+        (await ClaimAsync(Waiting(1, 11))).ShouldBeOfType<ClaimAnswer.Exhausted>("more than there is when others have none").Ceiling.ShouldBe(10);
+        (await ClaimAsync(Claim(1, 5))).ShouldBeOfType<ClaimAnswer.Exhausted>("it does not wait").ShouldSatisfyAllConditions(
+            exhausted => (exhausted.Free, exhausted.CouldAskFor, exhausted.Capacity, exhausted.Ceiling).ShouldBe((3, 3, 4, 10)));
+        (await ClaimAsync(Waiting(1, 5))).ShouldBeOfType<ClaimAnswer.InLine>().Place.ShouldBe(1);
+        (await ClaimAsync(Waiting(2, 1))).ShouldBeOfType<ClaimAnswer.Granted>("it came later, and holders could not serve the first");
+        (await ClaimAsync(Claim(3, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await ClaimAsync(Claim(4, 2))).ShouldBeOfType<ClaimAnswer.Exhausted>().CouldAskFor.ShouldBe(1);
+        (await ClaimAsync(Waiting(4, 2))).ShouldBeOfType<ClaimAnswer.InLine>().Place.ShouldBe(2);
+        (await ClaimAsync(Claim(5, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>("pod 4 waits for what holders have").CouldAskFor.ShouldBe(0);
+
+        await WithForeignAsync(1);
+        (await ClaimAsync(Waiting(1, 5))).ShouldBeOfType<ClaimAnswer.Granted>("others closed theirs, and it came first").Connections.ShouldBe(5);
+        (await ClaimAsync(Waiting(4, 2))).ShouldBeOfType<ClaimAnswer.InLine>().Place.ShouldBe(1);
+        (await BudgetAsync()).ShouldSatisfyAllConditions(budget => budget.Granted.ShouldBe(8), budget => budget.Waiting.ShouldBe(1));
+
+        Task WithForeignAsync(int foreign) =>
+            Ledger.Budgets.SampleAsync(database, 10 - foreign, 200, 3, 10, foreign, TimeSpan.FromMinutes(5), Cancellation).AsTask();
+    }
+
+    [Fact]
+    public async Task L10_A_line_of_many_who_wait_for_what_others_have_open_is_walked_no_further_than_twenty()
+    {
+        await CountedAsync(10);
+        await ActiveAsync();
+        await Ledger.Budgets.SampleAsync(database, 4, 200, 3, 10, 6, TimeSpan.FromMinutes(5), Cancellation);
+        foreach (var pod in Enumerable.Range(1, 19)) (await ClaimAsync(Waiting(pod, 5))).ShouldBeOfType<ClaimAnswer.InLine>();
+        (await ClaimAsync(Waiting(50, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
+        (await ClaimAsync(Waiting(20, 5))).ShouldBeOfType<ClaimAnswer.InLine>().Place.ShouldBe(20);
+        (await ClaimAsync(Waiting(51, 1))).ShouldBeOfType<ClaimAnswer.InLine>("nobody overtakes those whom nobody looks at").Place.ShouldBe(21);
+        (await ClaimAsync(Claim(52, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>().CouldAskFor.ShouldBe(0);
+        await Ledger.Claims.AbandonAsync(database, Id(7), Cancellation);
+        (await ClaimAsync(Waiting(51, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
+    }
+
+    [Fact]
     public async Task Early_holders_leave_room_for_those_that_are_expected()
     {
         await CountedAsync(130);

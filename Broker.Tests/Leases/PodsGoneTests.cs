@@ -116,5 +116,54 @@ public sealed class PodsGoneTests
         }
     }
 
+    // No cluster tells, and each job's user is dropped as soon as its holder has ended: what its sessions have open is foreign from then on.
+    [Fact]
+    public async Task L2_L10_Jobs_whose_dead_leave_their_connections_open_wait_for_these_and_are_not_turned_away()
+    {
+        const int jobs = 50, each = 2, limit = 50;
+        var (life, lingering) = (TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(15));
+        var role = World.OrdersApi with
+        {
+            Connections = new() { Default = each },
+            Sharing = SharingScope.Holder,
+            ShortLivedPods = true,
+            HolderTtl = life,
+            IdleTtl = TimeSpan.Zero,
+        };
+        await using var world = new World(role, capacity: limit);
+        var replica = await world.ReplicaAsync();
+        var gate = new Lock();
+        var (most, served) = (0, 0);
+        var closed = world.Clock.GetUtcNow();
+        var longest = TimeSpan.Zero;
+
+        await world.PassAsync(Task.WhenAll(Enumerable.Range(0, jobs).Select(JobAsync)).ContinueWith(all => all.Exception is { } broke ? throw broke : true, TaskScheduler.Default), TimeSpan.FromMinutes(5));
+        TestContext.Current.TestOutputHelper?.WriteLine($"{served} served, {most} open at most, none waited longer than {longest.TotalSeconds:0.0} s beyond the end of others");
+        served.ShouldBe(jobs);
+        most.ShouldBeLessThanOrEqualTo(limit);
+        longest.ShouldBeLessThan(TimeSpan.FromSeconds(10));
+
+        async Task JobAsync(int job)
+        {
+            var outcome = await replica.AskAsync(World.Ask(job, each, wait: Minute));
+            if (outcome.Grant is null) throw new InvalidOperationException(outcome.Refusal!.Detail);
+            UserConnections mine;
+            lock (gate)
+            {
+                served++;
+                if (served > limit / each && world.Clock.GetUtcNow() - closed is var waited && waited > longest) longest = waited;
+                world.Engine.Users.Add(mine = new(outcome.Grant.Credentials.Login.Username, each, each));
+                most = Math.Max(most, world.Engine.Users.Sum(user => user.Open));
+            }
+
+            await Task.Delay(life + lingering, world.Clock);
+            lock (gate)
+            {
+                world.Engine.Users.Remove(mine);
+                closed = world.Clock.GetUtcNow();
+            }
+        }
+    }
+
     private static ClusterPod Pod(int pod) => new("shop", "orders", $"uid-{pod}");
 }

@@ -19,10 +19,12 @@ public sealed class RefusalsTests
     [InlineData(3, 0, 400, "none are free for you now", 10)]
     [InlineData(3, 0, 0, "none are free for you now", 1)]
     [InlineData(100, 2, 4, "at least 100 connections and 2 are free", 4)]
-    [InlineData(101, 2, 4, "no more than 100 can be promised on this database at all", 10)]
+    [InlineData(101, 2, 4, "those that others have open on this database leave no more than 100 to promise", 5)]
+    [InlineData(120, 2, null, "those that others have open on this database leave no more than 100 to promise", 5)]
+    [InlineData(121, 2, 4, "no more than 120 can be promised on this database at all", 10)]
     public void A_full_budget_says_what_could_be_had_and_is_never_far_away(int least, int couldAskFor, int? nextEndSeconds, string says, int retrySeconds)
     {
-        var answer = new ClaimAnswer.Exhausted(2, couldAskFor, 100, nextEndSeconds is { } seconds ? seconds * Second : null);
+        var answer = new ClaimAnswer.Exhausted(2, couldAskFor, 100, 120, nextEndSeconds is { } seconds ? seconds * Second : null);
         var refusal = Refusals.For(answer, Claim(least), World.Orders);
         (refusal.Code, refusal.RetryAfter, refusal.Budget).ShouldBe((RefusalCode.BudgetExhausted, retrySeconds * Second, new BudgetShortfall(2, couldAskFor, 100)));
         refusal.Detail.ShouldContain(says);
@@ -34,6 +36,14 @@ public sealed class RefusalsTests
         var refusal = Refusals.For(new ClaimAnswer.InLine(4, 7, 100), Claim(8), World.Orders);
         (refusal.Code, refusal.RetryAfter, refusal.Budget).ShouldBe((RefusalCode.BudgetExhausted, Second, new BudgetShortfall(7, 0, 100)));
         refusal.Detail.ShouldContain("7 connections are free on database 'orders' and 3 callers were first in line");
+    }
+
+    [Fact]
+    public void Who_waited_in_line_for_what_others_have_open_hears_that()
+    {
+        var refusal = Refusals.For(new ClaimAnswer.InLine(1, 7, 7), Claim(8), World.Orders);
+        (refusal.Code, refusal.RetryAfter, refusal.Budget).ShouldBe((RefusalCode.BudgetExhausted, 5 * Second, new BudgetShortfall(7, 0, 7)));
+        refusal.Detail.ShouldContain("those that others have open on this database leave no more than 7 to promise");
     }
 
     [Theory]

@@ -44,10 +44,10 @@ do
       if n > 0 then add_class(class, n) end
     end
 
-    -- Who waits wants something too.
+    -- Who waits wants something too, unless all that holders have would not do.
     for _, id in ipairs(call('ZRANGE', line, '0', '49')) do
       local ticket = read_ticket(id)
-      if ticket then add_class(ticket.party .. '|' .. int(ticket.least) .. '|' .. int(ticket.want) .. '|0', 1) end
+      if ticket and ticket.least <= (budget_numbers().capacity or 0) then add_class(ticket.party .. '|' .. int(ticket.least) .. '|' .. int(ticket.want) .. '|0', 1) end
     end
     local at, wanted, n = string.match(call('HGET', budget, 'turned') or '', '^(%d+);(.-);(%d+)$')
     if at and num(at) + TURNED_MS > now then add_class(wanted, num(n)) end

@@ -8,9 +8,9 @@
 --   verdicts: granted (lease, connections: number, ends_at: time, lease_ends_at: time, verified_at: time, overlap?: ms, leaving:
 --     flag, cap_leaves?: number, beside?, beside_connections?: number, down_to?: number, allotment?: number, range?, fewer?) |
 --     issue (lease, fence: number, starts_in: ms) | wait (lease, starts_in: ms) | in_line (place: number, free: number, capacity:
---     number) | exhausted (free: number, could_ask_for: number, capacity: number, next_end_in?: ms) | line_full (free: number,
---     capacity: number) | throttled (starts_in: ms) | failed (retry_in: ms, why) | stale | user_limit (limit: number) | paused |
---     unknown | late
+--     number) | exhausted (free: number, could_ask_for: number, capacity: number, ceiling: number, next_end_in?: ms) | line_full
+--     (free: number, capacity: number) | throttled (starts_in: ms) | failed (retry_in: ms, why) | stale | user_limit (limit:
+--     number) | paused | unknown | late
 -- A verdict's lease is the holder's when it is granted; overlap: for how long the old lease's connections may stay open beside the new
 -- ones (0: they are to be closed first; none: it did not move), beside: which lease that is, and how many connections it has open on it;
 -- leaving: the lease is retiring; cap_leaves: what the cap of the lease's user leaves (below 0: it is to be raised first; none: there is no
@@ -121,10 +121,10 @@ local function reserve_for(c)
     return nil
   end
   local ahead = call('ZRANK', line, c.id)
-  if not ahead and num(call('ZCARD', line)) > 0 then serve_line() end
+  local held_up = not ahead and num(call('ZCARD', line)) > 0 and serve_line()
   local own = left_open(c.id)
   local connections, why
-  if not ahead and num(call('ZCARD', line)) == 0 then connections, why = share(c.party, c.role.name, c.role.seats, c.want, c.least, own) end
+  if not ahead and not held_up then connections, why = share(c.party, c.role.name, c.role.seats, c.want, c.least, own) end
   -- What is guaranteed to its party is kept for it: nobody who waits for anything else is ahead of it there.
   local guaranteed = not connections and terms_of(c.party).guaranteed or 0
   if guaranteed > 0 then connections, why = share(c.party, c.role.name, c.role.seats, c.want, c.least, own, guaranteed - taken(c.party)) end
@@ -134,7 +134,9 @@ local function reserve_for(c)
     return reserve(c.id, c.caller, connections, c, why or c.cut)
   end
   wants_room = true
-  if c.line_wait > 0 and c.least <= capacity then
+  -- Connections of others come and go: who could be served without them waits.
+  local ceiling = math.max(capacity, budget_numbers().ceiling)
+  if c.line_wait > 0 and c.least <= ceiling then
     if not ahead then
       if num(call('ZCARD', line)) >= asked.most_in_line then
         say(verdict.line_full{ free = math.max(0, left), capacity = capacity })
@@ -149,10 +151,13 @@ local function reserve_for(c)
     say(verdict.in_line{ place = num(call('ZRANK', line, c.id)) + 1, free = math.max(0, (free())), capacity = capacity })
     return nil
   end
-  if ahead then leave_line(c.id) end
+  if ahead then
+    leave_line(c.id)
+    held_up = num(call('ZCARD', line)) > 0 and serve_line()
+  end
   turn_away(c)
   left = math.max(0, (free()) - kept_from(c.party))
-  say(verdict.exhausted{ free = left, could_ask_for = num(call('ZCARD', line)) == 0 and left or 0, capacity = capacity, next_end_in = next_end_in() })
+  say(verdict.exhausted{ free = left, could_ask_for = held_up and 0 or left, capacity = capacity, ceiling = ceiling, next_end_in = next_end_in() })
   return nil
 end
 

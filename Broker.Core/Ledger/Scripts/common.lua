@@ -363,8 +363,8 @@ end
 local numbers, counted = nil, {}
 local function budget_numbers()
   if not numbers then
-    local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale', 'limbo', 'terms', 'came')
-    numbers = { capacity = v[1] and num(v[1]), granted = num(v[2]), sampled = num(v[3]), stale = num(v[4]), ended = num(v[5]), terms = v[6] or '', came = num(v[7]) }
+    local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale', 'limbo', 'terms', 'came', 'ceiling')
+    numbers = { capacity = v[1] and num(v[1]), granted = num(v[2]), sampled = num(v[3]), stale = num(v[4]), ended = num(v[5]), terms = v[6] or '', came = num(v[7]), ceiling = num(v[8]) }
     numbers.told_granted, numbers.told_ended = numbers.granted, numbers.ended
     -- No more than the server has for all its databases.
     local most = server_numbers().capacity
@@ -668,30 +668,39 @@ local function read_ticket(id)
   }
 end
 
+-- Who is first in line and holds up those behind. Who has left or waited long enough is passed over for good; who needs more than all that
+-- the database's holders could give back waits for connections of others, which may close, and holds up nobody: of these 20 are passed.
+local function first_in_line()
+  local place, id, ticket = 0, nil, nil
+  while place < 20 do
+    id = call('ZRANGE', line, int(place), int(place))[1]
+    if not id then return nil end
+    ticket = read_ticket(id)
+    if not ticket or ticket.seen + TICKET_MS < now or ticket.till < now or paused(role_of(id)) then leave_line(id)
+    elseif ticket.least <= (budget_numbers().capacity or 0) then break
+    else place = place + 1 end
+  end
+  return id, ticket
+end
+
 -- Serves from the head as far as the connections reach. Who is first and needs more than is free holds up those behind:
--- a small later claim never starves a large earlier one. Who has left or waited long enough is passed over.
+-- a small later claim never starves a large earlier one. Answers whether somebody waits on and holds up who comes.
 local function serve_line()
   while true do
-    local id = call('ZRANGE', line, '0', '0')[1]
-    if not id then return end
-    local ticket = read_ticket(id)
-    if not ticket or ticket.seen + TICKET_MS < now or ticket.till < now or paused(role_of(id)) then
-      leave_line(id)
-    else
-      local give, why = share(ticket.party, role_of(id), ticket.seats, ticket.want, ticket.least)
-      if not give then return end
-      leave_line(id)
-      if not holder(id) then reserve(id, ticket.caller, give, ticket, why) end
-      signal('line')
-    end
+    local id, ticket = first_in_line()
+    if not id then return false end
+    local give, why = share(ticket.party, role_of(id), ticket.seats, ticket.want, ticket.least)
+    if not give then return true end
+    leave_line(id)
+    if not holder(id) then reserve(id, ticket.caller, give, ticket, why) end
+    signal('line')
   end
 end
 
 -- What the first in line waits for: nobody else takes it from connections that come free one by one.
 local function head_waits_for()
-  local id = call('ZRANGE', line, '0', '0')[1]
-  local ticket = id and read_ticket(id)
-  return ticket and ticket.seen + TICKET_MS >= now and ticket.till >= now and ticket.least or 0
+  local _, ticket = first_in_line()
+  return ticket and ticket.least or 0
 end
 
 -- Frees what is over and gives it to those in line.

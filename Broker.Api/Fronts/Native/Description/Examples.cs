@@ -133,7 +133,7 @@ internal static class Examples
         RefusalCode.SessionUnknown => new(code, ProofFailure.SessionUnknown.Describe()),
         RefusalCode.LimitExceeded => new(code, "This caller may claim 5 times a second. Come back then; a grant is good until its end and need not be asked for again.", TimeSpan.FromSeconds(1)),
         RefusalCode.RolePaused => Refusals.RolePaused("orders-api", RoleState.Paused, "the orders database is being moved"),
-        RefusalCode.BudgetExhausted => Refused(new ClaimAnswer.Exhausted(2, 2, 129, TimeSpan.FromSeconds(12))),
+        RefusalCode.BudgetExhausted => Refused(new ClaimAnswer.Exhausted(2, 2, 129, 129, TimeSpan.FromSeconds(12))),
         RefusalCode.IssueThrottled => Refused(new ClaimAnswer.Throttled(TimeSpan.FromSeconds(3))),
         RefusalCode.IssuerUnavailable => Refused(new ClaimAnswer.Failed(TimeSpan.FromSeconds(5), "IssuerUnavailable: Vault is sealed.")),
         RefusalCode.LoginFailed => Refused(new ClaimAnswer.Failed(TimeSpan.FromSeconds(5), "LoginFailed: permission denied for database.")),
