@@ -32,6 +32,13 @@ public sealed class TextLedger(LedgerClient client)
     public ValueTask<bool> ReplaceSharedAsync(string name, string? expected, string following, CancellationToken cancellation) =>
         PutAsync(name, expected, following, null, cancellation);
 
+    /// <summary>The ledger lost something: it is given back what it does not know of these any more. Who else reads them may not have read them before.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer: say it again.</exception>
+    public async ValueTask PutBackAsync(CancellationToken cancellation)
+    {
+        foreach (var name in remembered.Keys) await ReadSharedAsync(name, cancellation);
+    }
+
     /// <summary>Signals <c>hear:TOKEN</c> about the issuers.</summary>
     /// <exception cref="LedgerException">The store does not answer, or does not let this broker signal.</exception>
     public async ValueTask SignalAsync(string token, CancellationToken cancellation) =>

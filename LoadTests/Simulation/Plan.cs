@@ -79,7 +79,15 @@ internal sealed record PodStep(int Number, TimeSpan At) : PlanStep(Number, At)
 
     /// <summary>It opens all its connections at once.</summary>
     public bool FillsAtOnce { get; init; }
+
+    /// <summary>How it follows the sizes that it is told; null: it keeps the one it got.</summary>
+    public Following? Follows { get; init; }
 }
+
+/// <summary>How a pod follows sizes.</summary>
+/// <param name="ConfirmsAfter">How long it takes to close what is too many, and to say so.</param>
+/// <param name="Watches">It listens for sizes beside renewing.</param>
+internal sealed record Following(TimeSpan ConfirmsAfter, bool Watches);
 
 /// <summary>What befalls the world.</summary>
 internal enum FaultKind

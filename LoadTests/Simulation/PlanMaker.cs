@@ -21,7 +21,7 @@ internal static class PlanMaker
     }
 
     /// <summary>The plan of a seed.</summary>
-    public static Plan Make(long seed) => Hardships.Add(MakeMild(seed));
+    public static Plan Make(long seed) => Breathing.Add(Hardships.Add(MakeMild(seed)));
 
     /// <summary>The plan of a seed with so many pods more, each of which has a lease of its own.</summary>
     public static Plan MakeCrowded(long seed, int pods) => Crowd.Of(Stream(seed, 5), MakeMild(seed), pods);

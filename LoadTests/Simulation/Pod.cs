@@ -25,6 +25,8 @@ internal sealed class Pod
     private TimeSpan? renewAt;
     private TimeSpan bothUntil;
     private int beside;
+    private readonly Sizes? sizes; // null: it does not follow them
+    private Watching? watch;
     private Replica? heard; // who answered last
 
     public Pod(World world, PodStep plan)
@@ -36,6 +38,7 @@ internal sealed class Pod
         HolderId = Broker.Core.Identity.HolderId.For(plan.Role, caller, null).Value;
         name = world.Plan.Scene.NamesConnections ? Broker.Core.Identity.HolderName.KeyOf(HolderId).ToString() : null;
         leaveAt = plan.At + plan.Stays;
+        if (plan.Follows is { } follows) sizes = new(follows, world);
     }
 
     public string Name { get; }
@@ -61,7 +64,7 @@ internal sealed class Pod
     public TimeSpan PromisedAt { get; private set; }
 
     /// <summary>Connections that it may have open now.</summary>
-    public int Promised => Held is null || world.Now >= end ? 0 : Held.Connections + (world.Now < bothUntil ? beside : 0);
+    public int Promised => Held is null || world.Now >= end ? 0 : Most(Held) + (world.Now < bothUntil ? beside : 0);
 
     /// <summary>When what it holds ends.</summary>
     public TimeSpan End => end;
@@ -81,6 +84,7 @@ internal sealed class Pod
             while (world.Now < leaveAt)
             {
                 if (Held is null) await ClaimAsync();
+                else if (watch is not null && watch.TryHear(out var told)) Hear(told.Grant, told.Asked, told.By);
                 else if (world.Now >= renewAt) await RenewAsync();
                 else await WorkAsync();
             }
@@ -97,6 +101,10 @@ internal sealed class Pod
 
     private async Task ClaimAsync()
     {
+        // Nothing of what it had before may be taken for an answer to this.
+        watch?.Stop();
+        watch = null;
+        sizes?.BeginAgain();
         var asked = world.Now;
         var outcome = await AskAsync("claims", (replica, trace, cancellation) => replica.ClaimAsync(
             new(caller, plan.Role, null, plan.Connections, plan.MinConnections, plan.Wait, new(trace, null)), cancellation), PatienceOf(plan.Wait), plan.LeavesAfter);
@@ -113,10 +121,11 @@ internal sealed class Pod
         var outcome = plan.ClaimsAgain
             ? await AskAsync("claims again", (replica, trace, cancellation) => replica.ClaimAsync(
                 new(caller, plan.Role, null, plan.Connections, plan.MinConnections, plan.Wait, new(trace, null)), cancellation), PatienceOf(plan.Wait), null)
-            : await AskAsync("renews", (replica, trace, cancellation) => replica.RenewAsync(caller, had.Holder.Id, trace, cancellation), PatienceOf(null), null);
+            : await AskAsync("renews", (replica, trace, cancellation) => replica.RenewAsync(
+                caller, had.Holder.Id, sizes is null ? null : had.Lease.Id, sizes?.Says, trace, cancellation), PatienceOf(null), null);
         if (outcome?.Grant is { } grant)
         {
-            if (plan.ClaimsAgain && Held == had && !world.Laws.Losses.MayForget(this) && grant.Connections != had.Connections)
+            if (plan.ClaimsAgain && sizes is null && Held == had && !world.Laws.Losses.MayForget(this) && grant.Connections != had.Connections)
                 world.Laws.Break("L11", $"{Name} asked again and has {grant.Connections} connections instead of {had.Connections}");
             Take(grant, asked);
         }
@@ -131,10 +140,22 @@ internal sealed class Pod
         }
     }
 
+    // What the line says while it renews by itself comes in any order with the answers to that.
+    private void Hear(Grant grant, TimeSpan asked, Replica by)
+    {
+        if (sizes!.IsOld(grant) || (grant.Overlap is null && grant.Lease.Id != Held!.Lease.Id)) return;
+        heard = by;
+        world.Trace.Say($"{Name} hears of {by.Actor.Name}: {Text(grant)}");
+        Take(grant, asked);
+    }
+
+    private int Most(Grant held) => sizes?.Most(held) ?? held.Connections;
+
     private void Take(Grant grant, TimeSpan asked)
     {
-        beside = grant.Overlap > TimeSpan.Zero ? Held?.Connections ?? 0 : world.Now < bothUntil ? beside : 0;
+        beside = grant.Overlap > TimeSpan.Zero ? Held?.Counted ?? 0 : world.Now < bothUntil ? beside : 0;
         (Held, PromisedBy, PromisedAt) = (grant, heard, world.Now);
+        sizes?.Take(grant);
         end = grant.Holder.ExpiresAt - ActorClock.Start;
         renewAt = world.Now + TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds) + plan.RenewsLate;
         world.At(end, () =>
@@ -143,7 +164,7 @@ internal sealed class Pod
         });
         // Both its logins' connections may be open for a while: it takes its time, but not all of it.
         if (grant.Overlap is { } overlap) bothUntil = world.Now + 0.8 * overlap;
-        while (world.Now >= bothUntil && open.Count > grant.Connections) Close(open[0]);
+        while (world.Now >= bothUntil && open.Count > Most(grant)) Close(open[0]);
         world.Laws.Told(this, asked);
     }
 
@@ -160,9 +181,23 @@ internal sealed class Pod
         }
 
         int Counting() => both ? open.Count(session => session.Login.Name == user) : open.Count;
-        for (var i = 0; i < most && world.Now < end && Counting() < Held.Connections; i++)
+        for (var i = 0; i < most && world.Now < end && Counting() < Most(Held); i++)
         {
             if (!Open(Held)) break;
+        }
+
+        if (sizes is { IsDue: true })
+        {
+            // What it closes first, and what it says then.
+            while (Counting() > Held.Connections) Close(open.First(session => !both || session.Login.Name == user));
+            sizes.Keep();
+            renewAt = world.Now;
+            return;
+        }
+
+        if (plan.Follows is { Watches: true } && watch is not { IsOver: false } && world.AnyReplica(random) is { } watched)
+        {
+            watch = watched.Watch(caller, Held.Holder.Id, Held.Lease.Id, sizes!.Says, world.NextTrace(), random);
         }
 
         var next = world.Now + Tick * (0.2 + random.NextDouble());
@@ -204,6 +239,7 @@ internal sealed class Pod
         while (open.Count > 0) Close(open[^1]);
         var held = Held;
         Held = null;
+        watch?.Stop();
         world.Trace.Say($"{Name} leaves{(plan.Vanishes ? " without a word" : "")}");
         if (held is null || plan.Vanishes) return;
         var released = await AskAsync("releases", (replica, trace, cancellation) => replica.ReleaseAsync(caller, held.Holder.Id, trace, cancellation), PatienceOf(null), null);
@@ -230,10 +266,13 @@ internal sealed class Pod
         heard = by;
         if (second is null) return first;
         var (other, byOther) = await second;
-        var takesOther = first?.Grant is null || (other?.Grant is { } later && later.Holder.ExpiresAt > first.Value.Grant.Holder.ExpiresAt);
+        var takesOther = first?.Grant is not { } one || (other?.Grant is { } later && IsLater(later, one));
         heard = takesOther ? byOther : by;
         return takesOther ? other : first;
     }
+
+    private static bool IsLater(Grant other, Grant one) =>
+        other.Allotment == one.Allotment ? other.Holder.ExpiresAt > one.Holder.ExpiresAt : other.Allotment > one.Allotment;
 
     private async Task<(Outcome? Answer, Replica? By)> AskOnceAsync(string what, Func<Replica, string, CancellationToken, Task<Outcome>> call, TimeSpan patience, TimeSpan? leavesAfter)
     {
@@ -283,7 +322,7 @@ internal sealed class Pod
 
     private static string Text(Outcome outcome) => outcome switch
     {
-        { Grant: { } grant } => $"{(grant.Overlap is { } overlap ? $"moves within {overlap.TotalSeconds:0.0} s to" : "has")} {grant.Lease.Id} as {grant.Credentials.Login.Username} with {grant.Connections} to {(grant.Holder.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}, lease to {(grant.Lease.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}",
+        { Grant: { } grant } => $"{(grant.Overlap is { } overlap ? $"moves within {overlap.TotalSeconds:0.0} s to" : "has")} {grant.Lease.Id} as {grant.Credentials.Login.Username} with {grant.Connections}{(grant.Allotment is { } size ? $" of {grant.Counted} by {size}" : "")} to {(grant.Holder.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}, lease to {(grant.Lease.ExpiresAt - ActorClock.Start).TotalSeconds:0.000}",
         { Refusal: { } refusal } => $"{refusal.Code}, again in {refusal.RetryAfter?.TotalSeconds:0.0}",
         _ => "done",
     };

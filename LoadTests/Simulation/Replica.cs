@@ -26,6 +26,7 @@ internal sealed class Replica : IDisposable
     private readonly ServiceProvider services;
     private readonly CancellationTokenSource stopping = new();
     private readonly List<TaskCompletionSource<Outcome>> answering = [];
+    private readonly List<Watching> watched = [];
 
     public Replica(World world, int number, TimeSpan clockOff)
     {
@@ -79,6 +80,8 @@ internal sealed class Replica : IDisposable
         Actor.Die();
         foreach (var answer in answering) answer.TrySetException(new ReplicaGoneException());
         answering.Clear();
+        foreach (var watching in watched) watching.End();
+        watched.Clear();
     }
 
     /// <summary>It takes no more requests, and ends in good order.</summary>
@@ -91,8 +94,52 @@ internal sealed class Replica : IDisposable
     public Task<Outcome> ClaimAsync(Ask ask, CancellationToken cancellation) =>
         AnswerAsync(ask.Origin.TraceId, () => services.GetRequiredService<CredentialDesk>().ClaimAsync(ask, cancellation));
 
-    public Task<Outcome> RenewAsync(Caller caller, string holder, string trace, CancellationToken cancellation) =>
-        AnswerAsync(trace, () => services.GetRequiredService<HolderDesk>().RenewAsync(caller, holder, new(trace, null), cancellation));
+    public Task<Outcome> RenewAsync(Caller caller, string holder, string? lease, long? allotment, string trace, CancellationToken cancellation) =>
+        AnswerAsync(trace, () => services.GetRequiredService<HolderDesk>().RenewAsync(caller, holder, new(trace, null), cancellation, lease, allotment));
+
+    /// <summary>Watches over a holder until either end closes the line.</summary>
+    public Watching Watch(Caller caller, string holder, string lease, long allotment, string trace, Random random)
+    {
+        var watching = new Watching(world, random);
+        if (Actor.IsDead || IsStopping)
+        {
+            watching.End();
+            return watching;
+        }
+
+        var hung = new CancellationTokenSource();
+        watching.Hang = () => Actor.Post(hung.Cancel);
+        watched.Add(watching);
+        Actor.Post(() => _ = WatchAsync());
+        return watching;
+
+        async Task WatchAsync()
+        {
+            try
+            {
+                var asked = world.Now;
+                await foreach (var told in services.GetRequiredService<HolderWatch>().WatchAsync(caller, holder, lease, new(trace, null), hung.Token, allotment))
+                {
+                    var grant = (told as HolderEvent.Renewed)?.Grant ?? (told as HolderEvent.Resized)?.Grant;
+                    if (grant is not null)
+                    {
+                        world.Laws.Answered(this, trace, grant);
+                        watching.Say(grant, asked, this);
+                    }
+
+                    asked = world.Now;
+                }
+            }
+            catch (Exception e)
+            {
+                world.Laws.Break("fault", $"{Actor.Name} threw at who watches: {e}");
+            }
+
+            watched.Remove(watching);
+            watching.End();
+            hung.Dispose();
+        }
+    }
 
     public Task<Outcome> ReleaseAsync(Caller caller, string holder, string trace, CancellationToken cancellation) =>
         AnswerAsync(trace, async () => new(null, await services.GetRequiredService<HolderDesk>().ReleaseAsync(caller, holder, new(trace, null), cancellation)));

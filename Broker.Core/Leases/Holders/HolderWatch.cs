@@ -105,8 +105,8 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
 
     private async Task SleepAsync(Task moves, TimeSpan atMost, CancellationToken cancellation)
     {
-        using var slept = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        await Task.WhenAny(moves, Task.Delay(atMost, time, slept.Token));
-        await slept.CancelAsync();
+        var whole = TimeSpan.FromMilliseconds(Math.Ceiling(atMost.TotalMilliseconds)); // as timers count
+        await moves.WaitAsync(whole, time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        await Task.Yield(); // whoever signalled has more to do than our work
     }
 }

@@ -42,6 +42,7 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
     private async Task TellAsync(string database, string epoch, CancellationToken cancellation)
     {
         log.LedgerLost(database, epoch);
+        await ledger.Texts.PutBackAsync(cancellation); // a ceiling among them, which other replicas may not have heard of
         var back = await TellAsync([], [], [], ledger.Issues.MemoryOf(database));
         foreach (var gone in remembered.GoneOf(database).Chunk(AtOnce)) back += await TellAsync([], [], gone);
 

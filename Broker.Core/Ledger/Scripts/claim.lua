@@ -14,7 +14,8 @@
 -- A verdict's lease is the holder's when it is granted; overlap: for how long the old lease's connections may stay open beside the new
 -- ones (0: they are to be closed first; none: it did not move), beside: which lease that is, and how many connections it has open on it;
 -- leaving: the lease is retiring; cap_leaves: what the cap of the lease's user leaves (below 0: it is to be raised first; none: there is no
--- cap); down_to: what the holder is to go down to, by the number allotment, while connections still count; range: what it accepts, for a
+-- cap); down_to: what the holder is to go down to, by the number allotment, while connections still count (a claim is told no number: a process
+-- that begins anew opens no more, and its predecessor's word, which may be on its way, is true of it too); range: what it accepts, for a
 -- ledger that loses it; fewer: why it has fewer connections than it wants now (none: it has as many, or wanted fewer before).
 --
 -- By the holder's phase, its lease, and the lease that the pool would give it:
@@ -75,7 +76,7 @@ local function granted(c, h, l, moved)
     lease = l.id, connections = h.connections, ends_at = h.till, lease_ends_at = l.expires, verified_at = l.verified, overlap = moved,
     leaving = l.state ~= 'Active', cap_leaves = l.cap >= 0 and l.cap - l.connections or nil,
     beside = old and old.lease, beside_connections = old and old.connections,
-    down_to = c.allotment and h.to < h.connections and h.to or nil, allotment = c.allotment and h.allotment or nil,
+    down_to = (c.allotment or c.kind == 'Claim') and h.to < h.connections and h.to or nil, allotment = c.allotment and h.allotment or nil,
     range = int(h.least) .. ':' .. int(h.want) .. ':' .. (h.allotment and int(h.allotment) or '') .. ':' .. h.party,
     fewer = h.fewer or why_fewer(c, h.id, h.connections, h.allotment and h.want),
   })
@@ -349,8 +350,8 @@ end
 -- Most claims are of pods that hold a good lease and ask again: nothing is read or made for them but their answer, which is the same for
 -- all holders of a lease but for two numbers. Answers nil where there is more to decide.
 local function again(ask, holder_id, text)
-  local id, connections, till = string.match(text, '^([^|]+)|(%d+)|(%d+)|h|')
-  local l = id and lease(id)
+  local id, connections, till, to = string.match(text, '^([^|]+)|(%d+)|(%d+)|h|%d+|b%d+:%d+:(%d+):')
+  local l = id and to == connections and lease(id)
   if not l or not lively(l) or tonumber(till) - now < ask.role.holder_ttl / 2 then return nil end
   local less = tonumber(connections) < ask.want
   local why = less and why_fewer(ask, holder_id, tonumber(connections), tonumber(string.match(text, '^[^|]+|%d+|%d+|h|%d+|b%d+:(%d+):%d+:%d+:'))) or nil

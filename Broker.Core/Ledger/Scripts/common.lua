@@ -756,10 +756,9 @@ local function finish(reply)
     if by ~= 0 and call('HINCRBY', classes, class, int(by)) <= 0 then call('HDEL', classes, class) end
   end
   for _, id in ipairs(followers_gone) do
-    if not holder_changes[id] then
-      call('ZREM', breathing, id)
-      call('HDEL', asked_of, id)
-    end
+    local again = holder_changes[id] -- put back, or come again
+    if not again then call('HDEL', asked_of, id) end
+    if not again or not again.allotment then call('ZREM', breathing, id) end
   end
   if came then call('HSET', budget, 'came', int(now)) end
   if #ended_now > 0 then

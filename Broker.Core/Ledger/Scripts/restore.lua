@@ -92,6 +92,15 @@ for _, gone in ipairs(asked.gone) do
   if num(call('ZSCORE', news, gone.id)) < gone.mark then call('ZADD', news, int(gone.mark), gone.id) end
 end
 
+-- What a holder accepts, and with whom it shares: not every replica that knows what it has was told that.
+local function accept(h, told)
+  local least, want, allotment, party = string.match(told.range or '', '^(%d+):(%d+):(%d*):(.+)$')
+  if not least then return false end
+  h.least, h.want, h.to = math.min(num(least), h.connections), math.max(num(want), h.connections), h.connections
+  h.allotment, h.party = tonumber(allotment), party
+  return true
+end
+
 local back = 0
 for _, told in ipairs(asked.holders) do
   mark = math.max(mark, told.mark)
@@ -103,17 +112,18 @@ for _, told in ipairs(asked.holders) do
   if num(call('ZSCORE', news, told.id)) > told.mark then
     -- It left, or has another lease since.
   elseif h and h.phase == 'h' and h.mark >= told.mark then
-    if h.lease == told.lease and till > h.till then
-      h.till, h.told = till, true
+    local knows_more = not h.allotment and h.least == h.connections and h.want == h.connections and accept(h, told)
+    if h.lease == told.lease and till > h.till then h.till, knows_more = till, true end
+    if knows_more then
+      h.told = true
       write_holder(h)
     end
   else
+    local had = h
     if h then drop_holder(h) end
     h = { id = told.id, lease = '', connections = told.connections, till = till, phase = 'h', mark = told.mark, told = true, caller = told.caller }
-    local least, want, allotment, party = string.match(told.range or '', '^(%d+):(%d+):(%d*):(.+)$')
-    if least then
-      h.least, h.want, h.to = math.min(num(least), h.connections), math.max(num(want), h.connections), h.connections
-      h.allotment, h.party = tonumber(allotment), party
+    if not accept(h, told) and had then
+      h.least, h.want, h.to, h.allotment, h.party = math.min(had.least, h.connections), math.max(had.want, h.connections), h.connections, had.allotment, had.party
     end
     count(h.id, h.connections, 1)
     if stands then bind(h, l) end
