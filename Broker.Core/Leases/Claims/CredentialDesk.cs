@@ -103,8 +103,10 @@ internal sealed class CredentialDesk(
                     }
                 }
 
-                // A ledger that lost something answers nobody for a while: who is remembered need not wait for that.
-                if (answer is ClaimAnswer.Stale && RememberedFor(target, claim) is { } had) return await GrantAsync(target, claim, had, cancellation);
+                // A ledger that lost something answers nobody for a while: who is remembered need not wait for that. Who stays is promised more
+                // time than it had, and that has to be written.
+                if (answer is ClaimAnswer.Stale && (claim.Kind != ClaimKind.Stay || passed >= claim.IssueWait) && RememberedFor(target, claim) is { } had)
+                    return await GrantAsync(target, claim, had, cancellation);
                 // Step 6: The ledger chose this claim's replica to issue: start, apart from the callers.
                 if (answer is ClaimAnswer.Issue order) issuance.Start(target.Role, target.Database, target.Issuer, claim.Pool, order);
 

@@ -29,10 +29,9 @@ if epoch == '' then
   call('HSET', budget, 'epoch', epoch)
 end
 if num(version) < SCHEMA then call('HSET', budget, 'schema', int(SCHEMA)) end
-if now - num(known_voice) > VOICE_MS then
-  call('ZADD', voices, int(now), voice)
-  if known_voice then wrote() end
-end
+if known_voice and now - num(known_voice) > VOICE_MS then wrote() end
+-- Apart from what it writes: who writes all the time is heard all the time.
+if now - num(call('ZSCORE', voices, voice)) > VOICE_MS then call('ZADD', voices, int(now), voice) end
 for _, silent in ipairs(call('ZRANGEBYSCORE', voices, '-inf', int(now - SILENT_MS), 'LIMIT', '0', '100')) do
   call('ZREM', voices, silent)
   call('HDEL', budget, 'voice:' .. silent)

@@ -1,3 +1,4 @@
+using Broker.Core.Ledger;
 using Broker.Core.Model;
 using Shouldly;
 using Xunit;
@@ -33,6 +34,43 @@ public sealed class MemoryOfReplicasTests
         await world.PassAsync(Second);
         a.Link.Cut();
         (await a.AskAsync(World.Ask(0, 5))).Grant.ShouldBeNull("it left a second before");
+    }
+
+    [Fact]
+    public async Task L8_A_replica_that_works_for_days_is_never_taken_for_one_that_lost_something()
+    {
+        await using var world = new World(World.OrdersApi with { LeaseMaxTtl = TimeSpan.FromDays(60) });
+        var a = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(a.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var epoch = (await EpochAsync()).ShouldNotBeNull();
+        for (var passed = TimeSpan.Zero; passed < TimeSpan.FromHours(75); passed += 10 * Minute)
+        {
+            world.Clock.Advance(10 * Minute);
+            await world.IdleAsync();
+            (await world.PassAsync(a.RenewAsync(grant), Minute)).Grant.ShouldNotBeNull();
+        }
+
+        (await EpochAsync()).ShouldBe(epoch, "it wrote every ten minutes");
+
+        Task<string?> EpochAsync() => Task.FromResult(world.Store.Copy().HashAt(LedgerKeys.Of("orders")[0]).GetValueOrDefault("epoch"));
+    }
+
+    [Fact]
+    public async Task L8_Who_stays_while_a_ledger_grants_nothing_has_its_new_end_written_before_it_hears_of_it()
+    {
+        await using var world = new World();
+        var a = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(a.AskAsync(World.Ask(0)), Minute)).Grant!;
+        await world.PassAsync(Second);
+        var copy = world.Store.Copy();
+        (await world.PassAsync(a.AskAsync(World.Ask(1)), Minute)).Grant.ShouldNotBeNull();
+        await world.PassAsync(4 * Minute);
+        world.Store.PutBack(copy); // what this replica has heard of is gone
+
+        var stays = (await world.PassAsync(a.Holders.StayAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default).AsTask(), Minute)).Grant.ShouldNotBeNull();
+
+        stays.HolderEndsIn.ShouldBeGreaterThan(World.OrdersApi.HolderTtl - Second);
+        (await world.Ledger.Holders.HoldersAsync("orders", null, 10, default)).Single(holder => holder.Id == grant.Holder.Id).EndsAt.ShouldBe(stays.Holder.ExpiresAt);
     }
 
     [Fact]
