@@ -39,8 +39,8 @@ public sealed class BudgetLedger(LedgerClient client)
         [
             .. reply.Waiting.Select(entry =>
             {
-                var (caller, node, team, since) = HolderText.Read(entry.Caller);
-                return new WaitingCaller(entry.Holder, caller, entry.Want, entry.Least, since, entry.EndsAt) { Node = node, Team = team };
+                var (caller, node, team, _) = HolderText.Read(entry.Caller);
+                return new WaitingCaller(entry.Holder, caller, entry.Want, entry.Least, entry.Since, entry.EndsAt) { Node = node, Team = team };
             }),
         ];
     }
@@ -134,7 +134,7 @@ internal sealed record LineQuestion(int Most);
 internal sealed record LineReply(DateTimeOffset Now, IReadOnlyList<LineEntry> Waiting);
 
 /// <summary>One in line, as it is on the wire.</summary>
-internal sealed record LineEntry(string Holder, string Caller, int Want, int Least, DateTimeOffset EndsAt);
+internal sealed record LineEntry(string Holder, string Caller, int Want, int Least, DateTimeOffset EndsAt, DateTimeOffset? Since);
 
 /// <summary>A role that gives nothing to anybody new.</summary>
 /// <param name="Name">The role.</param>

@@ -64,8 +64,18 @@ public abstract partial class LedgerContract
 
         var line = await Ledger.Budgets.LineAsync(database, 10, Cancellation);
         line.Select(one => (one.Holder, one.Caller, one.Want, one.Least, one.Node)).ShouldBe([(Claim(2, 3).Holder, Claim(2, 3).Caller, 3, 2, "node-1"), (Claim(3, 1).Holder, Claim(3, 1).Caller, 1, 1, null)]);
+        var since = line[0].Since.ShouldNotBeNull();
+        since.ShouldBe(line[0].Until - Waiting(2, 3).LineWait, TimeSpan.FromSeconds(1));
+
+        // It asks again as long as it waits; or its request is given up and another one takes its place.
         (await ClaimAsync(Waiting(2, 3) with { Least = 2, Node = "node-1" })).ShouldBeOfType<ClaimAnswer.InLine>();
-        (await Ledger.Budgets.LineAsync(database, 1, Cancellation)).ShouldHaveSingleItem().Holder.ShouldBe(Claim(2, 3).Holder);
+        await TicketSinceAsync(Claim(2, 3).Holder, since - TimeSpan.FromMinutes(2));
+        (await ClaimAsync(Waiting(2, 3) with { Least = 2, Node = "node-1" })).ShouldBeOfType<ClaimAnswer.InLine>();
+        (await Ledger.Budgets.LineAsync(database, 1, Cancellation)).ShouldHaveSingleItem().Since.ShouldBe(since - TimeSpan.FromMinutes(2));
+        await Ledger.Claims.AbandonAsync(database, Claim(2, 3).Holder, Cancellation);
+        (await ClaimAsync(Waiting(2, 3) with { Least = 2, Node = "node-1" })).ShouldBeOfType<ClaimAnswer.InLine>();
+        var again = (await Ledger.Budgets.LineAsync(database, 1, Cancellation)).ShouldHaveSingleItem();
+        (again.Holder, again.Caller, again.Since).ShouldBe((Claim(2, 3).Holder, Claim(2, 3).Caller, since - TimeSpan.FromMinutes(2)));
 
         await Ledger.Holders.ReleaseAsync(database, Claim(1, 5).Holder, Cancellation);
 
@@ -74,6 +84,10 @@ public abstract partial class LedgerContract
         holder.Since.ShouldNotBeNull();
         (await Ledger.Budgets.LineAsync(database, 10, Cancellation)).ShouldBeEmpty();
     }
+
+    private Task TicketSinceAsync(string holder, DateTimeOffset since) => TamperAsync(
+        LedgerKeys.Of(database)[Array.IndexOf(LedgerKeys.Parts, "tickets")], holder,
+        $"3|2|0|{since.ToUnixTimeMilliseconds()}|{(since + TimeSpan.FromMinutes(5)).ToUnixTimeMilliseconds()}|b1r|{since.ToUnixTimeSeconds()}\u001f{Claim(2, 3).Caller}");
 
     [Fact]
     public async Task Thousands_of_holders_are_read_some_at_a_time_with_all_that_is_known_of_them()

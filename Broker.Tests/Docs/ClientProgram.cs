@@ -32,18 +32,19 @@ internal sealed class ClientProgram : IAsyncDisposable
     /// <summary>Grows while it works.</summary>
     public int Lines => log.Count;
 
-    public static async Task<ClientProgram> StartAsync(string language, Uri broker, string role, string tokenFile, CancellationToken cancellation)
+    public static async Task<ClientProgram> StartAsync(string language, Uri broker, string role, string tokenFile, CancellationToken cancellation, (int Most, int Least)? sizes = null)
     {
         var client = new ClientProgram();
         if (language == ".NET")
         {
-            client.working = client.WorkAsync(broker, role, tokenFile);
+            client.working = client.WorkAsync(broker, role, tokenFile, sizes);
             return client;
         }
 
         client.directory = Directory.CreateTempSubdirectory("broker-client-").FullName;
         var (program, arguments) = await client.MadeAsync(language, cancellation);
-        var start = new ProcessStartInfo(program, [.. arguments, broker.OriginalString.TrimEnd('/'), role, tokenFile])
+        string[] asked = sizes is var (most, least) ? [$"{most}", $"{least}"] : [];
+        var start = new ProcessStartInfo(program, [.. arguments, broker.OriginalString.TrimEnd('/'), role, tokenFile, .. asked])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -151,11 +152,11 @@ internal sealed class ClientProgram : IAsyncDisposable
             lock (users) users.Add(line["user ".Length..]);
     }
 
-    private async Task WorkAsync(Uri broker, string role, string tokenFile)
+    private async Task WorkAsync(Uri broker, string role, string tokenFile, (int Most, int Least)? sizes)
     {
         using var http = new HttpClient { BaseAddress = broker, Timeout = Timeout.InfiniteTimeSpan };
         using var loggers = LoggerFactory.Create(logging => logging.AddProvider(new Told(log)));
-        await using var source = new LeasedDataSource(http, role, () => File.ReadAllText(tokenFile), loggers.CreateLogger<LeasedDataSource>());
+        await using var source = new LeasedDataSource(http, role, () => File.ReadAllText(tokenFile), loggers.CreateLogger<LeasedDataSource>(), sizes?.Most, sizes?.Least);
         await source.StartAsync(CancellationToken.None);
         var user = "";
         await Task.WhenAll(Enumerable.Range(0, 6).Select(async _ =>

@@ -17,7 +17,10 @@ namespace Orders.Data;
 /// <param name="role">The role to ask for.</param>
 /// <param name="token">Reads the pod's token: Kubernetes renews the file, so it is read each time.</param>
 /// <param name="log">Is told of every move and every trouble.</param>
-public sealed class LeasedDataSource(HttpClient broker, string role, Func<string> token, ILogger<LeasedDataSource> log) : IAsyncDisposable
+/// <param name="connections">How many connections it wants; null: the role's default.</param>
+/// <param name="minConnections">With how many it can live: it is given more and asked to go down between the two. Null: with as many as it wants; the role's least where it names none.</param>
+public sealed class LeasedDataSource(
+    HttpClient broker, string role, Func<string> token, ILogger<LeasedDataSource> log, int? connections = null, int? minConnections = null) : IAsyncDisposable
 {
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(45); // the broker gives a sign of life every 15 seconds
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
@@ -28,6 +31,8 @@ public sealed class LeasedDataSource(HttpClient broker, string role, Func<string
     private readonly SemaphoreSlim gate = new(1); // held while old connections have to go before new ones come
     private volatile Pool? pool;
     private Grant grant = null!;
+    private long told; // the last size that it heard
+    private long allotment; // the last that it keeps to
     private Task following = Task.CompletedTask;
 
     /// <summary>Asks for the lease and follows it from then on; call it once, before anything else.</summary>
@@ -48,9 +53,7 @@ public sealed class LeasedDataSource(HttpClient broker, string role, Func<string
         gate.Release();
         try
         {
-            var connection = await from.Source.OpenConnectionAsync(cancellation);
-            from.LeaveWith(connection);
-            return connection;
+            return await from.OpenAsync(cancellation);
         }
         catch
         {
@@ -126,8 +129,9 @@ public sealed class LeasedDataSource(HttpClient broker, string role, Func<string
         try
         {
             var next = await ClaimAsync(stop.Token);
-            if (next.Lease.Id == grant.Lease.Id && next.Connections == grant.Connections) grant = next;
-            else await MoveToAsync(next, TimeSpan.Zero);
+            (told, allotment) = (0, 0); // it begins anew
+            if (next.Lease.Id != grant.Lease.Id) await MoveToAsync(next, TimeSpan.Zero);
+            else await ResizeAsync(next);
             log.LogInformation("Has a new holder of {User}", grant.Credentials!.Username);
             return (true, default);
         }
@@ -147,7 +151,7 @@ public sealed class LeasedDataSource(HttpClient broker, string role, Func<string
     {
         using var quiet = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);
         quiet.CancelAfter(Silence);
-        using var answer = await CallAsync(HttpMethod.Get, $"/api/v1/holders/{grant.Holder.Id}/watch?lease={grant.Lease.Id}", quiet.Token);
+        using var answer = await CallAsync(HttpMethod.Get, $"/api/v1/holders/{grant.Holder.Id}/watch?{InUse}", quiet.Token);
         using var lines = new StreamReader(await answer.Content.ReadAsStreamAsync(quiet.Token));
         var kind = "";
         while (await lines.ReadLineAsync(quiet.Token) is { } line)
@@ -161,24 +165,44 @@ public sealed class LeasedDataSource(HttpClient broker, string role, Func<string
         }
     }
 
+    // What it has in use, for the broker: the lease, and the size it keeps to, by its number. So it is asked to go down, and given more.
+    private string InUse => $"lease={grant.Lease.Id}&allotment={allotment}";
+
     private async Task TakeAsync(Grant renewed)
     {
-        if (renewed.Rotate) await MoveToAsync(renewed, TimeSpan.FromSeconds(renewed.OverlapSeconds ?? 0));
-        else if (renewed.Connections != grant.Connections) await MoveToAsync(renewed with { Credentials = grant.Credentials }, TimeSpan.Zero);
-        else grant = renewed with { Credentials = grant.Credentials };
+        // Watching and renewing are answered side by side: who was told a later size passes over an older one.
+        if (renewed.Allotment < told) return;
+        told = renewed.Allotment ?? told;
+        var keeps = renewed.Rotate && renewed.Lease.Id != grant.Lease.Id
+            ? await MoveToAsync(renewed, TimeSpan.FromSeconds(renewed.OverlapSeconds ?? 0))
+            : await ResizeAsync(renewed with { Credentials = grant.Credentials });
+        if (!keeps || told == allotment) return;
+
+        // No more are open than it was told, and it says so: who waits for the others is served at this word.
+        allotment = told;
+        using var answer = await CallAsync(HttpMethod.Post, $"/api/v1/holders/{grant.Holder.Id}/renew?{InUse}", stop.Token);
+        await TakeAsync((await answer.Content.ReadFromJsonAsync<Grant>(Json, stop.Token))!);
+    }
+
+    private async Task<bool> ResizeAsync(Grant renewed)
+    {
+        if (renewed.Connections != grant.Connections) log.LogInformation("Has {Connections} connections now", renewed.Connections);
+        grant = renewed;
+        return await pool!.ResizeAsync(renewed.Connections, CallWithin, stop.Token);
     }
 
     // What is under way finishes on the old connections; where both may not be open at once, what begins waits for it.
-    private async Task MoveToAsync(Grant next, TimeSpan overlap)
+    private async Task<bool> MoveToAsync(Grant next, TimeSpan overlap)
     {
         log.LogInformation("Moves from {Old} to {User}, {Connections} connections", grant.Credentials!.Username, next.Credentials!.Username, next.Connections);
         await gate.WaitAsync(stop.Token);
         try
         {
             var old = pool!;
-            if (overlap == TimeSpan.Zero) await old.CloseAsync(CallWithin, stop.Token);
+            var closed = overlap > TimeSpan.Zero || await old.CloseAsync(CallWithin, stop.Token);
             (pool, grant) = (new(next), next);
             if (overlap > TimeSpan.Zero) _ = old.CloseAsync(overlap, stop.Token);
+            return closed;
         }
         finally
         {
@@ -189,13 +213,14 @@ public sealed class LeasedDataSource(HttpClient broker, string role, Func<string
     private async Task<Grant> ClaimAsync(CancellationToken cancellation)
     {
         // Waits in line up to 20 seconds when the database has no connections free.
-        using var answer = await CallAsync(HttpMethod.Post, $"/api/v1/roles/{role}/credentials", cancellation, "wait=20");
+        using var wants = JsonContent.Create(new { connections, minConnections }, options: Json);
+        using var answer = await CallAsync(HttpMethod.Post, $"/api/v1/roles/{role}/credentials", cancellation, "wait=20", wants);
         return (await answer.Content.ReadFromJsonAsync<Grant>(Json, cancellation))!;
     }
 
-    private async Task<HttpResponseMessage> CallAsync(HttpMethod method, string path, CancellationToken cancellation, string? preference = null)
+    private async Task<HttpResponseMessage> CallAsync(HttpMethod method, string path, CancellationToken cancellation, string? preference = null, HttpContent? content = null)
     {
-        using var request = new HttpRequestMessage(method, path);
+        using var request = new HttpRequestMessage(method, path) { Content = content };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token().Trim());
         if (preference is not null) request.Headers.Add("Prefer", preference);
         using var within = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
@@ -215,38 +240,69 @@ public sealed class LeasedDataSource(HttpClient broker, string role, Func<string
         public TimeSpan? RetryAfter { get; } = retryAfter;
     }
 
-    // The connections of one lease, and how many of them are in use.
+    // The connections of one lease. Npgsql's pool cannot be given another size, so it is large, and who wants a connection takes a place first.
     private sealed class Pool(Grant grant)
     {
+        private readonly SemaphoreSlim places = new(grant.Connections);
+        private int size = grant.Connections;
         private int users;
 
         public NpgsqlDataSource Source { get; } = NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(grant.Credentials!.Drivers["npgsql"]) { MaxPoolSize = grant.Connections }.ConnectionString);
+            new NpgsqlConnectionStringBuilder(grant.Credentials!.Drivers["npgsql"]) { MaxPoolSize = 1000 }.ConnectionString);
 
         public void Enter() => Interlocked.Increment(ref users);
 
         public void Leave() => Interlocked.Decrement(ref users);
 
-        public void LeaveWith(NpgsqlConnection connection)
+        public async ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellation)
         {
-            var left = 0;
-            connection.StateChange += (_, change) =>
+            await places.WaitAsync(cancellation);
+            try
             {
-                if (change.CurrentState is ConnectionState.Closed && Interlocked.Exchange(ref left, 1) == 0) Leave();
-            };
+                var connection = await Source.OpenConnectionAsync(cancellation);
+                var left = 0;
+                connection.StateChange += (_, change) =>
+                {
+                    if (change.CurrentState is not ConnectionState.Closed || Interlocked.Exchange(ref left, 1) != 0) return;
+                    places.Release();
+                    Leave();
+                };
+                return connection;
+            }
+            catch
+            {
+                places.Release();
+                throw;
+            }
         }
 
-        // Closes it when none of its connections is in use, or its time is over.
-        public async Task CloseAsync(TimeSpan within, CancellationToken cancellation)
+        // More at once; fewer as soon as so many are unused. False: they were not in time.
+        public async Task<bool> ResizeAsync(int to, TimeSpan within, CancellationToken cancellation)
+        {
+            if (to > size) places.Release(to - size);
+            var end = Environment.TickCount64 + (long)within.TotalMilliseconds;
+            for (size = Math.Max(size, to); size > to; size--)
+            {
+                if (!await places.WaitAsync(TimeSpan.FromMilliseconds(Math.Max(0, end - Environment.TickCount64)), cancellation)) return false;
+                if (size == to + 1) Source.Clear(); // those in use are as many as may be: the idle ones go
+            }
+
+            return true;
+        }
+
+        // Closes it when none of its connections is in use, or its time is over. Whether none was.
+        public async Task<bool> CloseAsync(TimeSpan within, CancellationToken cancellation)
         {
             var end = Environment.TickCount64 + (long)within.TotalMilliseconds;
             while (Volatile.Read(ref users) > 0 && Environment.TickCount64 < end && !cancellation.IsCancellationRequested)
                 await Task.Delay(20, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var idle = Volatile.Read(ref users) == 0;
             await Source.DisposeAsync();
+            return idle;
         }
     }
 
-    private sealed record Grant(bool Rotate, int? OverlapSeconds, Lease Lease, Holder Holder, int Connections, Credentials? Credentials);
+    private sealed record Grant(bool Rotate, int? OverlapSeconds, Lease Lease, Holder Holder, int Connections, long? Allotment, Credentials? Credentials);
 
     private sealed record Lease(string Id);
 

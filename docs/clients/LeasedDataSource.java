@@ -19,7 +19,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * Database connections by a lease of the broker's: a HikariCP pool per lease, because the user's name changes with the password.
  *
  * <pre>
- * var orders = new LeasedDataSource(URI.create("http://broker.broker.svc:8080"), "orders-api", Path.of("/var/run/secrets/broker/token"), "pgjdbc");
+ * var orders = new LeasedDataSource(URI.create("http://broker.broker.svc:8080"), "orders-api", Path.of("/var/run/secrets/broker/token"), "pgjdbc", 10, 2);
  * try (var connection = orders.getConnection()) { … }
  * orders.close();
  * </pre>
@@ -34,19 +34,32 @@ public final class LeasedDataSource implements AutoCloseable {
     private final String role;
     private final Path token;
     private final String driver;
+    private final String wants;
     private final Object gate = new Object(); // held while old connections have to go before new ones come
     private final Thread following = new Thread(this::follow, "lease");
     private volatile boolean stopped;
     private volatile JsonNode credentials;
     private JsonNode grant;
     private Pool pool;
+    private long told; // the last size that it heard, by its number
+    private long allotment; // the last that it keeps to
 
-    /** Asks for the lease and follows it until it is closed. */
+    /** Asks for as many connections as its role gives by default, and follows the lease until it is closed. */
     public LeasedDataSource(URI broker, String role, Path token, String driver) throws IOException {
+        this(broker, role, token, driver, "{}");
+    }
+
+    /** Asks for so many connections; it can live with the least, and is given more and asked to go down between the two. */
+    public LeasedDataSource(URI broker, String role, Path token, String driver, int connections, int minConnections) throws IOException {
+        this(broker, role, token, driver, "{\"connections\":" + connections + ",\"minConnections\":" + minConnections + "}");
+    }
+
+    private LeasedDataSource(URI broker, String role, Path token, String driver, String wants) throws IOException {
         this.broker = broker;
         this.role = role;
         this.token = token;
         this.driver = driver;
+        this.wants = wants;
         grant = claim();
         credentials = grant.get("credentials");
         pool = new Pool(credentials.at("/drivers/" + driver.replace("/", "~1")).asText(), connections(grant));
@@ -77,19 +90,20 @@ public final class LeasedDataSource implements AutoCloseable {
             pool.source.close();
         }
         try {
-            call("DELETE", "/api/v1/holders/" + holder(), null, 10_000).disconnect();
+            call("DELETE", "/api/v1/holders/" + holder(), null, 10_000, null).disconnect();
         } catch (IOException failure) {
             LOG.log(System.Logger.Level.WARNING, "could not release: {0}", failure.getMessage());
         }
     }
 
-    // Work that is under way finishes on the old pool; where both may not be open at once, what begins waits for it.
-    private void moveTo(JsonNode next, long overlapSeconds) {
+    // Work that is under way finishes on the old pool; where both may not be open at once, what begins waits for it. Whether the old connections
+    // are closed, or may stay open for a while.
+    private boolean moveTo(JsonNode next, long overlapSeconds) {
         JsonNode to = next.has("credentials") ? next.get("credentials") : credentials;
         LOG.log(System.Logger.Level.INFO, "moves from {0} to {1}, {2} connections", user(), to.get("username").asText(), connections(next));
         synchronized (gate) {
             Pool old = pool;
-            if (overlapSeconds == 0) old.closeWhenIdle(30_000);
+            boolean closed = overlapSeconds > 0 || old.closeWhenIdle(30_000);
             pool = new Pool(to.at("/drivers/" + driver.replace("/", "~1")).asText(), connections(next));
             credentials = to;
             grant = next;
@@ -98,23 +112,39 @@ public final class LeasedDataSource implements AutoCloseable {
                 drain.setDaemon(true);
                 drain.start();
             }
+            return closed;
         }
     }
 
-    private void take(JsonNode renewed) {
-        if (renewed.path("rotate").asBoolean()) moveTo(renewed, renewed.path("overlapSeconds").asLong());
-        else if (connections(renewed) != connections(grant)) moveTo(renewed, 0);
-        else grant = renewed;
+    private boolean resize(JsonNode renewed) {
+        if (connections(renewed) != connections(grant)) LOG.log(System.Logger.Level.INFO, "has {0} connections now", connections(renewed));
+        grant = renewed;
+        return pool.resize(connections(renewed), 30_000);
     }
+
+    private void take(JsonNode renewed) throws IOException {
+        // Watching and renewing are answered side by side: who was told a later size passes over an older one.
+        if (renewed.path("allotment").asLong(told) < told) return;
+        told = renewed.path("allotment").asLong(told);
+        boolean moves = renewed.path("rotate").asBoolean() && !renewed.at("/lease/id").equals(grant.at("/lease/id"));
+        boolean keeps = moves ? moveTo(renewed, renewed.path("overlapSeconds").asLong()) : resize(renewed);
+        if (!keeps || told == allotment) return;
+        // No more are open than it was told, and it says so: who waits for the others is served at this word.
+        allotment = told;
+        take(json.readTree(call("POST", "/api/v1/holders/" + holder() + "/renew?" + inUse(), null, 30_000, null).getInputStream()));
+    }
+
+    // What it has in use, for the broker: so it is asked to go down, and given more.
+    private String inUse() { return "lease=" + grant.at("/lease/id").asText() + "&allotment=" + allotment; }
 
     private JsonNode claim() throws IOException {
         // Waits in line up to 20 seconds when the database has no connections free.
-        return json.readTree(call("POST", "/api/v1/roles/" + role + "/credentials", "wait=20", 30_000).getInputStream());
+        return json.readTree(call("POST", "/api/v1/roles/" + role + "/credentials", "wait=20", 30_000, wants).getInputStream());
     }
 
     // Server-sent events: the broker renews the holder while we listen, and says at once when to move.
     private void watch() throws IOException {
-        HttpURLConnection watching = call("GET", "/api/v1/holders/" + holder() + "/watch?lease=" + grant.at("/lease/id").asText(), null, SILENCE);
+        HttpURLConnection watching = call("GET", "/api/v1/holders/" + holder() + "/watch?" + inUse(), null, SILENCE, null);
         try (var lines = new BufferedReader(new InputStreamReader(watching.getInputStream(), StandardCharsets.UTF_8))) {
             String kind = "";
             for (String line; (line = lines.readLine()) != null;) {
@@ -142,7 +172,8 @@ public final class LeasedDataSource implements AutoCloseable {
                     try {
                         // The holder has ended: it claims again. The same lease mostly, and then its connections stay.
                         JsonNode next = claim();
-                        if (next.at("/lease/id").equals(grant.at("/lease/id")) && connections(next) == connections(grant)) grant = next;
+                        told = allotment = 0; // it begins anew
+                        if (next.at("/lease/id").equals(grant.at("/lease/id"))) resize(next);
                         else moveTo(next, 0);
                         LOG.log(System.Logger.Level.INFO, "has a new holder of {0}", user());
                         pause = 1000;
@@ -163,13 +194,18 @@ public final class LeasedDataSource implements AutoCloseable {
         }
     }
 
-    private HttpURLConnection call(String method, String path, String prefer, int silence) throws IOException {
+    private HttpURLConnection call(String method, String path, String prefer, int silence, String content) throws IOException {
         var request = (HttpURLConnection) broker.resolve(path).toURL().openConnection();
         request.setRequestMethod(method);
         request.setConnectTimeout(5000);
         request.setReadTimeout(silence);
         request.setRequestProperty("Authorization", "Bearer " + Files.readString(token).trim()); // Kubernetes renews the file
         if (prefer != null) request.setRequestProperty("Prefer", prefer);
+        if (content != null) {
+            request.setDoOutput(true);
+            request.setRequestProperty("Content-Type", "application/json");
+            request.getOutputStream().write(content.getBytes(StandardCharsets.UTF_8));
+        }
         int status = request.getResponseCode();
         if (status < 300) return request;
         String detail = "the broker answered " + status;
@@ -200,16 +236,34 @@ public final class LeasedDataSource implements AutoCloseable {
             source = new HikariDataSource(config);
         }
 
-        // To close a pool ends the connections that are in use: it is closed when none is, or its time is over.
-        void closeWhenIdle(long within) {
+        // More at once; fewer as soon as so many are unused: Hikari closes those in use when they are given back. False: they were not in time.
+        boolean resize(int to, long within) {
             long end = System.nanoTime() + within * 1_000_000;
+            source.setMaximumPoolSize(to);
             try {
-                while (System.nanoTime() < end && (asking.get() > 0 || (source.getHikariPoolMXBean() != null && source.getHikariPoolMXBean().getActiveConnections() > 0)))
+                for (var state = source.getHikariPoolMXBean(); state.getTotalConnections() > to; Thread.sleep(5)) {
+                    if (System.nanoTime() > end) return false;
+                    state.softEvictConnections();
+                }
+            } catch (InterruptedException closing) {
+                Thread.currentThread().interrupt();
+                return false;
+            }
+            return true;
+        }
+
+        // To close a pool ends the connections that are in use: it is closed when none is, or its time is over. Whether none was.
+        boolean closeWhenIdle(long within) {
+            long end = System.nanoTime() + within * 1_000_000;
+            boolean idle = true;
+            try {
+                while (System.nanoTime() < end && !(idle = asking.get() == 0 && source.getHikariPoolMXBean().getActiveConnections() == 0))
                     Thread.sleep(20);
             } catch (InterruptedException closing) {
                 Thread.currentThread().interrupt();
             }
             source.close();
+            return idle;
         }
     }
 

@@ -1,17 +1,20 @@
 // Package leased gives database connections by a lease of the broker's: a pool per lease, because the user's name changes with the
 // password.
 //
-//	orders, err := leased.Open(ctx, "http://broker.broker.svc:8080", "orders-api", "/var/run/secrets/broker/token", "postgres", "lib/pq")
+//	orders, err := leased.Open(ctx, "http://broker.broker.svc:8080", "orders-api", "/var/run/secrets/broker/token", "postgres", "lib/pq",
+//		leased.Wants{Connections: 10, MinConnections: 2})
 //	defer orders.Close()
 //	err = orders.Use(func(db *sql.DB) error { return db.QueryRowContext(ctx, "SELECT 1").Scan(&one) })
 package leased
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
 	"math/rand"
 	"net/http"
@@ -33,6 +36,7 @@ type grant struct {
 	Lease          struct{ ID string }
 	Holder         struct{ ID string }
 	Connections    int
+	Allotment      *int64
 	Credentials    *struct {
 		Username string
 		Drivers  map[string]string
@@ -53,20 +57,31 @@ type pool struct {
 	work sync.WaitGroup
 }
 
+// Wants is how many connections it wants (0: the role's default), and with how many it can live (0: as many, or the role's least where it
+// names none): it is given more and asked to go down between the two.
+type Wants struct {
+	Connections    int `json:"connections,omitempty"`
+	MinConnections int `json:"minConnections,omitempty"`
+}
+
 // Leased is a database by a lease. Its methods may be called by many goroutines.
 type Leased struct {
 	broker, role, tokenFile, driver, member string
+	wants                                   []Wants
 
 	gate sync.Mutex // held while old connections have to go before new ones come
 	pool *pool
 	now  *grant
+	// The last size that it heard, and the last that it keeps to, by their numbers.
+	told, allotment int64
+
 	stop context.CancelFunc
 	done chan struct{}
 }
 
 // Open asks for the lease and follows it until Close. The driver is database/sql's name, the member that of the grant's drivers.
-func Open(ctx context.Context, broker, role, tokenFile, driver, member string) (*Leased, error) {
-	l := &Leased{broker: broker, role: role, tokenFile: tokenFile, driver: driver, member: member, done: make(chan struct{})}
+func Open(ctx context.Context, broker, role, tokenFile, driver, member string, wants ...Wants) (*Leased, error) {
+	l := &Leased{broker: broker, role: role, tokenFile: tokenFile, driver: driver, member: member, wants: wants, done: make(chan struct{})}
 	first, err := l.claim(ctx)
 	if err != nil {
 		return nil, err
@@ -101,7 +116,7 @@ func (l *Leased) Close() error {
 	err := l.pool.db.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if answer, failure := l.call(ctx, http.MethodDelete, "/api/v1/holders/"+l.now.Holder.ID, ""); failure != nil {
+	if answer, failure := l.call(ctx, http.MethodDelete, "/api/v1/holders/"+l.now.Holder.ID, "", nil); failure != nil {
 		l.say("could not release: %v", failure)
 	} else {
 		answer.Body.Close()
@@ -119,52 +134,103 @@ func (l *Leased) open(g *grant) (*pool, error) {
 	return &pool{db: db}, nil
 }
 
-func (l *Leased) moveTo(next *grant, overlap int) error {
+// Whether the old connections are closed, or may stay open for a while.
+func (l *Leased) moveTo(next *grant, overlap int) (bool, error) {
 	l.say("moves from %s to %s, %d connections", l.now.Credentials.Username, next.Credentials.Username, next.Connections)
 	fresh, err := l.open(next)
 	if err != nil {
-		return err
+		return false, err
 	}
 	l.gate.Lock()
 	defer l.gate.Unlock()
-	old := l.pool
+	old, closed := l.pool, true
 	if overlap == 0 {
-		old.close(30 * time.Second) // who begins now waits
+		closed = old.close(30 * time.Second) // who begins now waits
 	} else {
 		go old.close(time.Duration(overlap) * time.Second)
 	}
 	l.pool, l.now = fresh, next
-	return nil
+	return closed, nil
 }
 
-// Closes a pool when the work on it is done, or its time is over.
-func (p *pool) close(within time.Duration) {
+// Closes a pool when the work on it is done, or its time is over. Whether it was done.
+func (p *pool) close(within time.Duration) bool {
 	done := make(chan struct{})
 	go func() { p.work.Wait(); close(done) }()
+	idle := true
 	select {
 	case <-done:
 	case <-time.After(within):
+		idle = false
 	}
 	p.db.Close()
+	return idle
 }
 
-func (l *Leased) take(next *grant) error {
-	if next.Rotate {
-		return l.moveTo(next, next.OverlapSeconds)
-	}
+// More at once; fewer as soon as so many are unused. False: they were not in time.
+func (l *Leased) resize(ctx context.Context, next *grant) bool {
 	next.Credentials = l.now.Credentials
 	if next.Connections != l.now.Connections {
 		l.say("has %d connections now", next.Connections)
-		l.pool.db.SetMaxOpenConns(next.Connections)
-		l.pool.db.SetMaxIdleConns(next.Connections)
 	}
 	l.now = next
-	return nil
+	l.pool.db.SetMaxOpenConns(next.Connections)
+	l.pool.db.SetMaxIdleConns(next.Connections)
+	for end := time.Now().Add(30 * time.Second); l.pool.db.Stats().OpenConnections > next.Connections; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) || ctx.Err() != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *Leased) take(ctx context.Context, next *grant) error {
+	if next.Allotment != nil {
+		// Watching and renewing are answered side by side: who was told a later size passes over an older one.
+		if *next.Allotment < l.told {
+			return nil
+		}
+		l.told = *next.Allotment
+	}
+	keeps, err := false, error(nil)
+	if next.Rotate && next.Lease.ID != l.now.Lease.ID {
+		keeps, err = l.moveTo(next, next.OverlapSeconds)
+	} else {
+		keeps = l.resize(ctx, next)
+	}
+	if err != nil || !keeps || l.told == l.allotment {
+		return err
+	}
+	// No more are open than it was told, and it says so: who waits for the others is served at this word.
+	l.allotment = l.told
+	answer, err := l.call(ctx, http.MethodPost, "/api/v1/holders/"+l.now.Holder.ID+"/renew?"+l.inUse(), "", nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	told := &grant{}
+	if err := json.NewDecoder(answer.Body).Decode(told); err != nil {
+		return err
+	}
+	return l.take(ctx, told)
+}
+
+// What it has in use, for the broker: so it is asked to go down, and given more.
+func (l *Leased) inUse() string {
+	return fmt.Sprintf("lease=%s&allotment=%d", l.now.Lease.ID, l.allotment)
 }
 
 func (l *Leased) claim(ctx context.Context) (*grant, error) {
 	// Waits in line up to 20 seconds when the database has no connections free.
-	answer, err := l.call(ctx, http.MethodPost, "/api/v1/roles/"+l.role+"/credentials", "wait=20")
+	var body io.Reader
+	if len(l.wants) > 0 {
+		wants, err := json.Marshal(l.wants[0])
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(wants)
+	}
+	answer, err := l.call(ctx, http.MethodPost, "/api/v1/roles/"+l.role+"/credentials", "wait=20", body)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +245,7 @@ func (l *Leased) watch(ctx context.Context) error {
 	defer cancel()
 	quiet := time.AfterFunc(silence, cancel)
 	defer quiet.Stop()
-	answer, err := l.call(ctx, http.MethodGet, "/api/v1/holders/"+l.now.Holder.ID+"/watch?lease="+l.now.Lease.ID, "")
+	answer, err := l.call(ctx, http.MethodGet, "/api/v1/holders/"+l.now.Holder.ID+"/watch?"+l.inUse(), "", nil)
 	if err != nil {
 		return err
 	}
@@ -202,7 +268,7 @@ func (l *Leased) watch(ctx context.Context) error {
 			if err := json.Unmarshal([]byte(line[len("data: "):]), next); err != nil {
 				return err
 			}
-			if err := l.take(next); err != nil {
+			if err := l.take(ctx, next); err != nil {
 				return err
 			}
 		}
@@ -223,10 +289,12 @@ func (l *Leased) follow(ctx context.Context) {
 			if refused != nil && refused.status == http.StatusNotFound {
 				// The holder has ended: it claims again. The same lease mostly, and then its connections stay.
 				next, failure := l.claim(ctx)
+				l.told, l.allotment = 0, 0 // it begins anew
+				err = nil
 				if failure == nil && next.Lease.ID == l.now.Lease.ID {
-					err = l.take(next)
+					l.resize(ctx, next)
 				} else if failure == nil {
-					err = l.moveTo(next, 0)
+					_, err = l.moveTo(next, 0)
 				}
 				if failure == nil && err == nil {
 					l.say("has a new holder of %s", l.now.Credentials.Username)
@@ -256,16 +324,19 @@ func (l *Leased) follow(ctx context.Context) {
 	}
 }
 
-func (l *Leased) call(ctx context.Context, method, path, prefer string) (*http.Response, error) {
+func (l *Leased) call(ctx context.Context, method, path, prefer string, body io.Reader) (*http.Response, error) {
 	token, err := os.ReadFile(l.tokenFile) // Kubernetes renews it, so it is read each time
 	if err != nil {
 		return nil, err
 	}
-	request, err := http.NewRequestWithContext(ctx, method, l.broker+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, l.broker+path, body)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
 	if prefer != "" {
 		request.Header.Set("Prefer", prefer)
 	}

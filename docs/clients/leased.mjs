@@ -1,6 +1,6 @@
 // PostgreSQL connections by a lease of the broker's: a pool per lease, because the user's name changes with the password.
 //
-//   const orders = await leased("http://broker.broker.svc:8080", "orders-api", "/var/run/secrets/broker/token");
+//   const orders = await leased("http://broker.broker.svc:8080", "orders-api", "/var/run/secrets/broker/token", { connections: 10, minConnections: 2 });
 //   await orders.query("SELECT 1");
 //   await orders.close();
 import { readFile } from "node:fs/promises";
@@ -10,15 +10,18 @@ import pg from "pg";
 const SILENCE = 45_000; // the broker gives a sign of life every 15 seconds
 const LONGEST_PAUSE = 30_000;
 
-export async function leased(broker, role, tokenFile, log = (text) => console.error(`lease of ${role}: ${text}`)) {
+// connections: how many it wants (the role's default); minConnections: with how many it can live. It is given more and asked to go down between the two.
+export async function leased(broker, role, tokenFile, { connections, minConnections, log = (text) => console.error(`lease of ${role}: ${text}`) } = {}) {
   const stop = new AbortController();
   let grant, pool;
+  let [told, allotment] = [0, 0]; // the last size that it heard, and the last that it keeps to, by their numbers
   let gate = Promise.resolve(); // queries wait here while old connections have to go before new ones come
 
   // Kubernetes renews the token's file, so it is read each time.
-  const call = async (method, path, headers = {}, signal = AbortSignal.timeout(30_000)) => {
+  const call = async (method, path, headers = {}, signal = AbortSignal.timeout(30_000), wants = undefined) => {
+    const body = wants && JSON.stringify(wants);
     const token = (await readFile(tokenFile, "utf8")).trim();
-    const answer = await fetch(broker + path, { method, headers: { Authorization: `Bearer ${token}`, ...headers }, signal });
+    const answer = await fetch(broker + path, { method, headers: { Authorization: `Bearer ${token}`, ...(body && { "Content-Type": "application/json" }), ...headers }, body, signal });
     if (answer.ok) return answer;
     const problem = await answer.json().catch(() => ({}));
     throw Object.assign(new Error(problem.detail ?? `the broker answered ${answer.status}`), {
@@ -27,7 +30,10 @@ export async function leased(broker, role, tokenFile, log = (text) => console.er
   };
 
   // Waits in line up to 20 seconds when the database has no connections free.
-  const claim = async () => (await call("POST", `/api/v1/roles/${role}/credentials`, { Prefer: "wait=20" })).json();
+  const claim = async () => (await call("POST", `/api/v1/roles/${role}/credentials`, { Prefer: "wait=20" }, undefined, { connections, minConnections })).json();
+
+  // What it has in use, for the broker: so it is asked to go down, and given more.
+  const inUse = () => `lease=${grant.lease.id}&allotment=${allotment}`;
 
   const open = (from) => {
     const made = new pg.Pool({ connectionString: from.credentials.drivers["node-postgres"], max: from.connections });
@@ -37,16 +43,20 @@ export async function leased(broker, role, tokenFile, log = (text) => console.er
     return made;
   };
 
-  // A pool that is told to end leaves who waits for one of its connections waiting: it ends when nobody uses it.
+  // A pool that is told to end leaves who waits for one of its connections waiting: it ends when nobody uses it, or its time is over. Whether nobody did.
   const drained = async (old, within) => {
     const end = Date.now() + within;
     while (old.users > 0 && Date.now() < end) await sleep(20, undefined, { ref: false });
-    await old.end();
+    const idle = old.users === 0;
+    const ended = old.end();
+    if (idle) await ended;
+    return idle;
   };
 
   // Moves to another pool. Queries that are under way finish on the old one; where both may not be open at once, the new ones wait for them.
   const moveTo = async (next, overlapSeconds) => {
     const old = pool;
+    let closed = true;
     log(`moves from ${grant.credentials.username} to ${next.credentials.username}, ${next.connections} connections`);
     if (overlapSeconds > 0) {
       pool = open(next);
@@ -54,17 +64,43 @@ export async function leased(broker, role, tokenFile, log = (text) => console.er
     } else {
       let opened;
       gate = new Promise((done) => (opened = done));
-      await drained(old, 30_000);
+      closed = await drained(old, 30_000);
       pool = open(next);
       opened();
     }
     grant = next;
+    return closed;
+  };
+
+  // More at once; fewer as soon as so many are unused. False: they were not in time.
+  const resize = async (renewed) => {
+    if (renewed.connections !== grant.connections) log(`has ${renewed.connections} connections now`);
+    grant = { ...renewed, credentials: grant.credentials };
+    pool.options.max = grant.connections;
+    const end = Date.now() + 30_000;
+    while (pool.totalCount > grant.connections) {
+      const surplus = pool.connect();
+      const one = await Promise.race([surplus, sleep(Math.max(0, end - Date.now()), undefined, { ref: false })]);
+      if (!one) {
+        void surplus.then((late) => late.release(true));
+        return false;
+      }
+      const gone = new Promise((done) => pool.once("remove", done));
+      one.release(true);
+      await gone;
+    }
+    return true;
   };
 
   const take = async (renewed) => {
-    if (renewed.rotate) await moveTo(renewed, renewed.overlapSeconds);
-    else if (renewed.connections !== grant.connections) await moveTo({ ...renewed, credentials: grant.credentials }, 0);
-    else grant = { ...renewed, credentials: grant.credentials };
+    // Watching and renewing are answered side by side: who was told a later size passes over an older one.
+    if (renewed.allotment < told) return;
+    told = renewed.allotment ?? told;
+    const keeps = renewed.rotate && renewed.lease.id !== grant.lease.id ? await moveTo(renewed, renewed.overlapSeconds) : await resize(renewed);
+    if (!keeps || told === allotment) return;
+    // No more are open than it was told, and it says so: who waits for the others is served at this word.
+    allotment = told;
+    await take(await (await call("POST", `/api/v1/holders/${grant.holder.id}/renew?${inUse()}`)).json());
   };
 
   // Server-sent events: the broker renews the holder while we listen, and says at once when to move.
@@ -72,14 +108,14 @@ export async function leased(broker, role, tokenFile, log = (text) => console.er
     const quiet = new AbortController();
     let timer = setTimeout(() => quiet.abort(new Error("the broker is silent")), SILENCE);
     try {
-      const answer = await call("GET", `/api/v1/holders/${grant.holder.id}/watch?lease=${grant.lease.id}`, {}, AbortSignal.any([stop.signal, quiet.signal]));
+      const answer = await call("GET", `/api/v1/holders/${grant.holder.id}/watch?${inUse()}`, {}, AbortSignal.any([stop.signal, quiet.signal]));
       let text = "";
       for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
         timer.refresh();
         text += part;
         for (let end; (end = text.indexOf("\n\n")) >= 0; text = text.slice(end + 2)) {
           const [, kind, data] = /^event: (\w+)\ndata: (.*)$/s.exec(text.slice(0, end)) ?? [];
-          if (kind === "renewed" || kind === "rotate") await take(JSON.parse(data));
+          if (kind === "renewed" || kind === "rotate" || kind === "resize") await take(JSON.parse(data));
           if (kind === "ending") throw Object.assign(new Error(JSON.parse(data).detail), { status: 404 });
         }
       }
@@ -102,8 +138,9 @@ export async function leased(broker, role, tokenFile, log = (text) => console.er
           // The holder has ended: it claims again. The same lease mostly, and then its connections stay.
           try {
             const next = await claim();
-            if (next.lease.id === grant.lease.id && next.connections === grant.connections) grant = next;
-            else await moveTo(next, 0);
+            [told, allotment] = [0, 0]; // it begins anew
+            if (next.lease.id !== grant.lease.id) await moveTo(next, 0);
+            else await resize(next);
             log(`has a new holder of ${grant.credentials.username}`);
             pause = 1000;
             continue;

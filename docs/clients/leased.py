@@ -1,9 +1,12 @@
 """Database connections by a lease of the broker's: an SQLAlchemy engine per lease, because the user's name changes with the password.
 
-    orders = Leased("http://broker.broker.svc:8080", "orders-api", "/var/run/secrets/broker/token")
+    orders = Leased("http://broker.broker.svc:8080", "orders-api", "/var/run/secrets/broker/token", connections=10, min_connections=2)
     with orders.connect() as connection:
         connection.execute(sqlalchemy.text("SELECT 1"))
     orders.close()
+
+connections: how many it wants (the role's default); min_connections: with how many it can live. It is given more and asked to go
+down between the two.
 """
 import contextlib
 import json
@@ -25,13 +28,15 @@ class Ended(Exception):
 
 
 class Leased:
-    def __init__(self, broker, role, token_file, driver="sqlalchemy+psycopg", log=logging.getLogger("lease")):
+    def __init__(self, broker, role, token_file, driver="sqlalchemy+psycopg", connections=None, min_connections=None, log=logging.getLogger("lease")):
         self.broker, self.role, self.token_file, self.driver, self.log = broker, role, token_file, driver, log
         self.stop = threading.Event()
         self.changed = threading.Condition(threading.RLock())
         self.closed = False  # True while old connections have to go before new ones come
         self.users = {}  # connections in use, by engine
         self.stream = None
+        self.wants = {"connections": connections, "minConnections": min_connections}
+        self.told = self.allotment = 0  # the last size that it heard, and the last that it keeps to, by their numbers
         self.grant = self._claim()
         self.engine = self._open(self.grant)
         log.info("has %s connections as %s", self.grant["connections"], self.grant["credentials"]["username"])
@@ -42,7 +47,7 @@ class Leased:
     def connect(self):
         """A connection; give it back soon, as always."""
         with self.changed:
-            self.changed.wait_for(lambda: not self.closed)
+            self.changed.wait_for(lambda: not self.closed and self.users.get(self.engine, 0) < self.grant["connections"])
             engine = self.engine
             self.users[engine] = self.users.get(engine, 0) + 1
         try:
@@ -66,47 +71,70 @@ class Leased:
         except OSError as failure:
             self.log.warning("could not release: %s", failure)
 
+    # SQLAlchemy's pool cannot be given another size, so it has none, and who wants a connection waits for one to be left.
     def _open(self, grant):
-        return sqlalchemy.create_engine(
-            grant["credentials"]["drivers"][self.driver], pool_size=grant["connections"], max_overflow=0, pool_pre_ping=True)
+        return sqlalchemy.create_engine(grant["credentials"]["drivers"][self.driver], pool_size=0, max_overflow=-1, pool_pre_ping=True)
 
     # Queries that are under way finish on the old engine; where both may not be open at once, the new ones wait for them.
     def _move_to(self, grant, overlap):
         self.log.info("moves from %s to %s, %s connections", self.grant["credentials"]["username"], grant["credentials"]["username"], grant["connections"])
         new, old = self._open(grant), self.engine
         with self.changed:
+            closed = True
             if overlap == 0:
                 self.closed = True
-                self._drain(old, 30)
+                closed = self._drain(old, 30)
             self.engine, self.grant, self.closed = new, grant, False
             self.changed.notify_all()
         if overlap > 0:
             threading.Thread(target=self._drain, args=(old, overlap), daemon=True).start()
+        return closed
 
-    # Disposes of an engine when nobody uses it, or its time is over.
+    # Disposes of an engine when nobody uses it, or its time is over. Whether nobody does.
     def _drain(self, old, within):
         with self.changed:
-            self.changed.wait_for(lambda: not self.users.get(old), timeout=within)
+            idle = self.changed.wait_for(lambda: not self.users.get(old), timeout=within)
         old.dispose()
+        return idle
+
+    # More at once; fewer as soon as so many are unused. False: they were not in time.
+    def _resize(self, renewed):
+        if renewed["connections"] != self.grant["connections"]:
+            self.log.info("has %s connections now", renewed["connections"])
+        with self.changed:
+            self.grant = {**renewed, "credentials": self.grant["credentials"]}
+            self.changed.notify_all()
+            if not self.changed.wait_for(lambda: self.users.get(self.engine, 0) <= renewed["connections"], timeout=30):
+                return False
+            if self.engine.pool.checkedin() + self.users.get(self.engine, 0) > renewed["connections"]:
+                self.engine.pool.dispose()  # those in use are as many as may be: the idle ones go
+            return True
 
     def _take(self, renewed):
-        if renewed["rotate"]:
-            self._move_to(renewed, renewed["overlapSeconds"])
+        # Watching and renewing are answered side by side: who was told a later size passes over an older one.
+        if renewed.get("allotment", self.told) < self.told:
             return
-        renewed = {**renewed, "credentials": self.grant["credentials"]}
-        if renewed["connections"] != self.grant["connections"]:
-            self._move_to(renewed, 0)
-        else:
-            self.grant = renewed
+        self.told = renewed.get("allotment", self.told)
+        moves = renewed["rotate"] and renewed["lease"]["id"] != self.grant["lease"]["id"]
+        keeps = self._move_to(renewed, renewed["overlapSeconds"]) if moves else self._resize(renewed)
+        if keeps and self.told != self.allotment:
+            # No more are open than it was told, and it says so: who waits for the others is served at this word.
+            self.allotment = self.told
+            with self._call("POST", f"/api/v1/holders/{self.grant['holder']['id']}/renew?{self._in_use()}") as answer:
+                self._take(json.load(answer))
+
+    # What it has in use, for the broker: so it is asked to go down, and given more.
+    def _in_use(self):
+        return f"lease={self.grant['lease']['id']}&allotment={self.allotment}"
 
     def _claim(self):
         # Waits in line up to 20 seconds when the database has no connections free.
-        with self._call("POST", f"/api/v1/roles/{self.role}/credentials", {"Prefer": "wait=20"}) as answer:
+        with self._call("POST", f"/api/v1/roles/{self.role}/credentials", {"Prefer": "wait=20"}, wants=self.wants) as answer:
             return json.load(answer)
 
     # Server-sent events: the broker renews the holder while we listen, and says at once when to move.
     def _watch(self):
-        path = f"/api/v1/holders/{self.grant['holder']['id']}/watch?lease={self.grant['lease']['id']}"
+        path = f"/api/v1/holders/{self.grant['holder']['id']}/watch?{self._in_use()}"
         with self._call("GET", path, timeout=SILENCE) as self.stream:
             kind = None
             for line in self.stream:
@@ -134,10 +162,11 @@ class Leased:
                     try:
                         # The holder has ended: it claims again. The same lease mostly, and then its connections stay.
                         grant = self._claim()
-                        if (grant["lease"]["id"], grant["connections"]) == (self.grant["lease"]["id"], self.grant["connections"]):
-                            self.grant = grant
-                        else:
+                        self.told = self.allotment = 0  # it begins anew
+                        if grant["lease"]["id"] != self.grant["lease"]["id"]:
                             self._move_to(grant, 0)
+                        else:
+                            self._resize(grant)
                         self.log.info("has a new holder of %s", grant["credentials"]["username"])
                         pause = 1
                         continue
@@ -149,10 +178,13 @@ class Leased:
             self.stop.wait(max(pause, wanted) * random.uniform(0.5, 1))
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    def _call(self, method, path, headers={}, timeout=30):
+    def _call(self, method, path, headers={}, timeout=30, wants=None):
         with open(self.token_file) as file:  # Kubernetes renews it, so it is read each time
             token = file.read().strip()
         request = urllib.request.Request(self.broker + path, method=method, headers={"Authorization": f"Bearer {token}", **headers})
+        if wants is not None:
+            request.data = json.dumps(wants).encode()
+            request.add_header("Content-Type", "application/json")
         return urllib.request.urlopen(request, timeout=timeout)
 
 

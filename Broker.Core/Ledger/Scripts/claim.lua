@@ -104,7 +104,9 @@ local function next_end_in()
 end
 
 local function keep_ticket(c)
-  call('HSET', tickets, c.id, int(c.want) .. '|' .. int(c.least) .. '|' .. int(c.role.seats) .. '|' .. int(now) .. '|' .. int(now + c.line_wait) .. '|b' .. (c.breathes and '1' or '0') .. c.party .. '|' .. c.caller)
+  local known = read_ticket(c.id)
+  local since = known and known.since or c.waits_since or int(math.floor(now / 1000))
+  call('HSET', tickets, c.id, int(c.want) .. '|' .. int(c.least) .. '|' .. int(c.role.seats) .. '|' .. int(now) .. '|' .. int(now + c.line_wait) .. '|b' .. (c.breathes and '1' or '0') .. c.party .. '|' .. since .. '\31' .. c.caller)
 end
 
 -- Reserves for a holder that has nothing yet, in its turn. Answers nil when it said what to wait for.
@@ -115,7 +117,7 @@ local function reserve_for(c)
     -- Nothing is given meanwhile, and nobody's place in line is lost.
     wake()
     if c.line_wait > 0 then
-      if not call('ZRANK', line, c.id) and num(call('ZCARD', line)) < asked.most_in_line then join_line(c.id, c.party) end
+      if not call('ZRANK', line, c.id) and num(call('ZCARD', line)) < asked.most_in_line then c.waits_since = join_line(c.id, c.party) end
       if call('ZRANK', line, c.id) then keep_ticket(c) end
     end
     say(verdict.stale())
@@ -143,7 +145,7 @@ local function reserve_for(c)
         say(verdict.line_full{ free = math.max(0, left), capacity = capacity })
         return nil
       end
-      join_line(c.id, c.party)
+      c.waits_since = join_line(c.id, c.party)
     end
     keep_ticket(c)
     serve_line()

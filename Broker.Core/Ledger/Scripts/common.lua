@@ -625,7 +625,7 @@ do
 end
 
 -- The line: first come, first served ---------------------------------------------------------------------------------
--- want|least|seats|seen|until|b<breathes><party>|caller, by holder; its place is its score in the line.
+-- want|least|seats|seen|until|b<breathes><party>|since\31caller, by holder; its place is its score in the line. Since is for people, in seconds.
 local function leave_line(id)
   call('ZREM', line, id)
   call('HDEL', tickets, id)
@@ -633,38 +633,43 @@ end
 
 -- A request gave up, and those behind it are served at once. Its holder may have another one under way, which asks again before long:
 -- that one gets the place back (0: it had been served already, and is next).
-local function give_up(id, place)
+local function give_up(id, place, since)
   for _, over in ipairs(call('ZRANGEBYSCORE', given_up, '-inf', int(now - TICKET_MS), 'LIMIT', '0', '100')) do
     call('ZREM', given_up, over)
-    call('HDEL', places, over)
+    call('HDEL', places, over, over .. '|since')
   end
   call('ZADD', given_up, int(now), id)
   call('HSET', places, id, place)
+  if since then call('HSET', places, id .. '|since', since) end
 end
 
--- The place that a holder gave up a moment ago, and has again; nil: none.
+-- The place that a holder gave up a moment ago, and has again, and since when it waits; nil: none.
 local function place_again(id)
   local at = call('ZSCORE', given_up, id)
   if not at then return nil end
-  local place = call('HGET', places, id)
+  local place, since = call('HGET', places, id), call('HGET', places, id .. '|since')
   call('ZREM', given_up, id)
-  call('HDEL', places, id)
-  return tonumber(at) + TICKET_MS >= now and place or nil
+  call('HDEL', places, id, id .. '|since')
+  if tonumber(at) + TICKET_MS < now then return nil end
+  return place or nil, since or nil
 end
 
--- Whose party has a higher priority goes ahead.
+-- Whose party has a higher priority goes ahead. Answers since when it waits, where it had a place before.
 local function join_line(id, party)
   local ahead = terms_of(party).priority * 1000000000000
-  call('ZADD', line, place_again(id) or int(num(call('HINCRBY', budget, 'places', '1')) - ahead), id)
+  local place, since = place_again(id)
+  call('ZADD', line, place or int(num(call('HINCRBY', budget, 'places', '1')) - ahead), id)
+  return since
 end
 
 local function read_ticket(id)
   local want, least, seats, seen, till, rest = string.match(call('HGET', tickets, id) or '', '^(%d+)|(%d+)|(%d+)|(%d+)|(%d+)|(.*)$')
   if not want then return nil end
   local breathes, party, caller = string.match(rest, '^b([01])([^|]*)|(.*)$')
+  local since, named = string.match(caller or '', '^(%d+)\31(.*)$')
   return {
     want = num(want), least = num(least), seats = num(seats), seen = num(seen), till = num(till), breathes = breathes == '1', party = party or role_of(id),
-    caller = caller or rest,
+    caller = named or caller or rest, since = since,
   }
 end
 

@@ -9,7 +9,11 @@ public final class Work {
     private static volatile boolean stopped;
 
     public static void main(String[] arguments) throws Exception {
-        var orders = new LeasedDataSource(URI.create(arguments[0]), arguments[1], Path.of(arguments[2]), "pgjdbc");
+        URI broker = URI.create(arguments[0]);
+        Path token = Path.of(arguments[2]);
+        var orders = arguments.length > 3
+            ? new LeasedDataSource(broker, arguments[1], token, "pgjdbc", Integer.parseInt(arguments[3]), Integer.parseInt(arguments[4]))
+            : new LeasedDataSource(broker, arguments[1], token, "pgjdbc");
         var user = new AtomicReference<>("");
         var queries = new AtomicInteger();
         var workers = new ArrayList<Thread>();

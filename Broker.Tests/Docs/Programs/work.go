@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,7 +19,13 @@ import (
 )
 
 func main() {
-	orders, err := leased.Open(context.Background(), os.Args[1], os.Args[2], os.Args[3], "postgres", "lib/pq")
+	var wants []leased.Wants
+	if len(os.Args) > 5 {
+		most, _ := strconv.Atoi(os.Args[4])
+		least, _ := strconv.Atoi(os.Args[5])
+		wants = append(wants, leased.Wants{Connections: most, MinConnections: least})
+	}
+	orders, err := leased.Open(context.Background(), os.Args[1], os.Args[2], os.Args[3], "postgres", "lib/pq", wants...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -1,8 +1,8 @@
 // Works with the documented client until standard input ends: says who it is when that changes, and each query that failed.
 import { leased } from "../../../docs/clients/leased.mjs";
 
-const [broker, role, tokenFile] = process.argv.slice(2);
-const orders = await leased(broker, role, tokenFile);
+const [broker, role, tokenFile, connections, minConnections] = process.argv.slice(2);
+const orders = await leased(broker, role, tokenFile, connections && { connections: Number(connections), minConnections: Number(minConnections) });
 let [user, queries, stopped] = ["", 0, false];
 process.stdin.on("end", () => (stopped = true)).resume();
 await Promise.all([1, 2, 3, 4, 5, 6].map(async () => {

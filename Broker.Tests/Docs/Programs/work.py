@@ -11,7 +11,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "docs/clients"))
 from leased import Leased  # noqa: E402
 
 logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
-orders = Leased(*sys.argv[1:4], driver="sqlalchemy+psycopg2")
+sizes = dict(zip(("connections", "min_connections"), map(int, sys.argv[4:])))
+orders = Leased(*sys.argv[1:4], driver="sqlalchemy+psycopg2", **sizes)
 user, queries, stopped, lock = "", 0, threading.Event(), threading.Lock()
 
 
