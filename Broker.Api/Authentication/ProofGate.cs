@@ -2,6 +2,7 @@ using Broker.Api.Authentication.BrokerTokens;
 using Broker.Api.Authentication.Certificates;
 using Broker.Core.Catalog;
 using Broker.Core.Limits;
+using Broker.Core.Model;
 
 namespace Broker.Api.Authentication;
 
@@ -36,6 +37,7 @@ internal sealed class ProofGate(CallerProver prover, SessionTokens sessions, Adm
 
     private async ValueTask<Proof> ProveSlowlyAsync(HttpContext context, ReadOnlyMemory<char> token)
     {
+        using var step = Tracing.Start("request.prove");
         var from = FromOf(context);
         var proof = Certified(context, await CheckAsync(token, from, context.RequestAborted));
         if (proof.Failure is not { } failure || !failure.IsNobodys() || failures.Take(from, limits.FailedProofsPerSecond, limits.FailedProofs) is null) return proof;

@@ -53,7 +53,18 @@ internal sealed class ServerTries(
     // A ledger that is new grants nothing until whoever remembers what was in it could say so: the first pods would wait for that.
     private async Task CountAsync(Database database, CancellationToken cancellation)
     {
-        await engines[database.Engine].SampleAsync(database, cancellation);
+        var engine = engines[database.Engine];
+        await engine.SampleAsync(database, cancellation);
+        try
+        {
+            await engine.RehearseAsync(database, cancellation);
+        }
+        catch (DatabaseException e)
+        {
+            // The first issue is a little slower, and says what is wrong where it matters to it.
+            log.RehearsalEnded(e.Message);
+        }
+
         while (true)
         {
             var budget = await ledger.Budgets.BudgetAsync(database.Name, [], cancellation);

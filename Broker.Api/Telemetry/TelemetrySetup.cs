@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using Broker.Api.Authentication;
 using Broker.Core.Leases;
+using Broker.Core.Model;
 using Broker.Core.Operators.Indicators;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
@@ -33,8 +34,9 @@ public static class TelemetrySetup
             })
             .WithTracing(traces =>
             {
-                traces.AddSource(BrokerMetrics.Name).AddHttpClientInstrumentation();
-                if (otlp) traces.AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.Path.StartsWithSegments("/health")).AddOtlpExporter();
+                // Nobody listens where nobody is sent anything: a span for each step of a claim is made only then.
+                traces.AddHttpClientInstrumentation();
+                if (otlp) traces.AddSource(Tracing.Name).AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.Path.StartsWithSegments("/health")).AddOtlpExporter();
             });
         services.AddSingleton<LastHour>().AddSingleton<ILastHour>(static provider => provider.GetRequiredService<LastHour>()).AddHostedService(static provider => provider.GetRequiredService<LastHour>());
         services.AddHostedService<FromTheStart>(); // after what listens to it

@@ -93,6 +93,12 @@ public interface IDatabaseEngine
     Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation);
 
     /// <summary>
+    /// Goes the way of an issue and changes nothing: so that a driver's code is compiled and its connections are there before the first user
+    /// is made.
+    /// </summary>
+    Task RehearseAsync(Database database, CancellationToken cancellation) => Task.CompletedTask;
+
+    /// <summary>
     /// How many connections the database lets a user open: its own limit, or the server's for each user; null: as many as there are, or
     /// the administrator may not see it.
     /// </summary>

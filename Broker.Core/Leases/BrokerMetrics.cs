@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger.Redis;
@@ -10,7 +9,7 @@ namespace Broker.Core.Leases;
 public sealed class BrokerMetrics
 {
     /// <summary>Name of the meter and of the activity source.</summary>
-    public const string Name = "Broker";
+    public const string Name = Tracing.Name;
 
     /// <summary>The outcome of a claim that was granted; all others are refusals' codes.</summary>
     public const string Granted = "granted";
@@ -67,11 +66,7 @@ public sealed class BrokerMetrics
         admissions = meter.CreateCounter<long>("broker.admissions", "{workload}", "Workloads that an API server asked about, by outcome: fits, warned, refused, failed-open.");
         unproven = meter.CreateCounter<long>("broker.unproven", "{request}", "Requests refused because they proved nobody.");
         unacknowledged = Acknowledgements.CounterOf(meter); // it is there with any ledger, as what asks for it is
-        Activities = new ActivitySource(Name);
     }
-
-    /// <summary>Spans of issuing and of duties.</summary>
-    public ActivitySource Activities { get; }
 
     /// <summary>Has every series that an alert asks for begin at 0, for what is in the catalog.</summary>
     public void Begin(CatalogSnapshot catalog)

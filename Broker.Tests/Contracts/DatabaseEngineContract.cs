@@ -76,6 +76,14 @@ public abstract class DatabaseEngineContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Rehearsing_an_issue_makes_nobody()
+    {
+        await Engine.RehearseAsync(Database, Cancellation);
+
+        (await Engine.FindUsersAsync(Database, "nobody", Cancellation)).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_sample_has_the_limits_and_counts_each_users_connections()
     {
         var (one, two) = (await CreateAsync("one"), await CreateAsync("two"));

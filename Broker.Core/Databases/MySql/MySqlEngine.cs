@@ -57,6 +57,18 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
         }
     }
 
+    /// <summary>A statement that does nothing, and the administrator's own login where pods connect to the same server.</summary>
+    /// <inheritdoc/>
+    public async Task RehearseAsync(Database database, CancellationToken cancellation)
+    {
+        await Statements.RunAsync(database, ["DO 0"], cancellation);
+        await UserLimitAsync(database, "nobody", cancellation);
+        var settings = AdminConnections.Settings(database);
+        var pods = PodView.LoginSettings(database, new("nobody", new("nobody's")));
+        if (settings is { UserID.Length: > 0, Password.Length: > 0 } && (settings.Server, settings.Port) == (pods.Server, pods.Port))
+            await TryLoginAsync(database, new(settings.UserID, new(settings.Password)), cancellation);
+    }
+
     /// <inheritdoc/>
     public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) =>
         Statements.CreateUserAsync(database, login.Username, statements, cancellation);

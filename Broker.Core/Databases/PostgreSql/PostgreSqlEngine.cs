@@ -72,6 +72,20 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
             ownerRole is null ? null : connection => OwnerRoles.CheckAsync(connection, database, login.Username, ownerRole, cancellation));
     }
 
+    /// <summary>A verifier that nobody is told, an empty transaction, and the administrator's own login where pods connect to the same server.</summary>
+    /// <inheritdoc/>
+    public async Task RehearseAsync(Database database, CancellationToken cancellation)
+    {
+        var nobody = new Login("nobody", new("nobody's"));
+        var (encryption, iterations) = await EncryptionAsync(database, cancellation);
+        PasswordVerifier.PutIn($"CREATE ROLE nobody LOGIN PASSWORD '{nobody.Password.Reveal()}'", nobody, encryption, iterations);
+        await Transactions.RunAsync(database, null, ["SELECT 1"], cancellation);
+        await UserLimitAsync(database, nobody.Username, cancellation);
+        var settings = AdminConnections.Settings(database);
+        if (settings is { Username: { } username, Password: { Length: > 0 } password } && PodView.Of(database).Servers.SequenceEqual(ServerAddress.ListOf(settings.Host!, settings.Port)))
+            await TryLoginAsync(database, new(username, new(password)), cancellation);
+    }
+
     /// <summary>The server is told the password's verifier.</summary>
     /// <inheritdoc/>
     public async Task SetPasswordAsync(Database database, Login login, CancellationToken cancellation)

@@ -1,5 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
+using Broker.Core.Model;
 
 namespace Broker.Core.Leases.Claims;
 
@@ -71,7 +72,9 @@ internal sealed class ClaimQueue(SharedLedger ledger, string database, Func<(Pac
             try
             {
                 var (pace, mostInLine) = terms();
+                using var step = Tracing.Start("claims.decide")?.SetTag("broker.claims", claims.Count);
                 var said = await ledger.Claims.ClaimAsync(database, pace, mostInLine, claims, CancellationToken.None);
+                step?.Dispose();
                 metrics.ClaimBatch(database, claims.Count);
                 for (var i = 0; i < said.Count; i++) answers[i].SetResult(said[i]);
             }

@@ -33,8 +33,10 @@ internal sealed class CredentialDesk(
         var arrived = time.GetTimestamp();
         var outcome = await AnswerAsync(ask, arrived, cancellation);
         // Step 13: Record the outcome before it leaves.
+        using var step = Tracing.Start("claim.record");
         // Not cancelled when the caller leaves: the audit bounds its own wait, and watching for that costs every claim.
         outcome = await audit.WriteAsync(AuditAction.Claim, ask, outcome, CancellationToken.None);
+        step?.Dispose();
         if (outcome.Refusal is { } refusal && catalog.Current.Roles.TryGetValue(ask.Role, out var asked)) journal.Refused(asked.Database, asked.Name, ask.Caller.DisplayName, refusal);
         if (outcome.Grant is { FewerBecause: { } why } && smallerTold.Take(ask.Role, SmallerToldPerSecond, 1) is null) log.SmallerGrant(outcome.Grant.Holder.Id, ask.Role, why);
         metrics.Claimed(outcome.Refusal?.Code == RefusalCode.NotAllowed ? "" : ask.Role, OutcomeName(outcome), time.GetElapsedTime(arrived));
@@ -120,7 +122,12 @@ internal sealed class CredentialDesk(
 
                 // Step 7: Wait for the lease, or for connections to come free.
                 // The signals are taken before the ledger is asked again, so that none is missed in between.
-                if (pool is { IsCompleted: false } && line is { IsCompleted: false }) await channel.Signals.SleepAsync(pool, line, end - passed, cancellation);
+                if (pool is { IsCompleted: false } && line is { IsCompleted: false })
+                {
+                    using var step = Tracing.Start("claim.wait");
+                    await channel.Signals.SleepAsync(pool, line, end - passed, cancellation);
+                }
+
                 if (pool is not null && target.Proof is { } proof && await proof.WhyNotAsync(cancellation) is { } unproven)
                 {
                     await AbandonAsync(target, claim);
@@ -158,6 +165,7 @@ internal sealed class CredentialDesk(
         // The holder was there before, for fewer connections than this process can live with: more would be opened beside those it has.
         if (claim.Kind == ClaimKind.Claim && granted.Connections < claim.Least)
             return Refusals.HolderInUse(claim.Holder, granted.Connections, claim.Least, granted.EndsIn);
+        using var step = Tracing.Start("claim.grant");
         var lease = await logins.OfAsync(target.Database, target.Role, granted.Lease, cancellation);
         if (lease is null) return Refusals.LedgerUnavailable();
         logins.Keep(lease, granted.LeaseEndsIn);

@@ -43,8 +43,7 @@ internal sealed class Issuance(
 
     private async Task RunAsync(Role role, Database database, IssuerDefinition issuer, string pool, ClaimAnswer.Issue order)
     {
-        await Task.Yield(); // the caller that started it goes on at once
-        using var activity = metrics.Activities.StartActivity("issue");
+        using var activity = Tracing.Start("issue");
         activity?.SetTag("broker.role", role.Name).SetTag("broker.database", database.Name).SetTag("broker.lease", order.Lease);
         var attempt = new Attempt(role, database, issuers[issuer], pool, order.Lease, order.Fence);
         var from = time.GetTimestamp();
@@ -98,6 +97,7 @@ internal sealed class Issuance(
         try
         {
             // Step 9: Ask the issuer for a user.
+            using var step = Tracing.Start("issue.user");
             issued = await attempt.Issuer.IssueAsync(new(attempt.Role, attempt.Database, username, now), deadline);
         }
         catch (IssuerException e)
@@ -110,10 +110,13 @@ internal sealed class Issuance(
             return await FailAsync(attempt, mayExist: true, RefusalCode.IssuerUnavailable, "the issuer did not answer in time", null);
         }
 
+        // Meanwhile the ledger notes whose user it is.
+        var trial = TryLoginAsync(attempt, issued.Login, cancellation);
         bool known;
         var (life, lasts) = attempt.Role.Static is { } turns ? StaticTurn.TermsFrom(turns.Rotation, now) : (issued.Term.Duration, issued.Term.Duration);
         try
         {
+            using var step = Tracing.Start("issue.record");
             known = await ledger.Issues.IssuedAsync(
                 attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username,
                 sealer.Seal(attempt.Database.Name, attempt.Role.Name, attempt.Pool, attempt.Lease, issued),
@@ -122,6 +125,7 @@ internal sealed class Issuance(
         catch (LedgerException)
         {
             // Nobody but this replica knows of the user: it is dropped again before that is forgotten (law L5).
+            await ((Task)trial).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await RevokeAsync(attempt, issued.Id);
             throw;
         }
@@ -130,6 +134,7 @@ internal sealed class Issuance(
         if (!known)
         {
             log.IssueOvertaken(attempt.Lease, attempt.Role.Name);
+            await ((Task)trial).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await RevokeAsync(attempt, issued.Id);
             return "superseded";
         }
@@ -137,10 +142,7 @@ internal sealed class Issuance(
         int? userLimit;
         try
         {
-            var engine = engines[attempt.Database.Engine];
-            // Step 10: Log in with it once.
-            await engine.TryNewLoginAsync(attempt.Database.SeenBy(attempt.Role), issued.Login, time, cancellation);
-            userLimit = await engine.UserLimitAsync(attempt.Database, issued.Login.Username, cancellation);
+            userLimit = await trial;
         }
         catch (DatabaseException e)
         {
@@ -149,9 +151,30 @@ internal sealed class Issuance(
         }
 
         // Step 11: Make the lease active, which wakes everybody who waits for it.
+        using var last = Tracing.Start("issue.activate");
         if (!await ledger.Issues.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, attempt.Role.Static is null ? jitter.Fraction() : StaticTurn.Spread, userLimit, CancellationToken.None)) return "superseded";
         log.Issued(attempt.Lease, attempt.Role.Name, issued.Login.Username, lasts);
         return "issued";
+    }
+
+    /// <returns>How many connections the user may have by a limit of its own.</returns>
+    private async Task<int?> TryLoginAsync(Attempt attempt, Login login, CancellationToken cancellation)
+    {
+        // Step 10: Log in with it once.
+        using var step = Tracing.Start("issue.login");
+        var engine = engines[attempt.Database.Engine];
+        var limit = engine.UserLimitAsync(attempt.Database, login.Username, cancellation);
+        try
+        {
+            await engine.TryNewLoginAsync(attempt.Database.SeenBy(attempt.Role), login, time, cancellation);
+        }
+        catch
+        {
+            await ((Task)limit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw;
+        }
+
+        return await limit;
     }
 
     private async Task RevokeAsync(Attempt attempt, string id)
@@ -170,6 +193,7 @@ internal sealed class Issuance(
     // The ledger's time when the issuer may be asked; null: another attempt has taken over.
     private async Task<DateTimeOffset?> PaceAsync(Attempt attempt, string? username, TimeSpan startsIn, CancellationToken cancellation)
     {
+        using var step = Tracing.Start("issue.turn");
         if (startsIn > TimeSpan.Zero) await Task.Delay(startsIn, time, cancellation);
         while (true)
         {
