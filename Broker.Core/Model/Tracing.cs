@@ -6,7 +6,7 @@ namespace Broker.Core.Model;
 /// The spans of a claim and of an issue, within the web server's own span of the request; nothing is made while nobody listens.
 /// docs/operations.md lists them.
 /// </summary>
-public static class Tracing
+internal static class Tracing
 {
     /// <summary>The source's name, which is the meter's as well.</summary>
     public const string Name = "Broker";
