@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Broker.Api.Fronts.Admission;
 using Broker.Core.Catalog;
 using k8s;
 using k8s.Models;
@@ -99,6 +101,31 @@ public sealed partial class OverlayTests
         var pod = objects.OfType<V1Deployment>().Single().Spec.Template.Spec;
         certificate["secretName"].ToString().ShouldBe(pod.Volumes.Single(volume => volume.Name == "tls").Secret.SecretName);
         ((YamlSequenceNode)certificate["dnsNames"]).Select(name => name.ToString()).ShouldContain(endpoint["tlsConfig"]["serverName"].ToString());
+    }
+
+    [Fact]
+    public async Task The_admission_webhook_comes_to_the_broker_with_what_it_looks_at_and_fails_open()
+    {
+        var (objects, foreign) = await BuildAsync("production-admission");
+
+        var webhook = objects.OfType<V1ValidatingWebhookConfiguration>().ShouldHaveSingleItem();
+        var review = webhook.Webhooks.ShouldHaveSingleItem();
+        var service = objects.OfType<V1Service>().Single();
+        var called = review.ClientConfig.Service;
+        (called.Name, called.NamespaceProperty, called.Port).ShouldBe((service.Name(), service.Namespace(), service.Spec.Ports.Single().Port));
+        called.Path.ShouldBe(AdmissionApi.Path);
+        (review.FailurePolicy, review.SideEffects, review.TimeoutSeconds).ShouldBe(("Ignore", "None", 1));
+        review.AdmissionReviewVersions.ShouldBe(["v1"]);
+        review.Rules.SelectMany(rule => rule.Resources.Select(resource => $"{rule.ApiGroups.Single()}/{rule.ApiVersions.Single()} {resource}"))
+            .ShouldBe(["apps/v1 deployments", "apps/v1 statefulsets", "batch/v1 jobs", "batch/v1 cronjobs", "autoscaling/v2 horizontalpodautoscalers"]);
+        review.Rules.ShouldAllBe(rule => rule.Operations.SequenceEqual(new[] { "CREATE", "UPDATE" }));
+        webhook.Annotations()["cert-manager.io/inject-ca-from"].ShouldBe($"{foreign["Certificate"]["metadata"]["namespace"]}/{foreign["Certificate"]["metadata"]["name"]}");
+
+        var mode = objects.OfType<V1Deployment>().Single().Spec.Template.Spec.Containers.Single().Env.Single(variable => variable.Name == "Broker__Admission__Mode").Value;
+        var json = objects.OfType<V1ConfigMap>().Single(map => map.Data.ContainsKey("broker.json")).Data["broker.json"];
+        JsonNode.Parse(json)!["Broker"]!["Admission"].ShouldBeNull("the environment says it");
+        CatalogReader.Read(new ConfigurationBuilder().AddInMemoryCollection([new("Broker:Admission:Mode", mode)]).Build()).Errors.ShouldNotContain(error => error.ToString().Contains("Admission", StringComparison.Ordinal));
+        mode.ShouldBe(nameof(AdmissionMode.Warn));
     }
 
     /// <summary>What stands in for a mounted file.</summary>
