@@ -87,12 +87,21 @@ public static class BrokerCore
         {
             // Later, because servers are named in the ledger themselves; and once, because every decision asks.
             var servers = new Lazy<Servers>(provider.GetRequiredService<Servers>);
-            return new SharedLedger(provider.GetRequiredService<FitLedgerStore>()) { Address = (database, cancellation) => servers.Value.AddressAsync(database, cancellation) };
+            return new SharedLedger(provider.GetRequiredService<FitLedgerStore>())
+            {
+                Address = (database, cancellation) => servers.Value.AddressAsync(database, cancellation),
+                NewMark = settings.Ledger.Kind == LedgerKind.InProcess ? () => MarkOfProcess(settings) : BrokerMark.New,
+                FormerMarks = settings.Ledger.FormerMarks,
+            };
         });
         services.AddSingleton(provider => new HistoryLedger(provider.GetRequiredService<FitLedgerStore>()));
         services.AddSingleton(provider => new SessionLedger(provider.GetRequiredService<FitLedgerStore>()));
         services.AddSingleton(provider => new ShareLedger(provider.GetRequiredService<FitLedgerStore>()));
     }
+
+    // A ledger that lasts as long as its process has the same mark after a restart: two processes beside each other have audits of their own.
+    private static string MarkOfProcess(BrokerSettings settings) =>
+        BrokerMark.Of(settings.Audit.Path is { } path && path != AuditSettings.StandardOutput ? Path.GetFullPath(path) : "");
 
     /// <summary>
     /// Adds what seals secrets and the broker's own tokens. Without <c>Sealing</c> its keys are this process's alone, which a

@@ -100,6 +100,12 @@ public sealed record LedgerSettings
     /// server (default <see cref="DefaultPrefix"/>).
     /// </summary>
     public string Prefix { get; init; } = DefaultPrefix;
+
+    /// <summary>
+    /// Marks (four characters) of brokers that are gone, or whose ledger was lost: database users that bear one are this broker's (default:
+    /// none).
+    /// </summary>
+    public IReadOnlyList<string> FormerMarks { get; init; } = [];
 }
 
 /// <summary>The keys that seal secrets in the ledger: a directory all replicas share, or a certificate they all have.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
@@ -30,9 +31,15 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
     // A built-in user that has been unable to log in for so long and has no session is of no use to anybody.
     private static readonly TimeSpan DeadFor = TimeSpan.FromHours(1);
 
-    /// <summary>Looks for them and writes what was found into the ledger.</summary>
+    // The other brokers' marks that were told of last, by database.
+    private readonly ConcurrentDictionary<string, string> told = new(StringComparer.Ordinal);
+
+    /// <summary>
+    /// Looks for them and writes what was found into the ledger. Answers the users that bear another broker's mark, which may be giving them
+    /// out: they are no leftovers.
+    /// </summary>
     /// <exception cref="DatabaseException">The database did not answer.</exception>
-    public async Task LookAsync(CatalogSnapshot catalog, Database database, CancellationToken cancellation)
+    public async Task<IReadOnlyDictionary<string, string>> LookAsync(CatalogSnapshot catalog, Database database, CancellationToken cancellation)
     {
         var engine = engines[database.Engine];
         var roles = catalog.Roles.Values.Where(role => role.Database == database.Name).ToArray();
@@ -54,6 +61,8 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
 
         // A Vault that is being asked chooses the name itself: until it has answered, its user would look like a leftover.
         var asking = leases.Where(lease => lease.State == LeaseState.Issuing && lease.Username.Length == 0).Select(lease => lease.Role).ToHashSet(StringComparer.Ordinal);
+        var own = await ledger.Marks.OwnAsync(cancellation);
+        var others = new SortedDictionary<string, string>(StringComparer.Ordinal);
         var left = new List<(string, string)>();
         foreach (var (user, alike) in found.Values.Where(of => !known.Contains(of.User.Username) && !of.Roles.Any(role => asking.Contains(role.Name))))
         {
@@ -74,11 +83,27 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
                 }
             }
 
+            if (AnothersMark(user.Username, role, own) is { } mark)
+            {
+                others.Add(user.Username, mark);
+                continue;
+            }
+
             left.Add((user.Username, JsonSerializer.Serialize(new Facts(role.Name, user.ValidUntil, user.OpenConnections, user.OwnedObjects, user.Owned, problem))));
         }
 
         if (left.Count > 0) log.LeftoversFound(database.Name, left.Count);
+        Tell(database.Name, others.Values);
         await ledger.Leftovers.ReplaceLeftoversAsync(database.Name, left, cancellation);
+        return others;
+    }
+
+    private void Tell(string database, IEnumerable<string> marks)
+    {
+        var text = string.Join(", ", marks.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal));
+        var before = told.GetValueOrDefault(database, "");
+        told[database] = text;
+        if (text.Length > 0 && text != before) log.UsersOfOtherBrokers(database, text);
     }
 
     /// <summary>The leftovers of a database as found last.</summary>
@@ -86,8 +111,10 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
     public async ValueTask<IReadOnlyList<Leftover>> ListAsync(string database, CancellationToken cancellation) =>
         [.. (await ledger.Leftovers.LeftoversAsync(database, cancellation)).Select(record => Read(database, record)).OrderBy(left => left.FirstSeenAt)];
 
-    /// <summary>Whether a user's name is one that the broker gives to users of the role: the only ones it drops as leftovers (law L14).</summary>
-    public bool MayDrop(Database database, Role? role, Leftover left) => role?.Database == database.Name && IsOf(left.Username, role, engines[database.Engine]);
+    /// <summary>Whether a user's name is one that this broker gives to users of the role: the only ones it drops as leftovers (law L14).</summary>
+    public async ValueTask<bool> MayDropAsync(Database database, Role? role, Leftover left, CancellationToken cancellation) =>
+        role?.Database == database.Name && IsOf(left.Username, role, engines[database.Engine])
+        && AnothersMark(left.Username, role, await ledger.Marks.OwnAsync(cancellation)) is null;
 
     /// <summary>Shuts a leftover out and drops it; each is tried, whatever became of the other.</summary>
     /// <exception cref="DatabaseException">The database refused, or did not answer, or sessions of the user go on.</exception>
@@ -109,6 +136,10 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         if (notShutOut is not null && await engine.CountSessionsAsync(database, left.Username, cancellation) is { } open and > 0)
             throw new DatabaseException(notShutOut.Failure, $"'{left.Username}' is dropped, but {open} of its sessions are still at work: {notShutOut.Message}", notShutOut);
     }
+
+    // Vault names its users itself, and earlier versions marked none: of these nothing tells.
+    private static string? AnothersMark(string username, Role role, IReadOnlySet<string> own) =>
+        role.VaultPath is null && UserNames.MarkOf(username) is { } mark && !own.Contains(mark) ? mark : null;
 
     private static string PrefixOf(Role role, IDatabaseEngine engine) =>
         role.VaultPath is null ? UserNames.Prefix(role.Name, engine.Dialect.MaxUsernameLength) : VaultUserNames.Prefix;

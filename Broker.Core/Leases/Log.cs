@@ -60,6 +60,9 @@ internal static partial class Log
     [LoggerMessage(1026, LogLevel.Warning, "Database {Database} has {Count} users that look like the broker's and that no lease knows; GET /api/v1/leftovers lists them.")]
     public static partial void LeftoversFound(this ILogger log, string database, int count);
 
+    [LoggerMessage(1028, LogLevel.Information, "Database {Database} has users of other brokers, by the marks in their names: {Marks}. This broker leaves them alone; those of a broker that is gone for good are written into Broker:Ledger:FormerMarks.")]
+    public static partial void UsersOfOtherBrokers(this ILogger log, string database, string marks);
+
     [LoggerMessage(1027, LogLevel.Warning, "Leftover {Username} of database {Database} was dropped: {Why}")]
     public static partial void LeftoverDropped(this ILogger log, string username, string database, string why);
 

@@ -43,6 +43,14 @@ internal static class Refusals
     public static Refusal LeftoverUnknown(string database, string username) => new(
         RefusalCode.LeaseUnknown, $"Database '{database}' has no leftover '{username}': it is gone, or a lease knows it. GET /api/v1/leftovers lists those there are.");
 
+    public static Refusal LeftoverOfAnother(string database, string username, string mark) => new(
+        RefusalCode.LeaseUnknown,
+        $"User '{username}' of database '{database}' bears the mark '{mark}' of another broker on its server, which may be giving it out: it is no leftover of this one. If that broker is gone for good, or its ledger was lost, write the mark into Broker:Ledger:FormerMarks.");
+
+    public static Refusal LeftoverMayBeAnothers(string database, string username, string why) => new(
+        RefusalCode.LeaseUnknown,
+        $"User '{username}' of database '{database}' was named by Vault, and nothing tells whether another broker or application is using it: {why}. Revoke its lease in Vault, or drop the user in the database when you are sure.");
+
     /// <summary>An operator's order; without a reason where that is not to be had.</summary>
     public static Refusal RolePaused(string role, RoleState state, string? reason) => new(
         RefusalCode.RolePaused,

@@ -1,3 +1,5 @@
+using Broker.Core.Model;
+
 namespace Broker.Core.Ledger;
 
 /// <summary>
@@ -31,6 +33,15 @@ public sealed class SharedLedger(ILedgerStore store)
 
     /// <summary>Names new leases; a simulation names them from its seed.</summary>
     internal Func<string> NewLeaseId { get; init; } = static () => Guid.NewGuid().ToString("N")[..20];
+
+    /// <summary>Makes the mark of this ledger's users, where it has none yet.</summary>
+    internal Func<string> NewMark { get; init; } = BrokerMark.New;
+
+    /// <summary>Marks of brokers that are gone, whose users are this one's now.</summary>
+    internal IReadOnlyList<string> FormerMarks { get; init; } = [];
+
+    /// <summary>What tells this ledger's users from those of another on the same server.</summary>
+    internal MarkLedger Marks => field ??= new(Texts, NewMark, FormerMarks);
 
     /// <summary>Claims on connections and leases.</summary>
     public ClaimLedger Claims => field ??= new(Client, NewLeaseId, seen);

@@ -1,7 +1,9 @@
+using System.Globalization;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Identity;
+using Broker.Core.Issuing;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
@@ -9,7 +11,7 @@ using Broker.Core.Model;
 namespace Broker.Core.Operators;
 
 /// <summary>What operators see of leftovers and do with them.</summary>
-internal sealed class LeftoverDesk(ICatalog catalog, Leftovers leftovers, DeskAudit audit, TimeProvider time)
+internal sealed class LeftoverDesk(ICatalog catalog, SharedLedger ledger, Issuers issuers, Leftovers leftovers, DeskAudit audit, TimeProvider time)
 {
     /// <summary>The leftovers of one database, or of all.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
@@ -45,11 +47,13 @@ internal sealed class LeftoverDesk(ICatalog catalog, Leftovers leftovers, DeskAu
         if (!current.Databases.TryGetValue(databaseName, out var database)) return (null, Refusals.LeftoverUnknown(databaseName, username));
         try
         {
-            await leftovers.LookAsync(current, database, cancellation);
+            var others = await leftovers.LookAsync(current, database, cancellation);
+            if (others.TryGetValue(username, out var mark)) return (null, Refusals.LeftoverOfAnother(databaseName, username, mark));
             var left = (await leftovers.ListAsync(databaseName, cancellation)).FirstOrDefault(of => of.Username == username);
             if (left is null) return (null, Refusals.LeftoverUnknown(databaseName, username));
             var role = current.Roles.GetValueOrDefault(left.Role);
-            if (!leftovers.MayDrop(database, role, left)) return (left.Role, Refusals.LeftoverUnknown(databaseName, username));
+            if (!await leftovers.MayDropAsync(database, role, left, cancellation)) return (left.Role, Refusals.LeftoverUnknown(databaseName, username));
+            if (await WhyMayBeAnothersAsync(current, database, role!, cancellation) is { } why) return (left.Role, Refusals.LeftoverMayBeAnothers(databaseName, username, why));
             await leftovers.DropAsync(database, role!, left, cancellation);
             await leftovers.LookAsync(current, database, cancellation);
             return (left.Role, null);
@@ -61,6 +65,24 @@ internal sealed class LeftoverDesk(ICatalog catalog, Leftovers leftovers, DeskAu
         catch (DatabaseException e)
         {
             return (null, Refusals.DatabaseUnavailable($"The user could not be dropped. {e.Message}"));
+        }
+    }
+
+    // A user that Vault made has a lease there for as long as somebody uses it: where Vault has none that this broker does not know, the user
+    // is nobody's. Null: nobody else issues through the role's path.
+    private async ValueTask<string?> WhyMayBeAnothersAsync(CatalogSnapshot current, Database database, Role role, CancellationToken cancellation)
+    {
+        if (role.VaultPath is not { } path || role.VaultPathExclusive) return null;
+        try
+        {
+            var listed = await issuers[current.Issuers[role.Issuer]].ListAsync(role, database, cancellation);
+            var known = (await ledger.Leases.LeasesAsync(database.Name, int.MaxValue, cancellation)).Select(lease => lease.IssuerId).ToHashSet(StringComparer.Ordinal);
+            var strangers = listed.Count(id => !known.Contains(id));
+            return strangers == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"Vault has {strangers} leases of '{path}' that this broker did not get");
+        }
+        catch (IssuerException e)
+        {
+            return $"Vault does not say which leases of '{path}' there are ({e.Message})";
         }
     }
 }

@@ -2,6 +2,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Identity;
 using Broker.Core.Issuing;
+using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
@@ -117,6 +118,60 @@ public sealed class LeftoversTests
         world.Engine.ShutOut.ShouldContain(ours);
         (await replica.Leftovers.ListAsync(null, default)).ShouldBeEmpty();
         world.Engine.Found.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task L5_A_user_that_bears_another_brokers_mark_is_no_leftover_and_nobody_drops_it_until_that_mark_is_taken_over()
+    {
+        await using var world = new World(database: World.Orders with { Budget = World.Orders.Budget with { PauseAfter = TimeSpan.FromDays(1) } });
+        var replica = await world.ReplicaAsync();
+        var own = await replica.Ledger.Marks.OfNewUsersAsync(default);
+        var (ours, others) = (UserNames.Marked("b-orders-api-abcdefghijklmnop", own), UserNames.Marked("b-orders-api-abcdefghijklmnop", "aaaa"));
+        foreach (var user in new[] { ours, others }) world.Engine.Found[user] = new(user, world.Clock.GetUtcNow().AddHours(1), 2);
+        await world.PassAsync(() => replica.Leftovers.ListAsync(null, default).AsTask().GetAwaiter().GetResult().Count > 0, TimeSpan.FromMinutes(4));
+        (await replica.Leftovers.ListAsync(null, default)).ShouldHaveSingleItem().Username.ShouldBe(ours);
+
+        var refusal = (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", others, "a mistake", World.From, default)).ShouldNotBeNull();
+        (refusal.Code, refusal.Detail.Contains("'aaaa'", StringComparison.Ordinal)).ShouldBe((RefusalCode.LeaseUnknown, true));
+        world.Engine.Found.ShouldContainKey(others);
+        world.Engine.ShutOut.ShouldBeEmpty();
+        (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", ours, "a test", World.From, default)).ShouldBeNull();
+        world.Engine.Found.Keys.ShouldBe([others]);
+    }
+
+    [Fact]
+    public async Task L5_What_can_log_in_no_more_is_dropped_whoever_made_it()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull("the ledger's time is read with its leases");
+        var others = UserNames.Marked("b-orders-api-abcdefghijklmnop", "aaaa");
+        world.Engine.Found[others] = new(others, world.Clock.GetUtcNow().AddHours(-2), 0);
+        await world.PassAsync(() => world.Engine.Found.IsEmpty, TimeSpan.FromMinutes(4));
+    }
+
+    [Theory]
+    [InlineData(false, true, "Vault has 1 leases of 'database/creds/payments-worker' that this broker did not get")]
+    [InlineData(false, false, "Vault does not say which leases of 'database/creds/payments-worker' there are")]
+    [InlineData(true, false, null)]
+    public async Task L5_A_user_that_Vault_made_is_dropped_only_when_nobody_else_can_be_using_it(bool exclusive, bool mayList, string? whyNot)
+    {
+        var role = World.OrdersApi with { Issuer = "vault", VaultPath = "database/creds/payments-worker", VaultPathExclusive = exclusive };
+        await using var world = new World(role, World.Orders with { Budget = World.Orders.Budget with { PauseAfter = TimeSpan.FromDays(1) } });
+        world.Issuer.ChoosesNames = true;
+        var replica = await world.ReplicaAsync();
+        world.Issuer.Users["of another"] = world.Clock.GetUtcNow();
+        if (!mayList) world.Issuer.ListFailure = new(IssuerFailure.Refused, "permission denied");
+        world.Engine.Found[OfWorkers] = new(OfWorkers, null, 1);
+
+        var refusal = await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", OfWorkers, "a test", World.From, default);
+        if (whyNot is null) refusal.ShouldBeNull();
+        else refusal.ShouldNotBeNull().Detail.ShouldContain(whyNot);
+        world.Engine.Found.ContainsKey(OfWorkers).ShouldBe(whyNot is not null);
+
+        world.Issuer.Users.Clear();
+        world.Issuer.ListFailure = null;
+        if (whyNot is not null) (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", OfWorkers, "a test", World.From, default)).ShouldBeNull("Vault's lease has ended, and its user is left");
     }
 
     private static async Task<IEnumerable<(string Username, string Role)>> LookAsync(World world, params Role[] roles)

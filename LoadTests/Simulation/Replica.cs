@@ -42,6 +42,7 @@ internal sealed class Replica : IDisposable
         collection.AddSingleton<ILoggerFactory>(new TraceLoggers(world.Trace, world.Laws, Actor.Name)).AddSingleton(typeof(ILogger<>), typeof(Logger<>));
         collection.Replace(ServiceDescriptor.Singleton(provider => new SharedLedger(Link)
         {
+            NewMark = static () => BrokerMark.Of("simulated"),
             NewLeaseId = () => $"L{number}-{random.Next():x8}",
             Address = (database, cancellation) => provider.GetRequiredService<Broker.Core.Leases.Locating.Servers>().AddressAsync(database, cancellation),
         }));

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.RegularExpressions;
+using Broker.Core.Model;
 
 namespace Broker.Core.Catalog.Reading;
 
@@ -51,6 +52,7 @@ internal static partial class SettingsReading
             KeyFile = reader.ReadableFile("KeyFile"),
             Path = reader.Text("Path"),
             Prefix = reader.Text("Prefix") ?? LedgerSettings.DefaultPrefix,
+            FormerMarks = reader.Texts("FormerMarks") ?? [],
         };
         if (kind is LedgerKind.File && ledger.Path is null)
             reader.Error("Path", "is missing.", "Name the ledger's file, on a volume that outlives the container, e.g. /var/lib/broker/data/ledger.db.");
@@ -62,6 +64,8 @@ internal static partial class SettingsReading
             reader.Error("Prefix", $"is there, but the ledger is {kind}.", "Set Kind to Redis, or take it out.");
         if (reader.Has("CertificateFile") != reader.Has("KeyFile"))
             reader.Error(reader.Has("KeyFile") ? "CertificateFile" : "KeyFile", "is missing.", "A client certificate needs both CertificateFile and KeyFile.");
+        if (ledger.FormerMarks.FirstOrDefault(mark => !BrokerMark.Is(mark)) is { } wrong)
+            reader.Error("FormerMarks", $"has '{wrong}', which is no mark.", "Write the four characters that the log, or the refusal to drop a user, names.");
         if (!LedgerPrefix().IsMatch(ledger.Prefix))
             reader.Error("Prefix", "has characters that names of keys here do not have.", "Write 1 to 64 letters, digits, '-', '_', '.', ':' or '/', e.g. broker-staging.");
         reader.RefuseUnknownKeys();

@@ -1,12 +1,13 @@
 using System.Buffers;
 using System.Security.Cryptography;
-using System.Text;
+using Broker.Core.Model;
 
 namespace Broker.Core.Issuing.BuiltIn;
 
 /// <summary>
 /// The names of the users the broker makes: <c>b-&lt;role&gt;-&lt;16 random characters&gt;</c>, so that a DBA sees whose they
-/// are, and so that those of one role can be found again.
+/// are, and so that those of one role can be found again. Of the sixteen the first four are the mark of the broker that made it, and the
+/// last three its check digits: brokers of earlier versions made all sixteen at random.
 /// </summary>
 public static class UserNames
 {
@@ -14,9 +15,10 @@ public static class UserNames
     private const int RandomLength = 16;
     private const int RoleLength = 20;
     private const int DigestLength = 6;
+    private const int CheckLength = 3;
 
-    /// <summary>RFC 4648's base 32 in lower case: 16 of them are 80 random bits. It has no dash, so prefixes end clearly.</summary>
-    private const string Alphabet = "abcdefghijklmnopqrstuvwxyz234567";
+    /// <summary>RFC 4648's base 32 in lower case. It has no dash, so prefixes end clearly.</summary>
+    private const string Alphabet = BrokerMark.Alphabet;
 
     private static readonly SearchValues<char> RandomCharacters = SearchValues.Create(Alphabet);
 
@@ -33,12 +35,26 @@ public static class UserNames
         var room = Math.Min(RoleLength, maxLength - Start.Length - 1 - RandomLength);
         if (role.Length <= room)
             return $"{Start}{role}-";
-        var digest = SHA256.HashData(Encoding.UTF8.GetBytes(role)).Take(DigestLength).Select(value => Alphabet[value % Alphabet.Length]);
-        return $"{Start}{role[..(room - DigestLength - 1)]}-{string.Concat(digest)}-";
+        return $"{Start}{role[..(room - DigestLength - 1)]}-{BrokerMark.Digest(role, DigestLength)}-";
     }
 
     /// <summary>A new name for a role's user; no two are the same.</summary>
     public static string New(string role, int maxLength) => Prefix(role, maxLength) + RandomNumberGenerator.GetString(Alphabet, RandomLength);
+
+    /// <summary>The same name with a broker's mark in it; 45 random bits are left.</summary>
+    /// <param name="username">A name from <see cref="New"/>.</param>
+    /// <param name="mark">The mark (<see cref="BrokerMark"/>).</param>
+    internal static string Marked(string username, string mark)
+    {
+        var tail = mark + username[^(RandomLength - mark.Length)..^CheckLength];
+        return username[..^RandomLength] + tail + BrokerMark.Digest(tail, CheckLength);
+    }
+
+    /// <summary>The mark in a user's name; null: there is none, as in one made by a broker of an earlier version (or, once in 30,000 of those, wrongly not null).</summary>
+    internal static string? MarkOf(string username) =>
+        username.Length > RandomLength && username[^RandomLength..] is var tail && BrokerMark.Digest(tail[..^CheckLength], CheckLength) == tail[^CheckLength..]
+            ? tail[..BrokerMark.Length]
+            : null;
 
     /// <summary>Whether a user is one of this role's, and not of a role whose name goes on where this one's ends.</summary>
     public static bool IsOf(string username, string role, int maxLength)

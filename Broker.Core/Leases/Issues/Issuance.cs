@@ -3,6 +3,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Duties;
 using Broker.Core.Issuing;
+using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
@@ -83,7 +84,7 @@ internal sealed class Issuance(
     private async Task<string> IssueAsync(Attempt attempt, TimeSpan startsIn, CancellationToken deadline, CancellationToken cancellation)
     {
         sealer.EnsureKeys(); // what could not be written down is not made
-        var username = attempt.Role.Static is null ? attempt.Issuer.ProposeUsername(attempt.Role, attempt.Database) : null;
+        var username = attempt.Role.Static is null ? await ProposeAsync(attempt, cancellation) : null;
         if (attempt.Role.Static is { } users)
         {
             (username, var whyNot) = await turn.NextAsync(attempt.Role, attempt.Database, users, attempt.Lease, cancellation);
@@ -175,6 +176,15 @@ internal sealed class Issuance(
         }
 
         return await limit;
+    }
+
+    // So that another broker on the server does not take it for a leftover.
+    private async ValueTask<string?> ProposeAsync(Attempt attempt, CancellationToken cancellation)
+    {
+        var name = attempt.Issuer.ProposeUsername(attempt.Role, attempt.Database);
+        return name is not null && UserNames.IsOf(name, attempt.Role.Name, engines[attempt.Database.Engine].Dialect.MaxUsernameLength)
+            ? UserNames.Marked(name, await ledger.Marks.OfNewUsersAsync(cancellation))
+            : name;
     }
 
     private async Task RevokeAsync(Attempt attempt, string id)

@@ -29,6 +29,29 @@ public sealed class UserNamesTests
         Enumerable.Range(0, 1000).Select(_ => UserNames.New("orders-api", 63)).Distinct().Count().ShouldBe(1000);
 
     [Theory]
+    [InlineData("orders-api", 63)]
+    [InlineData(Long, 32)]
+    public void A_marked_name_is_as_good_as_the_one_it_was_made_of_and_tells_the_mark(string role, int maxLength)
+    {
+        var plain = UserNames.New(role, maxLength);
+        var marked = UserNames.Marked(plain, "ab27");
+        (marked.Length, UserNames.IsOf(marked, role, maxLength)).ShouldBe((plain.Length, true), "brokers of earlier versions know it too");
+        UserNames.MarkOf(marked).ShouldBe("ab27");
+        UserNames.MarkOf(marked[..^1] + (marked[^1] == 'a' ? 'b' : 'a')).ShouldBeNull();
+        Enumerable.Range(0, 1000).Select(_ => UserNames.Marked(UserNames.New(role, maxLength), "ab27")).Distinct().Count().ShouldBe(1000);
+    }
+
+    [Fact]
+    public void Marks_stay_the_same_for_ever() =>
+        UserNames.Marked("b-orders-api-aaaaaaaaaaaaaaaa", "ab27").ShouldBe("b-orders-api-ab27aaaaaaaaa7na");
+
+    [Theory]
+    [InlineData("b-orders-api-abcdefghijklmnop")]
+    [InlineData("b-x")]
+    [InlineData("")]
+    public void A_name_of_an_earlier_version_has_no_mark(string name) => UserNames.MarkOf(name).ShouldBeNull();
+
+    [Theory]
     [InlineData("orders", "orders-api")]
     [InlineData("orders-api", "orders")]
     [InlineData(Long, Long + "-2")]

@@ -1,0 +1,46 @@
+using Broker.Core.Model;
+
+namespace Broker.Core.Ledger;
+
+/// <summary>
+/// The marks of this ledger's users (<see cref="BrokerMark"/>): made once, kept in the ledger, remembered by every replica. A ledger that
+/// was emptied and got another before who knew the first had spoken has both from then on: no user of its own becomes a stranger.
+/// </summary>
+/// <param name="texts">Where they are kept.</param>
+/// <param name="make">Makes the first one.</param>
+/// <param name="former">Those of brokers that are gone, whose users are this one's now.</param>
+internal sealed class MarkLedger(TextLedger texts, Func<string> make, IReadOnlyList<string> former)
+{
+    private const string Name = "marks";
+    private const int Most = 16;
+
+    // Replicas that write at once are few, and each writes once.
+    private const int MostAttempts = 100;
+
+    private volatile string[] known = [];
+
+    /// <summary>The one that new users get.</summary>
+    /// <exception cref="LedgerException">The store does not answer.</exception>
+    public async ValueTask<string> OfNewUsersAsync(CancellationToken cancellation) =>
+        known is [var first, ..] ? first : (await ReadAsync(cancellation))[0];
+
+    /// <summary>All that users of this broker have.</summary>
+    /// <exception cref="LedgerException">The store does not answer.</exception>
+    public async ValueTask<IReadOnlySet<string>> OwnAsync(CancellationToken cancellation) =>
+        (await ReadAsync(cancellation)).Concat(former).ToHashSet(StringComparer.Ordinal);
+
+    private async ValueTask<string[]> ReadAsync(CancellationToken cancellation)
+    {
+        for (var attempt = 0; attempt < MostAttempts; attempt++)
+        {
+            var there = await texts.ReadSharedAsync(Name, cancellation);
+            string[] written = there is var (text, _) ? [.. text.Split(',').Where(BrokerMark.Is).Distinct(StringComparer.Ordinal)] : [];
+            string[] all = [.. written.Union(known, StringComparer.Ordinal).Take(Most)];
+            if (all.Length == 0) all = [make()];
+            var following = string.Join(',', all);
+            if (there?.Text == following || await texts.ReplaceSharedAsync(Name, there?.Text, following, cancellation)) return known = all;
+        }
+
+        throw new LedgerException($"The marks of this broker's users cannot be written into the ledger: delete the field shared:{Name} there, the replicas put back what they remember.");
+    }
+}
