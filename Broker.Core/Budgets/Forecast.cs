@@ -20,60 +20,57 @@ public sealed record PlannedRollout(int Pods, int ConnectionsPerPod, int Surge)
 /// <param name="Role">Its role.</param>
 /// <param name="Connections">Granted to it.</param>
 /// <param name="EndsIn">Until its end, unless it is renewed.</param>
-public sealed record ForecastHolder(string Role, int Connections, TimeSpan EndsIn);
+public sealed record ForecastHolder(string Role, int Connections, TimeSpan EndsIn)
+{
+    /// <summary>With whom it shares the database: its role, or a team that has terms of its own.</summary>
+    public string Party { get; init; } = Role;
+
+    /// <summary>What it is asked to go down to and has not confirmed; its connections where nothing is asked of it.</summary>
+    public int DownTo { get; init; } = Connections;
+
+    /// <summary>The least to which it goes down when others need it; its connections where it does not follow sizes.</summary>
+    public int Least { get; init; } = Connections;
+}
 
 /// <summary>What a rollout would do to a database's connections. All numbers are connections but those named pods.</summary>
-/// <param name="Fits">Every pod gets its connections at once.</param>
+/// <param name="Fits">Every pod gets its connections: at once, or as soon as holders that follow sizes have given back what it needs of theirs.</param>
 /// <param name="Needed">Needed beyond what the rollout's own role holds already.</param>
-/// <param name="Free">Free for it.</param>
-/// <param name="Missing">Missing; 0 when it fits.</param>
-/// <param name="PodsThatFit">Pods, surge included, that would get their connections at once.</param>
+/// <param name="Free">Free for it now; what is guaranteed to others is not.</param>
+/// <param name="GivenBack">What holders that follow sizes would have to give back for it; 0: nothing.</param>
+/// <param name="Missing">Missing even then; 0 when it fits.</param>
+/// <param name="PodsAtOnce">Pods, surge included, that would get their connections at once.</param>
+/// <param name="PodsThatFit">Pods, surge included, that would get their connections, some of them once others have given back theirs.</param>
 /// <param name="PoolSizeThatFits">The largest pool with which all pods fit; 0: none.</param>
 /// <param name="EnoughFreeIn">
 /// When so many holders of others have come to their end that it fits, if none of them renews; null: it fits now, or never will.
 /// </param>
-public sealed record Forecast(bool Fits, long Needed, int Free, long Missing, int PodsThatFit, int PoolSizeThatFits, TimeSpan? EnoughFreeIn)
+public sealed record Forecast(bool Fits, long Needed, int Free, long GivenBack, long Missing, int PodsAtOnce, int PodsThatFit, int PoolSizeThatFits, TimeSpan? EnoughFreeIn)
 {
     /// <summary>
-    /// Says what a rollout would do. The arithmetic is that of claims: a pod is served while its whole pool is free, and what a role's
-    /// own pods hold already is theirs, because a rolling update replaces them.
+    /// Says what a rollout would do. The arithmetic is that of claims: a pod is served while its whole pool is free and not kept for others, and what a
+    /// role's own pods hold already is theirs, because a rolling update replaces them.
     /// </summary>
     /// <param name="rollout">The rollout.</param>
     /// <param name="role">The role it claims; null: one that holds nothing yet.</param>
     /// <param name="capacity">All that may be promised then.</param>
     /// <param name="holders">Those who hold connections of the database.</param>
-    public static Forecast Of(PlannedRollout rollout, string? role, int capacity, IReadOnlyList<ForecastHolder> holders)
+    /// <param name="guaranteed">By party: connections that are kept free for it while it does not have them; null: nothing is guaranteed to anybody.</param>
+    public static Forecast Of(
+        PlannedRollout rollout, string? role, int capacity, IReadOnlyList<ForecastHolder> holders, IReadOnlyDictionary<string, int>? guaranteed = null)
     {
-        long own = 0, others = 0;
-        foreach (var holder in holders)
-        {
-            if (role is not null && holder.Role == role) own += holder.Connections;
-            else others += holder.Connections;
-        }
-
-        var free = (int)Math.Clamp(capacity - others - own, 0, int.MaxValue);
-        var available = Math.Max(0, capacity - others);
-        var needed = Math.Max(0, rollout.Peak - own);
-        var missing = Math.Max(0, rollout.Peak - available);
+        var room = new ForecastRoom(role, capacity, holders, guaranteed);
+        var (atOnce, inTheEnd) = (room.AtOnce, room.InTheEnd);
         var pods = rollout.Pods + (long)rollout.Surge;
+        var missing = Math.Max(0, rollout.Peak - inTheEnd);
         return new(
             missing == 0,
-            needed,
-            free,
+            Math.Max(0, rollout.Peak - room.Own),
+            (int)Math.Clamp(atOnce - room.Own, 0, int.MaxValue),
+            Math.Max(0, Math.Min(rollout.Peak, inTheEnd) - atOnce),
             missing,
-            (int)Math.Min(pods, available / rollout.ConnectionsPerPod),
-            (int)(available / pods),
-            missing == 0 ? null : WhenFree(rollout.Peak + others - capacity, role, holders));
-    }
-
-    private static TimeSpan? WhenFree(long missing, string? role, IReadOnlyList<ForecastHolder> holders)
-    {
-        foreach (var holder in holders.Where(holder => role is null || holder.Role != role).OrderBy(holder => holder.EndsIn))
-        {
-            missing -= holder.Connections;
-            if (missing <= 0) return holder.EndsIn > TimeSpan.Zero ? holder.EndsIn : TimeSpan.Zero;
-        }
-
-        return null;
+            (int)Math.Min(pods, atOnce / rollout.ConnectionsPerPod),
+            (int)Math.Min(pods, inTheEnd / rollout.ConnectionsPerPod),
+            (int)(inTheEnd / pods),
+            missing == 0 ? null : room.WhenFree(rollout.Peak));
     }
 }

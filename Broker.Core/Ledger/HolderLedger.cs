@@ -56,7 +56,7 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
     private static HolderRecord RecordOf(HolderEntry entry)
     {
         var (caller, node, team, since) = HolderText.Read(entry.Caller);
-        return new(entry.Id, caller, entry.Connections, entry.EndsAt, entry.Waiting) { Lease = entry.Lease, Node = node, Team = team, Since = since };
+        return new(entry.Id, caller, entry.Connections, entry.EndsAt, entry.Waiting) { Lease = entry.Lease, Node = node, Team = team, Since = since, Party = entry.Party, DownTo = entry.DownTo, Least = entry.Least };
     }
 }
 
@@ -71,18 +71,30 @@ public sealed record HolderRecord(string Id, string Caller, int Connections, Dat
     /// <summary>Its lease; empty while it only waits for one.</summary>
     public string Lease { get; init; } = "";
 
+    /// <summary>Its role, which its id begins with.</summary>
+    public string Role => Id.Split('.', 2)[0];
+
     /// <summary>The node its pod runs on; null: not known.</summary>
     public string? Node { get; init; }
 
     /// <summary>The team it is counted with; null: none.</summary>
     public string? Team { get; init; }
 
+    /// <summary>With whom it shares the database fairly: its role, or a team that has terms of its own.</summary>
+    public string Party { get; init; } = "";
+
+    /// <summary>What it is asked to go down to and has not confirmed; its connections where nothing is asked of it.</summary>
+    public int DownTo { get; init; } = Connections;
+
+    /// <summary>The least to which it goes down when others need it; its connections where it does not follow sizes.</summary>
+    public int Least { get; init; } = Connections;
+
     /// <summary>Since when it has been a holder; null: the ledger lost that.</summary>
     public DateTimeOffset? Since { get; init; }
 }
 
 /// <summary>A holder as it is on the wire.</summary>
-internal sealed record HolderEntry(string Id, string Lease, string Caller, int Connections, DateTimeOffset EndsAt, bool Waiting);
+internal sealed record HolderEntry(string Id, string Lease, string Caller, int Connections, DateTimeOffset EndsAt, bool Waiting, string Party, int DownTo, int Least);
 
 /// <summary>A holder that ended with its pod.</summary>
 /// <param name="Holder">The holder's id.</param>

@@ -3,6 +3,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Pausing;
 using Broker.Core.Ledger;
+using Broker.Core.Limits;
 
 namespace Broker.Core.Operators;
 
@@ -71,15 +72,13 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
     public async ValueTask<BudgetForecast?> ForecastAsync(string name, PlannedRollout rollout, string? role, CancellationToken cancellation)
     {
         if (await ReadCountedAsync(name, cancellation) is not { } budget) return null;
-        var holders = new List<ForecastHolder>();
-        foreach (var lease in await ledger.Leases.LeasesAsync(name, int.MaxValue, cancellation))
-        {
-            if (lease.Holders == 0) continue;
-            foreach (var holder in await ledger.Holders.HoldersAsync(name, lease.Id, int.MaxValue, cancellation))
-                holders.Add(new(lease.Role, holder.Connections, holder.EndsAt - lease.ReadAt));
-        }
-
-        return new(budget, Forecast.Of(rollout, role, budget.Record.Capacity, holders), holders);
+        ForecastHolder[] holders =
+        [
+            .. (await ledger.Holders.HoldersAsync(name, null, int.MaxValue, cancellation)).Select(holder =>
+                new ForecastHolder(holder.Role, holder.Connections, holder.EndsAt - budget.Record.Now) { Party = holder.Party, DownTo = holder.DownTo, Least = holder.Least }),
+        ];
+        var guaranteed = Parties.TermsOf(catalog.Current, name).Parties.ToDictionary(party => party.Name, party => party.Guaranteed, StringComparer.Ordinal);
+        return new(budget, Forecast.Of(rollout, role, budget.Record.Capacity, holders, guaranteed), holders) { Guaranteed = guaranteed };
     }
 
     // What a resting database showed when somebody was there last says nothing about now: it is counted first.
@@ -104,4 +103,8 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
 /// <param name="Budget">The budget then.</param>
 /// <param name="Forecast">What would happen.</param>
 /// <param name="Holders">Who holds connections.</param>
-public sealed record BudgetForecast(Budget Budget, Forecast Forecast, IReadOnlyList<ForecastHolder> Holders);
+public sealed record BudgetForecast(Budget Budget, Forecast Forecast, IReadOnlyList<ForecastHolder> Holders)
+{
+    /// <summary>By party: connections that are kept free for it while it does not have them.</summary>
+    public IReadOnlyDictionary<string, int> Guaranteed { get; init; } = new Dictionary<string, int>();
+}

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
@@ -12,11 +13,12 @@ internal sealed class BreathingWorld
 {
     private static readonly PaceSettings Fast = new() { UsersPerSecond = 1000, Burst = 1000, InFlight = 100 };
 
-    private readonly SharedLedger ledger;
+    private readonly InProcessLedgerStore store;
     private readonly FakeTimeProvider clock;
     private readonly Random random;
     private readonly string database;
-    private readonly Dictionary<string, Pod> pods = new(StringComparer.Ordinal);
+    private SharedLedger ledger;
+    private Dictionary<string, Pod> pods = new(StringComparer.Ordinal);
     private int capacity;
     private int coming;
 
@@ -37,7 +39,7 @@ internal sealed class BreathingWorld
 
     public BreathingWorld(InProcessLedgerStore store, FakeTimeProvider clock, int capacity, IReadOnlyList<PartyTerms> parties)
     {
-        (ledger, this.clock, this.capacity, Parties) = (new(store), clock, capacity, parties);
+        (this.store, ledger, this.clock, this.capacity, Parties) = (store, new(store), clock, capacity, parties);
         random = new Random(1);
         database = "world";
     }
@@ -131,11 +133,13 @@ internal sealed class BreathingWorld
     /// <summary>All that follow sizes renew, and confirm what they are asked.</summary>
     public async Task ConfirmAllAsync()
     {
-        foreach (var pod in pods.Values.Where(pod => pod.Follows).ToArray())
-        {
-            await RenewAsync(pod, confirms: true);
-            if (pod.IsAsked) await RenewAsync(pod, confirms: true);
-        }
+        foreach (var pod in pods.Values.Where(pod => pod.Follows).ToArray()) await ConfirmAsync(pod);
+    }
+
+    private async Task ConfirmAsync(Pod pod)
+    {
+        await RenewAsync(pod, confirms: true);
+        if (pod.IsAsked) await RenewAsync(pod, confirms: true);
     }
 
     public Task StillAsync()
@@ -162,6 +166,54 @@ internal sealed class BreathingWorld
             Math.Abs(had[i] - shares[i]).ShouldBeLessThanOrEqualTo(1, $"{database}: {names[i]} has {had[i]} and not {shares[i]}: {Sizes()}");
             pods.Values.Where(pod => pod.Party == names[i]).Select(pod => pod.Size).Order().ToArray().ShouldBe(FairSolver.Sizes(had[i], parties[i]), $"{database}: {Sizes()}");
         }
+    }
+
+    /// <summary>Who holds what, as a forecast is told it, each ending a second after the other.</summary>
+    public async Task<IReadOnlyList<(string Id, ForecastHolder Holder)>> HoldersAsync() =>
+    [
+        .. (await ledger.Holders.HoldersAsync(database, null, int.MaxValue, default)).OrderBy(holder => holder.Id, StringComparer.Ordinal).Select((holder, i) => (
+            holder.Id,
+            new ForecastHolder(holder.Role, holder.Connections, TimeSpan.FromSeconds(i + 1)) { Party = holder.Party, DownTo = holder.DownTo, Least = holder.Least })),
+    ];
+
+    public async Task<int> CapacityAsync() => (await BudgetAsync()).Capacity;
+
+    /// <summary>
+    /// So many pods of a role come, each with so many connections, after the role's own old ones and these have left; how many are served: at once, or, when they wait
+    /// in line, until nothing changes any more. Afterwards all is as it was.
+    /// </summary>
+    public async Task<int> RollOutAsync(string role, int all, int connections, bool waits, params IEnumerable<string> leaving)
+    {
+        var before = (store.Copy(), ledger, Pods: pods);
+        // Who did not go down in time is taken as one that does not follow, until it says so again.
+        var follow = (await HoldersAsync()).Where(one => one.Holder.Least < one.Holder.Connections).Select(one => one.Id).ToHashSet(StringComparer.Ordinal);
+        ledger = new(store); // what it hears is forgotten with it
+        pods = pods.Values.Select(pod => pod.Copy()).ToDictionary(pod => pod.Id, StringComparer.Ordinal);
+        foreach (var id in pods.Values.Where(pod => pod.Party == role).Select(pod => pod.Id).Union(leaving).ToArray())
+        {
+            pods.Remove(id);
+            await ledger.Holders.ReleaseAsync(database, id, default);
+        }
+
+        var claims = Enumerable.Range(0, all).Select(i => ClaimOf(new(role, $"{role}.new{i}", connections, connections, false), ClaimKind.Claim)).ToList();
+        if (waits) claims = [.. claims.Select(claim => claim with { LineWait = TimeSpan.FromMinutes(1) })];
+        var sizes = "";
+        do
+        {
+            foreach (var claim in claims.ToArray())
+            {
+                if (await AskAsync(claim) is ClaimAnswer.Granted) claims.Remove(claim);
+            }
+
+            if (sizes == Sizes() + claims.Count) break;
+            sizes = Sizes() + claims.Count;
+            foreach (var pod in waits ? pods.Values.Where(pod => follow.Contains(pod.Id)).ToArray() : []) await ConfirmAsync(pod);
+        }
+        while (claims.Count > 0 && waits);
+
+        store.PutBack(before.Item1);
+        (ledger, pods) = (before.ledger, before.Pods);
+        return all - claims.Count;
     }
 
     private PartyTerms TermsOf(string party) => Parties.FirstOrDefault(terms => terms.Name == party) ?? new(party, 1, 0, 0);
@@ -224,6 +276,8 @@ internal sealed class BreathingWorld
         public int Open { get; private set; }
 
         public bool IsAsked { get; private set; }
+
+        public Pod Copy() => (Pod)MemberwiseClone();
 
         public void Take(ClaimAnswer.Granted granted)
         {

@@ -37,7 +37,7 @@ public sealed class FairDivisionTests
 
             shares.Sum(share => share.Share).ShouldBe(slow.Sum());
         },
-        iter: 3000);
+        iter: 10_000);
 
     [Theory]
     [InlineData(60, "60: small takes what it wants, the rest is the greedy one's", new[] { 50, 10 })]

@@ -38,7 +38,7 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
                 continue;
             }
 
-            var forecast = Forecast.Of(rollout, role.Name, picture.Budget.Record.Capacity, picture.Holders);
+            var forecast = Forecast.Of(rollout, role.Name, picture.Budget.Record.Capacity, picture.Holders, picture.Guaranteed);
             if (!forecast.Fits) findings.Add((WordsFor(workload, role, rollout, forecast, picture.Budget), true));
         }
 
@@ -87,8 +87,10 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
         if (forecast.PodsThatFit > 0) mends.Add(Say($"set {workload.PodsField} to {Math.Max(1, forecast.PodsThatFit - rollout.Surge)} at most"));
         if (forecast.PoolSizeThatFits > 0) mends.Add(Say($"let each pod open {forecast.PoolSizeThatFits} connections (its pool, and the annotation {Workload.ConnectionsAnnotation})"));
         mends.Add(Say($"ask the DBA of {role.Database} for {forecast.Missing} connections more (its ceiling is {budget.Record.Ceiling})"));
-        return Say($"{Subject(workload)} does not fit: {rollout.Pods} pods and a surge of {rollout.Surge} with {rollout.ConnectionsPerPod} connections each of role {role.Name} need {forecast.Needed} more, and {forecast.Free} are free on database {role.Database}. Do one of: {string.Join("; ", mends)}.");
+        return Say($"{Subject(workload)} does not fit: {rollout.Pods} pods and a surge of {rollout.Surge} with {rollout.ConnectionsPerPod} connections each of role {role.Name} need {forecast.Needed} more, and {Free(forecast)} on database {role.Database}. Do one of: {string.Join("; ", mends)}.");
     }
+
+    private static string Free(Forecast forecast) => forecast.GivenBack == 0 ? Say($"{forecast.Free} are free") : Say($"{forecast.Free} are free and {forecast.GivenBack} can be given back");
 
     private static string Subject(Workload workload) => $"{workload.Kind} {workload.Namespace}/{workload.Name}";
 

@@ -23,18 +23,20 @@ public sealed record ForecastBody(int Pods, int ConnectionsPerPod, string? Role,
 }
 
 /// <summary>What a rollout would do.</summary>
-/// <param name="Fits">Every pod gets its connections at once.</param>
+/// <param name="Fits">Every pod gets its connections: at once, or as soon as holders that follow sizes have given back what it needs of theirs.</param>
 /// <param name="Summary">The same in a sentence, with what to do.</param>
 /// <param name="Needed">Connections needed beyond what the role holds already.</param>
-/// <param name="Free">Connections free for it.</param>
-/// <param name="Missing">Connections missing; 0 when it fits.</param>
-/// <param name="PodsThatFit">Pods, surge included, that would be served at once.</param>
+/// <param name="Free">Connections free for it now; what is guaranteed to others is not.</param>
+/// <param name="GivenBack">Connections that holders which follow sizes would have to give back for it, mostly within seconds; 0: none.</param>
+/// <param name="Missing">Connections missing even then; 0 when it fits.</param>
+/// <param name="PodsAtOnce">Pods, surge included, that would be served at once.</param>
+/// <param name="PodsThatFit">Pods, surge included, that would be served, some of them once others have given back theirs.</param>
 /// <param name="PoolSizeThatFits">The largest pool with which all pods fit; 0: none.</param>
 /// <param name="EnoughFreeAt">When enough holders of others have come to their end, if none renews; null: now, or never.</param>
 /// <param name="Stale">The last count is too old: nothing new is promised, and so nothing fits.</param>
 /// <param name="HeldBy">Who holds connections now, most first.</param>
 public sealed record ForecastShape(
-    bool Fits, string Summary, long Needed, int Free, long Missing, int PodsThatFit, int PoolSizeThatFits, DateTimeOffset? EnoughFreeAt, bool Stale,
+    bool Fits, string Summary, long Needed, int Free, long GivenBack, long Missing, int PodsAtOnce, int PodsThatFit, int PoolSizeThatFits, DateTimeOffset? EnoughFreeAt, bool Stale,
     IReadOnlyList<ForecastShape.HeldByShape> HeldBy)
 {
     /// <summary>What a role holds.</summary>
@@ -49,7 +51,9 @@ public sealed record ForecastShape(
         SummaryOf(rollout, forecast, stale),
         forecast.Needed,
         stale ? 0 : forecast.Free,
+        stale ? 0 : forecast.GivenBack,
         forecast.Missing,
+        stale ? 0 : forecast.PodsAtOnce,
         stale ? 0 : forecast.PodsThatFit,
         stale ? 0 : forecast.PoolSizeThatFits,
         forecast.EnoughFreeIn is { } wait ? now + wait : null,
@@ -64,11 +68,14 @@ public sealed record ForecastShape(
     {
         var asked = string.Create(CultureInfo.InvariantCulture, $"{rollout.Pods} pods and a surge of {rollout.Surge}, {rollout.ConnectionsPerPod} connections each, need {forecast.Needed} connections more");
         if (stale) return $"{asked}, and the database's connections could not be counted lately: nothing new is promised on it until they can.";
-        if (forecast.Fits) return string.Create(CultureInfo.InvariantCulture, $"{asked}, and {forecast.Free} are free.");
+        var free = forecast.GivenBack == 0
+            ? string.Create(CultureInfo.InvariantCulture, $"{forecast.Free} are free")
+            : string.Create(CultureInfo.InvariantCulture, $"{forecast.Free} are free and {forecast.GivenBack} are given back by holders that follow sizes");
+        if (forecast.Fits) return $"{asked}, and {free}.";
         var mend = forecast.PoolSizeThatFits > 0
             ? string.Create(CultureInfo.InvariantCulture, $"with {forecast.PoolSizeThatFits} connections each all would fit")
             : "not even one connection each would fit";
-        return string.Create(CultureInfo.InvariantCulture, $"{asked}, and {forecast.Free} are free: {forecast.Missing} are missing. {forecast.PodsThatFit} pods would be served at once; {mend}.");
+        return string.Create(CultureInfo.InvariantCulture, $"{asked}, and {free}: {forecast.Missing} are missing. {forecast.PodsThatFit} pods would be served; {mend}.");
     }
 }
 
