@@ -112,7 +112,7 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         var issued = await issuer.IssueAsync(new(role, database, issuer.ProposeUsername(role, database), now), cancellation);
         try
         {
-            await services.GetRequiredService<DatabaseEngines>()[database.Engine].TryLoginAsync(database, issued.Login, cancellation);
+            await services.GetRequiredService<DatabaseEngines>()[database.Engine].TryLoginAsync(database.SeenBy(role), issued.Login, cancellation);
         }
         finally
         {

@@ -28,7 +28,14 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
         var foreign = 0;
         var foreignHere = 0;
         var over = new Dictionary<string, int>(StringComparer.Ordinal);
-        foreach (var user in sample.Users)
+        foreach (var pool in others?.Pools ?? [])
+        {
+            // What a pooler has is promised to it, whichever of its users has it.
+            foreign += Math.Max(0, sample.Users.Where(pool.Has).Sum(user => user.Open) - pool.Size);
+            if (!pool.IsOwn) foreignHere += sample.Users.Where(pool.Has).Sum(user => user.InDatabase);
+        }
+
+        foreach (var user in sample.Users.Where(user => others?.Pools.Any(pool => pool.Has(user)) is not true))
         {
             var ours = user.Username is { } name ? granted.GetValueOrDefault(name) : 0;
             var promised = ours + (user.Username is { } other ? others?.Granted.GetValueOrDefault(other) ?? 0 : 0);
@@ -58,6 +65,24 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
         return new(sample.Limit, sample.Reserved, ceiling, foreign, Math.Max(0, capacity), serverCapacity, over);
     }
 
+    /// <summary>
+    /// Makes the count of a database with a pooler. What is promised are connections of the pooler's clients, as many as it takes; of the
+    /// server's, the percentages are, and what is left by them is <see cref="Pool"/>.
+    /// </summary>
+    /// <param name="sample">What the pooler shows, and the server behind it.</param>
+    /// <param name="database">The database.</param>
+    /// <param name="granted">Connections granted to the holders of live leases, by database user.</param>
+    /// <param name="others">The other databases of the server, and the database's own pool.</param>
+    public static BudgetCount OfPooled(ConnectionSample sample, Database database, IReadOnlyDictionary<string, int> granted, OthersOnServer others)
+    {
+        var clients = Of(sample, new() { CeilingPercent = 100, Ceiling = database.Budget.Ceiling }, granted);
+        var server = Of(sample.Pool!.Server, database.Budget with { Ceiling = null }, new Dictionary<string, int>(), others);
+        return clients with { ServerCapacity = server.ServerCapacity, Pool = Math.Min(database.Pooler!.PoolSize, server.Capacity) };
+    }
+
+    /// <summary>Of a database with a pooler: how many of the server's connections it is to have, when no other database of the server is promised them.</summary>
+    public int? Pool { get; init; }
+
     private static int PercentOf(BudgetSettings settings, OthersOnServer? others)
     {
         BudgetSettings[] all = [settings, .. others?.Settings ?? []];
@@ -74,6 +99,19 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
 /// <param name="Granted">Connections granted to the holders of their live leases, by database user.</param>
 public sealed record OthersOnServer(IReadOnlyList<BudgetSettings> Settings, IReadOnlyDictionary<string, int> Granted)
 {
+    /// <summary>The poolers of the server's databases, the one of the database that is counted among them.</summary>
+    public IReadOnlyList<PoolUsers> Pools { get; init; } = [];
+
     /// <summary>The least that is configured as the server's limit; null: nothing is.</summary>
     public int? Limit => Settings.Min(settings => settings.Limit);
+}
+
+/// <summary>The users of one pooler: what they have open on the server, together, is the pool.</summary>
+/// <param name="Size">Connections that the pool is promised.</param>
+/// <param name="Names">Their names.</param>
+/// <param name="IsOwn">The pooler is that of the database that is counted.</param>
+public sealed record PoolUsers(int Size, IReadOnlySet<string> Names, bool IsOwn)
+{
+    /// <summary>Whether a user is one of them.</summary>
+    public bool Has(UserConnections user) => user.Username is { } name && Names.Contains(name);
 }

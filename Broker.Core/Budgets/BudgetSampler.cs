@@ -20,7 +20,7 @@ public sealed class BudgetSampler(DatabaseEngines engines, ILogger<BudgetSampler
     {
         var sample = await LookAsync(database, cancellation);
         var (here, others) = await granted();
-        var count = BudgetCount.Of(sample, database.Budget, here, others);
+        var count = sample.Pool is null ? BudgetCount.Of(sample, database.Budget, here, others) : BudgetCount.OfPooled(sample, database, here, others);
         log.Counted(database.Name, count.Limit, count.Foreign, count.Capacity);
         return (count, sample);
     }

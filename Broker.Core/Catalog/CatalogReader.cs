@@ -28,6 +28,7 @@ public static class CatalogReader
         foreach (var (name, entry) in reader.Named("Roles"))
             roles[name] = RoleReading.Read(name, entry, databases, issuers, (IReadOnlyCollection<string>)[.. identity.Issuers.Keys, .. appRoleMounts]);
         StaticReading.CheckTogether(roles.Values, reader);
+        PoolerReading.CheckTogether(databases, roles.Values, reader);
         GuaranteesReading.Check(reader, databases, roles, identity.Teams);
         var vaultApi = VaultApiReading.Read(reader.Child("VaultApi"), identity, roles);
 

@@ -47,18 +47,23 @@ public sealed record Database
     /// <summary>How pods connect where it differs from the broker's own connection.</summary>
     public PodSettings Pods { get; init; } = new();
 
-    /// <summary>How many connections may be promised.</summary>
+    /// <summary>What pools its connections, and what its pods connect to; null: the server itself.</summary>
+    public PoolerSettings? Pooler { get; init; }
+
+    /// <summary>How many connections may be promised: to a server's clients, or to its pooler's.</summary>
     public required BudgetSettings Budget { get; init; }
 
     /// <summary>How fast users may be created.</summary>
     public required PaceSettings Issuing { get; init; }
 
     /// <summary>The database as the pods of a role see it.</summary>
-    public Database SeenBy(Role role) => role.Pods is not { } pods ? this : this with
+    public Database SeenBy(Role role) => (role.Pods, Pooler) is (null, null) ? this : SeenBy(role.Pods ?? new(), Pooler);
+
+    private Database SeenBy(PodSettings pods, PoolerSettings? pooler) => this with
     {
-        Host = pods.Host ?? Host,
-        Port = pods.Port ?? Port,
-        DatabaseName = pods.DatabaseName ?? DatabaseName,
+        Host = pods.Host ?? pooler?.Host ?? Host,
+        Port = pods.Port ?? pooler?.Port ?? Port,
+        DatabaseName = pods.DatabaseName ?? pooler?.DatabaseName ?? DatabaseName,
         Pods = new()
         {
             SslMode = pods.SslMode ?? Pods.SslMode,

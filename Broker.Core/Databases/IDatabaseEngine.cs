@@ -13,8 +13,21 @@ public interface IDatabaseEngine
     /// <summary>The engine this is.</summary>
     DatabaseEngineKind Kind { get; }
 
-    /// <summary>Counts the database's limits and the connections open now.</summary>
+    /// <summary>Counts the database's limits and the connections open now; behind a <see cref="Database.Pooler"/>, those of its clients.</summary>
     Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation);
+
+    /// <summary>
+    /// Has a database's pooler keep to so many connections to the server, shared among so many users of whom none shuts another out.
+    /// What is beyond that ends as it comes free, and no statement with it.
+    /// </summary>
+    /// <param name="database">The database, with its <see cref="Database.Pooler"/>.</param>
+    /// <param name="connections">0 or more; a process of the pooler has one at least.</param>
+    /// <param name="users">Users with leases now.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <returns>Whether it was told anything new.</returns>
+    /// <exception cref="NotSupportedException">The engine has no poolers.</exception>
+    Task<bool> ResizePoolAsync(Database database, int connections, int users, CancellationToken cancellation) =>
+        Task.FromException<bool>(new NotSupportedException($"{Kind} has no poolers."));
 
     /// <summary>What the connections that are open now are and do, alike ones together; the one that looks is left out.</summary>
     Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation);
@@ -128,7 +141,16 @@ public interface IDatabaseEngine
 /// What no other server says of itself, and this one whatever name it is reached by: two databases with the same are on one server. A
 /// replica is a server of its own. Null: the server says nothing that tells it from others.
 /// </param>
-public sealed record ConnectionSample(int Limit, int Reserved, int? DatabaseLimit, IReadOnlyList<UserConnections> Users, string? Server = null);
+public sealed record ConnectionSample(int Limit, int Reserved, int? DatabaseLimit, IReadOnlyList<UserConnections> Users, string? Server = null)
+{
+    /// <summary>Of a database with a pooler: the server behind it, where <see cref="Users"/> are the pooler's clients; null: they are the server's.</summary>
+    public PooledConnections? Pool { get; init; }
+}
+
+/// <summary>What stands behind a pooler.</summary>
+/// <param name="Server">The server.</param>
+/// <param name="Allowed">Connections to it that the pooler may open, as it is set now.</param>
+public sealed record PooledConnections(ConnectionSample Server, int Allowed);
 
 /// <summary>The connections of one user.</summary>
 /// <param name="Username">The user; null for connections whose user exists no more.</param>

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
+using Broker.Core.Databases;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Locating;
@@ -18,7 +19,7 @@ namespace Broker.Core.Duties;
 /// (<see cref="BudgetSettings.PauseAfter"/>), unless it did not answer the last time.
 /// </summary>
 internal sealed class SampleDuty(
-    SharedLedger ledger, BudgetSampler sampler, Servers servers, ConnectionCaps caps, Ceilings ceilings, RolePauses pauses, HistoryLedger history, ILogger<SampleDuty> log) : IDuty
+    SharedLedger ledger, BudgetSampler sampler, DatabaseEngines engines, Servers servers, ConnectionCaps caps, Ceilings ceilings, RolePauses pauses, HistoryLedger history, ILogger<SampleDuty> log) : IDuty
 {
     private readonly ConcurrentDictionary<string, bool> broken = new(StringComparer.Ordinal);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
@@ -45,7 +46,7 @@ internal sealed class SampleDuty(
                 silent = await ledger.Budgets.SilentAsync(database.Name, cancellation);
                 live = await LiveAsync(database.Name, cancellation);
                 granted = Granted(live);
-                return (granted, await OthersAsync(call.Catalog, database, cancellation));
+                return (granted, await OthersAsync(call.Catalog, database, live, cancellation));
             },
             cancellation);
         if (!await servers.NoticeAsync(database, sample.Server, cancellation)) return TimeSpan.Zero;
@@ -53,15 +54,24 @@ internal sealed class SampleDuty(
         foreach (var lease in live.DistinctBy(lease => lease.Username))
             over[lease.Role] = over.GetValueOrDefault(lease.Role) + count.Over.GetValueOrDefault(lease.Username);
         var terms = Parties.TermsOf(call.Catalog, database.Name);
-        await ledger.Budgets.SampleAsync(
+        var pool = await ledger.Budgets.SampleAsync(
             database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, silent.Now,
             SilentHolders.Of(sample, silent.Holders, live.ToDictionary(lease => lease.Id, lease => lease.Username, StringComparer.Ordinal), granted),
-            terms, count.ServerCapacity);
+            terms, count.ServerCapacity, sample.Pool is { } pooled ? (count.Pool ?? 0, pooled.Allowed) : null);
         Watch(database.Name, terms, count.Ceiling);
         await history.RecordAsync(database.Name, await ledger.Budgets.BudgetAsync(database.Name, [.. over.Keys], cancellation), cancellation);
         caps.Watch(database, over);
         await caps.FollowAsync(database, live, cancellation);
-        return database.Budget.SampleEvery;
+        return pool is { } size && await ResizedAsync(database, size, live, cancellation) ? TimeSpan.Zero : database.Budget.SampleEvery;
+    }
+
+    // What the pooler may have was taken on the server before it is told of more; told of less, it is counted again, and gives back what it does not have any more.
+    private async Task<bool> ResizedAsync(Database database, int size, IReadOnlyList<LeaseRecord> live, CancellationToken cancellation)
+    {
+        var users = live.DistinctBy(lease => lease.Username).Count();
+        if (!await engines[database.Engine].ResizePoolAsync(database, size, users, cancellation)) return false;
+        log.PoolResized(database.Name, size, users);
+        return true;
     }
 
     // Whether they can be kept is known only when the server has said how many connections it takes: said once, and once when it is over.
@@ -72,13 +82,24 @@ internal sealed class SampleDuty(
         if (guaranteed <= ceiling && broken.TryRemove(database, out _)) log.KeepsGuarantees(database);
     }
 
-    private async Task<OthersOnServer> OthersAsync(CatalogSnapshot catalog, Database database, CancellationToken cancellation)
+    private async Task<OthersOnServer> OthersAsync(CatalogSnapshot catalog, Database database, IReadOnlyList<LeaseRecord> own, CancellationToken cancellation)
     {
         var others = servers.OthersBeside(database, catalog);
         var live = new List<LeaseRecord>();
-        foreach (var other in others) live.AddRange(await LiveAsync(other.Name, cancellation));
-        return new([.. others.Select(other => other.Budget)], Granted(live));
+        var pools = new List<PoolUsers>();
+        if (database.Pooler is { } pooler) pools.Add(UsersOf(pooler, own, isOwn: true));
+        foreach (var other in others)
+        {
+            var leases = await LiveAsync(other.Name, cancellation);
+            if (other.Pooler is { } behind) pools.Add(UsersOf(behind, leases, isOwn: false));
+            else live.AddRange(leases);
+        }
+
+        return new([.. others.Select(other => other.Budget)], Granted(live)) { Pools = pools };
     }
+
+    private static PoolUsers UsersOf(PoolerSettings pooler, IReadOnlyList<LeaseRecord> leases, bool isOwn) =>
+        new(pooler.PoolSize, new HashSet<string>([.. leases.Select(lease => lease.Username), .. pooler.AuthUser is { } user ? (string[])[user] : []], StringComparer.Ordinal), isOwn);
 
     private static Dictionary<string, int> Granted(IReadOnlyList<LeaseRecord> live) =>
         live.GroupBy(lease => lease.Username).ToDictionary(user => user.Key, user => user.Sum(lease => lease.Connections), StringComparer.Ordinal);

@@ -113,4 +113,7 @@ internal static partial class Log
 
     [LoggerMessage(1055, LogLevel.Warning, "Which server database {Database} is on is not known yet, and nothing is promised on it: {Why}")]
     public static partial void ServerUnknown(this ILogger log, string database, string why);
+
+    [LoggerMessage(1056, LogLevel.Information, "Database {Database}: its pooler may have {Connections} connections to the server, shared among {Users} users.")]
+    public static partial void PoolResized(this ILogger log, string database, int connections, int users);
 }

@@ -19,17 +19,19 @@ public sealed class BudgetLedger(LedgerClient client)
     /// <param name="silent">Who ended before that and may have connections open still; null: nobody.</param>
     /// <param name="terms">On what terms the database is divided; null: all alike, and nothing is kept for a surge.</param>
     /// <param name="server">What may be promised on all databases of the server together; null: nobody counted that.</param>
-    public async ValueTask SampleAsync(
+    /// <param name="pool">What the database's pooler is to have of the server, and what it may have until it is told; null: it has no pooler.</param>
+    /// <returns>What the pooler is to have, as far as the server's other databases leave it; null: it has no pooler.</returns>
+    public async ValueTask<int?> SampleAsync(
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
         CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null,
-        DivisionTerms? terms = null, int? server = null) =>
-        await client.TakeAsync(
+        DivisionTerms? terms = null, int? server = null, (int Wanted, int Allowed)? pool = null) =>
+        (await client.TakeAsync(
             Decision.Sample,
             database,
             new(capacity, limit, reserved, ceiling, foreign, staleAfter, server, grantedAt, silent?.Connections ?? 0,
                 silent?.Holders ?? [], [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))],
-                terms?.Parties ?? [], terms?.Surges ?? []),
-            cancellation);
+                terms?.Parties ?? [], terms?.Surges ?? [], pool?.Wanted, pool?.Allowed),
+            cancellation)).Pool;
 
     /// <summary>Who waits in line for connections, those first that are served first, at most so many.</summary>
     public async ValueTask<IReadOnlyList<WaitingCaller>> LineAsync(string database, int most, CancellationToken cancellation)
@@ -61,10 +63,10 @@ public sealed class BudgetLedger(LedgerClient client)
 
     /// <summary>
     /// Whether nobody has held or waited for anything on the database for so long (<see cref="BudgetSettings.PauseAfter"/>) that it need not
-    /// be asked anything. One that has a role which is kept ready is always in use.
+    /// be asked anything. One that has a role which is kept ready is always in use, and so is one behind a pooler: what the pooler may have is looked after.
     /// </summary>
     internal async ValueTask<RestAnswer> RestAsync(CatalogSnapshot catalog, Database database, CancellationToken cancellation) =>
-        catalog.Roles.Values.Any(role => role.KeepReady && role.Database == database.Name)
+        database.Pooler is not null || catalog.Roles.Values.Any(role => role.KeepReady && role.Database == database.Name)
             ? new RestAnswer.InUse()
             : await client.TakeAsync(Decision.Rest, database.Name, new(database.Budget.PauseAfter), cancellation);
 
@@ -109,7 +111,10 @@ public sealed record RoleUse(string Role, int Holders, int Connections, int Over
 /// <summary>A count of the database's connections; see <see cref="BudgetLedger.SampleAsync"/>.</summary>
 internal sealed record SampleQuestion(
     int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, int? Server, DateTimeOffset? GrantedAt, int StillOpen,
-    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges);
+    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges, int? Pool, int? PoolAllowed);
+
+/// <summary>What the database's pooler is to have of the server's connections; null: it has no pooler.</summary>
+internal sealed record SampleReply(int? Pool);
 
 /// <summary>A caller that waits in line for connections.</summary>
 /// <param name="Holder">The holder that it wants to be.</param>

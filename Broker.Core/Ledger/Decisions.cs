@@ -28,7 +28,7 @@ public abstract partial class Decision
     internal static Decision<LeaseQuestion, ForgetAnswer> Forget { get; } = new("forget");
     internal static Decision<RestoreQuestion, RestoreReply> Restore { get; } = new("restore");
 
-    internal static Decision<SampleQuestion, DoneAnswer> Sample { get; } = new("sample", "fair", "breathing");
+    internal static Decision<SampleQuestion, SampleReply> Sample { get; } = new("sample", "fair", "breathing");
     internal static Decision<LineQuestion, LineReply> Line { get; } = new("line");
     internal static Decision<PauseQuestion, PauseAnswer> Pause { get; } = new("pause");
     internal static Decision<NothingAsked, SilentReply> Silent { get; } = new("silent");

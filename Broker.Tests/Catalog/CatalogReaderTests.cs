@@ -31,6 +31,58 @@ public class CatalogReaderTests
         reading.Settings.ShouldBe(new BrokerSettings());
     }
 
+    private static (string, string?)[] PoolerOf(string database) =>
+    [
+        ($"Databases:{database}:Pooler:Kind", "PgBouncer"), ($"Databases:{database}:Pooler:Host", "pooler"), ($"Databases:{database}:Pooler:PoolSize", "20"),
+        ($"Databases:{database}:Pooler:ConsoleConnectionString", "Username=console;Password=secret-three"),
+    ];
+
+    [Fact]
+    public void A_pooler_is_read_and_pods_see_its_address()
+    {
+        var catalog = Configured.Read([.. PoolerOf("orders"), ("Databases:orders:Pooler:Name", "pooled")]).Catalog!;
+        var database = catalog.Databases["orders"];
+        var pooler = database.Pooler.ShouldNotBeNull();
+        (pooler.Kind, pooler.Host, pooler.Port, pooler.DatabaseName, pooler.PoolSize, pooler.AuthUser).ShouldBe((PoolerKind.PgBouncer, "pooler", 6432, "pooled", 20, null));
+        var seen = database.SeenBy(catalog.Roles["orders-api"]);
+        (seen.Host, seen.Port, seen.DatabaseName).ShouldBe(("pooler", 6432, "pooled"));
+        (database.Host, database.Port, database.DatabaseName).ShouldBe(("orders-db", 5432, "app"));
+        Configured.Read().Catalog!.Databases["orders"].Pooler.ShouldBeNull();
+    }
+
+    [Theory]
+    [InlineData("Databases:orders:Pooler:Kind", "", "Databases:orders:Pooler:Kind")]
+    [InlineData("Databases:orders:Pooler:Kind", "Pgpool", "Databases:orders:Pooler:Kind")]
+    [InlineData("Databases:orders:Pooler:Host", "", "Databases:orders:Pooler:Host")]
+    [InlineData("Databases:orders:Pooler:PoolSize", "", "Databases:orders:Pooler:PoolSize")]
+    [InlineData("Databases:orders:Pooler:PoolSize", "3", "Databases:orders:Pooler:PoolSize")]
+    [InlineData("Databases:orders:Pooler:ConsoleConnectionString", "", "Databases:orders:Pooler:ConsoleConnectionString")]
+    [InlineData("Databases:orders:Pooler:Size", "3", "Databases:orders:Pooler:Size")]
+    [InlineData("Databases:orders:ReplicaConnectionString", "Host=replica", "Databases:orders:ReplicaConnectionString")]
+    [InlineData("Databases:orders:Budget:Enforce", "true", "Databases:orders:Budget:Enforce")]
+    [InlineData("Databases:orders:Engine", "MySql", "Databases:orders:Pooler")]
+    [InlineData("Roles:orders-jobs:Pods:Host", "elsewhere", "Roles:orders-jobs:Pods")]
+    [InlineData("Roles:orders-jobs:Pods:Port", "5433", "Roles:orders-jobs:Pods")]
+    [InlineData("Roles:orders-jobs:Pods:Name", "other", "Roles:orders-jobs:Pods")]
+    public void A_pooler_that_cannot_be_meant_is_refused_in_words(string key, string value, string path)
+    {
+        var errors = Configured.Read([.. PoolerOf("orders").Where(entry => entry.Item1 != key), (key, value)]).Errors;
+        errors.ShouldContain(error => error.Path == $"Broker:{path}");
+        errors.ShouldAllBe(error => !error.ToString().Contains("secret-three", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void One_pooler_is_of_one_database_and_roles_may_still_say_how_they_encrypt()
+    {
+        (string, string?)[] second =
+        [
+            ("Databases:billing:Engine", "PostgreSql"), ("Databases:billing:Host", "orders-db"), ("Databases:billing:Name", "billing"), ("Databases:billing:AdminConnectionString", "Host=orders-db"),
+        ];
+        Configured.Read([.. PoolerOf("orders"), .. second, .. PoolerOf("billing")]).Errors.ShouldHaveSingleItem().Problem.ShouldContain("too, and its pool sizes");
+        Configured.Read([.. PoolerOf("orders"), .. second, .. PoolerOf("billing"), ("Databases:billing:Pooler:Port", "6433")]).Errors.ShouldBeEmpty();
+        Configured.Read([.. PoolerOf("orders"), ("Roles:orders-jobs:Pods:SslMode", "Require")]).Errors.ShouldBeEmpty();
+    }
+
     [Fact]
     public void An_owner_role_belongs_to_PostgreSQL_and_stands_in_place_of_revocation_statements()
     {

@@ -39,6 +39,10 @@ public sealed partial class ConfigurationDocumentTests
         ],
         ["Broker:VaultApi:SecretMounts:{name}:Roles:{name}"] = [[("VaultApi:SecretMounts:database:Roles:orders-jobs:Role", "orders-jobs")]],
         ["Broker:VaultApi:Upstream"] = [[("VaultApi:Upstream:Address", "https://vault:8200"), ("VaultApi:Upstream:Pass:0", "secret")]],
+        ["Broker:Databases:{name}:Pooler"] =
+        [
+            [("Databases:orders:Pooler:Kind", "PgBouncer"), ("Databases:orders:Pooler:Host", "pooler"), ("Databases:orders:Pooler:PoolSize", "20"), ("Databases:orders:Pooler:ConsoleConnectionString", "Username=c")],
+        ],
         ["Broker:Page:SignIn"] = [[("Page:SignIn:Issuer", "kubernetes")]],
         ["Broker:Tls"] = [[("Tls:CertificateFile", Pem), ("Tls:CertificateKeyFile", Pem)]],
         ["Broker:Audit:Syslog"] = [[("Audit:Syslog:Address", "tcp://syslog:514")]],
@@ -65,7 +69,7 @@ public sealed partial class ConfigurationDocumentTests
     {
         Rows.Select(row => row.Group).Distinct().Order().ShouldBe(
         [
-            "Broker", "Broker:Admission", "Broker:Audit", "Broker:Audit:Otlp", "Broker:Audit:Rotation", "Broker:Audit:Syslog", "Broker:Databases:{name}", "Broker:Databases:{name}:Budget", "Broker:Databases:{name}:Issuing", "Broker:Databases:{name}:Pods", "Broker:Drill", "Broker:Identity",
+            "Broker", "Broker:Admission", "Broker:Audit", "Broker:Audit:Otlp", "Broker:Audit:Rotation", "Broker:Audit:Syslog", "Broker:Databases:{name}", "Broker:Databases:{name}:Budget", "Broker:Databases:{name}:Issuing", "Broker:Databases:{name}:Pods", "Broker:Databases:{name}:Pooler", "Broker:Drill", "Broker:Identity",
             "Broker:Identity:Callers", "Broker:Identity:Issuers:{name}", "Broker:Identity:Issuers:{name}:Pods", "Broker:Identity:Issuers:{name}:TokenReview", "Broker:Identity:Sessions",
             "Broker:Identity:Teams:{name}", "Broker:Issuers:{name}", "Broker:Issuers:{name}:Auth", "Broker:Ledger", "Broker:Limits", "Broker:Page", "Broker:Page:SignIn",
             "Broker:Roles:{name}", "Broker:Roles:{name}:Allow:{n}", "Broker:Roles:{name}:Connections", "Broker:Roles:{name}:Pods", "Broker:Roles:{name}:Static", "Broker:Sealing", "Broker:Tls", "Broker:VaultApi", "Broker:VaultApi:AuthMounts:{name}",

@@ -359,7 +359,31 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     public Func<string, string?> Says { get; set; } = static _ => null;
 
     public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) =>
-        Interlocked.Increment(ref asked) > 0 && SampleFailure is { } failure ? throw failure : Task.FromResult(new ConnectionSample(Capacity, 0, null, [.. Users], Says(database.Host)));
+        Interlocked.Increment(ref asked) > 0 && SampleFailure is { } failure ? throw failure
+        : Task.FromResult(database.Pooler is null
+            ? new ConnectionSample(Capacity, 0, null, [.. Users], Says(database.Host))
+            : new ConnectionSample(PoolerClients, 0, null, [.. ClientsOfPooler], Says(database.Host)) { Pool = new(new(Capacity, 0, null, [.. Users], Says(database.Host)), PoolAllowed) });
+
+    /// <summary>How many clients a pooler takes, which it has, and how many connections to the server it may have.</summary>
+    public int PoolerClients { get; set; } = 2000;
+
+    public List<UserConnections> ClientsOfPooler { get; } = [];
+
+    public int PoolAllowed { get; set; }
+
+    /// <summary>What a pooler was told, in its order.</summary>
+    public ConcurrentQueue<(int Connections, int Users)> Resized { get; } = new();
+
+    public DatabaseException? ResizeFailure { get; set; }
+
+    public Task<bool> ResizePoolAsync(Database database, int connections, int users, CancellationToken cancellation)
+    {
+        if (ResizeFailure is { } failure) throw failure;
+        var told = PoolAllowed != Math.Max(1, connections) || !Resized.LastOrDefault().Equals((connections, users));
+        PoolAllowed = Math.Max(1, connections);
+        if (told) Resized.Enqueue((connections, users));
+        return Task.FromResult(told);
+    }
 
     /// <summary>What an examination finds.</summary>
     public IReadOnlyList<Finding> Findings { get; set; } = [];

@@ -210,8 +210,8 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
         return [.. log.Select(entry => string.Join(' ', ((RedisResult[])entry!).Select(word => word.ToString())))];
     }
 
-    private static ValueTask SampleAsync(RedisLedgerStore ledger) =>
-        new SharedLedger(ledger).Budgets.SampleAsync("orders", 10, 10, 0, 10, 0, TimeSpan.FromSeconds(1), Cancellation);
+    private static async ValueTask SampleAsync(RedisLedgerStore ledger) =>
+        await new SharedLedger(ledger).Budgets.SampleAsync("orders", 10, 10, 0, 10, 0, TimeSpan.FromSeconds(1), Cancellation);
 
     private static Task ShouldWorkAsync(RedisLedgerStore ledger) => Eventually.HoldsAsync(
         async () =>

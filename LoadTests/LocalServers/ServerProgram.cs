@@ -33,6 +33,9 @@ internal static class ServerProgram
     /// <summary>Redis' server program.</summary>
     public static string OfRedis() => Find("redis-server", "redis-server", SearchPath);
 
+    /// <summary>PgBouncer.</summary>
+    public static string OfPgBouncer() => Find("pgbouncer", "pgbouncer", SearchPath);
+
     /// <summary>Prometheus.</summary>
     public static string OfPrometheus() => Find("prometheus", "prometheus", SearchPath);
 

@@ -23,10 +23,12 @@ internal static partial class DatabaseReading
             ReplicaLag = reader.Duration("ReplicaLag", TimeSpan.Zero, TimeSpan.Zero, TimeSpan.FromSeconds(60)),
             AuthSource = AuthSource(reader, engine),
             Pods = PodsReading.ReadOfDatabase(reader),
+            Pooler = PoolerReading.Read(reader),
             Budget = Budget(reader.Child("Budget")),
             Issuing = Pace(reader.Child("Issuing")),
         };
         reader.RefuseUnknownKeys();
+        PoolerReading.Check(database, reader);
         return database;
     }
 

@@ -31,12 +31,19 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
     public EngineDialect Dialect { get; } = new(63, ["ALTER ROLE \"{{name}}\" VALID UNTIL '{{expiration}}';"], CapsUsers: true);
 
     /// <inheritdoc/>
-    public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) =>
-        ConnectionCount.TakeAsync(admin, database, cancellation);
+    public async Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation)
+    {
+        var server = await ConnectionCount.TakeAsync(admin, database, cancellation);
+        return database.Pooler is null ? server : await PoolerProcesses.CountAsync(database, server, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public Task<bool> ResizePoolAsync(Database database, int connections, int users, CancellationToken cancellation) =>
+        PoolerProcesses.ResizeAsync(database, connections, users, cancellation);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation) =>
-        SessionList.ReadAsync(admin, database, cancellation);
+        database.Pooler is null ? SessionList.ReadAsync(admin, database, cancellation) : PoolerProcesses.SessionsAsync(database, cancellation);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<Finding>> ExamineAsync(Database database, IReadOnlyCollection<string> users, CancellationToken cancellation) =>
@@ -133,10 +140,10 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
         }
     }
 
-    /// <summary><c>CONNECTION LIMIT</c>; a superuser has none.</summary>
+    /// <summary><c>CONNECTION LIMIT</c>; a superuser has none. It is no limit of a pooler's clients.</summary>
     /// <inheritdoc/>
     public Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation) =>
-        AdminReads.RunAsync<int?>(
+        database.Pooler is not null ? Task.FromResult<int?>(null) : AdminReads.RunAsync<int?>(
             admin,
             database,
             "SELECT rolconnlimit FROM pg_roles WHERE rolname = $1 AND rolconnlimit >= 0 AND NOT rolsuper",

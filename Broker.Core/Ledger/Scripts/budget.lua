@@ -12,10 +12,10 @@ for i, role in ipairs(asked.roles) do
   uses[i] = { role = role, holders = number('holders:' .. role), connections = number('connections:' .. role), over = number('over:' .. role) }
 end
 -- What the server's other databases take is as good as foreign.
-local b, s = budget_numbers(), server_numbers()
+local b, elsewhere = budget_numbers(), pooled and 0 or server_numbers().others
 return answer{
   now = now, sampled_at = sampled and num(sampled) or nil, limit = number('limit'), reserved_for_superusers = number('superusers'), ceiling = number('ceiling'),
-  foreign = number('foreign') + b.ended + s.others, elsewhere_on_server = s.others, capacity = math.max(0, within_reach() - b.ended), granted = b.granted,
+  foreign = number('foreign') + b.ended + elsewhere, elsewhere_on_server = elsewhere, capacity = math.max(0, within_reach() - b.ended), granted = b.granted,
   waiting = num(call('ZCARD', line)), resting = call('HGET', budget, 'resting') == '1', roles = uses,
-  settles_in = math.max(0, quiet - now, s.quiet - now),
+  settles_in = math.max(0, quiet - now, server_numbers().quiet - now),
 }

@@ -19,19 +19,25 @@ local QUIET_MS = 5000          -- after the ledger lost something it grants and 
 local VOICE_MS = 3600000       -- a replica that wrote nothing for so long writes down that it is there
 local LIVES_MS = 60000         -- what a database promised counts on its server for so long after anybody worked on it, and to its last holder's end
 
-local clock = call('TIME')
-local server_time = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+local server_time
+do
+  local clock = call('TIME')
+  server_time = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+end
 -- Each change has a mark, higher than all before it: the ledger's time, or one more than the last mark. Each replica knows the mark of
 -- its own last change (heard); a ledger that knows an earlier one has lost it since.
 local spoken = 'voice:' .. voice
-local version, reached, lacks, epoch, mark, lost, quiet, known_voice = unpack(call('HMGET', budget, 'schema', 'reached', 'lacks', 'epoch', 'mark', 'lost', 'quiet', spoken))
+local version, reached, lacks, epoch, mark, lost, quiet, known_voice, pooled = unpack(call('HMGET', budget, 'schema', 'reached', 'lacks', 'epoch', 'mark', 'lost', 'quiet', spoken, 'pooled'))
 reached, lacks = tonumber(reached or '0'), tonumber(lacks or '0')
 mark, lost, quiet = tonumber(mark or '0'), tonumber(lost or '0'), tonumber(quiet or '0')
+pooled = tonumber(pooled or '') -- what the database's pooler may have of the server; nil: its holders connect to the server themselves
 
 -- The server's clock may fall back (another server has taken over, or somebody set it): the ledger's time does not. It goes on from
 -- where it was, ahead of the server's by as much as that lacks. A leap of the server's by about that much sets it right.
-local leap = server_time - (reached - lacks)
-if lacks >= 5000 and math.abs(leap - lacks) < lacks / 10 then lacks = 0 end
+do
+  local leap = server_time - (reached - lacks)
+  if lacks >= 5000 and math.abs(leap - lacks) < lacks / 10 then lacks = 0 end
+end
 local now = math.max(server_time + lacks, reached)
 
 -- Remembers how far time has come; called where something is written anyway.
@@ -52,9 +58,11 @@ local function num(text) return tonumber(text or '0') or 0 end
 -- The server ---------------------------------------------------------------------------------------------------------
 -- Databases on one server share its connections, and each says there what it takes of them, by the name of its budget:
 -- granted|what may be open of holders that ended|until when that counts|until when it grants nothing. Beside them: capacity, what all of
--- them may be promised together, and counted, when it was written.
+-- them may be promised together, and counted, when it was written. One behind a pooler takes
+-- the pool, whatever its holders have at the pooler, and for an hour: the pooler goes on having it while no broker runs.
 local function tell_server(granted, ended, counts_till)
   local till = num(string.match(call('HGET', server, budget) or '', '^%d+|%d+|(%d+)'))
+  if pooled then granted, ended, counts_till = pooled, 0, math.max(counts_till, now + 60 * LIVES_MS) end
   call('HSET', server, budget, int(granted) .. '|' .. int(ended) .. '|' .. int(math.max(till, counts_till)) .. '|' .. int(quiet))
 end
 
@@ -366,8 +374,8 @@ local function budget_numbers()
     local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale', 'limbo', 'terms', 'came', 'ceiling')
     numbers = { capacity = v[1] and num(v[1]), granted = num(v[2]), sampled = num(v[3]), stale = num(v[4]), ended = num(v[5]), terms = v[6] or '', came = num(v[7]), ceiling = num(v[8]) }
     numbers.told_granted, numbers.told_ended = numbers.granted, numbers.ended
-    -- No more than the server has for all its databases.
-    local most = server_numbers().capacity
+    -- No more than the server has for all its databases; a pooler's clients are no connections of the server's.
+    local most = not pooled and server_numbers().capacity
     if numbers.capacity and most then numbers.capacity = math.min(numbers.capacity, most) end
   end
   return numbers
@@ -492,6 +500,7 @@ end
 -- What the database's holders may have together, those that ended included: no more than the server's others leave.
 local function within_reach()
   local b, s = budget_numbers(), server_numbers()
+  if pooled then return b.capacity or 0 end
   return s.capacity and math.min(b.capacity or 0, s.capacity - s.others) or b.capacity or 0
 end
 

@@ -2,12 +2,13 @@
 -- their connections open: these stay as good as foreign until the next count. silent: those that ended before, of which the count cannot
 -- tell that they have closed theirs; still_open: what that comes to, beyond what is foreign already.
 -- asked:   capacity: number, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number, stale_after: ms,
---     server?: number, granted_at?: time, still_open: number, silent {…}, roles {…}, parties {…}, surges {…}
+--     server?: number, granted_at?: time, still_open: number, silent {…}, roles {…}, parties {…}, surges {…}, pool?: number,
+--     pool_allowed?: number
 --   silent: holder, connections: number
 --   roles: name, over: number
 --   parties: name, weight: number, guaranteed: number, priority: number
 --   surges: role, expected: number, percent: number, least: number
--- answers: done
+-- answers: pool?: number
 local since, missed = asked.granted_at or now + 1, 0
 local kept = {}
 for _, h in ipairs(asked.silent) do kept[h.holder] = h.connections end
@@ -35,6 +36,18 @@ if asked.server then
   most = most and num(at) >= since and math.min(num(most), asked.server) or asked.server
   call('HSET', server, 'capacity', int(most), 'counted', int(now))
 end
+-- pool: how many of the server's connections the database's pooler is to have, as far as the others leave them; pool_allowed: those it may
+-- have until it is told, which count as long. They are taken here, before it is told of more.
+local pool
+if asked.pool then
+  local s = server_numbers()
+  pool = math.max(0, math.min(asked.pool, s.capacity - s.others))
+  pooled = math.max(pool, math.min(asked.pool_allowed or 0, asked.server))
+  call('HSET', budget, 'pooled', int(pooled))
+elseif pooled then
+  pooled = nil
+  call('HDEL', budget, 'pooled')
+end
 counts_till = now + LIVES_MS
 for _, role in ipairs(asked.roles) do call('HSET', budget, 'over:' .. role.name, int(role.over)) end
 call('HDEL', budget, 'resting')
@@ -42,4 +55,4 @@ end_holders()
 serve_line()
 breathe()
 signal('sampled')
-return finish(answer.done())
+return finish(answer{ pool = pool })

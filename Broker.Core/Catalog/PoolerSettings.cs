@@ -1,0 +1,41 @@
+using Broker.Core.Model;
+
+namespace Broker.Core.Catalog;
+
+/// <summary>Which program pools a database's connections.</summary>
+public enum PoolerKind
+{
+    /// <summary>PgBouncer, in front of PostgreSQL.</summary>
+    PgBouncer,
+}
+
+/// <summary>
+/// A pooler that all pods of a database connect to (docs/poolers.md). What is promised on the database are then clients' connections to the
+/// pooler; the server's connections behind it are the pool, which the broker reserves on the server and keeps the pooler to.
+/// </summary>
+public sealed record PoolerSettings
+{
+    /// <summary>Which program it is.</summary>
+    public required PoolerKind Kind { get; init; }
+
+    /// <summary>Host that pods connect to.</summary>
+    public required string Host { get; init; }
+
+    /// <summary>Port that pods connect to, 1-65535 (default 6432).</summary>
+    public int Port { get; init; } = 6432;
+
+    /// <summary>The database as the pooler calls it (<c>Name</c> in the configuration); null: as the server does.</summary>
+    public string? DatabaseName { get; init; }
+
+    /// <summary>Connections to the server that the pooler may have (4 to 10,000), all its processes together; fewer while the server has no room for so many.</summary>
+    public required int PoolSize { get; init; }
+
+    /// <summary>
+    /// How the broker speaks to the pooler's own console, as one of its <c>admin_users</c>: an Npgsql connection string. Several hosts are
+    /// the processes behind <see cref="Host"/>, among which the pool is shared out. Without hosts it is <see cref="Host"/> and <see cref="Port"/>.
+    /// </summary>
+    public required Secret ConsoleConnectionString { get; init; }
+
+    /// <summary>The database user by which the pooler looks users up (<c>auth_user</c>): its connections are part of the pool.</summary>
+    public string? AuthUser { get; init; }
+}

@@ -1,0 +1,51 @@
+using Broker.Core.Model;
+
+namespace Broker.Core.Catalog.Reading;
+
+/// <summary>Reads a database's pooler, and checks that what else is configured can be true of it.</summary>
+internal static class PoolerReading
+{
+    private static readonly Secret Missing = new("missing");
+
+    /// <summary>The pooler; null when there is none.</summary>
+    public static PoolerSettings? Read(SectionReader parent)
+    {
+        if (!parent.Has("Pooler")) return null;
+        var reader = parent.Child("Pooler");
+        if (!reader.Has("Kind")) reader.Error("Kind", "is missing.", $"Write one of {string.Join(", ", Enum.GetNames<PoolerKind>())}.");
+        if (!reader.Has("PoolSize")) reader.Error("PoolSize", "is missing.", "Write how many of the server's connections the pooler may have, e.g. 20.");
+        var pooler = new PoolerSettings
+        {
+            Kind = reader.Choice<PoolerKind>("Kind") ?? PoolerKind.PgBouncer,
+            Host = PodsReading.Hosts(reader, reader.RequiredText("Host", "Write the host that pods connect to."), DatabaseEngineKind.PostgreSql),
+            Port = reader.Int("Port", 6432, 1, 65_535),
+            DatabaseName = reader.Text("Name"),
+            PoolSize = reader.OptionalInt("PoolSize", 4, 10_000) ?? 4,
+            ConsoleConnectionString = reader.Secret("ConsoleConnectionString", required: true) ?? Missing,
+            AuthUser = reader.Text("AuthUser"),
+        };
+        reader.RefuseUnknownKeys();
+        return pooler;
+    }
+
+    /// <summary>What a database says beside its pooler.</summary>
+    public static void Check(Database database, SectionReader reader)
+    {
+        if (database.Pooler is null) return;
+        if (database.Engine != DatabaseEngineKind.PostgreSql)
+            reader.Error("Pooler", $"is there, and the engine is {database.Engine}.", "Take it out: PgBouncer is in front of PostgreSql alone.");
+        if (database.ReplicaConnectionString is not null)
+            reader.Error("ReplicaConnectionString", "is there beside a Pooler.", "Let AdminConnectionString reach the server behind the pooler, and take this out.");
+        if (database.Budget.Enforce)
+            reader.Error("Budget:Enforce", "is set beside a Pooler: the server sees the pooler's connections, and not what each pod opens.", "Take it out: the pooler refuses beyond its max_client_conn, and never opens more than PoolSize.");
+    }
+
+    /// <summary>What roles say of a database with a pooler, and two databases of one.</summary>
+    public static void CheckTogether(IReadOnlyDictionary<string, Database> databases, IEnumerable<Role> roles, SectionReader reader)
+    {
+        foreach (var role in roles.Where(role => databases.GetValueOrDefault(role.Database)?.Pooler is not null && role.Pods is { } pods && (pods.Host ?? pods.DatabaseName ?? pods.Port as object) is not null))
+            reader.Error($"Roles:{role.Name}:Pods", $"leads past the pooler of database '{role.Database}', where its connections are counted.", "Take Host, Port and Name out, or name a database without a Pooler.");
+        foreach (var same in databases.Values.Where(database => database.Pooler is not null).GroupBy(database => (database.Pooler!.Host.ToUpperInvariant(), database.Pooler.Port)).Where(same => same.Count() > 1))
+            reader.Error($"Databases:{same.Last().Name}:Pooler", $"is the pooler of '{same.First().Name}' too, and its pool sizes are set for all its databases alike.", "Give each database a PgBouncer of its own.");
+    }
+}
