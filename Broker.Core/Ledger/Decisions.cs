@@ -60,9 +60,9 @@ public abstract partial class Decision
     internal static Decision<RenewSessionQuestion, RenewSessionAnswer> RenewSession { get; } = new("renew_session", "sessions");
     internal static Decision<SessionQuestion, RevokeSessionAnswer> RevokeSession { get; } = new("revoke_session", "sessions") { IsCostly = true };
 
-    internal static Decision<PutRecordQuestion, PutRecordAnswer> PutRecord { get; } = new("put_record", "records");
-    internal static Decision<RecordQuestion, RecordAnswer> ReadRecord { get; } = new("read_record", "records");
-    internal static Decision<RenewRecordQuestion, RenewRecordAnswer> RenewRecord { get; } = new("renew_record", "records");
+    internal static Decision<PutRecordsQuestion, PutRecordsReply> PutRecords { get; } = new("put_records", "records");
+    internal static Decision<ReadRecordsQuestion, ReadRecordsReply> ReadRecords { get; } = new("read_records", "records");
+    internal static Decision<RenewRecordsQuestion, RenewRecordsReply> RenewRecords { get; } = new("renew_records", "records");
     internal static Decision<RecordQuestion, DropRecordAnswer> DropRecord { get; } = new("drop_record", "records");
     internal static Decision<ListRecordsQuestion, ListRecordsReply> ListRecords { get; } = new("list_records", "records");
 

@@ -75,7 +75,7 @@ public abstract partial class LedgerContract
     [Fact]
     public async Task Of_many_that_write_a_record_one_alone_does()
     {
-        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(number => Records.PutAsync("use#1", ["use"], $"{number}", Hour, Cancellation).AsTask()));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 50).Select(number => Records.PutAsync("use#1", ["use"], $"{number}", Hour, Cancellation)));
 
         answers.Count(answer => answer == PutRecordAnswer.Put).ShouldBe(1);
         (await Records.ListAsync("use", Cancellation)).ShouldBe(["use#1"]);
@@ -91,6 +91,31 @@ public abstract partial class LedgerContract
         (await Records.ReadAsync("0", Cancellation)).ShouldBeNull();
         (await Records.ListAsync("own:0", Cancellation)).ShouldBeEmpty();
         (await Records.ReadAsync("1", Cancellation)).ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_group_is_in_the_order_in_which_it_was_written_whoever_left_it_and_was_renewed_since()
+    {
+        foreach (var number in Enumerable.Range(0, 12)) await Records.PutAsync($"{number}", ["g", "h"], "text", Hour, Cancellation);
+        foreach (var gone in new[] { "0", "5", "11" }) await Records.DropAsync(gone, Cancellation);
+        await Records.RenewAsync("1", "another", Hour, Cancellation);
+        await Records.PutAsync("0", ["g"], "text", Hour, Cancellation);
+
+        (await Records.ListAsync("g", Cancellation)).ShouldBe(["1", "2", "3", "4", "6", "7", "8", "9", "10", "0"]);
+        (await Records.ListAsync("h", Cancellation)).ShouldBe(["1", "2", "3", "4", "6", "7", "8", "9", "10"]);
+    }
+
+    [Fact]
+    public async Task Records_that_are_asked_for_together_are_answered_each_as_if_it_were_alone()
+    {
+        var ids = Enumerable.Range(0, 300).Select(number => $"id {number}").ToArray();
+        (await Task.WhenAll(ids.Select(id => Records.PutAsync(id, ["all"], "text of " + id, Hour, Cancellation)))).ShouldAllBe(answer => answer == PutRecordAnswer.Put);
+
+        var shared = Records; // one replica's: its questions share their way
+        var read = await Task.WhenAll(ids.Append("none").Select(id => shared.ReadAsync(id, Cancellation).AsTask()));
+        read.Select(one => one?.Text).ShouldBe([.. ids.Select(id => "text of " + id), null]);
+        (await Task.WhenAll(ids.Append("none").Select(id => shared.RenewAsync(id, "new text of " + id, Hour, Cancellation).AsTask()))).Count(renewed => renewed).ShouldBe(300);
+        (await shared.ReadAsync("id 7", Cancellation))!.Value.Text.ShouldBe("new text of id 7");
     }
 
     [Fact]
@@ -113,6 +138,21 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task Of_a_record_that_is_known_it_is_said_whether_it_is_the_same_still()
+    {
+        await Records.PutAsync("token", ["g"], "first", Hour, Cancellation);
+        var tail = RecordLedger.TailOf((await Records.LookAsync("token", null, Cancellation)).ShouldBeOfType<RecordAnswer.Found>().Text);
+
+        (await Records.LookAsync("token", tail, Cancellation)).ShouldBeOfType<RecordAnswer.Same>().EndsIn.ShouldBeGreaterThan(Hour / 2);
+        (await Records.LookAsync("other", tail, Cancellation)).ShouldBeOfType<RecordAnswer.None>();
+        await Records.RenewAsync("token", "first", Hour, Cancellation);
+        var anew = (await Records.LookAsync("token", tail, Cancellation)).ShouldBeOfType<RecordAnswer.Found>("it was sealed anew").Text;
+        Records.TryOpen("token", anew).ShouldBe("first");
+        await Records.DropAsync("token", Cancellation);
+        (await Records.LookAsync("token", RecordLedger.TailOf(anew), Cancellation)).ShouldBeOfType<RecordAnswer.None>();
+    }
+
+    [Fact]
     public async Task L14_A_record_is_believed_in_its_own_place_alone()
     {
         await Records.PutAsync("mine", [], "a right", Hour, Cancellation);
@@ -121,8 +161,8 @@ public abstract partial class LedgerContract
 
         (await other.ReadAsync("mine", Cancellation)).ShouldBeNull();
         (await stranger.ReadAsync("mine", Cancellation)).ShouldBeNull();
-        var copied = (await new LedgerClient(Store).TakeAsync(Decision.ReadRecord, Kind, new("mine"), Cancellation)).ShouldBeOfType<RecordAnswer.Found>().Text;
-        await new LedgerClient(Store).TakeAsync(Decision.PutRecord, Kind, new("others", [], copied, Hour, 10, 10), Cancellation);
+        var copied = (await Records.LookAsync("mine", null, Cancellation)).ShouldBeOfType<RecordAnswer.Found>().Text;
+        await new LedgerClient(Store).TakeAsync(Decision.PutRecords, Kind, new(10, 10, [new("others", [], copied, Hour)]), Cancellation);
         (await Records.ReadAsync("others", Cancellation)).ShouldBeNull();
         (await Records.ReadAsync("mine", Cancellation)).ShouldNotBeNull();
     }
@@ -131,8 +171,8 @@ public abstract partial class LedgerContract
     public async Task There_are_no_more_records_than_there_may_be()
     {
         var client = new LedgerClient(Store);
-        for (var number = 0; number < 3; number++) (await client.TakeAsync(Decision.PutRecord, Kind, new($"{number}", [], "text", Hour, 3, 10), Cancellation)).ShouldBe(PutRecordAnswer.Put);
+        var reply = await client.TakeAsync(Decision.PutRecords, Kind, new(3, 10, [.. Enumerable.Range(0, 4).Select(number => new RecordPut($"{number}", [], "text", Hour))]), Cancellation);
 
-        (await client.TakeAsync(Decision.PutRecord, Kind, new("3", [], "text", Hour, 3, 10), Cancellation)).ShouldBe(PutRecordAnswer.Full);
+        reply.Verdicts.ShouldBe([PutRecordAnswer.Put, PutRecordAnswer.Put, PutRecordAnswer.Put, PutRecordAnswer.Full]);
     }
 }

@@ -55,7 +55,13 @@ internal sealed class ClientTokens : IDisposable
             {
                 if (await ledger.FindAsync(id, context.RequestAborted) is not { } live) return Failed(ProofFailure.SessionUnknown);
                 var cluster = catalog.Current.Identity.Issuers.GetValueOrDefault(live.Token.Issuer)?.Cluster;
-                known = new(live, live.Token.Caller(time.GetUtcNow() + live.EndsIn, hasher.Hash(text), cluster), at);
+                var endsAt = time.GetUtcNow() + live.EndsIn;
+
+                // Read anew, and the same as before: so is its caller, but for its end.
+                var whose = known is not null && ReferenceEquals(known.Live.Token, live.Token) && known.Caller.Cluster == cluster
+                    ? known.Caller with { ExpiresAt = endsAt }
+                    : live.Token.Caller(endsAt, hasher.Hash(text), cluster);
+                known = new(live, whose, at);
                 byId.AddOrUpdate(id, known);
             }
             catch (LedgerException)

@@ -1,6 +1,5 @@
+using System.Globalization;
 using System.Security.Cryptography;
-using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace Broker.Core.Leases.Handles;
 
@@ -20,18 +19,32 @@ namespace Broker.Core.Leases.Handles;
 internal sealed record Handle(
     string Id, string Owner, string Holder, string Lease, TimeSpan Duration, DateTimeOffset IssuedAt, DateTimeOffset? RenewedAt, TimeSpan Given, DateTimeOffset? Until)
 {
-    /// <summary>The most it can be given, counted from when it was read where it has a last end.</summary>
-    [JsonIgnore]
-    public TimeSpan MostEver => Until is { } end ? end - IssuedAt : Duration;
-
     private const string Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+    // Far beyond whatever is written; nothing overflows by it.
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(36_500);
+
+    /// <summary>The most it can be given, counted from when it was read where it has a last end.</summary>
+    public TimeSpan MostEver => Until is { } end ? end - IssuedAt : Duration;
 
     /// <summary>An id that nobody can guess, in the form Vault's have.</summary>
     public static string NewId(string path) => $"{path}/{RandomNumberGenerator.GetString(Letters, 24)}";
 
-    public string Write() => JsonSerializer.Serialize(this);
+    /// <summary>Its parts, divided by bars, of which none has any; times in milliseconds.</summary>
+    public string Write() => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Owner}|{Holder}|{Lease}|{(long)Duration.TotalMilliseconds}|{IssuedAt.ToUnixTimeMilliseconds()}|{RenewedAt?.ToUnixTimeMilliseconds()}|{(long)Given.TotalMilliseconds}|{Until?.ToUnixTimeMilliseconds()}");
 
-    public static Handle Read(string text) => JsonSerializer.Deserialize<Handle>(text)!;
+    /// <summary>Null: it is none.</summary>
+    public static Handle? TryRead(string id, string text) =>
+        text.Split('|') is [{ Length: > 0 } owner, { Length: > 0 } holder, { Length: > 0 } lease, var duration, var issued, var renewed, var given, var until]
+        && TimeOf(duration) is { } lasts && TimeOf(issued) is { } issuedAt && TimeOf(given) is { } was
+        && (renewed.Length == 0 || TimeOf(renewed) is not null) && (until.Length == 0 || TimeOf(until) is not null)
+            ? new(id, owner, holder, lease, lasts, DateTimeOffset.UnixEpoch + issuedAt, DateTimeOffset.UnixEpoch + TimeOf(renewed), was, DateTimeOffset.UnixEpoch + TimeOf(until))
+            : null;
+
+    private static TimeSpan? TimeOf(string text) =>
+        long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds) && milliseconds <= Longest.TotalMilliseconds ? TimeSpan.FromMilliseconds(milliseconds) : null;
 }
 
 /// <summary>A handle as its client is told of it.</summary>

@@ -27,6 +27,12 @@ internal readonly record struct HandleOutcome(HandleTerm? Term, Refusal? Refusal
 internal sealed class HandleDesk(
     ICatalog catalog, CredentialDesk credentials, HolderDesk holders, LeaseLogins logins, HandleLedger ledger, DeskAudit audit, TimeProvider time)
 {
+    // Who renews again within less has nothing written: its record outlives what it was told by more (HandleLedger).
+    private static readonly TimeSpan Noted = TimeSpan.FromSeconds(1);
+
+    // Each but the last found what another replica had written in the moment before.
+    private const int MostAttempts = 10;
+
     /// <summary>Claims, and gives an id over the holder.</summary>
     /// <param name="ask">What is asked for.</param>
     /// <param name="path">What the id begins with.</param>
@@ -74,30 +80,23 @@ internal sealed class HandleDesk(
     {
         try
         {
-            if (await FindAsync(caller, id, cancellation) is not { } found) return await RefuseAsync(caller, id, Unknown(), origin, cancellation);
-            var outcome = await holders.StayAsync(caller, found.Handle.Holder, origin, cancellation);
+            // What this replica knows already need not be read first: the ledger says whether it is so still.
+            var (handle, isFresh) = ledger.Recall(id) is var (known, isNew) ? (known, isNew) : ((await ledger.FindAsync(id, cancellation))?.Handle, true);
+            if (handle is null || handle.Owner != caller.OwnerHash) return await RefuseAsync(caller, id, Unknown(), origin, cancellation);
+            var outcome = await holders.StayAsync(caller, handle.Holder, origin, cancellation);
             if (outcome.Grant is not { } grant) return outcome.Refusal!.Code is RefusalCode.HolderUnknown ? Unknown() : outcome.Refusal;
-            if (grant.Lease.Id != found.Handle.Lease) return AtItsEnd();
-
-            var (handle, now) = (found.Handle, NowOf(grant));
-            var wanted = increment > TimeSpan.Zero ? increment : handle.Duration;
-            var most = handle.Duration;
-            if (HandleTerms.IsCurrent(grant, handle.Duration))
+            var now = NowOf(grant);
+            for (var attempt = 0; attempt < MostAttempts; attempt++)
             {
-                handle = handle with { Until = null }; // its issuer was away, and is back
-            }
-            else
-            {
-                handle = handle with { Until = handle.Until ?? now + HandleTerms.LastEnd(handle.Id, handle.Duration, grant.LeaseEndsIn) };
-                most = TimeSpan.FromSeconds(Math.Floor((handle.Until.Value - now).TotalSeconds));
-                if (most <= TimeSpan.Zero) return AtItsEnd();
+                if (grant.Lease.Id != handle.Lease || TermOf(handle, grant, increment) is not { } term) return AtItsEnd();
+                if (isFresh && now - handle.RenewedAt < Noted && handle.Given == term.EndsIn && handle.Until == term.Handle.Until) return term;
+                var renewed = term.Handle with { RenewedAt = now, Given = term.EndsIn };
+                if (await ledger.RenewAsync(handle, renewed, term.EndsIn, cancellation) is not { } stands) return await RefuseAsync(caller, id, Unknown(), origin, cancellation);
+                if (ReferenceEquals(stands, renewed)) return term with { Handle = renewed };
+                (handle, isFresh) = (stands, true); // another replica renewed it meanwhile
             }
 
-            var given = wanted < most ? wanted : most;
-            handle = handle with { RenewedAt = now, Given = given };
-            return await ledger.RenewAsync(handle, given, cancellation)
-                ? new HandleTerm(handle, given, wanted > most ? wanted : null)
-                : Unknown();
+            return Refusals.LedgerUnavailable();
         }
         catch (LedgerException)
         {
@@ -160,6 +159,27 @@ internal sealed class HandleDesk(
         {
             return Refusals.LedgerUnavailable();
         }
+    }
+
+    // What it is given now; null: it is at its end.
+    private static HandleTerm? TermOf(Handle handle, Grant grant, TimeSpan increment)
+    {
+        var wanted = increment > TimeSpan.Zero ? increment : handle.Duration;
+        var most = handle.Duration;
+        if (HandleTerms.IsCurrent(grant, handle.Duration))
+        {
+            handle = handle with { Until = null }; // its issuer was away, and is back
+        }
+        else
+        {
+            // An end that stands there already is this handle's, unless it is none that the lease has.
+            var until = handle.Until is { } end && end <= grant.Lease.ExpiresAt ? end : NowOf(grant) + HandleTerms.LastEnd(handle.Id, handle.Duration, grant.LeaseEndsIn);
+            handle = handle with { Until = until };
+            most = TimeSpan.FromSeconds(Math.Floor((until - NowOf(grant)).TotalSeconds));
+            if (most <= TimeSpan.Zero) return null;
+        }
+
+        return wanted > most ? new(handle, most, wanted) : new(handle, wanted);
     }
 
     private async ValueTask<HandleTerm?> FindAsync(Caller caller, string id, CancellationToken cancellation) =>

@@ -1,34 +1,95 @@
+using BitFaster.Caching.Lru;
 using Broker.Core.Ledger;
 
 namespace Broker.Core.Leases.Handles;
 
-/// <summary>The handles, as all replicas know them.</summary>
-internal sealed class HandleLedger(ILedgerStore store, LedgerSeal seal)
+/// <summary>
+/// The handles, as all replicas know them. They stand in the ledger as they are: they hold no secret, whose a holder is can be told from its
+/// own id, and nobody is given more time than the holder's lease has (law L14).
+/// </summary>
+internal sealed class HandleLedger : IDisposable
 {
+    private const int MostRemembered = 20_000;
+
     // Who renews in its last second, by its own clock, is not late.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
-    private readonly RecordLedger records = new(store, "~handles", seal, "Broker.Handle.v1");
+    // As long as a client token is believed without a look at the ledger.
+    private static readonly TimeSpan FreshFor = TimeSpan.FromMilliseconds(500);
+
+    private readonly RecordLedger records;
+    private readonly TimeProvider time;
+    private readonly IDisposable listening;
+    private readonly FastConcurrentLru<string, Remembered> remembered = new(Environment.ProcessorCount, MostRemembered, StringComparer.Ordinal);
+
+    public HandleLedger(ILedgerStore store, TimeProvider time)
+    {
+        (records, this.time) = (new(store, "~handles", null, "handle"), time);
+        listening = records.Listen(id => remembered.TryRemove(id));
+    }
 
     public async ValueTask PutAsync(Handle handle, TimeSpan lasts, string token, CancellationToken cancellation)
     {
+        var at = time.GetTimestamp();
         if (await records.PutAsync(handle.Id, [HolderGroup(handle.Holder), TokenGroup(token)], handle.Write(), lasts + Grace, cancellation) != PutRecordAnswer.Put)
             throw new LedgerException("There are as many leases of clients as there may be.");
+        remembered.AddOrUpdate(handle.Id, new(handle, at));
     }
 
-    public async ValueTask<HandleTerm?> FindAsync(string id, CancellationToken cancellation) =>
-        await records.ReadAsync(id, cancellation) is var (text, left) ? new HandleTerm(Handle.Read(text), left > Grace ? left - Grace : TimeSpan.Zero) : null;
+    public async ValueTask<HandleTerm?> FindAsync(string id, CancellationToken cancellation)
+    {
+        var at = time.GetTimestamp();
+        if (await records.ReadAsync(id, cancellation) is var (text, left) && Handle.TryRead(id, text) is { } handle)
+        {
+            remembered.AddOrUpdate(id, new(handle, at));
+            return new HandleTerm(handle, left > Grace ? left - Grace : TimeSpan.Zero);
+        }
 
-    public ValueTask<bool> RenewAsync(Handle handle, TimeSpan lasts, CancellationToken cancellation) =>
-        records.RenewAsync(handle.Id, handle.Write(), lasts + Grace, cancellation);
+        remembered.TryRemove(id);
+        return null;
+    }
 
-    public async ValueTask<bool> DropAsync(string id, CancellationToken cancellation) => await records.DropAsync(id, cancellation) is not null;
+    /// <summary>
+    /// What this replica knows of one, so that a renewal goes to the ledger once: <see cref="RenewAsync"/> says whether it is so still.
+    /// Fresh: it was there half a second ago, and nobody was heard to revoke it since.
+    /// </summary>
+    public (Handle Handle, bool IsFresh)? Recall(string id) => remembered.TryGet(id, out var known) ? (known.Handle, time.GetElapsedTime(known.At) < FreshFor) : null;
+
+    /// <summary>Lets it live on.</summary>
+    /// <param name="was">As it is known.</param>
+    /// <param name="handle">As it is to be.</param>
+    /// <param name="lasts">How long from now.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <returns>As it stands in the ledger now: what it was to be, unless another replica changed it meanwhile; null: there is none any more.</returns>
+    public async ValueTask<Handle?> RenewAsync(Handle was, Handle handle, TimeSpan lasts, CancellationToken cancellation)
+    {
+        var at = time.GetTimestamp();
+        var stands = await records.RenewAsync(handle.Id, was.Write(), handle.Write(), lasts + Grace, cancellation) switch
+        {
+            RenewRecordAnswer.Renewed => handle,
+            RenewRecordAnswer.Changed changed => Handle.TryRead(handle.Id, changed.Text),
+            _ => null,
+        };
+        if (stands is null) remembered.TryRemove(handle.Id);
+        else remembered.AddOrUpdate(handle.Id, new(stands, at));
+        return stands;
+    }
+
+    public async ValueTask<bool> DropAsync(string id, CancellationToken cancellation)
+    {
+        remembered.TryRemove(id);
+        return await records.DropAsync(id, cancellation) is not null;
+    }
 
     public async ValueTask<bool> AnyOfHolderAsync(string holder, CancellationToken cancellation) => (await records.ListAsync(HolderGroup(holder), cancellation)).Count > 0;
 
     public ValueTask<IReadOnlyList<string>> OfTokenAsync(string token, CancellationToken cancellation) => records.ListAsync(TokenGroup(token), cancellation);
 
+    public void Dispose() => listening.Dispose();
+
     private static string HolderGroup(string holder) => "h:" + holder;
 
     private static string TokenGroup(string token) => "t:" + token;
+
+    private sealed record Remembered(Handle Handle, long At);
 }

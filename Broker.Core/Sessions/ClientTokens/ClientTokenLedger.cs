@@ -1,3 +1,4 @@
+using BitFaster.Caching.Lru;
 using Broker.Core.Ledger;
 
 namespace Broker.Core.Sessions.ClientTokens;
@@ -8,18 +9,32 @@ namespace Broker.Core.Sessions.ClientTokens;
 /// <param name="EndsIn">How long it lives unless renewed.</param>
 internal sealed record LiveToken(string Id, ClientToken Token, TimeSpan EndsIn);
 
-/// <summary>The tokens, as all replicas know them.</summary>
+/// <summary>
+/// The tokens, as all replicas know them. What stands in the ledger is read each time, and opened once for as long as it is the same: a token that is
+/// gone there is gone, whatever was opened before.
+/// </summary>
 internal sealed class ClientTokenLedger(ILedgerStore store, LedgerSeal seal)
 {
+    private const int MostOpened = 10_000;
+
     private readonly RecordLedger records = new(store, "~client-tokens", seal, "Broker.ClientToken.v1");
+    private readonly FastConcurrentLru<string, (string Tail, ClientToken Token)> opened = new(Environment.ProcessorCount, MostOpened, StringComparer.Ordinal);
 
     public async ValueTask PutAsync(string id, ClientToken token, TimeSpan lasts, CancellationToken cancellation)
     {
         if (await records.PutAsync(id, [], token.Write(), lasts, cancellation) != PutRecordAnswer.Put) throw new LedgerException("There are as many tokens as there may be.");
     }
 
-    public async ValueTask<LiveToken?> FindAsync(string id, CancellationToken cancellation) =>
-        await records.ReadAsync(id, cancellation) is var (text, left) ? new LiveToken(id, ClientToken.Read(text), left) : null;
+    public async ValueTask<LiveToken?> FindAsync(string id, CancellationToken cancellation)
+    {
+        var isKnown = opened.TryGet(id, out var known);
+        var answer = await records.LookAsync(id, isKnown ? known.Tail : null, cancellation);
+        if (answer is RecordAnswer.Same same) return new LiveToken(id, known.Token, same.EndsIn);
+        if (answer is not RecordAnswer.Found(var left, var text) || records.TryOpen(id, text) is not { } plain) return null;
+        var token = ClientToken.Read(plain);
+        opened.AddOrUpdate(id, (RecordLedger.TailOf(text), token));
+        return new LiveToken(id, token, left);
+    }
 
     public ValueTask<bool> RenewAsync(string id, ClientToken token, TimeSpan lasts, CancellationToken cancellation) => records.RenewAsync(id, token.Write(), lasts, cancellation);
 

@@ -1,0 +1,111 @@
+using Broker.Core.Leases.Handles;
+using Broker.Core.Model;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases;
+
+/// <summary>Leases by ids of their clients' own, on several replicas, each of which remembers some.</summary>
+public sealed class HandleTests
+{
+    private const string Path = "database/creds/orders-api";
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    [Fact]
+    public async Task A_handle_that_one_replica_revoked_no_other_renews_whatever_it_remembers_and_heard()
+    {
+        await using var world = new World();
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var (gone, kept) = (await ReadAsync(world, a, 1), await ReadAsync(world, a, 1));
+        (await RenewAsync(world, b, 1, gone.Id)).Term.ShouldNotBeNull();
+        b.Link.LosesSignals = true;
+
+        (await a.Handles.RevokeAsync(World.Ask(1).Caller, gone.Id, World.From, default)).ShouldBeNull();
+        world.Clock.Advance(Second); // as long as a client token that was revoked is believed at most
+
+        (await RenewAsync(world, b, 1, gone.Id)).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
+        b.Audit.Records.ShouldContain(record => record.HolderId == gone.Id && record.Refusal == RefusalCode.HolderUnknown);
+        (await RenewAsync(world, b, 1, kept.Id)).Term.ShouldNotBeNull("the pod's other one stands");
+        (await b.Handles.LookUpAsync(World.Ask(1).Caller, gone.Id, default)).Refusal.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_revocation_that_is_heard_is_obeyed_at_once()
+    {
+        await using var world = new World();
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var (gone, _) = (await ReadAsync(world, a, 1), await ReadAsync(world, a, 1));
+        for (var times = 0; times < 2; times++) (await RenewAsync(world, b, 1, gone.Id)).Term.ShouldNotBeNull();
+
+        (await a.Handles.RevokeAsync(World.Ask(1).Caller, gone.Id, World.From, default)).ShouldBeNull();
+
+        (await RenewAsync(world, b, 1, gone.Id)).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
+    }
+
+    [Fact]
+    public async Task Replicas_that_renew_one_handle_in_turn_and_at_once_answer_alike()
+    {
+        await using var world = new World();
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var handle = await ReadAsync(world, a, 1);
+        foreach (var minutes in Enumerable.Range(0, 6))
+        {
+            var replica = minutes % 2 == 0 ? a : b;
+            world.Clock.Advance(Minute);
+            await world.IdleAsync();
+            (await RenewAsync(world, replica, 1, handle.Id)).Term!.EndsIn.ShouldBe(handle.Duration);
+        }
+
+        world.Clock.Advance(Minute);
+        await world.IdleAsync();
+        var answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(number => RenewAsync(world, number % 2 == 0 ? a : b, 1, handle.Id)));
+        answers.ShouldAllBe(answer => answer.Term!.EndsIn == handle.Duration);
+        (await b.Handles.LookUpAsync(World.Ask(1).Caller, handle.Id, default)).Term!.EndsIn.ShouldBeInRange(handle.Duration - Second, handle.Duration);
+    }
+
+    [Fact]
+    public async Task L14_Whoever_writes_handles_into_the_ledger_reaches_no_holder_but_his_own_and_no_time_that_its_lease_has_not()
+    {
+        await using var world = new World();
+        var a = await world.ReplicaAsync();
+        var (own, others) = (await ReadAsync(world, a, 1), await ReadAsync(world, a, 2));
+        using var ledger = new HandleLedger(world.Store, world.Clock);
+        var years = TimeSpan.FromDays(3650);
+        var reaching = others with { Id = $"{Path}/forged1", Owner = own.Owner };
+        var lasting = own with { Id = $"{Path}/forged2", Duration = years, Given = years, Until = world.Clock.GetUtcNow() + years };
+        await ledger.PutAsync(reaching, years, "token", default);
+        await ledger.PutAsync(lasting, years, "token", default);
+
+        (await RenewAsync(world, a, 1, reaching.Id)).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
+        (await a.Handles.RevokeAsync(World.Ask(1).Caller, reaching.Id, World.From, default)).ShouldBeNull();
+        (await RenewAsync(world, a, 2, others.Id)).Term.ShouldNotBeNull("it is there still");
+        var given = (await RenewAsync(world, a, 1, lasting.Id)).Term!.EndsIn;
+        given.ShouldBeLessThanOrEqualTo((await world.LeasesAsync()).Single().ExpiresAt!.Value - world.Clock.GetUtcNow());
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("a|b|c|1|1||1|")]
+    [InlineData("owner|orders-api.x|lease|-1|1||1|")]
+    [InlineData("owner|orders-api.x|lease|99999999999999999|1||1|")]
+    [InlineData("owner|orders-api.x|lease|1|1||1||more")]
+    [InlineData("{\"Id\":\"x\"}")]
+    public async Task What_reads_like_no_handle_is_none(string text)
+    {
+        await using var world = new World();
+        var a = await world.ReplicaAsync();
+        var records = new Core.Ledger.RecordLedger(world.Store, "~handles", null, "handle");
+        await records.PutAsync($"{Path}/x", [], text, Minute, default);
+
+        (await RenewAsync(world, a, 1, $"{Path}/x")).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
+        (await a.Handles.LookUpAsync(World.Ask(1).Caller, $"{Path}/x", default)).Refusal.ShouldNotBeNull();
+        (await a.Handles.RevokeAsync(World.Ask(1).Caller, $"{Path}/x", World.From, default)).ShouldBeNull();
+    }
+
+    private static async Task<Handle> ReadAsync(World world, World.Replica replica, int pod) =>
+        (await world.PassAsync(replica.Handles.ReadAsync(World.Ask(pod), Path, $"token of {pod}", default).AsTask(), Minute)).Term.ShouldNotBeNull().Handle;
+
+    private static Task<HandleOutcome> RenewAsync(World world, World.Replica replica, int pod, string id) =>
+        world.PassAsync(replica.Handles.RenewAsync(World.Ask(pod).Caller, id, TimeSpan.Zero, World.From, default).AsTask(), Minute);
+}
