@@ -1,8 +1,10 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Broker.Api.Authentication;
+using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
+using Broker.Core.Duties;
 using Broker.Core.Issuing;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.OnDisk;
@@ -34,11 +36,11 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         List<string> away = [];
         foreach (var database in current.Databases.Values.OrderBy(static database => database.Name, StringComparer.Ordinal))
         {
-            var found = await TryAsync($"database {database.Name}", cancel => CountAsync(database, cancel), cancellation);
+            var found = await TryAsync($"database {database.Name}", cancel => CountAsync(database, current, cancel), cancellation);
             if (!found.IsGood) away.Add(database.Name);
             yield return found;
             if (database.ReplicaConnectionString is not { } replica) continue;
-            found = await TryAsync($"replica of {database.Name}", cancel => CountAsync(database with { AdminConnectionString = replica }, cancel), cancellation);
+            found = await TryAsync($"replica of {database.Name}", cancel => CountAsync(database with { AdminConnectionString = replica }, current, cancel), cancellation);
             if (!found.IsGood) away.Add(database.Name);
             yield return found;
         }
@@ -97,10 +99,11 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         return keys > 0 ? string.Create(CultureInfo.InvariantCulture, $"has {keys} keys to prove tokens by.") : "has no keys yet: nobody is proven by it.";
     }
 
-    private async Task<string> CountAsync(Database database, CancellationToken cancellation)
+    private async Task<string> CountAsync(Database database, CatalogSnapshot current, CancellationToken cancellation)
     {
         var sample = await services.GetRequiredService<DatabaseEngines>()[database.Engine].SampleAsync(database, cancellation);
-        var ceiling = Math.Min(database.Budget.Ceiling ?? int.MaxValue, (int)((sample.Limit - sample.Reserved) * (database.Budget.CeilingPercent / 100.0)));
+        if (Guarantees.WhyNot(current, database, sample) is { } cannot) throw new CannotBeKeptException(cannot);
+        var ceiling = BudgetCount.Of(sample, database.Budget, new Dictionary<string, int>()).Ceiling;
         return $"allows {sample.Limit} connections, {sample.Reserved} of them reserved; {sample.Users.Sum(static user => user.Open)} are open, and up to {ceiling} may be promised.";
     }
 

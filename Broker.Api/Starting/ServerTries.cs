@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Broker.Api.Authentication;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
+using Broker.Core.Duties;
 using Broker.Core.Issuing;
 using Broker.Core.Ledger;
 
@@ -9,7 +10,7 @@ namespace Broker.Api.Starting;
 
 /// <summary>
 /// Does once, from this replica, what claims need of the servers of others: counts each database and sees that the ledger grants on the
-/// count, logs in to each issuer, fetches each identity issuer's keys. What has worked once is not tried again; what has not, every few seconds.
+/// count, and that it can keep what is guaranteed; logs in to each issuer, fetches each identity issuer's keys. What has worked once is not tried again; what has not, every few seconds.
 /// </summary>
 internal sealed class ServerTries(
     ICatalog catalog, DatabaseEngines engines, SharedLedger ledger, Issuers issuers, CallerProver prover, TimeProvider time, ILogger<ServerTries> log)
@@ -20,6 +21,7 @@ internal sealed class ServerTries(
 
     private readonly ConcurrentDictionary<string, bool> worked = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> told = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, string> refused = new(StringComparer.Ordinal); // it answers, and what is configured cannot be
     private long? triedAt;
 
     /// <summary>Tries what is left to try.</summary>
@@ -37,24 +39,34 @@ internal sealed class ServerTries(
         var missing = all.Select(static need => need.Name).Where(name => !worked.ContainsKey(name)).Order(StringComparer.Ordinal).ToArray();
         return (
             current.Roles.Values.Any(role => Needs(role, current).GroupBy(static need => need.Kind).All(kind => kind.Any(need => worked.ContainsKey(need.Name)))),
-            missing.Length == 0 ? null : $"{string.Join(", ", missing)} {(missing.Length == 1 ? "has" : "have")} not answered yet; the log says why");
+            missing.Length == 0 ? null : string.Join("; ", SayOf(missing)));
+    }
+
+    private IEnumerable<string> SayOf(string[] missing)
+    {
+        var away = missing.Where(name => !refused.ContainsKey(name)).ToArray();
+        if (away.Length > 0) yield return $"{string.Join(", ", away)} {(away.Length == 1 ? "has" : "have")} not answered yet; the log says why";
+        foreach (var name in missing)
+        {
+            if (refused.TryGetValue(name, out var why)) yield return why;
+        }
     }
 
     // One of each kind: a role's callers may come from several identity issuers.
     private IEnumerable<Need> Needs(Role role, CatalogSnapshot current)
     {
         var database = current.Databases[role.Database];
-        yield return new("database", $"database '{database.Name}'", token => CountAsync(database, token));
+        yield return new("database", $"database '{database.Name}'", token => CountAsync(database, current, token));
         if (current.Issuers[role.Issuer] is VaultIssuerDefinition vault) yield return new("issuer", $"issuer '{vault.Name}'", token => issuers[vault].KeepAliveAsync(token));
         foreach (var name in role.Allow.Select(static rule => rule.Issuer).Distinct(StringComparer.Ordinal))
             yield return new("identity", $"identity issuer '{name}'", token => KeysAsync(name, token));
     }
 
     // A ledger that is new grants nothing until whoever remembers what was in it could say so: the first pods would wait for that.
-    private async Task CountAsync(Database database, CancellationToken cancellation)
+    private async Task CountAsync(Database database, CatalogSnapshot current, CancellationToken cancellation)
     {
         var engine = engines[database.Engine];
-        await engine.SampleAsync(database, cancellation);
+        if (Guarantees.WhyNot(current, database, await engine.SampleAsync(database, cancellation)) is { } cannot) throw new CannotBeKeptException(cannot);
         try
         {
             await engine.RehearseAsync(database, cancellation);
@@ -83,11 +95,16 @@ internal sealed class ServerTries(
         using var deadline = new CancellationTokenSource(Each, time);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation, deadline.Token);
         string why;
+        refused.TryRemove(need.Name, out _);
         try
         {
             await need.TryAsync(over.Token).WaitAsync(over.Token);
             worked[need.Name] = true;
             return;
+        }
+        catch (CannotBeKeptException e)
+        {
+            refused[need.Name] = why = e.Message;
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {

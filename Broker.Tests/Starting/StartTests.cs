@@ -184,6 +184,26 @@ public sealed class StartTests : IDisposable
     }
 
     [Fact]
+    public async Task What_is_guaranteed_and_cannot_be_kept_on_the_server_that_there_is_is_refused_by_a_check_and_at_start()
+    {
+        await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 30 }, Cancel);
+        var configuration = Configuration(settings =>
+        {
+            settings["Databases"]!["orders"] = DatabaseOf(postgres);
+            settings["Roles"]!["orders-api"]!["Connections"] = new JsonObject { ["Guaranteed"] = 500 };
+        });
+        const string words = "500 connections are guaranteed on database 'orders' (500 to orders-api), and no more than";
+        var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check");
+        code.ShouldBe(1, said);
+        said.ShouldContain("FAILS    database orders");
+        said.ShouldContain(words);
+
+        await using var broker = await ServeAsync(configuration);
+        await Eventually.HoldsAsync(
+            async () => await broker.ReadyAsync() is { Status: HttpStatusCode.ServiceUnavailable } ready && ready.Text.Contains(words), "it says why", Cancel, TimeSpan.FromSeconds(60));
+    }
+
+    [Fact]
     public async Task A_broker_that_can_serve_one_role_is_ready_and_says_what_others_lack()
     {
         await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
