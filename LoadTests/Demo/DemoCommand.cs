@@ -19,10 +19,22 @@ internal static class DemoCommand
         var pods = new Option<int>("--pods") { Description = "How many pods.", DefaultValueFactory = _ => 100 };
         var stay = new Option<bool>("--stay") { Description = "Keep the broker running afterwards, until Ctrl-C, and say how to try it." };
         var vault = new Option<bool>("--vault") { Description = $"Let Vault create the users: {LocalVault.HowToGetOne}." };
+        var pgbouncer = new Option<bool>("--pgbouncer") { Description = "Pods that open 20 connections each, on a database of 100, without and with PgBouncer." };
         var engine = CommandOptions.Choice("--engine", "The database's engine.", [.. Engine.All.Keys]);
-        var command = new Command("demo", "The same rollout without and with the broker, then one on a database that is too small.") { pods, stay, vault, engine };
-        command.SetAction((parsed, cancellation) => RunAsync(
-            Engine.All[parsed.GetValue(engine)!], parsed.GetValue(pods), parsed.GetValue(stay), parsed.GetValue(vault) ? IssuerKind.Vault : IssuerKind.BuiltIn, cancellation));
+        var command = new Command("demo", "The same rollout without and with the broker, then one on a database that is too small.") { pods, stay, vault, engine, pgbouncer };
+        command.SetAction(async (parsed, cancellation) =>
+        {
+            if (parsed.GetValue(pgbouncer) && Engine.All[parsed.GetValue(engine)!] != Engine.Usual)
+            {
+                Console.Error.WriteLine("--pgbouncer is in front of PostgreSQL: leave --engine away.");
+                return 2;
+            }
+
+            var (wanted, stays, issuer) = (parsed.GetValue(pods), parsed.GetValue(stay), parsed.GetValue(vault) ? IssuerKind.Vault : IssuerKind.BuiltIn);
+            return parsed.GetValue(pgbouncer)
+                ? await PoolerDemo.RunAsync(wanted, stays, issuer, cancellation)
+                : await RunAsync(Engine.All[parsed.GetValue(engine)!], wanted, stays, issuer, cancellation);
+        });
         return command;
     }
 

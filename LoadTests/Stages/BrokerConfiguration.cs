@@ -19,7 +19,7 @@ internal static class BrokerConfiguration
             ["Sealing"] = new JsonObject { ["Directory"] = sealingDirectory },
             ["Audit"] = new JsonObject { ["Path"] = auditPath },
             ["Issuers"] = new JsonObject { ["issuer"] = Issuer(settings, stage) },
-            ["Databases"] = new JsonObject { [StageSettings.DatabaseName] = Database(settings, stage.Database) },
+            ["Databases"] = new JsonObject { [StageSettings.DatabaseName] = Database(settings, stage) },
             ["Roles"] = new JsonObject { [StageSettings.RoleName] = Role(settings, stage) },
             ["Identity"] = Identity(stage.Identity),
         },
@@ -39,6 +39,25 @@ internal static class BrokerConfiguration
         ["Address"] = address.OriginalString,
         ["Auth"] = new JsonObject { ["Method"] = "Token", ["Token"] = token },
     };
+
+    private static JsonObject Database(StageSettings settings, Stage stage)
+    {
+        var database = Database(settings, stage.Database);
+        if (stage.PgBouncer is { } pooler)
+        {
+            database["Pooler"] = new JsonObject
+            {
+                ["Kind"] = "PgBouncer",
+                ["Host"] = "127.0.0.1",
+                ["Port"] = pooler.Port,
+                ["PoolSize"] = settings.PoolSize,
+                ["ConsoleConnectionString"] = pooler.ConsoleConnectionString,
+                ["AuthUser"] = LocalPgBouncer.AuthUser,
+            };
+        }
+
+        return database;
+    }
 
     private static JsonObject Database(StageSettings settings, ILocalDatabase server) => new()
     {

@@ -35,6 +35,9 @@ internal sealed class Stage : IAsyncDisposable
     /// <summary>The replicas' audit, a file each.</summary>
     public IReadOnlyList<string> AuditFiles { get; private set; } = [];
 
+    /// <summary>Between pods and database, with <see cref="StageSettings.PoolSize"/>.</summary>
+    public LocalPgBouncer? PgBouncer { get; private set; }
+
     public LocalVault? Vault { get; private set; }
 
     /// <summary>The double of Vault, with <see cref="IssuerKind.SimulatedVault"/>.</summary>
@@ -71,6 +74,8 @@ internal sealed class Stage : IAsyncDisposable
     {
         Database = Keep(await settings.Engine.StartAsync(settings, cancellation));
         Identity = Keep(await LocalIdentity.StartAsync(cancellation: cancellation));
+        if (settings.PoolSize is not null)
+            PgBouncer = Keep(await LocalPgBouncer.StartAsync(Postgres, new() { MaxClients = 3000 }, cancellation));
         if (settings.Issuer == IssuerKind.Vault)
             await SetVaultAsync(cancellation);
         if (settings.Issuer == IssuerKind.SimulatedVault)

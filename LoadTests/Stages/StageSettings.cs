@@ -59,6 +59,9 @@ internal sealed record StageSettings
     /// <summary>Further settings of PostgreSQL's.</summary>
     public IReadOnlyDictionary<string, string> PostgresSettings { get; init; } = new Dictionary<string, string>();
 
+    /// <summary>What a PgBouncer between pods and PostgreSQL may have of it; null: there is none.</summary>
+    public int? PoolSize { get; init; }
+
     /// <summary>How long PostgreSQL's start may take.</summary>
     public TimeSpan PostgresWithin { get; init; } = TimeSpan.FromSeconds(60);
 
