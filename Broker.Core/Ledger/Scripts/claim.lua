@@ -37,7 +37,6 @@
 --   holding   Expired                    Active      granted the pool's, the old one closed first
 -- Of a role that an operator paused, nobody and whoever only reserved are answered paused; of one that is drained, who holds is granted its
 -- own as it is, and its renewal is answered paused. A renewal is answered like a claim, but for nobody: unknown. Who is to stay is granted its own, Active or Retiring, or unknown.
-local spacing, tolerance = asked.spacing, asked.tolerance
 local asks = asked.asks
 for _, ask in ipairs(asks) do
   ask.role = asked.roles[ask.role]
@@ -137,6 +136,7 @@ local function reserve_for(c)
     return reserve(c.id, c.caller, connections, c, why or c.cut)
   end
   wants_room = true
+  wait_on_server(c.least)
   -- Connections of others come and go: who could be served without them waits.
   local ceiling = math.max(capacity, budget_numbers().ceiling)
   if c.line_wait > 0 and c.least <= ceiling then
@@ -319,7 +319,7 @@ local function decide(c)
       if not h then return end
     end
     local starts
-    l, starts = book(p, c.role, asked.new_leases .. string.format('%02x', c.nth - 1), spacing, tolerance, c.issue_wait)
+    l, starts = book(p, c.role, asked.new_leases .. string.format('%02x', c.nth - 1), asked.spacing, asked.tolerance, c.issue_wait)
     if not l then return throttled(c, h, mine, starts) end
   end
   if l.starts - now > c.issue_wait then return throttled(c, h, mine, l.starts) end

@@ -34,10 +34,7 @@ pooled = tonumber(pooled or '') -- what the database's pooler may have of the se
 
 -- The server's clock may fall back (another server has taken over, or somebody set it): the ledger's time does not. It goes on from
 -- where it was, ahead of the server's by as much as that lacks. A leap of the server's by about that much sets it right.
-do
-  local leap = server_time - (reached - lacks)
-  if lacks >= 5000 and math.abs(leap - lacks) < lacks / 10 then lacks = 0 end
-end
+if lacks >= 5000 and math.abs(server_time - reached) < lacks / 10 then lacks = 0 end
 local now = math.max(server_time + lacks, reached)
 
 -- Remembers how far time has come; called where something is written anyway.
@@ -58,22 +55,22 @@ local function num(text) return tonumber(text or '0') or 0 end
 -- The server ---------------------------------------------------------------------------------------------------------
 -- Databases on one server share its connections, and each says there what it takes of them, by the name of its budget:
 -- granted|what may be open of holders that ended|until when that counts|until when it grants nothing. Beside them: capacity, what all of
--- them may be promised together, and counted, when it was written. One behind a pooler takes
--- the pool, whatever its holders have at the pooler, and for an hour: the pooler goes on having it while no broker runs.
+-- them may be promised together, counted, when it was written, and wants:<budget>, connections that somebody waits for|until when. One
+-- behind a pooler takes the pool, whatever its holders have at the pooler, and for an hour: the pooler goes on having it while no broker runs.
 local function tell_server(granted, ended, counts_till)
   local till = num(string.match(call('HGET', server, budget) or '', '^%d+|%d+|(%d+)'))
   if pooled then granted, ended, counts_till = pooled, 0, math.max(counts_till, now + 60 * LIVES_MS) end
   call('HSET', server, budget, int(granted) .. '|' .. int(ended) .. '|' .. int(math.max(till, counts_till)) .. '|' .. int(quiet))
 end
 
-local server_numbers
+local server_numbers, fair_part
 do
   -- What the others take, and until when one of them grants nothing. Read once: none of them decides meanwhile.
   local server_known
   function server_numbers()
     if server_known then return server_known end
-    local s = { capacity = nil, counted = 0, others = 0, quiet = 0 }
-    local all = call('HGETALL', server)
+    local s = { capacity = nil, counted = 0, others = 0, quiet = 0, takes = {}, wants = 0, wants_till = 0 }
+    local all, waits = call('HGETALL', server), {}
     for i = 1, #all, 2 do
       local field, text = all[i], all[i + 1]
       if field == 'capacity' then s.capacity = num(text)
@@ -83,11 +80,42 @@ do
         if granted and num(till) > now then
           s.others = s.others + num(granted) + num(ended)
           s.quiet = math.max(s.quiet, num(quiet_till))
+          s.takes[#s.takes + 1] = { of = field, n = num(granted) + num(ended) }
+        elseif string.sub(field, 1, 6) == 'wants:' then
+          local wants, wants_till = string.match(text, '^(%d+)|(%d+)$')
+          if num(wants_till) > now then
+            waits[string.sub(field, 7)] = num(wants)
+            if field == 'wants:' .. budget then s.wants, s.wants_till = num(wants), num(wants_till) end
+          end
         end
       end
     end
+    for _, takes in ipairs(s.takes) do takes.n = takes.n + (waits[takes.of] or 0) end
     server_known = s
     return s
+  end
+
+  -- What this database may have of the server while others want some of it: all are filled to one level, each up to what it takes and what
+  -- somebody waits for there (max-min fairness: fair.lua). What is left of whole numbers goes to the first by name.
+  function fair_part()
+    local s = server_numbers()
+    if s.part then return s.part end
+    table.sort(s.takes, function(a, b) return a.n < b.n or a.n == b.n and a.of < b.of end)
+    s.part = s.capacity
+    for i, takes in ipairs(s.takes) do
+      local among = #s.takes - i + 2
+      local level = math.floor(s.part / among)
+      if takes.n > level then
+        local before = 0
+        for after = i, #s.takes do
+          if s.takes[after].n > level and s.takes[after].of < budget then before = before + 1 end
+        end
+        s.part = before < s.part - level * among and level + 1 or level
+        break
+      end
+      s.part = s.part - takes.n
+    end
+    return s.part
   end
 end
 
@@ -497,11 +525,20 @@ local function end_holders()
 end
 
 -- The budget ---------------------------------------------------------------------------------------------------------
--- What the database's holders may have together, those that ended included: no more than the server's others leave.
+-- What the database's holders may have together, those that ended included: no more than the server's others leave, and no more than is
+-- fair while somebody waits for connections there.
 local function within_reach()
   local b, s = budget_numbers(), server_numbers()
   if pooled then return b.capacity or 0 end
-  return s.capacity and math.min(b.capacity or 0, s.capacity - s.others) or b.capacity or 0
+  return s.capacity and math.min(b.capacity or 0, s.capacity - s.others, fair_part()) or b.capacity or 0
+end
+
+-- Somebody waits for connections that would be this database's fair part of the server: the others are told, for as long as a waiter may be
+-- silent. Who waits for more than that waits for what is free.
+local waits
+local function wait_on_server(least)
+  local b, s = budget_numbers(), server_numbers()
+  if not pooled and #s.takes > 0 and s.capacity and b.granted + b.ended + least <= math.min(b.capacity or 0, fair_part()) then waits = math.max(waits or 0, least) end
 end
 
 -- How many connections are free: none while nobody could count lately (age: ms since the last count), nor while replicas put
@@ -785,6 +822,11 @@ local function finish(reply)
   if counts_till > 0 or numbers and (numbers.granted ~= numbers.told_granted or numbers.ended ~= numbers.told_ended) then
     local b = budget_numbers()
     tell_server(b.granted, b.ended, math.max(counts_till, now + LIVES_MS))
+  end
+  if waits and (server_numbers().wants ~= waits or server_numbers().wants_till < now + TICKET_MS / 2) then
+    call('HSET', server, 'wants:' .. budget, int(waits) .. '|' .. int(now + TICKET_MS))
+  elseif came and not waits and server_numbers().wants > 0 then
+    call('HDEL', server, 'wants:' .. budget)
   end
   for _, id in ipairs(news_of) do
     call('ZADD', news, int(mark), id)

@@ -193,6 +193,92 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
         (await AskAsync(Other, Claim(1, 50), Replica())).ShouldBeOfType<ClaimAnswer.Stale>("also by a replica that remembers nothing");
     }
 
+    // Pods of one connection each hold the whole server on one of the databases.
+    private async Task FullAsync(int server)
+    {
+        await CountBothAsync(own: server, server: server);
+        await HeldAsync(Database, 1);
+        await HeldAsync(Other, 1);
+        await shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
+        for (var pod = 1; pod < server; pod++) (await AskAsync(Database, Claim(pod, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
+    }
+
+    [Fact]
+    public async Task What_comes_free_goes_to_the_other_until_each_has_its_fair_part()
+    {
+        await FullAsync(server: 11);
+        var served = 0;
+        for (var pod = 0; pod < 11; pod++)
+        {
+            // Both have somebody waiting all the time, and the full one's is always the first to ask for what came free.
+            for (var waiter = 100; waiter < 111; waiter++) await AskAsync(Other, InLine(waiter, 1));
+            await shared.Holders.ReleaseAsync(Database, Id(pod), Cancellation);
+            await AskAsync(Database, InLine(200 + pod, 1));
+            for (var waiter = 100; waiter < 111; waiter++) await AskAsync(Other, InLine(waiter, 1));
+            Clock.Now += Second / 10;
+            served = (await BudgetAsync(Other)).Granted;
+            ((await BudgetAsync(Database)).Granted + served).ShouldBeLessThanOrEqualTo(11);
+        }
+
+        (served, (await BudgetAsync(Database)).Granted).ShouldBe((6, 5), "the odd one goes to the first by name");
+    }
+
+    [Fact]
+    public async Task Who_waits_for_more_than_its_part_or_gave_up_holds_up_nobody_on_the_other()
+    {
+        await FullAsync(server: 10);
+        (await AskAsync(Other, InLine(1, 6))).ShouldBeOfType<ClaimAnswer.InLine>();
+        await shared.Holders.ReleaseAsync(Database, Id(0), Cancellation);
+        (await AskAsync(Database, Claim(20, 1))).ShouldBeOfType<ClaimAnswer.Granted>("6 is more than half of 10");
+
+        (await AskAsync(Other, InLine(2, 3))).ShouldBeOfType<ClaimAnswer.InLine>();
+        await shared.Holders.ReleaseAsync(Database, Id(1), Cancellation);
+        (await AskAsync(Database, Claim(21, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>("it is kept for the other").Free.ShouldBe(0);
+        Clock.Now += 4 * Second;
+        (await AskAsync(Database, Claim(21, 1))).ShouldBeOfType<ClaimAnswer.Granted>("who waits gives a sign of life every three seconds");
+    }
+
+    [Fact]
+    public async Task Holders_that_follow_sizes_go_down_for_those_who_wait_on_the_other()
+    {
+        await CountBothAsync(own: 20, server: 20);
+        await HeldAsync(Database, 1);
+        await HeldAsync(Other, 1);
+        var growing = Growing(1, 20);
+        (await AskAsync(Database, growing)).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(18);
+        var told = await FollowAsync(Database, growing);
+        (await AskAsync(Other, InLine(2, 5))).ShouldBeOfType<ClaimAnswer.InLine>();
+        told = await FollowAsync(Database, growing, told.Allotment ?? 0);
+        told.Size.ShouldBe(13, "1 and 5 are the other's, within its half");
+        (await FollowAsync(Database, growing, told.Allotment!.Value)).Connections.ShouldBe(13);
+        (await AskAsync(Other, InLine(2, 5))).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(5);
+    }
+
+    [Theory]
+    [InlineData(12, new[] { 0, 0 }, 12)]
+    [InlineData(12, new[] { 4, 4 }, 4)]
+    [InlineData(12, new[] { 2, 9 }, 5)]
+    [InlineData(13, new[] { 9, 9 }, 5)]
+    [InlineData(13, new[] { 12, 1 }, 6)]
+    [InlineData(12, new[] { 30, 30 }, 4)]
+    [InlineData(0, new[] { 3 }, 0)]
+    public async Task A_part_is_what_all_others_leave_filled_to_one_level(int server, int[] others, int part)
+    {
+        // Each of the others has all that it wants already, and this one finds out by how much it may have, whatever is free.
+        var many = new SharedLedger(Store) { Address = (database, _) => new(LedgerKeys.Address("pg", database)) };
+        var sum = others.Sum();
+        for (var other = 0; other < others.Length; other++)
+        {
+            var name = $"z{other}";
+            await many.Budgets.SampleAsync(name, 1000, 1000, 0, 1000, 0, 15 * Second, Cancellation, server: 1000);
+            if (others[other] > 0) (await AskAsync(name, Claim(0, others[other]), many)).ShouldBeOfType<ClaimAnswer.Issue>();
+        }
+
+        await many.Budgets.SampleAsync(Database, 1000, 1000, 0, 1000, 0, 15 * Second, Cancellation, server: server);
+        var capacity = (await many.Budgets.BudgetAsync(Database, ["r"], Cancellation)).Capacity;
+        capacity.ShouldBe(Math.Max(0, Math.Min(part, server - sum)));
+    }
+
     // One holder that follows sizes, of at least one connection and at most so many.
     private static Claim Growing(int pod, int most) => Claim(pod, most) with { Least = 1 };
 

@@ -1,0 +1,61 @@
+using System.Diagnostics;
+using Broker.Core.Ledger;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Contracts;
+
+/// <summary>Databases that share a server.</summary>
+public abstract partial class LedgerContract
+{
+    // Until a waiter that gives no sign of life is forgotten; a step of the test that took about as long says nothing.
+    private static readonly TimeSpan Forgotten = TimeSpan.FromSeconds(2);
+
+    [Fact]
+    public async Task L2_L10_What_comes_free_on_a_server_is_kept_for_the_database_that_waits_for_its_fair_part_and_for_no_more()
+    {
+        var other = database + "z";
+        var shared = new SharedLedger(Store) { Address = (name, _) => new(LedgerKeys.Address("s" + database, name)) };
+        foreach (var name in new[] { database, other })
+            await shared.Budgets.SampleAsync(name, 6, 60, 3, 6, 0, TimeSpan.FromMinutes(5), Cancellation, server: 6);
+        await IssueAsync(shared, database);
+        await IssueAsync(shared, other);
+        await shared.Holders.ReleaseAsync(other, Id(0), Cancellation);
+        foreach (var pod in Enumerable.Range(1, 5)) (await AskAsync(database, Claim(pod, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
+
+        // The full one releases and asks again, at once; three times that goes to who waits on the other.
+        foreach (var pod in Enumerable.Range(1, 3))
+        {
+            (await FreeAndAskAsync(pod)).ShouldBeOfType<ClaimAnswer.Exhausted>().Free.ShouldBe(0);
+            (await AskAsync(other, Waiting(100 + pod, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
+        }
+
+        // Each has its half: from now on each keeps what comes free on it.
+        (await AskAsync(other, Waiting(104, 1))).ShouldBeOfType<ClaimAnswer.InLine>();
+        await shared.Holders.ReleaseAsync(database, Id(4), Cancellation);
+        (await AskAsync(database, Claim(4, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
+
+        async Task<ClaimAnswer> FreeAndAskAsync(int pod)
+        {
+            while (true)
+            {
+                var from = Stopwatch.GetTimestamp();
+                (await AskAsync(other, Waiting(100 + pod, 1))).ShouldBeOfType<ClaimAnswer.InLine>();
+                await shared.Holders.ReleaseAsync(database, Id(pod), Cancellation);
+                var answer = await AskAsync(database, Claim(pod, 1));
+                if (answer is not ClaimAnswer.Granted || Stopwatch.GetElapsedTime(from) < Forgotten) return answer;
+            }
+        }
+
+        async Task<ClaimAnswer> AskAsync(string of, Claim claim) => (await shared.Claims.ClaimAsync(of, Fast, 100, [claim], Cancellation))[0];
+    }
+
+    private static async Task IssueAsync(SharedLedger ledger, string database)
+    {
+        var order = (await ledger.Claims.ClaimAsync(database, Fast, 100, [Claim(0, 1)], Cancellation))[0].ShouldBeOfType<ClaimAnswer.Issue>();
+        var go = (await ledger.Issues.BeginAsync(database, order.Lease, order.Fence, "u", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        (await ledger.Issues.IssuedAsync(database, order.Lease, order.Fence, "u", "u", "sealed", TimeSpan.FromHours(1), go.Now, true, Cancellation)).ShouldBeTrue();
+        (await ledger.Issues.ActivateAsync(database, order.Lease, order.Fence, TimeSpan.FromMinutes(5), 0.5, null, Cancellation)).ShouldBeTrue();
+        (await ledger.Claims.ClaimAsync(database, Fast, 100, [Claim(0, 1)], Cancellation))[0].ShouldBeOfType<ClaimAnswer.Granted>();
+    }
+}
