@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Npgsql;
 
 namespace LoadTests.LocalServers;
@@ -10,6 +11,9 @@ public sealed record LocalPgBouncerSettings
 
     /// <summary>What else stands in the line of its database, e.g. <c>pool_size=7</c>.</summary>
     public string LineOptions { get; init; } = "";
+
+    /// <summary>A file for another place, whose addresses, paths and administrator are replaced by those of this one; null: a file of its own.</summary>
+    public string? Configuration { get; init; }
 
     /// <summary>Another of the same pooler's processes, whose passwords it takes; null: it is alone.</summary>
     public LocalPgBouncer? Beside { get; init; }
@@ -129,7 +133,7 @@ public sealed class LocalPgBouncer : IAsyncDisposable
         await File.WriteAllTextAsync(users, $"\"{AuthUser}\" \"{lookup}\"\n\"{Administrator}\" \"{password}\"\n", cancellation);
         await File.WriteAllTextAsync(
             ini,
-            $"""
+            settings.Configuration is { } shipped ? Here(shipped, server, users) : $"""
             [databases]
             {server.Database} = host={server.Host} port={server.Port} dbname={server.Database} {settings.LineOptions}
             [pgbouncer]
@@ -177,5 +181,16 @@ public sealed class LocalPgBouncer : IAsyncDisposable
             },
             ChildProcess.StartsWithin,
             cancellation);
+    }
+
+    private string Here(string configuration, LocalPostgres server, string users)
+    {
+        foreach (var (setting, here) in new[]
+        {
+            (server.Database, $"host={server.Host} port={server.Port} dbname={server.Database}"), ("listen_addr", "127.0.0.1"), ("listen_port", Port.ToString(null, null)),
+            ("auth_file", users), ("auth_user", AuthUser), ("admin_users", Administrator),
+        })
+            configuration = Regex.Replace(configuration, $"(?m)^{setting} = .*$", $"{setting} = {here}");
+        return configuration + "\nunix_socket_dir =\n";
     }
 }

@@ -4,15 +4,18 @@ set -eu
 
 vault secrets list | grep -q '^database/' || vault secrets enable database
 vault write database/config/orders \
-  plugin_name=postgresql-database-plugin allowed_roles=orders-api \
+  plugin_name=postgresql-database-plugin allowed_roles=orders-api,orders-web \
   connection_url='postgresql://{{username}}:{{password}}@postgres:5432/app?sslmode=disable' \
   username=vault password=dev-only-vault
-vault write database/roles/orders-api db_name=orders default_ttl=1h max_ttl=24h \
-  creation_statements="CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE orders;" \
-  renew_statements="ALTER ROLE \"{{name}}\" VALID UNTIL '{{expiration}}';" \
-  revocation_statements="ALTER ROLE \"{{name}}\" NOLOGIN;" \
-  revocation_statements="SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';" \
-  revocation_statements="DROP ROLE IF EXISTS \"{{name}}\";"
+# orders-web's pods connect through PgBouncer.
+for role in orders-api orders-web; do
+  vault write "database/roles/$role" db_name=orders default_ttl=1h max_ttl=24h \
+    creation_statements="CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE orders;" \
+    renew_statements="ALTER ROLE \"{{name}}\" VALID UNTIL '{{expiration}}';" \
+    revocation_statements="ALTER ROLE \"{{name}}\" NOLOGIN;" \
+    revocation_statements="SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';" \
+    revocation_statements="DROP ROLE IF EXISTS \"{{name}}\";"
+done
 
 vault write database/config/shop \
   plugin_name=mysql-database-plugin allowed_roles=shop-web \
@@ -30,6 +33,7 @@ vault write database/roles/events-writer db_name=events default_ttl=1h max_ttl=2
 
 vault policy write broker - <<'POLICY'
 path "database/creds/orders-api"                   { capabilities = ["read"] }
+path "database/creds/orders-web"                   { capabilities = ["read"] }
 path "database/creds/shop-web"                     { capabilities = ["read"] }
 path "database/creds/events-writer"                { capabilities = ["read"] }
 path "sys/leases/renew"                            { capabilities = ["update"] }
@@ -37,6 +41,8 @@ path "sys/leases/revoke"                           { capabilities = ["update"] }
 path "sys/leases/lookup"                           { capabilities = ["update"] }
 path "sys/leases/lookup/database/creds/orders-api" { capabilities = ["list", "sudo"] }
 path "sys/leases/lookup/database/creds/orders-api/" { capabilities = ["list", "sudo"] }
+path "sys/leases/lookup/database/creds/orders-web" { capabilities = ["list", "sudo"] }
+path "sys/leases/lookup/database/creds/orders-web/" { capabilities = ["list", "sudo"] }
 POLICY
 
 # In Vault a lease dies with the token that created it, so all brokers share one token without an end of its own.
