@@ -1,3 +1,4 @@
+using Broker.Core.Leases.Shadow;
 using Broker.Core.Ledger;
 using Broker.Core.Operators;
 using Broker.Core.Operators.Indicators;
@@ -29,6 +30,20 @@ public sealed record PageModel(
 
     /// <summary>Whether the service is as good as it is meant to be.</summary>
     public IReadOnlyList<Indicator> Indicators { get; init; } = [];
+
+    /// <summary>What sharing would have saved where the broker only looked on; null: it does not, and did not lately.</summary>
+    public ShadowView? Shadow { get; init; }
+}
+
+/// <summary>What shadow mode saw.</summary>
+/// <param name="Rows">By path; empty: nothing was read yet.</param>
+/// <param name="At">The ledger's time.</param>
+public sealed record ShadowView(IReadOnlyList<ShadowRow> Rows, DateTimeOffset At)
+{
+    /// <summary>All paths together, in a sentence; null: nothing was read yet.</summary>
+    public string? Sum => Rows.Count == 0 ? null
+        : $"Sharing would have made {PageText.Count(Rows.Sum(row => row.UsersShared), "database user")} instead of {PageText.Number(Rows.Sum(row => row.Users))}, "
+            + $"and would count {PageText.Count(Rows.Sum(row => (long)row.ConnectionsShared), "connection")} now instead of {PageText.Number(Rows.Sum(row => (long)row.Connections))}.";
 }
 
 /// <summary>One database.</summary>

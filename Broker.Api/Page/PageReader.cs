@@ -3,6 +3,7 @@ using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases.History;
+using Broker.Core.Leases.Shadow;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
 using Broker.Core.Operators;
@@ -22,7 +23,7 @@ internal interface IPageSource
 /// lease's holders has them read besides.
 /// </summary>
 internal sealed class PageReader(
-    ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, HistoryDesk histories, IndicatorDesk indicators, TimeProvider time) : IPageSource, IDisposable
+    ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, HistoryDesk histories, IndicatorDesk indicators, ShadowDesk shadow, TimeProvider time) : IPageSource, IDisposable
 {
     private const int DefaultSurgePercent = 25;
     private const int MostHolders = 500;
@@ -83,6 +84,7 @@ internal sealed class PageReader(
         return new(caller.DisplayName, MayOrder(caller), views.Count > 0 ? views[0].At : time.GetUtcNow(), trouble, views, query, done)
         {
             Failing = [.. all.Duties.Where(duty => duty.Database is null && duty.IsFailing)],
+            Shadow = all.Shadow.Count > 0 || catalog.Current.VaultApi.Upstream?.Shadow == true ? new(all.Shadow, time.GetUtcNow()) : null,
         };
     }
 
@@ -121,7 +123,8 @@ internal sealed class PageReader(
         {
             if (last is var (at, known) && time.GetElapsedTime(at) < Fresh) return known;
             var read = new Everything(
-                await budgets.ReadAllAsync(cancellation), await leases.ListAsync(null, cancellation), await duties.ListAsync(cancellation), await leftovers.ListAsync(null, cancellation));
+                await budgets.ReadAllAsync(cancellation), await leases.ListAsync(null, cancellation), await duties.ListAsync(cancellation), await leftovers.ListAsync(null, cancellation),
+                await shadow.ReportAsync(cancellation));
             last = (time.GetTimestamp(), read);
             return read;
         }
@@ -132,5 +135,5 @@ internal sealed class PageReader(
     }
 
     private sealed record Everything(
-        IReadOnlyList<Budget> Budgets, IReadOnlyList<LeaseRecord> Leases, IReadOnlyList<Duty> Duties, IReadOnlyList<Core.Leases.Leftover> Leftovers);
+        IReadOnlyList<Budget> Budgets, IReadOnlyList<LeaseRecord> Leases, IReadOnlyList<Duty> Duties, IReadOnlyList<Core.Leases.Leftover> Leftovers, IReadOnlyList<ShadowRow> Shadow);
 }

@@ -15,6 +15,14 @@ public sealed class PageEndpointsTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync() => await server.DisposeAsync();
 
+    [Fact]
+    public void No_slice_shows_what_is_written_for_the_compiler()
+    {
+        var slices = Directory.GetFiles(Deployment.Repository.PathOf("Broker.Api/Page/Slices"), "*.cshtml");
+        slices.ShouldNotBeEmpty();
+        slices.SelectMany(File.ReadLines).ShouldNotContain(line => line.StartsWith("using ", StringComparison.Ordinal) || line.StartsWith("inherits ", StringComparison.Ordinal), "without its @ it is a text of the page");
+    }
+
     [Theory]
     [InlineData("/")]
     [InlineData("/page/live")]

@@ -31,6 +31,7 @@ public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, I
         var page = await OpenAsync("empty");
 
         (await page.Locator(".leases").TextContentAsync())!.ShouldContain("No lease: nobody has asked for a role of this database yet.");
+        (await page.Locator("body").TextContentAsync())!.ShouldNotContain("Broker.", Case.Sensitive, "what is written for the compiler is not shown");
     }
 
     [Fact]
@@ -66,6 +67,40 @@ public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, I
 
         (await page.Locator("svg.chart polygon").CountAsync()).ShouldBe(2);
         if (script) (await page.EvaluateAsync<int>("document.documentElement.scrollWidth - innerWidth")).ShouldBeLessThanOrEqualTo(0, "the page scrolls sideways");
+    }
+
+    [Theory]
+    [InlineData("shadow", 1280, ColorScheme.Light)]
+    [InlineData("shadow-phone", 390, ColorScheme.Dark)]
+    public async Task Shadow_mode_says_what_sharing_would_have_saved_by_path(string name, int width, ColorScheme scheme)
+    {
+        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0), query, true)], query, null)
+        {
+            Shadow = new(
+                [
+                    new("database/creds/orders-api", Views.Now.AddHours(-26), 12_480, 31, 104, 1, 120, 520, 500, 600, 500),
+                    new("database/creds/<reports>", Views.Now.AddMinutes(-5), 3, 1, 3, 1, 3, 15, 15, 15, 15),
+                ],
+                Views.Now),
+        });
+        var page = await OpenAsync(name, width, scheme);
+
+        var shadow = page.GetByRole(AriaRole.Region, new() { Name = "Shadow mode" });
+        (await shadow.Locator(".sum").TextContentAsync()).ShouldBe("Sharing would have made 32 database users instead of 12,483, and would count 515 connections now instead of 535.");
+        (await shadow.Locator("tbody tr").First.Locator("td, th").AllTextContentsAsync()).ShouldBe(["database/creds/orders-api", "26 h ago", "12,480 → 31", "104 → 1", "520 → 500", "600 → 500"]);
+        (await shadow.Locator("tbody tr").Nth(1).Locator("th").TextContentAsync()).ShouldBe("database/creds/<reports>");
+        (await page.EvaluateAsync<int>("document.documentElement.scrollWidth - innerWidth")).ShouldBeLessThanOrEqualTo(0, "the page scrolls sideways");
+    }
+
+    [Fact]
+    public async Task Shadow_mode_that_saw_nothing_says_so_and_a_broker_without_it_says_nothing_of_it()
+    {
+        DatabaseView Orders(PageQuery query) => Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0), query, true);
+        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Orders(query)], query, null));
+        (await (await OpenAsync("without-shadow")).Locator(".shadow").CountAsync()).ShouldBe(0);
+
+        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Orders(query)], query, null) { Shadow = new([], Views.Now) });
+        (await (await OpenAsync("shadow-empty")).Locator(".shadow").TextContentAsync())!.ShouldContain("Nothing was read in shadow mode yet.");
     }
 
     [Fact]

@@ -34,6 +34,11 @@ public sealed class ShadowModeTests
         ((int)row["leases"]!, (int)row["leasesShared"]!).ShouldBe((6, 1));
         ((int)row["connections"]!, (int)row["connectionsShared"]!).ShouldBe((30, 25), "six leases of five connections, five pods");
 
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/") { Headers = { { "Authorization", $"Bearer {world.Person("viewers")}" } } };
+        var page = await (await replica.SendAsync(request, TestContext.Current.CancellationToken)).Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        page.ShouldContain("Sharing would have made 1 database user instead of 6, and would count 25 connections now instead of 30.");
+        page.ShouldContain("<th scope=\"row\" role=\"rowheader\" class=\"user\">database/creds/orders-api</th>");
+
         (await callers[1].RenewAsync(reads[1].LeaseId, 600)).LeaseDuration.ShouldBe(600);
         (await callers[0].RevokeAsync(reads[5].LeaseId)).Status.ShouldBeOneOf(202, 204);
         row = (await ReportAsync(world, replica)).ShouldHaveSingleItem();
