@@ -53,13 +53,13 @@ internal sealed record KeySet(string? Issuer, IReadOnlyList<SigningKey> Keys)
         {
             return [.. new JsonWebKeySet(json).Keys.Where(IsUsable).Select(SigningKey.Of)];
         }
-        catch (Exception error) when (error is ArgumentException or System.Text.Json.JsonException)
+        catch (Exception error) when (error is not (OutOfMemoryException or OperationCanceledException))
         {
             throw new InvalidDataException("It is not a JSON Web Key Set.", error);
         }
     }
 
-    private static bool IsUsable(JsonWebKey key) => key.Use is null or "" or "sig" && key.Kty switch
+    private static bool IsUsable(JsonWebKey? key) => key is not null && key.Use is null or "" or "sig" && key.Kty switch
     {
         "RSA" => !string.IsNullOrEmpty(key.N) && !string.IsNullOrEmpty(key.E),
         "EC" => !string.IsNullOrEmpty(key.Crv) && !string.IsNullOrEmpty(key.X) && !string.IsNullOrEmpty(key.Y),

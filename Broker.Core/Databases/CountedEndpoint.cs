@@ -41,6 +41,6 @@ internal static class CountedEndpoint
 
         var host = HostKeys.Select(key => settings.TryGetValue(key, out var value) ? value.ToString() : null).FirstOrDefault(value => value is { Length: > 0 });
         var port = settings.TryGetValue("Port", out var own) ? own.ToString() : null;
-        return host is null ? $"{database.Host}:{database.Port}" : $"{host}:{port ?? (database.Host == host ? database.Port.ToString(System.Globalization.CultureInfo.InvariantCulture) : "")}";
+        return host is null ? $"{database.Host}:{port ?? database.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)}" : $"{host}:{port ?? (database.Host == host ? database.Port.ToString(System.Globalization.CultureInfo.InvariantCulture) : "")}";
     }
 }

@@ -191,6 +191,7 @@ public class CatalogReaderTests
     [InlineData("Roles:orders-jobs:VaultPath", "database/creds/x", "", "issuer is BuiltIn")]
     [InlineData("Roles:orders-jobs:CreationStatements:0", "CREATE ROLE x", "Roles:orders-jobs:CreationStatements", "{{name}}")]
     [InlineData("Roles:orders-jobs:CreationStatements:0", "CREATE ROLE {{name}}", "Roles:orders-jobs:CreationStatements", "{{password}}")]
+    [InlineData("Roles:orders-jobs:CreationStatements:0", "-- {{name}} {{password}}\n/* nothing */;", "Roles:orders-jobs:CreationStatements", "comments at most")]
     [InlineData("Roles:orders-jobs:CreationStatements:0", "", "Roles:orders-jobs:CreationStatements:0", "not a text")]
     [InlineData("VaultApi:Upstream:Address", "https://vault:8200", "VaultApi:Upstream:Pass", "List the paths")]
     [InlineData("VaultApi:Upstream:Address", "http://vault:8200", "", "AllowInsecureTransport")]

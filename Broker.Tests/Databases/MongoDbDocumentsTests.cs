@@ -139,6 +139,41 @@ public sealed class MongoDbDocumentsTests
     }
 
     [Theory]
+    [InlineData("mongodb://admin:hush@ORDERS-DB:27017,orders-db2:27017/?replicaSet=rs0&readPreference=nearest&readPreferenceTags=dc:ny,rack:1&readPreferenceTags=dc:ny&w=2&wtimeoutMS=500",
+        "&replicaSet=rs0&readPreference=nearest&readPreferenceTags=dc%3Any%2Crack%3A1&readPreferenceTags=dc%3Any&w=2&wtimeoutMS=500")]
+    [InlineData("mongodb://admin:hush@orders-db:27017/?authMechanism=MONGODB-X509&authSource=%24external&tls=true&tlsCAFile=/ca.pem", "&tls=true")]
+    [InlineData("mongodb://admin:hush@orders-db:27017/?authMechanism=scram-sha-1", "&authMechanism=scram-sha-1")]
+    [InlineData("mongodb://admin:hush@orders-db:27017/?directConnection=true&ssl=true&tlsAllowInvalidCertificates=true", "&directConnection=true&tls=true&tlsInsecure=true")]
+    [InlineData("mongodb://admin:hush@orders-db:27017/?tls=true&tlsAllowInvalidHostnames=true&retryReads=false&journal=true", "&tls=true&tlsAllowInvalidHostnames=true&retryReads=false&journal=true")]
+    [InlineData("mongodb://admin:hush@orders-db:27017/?loadBalanced=true&compressors=zstd&maxPoolSize=99&minPoolSize=9&appName=dba&socketTimeoutMS=1", "&loadBalanced=true")]
+    public void Whatever_reaches_the_server_goes_to_pods_and_what_is_the_administrators_own_does_not(string administrator, string more)
+    {
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+
+        var uri = engine.Describe(Orders with { AdminConnectionString = new(administrator) }, new("u", new("p")), 5).Uri!;
+
+        uri[uri.IndexOf('?', StringComparison.Ordinal)..].ShouldBe("?authSource=admin&maxPoolSize=5" + more);
+    }
+
+    [Theory]
+    [InlineData("tls=true", PodSslMode.Disable, false, false)] // as the pods connect, though the administrator encrypts
+    [InlineData("tlsCAFile=/no/such/file.pem", PodSslMode.Disable, false, false)]
+    [InlineData("journal=true", PodSslMode.VerifyFull, true, true)] // the broker has no files to verify by
+    [InlineData("tls=false", PodSslMode.VerifyCA, true, true)]
+    [InlineData("tls=true", PodSslMode.VerifyFull, true, false)]
+    [InlineData("tls=true&tlsInsecure=true", PodSslMode.VerifyFull, true, true)]
+    [InlineData("tls=true&tlsInsecure=true", null, true, true)]
+    [InlineData("journal=true", null, false, false)]
+    public void A_login_is_tried_with_the_pods_encryption_and_verified_no_further_than_the_broker_can(string administrator, PodSslMode? pods, bool encrypted, bool unverified)
+    {
+        var settings = MongoDbEngine.LoginSettings(
+            Orders with { AdminConnectionString = new("mongodb://admin:hush@orders-db:27017/?authSource=admin&" + administrator), Pods = new() { SslMode = pods } }, new("u", new("p")));
+
+        (settings.UseTls, settings.AllowInsecureTls).ShouldBe((encrypted, unverified));
+        (settings.Credential.Username, settings.Credential.Mechanism).ShouldBe(("u", null));
+    }
+
+    [Theory]
     [InlineData("plain")]
     [InlineData("p@ss:w/ord?#[]!&=+%41 ;,")]
     [InlineData("it's \"quoted\" {braces} \\back\\ $1 ${x}")]

@@ -17,6 +17,22 @@ public sealed class PasswordVerifierTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Theory]
+    [InlineData("CREATE ROLE a PASSWORD 'Pass-word_1'", true)]
+    [InlineData("create user a encrypted password\n'Pass-word_1' NOINHERIT", true)]
+    [InlineData("ALTER ROLE a PASSWORD E'Pass-word_1'", true)]
+    [InlineData("CREATE ROLE a PASSWORD $$Pass-word_1$$ LOGIN", true)]
+    [InlineData("CREATE ROLE a PASSWORD $p$Pass-word_1$p$", true)]
+    [InlineData("CREATE ROLE a PASSWORD 'another'", false)]
+    [InlineData("CREATE USER MAPPING FOR a SERVER s OPTIONS (password 'Pass-word_1')", false)]
+    public void L6_A_password_is_recognised_in_whichever_quotes_it_stands(string statement, bool verified)
+    {
+        var sent = PasswordVerifier.PutIn(statement, User, "scram-sha-256", 4096);
+
+        if (!verified) sent.ShouldBe(statement);
+        else sent.ShouldSatisfyAllConditions(text => text.ShouldContain(" 'SCRAM-SHA-256$4096:".Replace(" ", "", StringComparison.Ordinal)), text => text.ShouldNotContain("Pass-word_1"));
+    }
+
+    [Theory]
     [InlineData(null, "scram-sha-256")]
     [InlineData(18, "scram-sha-256")]
     [InlineData(null, "md5")]

@@ -31,6 +31,14 @@ public sealed class SqlScriptTests
     [InlineData("DO $$ never closed; x", "DO $$ never closed; x")]
     [InlineData("GRANT a TO \"END\"; WEEKEND; x", "GRANT a TO \"END\"|WEEKEND|x")]
     [InlineData("SELECT 5--1;\n; x", "SELECT 5--1;|x")]
+    [InlineData("SELECT E'a'\n  'b\\';c'; x", "SELECT E'a'\n  'b\\';c'|x")]
+    [InlineData("SELECT E'a' 'b\\'; x", "SELECT E'a' 'b\\'|x")]
+    [InlineData("SELECT U&'a;\\0441', B'1', N'a;', U&\"a;b\"; x", "SELECT U&'a;\\0441', B'1', N'a;', U&\"a;b\"|x")]
+    [InlineData("DO $a$ $b$ ; $a ; $$ ; $b$ $a$; x", "DO $a$ $b$ ; $a ; $$ ; $b$ $a$|x")]
+    [InlineData("DO $ä$ a; $ä$; x", "DO $ä$ a; $ä$|x")]
+    [InlineData("a;\r\n-- b;\r\nc;\r\n", "a|-- b;\r\nc")]
+    [InlineData(";;  ;\n a ;; ", "a")]
+    [InlineData("CREATE OR REPLACE FUNCTION s.f(a int DEFAULT 1, b text DEFAULT ';') RETURNS int BEGIN ATOMIC SELECT a; END; x", "CREATE OR REPLACE FUNCTION s.f(a int DEFAULT 1, b text DEFAULT ';') RETURNS int BEGIN ATOMIC SELECT a; END|x")]
     public void A_statement_of_PostgreSQL_ends_where_the_server_ends_it(string text, string statements) =>
         SqlScript.Split(DatabaseEngineKind.PostgreSql, text).ShouldBe(statements.Split('|', StringSplitOptions.RemoveEmptyEntries));
 
@@ -54,6 +62,10 @@ public sealed class SqlScriptTests
     [InlineData("BEGIN; a; COMMIT; x", "BEGIN|a|COMMIT|x")]
     [InlineData("DELIMITER //\nCREATE PROCEDURE p() BEGIN a; END//\nDELIMITER ;\nx; y", "CREATE PROCEDURE p() BEGIN a; END|x|y")]
     [InlineData("SELECT '$$'; SELECT '$$'", "SELECT '$$'|SELECT '$$'")]
+    [InlineData("DELIMITER $$\r\nCREATE PROCEDURE p()\r\nBEGIN\r\n a;\r\nEND$$\r\nDELIMITER ;\r\nx;\r\n", "CREATE PROCEDURE p()\r\nBEGIN\r\n a;\r\nEND|x")]
+    [InlineData("delimiter $$\nCREATE PROCEDURE p() BEGIN SELECT '$$', \"$$\", `$$`; END $$\ny$$\ndelimiter ;\nx", "CREATE PROCEDURE p() BEGIN SELECT '$$', \"$$\", `$$`; END|y|x")]
+    [InlineData("DELIMITER go\nSELECT 1 go\nDELIMITER ;\nx", "SELECT 1|x")]
+    [InlineData("CREATE PROCEDURE p() SQL SECURITY INVOKER COMMENT 'a;b' BEGIN l: LOOP LEAVE l; END LOOP l; END; x", "CREATE PROCEDURE p() SQL SECURITY INVOKER COMMENT 'a;b' BEGIN l: LOOP LEAVE l; END LOOP l; END|x")]
     public void A_statement_of_MySQL_ends_where_the_server_ends_it(string text, string statements) =>
         SqlScript.Split(DatabaseEngineKind.MySql, text).ShouldBe(statements.Split('|', StringSplitOptions.RemoveEmptyEntries));
 
@@ -86,6 +98,11 @@ public sealed class SqlScriptTests
         StatementTexts.Read(DatabaseEngineKind.MongoDb, [Base64("""{"db":"a;b","roles":[]}""")]).ShouldBe(["""{"db":"a;b","roles":[]}"""]);
         StatementTexts.Read(DatabaseEngineKind.MongoDb, ["""{ "db": "a;b" }"""]).ShouldBe(["""{ "db": "a;b" }"""]);
         StatementTexts.Read(DatabaseEngineKind.MySql, ["DROP USER root"]).ShouldBe(["DROP USER root"], "that is no Base64, though its letters could be");
+        StatementTexts.Read(DatabaseEngineKind.PostgreSql, ["[null, \"a\", \"\", \"-- nothing\"]"]).ShouldBe(["a"], "what is nothing in a list is nothing");
+        StatementTexts.Read(DatabaseEngineKind.PostgreSql, ["[]"]).ShouldBeEmpty();
+        StatementTexts.Read(DatabaseEngineKind.PostgreSql, ["[1]"]).ShouldBe(["[1]"], "the server says what it thinks of it");
+        StatementTexts.Read(DatabaseEngineKind.PostgreSql, ["\uFEFFCREATE ROLE a;\r\nCREATE ROLE b", Base64("\uFEFF[\"c\"]"), " \r\n "]).ShouldBe(["CREATE ROLE a", "CREATE ROLE b", "c"]);
+        StatementTexts.Read(DatabaseEngineKind.MongoDb, ["\uFEFF{}", " "]).ShouldBe(["{}"]);
         StatementTexts.Names([Base64("CREATE ROLE {{ name }}")], "name").ShouldBeTrue();
         StatementTexts.Names(["CREATE ROLE {{ username }}"], "name").ShouldBeFalse();
     }

@@ -141,6 +141,85 @@ public sealed class MySqlDriverTests(MySqlDriverTests.Server server) : IClassFix
         }
     }
 
+    [Theory]
+    [InlineData("TLS 1.2", "TLSv1.2", "TLSv1.2")]
+    [InlineData("TLS 1.3, TLS 1.2", "TLSv1.2", "TLSv1.3")]
+    public async Task Versions_of_TLS_are_told_to_those_that_can_be_told_and_said_beside_the_others(string administrator, string least, string most)
+    {
+        var (plain, login) = await server.CreateAsync("versions", Password);
+        var database = plain with { AdminConnectionString = new($"{plain.AdminConnectionString.Reveal()};SslMode=Required;TlsVersion={administrator}") };
+        await using var engine = new MySqlEngine(TimeProvider.System);
+
+        await engine.TryLoginAsync(database, login, Cancellation);
+        var (strings, _) = await ConnectAsync(database, login, encrypted: true, "mariadb");
+        new MySqlConnectionStringBuilder(strings.AdoNet).TlsVersion.ShouldBe(new MySqlConnectionStringBuilder(database.AdminConnectionString.Reveal()).TlsVersion);
+        Uri.UnescapeDataString(strings.Of("mysql2")!).ShouldContain($"\"minVersion\":\"{least}\",\"maxVersion\":\"{most}\"");
+        Uri.UnescapeDataString(strings.Of("connector/j")!).ShouldContain("tlsVersions=" + (least == most ? least : $"{least},{most}"));
+        strings.Of("mariadb/j")!.ShouldContain("enabledSslProtocolSuites=" + (least == most ? least : $"{least},{most}"));
+        foreach (var driver in new[] { "go-sql-driver", "go-sql-driver<1.8", "sqlalchemy+pymysql", "mariadb", "prisma" })
+            strings.Drivers.Single(one => one.Driver == driver).Note!.ShouldContain(most);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_asked_for_a_version_of_TLS_it_has_not_is_not_spoken_to()
+    {
+        await using var old = await LocalMariaDb.StartAsync(
+            new()
+            {
+                MaxConnections = 20,
+                Settings = new Dictionary<string, string>
+                {
+                    ["performance_schema"] = "ON", ["tls_version"] = "TLSv1.2", ["ssl_cert"] = server.Certificates.Write("old", "mysql").Certificate, ["ssl_key"] = server.Certificates.Write("old", "mysql").Key,
+                },
+            },
+            Cancellation);
+        var (plain, login) = await Server.CreateAsync(old, "app", Password);
+        var strings = Describe(plain with { AdminConnectionString = new($"{plain.AdminConnectionString.Reveal()};SslMode=Required;TlsVersion=TLS 1.3") }, login);
+
+        foreach (var driver in await DriverPrograms.ConnectAsync(strings))
+        {
+            if (driver.Driver is "mysqlconnector" or "mysql2" or "uri" or "mariadb/j" or "mariadb") driver.Error.ShouldNotBeNull(driver.Driver);
+            else strings.Drivers.Single(one => one.Driver == driver.Driver).Note.ShouldNotBeNull(driver.Driver).ShouldContain("TLSv1.3");
+        }
+    }
+
+    [Fact]
+    public void What_the_broker_has_and_pods_have_not_is_said_beside_every_string()
+    {
+        var believing = Describe(PlainDatabase with { AdminConnectionString = new("User ID=admin;SslMode=VerifyFull;SslCa=/broker/ca.pem") }, new("u", new("p")));
+        believing.Drivers.Where(driver => driver.Text is not null).ShouldAllBe(driver => driver.Note!.Contains("Pods:CaFile") && !driver.Text!.Contains("/broker"));
+
+        var keyed = Describe(PlainDatabase with { AdminConnectionString = new("User ID=admin;SslMode=None;ServerRsaPublicKeyFile=/broker/key.pem") }, new("u", new("p")));
+        keyed.Drivers.ShouldAllBe(driver => driver.Note!.Contains("RSA key") && !driver.Text!.Contains("/broker"));
+        keyed.AdoNet.ShouldNotContain("Public Key");
+
+        var stored = Describe(PlainDatabase with { AdminConnectionString = new("User ID=admin;SslMode=Required;CertificateStoreLocation=CurrentUser") }, new("u", new("p")));
+        stored.Drivers.ShouldAllBe(driver => driver.Note!.Contains("client certificate"));
+
+        var ciphered = Describe(PlainDatabase with { AdminConnectionString = new("User ID=admin;SslMode=Required;TlsCipherSuites=TLS_AES_256_GCM_SHA384") }, new("u", new("p")));
+        ciphered.AdoNet.ShouldContain("TLS_AES_256_GCM_SHA384");
+        ciphered.Drivers.Where(driver => driver.Driver != "mysqlconnector").ShouldAllBe(driver => driver.Note!.Contains("TLS_AES_256_GCM_SHA384"));
+    }
+
+    [Theory]
+    [InlineData("Server=[::1;User ID=admin")]
+    [InlineData("Server=,;User ID=admin")]
+    [InlineData("Port=-1;User ID=admin")]
+    [InlineData("SslMode=Perhaps")]
+    [InlineData("mysql://admin:hush@db/app")]
+    public async Task A_string_that_means_nothing_is_named_wherever_it_is_read(string administrator)
+    {
+        var database = PlainDatabase with { AdminConnectionString = new(administrator + ";Password=hush") };
+        await using var engine = new MySqlEngine(TimeProvider.System);
+        Login login = new("u", new("p"));
+
+        foreach (var call in new Func<Task>[] { () => engine.TryLoginAsync(database, login, Cancellation), () => engine.SampleAsync(database, Cancellation), () => Task.FromResult(engine.Describe(database, login, 1)) })
+        {
+            var refusal = await Should.ThrowAsync<DatabaseException>(call);
+            refusal.Message.ShouldSatisfyAllConditions(text => text.ShouldContain("AdminConnectionString"), text => text.ShouldNotContain("hush"));
+        }
+    }
+
     [Fact]
     public void Each_driver_has_its_own_words()
     {

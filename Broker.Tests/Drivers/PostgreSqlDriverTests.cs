@@ -124,6 +124,57 @@ public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) :
             database with { AdminConnectionString = new($"Host={server.SocketFolder};Port={database.Port};{database.AdminConnectionString.Reveal()}") }, Cancellation);
     }
 
+    [Fact]
+    public async Task A_Unix_socket_is_never_asked_for_TLS_whatever_the_administrators_own_connection_demands()
+    {
+        var (plain, login) = await server.CreateAsync("socket", HardPassword);
+        var database = plain with
+        {
+            Host = server.SocketFolder,
+            AdminConnectionString = new($"Host=127.0.0.1;Port={plain.Port};SSL Mode=VerifyFull;Root Certificate={server.Certificates.AuthorityFile};Channel Binding=Require;{plain.AdminConnectionString.Reveal()}"),
+        };
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+
+        await engine.TryLoginAsync(database, login, Cancellation);
+        await ConnectAsync(database, login, encrypted: false, WithoutSockets);
+    }
+
+    [Theory]
+    [InlineData("Options=-c role=the_admins_own;Search Path=secret")]
+    [InlineData("Require Auth=None,ScramSHA256;Load Balance Hosts=true")]
+    [InlineData("Require Auth=ScramSHA256")]
+    [InlineData("Require Auth=GSS,None", false)] // it would come in by none
+    [InlineData("Kerberos Service Name=other;Include Realm=true;Client Encoding=UTF8;Timezone=Europe/Zurich;Keepalive=30;Timeout=0;Command Timeout=0;Minimum Pool Size=50;Maximum Pool Size=60;Multiplexing=true")]
+    public async Task What_only_the_administrators_session_is_to_be_is_not_asked_of_the_user(string options, bool administratorComesIn = true)
+    {
+        var (plain, login) = await server.CreateAsync("own", HardPassword);
+        await server.RunAsync("DO $$ BEGIN CREATE ROLE the_admins_own NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+        var database = plain with { AdminConnectionString = new($"{plain.AdminConnectionString.Reveal()};{options}") };
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+
+        if (administratorComesIn) (await engine.SampleAsync(database, Cancellation)).Limit.ShouldBe(100);
+        await engine.TryLoginAsync(database, login, Cancellation);
+        // libpq knows require_auth from version 16 on: those that read its string say so.
+        var strings = Describe(database, login);
+        var old = strings.Uri!.Contains("require_auth", StringComparison.Ordinal);
+        foreach (var driver in new[] { "libpq", "sqlalchemy+psycopg2" }.Where(_ => old)) strings.Drivers.Single(one => one.Driver == driver).Note!.ShouldContain("require_auth from version 16 on");
+        await ConnectAsync(database, login, encrypted: null, old ? ["psycopg2", "psycopg", "sqlalchemy+psycopg2"] : []);
+    }
+
+    [Fact]
+    public async Task Hosts_that_are_chosen_by_chance_are_reached_by_every_driver_that_knows_several()
+    {
+        var (plain, login) = await server.CreateAsync("chance", HardPassword);
+        var database = plain with { AdminConnectionString = new($"Host=127.0.0.1,LOCALHOST;Port={plain.Port};Load Balance Hosts=true;{plain.AdminConnectionString.Reveal()}"), Host = "localhost" };
+
+        var (strings, _) = await ConnectAsync(database, login, encrypted: null, "lib/pq", "node-postgres");
+
+        strings.Servers.Count.ShouldBe(2, "names of hosts are read in any case");
+        strings.Of("npgsql")!.ShouldContain("Load Balance Hosts=True");
+        strings.Of("pgjdbc")!.ShouldContain("loadBalanceHosts=true");
+        strings.Drivers.Single(one => one.Driver == "libpq").Note!.ShouldContain("load_balance_hosts");
+    }
+
     [Theory]
     [InlineData("primary")]
     [InlineData("read-write")]
@@ -169,6 +220,106 @@ public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) :
         strings.Uri.ShouldBe("postgresql://u:p@orders-db:5432/app?sslmode=verify-full&gssencmode=require&channel_binding=require&application_name=" + Holder);
         strings.Of("npgsql").ShouldBe("Host=orders-db;Port=5432;Database=app;Username=u;Password=p;Maximum Pool Size=5;SSL Mode=VerifyFull;GSS Encryption Mode=Require;Channel Binding=Require;Application Name=" + Holder);
         strings.Drivers.Single(one => one.Driver == "libpq").Note!.ShouldContain("root.crt");
+    }
+
+    [Theory]
+    [InlineData("endpoint=ep-cool-1", "endpoint=ep-cool-1")]
+    [InlineData("project=p1", "project=p1")]
+    [InlineData("reference=abc", "reference=abc")]
+    [InlineData("--cluster=lazy-dog-12", "--cluster=lazy-dog-12")]
+    [InlineData("-c role=dba endpoint=ep-cool-1 -csearch_path=a --statement_timeout=5s", "endpoint=ep-cool-1")]
+    [InlineData("-c search_path=a\\ b,c", null)]
+    [InlineData("-c  role=dba", null)]
+    public void Options_that_say_which_server_is_meant_go_to_pods_and_settings_of_the_session_do_not(string options, string? pods)
+    {
+        var strings = Describe(PlainDatabase with { AdminConnectionString = new("Username=admin;Options=" + options) }, new("u", new("p")));
+
+        new NpgsqlConnectionStringBuilder(strings.AdoNet).Options.ShouldBe(pods);
+        (strings.Uri!.Contains("options=", StringComparison.Ordinal), strings.Jdbc!.Contains("options=", StringComparison.Ordinal)).ShouldBe((pods is not null, pods is not null));
+        if (pods is not null) strings.Uri.ShouldContain("options=" + Uri.EscapeDataString(pods));
+    }
+
+    [Theory]
+    [InlineData("ScramSHA256", "ScramSHA256", "scram-sha-256")]
+    [InlineData("ScramSHA256, MD5, GSS", "ScramSHA256,MD5", "scram-sha-256,md5")]
+    [InlineData("!Password,!None", "!Password", "!password")]
+    [InlineData("GSS,None", null, null)]
+    public void The_ways_of_proving_a_password_go_to_pods_and_those_of_the_administrator_alone_do_not(string administrator, string? npgsql, string? libpq)
+    {
+        var strings = Describe(PlainDatabase with { AdminConnectionString = new("Username=admin;Require Auth=" + administrator) }, new("u", new("p")));
+
+        new NpgsqlConnectionStringBuilder(strings.AdoNet).RequireAuth.ShouldBe(npgsql);
+        if (libpq is null) strings.Uri!.ShouldNotContain("require_auth");
+        else strings.Uri!.ShouldContain("require_auth=" + Uri.EscapeDataString(libpq));
+        foreach (var driver in new[] { "pgjdbc", "pgx", "lib/pq", "asyncpg", "node-postgres", "prisma" })
+            (strings.Drivers.Single(one => one.Driver == driver).Note ?? "").Contains("whichever way", StringComparison.Ordinal).ShouldBe(npgsql is not null, driver);
+    }
+
+    [Fact]
+    public void What_the_broker_believes_and_pods_are_not_told_is_said_beside_every_string()
+    {
+        var database = PlainDatabase with { AdminConnectionString = new("Username=admin;SSL Mode=VerifyFull;Root Certificate=/broker/ca.pem;Check Certificate Revocation=true") };
+
+        var strings = Describe(database, new("u", new("p")));
+
+        strings.Drivers.ShouldAllBe(driver => driver.Note!.Contains("Pods:CaFile"));
+        strings.AdoNet.ShouldContain("Check Certificate Revocation=True");
+        strings.Drivers.Where(driver => driver.Driver != "npgsql").ShouldAllBe(driver => driver.Note!.Contains("revoked"));
+        strings.Drivers.ShouldAllBe(driver => !driver.Text!.Contains("/broker/ca.pem"));
+    }
+
+    [Fact]
+    public void Which_of_the_administrators_hosts_is_wanted_is_said_where_pods_connect_to_others()
+    {
+        var strings = Describe(PlainDatabase with { Host = "out1,out2", AdminConnectionString = new("Username=admin;Host=in1,in2;Target Session Attributes=primary") }, new("u", new("p")));
+
+        strings.AdoNet.ShouldNotContain("Target");
+        strings.Drivers.Where(driver => driver.Text is not null).ShouldAllBe(driver => driver.Note!.Contains("primary of its own several"));
+    }
+
+    [Fact]
+    public async Task The_administrator_may_have_a_port_of_its_own_on_the_pods_host()
+    {
+        var (plain, _) = await server.CreateAsync("port", HardPassword);
+        var database = plain with { Port = 1, AdminConnectionString = new($"Port={plain.Port};{plain.AdminConnectionString.Reveal()}") };
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+
+        (await engine.SampleAsync(database, Cancellation)).Limit.ShouldBe(100);
+        engine.Describe(database, new("u", new("p")), 1).Servers.ShouldBe([new(plain.Host, 1)]);
+    }
+
+    [Theory]
+    [InlineData("Host=pg1:x;Username=admin")]
+    [InlineData("Host=[::1;Username=admin")]
+    [InlineData("Host=,;Username=admin")]
+    [InlineData("Port=70000;Username=admin")]
+    [InlineData("SSL Mode=Perhaps")]
+    [InlineData("Target Session Attributes=leader")]
+    [InlineData("postgresql://admin:hush@pg1/app")]
+    public async Task A_string_that_means_nothing_is_named_wherever_it_is_read(string administrator)
+    {
+        var database = PlainDatabase with { AdminConnectionString = new(administrator + ";Password=hush") };
+        await using var engine = new PostgreSqlEngine(TimeProvider.System);
+        Login login = new("u", new("p"));
+
+        foreach (var call in new Func<Task>[] { () => engine.TryLoginAsync(database, login, Cancellation), () => engine.SampleAsync(database, Cancellation), () => Task.FromResult(engine.Describe(database, login, 1)) })
+        {
+            var refusal = await Should.ThrowAsync<DatabaseException>(call);
+            refusal.Message.ShouldSatisfyAllConditions(text => text.ShouldContain("AdminConnectionString"), text => text.ShouldNotContain("hush"));
+        }
+    }
+
+    [Theory]
+    [InlineData("::1", "[::1]:5432")]
+    [InlineData("[::1]", "[::1]:5432")]
+    [InlineData("fe80::1,[::1]:5433", "[fe80::1]:5432,[::1]:5433")]
+    public void Addresses_of_version_6_are_written_in_brackets(string host, string hosts)
+    {
+        var strings = Describe(PlainDatabase with { Host = host }, new("u", new("p")));
+
+        strings.Uri!.ShouldStartWith($"postgresql://u:p@{hosts}/app");
+        strings.Jdbc!.ShouldStartWith($"jdbc:postgresql://{hosts}/app");
+        if (strings.Servers.Count == 1) strings.AdoNet.ShouldStartWith("Host=::1;Port=5432;");
     }
 
     [Fact]
@@ -244,6 +395,22 @@ public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) :
                     },
                 },
                 Cancellation);
+        }
+
+        public async Task RunAsync(string statement)
+        {
+            await using var connection = new NpgsqlConnection(new NpgsqlConnectionStringBuilder
+            {
+                Host = postgres!.Host,
+                Port = postgres.Port,
+                Username = postgres.AdminUsername,
+                Password = postgres.AdminPassword,
+                Database = postgres.Database,
+                Pooling = false,
+            }.ConnectionString);
+            await connection.OpenAsync(Cancellation);
+            await using var command = new NpgsqlCommand(statement, connection);
+            await command.ExecuteNonQueryAsync(Cancellation);
         }
 
         public async Task<(Database Database, Login Login)> CreateAsync(string databaseName, string password)

@@ -142,7 +142,7 @@ internal static class RoleReading
             reader.Error("VaultPathExclusive", "is set, but the role's issuer is BuiltIn.", "Take it out, or name a Vault issuer.");
         if (role.CreationStatements.Count == 0)
         {
-            if (!reader.Has("CreationStatements"))
+            if (reader.IsEmpty("CreationStatements"))
                 reader.Error("CreationStatements", "is missing, and the role's issuer is BuiltIn.",
                     "Write the statements that create a user, with {{name}}, {{password}} and {{expiration}}.");
             return;
@@ -163,7 +163,9 @@ internal static class RoleReading
         {
             try
             {
-                StatementTexts.Read(engine ?? DatabaseEngineKind.PostgreSql, texts);
+                var statements = StatementTexts.Read(engine ?? DatabaseEngineKind.PostgreSql, texts);
+                if (texts.Count > 0 && statements.Count == 0)
+                    reader.Error(key, "hold nothing that is run, comments at most.", "Write a statement, or take the key out.");
             }
             catch (FormatException exception)
             {

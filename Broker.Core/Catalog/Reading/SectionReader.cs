@@ -138,6 +138,9 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
         return texts;
     }
 
+    /// <summary>Whether nothing is written there, or a list of nothing.</summary>
+    public bool IsEmpty(string key) => string.IsNullOrEmpty(Section(key).Value) && !Section(key).GetChildren().Any();
+
     /// <summary>The section below a key; there even when nothing is written, so that defaults apply.</summary>
     public SectionReader Child(string key)
     {

@@ -22,6 +22,9 @@ internal static class SqlScript
         for (var at = 0; at < text.Length;)
         {
             var token = SqlToken.At(engine, text, at);
+            // A delimiter ends a word, though its letters could go on in one: END$$.
+            if (delimiter.Length > 0 && token.Kind == SqlTokenKind.Word && text.IndexOf(delimiter, at, token.End - at, StringComparison.Ordinal) is var inside and > 0 && inside > at)
+                token = token with { End = inside };
             var ends = delimiter.Length == 0
                 ? token.Kind == SqlTokenKind.Semicolon && parentheses <= 0 && !block.IsOpen
                 : string.CompareOrdinal(text, at, delimiter, 0, delimiter.Length) == 0;

@@ -63,7 +63,7 @@ internal readonly record struct SqlToken(SqlTokenKind Kind, int End)
             case var blank when char.IsWhiteSpace(blank):
                 return new(SqlTokenKind.Space, at + 1);
             case 'e' or 'E' when !mySql && next == '\'':
-                return new(SqlTokenKind.Other, EndOfQuoted(text, at + 1, backslashes: true));
+                return new(SqlTokenKind.Other, EndOfContinued(text, EndOfQuoted(text, at + 1, backslashes: true)));
             case var letter when char.IsLetter(letter) || letter == '_':
                 var end = at + 1;
                 while (end < text.Length && (char.IsLetterOrDigit(text[end]) || text[end] is '_' or '$')) end++;
@@ -88,6 +88,18 @@ internal readonly record struct SqlToken(SqlTokenKind Kind, int End)
         }
 
         return text.Length;
+    }
+
+    // A text goes on in the next quotes when a line ends between them, and backslashes mean in it what they meant before.
+    private static int EndOfContinued(string text, int end)
+    {
+        while (true)
+        {
+            var next = end;
+            while (next < text.Length && char.IsWhiteSpace(text[next])) next++;
+            if (next >= text.Length || text[next] != '\'' || !text.AsSpan(end, next - end).ContainsAny('\n', '\r')) return end;
+            end = EndOfQuoted(text, next, backslashes: true);
+        }
     }
 
     private static int EndOfLine(string text, int at) => text.IndexOfAny(['\n', '\r'], at) is var end and >= 0 ? end : text.Length;

@@ -23,19 +23,22 @@ internal static partial class StatementTexts
     /// <exception cref="FormatException">One of them would end that transaction in another way; the message says which.</exception>
     public static IReadOnlyList<string> Read(DatabaseEngineKind engine, IReadOnlyList<string> texts)
     {
-        var parts = texts.SelectMany(text => FromBase64(text.Trim()) is var plain && FromJson(plain) is { } list ? list : [plain]);
+        var parts = texts.SelectMany(text => FromBase64(Trimmed(text)) is var plain && FromJson(Trimmed(plain)) is { } list ? list.OfType<string>() : [plain]).Select(Trimmed);
         return engine == DatabaseEngineKind.MongoDb
-            ? [.. parts.Select(part => part.Trim()).Where(part => part.Length > 0)]
+            ? [.. parts.Where(part => part.Length > 0)]
             : [.. parts.SelectMany(part => SqlScript.Split(engine, part)).Where(statement => !IsBracket(engine, statement))];
     }
 
     /// <summary>Whether a placeholder is in one of the texts, Base64 or not, with spaces or without.</summary>
     public static bool Names(IReadOnlyList<string> texts, params string[] placeholders) =>
-        texts.Any(text => Placeholder().Matches(FromBase64(text.Trim())).Any(match => placeholders.Contains(match.Groups["word"].Value)));
+        texts.Any(text => Placeholder().Matches(FromBase64(Trimmed(text))).Any(match => placeholders.Contains(match.Groups["word"].Value)));
 
     /// <summary>A placeholder, e.g. <c>{{name}}</c>; Vault knows no spaces in it.</summary>
     [GeneratedRegex(@"\{\{\s*(?<word>[a-z_]+)\s*\}\}", RegexOptions.CultureInvariant)]
     public static partial Regex Placeholder();
+
+    // Files of some editors begin with a byte order mark, which no server reads.
+    private static string Trimmed(string text) => text.Trim().TrimStart('\uFEFF').TrimStart();
 
     private static bool IsBracket(DatabaseEngineKind engine, string statement)
     {

@@ -22,14 +22,14 @@ internal static class MongoConnectionStrings
     private static readonly string[] OfTheSet =
         ["replicaSet", "directConnection", "loadBalanced", "readPreference", "readPreferenceTags", "maxStalenessSeconds", "srvServiceName", "srvMaxHosts"];
 
-    private static readonly string[] OfTheServer = ["retryWrites", "retryReads", "w", "journal", "readConcernLevel"];
+    private static readonly string[] OfTheServer = ["retryWrites", "retryReads", "w", "wtimeoutMS", "journal", "readConcernLevel"];
 
     public static ConnectionStrings Of(Database database, Login login, int connections, string? holder)
     {
         var administrator = AdminClients.Settings(database);
         var options = UriOptions.Of(database.AdminConnectionString.Reveal());
         var named = ServerAddress.ListOf(database.Host, database.Port);
-        var same = administrator.Servers.Any(server => named.Any(host => host.Host == server.Host && (options.IsSeed || host.Port == server.Port)));
+        var same = administrator.Servers.Any(server => named.Any(host => host.Host.Equals(server.Host, StringComparison.OrdinalIgnoreCase) && (options.IsSeed || host.Port == server.Port)));
         var seed = same && administrator.Scheme == ConnectionStringScheme.MongoDBPlusSrv;
         IReadOnlyList<ServerAddress> servers = same && !seed && named.Count == 1 ? [.. administrator.Servers.Select(server => new ServerAddress(server.Host, server.Port))] : named;
         var ssl = database.Pods.SslMode ?? options.Ssl ?? PodSslMode.Prefer;
@@ -40,7 +40,7 @@ internal static class MongoConnectionStrings
             ("maxPoolSize", connections.ToString(CultureInfo.InvariantCulture)),
             // Another mechanism than a password's is the administrator's own way of logging in.
             ("authMechanism", options["authMechanism"] is { } mechanism && mechanism.StartsWith("SCRAM-", StringComparison.OrdinalIgnoreCase) ? mechanism : null),
-            .. OfTheSet.Select(name => (name, same ? options[name] : null)),
+            .. OfTheSet.Where(_ => same).SelectMany(options.All, (name, value) => (name, (string?)value)),
             ("tls", ssl switch { PodSslMode.Disable => "false", PodSslMode.Prefer => null, _ => seed ? null : "true" }),
             ("tlsInsecure", ssl == PodSslMode.Require ? "true" : null),
             ("tlsAllowInvalidHostnames", ssl == PodSslMode.VerifyCA && tellsNames ? "true" : null),

@@ -186,15 +186,15 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     }
 
     // As pods connect, but with the broker's own files: it verifies no more than its administrator's connection does.
-    private static MongoClientSettings LoginSettings(Database database, Login login)
+    internal static MongoClientSettings LoginSettings(Database database, Login login)
     {
         var options = UriOptions.Of(database.AdminConnectionString.Reveal());
-        var mode = database.Pods.SslMode is { } pods && pods >= PodSslMode.Require && options.Ssl is { } own
-            ? (PodSslMode)Math.Max((int)PodSslMode.Require, Math.Min((int)pods, (int)own))
+        var mode = database.Pods.SslMode is { } pods and >= PodSslMode.Require
+            ? (PodSslMode)Math.Max((int)PodSslMode.Require, Math.Min((int)pods, (int)(options.Ssl ?? PodSslMode.Disable)))
             : database.Pods.SslMode;
         var settings = MongoClientSettings.FromConnectionString(
             MongoConnectionStrings.Of(database with { Pods = database.Pods with { SslMode = mode } }, login, 1, null).Of(MongoConnectionStrings.Own));
-        TlsFiles.Apply(database, settings, options);
+        if (settings.UseTls) TlsFiles.Apply(database, settings, options);
         return settings;
     }
 

@@ -10,6 +10,8 @@ internal sealed class UriOptions
 {
     private readonly Dictionary<string, string> values = new(StringComparer.OrdinalIgnoreCase);
 
+    private readonly List<(string Name, string Value)> repeated = [];
+
     private UriOptions(bool seed) => IsSeed = seed;
 
     /// <summary>Whether it is <c>mongodb+srv</c>, where TLS is the default.</summary>
@@ -27,11 +29,17 @@ internal sealed class UriOptions
         foreach (var option in uri[(query + 1)..].Split('&', ';'))
         {
             var equals = option.IndexOf('=', StringComparison.Ordinal);
-            if (equals > 0) options.values.TryAdd(option[..equals], Uri.UnescapeDataString(option[(equals + 1)..]));
+            if (equals <= 0) continue;
+            var (name, value) = (option[..equals], Uri.UnescapeDataString(option[(equals + 1)..]));
+            options.values.TryAdd(name, value);
+            options.repeated.Add((name, value));
         }
 
         return options;
     }
+
+    /// <summary>All values of an option that may be written several times, in their order.</summary>
+    public IEnumerable<string> All(string name) => repeated.Where(option => option.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(option => option.Value);
 
     /// <summary>How far it encrypts. MongoDB has nothing between TLS and none; where nothing is said, there is none.</summary>
     public PodSslMode? Ssl =>

@@ -59,10 +59,16 @@ internal sealed class AdminConnections : IAsyncDisposable
         try
         {
             var settings = new MySqlConnectionStringBuilder(database.AdminConnectionString.Reveal());
-            if (settings.Server.Length > 0) return settings;
-            var servers = ServerAddress.ListOf(database.Host, database.Port);
-            (settings.Server, settings.Port) = (string.Join(',', servers.Select(server => server.Host)), (uint)servers[0].Port);
-            if (servers[0].IsSocket) settings.ConnectionProtocol = MySqlConnectionProtocol.UnixSocket;
+            if (settings.Server.Length == 0)
+            {
+                var servers = ServerAddress.ListOf(database.Host, database.Port);
+                settings.Server = string.Join(',', servers.Select(server => server.Host));
+                // It may have a port of its own on the pods' host, as administrators' ports are (admin_port, extra_port).
+                if (!settings.ShouldSerialize("Port")) settings.Port = (uint)servers[0].Port;
+                if (servers[0].IsSocket) settings.ConnectionProtocol = MySqlConnectionProtocol.UnixSocket;
+            }
+
+            _ = ServerAddress.Checked(Servers(settings));
             return settings;
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or InvalidCastException or MySqlException)
@@ -70,6 +76,9 @@ internal sealed class AdminConnections : IAsyncDisposable
             throw MySqlFailure.OfConnectionString(database);
         }
     }
+
+    /// <summary>The servers that the administrator connects to.</summary>
+    public static IReadOnlyList<ServerAddress> Servers(MySqlConnectionStringBuilder settings) => ServerAddress.ListOf(settings.Server, (int)settings.Port);
 
     /// <summary>Closes every pool.</summary>
     public async ValueTask DisposeAsync()

@@ -29,10 +29,10 @@ internal static class ConnectionCount
             $"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('max_connections', {string.Join(", ", ServerIdentity.Variables.Select(name => $"'{name}'"))})",
             row => said[row.GetString(0)] = row.IsDBNull(1) ? "" : row.GetString(1),
             cancellation);
-        if (said.TryGetValue("max_connections", out var most)) limit = Number(most);
+        if (said.TryGetValue("max_connections", out var most)) limit = Number(most) is > 0 and var number ? number : null; // a server that says 0 (TiDB) sets none
         // From a status variable, because a dynamic session shows it to everybody and on every version alike.
         await AdminReads.RunAsync(
-            connection, database, "SHOW GLOBAL STATUS LIKE 'Threads_connected'", row => connected = Number(row.GetString(1)), cancellation);
+            connection, database, "SHOW GLOBAL STATUS LIKE 'Threads_connected'", row => connected = Number(row.GetString(1)) ?? 0, cancellation);
 
         var users = new List<UserConnections>();
         await AdminReads.RunAsync(
@@ -54,5 +54,7 @@ internal static class ConnectionCount
         return new(ServerLimit.Of(database, limit, "max_connections"), Reserved: 0, DatabaseLimit: null, users, ServerIdentity.Of(said));
     }
 
-    private static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+    // Servers that only speak the protocol say what they like; more than fits is as good as the most that does.
+    private static int? Number(string text) =>
+        decimal.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? (int)Math.Min(number, int.MaxValue) : null;
 }

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Text.Json.Nodes;
 using Broker.Core.Catalog;
 using Broker.Core.Model;
 using MySqlConnector;
@@ -23,11 +24,13 @@ internal sealed class MySqlConnectionStrings
     private readonly int connections;
     private readonly string? holder;
     private readonly PodView pods;
+    private readonly DriverNotes notes;
 
     private MySqlConnectionStrings(Database database, Login login, int connections, string? holder)
     {
         (this.database, this.login, this.connections, this.holder) = (database, login, connections, holder);
         pods = PodView.Of(database);
+        notes = new(pods);
     }
 
     public static ConnectionStrings Of(Database database, Login login, int connections, string? holder)
@@ -48,16 +51,6 @@ internal sealed class MySqlConnectionStrings
 
     private string Limit => connections.ToString(CultureInfo.InvariantCulture);
 
-    private string? Certificate() => pods.LacksCertificate
-        ? "The broker shows this server a client certificate; pods that need one get it from Pods:CertificateFile and KeyFile in the broker's configuration."
-        : null;
-
-    private string? NotPreferred() => pods.Ssl == PodSslMode.Prefer
-        ? "It cannot prefer TLS, and connects without; write SslMode=Required in the administrator's connection string, or Pods:SslMode, where the server has TLS."
-        : null;
-
-    private string? OneHost() => pods.Servers.Count > 1 ? "It knows one host only; give it the one it is to connect to." : null;
-
     private static string? Quote(string? value) => value is null ? null : $"{{\"program_name\":\"{value}\"}}";
 
     /// <summary>
@@ -66,7 +59,7 @@ internal sealed class MySqlConnectionStrings
     /// </summary>
     private DriverString Any()
     {
-        if (OneHost() is { } no) return new("uri", null, no);
+        if (notes.OneHost() is { } no) return new("uri", null, no);
         var mode = pods.Ssl switch
         {
             PodSslMode.Disable => "DISABLED",
@@ -76,7 +69,7 @@ internal sealed class MySqlConnectionStrings
             _ => "VERIFY_IDENTITY",
         };
         var node = MySql2();
-        return new("uri", node.Text is null ? null : $"{Uri("mysql", Escaped(database.DatabaseName))}{Query([("ssl-mode", mode), ("ssl-ca", Authority), .. NodeOptions(), ("socket", pods.IsSocket ? pods.Servers[0].Host : null)])}", Notes(
+        return new("uri", node.Text is null ? null : $"{Uri("mysql", Escaped(database.DatabaseName))}{Query([("ssl-mode", mode), ("ssl-ca", Authority), ("tls-versions", Versions() is { } versions ? $"[{versions}]" : null), .. NodeOptions(), ("socket", pods.IsSocket ? pods.Servers[0].Host : null)])}", Notes(
             node.Note, "Its words of encryption are those of MySQL's own programs and of Node's mysql2; other drivers have members of their own."));
     }
 
@@ -99,9 +92,14 @@ internal sealed class MySqlConnectionStrings
         if (pods.Balance is { } balance) settings.LoadBalance = balance;
         if (pods.Redirection != MySqlServerRedirectionMode.Disabled) settings.ServerRedirectionMode = pods.Redirection;
         if (pods.AsksForKey) settings.AllowPublicKeyRetrieval = true;
+        if (pods.TlsVersions.Count > 0) settings.TlsVersion = string.Join(", ", pods.TlsVersions.Select(version => "TLS " + version));
+        if (pods.CipherSuites is not null) settings.TlsCipherSuites = pods.CipherSuites;
         if (holder is not null) settings.ApplicationName = holder;
-        return new("mysqlconnector", settings.ConnectionString, Certificate());
+        return new("mysqlconnector", settings.ConnectionString, notes.Lacks());
     }
+
+    // As Java's drivers write them.
+    private string? Versions() => pods.TlsVersions.Count == 0 ? null : string.Join(',', pods.TlsVersions.Select(version => "TLSv" + version));
 
     /// <summary>https://dev.mysql.com/doc/connector-j/en/connector-j-reference-jdbc-url-format.html</summary>
     private DriverString ConnectorJ()
@@ -123,16 +121,15 @@ internal sealed class MySqlConnectionStrings
             ("trustCertificateKeyStoreUrl", store is null ? null : "file:" + store),
             ("trustCertificateKeyStoreType", store is null ? null : store.EndsWith(".jks", StringComparison.OrdinalIgnoreCase) ? "JKS" : "PKCS12"),
             ("allowPublicKeyRetrieval", pods.AsksForKey ? "true" : null),
+            ("tlsVersions", Versions()),
             ("connectionAttributes", holder is null ? null : "program_name:" + holder));
         return new(Driver, $"jdbc:mysql://{string.Join(',', pods.Servers)}/{Escaped(database.DatabaseName)}{options}", Notes(
-            Certificate(),
+            notes.Lacks(), notes.NoCiphers(),
             pods.Verifies && store is null ? "It verifies by Java's trust store, or one that is given as trustCertificateKeyStoreUrl; it reads no PEM." : null,
             pods.Files.CertificateFile is null ? null : "It takes a client certificate from a key store only (clientCertificateKeyStoreUrl): add it.",
-            Redirects(),
+            notes.Redirects(),
             "MariaDB's own driver refuses it: that has a member of its own."));
     }
-
-    private string? Redirects() => pods.Redirection == MySqlServerRedirectionMode.Required ? "It does not follow the server's redirection." : null;
 
     /// <summary>
     /// https://mariadb.com/kb/en/about-mariadb-connector-j/. Version 2 takes every value as it is, and passes over <c>sslMode</c>: it
@@ -161,11 +158,12 @@ internal sealed class MySqlConnectionStrings
             }),
             ("serverSslCert", Authority),
             ("allowPublicKeyRetrieval", pods.AsksForKey ? "true" : null),
+            ("enabledSslProtocolSuites", Versions()),
             ("connectionAttributes", holder is null ? null : "program_name:" + holder),
         ];
         var query = string.Join('&', options.Where(option => option.Value is not null).Select(option => $"{option.Key}={option.Value}"));
         return new(Driver, $"jdbc:mariadb://{string.Join(',', pods.Servers)}/{database.DatabaseName}?{query}", Notes(
-            Certificate(), NotPreferred(), Redirects(),
+            notes.Lacks(), notes.NoCiphers(), notes.NotPreferred(), notes.Redirects(),
             pods.Files.CertificateFile is null ? null : "It takes a client certificate from a key store only (keyStore): add it."));
     }
 
@@ -176,7 +174,7 @@ internal sealed class MySqlConnectionStrings
     /// </summary>
     private DriverString GoDriver(string driver, bool modern)
     {
-        if (OneHost() is { } no) return new(driver, null, no);
+        if (notes.OneHost() is { } no) return new(driver, null, no);
         var name = database.DatabaseName;
         if (login.Username.Contains(':', StringComparison.Ordinal)) return new(driver, null, "It cannot read a user name with a colon from a string.");
         if (!modern && name.AsSpan().ContainsAny('/', '?')) return new(driver, null, "Versions before 1.8 cannot read this database's name from a string.");
@@ -195,7 +193,7 @@ internal sealed class MySqlConnectionStrings
         var query = string.Join('&', options.Where(option => option.Value is not null).Select(option => $"{option.Key}={Option(option.Value)}"));
         var server = pods.IsSocket ? $"unix({pods.Servers[0].Host})" : $"tcp({pods.Servers[0]})";
         return new(driver, $"{login.Username}:{login.Password.Reveal()}@{server}/{(modern ? Escaped(name) : name)}?{query}", Notes(
-            Certificate(), Redirects(),
+            notes.Lacks(), notes.NoVersions(), notes.Redirects(),
             Authority is null ? null : "It believes the machine's authorities; give it others by mysql.RegisterTLSConfig and tls=NAME.",
             pods.Ssl == PodSslMode.VerifyCA ? "It looks at the certificate's name too." : null,
             pods.Files.CertificateFile is null ? null : "It takes a client certificate by mysql.RegisterTLSConfig only: add it.",
@@ -209,7 +207,7 @@ internal sealed class MySqlConnectionStrings
     private DriverString PyMySql()
     {
         const string Driver = "sqlalchemy+pymysql";
-        if (OneHost() is { } no) return new(Driver, null, no);
+        if (notes.OneHost() is { } no) return new(Driver, null, no);
         if (pods.Verifies && Authority is null) return new(Driver, null, "It verifies the server by a file only: write Pods:CaFile in the broker's configuration, or give ssl_ca yourself.");
         if (login.Password.Reveal().AsSpan().ContainsAnyExceptInRange('\0', '\x7F'))
             return new(Driver, null, "It sends a password in Latin-1, and the server reads UTF-8: this one, which has other letters than ASCII's, it cannot use.");
@@ -224,7 +222,7 @@ internal sealed class MySqlConnectionStrings
             ("ssl_key", pods.Files.KeyFile),
             ("program_name", holder));
         return new(Driver, $"{Uri("mysql+pymysql", plain ? name : "")}{options}", Notes(
-            Certificate(), NotPreferred(), Redirects(),
+            notes.Lacks(), notes.NoVersions(), notes.NotPreferred(), notes.Redirects(),
             pods.Ssl >= PodSslMode.Require ? "With a server that offers no TLS it goes on in the clear; have the accounts demand it (REQUIRE SSL in CREATE USER)." : null));
     }
 
@@ -232,33 +230,36 @@ internal sealed class MySqlConnectionStrings
     private DriverString MySql2()
     {
         const string Driver = "mysql2";
-        if (OneHost() is { } no) return new(Driver, null, no);
+        if (notes.OneHost() is { } no) return new(Driver, null, no);
         if (!FitsUrlPath(database.DatabaseName)) return new(Driver, null, "It cannot read this database's name from a string: give it the parts.");
         return new(Driver, $"{Uri("mysql", Escaped(database.DatabaseName))}{Query(NodeOptions())}", Notes(
-            Certificate(), NotPreferred(), Redirects(),
+            notes.Lacks(), pods.Ssl == PodSslMode.Prefer ? null : notes.NoCiphers(), notes.NotPreferred(), notes.Redirects(),
             pods.Files.CertificateFile is null ? null : "It takes a client certificate by its content only: add ssl.cert and ssl.key in code.",
             pods.Verifies && Authority is not null ? "It reads no file: set NODE_EXTRA_CA_CERTS, or add ssl.ca in code." : null));
     }
 
     private IEnumerable<(string Key, string? Value)> NodeOptions() =>
     [
-        ("ssl", pods.Ssl switch
-        {
-            PodSslMode.Require => "{\"rejectUnauthorized\":false}",
-            PodSslMode.VerifyCA => "{\"rejectUnauthorized\":true}",
-            PodSslMode.VerifyFull => "{\"rejectUnauthorized\":true,\"verifyIdentity\":true}",
-            _ => null,
-        }),
+        ("ssl", NodeSsl()),
         ("socketPath", pods.IsSocket ? pods.Servers[0].Host : null),
         ("connectionLimit", Limit),
         ("connectAttributes", Quote(holder)),
     ];
 
+    private string? NodeSsl()
+    {
+        if (pods.Ssl < PodSslMode.Require) return null;
+        var ssl = new JsonObject { ["rejectUnauthorized"] = pods.Verifies };
+        if (pods.Ssl == PodSslMode.VerifyFull) ssl["verifyIdentity"] = true;
+        if (pods.TlsVersions.Count > 0) (ssl["minVersion"], ssl["maxVersion"]) = ("TLSv" + pods.TlsVersions.Min(StringComparer.Ordinal), "TLSv" + pods.TlsVersions.Max(StringComparer.Ordinal));
+        return ssl.ToJsonString();
+    }
+
     /// <summary>https://github.com/mariadb-corporation/mariadb-connector-nodejs: of TLS a string can only say that it is wanted, and verified.</summary>
     private DriverString MariaDbNode()
     {
         const string Driver = "mariadb";
-        if (OneHost() is { } no) return new(Driver, null, no);
+        if (notes.OneHost() is { } no) return new(Driver, null, no);
         if (!FitsUrlPath(database.DatabaseName)) return new(Driver, null, "It cannot read this database's name from a string: give it the parts.");
         var options = Query(
             ("ssl", pods.Ssl >= PodSslMode.Require ? "true" : null),
@@ -267,7 +268,7 @@ internal sealed class MySqlConnectionStrings
             ("connectionLimit", Limit),
             ("connectAttributes", Quote(holder)));
         return new(Driver, $"{Uri("mariadb", Escaped(database.DatabaseName))}{options}", Notes(
-            Certificate(), NotPreferred(), Redirects(),
+            notes.Lacks(), notes.NoVersions(), notes.NotPreferred(), notes.Redirects(),
             pods.Ssl == PodSslMode.Require ? "A string cannot tell it to leave the certificate alone: it verifies; give ssl.rejectUnauthorized or ssl.ca in code." : null,
             pods.Ssl == PodSslMode.VerifyCA ? "It looks at the certificate's name too." : null,
             pods.Files.CertificateFile is null ? null : "It takes a client certificate by its content only: add ssl.cert and ssl.key in code.",
@@ -278,14 +279,14 @@ internal sealed class MySqlConnectionStrings
     private DriverString Prisma()
     {
         const string Driver = "prisma";
-        if (OneHost() is { } no) return new(Driver, null, no);
+        if (notes.OneHost() is { } no) return new(Driver, null, no);
         var options = Query(
             ("socket", pods.IsSocket ? pods.Servers[0].Host : null),
             ("connection_limit", Limit),
             ("sslaccept", pods.Verifies ? "strict" : pods.Ssl == PodSslMode.Require ? "accept_invalid_certs" : null),
             ("sslcert", Authority));
         return new(Driver, $"{Uri("mysql", Escaped(database.DatabaseName))}{options}", Notes(
-            Certificate(), Redirects(),
+            notes.Lacks(), notes.NoVersions(), notes.Redirects(),
             holder is null ? null : "It does not name its holder: it has no such option.",
             pods.Ssl >= PodSslMode.Require ? "With a server that offers no TLS it goes on in the clear; have the accounts demand it (REQUIRE SSL in CREATE USER)." : null,
             pods.Ssl == PodSslMode.VerifyCA ? "It looks at the certificate's name too." : null,

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Broker.Core.Catalog;
 using Broker.Core.Model;
 using MySqlConnector;
@@ -8,7 +9,7 @@ namespace Broker.Core.Databases.MySql;
 /// How pods reach a database: what its configuration says of them, and else what the administrator's connection string says. Who
 /// connects to one of the administrator's several hosts gets all of them.
 /// </summary>
-internal sealed record PodView
+internal sealed partial record PodView
 {
     public required IReadOnlyList<ServerAddress> Servers { get; init; }
 
@@ -24,6 +25,18 @@ internal sealed record PodView
     /// <summary>Whether a client without TLS may ask the server for the key that its password goes under (<c>caching_sha2_password</c>).</summary>
     public bool AsksForKey { get; init; }
 
+    /// <summary>Whether the administrator has that key in a file, which pods have not, and pods without TLS need it.</summary>
+    public bool LacksKey { get; init; }
+
+    /// <summary>Versions of TLS that may be spoken, such as <c>1.2</c>, in order; empty: each driver's own.</summary>
+    public IReadOnlyList<string> TlsVersions { get; init; } = [];
+
+    /// <summary>Cipher suites that may be used, as MySqlConnector writes them; null: each driver's own.</summary>
+    public string? CipherSuites { get; init; }
+
+    /// <summary>Whether the administrator believes an authority of its own, and pods are told of none.</summary>
+    public bool LacksAuthority { get; init; }
+
     /// <summary>Whether the administrator shows a certificate, and pods have none to show.</summary>
     public bool LacksCertificate { get; init; }
 
@@ -35,7 +48,7 @@ internal sealed record PodView
     public static PodView Of(Database database)
     {
         var administrator = AdminConnections.Settings(database);
-        var own = ServerAddress.ListOf(administrator.Server, (int)administrator.Port);
+        var own = AdminConnections.Servers(administrator);
         var named = ServerAddress.ListOf(database.Host, database.Port);
         var servers = named.Count == 1 && own.Contains(named[0]) ? own : named;
         var ssl = database.Pods.SslMode ?? ModeOf(administrator.SslMode);
@@ -47,8 +60,13 @@ internal sealed record PodView
             Balance = servers.Count > 1 && servers.Any(own.Contains) && administrator.LoadBalance != MySqlLoadBalance.RoundRobin ? administrator.LoadBalance : null,
             Redirection = administrator.ServerRedirectionMode,
             AsksForKey = administrator.AllowPublicKeyRetrieval,
+            LacksKey = !administrator.AllowPublicKeyRetrieval && administrator.ServerRsaPublicKeyFile.Length > 0 && ssl < PodSslMode.Require,
+            TlsVersions = ssl == PodSslMode.Disable ? [] : [.. TlsVersion().Matches(administrator.TlsVersion).Select(version => version.Value)],
+            CipherSuites = ssl != PodSslMode.Disable && administrator.TlsCipherSuites is { Length: > 0 } suites ? suites : null,
+            LacksAuthority = ssl >= PodSslMode.VerifyCA && database.Pods.CaFile is null && administrator.SslCa.Length > 0,
             LacksCertificate = ssl != PodSslMode.Disable && database.Pods.CertificateFile is null
-                && (administrator.SslCert.Length > 0 || administrator.CertificateFile.Length > 0 || administrator.CertificateThumbprint.Length > 0),
+                && (administrator.SslCert.Length > 0 || administrator.CertificateFile.Length > 0 || administrator.CertificateThumbprint.Length > 0
+                    || administrator.CertificateStoreLocation != MySqlCertificateStoreLocation.None),
         };
     }
 
@@ -96,6 +114,9 @@ internal sealed record PodView
         MySqlSslMode.VerifyCA => PodSslMode.VerifyCA,
         _ => PodSslMode.VerifyFull,
     };
+
+    [GeneratedRegex(@"1\.[0-3]", RegexOptions.CultureInvariant)]
+    private static partial Regex TlsVersion();
 
     private static PodSslMode Max(PodSslMode one, PodSslMode other) => one > other ? one : other;
 

@@ -79,10 +79,14 @@ internal sealed class AdminConnections : IAsyncDisposable
             var settings = new NpgsqlConnectionStringBuilder(database.AdminConnectionString.Reveal());
             if (settings.Host is null)
             {
-                var servers = ServerAddress.ListOf(database.Host, database.Port);
+                // It may have a port of its own on the pods' host, which may be a pooler's.
+                var servers = settings.ShouldSerialize("Port")
+                    ? ServerAddress.ListOf(database.Host, database.Port).Select(server => server with { Port = settings.Port }).ToList()
+                    : ServerAddress.ListOf(database.Host, database.Port);
                 (settings.Host, settings.Port) = (servers.Count == 1 ? servers[0].Host : string.Join(',', servers), servers[0].Port);
             }
 
+            _ = ServerAddress.Checked(Servers(settings));
             return settings;
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or InvalidCastException)
@@ -90,6 +94,9 @@ internal sealed class AdminConnections : IAsyncDisposable
             throw PostgreSqlFailure.OfConnectionString(database);
         }
     }
+
+    /// <summary>The servers that the administrator connects to.</summary>
+    public static IReadOnlyList<ServerAddress> Servers(NpgsqlConnectionStringBuilder settings) => ServerAddress.ListOf(settings.Host!, settings.Port);
 
     /// <summary>Closes every pool.</summary>
     public async ValueTask DisposeAsync()

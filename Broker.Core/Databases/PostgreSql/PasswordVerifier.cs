@@ -35,7 +35,7 @@ internal static class PasswordVerifier
         {
             var token = SqlToken.At(DatabaseEngineKind.PostgreSql, statement, at);
             var text = statement[at..token.End];
-            said.Append(last == "PASSWORD" && text == Quoted(login.Password.Reveal()) ? Quoted(verifier) : text);
+            said.Append(last == "PASSWORD" && Says(text, login.Password.Reveal()) ? Quoted(verifier) : text);
             if (token.Kind != SqlTokenKind.Space) last = token.Kind == SqlTokenKind.Word ? text.ToUpperInvariant() : "";
             at = token.End;
         }
@@ -71,6 +71,11 @@ internal static class PasswordVerifier
     [System.Diagnostics.CodeAnalysis.SuppressMessage("Security", "CA5351:Do Not Use Broken Cryptographic Algorithms", Justification = "What a server that is set to md5 stores of a password.")]
     private static string Md5(string username, string password) =>
         "md5" + Convert.ToHexStringLower(MD5.HashData(Encoding.UTF8.GetBytes(password + username)));
+
+    // A statement's literal is the password: in quotes, in those of E'…', or between dollars.
+    private static bool Says(string literal, string password) =>
+        literal == Quoted(password) || literal.Equals($"E{Quoted(password)}", StringComparison.OrdinalIgnoreCase) && !password.Contains('\\', StringComparison.Ordinal)
+        || (literal.StartsWith('$') && literal.IndexOf('$', 1) is var tag and > 0 && literal.Length == (2 * tag) + 2 + password.Length && literal[(tag + 1)..^(tag + 1)] == password);
 
     private static string Quoted(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 }

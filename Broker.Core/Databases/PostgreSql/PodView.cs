@@ -19,6 +19,9 @@ internal sealed record PodView
     /// <summary>Which of several hosts, in Npgsql's words (which are libpq's, and <c>prefer-primary</c>); null: any.</summary>
     public string? Session { get; init; }
 
+    /// <summary>Which of its several hosts the administrator wants, where pods connect to others: they are told nothing, and the grant says so.</summary>
+    public string? SessionElsewhere { get; init; }
+
     /// <summary>Whether one of several hosts is chosen by chance.</summary>
     public bool Random { get; init; }
 
@@ -32,8 +35,20 @@ internal sealed record PodView
     /// <summary>Command-line options that say which server is meant, as hosters' proxies take them (<c>endpoint=…</c>).</summary>
     public string? Endpoint { get; init; }
 
+    /// <summary>The ways of proving a password that the server may ask for; null: any. How only the administrator proves itself is not among them.</summary>
+    public RequiredAuthentication? Authentication { get; init; }
+
+    /// <summary>Whether a server's certificate is looked up for having been revoked.</summary>
+    public bool LooksUpRevocations { get; init; }
+
+    /// <summary>The service's name in Kerberos; null: the common one.</summary>
+    public string? KerberosService { get; init; }
+
     /// <summary>Whether the administrator shows a certificate, and pods have none to show.</summary>
     public bool LacksCertificate { get; init; }
+
+    /// <summary>Whether the administrator believes an authority of its own, and pods are told of none.</summary>
+    public bool LacksAuthority { get; init; }
 
     public bool Verifies => Ssl >= PodSslMode.VerifyCA;
 
@@ -43,22 +58,29 @@ internal sealed record PodView
     public static PodView Of(Database database)
     {
         var administrator = AdminConnections.Settings(database);
-        var own = ServerAddress.ListOf(administrator.Host!, administrator.Port);
+        var own = AdminConnections.Servers(administrator);
         var named = ServerAddress.ListOf(database.Host, database.Port);
         var servers = named.Count == 1 && own.Contains(named[0]) ? own : named;
         var among = servers.Count > 1 && servers.Any(own.Contains);
-        var ssl = database.Pods.SslMode ?? ModeOf(administrator.SslMode);
+        var session = administrator.TargetSessionAttributes is { } wanted && !wanted.Equals("any", StringComparison.OrdinalIgnoreCase) ? wanted.ToLowerInvariant() : null;
+        // A Unix socket is never encrypted, whatever is demanded; not every driver knows, and the server refuses those that ask.
+        var ssl = servers[0].IsSocket ? PodSslMode.Disable : database.Pods.SslMode ?? ModeOf(administrator.SslMode);
         return new()
         {
             Servers = servers,
             Ssl = ssl,
             Files = database.Pods,
-            Session = among && administrator.TargetSessionAttributes is { } wanted && !wanted.Equals("any", StringComparison.OrdinalIgnoreCase) ? wanted.ToLowerInvariant() : null,
+            Session = among ? session : null,
+            SessionElsewhere = !among && servers.Count > 1 && own.Count > 1 ? session : null,
             Random = among && administrator.LoadBalanceHosts,
             Gss = administrator.GssEncryptionMode,
             Binding = ssl == PodSslMode.Disable && administrator.ChannelBinding == ChannelBinding.Require ? ChannelBinding.Prefer : administrator.ChannelBinding,
             Direct = administrator.SslNegotiation == SslNegotiation.Direct && ssl >= PodSslMode.Require,
-            Endpoint = administrator.Options is { } options && (options.StartsWith("endpoint=", StringComparison.Ordinal) || options.StartsWith("project=", StringComparison.Ordinal)) ? options : null,
+            Endpoint = ServerOptions.OfTheServer(administrator.Options),
+            Authentication = RequiredAuthentication.OfPasswords(administrator.RequireAuth),
+            LooksUpRevocations = administrator.CheckCertificateRevocation && ssl >= PodSslMode.VerifyCA,
+            KerberosService = administrator.GssEncryptionMode == GssEncryptionMode.Require && administrator.KerberosServiceName is { Length: > 0 } service && service != "postgres" ? service : null,
+            LacksAuthority = ssl >= PodSslMode.VerifyCA && database.Pods.CaFile is null && administrator.RootCertificate is { Length: > 0 },
             LacksCertificate = ssl != PodSslMode.Disable && database.Pods.CertificateFile is null && administrator.SslCertificate is not null,
         };
     }
@@ -72,7 +94,7 @@ internal sealed record PodView
         var pods = Of(database);
         var settings = AdminConnections.Settings(database);
         var administrators = ModeOf(settings.SslMode);
-        if (pods.Ssl != administrators && database.Pods.SslMode is not null)
+        if (pods.Ssl != administrators)
             settings.SslMode = (pods.Ssl < PodSslMode.Require ? pods.Ssl : Max(PodSslMode.Require, Min(pods.Ssl, administrators))) switch
             {
                 PodSslMode.Disable => SslMode.Disable,
@@ -96,7 +118,10 @@ internal sealed record PodView
         settings.Timeout = AdminConnections.ConnectSeconds;
         settings.CommandTimeout = AdminConnections.ConnectSeconds;
         settings.ApplicationName = "broker";
+        // What the administrator's session is to be is not the user's: a role that only the administrator may take for one.
         settings.SearchPath = null;
+        settings.Options = pods.Endpoint;
+        settings.RequireAuth = pods.Authentication?.Npgsql;
         return settings;
     }
 

@@ -19,11 +19,13 @@ internal sealed class PostgreSqlConnectionStrings
     private readonly int connections;
     private readonly string? holder;
     private readonly PodView pods;
+    private readonly DriverNotes notes;
 
     private PostgreSqlConnectionStrings(Database database, Login login, int connections, string? holder)
     {
         (this.database, this.login, this.connections, this.holder) = (database, login, connections, holder);
         pods = PodView.Of(database);
+        notes = new(pods);
     }
 
     public static ConnectionStrings Of(Database database, Login login, int connections, string? holder)
@@ -51,7 +53,8 @@ internal sealed class PostgreSqlConnectionStrings
         ("gssencmode", Gss()),
         ("channel_binding", Binding()),
         ("target_session_attrs", pods.Session is "prefer-primary" ? null : pods.Session),
-        ("load_balance_hosts", pods.Random ? "random" : null),
+        ("krbsrvname", pods.KerberosService),
+        ("require_auth", pods.Authentication?.Libpq),
         ("options", pods.Endpoint),
         ("application_name", holder),
     ];
@@ -72,22 +75,11 @@ internal sealed class PostgreSqlConnectionStrings
 
     private string? Binding() => pods.Binding switch { ChannelBinding.Disable => "disable", ChannelBinding.Require => "require", _ => null };
 
-    private string? LibpqNotes() => Notes(
-        Certificate(),
-        pods.Verifies && pods.Files.CaFile is null ? "It verifies the server by ~/.postgresql/root.crt; give another file as sslrootcert (PGSSLROOTCERT), or write Pods:CaFile in the broker's configuration." : null,
-        PreferPrimary());
-
-    private string? Certificate() => pods.LacksCertificate
-        ? "The broker shows this server a client certificate; pods that need one get it from Pods:CertificateFile and KeyFile in the broker's configuration."
-        : null;
-
-    private string? PreferPrimary() => pods.Session is "prefer-primary" ? "It cannot prefer a primary: it takes any of the hosts." : null;
-
     private DriverString Libpq()
     {
         // https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
         var hosts = pods.IsSocket ? "" : string.Join(',', pods.Servers);
-        return new("libpq", $"{User("postgresql")}@{hosts}/{Escaped(database.DatabaseName)}{Query([.. SocketOptions(), .. LibpqOptions()])}", LibpqNotes());
+        return new("libpq", $"{User("postgresql")}@{hosts}/{Escaped(database.DatabaseName)}{Query([.. SocketOptions(), .. LibpqOptions()])}", notes.Libpq());
     }
 
     private IEnumerable<(string Key, string? Value)> SocketOptions() => pods.IsSocket
@@ -114,9 +106,12 @@ internal sealed class PostgreSqlConnectionStrings
         if (pods.Session is not null) settings.TargetSessionAttributes = pods.Session;
         if (pods.Random) settings.LoadBalanceHosts = true;
         if (pods.Endpoint is not null) settings.Options = pods.Endpoint;
+        if (pods.Authentication is { } authentication) settings.RequireAuth = authentication.Npgsql;
+        if (pods.LooksUpRevocations) settings.CheckCertificateRevocation = true;
+        if (pods.KerberosService is not null) settings.KerberosServiceName = pods.KerberosService;
         if (holder is not null) settings.ApplicationName = holder;
         return new("npgsql", settings.ConnectionString, Notes(
-            Certificate(),
+            notes.Lacks(),
             pods.Session is null ? null : "NpgsqlDataSource takes no Target Session Attributes from a string: take it out, and call BuildMultiHost().WithTargetSession(…); NpgsqlConnection takes it."));
     }
 
@@ -133,6 +128,7 @@ internal sealed class PostgreSqlConnectionStrings
             ("sslkey", pods.Files.KeyFile),
             ("sslNegotiation", pods.Direct ? "direct" : null),
             ("gssEncMode", Gss()),
+            ("kerberosServerName", pods.KerberosService),
             ("channelBinding", Binding()),
             ("targetServerType", pods.Session switch
             {
@@ -146,7 +142,7 @@ internal sealed class PostgreSqlConnectionStrings
             ("options", pods.Endpoint),
             ("ApplicationName", holder));
         return new("pgjdbc", $"jdbc:postgresql://{string.Join(',', pods.Servers)}/{Escaped(database.DatabaseName)}{options}", Notes(
-            Certificate(),
+            notes.Lacks(), notes.NoChoice(),
             pods.Verifies && pods.Files.CaFile is null ? "It verifies the server by ~/.postgresql/root.crt; give another file as sslrootcert, or sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory for Java's own trust store." : null,
             pods.Files.KeyFile is null ? null : "It reads a key as PKCS-8 in DER or as PKCS-12, and no PEM.",
             Binding() is null ? null : "It knows channelBinding from version 42.7.4 on, and passes over it before."));
@@ -159,7 +155,7 @@ internal sealed class PostgreSqlConnectionStrings
         return new(
             driver,
             Keywords([("sslmode", pods.Ssl == PodSslMode.Prefer ? null : SslMode()), .. FileOptions(), ("target_session_attrs", pods.Session is "prefer-primary" ? null : pods.Session), .. Last(), ("pool_max_conns", pool?.ToString(CultureInfo.InvariantCulture))]),
-            Notes(Certificate(), PreferPrimary(), NoBinding(), NoDirect(), pods.Random ? "It takes the hosts in their order." : null));
+            Notes(notes.Lacks(), notes.PreferPrimary(), notes.NoChoice(), notes.NoBinding(), notes.NoDirect(), notes.InOrder()));
     }
 
     private DriverString LibPq()
@@ -171,20 +167,12 @@ internal sealed class PostgreSqlConnectionStrings
             Driver,
             // It knows no prefer, and demands TLS of who says nothing.
             Keywords([("sslmode", pods.Ssl == PodSslMode.Prefer ? "disable" : SslMode()), .. FileOptions(), .. Last()]),
-            Notes(Certificate(), NotPreferred(), NoBinding(), NoDirect()));
+            Notes(notes.Lacks(), notes.NotPreferred(), notes.NoChoice(), notes.NoBinding(), notes.NoDirect()));
     }
 
     private IEnumerable<(string Key, string? Value)> FileOptions() => [("sslrootcert", Authority()), ("sslcert", pods.Files.CertificateFile), ("sslkey", pods.Files.KeyFile)];
 
     private IEnumerable<(string Key, string? Value)> Last() => [("options", pods.Endpoint), ("application_name", holder)];
-
-    private string? NotPreferred() => pods.Ssl == PodSslMode.Prefer
-        ? "It cannot prefer TLS, and connects without; write SslMode=Require in the administrator's connection string, or Pods:SslMode, where the server has TLS."
-        : null;
-
-    private string? NoBinding() => Binding() == "require" ? "It cannot demand channel binding." : null;
-
-    private string? NoDirect() => pods.Direct ? "It asks the server for TLS first, where others begin with it." : null;
 
     private string Keywords(IEnumerable<(string Key, string? Value)> more)
     {
@@ -215,7 +203,7 @@ internal sealed class PostgreSqlConnectionStrings
         return new(
             $"sqlalchemy+{driver}",
             $"{User($"postgresql+{driver}")}@{(apart ? "" : pods.Servers[0])}/{(plain ? name : "")}{Query([.. hosts, ("dbname", plain ? null : name), .. LibpqOptions()])}",
-            LibpqNotes());
+            notes.Libpq());
     }
 
     // https://magicstack.github.io/asyncpg/current/api/index.html#connection: what it does not know it hands to the server.
@@ -227,7 +215,7 @@ internal sealed class PostgreSqlConnectionStrings
             .. SocketOptions(), ("sslmode", pods.Ssl == PodSslMode.Prefer ? null : SslMode()), .. FileOptions(),
             ("target_session_attrs", pods.Session is "prefer-primary" ? null : pods.Session), ("application_name", holder)]);
         return new("asyncpg", $"{User("postgresql")}@{hosts}/{Escaped(database.DatabaseName)}{options}", Notes(
-            LibpqNotes(), NoBinding(), NoDirect(),
+            notes.Lacks(), notes.RootFile(), notes.PreferPrimary(), notes.NoChoice(), notes.NoBinding(), notes.NoDirect(), notes.InOrder(),
             pods.Session is null ? null : "It knows target_session_attrs from version 0.28 on.",
             pods.Endpoint is null ? null : "It takes no options from a string."));
     }
@@ -258,7 +246,7 @@ internal sealed class PostgreSqlConnectionStrings
             ("sslrootcert", authority), ("sslcert", pods.Files.CertificateFile), ("sslkey", pods.Files.KeyFile),
             ("sslnegotiation", pods.Direct ? "direct" : null), ("options", pods.Endpoint), ("application_name", holder)]);
         return new(Driver, $"{User("postgresql")}@{(pods.IsSocket ? "" : pods.Servers[0])}/{path}{options}", Notes(
-            Certificate(), NotPreferred(), NoBinding(),
+            notes.Lacks(), notes.NotPreferred(), notes.NoChoice(), notes.NoBinding(),
             pods.Ssl == PodSslMode.VerifyCA && authority is null ? "It looks at the certificate's name too." : null));
     }
 
@@ -277,7 +265,7 @@ internal sealed class PostgreSqlConnectionStrings
             ("options", pods.Endpoint),
             ("application_name", holder));
         return new(Driver, $"{User("postgresql")}@{(pods.IsSocket ? $"localhost:{pods.Servers[0].Port}" : pods.Servers[0])}/{Escaped(database.DatabaseName)}{options}", Notes(
-            Certificate(), NoBinding(),
+            notes.Lacks(), notes.NoChoice(), notes.NoBinding(), notes.NoDirect(),
             pods.Files.CertificateFile is null ? null : "It takes a client certificate as PKCS-12 only (sslidentity, sslpassword): add it.",
             pods.Ssl == PodSslMode.VerifyCA ? "It looks at the certificate's name too." : null));
     }

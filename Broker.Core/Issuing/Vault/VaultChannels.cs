@@ -34,8 +34,12 @@ internal sealed class VaultChannels : IDisposable
             })
         {
             Timeout = Timeout.InfiniteTimeSpan, // the pipeline's deadlines hold
+            MaxResponseContentBufferSize = LargestAnswer,
         };
     }
+
+    /// <summary>A list of half a million leases, in bytes; what is larger is no answer of Vault's.</summary>
+    private const int LargestAnswer = 64 * 1024 * 1024;
 
     /// <summary>The connections for a call.</summary>
     public HttpClient For(VaultCall call) => call switch

@@ -212,8 +212,8 @@ internal sealed class VaultClient : IDisposable
     {
         using var message = new HttpRequestMessage(request.Method, root + request.Path.Escaped);
         message.Headers.Add("X-Vault-Request", "true");
-        if (definition.Namespace is { Length: > 0 } name) message.Headers.Add("X-Vault-Namespace", name);
-        if (token is not null) message.Headers.Add("X-Vault-Token", token.Reveal());
+        Say(message, "X-Vault-Namespace", definition.Namespace, "Namespace");
+        Say(message, "X-Vault-Token", token?.Reveal(), "The token");
         if (request.Body is { } body) message.Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
 
         // The framework by itself sends a request without content up to three times more when its connection closes before
@@ -224,10 +224,20 @@ internal sealed class VaultClient : IDisposable
             using var answer = await channels.For(request.Call).SendAsync(message, cancellation);
             return await VaultReply.FromAsync(request, answer, time, cancellation);
         }
-        catch (Exception failure) when (!cancellation.IsCancellationRequested && VaultStatus.IsTransport(failure))
+        catch (Exception failure) when (!cancellation.IsCancellationRequested && failure is not (IssuerException or VaultTokenRefusedException))
         {
             throw VaultRefusal.Of(request, failure);
         }
+    }
+
+    // A file that holds more than the token, two lines for one, is nothing that could be sent.
+    private static void Say(HttpRequestMessage message, string header, string? value, string what)
+    {
+        if (value is not { Length: > 0 }) return;
+        if (!Ascii.IsValid(value) || value.Any(char.IsControl))
+            throw new IssuerException(
+                IssuerFailure.Refused, $"{what} for Vault has a line break, or another character that no header of HTTP takes. Write it alone, in its file too.");
+        message.Headers.Add(header, value);
     }
 
     /// <summary>

@@ -13,9 +13,9 @@ internal static partial class VaultErrorText
     /// Errors that passed through Go's multierror come as <c>1 error occurred:\n\t* permission denied\n\n</c>; answers
     /// <c>permission denied</c>.
     /// </summary>
-    public static string Clean(IEnumerable<string> errors, params ReadOnlySpan<Secret> secrets)
+    public static string Clean(IEnumerable<string?> errors, params ReadOnlySpan<Secret> secrets)
     {
-        var text = string.Join("; ", errors.Select(OneLine).Where(line => line.Length > 0));
+        var text = string.Join("; ", errors.Select(error => OneLine(error ?? "")).Where(line => line.Length > 0));
         foreach (var secret in secrets) text = text.Replace(secret.Reveal(), secret.ToString(), StringComparison.Ordinal);
         return text.Length <= MaxLength ? text : string.Concat(text.AsSpan(0, MaxLength), "…");
     }

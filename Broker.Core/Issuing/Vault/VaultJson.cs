@@ -11,9 +11,9 @@ internal sealed record VaultEnvelope(
     long? LeaseDuration,
     JsonElement? Data,
     JsonElement? WrapInfo,
-    IReadOnlyList<string>? Warnings,
+    IReadOnlyList<string?>? Warnings,
     VaultAuthBody? Auth,
-    IReadOnlyList<string>? Errors)
+    IReadOnlyList<string?>? Errors)
 {
     public TimeSpan Duration => TimeSpan.FromSeconds(Math.Clamp(LeaseDuration ?? 0, 0, VaultJson.LongestSeconds));
 
@@ -34,7 +34,7 @@ internal sealed record VaultTokenRenewal(TimeSpan Duration, bool GivesAll)
     {
         var given = TimeSpan.FromSeconds(Math.Clamp(envelope.Auth!.LeaseDuration!.Value, 0, VaultJson.LongestSeconds));
         var cut = envelope.Warnings?.Any(warning =>
-            warning.Contains("exceeded the effective max_ttl", StringComparison.Ordinal) && !warning.Contains("period of", StringComparison.Ordinal)) == true;
+            warning is not null && warning.Contains("exceeded the effective max_ttl", StringComparison.Ordinal) && !warning.Contains("period of", StringComparison.Ordinal)) == true;
         return new VaultTokenRenewal(given, cut || given.TotalSeconds >= VaultJson.LongestSeconds);
     }
 }
@@ -66,7 +66,7 @@ internal sealed record VaultTokenBody(
     public VaultToken Describe(Secret token, VaultTokenRenewal? renewal)
     {
         var ttl = Ttl ?? 0;
-        var issued = IssueTime ?? DateTimeOffset.FromUnixTimeSeconds(CreationTime ?? 0);
+        var issued = IssueTime ?? DateTimeOffset.UnixEpoch + Seconds(CreationTime ?? 0);
         TimeSpan? left = IsEndless ? null : Seconds(ttl);
         TimeSpan? untilExplicitEnd = ExplicitMaxTtl is > 0 && ExpireTime is { } end ? left + Seconds(ExplicitMaxTtl.Value) - (end - issued) : null;
         return new VaultToken

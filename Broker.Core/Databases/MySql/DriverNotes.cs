@@ -1,0 +1,35 @@
+using Broker.Core.Catalog;
+using MySqlConnector;
+using static Broker.Core.Databases.StringParts;
+
+namespace Broker.Core.Databases.MySql;
+
+/// <summary>What drivers' strings cannot say of how pods are to connect; each is null when there is nothing to tell.</summary>
+internal sealed class DriverNotes(PodView pods)
+{
+    public string? Lacks() => Notes(
+        pods.LacksCertificate
+            ? "The broker shows this server a client certificate; pods that need one get it from Pods:CertificateFile and KeyFile in the broker's configuration."
+            : null,
+        pods.LacksAuthority
+            ? "The broker believes an authority of its own for this server; pods get theirs from Pods:CaFile in the broker's configuration, or from their machine."
+            : null,
+        pods.LacksKey
+            ? "The broker has the server's RSA key in a file (ServerRsaPublicKeyFile), which is not given to pods: where passwords go by caching_sha2_password or sha256_password, have pods use TLS, or name the file in code."
+            : null);
+
+    /// <summary>Beside those of all, of drivers that a string cannot tell versions of TLS and ciphers.</summary>
+    public string? NoVersions() => pods.TlsVersions.Count + (pods.CipherSuites is null ? 0 : 1) == 0
+        ? null
+        : $"It cannot be told in a string which TLS to speak ({string.Join(", ", pods.TlsVersions.Select(version => "TLSv" + version).Append(pods.CipherSuites).Where(part => part is not null))}): it takes what the server has.";
+
+    public string? NoCiphers() => pods.CipherSuites is null ? null : $"It is not told the ciphers {pods.CipherSuites}: give them in code.";
+
+    public string? NotPreferred() => pods.Ssl == PodSslMode.Prefer
+        ? "It cannot prefer TLS, and connects without; write SslMode=Required in the administrator's connection string, or Pods:SslMode, where the server has TLS."
+        : null;
+
+    public string? OneHost() => pods.Servers.Count > 1 ? "It knows one host only; give it the one it is to connect to." : null;
+
+    public string? Redirects() => pods.Redirection == MySqlServerRedirectionMode.Required ? "It does not follow the server's redirection." : null;
+}

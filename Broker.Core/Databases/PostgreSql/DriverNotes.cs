@@ -1,0 +1,49 @@
+using Broker.Core.Catalog;
+using Npgsql;
+using static Broker.Core.Databases.StringParts;
+
+namespace Broker.Core.Databases.PostgreSql;
+
+/// <summary>What drivers' strings cannot say of how pods are to connect; each is null when there is nothing to tell.</summary>
+internal sealed class DriverNotes(PodView pods)
+{
+    public string? Libpq() => Notes(
+        Lacks(),
+        InOrder("; from version 16 on load_balance_hosts=random is there to be added"),
+        pods.Authentication is null ? null : "It knows require_auth from version 16 on, and refuses the string before.",
+        pods.Direct ? "It knows sslnegotiation from version 17 on, and refuses the string before." : null,
+        NoRevocations(),
+        RootFile(),
+        PreferPrimary());
+
+    public string? RootFile() => pods.Verifies && pods.Files.CaFile is null
+        ? "It verifies the server by ~/.postgresql/root.crt; give another file as sslrootcert (PGSSLROOTCERT), or write Pods:CaFile in the broker's configuration."
+        : null;
+
+    public string? Lacks() => Notes(
+        pods.LacksCertificate
+            ? "The broker shows this server a client certificate; pods that need one get it from Pods:CertificateFile and KeyFile in the broker's configuration."
+            : null,
+        pods.LacksAuthority
+            ? "The broker believes an authority of its own for this server; pods get theirs from Pods:CaFile in the broker's configuration, or from their machine."
+            : null,
+        pods.SessionElsewhere is { } session ? $"The broker wants a host that is {session} of its own several; these are others, and any of them is taken." : null);
+
+    public string? InOrder(string more = "") => pods.Random ? $"It takes the hosts in their order{more}." : null;
+
+    public string? NoRevocations() => pods.LooksUpRevocations ? "It does not look up whether the server's certificate was revoked." : null;
+
+    public string? NoChoice() => Notes(
+        NoRevocations(),
+        pods.Authentication is null ? null : "It proves the password in whichever way the server asks for.");
+
+    public string? PreferPrimary() => pods.Session is "prefer-primary" ? "It cannot prefer a primary: it takes any of the hosts." : null;
+
+    public string? NotPreferred() => pods.Ssl == PodSslMode.Prefer
+        ? "It cannot prefer TLS, and connects without; write SslMode=Require in the administrator's connection string, or Pods:SslMode, where the server has TLS."
+        : null;
+
+    public string? NoBinding() => pods.Binding == ChannelBinding.Require ? "It cannot demand channel binding." : null;
+
+    public string? NoDirect() => pods.Direct ? "It asks the server for TLS first, where others begin with it." : null;
+}
