@@ -7,6 +7,7 @@ using LoadTests.Crash;
 using LoadTests.Demo;
 using LoadTests.Fuzz;
 using LoadTests.Identity;
+using LoadTests.Jobs;
 using LoadTests.LocalServers;
 using LoadTests.Mutation;
 using LoadTests.Rollouts;
@@ -30,6 +31,7 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     ConformanceCommand.Create(),
     TamperCommand.Create(),
     CrashCommand.Create(),
+    JobsCommand.Create(),
 };
 // Servers get the time to end in good order when Ctrl-C comes; our own messages are meant for people, without a stack trace.
 var invocation = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20), EnableDefaultExceptionHandler = false };

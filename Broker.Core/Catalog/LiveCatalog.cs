@@ -78,7 +78,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
         lock (oneReload)
         {
             if (disposed) return;
-            var reading = CatalogReader.Read(configuration);
+            if (Read() is not { } reading) return;
             filesRead = Fingerprints(reading.Files);
 
             var errors = Mistakes(reading);
@@ -96,6 +96,23 @@ public sealed class LiveCatalog : ICatalog, IDisposable
 
             lastReload = new CatalogReload(time.GetUtcNow(), errors);
             if (errors.Count == 0) Announce(current);
+        }
+    }
+
+    // A timer's fault would end the process: what nobody foresaw keeps the former catalog, as every other mistake does.
+    private CatalogReading? Read()
+    {
+        try
+        {
+            return CatalogReader.Read(configuration);
+        }
+        catch (Exception fault) when (fault is not OutOfMemoryException)
+        {
+            var error = new CatalogError("Broker", $"could not be read ({fault.GetType().Name}: {fault.Message})", "Take back the last change, and report this.");
+            log.ReloadMistake(error.Path, error.Problem, error.Mend);
+            log.ReloadRefused(1);
+            lastReload = new CatalogReload(time.GetUtcNow(), [error]);
+            return null;
         }
     }
 
@@ -139,7 +156,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
         {
             return Convert.ToHexString(SHA256.HashData(File.ReadAllBytes(file)));
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        catch (Exception error) when (error is not OutOfMemoryException)
         {
             // Not swallowed: the reload that this difference starts says what is wrong with the file.
             return error.GetType().Name;

@@ -22,7 +22,7 @@ public sealed class MySqlFixture : IAsyncDisposable
             Host = administrator.Server,
             Port = (int)administrator.Port,
             DatabaseName = name,
-            AdminConnectionString = new(new MySqlConnectionStringBuilder(server.Administrator) { Server = "", Database = "" }.ConnectionString),
+            AdminConnectionString = new(WithoutPlace(server.Administrator)),
             Budget = new(),
             Issuing = new(),
         };
@@ -33,6 +33,14 @@ public sealed class MySqlFixture : IAsyncDisposable
 
     /// <summary>The database, as the catalog would have it.</summary>
     public Database Database { get; }
+
+    // Its server and port are the pods'.
+    private static string WithoutPlace(string connectionString)
+    {
+        var settings = new MySqlConnectionStringBuilder(connectionString);
+        foreach (var key in new[] { "Server", "Port", "Database" }) settings.Remove(key);
+        return settings.ConnectionString;
+    }
 
     public static async Task<MySqlFixture> StartAsync(MySqlServer server, CancellationToken cancellation)
     {

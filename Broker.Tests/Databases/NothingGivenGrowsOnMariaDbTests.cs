@@ -110,6 +110,20 @@ public sealed class NothingGivenGrowsOnMariaDbTests(SharedServers servers) : IAs
         (await engine.CountSessionsAsync(bench.Database, user.Username, Cancellation)).ShouldBe(0);
     }
 
+    [Fact]
+    public async Task Sessions_that_the_administrator_may_not_see_are_not_taken_for_ended()
+    {
+        var user = await bench.CreateLoginAsync("user", "", Cancellation);
+        var blind = await bench.CreateLoginAsync("blind", "", Cancellation);
+        await bench.DoAsync($"GRANT CREATE USER, CONNECTION ADMIN ON *.* TO '{blind.Username}'@'%'; GRANT SELECT ON mysql.user TO '{blind.Username}'@'%'", Cancellation);
+        var database = bench.AdministeredBy(blind);
+        await bench.OpenAsync(user, Cancellation);
+
+        (await Should.ThrowAsync<DatabaseException>(() => engine.CountSessionsAsync(database, user.Username, Cancellation))).Message.ShouldContain("GRANT PROCESS");
+        (await Should.ThrowAsync<DatabaseException>(() => engine.ShutOutAsync(database, user.Username, Cancellation))).Message.ShouldContain("GRANT PROCESS");
+        (await engine.CountSessionsAsync(bench.Database, user.Username, Cancellation)).ShouldBe(1);
+    }
+
     // The rights that the documents name: it sees what it lets its users make.
     private async Task<Login> AdministratorAsync()
     {

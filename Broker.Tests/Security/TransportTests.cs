@@ -71,6 +71,24 @@ public sealed class TransportTests : IDisposable
     }
 
     [Fact]
+    public async Task A_certificate_that_is_renewed_before_its_key_changes_nothing_and_ends_nothing()
+    {
+        WriteServerCertificate("one");
+        var key = await File.ReadAllTextAsync(Tls.CertificateKeyFile, Cancel);
+        using var live = new LiveCertificates(Tls, time, NullLogger<LiveCertificates>.Instance);
+        await using var server = await ServeAsync(live);
+        WriteServerCertificate("two");
+        var next = await File.ReadAllTextAsync(Tls.CertificateKeyFile, Cancel);
+        await File.WriteAllTextAsync(Tls.CertificateKeyFile, key, Cancel);
+        Should.NotThrow(() => time.Advance(TimeSpan.FromSeconds(10)));
+        (await ShownAsync(server)).ShouldBe("CN=one");
+
+        await File.WriteAllTextAsync(Tls.CertificateKeyFile, next, Cancel);
+        time.Advance(TimeSpan.FromSeconds(10));
+        (await ShownAsync(server)).ShouldBe("CN=two");
+    }
+
+    [Fact]
     public async Task A_client_certificate_is_believed_only_from_the_configured_authority_and_for_clients()
     {
         WriteServerCertificate("one");

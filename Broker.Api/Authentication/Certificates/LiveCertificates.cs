@@ -62,8 +62,9 @@ internal sealed class LiveCertificates : IDisposable
             if (Fingerprint() == current.Fingerprint) return;
             current = ReadAll();
         }
-        catch (Exception e) when (e is CryptographicException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is not OutOfMemoryException)
         {
+            // Whatever it is, a certificate whose key is not there yet (ArgumentException) among it: a timer's fault would end the process.
             log.CertificateNotRead(e);
         }
     }

@@ -34,7 +34,7 @@ internal static class TlsFiles
 
             settings.SslSettings = tls;
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or CryptographicException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
             throw MongoFailure.OfTlsFile(database, exception);
         }

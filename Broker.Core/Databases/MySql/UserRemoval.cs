@@ -26,7 +26,7 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
     }
 
     /// <summary>The sessions a user has; the server names them also when the user was dropped.</summary>
-    /// <exception cref="DatabaseException">The server refuses, or is not there.</exception>
+    /// <exception cref="DatabaseException">The server refuses, or is not there, or the administrator sees no sessions but its own.</exception>
     public async Task<int> CountSessionsAsync(Database database, string username, CancellationToken cancellation)
     {
         await using var connection = await admin.OpenAsync(database, cancellation);
@@ -179,7 +179,25 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
             $"SELECT ID FROM information_schema.PROCESSLIST WHERE CAST(USER AS BINARY) = {SqlText.Bytes(username)}",
             row => sessions.Add(row.GetUInt64(0)),
             cancellation);
-        return sessions;
+        return sessions.Count > 0 || await SeesOthersAsync(connection, database, cancellation) ? sessions : throw new DatabaseException(
+            DatabaseFailure.StatementRefused,
+            $"Database '{database.Name}': whether '{username}' has sessions cannot be seen, because the broker's administrator sees none but its own: GRANT PROCESS ON *.* TO it.");
+    }
+
+    // Who lacks PROCESS is shown its own sessions alone, and is not told so.
+    private static async Task<bool> SeesOthersAsync(MySqlConnection connection, Database database, CancellationToken cancellation)
+    {
+        var (own, seen, connected) = (0L, 0L, 0L);
+        await AdminReads.RunAsync(
+            connection,
+            database,
+            "SELECT COALESCE(SUM(USER = SUBSTRING_INDEX(USER(), '@', 1)), 0), COUNT(*) FROM information_schema.PROCESSLIST",
+            row => (own, seen) = (Convert.ToInt64(row.GetValue(0), CultureInfo.InvariantCulture), row.GetInt64(1)),
+            cancellation);
+        if (seen > own) return true;
+        await AdminReads.RunAsync(
+            connection, database, "SHOW GLOBAL STATUS LIKE 'Threads_connected'", row => connected = Convert.ToInt64(row.GetValue(1), CultureInfo.InvariantCulture), cancellation);
+        return connected <= own;
     }
 
     private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

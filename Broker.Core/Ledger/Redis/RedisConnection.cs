@@ -81,6 +81,7 @@ public sealed class RedisConnection : IAsyncDisposable
         while (!TryConnect());
     }
 
+    // Whatever keeps it from connecting (a name that is none, a certificate that is no good) may be mended while it tries again.
     private bool TryConnect()
     {
         try
@@ -94,7 +95,7 @@ public sealed class RedisConnection : IAsyncDisposable
 
             return true;
         }
-        catch (Exception e) when (e is RedisException or TimeoutException)
+        catch (Exception e) when (e is not OutOfMemoryException)
         {
             why = e.Message;
             return false;

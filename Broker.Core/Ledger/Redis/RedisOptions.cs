@@ -57,9 +57,9 @@ internal static class RedisOptions
         {
             return X509Certificate2.CreateFromPemFile(certificate, key);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
-            // Redis refuses who comes without one, and it is read again at the next connect.
+            // Also a key that does not fit, while the two are renewed one after the other. Redis refuses who comes without one, and it is read again at the next connect.
             log.RedisFileUnreadable(certificate, e.Message);
             return null;
         }
