@@ -65,6 +65,8 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
 
         (await engine.UserLimitAsync(own.Database, plain.Username, Cancellation)).ShouldBe(9);
         (await engine.UserLimitAsync(own.Database, limited.Username, Cancellation)).ShouldBe(7);
+        var blind = await own.CreateLoginAsync("blind", "", Cancellation);
+        (await engine.UserLimitAsync(own.AdministeredBy(blind), limited.Username, Cancellation)).ShouldBe(9, "who may not read accounts still reads what the server says of all");
         (await engine.UserLimitAsync(own.Database with { Budget = new() { Enforce = true } }, plain.Username, Cancellation)).ShouldBeNull("a cap takes its place");
     }
 

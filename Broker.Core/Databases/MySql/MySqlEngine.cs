@@ -136,18 +136,18 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
                 $"SELECT COALESCE(MIN(NULLIF(max_user_connections, 0)), 0) FROM mysql.user WHERE CAST(User AS BINARY) = {SqlText.Bytes(username)} AND Host <> ''",
                 row => own = row.GetInt64(0),
                 cancellation);
-            await AdminReads.RunAsync(
-                connection,
-                database,
-                "SHOW GLOBAL VARIABLES LIKE 'max_user_connections'",
-                row => servers = long.Parse(row.GetString(1), CultureInfo.InvariantCulture),
-                cancellation);
         }
         catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
         {
-            return null;
+            // It may not read accounts; what the server says of all users, everybody may.
         }
 
+        await AdminReads.RunAsync(
+            connection,
+            database,
+            "SHOW GLOBAL VARIABLES LIKE 'max_user_connections'",
+            row => servers = decimal.TryParse(row.GetString(1), NumberStyles.Integer, CultureInfo.InvariantCulture, out var said) ? (long)Math.Min(said, int.MaxValue) : 0,
+            cancellation);
         return own > 0 ? (int)Math.Min(own, int.MaxValue) : servers > 0 && !database.Budget.Enforce ? (int)Math.Min(servers, int.MaxValue) : null;
     }
 
