@@ -8,6 +8,9 @@ internal sealed class IssueLaws(World world)
     // The floor under two issues for one pool after one that failed.
     private const long FloorMs = 1000;
 
+    // Of the sums here, which are no whole numbers.
+    private const double RoundingError = 1e-6;
+
     private static readonly string Flights = LedgerKeys.Of(PlanMaker.DatabaseName)[10];
 
     private readonly Dictionary<string, (long At, string Lease)> lastBegun = new(StringComparer.Ordinal);
@@ -67,8 +70,8 @@ internal sealed class IssueLaws(World world)
         // A bucket of our own: it never holds more than the burst, and drains at the configured pace.
         spent = Math.Max(0, spent - (Now - spentAt) * pace.UsersPerSecond / 1000) + 1;
         spentAt = Now;
-        // The ledger counts whole milliseconds.
-        if (spent > pace.Burst + 0.01 + pace.UsersPerSecond / 1000) world.Laws.Break("L12", $"{spent:0.00} users are begun at once; the burst is {pace.Burst} at {pace.UsersPerSecond} a second");
+        // The ledger's server and the model count whole milliseconds, each by its own clock: two moments may be one nearer to each other than they were.
+        if (spent > pace.Burst + RoundingError + pace.UsersPerSecond / 1000) world.Laws.Break("L12", $"{spent:0.00} users are begun at once; the burst is {pace.Burst} at {pace.UsersPerSecond} a second");
         if (lastBegun.TryGetValue(lease.Pool, out var last) && lease.Max >= 100
             && before.Leases.GetValueOrDefault(last.Lease)?.State is null or "Unknown" or "Failed" && Now - last.At < FloorMs
             && !world.Laws.Losses.IsUnnoticed(world.Now - TimeSpan.FromMilliseconds(Now - last.At)))

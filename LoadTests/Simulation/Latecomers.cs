@@ -13,12 +13,19 @@ internal static class Latecomers
     private static readonly TimeSpan Stay = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
+    // For so long a ledger that lost something ends and prolongs nothing; holders live for less here, and for 30 s or more where it is configured.
+    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(6);
+
     /// <summary>They come, one of each role, stay, and leave.</summary>
     public static void Come(World world, Action<TimeSpan> go)
     {
         var roles = world.Plan.Scene.Roles;
         // While one moves, its connections count twice.
         if (world.Laws.Broken is not null || !world.Laws.HasRoomFor(2 * roles.Count)) return;
+        // A loss may come at the end of a fault, after the calm has begun.
+        var over = world.Plan.Steps.OfType<FaultStep>().Select(fault => fault.At + fault.For).Append(TimeSpan.Zero).Max() + Quiet;
+        if (world.Now < over) go(over);
+        if (world.Laws.Broken is not null) return;
         world.Trace.Say("latecomers");
         var pods = roles.Select((role, i) => world.AddPod(new(FirstNumber + i, world.Now)
         {

@@ -25,12 +25,15 @@ internal sealed class Laws(World world)
     // Where an answer says under which mark something was changed; empty: nothing was.
     private const int Marked = 1;
 
+    private const long LookEvery = 16;
+
     private readonly Dictionary<string, string[]> names = new(StringComparer.Ordinal);
     private readonly List<(TimeSpan From, int Capacity)> capacities = [];
     private readonly IssueLaws issues = new(world);
     private readonly BookLaws books = new(world);
     private readonly DutyLaws duties = new(world);
     private readonly Promises promises = new(world);
+    private long believed; // decisions that said that they changed nothing a law is about
     private TimeSpan sampledAt; // by true time: the ledger's clock may fall back
     private TimeSpan? shortSince; // since when the database may be too small for what was promised; null: it is not
 
@@ -169,7 +172,12 @@ internal sealed class Laws(World world)
         Say(decision, arguments, answer);
         // What is only about duties and flights changes nothing that a law is about, unless holders were ended by the way.
         if (decision == Decision.TakeFlight) issues.Decided(decision, arguments, answer, View, View);
-        if (decision == Decision.Done || decision == Decision.TakeFlight || decision == Decision.Land || (decision == Decision.Due && answer[Marked].Length == 0)) return;
+        if (decision == Decision.Done || decision == Decision.TakeFlight || decision == Decision.Land || (decision == Decision.Due && answer[Marked].Length == 0))
+        {
+            ChangedNothing(decision);
+            return;
+        }
+
         var before = View;
         View = LedgerView.Read(world.Ledger.Keys, names);
         books.Check(View);
@@ -194,6 +202,18 @@ internal sealed class Laws(World world)
         if (decision == Decision.Sample) Sampled(Decision.Sample.ReadAsked(arguments).Capacity);
         issues.Decided(decision, arguments, answer, before, View);
     }
+
+    // Looked at now and then: reading all there is takes longer than the decision did.
+    private void ChangedNothing(Decision decision)
+    {
+        if (++believed % LookEvery != 0) return;
+        var now = LedgerView.Read(world.Ledger.Keys, names);
+        if (now.Granted != View.Granted || now.InLine != View.InLine || !Same(now.Holders, View.Holders) || !Same(now.Leases, View.Leases))
+            Break("fault", $"decision {decision.Name} changed holders, the line or leases, and did not say so");
+    }
+
+    private static bool Same<T>(IReadOnlyDictionary<string, T> one, IReadOnlyDictionary<string, T> other) where T : class =>
+        one.Count == other.Count && one.All(item => item.Value.Equals(other.GetValueOrDefault(item.Key)));
 
     private void Say(Decision decision, IReadOnlyList<string> arguments, string[] answer)
     {

@@ -148,7 +148,8 @@ internal sealed class LedgerServer : IDisposable
             throw new LedgerException(e.Message, e);
         }
 
-        if (mayLag && database == PlanMaker.DatabaseName) Lag = LagNow();
+        // Anew with each decision: once a replica has told what time it is, no more than a second of it is left.
+        if ((mayLag || Lag > TimeSpan.Zero) && database == PlanMaker.DatabaseName) Lag = LagNow();
         if (keys.Keeps && database == PlanMaker.DatabaseName) mayLag = false;
         if (CopiesAmidIssue && decision == Decision.Begin && answer[0] == "go")
         {

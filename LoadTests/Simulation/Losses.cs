@@ -12,8 +12,9 @@ internal sealed class Losses(World world)
     // Who had moved off a lease that was revoked in the lost seconds may be led back to its login for so long.
     private static readonly TimeSpan LedBack = TimeSpan.FromSeconds(10);
 
-    // By then each replica that can has been round, and said what it wrote last.
-    private static readonly TimeSpan Noticed = TimeSpan.FromMilliseconds(400);
+    // By then each replica that can has been round, and said what it wrote last: a quarter of a second after the answer to its round before, and a
+    // round trip, which takes a tenth of one at most here (LedgerLink).
+    private static readonly TimeSpan Noticed = TimeSpan.FromMilliseconds(350);
 
     // By then everything that is remembered has been told.
     private static readonly TimeSpan Told = TimeSpan.FromSeconds(15);
