@@ -22,8 +22,8 @@ public abstract partial class Decision
     internal static Decision<LeasesQuestion, LeasesReply> Leases { get; } = new("leases");
     internal static Decision<RenewedQuestion, StandingAnswer> Renewed { get; } = new("renewed");
     internal static Decision<LeaseQuestion, StandingAnswer> Verified { get; } = new("verified");
-    internal static Decision<LeaseQuestion, StandingAnswer> Lapse { get; } = new("lapse");
-    internal static Decision<ExpireQuestion, ExpireAnswer> Expire { get; } = new("expire");
+    internal static Decision<LeaseQuestion, StandingAnswer> Lapse { get; } = new("lapse", "awaited");
+    internal static Decision<ExpireQuestion, ExpireAnswer> Expire { get; } = new("expire", "awaited");
     internal static Decision<MoveQuestion, MoveAnswer> Move { get; } = new("move") { IsCostly = true };
     internal static Decision<LeaseQuestion, ForgetAnswer> Forget { get; } = new("forget");
     internal static Decision<RestoreQuestion, RestoreReply> Restore { get; } = new("restore");

@@ -64,6 +64,33 @@ public sealed class HandleTests
         (await b.Handles.LookUpAsync(World.Ask(1).Caller, handle.Id, default)).Term!.EndsIn.ShouldBeInRange(handle.Duration - Second, handle.Duration);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(10)]
+    public async Task L12_A_rotation_whose_holders_move_late_makes_one_user_and_no_more(int idleMinutes)
+    {
+        await using var world = new World(World.OrdersApi with { IdleTtl = idleMinutes * Minute, Connections = new() { Default = 1 } });
+        var a = await world.ReplicaAsync();
+        var handle = await ReadAsync(world, a, 1);
+        (await world.PassAsync(a.Leases.RotateAsync(World.Ask(9).Caller, "orders-api", "for a test", World.From, default).AsTask(), Minute)).ShouldBeNull();
+        await world.PassAsync(() => world.Issuer.Made == 2, Minute);
+
+        // Its client is told of no other login, and reads again when it is given no more time.
+        for (var minutes = 0; (await RenewAsync(world, a, 1, handle.Id)).Term is { } term && minutes < 60; minutes += 4)
+        {
+            if (term.EndsIn < 5 * Minute) break;
+            await world.PassAsync(4 * Minute);
+        }
+
+        var moved = (await world.PassAsync(a.Handles.ReadAsync(World.Ask(1), Path, "token of 1", default).AsTask(), Minute)).Grant.ShouldNotBeNull();
+        world.Issuer.Made.ShouldBe(2, "the user that was made by the rotation waited for it");
+        moved.Lease.Id.ShouldNotBe(handle.Lease);
+
+        // Nobody is on his way any more: it goes as any other that nobody holds.
+        (await a.Holders.ReleaseAsync(World.Ask(1).Caller, moved.Holder.Id, World.From, default)).ShouldBeNull();
+        await world.LeaseAsync(lease => lease.Id == moved.Lease.Id && lease.State == LeaseState.Revoked, (2 * idleMinutes + 5) * Minute);
+    }
+
     [Fact]
     public async Task L14_Whoever_writes_handles_into_the_ledger_reaches_no_holder_but_his_own_and_no_time_that_its_lease_has_not()
     {

@@ -73,6 +73,14 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
     {
         if (!operations.Contains(Operation)) throw VaultError.UnsupportedOperation();
     }
+
+    /// <summary>What gives a login is read with <c>GET</c> alone: whoever asks with <c>HEAD</c> would be counted for a login that it never sees.</summary>
+    /// <exception cref="VaultError">It does something else.</exception>
+    public void MustRead()
+    {
+        Must(VaultOperation.Read);
+        if (HttpMethods.IsHead(Context.Request.Method)) throw VaultError.UnsupportedOperation();
+    }
 }
 
 /// <summary>Who makes a call.</summary>

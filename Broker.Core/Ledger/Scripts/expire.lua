@@ -17,6 +17,8 @@ if l.holders > 0 then return later(l.expires - now) end
 local lingers = num(stored(l.id, { 'linger' }).linger) - now
 if lingers > 0 then return later(lingers + 1) end
 if l.state == 'Retiring' then return ended('Revoking', '') end
+local before = awaited(l)
+if before then return later(math.min(l.expires - now, math.max(1000, math.min(asked.idle, before.expires - now)))) end
 -- One that takes no holders because it was full once waits for nobody.
 local idle = pool(l.pool).taker == l.id and asked.idle or math.min(asked.idle, KEEP_MS)
 local since = stored(l.id, { 'empty', 'issued' })

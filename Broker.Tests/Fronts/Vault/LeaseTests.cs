@@ -45,6 +45,19 @@ public sealed class LeaseTests
     }
 
     [Fact]
+    public async Task Whoever_asks_with_HEAD_for_a_login_gets_none_and_holds_nothing()
+    {
+        await using var world = new BrokerWorld(("Databases:orders:Budget:Ceiling", "5"));
+        var replica = await world.ReplicaAsync();
+        var (one, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-2"));
+
+        (await one.SendAsync("HEAD", "database/creds/orders-api")).Status.ShouldBe(405);
+
+        world.Issuer.Users.ShouldBeEmpty();
+        (await other.ReadAsync(headers: ("X-Broker-Connections", "5"))).Status.ShouldBe(200, "all are free");
+    }
+
+    [Fact]
     public async Task Nobody_renews_looks_up_or_revokes_anothers_lease()
     {
         await using var world = new BrokerWorld();

@@ -16,7 +16,7 @@ internal sealed class CredentialEndpoints(ICatalog catalog, VaultRequests reques
         if (current.VaultApi.MountOf(call.Path) is not var (mount, rest)) return null;
         var client = await requests.ClientOfAsync(call, strictly: true);
         if (!rest.StartsWith(SecretPaths.Creds, StringComparison.Ordinal)) throw VaultError.PermissionDenied();
-        call.Must(VaultOperation.Read);
+        call.MustRead();
         var name = rest[SecretPaths.Creds.Length..];
         if (mount.RoleOf(name, current) is not { } role || current.Roles[role.Role].Static is not null) throw VaultError.Bad($"unknown role: {name}");
 

@@ -32,7 +32,7 @@ internal sealed class StaticEndpoints(ICatalog catalog, VaultRequests requests, 
     private async ValueTask<VaultReply> ReadAsync(VaultCall call, string name, SecretMount mount, CatalogSnapshot current)
     {
         var client = await requests.ClientOfAsync(call, strictly: true);
-        call.Must(VaultOperation.Read);
+        call.MustRead();
         var (role, users) = StaticOf(name, mount, current) ?? throw VaultError.Bad($"unknown role: {name}");
         var holder = call.Holder ?? (client.Caller.PodUid is null ? SameForAllTokens : null);
         var ask = new Ask(client.Caller, role.Role, holder, call.Connections ?? role.Connections, null, PreferWait.Of(call.Context.Request), requests.StandingOriginOf(call, client));
