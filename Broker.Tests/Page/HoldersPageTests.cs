@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Broker.Core.Operators.Holdings;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
@@ -71,6 +72,28 @@ public sealed class HoldersPageTests(Browser browser) : IClassFixture<Browser>, 
         server.Holders.WhyUnseen = "Database 'orders': permission denied";
         await page.GetByText("What is open is not known: Database 'orders': permission denied").WaitForAsync();
         (await page.GotoAsync(new Uri(server.Address, "/databases/nowhere").ToString()))!.Status.ShouldBe(404);
+    }
+
+    // How soon is printed; the deadlines are those of a machine that does much else.
+    [Fact]
+    public async Task Thousands_of_holders_are_painted_soon_and_what_changes_is_seen_soon()
+    {
+        var page = await OpenAsync("viewers", 1280, ColorScheme.Light, true);
+        await page.ReloadAsync();
+        await page.Locator("main.who-holds").WaitForAsync();
+        var painted = await page.EvaluateAsync<double>(
+            "new Promise(seen => new PerformanceObserver(list => seen(list.getEntriesByName('first-contentful-paint')[0].startTime)).observe({ type: 'paint', buffered: true }))");
+
+        var first = page.GetByText("pay/orders-api-0000");
+        (await first.CountAsync()).ShouldBe(1);
+        var changed = Stopwatch.GetTimestamp();
+        server.Holders.Holders = [.. Enumerable.Range(1, Many).Select(Holder)];
+        await first.WaitForAsync(new() { State = WaitForSelectorState.Detached, Timeout = 60_000 });
+        var live = Stopwatch.GetElapsedTime(changed);
+
+        TestContext.Current.TestOutputHelper?.WriteLine("{0} holders: first contentful paint after {1:0} ms, a change seen after {2:0} ms", Many, painted, live.TotalMilliseconds);
+        painted.ShouldBeLessThan(30_000);
+        live.ShouldBeLessThan(TimeSpan.FromSeconds(60));
     }
 
     private static Holding Holder(int number) => new(

@@ -32,6 +32,7 @@ public sealed class PageLooksTests(Browser browser) : IClassFixture<Browser>
         var page = await server.OpenAsync(browser.Running, "operators", width, scheme, path: "/?lease=L0");
         await page.GetByText("orders/orders-api-7d9c5b6f4-0").WaitForAsync();
         await Pictures.TakeAsync(page, $"{databases}-databases-{width}-{scheme}".ToLowerInvariant());
+        if (databases == 50) await Pictures.TakeAsync(page, "50-databases", fullPage: false);
 
         (await page.EvaluateAsync<string[]>(Overflowing)).ShouldBeEmpty();
         (await page.EvaluateAsync<int>("document.documentElement.scrollWidth - innerWidth")).ShouldBeLessThanOrEqualTo(0, "the page scrolls sideways");
