@@ -104,6 +104,8 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         var sample = await services.GetRequiredService<DatabaseEngines>()[database.Engine].SampleAsync(database, cancellation);
         if (Guarantees.WhyNot(current, database, sample) is { } cannot) throw new CannotBeKeptException(cannot);
         var ceiling = BudgetCount.Of(sample, database.Budget, new Dictionary<string, int>()).Ceiling;
+        if (sample.Pool is { } pool)
+            return $"its pooler takes {sample.Limit} clients, {sample.Users.Sum(static user => user.Open)} are connected, and up to {ceiling} may be promised; the server behind it allows {pool.Server.Limit} connections, of which the pooler is set to {pool.Allowed} now and is to have {database.Pooler!.PoolSize} at most.";
         return $"allows {sample.Limit} connections, {sample.Reserved} of them reserved; {sample.Users.Sum(static user => user.Open)} are open, and up to {ceiling} may be promised.";
     }
 

@@ -25,6 +25,8 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
     /// <param name="others">The other databases of the server; null: there are none.</param>
     public static BudgetCount Of(ConnectionSample sample, BudgetSettings settings, IReadOnlyDictionary<string, int> granted, OthersOnServer? others = null)
     {
+        // Of a pooler's clients there may be as many as it takes: the percentages are of the server behind it.
+        if (sample.Pool is not null) settings = new() { CeilingPercent = 100, Ceiling = settings.Ceiling };
         var foreign = 0;
         var foreignHere = 0;
         var over = new Dictionary<string, int>(StringComparer.Ordinal);
@@ -75,7 +77,7 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
     /// <param name="others">The other databases of the server, and the database's own pool.</param>
     public static BudgetCount OfPooled(ConnectionSample sample, Database database, IReadOnlyDictionary<string, int> granted, OthersOnServer others)
     {
-        var clients = Of(sample, new() { CeilingPercent = 100, Ceiling = database.Budget.Ceiling }, granted);
+        var clients = Of(sample, database.Budget, granted);
         var server = Of(sample.Pool!.Server, database.Budget with { Ceiling = null }, new Dictionary<string, int>(), others);
         return clients with { ServerCapacity = server.ServerCapacity, Pool = Math.Min(database.Pooler!.PoolSize, server.Capacity) };
     }

@@ -81,6 +81,8 @@ public class CatalogReaderTests
         Configured.Read([.. PoolerOf("orders"), .. second, .. PoolerOf("billing")]).Errors.ShouldHaveSingleItem().Problem.ShouldContain("too, and its pool sizes");
         Configured.Read([.. PoolerOf("orders"), .. second, .. PoolerOf("billing"), ("Databases:billing:Pooler:Port", "6433")]).Errors.ShouldBeEmpty();
         Configured.Read([.. PoolerOf("orders"), ("Roles:orders-jobs:Pods:SslMode", "Require")]).Errors.ShouldBeEmpty();
+        Configured.Read([.. PoolerOf("orders"), ("Roles:orders-jobs:Connections:Guaranteed", "500"), ("Databases:orders:Budget:Limit", "100")]).Errors.ShouldBeEmpty("what is guaranteed is of the pooler's clients, and the limit is the server's");
+        Configured.Read([.. PoolerOf("orders"), ("Roles:orders-jobs:Connections:Guaranteed", "500"), ("Databases:orders:Budget:Ceiling", "100")]).Errors.ShouldHaveSingleItem();
     }
 
     [Fact]

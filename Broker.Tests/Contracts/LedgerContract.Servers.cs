@@ -50,6 +50,36 @@ public abstract partial class LedgerContract
         async Task<ClaimAnswer> AskAsync(string of, Claim claim) => (await shared.Claims.ClaimAsync(of, Fast, 100, [claim], Cancellation))[0];
     }
 
+    [Fact]
+    public async Task L2_A_poolers_pool_is_taken_on_the_server_before_it_is_told_and_given_back_after()
+    {
+        var other = database + "z";
+        var shared = new SharedLedger(Store) { Address = (name, _) => new(LedgerKeys.Address("s" + database, name)) };
+        ValueTask<int?> CountAsync(string name, (int Wanted, int Allowed)? pool = null) =>
+            shared.Budgets.SampleAsync(name, pool is null ? 10 : 500, 60, 3, 10, 0, TimeSpan.FromMinutes(5), Cancellation, server: 10, pool: pool);
+        async Task<int> FreeAsync(string name) => (await shared.Budgets.BudgetAsync(name, [], Cancellation)).Free;
+
+        (await CountAsync(other)).ShouldBeNull();
+        (await CountAsync(database, (6, 0))).ShouldBe(6);
+        (await FreeAsync(database), await FreeAsync(other)).ShouldBe((500, 4));
+
+        // It is to have less, and has more until it was told.
+        (await CountAsync(database, (2, 6))).ShouldBe(2);
+        (await FreeAsync(other)).ShouldBe(4);
+        (await CountAsync(database, (2, 2))).ShouldBe(2);
+        (await FreeAsync(other)).ShouldBe(8);
+
+        // Who holds connections of the server itself leaves it the rest, and its own clients take nothing of the others.
+        await IssueAsync(shared, other);
+        await IssueAsync(shared, database);
+        (await CountAsync(database, (20, 2))).ShouldBe(9);
+        (await FreeAsync(database), await FreeAsync(other)).ShouldBe((499, 0));
+
+        // The pooler was taken out of the configuration.
+        (await CountAsync(database)).ShouldBeNull();
+        (await FreeAsync(other)).ShouldBe(8);
+    }
+
     private static async Task IssueAsync(SharedLedger ledger, string database)
     {
         var order = (await ledger.Claims.ClaimAsync(database, Fast, 100, [Claim(0, 1)], Cancellation))[0].ShouldBeOfType<ClaimAnswer.Issue>();

@@ -196,6 +196,24 @@ public sealed class PoolerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_password_that_changes_is_taken_at_once_and_cuts_off_nobody()
+    {
+        // As of a static role: https://www.pgbouncer.org/config.html#auth_query. Who is connected stays, and the next connection to the server is made by what was proven last.
+        await DoAsync("CREATE ROLE u1 LOGIN PASSWORD 'p1'");
+        await using var before = await OpenAsync("u1", "p1", "before");
+        await DoAsync("ALTER ROLE u1 PASSWORD 'p2'");
+        await using var after = await OpenAsync("u1", "p2", "after");
+        await pgBouncer.ConsoleAsync("RECONNECT app", Cancellation);
+        for (var i = 0; i < 5; i++)
+        {
+            await RunAsync(before, "SELECT 1", Cancellation);
+            await RunAsync(after, "SELECT 1", Cancellation);
+        }
+
+        await Should.ThrowAsync<NpgsqlException>(() => OpenAsync("u1", "p1", "late"));
+    }
+
+    [Fact]
     public async Task Npgsql_itself_cannot_speak_to_the_console()
     {
         // Which is why PoolerConsole does: https://www.pgbouncer.org/usage.html#admin-console. When this fails, the driver can take its place.

@@ -130,6 +130,16 @@ public sealed class PooledDatabaseTests
     }
 
     [Fact]
+    public async Task A_ceiling_is_of_the_clients_and_percentages_are_of_the_server()
+    {
+        var settings = new BudgetSettings { CeilingPercent = 25, Ceiling = 50 };
+        await using var world = new World(World.OrdersApi with { Connections = new() { Max = 100 } }, Pooled() with { Budget = settings }, capacity: 60);
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(1, 100, least: 1)), Minute)).Grant!.Connections.ShouldBe(50);
+        world.Engine.PoolAllowed.ShouldBe(15, "25 percent of 60");
+    }
+
+    [Fact]
     public async Task While_one_lease_follows_another_their_users_share_the_pool()
     {
         await using var world = Both();

@@ -20,7 +20,7 @@ internal static class GuaranteesReading
                 .Select(role => (Who: $"role {role.Name}", role.Connections.Guaranteed))
                 .Concat(teams.Select(team => (Who: $"team {team.Name}", Guaranteed: team.Division?.Guaranteed.GetValueOrDefault(name) ?? 0)).Where(of => of.Guaranteed > 0))
                 .ToArray();
-            if (MostOf(database.Budget) is not { } most || guaranteed.Sum(of => (long)of.Guaranteed) is var sum && sum <= most) continue;
+            if (MostOf(database) is not { } most || guaranteed.Sum(of => (long)of.Guaranteed) is var sum && sum <= most) continue;
             reader.Error(
                 $"Databases:{name}:Budget",
                 string.Create(CultureInfo.InvariantCulture, $"lets {most} connections be promised, and {sum} are guaranteed: {string.Join(", ", guaranteed.Select(of => $"{of.Guaranteed} to {of.Who}"))}."),
@@ -28,10 +28,11 @@ internal static class GuaranteesReading
         }
     }
 
-    // Null: only the server knows.
-    private static long? MostOf(BudgetSettings budget)
+    // Null: only the server knows, or the pooler before it.
+    private static long? MostOf(Database database)
     {
-        long? limited = budget.Limit is { } limit ? (long)limit * budget.CeilingPercent / 100 : null;
+        var budget = database.Budget;
+        long? limited = database.Pooler is null && budget.Limit is { } limit ? (long)limit * budget.CeilingPercent / 100 : null;
         return budget.Ceiling is { } ceiling && !(limited < ceiling) ? ceiling : limited;
     }
 }
