@@ -149,7 +149,7 @@ public sealed record ConnectionSample(int Limit, int Reserved, int? DatabaseLimi
 
 /// <summary>What stands behind a pooler.</summary>
 /// <param name="Server">The server.</param>
-/// <param name="Allowed">Connections to it that the pooler may open, as it is set now.</param>
+/// <param name="Allowed">Connections to it that the pooler may open, as it is set now, or has open beyond that.</param>
 public sealed record PooledConnections(ConnectionSample Server, int Allowed);
 
 /// <summary>The connections of one user.</summary>

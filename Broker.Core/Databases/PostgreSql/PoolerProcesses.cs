@@ -38,7 +38,7 @@ internal static partial class PoolerProcesses
         {
             var own = process.Databases.FirstOrDefault(row => row["name"] == alias)
                 ?? throw new DatabaseException(DatabaseFailure.StatementRefused, $"Database '{database.Name}': its pooler has no database '{alias}': write it under [databases] in PgBouncer's configuration.");
-            allowed += Number(own, "max_connections") is var most and > 0 ? most : Unlimited;
+            allowed += Math.Max(Number(own, "max_connections") is var most and > 0 ? most : Unlimited, Number(own, "current_connections"));
         }
 
         var limit = answered.Sum(process => process.Config.Where(row => row["key"] == "max_client_conn").Sum(row => Number(row, "value")));
@@ -65,7 +65,8 @@ internal static partial class PoolerProcesses
 
     /// <summary>
     /// Has the processes keep to so many connections to the server together, shared among so many users. Where less is allowed than before,
-    /// the connections there are are closed as they come free, and made anew as far as there is room.
+    /// a process closes those beyond it as it finds them idle. They are not closed by RECONNECT: when all of a user's close at once and one login to the
+    /// server fails in that moment, its clients' statements fail.
     /// </summary>
     /// <returns>Whether anything was changed.</returns>
     /// <exception cref="DatabaseException">A process that answers refuses.</exception>
@@ -79,15 +80,12 @@ internal static partial class PoolerProcesses
             database,
             async (console, token) =>
             {
-                var before = await OwnAsync(console);
-                if (before == (part, each)) return false;
+                if (await OwnAsync(console) == (part, each)) return false;
                 await console.AskAsync(string.Create(CultureInfo.InvariantCulture, $"SET max_db_connections={part}"), token);
                 await console.AskAsync(string.Create(CultureInfo.InvariantCulture, $"SET default_pool_size={each}"), token);
                 if (await OwnAsync(console) is var now && now != (part, each))
                     throw new DatabaseException(
                         DatabaseFailure.StatementRefused, $"Database '{database.Name}': its pooler has {now.Most} connections in pools of {now.Each} for '{alias}' though it was told {part} and {each}: take pool_size and max_db_connections out of the line of '{alias}' in its configuration.");
-                if (before.Most > part || before.Most == 0 || before.Each > each)
-                    await console.AskAsync($"RECONNECT {SqlText.Identifier(alias)}", token);
                 return true;
 
                 async Task<(int Most, int Each)> OwnAsync(PoolerConsole console) =>
