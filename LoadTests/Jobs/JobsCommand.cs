@@ -10,11 +10,12 @@ internal static class JobsCommand
     {
         var jobs = CommandOptions.Number("--jobs", "How many jobs, all at once", 300, 1, 10_000);
         var maxConnections = CommandOptions.Number("--max-connections", "The server's max_connections", 50, 10, 10_000);
+        var ceilingPercent = CommandOptions.Number("--ceiling-percent", "Percent of the connections that the broker may promise; the others are for its own and for whoever else comes", 70, 1, 100);
         var replicas = CommandOptions.Number("--replicas", "Broker processes", 2, 1, 64);
         var lasts = CommandOptions.Duration("--lasts", "How long a job works before it is killed, 30s or more; its holder lives as long.", TimeSpan.FromMinutes(1));
         var command = new Command("jobs", "Have many short jobs ask at once, open a connection each, and be killed without a word. Exit code 0 only if each was served in time and the database refused none.")
         {
-            jobs, maxConnections, replicas, lasts,
+            jobs, maxConnections, ceilingPercent, replicas, lasts,
         };
         command.SetAction(async (parsed, cancellation) =>
         {
@@ -25,7 +26,7 @@ internal static class JobsCommand
                 return 2;
             }
 
-            var result = await JobsRun.RunAsync(parsed.GetValue(jobs), each, parsed.GetValue(maxConnections), parsed.GetValue(replicas), TimeProvider.System, cancellation);
+            var result = await JobsRun.RunAsync(parsed.GetValue(jobs), each, parsed.GetValue(maxConnections), parsed.GetValue(ceilingPercent), parsed.GetValue(replicas), TimeProvider.System, cancellation);
             Console.Out.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{result.Jobs} jobs of {each.TotalSeconds:0} s on max_connections = {parsed.GetValue(maxConnections)}, in {result.Took.TotalSeconds:0} s: {result.Served} served, {result.MostOpen} connections open at most, "

@@ -38,14 +38,14 @@ internal sealed class JobsRun
     private JobsRun(Stage stage, BrokerDoor door, TimeSpan lasts, TimeProvider time) =>
         (this.stage, this.door, this.lasts, this.time, start) = (stage, door, lasts, time, time.GetTimestamp());
 
-    public static async Task<JobsResult> RunAsync(int jobs, TimeSpan lasts, int maxConnections, int replicas, TimeProvider time, CancellationToken cancellation)
+    public static async Task<JobsResult> RunAsync(int jobs, TimeSpan lasts, int maxConnections, int ceilingPercent, int replicas, TimeProvider time, CancellationToken cancellation)
     {
         await using var stage = await Stage.SetAsync(
             new()
             {
                 MaxConnections = maxConnections,
                 Replicas = replicas,
-                CeilingPercent = 100,
+                CeilingPercent = ceilingPercent,
                 Connections = 1,
                 Configure = (_, configuration) =>
                 {
@@ -57,22 +57,22 @@ internal sealed class JobsRun
         using var door = new BrokerDoor(
             [.. stage.Brokers.Select(broker => broker.Address)], stage.Identity, new() { Pods = jobs, Connections = 1, WaitSeconds = 30 });
         var run = new JobsRun(stage, door, lasts, time);
-        var watching = run.WatchAsync(jobs, cancellation);
+        var watching = run.WatchAsync(jobs, ceilingPercent, cancellation);
         await Task.WhenAll(Enumerable.Range(0, jobs).Select(job => Task.Run(() => run.JobAsync(job, cancellation), cancellation)));
         run.over.SetResult();
         await watching;
         return run.Sum(jobs);
     }
 
-    // What the database has room for changes: the brokers have connections of their own to it, more when there is much to do.
-    private async Task WatchAsync(int jobs, CancellationToken cancellation)
+    // What there is room for changes: the brokers have connections of their own to it, more when there is much to do.
+    private async Task WatchAsync(int jobs, int ceilingPercent, CancellationToken cancellation)
     {
         var server = stage.Database;
         await using var connection = stage.Engine.Connect(stage.Engine.ConnectionString(server, server.AdminUsername, server.AdminPassword), "loadtests-watch");
         await connection.OpenAsync(cancellation);
         await using var question = connection.CreateCommand();
         question.CommandText = $"""
-            SELECT (current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int - count(*))::int
+            SELECT ((current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int) * {ceilingPercent} / 100 - count(*))::int
             FROM pg_stat_activity WHERE backend_type = 'client backend'
             """;
         var since = time.GetTimestamp();
