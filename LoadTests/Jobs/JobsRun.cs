@@ -110,7 +110,7 @@ internal sealed class JobsRun
     {
         granted.Enqueue(time.GetElapsedTime(start));
         var until = Task.Delay(lasts, time, cancellation);
-        await using (var connection = stage.Engine.Connect(grant.ConnectionString, Pod.ApplicationName))
+        await using (var connection = stage.Engine.Connect(grant.ConnectionString, NameIn(grant.ConnectionString)))
         {
             try
             {
@@ -132,6 +132,10 @@ internal sealed class JobsRun
         await until;
         ended.Enqueue(time.GetElapsedTime(start));
     }
+
+    // As the grant names its holder: of sessions without names nobody can tell whether they are of a job that works or of one that ended.
+    private static string NameIn(string connectionString) =>
+        new DbConnectionStringBuilder { ConnectionString = connectionString }.TryGetValue("Application Name", out var name) ? $"{name}" : Pod.ApplicationName;
 
     private JobsResult Sum(int jobs)
     {
