@@ -126,7 +126,7 @@ internal sealed class Issuance(
         catch (LedgerException)
         {
             // Nobody but this replica knows of the user: it is dropped again before that is forgotten (law L5).
-            await ((Task)trial).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)trial).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
             await RevokeAsync(attempt, issued.Id);
             throw;
         }
@@ -135,7 +135,7 @@ internal sealed class Issuance(
         if (!known)
         {
             log.IssueOvertaken(attempt.Lease, attempt.Role.Name);
-            await ((Task)trial).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)trial).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
             await RevokeAsync(attempt, issued.Id);
             return "superseded";
         }
@@ -171,7 +171,7 @@ internal sealed class Issuance(
         }
         catch
         {
-            await ((Task)limit).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)limit).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
             throw;
         }
 
