@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -12,6 +13,8 @@ internal static class BrokerMark
     /// <summary>RFC 4648's base 32 in lower case: what user names may have on all engines.</summary>
     public const string Alphabet = "abcdefghijklmnopqrstuvwxyz234567";
 
+    private static readonly SearchValues<char> Allowed = SearchValues.Create(Alphabet);
+
     /// <summary>Characters.</summary>
     public const int Length = 4;
 
@@ -22,7 +25,7 @@ internal static class BrokerMark
     public static string Of(string text) => Digest(text, Length);
 
     /// <summary>Whether a text is one.</summary>
-    public static bool Is(string text) => text.Length == Length && !text.AsSpan().ContainsAnyExcept(Alphabet);
+    public static bool Is(string text) => text.Length == Length && !text.AsSpan().ContainsAnyExcept(Allowed);
 
     /// <summary>The first characters of a text's digest.</summary>
     public static string Digest(string text, int length) =>

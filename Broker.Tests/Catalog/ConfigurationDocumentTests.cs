@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Broker.Core.Catalog;
-using Broker.Core.Operators;
 using Broker.Tests.Authentication;
 using Broker.Tests.Deployment;
 using Shouldly;

@@ -1,6 +1,5 @@
 using System.Text;
 using Broker.Core.Catalog;
-using Broker.Core.Operators;
 using Microsoft.Extensions.Configuration;
 
 namespace Broker.Tests.Catalog;

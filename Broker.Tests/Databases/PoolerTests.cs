@@ -178,7 +178,7 @@ public sealed class PoolerTests : IAsyncLifetime
         {
             using var client = await listener.AcceptTcpClientAsync(Cancellation);
             var buffer = new byte[4096];
-            await client.GetStream().ReadAsync(buffer, Cancellation);
+            await client.GetStream().ReadAtLeastAsync(buffer, 1, cancellationToken: Cancellation);
             byte[] salt = method == 5 ? [1, 2, 3, 4] : [];
             await client.GetStream().WriteAsync((byte[])[(byte)'R', 0, 0, 0, (byte)(8 + salt.Length), 0, 0, 0, method, .. salt], Cancellation);
             var read = await client.GetStream().ReadAsync(buffer, Cancellation);

@@ -1,6 +1,5 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using Broker.Core.Operators;
 using LoadTests.LocalServers;
 using Npgsql;
 using Shouldly;

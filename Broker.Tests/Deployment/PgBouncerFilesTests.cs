@@ -43,8 +43,14 @@ public sealed partial class PgBouncerFilesTests
         await using var engine = new PostgreSqlEngine(TimeProvider.System);
         var database = new Database
         {
-            Name = "orders", Engine = Broker.Core.Model.DatabaseEngineKind.PostgreSql, Host = postgres.Host, Port = postgres.Port, DatabaseName = "app",
-            AdminConnectionString = new(postgres.AdminConnectionString), Budget = new(), Issuing = new(),
+            Name = "orders",
+            Engine = Broker.Core.Model.DatabaseEngineKind.PostgreSql,
+            Host = postgres.Host,
+            Port = postgres.Port,
+            DatabaseName = "app",
+            AdminConnectionString = new(postgres.AdminConnectionString),
+            Budget = new(),
+            Issuing = new(),
             Pooler = new() { Kind = PoolerKind.PgBouncer, Host = "127.0.0.1", Port = pgBouncer.Port, PoolSize = 30, ConsoleConnectionString = new(pgBouncer.ConsoleConnectionString) },
         };
         var sample = await engine.SampleAsync(database, Cancellation);

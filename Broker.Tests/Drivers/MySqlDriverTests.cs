@@ -169,7 +169,10 @@ public sealed class MySqlDriverTests(MySqlDriverTests.Server server) : IClassFix
                 MaxConnections = 20,
                 Settings = new Dictionary<string, string>
                 {
-                    ["performance_schema"] = "ON", ["tls_version"] = "TLSv1.2", ["ssl_cert"] = server.Certificates.Write("old", "mysql").Certificate, ["ssl_key"] = server.Certificates.Write("old", "mysql").Key,
+                    ["performance_schema"] = "ON",
+                    ["tls_version"] = "TLSv1.2",
+                    ["ssl_cert"] = server.Certificates.Write("old", "mysql").Certificate,
+                    ["ssl_key"] = server.Certificates.Write("old", "mysql").Key,
                 },
             },
             Cancellation);

@@ -3,7 +3,6 @@ using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Broker.Api.Commands;
-using Broker.Core.Operators;
 using LoadTests.LocalServers;
 using Npgsql;
 using Shouldly;

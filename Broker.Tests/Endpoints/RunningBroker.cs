@@ -1,6 +1,5 @@
 using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
-using Broker.Core.Operators;
 using Broker.Tests.Endpoints;
 using LoadTests.LocalServers;
 using Xunit;

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Broker.Core.Operators;
 using LoadTests.LocalServers;
 using MySqlConnector;
 using Npgsql;

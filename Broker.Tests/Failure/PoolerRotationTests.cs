@@ -25,7 +25,13 @@ public sealed class PoolerRotationTests
     {
         var settings = new StageSettings
         {
-            MaxConnections = 60, CeilingPercent = 100, Connections = PerPod, ExpectedHolders = Pods, Replicas = 2, PoolSize = PoolSize, UsersPerSecond = 20,
+            MaxConnections = 60,
+            CeilingPercent = 100,
+            Connections = PerPod,
+            ExpectedHolders = Pods,
+            Replicas = 2,
+            PoolSize = PoolSize,
+            UsersPerSecond = 20,
             // A moved holder's former lease ends with the holder's time.
             Configure = static (_, configuration) => configuration["Broker"]!["Roles"]![StageSettings.RoleName]!["HolderTtl"] = "00:00:30",
         };

@@ -4,7 +4,6 @@ using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
-using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Handles;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;

@@ -9,7 +9,6 @@ using Broker.Core.Issuing;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Model;
-using Broker.Core.Operators;
 using Broker.Tests.Authentication;
 using Broker.Tests.Leases;
 using Microsoft.AspNetCore.Hosting;

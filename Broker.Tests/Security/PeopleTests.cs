@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Broker.Api.Authentication.BrokerTokens;
-using Broker.Core.Operators;
 using Shouldly;
 using Xunit;
 

@@ -1,5 +1,4 @@
 using Broker.Core.Limits;
-using Broker.Core.Operators;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;

@@ -3,7 +3,6 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Broker.Core.Operators;
 using Broker.Tests.Deployment;
 using LoadTests.LocalServers;
 using LoadTests.Stages;

@@ -50,7 +50,7 @@ internal static class Burst
             await using var stage = await StageAsync(pods, replicas, receiver, cancellation);
             await BurstAsync(stage, 0);
             await RevokeAsync(stage, cancellation);
-            var from = DateTimeOffset.UtcNow;
+            var from = TimeProvider.System.GetUtcNow();
             await BurstAsync(stage, pods);
             await LocalServers.Poll.UntilAsync(
                 _ => Task.FromResult(receiver.SpansSince(from).Count(span => span.Name == StepTable.Request) == pods), TimeSpan.FromSeconds(60), "the brokers to send their spans", cancellation);

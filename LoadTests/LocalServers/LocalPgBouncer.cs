@@ -157,7 +157,8 @@ public sealed class LocalPgBouncer : IAsyncDisposable
             """,
             cancellation);
         // The directory lets nobody else in.
-        foreach (var file in new[] { ini, users }) File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        foreach (var file in new[] { ini, users })
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
         process = await ChildProcess.StartAsync(new()
         {
             Program = program,

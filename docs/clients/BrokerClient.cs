@@ -241,7 +241,7 @@ public sealed class LeasedDataSource(
     }
 
     // The connections of one lease. Npgsql's pool cannot be given another size, so it is large, and who wants a connection takes a place first.
-    private sealed class Pool(Grant grant)
+    private sealed class Pool(Grant grant) : IAsyncDisposable
     {
         private readonly SemaphoreSlim places = new(grant.Connections);
         private int size = grant.Connections;
@@ -297,9 +297,11 @@ public sealed class LeasedDataSource(
             while (Volatile.Read(ref users) > 0 && Environment.TickCount64 < end && !cancellation.IsCancellationRequested)
                 await Task.Delay(20, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             var idle = Volatile.Read(ref users) == 0;
-            await Source.DisposeAsync();
+            await DisposeAsync();
             return idle;
         }
+
+        public ValueTask DisposeAsync() => Source.DisposeAsync();
     }
 
     private sealed record Grant(bool Rotate, int? OverlapSeconds, Lease Lease, Holder Holder, int Connections, long? Allotment, Credentials? Credentials);

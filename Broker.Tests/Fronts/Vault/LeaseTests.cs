@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Broker.Core.Operators;
 using Broker.Tests.Security;
 using Shouldly;
 using Xunit;

@@ -2,7 +2,6 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Broker.Api.Health;
-using Broker.Core.Operators;
 using Broker.Tests.Security;
 using Shouldly;
 using Xunit;

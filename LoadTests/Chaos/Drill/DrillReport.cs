@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
-using Broker.Core.Leases.Recovering;
 
 namespace LoadTests.Chaos.Drill;
 
