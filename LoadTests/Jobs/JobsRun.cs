@@ -12,8 +12,8 @@ internal sealed record JobsResult(
     int Jobs, int Served, int MostOpen, int Refused, TimeSpan Idle, TimeSpan Usual, TimeSpan Took, IReadOnlyDictionary<string, int> Told, IReadOnlyList<string> Faults);
 
 /// <summary>
-/// Real jobs on a real PostgreSQL: each asks once it is there, opens its connection, works, and is killed. The kernel closes what it had
-/// open; the broker is told nothing, and no cluster tells it either.
+/// Jobs on a real PostgreSQL: each asks once it is there, opens its connection, works, and goes without a word, as if it were killed: its
+/// connection closes, its holder is never released, and no cluster tells the broker either.
 /// </summary>
 internal sealed class JobsRun
 {
