@@ -160,6 +160,13 @@ internal sealed class BreathingWorld
         var kept = Parties.Sum(party => Math.Max(0, party.Guaranteed - pods.Values.Where(pod => pod.Party == party.Name).Sum(pod => pod.Follows ? pod.Want : pod.Size)));
         var shares = FairSolver.Shares(capacity - kept, parties);
         var had = names.Select(Held).ToArray();
+        if (had.Sum() > capacity)
+        {
+            // Less may be promised than is held by those that cannot go down: the others have gone down as far as they can.
+            pods.Values.Where(pod => pod.Follows).ShouldAllBe(pod => pod.Size == pod.Least, $"{database}: {Sizes()}");
+            return;
+        }
+
         had.Sum().ShouldBe(shares.Sum(), $"{database}: {Sizes()}");
         for (var i = 0; i < names.Length; i++)
         {
