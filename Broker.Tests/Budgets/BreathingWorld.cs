@@ -162,8 +162,8 @@ internal sealed class BreathingWorld
         var had = names.Select(Held).ToArray();
         if (had.Sum() > capacity)
         {
-            // Less may be promised than is held by those that cannot go down: the others have gone down as far as they can.
-            pods.Values.Where(pod => pod.Follows).ShouldAllBe(pod => pod.Size == pod.Least, $"{database}: {Sizes()}");
+            // Less may be promised than is held by those that cannot go down: nobody has more than the least it needs, or is guaranteed.
+            for (var i = 0; i < names.Length; i++) had[i].ShouldBeLessThanOrEqualTo(parties[i].Floor, $"{database}: {names[i]}: {Sizes()}");
             return;
         }
 
