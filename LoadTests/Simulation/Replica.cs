@@ -109,7 +109,11 @@ internal sealed class Replica : IDisposable
         }
 
         var hung = new CancellationTokenSource();
-        watching.Hang = () => Actor.Post(hung.Cancel);
+        // The replica's end may be closed by the time that the pod's end arrives.
+        watching.Hang = () => Actor.Post(() =>
+        {
+            if (watched.Contains(watching)) hung.Cancel();
+        });
         watched.Add(watching);
         Actor.Post(() => _ = WatchAsync());
         return watching;
