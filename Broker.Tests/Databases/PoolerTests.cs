@@ -91,6 +91,7 @@ public sealed class PoolerTests : IAsyncLifetime
         for (var i = 0; i < 30; i++) clients.Add(await OpenAsync("u1", "p1", "load"));
         using var end = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         var failed = new ConcurrentQueue<string>();
+        var ran = 0;
         var load = clients.Select(async client =>
         {
             while (!end.IsCancellationRequested)
@@ -98,6 +99,7 @@ public sealed class PoolerTests : IAsyncLifetime
                 try
                 {
                     await RunAsync(client, "SELECT pg_sleep(0.005)", Cancellation);
+                    Interlocked.Increment(ref ran);
                 }
                 catch (NpgsqlException failure)
                 {
@@ -110,7 +112,8 @@ public sealed class PoolerTests : IAsyncLifetime
         (await engine.ResizePoolAsync(Orders, 8, 2, Cancellation)).ShouldBeTrue();
         (await SizesAsync()).ShouldBe((8, 3), "two users share what logins leave");
         (await engine.SampleAsync(Orders, Cancellation)).Pool!.Allowed.ShouldBeGreaterThanOrEqualTo(8);
-        await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, Cancellation); // under load, which no statement may notice
+        var before = Volatile.Read(ref ran);
+        await Eventually.HoldsAsync(() => Task.FromResult(!failed.IsEmpty || Volatile.Read(ref ran) > before + 1000), "a thousand statements run while it has fewer", Cancellation);
         await end.CancelAsync();
         await Task.WhenAll(load);
         await Eventually.HoldsAsync(async () => await ServerConnectionsAsync() <= 3, "what is beyond that ends as it comes free", Cancellation);
