@@ -2,6 +2,7 @@ using System.Globalization;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
+using Broker.Core.Ledger;
 using Broker.Core.Limits;
 
 namespace Broker.Core.Duties;
@@ -18,12 +19,19 @@ internal static class Guarantees
     public static string? WhyNot(CatalogSnapshot catalog, Database database, ConnectionSample sample)
     {
         var ceiling = BudgetCount.Of(sample, database.Budget, Nobody).Ceiling;
-        var guaranteed = Parties.TermsOf(catalog, database.Name).Parties.Where(static party => party.Guaranteed > 0).ToArray();
-        var sum = guaranteed.Sum(static party => (long)party.Guaranteed);
+        var terms = Parties.TermsOf(catalog, database.Name);
+        var sum = SumOf(terms);
         return sum <= ceiling ? null : string.Create(
             CultureInfo.InvariantCulture,
-            $"{sum} connections are guaranteed on database '{database.Name}' ({string.Join(", ", guaranteed.Select(static party => $"{party.Guaranteed} to {party.Name}"))}), and no more than {ceiling} may be promised on it: guarantee less, or raise the ceiling");
+            $"{sum} connections are guaranteed on database '{database.Name}' ({ByParty(terms)}), and no more than {ceiling} may be promised on it: guarantee less, or raise the ceiling");
     }
+
+    /// <summary>All that is guaranteed, in connections.</summary>
+    public static long SumOf(DivisionTerms terms) => terms.Parties.Sum(static party => (long)party.Guaranteed);
+
+    /// <summary>To whom, for people.</summary>
+    public static string ByParty(DivisionTerms terms) =>
+        string.Join(", ", terms.Parties.Where(static party => party.Guaranteed > 0).Select(static party => $"{party.Guaranteed} to {party.Name}"));
 }
 
 /// <summary>What is configured cannot be kept on the server that there is.</summary>

@@ -77,8 +77,8 @@ internal sealed class SampleDuty(
     // Whether they can be kept is known only when the server has said how many connections it takes: said once, and once when it is over.
     private void Watch(string database, DivisionTerms terms, int ceiling)
     {
-        var guaranteed = terms.Parties.Sum(party => (long)party.Guaranteed);
-        if (guaranteed > ceiling && broken.TryAdd(database, true)) log.CannotKeepGuarantees(database, guaranteed, ceiling, string.Join(", ", terms.Parties.Where(party => party.Guaranteed > 0).Select(party => $"{party.Guaranteed} to {party.Name}")));
+        var guaranteed = Guarantees.SumOf(terms);
+        if (guaranteed > ceiling && broken.TryAdd(database, true)) log.CannotKeepGuarantees(database, guaranteed, ceiling, Guarantees.ByParty(terms));
         if (guaranteed <= ceiling && broken.TryRemove(database, out _)) log.KeepsGuarantees(database);
     }
 

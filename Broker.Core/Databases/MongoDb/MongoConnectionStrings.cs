@@ -55,7 +55,7 @@ internal static class MongoConnectionStrings
                 ? "The broker shows this server a client certificate; pods that need one get it from Pods:CertificateFile in the broker's configuration."
                 : null,
             ssl != PodSslMode.Disable && options["tlsCAFile"] is not null && database.Pods.CaFile is null
-                ? "The broker believes an authority of its own for this server; pods get theirs from Pods:CaFile in the broker's configuration, or from their machine."
+                ? NoAuthority
                 : null,
             database.Pods.SslMode == PodSslMode.Prefer ? "It cannot prefer TLS, and connects without." : null);
         DriverString For(string driver, bool readsFiles, bool tellsNames, string prefix = "") => new(driver, prefix + Uri(readsFiles, tellsNames), Notes(

@@ -8,12 +8,8 @@ namespace Broker.Core.Databases.MySql;
 internal sealed class DriverNotes(PodView pods)
 {
     public string? Lacks() => Notes(
-        pods.LacksCertificate
-            ? "The broker shows this server a client certificate; pods that need one get it from Pods:CertificateFile and KeyFile in the broker's configuration."
-            : null,
-        pods.LacksAuthority
-            ? "The broker believes an authority of its own for this server; pods get theirs from Pods:CaFile in the broker's configuration, or from their machine."
-            : null,
+        pods.LacksCertificate ? NoCertificate : null,
+        pods.LacksAuthority ? NoAuthority : null,
         pods.LacksKey
             ? "The broker has the server's RSA key in a file (ServerRsaPublicKeyFile), which is not given to pods: where passwords go by caching_sha2_password or sha256_password, have pods use TLS, or name the file in code."
             : null);

@@ -21,12 +21,8 @@ internal sealed class DriverNotes(PodView pods)
         : null;
 
     public string? Lacks() => Notes(
-        pods.LacksCertificate
-            ? "The broker shows this server a client certificate; pods that need one get it from Pods:CertificateFile and KeyFile in the broker's configuration."
-            : null,
-        pods.LacksAuthority
-            ? "The broker believes an authority of its own for this server; pods get theirs from Pods:CaFile in the broker's configuration, or from their machine."
-            : null,
+        pods.LacksCertificate ? NoCertificate : null,
+        pods.LacksAuthority ? NoAuthority : null,
         pods.SessionElsewhere is { } session ? $"The broker wants a host that is {session} of its own several; these are others, and any of them is taken." : null);
 
     public string? InOrder(string more = "") => pods.Random ? $"It takes the hosts in their order{more}." : null;
