@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Lists the skipped tests of a directory of TRX files with their reasons, then prints the sum of all counters as one line.
+# Lists the skipped tests of a directory of TRX files with their reasons and the failed ones with the start of what they said,
+# then prints the sum of all counters as one line.
 #   .ci/sum-tests.sh DIRECTORY [EXIT-CODE-OF-THE-RUN]
 # Exits 1 when a test failed, when there is nothing to sum, or when the run's exit code and its files disagree.
 set -euo pipefail
@@ -26,19 +27,25 @@ for file in "${files[@]}"; do
 done
 skipped=$((total - passed - failed))
 
-# A result that is not executed holds its reason in <Output>, as text. TRX files have no line breaks of their own: one is put
-# before and after each result.
-sed 's/<UnitTestResult /\n&/g; s#</UnitTestResult>#&\n#g' "${files[@]}" | awk '
-  /<UnitTestResult / { inside = /outcome="NotExecuted"/; text = ""; name = $0; sub(/.*testName="/, "", name); sub(/".*/, "", name) }
-  inside { line = $0; gsub(/<[^>]*>/, " ", line); text = text " " line }
-  inside && (/<\/UnitTestResult>/ || /<UnitTestResult [^>]*\/>/) {
-    text = name ": " text
-    gsub(/&quot;/, "\"", text); gsub(/&apos;/, "\047", text); gsub(/&lt;/, "<", text); gsub(/&gt;/, ">", text); gsub(/&amp;/, "\\&", text)
-    gsub(/[ \t\r\n]+/, " ", text); sub(/ $/, "", text)
-    print "Skipped: " text
-    inside = 0
-  }
-'
+# Prints each result of one outcome with the text of its <Output>, cut to a length. TRX files have no line breaks of their own:
+# one is put before and after each result.
+list() {
+  sed 's/<UnitTestResult /\n&/g; s#</UnitTestResult>#&\n#g' "${files[@]}" | awk -v outcome="outcome=\"$1\"" -v label="$2" -v longest="$3" '
+    /<UnitTestResult / { inside = index($0, outcome) > 0; text = ""; name = $0; sub(/.*testName="/, "", name); sub(/".*/, "", name) }
+    inside { line = $0; gsub(/<[^>]*>/, " ", line); text = text " " line }
+    inside && (/<\/UnitTestResult>/ || /<UnitTestResult [^>]*\/>/) {
+      text = name ": " text
+      gsub(/&#x[0-9A-Fa-f]+;/, " ", text)
+      gsub(/&quot;/, "\"", text); gsub(/&apos;/, "\047", text); gsub(/&lt;/, "<", text); gsub(/&gt;/, ">", text); gsub(/&amp;/, "\\&", text)
+      gsub(/[ \t\r\n]+/, " ", text); sub(/ $/, "", text)
+      if (length(text) > longest) text = substr(text, 1, longest) " ..."
+      print label ": " text
+      inside = 0
+    }
+  '
+}
+list NotExecuted Skipped 1000
+list Failed Failed 3000
 
 if [ "$total" -eq 0 ]; then
   echo "The test run broke: no test ran." >&2

@@ -24,14 +24,20 @@ public sealed class SumTestsTests : IDisposable
     }
 
     [Fact]
-    public async Task A_failure_is_counted_and_fails()
+    public async Task A_failure_is_counted_and_fails_and_what_it_said_stands_right_above_the_sum()
     {
-        Write("one", passed: 3, failed: 2, results: "");
+        Write("one", passed: 3, failed: 1, results: Skipped("Room.Another", "no engine") + Failed("Room.Bad", "1 should be&#xA;   2 &amp;amp; was not", "at Room.Bad()&#xD;&#xA;in Room.cs:line 3"));
+        Write("two", passed: 0, failed: 1, results: Failed("Room.Long", new string('x', 5_000), "at the end"));
 
         var (code, lines) = await SumAsync("2");
 
         code.ShouldBe(1);
-        lines.ShouldBe(["3 passed, 2 failed, 0 skipped"]);
+        lines.Length.ShouldBe(4);
+        lines[0].ShouldBe("Skipped: Room.Another: no engine");
+        lines[1].ShouldBe("Failed: Room.Bad: 1 should be 2 &amp; was not at Room.Bad() in Room.cs:line 3");
+        lines[2].ShouldStartWith("Failed: Room.Long: xxx");
+        lines[2].Length.ShouldBeInRange(3_000, 3_020);
+        lines[3].ShouldBe("3 passed, 2 failed, 1 skipped");
     }
 
     [Theory]
@@ -61,6 +67,9 @@ public sealed class SumTestsTests : IDisposable
 
     private static string Skipped(string name, string reason) =>
         $"""<UnitTestResult testName="{name}" outcome="NotExecuted" duration="0"><Output><StdOut>{reason}</StdOut></Output></UnitTestResult>""";
+
+    private static string Failed(string name, string message, string stack) =>
+        $"""<UnitTestResult testName="{name}" outcome="Failed" duration="0"><Output><ErrorInfo><Message>{message}</Message><StackTrace>{stack}</StackTrace></ErrorInfo></Output></UnitTestResult>""";
 
     private void Write(string name, int passed, int failed, string results)
     {
