@@ -34,7 +34,7 @@ public sealed record VaultIssuerDefinition(string Name) : IssuerDefinition(Name)
 /// <summary>How the broker proves itself to Vault.</summary>
 public abstract record VaultAuth;
 
-/// <summary>A token, given or in a file that is read again when it is refused.</summary>
+/// <summary>A token, given or in a file: another one that is put there is used within half a minute.</summary>
 public sealed record VaultTokenAuth(SecretSource Token) : VaultAuth;
 
 /// <summary>AppRole.</summary>

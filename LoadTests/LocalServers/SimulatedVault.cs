@@ -39,6 +39,9 @@ internal sealed record SimulatedTokens
 
     public bool Batch { get; init; }
 
+    /// <summary>For how many requests it works (<c>token_num_uses</c>); 0: any number. After the last one it is revoked, and its leases with it.</summary>
+    public int NumUses { get; init; }
+
     /// <summary>Paths (prefixes) that the policy forbids.</summary>
     public IReadOnlyList<string> Forbidden { get; init; } = [];
 }
@@ -101,6 +104,12 @@ internal sealed class SimulatedVault : IAsyncDisposable
 
     /// <summary>Whose tokens log in at a Kubernetes mount.</summary>
     public Func<string, bool> Believes { get; set; } = static jwt => jwt == Jwt;
+
+    /// <summary>Roles of the Kubernetes mounts that other service accounts than the broker's have.</summary>
+    public IReadOnlyList<string> RolesOfOthers { get; init; } = ["other"];
+
+    /// <summary>Roles that no Kubernetes mount has.</summary>
+    public IReadOnlyList<string> UnknownRoles { get; init; } = ["nosuch"];
 
     /// <summary>Other engines' answers, by method and path; null: there is none.</summary>
     public Func<SeenRequest, (int Status, JsonObject? Body)?> Others { get; set; } = static _ => null;
@@ -211,14 +220,31 @@ internal sealed class SimulatedVault : IAsyncDisposable
 
     private async Task<(int Status, JsonObject? Body)> AnswerAsync(SeenRequest request, string path, string? value, JsonObject body)
     {
-        var method = request.Method;
         if (path == "sys/health") return (Sealed ? 503 : 200, Health());
         if (Sealed) return (503, Errors("Vault is sealed"));
         if (path.StartsWith("auth/", StringComparison.Ordinal) && path.EndsWith("/login", StringComparison.Ordinal)) return LogIn(path["auth/".Length..^"/login".Length], body);
 
         Token? token;
-        lock (gate) token = value is null ? null : tokens.GetValueOrDefault(value);
+        lock (gate)
+        {
+            token = value is null ? null : tokens.GetValueOrDefault(value);
+            if (token is { UsesLeft: > 0 } && --token.UsesLeft == 0) tokens.Remove(token.Value);
+        }
+
         if (token is null) return (403, Errors("permission denied"));
+        var answer = await AnswerAsync(request, path, token, body);
+        if (token.Settings.NumUses == 0 || token.UsesLeft > 0) return answer;
+
+        // The last request that it works for is answered, but what it made lives no longer than the token.
+        await SweepAsync();
+        return path == "auth/token/lookup-self" ? (403, Errors("bad token"))
+            : answer.Body?["lease_id"] is { } lease && (string?)lease != "" ? (400, Errors("Secret cannot be returned; token had one use left, so leased credentials were immediately revoked."))
+            : answer;
+    }
+
+    private async Task<(int Status, JsonObject? Body)> AnswerAsync(SeenRequest request, string path, Token token, JsonObject body)
+    {
+        var method = request.Method;
         if (token.Settings.Forbidden.Any(prefix => path.StartsWith(prefix, StringComparison.Ordinal)))
             return (403, Errors("1 error occurred:\n\t* permission denied\n\n"));
 
@@ -233,7 +259,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
             ("PUT" or "POST", "sys/leases/revoke") => await RevokeAsync(body),
             ("PUT" or "POST", "sys/leases/lookup") => LookUp(body),
             ("LIST", _) when path.StartsWith(list, StringComparison.Ordinal) => List(path[list.Length..]),
-            ("GET", _) when path.Contains("/creds/", StringComparison.Ordinal) => await IssueAsync(path, token),
+            ("GET", _) when path.Contains("/creds/", StringComparison.Ordinal) => await IssueAsync(path, token, request.Headers.ContainsKey("X-Vault-Namespace")),
             _ when path.Contains("/creds/", StringComparison.Ordinal) || path.StartsWith("sys/leases/", StringComparison.Ordinal) || path.StartsWith("auth/token/", StringComparison.Ordinal) =>
                 (405, Errors("1 error occurred:\n\t* unsupported operation\n\n")),
             _ => NoHandler(path),
@@ -254,7 +280,9 @@ internal sealed class SimulatedVault : IAsyncDisposable
             case "kubernetes":
                 if ((string?)body["role"] is null) return (400, Errors("missing role"));
                 if ((string?)body["jwt"] is null) return (400, Errors("missing jwt"));
+                if (UnknownRoles.Contains((string?)body["role"])) return (400, Errors($"invalid role name \"{body["role"]}\""));
                 if (!Believes((string)body["jwt"]!)) return (403, Errors("permission denied"));
+                if (RolesOfOthers.Contains((string?)body["role"])) return (403, Errors("service account name not authorized"));
                 break;
             default:
                 return (403, Errors("permission denied"));
@@ -276,27 +304,38 @@ internal sealed class SimulatedVault : IAsyncDisposable
     private Token NewToken(SimulatedTokens settings, string path, string displayName, JsonObject? meta = null)
     {
         var now = time.GetUtcNow();
-        var token = new Token($"hvs.{Random(24)}", settings, now) { Path = path, DisplayName = displayName, Meta = meta };
-        token.Expires = now + Capped(token, settings.Period ?? settings.Ttl, now, out _);
+        var token = new Token(settings.Batch ? $"hvb.{Random(140)}" : $"hvs.{Random(24)}", settings, now) { Path = path, DisplayName = displayName, Meta = meta };
+        token.Expires = now + Capped(token, settings.Period ?? settings.Ttl, now, []);
         tokens.Add(token.Value, token);
         return token;
     }
 
-    // Vault's framework.CalculateTTL: a period knows no end but the explicit one; every other time has the max TTL as its end.
-    private static TimeSpan Capped(Token token, TimeSpan wanted, DateTimeOffset now, out string? warning)
+    // Vault's framework.CalculateTTL: a period is cut to the max TTL each time anew, and knows no end but the explicit one; every other
+    // time ends with the max TTL.
+    private static TimeSpan Capped(Token token, TimeSpan wanted, DateTimeOffset now, List<string> warnings)
     {
-        warning = null;
         var settings = token.Settings;
-        if (settings.Period is not null && settings.ExplicitMaxTtl is null) return wanted;
-        var most = settings.Period is null && !(settings.ExplicitMaxTtl < settings.MaxTtl) ? settings.MaxTtl : settings.ExplicitMaxTtl!.Value;
+        var most = settings.ExplicitMaxTtl < settings.MaxTtl ? settings.ExplicitMaxTtl.Value : settings.MaxTtl;
+        if (settings.Period is not null)
+        {
+            if (wanted > most)
+            {
+                warnings.Add(Capping("period", wanted, most));
+                wanted = most;
+            }
+
+            if (settings.ExplicitMaxTtl is not { } end) return wanted;
+            most = end;
+        }
+
         var left = token.Created + most - now;
         if (left >= wanted) return wanted;
-        warning = Capping(wanted, most);
+        warnings.Add(Capping("TTL", wanted, most));
         return left;
     }
 
-    private static string Capping(TimeSpan wanted, TimeSpan most) =>
-        $"TTL of \"{GoDuration.Format(wanted)}\" exceeded the effective max_ttl of \"{GoDuration.Format(most)}\"; TTL value is capped accordingly";
+    private static string Capping(string what, TimeSpan wanted, TimeSpan most) =>
+        $"{what} of \"{GoDuration.Format(wanted)}\" exceeded the effective max_ttl of \"{GoDuration.Format(most)}\"; {what} value is capped accordingly";
 
     private (int Status, JsonObject Body) RenewSelf(Token token, JsonObject body)
     {
@@ -306,16 +345,18 @@ internal sealed class SimulatedVault : IAsyncDisposable
         {
             var now = time.GetUtcNow();
             var asked = Increment(body) is { Ticks: > 0 } increment ? increment : token.Settings.Ttl;
-            var given = Capped(token, token.Settings.Period ?? asked, now, out var warning);
-            if (given <= TimeSpan.Zero) return (400, Errors("past the max TTL, cannot renew"));
+            var warnings = new List<string>();
+            var given = Capped(token, token.Settings.Period ?? asked, now, warnings);
+            if (given <= TimeSpan.Zero) return (500, Errors("past the max TTL, cannot renew"));
             token.Expires = now + given;
             token.Renewed = now;
-            return (200, Envelope(auth: Auth(token), warning: warning));
+            return (200, Envelope(auth: Auth(token), warnings: warnings));
         }
     }
 
     private async Task<(int Status, JsonObject? Body)> RevokeSelfAsync(Token token)
     {
+        if (token.Settings.Batch) return (400, Errors("batch tokens cannot be revoked"));
         await RevokeTokenAsync(token.Value);
         return (204, null);
     }
@@ -324,7 +365,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
     private static TimeSpan Increment(JsonObject body) =>
         body["increment"] is { } increment && GoDuration.TryParse(increment.ToString(), out var asked) ? asked : TimeSpan.Zero;
 
-    private async Task<(int Status, JsonObject Body)> IssueAsync(string path, Token token)
+    private async Task<(int Status, JsonObject Body)> IssueAsync(string path, Token token, bool inNamespace)
     {
         SimulatedRole? role;
         lock (gate)
@@ -349,7 +390,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
             return (500, Errors($"1 error occurred:\n\t* {driver.Message}\n\n"));
         }
 
-        var lease = new Lease($"{path}/{Random(24)}", role, username, token.Value, now) { Expires = now + ttl };
+        var lease = new Lease($"{path}/{Random(24)}{(inNamespace ? ".nsId1" : "")}", role, username, token.Value, token.Settings.Batch, now) { Expires = now + ttl };
         lock (gate) leases.Add(lease.Id, lease);
         return (200, Envelope(lease.Id, Seconds(ttl), new JsonObject { ["username"] = username, ["password"] = password }));
     }
@@ -363,6 +404,16 @@ internal sealed class SimulatedVault : IAsyncDisposable
         if (most <= TimeSpan.Zero) return (400, Errors("past the max TTL, cannot renew"));
 
         var given = wanted < most ? wanted : most;
+        List<string> warnings = given < wanted ? [Capping("TTL", wanted, lease.Role.MaxTtl)] : [];
+        if (lease.OfBatch)
+        {
+            // Cut to what is left of the batch token, without a warning.
+            Token? owner;
+            lock (gate) owner = tokens.GetValueOrDefault(lease.Token);
+            if (owner is null) return (400, Errors("cannot renew lease, no valid associated token"));
+            if (owner.Expires - now < given) given = owner.Expires - now;
+        }
+
         try
         {
             await lease.Role.Extend(lease.Username, now + given + TimeSpan.FromSeconds(5));
@@ -373,8 +424,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
         }
 
         lock (gate) (lease.Expires, lease.Renewed) = (now + given, now);
-        var warning = given < wanted ? Capping(wanted, lease.Role.MaxTtl) : null;
-        return (200, Envelope(lease.Id, Seconds(given), data: null, warning: warning));
+        return (200, Envelope(lease.Id, Seconds(given), data: null, warnings: warnings));
     }
 
     private async Task<(int Status, JsonObject? Body)> RevokeAsync(JsonObject body)
@@ -402,7 +452,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
             ["issue_time"] = lease.Issued.UtcDateTime,
             ["expire_time"] = lease.Expires.UtcDateTime,
             ["last_renewal"] = lease.Renewed?.UtcDateTime,
-            ["renewable"] = true,
+            ["renewable"] = !lease.OfBatch,
             ["ttl"] = Floor(lease.Expires - time.GetUtcNow()),
         }));
     }
@@ -486,7 +536,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
             ["id"] = token.Value,
             ["issue_time"] = token.Created.UtcDateTime,
             ["meta"] = token.Meta?.DeepClone(),
-            ["num_uses"] = 0,
+            ["num_uses"] = token.UsesLeft,
             ["orphan"] = true,
             ["path"] = token.Path,
             ["policies"] = new JsonArray("db", "default"),
@@ -512,7 +562,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
         ["token_type"] = token.Settings.Batch ? "batch" : "service",
         ["orphan"] = true,
         ["mfa_requirement"] = null,
-        ["num_uses"] = 0,
+        ["num_uses"] = token.Settings.NumUses,
     };
 
     private JsonObject Health()
@@ -532,7 +582,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
         return health;
     }
 
-    private static JsonObject Envelope(string lease = "", long duration = 0, JsonObject? data = null, JsonObject? auth = null, string? warning = null) => new()
+    private static JsonObject Envelope(string lease = "", long duration = 0, JsonObject? data = null, JsonObject? auth = null, List<string>? warnings = null) => new()
     {
         ["request_id"] = Guid.NewGuid().ToString(),
         ["lease_id"] = lease,
@@ -540,7 +590,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
         ["lease_duration"] = duration,
         ["data"] = data,
         ["wrap_info"] = null,
-        ["warnings"] = warning is null ? null : new JsonArray(warning),
+        ["warnings"] = warnings is { Count: > 0 } ? new JsonArray([.. warnings.Select(warning => (JsonNode)warning)]) : null,
         ["auth"] = auth,
     };
 
@@ -587,7 +637,9 @@ internal sealed class SimulatedVault : IAsyncDisposable
 
         public required JsonObject? Meta { get; init; }
 
-        public string Accessor { get; } = Random(24);
+        public string Accessor { get; } = Settings.Batch ? "" : Random(24);
+
+        public int UsesLeft { get; set; } = Settings.NumUses;
 
         public string EntityId { get; } = Guid.NewGuid().ToString();
 
@@ -596,7 +648,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
         public DateTimeOffset? Renewed { get; set; }
     }
 
-    private sealed record Lease(string Id, SimulatedRole Role, string Username, string Token, DateTimeOffset Issued)
+    private sealed record Lease(string Id, SimulatedRole Role, string Username, string Token, bool OfBatch, DateTimeOffset Issued)
     {
         public DateTimeOffset Expires { get; set; }
 

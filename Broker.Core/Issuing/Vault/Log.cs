@@ -20,7 +20,7 @@ internal static partial class Log
     [LoggerMessage(3003, LogLevel.Warning, "Issuer {Issuer}: the Vault token could not be kept alive: {Reason}. It and every lease it created die in {TimeLeft}; trying again in {RetryIn}")]
     public static partial void TokenNotKeptAlive(ILogger logger, string issuer, string reason, TimeSpan? timeLeft, TimeSpan retryIn);
 
-    [LoggerMessage(3004, LogLevel.Information, "Issuer {Issuer}: the Vault token cannot be renewed further; new leases go on a new token, the earlier ones end within {TimeLeft}")]
+    [LoggerMessage(3004, LogLevel.Information, "Issuer {Issuer}: another Vault token takes the place of the one before, which is at its end or was replaced in its file; new leases go on the new one, earlier ones end within {TimeLeft}")]
     public static partial void TokenFollowed(ILogger logger, string issuer, TimeSpan? timeLeft);
 
     [LoggerMessage(3005, LogLevel.Warning, "Issuer {Issuer}: the Vault token is dead, and with it the leases it created: logging in again")]
@@ -58,4 +58,7 @@ internal static partial class Log
 
     [LoggerMessage(3017, LogLevel.Warning, "Issuer {Issuer}: the Vault token may not renew itself, so its leases are promised only for the time it has: {Reason}")]
     public static partial void TokenMayNotRenewItself(ILogger logger, string issuer, string reason);
+
+    [LoggerMessage(3018, LogLevel.Error, "Issuer {Issuer}: the token file holds another token, which cannot be used: {Reason} The one before stays in use")]
+    public static partial void TokenInFileNotUsable(ILogger logger, string issuer, string reason);
 }

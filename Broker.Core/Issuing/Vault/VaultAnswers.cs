@@ -48,6 +48,12 @@ public enum VaultState
     /// <summary>Alive; of a disaster-recovery cluster, so it answers nothing now.</summary>
     DisasterRecoverySecondary,
 
+    /// <summary>Stands by for an active node that it cannot reach.</summary>
+    StandbyWithoutActive,
+
+    /// <summary>Was taken out of its cluster.</summary>
+    Removed,
+
     /// <summary>Was never set up.</summary>
     NotInitialised,
 
@@ -61,7 +67,7 @@ public enum VaultState
 public sealed record VaultHealth(VaultState State, string? Version)
 {
     /// <summary>Whether it, or the node it stands by for, can be asked.</summary>
-    public bool IsAlive => State is not (VaultState.NotInitialised or VaultState.Sealed);
+    public bool IsAlive => State is not (VaultState.StandbyWithoutActive or VaultState.Removed or VaultState.NotInitialised or VaultState.Sealed);
 
     /// <summary>The state a status tells; null: none of Vault's.</summary>
     internal static VaultState? StateOf(int status) => status switch
@@ -70,7 +76,9 @@ public sealed record VaultHealth(VaultState State, string? Version)
         429 => VaultState.Standby,
         472 => VaultState.DisasterRecoverySecondary,
         473 => VaultState.PerformanceStandby,
+        474 => VaultState.StandbyWithoutActive, // Vault 1.19 and later, as 530
         501 => VaultState.NotInitialised,
+        530 => VaultState.Removed,
         503 => VaultState.Sealed,
         _ => null,
     };

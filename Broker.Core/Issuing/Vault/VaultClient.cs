@@ -152,6 +152,7 @@ internal sealed class VaultClient : IDisposable
         var reply = await ExchangeAsync(request, token: null, cancellation);
         var verdict = Verdict(reply);
         if (verdict != VaultVerdict.Done) throw Failure(verdict, reply, secret);
+        if (reply.Envelope?.Auth?.NumUses > 0) throw VaultRefusal.OfLimitedUses();
         return reply.Envelope?.Auth?.ClientToken is { Length: > 0 } token
             ? new Secret(token)
             : throw VaultRefusal.Of(VaultVerdict.Unavailable, reply, secret);
@@ -161,6 +162,10 @@ internal sealed class VaultClient : IDisposable
     private static async Task<Secret> ReadTokenAsync(SecretSource source, CancellationToken cancellation)
     {
         var token = await ReadAsync(source, cancellation);
+        if (token.Reveal().StartsWith('{'))
+            throw new IssuerException(
+                IssuerFailure.Refused,
+                "The given Vault token is JSON: a Vault Agent writes that when its sink has wrap_ttl or dh_type. Take these off the sink, so that the file holds the token alone.");
         return token.Reveal().All(letter => letter is > ' ' and <= '~')
             ? token
             : throw new IssuerException(
@@ -242,9 +247,10 @@ internal sealed class VaultClient : IDisposable
 
     /// <summary>
     /// Under a credentials path Vault also keeps the leases of tokens it made there (for wrapped answers): <c>h</c> and 64
-    /// hexadecimal digits. They are no users. A key that ends in a slash is a folder: another path's leases.
+    /// hexadecimal digits, in a namespace with a dot and its id behind. They are no users. A key that ends in a slash is a folder:
+    /// another path's leases.
     /// </summary>
     private static bool IsUserLease(string key) =>
         !key.EndsWith('/')
-        && !(key.Length == 65 && key[0] == 'h' && key.Skip(1).All(char.IsAsciiHexDigitLower));
+        && !(key.Split('.')[0] is { Length: 65 } id && id[0] == 'h' && id.Skip(1).All(char.IsAsciiHexDigitLower));
 }

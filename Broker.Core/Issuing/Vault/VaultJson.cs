@@ -21,7 +21,7 @@ internal sealed record VaultEnvelope(
 }
 
 /// <summary>The <c>auth</c> of a login or token renewal.</summary>
-internal sealed record VaultAuthBody(string? ClientToken, long? LeaseDuration, bool? Renewable);
+internal sealed record VaultAuthBody(string? ClientToken, long? LeaseDuration, bool? Renewable, long? NumUses = null);
 
 /// <summary>What a token got that asked for all the time there is.</summary>
 /// <param name="Duration">The time it has left now.</param>
@@ -55,7 +55,8 @@ internal sealed record VaultTokenBody(
     long? Period,
     bool? Renewable,
     long? Ttl,
-    string? Type)
+    string? Type,
+    long? NumUses = null)
 {
     /// <summary>Whether renewing it can give it more time; a root token has no end and needs none.</summary>
     public bool CanBeRenewed => Renewable == true && Type != "batch" && !IsEndless;

@@ -38,6 +38,11 @@ internal static class VaultRefusal
         };
     }
 
+    /// <summary>Of a token that works for some requests only: Vault revokes it after the last of them, and its leases with it.</summary>
+    public static IssuerException OfLimitedUses() => new(
+        IssuerFailure.Refused,
+        "The Vault token works for a limited number of requests, and takes every lease with it when they are used up. Set token_num_uses to 0 on the broker's role in Vault, or make the token without -use-limit.");
+
     /// <summary>Of a call without an answer.</summary>
     public static IssuerException Of(VaultRequest request, Exception failure) =>
         VaultStatus.Read(request.Call, failure) switch

@@ -61,6 +61,9 @@ internal static class VaultStatus
         (_, >= 200 and < 300) => VaultVerdict.Done, // 204 says nothing, 202 (revoke) not yet, 200 the same with warnings
         (_, >= 300 and < 400) => VaultVerdict.Unavailable, // a standby's redirect that was not followed: it did nothing
 
+        // A disaster-recovery secondary says 472 of its health, and this to everything else.
+        (_, 400) when text.Contains("replication DR secondary mode", StringComparison.Ordinal) => VaultVerdict.Unavailable,
+
         // Tokens. A missing one is 400 up to Vault 1.9 and 403 since; a bad one, an expired one and a policy are all 403.
         (VaultCall.LogIn, 400 or 403 or 404) => VaultVerdict.Refused,
         (_, 403) => VaultVerdict.TokenRefused,
@@ -72,8 +75,9 @@ internal static class VaultStatus
         (VaultCall.Revoke, 400) when IsGone(text) => VaultVerdict.NothingThere,
         (VaultCall.List, 404) when fromVault && text.Length == 0 => VaultVerdict.NothingThere,
 
-        // Leases at their end.
-        (VaultCall.Renew, 400) when text.Contains("past the max TTL", StringComparison.Ordinal) => VaultVerdict.LeaseAtItsEnd,
+        // Leases and tokens at their end. Of a token whose role was given a shorter max TTL, this comes as 500.
+        (VaultCall.Renew, 400 or 500) when IsPastMaxTtl(text) => VaultVerdict.LeaseAtItsEnd,
+        (VaultCall.RenewSelf, 400 or 500) when IsPastMaxTtl(text) => VaultVerdict.Refused,
         (VaultCall.Renew, 400) when text.Contains("lease is not renewable", StringComparison.Ordinal) => VaultVerdict.LeaseAtItsEnd,
 
         // What the database answered while renewing or revoking comes as 400 too, so 400 proves nothing about the lease.
@@ -88,6 +92,12 @@ internal static class VaultStatus
         (_, 429) => VaultVerdict.Throttled,
         (_, 472 or 473) => VaultVerdict.Unavailable, // a disaster-recovery or performance standby
         (_, 501) => VaultVerdict.Unavailable, // not initialised
+
+        // No active node, so nobody did anything. An internal error tells nothing: Vault says it when it cannot write to its audit
+        // device, before it asks the database or after.
+        (VaultCall.Issue or VaultCall.Revoke, 500) when fromVault && text.Contains("active cluster node not found", StringComparison.Ordinal) => VaultVerdict.Unavailable,
+        (VaultCall.Issue, 500) when fromVault && text == "internal error" => VaultVerdict.AnswerLost,
+        (VaultCall.Revoke, 500) when fromVault && text == "internal error" => VaultVerdict.Unavailable,
 
         // Issuing answers 500 when the database failed, and takes back what it had begun. But when its own deadline passed
         // after the statements were sent, the database may have carried them out.
@@ -131,9 +141,13 @@ internal static class VaultStatus
     /// <summary>Whether the same request may fare better in a moment.</summary>
     public static bool IsPassing(HttpStatusCode status) => (int)status is 412 or 429 or (>= 500 and not 501);
 
+    // Until Vault 0.10 one text said two things, and meant the first. A batch token's leases end with it.
     private static bool IsGone(string text) =>
-        text is "lease not found" or "invalid lease" or "lease expired"
+        text is "lease not found" or "invalid lease" or "lease expired" or "lease not found or lease is not renewable"
+            or "cannot renew lease, no valid associated token"
         || text.StartsWith("lease is expired", StringComparison.Ordinal);
+
+    private static bool IsPastMaxTtl(string text) => text.Contains("past the max TTL", StringComparison.Ordinal);
 
     private static bool IsCutOff(string text) =>
         (text.Contains("context deadline exceeded", StringComparison.Ordinal)

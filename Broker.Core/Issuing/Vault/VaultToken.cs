@@ -38,6 +38,9 @@ public sealed record VaultToken
     /// <summary>Whether half of its time or more has passed: the time to renew it, and to put no long lease on it.</summary>
     public bool IsPastHalf => TimeLeft < FullTtl / 2;
 
+    /// <summary>Whether a quarter of its time or less is left: what keeps failing to renew it will hardly succeed any more.</summary>
+    public bool IsNearItsEnd => TimeLeft < FullTtl / 4;
+
     /// <summary>The same token some time later.</summary>
     public VaultToken After(TimeSpan passed) => this with
     {
@@ -46,10 +49,13 @@ public sealed record VaultToken
         Earlier = [.. Earlier.Select(earlier => earlier with { TimeLeft = earlier.TimeLeft - passed }).Where(earlier => earlier.TimeLeft > TimeSpan.Zero)],
     };
 
-    /// <summary>The token that follows this one while this one still lives.</summary>
+    /// <summary>
+    /// The token that follows this one while this one still lives. Nobody renews this one from then on, so its leases end with the
+    /// time it has, even where renewals could have kept it alive for longer.
+    /// </summary>
     public VaultToken FollowedBy(VaultToken next) => next with
     {
-        Earlier = Horizon > TimeSpan.Zero ? [.. Earlier, new EarlierVaultToken(IssuedAt, Horizon.Value)] : Earlier,
+        Earlier = TimeLeft > TimeSpan.Zero ? [.. Earlier, new EarlierVaultToken(IssuedAt, TimeLeft.Value)] : Earlier,
     };
 
     /// <summary>For how long a lease created then is safe; null: as long as this token is kept alive.</summary>

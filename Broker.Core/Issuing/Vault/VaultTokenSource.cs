@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using Broker.Core.Catalog;
 using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
@@ -19,8 +17,9 @@ internal sealed class VaultTokenSource(
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
-    private readonly string key = KeyOf(definition);
-    private readonly string method = MethodOf(definition.Auth);
+    private readonly string key = VaultTokenKey.Of(definition);
+    private readonly string method = VaultTokenKey.MethodOf(definition.Auth);
+    private readonly VaultTokenFile? file = definition.Auth is VaultTokenAuth { Token: { File: not null } source } ? new(source) : null;
     private readonly Shared<VaultToken> loggingIn = new();
     private readonly Shared<TimeSpan?> keepingAlive = new();
     private Rest? rest;
@@ -81,6 +80,7 @@ internal sealed class VaultTokenSource(
     private async Task<TimeSpan?> KeepAliveAloneAsync()
     {
         var (token, comeBack) = await TryKeepAliveAsync();
+        if (file is not null && !(comeBack < LongestPause)) comeBack = LongestPause; // whoever keeps the file may put another token there
         if (token is not null && comeBack is { } wait)
             rest = new Rest(token.Value, time.GetTimestamp() + (long)(wait.TotalSeconds * time.TimestampFrequency));
         return comeBack;
@@ -92,6 +92,7 @@ internal sealed class VaultTokenSource(
         try
         {
             token = await GetAsync(CancellationToken.None);
+            token = await FollowFileAsync(token);
             if (token.IsPastHalf) token = await ProlongAsync(token, CancellationToken.None);
             if (token.TimeLeft is not { } left) return (token, null);
             if (!token.IsPastHalf) return (token, AtLeastShortest(left - (token.FullTtl / 2)));
@@ -122,27 +123,48 @@ internal sealed class VaultTokenSource(
             }
             catch (VaultTokenRefusedException refused)
             {
-                if (await IsAliveAsync(token, cancellation)) throw refused.AsPolicy;
-                return await LogInAsync(insteadOf: token, cancellation);
+                if (!await IsAliveAsync(token, cancellation)) return await LogInAsync(insteadOf: token, cancellation);
+                if (!token.IsNearItsEnd) throw refused.AsPolicy;
             }
-            catch (IssuerException refused) when (refused.Failure == IssuerFailure.Refused)
+            catch (IssuerException refused) when (refused.Failure == IssuerFailure.Refused || token.IsNearItsEnd)
             {
-                // 400 "lease is not renewable", "lease expired": at its end, whatever it said of itself before.
+                // 400 "lease is not renewable", "lease expired": at its end, whatever it said of itself before. Or no renewal came
+                // through for a quarter of its life (500 where its role was given other policies, or is gone): a new one follows
+                // while there is time, as the leases of this one would all end at once with it.
             }
         }
 
-        return token.IsPastHalf ? await FollowAsync(token, cancellation) : token;
+        return token.IsPastHalf ? await LogInAgainAsync(token, cancellation) : token;
     }
 
-    /// <summary>Puts a new token in the place of one that still lives, if the way we log in gives another.</summary>
-    private async Task<VaultToken> FollowAsync(VaultToken token, CancellationToken cancellation)
+    /// <summary>Logs in beside a token that still lives, if the way we log in gives another that lives longer.</summary>
+    private async Task<VaultToken> LogInAgainAsync(VaultToken token, CancellationToken cancellation)
     {
         var secret = await client.LogInAsync(definition.Auth, cancellation);
         if (secret.Equals(token.Value)) return token;
         var next = await DescribeAsync(secret, cancellation);
-        if (next.IsPastHalf) return token; // no better than what we have
+        return next.TimeLeft <= token.TimeLeft ? token : await FollowAsync(token, next);
+    }
+
+    /// <summary>A token that was put into the file in the place of the one in use is used from now on: the other may be revoked soon.</summary>
+    private async Task<VaultToken> FollowFileAsync(VaultToken token)
+    {
+        if (file is null || await file.FollowerOfAsync(token.Value) is not { } put) return token;
+        try
+        {
+            return await FollowAsync(token, await DescribeAsync(put, CancellationToken.None));
+        }
+        catch (IssuerException unusable)
+        {
+            Log.TokenInFileNotUsable(logger, definition.Name, unusable.Message);
+            return token;
+        }
+    }
+
+    private async Task<VaultToken> FollowAsync(VaultToken token, VaultToken next)
+    {
         Log.TokenFollowed(logger, definition.Name, token.TimeLeft);
-        return await store.ReplaceAsync(key, token, token.FollowedBy(next), cancellation);
+        return await store.ReplaceAsync(key, token, token.FollowedBy(next), CancellationToken.None);
     }
 
     private Task<VaultToken> LogInAsync(VaultToken? insteadOf, CancellationToken cancellation) =>
@@ -178,6 +200,7 @@ internal sealed class VaultTokenSource(
         try
         {
             var said = await client.LookUpSelfAsync(token, cancellation);
+            if (said.NumUses > 0) throw VaultRefusal.OfLimitedUses();
             return said.Describe(token, said.CanBeRenewed ? await TryRenewAsync(token, cancellation) : null);
         }
         catch (VaultTokenRefusedException refused)
@@ -185,7 +208,7 @@ internal sealed class VaultTokenSource(
             throw definition.Auth is VaultTokenAuth
                 ? new IssuerException(
                     IssuerFailure.Refused,
-                    "Vault refuses the given token: it has ended, was revoked, or may not look itself up. Put a new one in its place.")
+                    "Vault refuses the given token: it has ended, was revoked or used up, or may not look itself up. Put a new one in its place.")
                 : refused.AsPolicy;
         }
     }
@@ -227,29 +250,6 @@ internal sealed class VaultTokenSource(
         AtLeastShortest(wanted is { } pause && pause < LongestPause ? pause : LongestPause);
 
     private static TimeSpan AtLeastShortest(TimeSpan pause) => pause > ShortestPause ? pause : ShortestPause;
-
-    private static string MethodOf(VaultAuth auth) => auth switch
-    {
-        VaultAppRoleAuth => "AppRole",
-        VaultKubernetesAuth => "Kubernetes",
-        _ => "a given token",
-    };
-
-    /// <summary>
-    /// Another server, namespace or way to log in is another token: never is one server's token sent to the next.
-    /// </summary>
-    private static string KeyOf(VaultIssuerDefinition definition)
-    {
-        var login = definition.Auth switch
-        {
-            VaultAppRoleAuth role => $"approle {role.Mount} {role.RoleId}",
-            VaultKubernetesAuth account => $"kubernetes {account.Mount} {account.Role}",
-            VaultTokenAuth { Token: var given } => $"token {given.File} {given.Value?.Reveal()}",
-            _ => "",
-        };
-        var meant = SHA256.HashData(Encoding.UTF8.GetBytes($"{definition.Address}\n{definition.Namespace}\n{login}"));
-        return $"{definition.Name}:{Convert.ToHexStringLower(meant.AsSpan(0, 8))}";
-    }
 
     /// <summary>Until when a token that could not be prolonged is left alone: an issue or renewal does not try each time.</summary>
     private sealed record Rest(Secret Token, long Until)

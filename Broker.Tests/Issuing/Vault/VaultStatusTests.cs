@@ -21,6 +21,12 @@ public sealed class VaultStatusTests
     [InlineData(VaultCall.Issue, 500, true, "failed to connect: context deadline exceeded", VaultVerdict.DatabaseUnavailable)]
     [InlineData(VaultCall.Issue, 500, true, "context deadline exceeded", VaultVerdict.AnswerLost)]
     [InlineData(VaultCall.Issue, 500, false, "", VaultVerdict.AnswerLost)]
+    [InlineData(VaultCall.Issue, 500, true, "local node not active but active cluster node not found", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Issue, 500, true, "internal error", VaultVerdict.AnswerLost)] // its audit device is full: before the user is made, or after
+    [InlineData(VaultCall.Issue, 400, true, "path disabled in replication DR secondary mode", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.LogIn, 400, true, "path disabled in replication DR secondary mode", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Issue, 503, true, "node is not active", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Issue, 503, true, "no active Vault instance found", VaultVerdict.Unavailable)]
     [InlineData(VaultCall.Issue, 501, false, "", VaultVerdict.Unavailable)]
     [InlineData(VaultCall.Issue, 502, false, "", VaultVerdict.AnswerLost)]
     [InlineData(VaultCall.Issue, 502, true, "upstream rate limited", VaultVerdict.AnswerLost)]
@@ -33,6 +39,20 @@ public sealed class VaultStatusTests
     [InlineData(VaultCall.Renew, 400, true, "past the max TTL, cannot renew", VaultVerdict.LeaseAtItsEnd)]
     [InlineData(VaultCall.Renew, 400, true, "lease is not renewable", VaultVerdict.LeaseAtItsEnd)]
     [InlineData(VaultCall.Renew, 400, true, "failed to renew entry: pq: role does not exist", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Renew, 400, true, "lease not found or lease is not renewable", VaultVerdict.LeaseUnknown)] // up to Vault 0.10
+    [InlineData(VaultCall.Renew, 400, true, "cannot renew lease, no valid associated token", VaultVerdict.LeaseUnknown)] // its batch token is over
+    [InlineData(VaultCall.Renew, 500, true, "past the max TTL, cannot renew", VaultVerdict.LeaseAtItsEnd)]
+    [InlineData(VaultCall.RenewSelf, 500, true, "past the max TTL, cannot renew", VaultVerdict.Refused)]
+    [InlineData(VaultCall.RenewSelf, 400, true, "batch tokens cannot be renewed", VaultVerdict.Refused)]
+    [InlineData(VaultCall.RenewSelf, 500, true, "policies have changed, not renewing", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Renew, 412, false, "", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Renew, 429, false, "", VaultVerdict.Throttled)]
+    [InlineData(VaultCall.Renew, 472, false, "", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Renew, 473, true, "", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Renew, 503, true, "Vault is sealed", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Renew, 503, false, "", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Revoke, 500, true, "internal error", VaultVerdict.Unavailable)]
+    [InlineData(VaultCall.Revoke, 500, true, "local node not active but active cluster node not found", VaultVerdict.Unavailable)]
     [InlineData(VaultCall.Renew, 502, false, "", VaultVerdict.Unavailable)]
     [InlineData(VaultCall.Revoke, 200, false, "", VaultVerdict.Done)]
     [InlineData(VaultCall.Revoke, 202, false, "", VaultVerdict.Done)]
@@ -47,6 +67,21 @@ public sealed class VaultStatusTests
     [InlineData(VaultCall.LookUp, 429, true, "rate limit quota exceeded", VaultVerdict.Throttled)]
     internal void A_status_means(VaultCall call, int status, bool fromVault, string text, VaultVerdict meaning) =>
         VaultStatus.Read(call, status, fromVault, text).ShouldBe(meaning);
+
+    [Theory]
+    [InlineData(200, VaultState.Active, true)]
+    [InlineData(429, VaultState.Standby, true)]
+    [InlineData(472, VaultState.DisasterRecoverySecondary, true)]
+    [InlineData(473, VaultState.PerformanceStandby, true)]
+    [InlineData(474, VaultState.StandbyWithoutActive, false)]
+    [InlineData(501, VaultState.NotInitialised, false)]
+    [InlineData(503, VaultState.Sealed, false)]
+    [InlineData(530, VaultState.Removed, false)]
+    public void A_status_of_its_health_means(int status, VaultState state, bool alive)
+    {
+        VaultHealth.StateOf(status).ShouldBe(state);
+        new VaultHealth(state, null).IsAlive.ShouldBe(alive);
+    }
 
     [Theory]
     [InlineData("1 error occurred:\n\t* permission denied\n\n", "permission denied")]
