@@ -21,6 +21,8 @@ namespace Broker.Tests.Docs;
 /// <summary>What the documented clients do when both logins' connections may not be open at once, and when they are given fewer: told by a broker of the test's own.</summary>
 public sealed class ClientsOverlapTests
 {
+    private static readonly PostgreSqlEngine Engine = new(TimeProvider.System);
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Theory]
@@ -30,22 +32,7 @@ public sealed class ClientsOverlapTests
         await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 30 }, Cancellation);
         await using var bench = await PostgresFixture.StartAsync(postgres, Cancellation);
         var (old, next) = (await bench.CreateLoginAsync("old", "", Cancellation), await bench.CreateLoginAsync("next", "", Cancellation));
-        await using var engine = new PostgreSqlEngine(TimeProvider.System);
-        JsonObject Grant(Login login, int connections, bool rotate) => new()
-        {
-            ["rotate"] = rotate,
-            ["overlapSeconds"] = 0,
-            ["lease"] = new JsonObject { ["id"] = login.Username },
-            ["holder"] = new JsonObject { ["id"] = "holder", ["renewAfterSeconds"] = 600 },
-            ["connections"] = connections,
-            ["credentials"] = new JsonObject
-            {
-                ["username"] = login.Username,
-                ["drivers"] = new JsonObject(engine.Describe(bench.Database, login, connections).Drivers.Where(driver => driver.Text is not null).Select(driver => KeyValuePair.Create(driver.Driver, (JsonNode?)driver.Text))),
-            },
-        };
-
-        await using var broker = await FakeBroker.StartAsync(Grant(old, 4, rotate: false));
+        await using var broker = await FakeBroker.StartAsync(Grant(bench, old, 4));
         var token = Path.GetTempFileName();
         await File.WriteAllTextAsync(token, "token", Cancellation);
         await using var client = await ClientProgram.StartAsync(language, broker.Address, "role", token, Cancellation);
@@ -60,11 +47,11 @@ public sealed class ClientsOverlapTests
                 while (!watching.IsCancellationRequested) both.Enqueue(await CountAsync(bench));
             },
             Cancellation);
-        await broker.TellAsync("rotate", Grant(next, 2, rotate: true));
+        await broker.TellAsync("rotate", Grant(bench, next, 2, rotate: true));
         (await client.AnotherUserAsync(old.Username, Cancellation)).ShouldBe(next.Username);
         await Eventually.HoldsAsync(async () => (await CountAsync(bench)).Next == 2, "it works with both of its connections", Cancellation);
-        await broker.TellAsync("renewed", Grant(next, 1, rotate: false));
-        await Eventually.HoldsAsync(async () => (await CountAsync(bench)).Next == 1, "it keeps one", Cancellation, TimeSpan.FromSeconds(60));
+        await broker.TellAsync("renewed", Grant(bench, next, 1));
+        await Eventually.HoldsAsync(async () => (await CountAsync(bench)).Next == 1, "it keeps one", Cancellation);
         await watching.CancelAsync();
         await watch;
 
@@ -77,6 +64,52 @@ public sealed class ClientsOverlapTests
         broker.Released.ShouldBeTrue();
         File.Delete(token);
     }
+
+    /// <summary>A pool may be opening a connection at the very moment at which it is made smaller: that one counts as well.</summary>
+    [Theory]
+    [MemberData(nameof(ClientsTests.Languages), MemberType = typeof(ClientsTests))]
+    public async Task A_size_is_confirmed_when_no_more_are_open_nor_being_opened(string language)
+    {
+        await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 30 }, Cancellation);
+        await using var bench = await PostgresFixture.StartAsync(postgres, Cancellation);
+        var login = await bench.CreateLoginAsync("old", "", Cancellation);
+        await using var broker = await FakeBroker.StartAsync(Grant(bench, login, 1));
+        var token = Path.GetTempFileName();
+        await File.WriteAllTextAsync(token, "token", Cancellation);
+        await using var client = await ClientProgram.StartAsync(language, broker.Address, "role", token, Cancellation, (4, 1));
+        (await client.AnotherUserAsync("", Cancellation)).ShouldBe(login.Username);
+
+        for (var allotment = 2; allotment <= 20; allotment += 2)
+        {
+            await broker.TellAsync("resize", Grant(bench, login, 4, allotment: allotment - 1));
+            await Eventually.HoldsAsync(async () => (await CountAsync(bench)).Old > 1, $"it grows: {client.Log}", Cancellation);
+            await broker.TellAsync("resize", Grant(bench, login, 1, allotment: allotment));
+            await Eventually.HoldsAsync(() => Task.FromResult(broker.Confirmed == allotment), $"it confirms size {allotment}: {client.Log}", Cancellation);
+
+            // The server needs a moment to see a closed connection off; one that stays is one too many.
+            await Eventually.HoldsAsync(async () => (await CountAsync(bench)).Old <= 1, $"it keeps one of size {allotment}: {client.Log}", Cancellation);
+        }
+
+        await client.StopAsync(Cancellation);
+        client.Failures.ShouldBeEmpty();
+        File.Delete(token);
+    }
+
+    private static JsonObject Grant(PostgresFixture bench, Login login, int connections, bool rotate = false, long allotment = 0) =>
+        new()
+        {
+            ["rotate"] = rotate,
+            ["overlapSeconds"] = 0,
+            ["lease"] = new JsonObject { ["id"] = login.Username },
+            ["holder"] = new JsonObject { ["id"] = "holder", ["renewAfterSeconds"] = 600 },
+            ["connections"] = connections,
+            ["allotment"] = allotment,
+            ["credentials"] = new JsonObject
+            {
+                ["username"] = login.Username,
+                ["drivers"] = new JsonObject(Engine.Describe(bench.Database, login, connections).Drivers.Where(driver => driver.Text is not null).Select(driver => KeyValuePair.Create(driver.Driver, (JsonNode?)driver.Text))),
+            },
+        };
 
     private static async Task<(long Old, long OldAtWork, long Next)> CountAsync(PostgresFixture bench)
     {
@@ -92,9 +125,14 @@ public sealed class ClientsOverlapTests
     /// <summary>Grants once, and tells who watches what the test says.</summary>
     private sealed class FakeBroker(WebApplication app, Channel<string> events) : IAsyncDisposable
     {
+        private volatile JsonObject told = [];
+
         public Uri Address => new(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
 
         public bool Released { get; private set; }
+
+        /// <summary>The number of the last size that the client says it keeps to.</summary>
+        public long Confirmed { get; private set; }
 
         public static async Task<FakeBroker> StartAsync(JsonObject grant)
         {
@@ -105,6 +143,7 @@ public sealed class ClientsOverlapTests
             var broker = new FakeBroker(app, Channel.CreateUnbounded<string>());
             app.MapPost("/api/v1/roles/role/credentials", (HttpContext context) => AnswerAsync(context, grant));
             app.MapGet("/api/v1/holders/holder/watch", broker.WatchAsync);
+            app.MapPost("/api/v1/holders/holder/renew", broker.ConfirmAsync);
             app.MapDelete("/api/v1/holders/holder", (HttpContext context) =>
             {
                 broker.Released = true;
@@ -115,12 +154,22 @@ public sealed class ClientsOverlapTests
             return broker;
         }
 
-        public ValueTask TellAsync(string kind, JsonObject data) => events.Writer.WriteAsync($"event: {kind}\ndata: {data.ToJsonString()}\n\n", Cancellation);
+        public ValueTask TellAsync(string kind, JsonObject data)
+        {
+            told = data;
+            return events.Writer.WriteAsync($"event: {kind}\ndata: {data.ToJsonString()}\n\n", Cancellation);
+        }
 
         public async ValueTask DisposeAsync()
         {
             events.Writer.TryComplete();
             await app.DisposeAsync();
+        }
+
+        private Task ConfirmAsync(HttpContext context)
+        {
+            Confirmed = long.Parse(context.Request.Query["allotment"].ToString(), null);
+            return AnswerAsync(context, told);
         }
 
         private static Task AnswerAsync(HttpContext context, JsonObject grant)

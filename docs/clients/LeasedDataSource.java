@@ -5,15 +5,22 @@ import com.zaxxer.hikari.HikariDataSource;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.PrintWriter;
 import java.net.HttpURLConnection;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.sql.Connection;
+import java.sql.DriverManager;
 import java.sql.SQLException;
+import java.sql.SQLTransientConnectionException;
+import java.util.HashSet;
+import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.logging.Logger;
+import javax.sql.DataSource;
 
 /**
  * Database connections by a lease of the broker's: a HikariCP pool per lease, because the user's name changes with the password.
@@ -225,13 +232,16 @@ public final class LeasedDataSource implements AutoCloseable {
 
     private static final class Pool {
         final AtomicInteger asking = new AtomicInteger();
+        final Opener opener;
         final HikariDataSource source;
 
         Pool(String url, int size) {
+            opener = new Opener(url, size);
             var config = new HikariConfig();
-            config.setJdbcUrl(url);
+            config.setJdbcUrl(url); // Hikari looks for the driver's habits in it
+            config.setDataSource(opener);
             config.setMaximumPoolSize(size);
-            config.setMinimumIdle(0);
+            config.setMinimumIdle(1); // with 0, Hikari opens nothing for who waits already when a connection is closed
             config.setInitializationFailTimeout(-1);
             source = new HikariDataSource(config);
         }
@@ -239,11 +249,12 @@ public final class LeasedDataSource implements AutoCloseable {
         // More at once; fewer as soon as so many are unused: Hikari closes those in use when they are given back. False: they were not in time.
         boolean resize(int to, long within) {
             long end = System.nanoTime() + within * 1_000_000;
+            opener.allow(to);
             source.setMaximumPoolSize(to);
             try {
-                for (var state = source.getHikariPoolMXBean(); state.getTotalConnections() > to; Thread.sleep(5)) {
+                for (var state = source.getHikariPoolMXBean(); opener.count() > to; Thread.sleep(5)) {
                     if (System.nanoTime() > end) return false;
-                    state.softEvictConnections();
+                    if (state.getTotalConnections() > to) state.softEvictConnections();
                 }
             } catch (InterruptedException closing) {
                 Thread.currentThread().interrupt();
@@ -265,6 +276,73 @@ public final class LeasedDataSource implements AutoCloseable {
             source.close();
             return idle;
         }
+    }
+
+    // Opens the connections of a pool, and never more than it may: Hikari counts one only when it is open, so one that is being opened
+    // while the pool is made smaller would come on top.
+    private static final class Opener implements DataSource {
+        private final Set<Connection> open = new HashSet<>();
+        private final String url;
+        private int most, opening;
+
+        Opener(String url, int most) {
+            this.url = url;
+            this.most = most;
+        }
+
+        synchronized void allow(int connections) { most = connections; }
+
+        synchronized int count() {
+            open.removeIf(Opener::isClosed);
+            return opening + open.size();
+        }
+
+        @Override public Connection getConnection() throws SQLException {
+            long end = System.nanoTime() + 10_000_000_000L;
+            while (!begins()) {
+                if (System.nanoTime() > end) throw new SQLTransientConnectionException("as many connections are open as were granted");
+                try {
+                    Thread.sleep(5);
+                } catch (InterruptedException closing) {
+                    Thread.currentThread().interrupt();
+                    throw new SQLTransientConnectionException("the pool is being closed");
+                }
+            }
+            Connection made = null;
+            try {
+                return made = DriverManager.getConnection(url);
+            } finally {
+                ends(made);
+            }
+        }
+
+        private synchronized boolean begins() {
+            if (count() >= most) return false;
+            opening++;
+            return true;
+        }
+
+        private synchronized void ends(Connection made) {
+            opening--;
+            if (made != null) open.add(made);
+        }
+
+        private static boolean isClosed(Connection connection) {
+            try {
+                return connection.isClosed();
+            } catch (SQLException unknown) {
+                return false;
+            }
+        }
+
+        @Override public Connection getConnection(String user, String password) throws SQLException { return getConnection(); }
+        @Override public void setLoginTimeout(int seconds) { DriverManager.setLoginTimeout(seconds); }
+        @Override public int getLoginTimeout() { return DriverManager.getLoginTimeout(); }
+        @Override public PrintWriter getLogWriter() { return null; }
+        @Override public void setLogWriter(PrintWriter out) { }
+        @Override public Logger getParentLogger() { return Logger.getGlobal(); }
+        @Override public <T> T unwrap(Class<T> type) throws SQLException { throw new SQLException("wraps nothing"); }
+        @Override public boolean isWrapperFor(Class<?> type) { return false; }
     }
 
     private static final class Refused extends IOException {
