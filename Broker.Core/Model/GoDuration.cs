@@ -43,6 +43,24 @@ public static class GoDuration
         return Of(sign * seconds, out duration);
     }
 
+    /// <summary>What Go says of a text that is none (Go time/format.go <c>ParseDuration</c>).</summary>
+    public static string WhyNot(string text)
+    {
+        var rest = text.AsSpan().TrimStart("+-");
+        while (!rest.IsEmpty)
+        {
+            var digits = rest.IndexOfAnyExcept(Digits) is var length and >= 0 ? length : rest.Length;
+            if (digits == 0 || rest[..digits].Trim('.').IsEmpty) break;
+            rest = rest[digits..];
+            var unit = rest.IndexOfAny(Digits) is var end and >= 0 ? rest[..end] : rest;
+            if (unit.IsEmpty) return $"time: missing unit in duration \"{text}\"";
+            if (FactorOf(unit) is null) return $"time: unknown unit \"{unit}\" in duration \"{text}\"";
+            rest = rest[unit.Length..];
+        }
+
+        return $"time: invalid duration \"{text}\"";
+    }
+
     /// <summary>Writes one as Vault's warnings do, whole seconds: <c>1h</c>, <c>1h30m</c>, <c>45s</c>, <c>0s</c>.</summary>
     public static string Format(TimeSpan duration)
     {

@@ -43,6 +43,14 @@ internal static class ConformanceChecks
             Refused(await run.SendAsync("PUT", "sys/leases/lookup", JsonNode.Parse($$"""{"lease_id":"{{run.Settings.Path}}/nosuch"}""")), 400, "invalid lease"))),
         new("a renewal of nothing is 400 lease_id must be specified", "recordings, 27", async run => Refused(await run.SendAsync("PUT", "sys/leases/renew", "", null, run.Token), 400, "lease_id must be specified")),
         new("a body that is no JSON is 400", "OpenBao logical.go", async run => Sum(Status(await run.SendAsync("PUT", "sys/leases/renew", "{", "application/json", run.Token), 400, out var answer), Errors(answer))),
+        new("a negative increment is 400", "OpenBao sdk/framework/field_data.go", async run => Refused(
+            await run.SendAsync("PUT", "sys/leases/renew", JsonNode.Parse($$"""{"lease_id":"{{run.Lease}}","increment":-5}""")), 400, "Field validation failed: error converting input for field \"increment\": cannot provide negative value '-5'")),
+        new("what nobody knows is ignored with a warning", "OpenBao sdk/framework/backend.go", async run => Sum(
+            Status(await run.SendAsync("PUT", "sys/leases/renew", JsonNode.Parse($$"""{"lease_id":"{{run.Lease}}","zone":"b"}""")), 200, out var answer),
+            Is(answer.Body["warnings"]?[0], "Endpoint ignored these unrecognized parameters: [zone]", "warning"))),
+        new("nothing is written to a path that ends with a slash", "OpenBao request_handling.go", async run => Refused(await run.SendAsync("PUT", "sys/leases/renew/", JsonNode.Parse("{}")), 400, "cannot write to a path ending in '/'")),
+        new("a role's name with a slash behind it is no path", "OpenBao sdk/framework/path.go", async run => Sum(Either(await run.SendAsync("GET", run.Settings.Path + "/"), [403, 404], out var answer), Errors(answer))),
+        new("nothing is there without the prefix's slash", "OpenBao http/handler.go", async run => Sum(Status(await run.SendAsync("GET", "../v1"), 404, out var answer), Errors(answer))),
         new("another verb is 405 unsupported operation", "recordings, 16", async run => Refused(await run.SendAsync("DELETE", run.Settings.Path), 405, "1 error occurred:\n\t* unsupported operation\n\n")),
         new("an unknown role is 400", "recordings, 12", async run => Refused(await run.SendAsync("GET", run.Settings.Path[..(run.Settings.Path.LastIndexOf('/') + 1)] + "nosuch"), 400, "unknown role: nosuch")),
         new("a wrapped answer is had once", "Agent with wrap_ttl", WrapAsync),

@@ -11,10 +11,11 @@ namespace Broker.Api.Fronts.Vault;
 
 /// <summary>One request of a Vault client.</summary>
 /// <param name="Context">The request's.</param>
-/// <param name="Path">What is behind <c>/v1/</c>, unescaped.</param>
+/// <param name="Path">What is behind <c>/v1/</c>, unescaped and without a namespace.</param>
 /// <param name="Operation">What it does.</param>
-/// <param name="Body">The fields of its body.</param>
-internal sealed record VaultCall(HttpContext Context, string Path, VaultOperation Operation, VaultBody Body)
+/// <param name="Body">Its fields.</param>
+/// <param name="Namespace">The namespace the client means; null: none.</param>
+internal sealed record VaultCall(HttpContext Context, string Path, VaultOperation Operation, VaultBody Body, string? Namespace)
 {
     private const string TokenHeader = "X-Vault-Token";
     private const string ConnectionsHeader = "X-Broker-Connections";
@@ -35,7 +36,7 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
         get
         {
             if (Context.Request.Headers["X-Vault-Wrap-TTL"].FirstOrDefault() is not { Length: > 0 } text) return null;
-            if (!GoDuration.TryParse(text, out var ttl)) throw VaultError.Bad($"error parsing X-Vault-Wrap-TTL header: time: invalid duration \"{text}\"");
+            if (!GoDuration.TryParse(text, out var ttl)) throw VaultError.Bad($"error parsing X-Vault-Wrap-TTL header: {GoDuration.WhyNot(text)}");
             if (ttl < TimeSpan.Zero) throw VaultError.Bad("error parsing X-Vault-Wrap-TTL header: requested wrap ttl cannot be negative");
             return ttl == TimeSpan.Zero ? null : TimeSpan.FromSeconds(Math.Ceiling(ttl.TotalSeconds));
         }
@@ -62,8 +63,8 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
         return context.Request.BearerToken() is { IsEmpty: false } bearer ? bearer.ToString() : null;
     }
 
-    /// <summary>The namespace the client means; null: none.</summary>
-    public string? Namespace => Context.Request.Headers["X-Vault-Namespace"].FirstOrDefault() is { Length: > 0 } text ? text : null;
+    /// <summary>The namespace that a request's header says; null: none.</summary>
+    public static string? NamespaceOf(HttpContext context) => context.Request.Headers["X-Vault-Namespace"].FirstOrDefault() is { Length: > 0 } text ? text : null;
 
     /// <summary>The rest of the path, when it begins so; null otherwise.</summary>
     public string? After(string prefix) => Path.StartsWith(prefix, StringComparison.Ordinal) ? Path[prefix.Length..] : null;
@@ -72,14 +73,6 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
     public void Must(params ReadOnlySpan<VaultOperation> operations)
     {
         if (!operations.Contains(Operation)) throw VaultError.UnsupportedOperation();
-    }
-
-    /// <summary>What gives a login is read with <c>GET</c> alone: whoever asks with <c>HEAD</c> would be counted for a login that it never sees.</summary>
-    /// <exception cref="VaultError">It does something else.</exception>
-    public void MustRead()
-    {
-        Must(VaultOperation.Read);
-        if (HttpMethods.IsHead(Context.Request.Method)) throw VaultError.UnsupportedOperation();
     }
 }
 

@@ -20,13 +20,14 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
     private readonly IVaultEndpoints[] endpoints = [.. endpoints];
     private volatile bool hasBeenReady;
 
-    /// <summary>Answers what is below <c>/v1/</c>; the rest goes on.</summary>
+    /// <summary>Answers what is below <c>/v1/</c>, and that itself; the rest goes on.</summary>
     public Task HandleAsync(HttpContext context, RequestDelegate next) =>
-        context.Request.Path.Value is { } path && path.StartsWith(Prefix, StringComparison.Ordinal) && catalog.Current.VaultApi.Enabled
-            ? HandleAsync(context, path[Prefix.Length..])
+        context.Request.Path.Value is { } path && (path + "/").StartsWith(Prefix, StringComparison.Ordinal) && catalog.Current.VaultApi.Enabled
+            ? HandleAsync(context, path.Length < Prefix.Length ? null : path[Prefix.Length..])
             : next(context);
 
-    private async Task HandleAsync(HttpContext context, string path)
+    // Null: there is no slash behind the prefix, and Vault has nothing there.
+    private async Task HandleAsync(HttpContext context, string? path)
     {
         SecurityHeaders.Put(context);
         try
@@ -35,7 +36,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
             try
             {
                 EchoNamespace(context);
-                reply = await AnswerAsync(context, path);
+                reply = await AnswerAsync(context, path ?? throw VaultError.NothingThere());
             }
             catch (BadHttpRequestException e)
             {
@@ -67,29 +68,34 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
     private async ValueTask<VaultReply?> AnswerAsync(HttpContext context, string escaped)
     {
         // The server unescapes all but slashes.
-        var path = escaped.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase).Trim('/');
-        MustBeReady(path);
-        if (path.Split('/') is var segments && (segments.Contains("..") || segments.Contains("."))) throw VaultError.Bad("path cannot contain parent references");
+        var whole = escaped.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase).TrimStart('/');
+        if (whole.Split('/') is var segments && (segments.Contains("..") || segments.Contains("."))) throw VaultError.Bad("path cannot contain parent references");
         var operation = OperationOf(context.Request);
-        if (passing.Covers(path))
+        if (passing.Covers(whole))
         {
-            await passing.PassAsync(new(context, path, operation, VaultBody.Empty));
+            MustBeReady(whole);
+            await passing.PassAsync(new(context, whole, operation, VaultBody.OfQuery(context.Request.Query), VaultCall.NamespaceOf(context)));
             return null;
         }
 
-        if (operation is VaultOperation.Read && shadow.Covers(path))
+        var (space, path) = PathInNamespace.Of(catalog.Current.VaultApi, VaultCall.NamespaceOf(context), operation is VaultOperation.List ? whole.TrimEnd('/') : whole);
+        MustBeReady(path);
+        if (operation is VaultOperation.Read && shadow.Covers(space, path))
         {
-            var read = new VaultCall(context, path, operation, VaultBody.Empty);
+            var read = new VaultCall(context, path, operation, VaultBody.OfQuery(context.Request.Query), space);
             return await shadow.ReadAsync(read, await requests.ClientOfAsync(read, strictly: true));
         }
 
-        var body = operation is VaultOperation.Update ? await VaultBody.ReadAsync(context.Request, context.RequestAborted) : VaultBody.Empty;
-        var call = new VaultCall(context, path, operation, body);
+        if (operation is VaultOperation.Update && path.EndsWith('/')) throw VaultError.Bad("cannot write to a path ending in '/'");
+        var body = operation is VaultOperation.Update ? await VaultBody.ReadAsync(context.Request, context.RequestAborted) : VaultBody.OfQuery(context.Request.Query);
+        var call = new VaultCall(context, path, operation, body, space);
         var wrapFor = call.WrapTtl;
         foreach (var group in endpoints)
         {
             if (await group.TryAnswerAsync(call) is not { } reply) continue;
-            return wrapFor is { } ttl && reply.IsEnvelope ? await wrapping.WrapAsync(call, reply, ttl) : reply;
+            if (!reply.IsEnvelope) return reply;
+            if (body.Ignored is { Count: > 0 } ignored) reply.Warnings = [.. reply.Warnings, $"Endpoint ignored these unrecognized parameters: [{string.Join(' ', ignored)}]"];
+            return wrapFor is { } ttl ? await wrapping.WrapAsync(call, reply, ttl) : reply;
         }
 
         throw call.TokenText is null ? VaultError.NoToken() : VaultError.NoHandler(path);
@@ -111,15 +117,18 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         context.Response.Headers["X-Vault-Namespace"] = space;
     }
 
-    // "help" asks for words about a path, and never for what is there (OpenBao http/help.go).
+    // "help" asks for words about a path, and never for what is there (OpenBao http/help.go). HEAD is an operation of its own, which
+    // nothing knows but sys/health (OpenBao http/logical.go): who asks so for a login would be counted for one that it never sees.
     private static VaultOperation OperationOf(HttpRequest request) => request.Method.ToUpperInvariant() switch
     {
-        "GET" when request.Query.ContainsKey("help") => VaultOperation.Unsupported,
-        "GET" or "HEAD" => request.Query["list"].FirstOrDefault() is "true" or "1" ? VaultOperation.List : VaultOperation.Read,
+        "HELP" => VaultOperation.Help,
+        _ when request.Query["help"].FirstOrDefault() is { Length: > 0 } => VaultOperation.Help,
+        "GET" => !GoFlag.TryParse(request.Query["list"].FirstOrDefault() ?? "", out var isList) ? throw new VaultError(400) : isList ? VaultOperation.List : VaultOperation.Read,
         "LIST" => VaultOperation.List,
         "PUT" or "POST" => VaultOperation.Update,
         "DELETE" => VaultOperation.Delete,
-        _ => VaultOperation.Unsupported,
+        "HEAD" or "PATCH" or "OPTIONS" or "SCAN" => VaultOperation.Unsupported,
+        _ => throw VaultError.NoSuchMethod(),
     };
 
     private static async Task WriteAsync(HttpContext context, VaultReply reply)

@@ -14,6 +14,8 @@ namespace Broker.Api.Fronts.Vault;
 /// <summary>Who makes a call, and the record of those that are refused before any desk is reached (law L7).</summary>
 internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unproven, ProofHasher hasher, TimeProvider time)
 {
+    private const string Tokens = "/auth/token/";
+
     /// <summary>Who makes it.</summary>
     /// <param name="call">The call.</param>
     /// <param name="strictly">See <see cref="ClientTokens.ProveAsync"/>.</param>
@@ -21,10 +23,19 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
     public async ValueTask<VaultClient> ClientOfAsync(VaultCall call, bool strictly)
     {
         var text = call.TokenText ?? throw VaultError.NoToken();
+        return await FindAsync(call, text, strictly) ?? throw VaultError.NoToken();
+    }
+
+    /// <summary>Who comes by a token that a call names; null: nobody.</summary>
+    /// <exception cref="VaultError">It cannot be known right now.</exception>
+    public ValueTask<VaultClient?> ClientByAsync(VaultCall call, string text) => FindAsync(call, text, strictly: false);
+
+    private async ValueTask<VaultClient?> FindAsync(VaultCall call, string text, bool strictly)
+    {
         var (proof, live) = await tokens.ProveAsync(call.Context, text, strictly);
         if (proof.Caller is { } caller) return new VaultClient(caller, live!, text);
         var failure = proof.Failure!.Value;
-        throw failure.MayBeGood() ? new VaultError(503, failure.Describe()) { RetryAfter = failure.RetryAfter() } : VaultError.NoToken();
+        return failure.MayBeGood() ? throw new VaultError(503, failure.Describe()) { RetryAfter = failure.RetryAfter() } : null;
     }
 
     /// <summary>Where a call came from, and what proves its caller again when it had to wait.</summary>
@@ -43,7 +54,7 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
                 Outcome = error.Status >= 500 ? AuditOutcome.Failed : AuditOutcome.Refused,
                 CallerProof = VaultCall.TokenOf(context) is { } token ? hasher.Hash(token) : null,
                 Refusal = CodeOf(error.Status),
-                Detail = $"{context.Request.Method} {context.Request.Path}: {(error.Errors.Count > 0 ? error.Errors[0] : "nothing there")}",
+                Detail = $"{context.Request.Method} {ShownPathOf(context.Request)}: {(error.Errors.Count > 0 ? error.Errors[0] : "nothing there")}",
                 TraceId = context.TraceId(),
                 ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
                 HttpStatus = error.Status,
@@ -51,6 +62,13 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
             AddressName.Of(context.Connection.RemoteIpAddress),
             context.RequestAborted);
         return error;
+    }
+
+    // Old clients write tokens into addresses. They are refused, and what they wrote is nobody's to read (law L6).
+    private static string ShownPathOf(HttpRequest request)
+    {
+        var path = request.Path.Value ?? "";
+        return path.IndexOf(Tokens, StringComparison.Ordinal) is var start and >= 0 && path.IndexOf('/', start + Tokens.Length) is var slash and > 0 ? $"{path[..slash]}/…" : path;
     }
 
     private static RefusalCode CodeOf(int status) => status switch

@@ -10,6 +10,7 @@ internal static class VaultSetup
     public static void AddVaultFront(this IServiceCollection services)
     {
         services.AddSingleton<VaultFront>().AddSingleton<VaultRequests>().AddSingleton<AppRoleLogins>().AddSingleton<Wrapping>().AddSingleton<UpstreamLogins>().AddSingleton<PassThrough>().AddSingleton<ShadowReads>();
+        services.AddSingleton<IVaultEndpoints, HelpEndpoints>();
         services.AddSingleton<IVaultEndpoints, StaticEndpoints>();
         services.AddSingleton<IVaultEndpoints, CredentialEndpoints>();
         services.AddSingleton<IVaultEndpoints, LeaseEndpoints>();

@@ -29,7 +29,22 @@ public sealed class ProtocolTests
     [InlineData("GET", "database/creds/../../nosuch/x", 404)]
     [InlineData("GET", "database/creds/..%2F..%2Fsys/health", 400)]
     [InlineData("GET", "database%2Fcreds%2F..%2Fx", 400)]
-    [InlineData("POST", "auth/token/lookup-self/", 200)]
+    [InlineData("POST", "auth/token/lookup-self/", 400)]
+    [InlineData("PUT", "auth/kubernetes/login/", 400)]
+    [InlineData("GET", "sys/host-info", 403)]
+    [InlineData("GET", "sys/ha-status", 403)]
+    [InlineData("GET", "sys/in-flight-req", 403)]
+    [InlineData("GET", "sys/config/state/sanitized", 403)]
+    [InlineData("PUT", "sys/step-down", 403)]
+    [InlineData("PUT", "sys/init", 400)]
+    [InlineData("HEAD", "auth/token/lookup-self", 405)]
+    [InlineData("OPTIONS", "database/creds/orders-api", 405)]
+    [InlineData("FOO", "database/creds/orders-api", 405)]
+    [InlineData("GET", "database/creds/orders-api?list=maybe", 400)]
+    [InlineData("GET", "database/creds/orders-api/", 404)]
+    [InlineData("GET", "database/creds/orders-api/x", 404)]
+    [InlineData("GET", "database/creds/", 404)]
+    [InlineData("GET", "database/static-creds/orders-api/", 404)]
     public async Task Whatever_is_asked_is_answered_in_Vaults_shape(string method, string path, int status)
     {
         await using var world = new BrokerWorld();
@@ -40,7 +55,7 @@ public sealed class ProtocolTests
         answer.Status.ShouldBe(status, answer.Text);
         answer.ContentType.ShouldBe("application/json");
         answer.Headers.CacheControl!.NoStore.ShouldBeTrue();
-        if (status >= 400) answer.Body["errors"].ShouldBeOfType<JsonArray>();
+        if (status >= 400 && method != "HEAD") answer.Body["errors"].ShouldBeOfType<JsonArray>();
         answer.Body.ContainsKey("traceId").ShouldBeFalse();
     }
 
@@ -54,7 +69,14 @@ public sealed class ProtocolTests
     [InlineData("{\"lease_id\":null}", 400, "lease_id must be specified")]
     [InlineData("{\"lease_id\":\"\"}", 400, "lease_id must be specified")]
     [InlineData("{\"lease_id\":\"x\",\"increment\":\"soon\"}", 400, "Field validation failed")]
-    [InlineData("{\"lease_id\":\"x\",\"increment\":-5}", 400, "Field validation failed")]
+    [InlineData("{\"lease_id\":\"x\",\"increment\":-5}", 400, "Field validation failed: error converting input for field \"increment\": cannot provide negative value '-5'")]
+    [InlineData("{\"lease_id\":\"x\",\"increment\":\"-5s\"}", 400, "Field validation failed: error converting input for field \"increment\": cannot provide negative value '-5'")]
+    [InlineData("{\"lease_id\":\"x\",\"increment\":true}", 400, "Field validation failed: error converting input for field \"increment\": could not parse duration from input")]
+    [InlineData("{\"lease_id\":\"x\",\"increment\":\"5x\"}", 400, "Field validation failed: error converting input for field \"increment\": time: unknown unit \"x\" in duration \"5x\"")]
+    [InlineData("{\"lease_id\":\"x\",\"increment\":\"1h5\"}", 400, "Field validation failed: error converting input for field \"increment\": time: missing unit in duration \"1h5\"")]
+    [InlineData("{\"lease_id\":\"x\",\"lease_id\":\"\"}", 400, "lease_id must be specified")]
+    [InlineData("{\"lease_id\":\"x\",\"lease_id\":null}", 400, "lease_id must be specified")]
+    [InlineData("{\"lease_id\":\"\",\"lease_id\":\"x\"}", 400, "lease not found")]
     [InlineData("{\"lease_id\":{}}", 400, "Field validation failed")]
     [InlineData("{\"lease_id\":\"\\ud800\"}", 400, "error parsing JSON")]
     public async Task A_body_is_JSON_whatever_its_content_type_says(string body, int status, string error)
@@ -104,8 +126,21 @@ public sealed class ProtocolTests
 
         (await caller.SendAsync("GET", "sys/health")).Status.ShouldBe(200);
         (await caller.SendAsync("GET", "sys/health?activecode=299&standbyok=true&perfstandbyok=true")).Status.ShouldBe(299);
-        (await caller.SendAsync("GET", "sys/health?activecode=x")).Status.ShouldBe(400);
-        (await caller.SendAsync("PUT", "sys/health")).Status.ShouldBe(405);
+        foreach (var query in new[] { "activecode=299", "activecode=299&standbycode=1", "activecode=299&uninitcode=0&drsecondarycode=299&performancestandbycode=299", "activecode=299&standbyok", "activecode=299&standbyok=t&perfstandbyok=FALSE" })
+            (await caller.SendAsync("GET", "sys/health?" + query)).Status.ShouldBe(query.Contains("code=1", StringComparison.Ordinal) || query.Contains("code=0", StringComparison.Ordinal) ? 400 : 299, query);
+        foreach (var query in new[] { "activecode=x", "activecode=", "sealedcode=-1", "standbyok=perhaps", "perfstandbyok=2" })
+        {
+            var bad = await caller.SendAsync("GET", "sys/health?" + query);
+            (bad.Status, bad.Text.Trim()).ShouldBe((400, """{"errors":[]}"""), query);
+        }
+
+        foreach (var path in new[] { "health", "seal-status", "leader" })
+        {
+            var put = await caller.SendAsync("PUT", "sys/" + path);
+            (put.Status, put.Text.Trim()).ShouldBe((405, """{"errors":[]}"""), path);
+        }
+
+        (await caller.SendAsync("HEAD", "sys/seal-status")).Status.ShouldBe(405);
         var head = await caller.SendAsync("HEAD", "sys/health");
         (head.Status, head.Text).ShouldBe((200, ""));
         ((bool)(await caller.SendAsync("GET", "sys/seal-status")).Body["sealed"]!).ShouldBeFalse();
@@ -127,8 +162,12 @@ public sealed class ProtocolTests
 
         var mount = await caller.SendAsync("GET", "sys/internal/ui/mounts/database/creds/orders-api");
         ((string)mount.Body["data"]!["path"]!, (string)mount.Body["data"]!["type"]!).ShouldBe(("database/", "database"));
-        (await caller.SendAsync("GET", "sys/internal/ui/mounts/secret/x")).Error.ShouldBe("preflight capability check returned 403, please ensure client's policies grant access to path \"secret/\"");
-        (await caller.SendAsync("GET", "sys/internal/ui/mounts")).Body["data"]!["secret"]!["database/"].ShouldNotBeNull();
+        (await caller.SendAsync("GET", "sys/internal/ui/mounts/secret/x")).Error.ShouldBe("preflight capability check returned 403, please ensure client's policies grant access to path \"secret/x/\"");
+        var login = (await caller.SendAsync("GET", "sys/internal/ui/mounts/auth/kubernetes/login")).Body["data"]!;
+        ((string)login["path"]!, (string)login["type"]!, (string)login["config"]!["token_type"]!).ShouldBe(("kubernetes/", "kubernetes", "default-service"));
+        var all = (await caller.SendAsync("GET", "sys/internal/ui/mounts")).Body["data"]!;
+        ((string)all["secret"]!["database/"]!["uuid"]!).ShouldBe((string)mount.Body["data"]!["uuid"]!);
+        all["auth"]!["kubernetes/"]!["accessor"].ShouldNotBeNull();
 
         var several = await caller.SendAsync("POST", "sys/capabilities-self", new JsonObject { ["paths"] = new JsonArray("database/creds/orders-api", "database/creds/deploy", "secret/x", "sys/leases/renew") });
         several.Body["data"]!["database/creds/orders-api"]!.ToJsonString().ShouldBe("""["read"]""");
@@ -213,8 +252,61 @@ public sealed class ProtocolTests
         using var response = await replica.SendAsync(request, TestContext.Current.CancellationToken);
         ((int)response.StatusCode).ShouldBe(200);
 
-        (await caller.SendAsync("GET", "database/creds/orders-api?help=1")).Status.ShouldBe(405);
+        foreach (var (method, path) in new[] { ("GET", "database/creds/orders-api?help=1"), ("PUT", "sys/leases/renew?help=x"), ("GET", "auth/kubernetes/login?help=1"), ("HELP", "auth/token/revoke-self"), ("GET", "database?help=1"), ("GET", "database/?help=1") })
+        {
+            var help = await caller.SendAsync(method, path);
+            help.Status.ShouldBe(200, $"{path}: {help.Text}");
+            ((string)help.Body["help"]!).ShouldNotBeEmpty();
+        }
+
+        (await caller.SendAsync("GET", "nosuch/x?help=1")).Status.ShouldBe(404);
+        (await new VaultCaller(replica).SendAsync("GET", "database/creds/orders-api?help=1")).Status.ShouldBe(403);
+        (await caller.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(200, "nothing was revoked");
         world.Issuer.Users.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task The_prefix_itself_is_nothing_of_Vaults_and_nothing_of_the_native_API()
+    {
+        await using var world = new BrokerWorld();
+        using var response = await (await world.ReplicaAsync()).GetAsync("/v1", TestContext.Current.CancellationToken);
+        ((int)response.StatusCode, response.Content.Headers.ContentType!.ToString()).ShouldBe((404, "application/json"));
+        (await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).Trim().ShouldBe("""{"errors":[]}""");
+    }
+
+    [Fact]
+    public async Task What_nobody_knows_is_ignored_with_a_warning()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var caller = new VaultCaller(replica);
+
+        var login = await caller.SendAsync("PUT", "auth/kubernetes/login", new JsonObject { ["role"] = "orders-api", ["jwt"] = world.Pod(), ["zone"] = "b", ["app"] = null, ["age"] = 3 });
+        (login.Status, login.Warning).ShouldBe((200, "Endpoint ignored these unrecognized parameters: [age zone]"));
+        caller.Token = (string)login.Body["auth"]!["client_token"]!;
+        var read = await caller.SendAsync("GET", "database/creds/orders-api?version=1");
+        (read.Status, read.Warning).ShouldBe((200, "Endpoint ignored these unrecognized parameters: [version]"));
+        (await caller.RenewAsync(read.LeaseId)).Warning.ShouldBeNull();
+        (await caller.SendAsync("POST", "auth/token/renew-self", new JsonObject { ["increment"] = null, ["token"] = caller.Token })).Warning.ShouldBeNull();
+        var wrapped = await caller.SendAsync("GET", "auth/token/lookup-self?x=1", null, ("X-Vault-Wrap-TTL", "60"));
+        wrapped.Warning.ShouldBe("Endpoint ignored these unrecognized parameters: [x]");
+    }
+
+    [Theory]
+    [InlineData("sync", "true", 204)]
+    [InlineData("sync", "\"false\"", 204)]
+    [InlineData("sync", "1", 204)]
+    [InlineData("sync", "null", 204)]
+    [InlineData("sync", "\"perhaps\"", 400)]
+    [InlineData("sync", "[]", 400)]
+    public async Task A_revocation_may_say_whether_it_waits(string name, string value, int status)
+    {
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        var answer = await caller.SendAsync("PUT", "sys/leases/revoke", JsonNode.Parse($$"""{"lease_id":"database/creds/orders-api/x","{{name}}":{{value}}}"""));
+
+        answer.Status.ShouldBe(status, answer.Text);
     }
 
     [Fact]
@@ -261,7 +353,34 @@ public sealed class ProtocolTests
         (again.Status, again.Error).ShouldBe((400, "wrapping token is not valid or does not exist"));
         (await receiver.SendAsync("POST", "sys/wrapping/lookup", new JsonObject { ["token"] = token })).Status.ShouldBe(400);
         (await receiver.ReadAsync()).Status.ShouldBe(403, "it is no token to read with");
-        foreach (var bad in new[] { "soon", "-5s" }) (await caller.ReadAsync(headers: ("X-Vault-Wrap-TTL", bad))).Error!.ShouldStartWith("error parsing X-Vault-Wrap-TTL header: ");
+        foreach (var (bad, why) in new[] { ("soon", "time: invalid duration \"soon\""), ("-5s", "requested wrap ttl cannot be negative"), ("5x", "time: unknown unit \"x\" in duration \"5x\"") })
+            (await caller.ReadAsync(headers: ("X-Vault-Wrap-TTL", bad))).Error.ShouldBe($"error parsing X-Vault-Wrap-TTL header: {why}");
+        (await caller.ReadAsync(headers: ("X-Vault-Wrap-TTL", "0"))).Body["data"].ShouldNotBeNull();
+    }
+
+    [Theory]
+    [InlineData("GET", "auth/token/lookup-self", null)]
+    [InlineData("PUT", "auth/token/renew-self", null)]
+    [InlineData("PUT", "sys/leases/lookup", "lease")]
+    [InlineData("PUT", "sys/leases/renew", "lease")]
+    [InlineData("POST", "sys/capabilities-self", "path")]
+    [InlineData("GET", "sys/internal/ui/mounts", null)]
+    [InlineData("GET", "sys/internal/ui/mounts/database", null)]
+    public async Task Whatever_answers_with_data_can_be_wrapped(string method, string path, string? body)
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var lease = (await caller.ReadAsync()).LeaseId;
+
+        var wrapped = await caller.SendAsync(method, path, body switch { "lease" => new JsonObject { ["lease_id"] = lease }, "path" => new JsonObject { ["path"] = "sys/health" }, _ => null }, ("X-Vault-Wrap-TTL", "1m"));
+
+        ((int)wrapped.Body["wrap_info"]!["ttl"]!, (string)wrapped.Body["wrap_info"]!["creation_path"]!).ShouldBe((60, path));
+        wrapped.Body["data"].ShouldBeNull();
+        wrapped.Body["auth"].ShouldBeNull();
+        var answer = await new VaultCaller(replica).SendAsync("PUT", "sys/wrapping/unwrap", new JsonObject { ["token"] = (string)wrapped.Body["wrap_info"]!["token"]! });
+        answer.Status.ShouldBe(200);
+        (answer.Body["data"] ?? answer.Body["auth"] ?? answer.Body["lease_id"]).ShouldNotBeNull();
     }
 
     [Fact]

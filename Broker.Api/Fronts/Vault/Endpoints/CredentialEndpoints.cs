@@ -13,11 +13,12 @@ internal sealed class CredentialEndpoints(ICatalog catalog, VaultRequests reques
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
     {
         var current = catalog.Current;
-        if (current.VaultApi.MountOf(call.Path) is not var (mount, rest)) return null;
+        if (current.VaultApi.MountOf(call.Namespace, call.Path) is not var (mount, rest)) return null;
         var client = await requests.ClientOfAsync(call, strictly: true);
         if (!rest.StartsWith(SecretPaths.Creds, StringComparison.Ordinal)) throw VaultError.PermissionDenied();
-        call.MustRead();
         var name = rest[SecretPaths.Creds.Length..];
+        SecretPaths.MustBeName(name);
+        call.Must(VaultOperation.Read);
         if (mount.RoleOf(name, current) is not { } role || current.Roles[role.Role].Static is not null) throw VaultError.Bad($"unknown role: {name}");
 
         // A pod is one holder however often it logs in. What names no pod is told apart by its token, unless it names itself.

@@ -22,7 +22,7 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
         var id = call.Body.Text("lease_id") is { Length: > 0 } given ? given : inPath;
         if (string.IsNullOrEmpty(id)) throw VaultError.Bad("lease_id must be specified");
         if (passing.Covers(id)) return await passing.AskAsync(call, client, "sys/leases/" + verb.ToString().ToLowerInvariant(), FieldsOf(call, id));
-        if (shadow.MayHave(id) && (await desk.LookUpAsync(client.Caller, id, call.Cancellation)).Refusal is { Code: RefusalCode.HolderUnknown })
+        if (shadow.MayHave(call.Namespace, id) && (await desk.LookUpAsync(client.Caller, id, call.Cancellation)).Refusal is { Code: RefusalCode.HolderUnknown })
             return await shadow.AskAsync(call, client, "sys/leases/" + verb.ToString().ToLowerInvariant(), id, FieldsOf(call, id));
         return verb switch
         {
@@ -62,8 +62,11 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
 
     // 204 whether or not "sync" is set: some clients take the 202 that Vault answers without it for a failure, and an Agent drops
     // a lease from its cache at 204 alone (node-vault src/index.js; OpenBao lease_cache.go).
-    private async ValueTask<VaultReply> RevokeAsync(VaultCall call, VaultClient client, string id) =>
-        await desk.RevokeAsync(client.Caller, id, call.Origin, call.Cancellation) is { } refusal ? throw VaultRefusals.Of(refusal) : VaultReply.NoContent;
+    private async ValueTask<VaultReply> RevokeAsync(VaultCall call, VaultClient client, string id)
+    {
+        call.Body.Flag("sync");
+        return await desk.RevokeAsync(client.Caller, id, call.Origin, call.Cancellation) is { } refusal ? throw VaultRefusals.Of(refusal) : VaultReply.NoContent;
+    }
 
     private async ValueTask<VaultReply> LookUpAsync(VaultCall call, VaultClient client, string id)
     {

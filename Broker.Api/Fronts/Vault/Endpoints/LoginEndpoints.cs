@@ -18,7 +18,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
         var current = catalog.Current;
 
         // A mount that is not there needs a token, as every path of nobody's does (recordings, 39).
-        if (!current.VaultApi.AuthMounts.TryGetValue(rest[..^Login.Length], out var mount)) throw VaultError.NoToken();
+        if (MountOf(current.VaultApi, call.Namespace, rest[..^Login.Length]) is not { } mount) throw VaultError.NoToken();
         call.Must(VaultOperation.Update);
         return mount.Type switch
         {
@@ -27,6 +27,10 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
             _ => await OpenAsync(call, mount, await JwtAsync(call, mount, current)),
         };
     }
+
+    /// <summary>One that is configured with the namespace goes before one that is in all.</summary>
+    private static AuthMount? MountOf(VaultApiSettings settings, string? space, string name) =>
+        (space is null ? null : settings.AuthMounts.GetValueOrDefault($"{space}/{name}")) ?? settings.AuthMounts.GetValueOrDefault(name);
 
     /// <summary>Refusals as Kubernetes auth words them (recordings of OpenBao 2.5, 44 to 48).</summary>
     private async ValueTask<Proven> KubernetesAsync(VaultCall call, AuthMount mount, CatalogSnapshot current)

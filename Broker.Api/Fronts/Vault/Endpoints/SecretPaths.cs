@@ -1,3 +1,4 @@
+using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Catalog;
 
 namespace Broker.Api.Fronts.Vault.Endpoints;
@@ -9,8 +10,19 @@ internal static class SecretPaths
     public const string StaticCreds = "static-creds/";
     public const string StaticRoles = "static-roles";
 
+    /// <summary>The mount a path of a namespace is below, and the rest of it; null: it is below none. A mount of that namespace goes before one of none.</summary>
+    public static (SecretMount Mount, string Below)? MountOf(this VaultApiSettings settings, string? space, string path) =>
+        space is not null && settings.MountOf($"{space}/{path}") is { } own && own.Mount.Name.Length > space.Length ? own : settings.MountOf(path);
+
+    /// <summary>What can be a role's name; anything else behind <c>creds/</c> is no path of the engine's (OpenBao sdk/framework/path.go <c>GenericNameRegex</c>).</summary>
+    /// <exception cref="VaultError">It is empty, or has a slash in it or behind it.</exception>
+    public static void MustBeName(string name)
+    {
+        if (name.Length == 0 || name.Contains('/', StringComparison.Ordinal)) throw VaultError.UnsupportedPath();
+    }
+
     /// <summary>The mount a path is below, and the rest of it; null: it is below none. Of two mounts the longer one is meant.</summary>
-    public static (SecretMount Mount, string Below)? MountOf(this VaultApiSettings settings, string path)
+    private static (SecretMount Mount, string Below)? MountOf(this VaultApiSettings settings, string path)
     {
         SecretMount? found = null;
         foreach (var mount in settings.SecretMounts.Values)

@@ -23,7 +23,7 @@ internal sealed class StaticEndpoints(ICatalog catalog, VaultRequests requests, 
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
     {
         var current = catalog.Current;
-        if (current.VaultApi.MountOf(call.Path) is not var (mount, rest)) return null;
+        if (current.VaultApi.MountOf(call.Namespace, call.Path) is not var (mount, rest)) return null;
         if (rest == SecretPaths.StaticRoles) return await ListAsync(call, mount, current);
         if (After(rest, SecretPaths.StaticRoles + "/") is { } role) return await DescribeAsync(call, role, mount, current);
         return After(rest, SecretPaths.StaticCreds) is { } name ? await ReadAsync(call, name, mount, current) : null;
@@ -32,7 +32,8 @@ internal sealed class StaticEndpoints(ICatalog catalog, VaultRequests requests, 
     private async ValueTask<VaultReply> ReadAsync(VaultCall call, string name, SecretMount mount, CatalogSnapshot current)
     {
         var client = await requests.ClientOfAsync(call, strictly: true);
-        call.MustRead();
+        SecretPaths.MustBeName(name);
+        call.Must(VaultOperation.Read);
         var (role, users) = StaticOf(name, mount, current) ?? throw VaultError.Bad($"unknown role: {name}");
         var holder = call.Holder ?? (client.Caller.PodUid is null ? SameForAllTokens : null);
         var ask = new Ask(client.Caller, role.Role, holder, call.Connections ?? role.Connections, null, PreferWait.Of(call.Context.Request), requests.StandingOriginOf(call, client));
@@ -65,6 +66,7 @@ internal sealed class StaticEndpoints(ICatalog catalog, VaultRequests requests, 
     private async ValueTask<VaultReply> DescribeAsync(VaultCall call, string name, SecretMount mount, CatalogSnapshot current)
     {
         var client = await requests.ClientOfAsync(call, strictly: false);
+        SecretPaths.MustBeName(name);
         call.Must(VaultOperation.Read);
 
         // Unknown ones and those of others are answered alike.

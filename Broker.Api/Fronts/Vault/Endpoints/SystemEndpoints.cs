@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Api.Health;
@@ -13,7 +11,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, VaultRequests requests, TimeProvider time) : IVaultEndpoints
 {
     // What the answers are like; clients choose their paths by it.
-    private const string Version = "1.14.0";
+    internal const string Version = "1.14.0";
     private const string ClusterName = "broker";
     private const string MountsPath = "sys/internal/ui/mounts";
     private const string ClusterId = "b70c3a2e-6272-6f6b-6572-000000000000";
@@ -25,16 +23,17 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         switch (call.Path)
         {
             case "sys/health":
-                call.Must(VaultOperation.Read);
+                if (!HttpMethods.IsHead(call.Context.Request.Method)) MustGet(call);
                 return Health(call.Context.Request);
             case "sys/seal-status":
-                call.Must(VaultOperation.Read);
+                MustGet(call);
                 return SealStatus();
             case "sys/init":
-                call.Must(VaultOperation.Read);
+                if (call.Operation is VaultOperation.Update) throw VaultError.Bad("Vault is already initialized");
+                MustGet(call);
                 return new VaultReply { Whole = json => json.WriteBoolean("initialized", true) };
             case "sys/leader":
-                call.Must(VaultOperation.Read);
+                MustGet(call);
                 return Leader();
             case MountsPath:
                 call.Must(VaultOperation.Read);
@@ -48,7 +47,7 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         {
             call.Must(VaultOperation.Read);
             await requests.ClientOfAsync(call, strictly: false);
-            return Mount(path);
+            return Mount(path.TrimEnd('/'), call.Namespace);
         }
 
         // The rest of these is for Vault's own operators.
@@ -58,9 +57,20 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         throw VaultError.PermissionDenied();
     }
 
+    // These are no paths of an engine, and say less about verbs.
+    private static void MustGet(VaultCall call)
+    {
+        if (!HttpMethods.IsGet(call.Context.Request.Method)) throw VaultError.NoSuchMethod();
+    }
+
     // The order of the checks, the codes and their overrides: OpenBao http/sys_health.go@3c07df6b. Never 429 for load.
     private VaultReply Health(HttpRequest request)
     {
+        foreach (var name in new[] { "standbyok", "perfstandbyok" })
+        {
+            if (!GoFlag.TryParse(request.Query[name].FirstOrDefault() ?? "", out _)) throw new VaultError(400);
+        }
+
         var (active, sealedCode) = (CodeOf(request, "activecode", 200), CodeOf(request, "sealedcode", 503));
         foreach (var name in new[] { "standbycode", "drsecondarycode", "performancestandbycode", "uninitcode" }) CodeOf(request, name, 0);
         var isSealed = IsSealed;
@@ -85,9 +95,9 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
     }
 
     private static int CodeOf(HttpRequest request, string name, int otherwise) =>
-        request.Query[name].FirstOrDefault() is not { Length: > 0 } text ? otherwise
-        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var code) && code is >= 200 and <= 599 ? code
-        : throw VaultError.Bad($"bad value for {name}: {text}");
+        request.Query[name].FirstOrDefault() is not { } text ? otherwise
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var code) && code is >= 200 and <= 999 ? code
+        : throw new VaultError(400);
 
     private VaultReply SealStatus()
     {
@@ -139,10 +149,10 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
             Data = json =>
             {
                 json.WriteStartObject("auth");
-                foreach (var mount in settings.AuthMounts.Values) WriteListed(json, mount.Name, mount.Type.ToString().ToLowerInvariant());
+                foreach (var mount in settings.AuthMounts.Values) WriteListed(json, mount.Name, MountEntry.TypeOf(mount));
                 json.WriteEndObject();
                 json.WriteStartObject("secret");
-                foreach (var mount in settings.SecretMounts.Values) WriteListed(json, mount.Name, "database");
+                foreach (var mount in settings.SecretMounts.Values) WriteListed(json, mount.Name, MountEntry.Database);
                 json.WriteEndObject();
             },
         };
@@ -151,62 +161,48 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
     private static void WriteListed(Utf8JsonWriter json, string name, string type)
     {
         json.WriteStartObject(name + "/");
-        json.WriteString("description", "");
-        json.WriteNull("options");
-        json.WriteString("type", type);
+        MountEntry.Write(json, name, type);
         json.WriteEndObject();
     }
 
     // What the command line asks before "vault kv" (recordings, 9). 404 would be taken for an old Vault.
-    private VaultReply Mount(string path)
+    private VaultReply Mount(string path, string? space)
     {
-        if (catalog.Current.VaultApi.MountOf(path + "/") is not var (mount, _))
-            throw new VaultError(403, $"preflight capability check returned 403, please ensure client's policies grant access to path \"{path.Split('/')[0]}/\"");
-        var id = SHA256.HashData(Encoding.UTF8.GetBytes(mount.Name));
+        var settings = catalog.Current.VaultApi;
+        if (path.Length == 0) throw VaultError.Bad("path not set");
+        var (name, type) = settings.MountOf(space, path + "/") is var (mount, _) ? (mount.Name, MountEntry.Database)
+            : settings.AuthMounts.Values.FirstOrDefault(known => $"{path}/".StartsWith($"auth/{known.Name}/", StringComparison.Ordinal)) is { } auth ? (auth.Name, MountEntry.TypeOf(auth))
+            : throw new VaultError(403, $"preflight capability check returned 403, please ensure client's policies grant access to path \"{path}/\"");
         return new()
         {
             Data = json =>
             {
-                json.WriteString("accessor", $"database_{Convert.ToHexStringLower(id.AsSpan(0, 4))}");
-                json.WriteStartObject("config");
-                json.WriteNumber("default_lease_ttl", 0);
-                json.WriteBoolean("force_no_cache", false);
-                json.WriteNumber("max_lease_ttl", 0);
-                json.WriteEndObject();
-                json.WriteString("description", "");
-                json.WriteBoolean("external_entropy_access", false);
-                json.WriteBoolean("local", false);
-                json.WriteNull("options");
-                json.WriteString("path", mount.Name + "/");
-                json.WriteString("plugin_version", "");
-                json.WriteString("running_plugin_version", $"v{Version}+builtin.broker");
-                json.WriteString("running_sha256", "");
-                json.WriteBoolean("seal_wrap", false);
-                json.WriteString("type", "database");
-                json.WriteString("uuid", new Guid(id.AsSpan(0, 16)).ToString());
+                MountEntry.Write(json, name, type);
+                json.WriteString("path", name + "/");
             },
         };
     }
 
     private VaultReply Capabilities(VaultCall call, VaultClient client)
     {
-        var paths = call.Body.Texts("paths") is { Count: > 0 } several ? several : call.Body.Texts("path");
+        var (several, one) = (call.Body.Texts("paths"), call.Body.Texts("path"));
+        var paths = several.Count > 0 ? several : one;
         if (paths.Count == 0) throw VaultError.Bad("paths must be supplied");
         return new()
         {
             DataOnTopToo = true,
             Data = json =>
             {
-                foreach (var path in paths) json.WriteTexts(path, CapabilitiesOf(path.Trim('/'), client.Caller));
-                if (paths.Count == 1) json.WriteTexts("capabilities", CapabilitiesOf(paths[0].Trim('/'), client.Caller));
+                foreach (var path in paths) json.WriteTexts(path, CapabilitiesOf(path.Trim('/'), call.Namespace, client.Caller));
+                if (paths.Count == 1) json.WriteTexts("capabilities", CapabilitiesOf(paths[0].Trim('/'), call.Namespace, client.Caller));
             },
         };
     }
 
-    private string[] CapabilitiesOf(string path, Caller caller)
+    private string[] CapabilitiesOf(string path, string? space, Caller caller)
     {
         var current = catalog.Current;
-        if (current.VaultApi.MountOf(path) is var (mount, rest))
+        if (current.VaultApi.MountOf(space, path) is var (mount, rest))
         {
             if (rest == SecretPaths.StaticRoles) return ["list"];
             foreach (var (prefix, isStatic) in new[] { (SecretPaths.Creds, false), (SecretPaths.StaticCreds, true), (SecretPaths.StaticRoles + "/", true) })
@@ -221,7 +217,7 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         return path switch
         {
             "auth/token/lookup-self" => ["read"],
-            "auth/token/renew-self" or "auth/token/revoke-self" or "sys/capabilities-self" or "sys/leases/renew" or "sys/leases/revoke" or "sys/leases/lookup"
+            "auth/token/lookup" or "auth/token/renew" or "auth/token/revoke" or "auth/token/renew-self" or "auth/token/revoke-self" or "sys/capabilities-self" or "sys/leases/renew" or "sys/leases/revoke" or "sys/leases/lookup"
                 or "sys/renew" or "sys/revoke" or "sys/wrapping/unwrap" or "sys/wrapping/lookup" => ["update"],
             _ => ["deny"],
         };

@@ -6,48 +6,58 @@ using Broker.Core.Sessions.ClientTokens;
 
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
-/// <summary><c>auth/token/…</c>: what a client asks of its own token. Another's is nobody's business.</summary>
+/// <summary>
+/// <c>auth/token/…</c>: what a client asks of its own token, or of one that it names. Whoever can name a token could come by it, so that is
+/// enough; an accessor opens nothing, and another's is nobody's business. A token in the address is no path here: it would be logged in many places.
+/// </summary>
 internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens, ClientTokenDesk desk, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
 {
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
     {
-        if (call.After("auth/token/") is not { } rest) return null;
+        if (call.After("auth/token/") is not { } verb) return null;
         var client = await requests.ClientOfAsync(call, strictly: false);
-        switch (rest)
+        if (VerbOf(verb) is not var (action, whose)) throw verb.Contains('/', StringComparison.Ordinal) && VerbOf(verb.Split('/')[0]) is not null ? VaultError.UnsupportedPath() : VaultError.PermissionDenied();
+        if (action is Action.LookUp && whose is not Whose.Accessors) call.Must(VaultOperation.Read, VaultOperation.Update);
+        else call.Must(VaultOperation.Update);
+        var increment = action is Action.Renew ? call.Body.Duration("increment") : TimeSpan.Zero;
+        var named = call.Body.Text("token");
+        return whose switch
         {
-            case "lookup-self":
-                call.Must(VaultOperation.Read, VaultOperation.Update);
-                return LookUp(client);
-            case "renew-self":
-                call.Must(VaultOperation.Update);
-                return await RenewAsync(call, client);
-            case "revoke-self":
-                call.Must(VaultOperation.Update);
-                return await RevokeAsync(call, client);
-            case "lookup":
-                call.Must(VaultOperation.Read, VaultOperation.Update);
-                MustBeOwn(call, client, new VaultError(403, "bad token"));
-                return LookUp(client);
-            case "renew":
-                call.Must(VaultOperation.Update);
-                MustBeOwn(call, client, VaultError.PermissionDenied());
-                return await RenewAsync(call, client);
-            case "revoke":
-                call.Must(VaultOperation.Update);
-                MustBeOwn(call, client, VaultError.PermissionDenied());
-                return await RevokeAsync(call, client);
-            default:
-                throw VaultError.PermissionDenied();
-        }
+            Whose.Own => await DoAsync(call, action, client, client.Text, increment),
+            Whose.Named => await DoNamedAsync(call, action, client, named, increment),
+            _ => await DoByAccessorAsync(call, action, client, increment),
+        };
     }
 
-    private static void MustBeOwn(VaultCall call, VaultClient client, VaultError otherwise)
+    private async ValueTask<VaultReply> DoNamedAsync(VaultCall call, Action action, VaultClient client, string? named, TimeSpan increment)
     {
-        if (call.Body.Text("token") is { Length: > 0 } named && named != client.Text) throw otherwise;
+        if (string.IsNullOrEmpty(named)) return action is Action.LookUp ? LookUp(client, client.Text) : throw VaultError.Bad("missing token ID");
+        return (named == client.Text ? client : await requests.ClientByAsync(call, named), action) switch
+        {
+            ({ } found, _) => await DoAsync(call, action, found, found.Text, increment),
+            (null, Action.LookUp) => throw new VaultError(403, "bad token"),
+            (null, Action.Renew) => throw VaultError.Bad("token not found"),
+            _ => VaultReply.NoContent,
+        };
     }
+
+    // The token's text is not shown: who asks by the accessor need not know it.
+    private async ValueTask<VaultReply> DoByAccessorAsync(VaultCall call, Action action, VaultClient client, TimeSpan increment)
+    {
+        if (call.Body.Text("accessor") is not { Length: > 0 } accessor) throw VaultError.Bad("1 error occurred:\n\t* missing accessor\n\n");
+        if (accessor == client.Live.Token.Accessor) return await DoAsync(call, action, client, "", increment);
+        return action is Action.Revoke ? new VaultReply { Warnings = ["No token found with this accessor"] } : throw VaultError.Bad("1 error occurred:\n\t* invalid accessor\n\n");
+    }
+
+    private async ValueTask<VaultReply> DoAsync(VaultCall call, Action action, VaultClient client, string shown, TimeSpan increment) => action switch
+    {
+        Action.LookUp => LookUp(client, shown),
+        Action.Renew => await RenewAsync(call, client, shown, increment),
+        _ => await RevokeAsync(call, client),
+    };
 
     // Some clients panic when one of these is missing (OpenBao command/agentproxyshared/auth/auth.go: type; External Secrets: expire_time).
-    private VaultReply LookUp(VaultClient client) => new()
+    private VaultReply LookUp(VaultClient client, string shown) => new()
     {
         Data = json =>
         {
@@ -59,7 +69,7 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
             json.WriteString("entity_id", token.EntityId);
             json.WriteTime("expire_time", time.GetUtcNow() + left);
             json.WriteNumber("explicit_max_ttl", 0);
-            json.WriteString("id", client.Text);
+            json.WriteString("id", shown);
             json.WriteTime("issue_time", token.IssuedAt);
             if (token.RenewedAt is { } renewed)
             {
@@ -78,14 +88,14 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
         },
     };
 
-    private async ValueTask<VaultReply> RenewAsync(VaultCall call, VaultClient client)
+    private async ValueTask<VaultReply> RenewAsync(VaultCall call, VaultClient client, string shown, TimeSpan increment)
     {
-        var (live, asked, refusal) = await desk.RenewAsync(client.Caller, client.Live, call.Body.Duration("increment"), call.Origin, call.Cancellation);
+        var (live, asked, refusal) = await desk.RenewAsync(client.Caller, client.Live, increment, call.Origin, call.Cancellation);
         tokens.Forget(client.Live.Id);
         if (refusal is { Code: RefusalCode.SessionUnknown }) throw new VaultError(400, "lease expired") { IsAudited = true };
         if (refusal is not null) throw VaultRefusals.Of(refusal);
         upstream.Renewed(live!);
-        return TokenReply.Of(live!, client.Text, asked);
+        return TokenReply.Of(live!, shown, asked);
     }
 
     private async ValueTask<VaultReply> RevokeAsync(VaultCall call, VaultClient client)
@@ -95,5 +105,33 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
         if (refusal is not null) throw VaultRefusals.Of(refusal);
         upstream.Revoked(client.Live);
         return VaultReply.NoContent;
+    }
+
+    private static (Action Action, Whose Whose)? VerbOf(string verb) => verb switch
+    {
+        "lookup-self" => (Action.LookUp, Whose.Own),
+        "renew-self" => (Action.Renew, Whose.Own),
+        "revoke-self" => (Action.Revoke, Whose.Own),
+        "lookup" => (Action.LookUp, Whose.Named),
+        "renew" => (Action.Renew, Whose.Named),
+        "revoke" => (Action.Revoke, Whose.Named),
+        "lookup-accessor" => (Action.LookUp, Whose.Accessors),
+        "renew-accessor" => (Action.Renew, Whose.Accessors),
+        "revoke-accessor" => (Action.Revoke, Whose.Accessors),
+        _ => null,
+    };
+
+    private enum Action
+    {
+        LookUp,
+        Renew,
+        Revoke,
+    }
+
+    private enum Whose
+    {
+        Own,
+        Named,
+        Accessors,
     }
 }

@@ -21,6 +21,7 @@ internal sealed class Wrapping(WrappedAnswers answers, IAudit audit, TimeProvide
         var token = await answers.WrapAsync(answer, call.Cancellation);
         return new VaultReply
         {
+            Warnings = reply.Warnings,
             WrapInfo = json =>
             {
                 json.WriteString("token", token.Reveal());

@@ -17,17 +17,17 @@ internal sealed class ShadowReads(ICatalog catalog, UpstreamLogins logins, PassT
     private bool IsOn => logins.Channel?.Settings.Shadow == true;
 
     /// <summary>Whether what is read there passes.</summary>
-    public bool Covers(string path) => NameOf(path) is { } name && !(name.Mount.Roles.GetValueOrDefault(name.Name)?.Shadow == false);
+    public bool Covers(string? space, string path) => NameOf(space, path) is { } name && !(name.Mount.Roles.GetValueOrDefault(name.Name)?.Shadow == false);
 
     /// <summary>Whether a lease may be one of the Vault behind, which the broker does not know itself.</summary>
-    public bool MayHave(string lease) => NameOf(lease[..Math.Max(0, lease.LastIndexOf('/'))]) is not null;
+    public bool MayHave(string? space, string lease) => NameOf(space, lease[..Math.Max(0, lease.LastIndexOf('/'))]) is not null;
 
     /// <summary>Passes a read.</summary>
     public async ValueTask<VaultReply> ReadAsync(VaultCall call, VaultClient client)
     {
         if (call.WrapTtl is not null) throw VaultError.Bad("a read that passes to another Vault is not wrapped here: ask without X-Vault-Wrap-TTL");
         var reply = await passing.AskAsync(call, client, HttpMethod.Get, call.Path, null);
-        if (TermOf(reply) is var (lease, duration)) await desk.ReadAsync(call.Path, RoleOf(call.Path), Hash(lease), HolderOf(call, client), duration, call.Cancellation);
+        if (TermOf(reply) is var (lease, duration)) await desk.ReadAsync(call.Path, RoleOf(call), Hash(lease), HolderOf(call, client), duration, call.Cancellation);
         return reply;
     }
 
@@ -42,11 +42,11 @@ internal sealed class ShadowReads(ICatalog catalog, UpstreamLogins logins, PassT
     }
 
     // The broker role that a path stands for; null: none.
-    private string? RoleOf(string path) => NameOf(path) is { } name ? name.Mount.RoleOf(name.Name, catalog.Current)?.Role : null;
+    private string? RoleOf(VaultCall call) => NameOf(call.Namespace, call.Path) is { } name ? name.Mount.RoleOf(name.Name, catalog.Current)?.Role : null;
 
-    private (SecretMount Mount, string Name)? NameOf(string path)
+    private (SecretMount Mount, string Name)? NameOf(string? space, string path)
     {
-        if (!IsOn || catalog.Current.VaultApi.MountOf(path) is not var (mount, rest)) return null;
+        if (!IsOn || catalog.Current.VaultApi.MountOf(space, path) is not var (mount, rest)) return null;
         foreach (var prefix in new[] { SecretPaths.Creds, SecretPaths.StaticCreds })
         {
             if (rest.StartsWith(prefix, StringComparison.Ordinal) && rest.Length > prefix.Length && !rest[prefix.Length..].Contains('/', StringComparison.Ordinal)) return (mount, rest[prefix.Length..]);

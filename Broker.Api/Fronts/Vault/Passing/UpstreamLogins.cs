@@ -39,7 +39,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         var fields = Proofs.Select(name => KeyValuePair.Create(name, call.Body.Text(name)!)).Where(field => field.Value is { Length: > 0 }).ToDictionary(StringComparer.Ordinal);
         try
         {
-            var (status, body) = await upstream.AskAsync($"auth/{mount.Name}/login", fields, null, call.Namespace, call.Cancellation);
+            var (status, body) = await upstream.AskAsync(call.Path, fields, null, call.Namespace, call.Cancellation);
             if (status == 200 && TokenIn(body) is { } token)
             {
                 if (await tokens.KeepAsync(live.Id, token, live.EndsIn, call.Cancellation)) return null;

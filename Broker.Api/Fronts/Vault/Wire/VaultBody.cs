@@ -3,23 +3,32 @@ using System.Text;
 using System.Text.Json;
 using Broker.Core.Model;
 using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Extensions.Primitives;
 
 namespace Broker.Api.Fronts.Vault.Wire;
 
 /// <summary>
-/// The fields of a request's body. JSON whatever the content type says, unless that is a form's and the text begins like no JSON; an
-/// empty body has no fields (OpenBao http/handler.go <c>isForm</c>, http/logical.go). A field that is null is not there.
+/// The fields of a request: its query's where it only reads, else its body's. A body is JSON whatever the content type says, unless that is
+/// a form's and the text begins like no JSON; an empty one has no fields (OpenBao http/handler.go <c>isForm</c>, http/logical.go). A field
+/// that is null is not there; of a field that stands there twice the second counts.
 /// </summary>
 internal sealed class VaultBody
 {
     private const string FormType = "application/x-www-form-urlencoded";
 
-    /// <summary>That of a request which has none: what does not write is not read for one (OpenBao http/logical.go).</summary>
-    public static VaultBody Empty { get; } = new([]);
+    private static readonly string[] Reserved = ["help", "list"];
 
     private readonly Dictionary<string, JsonElement> fields;
+    private readonly HashSet<string> asked = new(StringComparer.Ordinal);
 
     private VaultBody(Dictionary<string, JsonElement> fields) => this.fields = fields;
+
+    /// <summary>The fields that nobody asked for: Vault says that it ignores them (OpenBao sdk/framework/backend.go).</summary>
+    public IReadOnlyList<string> Ignored => [.. fields.Keys.Where(name => !asked.Contains(name)).Order(StringComparer.Ordinal)];
+
+    /// <summary>Those of a request that writes nothing: what it has for a body is not read (OpenBao http/logical.go <c>parseQuery</c>).</summary>
+    public static VaultBody OfQuery(IQueryCollection query) =>
+        query.Count == 0 ? new([]) : Of(query.Where(field => !Reserved.Contains(field.Key, StringComparer.Ordinal)));
 
     public static async ValueTask<VaultBody> ReadAsync(HttpRequest request, CancellationToken cancellation)
     {
@@ -47,12 +56,37 @@ internal sealed class VaultBody
 
     /// <summary>A text; null when it is not there. Numbers are texts too, as Vault takes them.</summary>
     /// <exception cref="VaultError">It is neither.</exception>
-    public string? Text(string name) => !fields.TryGetValue(name, out var value) ? null : value.ValueKind switch
+    public string? Text(string name) => Field(name) is not { } value ? null : value.ValueKind switch
     {
         JsonValueKind.String => TextOf(value),
-        JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False => value.GetRawText(),
-        _ => throw VaultError.Bad($"Field validation failed: error converting input for field \"{name}\""),
+        JsonValueKind.Number => value.GetRawText(),
+        JsonValueKind.True => "1",
+        JsonValueKind.False => "0",
+        _ => throw Unconvertible(name, value, "string"),
     };
+
+    /// <summary>Whether it is set; false when it is not there. Texts and numbers that say so are taken too.</summary>
+    /// <exception cref="VaultError">It says neither.</exception>
+    public bool Flag(string name) => Field(name) is { } value && value.ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        JsonValueKind.Number => value.GetDouble() != 0,
+        JsonValueKind.String when GoFlag.TryParse(TextOf(value), out var flag) => flag,
+        JsonValueKind.String => throw Invalid(name, $"cannot parse '' as bool: strconv.ParseBool: parsing \"{TextOf(value)}\": invalid syntax"),
+        _ => throw Unconvertible(name, value, "bool"),
+    };
+
+    private JsonElement? Field(string name)
+    {
+        asked.Add(name);
+        return fields.TryGetValue(name, out var value) ? value : null;
+    }
+
+    private static VaultError Invalid(string name, string why) => VaultError.Bad($"Field validation failed: error converting input for field \"{name}\": {why}");
+
+    private static VaultError Unconvertible(string name, JsonElement value, string type) =>
+        Invalid(name, $"'' expected type '{type}', got unconvertible type '{(value.ValueKind == JsonValueKind.Array ? "[]interface {}" : "map[string]interface {}")}'");
 
     private static string TextOf(JsonElement value)
     {
@@ -70,15 +104,18 @@ internal sealed class VaultBody
     /// <exception cref="VaultError">It is neither, or negative.</exception>
     public TimeSpan Duration(string name)
     {
+        if (Field(name) is not { } value) return TimeSpan.Zero;
+        if (value.ValueKind is not (JsonValueKind.String or JsonValueKind.Number)) throw Invalid(name, "could not parse duration from input");
         if (Text(name) is not { Length: > 0 } text) return TimeSpan.Zero;
-        if (GoDuration.TryParse(text, out var duration) && duration >= TimeSpan.Zero) return TimeSpan.FromSeconds(Math.Floor(duration.TotalSeconds));
-        throw VaultError.Bad($"Field validation failed: error converting input {text} for field \"{name}\": time: invalid duration \"{text}\"");
+        if (!GoDuration.TryParse(text, out var duration)) throw Invalid(name, GoDuration.WhyNot(text));
+        var seconds = Math.Truncate(duration.TotalSeconds);
+        return seconds < 0 ? throw Invalid(name, $"cannot provide negative value '{(long)seconds}'") : TimeSpan.FromSeconds(seconds);
     }
 
     /// <summary>Texts: a list, or one text divided by commas.</summary>
-    public IReadOnlyList<string> Texts(string name) => !fields.TryGetValue(name, out var value) ? []
+    public IReadOnlyList<string> Texts(string name) => Field(name) is not { } value ? []
         : value.ValueKind == JsonValueKind.Array
-            ? [.. value.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(TextOf)]
+            ? [.. value.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => TextOf(item).Trim())]
             : [.. (Text(name) ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
 
     private static VaultBody Parse(ReadOnlySequence<byte> body, string? type)
@@ -87,8 +124,7 @@ internal sealed class VaultBody
         if (start is null) return new([]);
         if (start is not ((byte)'{' or (byte)'[') && type?.StartsWith(FormType, StringComparison.OrdinalIgnoreCase) == true)
         {
-            var form = QueryHelpers.ParseQuery(Encoding.UTF8.GetString(body));
-            return new(form.ToDictionary(field => field.Key, field => JsonSerializer.SerializeToElement(field.Value.ToString()), StringComparer.Ordinal));
+            return Of(QueryHelpers.ParseQuery(Encoding.UTF8.GetString(body)));
         }
 
         try
@@ -97,7 +133,12 @@ internal sealed class VaultBody
             if (json.RootElement.ValueKind == JsonValueKind.Null) return new([]);
             if (json.RootElement.ValueKind != JsonValueKind.Object) throw VaultError.Bad("error parsing JSON");
             var fields = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
-            foreach (var field in json.RootElement.EnumerateObject().Where(field => field.Value.ValueKind != JsonValueKind.Null)) fields[field.Name] = field.Value.Clone();
+            foreach (var field in json.RootElement.EnumerateObject())
+            {
+                if (field.Value.ValueKind == JsonValueKind.Null) fields.Remove(field.Name);
+                else fields[field.Name] = field.Value.Clone();
+            }
+
             return new(fields);
         }
         catch (JsonException)
@@ -109,6 +150,9 @@ internal sealed class VaultBody
             throw VaultError.Bad("error parsing JSON"); // text that is no UTF-8
         }
     }
+
+    private static VaultBody Of(IEnumerable<KeyValuePair<string, StringValues>> form) =>
+        new(form.ToDictionary(field => field.Key, field => JsonSerializer.SerializeToElement(field.Value.ToString()), StringComparer.Ordinal));
 
     private static byte? FirstLetter(ReadOnlySequence<byte> body)
     {

@@ -21,6 +21,12 @@ internal sealed class VaultError(int status, params string[] errors) : Exception
 
     public static VaultError UnsupportedOperation() => new(405, "1 error occurred:\n\t* unsupported operation\n\n");
 
+    /// <summary>A verb that nothing there knows, where Vault says no more (OpenBao http/sys_health.go, http/logical.go).</summary>
+    public static VaultError NoSuchMethod() => new(405);
+
+    /// <summary>Below a mount that is there, a path that is none of its own (OpenBao sdk/framework/backend.go).</summary>
+    public static VaultError UnsupportedPath() => new(404, "1 error occurred:\n\t* unsupported path\n\n");
+
     public static VaultError NoHandler(string path) => new(404, $"no handler for route \"{path}\". route entry not found.");
 
     public static VaultError NothingThere() => new(404);

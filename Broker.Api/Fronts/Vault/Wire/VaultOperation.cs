@@ -7,5 +7,6 @@ internal enum VaultOperation
     List,
     Update,
     Delete,
+    Help,
     Unsupported,
 }

@@ -29,7 +29,7 @@ internal sealed class VaultReply
 
     public Action<Utf8JsonWriter>? WrapInfo { get; init; }
 
-    public IReadOnlyList<string> Warnings { get; init; } = [];
+    public IReadOnlyList<string> Warnings { get; set; } = [];
 
     /// <summary>Whether the data stand in the envelope itself too, as they do for some old paths of <c>sys</c>.</summary>
     public bool DataOnTopToo { get; init; }

@@ -1,0 +1,96 @@
+using System.Text.Json.Nodes;
+using Broker.Tests.Security;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Fronts.Vault;
+
+/// <summary>Tokens that are named in a body, by their text or their accessor: who can name a token can come by it; an accessor opens nothing.</summary>
+public sealed class NamedTokenTests
+{
+    [Fact]
+    public async Task A_token_that_is_named_is_looked_up_renewed_and_revoked_in_place_of_the_one_that_asks()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (caller, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-2"));
+        var named = new JsonObject { ["token"] = other.Token };
+
+        ((string)(await caller.SendAsync("POST", "auth/token/lookup", named.DeepClone())).Body["data"]!["id"]!).ShouldBe(other.Token);
+        ((string)(await caller.SendAsync("GET", $"auth/token/lookup?token={other.Token}")).Body["data"]!["id"]!).ShouldBe(other.Token);
+        ((string)(await caller.SendAsync("PUT", "auth/token/renew", named.DeepClone())).Body["auth"]!["client_token"]!).ShouldBe(other.Token);
+        (await caller.SendAsync("PUT", "auth/token/revoke", named.DeepClone())).Status.ShouldBe(204);
+
+        (await other.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(403);
+        (await caller.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(200);
+    }
+
+    [Theory]
+    [InlineData("lookup", "hvs.another", 403, "bad token")]
+    [InlineData("renew", "hvs.another", 400, "token not found")]
+    [InlineData("renew", null, 400, "missing token ID")]
+    [InlineData("renew", "", 400, "missing token ID")]
+    [InlineData("revoke", "hvs.another", 204, null)]
+    [InlineData("revoke", null, 400, "missing token ID")]
+    [InlineData("lookup", null, 200, null)]
+    public async Task One_that_is_none_is_refused_as_Vault_does(string verb, string? token, int status, string? error)
+    {
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        var answer = await caller.SendAsync("POST", $"auth/token/{verb}", new JsonObject { ["token"] = token });
+
+        (answer.Status, answer.Error).ShouldBe((status, error));
+        (await caller.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task An_accessor_is_good_for_its_owner_and_never_shows_the_token()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (caller, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-2"));
+        var own = await AccessorOfAsync(caller);
+        var stranger = await AccessorOfAsync(other);
+
+        var looked = (await caller.SendAsync("POST", "auth/token/lookup-accessor", new JsonObject { ["accessor"] = own })).Body["data"]!;
+        ((string)looked["accessor"]!, (string)looked["id"]!).ShouldBe((own, ""));
+        ((string)(await caller.SendAsync("POST", "auth/token/renew-accessor", new JsonObject { ["accessor"] = own, ["increment"] = "10m" })).Body["auth"]!["client_token"]!).ShouldBe("");
+        foreach (var verb in new[] { "lookup-accessor", "renew-accessor" })
+        {
+            foreach (var accessor in new[] { stranger, "nosuch" })
+            {
+                var refused = await caller.SendAsync("POST", $"auth/token/{verb}", new JsonObject { ["accessor"] = accessor });
+                (refused.Status, refused.Error).ShouldBe((400, "1 error occurred:\n\t* invalid accessor\n\n"), verb);
+            }
+        }
+
+        foreach (var verb in new[] { "lookup-accessor", "renew-accessor", "revoke-accessor" })
+            (await caller.SendAsync("POST", $"auth/token/{verb}", new JsonObject { ["accessor"] = "" })).Error.ShouldBe("1 error occurred:\n\t* missing accessor\n\n", verb);
+        var unknown = await caller.SendAsync("POST", "auth/token/revoke-accessor", new JsonObject { ["accessor"] = stranger });
+        (unknown.Status, unknown.Warning).ShouldBe((200, "No token found with this accessor"));
+        (await other.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(200, "nobody ends another's by its accessor");
+        (await caller.SendAsync("POST", "auth/token/revoke-accessor", new JsonObject { ["accessor"] = own })).Status.ShouldBe(204);
+        (await caller.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(403);
+    }
+
+    [Theory]
+    [InlineData("GET", "lookup")]
+    [InlineData("POST", "renew")]
+    [InlineData("PUT", "revoke")]
+    [InlineData("POST", "lookup-accessor")]
+    public async Task L6_a_token_in_an_address_is_no_path_and_is_not_recorded(string method, string verb)
+    {
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        var answer = await caller.SendAsync(method, $"auth/token/{verb}/{caller.Token}");
+
+        (answer.Status, answer.Error).ShouldBe((404, "1 error occurred:\n\t* unsupported path\n\n"));
+        await new VaultCaller(await world.ReplicaAsync()).SendAsync(method, $"auth/token/{verb}/{caller.Token}");
+        world.AuditLines().ShouldNotContain(line => line.Contains(caller.Token!, StringComparison.Ordinal));
+        world.AuditLines().ShouldContain(line => line.Contains($"auth/token/{verb}/", StringComparison.Ordinal));
+    }
+
+    private static async Task<string> AccessorOfAsync(VaultCaller caller) => (string)(await caller.SendAsync("GET", "auth/token/lookup-self")).Body["data"]!["accessor"]!;
+}
