@@ -11,7 +11,7 @@ public sealed class ClaimLedger(LedgerClient client, Func<string> newLeaseId, Se
     {
         var known = seen.Of(database);
         var (roles, asks) = Grouped(claims);
-        var (reply, mark) = await client.TakeMarkedAsync(
+        var (reply, mark, _) = await client.TakeMarkedAsync(
             Decision.Claim, database, new(known, mostInLine, pace.Spacing(), pace.Tolerance(), newLeaseId(), roles, asks), cancellation);
         mark = Math.Max(mark, reply.Mark);
         seen.Saw(database, mark);

@@ -27,8 +27,8 @@ public sealed class DutyLedger(LedgerClient client)
         string database, IReadOnlyList<string> standing, int most, TimeSpan takenFor, CancellationToken cancellation, string? epoch = null, long since = 0,
         DateTimeOffset? atLeast = null)
     {
-        var reply = await client.TakeAsync(Decision.Due, database, new(most, takenFor, Settling, epoch, since, atLeast, standing), cancellation);
-        return new(client.Epoch(database), reply.Now, reply.HeardTo, reply.Gap, reply.Moved, reply.Taken);
+        var (reply, _, known) = await client.TakeMarkedAsync(Decision.Due, database, new(most, takenFor, Settling, epoch, since, atLeast, standing), cancellation);
+        return new(known, reply.Now, reply.HeardTo, reply.Gap, reply.Moved, reply.Taken);
     }
 
     /// <summary>A duty is done, or failed.</summary>

@@ -9,7 +9,7 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
     /// <returns>What it had; null when there is no such holder.</returns>
     public async ValueTask<ReleasedHolder?> ReleaseAsync(string database, string holder, CancellationToken cancellation)
     {
-        var (answer, mark) = await client.TakeMarkedAsync(Decision.Release, database, new(holder), cancellation);
+        var (answer, mark, _) = await client.TakeMarkedAsync(Decision.Release, database, new(holder), cancellation);
         seen.Saw(database, mark);
         return answer is ReleaseAnswer.Released released ? new(released.Lease, released.Connections, released.EndsIn, mark) : null;
     }

@@ -25,9 +25,9 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<
     internal async ValueTask<TAnswer> TakeAsync<TAsked, TAnswer>(Decision<TAsked, TAnswer> decision, string database, TAsked asked, CancellationToken cancellation) =>
         (await TakeMarkedAsync(decision, database, asked, cancellation)).Answer;
 
-    /// <summary>Takes a decision; answers also the mark up to which this replica knows the records.</summary>
+    /// <summary>Takes a decision; answers also the mark up to which this replica knows the records, and the epoch in which it was taken.</summary>
     /// <exception cref="LedgerException">The store did not answer, or not what is expected. The decision may have been taken.</exception>
-    internal async ValueTask<(TAnswer Answer, long Mark)> TakeMarkedAsync<TAsked, TAnswer>(
+    internal async ValueTask<(TAnswer Answer, long Mark, string Epoch)> TakeMarkedAsync<TAsked, TAnswer>(
         Decision<TAsked, TAnswer> decision, string database, TAsked asked, CancellationToken cancellation)
     {
         var at = address is null ? database : await address(database, cancellation);
@@ -38,7 +38,7 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<
         if (reply.Length < 2) throw new LedgerException($"The ledger answered nothing to '{decision}'.");
         state.Epoch = reply[0];
         if (reply[1].Length > 0) state.Hear(long.Parse(reply[1], CultureInfo.InvariantCulture));
-        return (decision.ReadAnswer(reply), state.Heard);
+        return (decision.ReadAnswer(reply), state.Heard, reply[0]);
     }
 
     // On another server a database begins anew: what was written on the one before is no loss.

@@ -303,8 +303,16 @@ internal sealed class CuttableStore(ILedgerStore inner) : ILedgerStore
 
     public void Mend() => cut = false;
 
-    public ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation) =>
-        cut ? throw new LedgerException("cut") : inner.DecideAsync(decision, database, arguments, cancellation);
+    /// <summary>Runs when a decision has been taken and its answer is on its way.</summary>
+    public Func<Decision, Task> OnTheWayBack { get; set; } = static _ => Task.CompletedTask;
+
+    public async ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
+    {
+        if (cut) throw new LedgerException("cut");
+        var answer = await inner.DecideAsync(decision, database, arguments, cancellation);
+        await OnTheWayBack(decision);
+        return answer;
+    }
 
     /// <summary>What is signalled does not get through, all else does.</summary>
     public bool LosesSignals { get; set; }
@@ -410,10 +418,13 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
 
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) => Task.CompletedTask;
 
+    /// <summary>Runs inside each change of a cap.</summary>
+    public Func<Task>? OnCap { get; set; }
+
     public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation)
     {
         Capped.Enqueue((username, connections));
-        return CapFailure is { } failure ? throw failure : Task.CompletedTask;
+        return CapFailure is { } failure ? throw failure : OnCap?.Invoke() ?? Task.CompletedTask;
     }
 
     /// <summary>The caps that were set, in their order.</summary>

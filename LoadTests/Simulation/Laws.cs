@@ -112,10 +112,10 @@ internal sealed class Laws(World world)
     }
 
     /// <summary>A pod that leaves was told that it is gone, or was so already.</summary>
-    public void Released(Pod pod, Replica by)
+    public void Released(Pod pod, TimeSpan asked, Replica by)
     {
-        Losses.Released(pod.HolderId, by);
-        if (View.Holders.ContainsKey(pod.HolderId)) Break("L10", $"{pod.Name} has released what it had, and still holds it");
+        // What was done before a loss and answered after it is for the replica to tell, as any release before a loss.
+        if (!Losses.Released(pod.HolderId, asked, by) && View.Holders.ContainsKey(pod.HolderId)) Break("L10", $"{pod.Name} has released what it had, and still holds it");
     }
 
     /// <summary>A replica answers a caller.</summary>

@@ -38,8 +38,15 @@ internal sealed class Losses(World world)
     /// <summary>A user goes.</summary>
     public void Dropped(string user) => dropped[user] = world.Now;
 
-    /// <summary>A replica told a pod that it has left.</summary>
-    public void Released(string holder, Replica by) => released[holder] = (world.Now, by);
+    /// <summary>A replica told a pod that it has left. Whether the ledger lost something since the pod asked: then it may not know that yet.</summary>
+    public bool Released(string holder, TimeSpan asked, Replica by)
+    {
+        var now = world.Now;
+        released[holder] = (now, by);
+        if (!losses.Exists(loss => loss.At >= asked)) return false;
+        world.At(now + Told, () => IsOver(now));
+        return true;
+    }
 
     /// <summary>The pod has something anew: it has not left, whatever was before.</summary>
     public void Came(string holder) => released.Remove(holder);
@@ -58,7 +65,7 @@ internal sealed class Losses(World world)
     /// <summary>When a user was dropped; null: it was not.</summary>
     public TimeSpan? DroppedAt(string user) => dropped.TryGetValue(user, out var at) ? at : null;
 
-    // What was released before the loss is not counted any more, when whoever was told of it could tell.
+    // What was released before the loss, or answered at that moment, is not counted any more, when whoever was told of it could tell.
     private void IsOver(TimeSpan lostAt)
     {
         foreach (var (holder, (at, by)) in released)

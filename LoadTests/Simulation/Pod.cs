@@ -242,8 +242,9 @@ internal sealed class Pod
         watch?.Stop();
         world.Trace.Say($"{Name} leaves{(plan.Vanishes ? " without a word" : "")}");
         if (held is null || plan.Vanishes) return;
+        var asked = world.Now;
         var released = await AskAsync("releases", (replica, trace, cancellation) => replica.ReleaseAsync(caller, held.Holder.Id, trace, cancellation), PatienceOf(null), null);
-        if (released is { Refusal: null or { Code: RefusalCode.HolderUnknown } }) world.Laws.Released(this, heard!);
+        if (released is { Refusal: null or { Code: RefusalCode.HolderUnknown } }) world.Laws.Released(this, asked, heard!);
     }
 
     private void Close((DatabaseLogin Login, int Ended) session)

@@ -170,8 +170,15 @@ internal sealed class CredentialDesk(
         if (lease is null) return Refusals.LedgerUnavailable();
         logins.Keep(lease, granted.LeaseEndsIn);
         if (!target.MayDrawFrom(lease.Record.Pool, claim)) throw new LedgerException($"The ledger gave holder {claim.Holder} lease {granted.Lease}, which is of another pool.");
-        if (caps.MustRaise(target.Database, granted) && await caps.RaiseAsync(target.Database, lease.Record, cancellation) is { } notRaised) return notRaised;
-        remembered.Remember(target.Database.Name, claim, granted with { CapLeaves = 0, Lease = lease.Record.Id }); // one text for all of a lease's holders
+        granted = granted with { Lease = lease.Record.Id }; // one text for all of a lease's holders
+        if (caps.MustRaise(target.Database, granted))
+        {
+            // It is promised already, and the database may take its time: a ledger that loses it meanwhile is told.
+            remembered.Remember(target.Database.Name, claim, granted);
+            if (await caps.RaiseAsync(target.Database, lease.Record, cancellation) is { } notRaised) return notRaised;
+        }
+
+        remembered.Remember(target.Database.Name, claim, granted with { CapLeaves = 0 });
         return new Grant(
             target.Role.Name,
             target.Database.Name,

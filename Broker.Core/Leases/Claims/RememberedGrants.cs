@@ -103,17 +103,20 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
             : null;
 
     /// <summary>The holders of one database whose time still runs.</summary>
-    public IReadOnlyList<RememberedHolder> HoldersOf(string database) =>
+    /// <param name="database">The database.</param>
+    /// <param name="since">Only what is remembered since this moment of the stopwatch; null: all.</param>
+    public IReadOnlyList<RememberedHolder> HoldersOf(string database, long? since = null) =>
     [
-        .. byHolder.Where(pair => pair.Value.Database == database)
+        .. Of(database, since)
             .Select(pair => (pair.Key, pair.Value, Grant: Now(pair.Value)))
             .Where(known => known.Grant?.EndsIn > TimeSpan.Zero)
             .Select(known => new RememberedHolder(known.Key, known.Grant!.Lease, known.Grant.Connections, known.Grant.EndsIn, known.Value.Mark, known.Value.Caller, known.Grant.Range)),
     ];
 
     /// <summary>The holders of one database that left, of which another replica may remember that they hold something.</summary>
-    public IReadOnlyList<GoneHolder> GoneOf(string database) =>
-        [.. byHolder.Where(pair => pair.Value is { Grant: null } known && known.Database == database && EndsIn(known) > TimeSpan.Zero).Select(pair => new GoneHolder(pair.Key, pair.Value.Mark))];
+    /// <inheritdoc cref="HoldersOf"/>
+    public IReadOnlyList<GoneHolder> GoneOf(string database, long? since = null) =>
+        [.. Of(database, since).Where(pair => pair.Value.Grant is null && EndsIn(pair.Value) > TimeSpan.Zero).Select(pair => new GoneHolder(pair.Key, pair.Value.Mark))];
 
     /// <summary>How long a lease still has, as it was last told to one of its holders; zero when nothing is remembered.</summary>
     public TimeSpan LeaseEndsIn(string lease) => byHolder
@@ -121,6 +124,9 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         .Select(pair => Now(pair.Value)!.LeaseEndsIn)
         .DefaultIfEmpty(TimeSpan.Zero)
         .Max();
+
+    private IEnumerable<KeyValuePair<string, Remembered>> Of(string database, long? since) =>
+        byHolder.Where(pair => pair.Value.Database == database && (since is null || pair.Value.At >= since));
 
     // The name under which the ledger has what a moving holder may have open on its former lease; no caller's holder has one like it.
     private static string BesideOf(string holder) => holder + "~";

@@ -13,47 +13,77 @@ namespace Broker.Core.Leases.Recovering;
 /// took its place. Nothing new is granted until all replicas had time for that; what nobody remembers shows as foreign
 /// connections until its holders return.
 /// </summary>
-internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered, LeaseLogins logins, Jitter jitter, ILogger<Recovery> log)
+internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered, LeaseLogins logins, Jitter jitter, TimeProvider time, ILogger<Recovery> log)
 {
     private const string Why = "the ledger lost it; a replica remembered";
     private const int AtOnce = 100; // so that the ledger is held up by none of the calls
 
-    private readonly ConcurrentDictionary<string, (string? At, string Epoch)> epochs = new(StringComparer.Ordinal);
+    // What was decided before the loss can be answered, and remembered, when all that was remembered has been told: an answer takes three
+    // seconds at most, and the ledger grants nothing for five.
+    private static readonly TimeSpan LateAnswers = TimeSpan.FromSeconds(8);
+
+    private readonly ConcurrentDictionary<string, Known> epochs = new(StringComparer.Ordinal);
 
     /// <summary>The epoch in which this replica told what it remembers; null: it remembers nothing from before.</summary>
     public string? EpochOf(string database) => epochs.TryGetValue(database, out var known) ? known.Epoch : null;
 
-    /// <summary>The ledger said in which epoch a database's records are. Another one than before: it has lost something.</summary>
+    /// <summary>
+    /// The ledger said in which epoch a database's records are. Another one than before: it has lost something, and is told what this replica
+    /// remembers; in the rounds behind that also what came to be remembered meanwhile.
+    /// </summary>
     /// <exception cref="LedgerException">The ledger did not answer: it is told at the next call.</exception>
     public async Task SawAsync(string database, DueAnswer said, CancellationToken cancellation)
     {
         var at = ledger.AddressOf(database);
-        if (epochs.TryGetValue(database, out var known))
+        // What is remembered is stamped a moment before it can be found: a second of it is told twice, which changes nothing.
+        var began = time.GetTimestamp() - time.TimestampFrequency;
+        if (!epochs.TryGetValue(database, out var known)) known = new(at, said.Epoch, null, began);
+        // What is remembered of another server is none of this one's business.
+        else if (known.At != at)
         {
-            // What is remembered of another server is none of this one's business.
-            if (known.At != at) remembered.ForgetAll(database);
-            else if (known.Epoch != said.Epoch) await TellAsync(database, said.Epoch, cancellation);
+            remembered.ForgetAll(database);
+            known = new(at, said.Epoch, null, began);
+        }
+        else if (known.Epoch != said.Epoch)
+        {
+            await TellAsync(database, said.Epoch, cancellation);
+            known = new(at, said.Epoch, began, began);
+        }
+        else if (known.LostAt is { } lostAt)
+        {
+            await TellAsync(database, said.Epoch, cancellation, since: known.ToldTo);
+            known = known with { LostAt = time.GetElapsedTime(lostAt) < LateAnswers ? lostAt : null, ToldTo = began };
         }
 
-        epochs[database] = (at, said.Epoch);
+        epochs[database] = known;
         remembered.Hear(database, said);
     }
 
-    private async Task TellAsync(string database, string epoch, CancellationToken cancellation)
+    private async Task TellAsync(string database, string epoch, CancellationToken cancellation, long? since = null)
     {
-        log.LedgerLost(database, epoch);
-        await ledger.Texts.PutBackAsync(cancellation); // a ceiling among them, which other replicas may not have heard of
-        var back = await TellAsync([], [], [], ledger.Issues.MemoryOf(database));
-        foreach (var gone in remembered.GoneOf(database).Chunk(AtOnce)) back += await TellAsync([], [], gone);
+        if (since is null)
+        {
+            log.LedgerLost(database, epoch);
+            await ledger.Texts.PutBackAsync(cancellation); // a ceiling among them, which other replicas may not have heard of
+        }
+
+        var holders = remembered.HoldersOf(database, since);
+        var left = remembered.GoneOf(database, since);
+        var pace = ledger.Issues.MemoryOf(database);
+        var back = since is null ? await TellAsync([], [], [], pace) : 0;
+        foreach (var gone in left.Chunk(AtOnce)) back += await TellAsync([], [], gone);
 
         // A lease goes before its holders.
-        var holders = remembered.HoldersOf(database);
         var leases = holders.Select(holder => holder.Lease).Distinct().Select(logins.Find).OfType<LeaseRecord>().OrderByDescending(lease => lease.IssuedAt);
         foreach (var some in leases.Chunk(AtOnce / 2)) back += await TellAsync([.. some.Select(lease => new RememberedLease(lease, remembered.LeaseEndsIn(lease.Id)))], [], []);
         foreach (var some in holders.Chunk(AtOnce)) back += await TellAsync([], some, []);
-        log.LedgerTold(database, back);
+        if (since is null || back > 0) log.LedgerTold(database, back);
 
         async Task<int> TellAsync(RememberedLease[] leases, RememberedHolder[] holders, GoneHolder[] gone, PaceMemory? pace = null) =>
             await ledger.Leases.RestoreAsync(database, epoch, leases, holders, gone, jitter.Fraction(), Why, cancellation, pace);
     }
+
+    // Where the records are, their epoch, when this replica began to tell them what it remembers (null: long ago, or never), and up to when
+    // it told what came to be remembered since. Both are moments of the stopwatch.
+    private sealed record Known(string? At, string Epoch, long? LostAt, long ToldTo);
 }

@@ -90,6 +90,9 @@ for _, gone in ipairs(asked.gone) do
   local h = holder(gone.id)
   if h and h.mark < gone.mark then drop_holder(h) end
   if num(call('ZSCORE', news, gone.id)) < gone.mark then call('ZADD', news, int(gone.mark), gone.id) end
+  -- Release is final, also for a claim that was sent before it and is carried out after the loss. Who has another lease only asks once more.
+  if num(call('ZSCORE', released, gone.id)) < gone.mark then call('ZADD', released, int(gone.mark), gone.id) end
+  if num(call('HGET', budget, 'newest_release')) < gone.mark then call('HSET', budget, 'newest_release', int(gone.mark)) end
 end
 
 -- What a holder accepts, and with whom it shares: not every replica that knows what it has was told that.

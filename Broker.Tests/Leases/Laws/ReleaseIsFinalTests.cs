@@ -66,5 +66,6 @@ public sealed class ReleaseIsFinalTests : LedgerSequence
 
     [Theory]
     [InlineData(952219)]
+    [InlineData(41000224)]
     public void L10_Worlds_in_which_it_was_broken(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
 }

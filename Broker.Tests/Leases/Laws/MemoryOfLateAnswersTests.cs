@@ -1,0 +1,121 @@
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases.Laws;
+
+/// <summary>
+/// What was decided just before a loss is answered when its replica has told all that it remembered: that is told as well, and no caller
+/// was told anything that nobody remembers.
+/// </summary>
+public sealed class MemoryOfLateAnswersTests : LedgerSequence
+{
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task L10_A_release_that_is_answered_after_a_loss_was_told_is_told_too(bool emptied)
+    {
+        await using var world = new World(capacity: 20);
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var grant = (await world.PassAsync(a.AskAsync(World.Ask(0, 5)), Minute)).Grant!;
+        await world.PassAsync(Second);
+        var copy = world.Store.Copy();
+        var onItsWay = Hold(a, Decision.Release);
+        a.Link.LosesSignals = true; // it would hear of what it did itself
+        var release = a.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default).AsTask();
+        await LoseAsync(world, b, emptied ? InProcessLedgerStore.Empty() : copy);
+        (await CountAsync(world)).ShouldBe(6, "nobody has heard of the release");
+
+        onItsWay.SetResult();
+        (await world.PassAsync(release, Minute)).ShouldBeNull();
+
+        await world.PassAsync(Second);
+        (await CountAsync(world)).ShouldBe(1, "it has left");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task L2_A_grant_that_is_answered_after_a_loss_was_told_is_told_too(bool emptied)
+    {
+        await using var world = new World(capacity: 20);
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        (await world.PassAsync(a.AskAsync(World.Ask(0, 5)), Minute)).Grant.ShouldNotBeNull();
+        await world.PassAsync(Second);
+        var copy = world.Store.Copy();
+        var onItsWay = Hold(a, Decision.Claim);
+        var claim = a.AskAsync(World.Ask(2, 5));
+        await LoseAsync(world, b, emptied ? InProcessLedgerStore.Empty() : copy);
+        (await CountAsync(world)).ShouldBe(6, "nobody has heard of the grant");
+
+        onItsWay.SetResult();
+        (await world.PassAsync(claim, Minute)).Grant!.Connections.ShouldBe(5);
+
+        await world.PassAsync(Second);
+        (await CountAsync(world)).ShouldBe(11, "pods were told of 5, 1 and 5");
+    }
+
+    [Fact]
+    public async Task L2_A_grant_for_which_the_database_is_asked_to_let_its_user_open_more_is_remembered_before_that()
+    {
+        await using var world = new World(database: World.Orders with { Budget = World.Orders.Budget with { Enforce = true } }, capacity: 20);
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        (await world.PassAsync(b.AskAsync(World.Ask(1, 1)), Minute)).Grant.ShouldNotBeNull();
+        await world.PassAsync(20 * Second); // its cap is lowered to what its holder has
+        var capped = new TaskCompletionSource();
+        world.Engine.OnCap = () => capped.Task;
+        var copy = world.Store.Copy();
+        var claim = a.AskAsync(World.Ask(0, 5));
+        await world.IdleAsync();
+        claim.IsCompleted.ShouldBeFalse("the database takes its time");
+        world.Store.PutBack(copy);
+        await world.PassAsync(2 * Second);
+        (await CountAsync(world)).ShouldBe(6, "its replica remembers what it was granted");
+        capped.SetResult();
+        (await world.PassAsync(claim, Minute)).Grant!.Connections.ShouldBe(5);
+    }
+
+    [Fact]
+    public async Task L10_A_claim_that_was_sent_before_a_release_is_late_also_on_a_ledger_that_was_told_of_the_release()
+    {
+        await CountAsync(10);
+        await ActiveAsync();
+        var (releases, late) = (AnotherReplica(), AnotherReplica());
+        (await AskAsync(Claim(1, 5), late)).ShouldBeOfType<ClaimAnswer.Granted>();
+        var copy = Store.Copy();
+        var left = (await releases.Holders.ReleaseAsync(Database, Id(1), Cancellation)).ShouldNotBeNull();
+        Store.PutBack(copy);
+        await releases.Leases.RestoreAsync(Database, "told", [], [], [new(Id(1), left.Mark)], 0.5, "lost", Cancellation);
+        Clock.Now += 6 * Second;
+        await CountAsync(10);
+        (await GrantedAsync()).ShouldBe(1, "pod 0's");
+        (await AskAsync(Claim(1, 5), late)).ShouldBeOfType<ClaimAnswer.Late>("its replica has not heard of the release");
+        (await AskAsync(Claim(1, 5), late)).ShouldNotBeOfType<ClaimAnswer.Late>("it has now, and asks still");
+    }
+
+    // Holds back the answer to one decision of a replica.
+    private static TaskCompletionSource Hold(World.Replica replica, Decision decision)
+    {
+        var held = new TaskCompletionSource();
+        var first = true;
+        replica.Link.OnTheWayBack = taken =>
+        {
+            if (taken != decision || !first) return Task.CompletedTask;
+            first = false;
+            return held.Task;
+        };
+        return held;
+    }
+
+    // The ledger is left with what it has here; the other replica, whose last grant that lacks, notices, and both tell what they remember.
+    private static async Task LoseAsync(World world, World.Replica other, Keyspace with)
+    {
+        await world.IdleAsync();
+        (await world.PassAsync(other.AskAsync(World.Ask(1, 1)), Second)).Grant.ShouldNotBeNull();
+        world.Store.PutBack(with);
+        await world.PassAsync(2 * Second);
+    }
+
+    private static async Task<int> CountAsync(World world) => (await world.Ledger.Budgets.BudgetAsync(Database, [], default)).Granted;
+}
