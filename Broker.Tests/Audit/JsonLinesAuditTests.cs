@@ -111,7 +111,7 @@ public sealed class JsonLinesAuditTests : IDisposable
         waiting.ShouldAllBe(write => !write.IsCompleted);
 
         pipe.LetGo();
-        await Task.WhenAll([first, .. waiting]).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        await Task.WhenAll([first, .. waiting]).WaitAsync(TimeSpan.FromMinutes(5), Cancel);
         AuditFolder.Holders(pipe.Records()).ShouldBe(["first", "a", "b", "c"]);
     }
 

@@ -143,7 +143,7 @@ public sealed class LiveCatalogTests : IDisposable
 
         File.WriteAllText(JsonFile, Configured.Json.Replace("\"CeilingPercent\": 70", "\"CeilingPercent\": 50", StringComparison.Ordinal));
 
-        (await swapped.Task.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken)).ShouldBeSameAs(catalog.Current);
+        (await swapped.Task.WaitAsync(TimeSpan.FromMinutes(5), TestContext.Current.CancellationToken)).ShouldBeSameAs(catalog.Current);
     }
 
     private IConfigurationRoot Configure(string json, string? overrides = null)

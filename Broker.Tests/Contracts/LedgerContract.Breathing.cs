@@ -8,7 +8,7 @@ namespace Broker.Tests.Contracts;
 public abstract partial class LedgerContract
 {
     [Fact]
-    public async Task A_lone_holder_that_left_room_for_those_expected_is_given_what_it_wants_when_they_do_not_come()
+    public Task A_lone_holder_that_left_room_for_those_expected_is_given_what_it_wants_when_they_do_not_come() => WithoutStallAsync(async () =>
     {
         await CountedAsync(65);
         await ActiveAsync();
@@ -22,10 +22,10 @@ public abstract partial class LedgerContract
         (await BudgetAsync()).Granted.ShouldBe(6, "more counts at once");
         (await ClaimAsync(claim)).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(5);
         (await ClaimAsync(claim with { Kind = ClaimKind.Renew })).ShouldBeOfType<ClaimAnswer.Granted>().Allotment.ShouldBeNull("it does not say that it follows");
-    }
+    });
 
     [Fact]
-    public async Task L2_What_a_holder_gives_back_counts_as_its_own_until_it_has_confirmed()
+    public Task L2_What_a_holder_gives_back_counts_as_its_own_until_it_has_confirmed() => WithoutStallAsync(async () =>
     {
         var greedy = await GreedyAsync(20);
         (await ClaimAsync(Waiting(9, 5))).ShouldBeOfType<ClaimAnswer.InLine>();
@@ -40,10 +40,10 @@ public abstract partial class LedgerContract
         (confirmed.Connections, confirmed.DownTo, confirmed.Allotment).ShouldBe((14, null, told.Allotment));
         (await ClaimAsync(Waiting(9, 5))).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(5);
         (await BudgetAsync()).Granted.ShouldBe(20);
-    }
+    });
 
     [Fact]
-    public async Task L2_A_confirmation_that_comes_late_changes_nothing_of_what_was_told_since()
+    public Task L2_A_confirmation_that_comes_late_changes_nothing_of_what_was_told_since() => WithoutStallAsync(async () =>
     {
         var greedy = await GreedyAsync(20);
         (await ClaimAsync(Waiting(9, 5))).ShouldBeOfType<ClaimAnswer.InLine>();
@@ -54,10 +54,10 @@ public abstract partial class LedgerContract
         kept.Allotment!.Value.ShouldBeGreaterThan(first);
         (await FollowAsync(greedy, first)).Connections.ShouldBe(19, "it may have all of it open again");
         (await ClaimAsync(greedy)).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(19);
-    }
+    });
 
     [Fact]
-    public async Task Who_does_not_follow_sizes_keeps_what_it_has_and_who_cannot_do_with_less_too()
+    public Task Who_does_not_follow_sizes_keeps_what_it_has_and_who_cannot_do_with_less_too() => WithoutStallAsync(async () =>
     {
         await CountedAsync(20);
         await ActiveAsync();
@@ -67,10 +67,10 @@ public abstract partial class LedgerContract
         (await ClaimAsync(Waiting(9, 5))).ShouldBeOfType<ClaimAnswer.InLine>();
         (await FollowAsync(Ranged(2, 9, 9), 0)).DownTo.ShouldBeNull();
         (await ClaimAsync(Ranged(1, 1, 10) with { Kind = ClaimKind.Renew })).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(10);
-    }
+    });
 
     [Fact]
-    public async Task Who_never_confirms_keeps_what_it_has_and_others_are_asked()
+    public Task Who_never_confirms_keeps_what_it_has_and_others_are_asked() => WithoutStallAsync(async () =>
     {
         await CountedAsync(21);
         await ActiveAsync();
@@ -90,10 +90,10 @@ public abstract partial class LedgerContract
         await FollowAsync(Ranged(2, 1, 10), two.Allotment!.Value);
         (await ClaimAsync(Waiting(9, 4))).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(4);
         (await BudgetAsync()).Granted.ShouldBe(21);
-    }
+    });
 
     [Fact]
-    public async Task What_is_guaranteed_is_kept_free_and_nobody_who_waits_is_ahead_of_it()
+    public Task What_is_guaranteed_is_kept_free_and_nobody_who_waits_is_ahead_of_it() => WithoutStallAsync(async () =>
     {
         await TermsAsync(20, new PartyTerms("small", 1, 8, 0));
         await ActiveAsync();
@@ -104,10 +104,10 @@ public abstract partial class LedgerContract
         (await ClaimAsync(small)).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(5);
         (await ClaimAsync(small with { Holder = $"small.{4:D28}", Least = 1 })).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(3);
         (await ClaimAsync(small with { Holder = $"small.{5:D28}", Least = 1 })).ShouldBeOfType<ClaimAnswer.Exhausted>().CouldAskFor.ShouldBe(0);
-    }
+    });
 
     [Fact]
-    public async Task A_higher_priority_waits_ahead_and_goes_down_last()
+    public Task A_higher_priority_waits_ahead_and_goes_down_last() => WithoutStallAsync(async () =>
     {
         await TermsAsync(20, new PartyTerms("urgent", 1, 0, 5));
         await ActiveAsync();
@@ -117,10 +117,10 @@ public abstract partial class LedgerContract
         var urgent = Waiting(3, 3) with { Holder = $"urgent.{3:D28}", Party = "urgent", Role = Terms with { Name = "urgent" } };
         (await ClaimAsync(urgent)).ShouldBeOfType<ClaimAnswer.InLine>().Place.ShouldBe(1);
         (await ClaimAsync(Waiting(2, 3))).ShouldBeOfType<ClaimAnswer.InLine>().Place.ShouldBe(2);
-    }
+    });
 
     [Fact]
-    public async Task What_a_rolling_update_may_need_stays_free_when_holders_grow()
+    public Task What_a_rolling_update_may_need_stays_free_when_holders_grow() => WithoutStallAsync(async () =>
     {
         await Ledger.Budgets.SampleAsync(
             database, 12, 200, 3, 12, 0, TimeSpan.FromMinutes(5), Cancellation, terms: new([], [new("r", 2, 100, 1)]));
@@ -131,10 +131,10 @@ public abstract partial class LedgerContract
         (await FollowAsync(claim, 0)).Connections.ShouldBe(9, "one is pod 0's, and two are for the new pods of two");
         (await ClaimAsync(Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
         (await ClaimAsync(Claim(3, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
-    }
+    });
 
     [Fact]
-    public async Task L8_A_ledger_that_lost_everything_is_told_the_sizes_and_ranges_that_count()
+    public Task L8_A_ledger_that_lost_everything_is_told_the_sizes_and_ranges_that_count() => WithoutStallAsync(async () =>
     {
         var greedy = await GreedyAsync(20);
         (await ClaimAsync(Waiting(9, 5))).ShouldBeOfType<ClaimAnswer.InLine>();
@@ -143,7 +143,7 @@ public abstract partial class LedgerContract
         await Ledger.Leases.RestoreAsync(
             "other" + database, "1", [], [new(greedy.Holder, told.Lease, told.Connections, told.EndsIn, told.Mark, "c", told.Range)], [], 0.5, "a test", Cancellation);
         (await Ledger.Budgets.BudgetAsync("other" + database, ["r"], Cancellation)).Granted.ShouldBe(19);
-    }
+    });
 
     private static Claim Ranged(int pod, int least, int want) => Claim(pod, want) with { Least = least };
 

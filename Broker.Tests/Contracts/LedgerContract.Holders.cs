@@ -9,7 +9,7 @@ namespace Broker.Tests.Contracts;
 public abstract partial class LedgerContract
 {
     [Fact]
-    public async Task L4_Who_is_moved_without_an_overlap_may_not_hear_of_it_and_keeps_its_login_for_as_long_as_it_was_promised()
+    public Task L4_Who_is_moved_without_an_overlap_may_not_hear_of_it_and_keeps_its_login_for_as_long_as_it_was_promised() => WithoutStallAsync(async () =>
     {
         await CountedAsync(9);
         var soon = TimeSpan.FromSeconds(50);
@@ -27,10 +27,10 @@ public abstract partial class LedgerContract
         (await BudgetAsync()).Granted.ShouldBe(6);
         (await Ledger.Leases.LeaseAsync(database, old.Lease, Cancellation))!.Holders.ShouldBe(0);
         (await Ledger.Leases.ExpireAsync(database, old.Lease, TimeSpan.Zero, Cancellation)).ShouldBeOfType<ExpireAnswer.Later>().Wait.ShouldBeInRange(soon - TimeSpan.FromSeconds(20), soon);
-    }
+    });
 
     [Fact]
-    public async Task L2_Pods_that_are_gone_leave_and_what_they_may_have_open_counts_until_it_is_counted_again()
+    public Task L2_Pods_that_are_gone_leave_and_what_they_may_have_open_counts_until_it_is_counted_again() => WithoutStallAsync(async () =>
     {
         await CountedAsync(10);
         Claim Of(string pod, int connections, string process = "") => Waiting(1, connections) with { Holder = $"r.{pod.PadLeft(16, '0')}{process}" };
@@ -51,10 +51,10 @@ public abstract partial class LedgerContract
         await CountedAsync(10);
         (await ClaimAsync(Of("d", 4))).ShouldBeOfType<ClaimAnswer.Granted>();
         (await Ledger.Holders.HoldersAsync(database, null, 100, Cancellation)).Select(holder => holder.Id).ShouldBe([Of("b", 4).Holder, Of("d", 4).Holder], ignoreOrder: true);
-    }
+    });
 
     [Fact]
-    public async Task Who_waits_in_line_is_told_with_what_it_wants()
+    public Task Who_waits_in_line_is_told_with_what_it_wants() => WithoutStallAsync(async () =>
     {
         await CountedAsync(6);
         await ActiveAsync();
@@ -83,7 +83,7 @@ public abstract partial class LedgerContract
         (holder.Caller, holder.Node).ShouldBe((Claim(2, 3).Caller, "node-1"));
         holder.Since.ShouldNotBeNull();
         (await Ledger.Budgets.LineAsync(database, 10, Cancellation)).ShouldBeEmpty();
-    }
+    });
 
     private Task TicketSinceAsync(string holder, DateTimeOffset since) => TamperAsync(
         LedgerKeys.Of(database)[Array.IndexOf(LedgerKeys.Parts, "tickets")], holder,
@@ -114,7 +114,7 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
-    public async Task Who_leaves_while_both_its_logins_connections_are_counted_gives_both_back()
+    public Task Who_leaves_while_both_its_logins_connections_are_counted_gives_both_back() => WithoutStallAsync(async () =>
     {
         await CountedAsync(100);
         var old = await ActiveAsync();
@@ -126,7 +126,7 @@ public abstract partial class LedgerContract
         var budget = await BudgetAsync();
         budget.Granted.ShouldBe(1);
         (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).Single(duty => duty.Name == "expire:" + old.Lease).DueAt.ShouldBeLessThanOrEqualTo(budget.Now, "nobody holds it any more");
-    }
+    });
 
     [Fact]
     public async Task A_lease_whose_login_works_no_more_is_left_at_once()
@@ -143,7 +143,7 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
-    public async Task Who_asks_again_in_the_second_half_of_its_time_gets_more_of_it()
+    public Task Who_asks_again_in_the_second_half_of_its_time_gets_more_of_it() => WithoutStallAsync(async () =>
     {
         await CountedAsync(100);
         await ActiveAsync();
@@ -154,7 +154,7 @@ public abstract partial class LedgerContract
         again.EndsAt.ShouldBeGreaterThan(first.EndsAt + TimeSpan.FromSeconds(0.9));
         (again.EndsAt - again.EndsIn).ShouldBeLessThan(first.EndsAt, "it moves before it comes");
         (await ClaimAsync(claim with { Kind = ClaimKind.Renew })).ShouldBeOfType<ClaimAnswer.Granted>().EndsIn.ShouldBeGreaterThan(TimeSpan.FromSeconds(1.9), "a renewal always does");
-    }
+    });
 
     [Fact]
     public async Task A_batch_is_answered_in_the_order_of_its_claims()
@@ -172,7 +172,7 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
-    public async Task L10_Who_waits_in_line_no_longer_holds_up_nobody_and_what_comes_free_is_given_to_the_next_at_once()
+    public Task L10_Who_waits_in_line_no_longer_holds_up_nobody_and_what_comes_free_is_given_to_the_next_at_once() => WithoutStallAsync(async () =>
     {
         await CountedAsync(5);
         await ActiveAsync();
@@ -190,7 +190,7 @@ public abstract partial class LedgerContract
         await Ledger.Holders.ReleaseAsync(database, Id(1), Cancellation);
         var budget = await BudgetAsync();
         (budget.Waiting, budget.Granted).ShouldBe((0, 5));
-    }
+    });
 
     [Fact]
     public async Task A_lease_whose_last_holder_ended_without_a_word_is_over_and_its_end_is_looked_at_in_time()

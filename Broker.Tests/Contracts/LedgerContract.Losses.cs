@@ -10,7 +10,7 @@ namespace Broker.Tests.Contracts;
 public abstract partial class LedgerContract
 {
     [Fact]
-    public async Task L8_What_is_put_back_is_as_it_was_and_nothing_new_is_granted_meanwhile()
+    public Task L8_What_is_put_back_is_as_it_was_and_nothing_new_is_granted_meanwhile() => WithoutStallAsync(async () =>
     {
         (await RestoreAsync("1", Remembered("lost", Hour * 0.6), Holder(1, 4), Holder(2, 3))).ShouldBe(2);
         await CountedAsync(100);
@@ -33,7 +33,7 @@ public abstract partial class LedgerContract
         (await Ledger.Leases.ExpireAsync(database, "lost", TimeSpan.Zero, Cancellation)).ShouldBeOfType<ExpireAnswer.Later>().Wait.ShouldBeLessThanOrEqualTo(TimeSpan.FromSeconds(6));
         (await Ledger.Leases.VerifiedAsync(database, "lost", Cancellation)).ShouldBeTrue();
         (await ClaimAsync(Claim(3, 1))).ShouldBeOfType<ClaimAnswer.Stale>("its login works, and what is free is still not known");
-    }
+    });
 
     [Fact]
     public async Task L8_A_lease_that_is_put_back_late_in_its_life_takes_nobody_new_and_no_holder_outlives_it()

@@ -72,8 +72,7 @@ internal sealed class ClientProgram : IAsyncDisposable
                 return Task.FromResult(found is not null);
             },
             $"another user than '{than}'",
-            cancellation,
-            TimeSpan.FromSeconds(60));
+            cancellation);
         return found!;
     }
 
@@ -88,7 +87,7 @@ internal sealed class ClientProgram : IAsyncDisposable
         }
 
         process.StandardInput.Close();
-        await process.WaitForExitAsync(cancellation).WaitAsync(TimeSpan.FromSeconds(60), cancellation);
+        await process.WaitForExitAsync(cancellation).WaitAsync(TimeSpan.FromMinutes(5), cancellation);
         process.ExitCode.ShouldBe(0, Log);
         Queries.ShouldBeGreaterThan(5, Log);
     }

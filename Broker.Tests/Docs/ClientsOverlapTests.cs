@@ -55,9 +55,11 @@ public sealed class ClientsOverlapTests
         await watching.CancelAsync();
         await watch;
 
-        // The server needs a moment to see a closed connection off: what is at work counts.
-        both.ShouldAllBe(seen => seen.OldAtWork == 0 || seen.Next == 0);
-        both.ShouldAllBe(seen => seen.Old <= 4 && seen.Next <= 2);
+        // The server needs a moment to see a closed connection off: what is at work counts. A look reads one session after the other, and
+        // may be interrupted between two: what two in a row show was so.
+        var inARow = both.Zip(both.Skip(1)).ToArray();
+        inARow.ShouldAllBe(looks => looks.First.OldAtWork == 0 || looks.First.Next == 0 || looks.Second.OldAtWork == 0 || looks.Second.Next == 0);
+        inARow.ShouldAllBe(looks => Math.Min(looks.First.Old, looks.Second.Old) <= 4 && Math.Min(looks.First.Next, looks.Second.Next) <= 2);
         (await CountAsync(bench)).Old.ShouldBe(0);
         client.Failures.ShouldBeEmpty();
         await client.StopAsync(Cancellation);

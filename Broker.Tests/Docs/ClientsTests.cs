@@ -33,7 +33,7 @@ public sealed class ClientsTests
         // The holder is ended: it claims again, and keeps its connections.
         var holder = await HolderAsync(stage);
         await OrderAsync(stage, $"/api/v1/holders/{holder}/end");
-        await Eventually.HoldsAsync(() => Task.FromResult(client.Log.Contains("new holder", StringComparison.OrdinalIgnoreCase)), "it claims again", Cancellation, TimeSpan.FromSeconds(30));
+        await Eventually.HoldsAsync(() => Task.FromResult(client.Log.Contains("new holder", StringComparison.OrdinalIgnoreCase)), "it claims again", Cancellation);
         (await HolderAsync(stage)).ShouldBe(holder, "the same pod is the same holder");
         client.Failures.ShouldBeEmpty("the end of a holder is no reason for a query to fail");
 
@@ -53,7 +53,7 @@ public sealed class ClientsTests
         await client.AnotherUserAsync(third, Cancellation);
 
         await client.StopAsync(Cancellation);
-        await Eventually.HoldsAsync(async () => await GrantedAsync(stage) == 0, "it gave its connections back", Cancellation, TimeSpan.FromSeconds(30));
+        await Eventually.HoldsAsync(async () => await GrantedAsync(stage) == 0, "it gave its connections back", Cancellation);
         client.Log.ShouldContain("moves from", Case.Insensitive);
     }
 
@@ -67,8 +67,7 @@ public sealed class ClientsTests
                 return answer.IsSuccessStatusCode;
             },
             path,
-            Cancellation,
-            TimeSpan.FromSeconds(30));
+            Cancellation);
     }
 
     private static async Task<JsonNode> LeaseOfNowAsync(Stage stage)

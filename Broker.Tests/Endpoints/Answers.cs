@@ -68,8 +68,7 @@ internal static class Answers
                 return false;
             },
             $"a grant of {role}",
-            CancellationToken.None,
-            TimeSpan.FromSeconds(30));
+            CancellationToken.None);
         return JsonNode.Parse(text)!.AsObject();
     }
 

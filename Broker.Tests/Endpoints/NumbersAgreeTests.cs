@@ -74,7 +74,7 @@ public sealed partial class NumbersAgreeTests : IAsyncLifetime
                     && int.Parse(bar.Groups["free"].Value, CultureInfo.InvariantCulture) == Int(budget, "free");
                 return same && Int(budget, "foreign") == await ForeignAsync(user);
             },
-            "all tell the same", Cancel, TimeSpan.FromMinutes(2));
+            "all tell the same", Cancel);
 
         Int(budget!, "granted").ShouldBe(9);
         Int(budget!, "limit").ShouldBe(100);
@@ -89,7 +89,7 @@ public sealed partial class NumbersAgreeTests : IAsyncLifetime
                     && Int(holders[0]!["open"]!, "idleInTransaction") == 1
                     && holders.Sum(holder => Int(holder!["open"]!, "connections")) == await CountAsync("usename = $1", user);
             },
-            "each holder has what it has open, and one more than it was granted", Cancel, TimeSpan.FromMinutes(1));
+            "each holder has what it has open, and one more than it was granted", Cancel);
         (await CommandAsync("holders", "--database", "orders", "--over"))["holders"]!.AsArray().ShouldHaveSingleItem()!["caller"]!.GetValue<string>().ShouldEndWith("orders-api-2");
         var page = await viewer.GetStringAsync("/databases/orders", Cancel);
         page.ShouldContain("has 5 open and was granted 3.");

@@ -6,7 +6,7 @@ namespace Broker.Tests.Endpoints;
 /// <summary>A socket to the broker, for what no well-behaved client sends.</summary>
 internal sealed class RawConnection : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(40);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private readonly Socket socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
 
     private RawConnection(string token) => Token = token;

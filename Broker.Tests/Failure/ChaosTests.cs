@@ -19,7 +19,7 @@ public sealed class ChaosTests
     public async Task L1_L2_L4_L5_L7_L8_L9_L10_No_law_is_broken_when_it_happens(string name)
     {
         // A slow machine takes longer for everything; how long things may take is what `loadtests chaos` is for.
-        var patient = Small with { Asks = Small.Asks with { WaitSeconds = 30 }, LongestOver = TimeSpan.FromMinutes(1), HealsWithin = TimeSpan.FromMinutes(2) };
+        var patient = Small with { Asks = Small.Asks with { WaitSeconds = 30 }, LongestOver = TimeSpan.FromMinutes(1), HealsWithin = TimeSpan.FromMinutes(5), IssueDeadline = TimeSpan.FromMinutes(1), StaleAfter = TimeSpan.FromMinutes(1), KnownWithin = TimeSpan.FromMinutes(8) };
         var result = await RunAsync(Misfortunes.Named(name), patient);
 
         result.Broken.ShouldBeEmpty();

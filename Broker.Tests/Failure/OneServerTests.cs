@@ -108,8 +108,7 @@ public sealed class OneServerTests : IAsyncLifetime
                     return response.IsSuccessStatusCode || (string?)body["code"] == "budget-exhausted";
                 },
                 "it is granted, or nothing is free",
-                Cancellation,
-                TimeSpan.FromSeconds(90));
+                Cancellation);
             return connections;
         }).ToArray();
         var granted = await Task.WhenAll(asked);

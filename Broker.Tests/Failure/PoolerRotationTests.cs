@@ -59,8 +59,7 @@ public sealed class PoolerRotationTests
                 return (int)(await command.ExecuteScalarAsync(Cancellation))! == 0;
             },
             "the first lease's user is dropped",
-            Cancellation,
-            TimeSpan.FromMinutes(5));
+            Cancellation);
         await end.CancelAsync();
         await Task.WhenAll(pods);
 
@@ -77,8 +76,7 @@ public sealed class PoolerRotationTests
             return Task.FromResult(answered.Count == users && answered.Values.Min() > Pods * PerPod && atWorkOn.Count == Pods && atWorkOn.Values.Distinct().Count() == 1);
         },
         $"all pods are at work on user {users}",
-        Cancellation,
-        TimeSpan.FromMinutes(3));
+        Cancellation);
 
     private readonly ConcurrentDictionary<int, string> atWorkOn = new();
 
@@ -90,7 +88,7 @@ public sealed class PoolerRotationTests
     private async Task LiveAsync(int pod, BrokerDoor door, CancellationToken end)
     {
         Grant? first = null;
-        await Eventually.HoldsAsync(async () => (first = await door.AskAsync(pod, 0, Cancellation) as Grant) is not null, $"pod {pod} has its grant", Cancellation, TimeSpan.FromMinutes(3));
+        await Eventually.HoldsAsync(async () => (first = await door.AskAsync(pod, 0, Cancellation) as Grant) is not null, $"pod {pod} has its grant", Cancellation);
         var grant = first!;
         var clients = new Clients(grant, this);
         await clients.AtWork;

@@ -111,8 +111,7 @@ public sealed class TwoBrokersTests : IAsyncLifetime
                 return granted is not null;
             },
             "it is granted",
-            Cancellation,
-            TimeSpan.FromSeconds(90));
+            Cancellation);
         return ((string)granted!["username"]!, (string)granted["password"]!);
     }
 

@@ -228,7 +228,7 @@ public sealed class StaticRolesTests(SharedServers servers)
 
                     return Step(grant is not null);
                 },
-                "it is read", Cancellation, TimeSpan.FromMinutes(1));
+                "it is read", Cancellation);
             return grant!;
         }
 
@@ -260,7 +260,7 @@ public sealed class StaticRolesTests(SharedServers servers)
 
         /// <summary>Lets seconds pass until the leases are so.</summary>
         public Task UntilAsync(Func<IReadOnlyList<LeaseRecord>, bool> condition, string what) => Eventually.HoldsAsync(
-            async () => Step(condition(await services.GetRequiredService<SharedLedger>().Leases.LeasesAsync("orders", 1000, Cancellation))), what, Cancellation, TimeSpan.FromMinutes(1));
+            async () => Step(condition(await services.GetRequiredService<SharedLedger>().Leases.LeasesAsync("orders", 1000, Cancellation))), what, Cancellation);
 
         public async ValueTask DisposeAsync()
         {

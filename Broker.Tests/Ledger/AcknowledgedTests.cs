@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
@@ -25,7 +24,8 @@ public sealed class AcknowledgedTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => redis.DisposeAsync();
 
-    private RedisLedgerStore Open() => new(RedisConnection.Open(redis.ConnectionString), log, meters, time);
+    // A replica that works answers within two seconds, also where the machine does much else.
+    private RedisLedgerStore Open(TimeSpan? within = null) => new(RedisConnection.Open(redis.ConnectionString), log, meters, time, within ?? TimeSpan.FromSeconds(2));
 
     private static TextLedger Texts(ILedgerStore store) => new(new LedgerClient(store));
 
@@ -41,10 +41,13 @@ public sealed class AcknowledgedTests : IAsyncLifetime
         async () =>
         {
             time.Advance(TimeSpan.FromSeconds(11));
+            var (waits, missed) = (await WaitsAsync(), meters.Missed);
             await texts.ReplaceSharedAsync(Guid.NewGuid().ToString("N"), null, "text", Cancellation);
-            return await WaitsAsync() > 0;
+            if (await WaitsAsync() == waits || meters.Missed > missed) return false;
+            log.Forget();
+            return true;
         },
-        "a decision waited for the replica",
+        "a replica acknowledged a decision",
         Cancellation);
 
     [Fact]
@@ -104,16 +107,16 @@ public sealed class AcknowledgedTests : IAsyncLifetime
     {
         await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);
         await replica.FollowAsync(redis, Cancellation);
-        await using var store = Open();
+        await using var store = Open(TimeSpan.FromMilliseconds(100));
         var texts = Texts(store);
         await AcknowledgedAsync(texts);
         await replica.PauseAsync();
         try
         {
-            var watch = Stopwatch.StartNew();
+            var before = await WaitsAsync();
             await Task.WhenAll(Enumerable.Range(0, 100).Select(i => texts.ReplaceSharedAsync($"slow:{i}", null, "text", Cancellation).AsTask()));
-            watch.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(9), "a hundred waits one after the other would be ten seconds");
             var waits = await WaitsAsync();
+            (waits - before).ShouldBeInRange(1, 10, "those that come while one waits share the next wait");
             for (var i = 0; i < 20; i++) await texts.ReplaceSharedAsync($"after:{i}", null, "text", Cancellation);
             (await WaitsAsync()).ShouldBe(waits, "nobody waits for ten seconds");
             time.Advance(TimeSpan.FromSeconds(11));
@@ -167,6 +170,11 @@ public sealed class AcknowledgedTests : IAsyncLifetime
             {
                 lock (gate) return [.. said];
             }
+        }
+
+        public void Forget()
+        {
+            lock (gate) said.Clear();
         }
 
         public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;

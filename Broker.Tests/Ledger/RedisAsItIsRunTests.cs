@@ -178,7 +178,7 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
                     await SampleAsync(ledger);
                     return Volatile.Read(ref heard) > before;
                 },
-                "a signal is heard", Cancellation, TimeSpan.FromSeconds(60));
+                "a signal is heard", Cancellation);
         }
     }
 
@@ -226,7 +226,7 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
                 return false;
             }
         },
-        "Redis takes decisions", Cancellation, TimeSpan.FromSeconds(60));
+        "Redis takes decisions", Cancellation);
 
     private string Write(string name, string text)
     {

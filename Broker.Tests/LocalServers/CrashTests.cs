@@ -49,7 +49,7 @@ public sealed partial class CrashTests
 
     private static async Task<string> ReadLineAsync(Process host, string beginning)
     {
-        while (await host.StandardOutput.ReadLineAsync(Cancellation).AsTask().WaitAsync(TimeSpan.FromMinutes(1), TimeProvider.System, Cancellation) is { } line)
+        while (await host.StandardOutput.ReadLineAsync(Cancellation).AsTask().WaitAsync(TimeSpan.FromMinutes(5), TimeProvider.System, Cancellation) is { } line)
         {
             if (line.StartsWith(beginning, StringComparison.Ordinal))
                 return line;

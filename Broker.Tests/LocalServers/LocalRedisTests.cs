@@ -52,7 +52,7 @@ public sealed class LocalRedisTests
         ping.IsCompleted.ShouldBeFalse();
 
         await redis.ResumeAsync();
-        await ping.WaitAsync(TimeSpan.FromSeconds(10), TimeProvider.System, Cancellation);
+        await ping.WaitAsync(TimeSpan.FromMinutes(5), TimeProvider.System, Cancellation);
     }
 
     [Fact]

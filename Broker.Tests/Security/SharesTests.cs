@@ -37,9 +37,11 @@ public sealed class SharesTests
         var replica = await world.ReplicaAsync();
         var looping = world.Pod("loop");
         var answers = new List<Answer>();
+        var from = world.Time.GetUtcNow();
         for (var turn = 0; turn < 30; turn++) answers.Add(await world.ClaimAsync(replica, looping));
 
-        answers.Count(answer => answer.Status == 200).ShouldBeInRange(5, 10);
+        var seconds = (world.Time.GetUtcNow() - from).TotalSeconds;
+        answers.Count(answer => answer.Status == 200).ShouldBeInRange(5, 6 + (int)(seconds / 2), $"a burst, and one in two seconds; it took {seconds:0.0} s");
         var slowed = answers.First(answer => answer.Status != 200);
         (slowed.Status, slowed.Code).ShouldBe((429, "limit-exceeded"));
         slowed.Headers.RetryAfter!.Delta!.Value.ShouldBeGreaterThan(TimeSpan.Zero);
@@ -99,23 +101,26 @@ public sealed class SharesTests
                     if (answer.Status == 200 && kind == 0)
                         await world.SendAsync(replica, HttpMethod.Delete, $"/api/v1/holders/{answer.Body["holder"]!["id"]}", job);
                 }));
+                await LookAsync();
             }
         });
         await over.CancelAsync();
         await watching;
 
         granted.ShouldBeGreaterThan(100);
-        most.ShouldBeInRange(30, 40, "it is used, and not passed");
+        most.ShouldBeInRange(20, 40, "it is used, and not passed");
         var (holders, connections) = await HeldAsync();
         (holders <= 12 && connections <= 40).ShouldBeTrue($"{holders} holders with {connections} connections");
 
         async Task WatchAsync()
         {
-            while (!over.IsCancellationRequested)
-            {
-                var (_, now) = await HeldAsync();
-                most = Math.Max(most, now);
-            }
+            while (!over.IsCancellationRequested) await LookAsync();
+        }
+
+        async Task LookAsync()
+        {
+            var (_, now) = await HeldAsync();
+            lock (world) most = Math.Max(most, now);
         }
 
         async Task<(int Holders, int Connections)> HeldAsync()

@@ -78,7 +78,7 @@ public sealed partial class AlertsOnTheProductTests : IAsyncLifetime
         using (var first = await ClaimAsync("orders-api", 0, connections: 1, wait: 60)) await GiveBackAsync(0, await GrantAsync(first));
         await using (await OpenAsync(stage.Postgres.AdminConnectionString, MaxConnections - 5))
         {
-            await Eventually.HoldsAsync(async () => await FreeAsync() < 6, "the database to be counted full", Cancellation, Patience);
+            await Eventually.HoldsAsync(async () => await FreeAsync() < 6, "the database to be counted full", Cancellation);
 
             // Nearly full: who asks is refused, or waits until there is room again.
             await FiresAsync(["BrokerConnectionsNearLimit", "BrokerConnectionsFilling", "BrokerClaimsRefusedForRoom"], async () => await ClaimAsync("orders-api", 1, connections: 6, wait: 0));
@@ -116,7 +116,7 @@ public sealed partial class AlertsOnTheProductTests : IAsyncLifetime
         for (var pod = 10; !await AreFiringAsync("BrokerClaimsSlow", "BrokerClaimsOverObjective", "BrokerLatencyBurns", "BrokerLatencyBurnsFast"); pod++)
         {
             pod.ShouldBeLessThan(20, "claims that took longer than 5 s are slow");
-            await Eventually.HoldsAsync(async () => await FreeAsync() >= 6, "the database to have room", Cancellation, Patience);
+            await Eventually.HoldsAsync(async () => await FreeAsync() >= 6, "the database to have room", Cancellation);
             Dictionary<int, HttpResponseMessage> holders = [];
             for (var other = 100; await FreeAsync() is > 0 and var free; other++) holders[other] = await ClaimAsync("orders-api", other, Math.Min(20, free), wait: 30);
             var slow = ClaimAsync("orders-api", pod, connections: 6, wait: 30);
@@ -168,11 +168,11 @@ public sealed partial class AlertsOnTheProductTests : IAsyncLifetime
                 foreach (var alert in await prometheus.FiringAsync(Cancellation)) fired.Add(alert);
                 return Array.TrueForAll(alerts, fired.Contains);
             },
-            $"{string.Join(", ", alerts)} to fire; {string.Join(", ", fired)} did", Cancellation, Patience);
+            $"{string.Join(", ", alerts)} to fire; {string.Join(", ", fired)} did", Cancellation);
     }
 
     private Task ClearsAsync(params string[] alerts) => Eventually.HoldsAsync(
-        async () => !(await prometheus.FiringAsync(Cancellation)).Overlaps(alerts), $"{string.Join(", ", alerts)} to clear", Cancellation, Patience);
+        async () => !(await prometheus.FiringAsync(Cancellation)).Overlaps(alerts), $"{string.Join(", ", alerts)} to clear", Cancellation);
 
     private async Task<bool> AreFiringAsync(params string[] alerts)
     {

@@ -8,7 +8,7 @@ namespace LoadTests.Chaos;
 /// <summary>One misfortune from the first pod to the verdict, on a stage of its own.</summary>
 internal sealed class ChaosRun(ChaosSettings settings, Misfortune misfortune, Action<string> say, TimeProvider time)
 {
-    private static readonly TimeSpan FirstGrantWithin = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan FirstGrantWithin = TimeSpan.FromMinutes(3);
 
     private readonly Dictionary<string, string> broken = new(StringComparer.Ordinal);
 

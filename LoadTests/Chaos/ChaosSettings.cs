@@ -37,6 +37,12 @@ internal sealed record ChaosSettings
     /// <summary>How long a broker lets a caller wait that does not say how long it would.</summary>
     public TimeSpan StandardWait { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long an issuer may take.</summary>
+    public TimeSpan IssueDeadline { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How old a count of the database's connections may be.</summary>
+    public TimeSpan StaleAfter { get; init; } = TimeSpan.FromSeconds(15);
+
     /// <summary>Where the replicas' logs go and stay; null: nowhere.</summary>
     public string? LogDirectory { get; init; }
 
@@ -54,7 +60,8 @@ internal sealed record ChaosSettings
     private void Configure(JsonObject configuration)
     {
         var broker = configuration["Broker"]!;
-        broker["Waiting"] = new JsonObject { ["Default"] = StandardWait.ToString("c"), ["IssueDeadline"] = "00:00:10" };
+        broker["Waiting"] = new JsonObject { ["Default"] = StandardWait.ToString("c"), ["IssueDeadline"] = IssueDeadline.ToString("c") };
+        broker["Databases"]![StageSettings.DatabaseName]!["Budget"]!["StaleAfter"] = StaleAfter.ToString("c");
         var role = broker["Roles"]![StageSettings.RoleName]!;
         role["HolderTtl"] = "00:00:30";
         role["VerifyEvery"] = "00:05:00";

@@ -9,7 +9,7 @@ namespace LoadTests.Chaos;
 /// <summary>What a misfortune may do, and what is remembered of it for the verdict.</summary>
 internal sealed class Scene : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
     // A session that the server ended as it stopped is noticed at its next query.
     private static readonly TimeSpan NoticedWithin = TimeSpan.FromSeconds(2);

@@ -67,7 +67,7 @@ internal sealed class CrashRun
             }
             else
             {
-                await works.Task.WaitAsync(TimeSpan.FromSeconds(60), cancellation);
+                await works.Task.WaitAsync(TimeSpan.FromMinutes(5), cancellation);
                 await Task.Delay(after, TimeProvider.System, cancellation);
             }
         }

@@ -97,13 +97,13 @@ internal sealed class ChildProcess : IAsyncDisposable
             Signals.Send(Id, signal);
     }
 
-    /// <summary>Asks the process to end by a signal, and kills it when it does not within ten seconds.</summary>
+    /// <summary>Asks the process to end by a signal, and kills it when it does not within half a minute, as Kubernetes does.</summary>
     public async Task StopAsync(Signal signal)
     {
         Send(signal);
         if (signal != Signal.Kill)
             Send(Signal.Continue);
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(10));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         try
         {
             await process.WaitForExitAsync(patience.Token);

@@ -106,7 +106,7 @@ public sealed class LocalBroker : IAsyncDisposable
     /// <summary>Ends the process at once (SIGKILL), as a crash or a lost node does.</summary>
     public Task KillAsync() => Running.StopAsync(Signal.Kill);
 
-    /// <summary>Asks the process to end (SIGTERM), as Kubernetes does, and waits ten seconds before it is killed.</summary>
+    /// <summary>Asks the process to end (SIGTERM), as Kubernetes does, and waits half a minute before it is killed.</summary>
     public Task TerminateAsync() => Running.StopAsync(Signal.Terminate);
 
     /// <summary>Holds the process (SIGSTOP): connections stay open and nothing answers.</summary>

@@ -45,11 +45,11 @@ internal sealed class LocalPrometheus : IAsyncDisposable
                 LogFile = Path.Combine(directory.Path, "log"),
                 WorkingDirectory = directory.Path,
             });
-            var client = new HttpClient { BaseAddress = new($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromSeconds(10) };
+            var client = new HttpClient { BaseAddress = new($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromMinutes(2) };
             var prometheus = new LocalPrometheus(directory, process, client);
             try
             {
-                await process.ReadyAsync(prometheus.IsReadyAsync, TimeSpan.FromSeconds(60), cancellation);
+                await process.ReadyAsync(prometheus.IsReadyAsync, ChildProcess.StartsWithin, cancellation);
                 return prometheus;
             }
             catch

@@ -13,7 +13,7 @@ public sealed class OidcProcess : IAsyncDisposable
     private OidcProcess(PrivateDirectory directory, int port)
     {
         this.directory = directory;
-        orders = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromSeconds(10) };
+        orders = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromMinutes(2) };
     }
 
     /// <summary>Where its discovery document is.</summary>

@@ -32,7 +32,7 @@ internal sealed class PrivateDirectory : IAsyncDisposable
 
     public async ValueTask DisposeAsync() =>
         await Poll.UntilAsync(
-            _ => Task.FromResult(TryRemove()), TimeSpan.FromSeconds(10), $"the removal of {Path}", CancellationToken.None);
+            _ => Task.FromResult(TryRemove()), TimeSpan.FromMinutes(2), $"the removal of {Path}", CancellationToken.None);
 
     private static async Task<string> MakeAsync(string path, string? owner)
     {

@@ -12,7 +12,6 @@ namespace LoadTests.Rollouts;
 internal sealed class DatabaseWatch : IAsyncDisposable
 {
     private static readonly TimeSpan Every = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan UserMadeWithin = TimeSpan.FromSeconds(2);
 
     private readonly Engine engine;
     private readonly string adminConnectionString;
@@ -81,16 +80,18 @@ internal sealed class DatabaseWatch : IAsyncDisposable
     }
 
     /// <summary>Whether users came faster at any time than a rate and a burst allow.</summary>
-    public bool CameFasterThan(double usersPerSecond, int burst)
+    /// <param name="usersPerSecond">The rate.</param>
+    /// <param name="burst">How many at once after a pause.</param>
+    /// <param name="inFlight">How many may be on their way between their turn and the database, however long that takes on this machine.</param>
+    public bool CameFasterThan(double usersPerSecond, int burst, int inFlight)
     {
         for (var first = 0; first < growth.Count; first++)
         {
             for (var last = first + 1; last < growth.Count; last++)
             {
-                // What came between two looks came after the first was asked for, and before the last was answered. A user is made a
-                // moment after its turn; how long that moment is depends on the machine.
-                var seconds = (growth[last].Answered - growth[first].Asked + UserMadeWithin).TotalSeconds;
-                if (growth[last].Users - growth[first].Users > burst + (usersPerSecond * seconds))
+                // What came between two looks had its turn after the first was asked for, or was on its way then, and before the last was answered.
+                var seconds = (growth[last].Answered - growth[first].Asked).TotalSeconds;
+                if (growth[last].Users - growth[first].Users > burst + inFlight + (usersPerSecond * seconds))
                     return true;
             }
         }

@@ -31,7 +31,7 @@ internal static class Verdict
         var expected = stage.Sharing == "Holder" ? tally.Granted : Math.Min(1, tally.Granted);
         if (watch.UsersCreated != expected)
             yield return $"{watch.UsersCreated} database users were created for {tally.Granted} grants with sharing {stage.Sharing}; {expected} are right.";
-        if (watch.CameFasterThan(stage.UsersPerSecond, stage.Burst))
+        if (watch.CameFasterThan(stage.UsersPerSecond, stage.Burst, stage.InFlight))
             yield return $"Users were created faster than {stage.UsersPerSecond:0.##} a second.";
         if (!settings.IsRollingUpdate && tally.Granted > settings.Pods)
             yield return $"{tally.Granted} grants were given to {settings.Pods} pods.";

@@ -66,7 +66,7 @@ internal static class BrokerConfiguration
         ["Name"] = server.Database,
         ["AdminConnectionString"] = server.AdminConnectionString,
         ["Budget"] = new JsonObject { ["CeilingPercent"] = settings.CeilingPercent },
-        ["Issuing"] = new JsonObject { ["UsersPerSecond"] = settings.UsersPerSecond, ["Burst"] = settings.Burst, ["InFlight"] = 2 },
+        ["Issuing"] = new JsonObject { ["UsersPerSecond"] = settings.UsersPerSecond, ["Burst"] = settings.Burst, ["InFlight"] = settings.InFlight },
     };
 
     private static JsonObject Role(StageSettings settings, Stage stage)

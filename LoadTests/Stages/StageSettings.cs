@@ -63,7 +63,7 @@ internal sealed record StageSettings
     public int? PoolSize { get; init; }
 
     /// <summary>How long PostgreSQL's start may take.</summary>
-    public TimeSpan PostgresWithin { get; init; } = TimeSpan.FromSeconds(60);
+    public TimeSpan PostgresWithin { get; init; } = ChildProcess.StartsWithin;
 
     /// <summary>Holders that may share one lease.</summary>
     public int MaxHoldersPerLease { get; init; } = 10_000;
@@ -83,6 +83,9 @@ internal sealed record StageSettings
 
     /// <summary>Users that may be created at once.</summary>
     public int Burst => Math.Max(1, (int)UsersPerSecond);
+
+    /// <summary>Users that may be on their way into the database at once.</summary>
+    public int InFlight { get; init; } = 2;
 
     /// <summary>Percent of the connections that the broker may promise.</summary>
     public int CeilingPercent { get; init; } = 70;

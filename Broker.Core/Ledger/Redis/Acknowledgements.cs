@@ -10,7 +10,7 @@ namespace Broker.Core.Ledger.Redis;
 /// Which primaries have replicas to wait for. It is looked at beside the work, every ten seconds: nothing waits for the look, and
 /// where there is no replica nothing is sent.
 /// </summary>
-internal sealed class Acknowledgements(RedisConnection redis, ILogger log, IMeterFactory? meters, TimeProvider time) : IAsyncDisposable
+internal sealed class Acknowledgements(RedisConnection redis, ILogger log, IMeterFactory? meters, TimeProvider time, TimeSpan longest) : IAsyncDisposable
 {
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(10);
 
@@ -26,7 +26,7 @@ internal sealed class Acknowledgements(RedisConnection redis, ILogger log, IMete
     public Acknowledged? Of(RedisKey key)
     {
         if (PrimaryOf(key) is not { } primary) return null;
-        var acknowledged = primaries.GetOrAdd(primary.EndPoint, at => new(at, beside, log, missed, time));
+        var acknowledged = primaries.GetOrAdd(primary.EndPoint, at => new(at, beside, log, missed, time, longest));
         if (acknowledged.IsDue(LookEvery)) _ = acknowledged.LookAsync(primary);
         return acknowledged.IsWaitedFor ? acknowledged : null;
     }
@@ -52,11 +52,11 @@ internal sealed class Acknowledgements(RedisConnection redis, ILogger log, IMete
 /// of their own, and those that come meanwhile share the next: decisions and their <c>WAIT</c> are sent together, which costs no round trip
 /// (https://redis.io/docs/latest/commands/wait/).
 /// </summary>
-internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, ILogger log, Counter<long>? missed, TimeProvider time)
+internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, ILogger log, Counter<long>? missed, TimeProvider time, TimeSpan longest)
 {
-    private const int MostMilliseconds = 100;
     private static readonly TimeSpan NotAfterMiss = TimeSpan.FromSeconds(10);
 
+    private readonly int milliseconds = (int)longest.TotalMilliseconds;
     private readonly Lock gate = new();
     private List<(Func<IDatabase, Task<RedisResult>> Send, TaskCompletionSource<RedisResult> Answer)> waiting = [];
     private bool underWay, isSaid;
@@ -159,7 +159,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
     {
         try
         {
-            var acknowledged = (int)await database.Multiplexer.GetServer(at).ExecuteAsync("WAIT", 1, MostMilliseconds);
+            var acknowledged = (int)await database.Multiplexer.GetServer(at).ExecuteAsync("WAIT", 1, milliseconds);
             return acknowledged > 0 ? null : "Is its replica slow, or gone?";
         }
         catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException)
@@ -181,7 +181,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
 
         missed?.Add(decisions);
         Volatile.Write(ref missedAt, time.GetTimestamp());
-        if (!isSaid) log.NotAcknowledged(at.ToString()!, MostMilliseconds, whyNot);
+        if (!isSaid) log.NotAcknowledged(at.ToString()!, milliseconds, whyNot);
         isSaid = true;
     }
 }

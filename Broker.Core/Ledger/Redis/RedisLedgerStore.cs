@@ -17,10 +17,12 @@ namespace Broker.Core.Ledger.Redis;
 /// <param name="log">Hears when no replica of Redis acknowledges.</param>
 /// <param name="meters">Counts that.</param>
 /// <param name="time">Times how long nobody waits for a replica that did not answer.</param>
+/// <param name="acknowledgedWithin">How long a costly decision waits for a replica of Redis at most; whole milliseconds, default 100.</param>
 public sealed class RedisLedgerStore(
-    RedisConnection redis, ILogger<RedisLedgerStore>? log = null, IMeterFactory? meters = null, TimeProvider? time = null) : ILedgerStore
+    RedisConnection redis, ILogger<RedisLedgerStore>? log = null, IMeterFactory? meters = null, TimeProvider? time = null, TimeSpan? acknowledgedWithin = null) : ILedgerStore
 {
-    private readonly Acknowledgements acknowledgements = new(redis, log ?? NullLogger<RedisLedgerStore>.Instance, meters, time ?? TimeProvider.System);
+    private readonly Acknowledgements acknowledgements = new(
+        redis, log ?? NullLogger<RedisLedgerStore>.Instance, meters, time ?? TimeProvider.System, acknowledgedWithin ?? TimeSpan.FromMilliseconds(100));
 
     private readonly ConcurrentDictionary<Decision, byte[]> hashes = new();
     private readonly ConcurrentDictionary<string, (RedisKey[] Keys, RedisValue Channel)> names = new(StringComparer.Ordinal);

@@ -57,7 +57,7 @@ public sealed class PodWatchTests : IAsyncLifetime
         var done = (string)(await world.ClaimAsync(replica, world.Pod("uid-3"))).Body["holder"]!["id"]!;
 
         cluster.Broken = null;
-        await Eventually.HoldsAsync(() => Task.FromResult(Ended(world) is var ended && ended.Contains(went) && ended.Contains(done)), "the missing are found", Cancel, TimeSpan.FromSeconds(40));
+        await Eventually.HoldsAsync(() => Task.FromResult(Ended(world) is var ended && ended.Contains(went) && ended.Contains(done)), "the missing are found", Cancel);
         Ended(world).ShouldNotContain(stays);
     }
 

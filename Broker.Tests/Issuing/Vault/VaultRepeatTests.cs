@@ -167,11 +167,7 @@ public sealed class VaultRepeatTests
     [Fact]
     public async Task An_issue_that_could_not_even_connect_is_tried_again_and_surely_made_nothing()
     {
-        using var closed = new TcpListener(IPAddress.Loopback, 0);
-        closed.Start();
-        var address = new Uri($"http://127.0.0.1:{((IPEndPoint)closed.LocalEndpoint).Port}");
-        closed.Stop();
-        using var bench = Bench(address);
+        using var bench = Bench(new Uri($"http://127.0.0.1:{LoopbackPort.Take()}"));
 
         var failure = await Should.ThrowAsync<IssuerException>(() => RunAsync(IssueAsync(bench)));
 

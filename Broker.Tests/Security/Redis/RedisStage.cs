@@ -100,8 +100,7 @@ internal sealed class RedisStage : IAsyncDisposable
                 return grant is not null || status is not (503 or 429 or 502);
             },
             "a grant",
-            TestContext.Current.CancellationToken,
-            TimeSpan.FromSeconds(60));
+            TestContext.Current.CancellationToken);
         return grant ?? throw new InvalidOperationException("It was refused for good.");
     }
 
