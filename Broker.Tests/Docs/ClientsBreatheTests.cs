@@ -38,7 +38,7 @@ public sealed class ClientsBreatheTests
         await using var client = await ClientProgram.StartAsync(language, stage.Brokers[0].Address, StageSettings.RoleName, token, Cancellation, sizes: (8, 2));
         await client.AnotherUserAsync("", Cancellation);
         client.Log.ShouldContain($"has {Ceiling} connections", Case.Insensitive);
-        await Eventually.HoldsAsync(async () => await OpenAsync(stage) == 6, "its six workers each have a connection", Cancellation);
+        await Eventually.HoldsAsync(async () => await OpenAsync(stage) == 6, "its six workers each have a connection", Cancellation, () => client.Log);
 
         // Another pod needs five: the client is asked to go down to three, and who waits is served at its word.
         using var other = Of(stage, stage.Identity.PodToken(1));
@@ -51,7 +51,7 @@ public sealed class ClientsBreatheTests
         // The other has left: it is given what is free again.
         using var left = await other.DeleteAsync(new Uri($"/api/v1/holders/{grant["holder"]!["id"]!.GetValue<string>()}", UriKind.Relative), Cancellation);
         left.StatusCode.ShouldBe(HttpStatusCode.NoContent);
-        await Eventually.HoldsAsync(async () => await OpenAsync(stage) == 6, "it opens more again", Cancellation);
+        await Eventually.HoldsAsync(async () => await OpenAsync(stage) == 6, "it opens more again", Cancellation, () => client.Log);
         client.Log.ShouldContain("has 3 connections now", Case.Insensitive);
         client.Failures.ShouldBeEmpty();
         await client.StopAsync(Cancellation);
