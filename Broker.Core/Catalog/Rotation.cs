@@ -7,7 +7,7 @@ public sealed class Rotation
 {
     private readonly CronExpression? cron;
 
-    private Rotation(TimeSpan? period, string? schedule, CronExpression? cron) => (Period, Schedule, this.cron) = (period, schedule, cron);
+    private Rotation(TimeSpan? period, string? schedule, CronExpression? cron, TimeSpan? window) => (Period, Schedule, this.cron, Window) = (period, schedule, cron, window);
 
     /// <summary>So long after the last one; null: by <see cref="Schedule"/>.</summary>
     public TimeSpan? Period { get; }
@@ -15,14 +15,20 @@ public sealed class Rotation
     /// <summary>Five fields (<c>0 3 * * SAT</c>); null: by <see cref="Period"/>.</summary>
     public string? Schedule { get; }
 
+    /// <summary>
+    /// With a schedule: how long after its time the password may still change; what fails for so long waits for the next time. Null: it
+    /// changes as soon as it can.
+    /// </summary>
+    public TimeSpan? Window { get; }
+
     /// <summary>Every so often.</summary>
-    public static Rotation Every(TimeSpan period) => new(period, null, null);
+    public static Rotation Every(TimeSpan period) => new(period, null, null, null);
 
     /// <summary>By a schedule; null: it is none, or has no two days to come.</summary>
-    public static Rotation? TryBy(string schedule)
+    public static Rotation? TryBy(string schedule, TimeSpan? window = null)
     {
         if (!CronExpression.TryParse(schedule, CronFormat.Standard, out var cron)) return null;
-        var rotation = new Rotation(null, schedule, cron);
+        var rotation = new Rotation(null, schedule, cron, window);
         return cron.GetNextOccurrence(DateTime.UnixEpoch) is { } first && cron.GetNextOccurrence(first) is not null ? rotation : null;
     }
 
@@ -48,4 +54,7 @@ public sealed class Rotation
         var times = cron!.GetOccurrences(madeAt - TimeSpan.FromMinutes(1), endsAt, TimeZoneInfo.Utc).ToList();
         return times.Count > 0 ? times[^1] : endsAt;
     }
+
+    /// <summary>Whether the next one did not take the place of such a password in its window, and has to wait for the next time.</summary>
+    public bool IsMissed(DateTimeOffset madeAt, DateTimeOffset endsAt, DateTimeOffset now) => Window is { } window && now >= TurnOf(madeAt, endsAt) + window;
 }

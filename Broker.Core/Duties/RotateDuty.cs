@@ -1,15 +1,19 @@
+using Broker.Core.Catalog;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Issues;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
+using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Duties;
 
 /// <summary>
 /// The duty <c>rotate:LEASE</c>: before a lease that can be renewed no more has too little time left for new holders, another is
-/// issued, and takes its place when it works. The old one's holders then move in waves.
+/// issued, and takes its place when it works. The old one's holders then move in waves. A static role's that missed its window is kept for
+/// another turn.
 /// </summary>
-internal sealed class RotateDuty(DutyTools tools, LeaseSuccessor successor) : LeaseDuty(tools)
+internal sealed class RotateDuty(DutyTools tools, LeaseSuccessor successor, ILogger<RotateDuty> log) : LeaseDuty(tools)
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(2);
 
@@ -19,6 +23,7 @@ internal sealed class RotateDuty(DutyTools tools, LeaseSuccessor successor) : Le
     {
         var lease = call.Lease;
         if (lease.State != LeaseState.Active) return null;
+        if (call.Role.Static is { } users && lease is { IssuedAt: { } issued, ExpiresAt: { } end } && users.Rotation.IsMissed(issued, end, lease.ReadAt)) return await KeepAsync(call, users.Rotation, cancellation);
 
         // Whom nobody holds nobody needs to follow: the next claim gets a new one.
         if (lease.Holders == 0 && !call.Role.KeepReady)
@@ -29,5 +34,16 @@ internal sealed class RotateDuty(DutyTools tools, LeaseSuccessor successor) : Le
 
         var ready = await successor.EnsureAsync(call.Role, call.Database, call.IssuerDefinition, lease.Pool, lease.Id, "followed by another before its end", cancellation);
         return ready ? null : Jitter.Spread(LookAgain);
+    }
+
+    // Nobody changes its user's password before the other's next turn is over, so it can be handed out and logged in with for that long.
+    private async Task<TimeSpan?> KeepAsync(LeaseCall call, Rotation rotation, CancellationToken cancellation)
+    {
+        var lease = call.Lease;
+        var (own, _) = rotation.TurnsFrom(lease.ReadAt);
+        var (life, lasts) = StaticTurn.TermsFrom(rotation, lease.ReadAt);
+        await Ledger.Leases.RenewedAsync(lease.Database, lease.Id, lasts, lease.ReadAt, renewable: false, own, StaticTurn.Spread, cancellation, life);
+        log.RotationMissed(lease.Id, lease.Role, rotation.Window!.Value, lease.ReadAt + own);
+        return own;
     }
 }

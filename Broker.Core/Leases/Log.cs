@@ -116,4 +116,7 @@ internal static partial class Log
 
     [LoggerMessage(1056, LogLevel.Information, "Database {Database}: its pooler may have {Connections} connections to the server, shared among {Users} users.")]
     public static partial void PoolResized(this ILogger log, string database, int connections, int users);
+
+    [LoggerMessage(1057, LogLevel.Warning, "Static role {Role} was not rotated within {Window} of its time: the password of lease {Lease} stays until {Next:u}, the next time of its schedule.")]
+    public static partial void RotationMissed(this ILogger log, string lease, string role, TimeSpan window, DateTimeOffset next);
 }

@@ -5,10 +5,10 @@ namespace Broker.Core.Ledger;
 /// <summary>Leases from their first holder to their end.</summary>
 public sealed class LeaseLedger(LedgerClient client)
 {
-    /// <summary>The issuer gave a lease more time. False: the lease takes holders no more, and its announced end stands.</summary>
+    /// <summary>The issuer gave a lease more time; with another <paramref name="life"/>, where that is given. False: the lease takes holders no more, and its announced end stands.</summary>
     public async ValueTask<bool> RenewedAsync(
-        string database, string lease, TimeSpan duration, DateTimeOffset asked, bool renewable, TimeSpan nextRenewal, double spread, CancellationToken cancellation) =>
-        await client.TakeAsync(Decision.Renewed, database, new(lease, duration, asked, renewable, nextRenewal, spread), cancellation) == StandingAnswer.Ok;
+        string database, string lease, TimeSpan duration, DateTimeOffset asked, bool renewable, TimeSpan nextRenewal, double spread, CancellationToken cancellation, TimeSpan? life = null) =>
+        await client.TakeAsync(Decision.Renewed, database, new(lease, duration, asked, renewable, nextRenewal, spread, life), cancellation) == StandingAnswer.Ok;
 
     /// <summary>The lease's login was tried and worked. False: the lease is over.</summary>
     public async ValueTask<bool> VerifiedAsync(string database, string lease, CancellationToken cancellation) =>
@@ -97,7 +97,7 @@ internal enum StandingAnswer
 }
 
 /// <summary>What the issuer said to a renewal; <paramref name="Asked"/>: the ledger's time before it was asked.</summary>
-internal sealed record RenewedQuestion(string Lease, TimeSpan Duration, DateTimeOffset Asked, bool Renewable, TimeSpan NextRenewal, double Spread);
+internal sealed record RenewedQuestion(string Lease, TimeSpan Duration, DateTimeOffset Asked, bool Renewable, TimeSpan NextRenewal, double Spread, TimeSpan? Life);
 
 /// <summary>A lease, and how long it may be without holders while it takes some.</summary>
 internal sealed record ExpireQuestion(string Lease, TimeSpan Idle);

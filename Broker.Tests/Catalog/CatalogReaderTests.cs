@@ -207,6 +207,8 @@ public class CatalogReaderTests
     [InlineData("Roles:orders-jobs:Static:RotationPeriod", "00:00:04", "", "out of range")]
     [InlineData("Roles:orders-jobs:Static:RotationSchedule", "every night", "", "Write five fields")]
     [InlineData("Roles:orders-jobs:Static:RotationSchedule", "0 0 30 2 *", "", "Write five fields")]
+    [InlineData("Roles:orders-jobs:Static:RotationWindow", "01:00:00", "", "Take it out: a period begins")]
+    [InlineData("Roles:orders-jobs:Static:RotationWindow", "00:59:59", "", "out of range")]
     [InlineData("Roles:orders-jobs:Static:RotationPeriod", "01:00:00", "Roles:orders-jobs:CreationStatements", "neither made nor dropped")]
     [InlineData("Roles:orders-api:Static:RotationPeriod", "01:00:00", "Roles:orders-api:Static", "Name a BuiltIn issuer")]
     [InlineData("Roles:orders-api:LeaseTtl", "00:00:59", "", "out of range")]

@@ -4,7 +4,9 @@ using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
 using Broker.Core.Leases;
+using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Handles;
+using Broker.Core.Leases.Holders;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Model;
@@ -84,9 +86,9 @@ public sealed class StaticRolesTests(SharedServers servers)
         StaticTerms.LeftOf(turns.Rotation, first).ShouldBeInRange(Hour - TimeSpan.FromMinutes(2), Hour);
         (first.LeaseEndsIn - StaticTerms.LeftOf(turns.Rotation, first)).ShouldBe(Hour);
 
-        await turns.PassAsync(StaticTerms.LeftOf(turns.Rotation, first) - TimeSpan.FromMinutes(1));
-        (await turns.ReadAsync()).Credentials.Login.ShouldBe(first.Credentials.Login, "not a minute too early");
-        await turns.PassAsync(TimeSpan.FromMinutes(1));
+        await turns.PassAsync(StaticTerms.LeftOf(turns.Rotation, first) - Turns.LongestRead);
+        (await turns.ReadAsync()).Credentials.Login.ShouldBe(first.Credentials.Login, "not minutes too early");
+        await turns.PassAsync(Turns.LongestRead);
         await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active && lease.Id != first.Lease.Id), "the other's turn");
 
         var second = await turns.ReadAsync();
@@ -150,6 +152,85 @@ public sealed class StaticRolesTests(SharedServers servers)
         await turns.QueryAsync(turns.Before[0]);
     }
 
+    [Fact]
+    public async Task A_rotation_that_misses_its_window_waits_for_the_next_time_and_the_password_is_handed_out_until_then()
+    {
+        await using var turns = await Turns.StartAsync(servers, Rotation.TryBy("0 */12 * * *", Hour)!);
+        var first = await turns.ReadAsync();
+        var next = turns.OtherThan(first.Credentials.Login.Username);
+        await turns.RenameAsync(next, next + "_away");
+
+        await turns.PassAsync(StaticTerms.LeftOf(turns.Rotation, first));
+        await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Failed), "its time has come, and it fails");
+        await turns.PassAsync(Hour + TimeSpan.FromMinutes(1));
+        await turns.UntilAsync(leases => leases.Any(lease => lease.Id == first.Lease.Id && lease.State == LeaseState.Active && lease.ExpiresAt == first.Lease.ExpiresAt + 12 * Hour), "it is kept for another turn");
+        await turns.RenameAsync(next + "_away", next);
+
+        var kept = await turns.ReadAsync();
+        kept.Credentials.Login.ShouldBe(first.Credentials.Login);
+        StaticTerms.LeftOf(turns.Rotation, kept).ShouldBeInRange(10 * Hour, 11 * Hour);
+        await turns.PassAsync(StaticTerms.LeftOf(turns.Rotation, kept) - Turns.LongestRead);
+        (await turns.ReadAsync()).Credentials.Login.ShouldBe(first.Credentials.Login, "it could be rotated, and its time has not come");
+        await turns.PassAsync(Turns.LongestRead);
+        await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active && lease.Username == next), "the other's turn");
+
+        (await turns.ReadAsync()).Credentials.Login.Username.ShouldBe(next);
+        await turns.QueryAsync(first.Credentials.Login);
+    }
+
+    [Fact]
+    public async Task A_rotation_that_fails_at_first_is_done_within_its_window()
+    {
+        await using var turns = await Turns.StartAsync(servers, Rotation.TryBy("0 */12 * * *", Hour)!);
+        var first = await turns.ReadAsync();
+        var next = turns.OtherThan(first.Credentials.Login.Username);
+        await turns.RenameAsync(next, next + "_away");
+        await turns.PassAsync(StaticTerms.LeftOf(turns.Rotation, first));
+        await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Failed), "its time has come, and it fails");
+
+        await turns.RenameAsync(next + "_away", next);
+
+        await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active && lease.Username == next), "the other's turn");
+        StaticTerms.LeftOf(turns.Rotation, await turns.ReadAsync()).ShouldBeInRange(11 * Hour, 12 * Hour);
+    }
+
+    [Fact]
+    public async Task Whoever_moves_late_gets_the_password_of_now_and_makes_no_further_turn()
+    {
+        await using var turns = await Turns.StartAsync(servers, Rotation.Every(Hour));
+        var first = await turns.ClaimAsync();
+        await turns.PassAsync(Hour - Turns.LongestRead);
+        (await turns.RenewAsync(first)).Lease.Id.ShouldBe(first.Lease.Id);
+        await turns.PassAsync(Turns.LongestRead);
+        await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Active && lease.Id != first.Lease.Id), "the other's turn");
+        await turns.PassAsync(TimeSpan.FromMinutes(35));
+        await turns.QueryAsync(first.Credentials.Login);
+
+        var moved = await turns.RenewAsync(first);
+
+        moved.Lease.Id.ShouldNotBe(first.Lease.Id);
+        moved.Overlap.ShouldNotBeNull();
+        moved.Credentials.Login.Username.ShouldBe(turns.OtherThan(first.Credentials.Login.Username));
+        await turns.QueryAsync(first.Credentials.Login);
+        await turns.QueryAsync(moved.Credentials.Login);
+        (await turns.RenewAsync(moved)).Overlap.ShouldBeNull("it has moved");
+        (await turns.AllAsync()).Count.ShouldBe(2, "nothing was made for it");
+    }
+
+    [Theory]
+    [InlineData("2030-01-01T13:00:00Z", false)]
+    [InlineData("2030-01-01T14:00:00Z", true)]
+    [InlineData("2030-01-01T20:00:00Z", true)]
+    public void A_window_is_over_when_its_time_has_passed(string now, bool missed)
+    {
+        var made = new DateTimeOffset(2030, 1, 1, 0, 0, 30, TimeSpan.Zero);
+        var rotation = Rotation.TryBy("0 */12 * * *", 2 * Hour)!;
+        var (own, spare) = rotation.TurnsFrom(made);
+
+        rotation.IsMissed(made, made + own + spare, DateTimeOffset.Parse(now, null)).ShouldBe(missed);
+        Rotation.TryBy("0 */12 * * *")!.IsMissed(made, made + own + spare, DateTimeOffset.Parse(now, null)).ShouldBeFalse("there is no window");
+    }
+
     [Theory]
     [InlineData("0 3 * * SAT", "2030-01-05T03:00:00Z", "2030-01-12T03:00:00Z")]
     [InlineData("*/10 * * * *", "2030-01-01T00:10:00Z", "2030-01-01T00:20:00Z")]
@@ -169,6 +250,9 @@ public sealed class StaticRolesTests(SharedServers servers)
     /// <summary>One replica with a static role, its users made beforehand.</summary>
     private sealed class Turns : IAsyncDisposable
     {
+        /// <summary>More of the world's time than passes while something is waited for, however slow the machine is: see <see cref="Step"/>.</summary>
+        public static readonly TimeSpan LongestRead = TimeSpan.FromMinutes(10);
+
         private readonly FakeTimeProvider clock = new(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
         private readonly PostgresFixture postgres;
         private readonly ServiceProvider services;
@@ -213,7 +297,9 @@ public sealed class StaticRolesTests(SharedServers servers)
         }
 
         /// <summary>Reads, again when the world was too slow for the broker's clock.</summary>
-        public async Task<Grant> ReadAsync()
+        public Task<Grant> ReadAsync() => GrantedAsync(() => services.GetRequiredService<HandleDesk>().ReadStaticAsync(World.Ask(0, role: "reports"), Rotation, Cancellation));
+
+        private async Task<Grant> GrantedAsync(Func<ValueTask<Outcome>> ask)
         {
             Grant? grant = null;
             var reading = Task.FromResult(default(Outcome));
@@ -223,7 +309,7 @@ public sealed class StaticRolesTests(SharedServers servers)
                     if (reading.IsCompleted)
                     {
                         grant = (await reading).Grant;
-                        if (grant is null) reading = services.GetRequiredService<HandleDesk>().ReadStaticAsync(World.Ask(0, role: "reports"), Rotation, Cancellation).AsTask();
+                        if (grant is null) reading = ask().AsTask();
                     }
 
                     return Step(grant is not null);
@@ -231,6 +317,19 @@ public sealed class StaticRolesTests(SharedServers servers)
                 "it is read", Cancellation);
             return grant!;
         }
+
+        public string OtherThan(string user) => Users.Usernames.Single(name => name != user);
+
+        public Task RenameAsync(string from, string to) => postgres.DoAsync($"ALTER ROLE \"{from}\" RENAME TO \"{to}\"", Cancellation);
+
+        public async Task<IReadOnlyList<LeaseRecord>> AllAsync() => await services.GetRequiredService<SharedLedger>().Leases.LeasesAsync("orders", 1000, Cancellation);
+
+        /// <summary>Claims as the native API does.</summary>
+        public Task<Grant> ClaimAsync() => GrantedAsync(() => services.GetRequiredService<CredentialDesk>().ClaimAsync(World.Ask(0, role: "reports"), Cancellation));
+
+        /// <summary>Renews as the native API does, working with what was granted last.</summary>
+        public Task<Grant> RenewAsync(Grant last) => GrantedAsync(() =>
+            services.GetRequiredService<HolderDesk>().RenewAsync(World.Ask(0).Caller, last.Holder.Id, World.From, Cancellation, last.Lease.Id));
 
         public async Task QueryAsync(Login login)
         {

@@ -7,6 +7,7 @@ internal static class StaticReading
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Longest = TimeSpan.FromDays(365);
+    private static readonly TimeSpan ShortestWindow = TimeSpan.FromHours(1);
 
     /// <summary>The two users of a static role; null: it is none.</summary>
     public static StaticUsers? Read(SectionReader role)
@@ -71,14 +72,18 @@ internal static class StaticReading
     {
         var period = reader.Duration("RotationPeriod", TimeSpan.Zero, Shortest, Longest);
         var schedule = reader.Text("RotationSchedule");
+
+        // As Vault bounds it: in less a rotation would be missed for nothing.
+        TimeSpan? window = reader.Has("RotationWindow") ? reader.Duration("RotationWindow", TimeSpan.Zero, ShortestWindow, Longest) : null;
         if (schedule is null)
         {
+            if (window is not null) reader.Error("RotationWindow", "is there, and RotationSchedule is not.", "Take it out: a period begins when the password has changed, however late.");
             if (!reader.Has("RotationPeriod")) reader.Error("RotationPeriod", "is missing, and so is RotationSchedule.", "Write how often the password changes, e.g. 1.00:00:00.");
             return Rotation.Every(period > TimeSpan.Zero ? period : Longest);
         }
 
         if (reader.Has("RotationPeriod")) reader.Error("RotationSchedule", "is there, and so is RotationPeriod.", "Take one of the two out.");
-        if (Rotation.TryBy(schedule) is { } rotation) return rotation;
+        if (Rotation.TryBy(schedule, window) is { } rotation) return rotation;
         reader.Error("RotationSchedule", "is no schedule.", "Write five fields as cron has them, in UTC, e.g. 0 3 * * SAT.");
         return Rotation.Every(Longest);
     }

@@ -1,5 +1,5 @@
 -- The issuer gave a lease more time.
--- asked:   lease, duration: ms, asked: time, renewable: flag, next_renewal: ms, spread: number
+-- asked:   lease, duration: ms, asked: time, renewable: flag, next_renewal: ms, spread: number, life?: ms
 -- answers: ok | gone
 local ROUNDING_MS = 2000 -- what an issuer may reckon away of a lease by rounding
 local l = lease(asked.lease)
@@ -10,6 +10,7 @@ local ends_at = asked.asked + asked.duration
 if ends_at < l.expires and l.expires - ends_at <= ROUNDING_MS then ends_at = l.expires end
 put(l, 'expires', ends_at)
 put(l, 'renewable', asked.renewable)
+if asked.life then put(l, 'life', asked.life) end
 note(l, 'renew', int(now + asked.next_renewal))
 plan_rotation(l, asked.spread)
 signal('pool:' .. l.pool)

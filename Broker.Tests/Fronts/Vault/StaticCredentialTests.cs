@@ -57,6 +57,21 @@ public sealed class StaticCredentialTests
 
         ((string)data["rotation_schedule"]!, data.ContainsKey("rotation_period")).ShouldBe(("0 3 * * SAT", false));
         ((int)data["ttl"]!).ShouldBeInRange(0, 7 * 86400);
+        data.ContainsKey("rotation_window").ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_window_is_told_with_its_schedule()
+    {
+        await using var world = World(("RotationSchedule", "0 3 * * SAT"), ("Roles:reports:Static:RotationWindow", "02:00:00"));
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        var data = (await caller.SendAsync("GET", "database/static-creds/reports")).Body["data"]!.AsObject();
+
+        data.Select(field => field.Key).ShouldBe(["last_vault_rotation", "password", "rotation_schedule", "rotation_window", "ttl", "username"]);
+        ((string)data["rotation_schedule"]!, (int)data["rotation_window"]!).ShouldBe(("0 3 * * SAT", 7200));
+        var described = (await caller.SendAsync("GET", "database/static-roles/reports")).Body["data"]!;
+        ((string)described["rotation_schedule"]!, (int)described["rotation_window"]!).ShouldBe(("0 3 * * SAT", 7200));
     }
 
     [Fact]
@@ -157,9 +172,12 @@ public sealed class StaticCredentialTests
         ((string)grant.Body["credentials"]!["username"]!).ShouldBeOneOf("reports_a", "reports_b");
     }
 
-    private static BrokerWorld World((string Key, string Value) rotation) => new(
+    private static BrokerWorld World((string Key, string Value) rotation, params (string Key, string? Value)[] more) => new(
+    [
         ("Roles:reports:Database", "orders"), ("Roles:reports:Issuer", "here"), ("Roles:reports:Static:Usernames:0", "reports_a"), ("Roles:reports:Static:Usernames:1", "reports_b"),
         ($"Roles:reports:Static:{rotation.Key}", rotation.Value), ("Roles:reports:Allow:0:Issuer", "kubernetes"), ("Roles:reports:Allow:0:Claims:namespace", "shop"),
         ("Roles:nightly:Database", "orders"), ("Roles:nightly:Issuer", "here"), ("Roles:nightly:Static:Usernames:0", "nightly_a"), ("Roles:nightly:Static:Usernames:1", "nightly_b"),
-        ($"Roles:nightly:Static:{rotation.Key}", rotation.Value), ("Roles:nightly:Allow:0:Issuer", "ci"), ("Roles:nightly:Allow:0:Claims:repository", "octo/shop"));
+        ($"Roles:nightly:Static:{rotation.Key}", rotation.Value), ("Roles:nightly:Allow:0:Issuer", "ci"), ("Roles:nightly:Allow:0:Claims:repository", "octo/shop"),
+        .. more,
+    ]);
 }

@@ -91,6 +91,7 @@ internal sealed class StaticEndpoints(ICatalog catalog, VaultRequests requests, 
     {
         if (rotation.Period is { } period) json.WriteNumber("rotation_period", (long)period.TotalSeconds);
         else json.WriteString("rotation_schedule", rotation.Schedule);
+        if (rotation.Window is { } window) json.WriteNumber("rotation_window", (long)window.TotalSeconds);
     }
 
     private static (SecretRole Role, StaticUsers Users)? StaticOf(string name, SecretMount mount, CatalogSnapshot current) =>
