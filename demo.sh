@@ -12,7 +12,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 echo "Building (Release) ..."
 dotnet build LoadTests -c Release --nologo -v quiet
 # The broker as users run it: published, compiled ahead of time as in its image.
-dotnet publish Broker.Api -c Release --nologo -v quiet --arch "$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')" --self-contained false \
-  -p:PublishReadyToRun=true -p:UseAppHost=false --output artifacts/broker
-export BROKER_PROGRAM=$PWD/artifacts/broker/broker.dll
+BROKER_PROGRAM=$(.ci/publish-broker.sh)
+export BROKER_PROGRAM
 exec dotnet LoadTests/bin/Release/net10.0/loadtests.dll demo "$@"

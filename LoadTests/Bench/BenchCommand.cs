@@ -47,7 +47,7 @@ internal sealed class BenchCommand
         await using var wrk = await WrkGenerator.FindAsync(cancellation);
         using var client = new HttpClientGenerator(TimeProvider.System);
         ILoadGenerator generator = wrk is null ? client : wrk;
-        var result = new BenchResult { Generator = generator.Name, Processors = Environment.ProcessorCount };
+        var result = new BenchResult { Generator = generator.Name, Build = Build(), Processors = Environment.ProcessorCount };
 
         if (parts.Contains(BurstPart))
         {
@@ -96,6 +96,11 @@ internal sealed class BenchCommand
             await Console.Error.WriteLineAsync($"Not as it should be: {errors} requests were not answered as they should be.");
         return errors == 0 ? 0 : 1;
     }
+
+    private static string Build() =>
+        BrokerProgram.IsCompiledAheadOfTime(BrokerProgram.Find())
+            ? "the published one, compiled ahead of time"
+            : "the developers' build, which compiles as it runs (LoadTests/bench.sh measures the published one)";
 
     private static void Say(string what) => Console.Error.WriteLine(what);
 }

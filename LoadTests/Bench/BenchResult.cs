@@ -14,6 +14,9 @@ internal sealed record BenchResult
 
     public required string Generator { get; init; }
 
+    /// <summary>Which build of the broker was measured: the published one, or that of the developers.</summary>
+    public required string Build { get; init; }
+
     public required int Processors { get; init; }
 
     /// <summary>The first one is what the others are compared with.</summary>

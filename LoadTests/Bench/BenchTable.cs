@@ -10,7 +10,7 @@ internal static class BenchTable
     {
         // A file or a pipe is as wide as it takes.
         if (!console.Profile.Out.IsTerminal) console.Profile.Width = 160;
-        console.WriteLine($"{result.Processors} processors, shared by servers and generator; load by {result.Generator}.");
+        console.WriteLine($"{result.Processors} processors, shared by servers and generator; load by {result.Generator}; the broker is {result.Build}.");
         if (result.Targets is { } targets)
         {
             var table = New(console, "", "per second", "to empty", "to auth.", "to agent", "CPU µs", "p50", "p99", "errors");

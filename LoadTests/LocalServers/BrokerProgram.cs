@@ -1,3 +1,5 @@
+using System.Reflection.PortableExecutable;
+
 namespace LoadTests.LocalServers;
 
 /// <summary>Finds the broker that was built with us.</summary>
@@ -5,6 +7,13 @@ internal static class BrokerProgram
 {
     /// <summary>Names the <c>broker.dll</c> that is run instead: a published one.</summary>
     public const string Variable = "BROKER_PROGRAM";
+
+    /// <summary>Whether the program is compiled ahead of time, as in the image: its file has native code beside the intermediate language.</summary>
+    public static bool IsCompiledAheadOfTime(string program)
+    {
+        using var file = new PEReader(File.OpenRead(program));
+        return file.PEHeaders.CorHeader is { ManagedNativeHeaderDirectory.Size: > 0 };
+    }
 
     /// <summary>The path of <c>broker.dll</c>: what <see cref="Variable"/> names, else in the output of Broker.Api of the same build configuration, else beside this program.</summary>
     /// <exception cref="ServerStartException">It was not built.</exception>
