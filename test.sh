@@ -1,12 +1,19 @@
 #!/usr/bin/env bash
 # Builds everything in Release and runs every test. The last line is the sum: "N passed, N failed, N skipped"; it is printed
 # only when every test host ran to its end. Arguments go to the tests, e.g. ./test.sh --filter-namespace Broker.Tests.Ledger
+# With --quick as the first: all but what starts servers or takes long (.ci/not-quick), and nothing but the .NET SDK is needed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-.ci/need-programs.sh postgresql mariadb-server redis-server pgbouncer chromium libfaketime docker-compose prometheus python3-hvac drivers
-.ci/need-postgres-18.sh
-(cd Broker.Tests/Drivers/Programs && npm ci --no-audit --no-fund --silent)
+if [ "${1:-}" = --quick ]; then
+  shift
+  export BROKER_TEST_QUICK=1
+  while read -r class _; do set -- "$@" --filter-not-class "$class"; done < <(grep -v '^#' .ci/not-quick)
+else
+  .ci/need-programs.sh postgresql mariadb-server redis-server pgbouncer chromium libfaketime docker-compose prometheus python3-hvac drivers
+  .ci/need-postgres-18.sh
+  (cd Broker.Tests/Drivers/Programs && npm ci --no-audit --no-fund --silent)
+fi
 echo "Building (Release) ..."
 dotnet build Broker.sln -c Release --nologo -v quiet
 

@@ -3,7 +3,7 @@ using System.Reflection.Emit;
 
 namespace Broker.Tests;
 
-/// <summary>Which types of an assembly use which others of it, as compiled: in signatures, in fields, and in the code of methods.</summary>
+/// <summary>Which types of some assemblies use which others of them, as compiled: in signatures, in fields, and in the code of methods.</summary>
 internal static class CompiledUses
 {
     private const BindingFlags All = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
@@ -12,13 +12,13 @@ internal static class CompiledUses
         .Select(field => (OpCode)field.GetValue(null)!).ToDictionary(code => code.Value);
 
     /// <summary>Each use once: who uses, and what. Types nested in another count as that one.</summary>
-    public static IReadOnlySet<(Type User, Type Used)> Of(Assembly assembly)
+    public static IReadOnlySet<(Type User, Type Used)> Of(params Assembly[] assemblies)
     {
         var uses = new HashSet<(Type, Type)>();
-        foreach (var type in assembly.GetTypes())
+        foreach (var type in assemblies.SelectMany(static assembly => assembly.GetTypes()))
         {
             var user = Outermost(type);
-            foreach (var used in UsedBy(type).SelectMany(Parts).Where(used => used.Assembly == assembly).Select(Outermost))
+            foreach (var used in UsedBy(type).SelectMany(Parts).Where(used => assemblies.Contains(used.Assembly)).Select(Outermost))
             {
                 if (used != user) uses.Add((user, used));
             }

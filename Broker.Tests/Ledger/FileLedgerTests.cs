@@ -1,7 +1,6 @@
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.OnDisk;
 using Broker.Tests.Contracts;
-using LoadTests.Crash;
 using Shouldly;
 using Xunit;
 
@@ -43,15 +42,6 @@ public sealed class FileLedgerTests : LedgerContract, IAsyncDisposable
             again => again.Connections.ShouldBe(before.Item1.Connections),
             again => again.EndsAt.ShouldBe(before.Item1.EndsAt));
         after.Item2.Granted.ShouldBe(before.Item2.Granted);
-    }
-
-    [Fact]
-    public async Task What_was_answered_is_in_the_file_of_a_process_that_is_killed()
-    {
-        var result = await CrashRun.RunAsync(kills: 5, seed: Environment.ProcessId, TimeSpan.FromMilliseconds(100), atWrites: false, TestContext.Current.CancellationToken);
-
-        result.Wrong.ShouldBeEmpty();
-        result.Granted.ShouldBePositive();
     }
 
     [Fact]

@@ -46,8 +46,13 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     public bool HasExited => process.HasExited;
 
+    /// <summary>The environment variable that a run of the tests without servers sets: nothing is started then.</summary>
+    internal const string QuickVariable = "BROKER_TEST_QUICK";
+
     public static async Task<ChildProcess> StartAsync(ChildProcessSettings settings)
     {
+        if (Environment.GetEnvironmentVariable(QuickVariable) is { Length: > 0 })
+            throw new ServerStartException($"{settings.Program} is not started: this is a quick run. Name the test's class in .ci/not-quick.");
         // Each of these programs replaces itself by the next, so the process id stays that of the server.
         var start = new ProcessStartInfo("setsid") { WorkingDirectory = settings.WorkingDirectory };
         List<string> words = ["sh", "-c", """exec "$@" >>"$0" 2>&1 </dev/null""", settings.LogFile, "setpriv", "--pdeathsig", settings.WhenWeDie == Signal.Interrupt ? "INT" : "KILL"];
