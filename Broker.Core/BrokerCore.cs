@@ -79,7 +79,7 @@ public static class BrokerCore
         {
             LedgerKind.Redis => services.AddSingleton<ILedgerStore, RedisLedgerStore>(),
             LedgerKind.File => services.AddSingleton(settings.Ledger).AddSingleton<ILedgerStore, FileLedgerStore>(),
-            _ => services.AddSingleton<ILedgerStore, InProcessLedgerStore>(),
+            _ => services.AddSingleton<ILedgerStore>(provider => new InProcessLedgerStore(provider.GetRequiredService<TimeProvider>()) { IsOfThisProcess = true }),
         };
         services.AddSealing(settings);
         services.AddSingleton<LedgerSeal>().AddSingleton<Fitness>().AddSingleton<FitLedgerStore>();

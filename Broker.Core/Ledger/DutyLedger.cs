@@ -5,7 +5,7 @@ public sealed class DutyLedger(LedgerClient client)
 {
     /// <summary>
     /// How long a ledger that is new grants nothing: if it is not new but has lost everything, the replicas that remember speak first
-    /// (law L8).
+    /// (law L8). One that is of this process alone grants at once.
     /// </summary>
     public static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(1500);
 
@@ -27,7 +27,7 @@ public sealed class DutyLedger(LedgerClient client)
         string database, IReadOnlyList<string> standing, int most, TimeSpan takenFor, CancellationToken cancellation, string? epoch = null, long since = 0,
         DateTimeOffset? atLeast = null)
     {
-        var (reply, _, known) = await client.TakeMarkedAsync(Decision.Due, database, new(most, takenFor, Settling, epoch, since, atLeast, standing), cancellation);
+        var (reply, _, known) = await client.TakeMarkedAsync(Decision.Due, database, new(most, takenFor, client.IsOfThisProcess ? TimeSpan.Zero : Settling, epoch, since, atLeast, standing), cancellation);
         return new(known, reply.Now, reply.HeardTo, reply.Gap, reply.Moved, reply.Taken);
     }
 

@@ -6,6 +6,12 @@ namespace Broker.Core.Ledger;
 /// </summary>
 public interface ILedgerStore : IAsyncDisposable
 {
+    /// <summary>
+    /// Whether it ends with this process and no other has seen it (default false): what is empty then is new, and nobody has to be heard first who
+    /// might remember something (law L8).
+    /// </summary>
+    bool IsOfThisProcess => false;
+
     /// <summary>Runs one decision on one database's keys.</summary>
     /// <param name="decision">Which.</param>
     /// <param name="database">The database's name in the catalog; of one that is on another's server <c>SERVER/DATABASE</c> (<see cref="LedgerKeys"/>).</param>

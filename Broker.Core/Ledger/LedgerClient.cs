@@ -15,6 +15,9 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<
     private readonly string voice = voice ?? Guid.NewGuid().ToString("N")[..12];
     private readonly ConcurrentDictionary<string, State> states = new(StringComparer.Ordinal);
 
+    /// <inheritdoc cref="ILedgerStore.IsOfThisProcess"/>
+    internal bool IsOfThisProcess => store.IsOfThisProcess;
+
     /// <summary>The epoch of a database's records when they were read last; empty: none yet.</summary>
     internal string Epoch(string database) => states.TryGetValue(database, out var state) ? state.Epoch : "";
 

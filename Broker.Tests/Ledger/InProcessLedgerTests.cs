@@ -1,7 +1,11 @@
+using Broker.Core;
+using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Operators;
 using Broker.Tests.Contracts;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
 
@@ -44,6 +48,25 @@ public sealed class InProcessLedgerTests : LedgerContract, IAsyncDisposable
         clock.Work = () => ledger.Claims.AbandonAsync("other", "role.x", TestContext.Current.CancellationToken).AsTask().IsCompletedSuccessfully.ShouldBeTrue();
 
         (await ledger.Budgets.BudgetAsync("orders", ["orders-api"], TestContext.Current.CancellationToken)).Roles.ShouldHaveSingleItem().Role.ShouldBe("orders-api");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task One_that_ends_with_its_process_has_nobody_to_hear_first_and_grants_at_once(bool isOfThisProcess)
+    {
+        await using var own = new InProcessLedgerStore(new FakeTimeProvider()) { IsOfThisProcess = isOfThisProcess };
+        var ledger = new SharedLedger(own);
+        await ledger.Duties.DueAsync("orders", [], 1, TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
+
+        (await ledger.Budgets.BudgetAsync("orders", ["orders-api"], TestContext.Current.CancellationToken)).SettlesIn.ShouldBe(isOfThisProcess ? TimeSpan.Zero : DutyLedger.Settling);
+    }
+
+    [Fact]
+    public async Task That_of_a_broker_with_no_other_does()
+    {
+        await using var services = new ServiceCollection().AddLogging().AddMetrics().AddSingleton(TimeProvider.System).AddBrokerCore(new BrokerSettings()).BuildServiceProvider();
+        services.GetRequiredService<ILedgerStore>().IsOfThisProcess.ShouldBeTrue();
     }
 
     private sealed class BusyClock : TimeProvider

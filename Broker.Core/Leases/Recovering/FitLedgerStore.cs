@@ -7,6 +7,9 @@ namespace Broker.Core.Leases.Recovering;
 public sealed class FitLedgerStore(ILedgerStore store, Fitness fitness) : ILedgerStore
 {
     /// <inheritdoc/>
+    public bool IsOfThisProcess => store.IsOfThisProcess;
+
+    /// <inheritdoc/>
     public async ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
         if (await fitness.WhyNotAsync(cancellation) is { } whyNot) throw new LedgerException($"This replica is not ready: {whyNot}.");

@@ -49,6 +49,9 @@ public sealed class InProcessLedgerStore : ILedgerStore
     }
 
     /// <inheritdoc/>
+    public bool IsOfThisProcess { get; init; }
+
+    /// <inheritdoc/>
     public ValueTask<string[]> DecideAsync(
         Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
