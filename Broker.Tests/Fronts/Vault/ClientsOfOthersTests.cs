@@ -23,6 +23,8 @@ public sealed class ClientsOfOthersTests
         ((string)seen["renew"]["lease"]!, (int)seen["renew"]["duration"]!).ShouldBe(((string)seen["read"]["lease"]!, (int)seen["read"]["duration"]!));
         ((int)seen["look up"]["ttl"]!).ShouldBeInRange(1, (int)seen["read"]["duration"]!);
         ((int)seen["renew token"]["duration"]!, (string)seen["look up token"]["type"]!).ShouldBe((3600, "service"));
+        ((string)seen["accessor"]["id"]!, (bool)seen["accessor"]["token"]!).ShouldBe(("", true));
+        ((string)seen["unwrap"]["user"]!, (string)seen["namespace"]["user"]!).ShouldBe(((string)seen["read"]["user"]!, (string)seen["read"]["user"]!));
         ((string)seen["unknown role"]["error"]!).ShouldBe("InvalidRequest");
         ((string)seen["unknown lease"]["text"]!).ShouldContain("lease not found");
         ((string)seen["not allowed"]["error"]!).ShouldBe("Forbidden");
@@ -46,6 +48,8 @@ public sealed class ClientsOfOthersTests
         ((string)seen["renew"]["lease"]!, (int)seen["renew"]["duration"]!).ShouldBe(((string)seen["read"]["lease"]!, (int)seen["read"]["duration"]!));
         ((int)seen["look up"]["ttl"]!).ShouldBeGreaterThan(0);
         ((int)seen["renew token"]["duration"]!, (string)seen["look up token"]["type"]!).ShouldBe((3600, "service"));
+        ((string)seen["accessor"]["id"]!, (bool)seen["accessor"]["token"]!).ShouldBe(("", true));
+        ((string)seen["help"]["text"]!).ShouldContain("Reads a login");
         ((string)seen["unknown role"]["text"]!).ShouldBe("unknown role: nosuch");
         ((string)seen["unknown lease"]["text"]!).ShouldBe("lease not found");
         ((string)seen["not allowed"]["error"]!).ShouldBe("403");
@@ -72,6 +76,24 @@ public sealed class ClientsOfOthersTests
         ((string)other["look up token"]["type"]!).ShouldBe("service");
         ((int)other["renew token"]["duration"]!).ShouldBe(3600);
         other["look up after revocation"]["error"].ShouldNotBeNull();
+    }
+
+    [Theory]
+    [InlineData("hvac")]
+    [InlineData("node-vault")]
+    public async Task L1_A_hundred_of_them_at_once_make_one_database_user(string client)
+    {
+        await using var world = new BrokerWorld(("Roles:orders-api:Connections:Default", "1"));
+        var address = (await world.ListeningReplicaAsync()).AbsoluteUri.TrimEnd('/');
+        var tokens = Path.Combine(world.Directory, "pods");
+        await File.WriteAllLinesAsync(tokens, Enumerable.Range(0, 100).Select(pod => world.Pod($"uid-{pod}")), TestContext.Current.CancellationToken);
+
+        var seen = client == "hvac"
+            ? await ClientPrograms.PythonAsync("hvac_hundred.py", address, "orders-api", tokens)
+            : await ClientPrograms.NodeAsync("node_vault_hundred.cjs", address, "orders-api", tokens);
+
+        ((int)seen["all"]["users"]!, (int)seen["all"]["leases"]!, (bool)seen["all"]["same"]!).ShouldBe((1, 100, true));
+        world.Issuer.Users.Count.ShouldBe(1);
     }
 
     private static BrokerWorld AppRoleWorld() => new(

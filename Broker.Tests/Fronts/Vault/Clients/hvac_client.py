@@ -31,6 +31,13 @@ say("renew", lease=renewed["lease_id"], duration=renewed["lease_duration"])
 say("look up", ttl=client.sys.read_lease(first["lease_id"])["data"]["ttl"])
 say("renew token", duration=client.auth.token.renew_self()["auth"]["lease_duration"])
 say("look up token", type=client.auth.token.lookup_self()["data"]["type"])
+accessor = client.auth.token.lookup_self()["data"]["accessor"]
+say("accessor", id=client.auth.token.lookup_accessor(accessor)["data"]["id"], token=client.auth.token.lookup(client.token)["data"]["id"] == client.token)
+wrapped = client.read(f"database/creds/{role}", wrap_ttl="60s")["wrap_info"]["token"]
+say("unwrap", user=client.sys.unwrap(wrapped)["data"]["username"])
+elsewhere = hvac.Client(url=address, namespace="team-a")
+elsewhere.auth.kubernetes.login(role=role, jwt=jwt)
+say("namespace", user=elsewhere.secrets.database.generate_credentials(name=role)["data"]["username"])
 refused("unknown role", lambda: client.secrets.database.generate_credentials(name="nosuch"))
 refused("unknown lease", lambda: client.sys.renew_lease("database/creds/nosuch/x"))
 refused("not allowed", lambda: client.sys.list_mounted_secrets_engines())

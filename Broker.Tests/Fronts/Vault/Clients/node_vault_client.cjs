@@ -20,6 +20,9 @@ const refused = async (step, call) => {
   say('look up', { ttl: (await vault.write('sys/leases/lookup', { lease_id: first.lease_id })).data.ttl });
   say('renew token', { duration: (await vault.tokenRenewSelf()).auth.lease_duration });
   say('look up token', { type: (await vault.tokenLookupSelf()).data.type });
+  const accessor = (await vault.tokenLookupSelf()).data.accessor;
+  say('accessor', { id: (await vault.tokenLookupAccessor({ accessor })).data.id, token: (await vault.tokenLookup({ token: vault.token })).data.id === vault.token });
+  say('help', { text: (await vault.help(`database/creds/${role}`)).help });
   await refused('unknown role', () => vault.read('database/creds/nosuch'));
   await refused('unknown lease', () => vault.write('sys/leases/renew', { lease_id: 'database/creds/nosuch/x' }));
   await refused('not allowed', () => vault.mounts());
