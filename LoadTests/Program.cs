@@ -14,6 +14,7 @@ using LoadTests.Rollouts;
 using LoadTests.Servers;
 using LoadTests.Simulation;
 using LoadTests.Tampering;
+using LoadTests.Upgrades;
 
 var root = new RootCommand("Runs real rollouts against the broker, and the servers they need.")
 {
@@ -32,6 +33,7 @@ var root = new RootCommand("Runs real rollouts against the broker, and the serve
     TamperCommand.Create(),
     CrashCommand.Create(),
     JobsCommand.Create(),
+    RecordLedgerCommand.Create(),
 };
 // Servers get the time to end in good order when Ctrl-C comes; our own messages are meant for people, without a stack trace.
 var invocation = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20), EnableDefaultExceptionHandler = false };

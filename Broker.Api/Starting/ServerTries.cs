@@ -57,7 +57,7 @@ internal sealed class ServerTries(
     {
         var database = current.Databases[role.Database];
         yield return new("database", $"database '{database.Name}'", token => CountAsync(database, current, token));
-        if (current.Issuers[role.Issuer] is VaultIssuerDefinition vault) yield return new("issuer", $"issuer '{vault.Name}'", token => issuers[vault].KeepAliveAsync(token));
+        if (current.Issuers[role.Issuer] is VaultIssuerDefinition vault) yield return new("issuer", $"issuer '{vault.Name}'", token => issuers[vault].GenerationAsync(token)); // a token that lives is enough while Vault is away
         foreach (var name in role.Allow.Select(static rule => rule.Issuer).Distinct(StringComparer.Ordinal))
             yield return new("identity", $"identity issuer '{name}'", token => KeysAsync(name, token));
     }

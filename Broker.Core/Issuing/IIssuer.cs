@@ -49,10 +49,11 @@ public interface IIssuer
     /// <summary>
     /// Keeps alive what the issuer's leases hang on, and answers when to do so again; null where there is nothing of the kind.
     /// </summary>
+    /// <exception cref="IssuerException">It could not be: leases die early unless somebody mends that.</exception>
     Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation) => Task.FromResult<TimeSpan?>(null);
 
     /// <summary>
-    /// Tells apart what the issuer's leases hang on: when it changes, leases from before may have died with it. Null where there is
+    /// Tells apart what the issuer's leases hang on, and gets it where there is none: when it changes, leases from before may have died with it. Null where there is
     /// nothing of the kind.
     /// </summary>
     Task<string?> GenerationAsync(CancellationToken cancellation) => Task.FromResult<string?>(null);

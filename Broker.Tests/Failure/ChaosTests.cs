@@ -16,6 +16,7 @@ public sealed class ChaosTests
     [InlineData("scripts-flushed")]
     [InlineData("redis-emptied")]
     [InlineData("clocks-apart")]
+    [InlineData("replicas-upgraded")]
     public async Task L1_L2_L4_L5_L7_L8_L9_L10_No_law_is_broken_when_it_happens(string name)
     {
         // A slow machine takes longer for everything; how long things may take is what `loadtests chaos` is for.

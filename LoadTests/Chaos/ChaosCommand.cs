@@ -1,4 +1,6 @@
 using System.CommandLine;
+using LoadTests.Chaos.Faults;
+using LoadTests.Stages;
 using Spectre.Console;
 
 namespace LoadTests.Chaos;
@@ -12,6 +14,8 @@ internal sealed class ChaosCommand
     private readonly Option<int> replicas = CommandOptions.Number("--replicas", "Broker processes.", 3, 2, 16);
     private readonly Option<TimeSpan> freeze = CommandOptions.Duration("--freeze", "How long a frozen process stands still.", TimeSpan.FromSeconds(12));
     private readonly Option<DirectoryInfo?> logs = new("--logs") { Description = "Keep the replicas' logs in this directory." };
+    private readonly Option<FileInfo> from = new Option<FileInfo>("--from") { Description = "The other version's broker.dll, for replicas-upgraded; default: the one built with this." }.AcceptExistingOnly();
+    private readonly Option<bool> vault = new("--vault") { Description = "Let a double of Vault create the users, for replicas-upgraded." };
     private readonly Option<bool> json = new("--json") { Description = "Print the results as JSON instead of the table." };
 
     public static Command Create()
@@ -20,7 +24,7 @@ internal sealed class ChaosCommand
         options.faults.AcceptOnlyFromAmong([.. Misfortunes.All.Select(misfortune => misfortune.Name)]);
         var command = new Command("chaos", "Lets real brokers, their Redis, their issuer and their database meet with misfortunes while pods are at work, and holds what happens to the laws. Exit code 1: a law was broken.")
         {
-            options.faults, options.list, options.pods, options.replicas, options.freeze, options.logs, options.json,
+            options.faults, options.list, options.pods, options.replicas, options.freeze, options.logs, options.from, options.vault, options.json,
         };
         command.SetAction(options.RunAsync);
         return command;
@@ -47,7 +51,7 @@ internal sealed class ChaosCommand
             LogDirectory = parsed.GetValue(logs)?.FullName,
         };
         var results = new List<ChaosResult>();
-        foreach (var misfortune in wanted)
+        foreach (var misfortune in wanted.Select(one => one is ReplicasUpgraded ? new ReplicasUpgraded { From = parsed.GetValue(from)?.FullName, Issuer = parsed.GetValue(vault) ? IssuerKind.SimulatedVault : default } : one))
         {
             results.Add(await new ChaosRun(settings, misfortune, Console.Error.WriteLine, TimeProvider.System).RunAsync(cancellation));
             foreach (var (law, what) in results[^1].Broken) Console.Error.WriteLine($"  broken {law}: {what}");

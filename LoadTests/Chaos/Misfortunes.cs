@@ -12,6 +12,7 @@ internal static class Misfortunes
         new ReplicaFrozen(),
         new IssuingReplicaFrozen(),
         new ReplicasRolled(),
+        new ReplicasUpgraded(),
         new RedisPaused(),
         new RedisRestarted(),
         new RedisEmptied(),

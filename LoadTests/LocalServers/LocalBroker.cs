@@ -77,11 +77,14 @@ public sealed class LocalBroker : IAsyncDisposable
         });
 
     /// <summary>Starts the process again on the same port after it has ended.</summary>
-    public async Task StartAgainAsync(CancellationToken cancellation = default)
+    public Task StartAgainAsync(CancellationToken cancellation = default) => StartAgainAsAsync(settings.Program, cancellation);
+
+    /// <summary>Starts it again as another <c>broker.dll</c>, e.g. of another version; null: as the one that was built with us.</summary>
+    public async Task StartAgainAsAsync(string? other, CancellationToken cancellation = default)
     {
         if (process is { } old)
             await old.DisposeAsync();
-        var program = settings.Program ?? BrokerProgram.Find();
+        var program = other ?? BrokerProgram.Find();
         process = await ChildProcess.StartAsync(new()
         {
             Program = ServerProgram.DotNet(),

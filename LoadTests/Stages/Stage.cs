@@ -91,6 +91,7 @@ internal sealed class Stage : IAsyncDisposable
             new()
             {
                 Configuration = ConfigurationOf(replica, sealing, AuditFiles[replica - 1]),
+                Program = settings.Program,
                 Environment = settings.EnvironmentOf?.Invoke(replica) ?? new Dictionary<string, string>(),
                 LogFile = settings.LogDirectory is { } logs ? Path.Combine(logs, $"broker-{replica}.log") : null,
             },

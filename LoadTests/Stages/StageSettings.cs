@@ -71,6 +71,9 @@ internal sealed record StageSettings
     /// <summary>Broker processes; 0: a database only.</summary>
     public int Replicas { get; init; } = 3;
 
+    /// <summary>The <c>broker.dll</c> that the replicas run; null: the one that was built with us.</summary>
+    public string? Program { get; init; }
+
     public LedgerKind Ledger { get; init; }
 
     public IssuerKind Issuer { get; init; }

@@ -17,11 +17,14 @@ internal sealed class VaultTokenSource(
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
+    /// <summary>A token with no more than this left, and no more to come, is a failure that somebody has to mend.</summary>
+    private static readonly TimeSpan SoonOver = TimeSpan.FromMinutes(10);
+
     private readonly string key = VaultTokenKey.Of(definition);
     private readonly string method = VaultTokenKey.MethodOf(definition.Auth);
     private readonly VaultTokenFile? file = definition.Auth is VaultTokenAuth { Token: { File: not null } source } ? new(source) : null;
     private readonly Shared<VaultToken> loggingIn = new();
-    private readonly Shared<TimeSpan?> keepingAlive = new();
+    private readonly Shared<Kept> keepingAlive = new();
     private Rest? rest;
     private (long At, IssuerException Refusal)? refusedLogin;
 
@@ -37,7 +40,7 @@ internal sealed class VaultTokenSource(
     {
         var token = await GetAsync(cancellation);
         if (!token.IsPastHalf || rest?.Holds(token, time.GetTimestamp()) == true) return token;
-        await KeepAliveAsync(cancellation);
+        await keepingAlive.RunAsync(KeepAliveAloneAsync, cancellation); // one that could not be prolonged still lives
         return await GetAsync(cancellation);
     }
 
@@ -74,19 +77,26 @@ internal sealed class VaultTokenSource(
     /// answered time at the latest.
     /// </summary>
     /// <returns>When to come back, at least a second; null: never, the token has no end.</returns>
-    public Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation) =>
-        keepingAlive.RunAsync(KeepAliveAloneAsync, cancellation);
-
-    private async Task<TimeSpan?> KeepAliveAloneAsync()
+    /// <exception cref="IssuerException">
+    /// The token could not be renewed in its time, or it ends within ten minutes and gets no more: its leases die with it unless
+    /// somebody mends that. <see cref="IssuerException.RetryAfter"/> is when to come back.
+    /// </exception>
+    public async Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation)
     {
-        var (token, comeBack) = await TryKeepAliveAsync();
-        if (file is not null && !(comeBack < LongestPause)) comeBack = LongestPause; // whoever keeps the file may put another token there
-        if (token is not null && comeBack is { } wait)
-            rest = new Rest(token.Value, time.GetTimestamp() + (long)(wait.TotalSeconds * time.TimestampFrequency));
-        return comeBack;
+        var kept = await keepingAlive.RunAsync(KeepAliveAloneAsync, cancellation);
+        return kept.Failure is { } failure ? throw new IssuerException(failure.Failure, failure.Message, kept.ComeBack, failure) : kept.ComeBack;
     }
 
-    private async Task<(VaultToken? Token, TimeSpan? ComeBack)> TryKeepAliveAsync()
+    private async Task<Kept> KeepAliveAloneAsync()
+    {
+        var kept = await TryKeepAliveAsync();
+        if (file is not null && !(kept.ComeBack < LongestPause)) kept = kept with { ComeBack = LongestPause }; // whoever keeps the file may put another token there
+        if (kept.Token is { } token && kept.ComeBack is { } wait)
+            rest = new Rest(token.Value, time.GetTimestamp() + (long)(wait.TotalSeconds * time.TimestampFrequency));
+        return kept;
+    }
+
+    private async Task<Kept> TryKeepAliveAsync()
     {
         VaultToken? token = null;
         try
@@ -94,17 +104,22 @@ internal sealed class VaultTokenSource(
             token = await GetAsync(CancellationToken.None);
             token = await FollowFileAsync(token);
             if (token.IsPastHalf) token = await ProlongAsync(token, CancellationToken.None);
-            if (token.TimeLeft is not { } left) return (token, null);
-            if (!token.IsPastHalf) return (token, AtLeastShortest(left - (token.FullTtl / 2)));
+            if (token.TimeLeft is not { } left) return new(token, null);
+            if (!token.IsPastHalf) return new(token, AtLeastShortest(left - (token.FullTtl / 2)));
 
             Log.TokenEndsForGood(logger, definition.Name, left);
-            return (token, Pause(left / 4));
+
+            // Whoever keeps a file puts another token there in time, which may be shortly before the end.
+            var soon = file is not null && token.FullTtl / 10 < SoonOver ? token.FullTtl / 10 : SoonOver;
+            return new(token, Pause(left / 4), left > soon ? null : new(
+                IssuerFailure.Refused,
+                $"The Vault token of issuer '{definition.Name}' can neither be renewed nor replaced; it and every lease it created die within {Math.Ceiling(soon.TotalMinutes):0} minutes. Give the broker a periodic token, or let it log in with AppRole or Kubernetes."));
         }
         catch (IssuerException failure)
         {
             var pause = Pause(failure.RetryAfter ?? token?.TimeLeft / 10);
             Log.TokenNotKeptAlive(logger, definition.Name, failure.Message, token?.TimeLeft, pause);
-            return (token, pause);
+            return new(token, pause, failure);
         }
     }
 
@@ -250,6 +265,9 @@ internal sealed class VaultTokenSource(
         AtLeastShortest(wanted is { } pause && pause < LongestPause ? pause : LongestPause);
 
     private static TimeSpan AtLeastShortest(TimeSpan pause) => pause > ShortestPause ? pause : ShortestPause;
+
+    /// <summary>How keeping it alive went.</summary>
+    private sealed record Kept(VaultToken? Token, TimeSpan? ComeBack, IssuerException? Failure = null);
 
     /// <summary>Until when a token that could not be prolonged is left alone: an issue or renewal does not try each time.</summary>
     private sealed record Rest(Secret Token, long Until)

@@ -74,6 +74,19 @@ internal sealed class VaultFixture : IDisposable
         Issuing = new PaceSettings(),
     };
 
+    /// <summary>Keeps the token alive, as the duty does that goes on when it failed; answers when to come back.</summary>
+    public async Task<TimeSpan?> KeepAliveAsync()
+    {
+        try
+        {
+            return await Issuer.KeepAliveAsync(Cancellation);
+        }
+        catch (IssuerException failure) when (failure.RetryAfter is not null)
+        {
+            return failure.RetryAfter;
+        }
+    }
+
     public Task<IssuedLease> IssueAsync(string path = "database/creds/app") =>
         Issuer.IssueAsync(new IssueOrder(Role(path), Database, null, default), Cancellation);
 

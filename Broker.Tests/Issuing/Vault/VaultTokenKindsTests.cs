@@ -61,7 +61,7 @@ public sealed class VaultTokenKindsTests : IAsyncLifetime
         // To the end of what was promised, whoever keeps the token alive as it asks to be.
         for (var passed = TimeSpan.Zero; passed < issued.Term.Duration - Minute;)
         {
-            var next = await bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation) ?? Hour;
+            var next = await bench.KeepAliveAsync() ?? Hour;
             if (next > issued.Term.Duration - Minute - passed) next = issued.Term.Duration - Minute - passed;
             time.Advance(next);
             passed += next;
@@ -136,7 +136,7 @@ public sealed class VaultTokenKindsTests : IAsyncLifetime
 
     private static async Task<bool> AliveAsync(VaultFixture bench)
     {
-        await bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation);
+        await bench.KeepAliveAsync();
         return true;
     }
 

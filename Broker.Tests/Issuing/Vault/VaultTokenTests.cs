@@ -228,12 +228,26 @@ public sealed class VaultTokenTests : IAsyncLifetime
         time.Advance(40 * Minute);
         vault.Fail("auth/token/renew-self", new SimulatedFault.Answer(500, "internal error"), times: 4);
 
-        var next = await VaultFixture.RunAsync(time, bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation));
+        var failed = await Should.ThrowAsync<IssuerException>(() => VaultFixture.RunAsync(time, bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation)));
 
-        next.ShouldNotBeNull().ShouldBeInRange(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
+        failed.RetryAfter.ShouldNotBeNull().ShouldBeInRange(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30));
         bench.Logger.Events.ShouldContain(3003);
         await bench.IssueAsync();
         vault.Count("POST", "auth/approle/login").ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_given_token_that_ends_soon_and_gets_no_more_is_a_failure_of_what_keeps_it_alive()
+    {
+        using var bench = new VaultFixture(
+            VaultFixture.DefinitionOf(vault.Address, VaultFixture.TokenAuth(vault.CreateToken(new SimulatedTokens { Ttl = Hour, Renewable = false }))), time);
+        await bench.IssueAsync();
+        time.Advance(45 * Minute);
+        (await bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation)).ShouldNotBeNull("somebody has time to mend it");
+        time.Advance(6 * Minute);
+
+        (await Should.ThrowAsync<IssuerException>(() => bench.Issuer.KeepAliveAsync(VaultFixture.Cancellation))).Message.ShouldContain("periodic");
+        (await bench.IssueAsync()).Term.Duration.ShouldBe(9 * Minute, "it is used while it lives");
     }
 
     [Fact]
