@@ -18,6 +18,9 @@ internal static class Refusals
     // room at the next.
     private static readonly TimeSpan LongestBudgetRetry = TimeSpan.FromSeconds(10);
 
+    // Connections that nobody holds are open: they close at any time, and are found free at the next count.
+    private static readonly TimeSpan UntilSeenClosed = TimeSpan.FromSeconds(4);
+
     public static Refusal NotAllowed(string role) => new(
         RefusalCode.NotAllowed,
         $"This caller may not have role '{role}', or there is no such role. Ask whoever runs the broker for an Allow rule that matches your token's claims.");
@@ -112,21 +115,24 @@ internal static class Refusals
         }
 
         if (claim.Least > e.Capacity) return TakenByOthers(claim, shortfall);
-        var next = e.NextEndIn is { } end && end < LongestBudgetRetry ? end : LongestBudgetRetry;
         return new(
             RefusalCode.BudgetExhausted,
             e.CouldAskFor > 0
                 ? Say($"You need at least {claim.Least} connections and {e.Free} are free. You could ask for {e.CouldAskFor} now (minConnections), or wait in line with 'Prefer: wait=N'.")
                 : Say($"You need at least {claim.Least} connections and none are free for you now. Come back then, or wait in line with 'Prefer: wait=N'."),
-            next > Soon ? next : Soon,
+            ComeBack(claim, e.NextEndIn ?? UntilSeenClosed),
             shortfall);
     }
+
+    // Who waited in line goes on waiting, at the place it had: were all to stay away for longer, room would stand unused as long.
+    private static TimeSpan ComeBack(Claim claim, TimeSpan next) =>
+        claim.LineWait > TimeSpan.Zero || next < Soon ? Soon : next < LongestBudgetRetry ? next : LongestBudgetRetry;
 
     // Of users that were dropped, or of other applications: nobody knows when they are closed.
     private static Refusal TakenByOthers(Claim claim, BudgetShortfall shortfall) => new(
         RefusalCode.BudgetExhausted,
         Say($"You need at least {claim.Least} connections, and those that others have open on this database leave no more than {shortfall.Capacity} to promise. Come back then, ask for fewer (connections, minConnections), or wait in line with 'Prefer: wait=N' until they are closed."),
-        Later,
+        ComeBack(claim, UntilSeenClosed),
         shortfall);
 
     private static Refusal Throttled(TimeSpan startsIn, Database database) => new(

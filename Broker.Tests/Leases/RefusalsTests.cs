@@ -15,19 +15,30 @@ public sealed class RefusalsTests
 
     [Theory]
     [InlineData(3, 2, 4, "at least 3 connections and 2 are free. You could ask for 2 now", 4)]
-    [InlineData(3, 2, null, "You could ask for 2 now", 10)]
+    [InlineData(3, 2, null, "You could ask for 2 now", 4)]
     [InlineData(3, 0, 400, "none are free for you now", 10)]
     [InlineData(3, 0, 0, "none are free for you now", 1)]
     [InlineData(100, 2, 4, "at least 100 connections and 2 are free", 4)]
-    [InlineData(101, 2, 4, "those that others have open on this database leave no more than 100 to promise", 5)]
-    [InlineData(120, 2, null, "those that others have open on this database leave no more than 100 to promise", 5)]
+    [InlineData(101, 2, 4, "those that others have open on this database leave no more than 100 to promise", 4)]
+    [InlineData(120, 2, null, "those that others have open on this database leave no more than 100 to promise", 4)]
     [InlineData(121, 2, 4, "no more than 120 can be promised on this database at all", 10)]
     public void A_full_budget_says_what_could_be_had_and_is_never_far_away(int least, int couldAskFor, int? nextEndSeconds, string says, int retrySeconds)
     {
         var answer = new ClaimAnswer.Exhausted(2, couldAskFor, 100, 120, nextEndSeconds is { } seconds ? seconds * Second : null);
-        var refusal = Refusals.For(answer, Claim(least), World.Orders);
+        var refusal = Refusals.For(answer, Claim(least) with { LineWait = TimeSpan.Zero }, World.Orders);
         (refusal.Code, refusal.RetryAfter, refusal.Budget).ShouldBe((RefusalCode.BudgetExhausted, retrySeconds * Second, new BudgetShortfall(2, couldAskFor, 100)));
         refusal.Detail.ShouldContain(says);
+    }
+
+    [Theory]
+    [InlineData(3, 400, 1)]
+    [InlineData(3, null, 1)]
+    [InlineData(101, null, 1)]
+    [InlineData(121, 4, 10)] // there will never be so many
+    public void Who_waited_in_line_is_to_come_back_at_once_to_its_place(int least, int? nextEndSeconds, int retrySeconds)
+    {
+        var answer = new ClaimAnswer.Exhausted(2, 0, 100, 120, nextEndSeconds is { } seconds ? seconds * Second : null);
+        Refusals.For(answer, Claim(least), World.Orders).RetryAfter.ShouldBe(retrySeconds * Second);
     }
 
     [Fact]
@@ -42,7 +53,7 @@ public sealed class RefusalsTests
     public void Who_waited_in_line_for_what_others_have_open_hears_that()
     {
         var refusal = Refusals.For(new ClaimAnswer.InLine(1, 7, 7), Claim(8), World.Orders);
-        (refusal.Code, refusal.RetryAfter, refusal.Budget).ShouldBe((RefusalCode.BudgetExhausted, 5 * Second, new BudgetShortfall(7, 0, 7)));
+        (refusal.Code, refusal.RetryAfter, refusal.Budget).ShouldBe((RefusalCode.BudgetExhausted, Second, new BudgetShortfall(7, 0, 7)));
         refusal.Detail.ShouldContain("those that others have open on this database leave no more than 7 to promise");
     }
 

@@ -94,8 +94,10 @@ local function give(c, h, l, moved)
   granted(c, h, l, moved)
 end
 
--- Until the next holder's end; nil: nobody holds anything. Those that ended just now are not written yet.
+-- Until the next holder's end; nil: nobody holds anything, or holders ended whose connections may close at any time. Those that ended
+-- just now are not written yet.
 local function next_end_in()
+  if budget_numbers().ended > 0 then return nil end
   local first = call('ZRANGE', ends, '0', '100', 'WITHSCORES')
   for i = 1, #first, 2 do
     if holder_cache[first[i]] ~= false then return math.max(0, tonumber(first[i + 1]) - now) end
@@ -155,7 +157,10 @@ local function reserve_for(c)
     return nil
   end
   if ahead then
+    -- It has waited as long as it said. When it comes again at once, as it is told to, it has its place back.
+    local place, ticket = call('ZSCORE', line, c.id), read_ticket(c.id)
     leave_line(c.id)
+    give_up(c.id, place, ticket and ticket.since)
     held_up = num(call('ZCARD', line)) > 0 and serve_line()
   end
   turn_away(c)
