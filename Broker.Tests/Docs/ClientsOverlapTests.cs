@@ -1,18 +1,9 @@
 using System.Collections.Concurrent;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Threading.Channels;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Model;
 using Broker.Tests.Databases;
 using LoadTests.LocalServers;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
-using Npgsql;
 using Shouldly;
 using Xunit;
 
@@ -47,10 +38,10 @@ public sealed class ClientsOverlapTests
                 while (!watching.IsCancellationRequested) both.Enqueue(await CountAsync(bench));
             },
             Cancellation);
-        await broker.TellAsync("rotate", Grant(bench, next, 2, rotate: true));
+        broker.Tell("rotate", Grant(bench, next, 2, rotate: true));
         (await client.AnotherUserAsync(old.Username, Cancellation)).ShouldBe(next.Username);
         await Eventually.HoldsAsync(async () => (await CountAsync(bench)).Next == 2, "it works with both of its connections", Cancellation);
-        await broker.TellAsync("renewed", Grant(bench, next, 1));
+        broker.Tell("renewed", Grant(bench, next, 1));
         await Eventually.HoldsAsync(async () => (await CountAsync(bench)).Next == 1, "it keeps one", Cancellation);
         await watching.CancelAsync();
         await watch;
@@ -83,9 +74,9 @@ public sealed class ClientsOverlapTests
 
         for (var allotment = 2; allotment <= 20; allotment += 2)
         {
-            await broker.TellAsync("resize", Grant(bench, login, 4, allotment: allotment - 1));
+            broker.Tell("resize", Grant(bench, login, 4, allotment: allotment - 1));
             await Eventually.HoldsAsync(async () => (await CountAsync(bench)).Old > 1, $"it grows: {client.Log}", Cancellation);
-            await broker.TellAsync("resize", Grant(bench, login, 1, allotment: allotment));
+            broker.Tell("resize", Grant(bench, login, 1, allotment: allotment));
             await Eventually.HoldsAsync(() => Task.FromResult(broker.Confirmed == allotment), $"it confirms size {allotment}: {client.Log}", Cancellation);
 
             // The server needs a moment to see a closed connection off; one that stays is one too many.
@@ -98,20 +89,7 @@ public sealed class ClientsOverlapTests
     }
 
     private static JsonObject Grant(PostgresFixture bench, Login login, int connections, bool rotate = false, long allotment = 0) =>
-        new()
-        {
-            ["rotate"] = rotate,
-            ["overlapSeconds"] = 0,
-            ["lease"] = new JsonObject { ["id"] = login.Username },
-            ["holder"] = new JsonObject { ["id"] = "holder", ["renewAfterSeconds"] = 600 },
-            ["connections"] = connections,
-            ["allotment"] = allotment,
-            ["credentials"] = new JsonObject
-            {
-                ["username"] = login.Username,
-                ["drivers"] = new JsonObject(Engine.Describe(bench.Database, login, connections).Drivers.Where(driver => driver.Text is not null).Select(driver => KeyValuePair.Create(driver.Driver, (JsonNode?)driver.Text))),
-            },
-        };
+        FakeBroker.Grant(login, connections, Engine.Describe(bench.Database, login, connections).Drivers, rotate, allotment);
 
     private static async Task<(long Old, long OldAtWork, long Next)> CountAsync(PostgresFixture bench)
     {
@@ -122,81 +100,5 @@ public sealed class ClientsOverlapTests
             CancellationToken.None);
         var counts = text!.Split(' ').Select(count => long.Parse(count, null)).ToArray();
         return (counts[0], counts[1], counts[2]);
-    }
-
-    /// <summary>Grants once, and tells who watches what the test says.</summary>
-    private sealed class FakeBroker(WebApplication app, Channel<string> events) : IAsyncDisposable
-    {
-        private volatile JsonObject told = [];
-
-        public Uri Address => new(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
-
-        public bool Released { get; private set; }
-
-        /// <summary>The number of the last size that the client says it keeps to.</summary>
-        public long Confirmed { get; private set; }
-
-        public static async Task<FakeBroker> StartAsync(JsonObject grant)
-        {
-            var builder = WebApplication.CreateSlimBuilder();
-            builder.Logging.ClearProviders();
-            var app = builder.Build();
-            app.Urls.Add("http://127.0.0.1:0");
-            var broker = new FakeBroker(app, Channel.CreateUnbounded<string>());
-            app.MapPost("/api/v1/roles/role/credentials", (HttpContext context) => AnswerAsync(context, grant));
-            app.MapGet("/api/v1/holders/holder/watch", broker.WatchAsync);
-            app.MapPost("/api/v1/holders/holder/renew", broker.ConfirmAsync);
-            app.MapDelete("/api/v1/holders/holder", (HttpContext context) =>
-            {
-                broker.Released = true;
-                context.Response.StatusCode = StatusCodes.Status204NoContent;
-                return Task.CompletedTask;
-            });
-            await app.StartAsync(Cancellation);
-            return broker;
-        }
-
-        public ValueTask TellAsync(string kind, JsonObject data)
-        {
-            told = data;
-            return events.Writer.WriteAsync($"event: {kind}\ndata: {data.ToJsonString()}\n\n", Cancellation);
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            events.Writer.TryComplete();
-            await app.DisposeAsync();
-        }
-
-        private Task ConfirmAsync(HttpContext context)
-        {
-            Confirmed = long.Parse(context.Request.Query["allotment"].ToString(), null);
-            return AnswerAsync(context, told);
-        }
-
-        private static Task AnswerAsync(HttpContext context, JsonObject grant)
-        {
-            context.Response.ContentType = "application/json";
-            return context.Response.WriteAsync(grant.ToJsonString());
-        }
-
-        private async Task WatchAsync(HttpContext context)
-        {
-            context.Response.ContentType = "text/event-stream";
-            await context.Response.WriteAsync(": here\n\n");
-            await context.Response.Body.FlushAsync();
-            try
-            {
-                await foreach (var told in events.Reader.ReadAllAsync(context.RequestAborted))
-                {
-                    await context.Response.WriteAsync(told);
-                    await context.Response.Body.FlushAsync();
-                }
-            }
-            catch (OperationCanceledException)
-            {
-                // Nobody listens any more.
-            }
-        }
     }
 }

@@ -25,6 +25,7 @@ public sealed class LeasedDataSource(
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(45); // the broker gives a sign of life every 15 seconds
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan CallWithin = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StartWithin = TimeSpan.FromMinutes(2); // a database that is full, or a broker that starts, is there before long
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
     private readonly CancellationTokenSource stop = new();
@@ -38,7 +39,7 @@ public sealed class LeasedDataSource(
     /// <summary>Asks for the lease and follows it from then on; call it once, before anything else.</summary>
     public async Task StartAsync(CancellationToken cancellation)
     {
-        grant = await ClaimAsync(cancellation);
+        grant = await BeginAsync(cancellation);
         pool = new(grant);
         log.LogInformation("Has {Connections} connections as {User}", grant.Connections, grant.Credentials!.Username);
         following = FollowAsync();
@@ -47,8 +48,9 @@ public sealed class LeasedDataSource(
     /// <summary>An open connection; dispose of it soon, as always.</summary>
     public async ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellation)
     {
+        if (pool is null) throw new InvalidOperationException("StartAsync comes first.");
         await gate.WaitAsync(cancellation);
-        var from = pool ?? throw new InvalidOperationException("StartAsync comes first.");
+        var from = pool;
         from.Enter();
         gate.Release();
         try
@@ -74,7 +76,7 @@ public sealed class LeasedDataSource(
             {
                 using var released = await CallAsync(HttpMethod.Delete, $"/api/v1/holders/{grant.Holder.Id}", CancellationToken.None);
             }
-            catch (Exception failure) when (failure is HttpRequestException or OperationCanceledException or IOException)
+            catch (Exception failure)
             {
                 log.LogWarning("Could not release: {Why}", failure.Message);
             }
@@ -118,8 +120,30 @@ public sealed class LeasedDataSource(
             }
 
             if (Environment.TickCount64 - began > LongestPause.TotalMilliseconds) pause = TimeSpan.FromSeconds(1);
-            await Task.Delay((pause > wanted ? pause : wanted) * (0.5 + Random.Shared.NextDouble() / 2), stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            var spread = pause * (0.5 + Random.Shared.NextDouble() / 2);
+            await Task.Delay(spread > wanted ? spread : wanted, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+        }
+    }
+
+    // The first time it waits until there is a grant; who may not have one is told so at once.
+    private async Task<Grant> BeginAsync(CancellationToken cancellation)
+    {
+        for (var end = Environment.TickCount64 + StartWithin.TotalMilliseconds; ;)
+        {
+            var wait = TimeSpan.FromSeconds(1);
+            try
+            {
+                return await ClaimAsync(cancellation);
+            }
+            catch (Exception failure) when (!cancellation.IsCancellationRequested && Environment.TickCount64 < end
+                && failure is not Refused { StatusCode: < HttpStatusCode.InternalServerError, RetryAfter: null })
+            {
+                log.LogWarning("Cannot claim yet: {Why}", failure.Message);
+                wait = (failure as Refused)?.RetryAfter ?? wait;
+            }
+
+            await Task.Delay(wait, cancellation);
         }
     }
 

@@ -35,6 +35,7 @@ public final class LeasedDataSource implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger("lease");
     private static final int SILENCE = 45_000; // the broker gives a sign of life every 15 seconds
     private static final long LONGEST_PAUSE = 30_000;
+    private static final long START_WITHIN = 120_000; // a database that is full, or a broker that starts, is there before long
 
     private final ObjectMapper json = new ObjectMapper();
     private final URI broker;
@@ -67,7 +68,7 @@ public final class LeasedDataSource implements AutoCloseable {
         this.token = token;
         this.driver = driver;
         this.wants = wants;
-        grant = claim();
+        grant = begin();
         credentials = grant.get("credentials");
         pool = new Pool(credentials.at("/drivers/" + driver.replace("/", "~1")).asText(), connections(grant));
         LOG.log(System.Logger.Level.INFO, "has {0} connections as {1}", connections(grant), user());
@@ -144,6 +145,25 @@ public final class LeasedDataSource implements AutoCloseable {
     // What it has in use, for the broker: so it is asked to go down, and given more.
     private String inUse() { return "lease=" + grant.at("/lease/id").asText() + "&allotment=" + allotment; }
 
+    // The first time it waits until there is a grant; who may not have one is told so at once.
+    private JsonNode begin() throws IOException {
+        for (long end = System.nanoTime() + START_WITHIN * 1_000_000;;) {
+            try {
+                return claim();
+            } catch (IOException failure) {
+                Refused refused = failure instanceof Refused told ? told : null;
+                if (refused != null && refused.status < 500 && refused.after == 0 || System.nanoTime() > end) throw failure;
+                LOG.log(System.Logger.Level.WARNING, "cannot claim yet: {0}", failure.toString());
+                try {
+                    Thread.sleep(refused != null && refused.after > 0 ? refused.after : 1000);
+                } catch (InterruptedException leaving) {
+                    Thread.currentThread().interrupt();
+                    throw failure;
+                }
+            }
+        }
+    }
+
     private JsonNode claim() throws IOException {
         // Waits in line up to 20 seconds when the database has no connections free.
         return json.readTree(call("POST", "/api/v1/roles/" + role + "/credentials", "wait=20", 30_000, wants).getInputStream());
@@ -179,6 +199,10 @@ public final class LeasedDataSource implements AutoCloseable {
                     try {
                         // The holder has ended: it claims again. The same lease mostly, and then its connections stay.
                         JsonNode next = claim();
+                        if (stopped) {
+                            call("DELETE", "/api/v1/holders/" + next.at("/holder/id").asText(), null, 10_000, null).disconnect();
+                            return;
+                        }
                         told = allotment = 0; // it begins anew
                         if (next.at("/lease/id").equals(grant.at("/lease/id"))) resize(next);
                         else moveTo(next, 0);
@@ -193,7 +217,7 @@ public final class LeasedDataSource implements AutoCloseable {
             }
             if (System.nanoTime() - began > LONGEST_PAUSE * 1_000_000) pause = 1000;
             try {
-                Thread.sleep((long) (Math.max(pause, wanted) * ThreadLocalRandom.current().nextDouble(0.5, 1)));
+                Thread.sleep(Math.max(wanted, (long) (pause * ThreadLocalRandom.current().nextDouble(0.5, 1))));
             } catch (InterruptedException closing) {
                 return;
             }

@@ -28,6 +28,8 @@ import (
 const (
 	silence      = 45 * time.Second // the broker gives a sign of life every 15 seconds
 	longestPause = 30 * time.Second
+	callWithin   = 30 * time.Second
+	startWithin  = 2 * time.Minute // a database that is full, or a broker that starts, is there before long
 )
 
 type grant struct {
@@ -82,7 +84,7 @@ type Leased struct {
 // Open asks for the lease and follows it until Close. The driver is database/sql's name, the member that of the grant's drivers.
 func Open(ctx context.Context, broker, role, tokenFile, driver, member string, wants ...Wants) (*Leased, error) {
 	l := &Leased{broker: broker, role: role, tokenFile: tokenFile, driver: driver, member: member, wants: wants, done: make(chan struct{})}
-	first, err := l.claim(ctx)
+	first, err := l.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +222,30 @@ func (l *Leased) inUse() string {
 	return fmt.Sprintf("lease=%s&allotment=%d", l.now.Lease.ID, l.allotment)
 }
 
+// The first time it waits until there is a grant; who may not have one is told so at once.
+func (l *Leased) begin(ctx context.Context) (*grant, error) {
+	for end := time.Now().Add(startWithin); ; {
+		first, err := l.claim(ctx)
+		wait := time.Second
+		if refused, told := err.(*refusal); told && refused.after > 0 {
+			wait = refused.after
+		} else if err == nil || told && refused.status < 500 {
+			return first, err
+		}
+		if time.Now().After(end) || ctx.Err() != nil {
+			return nil, err
+		}
+		l.say("cannot claim yet: %v", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
 func (l *Leased) claim(ctx context.Context) (*grant, error) {
+	ctx, cancel := context.WithTimeout(ctx, callWithin)
+	defer cancel()
 	// Waits in line up to 20 seconds when the database has no connections free.
 	var body io.Reader
 	if len(l.wants) > 0 {
@@ -301,6 +326,9 @@ func (l *Leased) follow(ctx context.Context) {
 					pause = time.Second
 					continue
 				}
+				if failure == nil {
+					failure = err
+				}
 				l.say("cannot claim again: %v", failure)
 				refused, _ = failure.(*refusal)
 			}
@@ -311,12 +339,12 @@ func (l *Leased) follow(ctx context.Context) {
 		if time.Since(began) > longestPause {
 			pause = time.Second
 		}
-		if wanted < pause {
-			wanted = pause
+		if spread := pause/2 + time.Duration(rand.Int63n(int64(pause/2))); wanted < spread {
+			wanted = spread
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(wanted/2 + time.Duration(rand.Int63n(int64(wanted/2)))):
+		case <-time.After(wanted):
 		}
 		if pause *= 2; pause > longestPause {
 			pause = longestPause

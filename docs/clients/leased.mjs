@@ -9,6 +9,7 @@ import pg from "pg";
 
 const SILENCE = 45_000; // the broker gives a sign of life every 15 seconds
 const LONGEST_PAUSE = 30_000;
+const START_WITHIN = 120_000; // a database that is full, or a broker that starts, is there before long
 
 // connections: how many it wants (the role's default); minConnections: with how many it can live. It is given more and asked to go down between the two.
 export async function leased(broker, role, tokenFile, { connections, minConnections, log = (text) => console.error(`lease of ${role}: ${text}`) } = {}) {
@@ -31,6 +32,19 @@ export async function leased(broker, role, tokenFile, { connections, minConnecti
 
   // Waits in line up to 20 seconds when the database has no connections free.
   const claim = async () => (await call("POST", `/api/v1/roles/${role}/credentials`, { Prefer: "wait=20" }, undefined, { connections, minConnections })).json();
+
+  // The first time it waits until there is a grant; who may not have one is told so at once.
+  const begin = async () => {
+    for (const end = Date.now() + START_WITHIN; ; ) {
+      try {
+        return await claim();
+      } catch (failure) {
+        if ((failure.status < 500 && !failure.retryAfter) || Date.now() > end) throw failure;
+        log(`cannot claim yet: ${failure.message}`);
+        await sleep((failure.retryAfter ?? 1) * 1000);
+      }
+    }
+  };
 
   // What it has in use, for the broker: so it is asked to go down, and given more.
   const inUse = () => `lease=${grant.lease.id}&allotment=${allotment}`;
@@ -82,7 +96,7 @@ export async function leased(broker, role, tokenFile, { connections, minConnecti
       const surplus = pool.connect();
       const one = await Promise.race([surplus, sleep(Math.max(0, end - Date.now()), undefined, { ref: false })]);
       if (!one) {
-        void surplus.then((late) => late.release(true));
+        void surplus.then((late) => late.release(true), () => {});
         return false;
       }
       const gone = new Promise((done) => pool.once("remove", done));
@@ -128,6 +142,7 @@ export async function leased(broker, role, tokenFile, { connections, minConnecti
     let pause = 1000;
     while (!stop.signal.aborted) {
       const began = Date.now();
+      let wanted = 0;
       try {
         await watch();
         log("the broker ended the watch; watching again");
@@ -149,15 +164,15 @@ export async function leased(broker, role, tokenFile, { connections, minConnecti
             failure = refused;
           }
         }
-        if (failure.retryAfter) pause = Math.max(pause, failure.retryAfter * 1000);
+        wanted = (failure.retryAfter ?? 0) * 1000;
       }
       if (Date.now() - began > LONGEST_PAUSE) pause = 1000;
-      await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal: stop.signal, ref: false }).catch(() => {});
+      await sleep(Math.max(wanted, pause * (0.5 + Math.random() / 2)), undefined, { signal: stop.signal, ref: false }).catch(() => {});
       pause = Math.min(pause * 2, LONGEST_PAUSE);
     }
   };
 
-  grant = await claim();
+  grant = await begin();
   pool = open(grant);
   log(`has ${grant.connections} connections as ${grant.credentials.username}`);
   const following = follow();

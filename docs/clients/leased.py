@@ -9,6 +9,7 @@ connections: how many it wants (the role's default); min_connections: with how m
 down between the two.
 """
 import contextlib
+import http.client
 import json
 import logging
 import random
@@ -21,6 +22,7 @@ import sqlalchemy
 
 SILENCE = 45  # the broker gives a sign of life every 15 seconds
 LONGEST_PAUSE = 30
+START_WITHIN = 120  # a database that is full, or a broker that starts, is there before long
 
 
 class Ended(Exception):
@@ -37,7 +39,7 @@ class Leased:
         self.stream = None
         self.wants = {"connections": connections, "minConnections": min_connections}
         self.told = self.allotment = 0  # the last size that it heard, and the last that it keeps to, by their numbers
-        self.grant = self._claim()
+        self.grant = self._begin()
         self.engine = self._open(self.grant)
         log.info("has %s connections as %s", self.grant["connections"], self.grant["credentials"]["username"])
         self.following = threading.Thread(target=self._follow, daemon=True)
@@ -56,13 +58,14 @@ class Leased:
         finally:
             with self.changed:
                 self.users[engine] -= 1
+                self._forget(engine)
                 self.changed.notify_all()
 
     def close(self):
         """Gives the connections back at once; if that does not get through, they come free by themselves."""
         self.stop.set()
         if self.stream is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, AttributeError):  # ended already
                 self.stream.fp.raw._sock.shutdown(2)
         self.following.join(5)
         self.engine.dispose()
@@ -81,14 +84,21 @@ class Leased:
         new, old = self._open(grant), self.engine
         with self.changed:
             closed = True
-            if overlap == 0:
-                self.closed = True
-                closed = self._drain(old, 30)
-            self.engine, self.grant, self.closed = new, grant, False
-            self.changed.notify_all()
+            self.closed = overlap == 0
+            try:
+                if overlap == 0:
+                    closed = self._drain(old, 30)
+            finally:
+                self.engine, self.grant, self.closed = new, grant, False
+                self._forget(old)
+                self.changed.notify_all()
         if overlap > 0:
             threading.Thread(target=self._drain, args=(old, overlap), daemon=True).start()
         return closed
+
+    def _forget(self, engine):
+        if engine is not self.engine and not self.users.get(engine):
+            self.users.pop(engine, None)
 
     # Disposes of an engine when nobody uses it, or its time is over. Whether nobody does.
     def _drain(self, old, within):
@@ -126,6 +136,19 @@ class Leased:
     # What it has in use, for the broker: so it is asked to go down, and given more.
     def _in_use(self):
         return f"lease={self.grant['lease']['id']}&allotment={self.allotment}"
+
+    # The first time it waits until there is a grant; who may not have one is told so at once.
+    def _begin(self):
+        end = time.monotonic() + START_WITHIN
+        while True:
+            try:
+                return self._claim()
+            except (OSError, http.client.HTTPException) as failure:
+                after = _retry_after(failure)
+                if getattr(failure, "code", 500) < 500 and not after or time.monotonic() > end:
+                    raise
+                self.log.warning("cannot claim yet: %s", failure)
+                time.sleep(after or 1)
 
     def _claim(self):
         # Waits in line up to 20 seconds when the database has no connections free.
@@ -175,7 +198,7 @@ class Leased:
                         wanted = _retry_after(refused)
             if time.monotonic() - began > LONGEST_PAUSE:
                 pause = 1
-            self.stop.wait(max(pause, wanted) * random.uniform(0.5, 1))
+            self.stop.wait(max(wanted, pause * random.uniform(0.5, 1)))
             pause = min(pause * 2, LONGEST_PAUSE)
 
     def _call(self, method, path, headers={}, timeout=30, wants=None):
