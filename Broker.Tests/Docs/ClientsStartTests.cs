@@ -34,7 +34,7 @@ public sealed class ClientsStartTests
         client.Log.ShouldContain("cannot claim yet", Case.Insensitive);
 
         await broker.DisposeAsync();
-        await Eventually.HoldsAsync(() => Task.FromResult(client.Log.Contains("meanwhile", StringComparison.Ordinal)), "it notices that the broker is gone", Cancellation, TimeSpan.FromSeconds(60));
+        await Eventually.HoldsAsync(() => Task.FromResult(client.Log.Contains("meanwhile", StringComparison.Ordinal)), "it notices that the broker is gone", Cancellation);
         await client.StopAsync(Cancellation);
         client.Failures.ShouldBeEmpty();
         client.Log.ShouldContain("could not release", Case.Insensitive);
