@@ -19,7 +19,7 @@ public sealed record PageQuery(string? Lease, string Search, string Sort, string
 /// <param name="MayOrder">Whether they may steer.</param>
 /// <param name="At">The ledger's time.</param>
 /// <param name="Trouble">Why nothing, or nothing new, is shown; null: all is well.</param>
-/// <param name="Databases">The databases, by name.</param>
+/// <param name="Databases">The databases, by name; <see cref="WorstFirst"/> is how they are shown.</param>
 /// <param name="Query">What was asked for.</param>
 /// <param name="Done">What an order has done; null: none was given.</param>
 public sealed record PageModel(
@@ -33,6 +33,35 @@ public sealed record PageModel(
 
     /// <summary>What sharing would have saved where the broker only looked on; null: it does not, and did not lately.</summary>
     public ShadowView? Shadow { get; init; }
+
+    /// <summary>How many of those to look at are named above the others.</summary>
+    public const int MostAtAGlance = 12;
+
+    private const int MostUnfolded = 5;
+
+    /// <summary>Whether there are so many that most are shown in a line each.</summary>
+    public bool Folds => Databases.Count > 3;
+
+    /// <summary>By what is wrong with them; those that are alike, and few databases, by name.</summary>
+    public IReadOnlyList<DatabaseView> WorstFirst => field ??= Folds ? [.. Databases.OrderBy(database => database.Concern).ThenBy(database => database.Budget.Database.Name, StringComparer.Ordinal)] : Databases;
+
+    /// <summary>Those that are not quiet, the worst first.</summary>
+    public IEnumerable<DatabaseView> ToLookAt => WorstFirst.Where(database => database.Concern != Concern.Quiet);
+
+    /// <summary>How many are in what state, in a sentence.</summary>
+    public string AtAGlance => $"{PageText.Count(Databases.Count, "database")}: " + string.Join(", ", Databases.CountBy(database => database.Concern).OrderBy(of => of.Key).Select(of => of.Key switch
+    {
+        Concern.Uncounted => $"{of.Value} cannot be counted",
+        Concern.Short => $"{of.Value} with claims waiting or too much promised",
+        Concern.Full => $"{of.Value} full",
+        Concern.Unwell => $"{of.Value} with something to mend",
+        Concern.Filling => $"{of.Value} nearly full",
+        _ => $"{of.Value} quiet",
+    })) + ".";
+
+    /// <summary>Whether a database is shown in a line that opens: a quiet one, and all but the worst, unless somebody asked something about it.</summary>
+    public bool IsFolded(DatabaseView database) =>
+        Folds && database is { Holders: null, Forecast: null } && (database.Concern == Concern.Quiet || !WorstFirst.Take(MostUnfolded).Contains(database));
 }
 
 /// <summary>What shadow mode saw.</summary>
@@ -60,6 +89,8 @@ public sealed record DatabaseView(
     Budget Budget, IReadOnlyList<LeaseRecord> Leases, IReadOnlyList<Duty> Failing, IReadOnlyList<Core.Leases.Leftover> Leftovers,
     IReadOnlyList<HolderRecord>? Holders, string? Forecast, DateTimeOffset At, bool MayOrder, PageQuery Query)
 {
+    private const int MostNamed = 3;
+
     /// <summary>The first of those who wait in line.</summary>
     public IReadOnlyList<WaitingCaller> Line { get; init; } = [];
 
@@ -78,6 +109,44 @@ public sealed record DatabaseView(
         _ => null,
     };
 
+    /// <summary>How much it wants to be looked at.</summary>
+    public Concern Concern => Budget switch
+    {
+        { Record.SampledAt: null } or { IsStale: true, Record.Resting: false } => Concern.Uncounted,
+        { Record.Waiting: > 0 } => Concern.Short,
+        { Record: { Resting: false } record } when record.Granted > record.Capacity => Concern.Short,
+        { Record: { Free: <= 0, Resting: false } } => Concern.Full,
+        _ when Failing.Count + Leftovers.Count + Budget.Pauses.Count > 0 || Budget.Record.Roles.Any(role => role.Over > 0)
+            || Leases.Any(lease => lease.State is Core.Model.LeaseState.RevokeFailed or Core.Model.LeaseState.Unknown) => Concern.Unwell,
+        { Record: { Resting: false } record } when record.Free * 100L < record.Capacity * 15L => Concern.Filling,
+        _ => Concern.Quiet,
+    };
+
+    /// <summary>Who fills it and since when, and whether somebody has more open than granted; null: it is not full, and nobody has.</summary>
+    public string? FilledBy
+    {
+        get
+        {
+            var record = Budget.Record;
+            if (record.SampledAt is null) return null;
+            var said = new List<string>();
+            if (record.Free <= 0 || record.Waiting > 0)
+            {
+                string[] most =
+                [
+                    .. record.Roles.Where(role => role.Connections > 0).OrderByDescending(role => role.Connections).Take(MostNamed)
+                        .Select(role => $"{role.Role} has {PageText.Number(role.Connections)} ({PageText.Count(role.Holders, "holder")})"),
+                    .. record.Foreign > 0 ? [$"others have {PageText.Number(record.Foreign)}"] : Array.Empty<string>(),
+                ];
+                if (most.Length > 0) said.Add($"{string.Join(", ", most)}.");
+                if (FullSince is { } since) said.Add($"Full for {PageText.Span(At - since)}.");
+            }
+
+            said.AddRange(record.Roles.Where(role => role.Over > 0).Select(role => $"{role.Role} has {PageText.Count(role.Over, "connection")} more open than it was granted: a leak, or pools that are too large."));
+            return said.Count == 0 ? null : string.Join(" ", said);
+        }
+    }
+
     /// <summary>How far the rotation of a lease has come; null: it is not being replaced.</summary>
     public string? Rotation(LeaseRecord lease)
     {
@@ -91,6 +160,10 @@ public sealed record DatabaseView(
 
     /// <summary>How long it is until something.</summary>
     public string Until(DateTimeOffset time) => time <= At ? "ended" : PageText.Span(time - At);
+
+    // Of the stretches that were counted, the first of those at the end in which nothing was free.
+    private DateTimeOffset? FullSince => History is null ? null
+        : History.Record.Stretches.Where(stretch => stretch.Limit >= 0).Reverse().TakeWhile(stretch => stretch.Free <= 0).LastOrDefault()?.Start;
 
     private string Cause => Failing.FirstOrDefault(duty => duty.Kind == "sample") is { Record.Why: { Length: > 0 } why } ? " " + why : "";
 }

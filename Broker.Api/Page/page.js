@@ -38,7 +38,9 @@ function change(node, next) {
   }
   // What somebody is filling in is theirs.
   if (node.nodeName === "FORM" && node.contains(document.activeElement)) return;
-  for (const { name } of [...node.attributes]) if (!next.hasAttribute(name)) node.removeAttribute(name);
+  // What somebody has opened stays open.
+  const opened = name => name === "open" && node.nodeName === "DETAILS";
+  for (const { name } of [...node.attributes]) if (!next.hasAttribute(name) && !opened(name)) node.removeAttribute(name);
   for (const { name, value } of next.attributes) if (node.getAttribute(name) !== value) node.setAttribute(name, value);
   morph(node, next);
 }

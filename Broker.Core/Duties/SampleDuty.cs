@@ -35,6 +35,7 @@ internal sealed class SampleDuty(
         var database = call.Catalog.Databases[call.Database];
         // Before anything is promised on the count: a ledger that lost an operator's order gives nobody anything meanwhile.
         await pauses.EnforceAsync(database.Name, cancellation);
+        if (database.Pooler is not null) await BeginPooledAsync(database.Name, cancellation);
         if (await ledger.Budgets.RestAsync(call.Catalog, database, cancellation) is RestAnswer.Resting && call.Failures == 0) return database.Budget.SampleEvery;
         IReadOnlyList<LeaseRecord> live = [];
         IReadOnlyDictionary<string, int> granted = null!;
@@ -63,6 +64,17 @@ internal sealed class SampleDuty(
         caps.Watch(database, over);
         await caps.FollowAsync(database, live, cancellation);
         return pool is { } size && await ResizedAsync(database, size, live, cancellation) ? TimeSpan.Zero : database.Budget.SampleEvery;
+    }
+
+    // Connections that were granted on the server itself would be taken for clients of the pooler, and their room on the server be given away.
+    private async Task BeginPooledAsync(string database, CancellationToken cancellation)
+    {
+        var begun = "pooled:" + database;
+        if (await ledger.Texts.ReadSharedAsync(begun, cancellation) is not null) return;
+        if ((await ledger.Budgets.BudgetAsync(database, [], cancellation)).Granted is > 0 and var direct)
+            throw new DutyException(
+                $"Database '{database}' has a Pooler now, and {direct} connections are granted on the server itself: nothing more is promised until they have ended. Take the Pooler out, and put it into a new entry for the same server to which roles are moved, or wait.");
+        await ledger.Texts.ReplaceSharedAsync(begun, null, "", cancellation);
     }
 
     // What the pooler may have was taken on the server before it is told of more; told of less, it is counted again, and gives back what it does not have any more.

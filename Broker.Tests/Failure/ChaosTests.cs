@@ -1,4 +1,6 @@
+using Broker.Core.Operators.Indicators;
 using LoadTests.Chaos;
+using LoadTests.Chaos.Drill;
 using Shouldly;
 using Xunit;
 
@@ -12,6 +14,9 @@ public sealed class ChaosTests
 {
     private static readonly ChaosSettings Small = new() { Pods = 8, Replicas = 2, Calm = TimeSpan.FromSeconds(0.5), Freeze = TimeSpan.FromSeconds(3) };
 
+    // A slow machine takes longer for everything; how long things may take is what `loadtests chaos` is for.
+    private static readonly ChaosSettings Patient = Small with { Asks = Small.Asks with { WaitSeconds = 30 }, LongestOver = TimeSpan.FromMinutes(1), HealsWithin = TimeSpan.FromMinutes(5), IssueDeadline = TimeSpan.FromMinutes(1), StaleAfter = TimeSpan.FromMinutes(1), KnownWithin = TimeSpan.FromMinutes(8) };
+
     [Theory]
     [InlineData("scripts-flushed")]
     [InlineData("redis-emptied")]
@@ -19,15 +24,25 @@ public sealed class ChaosTests
     [InlineData("replicas-upgraded")]
     public async Task L1_L2_L4_L5_L7_L8_L9_L10_No_law_is_broken_when_it_happens(string name)
     {
-        // A slow machine takes longer for everything; how long things may take is what `loadtests chaos` is for.
-        var patient = Small with { Asks = Small.Asks with { WaitSeconds = 30 }, LongestOver = TimeSpan.FromMinutes(1), HealsWithin = TimeSpan.FromMinutes(5), IssueDeadline = TimeSpan.FromMinutes(1), StaleAfter = TimeSpan.FromMinutes(1), KnownWithin = TimeSpan.FromMinutes(8) };
-        var result = await RunAsync(Misfortunes.Named(name), patient);
+        var result = await RunAsync(Misfortunes.Named(name), Patient);
 
         result.Broken.ShouldBeEmpty();
         // Nothing is proven by a load that did not go on.
         result.Granted.ShouldBeGreaterThan(Small.Pods);
         result.Queries.ShouldBeGreaterThan(Small.Pods);
         result.AuditLines.ShouldBeGreaterThanOrEqualTo(result.Granted);
+    }
+
+    [Fact]
+    public async Task A_part_of_the_drill_passes_on_real_servers_and_the_broker_believes_its_report()
+    {
+        var folder = Directory.CreateTempSubdirectory("broker-drill-").FullName;
+        var report = await DrillCommand.RunAsync(["replicas-rolled"], Patient, _ => { }, TimeProvider.System, TestContext.Current.CancellationToken);
+        report.Passed.ShouldBeTrue(report.ToMarkdown());
+        await File.WriteAllTextAsync(Path.Combine(folder, "drill.json"), report.ToJson(), TestContext.Current.CancellationToken);
+
+        new LastDrill(new() { ReportFile = Path.Combine(folder, "drill.json") }, TimeProvider.System).Read().Met.ShouldBe(true);
+        Directory.Delete(folder, recursive: true);
     }
 
     [Fact]

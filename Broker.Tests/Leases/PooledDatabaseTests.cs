@@ -81,6 +81,32 @@ public sealed class PooledDatabaseTests
     }
 
     [Fact]
+    public async Task L2_A_pooler_that_comes_before_a_database_with_holders_is_refused_in_words_until_they_have_left()
+    {
+        await using var world = new World(World.OrdersApi, Direct with { Name = "orders" }, capacity: 60);
+        var replica = await world.ReplicaAsync();
+        var early = (await world.PassAsync(replica.AskAsync(World.Ask(1, 20)), Minute)).Grant!;
+        world.Catalog.Current = new(
+            new Dictionary<string, Database> { ["orders"] = Pooled() }, world.Catalog.Current.Issuers, world.Catalog.Current.Roles, world.Catalog.Current.Identity);
+
+        await world.PassAsync(() => replica.Failing("sample") is not null, Minute);
+        replica.Last("sample").Why.ShouldContain("20 connections are granted on the server itself");
+        await world.PassAsync(() => replica.Budgets.ReadAsync("orders", default).AsTask().GetAwaiter().GetResult()!.IsStale, Minute);
+        (await world.PassAsync(replica.AskAsync(World.Ask(2, 1)), Minute)).Refusal.ShouldNotBeNull();
+        (await world.PassAsync(replica.RenewAsync(early, pod: 1), Minute)).Refusal.ShouldBeNull("who holds something keeps it");
+
+        await world.PassAsync(replica.Holders.ReleaseAsync(World.Ask(1).Caller, early.Holder.Id, World.From, default).AsTask(), Minute);
+        await world.PassAsync(() => world.Engine.PoolAllowed == PoolSize, Minute);
+        (await world.PassAsync(replica.AskAsync(World.Ask(3, 20)), Minute)).Grant.ShouldNotBeNull().Connections.ShouldBe(20);
+
+        // Its own clients are in nobody's way, also for a replica that comes later.
+        var other = await world.ReplicaAsync();
+        (await world.PassAsync(other.AskAsync(World.Ask(4, 20)), Minute)).Grant.ShouldNotBeNull();
+        await world.PassAsync(Minute);
+        other.Failing("sample").ShouldBeNull();
+    }
+
+    [Fact]
     public async Task L2_What_a_pooler_may_have_counts_until_it_was_told_of_less()
     {
         await using var world = Both();

@@ -46,10 +46,10 @@ public sealed class PageLooksTests(Browser browser) : IClassFixture<Browser>
         var name = number == 2 ? "analytics-warehouse-replica-eu-central-1-with-a-name-that-goes" : number == 0 ? "orders" : $"service-{number}";
         var budget = (number % 6) switch
         {
-            0 => Views.Budget(name, limit: 200, ceiling: 137, foreign: 8, granted: 100, holders: 100, waiting: 0),
+            0 => Views.Budget(name, limit: 200, ceiling: 137, foreign: 8, granted: 100, holders: 100, waiting: 0, over: 0),
             1 => Views.Budget(name, limit: 100, ceiling: 67, foreign: 12, granted: 55, holders: 55, waiting: 17, engine: DatabaseEngineKind.MySql),
             2 => Views.Budget(name, limit: 5000, ceiling: 3497, foreign: 1204, granted: 2500, holders: 1250, waiting: 0, stale: true),
-            3 => Views.Budget(name, limit: 20, ceiling: 20, foreign: 0, granted: 0, holders: 0, waiting: 0),
+            3 => Views.Budget(name, limit: 20, ceiling: 20, foreign: 0, granted: 0, holders: 0, waiting: 0, over: 0),
             4 => Views.Budget(name, limit: 0, ceiling: 0, foreign: 0, granted: 0, holders: 0, waiting: 0, counted: false),
             _ => Views.Budget(name, limit: 100, ceiling: 10, foreign: 60, granted: 30, holders: 6, waiting: 1234),
         };
