@@ -17,19 +17,21 @@ namespace Broker.Api.Fronts.Vault;
 internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> endpoints, PassThrough passing, ShadowReads shadow, Wrapping wrapping, VaultRequests requests, Readiness readiness, ILogger<VaultFront> log)
 {
     private const string Prefix = "/v1/";
+    private const string NoPath = "/v1";
     private readonly IVaultEndpoints[] endpoints = [.. endpoints];
     private volatile bool hasBeenReady;
 
     /// <summary>Answers what is below <c>/v1/</c>, and that itself; the rest goes on.</summary>
     public Task HandleAsync(HttpContext context, RequestDelegate next) =>
-        context.Request.Path.Value is { } path && (path + "/").StartsWith(Prefix, StringComparison.Ordinal) && catalog.Current.VaultApi.Enabled
-            ? HandleAsync(context, path.Length < Prefix.Length ? null : path[Prefix.Length..])
+        context.Request.Path.Value is { } path && (path.StartsWith(Prefix, StringComparison.Ordinal) || path == NoPath) && catalog.Current.VaultApi.Enabled
+            ? HandleAsync(context, path == NoPath ? null : path[Prefix.Length..])
             : next(context);
 
     // Null: there is no slash behind the prefix, and Vault has nothing there.
     private async Task HandleAsync(HttpContext context, string? path)
     {
         SecurityHeaders.Put(context);
+        ShownPath.Trace(context.Request);
         try
         {
             VaultReply? reply;
@@ -59,7 +61,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         }
         catch (Exception e) when (!context.Response.HasStarted)
         {
-            log.Fault(context.Request.Method, context.Request.Path, e);
+            log.Fault(context.Request.Method, ShownPath.Of(context.Request), e);
             await WriteAsync(context, new VaultError(500, $"internal error, logged under trace {context.TraceId()}"));
         }
     }

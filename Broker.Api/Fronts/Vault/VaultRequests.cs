@@ -14,8 +14,6 @@ namespace Broker.Api.Fronts.Vault;
 /// <summary>Who makes a call, and the record of those that are refused before any desk is reached (law L7).</summary>
 internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unproven, ProofHasher hasher, TimeProvider time)
 {
-    private const string Tokens = "/auth/token/";
-
     /// <summary>Who makes it.</summary>
     /// <param name="call">The call.</param>
     /// <param name="strictly">See <see cref="ClientTokens.ProveAsync"/>.</param>
@@ -54,7 +52,7 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
                 Outcome = error.Status >= 500 ? AuditOutcome.Failed : AuditOutcome.Refused,
                 CallerProof = VaultCall.TokenOf(context) is { } token ? hasher.Hash(token) : null,
                 Refusal = CodeOf(error.Status),
-                Detail = $"{context.Request.Method} {ShownPathOf(context.Request)}: {(error.Errors.Count > 0 ? error.Errors[0] : "nothing there")}",
+                Detail = $"{context.Request.Method} {ShownPath.Of(context.Request)}: {(error.Errors.Count > 0 ? error.Errors[0] : "nothing there")}",
                 TraceId = context.TraceId(),
                 ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
                 HttpStatus = error.Status,
@@ -62,13 +60,6 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
             AddressName.Of(context.Connection.RemoteIpAddress),
             context.RequestAborted);
         return error;
-    }
-
-    // Old clients write tokens into addresses. They are refused, and what they wrote is nobody's to read (law L6).
-    private static string ShownPathOf(HttpRequest request)
-    {
-        var path = request.Path.Value ?? "";
-        return path.IndexOf(Tokens, StringComparison.Ordinal) is var start and >= 0 && path.IndexOf('/', start + Tokens.Length) is var slash and > 0 ? $"{path[..slash]}/…" : path;
     }
 
     private static RefusalCode CodeOf(int status) => status switch

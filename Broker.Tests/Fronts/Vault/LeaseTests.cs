@@ -103,6 +103,14 @@ public sealed class LeaseTests
     [InlineData("""{"lease_id":"ID","increment":"10m"}""", 600, null)]
     [InlineData("""{"lease_id":"ID","increment":600}""", 600, null)]
     [InlineData("""{"lease_id":"ID","increment":"600"}""", 600, null)]
+    [InlineData("""{"lease_id":"ID","increment":600.0}""", 600, null)]
+    [InlineData("""{"lease_id":"ID","increment":"600s"}""", 600, null)]
+    [InlineData("""{"lease_id":"ID","increment":"0.1h"}""", 360, null)]
+    [InlineData("""{"lease_id":"ID","increment":""}""", 1200, null)]
+    [InlineData("""{"lease_id":"ID","increment":0}""", 1200, null)]
+    [InlineData("""{"lease_id":"ID","increment":"0"}""", 1200, null)]
+    [InlineData("""{"lease_id":"ID"}""", 1200, null)]
+    [InlineData("""{"lease_id":"ID","increment":"1d"}""", 1200, "TTL of \"24h\" exceeded the effective max_ttl of \"20m\"; TTL value is capped accordingly")]
     [InlineData("""{"lease_id":"ID","increment":7200}""", 1200, "TTL of \"2h\" exceeded the effective max_ttl of \"20m\"; TTL value is capped accordingly")]
     public async Task An_increment_is_a_number_a_text_or_null(string body, int seconds, string? warning)
     {

@@ -1,5 +1,8 @@
+using System.Diagnostics;
 using System.Text.Json.Nodes;
+using Broker.Api.Fronts.Vault;
 using Broker.Tests.Security;
+using Microsoft.AspNetCore.Http;
 using Shouldly;
 using Xunit;
 
@@ -90,6 +93,24 @@ public sealed class NamedTokenTests
         await new VaultCaller(await world.ReplicaAsync()).SendAsync(method, $"auth/token/{verb}/{caller.Token}");
         world.AuditLines().ShouldNotContain(line => line.Contains(caller.Token!, StringComparison.Ordinal));
         world.AuditLines().ShouldContain(line => line.Contains($"auth/token/{verb}/", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("/v1/auth/token/lookup/hvs.one", "/v1/auth/token/lookup/…")]
+    [InlineData("/v1/team-a/auth/token/renew/hvs.one/two", "/v1/team-a/auth/token/renew/…")]
+    [InlineData("/v1/auth/token/lookup-self", null)]
+    [InlineData("/v1/auth/token/lookup-self/", null)]
+    [InlineData("/v1/sys/leases/renew/database/creds/app/x", null)]
+    public void L6_a_trace_says_no_token_that_stands_in_an_address(string path, string? shown)
+    {
+        using var activity = new Activity("a request").Start();
+        activity.SetTag("url.path", path);
+        var request = new DefaultHttpContext { Request = { Path = path } }.Request;
+
+        ShownPath.Trace(request);
+
+        activity.GetTagItem("url.path").ShouldBe(shown ?? path);
+        ShownPath.Of(request).ShouldBe(shown ?? path);
     }
 
     private static async Task<string> AccessorOfAsync(VaultCaller caller) => (string)(await caller.SendAsync("GET", "auth/token/lookup-self")).Body["data"]!["accessor"]!;

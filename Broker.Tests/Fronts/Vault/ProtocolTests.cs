@@ -357,6 +357,8 @@ public sealed class ProtocolTests
         foreach (var (bad, why) in new[] { ("soon", "time: invalid duration \"soon\""), ("-5s", "requested wrap ttl cannot be negative"), ("5x", "time: unknown unit \"x\" in duration \"5x\"") })
             (await caller.ReadAsync(headers: ("X-Vault-Wrap-TTL", bad))).Error.ShouldBe($"error parsing X-Vault-Wrap-TTL header: {why}");
         (await caller.ReadAsync(headers: ("X-Vault-Wrap-TTL", "0"))).Body["data"].ShouldNotBeNull();
+        foreach (var (ttl, seconds) in new[] { ("60", 60), ("60s", 60), ("20m", 1200), ("25h", 90_000), ("1d", 86_400) })
+            ((int)(await caller.ReadAsync(headers: ("X-Vault-Wrap-TTL", ttl))).Body["wrap_info"]!["ttl"]!).ShouldBe(seconds, ttl);
     }
 
     [Theory]

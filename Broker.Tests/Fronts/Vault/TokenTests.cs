@@ -105,6 +105,24 @@ public sealed class TokenTests
         (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(403);
     }
 
+    [Theory]
+    [InlineData("null", 7200)]
+    [InlineData("\"\"", 7200)]
+    [InlineData("0", 7200)]
+    [InlineData("600", 600)]
+    [InlineData("600.0", 600)]
+    [InlineData("\"600\"", 600)]
+    [InlineData("\"10m\"", 600)]
+    public async Task An_increment_of_a_token_is_a_number_a_text_or_null(string increment, int seconds)
+    {
+        await using var world = new BrokerWorld(("VaultApi:Tokens:Ttl", "02:00:00"), ("VaultApi:Tokens:MaxTtl", "1.00:00:00"));
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        var renewed = await caller.SendAsync("PUT", "auth/token/renew-self", JsonNode.Parse($$"""{"increment":{{increment}}}"""));
+
+        ((int)renewed.Body["auth"]!["lease_duration"]!, renewed.Warning).ShouldBe((seconds, null));
+    }
+
     [Fact]
     public async Task A_token_outlives_the_proof_of_its_login_which_came_to_its_end()
     {

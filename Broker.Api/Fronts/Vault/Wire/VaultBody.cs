@@ -24,7 +24,7 @@ internal sealed class VaultBody
     private VaultBody(Dictionary<string, JsonElement> fields) => this.fields = fields;
 
     /// <summary>The fields that nobody asked for: Vault says that it ignores them (OpenBao sdk/framework/backend.go).</summary>
-    public IReadOnlyList<string> Ignored => [.. fields.Keys.Where(name => !asked.Contains(name)).Order(StringComparer.Ordinal)];
+    public IReadOnlyList<string> Ignored => fields.Count == 0 ? [] : [.. fields.Keys.Where(name => !asked.Contains(name)).Order(StringComparer.Ordinal)];
 
     /// <summary>Those of a request that writes nothing: what it has for a body is not read (OpenBao http/logical.go <c>parseQuery</c>).</summary>
     public static VaultBody OfQuery(IQueryCollection query) =>

@@ -9,7 +9,7 @@ address, role, jwts = sys.argv[1:4]
 
 
 def read(jwt):
-    client = hvac.Client(url=address)
+    client = hvac.Client(url=address, timeout=120)
     client.auth.kubernetes.login(role=role, jwt=jwt)
     secret = client.secrets.database.generate_credentials(name=role)
     renewed = client.sys.renew_lease(secret["lease_id"])
