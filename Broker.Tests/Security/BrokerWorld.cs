@@ -168,12 +168,20 @@ internal sealed class BrokerWorld : IAsyncDisposable
         return factory;
     }
 
-    private static async Task<HttpClient> ReadyAsync(HttpClient client)
+    private async Task<HttpClient> ReadyAsync(HttpClient client)
     {
-        await Eventually.HoldsAsync(
-            async () => (await client.GetAsync(new Uri("/health/ready", UriKind.Relative), TestContext.Current.CancellationToken)).IsSuccessStatusCode,
-            "the replica is ready", TestContext.Current.CancellationToken);
-        return client;
+        try
+        {
+            await Eventually.HoldsAsync(
+                async () => (await client.GetAsync(new Uri("/health/ready", UriKind.Relative), TestContext.Current.CancellationToken)).IsSuccessStatusCode,
+                "the replica is ready", TestContext.Current.CancellationToken);
+            return client;
+        }
+        catch (ObjectDisposedException e)
+        {
+            var said = Heard.All.Where(heard => heard.Where == "log" && heard.Text.Contains("Exception", StringComparison.Ordinal)).Select(heard => heard.Text).TakeLast(10);
+            throw new InvalidOperationException($"The replica ended while it started. It said:\n{string.Join('\n', said)}", e);
+        }
     }
 
     /// <summary>A service of the first replica's.</summary>

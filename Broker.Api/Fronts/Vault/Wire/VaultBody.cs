@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Broker.Core.Model;
@@ -77,6 +78,9 @@ internal sealed class VaultBody
         _ => throw Unconvertible(name, value, "bool"),
     };
 
+    // Some languages write 3600 as 3600.0, which Vault refuses for want of a unit: nobody relies on that.
+    private static string WholeOf(JsonElement number) => Math.Truncate(number.GetDouble()).ToString("0", CultureInfo.InvariantCulture);
+
     private JsonElement? Field(string name)
     {
         asked.Add(name);
@@ -100,14 +104,14 @@ internal sealed class VaultBody
         }
     }
 
-    /// <summary>A duration: seconds, or a text like <c>1h</c>. Zero when it is not there.</summary>
+    /// <summary>A duration: seconds, however the number is written, or a text like <c>1h</c>. Zero when it is not there.</summary>
     /// <exception cref="VaultError">It is neither, or negative.</exception>
     public TimeSpan Duration(string name)
     {
         if (Field(name) is not { } value) return TimeSpan.Zero;
         if (value.ValueKind is not (JsonValueKind.String or JsonValueKind.Number)) throw Invalid(name, "could not parse duration from input");
         if (Text(name) is not { Length: > 0 } text) return TimeSpan.Zero;
-        if (!GoDuration.TryParse(text, out var duration)) throw Invalid(name, GoDuration.WhyNot(text));
+        if (!GoDuration.TryParse(value.ValueKind == JsonValueKind.Number ? WholeOf(value) : text, out var duration)) throw Invalid(name, GoDuration.WhyNot(text));
         var seconds = Math.Truncate(duration.TotalSeconds);
         return seconds < 0 ? throw Invalid(name, $"cannot provide negative value '{(long)seconds}'") : TimeSpan.FromSeconds(seconds);
     }
