@@ -67,6 +67,22 @@ public sealed class AcknowledgedTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task L8_A_decision_whose_script_Redis_had_lost_waits_behind_what_is_sent_once_more()
+    {
+        await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);
+        await replica.FollowAsync(redis, Cancellation);
+        await using var store = Open();
+        var texts = Texts(store);
+        await AcknowledgedAsync(texts);
+        await redis.ExecuteAsync("SCRIPT", "FLUSH");
+        var before = await WaitsAsync();
+        await texts.ReplaceSharedAsync("after the loss", null, "text", Cancellation);
+        (await WaitsAsync()).ShouldBe(before + 2, "the first was answered before the decision was taken");
+        await texts.ReplaceSharedAsync("later", null, "text", Cancellation);
+        (await WaitsAsync()).ShouldBe(before + 3);
+    }
+
+    [Fact]
     public async Task Where_there_is_no_replica_nothing_waits()
     {
         await using var store = Open();

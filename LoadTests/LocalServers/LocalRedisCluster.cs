@@ -3,7 +3,7 @@ using StackExchange.Redis;
 
 namespace LoadTests.LocalServers;
 
-/// <summary>A private Redis Cluster of three masters on 127.0.0.1, all slots served; leaves nothing behind.</summary>
+/// <summary>A private Redis Cluster of three masters on 127.0.0.1, all slots served, each with a replica where that is asked for; leaves nothing behind.</summary>
 public sealed class LocalRedisCluster : IAsyncDisposable
 {
     private const int Masters = 3, Slots = 16_384;
@@ -11,8 +11,9 @@ public sealed class LocalRedisCluster : IAsyncDisposable
     private static readonly TimeSpan StartWithin = ChildProcess.StartsWithin;
 
     private readonly IReadOnlyList<Node> nodes;
+    private readonly IReadOnlyList<Node> replicas; // of the masters, in their order; or none
 
-    private LocalRedisCluster(IReadOnlyList<Node> nodes) => this.nodes = nodes;
+    private LocalRedisCluster(IReadOnlyList<Node> nodes, IReadOnlyList<Node> replicas) => (this.nodes, this.replicas) = (nodes, replicas);
 
     /// <summary>The ports of the masters.</summary>
     public IReadOnlyList<int> Ports => [.. nodes.Select(node => node.Port)];
@@ -22,15 +23,22 @@ public sealed class LocalRedisCluster : IAsyncDisposable
 
     /// <summary>Starts three masters on free ports and joins them.</summary>
     /// <exception cref="ServerStartException">It did not start, or Redis is not installed.</exception>
-    public static async Task<LocalRedisCluster> StartAsync(CancellationToken cancellation = default)
+    public static Task<LocalRedisCluster> StartAsync(CancellationToken cancellation = default) => StartAsync(withReplicas: false, cancellation);
+
+    /// <inheritdoc cref="StartAsync(CancellationToken)"/>
+    /// <param name="withReplicas">Each master has a replica, which has its data when this returns.</param>
+    /// <param name="cancellation">Ends it.</param>
+    public static async Task<LocalRedisCluster> StartAsync(bool withReplicas, CancellationToken cancellation = default)
     {
         var started = new List<Node>();
         try
         {
-            for (var master = 0; master < Masters; master++)
+            for (var node = 0; node < (withReplicas ? 2 * Masters : Masters); node++)
                 started.Add(await StartNodeAsync(cancellation));
-            await JoinAsync(started, cancellation);
-            return new LocalRedisCluster(started);
+            Node[] masters = [.. started.Take(Masters)], replicas = [.. started.Skip(Masters)];
+            await JoinAsync(masters, cancellation);
+            await FollowAsync(masters, replicas, cancellation);
+            return new LocalRedisCluster(masters, replicas);
         }
         catch
         {
@@ -68,12 +76,42 @@ public sealed class LocalRedisCluster : IAsyncDisposable
             await AskAsync(node, "CLUSTER", "SETSLOT", slot, "NODE", toId);
     }
 
+    /// <summary>The port of the master that has a key's slot.</summary>
+    public async Task<int> MasterOfAsync(string key)
+    {
+        var slot = (int)await AskAsync(nodes[0], "CLUSTER", "KEYSLOT", key);
+        var owners = (RedisResult[])(await AskAsync(nodes[0], "CLUSTER", "SLOTS"))!;
+        return (int)((RedisResult[])owners.Select(owner => (RedisResult[])owner!).Single(owner => (int)owner[0] <= slot && slot <= (int)owner[1])[2]!)[1];
+    }
+
+    /// <summary>Has a node execute one command, as an administrator would.</summary>
+    public async Task<string> ExecuteAsync(int port, string command, params object[] arguments) => (await AskAsync(NodeAt(port), command, arguments)).ToString();
+
+    /// <summary>Holds a node: connections stay open and nothing answers.</summary>
+    public Task PauseAsync(int port) => NodeAt(port).Server.PauseAsync();
+
+    /// <summary>Lets a held node go on.</summary>
+    public Task ResumeAsync(int port) => NodeAt(port).Server.ResumeAsync();
+
+    /// <summary>The replica of a master takes its place at once, whatever the others say.</summary>
+    /// <returns>The new master's port.</returns>
+    public async Task<int> TakeOverAsync(int master, CancellationToken cancellation = default)
+    {
+        var replica = replicas[nodes.ToList().FindIndex(node => node.Port == master)];
+        await AskAsync(replica, "CLUSTER", "FAILOVER", "TAKEOVER");
+        await Poll.UntilAsync(
+            async _ => (await AskAsync(replica, "INFO", "replication")).ToString().Contains("role:master", StringComparison.Ordinal), StartWithin, "the replica to take over", cancellation);
+        return replica.Port;
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        foreach (var node in nodes)
+        foreach (var node in nodes.Concat(replicas))
             await node.Server.DisposeAsync();
     }
+
+    private Node NodeAt(int port) => nodes.Concat(replicas).Single(node => node.Port == port);
 
     private static async Task<Node> StartNodeAsync(CancellationToken cancellation)
     {
@@ -87,7 +125,7 @@ public sealed class LocalRedisCluster : IAsyncDisposable
                 "--cluster-config-file", "nodes.conf", "--save", "", "--appendonly", "no",
             ];
             // Members of a cluster name their addresses to clients, so containers must share our own network.
-            IServerHost server = docker
+            IRedisHost server = docker
                 ? new ContainerHost(() => new ContainerBuilder("redis:7-alpine")
                     .WithCreateParameterModifier(container => (container.HostConfig ??= new()).NetworkMode = "host")
                     .WithCommand(["redis-server", "--port", port.ToString(null, null), "--bind", "127.0.0.1", .. options])
@@ -106,7 +144,29 @@ public sealed class LocalRedisCluster : IAsyncDisposable
         });
     }
 
-    private static async Task JoinAsync(List<Node> nodes, CancellationToken cancellation)
+    private static async Task FollowAsync(Node[] masters, Node[] replicas, CancellationToken cancellation)
+    {
+        foreach (var (master, replica) in masters.Zip(replicas))
+        {
+            await AskAsync(masters[0], "CLUSTER", "MEET", "127.0.0.1", replica.Port, replica.BusPort);
+            var id = (await AskAsync(master, "CLUSTER", "MYID")).ToString();
+            await Poll.UntilAsync(
+                async _ => (await AskAsync(replica, "CLUSTER", "NODES")).ToString().Contains(id, StringComparison.Ordinal), StartWithin, "a replica to know its master", cancellation);
+            await AskAsync(replica, "CLUSTER", "REPLICATE", id);
+        }
+
+        foreach (var (master, replica) in masters.Zip(replicas))
+        {
+            await Poll.UntilAsync(
+                async _ => (await AskAsync(replica, "INFO", "replication")).ToString().Contains("master_link_status:up", StringComparison.Ordinal)
+                    && (await AskAsync(master, "INFO", "replication")).ToString().Contains("state=online", StringComparison.Ordinal),
+                StartWithin,
+                "a replica to have its master's data",
+                cancellation);
+        }
+    }
+
+    private static async Task JoinAsync(IReadOnlyList<Node> nodes, CancellationToken cancellation)
     {
         for (var index = 0; index < Masters; index++)
         {
@@ -135,5 +195,5 @@ public sealed class LocalRedisCluster : IAsyncDisposable
         return await connection.GetServer("127.0.0.1", node.Port).ExecuteAsync(command, arguments);
     }
 
-    private sealed record Node(IServerHost Server, int Port, int BusPort);
+    private sealed record Node(IRedisHost Server, int Port, int BusPort);
 }

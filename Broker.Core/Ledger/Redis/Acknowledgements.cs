@@ -28,7 +28,7 @@ internal sealed class Acknowledgements(RedisConnection redis, ILogger log, IMete
         if (PrimaryOf(key) is not { } primary) return null;
         var acknowledged = primaries.GetOrAdd(primary.EndPoint, at => new(at, beside, log, missed, time, longest));
         if (acknowledged.IsDue(LookEvery)) _ = acknowledged.LookAsync(primary);
-        return acknowledged.IsWaitedFor ? acknowledged : null;
+        return acknowledged.IsWaitedFor() ? acknowledged : null;
     }
 
     /// <inheritdoc/>
@@ -58,19 +58,20 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
 
     private readonly int milliseconds = (int)longest.TotalMilliseconds;
     private readonly Lock gate = new();
-    private List<(Func<IDatabase, Task<RedisResult>> Send, TaskCompletionSource<RedisResult> Answer)> waiting = [];
+    private List<(Func<IDatabase, Action, Task<RedisResult>> Send, TaskCompletionSource<RedisResult> Answer)> waiting = [];
     private bool underWay, isSaid;
     private volatile bool hasReplica;
     private long lookedAt, missedAt;
 
-    /// <summary>Whether there is a replica, and it answered in time when it was asked last.</summary>
-    public bool IsWaitedFor
+    /// <summary>Whether there is a replica, which answered in time when it was asked last, and a connection to ask it over.</summary>
+    public bool IsWaitedFor()
     {
-        get
-        {
-            var missed = Volatile.Read(ref missedAt);
-            return hasReplica && (missed == 0 || time.GetElapsedTime(missed) >= NotAfterMiss);
-        }
+        var missed = Volatile.Read(ref missedAt);
+        if (!hasReplica || (missed != 0 && time.GetElapsedTime(missed) < NotAfterMiss)) return false;
+        // The decision itself goes over the other connection, which may be there.
+        if (beside.Value.IsOpen) return true;
+        Note("The connection for that is not there.", 1);
+        return false;
     }
 
     /// <summary>Whether it is time to look for replicas; true once.</summary>
@@ -98,7 +99,8 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
     }
 
     /// <summary>Sends a decision and answers when a replica has it, or the longest wait is over.</summary>
-    public Task<RedisResult> RunAsync(Func<IDatabase, Task<RedisResult>> send)
+    /// <param name="send">Sends it to a database; calls the action when it had to be sent once more.</param>
+    public Task<RedisResult> RunAsync(Func<IDatabase, Action, Task<RedisResult>> send)
     {
         var answer = new TaskCompletionSource<RedisResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (gate)
@@ -116,7 +118,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
     {
         while (true)
         {
-            List<(Func<IDatabase, Task<RedisResult>> Send, TaskCompletionSource<RedisResult> Answer)> batch;
+            List<(Func<IDatabase, Action, Task<RedisResult>> Send, TaskCompletionSource<RedisResult> Answer)> batch;
             lock (gate)
             {
                 if (waiting.Count == 0)
@@ -140,13 +142,17 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
         }
     }
 
-    private async Task SendAsync(List<(Func<IDatabase, Task<RedisResult>> Send, TaskCompletionSource<RedisResult> Answer)> batch)
+    private async Task SendAsync(List<(Func<IDatabase, Action, Task<RedisResult>> Send, TaskCompletionSource<RedisResult> Answer)> batch)
     {
         var database = beside.Value.Database;
-        var sent = batch.ConvertAll(one => one.Send(database));
+        var isSentAgain = false;
+        var sent = batch.ConvertAll(one => one.Send(database, () => isSentAgain = true));
         var waits = WaitAsync(database);
         await ((Task)Task.WhenAll(sent)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        Note(await waits, batch.Count);
+        var whyNot = await waits;
+        // A script that Redis had not yet was sent behind that: once for each script and server.
+        if (isSentAgain) whyNot = await WaitAsync(database);
+        Note(whyNot, batch.Count);
         foreach (var (one, task) in batch.Zip(sent))
         {
             if (task.IsCompletedSuccessfully) one.Answer.SetResult(await task);
@@ -154,7 +160,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
         }
     }
 
-    // Null: acknowledged; else why not. A script that Redis had not yet is sent once more, behind this: its first writing is not waited for.
+    // Null: acknowledged; else why not. A connection that has followed a failover before the other may not know the former primary at all.
     private async Task<string?> WaitAsync(IDatabase database)
     {
         try
@@ -162,7 +168,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
             var acknowledged = (int)await database.Multiplexer.GetServer(at).ExecuteAsync("WAIT", 1, milliseconds);
             return acknowledged > 0 ? null : "Is its replica slow, or gone?";
         }
-        catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException)
+        catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException or ArgumentException)
         {
             return e.Message;
         }

@@ -34,6 +34,9 @@ public sealed class RedisConnection : IAsyncDisposable
     /// <exception cref="LedgerException">It was never reached.</exception>
     public IDatabase Database => connected?.GetDatabase() ?? throw new LedgerException($"Redis was not reached yet: {why}");
 
+    /// <summary>Whether it was reached, and any server of it is connected now.</summary>
+    internal bool IsOpen => connected is { IsConnected: true };
+
     /// <summary>Another connection to the same, for commands that hold up those behind them.</summary>
     internal RedisConnection Beside() => new(options.Clone(), Prefix);
 

@@ -39,7 +39,7 @@ public sealed class RedisLedgerStore(
         try
         {
             var answer = await (decision.IsCostly && acknowledgements.Of(keys[0]) is { } acknowledged
-                ? acknowledged.RunAsync(database => EvaluateAsync(database, decision, keys, values))
+                ? acknowledged.RunAsync((database, sentAgain) => EvaluateAsync(database, decision, keys, values, sentAgain))
                 : EvaluateAsync(redis.Database, decision, keys, values)).WaitAsync(cancellation);
             return ((string?[]?)answer ?? []) as string[] ?? [];
         }
@@ -70,7 +70,7 @@ public sealed class RedisLedgerStore(
 
     // Of the primary alone: a replica would answer what writes nothing, with what it had heard of. By the script's hash: given its text,
     // the client would hash twenty thousand characters at every call to look it up.
-    private async Task<RedisResult> EvaluateAsync(IDatabase database, Decision decision, RedisKey[] keys, RedisValue[] values)
+    private async Task<RedisResult> EvaluateAsync(IDatabase database, Decision decision, RedisKey[] keys, RedisValue[] values, Action? sentAgain = null)
     {
         var hash = hashes.GetOrAdd(decision, static decision => ScriptHash(decision.Script));
         try
@@ -79,6 +79,7 @@ public sealed class RedisLedgerStore(
         }
         catch (RedisServerException e) when (e.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
         {
+            sentAgain?.Invoke();
             return await database.ScriptEvaluateAsync(decision.Script, keys, values, CommandFlags.DemandMaster);
         }
     }
