@@ -25,6 +25,17 @@ public sealed class HostileWriterTests
             .ShouldContain(result => result.Broken != null && result.Broken.Law == "L14");
 
     [Fact]
+    public void L14_A_ceiling_that_is_sealed_for_no_database_is_noticed() => ShouldBeNoticed("ceiling", static world => world.Seal.BindsNothing = true);
+
+    [Fact]
+    public void L14_A_key_ring_whose_codes_others_can_make_is_noticed() => ShouldBeNoticed("sealing key", static world => world.Ledger.ForgesCodes = true);
+
+    // Of all that is wrong then, what is looked for here is found among others' findings.
+    private static void ShouldBeNoticed(string what, Action<World> sabotage) =>
+        Enumerable.Range(1, 40).Select(seed => Simulation.Run(PlanMaker.MakeHostile(seed), keepTrace: false, sabotage, past: ["login", "session", "token"]))
+            .ShouldContain(result => result.Broken != null && result.Broken.Law == "L14" && result.Broken.What.Contains(what, StringComparison.Ordinal));
+
+    [Fact]
     public void Worlds_in_which_nothing_is_issued_any_more_would_prove_nothing() =>
         Enumerable.Range(1, 5).Sum(static seed => Simulation.Run(PlanMaker.MakeHostile(seed), keepTrace: false).Users).ShouldBeGreaterThan(5);
 }

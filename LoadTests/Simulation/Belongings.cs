@@ -23,6 +23,7 @@ internal sealed class Belongings
     private readonly SessionLedger sessions;
     private readonly SessionSealer sealer;
     private readonly LedgerVaultTokens tokens;
+    private readonly Lazy<Rights> rights;
     private readonly Dictionary<string, Session> opened = new(StringComparer.Ordinal);
     private readonly HashSet<(string Key, string Token)> given = [];
     private readonly Dictionary<string, string> owners = new(StringComparer.Ordinal);
@@ -37,6 +38,7 @@ internal sealed class Belongings
         var seal = new LedgerSeal(world.Seal);
         (sessions, sealer) = (new(link, clock), new(seal, clock));
         tokens = new(new(link) { NewLeaseId = static () => "keeper" }, seal, clock);
+        rights = new(() => new(world, PlanMaker.Stream(world.Plan.Seed, 10), link, seal)); // when the world has been sabotaged, if it is to be
     }
 
     /// <summary>Begins to keep sessions and tokens.</summary>
@@ -69,10 +71,15 @@ internal sealed class Belongings
             await OpenAsync();
             foreach (var id in opened.Keys.ToArray()) await ReadAsync(id);
             await TokenAsync(TokenKeys[random.Next(TokenKeys.Length)]);
+            await rights.Value.KeepAsync();
         }
         catch (Exception e) when (e is LedgerException or Broker.Core.Issuing.IssuerException or FormatException or OverflowException)
         {
             // Who writes into Redis may stop the broker.
+        }
+        catch (Exception e)
+        {
+            Break($"the keeper threw: {e}");
         }
     }
 
@@ -81,7 +88,7 @@ internal sealed class Belongings
         if (opened.Count >= 4) return;
         var token = SessionToken.New();
         var subject = $"pipeline{opened.Count}";
-        var session = new Session("gitlab", subject, [KeyValuePair.Create("sub", subject)], [$"role{opened.Count}"], DateTimeOffset.UnixEpoch, token.Hash, null);
+        var session = new Session("gitlab", subject, [KeyValuePair.Create("sub", subject)], [$"role{opened.Count}"], DateTimeOffset.UnixEpoch, token.Hash, $"signed{opened.Count}");
         opened[token.Id] = session;
         await sessions.OpenAsync(token.Id, sealer.Write(token.Id, session, TimeSpan.FromHours(1)), TimeSpan.FromMinutes(10), TimeSpan.FromHours(1), 100, $"hash{opened.Count}", TimeSpan.FromMinutes(5), CancellationToken.None);
     }
@@ -90,7 +97,8 @@ internal sealed class Belongings
     {
         if (await sessions.ReadAsync(id, CancellationToken.None) is not var (text, _) || sealer.Read(id, text) is not { } found) return;
         var own = opened[id];
-        if (found.Subject != own.Subject || found.Hash != own.Hash || !found.Roles.SequenceEqual(own.Roles)) Break($"the session of {own.Subject} is one of {found.Subject}");
+        if (found with { Claims = own.Claims, Roles = own.Roles } != own || !found.Roles.SequenceEqual(own.Roles) || !found.Claims.SequenceEqual(own.Claims))
+            Break($"the session of {own.Subject} is one of {found.Subject}, with other claims, roles or bindings");
     }
 
     private async Task TokenAsync(string key)

@@ -36,7 +36,7 @@ internal sealed class HostileWriter(World world, Random random)
     {
         var (key, field) = Any(fields);
         var like = fields.Where(other => other.Key == key && KindOf(other) == KindOf((key, field))).ToArray();
-        switch (random.Next(10))
+        switch (random.Next(12))
         {
             case 0: Execute("HDEL", key, field); break;
             case 1: foreach (var (_, other) in fields.Where(other => other.Key == key)) Execute("HDEL", key, other); break;
@@ -50,6 +50,8 @@ internal sealed class HostileWriter(World world, Random random)
             case 6: SwapLeases(fields); break;
             case 7: PointElsewhere(fields); break;
             case 8: Rank(); break;
+            case 9: ForgeKey(); break;
+            case 10: RaiseCeiling(fields); break;
             default: Signal(field); break;
         }
     }
@@ -80,6 +82,22 @@ internal sealed class HostileWriter(World world, Random random)
         var (key, field) = Any(from);
         var lease = ids[random.Next(ids.Length)];
         Put(key, field, key == Pools ? lease : string.Join('|', Value((key, field)).Split('|').Skip(1).Prepend(lease)));
+    }
+
+    // A sealing key of his own, in the place of another or beside them.
+    private void ForgeKey()
+    {
+        var there = world.Ledger.Keys.HashAt(KeyspaceRing.Key);
+        Put(KeyspaceRing.Key, random.Next(2) == 0 && there.Count > 0 ? there.Keys.ElementAt(random.Next(there.Count)) : "forged", KeyspaceRing.Forge(random, there.Values));
+    }
+
+    // A ceiling as he would like it, or the one of another database.
+    private void RaiseCeiling((string Key, string Field)[] fields)
+    {
+        var set = fields.Where(static entry => entry.Field.StartsWith(Rights.CeilingPrefix, StringComparison.Ordinal)).ToArray();
+        if (set.Length == 0) return;
+        var (key, field) = Any(set);
+        Put(key, field, random.Next(3) switch { 0 => "1000000|1", 1 => "-|1", _ => Value(Any(set)) });
     }
 
     private void Rank()

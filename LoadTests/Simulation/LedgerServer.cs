@@ -69,6 +69,9 @@ internal sealed class LedgerServer : IDisposable
 
     public bool LosesSignals { get; set; }
 
+    /// <summary>Sabotage: who writes here can make the codes of sealing keys, as if they were made of what everybody may read.</summary>
+    public bool ForgesCodes { get; set; }
+
     /// <summary>Answers nothing until then, and carries out afterwards what came meanwhile.</summary>
     public TimeSpan StalledUntil { get; set; }
 
