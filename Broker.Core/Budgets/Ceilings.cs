@@ -24,11 +24,7 @@ internal sealed class Ceilings(SharedLedger ledger, LedgerSeal seal)
     public async ValueTask SetAsync(string database, int? ceiling, CancellationToken cancellation)
     {
         var text = seal.Seal(ceiling?.ToString(CultureInfo.InvariantCulture) ?? None, Purpose, database);
-        while (true)
-        {
-            var there = await ledger.Texts.ReadSharedAsync(Name(database), cancellation);
-            if (await ledger.Texts.ReplaceSharedAsync(Name(database), there?.Text, text, cancellation)) break;
-        }
+        await ledger.Texts.ChangeSharedAsync(Name(database), _ => text, cancellation);
 
         // What may be promised by it is known with the next count, which a database that nobody uses would not have.
         await ledger.Budgets.WakeAsync(database, cancellation);

@@ -14,9 +14,6 @@ internal sealed class MarkLedger(TextLedger texts, Func<string> make, IReadOnlyL
     private const string Name = "marks";
     private const int Most = 16;
 
-    // Replicas that write at once are few, and each writes once.
-    private const int MostAttempts = 100;
-
     private volatile string[] known = [];
 
     /// <summary>The one that new users get.</summary>
@@ -31,16 +28,18 @@ internal sealed class MarkLedger(TextLedger texts, Func<string> make, IReadOnlyL
 
     private async ValueTask<string[]> ReadAsync(CancellationToken cancellation)
     {
-        for (var attempt = 0; attempt < MostAttempts; attempt++)
-        {
-            var there = await texts.ReadSharedAsync(Name, cancellation);
-            string[] written = there is var (text, _) ? [.. text.Split(',').Where(BrokerMark.Is).Distinct(StringComparer.Ordinal)] : [];
-            string[] all = [.. written.Union(known, StringComparer.Ordinal).Take(Most)];
-            if (all.Length == 0) all = [make()];
-            var following = string.Join(',', all);
-            if (there?.Text == following || await texts.ReplaceSharedAsync(Name, there?.Text, following, cancellation)) return known = all;
-        }
-
-        throw new LedgerException($"The marks of this broker's users cannot be written into the ledger: delete the field shared:{Name} there, the replicas put back what they remember.");
+        string[] all = [];
+        await texts.ChangeSharedAsync(
+            Name,
+            there =>
+            {
+                string[] written = there is null ? [] : [.. there.Split(',').Where(BrokerMark.Is).Distinct(StringComparer.Ordinal)];
+                all = [.. written.Union(known, StringComparer.Ordinal).Take(Most)];
+                if (all.Length == 0) all = [make()];
+                var following = string.Join(',', all);
+                return there == following ? null : following;
+            },
+            cancellation);
+        return known = all;
     }
 }

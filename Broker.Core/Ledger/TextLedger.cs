@@ -8,12 +8,16 @@ namespace Broker.Core.Ledger;
 /// </summary>
 public sealed class TextLedger(LedgerClient client)
 {
+    // Replicas that write one text at once are few, and each writes once. What cannot be replaced at all, somebody else has written into the ledger.
+    private const int MostAttempts = 100;
+
     private readonly ConcurrentDictionary<string, (string Text, DateTimeOffset PutAt)> remembered = new(StringComparer.Ordinal);
 
     /// <summary>A text; null when there is none, and how long ago it was put there.</summary>
+    /// <exception cref="LedgerException">The store does not answer, or has what cannot be replaced.</exception>
     public async ValueTask<(string Text, TimeSpan Age)?> ReadSharedAsync(string name, CancellationToken cancellation)
     {
-        while (true)
+        for (var attempt = 0; attempt < MostAttempts; attempt++)
         {
             var answer = await client.TakeAsync(Decision.Shared, SharedLedger.Issuers, new(name), cancellation);
             var found = answer as SharedAnswer.Found;
@@ -26,6 +30,31 @@ public sealed class TextLedger(LedgerClient client)
 
             await PutAsync(name, found?.Text, known.Text, known.PutAt, cancellation);
         }
+
+        throw Unreplaceable(name);
+    }
+
+    /// <summary>Puts a text in the place of whatever is there.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="following">Makes it, of what is there (null: nothing). Null: what is there may stay.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <exception cref="LedgerException">The store does not answer, or has what cannot be replaced.</exception>
+    internal ValueTask ChangeSharedAsync(string name, Func<string?, string?> following, CancellationToken cancellation) =>
+        ChangeSharedAsync(name, (text, _) => following(text), cancellation);
+
+    /// <inheritdoc cref="ChangeSharedAsync(string, Func{string?, string?}, CancellationToken)"/>
+    /// <param name="name">Its name.</param>
+    /// <param name="following">Makes it, of what is there (null: nothing) and how long ago that was put there. Null: what is there may stay.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    internal async ValueTask ChangeSharedAsync(string name, Func<string?, TimeSpan, string?> following, CancellationToken cancellation)
+    {
+        for (var attempt = 0; attempt < MostAttempts; attempt++)
+        {
+            var there = await ReadSharedAsync(name, cancellation);
+            if (following(there?.Text, there?.Age ?? TimeSpan.Zero) is not { } text || await ReplaceSharedAsync(name, there?.Text, text, cancellation)) return;
+        }
+
+        throw Unreplaceable(name);
     }
 
     /// <summary>Puts a text in the place of another, if that is still there (null: none). False: another is there.</summary>
@@ -43,6 +72,9 @@ public sealed class TextLedger(LedgerClient client)
     /// <exception cref="LedgerException">The store does not answer, or does not let this broker signal.</exception>
     public async ValueTask SignalAsync(string token, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Hear, SharedLedger.Issuers, new(token), cancellation);
+
+    private static LedgerException Unreplaceable(string name) =>
+        new($"The text '{name}' in the ledger cannot be replaced: delete the field shared:{name} there, the replicas put back what they remember.");
 
     private async ValueTask<bool> PutAsync(string name, string? expected, string following, DateTimeOffset? putAt, CancellationToken cancellation)
     {

@@ -101,8 +101,7 @@ public sealed class AcknowledgedWhereverTests
             return await waits() > 0;
         },
         "a decision waits for the replica",
-        Cancellation,
-        TimeSpan.FromMinutes(3));
+        Cancellation);
 
     private static async Task WriteAsync(TextLedger texts)
     {
@@ -115,7 +114,7 @@ public sealed class AcknowledgedWhereverTests
         {
             string? found = null;
             await Eventually.HoldsAsync(
-                () => TryAsync(async () => found = (await texts.ReadSharedAsync($"ceiling:{i}", Cancellation))?.Text), "the new primary answers", Cancellation, TimeSpan.FromMinutes(3));
+                () => TryAsync(async () => found = (await texts.ReadSharedAsync($"ceiling:{i}", Cancellation))?.Text), "the new primary answers", Cancellation);
             found.ShouldBe("60");
         }
     }
@@ -127,8 +126,7 @@ public sealed class AcknowledgedWhereverTests
             return TryAsync(async () => await texts.ReplaceSharedAsync(Guid.NewGuid().ToString("N"), null, "text", Cancellation));
         },
         "decisions are taken again",
-        Cancellation,
-        TimeSpan.FromMinutes(3));
+        Cancellation);
 
     // A failover may cost answers, each in the one way that callers are prepared for.
     private static async Task<bool> TryAsync(Func<Task> ask)

@@ -166,10 +166,7 @@ internal sealed partial class Servers(ICatalog catalog, IServiceProvider service
     private async Task KeepAsync(Database database, string server, CancellationToken cancellation)
     {
         var text = $"{CountedEndpoint.Of(database)}|{server}";
-        while (await Texts.ReadSharedAsync(OnName(database), cancellation) is var there && there?.Text != text)
-        {
-            if (await Texts.ReplaceSharedAsync(OnName(database), there?.Text, text, cancellation)) return;
-        }
+        await Texts.ChangeSharedAsync(OnName(database), there => there == text ? null : text, cancellation);
     }
 
     private async Task<string?> ReadNameAsync(string name, CancellationToken cancellation) =>

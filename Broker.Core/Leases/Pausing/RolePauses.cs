@@ -67,20 +67,19 @@ internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSe
         await EnforceAsync(role.Database, cancellation);
     }
 
-    private async ValueTask PutAsync(Role role, RolePause order, CancellationToken cancellation)
-    {
-        while (true)
+    private ValueTask PutAsync(Role role, RolePause order, CancellationToken cancellation) => ledger.Texts.ChangeSharedAsync(
+        Name(role.Database),
+        there =>
         {
-            var there = await ledger.Texts.ReadSharedAsync(Name(role.Database), cancellation);
-            var before = there is not var (text, _) ? PauseOrders.None : TryRead(role.Database, text) ?? Unknown(role.Database, order);
+            var before = there is null ? PauseOrders.None : TryRead(role.Database, there) ?? Unknown(role.Database, order);
             // Orders on roles that the catalog has no more are of no use to anybody.
             var kept = before.Roles.Where(pause => pause.Role != role.Name && catalog.Current.Roles.ContainsKey(pause.Role));
             var orders = new PauseOrders(
                 Math.Max(before.Version + 1, time.GetUtcNow().ToUnixTimeMilliseconds()),
                 [.. kept, .. order.State == RoleState.Open ? Array.Empty<RolePause>() : [order]]);
-            if (await ledger.Texts.ReplaceSharedAsync(Name(role.Database), there?.Text, seal.Seal(JsonSerializer.Serialize(orders), Purpose, role.Database), cancellation)) return;
-        }
-    }
+            return seal.Seal(JsonSerializer.Serialize(orders), Purpose, role.Database);
+        },
+        cancellation);
 
     private async ValueTask<PauseOrders> ReadAsync(string database, CancellationToken cancellation) =>
         await ledger.Texts.ReadSharedAsync(Name(database), cancellation) is var (text, _) ? Read(database, text) : PauseOrders.None;

@@ -96,18 +96,18 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
     {
         var name = "server:" + database.Name;
         var mine = string.Create(CultureInfo.InvariantCulture, $"{database.Engine} {database.Host.ToLowerInvariant()}:{database.Port}/{database.DatabaseName}");
-        while (true)
-        {
-            var known = await ledger.Texts.ReadSharedAsync(name, CancellationToken.None);
-            if (known is var (text, age))
+        string? others = null;
+        await ledger.Texts.ChangeSharedAsync(
+            name,
+            (text, age) =>
             {
-                if (text == mine && age < SaidAgainAfter) return null;
-                if (text != mine && age < Forgotten)
-                    return $"database '{database.Name}' is {text} for the other brokers on this ledger and {mine} here: give this one a Broker:Ledger:Prefix of its own, or the database another name; after a move, stop the others for a minute";
-            }
-
-            if (await ledger.Texts.ReplaceSharedAsync(name, known?.Text, mine, CancellationToken.None)) return null;
-        }
+                others = text is not null && text != mine && age < Forgotten ? text : null;
+                return others is not null || (text == mine && age < SaidAgainAfter) ? null : mine;
+            },
+            CancellationToken.None);
+        return others is null
+            ? null
+            : $"database '{database.Name}' is {others} for the other brokers on this ledger and {mine} here: give this one a Broker:Ledger:Prefix of its own, or the database another name; after a move, stop the others for a minute";
     }
 
     private sealed record Verdict(string? WhyNot, long At);
