@@ -80,29 +80,29 @@ internal sealed class ChaosRun(ChaosSettings settings, Misfortune misfortune, Ac
     private async Task<TimeSpan?> KnownAsync(Scene scene, Weather weather, CancellationToken cancellation)
     {
         var from = time.GetTimestamp();
-        var unknown = "";
         try
         {
             await Poll.UntilAsync(
-                async cancel =>
-                {
-                    // A user that is made or dropped between the looks is seen by the next.
-                    var users = await weather.UsersAsync(cancel);
-                    var known = await scene.LeaseUsersAsync(state => state is not ("Revoked" or "Failed"), cancel);
-                    var holding = await scene.LeaseUsersAsync(state => state is "Active" or "Retiring", cancel);
-                    var leftovers = (await scene.ReadAsync("/api/v1/leftovers", cancel))["leftovers"]!.AsArray().Select(left => left!["username"]!.GetValue<string>());
-                    string[] strangers = [.. users.Except(known).Except(leftovers)], missing = [.. holding.Except(users)];
-                    unknown = $"unknown to the ledger: {string.Join(", ", strangers)}; not in the database: {string.Join(", ", missing)}";
-                    return strangers.Length + missing.Length == 0;
-                },
-                settings.KnownWithin, "the database's users to be those that the ledger knows", cancellation);
+                async cancel => await DifferenceAsync(scene, weather, cancel) is null, settings.KnownWithin, "the database's users to be those that the ledger knows", cancellation);
             return time.GetElapsedTime(from);
         }
         catch (TimeoutException late)
         {
-            broken["L5"] = $"{late.Message} {unknown}";
+            broken["L5"] = $"{late.Message} {await DifferenceAsync(scene, weather, cancellation) ?? "They came to be it later."}";
             return null;
         }
+    }
+
+    /// <summary>Which users the database and the ledger do not agree on; null: they agree.</summary>
+    private static async Task<string?> DifferenceAsync(Scene scene, Weather weather, CancellationToken cancellation)
+    {
+        // A user that is made or dropped between the looks is seen by the next.
+        var users = await weather.UsersAsync(cancellation);
+        var known = await scene.LeaseUsersAsync(state => state is not ("Revoked" or "Failed"), cancellation);
+        var holding = await scene.LeaseUsersAsync(state => state is "Active" or "Retiring", cancellation);
+        var leftovers = (await scene.ReadAsync("/api/v1/leftovers", cancellation))["leftovers"]!.AsArray().Select(left => left!["username"]!.GetValue<string>());
+        string[] strangers = [.. users.Except(known).Except(leftovers)], missing = [.. holding.Except(users)];
+        return strangers.Length + missing.Length == 0 ? null : $"Unknown to the ledger: {string.Join(", ", strangers)}; not in the database: {string.Join(", ", missing)}.";
     }
 
     private ChaosResult Judge(Seen seen, TimeSpan? healed, TimeSpan? known)

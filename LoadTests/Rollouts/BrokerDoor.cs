@@ -10,6 +10,9 @@ namespace LoadTests.Rollouts;
 /// <summary>The broker's replicas, one after the other, over HTTP and nothing else.</summary>
 internal sealed class BrokerDoor : IDoor, IDisposable
 {
+    // A broker that cannot take a holder back just now says when to come again.
+    private const int MostReleases = 10;
+
     private readonly Func<IReadOnlyList<Uri>> replicas;
     private readonly LocalIdentity identity;
     private readonly RolloutSettings settings;
@@ -58,9 +61,18 @@ internal sealed class BrokerDoor : IDoor, IDisposable
 
     public async Task ReleaseAsync(int pod, Grant grant, CancellationToken cancellation)
     {
-        using var request = Request(HttpMethod.Delete, $"/api/v1/holders/{grant.Holder}", pod);
-        using var answer = await client.SendAsync(request, cancellation);
-        answer.EnsureSuccessStatusCode();
+        for (var tries = 1; ; tries++)
+        {
+            using var request = Request(HttpMethod.Delete, $"/api/v1/holders/{grant.Holder}", pod);
+            using var answer = await client.SendAsync(request, cancellation);
+            if (answer.StatusCode != HttpStatusCode.ServiceUnavailable || answer.Headers.RetryAfter?.Delta is not { } wait || tries == MostReleases)
+            {
+                answer.EnsureSuccessStatusCode();
+                return;
+            }
+
+            await Task.Delay(wait, TimeProvider.System, cancellation);
+        }
     }
 
     public void Dispose() => client.Dispose();

@@ -60,7 +60,6 @@ internal sealed class Pod
         {
             if (await GetGrantAsync(cancellation) is not { } grant)
             {
-                tally.CountLost();
                 return;
             }
 
@@ -75,7 +74,7 @@ internal sealed class Pod
                 }
                 else
                 {
-                    tally.CountLost();
+                    tally.CountLost("its connections were refused");
                     ready.TrySetResult(false);
                 }
 
@@ -124,12 +123,17 @@ internal sealed class Pod
                     toldBefore = refusal.Code;
                     if (!settings.Retry || (leave.Task.IsCompleted && settings.IsRollingUpdate)
                         || refusal.RetryAfter is not { } wait || time.GetElapsedTime(start) + wait > settings.Deadline)
+                    {
+                        tally.CountLost($"{refusal.Code}, to come back {(refusal.RetryAfter is { } after ? $"after {after.TotalSeconds:0.#} s" : "never")}: {refusal.Detail}");
                         return null;
+                    }
+
                     await Task.Delay(wait, time, cancellation);
                     break;
             }
         }
 
+        tally.CountLost($"refused {MostAsks} times, last {toldBefore}");
         return null;
     }
 

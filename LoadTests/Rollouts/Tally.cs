@@ -11,6 +11,7 @@ internal sealed class Tally(TimeProvider time)
     private readonly ConcurrentDictionary<string, int> refusals = new();
     private readonly ConcurrentDictionary<string, int> connectionFailures = new();
     private readonly ConcurrentDictionary<string, int> faults = new();
+    private readonly ConcurrentDictionary<string, int> gaveUp = new();
     private readonly long start = time.GetTimestamp();
     private int granted, working, left, lost, opened, refused, cameBackInVain, mostReturns;
     private TimeSpan? lastFirstQuery, shortestRetryAfter, longestRetryAfter;
@@ -37,6 +38,9 @@ internal sealed class Tally(TimeProvider time)
 
     /// <summary>Why connections were refused: the database's number and words, with how often.</summary>
     public IReadOnlyDictionary<string, int> ConnectionFailures => connectionFailures;
+
+    /// <summary>Why pods gave up, the most frequent reasons first.</summary>
+    public IReadOnlyList<string> GaveUp => [.. gaveUp.OrderByDescending(reason => reason.Value).Select(reason => $"{reason.Value} × {reason.Key}")];
 
     /// <summary>What must not happen and did.</summary>
     public IReadOnlyList<string> Faults => [.. faults.Select(fault => fault.Value == 1 ? fault.Key : $"{fault.Key} ({fault.Value} times)")];
@@ -105,7 +109,12 @@ internal sealed class Tally(TimeProvider time)
 
     public void CountLeft() => Interlocked.Increment(ref left);
 
-    public void CountLost() => Interlocked.Increment(ref lost);
+    /// <param name="why">What the pod was told last.</param>
+    public void CountLost(string why)
+    {
+        Interlocked.Increment(ref lost);
+        gaveUp.AddOrUpdate(why, 1, (_, count) => count + 1);
+    }
 
     public void AddFault(string fault) => faults.AddOrUpdate(fault, 1, (_, count) => count + 1);
 

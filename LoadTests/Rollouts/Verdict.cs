@@ -20,7 +20,7 @@ internal static class Verdict
             faults.Add($"The pods had {watch.MostConnections} connections at once; the broker's ceiling is {ceiling}.");
         var toldToComeBack = settings.Retry ? 0 : ComeBack.Sum(code => tally.Refusals.GetValueOrDefault(code));
         if (podsAtWork + toldToComeBack < settings.Pods)
-            faults.Add($"{settings.Pods - podsAtWork - toldToComeBack} of {settings.Pods} pods did not get to work.");
+            faults.Add($"{settings.Pods - podsAtWork - toldToComeBack} of {settings.Pods} pods did not get to work{string.Concat(tally.GaveUp.Take(3).Select(reason => $"; {reason.TrimEnd('.')}"))}.");
         if (settings.Via == Via.Broker && stage is not null && watch is not null)
             faults.AddRange(OnUsers(settings, stage, tally, watch));
         return faults;

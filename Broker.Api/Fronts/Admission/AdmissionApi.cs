@@ -21,6 +21,8 @@ internal static class AdmissionApi
     private const int MostAtOnce = 16;
     private const int LongestWarning = 250; // of all warnings together clients see 4,096 characters
 
+    private const string Unjudged = "The broker could not tell in time whether this fits into its databases' connections; it is let in unchecked.";
+
     // What is left of the 100 ms is for the way there and back.
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromMilliseconds(80);
     private static readonly SemaphoreSlim Turns = new(MostAtOnce);
@@ -72,6 +74,7 @@ internal static class AdmissionApi
             }
         }
 
+        if (outcome.Length > 0) findings = [(Unjudged, false)];
         var refused = mode == AdmissionMode.Refuse && findings.Any(finding => finding.Certain);
         metrics.Admitted(outcome.Length > 0 ? outcome : refused ? "refused" : findings.Count > 0 ? "warned" : "fits");
         await WriteAsync(context, uid, findings, refused);

@@ -94,7 +94,7 @@ public sealed class AdmissionTests
         Allowed(await ReviewAsync(replica, large.ToJsonString())).ShouldBeFalse("objects have up to 1.5 MB");
 
         world.Cut = _ => true;
-        await Eventually.HoldsAsync(async () => Allowed(await ReviewAsync(replica, Deployment(40, connections: 5))), "a ledger that is away lets it in", Cancel);
+        await Eventually.HoldsAsync(async () => IsUnchecked(await ReviewOnceAsync(replica, Deployment(40, connections: 5))), "a ledger that is away lets it in, and says that nobody looked", Cancel);
     }
 
     [Fact]
@@ -120,7 +120,17 @@ public sealed class AdmissionTests
         }.ToJsonString();
     }
 
+    /// <summary>Asks until the broker had the time to look: it has 80 ms, which may be too short for a machine at work.</summary>
     private static async Task<JsonObject> ReviewAsync(HttpClient replica, string thing, string operation = "CREATE", string? before = null, string space = "shop")
+    {
+        JsonObject said = [];
+        await Eventually.HoldsAsync(async () => !IsUnchecked(said = await ReviewOnceAsync(replica, thing, operation, before, space)), "it is looked at in time", Cancel);
+        return said;
+    }
+
+    private static bool IsUnchecked(JsonObject answer) => Allowed(answer) && answer["response"]!["warnings"] is JsonArray warnings && ((string)warnings[0]!).Contains("unchecked", StringComparison.Ordinal);
+
+    private static async Task<JsonObject> ReviewOnceAsync(HttpClient replica, string thing, string operation = "CREATE", string? before = null, string space = "shop")
     {
         var request = new JsonObject { ["uid"] = "u-1", ["operation"] = operation, ["namespace"] = space, ["object"] = JsonNode.Parse(thing), ["oldObject"] = before is null ? null : JsonNode.Parse(before) };
         using var answer = await PostAsync(replica, new JsonObject { ["apiVersion"] = "admission.k8s.io/v1", ["kind"] = "AdmissionReview", ["request"] = request }.ToJsonString());
