@@ -18,6 +18,15 @@ internal static class CommandOptions
         return option;
     }
 
+    /// <summary>Several numbers, as words of their own or with bars between them, as help prints those that hold when nothing is said.</summary>
+    public static Option<int[]> Numbers(string name, string description, params int[] standard) => new(name)
+    {
+        Description = description,
+        AllowMultipleArgumentsPerToken = true,
+        DefaultValueFactory = _ => standard,
+        CustomParser = result => ParseNumbers(name, result),
+    };
+
     public static Option<string> Choice(string name, string description, params string[] values)
     {
         var option = new Option<string>(name) { Description = description, DefaultValueFactory = _ => values[0] };
@@ -32,9 +41,23 @@ internal static class CommandOptions
         CustomParser = result => ParseDuration(name, result),
     };
 
+    private static int[] ParseNumbers(string name, ArgumentResult result)
+    {
+        var numbers = new List<int>();
+        foreach (var word in result.Tokens.SelectMany(static token => token.Value.Split('|')))
+        {
+            if (int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var number)) numbers.Add(number);
+            else result.AddError($"{name} is '{word}'; write whole numbers.");
+        }
+
+        return [.. numbers];
+    }
+
     private static TimeSpan ParseDuration(string name, ArgumentResult result)
     {
         var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+        // As help prints what holds when nothing is said.
+        if (TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out var printed) && printed >= TimeSpan.Zero && printed <= TimeSpan.FromDays(1)) return printed;
         (string Unit, double Seconds)[] units = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600)];
         foreach (var (unit, seconds) in units)
         {

@@ -16,9 +16,9 @@ internal sealed class BenchCommand
     private readonly Option<TimeSpan> warmup = CommandOptions.Duration("--warmup", "Load on all targets together before anything counts.", TimeSpan.FromSeconds(30));
     private readonly Option<int> seconds = CommandOptions.Number("--seconds", "Seconds of load that count, for each target.", 20, 1, 3_600);
     private readonly Option<int> rounds = CommandOptions.Number("--rounds", "Rounds in which the targets take turns.", 5, 1, 1_000);
-    private readonly Option<int[]> holders = new("--holders") { Description = "How many holders there are when a claim's cost is measured, smallest first.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 10_000, 100_000] };
-    private readonly Option<int[]> bursts = new("--bursts") { Description = "Sizes of the bursts: pods at once.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [100, 300] };
-    private readonly Option<int[]> replicas = new("--replicas") { Description = "Broker processes that a burst meets.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 3] };
+    private readonly Option<int[]> holders = CommandOptions.Numbers("--holders", "How many holders there are when a claim's cost is measured, smallest first.", 1, 10_000, 100_000);
+    private readonly Option<int[]> bursts = CommandOptions.Numbers("--bursts", "Sizes of the bursts: pods at once.", 100, 300);
+    private readonly Option<int[]> replicas = CommandOptions.Numbers("--replicas", "Broker processes that a burst meets.", 1, 3);
     private readonly Option<bool> json = new("--json") { Description = "Print the result as JSON." };
 
     public static Command Create()
