@@ -52,7 +52,7 @@ internal sealed class ChildProcess : IAsyncDisposable
     public static async Task<ChildProcess> StartAsync(ChildProcessSettings settings)
     {
         if (Environment.GetEnvironmentVariable(QuickVariable) is { Length: > 0 })
-            throw new ServerStartException($"{settings.Program} is not started: this is a quick run. Name the test's class in .ci/not-quick.");
+            throw new ServerStartException($"{settings.Program} is not started: this is a quick run, which leaves out what starts servers.");
         // Each of these programs replaces itself by the next, so the process id stays that of the server.
         var start = new ProcessStartInfo("setsid") { WorkingDirectory = settings.WorkingDirectory };
         List<string> words = ["sh", "-c", """exec "$@" >>"$0" 2>&1 </dev/null""", settings.LogFile, "setpriv", "--pdeathsig", settings.WhenWeDie == Signal.Interrupt ? "INT" : "KILL"];
