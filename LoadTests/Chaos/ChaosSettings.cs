@@ -60,8 +60,8 @@ internal sealed record ChaosSettings
     private void Configure(JsonObject configuration)
     {
         var broker = configuration["Broker"]!;
-        broker["Waiting"] = new JsonObject { ["Default"] = StandardWait.ToString("c"), ["IssueDeadline"] = IssueDeadline.ToString("c") };
-        broker["Databases"]![StageSettings.DatabaseName]!["Budget"]!["StaleAfter"] = StaleAfter.ToString("c");
+        broker["Waiting"] = new JsonObject { ["Default"] = StandardWait.ToString("c"), [nameof(IssueDeadline)] = IssueDeadline.ToString("c") };
+        broker["Databases"]![StageSettings.DatabaseName]!["Budget"]![nameof(StaleAfter)] = StaleAfter.ToString("c");
         var role = broker["Roles"]![StageSettings.RoleName]!;
         role["HolderTtl"] = "00:00:30";
         role["VerifyEvery"] = "00:05:00";
