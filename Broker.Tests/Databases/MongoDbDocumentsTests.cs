@@ -140,7 +140,7 @@ public sealed class MongoDbDocumentsTests
 
     [Theory]
     [InlineData("mongodb://admin:hush@ORDERS-DB:27017,orders-db2:27017/?replicaSet=rs0&readPreference=nearest&readPreferenceTags=dc:ny,rack:1&readPreferenceTags=dc:ny&w=2&wtimeoutMS=500",
-        "&replicaSet=rs0&readPreference=nearest&readPreferenceTags=dc%3Any%2Crack%3A1&readPreferenceTags=dc%3Any&w=2&wtimeoutMS=500")]
+        "&replicaSet=rs0&readPreference=nearest&readPreferenceTags=dc:ny,rack:1&readPreferenceTags=dc:ny&w=2&wtimeoutMS=500")]
     [InlineData("mongodb://admin:hush@orders-db:27017/?authMechanism=MONGODB-X509&authSource=%24external&tls=true&tlsCAFile=/ca.pem", "&tls=true")]
     [InlineData("mongodb://admin:hush@orders-db:27017/?authMechanism=scram-sha-1", "&authMechanism=scram-sha-1")]
     [InlineData("mongodb://admin:hush@orders-db:27017/?directConnection=true&ssl=true&tlsAllowInvalidCertificates=true", "&directConnection=true&tls=true&tlsInsecure=true")]

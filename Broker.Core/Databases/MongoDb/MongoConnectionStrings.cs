@@ -35,7 +35,7 @@ internal static class MongoConnectionStrings
         var ssl = database.Pods.SslMode ?? options.Ssl ?? PodSslMode.Prefer;
         var before = $"{(seed ? "mongodb+srv" : "mongodb")}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@"
             + $"{(seed ? database.Host : string.Join(',', servers.Select(server => server.IsSocket ? Escaped(server.Host) : server.ToString())))}/{Escaped(database.DatabaseName)}";
-        string Uri(bool readsFiles, bool tellsNames) => before + Query([
+        string Uri(bool readsFiles, bool tellsNames) => before + Plain(Query([
             ("authSource", database.AuthSource),
             ("maxPoolSize", connections.ToString(CultureInfo.InvariantCulture)),
             // Another mechanism than a password's is the administrator's own way of logging in.
@@ -48,7 +48,7 @@ internal static class MongoConnectionStrings
             ("tlsCertificateKeyFile", readsFiles ? database.Pods.CertificateFile : null),
             .. OfTheServer.Select(name => (name, options[name])),
             ("appName", holder),
-        ]);
+        ]));
 
         var notes = Notes(
             ssl != PodSslMode.Disable && options["tlsCertificateKeyFile"] is not null && database.Pods.CertificateFile is null
@@ -73,4 +73,7 @@ internal static class MongoConnectionStrings
             Named = Named,
         };
     }
+
+    // PyMongo takes a list of tags (dc:ny,rack:1) apart before it decodes it, and in a query neither sign needs escaping (RFC 3986, 3.4).
+    private static string Plain(string query) => query.Replace("%3A", ":", StringComparison.Ordinal).Replace("%2C", ",", StringComparison.Ordinal);
 }
