@@ -7,6 +7,7 @@ using Broker.Core.Model;
 using Broker.Core.Operators;
 using Microsoft.Extensions.Logging.Abstractions;
 using MongoDB.Bson;
+using Npgsql;
 using Shouldly;
 using Xunit;
 
@@ -59,6 +60,18 @@ public sealed class NamedFailuresTests(SharedServers servers)
         await using var engine = new PostgreSqlEngine(TimeProvider.System);
         var hosts = $";Host=127.0.0.1:1,{bench.Database.Host}:{bench.Database.Port}{options}";
         await EachIsNamedAsync(engine, bench.Database with { AdminConnectionString = new(bench.Database.AdminConnectionString.Reveal() + hosts) }, works: true);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("5")]
+    [InlineData("XX000")]
+    public void A_refusal_whose_code_is_none_of_PostgreSQLs_is_named_too(string code)
+    {
+        var refused = PostgreSqlFailure.OfStatement(Mongo("unused"), new PostgresException("not with me", "ERROR", "ERROR", code));
+
+        refused.Failure.ShouldBe(DatabaseFailure.StatementRefused);
+        refused.Message.ShouldContain("not with me");
     }
 
     [Theory]

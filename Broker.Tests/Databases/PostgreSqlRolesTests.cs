@@ -241,6 +241,17 @@ public sealed class PostgreSqlRolesTests(SharedServers servers) : IAsyncLifetime
         (adoNet.Host, adoNet.Port, adoNet.MaxPoolSize).ShouldBe(("fd00::1", 6432, 5));
     }
 
+    [Fact]
+    public void Several_addresses_of_version_6_are_hosts_and_ports_apart_where_a_driver_takes_the_first_colon_for_the_ports()
+    {
+        var strings = engine.Describe(bench.Database with { Host = "[fd00::1]:6432,pg2", Port = 5432 }, new("u", new("p")), 5);
+
+        strings.Uri.ShouldBe($"postgresql://u:p@[fd00::1]:6432,pg2:5432/{bench.Name}");
+        foreach (var driver in new[] { "psycopg", "psycopg2" })
+            strings.Of("sqlalchemy+" + driver).ShouldBe($"postgresql+{driver}://u:p@/{bench.Name}?host=fd00%3A%3A1%2Cpg2&port=6432%2C5432");
+        strings.Of("pgx").ShouldBe($"host='fd00::1,pg2' port='6432,5432' dbname='{bench.Name}' user='u' password='p'");
+    }
+
     private static async Task DoAsync(NpgsqlConnection session, string sql)
     {
         await using var command = new NpgsqlCommand(sql, session);

@@ -178,8 +178,7 @@ internal sealed class PostgreSqlConnectionStrings
     {
         IEnumerable<(string Key, string? Value)> all =
         [
-            ("host", string.Join(',', pods.Servers.Select(server => server.Host))),
-            ("port", string.Join(',', pods.Servers.Select(server => server.Port.ToString(CultureInfo.InvariantCulture)))),
+            .. HostsAndPorts(),
             ("dbname", database.DatabaseName),
             ("user", login.Username),
             ("password", login.Password.Reveal()),
@@ -187,6 +186,12 @@ internal sealed class PostgreSqlConnectionStrings
         ];
         return string.Join(' ', all.Where(option => option.Value is not null).Select(option => $"{option.Key}={Quoted(option.Value!)}"));
     }
+
+    private IEnumerable<(string Key, string? Value)> HostsAndPorts() =>
+    [
+        ("host", string.Join(',', pods.Servers.Select(server => server.Host))),
+        ("port", string.Join(',', pods.Servers.Select(server => server.Port.ToString(CultureInfo.InvariantCulture)))),
+    ];
 
     private static string Quoted(string value) =>
         $"'{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}'";
@@ -198,7 +203,10 @@ internal sealed class PostgreSqlConnectionStrings
         var plain = Escaped(name) == name;
         var apart = pods.IsSocket || pods.Servers.Count > 1;
         IEnumerable<(string Key, string? Value)> hosts = apart
-            ? pods.IsSocket ? SocketOptions() : pods.Servers.Select(server => ("host", (string?)server.ToString()))
+            ? pods.IsSocket ? SocketOptions()
+            // Of host:port it takes the first colon for the last; hosts and ports apart it hands on as libpq reads them.
+            : pods.Servers.Any(server => server.Host.Contains(':', StringComparison.Ordinal)) ? HostsAndPorts()
+            : pods.Servers.Select(server => ("host", (string?)server.ToString()))
             : [];
         return new(
             $"sqlalchemy+{driver}",

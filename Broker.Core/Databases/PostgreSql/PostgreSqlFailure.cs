@@ -91,7 +91,7 @@ internal static class PostgreSqlFailure
         Carried(exception));
 
     /// <summary>Whether the same could succeed later with nothing mended.</summary>
-    private static bool IsPassing(PostgresException exception) => exception.SqlState[..2] switch
+    private static bool IsPassing(PostgresException exception) => (exception.SqlState is { Length: 5 } state ? state[..2] : "") switch
     {
         "08" => true, // connection exception
         "53" => true, // insufficient resources, too many connections among them
