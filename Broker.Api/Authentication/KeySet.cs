@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Broker.Api.Authentication;
@@ -45,13 +46,14 @@ internal sealed record KeySet(string? Issuer, IReadOnlyList<SigningKey> Keys)
     /// <summary>Whether a key is among them.</summary>
     public bool Has(string thumbprint) => Keys.Any(key => string.Equals(key.Thumbprint, thumbprint, StringComparison.Ordinal));
 
-    /// <summary>The asymmetric signing keys of a JSON Web Key Set; those it cannot use are left out, as RFC 7517, 5, says.</summary>
+    /// <summary>The asymmetric signing keys of a JSON Web Key Set; those it cannot use or read are left out, as RFC 7517, 5, says.</summary>
     /// <exception cref="InvalidDataException">It is none.</exception>
     public static IReadOnlyList<SigningKey> Parse(string json)
     {
         try
         {
-            return [.. new JsonWebKeySet(json).Keys.Where(IsUsable).Select(SigningKey.Of)];
+            using var document = JsonDocument.Parse(json);
+            return [.. document.RootElement.GetProperty("keys").EnumerateArray().Select(Read).OfType<SigningKey>()];
         }
         catch (Exception error) when (error is not (OutOfMemoryException or OperationCanceledException))
         {
@@ -59,7 +61,21 @@ internal sealed record KeySet(string? Issuer, IReadOnlyList<SigningKey> Keys)
         }
     }
 
-    private static bool IsUsable(JsonWebKey? key) => key is not null && key.Use is null or "" or "sig" && key.Kty switch
+    // One key that nobody can read takes nothing from the others.
+    private static SigningKey? Read(JsonElement element)
+    {
+        try
+        {
+            var key = new JsonWebKey(element.GetRawText());
+            return IsUsable(key) ? SigningKey.Of(key) : null;
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsUsable(JsonWebKey key) => key.Use is null or "" or "sig" && key.Kty switch
     {
         "RSA" => !string.IsNullOrEmpty(key.N) && !string.IsNullOrEmpty(key.E),
         "EC" => !string.IsNullOrEmpty(key.Crv) && !string.IsNullOrEmpty(key.X) && !string.IsNullOrEmpty(key.Y),

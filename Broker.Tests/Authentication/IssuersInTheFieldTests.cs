@@ -213,6 +213,8 @@ public sealed class IssuersInTheFieldTests : IAsyncLifetime
         { """{"keys":[{"kty":"RSA",OTHER},{"kty":"RSA",KEY}]}""", "whatever", true },
         { """{"keys":[{"kty":"RSA","kid":"a",OTHER},{"kty":"RSA","kid":"b",KEY}]}""", null, true },
         { """{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"x","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},{"kty":"oct","k":"AAPapAv4"},{"kty":"RSA","kid":"broken"},{"kty":"RSA","kid":"x",KEY}]}""", "x", true },
+        { """{"keys":[{"kty":"RSA","kid":"odd","x5c":"text",OTHER},{"kty":"RSA","kid":7,OTHER},{"kty":"RSA","kid":"x","n":5,"e":[]},{"kty":["RSA"]},7,"text",null,{"kty":"RSA","kid":"x",KEY}]}""", "x", true },
+        { """{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB"},{"kty":"RSA","n":"!","e":"AQAB"},{"kty":"EC","crv":"secp256k1","x":"AQAB","y":"AQAB"},{"kty":"RSA",KEY}]}""", null, true },
 
         { """{"keys":[{"kty":"RSA","kid":"a",KEY}]}""", "b", false },
         { """{"keys":[{"kty":"RSA","kid":"a","use":"enc",KEY}]}""", "a", false },
@@ -233,6 +235,23 @@ public sealed class IssuersInTheFieldTests : IAsyncLifetime
             else header["kid"] = kid;
         });
         ((await prover.ProveAsync(token.AsMemory(), TestContext.Current.CancellationToken)).Caller is not null).ShouldBe(proves);
+    }
+
+    [Fact]
+    public async Task Times_may_have_parts_of_a_second()
+    {
+        // RFC 7519, 2, NumericDate: "non-integer values can be represented"; PyJWT and Python's time.time() write them.
+        (server.Issuer, server.Keys) = (TokenMint.Issuer, TokenMint.KeySet(mint));
+        using var prover = new CallerProver(
+            new FixedCatalog(new IdentityIssuer { Name = "field", Authority = server.Authority, Audience = "broker" }), new(new()), time, NullLogger<CallerProver>.Instance);
+        var now = time.GetUtcNow().ToUnixTimeSeconds();
+        var caller = await CallerAsync(prover, mint.Token(payload =>
+        {
+            payload["iat"] = now - 0.25;
+            payload["nbf"] = now - 0.25;
+            payload["exp"] = now + 600.75;
+        }));
+        caller.ExpiresAt.ShouldBeInRange(time.GetUtcNow().AddSeconds(600), time.GetUtcNow().AddSeconds(601));
     }
 
     [Fact]

@@ -26,6 +26,7 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
     private readonly FairLine unsigned = new(MostUnsigned, MostWaiting, Deadline, time);
     private readonly Lock gate = new();
     private k8s.Kubernetes? client;
+    private string? authorities; // what the client believes, as it was in the file
     private volatile bool failing;
 
     /// <summary>Null: the cluster takes it, and it is who it says it is; else why not.</summary>
@@ -42,15 +43,17 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
             using var deadline = new CancellationTokenSource(Deadline, time);
             var review = await Client().AuthenticationV1.CreateTokenReviewAsync(
                 new V1TokenReview { Spec = new V1TokenReviewSpec { Token = token, Audiences = [issuer.Audience] } }, cancellationToken: deadline.Token);
+            var status = review?.Status ?? throw new InvalidDataException("its answer is no TokenReview");
             if (failing) log.ClusterAnswersAgain(issuer.Name);
             failing = false;
-            return Judge(review.Status, said);
+            return Judge(status, said);
         }
         catch (Exception e)
         {
             // Whatever it is, from a file that is no certificate to an answer that is no review, it says nothing of the token.
             if (!failing) log.ClusterNotAsked(issuer.Name, Reason(e));
             failing = true;
+            FollowAuthorities();
             return ProofFailure.ReviewUnavailable;
         }
         finally
@@ -67,11 +70,11 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
         lock (gate) client?.Dispose();
     }
 
-    private ProofFailure? Judge(V1TokenReviewStatus? status, Caller said)
+    private ProofFailure? Judge(V1TokenReviewStatus status, Caller said)
     {
         // A review answers 201 whatever it finds; a cluster that knows no audiences leaves them out, and is not believed.
         if (status is not { Authenticated: true, User: { } user } || status.Audiences?.Contains(issuer.Audience) != true) return ProofFailure.ReviewRefused;
-        IList<string> podUids = user.Extra is { } extra && extra.TryGetValue(PodUidKey, out var uids) ? uids : [];
+        IList<string> podUids = user.Extra is { } extra && extra.TryGetValue(PodUidKey, out var uids) ? uids ?? [] : [];
         return user.Username == said.Subject && (podUids is [var only] ? only == said.PodUid : podUids.Count == 0 && said.PodUid is null)
             ? null
             : ProofFailure.ReviewRefused;
@@ -82,7 +85,27 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
     {
         lock (gate)
         {
-            return client ??= ApiServers.Connect(settings.Address, settings.CaFile, settings.TokenFile);
+            if (client is not null) return client;
+            authorities = File.ReadAllText(settings.CaFile);
+            return client = ApiServers.Connect(settings.Address, settings.CaFile, settings.TokenFile);
+        }
+    }
+
+    // A cluster whose authority is replaced is not believed until the file that a client was made of is read again. Others may still be
+    // asking with the client from before, so that it is not disposed of here.
+    private void FollowAuthorities()
+    {
+        lock (gate)
+        {
+            if (client is null) return;
+            try
+            {
+                if (File.ReadAllText(settings.CaFile) != authorities) client = null;
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // While it is being replaced there is nothing better than what there was.
+            }
         }
     }
 

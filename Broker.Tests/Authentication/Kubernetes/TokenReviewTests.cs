@@ -144,6 +144,9 @@ public sealed class TokenReviewTests : IAsyncLifetime
     [Theory]
     [InlineData("null")]
     [InlineData("[]")]
+    [InlineData("{}")]
+    [InlineData("{\"status\":null}")]
+    [InlineData("{\"kind\":\"Status\",\"status\":\"Failure\"}")]
     [InlineData("{\"status\":7}")]
     [InlineData("not JSON")]
     public async Task An_answer_that_is_no_review_is_no_verdict_and_no_fault_of_the_broker(string answer)
@@ -152,6 +155,34 @@ public sealed class TokenReviewTests : IAsyncLifetime
         odd.Answer = answer;
         using var asking = Prover(Definition() with { TokenReview = new() { Address = odd.Authority, CaFile = cluster.CaFile, TokenFile = cluster.TokenFile } });
         (await asking.ProveAsync(PodToken().AsMemory(), TestContext.Current.CancellationToken)).Failure.ShouldBe(ProofFailure.ReviewUnavailable);
+    }
+
+    [Fact]
+    public async Task A_review_whose_pod_is_null_proves_no_pod()
+    {
+        var token = PodToken();
+        cluster.Recordings[token] = "06-review-bound-to-pod";
+        cluster.Change = body => body["status"]!["user"]!["extra"]!["authentication.kubernetes.io/pod-uid"] = null;
+        (await ProveAsync(token)).Failure.ShouldBe(ProofFailure.ReviewRefused);
+    }
+
+    [Fact]
+    public async Task A_cluster_whose_authority_is_replaced_is_believed_again_without_a_restart()
+    {
+        var token = PodToken();
+        cluster.Recordings[token] = "06-review-bound-to-pod";
+        var right = await File.ReadAllTextAsync(cluster.CaFile, TestContext.Current.CancellationToken);
+        using var stranger = OidcServer.Certificate();
+        foreach (var wrong in new[] { "", stranger.ExportCertificatePem() })
+        {
+            await File.WriteAllTextAsync(cluster.CaFile, wrong, TestContext.Current.CancellationToken);
+            using var fresh = Prover(Definition());
+            (await fresh.ProveAsync(token.AsMemory(), TestContext.Current.CancellationToken)).Failure.ShouldBe(ProofFailure.ReviewUnavailable);
+
+            await File.WriteAllTextAsync(cluster.CaFile, right, TestContext.Current.CancellationToken);
+            (await fresh.ProveAsync(token.AsMemory(), TestContext.Current.CancellationToken)).Failure.ShouldBe(ProofFailure.ReviewUnavailable, "found out by this one");
+            (await fresh.ProveAsync(token.AsMemory(), TestContext.Current.CancellationToken)).Caller.ShouldNotBeNull();
+        }
     }
 
     [Fact]
