@@ -92,6 +92,12 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
         {
             throw Failed(exception);
         }
+
+        // The engine's own way leaves nobody. Statements may do anything, and a user that is still there is not revoked.
+        if (statements.Count > 0 && await FindAsync(lease, cancellation) is not null)
+            throw new IssuerException(
+                IssuerFailure.Refused,
+                $"Database '{lease.Database.Name}': the RevocationStatements of role '{lease.Role.Name}' ran, and user '{lease.Id}' is still there. Have them end with what drops it, or take them out.");
     }
 
     /// <inheritdoc/>

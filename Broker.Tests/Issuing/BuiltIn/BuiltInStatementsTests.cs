@@ -103,6 +103,25 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
         (await engine.FindUsersAsync(postgres.Database, issued.Id, Cancellation)).ShouldBeEmpty();
     }
 
+    [Theory]
+    [InlineData("ALTER ROLE \"{{name}}\" CONNECTION LIMIT 0")]
+    [InlineData("DROP ROLE IF EXISTS \"{{name}}-of-another-name\"")]
+    public async Task A_user_that_its_roles_statements_leave_is_not_revoked(string statement)
+    {
+        var role = Role with { RevocationStatements = [statement] };
+        var issued = await IssueAsync(role);
+
+        var failure = await FailureAsync(() => Issuer.RevokeAsync(new(role, postgres.Database, issued.Id), Cancellation));
+
+        failure.Failure.ShouldBe(IssuerFailure.Refused);
+        failure.Message.ShouldContain("RevocationStatements");
+        failure.Message.ShouldContain(issued.Id);
+        (await postgres.AskAsync<bool>($"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{issued.Id}'", Cancellation)).ShouldBeFalse("it is let in no more all the same");
+
+        await Issuer.RevokeAsync(new(role with { RevocationStatements = [] }, postgres.Database, issued.Id), Cancellation);
+        (await engine.FindUsersAsync(postgres.Database, issued.Id, Cancellation)).ShouldBeEmpty();
+    }
+
     [Fact]
     public async Task A_role_without_statements_is_refused_and_says_what_to_write()
     {
