@@ -53,7 +53,8 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         }
         catch (VaultError error)
         {
-            await WriteAsync(context, await requests.RecordAsync(context, error));
+            await requests.RecordAsync(context, error);
+            await WriteAsync(context, error);
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {

@@ -12,11 +12,13 @@ internal static class VaultRefusals
     /// What is only so for now is 503 or 429 with <c>Retry-After</c>, which Go's client tries again by itself; never 403, at which some
     /// clients log in anew, and never 400, at which they give up.
     /// </summary>
-    public static VaultError Of(Refusal refusal) => refusal.Code switch
+    /// <param name="refusal">The refusal.</param>
+    /// <param name="role">The role that was asked for, for the log; null: none is known.</param>
+    public static VaultError Of(Refusal refusal, string? role = null) => refusal.Code switch
     {
-        RefusalCode.NotAllowed or RefusalCode.Unauthenticated => new VaultError(403, "1 error occurred:\n\t* permission denied\n\n") { IsAudited = true },
-        RefusalCode.InvalidRequest or RefusalCode.HolderInUse => new VaultError(400, refusal.Detail) { IsAudited = true },
-        RefusalCode.IssueThrottled or RefusalCode.LimitExceeded => new VaultError(429, refusal.Detail) { IsAudited = true, RetryAfter = refusal.RetryAfter ?? Soon },
-        _ => new VaultError(503, refusal.Detail) { IsAudited = true, RetryAfter = refusal.RetryAfter ?? Soon },
+        RefusalCode.NotAllowed or RefusalCode.Unauthenticated => new VaultError(403, "1 error occurred:\n\t* permission denied\n\n") { IsAudited = true, Refusal = refusal, Role = role },
+        RefusalCode.InvalidRequest or RefusalCode.HolderInUse => new VaultError(400, refusal.Detail) { IsAudited = true, Refusal = refusal, Role = role },
+        RefusalCode.IssueThrottled or RefusalCode.LimitExceeded => new VaultError(429, refusal.Detail) { IsAudited = true, Refusal = refusal, Role = role, RetryAfter = refusal.RetryAfter ?? Soon },
+        _ => new VaultError(503, refusal.Detail) { IsAudited = true, Refusal = refusal, Role = role, RetryAfter = refusal.RetryAfter ?? Soon },
     };
 }

@@ -21,7 +21,9 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
     public async ValueTask<VaultClient> ClientOfAsync(VaultCall call, bool strictly)
     {
         var text = call.TokenText ?? throw VaultError.NoToken();
-        return await FindAsync(call, text, strictly) ?? throw VaultError.NoToken();
+        var client = await FindAsync(call, text, strictly) ?? throw VaultError.NoToken();
+        call.Context.SetProof(new Proof(client.Caller)); // for the log's line, should it be refused
+        return client;
     }
 
     /// <summary>Who comes by a token that a call names; null: nobody.</summary>
@@ -39,28 +41,30 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
     /// <summary>Where a call came from, and what proves its caller again when it had to wait.</summary>
     public Origin StandingOriginOf(VaultCall call, VaultClient client) => call.Origin with { Proof = new StandingToken(tokens, call.Context, client.Text) };
 
-    /// <summary>Writes a refusal into the audit; what cannot be recorded is refused for that reason.</summary>
-    public async ValueTask<VaultError> RecordAsync(HttpContext context, VaultError error)
+    /// <summary>Writes a refusal into the audit, unless it is there, and a line of it into the log.</summary>
+    public async ValueTask RecordAsync(HttpContext context, VaultError error)
     {
-        if (error.IsAudited) return error;
-        // Nobody is proven where no desk was reached, and anybody can ask so: it must not fill the record of what was given out.
-        await unproven.WriteAsync(
+        var refusal = error.Refusal ?? new Refusal(CodeOf(error.Status), error.Errors.Count > 0 ? error.Errors[0] : "nothing there");
+        // Where no desk was reached nobody is proven, and anybody can ask so: that fills neither the record of what was given out nor the log.
+        if (error.IsAudited || await RecordUnprovenAsync(context, error.Status, refusal)) RefusalWriter.Say(context, refusal, error.Role, ShownPath.Of(context.Request));
+    }
+
+    private ValueTask<bool> RecordUnprovenAsync(HttpContext context, int status, Refusal refusal) =>
+        unproven.WriteAsync(
             new()
             {
                 Time = time.GetUtcNow(),
                 Action = AuditAction.Authenticate,
-                Outcome = error.Status >= 500 ? AuditOutcome.Failed : AuditOutcome.Refused,
+                Outcome = status >= 500 ? AuditOutcome.Failed : AuditOutcome.Refused,
                 CallerProof = VaultCall.TokenOf(context) is { } token ? hasher.Hash(token) : null,
-                Refusal = CodeOf(error.Status),
-                Detail = $"{context.Request.Method} {ShownPath.Of(context.Request)}: {(error.Errors.Count > 0 ? error.Errors[0] : "nothing there")}",
+                Refusal = refusal.Code,
+                Detail = $"{context.Request.Method} {ShownPath.Of(context.Request)}: {refusal.Detail}",
                 TraceId = context.TraceId(),
                 ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
-                HttpStatus = error.Status,
+                HttpStatus = status,
             },
             AddressName.Of(context.Connection.RemoteIpAddress),
             context.RequestAborted);
-        return error;
-    }
 
     private static RefusalCode CodeOf(int status) => status switch
     {

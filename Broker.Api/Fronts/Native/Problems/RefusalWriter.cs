@@ -27,7 +27,12 @@ public static class RefusalWriter
     /// <param name="status">Another status than the code's, for what HTTP itself has a word for (404, 405, 408, 413).</param>
     public static async Task WriteAsync(HttpContext context, Refusal refusal, int? status = null, bool isLogged = true)
     {
-        if (isLogged) Say(context, refusal);
+        if (isLogged)
+        {
+            var named = context.Request.RouteValues.TryGetValue("role", out var role) && role is string { Length: > 0 } text ? text : null;
+            Say(context, refusal, named, context.Request.Path);
+        }
+
         var response = context.Response;
         response.StatusCode = status ?? RefusalStatus.Of(refusal.Code).Status;
         response.ContentType = ContentType;
@@ -39,21 +44,25 @@ public static class RefusalWriter
         await response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
-    // One line for each, so that whoever is asked "why was my pod refused" finds it by its trace, role or name.
-    private static void Say(HttpContext context, Refusal refusal)
+    /// <summary>One line of the log for each, so that whoever is asked "why was my pod refused" finds it by its trace, role or name.</summary>
+    /// <param name="context">The request's.</param>
+    /// <param name="refusal">Why not.</param>
+    /// <param name="role">The role that was asked for; null: none is known.</param>
+    /// <param name="path">The request's path, as it may be shown.</param>
+    internal static void Say(HttpContext context, Refusal refusal, string? role, string path)
     {
         var log = context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(RefusalWriter).FullName!);
         var caller = context.GetProof()?.Caller;
         var who = caller is null ? $"nobody, from {AddressName.Of(context.Connection.RemoteIpAddress)}" : $"{caller.Issuer}: {caller.Subject}{(caller.PodUid is { } pod ? $" (pod {pod})" : "")}";
-        var role = context.Request.RouteValues.TryGetValue("role", out var named) && named is string { Length: > 0 } name ? Short(name) : "-";
         var code = RefusalStatus.Of(refusal.Code).Code;
-        if (RefusalStatus.IsOurs(refusal.Code)) log.CouldNot(code, Short(who), role, context.Request.Method, Short(context.Request.Path), context.TraceId(), refusal.Detail);
-        else log.Refused(code, Short(who), role, context.Request.Method, Short(context.Request.Path), context.TraceId(), refusal.Detail);
+        if (RefusalStatus.IsOurs(refusal.Code)) log.CouldNot(code, Short(who), Short(role ?? "-"), context.Request.Method, Short(path), context.TraceId(), OneLine(refusal.Detail));
+        else log.Refused(code, Short(who), Short(role ?? "-"), context.Request.Method, Short(path), context.TraceId(), OneLine(refusal.Detail));
     }
 
-    // What callers write stays on its line.
-    private static string Short(string text) =>
-        string.Concat((text.Length > LongestText ? text[..LongestText] + "…" : text).Select(static letter => char.IsControl(letter) ? ' ' : letter));
+    private static string Short(string text) => OneLine(text.Length > LongestText ? text[..LongestText] + "…" : text);
+
+    // What callers, databases and issuers write stays on its line.
+    private static string OneLine(string text) => string.Concat(text.Select(static letter => char.IsControl(letter) || letter is '\u2028' or '\u2029' ? ' ' : letter));
 
     /// <summary>Writes the problem itself.</summary>
     internal static void Write(Utf8JsonWriter json, Refusal refusal, int status, string traceId)

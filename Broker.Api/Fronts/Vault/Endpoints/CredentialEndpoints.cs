@@ -28,7 +28,7 @@ internal sealed class CredentialEndpoints(ICatalog catalog, VaultRequests reques
             Breathes = false, // Vault's clients hear of no other size
         };
         var outcome = await desk.ReadAsync(ask, call.Path, client.Live.Id, call.Cancellation);
-        if (outcome.Term is not { } term) throw VaultRefusals.Of(outcome.Refusal!);
+        if (outcome.Term is not { } term) throw VaultRefusals.Of(outcome.Refusal!, role.Role);
         var grant = outcome.Grant!;
         return new VaultReply
         {

@@ -100,7 +100,12 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
             SecretId = proven.SecretId,
         };
         var (text, live, refusal) = await desk.OpenAsync(caller, token, role, call.Origin, call.Cancellation);
-        if (refusal is not null) throw VaultRefusals.Of(refusal);
+        if (refusal is not null)
+        {
+            call.Context.SetProof(new Proof(caller)); // for the log's line
+            throw VaultRefusals.Of(refusal);
+        }
+
         return TokenReply.Of(live!, text!.Reveal(), warning: await upstream.LogInAsync(call, mount, live!));
     }
 

@@ -1,3 +1,5 @@
+using Broker.Core.Model;
+
 namespace Broker.Api.Fronts.Vault.Wire;
 
 /// <summary>An answer that is not what was asked for, in Vault's shape: a status and <c>{"errors": […]}</c>.</summary>
@@ -12,6 +14,12 @@ internal sealed class VaultError(int status, params string[] errors) : Exception
 
     /// <summary>Whether whoever found it wrote it into the audit.</summary>
     public bool IsAudited { get; init; }
+
+    /// <summary>The broker's own refusal that it words; null: it is of the protocol.</summary>
+    public Refusal? Refusal { get; init; }
+
+    /// <summary>The role that was asked for; null: none is known.</summary>
+    public string? Role { get; init; }
 
     /// <summary>Vault words what its core refuses as a list of Go errors, and what a plugin refuses plainly (recordings, 13 and 16).</summary>
     public static VaultError PermissionDenied() => new(403, "1 error occurred:\n\t* permission denied\n\n");

@@ -1,0 +1,33 @@
+using Broker.Tests.Security;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Fronts.Vault;
+
+/// <summary>Vault's words for a refusal say little; the broker's log says why, in one line for each.</summary>
+public sealed class RefusalLinesTests
+{
+    [Fact]
+    public async Task Each_refusal_of_a_Vault_client_is_one_line_of_the_log_with_code_caller_role_and_trace()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+
+        (await caller.ReadAsync("orders-api", ("X-Broker-Connections", "99999"))).Status.ShouldBe(400);
+        (await new VaultCaller(replica).ReadAsync()).Status.ShouldBe(403);
+        (await caller.SendAsync("LIST", "database/roles")).Status.ShouldBe(403);
+        (await caller.LogInAsync("not.a.token")).Status.ShouldBe(403);
+
+        var lines = world.Heard.All.Where(heard => heard.Where == "log" && heard.Text.Contains("Refused (", StringComparison.Ordinal)).Select(heard => heard.Text).ToList();
+        lines.Count.ShouldBe(4, string.Join('\n', lines));
+        lines.ShouldAllBe(line => !line.Contains('\n') && line.Contains("/v1/") && line.Contains(", trace "));
+        lines[0].ShouldContain("Refused (invalid-request)");
+        lines[0].ShouldContain("uid-1");
+        lines[0].ShouldContain("role orders-api");
+        lines[0].ShouldContain("99999");
+        lines[1].ShouldContain("Refused (not-allowed): nobody, from ");
+        lines[2].ShouldContain("permission denied");
+        lines[3].ShouldContain("/v1/auth/kubernetes/login");
+    }
+}
