@@ -4,13 +4,14 @@ namespace Broker.Api.Starting;
 
 /// <summary>
 /// <c>NO_PROXY</c> as cluster and company configurations write it: besides the names and suffixes that .NET knows, networks
-/// (<c>10.0.0.0/8</c>, for hosts that are addresses), <c>*</c> for everything, <c>*.example.com</c>, and a name for all below it.
+/// (<c>10.0.0.0/8</c>, for hosts that are addresses), <c>*</c> for everything, <c>*.example.com</c>, and a name for all below it; commas or
+/// blanks stand between them.
 /// </summary>
 /// <param name="proxy">The proxy of the environment, as .NET reads it.</param>
 /// <param name="exceptions">The value of <c>NO_PROXY</c>.</param>
 internal sealed class ProxyExceptions(IWebProxy proxy, string exceptions) : IWebProxy
 {
-    private readonly string[] entries = exceptions.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    private readonly string[] entries = exceptions.Split([',', ' '], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     /// <inheritdoc/>
     public ICredentials? Credentials
@@ -35,8 +36,9 @@ internal sealed class ProxyExceptions(IWebProxy proxy, string exceptions) : IWeb
     private static bool Excepts(string entry, Uri host)
     {
         if (entry == "*") return true;
-        var isAddress = IPAddress.TryParse(host.DnsSafeHost, out var address);
-        if (isAddress) return (IPNetwork.TryParse(entry, out var network) && network.Contains(address!)) || (IPAddress.TryParse(entry, out var one) && one.Equals(address));
+        if (IPAddress.TryParse(host.DnsSafeHost, out var address))
+            return (IPNetwork.TryParse(entry, out var network) && network.Contains(address))
+                || (IPEndPoint.TryParse(entry, out var one) && one.Address.Equals(address) && (one.Port == 0 || one.Port == host.Port));
         var name = entry.TrimStart('*').TrimStart('.');
         if (name.LastIndexOf(':') is var colon and > 0 && int.TryParse(name[(colon + 1)..], out var port))
         {

@@ -19,15 +19,33 @@ public static class CatalogWarnings
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<CatalogWarning> Of(CatalogSnapshot catalog, BrokerSettings settings) =>
-        [.. Claims(catalog), .. OneServer(catalog), .. Endless(catalog, settings)];
+        [.. Claims(catalog), .. TooMuch(catalog), .. OneServer(catalog), .. Endless(catalog, settings)];
 
     private static IEnumerable<CatalogWarning> Claims(CatalogSnapshot catalog) =>
-        from role in catalog.Roles.Values.OrderBy(static role => role.Name, StringComparer.Ordinal)
-        from claim in role.Allow.SelectMany(static rule => rule.Claims.Keys).Distinct(StringComparer.Ordinal)
+        from list in Lists(catalog)
+        from claim in list.Rules.SelectMany(static rule => rule.Claims.Keys).Distinct(StringComparer.Ordinal)
         where !KnownClaims.Contains(claim, StringComparer.Ordinal)
         let meant = KnownClaims.FirstOrDefault(known => known.Length > 3 && Spelling.Distance(known, claim) is 1 or 2)
         where meant is not null
-        select new CatalogWarning($"Broker:Roles:{role.Name}:Allow", $"asks for a claim '{claim}', which tokens hardly have: then nobody gets the role. Is '{meant}' meant?");
+        select new CatalogWarning(list.Path, $"asks for a claim '{claim}', which tokens hardly have: then nobody {list.Then}. Is '{meant}' meant?");
+
+    private static IEnumerable<(string Path, IReadOnlyList<AllowRule> Rules, string Then)> Lists(CatalogSnapshot catalog) =>
+    [
+        .. catalog.Roles.Values.OrderBy(static role => role.Name, StringComparer.Ordinal).Select(static role => ($"Broker:Roles:{role.Name}:Allow", role.Allow, "gets the role")),
+        ("Broker:Identity:Viewers", catalog.Identity.Viewers, "may look"),
+        ("Broker:Identity:Operators", catalog.Identity.Operators, "may steer"),
+        ("Broker:Identity:Admins", catalog.Identity.Admins, "is an administrator"),
+        .. catalog.Identity.Teams.Select(static team => ($"Broker:Identity:Teams:{team.Name}:Members", team.Members, "is in the team")),
+    ];
+
+    // A ceiling of nothing is an order to give nobody anything.
+    private static IEnumerable<CatalogWarning> TooMuch(CatalogSnapshot catalog) =>
+        from role in catalog.Roles.Values.OrderBy(static role => role.Name, StringComparer.Ordinal)
+        let database = catalog.Databases[role.Database]
+        where database.Budget.Ceiling is not 0 && role.Connections.Min > GuaranteesReading.MostOf(database)
+        select new CatalogWarning(
+            $"Broker:Roles:{role.Name}:Connections:Min",
+            $"is {role.Connections.Min}, and Budget lets database {database.Name} promise {GuaranteesReading.MostOf(database)} connections to all: then nobody gets the role. Lower Min, or raise the budget's Limit or ceiling.");
 
     private static IEnumerable<CatalogWarning> OneServer(CatalogSnapshot catalog) =>
         from server in catalog.Databases.Values.GroupBy(static database => (Host: database.Host.ToUpperInvariant(), database.Port))

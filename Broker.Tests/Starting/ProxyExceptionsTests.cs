@@ -24,6 +24,13 @@ public sealed class ProxyExceptionsTests
     [InlineData("vault.example:8200", "https://vault.example:8200", true)]
     [InlineData("vault.example:8200", "https://vault.example:8201", false)]
     [InlineData(" other.example , VAULT.example ", "https://vault.example", true)]
+    [InlineData("localhost 10.0.0.0/8 .svc", "https://vault.vault.svc:8200", true)]
+    [InlineData("localhost 10.0.0.0/8 .svc", "https://10.1.2.3:8200", true)]
+    [InlineData("10.1.2.3:8200", "https://10.1.2.3:8200", true)]
+    [InlineData("10.1.2.3:8200", "https://10.1.2.3:8201", false)]
+    [InlineData("[fd00::1]", "https://[fd00::1]:8200", true)]
+    [InlineData("[fd00::1]:8200", "https://[fd00::1]:8200", true)]
+    [InlineData("[fd00::1]:8200", "https://[fd00::1]:8201", false)]
     [InlineData("", "https://vault.example", false)]
     public void Exceptions_are_read_as_clusters_and_companies_write_them(string exceptions, string host, bool direct)
     {

@@ -28,8 +28,8 @@ internal static class GuaranteesReading
         }
     }
 
-    // Null: only the server knows, or the pooler before it.
-    private static long? MostOf(Database database)
+    /// <summary>How many connections its configuration lets be promised; null: only the server knows, or the pooler before it.</summary>
+    public static long? MostOf(Database database)
     {
         var budget = database.Budget;
         long? limited = database.Pooler is null && budget.Limit is { } limit ? (long)limit * budget.CeilingPercent / 100 : null;

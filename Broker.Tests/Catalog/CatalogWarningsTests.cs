@@ -1,0 +1,48 @@
+using Broker.Core.Catalog;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Catalog;
+
+/// <summary>Configuration that reads well and means nothing is told, wherever it stands, and what is meant is not.</summary>
+public sealed class CatalogWarningsTests
+{
+    [Theory]
+    [InlineData("Roles:orders-api:Allow:0", "Broker:Roles:orders-api:Allow", "nobody gets the role")]
+    [InlineData("Identity:Viewers:0", "Broker:Identity:Viewers", "nobody may look")]
+    [InlineData("Identity:Operators:0", "Broker:Identity:Operators", "nobody may steer")]
+    [InlineData("Identity:Admins:0", "Broker:Identity:Admins", "nobody is an administrator")]
+    [InlineData("Identity:Teams:shop:Members:0", "Broker:Identity:Teams:shop:Members", "nobody is in the team")]
+    public void A_claim_that_no_token_has_is_told_in_every_list(string rule, string path, string then)
+    {
+        var warning = Warnings((rule + ":Issuer", "kubernetes"), (rule + ":Claims:namespaces", "shop")).ShouldHaveSingleItem();
+
+        warning.Path.ShouldBe(path);
+        warning.Text.ShouldContain("'namespaces'");
+        warning.Text.ShouldContain(then);
+        warning.Text.ShouldContain("Is 'namespace' meant?");
+        Warnings((rule + ":Issuer", "kubernetes"), (rule + ":Claims:namespace", "shop")).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("Ceiling", "5", "6", true)]
+    [InlineData("Ceiling", "5", "5", false)]
+    [InlineData("Ceiling", "0", "6", false)] // an order to give nobody anything
+    [InlineData("Limit", "10", "8", true)] // 70 % of it
+    [InlineData("Limit", "10", "7", false)]
+    [InlineData("SampleEvery", "00:00:02", "10", false)] // only the server knows
+    public void A_role_whose_least_is_more_than_its_database_ever_promises_is_told(string budget, string value, string min, bool told)
+    {
+        var warnings = Warnings(("Databases:orders:Budget:" + budget, value), ("Roles:orders-api:Connections:Min", min), ("Roles:orders-api:Connections:Default", min));
+
+        warnings.Select(warning => warning.Path).ShouldBe(told ? ["Broker:Roles:orders-api:Connections:Min"] : []);
+        if (told) warnings[0].Text.ShouldContain("nobody gets the role");
+    }
+
+    private static IReadOnlyList<CatalogWarning> Warnings(params (string Key, string? Value)[] changes)
+    {
+        var read = Configured.Read(changes);
+        read.Errors.ShouldBeEmpty();
+        return CatalogWarnings.Of(read.Catalog!, read.Settings!);
+    }
+}
