@@ -32,8 +32,8 @@ public sealed class PoolerRotationTests
             Replicas = 2,
             PoolSize = PoolSize,
             UsersPerSecond = 20,
-            // A moved holder's former lease ends with the holder's time.
-            Configure = static (_, configuration) => configuration["Broker"]!["Roles"]![StageSettings.RoleName]!["HolderTtl"] = "00:00:30",
+            // A moved holder's former lease ends with the holder's time: a slow machine needs a while to move all clients.
+            Configure = static (_, configuration) => configuration["Broker"]!["Roles"]![StageSettings.RoleName]!["HolderTtl"] = "00:01:00",
         };
         await using var stage = await Stage.SetAsync(settings, Cancellation);
         using var door = new BrokerDoor([.. stage.Brokers.Select(broker => broker.Address)], stage.Identity, new() { Connections = PerPod, MinConnections = PerPod, WaitSeconds = 30 });

@@ -31,14 +31,11 @@ internal sealed class FuzzRun(HttpClient client, IReadOnlyList<FuzzCaller> calle
     /// <param name="atOnce">How many at once.</param>
     /// <param name="describer">Who may read the broker's description of itself.</param>
     /// <param name="cancellation">Ends it.</param>
-    public async Task<FuzzResult> RunAsync(long requests, int atOnce, FuzzCaller describer, CancellationToken cancellation)
+    /// <param name="only">The one address that is asked; null: all, and the one that gives something away most.</param>
+    public async Task<FuzzResult> RunAsync(long requests, int atOnce, FuzzCaller describer, CancellationToken cancellation, FuzzEndpoint? only = null)
     {
-        using var asking = new HttpRequestMessage(HttpMethod.Get, "/openapi/v1.json");
-        asking.Headers.Authorization = new("Bearer", describer.Token);
-        using var description = await client.SendAsync(asking, cancellation);
-        description.EnsureSuccessStatusCode();
-        var endpoints = RequestMaker.Read((await JsonNode.ParseAsync(await description.Content.ReadAsStreamAsync(cancellation), cancellationToken: cancellation))!.AsObject());
-        var maker = new RequestMaker(seed, endpoints, callers, caller => holders.GetValueOrDefault(caller.Name));
+        var endpoints = only is null ? await EndpointsAsync(client, describer, cancellation) : [only];
+        var maker = new RequestMaker(seed, endpoints, callers, caller => holders.GetValueOrDefault(caller.Name), asksAlike: only is not null);
 
         var next = -1L;
         await Task.WhenAll(Enumerable.Range(0, atOnce).Select(_ => Task.Run(
@@ -49,6 +46,16 @@ internal sealed class FuzzRun(HttpClient client, IReadOnlyList<FuzzCaller> calle
             },
             cancellation)));
         return new(answered, new SortedDictionary<int, long>(statuses), [.. faults], TimeSpan.FromTicks(slowest), grants);
+    }
+
+    /// <summary>The addresses that a broker has.</summary>
+    public static async Task<IReadOnlyList<FuzzEndpoint>> EndpointsAsync(HttpClient client, FuzzCaller describer, CancellationToken cancellation)
+    {
+        using var asking = new HttpRequestMessage(HttpMethod.Get, "/openapi/v1.json");
+        asking.Headers.Authorization = new("Bearer", describer.Token);
+        using var description = await client.SendAsync(asking, cancellation);
+        description.EnsureSuccessStatusCode();
+        return RequestMaker.Read((await JsonNode.ParseAsync(await description.Content.ReadAsStreamAsync(cancellation), cancellationToken: cancellation))!.AsObject());
     }
 
     private async Task SendAsync(RequestMaker maker, long number, CancellationToken cancellation)

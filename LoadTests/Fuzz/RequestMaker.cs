@@ -13,7 +13,7 @@ internal sealed record FuzzEndpoint(string Method, string Path);
 /// Makes request number N of a seed: the same every time. Of three, one is right, one nearly right and one hostile, in each of
 /// its parts.
 /// </summary>
-internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoints, IReadOnlyList<FuzzCaller> callers, Func<FuzzCaller, string?> ownHolder)
+internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoints, IReadOnlyList<FuzzCaller> callers, Func<FuzzCaller, string?> ownHolder, bool asksAlike = false)
 {
     private static readonly string[] Methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"];
 
@@ -30,7 +30,7 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
     {
         var random = new Random(unchecked((int)(seed * 1_000_003L + number * 7919)));
         // The one address that gives something away is asked most.
-        var endpoint = random.Next(3) == 0 ? Claim : endpoints[random.Next(endpoints.Count)];
+        var endpoint = random.Next(3) == 0 && !asksAlike ? Claim : endpoints[random.Next(endpoints.Count)];
         var caller = callers[random.Next(callers.Count)];
         var method = random.Next(20) == 0 ? Methods[random.Next(Methods.Length)] : endpoint.Method;
         var request = new HttpRequestMessage(new HttpMethod(method), new Uri(Path(random, endpoint, caller), UriKind.Relative));
