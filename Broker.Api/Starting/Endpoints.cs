@@ -37,7 +37,7 @@ internal static class Endpoints
         app.MapShadow();
         app.MapHealth();
         app.MapMetrics();
-        app.MapOpenApi();
+        app.MapDescription();
         app.MapPage();
         app.MapAdmission(app.Services.GetRequiredService<LiveCatalog>().Settings.Admission);
     }

@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
@@ -8,10 +9,10 @@ namespace Broker.Api.Fronts.Native.Description;
 /// <summary>The API's description at <c>/openapi/v1.json</c>, made from the endpoints.</summary>
 internal static class DescriptionSetup
 {
-    private const string Scheme = "bearer";
+    private const string Scheme = "bearer", Version = "v1";
 
     /// <summary>Adds it.</summary>
-    public static IServiceCollection AddDescription(this IServiceCollection services) => services.AddOpenApi(options =>
+    public static IServiceCollection AddDescription(this IServiceCollection services) => services.AddOpenApi(Version, options =>
     {
         options.CreateSchemaReferenceId = NameOf;
         options.AddDocumentTransformer((document, _, _) =>
@@ -37,8 +38,28 @@ internal static class DescriptionSetup
         options.AddOperationTransformer<OperationDescriber>();
     });
 
+    /// <summary>
+    /// Maps it. It is made once, at the first request, and kept: it is the same for everyone as long as the process runs, and making it for each
+    /// request would let whoever may read it keep a processor busy.
+    /// </summary>
+    public static void MapDescription(this IEndpointRouteBuilder app)
+    {
+        byte[]? made = null;
+        app.MapGet($"/openapi/{Version}.json", async (HttpContext context, [FromKeyedServices(Version)] IOpenApiDocumentProvider documents) =>
+        {
+            made ??= await MakeAsync(documents, context.RequestAborted);
+            return TypedResults.Bytes(made, "application/json; charset=utf-8");
+        }).ExcludeFromDescription();
+    }
+
     /// <summary>What an operation needs that wants a token.</summary>
     public static OpenApiSecurityRequirement Token(OpenApiDocument? document) => new() { [new(Scheme, document)] = [] };
+
+    private static async Task<byte[]> MakeAsync(IOpenApiDocumentProvider documents, CancellationToken cancellation)
+    {
+        var document = await documents.GetOpenApiDocumentAsync(cancellation);
+        return Encoding.UTF8.GetBytes(await document.SerializeAsJsonAsync(OpenApiSpecVersion.OpenApi3_1, cancellation));
+    }
 
     // GrantShape.LeaseShape is GrantLease: nested types of one name are not one schema.
     private static string? NameOf(JsonTypeInfo type) =>
