@@ -164,6 +164,8 @@ public sealed class StaticRolesTests(SharedServers servers)
         await turns.UntilAsync(leases => leases.Any(lease => lease.State == LeaseState.Failed), "its time has come, and it fails");
         await turns.PassAsync(Hour + TimeSpan.FromMinutes(1));
         await turns.UntilAsync(leases => leases.Any(lease => lease.Id == first.Lease.Id && lease.State == LeaseState.Active && lease.ExpiresAt == first.Lease.ExpiresAt + 12 * Hour), "it is kept for another turn");
+        // What was tried within the window may still be under way at a slow server, and would succeed.
+        await turns.UntilAsync(leases => leases.All(lease => lease.State != LeaseState.Issuing), "the last try of the window is over");
         await turns.RenameAsync(next + "_away", next);
 
         var kept = await turns.ReadAsync();
