@@ -102,7 +102,9 @@ public static class PageEndpoints
     {
         var (catalog, time) = (context.RequestServices.GetRequiredService<ICatalog>(), context.RequestServices.GetRequiredService<TimeProvider>());
         await using var proof = new StandingProof(context, time);
-        var (caller, cancellation) = (context.ProvenCaller(), proof.Token);
+        // A browser that looks on keeps no replica from stopping: it asks another one.
+        using var going = CancellationTokenSource.CreateLinkedTokenSource(proof.Token, context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
+        var (caller, cancellation) = (context.ProvenCaller(), going.Token);
         context.Response.ContentType = "text/event-stream";
         context.Response.Headers.CacheControl = "no-store";
         var begun = time.GetTimestamp();
@@ -122,7 +124,7 @@ public static class PageEndpoints
         }
         catch (OperationCanceledException)
         {
-            // The reader left, or what proves it has ended: its browser asks anew, and is told.
+            // The reader left, what proves it has ended, or the replica stops: its browser asks anew, and is told.
         }
     }
 
