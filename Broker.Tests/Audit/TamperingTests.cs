@@ -47,6 +47,18 @@ public sealed class TamperingTests : IDisposable
     }
 
     [Fact]
+    public async Task Files_are_read_in_their_order_also_where_a_broker_died_as_it_began_one()
+    {
+        await WriteAsync(3);
+        var lines = AuditFolder.Lines(folder.Path);
+        var scratch = Directory.CreateDirectory(Path.Combine(folder.Root, "scratch")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(scratch, "audit.jsonl"), "{\"time\":\"2026-03\n" + lines[^1] + "\n", Cancel);
+        await File.WriteAllTextAsync(Path.Combine(scratch, "audit.jsonl.1"), string.Join('\n', lines[..^1]) + "\n", Cancel);
+
+        AuditState.Read(scratch).Files.Select(file => file.Name).ShouldBe(["audit.jsonl.1", "audit.jsonl"]);
+    }
+
+    [Fact]
     public async Task L15_Another_chain_behind_this_one_is_found_while_the_genuine_checkpoint_stands_beside_it()
     {
         await WriteAsync(20);

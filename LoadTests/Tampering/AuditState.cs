@@ -13,8 +13,8 @@ internal sealed record AuditState(List<(string Name, List<byte[]> Lines)> Files,
     public static AuditState Read(string directory) => new(
         [.. Directory.GetFiles(directory, "audit.jsonl*").Where(static file => !file.EndsWith(".head", StringComparison.Ordinal))
             .Select(static file => (Path.GetFileName(file), Split(File.ReadAllBytes(file))))
-            // Each line begins with its time.
-            .OrderBy(static file => Encoding.Latin1.GetString(file.Item2.FirstOrDefault() ?? []), StringComparer.Ordinal)],
+            // Each record begins with its time. A broker that died as it began a file left half a line at its head, which says nothing of when.
+            .OrderBy(static file => Encoding.Latin1.GetString(file.Item2.Find(static line => Forger.TryRead(line, out _, out _, out _)) ?? "~"u8.ToArray()), StringComparer.Ordinal)],
         File.Exists(Path.Combine(directory, "audit.jsonl.head")) ? File.ReadAllBytes(Path.Combine(directory, "audit.jsonl.head")) : null);
 
     public AuditState Copy() => this with { Files = [.. Files.Select(static file => (file.Name, file.Lines.ToList()))] };
