@@ -3,7 +3,7 @@ using Broker.Tests.Docs;
 using Broker.Tests.Drivers;
 using Broker.Tests.Fronts.Vault;
 using Broker.Tests.Page;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Shouldly;
 using Xunit;
 

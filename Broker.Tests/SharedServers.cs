@@ -1,5 +1,5 @@
 using Broker.Tests;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Xunit;
 
 [assembly: AssemblyFixture(typeof(SharedServers))]

@@ -1,19 +1,19 @@
 using System.CommandLine;
-using LoadTests.Bench;
-using LoadTests.Chaos;
-using LoadTests.Chaos.Drill;
-using LoadTests.Conformance;
-using LoadTests.Crash;
-using LoadTests.Demo;
-using LoadTests.Fuzz;
-using LoadTests.Identity;
-using LoadTests.Jobs;
-using LoadTests.Mutation;
-using LoadTests.Rollouts;
+using LoadTests.FromOutside.Bench;
+using LoadTests.FromOutside.Chaos;
+using LoadTests.FromOutside.Chaos.Drill;
+using LoadTests.FromOutside.Conformance;
+using LoadTests.FromInside.Crash;
+using LoadTests.FromOutside.Demo;
+using LoadTests.FromOutside.Fuzz;
+using LoadTests.Servers.Identity;
+using LoadTests.FromOutside.Jobs;
+using LoadTests.FromInside.Mutation;
+using LoadTests.FromOutside.Rollouts;
 using LoadTests.Servers;
-using LoadTests.Simulation;
-using LoadTests.Tampering;
-using LoadTests.Upgrades;
+using LoadTests.FromInside.Simulation;
+using LoadTests.FromInside.Tampering;
+using LoadTests.FromInside.Upgrades;
 
 namespace LoadTests;
 

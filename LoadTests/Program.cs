@@ -1,6 +1,6 @@
 using System.CommandLine;
 using LoadTests;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 
 // Servers get the time to end in good order when Ctrl-C comes; our own messages are meant for people, without a stack trace.
 var invocation = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20), EnableDefaultExceptionHandler = false };

@@ -3,7 +3,7 @@ using System.Text;
 using Broker.Core.Audit;
 using Broker.Core.Audit.Reading;
 using Broker.Core.Catalog;
-using LoadTests.Tampering;
+using LoadTests.FromInside.Tampering;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;

@@ -1,6 +1,6 @@
 using Broker.Api.Authentication;
 using Broker.Core.Catalog;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;

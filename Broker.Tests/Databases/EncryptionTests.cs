@@ -7,7 +7,7 @@ using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Model;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using MySqlConnector;
 using Npgsql;
 using Shouldly;

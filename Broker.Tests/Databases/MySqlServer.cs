@@ -1,4 +1,4 @@
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using MySqlConnector;
 
 namespace Broker.Tests.Databases;

@@ -4,7 +4,7 @@ using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Model;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Npgsql;
 using Shouldly;
 using Xunit;

@@ -3,7 +3,7 @@ using Broker.Core.Databases;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Model;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Shouldly;
 using Xunit;
 

@@ -6,7 +6,7 @@ using Broker.Core.Databases;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Identity;
 using Broker.Core.Model;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Npgsql;
 using Shouldly;
 using Xunit;

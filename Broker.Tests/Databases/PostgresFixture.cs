@@ -1,7 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Model;
 using Broker.Core.Operators;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Npgsql;
 
 namespace Broker.Tests.Databases;

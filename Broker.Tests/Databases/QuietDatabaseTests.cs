@@ -1,6 +1,6 @@
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Npgsql;
 using Shouldly;
 using Xunit;

@@ -4,7 +4,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases.PostgreSql;
 using k8s;
 using k8s.Models;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.Configuration;
 using Npgsql;
 using Shouldly;

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using LoadTests.Stages;
+using LoadTests.Servers.Stages;
 using Npgsql;
 using Shouldly;
 using Xunit;

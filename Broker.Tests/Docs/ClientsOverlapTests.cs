@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Model;
 using Broker.Tests.Databases;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Shouldly;
 using Xunit;
 

@@ -1,6 +1,6 @@
 using Broker.Core.Databases.PostgreSql;
 using Broker.Tests.Databases;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Shouldly;
 using Xunit;
 

@@ -1,7 +1,7 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using LoadTests.Stages;
+using LoadTests.Servers.Stages;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Shouldly;

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
 using Broker.Tests.Deployment;
-using LoadTests.Chaos;
+using LoadTests.FromOutside.Chaos;
 using Shouldly;
 using Xunit;
 

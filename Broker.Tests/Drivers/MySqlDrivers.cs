@@ -2,7 +2,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Model;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using MySqlConnector;
 using Shouldly;
 using Xunit;

@@ -1,7 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Model;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using MySqlConnector;
 using Xunit;
 

@@ -4,7 +4,7 @@ using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Model;
 using Broker.Core.Operators;
 using Broker.Tests.Databases;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Npgsql;
 using Shouldly;
 using Xunit;

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.ServerSentEvents;
 using System.Text.Json.Nodes;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Npgsql;
 using Shouldly;
 using Xunit;

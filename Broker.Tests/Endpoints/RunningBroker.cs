@@ -1,7 +1,7 @@
 using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
 using Broker.Tests.Endpoints;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Xunit;
 
 [assembly: AssemblyFixture(typeof(RunningBroker))]

@@ -1,6 +1,6 @@
 using Broker.Core.Operators.Indicators;
-using LoadTests.Chaos;
-using LoadTests.Chaos.Drill;
+using LoadTests.FromOutside.Chaos;
+using LoadTests.FromOutside.Chaos.Drill;
 using Shouldly;
 using Xunit;
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Broker.Core.Operators.Indicators;
-using LoadTests.Chaos;
-using LoadTests.Chaos.Drill;
+using LoadTests.FromOutside.Chaos;
+using LoadTests.FromOutside.Chaos.Drill;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;

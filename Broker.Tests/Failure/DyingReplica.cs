@@ -1,9 +1,9 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using LoadTests.LocalServers;
-using LoadTests.Rollouts;
-using LoadTests.Stages;
+using LoadTests.Servers.LocalServers;
+using LoadTests.FromOutside.Rollouts;
+using LoadTests.Servers.Stages;
 using Npgsql;
 using Xunit;
 

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using MySqlConnector;
 using Npgsql;
 using Shouldly;

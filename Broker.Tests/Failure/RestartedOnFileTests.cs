@@ -1,8 +1,8 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using LoadTests.Rollouts;
-using LoadTests.Stages;
+using LoadTests.FromOutside.Rollouts;
+using LoadTests.Servers.Stages;
 using Shouldly;
 using Xunit;
 

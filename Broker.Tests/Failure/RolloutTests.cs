@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
-using LoadTests.Rollouts;
-using LoadTests.Stages;
+using LoadTests.FromOutside.Rollouts;
+using LoadTests.Servers.Stages;
 using Npgsql;
 using Shouldly;
 using Spectre.Console;

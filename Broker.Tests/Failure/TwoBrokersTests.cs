@@ -1,6 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using MySqlConnector;
 using Npgsql;
 using Shouldly;

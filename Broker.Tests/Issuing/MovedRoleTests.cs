@@ -7,7 +7,7 @@ using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Model;
 using Broker.Tests.Databases;
 using Broker.Tests.Issuing.Vault;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Shouldly;
 using Xunit;
 

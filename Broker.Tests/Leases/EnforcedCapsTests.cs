@@ -8,7 +8,7 @@ using Broker.Core.Model;
 using Broker.Core.Operators;
 using Broker.Tests.Databases;
 using Broker.Tests.Identity;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;

@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.Redis;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;

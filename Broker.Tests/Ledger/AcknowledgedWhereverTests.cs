@@ -2,7 +2,7 @@ using System.Globalization;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.Redis;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;

@@ -1,4 +1,4 @@
-using LoadTests.Crash;
+using LoadTests.FromInside.Crash;
 using Shouldly;
 using Xunit;
 

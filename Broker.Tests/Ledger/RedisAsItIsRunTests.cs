@@ -7,7 +7,7 @@ using Broker.Core.Ledger;
 using Broker.Core.Ledger.Redis;
 using Broker.Tests.Contracts;
 using Broker.Tests.Deployment;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using StackExchange.Redis;

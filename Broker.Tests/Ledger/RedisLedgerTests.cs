@@ -1,7 +1,7 @@
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.Redis;
 using Broker.Tests.Contracts;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Xunit;
 
 namespace Broker.Tests.Ledger;

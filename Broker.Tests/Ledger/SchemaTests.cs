@@ -2,7 +2,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.Redis;
 using Broker.Core.Operators;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Shouldly;
 using Xunit;
 

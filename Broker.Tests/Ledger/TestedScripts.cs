@@ -1,6 +1,6 @@
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
-using LoadTests.Mutation;
+using LoadTests.FromInside.Mutation;
 
 namespace Broker.Tests.Ledger;
 

@@ -1,6 +1,6 @@
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.Wire;
-using LoadTests.Mutation;
+using LoadTests.FromInside.Mutation;
 using Shouldly;
 using Xunit;
 

@@ -1,4 +1,4 @@
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;

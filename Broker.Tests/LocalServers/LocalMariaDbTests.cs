@@ -1,4 +1,4 @@
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using MySqlConnector;
 using Shouldly;
 using Xunit;

@@ -1,4 +1,4 @@
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Shouldly;
 using StackExchange.Redis;
 using Xunit;

@@ -1,5 +1,5 @@
 using System.Net.Sockets;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 
 namespace Broker.Tests.LocalServers;
 

@@ -1,6 +1,6 @@
 using System.Text.RegularExpressions;
-using LoadTests.Rollouts;
-using LoadTests.Stages;
+using LoadTests.FromOutside.Rollouts;
+using LoadTests.Servers.Stages;
 using Microsoft.Playwright;
 using Shouldly;
 using Spectre.Console;

@@ -1,4 +1,4 @@
-using LoadTests.Fuzz;
+using LoadTests.FromOutside.Fuzz;
 using Shouldly;
 using Xunit;
 

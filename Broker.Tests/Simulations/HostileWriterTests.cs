@@ -1,4 +1,4 @@
-using LoadTests.Simulation;
+using LoadTests.FromInside.Simulation;
 using Shouldly;
 using Xunit;
 

@@ -1,5 +1,5 @@
 using Broker.Core.Ledger;
-using LoadTests.Mutation;
+using LoadTests.FromInside.Mutation;
 using Shouldly;
 using Xunit;
 

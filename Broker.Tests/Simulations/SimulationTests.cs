@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Broker.Core.Ledger;
-using LoadTests.Simulation;
+using LoadTests.FromInside.Simulation;
 using Shouldly;
 using Xunit;
 

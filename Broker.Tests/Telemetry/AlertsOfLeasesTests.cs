@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Broker.Core.Issuing.BuiltIn;
-using LoadTests.LocalServers;
-using LoadTests.Stages;
+using LoadTests.Servers.LocalServers;
+using LoadTests.Servers.Stages;
 using Npgsql;
 using Shouldly;
 using Xunit;

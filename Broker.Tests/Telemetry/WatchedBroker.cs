@@ -4,8 +4,8 @@ using System.Net.Http.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Broker.Tests.Deployment;
-using LoadTests.LocalServers;
-using LoadTests.Stages;
+using LoadTests.Servers.LocalServers;
+using LoadTests.Servers.Stages;
 using Xunit;
 
 namespace Broker.Tests.Telemetry;

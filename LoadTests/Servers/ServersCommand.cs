@@ -1,5 +1,5 @@
 using System.CommandLine;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 
 namespace LoadTests.Servers;
 

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Broker.Tests.Security;
-using LoadTests.Conformance;
-using LoadTests.LocalServers;
+using LoadTests.FromOutside.Conformance;
+using LoadTests.Servers.LocalServers;
 using Shouldly;
 using Xunit;
 

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Broker.Tests.Security;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.AspNetCore.Http;
 using Shouldly;
 using Xunit;

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Broker.Core.Leases.Shadow;
 using Broker.Tests.Security;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;

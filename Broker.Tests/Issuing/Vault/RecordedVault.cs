@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.AspNetCore.Http;
 
 namespace Broker.Tests.Issuing.Vault;

@@ -1,6 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.AspNetCore.Http;
 using Shouldly;
 using Xunit;

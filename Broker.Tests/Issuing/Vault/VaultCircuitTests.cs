@@ -1,6 +1,6 @@
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.Vault;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;

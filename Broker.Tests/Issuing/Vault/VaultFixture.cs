@@ -4,7 +4,7 @@ using Broker.Core.Issuing;
 using Broker.Core.Issuing.Vault;
 using Broker.Core.Model;
 using Broker.Core.Operators;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;

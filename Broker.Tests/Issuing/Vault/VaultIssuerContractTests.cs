@@ -1,5 +1,5 @@
 using Broker.Tests.Contracts;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Npgsql;
 
 namespace Broker.Tests.Issuing.Vault;

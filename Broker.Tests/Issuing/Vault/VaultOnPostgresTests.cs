@@ -1,5 +1,5 @@
 using Broker.Core.Issuing;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Npgsql;
 using Shouldly;
 using Xunit;

@@ -2,7 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.Vault;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;

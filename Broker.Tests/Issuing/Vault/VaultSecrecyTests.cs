@@ -1,7 +1,7 @@
 using Broker.Core.Catalog;
 using Broker.Core.Issuing;
 using Broker.Core.Model;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;

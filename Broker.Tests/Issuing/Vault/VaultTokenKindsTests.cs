@@ -3,7 +3,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Issuing;
 using Broker.Core.Issuing.Vault;
 using Broker.Core.Model;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;

@@ -6,7 +6,7 @@ using Broker.Core.Leases.Claims;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.Redis;
 using Broker.Core.Model;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;

@@ -1,5 +1,5 @@
 using Broker.Core.Ledger;
-using LoadTests.Simulation;
+using LoadTests.FromInside.Simulation;
 using Shouldly;
 using Xunit;
 

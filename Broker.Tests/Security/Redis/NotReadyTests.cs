@@ -3,7 +3,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.Redis;
 using Broker.Tests.Ledger;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Shouldly;
 using StackExchange.Redis;
 using Xunit;

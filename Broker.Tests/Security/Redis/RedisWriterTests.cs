@@ -7,7 +7,7 @@ using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Operators;
 using Broker.Core.Sessions;
-using LoadTests.LocalServers;
+using LoadTests.Servers.LocalServers;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.DependencyInjection;
 using Shouldly;

@@ -1,0 +1,211 @@
+using System.Globalization;
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
+using Broker.Core.Ledger.OnDisk;
+using Broker.Core.Operators;
+
+namespace LoadTests.FromInside.Simulation;
+
+/// <summary>
+/// The replicas' Redis: the real scripts on the in-process keyspace, with what can befall a server. Every decision is told to
+/// the laws.
+/// </summary>
+internal sealed class LedgerServer : IDisposable
+{
+    private static readonly string Budget = LedgerKeys.Of(PlanMaker.DatabaseName)[0];
+
+    private readonly Timeline timeline;
+    private const int DecisionsOfALife = 40; // of a process that works on a file
+
+    private readonly ILedgerStore store;
+    private readonly FileLedgerStore? file;
+    private readonly DirectoryInfo? directory;
+    private readonly WatchedKeyspace keys;
+    private readonly Keyspace copy;
+    private bool mayLag; // its clock fell back, or it lost something, and it has not written down since how far time has come
+    private int decisions;
+
+    public LedgerServer(Timeline timeline, Actor self, Func<Decision, string>? scripts, bool onDisk)
+    {
+        (this.timeline, Self) = (timeline, self);
+        Clock = new(timeline, self);
+        Unsure = new(timeline);
+        WatchedKeyspace? made = null;
+        WatchedKeyspace Make(Action<string, string> publish) => made = new(Clock, publish);
+        if (onDisk) directory = Directory.CreateTempSubdirectory("broker-simulation-");
+        if (directory is not null) file = new(Path.Combine(directory.FullName, "ledger.db"), Clock, Make, scripts, durable: false);
+        store = file as ILedgerStore ?? new InProcessLedgerStore(Make, scripts);
+        keys = made!;
+        copy = new(Clock, static (_, _) => { });
+        Wire = new(timeline, self);
+    }
+
+    public Actor Self { get; }
+
+    /// <summary>Its clock, by which all decisions go.</summary>
+    public ActorClock Clock { get; }
+
+    /// <summary>
+    /// How far its time is behind the true one, because it cannot know for how long it stood when its clock fell back, nor how far time had
+    /// come in what it lost.
+    /// </summary>
+    public TimeSpan Lag { get; private set; }
+
+    /// <summary>When not everything reached it that was sent to it.</summary>
+    public Spans Unsure { get; }
+
+    /// <summary>The next copy is taken as soon as a lease is being issued.</summary>
+    public bool CopiesAmidIssue { get; set; }
+
+    public Wire Wire { get; }
+
+    /// <summary>Told after each decision that may have changed something.</summary>
+    public Action<Decision, string, IReadOnlyList<string>, string[]>? Decided { get; set; }
+
+    /// <summary>Told of a script that failed, or left behind what cannot be read; a full memory apart.</summary>
+    public Action<Exception>? Failed { get; set; }
+
+    public bool IsDown { get; set; }
+
+    public bool LosesSignals { get; set; }
+
+    /// <summary>Sabotage: who writes here can make the codes of sealing keys, as if they were made of what everybody may read.</summary>
+    public bool ForgesCodes { get; set; }
+
+    /// <summary>Answers nothing until then, and carries out afterwards what came meanwhile.</summary>
+    public TimeSpan StalledUntil { get; set; }
+
+    public double LosesRequests { get; set; }
+
+    public double LosesAnswers { get; set; }
+
+    public bool IsFull
+    {
+        get => keys.IsFull;
+        set => keys.IsFull = value;
+    }
+
+    public Keyspace Keys => keys;
+
+    /// <summary>All there is: whether it is in a sorted set, the key, the field or member.</summary>
+    public IEnumerable<(bool Ranked, string Key, string Name)> Entries => keys.All();
+
+    public string[] Decide(Decision decision, string database, IReadOnlyList<string> arguments)
+    {
+        try
+        {
+            return Run(decision, database, arguments);
+        }
+        catch (Exception e) when (e is not LedgerException or BrokenBooksException)
+        {
+            Failed?.Invoke(e);
+            // As the way to a real Redis says it.
+            throw e as LedgerException ?? new LedgerException($"The decision '{decision}' was not taken: {e.Message}", e);
+        }
+    }
+
+    public IDisposable Listen(string database, Action<string> heard) => store.Listen(database, heard);
+
+    /// <summary>Its server's clock falls back.</summary>
+    public void FallBack(TimeSpan by)
+    {
+        mayLag = true;
+        Clock.Off -= by;
+    }
+
+    /// <summary>Takes the copy that a failover falls back to.</summary>
+    public void Copy() => copy.Become(keys);
+
+    /// <summary>A replica of it takes over that has only what the copy has.</summary>
+    public void FailOver()
+    {
+        mayLag = true;
+        keys.Become(copy);
+    }
+
+    /// <summary>Loses everything.</summary>
+    public void Flush()
+    {
+        mayLag = true;
+        keys.Become(new Keyspace(TimeProvider.System, static (_, _) => { }));
+    }
+
+    public void Dispose()
+    {
+        _ = store.DisposeAsync().AsTask();
+        directory?.Delete(recursive: true);
+    }
+
+    private string[] Run(Decision decision, string database, IReadOnlyList<string> arguments)
+    {
+        var before = keys.Changes;
+        keys.BeginScript();
+        string[] answer;
+        try
+        {
+            var decided = store.DecideAsync(decision, database, arguments, CancellationToken.None);
+            answer = decided.IsCompleted ? decided.GetAwaiter().GetResult() : throw new InvalidOperationException("The in-process ledger decides at once.");
+        }
+        catch (InvalidOperationException e) when (keys.IsFull)
+        {
+            throw new LedgerException(e.Message, e);
+        }
+
+        // Anew with each decision: once a replica has told what time it is, no more than a second of it is left.
+        if ((mayLag || Lag > TimeSpan.Zero) && database == PlanMaker.DatabaseName) Lag = LagNow();
+        if (keys.Keeps && database == PlanMaker.DatabaseName) mayLag = false;
+        if (CopiesAmidIssue && decision == Decision.Begin && answer[0] == "go")
+        {
+            CopiesAmidIssue = false;
+            Copy();
+        }
+
+        if (++decisions % DecisionsOfALife == 0) file?.Kill();
+        if (keys.Changes != before) Decided?.Invoke(decision, database, arguments, answer);
+        return answer;
+    }
+
+    // As common.lua reckons it.
+    private TimeSpan LagNow()
+    {
+        var budget = keys.HashAt(Budget);
+        var server = Clock.GetUtcNow().ToUnixTimeMilliseconds();
+        long Kept(string field) => long.Parse(budget.GetValueOrDefault(field, "0"), CultureInfo.InvariantCulture);
+        var now = DateTimeOffset.FromUnixTimeMilliseconds(Math.Max(server + Kept("lacks"), Kept("reached")));
+        var lag = ActorClock.Start + timeline.Now - now;
+        return lag > TimeSpan.FromMilliseconds(2) ? lag : TimeSpan.Zero;
+    }
+
+    /// <summary>
+    /// Counts what changes, and refuses as Redis does when its memory is full: a script fails at its first command that needs
+    /// memory, unless it has written already.
+    /// </summary>
+    private sealed class WatchedKeyspace(TimeProvider time, Action<string, string> publish) : RecordedKeyspace(time, publish)
+    {
+        private bool dirty;
+
+        public long Changes { get; private set; }
+
+        public bool IsFull { get; set; }
+
+        /// <summary>It has written down how far time has come.</summary>
+        public bool Keeps { get; private set; }
+
+        public IEnumerable<(bool Ranked, string Key, string Name)> All() => Names();
+
+        public void BeginScript() => dirty = Keeps = false;
+
+        public override object? Execute(string[] words)
+        {
+            if (words[0] is "HSET" or "ZADD" or "HINCRBY" or "HDEL" or "ZREM" or "ZREMRANGEBYSCORE")
+            {
+                if (IsFull && !dirty && words[0] is not ("HDEL" or "ZREM" or "ZREMRANGEBYSCORE")) throw new ArgumentException("OOM command not allowed when used memory > 'maxmemory'.");
+                dirty = true;
+                Changes++;
+                Keeps |= Array.IndexOf(words, "reached") > 0;
+            }
+
+            return base.Execute(words);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+namespace LoadTests.FromInside.Simulation;
+
+/// <summary>
+/// What pods were really told, from the ledger or from a replica's memory, added up by themselves: never more than the database can
+/// bear (L2, L8), and never a login that is gone (L3).
+/// </summary>
+internal sealed class Promises(World world)
+{
+    /// <summary>A pod was told that it has a lease and connections.</summary>
+    /// <param name="pod">The pod.</param>
+    /// <param name="asked">When it had asked.</param>
+    /// <param name="capacity">What could be promised at most, a short while ago; null: nobody can say now.</param>
+    public void Told(Pod pod, TimeSpan asked, int? capacity)
+    {
+        var grant = pod.Held!;
+        var user = grant.Credentials.Login.Username;
+        var losses = world.Laws.Losses;
+        if (losses.DroppedAt(user) < asked && !losses.MayLeadBackTo(user) && !world.Laws.IsExcused(grant.Lease.Id, user))
+            world.Laws.Break("L3", $"{pod.Name} was told of user {user}, which was dropped at {losses.DroppedAt(user)!.Value.TotalSeconds:0.000}");
+        var promised = world.Pods.Where(other => !losses.MayForget(other)).Sum(other => other.Promised);
+        if (promised > capacity) world.Laws.Break("L2", $"pods were told that they have {promised} connections, {pod.Name} last; {capacity} can be promised");
+    }
+}

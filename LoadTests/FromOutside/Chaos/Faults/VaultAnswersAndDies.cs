@@ -1,0 +1,28 @@
+using LoadTests.Servers.LocalServers;
+using LoadTests.Servers.Stages;
+
+namespace LoadTests.FromOutside.Chaos.Faults;
+
+/// <summary>The user is made and nobody hears its name: the one thing that only the issuer can clear up (L5).</summary>
+internal sealed class VaultAnswersAndDies : VaultMisfortune
+{
+    public override string Name => "vault-answers-and-dies";
+
+    public override string What => "Vault (a double) makes a user and its connection breaks before the answer arrives, once";
+
+    // The one that nobody heard of.
+    public override int MoreUsers => 1;
+
+    public override StageSettings On(StageSettings stage) => base.On(stage) with
+    {
+        Configure = (replica, configuration) =>
+        {
+            stage.Configure?.Invoke(replica, configuration);
+            configuration["Broker"]!["Roles"]![StageSettings.RoleName]!["VaultPathExclusive"] = true;
+        },
+    };
+
+    protected override void FallIll(SimulatedVault vault) => vault.Fail(Creds, new SimulatedFault.DoAndDie());
+
+    protected override void Recover(SimulatedVault vault) => vault.ForgetFaults();
+}

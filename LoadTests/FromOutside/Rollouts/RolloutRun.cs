@@ -1,0 +1,101 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using LoadTests.Servers.LocalServers;
+using LoadTests.Servers.Stages;
+using Spectre.Console;
+
+namespace LoadTests.FromOutside.Rollouts;
+
+/// <summary>A rollout from its first pod to its verdict, on a stage of ours or against a broker that runs already.</summary>
+internal static class RolloutRun
+{
+    public static async Task<RolloutResult> OnStageAsync(
+        RolloutSettings settings, StageSettings stageSettings, Stage stage, IAnsiConsole progress, TimeProvider time, CancellationToken cancellation)
+    {
+        await using var watch = await DatabaseWatch.StartAsync(stage.Engine, stage.Database.AdminConnectionString, time, cancellation);
+        if (settings.Via == Via.Issuer)
+        {
+            await using var issuer = new IssuerDoor(settings, stage);
+            return await RunAsync(settings, stageSettings, issuer, watch, () => Task.FromResult<int?>(null), progress, time, cancellation);
+        }
+
+        var replicas = stage.Brokers.Select(broker => broker.Address).ToList();
+        using var broker = new BrokerDoor(replicas, stage.Identity, settings);
+        return await RunAsync(
+            settings, stageSettings, broker, watch, async () => await ReadCeilingAsync(replicas[0], stage.Identity, cancellation), progress, time, cancellation);
+    }
+
+    /// <param name="settings">The rollout.</param>
+    /// <param name="brokers">Where the replicas listen.</param>
+    /// <param name="identity">Proves the pods.</param>
+    /// <param name="adminConnectionString">To look at the database; null: nobody looks, and its numbers are null.</param>
+    /// <param name="progress">Where the progress goes.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="cancellation">Ends the run.</param>
+    public static async Task<RolloutResult> AgainstAsync(
+        RolloutSettings settings,
+        IReadOnlyList<Uri> brokers,
+        LocalIdentity identity,
+        string? adminConnectionString,
+        IAnsiConsole progress,
+        TimeProvider time,
+        CancellationToken cancellation)
+    {
+        await using var watch = adminConnectionString is null ? null : await DatabaseWatch.StartAsync(settings.Engine, adminConnectionString, time, cancellation);
+        using var broker = new BrokerDoor(brokers, identity, settings);
+        return await RunAsync(settings, null, broker, watch, () => Task.FromResult<int?>(null), progress, time, cancellation);
+    }
+
+    private static async Task<RolloutResult> RunAsync(
+        RolloutSettings settings,
+        StageSettings? stage,
+        IDoor door,
+        DatabaseWatch? watch,
+        Func<Task<int?>> readCeiling,
+        IAnsiConsole progress,
+        TimeProvider time,
+        CancellationToken cancellation)
+    {
+        var tally = new Tally(time);
+        var run = new Rollout(settings, door, tally, time).RunAsync(cancellation);
+        await Progress.ShowAsync(progress, settings, tally, watch, run, time);
+        var podsAtWork = await run;
+        var took = tally.Elapsed;
+        if (watch is not null)
+            await watch.StopAsync();
+        var ceiling = await readCeiling();
+        return new RolloutResult
+        {
+            Via = settings.Via,
+            Pods = settings.Pods,
+            PodsAtWork = podsAtWork,
+            UsersCreated = watch?.UsersCreated,
+            ConnectionsOpened = tally.ConnectionsOpened,
+            ConnectionsRefused = tally.ConnectionsRefused,
+            MostConnectionsAtOnce = watch?.MostConnections,
+            DatabaseLimit = watch?.Limit,
+            BrokerCeiling = ceiling,
+            Refusals = tally.Refusals,
+            ConnectionFailures = tally.ConnectionFailures,
+            ShortestRetryAfterSeconds = tally.RetryAfter?.Shortest.TotalSeconds,
+            LongestRetryAfterSeconds = tally.RetryAfter?.Longest.TotalSeconds,
+            CameBackInVain = tally.CameBackInVain,
+            MostReturns = tally.MostReturns,
+            LastFirstQueryMilliseconds = tally.LastFirstQuery?.TotalMilliseconds,
+            CredentialsP50Milliseconds = tally.CredentialsAt(50)?.TotalMilliseconds,
+            CredentialsP99Milliseconds = tally.CredentialsAt(99)?.TotalMilliseconds,
+            TookMilliseconds = took.TotalMilliseconds,
+            Faults = Verdict.On(settings, stage, tally, watch, podsAtWork, ceiling),
+        };
+    }
+
+    private static async Task<int> ReadCeilingAsync(Uri broker, LocalIdentity identity, CancellationToken cancellation)
+    {
+        using var client = new HttpClient { BaseAddress = broker };
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", identity.ViewerToken());
+        var answer = await client.GetFromJsonAsync<JsonObject>(new Uri("/api/v1/budgets", UriKind.Relative), cancellation);
+        var budget = answer!["budgets"]!.AsArray().Single(budget => budget!["database"]!.GetValue<string>() == StageSettings.DatabaseName);
+        return budget!["ceiling"]!.GetValue<int>();
+    }
+}

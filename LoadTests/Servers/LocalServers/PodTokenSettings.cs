@@ -1,0 +1,33 @@
+namespace LoadTests.Servers.LocalServers;
+
+/// <summary>What a pod's token says, and how it is signed.</summary>
+public sealed record PodTokenSettings
+{
+    /// <summary>The pod's namespace; default <c>orders</c>.</summary>
+    public string Namespace { get; init; } = "orders";
+
+    /// <summary>The pod's service account; default <c>orders-api</c>.</summary>
+    public string ServiceAccount { get; init; } = "orders-api";
+
+    /// <summary>Whom the token is for; default <c>broker</c>.</summary>
+    public IReadOnlyList<string> Audience { get; init; } = ["broker"];
+
+    /// <summary>How long it is good, from now; zero or less: it has expired that long ago. Default one hour.</summary>
+    public TimeSpan Lifetime { get; init; } = TimeSpan.FromHours(1);
+
+    /// <summary>How it is signed.</summary>
+    public TokenSignature Signature { get; init; }
+}
+
+/// <summary>How a token is signed.</summary>
+public enum TokenSignature
+{
+    /// <summary>With the issuer's key.</summary>
+    Good,
+
+    /// <summary>With a key nobody knows, under the name of the issuer's key.</summary>
+    ForeignKey,
+
+    /// <summary>Not at all: <c>alg: none</c>.</summary>
+    None,
+}
