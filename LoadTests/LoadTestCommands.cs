@@ -21,7 +21,8 @@ namespace LoadTests;
 internal static class LoadTestCommands
 {
     /// <summary>Makes it.</summary>
-    public static RootCommand Create()
+    /// <param name="asked">The command that is asked for, whose own help is printed though the list leaves it out; or null.</param>
+    public static RootCommand Create(string? asked = null)
     {
         var root = new RootCommand(
             "Load tests of a broker: real pods, real connections, real failures. Where no address of a running broker is given, one is started on loopback with the servers it needs. "
@@ -38,7 +39,7 @@ internal static class LoadTestCommands
         };
         foreach (var command in new[] { SimulateCommand.Create(), MutateCommand.Create(), TamperCommand.Create(), CrashCommand.Create(), ServersCommand.Create(), IdentityCommand.Create(), Yardstick.CreateCommand(), RecordLedgerCommand.Create() })
         {
-            command.Hidden = true;
+            command.Hidden = command.Name != asked;
             root.Add(command);
         }
 

@@ -6,7 +6,7 @@ using LoadTests.Servers.LocalServers;
 var invocation = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20), EnableDefaultExceptionHandler = false };
 try
 {
-    return await LoadTestCommands.Create().Parse(args).InvokeAsync(invocation);
+    return await LoadTestCommands.Create(args.FirstOrDefault()).Parse(args).InvokeAsync(invocation);
 }
 catch (ServerStartException failure)
 {

@@ -32,6 +32,19 @@ public sealed class LoadTestCommandsTests
         }
     }
 
+    [Fact]
+    public void Help_of_a_command_that_the_list_leaves_out_is_printed_to_whoever_asks_for_it()
+    {
+        var left = Root.Subcommands.Where(static command => command.Hidden).Select(static command => command.Name).ToArray();
+        left.ShouldNotBeEmpty();
+        foreach (var name in left)
+        {
+            using var help = new StringWriter();
+            LoadTestCommands.Create(asked: name).Parse([name, "--help"]).Invoke(new() { Output = help }).ShouldBe(0);
+            help.ToString().ShouldContain($"loadtests {name}");
+        }
+    }
+
     // As help does.
     private static string Printed(object? value) =>
         value is System.Collections.IEnumerable several and not string ? string.Join('|', several.Cast<object>()) : Convert.ToString(value, System.Globalization.CultureInfo.InvariantCulture) ?? "";
