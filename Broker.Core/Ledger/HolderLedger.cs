@@ -7,11 +7,16 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
 
     /// <summary>A holder leaves; its connections come free at once.</summary>
     /// <returns>What it had; null when there is no such holder.</returns>
-    public async ValueTask<ReleasedHolder?> ReleaseAsync(string database, string holder, CancellationToken cancellation)
+    public async ValueTask<ReleasedHolder?> ReleaseAsync(string database, string holder, CancellationToken cancellation) =>
+        (await LeaveAsync(database, holder, cancellation)).Had;
+
+    /// <inheritdoc cref="ReleaseAsync"/>
+    /// <returns>Also where in the ledger's history it left, which the ledger says of a holder that it does not know as well.</returns>
+    public async ValueTask<(ReleasedHolder? Had, long Mark)> LeaveAsync(string database, string holder, CancellationToken cancellation)
     {
         var (answer, mark, _) = await client.TakeMarkedAsync(Decision.Release, database, new(holder), cancellation);
         seen.Saw(database, mark);
-        return answer is ReleaseAnswer.Released released ? new(released.Lease, released.Connections, released.EndsIn, mark) : null;
+        return (answer is ReleaseAnswer.Released released ? new(released.Lease, released.Connections, released.EndsIn) : null, mark);
     }
 
     /// <summary>
@@ -20,9 +25,12 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
     /// <param name="database">The database.</param>
     /// <param name="owners">The pods, by their <see cref="Identity.Caller.OwnerHash"/>.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <returns>The holders that ended.</returns>
-    public async ValueTask<IReadOnlyList<EndedHolder>> PodsGoneAsync(string database, IReadOnlyList<string> owners, CancellationToken cancellation) =>
-        (await client.TakeAsync(Decision.PodsGone, database, new(owners), cancellation)).Ended;
+    /// <returns>The holders that ended, and where in the ledger's history.</returns>
+    public async ValueTask<(IReadOnlyList<EndedHolder> Ended, long Mark)> PodsGoneAsync(string database, IReadOnlyList<string> owners, CancellationToken cancellation)
+    {
+        var (answer, mark, _) = await client.TakeMarkedAsync(Decision.PodsGone, database, new(owners), cancellation);
+        return (answer.Ended, mark);
+    }
 
     /// <summary>
     /// The holders of a lease, or of all leases (null), that end first, among the database's <paramref name="most"/> holders that end first.
@@ -112,8 +120,7 @@ internal sealed record PodsGoneReply(IReadOnlyList<EndedHolder> Ended);
 /// <param name="Lease">The lease; empty while it only waited for one.</param>
 /// <param name="Connections">Its connections.</param>
 /// <param name="EndsIn">Until the end it would have had.</param>
-/// <param name="Mark">Where in the ledger's history it left.</param>
-public sealed record ReleasedHolder(string Lease, int Connections, TimeSpan EndsIn, long Mark);
+public sealed record ReleasedHolder(string Lease, int Connections, TimeSpan EndsIn);
 
 /// <summary>Who leaves.</summary>
 internal sealed record ReleaseQuestion(string Holder);

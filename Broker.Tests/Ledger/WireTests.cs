@@ -1,5 +1,6 @@
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.Wire;
+using Broker.Core.Model;
 using LoadTests.FromInside.Mutation;
 using Shouldly;
 using Xunit;
@@ -50,6 +51,50 @@ public sealed class WireTests
         var read = WireFormat<Question>.Instance.ReadAll(words);
         (read.Lease, read.Fence, read.Roles.Count, read.Roles[0], read.Names[1]).ShouldBe(("l|1", 12_345_678_901, 2, question.Roles[0], ""));
     }
+
+    [Theory]
+    [InlineData("253402300800000")]
+    [InlineData("-62135596800001")]
+    [InlineData("9223372036854775808")]
+    [InlineData("1e3")]
+    [InlineData("soon")]
+    [InlineData("")]
+    public void A_time_that_somebody_made_up_is_not_believed(string text) => Refuse(typeof(DateTimeOffset), text);
+
+    [Theory]
+    [InlineData("922337203685478")]
+    [InlineData("-922337203685478")]
+    [InlineData("9223372036854775808")]
+    [InlineData("soon")]
+    public void A_duration_that_somebody_made_up_is_not_believed(string text) => Refuse(typeof(TimeSpan), text);
+
+    [Theory]
+    [InlineData(typeof(int), "2147483648")]
+    [InlineData(typeof(int), "five")]
+    [InlineData(typeof(long), "9223372036854775808")]
+    [InlineData(typeof(double), "much")]
+    [InlineData(typeof(LeaseState), "Lost")]
+    [InlineData(typeof(LeaseState), "17")]
+    [InlineData(typeof(IReadOnlyList<string>), "2147483647", "a")]
+    [InlineData(typeof(IReadOnlyList<string>), "-1")]
+    [InlineData(typeof(IReadOnlyList<string>), "many")]
+    public void A_number_a_name_or_a_count_that_somebody_made_up_is_not_believed(Type type, params string[] texts) => Refuse(type, texts);
+
+    private static void Refuse(Type type, params string[] texts) =>
+        Should.Throw<LedgerException>(() => ReadOf(type)(texts)).Message.ShouldContain("another version of the broker");
+
+    private static Func<string[], object> ReadOf(Type type) => words => type switch
+    {
+        _ when type == typeof(DateTimeOffset) => WireFormat<One<DateTimeOffset>>.Instance.ReadAll(words),
+        _ when type == typeof(TimeSpan) => WireFormat<One<TimeSpan>>.Instance.ReadAll(words),
+        _ when type == typeof(int) => WireFormat<One<int>>.Instance.ReadAll(words),
+        _ when type == typeof(long) => WireFormat<One<long>>.Instance.ReadAll(words),
+        _ when type == typeof(double) => WireFormat<One<double>>.Instance.ReadAll(words),
+        _ when type == typeof(LeaseState) => WireFormat<One<LeaseState>>.Instance.ReadAll(words),
+        _ => WireFormat<One<IReadOnlyList<string>>>.Instance.ReadAll(words),
+    };
+
+    private sealed record One<T>(T Value);
 
     [Theory]
     [InlineData("go", "5")]

@@ -22,6 +22,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
 
     private readonly ConcurrentDictionary<string, (long Mark, long At)> heard = new(StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> byHolder = new(Environment.ProcessorCount, most, StringComparer.Ordinal);
+    private readonly FastConcurrentLru<string, Remembered> strangers = new(Environment.ProcessorCount, Math.Max(3, most / 10), StringComparer.Ordinal);
     private long sweptAt = time.GetTimestamp();
 
     /// <summary>How many grants it remembers, of which the last minute's may be over.</summary>
@@ -46,13 +47,6 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         Put(BesideOf(claim.Holder), new(database, text, grant.Mark, beside, overlap, at));
     }
 
-    /// <summary>It may have left, or not: it is not answered from memory.</summary>
-    public void Forget(string holder)
-    {
-        byHolder.TryRemove(holder);
-        byHolder.TryRemove(BesideOf(holder));
-    }
-
     /// <summary>A holder left, with all it had.</summary>
     /// <inheritdoc cref="Gone"/>
     public void Left(string database, string holder, long mark, TimeSpan endsIn)
@@ -61,12 +55,36 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         Gone(database, BesideOf(holder), mark);
     }
 
+    /// <summary>The ledger ended a holder: nothing of it is answered from memory, and a ledger that lost that is told.</summary>
+    public void Ended(string database, string holder, long mark)
+    {
+        Gone(database, holder, mark);
+        Gone(database, BesideOf(holder), mark);
+    }
+
+    /// <summary>
+    /// A holder left that the ledger does not know. Of those that this replica does not know either, which anybody can make up, fewer are
+    /// remembered, and they push out no others.
+    /// </summary>
+    /// <param name="database">Its database.</param>
+    /// <param name="holder">The holder.</param>
+    /// <param name="mark">Where in the ledger's history.</param>
+    /// <param name="within">So long a holder lasts at most that was granted before.</param>
+    public void LeftUnknown(string database, string holder, long mark, TimeSpan within)
+    {
+        if (byHolder.TryGet(holder, out _)) Left(database, holder, mark, within);
+        else strangers.AddOrUpdate(holder, new(database, "", mark, null, within, time.GetTimestamp()));
+    }
+
     /// <summary>What is remembered of a database's holders may be anything by now.</summary>
     public void ForgetAll(string database)
     {
-        foreach (var (holder, known) in byHolder)
+        foreach (var memory in (FastConcurrentLru<string, Remembered>[])[byHolder, strangers])
         {
-            if (known.Database == database) byHolder.TryRemove(holder);
+            foreach (var (holder, known) in memory)
+            {
+                if (known.Database == database) memory.TryRemove(holder);
+            }
         }
     }
 
@@ -116,7 +134,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     /// <summary>The holders of one database that left, of which another replica may remember that they hold something.</summary>
     /// <inheritdoc cref="HoldersOf"/>
     public IReadOnlyList<GoneHolder> GoneOf(string database, long? since = null) =>
-        [.. Of(database, since).Where(pair => pair.Value.Grant is null && EndsIn(pair.Value) > TimeSpan.Zero).Select(pair => new GoneHolder(pair.Key, pair.Value.Mark))];
+        [.. Of(database, since).Concat(Of(strangers, database, since)).Where(pair => pair.Value.Grant is null && EndsIn(pair.Value) > TimeSpan.Zero).Select(pair => new GoneHolder(pair.Key, pair.Value.Mark))];
 
     /// <summary>How long a lease still has, as it was last told to one of its holders; zero when nothing is remembered.</summary>
     public TimeSpan LeaseEndsIn(string lease) => byHolder
@@ -125,8 +143,10 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         .DefaultIfEmpty(TimeSpan.Zero)
         .Max();
 
-    private IEnumerable<KeyValuePair<string, Remembered>> Of(string database, long? since) =>
-        byHolder.Where(pair => pair.Value.Database == database && (since is null || pair.Value.At >= since));
+    private IEnumerable<KeyValuePair<string, Remembered>> Of(string database, long? since) => Of(byHolder, database, since);
+
+    private static IEnumerable<KeyValuePair<string, Remembered>> Of(FastConcurrentLru<string, Remembered> memory, string database, long? since) =>
+        memory.Where(pair => pair.Value.Database == database && (since is null || pair.Value.At >= since));
 
     // The name under which the ledger has what a moving holder may have open on its former lease; no caller's holder has one like it.
     private static string BesideOf(string holder) => holder + "~";

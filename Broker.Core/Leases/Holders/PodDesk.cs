@@ -67,9 +67,10 @@ internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedG
         if (owners.Count == 0) return;
         foreach (var database in DatabasesOf(catalog.Current, issuer))
         {
-            foreach (var ended in await ledger.Holders.PodsGoneAsync(database, owners, cancellation))
+            var (all, mark) = await ledger.Holders.PodsGoneAsync(database, owners, cancellation);
+            foreach (var ended in all)
             {
-                remembered.Forget(ended.Holder);
+                remembered.Ended(database, ended.Holder, mark);
                 await audit.WriteAsync(
                     new()
                     {

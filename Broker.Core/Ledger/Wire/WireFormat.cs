@@ -120,7 +120,10 @@ internal sealed class WireReader(IReadOnlyList<string> words, int from)
     /// <exception cref="LedgerException">There are no more.</exception>
     public string Next() => at < words.Count ? words[at++] : throw Misunderstood("nothing more");
 
-    public int Count() => int.Parse(Next(), System.Globalization.CultureInfo.InvariantCulture);
+    /// <summary>How many items follow. Each takes a text at least, so that a number somebody made up takes no memory.</summary>
+    /// <exception cref="LedgerException">It is no such number, or fewer texts follow.</exception>
+    public int Count() =>
+        Next() is var word && int.TryParse(word, System.Globalization.CultureInfo.InvariantCulture, out var count) && count >= 0 && count <= words.Count - at ? count : throw Misunderstood(word);
 
     /// <exception cref="LedgerException">There are more.</exception>
     public void ExpectEnd()

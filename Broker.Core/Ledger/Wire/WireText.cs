@@ -6,6 +6,11 @@ namespace Broker.Core.Ledger.Wire;
 /// <summary>How a single value is written as a text of the wire, and read from it; nothing (null) is the empty text.</summary>
 internal static class WireText
 {
+    private const long LongestMilliseconds = long.MaxValue / System.TimeSpan.TicksPerMillisecond;
+
+    private static readonly long FirstMillisecond = System.DateTimeOffset.MinValue.ToUnixTimeMilliseconds();
+    private static readonly long LastMillisecond = System.DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
     /// <summary>The word for a type in a script's header; null: it is no single value.</summary>
     public static string? WordFor(Type type) => (Nullable.GetUnderlyingType(type) ?? type) switch
     {
@@ -29,7 +34,7 @@ internal static class WireText
     public static Expression Read(Type type, Expression text)
     {
         if (type == typeof(string)) return text;
-        if (type.IsEnum) return Expression.Call(typeof(Enum), nameof(Enum.Parse), [type], text);
+        if (type.IsEnum) return Expression.Call(typeof(WireText), nameof(Member), [type], text);
         if (Nullable.GetUnderlyingType(type) is not { } inner) return Expression.Call(typeof(WireText), type.Name, [], text);
         var word = Expression.Variable(typeof(string));
         return Expression.Block(
@@ -54,16 +59,22 @@ internal static class WireText
 
     private static string Text(DateTimeOffset time) => Text(time.ToUnixTimeMilliseconds());
 
+    private static T Member<T>(string text)
+        where T : struct, Enum => Enum.TryParse<T>(text, out var member) && Enum.IsDefined(member) ? member : throw WireReader.Misunderstood(text);
+
     // Named after the types they read.
-    private static int Int32(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+    private static int Int32(string text) => int.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number : throw WireReader.Misunderstood(text);
 
-    private static long Int64(string text) => long.Parse(text, CultureInfo.InvariantCulture);
+    private static long Int64(string text) => long.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number : throw WireReader.Misunderstood(text);
 
-    private static double Double(string text) => double.Parse(text, CultureInfo.InvariantCulture);
+    private static double Double(string text) => double.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number : throw WireReader.Misunderstood(text);
 
     private static bool Boolean(string text) => text == "1";
 
-    private static TimeSpan TimeSpan(string text) => System.TimeSpan.FromMilliseconds(Int64(text));
+    // Whoever writes into Redis may have put any number there; what is no time of ours is misunderstood like any other text.
+    private static TimeSpan TimeSpan(string text) =>
+        Int64(text) is var milliseconds and >= -LongestMilliseconds and <= LongestMilliseconds ? System.TimeSpan.FromMilliseconds(milliseconds) : throw WireReader.Misunderstood(text);
 
-    private static DateTimeOffset DateTimeOffset(string text) => System.DateTimeOffset.FromUnixTimeMilliseconds(Int64(text));
+    private static DateTimeOffset DateTimeOffset(string text) =>
+        Int64(text) is var milliseconds && milliseconds >= FirstMillisecond && milliseconds <= LastMillisecond ? System.DateTimeOffset.FromUnixTimeMilliseconds(milliseconds) : throw WireReader.Misunderstood(text);
 }

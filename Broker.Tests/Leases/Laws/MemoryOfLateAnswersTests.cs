@@ -1,5 +1,6 @@
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
+using Broker.Core.Model;
 using Shouldly;
 using Xunit;
 
@@ -32,6 +33,41 @@ public sealed class MemoryOfLateAnswersTests : LedgerSequence
 
         await world.PassAsync(Second);
         (await CountAsync(world)).ShouldBe(1, "it has left");
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task L10_Who_says_twice_that_it_leaves_is_remembered_to_have_left(bool emptied)
+    {
+        await using var world = new World(capacity: 20);
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var grant = (await world.PassAsync(a.AskAsync(World.Ask(0, 5)), Minute)).Grant!;
+        await world.PassAsync(Second);
+        var copy = world.Store.Copy();
+        a.Link.LosesSignals = b.Link.LosesSignals = true;
+        (await a.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default)).ShouldBeNull();
+        (await a.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default))!.Code.ShouldBe(RefusalCode.HolderUnknown);
+
+        await LoseAsync(world, b, emptied ? InProcessLedgerStore.Empty() : copy);
+
+        (await CountAsync(world)).ShouldBe(1, "it has left");
+    }
+
+    [Fact]
+    public async Task L10_Who_leaves_where_the_ledger_has_lost_it_unnoticed_is_not_put_back()
+    {
+        await using var world = new World(capacity: 20);
+        var (a, b, c) = (await world.ReplicaAsync(), await world.ReplicaAsync(), await world.ReplicaAsync());
+        var grant = (await world.PassAsync(a.AskAsync(World.Ask(0, 5)), Minute)).Grant!;
+        (await world.PassAsync(b.AskAsync(World.Ask(1, 1)), Minute)).Grant.ShouldNotBeNull();
+        await world.PassAsync(Second);
+
+        world.Store.PutBack(InProcessLedgerStore.Empty());
+        (await c.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default))!.Code.ShouldBe(RefusalCode.HolderUnknown);
+        await world.PassAsync(3 * Second);
+
+        (await CountAsync(world)).ShouldBe(1, "it has left, and the other one is put back");
     }
 
     [Theory]
@@ -84,7 +120,8 @@ public sealed class MemoryOfLateAnswersTests : LedgerSequence
         var (releases, late) = (AnotherReplica(), AnotherReplica());
         (await AskAsync(Claim(1, 5), late)).ShouldBeOfType<ClaimAnswer.Granted>();
         var copy = Store.Copy();
-        var left = (await releases.Holders.ReleaseAsync(Database, Id(1), Cancellation)).ShouldNotBeNull();
+        var left = await releases.Holders.LeaveAsync(Database, Id(1), Cancellation);
+        left.Had.ShouldNotBeNull();
         Store.PutBack(copy);
         await releases.Leases.RestoreAsync(Database, "told", [], [], [new(Id(1), left.Mark)], 0.5, "lost", Cancellation);
         Clock.Now += 6 * Second;
