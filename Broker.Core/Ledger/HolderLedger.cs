@@ -6,13 +6,11 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
     private const int AtOnce = 500;
 
     /// <summary>A holder leaves; its connections come free at once.</summary>
-    /// <returns>What it had; null when there is no such holder.</returns>
-    public async ValueTask<ReleasedHolder?> ReleaseAsync(string database, string holder, CancellationToken cancellation) =>
-        (await LeaveAsync(database, holder, cancellation)).Had;
-
-    /// <inheritdoc cref="ReleaseAsync"/>
-    /// <returns>Also where in the ledger's history it left, which the ledger says of a holder that it does not know as well.</returns>
-    public async ValueTask<(ReleasedHolder? Had, long Mark)> LeaveAsync(string database, string holder, CancellationToken cancellation)
+    /// <returns>
+    /// What it had, null when there is no such holder; and where in the ledger's history it left, which the ledger says of one that it does not
+    /// know as well.
+    /// </returns>
+    public async ValueTask<(ReleasedHolder? Had, long Mark)> ReleaseAsync(string database, string holder, CancellationToken cancellation)
     {
         var (answer, mark, _) = await client.TakeMarkedAsync(Decision.Release, database, new(holder), cancellation);
         seen.Saw(database, mark);

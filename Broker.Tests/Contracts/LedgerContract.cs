@@ -166,8 +166,8 @@ public abstract partial class LedgerContract
         await ActiveAsync();
         (await ClaimAsync(Claim(1, 4))).ShouldBeOfType<ClaimAnswer.Granted>();
         (await ClaimAsync(Claim(2, 4))).ShouldBeOfType<ClaimAnswer.Exhausted>();
-        (await Ledger.Holders.ReleaseAsync(database, Id(1), Cancellation))!.Connections.ShouldBe(4);
-        (await Ledger.Holders.ReleaseAsync(database, Id(1), Cancellation)).ShouldBeNull();
+        (await Ledger.Holders.ReleaseAsync(database, Id(1), Cancellation)).Had!.Connections.ShouldBe(4);
+        (await Ledger.Holders.ReleaseAsync(database, Id(1), Cancellation)).Had.ShouldBeNull();
         (await ClaimAsync(Claim(2, 4))).ShouldBeOfType<ClaimAnswer.Granted>();
     }
 

@@ -68,7 +68,7 @@ public sealed class EarlierVersionsTests : IDisposable
         (await ledger.Budgets.BudgetAsync(orders, [Role], Cancellation)).Granted.ShouldBe(before.Granted + 3);
 
         var leaver = (await ledger.Holders.HoldersAsync(orders, active.Id, int.MaxValue, Cancellation)).First(holder => holder.Id != newcomer.Holder);
-        (await ledger.Holders.ReleaseAsync(orders, leaver.Id, Cancellation)).ShouldNotBeNull().Connections.ShouldBe(leaver.Connections);
+        (await ledger.Holders.ReleaseAsync(orders, leaver.Id, Cancellation)).Had.ShouldNotBeNull().Connections.ShouldBe(leaver.Connections);
 
         var duties = (await ledger.Duties.DutiesAsync(orders, int.MaxValue, Cancellation)).Select(static duty => duty.Name).ToArray();
         foreach (var kind in new[] { DutyKinds.Renew, DutyKinds.Verify, DutyKinds.Expire }) duties.ShouldContain($"{kind}:{active.Id}");

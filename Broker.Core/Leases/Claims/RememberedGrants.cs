@@ -47,18 +47,11 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         Put(BesideOf(claim.Holder), new(database, text, grant.Mark, beside, overlap, at));
     }
 
-    /// <summary>A holder left, with all it had.</summary>
+    /// <summary>A holder left, or was ended, with all it had.</summary>
     /// <inheritdoc cref="Gone"/>
-    public void Left(string database, string holder, long mark, TimeSpan endsIn)
+    public void Left(string database, string holder, long mark, TimeSpan? endsIn = null)
     {
         Gone(database, holder, mark, endsIn);
-        Gone(database, BesideOf(holder), mark);
-    }
-
-    /// <summary>The ledger ended a holder: nothing of it is answered from memory, and a ledger that lost that is told.</summary>
-    public void Ended(string database, string holder, long mark)
-    {
-        Gone(database, holder, mark);
         Gone(database, BesideOf(holder), mark);
     }
 

@@ -79,7 +79,7 @@ internal sealed class HolderDesk(
             {
                 // Whose share an operator's victim was is not known here: its part comes free at its end.
                 var part = action == AuditAction.Release ? await shares.BeforeLeavingAsync(caller, holder, cancellation) : null;
-                (had, var mark) = await ledger.Holders.LeaveAsync(target.Database.Name, holder, cancellation);
+                (had, var mark) = await ledger.Holders.ReleaseAsync(target.Database.Name, holder, cancellation);
                 // A ledger that knows no such holder may have lost it, and another replica may remember it: that it left is remembered as well.
                 if (had is not null) remembered.Left(target.Database.Name, holder, mark, had.EndsIn);
                 else remembered.LeftUnknown(target.Database.Name, holder, mark, target.Role.HolderTtl);

@@ -67,10 +67,10 @@ internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedG
         if (owners.Count == 0) return;
         foreach (var database in DatabasesOf(catalog.Current, issuer))
         {
-            var (all, mark) = await ledger.Holders.PodsGoneAsync(database, owners, cancellation);
-            foreach (var ended in all)
+            var (gone, mark) = await ledger.Holders.PodsGoneAsync(database, owners, cancellation);
+            foreach (var ended in gone)
             {
-                remembered.Ended(database, ended.Holder, mark);
+                remembered.Left(database, ended.Holder, mark);
                 await audit.WriteAsync(
                     new()
                     {

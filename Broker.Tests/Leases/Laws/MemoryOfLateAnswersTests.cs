@@ -120,7 +120,7 @@ public sealed class MemoryOfLateAnswersTests : LedgerSequence
         var (releases, late) = (AnotherReplica(), AnotherReplica());
         (await AskAsync(Claim(1, 5), late)).ShouldBeOfType<ClaimAnswer.Granted>();
         var copy = Store.Copy();
-        var left = await releases.Holders.LeaveAsync(Database, Id(1), Cancellation);
+        var left = await releases.Holders.ReleaseAsync(Database, Id(1), Cancellation);
         left.Had.ShouldNotBeNull();
         Store.PutBack(copy);
         await releases.Leases.RestoreAsync(Database, "told", [], [], [new(Id(1), left.Mark)], 0.5, "lost", Cancellation);
