@@ -1,3 +1,5 @@
+using Broker.Core.Ledger.Wire;
+
 namespace Broker.Core.Ledger;
 
 /// <summary>What a claim is for.</summary>
@@ -95,7 +97,7 @@ public abstract record ClaimAnswer
         int? CapLeaves, string? Beside, int? BesideConnections, int? DownTo = null, long? Allotment = null, string? Range = null, string? Fewer = null) : ClaimAnswer
     {
         /// <summary>The most that it accepts; null: not told.</summary>
-        public int? Most => Range?.Split(':') is [_, var most, ..] ? int.Parse(most, System.Globalization.CultureInfo.InvariantCulture) : null;
+        public int? Most => Range?.Split(':') is [_, var most, ..] ? WireText.Int32(most) : null;
 
         /// <summary>What the holder is to keep to.</summary>
         public int Size => DownTo ?? Connections;

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Broker.Core.Ledger.Wire;
 
 namespace Broker.Core.Ledger;
 
@@ -40,7 +41,7 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<
         var reply = await store.DecideAsync(decision, at, words, cancellation);
         if (reply.Length < 2) throw new LedgerException($"The ledger answered nothing to '{decision}'.");
         state.Epoch = reply[0];
-        if (reply[1].Length > 0) state.Hear(long.Parse(reply[1], CultureInfo.InvariantCulture));
+        if (reply[1].Length > 0) state.Hear(WireText.Int64(reply[1]));
         return (decision.ReadAnswer(reply), state.Heard, reply[0]);
     }
 

@@ -75,15 +75,34 @@ public sealed class WireTests
     [InlineData(typeof(double), "much")]
     [InlineData(typeof(LeaseState), "Lost")]
     [InlineData(typeof(LeaseState), "17")]
+    [InlineData(typeof(LeaseState), "1")]
+    [InlineData(typeof(LeaseState), "active")]
     [InlineData(typeof(IReadOnlyList<string>), "2147483647", "a")]
     [InlineData(typeof(IReadOnlyList<string>), "-1")]
     [InlineData(typeof(IReadOnlyList<string>), "many")]
     public void A_number_a_name_or_a_count_that_somebody_made_up_is_not_believed(Type type, params string[] texts) => Refuse(type, texts);
 
-    private static void Refuse(Type type, params string[] texts) =>
-        Should.Throw<LedgerException>(() => ReadOf(type)(texts)).Message.ShouldContain("another version of the broker");
+    [Theory]
+    [InlineData("9223372036854775808")]
+    [InlineData("1e300")]
+    [InlineData("soon")]
+    public async Task A_mark_that_somebody_made_up_is_not_believed(string mark)
+    {
+        await using var store = new AnsweringStore(["epoch", mark, "nothing"]);
+        var holders = new HolderLedger(new LedgerClient(store), new());
+        (await Should.ThrowAsync<LedgerException>(async () => await holders.ReleaseAsync("orders", "r.h", TestContext.Current.CancellationToken))).Message.ShouldContain("another version of the broker");
+    }
 
-    private static Func<string[], object> ReadOf(Type type) => words => type switch
+    [Theory]
+    [InlineData("1:many:0:r")]
+    [InlineData("1:2147483648:0:r")]
+    public void A_range_that_somebody_made_up_is_not_believed(string range) =>
+        Should.Throw<LedgerException>(() => _ = new ClaimAnswer.Granted("lease", 3, default, default, default, null, false, null, null, null, Range: range).Most);
+
+    private static void Refuse(Type type, params string[] texts) =>
+        Should.Throw<LedgerException>(() => Read(type, texts)).Message.ShouldContain("another version of the broker");
+
+    private static object Read(Type type, string[] words) => type switch
     {
         _ when type == typeof(DateTimeOffset) => WireFormat<One<DateTimeOffset>>.Instance.ReadAll(words),
         _ when type == typeof(TimeSpan) => WireFormat<One<TimeSpan>>.Instance.ReadAll(words),
@@ -95,6 +114,15 @@ public sealed class WireTests
     };
 
     private sealed record One<T>(T Value);
+
+    private sealed class AnsweringStore(string[] answer) : ILedgerStore
+    {
+        public ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation) => ValueTask.FromResult(answer);
+
+        public IDisposable Listen(string database, Action<string> heard) => throw new NotSupportedException();
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
 
     [Theory]
     [InlineData("go", "5")]

@@ -59,13 +59,14 @@ internal static class WireText
 
     private static string Text(DateTimeOffset time) => Text(time.ToUnixTimeMilliseconds());
 
+    // By name alone: Enum.Parse takes numbers too.
     private static T Member<T>(string text)
-        where T : struct, Enum => Enum.TryParse<T>(text, out var member) && Enum.IsDefined(member) ? member : throw WireReader.Misunderstood(text);
+        where T : struct, Enum => Members<T>.ByName.TryGetValue(text, out var member) ? member : throw WireReader.Misunderstood(text);
 
     // Named after the types they read.
-    private static int Int32(string text) => int.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number : throw WireReader.Misunderstood(text);
+    public static int Int32(string text) => int.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number : throw WireReader.Misunderstood(text);
 
-    private static long Int64(string text) => long.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number : throw WireReader.Misunderstood(text);
+    public static long Int64(string text) => long.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number : throw WireReader.Misunderstood(text);
 
     private static double Double(string text) => double.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number : throw WireReader.Misunderstood(text);
 
@@ -77,4 +78,10 @@ internal static class WireText
 
     private static DateTimeOffset DateTimeOffset(string text) =>
         Int64(text) is var milliseconds && milliseconds >= FirstMillisecond && milliseconds <= LastMillisecond ? System.DateTimeOffset.FromUnixTimeMilliseconds(milliseconds) : throw WireReader.Misunderstood(text);
+
+    private static class Members<T>
+        where T : struct, Enum
+    {
+        public static readonly Dictionary<string, T> ByName = Enum.GetValues<T>().ToDictionary(static member => member.ToString(), StringComparer.Ordinal);
+    }
 }
