@@ -54,15 +54,17 @@ internal sealed class SampleDuty(
         var over = call.Catalog.Roles.Values.Where(role => role.Database == database.Name).ToDictionary(role => role.Name, _ => 0, StringComparer.Ordinal);
         foreach (var lease in live.DistinctBy(lease => lease.Username))
             over[lease.Role] = over.GetValueOrDefault(lease.Role) + count.Over.GetValueOrDefault(lease.Username);
+        var stillOpen = SilentHolders.Of(sample, silent.Holders, live.ToDictionary(lease => lease.Id, lease => lease.Username, StringComparer.Ordinal), granted);
+        var beyond = BeyondCaps(live, count.Over, silent.Holders, stillOpen);
         var terms = Parties.TermsOf(call.Catalog, database.Name);
         var pool = await ledger.Budgets.SampleAsync(
             database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, silent.Now,
-            SilentHolders.Of(sample, silent.Holders, live.ToDictionary(lease => lease.Id, lease => lease.Username, StringComparer.Ordinal), granted),
-            terms, count.ServerCapacity, sample.Pool is { } pooled ? (count.Pool ?? 0, pooled.Allowed) : null);
+            stillOpen, terms, count.ServerCapacity, sample.Pool is { } pooled ? (count.Pool ?? 0, pooled.Allowed) : null,
+            [.. beyond.Select(lease => new BeyondGranted(lease.Key, lease.Value))]);
         Watch(database.Name, terms, count.Ceiling);
         await history.RecordAsync(database.Name, await ledger.Budgets.BudgetAsync(database.Name, [.. over.Keys], cancellation), cancellation);
         caps.Watch(database, over);
-        await caps.FollowAsync(database, live, cancellation);
+        await caps.FollowAsync(database, live, beyond, cancellation);
         return pool is { } size && await ResizedAsync(database, size, live, cancellation) ? TimeSpan.Zero : database.Budget.SampleEvery;
     }
 
@@ -112,6 +114,16 @@ internal sealed class SampleDuty(
 
     private static PoolUsers UsersOf(PoolerSettings pooler, IReadOnlyList<LeaseRecord> leases, bool isOwn) =>
         new(pooler.PoolSize, new HashSet<string>([.. leases.Select(lease => lease.Username), .. pooler.AuthUser is { } user ? (string[])[user] : []], StringComparer.Ordinal), isOwn);
+
+    // What users that are capped have open beyond what their leases' holders were granted, or may have: of holders that ended without a word.
+    private static Dictionary<string, int> BeyondCaps(
+        IReadOnlyList<LeaseRecord> live, IReadOnlyDictionary<string, int> over, IReadOnlyList<SilentHolder> silent, StillOpen stillOpen)
+    {
+        var left = stillOpen.Holders.ToDictionary(holder => holder.Holder, holder => holder.Connections, StringComparer.Ordinal);
+        var ended = silent.GroupBy(holder => holder.Lease, StringComparer.Ordinal).ToDictionary(lease => lease.Key, lease => lease.Sum(holder => left.GetValueOrDefault(holder.Holder)), StringComparer.Ordinal);
+        return live.Where(lease => lease.Cap is not null).ToDictionary(
+            lease => lease.Id, lease => Math.Max(over.GetValueOrDefault(lease.Username), ended.GetValueOrDefault(lease.Id)), StringComparer.Ordinal);
+    }
 
     private static Dictionary<string, int> Granted(IReadOnlyList<LeaseRecord> live) =>
         live.GroupBy(lease => lease.Username).ToDictionary(user => user.Key, user => user.Sum(lease => lease.Connections), StringComparer.Ordinal);

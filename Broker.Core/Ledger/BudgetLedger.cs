@@ -20,16 +20,18 @@ public sealed class BudgetLedger(LedgerClient client)
     /// <param name="terms">On what terms the database is divided; null: all alike, and nothing is kept for a surge.</param>
     /// <param name="server">What may be promised on all databases of the server together; null: nobody counted that.</param>
     /// <param name="pool">What the database's pooler is to have of the server, and what it may have until it is told; null: it has no pooler.</param>
+    /// <param name="capped">What the users of leases that are capped have open beyond what was granted; null: as it was.</param>
     /// <returns>What the pooler is to have, as far as the server's other databases leave it; null: it has no pooler.</returns>
     public async ValueTask<int?> SampleAsync(
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
         CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null,
-        DivisionTerms? terms = null, int? server = null, (int Wanted, int Allowed)? pool = null) =>
+        DivisionTerms? terms = null, int? server = null, (int Wanted, int Allowed)? pool = null,
+        IReadOnlyList<BeyondGranted>? capped = null) =>
         (await client.TakeAsync(
             Decision.Sample,
             database,
             new(capacity, limit, reserved, ceiling, foreign, staleAfter, server, grantedAt, silent?.Connections ?? 0,
-                silent?.Holders ?? [], [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))],
+                silent?.Holders ?? [], [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))], capped ?? [],
                 terms?.Parties ?? [], terms?.Surges ?? [], pool?.Wanted, pool?.Allowed),
             cancellation)).Pool;
 
@@ -111,7 +113,7 @@ public sealed record RoleUse(string Role, int Holders, int Connections, int Over
 /// <summary>A count of the database's connections; see <see cref="BudgetLedger.SampleAsync"/>.</summary>
 internal sealed record SampleQuestion(
     int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, int? Server, DateTimeOffset? GrantedAt, int StillOpen,
-    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges, int? Pool, int? PoolAllowed);
+    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles, IReadOnlyList<BeyondGranted> Capped, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges, int? Pool, int? PoolAllowed);
 
 /// <summary>What the database's pooler is to have of the server's connections; null: it has no pooler.</summary>
 internal sealed record SampleReply(int? Pool);
@@ -185,6 +187,9 @@ public sealed record SilentLeft(string Holder, int Connections);
 /// <param name="Connections">All together, beyond what is counted as foreign.</param>
 /// <param name="Holders">Who.</param>
 public sealed record StillOpen(int Connections, IReadOnlyList<SilentLeft> Holders);
+
+/// <summary>What the user of a lease that is capped has open beyond what its holders were granted, or may have.</summary>
+public sealed record BeyondGranted(string Lease, int Beyond);
 
 /// <summary>What a role's users have open beyond what was granted.</summary>
 internal sealed record RoleOver(string Name, int Over);

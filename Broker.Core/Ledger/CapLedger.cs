@@ -38,8 +38,10 @@ public abstract record CapTurn
     /// <param name="IsTold">Whether the database surely did that; else it may let the user open more.</param>
     /// <param name="Username">The user.</param>
     /// <param name="Free">Connections of the database that nobody was promised.</param>
+    /// <param name="Beyond">Connections that its user had open at the last count, and its holders were not granted.</param>
+    /// <param name="Lingers">Holders have moved off the lease a moment ago, and may be closing their connections still.</param>
     /// <param name="Quiet">The ledger lost something a moment ago: the lease may have more holders than it knows.</param>
-    public sealed record Taken(int Connections, int? Cap, bool IsTold, string Username, int Free, bool Quiet) : CapTurn;
+    public sealed record Taken(int Connections, int? Cap, bool IsTold, string Username, int Free, int Beyond, bool Lingers, bool Quiet) : CapTurn;
 
     /// <summary>Another is at it.</summary>
     public sealed record Busy : CapTurn;

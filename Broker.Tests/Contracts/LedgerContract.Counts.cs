@@ -68,7 +68,7 @@ public abstract partial class LedgerContract
         await CountedAsync(10);
         var order = await ActiveAsync();
         (await ClaimAsync(Claim(1, 4))).ShouldBeOfType<ClaimAnswer.Granted>().CapLeaves.ShouldBeNull();
-        (await TakeAsync("a")).ShouldBe(new CapTurn.Taken(5, null, false, "user-" + order.Lease, 5, false));
+        (await TakeAsync("a")).ShouldBe(new CapTurn.Taken(5, null, false, "user-" + order.Lease, 5, 0, false, false));
         (await TakeAsync("b")).ShouldBeOfType<CapTurn.Busy>();
         (await Ledger.Caps.LowerCapAsync(database, order.Lease, "b", 7, Cancellation)).ShouldBeNull();
         (await Ledger.Caps.LowerCapAsync(database, order.Lease, "a", 2, Cancellation)).ShouldBe(5);
@@ -80,7 +80,7 @@ public abstract partial class LedgerContract
         await Ledger.Caps.CappedAsync(database, order.Lease, "a", 6, Cancellation);
         (await CapAsync()).Cap.ShouldBe(6);
         (await CapAsync()).CappedAt.ShouldNotBeNull();
-        (await TakeAsync("b")).ShouldBe(new CapTurn.Taken(5, 6, true, "user-" + order.Lease, 5, false));
+        (await TakeAsync("b")).ShouldBe(new CapTurn.Taken(5, 6, true, "user-" + order.Lease, 5, 0, false, false));
         await Ledger.Caps.CappedAsync(database, order.Lease, "b", null, Cancellation);
         (await CapAsync()).Cap.ShouldBe(6, "the database was told nothing");
         (await TakeAsync("c")).ShouldBeOfType<CapTurn.Taken>();

@@ -177,19 +177,4 @@ internal sealed class ClientProgram : IAsyncDisposable
             }
         }));
     }
-
-    private sealed class Told(ConcurrentQueue<string> log) : ILoggerProvider, ILogger
-    {
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public IDisposable? BeginScope<TState>(TState state) where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => log.Enqueue(formatter(state, exception));
-
-        public void Dispose()
-        {
-        }
-    }
 }

@@ -15,6 +15,7 @@ using Broker.Tests.Databases;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 using Shouldly;
@@ -255,6 +256,7 @@ public sealed class StaticRolesTests(SharedServers servers)
         public static readonly TimeSpan LongestRead = TimeSpan.FromMinutes(10);
 
         private readonly FakeTimeProvider clock = new(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        private readonly ConcurrentQueue<string> log = new();
         private readonly PostgresFixture postgres;
         private readonly ServiceProvider services;
 
@@ -264,7 +266,7 @@ public sealed class StaticRolesTests(SharedServers servers)
             var database = postgres.Database with { Budget = new() { CeilingPercent = 100 }, Issuing = new() { UsersPerSecond = 100, Burst = 100, InFlight = 10 } };
             var role = World.OrdersApi with { Name = "reports", CreationStatements = [], Static = users, KeepReady = true, MaxHoldersPerLease = 100_000, HolderTtl = Hour };
             var collection = new ServiceCollection();
-            collection.AddLogging().AddMetrics().AddSingleton<TimeProvider>(clock);
+            collection.AddLogging(logging => logging.AddProvider(new Told(log, clock))).AddMetrics().AddSingleton<TimeProvider>(clock);
             collection.AddSingleton<ICatalog>(new FixedCatalog(new(
                 new Dictionary<string, Database> { ["orders"] = database },
                 new Dictionary<string, IssuerDefinition> { ["builtin"] = new BuiltInIssuerDefinition("builtin") },
@@ -371,7 +373,7 @@ public sealed class StaticRolesTests(SharedServers servers)
                 async () => Step(condition(last = await AllAsync())),
                 what,
                 Cancellation,
-                () => string.Join('\n', [$"It is {clock.GetUtcNow():u}.", .. last.Select(lease => $"{lease.Id}: {lease.Username} {lease.State} to {lease.ExpiresAt:u}, {lease.Reason}")]));
+                () => string.Join('\n', [$"It is {clock.GetUtcNow():u}.", .. last.Select(lease => $"{lease.Id}: {lease.Username} {lease.State}, made {lease.CreatedAt:u}, issued {lease.IssuedAt:u} to {lease.ExpiresAt:u}, read {lease.ReadAt:u}, {lease.Reason}"), .. log.TakeLast(100)]));
         }
 
         public async ValueTask DisposeAsync()

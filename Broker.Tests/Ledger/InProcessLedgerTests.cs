@@ -69,6 +69,31 @@ public sealed class InProcessLedgerTests : LedgerContract, IAsyncDisposable
         services.GetRequiredService<ILedgerStore>().IsOfThisProcess.ShouldBeTrue();
     }
 
+    [Fact]
+    public async Task L9_Decisions_of_many_threads_do_not_carry_the_ledgers_time_ahead_of_the_clock()
+    {
+        var clock = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddDays(20_000));
+        await using var store = new InProcessLedgerStore(clock);
+        var ledger = new SharedLedger(store);
+        using var stop = new CancellationTokenSource();
+        var deciding = Enumerable.Range(0, 4).Select(_ => Task.Run(
+            async () =>
+            {
+                while (!stop.IsCancellationRequested) await ledger.Duties.DueAsync("orders", ["sample"], 1, TimeSpan.FromSeconds(1), CancellationToken.None);
+            },
+            TestContext.Current.CancellationToken)).ToArray();
+
+        for (var minute = 0; minute < 2000; minute++)
+        {
+            clock.Advance(TimeSpan.FromMinutes(1));
+            if (minute % 20 == 0) await Task.Yield();
+        }
+
+        await stop.CancelAsync();
+        await Task.WhenAll(deciding);
+        (await ledger.Budgets.BudgetAsync("orders", [], TestContext.Current.CancellationToken)).Now.ShouldBe(clock.GetUtcNow());
+    }
+
     private sealed class BusyClock : TimeProvider
     {
         private bool working;

@@ -27,6 +27,11 @@ public sealed class SeedTests
     [InlineData(62001128)]
     [InlineData(62001137)]
     [InlineData(62001986)]
+    [InlineData(62001978)]
+    [InlineData(62005699)]
+    [InlineData(60006809)]
+    [InlineData(60008738)]
+    [InlineData(60005607)]
     public void No_law_is_broken_again(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
 
     [Fact]

@@ -10,7 +10,8 @@ namespace Broker.Core.Leases.Claims;
 
 /// <summary>
 /// Caps that the database itself enforces (<see cref="BudgetSettings.Enforce"/>): each lease's user may open what its holders were
-/// granted, and no more, so that a pod that ignores its allotment harms only its own role. A cap is raised before a grant leaves,
+/// granted, and no more, so that a pod that ignores its allotment harms only its own role. What is open beyond that is nobody's room: a
+/// cap leaves every holder what it was granted beside it. A cap is raised before a grant leaves,
 /// with head-room, so that the pods of a rollout share a few raises, and lowered to what is granted when it has been still for a
 /// while. Only one at a time changes a lease's cap, over all replicas.
 /// </summary>
@@ -27,7 +28,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
     private static readonly TimeSpan TakenFor = TimeSpan.FromSeconds(12);
     private static readonly TimeSpan AskAgainAfter = TimeSpan.FromMilliseconds(20);
 
-    private readonly ConcurrentDictionary<string, Lazy<Task>> raises = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Lazy<Task<bool>>> raises = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> over = new(StringComparer.Ordinal);
 
     /// <summary>Whether the database would refuse connections that this grant promises.</summary>
@@ -42,16 +43,18 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
     /// <param name="database">The database.</param>
     /// <param name="lease">The lease, its user as it was sealed.</param>
     /// <param name="cancellation">Ends the wait.</param>
+    /// <exception cref="LeaseOverException">The lease has come to its end meanwhile: its user is told nothing more.</exception>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<Refusal?> RaiseAsync(Database database, LeaseRecord lease, CancellationToken cancellation)
     {
         try
         {
             // One that is under way may have looked before this grant was made; the next one, which all that wait share, has not.
-            if (raises.TryGetValue(lease.Id, out var early)) await early.Value.WaitAsync(cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            if (raises.TryGetValue(lease.Id, out var early)) await ((Task)early.Value.WaitAsync(cancellation)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             cancellation.ThrowIfCancellationRequested();
-            await raises.GetOrAdd(lease.Id, _ => new(() => RunAsync(database, lease))).Value.WaitAsync(cancellation);
-            return null;
+            return await raises.GetOrAdd(lease.Id, _ => new(() => RunAsync(database, lease))).Value.WaitAsync(cancellation)
+                ? (Refusal?)null
+                : throw new LeaseOverException(lease.Id);
         }
         catch (DatabaseException e)
         {
@@ -66,20 +69,29 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
     /// not wanted any more. What fails is tried again at the next count.
     /// </summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
-    public async Task FollowAsync(Database database, IReadOnlyList<LeaseRecord> leases, CancellationToken cancellation)
+    /// <param name="database">The database.</param>
+    /// <param name="leases">Its leases that take or have holders, as they were when its connections were counted.</param>
+    /// <param name="beyond">What their users have open beyond that, by lease.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async Task FollowAsync(Database database, IReadOnlyList<LeaseRecord> leases, IReadOnlyDictionary<string, int> beyond, CancellationToken cancellation)
     {
         foreach (var known in leases.Where(lease => lease.Cap is not null || Enforces(database)))
         {
             if (await BelievedAsync(database, known, cancellation) is not { } lease) continue;
+            var needs = lease.Connections + beyond.GetValueOrDefault(lease.Id);
             var still = lease.CappedAt is not { } at || lease.ReadAt - at >= Still;
             try
             {
-                if (Enforces(database) && (lease.Cap is null || lease.Cap < lease.Connections)) await RaiseAsync(database, lease, cancellation);
-                else if (lease.Cap is not null && (!Enforces(database) || lease.CappedAt is null || lease.Cap > lease.Connections && still)) await LowerAsync(database, lease, cancellation);
+                if (Enforces(database) && (lease.Cap is null || lease.Cap < needs)) await RaiseAsync(database, lease, cancellation);
+                else if (lease.Cap is not null && (!Enforces(database) || lease.CappedAt is null || lease.Cap > needs && still)) await LowerAsync(database, lease, cancellation);
             }
             catch (DatabaseException e)
             {
                 log.NotCapped(database.Name, lease.Id, e.Message);
+            }
+            catch (LeaseOverException)
+            {
+                // Nobody opens anything more as its user.
             }
         }
     }
@@ -115,12 +127,13 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
         }
     }
 
-    private async Task RunAsync(Database database, LeaseRecord lease)
+    // False: the lease is over.
+    private async Task<bool> RunAsync(Database database, LeaseRecord lease)
     {
         try
         {
             using var deadline = new CancellationTokenSource(ChangeWithin, time);
-            await ChangeAsync(
+            return await ChangeAsync(
                 database,
                 lease.Id,
                 async (turn, token) =>
@@ -132,8 +145,8 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                         return -1;
                     }
 
-                    if (turn.Connections <= turn.Cap) return null;
-                    var cap = turn.Connections + Math.Min(turn.Connections * HeadRoom / 100, turn.Free);
+                    if (turn.Connections + turn.Beyond <= turn.Cap) return null;
+                    var cap = turn.Connections + Math.Max(turn.Beyond, Math.Min(turn.Connections * HeadRoom / 100, turn.Free));
                     await engines[database.Engine].CapUserAsync(database, lease.Username, cap, deadline.Token);
                     metrics.Capped(database.Name, "raised");
                     return cap;
@@ -167,12 +180,16 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                     return -1;
                 }
 
+                // Whoever was among its holders at the count, or has moved off it since, may have connections open that are not beyond yet.
+                var cap = Math.Max(turn.Connections, lease.Connections) + turn.Beyond;
+                if (turn.Lingers || turn.Cap <= cap && turn.IsTold) return null;
+
                 // The ledger first: a claim made while the database is being told has it raised again after this. When the database's
                 // answer is lost, what is written stays: it may have done it, and is told once more at the next count.
-                if ((turn.Cap <= turn.Connections && turn.IsTold) || await ledger.Caps.LowerCapAsync(database.Name, lease.Id, token, turn.Connections, cancellation) is not { } cap) return null;
-                await TellAsync(cap);
+                if (await ledger.Caps.LowerCapAsync(database.Name, lease.Id, token, cap, cancellation) is not { } lowered) return null;
+                await TellAsync(lowered);
                 metrics.Capped(database.Name, "lowered");
-                return cap;
+                return lowered;
 
                 async Task TellAsync(int? connections)
                 {
@@ -191,8 +208,8 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
 
     private static DatabaseException TooLate() => new(DatabaseFailure.Unavailable, $"it did not happen within {ChangeWithin.TotalSeconds:0} s");
 
-    // Takes the turn, lets the change be made, and gives the turn back with what the database was told.
-    private async Task ChangeAsync(
+    // Takes the turn, lets the change be made, and gives the turn back with what the database was told. False: the lease is over.
+    private async Task<bool> ChangeAsync(
         Database database, string lease, Func<CapTurn.Taken, string, Task<int?>> change, CancellationToken cancellation)
     {
         var token = Guid.NewGuid().ToString("N");
@@ -201,7 +218,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
             switch (await ledger.Caps.TakeCapAsync(database.Name, lease, token, TakenFor, cancellation))
             {
                 case CapTurn.Gone:
-                    return;
+                    return false;
                 case CapTurn.Taken turn:
                     int? told = null;
                     try
@@ -213,7 +230,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                         await ledger.Caps.CappedAsync(database.Name, lease, token, told, CancellationToken.None);
                     }
 
-                    return;
+                    return true;
                 default:
                     await Task.Delay(AskAgainAfter, time, cancellation);
                     break;

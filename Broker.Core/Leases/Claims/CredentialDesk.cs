@@ -103,6 +103,10 @@ internal sealed class CredentialDesk(
                         await logins.SetAsideAsync(target.Database.Name, e, cancellation);
                         continue;
                     }
+                    catch (LeaseOverException) when (passed < claim.IssueWait)
+                    {
+                        continue;
+                    }
                 }
 
                 // A ledger that lost something answers nobody for a while: who is remembered need not wait for that. Who stays is promised more

@@ -56,7 +56,7 @@ public sealed class InProcessLedgerStore : ILedgerStore
         Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        var (answer, calls) = Decide(decision, database, arguments, keyspace.ReadClock());
+        var (answer, calls) = Decide(decision, database, arguments);
         foreach (var (listener, subject) in calls) listener(subject);
         return new(answer);
     }
@@ -65,16 +65,15 @@ public sealed class InProcessLedgerStore : ILedgerStore
     /// <param name="decision">Which.</param>
     /// <param name="database">The database's name.</param>
     /// <param name="arguments">What it is asked.</param>
-    /// <param name="now">The clock as it was read for this decision.</param>
     internal (string[] Answer, IReadOnlyList<(Action<string> Listener, string Subject)> Calls) Decide(
-        Decision decision, string database, IReadOnlyList<string> arguments, DateTimeOffset now)
+        Decision decision, string database, IReadOnlyList<string> arguments)
     {
         List<(Action<string>, string)> calls = [];
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
+            keyspace.ReadClock();
             published.Clear();
-            keyspace.At = now;
             var answer = Run(decision, database, arguments);
             foreach (var (channel, subject) in published)
                 if (listeners.TryGetValue(channel, out var heard))

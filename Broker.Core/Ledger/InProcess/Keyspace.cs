@@ -10,15 +10,21 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
 {
     private readonly Dictionary<string, Dictionary<string, string>> hashes = new(StringComparer.Ordinal);
     private readonly Dictionary<string, RankedSet> ranked = new(StringComparer.Ordinal);
+    private DateTimeOffset at = DateTimeOffset.UnixEpoch;
+    private long readings;
 
     /// <summary>
-    /// The time of the decision that is being taken. It is read before the decision begins, because a clock may run others' work when
-    /// it is asked, and that work may ask for another decision: none may begin while one is under way.
+    /// Asks the clock, once for each decision, when its turn has come: one that read the clock and had to wait would find the ledger's
+    /// time ahead of it, and take that for a clock that fell back. A clock may run others' work when it is asked, and that work may take
+    /// a decision: none may begin while one is under way, and whichever comes after it is no earlier.
     /// </summary>
-    public DateTimeOffset At { get; set; } = DateTimeOffset.UnixEpoch;
-
-    /// <summary>Asks the clock.</summary>
-    public DateTimeOffset ReadClock() => time.GetUtcNow();
+    public void ReadClock()
+    {
+        var before = readings;
+        var now = time.GetUtcNow();
+        at = readings == before || now > at ? now : at;
+        readings++;
+    }
 
     /// <summary>A hash as it stands, for those who look at the ledger from outside.</summary>
     public IReadOnlyDictionary<string, string> HashAt(string key) => Hash(key);
@@ -63,7 +69,7 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
 
     private string[] Now()
     {
-        var microseconds = (At - DateTimeOffset.UnixEpoch).Ticks / 10;
+        var microseconds = (at - DateTimeOffset.UnixEpoch).Ticks / 10;
         return [Text(microseconds / 1_000_000), Text(microseconds % 1_000_000)];
     }
 

@@ -55,7 +55,6 @@ public sealed class FileLedgerStore : ILedgerStore
     public async ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        var now = keys.ReadClock();
         string[] answer;
         IReadOnlyList<(Action<string> Listener, string Subject)> calls;
         Batch? seen;
@@ -64,7 +63,7 @@ public sealed class FileLedgerStore : ILedgerStore
             Open();
             try
             {
-                (answer, calls) = inner.Decide(decision, database, arguments, now);
+                (answer, calls) = inner.Decide(decision, database, arguments);
             }
             finally
             {

@@ -73,7 +73,7 @@ local function granted(c, h, l, moved)
   local old = moved and moved > 0 and holder(h.id .. '~')
   say(verdict.granted{
     lease = l.id, connections = h.connections, ends_at = h.till, lease_ends_at = l.expires, verified_at = l.verified, overlap = moved,
-    leaving = l.state ~= 'Active', cap_leaves = l.cap >= 0 and l.cap - l.connections or nil,
+    leaving = l.state ~= 'Active', cap_leaves = cap_leaves(l),
     beside = old and old.lease, beside_connections = old and old.connections,
     down_to = (c.allotment or c.kind == 'Claim') and h.to < h.connections and h.to or nil, allotment = c.allotment and h.allotment or nil,
     range = int(h.least) .. ':' .. int(h.want) .. ':' .. (h.allotment and int(h.allotment) or '') .. ':' .. h.party,
@@ -184,6 +184,7 @@ end
 -- reaches (law L2). Whose lease is about to end, or works no more, closes its old connections first. Answers for how long both may be
 -- open, nil: it cannot move yet.
 local function how_to_move(h, old)
+  local SHORTEST_OVERLAP_MS = 5000 -- in less it can hardly open and close anything
   if not old or old.state ~= 'Retiring' then return 0 end
   local shadow = holder(h.id .. '~')
   if shadow and shadow.lease == old.id then return shadow.till - now end
@@ -304,7 +305,7 @@ local function decide(c)
       moved = how_to_move(h, mine)
       if not moved then return stay(c, h, mine) end
     end
-    if moved and mine and mine.state == 'Retiring' and not mine.broken then linger(mine, h.till, moved) end
+    if moved and mine and mine.state == 'Retiring' then linger(mine, h.till, moved) end
     if h.phase == 'h' then tell(h) end
     unbind(h)
     if l.limit >= 0 and h.connections > l.limit then shrink(h, l.limit) end
@@ -349,7 +350,7 @@ end
 local function as_it_is(l, connections, till, fewer)
   return verdict.granted{
     lease = l.id, connections = connections, ends_at = till, lease_ends_at = l.expires, verified_at = l.verified, overlap = nil, leaving = false,
-    cap_leaves = l.cap >= 0 and l.cap - l.connections or nil, beside = nil, beside_connections = nil,
+    cap_leaves = cap_leaves(l), beside = nil, beside_connections = nil,
     down_to = nil, allotment = nil, range = nil, fewer = fewer,
   }
 end

@@ -11,9 +11,7 @@ local TICKET_MS = 3000         -- so is a place in line
 local ATTEMPT_MS = 4000        -- an attempt to issue without a sign of life for so long passes to another replica
 local BOOKING_GRACE_MS = 30000 -- a booked moment to issue is kept for its caller for so long
 local BOOKING_AHEAD_MS = 600000 -- nobody is booked further ahead
-local KEPT_AHEAD_MS = 10000    -- nor who will not wait for the moment, than this or the next one: few come back
 local OVERLAP_MS = 60000       -- a holder that moves to another lease has both logins' connections open for so long at most
-local SHORTEST_OVERLAP_MS = 5000 -- in less it can hardly open and close anything
 local KEEP_MS = 600000         -- a lease that is over stays visible for so long
 local QUIET_MS = 5000          -- after the ledger lost something it grants and ends nothing for so long: replicas tell what they remember
 local VOICE_MS = 3600000       -- a replica that wrote nothing for so long writes down that it is there
@@ -204,9 +202,7 @@ local function moves()
     Failed       = {},
   }
 end
-local LEASE_FIELDS = { 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', 'expires', 'life', 'holders', 'connections', 'max', 'idle', 'role', 'renewable', 'verified', 'broken', 'cap', 'cap_at', 'limit' }
--- What only people and duties read.
-local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'renew', 'rotate', 'replaces', 'because', 'shut', 'linger', 'capped', 'capping' }
+local LEASE_FIELDS = { 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', 'expires', 'life', 'holders', 'connections', 'max', 'idle', 'role', 'renewable', 'verified', 'broken', 'cap', 'cap_at', 'limit', 'beyond' }
 local lease_cache = {}
 local lease_changes = {}
 
@@ -226,7 +222,7 @@ local function lease(id)
   -- Its names stand here first so that the table is made once and as large as it gets.
   local l = {
     id = id, state = nil, pool = nil, fence = nil, starts = nil, attempt = nil, begun = nil, expires = nil, life = nil, holders = nil, connections = nil,
-    max = nil, idle = nil, role = nil, renewable = nil, verified = nil, broken = nil, cap = nil, cap_at = nil, limit = nil,
+    max = nil, idle = nil, role = nil, renewable = nil, verified = nil, broken = nil, cap = nil, cap_at = nil, limit = nil, beyond = nil,
   }
   stored(id, LEASE_FIELDS, l)
   if l.state then
@@ -238,6 +234,7 @@ local function lease(id)
     l.cap_at = num(l.cap_at)
     l.limit = l.limit and num(l.limit) or -1 -- -1: its user may open as many as there are
     l.cap = l.cap and l.cap_at > lost and num(l.cap) or -1
+    l.beyond = num(l.beyond) -- connections that its user had open when they were counted, and its holders were not granted
   else
     l = false
   end
@@ -271,6 +268,9 @@ local function unproven(l)
   return is
 end
 
+-- What the cap of a lease's user leaves of what its holders have and others have open; nil: it has none.
+local function cap_leaves(l) return l.cap >= 0 and l.cap - l.connections - l.beyond or nil end
+
 -- Moves a lease to another state, or says why not.
 local function move(l, to, why)
   local from = l.state
@@ -293,7 +293,7 @@ local function move(l, to, why)
     call('ZREM', order, l.id)
     call('ZADD', over, int(now), l.id)
     -- Kept to be seen, not to be used.
-    for _, field in ipairs({ 'login', 'fence', 'starts', 'attempt', 'broken', 'cap', 'cap_at', 'capped', 'capping', 'linger', 'replaces', 'because' }) do
+    for _, field in ipairs({ 'login', 'fence', 'starts', 'attempt', 'broken', 'cap', 'cap_at', 'capped', 'capping', 'beyond', 'linger', 'replaces', 'because' }) do
       call('HDEL', leases, l.id .. ':' .. field)
     end
   end

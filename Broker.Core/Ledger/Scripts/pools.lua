@@ -47,6 +47,7 @@ end
 -- too far off. role: name, max_holders, idle_ttl. wait: for how long somebody will wait for it; beyond that a moment is kept only while
 -- few are, because nobody else gets what is kept for who does not come.
 local function book(p, role, id, spacing, tolerance, wait)
+  local KEPT_AHEAD_MS = 10000 -- nobody who will not wait for the moment is booked further ahead than this or the next one: few come back
   local tat = num(call('HGET', budget, 'booked'))
   local starts = math.max(now, tat - tolerance)
   if starts - now > math.min(BOOKING_AHEAD_MS, math.max(wait, KEPT_AHEAD_MS, spacing)) then return nil, starts end

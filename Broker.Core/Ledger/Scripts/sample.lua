@@ -2,10 +2,11 @@
 -- their connections open: these stay as good as foreign until the next count. silent: those that ended before, of which the count cannot
 -- tell that they have closed theirs; still_open: what that comes to, beyond what is foreign already.
 -- asked:   capacity: number, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number, stale_after: ms,
---     server?: number, granted_at?: time, still_open: number, silent {…}, roles {…}, parties {…}, surges {…}, pool?: number,
---     pool_allowed?: number
+--     server?: number, granted_at?: time, still_open: number, silent {…}, roles {…}, capped {…}, parties {…}, surges {…}, pool?:
+--     number, pool_allowed?: number
 --   silent: holder, connections: number
 --   roles: name, over: number
+--   capped: lease, beyond: number
 --   parties: name, weight: number, guaranteed: number, priority: number
 --   surges: role, expected: number, percent: number, least: number
 -- answers: pool?: number
@@ -50,6 +51,10 @@ elseif pooled then
 end
 counts_till = now + LIVES_MS
 for _, role in ipairs(asked.roles) do call('HSET', budget, 'over:' .. role.name, int(role.over)) end
+for _, known in ipairs(asked.capped) do
+  local l = lease(known.lease)
+  if l and l.beyond ~= known.beyond then put(l, 'beyond', known.beyond) end
+end
 call('HDEL', budget, 'resting')
 end_holders()
 serve_line()

@@ -1,5 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
+using Broker.Core.Leases;
 using Broker.Core.Model;
 using Broker.Core.Operators;
 using Shouldly;
@@ -63,6 +64,47 @@ public sealed class CountsOfCapsTests
         {
             (await world.PassAsync(replica.AskAsync(World.Ask(pod, 5, wait: TimeSpan.FromSeconds(25))), Minute)).Grant.ShouldNotBeNull();
             if (CapOf(world) is { } cap) cap.ShouldBeGreaterThanOrEqualTo(5 * (pod - 8));
+        }
+    }
+
+    [Fact]
+    public async Task L2_What_a_user_has_open_beyond_what_was_granted_is_not_taken_from_those_who_were_granted_less_than_it()
+    {
+        await using var world = new World(database: Enforced, capacity: 1000);
+        var replica = await world.ReplicaAsync();
+        var grants = await world.PassAsync(Task.WhenAll(Enumerable.Range(0, 4).Select(pod => replica.AskAsync(World.Ask(pod, 5)))), Minute);
+        await CappedAtAsync(world, 20);
+        world.Engine.Users.Add(new(grants[0].Grant!.Credentials.Login.Username, 18, 18));
+        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grants[0].Grant!.Holder.Id, World.From, default);
+
+        await CappedAtAsync(world, 18);
+
+        (await world.PassAsync(replica.AskAsync(World.Ask(9, 5)), Minute)).Grant.ShouldNotBeNull();
+        CapOf(world).ShouldNotBeNull().ShouldBeGreaterThanOrEqualTo(23, "3 are nobody's, and 20 are promised");
+    }
+
+    [Fact]
+    public async Task L2_What_whoever_moved_has_open_still_is_not_taken_from_those_who_stay()
+    {
+        await using var world = new World(database: Enforced, capacity: 30);
+        var replica = await world.ReplicaAsync();
+        var grants = await world.PassAsync(Task.WhenAll(Enumerable.Range(0, 4).Select(pod => replica.AskAsync(World.Ask(pod, 5)))), Minute);
+        var user = grants[0].Grant!.Credentials.Login.Username;
+        (await replica.Leases.RotateAsync(World.Ask(0).Caller, "orders-api", "a test", World.From, default)).ShouldBeNull();
+        var moved = await MoveAsync();
+
+        await world.PassAsync(TimeSpan.FromSeconds(20));
+
+        world.Engine.Capped.Last(cap => cap.Username == user).Connections.ShouldNotBeNull().ShouldBeGreaterThanOrEqualTo(20, "it may be closing 5 of them still");
+        moved.Lease.Id.ShouldNotBe(grants[0].Grant!.Lease.Id);
+
+        async Task<Grant> MoveAsync()
+        {
+            while (true)
+            {
+                if ((await world.PassAsync(replica.AskAsync(World.Ask(0, 5)), Minute)).Grant is { } grant && grant.Lease.Id != grants[0].Grant!.Lease.Id) return grant;
+                await world.PassAsync(TimeSpan.FromSeconds(1));
+            }
         }
     }
 
