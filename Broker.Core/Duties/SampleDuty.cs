@@ -60,7 +60,7 @@ internal sealed class SampleDuty(
         var pool = await ledger.Budgets.SampleAsync(
             database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, silent.Now,
             stillOpen, terms, count.ServerCapacity, sample.Pool is { } pooled ? (count.Pool ?? 0, pooled.Allowed) : null,
-            [.. beyond.Select(lease => new BeyondGranted(lease.Key, lease.Value))]);
+            [.. beyond.Select(lease => new CappedLease(lease.Key, lease.Value))]);
         Watch(database.Name, terms, count.Ceiling);
         await history.RecordAsync(database.Name, await ledger.Budgets.BudgetAsync(database.Name, [.. over.Keys], cancellation), cancellation);
         caps.Watch(database, over);

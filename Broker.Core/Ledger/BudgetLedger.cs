@@ -26,7 +26,7 @@ public sealed class BudgetLedger(LedgerClient client)
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
         CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null,
         DivisionTerms? terms = null, int? server = null, (int Wanted, int Allowed)? pool = null,
-        IReadOnlyList<BeyondGranted>? capped = null) =>
+        IReadOnlyList<CappedLease>? capped = null) =>
         (await client.TakeAsync(
             Decision.Sample,
             database,
@@ -113,7 +113,7 @@ public sealed record RoleUse(string Role, int Holders, int Connections, int Over
 /// <summary>A count of the database's connections; see <see cref="BudgetLedger.SampleAsync"/>.</summary>
 internal sealed record SampleQuestion(
     int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, int? Server, DateTimeOffset? GrantedAt, int StillOpen,
-    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles, IReadOnlyList<BeyondGranted> Capped, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges, int? Pool, int? PoolAllowed);
+    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles, IReadOnlyList<CappedLease> Capped, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges, int? Pool, int? PoolAllowed);
 
 /// <summary>What the database's pooler is to have of the server's connections; null: it has no pooler.</summary>
 internal sealed record SampleReply(int? Pool);
@@ -189,7 +189,7 @@ public sealed record SilentLeft(string Holder, int Connections);
 public sealed record StillOpen(int Connections, IReadOnlyList<SilentLeft> Holders);
 
 /// <summary>What the user of a lease that is capped has open beyond what its holders were granted, or may have.</summary>
-public sealed record BeyondGranted(string Lease, int Beyond);
+public sealed record CappedLease(string Lease, int Beyond);
 
 /// <summary>What a role's users have open beyond what was granted.</summary>
 internal sealed record RoleOver(string Name, int Over);

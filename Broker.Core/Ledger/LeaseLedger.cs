@@ -63,7 +63,7 @@ public sealed class LeaseLedger(LedgerClient client)
         double spread, string why, CancellationToken cancellation, PaceMemory? pace = null)
     {
         RestoredLease[] restored = [.. leases.Select(lease => lease.Record is var of
-            ? new RestoredLease(of.Id, of.Pool, of.Role, of.Username, of.IssuerId, of.SealedLogin, lease.EndsIn, of.Life, of.Renewable, of.IssuedAt ?? of.CreatedAt, of.MaxHolders, of.IdleTtl, spread, why)
+            ? new RestoredLease(of.Id, of.Pool, of.Role, of.Username, of.IssuerId, of.SealedLogin, lease.EndsIn, lease.EndsAt, of.Life, of.Renewable, of.IssuedAt ?? of.CreatedAt, of.MaxHolders, of.IdleTtl, spread, why)
             : null!)];
         return (await client.TakeAsync(Decision.Restore, database, new(epoch, pace?.PacedTo, pace?.Pauses ?? [], restored, holders, gone), cancellation)).Back;
     }
@@ -171,8 +171,9 @@ internal sealed record LeasesReply(DateTimeOffset Now, IReadOnlyList<LeaseRecord
 
 /// <summary>A lease as a replica remembers it.</summary>
 /// <param name="Record">As it was when its login was opened.</param>
-/// <param name="EndsIn">Until its end as last announced.</param>
-public sealed record RememberedLease(LeaseRecord Record, TimeSpan EndsIn);
+/// <param name="EndsIn">Until its end as last announced, by the replica's stopwatch.</param>
+/// <param name="EndsAt">That end, by the ledger's clock as it was.</param>
+public sealed record RememberedLease(LeaseRecord Record, TimeSpan EndsIn, DateTimeOffset EndsAt);
 
 /// <summary>A holder as a replica remembers it.</summary>
 /// <param name="Id">The holder.</param>
@@ -195,7 +196,7 @@ internal sealed record RestoreQuestion(
 
 /// <summary>A lease that is put back.</summary>
 internal sealed record RestoredLease(
-    string Id, string Pool, string Role, string Username, string IssuerId, string SealedLogin, TimeSpan EndsIn, TimeSpan Life, bool Renewable,
+    string Id, string Pool, string Role, string Username, string IssuerId, string SealedLogin, TimeSpan EndsIn, DateTimeOffset EndsAt, TimeSpan Life, bool Renewable,
     DateTimeOffset IssuedAt, int MaxHolders, TimeSpan IdleTtl, double Spread, string Why);
 
 /// <summary>How many holders were put back.</summary>

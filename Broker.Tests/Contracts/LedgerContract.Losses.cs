@@ -83,6 +83,23 @@ public abstract partial class LedgerContract
         async Task<DateTimeOffset?> VerifiedAtAsync() => (await Ledger.Leases.LeaseAsync(database, order.Lease, Cancellation))!.VerifiedAt;
     }
 
+    [Fact]
+    public async Task L4_A_call_that_takes_long_lengthens_no_lease_that_is_put_back()
+    {
+        var now = (await BudgetAsync()).Now;
+        var lease = Remembered("lost", TimeSpan.FromMinutes(10)) with { EndsAt = now + TimeSpan.FromMinutes(10) };
+        await RestoreAsync("1", lease);
+
+        // What it told was seven seconds on its way.
+        await RestoreAsync("2", lease with { EndsIn = lease.EndsIn + TimeSpan.FromSeconds(7) });
+
+        (await EndAsync()).ShouldBe(lease.EndsAt);
+        await RestoreAsync("3", lease with { EndsIn = lease.EndsIn + TimeSpan.FromHours(1) });
+        (await EndAsync()).ShouldNotBeNull().ShouldBeGreaterThan(lease.EndsAt + TimeSpan.FromMinutes(59), "another clock goes on from the ledger's: what is left counts");
+
+        async Task<DateTimeOffset?> EndAsync() => (await Ledger.Leases.LeaseAsync(database, "lost", Cancellation))!.ExpiresAt;
+    }
+
     private static readonly DateTimeOffset Issued = DateTimeOffset.UnixEpoch + TimeSpan.FromDays(20_000);
 
     private static RememberedHolder Holder(int pod, int connections) => new(Id(pod), "lost", connections, TimeSpan.FromMinutes(20), 5, "caller");

@@ -38,5 +38,6 @@ internal static class RememberedLeases
             Reason = "",
             ReadAt = issued,
         },
-        endsIn);
+        endsIn,
+        issued + endsIn);
 }

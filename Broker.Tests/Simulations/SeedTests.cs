@@ -32,6 +32,9 @@ public sealed class SeedTests
     [InlineData(60006809)]
     [InlineData(60008738)]
     [InlineData(60005607)]
+    [InlineData(62002061)]
+    [InlineData(62003379)]
+    [InlineData(60002207)]
     public void No_law_is_broken_again(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
 
     [Fact]

@@ -129,11 +129,12 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     public IReadOnlyList<GoneHolder> GoneOf(string database, long? since = null) =>
         [.. Of(database, since).Concat(Of(strangers, database, since)).Where(pair => pair.Value.Grant is null && EndsIn(pair.Value) > TimeSpan.Zero).Select(pair => new GoneHolder(pair.Key, pair.Value.Mark))];
 
-    /// <summary>How long a lease still has, as it was last told to one of its holders; zero when nothing is remembered.</summary>
-    public TimeSpan LeaseEndsIn(string lease) => byHolder
+    /// <summary>A lease's end, as it was last told to one of its holders; zero and long ago when nothing is remembered.</summary>
+    public (TimeSpan EndsIn, DateTimeOffset EndsAt) EndOf(string lease) => byHolder
         .Where(pair => pair.Value.Grant?.Lease == lease)
-        .Select(pair => Now(pair.Value)!.LeaseEndsIn)
-        .DefaultIfEmpty(TimeSpan.Zero)
+        .Select(pair => Now(pair.Value)!)
+        .Select(static grant => (grant.LeaseEndsIn, grant.LeaseEndsAt))
+        .DefaultIfEmpty((TimeSpan.Zero, DateTimeOffset.UnixEpoch))
         .Max();
 
     private IEnumerable<KeyValuePair<string, Remembered>> Of(string database, long? since) => Of(byHolder, database, since);

@@ -75,9 +75,15 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
 
         // A lease goes before its holders.
         var leases = holders.Select(holder => holder.Lease).Distinct().Select(logins.Find).OfType<LeaseRecord>().OrderByDescending(lease => lease.IssuedAt);
-        foreach (var some in leases.Chunk(AtOnce / 2)) back += await TellAsync([.. some.Select(lease => new RememberedLease(lease, remembered.LeaseEndsIn(lease.Id)))], [], []);
+        foreach (var some in leases.Chunk(AtOnce / 2)) back += await TellAsync([.. some.Select(AsAnnounced)], [], []);
         foreach (var some in holders.Chunk(AtOnce)) back += await TellAsync([], some, []);
         if (since is null || back > 0) log.LedgerTold(database, back);
+
+        RememberedLease AsAnnounced(LeaseRecord lease)
+        {
+            var (endsIn, endsAt) = remembered.EndOf(lease.Id);
+            return new(lease, endsIn, endsAt);
+        }
 
         async Task<int> TellAsync(RememberedLease[] leases, RememberedHolder[] holders, GoneHolder[] gone, PaceMemory? pace = null) =>
             await ledger.Leases.RestoreAsync(database, epoch, leases, holders, gone, jitter.Fraction(), Why, cancellation, pace);

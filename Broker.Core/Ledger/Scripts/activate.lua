@@ -15,10 +15,13 @@ call('ZREM', flights, 'lease:' .. l.id)
 call('HDEL', pools, l.pool .. '|cooling', l.pool .. '|failures')
 local p = pool(l.pool)
 if p.next == l.id then set_next(p, nil) end
-set_taker(p, l.id)
 local follows = stored(l.id, { 'replaces', 'because' })
 local replaced = follows.replaces and lease(follows.replaces)
 if replaced and replaced.state == 'Active' then move(replaced, 'Retiring', follows.because) end
+-- What was put back while this one was being made: a pool has one that takes holders (law L1).
+local taker = p.taker and lease(p.taker)
+if taker and taker.state == 'Active' and taker.holders < taker.max and taker.limit < 0 then move(taker, 'Retiring', 'a later one is known') end
+set_taker(p, l.id)
 if l.renewable then due_at('renew', l.id, now + l.life / 3) end
 if asked.verify_every > 0 then due_at('verify', l.id, now + asked.verify_every) end
 due_at('expire', l.id, math.min(l.expires, now + math.max(l.idle, RESERVED_MS)))
