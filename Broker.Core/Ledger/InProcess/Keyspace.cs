@@ -55,7 +55,7 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
         "HSET" => Set(Hash(words[1]), words),
         "HDEL" => Delete(Hash(words[1]), words),
         "HINCRBY" => Increment(Hash(words[1]), words[2], Integer(words[3])),
-        "ZADD" => Set(words[1]).Add(words[3], Score(words[2])) ? 1L : 0L,
+        "ZADD" => Add(Set(words[1]), words),
         "ZREM" => Set(words[1]).Remove(words[2]) ? 1L : 0L,
         "ZSCORE" => RankedSet.Text(Set(words[1]).Score(words[2])),
         "ZRANK" => Set(words[1]).Rank(words[2]),
@@ -117,6 +117,14 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
         var value = Integer(hash.GetValueOrDefault(field, "0")) + by;
         hash[field] = Text(value);
         return value;
+    }
+
+    private static long Add(RankedSet set, string[] words)
+    {
+        var added = 0L;
+        for (var i = 2; i < words.Length; i += 2)
+            if (set.Add(words[i + 1], Score(words[i]))) added++;
+        return added;
     }
 
     private static long RemoveUpTo(RankedSet set, double most)

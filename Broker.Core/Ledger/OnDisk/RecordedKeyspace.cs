@@ -63,7 +63,7 @@ internal class RecordedKeyspace(TimeProvider time, Action<string, string> publis
         "HSET" => words.Skip(2).Where(static (_, at) => at % 2 == 0).Select(field => new Cell(false, words[1], field)),
         "HDEL" => words.Skip(2).Select(field => new Cell(false, words[1], field)),
         "HINCRBY" => [new(false, words[1], words[2])],
-        "ZADD" => [new(true, words[1], words[3])],
+        "ZADD" => words.Skip(3).Where(static (_, at) => at % 2 == 0).Select(member => new Cell(true, words[1], member)),
         "ZREM" => [new(true, words[1], words[2])],
         "ZREMRANGEBYSCORE" => RankedAt(words[1]).Between(double.NegativeInfinity, Score(words[3]), int.MaxValue).Select(member => new Cell(true, words[1], member)),
         "TIME" or "HGET" or "HMGET" or "HGETALL" or "ZSCORE" or "ZRANK" or "ZCARD" or "ZRANGE" or "ZRANGEBYSCORE" or "PUBLISH" => [],

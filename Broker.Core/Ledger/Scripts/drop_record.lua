@@ -3,5 +3,6 @@
 -- answers: dropped (text) | none
 if not ends_in(asked.id) then return answer.none() end
 local text = drop(asked.id)
+write_groups()
 signal(asked.id)
 return finish(answer.dropped{ text = text })

@@ -2,27 +2,72 @@
 -- asked:   most: number, most_in_group: number, puts {…}
 --   puts: id, groups …, text, lasts: ms
 -- answers: verdicts …
-local verdicts = {}
+local ids, names, in_groups = {}, {}, 0
 for i, put in ipairs(asked.puts) do
-  if ends_in(put.id) then verdicts[i] = 'taken'
-  elseif num(call('ZCARD', record_ends)) >= asked.most then verdicts[i] = 'full'
+  ids[i] = put.id
+  for _, name in ipairs(put.groups) do names[#names + 1] = name end
+  if #put.groups > 0 then in_groups = in_groups + 1 end
+end
+-- What a batch needs is read together and written together: most of what a record costs is asking Redis for one thing more.
+local there = call('HMGET', records, unpack(ids))
+local count = num(call('ZCARD', record_ends))
+local written = 0
+if in_groups > 0 then
+  for i, text in ipairs(call('HMGET', groups, unpack(names))) do read_group(names[i], text) end
+  written = num(call('HINCRBY', budget, 'written', int(in_groups))) - in_groups
+end
+
+local texts, tills, joined = { records }, { record_ends }, { grouped }
+local function write()
+  if #texts > 1 then
+    call('HSET', unpack(texts))
+    call('ZADD', unpack(tills))
+  end
+  if #joined > 1 then call('ZADD', unpack(joined)) end
+  write_groups()
+  texts, tills, joined = { records }, { record_ends }, { grouped }
+end
+
+local function lose_oldest(g)
+  write()
+  local before, oldest = g.count, call('ZRANGEBYSCORE', grouped, g.number, g.number, 'LIMIT', '0', '1')[1]
+  if oldest then drop(id_in(oldest)) end
+  -- Nobody's own: what somebody else wrote there.
+  if g.count == before then
+    if oldest then leave(g, oldest) else grow(g, -before) end
+  end
+  count = num(call('ZCARD', record_ends))
+end
+
+local function join(g, place, id)
+  while g.count >= asked.most_in_group do lose_oldest(g) end
+  g.number = g.number or int(num(call('HINCRBY', budget, 'groups', '1')))
+  grow(g, 1)
+  joined[#joined + 1] = g.number
+  joined[#joined + 1] = g.number .. ' ' .. place .. ' ' .. id
+end
+
+local verdicts, put_now = {}, {}
+for i, put in ipairs(asked.puts) do
+  if put_now[put.id] or there[i] and ends_in(put.id) then verdicts[i] = 'taken'
+  elseif count >= asked.most then verdicts[i] = 'full'
   else
-    local written = ''
+    if there[i] then drop(put.id) end -- its end has come
+    local of = ''
     if #put.groups > 0 then
-      written = string.format('%015.0f', num(call('HINCRBY', budget, 'written', '1')))
-      for _, name in ipairs(put.groups) do
-        local number, count = group(name)
-        while count >= asked.most_in_group do
-          drop(oldest_of(number))
-          number, count = group(name)
-        end
-        join(name, number, count, written, put.id)
-      end
-      written = written .. ':'
+      written = written + 1
+      local place = string.format('%015.0f', written)
+      for _, name in ipairs(put.groups) do join(group(name), place, put.id) end
+      of = place .. ':' .. table.concat(put.groups, ',')
     end
-    call('HSET', records, put.id, written .. table.concat(put.groups, ',') .. '|' .. put.text)
-    call('ZADD', record_ends, int(now + put.lasts), put.id)
+    texts[#texts + 1] = put.id
+    texts[#texts + 1] = of .. '|' .. put.text
+    tills[#tills + 1] = int(now + put.lasts)
+    tills[#tills + 1] = put.id
+    put_now[put.id] = true
+    count = count + 1
     verdicts[i] = 'put'
   end
 end
+write()
 return answer{ verdicts = verdicts }

@@ -5,34 +5,50 @@
 -- group's records stand together, in the order in which they were written.
 local records, record_ends, groups, grouped = leases, order, holders, breathing
 
-local function group(name)
-  local number, count = string.match(call('HGET', groups, name) or '', '^(%d+)|(%d+)$')
-  return number, num(count)
+-- What is known of groups; what changes of them is written by write_groups(), once however many records join and leave.
+local group_cache, changed_groups = {}, {}
+
+local function read_group(name, text)
+  local number, count = string.match(text or '', '^(%d+)|(%d+)$')
+  local g = { name = name, number = number, count = num(count), changed = false }
+  group_cache[name] = g
+  return g
+end
+
+local function group(name) return group_cache[name] or read_group(name, call('HGET', groups, name)) end
+
+local function grow(g, by)
+  g.count = math.max(0, g.count + by)
+  if not g.changed then changed_groups[#changed_groups + 1] = g end
+  g.changed = true
+end
+
+local function write_groups()
+  local words = { groups }
+  for _, g in ipairs(changed_groups) do
+    g.changed = false
+    if g.count > 0 then
+      words[#words + 1] = g.name
+      words[#words + 1] = g.number .. '|' .. int(g.count)
+    else
+      call('HDEL', groups, g.name)
+    end
+  end
+  if #words > 1 then call('HSET', unpack(words)) end
+  changed_groups = {}
 end
 
 local function id_in(member) return string.match(member, '^%d+ %d+ (.*)$') end
 
 local function members(name)
-  local number = group(name)
+  local number = group(name).number
   local ids = number and call('ZRANGEBYSCORE', grouped, number, number) or {}
   for i, member in ipairs(ids) do ids[i] = id_in(member) end
   return ids
 end
 
-local function oldest_of(number)
-  return id_in(call('ZRANGEBYSCORE', grouped, number, number, 'LIMIT', '0', '1')[1])
-end
-
-local function join(name, number, count, written, id)
-  number = number or int(num(call('HINCRBY', budget, 'groups', '1')))
-  call('ZADD', grouped, number, number .. ' ' .. written .. ' ' .. id)
-  call('HSET', groups, name, number .. '|' .. int(count + 1))
-end
-
-local function leave(name, written, id)
-  local number, count = group(name)
-  if not number or num(call('ZREM', grouped, number .. ' ' .. written .. ' ' .. id)) == 0 then return end
-  if count > 1 then call('HSET', groups, name, number .. '|' .. int(count - 1)) else call('HDEL', groups, name) end
+local function leave(g, member)
+  if num(call('ZREM', grouped, member)) > 0 then grow(g, -1) end
 end
 
 -- Answers its text; nil: there was none.
@@ -41,11 +57,15 @@ local function drop(id)
   call('ZREM', record_ends, id)
   call('HDEL', records, id)
   local written, names = string.match(of or '', '^(%d+):(.*)$')
-  for name in string.gmatch(names or '', '[^,]+') do leave(name, written, id) end
+  for name in string.gmatch(names or '', '[^,]+') do
+    local g = group(name)
+    if g.number then leave(g, g.number .. ' ' .. written .. ' ' .. id) end
+  end
   return text
 end
 
 for _, over in ipairs(call('ZRANGEBYSCORE', record_ends, '-inf', int(now), 'LIMIT', '0', '100')) do drop(over) end
+write_groups()
 
 -- Until a record's end; nil: there is none.
 local function ends_in(id)

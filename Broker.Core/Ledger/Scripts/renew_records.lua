@@ -3,19 +3,26 @@
 --   renewals: id, was?, text, lasts: ms
 -- answers: verdicts {…}
 --   verdicts: renewed | none | changed (text)
-local verdicts = {}
+local ids, verdicts, anew, texts, tills = {}, {}, {}, { records }, { record_ends }
+for i, renewal in ipairs(asked.renewals) do ids[i] = renewal.id end
+local there = call('HMGET', records, unpack(ids))
 for i, renewal in ipairs(asked.renewals) do
-  if ends_in(renewal.id) then
-    local of, text = string.match(call('HGET', records, renewal.id), '^([^|]*|)(.*)$')
-    if renewal.was and renewal.was ~= text then
-      verdicts[i] = verdict.changed{ text = text }
-    else
-      call('HSET', records, renewal.id, of .. renewal.text)
-      call('ZADD', record_ends, int(now + renewal.lasts), renewal.id)
-      verdicts[i] = verdict.renewed()
-    end
-  else
+  local of, text = string.match(anew[renewal.id] or there[i] or '', '^([^|]*|)(.*)$')
+  if not text or not anew[renewal.id] and not ends_in(renewal.id) then
     verdicts[i] = verdict.none()
+  elseif renewal.was and renewal.was ~= text then
+    verdicts[i] = verdict.changed{ text = text }
+  else
+    anew[renewal.id] = of .. renewal.text
+    texts[#texts + 1] = renewal.id
+    texts[#texts + 1] = anew[renewal.id]
+    tills[#tills + 1] = int(now + renewal.lasts)
+    tills[#tills + 1] = renewal.id
+    verdicts[i] = verdict.renewed()
   end
+end
+if #texts > 1 then
+  call('HSET', unpack(texts))
+  call('ZADD', unpack(tills))
 end
 return answer{ verdicts = verdicts }
