@@ -14,4 +14,7 @@ public sealed record Ask(Caller Caller, string Role, string? Holder, int? Connec
 {
     /// <summary>Whether the holder may be given more later, and be asked to go down, within what it accepts (default true).</summary>
     public bool Breathes { get; init; } = true;
+
+    /// <inheritdoc cref="Broker.Core.Ledger.Claim.Lasts"/>
+    public bool Lasts { get; init; }
 }

@@ -49,6 +49,12 @@ public sealed record Claim(
     public bool Breathes { get; init; } = true;
 
     /// <summary>
+    /// Whether the holder, new or not, is to live for its role's whole time without a sign of life, or for a third of its lease's life where that
+    /// is less: whoever is told a time of its own counts on it (default false: half the holder's time is enough for one that asks again).
+    /// </summary>
+    public bool Lasts { get; init; }
+
+    /// <summary>
     /// Of a renewal: the allotment it lives by, 0 as long as it was told none. Null: it does not follow sizes, and keeps the one it has.
     /// </summary>
     public long? Allotment { get; init; }
@@ -59,7 +65,7 @@ public sealed record Claim(
     /// <summary>Whether another claim differs from this one in nothing but whose it is.</summary>
     internal bool AsksLike(Claim other) =>
         Kind == other.Kind && Want == other.Want && Least == other.Least && IssueWait == other.IssueWait && LineWait == other.LineWait
-        && Pool == other.Pool && Role == other.Role && Party == other.Party && Breathes == other.Breathes && Allotment == other.Allotment;
+        && Pool == other.Pool && Role == other.Role && Party == other.Party && Breathes == other.Breathes && Lasts == other.Lasts && Allotment == other.Allotment;
 }
 
 /// <summary>What the ledger says to a claim.</summary>

@@ -40,7 +40,7 @@ public sealed class ClaimLedger(LedgerClient client, Func<string> newLeaseId, Se
             while (next < claims.Count && claims[next].AsksLike(ask)) next++;
             var (holders, callers) = (new string[next - first], new string[next - first]);
             for (var i = first; i < next; i++) (holders[i - first], callers[i - first]) = (claims[i].Holder, HolderText.Of(claims[i]));
-            asks.Add(new(roles.IndexOf(ask.Role) + 1, ask.Pool, ask.Want, ask.Least, ask.IssueWait, ask.LineWait, ask.Kind, ask.Party, ask.Breathes, ask.Allotment, holders, callers));
+            asks.Add(new(roles.IndexOf(ask.Role) + 1, ask.Pool, ask.Want, ask.Least, ask.IssueWait, ask.LineWait, ask.Kind, ask.Party, ask.Breathes, ask.Lasts, ask.Allotment, holders, callers));
             first = next;
         }
 
@@ -61,7 +61,7 @@ internal sealed record ClaimQuestion(
 
 /// <summary>What several claims ask for; <paramref name="Role"/> is the role's place in the question, from 1.</summary>
 internal sealed record ClaimAsk(
-    int Role, string Pool, int Want, int Least, TimeSpan IssueWait, TimeSpan LineWait, ClaimKind Kind, string Party, bool Breathes, long? Allotment,
+    int Role, string Pool, int Want, int Least, TimeSpan IssueWait, TimeSpan LineWait, ClaimKind Kind, string Party, bool Breathes, bool Lasts, long? Allotment,
     IReadOnlyList<string> Holders, IReadOnlyList<string> Callers);
 
 /// <summary>The time, the mark of the records that were read, and a verdict for each claim.</summary>

@@ -1,3 +1,4 @@
+using Broker.Core.Audit;
 using Broker.Core.Leases.Handles;
 using Broker.Core.Model;
 using Shouldly;
@@ -28,6 +29,27 @@ public sealed class HandleTests
         b.Audit.Records.ShouldContain(record => record.HolderId == gone.Id && record.Refusal == RefusalCode.HolderUnknown);
         (await RenewAsync(world, b, 1, kept.Id)).Term.ShouldNotBeNull("the pod's other one stands");
         (await b.Handles.LookUpAsync(World.Ask(1).Caller, gone.Id, default)).Refusal.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task L2_A_pod_that_reads_again_is_counted_to_the_end_of_what_it_reads_by_one_claim()
+    {
+        await using var world = new World();
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var first = await ReadAsync(world, a, 1);
+        foreach (var minutes in new[] { 1, 4, 9, 14 })
+        {
+            await world.PassAsync(minutes * Minute);
+            var replica = minutes % 2 == 0 ? a : b;
+            var before = replica.Audit.Records.Count;
+
+            var handle = await ReadAsync(world, replica, 1);
+
+            handle.Duration.ShouldBe(first.Duration);
+            var holder = (await world.Ledger.Holders.HoldersAsync("orders", null, 10, default)).ShouldHaveSingleItem();
+            holder.EndsAt.ShouldBeGreaterThanOrEqualTo(handle.IssuedAt + handle.Given);
+            replica.Audit.Records.Skip(before).Select(record => record.Action).ShouldBe([AuditAction.Claim]);
+        }
     }
 
     [Fact]

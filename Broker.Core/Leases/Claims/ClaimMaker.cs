@@ -42,6 +42,7 @@ internal static class ClaimMaker
         {
             Node = ask.Caller.Node,
             Breathes = ask.Breathes,
+            Lasts = ask.Lasts,
         };
         return null;
     }

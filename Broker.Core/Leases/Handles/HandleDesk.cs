@@ -40,14 +40,14 @@ internal sealed class HandleDesk(
     /// <param name="cancellation">The caller left.</param>
     public async ValueTask<HandleOutcome> ReadAsync(Ask ask, string path, string token, CancellationToken cancellation)
     {
-        var outcome = await credentials.ClaimAsync(ask, cancellation);
+        var outcome = await credentials.ClaimAsync(ask with { Lasts = true }, cancellation);
         if (outcome.Grant is not { } grant) return outcome.Refusal!;
         try
         {
             var life = logins.Find(grant.Lease.Id)?.Life ?? grant.LeaseEndsIn;
             var duration = HandleTerms.DurationOf(catalog.Current.Roles[ask.Role].HolderTtl, life);
 
-            // Who asks again was given its end before; this handle's is a whole duration away, and its connections are counted until then.
+            // The holder's connections are counted until the handle's end. The claim has seen to that, unless it was answered from memory.
             if (grant.HolderEndsIn < duration && (await holders.StayAsync(ask.Caller, grant.Holder.Id, ask.Origin, cancellation)).Refusal is { } gone) return gone;
             var ends = grant.LeaseEndsIn < duration ? grant.LeaseEndsIn : duration;
             var handle = new Handle(Handle.NewId(path), ask.Caller.OwnerHash, grant.Holder.Id, grant.Lease.Id, duration, NowOf(grant), null, ends, null);

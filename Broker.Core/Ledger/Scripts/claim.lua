@@ -2,8 +2,8 @@
 -- Step 5: Reserve connections and join the pool's lease, in one decision of the ledger.
 -- asked:   seen: number, most_in_line: number, spacing: ms, tolerance: ms, new_leases, roles {…}, asks {…}
 --   roles: name, seats: number, holder_ttl: ms, max_holders: number, idle_ttl: ms
---   asks: role: number, pool, want: number, least: number, issue_wait: ms, line_wait: ms, kind, party, breathes: flag,
---     allotment?: number, holders …, callers …
+--   asks: role: number, pool, want: number, least: number, issue_wait: ms, line_wait: ms, kind, party, breathes: flag, lasts:
+--     flag, allotment?: number, holders …, callers …
 -- answers: now: time, mark: number, verdicts {…}
 --   verdicts: granted (lease, connections: number, ends_at: time, lease_ends_at: time, verified_at: time, overlap?: ms, leaving:
 --     flag, cap_leaves?: number, beside?, beside_connections?: number, down_to?: number, allotment?: number, range?, fewer?) |
@@ -83,10 +83,16 @@ end
 
 local freed, wants_room = false, false
 
--- Gives the holder its lease; asking again writes nothing while more than half of the holder's time is left.
+-- Asking again writes nothing while so much of the holder's time is left.
+local function enough(ask, l)
+  local half = ask.role.holder_ttl / 2
+  return ask.lasts and math.max(half, math.min(ask.role.holder_ttl, l.life / 3)) or half
+end
+
+-- Gives the holder its lease.
 local function give(c, h, l, moved)
   local till = math.min(now + c.role.holder_ttl, l.expires)
-  if h.phase ~= 'h' or moved or c.kind ~= 'Claim' or h.till - now < c.role.holder_ttl / 2 then
+  if h.phase ~= 'h' or moved or c.kind ~= 'Claim' or h.till - now < enough(c, l) then
     h.phase, h.till = 'h', till
     write_holder(h)
     if c.allotment and c.kind == 'Renew' then freed = follow(h, c.allotment, c.want) or freed end
@@ -360,7 +366,7 @@ end
 local function again(ask, holder_id, text)
   local id, connections, till, to = string.match(text, '^([^|]+)|(%d+)|(%d+)|h|%d+|b%d+:%d+:(%d+):')
   local l = id and to == connections and lease(id)
-  if not l or not lively(l) or tonumber(till) - now < ask.role.holder_ttl / 2 then return nil end
+  if not l or not lively(l) or tonumber(till) - now < enough(ask, l) then return nil end
   local less = tonumber(connections) < ask.want
   local why = less and why_fewer(ask, holder_id, tonumber(connections), tonumber(string.match(text, '^[^|]+|%d+|%d+|h|%d+|b%d+:(%d+):%d+:%d+:'))) or nil
   if why or #ids == 1 then return as_it_is(l, connections, till, why) end
@@ -371,11 +377,10 @@ local function again(ask, holder_id, text)
   return l.before .. connections .. l.between .. till .. l.behind
 end
 
-local known, only = holder_cache, asks[1]
 for i = 1, #ids do
-  local id, ask, text = ids[i], whose[i] or only, packed[i]
+  local id, ask, text = ids[i], whose[i] or asks[1], packed[i]
   local said = nil
-  if known[id] == nil then -- else a claim before it in this batch has changed it
+  if holder_cache[id] == nil then -- else a claim before it in this batch has changed it
     said = text and ask.kind == 'Claim' and now >= quiet and again(ask, id, text)
     if not said then read_holder(id, text) end
   end

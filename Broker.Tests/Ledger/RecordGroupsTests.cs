@@ -1,0 +1,64 @@
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
+using Microsoft.Extensions.Time.Testing;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Ledger;
+
+/// <summary>What groups of records say when something stands in the ledger that no decision of today wrote so.</summary>
+public sealed class RecordGroupsTests : IDisposable
+{
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+    private static readonly string[] Keys = LedgerKeys.Of("~test");
+    private readonly FakeTimeProvider clock = new();
+    private readonly InProcessLedgerStore store;
+    private readonly RecordLedger records;
+
+    public RecordGroupsTests()
+    {
+        store = new(clock);
+        records = new(store, "~test", null, "a test");
+    }
+
+    private static string Groups => Keys[Array.IndexOf(LedgerKeys.Parts, "holders")];
+
+    private static string Grouped => Keys[Array.IndexOf(LedgerKeys.Parts, "breathing")];
+
+    public void Dispose() => store.DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    [Fact]
+    public async Task A_record_whose_end_has_come_leaves_its_groups_when_its_id_is_used_anew()
+    {
+        // More than one decision takes away, the last of them by name last.
+        foreach (var number in Enumerable.Range(100, 150)) await PutAsync($"{number}", "old");
+        clock.Advance(2 * Minute);
+
+        (await PutAsync("249", "new")).ShouldBe(PutRecordAnswer.Put);
+
+        (await records.ListAsync("new", default)).ShouldBe(["249"]);
+        (await records.ListAsync("old", default)).ShouldBeEmpty();
+        (await records.ReadAsync("249", default)).ShouldNotBeNull();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(500)]
+    public async Task L14_A_group_that_somebody_made_full_of_records_that_are_not_there_takes_records_and_holds_nobody_up(int made)
+    {
+        await PutAsync("first", "g");
+        var copy = store.Copy();
+        copy.Execute(["HSET", Groups, "g", "7|500"]);
+        for (var number = 0; number < made; number++) copy.Execute(["ZADD", Grouped, "7", $"7 {number:D15} nobody {number}"]);
+        store.PutBack(copy);
+
+        (await PutAsync("second", "g")).ShouldBe(PutRecordAnswer.Put);
+        (await PutAsync("third", "g")).ShouldBe(PutRecordAnswer.Put);
+
+        (await records.ListAsync("g", default)).ShouldContain("third");
+        (await records.ReadAsync("third", default)).ShouldNotBeNull();
+    }
+
+    private Task<PutRecordAnswer> PutAsync(string id, string group) => records.PutAsync(id, [group], "text", Minute, default);
+}
