@@ -119,6 +119,10 @@ public abstract record ClaimAnswer
 
         /// <summary>Until the lease's end.</summary>
         public TimeSpan LeaseEndsIn => LeaseEndsAt - Now;
+
+        /// <summary>The same, so much later: what it was told to close within a time is to be closed within what is left of that.</summary>
+        public Granted After(TimeSpan passed) =>
+            passed == TimeSpan.Zero ? this : this with { Now = Now + passed, Overlap = Overlap is { } overlap ? TimeSpan.FromTicks(Math.Max(0, (overlap - passed).Ticks)) : null };
     }
 
     /// <summary>The pool has no lease: this caller is to issue it, under this fencing number, not before <paramref name="StartsIn"/>.</summary>

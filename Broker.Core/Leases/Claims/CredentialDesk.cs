@@ -81,7 +81,8 @@ internal sealed class CredentialDesk(
         {
             while (true)
             {
-                var passed = time.GetElapsedTime(arrived);
+                var asked = time.GetTimestamp();
+                var passed = time.GetElapsedTime(arrived, asked);
                 // Step 5: Reserve connections and join the pool's lease, in one decision of the ledger.
                 var answer = await channel.Claims.ClaimAsync(Left(claim, passed));
                 if (answer is ClaimAnswer.Late)
@@ -95,7 +96,7 @@ internal sealed class CredentialDesk(
                 {
                     try
                     {
-                        return await GrantAsync(target, claim, granted, cancellation);
+                        return await GrantAsync(target, claim, granted, asked, cancellation);
                     }
                     catch (UnreadableLoginException e) when (!setAside)
                     {
@@ -112,7 +113,7 @@ internal sealed class CredentialDesk(
                 // A ledger that lost something answers nobody for a while: who is remembered need not wait for that. Who stays is promised more
                 // time than it had, and that has to be written.
                 if (answer is ClaimAnswer.Stale && (claim.Kind != ClaimKind.Stay || passed >= claim.IssueWait) && RememberedFor(target, claim) is { } had)
-                    return await GrantAsync(target, claim, had, cancellation);
+                    return await GrantAsync(target, claim, had, time.GetTimestamp(), cancellation);
                 // Step 6: The ledger chose this claim's replica to issue: start, apart from the callers.
                 if (answer is ClaimAnswer.Issue order) issuance.Start(target.Role, target.Database, target.Issuer, claim.Pool, order);
 
@@ -158,12 +159,14 @@ internal sealed class CredentialDesk(
     private async ValueTask<Outcome?> KeepAsync(ClaimTarget target, DatabaseChannel channel, Claim claim, ClaimAnswer last, CancellationToken cancellation)
     {
         if (last is not (ClaimAnswer.Wait or ClaimAnswer.Issue)) return default(Outcome?);
+        var asked = time.GetTimestamp();
         return await channel.Claims.ClaimAsync(claim with { Kind = ClaimKind.Stay }) is ClaimAnswer.Granted kept
-            ? (Outcome?)await GrantAsync(target, claim, kept, cancellation)
+            ? (Outcome?)await GrantAsync(target, claim, kept, asked, cancellation)
             : null;
     }
 
-    private async ValueTask<Outcome> GrantAsync(ClaimTarget target, Claim claim, ClaimAnswer.Granted granted, CancellationToken cancellation)
+    // asked: when the ledger was asked, by the stopwatch. It may have answered as early as that: what it granted lasts no longer for its answer's way (law L3).
+    private async ValueTask<Outcome> GrantAsync(ClaimTarget target, Claim claim, ClaimAnswer.Granted granted, long asked, CancellationToken cancellation)
     {
         // Step 12: Open the login, raise the user's cap where it has one, and remember the grant.
         // The holder was there before, for fewer connections than this process can live with: more would be opened beside those it has.
@@ -178,10 +181,11 @@ internal sealed class CredentialDesk(
         if (caps.MustRaise(target.Database, granted))
         {
             // It is promised already, and the database may take its time: a ledger that loses it meanwhile is told.
-            remembered.Remember(target.Database.Name, claim, granted);
+            remembered.Remember(target.Database.Name, claim, granted.After(time.GetElapsedTime(asked)));
             if (await caps.RaiseAsync(target.Database, lease.Record, cancellation) is { } notRaised) return notRaised;
         }
 
+        granted = granted.After(time.GetElapsedTime(asked));
         remembered.Remember(target.Database.Name, claim, granted with { CapLeaves = 0 });
         return new Grant(
             target.Role.Name,
@@ -224,7 +228,7 @@ internal sealed class CredentialDesk(
         log.AnsweredFromMemory(claim.Holder);
         try
         {
-            return await GrantAsync(target, claim, granted, cancellation);
+            return await GrantAsync(target, claim, granted, time.GetTimestamp(), cancellation);
         }
         catch (LedgerException)
         {

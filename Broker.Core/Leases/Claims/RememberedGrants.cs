@@ -167,13 +167,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
 
     private TimeSpan EndsIn(Remembered known) => known.EndsIn - time.GetElapsedTime(known.At);
 
-    // What it was told to close within a time is to be closed within what is left of that.
-    private ClaimAnswer.Granted? Now(Remembered known)
-    {
-        if (known.Grant is not { } grant) return null;
-        var passed = time.GetElapsedTime(known.At);
-        return grant with { Now = grant.Now + passed, Overlap = grant.Overlap is { } overlap ? TimeSpan.FromTicks(Math.Max(0, (overlap - passed).Ticks)) : null };
-    }
+    private ClaimAnswer.Granted? Now(Remembered known) => known.Grant?.After(time.GetElapsedTime(known.At));
 
     // Without a grant: it left.
     private sealed record Remembered(string Database, string Caller, long Mark, ClaimAnswer.Granted? Grant, TimeSpan EndsIn, long At);

@@ -156,7 +156,8 @@ internal sealed class Pod
         beside = grant.Overlap > TimeSpan.Zero ? Held?.Counted ?? 0 : world.Now < bothUntil ? beside : 0;
         (Held, PromisedBy, PromisedAt) = (grant, heard, world.Now);
         sizes?.Take(grant);
-        end = grant.Holder.ExpiresAt - ActorClock.Start;
+        // Where the ledger's time is behind for good, because nobody knew how far it had come, its clock tells no pod's end.
+        end = grant.Holder.ExpiresAt - ActorClock.Start + world.Ledger.Lag;
         renewAt = world.Now + TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds) + plan.RenewsLate;
         world.At(end, () =>
         {
