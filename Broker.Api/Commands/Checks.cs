@@ -6,6 +6,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Duties;
 using Broker.Core.Issuing;
+using Broker.Core.Leases.Recovering;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.OnDisk;
 using Broker.Core.Operators;
@@ -90,7 +91,8 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         // Not by a decision: a broker may be working on the file.
         if (catalog.Settings.Ledger is { Kind: LedgerKind.File, Path: { } path }) return FileLedgerStore.Look(path);
         await services.GetRequiredService<SharedLedger>().Budgets.BudgetAsync("~check", [], cancellation);
-        return catalog.Settings.Ledger.Kind == LedgerKind.Redis ? "answers." : "is in this process: one replica, and a restart forgets it.";
+        if (services.GetRequiredService<Fitness>().Note is { } note) return $"answers, and {note}.";
+        return catalog.Settings.Ledger.Kind == LedgerKind.Redis ? "answers, lets the broker do all that it needs, and drops no keys." : "is in this process: one replica, and a restart forgets it.";
     }
 
     private async Task<string> FetchKeysAsync(IdentityIssuer issuer)

@@ -12,6 +12,9 @@ internal static partial class Log
     [LoggerMessage(4111, LogLevel.Warning, "Claims that need {What} cannot be served yet: {Why}")]
     public static partial void NotAnswered(this ILogger log, string what, string why);
 
+    [LoggerMessage(4112, LogLevel.Warning, "The ledger works, but {What}")]
+    public static partial void LedgerNoted(this ILogger log, string what);
+
     [LoggerMessage(4101, LogLevel.Information, "The warm-up was cut short: {Why}")]
     public static partial void RehearsalEnded(this ILogger log, string why);
 

@@ -29,7 +29,7 @@ internal sealed class WarmUp(
     private static readonly TimeSpan LoginsWithin = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Again = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Often = TimeSpan.FromSeconds(2);
-    private string? told;
+    private string? told, noted;
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -49,6 +49,7 @@ internal sealed class WarmUp(
                 }
                 else
                 {
+                    if (fitness.Note is { } note && note != noted) log.LedgerNoted(noted = note);
                     if (!warm)
                     {
                         await ClaimAsync(stoppingToken);
@@ -76,7 +77,7 @@ internal sealed class WarmUp(
                 // Never ready without ever having seen the ledger: a rollout of a wrong configuration stops here. Once it has been seen,
                 // callers are better served by a clear refusal.
                 Wait(e.Message);
-                if (!warm) readiness.NotReady(e is LedgerFileException ? e.Message : "the ledger does not answer");
+                if (!warm) readiness.NotReady(e is LedgerFileException or ForbiddenDecisionException ? e.Message : "the ledger does not answer");
             }
 
             await Task.Delay(readiness.Missing is null ? Often : Again, time, stoppingToken);

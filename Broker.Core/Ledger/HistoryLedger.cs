@@ -27,7 +27,7 @@ public sealed class HistoryLedger(ILedgerStore store)
         client.TakeAsync(Decision.ReadHistory, NameOf(database), new((int)span, MostRefusals), cancellation);
 
     // No database can have this name.
-    private static string NameOf(string database) => "~history-" + database;
+    internal static string NameOf(string database) => "~history-" + database;
 }
 
 /// <summary>How far back a history goes, and so how fine it is.</summary>

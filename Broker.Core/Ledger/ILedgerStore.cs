@@ -22,6 +22,16 @@ public interface ILedgerStore : IAsyncDisposable
     ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation);
 
     /// <summary>
+    /// Whether all that decisions do may be done where these databases' records are, and what is written stays (default: it may, and it does).
+    /// </summary>
+    /// <param name="databases">As <see cref="DecideAsync"/> takes them; those that were asked for before are looked at as well.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <returns>Why no decision may be taken, in words (null: nothing is in the way), and what else its operator had better know (null: nothing).</returns>
+    /// <exception cref="LedgerException">The store did not answer.</exception>
+    ValueTask<(string? WhyNot, string? Note)> LookAsync(IReadOnlyList<string> databases, CancellationToken cancellation) =>
+        ValueTask.FromResult<(string? WhyNot, string? Note)>((null, null));
+
+    /// <summary>
     /// Hears what decisions signal about a database: <c>line</c> (somebody in line was served), <c>pool:NAME</c> (a lease of the
     /// pool changed its state), <c>sampled</c>. A signal can be lost: who waits asks again after a second at the latest.
     /// </summary>
@@ -31,6 +41,9 @@ public interface ILedgerStore : IAsyncDisposable
 
 /// <summary>The ledger did not answer. Refused as <c>ledger-unavailable</c>.</summary>
 public class LedgerException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>The ledger answers, and does not let this broker do what a decision does: what it may do is to be looked at again.</summary>
+public sealed class ForbiddenDecisionException(string message, Exception? inner = null) : LedgerException(message, inner);
 
 /// <summary>What the ledger has written contradicts itself: it decides nothing, and the message says what to do.</summary>
 public sealed class BrokenBooksException(string message, Exception? inner = null) : LedgerException(message, inner)

@@ -15,6 +15,10 @@ public static class LedgerKeys
         "voices", "news", "classes", "breathing", "asked_of", "fewer", "server",
     ];
 
+    /// <summary>Where what belongs to no database is kept; no database can have these names.</summary>
+    internal static readonly string[] OfNoDatabase =
+        [SharedLedger.Issuers, "~shares", "~sessions", "~handles", "~client-tokens", "~wrapped", "~upstream-tokens", "~secret-ids", "~shadow"];
+
     // What the databases of a server have in common.
     private static readonly string[] OfServer = ["flights", "server"];
 

@@ -13,8 +13,19 @@ public sealed class FitLedgerStore(ILedgerStore store, Fitness fitness) : ILedge
     public async ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
         if (await fitness.WhyNotAsync(cancellation) is { } whyNot) throw new LedgerException($"This replica is not ready: {whyNot}.");
-        return await store.DecideAsync(decision, database, arguments, cancellation);
+        try
+        {
+            return await store.DecideAsync(decision, database, arguments, cancellation);
+        }
+        catch (ForbiddenDecisionException)
+        {
+            fitness.Doubt();
+            throw;
+        }
     }
+
+    /// <inheritdoc/>
+    public ValueTask<(string? WhyNot, string? Note)> LookAsync(IReadOnlyList<string> databases, CancellationToken cancellation) => store.LookAsync(databases, cancellation);
 
     /// <inheritdoc/>
     public IDisposable Listen(string database, Action<string> heard) => store.Listen(database, heard);

@@ -6,7 +6,8 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Leases.Recovering;
 
 /// <summary>
-/// Whether this replica may work on the ledger: it opens what the others seal, may signal and hears signals, and means the same
+/// Whether this replica may work on the ledger: the ledger lets it do all that decisions do and
+/// keeps what is written, it opens what the others seal, may signal and hears signals, and means the same
 /// servers by the same databases. One that does not reads, counts, takes and changes nothing, and is not ready. Looked at again every
 /// ten seconds.
 /// </summary>
@@ -26,6 +27,10 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
     private Task<string?>? looking;
     private Verdict? verdict;
     private bool heard;
+    private int doubts;
+
+    /// <summary>What the ledger's operator had better know, as of the last look; null: nothing.</summary>
+    public string? Note { get; private set; }
 
     /// <summary>Why it may not, in words; null: it may.</summary>
     /// <exception cref="LedgerException">The ledger does not answer, and was never seen.</exception>
@@ -45,13 +50,25 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
         return await look.WaitAsync(cancellation);
     }
 
+    /// <summary>The ledger has forbidden something: what was found last holds no more, and the next who asks waits for another look.</summary>
+    public void Doubt()
+    {
+        lock (gate) (verdict, looking, doubts) = (null, null, doubts + 1);
+    }
+
     private async Task<string?> LookAsync()
     {
+        var begunAt = doubts; // under the gate, until it yields
         await Task.Yield();
         try
         {
             var whyNot = await WhyNotNowAsync();
-            lock (gate) verdict = new(whyNot, time.GetTimestamp());
+            lock (gate)
+            {
+                // One that began before a doubt says nothing after it.
+                if (begunAt == doubts) verdict = new(whyNot, time.GetTimestamp());
+            }
+
             return whyNot;
         }
         catch (LedgerException) when (verdict is { } last)
@@ -63,6 +80,9 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
 
     private async Task<string?> WhyNotNowAsync()
     {
+        var (whyNot, note) = await store.LookAsync([.. LedgerKeys.OfNoDatabase, .. catalog.Current.Databases.Keys.SelectMany(static name => new[] { name, HistoryLedger.NameOf(name) })], CancellationToken.None);
+        Note = note;
+        if (whyNot is not null) return whyNot;
         if (!await new SealCheck(ledger, seal).PassesAsync(CancellationToken.None)) return "its sealing keys are not those of the other replicas (Broker:Sealing)";
         if (!heard && !(heard = await HearsAsync()))
             return "it does not hear its own signals: its user in Redis needs the channels of Broker:Ledger:Prefix (docs/redis.md)";

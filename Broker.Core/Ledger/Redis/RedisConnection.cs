@@ -30,6 +30,9 @@ public sealed class RedisConnection : IAsyncDisposable
     /// <summary>What the names of all keys and channels begin with.</summary>
     public string Prefix { get; }
 
+    /// <summary>Who the broker is in Redis.</summary>
+    internal string User => options.User ?? "default";
+
     /// <summary>To send commands to.</summary>
     /// <exception cref="LedgerException">It was never reached.</exception>
     public IDatabase Database => connected?.GetDatabase() ?? throw new LedgerException($"Redis was not reached yet: {why}");

@@ -1,8 +1,5 @@
 using System.Collections.Concurrent;
-using System.Diagnostics.CodeAnalysis;
 using System.Diagnostics.Metrics;
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using StackExchange.Redis;
@@ -24,6 +21,8 @@ public sealed class RedisLedgerStore(
     private readonly Acknowledgements acknowledgements = new(
         redis, log ?? NullLogger<RedisLedgerStore>.Instance, meters, time ?? TimeProvider.System, acknowledgedWithin ?? TimeSpan.FromMilliseconds(100));
 
+    private readonly RedisAbilities abilities = new(redis, time ?? TimeProvider.System);
+    private readonly RedisServers servers = new(redis);
     private readonly ConcurrentDictionary<Decision, byte[]> hashes = new();
     private readonly ConcurrentDictionary<string, (RedisKey[] Keys, RedisValue Channel)> names = new(StringComparer.Ordinal);
 
@@ -38,6 +37,8 @@ public sealed class RedisLedgerStore(
         for (var i = 0; i < arguments.Count; i++) values[i + 1] = arguments[i];
         try
         {
+            if (!abilities.IsAllowed(database) && await abilities.WhyNotAsync(database).AsTask().WaitAsync(cancellation) is { } whyNot)
+                throw new ForbiddenDecisionException($"The decision '{decision}' was not taken: {whyNot}");
             var answer = await (decision.IsCostly && acknowledgements.Of(keys[0]) is { } acknowledged
                 ? acknowledged.RunAsync((database, sentAgain) => EvaluateAsync(database, decision, keys, values, sentAgain))
                 : EvaluateAsync(redis.Database, decision, keys, values)).WaitAsync(cancellation);
@@ -47,9 +48,32 @@ public sealed class RedisLedgerStore(
         {
             throw new BrokenBooksException($"The decision '{decision}' was not taken: {e.Message}", e);
         }
+        catch (RedisServerException e) when (Refused.IsIn(e.Message) || Refused.IsReadOnlyIn(e.Message))
+        {
+            abilities.Doubt();
+            throw new ForbiddenDecisionException($"Redis did not take the decision '{decision}': {e.Message}", e);
+        }
         catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
         {
             throw new LedgerException($"Redis did not take the decision '{decision}': {e.Message}", e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<(string? WhyNot, string? Note)> LookAsync(IReadOnlyList<string> databases, CancellationToken cancellation)
+    {
+        try
+        {
+            var (whyNot, note) = await servers.LookAsync().WaitAsync(cancellation);
+            return (whyNot ?? await abilities.WhyNotAsync(databases.Union(abilities.Tried, StringComparer.Ordinal)).AsTask().WaitAsync(cancellation), note);
+        }
+        catch (RedisConnectionException e) when (abilities.WhyNotConnected(e) is { } whyNot)
+        {
+            return (whyNot, null);
+        }
+        catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
+        {
+            throw new LedgerException($"Redis did not say what the broker may do there: {e.Message}", e);
         }
     }
 
@@ -72,7 +96,7 @@ public sealed class RedisLedgerStore(
     // the client would hash twenty thousand characters at every call to look it up.
     private async Task<RedisResult> EvaluateAsync(IDatabase database, Decision decision, RedisKey[] keys, RedisValue[] values, Action? sentAgain = null)
     {
-        var hash = hashes.GetOrAdd(decision, static decision => ScriptHash(decision.Script));
+        var hash = hashes.GetOrAdd(decision, static decision => RedisScripts.HashOf(decision.Script));
         try
         {
             return await database.ScriptEvaluateAsync(hash, keys, values, CommandFlags.DemandMaster);
@@ -83,7 +107,4 @@ public sealed class RedisLedgerStore(
             return await database.ScriptEvaluateAsync(decision.Script, keys, values, CommandFlags.DemandMaster);
         }
     }
-
-    [SuppressMessage("Security", "CA5350", Justification = "Redis names scripts by their SHA-1; nothing is protected by it.")]
-    private static byte[] ScriptHash(string script) => SHA1.HashData(Encoding.UTF8.GetBytes(script));
 }

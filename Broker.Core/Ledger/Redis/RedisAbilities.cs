@@ -1,0 +1,121 @@
+using System.Collections.Concurrent;
+using StackExchange.Redis;
+
+namespace Broker.Core.Ledger.Redis;
+
+/// <summary>
+/// What Redis lets its user do. A script that may do only a part of what it is to do leaves that part behind, so whatever scripts do is
+/// tried on a database's keys before its first decision, and again after Redis has refused something.
+/// </summary>
+internal sealed class RedisAbilities(RedisConnection redis, TimeProvider time)
+{
+    private static readonly string Script = Decision.Read("abilities.lua");
+    private static readonly byte[] Hash = RedisScripts.HashOf(Script);
+    private static readonly TimeSpan Again = TimeSpan.FromSeconds(1);
+
+    // By where a database's records are; what subscribing came to has no such name.
+    private const string Signals = "";
+    private readonly ConcurrentDictionary<string, Trial> trials = new(StringComparer.Ordinal);
+
+    /// <summary>Where records were that anybody asked for.</summary>
+    public IEnumerable<string> Tried => trials.Keys.Where(static address => address != Signals);
+
+    /// <summary>Why no decision may be taken there, in words; null: all of it is allowed.</summary>
+    /// <exception cref="RedisException">Redis does not answer.</exception>
+    public async ValueTask<string?> WhyNotAsync(string address)
+    {
+        // Scripts live with signals that are refused: what was decided stands, and is not called undone because nobody could be told.
+        return Describe((await TryAsync(address)).Where(static refused => refused.Command != "PUBLISH"));
+    }
+
+    /// <summary>The same of several, and of subscribing.</summary>
+    public async ValueTask<string?> WhyNotAsync(IEnumerable<string> addresses)
+    {
+        List<Refused> refused = [];
+        foreach (var address in addresses.Append(Signals)) refused.AddRange(await TryAsync(address));
+        return Describe(refused);
+    }
+
+    /// <summary>Whether it was tried and nothing was refused.</summary>
+    public bool IsAllowed(string address) => trials.TryGetValue(address, out var trial) && trial.IsPassed;
+
+    /// <summary>Redis has refused something: all is tried again.</summary>
+    public void Doubt()
+    {
+        foreach (var (address, trial) in trials) trials.TryUpdate(address, new(), trial);
+    }
+
+    /// <summary>In words, what Redis refused when the client connected; null: nothing, or it did not name it.</summary>
+    public string? WhyNotConnected(Exception failure) => Refused.WhileConnecting(failure.Message) is { } refused ? Describe([refused]) : null;
+
+    private string? Describe(IEnumerable<Refused> refused) => Refused.Describe(refused, redis.User, redis.Prefix);
+
+    private async ValueTask<IReadOnlyList<Refused>> TryAsync(string address)
+    {
+        var trial = trials.GetOrAdd(address, static _ => new());
+        if (trial.Refused is { } known && (known.Count == 0 || time.GetElapsedTime(trial.At) < Again)) return known;
+        var refused = await (address == Signals ? TrySignalsAsync() : TryKeysAsync(address));
+        if (refused is null) return [];
+        // One that began before a doubt says nothing after it.
+        trials.TryUpdate(address, new(refused, time.GetTimestamp()), trial);
+        return refused;
+    }
+
+    private async Task<IReadOnlyList<Refused>?> TryKeysAsync(string address)
+    {
+        var keys = LedgerKeys.Of(address, redis.Prefix);
+        RedisKey[] first = [keys[0]];
+        RedisValue[] words = [LedgerKeys.Channel(address, redis.Prefix), redis.Database.Database, .. keys.Skip(1).Select(static key => (RedisValue)key)];
+        var (tried, command) = (Array.Empty<string>(), "EVAL");
+        try
+        {
+            // Not from Redis' memory of scripts, as after a restart of it; then from there.
+            tried = ((string?[]?)await redis.Database.ScriptEvaluateAsync(Script, first, words, CommandFlags.DemandMaster | CommandFlags.NoScriptCache) ?? []) as string[] ?? [];
+            command = "EVALSHA";
+            await redis.Database.ScriptEvaluateAsync(Hash, first, [], CommandFlags.DemandMaster);
+        }
+        catch (RedisServerException e) when (e.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
+        {
+            // Somebody emptied the memory of scripts just now: it may be asked.
+        }
+        catch (RedisServerException e) when (Refused.IsIn(e.Message))
+        {
+            tried = [.. tried, command, keys[0], e.Message];
+        }
+
+        return [.. tried.Chunk(3).Select(static words => new Refused(words[0], words[1], words[2])).Where(static refused => Refused.IsIn(refused.Words))];
+    }
+
+    // Null: the connection for signals, which is another one, is not there. Whoever hears nothing finds that out by himself.
+    private async Task<IReadOnlyList<Refused>?> TrySignalsAsync()
+    {
+        var subscriber = redis.Database.Multiplexer.GetSubscriber();
+        var channel = RedisChannel.Literal(LedgerKeys.Channel("~abilities", redis.Prefix));
+        var command = "SUBSCRIBE";
+        try
+        {
+            await subscriber.SubscribeAsync(channel, static (_, _) => { });
+            command = "UNSUBSCRIBE";
+            await subscriber.UnsubscribeAsync(channel);
+            return [];
+        }
+        catch (RedisServerException e) when (Refused.IsIn(e.Message))
+        {
+            return [new(command, channel.ToString(), e.Message)];
+        }
+        catch (RedisConnectionException)
+        {
+            return null;
+        }
+    }
+
+    // Refused is null: not tried yet.
+    private sealed class Trial(IReadOnlyList<Refused>? refused = null, long at = 0)
+    {
+        public IReadOnlyList<Refused>? Refused => refused;
+
+        public long At => at;
+
+        public bool IsPassed => refused is { Count: 0 };
+    }
+}
