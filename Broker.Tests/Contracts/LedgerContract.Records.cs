@@ -119,6 +119,25 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task Records_that_are_written_together_are_written_as_if_one_came_after_the_other()
+    {
+        var shared = new RecordLedger(Store, Kind, null, "a test"); // one replica's: its questions share their way
+        var twice = await Task.WhenAll(Enumerable.Range(0, 40).Select(number => shared.PutAsync($"{number / 4}", ["twice"], $"{number}", Hour, Cancellation)));
+        twice.Select(answer => answer == PutRecordAnswer.Put).ShouldBe(Enumerable.Range(0, 40).Select(number => number % 4 == 0), "of each id the first");
+        (await shared.ListAsync("twice", Cancellation)).ShouldBe(Enumerable.Range(0, 10).Select(number => $"{number}"));
+
+        var renewed = await Task.WhenAll(Enumerable.Range(0, 20).Select(number => shared.RenewAsync("3", "12", $"new {number}", Hour, Cancellation)));
+        renewed.Count(answer => answer is RenewRecordAnswer.Renewed).ShouldBe(1);
+        renewed.Skip(1).ShouldAllBe(answer => answer == new RenewRecordAnswer.Changed("new 0"));
+
+        await Task.WhenAll(Enumerable.Range(0, 1_100).Select(number => shared.PutAsync($"id {number}", ["full", $"own {number}", $"of {number % 3}"], "text", Hour, Cancellation)));
+        (await shared.ListAsync("full", Cancellation)).ShouldBe(Enumerable.Range(600, 500).Select(number => $"id {number}"));
+        (await shared.ListAsync("of 1", Cancellation)).ShouldBe(Enumerable.Range(600, 500).Where(number => number % 3 == 1).Select(number => $"id {number}"));
+        (await shared.ListAsync("own 599", Cancellation)).ShouldBeEmpty();
+        (await shared.ListAsync("own 600", Cancellation)).ShouldBe(["id 600"]);
+    }
+
+    [Fact]
     public async Task Every_replica_hears_of_a_record_that_is_ended()
     {
         var heard = new System.Collections.Concurrent.ConcurrentQueue<string>();
