@@ -120,6 +120,32 @@ public sealed partial class RedisAbilitiesTests(RedisAbilitiesTests.Server serve
     }
 
     [Fact]
+    public async Task A_server_that_answers_after_another_is_tried_before_it_refuses_anything()
+    {
+        await AllowAsync();
+        var (store, _) = Open();
+        await using (store)
+        {
+            (await store.LookAsync(["orders"], Cancellation)).ShouldBe((null, null));
+            await server.Redis.ExecuteAsync("ACL", "SETUSER", user, "-zrem");
+            await server.Redis.ExecuteAsync("CLIENT", "KILL", "USER", user);
+            await Eventually.HoldsAsync(
+                async () =>
+                {
+                    try
+                    {
+                        return (await store.LookAsync(["orders"], Cancellation)).WhyNot?.Contains("+zrem", StringComparison.Ordinal) == true;
+                    }
+                    catch (LedgerException)
+                    {
+                        return false; // not connected yet
+                    }
+                },
+                "it is found by trying", Cancellation);
+        }
+    }
+
+    [Fact]
     public async Task Trying_changes_nothing()
     {
         await using var redis = await LocalRedis.StartAsync(cancellation: Cancellation);

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Broker.Api.Starting;
+using Broker.Tests.Ledger;
 using LoadTests.Servers.LocalServers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -217,6 +218,51 @@ public sealed class StartTests : IDisposable
         await Eventually.HoldsAsync(
             async () => await broker.ReadyAsync() is { Status: HttpStatusCode.OK } ready && ready.Text.Contains("database 'gone' has not answered yet"), "it serves, and says what is missing", Cancel);
     }
+
+    [Fact]
+    public async Task A_Redis_that_lets_the_broker_do_too_little_or_drops_keys_is_named_alike_by_a_check_and_by_the_replica_that_waits()
+    {
+        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        await using var redis = await LocalRedis.StartAsync(cancellation: Cancel);
+        await redis.ExecuteAsync("ACL", ["SETUSER", "broker", "on", ">secret", .. RedisAsItIsRunTests.Rights, "-zrem"]);
+        var keys = Directory.CreateTempSubdirectory("broker-start-keys-");
+        try
+        {
+            var configuration = Configuration(settings =>
+            {
+                settings["Databases"]!["orders"] = DatabaseOf(postgres);
+                settings["Ledger"] = new JsonObject { ["Kind"] = "Redis", ["ConnectionString"] = redis.ConnectionString + ",user=broker,password=secret" };
+                settings["Sealing"] = new JsonObject { ["Directory"] = keys.FullName };
+            });
+            await using var broker = Serve(configuration);
+            foreach (var (mend, words) in new (object[] Mend, string Words)[]
+            {
+                (["CONFIG", "SET", "maxmemory", "100mb", "maxmemory-policy", "allkeys-lru"], "run ACL SETUSER broker +zrem on each of its servers (docs/redis.md)"),
+                (["CONFIG", "SET", "maxmemory-policy", "noeviction"], $"Redis {redis.ConnectionString} drops keys when its memory is full (maxmemory-policy allkeys-lru)"),
+            })
+            {
+                var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check", "--no-users");
+                code.ShouldBe(1, said);
+                Unwrapped(said).ShouldContain("FAILS    ledger: ");
+                Unwrapped(said).ShouldContain(words);
+                await Eventually.HoldsAsync(
+                    async () => await broker.ReadyAsync() is { Status: HttpStatusCode.ServiceUnavailable } ready && ready.Text.Contains(words), "it says why it is not ready", Cancel);
+                await SaysAsync(broker, words);
+                await redis.ExecuteAsync("ACL", "SETUSER", "broker", "+zrem");
+                await redis.ExecuteAsync((string)mend[0], mend[1..]);
+            }
+
+            await Eventually.HoldsAsync(async () => (await broker.ReadyAsync())?.Status == HttpStatusCode.OK, "it heals by itself", Cancel);
+            Unwrapped((await RunAsync([("BROKER_CONFIG", configuration)], "check", "--no-users")).Said).ShouldContain("good     ledger: answers, lets the broker do all that it needs, and drops no keys.");
+        }
+        finally
+        {
+            keys.Delete(recursive: true);
+        }
+    }
+
+    // A console that is none is taken for one of eighty columns.
+    private static string Unwrapped(string said) => string.Join(' ', said.Split('\n', StringSplitOptions.TrimEntries));
 
     // The log comes through a queue and a pipe, after whatever it tells of.
     private static Task SaysAsync(Serving broker, string words) => Eventually.HoldsAsync(() => Task.FromResult(broker.Said.Contains(words, StringComparison.Ordinal)), $"it says '{words}'", Cancel);

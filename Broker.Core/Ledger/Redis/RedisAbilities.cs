@@ -5,9 +5,9 @@ namespace Broker.Core.Ledger.Redis;
 
 /// <summary>
 /// What Redis lets its user do. A script that may do only a part of what it is to do leaves that part behind, so whatever scripts do is
-/// tried on a database's keys before its first decision, and again after Redis has refused something.
+/// tried on a database's keys before its first decision, and again after Redis has refused something or another server may answer.
 /// </summary>
-internal sealed class RedisAbilities(RedisConnection redis, TimeProvider time)
+internal sealed class RedisAbilities
 {
     private static readonly string Script = Decision.Read("abilities.lua");
     private static readonly byte[] Hash = RedisScripts.HashOf(Script);
@@ -16,6 +16,14 @@ internal sealed class RedisAbilities(RedisConnection redis, TimeProvider time)
     // By where a database's records are; what subscribing came to has no such name.
     private const string Signals = "";
     private readonly ConcurrentDictionary<string, Trial> trials = new(StringComparer.Ordinal);
+    private readonly RedisConnection redis;
+    private readonly TimeProvider time;
+
+    public RedisAbilities(RedisConnection redis, TimeProvider time)
+    {
+        (this.redis, this.time) = (redis, time);
+        redis.Changed += Doubt;
+    }
 
     /// <summary>Where records were that anybody asked for.</summary>
     public IEnumerable<string> Tried => trials.Keys.Where(static address => address != Signals);
@@ -39,7 +47,7 @@ internal sealed class RedisAbilities(RedisConnection redis, TimeProvider time)
     /// <summary>Whether it was tried and nothing was refused.</summary>
     public bool IsAllowed(string address) => trials.TryGetValue(address, out var trial) && trial.IsPassed;
 
-    /// <summary>Redis has refused something: all is tried again.</summary>
+    /// <summary>What was found no longer holds: all is tried again.</summary>
     public void Doubt()
     {
         foreach (var (address, trial) in trials) trials.TryUpdate(address, new(), trial);

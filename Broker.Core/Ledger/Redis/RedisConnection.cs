@@ -30,6 +30,9 @@ public sealed class RedisConnection : IAsyncDisposable
     /// <summary>What the names of all keys and channels begin with.</summary>
     public string Prefix { get; }
 
+    /// <summary>A server may be another one than before, which has users of its own: a connection has come back, or the servers' parts have changed.</summary>
+    internal event Action? Changed;
+
     /// <summary>Who the broker is in Redis.</summary>
     internal string User => options.User ?? "default";
 
@@ -93,6 +96,8 @@ public sealed class RedisConnection : IAsyncDisposable
         try
         {
             var open = ConnectionMultiplexer.Connect(options);
+            open.ConnectionRestored += (_, _) => Changed?.Invoke();
+            open.ConfigurationChanged += (_, _) => Changed?.Invoke();
             lock (gate)
             {
                 connected = open;
