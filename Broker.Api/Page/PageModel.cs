@@ -136,6 +136,7 @@ public sealed record DatabaseView(
                 [
                     .. record.Roles.Where(role => role.Connections > 0).OrderByDescending(role => role.Connections).Take(MostNamed)
                         .Select(role => $"{role.Role} has {PageText.Number(role.Connections)} ({PageText.Count(role.Holders, "holder")})"),
+                    .. record.KeptElsewhere > 0 ? [$"{PageText.Number(record.KeptElsewhere)} are kept for what is guaranteed on other databases of this server"] : Array.Empty<string>(),
                     .. record.Foreign > 0 ? [$"others have {PageText.Number(record.Foreign)}"] : Array.Empty<string>(),
                 ];
                 if (most.Length > 0) said.Add($"{string.Join(", ", most)}.");
@@ -174,10 +175,11 @@ public sealed record DatabaseView(
 /// <param name="Granted">Promised to holders.</param>
 /// <param name="Free">Can be promised now; 0 while the count is stale.</param>
 /// <param name="Unknown">Would be free by the last count, which is stale.</param>
+/// <param name="Kept">Kept for what is guaranteed on other databases of the server.</param>
 /// <param name="Above">Above the ceiling.</param>
 /// <param name="Ceiling">Where the ceiling stands on the bar.</param>
 /// <param name="Whole">The bar's length.</param>
-public sealed record BarView(int Reserved, int Foreign, int Granted, int Free, int Unknown, int Above, int Ceiling, int Whole)
+public sealed record BarView(int Reserved, int Foreign, int Granted, int Free, int Unknown, int Kept, int Above, int Ceiling, int Whole)
 {
     /// <summary>Of a budget.</summary>
     public static BarView Of(Budget budget)
@@ -186,9 +188,10 @@ public sealed record BarView(int Reserved, int Foreign, int Granted, int Free, i
         var free = budget.IsStale ? 0 : record.Free;
         var unknown = record.Free - free;
         var used = record.ReservedForSuperusers + record.Foreign + record.Granted + free + unknown;
+        var kept = Math.Clamp(record.Limit - used, 0, record.KeptElsewhere);
         var whole = Math.Max(Math.Max(record.Limit, used), 1);
         return new(
-            record.ReservedForSuperusers, record.Foreign, record.Granted, free, unknown, Math.Max(0, record.Limit - used),
+            record.ReservedForSuperusers, record.Foreign, record.Granted, free, unknown, kept, Math.Max(0, record.Limit - used - kept),
             Math.Min(whole, record.ReservedForSuperusers + record.Foreign + record.Capacity), whole);
     }
 }

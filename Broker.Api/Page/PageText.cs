@@ -1,4 +1,5 @@
 using System.Globalization;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Page;
 
@@ -7,6 +8,10 @@ internal static class PageText
 {
     /// <summary>With thousands apart.</summary>
     public static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
+
+    /// <summary>To whom what is guaranteed on a database.</summary>
+    public static string Guaranteed(Budget budget) =>
+        string.Join(", ", budget.Guaranteed.OrderBy(party => party.Key, StringComparer.Ordinal).Select(party => $"{Number(party.Value)} to {party.Key}"));
 
     /// <summary>A number with its noun.</summary>
     public static string Count(long number, string noun) => $"{Number(number)} {noun}{(number == 1 ? "" : "s")}";

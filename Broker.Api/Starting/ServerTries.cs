@@ -4,6 +4,7 @@ using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Duties;
 using Broker.Core.Issuing;
+using Broker.Core.Leases.Locating;
 using Broker.Core.Ledger;
 
 namespace Broker.Api.Starting;
@@ -13,7 +14,7 @@ namespace Broker.Api.Starting;
 /// count, and that it can keep what is guaranteed; logs in to each issuer, fetches each identity issuer's keys. What has worked once is not tried again; what has not, every few seconds.
 /// </summary>
 internal sealed class ServerTries(
-    ICatalog catalog, DatabaseEngines engines, SharedLedger ledger, Issuers issuers, CallerProver prover, TimeProvider time, ILogger<ServerTries> log)
+    ICatalog catalog, DatabaseEngines engines, SharedLedger ledger, Servers servers, Issuers issuers, CallerProver prover, TimeProvider time, ILogger<ServerTries> log)
 {
     private static readonly TimeSpan Each = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan CountedAgain = TimeSpan.FromMilliseconds(20);
@@ -66,7 +67,10 @@ internal sealed class ServerTries(
     private async Task CountAsync(Database database, CatalogSnapshot current, CancellationToken cancellation)
     {
         var engine = engines[database.Engine];
-        if (Guarantees.WhyNot(current, database, await engine.SampleAsync(database, cancellation)) is { } cannot) throw new CannotBeKeptException(cannot);
+        var sample = await engine.SampleAsync(database, cancellation);
+        if (Guarantees.WhyNot(current, database, sample) is { } cannot) throw new CannotBeKeptException(cannot);
+        if (await Guarantees.BesideAsync(servers, current, database, cancellation) is { Count: > 0 } && Guarantees.WhyNotOnServer(current, database, sample, servers.OthersBeside(database, current)) is { } together)
+            throw new CannotBeKeptException(together);
         try
         {
             await engine.RehearseAsync(database, cancellation);

@@ -49,7 +49,7 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
         var usable = Math.Max(0, sample.Limit - sample.Reserved);
         var share = Share(usable, settings);
         var whole = Math.Max(0, Math.Min(sample.Limit, others?.Limit ?? sample.Limit) - sample.Reserved);
-        var serverCapacity = Math.Max(0, Percent(whole, PercentOf(settings, others)) - foreign);
+        var serverCeiling = Percent(whole, PercentOf(settings, others));
         var capacity = share - foreign;
         var ceiling = share;
         if (sample.DatabaseLimit is { } own)
@@ -64,7 +64,7 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
             ceiling = Math.Min(ceiling, dba);
         }
 
-        return new(sample.Limit, sample.Reserved, ceiling, foreign, Math.Max(0, capacity), serverCapacity, over);
+        return new(sample.Limit, sample.Reserved, ceiling, foreign, Math.Max(0, capacity), Math.Max(0, serverCeiling - foreign), over) { ServerCeiling = serverCeiling };
     }
 
     /// <summary>
@@ -84,6 +84,9 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
 
     /// <summary>Of a database with a pooler: how many of the server's connections it is to have, when no other database of the server is promised them.</summary>
     public int? Pool { get; init; }
+
+    /// <summary>What may be promised on all databases of the server together when nobody else uses it.</summary>
+    public int ServerCeiling { get; init; }
 
     private static int PercentOf(BudgetSettings settings, OthersOnServer? others)
     {

@@ -13,4 +13,10 @@ internal static partial class Log
 
     [LoggerMessage(2002, LogLevel.Information, "Database {Database}: all that is guaranteed can be kept again.")]
     public static partial void KeepsGuarantees(this ILogger log, string database);
+
+    [LoggerMessage(2003, LogLevel.Error, "Database {Database}: {Why}.")]
+    public static partial void CannotKeepOnServer(this ILogger log, string database, string why);
+
+    [LoggerMessage(2004, LogLevel.Information, "Database {Database}: all that is guaranteed on its server can be kept again.")]
+    public static partial void KeepsOnServer(this ILogger log, string database);
 }

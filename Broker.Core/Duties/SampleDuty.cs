@@ -40,6 +40,7 @@ internal sealed class SampleDuty(
         IReadOnlyList<LeaseRecord> live = [];
         IReadOnlyDictionary<string, int> granted = null!;
         SilentReply silent = null!;
+        var beside = await Guarantees.BesideAsync(servers, call.Catalog, database, cancellation);
         var (count, sample) = await sampler.CountAsync(
             await ceilings.InForceAsync(database, cancellation),
             async () =>
@@ -60,8 +61,9 @@ internal sealed class SampleDuty(
         var pool = await ledger.Budgets.SampleAsync(
             database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, silent.Now,
             stillOpen, terms, count.ServerCapacity, sample.Pool is { } pooled ? (count.Pool ?? 0, pooled.Allowed) : null,
-            [.. beyond.Select(lease => new CappedLease(lease.Key, lease.Value))]);
+            [.. beyond.Select(lease => new CappedLease(lease.Key, lease.Value))], beside);
         Watch(database.Name, terms, count.Ceiling);
+        WatchServer(call.Catalog, database, sample);
         await history.RecordAsync(database.Name, await ledger.Budgets.BudgetAsync(database.Name, [.. over.Keys], cancellation), cancellation);
         caps.Watch(database, over);
         await caps.FollowAsync(database, live, beyond, cancellation);
@@ -94,6 +96,15 @@ internal sealed class SampleDuty(
         var guaranteed = Guarantees.SumOf(terms);
         if (guaranteed > ceiling && broken.TryAdd(database, true)) log.CannotKeepGuarantees(database, guaranteed, ceiling, Guarantees.ByParty(terms));
         if (guaranteed <= ceiling && broken.TryRemove(database, out _)) log.KeepsGuarantees(database);
+    }
+
+    // All databases of a server say it of all of them together: each is read by somebody else.
+    private void WatchServer(CatalogSnapshot catalog, Database database, ConnectionSample sample)
+    {
+        var why = Guarantees.WhyNotOnServer(catalog, database, sample, servers.OthersBeside(database, catalog));
+        var key = database.Name + "/server";
+        if (why is not null && broken.TryAdd(key, true)) log.CannotKeepOnServer(database.Name, why);
+        if (why is null && broken.TryRemove(key, out _)) log.KeepsOnServer(database.Name);
     }
 
     private async Task<OthersOnServer> OthersAsync(CatalogSnapshot catalog, Database database, IReadOnlyList<LeaseRecord> own, CancellationToken cancellation)

@@ -21,18 +21,19 @@ public sealed class BudgetLedger(LedgerClient client)
     /// <param name="server">What may be promised on all databases of the server together; null: nobody counted that.</param>
     /// <param name="pool">What the database's pooler is to have of the server, and what it may have until it is told; null: it has no pooler.</param>
     /// <param name="capped">What the users of leases that are capped have open beyond what was granted; null: as it was.</param>
+    /// <param name="beside">What is guaranteed on the server's other databases that have no pooler; null: nothing.</param>
     /// <returns>What the pooler is to have, as far as the server's other databases leave it; null: it has no pooler.</returns>
     public async ValueTask<int?> SampleAsync(
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
         CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null,
         DivisionTerms? terms = null, int? server = null, (int Wanted, int Allowed)? pool = null,
-        IReadOnlyList<CappedLease>? capped = null) =>
+        IReadOnlyList<CappedLease>? capped = null, IReadOnlyList<DatabaseTerms>? beside = null) =>
         (await client.TakeAsync(
             Decision.Sample,
             database,
             new(capacity, limit, reserved, ceiling, foreign, staleAfter, server, grantedAt, silent?.Connections ?? 0,
                 silent?.Holders ?? [], [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))], capped ?? [],
-                terms?.Parties ?? [], terms?.Surges ?? [], pool?.Wanted, pool?.Allowed),
+                terms?.Parties ?? [], terms?.Surges ?? [], pool?.Wanted, pool?.Allowed, beside ?? []),
             cancellation)).Pool;
 
     /// <summary>Who waits in line for connections, those first that are served first, at most so many.</summary>
@@ -95,9 +96,11 @@ public sealed class BudgetLedger(LedgerClient client)
 /// <param name="Roles">By role.</param>
 /// <param name="Resting">Nobody holds or waits for anything, and the database is not asked until somebody claims.</param>
 /// <param name="SettlesIn">For how long nothing is granted yet, because what the ledger lost may still be put back; zero: it grants.</param>
+/// <param name="Kept">Of what is free: kept for those to whom it is guaranteed, and who do not have it.</param>
+/// <param name="KeptElsewhere">Of the server's: kept for what is guaranteed on its other databases, and nobody has. None of these are free here.</param>
 public sealed record BudgetRecord(
     DateTimeOffset Now, DateTimeOffset? SampledAt, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int ElsewhereOnServer, int Capacity,
-    int Granted, int Waiting, IReadOnlyList<RoleUse> Roles, bool Resting = false, TimeSpan SettlesIn = default)
+    int Granted, int Waiting, IReadOnlyList<RoleUse> Roles, bool Resting = false, TimeSpan SettlesIn = default, int Kept = 0, int KeptElsewhere = 0)
 {
     /// <summary>What can be granted now.</summary>
     public int Free => Math.Max(0, Capacity - Granted);
@@ -113,7 +116,13 @@ public sealed record RoleUse(string Role, int Holders, int Connections, int Over
 /// <summary>A count of the database's connections; see <see cref="BudgetLedger.SampleAsync"/>.</summary>
 internal sealed record SampleQuestion(
     int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, int? Server, DateTimeOffset? GrantedAt, int StillOpen,
-    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles, IReadOnlyList<CappedLease> Capped, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges, int? Pool, int? PoolAllowed);
+    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles, IReadOnlyList<CappedLease> Capped, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges, int? Pool, int? PoolAllowed,
+    IReadOnlyList<DatabaseTerms> Beside);
+
+/// <summary>What is guaranteed on another database of the server.</summary>
+/// <param name="Database">The database.</param>
+/// <param name="Guaranteed">To all its parties together.</param>
+public sealed record DatabaseTerms(string Database, int Guaranteed);
 
 /// <summary>What the database's pooler is to have of the server's connections; null: it has no pooler.</summary>
 internal sealed record SampleReply(int? Pool);

@@ -19,6 +19,9 @@ public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyLis
 
     /// <summary>Operators' orders on its roles.</summary>
     public IReadOnlyList<RolePause> Pauses { get; init; } = [];
+
+    /// <summary>By party: connections that are kept free for it while it does not have them; who is guaranteed nothing is not in it.</summary>
+    public IReadOnlyDictionary<string, int> Guaranteed { get; init; } = new Dictionary<string, int>();
 }
 
 /// <summary>Reads budgets for those who watch them.</summary>
@@ -50,6 +53,7 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
         return new(database, await ledger.Budgets.BudgetAsync(name, Array.ConvertAll(roles, role => role.Name), cancellation), roles, LedgerKeys.ServerOf(ledger.AddressOf(name) ?? name))
         {
             Pauses = await pauses.ListAsync(name, cancellation),
+            Guaranteed = Parties.TermsOf(current, name).Parties.Where(party => party.Guaranteed > 0).ToDictionary(party => party.Name, party => party.Guaranteed, StringComparer.Ordinal),
         };
     }
 
@@ -77,8 +81,7 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
             .. (await ledger.Holders.HoldersAsync(name, null, int.MaxValue, cancellation)).Select(holder =>
                 new ForecastHolder(holder.Role, holder.Connections, holder.EndsAt - budget.Record.Now) { Party = holder.Party, DownTo = holder.DownTo, Least = holder.Least }),
         ];
-        var guaranteed = Parties.TermsOf(catalog.Current, name).Parties.ToDictionary(party => party.Name, party => party.Guaranteed, StringComparer.Ordinal);
-        return new(budget, Forecast.Of(rollout, role, budget.Record.Capacity, holders, guaranteed), holders) { Guaranteed = guaranteed };
+        return new(budget, Forecast.Of(rollout, role, budget.Record.Capacity, holders, budget.Guaranteed), holders);
     }
 
     // What a resting database showed when somebody was there last says nothing about now: it is counted first.
@@ -103,8 +106,4 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
 /// <param name="Budget">The budget then.</param>
 /// <param name="Forecast">What would happen.</param>
 /// <param name="Holders">Who holds connections.</param>
-public sealed record BudgetForecast(Budget Budget, Forecast Forecast, IReadOnlyList<ForecastHolder> Holders)
-{
-    /// <summary>By party: connections that are kept free for it while it does not have them.</summary>
-    public IReadOnlyDictionary<string, int> Guaranteed { get; init; } = new Dictionary<string, int>();
-}
+public sealed record BudgetForecast(Budget Budget, Forecast Forecast, IReadOnlyList<ForecastHolder> Holders);

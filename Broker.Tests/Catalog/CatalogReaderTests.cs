@@ -318,6 +318,35 @@ public class CatalogReaderTests
             .Errors.ShouldHaveSingleItem().ToString()
             .ShouldContain("Broker:Databases:orders:Budget: lets 50 connections be promised, and 51 are guaranteed: 30 to role orders-api, 21 to team payments.");
 
+    private static (string, string?)[] Billing(string? server, string host = "orders-db") =>
+    [
+        ("Databases:billing:Engine", "PostgreSql"), ("Databases:billing:Host", host), ("Databases:billing:Name", "billing"), ("Databases:billing:AdminConnectionString", $"Host={host}"),
+        .. server is null ? Array.Empty<(string, string?)>() : [("Databases:billing:Server", server), ("Databases:orders:Server", "main")],
+        ("Roles:orders-api:Connections:Guaranteed", "30"), ("Identity:Teams:payments:Guaranteed:billing", "31"),
+        ("Identity:Teams:payments:Members:0:Issuer", "kubernetes"), ("Identity:Teams:payments:Members:0:Claims:namespace", "payments"),
+    ];
+
+    [Theory]
+    [InlineData("main", "elsewhere", "60", true)]
+    [InlineData("main", "elsewhere", "61", false)]
+    [InlineData("other", "elsewhere", "60", false)]
+    [InlineData(null, "elsewhere", "60", false)]
+    public void Guarantees_on_databases_of_one_server_are_added_up(string? server, string host, string percent, bool refused)
+    {
+        var errors = Configured.Read([.. Billing(server, host), ("Databases:orders:Budget:Limit", "100"), ("Databases:orders:Budget:ServerCeilingPercent", percent)]).Errors;
+        if (!refused) errors.ShouldBeEmpty();
+        else errors.ShouldHaveSingleItem().ToString().ShouldContain(
+            "Broker:Databases:billing:Budget: lets 60 connections be promised on a server that is also of orders, and 61 are guaranteed on them together: 31 to team payments on billing, 30 to role orders-api on orders.");
+    }
+
+    [Fact]
+    public void So_are_those_that_are_counted_at_one_address_and_those_behind_a_pooler_are_not()
+    {
+        (string, string?)[] at = [("Databases:orders:Budget:Limit", "60"), ("Databases:orders:Budget:CeilingPercent", "100"), .. Billing(null, "ORDERS-DB")];
+        Configured.Read(at).Errors.ShouldHaveSingleItem().ToString().ShouldContain("61 are guaranteed on them together");
+        Configured.Read([.. at, .. PoolerOf("billing")]).Errors.ShouldBeEmpty("what is guaranteed there is of the pooler's clients");
+    }
+
     [Fact]
     public void Nothing_configured_is_a_mistake_and_not_an_empty_broker() =>
         CatalogReader.Read(new ConfigurationBuilder().Build()).Errors.Select(error => error.Path)

@@ -71,6 +71,30 @@ public abstract partial class LedgerContract
         (await FreeAsync(other)).ShouldBe(8);
     });
 
+    [Fact]
+    public Task What_is_guaranteed_on_one_database_of_a_server_is_kept_from_the_other_before_and_after_it_says_so() => WithoutStallAsync(async () =>
+    {
+        var other = database + "z";
+        var shared = new SharedLedger(Store) { Address = (name, _) => new(LedgerKeys.Address("s" + database, name)) };
+        ValueTask<int?> CountAsync(string name, DivisionTerms? terms = null, params DatabaseTerms[] beside) =>
+            shared.Budgets.SampleAsync(name, 10, 60, 3, 10, 0, TimeSpan.FromMinutes(5), Cancellation, server: 10, terms: terms, beside: beside);
+        async Task<(int Free, int Kept, int Elsewhere)> KeptAsync(string name) =>
+            await shared.Budgets.BudgetAsync(name, [], Cancellation) is var budget ? (budget.Free, budget.Kept, budget.KeptElsewhere) : default;
+
+        await CountAsync(database, null, new DatabaseTerms(other, 4));
+        (await KeptAsync(database)).ShouldBe((6, 0, 4));
+        await CountAsync(other, new([new("small", 1, 4, 0)], []));
+        await IssueAsync(shared, database);
+        await IssueAsync(shared, other);
+        (await KeptAsync(other)).ShouldBe((8, 4, 0));
+        (await KeptAsync(database)).ShouldBe((4, 0, 4));
+        var ask = Claim(1, 4) with { Party = "small" };
+        (await shared.Claims.ClaimAsync(database, Fast, 100, [Claim(1, 5)], Cancellation))[0].ShouldBeOfType<ClaimAnswer.Exhausted>();
+        (await shared.Claims.ClaimAsync(database, Fast, 100, [Claim(2, 4)], Cancellation))[0].ShouldBeOfType<ClaimAnswer.Granted>();
+        (await shared.Claims.ClaimAsync(other, Fast, 100, [ask], Cancellation))[0].ShouldBeOfType<ClaimAnswer.Granted>();
+        (await KeptAsync(other)).ShouldBe((0, 0, 0));
+    });
+
     private static async Task IssueAsync(SharedLedger ledger, string database)
     {
         var order = (await ledger.Claims.ClaimAsync(database, Fast, 100, [Claim(0, 1)], Cancellation))[0].ShouldBeOfType<ClaimAnswer.Issue>();

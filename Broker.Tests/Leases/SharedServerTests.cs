@@ -45,6 +45,24 @@ public sealed class SharedServerTests
         (await PromisedAsync(world, await world.ReplicaAsync(), anotherReplica)).ShouldBe(37, "65 percent of 57, together");
     }
 
+    // Whoever comes first comes before the other database was counted.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_is_guaranteed_on_one_is_kept_by_the_other_from_its_first_count_on(bool counted)
+    {
+        await using var world = new World(
+            OrdersApi, On("orders", "pg"), capacity: 57, further: (On("billing", "pg-alias"), BillingApi with { Connections = new() { Max = 100, Guaranteed = 10 } }));
+        world.Engine.Says = static _ => "postgresql 7381";
+        var replica = await world.ReplicaAsync();
+        if (counted) await CountedAsync(world, replica);
+        var greedy = await world.PassAsync(replica.AskAsync(World.Ask(1, 37, least: 1)), Minute);
+        greedy.Grant!.Connections.ShouldBe(27);
+        greedy.Grant.FewerBecause.ShouldBe("27 of 37: 10 of those that are free are guaranteed to others.");
+        (await world.PassAsync(replica.AskAsync(World.Ask(2, 10, role: "billing-api")), Minute)).Grant!.Connections.ShouldBe(10);
+        (await world.PassAsync(replica.AskAsync(World.Ask(3, 1, role: "billing-api")), Minute)).Grant.ShouldBeNull();
+    }
+
     [Fact]
     public async Task L2_So_are_those_reached_at_one_address_of_a_server_that_says_nothing_of_itself()
     {

@@ -116,6 +116,25 @@ public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, I
         (await page.Locator("a[aria-current=true]").TextContentAsync()).ShouldBe("6h");
     }
 
+    [Fact]
+    public async Task What_is_kept_for_a_guarantee_is_named_and_neither_free_nor_above_the_ceiling()
+    {
+        var orders = Views.Budget("orders", 200, 137, 8, 100, 20, 0);
+        orders = orders with { Record = orders.Record with { Capacity = 120, KeptElsewhere = 9, Kept = 5 }, Guaranteed = new Dictionary<string, int> { ["team/payments"] = 3, ["orders-api"] = 2 } };
+        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(orders, query, true)], query, null));
+        var page = await OpenAsync("kept");
+
+        (await page.Locator(".why").AllTextContentsAsync()).ShouldBe(
+        [
+            "9 connections of this server are kept for what is guaranteed on its other databases, and not free here.",
+            "5 of the free ones are kept for those to whom they are guaranteed: 2 to orders-api, 3 to team/payments.",
+        ]);
+        (await page.Locator(".legend div").AllTextContentsAsync()).Select(text => text.Trim()).ShouldBe(
+            ["Reserved for superusers3", "Foreign8", "Granted100", "Free20", "Guaranteed on other databases of this server9", "Above the ceiling60", "Limit200"]);
+        (await page.Locator("svg.bar").GetAttributeAsync("aria-label"))!.ShouldContain("20 free, 9 guaranteed on other databases of this server, 60 above the ceiling.");
+        (await page.Locator("svg.bar .segment.kept").GetAttributeAsync("width")).ShouldBe("9");
+    }
+
     private static DatabaseView Outage(PageQuery query)
     {
         var budget = Views.Budget("orders", 200, 137, 28, 100, 100, 2);

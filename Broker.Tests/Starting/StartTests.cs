@@ -205,6 +205,29 @@ public sealed class StartTests : IDisposable
     }
 
     [Fact]
+    public async Task What_is_guaranteed_on_two_databases_of_one_server_and_cannot_be_kept_together_is_refused_by_a_check_and_at_start()
+    {
+        await using var postgres = await LocalPostgres.StartAsync(new() { MaxConnections = 30 }, Cancel);
+        var configuration = Configuration(settings =>
+        {
+            settings["Databases"]!["orders"] = DatabaseOf(postgres);
+            settings["Databases"]!["billing"] = DatabaseOf(postgres);
+            settings["Roles"]!["orders-api"]!["Connections"] = new JsonObject { ["Guaranteed"] = 10 };
+            settings["Roles"]!["billing-api"] = settings["Roles"]!["orders-api"]!.DeepClone();
+            settings["Roles"]!["billing-api"]!["Database"] = "billing";
+        });
+        const string words = "20 connections are guaranteed on the databases of one server (on 'billing' 10 to billing-api; on 'orders' 10 to orders-api), and no more than";
+        var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check");
+        code.ShouldBe(1, said);
+        said.ShouldContain("FAILS    server of billing, orders");
+        said.ShouldContain(words);
+
+        await using var broker = Serve(configuration);
+        await Eventually.HoldsAsync(
+            async () => await broker.ReadyAsync() is { Status: HttpStatusCode.ServiceUnavailable } ready && ready.Text.Contains(words), "it says why", Cancel);
+    }
+
+    [Fact]
     public async Task A_broker_that_can_serve_one_role_is_ready_and_says_what_others_lack()
     {
         await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);

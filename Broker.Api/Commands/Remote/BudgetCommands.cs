@@ -73,20 +73,23 @@ internal static class BudgetCommands
 
     private static int Write(IAnsiConsole console, BudgetsShape budgets)
     {
-        var table = new Table().AddColumns("database", "limit", "ceiling", "foreign", "capacity", "granted", "free", "waiting", "counted");
+        var table = new Table().AddColumns("database", "limit", "ceiling", "foreign", "capacity", "granted", "free", "kept", "waiting", "counted");
         foreach (var budget in budgets.Budgets)
         {
             // While the count is stale nothing is granted, however much the last one left free.
             table.AddRow(
                 Markup.Escape(budget.Database), N(budget.Limit), N(budget.Ceiling), N(budget.Foreign), N(budget.Capacity), N(budget.Granted),
-                budget.Stale ? "[red]stale[/]" : N(budget.Free), N(budget.Waiting), budget.SampledAt?.ToString("u", CultureInfo.InvariantCulture) ?? "never");
+                budget.Stale ? "[red]stale[/]" : N(budget.Free), Kept(budget), N(budget.Waiting), budget.SampledAt?.ToString("u", CultureInfo.InvariantCulture) ?? "never");
             foreach (var role in budget.Roles)
-                table.AddRow(Markup.Escape($"  {role.Role}"), "", "", role.Over > 0 ? $"[red]{N(role.Over)} over[/]" : "", $"{N(role.Holders)} holders", N(role.Connections), "", "", "");
+                table.AddRow(Markup.Escape($"  {role.Role}"), "", "", role.Over > 0 ? $"[red]{N(role.Over)} over[/]" : "", $"{N(role.Holders)} holders", N(role.Connections), "", "", "", "");
         }
 
         console.Write(table);
         return 0;
     }
+
+    // Of the free ones for those to whom they are guaranteed, and of the server's for its other databases.
+    private static string Kept(BudgetShape budget) => budget.KeptElsewhere > 0 ? $"{N(budget.Kept)} + {N(budget.KeptElsewhere)} elsewhere" : N(budget.Kept);
 
     private static string N(int number) => number.ToString(CultureInfo.InvariantCulture);
 }

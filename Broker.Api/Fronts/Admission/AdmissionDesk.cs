@@ -38,7 +38,7 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
                 continue;
             }
 
-            var forecast = Forecast.Of(rollout, role.Name, picture.Budget.Record.Capacity, picture.Holders, picture.Guaranteed);
+            var forecast = Forecast.Of(rollout, role.Name, picture.Budget.Record.Capacity, picture.Holders, picture.Budget.Guaranteed);
             if (!forecast.Fits) findings.Add((WordsFor(workload, role, rollout, forecast, picture.Budget), true));
         }
 

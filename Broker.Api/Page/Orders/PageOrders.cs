@@ -121,6 +121,9 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
             [
                 $"Now {PageText.Number(budget.Record.Ceiling)} connections may be promised when nobody else uses the database; {PageText.Number(budget.Record.Granted)} are granted, and others use {PageText.Number(budget.Record.Foreign)}.",
                 "A lower ceiling takes nothing from anybody: nothing new is promised until enough has come free. It is in force with the next count of connections, and until it is taken back.",
+                .. budget.Guaranteed.Count > 0
+                    ? [$"{PageText.Count(budget.Guaranteed.Values.Sum(), "connection")} are guaranteed on it ({PageText.Guaranteed(budget)}): below a lower ceiling they cannot all be had."]
+                    : Array.Empty<string>(),
             ],
             [], [("database", database)])
         {

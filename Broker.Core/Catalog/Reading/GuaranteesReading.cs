@@ -16,16 +16,44 @@ internal static class GuaranteesReading
 
         foreach (var (name, database) in databases)
         {
-            var guaranteed = roles.Values.Where(role => role.Database == name && role.Connections.Guaranteed > 0)
-                .Select(role => (Who: $"role {role.Name}", role.Connections.Guaranteed))
-                .Concat(teams.Select(team => (Who: $"team {team.Name}", Guaranteed: team.Division?.Guaranteed.GetValueOrDefault(name) ?? 0)).Where(of => of.Guaranteed > 0))
-                .ToArray();
+            var guaranteed = On(name).ToArray();
             if (MostOf(database) is not { } most || guaranteed.Sum(of => (long)of.Guaranteed) is var sum && sum <= most) continue;
             reader.Error(
                 $"Databases:{name}:Budget",
                 string.Create(CultureInfo.InvariantCulture, $"lets {most} connections be promised, and {sum} are guaranteed: {string.Join(", ", guaranteed.Select(of => $"{of.Guaranteed} to {of.Who}"))}."),
                 "Guarantee less, or raise the ceiling.");
         }
+
+        // Those that are reached under other names are found when they say which server they are.
+        foreach (var server in ServersOf(databases.Values).Where(server => server.Count > 1))
+        {
+            var guaranteed = server.Where(database => database.Pooler is null).SelectMany(database => On(database.Name).Select(of => (of.Who, of.Guaranteed, database.Name))).ToArray();
+            if (MostOf(server) is not { } most || guaranteed.Sum(of => (long)of.Guaranteed) is var sum && sum <= most) continue;
+            reader.Error(
+                $"Databases:{server[0].Name}:Budget",
+                string.Create(CultureInfo.InvariantCulture, $"lets {most} connections be promised on a server that is also of {string.Join(", ", server.Skip(1).Select(other => other.Name))}, and {sum} are guaranteed on them together: {string.Join(", ", guaranteed.Select(of => $"{of.Guaranteed} to {of.Who} on {of.Name}"))}."),
+                "Guarantee less, or raise what may be promised on the server.");
+        }
+
+        IEnumerable<(string Who, int Guaranteed)> On(string name) =>
+            roles.Values.Where(role => role.Database == name && role.Connections.Guaranteed > 0).Select(role => (Who: $"role {role.Name}", role.Connections.Guaranteed))
+                .Concat(teams.Select(team => (Who: $"team {team.Name}", Guaranteed: team.Division?.Guaranteed.GetValueOrDefault(name) ?? 0)).Where(of => of.Guaranteed > 0));
+    }
+
+    /// <summary>The databases by server, as far as the configuration says it: by the <c>Server</c> that it names, or where they are counted.</summary>
+    public static IEnumerable<IReadOnlyList<Database>> ServersOf(IEnumerable<Database> databases)
+    {
+        Database[] all = [.. databases.OrderBy(database => database.Name, StringComparer.Ordinal)];
+        return all.GroupBy(database => database.Server ?? Named(database) ?? CountedEndpoint.Of(database), StringComparer.Ordinal).Select(server => server.ToArray());
+
+        string? Named(Database database) => all.FirstOrDefault(other => other.Server is not null && CountedEndpoint.Of(other) == CountedEndpoint.Of(database))?.Server;
+    }
+
+    // The arithmetic is BudgetCount's, without what only the server knows.
+    private static long? MostOf(IReadOnlyList<Database> server)
+    {
+        var budgets = server.Select(database => database.Budget).ToArray();
+        return budgets.Min(budget => budget.Limit) is { } limit ? (long)limit * (budgets.Min(budget => budget.ServerCeilingPercent) ?? budgets.Max(budget => budget.CeilingPercent)) / 100 : null;
     }
 
     /// <summary>How many connections its configuration lets be promised; null: only the server knows, or the pooler before it.</summary>

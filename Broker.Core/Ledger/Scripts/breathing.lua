@@ -90,7 +90,7 @@ do
   -- What may be given to holders that grow.
   local function room_to_grow(party)
     if came or now - budget_numbers().came < STILL_MS or num(call('ZCARD', line)) > 0 then return 0 end
-    return math.max(0, (free()) - kept_from(party) - surge_room())
+    return math.max(0, room_for(party, surge_room()))
   end
 
   -- A follower says which allotment it lives by: the last size that it was told and keeps to. Answers whether anything came free.

@@ -144,7 +144,7 @@ local function reserve_for(c)
     return reserve(c.id, c.caller, connections, c, why or c.cut)
   end
   wants_room = true
-  wait_on_server(c.least)
+  wait_on_server(c.party, c.least)
   -- Connections of others come and go: who could be served without them waits.
   local ceiling = math.max(capacity, budget_numbers().ceiling)
   if c.line_wait > 0 and c.least <= ceiling then
@@ -194,7 +194,7 @@ local function how_to_move(h, old)
   if not old or old.state ~= 'Retiring' then return 0 end
   local shadow = holder(h.id .. '~')
   if shadow and shadow.lease == old.id then return shadow.till - now end
-  if old.expires - now >= SHORTEST_OVERLAP_MS and not shadow and free() >= h.connections + head_waits_for() then
+  if old.expires - now >= SHORTEST_OVERLAP_MS and not shadow and room_for(h.party, head_waits_for()) >= h.connections then
     shadow = { id = h.id .. '~', lease = '', connections = h.connections, till = math.min(now + OVERLAP_MS, old.expires), phase = 'h', caller = h.caller, party = h.party }
     count(shadow.id, shadow.connections, 1)
     bind(shadow, old)

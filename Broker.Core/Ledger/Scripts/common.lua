@@ -53,67 +53,60 @@ local function num(text) return tonumber(text or '0') or 0 end
 -- The server ---------------------------------------------------------------------------------------------------------
 -- Databases on one server share its connections, and each says there what it takes of them, by the name of its budget:
 -- granted|what may be open of holders that ended|until when that counts|until when it grants nothing. Beside them: capacity, what all of
--- them may be promised together, counted, when it was written, and wants:<budget>, connections that somebody waits for|until when. One
--- behind a pooler takes the pool, whatever its holders have at the pooler, and for an hour: the pooler goes on having it while no broker runs.
+-- them may be promised together, counted, when it was written; wants:<budget>, connections that somebody waits for|until when; and
+-- kept:<budget>, what nobody has of what is guaranteed there|all that is guaranteed there|until when. One behind a pooler takes the pool,
+-- whatever its holders have at the pooler, and for an hour: the pooler goes on having it while no broker runs.
 local function tell_server(granted, ended, counts_till)
   local till = num(string.match(call('HGET', server, budget) or '', '^%d+|%d+|(%d+)'))
   if pooled then granted, ended, counts_till = pooled, 0, math.max(counts_till, now + 60 * LIVES_MS) end
   call('HSET', server, budget, int(granted) .. '|' .. int(ended) .. '|' .. int(math.max(till, counts_till)) .. '|' .. int(quiet))
 end
 
-local server_numbers, fair_part
+local server_numbers
 do
-  -- What the others take, and until when one of them grants nothing. Read once: none of them decides meanwhile.
+  -- What the others take, what is kept for what is guaranteed on them, and until when one of them grants nothing. Read once: none of them
+  -- decides meanwhile. kept_here: what this one said is kept for it.
   local server_known
   function server_numbers()
     if server_known then return server_known end
-    local s = { capacity = nil, counted = 0, others = 0, quiet = 0, takes = {}, wants = 0, wants_till = 0 }
-    local all, waits = call('HGETALL', server), {}
+    local s = { capacity = nil, counted = 0, others = 0, kept = 0, quiet = 0, takes = {}, wants = 0, wants_till = 0, kept_here = nil }
+    local all, by_name = call('HGETALL', server), {}
+    local function other(name)
+      if not by_name[name] then
+        by_name[name] = { of = name, n = 0, floor = 0 }
+        s.takes[#s.takes + 1] = by_name[name]
+      end
+      return by_name[name]
+    end
     for i = 1, #all, 2 do
       local field, text = all[i], all[i + 1]
       if field == 'capacity' then s.capacity = num(text)
       elseif field == 'counted' then s.counted = num(text)
+      elseif field == 'wants:' .. budget then
+        local wants, till = string.match(text, '^(%d+)|(%d+)$')
+        if num(till) > now then s.wants, s.wants_till = num(wants), num(till) end
+      elseif field == 'kept:' .. budget then s.kept_here = text
       elseif field ~= budget then
         local granted, ended, till, quiet_till = string.match(text, '^(%d+)|(%d+)|(%d+)|(%d+)$')
         if granted and num(till) > now then
           s.others = s.others + num(granted) + num(ended)
           s.quiet = math.max(s.quiet, num(quiet_till))
-          s.takes[#s.takes + 1] = { of = field, n = num(granted) + num(ended) }
+          other(field).n = other(field).n + num(granted) + num(ended)
         elseif string.sub(field, 1, 6) == 'wants:' then
           local wants, wants_till = string.match(text, '^(%d+)|(%d+)$')
-          if num(wants_till) > now then
-            waits[string.sub(field, 7)] = num(wants)
-            if field == 'wants:' .. budget then s.wants, s.wants_till = num(wants), num(wants_till) end
+          if num(wants_till) > now then other(string.sub(field, 7)).n = other(string.sub(field, 7)).n + num(wants) end
+        elseif string.sub(field, 1, 5) == 'kept:' then
+          local unmet, guaranteed, kept_till = string.match(text, '^(%d+)|(%d+)|(%d+)$')
+          if num(kept_till) > now then
+            local that = other(string.sub(field, 6))
+            s.kept = s.kept + num(unmet)
+            that.n, that.floor = that.n + num(unmet), num(guaranteed)
           end
         end
       end
     end
-    for _, takes in ipairs(s.takes) do takes.n = takes.n + (waits[takes.of] or 0) end
     server_known = s
     return s
-  end
-
-  -- What this database may have of the server while others want some of it: all are filled to one level, each up to what it takes and what
-  -- somebody waits for there (max-min fairness: fair.lua). What is left of whole numbers goes to the first by name.
-  function fair_part()
-    local s = server_numbers()
-    if s.part then return s.part end
-    table.sort(s.takes, function(a, b) return a.n < b.n or a.n == b.n and a.of < b.of end)
-    s.part = s.capacity
-    for i, takes in ipairs(s.takes) do
-      local among = #s.takes - i + 2
-      local level = math.floor(s.part / among)
-      if takes.n > level then
-        local before = 0
-        for after = i, #s.takes do
-          if s.takes[after].n > level and s.takes[after].of < budget then before = before + 1 end
-        end
-        s.part = before < s.part - level * among and level + 1 or level
-        break
-      end
-      s.part = s.part - takes.n
-    end
-    return s.part
   end
 end
 
@@ -332,24 +325,27 @@ local function size_text(h)
   return 'b' .. int(h.least) .. ':' .. int(h.want) .. ':' .. int(h.to) .. ':' .. (h.allotment and int(h.allotment) or '') .. ':' .. h.party .. '|'
 end
 
-local function read_size(h, text)
-  local least, want, to, allotment, party, caller = string.match(text, '^b(%d+):(%d+):(%d+):(%d*):([^|]*)|(.*)$')
-  if not least then least, want, to, allotment, party, caller = h.connections, h.connections, h.connections, '', role_of(h.id), text end -- as older brokers wrote it
-  h.least, h.want, h.to, h.allotment, h.party, h.caller = num(least), num(want), num(to), tonumber(allotment), party, caller
-end
-
-local function read_holder(id, packed)
-  local h = false
-  if packed then
-    local on, connections, till, phase, at, rest = string.match(packed, '^([^|]*)|(%d+)|(%d+)|(%a)|(%d+)|(.*)$')
-    -- As brokers wrote it before there were marks.
-    if not on then on, connections, till, phase, rest = string.match(packed, '^([^|]*)|(%d+)|(%d+)|(%a)|(.*)$') end
-    h = { id = id, lease = on, connections = num(connections), till = num(till), phase = phase, mark = num(at) }
-    read_size(h, rest)
-    h.class = class_of(h)
+local read_holder
+do
+  local function read_size(h, text)
+    local least, want, to, allotment, party, caller = string.match(text, '^b(%d+):(%d+):(%d+):(%d*):([^|]*)|(.*)$')
+    if not least then least, want, to, allotment, party, caller = h.connections, h.connections, h.connections, '', role_of(h.id), text end -- as older brokers wrote it
+    h.least, h.want, h.to, h.allotment, h.party, h.caller = num(least), num(want), num(to), tonumber(allotment), party, caller
   end
-  holder_cache[id] = h
-  return h
+
+  function read_holder(id, packed)
+    local h = false
+    if packed then
+      local on, connections, till, phase, at, rest = string.match(packed, '^([^|]*)|(%d+)|(%d+)|(%a)|(%d+)|(.*)$')
+      -- As brokers wrote it before there were marks.
+      if not on then on, connections, till, phase, rest = string.match(packed, '^([^|]*)|(%d+)|(%d+)|(%a)|(.*)$') end
+      h = { id = id, lease = on, connections = num(connections), till = num(till), phase = phase, mark = num(at) }
+      read_size(h, rest)
+      h.class = class_of(h)
+    end
+    holder_cache[id] = h
+    return h
+  end
 end
 
 local function holder(id)
@@ -525,39 +521,6 @@ local function end_holders()
 end
 
 -- The budget ---------------------------------------------------------------------------------------------------------
--- What the database's holders may have together, those that ended included: no more than the server's others leave, and no more than is
--- fair while somebody waits for connections there.
-local function within_reach()
-  local b, s = budget_numbers(), server_numbers()
-  if pooled then return b.capacity or 0 end
-  return s.capacity and math.min(b.capacity or 0, s.capacity - s.others, fair_part()) or b.capacity or 0
-end
-
--- Somebody waits for connections that would be this database's fair part of the server: the others are told, for as long as a waiter may be
--- silent. Who waits for more than that waits for what is free.
-local waits
-local function wait_on_server(least)
-  local b, s = budget_numbers(), server_numbers()
-  if not pooled and #s.takes > 0 and s.capacity and b.granted + b.ended + least <= math.min(b.capacity or 0, fair_part()) then waits = math.max(waits or 0, least) end
-end
-
--- How many connections are free: none while nobody could count lately (age: ms since the last count), nor while replicas put
--- back what the ledger lost (law L8), here or of another database of the server.
-local function free()
-  local b = budget_numbers()
-  local age = now - b.sampled
-  if not b.capacity or age > b.stale or now < quiet or now < server_numbers().quiet then return 0, age end
-  return within_reach() - b.ended - b.granted, nil
-end
-
--- Somebody comes to a database that was not counted any more, because nobody held or waited for anything (rest.lua): it is counted now.
-local function wake()
-  if not call('HGET', budget, 'resting') then return end
-  call('HSET', budget, 'used', int(now))
-  call('HDEL', budget, 'idle', 'resting')
-  call('ZADD', duties, int(now), 'sample')
-end
-
 local party_terms, terms_of, classes_now, taken, kept_from
 do
   -- Parties: who shares a database fairly. Weights, guarantees and priorities are written with each count, where they are not the usual
@@ -565,10 +528,11 @@ do
   local USUAL = { weight = 1, guaranteed = 0, priority = 0 }
   function terms_of(party)
     if not party_terms then
-      party_terms = { guaranteed = {} }
+      party_terms = { guaranteed = {}, sum = 0 }
       for name, weight, guaranteed, priority in string.gmatch(budget_numbers().terms, '([^;|]+)|(%d+)|(%d+)|(%d+)') do
         party_terms[name] = { weight = num(weight), guaranteed = num(guaranteed), priority = num(priority) }
         if num(guaranteed) > 0 then table.insert(party_terms.guaranteed, name) end
+        party_terms.sum = party_terms.sum + num(guaranteed)
       end
     end
     return party_terms[party] or USUAL
@@ -618,7 +582,7 @@ do
     return taken_of[party] or 0
   end
 
-  -- What is kept free for others: of what is guaranteed to them, what they do not have.
+  -- What is kept free for others than a party (nil: for all): of what is guaranteed to them, what they do not have.
   function kept_from(party)
     terms_of(party)
     local kept = 0
@@ -629,12 +593,79 @@ do
   end
 end
 
+-- What the database may have of its server while others want some of it: all are filled to one level, each from what is guaranteed on it up
+-- to what it takes, what is kept for it and what somebody waits for there (max-min fairness: fair.lua). What is left of whole numbers goes to
+-- the first by name.
+local function fair_part()
+  local s = server_numbers()
+  if s.part then return s.part end
+  terms_of('')
+  local floor = party_terms.sum
+  local function raised(level)
+    local sum = math.max(level, floor)
+    for _, takes in ipairs(s.takes) do sum = sum + math.min(takes.n, math.max(level, takes.floor)) end
+    return sum
+  end
+  local low, high = 0, s.capacity
+  while low < high do
+    local middle = math.floor((low + high + 1) / 2)
+    if raised(middle) <= s.capacity then low = middle else high = middle - 1 end
+  end
+  local before = 0
+  for _, takes in ipairs(s.takes) do
+    if takes.n > low and takes.floor <= low and takes.of < budget then before = before + 1 end
+  end
+  s.part = floor <= low and before < s.capacity - raised(low) and low + 1 or math.max(low, floor)
+  return s.part
+end
+
+-- What the database's holders may have together, those that ended included: no more than the server's others leave, what is guaranteed on them
+-- and nobody has included, and no more than is fair while somebody waits for connections there. What is guaranteed here is narrowed by neither.
+local function within_reach(guaranteed)
+  local capacity, s = budget_numbers().capacity or 0, server_numbers()
+  if pooled or not s.capacity then return capacity end
+  capacity = math.min(capacity, s.capacity - s.others)
+  return guaranteed and capacity or math.min(capacity, s.capacity - s.others - s.kept, fair_part())
+end
+
+-- Somebody waits for connections that would be this database's fair part of the server: the others are told, for as long as a waiter may be
+-- silent. Who waits for more than that waits for what is free; what is guaranteed to its party is kept for it without.
+local waits
+local function wait_on_server(party, least)
+  local b, s = budget_numbers(), server_numbers()
+  if pooled or #s.takes == 0 or not s.capacity then return end
+  local beyond = least - math.max(0, math.min(least, terms_of(party).guaranteed - taken(party)))
+  if beyond > 0 and b.granted + b.ended + kept_from() + beyond <= math.min(b.capacity or 0, fair_part()) then waits = math.max(waits or 0, beyond) end
+end
+
+-- How many connections are free: none while nobody could count lately (age: ms since the last count), nor while replicas put
+-- back what the ledger lost (law L8), here or of another database of the server. guaranteed: free for what is guaranteed here.
+local function free(guaranteed)
+  local b = budget_numbers()
+  local age = now - b.sampled
+  if not b.capacity or age > b.stale or now < quiet or now < server_numbers().quiet then return 0, age end
+  return within_reach(guaranteed) - b.ended - b.granted, nil
+end
+
+-- How many of them a party may have without a claim: to grow, or for the logins of a holder that moves. aside: what is to stay free besides.
+local function room_for(party, aside)
+  return math.max((free()) - kept_from(party) - aside, math.min((free(true)), terms_of(party).guaranteed - taken(party)))
+end
+
+-- Somebody comes to a database that was not counted any more, because nobody held or waited for anything (rest.lua): it is counted now.
+local function wake()
+  if not call('HGET', budget, 'resting') then return end
+  call('HSET', budget, 'used', int(now))
+  call('HDEL', budget, 'idle', 'resting')
+  call('ZADD', duties, int(now), 'sample')
+end
+
 -- What a claim gets now, or nil: never more than is free (law L2) and not kept for others, and early holders of a role leave room for
 -- those that are still to come (seats = expected holders and their surge). own: what counts already of what the asking holder has open.
 -- guaranteed: what is left of its party's guarantee, which others' do not narrow; nil: it asks for what is nobody's. Answers too why that
 -- is less than it wants.
 local function share(party, role, seats, want, least, own, guaranteed)
-  local left, stale = free()
+  local left, stale = free(guaranteed)
   local kept = guaranteed and 0 or kept_from(party)
   if not stale then left = left + (own or 0) - kept end
   left = math.min(left, guaranteed or left)
@@ -643,6 +674,7 @@ local function share(party, role, seats, want, least, own, guaranteed)
   local give = math.max(least, math.min(want, math.floor(left / coming)))
   if give >= want then return give end
   if give < left then return give, 'kept ' .. int(coming - 1) end
+  if not guaranteed and server_numbers().kept > 0 then kept = kept + math.min(server_numbers().kept, within_reach(true) - within_reach()) end
   return give, kept > 0 and 'guaranteed ' .. int(kept) or 'free ' .. int(left)
 end
 
@@ -689,23 +721,26 @@ local function give_up(id, place, since)
   if since then call('HSET', places, id .. '|since', since) end
 end
 
--- The place that a holder gave up a moment ago, and has again, and since when it waits; nil: none.
-local function place_again(id)
-  local at = call('ZSCORE', given_up, id)
-  if not at then return nil end
-  local place, since = call('HGET', places, id), call('HGET', places, id .. '|since')
-  call('ZREM', given_up, id)
-  call('HDEL', places, id, id .. '|since')
-  if tonumber(at) + TICKET_MS < now then return nil end
-  return place or nil, since or nil
-end
+local join_line
+do
+  -- The place that a holder gave up a moment ago, and has again, and since when it waits; nil: none.
+  local function place_again(id)
+    local at = call('ZSCORE', given_up, id)
+    if not at then return nil end
+    local place, since = call('HGET', places, id), call('HGET', places, id .. '|since')
+    call('ZREM', given_up, id)
+    call('HDEL', places, id, id .. '|since')
+    if tonumber(at) + TICKET_MS < now then return nil end
+    return place or nil, since or nil
+  end
 
--- Whose party has a higher priority goes ahead. Answers since when it waits, where it had a place before.
-local function join_line(id, party)
-  local ahead = terms_of(party).priority * 1000000000000
-  local place, since = place_again(id)
-  call('ZADD', line, place or int(num(call('HINCRBY', budget, 'places', '1')) - ahead), id)
-  return since
+  -- Whose party has a higher priority goes ahead. Answers since when it waits, where it had a place before.
+  function join_line(id, party)
+    local ahead = terms_of(party).priority * 1000000000000
+    local place, since = place_again(id)
+    call('ZADD', line, place or int(num(call('HINCRBY', budget, 'places', '1')) - ahead), id)
+    return since
+  end
 end
 
 local function read_ticket(id)
@@ -719,39 +754,42 @@ local function read_ticket(id)
   }
 end
 
--- Who is first in line and holds up those behind. Who has left or waited long enough is passed over for good; who needs more than all that
--- the database's holders could give back waits for connections of others, which may close, and holds up nobody: of these 20 are passed.
-local function first_in_line()
-  local place, id, ticket = 0, nil, nil
-  while place < 20 do
-    id = call('ZRANGE', line, int(place), int(place))[1]
-    if not id then return nil end
-    ticket = read_ticket(id)
-    if not ticket or ticket.seen + TICKET_MS < now or ticket.till < now or paused(role_of(id)) then leave_line(id)
-    elseif ticket.least <= (budget_numbers().capacity or 0) then break
-    else place = place + 1 end
+local serve_line, head_waits_for
+do
+  -- Who is first in line and holds up those behind. Who has left or waited long enough is passed over for good; who needs more than all that
+  -- the database's holders could give back waits for connections of others, which may close, and holds up nobody: of these 20 are passed.
+  local function first_in_line()
+    local place, id, ticket = 0, nil, nil
+    while place < 20 do
+      id = call('ZRANGE', line, int(place), int(place))[1]
+      if not id then return nil end
+      ticket = read_ticket(id)
+      if not ticket or ticket.seen + TICKET_MS < now or ticket.till < now or paused(role_of(id)) then leave_line(id)
+      elseif ticket.least <= (budget_numbers().capacity or 0) then break
+      else place = place + 1 end
+    end
+    return id, ticket
   end
-  return id, ticket
-end
 
--- Serves from the head as far as the connections reach. Who is first and needs more than is free holds up those behind:
--- a small later claim never starves a large earlier one. Answers whether somebody waits on and holds up who comes.
-local function serve_line()
-  while true do
-    local id, ticket = first_in_line()
-    if not id then return false end
-    local give, why = share(ticket.party, role_of(id), ticket.seats, ticket.want, ticket.least)
-    if not give then return true end
-    leave_line(id)
-    if not holder(id) then reserve(id, ticket.caller, give, ticket, why) end
-    signal('line')
+  -- Serves from the head as far as the connections reach. Who is first and needs more than is free holds up those behind:
+  -- a small later claim never starves a large earlier one. Answers whether somebody waits on and holds up who comes.
+  function serve_line()
+    while true do
+      local id, ticket = first_in_line()
+      if not id then return false end
+      local give, why = share(ticket.party, role_of(id), ticket.seats, ticket.want, ticket.least)
+      if not give then return true end
+      leave_line(id)
+      if not holder(id) then reserve(id, ticket.caller, give, ticket, why) end
+      signal('line')
+    end
   end
-end
 
--- What the first in line waits for: nobody else takes it from connections that come free one by one.
-local function head_waits_for()
-  local _, ticket = first_in_line()
-  return ticket and ticket.least or 0
+  -- What the first in line waits for: nobody else takes it from connections that come free one by one.
+  function head_waits_for()
+    local _, ticket = first_in_line()
+    return ticket and ticket.least or 0
+  end
 end
 
 -- Frees what is over and gives it to those in line.
@@ -766,73 +804,96 @@ local function wrote() changed = true end
 -- Until when what the database takes of its server counts at least; 0: nothing is to be told.
 local counts_till = 0
 local function works_here()
-  if num(string.match(call('HGET', server, budget) or '', '^%d+|%d+|(%d+)')) < now + LIVES_MS / 2 then counts_till = now + LIVES_MS end
+  local told, kept = unpack(call('HMGET', server, budget, 'kept:' .. budget))
+  local till = num(string.match(told or '', '^%d+|%d+|(%d+)'))
+  if kept then till = math.min(till, num(string.match(kept, '(%d+)$'))) end
+  if till < now + LIVES_MS / 2 then counts_till = now + LIVES_MS end
 end
 
--- Writes what was remembered under the next mark, tells it, wakes who waits for it, and answers.
-local function finish(reply)
-  for _ in pairs(lease_changes) do changed = true end
-  for _ in pairs(holder_changes) do changed = true end
-  for _, by in pairs(counted) do changed = changed or by ~= 0 end
-  if changed then
-    mark = math.max(mark + 1, now)
-    call('HSET', budget, 'mark', int(mark), spoken, int(mark))
-    if not known_voice then call('ZADD', voices, int(now), voice) end
-    keep_time()
-    if reply then reply[2] = int(mark) end
-  end
-  for id, changes in pairs(lease_changes) do
-    local words = {}
-    for field, text in pairs(changes) do
-      words[#words + 1] = id .. ':' .. field
-      words[#words + 1] = text
-    end
-    call('HSET', leases, unpack(words))
-  end
-  for id, h in pairs(holder_changes) do
-    if h then
-      if not h.told then h.mark = mark end -- what is put back keeps the mark of its promise
-      call('HSET', holders, id, h.lease .. '|' .. int(h.connections) .. '|' .. int(h.till) .. '|' .. h.phase .. '|' .. int(h.mark) .. '|' .. size_text(h) .. h.caller)
-      call('ZADD', ends, int(h.till), id)
-      if h.allotment and h.phase == 'h' then index_follower(h) end
-      if h.fewer then call('HSET', fewer, id, h.fewer) end
-      counts_till = math.max(counts_till, h.till)
-    else
-      call('HDEL', holders, id)
-      call('HDEL', fewer, id)
-      call('ZREM', ends, id)
-    end
-  end
-  for class, by in pairs(class_changes) do
-    if by ~= 0 and call('HINCRBY', classes, class, int(by)) <= 0 then call('HDEL', classes, class) end
-  end
-  for _, id in ipairs(followers_gone) do
-    local again = holder_changes[id] -- put back, or come again
-    if not again then call('HDEL', asked_of, id) end
-    if not again or not again.allotment then call('ZREM', breathing, id) end
-  end
-  if came then call('HSET', budget, 'came', int(now)) end
-  if #ended_now > 0 then
-    call('HSET', budget, 'limbo', int(budget_numbers().ended))
-    for _, h in ipairs(ended_now) do call('HSET', silent, h.id, h.text) end
-  end
-  for field, by in pairs(counted) do
-    if by ~= 0 then call('HINCRBY', budget, field, int(by)) end
-  end
-  if counts_till > 0 or numbers and (numbers.granted ~= numbers.told_granted or numbers.ended ~= numbers.told_ended) then
+local finish
+do
+  -- Has the server's others leave what is guaranteed here and nobody has, as far as the ceiling lets it be had: what others than the broker use
+  -- comes and goes.
+  local function keep_guaranteed()
+    terms_of('')
+    local s, sum = server_numbers(), pooled and 0 or party_terms.sum
     local b = budget_numbers()
-    tell_server(b.granted, b.ended, math.max(counts_till, now + LIVES_MS))
+    if sum == 0 then
+      if s.kept_here and b.capacity then call('HDEL', server, 'kept:' .. budget) end -- else others said it (sample.lua), and it was never counted
+      return
+    end
+    local ceiling = b.capacity and b.ceiling or math.huge
+    local kept = int(math.max(0, math.min(kept_from(), ceiling - b.granted - b.ended))) .. '|' .. int(math.min(sum, ceiling))
+    local known, till = string.match(s.kept_here or '', '^(.*)|(%d+)$')
+    if kept ~= known or num(till) < now + LIVES_MS / 2 then call('HSET', server, 'kept:' .. budget, kept .. '|' .. int(now + LIVES_MS)) end
   end
-  if waits and (server_numbers().wants ~= waits or server_numbers().wants_till < now + TICKET_MS / 2) then
-    call('HSET', server, 'wants:' .. budget, int(waits) .. '|' .. int(now + TICKET_MS))
-  elseif came and not waits and server_numbers().wants > 0 then
-    call('HDEL', server, 'wants:' .. budget)
+
+  -- Writes what was remembered under the next mark, tells it, wakes who waits for it, and answers.
+  function finish(reply)
+    if class_edition > 0 or counts_till > 0 then keep_guaranteed() end
+    for _ in pairs(lease_changes) do changed = true end
+    for _ in pairs(holder_changes) do changed = true end
+    for _, by in pairs(counted) do changed = changed or by ~= 0 end
+    if changed then
+      mark = math.max(mark + 1, now)
+      call('HSET', budget, 'mark', int(mark), spoken, int(mark))
+      if not known_voice then call('ZADD', voices, int(now), voice) end
+      keep_time()
+      if reply then reply[2] = int(mark) end
+    end
+    for id, changes in pairs(lease_changes) do
+      local words = {}
+      for field, text in pairs(changes) do
+        words[#words + 1] = id .. ':' .. field
+        words[#words + 1] = text
+      end
+      call('HSET', leases, unpack(words))
+    end
+    for id, h in pairs(holder_changes) do
+      if h then
+        if not h.told then h.mark = mark end -- what is put back keeps the mark of its promise
+        call('HSET', holders, id, h.lease .. '|' .. int(h.connections) .. '|' .. int(h.till) .. '|' .. h.phase .. '|' .. int(h.mark) .. '|' .. size_text(h) .. h.caller)
+        call('ZADD', ends, int(h.till), id)
+        if h.allotment and h.phase == 'h' then index_follower(h) end
+        if h.fewer then call('HSET', fewer, id, h.fewer) end
+        counts_till = math.max(counts_till, h.till)
+      else
+        call('HDEL', holders, id)
+        call('HDEL', fewer, id)
+        call('ZREM', ends, id)
+      end
+    end
+    for class, by in pairs(class_changes) do
+      if by ~= 0 and call('HINCRBY', classes, class, int(by)) <= 0 then call('HDEL', classes, class) end
+    end
+    for _, id in ipairs(followers_gone) do
+      local again = holder_changes[id] -- put back, or come again
+      if not again then call('HDEL', asked_of, id) end
+      if not again or not again.allotment then call('ZREM', breathing, id) end
+    end
+    if came then call('HSET', budget, 'came', int(now)) end
+    if #ended_now > 0 then
+      call('HSET', budget, 'limbo', int(budget_numbers().ended))
+      for _, h in ipairs(ended_now) do call('HSET', silent, h.id, h.text) end
+    end
+    for field, by in pairs(counted) do
+      if by ~= 0 then call('HINCRBY', budget, field, int(by)) end
+    end
+    if counts_till > 0 or numbers and (numbers.granted ~= numbers.told_granted or numbers.ended ~= numbers.told_ended) then
+      local b = budget_numbers()
+      tell_server(b.granted, b.ended, math.max(counts_till, now + LIVES_MS))
+    end
+    if waits and (server_numbers().wants ~= waits or server_numbers().wants_till < now + TICKET_MS / 2) then
+      call('HSET', server, 'wants:' .. budget, int(waits) .. '|' .. int(now + TICKET_MS))
+    elseif came and not waits and server_numbers().wants > 0 then
+      call('HDEL', server, 'wants:' .. budget)
+    end
+    for _, id in ipairs(news_of) do
+      call('ZADD', news, int(mark), id)
+      signal('holder:' .. int(mark) .. ':' .. id)
+    end
+    -- All is written by now: a signal that cannot be sent is a lost one, and no reason to say that nothing was done.
+    for _, subject in ipairs(signals) do pcall(call, 'PUBLISH', channel, subject) end
+    return reply
   end
-  for _, id in ipairs(news_of) do
-    call('ZADD', news, int(mark), id)
-    signal('holder:' .. int(mark) .. ':' .. id)
-  end
-  -- All is written by now: a signal that cannot be sent is a lost one, and no reason to say that nothing was done.
-  for _, subject in ipairs(signals) do pcall(call, 'PUBLISH', channel, subject) end
-  return reply
 end

@@ -3,12 +3,13 @@
 -- tell that they have closed theirs; still_open: what that comes to, beyond what is foreign already.
 -- asked:   capacity: number, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number, stale_after: ms,
 --     server?: number, granted_at?: time, still_open: number, silent {…}, roles {…}, capped {…}, parties {…}, surges {…}, pool?:
---     number, pool_allowed?: number
+--     number, pool_allowed?: number, beside {…}
 --   silent: holder, connections: number
 --   roles: name, over: number
 --   capped: lease, beyond: number
 --   parties: name, weight: number, guaranteed: number, priority: number
 --   surges: role, expected: number, percent: number, least: number
+--   beside: database, guaranteed: number
 -- answers: pool?: number
 local since, missed = asked.granted_at or now + 1, 0
 local kept = {}
@@ -37,12 +38,19 @@ if asked.server then
   most = most and num(at) >= since and math.min(num(most), asked.server) or asked.server
   call('HSET', server, 'capacity', int(most), 'counted', int(now))
 end
+-- beside: what is guaranteed on the server's other databases. All of it is kept until they say themselves how much of it nobody has.
+local prefix, tag = string.match(server, '^(.*{(.-)}:)server$')
+for _, other in ipairs(asked.beside) do
+  local field, all = 'kept:' .. prefix .. (other.database == tag and '' or other.database .. ':') .. 'budget', int(other.guaranteed) .. '|' .. int(other.guaranteed)
+  local known, till = string.match(call('HGET', server, field) or '', '^(.*)|(%d+)$')
+  if num(till) <= now or known == all and num(till) < now + LIVES_MS / 2 then call('HSET', server, field, all .. '|' .. int(now + LIVES_MS)) end
+end
 -- pool: how many of the server's connections the database's pooler is to have, as far as the others leave them; pool_allowed: those it may
 -- have until it is told, which count as long. They are taken here, before it is told of more.
 local pool
 if asked.pool then
   local s = server_numbers()
-  pool = math.max(0, math.min(asked.pool, s.capacity - s.others))
+  pool = math.max(0, math.min(asked.pool, s.capacity - s.others - s.kept))
   pooled = math.max(pool, math.min(asked.pool_allowed or 0, asked.server))
   call('HSET', budget, 'pooled', int(pooled))
 elseif pooled then

@@ -10,6 +10,6 @@ local v = stored(l.id, { 'user', 'capped', 'linger' })
 note(l, 'capping', asked.token .. '|' .. int(now + asked.taken_for))
 return finish(answer.taken{
   connections = l.connections, cap = l.cap >= 0 and l.cap or nil, is_told = num(v.capped) > 0 and l.cap_at > lost, username = v.user or '',
-  free = math.max(0, math.min((free()), l.limit >= 0 and l.limit - l.connections or math.huge)),
+  free = math.max(0, math.min((free()) - kept_from(), l.limit >= 0 and l.limit - l.connections or math.huge)),
   beyond = l.beyond, lingers = num(v.linger) > now, quiet = now < quiet,
 })

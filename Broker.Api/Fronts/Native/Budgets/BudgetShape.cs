@@ -23,6 +23,12 @@ public sealed record BudgetShape(
     string Database, string Engine, string Server, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int ElsewhereOnServer, int Capacity, int Granted, int Free,
     int Waiting, DateTimeOffset? SampledAt, bool Stale, IReadOnlyList<BudgetShape.RoleShape> Roles, bool Resting)
 {
+    /// <summary>Of the free ones: kept for roles and teams to whom they are guaranteed, and who do not have them.</summary>
+    public int Kept { get; init; }
+
+    /// <summary>Of the server's: kept for what is guaranteed on its other databases, and nobody has. None of them are free here.</summary>
+    public int KeptElsewhere { get; init; }
+
     /// <summary>What a role's holders have.</summary>
     /// <param name="Role">The role.</param>
     /// <param name="Holders">How many.</param>
@@ -52,7 +58,11 @@ public sealed record BudgetShape(
         });
         return new(
             budget.Database.Name, budget.Database.Engine.ToString(), budget.Server, record.Limit, record.ReservedForSuperusers, record.Ceiling, record.Foreign,
-            record.ElsewhereOnServer, record.Capacity, record.Granted, record.Free, record.Waiting, record.SampledAt, budget.IsStale, [.. roles], record.Resting);
+            record.ElsewhereOnServer, record.Capacity, record.Granted, record.Free, record.Waiting, record.SampledAt, budget.IsStale, [.. roles], record.Resting)
+        {
+            Kept = record.Kept,
+            KeptElsewhere = record.KeptElsewhere,
+        };
     }
 }
 

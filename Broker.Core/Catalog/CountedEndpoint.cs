@@ -1,8 +1,7 @@
 using System.Data.Common;
-using Broker.Core.Catalog;
 using Broker.Core.Model;
 
-namespace Broker.Core.Databases;
+namespace Broker.Core.Catalog;
 
 /// <summary>
 /// Where a database's connections are counted, as it is configured: hosts and ports, no user and no password. Two databases with the same
