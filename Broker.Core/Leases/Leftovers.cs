@@ -60,12 +60,20 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         var known = leases.Where(lease => lease.State is not (LeaseState.Revoked or LeaseState.Failed)).Select(lease => lease.Username).ToHashSet(StringComparer.Ordinal);
 
         // A Vault that is being asked chooses the name itself: until it has answered, its user would look like a leftover.
-        var asking = leases.Where(lease => lease.State == LeaseState.Issuing && lease.Username.Length == 0).Select(lease => lease.Role).ToHashSet(StringComparer.Ordinal);
+        var asking = leases.Where(lease => lease.State == LeaseState.Issuing && lease.Username.Length == 0).Select(lease => lease.Role)
+            .Intersect(roles.Where(role => role.VaultPath is not null).Select(role => role.Name), StringComparer.Ordinal).ToHashSet(StringComparer.Ordinal);
+        var unsure = false;
         var own = await ledger.Marks.OwnAsync(cancellation);
         var others = new SortedDictionary<string, string>(StringComparer.Ordinal);
         var left = new List<(string, string)>();
-        foreach (var (user, alike) in found.Values.Where(of => !known.Contains(of.User.Username) && !of.Roles.Any(role => asking.Contains(role.Name))))
+        foreach (var (user, alike) in found.Values.Where(of => !known.Contains(of.User.Username)))
         {
+            if (alike.Any(role => asking.Contains(role.Name)))
+            {
+                unsure = true;
+                continue;
+            }
+
             var role = alike[0];
             string? problem = null;
             if (leases.Count > 0 && IsDead(user, role, leases[0].ReadAt))
@@ -94,7 +102,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
 
         if (left.Count > 0) log.LeftoversFound(database.Name, left.Count);
         Tell(database.Name, others.Values);
-        await ledger.Leftovers.ReplaceLeftoversAsync(database.Name, left, cancellation);
+        await ledger.Leftovers.ReplaceLeftoversAsync(database.Name, left, cancellation, unsure);
         return others;
     }
 

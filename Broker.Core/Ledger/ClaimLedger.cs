@@ -15,6 +15,7 @@ public sealed class ClaimLedger(LedgerClient client, Func<string> newLeaseId, Se
             Decision.Claim, database, new(known, mostInLine, pace.Spacing(), pace.Tolerance(), newLeaseId(), roles, asks), cancellation);
         mark = Math.Max(mark, reply.Mark);
         seen.Saw(database, mark);
+        client.Saw(database, mark);
         // A replica that has heard of nothing yet cannot know of any release.
         if (known == 0 && mark > 0 && reply.Verdicts.Any(verdict => verdict is ClaimAnswer.Late))
             return await ClaimAsync(database, pace, mostInLine, claims, cancellation);

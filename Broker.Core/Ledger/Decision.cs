@@ -75,7 +75,7 @@ internal sealed class Decision<TAsked, TAnswer> : Decision
     public void Write(TAsked asked, List<string> words) => questions.Write(asked, words);
 
     /// <summary>What it was asked, after who asks.</summary>
-    public TAsked ReadAsked(IReadOnlyList<string> words) => questions.ReadAll(words, from: 2);
+    public TAsked ReadAsked(IReadOnlyList<string> words) => questions.ReadAll(words, from: 3);
 
     /// <summary>What it answered, after the epoch and the mark.</summary>
     public TAnswer ReadAnswer(IReadOnlyList<string> words) => answers.ReadAll(words, from: 2);

@@ -28,6 +28,7 @@ public sealed class DutyLedger(LedgerClient client)
         DateTimeOffset? atLeast = null)
     {
         var (reply, _, known) = await client.TakeMarkedAsync(Decision.Due, database, new(most, takenFor, client.IsOfThisProcess ? TimeSpan.Zero : Settling, epoch, since, atLeast, standing), cancellation);
+        client.Saw(database, reply.HeardTo);
         return new(known, reply.Now, reply.HeardTo, reply.Gap, reply.Moved, reply.Taken);
     }
 

@@ -5,8 +5,9 @@ using Broker.Core.Ledger.Wire;
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// One replica's way to the ledger. It knows the mark of its own last change of each database's records, and says it with every decision:
-/// a ledger that knows of an earlier one has lost it since, and begins another epoch (law L8).
+/// One replica's way to the ledger. It knows the mark of its own last change of each database's records, and the highest that it has seen of
+/// anybody's, and says them with every decision: a ledger that knows of earlier ones has lost what came after, and begins another epoch
+/// (law L8).
 /// </summary>
 /// <param name="store">Where decisions run.</param>
 /// <param name="voice">The replica's own name; null: a random one.</param>
@@ -36,13 +37,19 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<
     {
         var at = address is null ? database : await address(database, cancellation);
         var state = StateOf(database, at);
-        var words = new List<string> { voice, state.Heard.ToString(CultureInfo.InvariantCulture) };
+        var words = new List<string> { voice, state.Heard.ToString(CultureInfo.InvariantCulture), state.Seen.ToString(CultureInfo.InvariantCulture) };
         decision.Write(asked, words);
         var reply = await store.DecideAsync(decision, at, words, cancellation);
         if (reply.Length < 2) throw new LedgerException($"The ledger answered nothing to '{decision}'.");
         state.Epoch = reply[0];
         if (reply[1].Length > 0) state.Hear(WireText.Int64(reply[1]));
         return (decision.ReadAnswer(reply), state.Heard, reply[0]);
+    }
+
+    /// <summary>The ledger said that a database's records have come as far as this mark.</summary>
+    internal void Saw(string database, long mark)
+    {
+        if (states.TryGetValue(database, out var state)) state.See(mark);
     }
 
     // On another server a database begins anew: what was written on the one before is no loss.
@@ -52,16 +59,27 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<
     private sealed class State(string at)
     {
         private long heard;
+        private long seen;
 
         public string At => at;
 
         public long Heard => Volatile.Read(ref heard);
 
+        public long Seen => Volatile.Read(ref seen);
+
         public volatile string Epoch = "";
 
         public void Hear(long mark)
         {
-            for (var known = Heard; mark > known; known = Heard) Interlocked.CompareExchange(ref heard, mark, known);
+            Raise(ref heard, mark);
+            See(mark);
+        }
+
+        public void See(long mark) => Raise(ref seen, mark);
+
+        private static void Raise(ref long highest, long mark)
+        {
+            for (var known = Volatile.Read(ref highest); mark > known; known = Volatile.Read(ref highest)) Interlocked.CompareExchange(ref highest, mark, known);
         }
     }
 }

@@ -4,8 +4,12 @@ namespace Broker.Core.Ledger;
 public sealed class LeftoverLedger(LedgerClient client)
 {
     /// <summary>Writes down which they are: these are all.</summary>
-    public async ValueTask ReplaceLeftoversAsync(string database, IReadOnlyList<(string Username, string Facts)> users, CancellationToken cancellation) =>
-        await client.TakeAsync(Decision.ReplaceLeftovers, database, new([.. users.Select(user => new FoundUser(user.Username, user.Facts))]), cancellation);
+    /// <param name="database">The database.</param>
+    /// <param name="users">They.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <param name="unsure">There may be more: of some users nothing could be told, and the database is looked at again although nobody uses it.</param>
+    public async ValueTask ReplaceLeftoversAsync(string database, IReadOnlyList<(string Username, string Facts)> users, CancellationToken cancellation, bool unsure = false) =>
+        await client.TakeAsync(Decision.ReplaceLeftovers, database, new(unsure, [.. users.Select(user => new FoundUser(user.Username, user.Facts))]), cancellation);
 
     /// <summary>The leftovers as found last.</summary>
     public async ValueTask<IReadOnlyList<LeftoverRecord>> LeftoversAsync(string database, CancellationToken cancellation) =>
@@ -22,7 +26,7 @@ public sealed record LeftoverRecord(string Username, DateTimeOffset FirstSeenAt,
 internal sealed record LeftoversReply(IReadOnlyList<LeftoverRecord> Users);
 
 /// <summary>All that were found.</summary>
-internal sealed record ReplaceLeftoversQuestion(IReadOnlyList<FoundUser> Users);
+internal sealed record ReplaceLeftoversQuestion(bool Unsure, IReadOnlyList<FoundUser> Users);
 
 /// <summary>A user that was found, and what was seen of it.</summary>
 internal sealed record FoundUser(string Username, string Facts);

@@ -35,6 +35,13 @@ public sealed class SeedTests
     [InlineData(62002061)]
     [InlineData(62003379)]
     [InlineData(60002207)]
+    [InlineData(60008137)]
+    [InlineData(60001752)]
+    [InlineData(60002339)]
+    [InlineData(62004608)]
+    [InlineData(62000478)]
+    [InlineData(62002607)]
+    [InlineData(60006810)]
     public void No_law_is_broken_again(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
 
     [Fact]

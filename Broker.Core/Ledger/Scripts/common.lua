@@ -23,7 +23,7 @@ do
   server_time = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 end
 -- Each change has a mark, higher than all before it: the ledger's time, or one more than the last mark. Each replica knows the mark of
--- its own last change (heard); a ledger that knows an earlier one has lost it since.
+-- its own last change (heard) and the highest that it saw of anybody's (seen); a ledger that knows earlier ones has lost what came after.
 local spoken = 'voice:' .. voice
 local version, reached, lacks, epoch, mark, lost, quiet, known_voice, pooled = unpack(call('HMGET', budget, 'schema', 'reached', 'lacks', 'epoch', 'mark', 'lost', 'quiet', spoken, 'pooled'))
 reached, lacks = tonumber(reached or '0'), tonumber(lacks or '0')
@@ -114,12 +114,12 @@ end
 -- was written before is as old as it may be: logins are tried again before anybody new gets them (law L3).
 local function lose(quiet_ms)
   epoch = int(math.max(now, num(epoch) + 1))
-  mark = math.max(mark, heard, now)
+  mark = math.max(mark, heard, seen, now)
   lost, quiet = mark, now + quiet_ms
   call('HSET', budget, 'epoch', epoch, 'mark', int(mark), 'lost', int(lost), 'quiet', int(quiet))
   tell_server(num(call('HGET', budget, 'granted')), num(call('HGET', budget, 'limbo')), now + LIVES_MS)
 end
-if heard > num(known_voice) then
+if heard > num(known_voice) or seen > mark then
   lose(QUIET_MS)
   known_voice = int(mark) -- it is said once
   call('HSET', budget, spoken, known_voice)

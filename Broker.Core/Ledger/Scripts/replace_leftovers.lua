@@ -1,5 +1,5 @@
 -- Users in the database that look like the broker's and that no lease knows: these are all there are now.
--- asked:   users {…}
+-- asked:   unsure: flag, users {…}
 --   users: username, facts
 -- answers: done
 local there = {}
@@ -12,5 +12,5 @@ local known = call('HGETALL', leftovers)
 for i = 1, #known, 2 do
   if not there[known[i]] then call('HDEL', leftovers, known[i]) end
 end
-call('HSET', budget, 'looked', int(now))
+if not asked.unsure then call('HSET', budget, 'looked', int(now)) end
 return answer.done()

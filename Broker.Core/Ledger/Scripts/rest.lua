@@ -23,4 +23,4 @@ for _, id in ipairs(call('ZRANGE', order, '0', '-1')) do
   local l = lease(id)
   unsure = unsure or l and l.state ~= 'Active' and l.state ~= 'Retiring'
 end
-return finish(answer.resting{ looked = not unsure and num(looked) > num(used) })
+return finish(answer.resting{ looked = not unsure and num(looked) > math.max(num(used), lost) })

@@ -10,6 +10,8 @@ if l and l.state == 'Active' then
   if old then move(old, 'Retiring', asked.why) end
   return finish(answer.ready())
 end
+-- Replicas tell what the ledger lost: it may be another lease of the pool.
+if now < quiet then return finish(answer.throttled{ starts_in = quiet - now }) end
 if not l and p.cooling > now then return finish(answer.failed{ retry_in = p.cooling - now, why = p.why }) end
 if not l then
   local starts

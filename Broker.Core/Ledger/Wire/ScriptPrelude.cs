@@ -8,15 +8,15 @@ namespace Broker.Core.Ledger.Wire;
 /// </summary>
 internal static class ScriptPrelude
 {
-    /// <summary>Names the keys, the channel, who asks and the last mark it heard, and the duties of leases; stands before <c>common.lua</c>.</summary>
+    /// <summary>Names the keys, the channel, who asks, the mark of its own last change and the highest that it has seen, and the duties of leases; stands before <c>common.lua</c>.</summary>
     public static string Names { get; } =
-        $"local {string.Join(", ", LedgerKeys.Parts)} = (unpack or table.unpack)(KEYS) local channel, voice, heard = ARGV[1], ARGV[2], tonumber(ARGV[3]) "
+        $"local {string.Join(", ", LedgerKeys.Parts)} = (unpack or table.unpack)(KEYS) local channel, voice, heard, seen = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]) "
         + $"local function lease_duties() return {{ {string.Join(", ", DutyKinds.OfLeases.Select(kind => $"{kind.Key} = {{ {string.Join(", ", kind.Value.Select(state => $"{state} = true"))} }}"))} }} end ";
 
     public static string Of(WireShape asked, WireShape answer)
     {
         var lua = new StringBuilder();
-        lua.Append("local asked = {} do local at = 3 local function word() at = at + 1 return ARGV[at] end ")
+        lua.Append("local asked = {} do local at = 4 local function word() at = at + 1 return ARGV[at] end ")
             .Append("local function some(text) if text ~= '' then return text end end ");
         Read(lua, asked, "asked", 0);
         lua.Append("if at ~= #ARGV then error('it was asked ' .. #ARGV .. ' words, and expects ' .. at .. ': another version of the broker asks', 0) end end ");

@@ -255,6 +255,7 @@ internal sealed class Laws(World world)
         var legal = decision == Decision.Restore || (was?.State, lease.State) switch
         {
             (null, "Issuing") => true,
+            (null, "Unknown") => lease.Id.Count(static letter => letter == '-') == 2, // what an attempt that was overtaken made, by its number
             ("Issuing", "Active" or "Failed" or "Unknown") => true,
             ("Active", "Retiring" or "Expired") => true,
             ("Retiring", "Revoking" or "Expired") => true,
