@@ -191,7 +191,9 @@ internal sealed class LedgerServer : IDisposable
         /// <summary>It has written down how far time has come.</summary>
         public bool Keeps { get; private set; }
 
-        public IEnumerable<(bool Ranked, string Key, string Name)> All() => Names();
+        // In an order of their own: in which a script writes its fields is another in each process.
+        public IEnumerable<(bool Ranked, string Key, string Name)> All() =>
+            Names().OrderBy(static entry => entry.Ranked).ThenBy(static entry => entry.Key, StringComparer.Ordinal).ThenBy(static entry => entry.Name, StringComparer.Ordinal);
 
         public void BeginScript() => dirty = Keeps = false;
 
