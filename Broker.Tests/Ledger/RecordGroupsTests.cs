@@ -36,9 +36,9 @@ public sealed class RecordGroupsTests : IDisposable
 
         (await PutAsync("249", "new")).ShouldBe(PutRecordAnswer.Put);
 
-        (await records.ListAsync("new", default)).ShouldBe(["249"]);
-        (await records.ListAsync("old", default)).ShouldBeEmpty();
-        (await records.ReadAsync("249", default)).ShouldNotBeNull();
+        (await records.ListAsync("new", TestContext.Current.CancellationToken)).ShouldBe(["249"]);
+        (await records.ListAsync("old", TestContext.Current.CancellationToken)).ShouldBeEmpty();
+        (await records.ReadAsync("249", TestContext.Current.CancellationToken)).ShouldNotBeNull();
     }
 
     [Theory]
@@ -56,8 +56,8 @@ public sealed class RecordGroupsTests : IDisposable
         (await PutAsync("second", "g")).ShouldBe(PutRecordAnswer.Put);
         (await PutAsync("third", "g")).ShouldBe(PutRecordAnswer.Put);
 
-        (await records.ListAsync("g", default)).ShouldContain("third");
-        (await records.ReadAsync("third", default)).ShouldNotBeNull();
+        (await records.ListAsync("g", TestContext.Current.CancellationToken)).ShouldContain("third");
+        (await records.ReadAsync("third", TestContext.Current.CancellationToken)).ShouldNotBeNull();
     }
 
     private Task<PutRecordAnswer> PutAsync(string id, string group) => records.PutAsync(id, [group], "text", Minute, default);
