@@ -7,16 +7,18 @@ namespace LoadTests;
 /// <summary>Options of the kinds that the commands share.</summary>
 internal static class CommandOptions
 {
-    public static Option<int> Number(string name, string description, int standard, int least, int most)
+    public static Option<int> Number(string name, string description, int standard, int least, int most) => new(name)
     {
-        var option = new Option<int>(name) { Description = $"{description} ({least}-{most})", DefaultValueFactory = _ => standard };
-        option.Validators.Add(result =>
+        Description = $"{description} ({least}-{most})",
+        DefaultValueFactory = _ => standard,
+        CustomParser = result =>
         {
-            if (result.GetValueOrDefault<int>() is var value && (value < least || value > most))
-                result.AddError($"{name} is {value}; it can be {least} to {most}.");
-        });
-        return option;
-    }
+            var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+            if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most) return value;
+            result.AddError($"{name} is '{text}'; write a whole number from {least} to {most}.");
+            return standard;
+        },
+    };
 
     /// <summary>Several numbers, as words of their own or with bars between them, as help prints those that hold when nothing is said.</summary>
     public static Option<int[]> Numbers(string name, string description, params int[] standard) => new(name)

@@ -31,11 +31,7 @@ internal static class AdminTokenCommand
 
     private static Command Create(string name, string description, Option[] more, Func<AdminTokens, string, TimeSpan, ParseResult, string> make)
     {
-        var minutes = new Option<int>("--minutes") { Description = "How long it is good (1-60).", DefaultValueFactory = _ => 10 };
-        minutes.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is < 1 or > 60) result.AddError("--minutes can be 1 to 60.");
-        });
+        var minutes = NumberOption.Create("--minutes", "How many minutes it is good", standard: 10, least: 1, most: 60);
         var command = new Command(name, description) { minutes };
         foreach (var option in more) command.Options.Add(option);
         command.SetAction(async (result, _) =>

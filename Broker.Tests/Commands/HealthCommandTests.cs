@@ -29,6 +29,15 @@ public sealed class HealthCommandTests(RunningBroker broker)
         (await RunAsync("health", "--address", "nowhere")).ShouldBe(1);
     }
 
+    [Theory]
+    [InlineData("health --timeout x")]
+    [InlineData("health --timeout 61")]
+    [InlineData("health --timeout")]
+    [InlineData("admin-token --minutes soon")]
+    [InlineData("admin-token --minutes -1")]
+    [InlineData("forecast --database orders --pods many --connections 5")]
+    public async Task What_is_no_number_in_its_range_is_refused_without_a_stack_trace(string words) => (await RunAsync(words.Split(' '))).ShouldBe(1);
+
     private static Task<int> RunAsync(params string[] words) =>
         BrokerCommands.Create(AnsiConsole.Console).Parse(words).InvokeAsync(cancellationToken: TestContext.Current.CancellationToken);
 }

@@ -56,6 +56,10 @@ public sealed class LoadTestCommandsTests
     [InlineData("bench --warmup 30s", true)]
     [InlineData("bench --warmup -00:00:30", false)]
     [InlineData("bench --warmup 30", false)]
+    [InlineData("simulate --seeds 1-2", false)]
+    [InlineData("simulate --seeds 0", false)]
+    [InlineData("simulate --seeds 2", true)]
+    [InlineData("simulate --seed x", false)]
     public void What_is_no_number_or_time_is_refused(string words, bool isTaken) => (Root.Parse(words.Split(' ')).Errors.Count == 0).ShouldBe(isTaken);
 
     private static IEnumerable<(string[] Path, string Option, string Default)> All(Command command, string[] path)

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace LoadTests.FromInside.Simulation;
 
 /// <summary>What came of many seeds.</summary>
@@ -7,6 +9,7 @@ internal sealed record SeedResults(int Seeds, IReadOnlyList<SimulationResult> Fa
 internal static class SeedRunner
 {
     private const int MostFailures = 20;
+    private static readonly TimeSpan TellEvery = TimeSpan.FromSeconds(30);
 
     public static SeedResults Run(long first, int count, Func<long, Plan> planOf, int jobs, IReadOnlyList<string> past, Action<string> say)
     {
@@ -14,6 +17,7 @@ internal static class SeedRunner
         var failures = new List<SimulationResult>();
         long steps = 0, users = 0;
         var done = 0;
+        var told = Stopwatch.StartNew();
         Threads.Run(count, jobs, at =>
         {
             lock (gate)
@@ -33,7 +37,9 @@ internal static class SeedRunner
                     say($"seed {result.Plan.Seed}: {broken.Law} at {broken.At.TotalSeconds:0.000} s: {broken.What}");
                 }
 
-                if (done % 1000 == 0) say($"{done} seeds, {failures.Count} broke a law");
+                if (told.Elapsed < TellEvery) return;
+                say($"{done} of {count} seeds, {failures.Count} broke a law");
+                told.Restart();
             }
         });
         if (failures.Count >= MostFailures) say($"{failures.Count} seeds broke a law: the others were not run.");
