@@ -19,6 +19,8 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
 
     /// <summary>In a lease's reason: before it stands why the lease is over, after it what is still to be done.</summary>
     private const string Still = " - still to be done: ";
+    private const string OnItsWay = $"{Still}its user is dropped, and dropped once more: what was to make it may be on its way";
+    private static readonly TimeSpan LongestWay = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan AfterFailing = TimeSpan.FromMinutes(30);
     private static readonly TimeSpan SessionsAgain = TimeSpan.FromSeconds(15);
@@ -40,6 +42,13 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
                 var waiting = $"{WhyOver(lease)}{Still}its user is dropped, and {dropped.Sessions} sessions that it had go on until their pods close them; an order to revoke ends them";
                 if (waiting != lease.Reason) await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, waiting, cancellation);
                 return Jitter.Spread(SessionsAgain);
+            }
+
+            // Nobody heard the answer of what was to make its user: a server that stood still may carry it out after this (law L5).
+            if (lease is { IssuerId.Length: 0, Username.Length: > 0 } && call.Role.Static is null && !lease.Reason.EndsWith(OnItsWay, StringComparison.Ordinal))
+            {
+                await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, WhyOver(lease) + OnItsWay, cancellation);
+                return LongestWay;
             }
 
             var why = dropped.Sessions is null ? $"{WhyOver(lease)} (the database does not tell whether sessions of its user go on)" : WhyOver(lease);

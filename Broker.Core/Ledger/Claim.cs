@@ -98,9 +98,11 @@ public abstract record ClaimAnswer
     /// is free, N are guaranteed to others), <c>free N</c> (no more were free), <c>user N</c> (the database lets one user open no more),
     /// <c>follows N</c> (N is its part, of which it hears with its renewals).
     /// </param>
+    /// <param name="BesideEndsAt">Until when they may; null: there are none.</param>
     public sealed record Granted(
         string Lease, int Connections, DateTimeOffset EndsAt, DateTimeOffset LeaseEndsAt, DateTimeOffset VerifiedAt, TimeSpan? Overlap, bool Leaving,
-        int? CapLeaves, string? Beside, int? BesideConnections, int? DownTo = null, long? Allotment = null, string? Range = null, string? Fewer = null) : ClaimAnswer
+        int? CapLeaves, string? Beside, int? BesideConnections, int? DownTo = null, long? Allotment = null, string? Range = null, string? Fewer = null,
+        DateTimeOffset? BesideEndsAt = null) : ClaimAnswer
     {
         /// <summary>The most that it accepts; null: not told.</summary>
         public int? Most => Range?.Split(':') is [_, var most, ..] ? WireText.Int32(most) : null;

@@ -385,6 +385,8 @@ public abstract partial class LedgerContract
         var moved = (await ClaimAsync(renew)).ShouldBeOfType<ClaimAnswer.Granted>();
         (moved.Lease, moved.Overlap, moved.Connections).ShouldBe((order.Lease, SharedLedger.Overlap, 5));
         (await BudgetAsync()).Granted.ShouldBe(11, "the new ones, the old ones, and the first holder's");
+        var again = (await ClaimAsync(renew)).ShouldBeOfType<ClaimAnswer.Granted>();
+        (again.Overlap, again.Beside, again.BesideConnections, again.BesideEndsAt).ShouldBe((null, old.Lease, 5, moved.BesideEndsAt.ShouldNotBeNull()), "whoever is asked next remembers the old ones as well");
     }
 
     [Fact]

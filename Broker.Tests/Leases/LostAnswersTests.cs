@@ -73,6 +73,21 @@ public sealed class LostAnswersTests
     }
 
     [Fact]
+    public async Task L5_What_is_made_after_it_was_dropped_because_its_statement_was_on_its_way_is_dropped_once_more()
+    {
+        await using var world = new World();
+        world.Issuer.Failure = new(IssuerFailure.AnswerLost, "the connection broke");
+        var replica = await world.ReplicaAsync();
+        await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
+        var dropped = await world.LeaseAsync(lease => lease.State == LeaseState.Revoking && lease.Reason.Contains("once more", StringComparison.Ordinal), Minute);
+
+        world.Issuer.Users[dropped.Username] = world.Clock.GetUtcNow();
+
+        await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
+        (await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute)).Reason.ShouldNotContain("once more");
+    }
+
+    [Fact]
     public async Task L5_Of_the_issuers_leases_only_those_from_the_time_of_the_lost_answer_are_revoked()
     {
         await using var world = new World(Exclusive);

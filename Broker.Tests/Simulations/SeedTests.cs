@@ -42,6 +42,8 @@ public sealed class SeedTests
     [InlineData(62000478)]
     [InlineData(62002607)]
     [InlineData(60006810)]
+    [InlineData(60002850)]
+    [InlineData(62005232)]
     public void No_law_is_broken_again(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
 
     [Fact]

@@ -165,7 +165,7 @@ internal sealed class CredentialDesk(
             : null;
     }
 
-    // asked: when the ledger was asked, by the stopwatch. It may have answered as early as that: what it granted lasts no longer for its answer's way (law L3).
+    // asked: when the ledger was asked, by the stopwatch. It may have answered as early as that: what is remembered lasts no longer for its answer's way (law L3).
     private async ValueTask<Outcome> GrantAsync(ClaimTarget target, Claim claim, ClaimAnswer.Granted granted, long asked, CancellationToken cancellation)
     {
         // Step 12: Open the login, raise the user's cap where it has one, and remember the grant.
@@ -185,8 +185,7 @@ internal sealed class CredentialDesk(
             if (await caps.RaiseAsync(target.Database, lease.Record, cancellation) is { } notRaised) return notRaised;
         }
 
-        granted = granted.After(time.GetElapsedTime(asked));
-        remembered.Remember(target.Database.Name, claim, granted with { CapLeaves = 0 });
+        remembered.Remember(target.Database.Name, claim, granted.After(time.GetElapsedTime(asked)) with { CapLeaves = 0 });
         return new Grant(
             target.Role.Name,
             target.Database.Name,

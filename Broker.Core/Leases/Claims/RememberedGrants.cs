@@ -40,11 +40,11 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         ForgetEnded();
         var (at, text) = (time.GetTimestamp(), HolderText.Of(claim));
         Put(claim.Holder, new(database, text, grant.Mark, grant, grant.EndsIn, at));
-        if (grant is not { Beside: { } old, BesideConnections: { } open, Overlap: { } overlap }) return;
+        if (grant is not { Beside: { } old, BesideConnections: { } open, BesideEndsAt: { } end }) return;
 
         // What it has open on its former lease is a promise of its own, as in the ledger.
-        var beside = grant with { Lease = old, Connections = open, EndsAt = grant.Now + overlap, LeaseEndsAt = grant.Now + overlap };
-        Put(BesideOf(claim.Holder), new(database, text, grant.Mark, beside, overlap, at));
+        var beside = grant with { Lease = old, Connections = open, EndsAt = end, LeaseEndsAt = end };
+        Put(BesideOf(claim.Holder), new(database, text, grant.Mark, beside, beside.EndsIn, at));
     }
 
     /// <summary>A holder left, or was ended, with all it had.</summary>

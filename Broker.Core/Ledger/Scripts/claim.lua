@@ -6,13 +6,13 @@
 --     flag, allotment?: number, holders …, callers …
 -- answers: now: time, mark: number, verdicts {…}
 --   verdicts: granted (lease, connections: number, ends_at: time, lease_ends_at: time, verified_at: time, overlap?: ms, leaving:
---     flag, cap_leaves?: number, beside?, beside_connections?: number, down_to?: number, allotment?: number, range?, fewer?) |
---     issue (lease, fence: number, starts_in: ms) | wait (lease, starts_in: ms) | in_line (place: number, free: number, capacity:
---     number) | exhausted (free: number, could_ask_for: number, capacity: number, ceiling: number, next_end_in?: ms) | line_full
---     (free: number, capacity: number) | throttled (starts_in: ms) | failed (retry_in: ms, why) | stale | user_limit (limit:
---     number) | paused | unknown | late
+--     flag, cap_leaves?: number, beside?, beside_connections?: number, down_to?: number, allotment?: number, range?, fewer?,
+--     beside_ends_at?: time) | issue (lease, fence: number, starts_in: ms) | wait (lease, starts_in: ms) | in_line (place:
+--     number, free: number, capacity: number) | exhausted (free: number, could_ask_for: number, capacity: number, ceiling:
+--     number, next_end_in?: ms) | line_full (free: number, capacity: number) | throttled (starts_in: ms) | failed (retry_in: ms,
+--     why) | stale | user_limit (limit: number) | paused | unknown | late
 -- A verdict's lease is the holder's when it is granted; overlap: for how long the old lease's connections may stay open beside the new
--- ones (0: they are to be closed first; none: it did not move), beside: which lease that is, and how many connections it has open on it;
+-- ones (0: they are to be closed first; none: it did not move), beside: which lease that is, how many connections it has open on it, and until when;
 -- leaving: the lease is retiring; cap_leaves: what the cap of the lease's user leaves (below 0: it is to be raised first; none: there is no
 -- cap); down_to: what the holder is to go down to, by the number allotment, while connections still count (a claim is told no number: a process
 -- that begins anew opens no more, and its predecessor's word, which may be on its way, is true of it too); range: what it accepts, for a
@@ -70,14 +70,15 @@ local function why_fewer(ask, id, connections, most)
 end
 
 local function granted(c, h, l, moved)
-  local old = moved and moved > 0 and holder(h.id .. '~')
+  -- Told with each renewal as well: whoever answers that may be the only replica that remembers it.
+  local old = (moved and moved > 0 or not moved and c.kind == 'Renew') and holder(h.id .. '~')
   say(verdict.granted{
     lease = l.id, connections = h.connections, ends_at = h.till, lease_ends_at = l.expires, verified_at = l.verified, overlap = moved,
     leaving = l.state ~= 'Active', cap_leaves = cap_leaves(l),
     beside = old and old.lease, beside_connections = old and old.connections,
     down_to = (c.allotment or c.kind == 'Claim') and h.to < h.connections and h.to or nil, allotment = c.allotment and h.allotment or nil,
     range = int(h.least) .. ':' .. int(h.want) .. ':' .. (h.allotment and int(h.allotment) or '') .. ':' .. h.party,
-    fewer = h.fewer or why_fewer(c, h.id, h.connections, h.allotment and h.want),
+    fewer = h.fewer or why_fewer(c, h.id, h.connections, h.allotment and h.want), beside_ends_at = old and old.till,
   })
 end
 
@@ -357,7 +358,7 @@ local function as_it_is(l, connections, till, fewer)
   return verdict.granted{
     lease = l.id, connections = connections, ends_at = till, lease_ends_at = l.expires, verified_at = l.verified, overlap = nil, leaving = false,
     cap_leaves = cap_leaves(l), beside = nil, beside_connections = nil,
-    down_to = nil, allotment = nil, range = nil, fewer = fewer,
+    down_to = nil, allotment = nil, range = nil, fewer = fewer, beside_ends_at = nil,
   }
 end
 

@@ -22,7 +22,7 @@ public class MovesToldAgainTests
         grants.Remember(
             "orders",
             claim,
-            new("new", 1, now.AddMinutes(30), now.AddHours(1), now, TimeSpan.FromSeconds(8), false, null, null, null) { Now = now, Beside = "old", BesideConnections = 1 });
+            new("new", 1, now.AddMinutes(30), now.AddHours(1), now, TimeSpan.FromSeconds(8), false, null, null, null) { Now = now, Beside = "old", BesideConnections = 1, BesideEndsAt = now.AddSeconds(8) });
 
         time.Advance(TimeSpan.FromSeconds(later));
 
