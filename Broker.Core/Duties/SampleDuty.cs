@@ -56,7 +56,7 @@ internal sealed class SampleDuty(
         foreach (var lease in live.DistinctBy(lease => lease.Username))
             over[lease.Role] = over.GetValueOrDefault(lease.Role) + count.Over.GetValueOrDefault(lease.Username);
         var stillOpen = SilentHolders.Of(sample, silent.Holders, live.ToDictionary(lease => lease.Id, lease => lease.Username, StringComparer.Ordinal), granted);
-        var beyond = BeyondCaps(live, count.Over, silent.Holders, stillOpen);
+        var beyond = BeyondCaps(database, live, count.Over, silent.Holders, stillOpen);
         var terms = Parties.TermsOf(call.Catalog, database.Name);
         var pool = await ledger.Budgets.SampleAsync(
             database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, silent.Now,
@@ -126,13 +126,13 @@ internal sealed class SampleDuty(
     private static PoolUsers UsersOf(PoolerSettings pooler, IReadOnlyList<LeaseRecord> leases, bool isOwn) =>
         new(pooler.PoolSize, new HashSet<string>([.. leases.Select(lease => lease.Username), .. pooler.AuthUser is { } user ? (string[])[user] : []], StringComparer.Ordinal), isOwn);
 
-    // What users that are capped have open beyond what their leases' holders were granted, or may have: of holders that ended without a word.
+    // What users that are capped, or about to be, have open beyond what their leases' holders were granted, or may have: of holders that ended without a word.
     private static Dictionary<string, int> BeyondCaps(
-        IReadOnlyList<LeaseRecord> live, IReadOnlyDictionary<string, int> over, IReadOnlyList<SilentHolder> silent, StillOpen stillOpen)
+        Database database, IReadOnlyList<LeaseRecord> live, IReadOnlyDictionary<string, int> over, IReadOnlyList<SilentHolder> silent, StillOpen stillOpen)
     {
         var left = stillOpen.Holders.ToDictionary(holder => holder.Holder, holder => holder.Connections, StringComparer.Ordinal);
         var ended = silent.GroupBy(holder => holder.Lease, StringComparer.Ordinal).ToDictionary(lease => lease.Key, lease => lease.Sum(holder => left.GetValueOrDefault(holder.Holder)), StringComparer.Ordinal);
-        return live.Where(lease => lease.Cap is not null).ToDictionary(
+        return live.Where(lease => lease.Cap is not null || database.Budget.Enforce).ToDictionary(
             lease => lease.Id, lease => Math.Max(over.GetValueOrDefault(lease.Username), ended.GetValueOrDefault(lease.Id)), StringComparer.Ordinal);
     }
 

@@ -44,6 +44,7 @@ public sealed class SeedTests
     [InlineData(60006810)]
     [InlineData(60002850)]
     [InlineData(62005232)]
+    [InlineData(64021998)]
     public void No_law_is_broken_again(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
 
     [Fact]
