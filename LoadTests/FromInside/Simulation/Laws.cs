@@ -310,8 +310,8 @@ internal sealed class Laws(World world)
         Losses.Dropped(user.Name);
         foreach (var pod in world.Pods)
         {
-            // The issuer's clock is not behind with the ledger's.
-            if (pod.Held is not { } grant || grant.Credentials.Login.Username != user.Name || pod.End - world.Ledger.Lag <= world.Now) continue;
+            // As it was told: the issuer's clock is not behind with the ledger's.
+            if (pod.Held is not { } grant || grant.Credentials.Login.Username != user.Name || grant.Holder.ExpiresAt - ActorClock.Start <= world.Now) continue;
             if (Losses.MayForget(pod) || IsExcused(grant.Lease.Id, user.Name)) continue;
             Break("L4", $"user {user.Name} is dropped; {pod.Name} was promised it until {pod.End.TotalSeconds:0.000}");
         }
