@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Broker.Api.Authentication;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
+using Broker.Core.Catalog.Reading;
 using Broker.Core.Databases;
 using Broker.Core.Duties;
 using Broker.Core.Issuing;
@@ -35,7 +36,7 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         foreach (var issuer in current.Identity.Issuers.Values.OrderBy(static issuer => issuer.Name, StringComparer.Ordinal))
             yield return await TryAsync($"identity issuer {issuer.Name}", _ => FetchKeysAsync(issuer), cancellation);
         List<string> away = [];
-        List<(Database Database, ConnectionSample Sample)> counted = [];
+        var counted = new Dictionary<Database, ConnectionSample>();
         foreach (var database in current.Databases.Values.OrderBy(static database => database.Name, StringComparer.Ordinal))
         {
             var found = await TryAsync($"database {database.Name}", cancel => CountAsync(database, current, counted, cancel), cancellation);
@@ -47,7 +48,8 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
             yield return found;
         }
 
-        foreach (var server in ByServer(counted)) yield return await TryAsync($"server of {string.Join(", ", server.Select(static of => of.Database.Name))}", _ => Task.FromResult(KeepTogether(server, current)), cancellation);
+        foreach (var server in GuaranteesReading.ServersOf(counted.Keys, database => counted[database].Server ?? CountedEndpoint.Of(database)).Where(static server => server.Count > 1))
+            yield return await TryAsync($"server of {string.Join(", ", server.Select(static database => database.Name))}", _ => Task.FromResult(KeepTogether(server, counted, current)), cancellation);
 
         if (!withUsers) yield break;
         foreach (var role in current.Roles.Values.Where(role => !away.Contains(role.Database)).OrderBy(static role => role.Name, StringComparer.Ordinal))
@@ -104,30 +106,20 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         return keys > 0 ? string.Create(CultureInfo.InvariantCulture, $"has {keys} keys to prove tokens by.") : "has no keys yet: nobody is proven by it.";
     }
 
-    // Those of one server, of which more than one was counted: by the name that somebody gave it, or what it says it is.
-    private static IEnumerable<(Database Database, ConnectionSample Sample)[]> ByServer(List<(Database Database, ConnectionSample Sample)> counted)
+    private static string KeepTogether(IReadOnlyList<Database> server, Dictionary<Database, ConnectionSample> counted, CatalogSnapshot current)
     {
-        return counted.GroupBy(of => of.Database.Server ?? counted.FirstOrDefault(other => other.Database.Server is not null && Is(other) == Is(of)).Database?.Server ?? Is(of), StringComparer.Ordinal)
-            .Select(static server => server.ToArray()).Where(static server => server.Length > 1);
-
-        static string Is((Database Database, ConnectionSample Sample) of) => of.Sample.Server ?? CountedEndpoint.Of(of.Database);
-    }
-
-    private static string KeepTogether((Database Database, ConnectionSample Sample)[] server, CatalogSnapshot current)
-    {
-        foreach (var (database, sample) in server)
+        foreach (var database in server)
         {
-            Database[] others = [.. server.Select(static of => of.Database).Where(other => other != database)];
-            if (Guarantees.WhyNotOnServer(current, database, sample, others) is { } cannot) throw new CannotBeKeptException(cannot);
+            if (Guarantees.WhyNotOnServer(current, database, counted[database], [.. server.Where(other => other != database)]) is { } cannot) throw new CannotBeKeptException(cannot);
         }
 
         return "is one server, which can keep what is guaranteed on them together.";
     }
 
-    private async Task<string> CountAsync(Database database, CatalogSnapshot current, List<(Database Database, ConnectionSample Sample)>? counted, CancellationToken cancellation)
+    private async Task<string> CountAsync(Database database, CatalogSnapshot current, Dictionary<Database, ConnectionSample>? counted, CancellationToken cancellation)
     {
         var sample = await services.GetRequiredService<DatabaseEngines>()[database.Engine].SampleAsync(database, cancellation);
-        counted?.Add((database, sample));
+        counted?.Add(database, sample);
         if (Guarantees.WhyNot(current, database, sample) is { } cannot) throw new CannotBeKeptException(cannot);
         var ceiling = BudgetCount.Of(sample, database.Budget, new Dictionary<string, int>()).Ceiling;
         if (sample.Pool is { } pool)

@@ -40,13 +40,16 @@ internal static class GuaranteesReading
                 .Concat(teams.Select(team => (Who: $"team {team.Name}", Guaranteed: team.Division?.Guaranteed.GetValueOrDefault(name) ?? 0)).Where(of => of.Guaranteed > 0));
     }
 
-    /// <summary>The databases by server, as far as the configuration says it: by the <c>Server</c> that it names, or where they are counted.</summary>
-    public static IEnumerable<IReadOnlyList<Database>> ServersOf(IEnumerable<Database> databases)
+    /// <summary>The databases by server: by the <c>Server</c> that the configuration names, or by what it is.</summary>
+    /// <param name="databases">The databases.</param>
+    /// <param name="identity">What a database's server is; null: where it is counted, as far as the configuration says it.</param>
+    public static IEnumerable<IReadOnlyList<Database>> ServersOf(IEnumerable<Database> databases, Func<Database, string>? identity = null)
     {
+        identity ??= CountedEndpoint.Of;
         Database[] all = [.. databases.OrderBy(database => database.Name, StringComparer.Ordinal)];
-        return all.GroupBy(database => database.Server ?? Named(database) ?? CountedEndpoint.Of(database), StringComparer.Ordinal).Select(server => server.ToArray());
+        return all.GroupBy(database => database.Server ?? Named(database) ?? identity(database), StringComparer.Ordinal).Select(server => server.ToArray());
 
-        string? Named(Database database) => all.FirstOrDefault(other => other.Server is not null && CountedEndpoint.Of(other) == CountedEndpoint.Of(database))?.Server;
+        string? Named(Database database) => all.FirstOrDefault(other => other.Server is not null && identity(other) == identity(database))?.Server;
     }
 
     // The arithmetic is BudgetCount's, without what only the server knows.
