@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Broker.Api.Commands;
 
 namespace LoadTests;
 
@@ -11,13 +12,7 @@ internal static class CommandOptions
     {
         Description = $"{description} ({least}-{most})",
         DefaultValueFactory = _ => standard,
-        CustomParser = result =>
-        {
-            var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
-            if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most) return value;
-            result.AddError($"{name} is '{text}'; write a whole number from {least} to {most}.");
-            return standard;
-        },
+        CustomParser = result => NumberOption.Read(name, result, standard, least, most),
     };
 
     /// <summary>Several numbers, as words of their own or with bars between them, as help prints those that hold when nothing is said.</summary>

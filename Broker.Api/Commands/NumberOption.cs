@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 
 namespace Broker.Api.Commands;
@@ -10,12 +11,15 @@ internal static class NumberOption
     {
         Description = $"{description} ({least}-{most}).",
         DefaultValueFactory = _ => standard,
-        CustomParser = result =>
-        {
-            var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
-            if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most) return value;
-            result.AddError($"{name} is '{text}'; write a whole number from {least} to {most}.");
-            return standard;
-        },
+        CustomParser = result => Read(name, result, standard, least, most),
     };
+
+    /// <summary>Reads what was written; the standard where that is refused.</summary>
+    public static int Read(string name, ArgumentResult result, int standard, int least, int most)
+    {
+        var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+        if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most) return value;
+        result.AddError($"{name} is '{text}'; write a whole number from {least} to {most}.");
+        return standard;
+    }
 }
