@@ -83,6 +83,18 @@ internal sealed class BrokerWorld : IAsyncDisposable
 
     public ShiftedTime Time { get; } = new();
 
+    /// <summary>
+    /// Moves the clock when no duty is late or under way: what a duty writes down while the clock leaps, such as when it is due again,
+    /// would lie too far ahead by the leap.
+    /// </summary>
+    public async Task ForwardAsync(TimeSpan by)
+    {
+        await Eventually.HoldsAsync(
+            async () => (await Service<SharedLedger>().Duties.DutiesAsync("orders", 100, TestContext.Current.CancellationToken)).All(duty => !duty.UnderWay && duty.DueAt > Time.GetUtcNow()),
+            "no duty is late or under way", TestContext.Current.CancellationToken);
+        Time.Forward(by);
+    }
+
     /// <summary>Which parts of the ledger are away, by their database; null: none.</summary>
     public Func<string, bool>? Cut { get; set; }
 

@@ -82,7 +82,7 @@ public sealed class LeaseTests
 
         for (var turn = 0; turn < 12; turn++)
         {
-            world.Time.Forward(TimeSpan.FromMinutes(13));
+            await world.ForwardAsync(TimeSpan.FromMinutes(13));
             await Eventually.HoldsAsync(
                 async () => (DateTimeOffset)(await world.SendAsync(replica, HttpMethod.Get, "/api/v1/leases", world.Person("viewers"))).Body["leases"]![0]!["expiresAt"]! - world.Time.GetUtcNow() > TimeSpan.FromMinutes(35),
                 "the broker has renewed the shared lease", TestContext.Current.CancellationToken);
@@ -201,10 +201,10 @@ public sealed class LeaseTests
         (await callers[0].RenewAsync(again.LeaseId)).LeaseDuration.ShouldBe(1200);
 
         // Whoever does not is given less each time, and in the end nothing, while the old login still works.
-        world.Time.Forward(TimeSpan.FromSeconds(renewed[1].LeaseDuration - 60));
+        await world.ForwardAsync(TimeSpan.FromSeconds(renewed[1].LeaseDuration - 60));
         (await callers[1].SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200);
         (await callers[1].RenewAsync(leases[1].LeaseId)).LeaseDuration.ShouldBeInRange(1, 60);
-        world.Time.Forward(TimeSpan.FromSeconds(61));
+        await world.ForwardAsync(TimeSpan.FromSeconds(61));
         (await callers[1].RenewAsync(leases[1].LeaseId)).Status.ShouldBe(400);
         world.Issuer.Users.ContainsKey(old).ShouldBeTrue();
     }

@@ -37,7 +37,7 @@ public sealed class StaticCredentialTests
         var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
         var first = await caller.SendAsync("GET", "database/static-creds/reports");
 
-        world.Time.Forward(TimeSpan.FromSeconds((int)first.Body["data"]!["ttl"]! + 1));
+        await world.ForwardAsync(TimeSpan.FromSeconds((int)first.Body["data"]!["ttl"]! + 1));
 
         caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
         VaultAnswer next = null!;
