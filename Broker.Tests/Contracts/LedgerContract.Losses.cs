@@ -65,6 +65,16 @@ public abstract partial class LedgerContract
     }
 
     [Fact]
+    public async Task L10_A_holder_that_was_released_before_the_ledger_heard_of_it_again_is_not_put_back()
+    {
+        await Ledger.Holders.ReleaseAsync(database, Id(1), Cancellation);
+
+        (await RestoreAsync("1", null, Holder(1, 4), Holder(2, 3))).ShouldBe(1);
+
+        (await BudgetAsync()).Granted.ShouldBe(3);
+    }
+
+    [Fact]
     public async Task L3_Leases_that_the_ledger_still_knows_are_tried_again_after_a_loss_and_once_only()
     {
         await CountedAsync(100);

@@ -174,6 +174,8 @@ public sealed class RotationTests
 
         replica.Link.Cut();
         (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!.Lease.Id.ShouldBe(moved.Lease.Id);
+        (await world.PassAsync(replica.Holders.RenewAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default, moved.Lease.Id).AsTask(), Minute)).Grant!
+            .Overlap.ShouldBeNull("it has moved already");
     }
 
     [Fact]

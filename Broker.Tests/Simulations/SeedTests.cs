@@ -45,6 +45,8 @@ public sealed class SeedTests
     [InlineData(60002850)]
     [InlineData(62005232)]
     [InlineData(64021998)]
+    [InlineData(64021543)]
+    [InlineData(64022163)]
     public void No_law_is_broken_again(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
 
     [Fact]

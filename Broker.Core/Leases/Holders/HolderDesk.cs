@@ -19,7 +19,7 @@ internal sealed class HolderDesk(
     /// <param name="cancellation">The caller left.</param>
     /// <param name="lease">
     /// The lease it works with, as far as it knows; null: it does not say. When it was moved meanwhile and did not hear of it,
-    /// because the answer was lost, it is told again.
+    /// because the answer was lost, it is told again; when it works with its new lease already, it is not, also from a replica's memory.
     /// </param>
     /// <param name="allotment">
     /// The number of the last size that it was told and keeps to, 0: it was told none; null: it does not follow sizes.
@@ -30,7 +30,7 @@ internal sealed class HolderDesk(
         var outcome = Find(caller, holder, out var id, out var target) is { } refusal ? refusal
             : origin.Proof is { } proof && await proof.WhyNotAsync(cancellation) is { } unproven ? unproven
             : await RenewAsync(caller, id, target with { Proof = origin.Proof, Lease = lease }, allotment, cancellation);
-        if (lease is not null && outcome.Grant is { Overlap: null } grant && grant.Lease.Id != lease) outcome = grant with { Overlap = TimeSpan.Zero };
+        if (lease is not null && outcome.Grant is { } grant) outcome = grant with { Overlap = grant.Lease.Id == lease ? null : grant.Overlap ?? TimeSpan.Zero };
         return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }
 

@@ -119,8 +119,8 @@ for _, told in ipairs(asked.holders) do
   local till = now + told.ends_in
   if stands then till = math.min(till, l.expires) end
   local h = holder(told.id)
-  if num(call('ZSCORE', news, told.id)) > told.mark then
-    -- It left, or has another lease since.
+  if math.max(num(call('ZSCORE', news, told.id)), num(call('ZSCORE', released, told.id))) > told.mark then
+    -- It left, or has another lease since. A release is final also where the ledger knew nothing of its holder when it came.
   elseif h and h.phase == 'h' and h.mark >= told.mark then
     local knows_more = not h.allotment and h.least == h.connections and h.want == h.connections and accept(h, told)
     if h.lease == told.lease and till > h.till then h.till, knows_more = till, true end

@@ -153,7 +153,9 @@ internal sealed class Pod
 
     private void Take(Grant grant, TimeSpan asked)
     {
-        beside = grant.Overlap > TimeSpan.Zero ? Held?.Counted ?? 0 : world.Now < bothUntil ? beside : 0;
+        // A replica's memory tells again of a move, also those who have made it.
+        var moves = grant.Overlap > TimeSpan.Zero && grant.Lease.Id != Held?.Lease.Id;
+        beside = moves ? Held?.Counted ?? 0 : world.Now < bothUntil ? beside : 0;
         (Held, PromisedBy, PromisedAt) = (grant, heard, world.Now);
         sizes?.Take(grant);
         // Where the ledger's time is behind for good, because nobody knew how far it had come, its clock tells no pod's end.
@@ -164,7 +166,7 @@ internal sealed class Pod
             if (world.Now >= end && !IsGone) Lose("its end came");
         });
         // Both its logins' connections may be open for a while: it takes its time, but not all of it.
-        if (grant.Overlap is { } overlap) bothUntil = world.Now + 0.8 * overlap;
+        if (moves) bothUntil = world.Now + 0.8 * grant.Overlap!.Value;
         while (world.Now >= bothUntil && open.Count > Most(grant)) Close(open[0]);
         world.Laws.Told(this, asked);
     }
