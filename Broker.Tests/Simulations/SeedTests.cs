@@ -47,6 +47,7 @@ public sealed class SeedTests
     [InlineData(64021998)]
     [InlineData(64021543)]
     [InlineData(64022163)]
+    [InlineData(64020622)]
     public void No_law_is_broken_again(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
 
     [Fact]

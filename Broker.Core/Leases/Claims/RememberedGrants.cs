@@ -20,7 +20,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     /// <summary>So long after it heard the ledger last a replica believes that what it remembers is still so.</summary>
     public static readonly TimeSpan BelievedFor = TimeSpan.FromMinutes(5);
 
-    private readonly ConcurrentDictionary<string, (long Mark, long At)> heard = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, (long Mark, DateTimeOffset Now, long At)> heard = new(StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> byHolder = new(Environment.ProcessorCount, most, StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> strangers = new(Environment.ProcessorCount, Math.Max(3, most / 10), StringComparer.Ordinal);
     private long sweptAt = time.GetTimestamp();
@@ -100,18 +100,23 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         if (told.Gap) ForgetAll(database);
 
         foreach (var (holder, mark) in told.Moved) Gone(database, holder, mark);
-        heard[database] = (told.HeardTo, time.GetTimestamp());
+        heard[database] = (told.HeardTo, told.Now, time.GetTimestamp());
     }
 
     /// <summary>The mark up to which the ledger told what happened to a database's holders; 0: it told nothing yet.</summary>
     public long HeardTo(string database) => heard.TryGetValue(database, out var last) ? last.Mark : 0;
 
-    /// <summary>The holder's grant as far as its time still runs; null when nothing is remembered, it is over, or the memory is too old.</summary>
-    public ClaimAnswer.Granted? Find(string database, string holder) =>
-        byHolder.TryGet(holder, out var known) && known.Database == database && Now(known) is { EndsIn.Ticks: > 0 } grant
-        && (!heard.TryGetValue(database, out var last) || time.GetElapsedTime(last.At) < BelievedFor)
-            ? grant
-            : null;
+    /// <summary>
+    /// The holder's grant as far as its time still runs, by the stopwatch and by the ledger's time, which may have leapt since; null when
+    /// nothing is remembered, it is over, or the memory is too old.
+    /// </summary>
+    public ClaimAnswer.Granted? Find(string database, string holder)
+    {
+        if (!byHolder.TryGet(holder, out var known) || known.Database != database || Now(known) is not { EndsIn.Ticks: > 0 } grant) return null;
+        if (!heard.TryGetValue(database, out var last)) return grant;
+        var passed = time.GetElapsedTime(last.At);
+        return passed < BelievedFor && last.Now + passed < grant.EndsAt ? grant : null;
+    }
 
     /// <summary>The holders of one database whose time still runs.</summary>
     /// <param name="database">The database.</param>
