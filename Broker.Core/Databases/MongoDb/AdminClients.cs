@@ -123,7 +123,7 @@ internal sealed class AdminClients : IDisposable
         return clients.GetOrAdd(database.AdminConnectionString.Reveal(), _ => new(() =>
         {
             var settings = MongoClientSettings.FromUrl(url);
-            TlsFiles.Apply(database, settings, UriOptions.Of(database.AdminConnectionString.Reveal()));
+            TlsFiles.Apply(database, settings, UriOptions.Of(database));
             settings.ApplicationName = "broker";
             settings.MinConnectionPoolSize = 0;
             settings.MaxConnectionPoolSize = PoolSize;

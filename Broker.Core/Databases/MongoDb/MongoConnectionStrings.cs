@@ -18,16 +18,18 @@ internal static class MongoConnectionStrings
 
     private static readonly ConnectionStrings.Aliases Named = new("pymongo", Own, "mongo-jdbc-driver", "mongo-go-driver", "pymongo");
 
+    private const string Revocations = "tlsDisableCertificateRevocationCheck";
+
     // What else reaches a server or chooses among several, and goes to pods as it is.
     private static readonly string[] OfTheSet =
-        ["replicaSet", "directConnection", "loadBalanced", "readPreference", "readPreferenceTags", "maxStalenessSeconds", "srvServiceName", "srvMaxHosts"];
+        ["replicaSet", "directConnection", "loadBalanced", "readPreference", "readPreferenceTags", "maxStalenessSeconds", "localThresholdMS", "srvServiceName", "srvMaxHosts"];
 
     private static readonly string[] OfTheServer = ["retryWrites", "retryReads", "w", "wtimeoutMS", "journal", "readConcernLevel"];
 
     public static ConnectionStrings Of(Database database, Login login, int connections, string? holder)
     {
         var administrator = AdminClients.Settings(database);
-        var options = UriOptions.Of(database.AdminConnectionString.Reveal());
+        var options = UriOptions.Of(database);
         var named = ServerAddress.ListOf(database.Host, database.Port);
         var same = administrator.Servers.Any(server => named.Any(host => host.Host.Equals(server.Host, StringComparison.OrdinalIgnoreCase) && (options.IsSeed || host.Port == server.Port)));
         var seed = same && administrator.Scheme == ConnectionStringScheme.MongoDBPlusSrv;
@@ -35,7 +37,7 @@ internal static class MongoConnectionStrings
         var ssl = database.Pods.SslMode ?? options.Ssl ?? PodSslMode.Prefer;
         var before = $"{(seed ? "mongodb+srv" : "mongodb")}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}@"
             + $"{(seed ? database.Host : string.Join(',', servers.Select(server => server.IsSocket ? Escaped(server.Host) : server.ToString())))}/{Escaped(database.DatabaseName)}";
-        string Uri(bool readsFiles, bool tellsNames) => before + Plain(Query([
+        string Uri(string driver, bool readsFiles, bool tellsNames) => before + Plain(Query([
             ("authSource", database.AuthSource),
             ("maxPoolSize", connections.ToString(CultureInfo.InvariantCulture)),
             // Another mechanism than a password's is the administrator's own way of logging in.
@@ -46,6 +48,7 @@ internal static class MongoConnectionStrings
             ("tlsAllowInvalidHostnames", ssl == PodSslMode.VerifyCA && tellsNames ? "true" : null),
             ("tlsCAFile", readsFiles && ssl >= PodSslMode.VerifyCA ? database.Pods.CaFile : null),
             ("tlsCertificateKeyFile", readsFiles ? database.Pods.CertificateFile : null),
+            (Revocations, driver == Own && ssl >= PodSslMode.VerifyCA ? options[Revocations] : null),
             .. OfTheServer.Select(name => (name, options[name])),
             ("appName", holder),
         ]));
@@ -57,9 +60,11 @@ internal static class MongoConnectionStrings
             ssl != PodSslMode.Disable && options["tlsCAFile"] is not null && database.Pods.CaFile is null
                 ? NoAuthority
                 : null,
-            database.Pods.SslMode == PodSslMode.Prefer ? "It cannot prefer TLS, and connects without." : null);
-        DriverString For(string driver, bool readsFiles, bool tellsNames, string prefix = "") => new(driver, prefix + Uri(readsFiles, tellsNames), Notes(
+            database.Pods.SslMode == PodSslMode.Prefer ? "It cannot prefer TLS, and connects without." : null,
+            options["proxyHost"] is null ? null : "The broker reaches this server through a SOCKS5 proxy (proxyHost), which pods are not told of: where they need one, give it in code.");
+        DriverString For(string driver, bool readsFiles, bool tellsNames, string prefix = "") => new(driver, prefix + Uri(driver, readsFiles, tellsNames), Notes(
             notes,
+            options.LooksUpRevocations && ssl >= PodSslMode.VerifyCA && driver != Own ? "It is not told to look up whether the server's certificate was revoked: give it that in code." : null,
             !readsFiles && ssl >= PodSslMode.VerifyCA && database.Pods.CaFile is not null ? "It reads no file of authorities from its URI: have the machine or the runtime believe it." : null,
             !readsFiles && database.Pods.CertificateFile is not null ? "It reads no client certificate from its URI: give it in code." : null,
             ssl == PodSslMode.VerifyCA && !tellsNames ? "It looks at the certificate's name too." : null));

@@ -185,16 +185,17 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         }
     }
 
-    // As pods connect, but with the broker's own files: it verifies no more than its administrator's connection does.
+    // As pods connect, but with the broker's own files and way through the network: it verifies no more than its administrator's connection does.
     internal static MongoClientSettings LoginSettings(Database database, Login login)
     {
-        var options = UriOptions.Of(database.AdminConnectionString.Reveal());
+        var options = UriOptions.Of(database);
         var mode = database.Pods.SslMode is { } pods and >= PodSslMode.Require
             ? (PodSslMode)Math.Max((int)PodSslMode.Require, Math.Min((int)pods, (int)(options.Ssl ?? PodSslMode.Disable)))
             : database.Pods.SslMode;
         var settings = MongoClientSettings.FromConnectionString(
             MongoConnectionStrings.Of(database with { Pods = database.Pods with { SslMode = mode } }, login, 1, null).Of(MongoConnectionStrings.Own));
         if (settings.UseTls) TlsFiles.Apply(database, settings, options);
+        settings.Socks5ProxySettings = MongoClientSettings.FromUrl(AdminClients.Settings(database)).Socks5ProxySettings;
         return settings;
     }
 

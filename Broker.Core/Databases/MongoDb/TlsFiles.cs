@@ -7,8 +7,8 @@ using MongoDB.Driver;
 namespace Broker.Core.Databases.MongoDb;
 
 /// <summary>
-/// <c>tlsCAFile</c>, <c>tlsCertificateKeyFile</c> and <c>tlsAllowInvalidHostnames</c> of a URI, which .NET's driver passes over: they
-/// name the broker's own files, and are read whenever a client is made.
+/// <c>tlsCAFile</c>, <c>tlsCertificateKeyFile</c>, <c>tlsAllowInvalidCertificates</c> and <c>tlsAllowInvalidHostnames</c> of a URI, which
+/// .NET's driver passes over. Files are the broker's own, and are read whenever a client is made.
 /// </summary>
 internal static class TlsFiles
 {
@@ -19,6 +19,7 @@ internal static class TlsFiles
         var (authority, certificate) = (options["tlsCAFile"], options["tlsCertificateKeyFile"]);
         var anyName = options.Ssl == PodSslMode.VerifyCA;
         if (!settings.UseTls && options.Ssl >= PodSslMode.Require) settings.UseTls = true; // a file alone means TLS
+        if (options.Ssl == PodSslMode.Require) settings.AllowInsecureTls = true;
         if (!settings.UseTls || (authority is null && certificate is null && !anyName)) return;
         try
         {
@@ -29,7 +30,7 @@ internal static class TlsFiles
             {
                 var believed = new X509Certificate2Collection();
                 if (authority is not null) believed.ImportFromPemFile(authority);
-                tls.ServerCertificateValidationCallback = (_, shown, chain, errors) => IsBelieved(shown, chain, errors, authority is null ? null : believed, anyName);
+                tls.ServerCertificateValidationCallback = (_, shown, chain, errors) => IsBelieved(shown, chain, errors, authority is null ? null : believed, anyName, options.LooksUpRevocations);
             }
 
             settings.SslSettings = tls;
@@ -43,7 +44,7 @@ internal static class TlsFiles
     private static X509Certificate2 Certificate(string file, string? password) =>
         password is null ? X509Certificate2.CreateFromPemFile(file) : X509Certificate2.CreateFromEncryptedPemFile(file, password);
 
-    private static bool IsBelieved(X509Certificate? shown, X509Chain? sent, SslPolicyErrors errors, X509Certificate2Collection? believed, bool anyName)
+    private static bool IsBelieved(X509Certificate? shown, X509Chain? sent, SslPolicyErrors errors, X509Certificate2Collection? believed, bool anyName, bool looksUpRevocations)
     {
         if (anyName) errors &= ~SslPolicyErrors.RemoteCertificateNameMismatch;
         if (errors == SslPolicyErrors.None && believed is null) return true;
@@ -51,7 +52,7 @@ internal static class TlsFiles
         using var chain = new X509Chain();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.CustomTrustStore.AddRange(believed);
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        chain.ChainPolicy.RevocationMode = looksUpRevocations ? X509RevocationMode.Online : X509RevocationMode.NoCheck;
         if (sent is not null)
             foreach (var element in sent.ChainElements) chain.ChainPolicy.ExtraStore.Add(element.Certificate);
         using var certificate = X509CertificateLoader.LoadCertificate(shown.GetRawCertData());

@@ -27,5 +27,7 @@ internal sealed class DriverNotes(PodView pods)
 
     public string? OneHost() => pods.Servers.Count > 1 ? "It knows one host only; give it the one it is to connect to." : null;
 
+    public string? InOrder() => pods.Balance is MySqlLoadBalance.Random or MySqlLoadBalance.LeastConnections ? "It takes the hosts in their order." : null;
+
     public string? Redirects() => pods.Redirection == MySqlServerRedirectionMode.Required ? "It does not follow the server's redirection." : null;
 }

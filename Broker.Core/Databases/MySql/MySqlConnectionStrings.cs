@@ -94,8 +94,13 @@ internal sealed class MySqlConnectionStrings
         if (pods.AsksForKey) settings.AllowPublicKeyRetrieval = true;
         if (pods.TlsVersions.Count > 0) settings.TlsVersion = string.Join(", ", pods.TlsVersions.Select(version => "TLS " + version));
         if (pods.CipherSuites is not null) settings.TlsCipherSuites = pods.CipherSuites;
+        if (pods.LooksUpNoRevocations) settings.SkipCertificateRevocationCheck = true;
+        if (pods.OneByOne) settings.Pipelining = false;
+        if (pods.NoBackslashEscapes) settings.NoBackslashEscapes = true;
         if (holder is not null) settings.ApplicationName = holder;
-        return new("mysqlconnector", settings.ConnectionString, notes.Lacks());
+        return new("mysqlconnector", settings.ConnectionString, Notes(
+            notes.Lacks(),
+            pods.LooksUpNoRevocations ? "It knows SkipCertificateRevocationCheck in its latest versions (2.6.2 does), and the others refuse the string." : null));
     }
 
     // As Java's drivers write them.
@@ -127,7 +132,7 @@ internal sealed class MySqlConnectionStrings
             notes.Lacks(), notes.NoCiphers(),
             pods.Verifies && store is null ? "It verifies by Java's trust store, or one that is given as trustCertificateKeyStoreUrl; it reads no PEM." : null,
             pods.Files.CertificateFile is null ? null : "It takes a client certificate from a key store only (clientCertificateKeyStoreUrl): add it.",
-            notes.Redirects(),
+            notes.Redirects(), notes.InOrder(),
             "MariaDB's own driver refuses it: that has a member of its own."));
     }
 
@@ -163,7 +168,7 @@ internal sealed class MySqlConnectionStrings
         ];
         var query = string.Join('&', options.Where(option => option.Value is not null).Select(option => $"{option.Key}={option.Value}"));
         return new(Driver, $"jdbc:mariadb://{string.Join(',', pods.Servers)}/{database.DatabaseName}?{query}", Notes(
-            notes.Lacks(), notes.NoCiphers(), notes.NotPreferred(), notes.Redirects(),
+            notes.Lacks(), notes.NoCiphers(), notes.NotPreferred(), notes.Redirects(), notes.InOrder(),
             pods.Files.CertificateFile is null ? null : "It takes a client certificate from a key store only (keyStore): add it."));
     }
 

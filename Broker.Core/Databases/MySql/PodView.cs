@@ -34,6 +34,15 @@ internal sealed partial record PodView
     /// <summary>Cipher suites that may be used, as MySqlConnector writes them; null: each driver's own.</summary>
     public string? CipherSuites { get; init; }
 
+    /// <summary>Whether a server's certificate is not to be looked up for having been revoked, which MySqlConnector does where it verifies names.</summary>
+    public bool LooksUpNoRevocations { get; init; }
+
+    /// <summary>Whether the server takes one statement after the other only.</summary>
+    public bool OneByOne { get; init; }
+
+    /// <summary>Whether the server takes a backslash in a text for itself (<c>NO_BACKSLASH_ESCAPES</c>): who escapes with it could be told other SQL.</summary>
+    public bool NoBackslashEscapes { get; init; }
+
     /// <summary>Whether the administrator believes an authority of its own, and pods are told of none.</summary>
     public bool LacksAuthority { get; init; }
 
@@ -62,6 +71,9 @@ internal sealed partial record PodView
             AsksForKey = administrator.AllowPublicKeyRetrieval,
             LacksKey = !administrator.AllowPublicKeyRetrieval && administrator.ServerRsaPublicKeyFile.Length > 0 && ssl < PodSslMode.Require,
             TlsVersions = ssl == PodSslMode.Disable ? [] : [.. TlsVersion().Matches(administrator.TlsVersion).Select(version => version.Value)],
+            LooksUpNoRevocations = administrator.SkipCertificateRevocationCheck && ssl == PodSslMode.VerifyFull,
+            OneByOne = administrator.ShouldSerialize("Pipelining") && !administrator.Pipelining,
+            NoBackslashEscapes = administrator.NoBackslashEscapes,
             CipherSuites = ssl != PodSslMode.Disable && administrator.TlsCipherSuites is { Length: > 0 } suites ? suites : null,
             LacksAuthority = ssl >= PodSslMode.VerifyCA && database.Pods.CaFile is null && administrator.SslCa.Length > 0,
             LacksCertificate = ssl != PodSslMode.Disable && database.Pods.CertificateFile is null

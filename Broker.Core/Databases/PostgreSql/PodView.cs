@@ -10,6 +10,9 @@ namespace Broker.Core.Databases.PostgreSql;
 /// </summary>
 internal sealed record PodView
 {
+    /// <summary>Npgsql's property of that name is obsolete, and still the only way to say it in a string.</summary>
+    public const string CompatibilityMode = "Server Compatibility Mode";
+
     public required IReadOnlyList<ServerAddress> Servers { get; init; }
 
     public required PodSslMode Ssl { get; init; }
@@ -43,6 +46,9 @@ internal sealed record PodView
 
     /// <summary>The service's name in Kerberos; null: the common one.</summary>
     public string? KerberosService { get; init; }
+
+    /// <summary>What the server is not, in Npgsql's words (<c>Server Compatibility Mode</c>); null: it is a whole PostgreSQL.</summary>
+    public string? Compatibility { get; init; }
 
     /// <summary>Whether the administrator shows a certificate, and pods have none to show.</summary>
     public bool LacksCertificate { get; init; }
@@ -80,6 +86,7 @@ internal sealed record PodView
             Authentication = RequiredAuthentication.OfPasswords(administrator.RequireAuth),
             LooksUpRevocations = administrator.CheckCertificateRevocation && ssl >= PodSslMode.VerifyCA,
             KerberosService = administrator.GssEncryptionMode == GssEncryptionMode.Require && administrator.KerberosServiceName is { Length: > 0 } service && service != "postgres" ? service : null,
+            Compatibility = administrator.ShouldSerialize(CompatibilityMode) && administrator[CompatibilityMode]?.ToString() is { } mode && mode != "None" ? mode : null,
             LacksAuthority = ssl >= PodSslMode.VerifyCA && database.Pods.CaFile is null && administrator.RootCertificate is { Length: > 0 },
             LacksCertificate = ssl != PodSslMode.Disable && database.Pods.CertificateFile is null && administrator.SslCertificate is not null,
         };
@@ -120,6 +127,8 @@ internal sealed record PodView
         settings.ApplicationName = "broker";
         // What the administrator's session is to be is not the user's: a role that only the administrator may take for one.
         settings.SearchPath = null;
+        settings.Timezone = null;
+        settings.ClientEncoding = null;
         settings.Options = pods.Endpoint;
         settings.RequireAuth = pods.Authentication?.Npgsql;
         return settings;

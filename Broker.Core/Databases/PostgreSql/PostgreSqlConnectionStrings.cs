@@ -109,6 +109,7 @@ internal sealed class PostgreSqlConnectionStrings
         if (pods.Authentication is { } authentication) settings.RequireAuth = authentication.Npgsql;
         if (pods.LooksUpRevocations) settings.CheckCertificateRevocation = true;
         if (pods.KerberosService is not null) settings.KerberosServiceName = pods.KerberosService;
+        if (pods.Compatibility is not null) settings[PodView.CompatibilityMode] = pods.Compatibility;
         if (holder is not null) settings.ApplicationName = holder;
         return new("npgsql", settings.ConnectionString, Notes(
             notes.Lacks(),
