@@ -34,8 +34,19 @@ public sealed class MongoDbDocumentsTests
         var statement = UserStatement.OfCreation(["""{"db":"admin","roles":[{"role":"readWrite","db":"app"},{"role":"read"}]}"""]);
 
         statement.Database.ShouldBe("admin");
-        UserCommands.Create(new("b-orders", new("pw")), statement.Roles).ShouldBe(BsonDocument.Parse(
+        UserCommands.Create(new("b-orders", new("pw")), statement).ShouldBe(BsonDocument.Parse(
             """{ "createUser": "b-orders", "pwd": "pw", "roles": [ { "role": "readWrite", "db": "app" }, "read" ] }"""));
+    }
+
+    [Fact]
+    public void Names_of_members_are_read_in_any_case_as_Go_reads_them_and_what_else_createUser_takes_goes_with_it()
+    {
+        var statement = UserStatement.OfCreation(
+            ["""{"DB":"app","Roles":[{"Role":"read","Db":""}],"authenticationRestrictions":[{"clientSource":["10.0.0.0/8"]}],"mechanisms":["SCRAM-SHA-256"],"customData":{"team":"orders"}}"""]);
+
+        statement.Database.ShouldBe("app");
+        UserCommands.Create(new("u", new("pw")), statement).ShouldBe(BsonDocument.Parse(
+            """{ "createUser": "u", "pwd": "pw", "roles": [ "read" ], "authenticationRestrictions": [ { "clientSource": [ "10.0.0.0/8" ] } ], "customData": { "team": "orders" }, "mechanisms": [ "SCRAM-SHA-256" ] }"""));
     }
 
     [Fact]
@@ -52,7 +63,10 @@ public sealed class MongoDbDocumentsTests
     [InlineData("""{"db":"admin"}""", "no \"roles\"")]
     [InlineData("""{"roles":[{"db":"app"}]}""", "no \"role\"")]
     [InlineData("""{"roles":["readWrite"]}""", "String where an object")]
-    [InlineData("""{"roles":[{"role":"read"}],"authenticationRestrictions":[]}""", "\"authenticationRestrictions\" is not known")]
+    [InlineData("""{"roles":[{"role":"read"}],"passwordDigestor":"client"}""", "\"passwordDigestor\" is not known")]
+    [InlineData("""{"roles":{"role":"read"}}""", "\"roles\" is no list")]
+    [InlineData("""{"roles":[{"role":"read","db":5}]}""", "\"db\" is no text")]
+    [InlineData("""{"roles":null}""", "\"roles\" is no list")]
     public async Task A_statement_that_is_something_else_is_refused_before_a_server_is_asked(string statement, string why)
     {
         using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);

@@ -39,6 +39,10 @@ public sealed class SqlScriptTests
     [InlineData("a;\r\n-- b;\r\nc;\r\n", "a|-- b;\r\nc")]
     [InlineData(";;  ;\n a ;; ", "a")]
     [InlineData("CREATE OR REPLACE FUNCTION s.f(a int DEFAULT 1, b text DEFAULT ';') RETURNS int BEGIN ATOMIC SELECT a; END; x", "CREATE OR REPLACE FUNCTION s.f(a int DEFAULT 1, b text DEFAULT ';') RETURNS int BEGIN ATOMIC SELECT a; END|x")]
+    [InlineData("SET standard_conforming_strings = off; SELECT 'a\\';b'; x", "SET standard_conforming_strings = off|SELECT 'a\\';b'|x")]
+    [InlineData("set local Standard_Conforming_Strings to 'off'; SELECT 'a\\';b'; x", "set local Standard_Conforming_Strings to 'off'|SELECT 'a\\';b'|x")]
+    [InlineData("SET SESSION /* old */ \"standard_conforming_strings\" TO FALSE; SELECT 'a\\';b'; SET standard_conforming_strings=on; SELECT 'a\\'; x", "SET SESSION /* old */ \"standard_conforming_strings\" TO FALSE|SELECT 'a\\';b'|SET standard_conforming_strings=on|SELECT 'a\\'|x")]
+    [InlineData("SET standard_conforming_strings = DEFAULT; SELECT 'a\\'; x", "SET standard_conforming_strings = DEFAULT|SELECT 'a\\'|x")]
     public void A_statement_of_PostgreSQL_ends_where_the_server_ends_it(string text, string statements) =>
         SqlScript.Split(DatabaseEngineKind.PostgreSql, text).ShouldBe(statements.Split('|', StringSplitOptions.RemoveEmptyEntries));
 
@@ -66,6 +70,12 @@ public sealed class SqlScriptTests
     [InlineData("delimiter $$\nCREATE PROCEDURE p() BEGIN SELECT '$$', \"$$\", `$$`; END $$\ny$$\ndelimiter ;\nx", "CREATE PROCEDURE p() BEGIN SELECT '$$', \"$$\", `$$`; END|y|x")]
     [InlineData("DELIMITER go\nSELECT 1 go\nDELIMITER ;\nx", "SELECT 1|x")]
     [InlineData("CREATE PROCEDURE p() SQL SECURITY INVOKER COMMENT 'a;b' BEGIN l: LOOP LEAVE l; END LOOP l; END; x", "CREATE PROCEDURE p() SQL SECURITY INVOKER COMMENT 'a;b' BEGIN l: LOOP LEAVE l; END LOOP l; END|x")]
+    [InlineData("CREATE PROCEDURE p() BEGIN FOR i IN 1..3 DO INSERT INTO t VALUES (i); END FOR; DELETE FROM u; END; x", "CREATE PROCEDURE p() BEGIN FOR i IN 1..3 DO INSERT INTO t VALUES (i); END FOR; DELETE FROM u; END|x")]
+    [InlineData("CREATE PROCEDURE p() FOR r IN (SELECT a FROM b) DO c; IF d THEN e; END IF; END FOR; x", "CREATE PROCEDURE p() FOR r IN (SELECT a FROM b) DO c; IF d THEN e; END IF; END FOR|x")]
+    [InlineData("CREATE PROCEDURE p() SELECT a FROM b FOR UPDATE; x", "CREATE PROCEDURE p() SELECT a FROM b FOR UPDATE|x")]
+    [InlineData("IF (SELECT 1) THEN a; ELSE b; END IF; x", "IF (SELECT 1) THEN a; ELSE b; END IF|x")]
+    [InlineData("FOR i IN 1..2 DO a; END FOR; WHILE b DO c; END WHILE; x", "FOR i IN 1..2 DO a; END FOR|WHILE b DO c; END WHILE|x")]
+    [InlineData("CASE a WHEN 1 THEN b; END CASE; REPEAT c; UNTIL d END REPEAT; LOOP e; END LOOP; x", "CASE a WHEN 1 THEN b; END CASE|REPEAT c; UNTIL d END REPEAT|LOOP e; END LOOP|x")]
     public void A_statement_of_MySQL_ends_where_the_server_ends_it(string text, string statements) =>
         SqlScript.Split(DatabaseEngineKind.MySql, text).ShouldBe(statements.Split('|', StringSplitOptions.RemoveEmptyEntries));
 

@@ -193,7 +193,7 @@ internal static class RoleReading
         try
         {
             using var statement = JsonDocument.Parse(statements[0]);
-            if (statement.RootElement.ValueKind == JsonValueKind.Object && statement.RootElement.TryGetProperty("roles", out _)) return;
+            if (statement.RootElement.ValueKind == JsonValueKind.Object && statement.RootElement.EnumerateObject().Any(member => member.Name.Equals("roles", StringComparison.OrdinalIgnoreCase))) return;
         }
         catch (JsonException)
         {

@@ -5,8 +5,9 @@ namespace Broker.Core.Catalog.Statements;
 
 /// <summary>
 /// Whether a statement is inside a body whose own statements end with semicolons: PostgreSQL's <c>BEGIN ATOMIC … END</c> of a function;
-/// MySQL's and MariaDB's <c>BEGIN … END</c>, <c>CASE</c>, <c>IF</c>, <c>LOOP</c>, <c>WHILE</c> and <c>REPEAT</c> of a routine, trigger or
-/// event, and MariaDB's <c>BEGIN NOT ATOMIC … END</c>.
+/// MySQL's and MariaDB's <c>BEGIN … END</c>, <c>CASE</c>, <c>IF</c>, <c>LOOP</c>, <c>WHILE</c>, <c>REPEAT</c> and <c>FOR</c> of a routine,
+/// trigger or event, and the same where MariaDB takes them alone, with <c>BEGIN NOT ATOMIC … END</c>
+/// (https://mariadb.com/kb/en/using-compound-statements-outside-of-stored-programs/).
 /// </summary>
 internal sealed class SqlBlock(DatabaseEngineKind engine)
 {
@@ -20,7 +21,7 @@ internal sealed class SqlBlock(DatabaseEngineKind engine)
     // BEGIN and CASE that are open.
     private int depth;
 
-    // IF, LOOP, WHILE and REPEAT that are open, in a body that is one of them: in a BEGIN they need not be counted.
+    // IF, LOOP, WHILE, REPEAT and FOR that are open, in a body that is one of them: in a BEGIN they need not be counted.
     private int flow;
     private string last = "";
 
@@ -53,10 +54,11 @@ internal sealed class SqlBlock(DatabaseEngineKind engine)
     private void ReadMySql(string word, string text, int to)
     {
         if (words == 3 && word == "ATOMIC" && last == "NOT" && !creates) depth++;
+        if (words == 1 && word is "IF" or "CASE" or "LOOP" or "WHILE" or "REPEAT" or "FOR") stored = true;
         if (!stored && depth == 0) return;
         if (word == "END")
         {
-            if (NextWord(text, to) is not ("IF" or "LOOP" or "WHILE" or "REPEAT")) depth = Math.Max(0, depth - 1);
+            if (NextWord(text, to) is not ("IF" or "LOOP" or "WHILE" or "REPEAT" or "FOR")) depth = Math.Max(0, depth - 1);
             else if (depth == 0) flow = Math.Max(0, flow - 1);
         }
         else if (last == "END")
@@ -67,14 +69,14 @@ internal sealed class SqlBlock(DatabaseEngineKind engine)
         {
             depth++;
         }
-        else if (depth == 0 && (word is "LOOP" or "WHILE" || word == "REPEAT" && Next(text, to) != '(' || word == "IF" && IsStatement(text, to)))
+        else if (depth == 0 && (word is "LOOP" or "WHILE" || word == "REPEAT" && Next(text, to) != '(' || word == "IF" && IsStatement(text, to, "THEN") || word == "FOR" && NextWord(text, to) != "EACH" && IsStatement(text, to, "DO")))
         {
             flow++;
         }
     }
 
-    // IF is a function too, and IF EXISTS a part of others.
-    private bool IsStatement(string text, int to)
+    // IF is a function too, and IF EXISTS a part of others; FOR is a part of cursors, handlers and locks.
+    private bool IsStatement(string text, int to, string goesOn)
     {
         if (NextWord(text, to) is "EXISTS" or "NOT" && flow == 0 && last is "PROCEDURE" or "FUNCTION" or "TRIGGER" or "EVENT") return false;
         if (flow > 0) return last is ";" or "THEN" or "ELSE" or "DO" or "LOOP" or "REPEAT";
@@ -82,7 +84,7 @@ internal sealed class SqlBlock(DatabaseEngineKind engine)
         {
             var token = SqlToken.At(engine, text, at);
             if (token.Kind == SqlTokenKind.Semicolon) return false;
-            if (token.Kind == SqlTokenKind.Word && text[at..token.End].Equals("THEN", StringComparison.OrdinalIgnoreCase)) return true;
+            if (token.Kind == SqlTokenKind.Word && text[at..token.End].Equals(goesOn, StringComparison.OrdinalIgnoreCase)) return true;
             at = token.End;
         }
 

@@ -12,55 +12,12 @@ namespace Broker.Core.Catalog.Statements;
 /// </summary>
 internal static class SqlScript
 {
-    /// <summary>The statements of a text, without the semicolons between them. What is but a comment is none.</summary>
-    public static IReadOnlyList<string> Split(DatabaseEngineKind engine, string text)
+    /// <summary>The statements of texts that run one after the other, without the semicolons between them. What is but a comment is none.</summary>
+    public static IReadOnlyList<string> Split(DatabaseEngineKind engine, params IEnumerable<string> texts)
     {
-        var statements = new List<string>();
-        var block = new SqlBlock(engine);
-        var (start, parentheses, says) = (0, 0, false);
-        var delimiter = "";
-        for (var at = 0; at < text.Length;)
-        {
-            var token = SqlToken.At(engine, text, at);
-            // A delimiter ends a word, though its letters could go on in one: END$$.
-            if (delimiter.Length > 0 && token.Kind == SqlTokenKind.Word && text.IndexOf(delimiter, at, token.End - at, StringComparison.Ordinal) is var inside and > 0 && inside > at)
-                token = token with { End = inside };
-            var ends = delimiter.Length == 0
-                ? token.Kind == SqlTokenKind.Semicolon && parentheses <= 0 && !block.IsOpen
-                : string.CompareOrdinal(text, at, delimiter, 0, delimiter.Length) == 0;
-            if (ends)
-            {
-                Add(text[start..at]);
-                at = start = at + Math.Max(1, delimiter.Length);
-                continue;
-            }
-
-            if (!says && engine == DatabaseEngineKind.MySql && token.Kind == SqlTokenKind.Word && text.AsSpan(at, token.End - at).Equals("DELIMITER", StringComparison.OrdinalIgnoreCase))
-            {
-                // The client's own word, which a file for it may have.
-                var line = text.IndexOf('\n', at) is var found and >= 0 ? found : text.Length;
-                delimiter = text[token.End..line].Trim() is var other and not ";" ? other : "";
-                at = start = line;
-                continue;
-            }
-
-            says |= token.Kind != SqlTokenKind.Space;
-            if (token.Kind == SqlTokenKind.Open) parentheses++;
-            if (token.Kind == SqlTokenKind.Close) parentheses--;
-            if (token.Kind == SqlTokenKind.Word) block.Read(text, at, token.End);
-            else if (token.Kind != SqlTokenKind.Space) block.Pass(token.Kind == SqlTokenKind.Semicolon);
-            at = token.End;
-        }
-
-        Add(text[start..]);
+        var (statements, backslashes) = (new List<string>(), false);
+        foreach (var text in texts) Split(engine, text, statements, ref backslashes);
         return statements;
-
-        void Add(string statement)
-        {
-            if (says) statements.Add(statement.Trim());
-            (says, parentheses) = (false, 0);
-            block.Reset();
-        }
     }
 
     /// <summary>Whether a statement has semicolons of its own, outside quotes and comments.</summary>
@@ -89,5 +46,69 @@ internal static class SqlScript
         }
 
         return words;
+    }
+
+    private static void Split(DatabaseEngineKind engine, string text, List<string> statements, ref bool backslashes)
+    {
+        var block = new SqlBlock(engine);
+        var (start, parentheses, says) = (0, 0, false);
+        var delimiter = "";
+        for (var at = 0; at < text.Length;)
+        {
+            var token = SqlToken.At(engine, text, at, backslashes);
+            // A delimiter ends a word, though its letters could go on in one: END$$.
+            if (delimiter.Length > 0 && token.Kind == SqlTokenKind.Word && text.IndexOf(delimiter, at, token.End - at, StringComparison.Ordinal) is var inside and > 0 && inside > at)
+                token = token with { End = inside };
+            var ends = delimiter.Length == 0
+                ? token.Kind == SqlTokenKind.Semicolon && parentheses <= 0 && !block.IsOpen
+                : string.CompareOrdinal(text, at, delimiter, 0, delimiter.Length) == 0;
+            if (ends)
+            {
+                Add(text[start..at], ref backslashes);
+                at = start = at + Math.Max(1, delimiter.Length);
+                continue;
+            }
+
+            if (!says && engine == DatabaseEngineKind.MySql && token.Kind == SqlTokenKind.Word && text.AsSpan(at, token.End - at).Equals("DELIMITER", StringComparison.OrdinalIgnoreCase))
+            {
+                // The client's own word, which a file for it may have.
+                var line = text.IndexOf('\n', at) is var found and >= 0 ? found : text.Length;
+                delimiter = text[token.End..line].Trim() is var other and not ";" ? other : "";
+                at = start = line;
+                continue;
+            }
+
+            says |= token.Kind != SqlTokenKind.Space;
+            if (token.Kind == SqlTokenKind.Open) parentheses++;
+            if (token.Kind == SqlTokenKind.Close) parentheses--;
+            if (token.Kind == SqlTokenKind.Word) block.Read(text, at, token.End);
+            else if (token.Kind != SqlTokenKind.Space) block.Pass(token.Kind == SqlTokenKind.Semicolon);
+            at = token.End;
+        }
+
+        Add(text[start..], ref backslashes);
+
+        void Add(string statement, ref bool backslashes)
+        {
+            if (says) statements.Add(statement.Trim());
+            if (says && engine == DatabaseEngineKind.PostgreSql && SetsBackslashes(statement) is { } set) backslashes = set;
+            (says, parentheses) = (false, 0);
+            block.Reset();
+        }
+    }
+
+    // SET [SESSION | LOCAL] standard_conforming_strings { = | TO } value: what follows is read so. Null: it is another statement.
+    private static bool? SetsBackslashes(string statement)
+    {
+        var words = new List<string>();
+        for (var at = 0; at < statement.Length && words.Count < 5;)
+        {
+            var token = SqlToken.At(DatabaseEngineKind.PostgreSql, statement, at);
+            if (token.Kind != SqlTokenKind.Space) words.Add(statement[at..token.End].Trim('\'', '"').ToUpperInvariant());
+            at = token.End;
+        }
+
+        if (words is ["SET", "SESSION" or "LOCAL", ..]) words.RemoveAt(1);
+        return words is ["SET", "STANDARD_CONFORMING_STRINGS", "=" or "TO", var value, ..] ? value is "OFF" or "FALSE" or "NO" or "0" : null;
     }
 }

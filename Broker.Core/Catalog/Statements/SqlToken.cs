@@ -31,7 +31,11 @@ internal enum SqlTokenKind
 internal readonly record struct SqlToken(SqlTokenKind Kind, int End)
 {
     /// <summary>The piece that begins there.</summary>
-    public static SqlToken At(DatabaseEngineKind engine, string text, int at)
+    /// <param name="engine">Whose SQL it is.</param>
+    /// <param name="text">The whole text.</param>
+    /// <param name="at">Where.</param>
+    /// <param name="backslashes">Whether backslashes escape in PostgreSQL's plain quotes, which they do where <c>standard_conforming_strings</c> is off.</param>
+    public static SqlToken At(DatabaseEngineKind engine, string text, int at, bool backslashes = false)
     {
         var mySql = engine == DatabaseEngineKind.MySql;
         var next = at + 1 < text.Length ? text[at + 1] : '\0';
@@ -44,7 +48,7 @@ internal readonly record struct SqlToken(SqlTokenKind Kind, int End)
             case ')':
                 return new(SqlTokenKind.Close, at + 1);
             case '\'':
-                return new(SqlTokenKind.Other, EndOfQuoted(text, at, backslashes: mySql));
+                return new(SqlTokenKind.Other, EndOfQuoted(text, at, backslashes || mySql));
             case '"':
                 return new(SqlTokenKind.Other, EndOfQuoted(text, at, backslashes: mySql));
             case '`' when mySql:

@@ -26,7 +26,7 @@ internal static partial class StatementTexts
         var parts = texts.SelectMany(text => FromBase64(Trimmed(text)) is var plain && FromJson(Trimmed(plain)) is { } list ? list.OfType<string>() : [plain]).Select(Trimmed);
         return engine == DatabaseEngineKind.MongoDb
             ? [.. parts.Where(part => part.Length > 0)]
-            : [.. parts.SelectMany(part => SqlScript.Split(engine, part)).Where(statement => !IsBracket(engine, statement))];
+            : [.. SqlScript.Split(engine, parts).Where(statement => !IsBracket(engine, statement))];
     }
 
     /// <summary>Whether a placeholder is in one of the texts, Base64 or not, with spaces or without.</summary>

@@ -86,7 +86,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
             throw new DatabaseException(
                 DatabaseFailure.StatementRefused,
                 $"Database '{database.Name}': CreationStatements make the user in '{statement.Database}', but AuthSource is '{database.AuthSource}'; write the same in both.");
-        await admin.ChangeAsync(database, statement.Database, UserCommands.Create(login, statement.Roles), cancellation);
+        await admin.ChangeAsync(database, statement.Database, UserCommands.Create(login, statement), cancellation);
     }
 
     /// <summary>Runs commands, each a JSON document, on <see cref="Database.AuthSource"/>, one after the other.</summary>

@@ -6,13 +6,13 @@ namespace Broker.Core.Databases.MongoDb;
 /// <summary>The commands on users, and what comes back: https://www.mongodb.com/docs/manual/reference/command/nav-user-management/.</summary>
 internal static class UserCommands
 {
-    /// <summary>Makes a user. Its mechanisms are the server's: SCRAM-SHA-256 where it has that.</summary>
-    public static BsonDocument Create(Login login, BsonArray roles) => new()
+    /// <summary>Makes a user. Its mechanisms are the server's (SCRAM-SHA-256 where it has that) unless the statement names them.</summary>
+    public static BsonDocument Create(Login login, UserStatement statement) => new BsonDocument
     {
         { "createUser", login.Username },
         { "pwd", login.Password.Reveal() },
-        { "roles", roles },
-    };
+        { "roles", statement.Roles },
+    }.AddRange(statement.More);
 
     /// <summary>Leaves a user nothing: another password, which nobody knows, and no roles. MongoDB has no lock for users.</summary>
     public static BsonDocument Disarm(string username, string password) => new()

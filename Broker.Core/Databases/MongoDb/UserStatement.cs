@@ -7,11 +7,16 @@ namespace Broker.Core.Databases.MongoDb;
 /// A role's statement in the form of Vault's MongoDB plugin:
 /// <c>{"db":"admin","roles":[{"role":"readWrite","db":"app"},{"role":"read"}]}</c>. <c>db</c> is where the user is made (default
 /// <c>admin</c>); a role without one is of that database. https://developer.hashicorp.com/vault/api-docs/secret/databases/mongodb
+/// Names of members may be in any case, as Go reads them. What else <c>createUser</c> takes may stand beside them.
 /// </summary>
 /// <param name="Database">Where the user is made.</param>
 /// <param name="Roles">Its roles, as the commands <c>createUser</c> and <c>updateUser</c> take them.</param>
-internal sealed record UserStatement(string Database, BsonArray Roles)
+/// <param name="More">Other fields of <c>createUser</c>, as they are written.</param>
+internal sealed record UserStatement(string Database, BsonArray Roles, BsonDocument More)
 {
+    // https://www.mongodb.com/docs/manual/reference/command/createUser/
+    private static readonly string[] OfCreateUser = ["authenticationRestrictions", "customData", "mechanisms"];
+
     /// <summary>Reads it. A member that is not known is refused: Vault passes over it, and somebody believes it to be in force.</summary>
     /// <exception cref="FormatException">It is something else; the message says what.</exception>
     public static UserStatement Parse(string statement)
@@ -20,11 +25,15 @@ internal sealed record UserStatement(string Database, BsonArray Roles)
         {
             using var document = JsonDocument.Parse(statement);
             var root = document.RootElement;
-            Known(root, "db", "roles");
-            var roles = root.TryGetProperty("roles", out var listed)
+            Known(root, ["db", "roles", .. OfCreateUser]);
+            var roles = Member(root, "roles") is { } listed
                 ? listed.ValueKind == JsonValueKind.Array ? new BsonArray(listed.EnumerateArray().Select(Role)) : throw new FormatException("\"roles\" is no list")
                 : [];
-            return new(Text(root, "db") ?? "admin", roles);
+            var more = OfCreateUser
+                .Select(name => (Name: name, Value: Member(root, name)))
+                .Where(member => member.Value is not null)
+                .Select(member => new BsonElement(member.Name, BsonDocument.Parse($"{{\"v\":{member.Value!.Value.GetRawText()}}}")["v"]));
+            return new(Text(root, "db") ?? "admin", roles, new BsonDocument(more));
         }
         catch (JsonException exception)
         {
@@ -53,12 +62,15 @@ internal sealed record UserStatement(string Database, BsonArray Roles)
         if (element.ValueKind != JsonValueKind.Object) throw new FormatException($"it is {element.ValueKind} where an object belongs");
         foreach (var member in element.EnumerateObject())
         {
-            if (!members.Contains(member.Name)) throw new FormatException($"\"{member.Name}\" is not known; known are {string.Join(", ", members)}");
+            if (!members.Contains(member.Name, StringComparer.OrdinalIgnoreCase)) throw new FormatException($"\"{member.Name}\" is not known; known are {string.Join(", ", members)}");
         }
     }
 
+    private static JsonElement? Member(JsonElement element, string name) =>
+        element.EnumerateObject().Where(member => member.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(member => (JsonElement?)member.Value).LastOrDefault();
+
     private static string? Text(JsonElement element, string member) =>
-        !element.TryGetProperty(member, out var value) ? null
+        Member(element, member) is not { } value || value.ValueKind == JsonValueKind.Null ? null
         : value.ValueKind != JsonValueKind.String ? throw new FormatException($"\"{member}\" is no text")
         : value.GetString() is { Length: > 0 } text ? text : null;
 }

@@ -81,6 +81,13 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
         try
         {
             await using var transaction = await connection.BeginTransactionAsync(cancellation);
+            if (statements.Any(statement => statement.Contains('\\', StringComparison.Ordinal)))
+            {
+                // They were read so, whatever the server's default is.
+                await using var standard = new NpgsqlCommand("SET LOCAL standard_conforming_strings = on", connection, transaction);
+                await standard.ExecuteNonQueryAsync(cancellation);
+            }
+
             foreach (var statement in statements)
             {
                 await using var command = new NpgsqlCommand(SqlText.Whole(statement), connection, transaction);
