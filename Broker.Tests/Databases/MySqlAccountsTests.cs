@@ -1,5 +1,6 @@
 using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
+using Broker.Core.Issuing;
 using Broker.Core.Model;
 using Broker.Core.Operators;
 using LoadTests.Servers.LocalServers;
@@ -121,6 +122,29 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         refusal.Failure.ShouldBe(DatabaseFailure.LoginRefused);
         refusal.Message.ShouldContain("host part");
         refusal.Message.ShouldContain("1045");
+    }
+
+    [Theory]
+    [InlineData("CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'; GRANT ALL ON DB.* TO '{{name}}'@'%' # and; this\n; SELECT 'it\\'s; a' -- or; this\n")]
+    [InlineData("CREATE USER `{{ name }}`@`%` IDENTIFIED BY \"{{ password }}\"; /*!50001 GRANT ALL ON DB.* TO `{{name}}`@`%` */; /* ; */ SELECT 1")]
+    [InlineData("DELIMITER $$\nCREATE OR REPLACE PROCEDURE DB.p() BEGIN DECLARE i INT; IF i IS NULL THEN SET i = 1; END IF; END$$\nDELIMITER ;\nCREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'; GRANT ALL ON DB.* TO '{{name}}'@'%';")]
+    [InlineData("CREATE OR REPLACE PROCEDURE DB.p() BEGIN FOR i IN 1..2 DO SELECT i; END FOR; CASE 1 WHEN 1 THEN SELECT 1; END CASE; END; CREATE USER '{{username}}'@'%' IDENTIFIED BY '{{password}}'; GRANT ALL ON DB.* TO '{{name}}'@'%'")]
+    [InlineData("BEGIN NOT ATOMIC EXECUTE IMMEDIATE 'CREATE USER ''{{name}}''@''%'' IDENTIFIED BY ''{{password}}'''; GRANT ALL ON DB.* TO '{{name}}'@'%'; END")]
+    [InlineData("IF 1 = 1 THEN CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'; GRANT ALL ON DB.* TO '{{name}}'@'%'; END IF; SELECT 1")]
+    [InlineData("BEGIN; CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'; GRANT ALL ON DB.* TO '{{name}}'@'%'; COMMIT;")]
+    [InlineData("[\"CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'\", \"GRANT ALL ON DB.* TO '{{name}}'@'%';\"]")]
+    public async Task What_SQL_can_say_in_one_entry_makes_a_user_that_logs_in(string statements)
+    {
+        var user = new Login(bench.Name + "-user", new("secret"));
+
+        await engine.CreateUserAsync(
+            bench.Database,
+            user,
+            StatementTemplate.Render(DatabaseEngineKind.MySql, [statements.Replace("DB.", $"`{bench.Name}`.", StringComparison.Ordinal)], user.Username, user.Password),
+            null,
+            Cancellation);
+
+        await engine.TryLoginAsync(bench.Database, user, Cancellation);
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using Broker.Core.Databases;
+using Broker.Core.Leases;
 using Broker.Core.Model;
 using Broker.Core.Operators;
 using Shouldly;
@@ -68,6 +70,38 @@ public sealed class UserLimitTests
 
         world.Issuer.Made.ShouldBe(1, "that is how the limit is known");
         (await world.Ledger.Budgets.BudgetAsync("orders", [], default)).Granted.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_limit_that_refused_and_was_raised_since_is_looked_at_again_after_ten_minutes()
+    {
+        await using var world = new World();
+        world.Engine.UserLimit = 3;
+        var replica = await world.ReplicaAsync();
+        Task<Outcome> AskAsync(int pod) => world.PassAsync(replica.AskAsync(World.Ask(pod, 5, 5)), Minute);
+        (await AskAsync(0)).Refusal!.Detail.ShouldContain("open 3 at once");
+        world.Engine.UserLimit = null;
+
+        await world.PassAsync(TimeSpan.FromMinutes(8));
+        (await AskAsync(1)).Refusal!.Detail.ShouldContain("open 3 at once");
+        world.Issuer.Made.ShouldBe(1);
+        await world.PassAsync(TimeSpan.FromMinutes(3));
+        (await AskAsync(2)).Grant.ShouldNotBeNull().Connections.ShouldBe(5);
+        world.Issuer.Made.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task L12_A_user_that_may_open_nothing_at_all_is_told_of_in_words_and_not_made_again_and_again()
+    {
+        await using var world = new World();
+        world.Engine.UserLimit = 0;
+        world.Engine.LoginFailure = new(DatabaseFailure.UserLimitReached, "too many connections for role");
+        var replica = await world.ReplicaAsync();
+
+        for (var pod = 0; pod < 4; pod++)
+            (await world.PassAsync(replica.AskAsync(World.Ask(pod, 1, 1)), Minute)).Refusal!.Detail.ShouldContain("open 0 at once");
+
+        world.Issuer.Made.ShouldBe(1);
     }
 
     [Fact]

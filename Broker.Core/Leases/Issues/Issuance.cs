@@ -169,6 +169,11 @@ internal sealed class Issuance(
         {
             await engine.TryNewLoginAsync(attempt.Database.SeenBy(attempt.Role), login, time, cancellation);
         }
+        catch (DatabaseException e) when (e.Failure == DatabaseFailure.UserLimitReached)
+        {
+            // The server looked at the password before it said so: a static user's pods use all it has, or a new one's limit is none at all,
+            // which is said to whoever claims.
+        }
         catch
         {
             await ((Task)limit).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);

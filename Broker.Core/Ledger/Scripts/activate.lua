@@ -7,7 +7,8 @@ if not l or l.state ~= 'Issuing' or l.fence ~= asked.fence then return answer.ov
 move(l, 'Active')
 put(l, 'verified', math.max(now, lost + 1))
 put(l, 'limit', asked.user_limit or -1)
-if asked.user_limit then call('HSET', budget, 'user_limit:' .. l.role, int(asked.user_limit)) else call('HDEL', budget, 'user_limit:' .. l.role) end
+local known, seen = 'user_limit:' .. l.role, 'user_limit_seen:' .. l.role
+if asked.user_limit then call('HSET', budget, known, int(asked.user_limit), seen, int(now)) else call('HDEL', budget, known, seen) end
 note(l, 'issued', int(now))
 note(l, 'renew', int(now + l.life / 3))
 note(l, 'empty', int(now))

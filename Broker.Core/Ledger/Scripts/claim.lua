@@ -293,8 +293,13 @@ local function decide(c)
 
   local most = user_limit(c.role.name)
   if most >= 0 and not h then
-    if c.least > most then return say(verdict.user_limit{ limit = most }) end
-    if c.want > most then c.want, c.cut = most, 'user ' .. int(most) end
+    if c.least > most then
+      local BELIEVED_MS = 600000 -- it may have been raised since: after that the next user shows it anew
+      local known, seen = 'user_limit:' .. c.role.name, 'user_limit_seen:' .. c.role.name
+      if now - num(call('HGET', budget, seen)) < BELIEVED_MS then return say(verdict.user_limit{ limit = most }) end
+      call('HDEL', budget, known, seen)
+      limit_of[c.role.name], most = -1, -1
+    elseif c.want > most then c.want, c.cut = most, 'user ' .. int(most) end
   end
   local p = pool(c.pool)
   local more = h and h.connections or c.want

@@ -56,11 +56,30 @@ public sealed class BuiltInStatementsTests(SharedServers servers) : IAsyncLifeti
     [InlineData("CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END; CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'")]
     [InlineData("CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $body$ BEGIN RETURN 1; END; $body$; CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'; SELECT f();")]
     [InlineData("WyJDUkVBVEUgUk9MRSBcInt7bmFtZX19XCIgTE9HSU4gUEFTU1dPUkQgJ3t7cGFzc3dvcmR9fSc7IiwgIlNFTEVDVCAxIl0=")]
+    [InlineData("SET standard_conforming_strings = off; CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'; COMMENT ON ROLE \"{{name}}\" IS 'it\\'s; off'; SELECT 1")]
+    [InlineData("CREATE ROLE \"{{username}}\" LOGIN PASSWORD E'{{password}}'; COMMENT ON ROLE \"{{name}}\" IS E'it\\'s;'\n ' on'; SELECT 1;")]
+    [InlineData("/* a /* nested; */ comment's; */ CREATE ROLE \"{{name}}\" LOGIN PASSWORD $pw${{password}}$pw$; COMMENT ON ROLE \"{{name}}\" IS U&'d!0061t;a' UESCAPE '!'")]
+    [InlineData("CREATE PROCEDURE p() LANGUAGE sql BEGIN ATOMIC SELECT CASE WHEN true THEN 1 END; SELECT 2; END; CREATE TABLE t (x int); CREATE RULE r AS ON INSERT TO t DO ALSO (SELECT 1; SELECT 2); CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'")]
     public async Task What_SQL_can_say_in_one_entry_makes_a_user_that_logs_in(string statements)
     {
         var issued = await IssueAsync(Role with { CreationStatements = [statements] });
 
         await engine.TryLoginAsync(postgres.Database, issued.Login, Cancellation);
+    }
+
+    [Fact]
+    public async Task A_backslash_means_itself_in_plain_quotes_whatever_the_servers_default_is()
+    {
+        var name = await postgres.AskAsync<string>("SELECT current_database()", Cancellation);
+        await postgres.AskAsync<object>($"ALTER DATABASE \"{name}\" SET standard_conforming_strings = off", Cancellation);
+        await using var fresh = new PostgreSqlEngine(TimeProvider.System);
+        var role = Role with { CreationStatements = ["CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'; COMMENT ON ROLE \"{{name}}\" IS 'C:\\'; SELECT 1"] };
+        var issuer = new BuiltInIssuer(new DatabaseEngines(_ => fresh));
+
+        var issued = await issuer.IssueAsync(new(role, postgres.Database, issuer.ProposeUsername(role, postgres.Database), clock.GetUtcNow()), Cancellation);
+
+        await fresh.TryLoginAsync(postgres.Database, issued.Login, Cancellation);
+        (await postgres.AskAsync<string>($"SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = '{issued.Id}'", Cancellation)).ShouldBe(@"C:\");
     }
 
     [Fact]
