@@ -9,6 +9,9 @@ internal static class BrokerCommands
 {
     private const int WidthOfFiles = 400;
 
+    /// <summary>A word that begins with <c>@</c> is an argument: the file of a token (<see cref="TokenText"/>), a reason. The library would take it for a file of further arguments.</summary>
+    public static ParserConfiguration Parsing { get; } = new() { ResponseFileTokenReplacer = null };
+
     /// <summary>Runs a verb. Null: there is none, so the broker is to serve.</summary>
     public static Task<int>? Run(string[] args)
     {
@@ -18,7 +21,7 @@ internal static class BrokerCommands
         var root = Create(console);
         // What begins like an option, or sets a value, is configuration; any other word is a verb, or was meant to be one.
         return args.Length > 0 && (args[0].StartsWith("[suggest", StringComparison.Ordinal) || args[0] is "--help" or "-h" or "-?" or "--version" || !(args[0].StartsWith('-') || args[0].StartsWith('/') || args[0].Contains('=')))
-            ? root.Parse(args).InvokeAsync()
+            ? root.Parse(args, Parsing).InvokeAsync()
             : null;
     }
 

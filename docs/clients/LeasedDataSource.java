@@ -26,7 +26,7 @@ import javax.sql.DataSource;
  * Database connections by a lease of the broker's: a HikariCP pool per lease, because the user's name changes with the password.
  *
  * <pre>
- * var orders = new LeasedDataSource(URI.create("http://broker.broker.svc:8080"), "orders-api", Path.of("/var/run/secrets/broker/token"), "pgjdbc", 10, 2);
+ * var orders = new LeasedDataSource(URI.create("https://broker.broker.svc"), "orders-api", Path.of("/var/run/secrets/broker/token"), "pgjdbc", 10, 2);
  * try (var connection = orders.getConnection()) { … }
  * orders.close();
  * </pre>

@@ -1,7 +1,7 @@
 // Package leased gives database connections by a lease of the broker's: a pool per lease, because the user's name changes with the
 // password.
 //
-//	orders, err := leased.Open(ctx, "http://broker.broker.svc:8080", "orders-api", "/var/run/secrets/broker/token", "postgres", "lib/pq",
+//	orders, err := leased.Open(ctx, "https://broker.broker.svc", "orders-api", "/var/run/secrets/broker/token", "postgres", "lib/pq",
 //		leased.Wants{Connections: 10, MinConnections: 2})
 //	defer orders.Close()
 //	err = orders.Use(func(db *sql.DB) error { return db.QueryRowContext(ctx, "SELECT 1").Scan(&one) })

@@ -1,6 +1,6 @@
 // PostgreSQL connections by a lease of the broker's: a pool per lease, because the user's name changes with the password.
 //
-//   const orders = await leased("http://broker.broker.svc:8080", "orders-api", "/var/run/secrets/broker/token", { connections: 10, minConnections: 2 });
+//   const orders = await leased("https://broker.broker.svc", "orders-api", "/var/run/secrets/broker/token", { connections: 10, minConnections: 2 });
 //   await orders.query("SELECT 1");
 //   await orders.close();
 import { readFile } from "node:fs/promises";

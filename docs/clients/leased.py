@@ -1,6 +1,6 @@
 """Database connections by a lease of the broker's: an SQLAlchemy engine per lease, because the user's name changes with the password.
 
-    orders = Leased("http://broker.broker.svc:8080", "orders-api", "/var/run/secrets/broker/token", connections=10, min_connections=2)
+    orders = Leased("https://broker.broker.svc", "orders-api", "/var/run/secrets/broker/token", connections=10, min_connections=2)
     with orders.connect() as connection:
         connection.execute(sqlalchemy.text("SELECT 1"))
     orders.close()

@@ -1,0 +1,98 @@
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using LoadTests.Servers.Stages;
+using Shouldly;
+using Xunit;
+using YamlDotNet.RepresentationModel;
+
+namespace Broker.Tests.Docs.Blocks;
+
+/// <summary>Whatever a document says to a running broker is said to one, as it is pasted after <c>./demo.sh --stay</c> or <c>docker compose up</c>.</summary>
+public sealed partial class FirstCallsTests(FirstCallsTests.RunningStage running) : IClassFixture<FirstCallsTests.RunningStage>
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string> Examples => [.. DocumentBlock.NamesOf("sh").Where(static name => CallsABroker(DocumentBlock.Named(name)))];
+
+    internal static bool CallsABroker(DocumentBlock block) => Calling().IsMatch(block.Text);
+
+    [Theory]
+    [MemberData(nameof(Examples))]
+    public async Task An_example_is_answered(string name)
+    {
+        var (output, calls) = await RunAsync(name);
+
+        foreach (var call in calls) DocumentedCommand.Mistakes(call).ShouldBeEmpty(string.Join(' ', call));
+        calls.ShouldContain(call => call[0] == "curl" || call[0] == "broker");
+        output.ShouldNotBeEmpty();
+    }
+
+    [Fact]
+    public async Task The_answer_that_README_shows_is_what_its_first_call_is_answered()
+    {
+        var (output, _) = await RunAsync("README.md sh 2");
+        var answer = JsonNode.Parse(output)!;
+        var shown = JsonNode.Parse(DocumentBlock.Named("README.md json 1").Text)!;
+
+        Members(shown).Except(Members(answer)).ShouldBeEmpty();
+        foreach (var member in new[] { "role", "database", "connections" }) answer[member]!.ToJsonString().ShouldBe(shown[member]!.ToJsonString());
+        answer["holder"]!["renewAfterSeconds"]!.GetValue<int>().ShouldBe(shown["holder"]!["renewAfterSeconds"]!.GetValue<int>());
+        answer["credentials"]!["adoNet"]!.GetValue<string>().ShouldContain("Maximum Pool Size=5");
+    }
+
+    private async Task<(string Output, IReadOnlyList<string[]> Calls)> RunAsync(string name)
+    {
+        var stage = running.Stage;
+        var address = stage.Brokers[0].Address.OriginalString.TrimEnd('/');
+        var text = Local().Replace(DocumentBlock.Named(name).Text, match =>
+        {
+            Published.ShouldContain(match.Value["http://localhost:".Length..]);
+            return address;
+        });
+        using var example = new ShellExample();
+        return await example.RunAsync(
+            text,
+            new Dictionary<string, string>
+            {
+                ["BROKER"] = address,
+                ["TOKEN"] = stage.Identity.PodToken(1),
+                ["VIEWER"] = stage.Identity.ViewerToken(TimeSpan.FromMinutes(30)),
+                ["OPERATOR"] = stage.Identity.OperatorToken(TimeSpan.FromMinutes(30)),
+                ["BROKER_ADDR"] = address,
+                ["BROKER_TOKEN"] = stage.Identity.ViewerToken(TimeSpan.FromMinutes(30)),
+            },
+            Cancellation);
+    }
+
+    // The brokers' ports in docker-compose.yml.
+    private static IEnumerable<string> Published
+    {
+        get
+        {
+            var yaml = new YamlStream();
+            yaml.Load(new StringReader(Deployment.Repository.Read(DocumentBlock.Compose)));
+            foreach (var name in new[] { "broker-1", "broker-2" })
+                yield return yaml.Documents[0].RootNode["services"][name]["ports"][0].ToString().Split(':')[1];
+        }
+    }
+
+    private static IEnumerable<string> Members(JsonNode? node, string path = "") => node is JsonObject group
+        ? group.SelectMany(member => Members(member.Value, $"{path}/{member.Key}"))
+        : [path];
+
+    [GeneratedRegex(@"(?m)(^|\$\()(curl|broker) ")]
+    private static partial Regex Calling();
+
+    [GeneratedRegex(@"http://localhost:\d+")]
+    private static partial Regex Local();
+
+    /// <summary>One stage for all examples. Its database has room for the rollout that README asks about.</summary>
+    public sealed class RunningStage : IAsyncLifetime
+    {
+        internal Stage Stage { get; private set; } = null!;
+
+        public async ValueTask InitializeAsync() => Stage = await Stage.SetAsync(new() { Replicas = 1, MaxConnections = 1000 }, TestContext.Current.CancellationToken);
+
+        public ValueTask DisposeAsync() => Stage.DisposeAsync();
+    }
+}
