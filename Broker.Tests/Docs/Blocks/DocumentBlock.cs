@@ -28,6 +28,9 @@ internal sealed partial record DocumentBlock(string File, int Number, string Lan
         }
     }
 
+    /// <summary>Those that say what is; the changelog tells of what was, too.</summary>
+    public static IEnumerable<string> OfToday => Documents.Where(static file => file != "CHANGELOG.md");
+
     /// <summary>The names of the blocks of a language, for a theory.</summary>
     public static IEnumerable<string> NamesOf(string language) => All.Where(block => block.Language == language).Select(block => block.ToString());
 

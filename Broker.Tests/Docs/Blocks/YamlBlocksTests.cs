@@ -49,7 +49,7 @@ public sealed partial class YamlBlocksTests
         var port = service.Spec.Ports.ShouldHaveSingleItem();
         (port.Name, port.Port).ShouldBe(("https", 443), "an address without a port is right");
 
-        var files = DocumentBlock.Documents.Concat(new[] { "docs/clients", "k8s" }
+        var files = DocumentBlock.OfToday.Concat(new[] { "docs/clients", "k8s" }
             .SelectMany(folder => Directory.GetFiles(Repository.PathOf(folder), "*", SearchOption.AllDirectories)));
         var named = files.SelectMany(file => Address().Matches(Repository.Read(file)).Select(match => (file, match.Value))).ToArray();
         named.Length.ShouldBeGreaterThan(15);
