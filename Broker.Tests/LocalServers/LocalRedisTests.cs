@@ -80,6 +80,28 @@ public sealed class LocalRedisTests
             await NothingLeft.OfAsync(port, null, Cancellation);
     }
 
+    [Fact]
+    public async Task A_node_of_a_cluster_comes_back_with_its_data_and_its_replica_takes_its_place_without_what_it_never_heard()
+    {
+        await using var cluster = await LocalRedisCluster.StartAsync(withReplicas: true, Cancellation);
+        var master = await cluster.MasterOfAsync("key");
+        await cluster.ExecuteAsync(master, "SET", "key", "heard");
+        await cluster.StopAsync(master);
+        await cluster.StartAgainAsync(master, Cancellation);
+        (await cluster.ExecuteAsync(master, "GET", "key")).ShouldBe("heard");
+        var replica = cluster.ReplicaPortOf(master);
+        await Eventually.HoldsAsync(
+            async () => (await cluster.ExecuteAsync(replica, "INFO", "replication")).Contains("master_link_status:up", StringComparison.Ordinal), "the replica hears its master again", Cancellation);
+
+        await cluster.CutOffAsync(master, Cancellation);
+        await cluster.ExecuteAsync(master, "SET", "key", "not heard");
+        await cluster.KillAsync(master);
+        (await cluster.TakeOverAsync(master, Cancellation)).ShouldBe(replica);
+
+        (await cluster.ExecuteAsync(replica, "GET", "key")).ShouldBe("heard");
+        (await cluster.MasterOfAsync("key")).ShouldBe(replica);
+    }
+
     private static async Task WithAsync(LocalRedis redis, Func<IDatabase, Task> use)
     {
         await using var connection = await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString);

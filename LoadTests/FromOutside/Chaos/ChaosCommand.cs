@@ -12,6 +12,12 @@ internal sealed class ChaosCommand
     private readonly Option<bool> list = new("--list") { Description = "Only say what there is." };
     private readonly Option<int> pods = CommandOptions.Number("--pods", "Pods that are there at once.", 16, 4, 1_000);
     private readonly Option<int> replicas = CommandOptions.Number("--replicas", "Broker processes.", 3, 2, 16);
+    private readonly Option<string> redis = new("--redis")
+    {
+        Description = "What the brokers share: one server (single), a primary and its replica (replicated), or three masters with a replica each (cluster). Faults that need more than this have what they need.",
+        DefaultValueFactory = _ => RedisKinds.NameOf(default),
+    };
+
     private readonly Option<TimeSpan> freeze = CommandOptions.Duration("--freeze", "How long a frozen process stands still.", TimeSpan.FromSeconds(12));
     private readonly Option<DirectoryInfo?> logs = new("--logs") { Description = "Keep the replicas' logs in this directory." };
     private readonly Option<FileInfo> from = new Option<FileInfo>("--from") { Description = "The other version's broker.dll, for replicas-upgraded; default: the one built with this." }.AcceptExistingOnly();
@@ -22,9 +28,10 @@ internal sealed class ChaosCommand
     {
         var options = new ChaosCommand();
         options.faults.AcceptOnlyFromAmong([.. Misfortunes.All.Select(misfortune => misfortune.Name)]);
+        options.redis.AcceptOnlyFromAmong(RedisKinds.Names);
         var command = new Command("chaos", "Lets real brokers, their Redis, their issuer and their database meet with misfortunes while pods are at work, and holds what happens to the laws. Exit code 1: a law was broken.")
         {
-            options.faults, options.list, options.pods, options.replicas, options.freeze, options.logs, options.from, options.vault, options.json,
+            options.faults, options.list, options.pods, options.replicas, options.redis, options.freeze, options.logs, options.from, options.vault, options.json,
         };
         command.SetAction(options.RunAsync);
         return command;
@@ -47,6 +54,7 @@ internal sealed class ChaosCommand
         {
             Pods = parsed.GetValue(pods),
             Replicas = parsed.GetValue(replicas),
+            Ledger = RedisKinds.Named(parsed.GetValue(redis)!),
             Freeze = parsed.GetValue(freeze),
             LogDirectory = parsed.GetValue(logs)?.FullName,
         };

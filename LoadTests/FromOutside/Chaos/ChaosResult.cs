@@ -13,6 +13,9 @@ internal sealed record ChaosResult
     /// <summary>What happened.</summary>
     public required string What { get; init; }
 
+    /// <summary>What Redis the replicas shared, as <c>--redis</c> names it.</summary>
+    public required string Redis { get; init; }
+
     /// <summary>What broke, by law; empty: nothing.</summary>
     public IReadOnlyDictionary<string, string> Broken { get; init; } = new Dictionary<string, string>();
 

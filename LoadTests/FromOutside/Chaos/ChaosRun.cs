@@ -15,7 +15,8 @@ internal sealed class ChaosRun(ChaosSettings settings, Misfortune misfortune, Ac
     public async Task<ChaosResult> RunAsync(CancellationToken cancellation)
     {
         say($"{misfortune.Name}: {misfortune.What}");
-        await using var stage = await Stage.SetAsync(misfortune.On(settings.Stage), cancellation);
+        var set = misfortune.On(settings.Stage);
+        await using var stage = await Stage.SetAsync(set, cancellation);
         var weather = new Weather(stage.Database.AdminConnectionString);
         await weather.SetUpAsync(cancellation);
         var service = new Service([.. stage.Brokers.Select(broker => broker.Address)], time);
@@ -27,6 +28,7 @@ internal sealed class ChaosRun(ChaosSettings settings, Misfortune misfortune, Ac
         await Poll.UntilAsync(_ => Task.FromResult(load.Grants >= settings.Pods / 2), FirstGrantWithin, "half of the pods to be at work", cancellation);
         await Task.Delay(settings.Calm, time, cancellation);
         Say("all is well", load);
+        var ceiling = await CeilingAsync(scene, cancellation);
         await HappenAsync(scene, cancellation);
         Say("it is over", load);
         var healed = await HealedAsync(stage, load, cancellation);
@@ -37,7 +39,7 @@ internal sealed class ChaosRun(ChaosSettings settings, Misfortune misfortune, Ac
         var known = await KnownAsync(scene, weather, cancellation);
         return Judge(new(
             misfortune, scene, service, load, watch, await AuditTrail.ReadAsync(stage.AuditFiles, cancellation),
-            await CeilingAsync(scene, cancellation), await weather.UsersMadeAsync(cancellation), time), healed, known);
+            ceiling, await weather.UsersMadeAsync(cancellation), time), RedisKinds.NameOf(set.Ledger), healed, known);
     }
 
     private async Task HappenAsync(Scene scene, CancellationToken cancellation)
@@ -96,6 +98,19 @@ internal sealed class ChaosRun(ChaosSettings settings, Misfortune misfortune, Ac
     /// <summary>Which users the database and the ledger do not agree on; null: they agree.</summary>
     private static async Task<string?> DifferenceAsync(Scene scene, Weather weather, CancellationToken cancellation)
     {
+        try
+        {
+            return await DifferenceNowAsync(scene, weather, cancellation);
+        }
+        catch (HttpRequestException away)
+        {
+            // A broker that does not answer has broken a law already, and the verdict on the rest is worth having.
+            return $"The broker does not say: {away.Message}";
+        }
+    }
+
+    private static async Task<string?> DifferenceNowAsync(Scene scene, Weather weather, CancellationToken cancellation)
+    {
         // A user that is made or dropped between the looks is seen by the next.
         var users = await weather.UsersAsync(cancellation);
         var known = await scene.LeaseUsersAsync(state => state is not ("Revoked" or "Failed"), cancellation);
@@ -105,7 +120,7 @@ internal sealed class ChaosRun(ChaosSettings settings, Misfortune misfortune, Ac
         return strangers.Length + missing.Length == 0 ? null : $"Unknown to the ledger: {string.Join(", ", strangers)}; not in the database: {string.Join(", ", missing)}.";
     }
 
-    private ChaosResult Judge(Seen seen, TimeSpan? healed, TimeSpan? known)
+    private ChaosResult Judge(Seen seen, string redis, TimeSpan? healed, TimeSpan? known)
     {
         foreach (var (law, what) in Verdict.On(seen)) broken.TryAdd(law, what);
         if (seen.Load.Faults.FirstOrDefault() is { } fault) broken.TryAdd("else", fault);
@@ -114,6 +129,7 @@ internal sealed class ChaosRun(ChaosSettings settings, Misfortune misfortune, Ac
         {
             Fault = misfortune.Name,
             What = misfortune.What,
+            Redis = redis,
             Broken = broken,
             LookedAt = [.. Verdict.Laws.Where(law => law != "L8" || misfortune.LosesLedger)],
             UsersMade = seen.UsersMade,

@@ -13,6 +13,9 @@ internal sealed record ChaosSettings
     /// <summary>Broker processes (2 or more: one is left when one is gone).</summary>
     public int Replicas { get; init; } = 3;
 
+    /// <summary>What Redis the replicas share; a fault that needs more has more.</summary>
+    public LedgerKind Ledger { get; init; } = LedgerKind.Redis;
+
     /// <summary>How long a frozen process stands still.</summary>
     public TimeSpan Freeze { get; init; } = TimeSpan.FromSeconds(12);
 
@@ -50,6 +53,7 @@ internal sealed record ChaosSettings
     public StageSettings Stage => new()
     {
         Replicas = Replicas,
+        Ledger = Ledger,
         MaxConnections = Asks.Connections * Pods * 10 / 8,
         Connections = Asks.Connections,
         CreationStatements = [.. StageSettings.StandardStatements, .. Weather.CreationStatements],

@@ -8,7 +8,7 @@ internal static class ChaosTable
 {
     public static void Write(IAnsiConsole console, IReadOnlyList<ChaosResult> results)
     {
-        var table = new Table().Border(console.Profile.Out.IsTerminal ? TableBorder.Rounded : TableBorder.Markdown).AddColumn("fault");
+        var table = new Table().Border(console.Profile.Out.IsTerminal ? TableBorder.Rounded : TableBorder.Markdown).AddColumn("fault").AddColumn("Redis");
         foreach (var law in Verdict.Laws) table.AddColumn(new TableColumn(law).Centered().NoWrap());
         foreach (var figure in new[] { "users", "connections", "granted", "refused", "unanswered", "slowest", "healed", "known" })
             table.AddColumn(new TableColumn(figure).RightAligned().NoWrap());
@@ -21,6 +21,7 @@ internal static class ChaosTable
     private static IEnumerable<string> Row(ChaosResult result)
     {
         yield return result.Fault;
+        yield return result.Redis;
         foreach (var law in Verdict.Laws) yield return !result.LookedAt.Contains(law) ? "–" : result.Broken.ContainsKey(law) ? "BROKEN" : "kept";
         yield return $"{result.UsersMade} of {result.UsersPermitted}";
         yield return $"{result.MostConnections} of {result.Ceiling}";

@@ -25,4 +25,7 @@ internal abstract class Misfortune
 
     /// <summary>It happens, and is over when this returns: everything that was broken is mended.</summary>
     public abstract Task HappenAsync(Scene scene, CancellationToken cancellation);
+
+    /// <summary>The stage with a Redis that has a copy; a Cluster's masters have one each.</summary>
+    protected static StageSettings WithCopy(StageSettings stage) => stage.Ledger == LedgerKind.RedisCluster ? stage : stage with { Ledger = LedgerKind.RedisWithReplica };
 }

@@ -19,6 +19,8 @@ internal static class Misfortunes
         new RedisFailedOver(),
         new RedisFailedOverAmidRotation(),
         new RedisFailedOverAmidRevocation(),
+        new RedisLostAmidIssue(),
+        new RedisReplicaPaused(),
         new RedisFull(),
         new ScriptsFlushed(),
         new SlotMoved(),

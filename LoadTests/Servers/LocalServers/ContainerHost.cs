@@ -28,6 +28,9 @@ internal sealed class ContainerHost(Func<IContainer> create) : IRedisHost
 
     public Task StopAsync() => container.StopAsync(CancellationToken.None);
 
+    // What is removed while it runs is killed.
+    public Task KillAsync() => EmptyAsync();
+
     public async Task EmptyAsync()
     {
         await container.DisposeAsync();

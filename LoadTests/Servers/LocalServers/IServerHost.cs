@@ -16,6 +16,9 @@ internal interface IServerHost : IAsyncDisposable
 /// <summary>What tests do to Redis besides.</summary>
 internal interface IRedisHost : IServerHost
 {
+    /// <summary>Ends it at once, as a crash does. Whether its data stay is not said.</summary>
+    Task KillAsync();
+
     /// <summary>Removes its data. It is stopped.</summary>
     Task EmptyAsync();
 

@@ -15,8 +15,11 @@ public sealed class LocalRedisCluster : IAsyncDisposable
 
     private LocalRedisCluster(IReadOnlyList<Node> nodes, IReadOnlyList<Node> replicas) => (this.nodes, this.replicas) = (nodes, replicas);
 
-    /// <summary>The ports of the masters.</summary>
+    /// <summary>The ports of the masters of the start.</summary>
     public IReadOnlyList<int> Ports => [.. nodes.Select(node => node.Port)];
+
+    /// <summary>The ports of all nodes.</summary>
+    public IReadOnlyList<int> AllPorts => [.. nodes.Concat(replicas).Select(node => node.Port)];
 
     /// <summary>For StackExchange.Redis: all three masters.</summary>
     public string ConnectionString => string.Join(',', Ports.Select(port => $"127.0.0.1:{port}"));
@@ -84,6 +87,15 @@ public sealed class LocalRedisCluster : IAsyncDisposable
         return (int)((RedisResult[])owners.Select(owner => (RedisResult[])owner!).Single(owner => (int)owner[0] <= slot && slot <= (int)owner[1])[2]!)[1];
     }
 
+    /// <summary>The one key that is like a pattern of Redis' <c>KEYS</c>, whichever master has it.</summary>
+    /// <exception cref="InvalidOperationException">There is none, or more than one.</exception>
+    public async Task<string> KeyLikeAsync(string pattern)
+    {
+        var found = new List<string>();
+        foreach (var node in nodes) found.AddRange((string[])(await AskAsync(node, "KEYS", pattern))!);
+        return found is [var key] ? key : throw new InvalidOperationException($"{found.Count} keys are like {pattern}.");
+    }
+
     /// <summary>Has a node execute one command, as an administrator would.</summary>
     public async Task<string> ExecuteAsync(int port, string command, params object[] arguments) => (await AskAsync(NodeAt(port), command, arguments)).ToString();
 
@@ -93,11 +105,40 @@ public sealed class LocalRedisCluster : IAsyncDisposable
     /// <summary>Lets a held node go on.</summary>
     public Task ResumeAsync(int port) => NodeAt(port).Server.ResumeAsync();
 
+    /// <summary>Ends a node; its data, and what it knows of the others, stay.</summary>
+    public Task StopAsync(int port) => NodeAt(port).Server.StopAsync();
+
+    /// <summary>Ends a node at once, as a crash does: what it has not told its replica that never hears.</summary>
+    public Task KillAsync(int port) => NodeAt(port).Server.KillAsync();
+
+    /// <summary>Starts a node again on the same port, with the data it kept, and waits until it serves its slots.</summary>
+    public async Task StartAgainAsync(int port, CancellationToken cancellation = default)
+    {
+        await NodeAt(port).Server.StartAsync(cancellation);
+        await ServesAsync(NodeAt(port), cancellation);
+    }
+
+    /// <summary>
+    /// The replica of a master hears nothing of it any more, and stays as it is: a member of a Cluster cannot be told to follow nobody, so
+    /// it is to prove itself to its master as a user that its master does not know.
+    /// </summary>
+    public async Task CutOffAsync(int master, CancellationToken cancellation = default)
+    {
+        var replica = ReplicaOf(master);
+        await AskAsync(replica, "CONFIG", "SET", "masteruser", "nobody", "masterauth", "none");
+        await AskAsync(replica, "CLIENT", "KILL", "TYPE", "master");
+        await Poll.UntilAsync(
+            async _ => (await AskAsync(replica, "INFO", "replication")).ToString().Contains("master_link_status:down", StringComparison.Ordinal), StartWithin, "the replica to hear nothing", cancellation);
+    }
+
+    /// <summary>The port of a master's replica.</summary>
+    public int ReplicaPortOf(int master) => ReplicaOf(master).Port;
+
     /// <summary>The replica of a master takes its place at once, whatever the others say.</summary>
     /// <returns>The new master's port.</returns>
     public async Task<int> TakeOverAsync(int master, CancellationToken cancellation = default)
     {
-        var replica = replicas[nodes.ToList().FindIndex(node => node.Port == master)];
+        var replica = ReplicaOf(master);
         await AskAsync(replica, "CLUSTER", "FAILOVER", "TAKEOVER");
         await Poll.UntilAsync(
             async _ => (await AskAsync(replica, "INFO", "replication")).ToString().Contains("role:master", StringComparison.Ordinal), StartWithin, "the replica to take over", cancellation);
@@ -111,6 +152,8 @@ public sealed class LocalRedisCluster : IAsyncDisposable
             await node.Server.DisposeAsync();
     }
 
+    private Node ReplicaOf(int master) => replicas[nodes.ToList().FindIndex(node => node.Port == master)];
+
     private Node NodeAt(int port) => nodes.Concat(replicas).Single(node => node.Port == port);
 
     private static async Task<Node> StartNodeAsync(CancellationToken cancellation)
@@ -122,7 +165,7 @@ public sealed class LocalRedisCluster : IAsyncDisposable
             string[] options =
             [
                 "--cluster-enabled", "yes", "--cluster-port", busPort.ToString(null, null),
-                "--cluster-config-file", "nodes.conf", "--save", "", "--appendonly", "no",
+                "--cluster-config-file", "nodes.conf", "--save", "", "--appendonly", "yes",
             ];
             // Members of a cluster name their addresses to clients, so containers must share our own network.
             IRedisHost server = docker
@@ -177,17 +220,16 @@ public sealed class LocalRedisCluster : IAsyncDisposable
         foreach (var other in nodes.Skip(1))
             await AskAsync(nodes[0], "CLUSTER", "MEET", "127.0.0.1", other.Port, other.BusPort);
 
-        foreach (var node in nodes)
-        {
-            await Poll.UntilAsync(
-                async _ => (await AskAsync(node, "CLUSTER", "INFO")).ToString() is { } info
-                    && info.Contains("cluster_state:ok", StringComparison.Ordinal)
-                    && info.Contains($"cluster_known_nodes:{Masters}", StringComparison.Ordinal),
-                StartWithin,
-                "the Redis Cluster to serve all its slots",
-                cancellation);
-        }
+        foreach (var node in nodes) await ServesAsync(node, cancellation);
     }
+
+    private static Task ServesAsync(Node node, CancellationToken cancellation) => Poll.UntilAsync(
+        async _ => (await AskAsync(node, "CLUSTER", "INFO")).ToString() is { } info
+            && info.Contains("cluster_state:ok", StringComparison.Ordinal)
+            && info.Contains("cluster_size:3", StringComparison.Ordinal),
+        StartWithin,
+        "the Redis Cluster to serve all its slots",
+        cancellation);
 
     private static async Task<RedisResult> AskAsync(Node node, string command, params object[] arguments)
     {

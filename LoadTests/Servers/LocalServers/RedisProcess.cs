@@ -51,6 +51,8 @@ internal sealed class RedisProcess : IRedisHost
 
     public Task StopAsync() => process?.StopAsync(Signal.Terminate) ?? Task.CompletedTask;
 
+    public Task KillAsync() => process?.StopAsync(Signal.Kill) ?? Task.CompletedTask;
+
     public Task EmptyAsync()
     {
         System.IO.Directory.Delete(Path.Combine(home.Path, "data"), recursive: true);

@@ -10,8 +10,8 @@ internal static class BrokerConfiguration
     {
         ["Broker"] = new JsonObject
         {
-            ["Ledger"] = stage.RedisConnectionString is { } redis
-                ? new JsonObject { ["Kind"] = "Redis", ["ConnectionString"] = redis }
+            ["Ledger"] = stage.Ledger is { } redis
+                ? new JsonObject { ["Kind"] = "Redis", ["ConnectionString"] = redis.ConnectionString }
                 : settings.Ledger == LedgerKind.File
                     ? new JsonObject { ["Kind"] = "File", ["Path"] = Path.ChangeExtension(auditPath, ".ledger") }
                     : new JsonObject { ["Kind"] = "InProcess" },

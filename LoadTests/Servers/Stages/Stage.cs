@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using LoadTests.Servers.Engines;
+using LoadTests.Servers.Ledgers;
 using LoadTests.Servers.LocalServers;
 
 namespace LoadTests.Servers.Stages;
@@ -21,16 +22,11 @@ internal sealed class Stage : IAsyncDisposable
 
     public LocalIdentity Identity { get; private set; } = null!;
 
+    /// <summary>The only Redis, or the first of two; null with a Cluster, and without any.</summary>
     public LocalRedis? Redis { get; private set; }
 
-    /// <summary>The copy of <see cref="Redis"/>, with <see cref="LedgerKind.RedisWithReplica"/>.</summary>
-    public LocalRedis? RedisReplica { get; private set; }
-
-    public LocalRedisCluster? RedisCluster { get; private set; }
-
-    /// <summary>Where the replicas' memory is, for StackExchange.Redis; null: in the process.</summary>
-    public string? RedisConnectionString => RedisCluster?.ConnectionString
-        ?? (RedisReplica is null ? Redis?.ConnectionString : $"{Redis!.ConnectionString},{RedisReplica.ConnectionString}");
+    /// <summary>The Redis that the replicas share, whatever it is made of; null: there is none.</summary>
+    public IRedisOnStage? Ledger { get; private set; }
 
     /// <summary>The replicas' audit, a file each.</summary>
     public IReadOnlyList<string> AuditFiles { get; private set; } = [];
@@ -110,16 +106,22 @@ internal sealed class Stage : IAsyncDisposable
 
     private async Task SetLedgerAsync(CancellationToken cancellation)
     {
-        if (settings.Ledger is LedgerKind.Redis or LedgerKind.RedisWithReplica)
-            Redis = Keep(await LocalRedis.StartAsync(cancellation: cancellation));
-        if (settings.Ledger == LedgerKind.RedisWithReplica)
+        switch (settings.Ledger)
         {
-            RedisReplica = Keep(await LocalRedis.StartAsync(cancellation: cancellation));
-            await RedisReplica.FollowAsync(Redis!, cancellation);
+            case LedgerKind.Redis:
+                Redis = Keep(await LocalRedis.StartAsync(cancellation: cancellation));
+                Ledger = new RedisOnStage(Redis, copy: null);
+                break;
+            case LedgerKind.RedisWithReplica:
+                Redis = Keep(await LocalRedis.StartAsync(cancellation: cancellation));
+                var copy = Keep(await LocalRedis.StartAsync(cancellation: cancellation));
+                await copy.FollowAsync(Redis, cancellation);
+                Ledger = new RedisOnStage(Redis, copy);
+                break;
+            case LedgerKind.RedisCluster:
+                Ledger = new RedisClusterOnStage(Keep(await LocalRedisCluster.StartAsync(withReplicas: true, cancellation)));
+                break;
         }
-
-        if (settings.Ledger == LedgerKind.RedisCluster)
-            RedisCluster = Keep(await LocalRedisCluster.StartAsync(cancellation));
     }
 
     private JsonObject ConfigurationOf(int replica, string sealingDirectory, string auditFile)

@@ -16,6 +16,7 @@ internal enum LedgerKind
     /// <summary>A Redis and a copy of it that can take its place.</summary>
     RedisWithReplica,
 
+    /// <summary>A Redis Cluster of three masters, each with a copy.</summary>
     RedisCluster,
 }
 

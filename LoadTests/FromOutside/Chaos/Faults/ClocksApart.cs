@@ -18,7 +18,11 @@ internal sealed class ClocksApart : Misfortune
     public override StageSettings On(StageSettings stage) => stage with
     {
         EnvironmentOf = replica => replica <= Offsets.Length ? OtherClock.Ahead(Offsets[replica - 1]) : new Dictionary<string, string>(),
-        Configure = (_, configuration) => Local(configuration)["ClockSkew"] = Tolerance.ToString("c"),
+        Configure = (replica, configuration) =>
+        {
+            stage.Configure?.Invoke(replica, configuration);
+            Local(configuration)["ClockSkew"] = Tolerance.ToString("c");
+        },
     };
 
     public override async Task HappenAsync(Scene scene, CancellationToken cancellation)

@@ -14,5 +14,5 @@ internal sealed class RedisEmptied : Misfortune
 
     public override IReadOnlyList<string> Refusals => ["ledger-unavailable", "holder-unknown", "database-unavailable"];
 
-    public override Task HappenAsync(Scene scene, CancellationToken cancellation) => scene.Stage.Redis!.RestartEmptyAsync(cancellation);
+    public override Task HappenAsync(Scene scene, CancellationToken cancellation) => scene.Stage.Ledger!.RestartEmptyAsync(cancellation);
 }

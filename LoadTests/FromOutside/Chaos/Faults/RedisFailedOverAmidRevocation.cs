@@ -21,18 +21,17 @@ internal sealed class RedisFailedOverAmidRevocation : Misfortune
 
     public override IReadOnlyList<string> Refusals => ["ledger-unavailable", "holder-unknown", "database-unavailable"];
 
-    public override StageSettings On(StageSettings stage) => stage with { Ledger = LedgerKind.RedisWithReplica };
+    public override StageSettings On(StageSettings stage) => WithCopy(stage);
 
     public override async Task HappenAsync(Scene scene, CancellationToken cancellation)
     {
-        await scene.Stage.RedisReplica!.CutOffAsync();
+        await scene.Stage.Ledger!.CutOffCopyAsync(cancellation);
         using (scene.LoginsEnd())
         {
             await scene.RevokeAsync(0, cancellation);
             // All have heard of it.
             await scene.LastAsync(TimeSpan.FromSeconds(4), cancellation);
-            await scene.Stage.Redis!.StopAsync();
-            await scene.Stage.RedisReplica.PromoteAsync();
+            await scene.Stage.Ledger.FailOverAsync(cancellation);
             await scene.LastAsync(FoundOutWithin, cancellation);
         }
 

@@ -16,15 +16,14 @@ internal sealed class RedisFailedOverAmidRotation : Misfortune
 
     public override IReadOnlyList<string> Refusals => ["ledger-unavailable", "holder-unknown", "database-unavailable"];
 
-    public override StageSettings On(StageSettings stage) => stage with { Ledger = LedgerKind.RedisWithReplica };
+    public override StageSettings On(StageSettings stage) => WithCopy(stage);
 
     public override async Task HappenAsync(Scene scene, CancellationToken cancellation)
     {
-        await scene.Stage.RedisReplica!.CutOffAsync();
+        await scene.Stage.Ledger!.CutOffCopyAsync(cancellation);
         await scene.RotateAsync(0, cancellation);
         await scene.LastAsync(TimeSpan.FromSeconds(3), cancellation);
-        await scene.Stage.Redis!.StopAsync();
-        await scene.Stage.RedisReplica.PromoteAsync();
+        await scene.Stage.Ledger.FailOverAsync(cancellation);
         await scene.LastAsync(TimeSpan.FromSeconds(8), cancellation);
     }
 }

@@ -11,8 +11,8 @@ internal sealed class RedisFull : Misfortune
 
     public override async Task HappenAsync(Scene scene, CancellationToken cancellation)
     {
-        await scene.Stage.Redis!.ExecuteAsync("CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1");
+        await scene.Stage.Ledger!.ExecuteAsync("CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1");
         await scene.LastAsync(TimeSpan.FromSeconds(5), cancellation);
-        await scene.Stage.Redis.ExecuteAsync("CONFIG", "SET", "maxmemory", "0");
+        await scene.Stage.Ledger.ExecuteAsync("CONFIG", "SET", "maxmemory", "0");
     }
 }

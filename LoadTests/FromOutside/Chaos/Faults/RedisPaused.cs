@@ -11,14 +11,14 @@ internal sealed class RedisPaused : Misfortune
 
     public override async Task HappenAsync(Scene scene, CancellationToken cancellation)
     {
-        await scene.Stage.Redis!.PauseAsync();
+        await scene.Stage.Ledger!.PauseAsync();
         try
         {
             await scene.LastAsync(TimeSpan.FromSeconds(8), cancellation);
         }
         finally
         {
-            await scene.Stage.Redis.ResumeAsync();
+            await scene.Stage.Ledger.ResumeAsync();
         }
     }
 }

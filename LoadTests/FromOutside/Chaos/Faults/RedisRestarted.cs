@@ -11,8 +11,8 @@ internal sealed class RedisRestarted : Misfortune
 
     public override async Task HappenAsync(Scene scene, CancellationToken cancellation)
     {
-        await scene.Stage.Redis!.StopAsync();
+        await scene.Stage.Ledger!.StopAsync();
         await scene.LastAsync(TimeSpan.FromSeconds(3), cancellation);
-        await scene.Stage.Redis.StartAgainAsync(cancellation);
+        await scene.Stage.Ledger.StartAgainAsync(cancellation);
     }
 }

@@ -11,7 +11,7 @@ internal sealed class ScriptsFlushed : Misfortune
     {
         for (var times = 0; times < 20; times++)
         {
-            await scene.Stage.Redis!.ExecuteAsync("SCRIPT", "FLUSH");
+            await scene.Stage.Ledger!.ExecuteAsync("SCRIPT", "FLUSH");
             await scene.LastAsync(TimeSpan.FromSeconds(0.25), cancellation);
         }
     }

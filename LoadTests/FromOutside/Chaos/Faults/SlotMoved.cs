@@ -18,7 +18,7 @@ internal sealed class SlotMoved : Misfortune
     {
         for (var times = 0; times < 2; times++)
         {
-            await scene.Stage.RedisCluster!.MoveSlotAsync($"{{{StageSettings.DatabaseName}}}", pause: TimeSpan.FromMilliseconds(50), cancellation);
+            await scene.Stage.Ledger!.MoveSlotAsync(pause: TimeSpan.FromMilliseconds(50), cancellation);
             await scene.LastAsync(TimeSpan.FromSeconds(3), cancellation);
         }
     }
