@@ -153,6 +153,24 @@ public sealed partial class RedisAsItIsRunTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_replica_that_takes_its_primarys_place_is_found_where_no_Sentinel_says_so()
+    {
+        await using var primary = await LocalRedis.StartAsync(cancellation: Cancellation);
+        await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);
+        await replica.FollowAsync(primary, Cancellation);
+        var settings = new LedgerSettings { Kind = LedgerKind.Redis, ConnectionString = new($"{primary.ConnectionString},{replica.ConnectionString}") };
+        await using var ledger = new RedisLedgerStore(RedisConnection.Open(settings));
+        await ShouldWorkAsync(ledger);
+
+        await primary.KillAsync();
+        await replica.PromoteAsync();
+
+        await ShouldWorkAsync(ledger);
+        // The client's own round is a minute.
+        RedisOptions.Of(settings, NullLogger.Instance).ConfigCheckSeconds.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Sentinel_is_waited_for_and_its_new_primary_is_followed()
     {
         await using var servers = await LocalRedisSentinel.StartServersAsync(Cancellation);

@@ -13,6 +13,9 @@ internal static class RedisOptions
 {
     private const int LongestMilliseconds = 3000;
 
+    // A replica that takes its primary's place tells nobody, and the client, which asks each minute by itself, sends it nothing until then.
+    private const int RolesAskedEverySeconds = 1;
+
     // What the client would ask for besides, and the broker does not need: who has no right to it need not have it.
     private static readonly HashSet<string> NotNeeded = ["CONFIG"];
 
@@ -25,6 +28,7 @@ internal static class RedisOptions
         options.AsyncTimeout = Math.Min(options.AsyncTimeout, LongestMilliseconds);
         options.SyncTimeout = Math.Min(options.SyncTimeout, LongestMilliseconds);
         options.ReconnectRetryPolicy = new LinearRetry(500);
+        options.ConfigCheckSeconds = Math.Min(options.ConfigCheckSeconds, RolesAskedEverySeconds);
         options.ClientName ??= "broker";
         options.SetClientLibrary = false;
         options.TieBreaker = "";
