@@ -12,7 +12,7 @@ public sealed class DrillReportTests
 {
     private static readonly DateTimeOffset Noon = new(2026, 1, 1, 12, 0, 0, TimeSpan.Zero);
 
-    private static readonly ChaosResult Good = new() { Fault = "redis-emptied", What = "Redis is started again with nothing in it", HealedAfterMilliseconds = 1500, KnownAfterMilliseconds = 300, Queries = 1200, Granted = 340 };
+    private static readonly ChaosResult Good = new() { Fault = "redis-emptied", What = "Redis is started again with nothing in it", Redis = "single", HealedAfterMilliseconds = 1500, KnownAfterMilliseconds = 300, Queries = 1200, Granted = 340 };
 
     [Fact]
     public async Task The_broker_reads_what_the_drill_wrote()

@@ -8,6 +8,7 @@ using Broker.Core.Ledger.Redis;
 using Broker.Tests.Contracts;
 using Broker.Tests.Deployment;
 using LoadTests.Servers.LocalServers;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using StackExchange.Redis;
