@@ -24,6 +24,15 @@ public sealed record HoldersModel(
 
     private static readonly HoldingFilter Usual = new();
 
+    /// <summary>What an order has done; null: none was given.</summary>
+    public string? Done { get; init; }
+
+    /// <summary>What each team's holders have, most first; empty where none has a team.</summary>
+    public IReadOnlyList<TeamUse> Teams => All.All(holder => holder.Team is null) ? []
+        : [.. All.GroupBy(holder => holder.Team).Select(its => new TeamUse(
+                its.Key, its.Count(), its.Sum(holder => holder.Granted + holder.Moving), its.Sum(holder => holder.Open?.Connections ?? 0), its.Sum(holder => holder.Over)))
+            .OrderByDescending(team => team.Granted).ThenBy(team => team.Team, StringComparer.Ordinal)];
+
     /// <summary>What a DBA should know of it; null: not looked at.</summary>
     public Core.Operators.DatabaseExamination? Examination { get; init; }
 
@@ -67,3 +76,11 @@ public sealed record HoldersModel(
     /// <summary>How long ago something was.</summary>
     public string Age(DateTimeOffset? since) => since is { } known ? PageText.Span(At - known) : "not known";
 }
+
+/// <summary>What a team's holders have.</summary>
+/// <param name="Team">The team; null: those that have none.</param>
+/// <param name="Holders">How many there are.</param>
+/// <param name="Granted">Connections granted to them.</param>
+/// <param name="Open">Connections they are seen to have open.</param>
+/// <param name="Over">Those of them beyond what its holder was granted.</param>
+public sealed record TeamUse(string? Team, int Holders, int Granted, int Open, int Over);

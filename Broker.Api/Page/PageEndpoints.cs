@@ -34,6 +34,7 @@ public static class PageEndpoints
         ["resume"] = "The role gives again.",
         ["revoke"] = "The lease is being revoked.",
         ["end"] = "The holder has ended.",
+        ["configured"] = "The configured ceiling is in force with the next count of connections.",
         ["ceiling"] = "The ceiling is in force with the next count of connections.",
         ["drop"] = "The leftover is gone.",
     };
@@ -87,12 +88,14 @@ public static class PageEndpoints
 
     private static async Task ShowAsync(HttpContext context, IPageSource reader, string? done) => await RenderAsync(
         context,
-        Slices.Index.Create(await reader.ReadAsync(context.ProvenCaller(), QueryOf(context.Request), done is null ? null : DoneTexts.GetValueOrDefault(done), context.RequestAborted)));
+        Slices.Index.Create(await reader.ReadAsync(context.ProvenCaller(), QueryOf(context.Request), DoneText(done), context.RequestAborted)));
 
-    private static async Task ShowHoldersAsync(string database, HttpContext context, IHoldersSource reader)
+    private static string? DoneText(string? done) => done is null ? null : DoneTexts.GetValueOrDefault(done);
+
+    private static async Task ShowHoldersAsync(string database, HttpContext context, IHoldersSource reader, string? done)
     {
         if (await reader.ReadAsync(context.ProvenCaller(), database, FilterOf(context.Request), SpanOf(context.Request), context.RequestAborted) is { } model)
-            await RenderAsync(context, Slices.HoldersPage.Create(model));
+            await RenderAsync(context, Slices.HoldersPage.Create(model with { Done = DoneText(done) }));
         else
             context.Response.StatusCode = StatusCodes.Status404NotFound;
     }
@@ -142,18 +145,36 @@ public static class PageEndpoints
 
         var form = await context.Request.ReadFormAsync(context.RequestAborted);
         string? Field(string name) => form[name].ToString() is { Length: > 0 } text ? text : null;
-        var refused = await orders.DescribeAsync(kind, Field, context.RequestAborted) is null
-            ? "Nothing was done."
-            : await orders.GiveAsync(kind, Field, context);
+        OrderModel? order = null;
+        string? refused;
+        try
+        {
+            order = await orders.DescribeAsync(kind, Field, context.RequestAborted);
+            refused = order is null ? "Nothing was done." : await orders.GiveAsync(kind, Field, context);
+        }
+        catch (LedgerException e)
+        {
+            refused = LedgerAway(e);
+        }
+
         if (refused is not null) await ShowOrderAsync(kind, Field, refused, context, orders, antiforgery);
-        else context.Response.Redirect($"/?done={kind}");
+        else context.Response.Redirect(order!.DoneAddress(kind));
     }
 
     private static async Task ShowOrderAsync(string kind, Func<string, string?> field, string? refused, HttpContext context, PageOrders orders, IAntiforgery antiforgery)
     {
         var tokens = antiforgery.GetAndStoreTokens(context);
-        var model = await orders.DescribeAsync(kind, field, context.RequestAborted)
-            ?? new("There is nothing to order here", "/", "Back", ["What this order is about is gone, or never was."], [], []);
+        OrderModel? model = null;
+        try
+        {
+            model = await orders.DescribeAsync(kind, field, context.RequestAborted);
+        }
+        catch (LedgerException e)
+        {
+            refused ??= LedgerAway(e);
+        }
+
+        model ??= new("There is nothing to order here", "", "", ["What this order is about is gone, or never was, or cannot be looked up."], [], []);
         await RenderAsync(
             context,
             Slices.Confirm.Create(model with
@@ -166,6 +187,8 @@ public static class PageEndpoints
             }),
             refused is null ? StatusCodes.Status200OK : StatusCodes.Status409Conflict);
     }
+
+    private static string LedgerAway(LedgerException exception) => $"The broker's ledger does not answer: nothing was done. {exception.Message}";
 
     private static PageQuery QueryOf(HttpRequest request)
     {

@@ -109,6 +109,10 @@ public sealed record DatabaseView(
         _ => null,
     };
 
+    /// <summary>An operator's order on its ceiling, in a sentence; null: the configured one is in force.</summary>
+    public string? CeilingSet => Budget.CeilingOrder is not { } order ? null
+        : $"The ceiling was set to {PageText.Number(order.Connections)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Since is { } since ? $", {Ago(since)}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}";
+
     /// <summary>How much it wants to be looked at.</summary>
     public Concern Concern => Budget switch
     {
@@ -173,13 +177,14 @@ public sealed record DatabaseView(
 /// <param name="Reserved">Ordinary users never get these.</param>
 /// <param name="Foreign">In use by others.</param>
 /// <param name="Granted">Promised to holders.</param>
+/// <param name="Open">Of those, open when they were counted last.</param>
 /// <param name="Free">Can be promised now; 0 while the count is stale.</param>
 /// <param name="Unknown">Would be free by the last count, which is stale.</param>
 /// <param name="Kept">Kept for what is guaranteed on other databases of the server.</param>
 /// <param name="Above">Above the ceiling.</param>
 /// <param name="Ceiling">Where the ceiling stands on the bar.</param>
 /// <param name="Whole">The bar's length.</param>
-public sealed record BarView(int Reserved, int Foreign, int Granted, int Free, int Unknown, int Kept, int Above, int Ceiling, int Whole)
+public sealed record BarView(int Reserved, int Foreign, int Granted, int Open, int Free, int Unknown, int Kept, int Above, int Ceiling, int Whole)
 {
     /// <summary>Of a budget.</summary>
     public static BarView Of(Budget budget)
@@ -191,7 +196,7 @@ public sealed record BarView(int Reserved, int Foreign, int Granted, int Free, i
         var kept = Math.Clamp(record.Limit - used, 0, record.KeptElsewhere);
         var whole = Math.Max(Math.Max(record.Limit, used), 1);
         return new(
-            record.ReservedForSuperusers, record.Foreign, record.Granted, free, unknown, kept, Math.Max(0, record.Limit - used - kept),
-            Math.Min(whole, record.ReservedForSuperusers + record.Foreign + record.Capacity), whole);
+            record.ReservedForSuperusers, record.Foreign, record.Granted, Math.Clamp(record.Open - record.Roles.Sum(role => role.Over), 0, record.Granted), free, unknown, kept,
+            Math.Max(0, record.Limit - used - kept), Math.Min(whole, record.ReservedForSuperusers + record.Foreign + record.Capacity + kept), whole);
     }
 }

@@ -23,6 +23,7 @@ internal sealed class BudgetGauges : LedgerGauges
         Gauge("broker.budget.kept_elsewhere", "Connections of the server that are kept for what is guaranteed on its other databases, and not free here.", budget => budget.Record.KeptElsewhere);
         Gauge("broker.budget.capacity", "Connections that may be promised now.", budget => budget.Record.Capacity);
         Gauge("broker.budget.granted", "Connections promised to holders.", budget => budget.Record.Granted);
+        Gauge("broker.budget.open", "Connections that holders' users had open when they were counted last, what is open beyond their grants included.", budget => budget.Record.Open);
         Gauge("broker.budget.free", "Connections that can be granted now.", budget => budget.Record.Free);
         Meter.CreateObservableGauge("broker.budget.waiting", () => Read(budget => budget.Record.Waiting), "{claim}", "Claims in line for connections.");
         Meter.CreateObservableGauge("broker.budget.stale", () => Read(budget => budget.IsStale ? 1 : 0), "1", "1 while the connections could not be counted lately.");

@@ -52,20 +52,18 @@ internal sealed class SampleDuty(
             },
             cancellation);
         if (!await servers.NoticeAsync(database, sample.Server, cancellation)) return TimeSpan.Zero;
-        var over = call.Catalog.Roles.Values.Where(role => role.Database == database.Name).ToDictionary(role => role.Name, _ => 0, StringComparer.Ordinal);
-        foreach (var lease in live.DistinctBy(lease => lease.Username))
-            over[lease.Role] = over.GetValueOrDefault(lease.Role) + count.Over.GetValueOrDefault(lease.Username);
+        var uses = UsesOf([.. call.Catalog.Roles.Values.Where(role => role.Database == database.Name).Select(role => role.Name)], live, count, sample);
         var stillOpen = SilentHolders.Of(sample, silent.Holders, live.ToDictionary(lease => lease.Id, lease => lease.Username, StringComparer.Ordinal), granted);
         var beyond = BeyondCaps(database, live, count.Over, silent.Holders, stillOpen);
         var terms = Parties.TermsOf(call.Catalog, database.Name);
         var pool = await ledger.Budgets.SampleAsync(
-            database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, over, silent.Now,
+            database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, uses, silent.Now,
             stillOpen, terms, count.ServerCapacity, sample.Pool is { } pooled ? (count.Pool ?? 0, pooled.Allowed) : null,
             [.. beyond.Select(lease => new CappedLease(lease.Key, lease.Value))], beside);
         Watch(database.Name, terms, count.Ceiling);
         WatchServer(call.Catalog, database, sample);
-        await history.RecordAsync(database.Name, await ledger.Budgets.BudgetAsync(database.Name, [.. over.Keys], cancellation), cancellation);
-        caps.Watch(database, over);
+        await history.RecordAsync(database.Name, await ledger.Budgets.BudgetAsync(database.Name, [.. uses.Select(use => use.Name)], cancellation), cancellation);
+        caps.Watch(database, uses);
         await caps.FollowAsync(database, live, beyond, cancellation);
         return pool is { } size && await ResizedAsync(database, size, live, cancellation) ? TimeSpan.Zero : database.Budget.SampleEvery;
     }
@@ -125,6 +123,18 @@ internal sealed class SampleDuty(
 
     private static PoolUsers UsersOf(PoolerSettings pooler, IReadOnlyList<LeaseRecord> leases, bool isOwn) =>
         new(pooler.PoolSize, new HashSet<string>([.. leases.Select(lease => lease.Username), .. pooler.AuthUser is { } user ? (string[])[user] : []], StringComparer.Ordinal), isOwn);
+
+    // By role: what its leases' users have open. Roles that nobody has are told, so that what they had is not told any longer.
+    private static IReadOnlyList<RoleOpen> UsesOf(IReadOnlyList<string> roles, IReadOnlyList<LeaseRecord> live, BudgetCount count, ConnectionSample sample)
+    {
+        var open = sample.Users.Where(user => user.Username is not null).GroupBy(user => user.Username!, StringComparer.Ordinal).ToDictionary(user => user.Key, user => user.Sum(one => one.Open), StringComparer.Ordinal);
+        var users = live.DistinctBy(lease => lease.Username).ToLookup(lease => lease.Role, lease => lease.Username, StringComparer.Ordinal);
+        return
+        [
+            .. roles.Union(users.Select(role => role.Key), StringComparer.Ordinal).Select(role => new RoleOpen(
+                role, users[role].Sum(user => count.Over.GetValueOrDefault(user)), users[role].Sum(user => open.GetValueOrDefault(user)))),
+        ];
+    }
 
     // What users that are capped, or about to be, have open beyond what their leases' holders were granted, or may have: of holders that ended without a word.
     private static Dictionary<string, int> BeyondCaps(

@@ -14,7 +14,7 @@ public sealed class BudgetLedger(LedgerClient client)
     /// <param name="foreign">In use by others.</param>
     /// <param name="staleAfter">How long the count is good.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <param name="over">By role: open beyond what was granted; null: as it was.</param>
+    /// <param name="uses">By role: what its users have open; null: as it was.</param>
     /// <param name="grantedAt">When what was granted was looked at, by the ledger's clock; null: now.</param>
     /// <param name="silent">Who ended before that and may have connections open still; null: nobody.</param>
     /// <param name="terms">On what terms the database is divided; null: all alike, and nothing is kept for a surge.</param>
@@ -25,14 +25,14 @@ public sealed class BudgetLedger(LedgerClient client)
     /// <returns>What the pooler is to have, as far as the server's other databases leave it; null: it has no pooler.</returns>
     public async ValueTask<int?> SampleAsync(
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
-        CancellationToken cancellation, IReadOnlyDictionary<string, int>? over = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null,
+        CancellationToken cancellation, IReadOnlyList<RoleOpen>? uses = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null,
         DivisionTerms? terms = null, int? server = null, (int Wanted, int Allowed)? pool = null,
         IReadOnlyList<CappedLease>? capped = null, IReadOnlyList<DatabaseTerms>? beside = null) =>
         (await client.TakeAsync(
             Decision.Sample,
             database,
             new(capacity, limit, reserved, ceiling, foreign, staleAfter, server, grantedAt, silent?.Connections ?? 0,
-                silent?.Holders ?? [], [.. (over ?? new Dictionary<string, int>()).Select(role => new RoleOver(role.Key, role.Value))], capped ?? [],
+                silent?.Holders ?? [], uses ?? [], capped ?? [],
                 terms?.Parties ?? [], terms?.Surges ?? [], pool?.Wanted, pool?.Allowed, beside ?? []),
             cancellation)).Pool;
 
@@ -104,6 +104,9 @@ public sealed record BudgetRecord(
 {
     /// <summary>What can be granted now.</summary>
     public int Free => Math.Max(0, Capacity - Granted);
+
+    /// <summary>What holders' users had open when the connections were counted last, what is open beyond their grants included.</summary>
+    public int Open => Roles.Sum(role => role.Open);
 }
 
 /// <summary>What a role's holders have.</summary>
@@ -111,12 +114,13 @@ public sealed record BudgetRecord(
 /// <param name="Holders">How many there are.</param>
 /// <param name="Connections">Promised to them.</param>
 /// <param name="Over">Open beyond that, when the connections were counted last.</param>
-public sealed record RoleUse(string Role, int Holders, int Connections, int Over);
+/// <param name="Open">All that its users had open then, those beyond included.</param>
+public sealed record RoleUse(string Role, int Holders, int Connections, int Over, int Open);
 
 /// <summary>A count of the database's connections; see <see cref="BudgetLedger.SampleAsync"/>.</summary>
 internal sealed record SampleQuestion(
     int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, int? Server, DateTimeOffset? GrantedAt, int StillOpen,
-    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOver> Roles, IReadOnlyList<CappedLease> Capped, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges, int? Pool, int? PoolAllowed,
+    IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOpen> Roles, IReadOnlyList<CappedLease> Capped, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges, int? Pool, int? PoolAllowed,
     IReadOnlyList<DatabaseTerms> Beside);
 
 /// <summary>What is guaranteed on another database of the server.</summary>
@@ -200,8 +204,11 @@ public sealed record StillOpen(int Connections, IReadOnlyList<SilentLeft> Holder
 /// <summary>What the user of a lease that is capped has open beyond what its holders were granted, or may have.</summary>
 public sealed record CappedLease(string Lease, int Beyond);
 
-/// <summary>What a role's users have open beyond what was granted.</summary>
-internal sealed record RoleOver(string Name, int Over);
+/// <summary>What a role's users have open.</summary>
+/// <param name="Name">The role.</param>
+/// <param name="Over">Beyond what was granted.</param>
+/// <param name="Open">All of it.</param>
+public sealed record RoleOpen(string Name, int Over, int Open);
 
 /// <summary>For how long nobody has to have been there.</summary>
 internal sealed record RestQuestion(TimeSpan PauseAfter);

@@ -20,12 +20,15 @@ public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyLis
     /// <summary>Operators' orders on its roles.</summary>
     public IReadOnlyList<RolePause> Pauses { get; init; } = [];
 
+    /// <summary>An operator's order on its ceiling; null: the configured one is in force, or the order cannot be opened, and nothing is counted.</summary>
+    public CeilingOrder? CeilingOrder { get; init; }
+
     /// <summary>By party: connections that are kept free for it while it does not have them; who is guaranteed nothing is not in it.</summary>
     public IReadOnlyDictionary<string, int> Guaranteed { get; init; } = new Dictionary<string, int>();
 }
 
 /// <summary>Reads budgets for those who watch them.</summary>
-internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePauses pauses, TimeProvider time)
+internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePauses pauses, Ceilings ceilings, TimeProvider time)
 {
     private static readonly TimeSpan CountedWithin = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
@@ -53,6 +56,7 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
         return new(database, await ledger.Budgets.BudgetAsync(name, Array.ConvertAll(roles, role => role.Name), cancellation), roles, LedgerKeys.ServerOf(ledger.AddressOf(name) ?? name))
         {
             Pauses = await pauses.ListAsync(name, cancellation),
+            CeilingOrder = await ceilings.FindAsync(database, cancellation),
             Guaranteed = Parties.TermsOf(current, name).Parties.Where(party => party.Guaranteed > 0).ToDictionary(party => party.Name, party => party.Guaranteed, StringComparer.Ordinal),
         };
     }

@@ -25,7 +25,7 @@ internal sealed class CeilingDesk(ICatalog catalog, Ceilings ceilings, DeskAudit
         {
             try
             {
-                await ceilings.SetAsync(database, ceiling, cancellation);
+                await ceilings.SetAsync(database, ceiling is { } connections ? new(connections, reason, caller.DisplayName, time.GetUtcNow()) : null, cancellation);
             }
             catch (LedgerException)
             {

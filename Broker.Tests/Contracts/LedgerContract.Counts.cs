@@ -11,13 +11,13 @@ public abstract partial class LedgerContract
     [Fact]
     public Task The_budget_says_what_was_counted_and_what_was_granted() => WithoutStallAsync(async () =>
     {
-        await Ledger.Budgets.SampleAsync(database, 30, 100, 3, 60, 7, TimeSpan.FromMinutes(5), Cancellation, new Dictionary<string, int> { ["r"] = 2 });
+        await Ledger.Budgets.SampleAsync(database, 30, 100, 3, 60, 7, TimeSpan.FromMinutes(5), Cancellation, [new("r", 2, 21)]);
         await ActiveAsync();
         (await ClaimAsync(Claim(1, 25))).ShouldBeOfType<ClaimAnswer.Granted>();
         (await ClaimAsync(Waiting(2, 9))).ShouldBeOfType<ClaimAnswer.InLine>().ShouldBe(new(1, 4, 30));
         var budget = await BudgetAsync();
         (budget.Limit, budget.ReservedForSuperusers, budget.Ceiling, budget.Foreign, budget.Capacity, budget.Granted, budget.Waiting).ShouldBe((100, 3, 60, 7, 30, 26, 1));
-        budget.Roles.ShouldBe([new("r", 2, 26, 2)]);
+        budget.Roles.ShouldBe([new("r", 2, 26, 2, 21)]);
         (budget.Now - budget.SampledAt!.Value).ShouldBeInRange(TimeSpan.Zero, TimeSpan.FromSeconds(20));
     });
 

@@ -47,5 +47,5 @@ public abstract partial class LedgerContract
     }
 
     private static BudgetRecord Counted(int foreign, int granted, int waiting, params (string Role, int Connections)[] roles) => new(
-        default, null, 200, 3, 137, foreign, 0, 100, granted, waiting, [.. roles.Select(role => new RoleUse(role.Role, 1, role.Connections, 0))]);
+        default, null, 200, 3, 137, foreign, 0, 100, granted, waiting, [.. roles.Select(role => new RoleUse(role.Role, 1, role.Connections, 0, 0))]);
 }

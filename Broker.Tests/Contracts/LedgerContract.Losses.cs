@@ -25,7 +25,7 @@ public abstract partial class LedgerContract
             .ShouldBe(("lost", LeaseState.Active, "r", "r", "user", "ref", "sealed", null, "put back"));
         (lease.Holders, lease.Connections, lease.MaxHolders, lease.IdleTtl, lease.Life, lease.Renewable).ShouldBe((2, 7, 9, Terms.IdleTtl, Hour, true));
         lease.IssuedAt.ShouldBe(Issued);
-        (await BudgetAsync()).Roles.ShouldBe([new("r", 2, 7, 0)]);
+        (await BudgetAsync()).Roles.ShouldBe([new("r", 2, 7, 0, 0)]);
         var duties = (await Ledger.Duties.DutiesAsync(database, 10, Cancellation)).ToDictionary(duty => duty.Name, duty => duty.DueAt - lease.ReadAt);
         duties.Keys.ShouldBe(["sample", "renew:lost", "verify:lost", "expire:lost"], ignoreOrder: true);
         duties["expire:lost"].ShouldBeLessThanOrEqualTo(Terms.IdleTtl);

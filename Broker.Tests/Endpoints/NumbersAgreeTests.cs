@@ -64,19 +64,28 @@ public sealed partial class NumbersAgreeTests : IAsyncLifetime
                 // The broker's own connections come and go: what is told of one moment is compared, until nothing has changed meanwhile.
                 budget = JsonNode.Parse(await viewer.GetStringAsync("/api/v1/budgets/orders", Cancel))!.AsObject();
                 var same = true;
-                foreach (var (name, metric) in new[] { ("granted", "granted"), ("foreign", "foreign"), ("free", "free"), ("capacity", "capacity"), ("limit", "limit"), ("ceiling", "ceiling") })
-                    same &= await MetricAsync(viewer, "broker_budget_" + metric) == Int(budget, name);
-                var command = (await CommandAsync("budgets"))["budgets"]![0]!.AsObject();
-                same &= new[] { "granted", "foreign", "free", "capacity", "limit", "ceiling" }.All(name => Int(command, name) == Int(budget, name));
-                var bar = BarOf().Match(await viewer.GetStringAsync("/", Cancel));
+                foreach (var (name, metric) in Numbers) same &= await MetricAsync(viewer, "broker_budget_" + metric) == Int(budget, name);
+                var command = (await CommandAsync("budgets"))["budgets"]!.AsArray().Single(of => (string?)of!["database"] == "orders")!;
+                same &= Numbers.All(number => Int(command, number.Field) == Int(budget, number.Field));
+                // "open" is the user's own sessions in the database; "kept" is what the configuration guarantees and nobody has.
+                same &= Int(budget, "open") == await CountAsync("usename = $1", user) && (Int(budget, "kept"), Int(budget, "keptElsewhere")) == (GuaranteedHere, GuaranteedElsewhere);
+                var page = await viewer.GetStringAsync("/", Cancel);
+                same &= page.Contains($"{GuaranteedHere} of the free ones are kept for those to whom they are guaranteed: {GuaranteedHere} to orders-batch.", StringComparison.Ordinal)
+                    && page.Contains($"{GuaranteedElsewhere} connections of this server are kept for what is guaranteed on its other databases, and not free here.", StringComparison.Ordinal);
+                var bar = BarOf().Match(page);
                 same &= bar.Success && int.Parse(bar.Groups["foreign"].Value, CultureInfo.InvariantCulture) == Int(budget, "foreign")
                     && int.Parse(bar.Groups["granted"].Value, CultureInfo.InvariantCulture) == Int(budget, "granted")
+                    && int.Parse(bar.Groups["open"].Value, CultureInfo.InvariantCulture) == Int(budget, "open")
+                    && int.Parse(bar.Groups["kept"].Value, CultureInfo.InvariantCulture) == Int(budget, "keptElsewhere")
                     && int.Parse(bar.Groups["free"].Value, CultureInfo.InvariantCulture) == Int(budget, "free");
                 return same && Int(budget, "foreign") == await ForeignAsync(user);
             },
             "all tell the same", Cancel);
 
         Int(budget!, "granted").ShouldBe(9);
+        Int(budget!, "open").ShouldBe(9);
+        var table = (await SayAsync("budgets")).Split('\n').Single(line => line.Contains("orders ", StringComparison.Ordinal)).Split('│', StringSplitOptions.TrimEntries);
+        (table[6], table[7], table[9]).ShouldBe(("9", "9", $"{GuaranteedHere} + {GuaranteedElsewhere} elsewhere"), "granted, open and kept in the table for people");
         Int(budget!, "limit").ShouldBe(100);
 
         // While the broker tries the login, a session of the user carries no holder's name.
@@ -100,6 +109,15 @@ public sealed partial class NumbersAgreeTests : IAsyncLifetime
         ((string?)reports["username"]).ShouldBe(postgres.AdminUsername);
         (await MetricAsync(viewer, "broker_holders")).ShouldBe(3);
     }
+
+    private const int GuaranteedHere = 5;
+    private const int GuaranteedElsewhere = 6;
+
+    private static readonly (string Field, string Metric)[] Numbers =
+    [
+        ("granted", "granted"), ("open", "open"), ("foreign", "foreign"), ("free", "free"), ("capacity", "capacity"), ("limit", "limit"), ("ceiling", "ceiling"),
+        ("kept", "kept"), ("keptElsewhere", "kept_elsewhere"),
+    ];
 
     private static int Int(JsonNode node, string name) => node[name]!.GetValue<int>();
 
@@ -130,38 +148,52 @@ public sealed partial class NumbersAgreeTests : IAsyncLifetime
 
     private static async Task<int> MetricAsync(HttpClient viewer, string name)
     {
-        var line = (await viewer.GetStringAsync("/metrics", Cancel)).Split('\n').FirstOrDefault(line => line.StartsWith(name + "{", StringComparison.Ordinal));
+        var line = (await viewer.GetStringAsync("/metrics", Cancel)).Split('\n')
+            .FirstOrDefault(line => line.StartsWith(name + "{", StringComparison.Ordinal) && (line.Contains("\"orders\"", StringComparison.Ordinal) || line.Contains("\"orders-api\"", StringComparison.Ordinal)));
         return line is null ? -1 : (int)double.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
     }
 
-    private async Task<JsonObject> CommandAsync(params string[] words)
+    private async Task<JsonObject> CommandAsync(params string[] words) => JsonNode.Parse(await SayAsync([.. words, "--json"]))!.AsObject();
+
+    private async Task<string> SayAsync(params string[] words)
     {
         await using var text = new StringWriter();
         var console = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(text), Ansi = AnsiSupport.No });
+        console.Profile.Width = 400;
         var code = await BrokerCommands.Create(console)
-            .Parse([.. words, "--json", "--address", broker.Address.ToString(), "--token", identity.ViewerToken()]).InvokeAsync(cancellationToken: Cancel);
+            .Parse([.. words, "--address", broker.Address.ToString(), "--token", identity.ViewerToken()]).InvokeAsync(cancellationToken: Cancel);
         code.ShouldBe(0, text.ToString());
-        return JsonNode.Parse(text.ToString())!.AsObject();
+        return text.ToString();
     }
 
     private const string Statements = """
         "CreationStatements": [ "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'" ]
         """;
 
+    private const string ForPods = """
+        "Allow": [ { "Issuer": "local", "Claims": { "namespace": "orders", "serviceaccount": "orders-api" } } ]
+        """;
+
+    private string Server => $$"""
+        "Engine": "PostgreSql", "Host": "{{postgres.Host}}", "Port": {{postgres.Port}}, "Name": "{{postgres.Database}}", "AdminConnectionString": "{{postgres.AdminConnectionString}}"
+        """;
+
     private JsonObject Configuration() => JsonNode.Parse($$"""
         { "Broker": {
             "Audit": { "Path": "{{Path.Combine(directory.FullName, "audit.jsonl")}}" },
             "Issuers": { "here": { "Kind": "BuiltIn" } },
-            "Databases": { "orders": { "Engine": "PostgreSql", "Host": "{{postgres.Host}}", "Port": {{postgres.Port}}, "Name": "{{postgres.Database}}",
-                "AdminConnectionString": "{{postgres.AdminConnectionString}}", "Budget": { "CeilingPercent": 100, "StaleAfter": "00:01:00" } } },
-            "Roles": { "orders-api": { "Database": "orders", "Issuer": "here",
+            "Databases": { "billing": { {{Server}}, "Budget": { "CeilingPercent": 100, "StaleAfter": "00:01:00" } }, "orders": { {{Server}}, "Budget": { "CeilingPercent": 100, "StaleAfter": "00:01:00" } } },
+            "Roles": {
+              "billing-api": { "Database": "billing", "Issuer": "here", {{Statements}}, "Connections": { "Guaranteed": {{GuaranteedElsewhere}} }, {{ForPods}} },
+              "orders-batch": { "Database": "orders", "Issuer": "here", {{Statements}}, "Connections": { "Guaranteed": {{GuaranteedHere}} }, {{ForPods}} },
+              "orders-api": { "Database": "orders", "Issuer": "here",
                 {{Statements}},
-                "Allow": [ { "Issuer": "local", "Claims": { "namespace": "orders", "serviceaccount": "orders-api" } } ] } },
+                {{ForPods}} } },
             "Identity": {
               "Issuers": { "local": { "Authority": "{{identity.Authority.OriginalString}}", "Audience": "broker" } },
               "Viewers": [ { "Issuer": "local", "Claims": { "groups": "{{LocalIdentity.Viewers}}" } } ] } } }
         """)!.AsObject();
 
-    [GeneratedRegex(@"Connections of orders: limit 100, ceiling \d+\. \d+ reserved for superusers, (?<foreign>\d+) foreign, (?<granted>\d+) granted, (?<free>\d+) free")]
+    [GeneratedRegex(@"Connections of orders: limit 100, ceiling \d+\. \d+ reserved for superusers, (?<foreign>\d+) foreign, (?<granted>\d+) granted, (?<open>\d+) of them open, (?<free>\d+) free, (?<kept>\d+) guaranteed on other databases of this server")]
     private static partial Regex BarOf();
 }

@@ -50,6 +50,9 @@ public sealed class HoldersPageTests(Browser browser) : IClassFixture<Browser>, 
         await page.GetByText("1 holder of 2,000").WaitForAsync();
         (await page.Locator("td.over").TextContentAsync()).ShouldBe("8, 3 over");
 
+        (await page.Locator("table.teams tbody tr").AllTextContentsAsync()).Select(text => string.Join(' ', text.Split(default(char[]), StringSplitOptions.RemoveEmptyEntries)))
+            .ShouldBe(["no team 1,000 5,005 3,000 3", "checkout 1,000 5,000 1,998 0"], "whom the holders belong to, whatever is searched for");
+
         var others = page.Locator("table.others");
         (await others.Locator("tbody tr").CountAsync()).ShouldBe(3);
         (await others.TextContentAsync())!.ShouldContain("DBeaver 24.1 <img src=x>");

@@ -124,15 +124,28 @@ public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, I
         server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(orders, query, true)], query, null));
         var page = await OpenAsync("kept");
 
-        (await page.Locator(".why").AllTextContentsAsync()).ShouldBe(
+        (await page.Locator(".aside").AllTextContentsAsync()).ShouldBe(
         [
             "9 connections of this server are kept for what is guaranteed on its other databases, and not free here.",
             "5 of the free ones are kept for those to whom they are guaranteed: 2 to orders-api, 3 to team/payments.",
         ]);
         (await page.Locator(".legend div").AllTextContentsAsync()).Select(text => text.Trim()).ShouldBe(
-            ["Reserved for superusers3", "Foreign8", "Granted100", "Free20", "Guaranteed on other databases of this server9", "Above the ceiling60", "Limit200"]);
+            ["Reserved for superusers3", "Foreign8", "Granted100", "open of these75", "Free20", "Guaranteed on other databases of this server9", "Above the ceiling60", "Limit200"]);
         (await page.Locator("svg.bar").GetAttributeAsync("aria-label"))!.ShouldContain("20 free, 9 guaranteed on other databases of this server, 60 above the ceiling.");
         (await page.Locator("svg.bar .segment.kept").GetAttributeAsync("width")).ShouldBe("9");
+        (await page.Locator("svg.bar .segment.open").GetAttributeAsync("width")).ShouldBe("75");
+        (await page.Locator("svg.bar .ceiling-mark").GetAttributeAsync("x")).ShouldBe("70%", "what is kept stands below the ceiling");
+    }
+
+    [Fact]
+    public async Task A_ceiling_that_an_operator_set_is_told_with_who_why_and_how_to_take_it_back()
+    {
+        server.Shown.Show((caller, query) => new(
+            caller.DisplayName, true, Views.Now, null,
+            [Views.View(Views.Budget("orders", 200, 60, 8, 50, 10, 0, over: 0) with { CeilingOrder = new(60, "a <b>migration</b> tonight", "grace@example.org", Views.Now.AddHours(-3)) }, query, true)], query, null));
+        var page = await OpenAsync("ceiling-set");
+
+        (await page.Locator(".why").TextContentAsync())!.Trim().ShouldBe("The ceiling was set to 60 by grace@example.org, 3 h ago: a <b>migration</b> tonight Take it back…");
     }
 
     private static DatabaseView Outage(PageQuery query)

@@ -18,7 +18,7 @@ internal static class Views
         DatabaseEngineKind engine = DatabaseEngineKind.PostgreSql, int over = 3) => new(
         new Database { Name = name, Engine = engine, Host = "db", Port = 5432, DatabaseName = "app", AdminConnectionString = new("x"), Budget = new(), Issuing = new() },
         new(Now, counted ? Now - (stale ? TimeSpan.FromMinutes(3) : TimeSpan.FromSeconds(1)) : null, limit, limit == 0 ? 0 : 3, ceiling, foreign, 0, Math.Max(0, ceiling - foreign), granted, waiting,
-            [new("orders-api", holders, granted, 0), new(LongRole, 0, 0, over)]),
+            [new("orders-api", holders, granted, 0, granted * 3 / 4), new(LongRole, 0, 0, over, over)]),
         [Role("orders-api", 100), Role(LongRole, 0)],
         "s-4f1b2c9d7e6a5038");
 

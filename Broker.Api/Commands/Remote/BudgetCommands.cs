@@ -73,18 +73,22 @@ internal static class BudgetCommands
 
     private static int Write(IAnsiConsole console, BudgetsShape budgets)
     {
-        var table = new Table().AddColumns("database", "limit", "ceiling", "foreign", "capacity", "granted", "free", "kept", "waiting", "counted");
+        var table = new Table().AddColumns("database", "limit", "ceiling", "foreign", "capacity", "granted", "open", "free", "kept", "waiting", "counted");
+        var orders = new List<string>();
         foreach (var budget in budgets.Budgets)
         {
             // While the count is stale nothing is granted, however much the last one left free.
             table.AddRow(
-                Markup.Escape(budget.Database), N(budget.Limit), N(budget.Ceiling), N(budget.Foreign), N(budget.Capacity), N(budget.Granted),
+                Markup.Escape(budget.Database), N(budget.Limit), N(budget.Ceiling), N(budget.Foreign), N(budget.Capacity), N(budget.Granted), N(budget.Open),
                 budget.Stale ? "[red]stale[/]" : N(budget.Free), Kept(budget), N(budget.Waiting), budget.SampledAt?.ToString("u", CultureInfo.InvariantCulture) ?? "never");
             foreach (var role in budget.Roles)
-                table.AddRow(Markup.Escape($"  {role.Role}"), "", "", role.Over > 0 ? $"[red]{N(role.Over)} over[/]" : "", $"{N(role.Holders)} holders", N(role.Connections), "", "", "", "");
+                table.AddRow(Markup.Escape($"  {role.Role}"), "", "", role.Over > 0 ? $"[red]{N(role.Over)} over[/]" : "", $"{N(role.Holders)} holders", N(role.Connections), N(role.Open), "", "", "", "");
+            if (budget.CeilingOrder is { } order)
+                orders.Add($"The ceiling of {budget.Database} was set to {N(order.Ceiling)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Since is { } since ? $" at {since.ToString("u", CultureInfo.InvariantCulture)}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}. `broker ceiling {budget.Database} configured` takes it back.");
         }
 
         console.Write(table);
+        foreach (var order in orders) console.WriteLine(order);
         return 0;
     }
 

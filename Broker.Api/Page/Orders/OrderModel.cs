@@ -22,6 +22,15 @@ public sealed record OrderModel(
     /// <summary>Why it was not carried out; null: it was not tried.</summary>
     public string? Refused { get; init; }
 
+    /// <summary>The page that it was given on, and is shown again when it is done.</summary>
+    public string Page { get; init; } = "/";
+
+    /// <summary>Where on that page its subject stands, from its <c>#</c> on; empty: nowhere.</summary>
+    public string Place { get; init; } = "";
+
+    /// <summary>The address of what is shown when it is done.</summary>
+    public string DoneAddress(string kind) => $"{Page}?done={kind}{Place}";
+
     /// <summary>The field of the token that no other site knows.</summary>
     public string AntiforgeryField { get; init; } = "";
 

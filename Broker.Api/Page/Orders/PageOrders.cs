@@ -1,15 +1,18 @@
 using System.Globalization;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Operators;
+using Broker.Core.Catalog;
+using Broker.Core.Identity;
 using Broker.Core.Leases.Holders;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
 using Broker.Core.Operators;
+using Broker.Core.Operators.Holdings;
 
 namespace Broker.Api.Page;
 
 /// <summary>The orders that an operator can give on the page: what each would do to whom, and doing it.</summary>
-internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDesk ceilings, PauseDesk pauses, HolderDesk holders, LeftoverDesk leftovers)
+internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDesk ceilings, PauseDesk pauses, HolderDesk holders, HoldingDesk holdings, LeftoverDesk leftovers, TimeProvider time)
 {
     private const int MostNamed = 50;
 
@@ -19,9 +22,10 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         "rotate" when field("role") is { } role => await RotateAsync(role, cancellation),
         "pause" or "drain" or "resume" when field("role") is { } role => await PauseAsync(kind, role, cancellation),
         "revoke" when field("lease") is { } lease => await RevokeAsync(lease, cancellation),
-        "end" when field("holder") is { } holder => End(holder),
+        "end" when field("holder") is { } holder => await EndAsync(holder, cancellation),
         "ceiling" when field("database") is { } database => await CeilingAsync(database, cancellation),
-        "drop" when field("database") is { } database && field("user") is { } user => Drop(database, user),
+        "configured" when field("database") is { } database => await ConfiguredAsync(database, cancellation),
+        "drop" when field("database") is { } database && field("user") is { } user => await DropAsync(database, user, cancellation),
         _ => null,
     };
 
@@ -47,6 +51,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
             "revoke" => await leases.RevokeAsync(caller, field("lease")!, reason, origin, cancellation),
             "end" => await holders.EndAsync(caller, field("holder")!, reason, origin, cancellation),
             "ceiling" => await ceilings.SetAsync(caller, field("database")!, ceiling, reason, origin, cancellation),
+            "configured" => await ceilings.SetAsync(caller, field("database")!, null, reason, origin, cancellation),
             "drop" => await leftovers.DropAsync(caller, field("database")!, field("user")!, reason, origin, cancellation),
             _ => new Refusal(RefusalCode.InvalidRequest, "There is no such order."),
         };
@@ -55,14 +60,19 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
 
     private async Task<OrderModel?> RotateAsync(string role, CancellationToken cancellation)
     {
+        if (await budgets.FindRoleAsync(role, cancellation) is not var (budget, _)) return null;
         var its = (await leases.ListAsync(null, cancellation)).Where(lease => lease.Role == role && lease.State == LeaseState.Active).ToArray();
         return new(
             $"Rotate role {role}", "/orders/rotate", "Rotate",
+            its.Length == 0 ? ["Nobody has a lease of it now: there is nothing to rotate."] :
             [
                 $"{PageText.Count(its.Length, "lease")} with {PageText.Count(its.Sum(lease => lease.Holders), "holder")} {(its.Length == 1 ? "gets" : "get")} a successor: a new database user.",
                 "Nobody is cut off. Holders move when they renew; the old user is dropped when the last has moved. The leases' table shows how far that is.",
             ],
-            [.. its.Select(lease => $"{lease.Username}: {PageText.Count(lease.Holders, "holder")}")], [("role", role)]);
+            [.. its.Select(lease => $"{lease.Username}: {PageText.Count(lease.Holders, "holder")}")], [("role", role)])
+        {
+            Place = PlaceOf(budget.Database.Name),
+        };
     }
 
     private async Task<OrderModel?> PauseAsync(string kind, string role, CancellationToken cancellation)
@@ -71,6 +81,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         var order = budget.Pauses.FirstOrDefault(pause => pause.Role == role);
         if (kind == "resume" && order is null) return null;
         string[] held = [$"{PageText.Count(use.Holders, "holder")} {(use.Holders == 1 ? "has" : "have")} {PageText.Count(use.Connections, "connection")} of it now."];
+        var place = PlaceOf(budget.Database.Name);
         return kind switch
         {
             "pause" => new(
@@ -80,7 +91,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
                     .. held,
                     "They keep it and renew as ever; their lease is renewed and replaced as ever. Resuming the role undoes this.",
                 ],
-                [], [("role", role)]),
+                [], [("role", role)]) { Place = place },
             "drain" => new(
                 $"Drain role {role}", "/orders/drain", "Drain it",
                 [
@@ -88,11 +99,11 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
                     .. held,
                     "Each keeps its login and its connections to its own end; when the last has ended, the database user is dropped. Resuming the role undoes this for whoever has not ended yet.",
                 ],
-                [], [("role", role)]),
+                [], [("role", role)]) { Place = place },
             _ => new(
                 $"Resume role {role}", "/orders/resume", "Resume it",
                 [$"It was {(order!.State == RoleState.Draining ? "drained" : "paused")} by {order.By}: {order.Reason}", "Whoever may have it gets it again, as far as connections are free."],
-                [], [("role", role)]),
+                [], [("role", role)]) { Place = place },
         };
     }
 
@@ -105,13 +116,29 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
                 $"Database user {lease.Username} of role {lease.Role} is dropped now, and its sessions are ended: running queries fail.",
                 $"{PageText.Count(lease.Holders, "holder")} with {PageText.Count(lease.Connections, "connection")} lose their login at once, and get another when they ask. This cannot be undone; to change the user without cutting anybody off, rotate the role.",
             ],
-            NamesOf(its), [("lease", id)]);
+            NamesOf(its), [("lease", id)])
+        {
+            Place = PlaceOf(lease.Database),
+        };
     }
 
-    private static OrderModel End(string holder) => new(
-        $"End holder {holder}", "/orders/end", "End it",
-        ["Its connections come free, and are counted as foreign for as long as they stay open. Its pod is told that it holds nothing any more, and may ask anew. Its role's other pods keep their login."],
-        [], [("holder", holder)]);
+    private async Task<OrderModel?> EndAsync(string id, CancellationToken cancellation)
+    {
+        if (!HolderId.TryParse(id, out var parsed) || await budgets.FindRoleAsync(parsed.Role, cancellation) is not var (budget, _)) return null;
+        var all = await holdings.ReadAsync(budget.Database.Name, cancellation);
+        if (all?.Holders.FirstOrDefault(one => one.Id == id) is not { } holder) return null;
+        var open = holder.Open is { } seen ? $"{PageText.Number(seen.Connections)} open now" : "what it has open is not known";
+        return new(
+            $"End the holder {holder.Caller}", "/orders/end", "End it",
+            [
+                $"{holder.Caller} has {PageText.Count(holder.Granted + holder.Moving, "connection")} of role {holder.Role}, {open}. They come free, and those that stay open are counted as foreign for as long.",
+                $"Its pod is told that it holds nothing any more, and may ask anew. The role's other holders keep their login, which is {(holder.Username.Length > 0 ? holder.Username : "being issued")}. This cannot be undone.",
+            ],
+            [$"{holder.Caller} ({id})"], [("holder", id)])
+        {
+            Page = "/databases/" + Uri.EscapeDataString(budget.Database.Name),
+        };
+    }
 
     private async Task<OrderModel?> CeilingAsync(string database, CancellationToken cancellation)
     {
@@ -128,13 +155,44 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
             [], [("database", database)])
         {
             AsksForCeiling = true,
+            Place = PlaceOf(database),
         };
     }
 
-    private static OrderModel Drop(string database, string user) => new(
-        $"Drop leftover {user}", "/orders/drop", "Drop it",
-        [$"The broker looks once more. If still no lease knows {user}, its sessions on {database} are ended and it is dropped. This cannot be undone."],
-        [], [("database", database), ("user", user)]);
+    private async Task<OrderModel?> ConfiguredAsync(string database, CancellationToken cancellation)
+    {
+        if (await budgets.ReadAsync(database, cancellation) is not { CeilingOrder: { } order } budget) return null;
+        return new(
+            $"Take back the ceiling of {database}", "/orders/configured", "Take it back",
+            [
+                $"It was set to {PageText.Number(order.Connections)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}",
+                $"The configured ceiling is in force again with the next count of connections: {Configured(budget.Database.Budget)}.",
+            ],
+            [], [("database", database)])
+        {
+            Place = PlaceOf(database),
+        };
+    }
+
+    private async Task<OrderModel?> DropAsync(string database, string user, CancellationToken cancellation)
+    {
+        if ((await leftovers.ListAsync(database, cancellation)).FirstOrDefault(of => of.Username == user) is not { } left) return null;
+        return new(
+            $"Drop leftover {user}", "/orders/drop", "Drop it",
+            [
+                $"No lease knows {user}, which looks like a user of role {left.Role}. It was seen first {PageText.Span(time.GetUtcNow() - left.FirstSeenAt)} ago, has {PageText.Count(left.OpenConnections, "connection")} open, and owns {(left.OwnedObjects is { } owned ? PageText.Count(owned, "object") : "nobody knows what")}{(left.Owned is { } which ? $": {which}" : "")}.",
+                $"The broker looks once more. If still no lease knows it, its sessions on {database} are ended and it is dropped. This cannot be undone.",
+            ],
+            [], [("database", database), ("user", user)])
+        {
+            Place = PlaceOf(database),
+        };
+    }
+
+    private static string Configured(BudgetSettings settings) =>
+        $"{settings.CeilingPercent} % of what ordinary users can get{(settings.Ceiling is { } number ? $", and no more than {PageText.Number(number)}" : "")}";
+
+    private static string PlaceOf(string database) => "#database-" + database;
 
     private static IReadOnlyList<string> NamesOf(IReadOnlyList<HolderRecord> holders) =>
         holders.Count <= MostNamed

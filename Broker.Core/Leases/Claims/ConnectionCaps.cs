@@ -97,10 +97,10 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
     }
 
     /// <summary>Says once when a role's users begin to have more connections open than were granted, and once when they end.</summary>
-    public void Watch(Database database, IReadOnlyDictionary<string, int> byRole)
+    public void Watch(Database database, IReadOnlyList<RoleOpen> byRole)
     {
         if (database.Budget.Enforce && !Enforces(database) && over.TryAdd($"{database.Name}/", true)) log.CannotCap(database.Name, database.Engine);
-        foreach (var (role, connections) in byRole)
+        foreach (var (role, connections, _) in byRole)
         {
             var key = $"{database.Name}/{role}";
             if (connections > 0 && over.TryAdd(key, true)) log.OverAllotment(database.Name, role, connections);

@@ -3,14 +3,14 @@
 -- answers: now: time, sampled_at?: time, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number,
 --     elsewhere_on_server: number, capacity: number, granted: number, waiting: number, roles {…}, resting: flag, settles_in: ms,
 --     kept: number, kept_elsewhere: number
---   roles: role, holders: number, connections: number, over: number
+--   roles: role, holders: number, connections: number, over: number, open: number
 tidy()
 finish({})
 local function number(field) return num(call('HGET', budget, field)) end
 local sampled = call('HGET', budget, 'sampled')
 local uses = {}
 for i, role in ipairs(asked.roles) do
-  uses[i] = { role = role, holders = number('holders:' .. role), connections = number('connections:' .. role), over = number('over:' .. role) }
+  uses[i] = { role = role, holders = number('holders:' .. role), connections = number('connections:' .. role), over = number('over:' .. role), open = number('open:' .. role) }
 end
 -- What the server's other databases take is as good as foreign.
 local b, s = budget_numbers(), server_numbers()

@@ -5,7 +5,7 @@
 --     server?: number, granted_at?: time, still_open: number, silent {…}, roles {…}, capped {…}, parties {…}, surges {…}, pool?:
 --     number, pool_allowed?: number, beside {…}
 --   silent: holder, connections: number
---   roles: name, over: number
+--   roles: name, over: number, open: number
 --   capped: lease, beyond: number
 --   parties: name, weight: number, guaranteed: number, priority: number
 --   surges: role, expected: number, percent: number, least: number
@@ -58,7 +58,7 @@ elseif pooled then
   call('HDEL', budget, 'pooled')
 end
 counts_till = now + LIVES_MS
-for _, role in ipairs(asked.roles) do call('HSET', budget, 'over:' .. role.name, int(role.over)) end
+for _, role in ipairs(asked.roles) do call('HSET', budget, 'over:' .. role.name, int(role.over), 'open:' .. role.name, int(role.open)) end
 for _, known in ipairs(asked.capped) do
   local l = lease(known.lease)
   if l and l.beyond ~= known.beyond then put(l, 'beyond', known.beyond) end

@@ -133,5 +133,5 @@ public sealed class HistoryTests : IAsyncDisposable
     private async Task<int> RefusedAsync() => (await history.ReadAsync("orders", HistorySpan.Hour, Cancellation)).Stretches.Sum(stretch => stretch.Refused);
 
     private async Task CountAsync(int granted) => await history.RecordAsync(
-        "orders", new(default, null, 200, 3, 100, 0, 0, 100, granted, 0, [new("api", 1, granted, 0)]), Cancellation);
+        "orders", new(default, null, 200, 3, 100, 0, 0, 100, granted, 0, [new("api", 1, granted, 0, granted)]), Cancellation);
 }

@@ -53,7 +53,7 @@ internal sealed class Rights
         {
             var set = database.Budget.Ceiling!.Value / 2 + random.Next(database.Budget.Ceiling.Value);
             highest[database.Name] = Math.Max(highest[database.Name], set);
-            await ceilings.SetAsync(database.Name, random.Next(4) == 0 ? null : set, CancellationToken.None);
+            await ceilings.SetAsync(database.Name, random.Next(4) == 0 ? null : new(set, "", "", null), CancellationToken.None);
         }
 
         foreach (var of in Databases)

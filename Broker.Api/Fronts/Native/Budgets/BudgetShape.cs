@@ -29,6 +29,12 @@ public sealed record BudgetShape(
     /// <summary>Of the server's: kept for what is guaranteed on its other databases, and nobody has. None of them are free here.</summary>
     public int KeptElsewhere { get; init; }
 
+    /// <summary>What holders' users had open when the connections were counted last, what is open beyond their grants included.</summary>
+    public int Open { get; init; }
+
+    /// <summary>An operator's order on the ceiling; null: the configured one is in force.</summary>
+    public CeilingOrderShape? CeilingOrder { get; init; }
+
     /// <summary>What a role's holders have.</summary>
     /// <param name="Role">The role.</param>
     /// <param name="Holders">How many.</param>
@@ -37,9 +43,19 @@ public sealed record BudgetShape(
     /// <param name="ExpectedHolders">As configured.</param>
     public sealed record RoleShape(string Role, int Holders, int Connections, int Over, int ExpectedHolders)
     {
+        /// <summary>All that its users had open when the connections were counted last, what is beyond included.</summary>
+        public int Open { get; init; }
+
         /// <summary>An operator's order on it; null: it gives.</summary>
         public PauseShape? Pause { get; init; }
     }
+
+    /// <summary>An operator's order on a ceiling.</summary>
+    /// <param name="Ceiling">Connections that may be promised at most.</param>
+    /// <param name="Reason">Why, in the operator's words; empty: not known.</param>
+    /// <param name="By">Who ordered it; empty: not known.</param>
+    /// <param name="Since">Since when; null: not known.</param>
+    public sealed record CeilingOrderShape(int Ceiling, string Reason, string By, DateTimeOffset? Since);
 
     /// <summary>An operator's order on a role.</summary>
     /// <param name="State"><c>paused</c>: nobody new gets it; <c>draining</c>: nor does anybody get more time.</param>
@@ -54,6 +70,7 @@ public sealed record BudgetShape(
         var record = budget.Record;
         var roles = budget.Roles.Zip(record.Roles, (role, use) => new RoleShape(role.Name, use.Holders, use.Connections, use.Over, role.Connections.ExpectedHolders)
         {
+            Open = use.Open,
             Pause = budget.Pauses.FirstOrDefault(pause => pause.Role == role.Name) is { } order ? new(Core.Model.WireName.Of(order.State), order.Reason, order.By, order.Since) : null,
         });
         return new(
@@ -62,6 +79,8 @@ public sealed record BudgetShape(
         {
             Kept = record.Kept,
             KeptElsewhere = record.KeptElsewhere,
+            Open = record.Open,
+            CeilingOrder = budget.CeilingOrder is { } set ? new(set.Connections, set.Reason, set.By, set.Since) : null,
         };
     }
 }
