@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Net.Http.Json;
-using System.Text.Json.Nodes;
 using LoadTests.Servers.LocalServers;
 using LoadTests.FromOutside.Rollouts;
 using LoadTests.Servers.Stages;
@@ -45,7 +43,7 @@ public sealed class PoolerRotationTests
         var first = answered.Keys.Single();
         for (var rotation = 1; rotation <= 2; rotation++)
         {
-            await RotateAsync(stage);
+            await Rotation.OrderAsync(stage, Cancellation);
             await UsersAtWorkAsync(rotation + 1, pods);
             (await ServerConnectionsAsync(stage)).ShouldBeLessThanOrEqualTo(PoolSize, "all users together");
         }
@@ -114,14 +112,6 @@ public sealed class PoolerRotationTests
 
         await clients.StopAsync();
         await door.ReleaseAsync(pod, grant, Cancellation);
-    }
-
-    private static async Task RotateAsync(Stage stage)
-    {
-        using var client = new HttpClient { BaseAddress = stage.Brokers[0].Address };
-        client.DefaultRequestHeaders.Authorization = new("Bearer", stage.Identity.OperatorToken());
-        using var answer = await client.PostAsJsonAsync($"/api/v1/roles/{StageSettings.RoleName}/rotate", new JsonObject { ["reason"] = "a leaked password" }, Cancellation);
-        answer.IsSuccessStatusCode.ShouldBeTrue(await answer.Content.ReadAsStringAsync(Cancellation));
     }
 
     // As PgBouncer counts them: a session that it closed takes the server a moment.
