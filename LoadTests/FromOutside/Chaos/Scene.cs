@@ -74,6 +74,20 @@ internal sealed class Scene : IDisposable
     public async Task<JsonObject> ReadAsync(string path, CancellationToken cancellation) =>
         (await operators.GetFromJsonAsync<JsonObject>(new Uri(service.Serving[^1], path), cancellation))!;
 
+    /// <summary>Waits until every replica reads in the ledger again.</summary>
+    public Task LedgerIsBackAsync(CancellationToken cancellation) => UntilAsync(
+        async () =>
+        {
+            foreach (var broker in Stage.Brokers)
+            {
+                using var answer = await operators.GetAsync(new Uri(broker.Address, "/api/v1/leases"), cancellation);
+                if (!answer.IsSuccessStatusCode) return false;
+            }
+
+            return true;
+        },
+        "every replica to read in the ledger again", cancellation);
+
     /// <summary>User names of the leases in the states that are meant.</summary>
     public async Task<IReadOnlyList<string>> LeaseUsersAsync(Func<string, bool> isState, CancellationToken cancellation) =>
     [

@@ -23,6 +23,9 @@ internal static class Verdict
 
     private const string TooManyConnections = "53300";
 
+    // What those who ask first may be told.
+    private const string FirstLease = "issuer-unavailable";
+
     // What callers may be told at any time: the database has too few connections for all of them.
     private static readonly string[] Always = ["budget-exhausted"];
 
@@ -76,8 +79,11 @@ internal static class Verdict
 
     private static string? Unexplained(Seen seen)
     {
+        // On a slow machine the pool's first lease takes longer than those who ask for it wait.
+        var first = seen.Load.Calls.Where(call => call.Outcome == Witness.Granted).Select(call => call.Answered).DefaultIfEmpty(long.MaxValue).Min();
         var told = seen.Load.Calls.FirstOrDefault(call =>
-            call.Outcome is { } outcome && outcome != Witness.Granted && !Always.Contains(outcome) && !seen.Misfortune.Refusals.Contains(outcome));
+            call.Outcome is { } outcome && outcome != Witness.Granted && !Always.Contains(outcome) && !seen.Misfortune.Refusals.Contains(outcome)
+            && !(outcome == FirstLease && call.Asked < first));
         return told is null ? null : $"a caller was told '{told.Outcome}': {told.Detail} (trace {told.Trace})";
     }
 }

@@ -21,6 +21,7 @@ internal sealed class Weather(string adminConnectionString)
         BEGIN
             SELECT * INTO day FROM weather.today;
             IF day.kind = 'slow' THEN PERFORM pg_sleep(day.seconds); END IF;
+            IF day.kind = 'waits' THEN WHILE EXISTS (SELECT FROM weather.today WHERE kind = 'waits') LOOP PERFORM pg_sleep(0.05); END LOOP; END IF;
             IF day.kind = 'fails' THEN RAISE EXCEPTION 'the weather is bad'; END IF;
             IF day.kind = 'dies' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
         END $$;
@@ -29,6 +30,9 @@ internal sealed class Weather(string adminConnectionString)
     public Task SetUpAsync(CancellationToken cancellation) => ExecuteAsync(Setup, cancellation);
 
     public Task SlowAsync(TimeSpan by, CancellationToken cancellation) => BecomeAsync("slow", by, cancellation);
+
+    /// <summary>The statements take until it is fine again.</summary>
+    public Task HoldAsync(CancellationToken cancellation) => BecomeAsync("waits", TimeSpan.Zero, cancellation);
 
     /// <summary>The database refuses the statements.</summary>
     public Task BadAsync(CancellationToken cancellation) => BecomeAsync("fails", TimeSpan.Zero, cancellation);

@@ -19,7 +19,8 @@ internal sealed class RedisFailedOverAmidRevocation : Misfortune
 
     public override bool LosesLedger => true;
 
-    public override IReadOnlyList<string> Refusals => ["ledger-unavailable", "holder-unknown", "database-unavailable"];
+    // Whoever asks while there is no lease waits for the next one, and not for ever.
+    public override IReadOnlyList<string> Refusals => ["ledger-unavailable", "holder-unknown", "database-unavailable", "issuer-unavailable"];
 
     public override StageSettings On(StageSettings stage) => WithCopy(stage);
 

@@ -3,7 +3,8 @@ using LoadTests.Servers.Stages;
 namespace LoadTests.FromOutside.Chaos.Faults;
 
 /// <summary>
-/// That a user is about to be created is not answered before a copy of Redis has it: what takes Redis' place knows of it, and no other user is made.
+/// That a user is about to be created is not answered before a copy of Redis has it: what takes Redis' place knows of it, and no other user is made. It is created when
+/// the ledger is back: without it, its replica would drop it again.
 /// </summary>
 internal sealed class RedisLostAmidIssue : Misfortune
 {
@@ -19,10 +20,11 @@ internal sealed class RedisLostAmidIssue : Misfortune
 
     public override async Task HappenAsync(Scene scene, CancellationToken cancellation)
     {
-        await scene.Weather.SlowAsync(TimeSpan.FromSeconds(1), cancellation);
+        await scene.Weather.HoldAsync(cancellation);
         await scene.RotateAsync(0, cancellation);
         await Scene.UntilAsync(() => scene.Weather.IsCreatingAsync(cancellation), "a user to be half created", cancellation);
         await scene.Stage.Ledger!.FailOverAsync(cancellation);
+        await scene.LedgerIsBackAsync(cancellation);
         await scene.Weather.FineAsync(cancellation);
         await scene.LastAsync(TimeSpan.FromSeconds(8), cancellation);
     }
