@@ -1,3 +1,5 @@
+using Broker.Core.Ledger;
+using LoadTests.FromInside.Mutation;
 using LoadTests.FromInside.Simulation;
 using Shouldly;
 using Xunit;
@@ -49,6 +51,39 @@ public sealed class SeedTests
     [InlineData(64022163)]
     [InlineData(64020622)]
     public void No_law_is_broken_again(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
+
+#if !MUTANTS && !MUTANTSLEASES
+    [Theory]
+    [InlineData(66000000)]
+    [InlineData(66000004)]
+    [InlineData(66000007)]
+    [InlineData(66000011)]
+    [InlineData(66000012)]
+    public void L2_No_law_is_broken_where_a_server_has_two_databases(long seed)
+    {
+        var plan = PlanMaker.MakeShared(seed);
+
+        plan.Scene.Roles.Select(static role => role.Database).Distinct().Count().ShouldBe(plan.IsHostile ? 1 : 2);
+        Simulation.Run(plan, keepTrace: false).Broken.ShouldBeNull();
+    }
+
+    [Fact]
+    public void L2_Databases_of_a_server_that_do_not_count_one_another_are_noticed()
+    {
+        const string Counts = "s.others = s.others + num(granted) + num(ended)";
+        var common = Decision.Read("common");
+        common.ShouldContain(Counts);
+        var scripts = LedgerScripts.With("common", common.Replace(Counts, "s.others = 0", StringComparison.Ordinal));
+
+        var broken = Enumerable.Range(1, 60).Select(seed => Simulation.Run(PlanMaker.MakeShared(seed), keepTrace: false, scripts: scripts).Broken).First(static one => one is not null);
+        broken!.Law.ShouldBe("L2");
+        broken.What.ShouldContain("server");
+    }
+#endif
+
+    [Fact]
+    public void Seeds_from_before_a_server_had_two_databases_are_the_worlds_that_they_were() =>
+        Enumerable.Range(0, 200).ShouldAllBe(static back => PlanMaker.Make(SharedServer.FirstSeed - 1 - back).Scene.Beside == null);
 
     [Fact]
     public void Worlds_in_which_nothing_is_issued_would_prove_nothing() =>

@@ -1,30 +1,34 @@
 using System.Globalization;
+using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 
 namespace LoadTests.FromInside.Simulation;
 
-/// <summary>The ledger's books agree with each other (L2): what is summed up is the sum of what there is.</summary>
-internal sealed class BookLaws(World world)
+/// <summary>The ledger's books of a database agree with each other (L2): what is summed up is the sum of what there is.</summary>
+internal sealed class BookLaws(World world, Database database)
 {
-    private static readonly string[] Keys = LedgerKeys.Of(PlanMaker.DatabaseName);
-    private static readonly string Classes = Keys[Array.IndexOf(LedgerKeys.Parts, "classes")], Followers = Keys[Array.IndexOf(LedgerKeys.Parts, "breathing")];
+    private readonly string[] keys = LedgerKeys.Of(World.AddressOf(database));
+
+    private string Classes => keys[Array.IndexOf(LedgerKeys.Parts, "classes")];
+
+    private string Followers => keys[Array.IndexOf(LedgerKeys.Parts, "breathing")];
 
     public void Check(LedgerView view)
     {
         var sum = view.Holders.Values.Sum(holder => holder.Connections);
         if (sum != view.Granted) Break($"the ledger says {view.Granted} are granted; its holders have {sum}");
-        foreach (var role in world.Plan.Scene.Roles) CountRole(view, role.Name);
+        foreach (var role in world.Plan.Scene.Roles.Where(role => role.Database == database.Name)) CountRole(view, role.Name);
         CountEnds(view);
         CountLeases(view);
         CountClasses();
-        var tickets = world.Ledger.Keys.HashAt(Keys[7]).Count;
+        var tickets = world.Ledger.Keys.HashAt(keys[7]).Count;
         if (tickets != view.InLine) Break($"{view.InLine} are in line, with {tickets} tickets");
     }
 
     private void CountRole(LedgerView view, string role)
     {
         var holders = view.Holders.Values.Where(holder => holder.Id.StartsWith(role + ".", StringComparison.Ordinal)).ToArray();
-        var budget = world.Ledger.Keys.HashAt(Keys[0]);
+        var budget = world.Ledger.Keys.HashAt(keys[0]);
         var (count, connections) = (budget.GetValueOrDefault("holders:" + role, "0"), budget.GetValueOrDefault("connections:" + role, "0"));
         if ($"{holders.Length} {holders.Sum(holder => holder.Connections)}" != $"{count} {connections}")
             Break($"role {role} says {count} holders with {connections}; there are {holders.Length} with {holders.Sum(holder => holder.Connections)}");
@@ -32,7 +36,7 @@ internal sealed class BookLaws(World world)
 
     private void CountEnds(LedgerView view)
     {
-        var ends = world.Ledger.Keys.RankedAt(Keys[5]);
+        var ends = world.Ledger.Keys.RankedAt(keys[5]);
         if (view.Ends != view.Holders.Count) Break($"{view.Holders.Count} holders, {view.Ends} ends");
         if (view.Holders.Values.FirstOrDefault(holder => ends.Score(holder.Id) != holder.Till) is { } holder)
             Break($"{holder.Id} has until {holder.Till}, and is ended at {ends.Score(holder.Id)}");
@@ -54,7 +58,7 @@ internal sealed class BookLaws(World world)
     {
         var counts = new Dictionary<string, int>(StringComparer.Ordinal);
         var follow = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var (id, packed) in world.Ledger.Keys.HashAt(Keys[4]))
+        foreach (var (id, packed) in world.Ledger.Keys.HashAt(keys[4]))
         {
             var parts = packed.Split('|', 7);
             var size = parts[5][1..].Split(':', 5);

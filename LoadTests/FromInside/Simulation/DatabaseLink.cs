@@ -5,7 +5,7 @@ using Broker.Core.Model;
 namespace LoadTests.FromInside.Simulation;
 
 /// <summary>One replica's way to the model database.</summary>
-internal sealed class DatabaseLink(DatabaseServer server, Random random) : IDatabaseEngine
+internal sealed class DatabaseLink(DatabaseServer server, ICatalog catalog, Random random) : IDatabaseEngine
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
@@ -13,7 +13,8 @@ internal sealed class DatabaseLink(DatabaseServer server, Random random) : IData
 
     public EngineDialect Dialect { get; } = new(63, [], CapsUsers: true);
 
-    public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => CallAsync(server.Sample, cancellation);
+    public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => CallAsync(
+        () => server.Sample(catalog.Current.Roles.Values.Where(role => role.Database == database.Name).Select(role => role.Name).ToHashSet(StringComparer.Ordinal)), cancellation);
 
     public Task<IReadOnlyList<Finding>> ExamineAsync(Database database, IReadOnlyCollection<string> users, CancellationToken cancellation) => throw new NotSupportedException();
 

@@ -103,10 +103,11 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
         return null;
     }
 
-    public ConnectionSample Sample()
+    /// <summary>What is open on the server, and of it in the database that has these roles.</summary>
+    public ConnectionSample Sample(IReadOnlySet<string> roles)
     {
         if (IsDown) throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down");
-        var seen = users.Values.Where(user => user.Open > 0).Select(user => new UserConnections(user.Name, user.Open, user.Open) { Named = new Dictionary<string, int>(user.Named) }).ToList();
+        var seen = users.Values.Where(user => user.Open > 0).Select(user => new UserConnections(user.Name, user.Open, roles.Contains(user.Role) ? user.Open : 0) { Named = new Dictionary<string, int>(user.Named) }).ToList();
         var lost = nobodys.Sum(user => user.Open);
         if (lost > 0) seen.Add(new(null, lost, lost));
         if (Foreign > 0) seen.Add(new("others", Foreign, Foreign));

@@ -1,15 +1,16 @@
+using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 
 namespace LoadTests.FromInside.Simulation;
 
 /// <summary>Nothing is forgotten (L5): each lease has a duty that takes it further, and one that is given has those that keep it.</summary>
-internal sealed class DutyLaws(World world)
+internal sealed class DutyLaws(World world, Database database)
 {
-    private static readonly string Duties = LedgerKeys.Of(PlanMaker.DatabaseName)[8];
+    private readonly string duties = LedgerKeys.Of(World.AddressOf(database))[8];
 
     public void Check(LedgerView view)
     {
-        var set = world.Ledger.Keys.RankedAt(Duties);
+        var set = world.Ledger.Keys.RankedAt(duties);
         foreach (var lease in view.Leases.Values)
         {
             foreach (var duty in DutiesOf(lease))

@@ -1,9 +1,10 @@
+using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 
 namespace LoadTests.FromInside.Simulation;
 
 /// <summary>The laws of issuing: one user per pool (L1), no faster than the database's pace, and never faster for a failure (L12).</summary>
-internal sealed class IssueLaws(World world)
+internal sealed class IssueLaws(World world, Database database)
 {
     // The floor under two issues for one pool after one that failed.
     private const long FloorMs = 1000;
@@ -11,7 +12,7 @@ internal sealed class IssueLaws(World world)
     // Of the sums here, which are no whole numbers.
     private const double RoundingError = 1e-6;
 
-    private static readonly string Flights = LedgerKeys.Of(PlanMaker.DatabaseName)[10];
+    private readonly string flights = LedgerKeys.Of(World.AddressOf(database))[10]; // the server's
 
     private readonly Dictionary<string, (long At, string Lease)> lastBegun = new(StringComparer.Ordinal);
     private double spent;
@@ -59,14 +60,14 @@ internal sealed class IssueLaws(World world)
 
     private void TookOff()
     {
-        var (flying, most) = (world.Ledger.Keys.RankedAt(Flights).Count, world.Plan.Scene.Database.Issuing.InFlight);
+        var (flying, most) = (world.Ledger.Keys.RankedAt(flights).Count, database.Issuing.InFlight);
         if (flying > most) world.Laws.Break("L12", $"{flying} are in flight at once; it may be {most}");
     }
 
     private void Begun(LeaseView lease, LedgerView before)
     {
         if (before.Leases[lease.Id].Begun) world.Laws.Break("L1", $"lease {lease.Id} was begun twice");
-        var pace = world.Plan.Scene.Database.Issuing;
+        var pace = database.Issuing;
         // A bucket of our own: it never holds more than the burst, and drains at the configured pace.
         spent = Math.Max(0, spent - (Now - spentAt) * pace.UsersPerSecond / 1000) + 1;
         spentAt = Now;

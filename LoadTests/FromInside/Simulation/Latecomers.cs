@@ -21,8 +21,7 @@ internal static class Latecomers
     {
         var roles = world.Plan.Scene.Roles;
         // While one moves, its connections count twice; what is guaranteed to a role is kept for more of its own to come.
-        var kept = roles.Sum(role => Math.Max(0, role.Connections.Guaranteed - 1));
-        if (world.Laws.Broken is not null || !world.Laws.HasRoomFor(2 * roles.Count + kept)) return;
+        if (world.Laws.Broken is not null || !world.Laws.HasRoomFor(static of => of.Sum(static role => 2 + Math.Max(0, role.Connections.Guaranteed - 1)))) return;
         // A loss may come at the end of a fault, after the calm has begun.
         var over = world.Plan.Steps.OfType<FaultStep>().Select(fault => fault.At + fault.For).Append(TimeSpan.Zero).Max() + Quiet;
         if (world.Now < over) go(over);

@@ -12,8 +12,6 @@ namespace LoadTests.FromInside.Simulation;
 /// </summary>
 internal sealed class LedgerServer : IDisposable
 {
-    private static readonly string Budget = LedgerKeys.Of(PlanMaker.DatabaseName)[0];
-
     private readonly Timeline timeline;
     private const int DecisionsOfALife = 40; // of a process that works on a file
 
@@ -22,12 +20,13 @@ internal sealed class LedgerServer : IDisposable
     private readonly DirectoryInfo? directory;
     private readonly WatchedKeyspace keys;
     private readonly Keyspace copy;
-    private bool mayLag; // its clock fell back, or it lost something, and it has not written down since how far time has come
+    private readonly Dictionary<string, Behind> times; // of each database's records
     private int decisions;
 
-    public LedgerServer(Timeline timeline, Actor self, Func<Decision, string>? scripts, bool onDisk)
+    public LedgerServer(Timeline timeline, Actor self, Func<Decision, string>? scripts, bool onDisk, IEnumerable<string> addresses)
     {
         (this.timeline, Self) = (timeline, self);
+        times = addresses.ToDictionary(address => address, address => new Behind(LedgerKeys.Of(address)[0]), StringComparer.Ordinal);
         Clock = new(timeline, self);
         Unsure = new(timeline);
         WatchedKeyspace? made = null;
@@ -46,10 +45,10 @@ internal sealed class LedgerServer : IDisposable
     public ActorClock Clock { get; }
 
     /// <summary>
-    /// How far its time is behind the true one, because it cannot know for how long it stood when its clock fell back, nor how far time had
+    /// How far the time of a database's records is behind the true one, because it cannot know for how long it stood when its clock fell back, nor how far time had
     /// come in what it lost.
     /// </summary>
-    public TimeSpan Lag { get; private set; }
+    public TimeSpan LagOf(string address) => times[address].Lag;
 
     /// <summary>When not everything reached it that was sent to it.</summary>
     public Spans Unsure { get; }
@@ -109,7 +108,7 @@ internal sealed class LedgerServer : IDisposable
     /// <summary>Its server's clock falls back.</summary>
     public void FallBack(TimeSpan by)
     {
-        mayLag = true;
+        MayLag();
         Clock.Off -= by;
     }
 
@@ -119,14 +118,14 @@ internal sealed class LedgerServer : IDisposable
     /// <summary>A replica of it takes over that has only what the copy has.</summary>
     public void FailOver()
     {
-        mayLag = true;
+        MayLag();
         keys.Become(copy);
     }
 
     /// <summary>Loses everything.</summary>
     public void Flush()
     {
-        mayLag = true;
+        MayLag();
         keys.Become(new Keyspace(TimeProvider.System, static (_, _) => { }));
     }
 
@@ -152,8 +151,12 @@ internal sealed class LedgerServer : IDisposable
         }
 
         // Anew with each decision: once a replica has told what time it is, no more than a second of it is left.
-        if ((mayLag || Lag > TimeSpan.Zero) && database == PlanMaker.DatabaseName) Lag = LagNow();
-        if (keys.Keeps && database == PlanMaker.DatabaseName) mayLag = false;
+        if (times.TryGetValue(database, out var behind))
+        {
+            if (behind.MayLag || behind.Lag > TimeSpan.Zero) behind.Lag = LagNow(behind.Budget);
+            if (keys.Keeps) behind.MayLag = false;
+        }
+
         if (CopiesAmidIssue && decision == Decision.Begin && answer[0] == "go")
         {
             CopiesAmidIssue = false;
@@ -165,15 +168,31 @@ internal sealed class LedgerServer : IDisposable
         return answer;
     }
 
-    // As common.lua reckons it.
-    private TimeSpan LagNow()
+    private void MayLag()
     {
-        var budget = keys.HashAt(Budget);
+        foreach (var behind in times.Values) behind.MayLag = true;
+    }
+
+    // As common.lua reckons it.
+    private TimeSpan LagNow(string of)
+    {
+        var budget = keys.HashAt(of);
         var server = Clock.GetUtcNow().ToUnixTimeMilliseconds();
         long Kept(string field) => long.Parse(budget.GetValueOrDefault(field, "0"), CultureInfo.InvariantCulture);
         var now = DateTimeOffset.FromUnixTimeMilliseconds(Math.Max(server + Kept("lacks"), Kept("reached")));
         var lag = ActorClock.Start + timeline.Now - now;
         return lag > TimeSpan.FromMilliseconds(2) ? lag : TimeSpan.Zero;
+    }
+
+    /// <summary>The time of one database's records.</summary>
+    private sealed class Behind(string budget)
+    {
+        public string Budget => budget;
+
+        /// <summary>The server's clock fell back, or it lost something, and how far time has come was not written down since.</summary>
+        public bool MayLag { get; set; }
+
+        public TimeSpan Lag { get; set; }
     }
 
     /// <summary>

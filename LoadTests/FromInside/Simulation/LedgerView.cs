@@ -11,14 +11,14 @@ internal sealed record LeaseView(
 /// <summary>A holder as it stands in the ledger.</summary>
 internal sealed record HolderView(string Id, string Lease, int Connections, long Till, bool Holds);
 
-/// <summary>One database's part of the ledger, read from outside, without a script.</summary>
+/// <summary>One database's part of the ledger, or that of all, read from outside, without a script.</summary>
 internal sealed class LedgerView
 {
-    private static readonly string[] Keys = LedgerKeys.Of(PlanMaker.DatabaseName);
-    private static readonly string Over = Keys[Array.IndexOf(LedgerKeys.Parts, "over")];
+    private static readonly int Over = Array.IndexOf(LedgerKeys.Parts, "over");
     private static readonly string[] LeaseFields = ["state", "pool", "role", "user", "why", "expires", "life", "holders", "connections", "max", "begun", "renewable"];
 
-    private LedgerView(Dictionary<string, LeaseView> leases, Dictionary<string, HolderView> holders, IReadOnlyDictionary<string, string> budget, int ends, int inLine, IEnumerable<string> leftovers)
+    private LedgerView(
+        IReadOnlyDictionary<string, LeaseView> leases, IReadOnlyDictionary<string, HolderView> holders, IReadOnlyDictionary<string, string> budget, int ends, int inLine, IEnumerable<string> leftovers)
     {
         (Leases, Holders, Ends, InLine, Leftovers) = (leases, holders, ends, inLine, leftovers);
         Capacity = budget.TryGetValue("capacity", out var capacity) ? Number(capacity) : null;
@@ -30,10 +30,10 @@ internal sealed class LedgerView
 
     public IReadOnlyDictionary<string, HolderView> Holders { get; }
 
-    /// <summary>Null: never counted.</summary>
+    /// <summary>Null: never counted; of all databases, nothing is said.</summary>
     public int? Capacity { get; }
 
-    public int Granted { get; }
+    public int Granted { get; private init; }
 
     public long SampledAt { get; }
 
@@ -44,14 +44,24 @@ internal sealed class LedgerView
     /// <summary>Users that the broker shows as its leftovers.</summary>
     public IEnumerable<string> Leftovers { get; }
 
+    /// <summary>What there is on all databases. Ids of leases and holders are nobody else's.</summary>
+    public static LedgerView Of(IReadOnlyList<LedgerView> all) => all is [var only] ? only : new(
+        all.SelectMany(view => view.Leases).ToDictionary(lease => lease.Key, lease => lease.Value, StringComparer.Ordinal),
+        all.SelectMany(view => view.Holders).ToDictionary(holder => holder.Key, holder => holder.Value, StringComparer.Ordinal),
+        new Dictionary<string, string>(),
+        all.Sum(view => view.Ends),
+        all.Sum(view => view.InLine),
+        all.SelectMany(view => view.Leftovers)) { Granted = all.Sum(view => view.Granted) };
+
     /// <summary>Reads it.</summary>
     /// <param name="keys">The ledger.</param>
+    /// <param name="of">The names of the database's keys.</param>
     /// <param name="names">Names of fields by lease, made once and kept by the caller.</param>
-    public static LedgerView Read(Keyspace keys, Dictionary<string, string[]> names)
+    public static LedgerView Read(Keyspace keys, string[] of, Dictionary<string, string[]> names)
     {
-        var fields = keys.HashAt(Keys[1]);
+        var fields = keys.HashAt(of[1]);
         var leases = new Dictionary<string, LeaseView>(StringComparer.Ordinal);
-        foreach (var id in keys.RankedAt(Keys[2]).Range(0, int.MaxValue - 1, withScores: false).Concat(keys.RankedAt(Over).Range(0, int.MaxValue - 1, withScores: false)))
+        foreach (var id in keys.RankedAt(of[2]).Range(0, int.MaxValue - 1, withScores: false).Concat(keys.RankedAt(of[Over]).Range(0, int.MaxValue - 1, withScores: false)))
         {
             if (!names.TryGetValue(id, out var name)) names[id] = name = Array.ConvertAll(LeaseFields, field => $"{id}:{field}");
             string Field(int at) => fields.GetValueOrDefault(name[at], "");
@@ -62,13 +72,13 @@ internal sealed class LedgerView
         }
 
         var holders = new Dictionary<string, HolderView>(StringComparer.Ordinal);
-        foreach (var (id, packed) in keys.HashAt(Keys[4]))
+        foreach (var (id, packed) in keys.HashAt(of[4]))
         {
             var parts = packed.Split('|', 6);
             holders[id] = new(id, parts[0], Number(parts[1]), Long(parts[2]), parts[3] == "h");
         }
 
-        return new(leases, holders, keys.HashAt(Keys[0]), keys.RankedAt(Keys[5]).Count, keys.RankedAt(Keys[6]).Count, keys.HashAt(Keys[12]).Keys);
+        return new(leases, holders, keys.HashAt(of[0]), keys.RankedAt(of[5]).Count, keys.RankedAt(of[6]).Count, keys.HashAt(of[12]).Keys);
     }
 
     private static long Long(string text) => text.Length == 0 ? 0 : long.Parse(text, CultureInfo.InvariantCulture);

@@ -120,12 +120,12 @@ internal sealed class Misfortune(World world)
                 break;
             case FaultKind.OperatorSetsCeiling:
                 var ceiling = (int)(fault.Amount * database.Limit);
+                var limited = world.Plan.Scene.Databases[fault.Target % world.Plan.Scene.Databases.Count].Name;
                 _ = Order(async replica =>
                 {
-                    var said = await replica.SetCeilingAsync(World.CallerOf("operator", "operator"), ceiling, world.NextTrace());
+                    var said = await replica.SetCeilingAsync(World.CallerOf("operator", "operator"), limited, ceiling, world.NextTrace());
                     if (said.Refusal is not null) return said;
-                    world.Laws.Ceiling = ceiling;
-                    world.Laws.Changed();
+                    world.Laws.CeilingIs(limited, ceiling);
                     return said;
                 });
                 break;

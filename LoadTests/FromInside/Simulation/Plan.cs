@@ -25,6 +25,12 @@ internal sealed record Scene
 
     public required Database Database { get; init; }
 
+    /// <summary>Another one on the same server; null: there is none.</summary>
+    public Database? Beside { get; init; }
+
+    /// <summary>All databases, of one server.</summary>
+    public IReadOnlyList<Database> Databases => Beside is null ? [Database] : [Database, Beside];
+
     public required IReadOnlyList<Role> Roles { get; init; }
 
     public required WaitingSettings Waiting { get; init; }

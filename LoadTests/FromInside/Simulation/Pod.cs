@@ -159,7 +159,7 @@ internal sealed class Pod
         (Held, PromisedBy, PromisedAt) = (grant, heard, world.Now);
         sizes?.Take(grant);
         // Where the ledger's time is behind for good, because nobody knew how far it had come, its clock tells no pod's end.
-        end = grant.Holder.ExpiresAt - ActorClock.Start + world.Ledger.Lag;
+        end = grant.Holder.ExpiresAt - ActorClock.Start + world.Ledger.LagOf(world.AddressOf(plan.Role));
         renewAt = world.Now + TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds) + plan.RenewsLate;
         world.At(end, () =>
         {

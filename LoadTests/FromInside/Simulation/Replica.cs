@@ -49,7 +49,7 @@ internal sealed class Replica : IDisposable
         collection.Replace(ServiceDescriptor.Singleton(new HistoryLedger(Link)));
         collection.Replace(ServiceDescriptor.Singleton(new Jitter(random)));
         collection.Replace(ServiceDescriptor.Singleton<IAudit>(Audit));
-        collection.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, new DatabaseLink(world.Database, random)));
+        collection.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, new DatabaseLink(world.Database, world.Catalog, random)));
         var issuer = new IssuerLink(world.Issuer, random);
         collection.Replace(ServiceDescriptor.Singleton(new Issuers(_ => issuer)));
         collection.Replace(ServiceDescriptor.Singleton<IDataProtectionProvider>(world.Seal));
@@ -155,8 +155,8 @@ internal sealed class Replica : IDisposable
     public Task<Outcome> RevokeAsync(Caller caller, string lease, string trace) =>
         AnswerAsync(trace, async () => new(null, await services.GetRequiredService<LeaseDesk>().RevokeAsync(caller, lease, "simulated", new(trace, null), CancellationToken.None)));
 
-    public Task<Outcome> SetCeilingAsync(Caller caller, int? ceiling, string trace) =>
-        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<CeilingDesk>().SetAsync(caller, PlanMaker.DatabaseName, ceiling, "simulated", new(trace, null), CancellationToken.None)));
+    public Task<Outcome> SetCeilingAsync(Caller caller, string database, int? ceiling, string trace) =>
+        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<CeilingDesk>().SetAsync(caller, database, ceiling, "simulated", new(trace, null), CancellationToken.None)));
 
     public void Dispose() => stopping.Dispose();
 

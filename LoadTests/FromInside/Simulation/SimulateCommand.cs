@@ -17,6 +17,7 @@ internal sealed class SimulateCommand
     private readonly Option<string[]> past = new("--past") { Description = "Go on past what is broken and known: whatever says this.", DefaultValueFactory = _ => [], AllowMultipleArgumentsPerToken = true };
     private readonly Option<bool> onDisk = new("--on-disk") { Description = "The ledger is in a file (Ledger:Kind File) whose process is killed after every few decisions. The same seeds, the same worlds, slower." };
     private readonly Option<bool> hostile = new("--hostile") { Description = "Somebody writes into Redis in each world (law L14)." };
+    private readonly Option<bool> sharedServer = new("--shared-server") { Description = "The server has two databases in each world." };
     private readonly Option<bool> noShrink = new("--no-shrink") { Description = "Do not look for a smaller plan that breaks the same law." };
 
     public static Command Create()
@@ -24,7 +25,7 @@ internal sealed class SimulateCommand
         var options = new SimulateCommand();
         var command = new Command("simulate", "Run the broker's core in simulated worlds full of failures, and hold it to the laws. A failing seed is printed and replays exactly.")
         {
-            options.seeds, options.seed, options.jobs, options.steps, options.keep, options.fingerprint, options.crowd, options.past, options.noShrink, options.onDisk, options.hostile,
+            options.seeds, options.seed, options.jobs, options.steps, options.keep, options.fingerprint, options.crowd, options.past, options.noShrink, options.onDisk, options.hostile, options.sharedServer,
         };
         command.SetAction(options.Run);
         return command;
@@ -33,7 +34,11 @@ internal sealed class SimulateCommand
     private int Run(ParseResult parsed)
     {
         var first = parsed.GetValue(seed);
-        Plan PlanOf(long of) => (parsed.GetValue(crowd) is > 0 and var pods ? PlanMaker.MakeCrowded(of, pods) : parsed.GetValue(hostile) ? PlanMaker.MakeHostile(of) : PlanMaker.Make(of)) with { OnDisk = parsed.GetValue(onDisk) };
+        Plan PlanOf(long of) => Kind(of) with { OnDisk = parsed.GetValue(onDisk) };
+        Plan Kind(long of) => parsed.GetValue(crowd) is > 0 and var pods ? PlanMaker.MakeCrowded(of, pods)
+            : parsed.GetValue(hostile) ? PlanMaker.MakeHostile(of)
+            : parsed.GetValue(sharedServer) ? PlanMaker.MakeShared(of)
+            : PlanMaker.Make(of);
         if (parsed.GetValue(steps) || parsed.GetValue(fingerprint) || parsed.GetValue(keep) is { Length: > 0 }) return Replay(PlanOf(first), parsed.GetValue(keep), parsed.GetValue(steps), parsed.GetValue(past)!);
 
         var count = parsed.GetValue(seeds);
@@ -71,7 +76,8 @@ internal sealed class SimulateCommand
     {
         var scene = result.Plan.Scene;
         Console.Out.WriteLine($"{scene.Replicas} replicas, issuer as {scene.Manners}, database {scene.Connections}, {scene.Database.Budget}, {scene.Database.Issuing}, {scene.Waiting}");
-        foreach (var role in scene.Roles) Console.Out.WriteLine($"{role.Name}: shared by {role.Sharing}, {role.Connections}, most holders {role.MaxHoldersPerLease}, lease {role.LeaseTtl} to {role.LeaseMaxTtl}, holder {role.HolderTtl}, idle {role.IdleTtl}");
+        if (scene.Beside is { } beside) Console.Out.WriteLine($"on the same server {beside.Name}: {beside.Budget}, {beside.Issuing}");
+        foreach (var role in scene.Roles) Console.Out.WriteLine($"{role.Name} on {role.Database}: shared by {role.Sharing}, {role.Connections}, most holders {role.MaxHoldersPerLease}, lease {role.LeaseTtl} to {role.LeaseMaxTtl}, holder {role.HolderTtl}, idle {role.IdleTtl}");
         foreach (var step in result.Plan.Steps) Console.Out.WriteLine($"{step.At.TotalSeconds,10:0.000}  step {step.Number}: {step}");
         foreach (var line in result.Lines) Console.Out.WriteLine(line);
     }

@@ -19,11 +19,11 @@ internal sealed class World : IDisposable
         Trace = new(Timeline, keepTrace);
         self = new(Timeline, "world");
         Clock = new(Timeline, self);
-        Ledger = new(Timeline, new(Timeline, "ledger"), scripts, plan.OnDisk);
+        Ledger = new(Timeline, new(Timeline, "ledger"), scripts, plan.OnDisk, plan.Scene.Databases.Select(AddressOf));
         Database = new(Timeline, self, plan.Scene.Connections.Limit, plan.Scene.Connections.Reserved) { Foreign = plan.Scene.Connections.Foreign };
         Issuer = new(Timeline, self, Database, plan.Scene.Manners, PlanMaker.Stream(plan.Seed, 2));
         Catalog = new StandingCatalog(new(
-            new Dictionary<string, Database> { [PlanMaker.DatabaseName] = plan.Scene.Database },
+            plan.Scene.Databases.ToDictionary(database => database.Name),
             new Dictionary<string, IssuerDefinition> { [PlanMaker.IssuerName] = new BuiltInIssuerDefinition(PlanMaker.IssuerName) },
             plan.Scene.Roles.ToDictionary(role => role.Name),
             new IdentitySettings(new Dictionary<string, IdentityIssuer>(), [], [])));
@@ -69,6 +69,12 @@ internal sealed class World : IDisposable
             ("kubernetes.io/namespace", "shop"), ("kubernetes.io/serviceaccount/name", account), ("kubernetes.io/pod/name", pod), ("kubernetes.io/pod/uid", "uid-" + pod),
         }.ToLookup(claim => claim.Item1, claim => claim.Item2, StringComparer.Ordinal),
         DateTimeOffset.MaxValue);
+
+    /// <summary>Where a database's records are in the ledger.</summary>
+    public static string AddressOf(Database database) => LedgerKeys.Address(database.Server!, database.Name);
+
+    /// <summary>Where the records of a role's database are.</summary>
+    public string AddressOf(string role) => AddressOf(Catalog.Current.Databases[Catalog.Current.Roles[role].Database]);
 
     /// <summary>Has something happen in the world itself.</summary>
     public Alarm At(TimeSpan when, Action work) => Timeline.At(self, when, work);
