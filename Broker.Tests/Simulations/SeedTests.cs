@@ -71,9 +71,9 @@ public sealed class SeedTests
     public void L2_Databases_of_a_server_that_do_not_count_one_another_are_noticed()
     {
         const string Counts = "s.others = s.others + num(granted) + num(ended)";
-        var common = Decision.Read("common");
+        var common = Decision.Read("common.lua");
         common.ShouldContain(Counts);
-        var scripts = LedgerScripts.With("common", common.Replace(Counts, "s.others = 0", StringComparison.Ordinal));
+        var scripts = LedgerScripts.With("common.lua", common.Replace(Counts, "s.others = 0", StringComparison.Ordinal));
 
         var broken = Enumerable.Range(1, 60).Select(seed => Simulation.Run(PlanMaker.MakeShared(seed), keepTrace: false, scripts: scripts).Broken).First(static one => one is not null);
         broken!.Law.ShouldBe("L2");
