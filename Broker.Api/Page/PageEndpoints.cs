@@ -194,7 +194,7 @@ public static class PageEndpoints
     {
         string? Text(string name) => request.Query[name].ToString() is { Length: > 0 and <= 200 } text ? text : null;
         int? Number(string name) => int.TryParse(Text(name), CultureInfo.InvariantCulture, out var number) ? number : null;
-        return new(Text("lease"), Text("q") ?? "", Text("sort") ?? "ends", Text("db"), Number("pods"), Number("connections"));
+        return new(Text("lease"), Text("q") ?? "", Text("sort") ?? "ends", Text("db"), Number("pods"), Number("connections"), TimeOnly.TryParseExact(Text("at"), "HH:mm", CultureInfo.InvariantCulture, DateTimeStyles.None, out var at) ? at : null);
     }
 
     private static HistorySpan SpanOf(HttpRequest request) =>

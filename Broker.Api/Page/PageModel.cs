@@ -1,6 +1,7 @@
 using Broker.Core.Leases.Shadow;
 using Broker.Core.Ledger;
 using Broker.Core.Operators;
+using Broker.Core.Operators.Holdings;
 using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Page;
@@ -12,7 +13,8 @@ namespace Broker.Api.Page;
 /// <param name="Database">The database that a rollout is thought of for; null: none.</param>
 /// <param name="Pods">Its pods.</param>
 /// <param name="Connections">Connections of each.</param>
-public sealed record PageQuery(string? Lease, string Search, string Sort, string? Database, int? Pods, int? Connections);
+/// <param name="At">The time of day at which it begins, in UTC; null: now.</param>
+public sealed record PageQuery(string? Lease, string Search, string Sort, string? Database, int? Pods, int? Connections, TimeOnly? At = null);
 
 /// <summary>All that the page shows at one moment.</summary>
 /// <param name="Who">Who looks.</param>
@@ -94,6 +96,9 @@ public sealed record DatabaseView(
     /// <summary>The first of those who wait in line.</summary>
     public IReadOnlyList<WaitingCaller> Line { get; init; } = [];
 
+    /// <summary>Holders that are seen to have more open than they were granted, most first; empty where nobody looked, or it is not known.</summary>
+    public IReadOnlyList<Holding> Leaks { get; init; } = [];
+
     /// <summary>What its connections were; null: not known.</summary>
     public Core.Leases.History.DatabaseHistory? History { get; init; }
 
@@ -147,7 +152,14 @@ public sealed record DatabaseView(
                 if (FullSince is { } since) said.Add($"Full for {PageText.Span(At - since)}.");
             }
 
-            said.AddRange(record.Roles.Where(role => role.Over > 0).Select(role => $"{role.Role} has {PageText.Count(role.Over, "connection")} more open than it was granted: a leak, or pools that are too large."));
+            if (Leaks.Count > 0)
+            {
+                said.Add(string.Join(", ", Leaks.Take(MostNamed).Select(holder => $"{holder.Caller} has {PageText.Number(holder.Open!.Connections)} open and was granted {PageText.Number(holder.Granted + holder.Moving)}"))
+                    + (Leaks.Count > MostNamed ? $", and {PageText.Number(Leaks.Count - MostNamed)} more have too many" : "") + ": a leak, or a pool that is too large.");
+            }
+
+            // Of roles none of whose holders is named: what is open carries no holder's name, or nobody looked.
+            said.AddRange(record.Roles.Where(role => role.Over > 0 && Leaks.All(holder => holder.Role != role.Role)).Select(role => $"{role.Role} has {PageText.Count(role.Over, "connection")} more open than it was granted: a leak, or pools that are too large."));
             return said.Count == 0 ? null : string.Join(" ", said);
         }
     }

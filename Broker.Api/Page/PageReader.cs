@@ -7,6 +7,7 @@ using Broker.Core.Leases.Shadow;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
 using Broker.Core.Operators;
+using Broker.Core.Operators.Holdings;
 using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Page;
@@ -23,11 +24,15 @@ internal interface IPageSource
 /// lease's holders has them read besides.
 /// </summary>
 internal sealed class PageReader(
-    ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, HistoryDesk histories, IndicatorDesk indicators, ShadowDesk shadow, TimeProvider time) : IPageSource, IDisposable
+    ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, HistoryDesk histories, IndicatorDesk indicators, ShadowDesk shadow, HoldingDesk holdings, TimeProvider time) : IPageSource, IDisposable
 {
     private const int DefaultSurgePercent = 25;
     private const int MostHolders = 500;
     private const int MostInLine = 10;
+
+    // Of so many databases that are in trouble it is looked who has more open than granted, for so long: a page does not wait for a slow database.
+    private const int MostLookedInto = 5;
+    private static readonly TimeSpan LookFor = TimeSpan.FromSeconds(0.5);
 
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(0.9);
 
@@ -62,6 +67,7 @@ internal sealed class PageReader(
 
     private async Task<PageModel> ViewAsync(Caller caller, Everything all, PageQuery query, string? done, string? trouble, CancellationToken cancellation)
     {
+        var leaks = trouble is null ? await LeaksAsync(all.Budgets, cancellation) : [];
         var views = new List<DatabaseView>();
         foreach (var budget in all.Budgets)
         {
@@ -76,6 +82,7 @@ internal sealed class PageReader(
                 await ForecastAsync(name, query, cancellation),
                 budget.Record.Now, MayOrder(caller), query)
             {
+                Leaks = leaks.GetValueOrDefault(name, []),
                 Line = trouble is null && budget.Record.Waiting > 0 ? await budgets.LineAsync(name, MostInLine, cancellation) ?? [] : [],
                 History = trouble is null ? await histories.ReadAsync(name, HistorySpan.SixHours, cancellation) : null,
             });
@@ -86,6 +93,28 @@ internal sealed class PageReader(
             Failing = [.. all.Duties.Where(duty => duty.Database is null && duty.IsFailing)],
             Shadow = all.Shadow.Count > 0 || catalog.Current.VaultApi.Upstream?.Shadow == true ? new(all.Shadow, time.GetUtcNow()) : null,
         };
+    }
+
+    private async Task<Dictionary<string, IReadOnlyList<Holding>>> LeaksAsync(IReadOnlyList<Budget> all, CancellationToken cancellation)
+    {
+        string[] names = [.. all.Where(static budget => !budget.IsStale && !budget.Record.Resting && (budget.Record.Free <= 0 || budget.Record.Waiting > 0 || budget.Record.Roles.Any(static role => role.Over > 0)))
+            .Take(MostLookedInto).Select(static budget => budget.Database.Name)];
+        var found = await Task.WhenAll(names.Select(name => LeaksAsync(name, cancellation)));
+        return names.Zip(found).ToDictionary(static of => of.First, static of => of.Second, StringComparer.Ordinal);
+    }
+
+    private async Task<IReadOnlyList<Holding>> LeaksAsync(string database, CancellationToken cancellation)
+    {
+        using var soon = new CancellationTokenSource(LookFor, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(soon.Token, cancellation);
+        try
+        {
+            return await holdings.ReadAsync(database, either.Token) is { } read ? [.. read.Holders.Where(static holder => holder.Over > 0).OrderByDescending(static holder => holder.Over)] : [];
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            return [];
+        }
     }
 
     private bool MayOrder(Caller caller) => catalog.Current.Identity.Grants(caller, Policies.Operator);
@@ -110,8 +139,8 @@ internal sealed class PageReader(
         if (query.Database != database || query is not { Pods: { } pods, Connections: { } connections }) return null;
         if (pods is < 1 or > 100_000 || connections is < 1 or > 10_000) return "Pods must be 1 to 100000, and connections 1 to 10000.";
         var rollout = new PlannedRollout(pods, connections, PlannedRollout.SurgeOf(pods, DefaultSurgePercent));
-        return await budgets.ForecastAsync(database, rollout, null, cancellation) is { } found
-            ? Fronts.Native.Budgets.ForecastShape.Of(rollout, found.Forecast, found.Budget.Record.Now, found.Budget.IsStale, found.Holders) is var said && said.Fits
+        return await budgets.ForecastAsync(database, rollout, null, query.At, cancellation) is { } found
+            ? Fronts.Native.Budgets.ForecastShape.Of(rollout, found) is var said && said.Fits
                 ? "It fits: " + said.Summary : "It does not fit: " + said.Summary
             : null;
     }

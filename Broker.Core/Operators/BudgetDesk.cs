@@ -28,7 +28,7 @@ public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyLis
 }
 
 /// <summary>Reads budgets for those who watch them.</summary>
-internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePauses pauses, Ceilings ceilings, TimeProvider time)
+internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePauses pauses, Ceilings ceilings, HistoryLedger history, TimeProvider time)
 {
     private static readonly TimeSpan CountedWithin = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
@@ -74,18 +74,21 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
             : null;
 
     /// <summary>
-    /// What a rollout would do to a database's connections, and who holds them now; null when the catalog has no such database.
+    /// What a rollout would do to a database's connections, now or at a time of day (UTC), and who holds them then; null when the catalog has no such database.
     /// </summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
-    public async ValueTask<BudgetForecast?> ForecastAsync(string name, PlannedRollout rollout, string? role, CancellationToken cancellation)
+    public async ValueTask<BudgetForecast?> ForecastAsync(string name, PlannedRollout rollout, string? role, TimeOnly? at, CancellationToken cancellation)
     {
+        if (at is { } then && await ReadAsync(name, cancellation) is { } current
+            && ForecastAtTime.Of(rollout, role, then, await history.ReadAsync(name, HistorySpan.Week, cancellation), current.Guaranteed) is var (said, days, had))
+            return new(current, said, had) { At = at, Days = days };
         if (await ReadCountedAsync(name, cancellation) is not { } budget) return null;
         ForecastHolder[] holders =
         [
             .. (await ledger.Holders.HoldersAsync(name, null, int.MaxValue, cancellation)).Select(holder =>
                 new ForecastHolder(holder.Role, holder.Connections, holder.EndsAt - budget.Record.Now) { Party = holder.Party, DownTo = holder.DownTo, Least = holder.Least }),
         ];
-        return new(budget, Forecast.Of(rollout, role, budget.Record.Capacity, holders, budget.Guaranteed), holders);
+        return new(budget, Forecast.Of(rollout, role, budget.Record.Capacity, holders, budget.Guaranteed), holders) { At = at };
     }
 
     // What a resting database showed when somebody was there last says nothing about now: it is counted first.
@@ -110,4 +113,14 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
 /// <param name="Budget">The budget then.</param>
 /// <param name="Forecast">What would happen.</param>
 /// <param name="Holders">Who holds connections.</param>
-public sealed record BudgetForecast(Budget Budget, Forecast Forecast, IReadOnlyList<ForecastHolder> Holders);
+public sealed record BudgetForecast(Budget Budget, Forecast Forecast, IReadOnlyList<ForecastHolder> Holders)
+{
+    /// <summary>The time of day that was asked about; null: now.</summary>
+    public TimeOnly? At { get; init; }
+
+    /// <summary>By how many days of the last week it is told; 0: by now, which is all that is known.</summary>
+    public int Days { get; init; }
+
+    /// <summary>Nothing is promised now, because the last count is too old.</summary>
+    public bool IsStale => Days == 0 && Budget.IsStale;
+}

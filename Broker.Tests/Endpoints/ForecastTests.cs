@@ -28,10 +28,29 @@ public sealed class ForecastTests(RunningBroker broker)
         large["summary"]!.GetValue<string>().ShouldContain("2 pods and a surge of 1, 5 connections each, need 15 connections more");
     }
 
+    [Fact]
+    public async Task Says_whether_it_fits_at_a_time_of_day_by_what_was_counted_then()
+    {
+        using var viewer = await broker.ViewerAsync();
+        await CountedAsync();
+        var (now, never) = (DateTimeOffset.UtcNow.ToString("HH:mm", null), DateTimeOffset.UtcNow.AddHours(12).ToString("HH:mm", null));
+        await Eventually.HoldsAsync(
+            async () => (int)(await AskAsync(viewer, RunningBroker.PlannedDatabase, $$"""{"pods":100,"connectionsPerPod":5,"surge":0,"at":"{{now}}"}"""))["days"]! == 1, "it was counted at this time of day", Cancel);
+        var said = await AskAsync(viewer, RunningBroker.PlannedDatabase, $$"""{"pods":100,"connectionsPerPod":5,"surge":0,"at":"{{now}}"}""");
+        (said["fits"]!.GetValue<bool>(), said["at"]!.GetValue<string>()).ShouldBe((false, now));
+        said["summary"]!.GetValue<string>().ShouldStartWith($"At {now} UTC, as on the fullest of 1 day of the last week: 100 pods and a surge of 0, 5 connections each, need 500 connections more");
+        var unknown = await AskAsync(viewer, RunningBroker.PlannedDatabase, $$"""{"pods":1,"connectionsPerPod":1,"surge":0,"at":"{{never}}"}""");
+        (unknown["fits"]!.GetValue<bool>(), unknown["days"]!.GetValue<int>()).ShouldBe((true, 0));
+        unknown["summary"]!.GetValue<string>().ShouldStartWith($"Nothing was counted at {never} UTC in the last week; as it is now: ");
+        (await RunAsync((await broker.IdentityAsync()).ViewerToken(), "forecast", "--database", RunningBroker.PlannedDatabase, "--pods", "100", "--connections", "5", "--at", now)).ShouldSatisfyAllConditions(
+            it => it.Code.ShouldBe(1), it => it.Text.ShouldContain($"It does not fit. At {now} UTC"));
+    }
+
     [Theory]
     [InlineData("""{"pods":0,"connectionsPerPod":5}""", "'pods' must be 1 to 100000.")]
     [InlineData("""{"pods":1,"connectionsPerPod":0}""", "'connectionsPerPod' must be 1 to 10000.")]
     [InlineData("""{"pods":1,"connectionsPerPod":1,"surge":1,"surgePercent":1}""", "Give 'surge' or 'surgePercent', not both.")]
+    [InlineData("""{"pods":1,"connectionsPerPod":1,"at":"25:00"}""", "'at' must be a time of day in UTC, as 02:30.")]
     [InlineData("""{"pods":1,"connectionsPerPod":1,"role":"nobody"}""", "There is no role 'nobody' on database 'planned'.")]
     public async Task What_is_no_rollout_is_refused_in_words(string body, string words)
     {

@@ -176,7 +176,7 @@ public sealed class RestingDatabaseTests
         await RestsAsync(world, replica);
         world.Engine.Users.Add(new UserConnections("somebody", 8, 8));
 
-        var forecast = await world.PassAsync(replica.Budgets.ForecastAsync("orders", new(2, 2, 0), null, default).AsTask(), Minute);
+        var forecast = await world.PassAsync(replica.Budgets.ForecastAsync("orders", new(2, 2, 0), null, null, default).AsTask(), Minute);
 
         forecast!.Forecast.Fits.ShouldBeFalse();
         forecast.Forecast.Free.ShouldBe(2);

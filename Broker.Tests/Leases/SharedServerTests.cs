@@ -104,8 +104,8 @@ public sealed class SharedServerTests
         var billing = (await replica.Budgets.ReadAsync("billing", default))!;
         (billing.Record.Foreign, billing.Record.ElsewhereOnServer, billing.Record.Free).ShouldBe((20, 20, 17));
         billing.Server.ShouldBe((await replica.Budgets.ReadAsync("orders", default))!.Server);
-        (await world.PassAsync(replica.Budgets.ForecastAsync("billing", new(1, 17, 0), "billing-api", default).AsTask(), Minute))!.Forecast.Fits.ShouldBeTrue();
-        (await world.PassAsync(replica.Budgets.ForecastAsync("billing", new(1, 18, 0), "billing-api", default).AsTask(), Minute))!.Forecast.Fits.ShouldBeFalse();
+        (await world.PassAsync(replica.Budgets.ForecastAsync("billing", new(1, 17, 0), "billing-api", null, default).AsTask(), Minute))!.Forecast.Fits.ShouldBeTrue();
+        (await world.PassAsync(replica.Budgets.ForecastAsync("billing", new(1, 18, 0), "billing-api", null, default).AsTask(), Minute))!.Forecast.Fits.ShouldBeFalse();
     }
 
     [Fact]

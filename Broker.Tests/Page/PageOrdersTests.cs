@@ -270,6 +270,11 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
             await page.Locator("output", new() { HasTextString = begins }).WaitForAsync();
             (await page.Locator("input[name=pods]").InputValueAsync()).ShouldBe(pods);
         }
+
+        await page.Locator("input[name=at]").FillAsync("02:30");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Ask" }).ClickAsync();
+        await page.Locator("output", new() { HasTextString = "It does not fit: " }).Filter(new() { HasTextString = " 02:30 UTC" }).WaitForAsync();
+        (await page.Locator("input[name=at]").InputValueAsync()).ShouldBe("02:30");
     }
 
     private async Task<IPage> OpenAsync(string path = "/")

@@ -22,7 +22,8 @@ internal static class BudgetCommands
         var connections = new Option<int>("--connections") { Description = "Connections that each pod opens: its pool's size.", Required = true };
         var role = new Option<string?>("--role") { Description = "The role they claim: what its pods hold already is theirs." };
         var surge = new Option<string>("--surge") { Description = "Pods beyond that during the rollout, as Kubernetes' maxSurge: a number, or a percentage such as 25%.", DefaultValueFactory = _ => "25%" };
-        var command = new Command("forecast", "Whether a rollout would fit. Exit code 0: it fits; 1: it does not; for a pipeline's gate.") { database, pods, connections, role, surge };
+        var at = new Option<string?>("--at") { Description = "The time of day at which it begins, in UTC, as 02:30: as the connections were then in the last week. Default: now." };
+        var command = new Command("forecast", "Whether a rollout would fit. Exit code 0: it fits; 1: it does not; for a pipeline's gate.") { database, pods, connections, role, surge, at };
         return new RemoteOptions().Showing(
             command, console,
             (broker, result, cancellation) =>
@@ -31,7 +32,7 @@ internal static class BudgetCommands
                 return broker.SendAsync(
                     HttpMethod.Post,
                     $"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/forecast",
-                    new ForecastBody(result.GetValue(pods), result.GetValue(connections), result.GetValue(role), number, percent),
+                    new ForecastBody(result.GetValue(pods), result.GetValue(connections), result.GetValue(role), number, percent, result.GetValue(at)),
                     cancellation);
             },
             answer =>

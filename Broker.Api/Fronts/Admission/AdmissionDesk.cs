@@ -73,7 +73,7 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
         if (!pictures.TryGetValue(database, out var known) || time.GetElapsedTime(known.At) >= Fresh || known.Read.IsFaulted || known.Read.IsCanceled)
         {
             // Not cancelled with whoever asked first: it is the next one's too.
-            known = (time.GetTimestamp(), budgets.ForecastAsync(database, new(1, 1, 0), null, CancellationToken.None).AsTask());
+            known = (time.GetTimestamp(), budgets.ForecastAsync(database, new(1, 1, 0), null, null, CancellationToken.None).AsTask());
             pictures[database] = known;
         }
 

@@ -30,6 +30,9 @@ internal sealed record BenchResult
     /// <summary>The Vault-compatible API beside the native one.</summary>
     public IReadOnlyList<FrontResult>? Fronts { get; set; }
 
+    /// <summary>Claims while somebody looks on, and where connections are guaranteed, beside claims alone.</summary>
+    public IReadOnlyList<FrontResult>? Steering { get; set; }
+
     public StartResult? Start { get; set; }
 
     public IReadOnlyList<HoldersResult>? Holders { get; set; }

@@ -31,10 +31,11 @@ internal static class BenchTable
             console.Write(steps);
         }
 
-        if (result.Fronts is { } fronts)
+        foreach (var (rows, beside) in new[] { (result.Fronts, "to native"), (result.Steering, "to one alone") })
         {
-            var table = New(console, "", "per second", "to native", "CPU µs", "p50", "p99", "errors");
-            foreach (var row in fronts)
+            if (rows is null) continue;
+            var table = New(console, "", "per second", beside, "CPU µs", "p50", "p99", "errors");
+            foreach (var row in rows)
                 table.AddRow(row.Name, Text(row.PerSecond, "#,0"), Text(row.ToNative, "0.00"), Text(row.ProcessorMicroseconds, "0.0"), Milliseconds(row.P50Milliseconds), Milliseconds(row.P99Milliseconds), Text(row.Errors, "0"));
             console.Write(table);
         }

@@ -61,10 +61,10 @@ public static class BudgetsApi
 
         var surge = body!.Surge ?? PlannedRollout.SurgeOf(body.Pods, body.SurgePercent ?? role?.Connections.SurgePercent ?? DefaultSurgePercent);
         var rollout = new PlannedRollout(body.Pods, body.ConnectionsPerPod, surge);
-        if (await board.ForecastAsync(database, rollout, role?.Name, context.RequestAborted) is { } found)
+        if (await board.ForecastAsync(database, rollout, role?.Name, body.TimeOfDay, context.RequestAborted) is { } found)
         {
             await context.Response.WriteAsJsonAsync(
-                ForecastShape.Of(rollout, found.Forecast, found.Budget.Record.Now, found.Budget.IsStale, found.Holders), context.RequestAborted);
+                ForecastShape.Of(rollout, found), context.RequestAborted);
         }
         else
         {

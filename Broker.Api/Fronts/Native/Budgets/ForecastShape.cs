@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
 using Broker.Core.Budgets;
+using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Budgets;
 
@@ -10,8 +11,11 @@ namespace Broker.Api.Fronts.Native.Budgets;
 /// <param name="Role">The role they claim: what its pods hold already is theirs; null: a role that holds nothing yet.</param>
 /// <param name="Surge">Pods beyond that during the rollout, as Kubernetes' <c>maxSurge</c>; not together with the percentage.</param>
 /// <param name="SurgePercent">The same in percent of the pods, rounded up; default: the role's, or 25.</param>
-public sealed record ForecastBody(int Pods, int ConnectionsPerPod, string? Role, int? Surge, int? SurgePercent)
+/// <param name="At">The time of day at which it begins, in UTC, as <c>02:30</c>: as the connections were then in the last week; null: now.</param>
+public sealed record ForecastBody(int Pods, int ConnectionsPerPod, string? Role, int? Surge, int? SurgePercent, string? At)
 {
+    internal TimeOnly? TimeOfDay => TimeOnly.TryParseExact(At, "HH:mm", CultureInfo.InvariantCulture, DateTimeStyles.None, out var time) ? time : null;
+
     /// <summary>What is wrong with it; null: nothing.</summary>
     internal string? WhyNot() =>
         Pods is < 1 or > 100_000 ? "'pods' must be 1 to 100000."
@@ -19,6 +23,7 @@ public sealed record ForecastBody(int Pods, int ConnectionsPerPod, string? Role,
         : Surge is not null && SurgePercent is not null ? "Give 'surge' or 'surgePercent', not both."
         : Surge is < 0 or > 100_000 ? "'surge' must be 0 to 100000 pods."
         : SurgePercent is < 0 or > 100 ? "'surgePercent' must be 0 to 100."
+        : At is not null && TimeOfDay is null ? "'at' must be a time of day in UTC, as 02:30."
         : null;
 }
 
@@ -39,6 +44,12 @@ public sealed record ForecastShape(
     bool Fits, string Summary, long Needed, int Free, long GivenBack, long Missing, int PodsAtOnce, int PodsThatFit, int PoolSizeThatFits, DateTimeOffset? EnoughFreeAt, bool Stale,
     IReadOnlyList<ForecastShape.HeldByShape> HeldBy)
 {
+    /// <summary>The time of day that was asked about; null: now.</summary>
+    public string? At { get; init; }
+
+    /// <summary>By how many days of the last week it is told; 0: by what is there now.</summary>
+    public int Days { get; init; }
+
     /// <summary>What a role holds.</summary>
     /// <param name="Role">The role.</param>
     /// <param name="Holders">Its holders.</param>
@@ -46,23 +57,38 @@ public sealed record ForecastShape(
     public sealed record HeldByShape(string Role, int Holders, int Connections);
 
     /// <summary>Of a forecast.</summary>
-    internal static ForecastShape Of(PlannedRollout rollout, Forecast forecast, DateTimeOffset now, bool stale, IReadOnlyList<ForecastHolder> holders) => new(
-        forecast.Fits && !stale,
-        SummaryOf(rollout, forecast, stale),
-        forecast.Needed,
-        stale ? 0 : forecast.Free,
-        stale ? 0 : forecast.GivenBack,
-        forecast.Missing,
-        stale ? 0 : forecast.PodsAtOnce,
-        stale ? 0 : forecast.PodsThatFit,
-        stale ? 0 : forecast.PoolSizeThatFits,
-        forecast.EnoughFreeIn is { } wait ? now + wait : null,
-        stale,
-        [
-            .. holders.GroupBy(holder => holder.Role)
-                .Select(role => new HeldByShape(role.Key, role.Count(), role.Sum(holder => holder.Connections)))
-                .OrderByDescending(role => role.Connections).ThenBy(role => role.Role, StringComparer.Ordinal),
-        ]);
+    internal static ForecastShape Of(PlannedRollout rollout, BudgetForecast found)
+    {
+        var (forecast, stale) = (found.Forecast, found.IsStale);
+        return new(
+            forecast.Fits && !stale,
+            When(found) + SummaryOf(rollout, forecast, stale),
+            forecast.Needed,
+            stale ? 0 : forecast.Free,
+            stale ? 0 : forecast.GivenBack,
+            forecast.Missing,
+            stale ? 0 : forecast.PodsAtOnce,
+            stale ? 0 : forecast.PodsThatFit,
+            stale ? 0 : forecast.PoolSizeThatFits,
+            forecast.EnoughFreeIn is { } wait ? found.Budget.Record.Now + wait : null,
+            stale,
+            [
+                .. found.Holders.GroupBy(holder => holder.Role)
+                    .Select(role => new HeldByShape(role.Key, role.Count(), role.Sum(holder => holder.Connections)))
+                    .OrderByDescending(role => role.Connections).ThenBy(role => role.Role, StringComparer.Ordinal),
+            ])
+        {
+            At = found.At?.ToString("HH:mm", CultureInfo.InvariantCulture),
+            Days = found.Days,
+        };
+    }
+
+    private static string When(BudgetForecast found) => found switch
+    {
+        { At: null } => "",
+        { Days: 0 } => string.Create(CultureInfo.InvariantCulture, $"Nothing was counted at {found.At:HH:mm} UTC in the last week; as it is now: "),
+        _ => string.Create(CultureInfo.InvariantCulture, $"At {found.At:HH:mm} UTC, as on the fullest of {found.Days} {(found.Days == 1 ? "day" : "days")} of the last week: "),
+    };
 
     private static string SummaryOf(PlannedRollout rollout, Forecast forecast, bool stale)
     {
@@ -75,8 +101,10 @@ public sealed record ForecastShape(
         var mend = forecast.PoolSizeThatFits > 0
             ? string.Create(CultureInfo.InvariantCulture, $"with {forecast.PoolSizeThatFits} connections each all would fit")
             : "not even one connection each would fit";
-        return string.Create(CultureInfo.InvariantCulture, $"{asked}, and {free}: {forecast.Missing} are missing. {forecast.PodsThatFit} pods would be served; {mend}.");
+        return string.Create(CultureInfo.InvariantCulture, $"{asked}, and {free}: {forecast.Missing} are missing. {forecast.PodsThatFit} pods would be served; {mend}.{(forecast.EnoughFreeIn is { } wait ? $" If nobody else renews, enough is free in {Words(wait)}." : "")}");
     }
+
+    private static string Words(TimeSpan span) => span.TotalMinutes < 2 ? string.Create(CultureInfo.InvariantCulture, $"{Math.Ceiling(span.TotalSeconds)} s") : string.Create(CultureInfo.InvariantCulture, $"{Math.Ceiling(span.TotalMinutes)} min");
 }
 
 [JsonSerializable(typeof(ForecastBody))]
