@@ -98,6 +98,34 @@ public sealed class AcknowledgedTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_decision_and_its_wait_are_sent_together_so_that_an_issue_takes_no_round_trip_more()
+    {
+        await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);
+        await replica.FollowAsync(redis, Cancellation);
+        await using var way = new HeldAnswers(redis.Port);
+        await using var store = new RedisLedgerStore(RedisConnection.Open($"127.0.0.1:{way.Port}"), log, meters, time, TimeSpan.FromSeconds(2));
+        await AcknowledgedAsync(Texts(store));
+        var issues = new SharedLedger(store).Issues;
+        // A script that Redis has not yet is sent once more.
+        await issues.BeginAsync("orders", "lease", 1, "user", new PaceSettings(), Cancellation);
+        var before = await WaitsAsync();
+
+        way.Hold();
+        var begun = issues.BeginAsync("orders", "lease", 1, "user", new PaceSettings(), Cancellation);
+        await Eventually.HoldsAsync(async () => await WaitsAsync() > before, "Redis is asked to wait, though nobody has heard what was decided", Cancellation);
+        way.LetGo();
+
+        try
+        {
+            await begun;
+        }
+        catch (LedgerException)
+        {
+            // On a slow machine the answer was held for too long.
+        }
+    }
+
+    [Fact]
     public async Task Claims_wait_for_no_replica()
     {
         await using var replica = await LocalRedis.StartAsync(cancellation: Cancellation);

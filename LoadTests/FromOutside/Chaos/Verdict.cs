@@ -23,6 +23,9 @@ internal static class Verdict
 
     private const string TooManyConnections = "53300";
 
+    // A release that the ledger did not answer is carried out late, and finds nothing when it is sent again.
+    private const string Released = "holder-unknown", LedgerAway = "ledger-unavailable";
+
     // What those who ask first may be told.
     private const string FirstLease = "issuer-unavailable";
 
@@ -83,7 +86,8 @@ internal static class Verdict
         var first = seen.Load.Calls.Where(call => call.Outcome == Witness.Granted).Select(call => call.Answered).DefaultIfEmpty(long.MaxValue).Min();
         var told = seen.Load.Calls.FirstOrDefault(call =>
             call.Outcome is { } outcome && outcome != Witness.Granted && !Always.Contains(outcome) && !seen.Misfortune.Refusals.Contains(outcome)
-            && !(outcome == FirstLease && call.Asked < first));
+            && !(outcome == FirstLease && call.Asked < first)
+            && !(outcome == Released && call.IsRelease && seen.Misfortune.Refusals.Contains(LedgerAway)));
         return told is null ? null : $"a caller was told '{told.Outcome}': {told.Detail} (trace {told.Trace})";
     }
 }

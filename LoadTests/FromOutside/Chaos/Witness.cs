@@ -10,11 +10,12 @@ namespace LoadTests.FromOutside.Chaos;
 /// <param name="Trace">The trace id it was sent with, by which the audit knows it.</param>
 /// <param name="Wait">How long the caller was ready to wait.</param>
 /// <param name="IsClaim">Whether it asked for a role's credentials.</param>
+/// <param name="IsRelease">Whether it gave back what the pod held.</param>
 /// <param name="Asked">When it was sent.</param>
 /// <param name="Answered">When it was answered, or found to be without an answer.</param>
 /// <param name="Outcome">As the audit calls it: <c>granted</c>, or the refusal's code; null: there was no answer.</param>
 /// <param name="Detail">What the broker said besides, or why there was no answer.</param>
-internal sealed record Call(Uri Replica, string Trace, TimeSpan Wait, bool IsClaim, long Asked, long Answered, string? Outcome, string? Detail);
+internal sealed record Call(Uri Replica, string Trace, TimeSpan Wait, bool IsClaim, bool IsRelease, long Asked, long Answered, string? Outcome, string? Detail);
 
 /// <summary>Sees every call on its way: gives it a trace id, and notes who was asked, what came of it, and how long it took.</summary>
 internal sealed class Witness(TimeSpan standardWait, TimeProvider time) : DelegatingHandler
@@ -31,7 +32,7 @@ internal sealed class Witness(TimeSpan standardWait, TimeProvider time) : Delega
     {
         var trace = RandomNumberGenerator.GetHexString(32, lowercase: true);
         request.Headers.Add("traceparent", $"00-{trace}-{RandomNumberGenerator.GetHexString(16, lowercase: true)}-00");
-        var call = new Call(request.RequestUri!, trace, WaitOf(request), request.RequestUri!.AbsolutePath.EndsWith("/credentials", StringComparison.Ordinal), time.GetTimestamp(), 0, null, null);
+        var call = new Call(request.RequestUri!, trace, WaitOf(request), request.RequestUri!.AbsolutePath.EndsWith("/credentials", StringComparison.Ordinal), request.Method == HttpMethod.Delete, time.GetTimestamp(), 0, null, null);
         try
         {
             var answer = await base.SendAsync(request, cancellationToken);
