@@ -76,6 +76,26 @@ public sealed partial class RedisAbilitiesTests(RedisAbilitiesTests.Server serve
         }
     }
 
+    [Theory]
+    [InlineData("lrange")]
+    [InlineData("rpush")]
+    public async Task Sealing_keys_that_could_not_be_read_or_made_anew_make_the_broker_unfit_in_words_and_nothing_is_pushed(string command)
+    {
+        await AllowAsync("-" + command);
+        var connection = RedisConnection.Open($"{server.Redis.ConnectionString},user={user},password=secret");
+        await using var store = new RedisLedgerStore(connection, time: time);
+        (await FitnessOf(store).WhyNotAsync(Cancellation)).ShouldBeNull("they are elsewhere");
+        _ = new RedisKeyRing(connection, new byte[32], Microsoft.Extensions.Logging.Abstractions.NullLogger<RedisKeyRing>.Instance);
+
+        (await FitnessOf(store).WhyNotAsync(Cancellation)).ShouldNotBeNull().ShouldBe(
+            $"its user '{user}' in Redis may not use {command.ToUpperInvariant()} on {Prefix}:sealing-keys: run ACL SETUSER {user} +{command} on each of its servers (docs/redis.md)");
+
+        await server.Redis.ExecuteAsync("ACL", "SETUSER", user, "+" + command);
+        time.Advance(TimeSpan.FromSeconds(2));
+        (await FitnessOf(store).WhyNotAsync(Cancellation)).ShouldBeNull();
+        (await server.Redis.ExecuteAsync("EXISTS", Prefix + ":sealing-keys")).ShouldBe("0");
+    }
+
     [Fact]
     public async Task One_databases_keys_or_channel_are_missed_by_name()
     {

@@ -11,10 +11,11 @@ internal sealed class RedisAbilities
 {
     private static readonly string Script = Decision.Read("abilities.lua");
     private static readonly byte[] Hash = RedisScripts.HashOf(Script);
+    private static readonly string RingScript = Decision.Read("ring_abilities.lua");
     private static readonly TimeSpan Again = TimeSpan.FromSeconds(1);
 
-    // By where a database's records are; what subscribing came to has no such name.
-    private const string Signals = "";
+    // By where a database's records are; what subscribing and the sealing keys came to have no such names.
+    private const string Signals = "", SealingKeys = "*";
     private readonly ConcurrentDictionary<string, Trial> trials = new(StringComparer.Ordinal);
     private readonly RedisConnection redis;
     private readonly TimeProvider time;
@@ -26,7 +27,7 @@ internal sealed class RedisAbilities
     }
 
     /// <summary>Where records were that anybody asked for.</summary>
-    public IEnumerable<string> Tried => trials.Keys.Where(static address => address != Signals);
+    public IEnumerable<string> Tried => trials.Keys.Where(static address => address is not (Signals or SealingKeys));
 
     /// <summary>Why no decision may be taken there, in words; null: all of it is allowed.</summary>
     /// <exception cref="RedisException">Redis does not answer.</exception>
@@ -36,11 +37,11 @@ internal sealed class RedisAbilities
         return Describe((await TryAsync(address)).Where(static refused => refused.Command != "PUBLISH"));
     }
 
-    /// <summary>The same of several, and of subscribing.</summary>
+    /// <summary>The same of several, of subscribing, and of the sealing keys where they are in Redis.</summary>
     public async ValueTask<string?> WhyNotAsync(IEnumerable<string> addresses)
     {
         List<Refused> refused = [];
-        foreach (var address in addresses.Append(Signals)) refused.AddRange(await TryAsync(address));
+        foreach (var address in addresses.Append(Signals).Concat(redis.SealingKeys is null ? [] : [SealingKeys])) refused.AddRange(await TryAsync(address));
         return Describe(refused);
     }
 
@@ -62,7 +63,7 @@ internal sealed class RedisAbilities
     {
         var trial = trials.GetOrAdd(address, static _ => new());
         if (trial.Refused is { } known && (known.Count == 0 || time.GetElapsedTime(trial.At) < Again)) return known;
-        var refused = await (address == Signals ? TrySignalsAsync() : TryKeysAsync(address));
+        var refused = await (address == Signals ? TrySignalsAsync() : address == SealingKeys ? TryRingAsync(redis.SealingKeys!) : TryKeysAsync(address));
         if (refused is null) return [];
         // One that began before a doubt says nothing after it.
         trials.TryUpdate(address, new(refused, time.GetTimestamp()), trial);
@@ -91,8 +92,24 @@ internal sealed class RedisAbilities
             tried = [.. tried, command, keys[0], e.Message];
         }
 
-        return [.. tried.Chunk(3).Select(static words => new Refused(words[0], words[1], words[2])).Where(static refused => Refused.IsIn(refused.Words))];
+        return Of(tried);
     }
+
+    // Keys are made anew only after months: who may not would find it out then.
+    private async Task<IReadOnlyList<Refused>?> TryRingAsync(string list)
+    {
+        try
+        {
+            return Of((string?[]?)await redis.Database.ScriptEvaluateAsync(RingScript, [(RedisKey)list], [], CommandFlags.DemandMaster | CommandFlags.NoScriptCache));
+        }
+        catch (RedisServerException e) when (Refused.IsIn(e.Message))
+        {
+            return [new("EVAL", list, e.Message)];
+        }
+    }
+
+    private static IReadOnlyList<Refused> Of(string?[]? tried) =>
+        [.. (tried ?? []).Chunk(3).Select(static words => new Refused(words[0]!, words[1]!, words[2]!)).Where(static refused => Refused.IsIn(refused.Words))];
 
     // Null: the connection for signals, which is another one, is not there. Whoever hears nothing finds that out by himself.
     private async Task<IReadOnlyList<Refused>?> TrySignalsAsync()

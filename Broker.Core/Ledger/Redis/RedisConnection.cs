@@ -30,6 +30,9 @@ public sealed class RedisConnection : IAsyncDisposable
     /// <summary>What the names of all keys and channels begin with.</summary>
     public string Prefix { get; }
 
+    /// <summary>The list of the sealing keys; null: they are not in Redis.</summary>
+    internal string? SealingKeys { get; set; }
+
     /// <summary>A server may be another one than before, which has users of its own: a connection has come back, or the servers' parts have changed.</summary>
     internal event Action? Changed;
 

@@ -5,12 +5,20 @@ using StackExchange.Redis;
 namespace Broker.Core.Ledger.Redis;
 
 /// <summary>The sealing keys in Redis.</summary>
-/// <param name="redis">The connection.</param>
-/// <param name="code">The key of the codes; never in Redis.</param>
-/// <param name="log">Where strange elements are named.</param>
-internal sealed class RedisKeyRing(RedisConnection redis, byte[] code, ILogger<RedisKeyRing> log) : CodedKeyRing(redis.Prefix + ":sealing-keys in Redis", code, log)
+internal sealed class RedisKeyRing : CodedKeyRing
 {
-    private readonly string name = redis.Prefix + ":sealing-keys";
+    private readonly RedisConnection redis;
+    private readonly string name;
+
+    /// <param name="redis">The connection.</param>
+    /// <param name="code">The key of the codes; never in Redis.</param>
+    /// <param name="log">Where strange elements are named.</param>
+    public RedisKeyRing(RedisConnection redis, byte[] code, ILogger<RedisKeyRing> log)
+        : base(redis.Prefix + ":sealing-keys in Redis", code, log)
+    {
+        this.redis = redis;
+        redis.SealingKeys = name = redis.Prefix + ":sealing-keys";
+    }
 
     protected override IEnumerable<string> Read() => Guarded(database => database.ListRange(name, flags: CommandFlags.DemandMaster)).Select(static text => text.ToString());
 
