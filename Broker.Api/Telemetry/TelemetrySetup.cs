@@ -9,7 +9,7 @@ using OpenTelemetry.Trace;
 
 namespace Broker.Api.Telemetry;
 
-/// <summary>Metrics for Prometheus at <c>/metrics</c>; metrics and traces by OTLP when <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set.</summary>
+/// <summary>Metrics for Prometheus at <c>/metrics</c>; metrics and traces by OTLP where OpenTelemetry's variables say so (<see cref="OtlpExport"/>).</summary>
 public static class TelemetrySetup
 {
     // Addresses, methods and statuses of the web server are the most there are.
@@ -20,23 +20,23 @@ public static class TelemetrySetup
     /// <summary>Adds it.</summary>
     public static IServiceCollection AddBrokerTelemetry(this IServiceCollection services, IConfiguration configuration)
     {
-        var otlp = !string.IsNullOrEmpty(configuration["OTEL_EXPORTER_OTLP_ENDPOINT"]);
+        var (metricsByOtlp, tracesByOtlp) = (new OtlpExport(configuration, "METRICS"), new OtlpExport(configuration, "TRACES"));
         services.AddHostedService<BudgetGauges>().AddHostedService<UpkeepGauges>();
         services.AddOpenTelemetry()
-            .ConfigureResource(resource => resource.AddService("broker"))
+            .ConfigureResource(resource => resource.AddService("broker").AddEnvironmentVariableDetector()) // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before it
             .WithMetrics(metrics =>
             {
                 // Room for so many series is taken by each instrument at once, 2,000 by default: only the broker's own have one for each role and outcome.
                 metrics.AddView(instrument => instrument.Meter.Name == BrokerMetrics.Name ? null : Others(instrument));
                 metrics.AddMeter(BrokerMetrics.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Npgsql", "Polly")
                     .AddHttpClientInstrumentation().AddRuntimeInstrumentation().AddPrometheusExporter();
-                if (otlp) metrics.AddOtlpExporter();
+                if (metricsByOtlp.IsWanted) metrics.AddOtlpExporter(metricsByOtlp.Apply);
             })
             .WithTracing(traces =>
             {
                 // Nobody listens where nobody is sent anything: a span for each step of a claim is made only then.
                 traces.AddHttpClientInstrumentation();
-                if (otlp) traces.AddSource(Tracing.Name).AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.Path.StartsWithSegments("/health")).AddOtlpExporter();
+                if (tracesByOtlp.IsWanted) traces.AddSource(Tracing.Name).AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.Path.StartsWithSegments("/health")).AddOtlpExporter(tracesByOtlp.Apply);
             });
         services.AddSingleton<LastHour>().AddSingleton<ILastHour>(static provider => provider.GetRequiredService<LastHour>()).AddHostedService(static provider => provider.GetRequiredService<LastHour>());
         services.AddHostedService<FromTheStart>(); // after what listens to it
