@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using Broker.Api.Commands.Remote;
+using Broker.Api.Starting;
 using Spectre.Console;
 
 namespace Broker.Api.Commands;
@@ -21,8 +23,25 @@ internal static class BrokerCommands
         var root = Create(console);
         // What begins like an option, or sets a value, is configuration; any other word is a verb, or was meant to be one.
         return args.Length > 0 && (args[0].StartsWith("[suggest", StringComparison.Ordinal) || args[0] is "--help" or "-h" or "-?" or "--version" || !(args[0].StartsWith('-') || args[0].StartsWith('/') || args[0].Contains('=')))
-            ? root.Parse(args, Parsing).InvokeAsync()
+            ? RunAsync(root, args, Console.Error)
             : null;
+    }
+
+    /// <summary>Runs a verb; what nobody foresaw is one line, too, and never a stack trace.</summary>
+    public static async Task<int> RunAsync(RootCommand root, string[] args, TextWriter error)
+    {
+        try
+        {
+            var parsed = root.Parse(args, Parsing);
+            // A mistake is a line; who wants the help asks for it.
+            if (parsed.Action is ParseErrorAction mistake) mistake.ShowHelp = false;
+            return await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false });
+        }
+        catch (Exception fault)
+        {
+            await error.WriteLineAsync($"broker {args.FirstOrDefault()}: {StartFaults.Describe(fault)}");
+            return StartFaults.ExitCode;
+        }
     }
 
     /// <summary>All of them.</summary>

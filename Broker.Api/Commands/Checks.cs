@@ -33,6 +33,7 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         var current = catalog.Current;
         if (catalog.Settings.Audit.Path is { } path && path != AuditSettings.StandardOutput) yield return await TryAsync($"audit {path}", _ => AuditAsync(path), cancellation);
         yield return await TryAsync("ledger", LedgerAsync, cancellation);
+        if (catalog.Settings.Sealing?.Directory is { } keys) yield return await TryAsync($"sealing keys {keys}", _ => Task.FromResult(SealingKeys(keys)), cancellation);
         foreach (var issuer in current.Identity.Issuers.Values.OrderBy(static issuer => issuer.Name, StringComparer.Ordinal))
             yield return await TryAsync($"identity issuer {issuer.Name}", _ => FetchKeysAsync(issuer), cancellation);
         List<string> away = [];
@@ -85,16 +86,50 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         }
 
         if (!there) File.Delete(full);
-        var beside = $"{full}.check-{Guid.NewGuid():N}";
-        File.WriteAllText(beside, "");
-        File.Delete(beside);
+        WriteBeside(full);
         return Task.FromResult("can be written, and so can its directory.");
+    }
+
+    // As much as shows a disk that is full.
+    private static void WriteBeside(string path)
+    {
+        var beside = $"{path}.check-{Guid.NewGuid():N}";
+        try
+        {
+            using var file = new FileStream(beside, FileMode.CreateNew, FileAccess.Write);
+            file.Write(new byte[64 * 1024]);
+            file.Flush(flushToDisk: true);
+        }
+        finally
+        {
+            File.Delete(beside);
+        }
+    }
+
+    private static string SealingKeys(string directory)
+    {
+        var keys = Directory.EnumerateFiles(directory, "key-*.xml").Count();
+        try
+        {
+            WriteBeside(Path.Combine(directory, "keys"));
+            return string.Create(CultureInfo.InvariantCulture, $"there are {keys}, and more can be made.");
+        }
+        catch (Exception e) when (keys > 0 && e is IOException or UnauthorizedAccessException)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"there are {keys}, and the broker cannot make more ({e.Message}): who gave them puts a new one there before the last is 90 days old.");
+        }
     }
 
     private async Task<string> LedgerAsync(CancellationToken cancellation)
     {
         // Not by a decision: a broker may be working on the file.
-        if (catalog.Settings.Ledger is { Kind: LedgerKind.File, Path: { } path }) return FileLedgerStore.Look(path);
+        if (catalog.Settings.Ledger is { Kind: LedgerKind.File, Path: { } path })
+        {
+            var found = FileLedgerStore.Look(path);
+            WriteBeside(Path.GetFullPath(path));
+            return found;
+        }
+
         await services.GetRequiredService<SharedLedger>().Budgets.BudgetAsync("~check", [], cancellation);
         if (services.GetRequiredService<Fitness>().Note is { } note) return $"answers, and {note}.";
         return catalog.Settings.Ledger.Kind == LedgerKind.Redis ? "answers, lets the broker do all that it needs, and drops no keys." : "is in this process: one replica, and a restart forgets it.";

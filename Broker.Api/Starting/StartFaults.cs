@@ -77,6 +77,9 @@ internal static class StartFaults
         return string.Join(": ", said) + "." + Mend(fault);
     }
 
+    // As Linux numbers them: .NET has no types for these two.
+    private const int NoSpaceLeft = 28, ReadOnlyFileSystem = 30;
+
     private static string Mend(Exception fault)
     {
         for (var at = fault; at is not null; at = at.InnerException)
@@ -95,6 +98,10 @@ internal static class StartFaults
                     return " Is it mounted, and is its path right?";
                 case UnauthorizedAccessException:
                     return " Let the broker's user read it.";
+                case IOException { HResult: NoSpaceLeft }:
+                    return " The disk is full: make room, or give the file another place.";
+                case IOException { HResult: ReadOnlyFileSystem }:
+                    return " Mount it writable, or give the file another place.";
             }
         }
 

@@ -77,7 +77,7 @@ internal sealed class WarmUp(
                 // Never ready without ever having seen the ledger: a rollout of a wrong configuration stops here. Once it has been seen,
                 // callers are better served by a clear refusal.
                 Wait(e.Message);
-                if (!warm) readiness.NotReady(e is LedgerFileException or ForbiddenDecisionException ? e.Message : "the ledger does not answer");
+                if (!warm) readiness.NotReady(e is LedgerFileException or ForbiddenDecisionException or SealingKeysException ? e.Message : "the ledger does not answer");
             }
 
             await Task.Delay(readiness.Missing is null ? Often : Again, time, stoppingToken);

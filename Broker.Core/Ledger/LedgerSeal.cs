@@ -22,7 +22,7 @@ public sealed class LedgerSeal(IDataProtectionProvider protection)
         }
         catch (CryptographicException e)
         {
-            throw new LedgerException($"The keys that seal what is in the ledger are not to be had (Broker:Sealing). {e.InnerException?.Message ?? e.Message}", e);
+            throw new SealingKeysException($"The keys that seal what is in the ledger are not to be had (Broker:Sealing). {e.InnerException?.Message ?? e.Message}", e);
         }
     }
 
@@ -30,7 +30,7 @@ public sealed class LedgerSeal(IDataProtectionProvider protection)
     /// Opens what a replica with the same keys sealed for the same thing. Null: altered, copied from elsewhere, never sealed, or sealed
     /// with keys that this replica does not have.
     /// </summary>
-    /// <exception cref="LedgerException">The sealing keys stand in the ledger, and it does not answer.</exception>
+    /// <exception cref="LedgerException">The sealing keys are not to be had: the ledger in which they stand does not answer, or their files cannot be read.</exception>
     public string? TryOpen(string sealedText, string purpose, params string[] of)
     {
         try
@@ -41,9 +41,16 @@ public sealed class LedgerSeal(IDataProtectionProvider protection)
         {
             throw new LedgerException(away.Message, e);
         }
+        catch (CryptographicException e) when (e.InnerException is IOException or UnauthorizedAccessException)
+        {
+            throw new SealingKeysException($"The keys that seal what is in the ledger are not to be had (Broker:Sealing). {e.InnerException.Message}", e);
+        }
         catch (CryptographicException)
         {
             return null;
         }
     }
 }
+
+/// <summary>The sealing keys cannot be read or made; the message says why.</summary>
+internal sealed class SealingKeysException(string message, Exception inner) : LedgerException(message, inner);

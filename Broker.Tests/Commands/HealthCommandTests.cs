@@ -39,5 +39,5 @@ public sealed class HealthCommandTests(RunningBroker broker)
     public async Task What_is_no_number_in_its_range_is_refused_without_a_stack_trace(string words) => (await RunAsync(words.Split(' '))).ShouldBe(1);
 
     private static Task<int> RunAsync(params string[] words) =>
-        BrokerCommands.Create(AnsiConsole.Console).Parse(words).InvokeAsync(cancellationToken: TestContext.Current.CancellationToken);
+        BrokerCommands.RunAsync(BrokerCommands.Create(AnsiConsole.Console), words, TextWriter.Null);
 }

@@ -101,6 +101,52 @@ public sealed class StartTests : IDisposable
         await Eventually.HoldsAsync(async () => (await broker.ReadyAsync())?.Status == HttpStatusCode.OK, "it heals by itself", Cancel);
     }
 
+    [Theory]
+    [InlineData("dd if=/dev/zero of=full/fill bs=1k 2>/dev/null", "No space left on device", "The disk is full: make room, or give the file another place.")]
+    [InlineData("mount -o remount,ro full", "Read-only file system", "Mount it writable, or give the file another place.")]
+    public async Task A_place_that_takes_no_more_is_found_by_a_check_and_named_while_it_runs(string spoil, string words, string mend)
+    {
+        Assert.SkipUnless(
+            OperatingSystem.IsLinux() && Audit.AuditFolder.TryRun("unshare", "-Urm", "sh", "-c", $"mount -t tmpfs -o size=64k none {Directory.CreateDirectory(Path.Combine(directory, "full"))}"), "Needs a user namespace of its own (unshare -Urm).");
+        string[] inThere = ["unshare", "-Urm", "sh", "-c", $"mount -t tmpfs -o size=64k none full && mkdir full/keys; {spoil}; exec \"$0\" \"$@\""];
+        string Place(string name) => Path.Combine(directory, "full", name);
+        var all = Configuration(settings =>
+        {
+            settings["Audit"]!["Path"] = Place("audit.jsonl");
+            settings["Ledger"] = new JsonObject { ["Kind"] = "File", ["Path"] = Place("ledger.db") };
+            settings["Sealing"] = new JsonObject { ["Directory"] = Place("keys") };
+        });
+
+        var (code, said) = await RunAsync(inThere, [("BROKER_CONFIG", all)], "check", "--no-users");
+        code.ShouldBe(1, said);
+        foreach (var place in new[] { $"audit {Place("audit.jsonl")}", "ledger", $"sealing keys {Place("keys")}" })
+            Unwrapped(said).Split("FAILS    ").ShouldContain(line => line.StartsWith(place + ": ") && line.Contains(words) && line.Contains(mend), Unwrapped(said));
+        (code, said) = await RunAsync(inThere, [("BROKER_CONFIG", all)], "admin-token");
+        code.ShouldBe(1, said);
+        said.ShouldContain(words);
+        said.ShouldNotContain("   at Broker");
+
+        foreach (var (section, key, name, why) in new[]
+        {
+            ("Audit", "Path", "audit.jsonl", "the audit cannot be written"),
+            ("Sealing", "Directory", "keys", "The keys that seal what is in the ledger are not to be had (Broker:Sealing)"),
+        })
+        {
+            var keys = Directory.CreateDirectory(Path.Combine(directory, "keys"));
+            await using var broker = Serve(
+                Configuration(settings =>
+                {
+                    settings["Audit"]!["Path"] = Path.Combine(directory, $"audit-{section}.jsonl");
+                    settings["Ledger"] = new JsonObject { ["Kind"] = "File", ["Path"] = Path.Combine(directory, $"ledger-{section}.db") };
+                    settings["Sealing"] = new JsonObject { ["Directory"] = keys.FullName };
+                    settings[section]![key] = Place(name);
+                }),
+                inThere);
+            await Eventually.HoldsAsync(
+                async () => await broker.ReadyAsync() is { Status: HttpStatusCode.ServiceUnavailable } ready && ready.Text.Contains(why) && ready.Text.Contains(words), "it says why", Cancel);
+        }
+    }
+
     [Fact]
     public async Task A_host_without_inotify_instances_polls_its_files_and_serves()
     {
@@ -333,9 +379,11 @@ public sealed class StartTests : IDisposable
         return start;
     }
 
-    private async Task<(int Code, string Said)> RunAsync((string, string)[] environment, params string[] arguments)
+    private Task<(int Code, string Said)> RunAsync((string, string)[] environment, params string[] arguments) => RunAsync([], environment, arguments);
+
+    private async Task<(int Code, string Said)> RunAsync(string[] before, (string, string)[] environment, params string[] arguments)
     {
-        using var process = Process.Start(Start(environment, [], arguments))!;
+        using var process = Process.Start(Start(environment, before, arguments))!;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         deadline.CancelAfter(TimeSpan.FromMinutes(5));
         try

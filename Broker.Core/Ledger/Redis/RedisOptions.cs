@@ -21,7 +21,7 @@ internal static class RedisOptions
 
     public static ConfigurationOptions Of(LedgerSettings settings, ILogger log)
     {
-        var options = ConfigurationOptions.Parse(settings.ConnectionString!.Reveal());
+        var options = Parsed(settings.ConnectionString!.Reveal());
         options.AbortOnConnectFail = false;
         options.BacklogPolicy = BacklogPolicy.FailFast;
         options.ConnectTimeout = Math.Min(options.ConnectTimeout, LongestMilliseconds);
@@ -53,6 +53,19 @@ internal static class RedisOptions
         }
 
         return options;
+    }
+
+    // What the client says of it names the option, and no value.
+    private static ConfigurationOptions Parsed(string text)
+    {
+        try
+        {
+            return ConfigurationOptions.Parse(text);
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidDataException($"Broker:Ledger:ConnectionString is not as StackExchange.Redis reads it (host:port,option=value): {e.Message}");
+        }
     }
 
     private static X509Certificate2? Load(string certificate, string key, ILogger log)

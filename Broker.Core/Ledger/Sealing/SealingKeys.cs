@@ -26,7 +26,7 @@ internal static class SealingKeys
             return;
         }
 
-        var certificate = X509Certificate2.CreateFromPemFile(settings.CertificateFile!, settings.CertificateKeyFile);
+        var certificate = Certificate(settings);
         var code = RingKey(certificate);
         sealing.ProtectKeysWithCertificate(certificate);
         sealing.Services.AddSingleton<IConfigureOptions<KeyManagementOptions>>(provider => new ConfigureOptions<KeyManagementOptions>(options => options.XmlRepository =
@@ -35,10 +35,22 @@ internal static class SealingKeys
                 : new FileKeyRing(ledger.Path!, code, provider.GetRequiredService<ILogger<FileKeyRing>>())));
     }
 
+    private static X509Certificate2 Certificate(SealingSettings settings)
+    {
+        try
+        {
+            return X509Certificate2.CreateFromPemFile(settings.CertificateFile!, settings.CertificateKeyFile);
+        }
+        catch (Exception e) when (e is CryptographicException or ArgumentException)
+        {
+            throw new InvalidDataException($"Broker:Sealing:CertificateKeyFile is not the RSA key, in PEM, of the certificate in CertificateFile: {e.Message}", e);
+        }
+    }
+
     // Whoever can read the certificate can encrypt to it; only who has its private key can make this one.
     private static byte[] RingKey(X509Certificate2 certificate)
     {
-        using var rsa = certificate.GetRSAPrivateKey() ?? throw new CryptographicException("The sealing certificate's key is no RSA key.");
+        using var rsa = certificate.GetRSAPrivateKey() ?? throw new InvalidDataException("Broker:Sealing:CertificateFile has no RSA key: make one with openssl req -x509 -newkey rsa:3072 -nodes.");
         return HKDF.DeriveKey(HashAlgorithmName.SHA256, rsa.ExportRSAPrivateKey(), 32, info: "broker sealing-keys v1"u8.ToArray());
     }
 }
