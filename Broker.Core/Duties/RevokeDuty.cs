@@ -99,6 +99,9 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
             throw new DutyException(notShutOut is null || e.Message.Contains(notShutOut, StringComparison.Ordinal) ? e.Message : $"{e.Message} And before: {notShutOut}", e);
         }
 
+        if (lease.Username.Length > 0 && call.Role.Static is null && await IsThereAsync(engine, call, cancellation))
+            throw new DutyException(notShutOut is null ? LeftBehind(call) : $"{LeftBehind(call)} And before: {notShutOut}");
+
         // The users of a static role stay, and so do their sessions, unless an operator ordered their end.
         if (lease.Username.Length == 0 || (call.Role.Static is not null && !ends)) return new(0);
         int? open;
@@ -115,6 +118,27 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
             ? throw new DutyException($"User '{lease.Username}' is dropped, but {open} of its sessions are still at work. {notShutOut ?? "They were told to end and have not yet."}")
             : new(open);
     }
+
+    // Who drops it says that it did, whatever its own statements do: Vault runs a role's revocation_statements, and looks no further.
+    private static async Task<bool> IsThereAsync(IDatabaseEngine engine, LeaseCall call, CancellationToken cancellation)
+    {
+        try
+        {
+            return (await engine.FindUsersAsync(call.Database, call.Lease.Username, cancellation)).Any(user => user.Username == call.Lease.Username);
+        }
+        catch (DatabaseException e) when (e.Failure == DatabaseFailure.StatementRefused)
+        {
+            return false; // the administrator may not read users: then the issuer's word is all there is
+        }
+        catch (DatabaseException e)
+        {
+            throw new DutyException($"Whether user '{call.Lease.Username}' is gone could not be seen: {e.Message}", e);
+        }
+    }
+
+    private static string LeftBehind(LeaseCall call) => call.Role.VaultPath is { } path
+        ? $"Vault says that the lease is revoked, and its user '{call.Lease.Username}' is still in the database: have the revocation_statements of the role at {path} drop it (DROP ROLE, DROP USER)."
+        : $"User '{call.Lease.Username}' was to be dropped, and is still in the database.";
 
     // A static role's user comes back in another lease, which the end of this one is none of.
     private async Task<bool> IsAnothersAsync(LeaseCall call, CancellationToken cancellation) => call.Role.Static is not null

@@ -37,6 +37,28 @@ public sealed class RevokedMeansGoneTests
     }
 
     [Fact]
+    public async Task A_user_that_its_issuers_own_statements_leave_is_not_taken_for_gone()
+    {
+        // Vault answers 204 whatever its role's revocation_statements do (REVOKE ALL without a DROP, ALTER ROLE … NOLOGIN, SELECT 1).
+        await using var world = new World(World.OrdersApi with { VaultPath = "database/creds/orders-api" });
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var user = grant.Credentials.Login.Username;
+        world.Engine.Found[user] = new(user, null, 0);
+
+        await replica.Leases.RevokeAsync(World.Ask(0).Caller, grant.Lease.Id, "a test", World.From, default);
+        var stuck = await world.LeaseAsync(lease => lease.State == LeaseState.RevokeFailed, TimeSpan.FromMinutes(5));
+
+        world.Issuer.Users.ShouldBeEmpty();
+        world.Engine.ShutOut.ShouldContain(user, "an order lets it in no more all the same");
+        stuck.Reason.ShouldContain($"its user '{user}' is still in the database: have the revocation_statements of the role at database/creds/orders-api drop it");
+
+        world.Engine.Found.TryRemove(user, out _);
+        await replica.Leases.RevokeAsync(World.Ask(0).Caller, grant.Lease.Id, "a test", World.From, default);
+        (await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute)).Reason.ShouldNotContain("still to be done");
+    }
+
+    [Fact]
     public async Task An_order_drops_the_user_and_ends_the_sessions_each_whatever_becomes_of_the_other()
     {
         await using var world = new World();
