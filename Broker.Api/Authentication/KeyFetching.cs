@@ -62,6 +62,9 @@ internal static class KeyFetching
         if (!Uri.TryCreate(document.JwksUri, UriKind.Absolute, out var address)
             || (address.Scheme != Uri.UriSchemeHttps && !(address.Scheme == Uri.UriSchemeHttp && address.IsLoopback)))
             throw new InvalidDataException("The discovery document names no https address of keys (jwks_uri).");
+        // Microsoft Entra's for all tenants; one that is named in the configuration is believed, and no other.
+        if (issuer.Issuer is null && document.Issuer?.Contains('{', StringComparison.Ordinal) == true)
+            throw new InvalidDataException($"The discovery document's issuer is a template, {document.Issuer}, which no token has: give the authority of one tenant, or name the Issuer.");
         return new KeySet(document.Issuer, KeySet.Parse(await KeysAsync(client, authority, address, token, deadline.Token)));
     }
 

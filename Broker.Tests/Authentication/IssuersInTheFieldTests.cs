@@ -162,6 +162,74 @@ public sealed class IssuersInTheFieldTests : IAsyncLifetime
             """,
             """{"keys":[{"kty":"RSA","use":"sig","kid":"field","x5t":"field","x5c":["MIIC/TCCAeWgAwIBAgIIUd7j"],"cloud_instance_name":"microsoftonline.com","issuer":"https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0",KEY},{"kty":"RSA","use":"sig","kid":"older","x5t":"older","issuer":"https://login.microsoftonline.com/{tenantid}/v2.0",OTHER}]}""",
             new() { ["azp"] = "6731de76-14a6-49ae-97bc-6eba6914391e", ["roles"] = "Databases.Read" }),
+
+        // learn.microsoft.com/entra/identity-platform, access tokens of version 1.0: another issuer, with a slash at its end, and appid.
+        ["Entra 1.0"] = new(
+            "https://sts.windows.net/fa15d692-e9c7-4460-a743-29f29522229/",
+            """
+            {"aud":"broker","iss":"https://sts.windows.net/fa15d692-e9c7-4460-a743-29f29522229/","acr":"1","aio":"A","amr":["pwd"],"appid":"6731de76-14a6-49ae-97bc-6eba6914391e",
+             "appidacr":"1","oid":"690222be-ff1a-4d56-abd1-7e4f7d38e474","roles":["Databases.Read"],"sub":"690222be-ff1a-4d56-abd1-7e4f7d38e474","tid":"fa15d692-e9c7-4460-a743-29f29522229","ver":"1.0"}
+            """,
+            """{"keys":[{"kty":"RSA","use":"sig","kid":"field","x5t":"field","x5c":["MIIC/TCCAeWgAwIBAgIIUd7j"],KEY}]}""",
+            new() { ["appid"] = "6731de76-14a6-49ae-97bc-6eba6914391e", ["roles"] = "Databases.Read" }),
+
+        // developer.okta.com/docs/reference/api/oidc, access tokens of a custom authorization server.
+        ["Okta"] = new(
+            "https://acme.okta.com/oauth2/default",
+            """{"ver":1,"jti":"AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE","iss":"https://acme.okta.com/oauth2/default","aud":"broker","cid":"0oa1gjh63g214r0Hq0g4","scp":["databases"],"sub":"0oa1gjh63g214r0Hq0g4"}""",
+            """{"keys":[{"kty":"RSA","alg":"RS256","kid":"field","use":"sig",KEY}]}""",
+            new() { ["cid"] = "0oa1gjh63g214r0Hq0g4", ["scp"] = "databases" }),
+
+        // dexidp.io/docs: the subject is a message of its own in Base64, the audience a list.
+        ["Dex"] = new(
+            "https://dex.example.com/dex",
+            """
+            {"iss":"https://dex.example.com/dex","sub":"CgNqYW4SBmdpdGh1Yg","aud":["broker","other"],"at_hash":"a","c_hash":"c","email":"jan@example.com","email_verified":true,
+             "groups":["acme:dba","acme:ops"],"name":"Jan","federated_claims":{"connector_id":"github","user_id":"jan"}}
+            """,
+            """{"keys":[{"use":"sig","kty":"RSA","kid":"field","alg":"RS256",KEY}]}""",
+            new() { ["groups"] = "acme:dba", ["federated_claims/connector_id"] = "github" }),
+
+        // spiffe.io/docs/latest/keyless: JWT-SVIDs, with keys that say no use.
+        ["SPIRE"] = new(
+            "https://oidc-discovery.example.org",
+            """{"aud":["broker"],"iss":"https://oidc-discovery.example.org","sub":"spiffe://example.org/ns/shop/sa/orders"}""",
+            """{"keys":[{"kty":"RSA","kid":"other","alg":"RS256",OTHER},{"kty":"RSA","kid":"field","alg":"RS256",KEY}]}""",
+            new() { ["sub"] = "spiffe://example.org/ns/shop/sa/orders" }),
+
+        // developer.hashicorp.com/terraform/cloud-docs/workspaces/dynamic-provider-credentials/workload-identity-tokens.
+        ["HCP Terraform"] = new(
+            "https://app.terraform.io",
+            """
+            {"jti":"j","iss":"https://app.terraform.io","aud":"broker","sub":"organization:acme:project:Default Project:workspace:orders:run_phase:apply","terraform_run_phase":"apply",
+             "terraform_workspace_id":"ws-1","terraform_workspace_name":"orders","terraform_organization_id":"org-1","terraform_organization_name":"acme","terraform_project_name":"Default Project","terraform_run_id":"run-1","terraform_full_workspace":"organization:acme:project:Default Project:workspace:orders"}
+            """,
+            """{"keys":[{"kty":"RSA","alg":"RS256","use":"sig","kid":"field",KEY}]}""",
+            new() { ["terraform_organization_name"] = "acme", ["terraform_workspace_name"] = "orders" }),
+
+        // learn.microsoft.com/azure/devops/pipelines/release/configure-workload-identity: the audience is Microsoft's, whoever is meant.
+        ["Azure DevOps"] = new(
+            "https://vstoken.dev.azure.com/11111111-1111-1111-1111-111111111111",
+            """{"jti":"j","sub":"sc://acme/shop/orders-service-connection","aud":"broker","iss":"https://vstoken.dev.azure.com/11111111-1111-1111-1111-111111111111"}""",
+            """{"keys":[{"kty":"RSA","use":"sig","kid":"field","alg":"RS256",KEY}]}""",
+            new() { ["sub"] = "sc://acme/shop/orders-service-connection" }),
+
+        // developer.hashicorp.com/vault/docs/secrets/identity/identity-token: Vault's, and OpenBao's, own identity tokens.
+        ["Vault identity"] = new(
+            "https://vault.example.com:8200/v1/identity/oidc",
+            """{"aud":"broker","iss":"https://vault.example.com:8200/v1/identity/oidc","namespace":"root","sub":"7cc5c7e6-2a5f-4e51-ac51-35e6d9a1c3b7","groups":["orders"]}""",
+            """{"keys":[{"use":"sig","kty":"RSA","kid":"field","alg":"RS256",KEY}]}""",
+            new() { ["sub"] = "7cc5c7e6-2a5f-4e51-ac51-35e6d9a1c3b7", ["groups"] = "orders" }),
+
+        // docs.aws.amazon.com/cognito, ID tokens (access tokens have no audience): names of claims with colons.
+        ["Cognito"] = new(
+            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI",
+            """
+            {"sub":"aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee","cognito:groups":["dba"],"email_verified":true,"iss":"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEfGhI",
+             "cognito:username":"jan","origin_jti":"o","aud":"broker","event_id":"e","token_use":"id","auth_time":1893456000,"jti":"j"}
+            """,
+            """{"keys":[{"alg":"RS256","kid":"field","kty":"RSA","use":"sig",KEY},{"alg":"RS256","kid":"next","kty":"RSA","use":"sig",OTHER}]}""",
+            new() { ["cognito:groups"] = "dba", ["token_use"] = "id" }),
     };
 
     private static Dictionary<string, string> Kubernetes => new() { ["namespace"] = "shop", ["serviceaccount"] = "orders", ["pod"] = "orders-1" };
@@ -201,6 +269,23 @@ public sealed class IssuersInTheFieldTests : IAsyncLifetime
 
         using var thief = new TokenMint(Kid, time, 2);
         (await prover.ProveAsync(TokenOf(row, thief).AsMemory(), TestContext.Current.CancellationToken)).Failure.ShouldBe(ProofFailure.BadSignature);
+    }
+
+    [Fact]
+    public async Task An_authority_of_all_tenants_proves_nobody_and_says_why_unless_one_issuer_is_named()
+    {
+        var row = Rows["Entra"];
+        (server.Issuer, server.Keys) = ("https://login.microsoftonline.com/{tenantid}/v2.0", KeysOf(row.Keys));
+        var all = new IdentityIssuer { Name = "field", Authority = server.Authority, Audience = "broker" };
+
+        (await Should.ThrowAsync<InvalidDataException>(() => KeyFetching.FetchAsync(all, time))).Message.ShouldContain("give the authority of one tenant");
+        using (var prover = new CallerProver(new FixedCatalog(all), new(new()), time, NullLogger<CallerProver>.Instance))
+            (await prover.ProveAsync(TokenOf(row, mint).AsMemory(), TestContext.Current.CancellationToken)).Failure.ShouldBe(ProofFailure.KeysUnavailable);
+
+        using var named = new CallerProver(new FixedCatalog(all with { Issuer = row.Iss }), new(new()), time, NullLogger<CallerProver>.Instance);
+        (await named.ProveAsync(TokenOf(row, mint).AsMemory(), TestContext.Current.CancellationToken)).Caller.ShouldNotBeNull();
+        var others = row with { Payload = row.Payload.Replace("9188040d-6c67-4c5b-b112-36a304b66dad", "00000000-0000-0000-0000-000000000000", StringComparison.Ordinal) };
+        (await named.ProveAsync(TokenOf(others, mint).AsMemory(), TestContext.Current.CancellationToken)).Failure.ShouldBe(ProofFailure.UnknownIssuer);
     }
 
     public static TheoryData<string, string?, bool> KeySets => new()

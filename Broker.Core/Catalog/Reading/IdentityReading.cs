@@ -9,6 +9,8 @@ internal static partial class IdentityReading
     private static readonly string[] Asymmetric =
         ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"];
 
+    // Microsoft Entra's clouds: https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud
+    private static readonly string[] Entra = ["microsoftonline.com", "microsoftonline.us", "microsoftonline.cn", "chinacloudapi.cn", "windows.net", "microsoft.com"];
     private static readonly string[] OnlyWithServer = ["CaFile", "BearerTokenFile", "KeysGoodFor"];
     private static readonly string[] Ways = ["Authority", "JwksUri", "JwksFile", "TokenReview"];
 
@@ -66,11 +68,19 @@ internal static partial class IdentityReading
             Sessions = reader.Flag("Sessions", false),
             SpiffeId = SpiffeId(reader),
         };
+        if (issuer.Issuer is null && issuer.Authority is { } authority && IsOfAllTenants(authority))
+            reader.Error("Authority", "is Microsoft Entra's for all tenants: each tenant's tokens have an issuer of their own, and anybody has a tenant.", "Write your tenant's, e.g. https://login.microsoftonline.com/TENANT-ID/v2.0.");
+        if (issuer.Issuer?.Contains('{', StringComparison.Ordinal) == true)
+            reader.Error("Issuer", "has braces: tokens have no such iss.", "Write it as tokens have it; of Microsoft Entra with your tenant's id in place of {tenantid}.");
         foreach (var key in OnlyWithServer.Where(key => !byServer && reader.Has(key)))
             reader.Error(key, "is there without Authority, so nothing would use it.", "Take it out.");
         reader.RefuseUnknownKeys();
         return issuer;
     }
+
+    private static bool IsOfAllTenants(Uri authority) =>
+        Entra.Any(cloud => authority.Host.EndsWith(cloud, StringComparison.OrdinalIgnoreCase))
+        && authority.Segments.ElementAtOrDefault(1)?.TrimEnd('/').ToLowerInvariant() is "common" or "organizations";
 
     private static string? SpiffeId(SectionReader reader)
     {
