@@ -36,7 +36,9 @@ public sealed partial class FirstCallsTests(FirstCallsTests.RunningStage running
 
         Members(shown).Except(Members(answer)).ShouldBeEmpty();
         foreach (var member in new[] { "role", "database", "connections" }) answer[member]!.ToJsonString().ShouldBe(shown[member]!.ToJsonString());
-        answer["holder"]!["renewAfterSeconds"]!.GetValue<int>().ShouldBe(shown["holder"]!["renewAfterSeconds"]!.GetValue<int>());
+        // Another example may have asked for this pod a while before: then it is told what is left.
+        var whole = shown["holder"]!["renewAfterSeconds"]!.GetValue<int>();
+        answer["holder"]!["renewAfterSeconds"]!.GetValue<int>().ShouldBeInRange(whole / 2, whole);
         answer["credentials"]!["adoNet"]!.GetValue<string>().ShouldContain("Maximum Pool Size=5");
     }
 
