@@ -106,6 +106,16 @@ public sealed record LedgerSettings
     /// none).
     /// </summary>
     public IReadOnlyList<string> FormerMarks { get; init; } = [];
+
+    // As of the whole: the list by what is in it.
+    /// <inheritdoc/>
+    public bool Equals(LedgerSettings? other) => other is not null && Parts.Equals(other.Parts) && FormerMarks.SequenceEqual(other.FormerMarks, StringComparer.Ordinal);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Parts.GetHashCode();
+
+    private (LedgerKind, Secret?, string?, string?, string?, string?, string?, string) Parts =>
+        (Kind, ConnectionString, PasswordFile, CaFile, CertificateFile, KeyFile, Path, Prefix);
 }
 
 /// <summary>The keys that seal secrets in the ledger: a directory all replicas share, or a certificate they all have.</summary>

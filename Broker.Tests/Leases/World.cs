@@ -291,7 +291,19 @@ internal sealed class FixedCatalog(CatalogSnapshot current) : ICatalog
         remove { }
     }
 
-    public CatalogSnapshot Current { get; set; } = current;
+    public CatalogSnapshot Current
+    {
+        get
+        {
+            var answer = current;
+            OnRead?.Invoke();
+            return answer;
+        }
+        set => current = value;
+    }
+
+    /// <summary>Runs after each read, so that a reload can come between two.</summary>
+    public Action? OnRead { get; set; }
 }
 
 /// <summary>A store whose line can be cut: then nothing gets through, as for a replica that was killed or cut off.</summary>
