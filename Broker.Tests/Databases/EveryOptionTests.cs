@@ -253,7 +253,7 @@ public sealed class EveryOptionTests
         var uri = engine.Describe(database, User, 7).Uri!;
 
         uri.ShouldBe("mongodb://u:p@mongo:27017/app?authSource=admin&maxPoolSize=7" + (pods.Length > 0 ? "&" + pods : ""));
-        if (!options.Contains("/", StringComparison.Ordinal)) Should.NotThrow(() => MongoDbEngine.LoginSettings(database, User)); // files are not there
+        if (!options.Contains('/', StringComparison.Ordinal)) Should.NotThrow(() => MongoDbEngine.LoginSettings(database, User)); // files are not there
     }
 
     [Fact]
