@@ -33,7 +33,7 @@ public sealed class ForecastTests(RunningBroker broker)
     {
         using var viewer = await broker.ViewerAsync();
         await CountedAsync();
-        var (now, never) = (DateTimeOffset.UtcNow.ToString("HH:mm", null), DateTimeOffset.UtcNow.AddHours(12).ToString("HH:mm", null));
+        var (now, never) = (TimeProvider.System.GetUtcNow().ToString("HH:mm", null), TimeProvider.System.GetUtcNow().AddHours(12).ToString("HH:mm", null));
         await Eventually.HoldsAsync(
             async () => (int)(await AskAsync(viewer, RunningBroker.PlannedDatabase, $$"""{"pods":100,"connectionsPerPod":5,"surge":0,"at":"{{now}}"}"""))["days"]! == 1, "it was counted at this time of day", Cancel);
         var said = await AskAsync(viewer, RunningBroker.PlannedDatabase, $$"""{"pods":100,"connectionsPerPod":5,"surge":0,"at":"{{now}}"}""");
