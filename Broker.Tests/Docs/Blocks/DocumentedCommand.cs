@@ -20,6 +20,7 @@ internal static class DocumentedCommand
     public static IEnumerable<string> Mistakes(string[] words) => words switch
     {
         ["broker", .. var rest] => Parse(Broker, rest),
+        ["dotnet", var program, .. var rest] when program.EndsWith("/broker.dll", StringComparison.Ordinal) => Parse(Broker, rest),
         ["loadtests" or "LoadTests/bench.sh" or "LoadTests/drill.sh" or "./demo.sh", ..] or ["dotnet", "loadtests.dll", ..] or ["dotnet", "run", "--project", "LoadTests", ..] => LoadTest(words),
         ["./test.sh", .. var rest] => Filters(rest),
         ["dotnet", "format", "--verify-no-changes"] => [],

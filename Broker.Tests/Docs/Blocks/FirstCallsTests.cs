@@ -23,7 +23,7 @@ public sealed partial class FirstCallsTests(FirstCallsTests.RunningStage running
         var (output, calls) = await RunAsync(name);
 
         foreach (var call in calls) DocumentedCommand.Mistakes(call).ShouldBeEmpty(string.Join(' ', call));
-        calls.ShouldContain(call => call[0] == "curl" || call[0] == "broker");
+        calls.ShouldContain(call => call[0] == "curl" || call[1].EndsWith("/broker.dll", StringComparison.Ordinal));
         output.ShouldNotBeEmpty();
     }
 
@@ -52,18 +52,7 @@ public sealed partial class FirstCallsTests(FirstCallsTests.RunningStage running
             return address;
         });
         using var example = new ShellExample();
-        return await example.RunAsync(
-            text,
-            new Dictionary<string, string>
-            {
-                ["BROKER"] = address,
-                ["TOKEN"] = stage.Identity.PodToken(1),
-                ["VIEWER"] = stage.Identity.ViewerToken(TimeSpan.FromMinutes(30)),
-                ["OPERATOR"] = stage.Identity.OperatorToken(TimeSpan.FromMinutes(30)),
-                ["BROKER_ADDR"] = address,
-                ["BROKER_TOKEN"] = stage.Identity.ViewerToken(TimeSpan.FromMinutes(30)),
-            },
-            Cancellation);
+        return await example.RunAsync($"{StayOpen.Environment(stage)}\n{text}", new Dictionary<string, string>(), Cancellation);
     }
 
     // The brokers' ports in docker-compose.yml.
@@ -88,13 +77,20 @@ public sealed partial class FirstCallsTests(FirstCallsTests.RunningStage running
     [GeneratedRegex(@"http://localhost:\d+")]
     private static partial Regex Local();
 
-    /// <summary>One stage for all examples. Its database has room for the rollout that README asks about.</summary>
+    /// <summary>The stage that <c>./demo.sh --stay</c> leaves to visitors, with one replica.</summary>
     public sealed class RunningStage : IAsyncLifetime
     {
         internal Stage Stage { get; private set; } = null!;
 
-        public async ValueTask InitializeAsync() => Stage = await Stage.SetAsync(new() { Replicas = 1, MaxConnections = 1000 }, TestContext.Current.CancellationToken);
+        public async ValueTask InitializeAsync() => Stage = await StartAsync(TestContext.Current.CancellationToken);
 
         public ValueTask DisposeAsync() => Stage.DisposeAsync();
+
+        private static async Task<Stage> StartAsync(CancellationToken cancellation)
+        {
+            var stage = await Stage.SetAsync(new() { Replicas = 1, MaxConnections = 200, ExpectedHolders = 100 }, cancellation);
+            await StayOpen.ExpectNobodyAsync(stage, cancellation);
+            return stage;
+        }
     }
 }

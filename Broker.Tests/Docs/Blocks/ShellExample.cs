@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using Broker.Tests.Deployment;
-using LoadTests.Servers.LocalServers;
 using Shouldly;
 
 namespace Broker.Tests.Docs.Blocks;
@@ -11,7 +10,7 @@ namespace Broker.Tests.Docs.Blocks;
 /// </summary>
 internal sealed class ShellExample : IDisposable
 {
-    private static readonly string[] StoodFor = ["dotnet", "docker", "kubectl", "vault", "broker", "curl", "git"];
+    private static readonly string[] StoodFor = ["dotnet", "docker", "kubectl", "vault", "curl", "git"];
     private static readonly string[] Scripts = ["demo.sh", "test.sh", "LoadTests/bench.sh", "LoadTests/drill.sh"];
     private static readonly string[] AsTheyAre = ["sh", "sed", "openssl"];
 
@@ -48,7 +47,7 @@ internal sealed class ShellExample : IDisposable
         var start = new ProcessStartInfo("/bin/bash", ["-euo", "pipefail", "-c", text]) { WorkingDirectory = work, RedirectStandardOutput = true, RedirectStandardError = true };
         start.Environment.Clear();
         foreach (var (name, value) in environment) start.Environment[name] = value;
-        foreach (var (name, value) in new[] { ("PATH", bin), ("BIN", bin), ("CALLS", calls), ("HOME", work), ("BROKER_DLL", BrokerProgram.Find()), ("REAL_PATH", Environment.GetEnvironmentVariable("PATH")), ("REAL_DOTNET", Find("dotnet")), ("REAL_CURL", Find("curl")), ("REAL_KUBECTL", Find("kubectl")) })
+        foreach (var (name, value) in new[] { ("PATH", bin), ("BIN", bin), ("CALLS", calls), ("HOME", work), ("REAL_PATH", Environment.GetEnvironmentVariable("PATH")), ("REAL_DOTNET", Find("dotnet")), ("REAL_CURL", Find("curl")), ("REAL_KUBECTL", Find("kubectl")) })
             start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(cancellation), process.StandardError.ReadToEndAsync(cancellation));

@@ -6,7 +6,7 @@ case $0 in "$BIN"/*) called=$name ;; *) called=$0 ;; esac
 printf '%s\0' "$called" "$@" '
 ' >> "$CALLS"
 case "$name $*" in
-  broker*) PATH=$REAL_PATH exec "$REAL_DOTNET" "$BROKER_DLL" "$@" ;;
+  "dotnet /"*"/broker.dll"*) PATH=$REAL_PATH exec "$REAL_DOTNET" "$@" ;;
   curl*) exec "$REAL_CURL" --silent --show-error --fail-with-body "$@" ;;
   kubectl*" create "*) echo ---; exec "$REAL_KUBECTL" "$@" --dry-run=client --output yaml ;;
   docker*" identity token dba") printf '%s' "$VIEWER" ;;

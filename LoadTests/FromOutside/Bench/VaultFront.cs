@@ -66,7 +66,7 @@ internal static class VaultFront
             async (pod, cancel) =>
             {
                 var token = tokens[pod];
-                var login = await AskAsync(client, HttpMethod.Put, "/v1/auth/local/login", null, new JsonObject { ["role"] = StageSettings.RoleName, ["jwt"] = token }, cancel);
+                var login = await AskAsync(client, HttpMethod.Put, $"/v1/auth/{StageSettings.ClusterName}/login", null, new JsonObject { ["role"] = StageSettings.RoleName, ["jwt"] = token }, cancel);
                 var vault = (string)login["auth"]!["client_token"]!;
                 var read = await AskAsync(client, HttpMethod.Get, $"/v1/database/creds/{StageSettings.RoleName}", vault, null, cancel);
                 var claim = await AskAsync(client, HttpMethod.Post, $"/api/v1/roles/{StageSettings.RoleName}/credentials", token, null, cancel);

@@ -44,6 +44,9 @@ public sealed class LocalBroker : IAsyncDisposable
     /// <summary>Where it listens; the same after it was started again.</summary>
     public Uri Address { get; }
 
+    /// <summary>What it was started with.</summary>
+    public JsonObject Configuration => settings.Configuration;
+
     /// <summary>The file its output goes to.</summary>
     public string LogFile => settings.LogFile ?? Path.Combine(directory.Path, "broker.log");
 

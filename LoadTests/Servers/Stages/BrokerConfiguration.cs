@@ -88,7 +88,7 @@ internal static class BrokerConfiguration
             },
             ["Allow"] = new JsonArray(new JsonObject
             {
-                ["Issuer"] = "local",
+                ["Issuer"] = StageSettings.ClusterName,
                 ["Claims"] = new JsonObject { ["namespace"] = "orders", ["serviceaccount"] = StageSettings.RoleName },
             }),
         };
@@ -103,7 +103,7 @@ internal static class BrokerConfiguration
     {
         ["Issuers"] = new JsonObject
         {
-            ["local"] = new JsonObject { ["Authority"] = identity.Authority.OriginalString, ["Audience"] = "broker" },
+            [StageSettings.ClusterName] = new JsonObject { ["Authority"] = identity.Authority.OriginalString, ["Audience"] = "broker" },
         },
         ["Viewers"] = People(LocalIdentity.Viewers),
         ["Operators"] = People(LocalIdentity.Operators),
@@ -111,7 +111,7 @@ internal static class BrokerConfiguration
 
     private static JsonArray People(string group) => new(new JsonObject
     {
-        ["Issuer"] = "local",
+        ["Issuer"] = StageSettings.ClusterName,
         ["Claims"] = new JsonObject { ["groups"] = group },
     });
 }

@@ -39,6 +39,9 @@ internal sealed record StageSettings
     /// <summary>The database's name in the broker's configuration.</summary>
     public const string DatabaseName = "orders";
 
+    /// <summary>The issuer of the pods' tokens in the broker's configuration, and so the auth mount of its Vault-compatible API: what clients of Vault take by default.</summary>
+    public const string ClusterName = "kubernetes";
+
     /// <summary>How users are made in PostgreSQL, unless a stage says otherwise.</summary>
     public static IReadOnlyList<string> StandardStatements => Engine.Usual.CreationStatements;
 

@@ -9,9 +9,10 @@ internal static class StayOpen
     // Far from the numbers of a rollout's pods, so that the pasted request is a pod of its own.
     private const int VisitingPod = 1_000_000;
 
+    private static readonly TimeSpan Lifetime = TimeSpan.FromHours(12);
+
     public static async Task UntilCancelledAsync(Stage stage, IAnsiConsole console, CancellationToken cancellation)
     {
-        var lifetime = TimeSpan.FromHours(12);
         Say(console, $"{stage.Engine.Product,-12}{stage.Engine.Client(stage.Database)}");
         if (stage.Redis is { } redis)
             Say(console, $"Redis       redis-cli -p {redis.Port}");
@@ -19,17 +20,13 @@ internal static class StayOpen
             Say(console, $"Vault       {vault.Address}");
         if (stage.Brokers.Count > 0)
         {
+            await ExpectNobodyAsync(stage, cancellation);
             foreach (var broker in stage.Brokers)
                 Say(console, $"Broker      {broker.Address}   (log: {broker.LogFile})");
-            var first = stage.Brokers[0].Address.OriginalString;
             Say(console, "");
             Say(console, "Paste this into another shell; then every example of README.md works as it stands. The tokens are a pod's, a DBA's and an operator's.");
             Say(console, "");
-            Say(console, $"export BROKER={first}");
-            Say(console, $"export TOKEN={stage.Identity.PodToken(VisitingPod, new() { Lifetime = lifetime })}");
-            Say(console, $"export VIEWER={stage.Identity.ViewerToken(lifetime)}");
-            Say(console, $"export OPERATOR={stage.Identity.OperatorToken(lifetime)}");
-            Say(console, "");
+            Say(console, Environment(stage));
             Say(console, "A credential, as a pod gets it:");
             Say(console, "");
             Say(
@@ -46,6 +43,32 @@ internal static class StayOpen
 
         Say(console, "Ctrl-C ends everything and removes what it wrote.");
         await Cancelled.ByAsync(cancellation);
+    }
+
+    /// <summary>What a visitor pastes into a shell: where the broker is, who asks, and <c>broker</c> as a command.</summary>
+    public static string Environment(Stage stage) =>
+        $$"""
+        export BROKER={{stage.Brokers[0].Address.OriginalString}}
+        export TOKEN={{stage.Identity.PodToken(VisitingPod, new() { Lifetime = Lifetime })}}
+        export VIEWER={{stage.Identity.ViewerToken(Lifetime)}}
+        export OPERATOR={{stage.Identity.OperatorToken(Lifetime)}}
+        export BROKER_ADDR=$BROKER BROKER_TOKEN=$OPERATOR
+        broker() { dotnet '{{BrokerProgram.Find()}}' "$@"; }
+
+        """;
+
+    /// <summary>The rollout is over and its role expects nobody more, for whom connections would be kept from a visitor.</summary>
+    public static async Task ExpectNobodyAsync(Stage stage, CancellationToken cancellation)
+    {
+        foreach (var broker in stage.Brokers)
+        {
+            var configuration = broker.Configuration.DeepClone().AsObject();
+            configuration["Broker"]!["Roles"]![StageSettings.RoleName]!["Connections"]!["ExpectedHolders"] = 0;
+            await broker.ReconfigureAsync(configuration, cancellation);
+            await Poll.UntilAsync(
+                async cancel => (await File.ReadAllTextAsync(broker.LogFile, cancel)).Contains("Configuration reloaded", StringComparison.Ordinal),
+                ChildProcess.StartsWithin, "a broker to take its new configuration", cancellation);
+        }
     }
 
     // Unwrapped, so that it can be pasted.

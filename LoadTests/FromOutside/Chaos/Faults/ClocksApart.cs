@@ -44,5 +44,5 @@ internal sealed class ClocksApart : Misfortune
         return answer.Headers.Date!.Value - TimeProvider.System.GetUtcNow();
     }
 
-    private static JsonNode Local(JsonObject configuration) => configuration["Broker"]!["Identity"]!["Issuers"]!["local"]!;
+    private static JsonNode Local(JsonObject configuration) => configuration["Broker"]!["Identity"]!["Issuers"]![StageSettings.ClusterName]!;
 }
