@@ -3,9 +3,7 @@ using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Model;
 using Broker.Core.Operators;
-using LoadTests.Servers.LocalServers;
 using static Broker.Tests.Drivers.MySqlDrivers;
-using MySqlConnector;
 using Shouldly;
 using Xunit;
 

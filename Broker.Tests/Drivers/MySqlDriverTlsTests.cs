@@ -1,8 +1,5 @@
 using Broker.Core.Catalog;
-using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
-using Broker.Core.Model;
-using Broker.Core.Operators;
 using LoadTests.Servers.LocalServers;
 using static Broker.Tests.Drivers.MySqlDrivers;
 using MySqlConnector;

@@ -1,6 +1,6 @@
+using System.Net;
 using System.Text.Json.Nodes;
 using LoadTests.Servers.LocalServers;
-using MySqlConnector;
 using Npgsql;
 using Shouldly;
 using Xunit;
@@ -11,23 +11,8 @@ namespace Broker.Tests.Failure;
 /// Real brokers whose databases <c>orders</c> and <c>billing</c> are on one real server of 60 connections: together they are never promised
 /// more than it has, whatever the names by which it is reached (law L2).
 /// </summary>
-public sealed class OneServerTests : IAsyncLifetime
+public sealed class OneServerTests : BrokersOfOneServer
 {
-    private readonly List<LocalBroker> brokers = [];
-    private readonly DirectoryInfo directory = Directory.CreateTempSubdirectory("broker-one-server-");
-    private LocalIdentity identity = null!;
-
-    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync() => identity = await LocalIdentity.StartAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var broker in brokers) await broker.DisposeAsync();
-        await identity.DisposeAsync();
-        directory.Delete(recursive: true);
-    }
-
     [Theory]
     [InlineData("127.0.0.1")]
     [InlineData("localhost")]
@@ -72,15 +57,7 @@ public sealed class OneServerTests : IAsyncLifetime
     public async Task L2_Nor_those_of_one_MariaDB()
     {
         await using var mariaDb = await LocalMariaDb.StartAsync(new() { MaxConnections = 60 }, Cancellation);
-        JsonObject On(string host) => new()
-        {
-            ["Engine"] = "MySql",
-            ["Host"] = host,
-            ["Port"] = mariaDb.Port,
-            ["Name"] = mariaDb.Database,
-            ["AdminConnectionString"] = new MySqlConnectionStringBuilder(mariaDb.AdminConnectionString) { Server = host }.ConnectionString,
-        };
-        var broker = await BrokerAsync(null, On("127.0.0.1"), On("localhost"), "CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'", $"GRANT SELECT ON {mariaDb.Database}.* TO '{{{{name}}}}'@'%'");
+        var broker = await BrokerAsync(null, OnMariaDb(mariaDb), OnMariaDb(mariaDb, "localhost"), CreationOn(mariaDb));
         await PromisedAsync([broker], 60);
     }
 
@@ -94,18 +71,14 @@ public sealed class OneServerTests : IAsyncLifetime
         {
             var replica = replicas[nth % replicas.Count];
             var role = nth % 2 == 0 ? "orders-api" : "billing-api";
-            var token = identity.PodToken(Interlocked.Increment(ref pod));
+            var token = Identity.PodToken(Interlocked.Increment(ref pod));
             var connections = 0;
             await Eventually.HoldsAsync(
                 async () =>
                 {
-                    using var request = new HttpRequestMessage(HttpMethod.Post, $"/api/v1/roles/{role}/credentials");
-                    request.Headers.Authorization = new("Bearer", token);
-                    request.Headers.Add("Prefer", "wait=2");
-                    using var response = await replica.SendAsync(request, Cancellation);
-                    var body = JsonNode.Parse(await response.Content.ReadAsStringAsync(Cancellation))!.AsObject();
-                    if (response.IsSuccessStatusCode) connections = (int)body["connections"]!;
-                    return response.IsSuccessStatusCode || (string?)body["code"] == "budget-exhausted";
+                    var (status, body) = await SendAsync(replica, HttpMethod.Post, $"/api/v1/roles/{role}/credentials", token, wait: 2);
+                    if (status == HttpStatusCode.OK) connections = (int)body["connections"]!;
+                    return status == HttpStatusCode.OK || (string?)body["code"] == "budget-exhausted";
                 },
                 "it is granted, or nothing is free",
                 Cancellation);
@@ -120,26 +93,13 @@ public sealed class OneServerTests : IAsyncLifetime
 
     private async Task<JsonObject[]> BudgetsAsync(HttpClient broker)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, "/api/v1/budgets");
-        request.Headers.Authorization = new("Bearer", identity.ViewerToken());
-        using var response = await broker.SendAsync(request, Cancellation);
-        response.EnsureSuccessStatusCode();
-        return [.. JsonNode.Parse(await response.Content.ReadAsStringAsync(Cancellation))!["budgets"]!.AsArray().Select(budget => budget!.AsObject())];
+        var (status, body) = await SendAsync(broker, HttpMethod.Get, "/api/v1/budgets", Identity.ViewerToken());
+        status.ShouldBe(HttpStatusCode.OK);
+        return [.. body["budgets"]!.AsArray().Select(budget => budget!.AsObject())];
     }
 
-    private static JsonObject OnPostgres(LocalPostgres postgres, string host, string? admin = null) => new()
+    private Task<HttpClient> BrokerAsync(string? redis, JsonObject orders, JsonObject billing, params string[] creation)
     {
-        ["Engine"] = "PostgreSql",
-        ["Host"] = host,
-        ["Port"] = postgres.Port,
-        ["Name"] = postgres.Database,
-        ["AdminConnectionString"] = new NpgsqlConnectionStringBuilder(admin ?? postgres.AdminConnectionString) { Host = host }.ConnectionString,
-    };
-
-    private async Task<HttpClient> BrokerAsync(
-        string? redis, JsonObject orders, JsonObject billing, params string[] creation)
-    {
-        if (creation.Length == 0) creation = ["CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"];
         JsonObject With(JsonObject database)
         {
             database["Budget"] = new JsonObject { ["CeilingPercent"] = 100, ["StaleAfter"] = "00:01:00" };
@@ -147,31 +107,17 @@ public sealed class OneServerTests : IAsyncLifetime
             return database;
         }
 
-        JsonObject Role(string database) => new()
+        JsonObject Sized(string database)
         {
-            ["Database"] = database,
-            ["Issuer"] = "here",
-            ["Connections"] = new JsonObject { ["Default"] = 4, ["Min"] = 1, ["Max"] = 10 },
-            ["CreationStatements"] = new JsonArray([.. creation.Select(statement => (JsonNode)statement)]),
-            ["Allow"] = new JsonArray(new JsonObject { ["Issuer"] = "local", ["Claims"] = new JsonObject { ["namespace"] = "orders" } }),
-        };
+            var role = Role(database, creation);
+            role["Connections"] = new JsonObject { ["Default"] = 4, ["Min"] = 1, ["Max"] = 10 };
+            return role;
+        }
 
-        var configuration = JsonNode.Parse($$"""
-            { "Logging": { "LogLevel": { "Default": "Information", "Microsoft.AspNetCore": "Warning" } },
-              "Broker": {
-                "Audit": { "Path": "{{Path.Combine(directory.FullName, Guid.NewGuid().ToString("N") + ".jsonl")}}" },
-                "Sealing": { "Directory": "{{directory.CreateSubdirectory("keys").FullName}}" },
-                "Issuers": { "here": { "Kind": "BuiltIn" } },
-                "Identity": {
-                  "Issuers": { "local": { "Authority": "{{identity.Authority.OriginalString}}", "Audience": "broker" } },
-                  "Viewers": [ { "Issuer": "local", "Claims": { "groups": "{{LocalIdentity.Viewers}}" } } ] } } }
-            """)!.AsObject();
-        var broker = configuration["Broker"]!;
-        broker["Databases"] = new JsonObject { ["orders"] = With(orders), ["billing"] = With(billing) };
-        broker["Roles"] = new JsonObject { ["orders-api"] = Role("orders"), ["billing-api"] = Role("billing") };
-        if (redis is not null) broker["Ledger"] = new JsonObject { ["Kind"] = "Redis", ["ConnectionString"] = redis };
-        var started = await LocalBroker.StartAsync(new() { Configuration = configuration });
-        brokers.Add(started);
-        return new HttpClient { BaseAddress = started.Address, Timeout = TimeSpan.FromMinutes(1) };
+        return StartAsync(
+            "keys",
+            redis is null ? null : new JsonObject { ["Kind"] = "Redis", ["ConnectionString"] = redis },
+            new JsonObject { ["orders"] = With(orders), ["billing"] = With(billing) },
+            new JsonObject { ["orders-api"] = Sized("orders"), ["billing-api"] = Sized("billing") });
     }
 }

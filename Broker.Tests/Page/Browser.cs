@@ -1,9 +1,10 @@
 using Microsoft.Playwright;
+using Shouldly;
 using Xunit;
 
 namespace Broker.Tests.Page;
 
-/// <summary>One Chromium for all tests of a class; null where the machine has none.</summary>
+/// <summary>One Chromium for all tests of a class, which fail where the machine has none.</summary>
 public sealed class Browser : IAsyncLifetime
 {
     private static readonly string? Program = Environment.GetEnvironmentVariable("BROKER_TEST_CHROMIUM")
@@ -11,11 +12,11 @@ public sealed class Browser : IAsyncLifetime
 
     private IPlaywright? playwright;
 
-    public IBrowser? Running { get; private set; }
+    public IBrowser Running { get; private set; } = null!;
 
     public async ValueTask InitializeAsync()
     {
-        if (Program is null) return;
+        Program.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
         playwright = await Playwright.CreateAsync();
         Running = await playwright.Chromium.LaunchAsync(new()
         {

@@ -8,27 +8,22 @@ using Xunit;
 namespace Broker.Tests.Page;
 
 /// <summary>The page that tells who holds a database, in a real Chromium, with thousands of holders.</summary>
-public sealed class HoldersPageTests(Browser browser) : IClassFixture<Browser>, IAsyncLifetime
+public sealed class HoldersPageTests(Browser browser) : ServedPageTests(browser)
 {
     private const int Many = 2000;
 
     private readonly List<string> complaints = [];
-    private PageServer server = null!;
 
-    public async ValueTask InitializeAsync()
+    private protected override void Show()
     {
-        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
-        server = await PageServer.StartAsync();
-        server.Holders.Holders = [.. Enumerable.Range(0, Many).Select(Holder)];
-        server.Holders.Others =
+        Server.Holders.Holders = [.. Enumerable.Range(0, Many).Select(Holder)];
+        Server.Holders.Others =
         [
             new("reports", "DBeaver 24.1 <img src=x>", "10.9.8.7", null, new(12, 9, 2, TimeSpan.FromMinutes(4), TimeSpan.FromMinutes(31))),
             new("b-orders-api-L1-4lkylt4ch6k4efp4", "psql", "10.1.1.1", "orders-api", new(1, 1, 0, null, null)),
             new(null, "", "", null, new(2, 2, 0, null, null)),
         ];
     }
-
-    public async ValueTask DisposeAsync() => await server.DisposeAsync();
 
     [Theory]
     [InlineData(1280, ColorScheme.Light, true)]
@@ -70,11 +65,11 @@ public sealed class HoldersPageTests(Browser browser) : IClassFixture<Browser>, 
         var page = await OpenAsync("operators", 1280, ColorScheme.Light, true);
         (await page.Locator("a.order").CountAsync()).ShouldBe(100, "an operator can end each");
 
-        server.Holders.Holders = [Holder(1)];
+        Server.Holders.Holders = [Holder(1)];
         await page.GetByText("1 holder", new() { Exact = true }).WaitForAsync();
-        server.Holders.WhyUnseen = "Database 'orders': permission denied";
+        Server.Holders.WhyUnseen = "Database 'orders': permission denied";
         await page.GetByText("What is open is not known: Database 'orders': permission denied").WaitForAsync();
-        (await page.GotoAsync(new Uri(server.Address, "/databases/nowhere").ToString()))!.Status.ShouldBe(404);
+        (await page.GotoAsync(new Uri(Server.Address, "/databases/nowhere").ToString()))!.Status.ShouldBe(404);
     }
 
     // How soon is printed; the deadlines are those of a machine that does much else.
@@ -90,7 +85,7 @@ public sealed class HoldersPageTests(Browser browser) : IClassFixture<Browser>, 
         var first = page.GetByText("pay/orders-api-0000");
         (await first.CountAsync()).ShouldBe(1);
         var changed = Stopwatch.GetTimestamp();
-        server.Holders.Holders = [.. Enumerable.Range(1, Many).Select(Holder)];
+        Server.Holders.Holders = [.. Enumerable.Range(1, Many).Select(Holder)];
         await first.WaitForAsync(new() { State = WaitForSelectorState.Detached, Timeout = 60_000 });
         var live = Stopwatch.GetElapsedTime(changed);
 
@@ -106,7 +101,7 @@ public sealed class HoldersPageTests(Browser browser) : IClassFixture<Browser>, 
 
     private async Task<IPage> OpenAsync(string group, int width, ColorScheme scheme, bool script)
     {
-        var page = await server.OpenAsync(browser.Running!, group, width, scheme, script, "/databases/orders");
+        var page = await OpenAsAsync(group, width, scheme, script, "/databases/orders");
         page.Console += (_, message) => { if (message.Type is "error" or "warning") complaints.Add(message.Text); };
         page.PageError += (_, error) => complaints.Add(error);
         await page.Locator("main.who-holds").WaitForAsync();

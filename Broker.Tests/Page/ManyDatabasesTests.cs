@@ -9,19 +9,8 @@ using Xunit;
 namespace Broker.Tests.Page;
 
 /// <summary>Many databases, of which some are in trouble: those stand first, the others in a line each.</summary>
-public sealed class ManyDatabasesTests(Browser browser) : IClassFixture<Browser>, IAsyncLifetime
+public sealed class ManyDatabasesTests(Browser browser) : ServedPageTests(browser)
 {
-    private PageServer server = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
-        server = await PageServer.StartAsync();
-        Show();
-    }
-
-    public async ValueTask DisposeAsync() => await server.DisposeAsync();
-
     [Fact]
     public void Each_state_is_told_from_the_others()
     {
@@ -44,7 +33,7 @@ public sealed class ManyDatabasesTests(Browser browser) : IClassFixture<Browser>
     [InlineData(false)]
     public async Task The_worst_stand_first_with_who_fills_them_and_the_others_open_with_and_without_JavaScript(bool script)
     {
-        var page = await server.OpenAsync(browser.Running!, "viewers", 390, script: script);
+        var page = await OpenAsAsync("viewers", 390, script: script);
 
         (await page.Locator("main h2").AllTextContentsAsync()).Take(4).ShouldBe(["uncounted", "waiting", "full", "quiet-0"]);
         (await page.Locator(".overview p").TextContentAsync()).ShouldBe("13 databases: 1 cannot be counted, 1 with claims waiting or too much promised, 1 full, 10 quiet.");
@@ -60,7 +49,7 @@ public sealed class ManyDatabasesTests(Browser browser) : IClassFixture<Browser>
     [Fact]
     public async Task What_somebody_opened_stays_open_while_the_page_follows_and_what_gets_into_trouble_comes_first()
     {
-        var page = await server.OpenAsync(browser.Running!, "viewers", 1280);
+        var page = await OpenAsAsync("viewers", 1280);
         await page.Locator("[data-key=quiet-3] summary").ClickAsync();
 
         Show(granted: 7);
@@ -74,7 +63,9 @@ public sealed class ManyDatabasesTests(Browser browser) : IClassFixture<Browser>
         await page.Locator("[data-key=quiet-3] .roles").WaitForAsync();
     }
 
-    private void Show(int granted = 5, string? alsoFull = null) => server.Shown.Show((caller, query) => new(
+    private protected override void Show() => Show(granted: 5);
+
+    private void Show(int granted, string? alsoFull = null) => Server.Shown.Show((caller, query) => new(
         caller.DisplayName, false, Views.Now, null,
         [
             .. Enumerable.Range(0, 10).Select(number => $"quiet-{number}").Select(name =>

@@ -8,21 +8,16 @@ using Xunit;
 namespace Broker.Tests.Page;
 
 /// <summary>The page in a real Chromium.</summary>
-public sealed class PageInBrowserTests(Browser browser) : IClassFixture<Browser>, IAsyncLifetime
+public sealed class PageInBrowserTests(Browser browser) : ServedPageTests(browser)
 {
     private const string Hostile = "<img src=x onerror=document.title='taken'>";
 
     private readonly List<string> complaints = [];
-    private PageServer server = null!;
 
-    public async ValueTask InitializeAsync()
+    private protected override void Show()
     {
-        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
-        server = await PageServer.StartAsync();
         Show(granted: 100);
     }
-
-    public async ValueTask DisposeAsync() => await server.DisposeAsync();
 
     [Theory]
     [InlineData(1280, true)]
@@ -56,7 +51,7 @@ public sealed class PageInBrowserTests(Browser browser) : IClassFixture<Browser>
     [Fact]
     public async Task Names_are_shown_as_text_whatever_they_hold()
     {
-        server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(
+        Server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(
             Views.Budget("orders", 200, 137, 8, 100, 100, 0), query, false, Views.Lease("L1", "orders", LeaseState.Active, 1, 100, reason: Hostile))));
         var page = await OpenAsync(1280);
 
@@ -84,7 +79,7 @@ public sealed class PageInBrowserTests(Browser browser) : IClassFixture<Browser>
     [Fact]
     public async Task Nothing_is_free_while_the_count_is_stale_and_the_page_says_since_when()
     {
-        server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(Views.Budget("orders", 200, 137, 8, 66, 66, 0, stale: true), query, false)));
+        Server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(Views.Budget("orders", 200, 137, 8, 66, 66, 0, stale: true), query, false)));
         var page = await OpenAsync(1280);
 
         (await page.Locator(".sum strong").Nth(1).TextContentAsync()).ShouldBe("0");
@@ -97,7 +92,7 @@ public sealed class PageInBrowserTests(Browser browser) : IClassFixture<Browser>
     {
         var page = await OpenAsync(1280);
 
-        server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(Views.Budget("orders", 200, 137, 8, 100, 100, 4), query, false)) with
+        Server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(Views.Budget("orders", 200, 137, 8, 100, 100, 4), query, false)) with
         {
             Trouble = "The broker's ledger does not answer: nothing new is promised.",
         });
@@ -114,11 +109,11 @@ public sealed class PageInBrowserTests(Browser browser) : IClassFixture<Browser>
     {
         (await (await OpenAsync(1280)).Locator("a.order").CountAsync()).ShouldBe(0);
 
-        var page = await server.OpenAsync(browser.Running!, "operators", 1280);
+        var page = await OpenAsAsync("operators", 1280);
         (await page.Locator("a.order").AllTextContentsAsync()).ShouldBe(["Change the ceiling…", "Rotate…", "Pause…", "Drain…", "Rotate…", "Pause…", "Drain…", "Revoke…"]);
     }
 
-    private void Show(int granted, string reason = "") => server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(
+    private void Show(int granted, string reason = "") => Server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(
         Views.Budget("orders", 200, 137, 8, granted, granted, 4), query, caller.Subject.StartsWith("operators", StringComparison.Ordinal),
         Views.Lease("L1", "orders", LeaseState.Active, 100, granted, reason: reason))));
 
@@ -128,7 +123,7 @@ public sealed class PageInBrowserTests(Browser browser) : IClassFixture<Browser>
 
     private async Task<IPage> OpenAsync(int width, bool script = true)
     {
-        var page = await server.OpenAsync(browser.Running!, "viewers", width, script: script);
+        var page = await OpenAsAsync("viewers", width, script: script);
         page.Console += (_, message) => { if (message.Type is "error" or "warning") complaints.Add(message.Text); };
         page.PageError += (_, error) => complaints.Add(error);
         await page.Locator("section.database").WaitForAsync();

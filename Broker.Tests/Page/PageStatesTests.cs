@@ -12,22 +12,12 @@ using Xunit;
 namespace Broker.Tests.Page;
 
 /// <summary>The page in the moments that count: nothing there, all full, Vault away, a role paused. Takes pictures (see <see cref="Pictures"/>).</summary>
-public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, IAsyncLifetime
+public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
 {
-    private PageServer server = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
-        server = await PageServer.StartAsync();
-    }
-
-    public async ValueTask DisposeAsync() => await server.DisposeAsync();
-
     [Fact]
     public async Task An_empty_broker_says_that_it_is_empty()
     {
-        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0), query, true)], query, null));
+        Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0), query, true)], query, null));
         var page = await OpenAsync("empty");
 
         (await page.Locator(".leases").TextContentAsync())!.ShouldContain("No lease: nobody has asked for a role of this database yet.");
@@ -37,7 +27,7 @@ public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, I
     [Fact]
     public async Task An_outage_of_Vault_is_told_in_its_own_words_beside_what_still_works()
     {
-        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Outage(query)], query, null)
+        Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Outage(query)], query, null)
         {
             Failing = [new(null, new("token:vault", Views.Now, false, 9, Views.Now.AddMinutes(-6), "Vault is sealed (503)."))],
         });
@@ -62,7 +52,7 @@ public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, I
     [InlineData("without-javascript", 1280, ColorScheme.Light, false)]
     public async Task It_is_whole_on_a_phone_in_the_dark_and_without_JavaScript(string name, int width, ColorScheme scheme, bool script)
     {
-        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Outage(query)], query, null));
+        Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Outage(query)], query, null));
         var page = await OpenAsync(name, width, scheme, script);
 
         (await page.Locator("svg.chart polygon").CountAsync()).ShouldBe(2);
@@ -74,7 +64,7 @@ public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, I
     [InlineData("shadow-phone", 390, ColorScheme.Dark)]
     public async Task Shadow_mode_says_what_sharing_would_have_saved_by_path(string name, int width, ColorScheme scheme)
     {
-        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0), query, true)], query, null)
+        Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0), query, true)], query, null)
         {
             Shadow = new(
                 [
@@ -96,23 +86,23 @@ public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, I
     public async Task Shadow_mode_that_saw_nothing_says_so_and_a_broker_without_it_says_nothing_of_it()
     {
         DatabaseView Orders(PageQuery query) => Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0), query, true);
-        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Orders(query)], query, null));
+        Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Orders(query)], query, null));
         (await (await OpenAsync("without-shadow")).Locator(".shadow").CountAsync()).ShouldBe(0);
 
-        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Orders(query)], query, null) { Shadow = new([], Views.Now) });
+        Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Orders(query)], query, null) { Shadow = new([], Views.Now) });
         (await (await OpenAsync("shadow-empty")).Locator(".shadow").TextContentAsync())!.ShouldContain("Nothing was read in shadow mode yet.");
     }
 
     [Fact]
     public async Task Findings_are_told_with_the_SQL_that_mends_them()
     {
-        server.Holders.Examination = new("orders", Views.Now, [new(FindingKind.Critical, "An access list is near the limit of a row", "The access list of invoices has 600 entries.", "CREATE ROLE app_rw NOLOGIN;\nGRANT <all>")], null);
-        server.Holders.History = History();
+        Server.Holders.Examination = new("orders", Views.Now, [new(FindingKind.Critical, "An access list is near the limit of a row", "The access list of invoices has 600 entries.", "CREATE ROLE app_rw NOLOGIN;\nGRANT <all>")], null);
+        Server.Holders.History = History();
         var page = await OpenAsync("health", path: "/databases/orders");
 
         (await page.Locator(".finding pre").TextContentAsync()).ShouldBe("CREATE ROLE app_rw NOLOGIN;\nGRANT <all>");
         (await page.Locator(".badge.critical").TextContentAsync()).ShouldBe("critical");
-        (await page.Locator(".refused").TextContentAsync())!.ShouldContain("none are free for you now");
+        (await page.Locator(".refused").TextContentAsync())!.ShouldContain("none is free for you now");
         (await page.Locator("a[aria-current=true]").TextContentAsync()).ShouldBe("6h");
     }
 
@@ -121,7 +111,7 @@ public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, I
     {
         var orders = Views.Budget("orders", 200, 137, 8, 100, 20, 0);
         orders = orders with { Record = orders.Record with { Capacity = 120, KeptElsewhere = 9, Kept = 5 }, Guaranteed = new Dictionary<string, int> { ["team/payments"] = 3, ["orders-api"] = 2 } };
-        server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(orders, query, true)], query, null));
+        Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(orders, query, true)], query, null));
         var page = await OpenAsync("kept");
 
         (await page.Locator(".aside").AllTextContentsAsync()).ShouldBe(
@@ -168,13 +158,13 @@ public sealed class PageStatesTests(Browser browser) : IClassFixture<Browser>, I
         return new(
             "orders", HistorySpan.SixHours,
             new(Views.Now, TimeSpan.FromMinutes(1), [.. Enumerable.Range(0, 360).Select(Stretch)], [],
-                [new("orders-api", "budget-exhausted", "shop/orders-api-7", Views.Now.AddMinutes(-50), Views.Now.AddMinutes(-2), 7, "You need at least 5 connections and none are free for you now.")]),
+                [new("orders-api", "budget-exhausted", "shop/orders-api-7", Views.Now.AddMinutes(-50), Views.Now.AddMinutes(-2), 7, "You need at least 5 connections and none is free for you now.")]),
             [new(Views.Now.AddMinutes(-20), "orders-api", 100), new(Views.Now.AddMinutes(-200), "reports", 12)], TimeSpan.FromMinutes(40));
     }
 
     private async Task<IPage> OpenAsync(string name, int width = 1280, ColorScheme scheme = ColorScheme.Light, bool script = true, string path = "/")
     {
-        var page = await server.OpenAsync(browser.Running!, "operators", width, scheme, script, path);
+        var page = await OpenAsAsync("operators", width, scheme, script, path);
         await page.Locator(".database").First.WaitForAsync();
         await Pictures.TakeAsync(page, name);
         if (script)

@@ -16,7 +16,6 @@ public sealed class SignInByProviderTests(Browser browser) : IClassFixture<Brows
 
     public async ValueTask InitializeAsync()
     {
-        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
         provider = await IdentityProvider.StartAsync(mint);
         world = new(
             ("Identity:Issuers:staff:Authority", provider.Address.OriginalString), ("Identity:Issuers:staff:Audience", IdentityProvider.ClientId),
@@ -37,7 +36,7 @@ public sealed class SignInByProviderTests(Browser browser) : IClassFixture<Brows
     [Fact]
     public async Task Whoever_logs_in_there_is_signed_in_here_until_they_sign_out()
     {
-        var page = await Browser.PageAsync(browser.Running!);
+        var page = await Browser.PageAsync(browser.Running);
         await LogInAsync(page, "grace");
 
         await page.GetByRole(AriaRole.Heading, new() { Name = "Connection budgets" }).WaitForAsync();
@@ -58,7 +57,7 @@ public sealed class SignInByProviderTests(Browser browser) : IClassFixture<Brows
     [Fact]
     public async Task Whoever_is_in_no_group_that_may_look_is_told_so()
     {
-        var page = await Browser.PageAsync(browser.Running!);
+        var page = await Browser.PageAsync(browser.Running);
         await LogInAsync(page, "eve");
 
         await page.GetByText("not-allowed").Or(page.GetByText("may not")).First.WaitForAsync();
@@ -88,7 +87,7 @@ public sealed class SignInByProviderTests(Browser browser) : IClassFixture<Brows
             default: provider.State = static state => state[..^4] + "AAAA"; break;
         }
 
-        var page = await Browser.PageAsync(browser.Running!);
+        var page = await Browser.PageAsync(browser.Running);
         await LogInAsync(page, "grace");
 
         (await page.GetByRole(AriaRole.Alert).TextContentAsync())!.ShouldContain("The identity provider did not sign you in");
@@ -101,11 +100,11 @@ public sealed class SignInByProviderTests(Browser browser) : IClassFixture<Brows
     {
         // An attacker's own login, brought into the victim's browser, would have the victim work as the attacker.
         provider.Waits = true;
-        var attacker = await Browser.PageAsync(browser.Running!);
+        var attacker = await Browser.PageAsync(browser.Running);
         await LogInAsync(attacker, "grace");
         var form = await attacker.Locator("form").First.EvaluateAsync<string>("form => form.outerHTML");
 
-        var victim = await Browser.PageAsync(browser.Running!);
+        var victim = await Browser.PageAsync(browser.Running);
         await victim.SetContentAsync(form);
         await victim.GetByText("Back").ClickAsync();
 

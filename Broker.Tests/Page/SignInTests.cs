@@ -14,7 +14,6 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>, IAsyn
 
     public async ValueTask InitializeAsync()
     {
-        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
         address = await world.ListeningReplicaAsync();
     }
 
@@ -48,7 +47,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>, IAsyn
         var page = await PageAsync();
         await UseAsync(page, new Uri(address, "/signin/link?code=nonsense").ToString());
 
-        (await page.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("This link is no link of this broker's, or it is over. Make a new one.");
+        (await page.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("This link was not made by this broker, or it has expired. Make a new one.");
     }
 
     [Fact]
@@ -78,5 +77,5 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>, IAsyn
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
     }
 
-    private Task<IPage> PageAsync() => Browser.PageAsync(browser.Running!);
+    private Task<IPage> PageAsync() => Browser.PageAsync(browser.Running);
 }

@@ -9,39 +9,15 @@ namespace Broker.Tests.Leases.Laws;
 /// Databases on one server have records, lines and shares of their own, and one budget above them: what is promised on all of them
 /// together is never more than the server has (law L2).
 /// </summary>
-public sealed class DatabasesOnOneServerTests : LedgerSequence
+public sealed class DatabasesOnOneServerTests : OneServerSequence
 {
-    private const string Other = "billing";
-
-    private readonly SharedLedger shared;
-
-    public DatabasesOnOneServerTests() => shared = Replica();
-
-    private SharedLedger Replica() => new(Store) { Address = static (database, _) => new(database is Database or Other ? LedgerKeys.Address("pg", database) : database) };
-
-    private async Task<ClaimAnswer> AskAsync(string database, Claim claim, SharedLedger? by = null) =>
-        (await (by ?? shared).Claims.ClaimAsync(database, Fast, 100, [claim], Cancellation))[0];
-
     private Task CountAsync(string database, int own, int server, DateTimeOffset? grantedAt = null) =>
-        shared.Budgets.SampleAsync(database, own, 60, 3, own, 0, 15 * Second, Cancellation, grantedAt: grantedAt, server: server).AsTask();
+        Shared.Budgets.SampleAsync(database, own, 60, 3, own, 0, 15 * Second, Cancellation, grantedAt: grantedAt, server: server).AsTask();
 
     private async Task CountBothAsync(int own, int server)
     {
         await CountAsync(Database, own, server);
         await CountAsync(Other, own, server);
-    }
-
-    private Task<BudgetRecord> BudgetAsync(string database) => shared.Budgets.BudgetAsync(database, ["r"], Cancellation).AsTask();
-
-    // A lease of pool r on the database, held by pod 0 with so many connections.
-    private async Task<ClaimAnswer.Granted> HeldAsync(string database, int connections)
-    {
-        var order = (await AskAsync(database, Claim(0, connections))).ShouldBeOfType<ClaimAnswer.Issue>();
-        var user = "user-" + database;
-        var go = (await shared.Issues.BeginAsync(database, order.Lease, order.Fence, user, Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
-        (await shared.Issues.IssuedAsync(database, order.Lease, order.Fence, user, user, "sealed", Hour, go.Now, true, Cancellation)).ShouldBeTrue();
-        (await shared.Issues.ActivateAsync(database, order.Lease, order.Fence, 5 * Minute, 0.5, null, Cancellation)).ShouldBeTrue();
-        return (await AskAsync(database, Claim(0, connections))).ShouldBeOfType<ClaimAnswer.Granted>();
     }
 
     [Fact]
@@ -62,7 +38,7 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
         await HeldAsync(Database, 37);
         await HeldAsync(Other, 20);
         (await AskAsync(Other, InLine(1, 10))).ShouldBeOfType<ClaimAnswer.InLine>();
-        await shared.Holders.ReleaseAsync(Database, Id(0), Cancellation);
+        await Shared.Holders.ReleaseAsync(Database, Id(0), Cancellation);
         (await AskAsync(Other, InLine(1, 10))).ShouldBeOfType<ClaimAnswer.Granted>().Connections.ShouldBe(10);
     }
 
@@ -109,7 +85,7 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
         var copy = Store.Copy();
         await HeldAsync(Database, 50);
         Store.PutBack(copy);
-        await shared.Duties.DueAsync(Database, [], 0, Second, Cancellation); // its voice finds the loss
+        await Shared.Duties.DueAsync(Database, [], 0, Second, Cancellation); // its voice finds the loss
         (await AskAsync(Other, Claim(1, 50))).ShouldBeOfType<ClaimAnswer.Stale>();
         Clock.Now += 6 * Second;
         await CountBothAsync(own: 57, server: 57);
@@ -133,7 +109,7 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
     public async Task L2_Of_two_counts_that_crossed_the_smaller_holds()
     {
         await CountBothAsync(own: 57, server: 57);
-        var looked = (await shared.Budgets.SilentAsync(Database, Cancellation)).Now;
+        var looked = (await Shared.Budgets.SilentAsync(Database, Cancellation)).Now;
         Clock.Now += Second;
         await CountAsync(Other, 57, 40);                        // saw 17 of a holder that ended meanwhile
         await CountAsync(Database, 57, 57, grantedAt: looked);  // took them for promised still
@@ -148,7 +124,7 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
     {
         await CountBothAsync(own: 37, server: 57);
         var lease = (await HeldAsync(Database, 5)).Lease;
-        (await shared.Leases.LeaseAsync(Other, lease, Cancellation)).ShouldBeNull();
+        (await Shared.Leases.LeaseAsync(Other, lease, Cancellation)).ShouldBeNull();
         LedgerKeys.Of("pg/orders").ShouldAllBe(key => key.StartsWith("broker:{pg}:", StringComparison.Ordinal));
         LedgerKeys.Of("pg/orders").Intersect(LedgerKeys.Of("pg/billing")).ShouldBe(["broker:{pg}:flights", "broker:{pg}:server"]);
         LedgerKeys.Of("orders").ShouldBe(LedgerKeys.Of("orders/orders"));
@@ -158,10 +134,10 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
     public async Task L1_Calls_that_change_users_run_a_few_at_a_time_on_the_server()
     {
         var one = Fast with { InFlight = 1 };
-        (await shared.Flights.TakeFlightAsync(Database, "a", one, Minute, Cancellation)).ShouldBeTrue();
-        (await shared.Flights.TakeFlightAsync(Other, "b", one, Minute, Cancellation)).ShouldBeFalse();
-        await shared.Flights.LandAsync(Database, "a", Cancellation);
-        (await shared.Flights.TakeFlightAsync(Other, "b", one, Minute, Cancellation)).ShouldBeTrue();
+        (await Shared.Flights.TakeFlightAsync(Database, "a", one, Minute, Cancellation)).ShouldBeTrue();
+        (await Shared.Flights.TakeFlightAsync(Other, "b", one, Minute, Cancellation)).ShouldBeFalse();
+        await Shared.Flights.LandAsync(Database, "a", Cancellation);
+        (await Shared.Flights.TakeFlightAsync(Other, "b", one, Minute, Cancellation)).ShouldBeTrue();
     }
 
     [Fact]
@@ -187,10 +163,10 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
         await HeldAsync(Other, 1);
         await HeldAsync(Database, 50);
         Store.PutBack(InProcessLedgerStore.Empty());
-        await shared.Duties.DueAsync(Database, [], 0, Second, Cancellation);
+        await Shared.Duties.DueAsync(Database, [], 0, Second, Cancellation);
         await CountBothAsync(own: 57, server: 57);
         (await AskAsync(Other, Claim(1, 50))).ShouldBeOfType<ClaimAnswer.Stale>();
-        (await AskAsync(Other, Claim(1, 50), Replica())).ShouldBeOfType<ClaimAnswer.Stale>("also by a replica that remembers nothing");
+        (await AskAsync(Other, Claim(1, 50), ReplicaOfBoth())).ShouldBeOfType<ClaimAnswer.Stale>("also by a replica that remembers nothing");
     }
 
     // Pods of one connection each hold the whole server on one of the databases.
@@ -199,7 +175,7 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
         await CountBothAsync(own: server, server: server);
         await HeldAsync(Database, 1);
         await HeldAsync(Other, 1);
-        await shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
+        await Shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
         for (var pod = 1; pod < server; pod++) (await AskAsync(Database, Claim(pod, 1))).ShouldBeOfType<ClaimAnswer.Granted>();
     }
 
@@ -212,7 +188,7 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
         {
             // Both have somebody waiting all the time, and the full one's is always the first to ask for what came free.
             for (var waiter = 100; waiter < 111; waiter++) await AskAsync(Other, InLine(waiter, 1));
-            await shared.Holders.ReleaseAsync(Database, Id(pod), Cancellation);
+            await Shared.Holders.ReleaseAsync(Database, Id(pod), Cancellation);
             await AskAsync(Database, InLine(200 + pod, 1));
             for (var waiter = 100; waiter < 111; waiter++) await AskAsync(Other, InLine(waiter, 1));
             Clock.Now += Second / 10;
@@ -228,11 +204,11 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
     {
         await FullAsync(server: 10);
         (await AskAsync(Other, InLine(1, 6))).ShouldBeOfType<ClaimAnswer.InLine>();
-        await shared.Holders.ReleaseAsync(Database, Id(0), Cancellation);
+        await Shared.Holders.ReleaseAsync(Database, Id(0), Cancellation);
         (await AskAsync(Database, Claim(20, 1))).ShouldBeOfType<ClaimAnswer.Granted>("6 is more than half of 10");
 
         (await AskAsync(Other, InLine(2, 3))).ShouldBeOfType<ClaimAnswer.InLine>();
-        await shared.Holders.ReleaseAsync(Database, Id(1), Cancellation);
+        await Shared.Holders.ReleaseAsync(Database, Id(1), Cancellation);
         (await AskAsync(Database, Claim(21, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>("it is kept for the other").Free.ShouldBe(0);
         Clock.Now += 4 * Second;
         (await AskAsync(Database, Claim(21, 1))).ShouldBeOfType<ClaimAnswer.Granted>("who waits gives a sign of life every three seconds");
@@ -279,9 +255,6 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
         capacity.ShouldBe(Math.Max(0, Math.Min(part, server - sum)));
     }
 
-    // One holder that follows sizes, of at least one connection and at most so many.
-    private static Claim Growing(int pod, int most) => Claim(pod, most) with { Least = 1 };
-
     private async Task<ClaimAnswer.Granted> FollowAsync(string database, Claim claim, long allotment = 0) =>
         (await AskAsync(database, claim with { Kind = ClaimKind.Renew, Allotment = allotment })).ShouldBeOfType<ClaimAnswer.Granted>();
 
@@ -297,7 +270,7 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
         await CountBothAsync(own: 57, server: 57);
         (await FollowAsync(Database, growing)).Connections.ShouldBe(26, "the rest is the other's");
 
-        await shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
+        await Shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
         await CountBothAsync(own: 57, server: 57);
         var grown = await FollowAsync(Database, growing);
         grown.Connections.ShouldBe(56);
@@ -316,9 +289,9 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
         Clock.Now += 6 * Second;
         await CountBothAsync(own: 57, server: 57);
         var copy = Store.Copy();
-        await shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
+        await Shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
         Store.PutBack(copy);
-        await shared.Duties.DueAsync(Other, [], 0, Second, Cancellation); // its voice finds the loss
+        await Shared.Duties.DueAsync(Other, [], 0, Second, Cancellation); // its voice finds the loss
         (await FollowAsync(Database, growing)).Connections.ShouldBe(9);
         Clock.Now += 6 * Second;
         await CountBothAsync(own: 57, server: 57);
@@ -348,7 +321,7 @@ public sealed class DatabasesOnOneServerTests : LedgerSequence
                     if (await AskAsync(database, claim) is ClaimAnswer.Granted) said.TryAdd((database, pod), 0);
                     break;
                 case 1:
-                    await shared.Holders.ReleaseAsync(database, Id(pod), Cancellation);
+                    await Shared.Holders.ReleaseAsync(database, Id(pod), Cancellation);
                     said.Remove((database, pod));
                     break;
                 case 2:

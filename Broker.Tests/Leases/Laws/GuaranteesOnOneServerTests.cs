@@ -9,28 +9,15 @@ namespace Broker.Tests.Leases.Laws;
 /// What is guaranteed on one database of a server is kept from the others, by whichever way they come to connections: 8 of the 20 that the
 /// server has are guaranteed to role <c>small</c> of the other database.
 /// </summary>
-public sealed class GuaranteesOnOneServerTests : LedgerSequence
+public sealed class GuaranteesOnOneServerTests : OneServerSequence
 {
-    private const string Other = "billing";
     private const int OfServer = 20;
     private const int Guaranteed = 8;
 
     private static readonly DivisionTerms Kept = new([new("small", 1, Guaranteed, 0)], []);
 
-    private readonly SharedLedger shared;
-
-    public GuaranteesOnOneServerTests() => shared = Replica();
-
-    private static SharedLedger Replica(ILedgerStore store) => new(store) { Address = static (database, _) => new(LedgerKeys.Address("pg", database)) };
-
-    private SharedLedger Replica() => Replica(Store);
-
-    private async Task<ClaimAnswer> AskAsync(string database, Claim claim) => (await shared.Claims.ClaimAsync(database, Fast, 100, [claim], Cancellation))[0];
-
-    private Task<BudgetRecord> BudgetAsync(string database) => shared.Budgets.BudgetAsync(database, ["r"], Cancellation).AsTask();
-
     private Task CountAsync(string database, int server = OfServer, int? ceiling = null, DivisionTerms? terms = null, IReadOnlyList<DatabaseTerms>? beside = null) =>
-        shared.Budgets.SampleAsync(
+        Shared.Budgets.SampleAsync(
             database, ceiling ?? OfServer, 60, 3, ceiling ?? OfServer, 0, 15 * Second, Cancellation, server: server, terms: terms, beside: beside).AsTask();
 
     private async Task CountBothAsync(int server = OfServer)
@@ -42,27 +29,13 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
     private static Claim Small(int pod, int connections) =>
         Claim(pod, connections) with { Holder = $"small.{pod:D28}", Party = "small", Pool = "r", Role = Terms with { Name = "small" } };
 
-    private static Claim Growing(int pod, int most) => Claim(pod, most) with { Least = 1 };
-
-    // A lease of pool r, held by pod 0, or by whoever claims, with one connection.
-    private async Task LeaseAsync(string database, Claim? by = null)
-    {
-        var claim = by ?? Claim(0, 1);
-        var order = (await AskAsync(database, claim)).ShouldBeOfType<ClaimAnswer.Issue>();
-        var user = "user-" + database;
-        var go = (await shared.Issues.BeginAsync(database, order.Lease, order.Fence, user, Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
-        (await shared.Issues.IssuedAsync(database, order.Lease, order.Fence, user, user, "sealed", Hour, go.Now, true, Cancellation)).ShouldBeTrue();
-        (await shared.Issues.ActivateAsync(database, order.Lease, order.Fence, 5 * Minute, 0.5, null, Cancellation)).ShouldBeTrue();
-        await GrantedAsync(AskAsync(database, claim));
-    }
-
     private async Task BeginAsync()
     {
         await CountBothAsync();
-        await LeaseAsync(Database);
-        await LeaseAsync(Other);
-        await shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
-        await shared.Holders.ReleaseAsync(Database, Id(0), Cancellation);
+        await HeldAsync(Database, 1);
+        await HeldAsync(Other, 1);
+        await Shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
+        await Shared.Holders.ReleaseAsync(Database, Id(0), Cancellation);
     }
 
     // All that is guaranteed can be had, at once.
@@ -93,7 +66,7 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
         await GrantedAsync(AskAsync(Other, Small(1, 5)));
         await GrantedAsync(AskAsync(Database, Claim(1, 12)));
         (await AskAsync(Database, Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>();
-        await shared.Holders.ReleaseAsync(Other, Small(1, 5).Holder, Cancellation);
+        await Shared.Holders.ReleaseAsync(Other, Small(1, 5).Holder, Cancellation);
         (await AskAsync(Database, Claim(2, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>("all 8 are kept again");
         await ShouldHaveItAsync();
     }
@@ -124,9 +97,9 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
     public async Task A_renewal_does_not_grow_into_it()
     {
         await CountBothAsync(server: 10);
-        await LeaseAsync(Database);
-        await LeaseAsync(Other);
-        await shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
+        await HeldAsync(Database, 1);
+        await HeldAsync(Other, 1);
+        await Shared.Holders.ReleaseAsync(Other, Id(0), Cancellation);
         var growing = Growing(1, OfServer);
         (await GrantedAsync(AskAsync(Database, growing))).Connections.ShouldBe(1);
         await CountBothAsync();
@@ -142,7 +115,7 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
     {
         await CountAsync(Other);
         await CountAsync(Database);
-        await LeaseAsync(Database);
+        await HeldAsync(Database, 1);
         var growing = Growing(1, OfServer);
         (await GrantedAsync(AskAsync(Database, growing))).Connections.ShouldBe(19);
         await GrantedAsync(AskAsync(Database, growing with { Kind = ClaimKind.Renew, Allotment = 0 }));
@@ -179,7 +152,7 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
     public async Task Connections_that_are_foreign_for_a_while_are_not_given_away_when_they_close()
     {
         await BeginAsync();
-        await shared.Budgets.SampleAsync(Other, 2, 60, 3, OfServer, 18, 15 * Second, Cancellation, server: 2, terms: Kept);
+        await Shared.Budgets.SampleAsync(Other, 2, 60, 3, OfServer, 18, 15 * Second, Cancellation, server: 2, terms: Kept);
         await CountAsync(Database, server: 2);
         (await AskAsync(Database, Claim(1, 1))).ShouldBeOfType<ClaimAnswer.Exhausted>();
         await GrantedAsync(AskAsync(Other, Small(99, 2)));
@@ -208,7 +181,7 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
         await GrantedAsync(AskAsync(Other, Claim(1, 12))); // more than half, with what is kept
         (await AskAsync(Database, InLine(2, 6))).ShouldBeOfType<ClaimAnswer.InLine>();
         await ShouldHaveItAsync();
-        await shared.Holders.ReleaseAsync(Other, Id(1), Cancellation);
+        await Shared.Holders.ReleaseAsync(Other, Id(1), Cancellation);
         (await AskAsync(Other, Claim(1, 12))).ShouldBeOfType<ClaimAnswer.Exhausted>("6 of the 12 are for who waits").Free.ShouldBe(6);
         await GrantedAsync(AskAsync(Database, InLine(2, 6)));
     }
@@ -225,12 +198,12 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
         await GrantedAsync(AskAsync(Database, Claim(1, connections) with { Kind = ClaimKind.Renew }));
         Clock.Now += 11 * Minute; // more than half of the lease's life is over
         await CountBothAsync();
-        await LeaseAsync(Database);
-        await shared.Holders.ReleaseAsync(Database, Id(0), Cancellation);
+        await HeldAsync(Database, 1);
+        await Shared.Holders.ReleaseAsync(Database, Id(0), Cancellation);
         var next = await GrantedAsync(AskAsync(Database, Claim(1, connections)));
         (next.Lease != first.Lease).ShouldBe(moves);
         (await BudgetAsync(Database)).Granted.ShouldBe(moves ? 2 * connections : connections);
-        await LeaseAsync(Other, Small(1, 1));
+        await HeldAsync(Other, Small(1, 1));
         await ShouldHaveItAsync(has: 1);
     }
 
@@ -240,8 +213,8 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
         await BeginAsync();
         await GrantedAsync(AskAsync(Database, Claim(1, 3)));
         Store.PutBack(InProcessLedgerStore.Empty());
-        await shared.Duties.DueAsync(Database, [], 0, Second, Cancellation); // its voice finds the loss
-        await shared.Duties.DueAsync(Other, [], 0, Second, Cancellation);
+        await Shared.Duties.DueAsync(Database, [], 0, Second, Cancellation); // its voice finds the loss
+        await Shared.Duties.DueAsync(Other, [], 0, Second, Cancellation);
         Clock.Now += 6 * Second;
         await CountAsync(Database, beside: [new(Other, Guaranteed)]);
         (await AskAsync(Database, Claim(2, 13))).ShouldBeOfType<ClaimAnswer.Exhausted>().Free.ShouldBe(12);
@@ -256,15 +229,15 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
         var copy = Store.Copy();
         var granted = await GrantedAsync(AskAsync(Other, Small(1, 5)));
         Store.PutBack(copy);
-        var lost = await shared.Duties.DueAsync(Other, [], 0, Second, Cancellation);
+        var lost = await Shared.Duties.DueAsync(Other, [], 0, Second, Cancellation);
         (await AskAsync(Database, Claim(1, 12))).ShouldBeOfType<ClaimAnswer.Stale>();
-        await shared.Leases.RestoreAsync(
+        await Shared.Leases.RestoreAsync(
             Other, lost.Epoch, [], [new(Small(1, 5).Holder, granted.Lease, 5, Hour / 2, long.MaxValue / 4096, "c1", "5:5::small")], [], 0.5, "", Cancellation);
         Clock.Now += 6 * Second;
         await CountBothAsync();
         (await BudgetAsync(Database)).KeptElsewhere.ShouldBe(3);
         await GrantedAsync(AskAsync(Database, Claim(1, 12)));
-        (await shared.Leases.VerifiedAsync(Other, granted.Lease, Cancellation)).ShouldBeTrue();
+        (await Shared.Leases.VerifiedAsync(Other, granted.Lease, Cancellation)).ShouldBeTrue();
         await ShouldHaveItAsync(has: 5);
     }
 
@@ -279,7 +252,7 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
         for (var second = 0; second < 200; second += 10)
         {
             Clock.Now += 10 * Second;
-            await shared.Duties.DueAsync(Other, [], 0, Second, Cancellation);
+            await Shared.Duties.DueAsync(Other, [], 0, Second, Cancellation);
             (await BudgetAsync(Database)).KeptElsewhere.ShouldBe(8, $"after {second} s");
             await CountAsync(Database, beside: [new(Other, Guaranteed)]);
         }
@@ -299,7 +272,7 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
         for (var second = 0; second < 300; second += 20)
         {
             Clock.Now += 20 * Second;
-            await shared.Duties.DueAsync(Other, [], 0, Second, Cancellation);
+            await Shared.Duties.DueAsync(Other, [], 0, Second, Cancellation);
             await CountAsync(Database);
             (await BudgetAsync(Database)).KeptElsewhere.ShouldBe(8, $"after {second} s");
         }
@@ -322,7 +295,7 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
     public async Task A_poolers_pool_leaves_it()
     {
         await BeginAsync();
-        var pool = await shared.Budgets.SampleAsync(Database, 500, 60, 3, OfServer, 0, 15 * Second, Cancellation, server: OfServer, pool: (OfServer, 0));
+        var pool = await Shared.Budgets.SampleAsync(Database, 500, 60, 3, OfServer, 0, 15 * Second, Cancellation, server: OfServer, pool: (OfServer, 0));
         pool.ShouldBe(12);
         await ShouldHaveItAsync();
     }
@@ -333,7 +306,7 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
         await BeginAsync();
         await GrantedAsync(AskAsync(Other, Claim(1, 2)));
         var lease = (await AskAsync(Other, Claim(1, 2))).ShouldBeOfType<ClaimAnswer.Granted>().Lease;
-        var turn = (await shared.Caps.TakeCapAsync(Other, lease, "one", Minute, Cancellation)).ShouldBeOfType<CapTurn.Taken>();
+        var turn = (await Shared.Caps.TakeCapAsync(Other, lease, "one", Minute, Cancellation)).ShouldBeOfType<CapTurn.Taken>();
         (turn.Connections, turn.Free).ShouldBe((2, 10));
     }
 
@@ -360,7 +333,7 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
                     if (await AskAsync(database, random.Next(2) == 0 ? claim : claim with { LineWait = Minute, IssueWait = Minute }) is ClaimAnswer.Granted) said.TryAdd((database, pod), 0);
                     break;
                 case 2:
-                    await shared.Holders.ReleaseAsync(database, Id(pod), Cancellation);
+                    await Shared.Holders.ReleaseAsync(database, Id(pod), Cancellation);
                     said.Remove((database, pod));
                     break;
                 case 3:
@@ -375,7 +348,7 @@ public sealed class GuaranteesOnOneServerTests : LedgerSequence
                     small[pod] = want;
                     break;
                 case 5:
-                    if (small.Remove(pod)) await shared.Holders.ReleaseAsync(Other, Small(pod, 1).Holder, Cancellation);
+                    if (small.Remove(pod)) await Shared.Holders.ReleaseAsync(Other, Small(pod, 1).Holder, Cancellation);
                     break;
                 default:
                     if (!said.TryGetValue((database, pod), out var allotment)) break;

@@ -122,7 +122,7 @@ internal sealed class GenuineAudit
             return;
         }
 
-        for (var waited = Stopwatch.StartNew(); !Forger.Is(AuditState.Split(await File.ReadAllBytesAsync(path))[^1], "checkpoint");)
+        for (var waited = Stopwatch.StartNew(); !await EndsWithACheckpointAsync();)
         {
             if (waited.Elapsed > TimeSpan.FromSeconds(30)) throw new TimeoutException("A pause brought no checkpoint.");
             time.AdvanceToAlarm(TimeSpan.FromSeconds(1));
@@ -130,6 +130,19 @@ internal sealed class GenuineAudit
         }
 
         time.Advance(by);
+    }
+
+    // A file that is being turned over is gone, or has no line yet, for a moment.
+    private async Task<bool> EndsWithACheckpointAsync()
+    {
+        try
+        {
+            return AuditState.Split(await File.ReadAllBytesAsync(path)) is [.., var last] && Forger.Is(last, "checkpoint");
+        }
+        catch (FileNotFoundException)
+        {
+            return false;
+        }
     }
 
     private async Task LoseAsync(JsonLinesAudit audit)
