@@ -9,7 +9,7 @@ internal static partial class Log
     [LoggerMessage(2101, LogLevel.Warning, "Keys of identity issuer {Issuer} could not be fetched; older keys are kept: {HasOlder}.")]
     public static partial void KeysNotFetched(this ILogger log, string issuer, bool hasOlder, Exception error);
 
-    [LoggerMessage(2102, LogLevel.Error, "Cluster {Issuer} cannot be asked about tokens: {Reason}. Its callers are told to come back.")]
+    [LoggerMessage(2102, LogLevel.Error, "Cluster {Issuer} cannot be asked about tokens: {Reason}. Its callers are told to try again.")]
     public static partial void ClusterNotAsked(this ILogger log, string issuer, string reason);
 
     [LoggerMessage(2103, LogLevel.Information, "Cluster {Issuer} answers about tokens again.")]
@@ -21,10 +21,10 @@ internal static partial class Log
     [LoggerMessage(2105, LogLevel.Error, "The broker's certificate files changed and cannot be used; the ones before stay in force.")]
     public static partial void CertificateNotRead(this ILogger log, Exception error);
 
-    [LoggerMessage(2106, LogLevel.Warning, "Too many tokens from address {Address} proved nobody. Good ones from it are taken as before.")]
+    [LoggerMessage(2106, LogLevel.Warning, "Too many tokens from address {Address} were invalid. Valid ones from it are still accepted.")]
     public static partial void AddressSlowed(this ILogger log, string address);
 
-    [LoggerMessage(2107, LogLevel.Warning, "The pods of cluster {Issuer} cannot be watched: {Reason}. Holders of pods that are gone end when they give no sign of life.")]
+    [LoggerMessage(2107, LogLevel.Warning, "The pods of cluster {Issuer} cannot be watched: {Reason}. Holders of pods that are gone end when they are not renewed.")]
     public static partial void PodsNotWatched(this ILogger log, string issuer, string reason);
 
     [LoggerMessage(2108, LogLevel.Debug, "Cluster {Issuer} has {Pods} pods in namespace {Namespace}, which are watched.")]

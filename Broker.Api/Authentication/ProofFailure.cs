@@ -96,7 +96,7 @@ public static class ProofFailures
         ProofFailure.TooManyClaims => "The token has too many or too deeply nested claims. Ask its issuer for fewer.",
         ProofFailure.ReviewRefused => "The cluster does not take the token: it has expired, is for another audience, or its pod is gone. Read the token file again.",
         ProofFailure.SessionUnknown => "There is no such session: it has ended or was revoked. Open one with POST /api/v1/sessions.",
-        ProofFailure.AdminTokenRefused => "The token is no administrator's token of this broker, or has ended. Get one with 'broker admin-token' on the server.",
+        ProofFailure.AdminTokenRefused => "The token is not an administrator's token of this broker, or it has expired. Get one with 'broker admin-token' on the server.",
         ProofFailure.CertificateMissing => "This caller must also show the client certificate that its SPIFFE id is in.",
         ProofFailure.ReviewUnavailable => "The cluster that knows the token cannot be asked at the moment. Try again in a few seconds.",
         ProofFailure.SessionsUnavailable => "The broker's ledger, which knows the sessions, does not answer. Try again in a few seconds.",

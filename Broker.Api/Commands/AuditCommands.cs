@@ -58,7 +58,7 @@ internal static class AuditCommands
             CustomParser = result =>
             {
                 if (DateTimeOffset.TryParse(result.Tokens.Single().Value, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)) return time;
-                result.AddError("--at is no time; write it as 2026-03-01T12:00:00Z.");
+                result.AddError("--at is not a time; write it as 2026-03-01T12:00:00Z.");
                 return default;
             },
         };

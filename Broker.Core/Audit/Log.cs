@@ -40,9 +40,9 @@ internal static partial class Log
     [LoggerMessage(5010, LogLevel.Critical, "The audit in {Path} was changed while no broker wrote it: {What}. Verify it")]
     public static partial void FileWasChanged(ILogger logger, string path, string what);
 
-    [LoggerMessage(5011, LogLevel.Information, "{Times} more requests that proved nobody were refused in the last minute; the audit has their addresses in {Lines} lines")]
+    [LoggerMessage(5011, LogLevel.Information, "{Times} more requests without a valid token were refused in the last minute; the audit has their addresses in {Lines} lines")]
     public static partial void UnprovenSummedUp(ILogger logger, int times, int lines);
 
-    [LoggerMessage(5012, LogLevel.Warning, "{Times} more requests of {Callers} proven callers were refused in the last minute than the audit writes each; it has their sum")]
+    [LoggerMessage(5012, LogLevel.Warning, "{Times} more requests of {Callers} known callers were refused in the last minute than the audit records one by one; it has their sum")]
     public static partial void CallersSummedUp(ILogger logger, int times, int callers);
 }

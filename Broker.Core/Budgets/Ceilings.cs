@@ -27,7 +27,7 @@ internal sealed class Ceilings(SharedLedger ledger, LedgerSeal seal)
     public async ValueTask<Database> InForceAsync(Database database, CancellationToken cancellation)
     {
         if (await ReadAsync(database.Name, cancellation) is not { } text) return database;
-        if (!TryRead(database, text, out var order)) throw new LedgerException($"The ceiling of database '{database.Name}' in the ledger cannot be opened: set it again, or take it back.");
+        if (!TryRead(database, text, out var order)) throw new LedgerException($"The ceiling of database '{database.Name}' in the ledger cannot be opened: set it again, or reset it.");
         return order is null ? database : database with { Budget = database.Budget with { Ceiling = order.Connections } };
     }
 

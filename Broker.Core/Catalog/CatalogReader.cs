@@ -38,7 +38,7 @@ public static class CatalogReader
         if (settings.Tls?.ClientAuthorityFile is null)
         {
             foreach (var issuer in identity.Issuers.Values.Where(issuer => issuer.SpiffeId is not null))
-                reader.Error($"Identity:Issuers:{issuer.Name}:SpiffeId", "is there, but no client certificate is believed.", "Set Tls:ClientAuthorityFile too.");
+                reader.Error($"Identity:Issuers:{issuer.Name}:SpiffeId", "is set, but no client certificate is trusted.", "Set Tls:ClientAuthorityFile too.");
         }
 
         reader.RefuseUnknownKeys();

@@ -108,7 +108,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
         }
         catch (Exception fault) when (fault is not OutOfMemoryException)
         {
-            var error = new CatalogError("Broker", $"could not be read ({fault.GetType().Name}: {fault.Message})", "Take back the last change, and report this.");
+            var error = new CatalogError("Broker", $"could not be read ({fault.GetType().Name}: {fault.Message})", "Undo the last change, and report this.");
             log.ReloadMistake(error.Path, error.Problem, error.Mend);
             log.ReloadRefused(1);
             lastReload = new CatalogReload(time.GetUtcNow(), [error]);

@@ -115,7 +115,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
         }
 
         return ends && open > 0
-            ? throw new DutyException($"User '{lease.Username}' is dropped, but {open} of its sessions are still at work. {notShutOut ?? "They were told to end and have not yet."}")
+            ? throw new DutyException($"User '{lease.Username}' is dropped, but {open} of its sessions are still at work. {notShutOut ?? "They were told to end, and have not ended yet."}")
             : new(open);
     }
 

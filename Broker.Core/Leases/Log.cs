@@ -24,7 +24,7 @@ internal static partial class Log
     [LoggerMessage(1005, LogLevel.Critical, "Issuing lease {Lease} of role {Role} broke: a fault of the broker.")]
     public static partial void IssueBroke(this ILogger log, string lease, string role, Exception e);
 
-    [LoggerMessage(1006, LogLevel.Warning, "Lease {Lease}: no sign of life of its issuing reached the ledger. {Why}")]
+    [LoggerMessage(1006, LogLevel.Warning, "Lease {Lease}: the ledger could not be told that it is still being issued. {Why}")]
     public static partial void BeatFailed(this ILogger log, string lease, string why);
 
     [LoggerMessage(1007, LogLevel.Error, "What an overtaken attempt at lease {Lease} of role {Role} made, '{Id}', could not be revoked at once: {Why}")]
@@ -36,7 +36,7 @@ internal static partial class Log
     [LoggerMessage(1011, LogLevel.Warning, "Renewing lease {Lease} of role {Role} failed; it is tried again: {Why}")]
     public static partial void RenewFailed(this ILogger log, string lease, string role, string why);
 
-    [LoggerMessage(1012, LogLevel.Error, "The login of lease {Lease} of role {Role}, user {Username}, works no more; another lease takes its place: {Why}")]
+    [LoggerMessage(1012, LogLevel.Error, "The login of lease {Lease} of role {Role}, user {Username}, no longer works; another lease takes its place: {Why}")]
     public static partial void LoginGone(this ILogger log, string lease, string role, string username, string why);
 
     [LoggerMessage(1020, LogLevel.Information, "Lease {Lease} of role {Role} is {State}: {Why}")]
@@ -48,7 +48,7 @@ internal static partial class Log
     [LoggerMessage(1022, LogLevel.Error, "Revoking lease {Lease} of role {Role}, user {Username}, failed; it is tried again: {Why}")]
     public static partial void RevokeFailed(this ILogger log, string lease, string role, string username, string why);
 
-    [LoggerMessage(1023, LogLevel.Error, "Lease {Lease} of role {Role}: the sessions of user {Username} could not be ended, and the user is dropped all the same: {Why}")]
+    [LoggerMessage(1023, LogLevel.Error, "Lease {Lease} of role {Role}: the sessions of user {Username} could not be ended, and the user is dropped anyway: {Why}")]
     public static partial void SessionsNotEnded(this ILogger log, string lease, string role, string username, string why);
 
     [LoggerMessage(1024, LogLevel.Warning, "Lease {Lease} of role {Role}: what its lost attempt made cannot be looked for, because the issuer does not let the broker list its leases: {Why}")]
@@ -99,7 +99,7 @@ internal static partial class Log
     [LoggerMessage(1050, LogLevel.Warning, "The cap on the connections of lease {Lease}'s user in {Database} could not be changed: {Why}")]
     public static partial void NotCapped(this ILogger log, string database, string lease, string why);
 
-    [LoggerMessage(1051, LogLevel.Warning, "Database {Database}: {Engine} cannot cap a user's connections (Budget:Enforce): who has more open than granted is told and shown instead.")]
+    [LoggerMessage(1051, LogLevel.Warning, "Database {Database}: {Engine} cannot cap a user's connections (Budget:Enforce): holders that have more open than granted are logged and shown instead.")]
     public static partial void CannotCap(this ILogger log, string database, Model.DatabaseEngineKind engine);
 
     [LoggerMessage(1052, LogLevel.Warning, "Database {Database}: the users of role {Role} have {Connections} connections open beyond what its holders were granted: some pod ignores its allotment.")]
@@ -117,6 +117,6 @@ internal static partial class Log
     [LoggerMessage(1056, LogLevel.Information, "Database {Database}: its pooler may have {Connections} connections to the server, shared among {Users} users.")]
     public static partial void PoolResized(this ILogger log, string database, int connections, int users);
 
-    [LoggerMessage(1057, LogLevel.Warning, "Static role {Role} was not rotated within {Window} of its time: the password of lease {Lease} stays until {Next:u}, the next time of its schedule.")]
+    [LoggerMessage(1057, LogLevel.Warning, "Static role {Role} was not rotated within {Window} of its scheduled time: the password of lease {Lease} stays until {Next:u}, the next scheduled time.")]
     public static partial void RotationMissed(this ILogger log, string lease, string role, TimeSpan window, DateTimeOffset next);
 }

@@ -29,7 +29,7 @@ internal static class Refusals
 
     public static Refusal HolderUnknown() => new(
         RefusalCode.HolderUnknown,
-        "There is no such holder of yours: it has ended or was released. Claim again with POST /api/v1/roles/{role}/credentials.");
+        "You have no such holder: it has ended or was released. Claim again with POST /api/v1/roles/{role}/credentials.");
 
     /// <summary>An init container, a sidecar and the app are one pod, and so one holder unless they name themselves.</summary>
     public static Refusal HolderInUse(string holder, int had, int least, TimeSpan endsIn) => new(
@@ -41,14 +41,14 @@ internal static class Refusals
         RefusalCode.LeaseUnknown, $"There is no lease '{lease}'. GET /api/v1/leases lists those there are.");
 
     public static Refusal LedgerUnavailable() => new(
-        RefusalCode.LedgerUnavailable, "The broker's ledger does not answer, so nothing can be promised. Come back shortly; who holds a lease may go on using it.", Soon);
+        RefusalCode.LedgerUnavailable, "The broker's ledger does not answer, so nothing can be promised. Come back shortly. Whoever holds a lease may go on using it.", Soon);
 
     public static Refusal LeftoverUnknown(string database, string username) => new(
         RefusalCode.LeaseUnknown, $"Database '{database}' has no leftover '{username}': it is gone, or a lease knows it. GET /api/v1/leftovers lists those there are.");
 
     public static Refusal LeftoverOfAnother(string database, string username, string mark) => new(
         RefusalCode.LeaseUnknown,
-        $"User '{username}' of database '{database}' bears the mark '{mark}' of another broker on its server, which may be giving it out: it is no leftover of this one. If that broker is gone for good, or its ledger was lost, write the mark into Broker:Ledger:FormerMarks.");
+        $"User '{username}' of database '{database}' bears the mark '{mark}' of another broker on its server, which may be giving it out: it is not a leftover of this one. If that broker is gone for good, or its ledger was lost, write the mark into Broker:Ledger:FormerMarks.");
 
     public static Refusal LeftoverMayBeAnothers(string database, string username, string why) => new(
         RefusalCode.LeaseUnknown,
@@ -58,8 +58,8 @@ internal static class Refusals
     public static Refusal RolePaused(string role, RoleState state, string? reason) => new(
         RefusalCode.RolePaused,
         (state == RoleState.Draining
-            ? $"Role '{role}' is being drained by an operator: nobody new gets it, and who holds it keeps its connections to its holder's end, without more time."
-            : $"Role '{role}' is paused by an operator: nobody new gets it; who holds it keeps it and renews as ever.")
+            ? $"Role '{role}' is being drained by an operator: no new holder gets it, and each holder keeps its connections until its time ends, which is not extended."
+            : $"Role '{role}' is paused by an operator: no new holder gets it; holders keep it and renew it as usual.")
         + (reason is null ? "" : $" Reason given: {reason}"),
         PausedRetry);
 
@@ -68,7 +68,7 @@ internal static class Refusals
     public static Refusal IssuerUnavailable(string why) => new(RefusalCode.IssuerUnavailable, why, Later);
 
     public static Refusal AuditUnavailable() => new(
-        RefusalCode.AuditUnavailable, "The broker cannot write its audit, and hands out nothing unrecorded. Come back shortly.", Later);
+        RefusalCode.AuditUnavailable, "The broker cannot write its audit, and it hands out nothing that is not recorded. Come back shortly.", Later);
 
     /// <summary>The refusal for a claim's last answer, when there is no waiting (or no more waiting) for a better one.</summary>
     public static Refusal For(ClaimAnswer answer, Claim claim, Database database) => answer switch
@@ -81,7 +81,7 @@ internal static class Refusals
             Soon,
             new(line.Free, 0, line.Capacity)),
         ClaimAnswer.LineFull full => new(
-            RefusalCode.BudgetExhausted, $"The line for connections of database '{database.Name}' is as long as it may get. Come back then.", Later, new(full.Free, 0, full.Capacity)),
+            RefusalCode.BudgetExhausted, $"The line for connections of database '{database.Name}' is full. Come back then.", Later, new(full.Free, 0, full.Capacity)),
         ClaimAnswer.Throttled throttled => Throttled(throttled.StartsIn, database),
         ClaimAnswer.Wait { StartsIn.Ticks: > 0 } wait => Throttled(wait.StartsIn, database),
         ClaimAnswer.Issue { StartsIn.Ticks: > 0 } issue => Throttled(issue.StartsIn, database),
@@ -90,7 +90,7 @@ internal static class Refusals
         ClaimAnswer.Failed failed => Failed(failed),
         ClaimAnswer.Stale => new(
             RefusalCode.DatabaseUnavailable,
-            $"The connections of database '{database.Name}' could not be counted lately, so none can be promised. The broker counts again as soon as the database answers.",
+            $"The connections of database '{database.Name}' have not been counted recently, so none can be promised. The broker counts again as soon as the database answers.",
             Later),
         ClaimAnswer.UserLimit user => new(
             RefusalCode.BudgetExhausted,
@@ -119,7 +119,7 @@ internal static class Refusals
             RefusalCode.BudgetExhausted,
             e.CouldAskFor > 0
                 ? Say($"You need at least {claim.Least} connections and {e.Free} are free. You could ask for {e.CouldAskFor} now (minConnections), or wait in line with 'Prefer: wait=N'.")
-                : Say($"You need at least {claim.Least} connections and none are free for you now. Come back then, or wait in line with 'Prefer: wait=N'."),
+                : Say($"You need at least {claim.Least} connections and none is free for you now. Come back then, or wait in line with 'Prefer: wait=N'."),
             ComeBack(claim, e.NextEndIn ?? UntilSeenClosed),
             shortfall);
     }
@@ -137,7 +137,7 @@ internal static class Refusals
 
     private static Refusal Throttled(TimeSpan startsIn, Database database) => new(
         RefusalCode.IssueThrottled,
-        Say($"Database '{database.Name}' gets at most {database.Issuing.UsersPerSecond} new users a second. Yours is kept its turn: come back then."),
+        Say($"Database '{database.Name}' gets at most {database.Issuing.UsersPerSecond} new users a second. Your turn is kept: come back then."),
         startsIn > Soon ? startsIn : Soon);
 
     // The words were written by who failed to issue: "Code: what happened".

@@ -48,5 +48,5 @@ public readonly record struct ServerAddress(string Host, int Port)
     private static int PortOf(string text) =>
         int.TryParse(text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var port) && port is > 0 and <= 65_535
             ? port
-            : throw new FormatException($"'{text}' is no port from 1 to 65535.");
+            : throw new FormatException($"'{text}' is not a port from 1 to 65535.");
 }

@@ -57,16 +57,16 @@ public sealed class MongoDbDocumentsTests
     }
 
     [Theory]
-    [InlineData("CREATE USER", "no JSON")]
+    [InlineData("CREATE USER", "not a JSON")]
     [InlineData("[]", "Array where an object")]
     [InlineData("""{"db":"admin","roles":[]}""", "no \"roles\"")]
     [InlineData("""{"db":"admin"}""", "no \"roles\"")]
     [InlineData("""{"roles":[{"db":"app"}]}""", "no \"role\"")]
     [InlineData("""{"roles":["readWrite"]}""", "String where an object")]
     [InlineData("""{"roles":[{"role":"read"}],"passwordDigestor":"client"}""", "\"passwordDigestor\" is not known")]
-    [InlineData("""{"roles":{"role":"read"}}""", "\"roles\" is no list")]
-    [InlineData("""{"roles":[{"role":"read","db":5}]}""", "\"db\" is no text")]
-    [InlineData("""{"roles":null}""", "\"roles\" is no list")]
+    [InlineData("""{"roles":{"role":"read"}}""", "\"roles\" is not a list")]
+    [InlineData("""{"roles":[{"role":"read","db":5}]}""", "\"db\" is not a text")]
+    [InlineData("""{"roles":null}""", "\"roles\" is not a list")]
     public async Task A_statement_that_is_something_else_is_refused_before_a_server_is_asked(string statement, string why)
     {
         using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);

@@ -99,7 +99,7 @@ public sealed class DamagedLedgerFileTests : IAsyncLifetime
     {
         Refused([]).ShouldContain("it is empty");
         Refused(Encoding.UTF8.GetBytes(new string('x', 10_000))).ShouldContain("damaged");
-        Refused(Edited("PRAGMA application_id = 1")).ShouldContain("it is no ledger of the broker");
+        Refused(Edited("PRAGMA application_id = 1")).ShouldContain("it is not a ledger of the broker");
         Refused(Edited("PRAGMA user_version = 2")).ShouldContain("run the newer broker");
         Refused(Edited("DELETE FROM cells WHERE name = CAST('last' AS BLOB)")).ShouldContain("was not written together");
         Refused(Edited("UPDATE cells SET value = CAST('other' AS BLOB) WHERE name = CAST('last' AS BLOB)")).ShouldContain("was not written together");

@@ -43,7 +43,7 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
             using var deadline = new CancellationTokenSource(Deadline, time);
             var review = await Client().AuthenticationV1.CreateTokenReviewAsync(
                 new V1TokenReview { Spec = new V1TokenReviewSpec { Token = token, Audiences = [issuer.Audience] } }, cancellationToken: deadline.Token);
-            var status = review?.Status ?? throw new InvalidDataException("its answer is no TokenReview");
+            var status = review?.Status ?? throw new InvalidDataException("its answer is not a TokenReview");
             if (failing) log.ClusterAnswersAgain(issuer.Name);
             failing = false;
             return Judge(status, said);

@@ -50,7 +50,7 @@ internal sealed class RemoteBroker(HttpClient client) : IDisposable
         }
         catch (JsonException)
         {
-            throw new RemoteException($"{client.BaseAddress} does not answer as a broker does: is it one?");
+            throw new RemoteException($"{client.BaseAddress} does not answer as a broker would. Is it one?");
         }
     }
 

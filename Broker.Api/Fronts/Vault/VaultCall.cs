@@ -55,7 +55,7 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
 
     private int? NumberOf(string header) => Context.Request.Headers[header].FirstOrDefault() is not { Length: > 0 } text ? null
         : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
-        : throw VaultError.Bad($"{header} is no whole number");
+        : throw VaultError.Bad($"{header} is not a whole number");
 
     public static string? TokenOf(HttpContext context)
     {

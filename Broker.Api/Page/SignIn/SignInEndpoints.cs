@@ -47,7 +47,7 @@ internal static class SignInEndpoints
         var code = (await context.Request.ReadFormAsync(context.RequestAborted))["code"].ToString();
         if (tokens.ReadLink(code) is not { } link)
         {
-            await ShowAsync(context, null, "This link is no link of this broker's, or it is over. Make a new one.");
+            await ShowAsync(context, null, "This link was not made by this broker, or it has expired. Make a new one.");
             return;
         }
 

@@ -33,7 +33,7 @@ internal sealed class CheckpointKey : IDisposable
         catch (Exception e) when (e is ArgumentException or CryptographicException)
         {
             key.Dispose();
-            throw new InvalidDataException("It is no EC key in PEM; openssl ecparam -name prime256v1 -genkey -noout makes one.", e);
+            throw new InvalidDataException("It is not an EC key in PEM; openssl ecparam -name prime256v1 -genkey -noout makes one.", e);
         }
     }
 

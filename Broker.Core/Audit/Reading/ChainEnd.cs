@@ -84,7 +84,7 @@ internal sealed partial class ChainEnd
 
         if (head is null || head.Event != ChainFormat.Checkpoint)
         {
-            say($"{name}: is no checkpoint.");
+            say($"{name}: is not a checkpoint.");
             return;
         }
 

@@ -96,7 +96,7 @@ public sealed class ChainVerifier : IDisposable
         if (!isWhole || ChainLine.Parse(bytes) is not { } line)
         {
             Say(unreadable);
-            unreadable = $"{place}: is no record of the chain.";
+            unreadable = $"{place}: is not a record of the chain.";
             return;
         }
 

@@ -34,7 +34,7 @@ internal sealed record FileEnd(ChainHead? Head, string? Doubt, long Missing = 0)
         }
 
         if (kept is null) return new(last, checkpoints.Count == 0 ? null : "the checkpoint beside the file is gone");
-        if (head is null) return new(last, "what stands beside the file is no checkpoint");
+        if (head is null) return new(last, "what is kept beside the file is not a checkpoint");
         // The chain goes on behind what is missing, so that it stays visible.
         if (last is null) return new(head, null, head.Seq);
         if (last.Chain != head.Chain) return new(head, "another chain stands in the file");

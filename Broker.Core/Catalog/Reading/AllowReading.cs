@@ -39,7 +39,7 @@ internal static class AllowReading
 
         foreach (var (name, values) in lists)
         {
-            if (claims.ContainsKey(name)) entry.Error($"Claims:{name}", "is a text and a list.", "Keep one of the two.");
+            if (claims.ContainsKey(name)) entry.Error($"Claims:{name}", "is both a text and a list.", "Keep one of the two.");
             claims[name] = ClaimMatch.AnyOf(values);
         }
 

@@ -28,7 +28,7 @@ internal static class AuditReading
         if (audit.Fsync && audit.Path is null or AuditSettings.StandardOutput)
             reader.Error("Fsync", "is set, but only a file can be forced to a disk.", "Set Path to a file, or take Fsync out.");
         if (audit.UnprovenPath is not null && audit.ForUnproven() is null)
-            reader.Error("UnprovenPath", "is set, but the audit is no file.", "Set Path to a file, or take UnprovenPath out.");
+            reader.Error("UnprovenPath", "is set, but the audit is not written to a file.", "Set Path to a file, or take UnprovenPath out.");
         if (audit.ForUnproven() is { } apart && apart.Path == audit.Path)
             reader.Error("UnprovenPath", "is the same file as Path.", "Give it a file of its own: anybody can fill it.");
         if (audit.HashKey is { } key && key.Reveal().Length < ShortestHashKey)
@@ -65,7 +65,7 @@ internal static class AuditReading
             "unix" => address is { Host.Length: 0, LocalPath.Length: > 1 },
             _ => false,
         };
-        if (!good) reader.Error("Address", "is no address of a syslog server.", mend);
+        if (!good) reader.Error("Address", "is not the address of a syslog server.", mend);
         return good ? new SyslogSettings { Address = address!, Facility = facility } : null;
     }
 

@@ -21,7 +21,7 @@ internal static class FileReading
         var file = reader.Text(fileKey);
         if (value is not null && file is not null)
         {
-            reader.Error(key, $"is there beside {fileKey}.", "Keep one of the two.");
+            reader.Error(key, $"is set beside {fileKey}.", "Keep one of the two.");
             return null;
         }
 

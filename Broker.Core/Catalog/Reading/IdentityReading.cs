@@ -42,7 +42,7 @@ internal static partial class IdentityReading
         var byAuthority = ways.Contains("Authority");
         var byServer = byAuthority || ways.Contains("JwksUri");
         foreach (var second in ways.Skip(1))
-            reader.Error(second, $"is there beside {ways[0]}: tokens are verified in one way.", "Keep one of the two.");
+            reader.Error(second, $"is set beside {ways[0]}: tokens are verified in one way.", "Keep one of the two.");
         if (ways.Count == 0)
             reader.Error("Authority", "is missing.", "Set it to the OIDC authority; or set Issuer and JwksUri, Issuer and JwksFile, or Issuer and TokenReview.");
         else if (!byAuthority && !reader.Has("Issuer"))
@@ -73,7 +73,7 @@ internal static partial class IdentityReading
         if (issuer.Issuer?.Contains('{', StringComparison.Ordinal) == true)
             reader.Error("Issuer", "has braces: tokens have no such iss.", "Write it as tokens have it; of Microsoft Entra with your tenant's id in place of {tenantid}.");
         foreach (var key in OnlyWithServer.Where(key => !byServer && reader.Has(key)))
-            reader.Error(key, "is there without Authority, so nothing would use it.", "Take it out.");
+            reader.Error(key, "is set without Authority, so nothing would use it.", "Take it out.");
         reader.RefuseUnknownKeys();
         return issuer;
     }
@@ -86,7 +86,7 @@ internal static partial class IdentityReading
     {
         if (reader.Text("SpiffeId") is not { } template) return null;
         if (SpiffeTemplate().IsMatch(template)) return template;
-        reader.Error("SpiffeId", "is no SPIFFE id.", "Write spiffe://your.domain/path, with claims of the token in braces, e.g. /ns/{namespace}/sa/{serviceaccount}.");
+        reader.Error("SpiffeId", "is not a SPIFFE id.", "Write spiffe://your.domain/path, with claims of the token in braces, e.g. /ns/{namespace}/sa/{serviceaccount}.");
         return null;
     }
 

@@ -64,7 +64,7 @@ internal static class PodsReading
         if (pods.SslMode == PodSslMode.Disable && (pods.CaFile ?? pods.CertificateFile ?? pods.KeyFile) is not null)
             reader.Error("SslMode", "is Disable, and files for TLS are named beside it.", "Take the files out, or write another mode.");
         if (pods.KeyFile is not null && pods.CertificateFile is null)
-            reader.Error("KeyFile", "is there without CertificateFile.", "Write both, or neither.");
+            reader.Error("KeyFile", "is set without CertificateFile.", "Write both, or neither.");
         return pods;
     }
 }

@@ -33,9 +33,9 @@ internal static class PoolerReading
     {
         if (database.Pooler is null) return;
         if (database.Engine != DatabaseEngineKind.PostgreSql)
-            reader.Error("Pooler", $"is there, and the engine is {database.Engine}.", "Take it out: PgBouncer is in front of PostgreSql alone.");
+            reader.Error("Pooler", $"is set, and the engine is {database.Engine}.", "Take it out: PgBouncer is in front of PostgreSql alone.");
         if (database.ReplicaConnectionString is not null)
-            reader.Error("ReplicaConnectionString", "is there beside a Pooler.", "Let AdminConnectionString reach the server behind the pooler, and take this out.");
+            reader.Error("ReplicaConnectionString", "is set beside a Pooler.", "Let AdminConnectionString reach the server behind the pooler, and take this out.");
         if (database.Budget.Enforce)
             reader.Error("Budget:Enforce", "is set beside a Pooler: the server sees the pooler's connections, and not what each pod opens.", "Take it out: the pooler refuses beyond its max_client_conn, and never opens more than PoolSize.");
     }

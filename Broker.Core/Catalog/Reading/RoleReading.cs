@@ -109,9 +109,9 @@ internal static class RoleReading
     {
         if (role.OwnerRole is null) return;
         if (engine is not (null or DatabaseEngineKind.PostgreSql))
-            reader.Error("OwnerRole", $"is there, but the database's engine is {engine}, where nothing has an owner.", "Take it out: only PostgreSql has owners.");
+            reader.Error("OwnerRole", $"is set, but the database's engine is {engine}, where nothing has an owner.", "Take it out: only PostgreSql has owners.");
         else if (role.RevocationStatements.Count > 0)
-            reader.Error("OwnerRole", "is there, and so are RevocationStatements, which say what becomes of what a user owns.", "Take one of the two out.");
+            reader.Error("OwnerRole", "is set, and so are RevocationStatements, which say what becomes of what a user owns.", "Take one of the two out.");
     }
 
     private static void CheckVault(Role role, SectionReader reader)
@@ -130,14 +130,14 @@ internal static class RoleReading
         })
         {
             if (statements.Count > 0)
-                reader.Error(key, "is there, but Vault runs its own statements.", "Move them to the role in Vault, or use a BuiltIn issuer.");
+                reader.Error(key, "is set, but Vault runs its own statements.", "Move them to the role in Vault, or use a BuiltIn issuer.");
         }
     }
 
     private static void CheckBuiltIn(Role role, DatabaseEngineKind? engine, SectionReader reader)
     {
         if (role.VaultPath is not null)
-            reader.Error("VaultPath", "is there, but the role's issuer is BuiltIn.", "Take it out, or name a Vault issuer.");
+            reader.Error("VaultPath", "is set, but the role's issuer is BuiltIn.", "Take it out, or name a Vault issuer.");
         if (role.VaultPathExclusive)
             reader.Error("VaultPathExclusive", "is set, but the role's issuer is BuiltIn.", "Take it out, or name a Vault issuer.");
         if (role.CreationStatements.Count == 0)
@@ -165,7 +165,7 @@ internal static class RoleReading
             {
                 var statements = StatementTexts.Read(engine ?? DatabaseEngineKind.PostgreSql, texts);
                 if (texts.Count > 0 && statements.Count == 0)
-                    reader.Error(key, "hold nothing that is run, comments at most.", "Write a statement, or take the key out.");
+                    reader.Error(key, "contain no statement that runs, only comments at most.", "Write a statement, or take the key out.");
             }
             catch (FormatException exception)
             {

@@ -25,7 +25,7 @@ internal static class UpstreamReading
         for (var i = 0; i < upstream.Pass.Count; i++)
         {
             var path = upstream.Pass[i];
-            if (!VaultPaths.IsPath(path)) reader.Error($"Pass:{i}", "is no path.", "Write a mount or a path below one, e.g. secret or pki/issue.");
+            if (!VaultPaths.IsPath(path)) reader.Error($"Pass:{i}", "is not a path.", "Write a mount or a path below one, e.g. secret or pki/issue.");
             else if (Own.Contains(path.Split('/')[0])) reader.Error($"Pass:{i}", "is answered by the broker itself.", "Take it out.");
             else if (secretMounts.FirstOrDefault(mount => IsWithin(path, mount) || IsWithin(mount, path)) is { } mount)
                 reader.Error($"Pass:{i}", $"meets the broker's own secret mount '{mount}'.", "Take it out, or give the mount another path in SecretMounts.");

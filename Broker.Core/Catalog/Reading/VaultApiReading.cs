@@ -46,7 +46,7 @@ internal static partial class VaultApiReading
         var mounts = new Dictionary<string, T>(StringComparer.Ordinal);
         foreach (var (name, entry) in reader.Entries(key))
         {
-            if (!Path().IsMatch(name) || name is "token") entry.Error("", "is no path of a mount.", "Write it as clients do, without slashes around it: letters, digits, . _ - and / between them; not token.");
+            if (!Path().IsMatch(name) || name is "token") entry.Error("", "is not the path of a mount.", "Write it as clients do, without slashes around it: letters, digits, . _ - and / between them; not token.");
             mounts[name] = read(name, entry);
         }
 
@@ -61,9 +61,9 @@ internal static partial class VaultApiReading
         var issuer = isAppRole ? null : reader.RequiredText("Issuer", "Write the name of an entry of Broker:Identity:Issuers.");
         if (issuer is not null) reader.MustName("Issuer", issuer, identity.Issuers.Keys, "Broker:Identity:Issuers");
         if (isAppRole && identity.Issuers.ContainsKey(name)) reader.Error("", "has the name of an identity issuer, and rules could not tell their callers apart.", "Give the mount another name.");
-        if (isAppRole && reader.Has("Issuer")) reader.Error("Issuer", "is there, but the callers of an AppRole mount have the mount's own name as their issuer.", "Take it out.");
-        if (!isAppRole && reader.Has("AppRoles")) reader.Error("AppRoles", "is there, but only a mount of Type AppRole has some.", "Take it out.");
-        if (isAppRole && reader.Has("Roles")) reader.Error("Roles", "is there, but a login by AppRole names no role.", "Take it out.");
+        if (isAppRole && reader.Has("Issuer")) reader.Error("Issuer", "is set, but the callers of an AppRole mount have the mount's own name as their issuer.", "Take it out.");
+        if (!isAppRole && reader.Has("AppRoles")) reader.Error("AppRoles", "is set, but only a mount of Type AppRole has some.", "Take it out.");
+        if (isAppRole && reader.Has("Roles")) reader.Error("Roles", "is set, but a login by AppRole names no role.", "Take it out.");
         var mount = new AuthMount(name, type ?? AuthMountType.Jwt)
         {
             Issuer = issuer,
@@ -97,7 +97,7 @@ internal static partial class VaultApiReading
             var secrets = new Dictionary<string, AppRoleSecret>(StringComparer.Ordinal);
             foreach (var (secretName, secret) in entry.Named("SecretIds")) secrets[secretName] = SecretId(secretName, secret);
             var role = new AppRole(name, entry.RequiredText("RoleId", "Write what this caller logs in as, e.g. a UUID."), secrets.ToFrozenDictionary(StringComparer.Ordinal));
-            if (read.Values.Any(other => other.RoleId == role.RoleId)) entry.Error("RoleId", "is another's too.", "Give each its own.");
+            if (read.Values.Any(other => other.RoleId == role.RoleId)) entry.Error("RoleId", "is used by another entry too.", "Give each its own.");
             read[name] = role;
             entry.RefuseUnknownKeys();
         }
@@ -108,18 +108,18 @@ internal static partial class VaultApiReading
     private static AppRoleSecret SecretId(string name, SectionReader reader)
     {
         var hash = reader.RequiredText("Hash", "Write the SHA-256 of the secret id in 64 hexadecimal digits; 'broker secret-id' makes both.").ToLowerInvariant();
-        if (hash.Length > 0 && !Sha256().IsMatch(hash)) reader.Error("Hash", "is no SHA-256.", "Write 64 hexadecimal digits; 'broker secret-id' makes a secret id and its hash.");
+        if (hash.Length > 0 && !Sha256().IsMatch(hash)) reader.Error("Hash", "is not a SHA-256 hash.", "Write 64 hexadecimal digits; 'broker secret-id' makes a secret id and its hash.");
         var networks = reader.Texts("Networks") ?? [];
         for (var i = 0; i < networks.Count; i++)
         {
-            if (!IPNetwork.TryParse(networks[i], out _)) reader.Error($"Networks:{i}", "is no network.", "Write e.g. 10.0.0.0/8.");
+            if (!IPNetwork.TryParse(networks[i], out _)) reader.Error($"Networks:{i}", "is not a network.", "Write e.g. 10.0.0.0/8.");
         }
 
         DateTimeOffset? end = null;
         if (reader.Text("ExpiresAt") is { } text)
         {
             if (DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var read)) end = read;
-            else reader.Error("ExpiresAt", "is no time.", "Write e.g. 2027-01-31T00:00:00Z.");
+            else reader.Error("ExpiresAt", "is not a time.", "Write e.g. 2027-01-31T00:00:00Z.");
         }
 
         var secret = new AppRoleSecret(name, hash) { Networks = networks, ExpiresAt = end, Uses = reader.Int("Uses", 0, 0, 500) };
@@ -132,7 +132,7 @@ internal static partial class VaultApiReading
         var read = new Dictionary<string, SecretRole>(StringComparer.Ordinal);
         foreach (var (key, entry) in reader.Entries("Roles"))
         {
-            if (!Segment().IsMatch(key)) entry.Error("", "is no name that a path can end with.", "Write letters, digits, . _ and -.");
+            if (!Segment().IsMatch(key)) entry.Error("", "is not a name that a path can end with.", "Write letters, digits, . _ and -.");
             var role = entry.Text("Role") ?? key;
             entry.MustName("Role", role, roles.Keys, "Broker:Roles");
             var connections = roles.TryGetValue(role, out var known) ? entry.OptionalInt("Connections", known.Connections.Min, known.Connections.Max) : entry.OptionalInt("Connections", 1, 10_000);

@@ -57,7 +57,7 @@ internal static class MongoFailure
 
     /// <summary>A file that the administrator's URI names cannot be read.</summary>
     public static DatabaseException OfTlsFile(Database database, Exception exception) => new(
-        DatabaseFailure.Unavailable, $"Database '{database.Name}': a file for TLS that AdminConnectionString names is no good (tlsCAFile, tlsCertificateKeyFile): {exception.Message}", exception);
+        DatabaseFailure.Unavailable, $"Database '{database.Name}': a file for TLS that AdminConnectionString names cannot be used (tlsCAFile, tlsCertificateKeyFile): {exception.Message}", exception);
 
     /// <summary>The administrator connection string cannot be understood. What is wrong in it is not told: it could be the password.</summary>
     public static DatabaseException OfConnectionString(Database database) => new(

@@ -27,7 +27,7 @@ internal sealed record UserStatement(string Database, BsonArray Roles, BsonDocum
             var root = document.RootElement;
             Known(root, ["db", "roles", .. OfCreateUser]);
             var roles = Member(root, "roles") is { } listed
-                ? listed.ValueKind == JsonValueKind.Array ? new BsonArray(listed.EnumerateArray().Select(Role)) : throw new FormatException("\"roles\" is no list")
+                ? listed.ValueKind == JsonValueKind.Array ? new BsonArray(listed.EnumerateArray().Select(Role)) : throw new FormatException("\"roles\" is not a list")
                 : [];
             var more = OfCreateUser
                 .Select(name => (Name: name, Value: Member(root, name)))
@@ -37,7 +37,7 @@ internal sealed record UserStatement(string Database, BsonArray Roles, BsonDocum
         }
         catch (JsonException exception)
         {
-            throw new FormatException("it is no JSON document", exception);
+            throw new FormatException("it is not a JSON document", exception);
         }
     }
 
@@ -59,7 +59,7 @@ internal sealed record UserStatement(string Database, BsonArray Roles, BsonDocum
 
     private static void Known(JsonElement element, params string[] members)
     {
-        if (element.ValueKind != JsonValueKind.Object) throw new FormatException($"it is {element.ValueKind} where an object belongs");
+        if (element.ValueKind != JsonValueKind.Object) throw new FormatException($"it is {element.ValueKind} where an object is expected");
         foreach (var member in element.EnumerateObject())
         {
             if (!members.Contains(member.Name, StringComparer.OrdinalIgnoreCase)) throw new FormatException($"\"{member.Name}\" is not known; known are {string.Join(", ", members)}");
@@ -71,6 +71,6 @@ internal sealed record UserStatement(string Database, BsonArray Roles, BsonDocum
 
     private static string? Text(JsonElement element, string member) =>
         Member(element, member) is not { } value || value.ValueKind == JsonValueKind.Null ? null
-        : value.ValueKind != JsonValueKind.String ? throw new FormatException($"\"{member}\" is no text")
+        : value.ValueKind != JsonValueKind.String ? throw new FormatException($"\"{member}\" is not a text")
         : value.GetString() is { Length: > 0 } text ? text : null;
 }

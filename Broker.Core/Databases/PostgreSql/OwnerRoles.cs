@@ -75,7 +75,7 @@ internal static class OwnerRoles
         if (reader.GetBoolean(2))
             return $"'{ownerRole}' can log in, so it is somebody's; name a role of its own, or ALTER ROLE {name} NOLOGIN";
         if (!reader.GetBoolean(4))
-            return $"'{username}' is no member of '{ownerRole}', which may have more rights; make the role's users its members in CreationStatements: GRANT {name} TO \"{{{{name}}}}\"";
+            return $"'{username}' is not a member of '{ownerRole}', which may have more rights; make the role's users its members in CreationStatements: GRANT {name} TO \"{{{{name}}}}\"";
         return reader.GetBoolean(5)
             ? null
             : $"the broker's administrator cannot act as '{ownerRole}'; let it: GRANT {name} TO {administrator}";

@@ -35,13 +35,13 @@ internal static partial class Log
     [LoggerMessage(3008, LogLevel.Debug, "Issuer {Issuer}: repeating a call to Vault (attempt {Attempt}) in {Delay}: {Reason}")]
     public static partial void Repeating(ILogger logger, string issuer, int attempt, TimeSpan delay, string reason);
 
-    [LoggerMessage(3009, LogLevel.Warning, "Issuer {Issuer}: Vault is not asked for {BreakDuration}, as most calls fail: {Reason}")]
+    [LoggerMessage(3009, LogLevel.Warning, "Issuer {Issuer}: no calls to Vault for {BreakDuration}, because most of them fail: {Reason}")]
     public static partial void CircuitOpened(ILogger logger, string issuer, TimeSpan breakDuration, string reason);
 
     [LoggerMessage(3010, LogLevel.Information, "Issuer {Issuer}: Vault answers again")]
     public static partial void CircuitClosed(ILogger logger, string issuer);
 
-    [LoggerMessage(3011, LogLevel.Debug, "Issuer {Issuer}: a standby sends us to {Host}")]
+    [LoggerMessage(3011, LogLevel.Debug, "Issuer {Issuer}: a standby redirects to {Host}")]
     public static partial void Redirected(ILogger logger, string issuer, string host);
 
     [LoggerMessage(3012, LogLevel.Warning, "Issuer {Issuer}: a redirect to {Target} was not followed: the token goes only to the configured server and to the one it names, by the same scheme")]

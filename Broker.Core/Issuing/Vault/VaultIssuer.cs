@@ -58,7 +58,7 @@ public sealed class VaultIssuer : IIssuer, IDisposable
                 var renewed = await client.RenewAsync(lease.Id, increment, token.Value, cancellation);
                 if (renewed is not null && token.Earlier.Count == 0) return Cap(renewed, token.Horizon, lease.Role);
                 var known = await client.LookUpAsync(lease.Id, token.Value, cancellation)
-                    ?? throw new IssuerException(IssuerFailure.LeaseUnknown, "Vault knows no such lease any more.");
+                    ?? throw new IssuerException(IssuerFailure.LeaseUnknown, "Vault no longer knows this lease.");
                 var term = renewed ?? known.Term with { Renewable = false, Warning = "Vault gives the lease no more time: it is at its max TTL." };
                 return Cap(term, token.HorizonOf(known.IssuedAt, definition.Timeout), lease.Role);
             },

@@ -24,7 +24,7 @@ public sealed class VaultPath
         {
             throw new IssuerException(
                 IssuerFailure.Refused,
-                $"'{path}' is no Vault path. Use the form 'database/creds/NAME', without empty, '.' or '..' parts.");
+                $"'{path}' is not a Vault path. Use the form 'database/creds/NAME', without empty, '.' or '..' parts.");
         }
 
         return new VaultPath(plain, string.Join('/', segments.Select(Uri.EscapeDataString)));

@@ -194,7 +194,7 @@ internal sealed class HandleDesk(
     // By the ledger's clock.
     private static DateTimeOffset NowOf(Grant grant) => grant.Lease.ExpiresAt - grant.LeaseEndsIn;
 
-    private static Refusal Unknown() => new(RefusalCode.HolderUnknown, "There is no such lease of yours: it has ended or was revoked. Read again.");
+    private static Refusal Unknown() => new(RefusalCode.HolderUnknown, "You have no such lease: it has ended or was revoked. Read again.");
 
-    private static Refusal AtItsEnd() => new(RefusalCode.LeaseUnknown, "The lease is at its end and is given no more time. Read again.");
+    private static Refusal AtItsEnd() => new(RefusalCode.LeaseUnknown, "The lease has reached its end and cannot be extended. Read again.");
 }

@@ -32,7 +32,7 @@ internal sealed class HandleLedger : IDisposable
     {
         var at = time.GetTimestamp();
         if (await records.PutAsync(handle.Id, [HolderGroup(handle.Holder), TokenGroup(token)], handle.Write(), lasts + Grace, cancellation) != PutRecordAnswer.Put)
-            throw new LedgerException("There are as many leases of clients as there may be.");
+            throw new LedgerException("The limit on the leases of Vault's clients is reached.");
         remembered.AddOrUpdate(handle.Id, new(handle, at));
     }
 

@@ -96,7 +96,7 @@ internal sealed class LedgerFile : IDisposable
             if (new FileInfo(path).Length == 0) throw Damaged(path, "it is empty");
             connection = Connect(path, SqliteOpenMode.ReadWrite);
             Run(connection, $"PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA synchronous = {(durable ? "FULL" : "OFF")}");
-            if (Number(connection, "PRAGMA application_id") != ApplicationId) throw Damaged(path, "it is no ledger of the broker");
+            if (Number(connection, "PRAGMA application_id") != ApplicationId) throw Damaged(path, "it is not a ledger of the broker");
             if (Number(connection, "PRAGMA user_version") is var format and not Format)
                 throw new LedgerFileException(FileFault.Unusable, $"The ledger's file {path} is of format {format}, and this broker knows format {Format}: run the newer broker.");
 

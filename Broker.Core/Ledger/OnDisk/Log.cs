@@ -8,7 +8,7 @@ internal static partial class Log
     [LoggerMessage(1710, LogLevel.Warning, "The ledger's file {Path} does not exist: a new one is begun. If there was one before, what it knew is lost; connections that are open count as in use by others until their holders return.")]
     public static partial void NewFile(this ILogger log, string path);
 
-    [LoggerMessage(1711, LogLevel.Error, "{Why} It is tried again, and nothing is granted meanwhile.")]
+    [LoggerMessage(1711, LogLevel.Error, "{Why} The broker tries again, and grants nothing meanwhile.")]
     public static partial void FileFailed(this ILogger log, string why);
 
     [LoggerMessage(1712, LogLevel.Information, "The ledger's file {Path} can be worked on again.")]

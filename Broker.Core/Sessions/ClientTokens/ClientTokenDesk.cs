@@ -44,7 +44,7 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
         var wanted = token.MaxTtl is not null && increment > TimeSpan.Zero ? increment : PeriodOf(token);
         var given = token.MostLeft(now) is { } most && most < wanted ? TimeSpan.FromSeconds(Math.Floor(most.TotalSeconds)) : wanted;
         var refusal = given <= TimeSpan.Zero
-            ? new Refusal(RefusalCode.SessionUnknown, "The token is at its end and is given no more time. Log in again.")
+            ? new Refusal(RefusalCode.SessionUnknown, "The token has reached its end and cannot be extended. Log in again.")
             : await GuardedAsync(async () => await ledger.RenewAsync(live.Id, token, given, cancellation) ? null : Unknown());
         refusal = await RecordAsync("renewed", caller, live, null, refusal, origin, cancellation);
         return refusal is null ? new(new LiveToken(live.Id, token, given), given < wanted ? wanted : null, null) : new(null, null, refusal);

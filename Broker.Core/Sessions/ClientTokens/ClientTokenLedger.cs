@@ -22,7 +22,7 @@ internal sealed class ClientTokenLedger(ILedgerStore store, LedgerSeal seal)
 
     public async ValueTask PutAsync(string id, ClientToken token, TimeSpan lasts, CancellationToken cancellation)
     {
-        if (await records.PutAsync(id, [], token.Write(), lasts, cancellation) != PutRecordAnswer.Put) throw new LedgerException("There are as many tokens as there may be.");
+        if (await records.PutAsync(id, [], token.Write(), lasts, cancellation) != PutRecordAnswer.Put) throw new LedgerException("The limit on tokens is reached.");
     }
 
     public async ValueTask<LiveToken?> FindAsync(string id, CancellationToken cancellation)

@@ -24,7 +24,7 @@ internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
     {
         var token = ClientTokenText.New();
         if (await records.PutAsync(ClientTokenText.IdOf(token.Reveal()), [], JsonSerializer.Serialize(answer), answer.Ttl, cancellation) != PutRecordAnswer.Put)
-            throw new LedgerException("There are as many wrapped answers as there may be.");
+            throw new LedgerException("The limit on wrapped answers is reached.");
         return token;
     }
 

@@ -40,11 +40,11 @@ internal static class CredentialsBody
             catch (InvalidOperationException)
             {
                 // The reader looks at text closely only when it is used, and then throws this.
-                return (null, $"The body holds text that is no UTF-8. {Takes}");
+                return (null, $"The body contains text that is not UTF-8. {Takes}");
             }
             catch (JsonException e)
             {
-                return (null, $"The body is no JSON in UTF-8 from line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1} on. {Takes}");
+                return (null, $"The body is not JSON in UTF-8 from line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1} on. {Takes}");
             }
             finally
             {
@@ -60,7 +60,7 @@ internal static class CredentialsBody
         int? connections = null, least = null;
         var (hadHolder, hadConnections, hadLeast) = (false, false, false);
         json.Read();
-        if (json.TokenType != JsonTokenType.StartObject) throw new FormatException("The body is no object.");
+        if (json.TokenType != JsonTokenType.StartObject) throw new FormatException("The body is not an object.");
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
             if (json.ValueTextEquals("holder"u8)) holder = ReadText(ref json, "holder", ref hadHolder);
@@ -80,7 +80,7 @@ internal static class CredentialsBody
         {
             JsonTokenType.Null => null,
             JsonTokenType.String => json.GetString(),
-            _ => throw new FormatException($"'{name}' is no text."),
+            _ => throw new FormatException($"'{name}' is not a text."),
         };
     }
 
@@ -90,12 +90,12 @@ internal static class CredentialsBody
         if (json.TokenType == JsonTokenType.Null) return null;
         return json.TokenType == JsonTokenType.Number && json.TryGetInt32(out var value)
             ? value
-            : throw new FormatException($"'{name}' is no whole number, or is out of all range.");
+            : throw new FormatException($"'{name}' is not a whole number, or is far out of range.");
     }
 
     private static void Next(ref Utf8JsonReader json, string name, ref bool had)
     {
-        if (had) throw new FormatException($"'{name}' is there twice.");
+        if (had) throw new FormatException($"'{name}' is given twice.");
         had = true;
         json.Read();
     }

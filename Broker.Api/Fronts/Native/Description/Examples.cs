@@ -95,7 +95,7 @@ internal static class Examples
         nameof(HistoryShape) => JsonSerializer.SerializeToNode(
             new HistoryShape(
                 "orders", "6h", 60, [new(Noon, 200, 137, 8, 129, 121, 129, 4, 8, 2)], [new("orders-api", 100, Noon)], 5400,
-                [new("orders-api", "budget-exhausted", "orders/orders-api-7d9f", 2, Noon, Noon.AddMinutes(1), "You need at least 5 connections and none are free for you now.")]),
+                [new("orders-api", "budget-exhausted", "orders/orders-api-7d9f", 2, Noon, Noon.AddMinutes(1), "You need at least 5 connections and none is free for you now.")]),
             json),
         nameof(FindingsShape) => JsonSerializer.SerializeToNode(
             new FindingsShape("orders", Noon, null, [new("notice", "Each user is granted rights of its own", "The broker's users stand in the access lists of 40 tables (such as invoices).", "CREATE ROLE app_rw NOLOGIN;")]), json),

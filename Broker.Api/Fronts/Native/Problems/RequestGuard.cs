@@ -22,7 +22,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     private static readonly AuthorizationMiddlewareResultHandler Ordinary = new();
 
     private static readonly Refusal Unrecorded = new(
-        RefusalCode.AuditUnavailable, "The broker cannot write its audit, and answers nothing unrecorded. Come back shortly.", TimeSpan.FromSeconds(5));
+        RefusalCode.AuditUnavailable, "The broker cannot write its audit, and it answers nothing that is not recorded. Come back shortly.", TimeSpan.FromSeconds(5));
     internal const string NotJson = "This address takes JSON: send Content-Type: application/json.";
     internal const string TooSlow = "The body came too slowly. Send it at once.";
     internal const string TooLong = "The body is longer than any that is taken here (Broker:Limits:MaxBodyBytes).";

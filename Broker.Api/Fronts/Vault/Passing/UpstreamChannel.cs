@@ -61,7 +61,7 @@ internal sealed class UpstreamChannel : IDisposable
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
-            throw new VaultError(503, "The Vault behind the broker does not answer. What the broker issues itself is not harmed.") { RetryAfter = TimeSpan.FromSeconds(1) };
+            throw new VaultError(503, "The Vault behind the broker does not answer. What the broker issues itself is not affected.") { RetryAfter = TimeSpan.FromSeconds(1) };
         }
     }
 
@@ -80,7 +80,7 @@ internal sealed class UpstreamChannel : IDisposable
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
-            throw new VaultError(503, "The Vault behind the broker broke off its answer.") { RetryAfter = TimeSpan.FromSeconds(1) };
+            throw new VaultError(503, "The Vault behind the broker did not finish its answer.") { RetryAfter = TimeSpan.FromSeconds(1) };
         }
     }
 
