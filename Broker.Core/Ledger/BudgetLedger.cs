@@ -73,7 +73,7 @@ public sealed class BudgetLedger(LedgerClient client)
             ? new RestAnswer.InUse()
             : await client.TakeAsync(Decision.Rest, database.Name, new(database.Budget.PauseAfter), cancellation);
 
-    /// <summary>Has a database counted at once that rests; does nothing to another.</summary>
+    /// <summary>Has a database counted once more: at once where it rests, and else before it does.</summary>
     internal async ValueTask WakeAsync(string database, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Wake, database, new(), cancellation);
 

@@ -131,6 +131,28 @@ public sealed class RestingDatabaseTests
         await RestsAsync(world, replica);
     }
 
+    /// <summary>One of the counts below is the last before the database rests.</summary>
+    [Fact]
+    public async Task A_ceiling_that_an_operator_sets_during_the_last_count_is_in_force_without_anybody_claiming()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var (ordered, at, until) = (10, DateTimeOffset.MinValue, world.Clock.GetUtcNow().AddSeconds(11));
+        world.Engine.OnSample = async () =>
+        {
+            var now = world.Clock.GetUtcNow();
+            if (now == at || now > until) return; // once a count, and not while that is counted again
+            at = now;
+            (await replica.Ceilings.SetAsync(World.Ask(99).Caller, "orders", ++ordered, "a test", World.From, default)).ShouldBeNull();
+        };
+
+        await world.PassAsync(Minute);
+
+        ordered.ShouldBeGreaterThan(12);
+        (await replica.Budgets.ReadAsync("orders", default))!.Record.Ceiling.ShouldBe(ordered);
+        await RestsAsync(world, replica);
+    }
+
     [Fact]
     public async Task L8_An_order_is_in_force_for_who_wakes_the_database_after_the_ledger_was_emptied()
     {

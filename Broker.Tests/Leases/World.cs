@@ -378,11 +378,18 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     /// <summary>What servers say of themselves, by the host of the database; null: nothing.</summary>
     public Func<string, string?> Says { get; set; } = static _ => null;
 
-    public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) =>
-        Interlocked.Increment(ref asked) > 0 && SampleFailure is { } failure ? throw failure
-        : Task.FromResult(database.Pooler is null
+    /// <summary>Runs inside each count.</summary>
+    public Func<Task>? OnSample { get; set; }
+
+    public async Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation)
+    {
+        Interlocked.Increment(ref asked);
+        if (SampleFailure is { } failure) throw failure;
+        if (OnSample is { } first) await first();
+        return database.Pooler is null
             ? new ConnectionSample(Capacity, 0, null, [.. Users], Says(database.Host))
-            : new ConnectionSample(PoolerClients, 0, null, [.. ClientsOfPooler], Says(database.Host)) { Pool = new(new(Capacity, 0, null, [.. Users], Says(database.Host)), PoolAllowed) });
+            : new ConnectionSample(PoolerClients, 0, null, [.. ClientsOfPooler], Says(database.Host)) { Pool = new(new(Capacity, 0, null, [.. Users], Says(database.Host)), PoolAllowed) };
+    }
 
     /// <summary>How many clients a pooler takes, which it has, and how many connections to the server it may have.</summary>
     public int PoolerClients { get; set; } = 2000;

@@ -12,8 +12,9 @@ if b.granted > 0 or b.ended > 0 or num(call('ZCARD', line)) > 0 then
   return finish(answer.in_use())
 end
 if not idle then
-  idle = int(now)
-  call('HSET', budget, 'idle', idle)
+  -- It is counted at least once more, also where it rests at once: a count under way may have begun before what it was woken for.
+  call('HSET', budget, 'idle', int(now))
+  return finish(answer.in_use())
 end
 -- What a ledger lost is put back first, and what was there last is counted once more.
 if now < quiet or not b.capacity or b.sampled <= num(used) or now - num(idle) < asked.pause_after then return finish(answer.in_use()) end
