@@ -29,7 +29,6 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
 
     public async ValueTask InitializeAsync()
     {
-        browser.Running.ShouldNotBeNull("No Chromium here: apt-get install chromium, or name one in BROKER_TEST_CHROMIUM.");
         address = await world.ListeningReplicaAsync();
         replica = new() { BaseAddress = address };
     }
@@ -243,7 +242,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
     public async Task An_order_is_given_without_JavaScript_by_whoever_signed_in_by_a_link()
     {
         await ClaimAsync("uid-1", 4);
-        var page = await Browser.PageAsync(browser.Running!, new() { JavaScriptEnabled = false });
+        var page = await Browser.PageAsync(browser.Running, new() { JavaScriptEnabled = false });
         var link = world.Service<Broker.Api.Authentication.BrokerTokens.AdminTokens>().MakeLink("grace@laptop", TimeSpan.FromMinutes(10)).Reveal();
         await page.GotoAsync(new Uri(address, "/signin/link?code=" + Uri.EscapeDataString(link)).ToString());
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
@@ -279,7 +278,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
 
     private async Task<IPage> OpenAsync(string path = "/")
     {
-        var page = await Browser.PageAsync(browser.Running!, new() { ExtraHTTPHeaders = new Dictionary<string, string> { ["Authorization"] = $"Bearer {world.Person("operators")}" } });
+        var page = await Browser.PageAsync(browser.Running, new() { ExtraHTTPHeaders = new Dictionary<string, string> { ["Authorization"] = $"Bearer {world.Person("operators")}" } });
         await page.GotoAsync(new Uri(address, path).ToString());
         return page;
     }

@@ -130,7 +130,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
     [Fact]
     public async Task A_ceiling_that_an_operator_set_is_told_with_who_why_and_how_to_take_it_back()
     {
-        server.Shown.Show((caller, query) => new(
+        Server.Shown.Show((caller, query) => new(
             caller.DisplayName, true, Views.Now, null,
             [Views.View(Views.Budget("orders", 200, 60, 8, 50, 10, 0, over: 0) with { CeilingOrder = new(60, "a <b>migration</b> tonight", "grace@example.org", Views.Now.AddHours(-3)) }, query, true)], query, null));
         var page = await OpenAsync("ceiling-set");
