@@ -66,7 +66,7 @@ internal sealed class ForecastRoom
 
     private Party OthersOfOwn => parties.GetValueOrDefault(ownParty) ?? Party.None;
 
-    // What is kept for others is not to be had, but what is guaranteed to the rollout's own party is, whatever is kept.
+    // What is kept for others is not available, but what is guaranteed to the rollout's own party is.
     private long Best(long free, long kept, long ownHas) => Math.Max(0, Math.Max(free - kept, Math.Min(free, ownGuaranteed - ownHas)));
 
     private void Count(ForecastHolder holder, int by)

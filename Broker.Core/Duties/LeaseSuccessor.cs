@@ -18,7 +18,7 @@ internal sealed class LeaseSuccessor(SharedLedger ledger, Issuance issuance, ILo
     /// <param name="issuer">Its issuer.</param>
     /// <param name="pool">The pool.</param>
     /// <param name="insteadOf">A lease that takes holders until the next one works, and no more after that; null: none.</param>
-    /// <param name="why">Shown as the reason why that one takes holders no more.</param>
+    /// <param name="why">Shown as the reason why that lease takes no more holders.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="DutyException">Issuing failed a moment ago; the message says why. It is not asked for again before its time (law L12).</exception>
     public async Task<bool> EnsureAsync(

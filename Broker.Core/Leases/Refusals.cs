@@ -11,14 +11,14 @@ internal static class Refusals
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Later = TimeSpan.FromSeconds(5);
 
-    // Orders last for minutes; who asks again later than this is late by no more.
+    // Orders last for minutes; a caller that comes back after this long is late by no more than that.
     private static readonly TimeSpan PausedRetry = TimeSpan.FromSeconds(15);
 
     // However far away the next reservation's end is: holders leave before it, and a database that was short at one count may have
     // room at the next.
     private static readonly TimeSpan LongestBudgetRetry = TimeSpan.FromSeconds(10);
 
-    // Connections that nobody holds are open: they close at any time, and are found free at the next count.
+    // Connections without a holder are open: they close at any time, and the next count finds them free.
     private static readonly TimeSpan UntilSeenClosed = TimeSpan.FromSeconds(4);
 
     public static Refusal NotAllowed(string role) => new(
@@ -54,7 +54,7 @@ internal static class Refusals
         RefusalCode.LeaseUnknown,
         $"User '{username}' of database '{database}' was named by Vault, and nothing tells whether another broker or application is using it: {why}. Revoke its lease in Vault, or drop the user in the database when you are sure.");
 
-    /// <summary>An operator's order; without a reason where that is not to be had.</summary>
+    /// <summary>An operator's order; without a reason where none is at hand.</summary>
     public static Refusal RolePaused(string role, RoleState state, string? reason) => new(
         RefusalCode.RolePaused,
         (state == RoleState.Draining
@@ -128,7 +128,7 @@ internal static class Refusals
     private static TimeSpan ComeBack(Claim claim, TimeSpan next) =>
         claim.LineWait > TimeSpan.Zero || next < Soon ? Soon : next < LongestBudgetRetry ? next : LongestBudgetRetry;
 
-    // Of users that were dropped, or of other applications: nobody knows when they are closed.
+    // Of users that were dropped, or of other applications: when they close is not known.
     private static Refusal TakenByOthers(Claim claim, BudgetShortfall shortfall) => new(
         RefusalCode.BudgetExhausted,
         Say($"You need at least {claim.Least} connections, and those that others have open on this database leave no more than {shortfall.Capacity} to promise. Come back then, ask for fewer (connections, minConnections), or wait in line with 'Prefer: wait=N' until they are closed."),

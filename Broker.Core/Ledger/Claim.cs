@@ -81,7 +81,7 @@ public abstract record ClaimAnswer
     /// Null: it has the lease it had. Else the holder had another before, and the connections on that one may stay open beside the new
     /// ones for so long, and are counted so long; zero: they are closed before new ones are opened.
     /// </param>
-    /// <param name="Leaving">The lease takes holders no more: this one is to move as soon as it can.</param>
+    /// <param name="Leaving">The lease takes no more holders: this one moves as soon as it can.</param>
     /// <param name="CapLeaves">
     /// What the database's own cap on the lease's user leaves beyond all that its holders have; below 0: it is to be raised before
     /// the grant leaves. Null: the user is not capped.

@@ -16,7 +16,7 @@ public interface ILedgerStore : IAsyncDisposable
     /// <param name="decision">Which.</param>
     /// <param name="database">The database's name in the catalog; of one that is on another's server <c>SERVER/DATABASE</c> (<see cref="LedgerKeys"/>).</param>
     /// <param name="arguments">What it is asked, as <see cref="Decision{TAsked, TAnswer}"/> writes it.</param>
-    /// <param name="cancellation">Ends the wait; the decision may have been made all the same.</param>
+    /// <param name="cancellation">Ends the wait; the decision may have been made anyway.</param>
     /// <returns>The texts the script answered.</returns>
     /// <exception cref="LedgerException">The store did not answer. The decision may have been made.</exception>
     ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation);

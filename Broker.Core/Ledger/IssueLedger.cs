@@ -17,7 +17,7 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
     /// <param name="role">The pool's role.</param>
     /// <param name="pool">The pool.</param>
     /// <param name="insteadOf">A lease that is to be followed by another and takes holders until that works; null: none.</param>
-    /// <param name="why">Shown as the reason why that one takes holders no more.</param>
+    /// <param name="why">Shown as the reason why that lease takes no more holders.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask<SucceedAnswer> SucceedAsync(
         string database, PaceSettings pace, RoleTerms role, string pool, string? insteadOf, string why, CancellationToken cancellation) =>
@@ -96,7 +96,7 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
 /// <param name="Tolerance">How far ahead of the pace a burst may run.</param>
 /// <param name="NewLease">The id of a new lease.</param>
 /// <param name="InsteadOf">A lease that is to be followed by another.</param>
-/// <param name="Why">Shown as the reason why that one takes holders no more.</param>
+/// <param name="Why">Shown as the reason why that lease takes no more holders.</param>
 internal sealed record SucceedQuestion(
     string Pool, string Role, int MaxHolders, TimeSpan IdleTtl, TimeSpan Spacing, TimeSpan Tolerance, string NewLease, string? InsteadOf, string Why);
 

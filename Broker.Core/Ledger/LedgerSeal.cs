@@ -13,7 +13,7 @@ public sealed class LedgerSeal(IDataProtectionProvider protection)
     /// <param name="text">The text.</param>
     /// <param name="purpose">What kind of text it is, and the version of its form.</param>
     /// <param name="of">What it belongs to; may have been chosen by somebody else.</param>
-    /// <exception cref="LedgerException">The sealing keys are not to be had.</exception>
+    /// <exception cref="LedgerException">The sealing keys are not available.</exception>
     public string Seal(string text, string purpose, params string[] of)
     {
         try

@@ -30,7 +30,7 @@ internal sealed partial class ExaminationDesk(ICatalog catalog, SharedLedger led
         if (!catalog.Current.Databases.TryGetValue(name, out var database)) return null;
         if (!last.TryGetValue(name, out var known) || await IsOverAsync(known))
         {
-            // Not cancelled with whoever asked first: it is the next one's too.
+            // Not cancelled with the first caller: the next one waits for it too.
             known = (time.GetTimestamp(), ExamineAsync(database));
             last[name] = known;
         }

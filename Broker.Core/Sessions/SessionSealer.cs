@@ -18,7 +18,7 @@ internal sealed class SessionSealer(LedgerSeal seal, TimeProvider time)
     /// <param name="id">The session's id.</param>
     /// <param name="session">The session.</param>
     /// <param name="longest">How long it may live at most, from now.</param>
-    /// <exception cref="LedgerException">The sealing keys are not to be had.</exception>
+    /// <exception cref="LedgerException">The sealing keys are not available.</exception>
     public string Write(string id, Session session, TimeSpan longest) =>
         seal.Seal(JsonSerializer.Serialize(new Sealed(session, time.GetUtcNow() + longest + ClocksApart)), Purpose, id);
 

@@ -66,7 +66,7 @@ internal static class AdmissionApi
             }
             catch (Exception e) when (e is LedgerException or OperationCanceledException)
             {
-                // It is let in: nobody's rollout waits for the broker.
+                // It is let in: no rollout waits for the broker.
             }
             finally
             {

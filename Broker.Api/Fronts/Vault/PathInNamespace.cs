@@ -12,7 +12,7 @@ namespace Broker.Api.Fronts.Vault;
 /// <param name="Path">The path in it.</param>
 internal readonly record struct PathInNamespace(string? Space, string Path)
 {
-    // Deeper ones are nobody's, and a path of a thousand slashes is not worth the look.
+    // No mount lies deeper, and a path of a thousand slashes is not worth a look.
     private const int Deepest = 10;
 
     // What Vault does for all namespaces at once, and so for none (OpenBao http/handler.go restrictedSysAPIsNonLogical).

@@ -104,7 +104,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         throw call.TokenText is null ? VaultError.NoToken() : VaultError.NoHandler(path);
     }
 
-    // Whoever has never been ready touches nothing. Whoever is about to go serves to the end: some clients restart what they look
+    // A replica that was never ready touches nothing. Whoever is about to go serves to the end: some clients restart what they look
     // after when a single renewal fails.
     private void MustBeReady(string path)
     {

@@ -45,7 +45,7 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
     public async ValueTask RecordAsync(HttpContext context, VaultError error)
     {
         var refusal = error.Refusal ?? new Refusal(CodeOf(error.Status), error.Errors.Count > 0 ? error.Errors[0] : "nothing there");
-        // Where no desk was reached nobody is proven, and anybody can ask so: that fills neither the record of what was given out nor the log.
+        // A request that reached no desk proved nothing, and anybody can send one: it fills neither the record of what was given out nor the log.
         if (error.IsAudited || await RecordUnprovenAsync(context, error.Status, refusal)) RefusalWriter.Say(context, refusal, error.Role, ShownPath.Of(context.Request));
     }
 

@@ -24,7 +24,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
     private static readonly TimeSpan Still = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan ChangeWithin = TimeSpan.FromSeconds(8);
-    // Longer, so that nobody else changes a cap while one of us may still be telling the database.
+    // Longer, so that no other replica changes a cap while one may still be telling the database.
     private static readonly TimeSpan TakenFor = TimeSpan.FromSeconds(12);
     private static readonly TimeSpan AskAgainAfter = TimeSpan.FromMilliseconds(20);
 
@@ -91,7 +91,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
             }
             catch (LeaseOverException)
             {
-                // Nobody opens anything more as its user.
+                // Nobody can open another connection as its user.
             }
         }
     }
@@ -110,7 +110,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
 
     private bool Enforces(Database database) => database.Budget.Enforce && engines[database.Engine].Dialect.CapsUsers;
 
-    // The lease with its user as it was sealed: whoever writes the ledger is not to have another user's connections capped, or its cap
+    // The lease with its user as it was sealed: somebody who writes into the ledger must not have another user's connections capped, or its cap
     // taken away (law L14). Null: that cannot be told.
     private async ValueTask<LeaseRecord?> BelievedAsync(Database database, LeaseRecord lease, CancellationToken cancellation)
     {

@@ -110,7 +110,7 @@ internal sealed class CredentialDesk(
                     }
                 }
 
-                // A ledger that lost something answers nobody for a while: who is remembered need not wait for that. Who stays is promised more
+                // A ledger that lost something answers nobody for a while. A holder that this replica remembers need not wait for that. A holder that stays is promised more
                 // time than it had, and that has to be written.
                 if (answer is ClaimAnswer.Stale && (claim.Kind != ClaimKind.Stay || passed >= claim.IssueWait) && RememberedFor(target, claim) is { } had)
                     return await GrantAsync(target, claim, had, time.GetTimestamp(), cancellation);
@@ -155,7 +155,7 @@ internal sealed class CredentialDesk(
         }
     }
 
-    // Who holds a lease and waited in vain for the next one keeps the one it has, to its announced end (law L4).
+    // A holder that waited in vain for the next lease keeps the one it has until its announced end (law L4).
     private async ValueTask<Outcome?> KeepAsync(ClaimTarget target, DatabaseChannel channel, Claim claim, ClaimAnswer last, CancellationToken cancellation)
     {
         if (last is not (ClaimAnswer.Wait or ClaimAnswer.Issue)) return default(Outcome?);
@@ -211,7 +211,7 @@ internal sealed class CredentialDesk(
         return Math.Max(1, (int)(granted.Leaving ? Math.Min(seconds, MoveAgainSeconds) : seconds));
     }
 
-    // Who knows of another lease, or of another size, than this replica was moved or resized through another one meanwhile.
+    // A holder that knows another lease or size than this replica does was moved or resized through another replica meanwhile.
     private ClaimAnswer.Granted? RememberedFor(ClaimTarget target, Claim claim) =>
         remembered.Find(target.Database.Name, claim.Holder) is { } granted && (target.Lease is null || target.Lease == granted.Lease)
         && (claim.Allotment is null || claim.Allotment == (granted.Allotment ?? 0)) ? granted : null;

@@ -42,7 +42,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         Put(claim.Holder, new(database, text, grant.Mark, grant, grant.EndsIn, at));
         if (grant is not { Beside: { } old, BesideConnections: { } open, BesideEndsAt: { } end }) return;
 
-        // What it has open on its former lease is a promise of its own, as in the ledger.
+        // What it has open on its former lease counts as a promise of its own, as in the ledger.
         var beside = grant with { Lease = old, Connections = open, EndsAt = end, LeaseEndsAt = end };
         Put(BesideOf(claim.Holder), new(database, text, grant.Mark, beside, beside.EndsIn, at));
     }
@@ -96,7 +96,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     /// <summary>The ledger told what happened to holders.</summary>
     public void Hear(string database, DueAnswer told)
     {
-        // What is not told any more may be anything.
+        // What is no longer told may be anything.
         if (told.Gap) ForgetAll(database);
 
         foreach (var (holder, mark) in told.Moved) Gone(database, holder, mark);
@@ -158,7 +158,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         byHolder.AddOrUpdate(holder, made);
     }
 
-    // Once a minute, by whoever comes first: looking through all of them costs more than a claim.
+    // Once a minute, by the first caller: looking through all of them costs more than a claim.
     private void ForgetEnded()
     {
         var last = Volatile.Read(ref sweptAt);

@@ -27,7 +27,7 @@ internal readonly record struct HandleOutcome(HandleTerm? Term, Refusal? Refusal
 internal sealed class HandleDesk(
     ICatalog catalog, CredentialDesk credentials, HolderDesk holders, LeaseLogins logins, HandleLedger ledger, DeskAudit audit, TimeProvider time)
 {
-    // Who renews again within less has nothing written: its record outlives what it was told by more (HandleLedger).
+    // A renewal within less writes nothing: the record outlives what the client was told by more than that (HandleLedger).
     private static readonly TimeSpan Noted = TimeSpan.FromSeconds(1);
 
     // Each but the last found what another replica had written in the moment before.
@@ -172,7 +172,7 @@ internal sealed class HandleDesk(
         }
         else
         {
-            // An end that stands there already is this handle's, unless it is none that the lease has.
+            // An end that is recorded already is this handle's, unless the lease never had such an end.
             var until = handle.Until is { } end && end <= grant.Lease.ExpiresAt ? end : NowOf(grant) + HandleTerms.LastEnd(handle.Id, handle.Duration, grant.LeaseEndsIn);
             handle = handle with { Until = until };
             most = TimeSpan.FromSeconds(Math.Floor((until - NowOf(grant)).TotalSeconds));

@@ -49,7 +49,7 @@ internal sealed class RefusalJournal(HistoryLedger history, TimeProvider time) :
             }
             catch (LedgerException)
             {
-                // Told next time, as far as that is known then.
+                // It is told next time, as far as it is known then.
             }
         }
 

@@ -134,7 +134,7 @@ internal sealed class HolderDesk(
         kind,
         caller.DisplayName);
 
-    // Whose it is can be told from the id alone; another's holder is as unknown as none (law L11). Who writes itself an id of a
+    // The id alone tells whose it is; the holder of another caller is as unknown as one that does not exist (law L11). Who writes itself an id of a
     // role learns nothing of it: an unknown role and a forbidden one are answered alike.
     private Refusal? Find(Caller caller, string holder, out HolderId id, out ClaimTarget target)
     {

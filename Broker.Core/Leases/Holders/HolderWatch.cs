@@ -28,7 +28,7 @@ public abstract record HolderEvent
 /// </summary>
 internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, ShutdownSignal shutdown, Jitter jitter, TimeProvider time)
 {
-    // A signal can be lost on its way, so nobody renews more rarely.
+    // A signal can be lost on its way, so renewals do not become rarer.
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan BetweenSigns = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan AfterTrouble = TimeSpan.FromSeconds(5);
@@ -38,7 +38,7 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
     /// <param name="holder">The holder.</param>
     /// <param name="lease">The lease it works with, as far as it knows; null: it does not say.</param>
     /// <param name="origin">Where the request came from.</param>
-    /// <param name="cancellation">Nobody listens any more.</param>
+    /// <param name="cancellation">No listener is left.</param>
     /// <param name="allotment">The number of the last size that it was told and keeps to, 0: it was told none; null: it does not follow sizes.</param>
     public async IAsyncEnumerable<HolderEvent> WatchAsync(
         Caller caller, string holder, string? lease, Origin origin, [EnumeratorCancellation] CancellationToken cancellation, long? allotment = null)
@@ -90,7 +90,7 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
         return Task.WhenAny(signals.Next("pool:" + pool), signals.Next("size:" + holder));
     }
 
-    // Null: nobody listens any more.
+    // Null: no listener is left.
     private async Task<Outcome?> RenewAsync(Caller caller, string holder, string? lease, Origin origin, long? allotment, CancellationToken cancellation)
     {
         try

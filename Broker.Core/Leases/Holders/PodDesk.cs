@@ -41,7 +41,7 @@ internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedG
         {
             foreach (var holder in await ledger.Holders.HoldersAsync(database, null, int.MaxValue, cancellation))
             {
-                // Only where nobody but this cluster's callers may be the role's holders: other issuers' subjects may read like a pod's name.
+                // Only where this cluster's callers alone may hold the role: subjects of other issuers may look like a pod's name.
                 if (holder.Caller.StartsWith(space + "/", StringComparison.Ordinal)
                     && HolderId.TryParse(holder.Id, out var id)
                     && current.Roles.TryGetValue(id.Role, out var role)

@@ -59,7 +59,7 @@ internal sealed class Issuance(
         }
         catch (LedgerException e)
         {
-            // The attempt dies in the ledger by itself; whoever takes over revokes what this one may have left.
+            // The attempt expires in the ledger by itself; the one that takes over revokes what this one may have left.
             log.IssueLedgerLost(attempt.Lease, role.Name, e.Message);
             outcome = "ledger-unavailable";
         }
@@ -125,7 +125,7 @@ internal sealed class Issuance(
         }
         catch (LedgerException)
         {
-            // Nobody but this replica knows of the user: it is dropped again before that is forgotten (law L5).
+            // Only this replica knows of the user: it drops the user again before that is forgotten (law L5).
             await ((Task)trial).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
             await RevokeAsync(attempt, issued.Id);
             throw;

@@ -33,7 +33,7 @@ internal sealed class StaticTurn(SharedLedger ledger, DatabaseEngines engines)
         if (free.Count == 2) return (await LeastUsedAsync(database, users, leases, cancellation), "");
         if (free.Count == 1) return (free[0], "");
 
-        // Nothing takes holders: the newest one's login works no more, and whoever had it has lost it already.
+        // No lease takes holders: the newest one's login no longer works, and its holders have lost it already.
         if (!leases.Exists(lease => lease.State is LeaseState.Active or LeaseState.Issuing)
             && leases.Where(lease => lease.State == LeaseState.Retiring && users.Usernames.Contains(lease.Username)).MaxBy(lease => lease.CreatedAt) is { } newest) return (newest.Username, "");
         var first = leases.Where(lease => lease.State == LeaseState.Retiring).Select(lease => lease.ExpiresAt).Min();
@@ -49,7 +49,7 @@ internal sealed class StaticTurn(SharedLedger ledger, DatabaseEngines engines)
         _ => false,
     };
 
-    // A ledger that is new, or has lost everything, does not know whose turn it is: whoever uses one of the two is left alone.
+    // A ledger that is new, or has lost everything, does not know whose turn it is: a user that is in use is left alone.
     private async Task<string> LeastUsedAsync(Database database, StaticUsers users, List<LeaseRecord> leases, CancellationToken cancellation)
     {
         var byTurn = users.Usernames.OrderBy(user => leases.Where(lease => lease.Username == user).Select(lease => lease.CreatedAt).DefaultIfEmpty().Max()).ToList();

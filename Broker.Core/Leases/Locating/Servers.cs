@@ -20,7 +20,7 @@ namespace Broker.Core.Leases.Locating;
 /// </summary>
 internal sealed partial class Servers(ICatalog catalog, IServiceProvider services, BudgetSampler sampler, ILogger<Servers> log)
 {
-    // Server: null while nobody knows.
+    // Server: null while it is not known.
     private readonly ConcurrentDictionary<string, (Database Database, string? Server)> known = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Lazy<Task<string?>>> looking = new(StringComparer.Ordinal);
 

@@ -52,7 +52,7 @@ internal sealed class LedgerVaultTokens(SharedLedger ledger, LedgerSeal seal, Ti
     {
         if (await OrUnavailable(ReadSealedAsync(key, cancellation)) is not var (text, opened, age)) return (null, null);
 
-        // Not sealed for this, or with keys that are no more: as good as none, and to be replaced.
+        // Not sealed for this, or with keys that are gone: it counts as missing, and is replaced.
         if (opened is null) return (text, null);
         var token = Read(opened).After(age);
         Remember(key, token);

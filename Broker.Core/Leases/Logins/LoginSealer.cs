@@ -19,12 +19,12 @@ public sealed class LoginSealer(LedgerSeal seal)
     /// <param name="pool">Its pool.</param>
     /// <param name="lease">The lease.</param>
     /// <param name="issued">What the issuer made.</param>
-    /// <exception cref="LedgerException">The sealing keys are not to be had.</exception>
+    /// <exception cref="LedgerException">The sealing keys are not available.</exception>
     public string Seal(string database, string role, string pool, string lease, IssuedLease issued) => seal.Seal(
         JsonSerializer.Serialize(new[] { issued.Login.Username, issued.Login.Password.Reveal(), issued.Id, pool }), Purpose, database, role, lease);
 
     /// <summary>Fails where <see cref="Seal"/> would: to be asked before something is made that could not be written down.</summary>
-    /// <exception cref="LedgerException">The sealing keys are not to be had.</exception>
+    /// <exception cref="LedgerException">The sealing keys are not available.</exception>
     public void EnsureKeys() => seal.Seal("", Purpose);
 
     /// <summary>
@@ -46,7 +46,7 @@ public sealed class LoginSealer(LedgerSeal seal)
 /// <param name="Pool">The pool it was issued for.</param>
 public sealed record SealedLogin(Login Login, string IssuerId, string Pool);
 
-/// <summary>A lease's login cannot be opened: sealed with keys that are no more, by an older version, or for another lease.</summary>
+/// <summary>A lease's login cannot be opened: sealed with keys that are gone, by an older version, or for another lease.</summary>
 internal sealed class UnreadableLoginException(string lease)
     : LedgerException($"The login of lease {lease} was not sealed for it with the keys that this replica has (Broker:Sealing).")
 {

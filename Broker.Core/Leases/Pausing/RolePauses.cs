@@ -72,7 +72,7 @@ internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSe
         there =>
         {
             var before = there is null ? PauseOrders.None : TryRead(role.Database, there) ?? Unknown(role.Database, order);
-            // Orders on roles that the catalog has no more are of no use to anybody.
+            // Orders on roles that the catalog no longer has are useless.
             var kept = before.Roles.Where(pause => pause.Role != role.Name && catalog.Current.Roles.ContainsKey(pause.Role));
             var orders = new PauseOrders(
                 Math.Max(before.Version + 1, time.GetUtcNow().ToUnixTimeMilliseconds()),
@@ -90,7 +90,7 @@ internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSe
     private PauseOrders? TryRead(string database, string text) =>
         seal.TryOpen(text, Purpose, database) is { } opened ? JsonSerializer.Deserialize<PauseOrders>(opened) : null;
 
-    // What was ordered before is not known any more: every role may have been paused.
+    // Earlier orders are lost: every role may have been paused.
     private PauseOrders Unknown(string database, RolePause order) => new(
         0,
         [

@@ -18,7 +18,7 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
     private static readonly TimeSpan HearWithin = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan BetweenSignals = TimeSpan.FromMilliseconds(100);
 
-    // Who means another server by a name says so for as long as it lives; nobody does who has not for so long.
+    // A replica that means another server by a name says so as long as it lives; after this long without a word there is none.
     private static readonly TimeSpan SaidAgainAfter = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(1);
 
@@ -43,7 +43,7 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
             if (good) return verdict!.WhyNot;
             look = looking is null or { IsCompleted: true } ? looking = LookAsync() : looking;
 
-            // Who was fit a moment ago is asked again beside the work.
+            // A ledger that was fit a moment ago is asked again beside the work.
             if (verdict is { WhyNot: null }) return null;
         }
 

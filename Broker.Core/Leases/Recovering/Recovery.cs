@@ -38,7 +38,7 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
         // What is remembered is stamped a moment before it can be found: a second of it is told twice, which changes nothing.
         var began = time.GetTimestamp() - time.TimestampFrequency;
         if (!epochs.TryGetValue(database, out var known)) known = new(at, said.Epoch, null, began);
-        // What is remembered of another server is none of this one's business.
+        // What is remembered of another server does not concern this one.
         else if (known.At != at)
         {
             remembered.ForgetAll(database);

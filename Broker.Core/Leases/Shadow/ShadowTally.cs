@@ -32,7 +32,7 @@ internal sealed record ShadowSeen(ImmutableDictionary<string, ShadowPath> Paths,
 /// </summary>
 internal sealed class ShadowTally(TimeProvider time)
 {
-    // A lease of the broker's takes holders until half of its longest life is over, and is kept for a while when nobody holds it.
+    // A lease of the broker's takes holders until half of its longest life is over, and is kept for a while without holders.
     private static readonly TimeSpan Kept = TimeSpan.FromMinutes(10);
 
     private readonly Lock gate = new();

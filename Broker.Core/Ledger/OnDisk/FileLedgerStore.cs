@@ -156,7 +156,7 @@ public sealed class FileLedgerStore : ILedgerStore
         lock (books) return writing ?? (file is not null && pending.Cells.Count > 0 ? pending : null);
     }
 
-    // By whoever finds nobody writing, on his own thread: the disk has no better way to wait for it.
+    // The first caller that finds no writer writes, on its own thread: there is no better way to wait for a disk.
     private void WriteUnlessSomebodyDoes()
     {
         Batch batch;

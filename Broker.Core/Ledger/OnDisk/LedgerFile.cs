@@ -121,7 +121,7 @@ internal sealed class LedgerFile : IDisposable
     {
         try
         {
-            // A file that was taken away under the broker still takes writes, which nobody would find again.
+            // A file that was deleted under the broker still takes writes, and they would be lost.
             if (!File.Exists(path)) throw Damaged(path, "it was taken away while the broker worked on it");
             Run(connection, "BEGIN IMMEDIATE");
             foreach (var (cell, value) in changes)

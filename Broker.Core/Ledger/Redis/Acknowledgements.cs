@@ -93,7 +93,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
         }
         catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException)
         {
-            // Who cannot ask has nobody to wait for; what fails else says so itself.
+            // A replica that cannot ask has nothing to wait for; any other failure is reported by itself.
             hasReplica = false;
         }
     }

@@ -93,7 +93,7 @@ public sealed class RedisConnection : IAsyncDisposable
         while (!TryConnect());
     }
 
-    // Whatever keeps it from connecting (a name that is none, a certificate that is no good) may be mended while it tries again.
+    // Whatever keeps it from connecting (an invalid name, an unusable certificate) may be mended while it tries again.
     private bool TryConnect()
     {
         try

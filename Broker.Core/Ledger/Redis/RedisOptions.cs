@@ -13,7 +13,7 @@ internal static class RedisOptions
 {
     private const int LongestMilliseconds = 3000;
 
-    // A replica that takes its primary's place tells nobody, and the client, which asks each minute by itself, sends it nothing until then.
+    // A replica that takes its primary's place announces it to nobody, and the client, which asks by itself once a minute, sends it nothing until then.
     private const int RolesAskedEverySeconds = 1;
 
     // What the client would ask for besides, and the broker does not need: who has no right to it need not have it.

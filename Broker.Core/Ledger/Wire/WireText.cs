@@ -72,7 +72,7 @@ internal static class WireText
 
     private static bool Boolean(string text) => text == "1";
 
-    // Whoever writes into Redis may have put any number there; what is no time of ours is misunderstood like any other text.
+    // Somebody who writes into Redis may have put any number there; what is not a time of ours is refused like any other text.
     private static TimeSpan TimeSpan(string text) =>
         Int64(text) is var milliseconds and >= -LongestMilliseconds and <= LongestMilliseconds ? System.TimeSpan.FromMilliseconds(milliseconds) : throw WireReader.Misunderstood(text);
 

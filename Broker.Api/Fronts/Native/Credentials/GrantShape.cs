@@ -54,7 +54,7 @@ public sealed record GrantShape(
 /// <param name="Holder">The caller's claim on it.</param>
 /// <param name="Connections">How many connections the caller may open at most; may be another number than before.</param>
 /// <param name="OverlapSeconds">With rotate: how long the connections on the old credentials may stay open; 0: close them before new ones are opened.</param>
-/// <param name="Allotment">There for who follows sizes: to be said with the next renewal, once no more connections are open than this answer says.</param>
+/// <param name="Allotment">For a holder that follows sizes: to be sent with the next renewal, once no more connections are open than this answer says.</param>
 /// <param name="Credentials">There only when rotate is true.</param>
 public sealed record RenewalShape(
     bool Rotate, string Role, string Database, GrantShape.LeaseShape Lease, GrantShape.HolderShape Holder, int Connections,

@@ -50,7 +50,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         };
         if (caller is null)
         {
-            // Anybody can ask without a proof, as often as the network carries it: that fills neither the record nor the log.
+            // Anybody can send requests without a proof, as fast as the network carries them, so they must fill neither the record nor the log.
             var alone = await unproven.WriteAsync(record, AddressName.Of(context.Connection.RemoteIpAddress), context.RequestAborted);
             await RefusalWriter.WriteAsync(context, refusal, status, isLogged: alone);
             return;
@@ -152,7 +152,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
             await RecordFaultAsync(context, e);
             if (context.Response.HasStarted)
             {
-                // Who reads half an answer must not take it for a whole one.
+                // A client that reads half an answer must not take it for a whole one.
                 context.Abort();
                 return;
             }

@@ -17,7 +17,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
         if (call.After("auth/") is not { } rest || !rest.EndsWith(Login, StringComparison.Ordinal)) return null;
         var current = catalog.Current;
 
-        // A mount that is not there needs a token, as every path of nobody's does (recordings, 39).
+        // A mount that does not exist needs a token, as every unknown path does (recordings, 39).
         if (MountOf(current.VaultApi, call.Namespace, rest[..^Login.Length]) is not { } mount) throw VaultError.NoToken();
         call.Must(VaultOperation.Update);
         return mount.Type switch

@@ -140,7 +140,7 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         },
     };
 
-    // Who shows no token is told of no mount, as Vault tells of none that is not made public.
+    // A caller without a token learns of no mount, as Vault lists only those that are made public.
     private VaultReply Mounts(VaultClient? client)
     {
         var settings = client is null ? new() : catalog.Current.VaultApi;

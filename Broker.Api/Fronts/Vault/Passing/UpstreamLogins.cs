@@ -80,7 +80,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         channel?.Dispose();
     }
 
-    // Tried a few times: one that stays lives to its end there, which nobody prolongs.
+    // Tried a few times: a token that stays lives until it expires there, and is not extended.
     private async Task RevokeAsync(UpstreamChannel upstream, Secret token)
     {
         for (var attempt = 1; ; attempt++)
@@ -104,7 +104,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         }
     }
 
-    // Nobody waits for the Vault behind to hear of it.
+    // The caller does not wait until the Vault behind has heard of it.
     private void Meanwhile(Func<UpstreamChannel, Task> work)
     {
         if (Channel is not { } upstream) return;

@@ -78,7 +78,7 @@ internal sealed class VaultBody
         _ => throw Unconvertible(name, value, "bool"),
     };
 
-    // Some languages write 3600 as 3600.0, which Vault refuses for want of a unit: nobody relies on that.
+    // Some languages write 3600 as 3600.0, which Vault refuses because the unit is missing: no client relies on that.
     private static string WholeOf(JsonElement number) => Math.Truncate(number.GetDouble()).ToString("0", CultureInfo.InvariantCulture);
 
     private JsonElement? Field(string name)
