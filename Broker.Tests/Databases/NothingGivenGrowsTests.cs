@@ -187,7 +187,7 @@ public abstract class NothingGivenGrowsTests : IAsyncLifetime
     [InlineData("createdb", "CREATEDB")]
     [InlineData("bypassrls", "BYPASSRLS")]
     [InlineData("of-administrator", "member of the broker's administrator")]
-    [InlineData("not-a-member", "is no member")]
+    [InlineData("not-a-member", "is not a member")]
     [InlineData("not-settable", "cannot act as")]
     public async Task L13_An_owner_role_that_would_give_more_is_refused_when_it_is_first_used_and_leaves_no_user(string kind, string said)
     {
