@@ -58,7 +58,7 @@ public sealed class RotationOfOthersTests : IDisposable
         {
             var tokens = Path.Combine(directory, $"pods-{half}");
             await File.WriteAllLinesAsync(tokens, Enumerable.Range(half * Pods / 2, Pods / 2).Select(pod => stage.Identity.PodToken(pod)), Cancellation);
-            return [stage.Brokers[half].Address.AbsoluteUri.TrimEnd('/'), "local", StageSettings.RoleName, tokens, $"{stage.Postgres.Port}", stop];
+            return [stage.Brokers[half].Address.AbsoluteUri.TrimEnd('/'), StageSettings.ClusterName, StageSettings.RoleName, tokens, $"{stage.Postgres.Port}", stop];
         }
 
         Task AtWorkAsync(Task ends, Func<string, bool> on) => Eventually.HoldsAsync(
