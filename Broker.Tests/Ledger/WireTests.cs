@@ -145,7 +145,7 @@ public sealed class WireTests
     {
         LedgerScripts.Decisions.Count.ShouldBeGreaterThan(35);
         var embedded = typeof(Decision).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(".lua", StringComparison.Ordinal)).ToArray();
-        embedded.Order().ShouldBe(LedgerScripts.Files.Append("abilities.lua").Order()); // which decides nothing
+        embedded.Order().ShouldBe(LedgerScripts.Files.Concat(["abilities.lua", "ring_abilities.lua"]).Order()); // which decide nothing
     }
 
     private static void Check(string script) => ScriptHeader.Check("question", script, WireShape.Of(typeof(Question)), WireShape.Of(typeof(Answer)));

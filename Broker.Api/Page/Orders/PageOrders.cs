@@ -91,7 +91,8 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
                     .. held,
                     "They keep it and renew as ever; their lease is renewed and replaced as ever. Resuming the role undoes this.",
                 ],
-                [], [("role", role)]) { Place = place },
+                [], [("role", role)])
+            { Place = place },
             "drain" => new(
                 $"Drain role {role}", "/orders/drain", "Drain it",
                 [
@@ -99,11 +100,13 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
                     .. held,
                     "Each keeps its login and its connections to its own end; when the last has ended, the database user is dropped. Resuming the role undoes this for whoever has not ended yet.",
                 ],
-                [], [("role", role)]) { Place = place },
+                [], [("role", role)])
+            { Place = place },
             _ => new(
                 $"Resume role {role}", "/orders/resume", "Resume it",
                 [$"It was {(order!.State == RoleState.Draining ? "drained" : "paused")} by {order.By}: {order.Reason}", "Whoever may have it gets it again, as far as connections are free."],
-                [], [("role", role)]) { Place = place },
+                [], [("role", role)])
+            { Place = place },
         };
     }
 

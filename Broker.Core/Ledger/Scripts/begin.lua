@@ -17,6 +17,7 @@ if starts > now then return not_yet(starts - now) end
 call('ZREMRANGEBYSCORE', flights, '-inf', int(now))
 if num(call('ZCARD', flights)) >= asked.in_flight then return not_yet(50) end
 
+call('HSET', budget, 'rounds', int(now) .. '|' .. int(back_since()))
 call('ZADD', flights, int(now + ATTEMPT_MS), 'lease:' .. l.id)
 local paced_to = math.max(begun, now) + asked.spacing
 call('HSET', budget, 'begun', int(paced_to))

@@ -352,7 +352,7 @@ local function decide(c)
     h.till = math.max(now, l.starts) + RESERVED_MS
     write_holder(h)
   end
-  if l.attempt < now then
+  if l.attempt < now and not l.begun then
     local wait = elect(l, asked.new_leases)
     return say(verdict.issue{ lease = l.id, fence = l.fence, starts_in = wait })
   end

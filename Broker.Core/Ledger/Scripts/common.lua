@@ -156,6 +156,20 @@ local function never(kind, subject)
   call('HDEL', failing, kind .. ':' .. subject)
 end
 
+-- Until when an attempt to issue is somebody's: for ATTEMPT_MS after its last sign of life, and as long after replicas came back in their
+-- rounds to a ledger that was away, which no sign of life reached; for a minute more at most.
+-- rounds, while a user is being made: when a replica came last|since when they come without a break.
+local function back_since()
+  local BREAK_MS = 1000
+  local last, since = string.match(call('HGET', budget, 'rounds') or '', '^(%d+)|(%d+)$')
+  if not last then return 0 end
+  return now - num(last) < BREAK_MS and num(since) or now
+end
+local function somebodys_till(l)
+  local LONGEST_MS = 60000
+  return l.attempt >= now and l.attempt or math.max(l.attempt, math.min(back_since() + ATTEMPT_MS, l.attempt + LONGEST_MS))
+end
+
 -- Pools --------------------------------------------------------------------------------------------------------------
 -- A pool has a lease that takes holders (its taker), and one that is being issued (its next).
 local pool_cache = {}

@@ -5,7 +5,7 @@
 local l = lease(asked.lease)
 if not l then return answer.unknown() end
 if asked.how == 'IfAbandoned' then
-  local over = l.attempt == 0 and l.starts + BOOKING_GRACE_MS or l.attempt
+  local over = l.attempt == 0 and l.starts + BOOKING_GRACE_MS or l.begun and somebodys_till(l) or l.attempt
   if l.state ~= 'Issuing' or over > now or now < quiet then return answer.not_moved() end
 end
 if asked.how == 'EndSessions' then

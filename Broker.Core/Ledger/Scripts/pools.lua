@@ -2,7 +2,7 @@
 
 -- A lease that is being issued and still worth waiting for.
 local function awaited(l)
-  if l.attempt > 0 and l.attempt < now and l.begun then
+  if l.attempt > 0 and l.begun and somebodys_till(l) < now then
     move(l, 'Unknown', 'the replica that was issuing it went away')
     return nil
   end

@@ -51,7 +51,8 @@ internal sealed class LedgerView
         new Dictionary<string, string>(),
         all.Sum(view => view.Ends),
         all.Sum(view => view.InLine),
-        all.SelectMany(view => view.Leftovers)) { Granted = all.Sum(view => view.Granted) };
+        all.SelectMany(view => view.Leftovers))
+    { Granted = all.Sum(view => view.Granted) };
 
     /// <summary>Reads it.</summary>
     /// <param name="keys">The ledger.</param>
