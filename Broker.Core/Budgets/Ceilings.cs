@@ -15,58 +15,67 @@ public sealed record CeilingOrder(int Connections, string Reason, string By, Dat
 /// <summary>
 /// Ceilings that operators set while the broker runs: they stand in for the configured ones, on every replica, until they
 /// are taken back. Percent of the server's connections stays the bound above them. They are sealed: what an operator did not set may lower
-/// a ceiling, and never raise it (law L14).
+/// a ceiling, and never raise it (law L14). Who set one, and why, stands beside it: earlier versions read the number alone.
 /// </summary>
 internal sealed class Ceilings(SharedLedger ledger, LedgerSeal seal)
 {
     private const string None = "-";
     private const string Purpose = "Broker.Ceiling.v1";
+    private const string OrderPurpose = "Broker.CeilingOrder.v1";
 
     /// <summary>The database with the ceiling that is in force.</summary>
     /// <exception cref="LedgerException">The ledger does not answer, or the ceiling cannot be opened.</exception>
     public async ValueTask<Database> InForceAsync(Database database, CancellationToken cancellation)
     {
-        if (await ReadAsync(database.Name, cancellation) is not { } text) return database;
-        if (!TryRead(database, text, out var order)) throw new LedgerException($"The ceiling of database '{database.Name}' in the ledger cannot be opened: set it again, or reset it.");
-        return order is null ? database : database with { Budget = database.Budget with { Ceiling = order.Connections } };
+        if (await ReadAsync(Name(database.Name), cancellation) is not { } text) return database;
+        if (!TryRead(database, text, out var ceiling)) throw new LedgerException($"The ceiling of database '{database.Name}' in the ledger cannot be opened: set it again, or reset it.");
+        return ceiling is null ? database : database with { Budget = database.Budget with { Ceiling = ceiling } };
     }
 
     /// <summary>The order that is in force, for who looks on; null: the configured ceiling is, or it cannot be opened, which the counts that fail of it say.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
-    public async ValueTask<CeilingOrder?> FindAsync(Database database, CancellationToken cancellation) =>
-        await ReadAsync(database.Name, cancellation) is { } text && TryRead(database, text, out var order) ? order : null;
+    public async ValueTask<CeilingOrder?> FindAsync(Database database, CancellationToken cancellation)
+    {
+        if (await ReadAsync(Name(database.Name), cancellation) is not { } text || !TryRead(database, text, out var found) || found is not { } ceiling) return null;
+        var order = await ReadAsync(OrderName(database.Name), cancellation) is { } told && seal.TryOpen(told, OrderPurpose, database.Name) is { } opened
+            ? JsonSerializer.Deserialize<CeilingOrder>(opened)
+            : null;
+        return order?.Connections == ceiling ? order : new(ceiling, "", "", null);
+    }
 
     /// <summary>Sets it, or takes it back (null). In force with the next count of connections.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask SetAsync(string database, CeilingOrder? order, CancellationToken cancellation)
     {
-        var text = seal.Seal(order is null ? None : JsonSerializer.Serialize(order), Purpose, database);
+        if (order is not null)
+        {
+            var told = seal.Seal(JsonSerializer.Serialize(order), OrderPurpose, database);
+            await ledger.Texts.ChangeSharedAsync(OrderName(database), _ => told, cancellation);
+        }
+
+        var text = seal.Seal(order?.Connections.ToString(CultureInfo.InvariantCulture) ?? None, Purpose, database);
         await ledger.Texts.ChangeSharedAsync(Name(database), _ => text, cancellation);
 
         // What may be promised by it is known with the next count, which a database that nobody uses would not have.
         await ledger.Budgets.WakeAsync(database, cancellation);
     }
 
-    private async ValueTask<string?> ReadAsync(string database, CancellationToken cancellation) =>
-        await ledger.Texts.ReadSharedAsync(Name(database), cancellation) is var (text, _) ? text : null;
+    private async ValueTask<string?> ReadAsync(string name, CancellationToken cancellation) =>
+        await ledger.Texts.ReadSharedAsync(name, cancellation) is var (text, _) ? text : null;
 
     // Null: the configured one is in force. False: nobody can tell.
-    private bool TryRead(Database database, string text, out CeilingOrder? order)
+    private bool TryRead(Database database, string text, out int? ceiling)
     {
-        order = null;
+        ceiling = null;
         var opened = seal.TryOpen(text, Purpose, database.Name);
         if ((opened ?? text) == None) return true;
-        if (opened?.StartsWith('{') == true)
-        {
-            order = JsonSerializer.Deserialize<CeilingOrder>(opened);
-            return true;
-        }
-
-        // A number alone: sealed by a version that kept no more, or not by an operator at all.
-        if (!int.TryParse(opened ?? text, NumberStyles.None, CultureInfo.InvariantCulture, out var ceiling)) return false;
-        if (opened is not null || !(database.Budget.Ceiling < ceiling)) order = new(ceiling, "", "", null);
+        if (!int.TryParse(opened ?? text, NumberStyles.None, CultureInfo.InvariantCulture, out var set)) return false;
+        // What no operator sealed may only lower it.
+        if (opened is not null || !(database.Budget.Ceiling < set)) ceiling = set;
         return true;
     }
 
     private static string Name(string database) => "ceiling:" + database;
+
+    private static string OrderName(string database) => "ceiling-order:" + database;
 }

@@ -42,6 +42,21 @@ public sealed class CeilingsTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task An_earlier_version_reads_what_this_one_set()
+    {
+        await ceilings.SetAsync("orders", Order, Cancel);
+        seal.TryOpen((await ledger.Texts.ReadSharedAsync("ceiling:orders", Cancel))!.Value.Text, Purpose, "orders").ShouldBe("42");
+    }
+
+    [Fact]
+    public async Task Who_set_one_is_not_told_of_another_that_an_earlier_version_set_since()
+    {
+        await ceilings.SetAsync("orders", Order, Cancel);
+        await ledger.Texts.ChangeSharedAsync("ceiling:orders", _ => seal.Seal("17", Purpose, "orders"), Cancel);
+        (await ReadAsync()).ShouldBe((17, new CeilingOrder(17, "", "", null)));
+    }
+
+    [Fact]
     public async Task One_that_an_earlier_version_set_is_in_force()
     {
         await WriteAsync(seal.Seal("17", Purpose, "orders"));
