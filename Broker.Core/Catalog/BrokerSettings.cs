@@ -27,7 +27,7 @@ public sealed record BrokerSettings
     /// Networks (<c>10.0.0.0/8</c>) of the proxies whose <c>X-Forwarded-For</c> and <c>-Proto</c> are believed; empty: nobody's,
     /// and the address of a request is its connection's.
     /// </summary>
-    public IReadOnlyList<string> Proxies { get; init; } = [];
+    public IReadOnlyList<string> Proxies { get; init => field = new TextList(value); } = new TextList([]);
 
     /// <summary>The DBA's page, and how people sign in to it.</summary>
     public PageSettings Page { get; init; } = new();
@@ -43,16 +43,6 @@ public sealed record BrokerSettings
     /// <c>X-Forwarded-For</c> are believed, from its end.
     /// </summary>
     public int ProxyHops { get; init; } = 1;
-
-    // The compiler's would compare the list by reference, and every reload makes a new one.
-    /// <inheritdoc/>
-    public bool Equals(BrokerSettings? other) => other is not null && Parts.Equals(other.Parts) && Proxies.SequenceEqual(other.Proxies, StringComparer.Ordinal);
-
-    /// <inheritdoc/>
-    public override int GetHashCode() => Parts.GetHashCode();
-
-    private (LedgerSettings, SealingSettings?, AuditSettings, WaitingSettings, LimitSettings, TlsSettings?, DrillSettings, AdmissionSettings, int, string?, Secret?, string) Parts =>
-        (Ledger, Sealing, Audit, Waiting, Limits, Tls, Drill, Admission, ProxyHops, Page.SignIn?.Issuer, Page.SignIn?.ClientSecret, string.Join(' ', Page.SignIn?.Scopes ?? []));
 }
 
 /// <summary>Which ledger.</summary>
@@ -105,17 +95,7 @@ public sealed record LedgerSettings
     /// Marks (four characters) of brokers that are gone, or whose ledger was lost: database users that bear one are this broker's (default:
     /// none).
     /// </summary>
-    public IReadOnlyList<string> FormerMarks { get; init; } = [];
-
-    // As of the whole: the list by what is in it.
-    /// <inheritdoc/>
-    public bool Equals(LedgerSettings? other) => other is not null && Parts.Equals(other.Parts) && FormerMarks.SequenceEqual(other.FormerMarks, StringComparer.Ordinal);
-
-    /// <inheritdoc/>
-    public override int GetHashCode() => Parts.GetHashCode();
-
-    private (LedgerKind, Secret?, string?, string?, string?, string?, string?, string) Parts =>
-        (Kind, ConnectionString, PasswordFile, CaFile, CertificateFile, KeyFile, Path, Prefix);
+    public IReadOnlyList<string> FormerMarks { get; init => field = new TextList(value); } = new TextList([]);
 }
 
 /// <summary>The keys that seal secrets in the ledger: a directory all replicas share, or a certificate they all have.</summary>

@@ -16,4 +16,8 @@ public sealed record PageSettings
 /// </param>
 /// <param name="ClientSecret">The client's secret; null: a public client.</param>
 /// <param name="Scopes">The scopes that are asked for (default <c>openid</c>, <c>profile</c>, <c>email</c>).</param>
-public sealed record SignInSettings(string Issuer, Secret? ClientSecret, IReadOnlyList<string> Scopes);
+public sealed record SignInSettings(string Issuer, Secret? ClientSecret, IReadOnlyList<string> Scopes)
+{
+    /// <summary>The scopes that are asked for.</summary>
+    public IReadOnlyList<string> Scopes { get; init; } = new TextList(Scopes);
+}

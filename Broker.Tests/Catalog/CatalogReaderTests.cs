@@ -99,11 +99,11 @@ public class CatalogReaderTests
     [Fact]
     public void The_same_settings_read_twice_are_the_same_and_others_are_not()
     {
-        (string, string?)[] same = [("Proxies:0", "10.0.0.7/32"), ("Proxies:1", "10.0.0.8/32"), ("Limits:FailedProofs", "7"), ("Audit:Path", "/tmp/a"), ("Waiting:Default", "00:00:03"), ("Ledger:FormerMarks:0", "abcd"), ("Ledger:FormerMarks:1", "bcde"), ("Audit:Otlp:Endpoint", "https://collector:4318")];
+        (string, string?)[] same = [("Proxies:0", "10.0.0.7/32"), ("Proxies:1", "10.0.0.8/32"), ("Limits:FailedProofs", "7"), ("Audit:Path", "/tmp/a"), ("Waiting:Default", "00:00:03"), ("Ledger:FormerMarks:0", "abcd"), ("Ledger:FormerMarks:1", "bcde"), ("Audit:Otlp:Endpoint", "https://collector:4318"), ("Page:SignIn:Issuer", "kubernetes"), ("Page:SignIn:Scopes:0", "openid"), ("Page:SignIn:Scopes:1", "email")];
         var settings = Configured.Read(same).Settings;
         Configured.Read(same).Settings.ShouldBe(settings, "else each reload would say that it needs a restart");
         Configured.Read(same).Settings!.GetHashCode().ShouldBe(settings!.GetHashCode());
-        foreach (var (key, value) in new[] { ("Proxies:1", "10.0.0.9/32"), ("Proxies:2", "10.0.0.9/32"), ("ProxyHops", "2"), ("Limits:FailedProofs", "8"), ("Audit:Path", "/tmp/b"), ("Waiting:Default", "00:00:04"), ("Ledger:FormerMarks:1", "cdef"), ("Ledger:FormerMarks:2", "cdef"), ("Ledger:Prefix", "other"), ("Audit:Otlp:Endpoint", "https://other:4318") })
+        foreach (var (key, value) in new[] { ("Proxies:1", "10.0.0.9/32"), ("Proxies:2", "10.0.0.9/32"), ("ProxyHops", "2"), ("Limits:FailedProofs", "8"), ("Audit:Path", "/tmp/b"), ("Waiting:Default", "00:00:04"), ("Ledger:FormerMarks:1", "cdef"), ("Ledger:FormerMarks:2", "cdef"), ("Ledger:Prefix", "other"), ("Audit:Otlp:Endpoint", "https://other:4318"), ("Page:SignIn:Scopes:1", "profile"), ("Page:SignIn:Scopes:2", "profile") })
             Configured.Read([.. same.Where(one => one.Item1 != key), (key, value)]).Settings.ShouldNotBe(settings, key);
     }
 
