@@ -158,13 +158,15 @@ end
 
 -- Until when an attempt to issue is somebody's: for ATTEMPT_MS after its last sign of life, and as long after replicas came back in their
 -- rounds to a ledger that was away, which no sign of life reached; for a minute more at most.
--- rounds, while a user is being made: when a replica came last|since when they come without a break.
+-- rounds, while a user is being made: when a replica came last|since when they come without a break. back_since answers that moment, and
+-- when one came last.
 local function back_since()
   local BREAK_MS = 1000
   local last, since = string.match(call('HGET', budget, 'rounds') or '', '^(%d+)|(%d+)$')
-  if not last then return 0 end
-  return now - num(last) < BREAK_MS and num(since) or now
+  if not last then return 0, 0 end
+  return now - num(last) < BREAK_MS and num(since) or now, num(last)
 end
+
 local function somebodys_till(l)
   local LONGEST_MS = 60000
   return l.attempt >= now and l.attempt or math.max(l.attempt, math.min(back_since() + ATTEMPT_MS, l.attempt + LONGEST_MS))

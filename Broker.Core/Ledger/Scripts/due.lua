@@ -50,8 +50,8 @@ tidy()
 
 -- While a user is being made: whether replicas come here all the time (see back_since).
 if #call('ZRANGEBYSCORE', flights, int(now - 60000), '+inf', 'LIMIT', '0', '1') > 0 then
-  local back, known = back_since(), call('HGET', budget, 'rounds') or ''
-  if now - num(string.match(known, '^%d+')) >= 200 then call('HSET', budget, 'rounds', int(now) .. '|' .. int(back)) end
+  local back, last = back_since()
+  if now - last >= 200 then call('HSET', budget, 'rounds', int(now) .. '|' .. int(back)) end
 end
 
 local told, heard_to = {}, mark
