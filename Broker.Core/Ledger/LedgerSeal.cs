@@ -22,7 +22,7 @@ public sealed class LedgerSeal(IDataProtectionProvider protection)
         }
         catch (CryptographicException e)
         {
-            throw new SealingKeysException($"The keys that seal what is in the ledger are not to be had (Broker:Sealing). {e.InnerException?.Message ?? e.Message}", e);
+            throw new SealingKeysException(e);
         }
     }
 
@@ -43,7 +43,7 @@ public sealed class LedgerSeal(IDataProtectionProvider protection)
         }
         catch (CryptographicException e) when (e.InnerException is IOException or UnauthorizedAccessException)
         {
-            throw new SealingKeysException($"The keys that seal what is in the ledger are not to be had (Broker:Sealing). {e.InnerException.Message}", e);
+            throw new SealingKeysException(e);
         }
         catch (CryptographicException)
         {
@@ -53,4 +53,5 @@ public sealed class LedgerSeal(IDataProtectionProvider protection)
 }
 
 /// <summary>The sealing keys cannot be read or made; the message says why.</summary>
-internal sealed class SealingKeysException(string message, Exception inner) : LedgerException(message, inner);
+internal sealed class SealingKeysException(CryptographicException failure)
+    : LedgerException($"The keys that seal what is in the ledger are not to be had (Broker:Sealing). {failure.InnerException?.Message ?? failure.Message}", failure);
