@@ -1,20 +1,39 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text;
+using Xunit;
 
 namespace Broker.Tests;
 
 /// <summary>Runs a program that a test needs.</summary>
 internal static class TestProgram
 {
-    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(3);
+    // Longer than any takes, also on a slow machine at work: only a test that fails anyway waits for it.
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(10);
 
     /// <summary>A folder of the test program, such as <c>Deployment/Schemas</c>.</summary>
     public static string Folder(string folder) => Path.Combine(AppContext.BaseDirectory, folder);
 
     /// <summary>What it printed; what went wrong, and what installs it, is in the exception.</summary>
-    public static async Task<string> RunAsync(string program, string[] arguments, string install, string folder)
+    /// <param name="program">The program.</param>
+    /// <param name="arguments">Its arguments.</param>
+    /// <param name="install">What installs it.</param>
+    /// <param name="folder">The folder of the test program in which it runs.</param>
+    /// <param name="input">What it reads.</param>
+    /// <param name="environment">Variables that it has besides; null: one that it does not have.</param>
+    public static async Task<string> RunAsync(
+        string program, string[] arguments, string install, string folder = "", string input = "", IReadOnlyDictionary<string, string?>? environment = null)
     {
-        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = Folder(folder), RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            WorkingDirectory = Folder(folder),
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardInputEncoding = new UTF8Encoding(false),
+            StandardOutputEncoding = Encoding.UTF8,
+        };
+        foreach (var (name, value) in environment ?? new Dictionary<string, string?>()) start.Environment[name] = value;
         Process process;
         try
         {
@@ -27,20 +46,22 @@ internal static class TestProgram
 
         using (process)
         {
-            using var deadline = new CancellationTokenSource(Deadline);
-            var (output, errors) = (process.StandardOutput.ReadToEndAsync(deadline.Token), process.StandardError.ReadToEndAsync(deadline.Token));
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+            deadline.CancelAfter(Deadline);
             try
             {
+                var (output, errors) = (process.StandardOutput.ReadToEndAsync(deadline.Token), process.StandardError.ReadToEndAsync(deadline.Token));
+                await process.StandardInput.WriteAsync(input);
+                process.StandardInput.Close();
                 await process.WaitForExitAsync(deadline.Token);
+                return process.ExitCode == 0 ? await output
+                    : throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}. {await output} {await errors} If something is missing: {install}");
             }
             catch (OperationCanceledException)
             {
                 process.Kill(entireProcessTree: true);
                 throw new TimeoutException($"{program} {string.Join(' ', arguments)} did not end in {Deadline}.");
             }
-
-            return process.ExitCode == 0 ? await output
-                : throw new InvalidOperationException($"{program} {string.Join(' ', arguments[..1])} ended with {process.ExitCode}. {await output} {await errors} If something is missing: {install}");
         }
     }
 }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Broker.Core.Databases;
@@ -121,35 +120,13 @@ public static class DriverPrograms
     private static IReadOnlyList<Seen> Read(string output) =>
         [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonSerializer.Deserialize<Seen>(line, Json)!)];
 
-    private static async Task<string> RunAsync(string program, string[] arguments, string input, string install)
-    {
-        var start = new ProcessStartInfo(program, arguments)
+    private static Task<string> RunAsync(string program, string[] arguments, string input, string install) => TestProgram.RunAsync(
+        program, arguments, install, input: input,
+        environment: new Dictionary<string, string?>
         {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            StandardInputEncoding = new UTF8Encoding(false),
-            StandardOutputEncoding = Encoding.UTF8,
-            Environment = { ["GO111MODULE"] = "off", ["GOPATH"] = "/usr/share/gocode", ["GOCACHE"] = Path.Combine(Path.GetTempPath(), "broker-tests-gocache"), ["PGSSLROOTCERT"] = null },
-        };
-        Process process;
-        try
-        {
-            process = Process.Start(start)!;
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            throw new InvalidOperationException($"The program '{program}' is not here. Install it: {install}");
-        }
-
-        using (process)
-        {
-            var (output, error) = (process.StandardOutput.ReadToEndAsync(Cancellation), process.StandardError.ReadToEndAsync(Cancellation));
-            await process.StandardInput.WriteAsync(input);
-            process.StandardInput.Close();
-            await process.WaitForExitAsync(Cancellation);
-            process.ExitCode.ShouldBe(0, $"{program} {string.Join(' ', arguments)}: {await error} ({install})");
-            return await output;
-        }
-    }
+            ["GO111MODULE"] = "off",
+            ["GOPATH"] = "/usr/share/gocode",
+            ["GOCACHE"] = Path.Combine(Path.GetTempPath(), "broker-tests-gocache"),
+            ["PGSSLROOTCERT"] = null,
+        });
 }
