@@ -21,8 +21,7 @@ public class EndsOfRememberedGrantsTests
         var time = new FakeTimeProvider();
         var now = time.GetUtcNow();
         var grants = new RememberedGrants(time);
-        var claim = new Claim("pod", new("r", 0, TimeSpan.FromMinutes(30), 500, TimeSpan.Zero), "r", 1, 1, TimeSpan.Zero, TimeSpan.Zero, ClaimKind.Renew, "caller");
-        grants.Remember("orders", claim, new("lease", 1, now.AddMinutes(30), now.AddHours(1), now, null, false, null, null, null) { Now = now });
+        grants.Remember("orders", MovesToldAgainTests.Renewal, new("lease", 1, now.AddMinutes(30), now.AddHours(1), now, null, false, null, null, null) { Now = now });
 
         time.Advance(TimeSpan.FromMinutes(12));
         Hear();

@@ -9,6 +9,9 @@ namespace Broker.Tests.Leases.Laws;
 /// <summary>Who is answered from memory is told of its move as it is now, not as it was then.</summary>
 public class MovesToldAgainTests
 {
+    /// <summary>A pod's renewal.</summary>
+    internal static readonly Claim Renewal = new("pod", new("r", 0, TimeSpan.FromMinutes(30), 500, TimeSpan.Zero), "r", 1, 1, TimeSpan.Zero, TimeSpan.Zero, ClaimKind.Renew, "caller");
+
     [Theory]
     [InlineData(3, 5)]
     [InlineData(8, 0)]
@@ -18,10 +21,9 @@ public class MovesToldAgainTests
         var time = new FakeTimeProvider();
         var now = time.GetUtcNow();
         var grants = new RememberedGrants(time);
-        var claim = new Claim("pod", new("r", 0, TimeSpan.FromMinutes(30), 500, TimeSpan.Zero), "r", 1, 1, TimeSpan.Zero, TimeSpan.Zero, ClaimKind.Renew, "caller");
         grants.Remember(
             "orders",
-            claim,
+            Renewal,
             new("new", 1, now.AddMinutes(30), now.AddHours(1), now, TimeSpan.FromSeconds(8), false, null, null, null) { Now = now, Beside = "old", BesideConnections = 1, BesideEndsAt = now.AddSeconds(8) });
 
         time.Advance(TimeSpan.FromSeconds(later));
