@@ -28,7 +28,7 @@ public abstract record HolderEvent
 /// </summary>
 internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, ShutdownSignal shutdown, Jitter jitter, TimeProvider time)
 {
-    // A signal can be lost on its way, so renewals do not become rarer.
+    // A signal can be lost on its way, so renewals are never further apart.
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan BetweenSigns = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan AfterTrouble = TimeSpan.FromSeconds(5);

@@ -63,8 +63,7 @@ public static class BudgetsApi
         var rollout = new PlannedRollout(body.Pods, body.ConnectionsPerPod, surge);
         if (await board.ForecastAsync(database, rollout, role?.Name, body.TimeOfDay, context.RequestAborted) is { } found)
         {
-            await context.Response.WriteAsJsonAsync(
-                ForecastShape.Of(rollout, found), context.RequestAborted);
+            await context.Response.WriteAsJsonAsync(ForecastShape.Of(rollout, found), context.RequestAborted);
         }
         else
         {
