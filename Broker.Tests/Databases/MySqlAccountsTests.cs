@@ -113,6 +113,30 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_administrator_that_sees_all_sessions_is_not_taken_for_blind_while_others_come_and_go()
+    {
+        await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
+        var user = await own.CreateLoginAsync("user", "", Cancellation);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
+        var others = Enumerable.Range(0, 4).Select(_ => Task.Run(
+            async () =>
+            {
+                while (!enough.IsCancellationRequested) await engine.TryLoginAsync(own.Database, user, Cancellation);
+            },
+            Cancellation)).ToArray();
+        try
+        {
+            for (var look = 0; look < 300; look++) (await engine.CountSessionsAsync(own.Database, "nobody", Cancellation)).ShouldBe(0);
+        }
+        finally
+        {
+            await enough.CancelAsync();
+            await Task.WhenAll(others);
+        }
+    }
+
+    [Fact]
     public async Task A_host_that_does_not_match_is_a_refused_login_that_says_so()
     {
         var user = await bench.CreateLoginAsync("user", "", Cancellation, host: "10.%");

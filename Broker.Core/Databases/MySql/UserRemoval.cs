@@ -13,6 +13,7 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
 {
     private static readonly TimeSpan SessionsEndWithin = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(25);
+    private static readonly TimeSpan BlindAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>
     /// No more logins, and its sessions end; returns when they have. Sessions of a user that is dropped already end too. Each step is
@@ -170,7 +171,7 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
         }
     }
 
-    private static async Task<List<ulong>> SessionsAsync(MySqlConnection connection, Database database, string username, CancellationToken cancellation)
+    private async Task<List<ulong>> SessionsAsync(MySqlConnection connection, Database database, string username, CancellationToken cancellation)
     {
         var sessions = new List<ulong>();
         await AdminReads.RunAsync(
@@ -184,20 +185,27 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
             $"Database '{database.Name}': whether '{username}' has sessions cannot be seen, because the broker's administrator sees none but its own: GRANT PROCESS ON *.* TO it.");
     }
 
-    // Who lacks PROCESS is shown its own sessions alone, and is not told so.
-    private static async Task<bool> SeesOthersAsync(MySqlConnection connection, Database database, CancellationToken cancellation)
+    // Who lacks PROCESS is shown its own sessions alone, and is not told so. The list and the number beside it are of two moments: somebody
+    // who comes or goes between them is in one and not in the other, and is not there for long.
+    private async Task<bool> SeesOthersAsync(MySqlConnection connection, Database database, CancellationToken cancellation)
     {
-        var (own, seen, connected) = (0L, 0L, 0L);
-        await AdminReads.RunAsync(
-            connection,
-            database,
-            "SELECT COALESCE(SUM(USER = SUBSTRING_INDEX(USER(), '@', 1)), 0), COUNT(*) FROM information_schema.PROCESSLIST",
-            row => (own, seen) = (Convert.ToInt64(row.GetValue(0), CultureInfo.InvariantCulture), row.GetInt64(1)),
-            cancellation);
-        if (seen > own) return true;
-        await AdminReads.RunAsync(
-            connection, database, "SHOW GLOBAL STATUS LIKE 'Threads_connected'", row => connected = Convert.ToInt64(row.GetValue(1), CultureInfo.InvariantCulture), cancellation);
-        return connected <= own;
+        var began = clock.GetTimestamp();
+        while (true)
+        {
+            var (own, seen, connected) = (0L, 0L, 0L);
+            await AdminReads.RunAsync(
+                connection,
+                database,
+                "SELECT COALESCE(SUM(USER = SUBSTRING_INDEX(USER(), '@', 1)), 0), COUNT(*) FROM information_schema.PROCESSLIST",
+                row => (own, seen) = (Convert.ToInt64(row.GetValue(0), CultureInfo.InvariantCulture), row.GetInt64(1)),
+                cancellation);
+            if (seen > own) return true;
+            await AdminReads.RunAsync(
+                connection, database, "SHOW GLOBAL STATUS LIKE 'Threads_connected'", row => connected = Convert.ToInt64(row.GetValue(1), CultureInfo.InvariantCulture), cancellation);
+            if (connected <= own) return true;
+            if (clock.GetElapsedTime(began) > BlindAfter) return false;
+            await Task.Delay(LookAgainAfter, clock, cancellation);
+        }
     }
 
     private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
