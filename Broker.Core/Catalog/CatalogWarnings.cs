@@ -1,3 +1,4 @@
+using System.Net;
 using Broker.Core.Catalog.Reading;
 using Broker.Core.Model;
 
@@ -19,7 +20,7 @@ public static class CatalogWarnings
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<CatalogWarning> Of(CatalogSnapshot catalog, BrokerSettings settings) =>
-        [.. Claims(catalog), .. TooMuch(catalog), .. OneServer(catalog), .. Endless(catalog, settings)];
+        [.. Claims(catalog), .. TooMuch(catalog), .. OneServer(catalog), .. Endless(catalog, settings), .. Forwarded(settings)];
 
     private static IEnumerable<CatalogWarning> Claims(CatalogSnapshot catalog) =>
         from list in Lists(catalog)
@@ -63,4 +64,11 @@ public static class CatalogWarnings
         select new CatalogWarning(
             $"Broker:Roles:{role.Name}",
             $"makes users on {database.Engine} that have no end of their own, and the ledger (InProcess) forgets them when the broker ends: they stay until somebody drops them (GET /api/v1/leftovers). Use Ledger:Kind File, or Redis with persistence.");
+
+    private static IEnumerable<CatalogWarning> Forwarded(BrokerSettings settings) =>
+        from proxies in settings.Proxies.Index()
+        where IPNetwork.Parse(proxies.Item).IsWide()
+        select new CatalogWarning(
+            $"Broker:Proxies:{proxies.Index}",
+            $"is {proxies.Item}, which is more than proxies need: whoever has an address in it, a pod among them, can write any other into the audit. Name the proxies alone, as 10.0.0.7/32, or a network that nobody else is in.");
 }

@@ -257,6 +257,8 @@ public class CatalogReaderTests
     [InlineData("Proxies:0", "10.0.0.7", "", "")]
     [InlineData("Proxies:0", "everybody", "", "not a network")]
     [InlineData("Proxies:0", "0.0.0.0/0", "", "covers every address")]
+    [InlineData("Proxies:0", "::/0", "", "covers every address")]
+    [InlineData("Proxies:0", "::ffff:0.0.0.0/96", "", "covers every address")] // every IPv4 address, as a socket for both kinds writes it
     [InlineData("Tls:CertificateFile", "/nowhere", "", "does not exist")]
     [InlineData("Tls:CertificateFile", "/nowhere", "Tls:CertificateKeyFile", "missing")]
     [InlineData("Tls:LookEvery", "00:00:00", "", "out of range")]

@@ -39,6 +39,24 @@ public sealed class CatalogWarningsTests
         if (told) warnings[0].Text.ShouldContain("nobody gets the role");
     }
 
+    [Theory]
+    [InlineData("10.0.0.7/32", false)]
+    [InlineData("10.0.7.0/24", false)]
+    [InlineData("10.0.6.0/23", true)]
+    [InlineData("10.244.0.0/16", true)]
+    [InlineData("0.0.0.0/1", true)]
+    [InlineData("fd00:7::/64", false)]
+    [InlineData("fd00:7::/63", true)]
+    [InlineData("::ffff:10.0.7.0/120", false)]
+    [InlineData("::ffff:10.0.0.0/104", true)]
+    public void A_network_of_proxies_in_which_others_may_be_is_told(string network, bool told)
+    {
+        var warnings = Warnings(("Proxies:0", "10.0.0.9/32"), ("Proxies:1", network));
+
+        warnings.Select(warning => warning.Path).ShouldBe(told ? ["Broker:Proxies:1"] : []);
+        if (told) warnings[0].Text.ShouldContain($"is {network}, which is more than proxies need");
+    }
+
     private static IReadOnlyList<CatalogWarning> Warnings(params (string Key, string? Value)[] changes)
     {
         var read = Configured.Read(changes);

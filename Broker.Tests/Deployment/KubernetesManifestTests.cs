@@ -1,5 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using k8s;
 using k8s.Models;
 using Shouldly;
@@ -27,6 +29,15 @@ public class KubernetesManifestTests
         var kustomization = Repository.Read("k8s/base/kustomization.yaml");
         foreach (var file in Directory.GetFiles(Repository.PathOf("k8s/base")).Select(Path.GetFileName).Where(name => name != "kustomization.yaml"))
             kustomization.ShouldContain($"- {file}\n");
+    }
+
+    [Fact]
+    public void No_shipped_configuration_believes_forwarded_addresses_of_a_network_it_cannot_know()
+    {
+        var files = Directory.GetFiles(Repository.PathOf("k8s"), "broker.json", SearchOption.AllDirectories);
+        files.Length.ShouldBeGreaterThan(2);
+        foreach (var broker in files.Select(file => JsonNode.Parse(File.ReadAllText(file), documentOptions: new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true })!["Broker"]!.AsObject()))
+            (broker.ContainsKey("Proxies"), broker.ContainsKey("ProxyHops")).ShouldBe((false, false));
     }
 
     [Fact]

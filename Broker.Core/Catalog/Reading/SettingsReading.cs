@@ -155,7 +155,7 @@ internal static partial class SettingsReading
         {
             if (!IPNetwork.TryParse(proxies[i], out var network))
                 reader.Error($"Proxies:{i}", "is not a network.", "Write one address as 10.0.0.7/32, a network of proxies alone as 10.0.7.0/28 or fd00:7::/64.");
-            else if (network.PrefixLength == 0)
+            else if (network.CoversEverybody())
                 reader.Error($"Proxies:{i}", "covers every address: any client could forge its own.", "Name the networks of your proxies.");
         }
 
