@@ -11,8 +11,8 @@ internal sealed class SessionSealer(LedgerSeal seal, TimeProvider time)
 {
     private const string Purpose = "Broker.Session.v1";
 
-    // Replicas' clocks may differ by so much. To the second a session ends by the ledger's clock (law L9); this is the bound beyond it.
-    private static readonly TimeSpan ClocksApart = TimeSpan.FromMinutes(5);
+    /// <summary>Replicas' clocks may differ by so much. To the second a session ends by the ledger's clock (law L9); this is the bound beyond it.</summary>
+    public static readonly TimeSpan ClocksApart = TimeSpan.FromMinutes(5);
 
     /// <summary>The text for the ledger.</summary>
     /// <param name="id">The session's id.</param>

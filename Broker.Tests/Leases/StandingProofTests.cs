@@ -78,6 +78,19 @@ public sealed class StandingProofTests
         (await world.PassAsync(waiting, Minute)).Refusal.ShouldNotBeNull().Code.ShouldBe(RefusalCode.Unauthenticated);
     }
 
+    [Fact]
+    public async Task L7_Who_stays_and_waits_for_a_ledger_that_lost_something_gets_no_more_time_once_it_is_proven_no_more()
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        world.Flush();
+        var staying = replica.Holders.StayAsync(World.Ask(0).Caller, grant.Holder.Id, From, default).AsTask();
+        await world.PassAsync(() => proof.Asked > 0, Minute);
+        proof.WhyNot = new(RefusalCode.Unauthenticated, "withdrawn");
+        (await world.PassAsync(staying, Minute)).Refusal.ShouldNotBeNull().Code.ShouldBe(RefusalCode.Unauthenticated);
+    }
+
     private static async Task<HolderEvent> NextAsync(World world, IAsyncEnumerator<HolderEvent> events)
     {
         (await world.PassAsync(events.MoveNextAsync().AsTask(), TimeSpan.FromMinutes(10))).ShouldBeTrue();

@@ -4,6 +4,7 @@ using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Ledger;
+using Broker.Core.Sessions;
 using Broker.Core.Sessions.ClientTokens;
 
 namespace Broker.Api.Authentication.BrokerTokens;
@@ -31,10 +32,13 @@ internal sealed class ClientTokens : IDisposable
     private readonly IDisposable listening;
     private readonly FastConcurrentLru<string, Remembered> byId = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
+    // Whoever can write the ledger and has a revoked token does not bring it back where its end was heard of (law L14).
+    private readonly FastConcurrentLru<string, bool> ended = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
+
     public ClientTokens(ClientTokenLedger ledger, CallerProver prover, ICatalog catalog, ProofHasher hasher, TimeProvider time)
     {
         (this.ledger, this.prover, this.catalog, this.hasher, this.time) = (ledger, prover, catalog, hasher, time);
-        listening = ledger.Listen(id => byId.TryRemove(id));
+        listening = ledger.Listen(End);
     }
 
     /// <summary>Who comes by a token.</summary>
@@ -53,7 +57,8 @@ internal sealed class ClientTokens : IDisposable
             var at = time.GetTimestamp();
             try
             {
-                if (await ledger.FindAsync(id, context.RequestAborted) is not { } live) return Failed(ProofFailure.SessionUnknown);
+                if (await ledger.FindAsync(id, context.RequestAborted) is not { } live || ended.TryGet(id, out _) || live.Token.LastEnd + SessionSealer.ClocksApart <= time.GetUtcNow())
+                    return Failed(ProofFailure.SessionUnknown);
                 var cluster = catalog.Current.Identity.Issuers.GetValueOrDefault(live.Token.Issuer)?.Cluster;
                 var endsAt = time.GetUtcNow() + live.EndsIn;
 
@@ -82,6 +87,12 @@ internal sealed class ClientTokens : IDisposable
     public void Forget(string id) => byId.TryRemove(id);
 
     public void Dispose() => listening.Dispose();
+
+    private void End(string id)
+    {
+        ended.AddOrUpdate(id, true);
+        byId.TryRemove(id);
+    }
 
     // A mount, issuer or secret id that was taken out of the configuration takes its tokens with it. The certificate that is asked for
     // is asked of tokens too.

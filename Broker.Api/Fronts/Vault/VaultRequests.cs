@@ -39,7 +39,10 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
     }
 
     /// <summary>Where a call came from, and what proves its caller again when it had to wait.</summary>
-    public Origin StandingOriginOf(VaultCall call, VaultClient client) => call.Origin with { Proof = new StandingToken(tokens, call.Context, client.Text) };
+    /// <param name="call">The call.</param>
+    /// <param name="client">Who makes it.</param>
+    /// <param name="strictly">See <see cref="ClientTokens.ProveAsync"/>.</param>
+    public Origin StandingOriginOf(VaultCall call, VaultClient client, bool strictly) => call.Origin with { Proof = new StandingToken(tokens, call.Context, client.Text, strictly) };
 
     /// <summary>Writes a refusal into the audit, unless it is there, and a line of it into the log.</summary>
     public async ValueTask RecordAsync(HttpContext context, VaultError error)
@@ -74,8 +77,8 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
         _ => RefusalCode.InvalidRequest,
     };
 
-    private sealed class StandingToken(ClientTokens tokens, HttpContext context, string text) : IStandingProof
+    private sealed class StandingToken(ClientTokens tokens, HttpContext context, string text, bool strictly) : IStandingProof
     {
-        public async ValueTask<Refusal?> WhyNotAsync(CancellationToken cancellation) => (await tokens.ProveAsync(context, text, strictly: true)).Proof.Failure?.Refusal();
+        public async ValueTask<Refusal?> WhyNotAsync(CancellationToken cancellation) => (await tokens.ProveAsync(context, text, strictly)).Proof.Failure?.Refusal();
     }
 }

@@ -36,7 +36,7 @@ internal sealed class HolderDesk(
 
     /// <summary>
     /// The holder is still there and stays on the lease it has, until that ends: for clients that cannot be handed another login.
-    /// Nothing is waited for and no rate limits it, since it takes nothing that it does not have.
+    /// Nothing is waited for but a ledger that lost something, and no rate limits it, since it takes nothing that it does not have.
     /// </summary>
     public async ValueTask<Outcome> StayAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
     {
@@ -48,7 +48,7 @@ internal sealed class HolderDesk(
         else
         {
             var claim = ClaimOf(caller, id, target, ClaimKind.Stay);
-            outcome = await credentials.ReserveAndJoinAsync(target, claim, time.GetTimestamp(), cancellation);
+            outcome = await credentials.ReserveAndJoinAsync(target with { Proof = origin.Proof }, claim, time.GetTimestamp(), cancellation);
             if (outcome.Grant is { } grant) await shares.StaysAsync(caller, holder, grant.Counted, target.Role.HolderTtl, cancellation);
         }
 

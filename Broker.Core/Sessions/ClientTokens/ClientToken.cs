@@ -59,6 +59,10 @@ internal sealed record ClientToken(
             SigningKey = SigningKey,
         };
 
+    /// <summary>When it is over unless it is renewed or has been since, by the clock of the replica that wrote it, whatever end the ledger says (law L14).</summary>
+    [JsonIgnore]
+    public DateTimeOffset LastEnd => MaxTtl is { } max ? IssuedAt + max : (RenewedAt ?? IssuedAt) + Ttl;
+
     /// <summary>How long it may still live at most, whatever is asked for; null: no end.</summary>
     public TimeSpan? MostLeft(DateTimeOffset now) => MaxTtl is { } max ? IssuedAt + max - now : null;
 }

@@ -20,6 +20,9 @@ internal sealed class ServedKubernetes : IAsyncDisposable
 {
     public const string BrokersToken = "the-brokers-own-token";
 
+    /// <summary>The pod of the recordings, as the recorded cluster wrote it into its answers.</summary>
+    public const string PodUid = "ccabc840-32be-43f7-b241-f251a8b21d92";
+
     private readonly WebApplication server;
     private readonly X509Certificate2 certificate;
 

@@ -11,8 +11,7 @@ namespace Broker.Tests.Authentication.Kubernetes;
 
 public sealed class TokenReviewTests : IAsyncLifetime
 {
-    // As the recorded cluster wrote them into its answers.
-    private const string PodUid = "ccabc840-32be-43f7-b241-f251a8b21d92";
+    private const string PodUid = ServedKubernetes.PodUid;
 
     private readonly string directory = Directory.CreateTempSubdirectory("broker-review-").FullName;
     private readonly FakeTimeProvider time = new(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));

@@ -1,4 +1,7 @@
 using System.Text.Json.Nodes;
+using Broker.Core.Sessions.ClientTokens;
+using Broker.Tests.Authentication;
+using Broker.Tests.Authentication.Kubernetes;
 using Broker.Tests.Security;
 using Shouldly;
 using Xunit;
@@ -133,6 +136,139 @@ public sealed class TokenTests
         world.Time.Forward(TimeSpan.FromMinutes(30));
 
         (await caller.ReadAsync("deploy")).Status.ShouldBe(200);
+    }
+
+    [Theory]
+    [InlineData(null, 1)]
+    [InlineData("02:00:00", 2)]
+    public async Task L14_A_token_is_over_at_its_last_end_whatever_the_ledger_says(string? maxTtl, int hours)
+    {
+        await using var world = new BrokerWorld(("VaultApi:Tokens:Ttl", "01:00:00"), ("VaultApi:Tokens:MaxTtl", maxTtl));
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var ledger = world.Service<ClientTokenLedger>();
+        var live = (await ledger.FindAsync(ClientTokenText.IdOf(caller.Token!), TestContext.Current.CancellationToken)).ShouldNotBeNull();
+
+        // What somebody who writes into Redis can do: its text stays, its end does not.
+        (await ledger.RenewAsync(live.Id, live.Token, TimeSpan.FromDays(3650), TestContext.Current.CancellationToken)).ShouldBeTrue();
+
+        world.Time.Forward(TimeSpan.FromHours(hours) - TimeSpan.FromMinutes(2));
+        (await caller.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(200);
+        world.Time.Forward(TimeSpan.FromMinutes(8)); // five more, by which replicas' clocks may differ
+        (await caller.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(403);
+        (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(403);
+        (await caller.ReadAsync()).Status.ShouldBe(403);
+    }
+
+    [Fact]
+    public async Task L14_A_token_that_was_revoked_is_not_brought_back()
+    {
+        await using var world = new BrokerWorld();
+        HttpClient[] replicas = [await world.ReplicaAsync(), await world.ReplicaAsync()];
+        var caller = await VaultCaller.OfPodAsync(world, replicas[0], "uid-1");
+        var ledger = world.Service<ClientTokenLedger>();
+        var live = (await ledger.FindAsync(ClientTokenText.IdOf(caller.Token!), TestContext.Current.CancellationToken)).ShouldNotBeNull();
+        (await caller.SendAsync("POST", "auth/token/revoke-self")).Status.ShouldBe(204);
+        await ledger.PutAsync(live.Id, live.Token, TimeSpan.FromHours(1), TestContext.Current.CancellationToken);
+
+        foreach (var replica in replicas) (await new VaultCaller(replica) { Token = caller.Token }.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(403);
+    }
+
+    [Theory]
+    [InlineData(3600)]
+    [InlineData(300)] // the token of the login ends before its key goes
+    public async Task A_token_is_over_when_the_key_that_signed_the_proof_of_its_login_is_withdrawn(int seconds)
+    {
+        await using var world = new BrokerWorld();
+        var caller = new VaultCaller(await world.ReplicaAsync());
+        (await caller.LogInAsync(world.Job(seconds: seconds), "deploy", "ci")).Status.ShouldBe(200);
+        var lease = (await caller.ReadAsync("deploy")).LeaseId;
+        world.Time.Forward(TimeSpan.FromMinutes(6));
+        (await caller.ReadAsync("deploy")).Status.ShouldBe(200);
+
+        using var next = new TokenMint("next", world.Time, 1);
+        world.PublishKeys(next);
+        world.Time.Forward(TimeSpan.FromSeconds(61));
+
+        (await caller.ReadAsync("deploy")).Status.ShouldBe(403);
+        (await caller.RenewAsync(lease)).Status.ShouldBe(403);
+        (await caller.SendAsync("POST", "auth/token/renew-self")).Status.ShouldBe(403);
+    }
+
+    [Fact]
+    public async Task A_token_of_a_pod_that_its_cluster_no_longer_vouches_for_is_over()
+    {
+        var directory = Directory.CreateTempSubdirectory("broker-vault-review-").FullName;
+        await using var cluster = await ServedKubernetes.StartAsync(directory);
+        await using var world = new BrokerWorld(
+            ("Identity:Issuers:kubernetes:JwksFile", null), ("Identity:Issuers:kubernetes:TokenReview:Address", cluster.Address.AbsoluteUri),
+            ("Identity:Issuers:kubernetes:TokenReview:CaFile", cluster.CaFile), ("Identity:Issuers:kubernetes:TokenReview:TokenFile", cluster.TokenFile));
+        cluster.Keys = TokenMint.KeySet(world.Mint);
+        var pod = world.Mint.Token(payload =>
+        {
+            payload["kubernetes.io"]!["namespace"] = "shop";
+            payload["kubernetes.io"]!["pod"]!["uid"] = ServedKubernetes.PodUid;
+        });
+        cluster.Recordings[pod] = "06-review-bound-to-pod";
+        var caller = new VaultCaller(await world.ReplicaAsync());
+        (await caller.LogInAsync(pod)).Status.ShouldBe(200);
+        (await caller.ReadAsync()).Status.ShouldBe(200);
+
+        cluster.Recordings[pod] = "10-review-after-pod-deleted";
+        world.Time.Forward(TimeSpan.FromSeconds(61));
+
+        (await caller.ReadAsync()).Status.ShouldBe(403);
+        (await caller.SendAsync("POST", "auth/token/renew-self")).Status.ShouldBe(403);
+        Directory.Delete(directory, recursive: true);
+    }
+
+    [Fact]
+    public async Task Who_waits_for_connections_is_handed_nothing_once_its_token_is_revoked()
+    {
+        await using var world = new BrokerWorld(("Databases:orders:Budget:Ceiling", "5"));
+        var replica = await world.ReplicaAsync();
+        (await world.ClaimAsync(replica, world.Pod("first"), body: new() { ["connections"] = 5 })).Status.ShouldBe(200);
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-2");
+        var waiting = caller.SendAsync("GET", "database/creds/orders-api", null, ("Prefer", "wait=60"));
+        await Eventually.HoldsAsync(
+            async () => (int?)(await world.SendAsync(replica, HttpMethod.Get, "/api/v1/budgets/orders", world.Person("viewers"))).Body["waiting"] == 1, "it is in line", TestContext.Current.CancellationToken);
+
+        (await caller.SendAsync("POST", "auth/token/revoke-self")).Status.ShouldBe(204);
+
+        (await waiting).Status.ShouldBe(403);
+    }
+
+    [Theory]
+    [InlineData("another's accessor")]
+    [InlineData("one letter else")]
+    [InlineData("cut")]
+    [InlineData("as its own")]
+    public async Task What_comes_with_anothers_accessor_or_a_broken_token_is_not_on_record_as_its_owners(string how)
+    {
+        const string words = "words-of-the-sender";
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var victim = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var accessor = (string)(await victim.SendAsync("GET", "auth/token/lookup-self")).Body["data"]!["accessor"]!;
+        var thief = await VaultCaller.OfPodAsync(world, replica, "uid-2");
+        var before = OfVictim();
+        var token = victim.Token!;
+        var broken = how == "cut" ? token[..^1] : token[..^1] + (token[^1] == 'A' ? 'B' : 'A');
+        if (how == "as its own") thief.Token = broken;
+
+        foreach (var verb in new[] { "renew", "revoke" })
+        {
+            var body = how == "another's accessor" ? new JsonObject { ["accessor"] = accessor } : new JsonObject { ["token"] = broken, ["increment"] = "1h" };
+            await thief.SendAsync("POST", how == "another's accessor" ? $"auth/token/{verb}-accessor" : $"auth/token/{verb}", body);
+        }
+
+        (await thief.SendAsync("GET", "database/creds/" + words)).Status.ShouldBeInRange(400, 403);
+        (await thief.SendAsync("PUT", "sys/leases/renew", new JsonObject { ["lease_id"] = words })).Status.ShouldBeInRange(400, 403);
+
+        OfVictim().ShouldBe(before);
+        world.AuditLines().Where(line => line.Contains(words, StringComparison.Ordinal)).ShouldNotBeEmpty();
+        (await victim.ReadAsync()).Status.ShouldBe(200, "and its token goes on");
+
+        string[] OfVictim() => [.. world.AuditLines().Where(line => line.Contains(accessor, StringComparison.Ordinal) || line.Contains("\"podUid\":\"uid-1\"", StringComparison.Ordinal))];
     }
 
     [Fact]

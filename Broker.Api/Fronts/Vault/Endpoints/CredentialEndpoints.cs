@@ -23,7 +23,7 @@ internal sealed class CredentialEndpoints(ICatalog catalog, VaultRequests reques
 
         // A pod is one holder however often it logs in. What names no pod is told apart by its token, unless it names itself.
         var holder = call.Holder ?? (client.Caller.PodUid is null ? client.Live.Token.Accessor : null);
-        var ask = new Ask(client.Caller, role.Role, holder, call.Connections ?? role.Connections, call.MinConnections, PreferWait.Of(call.Context.Request), requests.StandingOriginOf(call, client))
+        var ask = new Ask(client.Caller, role.Role, holder, call.Connections ?? role.Connections, call.MinConnections, PreferWait.Of(call.Context.Request), requests.StandingOriginOf(call, client, strictly: true))
         {
             Breathes = false, // Vault's clients hear of no other size
         };

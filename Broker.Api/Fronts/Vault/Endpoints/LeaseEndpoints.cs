@@ -42,7 +42,7 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
 
     private async ValueTask<VaultReply> RenewAsync(VaultCall call, VaultClient client, string id)
     {
-        var outcome = await desk.RenewAsync(client.Caller, id, call.Body.Duration("increment"), call.Origin, call.Cancellation);
+        var outcome = await desk.RenewAsync(client.Caller, id, call.Body.Duration("increment"), requests.StandingOriginOf(call, client, strictly: false), call.Cancellation);
         if (outcome.Term is not { } term) throw NotRenewed(outcome.Refusal!);
         return new VaultReply
         {

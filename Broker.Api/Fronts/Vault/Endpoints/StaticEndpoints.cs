@@ -36,7 +36,7 @@ internal sealed class StaticEndpoints(ICatalog catalog, VaultRequests requests, 
         call.Must(VaultOperation.Read);
         var (role, users) = StaticOf(name, mount, current) ?? throw VaultError.Bad($"unknown role: {name}");
         var holder = call.Holder ?? (client.Caller.PodUid is null ? SameForAllTokens : null);
-        var ask = new Ask(client.Caller, role.Role, holder, call.Connections ?? role.Connections, null, PreferWait.Of(call.Context.Request), requests.StandingOriginOf(call, client));
+        var ask = new Ask(client.Caller, role.Role, holder, call.Connections ?? role.Connections, null, PreferWait.Of(call.Context.Request), requests.StandingOriginOf(call, client, strictly: true));
         var outcome = await desk.ReadStaticAsync(ask, users.Rotation, call.Cancellation);
         if (outcome.Grant is not { } grant) throw VaultRefusals.Of(outcome.Refusal!, role.Role);
         var login = grant.Credentials.Login;
