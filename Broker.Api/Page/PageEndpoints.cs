@@ -3,6 +3,7 @@ using System.Text.Json;
 using Broker.Api.Authentication;
 using Broker.Api.Authentication.Browser;
 using Broker.Api.Fronts.Native.History;
+using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
 using Broker.Core.Operators.Holdings;
@@ -56,17 +57,17 @@ public static class PageEndpoints
     public static void MapPage(this IEndpointRouteBuilder endpoints)
     {
         var page = endpoints.MapGroup("").RequireAuthorization(Policies.Viewer).WithMetadata(new PageCookieMetadata()).ExcludeFromDescription();
-        page.MapGet("/", ShowAsync);
+        page.MapGet("/", ShowAsync).RecordReads();
         page.MapGet("/page/live", (HttpContext context, IPageSource reader) => StreamAsync(context, async cancellation =>
         {
             var model = await reader.ReadAsync(context.ProvenCaller(), QueryOf(context.Request), null, cancellation);
             return (await Slices.Main.Create(model).RenderAsync(cancellationToken: cancellation), model.At);
-        }));
-        page.MapGet("/databases/{database}", ShowHoldersAsync);
+        })).RecordReads();
+        page.MapGet("/databases/{database}", ShowHoldersAsync).RecordReads();
         page.MapGet("/page/live/{database}", (string database, HttpContext context, IHoldersSource reader) => StreamAsync(context, async cancellation =>
             await reader.ReadAsync(context.ProvenCaller(), database, FilterOf(context.Request), SpanOf(context.Request), cancellation) is { } model
                 ? (await Slices.Holders.Create(model).RenderAsync(cancellationToken: cancellation), model.At)
-                : null));
+                : null)).RecordReads();
         var orders = endpoints.MapGroup("/orders").RequireAuthorization(Policies.Operator).WithMetadata(new PageCookieMetadata()).ExcludeFromDescription();
         orders.MapGet("/{kind}", ConfirmAsync);
         orders.MapPost("/{kind}", GiveAsync);

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
 using Shouldly;
 using Xunit;
 
@@ -33,24 +36,68 @@ public sealed class RecordTests
     }
 
     [Theory]
-    [InlineData("/api/v1/leases")]
-    [InlineData("/api/v1/leases?database=orders")]
-    [InlineData("/api/v1/leases/{lease}")]
-    [InlineData("/api/v1/leftovers")]
-    [InlineData("/api/v1/shadow")]
-    [InlineData("/api/v1/duties")]
-    [InlineData("/api/v1/indicators")]
-    public async Task L7_Who_looks_at_leases_holders_and_leftovers_is_recorded(string path)
+    [InlineData("198.51.100.{0}, 203.0.113.9")]
+    [InlineData("198.51.100.{0}", "203.0.113.9")]
+    [InlineData("[2001:db8::{0}]:443, 203.0.113.9")]
+    [InlineData("127.0.0.{0}, 203.0.113.9")]
+    [InlineData("nobody-{0}, 203.0.113.9")]
+    public async Task L15_An_address_that_a_caller_forwards_itself_through_the_one_proxy_changes_nothing(params string[] forwarded)
+    {
+        // The pods are in the proxies' networks, so what the proxy was told could be believed too.
+        await using var world = new BrokerWorld(("Proxies:0", "127.0.0.0/8"), ("Proxies:1", "203.0.113.0/24"));
+        using var proxy = new HttpClient { BaseAddress = await world.ListeningReplicaAsync() };
+        for (var request = 1; request <= 20; request++) (await SendAsync(null, request)).ShouldBe(HttpStatusCode.Unauthorized);
+        (await SendAsync(world.Pod(), 21)).ShouldBe(HttpStatusCode.OK);
+
+        var refused = world.AuditLines().Where(line => line.Contains("\"unauthenticated\"")).ToArray();
+        refused.Length.ShouldBe(5, "they are one address's, however it calls itself");
+        refused.Concat(world.AuditLines(0).Where(line => line.Contains("\"claim\""))).ShouldAllBe(line => line.Contains("\"clientAddress\":\"203.0.113.9\""));
+
+        async Task<HttpStatusCode> SendAsync(string? token, int number)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/roles/orders-api/credentials");
+            foreach (var header in forwarded) request.Headers.TryAddWithoutValidation("X-Forwarded-For", string.Format(CultureInfo.InvariantCulture, header, number));
+            foreach (var header in new[] { "Forwarded", "X-Real-IP", "X-Original-For" }) request.Headers.TryAddWithoutValidation(header, $"198.51.100.{number}");
+            if (token is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            using var answer = await proxy.SendAsync(request, TestContext.Current.CancellationToken);
+            return answer.StatusCode;
+        }
+    }
+
+    [Fact]
+    public async Task L7_Who_looks_at_leases_holders_and_leftovers_is_recorded()
     {
         await using var world = new BrokerWorld();
         var replica = await world.ReplicaAsync();
-        var lease = (string?)(await world.ClaimAsync(replica, world.Pod())).Body["lease"]!["id"];
-        path = path.Replace("{lease}", lease);
+        var lease = (string)(await world.ClaimAsync(replica, world.Pod())).Body["lease"]!["id"]!;
+        foreach (var path in new[]
+        {
+            "/api/v1/leases", "/api/v1/leases?database=orders", $"/api/v1/leases/{lease}", "/api/v1/holders", "/api/v1/leftovers", "/api/v1/shadow", "/api/v1/duties", "/api/v1/indicators",
+            "/api/v1/budgets/orders/history", "/api/v1/budgets/orders/line", "/api/v1/budgets/orders/others", "/api/v1/budgets/orders/findings",
+            "/", "/?database=orders", "/databases/orders",
+        })
+        {
+            var before = world.Audited("read").Length;
+            (await world.SendAsync(replica, HttpMethod.Get, path, world.Person("viewers"))).Status.ShouldBe(200, path);
 
-        (await world.SendAsync(replica, HttpMethod.Get, path, world.Person("viewers"))).Status.ShouldBe(200);
+            var read = world.Audited("read")[before..].ShouldHaveSingleItem(path);
+            ((string?)read["detail"], (string?)read["outcome"], (string?)read["caller"]!["subject"]).ShouldBe(($"GET {path}", "granted", "viewers@example.org"));
+        }
+    }
 
-        var read = world.Audited("read").ShouldHaveSingleItem();
-        ((string?)read["detail"], (string?)read["outcome"], (string?)read["caller"]!["subject"]).ShouldBe(($"GET {path}", "granted", "viewers@example.org"));
+    [Theory]
+    [InlineData("/page/live")]
+    [InlineData("/page/live/orders")]
+    public async Task L7_Who_keeps_looking_at_the_page_is_recorded_before_anything_is_shown(string path)
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", world.Person("viewers"));
+        using var answer = await replica.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+        ((string?)world.Audited("read").ShouldHaveSingleItem()["detail"]).ShouldBe($"GET {path}");
     }
 
     [Fact]

@@ -14,7 +14,7 @@ namespace Broker.Api.Fronts.Vault;
 /// The Vault-compatible API: everything below <c>/v1/</c>. A pipeline of its own, ahead of the framework's, because Vault's rules
 /// for verbs, bodies, paths and errors are not the framework's, and nothing of those may show.
 /// </summary>
-internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> endpoints, PassThrough passing, ShadowReads shadow, Wrapping wrapping, VaultRequests requests, Readiness readiness, ILogger<VaultFront> log)
+internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> endpoints, PassThrough passing, ShadowReads shadow, Wrapping wrapping, VaultRequests requests, RequestGuard guard, Readiness readiness, ILogger<VaultFront> log)
 {
     private const string Prefix = "/v1/";
     private const string NoPath = "/v1";
@@ -63,6 +63,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         catch (Exception e) when (!context.Response.HasStarted)
         {
             log.Fault(context.Request.Method, ShownPath.Of(context.Request), e);
+            await guard.RecordFaultAsync(context, e, ShownPath.Of(context.Request));
             await WriteAsync(context, new VaultError(500, $"internal error, logged under trace {context.TraceId()}"));
         }
     }

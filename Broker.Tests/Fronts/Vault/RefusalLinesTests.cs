@@ -1,4 +1,8 @@
+using Broker.Api.Fronts.Vault;
+using Broker.Api.Fronts.Vault.Endpoints;
+using Broker.Api.Fronts.Vault.Wire;
 using Broker.Tests.Security;
+using Microsoft.Extensions.DependencyInjection;
 using Shouldly;
 using Xunit;
 
@@ -29,5 +33,24 @@ public sealed class RefusalLinesTests
         lines[1].ShouldContain("Refused (not-allowed): nobody, from ");
         lines[2].ShouldContain("permission denied");
         lines[3].ShouldContain("/v1/auth/kubernetes/login");
+    }
+
+    [Fact]
+    public async Task L7_A_fault_is_on_record_without_a_word_of_what_was_in_it()
+    {
+        await using var world = new BrokerWorld { Services = static services => services.AddSingleton<IVaultEndpoints>(new Faulty()) };
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+
+        (await caller.SendAsync("GET", "faulty/path")).Status.ShouldBe(500);
+
+        var line = world.AuditLines(0).Where(static line => line.Contains("\"httpStatus\":500", StringComparison.Ordinal)).ShouldHaveSingleItem();
+        line.ShouldContain("\"outcome\":\"failed\"");
+        line.ShouldContain("GET /v1/faulty/path: a fault of the broker (InvalidOperationException)");
+        line.ShouldNotContain("hunter2");
+    }
+
+    private sealed class Faulty : IVaultEndpoints
+    {
+        public ValueTask<VaultReply?> TryAnswerAsync(VaultCall call) => call.Path == "faulty/path" ? throw new InvalidOperationException("password=hunter2") : default;
     }
 }

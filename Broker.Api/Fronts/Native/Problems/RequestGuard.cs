@@ -149,7 +149,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         catch (Exception e)
         {
             log.Fault(context.Request.Method, context.Request.Path, e);
-            await RecordFaultAsync(context, e);
+            await RecordFaultAsync(context, e, context.Request.Path);
             if (context.Response.HasStarted)
             {
                 // A client that reads half an answer must not take it for a whole one.
@@ -166,8 +166,11 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         }
     }
 
-    // A fault is an outcome like any other (law L7); what cannot be written is in the log. The fault's own words may hold anything.
-    private async Task RecordFaultAsync(HttpContext context, Exception fault)
+    /// <summary>
+    /// A fault is an outcome like any other (law L7); what cannot be written is in the log. The fault's own words may hold anything, and are not
+    /// written.
+    /// </summary>
+    internal async Task RecordFaultAsync(HttpContext context, Exception fault, string path)
     {
         var caller = context.GetProof()?.Caller;
         try
@@ -183,7 +186,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
                     CallerPodUid = caller?.PodUid,
                     CallerSession = caller?.Session,
                     CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
-                    Detail = $"{context.Request.Method} {context.Request.Path}: a fault of the broker ({fault.GetType().Name})",
+                    Detail = $"{context.Request.Method} {path}: a fault of the broker ({fault.GetType().Name})",
                     TraceId = context.TraceId(),
                     ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
                     HttpStatus = StatusCodes.Status500InternalServerError,
@@ -192,7 +195,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         }
         catch (AuditUnavailableException e)
         {
-            log.Fault(context.Request.Method, context.Request.Path, e);
+            log.Fault(context.Request.Method, path, e);
         }
     }
 
