@@ -1,5 +1,6 @@
 using Broker.Core.Audit;
 using Broker.Core.Audit.Unproven;
+using Broker.Core.Catalog;
 using Broker.Core.Model;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -71,6 +72,17 @@ public sealed class UnprovenRefusalsTests
         await refusals.DisposeAsync();
 
         audit.Records.ShouldHaveSingleItem().Times.ShouldBe(5);
+    }
+
+    [Theory]
+    [InlineData(64)]
+    [InlineData(2048)]
+    [InlineData(1_048_576)]
+    public void L15_The_file_of_those_who_prove_nobody_is_bounded_whatever_the_record_itself_may_have(int megabytes)
+    {
+        var apart = new AuditSettings { Path = "/a/audit.jsonl", UnprovenMegabytes = megabytes, Rotation = new() { MaxMegabytes = 0, Keep = 100_000 } }.ForUnproven().ShouldNotBeNull();
+        apart.Path.ShouldBe("/a/audit-unproven.jsonl");
+        (apart.Rotation.MaxMegabytes * (apart.Rotation.Keep + 1)).ShouldBeInRange(megabytes / 2, megabytes);
     }
 
     private UnprovenRefusals Create() => new(audit, time, NullLogger<UnprovenRefusals>.Instance);

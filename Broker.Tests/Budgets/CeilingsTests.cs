@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Broker.Core.Budgets;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
@@ -71,6 +72,22 @@ public sealed class CeilingsTests : IAsyncDisposable
     {
         await WriteAsync("9");
         (await ceilings.InForceAsync(Orders(configured), Cancel)).Budget.Ceiling.ShouldBe(inForce);
+    }
+
+    [Fact]
+    public async Task L14_What_an_operator_set_for_another_database_is_no_ceiling_here()
+    {
+        await ceilings.SetAsync("others", Order, Cancel);
+        await WriteAsync((await ledger.Texts.ReadSharedAsync("ceiling:others", Cancel))!.Value.Text);
+        (await Should.ThrowAsync<LedgerException>(async () => await ceilings.InForceAsync(Orders(60), Cancel))).Message.ShouldContain("cannot be opened");
+    }
+
+    [Fact]
+    public async Task L14_Who_set_a_ceiling_and_why_is_told_only_where_a_broker_sealed_it()
+    {
+        await WriteAsync("42");
+        (await ledger.Texts.ReplaceSharedAsync("ceiling-order:orders", null, JsonSerializer.Serialize(Order), Cancel)).ShouldBeTrue();
+        (await ReadAsync()).ShouldBe((42, new CeilingOrder(42, "", "", null)));
     }
 
     [Theory]

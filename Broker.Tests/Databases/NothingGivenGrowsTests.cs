@@ -313,6 +313,10 @@ public abstract class NothingGivenGrowsTests : IAsyncLifetime
 
         (await bench.AskAsync<long>("SELECT count(*) FROM orders", Cancellation)).ShouldBe(2);
         (await bench.AskAsync<string>("SELECT string_agg(DISTINCT tableowner::text, ',') FROM pg_tables WHERE tablename = 'orders'", Cancellation)).ShouldBe(owner);
+
+        // One that is somebody's by now is found out when the next user is made, and not when that one's things are to go there.
+        await bench.DoAsync($"ALTER ROLE \"{owner}\" LOGIN", Cancellation);
+        (await Should.ThrowAsync<IssuerException>(() => issuer.IssueAsync(Order(), Cancellation))).Message.ShouldContain("can log in");
         (await engine.FindUsersAsync(database, UserNames.Prefix(role.Name, 63), Cancellation)).Select(user => user.Username).ShouldBe([third.Login.Username]);
     }
 

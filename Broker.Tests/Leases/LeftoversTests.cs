@@ -120,6 +120,27 @@ public sealed class LeftoversTests
         world.Engine.Found.Count.ShouldBe(1);
     }
 
+    [Theory]
+    [InlineData("postgres")]
+    [InlineData("b-orders-api-x")]
+    public async Task L14_A_user_that_looks_like_no_roles_is_dropped_by_no_operator_whatever_the_ledger_lists(string victim)
+    {
+        await using var world = new World();
+        var replica = await world.ReplicaAsync();
+        world.Engine.Found[victim] = new(victim, null, 0);
+
+        // Somebody adds it as soon as the broker has written down what it found itself.
+        replica.Link.OnTheWayBack = async decision =>
+        {
+            if (decision.Name == "replace_leftovers")
+                await world.Ledger.Leftovers.ReplaceLeftoversAsync("orders", [(victim, """{"Role":"orders-api","ValidUntil":null,"OpenConnections":0,"OwnedObjects":0}""")], default);
+        };
+        (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", victim, "a test", World.From, default)).ShouldNotBeNull().Code.ShouldBe(RefusalCode.LeaseUnknown);
+
+        (await replica.Leftovers.ListAsync("orders", default)).ShouldHaveSingleItem("it was listed");
+        (world.Engine.Found.ContainsKey(victim), world.Engine.ShutOut.IsEmpty).ShouldBe((true, true));
+    }
+
     [Fact]
     public async Task L5_A_user_that_bears_another_brokers_mark_is_no_leftover_and_nobody_drops_it_until_that_mark_is_taken_over()
     {

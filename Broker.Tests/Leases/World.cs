@@ -227,6 +227,8 @@ internal sealed class World : IAsyncDisposable
 
         public HolderWatch Watch => services.GetRequiredService<HolderWatch>();
 
+        public LeaseLogins Logins => services.GetRequiredService<LeaseLogins>();
+
         public SealCheck Seal => services.GetRequiredService<SealCheck>();
 
         public ShutdownSignal Shutdown => services.GetRequiredService<ShutdownSignal>();

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Broker.Core.Catalog;
 using Broker.Core.Sessions;
 using Broker.Tests.Authentication;
@@ -48,6 +49,52 @@ public sealed class SessionBindingsTests
         refused.Count.ShouldBe(4);
         refused.Select(line => (string?)line["caller"]!["session"]).Distinct().ShouldBe([(string)own.Body["id"]!, null], ignoreOrder: true);
         world.Audited("session").ShouldContain(line => ((string)line["detail"]!).Contains(others, StringComparison.Ordinal), "which one was opened is");
+    }
+
+    [Theory]
+    [InlineData("another secret")]
+    [InlineData("one letter else")]
+    [InlineData("cut")]
+    [InlineData("longer")]
+    [InlineData("in capitals")]
+    [InlineData("without a secret")]
+    [InlineData("the id alone")]
+    public async Task What_comes_with_anothers_session_id_or_a_broken_session_is_on_record_as_nobodys(string how)
+    {
+        const string words = "words-of-the-sender";
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var victim = await world.OpenAsync(replica, world.Job(), "deploy");
+        var (id, token) = ((string)victim.Body["id"]!, (string)victim.Body["token"]!);
+        (await world.ClaimAsync(replica, token, "deploy", new() { ["holder"] = "its-own" })).Status.ShouldBe(200, "it is remembered as proven");
+        var before = OfVictim();
+        var sent = how switch
+        {
+            "another secret" => $"brs_{id}_{new string('x', 43)}",
+            "one letter else" => token[..^1] + (token[^1] == 'A' ? 'B' : 'A'),
+            "cut" => token[..^1],
+            "longer" => token + "A",
+            "in capitals" => token.ToUpperInvariant(),
+            "without a secret" => $"brs_{id}_",
+            _ => id,
+        };
+
+        foreach (var (method, path, body) in new (HttpMethod, string, JsonObject?)[]
+        {
+            (HttpMethod.Post, $"/api/v1/roles/{words}/credentials", new() { ["holder"] = words }),
+            (HttpMethod.Post, $"/api/v1/sessions/{id}/renew?{words}", null),
+            (HttpMethod.Delete, $"/api/v1/sessions/{id}?{words}", new() { ["reason"] = words }),
+            (HttpMethod.Delete, $"/api/v1/holders/{words}", null),
+        })
+            (await world.SendAsync(replica, method, path, sent, body)).Status.ShouldBe(401, path);
+
+        OfVictim().ShouldBe(before);
+        var lines = world.AuditLines().Where(line => line.Contains(words, StringComparison.Ordinal)).Select(line => JsonNode.Parse(line)!.AsObject()).ToList();
+        lines.ShouldNotBeEmpty();
+        lines.Select(line => line["caller"]!.AsObject().Select(of => of.Key).Single()).ShouldAllBe(said => said == "proof", "a keyed hash of what was sent, and no name");
+        (await world.ClaimAsync(replica, token, "deploy", new() { ["holder"] = "its-own" })).Status.ShouldBe(200, "and its session goes on");
+
+        string[] OfVictim() => [.. world.AuditLines().Where(line => line.Contains($"\"session\":\"{id}\"", StringComparison.Ordinal) || line.Contains("repo:octo/shop", StringComparison.Ordinal))];
     }
 
     [Fact]

@@ -160,6 +160,20 @@ public sealed class SessionsTests
     }
 
     [Fact]
+    public async Task L10_There_are_no_more_sessions_than_there_may_be_over_all_replicas()
+    {
+        await using var world = new BrokerWorld(("Identity:Sessions:Most", "2"));
+        HttpClient[] replicas = [await world.ReplicaAsync(), await world.ReplicaAsync()];
+        var opened = await Task.WhenAll(Enumerable.Range(0, 10).Select(i => world.OpenAsync(replicas[i % 2], world.Job($"refs/heads/release/{i}"), "deploy")));
+
+        var open = opened.Where(answer => answer.Status == 201).ToList();
+        open.Count.ShouldBe(2);
+        foreach (var refused in opened.Except(open)) (refused.Status, refused.Code).ShouldBe((429, "limit-exceeded"));
+        (await world.SendAsync(replicas[0], HttpMethod.Delete, $"/api/v1/sessions/{open[0].Body["id"]}", (string)open[0].Body["token"]!)).Status.ShouldBe(204);
+        (await world.OpenAsync(replicas[1], world.Job("refs/heads/release/next"), "deploy")).Status.ShouldBe(201, "one has ended");
+    }
+
+    [Fact]
     public async Task A_guessed_session_token_with_the_right_id_proves_nobody()
     {
         await using var world = new BrokerWorld();

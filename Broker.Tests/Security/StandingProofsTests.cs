@@ -39,6 +39,26 @@ public sealed class StandingProofsTests
         world.Audited("renew").ShouldContain(line => (string?)line["refusal"] == "unauthenticated");
     }
 
+    [Fact]
+    public async Task A_watch_is_closed_when_its_session_is_ended()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var session = await world.OpenAsync(replica, world.Job(), "deploy");
+        var token = (string)session.Body["token"]!;
+        var grant = await world.ClaimAsync(replica, token, "deploy", new() { ["holder"] = "job-1" });
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/holders/{grant.Body["holder"]!["id"]}/watch");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        using var watch = await replica.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancel);
+        using var reader = new StreamReader(await watch.Content.ReadAsStreamAsync(Cancel));
+        (await EventAsync(reader)).ShouldStartWith("renewed");
+
+        (await world.SendAsync(replica, HttpMethod.Delete, $"/api/v1/sessions/{session.Body["id"]}", token)).Status.ShouldBe(204);
+
+        // It is not left open until its next renewal, which would be refused and say so.
+        (await reader.ReadToEndAsync(Cancel)).ShouldNotContain("event:");
+    }
+
     // The next event's name and data; comments are passed over.
     private static async Task<string> EventAsync(StreamReader reader)
     {

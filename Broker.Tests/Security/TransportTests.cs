@@ -7,6 +7,7 @@ using Broker.Api;
 using Broker.Api.Authentication.Certificates;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Broker.Tests.Fronts.Vault;
 using Broker.Tests.Identity;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -197,6 +198,35 @@ public sealed class TransportTests : IDisposable
             (await world.SendAsync(thief, HttpMethod.Post, $"/api/v1/sessions/{session.Body["id"]}/renew", token)).Status.ShouldBe(401);
             (await world.SendAsync(thief, HttpMethod.Delete, $"/api/v1/sessions/{session.Body["id"]}", token)).Status.ShouldBe(401);
         }
+    }
+
+    [Fact]
+    public async Task A_client_token_wants_the_certificate_that_its_login_wanted()
+    {
+        WriteServerCertificate("one");
+        await using var world = new BrokerWorld(
+            ("Tls:CertificateFile", Tls.CertificateFile), ("Tls:CertificateKeyFile", Tls.CertificateKeyFile), ("Tls:ClientAuthorityFile", Tls.ClientAuthorityFile),
+            ("Identity:Issuers:kubernetes:SpiffeId", "spiffe://example.org/ns/{namespace}/sa/{serviceaccount}"));
+        using var orders = Client(authority, "spiffe://example.org/ns/shop/sa/orders");
+        using var another = Client(authority, "spiffe://example.org/ns/shop/sa/payments");
+        using var bare = await world.TlsReplicaAsync(Handler(null));
+        using var own = world.TlsClient(Handler(orders));
+        using var foreign = world.TlsClient(Handler(another));
+        var owner = new VaultCaller(own);
+        (await owner.LogInAsync(world.Pod())).Status.ShouldBe(200);
+        var lease = (await owner.ReadAsync()).LeaseId;
+
+        foreach (var client in new[] { bare, foreign })
+        {
+            var thief = new VaultCaller(client);
+            (await thief.LogInAsync(world.Pod())).Status.ShouldBe(403);
+            thief.Token = owner.Token;
+            (await thief.ReadAsync()).Status.ShouldBe(403);
+            (await thief.RenewAsync(lease)).Status.ShouldBe(403);
+            (await thief.SendAsync("POST", "auth/token/renew-self")).Status.ShouldBe(403);
+        }
+
+        (await owner.RenewAsync(lease)).Status.ShouldBe(200);
     }
 
     [Theory]

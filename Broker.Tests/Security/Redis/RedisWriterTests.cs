@@ -10,6 +10,7 @@ using Broker.Core.Sessions;
 using LoadTests.Servers.LocalServers;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.IdentityModel.Tokens;
 using Shouldly;
 using StackExchange.Redis;
 using Xunit;
@@ -84,7 +85,7 @@ public sealed class RedisWriterTests(SharedServers servers) : IAsyncLifetime
 
         // Every pool of the role, those of pods that have not come yet among them.
         var newcomer = stage.Pod(3, RedisStage.Own);
-        await RedisStage.GrantAsync(broker, newcomer, RedisStage.Own);
+        var come = await RedisStage.GrantAsync(broker, newcomer, RedisStage.Own);
         foreach (var entry in await stage.Written.HashGetAllAsync(Pools))
             await stage.Written.HashSetAsync(Pools, entry.Name, RedisStage.LeaseOf(others));
         foreach (var entry in await stage.Written.HashGetAllAsync(Holders))
@@ -96,8 +97,10 @@ public sealed class RedisWriterTests(SharedServers servers) : IAsyncLifetime
 
         foreach (var replica in new[] { broker, await stage.BrokerAsync() })
         {
-            foreach (var pod in new[] { stage.Pod(1, RedisStage.Own), newcomer })
+            foreach (var (pod, had) in new[] { (stage.Pod(1, RedisStage.Own), mine), (newcomer, come) })
             {
+                // The lease says itself that it is of the pool from which this pod draws.
+                await stage.Written.HashSetAsync(Leases, RedisStage.LeaseOf(others) + ":pool", ((string)had["holder"]!["id"]!).Replace('.', '|'));
                 var (status, body) = await RedisStage.ClaimAsync(replica, pod, RedisStage.Own);
                 ((string?)body["credentials"]?["username"] ?? "").ShouldNotBe(RedisStage.UserOf(others), $"status {status}");
             }
@@ -111,12 +114,18 @@ public sealed class RedisWriterTests(SharedServers servers) : IAsyncLifetime
         var token = SessionToken.New();
         var forged = new JsonObject
         {
-            ["Issuer"] = "local",
-            ["Subject"] = "grace@example.org",
-            ["Claims"] = new JsonArray(new JsonObject { ["Key"] = "groups", ["Value"] = LocalIdentity.Operators }),
-            ["Roles"] = new JsonArray("deploy"),
-            ["OpenedAt"] = DateTimeOffset.UnixEpoch.ToString("O"),
-            ["Hash"] = token.Hash,
+            // All that a genuine one says, nothing of which is a secret.
+            ["Session"] = new JsonObject
+            {
+                ["Issuer"] = "local",
+                ["Subject"] = "pipeline",
+                ["Claims"] = new JsonArray(Claim("sub", "pipeline"), Claim("aud", "broker"), Claim("iss", stage.Identity.Authority.OriginalString)),
+                ["Roles"] = new JsonArray("deploy"),
+                ["OpenedAt"] = DateTimeOffset.UnixEpoch.ToString("O"),
+                ["Hash"] = token.Hash,
+                ["SigningKey"] = await SigningKeyAsync(),
+            },
+            ["Until"] = TimeProvider.System.GetUtcNow().AddHours(1).ToString("O"),
         }.ToJsonString();
         await WriteSessionAsync(token.Id, forged);
         (await RedisStage.ClaimAsync(broker, token.Value.Reveal(), "deploy")).Status.ShouldBe(401);
@@ -236,6 +245,17 @@ public sealed class RedisWriterTests(SharedServers servers) : IAsyncLifetime
             broker, HttpMethod.Put, "/api/v1/budgets/orders/ceiling", stage.Identity.OperatorToken(), new() { ["ceiling"] = 40, ["reason"] = "test" });
         status.ShouldBe(202);
         await CeilingShouldBecomeAsync(broker, 40);
+    }
+
+    private static JsonObject Claim(string name, string value) => new() { ["Key"] = name, ["Value"] = value };
+
+    // The key that signs the issuer's tokens, by what it is known as everywhere (RFC 7638).
+    private async Task<string> SigningKeyAsync()
+    {
+        using var client = new HttpClient { BaseAddress = stage.Identity.Authority };
+        var document = JsonNode.Parse(await client.GetStringAsync(new Uri(".well-known/openid-configuration", UriKind.Relative), Cancellation))!;
+        var keys = JsonNode.Parse(await client.GetStringAsync(new Uri((string)document["jwks_uri"]!), Cancellation))!["keys"]!.AsArray();
+        return Base64UrlEncoder.Encode(new JsonWebKey(keys.Single()!.ToJsonString()).ComputeJwkThumbprint());
     }
 
     private Task SetCeilingAsync(string ceiling) => stage.Written.HashSetAsync("broker:{~issuers}:budget", "shared:ceiling:orders", ceiling + "|1");
