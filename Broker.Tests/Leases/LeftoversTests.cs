@@ -103,7 +103,7 @@ public sealed class LeftoversTests
     public async Task L5_Users_that_no_lease_knows_are_shown_and_an_operator_can_drop_them()
     {
         // They come from elsewhere while nobody holds anything here.
-        await using var world = new World(database: World.Orders with { Budget = World.Orders.Budget with { PauseAfter = TimeSpan.FromDays(1) } });
+        await using var world = new World(World.OrdersApi with { OwnerRole = "orders_owner" }, World.Orders with { Budget = World.Orders.Budget with { PauseAfter = TimeSpan.FromDays(1) } });
         var replica = await world.ReplicaAsync();
         var ours = "b-orders-api-abcdefghijklmnop";
         world.Engine.Found[ours] = new(ours, world.Clock.GetUtcNow().AddHours(1), 2, 7);
@@ -116,6 +116,7 @@ public sealed class LeftoversTests
         (await replica.Leftovers.DropAsync(World.Ask(0).Caller, "orders", ours, "a test", World.From, default)).ShouldBeNull();
         world.Engine.Found.ShouldNotContainKey(ours);
         world.Engine.ShutOut.ShouldContain(ours);
+        world.Engine.OwnerRoles.ShouldHaveSingleItem().ShouldBe("orders_owner", "what it owned goes there and to nobody else (L13)");
         (await replica.Leftovers.ListAsync(null, default)).ShouldBeEmpty();
         world.Engine.Found.Count.ShouldBe(1);
     }
@@ -163,12 +164,13 @@ public sealed class LeftoversTests
     [Fact]
     public async Task L5_What_can_log_in_no_more_is_dropped_whoever_made_it()
     {
-        await using var world = new World();
+        await using var world = new World(World.OrdersApi with { OwnerRole = "orders_owner" });
         var replica = await world.ReplicaAsync();
         (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant.ShouldNotBeNull("the ledger's time is read with its leases");
         var others = UserNames.Marked("b-orders-api-abcdefghijklmnop", "aaaa");
         world.Engine.Found[others] = new(others, world.Clock.GetUtcNow().AddHours(-2), 0);
         await world.PassAsync(() => world.Engine.Found.IsEmpty, TimeSpan.FromMinutes(4));
+        world.Engine.OwnerRoles.ShouldHaveSingleItem().ShouldBe("orders_owner", "what it owned goes there and to nobody else (L13)");
     }
 
     [Theory]
