@@ -20,7 +20,7 @@ public sealed class AlertsOfLeasesTests : IAsyncLifetime
     private JsonObject configured = null!;
 
     /// <summary>Those that are seen here.</summary>
-    internal static IReadOnlyList<string> Alerts { get; } = ["BrokerAuditUnavailable", "BrokerLeaseUnknown", "BrokerLeftovers", "BrokerRevokeFailed", "BrokerVaultTokenEnding"];
+    internal static IReadOnlyList<string> Alerts { get; } = ["BrokerAuditUnavailable", "BrokerDutyFailing", "BrokerLeaseUnknown", "BrokerLeftovers", "BrokerRevokeFailed", "BrokerVaultTokenEnding"];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -77,9 +77,9 @@ public sealed class AlertsOfLeasesTests : IAsyncLifetime
         await broker.FiresAsync("BrokerLeaseUnknown");
 
         vault.Sealed = true;
-        await broker.FiresAsync("BrokerVaultTokenEnding");
+        await broker.FiresAsync("BrokerVaultTokenEnding", "BrokerDutyFailing");
         vault.Sealed = false;
-        await broker.ClearsAsync("BrokerVaultTokenEnding", "BrokerLeaseUnknown");
+        await broker.ClearsAsync("BrokerVaultTokenEnding", "BrokerDutyFailing", "BrokerLeaseUnknown");
         vault.Users.ShouldBeEmpty("what was lost is found and dropped");
 
         Directory.Move(AuditFolder, AuditFolder + " unmounted");
@@ -89,7 +89,7 @@ public sealed class AlertsOfLeasesTests : IAsyncLifetime
 
         await LedgerForgetsAsync();
 
-        Alerts.Except(broker.Fired).ShouldBeEmpty();
+        Alerts.Except(broker.Cleared).ShouldBeEmpty();
     }
 
     // A user that owns a table, which nobody may have: an operator sees the alert, mends what it says, and orders once more.

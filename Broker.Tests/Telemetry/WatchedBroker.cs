@@ -14,6 +14,7 @@ namespace Broker.Tests.Telemetry;
 internal sealed partial class WatchedBroker : IAsyncDisposable
 {
     private readonly HashSet<string> fired = new(StringComparer.Ordinal);
+    private readonly HashSet<string> cleared = new(StringComparer.Ordinal);
     private readonly LocalPrometheus prometheus;
 
     private WatchedBroker(Stage stage, LocalPrometheus prometheus) => (Stage, this.prometheus) = (stage, prometheus);
@@ -24,6 +25,9 @@ internal sealed partial class WatchedBroker : IAsyncDisposable
 
     /// <summary>The alerts that have been seen to fire.</summary>
     public IReadOnlySet<string> Fired => fired;
+
+    /// <summary>Those that have been seen to clear afterwards.</summary>
+    public IReadOnlySet<string> Cleared => cleared;
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -62,8 +66,11 @@ internal sealed partial class WatchedBroker : IAsyncDisposable
     public Task FiresAsync(params string[] alerts) => FiresAsync(alerts, static () => Task.FromResult<HttpResponseMessage?>(null));
 
     /// <summary>Waits until the alerts fire no more.</summary>
-    public Task ClearsAsync(params string[] alerts) => Eventually.HoldsAsync(
-        async () => !(await prometheus.FiringAsync(Cancellation)).Overlaps(alerts), $"{string.Join(", ", alerts)} to clear", Cancellation);
+    public async Task ClearsAsync(params string[] alerts)
+    {
+        await Eventually.HoldsAsync(async () => !(await prometheus.FiringAsync(Cancellation)).Overlaps(alerts), $"{string.Join(", ", alerts)} to clear", Cancellation);
+        cleared.UnionWith(alerts.Where(fired.Contains));
+    }
 
     /// <summary>Whether the alerts fire within some seconds.</summary>
     public async Task<bool> AreFiringAsync(params string[] alerts)
@@ -116,12 +123,12 @@ internal sealed partial class WatchedBroker : IAsyncDisposable
         roles[name] = role;
     }
 
-    // Minutes become seconds; an hour is one still.
+    // Minutes become seconds; hours are hours still.
     private static string Quick(string rules) => Window().Replace(For().Replace(rules, "for: 0s"), "[30s]");
 
     [GeneratedRegex(@"for: \d+[smh]")]
     private static partial Regex For();
 
-    [GeneratedRegex(@"\[5m\]")]
+    [GeneratedRegex(@"\[(5|30)m\]")]
     private static partial Regex Window();
 }
