@@ -148,12 +148,13 @@ public static class BrokerCore
 
     private static void AddLeases(this IServiceCollection services)
     {
-        services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<SealCheck>().AddSingleton<LeaseLogins>().AddSingleton<RememberedGrants>();
+        services.AddSingleton<BrokerMetrics>().AddSingleton<LoginSealer>().AddSingleton<SealCheck>().AddSingleton<LeaseLogins>().AddSingleton<PoolerUsers>().AddSingleton<RememberedGrants>();
         services.AddSingleton<DatabaseChannels>().AddSingleton<Issuance>().AddSingleton<StaticTurn>().AddSingleton<DeskAudit>().AddSingleton<ShutdownSignal>();
         services.AddSingleton<CredentialDesk>().AddSingleton<HolderDesk>().AddSingleton<PodDesk>().AddSingleton<HolderWatch>().AddSingleton<LeaseDesk>();
         services.AddSingleton<HoldingDesk>().AddSingleton<HistoryDesk>().AddSingleton<ExaminationDesk>().AddSingleton<RefusalJournal>();
         services.AddHostedService(provider => provider.GetRequiredService<RefusalJournal>());
-        services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<PauseDesk>().AddSingleton<Ceilings>().AddSingleton<RolePauses>().AddSingleton<CallerShares>().AddSingleton<SessionSealer>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
+        services.AddHostedService(provider => provider.GetRequiredService<PoolerUsers>());
+        services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<PauseDesk>().AddSingleton<Ceilings>().AddSingleton<PoolerStates>().AddSingleton<RolePauses>().AddSingleton<CallerShares>().AddSingleton<SessionSealer>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
         services.AddSingleton<HandleLedger>().AddSingleton<HandleDesk>().AddSingleton<ClientTokenLedger>().AddSingleton<ClientTokenDesk>().AddSingleton<SecretIdUses>().AddSingleton<WrappedAnswers>().AddSingleton<UpstreamTokens>();
         services.AddSingleton<IndicatorDesk>().AddSingleton<LastDrill>().AddSingleton<ShadowTally>().AddSingleton<ShadowDesk>();
         services.AddSingleton<Leftovers>().AddSingleton<LeftoverDesk>();

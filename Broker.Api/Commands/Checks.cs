@@ -5,6 +5,7 @@ using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Catalog.Reading;
 using Broker.Core.Databases;
+using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Duties;
 using Broker.Core.Issuing;
 using Broker.Core.Leases.Recovering;
@@ -157,8 +158,15 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         counted?.Add(database, sample);
         if (Guarantees.WhyNot(current, database, sample) is { } cannot) throw new CannotBeKeptException(cannot);
         var ceiling = BudgetCount.Of(sample, database.Budget, new Dictionary<string, int>()).Ceiling;
+        var list = "";
+        if (database.Pooler?.UserList is { } path)
+        {
+            await new UserListFile(path, services.GetRequiredService<TimeProvider>()).ChangeAsync(Task.FromResult, cancellation);
+            list = $" Its list of users {path} can be kept.";
+        }
+
         if (sample.Pool is { } pool)
-            return $"its pooler takes {sample.Limit} clients, {sample.Users.Sum(static user => user.Open)} are connected, and up to {ceiling} may be promised; the server behind it allows {pool.Server.Limit} connections, of which the pooler is set to {pool.Allowed} now and is to have {database.Pooler!.PoolSize} at most.";
+            return $"its pooler takes {sample.Limit} clients, {sample.Users.Sum(static user => user.Open)} are connected, and up to {ceiling} may be promised; the server behind it allows {pool.Server.Limit} connections, of which the pooler is set to {pool.Allowed} now and is to have {database.Pooler!.PoolSize} at most.{list}";
         return $"allows {sample.Limit} connections, {sample.Reserved} of them reserved; {sample.Users.Sum(static user => user.Open)} are open, and up to {ceiling} may be promised.";
     }
 
@@ -170,7 +178,7 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         var issued = await issuer.IssueAsync(new(role, database, issuer.ProposeUsername(role, database), now), cancellation);
         try
         {
-            await services.GetRequiredService<DatabaseEngines>()[database.Engine].TryLoginAsync(database.SeenBy(role), issued.Login, cancellation);
+            await services.GetRequiredService<DatabaseEngines>()[database.Engine].TryLoginAsync(database.Pooler?.UserList is null ? database.SeenBy(role) : database, issued.Login, cancellation);
         }
         finally
         {

@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Broker.Core.Budgets;
 using Broker.Core.Operators;
 
 namespace Broker.Api.Telemetry;
@@ -46,6 +47,20 @@ internal sealed class BudgetGauges : LedgerGauges
                 use.Over, new KeyValuePair<string, object?>("broker.database", budget.Database.Name), new KeyValuePair<string, object?>("broker.role", use.Role))),
             "{connection}",
             "Connections that a role's users have open beyond what its holders were granted.");
+
+        Pooler("broker.pooler.up", "1", "1 while all processes of a database's pooler answer and keep to their size, 0 while not.", static pooler => pooler.Error is null ? 1 : 0);
+        Pooler("broker.pooler.pool", "{connection}", "Connections to the server that a database's pooler is to keep to.", static pooler => pooler.Pool);
+        Pooler("broker.pooler.open", "{connection}", "Connections to the server that a database's pooler had open when it was counted last.", static pooler => pooler.Open);
+        Pooler("broker.pooler.clients", "{connection}", "Clients of a database's pooler when it was counted last.", static pooler => pooler.Clients);
+        Pooler("broker.pooler.waiting", "{connection}", "Clients of a database's pooler that waited for a connection to the server when it was counted last.", static pooler => pooler.Waiting);
+
+        void Pooler(string name, string unit, string description, Func<PoolerState, int> value) =>
+            Meter.CreateObservableGauge(
+                name,
+                () => last.Where(budget => budget.Pooler is not null)
+                    .Select(budget => new Measurement<int>(value(budget.Pooler!), new KeyValuePair<string, object?>("broker.database", budget.Database.Name))),
+                unit,
+                description);
 
         void Gauge(string name, string description, Func<Budget, int> value) =>
             Meter.CreateObservableGauge(name, () => Read(value), "{connection}", description);

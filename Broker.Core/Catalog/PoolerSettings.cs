@@ -38,4 +38,10 @@ public sealed record PoolerSettings
 
     /// <summary>The database user by which the pooler looks users up (<c>auth_user</c>): its connections are part of the pool.</summary>
     public string? AuthUser { get; init; }
+
+    /// <summary>
+    /// The path of the file that the pooler reads its users from (<c>auth_file</c>), which every replica keeps: the users of leases that live stand in it
+    /// with the verifiers of their passwords. Null: the pooler looks users up in the server by itself.
+    /// </summary>
+    public string? UserList { get; init; }
 }

@@ -29,6 +29,30 @@ public interface IDatabaseEngine
     Task<bool> ResizePoolAsync(Database database, int connections, int users, CancellationToken cancellation) =>
         Task.FromException<bool>(new NotSupportedException($"{Kind} has no poolers."));
 
+    /// <summary>What a pooler's list of users has to say of a login: what the server itself keeps of its password, from which nobody learns the password.</summary>
+    /// <param name="database">The database, as its administrator sees it.</param>
+    /// <param name="login">A login that works.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <exception cref="NotSupportedException">The engine has no poolers.</exception>
+    Task<string> VerifierAsync(Database database, Login login, CancellationToken cancellation) =>
+        Task.FromException<string>(new NotSupportedException($"{Kind} has no poolers."));
+
+    /// <summary>Has a database's pooler read its list of users anew.</summary>
+    /// <param name="database">The database, with its <see cref="Database.Pooler"/>.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <returns>Whether all its processes answered; one that did not may have to be told again.</returns>
+    /// <exception cref="NotSupportedException">The engine has no poolers.</exception>
+    Task<bool> ReloadPoolerAsync(Database database, CancellationToken cancellation) =>
+        Task.FromException<bool>(new NotSupportedException($"{Kind} has no poolers."));
+
+    /// <summary>Returns when every process of a database's pooler that answers lets a login in, which stands in its list of users.</summary>
+    /// <param name="database">The database, with its <see cref="Database.Pooler"/>.</param>
+    /// <param name="login">The login.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <exception cref="NotSupportedException">The engine has no poolers.</exception>
+    Task WaitForPoolerAsync(Database database, Login login, CancellationToken cancellation) =>
+        Task.FromException(new NotSupportedException($"{Kind} has no poolers."));
+
     /// <summary>What the connections that are open now are and do, alike ones together; the one that looks is left out.</summary>
     Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation);
 
@@ -150,7 +174,21 @@ public sealed record ConnectionSample(int Limit, int Reserved, int? DatabaseLimi
 /// <summary>What stands behind a pooler.</summary>
 /// <param name="Server">The server.</param>
 /// <param name="Allowed">Connections to it that the pooler may open, as it is set now, or has open beyond that.</param>
-public sealed record PooledConnections(ConnectionSample Server, int Allowed);
+public sealed record PooledConnections(ConnectionSample Server, int Allowed)
+{
+    /// <summary>The pooler's processes, in the order of its configuration.</summary>
+    public IReadOnlyList<PoolerProcess> Processes { get; init; } = [];
+}
+
+/// <summary>One process of a pooler.</summary>
+/// <param name="Address">Where its console answers.</param>
+/// <param name="Mode">How it shares connections, in its own word (<c>transaction</c>); empty: not known.</param>
+/// <param name="Allowed">Connections to the server that it is set to.</param>
+/// <param name="Open">Connections to the server that it has open.</param>
+/// <param name="Clients">Clients that are connected.</param>
+/// <param name="Waiting">Those of them that wait for a connection to the server.</param>
+/// <param name="Error">Why nothing is known of it, in words; null: it answered.</param>
+public sealed record PoolerProcess(string Address, string Mode, int Allowed, int Open, int Clients, int Waiting, string? Error = null);
 
 /// <summary>The connections of one user.</summary>
 /// <param name="Username">The user; null for connections whose user exists no more.</param>

@@ -19,7 +19,8 @@ namespace Broker.Core.Duties;
 /// (<see cref="BudgetSettings.PauseAfter"/>), unless it did not answer the last time.
 /// </summary>
 internal sealed class SampleDuty(
-    SharedLedger ledger, BudgetSampler sampler, DatabaseEngines engines, Servers servers, ConnectionCaps caps, Ceilings ceilings, RolePauses pauses, HistoryLedger history, ILogger<SampleDuty> log) : IDuty
+    SharedLedger ledger, BudgetSampler sampler, DatabaseEngines engines, Servers servers, ConnectionCaps caps, Ceilings ceilings, RolePauses pauses, PoolerStates poolers, HistoryLedger history,
+    ILogger<SampleDuty> log) : IDuty
 {
     private readonly ConcurrentDictionary<string, bool> broken = new(StringComparer.Ordinal);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
@@ -31,6 +32,19 @@ internal sealed class SampleDuty(
     public TimeSpan RetryAfter(int failures) => Retry.Doubling(failures, LongestRetry);
 
     public async Task<TimeSpan?> DoAsync(DutyCall call, CancellationToken cancellation)
+    {
+        try
+        {
+            return await CountAsync(call, cancellation);
+        }
+        catch (DatabaseException exception) when (call.Catalog.Databases[call.Database].Pooler is not null)
+        {
+            await poolers.FailedAsync(call.Database, exception.Message, cancellation);
+            throw;
+        }
+    }
+
+    private async Task<TimeSpan?> CountAsync(DutyCall call, CancellationToken cancellation)
     {
         var database = call.Catalog.Databases[call.Database];
         // Before anything is promised on the count: a ledger that lost an operator's order gives nobody anything meanwhile.
@@ -65,7 +79,10 @@ internal sealed class SampleDuty(
         await history.RecordAsync(database.Name, await ledger.Budgets.BudgetAsync(database.Name, [.. uses.Select(use => use.Name)], cancellation), cancellation);
         caps.Watch(database, uses);
         await caps.FollowAsync(database, live, beyond, cancellation);
-        return pool is { } size && await ResizedAsync(database, size, live, cancellation) ? TimeSpan.Zero : database.Budget.SampleEvery;
+        if (pool is not { } size) return database.Budget.SampleEvery;
+        var resized = await ResizedAsync(database, size, live, cancellation);
+        await poolers.SawAsync(database.Name, new(size, silent.Now, sample.Pool!.Processes, null), cancellation);
+        return resized ? TimeSpan.Zero : database.Budget.SampleEvery;
     }
 
     // Connections that were granted on the server itself would be taken for clients of the pooler, and their room on the server be given away.

@@ -119,4 +119,16 @@ internal static partial class Log
 
     [LoggerMessage(1057, LogLevel.Warning, "Static role {Role} was not rotated within {Window} of its scheduled time: the password of lease {Lease} stays until {Next:u}, the next scheduled time.")]
     public static partial void RotationMissed(this ILogger log, string lease, string role, TimeSpan window, DateTimeOffset next);
+
+    [LoggerMessage(1058, LogLevel.Information, "Database {Database}: wrote the users of its leases into its pooler's list {Path}.")]
+    public static partial void UserListWritten(this ILogger log, string database, string path);
+
+    [LoggerMessage(1059, LogLevel.Error, "Database {Database}: its pooler's list of users could not be kept; it is tried again every second: {Why}")]
+    public static partial void UserListNotKept(this ILogger log, string database, string why);
+
+    [LoggerMessage(1060, LogLevel.Information, "Database {Database}: its pooler's list of users is kept again.")]
+    public static partial void UserListKept(this ILogger log, string database);
+
+    [LoggerMessage(1061, LogLevel.Warning, "Lease {Lease} on {Database}: user {Username} is not in the pooler's list of users: {Why}")]
+    public static partial void NotInUserList(this ILogger log, string lease, string database, string username, string why);
 }

@@ -23,12 +23,15 @@ public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyLis
     /// <summary>An operator's order on its ceiling; null: the configured one is in force, or the order cannot be opened, and nothing is counted.</summary>
     public CeilingOrder? CeilingOrder { get; init; }
 
+    /// <summary>Its pooler as it was seen last; null: it has none, or nothing is known of it yet.</summary>
+    public PoolerState? Pooler { get; init; }
+
     /// <summary>By party: connections that are kept free for it while it does not have them; who is guaranteed nothing is not in it.</summary>
     public IReadOnlyDictionary<string, int> Guaranteed { get; init; } = new Dictionary<string, int>();
 }
 
 /// <summary>Reads budgets for those who watch them.</summary>
-internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePauses pauses, Ceilings ceilings, HistoryLedger history, TimeProvider time)
+internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePauses pauses, Ceilings ceilings, PoolerStates poolers, HistoryLedger history, TimeProvider time)
 {
     private static readonly TimeSpan CountedWithin = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(100);
@@ -57,6 +60,7 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
         {
             Pauses = await pauses.ListAsync(name, cancellation),
             CeilingOrder = await ceilings.FindAsync(database, cancellation),
+            Pooler = database.Pooler is null ? null : await poolers.FindAsync(name, cancellation),
             Guaranteed = Parties.TermsOf(current, name).Parties.Where(party => party.Guaranteed > 0).ToDictionary(party => party.Name, party => party.Guaranteed, StringComparer.Ordinal),
         };
     }

@@ -46,6 +46,8 @@ public class CatalogReaderTests
         (pooler.Kind, pooler.Host, pooler.Port, pooler.DatabaseName, pooler.PoolSize, pooler.AuthUser).ShouldBe((PoolerKind.PgBouncer, "pooler", 6432, "pooled", 20, null));
         var seen = database.SeenBy(catalog.Roles["orders-api"]);
         (seen.Host, seen.Port, seen.DatabaseName).ShouldBe(("pooler", 6432, "pooled"));
+        pooler.UserList.ShouldBeNull();
+        Configured.Read([.. PoolerOf("orders"), ("Databases:orders:Pooler:UserList", "/etc/pgbouncer/userlist.txt")]).Catalog!.Databases["orders"].Pooler!.UserList.ShouldBe("/etc/pgbouncer/userlist.txt");
         (database.Host, database.Port, database.DatabaseName).ShouldBe(("orders-db", 5432, "app"));
         Configured.Read().Catalog!.Databases["orders"].Pooler.ShouldBeNull();
     }
@@ -80,6 +82,10 @@ public class CatalogReaderTests
         ];
         Configured.Read([.. PoolerOf("orders"), .. second, .. PoolerOf("billing")]).Errors.ShouldHaveSingleItem().Problem.ShouldContain("too, and its pool sizes");
         Configured.Read([.. PoolerOf("orders"), .. second, .. PoolerOf("billing"), ("Databases:billing:Pooler:Port", "6433")]).Errors.ShouldBeEmpty();
+        (string, string?)[] lists = [("Databases:billing:Pooler:Port", "6433"), ("Databases:orders:Pooler:UserList", "/lists/users.txt"), ("Databases:billing:Pooler:UserList", "/lists/../lists/users.txt")];
+        Configured.Read([.. PoolerOf("orders"), .. second, .. PoolerOf("billing"), .. lists]).Errors.ShouldHaveSingleItem().ToString().ShouldContain("is the file of");
+        Configured.Read([.. PoolerOf("orders"), ("Databases:orders:Pooler:UserList", "users.txt"), ("Databases:orders:Pooler:AuthUser", "pgbouncer")])
+            .Errors.ShouldHaveSingleItem().Path.ShouldBe("Broker:Databases:orders:Pooler:AuthUser");
         Configured.Read([.. PoolerOf("orders"), ("Roles:orders-jobs:Pods:SslMode", "Require")]).Errors.ShouldBeEmpty();
         Configured.Read([.. PoolerOf("orders"), ("Roles:orders-jobs:Connections:Guaranteed", "500"), ("Databases:orders:Budget:Limit", "100")]).Errors.ShouldBeEmpty("what is guaranteed is of the pooler's clients, and the limit is the server's");
         Configured.Read([.. PoolerOf("orders"), ("Roles:orders-jobs:Connections:Guaranteed", "500"), ("Databases:orders:Budget:Ceiling", "100")]).Errors.ShouldHaveSingleItem();

@@ -7,6 +7,7 @@ using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Identity;
 using Broker.Core.Model;
 using LoadTests.Servers.LocalServers;
+using Microsoft.Extensions.Time.Testing;
 using Npgsql;
 using Shouldly;
 using Xunit;
@@ -69,6 +70,9 @@ public sealed class PoolerTests : IAsyncLifetime
         user.Named.ShouldBe(new Dictionary<string, int> { ["12345678"] = 1 });
         var pool = sample.Pool.ShouldNotBeNull();
         pool.Allowed.ShouldBe(4, "as its file says");
+        var process = pool.Processes.ShouldHaveSingleItem();
+        (process.Address, process.Mode, process.Allowed, process.Clients, process.Waiting, process.Error).ShouldBe(($"127.0.0.1:{pgBouncer.Port}", "transaction", 4, 2, 0, null));
+        process.Open.ShouldBeInRange(1, 3, "and one that looks users up");
         pool.Server.Limit.ShouldBe(60);
         pool.Server.Users.Single(seen => seen.Username == "u1").Open.ShouldBeInRange(1, 2, "both clients have been idle, and may share one");
         sample.Server.ShouldNotBeNull().ShouldBe((await engine.SampleAsync(Orders with { Pooler = null }, Cancellation)).Server, "it is on the server behind the pooler");
@@ -152,6 +156,7 @@ public sealed class PoolerTests : IAsyncLifetime
         await other.StopAsync();
         sample = await engine.SampleAsync(both, Cancellation);
         (sample.Limit, sample.Pool!.Allowed).ShouldBe((321, 20));
+        sample.Pool.Processes.Select(process => (process.Address, process.Error is null)).ShouldBe([($"127.0.0.1:{pgBouncer.Port}", true), ($"127.0.0.1:{other.Port}", false)]);
     }
 
     [Fact]
@@ -221,6 +226,84 @@ public sealed class PoolerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_user_of_its_list_gets_through_to_the_server_and_so_does_one_whose_password_changed()
+    {
+        await using var listing = await LocalPgBouncer.StartAsync(postgres, new() { ReadsUsers = true }, Cancellation);
+        var listed = By(listing.ConsoleConnectionString);
+        var file = new UserListFile(listing.UserList, TimeProvider.System);
+        await DoAsync("CREATE ROLE u1 LOGIN PASSWORD 'p1'");
+        await engine.ResizePoolAsync(listed, 12, 1, Cancellation);
+        await ListAsync("p1");
+        (await engine.SampleAsync(listed, Cancellation)).Pool!.Allowed.ShouldBe(12, "it keeps to what it was told when it reads its file anew");
+        await using var before = await OpenAsync("u1", "p1", "before", listing.Port);
+
+        // As of a static role. The file is as long as it was, and may be replaced within the same second.
+        await DoAsync("ALTER ROLE u1 PASSWORD 'p2'");
+        await ListAsync("p2");
+        await using var after = await OpenAsync("u1", "p2", "after", listing.Port);
+        await listing.ConsoleAsync("RECONNECT app", Cancellation);
+        for (var i = 0; i < 5; i++)
+        {
+            await RunAsync(before, "SELECT 1", Cancellation);
+            await RunAsync(after, "SELECT 1", Cancellation);
+        }
+
+        await Should.ThrowAsync<NpgsqlException>(() => OpenAsync("u1", "p1", "late", listing.Port));
+        await file.ChangeAsync(_ => Task.FromResult<IReadOnlyDictionary<string, string>>(new Dictionary<string, string>()), Cancellation);
+        (await engine.ReloadPoolerAsync(listed, Cancellation)).ShouldBeTrue();
+        (await engine.ResizePoolAsync(listed, 12, 1, Cancellation)).ShouldBeFalse("it has that still");
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                try
+                {
+                    await using var late = await OpenAsync("u1", "p2", "late", listing.Port);
+                    return false;
+                }
+                catch (NpgsqlException)
+                {
+                    return true;
+                }
+            },
+            "who is taken out is let in no more", Cancellation);
+
+        async Task ListAsync(string password)
+        {
+            var login = new Login("u1", new(password));
+            var verifier = await engine.VerifierAsync(listed, login, Cancellation);
+            verifier.ShouldBe(await TextAsync("SELECT rolpassword FROM pg_authid WHERE rolname = 'u1'"), "only an identical one lets PgBouncer in");
+            await file.ChangeAsync(_ => Task.FromResult<IReadOnlyDictionary<string, string>>(new Dictionary<string, string> { ["u1"] = verifier }), Cancellation);
+            await engine.WaitForPoolerAsync(listed, login, Cancellation);
+        }
+    }
+
+    [Fact]
+    public async Task A_login_that_the_server_or_the_pooler_does_not_know_is_told_in_words()
+    {
+        await using var listing = await LocalPgBouncer.StartAsync(postgres, new() { ReadsUsers = true }, Cancellation);
+        var listed = By(listing.ConsoleConnectionString);
+        await DoAsync("CREATE ROLE u1 LOGIN PASSWORD 'p1'");
+        var clock = new FakeTimeProvider();
+        await using var patient = new PostgreSqlEngine(clock);
+        var waiting = patient.WaitForPoolerAsync(listed, new("u1", new("p1")), Cancellation);
+        await Eventually.HoldsAsync(
+            () =>
+            {
+                clock.Advance(TimeSpan.FromSeconds(1));
+                return Task.FromResult(waiting.IsCompleted);
+            },
+            "it gives up", Cancellation);
+        var failure = await Should.ThrowAsync<DatabaseException>(() => waiting);
+        failure.Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        failure.Message.ShouldContain("does not let in user 'u1', who stands in its UserList");
+
+        failure = await Should.ThrowAsync<DatabaseException>(() => engine.VerifierAsync(listed, new("u1", new("wrong")), Cancellation));
+        failure.Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        failure.Message.ShouldContain("refused the login of 'u1'");
+        (await Should.ThrowAsync<DatabaseException>(() => engine.VerifierAsync(listed with { Port = 1 }, new("u1", new("p1")), Cancellation))).Failure.ShouldBe(DatabaseFailure.Unavailable);
+    }
+
+    [Fact]
     public async Task Npgsql_itself_cannot_speak_to_the_console()
     {
         // Which is why PoolerConsole does: https://www.pgbouncer.org/usage.html#admin-console. When this fails, the driver can take its place.
@@ -248,9 +331,17 @@ public sealed class PoolerTests : IAsyncLifetime
         return (int)(await command.ExecuteScalarAsync(Cancellation))!;
     }
 
-    private async Task<NpgsqlConnection> OpenAsync(string user, string password, string name)
+    private async Task<string> TextAsync(string query)
     {
-        var connection = new NpgsqlConnection($"Host=127.0.0.1;Port={pgBouncer.Port};Database=app;Username={user};Password={password};Pooling=false;Application Name={name};Timeout=60");
+        await using var connection = new NpgsqlConnection(postgres.AdminConnectionString + ";Pooling=false");
+        await connection.OpenAsync(Cancellation);
+        await using var command = new NpgsqlCommand(query, connection);
+        return (string)(await command.ExecuteScalarAsync(Cancellation))!;
+    }
+
+    private async Task<NpgsqlConnection> OpenAsync(string user, string password, string name, int? port = null)
+    {
+        var connection = new NpgsqlConnection($"Host=127.0.0.1;Port={port ?? pgBouncer.Port};Database=app;Username={user};Password={password};Pooling=false;Application Name={name};Timeout=60");
         await connection.OpenAsync(Cancellation);
         await RunAsync(connection, "SELECT 1", Cancellation);
         return connection;

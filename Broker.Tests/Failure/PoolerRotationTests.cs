@@ -19,7 +19,12 @@ public sealed class PoolerRotationTests
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_lease_rotates_twice_under_load_and_its_first_user_is_dropped_and_no_query_fails()
+    public Task A_lease_rotates_twice_under_load_and_its_first_user_is_dropped_and_no_query_fails() => RotateAsync(2, userList: false);
+
+    [Fact]
+    public Task So_it_does_where_the_pooler_reads_its_users_from_a_list() => RotateAsync(1, userList: true);
+
+    private async Task RotateAsync(int rotations, bool userList)
     {
         var settings = new StageSettings
         {
@@ -29,6 +34,7 @@ public sealed class PoolerRotationTests
             ExpectedHolders = Pods,
             Replicas = 2,
             PoolSize = PoolSize,
+            UserList = userList,
             UsersPerSecond = 20,
             // A moved holder's former lease ends with the holder's time: a slow machine needs a while to move all clients.
             Configure = static (_, configuration) => configuration["Broker"]!["Roles"]![StageSettings.RoleName]!["HolderTtl"] = "00:01:00",
@@ -41,7 +47,7 @@ public sealed class PoolerRotationTests
 
         await UsersAtWorkAsync(1, pods);
         var first = answered.Keys.Single();
-        for (var rotation = 1; rotation <= 2; rotation++)
+        for (var rotation = 1; rotation <= rotations; rotation++)
         {
             await Rotation.OrderAsync(stage, Cancellation);
             await UsersAtWorkAsync(rotation + 1, pods);
@@ -58,11 +64,16 @@ public sealed class PoolerRotationTests
             },
             "the first lease's user is dropped",
             Cancellation);
+        if (userList)
+            await Eventually.HoldsAsync(
+                async () => (await File.ReadAllTextAsync(stage.PgBouncer!.UserList, Cancellation)) is var list && !list.Contains(first, StringComparison.Ordinal) && list.Contains(atWorkOn[0], StringComparison.Ordinal),
+                "it is taken out of the list",
+                Cancellation);
         await end.CancelAsync();
         await Task.WhenAll(pods);
 
         failed.ShouldBeEmpty();
-        answered.Count.ShouldBe(3, "one user after the other");
+        answered.Count.ShouldBe(rotations + 1, "one user after the other");
     }
 
     private async Task UsersAtWorkAsync(int users, Task[] pods) => await Eventually.HoldsAsync(

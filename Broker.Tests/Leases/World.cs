@@ -229,6 +229,8 @@ internal sealed class World : IAsyncDisposable
 
         public LeaseLogins Logins => services.GetRequiredService<LeaseLogins>();
 
+        public PoolerUsers PoolerUsers => services.GetRequiredService<PoolerUsers>();
+
         public SealCheck Seal => services.GetRequiredService<SealCheck>();
 
         public ShutdownSignal Shutdown => services.GetRequiredService<ShutdownSignal>();
@@ -413,6 +415,28 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
         if (told) Resized.Enqueue((connections, users));
         return Task.FromResult(told);
     }
+
+    /// <summary>By user, what the server keeps of a password.</summary>
+    public Func<Login, string> Keeps { get; set; } = static login => $"SCRAM-SHA-256$4096:{login.Username}";
+
+    public Task<string> VerifierAsync(Database database, Login login, CancellationToken cancellation) =>
+        login.Username == RefusedUser ? throw new DatabaseException(DatabaseFailure.LoginRefused, "password authentication failed") : Task.FromResult(Keeps(login));
+
+    /// <summary>How often a pooler was told to read its list, and whether all of it answers.</summary>
+    public int Reloads { get; private set; }
+
+    public bool PoolerAnswers { get; set; } = true;
+
+    public Task<bool> ReloadPoolerAsync(Database database, CancellationToken cancellation)
+    {
+        Reloads++;
+        return Task.FromResult(PoolerAnswers);
+    }
+
+    /// <summary>What a pooler does that reads a list of users, until it lets a user in.</summary>
+    public Func<Login, Task>? OnPooler { get; set; }
+
+    public Task WaitForPoolerAsync(Database database, Login login, CancellationToken cancellation) => OnPooler?.Invoke(login) ?? Task.CompletedTask;
 
     /// <summary>What an examination finds.</summary>
     public IReadOnlyList<Finding> Findings { get; set; } = [];

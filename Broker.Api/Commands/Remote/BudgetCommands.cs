@@ -75,7 +75,7 @@ internal static class BudgetCommands
     private static int Write(IAnsiConsole console, BudgetsShape budgets)
     {
         var table = new Table().AddColumns("database", "limit", "ceiling", "foreign", "capacity", "granted", "open", "free", "kept", "waiting", "counted");
-        var orders = new List<string>();
+        var said = new List<string>();
         foreach (var budget in budgets.Budgets)
         {
             // While the count is stale nothing is granted, however much the last one left free.
@@ -85,11 +85,12 @@ internal static class BudgetCommands
             foreach (var role in budget.Roles)
                 table.AddRow(Markup.Escape($"  {role.Role}"), "", "", role.Over > 0 ? $"[red]{N(role.Over)} over[/]" : "", $"{N(role.Holders)} holders", N(role.Connections), N(role.Open), "", "", "", "");
             if (budget.CeilingOrder is { } order)
-                orders.Add($"The ceiling of {budget.Database} was set to {N(order.Ceiling)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Since is { } since ? $" at {since.ToString("u", CultureInfo.InvariantCulture)}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}. `broker ceiling {budget.Database} configured` takes it back.");
+                said.Add($"The ceiling of {budget.Database} was set to {N(order.Ceiling)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Since is { } since ? $" at {since.ToString("u", CultureInfo.InvariantCulture)}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}. `broker ceiling {budget.Database} configured` takes it back.");
+            if (budget.Pooler is { } pooler) said.Add($"{budget.Database}: {pooler.InWords()}");
         }
 
         console.Write(table);
-        foreach (var order in orders) console.WriteLine(order);
+        foreach (var sentence in said) console.WriteLine(sentence);
         return 0;
     }
 

@@ -23,7 +23,10 @@ internal static class PoolerReading
             PoolSize = reader.OptionalInt("PoolSize", 4, 10_000) ?? 4,
             ConsoleConnectionString = reader.Secret("ConsoleConnectionString", required: true) ?? Missing,
             AuthUser = reader.Text("AuthUser"),
+            UserList = reader.Text("UserList"),
         };
+        if (pooler is { UserList: not null, AuthUser: not null })
+            reader.Error("AuthUser", "is set beside UserList: a pooler that reads its users from a file looks up none of them.", "Keep one of the two.");
         reader.RefuseUnknownKeys();
         return pooler;
     }
@@ -47,5 +50,7 @@ internal static class PoolerReading
             reader.Error($"Roles:{role.Name}:Pods", $"leads past the pooler of database '{role.Database}', where its connections are counted.", "Take Host, Port and Name out, or name a database without a Pooler.");
         foreach (var same in databases.Values.Where(database => database.Pooler is not null).GroupBy(database => (database.Pooler!.Host.ToUpperInvariant(), database.Pooler.Port)).Where(same => same.Count() > 1))
             reader.Error($"Databases:{same.Last().Name}:Pooler", $"is the pooler of '{same.First().Name}' too, and its pool sizes are set for all its databases alike.", "Give each database a PgBouncer of its own.");
+        foreach (var same in databases.Values.Where(database => database.Pooler?.UserList is not null).GroupBy(database => Path.GetFullPath(database.Pooler!.UserList!), StringComparer.Ordinal).Where(same => same.Count() > 1))
+            reader.Error($"Databases:{same.Last().Name}:Pooler:UserList", $"is the file of '{same.First().Name}' too, and each would take out the other's users.", "Give each pooler a file of its own.");
     }
 }

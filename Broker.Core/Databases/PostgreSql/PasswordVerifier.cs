@@ -43,6 +43,19 @@ internal static class PasswordVerifier
         return said.ToString();
     }
 
+    /// <summary><c>SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey</c></summary>
+    /// <param name="salted">The password, salted with the salt so many times.</param>
+    /// <param name="salt">The salt.</param>
+    /// <param name="iterations">How many times.</param>
+    public static string Scram(byte[] salted, byte[] salt, int iterations)
+    {
+        var stored = SHA256.HashData(HMACSHA256.HashData(salted, "Client Key"u8));
+        var server = HMACSHA256.HashData(salted, "Server Key"u8);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"SCRAM-SHA-256${iterations}:{Convert.ToBase64String(salt)}${Convert.ToBase64String(stored)}:{Convert.ToBase64String(server)}");
+    }
+
     // Other characters the server would prepare first (SASLprep, RFC 4013), and a verifier of them unprepared lets nobody in.
     private static string? Of(Login login, string? encryption, int iterations)
     {
@@ -56,16 +69,10 @@ internal static class PasswordVerifier
             };
     }
 
-    /// <summary><c>SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey</c></summary>
     private static string Scram(string password, int iterations)
     {
         var salt = RandomNumberGenerator.GetBytes(SaltBytes);
-        var salted = Rfc2898DeriveBytes.Pbkdf2(Encoding.ASCII.GetBytes(password), salt, iterations, HashAlgorithmName.SHA256, KeyBytes);
-        var stored = SHA256.HashData(HMACSHA256.HashData(salted, "Client Key"u8));
-        var server = HMACSHA256.HashData(salted, "Server Key"u8);
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"SCRAM-SHA-256${iterations}:{Convert.ToBase64String(salt)}${Convert.ToBase64String(stored)}:{Convert.ToBase64String(server)}");
+        return Scram(Rfc2898DeriveBytes.Pbkdf2(Encoding.ASCII.GetBytes(password), salt, iterations, HashAlgorithmName.SHA256, KeyBytes), salt, iterations);
     }
 
     [System.Diagnostics.CodeAnalysis.SuppressMessage("Security", "CA5351:Do Not Use Broken Cryptographic Algorithms", Justification = "What a server that is set to md5 stores of a password.")]

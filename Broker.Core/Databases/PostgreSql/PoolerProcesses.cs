@@ -18,7 +18,8 @@ internal static partial class PoolerProcesses
     /// <summary>Of each process' part: one for its look at who logs in, one for the login of a new user that is tried while the others are busy.</summary>
     private const int KeptForLogins = 2;
 
-    private static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(5);
+    /// <summary>How long a process is waited for.</summary>
+    public static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(5);
 
     /// <summary>Counts the clients, in place of the server's connections, which stand behind them.</summary>
     /// <exception cref="DatabaseException">No process answers, or one of them has no such database.</exception>
@@ -29,22 +30,28 @@ internal static partial class PoolerProcesses
         var (answered, silent) = await EachAsync(
             database,
             async (console, token) => (
-                Config: await console.AskAsync("SHOW CONFIG", token),
-                Databases: await console.AskAsync("SHOW DATABASES", token),
-                Clients: await console.AskAsync("SHOW CLIENTS", token)),
+                Config: await console.AskAsync(token, "SHOW CONFIG"),
+                Databases: await console.AskAsync(token, "SHOW DATABASES"),
+                Clients: await console.AskAsync(token, "SHOW CLIENTS")),
             cancellation);
-        var allowed = silent * Math.Max(1, pooler.PoolSize / (answered.Count + silent));
-        foreach (var process in answered)
+        var allowed = silent.Count * Math.Max(1, pooler.PoolSize / (answered.Count + silent.Count));
+        var processes = new Dictionary<ServerAddress, PoolerProcess>();
+        foreach (var (address, why) in silent) processes[address] = new(address.ToString(), "", 0, 0, 0, 0, why.Message);
+        foreach (var (address, process) in answered)
         {
             var own = process.Databases.FirstOrDefault(row => row["name"] == alias)
                 ?? throw new DatabaseException(DatabaseFailure.StatementRefused, $"Database '{database.Name}': its pooler has no database '{alias}': write it under [databases] in PgBouncer's configuration.");
-            allowed += Math.Max(Number(own, "max_connections") is var most and > 0 ? most : Unlimited, Number(own, "current_connections"));
+            var (most, open) = (Number(own, "max_connections") is var set and > 0 ? set : Unlimited, Number(own, "current_connections"));
+            allowed += Math.Max(most, open);
+            var mode = own.GetValueOrDefault("pool_mode") is { Length: > 0 } said ? said : process.Config.FirstOrDefault(row => row["key"] == "pool_mode")?["value"] ?? "";
+            var clients = Clients(process.Clients, alias).ToArray();
+            processes[address] = new(address.ToString(), mode, most, open, clients.Length, clients.Count(client => client["state"] == "waiting"));
         }
 
-        var limit = answered.Sum(process => process.Config.Where(row => row["key"] == "max_client_conn").Sum(row => Number(row, "value")));
-        return new(limit, 0, null, [.. UsersOf(answered.SelectMany(process => Clients(process.Clients, alias)))], server.Server)
+        var limit = answered.Sum(process => process.Answer.Config.Where(row => row["key"] == "max_client_conn").Sum(row => Number(row, "value")));
+        return new(limit, 0, null, [.. UsersOf(answered.SelectMany(process => Clients(process.Answer.Clients, alias)))], server.Server)
         {
-            Pool = new(server, Math.Min(allowed, Unlimited)),
+            Pool = new(server, Math.Min(allowed, Unlimited)) { Processes = [.. Consoles(database).Servers.Select(of => processes[of])] },
         };
     }
 
@@ -52,10 +59,10 @@ internal static partial class PoolerProcesses
     /// <exception cref="DatabaseException">No process answers.</exception>
     public static async Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation)
     {
-        var (answered, _) = await EachAsync(database, (console, token) => console.AskAsync("SHOW CLIENTS", token), cancellation);
+        var (answered, _) = await EachAsync(database, (console, token) => console.AskAsync(token, "SHOW CLIENTS"), cancellation);
         return
         [
-            .. answered.SelectMany(clients => Clients(clients, database.Pooler!.DatabaseName ?? database.DatabaseName))
+            .. answered.SelectMany(process => Clients(process.Answer, database.Pooler!.DatabaseName ?? database.DatabaseName))
                 .GroupBy(client => (User: client["user"], Program: client.GetValueOrDefault("application_name", ""), Address: client["addr"]))
                 .Select(alike => new OpenSessions(
                     alike.Key.User, alike.Key.Program, alike.Key.Address, alike.Count(), alike.Count(client => client["link"].Length == 0 && client["state"] != "waiting"), 0, null, null))
@@ -81,19 +88,42 @@ internal static partial class PoolerProcesses
             async (console, token) =>
             {
                 if (await OwnAsync(console) == (part, each)) return false;
-                await console.AskAsync(string.Create(CultureInfo.InvariantCulture, $"SET max_db_connections={part}"), token);
-                await console.AskAsync(string.Create(CultureInfo.InvariantCulture, $"SET default_pool_size={each}"), token);
+                await console.AskAsync(token, $"SET max_db_connections={Text(part)}", $"SET default_pool_size={Text(each)}");
                 if (await OwnAsync(console) is var now && now != (part, each))
                     throw new DatabaseException(
                         DatabaseFailure.StatementRefused, $"Database '{database.Name}': its pooler has {now.Most} connections in pools of {now.Each} for '{alias}' though it was told {part} and {each}: take pool_size and max_db_connections out of the line of '{alias}' in its configuration.");
                 return true;
 
                 async Task<(int Most, int Each)> OwnAsync(PoolerConsole console) =>
-                    (await console.AskAsync("SHOW DATABASES", token)).FirstOrDefault(row => row["name"] == alias) is { } own ? (Number(own, "max_connections"), Number(own, "pool_size")) : default;
+                    (await console.AskAsync(token, "SHOW DATABASES")).FirstOrDefault(row => row["name"] == alias) is { } own ? (Number(own, "max_connections"), Number(own, "pool_size")) : default;
             },
             cancellation);
-        return answered.Contains(true);
+        return answered.Any(process => process.Answer);
     }
+
+    /// <summary>
+    /// Has the processes read their files anew. They forget what they were told, and take their sizes from the files: they are told those that they had in the same
+    /// piece, so that no connection is opened in between.
+    /// </summary>
+    /// <returns>Whether all of them answered.</returns>
+    /// <exception cref="DatabaseException">None answers, or one that does refuses.</exception>
+    public static async Task<bool> ReloadAsync(Database database, CancellationToken cancellation) => (await EachAsync(
+        database,
+        async (console, token) =>
+        {
+            await ReloadAsync(console, token);
+            return true;
+        },
+        cancellation)).Silent.Count == 0;
+
+    /// <summary>Has one process read its file anew, as <see cref="ReloadAsync(Database, CancellationToken)"/>.</summary>
+    public static async Task ReloadAsync(PoolerConsole console, CancellationToken cancellation)
+    {
+        var config = (await console.AskAsync(cancellation, "SHOW CONFIG")).ToDictionary(row => row["key"], row => Number(row, "value"), StringComparer.Ordinal);
+        await console.AskAsync(cancellation, "RELOAD", $"SET max_db_connections={Text(config["max_db_connections"])}", $"SET default_pool_size={Text(config["default_pool_size"])}");
+    }
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
 
     private static IEnumerable<IReadOnlyDictionary<string, string>> Clients(IEnumerable<IReadOnlyDictionary<string, string>> rows, string alias) =>
         rows.Where(row => row["database"] == alias);
@@ -114,35 +144,45 @@ internal static partial class PoolerProcesses
     private static int Number(IReadOnlyDictionary<string, string> row, string column) =>
         int.TryParse(row.GetValueOrDefault(column), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
 
-    private static async Task<(IReadOnlyList<T> Answered, int Silent)> EachAsync<T>(Database database, Func<PoolerConsole, CancellationToken, Task<T>> ask, CancellationToken cancellation)
+    private static Task<PoolerAnswers<T>> EachAsync<T>(
+        Database database, Func<PoolerConsole, CancellationToken, Task<T>> ask, CancellationToken cancellation) => EachAsync(
+            database,
+            AnswerWithin,
+            async (server, settings, token) =>
+            {
+                await using var console = await PoolerConsole.OpenAsync(database, server, settings, token);
+                return await ask(console, token);
+            },
+            cancellation);
+
+    /// <summary>Asks every process something, all at once.</summary>
+    /// <exception cref="DatabaseException">No process answers, or one that does refuses.</exception>
+    public static async Task<PoolerAnswers<T>> EachAsync<T>(
+        Database database, TimeSpan answerWithin, Func<ServerAddress, NpgsqlConnectionStringBuilder, CancellationToken, Task<T>> ask, CancellationToken cancellation)
     {
         var (servers, settings) = Consoles(database);
         using var within = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        within.CancelAfter(AnswerWithin);
-        var asks = servers.Select(async server =>
-        {
-            await using var console = await PoolerConsole.OpenAsync(database, server, settings, within.Token);
-            return await ask(console, within.Token);
-        }).ToArray();
-        var answered = new List<T>();
-        DatabaseException? silent = null;
-        foreach (var one in asks)
+        within.CancelAfter(answerWithin);
+        var asks = servers.Select(server => (Server: server, Answer: ask(server, settings, within.Token))).ToArray();
+        var answered = new List<(ServerAddress, T)>();
+        var silent = new List<(ServerAddress, DatabaseException Why)>();
+        foreach (var (server, answer) in asks)
         {
             try
             {
-                answered.Add(await one);
+                answered.Add((server, await answer));
             }
             catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.Unavailable)
             {
-                silent = exception;
+                silent.Add((server, exception));
             }
             catch (OperationCanceledException exception) when (!cancellation.IsCancellationRequested)
             {
-                silent = new(DatabaseFailure.Unavailable, $"Database '{database.Name}': the pooler's console did not answer in time.", exception);
+                silent.Add((server, new(DatabaseFailure.Unavailable, $"Database '{database.Name}': its pooler at {server} did not answer in time.", exception)));
             }
         }
 
-        return answered.Count > 0 ? (answered, servers.Count - answered.Count) : throw silent!;
+        return answered.Count > 0 ? new(answered, silent) : throw silent[^1].Why;
     }
 
     private static (IReadOnlyList<ServerAddress> Servers, NpgsqlConnectionStringBuilder Settings) Consoles(Database database)
@@ -160,3 +200,6 @@ internal static partial class PoolerProcesses
         }
     }
 }
+
+/// <summary>What the processes of a pooler answered, and which did not.</summary>
+internal sealed record PoolerAnswers<T>(IReadOnlyList<(ServerAddress Server, T Answer)> Answered, IReadOnlyList<(ServerAddress Server, DatabaseException Why)> Silent);

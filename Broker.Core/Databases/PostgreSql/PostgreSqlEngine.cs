@@ -42,6 +42,15 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
         PoolerProcesses.ResizeAsync(database, connections, users, cancellation);
 
     /// <inheritdoc/>
+    public Task<string> VerifierAsync(Database database, Login login, CancellationToken cancellation) => ListedUsers.VerifierAsync(database, login, cancellation);
+
+    /// <inheritdoc/>
+    public Task<bool> ReloadPoolerAsync(Database database, CancellationToken cancellation) => PoolerProcesses.ReloadAsync(database, cancellation);
+
+    /// <inheritdoc/>
+    public Task WaitForPoolerAsync(Database database, Login login, CancellationToken cancellation) => ListedUsers.WaitAsync(database, login, clock, cancellation);
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation) =>
         database.Pooler is null ? SessionList.ReadAsync(admin, database, cancellation) : PoolerProcesses.SessionsAsync(database, cancellation);
 

@@ -15,11 +15,17 @@ internal sealed class ScramProof(string password)
 
     private readonly string nonce = Convert.ToBase64String(RandomNumberGenerator.GetBytes(18));
     private byte[] expected = [];
+    private string? verifier;
 
     private string FirstBare => $"n=,r={nonce}";
 
     /// <summary>The client's first message. PostgreSQL and PgBouncer take the user from the start of the connection.</summary>
     public string First => "n,," + FirstBare;
+
+    /// <summary>
+    /// What the server keeps of the password, to the letter: it told its salt and iterations, and proved the rest (<see cref="IsOfServer"/>).
+    /// </summary>
+    public string Verifier => verifier ?? throw new InvalidOperationException("Nothing was proven yet.");
 
     /// <summary>The client's last message.</summary>
     /// <exception cref="FormatException">The server's first message is none, or answers somebody else.</exception>
@@ -31,7 +37,9 @@ internal sealed class ScramProof(string password)
             throw new FormatException("its SCRAM challenge cannot be answered");
         var withoutProof = $"c=biws,{parts[0]}";
         var all = Encoding.UTF8.GetBytes($"{FirstBare},{serverFirst},{withoutProof}");
-        var salted = Rfc2898DeriveBytes.Pbkdf2(Encoding.UTF8.GetBytes(password), Convert.FromBase64String(parts[1][2..]), iterations, HashAlgorithmName.SHA256, 32);
+        var salt = Convert.FromBase64String(parts[1][2..]);
+        var salted = Rfc2898DeriveBytes.Pbkdf2(Encoding.UTF8.GetBytes(password), salt, iterations, HashAlgorithmName.SHA256, 32);
+        verifier = PasswordVerifier.Scram(salted, salt, iterations);
         var proof = HMACSHA256.HashData(salted, "Client Key"u8);
         var signature = HMACSHA256.HashData(SHA256.HashData(proof), all);
         for (var i = 0; i < proof.Length; i++) proof[i] ^= signature[i];

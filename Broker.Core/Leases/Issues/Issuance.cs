@@ -16,7 +16,7 @@ namespace Broker.Core.Leases.Issues;
 /// intent is in the ledger before this begins.
 /// </summary>
 internal sealed class Issuance(
-    SharedLedger ledger, Issuers issuers, DatabaseEngines engines, LoginSealer sealer, StaticTurn turn, WaitingSettings waiting, BrokerMetrics metrics, Jitter jitter,
+    SharedLedger ledger, Issuers issuers, DatabaseEngines engines, LoginSealer sealer, StaticTurn turn, PoolerUsers poolerUsers, WaitingSettings waiting, BrokerMetrics metrics, Jitter jitter,
     TimeProvider time, ILogger<Issuance> log)
 {
     // The shortest pause after a failure (law L12); it doubles with each failure in a row.
@@ -111,8 +111,8 @@ internal sealed class Issuance(
             return await FailAsync(attempt, mayExist: true, RefusalCode.IssuerUnavailable, "the issuer did not answer in time", null);
         }
 
-        // Meanwhile the ledger notes whose user it is.
-        var trial = TryLoginAsync(attempt, issued.Login, cancellation);
+        // Meanwhile the ledger notes whose user it is. A pooler's list of users is made of what is noted: its user is tried afterwards.
+        var trial = attempt.Database.Pooler?.UserList is null ? TryLoginAsync(attempt, issued.Login, cancellation) : null;
         bool known;
         var (life, lasts) = attempt.Role.Static is { } turns ? StaticTurn.TermsFrom(turns.Rotation, now) : (issued.Term.Duration, issued.Term.Duration);
         try
@@ -126,7 +126,7 @@ internal sealed class Issuance(
         catch (LedgerException)
         {
             // Only this replica knows of the user: it drops the user again before that is forgotten (law L5).
-            await ((Task)trial).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
+            await (trial ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
             await RevokeAsync(attempt, issued.Id);
             throw;
         }
@@ -135,7 +135,7 @@ internal sealed class Issuance(
         if (!known)
         {
             log.IssueOvertaken(attempt.Lease, attempt.Role.Name);
-            await ((Task)trial).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
+            await (trial ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
             await RevokeAsync(attempt, issued.Id);
             return "superseded";
         }
@@ -143,7 +143,7 @@ internal sealed class Issuance(
         int? userLimit;
         try
         {
-            userLimit = await trial;
+            userLimit = await (trial ?? TryLoginAsync(attempt, issued.Login, cancellation));
         }
         catch (DatabaseException e)
         {
@@ -167,6 +167,7 @@ internal sealed class Issuance(
         var limit = engine.UserLimitAsync(attempt.Database, login.Username, cancellation);
         try
         {
+            await poolerUsers.LetInAsync(attempt.Database, attempt.Lease, login, cancellation);
             await engine.TryNewLoginAsync(attempt.Database.SeenBy(attempt.Role), login, time, cancellation);
         }
         catch (DatabaseException e) when (e.Failure == DatabaseFailure.UserLimitReached)

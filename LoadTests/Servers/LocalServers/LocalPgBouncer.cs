@@ -15,13 +15,16 @@ public sealed record LocalPgBouncerSettings
     /// <summary>A file for another place, whose addresses, paths and administrator are replaced by those of this one; null: a file of its own.</summary>
     public string? Configuration { get; init; }
 
+    /// <summary>Whether it knows the users of its file alone (<see cref="LocalPgBouncer.UserList"/>), and looks none up in the server.</summary>
+    public bool ReadsUsers { get; init; }
+
     /// <summary>Another of the same pooler's processes, whose passwords it takes; null: it is alone.</summary>
     public LocalPgBouncer? Beside { get; init; }
 }
 
 /// <summary>
 /// A private PgBouncer on 127.0.0.1 in front of a <see cref="LocalPostgres"/>, as docs/poolers.md has it: transaction pooling, users looked up
-/// in the server, and an administrator of its console. Leaves nothing behind.
+/// in the server or read from its file, and an administrator of its console. Leaves nothing behind.
 /// </summary>
 public sealed class LocalPgBouncer : IAsyncDisposable
 {
@@ -44,6 +47,9 @@ public sealed class LocalPgBouncer : IAsyncDisposable
     /// <summary>The port it listens on; the same after it was started again.</summary>
     public int Port { get; }
 
+    /// <summary>Its <c>auth_file</c>, for <c>Pooler:UserList</c>: it has the console's user, and the directory lets whoever started it replace it.</summary>
+    public string UserList => Path.Combine(home.Path, "users.txt");
+
     /// <summary>Its console, for <c>Pooler:ConsoleConnectionString</c>.</summary>
     public string ConsoleConnectionString => $"Host=127.0.0.1;Port={Port};Username={Administrator};Password={password}";
 
@@ -63,7 +69,7 @@ public sealed class LocalPgBouncer : IAsyncDisposable
             var pooler = new LocalPgBouncer(await PrivateDirectory.CreateAsync("pgbouncer", User), port, settings ?? new());
             try
             {
-                if (pooler.settings.Beside is null) await pooler.LetLookUpAsync(server, cancellation);
+                if (pooler.settings is { Beside: null, ReadsUsers: false }) await pooler.LetLookUpAsync(server, cancellation);
                 await pooler.StartAsync(program, server, cancellation);
                 return pooler;
             }
@@ -129,8 +135,11 @@ public sealed class LocalPgBouncer : IAsyncDisposable
 
     private async Task StartAsync(string program, LocalPostgres server, CancellationToken cancellation)
     {
-        var (ini, users) = (Path.Combine(home.Path, "pgbouncer.ini"), Path.Combine(home.Path, "users.txt"));
-        await File.WriteAllTextAsync(users, $"\"{AuthUser}\" \"{lookup}\"\n\"{Administrator}\" \"{password}\"\n", cancellation);
+        var (ini, users) = (Path.Combine(home.Path, "pgbouncer.ini"), UserList);
+        // What is made in the directory is of its group, as on a shared volume: PgBouncer's own.
+        if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(home.Path, File.GetUnixFileMode(home.Path) | UnixFileMode.SetGroup);
+        await File.WriteAllTextAsync(users, $"{(settings.ReadsUsers ? "" : $"\"{AuthUser}\" \"{lookup}\"\n")}\"{Administrator}\" \"{password}\"\n", cancellation);
+        var lookUp = settings.ReadsUsers ? "" : $"auth_user = {AuthUser}\nauth_query = SELECT usename, passwd FROM pgbouncer.user_lookup($1)";
         await File.WriteAllTextAsync(
             ini,
             settings.Configuration is { } shipped ? Here(shipped, server, users) : $"""
@@ -142,8 +151,7 @@ public sealed class LocalPgBouncer : IAsyncDisposable
             unix_socket_dir =
             auth_type = scram-sha-256
             auth_file = {users}
-            auth_user = {AuthUser}
-            auth_query = SELECT usename, passwd FROM pgbouncer.user_lookup($1)
+            {lookUp}
             admin_users = {Administrator}
             pool_mode = transaction
             max_client_conn = {settings.MaxClients}
@@ -157,8 +165,12 @@ public sealed class LocalPgBouncer : IAsyncDisposable
             """,
             cancellation);
         // The directory lets nobody else in.
-        foreach (var file in new[] { ini, users })
-            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.SetUnixFileMode(ini, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead);
+            File.SetUnixFileMode(users, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
+        }
+
         process = await ChildProcess.StartAsync(new()
         {
             Program = program,

@@ -51,7 +51,7 @@ internal static class BrokerConfiguration
                 ["Port"] = pooler.Port,
                 ["PoolSize"] = settings.PoolSize,
                 ["ConsoleConnectionString"] = pooler.ConsoleConnectionString,
-                ["AuthUser"] = LocalPgBouncer.AuthUser,
+                [settings.UserList ? "UserList" : "AuthUser"] = settings.UserList ? pooler.UserList : LocalPgBouncer.AuthUser,
             };
         }
 

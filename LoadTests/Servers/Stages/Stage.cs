@@ -71,7 +71,7 @@ internal sealed class Stage : IAsyncDisposable
         Database = Keep(await settings.Engine.StartAsync(settings, cancellation));
         Identity = Keep(await LocalIdentity.StartAsync(cancellation: cancellation));
         if (settings.PoolSize is not null)
-            PgBouncer = Keep(await LocalPgBouncer.StartAsync(Postgres, new() { MaxClients = 3000 }, cancellation));
+            PgBouncer = Keep(await LocalPgBouncer.StartAsync(Postgres, new() { MaxClients = 3000, ReadsUsers = settings.UserList }, cancellation));
         if (settings.Issuer == IssuerKind.Vault)
             await SetVaultAsync(cancellation);
         if (settings.Issuer == IssuerKind.SimulatedVault)

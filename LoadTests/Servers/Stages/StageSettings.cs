@@ -66,6 +66,9 @@ internal sealed record StageSettings
     /// <summary>What a PgBouncer between pods and PostgreSQL may have of it; null: there is none.</summary>
     public int? PoolSize { get; init; }
 
+    /// <summary>Whether that PgBouncer knows users by a file alone, which the brokers keep; else it looks them up.</summary>
+    public bool UserList { get; init; }
+
     /// <summary>How long PostgreSQL's start may take.</summary>
     public TimeSpan PostgresWithin { get; init; } = ChildProcess.StartsWithin;
 

@@ -35,6 +35,9 @@ public sealed record BudgetShape(
     /// <summary>An operator's order on the ceiling; null: the configured one is in force.</summary>
     public CeilingOrderShape? CeilingOrder { get; init; }
 
+    /// <summary>What pools its connections; null: its pods connect to the server itself.</summary>
+    public PoolerShape? Pooler { get; init; }
+
     /// <summary>What a role's holders have.</summary>
     /// <param name="Role">The role.</param>
     /// <param name="Holders">How many.</param>
@@ -80,6 +83,7 @@ public sealed record BudgetShape(
             Kept = record.Kept,
             KeptElsewhere = record.KeptElsewhere,
             Open = record.Open,
+            Pooler = PoolerShape.Of(budget),
             CeilingOrder = budget.CeilingOrder is { } set ? new(set.Connections, set.Reason, set.By, set.Since) : null,
         };
     }
