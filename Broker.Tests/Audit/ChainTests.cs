@@ -129,7 +129,9 @@ public sealed class ChainTests : IDisposable
         File.Delete(folder.Path + ".head");
         await WriteAsync(30);
 
-        Verify().Problems.ShouldContain(problem => problem.Contains("not by this key"));
+        var problems = Verify().Problems;
+        problems.ShouldContain(problem => problem.Contains("the checkpoint's signature is not by this key"));
+        problems.ShouldContain(problem => problem.Contains(".head: its signature is not by this key"));
     }
 
     [Fact]

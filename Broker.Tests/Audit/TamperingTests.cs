@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Broker.Core.Audit;
+using Broker.Core.Audit.Chain;
 using Broker.Core.Audit.Reading;
 using Broker.Core.Catalog;
 using LoadTests.FromInside.Tampering;
@@ -159,6 +160,13 @@ public sealed class TamperingTests : IDisposable
     }
 
     [Fact]
+    public async Task L15_The_last_checkpoint_of_a_broker_that_ends_is_in_the_log_however_lately_one_was()
+    {
+        await WriteAsync(3, anchorEvery: TimeSpan.FromHours(1));
+        log.ToString().ShouldContain(ChainAnchor.Write(Encoding.UTF8.GetBytes(AuditFolder.Lines(folder.Path)[^1])));
+    }
+
+    [Fact]
     public async Task L15_An_end_that_only_says_it_is_one_is_found()
     {
         string? interrupted = null;
@@ -228,10 +236,10 @@ public sealed class TamperingTests : IDisposable
         verified.Notes.ShouldContain(note => note.Contains("had died"));
     }
 
-    private async Task WriteAsync(int records, Action<int>? between = null)
+    private async Task WriteAsync(int records, Action<int>? between = null, TimeSpan? anchorEvery = null)
     {
         await using var audit = new JsonLinesAudit(
-            new AuditSettings { Path = folder.Path, SigningKeyFile = KeyFile, AnchorEvery = TimeSpan.FromSeconds(5) }, time, new LoggedText(folder, log));
+            new AuditSettings { Path = folder.Path, SigningKeyFile = KeyFile, AnchorEvery = anchorEvery ?? TimeSpan.FromSeconds(5) }, time, new LoggedText(folder, log));
         for (var number = 0; number < records; number++)
         {
             between?.Invoke(number);

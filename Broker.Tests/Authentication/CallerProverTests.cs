@@ -1,3 +1,5 @@
+using System.Buffers.Text;
+using System.Text;
 using System.Text.Json.Nodes;
 using Broker.Api.Authentication;
 using Broker.Core.Catalog;
@@ -192,6 +194,17 @@ public sealed class CallerProverTests : IDisposable
     [InlineData("nbf", "\"x\"")]
     public async Task A_claim_of_the_wrong_kind_proves_nobody(string claim, string value) =>
         (await Prove(mint.Token(payload => payload[claim] = JsonNode.Parse(value)))).Caller.ShouldBeNull();
+
+    [Theory]
+    [InlineData("\"sub\":\"system:serviceaccount:shop:admin\"")]
+    [InlineData("\"kubernetes.io\":{\"namespace\":\"admin\"}")]
+    [InlineData("\"extra\":{\"a\":1,\"a\":2}")]
+    public async Task A_token_that_says_one_thing_twice_proves_nobody(string again)
+    {
+        var said = Encoding.UTF8.GetString(Base64Url.DecodeFromChars(mint.Token().Split('.')[1]));
+        (await Prove(mint.TokenOf(said))).Caller.ShouldNotBeNull();
+        (await Prove(mint.TokenOf($"{{{again},{said[1..]}"))).Caller.ShouldBeNull();
+    }
 
     [Fact]
     public async Task An_end_beyond_all_calendars_is_just_late() => await Accepted(mint.Token(payload => payload["exp"] = 1e17));

@@ -1,6 +1,8 @@
 using Broker.Api.Authentication;
 using Broker.Api.Authentication.BrokerTokens;
+using Broker.Core.Catalog;
 using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
 using Broker.Core.Sessions;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -13,7 +15,11 @@ namespace Broker.Tests.Authentication;
 /// <summary>Session tokens that anybody can make up, on a ledger that takes its time.</summary>
 public sealed class SessionTokensTests
 {
-    private readonly FakeTimeProvider time = new();
+    private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+
+    private readonly FakeTimeProvider time = new(new DateTimeOffset(2030, 1, 1, 0, 0, 0, TimeSpan.Zero));
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task L10_However_many_sessions_are_made_up_few_are_looked_for_at_once()
@@ -29,6 +35,45 @@ public sealed class SessionTokensTests
         store.Answer.SetException(new LedgerException("away"));
         (await Task.WhenAll(proofs)).ShouldAllBe(proof => proof.Failure == ProofFailure.SessionsUnavailable);
         store.Asked.ShouldBe(200);
+    }
+
+    [Theory]
+    [InlineData("no sessions")]
+    [InlineData("another audience")]
+    [InlineData("another issuer")]
+    [InlineData("gone")]
+    public async Task A_session_is_over_when_its_issuers_tokens_would_open_none_any_more(string change)
+    {
+        var keys = Path.GetTempFileName();
+        try
+        {
+            using var mint = new TokenMint("one", time, 0);
+            await File.WriteAllTextAsync(keys, TokenMint.KeySet(mint), Cancel);
+            var issuer = new IdentityIssuer { Name = "ci", Issuer = TokenMint.Issuer, Audience = "broker", JwksFile = keys, Sessions = true };
+            var catalog = new FixedCatalog(issuer);
+            using var prover = new CallerProver(catalog, new(new()), time, NullLogger<CallerProver>.Instance);
+            var pipeline = (await prover.ProveAsync(mint.Token(payload => payload.Remove("kubernetes.io")).AsMemory(), Cancel)).Caller.ShouldNotBeNull();
+            await using var store = new InProcessLedgerStore(time);
+            var (ledger, sealer) = (new SessionLedger(store, time), new SessionSealer(new(new EphemeralDataProtectionProvider()), time));
+            using var tokens = new SessionTokens(ledger, sealer, catalog, prover, new(new()), time);
+            var token = SessionToken.New();
+            var session = Session.Of(pipeline, ["deploy"], time.GetUtcNow(), token);
+            (await ledger.OpenAsync(token.Id, sealer.Write(token.Id, session, Hour), Hour, Hour, 10, "hash", Hour, Cancel)).Opening.ShouldBe(SessionOpening.Open);
+            (await tokens.ProveAsync(token.Value.Reveal().AsMemory(), "", Cancel)).Caller.ShouldNotBeNull();
+
+            catalog.Swap(change switch
+            {
+                "no sessions" => [issuer with { Sessions = false }],
+                "another audience" => [issuer with { Audience = "others" }],
+                "another issuer" => [issuer with { Issuer = "https://other" }],
+                _ => Array.Empty<IdentityIssuer>(),
+            });
+            (await tokens.ProveAsync(token.Value.Reveal().AsMemory(), "", Cancel)).Failure.ShouldBe(ProofFailure.SessionUnknown);
+        }
+        finally
+        {
+            File.Delete(keys);
+        }
     }
 
     private sealed class SlowStore : ILedgerStore

@@ -254,6 +254,19 @@ public abstract class NothingGivenGrowsTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task L13_A_roles_own_statements_give_nothing_to_an_administrator_that_is_no_superuser_either()
+    {
+        var database = bench.AdministeredBy(administrator);
+        var user = await CreateAsync(database, "user");
+        await DoAsync(await bench.OpenAsync(user, Cancellation), "CREATE FUNCTION who() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user::text'");
+        string[] statements = [$"REASSIGN OWNED BY \"{user.Username}\" TO CURRENT_USER", $"DROP OWNED BY \"{user.Username}\"", $"DROP ROLE \"{user.Username}\""];
+
+        (await Should.ThrowAsync<DatabaseException>(() => engine.DropUserAsync(database, user.Username, statements, null, Cancellation))).Failure.ShouldBe(DatabaseFailure.StillOwns);
+
+        (await bench.AskAsync<string>("SELECT who()", Cancellation)).ShouldBe(user.Username);
+    }
+
+    [Fact]
     public async Task L13_An_operator_that_a_user_made_is_not_what_the_administrators_queries_mean()
     {
         // It fits "oid = regclass" better than the server's own, and would run as whoever asks.

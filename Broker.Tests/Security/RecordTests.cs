@@ -1,6 +1,10 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
+using Broker.Core.Audit;
+using Broker.Core.Audit.Unproven;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Shouldly;
 using Xunit;
 
@@ -35,28 +39,31 @@ public sealed class RecordTests
         (await world.ClaimAsync(replica, world.Pod())).Status.ShouldBe(200);
     }
 
-    [Theory]
-    [InlineData("198.51.100.{0}, 203.0.113.9")]
-    [InlineData("198.51.100.{0}", "203.0.113.9")]
-    [InlineData("[2001:db8::{0}]:443, 203.0.113.9")]
-    [InlineData("127.0.0.{0}, 203.0.113.9")]
-    [InlineData("nobody-{0}, 203.0.113.9")]
-    public async Task L15_An_address_that_a_caller_forwards_itself_through_the_one_proxy_changes_nothing(params string[] forwarded)
+    [Fact]
+    public async Task L15_An_address_that_a_caller_forwards_itself_through_the_one_proxy_changes_nothing()
     {
         // The pods are in the proxies' networks, so what the proxy was told could be believed too.
         await using var world = new BrokerWorld(("Proxies:0", "127.0.0.0/8"), ("Proxies:1", "203.0.113.0/24"));
         using var proxy = new HttpClient { BaseAddress = await world.ListeningReplicaAsync() };
-        for (var request = 1; request <= 20; request++) (await SendAsync(null, request)).ShouldBe(HttpStatusCode.Unauthorized);
-        (await SendAsync(world.Pod(), 21)).ShouldBe(HttpStatusCode.OK);
+        string[][] forwarded =
+        [
+            ["198.51.100.{0}, 203.0.113.9"], ["198.51.100.{0}", "203.0.113.9"], ["[2001:db8::{0}]:443, 203.0.113.9"], ["127.0.0.{0}, 203.0.113.9"], ["nobody-{0}, 203.0.113.9"],
+        ];
+        foreach (var headers in forwarded)
+        {
+            for (var request = 1; request <= 5; request++) (await SendAsync(headers, null, request)).ShouldBe(HttpStatusCode.Unauthorized);
+            (await SendAsync(headers, world.Pod(), 6)).ShouldBe(HttpStatusCode.OK);
+        }
 
         var refused = world.AuditLines().Where(line => line.Contains("\"unauthenticated\"")).ToArray();
-        refused.Length.ShouldBe(5, "they are one address's, however it calls itself");
+        refused.ShouldNotBeEmpty();
+        world.Service<UnprovenRefusals>().Addresses.ShouldBeLessThanOrEqualTo(1, "they are one address's, however it calls itself");
         refused.Concat(world.AuditLines(0).Where(line => line.Contains("\"claim\""))).ShouldAllBe(line => line.Contains("\"clientAddress\":\"203.0.113.9\""));
 
-        async Task<HttpStatusCode> SendAsync(string? token, int number)
+        async Task<HttpStatusCode> SendAsync(string[] headers, string? token, int number)
         {
             using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/roles/orders-api/credentials");
-            foreach (var header in forwarded) request.Headers.TryAddWithoutValidation("X-Forwarded-For", string.Format(CultureInfo.InvariantCulture, header, number));
+            foreach (var header in headers) request.Headers.TryAddWithoutValidation("X-Forwarded-For", string.Format(CultureInfo.InvariantCulture, header, number));
             foreach (var header in new[] { "Forwarded", "X-Real-IP", "X-Original-For" }) request.Headers.TryAddWithoutValidation(header, $"198.51.100.{number}");
             if (token is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
             using var answer = await proxy.SendAsync(request, TestContext.Current.CancellationToken);
@@ -98,6 +105,29 @@ public sealed class RecordTests
 
         answer.StatusCode.ShouldBe(HttpStatusCode.OK);
         ((string?)world.Audited("read").ShouldHaveSingleItem()["detail"]).ShouldBe($"GET {path}");
+    }
+
+    [Fact]
+    public async Task L7_Who_looks_while_nothing_can_be_recorded_is_shown_nothing()
+    {
+        var audit = new SwitchedAudit();
+        await using var world = new BrokerWorld { Services = services => services.Replace(ServiceDescriptor.Singleton<IAudit>(audit)) };
+        var replica = await world.ReplicaAsync();
+        var lease = (string)(await world.ClaimAsync(replica, world.Pod())).Body["lease"]!["id"]!;
+        audit.IsFull = true;
+
+        foreach (var path in new[] { "/api/v1/leases", $"/api/v1/leases/{lease}", "/api/v1/holders", "/api/v1/leftovers", "/", "/databases/orders" })
+        {
+            var answer = await world.SendAsync(replica, HttpMethod.Get, path, world.Person("viewers"));
+            (answer.Code, answer.Body.ContainsKey("leases")).ShouldBe(("audit-unavailable", false), path);
+        }
+    }
+
+    private sealed class SwitchedAudit : IAudit
+    {
+        public bool IsFull { get; set; }
+
+        public ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation) => IsFull ? throw new AuditUnavailableException("full", null) : default;
     }
 
     [Fact]

@@ -75,6 +75,17 @@ public sealed class TokenReviewTests : IAsyncLifetime
         (await ProveAsync(token)).Failure.ShouldBe(ProofFailure.ReviewRefused);
     }
 
+    [Theory]
+    [InlineData(null)] // a cluster that knows no audiences
+    [InlineData("another")]
+    public async Task A_review_that_does_not_say_that_the_token_is_for_the_broker_proves_nobody(string? audience)
+    {
+        var token = PodToken();
+        cluster.Recordings[token] = "06-review-bound-to-pod";
+        cluster.Change = body => body["status"]!["audiences"] = audience is null ? null : new JsonArray(audience);
+        (await ProveAsync(token)).Failure.ShouldBe(ProofFailure.ReviewRefused);
+    }
+
     [Fact]
     public async Task A_token_that_says_another_account_than_the_cluster_proves_nobody()
     {

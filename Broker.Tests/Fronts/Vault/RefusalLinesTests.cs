@@ -36,6 +36,17 @@ public sealed class RefusalLinesTests
     }
 
     [Fact]
+    public async Task L15_Who_proves_nobody_is_counted_and_kept_apart_from_what_was_given_out()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        for (var request = 0; request < 30; request++) (await new VaultCaller(replica).ReadAsync()).Status.ShouldBe(403);
+
+        world.AuditLines(0).ShouldAllBe(static line => !line.Contains("\"refused\"", StringComparison.Ordinal));
+        world.AuditLines().Count(static line => line.Contains("GET /v1/database/creds/orders-api", StringComparison.Ordinal)).ShouldBeInRange(1, 20, "a few are written each, the rest are summed up");
+    }
+
+    [Fact]
     public async Task L7_A_fault_is_on_record_without_a_word_of_what_was_in_it()
     {
         await using var world = new BrokerWorld { Services = static services => services.AddSingleton<IVaultEndpoints>(new Faulty()) };

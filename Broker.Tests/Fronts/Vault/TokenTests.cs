@@ -240,7 +240,6 @@ public sealed class TokenTests
     [Theory]
     [InlineData("another's accessor")]
     [InlineData("one letter else")]
-    [InlineData("cut")]
     [InlineData("as its own")]
     public async Task What_comes_with_anothers_accessor_or_a_broken_token_is_not_on_record_as_its_owners(string how)
     {
@@ -252,7 +251,7 @@ public sealed class TokenTests
         var thief = await VaultCaller.OfPodAsync(world, replica, "uid-2");
         var before = OfVictim();
         var token = victim.Token!;
-        var broken = how == "cut" ? token[..^1] : token[..^1] + (token[^1] == 'A' ? 'B' : 'A');
+        var broken = token[..^1] + (token[^1] == 'A' ? 'B' : 'A');
         if (how == "as its own") thief.Token = broken;
 
         foreach (var verb in new[] { "renew", "revoke" })

@@ -38,6 +38,16 @@ public sealed class CountsInLineTests : LedgerSequence
     }
 
     [Fact]
+    public async Task L10_The_line_takes_no_more_than_it_may_also_while_nobody_can_count()
+    {
+        await FullButForAsync(1);
+        Clock.Now += 20 * Second;
+        for (var pod = 2; pod < 6; pod++)
+            (await Ledger.Claims.ClaimAsync(Database, Fast, 2, [InLine(pod, 5)], Cancellation))[0].ShouldBeOfType<ClaimAnswer.Stale>();
+        (await Ledger.Budgets.BudgetAsync(Database, ["r"], Cancellation)).Waiting.ShouldBe(2);
+    }
+
+    [Fact]
     public async Task Who_asks_twice_and_gives_up_one_request_keeps_its_place()
     {
         await FullButForAsync(1);
