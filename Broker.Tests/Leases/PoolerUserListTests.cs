@@ -78,6 +78,31 @@ public sealed class PoolerUserListTests : IDisposable
     }
 
     [Fact]
+    public async Task L5_A_user_that_was_listed_by_a_replica_that_died_is_dropped_and_taken_out_by_another()
+    {
+        await using var world = new World(World.OrdersApi, Pooled);
+        var replica = await world.ReplicaAsync();
+        var other = await world.ReplicaAsync();
+        world.Engine.OnPooler = _ =>
+        {
+            world.Engine.OnPooler = null;
+            replica.Link.Cut();
+            return Task.CompletedTask;
+        };
+        _ = replica.AskAsync(World.Ask(1));
+        await world.PassAsync(() => replica.Link.IsCut, Minute);
+        var lost = world.Issuer.Users.Keys.ShouldHaveSingleItem();
+        Written.ShouldContain(lost);
+
+        var grant = (await world.PassAsync(other.AskAsync(World.Ask(2, wait: Minute)), 2 * Minute)).Grant.ShouldNotBeNull();
+        await world.PassAsync(() => !world.Issuer.Users.ContainsKey(lost), 2 * Minute);
+        world.Clock.Advance(TimeSpan.FromSeconds(20));
+        await other.PoolerUsers.KeepAsync(Pooled, default);
+        Written.ShouldNotContain(lost);
+        Written.ShouldContain(grant.Credentials.Login.Username);
+    }
+
+    [Fact]
     public async Task Users_of_active_and_retiring_leases_stand_in_it_and_those_that_are_gone_do_not()
     {
         await using var world = new World(World.OrdersApi, Pooled);

@@ -315,6 +315,8 @@ internal sealed class CuttableStore(ILedgerStore inner) : ILedgerStore
 {
     private volatile bool cut;
 
+    public bool IsCut => cut;
+
     public void Cut() => cut = true;
 
     public void Mend() => cut = false;

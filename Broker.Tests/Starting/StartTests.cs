@@ -196,6 +196,36 @@ public sealed class StartTests : IDisposable
     }
 
     [Fact]
+    public async Task A_poolers_list_of_users_is_tried_by_a_check()
+    {
+        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        await using var pgBouncer = await LocalPgBouncer.StartAsync(postgres, new() { ReadsUsers = true }, Cancel);
+        var configuration = Configuration(broker =>
+        {
+            var database = DatabaseOf(postgres);
+            database["Pooler"] = new JsonObject
+            {
+                ["Kind"] = "PgBouncer",
+                ["Host"] = "127.0.0.1",
+                ["Port"] = pgBouncer.Port,
+                ["PoolSize"] = 4,
+                ["ConsoleConnectionString"] = pgBouncer.ConsoleConnectionString,
+                ["UserList"] = pgBouncer.UserList,
+            };
+            broker["Databases"]!["orders"] = database;
+        });
+        var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check");
+        code.ShouldBe(0, said);
+        Unwrapped(said).ShouldContain($"Its list of users {pgBouncer.UserList} can be kept.");
+        said.ShouldContain("could log in");
+
+        File.Delete(pgBouncer.UserList);
+        (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check", "--no-users");
+        code.ShouldBe(1, said);
+        Unwrapped(said).ShouldContain($"The pooler's UserList {pgBouncer.UserList} cannot be kept: there is no such file.");
+    }
+
+    [Fact]
     public async Task A_broker_that_can_serve_no_role_is_not_ready_and_says_what_has_not_answered_until_it_has()
     {
         await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
