@@ -1,15 +1,14 @@
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
+using System.Net.Security;
+using System.Text.RegularExpressions;
 using Broker.Core.Catalog;
 using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
-using StackExchange.Redis.Configuration;
 
 namespace Broker.Core.Ledger.Redis;
 
 /// <summary>How the client is set up: bounds on every wait, and what may change under way is read again at each connect.</summary>
-internal static class RedisOptions
+internal static partial class RedisOptions
 {
     private const int LongestMilliseconds = 3000;
 
@@ -21,7 +20,8 @@ internal static class RedisOptions
 
     public static ConfigurationOptions Of(LedgerSettings settings, ILogger log)
     {
-        var options = Parsed(settings.ConnectionString!.Reveal());
+        var text = settings.ConnectionString!.Reveal();
+        var options = Parsed(text);
         options.AbortOnConnectFail = false;
         options.BacklogPolicy = BacklogPolicy.FailFast;
         options.ConnectTimeout = Math.Min(options.ConnectTimeout, LongestMilliseconds);
@@ -33,72 +33,60 @@ internal static class RedisOptions
         options.SetClientLibrary = false;
         options.TieBreaker = "";
         options.ConfigurationChannel = "";
-        if (options.Proxy == Proxy.None && options.ServiceName is null) options.CommandMap = CommandMap.Create(NotNeeded, available: false);
+        // Who names commands of a server that has others knows which of them there are.
+        if (options.ServiceName is null && !text.Contains(",$", StringComparison.Ordinal)) options.CommandMap = CommandMap.Create(NotNeeded, available: false);
+        var unreadable = new UnreadableFiles(log);
         if (settings.PasswordFile is { } passwordFile)
         {
             options.Password = null;
-            options.Defaults = new PasswordInFile(passwordFile, log);
+            options.Defaults = new PasswordInFile(passwordFile, options.Defaults, unreadable);
         }
 
+        RemoteCertificateValidationCallback? accepts = null;
         if (settings.CaFile is { } authorities)
         {
+            accepts = new PrivateAuthority(authorities, reason => unreadable.Tell(authorities, reason)).Accepts;
             options.Ssl = true;
-            options.CertificateValidation += new PrivateAuthority(authorities, reason => log.RedisFileUnreadable(authorities, reason)).Accepts;
+            options.CertificateValidation += accepts;
         }
 
-        if (settings.CertificateFile is { } certificate)
+        if (settings.CertificateFile is { } file)
         {
+            var certificate = new ClientCertificate(file, settings.KeyFile!, unreadable);
             options.Ssl = true;
-            options.CertificateSelection += (_, _, _, _, _) => Load(certificate, settings.KeyFile!, log)!;
+            options.SslClientAuthenticationOptions = host => certificate.For(host, options, accepts);
         }
 
         return options;
     }
 
-    // What the client says of it names the option, and no value.
     private static ConfigurationOptions Parsed(string text)
     {
+        ConfigurationOptions options;
         try
         {
-            return ConfigurationOptions.Parse(text);
+            options = RedisUrl.Is(text) ? RedisUrl.Parse(text) : ConfigurationOptions.Parse(text);
+        }
+        catch (FormatException e)
+        {
+            throw Wrong($"is not as it should be: {e.Message}.");
         }
         catch (ArgumentException e)
         {
-            throw new InvalidDataException($"Broker:Ledger:ConnectionString is not as StackExchange.Redis reads it (host:port,option=value): {e.Message}");
+            // The client's own words repeat values, too.
+            var option = Keyword().Match(e.Message) is { Success: true } named ? $"option '{named.Groups[1].Value}'" : "one of its options";
+            throw Wrong($"is not as StackExchange.Redis reads it (host:port,option=value): {option} is not known, or has a value that it cannot have.");
         }
+
+        if (options.EndPoints.Count == 0) throw Wrong("names no server: write host:port first, several separated by commas.");
+        if (options.Proxy != Proxy.None) throw Wrong($"names a proxy ({options.Proxy}), through which neither scripts nor signals can be relied on: name Redis' own servers, without 'proxy'.");
+        if (!options.ChannelPrefix.IsNullOrEmpty) throw Wrong("has 'channelPrefix', which the signals of scripts do not have, so that none would be heard: use Broker:Ledger:Prefix.");
+        return options;
     }
 
-    private static X509Certificate2? Load(string certificate, string key, ILogger log)
-    {
-        try
-        {
-            return X509Certificate2.CreateFromPemFile(certificate, key);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
-        {
-            // Also a key that does not fit, while the two are renewed one after the other. Redis refuses who comes without one, and it is read again at the next connect.
-            log.RedisFileUnreadable(certificate, e.Message);
-            return null;
-        }
-    }
+    private static InvalidDataException Wrong(string how) => new("Broker:Ledger:ConnectionString " + how);
 
-    // The client asks for the password at each connect.
-    private sealed class PasswordInFile(string file, ILogger log) : DefaultOptionsProvider
-    {
-        public override string? Password
-        {
-            get
-            {
-                try
-                {
-                    return File.ReadAllText(file).Trim();
-                }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-                {
-                    log.RedisFileUnreadable(file, e.Message);
-                    return null;
-                }
-            }
-        }
-    }
+    // A word, not what stands behind a comma in a password.
+    [GeneratedRegex("^Keyword '([A-Za-z]{2,30})'")]
+    private static partial Regex Keyword();
 }

@@ -24,6 +24,8 @@ internal sealed class RedisServers(RedisConnection redis)
         var all = Array.FindAll(redis.Database.Multiplexer.GetServers(), static server => server is { IsConnected: true, ServerType: not ServerType.Sentinel });
         if (all.Length > 0 && Array.TrueForAll(all, static server => server.IsReplica))
             throw new ForbiddenDecisionException($"Redis {all[0].EndPoint} is a replica, which takes no writes: the connection string has to lead to its primary (docs/redis.md)");
+        if (redis.Database.Database > 0 && Array.Find(all, static server => server.ServerType == ServerType.Cluster) is { } member)
+            return ($"Redis {member.EndPoint} is of a Cluster, which has database 0 alone: take the number out of Broker:Ledger:ConnectionString (docs/redis.md)", null);
         foreach (var server in all)
         {
             var info = await InfoAsync(server);

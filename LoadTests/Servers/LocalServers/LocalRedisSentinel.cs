@@ -14,6 +14,7 @@ public sealed class LocalRedisSentinel : IAsyncDisposable
     private readonly PrivateDirectory home;
     private readonly int port;
     private ChildProcess? process;
+    private string? password;
 
     private LocalRedisSentinel(PrivateDirectory home, int port, LocalRedis primary, LocalRedis replica) =>
         (this.home, this.port, Primary, Replica) = (home, port, primary, replica);
@@ -39,14 +40,17 @@ public sealed class LocalRedisSentinel : IAsyncDisposable
     }
 
     /// <summary>Starts Sentinel and waits until it knows the primary and its replica.</summary>
-    public async Task StartSentinelAsync(CancellationToken cancellation = default)
+    /// <param name="cancellation">Ends it.</param>
+    /// <param name="ownPassword">What Sentinel asks for of those who come to it; null: nothing.</param>
+    public async Task StartSentinelAsync(CancellationToken cancellation = default, string? ownPassword = null)
     {
+        password = ownPassword;
         var settings = Path.Combine(await home.MakeAsync("data"), "sentinel.conf");
         await File.WriteAllLinesAsync(
             settings,
             [
                 $"port {port}", "bind 127.0.0.1", $"sentinel monitor {Service} {Primary.Host} {Primary.Port} 1", $"sentinel down-after-milliseconds {Service} 1000",
-                $"sentinel failover-timeout {Service} 3000",
+                $"sentinel failover-timeout {Service} 3000", .. password is null ? Array.Empty<string>() : [$"requirepass {password}"],
             ],
             cancellation);
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(settings, (UnixFileMode)0b110_110_110); // Sentinel, another user, writes what it learns into it
@@ -74,6 +78,7 @@ public sealed class LocalRedisSentinel : IAsyncDisposable
         try
         {
             var options = ConfigurationOptions.Parse($"127.0.0.1:{port}");
+            options.Password = password;
             options.CommandMap = CommandMap.Sentinel;
             await using var connection = await ConnectionMultiplexer.ConnectAsync(options);
             return (await connection.GetServer("127.0.0.1", port).SentinelReplicasAsync(Service)).Length == 1;
