@@ -16,6 +16,7 @@ return await StartFaults.GuardAsync(ServeAsync);
 async Task<int> ServeAsync()
 {
     ProxyExceptions.Apply();
+    var unused = ClientVariables.Forget();
     var polled = FileWatching.PollWhereNeeded();
     var builder = WebApplication.CreateSlimBuilder(args);
     builder.Configuration.AddLogLevels();
@@ -44,7 +45,7 @@ async Task<int> ServeAsync()
 
     app.MapBroker();
     app.TellWhenStarted();
-    app.TellWhatMeansNothing(catalog, polled);
+    app.TellWhatMeansNothing(catalog, polled, unused);
     await app.ServeAsync();
     return 0;
 }

@@ -22,6 +22,7 @@ internal static class CheckCommand
     private static async Task<int> RunAsync(IAnsiConsole console, bool withUsers, CancellationToken cancellation)
     {
         ProxyExceptions.Apply();
+        foreach (var variable in ClientVariables.Forget()) console.MarkupLineInterpolated($"[yellow]warning[/]  {variable}");
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         if (!builder.AddCatalog(out var catalog)) return StartFaults.ExitCode;

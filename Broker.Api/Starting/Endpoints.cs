@@ -43,10 +43,11 @@ internal static class Endpoints
     }
 
     /// <summary>Logs what reads well and means nothing, now and after each reload.</summary>
-    public static void TellWhatMeansNothing(this WebApplication app, LiveCatalog catalog, bool filesArePolled)
+    public static void TellWhatMeansNothing(this WebApplication app, LiveCatalog catalog, bool filesArePolled, IReadOnlyList<string> unused)
     {
         var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Broker.Api.Starting");
         if (filesArePolled) log.FilesArePolled();
+        foreach (var variable in unused) log.NotUsed(variable);
         Tell(catalog.Current);
         catalog.Swapped += Tell;
 

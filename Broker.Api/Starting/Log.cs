@@ -23,4 +23,7 @@ internal static partial class Log
 
     [LoggerMessage(4121, LogLevel.Warning, "Configuration: {Path}: {Warning}")]
     public static partial void ReadsWellAndMeansNothing(this ILogger log, string path, string warning);
+
+    [LoggerMessage(4122, LogLevel.Warning, "{Variable}")]
+    public static partial void NotUsed(this ILogger log, string variable);
 }

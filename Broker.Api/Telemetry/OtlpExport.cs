@@ -14,8 +14,16 @@ internal sealed class OtlpExport(IConfiguration configuration, string signal)
 {
     private const string All = "OTEL_EXPORTER_OTLP_";
 
-    /// <summary>Whether OpenTelemetry is switched off altogether; <c>/metrics</c> is not.</summary>
-    public static bool IsOff(IConfiguration configuration) => string.Equals(configuration["OTEL_SDK_DISABLED"]?.Trim(), "true", StringComparison.OrdinalIgnoreCase);
+    private const string Off = "OTEL_SDK_DISABLED";
+
+    /// <summary>
+    /// OpenTelemetry's library heeds the switch by itself and has no metrics at all then. <c>/metrics</c>, by which the broker is watched, stays: the library is not told,
+    /// once it is decided what is sent.
+    /// </summary>
+    public static void KeepMetrics(IConfiguration configuration)
+    {
+        if (IsOff(configuration)) configuration[Off] = "false";
+    }
 
     /// <summary>Whether the signal goes anywhere.</summary>
     public bool IsWanted => !IsOff(configuration) && (Said($"OTEL_{signal}_EXPORTER") is { } exporters
@@ -39,6 +47,8 @@ internal sealed class OtlpExport(IConfiguration configuration, string signal)
                 : throw new InvalidDataException($"{Name("TIMEOUT")} is '{timeout}'; write milliseconds, 1 or more.");
         }
     }
+
+    private static bool IsOff(IConfiguration configuration) => string.Equals(configuration[Off]?.Trim(), "true", StringComparison.OrdinalIgnoreCase);
 
     private Uri? Address(string name) => Said(name) is not { } text ? null
         : Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "http" or "https" ? address

@@ -21,6 +21,8 @@ public static class TelemetrySetup
     public static IServiceCollection AddBrokerTelemetry(this IServiceCollection services, IConfiguration configuration)
     {
         var (metricsByOtlp, tracesByOtlp) = (new OtlpExport(configuration, "METRICS"), new OtlpExport(configuration, "TRACES"));
+        var (sendsMetrics, sendsTraces) = (metricsByOtlp.IsWanted, tracesByOtlp.IsWanted);
+        OtlpExport.KeepMetrics(configuration);
         services.AddHostedService<BudgetGauges>().AddHostedService<UpkeepGauges>();
         services.AddOpenTelemetry()
             .ConfigureResource(resource => resource.AddService("broker").AddEnvironmentVariableDetector()) // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before it
@@ -30,13 +32,13 @@ public static class TelemetrySetup
                 metrics.AddView(instrument => instrument.Meter.Name == BrokerMetrics.Name ? null : Others(instrument));
                 metrics.AddMeter(BrokerMetrics.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Npgsql", "Polly")
                     .AddHttpClientInstrumentation().AddRuntimeInstrumentation().AddPrometheusExporter();
-                if (metricsByOtlp.IsWanted) metrics.AddOtlpExporter(metricsByOtlp.Apply);
+                if (sendsMetrics) metrics.AddOtlpExporter(metricsByOtlp.Apply);
             })
             .WithTracing(traces =>
             {
                 // Nobody listens where nobody is sent anything: a span for each step of a claim is made only then.
                 traces.AddHttpClientInstrumentation();
-                if (tracesByOtlp.IsWanted) traces.AddSource(Tracing.Name).AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.Path.StartsWithSegments("/health")).AddOtlpExporter(tracesByOtlp.Apply);
+                if (sendsTraces) traces.AddSource(Tracing.Name).AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.Path.StartsWithSegments("/health")).AddOtlpExporter(tracesByOtlp.Apply);
             });
         services.AddSingleton<LastHour>().AddSingleton<ILastHour>(static provider => provider.GetRequiredService<LastHour>()).AddHostedService(static provider => provider.GetRequiredService<LastHour>());
         services.AddHostedService<FromTheStart>(); // after what listens to it

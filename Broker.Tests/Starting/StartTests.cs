@@ -243,6 +243,30 @@ public sealed class StartTests : IDisposable
     }
 
     [Fact]
+    public async Task Variables_of_PostgreSQLs_clients_in_the_environment_change_no_connection_and_are_told()
+    {
+        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        var configuration = Configuration(settings => settings["Databases"]!["orders"] = DatabaseOf(postgres));
+        (string Name, string Value)[] variables =
+        [
+            ("PGUSER", "nobody"), ("PGPASSWORD", "wrong"), ("PGPASSFILE", "/nowhere"), ("PGOPTIONS", "-c default_transaction_read_only=on"), ("PGAPPNAME", "else"), ("PGTARGETSESSIONATTRS", "standby"),
+            ("PGSSLCERT", "/nowhere"), ("PGSSLKEY", "/nowhere"), ("PGSSLROOTCERT", "/nowhere"), ("PGSSLNEGOTIATION", "direct"), ("PGGSSENCMODE", "require"), ("PGREQUIREAUTH", "none"),
+            ("PGCLIENTENCODING", "EUC_JP"), ("PGTZ", "Nowhere"),
+        ];
+        // These name where libpq's programs connect to; Npgsql does not read them.
+        (string, string)[] others = [("PGHOST", "nowhere.invalid"), ("PGPORT", "1"), ("PGDATABASE", "else"), ("PGSSLMODE", "disable"), ("PGSERVICE", "else"), ("MYSQL_PWD", "wrong"), ("MYSQL_HOST", "nowhere.invalid")];
+        var (code, said) = await RunAsync([("BROKER_CONFIG", configuration), .. variables, .. others], "check");
+        code.ShouldBe(0, said);
+        foreach (var (name, value) in variables)
+        {
+            Unwrapped(said).ShouldContain($"{name} is set in the environment and is not used");
+            if (value.Length > 6) said.ShouldNotContain(value);
+        }
+
+        foreach (var (name, _) in others) said.ShouldNotContain(name + " is set");
+    }
+
+    [Fact]
     public async Task A_broker_without_an_identity_issuers_keys_is_not_ready_and_a_check_says_why()
     {
         await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);

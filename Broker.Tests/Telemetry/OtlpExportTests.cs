@@ -64,6 +64,17 @@ public sealed class OtlpExportTests : IAsyncLifetime
         received.Select(one => one.Path).Distinct().ShouldBe(paths.Split(',', StringSplitOptions.RemoveEmptyEntries), ignoreOrder: true);
     }
 
+    [Theory]
+    [InlineData("OTEL_SDK_DISABLED=true")]
+    [InlineData("OTEL_SDK_DISABLED=TRUE", "OTEL_EXPORTER_OTLP_ENDPOINT=HERE")]
+    [InlineData("OTEL_METRICS_EXPORTER=none")]
+    public void What_is_scraped_stays_when_nothing_is_sent(params string[] variables)
+    {
+        using var services = Services(variables);
+
+        Should.NotThrow(() => new ApplicationBuilder(services).UseOpenTelemetryPrometheusScrapingEndpoint());
+    }
+
     [Fact]
     public async Task Headers_and_protocols_of_one_signal_go_before_those_of_all()
     {
