@@ -24,9 +24,15 @@ internal static partial class Log
     [LoggerMessage(2106, LogLevel.Warning, "Too many tokens from address {Address} were invalid. Valid ones from it are still accepted.")]
     public static partial void AddressSlowed(this ILogger log, string address);
 
-    [LoggerMessage(2107, LogLevel.Warning, "The pods of cluster {Issuer} cannot be watched: {Reason}. Holders of pods that are gone end when they are not renewed.")]
-    public static partial void PodsNotWatched(this ILogger log, string issuer, string reason);
+    [LoggerMessage(2107, LogLevel.Warning, "The pods of namespace {Namespace} of cluster {Issuer} cannot be watched: {Reason}. Until they can be, holders of pods that are gone end when they are not renewed.")]
+    public static partial void PodsNotWatched(this ILogger log, string issuer, string @namespace, string reason);
 
     [LoggerMessage(2108, LogLevel.Debug, "Cluster {Issuer} has {Pods} pods in namespace {Namespace}, which are watched.")]
     public static partial void PodsWatched(this ILogger log, string issuer, string @namespace, int pods);
+
+    [LoggerMessage(2109, LogLevel.Information, "The pods of namespace {Namespace} of cluster {Issuer} are watched again.")]
+    public static partial void PodsWatchedAgain(this ILogger log, string issuer, string @namespace);
+
+    [LoggerMessage(2110, LogLevel.Warning, "Holders of pods of cluster {Issuer} that are gone cannot be ended: {Reason}. It is tried again.")]
+    public static partial void PodsNotEnded(this ILogger log, string issuer, string reason);
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Broker.Api.Authentication;
+using Broker.Api.Authentication.Kubernetes;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
 using Broker.Core.Catalog.Reading;
@@ -8,10 +9,12 @@ using Broker.Core.Databases;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Duties;
 using Broker.Core.Issuing;
+using Broker.Core.Leases.Holders;
 using Broker.Core.Leases.Recovering;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.OnDisk;
 using Broker.Core.Operators;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Broker.Api.Commands;
 
@@ -36,7 +39,11 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         yield return await TryAsync("ledger", LedgerAsync, cancellation);
         if (catalog.Settings.Sealing?.Directory is { } keys) yield return await TryAsync($"sealing keys {keys}", _ => Task.FromResult(SealingKeys(keys)), cancellation);
         foreach (var issuer in current.Identity.Issuers.Values.OrderBy(static issuer => issuer.Name, StringComparer.Ordinal))
+        {
             yield return await TryAsync($"identity issuer {issuer.Name}", _ => FetchKeysAsync(issuer), cancellation);
+            if (issuer.Pods is not null) yield return await TryAsync($"pods of cluster {issuer.Name}", cancel => WatchPodsAsync(issuer, current, cancel), cancellation);
+        }
+
         List<string> away = [];
         var counted = new Dictionary<Database, ConnectionSample>();
         foreach (var database in current.Databases.Values.OrderBy(static database => database.Name, StringComparer.Ordinal))
@@ -140,6 +147,14 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
     {
         var keys = (await KeyFetching.FetchAsync(issuer, services.GetRequiredService<TimeProvider>())).Keys.Count;
         return keys > 0 ? string.Create(CultureInfo.InvariantCulture, $"has {keys} keys to prove tokens by.") : "has no keys yet: nobody is proven by it.";
+    }
+
+    private async Task<string> WatchPodsAsync(IdentityIssuer issuer, CatalogSnapshot current, CancellationToken cancellation)
+    {
+        var spaces = PodDesk.NamespacesOf(current, issuer.Name).Order(StringComparer.Ordinal).ToList();
+        await Task.WhenAll(spaces.Select(space =>
+            new NamespaceWatch(issuer, space, [], services.GetRequiredService<PodDesk>(), services.GetRequiredService<TimeProvider>(), NullLogger.Instance).TryAsync(cancellation)));
+        return spaces.Count > 0 ? $"can be watched in {string.Join(", ", spaces)}." : "are not watched: no role names a namespace.";
     }
 
     private static string KeepTogether(IReadOnlyList<Database> server, Dictionary<Database, ConnectionSample> counted, CatalogSnapshot current)

@@ -20,7 +20,7 @@ public static class CatalogWarnings
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<CatalogWarning> Of(CatalogSnapshot catalog, BrokerSettings settings) =>
-        [.. Claims(catalog), .. TooMuch(catalog), .. OneServer(catalog), .. Endless(catalog, settings), .. Forwarded(settings)];
+        [.. Claims(catalog), .. TooMuch(catalog), .. OneServer(catalog), .. Endless(catalog, settings), .. Forwarded(settings), .. NotWatched(catalog)];
 
     private static IEnumerable<CatalogWarning> Claims(CatalogSnapshot catalog) =>
         from list in Lists(catalog)
@@ -71,4 +71,13 @@ public static class CatalogWarnings
         select new CatalogWarning(
             $"Broker:Proxies:{proxies.Index}",
             $"is {proxies.Item}, which is more than proxies need: whoever has an address in it, a pod among them, can write any other into the audit. Name the proxies alone, as 10.0.0.7/32, or a network that nobody else is in.");
+
+    private static IEnumerable<CatalogWarning> NotWatched(CatalogSnapshot catalog) =>
+        from issuer in catalog.Identity.Issuers.Values.OrderBy(static issuer => issuer.Name, StringComparer.Ordinal)
+        where issuer.Pods is not null
+        from role in catalog.Roles.Values.OrderBy(static role => role.Name, StringComparer.Ordinal)
+        where role.Allow.Any(rule => rule.Issuer == issuer.Name && !WatchedNamespaces.Of(rule).Any())
+        select new CatalogWarning(
+            $"Broker:Identity:Issuers:{issuer.Name}:Pods",
+            $"does not watch all pods of role '{role.Name}', as a rule of its Allow names no namespace whole: their holders end at HolderTtl when they die. Name the namespace in the rule, or list several.");
 }

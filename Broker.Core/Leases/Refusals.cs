@@ -31,6 +31,9 @@ internal static class Refusals
         RefusalCode.HolderUnknown,
         "You have no such holder: it has ended or was released. Claim again with POST /api/v1/roles/{role}/credentials.");
 
+    public static Refusal PodGone() => new(
+        RefusalCode.Unauthenticated, "The cluster says that the pod of this token is gone, so nothing is given to it any more. A new pod has a token of its own.");
+
     /// <summary>An init container, a sidecar and the app are one pod, and so one holder unless they name themselves.</summary>
     public static Refusal HolderInUse(string holder, int had, int least, TimeSpan endsIn) => new(
         RefusalCode.HolderInUse,

@@ -1,3 +1,4 @@
+using System.Text;
 using Broker.Core.Catalog;
 using Broker.Core.Model;
 using Broker.Core.Operators;
@@ -29,6 +30,63 @@ public class CatalogReaderTests
         role.Allow[0].Claims.ToDictionary(claim => claim.Key, claim => claim.Value.ToString())
             .ShouldBe(new Dictionary<string, string> { ["namespace"] = "orders", ["serviceaccount"] = "orders-api" }, ignoreOrder: true);
         reading.Settings.ShouldBe(new BrokerSettings());
+    }
+
+    // As k8s/README.md writes it: everything else has a default.
+    [Theory]
+    [InlineData("Identity:Issuers:kubernetes:Pods", "Identity:Issuers:kubernetes:Pods:CaFile")]
+    [InlineData("Identity:Issuers:kubernetes:TokenReview", "Identity:Issuers:kubernetes:TokenReview")]
+    [InlineData("Page:SignIn", "Page:SignIn:Issuer")]
+    [InlineData("Roles:orders-api:Static", "Roles:orders-api:Static:Usernames")]
+    [InlineData("Databases:orders:Pooler", "Databases:orders:Pooler:Kind")]
+    [InlineData("VaultApi:Upstream", "VaultApi:Upstream:Address")]
+    [InlineData("Audit:Syslog", "Audit:Syslog:Address")]
+    [InlineData("Audit:Otlp", "Audit:Otlp:Endpoint")]
+    [InlineData("Tls", "Tls:CertificateFile")]
+    public void A_group_in_which_nothing_stands_is_there_and_what_it_needs_is_asked_for(string group, string needed)
+    {
+        var json = group.Split(':').Reverse().Aggregate("{}", (inner, name) => $"{{ \"{name}\": {inner} }}");
+        var root = new ConfigurationBuilder().AddConfiguration(Configured.With()).AddJsonStream(new MemoryStream(Encoding.UTF8.GetBytes($"{{ \"Broker\": {json} }}"))).Build();
+        CatalogReader.Read(root).Errors.Select(error => error.Path).ShouldContain("Broker:" + needed);
+    }
+
+    [Theory]
+    [InlineData("broker-staging", true)]
+    [InlineData("team/a.b:c_1", true)]
+    [InlineData("broker{a}", false)] // would move the hash tag
+    [InlineData("{broker", false)]
+    [InlineData("broker*", false)] // and these would be read as a pattern by an access list
+    [InlineData("brok?r", false)]
+    [InlineData("broker[12]", false)]
+    [InlineData("my broker", false)]
+    [InlineData("bröker", false)]
+    public void A_prefix_in_Redis_is_of_letters_digits_and_a_few_signs(string prefix, bool isGood)
+    {
+        var errors = Configured.Read(("Ledger:Kind", "Redis"), ("Ledger:ConnectionString", "redis:6379"), ("Ledger:Prefix", prefix)).Errors;
+        errors.Any(error => error.Path == "Broker:Ledger:Prefix").ShouldBe(!isGood);
+    }
+
+    [Theory]
+    [InlineData("ENCRYPTED PRIVATE KEY", "", true)]
+    [InlineData("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n", true)]
+    [InlineData("PRIVATE KEY", "", false)]
+    [InlineData("EC PRIVATE KEY", "", false)]
+    public void A_key_that_needs_a_password_is_told_wherever_a_key_is_named(string form, string header, bool isTold)
+    {
+        var key = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(key, $"-----BEGIN {form}-----\n{header}AAAA\n-----END {form}-----\n");
+            foreach (var (certificate, named) in new[] { ("Ledger:CertificateFile", "Ledger:KeyFile"), ("Tls:CertificateFile", "Tls:CertificateKeyFile"), ("Sealing:CertificateFile", "Sealing:CertificateKeyFile") })
+            {
+                var errors = Configured.Read(("Ledger:Kind", "Redis"), ("Ledger:ConnectionString", "redis:6379"), (certificate, ConfigurationDocumentTests.Pem), (named, key)).Errors;
+                errors.Any(error => error.Path == "Broker:" + named && error.Problem.Contains("encrypted", StringComparison.Ordinal)).ShouldBe(isTold, named);
+            }
+        }
+        finally
+        {
+            File.Delete(key);
+        }
     }
 
     private static (string, string?)[] PoolerOf(string database) =>

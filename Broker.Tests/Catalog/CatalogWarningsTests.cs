@@ -57,6 +57,26 @@ public sealed class CatalogWarningsTests
         if (told) warnings[0].Text.ShouldContain($"is {network}, which is more than proxies need");
     }
 
+    [Theory]
+    [InlineData("namespace", "shop", false)]
+    [InlineData("namespace", "shop-*", true)]
+    [InlineData("kubernetes.io/namespace", "shop", false)]
+    [InlineData("serviceaccount", "orders", true)]
+    [InlineData("sub", "system:serviceaccount:shop:orders", false)]
+    [InlineData("sub", "system:serviceaccount:shop:*", false)]
+    [InlineData("sub", "system:serviceaccount:*", true)]
+    [InlineData("sub", "somebody", true)]
+    public void A_role_whose_pods_are_in_no_namespace_that_is_watched_is_told(string claim, string value, bool told)
+    {
+        var pem = ConfigurationDocumentTests.Pem;
+        var warnings = Warnings(
+            ("Identity:Issuers:people:Authority", "https://people"), ("Identity:Issuers:people:Audience", "broker"), ("Roles:orders-jobs:Allow:0:Issuer", "people"),
+            ("Identity:Issuers:kubernetes:Pods:Address", "https://api"), ("Identity:Issuers:kubernetes:Pods:CaFile", pem), ("Identity:Issuers:kubernetes:Pods:TokenFile", pem),
+            ("Roles:orders-api:Allow:1:Issuer", "kubernetes"), ("Roles:orders-api:Allow:1:Claims:" + claim, value));
+        warnings.Select(warning => warning.Path).ShouldBe(told ? ["Broker:Identity:Issuers:kubernetes:Pods"] : []);
+        if (told) warnings[0].Text.ShouldContain("role 'orders-api'");
+    }
+
     private static IReadOnlyList<CatalogWarning> Warnings(params (string Key, string? Value)[] changes)
     {
         var read = Configured.Read(changes);

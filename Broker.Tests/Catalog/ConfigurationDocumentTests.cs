@@ -11,7 +11,7 @@ namespace Broker.Tests.Catalog;
 /// <summary>docs/configuration.md names every key that is read, with its range and its default, and no other.</summary>
 public sealed partial class ConfigurationDocumentTests
 {
-    private static readonly string Pem = CertificateFile();
+    internal static readonly string Pem = CertificateFile();
 
     // Where an example of each group stands in the right configuration; several where what is read depends on a choice.
     private static readonly Dictionary<string, (string Key, string? Value)[][]> Shapes = new()

@@ -1,4 +1,5 @@
 using Broker.Core.Audit;
+using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Leases;
 using Broker.Core.Leases.Holders;
@@ -60,10 +61,61 @@ public sealed class PodsGoneTests
         (await replica.Pods.KnownAsync("kubernetes", "sho", default)).ShouldBeEmpty();
 
         var came = (await world.PassAsync(replica.AskAsync(World.Ask(2)), Minute)).Grant!;
-        await replica.Pods.OnlyAsync("kubernetes", known, [Pod(0), Pod(9)], default);
+        await replica.Pods.OnlyAsync("kubernetes", known, [], [Pod(0), Pod(9)], default);
         (await world.PassAsync(replica.RenewAsync(stays), Minute)).Grant.ShouldNotBeNull();
         (await world.PassAsync(replica.RenewAsync(came, 2), Minute)).Grant.ShouldNotBeNull();
         (await world.PassAsync(replica.RenewAsync(went, 1), Minute)).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
+    }
+
+    [Fact]
+    public async Task A_pod_that_was_there_before_and_is_missing_now_is_gone_also_where_the_ledger_cannot_tell_whose_its_holder_is()
+    {
+        // Another cluster's callers may have the role as well.
+        AllowRule[] rules = [.. World.OrdersApi.Allow, World.OrdersApi.Allow[0] with { Issuer = "another-cluster" }];
+        await using var world = new World(World.OrdersApi with { Allow = rules });
+        var replica = await world.ReplicaAsync();
+        var stays = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var went = (await world.PassAsync(replica.AskAsync(World.Ask(1)), Minute)).Grant!;
+        var known = await replica.Pods.KnownAsync("kubernetes", "shop", default);
+        known.ShouldBeEmpty();
+
+        await replica.Pods.OnlyAsync("kubernetes", known, [Pod(0), Pod(1)], [Pod(0)], default);
+        (await world.PassAsync(replica.RenewAsync(stays), Minute)).Grant.ShouldNotBeNull();
+        (await world.PassAsync(replica.RenewAsync(went, 1), Minute)).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
+    }
+
+    [Fact]
+    public async Task L10_A_pod_that_goes_while_it_waits_in_line_gives_up_its_place_and_its_request_gets_nothing()
+    {
+        await using var world = new World(World.OrdersApi with { Connections = new() { Max = 20 } }, capacity: 5);
+        var replica = await world.ReplicaAsync();
+        var first = (await world.PassAsync(replica.AskAsync(World.Ask(0, 5)), Minute)).Grant!;
+
+        // Its connection to the broker is still open: nobody closes those of a node that was lost.
+        var dead = replica.AskAsync(World.Ask(1, 5, wait: Minute));
+        await world.PassAsync(TimeSpan.FromSeconds(2));
+        var next = replica.AskAsync(World.Ask(2, 5, wait: Minute));
+        await world.PassAsync(TimeSpan.FromSeconds(2));
+        await replica.Pods.GoneAsync("kubernetes", [Pod(1)], default);
+        await replica.Holders.ReleaseAsync(World.Ask(0).Caller, first.Holder.Id, World.From, default);
+
+        (await world.PassAsync(next, Minute)).Grant!.Connections.ShouldBe(5);
+        (await world.PassAsync(dead, TimeSpan.FromMinutes(2))).Refusal.ShouldNotBeNull().Code.ShouldBe(RefusalCode.Unauthenticated);
+        (await world.PassAsync(replica.AskAsync(World.Ask(1)), Minute)).Refusal!.Detail.ShouldContain("pod of this token is gone");
+    }
+
+    [Fact]
+    public async Task A_pod_that_comes_again_under_its_name_is_another_pod()
+    {
+        // StatefulSets name their pods alike; the UID is another one, and the former pod's end may be heard of late.
+        await using var world = new World(World.OrdersApi with { Connections = new() { Max = 20 } }, capacity: 10);
+        var replica = await world.ReplicaAsync();
+        var former = (await world.PassAsync(replica.AskAsync(World.Ask(0, 5)), Minute)).Grant!;
+        var later = (await world.PassAsync(replica.AskAsync(World.Ask(1, 5)), Minute)).Grant!;
+        later.Holder.Id.ShouldNotBe(former.Holder.Id);
+        await replica.Pods.GoneAsync("kubernetes", [Pod(0)], default);
+        (await world.PassAsync(replica.RenewAsync(later, 1), Minute)).Grant!.Connections.ShouldBe(5);
+        (await world.PassAsync(replica.RenewAsync(former), Minute)).Refusal!.Code.ShouldBe(RefusalCode.HolderUnknown);
     }
 
     [Fact]

@@ -105,7 +105,7 @@ public sealed class RedisConnectionStringsTests(RedisConnectionStringsTests.Serv
     {
         await using var servers = await LocalRedisSentinel.StartServersAsync(Cancellation);
         foreach (var redis in new[] { servers.Primary, servers.Replica }) await redis.ExecuteAsync("ACL", ["SETUSER", "broker", "on", ">secret", .. RedisAsItIsRunTests.Rights]);
-        await servers.StartSentinelAsync(Cancellation, ownPassword: "sentinels-own");
+        await servers.StartSentinelAsync("sentinels-own", Cancellation);
         var common = $"{servers.ConnectionString},user=broker,password=secret";
         await using var ledger = new RedisLedgerStore(RedisConnection.Open($"{common},sentinelUser=default,sentinelPassword=sentinels-own"));
         await HearsAsync(ledger);

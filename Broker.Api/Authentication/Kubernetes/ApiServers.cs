@@ -1,6 +1,8 @@
+using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using k8s;
 using k8s.Authentication;
+using k8s.Autorest;
 
 namespace Broker.Api.Authentication.Kubernetes;
 
@@ -19,4 +21,18 @@ internal static class ApiServers
             TokenProvider = new TokenFileAuth(tokenFile),
         });
     }
+
+    /// <summary>In words, why one could not be asked.</summary>
+    /// <param name="failure">What came of asking.</param>
+    /// <param name="forbidden">What the broker's account lacks when it is refused.</param>
+    public static string WhyNot(Exception failure, string forbidden) => failure switch
+    {
+        HttpOperationException { Response.StatusCode: HttpStatusCode.Forbidden } => forbidden,
+        HttpOperationException { Response.StatusCode: HttpStatusCode.Unauthorized } => "it does not take the broker's own token (TokenFile)",
+        HttpOperationException refused => $"it answered {(int)refused.Response.StatusCode}",
+        KubernetesException { Status: { } status } => $"it answered {status.Code} ({status.Message})",
+        OperationCanceledException => "it did not answer in time",
+        HttpRequestException => failure.GetBaseException().Message, // the outer one says no more than that there is an inner one
+        _ => failure.Message,
+    };
 }

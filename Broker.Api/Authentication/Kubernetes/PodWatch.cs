@@ -1,8 +1,6 @@
 using System.Threading.Channels;
 using Broker.Core.Catalog;
 using Broker.Core.Leases.Holders;
-using k8s;
-using k8s.Models;
 
 namespace Broker.Api.Authentication.Kubernetes;
 
@@ -15,7 +13,9 @@ internal sealed class PodWatch(ICatalog catalog, PodDesk desk, TimeProvider time
     // Pods mostly go in numbers, and what is said of all of them at once costs the ledger as much as of one.
     private static readonly TimeSpan Together = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan AfterTrouble = TimeSpan.FromSeconds(5);
-    private const int WatchSeconds = 300; // then the list is asked for again, which also finds what a watch has missed
+
+    // What was there before a reload is compared with what is there after it.
+    private readonly Dictionary<(string Issuer, string Namespace), HashSet<ClusterPod>> there = [];
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -35,69 +35,44 @@ internal sealed class PodWatch(ICatalog catalog, PodDesk desk, TimeProvider time
         }
     }
 
-    private async Task FollowAsync(CatalogSnapshot current, IdentityIssuer issuer, CancellationToken cancellation)
+    private Task FollowAsync(CatalogSnapshot current, IdentityIssuer issuer, CancellationToken cancellation)
     {
         var gone = Channel.CreateUnbounded<ClusterPod>();
-        var waiting = new HashSet<ClusterPod>();
-        await Task.WhenAll(PodDesk.NamespacesOf(current, issuer.Name)
-            .Select(space => RepeatAsync(issuer, () => WatchAsync(issuer, space, gone.Writer, cancellation), cancellation))
-            .Append(RepeatAsync(issuer, () => EndAsync(issuer, gone.Reader, waiting, cancellation), cancellation)));
+        var watches = PodDesk.NamespacesOf(current, issuer.Name)
+            .Select(space => new NamespaceWatch(issuer, space, ThereIn(issuer, space), desk, time, log).RunAsync(gone.Writer, cancellation))
+            .ToList();
+        return Task.WhenAll([.. watches, EndAllAsync(issuer, gone.Reader, cancellation)]);
     }
 
-    private async Task RepeatAsync(IdentityIssuer issuer, Func<Task> work, CancellationToken cancellation)
+    private HashSet<ClusterPod> ThereIn(IdentityIssuer issuer, string space) =>
+        there.TryGetValue((issuer.Name, space), out var pods) ? pods : there[(issuer.Name, space)] = [];
+
+    // Those that could not be ended yet, because the ledger was away, wait for the next time.
+    private async Task EndAllAsync(IdentityIssuer issuer, ChannelReader<ClusterPod> gone, CancellationToken cancellation)
     {
+        var waiting = new HashSet<ClusterPod>();
+        string? trouble = null;
         while (!cancellation.IsCancellationRequested)
         {
             try
             {
-                await work();
-                await Task.Delay(Together, time, cancellation); // a server that ends each watch at once is asked no faster
+                if (waiting.Count == 0) await gone.WaitToReadAsync(cancellation);
+                await Task.Delay(trouble is null ? Together : AfterTrouble, time, cancellation);
+                while (gone.TryRead(out var pod)) waiting.Add(pod);
+                await desk.GoneAsync(issuer.Name, waiting, cancellation);
+                waiting.Clear();
+                trouble = null;
             }
-            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+            catch (Exception) when (cancellation.IsCancellationRequested)
             {
                 return;
             }
             catch (Exception e)
             {
-                // Whatever it is, holders of pods that are gone end as they do without a watch, and the next list finds them.
-                log.PodsNotWatched(issuer.Name, e.Message);
-                await Task.Delay(AfterTrouble, time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                // Whatever it is, they are still to be ended.
+                if (trouble != e.Message) log.PodsNotEnded(issuer.Name, e.Message);
+                trouble = e.Message;
             }
         }
     }
-
-    private async Task WatchAsync(IdentityIssuer issuer, string space, ChannelWriter<ClusterPod> gone, CancellationToken cancellation)
-    {
-        var settings = issuer.Pods!;
-        using var client = ApiServers.Connect(settings.Address, settings.CaFile, settings.TokenFile);
-        var known = await desk.KnownAsync(issuer.Name, space, cancellation);
-        var pods = await client.CoreV1.ListNamespacedPodAsync(space, cancellationToken: cancellation);
-        await desk.OnlyAsync(issuer.Name, known, pods.Items.Where(pod => !IsOver(pod)).Select(Of), cancellation);
-        log.PodsWatched(issuer.Name, space, pods.Items.Count);
-
-        Exception? failure = null;
-        var changes = client.CoreV1.WatchListNamespacedPodAsync(
-            space, resourceVersion: pods.Metadata?.ResourceVersion, timeoutSeconds: WatchSeconds, onError: e => failure = e, cancellationToken: cancellation);
-        await foreach (var (change, pod) in changes)
-        {
-            if (change == WatchEventType.Deleted || IsOver(pod)) await gone.WriteAsync(Of(pod), cancellation);
-        }
-
-        if (failure is not null) throw failure;
-    }
-
-    // Those that could not be ended yet, because the ledger was away, wait for the next time.
-    private async Task EndAsync(IdentityIssuer issuer, ChannelReader<ClusterPod> gone, HashSet<ClusterPod> waiting, CancellationToken cancellation)
-    {
-        if (waiting.Count == 0) await gone.WaitToReadAsync(cancellation);
-        await Task.Delay(Together, time, cancellation);
-        while (gone.TryRead(out var pod)) waiting.Add(pod);
-        await desk.GoneAsync(issuer.Name, waiting, cancellation);
-        waiting.Clear();
-    }
-
-    // Its containers have ended for good; one that is being deleted may still have connections open.
-    private static bool IsOver(V1Pod pod) => pod.Status?.Phase is "Succeeded" or "Failed";
-
-    private static ClusterPod Of(V1Pod pod) => new(pod.Namespace(), pod.Spec?.ServiceAccountName ?? "default", pod.Uid());
 }

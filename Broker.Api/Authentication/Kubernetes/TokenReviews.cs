@@ -1,9 +1,7 @@
-using System.Net;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Limits;
 using k8s;
-using k8s.Autorest;
 using k8s.Models;
 
 namespace Broker.Api.Authentication.Kubernetes;
@@ -109,9 +107,5 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
         }
     }
 
-    private static string Reason(Exception e) => e is HttpOperationException { Response.StatusCode: var status }
-        ? status is HttpStatusCode.Forbidden
-            ? "the broker's account there may not review tokens; bind it to system:auth-delegator"
-            : $"it answered {(int)status}"
-        : e is OperationCanceledException ? "it did not answer in time" : e.Message;
+    private static string Reason(Exception e) => ApiServers.WhyNot(e, "the broker's account there may not review tokens; bind it to system:auth-delegator");
 }

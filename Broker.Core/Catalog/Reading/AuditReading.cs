@@ -53,7 +53,7 @@ internal static class AuditReading
     private static SyslogSettings? Syslog(SectionReader parent)
     {
         const string mend = "Write tcp://host:port, udp://host:port or unix:///path/of/a/socket.";
-        if (!parent.Has("Syslog")) return null;
+        if (!parent.HasGroup("Syslog")) return null;
         var reader = parent.Child("Syslog");
         var text = reader.RequiredText("Address", mend);
         var facility = reader.Int("Facility", 13, 0, 23);
@@ -71,7 +71,7 @@ internal static class AuditReading
 
     private static OtlpSettings? Otlp(SectionReader parent)
     {
-        if (!parent.Has("Otlp")) return null;
+        if (!parent.HasGroup("Otlp")) return null;
         var reader = parent.Child("Otlp");
         var plain = reader.Flag("AllowInsecureTransport", false);
         var endpoint = reader.ServerAddress(

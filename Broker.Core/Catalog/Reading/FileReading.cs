@@ -68,6 +68,16 @@ internal static class FileReading
         return null;
     }
 
+    /// <summary>The path of a file with a private key that needs no password.</summary>
+    public static string? PrivateKeyFile(this SectionReader reader, string key)
+    {
+        if (reader.ReadableFile(key) is not { } file) return null;
+        // PKCS#8 says so in its first line, the older forms in their second.
+        if (reader.Content(key, file)?.Contains("ENCRYPTED", StringComparison.Ordinal) == true)
+            reader.Error(key, "holds a key that is encrypted, and there is no setting for its password.", "Decrypt it: openssl pkey -in KEY -out PLAIN, in a file that the broker's user alone can read.");
+        return file;
+    }
+
     /// <summary>The path of a file with a JSON Web Key Set.</summary>
     public static string? KeySetFile(this SectionReader reader, string key)
     {

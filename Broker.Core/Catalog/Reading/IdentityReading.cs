@@ -38,7 +38,7 @@ internal static partial class IdentityReading
     private static IdentityIssuer Issuer(string name, SectionReader reader)
     {
         var defaults = new IdentityIssuer { Name = name, Audience = "" };
-        var ways = Ways.Where(reader.Has).ToList();
+        var ways = Ways.Where(reader.HasGroup).ToList();
         var byAuthority = ways.Contains("Authority");
         var byServer = byAuthority || ways.Contains("JwksUri");
         foreach (var second in ways.Skip(1))
@@ -58,7 +58,7 @@ internal static partial class IdentityReading
             JwksUri = ways is ["JwksUri"] ? reader.ServerAddress("JwksUri", "Write the address of the keys, e.g. https://kubernetes.default.svc/openid/v1/jwks.") : null,
             JwksFile = ways is ["JwksFile"] ? reader.KeySetFile("JwksFile") : null,
             TokenReview = ways is ["TokenReview"] ? TokenReview(reader.Child("TokenReview")) : null,
-            Pods = reader.Has("Pods") ? Pods(reader.Child("Pods")) : null,
+            Pods = reader.HasGroup("Pods") ? Pods(reader.Child("Pods")) : null,
             Audience = reader.RequiredText("Audience", "Write the aud that tokens for the broker have, e.g. broker."),
             CaFile = reader.CertificateFile("CaFile"),
             BearerTokenFile = reader.ReadableFile("BearerTokenFile"),

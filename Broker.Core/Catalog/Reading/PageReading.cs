@@ -6,7 +6,7 @@ internal static class PageReading
 
     public static PageSettings Read(SectionReader reader, IReadOnlyDictionary<string, IdentityIssuer> issuers)
     {
-        var page = new PageSettings { SignIn = reader.Has("SignIn") ? SignIn(reader.Child("SignIn"), issuers) : null };
+        var page = new PageSettings { SignIn = reader.HasGroup("SignIn") ? SignIn(reader.Child("SignIn"), issuers) : null };
         reader.RefuseUnknownKeys();
         return page;
     }

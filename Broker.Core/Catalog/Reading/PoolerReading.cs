@@ -10,7 +10,7 @@ internal static class PoolerReading
     /// <summary>The pooler; null when there is none.</summary>
     public static PoolerSettings? Read(SectionReader parent)
     {
-        if (!parent.Has("Pooler")) return null;
+        if (!parent.HasGroup("Pooler")) return null;
         var reader = parent.Child("Pooler");
         if (!reader.Has("Kind")) reader.Error("Kind", "is missing.", $"Write one of {string.Join(", ", Enum.GetNames<PoolerKind>())}.");
         if (!reader.Has("PoolSize")) reader.Error("PoolSize", "is missing.", "Write how many of the server's connections the pooler may have, e.g. 20.");

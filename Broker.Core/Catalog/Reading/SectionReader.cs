@@ -18,6 +18,9 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
     /// <summary>Whether the key is written down at all, with a value or below it.</summary>
     public bool Has(string key) => Section(key) is var child && (child.Value is { Length: > 0 } || child.GetChildren().Any());
 
+    /// <summary>Whether a group is written down at all, also one in which nothing stands: <c>{}</c> asks for its defaults.</summary>
+    public bool HasGroup(string key) => Has(key) || section.GetChildren().Any(child => child.Value is null && string.Equals(child.Key, key, StringComparison.OrdinalIgnoreCase));
+
     public void Error(string key, string problem, string mend) =>
         findings.Errors.Add(new CatalogError(key.Length == 0 ? path : $"{path}:{key}", problem, mend));
 

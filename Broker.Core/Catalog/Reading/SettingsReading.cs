@@ -49,7 +49,7 @@ internal static partial class SettingsReading
             PasswordFile = reader.ReadableFile("PasswordFile"),
             CaFile = reader.CertificateFile("CaFile"),
             CertificateFile = reader.CertificateFile("CertificateFile"),
-            KeyFile = reader.ReadableFile("KeyFile"),
+            KeyFile = reader.PrivateKeyFile("KeyFile"),
             Path = reader.Text("Path"),
             Prefix = reader.Text("Prefix") ?? LedgerSettings.DefaultPrefix,
             FormerMarks = reader.Texts("FormerMarks") ?? [],
@@ -78,7 +78,7 @@ internal static partial class SettingsReading
         var reader = parent.Child("Sealing");
         var directory = reader.Text("Directory");
         var byCertificate = reader.Has("CertificateFile") || reader.Has("CertificateKeyFile");
-        var sealing = new SealingSettings(directory, reader.CertificateFile("CertificateFile"), reader.ReadableFile("CertificateKeyFile"));
+        var sealing = new SealingSettings(directory, reader.CertificateFile("CertificateFile"), reader.PrivateKeyFile("CertificateKeyFile"));
         reader.RefuseUnknownKeys();
 
         if (directory is null && !byCertificate)
@@ -133,14 +133,14 @@ internal static partial class SettingsReading
 
     private static TlsSettings? Tls(SectionReader parent)
     {
-        if (!parent.Has("Tls")) return null;
+        if (!parent.HasGroup("Tls")) return null;
         var reader = parent.Child("Tls");
         foreach (var key in CertificateKeys.Where(key => !reader.Has(key)))
             reader.Error(key, "is missing.", "TLS needs both CertificateFile and CertificateKeyFile.");
         var tls = new TlsSettings
         {
             CertificateFile = reader.CertificateFile("CertificateFile") ?? "",
-            CertificateKeyFile = reader.ReadableFile("CertificateKeyFile") ?? "",
+            CertificateKeyFile = reader.PrivateKeyFile("CertificateKeyFile") ?? "",
             ClientAuthorityFile = reader.CertificateFile("ClientAuthorityFile"),
             LookEvery = reader.Duration("LookEvery", TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
         };

@@ -12,7 +12,7 @@ internal static class StaticReading
     /// <summary>The two users of a static role; null: it is none.</summary>
     public static StaticUsers? Read(SectionReader role)
     {
-        if (!role.Has("Static")) return null;
+        if (!role.HasGroup("Static")) return null;
         var reader = role.Child("Static");
         var users = reader.Texts("Usernames") ?? [];
         if (users.Count != 2 || users[0] == users[1])

@@ -9,7 +9,7 @@ internal static class UpstreamReading
     /// <summary>The Vault behind; null: there is none.</summary>
     public static VaultUpstream? Read(SectionReader api, IReadOnlyCollection<string> secretMounts)
     {
-        if (!api.Has("Upstream")) return null;
+        if (!api.HasGroup("Upstream")) return null;
         var reader = api.Child("Upstream");
         var insecure = reader.Flag("AllowInsecureTransport", false);
         var upstream = new VaultUpstream

@@ -14,7 +14,7 @@ namespace Broker.Core.Leases.Claims;
 
 /// <summary>The way of a request: from a proven caller to a grant or a refusal.</summary>
 internal sealed class CredentialDesk(
-    ICatalog catalog, SharedLedger ledger, DatabaseChannels channels, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, ConnectionCaps caps, RolePauses pauses, RefusalJournal journal, DeskAudit audit,
+    ICatalog catalog, SharedLedger ledger, DatabaseChannels channels, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, GonePods gone, ConnectionCaps caps, RolePauses pauses, RefusalJournal journal, DeskAudit audit,
     ShutdownSignal shutdown, CallerShares shares, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time, ILogger<CredentialDesk> log)
 {
     private const int MoveAgainSeconds = 10;
@@ -81,6 +81,12 @@ internal sealed class CredentialDesk(
         {
             while (true)
             {
+                if (claim.Kind == ClaimKind.Claim && target.Caller is { } caller && gone.Contains(caller.OwnerHash))
+                {
+                    await AbandonAsync(target, claim);
+                    return Refusals.PodGone();
+                }
+
                 var asked = time.GetTimestamp();
                 var passed = time.GetElapsedTime(arrived, asked);
                 // Step 5: Reserve connections and join the pool's lease, in one decision of the ledger.

@@ -13,20 +13,24 @@ namespace Broker.Core.Leases.Holders;
 public sealed record ClusterPod(string Namespace, string ServiceAccount, string Uid);
 
 /// <summary>Ends the holders of pods that are gone: killed, finished or deleted, and none of them said so.</summary>
-internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedGrants remembered, IAudit audit, TimeProvider time)
+internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedGrants remembered, GonePods goneForGood, IAudit audit, TimeProvider time)
 {
     /// <summary>The namespaces whose pods a role can be had by, where its rules name them exactly.</summary>
     public static IEnumerable<string> NamespacesOf(CatalogSnapshot catalog, string issuer) => catalog.Roles.Values
         .SelectMany(role => role.Allow)
-        .Where(rule => rule.Issuer == issuer && rule.Claims.TryGetValue("namespace", out var space) && !space.IsPrefix)
-        .SelectMany(rule => rule.Claims["namespace"].Values)
+        .Where(rule => IsOf(catalog, rule, issuer))
+        .SelectMany(WatchedNamespaces.Of)
         .Distinct(StringComparer.Ordinal);
 
-    /// <summary>These pods are gone.</summary>
+    /// <summary>These pods are gone for good: the cluster said so of each.</summary>
     /// <exception cref="LedgerException">The ledger does not answer; say it again.</exception>
     /// <exception cref="AuditUnavailableException">Their holders have ended, and that is not on record.</exception>
-    public Task GoneAsync(string issuer, IReadOnlyCollection<ClusterPod> pods, CancellationToken cancellation) =>
-        EndAsync(issuer, [.. pods.Select(pod => OwnerOf(issuer, pod))], cancellation);
+    public Task GoneAsync(string issuer, IReadOnlyCollection<ClusterPod> pods, CancellationToken cancellation)
+    {
+        string[] owners = [.. pods.Select(pod => OwnerOf(issuer, pod))];
+        foreach (var owner in owners) goneForGood.Add(owner);
+        return EndAsync(issuer, owners, cancellation);
+    }
 
     /// <summary>
     /// The owners of holders that are pods of a namespace as far as their names say. Asked before the cluster is asked which pods there
@@ -45,7 +49,7 @@ internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedG
                 if (holder.Caller.StartsWith(space + "/", StringComparison.Ordinal)
                     && HolderId.TryParse(holder.Id, out var id)
                     && current.Roles.TryGetValue(id.Role, out var role)
-                    && role.Allow.All(rule => rule.Issuer == issuer))
+                    && role.Allow.All(rule => IsOf(current, rule, issuer)))
                     owners.Add(id.OwnerHash);
             }
         }
@@ -53,18 +57,19 @@ internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedG
         return owners;
     }
 
-    /// <summary>Of those that were known, these are all that are there: the others are gone.</summary>
+    /// <summary>Of those that were known, and of the pods that were there before, these are all that are there: the others are gone.</summary>
     /// <exception cref="LedgerException">The ledger does not answer; say it again.</exception>
-    public Task OnlyAsync(string issuer, IReadOnlySet<string> known, IEnumerable<ClusterPod> pods, CancellationToken cancellation)
+    public Task OnlyAsync(string issuer, IReadOnlySet<string> known, IEnumerable<ClusterPod> before, IEnumerable<ClusterPod> pods, CancellationToken cancellation)
     {
         var gone = known.ToHashSet(StringComparer.Ordinal);
+        gone.UnionWith(before.Select(pod => OwnerOf(issuer, pod)));
         gone.ExceptWith(pods.Select(pod => OwnerOf(issuer, pod)));
         return EndAsync(issuer, [.. gone], cancellation);
     }
 
-    private async Task EndAsync(string issuer, IReadOnlyList<string> owners, CancellationToken cancellation)
+    private async Task EndAsync(string issuer, string[] owners, CancellationToken cancellation)
     {
-        if (owners.Count == 0) return;
+        if (owners.Length == 0) return;
         foreach (var database in DatabasesOf(catalog.Current, issuer))
         {
             var (gone, mark) = await ledger.Holders.PodsGoneAsync(database, owners, cancellation);
@@ -89,9 +94,13 @@ internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedG
         }
     }
 
-    private string OwnerOf(string issuer, ClusterPod pod) => Caller.OwnerHashOfPod(
-        catalog.Current.Identity.Issuers.GetValueOrDefault(issuer)?.Cluster ?? issuer, pod.Namespace, pod.ServiceAccount, pod.Uid);
+    private string OwnerOf(string issuer, ClusterPod pod) => Caller.OwnerHashOfPod(ClusterOf(catalog.Current, issuer), pod.Namespace, pod.ServiceAccount, pod.Uid);
+
+    // Entries of one cluster prove the same pods.
+    private static bool IsOf(CatalogSnapshot catalog, AllowRule rule, string issuer) => ClusterOf(catalog, rule.Issuer) == ClusterOf(catalog, issuer);
+
+    private static string ClusterOf(CatalogSnapshot catalog, string issuer) => catalog.Identity.Issuers.GetValueOrDefault(issuer)?.Cluster ?? issuer;
 
     private static IEnumerable<string> DatabasesOf(CatalogSnapshot catalog, string issuer) => catalog.Roles.Values
-        .Where(role => role.Allow.Any(rule => rule.Issuer == issuer)).Select(role => role.Database).Distinct(StringComparer.Ordinal);
+        .Where(role => role.Allow.Any(rule => IsOf(catalog, rule, issuer))).Select(role => role.Database).Distinct(StringComparer.Ordinal);
 }

@@ -1,6 +1,8 @@
 using System.Net;
-using System.Text.Json.Nodes;
+using Broker.Api.Authentication.Kubernetes;
+using Broker.Core.Catalog;
 using Broker.Tests.Security;
+using Microsoft.Extensions.Logging.Abstractions;
 using Shouldly;
 using Xunit;
 
@@ -61,9 +63,156 @@ public sealed class PodWatchTests : IAsyncLifetime
         Ended(world).ShouldNotContain(stays);
     }
 
+    [Fact]
+    public async Task A_pod_that_is_being_deleted_is_evicted_or_whose_node_is_lost_ends_when_its_containers_have()
+    {
+        await using var world = World();
+        var replica = await world.ReplicaAsync();
+        foreach (var uid in new[] { "uid-1", "uid-2", "uid-3", "uid-4" }) cluster.Pods[uid] = ServedKubernetes.Pod(uid);
+        var terminating = await HolderAsync(world, replica, "uid-1");
+        var lost = await HolderAsync(world, replica, "uid-2");
+        var evicted = await HolderAsync(world, replica, "uid-3");
+        var former = await HolderAsync(world, replica, "uid-4");
+        await WatchedAsync();
+
+        var going = ServedKubernetes.Pod("uid-1");
+        going["metadata"]!["deletionTimestamp"] = "2030-01-01T00:00:00Z";
+        going["metadata"]!["deletionGracePeriodSeconds"] = 30;
+        cluster.Tell("MODIFIED", going);
+        cluster.Tell("MODIFIED", ServedKubernetes.Pod("uid-2", "Unknown"));
+        // What the kubelet writes of a static pod has a UID of its own, and what a bookmark has is no pod.
+        cluster.Tell("DELETED", ServedKubernetes.Pod("mirror-1"));
+        cluster.Say("""{"type":"BOOKMARK","object":{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"9","creationTimestamp":null},"spec":{"containers":null},"status":{}}}""");
+        var victim = ServedKubernetes.Pod("uid-3", "Failed");
+        victim["status"]!["reason"] = "Evicted";
+        cluster.Tell("MODIFIED", victim);
+        // A StatefulSet's next pod has the former one's name.
+        var next = ServedKubernetes.Pod("uid-5");
+        next["metadata"]!["name"] = "orders-uid-4";
+        cluster.Tell("DELETED", ServedKubernetes.Pod("uid-4"));
+        cluster.Tell("ADDED", next);
+        await EndsAsync(world, evicted, former);
+        var later = await HolderAsync(world, replica, "uid-5");
+        Ended(world).ShouldBe([evicted, former], ignoreOrder: true);
+        foreach (var (uid, holder) in new[] { ("uid-1", terminating), ("uid-2", lost), ("uid-5", later) })
+            (await world.SendAsync(replica, HttpMethod.Post, $"/api/v1/holders/{holder}/renew", world.Pod(uid))).Status.ShouldBe(200, uid);
+
+        // A process of the pod that is gone may still ask, and its token has not expired.
+        var refused = await world.ClaimAsync(replica, world.Pod("uid-3"));
+        (refused.Status, refused.Code).ShouldBe((401, "unauthenticated"));
+        ((string)refused.Body["detail"]!).ShouldContain("pod of this token is gone");
+    }
+
+    [Fact]
+    public async Task A_watch_whose_place_is_forgotten_or_that_ends_goes_on_from_the_next_list_and_nothing_is_missed()
+    {
+        // Callers of another issuer may have the role too, so that the ledger does not tell whose a holder is.
+        await using var world = World(("Roles:orders-api:Allow:1:Issuer", "people"), ("Roles:orders-api:Allow:1:Claims:groups", "shop"));
+        foreach (var uid in new[] { "uid-1", "uid-2", "uid-3" }) cluster.Pods[uid] = ServedKubernetes.Pod(uid);
+        var replica = await world.ReplicaAsync();
+        var first = await HolderAsync(world, replica, "uid-1");
+        var second = await HolderAsync(world, replica, "uid-2");
+        var stays = await HolderAsync(world, replica, "uid-3");
+        await WatchedAsync();
+
+        cluster.Pods.TryRemove("uid-1", out _);
+        cluster.EndWatches(ServedKubernetes.Expired());
+        await EndsAsync(world, first);
+
+        await WatchedAsync();
+        cluster.Pods.TryRemove("uid-2", out _);
+        cluster.EndWatches();
+        await EndsAsync(world, second);
+        Ended(world).ShouldNotContain(stays);
+        Complaints(world).ShouldBeEmpty("a server does both every few minutes");
+    }
+
+    [Fact]
+    public async Task A_server_that_answers_in_pages_or_with_something_else_makes_nobody_gone_who_is_there()
+    {
+        cluster.MostInAPage = 1;
+        foreach (var uid in new[] { "uid-1", "uid-2", "uid-3" }) cluster.Pods[uid] = ServedKubernetes.Pod(uid);
+        // The API server leaves the default account's name out.
+        cluster.Pods["uid-3"]["spec"]!["serviceAccountName"] = "";
+        await using var world = World();
+        var replica = await world.ReplicaAsync();
+        string[] there = [await HolderAsync(world, replica, "uid-1"), await HolderAsync(world, replica, "uid-2")];
+        var missing = await HolderAsync(world, replica, "uid-4");
+        await WatchedAsync();
+        cluster.EndWatches();
+        await EndsAsync(world, missing);
+
+        await WatchedAsync();
+        cluster.OtherList = """{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}""";
+        cluster.EndWatches();
+        await Eventually.HoldsAsync(() => Task.FromResult(Complaints(world).Count > 0), "it is said that this is no list", Cancel);
+        Complaints(world)[0].ShouldContain("its answer is not a list of pods");
+        cluster.OtherList = null;
+        await WatchedAsync();
+        Ended(world).ShouldBe([missing]);
+        foreach (var holder in there) Ended(world).ShouldNotContain(holder);
+    }
+
+    [Fact]
+    public async Task A_namespace_without_rights_is_named_once_and_the_others_are_watched()
+    {
+        cluster.Forbidden["stock"] = true;
+        // One role names its namespace by the account's whole name, and by another entry of the same cluster.
+        await using var world = World(
+            ("Identity:Issuers:kubernetes:Cluster", "c1"), ("Identity:Issuers:again:Cluster", "c1"), ("Identity:Issuers:again:Issuer", "https://again.example"),
+            ("Identity:Issuers:again:TokenReview:Address", cluster.Address.OriginalString),
+            ("Identity:Issuers:again:TokenReview:CaFile", cluster.CaFile), ("Identity:Issuers:again:TokenReview:TokenFile", cluster.TokenFile), ("Identity:Issuers:again:Audience", "broker"),
+            ("Roles:stock:Database", "orders"), ("Roles:stock:Issuer", "here"), ("Roles:stock:CreationStatements:0", "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"),
+            ("Roles:stock:Allow:0:Issuer", "again"), ("Roles:stock:Allow:0:Claims:sub", "system:serviceaccount:stock:*"));
+        cluster.Pods["uid-1"] = ServedKubernetes.Pod("uid-1");
+        var replica = await world.ReplicaAsync();
+        var holder = await HolderAsync(world, replica, "uid-1");
+        await Eventually.HoldsAsync(() => Task.FromResult(Complaints(world).Count == 1), "it says which namespace", Cancel);
+        Complaints(world)[0].ShouldContain("namespace stock of cluster kubernetes cannot be watched: the broker's account there may not list and watch pods in namespace stock; give it a Role and a RoleBinding there");
+        await WatchedAsync();
+        cluster.Tell("DELETED", ServedKubernetes.Pod("uid-1"));
+        await EndsAsync(world, holder);
+
+        var lists = cluster.Lists;
+        cluster.Forbidden.Clear();
+        await Eventually.HoldsAsync(() => Task.FromResult(cluster.Watchers == 2 && cluster.Lists > lists), "both are watched", Cancel);
+        cluster.EndWatches();
+        await Eventually.HoldsAsync(() => Task.FromResult(world.Heard.All.Any(heard => heard.Text.Contains("namespace stock of cluster kubernetes are watched again", StringComparison.Ordinal))), "it says that it works again", Cancel);
+        Complaints(world).Count.ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData(null, null)]
+    [InlineData("list", "the broker's account there may not list and watch pods in namespace shop")]
+    [InlineData("watch", "the broker's account there may not list and watch pods in namespace shop")]
+    [InlineData("token", "it does not take the broker's own token")]
+    [InlineData("away", "Connection refused")]
+    public async Task What_keeps_it_from_watching_is_found_by_trying(string? fault, string? said)
+    {
+        var address = cluster.Address;
+        if (fault is "list" or "watch") cluster.ForbiddenVerbs[fault] = true;
+        if (fault == "token") cluster.Broken = HttpStatusCode.Unauthorized;
+        if (fault == "away") address = new("https://127.0.0.1:1");
+        var issuer = new IdentityIssuer { Name = "kubernetes", Audience = "broker", Pods = new() { Address = address, CaFile = cluster.CaFile, TokenFile = cluster.TokenFile } };
+        var watch = new NamespaceWatch(issuer, "shop", [], null!, TimeProvider.System, NullLogger.Instance);
+        if (said is null) await watch.TryAsync(Cancel);
+        else (await Should.ThrowAsync<InvalidOperationException>(() => watch.TryAsync(Cancel))).Message.ShouldContain(said);
+    }
+
+    private static async Task<string> HolderAsync(BrokerWorld world, HttpClient replica, string uid) =>
+        (string)(await world.ClaimAsync(replica, world.Pod(uid))).Body["holder"]!["id"]!;
+
+    private Task WatchedAsync() => Eventually.HoldsAsync(() => Task.FromResult(cluster.Watchers >= 1), "the broker watches", Cancel);
+
+    private static Task EndsAsync(BrokerWorld world, params string[] holders) =>
+        Eventually.HoldsAsync(() => Task.FromResult(Ended(world).IsSupersetOf(holders)), "the holders of pods that are gone end", Cancel);
+
+    private static List<string> Complaints(BrokerWorld world) =>
+        [.. world.Heard.All.Where(heard => heard.Where == "log" && heard.Text.Contains("cannot be watched", StringComparison.Ordinal)).Select(heard => heard.Text)];
+
     private static HashSet<string> Ended(BrokerWorld world) => [.. world.Audited("end").Select(line => (string)line["holderId"]!)];
 
-    private BrokerWorld World() => new(
+    private BrokerWorld World(params (string, string?)[] changes) => new([
         ("Identity:Issuers:kubernetes:Pods:Address", cluster.Address.OriginalString), ("Identity:Issuers:kubernetes:Pods:CaFile", cluster.CaFile),
-        ("Identity:Issuers:kubernetes:Pods:TokenFile", cluster.TokenFile));
+        ("Identity:Issuers:kubernetes:Pods:TokenFile", cluster.TokenFile), .. changes]);
 }

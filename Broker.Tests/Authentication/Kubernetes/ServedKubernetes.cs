@@ -3,7 +3,6 @@ using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Threading.Channels;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -16,7 +15,7 @@ namespace Broker.Tests.Authentication.Kubernetes;
 /// An API server over TLS that answers about tokens what a real one answered (recorded from kube-apiserver 1.36): each token
 /// has the recording that a test gives it.
 /// </summary>
-internal sealed class ServedKubernetes : IAsyncDisposable
+internal sealed partial class ServedKubernetes : IAsyncDisposable
 {
     public const string BrokersToken = "the-brokers-own-token";
 
@@ -47,14 +46,6 @@ internal sealed class ServedKubernetes : IAsyncDisposable
     public ConcurrentQueue<JsonObject> Asked { get; } = new();
 
     public HttpStatusCode? Broken { get; set; }
-
-    /// <summary>Its pods, by their UIDs; those who watch hear of no change but <see cref="Tell"/>.</summary>
-    public ConcurrentDictionary<string, JsonObject> Pods { get; } = new();
-
-    /// <summary>How many watch its pods.</summary>
-    public int Watchers => watchers.Count;
-
-    private readonly ConcurrentDictionary<Channel<string>, bool> watchers = new();
 
     /// <summary>What it publishes as its keys; null: what was recorded.</summary>
     public string? Keys { get; set; }
@@ -112,59 +103,6 @@ internal sealed class ServedKubernetes : IAsyncDisposable
             _ => "08-review-not-allowed",
         };
         await AnswerAsync(context, recording);
-    }
-
-    /// <summary>A pod as the API server shows it.</summary>
-    public static JsonObject Pod(string uid, string phase = "Running", string space = "shop") => new()
-    {
-        ["apiVersion"] = "v1",
-        ["kind"] = "Pod",
-        ["metadata"] = new JsonObject { ["name"] = "orders-" + uid, ["namespace"] = space, ["uid"] = uid, ["resourceVersion"] = "7" },
-        ["spec"] = new JsonObject { ["serviceAccountName"] = "orders", ["containers"] = new JsonArray() },
-        ["status"] = new JsonObject { ["phase"] = phase },
-    };
-
-    /// <summary>Tells all who watch of a change (<c>ADDED</c>, <c>MODIFIED</c>, <c>DELETED</c>).</summary>
-    public void Tell(string change, JsonObject pod)
-    {
-        foreach (var watcher in watchers.Keys) watcher.Writer.TryWrite(new JsonObject { ["type"] = change, ["object"] = pod.DeepClone() }.ToJsonString());
-    }
-
-    private async Task PodsAsync(string space, HttpContext context)
-    {
-        if (Broken is { } status || context.Request.Headers.Authorization.ToString() != "Bearer " + BrokersToken)
-        {
-            context.Response.StatusCode = (int)(Broken ?? HttpStatusCode.Forbidden);
-            return;
-        }
-
-        context.Response.ContentType = "application/json";
-        if (context.Request.Query["watch"] != "true")
-        {
-            var items = new JsonArray([.. Pods.Values.Where(pod => (string?)pod["metadata"]!["namespace"] == space).Select(pod => pod.DeepClone())]);
-            await context.Response.WriteAsync(new JsonObject { ["apiVersion"] = "v1", ["kind"] = "PodList", ["metadata"] = new JsonObject { ["resourceVersion"] = "7" }, ["items"] = items }.ToJsonString());
-            return;
-        }
-
-        var changes = Channel.CreateUnbounded<string>();
-        watchers[changes] = true;
-        try
-        {
-            await context.Response.Body.FlushAsync(context.RequestAborted);
-            await foreach (var change in changes.Reader.ReadAllAsync(context.RequestAborted))
-            {
-                await context.Response.WriteAsync(change + "\n", context.RequestAborted);
-                await context.Response.Body.FlushAsync(context.RequestAborted);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The watcher left.
-        }
-        finally
-        {
-            watchers.TryRemove(changes, out _);
-        }
     }
 
     private Task KeysAsync(HttpContext context)

@@ -40,9 +40,12 @@ public sealed class LocalRedisSentinel : IAsyncDisposable
     }
 
     /// <summary>Starts Sentinel and waits until it knows the primary and its replica.</summary>
-    /// <param name="cancellation">Ends it.</param>
+    public Task StartSentinelAsync(CancellationToken cancellation = default) => StartSentinelAsync(null, cancellation);
+
+    /// <inheritdoc cref="StartSentinelAsync(CancellationToken)"/>
     /// <param name="ownPassword">What Sentinel asks for of those who come to it; null: nothing.</param>
-    public async Task StartSentinelAsync(CancellationToken cancellation = default, string? ownPassword = null)
+    /// <param name="cancellation">Ends it.</param>
+    public async Task StartSentinelAsync(string? ownPassword, CancellationToken cancellation = default)
     {
         password = ownPassword;
         var settings = Path.Combine(await home.MakeAsync("data"), "sentinel.conf");
