@@ -72,6 +72,20 @@ public sealed class TamperingTests : IDisposable
         Verify().Problems.ShouldContain(problem => problem.Contains("it was put here"), "with the other chain's checkpoint too");
     }
 
+    [Theory]
+    [InlineData("before", 7, "hash", true)]
+    [InlineData("another", 7, "hash", false)]
+    [InlineData("before", 8, "hash", false)]
+    [InlineData("before", 7, "another", false)]
+    public void L15_A_chain_follows_the_end_that_it_names_and_no_other(string chain, long seq, string hash, bool follows)
+    {
+        using var next = new AuditChain(null);
+        next.Begin(ChainHead.New());
+        next.AppendOpened(time.GetUtcNow(), new Opening(Started: true, NewFile: false, Torn: false, Behind: new("before", 7, "hash"), Doubt: null));
+
+        ChainLine.Parse(next.Lines.TrimEnd((byte)'\n').ToArray()).ShouldNotBeNull().FollowsChain(new(chain, seq, hash)).ShouldBe(follows);
+    }
+
     [Fact]
     public async Task L15_A_chain_whose_end_is_missing_is_found_where_the_next_begins()
     {
@@ -157,6 +171,27 @@ public sealed class TamperingTests : IDisposable
         verified.Problems.ShouldBeEmpty();
         verified.Notes.ShouldBeEmpty();
         log.ToString().Split("audit-anchor.").Length.ShouldBeGreaterThan(3);
+    }
+
+    [Fact]
+    public async Task L15_Anchors_of_another_audit_or_of_nobody_say_nothing_for_this_one()
+    {
+        await WriteAsync(3);
+        var others = (await OtherReplicaAsync()).Head.Trim();
+        var at = others.IndexOf("\"signature\":\"", StringComparison.Ordinal) + 20;
+        var forged = others[..at] + (others[at] == 'A' ? 'B' : 'A') + others[(at + 1)..];
+
+        Held(others).Count.ShouldBe(2);
+        Held(others).ShouldContain(problem => problem.Contains("The anchors know a chain"));
+        Held(others).ShouldContain(problem => problem.Contains("no genuine checkpoint of a chain in these files"));
+        Held(forged).ShouldHaveSingleItem().ShouldContain("no genuine checkpoint of a chain in these files");
+
+        IReadOnlyList<string> Held(string checkpoint)
+        {
+            var anchors = Path.Combine(folder.Root, "anchors.log");
+            File.WriteAllText(anchors, ChainAnchor.Write(Encoding.UTF8.GetBytes(checkpoint)));
+            return ChainVerifier.Against([folder.Path], new VerifyOptions { KeysPem = [key], Anchors = [anchors] }).Problems;
+        }
     }
 
     [Fact]
