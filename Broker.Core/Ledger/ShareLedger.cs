@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Broker.Core.Model;
 
 namespace Broker.Core.Ledger;
 
@@ -22,9 +23,12 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
 
     private const int AtOnce = 100;
 
+    private static readonly TimeSpan SweepEvery = TimeSpan.FromMinutes(1);
+
     private readonly LedgerClient client = new(store);
     private readonly TimeProvider time = time ?? TimeProvider.System;
     private readonly ConcurrentDictionary<string, Part> parts = new(StringComparer.Ordinal);
+    private readonly TurnOnceIn sweep = new(time ?? TimeProvider.System);
     private string told = "";
 
     /// <summary>
@@ -45,8 +49,10 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
         if (await TellAsync(cancellation) && answer is TakeShareAnswer.Full) answer = await client.TakeAsync(Decision.TakeShare, Shares, new(holder, want, least, lifetime, shares), cancellation);
         if (answer is TakeShareAnswer.Full full) return (0, new(full.Name, full.Holders, full.Connections, full.NextEndIn));
         var taken = ((TakeShareAnswer.Taken)answer).Connections;
-        if (!parts.ContainsKey(holder)) ForgetEnded();
-        parts.TryAdd(holder, new(taken, time.GetTimestamp(), lifetime, [.. shares.Select(share => share.Name)], IsSettled: false));
+        // Looking through all of them costs more than an ask.
+        if (sweep.IsMine(SweepEvery)) ForgetEnded();
+        var mine = new Part(taken, time.GetTimestamp(), lifetime, [.. shares.Select(share => share.Name)], IsSettled: false);
+        parts.AddOrUpdate(holder, mine, (_, had) => IsOver(had) ? mine : had);
         return (taken, null);
     }
 
@@ -102,9 +108,11 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
     {
         foreach (var (holder, part) in parts)
         {
-            if (time.GetElapsedTime(part.At) >= part.Lifetime) parts.TryRemove(holder, out _);
+            if (IsOver(part)) parts.TryRemove(new(holder, part));
         }
     }
+
+    private bool IsOver(Part part) => time.GetElapsedTime(part.At) >= part.Lifetime;
 
     // Not settled: an ask of it is under way.
     private sealed record Part(int Connections, long At, TimeSpan Lifetime, IReadOnlyList<string> Shares, bool IsSettled);

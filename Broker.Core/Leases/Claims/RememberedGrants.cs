@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using BitFaster.Caching.Lru;
 using Broker.Core.Ledger;
+using Broker.Core.Model;
 
 namespace Broker.Core.Leases.Claims;
 
@@ -23,7 +24,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     private readonly ConcurrentDictionary<string, (long Mark, DateTimeOffset Now, long At)> heard = new(StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> byHolder = new(Environment.ProcessorCount, most, StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> strangers = new(Environment.ProcessorCount, Math.Max(3, most / 10), StringComparer.Ordinal);
-    private long sweptAt = time.GetTimestamp();
+    private readonly TurnOnceIn sweep = new(time);
 
     /// <summary>How many grants it remembers, of which the last minute's may be over.</summary>
     public int Count => byHolder.Count;
@@ -161,9 +162,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     // Once a minute, by the first caller: looking through all of them costs more than a claim.
     private void ForgetEnded()
     {
-        var last = Volatile.Read(ref sweptAt);
-        var now = time.GetTimestamp();
-        if (time.GetElapsedTime(last, now) < SweepEvery || Interlocked.CompareExchange(ref sweptAt, now, last) != last) return;
+        if (!sweep.IsMine(SweepEvery)) return;
         foreach (var (holder, known) in byHolder)
         {
             if (EndsIn(known) <= TimeSpan.Zero) byHolder.TryRemove(holder);

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using System.Net;
+using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
 using StackExchange.Redis;
 
@@ -58,10 +59,11 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
 
     private readonly int milliseconds = (int)longest.TotalMilliseconds;
     private readonly Lock gate = new();
+    private readonly TurnOnceIn look = new(time);
     private List<(Func<IDatabase, Action, Task<RedisResult>> Send, TaskCompletionSource<RedisResult> Answer)> waiting = [];
     private bool underWay, isSaid;
     private volatile bool hasReplica;
-    private long lookedAt, missedAt;
+    private long missedAt;
 
     /// <summary>Whether there is a replica, which answered in time when it was asked last, and a connection to ask it over.</summary>
     public bool IsWaitedFor()
@@ -75,12 +77,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
     }
 
     /// <summary>Whether it is time to look for replicas; true once.</summary>
-    public bool IsDue(TimeSpan every)
-    {
-        var last = Volatile.Read(ref lookedAt);
-        var now = time.GetTimestamp();
-        return (last == 0 || time.GetElapsedTime(last, now) >= every) && Interlocked.CompareExchange(ref lookedAt, now, last) == last;
-    }
+    public bool IsDue(TimeSpan every) => look.IsMine(every);
 
     /// <summary>Looks for replicas.</summary>
     public async Task LookAsync(IServer primary)

@@ -33,8 +33,28 @@ public sealed class CountsOfSharesTests : LedgerSequence
         (await TakeAsync(2, 15, 15)).Full.ShouldNotBeNull();
     }
 
+    [Fact]
+    public async Task An_ask_does_not_look_through_all_that_is_remembered()
+    {
+        var stopwatch = new CountedStopwatch();
+        var many = new ShareLedger(Store, stopwatch);
+        for (var pod = 0; pod < 1_000; pod++) await many.TakeAsync(Id(pod), 1, 1, 30 * Minute, [new("caller:" + pod, 0, 20)], Cancellation);
+        stopwatch.Reads.ShouldBeLessThan(10_000);
+    }
+
     private ValueTask<(int Connections, ShareFull? Full)> TakeAsync(int pod, int want, int least) =>
         shares.TakeAsync(Id(pod), want, least, 30 * Minute, Twenty, Cancellation);
 
     private ValueTask SettleAsync(int pod, int got) => shares.SettleAsync(Id(pod), got, 30 * Minute, Twenty, Cancellation);
+
+    private sealed class CountedStopwatch : TimeProvider
+    {
+        public int Reads { get; private set; }
+
+        public override long GetTimestamp()
+        {
+            Reads++;
+            return base.GetTimestamp();
+        }
+    }
 }
