@@ -1,5 +1,6 @@
 using System.CommandLine;
 using LoadTests;
+using LoadTests.FromOutside;
 using LoadTests.Servers.LocalServers;
 
 // Servers get the time to end in good order when Ctrl-C comes; our own messages are meant for people, without a stack trace.
@@ -8,7 +9,7 @@ try
 {
     return await LoadTestCommands.Create(args.FirstOrDefault()).Parse(args).InvokeAsync(invocation);
 }
-catch (ServerStartException failure)
+catch (Exception failure) when (failure is ServerStartException or UnexpectedAnswerException)
 {
     await Console.Error.WriteLineAsync(failure.Message);
     return 2;

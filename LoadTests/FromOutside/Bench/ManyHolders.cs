@@ -16,6 +16,9 @@ internal static class ManyHolders
     private const int PodsOfTheirOwn = 10_000;
     private const int SequentialClaims = 300;
 
+    /// <summary>So many names of its own does a pod ask under; with those that fill the ledger they are fewer than the 20 that a pod may have by default.</summary>
+    private const int NamesOfAPod = 10;
+
     /// <summary>A PostgreSQL that allows a connection to each of so many holders. It takes its shared memory by the connection, so all else is small.</summary>
     public static StageSettings Stage(int most) => new()
     {
@@ -78,7 +81,7 @@ internal static class ManyHolders
         string[] asking = [.. tokens.Take(settings.Pods)];
         var sequential = new List<double>();
         for (var claim = 0; claim < SequentialClaims; claim++)
-            sequential.Add((await pods.ClaimAsync(asking[claim % asking.Length], Body("again-" + claim % 20), cancellation)).TotalMilliseconds);
+            sequential.Add((await pods.ClaimAsync(asking[claim % asking.Length], Body("again-" + claim % NamesOfAPod), cancellation)).TotalMilliseconds);
 
         var each = settings.Measure / settings.Rounds;
         List<Load> live = [], again = [];

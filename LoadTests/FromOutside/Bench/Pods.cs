@@ -22,7 +22,7 @@ internal sealed class Pods(Uri replica) : IDisposable
     }
 
     /// <summary>One claim; how long it took, from before the request to after the answer's body.</summary>
-    /// <exception cref="InvalidOperationException">It was refused.</exception>
+    /// <exception cref="UnexpectedAnswerException">It was refused.</exception>
     public async Task<TimeSpan> ClaimAsync(string token, string? body, CancellationToken cancellation)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, ClaimAddress(replica));
@@ -32,7 +32,7 @@ internal sealed class Pods(Uri replica) : IDisposable
         using var answer = await client.SendAsync(request, cancellation);
         var text = await answer.Content.ReadAsStringAsync(cancellation);
         var took = Stopwatch.GetElapsedTime(start);
-        return answer.IsSuccessStatusCode ? took : throw new InvalidOperationException($"A claim was answered {(int)answer.StatusCode}: {text}");
+        return answer.IsSuccessStatusCode ? took : throw new UnexpectedAnswerException($"A claim was answered {(int)answer.StatusCode}: {text}");
     }
 
     /// <summary>A claim of every token, so many at once.</summary>

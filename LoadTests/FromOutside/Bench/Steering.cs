@@ -40,9 +40,9 @@ internal static class Steering
         for (var round = 1; round <= settings.Rounds; round++)
         {
             say($"round {round} of {settings.Rounds}");
-            rounds[Plain].Add(await RunAsync(again));
-            rounds[Guarded].Add(await RunAsync(against));
-            await using (var _ = await Followers.StartAsync(plain, cancellation)) rounds[Watched].Add(await RunAsync(again));
+            // Each comes first in every other round, so that what the one before leaves behind favors none.
+            Func<Task>[] order = [async () => rounds[Plain].Add(await RunAsync(again)), async () => rounds[Guarded].Add(await RunAsync(against)), WatchedAsync];
+            foreach (var run in round % 2 == 1 ? order : [.. order.Reverse()]) await run();
             rounds[PlainNew].Add(await NewAsync(plainPods, again, plainTokens, round, cancellation));
             rounds[GuardedNew].Add(await NewAsync(guardedPods, against, guardedTokens, round, cancellation));
         }
@@ -53,6 +53,12 @@ internal static class Steering
                 row.Key, ClaimRate.PerSecond(row.Value), Beside.TryGetValue(row.Key, out var other) ? ClaimRate.PerSecond(row.Value) / ClaimRate.PerSecond(rounds[other]) : null,
                 ClaimRate.ProcessorMicroseconds(row.Value), ClaimRate.Middle(row.Value, load => load.P50), ClaimRate.Middle(row.Value, load => load.P99), row.Value.Sum(load => load.Errors))),
         ];
+
+        async Task WatchedAsync()
+        {
+            await using var followers = await Followers.StartAsync(plain, cancellation);
+            rounds[Watched].Add(await RunAsync(again));
+        }
 
         Task<Load> RunAsync(Target target) => ClaimRate.RunAsync(generator, target, settings.Connections, settings.Measure / settings.Rounds, cancellation);
     }

@@ -82,7 +82,7 @@ internal static class VaultFront
         if (body is not null) request.Content = new StringContent(body.ToJsonString(), null, "application/json");
         using var answer = await client.SendAsync(request, cancellation);
         var text = await answer.Content.ReadAsStringAsync(cancellation);
-        return answer.IsSuccessStatusCode ? JsonNode.Parse(text)! : throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"{method} {path} was answered {(int)answer.StatusCode}: {text}"));
+        return answer.IsSuccessStatusCode ? JsonNode.Parse(text)! : throw new UnexpectedAnswerException(string.Create(CultureInfo.InvariantCulture, $"{method} {path} was answered {(int)answer.StatusCode}: {text}"));
     }
 
     private sealed record Held(string Token, string VaultToken, string Lease, string Holder);

@@ -102,6 +102,6 @@ internal sealed class Scene : IDisposable
     private async Task OrderAsync(int replica, string path, CancellationToken cancellation)
     {
         using var answer = await operators.PostAsJsonAsync(new Uri(Stage.Brokers[replica].Address, path), new { reason = "chaos" }, cancellation);
-        if (!answer.IsSuccessStatusCode) throw new InvalidOperationException($"An order was refused: {await answer.Content.ReadAsStringAsync(cancellation)}");
+        if (!answer.IsSuccessStatusCode) throw new UnexpectedAnswerException($"An order was refused: {await answer.Content.ReadAsStringAsync(cancellation)}");
     }
 }
