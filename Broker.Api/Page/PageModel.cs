@@ -96,8 +96,11 @@ public sealed record DatabaseView(
     /// <summary>The first of those who wait in line.</summary>
     public IReadOnlyList<WaitingCaller> Line { get; init; } = [];
 
-    /// <summary>Holders that are seen to have more open than they were granted, most first; empty where nobody looked, or it is not known.</summary>
-    public IReadOnlyList<Holding> Leaks { get; init; } = [];
+    /// <summary>Its holders, with what they have open; empty where nobody looked.</summary>
+    public IReadOnlyList<Holding> Looked { get; init; } = [];
+
+    /// <summary>Those that are seen to have more open than they were granted, most first.</summary>
+    public IReadOnlyList<Holding> Leaks => field ??= [.. Looked.Where(static holder => holder.Over > 0).OrderByDescending(static holder => holder.Over)];
 
     /// <summary>What its connections were; null: not known.</summary>
     public Core.Leases.History.DatabaseHistory? History { get; init; }
@@ -109,7 +112,9 @@ public sealed record DatabaseView(
     public string? WhyNothing => Budget switch
     {
         { Record.SampledAt: null } => "Never counted: nothing is promised." + Cause,
-        { IsStale: true } => $"The connections were counted {Ago(Budget.Record.SampledAt!.Value)} last: nothing new is promised." + Cause,
+        { IsStale: true } => $"The connections were last counted {Ago(Budget.Record.SampledAt!.Value)}: nothing new is promised." + Cause,
+        { Record: { Free: <= 0, Capacity: > 0 } record } when record.Granted >= record.Capacity =>
+            $"Full: all {PageText.Number(record.Capacity)} that may be promised are promised" + (record.Granted - Bar.Open is > 0 and var unused ? $"; {PageText.Number(unused)} of these are not open." : "."),
         { Record.Free: <= 0 } => "Full: nothing is free.",
         _ => null,
     };
@@ -149,7 +154,7 @@ public sealed record DatabaseView(
                     .. record.Foreign > 0 ? [$"others have {PageText.Number(record.Foreign)}"] : Array.Empty<string>(),
                 ];
                 if (most.Length > 0) said.Add($"{string.Join(", ", most)}.");
-                if (FullSince is { } since) said.Add($"Full for {PageText.Span(At - since)}.");
+                if (FullSince is { } since) said.Add($"Full for {PageText.Span(At - since)}, since {PageText.Moment(since)}.");
             }
 
             if (Leaks.Count > 0)
@@ -157,6 +162,9 @@ public sealed record DatabaseView(
                 said.Add(string.Join(", ", Leaks.Take(MostNamed).Select(holder => $"{holder.Caller} has {PageText.Number(holder.Open!.Connections)} open and was granted {PageText.Number(holder.Granted + holder.Moving)}"))
                     + (Leaks.Count > MostNamed ? $", and {PageText.Number(Leaks.Count - MostNamed)} more have too many" : "") + ": a leak, or a pool that is too large.");
             }
+
+            if (Unused.Length > 0)
+                said.Add("Granted and not open: " + string.Join(", ", Unused.Select(holder => $"{holder.Caller} has {PageText.Number(holder.Open!.Connections)} of {PageText.Number(holder.Granted)} open")) + ".");
 
             // Of roles none of whose holders is named: what is open carries no holder's name, or nobody looked.
             said.AddRange(record.Roles.Where(role => role.Over > 0 && Leaks.All(holder => holder.Role != role.Role)).Select(role => $"{role.Role} has {PageText.Count(role.Over, "connection")} more open than it was granted: a leak, or pools that are too large."));
@@ -177,6 +185,11 @@ public sealed record DatabaseView(
 
     /// <summary>How long it is until something.</summary>
     public string Until(DateTimeOffset time) => time <= At ? "ended" : PageText.Span(time - At);
+
+    // Whoever could give the most back, where somebody wants it: less than two are nobody's fault.
+    private Holding[] Unused => Budget.Record is { Free: > 0, Waiting: 0 } ? []
+        : [.. Looked.Where(static holder => holder is { Waiting: false, Open: not null } && holder.Granted - holder.Open.Connections > 1)
+            .OrderByDescending(static holder => holder.Granted - holder.Open!.Connections).ThenBy(static holder => holder.Caller, StringComparer.Ordinal).Take(MostNamed)];
 
     // Of the stretches that were counted, the first of those at the end in which nothing was free.
     private DateTimeOffset? FullSince => History is null ? null

@@ -30,7 +30,7 @@ internal sealed class PageReader(
     private const int MostHolders = 500;
     private const int MostInLine = 10;
 
-    // Of so many databases that are in trouble it is looked who has more open than granted, for so long: a page does not wait for a slow database.
+    // Of so many databases that are in trouble it is looked who has more open than granted, and who less, for so long: a page does not wait for a slow database.
     private const int MostLookedInto = 5;
     private static readonly TimeSpan LookFor = TimeSpan.FromSeconds(0.5);
 
@@ -67,7 +67,7 @@ internal sealed class PageReader(
 
     private async Task<PageModel> ViewAsync(Caller caller, Everything all, PageQuery query, string? done, string? trouble, CancellationToken cancellation)
     {
-        var leaks = trouble is null ? await LeaksAsync(all.Budgets, cancellation) : [];
+        var looked = trouble is null ? await LookIntoAsync(all.Budgets, cancellation) : [];
         var views = new List<DatabaseView>();
         foreach (var budget in all.Budgets)
         {
@@ -82,7 +82,7 @@ internal sealed class PageReader(
                 await ForecastAsync(name, query, cancellation),
                 budget.Record.Now, MayOrder(caller), query)
             {
-                Leaks = leaks.GetValueOrDefault(name, []),
+                Looked = looked.GetValueOrDefault(name, []),
                 Line = trouble is null && budget.Record.Waiting > 0 ? await budgets.LineAsync(name, MostInLine, cancellation) ?? [] : [],
                 History = trouble is null ? await histories.ReadAsync(name, HistorySpan.SixHours, cancellation) : null,
             });
@@ -95,21 +95,21 @@ internal sealed class PageReader(
         };
     }
 
-    private async Task<Dictionary<string, IReadOnlyList<Holding>>> LeaksAsync(IReadOnlyList<Budget> all, CancellationToken cancellation)
+    private async Task<Dictionary<string, IReadOnlyList<Holding>>> LookIntoAsync(IReadOnlyList<Budget> all, CancellationToken cancellation)
     {
         string[] names = [.. all.Where(static budget => !budget.IsStale && !budget.Record.Resting && (budget.Record.Free <= 0 || budget.Record.Waiting > 0 || budget.Record.Roles.Any(static role => role.Over > 0)))
             .Take(MostLookedInto).Select(static budget => budget.Database.Name)];
-        var found = await Task.WhenAll(names.Select(name => LeaksAsync(name, cancellation)));
+        var found = await Task.WhenAll(names.Select(name => LookIntoAsync(name, cancellation)));
         return names.Zip(found).ToDictionary(static of => of.First, static of => of.Second, StringComparer.Ordinal);
     }
 
-    private async Task<IReadOnlyList<Holding>> LeaksAsync(string database, CancellationToken cancellation)
+    private async Task<IReadOnlyList<Holding>> LookIntoAsync(string database, CancellationToken cancellation)
     {
         using var soon = new CancellationTokenSource(LookFor, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(soon.Token, cancellation);
         try
         {
-            return await holdings.ReadAsync(database, either.Token) is { } read ? [.. read.Holders.Where(static holder => holder.Over > 0).OrderByDescending(static holder => holder.Over)] : [];
+            return await holdings.ReadAsync(database, either.Token) is { } read ? read.Holders : [];
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {

@@ -1,6 +1,7 @@
 using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
+using LoadTests.Servers.LocalServers;
 using Npgsql;
 using Shouldly;
 using Xunit;
@@ -10,6 +11,8 @@ namespace Broker.Tests.Databases;
 /// <summary>What is found in real servers, and that the SQL mends it.</summary>
 public sealed class ExaminationTests(SharedServers servers)
 {
+    private const string TooMuchForMemory = "max_connections is more than the memory is good for";
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -74,6 +77,38 @@ public sealed class ExaminationTests(SharedServers servers)
 
         found.Single(finding => finding.Title == "Something stands between").Words.ShouldContain("Pods connect to pooler:6432");
         (await engine.ExamineAsync(bench.Database, [], Cancellation)).ShouldNotContain(finding => finding.Title == "Something stands between");
+    }
+
+    [Fact]
+    public async Task On_PostgreSQL_more_connections_than_there_is_memory_for_are_found()
+    {
+        await using var bench = await PostgresFixture.StartAsync(await servers.PostgresAsync(), Cancellation);
+        await bench.DoInAsync(bench.Name, $"ALTER DATABASE \"{bench.Name}\" SET work_mem = '1GB'; ALTER DATABASE \"{bench.Name}\" SET effective_cache_size = '2GB'", Cancellation);
+        await using (var engine = new PostgreSqlEngine(TimeProvider.System))
+        {
+            var finding = (await engine.ExamineAsync(bench.Database, [], Cancellation)).Single(found => found.Title == TooMuchForMemory);
+            finding.Words.ShouldContain("effective_cache_size expects 2.0 GB");
+            finding.Sql.ShouldNotBeNull().ShouldContain("ALTER SYSTEM SET max_connections = 20;");
+        }
+
+        await bench.DoInAsync(bench.Name, $"ALTER DATABASE \"{bench.Name}\" SET work_mem = '64kB'; ALTER DATABASE \"{bench.Name}\" SET effective_cache_size = '64GB'", Cancellation);
+        await using var mended = new PostgreSqlEngine(TimeProvider.System);
+        (await mended.ExamineAsync(bench.Database, [], Cancellation)).ShouldNotContain(found => found.Title == TooMuchForMemory);
+    }
+
+    [Fact]
+    public async Task On_MariaDB_more_connections_than_there_is_memory_for_are_found_and_its_SQL_mends_it()
+    {
+        await using var server = await LocalMariaDb.StartAsync(
+            new() { MaxConnections = 500, Settings = new Dictionary<string, string> { ["innodb_buffer_pool_size"] = "128M", ["sort_buffer_size"] = "2M" } }, Cancellation);
+        await using var bench = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
+        await using var engine = new MySqlEngine(TimeProvider.System);
+
+        var finding = (await engine.ExamineAsync(bench.Database, [], Cancellation)).Single(found => found.Title == TooMuchForMemory);
+
+        finding.Words.ShouldContain("more than InnoDB has for all data (128 MB)");
+        await bench.DoAsync(finding.Sql.ShouldNotBeNull().Split(';')[0], Cancellation);
+        (await engine.ExamineAsync(bench.Database, [], Cancellation)).ShouldNotContain(found => found.Title == TooMuchForMemory);
     }
 
     [Fact]

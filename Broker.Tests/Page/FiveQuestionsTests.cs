@@ -48,6 +48,9 @@ public sealed class FiveQuestionsTests(Browser browser) : IClassFixture<Browser>
             await SeenAsync(page, page.Locator(".badge.waiting", new() { HasTextString = "1 claim waiting" }));
             // 3: is it a leak, and whose.
             await SeenAsync(page, page.Locator(".filled", new() { HasTextString = "orders/orders-api-3 has 8 open and was granted 5: a leak, or a pool that is too large." }));
+            // What could come free.
+            await SeenAsync(page, page.Locator(".filled", new() { HasTextString = "Granted and not open: orders/orders-api-6 has 0 of " }));
+            await SeenAsync(page, page.Locator(".why", new() { HasTextString = "that may be promised are promised; " }));
             // 5: what stops it.
             await SeenAsync(page, page.GetByRole(AriaRole.Link, new() { Name = "Change the ceiling…" }));
             foreach (var order in new[] { "Pause…", "Drain…", "Rotate…" }) await SeenAsync(page, page.GetByRole(AriaRole.Link, new() { Name = order }).First);

@@ -97,7 +97,14 @@ public sealed class HoldersPageTests(Browser browser) : ServedPageTests(browser)
     private static Holding Holder(int number) => new(
         "orders", $"orders-api.{number:0000000000000000}", "orders-api", $"{(number % 3 == 0 ? "pay" : "shop")}/orders-api-{number:0000}", number % 3 == 0 ? "pay" : "shop",
         number % 2 == 0 ? "checkout" : null, $"worker-{number % 5}", "L1", "b-orders-api-L1-4lkylt4ch6k4efp4", 5, number == 11 ? 5 : 0, Views.Now.AddMinutes(-number), Views.Now.AddMinutes(20 + number % 7),
-        number == 3, number == 5 ? null : new(number == 7 ? 8 : number % 6, number % 4, number % 50 == 9 ? 1 : 0, number % 9 == 0 ? TimeSpan.FromSeconds(number) : null, number % 50 == 9 ? TimeSpan.FromMinutes(12) : null));
+        number == 3, number == 5 ? null : Open(number == 7 ? 8 : number % 6, number));
+
+    private static OpenCount Open(int connections, int number)
+    {
+        var sleeping = connections > 0 && number % 50 == 9 ? 1 : 0;
+        var idle = Math.Min(connections - sleeping, number % 4);
+        return new(connections, idle, sleeping, connections > idle + sleeping ? TimeSpan.FromSeconds(number % 90) : null, sleeping > 0 ? TimeSpan.FromMinutes(12) : null);
+    }
 
     private async Task<IPage> OpenAsync(string group, int width, ColorScheme scheme, bool script)
     {

@@ -83,7 +83,7 @@ public sealed class PageInBrowserTests(Browser browser) : ServedPageTests(browse
         var page = await OpenAsync(1280);
 
         (await page.Locator(".sum strong").Nth(1).TextContentAsync()).ShouldBe("0");
-        (await page.Locator(".why").TextContentAsync())!.ShouldContain("counted 3 min ago last: nothing new is promised");
+        (await page.Locator(".why").TextContentAsync())!.ShouldContain("last counted 3 min ago: nothing new is promised");
         (await page.Locator(".badge.stale").CountAsync()).ShouldBe(1);
     }
 

@@ -34,6 +34,7 @@ public sealed class PageLooksTests(Browser browser) : IClassFixture<Browser>
         if (databases == 50) await Pictures.TakeAsync(page, "50-databases", fullPage: false);
 
         (await page.EvaluateAsync<string[]>(Overflowing)).ShouldBeEmpty();
+        (await page.Locator("body").InnerTextAsync()).ShouldNotMatch(@"@(if|foreach|\()|[{}]", "code shows through, as an @if right behind a word does");
         (await page.EvaluateAsync<int>("document.documentElement.scrollWidth - innerWidth")).ShouldBeLessThanOrEqualTo(0, "the page scrolls sideways");
         (await page.RunAxe()).Violations.Where(violation => violation.Impact is "serious" or "critical")
             .Select(violation => $"{violation.Id}: {violation.Help}: {violation.Nodes[0].Html}").ShouldBeEmpty();

@@ -34,7 +34,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
         var page = await OpenAsync("vault-outage");
 
         var failing = await page.Locator(".failing").AllTextContentsAsync();
-        failing[0].ShouldContain("Duty token:vault failed 9 times in a row, since 6 min ago: Vault is sealed (503).");
+        failing[0].ShouldContain("Duty token:vault failed 9 times in a row, for 6 min: Vault is sealed (503).");
         failing[1].ShouldContain("Duty renew:L1 failed 4 times in a row");
         (await page.Locator(".line tbody tr").CountAsync()).ShouldBe(2);
         (await page.Locator(".line").TextContentAsync())!.ShouldContain("shop/orders-api-7");
@@ -143,7 +143,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
         var budget = Views.Budget("orders", 200, 137, 28, 100, 100, 2);
         return Views.View(
             budget with { Pauses = [new("orders-api", RoleState.Paused, "the orders database moves to a new disk", "grace@example.org", Views.Now.AddMinutes(-2))] }, query, true,
-            Views.Lease("L1", "orders", LeaseState.Active, 97, 485, reason: ""), Views.Lease("L0", "orders", LeaseState.Retiring, 3, 15, reason: "rotated by grace@example.org: a leaked password"))
+            Views.Lease("L1", "orders", LeaseState.Active, 97, 97, reason: ""), Views.Lease("L0", "orders", LeaseState.Retiring, 3, 3, reason: "rotated by grace@example.org: a leaked password"))
             with
         {
             Failing = [new("orders", new("renew:L1", Views.Now, false, 4, Views.Now.AddMinutes(-6), "Vault answered 503: Vault is sealed"))],

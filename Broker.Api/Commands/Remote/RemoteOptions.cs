@@ -26,7 +26,7 @@ internal sealed class RemoteOptions
     private readonly Option<bool> json = new("--json") { Description = "Print the broker's JSON instead of a table." };
     private readonly Option<int> watch = new("--watch")
     {
-        Description = "Show it anew every so many seconds (2 where no number is given), until Ctrl-C.",
+        Description = "Show it anew every so many seconds (2 where no number is given), until Ctrl-C; a broker that is away for a while is asked again.",
         Arity = ArgumentArity.ZeroOrOne,
         DefaultValueFactory = _ => 0,
         CustomParser = result =>
@@ -49,15 +49,26 @@ internal sealed class RemoteOptions
         foreach (var option in new Option[] { address, token, json, watch }) command.Options.Add(option);
         command.SetAction((result, cancellation) => RunAsync(console, result, async broker =>
         {
-            while (true)
+            var code = Show(await ask(broker, result, cancellation));
+            while (result.GetValue(watch) is > 0 and var seconds)
             {
-                var answer = await ask(broker, result, cancellation);
-                var seconds = result.GetValue(watch);
-                if (seconds > 0) console.Clear();
-                var code = result.GetValue(json) ? Print(console, answer) : write(answer);
-                if (seconds == 0) return code;
                 await Task.Delay(TimeSpan.FromSeconds(seconds), TimeProvider.System, cancellation);
+                try
+                {
+                    var answer = await ask(broker, result, cancellation);
+                    console.Clear();
+                    Show(answer);
+                }
+                catch (RemoteException e)
+                {
+                    // A broker that is away for a while, in an incident or an upgrade, is asked again; what it said last stays on the screen.
+                    Complain(console, e.Message);
+                }
             }
+
+            return code;
+
+            int Show(JsonNode answer) => result.GetValue(json) ? Print(console, answer) : write(answer);
         }, cancellation));
         return command;
     }
@@ -81,6 +92,12 @@ internal sealed class RemoteOptions
         return 0;
     }
 
+    private static void Complain(IAnsiConsole console, string why)
+    {
+        console.Write(new Text(why, new Style(Color.Red)));
+        console.WriteLine();
+    }
+
     private async Task<int> RunAsync(IAnsiConsole console, ParseResult result, Func<RemoteBroker, Task<int>> run, CancellationToken cancellation)
     {
         try
@@ -96,8 +113,7 @@ internal sealed class RemoteOptions
         }
         catch (Exception e) when (e is RemoteException or IOException or UnauthorizedAccessException)
         {
-            console.Write(new Text(e.Message, new Style(Color.Red)));
-            console.WriteLine();
+            Complain(console, e.Message);
             return NoAnswer;
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
