@@ -515,6 +515,10 @@ public abstract partial class LedgerContract
         (await ledger.TakeAsync(Id(3), 9, 6, minute, shares, Cancellation)).ShouldBe((6, null));
         await ledger.SettleAsync(Id(3), null, minute, shares, Cancellation);
         (await ledger.TakeAsync(Id(4), 6, 6, minute, shares, Cancellation)).ShouldBe((6, null), "who was refused has nothing");
+
+        Share[] few = [new("few-" + database, 2, 0)];
+        for (var holder = 5; holder < 7; holder++) (await ledger.TakeAsync(Id(holder), 1, 1, minute, few, Cancellation)).ShouldBe((1, null));
+        (await ledger.TakeAsync(Id(7), 1, 1, minute, few, Cancellation)).Full.ShouldNotBeNull("so many holders, however few connections they have").Holders.ShouldBe(2);
     }
 
     [Fact]
@@ -549,6 +553,13 @@ public abstract partial class LedgerContract
         await ShouldHaveAsync(10);
         await LeaveAsync(ledger, Id(1), shares);
         await ShouldHaveAsync(1);
+
+        // Two at once that are both granted something: nobody can tell which was the last, and the most of them counts.
+        await ledger.TakeAsync(Id(3), 9, 9, minute, shares, Cancellation);
+        await ledger.TakeAsync(Id(3), 1, 1, minute, shares, Cancellation);
+        await ledger.SettleAsync(Id(3), 9, minute, shares, Cancellation);
+        await ledger.SettleAsync(Id(3), 1, minute, shares, Cancellation);
+        await ShouldHaveAsync(10);
 
         async Task ShouldHaveAsync(int connections) =>
             (await ledger.TakeAsync(Id(9), 10, 10, minute, shares, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(connections);
