@@ -57,7 +57,10 @@ internal static class ListedUsers
         {
             var settings = new NpgsqlConnectionStringBuilder(console.ConnectionString)
             {
-                Username = login.Username, Password = login.Password.Reveal(), Database = database.Pooler!.DatabaseName ?? database.DatabaseName, Options = null,
+                Username = login.Username,
+                Password = login.Password.Reveal(),
+                Database = database.Pooler!.DatabaseName ?? database.DatabaseName,
+                Options = null,
             };
             var peer = new ProtocolPeer(
                 $"Database '{database.Name}': its pooler at {server}",

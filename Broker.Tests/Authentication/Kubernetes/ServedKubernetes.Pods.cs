@@ -57,7 +57,13 @@ internal sealed partial class ServedKubernetes
     /// <summary>What the API server answers when it refuses.</summary>
     public static JsonObject Status(int code, string reason, string message) => new()
     {
-        ["kind"] = "Status", ["apiVersion"] = "v1", ["metadata"] = new JsonObject(), ["status"] = "Failure", ["message"] = message, ["reason"] = reason, ["code"] = code,
+        ["kind"] = "Status",
+        ["apiVersion"] = "v1",
+        ["metadata"] = new JsonObject(),
+        ["status"] = "Failure",
+        ["message"] = message,
+        ["reason"] = reason,
+        ["code"] = code,
     };
 
     /// <summary>Ends all watches as a server does that was restarted; with a last word where one is given.</summary>
