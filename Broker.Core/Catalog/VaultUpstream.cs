@@ -19,7 +19,7 @@ public sealed record VaultUpstream
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>The paths that pass, each with all below it.</summary>
-    public IReadOnlyList<string> Pass { get; init; } = [];
+    public IReadOnlyList<string> Pass { get; init => field = new TextList(value); } = new TextList([]);
 
     /// <summary>
     /// Shadow mode: reads of databases pass too, and the broker counts what sharing would have saved (default false). Names whose

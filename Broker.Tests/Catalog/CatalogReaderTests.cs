@@ -172,6 +172,18 @@ public class CatalogReaderTests
     }
 
     [Fact]
+    public void The_Vault_behind_read_twice_is_the_same_and_keeps_its_connections_and_another_is_not()
+    {
+        (string, string?)[] same = [("VaultApi:Upstream:Address", "https://vault:8200"), ("VaultApi:Upstream:Pass:0", "kv"), ("VaultApi:Upstream:Pass:1", "pki/issue")];
+        var upstream = Upstream(same);
+        Upstream(same).ShouldBe(upstream);
+        foreach (var (key, value) in new[] { ("Address", "https://other:8200"), ("Pass:1", "transit"), ("Pass:2", "transit"), ("Namespace", "team"), ("Timeout", "00:00:11"), ("Shadow", "true") })
+            Upstream([.. same.Where(one => one.Item1 != $"VaultApi:Upstream:{key}"), ($"VaultApi:Upstream:{key}", value)]).ShouldNotBe(upstream, key);
+
+        static VaultUpstream? Upstream((string, string?)[] settings) => Configured.Read(settings).Catalog!.VaultApi.Upstream.ShouldNotBeNull();
+    }
+
+    [Fact]
     public void A_claim_name_with_a_colon_survives_the_configuration_system() =>
         Configured.Read(("Roles:orders-api:Allow:0:Claims:https://example.com/group", "a"))
             .Catalog!.Roles["orders-api"].Allow[0].Claims["https://example.com/group"].ShouldBe(ClaimMatch.Exactly("a"));

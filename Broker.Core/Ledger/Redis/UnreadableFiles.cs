@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
+using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Ledger.Redis;
@@ -9,14 +9,11 @@ internal sealed class UnreadableFiles(ILogger log)
 {
     private static readonly TimeSpan Again = TimeSpan.FromMinutes(1);
 
-    private readonly ConcurrentDictionary<string, long> said = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, TurnOnceIn> turns = new(StringComparer.Ordinal);
 
     /// <summary>A file could not be read.</summary>
     public void Tell(string file, string why)
     {
-        var now = Stopwatch.GetTimestamp();
-        if (said.TryGetValue(file, out var last) && Stopwatch.GetElapsedTime(last, now) < Again) return;
-        said[file] = now;
-        log.RedisFileUnreadable(file, why);
+        if (turns.GetOrAdd(file, static _ => new(TimeProvider.System)).IsMine(Again)) log.RedisFileUnreadable(file, why);
     }
 }

@@ -28,7 +28,8 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         get
         {
             if (catalog.Current.VaultApi.Upstream is not { } settings) return null;
-            lock (gate) return ReferenceEquals(channel?.Settings, settings) ? channel : channel = new(settings, time, log);
+            // A reload that changes nothing of it reads equal settings, and keeps its connections.
+            lock (gate) return channel?.Settings == settings ? channel! : channel = new(settings, time, log);
         }
     }
 
