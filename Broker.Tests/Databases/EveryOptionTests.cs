@@ -7,6 +7,7 @@ using Broker.Core.Databases.MongoDb;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Model;
+using Broker.Tests.Drivers;
 using Microsoft.Extensions.Logging.Abstractions;
 using MongoDB.Driver;
 using MySqlConnector;
@@ -222,6 +223,8 @@ public sealed class EveryOptionTests
             };
             var database = Of(DatabaseEngineKind.PostgreSql, option == "Port" ? 5433 : 5432, $"{with}{option}={value}", option is "Target Session Attributes" or "Load Balance Hosts" ? "pg,pg2" : "pg");
             IsCarried(option, value, PostgreSqlView.LoginSettings(database, User), trial, PostgreSql(database), pods);
+            if (new PostgreSqlEngine(TimeProvider.System).Describe(database, User, 7).Of("npgsql<10") is not { } before) continue;
+            foreach (var version in OlderNpgsql.All) Should.NotThrow(() => version.Connect(before), $"{version.Name}: {before}").Dispose();
         }
     }
 

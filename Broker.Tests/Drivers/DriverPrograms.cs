@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Text;
 using System.Text.Json;
 using Broker.Core.Databases;
@@ -56,11 +57,7 @@ public static class DriverPrograms
 
     private static async Task<IReadOnlyList<Seen>> DotNetAsync(ConnectionStrings strings)
     {
-        if (strings.Of("npgsql") is { } npgsql)
-        {
-            await using var connection = new NpgsqlConnection(npgsql + ";Pooling=false");
-            return [await AskAsync("npgsql", connection, "SELECT current_user, current_database(), current_setting('application_name'), (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())", new NpgsqlConnectionStringBuilder(npgsql).MaxPoolSize)];
-        }
+        if (strings.Of("npgsql") is not null) return await NpgsqlAsync(strings);
 
         await using var mysql = new MySqlConnection(strings.Of("mysqlconnector") + ";Pooling=false");
         return
@@ -77,7 +74,23 @@ public static class DriverPrograms
         ];
     }
 
-    private static async Task<Seen> AskAsync(string driver, System.Data.Common.DbConnection connection, string question, int pool)
+    private static async Task<IReadOnlyList<Seen>> NpgsqlAsync(ConnectionStrings strings)
+    {
+        const string Question = "SELECT current_user, current_database(), current_setting('application_name'), (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())";
+        var npgsql = strings.Of("npgsql")!;
+        await using var connection = new NpgsqlConnection(npgsql + ";Pooling=false");
+        List<Seen> seen = [await AskAsync("npgsql", connection, Question, new NpgsqlConnectionStringBuilder(npgsql).MaxPoolSize)];
+        if (strings.Of("npgsql<10") is not { } before) return seen;
+        foreach (var version in OlderNpgsql.All)
+        {
+            await using var older = version.Connect(before + ";Pooling=false");
+            seen.Add(await AskAsync(version.Name, older, Question, (int)version.Read(before)["Maximum Pool Size"]));
+        }
+
+        return seen;
+    }
+
+    private static async Task<Seen> AskAsync(string driver, DbConnection connection, string question, int pool)
     {
         try
         {
@@ -88,7 +101,7 @@ public static class DriverPrograms
             (await row.ReadAsync(Cancellation)).ShouldBeTrue();
             return new(driver, row.GetString(0), row.GetString(1), await row.IsDBNullAsync(2, Cancellation) ? null : row.GetString(2), Convert.ToBoolean(row.GetValue(3), System.Globalization.CultureInfo.InvariantCulture), pool, null);
         }
-        catch (System.Data.Common.DbException failure)
+        catch (DbException failure)
         {
             return new(driver, null, null, null, false, null, failure.Message);
         }

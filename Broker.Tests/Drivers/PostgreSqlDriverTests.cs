@@ -17,7 +17,7 @@ public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) :
     private const string Holder = "orders/orders-api-6f7c9d-x2x9q~sfSfGIpv";
     private const string HardPassword = "p@ss:w/ord?#[]!&=+%41 ;,'\"\\ {} $1 ä密";
 
-    private static readonly string[] All = ["npgsql", "psycopg2", "psycopg", "asyncpg", "sqlalchemy+psycopg2", "lib/pq", "pgx", "pgxpool", "pgjdbc", "node-postgres"];
+    private static readonly string[] All = ["npgsql", "npgsql 8", "npgsql 9", "psycopg2", "psycopg", "asyncpg", "sqlalchemy+psycopg2", "lib/pq", "pgx", "pgxpool", "pgjdbc", "node-postgres"];
     private static readonly string[] WithoutSockets = ["pgjdbc"];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -208,6 +208,41 @@ public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) :
         await ConnectAsync(database, login, encrypted: null);
     }
 
+    [Theory]
+    [InlineData("GSS Encryption Mode=Disable", "GSS Encryption Mode", null)]
+    [InlineData("Require Auth=ScramSHA256", "Require Auth", "whichever way")]
+    [InlineData("GSS Encryption Mode=Disable;Require Auth=ScramSHA256", "GSS Encryption Mode and Require Auth", "whichever way")]
+    public async Task A_keyword_that_older_versions_of_Npgsql_refuse_is_not_in_the_string_for_them(string options, string newer, string? note)
+    {
+        var (plain, login) = await server.CreateAsync("older", HardPassword);
+        var strings = Describe(plain with { AdminConnectionString = new($"{plain.AdminConnectionString.Reveal()};{options}") }, login);
+
+        DriverString Of(string driver) => strings.Drivers.Single(one => one.Driver == driver);
+        foreach (var version in OlderNpgsql.All)
+        {
+            Should.Throw<ArgumentException>(() => version.Read(Of("npgsql").Text!), version.Name).Message.ShouldContain("Couldn't set " + newer.Split(" and ")[0]);
+            await using var pool = version.Pool(Of("npgsql<10").Text!);
+            await using var connection = await pool.OpenConnectionAsync(Cancellation);
+        }
+
+        Of("npgsql").Note!.ShouldContain($"before 10 do not know {newer},");
+        if (note is null) Of("npgsql<10").Note.ShouldBeNull();
+        else Of("npgsql<10").Note!.ShouldContain(note);
+    }
+
+    [Fact]
+    public async Task A_pool_of_Npgsql_takes_the_wanted_one_of_several_hosts_from_version_10_on_and_the_note_for_others_says_so()
+    {
+        var (plain, login) = await server.CreateAsync("several", HardPassword);
+        var strings = Describe(plain with { AdminConnectionString = new($"Host=127.0.0.1:1,127.0.0.1:{plain.Port};Target Session Attributes=primary;{plain.AdminConnectionString.Reveal()}") }, login);
+
+        strings.Drivers.Single(one => one.Driver == "npgsql").Note.ShouldBeNull();
+        await using (var ours = NpgsqlDataSource.Create(strings.AdoNet))
+        await using (await ours.OpenConnectionAsync(Cancellation)) { }
+        strings.Drivers.Single(one => one.Driver == "npgsql<10").Note!.ShouldContain("NpgsqlDataSource takes no Target Session Attributes from a string before version 10");
+        foreach (var version in OlderNpgsql.All) Should.Throw<InvalidOperationException>(() => version.Pool(strings.Of("npgsql<10")!), version.Name);
+    }
+
     [Fact]
     public void What_a_string_cannot_say_is_said_beside_it()
     {
@@ -215,7 +250,7 @@ public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) :
 
         var strings = Describe(database, new("u", new("p")));
 
-        foreach (var driver in new[] { "pgx", "pgxpool", "lib/pq", "asyncpg", "node-postgres", "prisma" })
+        foreach (var driver in new[] { "npgsql<10", "pgx", "pgxpool", "lib/pq", "asyncpg", "node-postgres", "prisma" })
             strings.Drivers.Single(one => one.Driver == driver).ShouldSatisfyAllConditions(one => one.Text.ShouldBeNull(), one => one.Note!.ShouldContain("GSS"));
         strings.Uri.ShouldBe("postgresql://u:p@orders-db:5432/app?sslmode=verify-full&gssencmode=require&channel_binding=require&application_name=" + Holder);
         strings.Of("npgsql").ShouldBe("Host=orders-db;Port=5432;Database=app;Username=u;Password=p;Maximum Pool Size=5;SSL Mode=VerifyFull;GSS Encryption Mode=Require;Channel Binding=Require;Application Name=" + Holder);
@@ -251,7 +286,7 @@ public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) :
         new NpgsqlConnectionStringBuilder(strings.AdoNet).RequireAuth.ShouldBe(npgsql);
         if (libpq is null) strings.Uri!.ShouldNotContain("require_auth");
         else strings.Uri!.ShouldContain("require_auth=" + Uri.EscapeDataString(libpq));
-        foreach (var driver in new[] { "pgjdbc", "pgx", "lib/pq", "asyncpg", "node-postgres", "prisma" })
+        foreach (var driver in new[] { "npgsql<10", "pgjdbc", "pgx", "lib/pq", "asyncpg", "node-postgres", "prisma" })
             (strings.Drivers.Single(one => one.Driver == driver).Note ?? "").Contains("whichever way", StringComparison.Ordinal).ShouldBe(npgsql is not null, driver);
     }
 
@@ -264,7 +299,7 @@ public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) :
 
         strings.Drivers.ShouldAllBe(driver => driver.Note!.Contains("Pods:CaFile"));
         strings.AdoNet.ShouldContain("Check Certificate Revocation=True");
-        strings.Drivers.Where(driver => driver.Driver != "npgsql").ShouldAllBe(driver => driver.Note!.Contains("revoked"));
+        strings.Drivers.Where(driver => driver.Driver is not ("npgsql" or "npgsql<10")).ShouldAllBe(driver => driver.Note!.Contains("revoked"));
         strings.Drivers.ShouldAllBe(driver => !driver.Text!.Contains("/broker/ca.pem"));
     }
 
@@ -357,7 +392,7 @@ public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) :
         {
             (driver.Error, driver.User, driver.Database, driver.Name).ShouldBe((null, login.Username, database.DatabaseName, Holder), driver.Driver);
             if (encrypted is not null) driver.Encrypted.ShouldBe(encrypted.Value, driver.Driver);
-            if (driver.Driver is "npgsql" or "pgxpool") driver.Pool.ShouldBe(5, driver.Driver);
+            if (driver.Driver is "npgsql" or "npgsql 8" or "npgsql 9" or "pgxpool") driver.Pool.ShouldBe(5, driver.Driver);
         }
 
         return (strings, seen);

@@ -16,6 +16,23 @@ internal sealed class DriverNotes(PodView pods)
         RootFile(),
         PreferPrimary());
 
+    // https://www.npgsql.org/doc/release-notes/9.0.html, 10.0.html
+    public string? NotBefore10()
+    {
+        var newer = string.Join(" and ", new[]
+        {
+            pods.Gss == GssEncryptionMode.Prefer ? null : "GSS Encryption Mode",
+            pods.Authentication is null ? null : "Require Auth",
+            pods.Direct ? "SSL Negotiation" : null,
+        }.Where(keyword => keyword is not null));
+        return newer.Length == 0 ? null : $"Versions before 10 do not know {newer}, and refuse the string: they take npgsql<10.";
+    }
+
+    public string? Before10() => Notes(
+        AnyProof(),
+        NoDirect(),
+        pods.Session is null ? null : "NpgsqlDataSource takes no Target Session Attributes from a string before version 10: take it out, and call BuildMultiHost().WithTargetSession(…); NpgsqlConnection takes it.");
+
     public string? RootFile() => pods.Verifies && pods.Files.CaFile is null
         ? "It verifies the server by ~/.postgresql/root.crt; give another file as sslrootcert (PGSSLROOTCERT), or write Pods:CaFile in the broker's configuration."
         : null;
@@ -29,9 +46,9 @@ internal sealed class DriverNotes(PodView pods)
 
     public string? NoRevocations() => pods.LooksUpRevocations ? "It does not look up whether the server's certificate was revoked." : null;
 
-    public string? NoChoice() => Notes(
-        NoRevocations(),
-        pods.Authentication is null ? null : "It proves the password in whichever way the server asks for.");
+    public string? NoChoice() => Notes(NoRevocations(), AnyProof());
+
+    private string? AnyProof() => pods.Authentication is null ? null : "It proves the password in whichever way the server asks for.";
 
     public string? PreferPrimary() => pods.Session is "prefer-primary" ? "It cannot prefer a primary: it takes any of the hosts." : null;
 

@@ -34,7 +34,7 @@ internal sealed class PostgreSqlConnectionStrings
         return new(
             strings.pods.Servers,
             [
-                strings.Libpq(), strings.Npgsql(), strings.Pgjdbc(), strings.Pgx("pgx", null), strings.Pgx("pgxpool", connections), strings.LibPq(),
+                strings.Libpq(), strings.Npgsql("npgsql", modern: true), strings.Npgsql("npgsql<10", modern: false), strings.Pgjdbc(), strings.Pgx("pgx", null), strings.Pgx("pgxpool", connections), strings.LibPq(),
                 strings.SqlAlchemy("psycopg"), strings.SqlAlchemy("psycopg2"), strings.Asyncpg(), strings.NodePostgres(), strings.Prisma(),
             ])
         {
@@ -86,8 +86,10 @@ internal sealed class PostgreSqlConnectionStrings
         ? [("host", pods.Servers[0].Host), ("port", pods.Servers[0].Port.ToString(CultureInfo.InvariantCulture))]
         : [];
 
-    private DriverString Npgsql()
+    // A keyword that Npgsql does not know makes it refuse the string. Version 10 has the broker's own: so may pods, or a string without.
+    private DriverString Npgsql(string driver, bool modern)
     {
+        if (!modern && Gss() == "require") return new(driver, null, "It has no GSS encryption.");
         var (host, port) = pods.NpgsqlHost();
         var settings = new NpgsqlConnectionStringBuilder { Host = host };
         if (pods.Servers.Count == 1) settings.Port = port;
@@ -100,20 +102,18 @@ internal sealed class PostgreSqlConnectionStrings
         if (Authority() is { } authority) settings.RootCertificate = authority;
         if (pods.Files.CertificateFile is { } certificate) settings.SslCertificate = certificate;
         if (pods.Files.KeyFile is { } key) settings.SslKey = key;
-        if (pods.Direct) settings.SslNegotiation = SslNegotiation.Direct;
-        if (Gss() is not null) settings.GssEncryptionMode = pods.Gss;
+        if (modern && pods.Direct) settings.SslNegotiation = SslNegotiation.Direct;
+        if (modern && Gss() is not null) settings.GssEncryptionMode = pods.Gss;
         if (Binding() is not null) settings.ChannelBinding = pods.Binding;
         if (pods.Session is not null) settings.TargetSessionAttributes = pods.Session;
         if (pods.Random) settings.LoadBalanceHosts = true;
         if (pods.Endpoint is not null) settings.Options = pods.Endpoint;
-        if (pods.Authentication is { } authentication) settings.RequireAuth = authentication.Npgsql;
+        if (modern && pods.Authentication is { } authentication) settings.RequireAuth = authentication.Npgsql;
         if (pods.LooksUpRevocations) settings.CheckCertificateRevocation = true;
         if (pods.KerberosService is not null) settings.KerberosServiceName = pods.KerberosService;
         if (pods.Compatibility is not null) settings[PodView.CompatibilityMode] = pods.Compatibility;
         if (holder is not null) settings.ApplicationName = holder;
-        return new("npgsql", settings.ConnectionString, Notes(
-            notes.Lacks(),
-            pods.Session is null ? null : "NpgsqlDataSource takes no Target Session Attributes from a string: take it out, and call BuildMultiHost().WithTargetSession(…); NpgsqlConnection takes it."));
+        return new(driver, settings.ConnectionString, Notes(notes.Lacks(), modern ? notes.NotBefore10() : notes.Before10()));
     }
 
     // https://jdbc.postgresql.org/documentation/use/: values are URL-encoded, a plus sign reads as a space.
