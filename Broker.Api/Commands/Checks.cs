@@ -152,8 +152,7 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
     private async Task<string> WatchPodsAsync(IdentityIssuer issuer, CatalogSnapshot current, CancellationToken cancellation)
     {
         var spaces = PodDesk.NamespacesOf(current, issuer.Name).Order(StringComparer.Ordinal).ToList();
-        await Task.WhenAll(spaces.Select(space =>
-            new NamespaceWatch(issuer, space, [], services.GetRequiredService<PodDesk>(), services.GetRequiredService<TimeProvider>(), NullLogger.Instance).TryAsync(cancellation)));
+        await Task.WhenAll(spaces.Select(space => new NamespacePods(issuer, space, services.GetRequiredService<TimeProvider>()).TryAsync(cancellation)));
         return spaces.Count > 0 ? $"can be watched in {string.Join(", ", spaces)}." : "are not watched: no role names a namespace.";
     }
 

@@ -39,7 +39,7 @@ internal sealed class PodWatch(ICatalog catalog, PodDesk desk, TimeProvider time
     {
         var gone = Channel.CreateUnbounded<ClusterPod>();
         var watches = PodDesk.NamespacesOf(current, issuer.Name)
-            .Select(space => new NamespaceWatch(issuer, space, ThereIn(issuer, space), desk, time, log).RunAsync(gone.Writer, cancellation))
+            .Select(space => new NamespaceWatch(new(issuer, space, time), ThereIn(issuer, space), desk, time, log).RunAsync(gone.Writer, cancellation))
             .ToList();
         return Task.WhenAll([.. watches, EndAllAsync(issuer, gone.Reader, cancellation)]);
     }

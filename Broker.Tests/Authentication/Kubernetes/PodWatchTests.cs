@@ -194,9 +194,9 @@ public sealed class PodWatchTests : IAsyncLifetime
         if (fault == "token") cluster.Broken = HttpStatusCode.Unauthorized;
         if (fault == "away") address = new("https://127.0.0.1:1");
         var issuer = new IdentityIssuer { Name = "kubernetes", Audience = "broker", Pods = new() { Address = address, CaFile = cluster.CaFile, TokenFile = cluster.TokenFile } };
-        var watch = new NamespaceWatch(issuer, "shop", [], null!, TimeProvider.System, NullLogger.Instance);
-        if (said is null) await watch.TryAsync(Cancel);
-        else (await Should.ThrowAsync<InvalidOperationException>(() => watch.TryAsync(Cancel))).Message.ShouldContain(said);
+        var pods = new NamespacePods(issuer, "shop", TimeProvider.System);
+        if (said is null) await pods.TryAsync(Cancel);
+        else (await Should.ThrowAsync<InvalidOperationException>(() => pods.TryAsync(Cancel))).Message.ShouldContain(said);
     }
 
     private static async Task<string> HolderAsync(BrokerWorld world, HttpClient replica, string uid) =>
