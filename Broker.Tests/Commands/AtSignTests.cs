@@ -23,14 +23,5 @@ public sealed class AtSignTests
 
     [Fact]
     public async Task A_broker_whose_token_file_is_missing_says_which() =>
-        (await ErrorOfAsync("budgets", "--token", "@/nowhere/token", "--address", "http://localhost:1")).ShouldContain("/nowhere/token");
-
-    private static async Task<string> ErrorOfAsync(params string[] words)
-    {
-        using var text = new StringWriter();
-        var console = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(text), Ansi = AnsiSupport.No });
-        console.Profile.Width = 400;
-        await BrokerCommands.Create(console).Parse(words, BrokerCommands.Parsing).InvokeAsync(new() { Output = text, Error = text }, TestContext.Current.CancellationToken);
-        return text.ToString();
-    }
+        (await CommandLine.RunAsync("budgets", "--token", "@/nowhere/token", "--address", "http://localhost:1")).Text.ShouldContain("/nowhere/token");
 }

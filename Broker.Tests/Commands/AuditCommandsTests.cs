@@ -1,8 +1,6 @@
-using Broker.Api.Commands;
 using Broker.Core.Audit;
 using Broker.Tests.Audit;
 using Shouldly;
-using Spectre.Console;
 using Xunit;
 
 namespace Broker.Tests.Commands;
@@ -20,10 +18,10 @@ public sealed class AuditCommandsTests : IDisposable
     public async Task Verify_says_that_all_is_well_or_what_is_not()
     {
         await WriteAsync(Granted("H1", "v-1", 0, 30));
-        LastLine(await RunAsync("audit", "verify", folder.Path)).ShouldBe((0, "3 records, 0 signatures verified: no record was changed, is missing or out of order."));
+        LastLine(await CommandLine.RunAsync("audit", "verify", folder.Path)).ShouldBe((0, "3 records, 0 signatures verified: no record was changed, is missing or out of order."));
 
         await File.WriteAllTextAsync(folder.Path, (await File.ReadAllTextAsync(folder.Path, TestContext.Current.CancellationToken)).Replace("H1", "H2"), TestContext.Current.CancellationToken);
-        var (code, said) = await RunAsync("audit", "verify", folder.Path);
+        var (code, said) = await CommandLine.RunAsync("audit", "verify", folder.Path);
         code.ShouldBe(1);
         said.ShouldContain("record 2 was changed");
     }
@@ -52,9 +50,9 @@ public sealed class AuditCommandsTests : IDisposable
     [Theory]
     [InlineData("audit", "verify", "/nowhere/audit.jsonl")]
     [InlineData("audit", "query", "/nowhere/audit.jsonl", "--user", "v-1", "--at", "2026-03-01T12:00:00Z")]
-    public async Task What_cannot_be_read_has_a_code_of_its_own(params string[] args) => (await RunAsync(args)).Code.ShouldBe(2);
+    public async Task What_cannot_be_read_has_a_code_of_its_own(params string[] args) => (await CommandLine.RunAsync(args)).Code.ShouldBe(2);
 
-    private static (int, string) LastLine((int Code, string Said) run) => (run.Code, run.Said.Trim().Split('\n')[^1].Trim());
+    private static (int, string) LastLine((int Code, string Text) run) => (run.Code, run.Text.Trim().Split('\n')[^1].Trim());
 
     private static AuditRecord Granted(string holder, string? user, int minute, int? forMinutes) => new()
     {
@@ -72,7 +70,7 @@ public sealed class AuditCommandsTests : IDisposable
 
     private async Task<string[]> HoldersAsync(string user, int minute)
     {
-        var (code, said) = await RunAsync("audit", "query", folder.Path, "--user", user, "--at", Noon.AddMinutes(minute).ToString("O"));
+        var (code, said) = await CommandLine.RunAsync("audit", "query", folder.Path, "--user", user, "--at", Noon.AddMinutes(minute).ToString("O"));
         string[] held = [.. Holders.Where(holder => said.Contains($" {holder} ", StringComparison.Ordinal))];
         code.ShouldBe(held.Length == 0 ? 1 : 0);
         return held;
@@ -82,14 +80,5 @@ public sealed class AuditCommandsTests : IDisposable
     {
         await using var audit = folder.Open();
         foreach (var record in records) await audit.WriteAsync(record, TestContext.Current.CancellationToken);
-    }
-
-    private static async Task<(int Code, string Said)> RunAsync(params string[] args)
-    {
-        using var said = new StringWriter();
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(said) });
-        console.Profile.Width = 400;
-        var code = await BrokerCommands.Create(console).Parse(args).InvokeAsync(cancellationToken: TestContext.Current.CancellationToken);
-        return (code, said.ToString());
     }
 }

@@ -33,10 +33,8 @@ public sealed class CommandFaultsTests : IDisposable
         await File.WriteAllTextAsync(Path.Combine(directory, "empty"), "", TestContext.Current.CancellationToken);
         await File.WriteAllTextAsync(Path.Combine(directory, "token"), "a-token\n", TestContext.Current.CancellationToken);
         await using var said = new StringWriter();
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors, Out = new AnsiConsoleOutput(said) });
-        console.Profile.Width = 1000;
 
-        (await BrokerCommands.RunAsync(BrokerCommands.Create(console), [.. args.Select(Here)], said)).ShouldBe(code);
+        (await BrokerCommands.RunAsync(BrokerCommands.Create(CommandLine.ConsoleInto(said)), [.. args.Select(Here)], said)).ShouldBe(code);
 
         said.ToString().ShouldContain(Here(says));
         said.ToString().ShouldNotContain("   at ");

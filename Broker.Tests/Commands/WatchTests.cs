@@ -1,4 +1,3 @@
-using Broker.Api.Commands;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -7,7 +6,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Shouldly;
-using Spectre.Console;
 using Xunit;
 
 namespace Broker.Tests.Commands;
@@ -79,9 +77,7 @@ public sealed class WatchTests : IAsyncLifetime
 
     private async Task<int> RunAsync(string[] words, CancellationToken cancellation)
     {
-        var console = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(text), Ansi = AnsiSupport.No });
-        console.Profile.Width = 200;
         var address = broker.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
-        return await BrokerCommands.Create(console).Parse([.. words, "--address", address, "--token", "t"]).InvokeAsync(cancellationToken: cancellation);
+        return await CommandLine.RunAsync(text, cancellation, [.. words, "--address", address, "--token", "t"]);
     }
 }

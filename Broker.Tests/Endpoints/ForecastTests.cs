@@ -1,9 +1,8 @@
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
-using Broker.Api.Commands;
+using Broker.Tests.Commands;
 using Shouldly;
-using Spectre.Console;
 using Xunit;
 
 namespace Broker.Tests.Endpoints;
@@ -100,15 +99,8 @@ public sealed class ForecastTests(RunningBroker broker)
             "the database is counted", Cancel);
     }
 
-    private async Task<(int Code, string Text)> RunAsync(string token, params string[] words)
-    {
-        using var text = new StringWriter();
-        var console = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(text), Ansi = AnsiSupport.No });
-        console.Profile.Width = 400;
-        var root = BrokerCommands.Create(console);
-        var code = await root.Parse([.. words, "--address", (await broker.AddressAsync()).ToString(), "--token", token]).InvokeAsync(cancellationToken: Cancel);
-        return (code, text.ToString());
-    }
+    private async Task<(int Code, string Text)> RunAsync(string token, params string[] words) =>
+        await CommandLine.RunAsync([.. words, "--address", (await broker.AddressAsync()).ToString(), "--token", token]);
 
     private static StringContent Json(string body) => new(body, Encoding.UTF8, "application/json");
 

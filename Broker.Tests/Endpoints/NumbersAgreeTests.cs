@@ -2,11 +2,10 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Broker.Api.Commands;
+using Broker.Tests.Commands;
 using LoadTests.Servers.LocalServers;
 using Npgsql;
 using Shouldly;
-using Spectre.Console;
 using Xunit;
 
 namespace Broker.Tests.Endpoints;
@@ -63,8 +62,9 @@ public sealed partial class NumbersAgreeTests : IAsyncLifetime
             {
                 // The broker's own connections come and go: what is told of one moment is compared, until nothing has changed meanwhile.
                 budget = JsonNode.Parse(await viewer.GetStringAsync("/api/v1/budgets/orders", Cancel))!.AsObject();
+                var metrics = await ScrapedMetrics.OfAsync(viewer, Cancel);
                 var same = true;
-                foreach (var (name, metric) in Numbers) same &= await MetricAsync(viewer, "broker_budget_" + metric) == Int(budget, name);
+                foreach (var (name, metric) in Numbers) same &= metrics.Number("broker_budget_" + metric, "orders") == Int(budget, name);
                 var command = (await CommandAsync("budgets"))["budgets"]!.AsArray().Single(of => (string?)of!["database"] == "orders")!;
                 same &= Numbers.All(number => Int(command, number.Field) == Int(budget, number.Field));
                 // "open" is the user's own sessions in the database; "kept" is what the configuration guarantees and nobody has.
@@ -107,7 +107,7 @@ public sealed partial class NumbersAgreeTests : IAsyncLifetime
         var reports = (await CommandAsync("others", "orders"))["others"]!.AsArray().Single(other => (string?)other!["program"] == "reports")!;
         Int(reports["open"]!, "connections").ShouldBe(await CountAsync("application_name = $1", "reports"));
         ((string?)reports["username"]).ShouldBe(postgres.AdminUsername);
-        (await MetricAsync(viewer, "broker_holders")).ShouldBe(3);
+        (await ScrapedMetrics.OfAsync(viewer, Cancel)).Number("broker_holders", "orders-api").ShouldBe(3);
     }
 
     private const int GuaranteedHere = 5;
@@ -146,24 +146,13 @@ public sealed partial class NumbersAgreeTests : IAsyncLifetime
         return (int)(await query.ExecuteScalarAsync(Cancel))!;
     }
 
-    private static async Task<int> MetricAsync(HttpClient viewer, string name)
-    {
-        var line = (await viewer.GetStringAsync("/metrics", Cancel)).Split('\n')
-            .FirstOrDefault(line => line.StartsWith(name + "{", StringComparison.Ordinal) && (line.Contains("\"orders\"", StringComparison.Ordinal) || line.Contains("\"orders-api\"", StringComparison.Ordinal)));
-        return line is null ? -1 : (int)double.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
-    }
-
     private async Task<JsonObject> CommandAsync(params string[] words) => JsonNode.Parse(await SayAsync([.. words, "--json"]))!.AsObject();
 
     private async Task<string> SayAsync(params string[] words)
     {
-        await using var text = new StringWriter();
-        var console = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(text), Ansi = AnsiSupport.No });
-        console.Profile.Width = 400;
-        var code = await BrokerCommands.Create(console)
-            .Parse([.. words, "--address", broker.Address.ToString(), "--token", identity.ViewerToken()]).InvokeAsync(cancellationToken: Cancel);
-        code.ShouldBe(0, text.ToString());
-        return text.ToString();
+        var (code, text) = await CommandLine.RunAsync([.. words, "--address", broker.Address.ToString(), "--token", identity.ViewerToken()]);
+        code.ShouldBe(0, text);
+        return text;
     }
 
     private const string Statements = """

@@ -2,12 +2,11 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Broker.Api.Commands;
+using Broker.Tests.Commands;
 using Broker.Api.Fronts.Native.Budgets;
 using LoadTests.Servers.LocalServers;
 using Npgsql;
 using Shouldly;
-using Spectre.Console;
 using Xunit;
 
 namespace Broker.Tests.Endpoints;
@@ -83,24 +82,18 @@ public sealed class PoolersAgreeTests : IAsyncLifetime
     {
         var pooler = await PoolerAsync(viewer);
         if (!isSeen(pooler)) return false;
-        var metrics = await viewer.GetStringAsync("/metrics", Cancel);
+        var metrics = await ScrapedMetrics.OfAsync(viewer, Cancel);
         var command = await SayAsync("budgets");
         var page = await viewer.GetStringAsync("/", Cancel);
         string[] words = [.. pooler.InWords().Split("; seen to at ")[..1], pooler.Error is null ? "" : "Something is wrong: "];
         return words.All(said => command.Contains(said, StringComparison.Ordinal) && page.Contains(said, StringComparison.Ordinal))
-            && Metric(metrics, "broker_pooler_up") == (pooler.Error is null ? 1 : 0)
-            && (Metric(metrics, "broker_pooler_pool"), Metric(metrics, "broker_pooler_open"), Metric(metrics, "broker_pooler_clients"), Metric(metrics, "broker_pooler_waiting"))
+            && metrics.Number("broker_pooler_up", "orders") == (pooler.Error is null ? 1 : 0)
+            && (metrics.Number("broker_pooler_pool", "orders"), metrics.Number("broker_pooler_open", "orders"), metrics.Number("broker_pooler_clients", "orders"), metrics.Number("broker_pooler_waiting", "orders"))
                 == (pooler.Pool, pooler.Open, pooler.Clients, pooler.Waiting);
     }
 
     private static async Task<PoolerShape> PoolerAsync(HttpClient viewer) =>
         JsonNode.Parse(await viewer.GetStringAsync("/api/v1/budgets/orders", Cancel))!["pooler"].Deserialize<PoolerShape>(JsonSerializerOptions.Web)!;
-
-    private static int Metric(string metrics, string name)
-    {
-        var line = metrics.Split('\n').FirstOrDefault(line => line.StartsWith(name + "{", StringComparison.Ordinal) && line.Contains("\"orders\"", StringComparison.Ordinal));
-        return line is null ? -1 : (int)double.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
-    }
 
     private HttpClient Client(string token)
     {
@@ -111,12 +104,9 @@ public sealed class PoolersAgreeTests : IAsyncLifetime
 
     private async Task<string> SayAsync(params string[] words)
     {
-        await using var text = new StringWriter();
-        var console = AnsiConsole.Create(new() { Out = new AnsiConsoleOutput(text), Ansi = AnsiSupport.No });
-        console.Profile.Width = 1000;
-        var code = await BrokerCommands.Create(console).Parse([.. words, "--address", broker.Address.ToString(), "--token", identity.ViewerToken()]).InvokeAsync(cancellationToken: Cancel);
-        code.ShouldBe(0, text.ToString());
-        return text.ToString();
+        var (code, text) = await CommandLine.RunAsync([.. words, "--address", broker.Address.ToString(), "--token", identity.ViewerToken()]);
+        code.ShouldBe(0, text);
+        return text;
     }
 
     private const string Statements = """

@@ -139,25 +139,17 @@ public sealed class TransportTests : IDisposable
     [Fact]
     public async Task A_token_serves_only_together_with_the_certificate_of_its_own_workload()
     {
-        WriteServerCertificate("one");
-        await using var world = new BrokerWorld(
-            ("Tls:CertificateFile", Tls.CertificateFile), ("Tls:CertificateKeyFile", Tls.CertificateKeyFile), ("Tls:ClientAuthorityFile", Tls.ClientAuthorityFile),
-            ("Identity:Issuers:kubernetes:SpiffeId", "spiffe://example.org/ns/{namespace}/sa/{serviceaccount}"));
-        using var orders = Client(authority, "spiffe://example.org/ns/shop/sa/orders");
-        using var another = Client(authority, "spiffe://example.org/ns/shop/sa/payments");
-        using var bare = await world.TlsReplicaAsync(Handler(null));
-        using var own = world.TlsClient(Handler(orders));
-        using var foreign = world.TlsClient(Handler(another));
+        await using var workloads = await WorkloadsAsync("kubernetes", "spiffe://example.org/ns/{namespace}/sa/{serviceaccount}", "spiffe://example.org/ns/shop/sa/orders", "spiffe://example.org/ns/shop/sa/payments");
+        var (world, own) = (workloads.World, workloads.Own);
         var token = world.Pod();
 
-        (await world.ClaimAsync(bare, token)).Status.ShouldBe(401);
-        (await world.ClaimAsync(foreign, token)).Status.ShouldBe(401);
+        foreach (var thief in workloads.Thieves) (await world.ClaimAsync(thief, token)).Status.ShouldBe(401);
         var granted = await world.ClaimAsync(own, token);
         granted.Status.ShouldBe(200, granted.Body.ToJsonString());
         var holder = (string)granted.Body["holder"]!["id"]!;
 
         // The token is remembered as proven now: that is no way round the certificate, for a claim or for what follows it.
-        foreach (var thief in new[] { bare, foreign })
+        foreach (var thief in workloads.Thieves)
         {
             (await world.ClaimAsync(thief, token)).Status.ShouldBe(401);
             (await world.SendAsync(thief, HttpMethod.Post, $"/api/v1/holders/{holder}/renew", token)).Status.ShouldBe(401);
@@ -171,15 +163,8 @@ public sealed class TransportTests : IDisposable
     [Fact]
     public async Task A_session_wants_the_certificate_that_its_token_wanted()
     {
-        WriteServerCertificate("one");
-        await using var world = new BrokerWorld(
-            ("Tls:CertificateFile", Tls.CertificateFile), ("Tls:CertificateKeyFile", Tls.CertificateKeyFile), ("Tls:ClientAuthorityFile", Tls.ClientAuthorityFile),
-            ("Identity:Issuers:ci:SpiffeId", "spiffe://example.org/{repository_owner}/deploy"));
-        using var pipeline = Client(authority, "spiffe://example.org/octo/deploy");
-        using var another = Client(authority, "spiffe://example.org/evil/deploy");
-        using var bare = await world.TlsReplicaAsync(Handler(null));
-        using var own = world.TlsClient(Handler(pipeline));
-        using var foreign = world.TlsClient(Handler(another));
+        await using var workloads = await WorkloadsAsync("ci", "spiffe://example.org/{repository_owner}/deploy", "spiffe://example.org/octo/deploy", "spiffe://example.org/evil/deploy");
+        var (world, own) = (workloads.World, workloads.Own);
         var job = world.Mint.Token(payload =>
         {
             payload.Remove("kubernetes.io");
@@ -187,12 +172,12 @@ public sealed class TransportTests : IDisposable
                 (BrokerWorld.PipelineIssuer, "repo:octo/shop", "octo/shop", "refs/heads/release/7", "octo");
         });
 
-        (await world.OpenAsync(bare, job, "deploy")).Status.ShouldBe(401);
+        (await world.OpenAsync(workloads.Thieves[0], job, "deploy")).Status.ShouldBe(401);
         var session = await world.OpenAsync(own, job, "deploy");
         session.Status.ShouldBe(201, session.Body.ToJsonString());
         var token = (string)session.Body["token"]!;
         (await world.ClaimAsync(own, token, "deploy")).Status.ShouldBe(200);
-        foreach (var thief in new[] { bare, foreign })
+        foreach (var thief in workloads.Thieves)
         {
             (await world.ClaimAsync(thief, token, "deploy")).Status.ShouldBe(401);
             (await world.SendAsync(thief, HttpMethod.Post, $"/api/v1/sessions/{session.Body["id"]}/renew", token)).Status.ShouldBe(401);
@@ -203,20 +188,13 @@ public sealed class TransportTests : IDisposable
     [Fact]
     public async Task A_client_token_wants_the_certificate_that_its_login_wanted()
     {
-        WriteServerCertificate("one");
-        await using var world = new BrokerWorld(
-            ("Tls:CertificateFile", Tls.CertificateFile), ("Tls:CertificateKeyFile", Tls.CertificateKeyFile), ("Tls:ClientAuthorityFile", Tls.ClientAuthorityFile),
-            ("Identity:Issuers:kubernetes:SpiffeId", "spiffe://example.org/ns/{namespace}/sa/{serviceaccount}"));
-        using var orders = Client(authority, "spiffe://example.org/ns/shop/sa/orders");
-        using var another = Client(authority, "spiffe://example.org/ns/shop/sa/payments");
-        using var bare = await world.TlsReplicaAsync(Handler(null));
-        using var own = world.TlsClient(Handler(orders));
-        using var foreign = world.TlsClient(Handler(another));
+        await using var workloads = await WorkloadsAsync("kubernetes", "spiffe://example.org/ns/{namespace}/sa/{serviceaccount}", "spiffe://example.org/ns/shop/sa/orders", "spiffe://example.org/ns/shop/sa/payments");
+        var (world, own) = (workloads.World, workloads.Own);
         var owner = new VaultCaller(own);
         (await owner.LogInAsync(world.Pod())).Status.ShouldBe(200);
         var lease = (await owner.ReadAsync()).LeaseId;
 
-        foreach (var client in new[] { bare, foreign })
+        foreach (var client in workloads.Thieves)
         {
             var thief = new VaultCaller(client);
             (await thief.LogInAsync(world.Pod())).Status.ShouldBe(403);
@@ -293,6 +271,16 @@ public sealed class TransportTests : IDisposable
             answer.Headers.GetValues("Referrer-Policy").ShouldBe(["no-referrer"]);
             answer.Headers.Contains("Server").ShouldBeFalse();
         }
+    }
+
+    private async Task<Workloads> WorkloadsAsync(string issuer, string spiffeId, string own, string foreign)
+    {
+        WriteServerCertificate("one");
+        var world = new BrokerWorld(
+            ("Tls:CertificateFile", Tls.CertificateFile), ("Tls:CertificateKeyFile", Tls.CertificateKeyFile), ("Tls:ClientAuthorityFile", Tls.ClientAuthorityFile),
+            ($"Identity:Issuers:{issuer}:SpiffeId", spiffeId));
+        X509Certificate2[] shown = [Client(authority, own), Client(authority, foreign)];
+        return new(world, await world.TlsReplicaAsync(Handler(null)), world.TlsClient(Handler(shown[0])), world.TlsClient(Handler(shown[1])), shown);
     }
 
     private void WriteServerCertificate(string name)
