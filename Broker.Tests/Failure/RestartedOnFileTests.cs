@@ -1,6 +1,3 @@
-using System.Net.Http.Headers;
-using System.Net.Http.Json;
-using System.Text.Json.Nodes;
 using LoadTests.FromOutside.Rollouts;
 using LoadTests.Servers.Stages;
 using Shouldly;
@@ -25,12 +22,12 @@ public sealed class RestartedOnFileTests
         await broker.KillAsync();
         await broker.StartAgainAsync(cancellation);
 
-        (await GrantedAsync(stage)).ShouldBe(Pods * 2, "before anybody asks again");
+        (await OneReplica.GrantedAsync(stage)).ShouldBe(Pods * 2, "before anybody asks again");
         var after = await Task.WhenAll(Enumerable.Range(0, Pods).Select(pod => GetAsync(door, pod)));
         after.Select(static grant => (grant.Username, grant.Lease, grant.Holder, grant.Connections))
             .ShouldBe(before.Select(static grant => (grant.Username, grant.Lease, grant.Holder, grant.Connections)));
         after.Select(static grant => grant.Username).Distinct().ShouldHaveSingleItem();
-        (await GrantedAsync(stage)).ShouldBe(Pods * 2);
+        (await OneReplica.GrantedAsync(stage)).ShouldBe(Pods * 2);
     }
 
     private static async Task<Grant> GetAsync(BrokerDoor door, int pod)
@@ -46,13 +43,5 @@ public sealed class RestartedOnFileTests
                 case Refused refusal: throw new InvalidOperationException($"Pod {pod} was refused: {refusal.Code}: {refusal.Detail}");
             }
         }
-    }
-
-    private static async Task<int> GrantedAsync(Stage stage)
-    {
-        using var viewer = new HttpClient { BaseAddress = stage.Brokers[0].Address };
-        viewer.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", stage.Identity.ViewerToken());
-        var answer = await viewer.GetFromJsonAsync<JsonObject>(new Uri("/api/v1/budgets", UriKind.Relative), TestContext.Current.CancellationToken);
-        return answer!["budgets"]![0]!["roles"]!.AsArray().Sum(role => role!["connections"]!.GetValue<int>());
     }
 }

@@ -190,6 +190,12 @@ public sealed class FileLedgerStore : ILedgerStore
                 file = null;
                 Remember(failed);
             }
+            else if (away is not null)
+            {
+                // Only now: on a disk that is nearly full a file may be opened and take no more.
+                away = null;
+                log.FileIsBack(path);
+            }
 
             more = pending.Cells.Count > 0;
         }
@@ -215,8 +221,6 @@ public sealed class FileLedgerStore : ILedgerStore
             }
 
             file = LedgerFile.Open(path, keys, durable);
-            if (away is not null) log.FileIsBack(path);
-            away = null;
         }
         catch (LedgerFileException e)
         {

@@ -60,15 +60,14 @@ internal sealed class LedgerFile : IDisposable
             File.Delete(beside + "-journal");
             using (var connection = Connect(beside, SqliteOpenMode.ReadWriteCreate))
             {
-                Run(connection, $"PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL; PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {Format}");
-                Run(connection,
-                    """
-                    BEGIN;
-                    CREATE TABLE about (sum BLOB NOT NULL, opened INTEGER NOT NULL);
-                    CREATE TABLE cells (ranked INTEGER NOT NULL, key BLOB NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (ranked, key, name)) WITHOUT ROWID;
-                    INSERT INTO about VALUES (zeroblob(16), 0);
-                    COMMIT
-                    """);
+                Run(
+                    connection,
+                    "PRAGMA journal_mode = TRUNCATE", "PRAGMA synchronous = FULL", $"PRAGMA application_id = {ApplicationId}", $"PRAGMA user_version = {Format}",
+                    "BEGIN",
+                    "CREATE TABLE about (sum BLOB NOT NULL, opened INTEGER NOT NULL)",
+                    "CREATE TABLE cells (ranked INTEGER NOT NULL, key BLOB NOT NULL, name BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (ranked, key, name)) WITHOUT ROWID",
+                    "INSERT INTO about VALUES (zeroblob(16), 0)",
+                    "COMMIT");
             }
 
             if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(beside, UnixFileMode.UserRead | UnixFileMode.UserWrite);
@@ -95,13 +94,13 @@ internal sealed class LedgerFile : IDisposable
             theOnlyOne = new(path + "-lock", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
             if (new FileInfo(path).Length == 0) throw Damaged(path, "it is empty");
             connection = Connect(path, SqliteOpenMode.ReadWrite);
-            Run(connection, $"PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA synchronous = {(durable ? "FULL" : "OFF")}");
+            Run(connection, "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON", $"PRAGMA synchronous = {(durable ? "FULL" : "OFF")}");
             if (Number(connection, "PRAGMA application_id") != ApplicationId) throw Damaged(path, "it is not a ledger of the broker");
             if (Number(connection, "PRAGMA user_version") is var format and not Format)
                 throw new LedgerFileException(FileFault.Unusable, $"The ledger's file {path} is of format {format}, and this broker knows format {Format}: run the newer broker.");
 
             // Takes the lock, finishes or undoes what a broker left that was killed, and shows whether the file can be written.
-            Run(connection, "PRAGMA journal_mode = TRUNCATE; BEGIN IMMEDIATE; UPDATE about SET opened = opened + 1; COMMIT");
+            Run(connection, "PRAGMA journal_mode = TRUNCATE", "BEGIN IMMEDIATE", "UPDATE about SET opened = opened + 1", "COMMIT");
             if (Text(connection, "PRAGMA quick_check(1)") is var found and not "ok") throw Damaged(path, found);
             into.Load(Cells(connection));
             if (into.Sum != SumOf(connection)) throw Damaged(path, "what is in it was not written together");
@@ -211,11 +210,16 @@ internal sealed class LedgerFile : IDisposable
         return Convert.ToString(command.ExecuteScalar(), System.Globalization.CultureInfo.InvariantCulture) ?? "";
     }
 
-    private static void Run(SqliteConnection connection, string text)
+    // One statement at a time: of several in one text, the library runs those behind one that answers with a row when it closes the
+    // reader, and throws nothing when they fail.
+    private static void Run(SqliteConnection connection, params ReadOnlySpan<string> statements)
     {
         using var command = connection.CreateCommand();
-        command.CommandText = text;
-        command.ExecuteNonQuery();
+        foreach (var statement in statements)
+        {
+            command.CommandText = statement;
+            command.ExecuteNonQuery();
+        }
     }
 
     private SqliteCommand Prepare(string text, params string[] parameters)

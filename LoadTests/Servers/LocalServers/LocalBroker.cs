@@ -12,6 +12,9 @@ public sealed record LocalBrokerSettings
     /// <summary>The path of <c>broker.dll</c>; null: the newest one of this build.</summary>
     public string? Program { get; init; }
 
+    /// <summary>A command that the broker is started by, and that replaces itself by what follows it (<c>unshare -Urm</c>); empty: none.</summary>
+    public IReadOnlyList<string> StartedBy { get; init; } = [];
+
     /// <summary>Further environment variables.</summary>
     public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
 
@@ -88,11 +91,12 @@ public sealed class LocalBroker : IAsyncDisposable
         if (process is { } old)
             await old.DisposeAsync();
         var program = other ?? BrokerProgram.Find();
+        // The configuration is read from the content root, the page's files stay beside the program.
+        string[] words = [.. settings.StartedBy, ServerProgram.DotNet(), program, "--contentRoot", directory.Path, "--webroot", Path.Combine(Path.GetDirectoryName(program)!, "wwwroot")];
         process = await ChildProcess.StartAsync(new()
         {
-            Program = ServerProgram.DotNet(),
-            // The configuration is read from the content root, the page's files stay beside the program.
-            Arguments = [program, "--contentRoot", directory.Path, "--webroot", Path.Combine(Path.GetDirectoryName(program)!, "wwwroot")],
+            Program = words[0],
+            Arguments = words[1..],
             LogFile = LogFile,
             WorkingDirectory = directory.Path,
             Environment = new Dictionary<string, string>(settings.Environment) { ["ASPNETCORE_URLS"] = Address.OriginalString },

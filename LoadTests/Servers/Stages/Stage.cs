@@ -88,6 +88,7 @@ internal sealed class Stage : IAsyncDisposable
             {
                 Configuration = ConfigurationOf(replica, sealing, AuditFiles[replica - 1]),
                 Program = settings.Program,
+                StartedBy = settings.StartedBy,
                 Environment = settings.EnvironmentOf?.Invoke(replica) ?? new Dictionary<string, string>(),
                 LogFile = settings.LogDirectory is { } logs ? Path.Combine(logs, $"broker-{replica}.log") : null,
             },

@@ -54,6 +54,9 @@ internal sealed record StageSettings
     /// <summary>A last hand on a replica's configuration before it starts: its number, from 1, and the configuration. Null: as it is.</summary>
     public Action<int, JsonObject>? Configure { get; init; }
 
+    /// <summary>What a replica is started by (<see cref="LocalBrokerSettings.StartedBy"/>).</summary>
+    public IReadOnlyList<string> StartedBy { get; init; } = [];
+
     /// <summary>Further environment variables of a replica, by its number, from 1; null: none.</summary>
     public Func<int, IReadOnlyDictionary<string, string>>? EnvironmentOf { get; init; }
 
