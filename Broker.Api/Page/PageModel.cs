@@ -77,6 +77,12 @@ public sealed record ShadowView(IReadOnlyList<ShadowRow> Rows, DateTimeOffset At
             + $"and would count {PageText.Count(Rows.Sum(row => (long)row.ConnectionsShared), "connection")} now instead of {PageText.Number(Rows.Sum(row => (long)row.Connections))}.";
 }
 
+/// <summary>A duty that keeps failing.</summary>
+/// <param name="Duty">Which.</param>
+/// <param name="Username">The user of the lease that it is done for; null: not known, or it is done for no lease.</param>
+/// <param name="At">The ledger's time.</param>
+public sealed record FailingDutyView(Duty Duty, string? Username, DateTimeOffset At);
+
 /// <summary>One database.</summary>
 /// <param name="Budget">Its budget.</param>
 /// <param name="Leases">Its leases, those that take holders first.</param>
@@ -136,42 +142,18 @@ public sealed record DatabaseView(
         _ => Concern.Quiet,
     };
 
-    /// <summary>Who fills it and since when, and whether somebody has more open than granted; null: it is not full, and nobody has.</summary>
-    public string? FilledBy
-    {
-        get
-        {
-            var record = Budget.Record;
-            if (record.SampledAt is null) return null;
-            var said = new List<string>();
-            if (record.Free <= 0 || record.Waiting > 0)
-            {
-                string[] most =
-                [
-                    .. record.Roles.Where(role => role.Connections > 0).OrderByDescending(role => role.Connections).Take(MostNamed)
-                        .Select(role => $"{role.Role} has {PageText.Number(role.Connections)} ({PageText.Count(role.Holders, "holder")})"),
-                    .. record.KeptElsewhere > 0 ? [$"{PageText.Number(record.KeptElsewhere)} are kept for what is guaranteed on other databases of this server"] : Array.Empty<string>(),
-                    .. record.Foreign > 0 ? [$"others have {PageText.Number(record.Foreign)}"] : Array.Empty<string>(),
-                ];
-                if (most.Length > 0) said.Add($"{string.Join(", ", most)}.");
-                if (FullSince is { } since) said.Add($"Full for {PageText.Span(At - since)}, since {PageText.Moment(since)}.");
-            }
+    /// <summary>Who fills it and since when, then who has more open than granted, and who has connections granted and not open; empty: it is not full, and nobody has.</summary>
+    public IReadOnlyList<string> FilledBy => field ??= [.. Incident()];
 
-            if (Leaks.Count > 0)
-            {
-                said.Add(string.Join(", ", Leaks.Take(MostNamed).Select(holder => $"{holder.Caller} has {PageText.Number(holder.Open!.Connections)} open and was granted {PageText.Number(holder.Granted + holder.Moving)}"))
-                    + (Leaks.Count > MostNamed ? $", and {PageText.Number(Leaks.Count - MostNamed)} more have too many" : "") + ": a leak, or a pool that is too large.");
-            }
+    /// <summary>What somebody who waits waits for, though something is free; null: nothing is free, or nobody waits.</summary>
+    public string? WhyWaiting => this is not { Bar.Free: > 0, Line: [var first, ..] } ? null
+        : Budget.Record.Kept >= Bar.Free ? $"All {PageText.Number(Bar.Free)} that are free are kept for those to whom they are guaranteed."
+        : first.Least > Bar.Free - Budget.Record.Kept ? $"{PageText.Number(Bar.Free - Budget.Record.Kept)} could be given, and {first.Caller}, who is first, takes no fewer than {PageText.Number(first.Least)}; whoever came later waits behind it."
+        : null;
 
-            if (Unused.Length > 0)
-                said.Add("Granted and not open: " + string.Join(", ", Unused.Select(holder => $"{holder.Caller} has {PageText.Number(holder.Open!.Connections)} of {PageText.Number(holder.Granted)} open")) + ".");
-
-            // Of roles none of whose holders is named: what is open carries no holder's name, or nobody looked.
-            said.AddRange(record.Roles.Where(role => role.Over > 0 && Leaks.All(holder => holder.Role != role.Role)).Select(role => $"{role.Role} has {PageText.Count(role.Over, "connection")} more open than it was granted: a leak, or pools that are too large."));
-            return said.Count == 0 ? null : string.Join(" ", said);
-        }
-    }
-
+    /// <summary>The role that has most, and takes new holders: pausing it stops the filling and cuts nobody off; null: none, or nothing is amiss.</summary>
+    public string? FillingRole => Concern is not (Concern.Wanting or Concern.Full) ? null
+        : Budget.Record.Roles.Where(role => role.Connections > 0 && Budget.Pauses.All(pause => pause.Role != role.Role)).MaxBy(role => role.Connections)?.Role;
     /// <summary>How far the rotation of a lease has come; null: it is not being replaced.</summary>
     public string? Rotation(LeaseRecord lease)
     {
@@ -185,6 +167,37 @@ public sealed record DatabaseView(
 
     /// <summary>How long it is until something.</summary>
     public string Until(DateTimeOffset time) => time <= At ? "ended" : PageText.Span(time - At);
+
+    private IEnumerable<string> Incident()
+    {
+        var record = Budget.Record;
+        if (record.SampledAt is null) yield break;
+        if (record.Free <= 0 || record.Waiting > 0)
+        {
+            string[] most =
+            [
+                .. record.Roles.Where(role => role.Connections > 0).OrderByDescending(role => role.Connections).Take(MostNamed)
+                    .Select(role => $"{role.Role} has {PageText.Number(role.Connections)} ({PageText.Count(role.Holders, "holder")})"),
+                .. record.KeptElsewhere > 0 ? [$"{PageText.Number(record.KeptElsewhere)} are kept for what is guaranteed on other databases of this server"] : Array.Empty<string>(),
+                .. record.Foreign > 0 ? [$"{PageText.Number(record.Foreign)} are foreign"] : Array.Empty<string>(),
+            ];
+            var since = FullSince is { } full ? $"Full for {PageText.Span(At - full)}, since {PageText.Moment(full)}." : "";
+            if (most.Length > 0 || since.Length > 0) yield return $"{string.Join(", ", most)}{(most.Length > 0 ? ". " : "")}{since}".TrimEnd();
+        }
+
+        if (Leaks.Count > 0)
+        {
+            yield return string.Join(", ", Leaks.Take(MostNamed).Select(holder => $"{holder.Caller} has {PageText.Number(holder.Open!.Connections)} open and was granted {PageText.Number(holder.Granted + holder.Moving)}"))
+                + (Leaks.Count > MostNamed ? $", and {PageText.Number(Leaks.Count - MostNamed)} more have too many" : "") + ": a leak, or a pool that is too large.";
+        }
+
+        // Of roles none of whose holders is named: what is open carries no holder's name, or nobody looked.
+        foreach (var role in record.Roles.Where(role => role.Over > 0 && Leaks.All(holder => holder.Role != role.Role)))
+            yield return $"{role.Role} has {PageText.Count(role.Over, "connection")} more open than it was granted: a leak, or pools that are too large.";
+
+        if (Unused.Length > 0)
+            yield return "Granted and not open: " + string.Join(", ", Unused.Select(holder => $"{holder.Caller} has {PageText.Number(holder.Open!.Connections)} of {PageText.Number(holder.Granted)} open")) + ".";
+    }
 
     // Whoever could give the most back, where somebody wants it: less than two are nobody's fault.
     private Holding[] Unused => Budget.Record is { Free: > 0, Waiting: 0 } ? []

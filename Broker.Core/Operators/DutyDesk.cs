@@ -15,6 +15,26 @@ public sealed record Duty(string? Database, DutyRecord Record)
 
     /// <summary>Its kind, e.g. <c>renew</c>.</summary>
     public string Kind => Record.Name.Split(':')[0];
+
+    /// <summary>What it is done for, e.g. the lease's id or the role's name; empty: the whole database.</summary>
+    public string Subject => Record.Name.Split(':', 2) is [_, var subject] ? subject : "";
+
+    /// <summary>What is done, in words that need no glossary, e.g. <c>Renewing the lease of b-orders-api-x</c>.</summary>
+    /// <param name="username">The user of the lease that it is done for; null: not known, or it is done for no lease.</param>
+    public string InWords(string? username) => Kind switch
+    {
+        DutyKinds.Sample => "Counting the connections",
+        DutyKinds.Leftovers => "Looking for users that no lease knows",
+        DutyKinds.Ready => $"Keeping a user ready for {Subject}",
+        DutyKinds.Token => $"Renewing the token of the issuer {Subject}",
+        DutyKinds.Renew => $"Renewing the lease of {username ?? Subject}",
+        DutyKinds.Rotate => $"Replacing the user {username ?? Subject}",
+        DutyKinds.Verify => $"Trying to log in as {username ?? Subject}",
+        DutyKinds.Expire => $"Ending the lease of {username ?? Subject}",
+        DutyKinds.Revoke => $"Dropping the user {username ?? Subject}",
+        DutyKinds.Reap => $"Clearing up after {username ?? Subject}",
+        _ => Record.Name,
+    };
 }
 
 /// <summary>Shows what is due and what keeps failing.</summary>

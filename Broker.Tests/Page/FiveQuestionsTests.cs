@@ -43,7 +43,7 @@ public sealed class FiveQuestionsTests(Browser browser) : IClassFixture<Browser>
             var page = await OpenAsync(stage, "/");
             // 1 and 2: who fills it, since when.
             await SeenAsync(page, page.Locator(".filled", new() { HasTextString = "orders-api has " }));
-            await SeenAsync(page, page.Locator(".filled", new() { HasTextString = ", others have " }));
+            await SeenAsync(page, page.Locator(".filled", new() { HasTextString = " are foreign" }));
             await SeenAsync(page, page.Locator(".filled", new() { HasTextString = "Full for " }));
             await SeenAsync(page, page.Locator(".badge.waiting", new() { HasTextString = "1 claim waiting" }));
             // 3: is it a leak, and whose.
@@ -53,6 +53,7 @@ public sealed class FiveQuestionsTests(Browser browser) : IClassFixture<Browser>
             await SeenAsync(page, page.Locator(".why", new() { HasTextString = "that may be promised are promised; " }));
             // 5: what stops it.
             await SeenAsync(page, page.GetByRole(AriaRole.Link, new() { Name = "Change the ceiling…" }));
+            await SeenAsync(page, page.Locator(".aside", new() { HasTextString = "What cuts nobody off: Raise the ceiling… 18 above it are promised to nobody. Pause orders-api… Nobody new gets it; who has it keeps it." }));
             foreach (var order in new[] { "Pause…", "Drain…", "Rotate…" }) await SeenAsync(page, page.GetByRole(AriaRole.Link, new() { Name = order }).First);
             await Pictures.TakeAsync(page, "incident", fullPage: false);
             // 4: will the next rollout fit.

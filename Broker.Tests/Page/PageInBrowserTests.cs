@@ -29,7 +29,7 @@ public sealed class PageInBrowserTests(Browser browser) : ServedPageTests(browse
 
         (await page.Locator(".bar").GetAttributeAsync("aria-label")).ShouldBe(
             "Connections of orders: limit 200, ceiling 137. 3 reserved for superusers, 8 foreign, 100 granted, 75 of them open, 29 free, 60 above the ceiling.");
-        (await page.Locator(".legend dd").AllTextContentsAsync()).ShouldBe(["3", "8", "100", "75", "29", "60", "200"]);
+        (await page.Locator(".legend dd").AllTextContentsAsync()).ShouldBe(["3", "8", "100", "75", "29", "60", "137", "200"]);
         (await page.Locator(".waiting").TextContentAsync()).ShouldBe("4 claims waiting");
         await page.Locator("a.toggle").First.ClickAsync();
         await page.GetByText("orders/orders-api-7d9c5b6f4-0").WaitForAsync();

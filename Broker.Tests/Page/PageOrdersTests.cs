@@ -51,7 +51,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         await page.Locator("input[name=ceiling]").FillAsync("20");
         await GiveAsync(page, "Change it", "The ceiling is in force with the next count of connections.");
 
-        await page.Locator(".flag", new() { HasTextString = "ceiling 20 of 100" }).WaitForAsync();
+        await page.Locator(".legend .total", new() { HasTextString = "Ceiling20" }).WaitForAsync();
         await ReadsAsync(page, "The ceiling was set to 20 by operators@example.org, ");
         page.Url.ShouldEndWith("#database-orders", Case.Sensitive, "it shows the database that the order was about");
         var order = (await BudgetAsync())["ceilingOrder"]!;
@@ -63,7 +63,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         await ReadsAsync(page, $"It was set to 20 by operators@example.org: {Reason}");
         await ReadsAsync(page, "The configured ceiling is in force again with the next count of connections: 100 % of what ordinary users can get.");
         await GiveAsync(page, "Take it back", "The configured ceiling is in force with the next count of connections.");
-        await page.Locator(".flag", new() { HasTextString = "ceiling 100 of 100" }).WaitForAsync();
+        await page.Locator(".legend .total", new() { HasTextString = "Ceiling100" }).WaitForAsync();
         (await Link(page, "Take it back…").CountAsync()).ShouldBe(0);
         (await BudgetAsync())["ceilingOrder"].ShouldBeNull();
         Audited("ceiling").ShouldBe([("orders", null, 20), ("orders", null, null)]);

@@ -34,8 +34,8 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
         var page = await OpenAsync("vault-outage");
 
         var failing = await page.Locator(".failing").AllTextContentsAsync();
-        failing[0].ShouldContain("Duty token:vault failed 9 times in a row, for 6 min: Vault is sealed (503).");
-        failing[1].ShouldContain("Duty renew:L1 failed 4 times in a row");
+        failing[0].ShouldContain("Renewing the token of the issuer vault failed 9 times in a row, for 6 min: Vault is sealed (503).");
+        failing[1].ShouldContain("Renewing the lease of ");
         (await page.Locator(".line tbody tr").CountAsync()).ShouldBe(2);
         (await page.Locator(".line").TextContentAsync())!.ShouldContain("shop/orders-api-7");
         (await page.Locator(".badge.paused").TextContentAsync()).ShouldBe("paused");
@@ -120,11 +120,25 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
             "5 of the free ones are kept for those to whom they are guaranteed: 2 to orders-api, 3 to team/payments.",
         ]);
         (await page.Locator(".legend div").AllTextContentsAsync()).Select(text => text.Trim()).ShouldBe(
-            ["Reserved for superusers3", "Foreign8", "Granted100", "open of these75", "Free20", "Guaranteed on other databases of this server9", "Above the ceiling60", "Limit200"]);
+            ["Reserved for superusers3", "Foreign8", "Granted100", "open of these75", "Free20", "Guaranteed on other databases of this server9", "Above the ceiling60", "Ceiling137", "Limit200"]);
         (await page.Locator("svg.bar").GetAttributeAsync("aria-label"))!.ShouldContain("20 free, 9 guaranteed on other databases of this server, 60 above the ceiling.");
         (await page.Locator("svg.bar .segment.kept").GetAttributeAsync("width")).ShouldBe("9");
         (await page.Locator("svg.bar .segment.open").GetAttributeAsync("width")).ShouldBe("75");
         (await page.Locator("svg.bar .ceiling-mark").GetAttributeAsync("x")).ShouldBe("70%", "what is kept stands below the ceiling");
+    }
+
+    [Theory]
+    [InlineData(5, 0, 8, "5 could be given, and shop/orders-api-9, who is first, takes no fewer than 8; whoever came later waits behind it.")]
+    [InlineData(5, 5, 1, "All 5 that are free are kept for those to whom they are guaranteed.")]
+    [InlineData(5, 3, 4, "2 could be given, and shop/orders-api-9, who is first, takes no fewer than 4; whoever came later waits behind it.")]
+    [InlineData(0, 0, 4, null)]
+    public void Whoever_waits_though_something_is_free_is_told_with_the_cause(int free, int kept, int least, string? why)
+    {
+        var budget = Views.Budget("orders", 100, 97, 0, 97 - free, free, 0);
+        budget = budget with { Record = budget.Record with { Kept = kept, Waiting = 1 } };
+        var view = Views.View(budget, new(null, "", "", null, null, null), mayOrder: false) with { Line = [new("waits", "shop/orders-api-9", 10, least, Views.Now, Views.Now.AddSeconds(20))] };
+
+        view.WhyWaiting.ShouldBe(why);
     }
 
     [Fact]

@@ -51,6 +51,8 @@ public sealed class SeedTests
     [InlineData(64022163)]
     [InlineData(64020622)]
     [InlineData(64030802)]
+    [InlineData(64031421)]
+    [InlineData(64031834)]
     [InlineData(66001016)]
     public void No_law_is_broken_again(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
 

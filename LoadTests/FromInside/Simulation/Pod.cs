@@ -154,8 +154,11 @@ internal sealed class Pod
     private void Take(Grant grant, TimeSpan asked)
     {
         // A replica's memory tells again of a move, also those who have made it.
-        var moves = grant.Overlap > TimeSpan.Zero && grant.Lease.Id != Held?.Lease.Id;
-        beside = moves ? Held?.Counted ?? 0 : world.Now < bothUntil ? beside : 0;
+        var another = grant.Lease.Id != Held?.Lease.Id;
+        var moves = grant.Overlap > TimeSpan.Zero && another;
+        // Without an overlap all that is old closes first, also what an earlier move still allowed.
+        if (another && grant.Overlap == TimeSpan.Zero) bothUntil = world.Now;
+        beside = moves ? Held is null ? 0 : Most(Held) : world.Now < bothUntil ? beside : 0;
         (Held, PromisedBy, PromisedAt) = (grant, heard, world.Now);
         sizes?.Take(grant);
         // Where the ledger's time is behind for good, because nobody knew how far it had come, its clock tells no pod's end.
