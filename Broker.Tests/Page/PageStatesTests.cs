@@ -120,7 +120,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
             "5 of the free ones are kept for those to whom they are guaranteed: 2 to orders-api, 3 to team/payments.",
         ]);
         (await page.Locator(".legend div").AllTextContentsAsync()).Select(text => text.Trim()).ShouldBe(
-            ["Reserved for superusers3", "Foreign8", "Granted100", "open of these75", "Free20", "Guaranteed on other databases of this server9", "Above the ceiling60", "Ceiling137", "Limit200"]);
+            ["Reserved for superusers3", "Foreign8", "Granted100", "open of these75", "Free20", "Guaranteed on other databases of this server9", "Above the ceiling60", "Ceiling137of the limit200"]);
         (await page.Locator("svg.bar").GetAttributeAsync("aria-label"))!.ShouldContain("20 free, 9 guaranteed on other databases of this server, 60 above the ceiling.");
         (await page.Locator("svg.bar .segment.kept").GetAttributeAsync("width")).ShouldBe("9");
         (await page.Locator("svg.bar .segment.open").GetAttributeAsync("width")).ShouldBe("75");
