@@ -64,6 +64,29 @@ public sealed class SharedServerTests
     }
 
     [Fact]
+    public async Task What_is_guaranteed_on_both_and_cannot_be_kept_by_the_server_is_said_once_and_said_when_it_can()
+    {
+        await using var world = new World(
+            OrdersApi with { Connections = new() { Max = 100, Guaranteed = 30 } }, On("orders", "pg"), capacity: 57, further: (On("billing", "pg-alias"), BillingApi with { Connections = new() { Max = 100, Guaranteed = 20 } }));
+        world.Engine.Says = static _ => "postgresql 7381";
+        var replica = await world.ReplicaAsync();
+        // Somebody is there: a database that rests is not counted.
+        foreach (var role in new[] { "orders-api", "billing-api" }) (await world.PassAsync(replica.AskAsync(World.Ask(1, 1, role: role)), Minute)).Grant.ShouldNotBeNull();
+        string[] Lines(string database) => [.. replica.Said.Where(line => line.StartsWith($"Database {database}: ", StringComparison.Ordinal) && line.Contains("guaranteed", StringComparison.Ordinal))];
+        const string Why = "50 connections are guaranteed on the databases of one server (on 'billing' 20 to billing-api; on 'orders' 30 to orders-api), and no more than 37 may be promised on it: guarantee less, or raise what may be promised on the server";
+
+        await world.PassAsync(() => Lines("orders").Length > 0 && Lines("billing").Length > 0, Minute);
+        await world.PassAsync(Minute);
+        foreach (var database in new[] { "orders", "billing" }) Lines(database).ShouldBe([$"Database {database}: {Why}."]);
+
+        world.Engine.Capacity = 100; // 65 percent of it is room for both
+        await world.PassAsync(() => Lines("orders").Length > 1 && Lines("billing").Length > 1, Minute);
+        await world.PassAsync(Minute);
+        foreach (var database in new[] { "orders", "billing" })
+            Lines(database).ShouldBe([$"Database {database}: {Why}.", $"Database {database}: all that is guaranteed on its server can be kept again."]);
+    }
+
+    [Fact]
     public async Task L2_So_are_those_reached_at_one_address_of_a_server_that_says_nothing_of_itself()
     {
         await using var world = Two("pg", "PG");

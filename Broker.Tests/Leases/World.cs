@@ -24,6 +24,7 @@ using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using Xunit;
 
@@ -177,7 +178,7 @@ internal sealed class World : IAsyncDisposable
         {
             Link = new(world.Store);
             var collection = new ServiceCollection();
-            collection.AddLogging().AddMetrics();
+            collection.AddLogging(logging => logging.AddProvider(new Told(Said))).AddMetrics();
             collection.AddSingleton<TimeProvider>(world.Clock).AddSingleton<ICatalog>(world.Catalog);
             collection.AddBrokerCore(new BrokerSettings());
             collection.Replace(ServiceDescriptor.Singleton<ILedgerStore>(Link));
@@ -194,6 +195,9 @@ internal sealed class World : IAsyncDisposable
             meters.SetMeasurementEventCallback<long>((instrument, value, tags, _) => counted.AddOrUpdate((instrument.Name, OutcomeIn(tags)), value, (_, before) => before + value));
             meters.Start();
         }
+
+        /// <summary>All that it logged.</summary>
+        public ConcurrentQueue<string> Said { get; } = [];
 
         /// <summary>The replica's way to the ledger; cut it, and the replica is as good as dead to the others.</summary>
         public CuttableStore Link { get; }

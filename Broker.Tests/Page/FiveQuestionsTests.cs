@@ -71,6 +71,7 @@ public sealed class FiveQuestionsTests(Browser browser) : IClassFixture<Browser>
             await Pictures.TakeAsync(page, "incident-holders", fullPage: false);
             await leaving.CancelAsync();
             await waits;
+            await RevokeAsync(page, stage);
         }
         finally
         {
@@ -78,6 +79,21 @@ public sealed class FiveQuestionsTests(Browser browser) : IClassFixture<Browser>
             foreach (var connection in open) await connection.DisposeAsync();
             leaving.Dispose();
         }
+    }
+
+    // The last resort, given in the browser: the user is gone from the server, and so are all its sessions.
+    private static async Task RevokeAsync(IPage page, Stage stage)
+    {
+        await page.GetByRole(AriaRole.Link, new() { Name = "All databases" }).ClickAsync();
+        await page.GetByRole(AriaRole.Link, new() { Name = "Revoke…" }).First.ClickAsync();
+        await page.Locator("input[name=reason]").FillAsync("a stolen password");
+        await page.GetByRole(AriaRole.Button, new() { Name = "Revoke now" }).ClickAsync();
+        await page.GetByText("The lease is being revoked.").WaitForAsync();
+        const string Left = $"SELECT (SELECT count(*) FROM pg_roles WHERE rolname LIKE 'b-{StageSettings.RoleName}-%') + (SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'b-{StageSettings.RoleName}-%')";
+        await using var administrator = NpgsqlDataSource.Create(stage.Postgres.AdminConnectionString);
+        await using var question = administrator.CreateCommand(Left);
+        await Eventually.HoldsAsync(async () => (long)(await question.ExecuteScalarAsync(Cancel))! == 0, "neither a user of the role nor a session of one is left on the server", Cancel);
+        await page.Locator(".leases tr", new() { HasTextString = "a stolen password" }).WaitForAsync();
     }
 
     // It is there, and wholly on the screen, as the page is shown.

@@ -110,7 +110,7 @@ public sealed class PageInBrowserTests(Browser browser) : ServedPageTests(browse
         (await (await OpenAsync(1280)).Locator("a.order").CountAsync()).ShouldBe(0);
 
         var page = await OpenAsAsync("operators", 1280);
-        (await page.Locator("a.order").AllTextContentsAsync()).ShouldBe(["Change the ceiling…", "Rotate…", "Pause…", "Drain…", "Rotate…", "Pause…", "Drain…", "Revoke…"]);
+        (await page.Locator("a.order").AllTextContentsAsync()).ShouldBe(["Raise the ceiling…", "Pause orders-api…", "Change the ceiling…", "Rotate…", "Pause…", "Drain…", "Rotate…", "Pause…", "Drain…", "Revoke…"]);
     }
 
     private void Show(int granted, string reason = "") => Server.Shown.Show((caller, query) => Model(caller.DisplayName, query, Views.View(
