@@ -171,6 +171,20 @@ public sealed class ChainTests : IDisposable
         verified.Notes.ShouldContain(note => note.Contains("half a line"));
     }
 
+    [Theory]
+    [InlineData("""{"chain":null,"seq":99,"hash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}""")]
+    [InlineData("""{"chain":"AAAAAAAAAAAA","seq":99,"hash":"*******************************************"}""")]
+    public async Task L15_A_last_line_that_is_none_of_a_chain_keeps_no_broker_from_going_on_and_is_found(string line)
+    {
+        await WriteAsync(10);
+        await File.AppendAllTextAsync(folder.Path, line + "\n", Cancel);
+        File.Delete(folder.Path + ".head");
+        await WriteAsync(10);
+
+        AuditFolder.Records(folder.Path).Length.ShouldBe(21);
+        Verify().Problems.ShouldNotBeEmpty();
+    }
+
     [Fact]
     public async Task What_a_full_disk_did_not_take_is_told_by_the_chain_itself()
     {

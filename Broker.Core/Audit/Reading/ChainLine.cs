@@ -68,9 +68,9 @@ internal sealed class ChainLine
     /// <summary>Whether it says that it follows the end of another chain.</summary>
     public bool FollowsChain(ChainHead other) =>
         root.TryGetProperty(ChainFormat.Behind, out var behind) && behind.ValueKind == JsonValueKind.Object
-        && behind.TryGetProperty("chain", out var chain) && chain.ValueEquals(other.Chain)
+        && behind.TryGetProperty("chain", out var chain) && Is(chain, other.Chain)
         && behind.TryGetProperty("seq", out var seq) && seq.ValueKind == JsonValueKind.Number && seq.TryGetInt64(out var number) && number == other.Seq
-        && behind.TryGetProperty(ChainFormat.Hash, out var hash) && hash.ValueEquals(other.Hash);
+        && behind.TryGetProperty(ChainFormat.Hash, out var hash) && Is(hash, other.Hash);
 
     /// <summary>Whether its hash is that of its bytes behind a record with this hash.</summary>
     public bool Follows(string previous)
@@ -93,13 +93,15 @@ internal sealed class ChainLine
             && key.Verify(new ChainHead(Chain, Seq - 1, head).Statement(Bytes.AsSpan(0, signed)), signature);
     }
 
+    private static bool Is(JsonElement value, string text) => value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
+
     private static bool TryDecode(string text, Span<byte> into)
     {
         try
         {
-            return Base64Url.DecodeFromChars(text, into) == SHA256.HashSizeInBytes;
+            return Base64Url.TryDecodeFromChars(text, into, out var written) && written == SHA256.HashSizeInBytes;
         }
-        catch (Exception e) when (e is FormatException or ArgumentException)
+        catch (FormatException)
         {
             return false;
         }

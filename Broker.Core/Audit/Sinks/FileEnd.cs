@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
 using Broker.Core.Audit.Chain;
@@ -50,7 +51,9 @@ internal sealed record FileEnd(ChainHead? Head, string? Doubt, long Missing = 0)
         try
         {
             using var json = JsonDocument.Parse(line.ToArray());
-            return new(json.RootElement.GetProperty("chain").GetString()!, json.RootElement.GetProperty("seq").GetInt64(), Encoding.ASCII.GetString(hash));
+            return Base64Url.IsValid(hash) && json.RootElement.GetProperty("chain").GetString() is { } chain
+                ? new(chain, json.RootElement.GetProperty("seq").GetInt64(), Encoding.ASCII.GetString(hash))
+                : null;
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
