@@ -81,6 +81,50 @@ public sealed class RedisTlsTests : IDisposable
         await RedisAsItIsRunTests.ShouldWorkAsync(ledger);
     }
 
+    // The one name that a machine is sure to know is localhost; by its address nobody here has a certificate.
+    [Fact]
+    public async Task A_Cluster_whose_certificates_have_names_alone_is_reached_by_the_names_that_it_announces_or_by_one_name_for_all()
+    {
+        using var authority = Authority("private");
+        var ca = files.Write("ca.pem", authority.ExportCertificatePem());
+        var (certificate, key) = Issue(authority, "member", "localhost");
+        var ports = new List<int>();
+        await using var cluster = await LocalRedisCluster.StartAsync(
+            withReplicas: false,
+            () =>
+            {
+                ports.Add(LoopbackPort.Take());
+                return ["--tls-port", $"{ports[^1]}", "--tls-cluster", "yes", "--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", ca, "--tls-auth-clients", "yes"];
+            },
+            Cancellation);
+        LedgerSettings At(string servers) => new() { Kind = LedgerKind.Redis, ConnectionString = new(servers), CaFile = ca, CertificateFile = certificate, KeyFile = key };
+
+        // It announces addresses. One name in the string is the name of all members; where there are two (which these are to the client), each is known by its own.
+        var twoNames = $"localhost:{ports[0]},LOCALHOST:{ports[1]}";
+        await UseAllMastersAsync($"localhost:{ports[0]}");
+        await UseAllMastersAsync($"{twoNames},sslHost=localhost");
+        await Should.ThrowAsync<LedgerException>(() => UseAllMastersAsync(twoNames));
+
+        foreach (var port in cluster.Ports)
+        {
+            await cluster.ExecuteAsync(port, "CONFIG", "SET", "cluster-announce-hostname", "localhost");
+            await cluster.ExecuteAsync(port, "CONFIG", "SET", "cluster-preferred-endpoint-type", "hostname");
+        }
+
+        foreach (var port in cluster.Ports)
+            await Eventually.HoldsAsync(async () => (await cluster.ExecuteAsync(port, "CLUSTER", "NODES")).Split(",localhost").Length == 4, "each member to know the names of all", Cancellation);
+        await UseAllMastersAsync(twoNames);
+
+        (await Task.WhenAll(cluster.Ports.Select(port => cluster.ExecuteAsync(port, "DBSIZE")))).ShouldNotContain("0", "all masters were used");
+
+        async Task UseAllMastersAsync(string servers)
+        {
+            await using var store = new RedisLedgerStore(RedisConnection.Open(At(servers)));
+            foreach (var database in new[] { "orders", "stock", "users", "bills", "carts" })
+                await new SharedLedger(store).Budgets.SampleAsync(database, 10, 10, 0, 10, 0, TimeSpan.FromSeconds(1), Cancellation);
+        }
+    }
+
     private static X509Certificate2 Authority(string name, X509Certificate2? above = null)
     {
         var key = ECDsa.Create(ECCurve.NamedCurves.nistP256); // its certificate's from now on
@@ -92,19 +136,20 @@ public sealed class RedisTlsTests : IDisposable
         return signed.CopyWithPrivateKey(key);
     }
 
-    private (string Certificate, string Key) Issue(X509Certificate2 authority, string name)
+    private (string Certificate, string Key) Issue(X509Certificate2 authority, string name, string? host = null)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        return Issue(authority, name, key);
+        return Issue(authority, name, key, host);
     }
 
-    private (string Certificate, string Key) Issue(X509Certificate2 authority, string name, AsymmetricAlgorithm key)
+    private (string Certificate, string Key) Issue(X509Certificate2 authority, string name, AsymmetricAlgorithm key, string? host = null)
     {
         var request = key is RSA rsa
             ? new CertificateRequest($"CN={name}", rsa, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
             : new CertificateRequest($"CN={name}", (ECDsa)key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
-        names.AddIpAddress(IPAddress.Loopback);
+        if (host is null) names.AddIpAddress(IPAddress.Loopback);
+        else names.AddDnsName(host);
         request.CertificateExtensions.Add(names.Build());
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new("1.3.6.1.5.5.7.3.1"), new("1.3.6.1.5.5.7.3.2")], false));
         var now = TimeProvider.System.GetUtcNow();

@@ -31,13 +31,19 @@ public sealed class LocalRedisCluster : IAsyncDisposable
     /// <inheritdoc cref="StartAsync(CancellationToken)"/>
     /// <param name="withReplicas">Each master has a replica, which has its data when this returns.</param>
     /// <param name="cancellation">Ends it.</param>
-    public static async Task<LocalRedisCluster> StartAsync(bool withReplicas, CancellationToken cancellation = default)
+    public static Task<LocalRedisCluster> StartAsync(bool withReplicas, CancellationToken cancellation = default) => StartAsync(withReplicas, static () => [], cancellation);
+
+    /// <inheritdoc cref="StartAsync(bool, CancellationToken)"/>
+    /// <param name="withReplicas">As above.</param>
+    /// <param name="options">Further options of the next node that is started.</param>
+    /// <param name="cancellation">Ends it.</param>
+    public static async Task<LocalRedisCluster> StartAsync(bool withReplicas, Func<IReadOnlyList<string>> options, CancellationToken cancellation = default)
     {
         var started = new List<Node>();
         try
         {
             for (var node = 0; node < (withReplicas ? 2 * Masters : Masters); node++)
-                started.Add(await StartNodeAsync(cancellation));
+                started.Add(await StartNodeAsync(options, cancellation));
             Node[] masters = [.. started.Take(Masters)], replicas = [.. started.Skip(Masters)];
             await JoinAsync(masters, cancellation);
             await FollowAsync(masters, replicas, cancellation);
@@ -156,7 +162,7 @@ public sealed class LocalRedisCluster : IAsyncDisposable
 
     private Node NodeAt(int port) => nodes.Concat(replicas).Single(node => node.Port == port);
 
-    private static async Task<Node> StartNodeAsync(CancellationToken cancellation)
+    private static async Task<Node> StartNodeAsync(Func<IReadOnlyList<string>> more, CancellationToken cancellation)
     {
         var docker = await DockerEngine.IsUsedAsync();
         return await LoopbackPort.StartOnAsync(async port =>
@@ -165,7 +171,7 @@ public sealed class LocalRedisCluster : IAsyncDisposable
             string[] options =
             [
                 "--cluster-enabled", "yes", "--cluster-port", busPort.ToString(null, null),
-                "--cluster-config-file", "nodes.conf", "--save", "", "--appendonly", "yes",
+                "--cluster-config-file", "nodes.conf", "--save", "", "--appendonly", "yes", .. more(),
             ];
             // Members of a cluster name their addresses to clients, so containers must share our own network.
             IRedisHost server = docker
