@@ -1,8 +1,11 @@
 using System.Net;
+using System.Threading.Channels;
 using Broker.Api.Authentication.Kubernetes;
 using Broker.Core.Catalog;
+using Broker.Core.Leases.Holders;
 using Broker.Tests.Security;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
 
@@ -125,6 +128,42 @@ public sealed class PodWatchTests : IAsyncLifetime
         await EndsAsync(world, second);
         Ended(world).ShouldNotContain(stays);
         Complaints(world).ShouldBeEmpty("a server does both every few minutes");
+    }
+
+    [Fact]
+    public async Task A_watch_that_hears_nothing_though_its_connection_is_up_ends_by_its_own_deadline_and_begins_anew()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        foreach (var uid in new[] { "uid-1", "uid-2" }) cluster.Pods[uid] = ServedKubernetes.Pod(uid);
+        var went = await HolderAsync(world, replica, "uid-1");
+        var stays = await HolderAsync(world, replica, "uid-2");
+        var issuer = new IdentityIssuer { Name = "kubernetes", Audience = "broker", Pods = new() { Address = cluster.Address, CaFile = cluster.CaFile, TokenFile = cluster.TokenFile } };
+        var time = new FakeTimeProvider();
+        var watch = new NamespaceWatch(new(issuer, "shop", time), [], world.Service<PodDesk>(), time, NullLogger.Instance);
+        using var until = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        var watching = watch.RunAsync(Channel.CreateUnbounded<ClusterPod>().Writer, until.Token);
+        await WatchedAsync();
+        cluster.Lists.ShouldBe(1);
+
+        // The pod goes, and whoever stands in between lets nothing of it through.
+        cluster.Pods.TryRemove("uid-1", out _);
+        time.Advance(TimeSpan.FromSeconds(329));
+        cluster.Watchers.ShouldBe(1);
+        time.Advance(TimeSpan.FromSeconds(1));
+        await Eventually.HoldsAsync(() => Task.FromResult(cluster.Watchers == 0), "the watch ends", Cancel);
+        await Eventually.HoldsAsync(
+            () =>
+            {
+                if (cluster.Lists == 1) time.Advance(TimeSpan.FromSeconds(1)); // it pauses a second
+                return Task.FromResult(cluster.Lists == 2 && cluster.Watchers == 1);
+            },
+            "another begins", Cancel);
+        await EndsAsync(world, went);
+        Ended(world).ShouldNotContain(stays);
+
+        await until.CancelAsync();
+        await watching;
     }
 
     [Fact]
