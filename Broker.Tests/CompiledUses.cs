@@ -1,5 +1,8 @@
 using System.Reflection;
 using System.Reflection.Emit;
+using System.Reflection.Metadata;
+using System.Reflection.Metadata.Ecma335;
+using System.Reflection.PortableExecutable;
 
 namespace Broker.Tests;
 
@@ -27,6 +30,31 @@ internal static class CompiledUses
         return uses;
     }
 
+    /// <summary>The texts in those methods of an assembly that call a method of a name, whoever has it.</summary>
+    public static IReadOnlySet<string> TextsBeside(Assembly assembly, string called)
+    {
+        using var file = new PEReader(File.OpenRead(assembly.Location));
+        var reader = file.GetMetadataReader();
+        var texts = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var method in reader.MethodDefinitions.Select(reader.GetMethodDefinition).Where(static method => method.RelativeVirtualAddress != 0))
+        {
+            var tokens = Tokens(file.GetMethodBody(method.RelativeVirtualAddress).GetILBytes()!).ToList();
+            if (tokens.Any(token => NameOf(reader, token) == called))
+                texts.UnionWith(tokens.Where(IsText).Select(token => reader.GetUserString((UserStringHandle)MetadataTokens.Handle(token))));
+        }
+
+        return texts;
+    }
+
+    private static bool IsText(int token) => token >> 24 == 0x70;
+
+    private static string? NameOf(MetadataReader reader, int token) => IsText(token) ? null : MetadataTokens.EntityHandle(token) switch
+    {
+        { Kind: HandleKind.MemberReference } member => reader.GetString(reader.GetMemberReference((MemberReferenceHandle)member).Name),
+        { Kind: HandleKind.MethodDefinition } method => reader.GetString(reader.GetMethodDefinition((MethodDefinitionHandle)method).Name),
+        _ => null,
+    };
+
     private static IEnumerable<Type> UsedBy(Type type)
     {
         if (type.BaseType is { } parent) yield return parent;
@@ -44,7 +72,7 @@ internal static class CompiledUses
     {
         if (method.GetMethodBody() is not { } body) yield break;
         foreach (var local in body.LocalVariables) yield return local.LocalType;
-        foreach (var token in Tokens(body.GetILAsByteArray()!))
+        foreach (var token in Tokens(body.GetILAsByteArray()!).Where(static token => !IsText(token)))
         {
             var typeArguments = method.DeclaringType!.IsGenericType ? method.DeclaringType.GetGenericArguments() : null;
             var member = method.Module.ResolveMember(token, typeArguments, method.IsGenericMethod ? method.GetGenericArguments() : null);
@@ -69,7 +97,7 @@ internal static class CompiledUses
             at += instruction.Size;
             switch (instruction.OperandType)
             {
-                case OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineType or OperandType.InlineTok:
+                case OperandType.InlineField or OperandType.InlineMethod or OperandType.InlineType or OperandType.InlineTok or OperandType.InlineString:
                     yield return BitConverter.ToInt32(code, at);
                     at += 4;
                     break;

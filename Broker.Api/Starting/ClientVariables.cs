@@ -1,22 +1,35 @@
 namespace Broker.Api.Starting;
 
 /// <summary>
-/// Environment variables that Npgsql takes what a connection string does not say from (https://www.npgsql.org/doc/connection-string-parameters.html#environment-variables):
-/// meant for programs at a terminal, and inherited by the broker by chance. What an administrator's connection is stands in its string alone.
+/// Environment variables that clients of servers take what is not said to them from: meant for programs at a terminal, and inherited by the
+/// broker by chance. What its connections are stands in its configuration alone. MongoDB's and MySQL's clients have none of that kind.
 /// </summary>
 internal static class ClientVariables
 {
-    private static readonly string[] Names =
+    /// <summary>Npgsql's (https://www.npgsql.org/doc/connection-string-parameters.html#environment-variables).</summary>
+    internal static readonly string[] OfPostgreSql =
     [
         "PGUSER", "PGPASSWORD", "PGPASSFILE", "PGOPTIONS", "PGAPPNAME", "PGTARGETSESSIONATTRS", "PGSSLCERT", "PGSSLKEY", "PGSSLROOTCERT", "PGSSLNEGOTIATION", "PGGSSENCMODE", "PGREQUIREAUTH",
         "PGCLIENTENCODING", "PGTZ",
     ];
 
+    /// <summary>
+    /// StackExchange.Redis': whose certificate Redis may have, and which one it is shown
+    /// (https://github.com/StackExchange/StackExchange.Redis, <c>GetAmbientIssuerCertificateCallback</c>).
+    /// </summary>
+    internal static readonly string[] OfRedis =
+    [
+        "SERedis_IssuerCertPath", "SERedis_ClientCertPfxPath", "SERedis_ClientCertPemPath", "SERedis_ClientCertPassword", "SERedis_ClientCertPasswordPath", "SERedis_ClientCertStorageFlags",
+    ];
+
     /// <summary>Takes them out of this process, and answers which there were, in words.</summary>
-    public static IReadOnlyList<string> Forget()
+    public static IReadOnlyList<string> Forget() =>
+        [.. Forget(OfPostgreSql, "PostgreSQL are stands in AdminConnectionString"), .. Forget(OfRedis, "Redis are stands in Ledger (CaFile, CertificateFile, KeyFile)")];
+
+    private static IEnumerable<string> Forget(string[] names, string where)
     {
-        var there = Array.FindAll(Names, static name => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name)));
+        var there = Array.FindAll(names, static name => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name)));
         foreach (var name in there) Environment.SetEnvironmentVariable(name, null);
-        return Array.ConvertAll(there, static name => $"{name} is set in the environment and is not used: what the broker's connections to PostgreSQL are stands in AdminConnectionString. Take it out.");
+        return there.Select(name => $"{name} is set in the environment and is not used: what the broker's connections to {where}. Take it out.");
     }
 }

@@ -243,7 +243,7 @@ public sealed class StartTests : IDisposable
     }
 
     [Fact]
-    public async Task Variables_of_PostgreSQLs_clients_in_the_environment_change_no_connection_and_are_told()
+    public async Task Variables_of_clients_in_the_environment_change_no_connection_and_are_told()
     {
         await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
         var configuration = Configuration(settings => settings["Databases"]!["orders"] = DatabaseOf(postgres));
@@ -252,6 +252,7 @@ public sealed class StartTests : IDisposable
             ("PGUSER", "nobody"), ("PGPASSWORD", "wrong"), ("PGPASSFILE", "/nowhere"), ("PGOPTIONS", "-c default_transaction_read_only=on"), ("PGAPPNAME", "else"), ("PGTARGETSESSIONATTRS", "standby"),
             ("PGSSLCERT", "/nowhere"), ("PGSSLKEY", "/nowhere"), ("PGSSLROOTCERT", "/nowhere"), ("PGSSLNEGOTIATION", "direct"), ("PGGSSENCMODE", "require"), ("PGREQUIREAUTH", "none"),
             ("PGCLIENTENCODING", "EUC_JP"), ("PGTZ", "Nowhere"),
+            ("SERedis_IssuerCertPath", "/nowhere"), ("SERedis_ClientCertPfxPath", "/nowhere"),
         ];
         // These name where libpq's programs connect to; Npgsql does not read them.
         (string, string)[] others = [("PGHOST", "nowhere.invalid"), ("PGPORT", "1"), ("PGDATABASE", "else"), ("PGSSLMODE", "disable"), ("PGSERVICE", "else"), ("MYSQL_PWD", "wrong"), ("MYSQL_HOST", "nowhere.invalid")];
