@@ -9,7 +9,7 @@ namespace Broker.Tests.Telemetry;
 
 /// <summary>
 /// A real Prometheus with the shipped rules, only quicker, scrapes a real broker to which things happen: each alert fires, and clears when
-/// it is over. Those of leases, their issuer and the audit are in <see cref="AlertsOfLeasesTests"/>.
+/// it is over. Those of leases, their issuer and the audit are in <see cref="AlertsOfLeasesTests"/>, of poolers in <see cref="AlertsOfPoolersTests"/>.
 /// </summary>
 public sealed partial class AlertsOnTheProductTests : IAsyncLifetime
 {
@@ -79,8 +79,8 @@ public sealed partial class AlertsOnTheProductTests : IAsyncLifetime
             "BrokerOverAllotment");
 
         string[] all = [.. Names().Matches(Repository.Read("docs/alerts/broker.rules.yml")).Select(static name => name.Groups[1].Value).Order(StringComparer.Ordinal)];
-        broker.Fired.Union(AlertsOfLeasesTests.Alerts).Order(StringComparer.Ordinal).ShouldBe(all);
-        broker.Cleared.Union(AlertsOfLeasesTests.Alerts).Order(StringComparer.Ordinal).ShouldBe(all);
+        broker.Fired.Union(AlertsOfLeasesTests.Alerts).Union(AlertsOfPoolersTests.Alerts).Order(StringComparer.Ordinal).ShouldBe(all);
+        broker.Cleared.Union(AlertsOfLeasesTests.Alerts).Union(AlertsOfPoolersTests.Alerts).Order(StringComparer.Ordinal).ShouldBe(all);
     }
 
     // A claim that waits in line for longer than is alright, and is granted.

@@ -100,6 +100,12 @@ public sealed class LocalPgBouncer : IAsyncDisposable
     /// <summary>Ends it at once: its clients' connections end with it.</summary>
     public Task StopAsync() => process?.StopAsync(Signal.Terminate) ?? Task.CompletedTask;
 
+    /// <summary>Holds the process (SIGSTOP): connections stay open and nothing answers.</summary>
+    public void Pause() => process?.Send(Signal.Stop);
+
+    /// <summary>Lets a held process go on (SIGCONT).</summary>
+    public void Resume() => process?.Send(Signal.Continue);
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
