@@ -59,6 +59,29 @@ public sealed class StandingProofsTests
         (await reader.ReadToEndAsync(Cancel)).ShouldNotContain("event:");
     }
 
+    [Fact]
+    public async Task A_watch_is_closed_when_its_token_ends()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var end = world.Time.GetUtcNow().ToUnixTimeSeconds() + 2;
+        var token = world.Mint.Token(payload =>
+        {
+            payload["kubernetes.io"]!["namespace"] = "shop";
+            payload["exp"] = end;
+        });
+        var grant = await world.ClaimAsync(replica, token);
+        grant.Status.ShouldBe(200, grant.Body.ToJsonString());
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/holders/{grant.Body["holder"]!["id"]}/watch");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        using var watch = await replica.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancel);
+        ((int)watch.StatusCode).ShouldBe(200);
+
+        // A request is let in for as long as clocks may differ (ClockSkew); what goes on does not go on so long.
+        await (await watch.Content.ReadAsStreamAsync(Cancel)).CopyToAsync(Stream.Null, Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+        world.Time.GetUtcNow().ToUnixTimeSeconds().ShouldBeGreaterThanOrEqualTo(end);
+    }
+
     // The next event's name and data; comments are passed over.
     private static async Task<string> EventAsync(StreamReader reader)
     {
