@@ -8,9 +8,9 @@ namespace LoadTests.FromOutside.Bench;
 /// <summary><c>loadtests bench</c>: figures, never a verdict on time; compare only what one run shows side by side.</summary>
 internal sealed class BenchCommand
 {
-    private const string Claims = "claims", Start = "start", Holders = "holders", BurstPart = "burst", Vault = "vault", SteeringPart = "steering";
+    private const string Claims = "claims", Start = "start", Holders = "holders", BurstPart = "burst", Vault = "vault", SteeringPart = "steering", FleetPart = "fleet";
 
-    private readonly Option<string[]> part = new("--part") { Description = "Only this part: burst, claims, vault, steering, start or holders (can be repeated).", AllowMultipleArgumentsPerToken = true };
+    private readonly Option<string[]> part = new("--part") { Description = "Only this part: burst, claims, vault, steering, start, holders or fleet (can be repeated).", AllowMultipleArgumentsPerToken = true };
     private readonly Option<int> pods = CommandOptions.Number("--pods", "Pods that ask again.", 1_000, 1, 10_000);
     private readonly Option<int> connections = CommandOptions.Number("--connections", "Requests at once.", 100, 1, 1_000);
     private readonly Option<TimeSpan> warmup = CommandOptions.Duration("--warmup", "Load on all targets together before anything counts.", TimeSpan.FromSeconds(30));
@@ -24,7 +24,7 @@ internal sealed class BenchCommand
     public static Command Create()
     {
         var options = new BenchCommand();
-        options.part.AcceptOnlyFromAmong(BurstPart, Claims, Vault, SteeringPart, Start, Holders);
+        options.part.AcceptOnlyFromAmong(BurstPart, Claims, Vault, SteeringPart, Start, Holders, FleetPart);
         var command = new Command("bench", "Measure claims beside empty endpoints in one run, a fresh replica's first burst, and what holders cost.")
         {
             options.part, options.pods, options.connections, options.warmup, options.seconds, options.rounds, options.holders, options.bursts, options.replicas, options.json,
@@ -43,7 +43,7 @@ internal sealed class BenchCommand
             Measure = TimeSpan.FromSeconds(parsed.GetValue(seconds)),
             Rounds = Math.Min(parsed.GetValue(rounds), parsed.GetValue(seconds)),
         };
-        var parts = parsed.GetValue(part) is { Length: > 0 } named ? named : [BurstPart, Claims, Vault, SteeringPart, Start, Holders];
+        var parts = parsed.GetValue(part) is { Length: > 0 } named ? named : [BurstPart, Claims, Vault, SteeringPart, Start, Holders, FleetPart];
         await using var wrk = await WrkGenerator.FindAsync(cancellation);
         using var client = new HttpClientGenerator(TimeProvider.System);
         ILoadGenerator generator = wrk is null ? client : wrk;
@@ -93,11 +93,17 @@ internal sealed class BenchCommand
             result.Holders = await ManyHolders.MeasureAsync(stage, settings, steps, generator, Say, cancellation);
         }
 
+        if (parts.Contains(FleetPart))
+        {
+            Say("setting the stage for a fleet of databases");
+            result.Fleet = await Fleet.MeasureAsync(settings, parsed.GetValue(holders)!.Max(), generator, Say, cancellation);
+        }
+
         if (parsed.GetValue(json))
             Console.Out.WriteLine(result.ToJson());
         else
             BenchTable.Write(AnsiConsole.Console, result);
-        var errors = (result.Targets?.Sum(target => target.Errors) ?? 0) + (result.Fronts?.Sum(front => front.Errors) ?? 0) + (result.Steering?.Sum(row => row.Errors) ?? 0) + (result.Start?.Errors ?? 0) + (result.Holders?.Sum(row => row.Errors) ?? 0) + (result.Bursts?.Sum(burst => burst.Errors) ?? 0);
+        var errors = (result.Targets?.Sum(target => target.Errors) ?? 0) + (result.Fronts?.Sum(front => front.Errors) ?? 0) + (result.Steering?.Sum(row => row.Errors) ?? 0) + (result.Start?.Errors ?? 0) + (result.Holders?.Sum(row => row.Errors) ?? 0) + (result.Fleet?.Errors ?? 0) + (result.Bursts?.Sum(burst => burst.Errors) ?? 0);
         if (errors > 0)
             await Console.Error.WriteLineAsync($"Not as it should be: {errors} requests were not answered as they should be.");
         return errors == 0 ? 0 : 1;

@@ -37,6 +37,9 @@ internal sealed record BenchResult
 
     public IReadOnlyList<HoldersResult>? Holders { get; set; }
 
+    /// <summary>Many databases and roles, and what looking at all of them costs.</summary>
+    public FleetResult? Fleet { get; set; }
+
     public string ToJson() => JsonSerializer.Serialize(this, Format);
 }
 
@@ -49,3 +52,12 @@ internal sealed record StartResult(int Starts, double ReadyMilliseconds, int Pod
 /// <summary>With so many holders.</summary>
 internal sealed record HoldersResult(
     int Holders, double ReplicaMegabytes, double RedisMegabytes, double? RedisBytesPerHolder, double NewClaimP50Milliseconds, double AgainPerSecond, double AgainToLive, double AgainProcessorMicroseconds, long Errors);
+
+/// <summary>Many databases: what each look at all of them takes, and claims with and without somebody who looks.</summary>
+internal sealed record FleetResult(int Databases, int Roles, int Holders, double ReplicaMegabytes, double RedisMegabytes, IReadOnlyList<LookResult> Looks, IReadOnlyList<FrontResult> Claims)
+{
+    public long Errors => Claims.Sum(row => row.Errors);
+}
+
+/// <summary>One address that people or Prometheus read, asked one request after the other.</summary>
+internal sealed record LookResult(string Path, double P50Milliseconds, double MostMilliseconds, double Kilobytes);

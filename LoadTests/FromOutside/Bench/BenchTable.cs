@@ -31,7 +31,8 @@ internal static class BenchTable
             console.Write(steps);
         }
 
-        foreach (var (rows, beside) in new[] { (result.Fronts, "to native"), (result.Steering, "to one alone") })
+        if (result.Fleet is { } fleet) Write(console, fleet);
+        foreach (var (rows, beside) in new[] { (result.Fronts, "to native"), (result.Steering, "to one alone"), (result.Fleet?.Claims, "to one alone") })
         {
             if (rows is null) continue;
             var table = New(console, "", "per second", beside, "CPU µs", "p50", "p99", "errors");
@@ -58,6 +59,14 @@ internal static class BenchTable
                 table.AddRow(Text(row.Holders, "#,0"), Text(row.ReplicaMegabytes, "0 MB"), Text(row.RedisMegabytes, "0.0 MB"), Text(row.RedisBytesPerHolder, "0 B"), Milliseconds(row.NewClaimP50Milliseconds), Text(row.AgainPerSecond, "#,0"), Text(row.AgainToLive, "0.00"), Text(row.AgainProcessorMicroseconds, "0.0"), Text(row.Errors, "0"));
             console.Write(table);
         }
+    }
+
+    private static void Write(IAnsiConsole console, FleetResult fleet)
+    {
+        var looks = New(console, $"{fleet.Databases} databases, {fleet.Roles} roles, {Text(fleet.Holders, "#,0")} holders: a look at", "p50", "most", "answer");
+        foreach (var look in fleet.Looks) looks.AddRow(look.Path, Milliseconds(look.P50Milliseconds), Milliseconds(look.MostMilliseconds), Text(look.Kilobytes, "#,0 kB"));
+        console.Write(looks);
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"The replica has {fleet.ReplicaMegabytes:0} MB, Redis {fleet.RedisMegabytes:0} MB."));
     }
 
     private static Table New(IAnsiConsole console, string first, params string[] columns)

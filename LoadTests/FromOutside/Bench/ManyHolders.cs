@@ -95,22 +95,22 @@ internal static class ManyHolders
         return new(0, 0, 0, null, sequential.Order().ElementAt(sequential.Count / 2), rate, rate / ClaimRate.PerSecond(live), ClaimRate.ProcessorMicroseconds(again), again.Sum(load => load.Errors));
     }
 
-    private static IEnumerable<(string Token, string? Body)> Further(LocalIdentity identity, List<string> tokens, int held, int until)
+    private static IEnumerable<(string Token, string? Body, string Role)> Further(LocalIdentity identity, List<string> tokens, int held, int until)
     {
         var pods = Math.Min(until, PodsOfTheirOwn);
         if (tokens.Count < pods) tokens.AddRange(Pods.Tokens(identity, tokens.Count, pods - tokens.Count));
         for (var holder = held; holder < until; holder++)
-            yield return holder < PodsOfTheirOwn ? (tokens[holder], null) : (tokens[holder % PodsOfTheirOwn], Body("h" + holder.ToString(CultureInfo.InvariantCulture)));
+            yield return holder < PodsOfTheirOwn ? (tokens[holder], null, StageSettings.RoleName) : (tokens[holder % PodsOfTheirOwn], Body("h" + holder.ToString(CultureInfo.InvariantCulture)), StageSettings.RoleName);
     }
 
     private static string Body(string holder) => $$"""{"holder":"{{holder}}","connections":1}""";
 
-    private static long ReplicaMemory(LocalBroker broker)
+    public static long ReplicaMemory(LocalBroker broker)
     {
         using var process = Process.GetProcessById(broker.ProcessId);
         return process.WorkingSet64;
     }
 
-    private static async Task<long> RedisMemoryAsync(IConnectionMultiplexer redis) =>
+    public static async Task<long> RedisMemoryAsync(IConnectionMultiplexer redis) =>
         long.Parse((await RedisInfo.ReadAsync(redis, "memory"))["used_memory"], CultureInfo.InvariantCulture);
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
 using LoadTests.Servers.Stages;
 using StackExchange.Redis;
@@ -56,7 +55,7 @@ internal static class Steering
 
         async Task WatchedAsync()
         {
-            await using var followers = await Followers.StartAsync(plain, cancellation);
+            await using var followers = await Followers.StartAsync(plain, StageSettings.DatabaseName, cancellation);
             rounds[Watched].Add(await RunAsync(again));
         }
 
@@ -96,54 +95,6 @@ internal static class Steering
             role["Database"] = database;
             role["Connections"]!["Guaranteed"] = Guaranteed;
             roles[name] = role;
-        }
-    }
-
-    /// <summary>Three who follow the page and the holders of the database, as browsers do.</summary>
-    private sealed class Followers : IAsyncDisposable
-    {
-        private readonly HttpClient client = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false }) { Timeout = Timeout.InfiniteTimeSpan };
-        private readonly CancellationTokenSource going;
-        private readonly List<Task> reading = [];
-
-        private Followers(CancellationToken cancellation) => going = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-
-        public static async Task<Followers> StartAsync(Stage stage, CancellationToken cancellation)
-        {
-            var followers = new Followers(cancellation);
-            foreach (var path in new[] { "/page/live", "/page/live", $"/page/live/{StageSettings.DatabaseName}" })
-            {
-                using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(stage.Brokers[0].Address, path)) { Headers = { Authorization = new AuthenticationHeaderValue("Bearer", stage.Identity.ViewerToken()) } };
-                var answer = await followers.client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellation);
-                answer.EnsureSuccessStatusCode();
-                followers.reading.Add(followers.ReadAsync(answer));
-            }
-
-            return followers;
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await going.CancelAsync();
-            await Task.WhenAll(reading);
-            client.Dispose();
-            going.Dispose();
-        }
-
-        private async Task ReadAsync(HttpResponseMessage answer)
-        {
-            using (answer)
-            {
-                try
-                {
-                    await using var stream = await answer.Content.ReadAsStreamAsync(going.Token);
-                    await stream.CopyToAsync(Stream.Null, going.Token);
-                }
-                catch (Exception exception) when (exception is OperationCanceledException or IOException)
-                {
-                    // Whoever follows leaves when the round is over.
-                }
-            }
         }
     }
 }
