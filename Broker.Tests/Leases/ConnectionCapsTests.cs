@@ -104,6 +104,29 @@ public sealed class ConnectionCapsTests
     }
 
     [Fact]
+    public async Task L2_A_change_whose_answer_was_lost_is_not_overtaken_by_the_next_because_it_may_reach_the_database_after_it()
+    {
+        await using var world = Enforcing(capacity: 1000);
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, connections: 4)), Minute)).Grant.ShouldNotBeNull();
+
+        var lost = DateTimeOffset.MaxValue;
+        world.Engine.OnCap = () =>
+        {
+            if (lost < DateTimeOffset.MaxValue) return Task.CompletedTask;
+            lost = world.Clock.GetUtcNow();
+            throw new DatabaseException(DatabaseFailure.AnswerLost, "the connection broke");
+        };
+        (await world.PassAsync(replica.AskAsync(World.Ask(1, connections: 20)), Minute)).Refusal.ShouldNotBeNull().Code.ShouldBe(RefusalCode.DatabaseUnavailable);
+        var before = world.Engine.Capped.Count;
+
+        await world.PassAsync(() => world.Engine.Capped.Count > before, Minute); // the next count raises it
+        (world.Clock.GetUtcNow() - lost).ShouldBeInRange(TimeSpan.FromSeconds(11.9), TimeSpan.FromSeconds(20));
+        (await world.PassAsync(replica.AskAsync(World.Ask(1, connections: 20)), Minute)).Grant.ShouldNotBeNull();
+        Last(world).ShouldNotBeNull().ShouldBeGreaterThanOrEqualTo(24);
+    }
+
+    [Fact]
     public async Task Without_enforcing_the_database_is_told_nothing()
     {
         await using var world = new World();

@@ -53,6 +53,7 @@ public sealed class SeedTests
     [InlineData(64030802)]
     [InlineData(64031421)]
     [InlineData(64031834)]
+    [InlineData(64032618)]
     [InlineData(66001016)]
     public void No_law_is_broken_again(long seed) => Simulation.Run(PlanMaker.Make(seed), keepTrace: false).Broken.ShouldBeNull();
 

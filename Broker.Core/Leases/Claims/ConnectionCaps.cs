@@ -208,7 +208,8 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
 
     private static DatabaseException TooLate() => new(DatabaseFailure.Unavailable, $"it did not happen within {ChangeWithin.TotalSeconds:0} s");
 
-    // Takes the turn, lets the change be made, and gives the turn back with what the database was told. False: the lease is over.
+    // Takes the turn, lets the change be made, and gives the turn back with what the database was told. What was sent and not answered may
+    // reach the database yet, after a later change: nobody makes one before the turn has run out. False: the lease is over.
     private async Task<bool> ChangeAsync(
         Database database, string lease, Func<CapTurn.Taken, string, Task<int?>> change, CancellationToken cancellation)
     {
@@ -225,11 +226,13 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                     {
                         told = await change(turn, token);
                     }
-                    finally
+                    catch (DatabaseException e) when (e.Failure != DatabaseFailure.AnswerLost)
                     {
-                        await ledger.Caps.CappedAsync(database.Name, lease, token, told, CancellationToken.None);
+                        await ledger.Caps.CappedAsync(database.Name, lease, token, null, CancellationToken.None);
+                        throw;
                     }
 
+                    await ledger.Caps.CappedAsync(database.Name, lease, token, told, CancellationToken.None);
                     return true;
                 default:
                     await Task.Delay(AskAgainAfter, time, cancellation);

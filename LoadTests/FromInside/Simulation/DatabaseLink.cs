@@ -27,15 +27,15 @@ internal sealed class DatabaseLink(DatabaseServer server, ICatalog catalog, Rand
     // Users are made and dropped by the issuer's model.
     public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) => throw new NotSupportedException();
 
-    public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation) => CallAsync(() => server.Cap(username, connections), cancellation);
+    public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation) => CallAsync(() => server.Cap(username, connections), cancellation, DatabaseFailure.AnswerLost);
 
     public Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation) => throw new NotSupportedException();
 
-    public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) => CallAsync(() => server.ShutOut(username), cancellation);
+    public Task ShutOutAsync(Database database, string username, CancellationToken cancellation) => CallAsync(() => server.ShutOut(username), cancellation, DatabaseFailure.AnswerLost);
 
     public Task<int?> CountSessionsAsync(Database database, string username, CancellationToken cancellation) => CallAsync(() => server.CountSessions(username), cancellation);
 
-    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) => CallAsync(() => server.Drop(username), cancellation);
+    public Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) => CallAsync(() => server.Drop(username), cancellation, DatabaseFailure.AnswerLost);
 
     public Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation) => Task.FromResult<int?>(null);
 
@@ -47,13 +47,14 @@ internal sealed class DatabaseLink(DatabaseServer server, ICatalog catalog, Rand
 
     public ConnectionStrings Describe(Database database, Login login, int connections, string? holder = null) => new([new(database.Host, database.Port)], []) { Named = new("", "", "", "", "") };
 
-    private Task<T> CallAsync<T>(Func<T> carryOut, CancellationToken cancellation) => server.Wire.CallAsync(
+    // What changes something may yet be carried out when its answer does not come.
+    private Task<T> CallAsync<T>(Func<T> carryOut, CancellationToken cancellation, DatabaseFailure unanswered = DatabaseFailure.Unavailable) => server.Wire.CallAsync(
         carryOut,
         new(
             TimeSpan.FromMicroseconds(random.Next(300, 20_000)) + server.SlowBy * (server.SlowBy > TimeSpan.Zero ? random.NextDouble() : 0),
             TimeSpan.FromMicroseconds(random.Next(300, 5_000)),
             Returns: server.LosesAnswers == 0 || random.NextDouble() >= server.LosesAnswers),
         Patience,
-        static () => new DatabaseException(DatabaseFailure.Unavailable, "the database did not answer in time"),
+        () => new DatabaseException(unanswered, "the database did not answer in time"),
         cancellation);
 }
