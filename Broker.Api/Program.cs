@@ -27,7 +27,7 @@ async Task<int> ServeAsync()
     builder.Services.AddBrokerCore(catalog.Settings);
     builder.Services.AddBrokerAuthentication();
     builder.Services.AddPodWatch();
-    builder.Services.AddBrokerTelemetry(builder.Configuration);
+    builder.Services.AddBrokerTelemetry(builder.Configuration, catalog.Current.Roles.Count);
     builder.Services.AddProblems();
     builder.Services.AddVaultFront();
     builder.Services.AddHealth();

@@ -15,10 +15,16 @@ public static class TelemetrySetup
     // Addresses, methods and statuses of the web server are the most there are.
     private const int OthersSeries = 400;
 
+    // What an instrument has room for unless it says otherwise; and the outcomes that a role's claims have, with those that a reload's roles bring.
+    private const int Series = 2000, SeriesOfRole = 40;
+
     private static readonly double[] Seconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
     /// <summary>Adds it.</summary>
-    public static IServiceCollection AddBrokerTelemetry(this IServiceCollection services, IConfiguration configuration)
+    /// <param name="services">Where to.</param>
+    /// <param name="configuration">Of the broker, with OpenTelemetry's variables.</param>
+    /// <param name="roles">How many roles there are at the start.</param>
+    public static IServiceCollection AddBrokerTelemetry(this IServiceCollection services, IConfiguration configuration, int roles)
     {
         var (metricsByOtlp, tracesByOtlp) = (new OtlpExport(configuration, "METRICS"), new OtlpExport(configuration, "TRACES"));
         var (sendsMetrics, sendsTraces) = (metricsByOtlp.IsWanted, tracesByOtlp.IsWanted);
@@ -29,7 +35,8 @@ public static class TelemetrySetup
             .WithMetrics(metrics =>
             {
                 // Room for so many series is taken by each instrument at once, 2,000 by default: only the broker's own have one for each role and outcome.
-                metrics.AddView(instrument => instrument.Meter.Name == BrokerMetrics.Name ? null : Others(instrument));
+                var ofRoles = new MetricStreamConfiguration { CardinalityLimit = Math.Max(Series, roles * SeriesOfRole) };
+                metrics.AddView(instrument => instrument.Meter.Name != BrokerMetrics.Name ? Others(instrument) : BrokerMetrics.ByRoleAndOutcome.Contains(instrument.Name) ? ofRoles : null);
                 metrics.AddMeter(BrokerMetrics.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Npgsql", "Polly")
                     .AddHttpClientInstrumentation().AddRuntimeInstrumentation().AddPrometheusExporter();
                 if (sendsMetrics) metrics.AddOtlpExporter(metricsByOtlp.Apply);

@@ -11,11 +11,11 @@ public sealed class BrokerMetrics
     /// <summary>Name of the meter and of the activity source.</summary>
     public const string Name = Tracing.Name;
 
+    /// <summary>The instruments that have a series for each role and outcome.</summary>
+    public static IReadOnlyCollection<string> ByRoleAndOutcome { get; } = ["broker.claims", "broker.claim.duration"];
+
     /// <summary>The outcome of a claim that was granted; all others are refusals' codes.</summary>
     public const string Granted = "granted";
-
-    // Each role has a series for each of these from the start; with more roles they begin when they first count.
-    private const int MostRolesAtZero = 150;
 
     // What is refused or fails at all, among what the alerts ask for: a counter that begins at 1 never rises.
     private static readonly string[] ClaimOutcomes =
@@ -74,7 +74,7 @@ public sealed class BrokerMetrics
         unproven.Add(0);
         unacknowledged.Add(0);
         admissions.Add(0, new KeyValuePair<string, object?>("broker.outcome", "failed-open"));
-        foreach (var role in catalog.Roles.Keys.Order(StringComparer.Ordinal).Take(MostRolesAtZero))
+        foreach (var role in catalog.Roles.Keys)
         {
             foreach (var outcome in ClaimOutcomes) claims.Add(0, new("broker.role", role), new("broker.outcome", outcome));
         }

@@ -132,6 +132,6 @@ public sealed class OtlpExportTests : IAsyncLifetime
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(
             variables.Select(variable => variable.Split('=', 2)).Select(pair => KeyValuePair.Create(pair[0], (string?)pair[1].Replace("HERE", address, StringComparison.Ordinal)))).Build();
-        return new ServiceCollection().AddLogging().AddSingleton<IConfiguration>(configuration).AddBrokerTelemetry(configuration).BuildServiceProvider();
+        return new ServiceCollection().AddLogging().AddSingleton<IConfiguration>(configuration).AddBrokerTelemetry(configuration, roles: 1).BuildServiceProvider();
     }
 }
