@@ -18,6 +18,12 @@ public sealed record LocalPgBouncerSettings
     /// <summary>Whether it knows the users of its file alone (<see cref="LocalPgBouncer.UserList"/>), and looks none up in the server.</summary>
     public bool ReadsUsers { get; init; }
 
+    /// <summary>The certificate and key that it shows its clients, who have to encrypt; null: it has no TLS.</summary>
+    public (string Certificate, string Key)? Tls { get; init; }
+
+    /// <summary>Whether it listens on a Unix socket too (<see cref="LocalPgBouncer.SocketDirectory"/>).</summary>
+    public bool HasSocket { get; init; }
+
     /// <summary>Another of the same pooler's processes, whose passwords it takes; null: it is alone.</summary>
     public LocalPgBouncer? Beside { get; init; }
 }
@@ -52,6 +58,9 @@ public sealed class LocalPgBouncer : IAsyncDisposable
 
     /// <summary>Its console, for <c>Pooler:ConsoleConnectionString</c>.</summary>
     public string ConsoleConnectionString => $"Host=127.0.0.1;Port={Port};Username={Administrator};Password={password}";
+
+    /// <summary>The folder of its Unix socket, with <see cref="LocalPgBouncerSettings.HasSocket"/>.</summary>
+    public string SocketDirectory => home.Path;
 
     // It refuses to run as root; Debian's belongs to PostgreSQL's user.
     private static string? User => Environment.IsPrivilegedProcess ? "postgres" : null;
@@ -146,6 +155,7 @@ public sealed class LocalPgBouncer : IAsyncDisposable
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(home.Path, File.GetUnixFileMode(home.Path) | UnixFileMode.SetGroup);
         await File.WriteAllTextAsync(users, $"{(settings.ReadsUsers ? "" : $"\"{AuthUser}\" \"{lookup}\"\n")}\"{Administrator}\" \"{password}\"\n", cancellation);
         var lookUp = settings.ReadsUsers ? "" : $"auth_user = {AuthUser}\nauth_query = SELECT usename, passwd FROM pgbouncer.user_lookup($1)";
+        var tls = settings.Tls is { } shown ? $"client_tls_sslmode = require\nclient_tls_cert_file = {shown.Certificate}\nclient_tls_key_file = {shown.Key}" : "";
         await File.WriteAllTextAsync(
             ini,
             settings.Configuration is { } shipped ? Here(shipped, server, users) : $"""
@@ -154,7 +164,8 @@ public sealed class LocalPgBouncer : IAsyncDisposable
             [pgbouncer]
             listen_addr = 127.0.0.1
             listen_port = {Port}
-            unix_socket_dir =
+            unix_socket_dir = {(settings.HasSocket ? SocketDirectory : "")}
+            {tls}
             auth_type = scram-sha-256
             auth_file = {users}
             {lookUp}
