@@ -30,7 +30,8 @@ public sealed class ManyRolesTests
 
         replica.DefaultRequestHeaders.Authorization = new("Bearer", world.Person("viewers"));
         var text = await replica.GetStringAsync(new Uri("/metrics", UriKind.Relative), TestContext.Current.CancellationToken);
-        text.ShouldNotContain("otel_metric_overflow");
+        // Other brokers of this process count there too: of all instruments these have room for them.
+        text.Split('\n').ShouldNotContain(line => line.StartsWith("broker_claim", StringComparison.Ordinal) && line.Contains("otel_metric_overflow", StringComparison.Ordinal));
         foreach (var role in new[] { Name(0), Name(Roles - 1) })
             text.Split('\n').ShouldContain(line => line.StartsWith("broker_claims_total{", StringComparison.Ordinal) && line.Contains($"\"{role}\"", StringComparison.Ordinal) && line.Contains("\"budget-exhausted\"", StringComparison.Ordinal) && line.Split(' ')[1] == "0");
         text.Split('\n').ShouldContain(line => line.StartsWith("broker_claim_duration_seconds_bucket{", StringComparison.Ordinal) && line.Contains($"\"{Name(Roles - 1)}\"", StringComparison.Ordinal) && line.Contains("le=\"2\"", StringComparison.Ordinal), "buckets of seconds");
