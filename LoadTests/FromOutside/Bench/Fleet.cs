@@ -16,6 +16,7 @@ internal static class Fleet
     private const int Databases = 50, RolesOfEach = 10, Roles = Databases * RolesOfEach;
     private const int HoldersOfAPod = 10; // fewer than the 20 that a pod may have by default
     private const int LooksAtEach = 15;
+    private const int UsersAtOnce = 10; // one PostgreSQL makes them all
     private const string Alone = "a claim, at 50 databases", Watched = "the same, the page followed by 3, metrics read each second";
 
     private static readonly string[] Paths =
@@ -27,7 +28,9 @@ internal static class Fleet
         var broker = stage.Brokers[0];
         await using var redis = await ConnectionMultiplexer.ConnectAsync(stage.Redis!.ConnectionString + ",allowAdmin=true");
         using var pods = new Pods(broker.Address);
-        var tokens = Pods.Tokens(stage.Identity, 0, Math.Max(settings.Pods, holders / HoldersOfAPod));
+        var tokens = Pods.Tokens(stage.Identity, 0, Math.Max(Math.Max(settings.Pods, Roles), holders / HoldersOfAPod));
+        say($"{Roles} roles: a user for each");
+        await pods.ClaimAllAsync(Enumerable.Range(0, Roles).Select(role => (tokens[role], (string?)null, RoleOf(role))), UsersAtOnce, cancellation);
         say($"{holders} holders: filling");
         await pods.ClaimAllAsync(HoldersOf(tokens, holders), settings.Connections, cancellation);
 
