@@ -16,7 +16,7 @@ internal static class Fleet
     private const int Databases = 50, RolesOfEach = 10, Roles = Databases * RolesOfEach;
     private const int HoldersOfAPod = 10; // fewer than the 20 that a pod may have by default
     private const int LooksAtEach = 15;
-    private const int UsersAtOnce = 10; // one PostgreSQL makes them all
+    private const int UsersAtOnce = 2; // as many as a database makes at once: one PostgreSQL makes them all
     private const string Alone = "a claim, at 50 databases", Watched = "the same, the page followed by 3, metrics read each second";
 
     private static readonly string[] Paths =
