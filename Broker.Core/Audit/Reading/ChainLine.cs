@@ -42,14 +42,15 @@ internal sealed class ChainLine
         try
         {
             var root = JsonElement.Parse(bytes);
-            return root.TryGetProperty("chain", out var chain) && chain.ValueKind == JsonValueKind.String
-                && root.TryGetProperty("seq", out var number) && number.TryGetInt64(out var seq)
+            return root.ValueKind == JsonValueKind.Object
+                && root.TryGetProperty("chain", out var chain) && chain.ValueKind == JsonValueKind.String
+                && root.TryGetProperty("seq", out var number) && number.ValueKind == JsonValueKind.Number && number.TryGetInt64(out var seq)
                     ? new ChainLine(bytes, root, hashed.Length, chain.GetString()!, seq)
                     : null;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // A number that is none, and text that is not UTF-8, are found when they are asked for.
+            // Text that is not UTF-8 is found when it is asked for.
             return null;
         }
     }
@@ -83,7 +84,7 @@ internal sealed class ChainLine
     /// <summary>Whether it is a checkpoint that one of these keys signed, in all its bytes.</summary>
     public bool IsSignedBy(IReadOnlyDictionary<string, CheckpointKey> keys)
     {
-        if (Text(ChainFormat.Signature) is not { } signature || Text(ChainFormat.Head) is not { } head) return false;
+        if (Event != ChainFormat.Checkpoint || Text(ChainFormat.Signature) is not { } signature || Text(ChainFormat.Head) is not { } head) return false;
         if (Text(ChainFormat.Key) is not { } id || !keys.TryGetValue(id, out var key)) return false;
         var signed = Bytes.AsSpan().IndexOf(ChainFormat.BeforeSignature);
         if (signed < 0) return false;

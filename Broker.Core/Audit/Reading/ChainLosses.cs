@@ -33,12 +33,12 @@ internal static class ChainLosses
             if (ChainLine.Parse(bytes) is not { } line) continue;
             var follows = before is not null && line.Chain == before.Chain && line.Seq == before.Seq + 1 && line.Follows(before.Hash);
             // Behind a gap a line that names the hash it follows is bound by it.
-            var begins = line.Text(ChainFormat.After) is { } after && line.Follows(after);
+            var begins = line.Event is ChainFormat.Opened or ChainFormat.Resumed && line.Text(ChainFormat.After) is { } after && line.Follows(after);
             if (!follows) waiting.Clear();
             before = follows || begins ? line : null;
             if (before is null) continue;
-            if (Loss(line) is { } loss && isSink(line.Text(ChainFormat.Sink) ?? "")) waiting.Add(loss);
-            if (!vouches(line)) continue;
+            if (line.Event == ChainFormat.Resumed && Loss(line) is { } loss && isSink(line.Text(ChainFormat.Sink) ?? "")) waiting.Add(loss);
+            if (line.Event != ChainFormat.Checkpoint || !vouches(line)) continue;
             believed.AddRange(waiting);
             waiting.Clear();
         }

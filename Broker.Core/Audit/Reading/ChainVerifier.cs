@@ -172,8 +172,7 @@ public sealed class ChainVerifier : IDisposable
     private void Gap(string place, ChainLine line, ChainHead last)
     {
         var (from, to) = (last.Seq + 1, line.Seq - 1);
-        // The hash before it is of one record of one chain.
-        if (losses.FirstOrDefault(loss => loss.Last == last.Hash && loss.To == to) is not { } lost)
+        if (losses.FirstOrDefault(loss => loss.Chain == line.Chain && loss.From == from && loss.To == to && loss.Last == last.Hash) is not { } lost)
         {
             isKnown = false;
             Say($"{place}: {(from == to ? $"record {from} is" : $"records {from} to {to} are")} missing before it.");
@@ -208,6 +207,7 @@ public sealed class ChainVerifier : IDisposable
 
     private bool Checkpoint(string place, ChainLine line)
     {
+        closed = false;
         if (isKnown && line.Text(ChainFormat.Head) != before!.Hash) Say($"{place}: the checkpoint vouches for another record {line.Seq - 1}.");
         if (line.Text(ChainFormat.Signature) is null)
         {
