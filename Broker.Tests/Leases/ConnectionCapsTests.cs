@@ -126,6 +126,35 @@ public sealed class ConnectionCapsTests
         Last(world).ShouldNotBeNull().ShouldBeGreaterThanOrEqualTo(24);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task L2_Nor_is_one_that_hangs_until_its_deadline(bool lowers)
+    {
+        await using var world = Enforcing(capacity: 1000);
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, connections: 4)), Minute)).Grant.ShouldNotBeNull();
+        var second = (await world.PassAsync(replica.AskAsync(World.Ask(1, connections: 20)), Minute)).Grant.ShouldNotBeNull();
+
+        DateTimeOffset? sent = null, next = null;
+        world.Engine.OnCap = () =>
+        {
+            if (sent is not null)
+            {
+                next ??= world.Clock.GetUtcNow();
+                return Task.CompletedTask;
+            }
+
+            sent = world.Clock.GetUtcNow();
+            return new TaskCompletionSource().Task;
+        };
+        var asks = lowers ? null : replica.AskAsync(World.Ask(2, connections: 20));
+        if (lowers) await replica.Holders.ReleaseAsync(World.Ask(1).Caller, second.Holder.Id, World.Ask(1).Origin, CancellationToken.None);
+        await world.PassAsync(() => next is not null, Minute);
+        (next!.Value - sent!.Value).ShouldBeInRange(TimeSpan.FromSeconds(11.9), TimeSpan.FromSeconds(25));
+        if (asks is not null) await world.PassAsync(asks, Minute);
+    }
+
     [Fact]
     public async Task Without_enforcing_the_database_is_told_nothing()
     {

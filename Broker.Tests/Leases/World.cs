@@ -475,7 +475,7 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     public Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation)
     {
         Capped.Enqueue((username, connections));
-        return CapFailure is { } failure ? throw failure : OnCap?.Invoke() ?? Task.CompletedTask;
+        return CapFailure is { } failure ? throw failure : OnCap?.Invoke().WaitAsync(cancellation) ?? Task.CompletedTask;
     }
 
     /// <summary>The caps that were set, in their order.</summary>

@@ -168,44 +168,38 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
         // What is told must not reach the database when another may be changing the cap.
         using var late = new CancellationTokenSource(ChangeWithin, time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, late.Token);
-        await ChangeAsync(
-            database,
-            lease.Id,
-            async (turn, token) =>
+        try
+        {
+            await ChangeAsync(database, lease.Id, LowerAsync, cancellation);
+        }
+        catch (OperationCanceledException) when (late.IsCancellationRequested && !cancellation.IsCancellationRequested)
+        {
+            throw TooLate();
+        }
+
+        async Task<int?> LowerAsync(CapTurn.Taken turn, string token)
+        {
+            var engine = engines[database.Engine];
+            if (!Enforces(database))
             {
-                var engine = engines[database.Engine];
-                if (!Enforces(database))
-                {
-                    await TellAsync(null);
-                    return -1;
-                }
+                await engine.CapUserAsync(database, lease.Username, null, deadline.Token);
+                return -1;
+            }
 
-                // Whoever was among its holders at the count, or has moved off it since, may have connections open that are not beyond yet.
-                var cap = Math.Max(turn.Connections, lease.Connections) + turn.Beyond;
-                if (turn.Lingers || turn.Cap <= cap && turn.IsTold) return null;
+            // Whoever was among its holders at the count, or has moved off it since, may have connections open that are not beyond yet.
+            var cap = Math.Max(turn.Connections, lease.Connections) + turn.Beyond;
+            if (turn.Lingers || turn.Cap <= cap && turn.IsTold) return null;
 
-                // The ledger first: a claim made while the database is being told has it raised again after this. When the database's
-                // answer is lost, what is written stays: it may have done it, and is told once more at the next count.
-                if (await ledger.Caps.LowerCapAsync(database.Name, lease.Id, token, cap, cancellation) is not { } lowered) return null;
-                await TellAsync(lowered);
-                metrics.Capped(database.Name, "lowered");
-                return lowered;
-
-                async Task TellAsync(int? connections)
-                {
-                    try
-                    {
-                        await engine.CapUserAsync(database, lease.Username, connections, deadline.Token);
-                    }
-                    catch (OperationCanceledException) when (late.IsCancellationRequested && !cancellation.IsCancellationRequested)
-                    {
-                        throw TooLate();
-                    }
-                }
-            },
-            cancellation);
+            // The ledger first: a claim made while the database is being told has it raised again after this. When the database's
+            // answer is lost, what is written stays: it may have done it, and is told once more at the next count.
+            if (await ledger.Caps.LowerCapAsync(database.Name, lease.Id, token, cap, cancellation) is not { } lowered) return null;
+            await engine.CapUserAsync(database, lease.Username, lowered, deadline.Token);
+            metrics.Capped(database.Name, "lowered");
+            return lowered;
+        }
     }
 
+    // Thrown when the turn is over: a change that was sent and cut off by its deadline keeps it, as one whose answer was lost does.
     private static DatabaseException TooLate() => new(DatabaseFailure.Unavailable, $"it did not happen within {ChangeWithin.TotalSeconds:0} s");
 
     // Takes the turn, lets the change be made, and gives the turn back with what the database was told. What was sent and not answered may
