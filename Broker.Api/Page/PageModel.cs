@@ -151,9 +151,12 @@ public sealed record DatabaseView(
         : first.Least > Bar.Free - Budget.Record.Kept ? $"{PageText.Number(Bar.Free - Budget.Record.Kept)} could be given, and {first.Caller}, who is first, takes no fewer than {PageText.Number(first.Least)}; whoever came later waits behind it."
         : null;
 
-    /// <summary>The role that has most, and takes new holders: pausing it stops the filling and cuts nobody off; null: none, or nothing is amiss.</summary>
-    public string? FillingRole => Concern is not (Concern.Wanting or Concern.Full) ? null
-        : Budget.Record.Roles.Where(role => role.Connections > 0 && Budget.Pauses.All(pause => pause.Role != role.Role)).MaxBy(role => role.Connections)?.Role;
+    /// <summary>The role that has most, and takes new holders: pausing it stops the filling and cuts nobody off; null: there is none.</summary>
+    public string? FillingRole => Budget.Record.Roles.Where(role => role.Connections > 0 && Budget.Pauses.All(pause => pause.Role != role.Role)).MaxBy(role => role.Connections)?.Role;
+
+    /// <summary>Whether who looks can do something about a full database that cuts nobody off.</summary>
+    public bool CanRelieve => MayOrder && Concern is Concern.Wanting or Concern.Full && (Bar.Above > 0 || FillingRole is not null);
+
     /// <summary>How far the rotation of a lease has come; null: it is not being replaced.</summary>
     public string? Rotation(LeaseRecord lease)
     {

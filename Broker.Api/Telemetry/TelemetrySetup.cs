@@ -15,7 +15,7 @@ public static class TelemetrySetup
     // Addresses, methods and statuses of the web server are the most there are.
     private const int OthersSeries = 400;
 
-    // What an instrument has room for unless it says otherwise; and the outcomes that a role's claims have, with those that a reload's roles bring.
+    // What an instrument has room for unless it says otherwise; and of each role twice its outcomes, so that a reload may double the roles.
     private const int Series = 2000, SeriesOfRole = 40;
 
     private static readonly double[] Seconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
