@@ -17,7 +17,7 @@ internal static class ClaimRate
         await using var yardstick = await Yardstick.StartAsync(stage.Identity, cancellation);
         var tokens = Pods.Tokens(stage.Identity, 0, settings.Pods);
         var broker = stage.Brokers[0].Address;
-        await using var redis = await ConnectionMultiplexer.ConnectAsync(stage.Redis!.ConnectionString + ",allowAdmin=true");
+        await using var redis = await stage.Redis!.AdministerAsync();
         Func<Task<TimeSpan>> bare = () => Task.FromResult(ProcessorTime.Of(yardstick.ProcessId));
         List<Target> targets =
         [
@@ -73,6 +73,12 @@ internal static class ClaimRate
         var before = await target.Processor();
         var load = await generator.RunAsync(target, connections, duration, cancellation);
         return load with { Processor = await target.Processor() - before };
+    }
+
+    /// <summary>Runs all of a round. Each comes first in every other round, so that what the one before leaves behind favors none.</summary>
+    public static async Task TakeTurnsAsync(int round, params Func<Task>[] runs)
+    {
+        foreach (var run in round % 2 == 1 ? runs : [.. runs.Reverse()]) await run();
     }
 
     public static double ProcessorMicroseconds(IReadOnlyCollection<Load> loads) => loads.Sum(load => load.Processor.TotalMicroseconds) / loads.Sum(load => load.Requests);

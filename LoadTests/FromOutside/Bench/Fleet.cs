@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
 using LoadTests.Servers.Stages;
-using StackExchange.Redis;
 
 namespace LoadTests.FromOutside.Bench;
 
@@ -26,7 +25,7 @@ internal static class Fleet
     {
         await using var stage = await Stage.SetAsync(StageOf(holders), cancellation);
         var broker = stage.Brokers[0];
-        await using var redis = await ConnectionMultiplexer.ConnectAsync(stage.Redis!.ConnectionString + ",allowAdmin=true");
+        await using var redis = await stage.Redis!.AdministerAsync();
         using var pods = new Pods(broker.Address);
         var tokens = Pods.Tokens(stage.Identity, 0, Math.Max(Math.Max(settings.Pods, Roles), holders / HoldersOfAPod));
         say($"{Roles} roles: a user for each");
@@ -50,18 +49,12 @@ internal static class Fleet
         for (var round = 1; round <= settings.Rounds; round++)
         {
             say($"round {round} of {settings.Rounds}");
-            // Each comes first in every other round, so that what the one before leaves behind favors none.
-            Func<Task>[] order = [async () => rounds[Alone].Add(await RunAsync(target, settings.Measure / settings.Rounds)), WatchedAsync];
-            foreach (var run in round % 2 == 1 ? order : [.. order.Reverse()]) await run();
+            await ClaimRate.TakeTurnsAsync(round, async () => rounds[Alone].Add(await RunAsync(target, settings.Measure / settings.Rounds)), WatchedAsync);
         }
 
         return new(
             Databases, Roles, holders, ManyHolders.ReplicaMemory(broker) / 1e6, await ManyHolders.RedisMemoryAsync(redis) / 1e6, looks,
-            [
-                .. rounds.Select(row => new FrontResult(
-                    row.Key, ClaimRate.PerSecond(row.Value), row.Key == Alone ? null : ClaimRate.PerSecond(row.Value) / ClaimRate.PerSecond(rounds[Alone]), ClaimRate.ProcessorMicroseconds(row.Value),
-                    ClaimRate.Middle(row.Value, load => load.P50), ClaimRate.Middle(row.Value, load => load.P99), row.Value.Sum(load => load.Errors))),
-            ]);
+            [.. rounds.Select(row => FrontResult.Of(row.Key, row.Value, row.Key == Alone ? null : rounds[Alone]))]);
 
         Task<Load> RunAsync(Target of, TimeSpan duration) => ClaimRate.RunAsync(generator, of, settings.Connections, duration, cancellation);
 

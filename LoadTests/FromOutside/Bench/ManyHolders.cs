@@ -42,7 +42,7 @@ internal static class ManyHolders
     {
         var broker = stage.Brokers[0];
         using var pods = new Pods(broker.Address);
-        await using var redis = await ConnectionMultiplexer.ConnectAsync(stage.Redis!.ConnectionString + ",allowAdmin=true");
+        await using var redis = await stage.Redis!.AdministerAsync();
         var tokens = new List<string>();
         var results = new List<HoldersResult>();
         var before = 0L;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using LoadTests.Servers.Stages;
-using StackExchange.Redis;
 
 namespace LoadTests.FromOutside.Bench;
 
@@ -24,8 +23,8 @@ internal static class Steering
     {
         await using var plain = await Stage.SetAsync(StageOf(settings, guarantees: false), cancellation);
         await using var guarded = await Stage.SetAsync(StageOf(settings, guarantees: true), cancellation);
-        await using var plainRedis = await RedisOf(plain);
-        await using var guardedRedis = await RedisOf(guarded);
+        await using var plainRedis = await plain.Redis!.AdministerAsync();
+        await using var guardedRedis = await guarded.Redis!.AdministerAsync();
         using var plainPods = new Pods(plain.Brokers[0].Address);
         using var guardedPods = new Pods(guarded.Brokers[0].Address);
         var (plainTokens, guardedTokens) = (Pods.Tokens(plain.Identity, 0, settings.Pods), Pods.Tokens(guarded.Identity, 0, settings.Pods));
@@ -39,19 +38,12 @@ internal static class Steering
         for (var round = 1; round <= settings.Rounds; round++)
         {
             say($"round {round} of {settings.Rounds}");
-            // Each comes first in every other round, so that what the one before leaves behind favors none.
-            Func<Task>[] order = [async () => rounds[Plain].Add(await RunAsync(again)), async () => rounds[Guarded].Add(await RunAsync(against)), WatchedAsync];
-            foreach (var run in round % 2 == 1 ? order : [.. order.Reverse()]) await run();
+            await ClaimRate.TakeTurnsAsync(round, async () => rounds[Plain].Add(await RunAsync(again)), async () => rounds[Guarded].Add(await RunAsync(against)), WatchedAsync);
             rounds[PlainNew].Add(await NewAsync(plainPods, again, plainTokens, round, cancellation));
             rounds[GuardedNew].Add(await NewAsync(guardedPods, against, guardedTokens, round, cancellation));
         }
 
-        return
-        [
-            .. rounds.Select(row => new FrontResult(
-                row.Key, ClaimRate.PerSecond(row.Value), Beside.TryGetValue(row.Key, out var other) ? ClaimRate.PerSecond(row.Value) / ClaimRate.PerSecond(rounds[other]) : null,
-                ClaimRate.ProcessorMicroseconds(row.Value), ClaimRate.Middle(row.Value, load => load.P50), ClaimRate.Middle(row.Value, load => load.P99), row.Value.Sum(load => load.Errors))),
-        ];
+        return [.. rounds.Select(row => FrontResult.Of(row.Key, row.Value, Beside.TryGetValue(row.Key, out var other) ? rounds[other] : null))];
 
         async Task WatchedAsync()
         {
@@ -61,8 +53,6 @@ internal static class Steering
 
         Task<Load> RunAsync(Target target) => ClaimRate.RunAsync(generator, target, settings.Connections, settings.Measure / settings.Rounds, cancellation);
     }
-
-    private static async Task<ConnectionMultiplexer> RedisOf(Stage stage) => await ConnectionMultiplexer.ConnectAsync(stage.Redis!.ConnectionString + ",allowAdmin=true");
 
     // Further holders of the same pods, one after the other: each is counted and divided for.
     private static async Task<Load> NewAsync(Pods pods, Target target, string[] tokens, int round, CancellationToken cancellation)

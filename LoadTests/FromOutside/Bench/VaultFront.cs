@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
 using LoadTests.Servers.Stages;
-using StackExchange.Redis;
 
 namespace LoadTests.FromOutside.Bench;
 
@@ -19,7 +18,7 @@ internal static class VaultFront
 
     public static async Task<IReadOnlyList<FrontResult>> MeasureAsync(Stage stage, BenchSettings settings, ILoadGenerator generator, Action<string> say, CancellationToken cancellation)
     {
-        await using var redis = await ConnectionMultiplexer.ConnectAsync(stage.Redis!.ConnectionString + ",allowAdmin=true");
+        await using var redis = await stage.Redis!.AdministerAsync();
         var broker = stage.Brokers[0];
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, UseCookies = false }) { BaseAddress = broker.Address, Timeout = TimeSpan.FromSeconds(60) };
         say($"{settings.Pods} pods log in, read and claim");
@@ -47,14 +46,7 @@ internal static class VaultFront
             foreach (var target in order) rounds[target.Name].Add(await ClaimRate.RunAsync(generator, target, settings.Connections, settings.Measure / settings.Rounds, cancellation));
         }
 
-        return targets.ConvertAll(target =>
-        {
-            var loads = rounds[target.Name];
-            var rate = ClaimRate.PerSecond(loads);
-            return new FrontResult(
-                target.Name, rate, Beside.TryGetValue(target.Name, out var native) ? rate / ClaimRate.PerSecond(rounds[native]) : null, ClaimRate.ProcessorMicroseconds(loads),
-                ClaimRate.Middle(loads, load => load.P50), ClaimRate.Middle(loads, load => load.P99), loads.Sum(load => load.Errors));
-        });
+        return targets.ConvertAll(target => FrontResult.Of(target.Name, rounds[target.Name], Beside.TryGetValue(target.Name, out var native) ? rounds[native] : null));
     }
 
     private static async Task<IReadOnlyList<Held>> HeldAsync(HttpClient client, string[] tokens, int atOnce, CancellationToken cancellation)
@@ -89,4 +81,14 @@ internal static class VaultFront
 }
 
 /// <summary>One call of one front, over all rounds; <paramref name="ToNative"/>: its rate to that of the native call it is held against.</summary>
-internal sealed record FrontResult(string Name, double PerSecond, double? ToNative, double ProcessorMicroseconds, double P50Milliseconds, double P99Milliseconds, long Errors);
+internal sealed record FrontResult(string Name, double PerSecond, double? ToNative, double ProcessorMicroseconds, double P50Milliseconds, double P99Milliseconds, long Errors)
+{
+    /// <summary>Of what its rounds brought, and of those of the one it is held against; null: of none.</summary>
+    public static FrontResult Of(string name, List<Load> loads, List<Load>? beside)
+    {
+        var rate = ClaimRate.PerSecond(loads);
+        return new(
+            name, rate, beside is null ? null : rate / ClaimRate.PerSecond(beside), ClaimRate.ProcessorMicroseconds(loads),
+            ClaimRate.Middle(loads, load => load.P50), ClaimRate.Middle(loads, load => load.P99), loads.Sum(load => load.Errors));
+    }
+}

@@ -87,10 +87,13 @@ public sealed class LocalRedis : IAsyncDisposable
     /// <summary>Lets a held server go on.</summary>
     public Task ResumeAsync() => server.ResumeAsync();
 
+    /// <summary>A connection that may give administrators' commands.</summary>
+    public Task<ConnectionMultiplexer> AdministerAsync() => ConnectionMultiplexer.ConnectAsync($"{ConnectionString},allowAdmin=true");
+
     /// <summary>Has the server execute one command, as an administrator would.</summary>
     public async Task<string> ExecuteAsync(string command, params object[] arguments)
     {
-        await using var connection = await ConnectionMultiplexer.ConnectAsync($"{ConnectionString},allowAdmin=true");
+        await using var connection = await AdministerAsync();
         return (await connection.GetServer(Host, Port).ExecuteAsync(command, arguments)).ToString();
     }
 
