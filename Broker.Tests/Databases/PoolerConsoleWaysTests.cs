@@ -71,16 +71,5 @@ public sealed class PoolerConsoleWaysTests : IAsyncLifetime
 
     private async Task<string> RefusalAsync(string settings) => (await Should.ThrowAsync<DatabaseException>(() => engine.SampleAsync(By(settings), Cancellation), settings)).Message;
 
-    private Database By(string settings) => new()
-    {
-        Name = "orders",
-        Engine = DatabaseEngineKind.PostgreSql,
-        Host = postgres.Host,
-        Port = postgres.Port,
-        DatabaseName = postgres.Database,
-        AdminConnectionString = new(postgres.AdminConnectionString),
-        Budget = new(),
-        Issuing = new(),
-        Pooler = new() { Kind = PoolerKind.PgBouncer, Host = "127.0.0.1", Port = pgBouncer.Port, PoolSize = 20, ConsoleConnectionString = new($"{pgBouncer.ConsoleConnectionString};{settings}") },
-    };
+    private Database By(string settings) => Pooled.Of(postgres, pgBouncer).By($"{pgBouncer.ConsoleConnectionString};{settings}");
 }

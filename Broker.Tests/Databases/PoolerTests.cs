@@ -23,22 +23,9 @@ public sealed class PoolerTests : IAsyncLifetime
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    private Database Orders => new()
-    {
-        Name = "orders",
-        Engine = DatabaseEngineKind.PostgreSql,
-        Host = postgres.Host,
-        Port = postgres.Port,
-        DatabaseName = postgres.Database,
-        AdminConnectionString = new(postgres.AdminConnectionString),
-        Budget = new(),
-        Issuing = new(),
-        Pooler = new() { Kind = PoolerKind.PgBouncer, Host = "127.0.0.1", Port = pgBouncer.Port, PoolSize = 20, ConsoleConnectionString = new(pgBouncer.ConsoleConnectionString) },
-    };
+    private Database Orders => Pooled.Of(postgres, pgBouncer);
 
     private static Role Api => new() { Name = "orders-api", Database = "orders", Issuer = "here" };
-
-    private Database By(string console) => Orders with { Pooler = Orders.Pooler! with { ConsoleConnectionString = new(console) } };
 
     public async ValueTask InitializeAsync()
     {
@@ -130,7 +117,7 @@ public sealed class PoolerTests : IAsyncLifetime
     public async Task A_size_that_its_own_file_overrules_is_told_in_words()
     {
         await using var stubborn = await LocalPgBouncer.StartAsync(postgres, new() { LineOptions = "pool_size=7" }, Cancellation);
-        var failure = await Should.ThrowAsync<DatabaseException>(() => engine.ResizePoolAsync(By(stubborn.ConsoleConnectionString), 12, 1, Cancellation));
+        var failure = await Should.ThrowAsync<DatabaseException>(() => engine.ResizePoolAsync(Orders.By(stubborn.ConsoleConnectionString), 12, 1, Cancellation));
         failure.Message.ShouldContain("take pool_size and max_db_connections out of the line of 'app'");
     }
 
@@ -147,7 +134,7 @@ public sealed class PoolerTests : IAsyncLifetime
     public async Task Of_several_processes_one_that_is_away_keeps_its_part()
     {
         await using var other = await LocalPgBouncer.StartAsync(postgres, new() { MaxClients = 100, Beside = pgBouncer }, Cancellation);
-        var both = By($"{pgBouncer.ConsoleConnectionString};Host=127.0.0.1:{pgBouncer.Port},127.0.0.1:{other.Port}");
+        var both = Orders.By($"{pgBouncer.ConsoleConnectionString};Host=127.0.0.1:{pgBouncer.Port},127.0.0.1:{other.Port}");
         await engine.ResizePoolAsync(both, 20, 1, Cancellation);
         (await SizesAsync()).ShouldBe((10, 8));
         var sample = await engine.SampleAsync(both, Cancellation);
@@ -162,10 +149,10 @@ public sealed class PoolerTests : IAsyncLifetime
     [Fact]
     public async Task A_console_that_refuses_or_is_away_or_has_no_such_database_is_named()
     {
-        (await FailureAsync(By($"Host=127.0.0.1;Port={pgBouncer.Port};Username=pooler-admin;Password=wrong"))).ShouldBe(DatabaseFailure.LoginRefused);
-        (await FailureAsync(By($"{pgBouncer.ConsoleConnectionString};SSL Mode=Require"))).ShouldBe(DatabaseFailure.LoginRefused, "it has no TLS");
-        (await FailureAsync(By("Host=127.0.0.1;Port=1;Username=x;Password=y"))).ShouldBe(DatabaseFailure.Unavailable);
-        (await FailureAsync(By("nonsense"))).ShouldBe(DatabaseFailure.Unavailable);
+        (await FailureAsync(Orders.By($"Host=127.0.0.1;Port={pgBouncer.Port};Username=pooler-admin;Password=wrong"))).ShouldBe(DatabaseFailure.LoginRefused);
+        (await FailureAsync(Orders.By($"{pgBouncer.ConsoleConnectionString};SSL Mode=Require"))).ShouldBe(DatabaseFailure.LoginRefused, "it has no TLS");
+        (await FailureAsync(Orders.By("Host=127.0.0.1;Port=1;Username=x;Password=y"))).ShouldBe(DatabaseFailure.Unavailable);
+        (await FailureAsync(Orders.By("nonsense"))).ShouldBe(DatabaseFailure.Unavailable);
         (await FailureAsync(Orders with { Pooler = Orders.Pooler! with { DatabaseName = "elsewhere" } })).ShouldBe(DatabaseFailure.StatementRefused);
     }
 
@@ -179,7 +166,7 @@ public sealed class PoolerTests : IAsyncLifetime
         listener.Start();
         var port = ((IPEndPoint)listener.LocalEndpoint).Port;
         var received = ListenAsync();
-        (await FailureAsync(By($"Host=127.0.0.1:{port};Username=pooler-admin;Password=geheim;SSL Mode=Disable"))).ShouldBe(DatabaseFailure.LoginRefused);
+        (await FailureAsync(Orders.By($"Host=127.0.0.1:{port};Username=pooler-admin;Password=geheim;SSL Mode=Disable"))).ShouldBe(DatabaseFailure.LoginRefused);
         (await received).ShouldNotContain("geheim");
 
         async Task<string> ListenAsync()
@@ -229,7 +216,7 @@ public sealed class PoolerTests : IAsyncLifetime
     public async Task A_user_of_its_list_gets_through_to_the_server_and_so_does_one_whose_password_changed()
     {
         await using var listing = await LocalPgBouncer.StartAsync(postgres, new() { ReadsUsers = true }, Cancellation);
-        var listed = By(listing.ConsoleConnectionString);
+        var listed = Orders.By(listing.ConsoleConnectionString);
         var file = new UserListFile(listing.UserList, TimeProvider.System);
         await DoAsync("CREATE ROLE u1 LOGIN PASSWORD 'p1'");
         await engine.ResizePoolAsync(listed, 12, 1, Cancellation);
@@ -281,7 +268,7 @@ public sealed class PoolerTests : IAsyncLifetime
     public async Task A_login_that_the_server_or_the_pooler_does_not_know_is_told_in_words()
     {
         await using var listing = await LocalPgBouncer.StartAsync(postgres, new() { ReadsUsers = true }, Cancellation);
-        var listed = By(listing.ConsoleConnectionString);
+        var listed = Orders.By(listing.ConsoleConnectionString);
         await DoAsync("CREATE ROLE u1 LOGIN PASSWORD 'p1'");
         var clock = new FakeTimeProvider();
         await using var patient = new PostgreSqlEngine(clock);

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Broker.Core.Catalog;
 using Broker.Core.Databases.PostgreSql;
+using Broker.Tests.Databases;
 using k8s;
 using k8s.Models;
 using LoadTests.Servers.LocalServers;
@@ -41,18 +42,7 @@ public sealed partial class PgBouncerFilesTests
         await using var client = new NpgsqlConnection($"Host=127.0.0.1;Port={pgBouncer.Port};Database=app;Username=u1;Password=p1;Pooling=false;Timeout=60");
         await client.OpenAsync(Cancellation);
         await using var engine = new PostgreSqlEngine(TimeProvider.System);
-        var database = new Database
-        {
-            Name = "orders",
-            Engine = Broker.Core.Model.DatabaseEngineKind.PostgreSql,
-            Host = postgres.Host,
-            Port = postgres.Port,
-            DatabaseName = "app",
-            AdminConnectionString = new(postgres.AdminConnectionString),
-            Budget = new(),
-            Issuing = new(),
-            Pooler = new() { Kind = PoolerKind.PgBouncer, Host = "127.0.0.1", Port = pgBouncer.Port, PoolSize = 30, ConsoleConnectionString = new(pgBouncer.ConsoleConnectionString) },
-        };
+        var database = Pooled.Of(postgres, pgBouncer);
         var sample = await engine.SampleAsync(database, Cancellation);
         sample.Users.ShouldHaveSingleItem().Open.ShouldBe(1);
         sample.Limit.ShouldBe(int.Parse(SettingsOf(file)["max_client_conn"], null));
