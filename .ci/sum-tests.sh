@@ -28,9 +28,9 @@ done
 skipped=$((total - passed - failed))
 
 # Prints each result of one outcome with the text of its <Output>, cut to a length. TRX files have no line breaks of their own:
-# one is put before and after each result.
+# one is put before and after each result, and before what follows the last, which says how all of it ended.
 list() {
-  sed 's/<UnitTestResult /\n&/g; s#</UnitTestResult>#&\n#g' "${files[@]}" | awk -v outcome="outcome=\"$1\"" -v label="$2" -v longest="$3" '
+  sed 's/<UnitTestResult /\n&/g; s#</UnitTestResult>#&\n#g; s#</Results>#\n&#g' "${files[@]}" | awk -v outcome="outcome=\"$1\"" -v label="$2" -v longest="$3" '
     /<UnitTestResult / { inside = index($0, outcome) > 0; text = ""; name = $0; sub(/.*testName="/, "", name); sub(/".*/, "", name) }
     inside { line = $0; gsub(/<[^>]*>/, " ", line); text = text " " line }
     inside && (/<\/UnitTestResult>/ || /<UnitTestResult [^>]*\/>/) {

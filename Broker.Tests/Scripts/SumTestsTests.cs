@@ -15,7 +15,7 @@ public sealed class SumTestsTests : IDisposable
     public async Task The_last_line_is_the_sum_of_all_files_and_skipped_tests_are_named_with_their_reasons()
     {
         Write("one", passed: 3, failed: 0, results: Skipped("Room.A_test", "set &quot;THIS&quot; &amp; that") + Skipped("Room.Another", "no\nengine"));
-        Write("two", passed: 4, failed: 0, results: """<UnitTestResult testName="Room.Good" outcome="Passed" />""");
+        Write("two", passed: 4, failed: 0, results: Passed("Room.Good"));
 
         var (code, lines) = await SumAsync("0");
 
@@ -26,7 +26,7 @@ public sealed class SumTestsTests : IDisposable
     [Fact]
     public async Task A_failure_is_counted_and_fails_and_what_it_said_stands_right_above_the_sum()
     {
-        Write("one", passed: 3, failed: 1, results: Skipped("Room.Another", "no engine") + Failed("Room.Bad", "1 should be&#xA;   2 &amp;amp; was not", "at Room.Bad()&#xD;&#xA;in Room.cs:line 3"));
+        Write("one", passed: 3, failed: 1, results: Skipped("Room.Another", "no engine") + Failed("Room.Bad", "1 should be&#xA;   2 &amp;amp; was not", "at Room.Bad()&#xD;&#xA;in Room.cs:line 3") + Passed("Room.Last"));
         Write("two", passed: 0, failed: 1, results: Failed("Room.Long", new string('x', 5_000), "at the end"));
 
         var (code, lines) = await SumAsync("2");
@@ -65,6 +65,8 @@ public sealed class SumTestsTests : IDisposable
         lines.ShouldBeEmpty();
     }
 
+    private static string Passed(string name) => $"""<UnitTestResult testName="{name}" outcome="Passed" />""";
+
     private static string Skipped(string name, string reason) =>
         $"""<UnitTestResult testName="{name}" outcome="NotExecuted" duration="0"><Output><StdOut>{reason}</StdOut></Output></UnitTestResult>""";
 
@@ -76,7 +78,7 @@ public sealed class SumTestsTests : IDisposable
         var skipped = results.Split("NotExecuted").Length - 1;
         File.WriteAllText(
             Path.Combine(directory.FullName, $"{name}.trx"),
-            $"""<TestRun><Results>{results}</Results><ResultSummary><Counters total="{passed + failed + skipped}" executed="{passed + failed}" passed="{passed}" failed="{failed}" error="0" timeout="0" aborted="0" notExecuted="{skipped}" /></ResultSummary></TestRun>""");
+            $"""<TestRun><Results>{results}</Results><ResultSummary outcome="{(failed > 0 ? "Failed" : "Completed")}"><Counters total="{passed + failed + skipped}" executed="{passed + failed}" passed="{passed}" failed="{failed}" error="0" timeout="0" aborted="0" notExecuted="{skipped}" /></ResultSummary></TestRun>""");
     }
 
     private async Task<(int Code, string[] Lines)> SumAsync(string exitCode)
