@@ -1,6 +1,7 @@
 using Broker.Api;
 using Broker.Api.Authentication;
 using Broker.Api.Commands;
+using Broker.Api.Fronts;
 using Broker.Api.Fronts.Native.Description;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Api.Fronts.Vault;
@@ -35,6 +36,7 @@ async Task<int> ServeAsync()
     builder.Services.AddPage(catalog);
 
     var app = builder.Build();
+    app.UseUnreadBodies();
     app.UseProxies(catalog.Settings);
     app.UseVaultFront();
     var guard = app.Services.GetRequiredService<RequestGuard>();

@@ -18,9 +18,13 @@ internal sealed class RawConnection : IAsyncDisposable
     public string ClaimHead =>
         $"POST /api/v1/roles/{RunningBroker.Role}/credentials HTTP/1.1\r\nHost: broker\r\nAuthorization: Bearer {Token}\r\nContent-Type: application/json\r\n";
 
-    public static async Task<RawConnection> OpenAsync(Uri address, string token)
+    /// <param name="address">The broker's.</param>
+    /// <param name="token">What it proves itself by.</param>
+    /// <param name="room">How much may come before it is read, in bytes; null: what the system gives.</param>
+    public static async Task<RawConnection> OpenAsync(Uri address, string token, int? room = null)
     {
         var connection = new RawConnection(token);
+        if (room is { } bytes) connection.socket.ReceiveBufferSize = bytes;
         await connection.socket.ConnectAsync(address.Host, address.Port);
         return connection;
     }

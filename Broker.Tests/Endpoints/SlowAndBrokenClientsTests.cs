@@ -128,6 +128,31 @@ public sealed class SlowAndBrokenClientsTests(RunningBroker broker)
         (await connection.ReadToEndAsync()).ShouldNotContain("smuggled");
     }
 
+    // More than a claim's body may have, less than is read for nobody.
+    [Theory]
+    [InlineData("GET", "/openapi/v1.json", true, "200")]
+    [InlineData("GET", "/openapi/v1.json", false, "200")]
+    [InlineData("GET", "/v1/sys/health", true, "200")]
+    [InlineData("GET", "/v1/sys/health", false, "200")]
+    [InlineData("POST", "/nowhere", true, "404")]
+    [InlineData("POST", "/nowhere", false, "404")]
+    [InlineData("POST", "/api/v1/roles/orders-api/rotate", true, "403")]
+    [InlineData("POST", "/api/v1/roles/orders-api/rotate", false, "403")]
+    public async Task A_body_that_nobody_reads_costs_no_answer_and_no_connection(string method, string path, bool told, string status)
+    {
+        var identity = await broker.IdentityAsync();
+        await using var connection = await RawConnection.OpenAsync(await broker.AddressAsync(), path.StartsWith("/openapi", StringComparison.Ordinal) ? identity.ViewerToken() : identity.PodToken(broker.NextPod()), room: 4096);
+        var body = new string('x', 20_000);
+
+        await connection.SendAsync($"{method} {path} HTTP/1.1\r\nHost: broker\r\nAuthorization: Bearer {connection.Token}\r\n{(told ? "Content-Length: 20000" : "Transfer-Encoding: chunked")}\r\n\r\n{(told ? body : $"4e20\r\n{body}\r\n0\r\n\r\n")}");
+        await connection.SendAsync("GET /health/live HTTP/1.1\r\nHost: broker\r\nConnection: close\r\n\r\n");
+
+        var answers = await connection.ReadToEndAsync();
+        answers.ShouldStartWith($"HTTP/1.1 {status} ");
+        answers.Split("HTTP/1.1 ").Length.ShouldBe(3, answers);
+        answers.ShouldEndWith("0\r\n\r\n");
+    }
+
     private async Task<RawConnection> OpenAsync() =>
         await RawConnection.OpenAsync(await broker.AddressAsync(), (await broker.IdentityAsync()).PodToken(broker.NextPod()));
 }
