@@ -108,8 +108,7 @@ public sealed class RunningBroker : IAsyncDisposable
     private static JsonObject Configuration(LocalPostgres postgres, LocalIdentity identity, string audit)
     {
         return JsonNode.Parse($$"""
-            { "Logging": { "LogLevel": { "Default": "Information", "Microsoft.AspNetCore": "Warning" } },
-              "Broker": {
+            { "Broker": {
                 "Audit": { "Path": "{{audit}}" },
                 "Issuers": { "here": { "Kind": "BuiltIn" },
                              "nowhere": { "Kind": "Vault", "Address": "http://127.0.0.1:1", "Auth": { "Method": "Token", "Token": "none" } } },

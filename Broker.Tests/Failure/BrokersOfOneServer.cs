@@ -77,8 +77,7 @@ public abstract class BrokersOfOneServer : IAsyncLifetime
     {
         var rule = """{ "Issuer": "local", "Claims": { "groups": """;
         var configuration = JsonNode.Parse($$"""
-            { "Logging": { "LogLevel": { "Default": "Information", "Microsoft.AspNetCore": "Warning" } },
-              "Broker": {
+            { "Broker": {
                 "Audit": { "Path": "{{Path.Combine(directory.FullName, Guid.NewGuid().ToString("N") + ".jsonl")}}" },
                 "Sealing": { "Directory": "{{directory.CreateSubdirectory(keys).FullName}}" },
                 "Issuers": { "here": { "Kind": "BuiltIn" } },

@@ -121,8 +121,7 @@ internal sealed class RedisStage : IAsyncDisposable
     }
 
     public JsonObject Configuration() => JsonNode.Parse($$$"""
-        { "Logging": { "LogLevel": { "Default": "Information", "Microsoft.AspNetCore": "Warning" } },
-          "Broker": {
+        { "Broker": {
             "Ledger": { "Kind": "Redis", "ConnectionString": "{{{Redis.ConnectionString}}}" },
             "Sealing": { "CertificateFile": "{{{Certificate}}}", "CertificateKeyFile": "{{{CertificateKey}}}" },
             "Audit": { "Path": "{{{Path.Combine(Directory, Guid.NewGuid().ToString("N") + ".jsonl")}}}" },
