@@ -42,7 +42,8 @@ internal sealed class BrokerWorld : IAsyncDisposable
     public BrokerWorld(params (string Key, string? Value)[] changes)
     {
         Mint = new("one", Time, 0);
-        store = new(Time);
+        // Nobody remembers what was in it before: it grants at once.
+        store = new(Time) { IsOfThisProcess = true };
         Directory = System.IO.Directory.CreateTempSubdirectory("broker-world-").FullName;
         var keys = Path.Combine(Directory, "jwks.json");
         PublishKeys(Mint);

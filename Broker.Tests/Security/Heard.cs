@@ -75,6 +75,8 @@ internal sealed class Heard : ILoggerProvider
 /// <summary>A ledger that tells what it is told, on its way to the real one.</summary>
 internal sealed class OverheardStore(ILedgerStore inner, Heard heard, Func<string, bool> isCut) : ILedgerStore
 {
+    public bool IsOfThisProcess => inner.IsOfThisProcess;
+
     public async ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
         foreach (var argument in arguments) heard.Hear("ledger " + decision.Name, argument);
