@@ -30,6 +30,9 @@ public sealed record PageModel(
     /// <summary>Duties of issuers, of no one database, that keep failing.</summary>
     public IReadOnlyList<Duty> Failing { get; init; } = [];
 
+    /// <summary>The same, as they are shown.</summary>
+    public IEnumerable<FailingDutyView> Failures => Failing.Select(duty => new FailingDutyView(duty, null, ConsequenceOf(duty), At));
+
     /// <summary>Whether the service is as good as it is meant to be.</summary>
     public IReadOnlyList<Indicator> Indicators { get; init; } = [];
 
@@ -61,6 +64,12 @@ public sealed record PageModel(
         _ => $"{of.Value} quiet",
     })) + ".";
 
+    // Nobody new gets a user of an issuer that does not know the broker any more; what it has issued works to its end.
+    private string? ConsequenceOf(Duty duty) => duty.Kind != DutyKinds.Token ? null
+        : "While the issuer refuses it, no user is made or renewed; who has a login keeps it"
+            + (Databases.SelectMany(database => database.LeasesOf(duty.Subject)).Where(lease => lease.Holders > 0 && lease.ExpiresAt is not null).MinBy(lease => lease.ExpiresAt) is { ExpiresAt: { } end }
+                ? $", and the first of these ends in {PageText.Span(end - At)}." : ".");
+
     /// <summary>Whether a database is shown in a line that opens: a quiet one, and all but the worst, unless somebody asked something about it.</summary>
     public bool IsFolded(DatabaseView database) =>
         Folds && database is { Holders: null, Forecast: null } && (database.Concern == Concern.Quiet || !WorstFirst.Take(MostUnfolded).Contains(database));
@@ -80,8 +89,9 @@ public sealed record ShadowView(IReadOnlyList<ShadowRow> Rows, DateTimeOffset At
 /// <summary>A duty that keeps failing.</summary>
 /// <param name="Duty">Which.</param>
 /// <param name="Username">The user of the lease that it is done for; null: not known, or it is done for no lease.</param>
+/// <param name="Consequence">What comes of it unless it succeeds, in sentences; null: nothing that this page knows of.</param>
 /// <param name="At">The ledger's time.</param>
-public sealed record FailingDutyView(Duty Duty, string? Username, DateTimeOffset At);
+public sealed record FailingDutyView(Duty Duty, string? Username, string? Consequence, DateTimeOffset At);
 
 /// <summary>One database.</summary>
 /// <param name="Budget">Its budget.</param>
@@ -108,6 +118,19 @@ public sealed record DatabaseView(
     /// <summary>Those that are seen to have more open than they were granted, most first.</summary>
     public IReadOnlyList<Holding> Leaks => field ??= [.. Looked.Where(static holder => holder.Over > 0).OrderByDescending(static holder => holder.Over)];
 
+    /// <summary>Its duties that keep failing, as they are shown.</summary>
+    public IEnumerable<FailingDutyView> Failures => Failing.Select(duty =>
+    {
+        var lease = Leases.FirstOrDefault(lease => lease.Id == duty.Subject && lease.Username.Length > 0);
+        return new FailingDutyView(duty, lease?.Username, ConsequenceOf(duty, lease), At);
+    });
+
+    /// <summary>Its leases of one issuer.</summary>
+    internal IEnumerable<LeaseRecord> LeasesOf(string issuer) => Leases.Where(lease => Budget.Roles.Any(role => role.Name == lease.Role && role.Issuer == issuer));
+
+    /// <summary>How many connections a role is seen to have open beyond what was granted: more than its sum says, where one holder has too many and another too few.</summary>
+    public int OverOf(RoleUse role) => Math.Max(role.Over, Leaks.Where(holder => holder.Role == role.Role).Sum(static holder => holder.Over));
+
     /// <summary>What its connections were; null: not known.</summary>
     public Core.Leases.History.DatabaseHistory? History { get; init; }
 
@@ -120,7 +143,7 @@ public sealed record DatabaseView(
         { Record.SampledAt: null } => "Never counted: nothing is promised." + Cause,
         { IsStale: true } => $"The connections were last counted {Ago(Budget.Record.SampledAt!.Value)}: nothing new is promised." + Cause,
         { Record: { Free: <= 0, Capacity: > 0 } record } when record.Granted >= record.Capacity =>
-            $"Full: all {PageText.Number(record.Capacity)} that may be promised are promised" + (record.Granted - Bar.Open is > 0 and var unused ? $"; {PageText.Number(unused)} of these are not open." : "."),
+            $"Full: all {PageText.Number(record.Capacity)} that may be promised are promised{Unopened(record)}.",
         { Record.Free: <= 0 } => "Full: nothing is free.",
         _ => null,
     };
@@ -182,9 +205,10 @@ public sealed record DatabaseView(
                 .. record.Roles.Where(role => role.Connections > 0).OrderByDescending(role => role.Connections).Take(MostNamed)
                     .Select(role => $"{role.Role} has {PageText.Number(role.Connections)} ({PageText.Count(role.Holders, "holder")})"),
                 .. record.KeptElsewhere > 0 ? [$"{PageText.Number(record.KeptElsewhere)} are kept for what is guaranteed on other databases of this server"] : Array.Empty<string>(),
-                .. record.Foreign > 0 ? [$"{PageText.Number(record.Foreign)} are foreign"] : Array.Empty<string>(),
+                .. record.Foreign > 0 ? [$"{PageText.Number(record.Foreign)} {(record.Granted > 0 ? "others " : "")}are foreign"] : Array.Empty<string>(),
             ];
-            var since = FullSince is { } full ? $"Full for {PageText.Span(At - full)}, since {PageText.Moment(full)}." : "";
+            // It is counted by the minute.
+            var since = FullSince is { } full ? $"Full since {PageText.Minute(full, At)}{(At - full >= TimeSpan.FromMinutes(2) ? $", for {PageText.Span(At - full)}" : "")}." : "";
             if (most.Length > 0 || since.Length > 0) yield return $"{string.Join(", ", most)}{(most.Length > 0 ? ". " : "")}{since}".TrimEnd();
         }
 
@@ -201,6 +225,18 @@ public sealed record DatabaseView(
         if (Unused.Length > 0)
             yield return "Granted and not open: " + string.Join(", ", Unused.Select(holder => $"{holder.Caller} has {PageText.Number(holder.Open!.Connections)} of {PageText.Number(holder.Granted)} open")) + ".";
     }
+
+    // What one holder has too many of is none of what another has not opened.
+    private string Unopened(BudgetRecord record)
+    {
+        var beyond = Math.Max(0, record.Roles.Sum(OverOf) - record.Roles.Sum(static role => role.Over));
+        return record.Granted - Bar.Open + beyond is > 0 and var unused
+            ? $"; {PageText.Number(unused)} of these are not open{(beyond > 0 ? $", and {PageText.Number(beyond)} are open that nobody was granted" : "")}" : "";
+    }
+
+    private string? ConsequenceOf(Duty duty, LeaseRecord? lease) => duty.Kind == DutyKinds.Renew && lease is { Holders: > 0, ExpiresAt: { } end }
+        ? $"Unless it succeeds or another user takes its place, its {PageText.Count(lease.Holders, "holder")} {(lease.Holders == 1 ? "has" : "have")} a login for {PageText.Span(end - At)} more."
+        : null;
 
     // Whoever could give the most back, where somebody wants it: less than two are nobody's fault.
     private Holding[] Unused => Budget.Record is { Free: > 0, Waiting: 0 } ? []

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Broker.Core.Model;
 using Broker.Core.Operators;
 
 namespace Broker.Api.Page;
@@ -23,6 +24,19 @@ internal static class PageText
         { TotalMinutes: < 120 } => $"{(long)span.TotalMinutes} min",
         { TotalHours: < 48 } => span.Minutes == 0 ? $"{(long)span.TotalHours} h" : $"{(long)span.TotalHours} h {span.Minutes} min",
         _ => $"{(long)span.TotalDays} d {span.Hours} h",
+    };
+
+    /// <summary>A minute, with its day where that is not today.</summary>
+    public static string Minute(DateTimeOffset time, DateTimeOffset now) =>
+        time.UtcDateTime.ToString(time.UtcDateTime.Date == now.UtcDateTime.Date ? "HH:mm 'UTC'" : "yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture);
+
+    /// <summary>An engine by the name that its makers give it.</summary>
+    public static string Engine(DatabaseEngineKind engine) => engine switch
+    {
+        DatabaseEngineKind.PostgreSql => "PostgreSQL",
+        DatabaseEngineKind.MySql => "MySQL or MariaDB",
+        DatabaseEngineKind.MongoDb => "MongoDB",
+        _ => engine.ToString(),
     };
 
     /// <summary>A moment, exactly.</summary>

@@ -28,6 +28,8 @@ public sealed class FiveQuestionsTests(Browser browser) : IClassFixture<Browser>
         try
         {
             for (var i = 0; i < 4; i++) await OpenAsync(open, stage.Postgres.AdminConnectionString + ";Application Name=nightly-report");
+            using (var viewer = Client(stage, stage.Identity.ViewerToken()))
+                await Eventually.HoldsAsync(async () => (int)(await (await viewer.GetAsync(new Uri("/api/v1/budgets/orders", UriKind.Relative), Cancel)).JsonAsync())["foreign"]! >= 5, "the report's connections and the broker's own are counted", Cancel);
             for (var pod = 1; pod <= 5; pod++)
             {
                 using var client = Client(stage, stage.Identity.PodToken(pod));
@@ -43,17 +45,18 @@ public sealed class FiveQuestionsTests(Browser browser) : IClassFixture<Browser>
             var page = await OpenAsync(stage, "/");
             // 1 and 2: who fills it, since when.
             await SeenAsync(page, page.Locator(".filled", new() { HasTextString = "orders-api has " }));
-            await SeenAsync(page, page.Locator(".filled", new() { HasTextString = " are foreign" }));
-            await SeenAsync(page, page.Locator(".filled", new() { HasTextString = "Full for " }));
+            await SeenAsync(page, page.Locator(".filled", new() { HasTextString = " others are foreign" }));
+            await SeenAsync(page, page.Locator(".filled", new() { HasTextString = "Full since " }));
             await SeenAsync(page, page.Locator(".badge.waiting", new() { HasTextString = "1 claim waiting" }));
             // 3: is it a leak, and whose.
             await SeenAsync(page, page.Locator(".filled", new() { HasTextString = "orders/orders-api-3 has 8 open and was granted 5: a leak, or a pool that is too large." }));
             // What could come free.
             await SeenAsync(page, page.Locator(".filled", new() { HasTextString = "Granted and not open: orders/orders-api-6 has 0 of " }));
-            await SeenAsync(page, page.Locator(".why", new() { HasTextString = "that may be promised are promised; " }));
+            await SeenAsync(page, page.Locator(".why", new() { HasTextString = "that may be promised are promised; 17 of these are not open, and 3 are open that nobody was granted." }));
+            await SeenAsync(page, page.Locator(".roles td.over", new() { HasTextString = "3" }));
             // 5: what stops it.
             await SeenAsync(page, page.GetByRole(AriaRole.Link, new() { Name = "Change the ceiling…" }));
-            foreach (var order in new[] { "Raise the ceiling… ", " above it are promised to nobody. Pause orders-api… Nobody new gets it; who has it keeps it." })
+            foreach (var order in new[] { "Raise the ceiling… ", " above it are promised to nobody. Pause orders-api… Nobody new gets it; who has it keeps it, so nothing comes free by that." })
                 await SeenAsync(page, page.Locator(".aside", new() { HasTextString = "What cuts nobody off:" }).Filter(new() { HasTextString = order }));
             foreach (var order in new[] { "Pause…", "Drain…", "Rotate…" }) await SeenAsync(page, page.GetByRole(AriaRole.Link, new() { Name = order }).First);
             await Pictures.TakeAsync(page, "incident", fullPage: false);

@@ -37,7 +37,7 @@ public sealed class ManyDatabasesTests(Browser browser) : ServedPageTests(browse
 
         (await page.Locator("main h2").AllTextContentsAsync()).Take(4).ShouldBe(["uncounted", "waiting", "full", "quiet-0"]);
         (await page.Locator(".overview p").TextContentAsync()).ShouldBe("13 databases: 1 cannot be counted, 1 with claims waiting or too much promised, 1 full, 10 quiet.");
-        (await page.Locator("[data-key=waiting] .filled").TextContentAsync()).ShouldBe("orders-api has 55 (55 holders), 12 are foreign.");
+        (await page.Locator("[data-key=waiting] .filled").TextContentAsync()).ShouldBe("orders-api has 55 (55 holders), 12 others are foreign.");
         (await page.Locator("details.folded").CountAsync()).ShouldBe(10);
         (await page.Locator("[data-key=quiet-3] .roles").IsVisibleAsync()).ShouldBeFalse();
         await page.Locator("[data-key=quiet-3] summary").ClickAsync();

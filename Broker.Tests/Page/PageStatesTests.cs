@@ -17,7 +17,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
     [Fact]
     public async Task An_empty_broker_says_that_it_is_empty()
     {
-        Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0), query, true)], query, null));
+        Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0, over: 0), query, true)], query, null));
         var page = await OpenAsync("empty");
 
         (await page.Locator(".leases").TextContentAsync())!.ShouldContain("No lease: nobody has asked for a role of this database yet.");
@@ -34,8 +34,9 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
         var page = await OpenAsync("vault-outage");
 
         var failing = await page.Locator(".failing").AllTextContentsAsync();
-        failing[0].ShouldContain("Renewing the token of the issuer vault failed 9 times in a row, for 6 min: Vault is sealed (503).");
+        failing[0].ShouldContain("Renewing the token of the issuer vault failed 9 times in a row, for 6 min: Vault is sealed (503). While the issuer refuses it, no user is made or renewed; who has a login keeps it, and the first of these ends in 52 min.");
         failing[1].ShouldContain("Renewing the lease of ");
+        failing[1].ShouldEndWith("Vault is sealed. Unless it succeeds or another user takes its place, its 97 holders have a login for 52 min more.");
         (await page.Locator(".line tbody tr").CountAsync()).ShouldBe(2);
         (await page.Locator(".line").TextContentAsync())!.ShouldContain("shop/orders-api-7");
         (await page.Locator(".badge.paused").TextContentAsync()).ShouldBe("paused");
@@ -64,7 +65,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
     [InlineData("shadow-phone", 390, ColorScheme.Dark)]
     public async Task Shadow_mode_says_what_sharing_would_have_saved_by_path(string name, int width, ColorScheme scheme)
     {
-        Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0), query, true)], query, null)
+        Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0, over: 0), query, true)], query, null)
         {
             Shadow = new(
                 [
@@ -154,9 +155,9 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
 
     private static DatabaseView Outage(PageQuery query)
     {
-        var budget = Views.Budget("orders", 200, 137, 28, 100, 100, 2);
+        var budget = Views.Budget("orders", 200, 137, 37, 100, 100, 2);
         return Views.View(
-            budget with { Pauses = [new("orders-api", RoleState.Paused, "the orders database moves to a new disk", "grace@example.org", Views.Now.AddMinutes(-2))] }, query, true,
+            budget with { Pauses = [new(Views.LongRole, RoleState.Paused, "the orders database moves to a new disk", "grace@example.org", Views.Now.AddMinutes(-2))] }, query, true,
             Views.Lease("L1", "orders", LeaseState.Active, 97, 97, reason: ""), Views.Lease("L0", "orders", LeaseState.Retiring, 3, 3, reason: "rotated by grace@example.org: a leaked password"))
             with
         {
