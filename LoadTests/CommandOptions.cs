@@ -15,7 +15,7 @@ internal static class CommandOptions
         CustomParser = result => NumberOption.Read(name, result, standard, least, most),
     };
 
-    /// <summary>Several numbers, as words of their own or with bars between them, as help prints those that hold when nothing is said.</summary>
+    /// <summary>Several numbers, as words of their own or with commas or bars between them, as help prints those that hold when nothing is said.</summary>
     public static Option<int[]> Numbers(string name, string description, params int[] standard) => new(name)
     {
         Description = description,
@@ -23,6 +23,19 @@ internal static class CommandOptions
         DefaultValueFactory = _ => standard,
         CustomParser = result => ParseNumbers(name, result),
     };
+
+    /// <inheritdoc cref="Numbers(string, string, int[])"/>
+    public static Option<int[]> NumbersWithin(string name, string description, int least, int most, params int[] standard)
+    {
+        var option = Numbers(name, $"{description} ({least}-{most}).", standard);
+        option.CustomParser = result =>
+        {
+            var numbers = ParseNumbers(name, result);
+            if (!result.Errors.Any() && numbers.Any(number => number < least || number > most)) result.AddError($"{name} is '{string.Join(' ', result.Tokens)}'; write whole numbers from {least} to {most}.");
+            return numbers;
+        };
+        return option;
+    }
 
     public static Option<string> Choice(string name, string description, params string[] values)
     {
@@ -41,7 +54,7 @@ internal static class CommandOptions
     private static int[] ParseNumbers(string name, ArgumentResult result)
     {
         var numbers = new List<int>();
-        foreach (var word in result.Tokens.SelectMany(static token => token.Value.Split('|')))
+        foreach (var word in result.Tokens.SelectMany(static token => token.Value.Split('|', ',')))
         {
             if (int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out var number)) numbers.Add(number);
             else result.AddError($"{name} is '{word}'; write whole numbers.");

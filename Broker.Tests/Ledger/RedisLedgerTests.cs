@@ -1,7 +1,10 @@
+using System.Globalization;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.Redis;
 using Broker.Tests.Contracts;
+using LoadTests.FromInside.Capacity;
 using LoadTests.Servers.LocalServers;
+using Shouldly;
 using Xunit;
 
 namespace Broker.Tests.Ledger;
@@ -44,11 +47,26 @@ public sealed class RedisClusterLedgerTests(RedisClusterLedgerTests.Server serve
 
     protected override Task TamperAsync(string key, string field, string value) => server.TamperAsync(key, field, value);
 
+    [Fact]
+    public async Task A_databases_keys_lie_in_the_slot_and_on_the_master_where_the_capacity_model_has_them()
+    {
+        foreach (var database in new[] { "db-00", "server-1/orders", "~issuers", "größe" })
+        {
+            var keys = LedgerKeys.Of(database);
+            (await server.SlotOfAsync(keys[0])).ShouldBe(HashSlots.Of(keys[0]));
+            (await server.MasterOfAsync(keys[0])).ShouldBe(HashSlots.MasterOf(HashSlots.Of(keys[^1]), 3));
+        }
+    }
+
     public sealed class Server : IAsyncLifetime
     {
         private LocalRedisCluster cluster = null!;
 
         public RedisLedgerStore Store { get; private set; } = null!;
+
+        public async Task<int> SlotOfAsync(string key) => int.Parse(await cluster.ExecuteAsync(cluster.Ports[0], "CLUSTER", "KEYSLOT", key), CultureInfo.InvariantCulture);
+
+        public async Task<int> MasterOfAsync(string key) => cluster.Ports.ToList().IndexOf(await cluster.MasterOfAsync(key));
 
         public async Task TamperAsync(string key, string field, string value)
         {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using LoadTests.FromInside.Capacity;
 
 namespace LoadTests.FromInside.Simulation;
 
@@ -18,6 +19,7 @@ internal sealed class SimulateCommand
     private readonly Option<bool> onDisk = new("--on-disk") { Description = "The ledger is in a file (Ledger:Kind File) whose process is killed after every few decisions. The same seeds, the same worlds, slower." };
     private readonly Option<bool> hostile = new("--hostile") { Description = "Somebody writes into Redis in each world (law L14)." };
     private readonly Option<bool> sharedServer = new("--shared-server") { Description = "The server has two databases in each world." };
+    private readonly CapacityOptions capacity = new();
     private readonly Option<bool> noShrink = new("--no-shrink") { Description = "Do not look for a smaller plan that breaks the same law." };
 
     public static Command Create()
@@ -27,6 +29,7 @@ internal sealed class SimulateCommand
         {
             options.seeds, options.seed, options.jobs, options.steps, options.keep, options.fingerprint, options.crowd, options.past, options.noShrink, options.onDisk, options.hostile, options.sharedServer,
         };
+        options.capacity.AddTo(command, options.seed);
         command.SetAction(options.Run);
         return command;
     }
@@ -34,6 +37,7 @@ internal sealed class SimulateCommand
     private int Run(ParseResult parsed)
     {
         var first = parsed.GetValue(seed);
+        if (capacity.AreAskedFor(parsed)) return capacity.Run(parsed, first);
         Plan PlanOf(long of) => Kind(of) with { OnDisk = parsed.GetValue(onDisk) };
         Plan Kind(long of) => parsed.GetValue(crowd) is > 0 and var pods ? PlanMaker.MakeCrowded(of, pods)
             : parsed.GetValue(hostile) ? PlanMaker.MakeHostile(of)
