@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures the broker as users run it: published, compiled ahead of time as in its image, with default settings.
 #   LoadTests/bench.sh                        everything, about a quarter of an hour
-#   LoadTests/bench.sh --part burst           or claims, vault, steering, start, holders, fleet; --help lists the rest
+#   LoadTests/bench.sh --part burst           or claims, vault, steering, start, holders, fleet, rollout; --help lists the rest
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -8,9 +8,9 @@ namespace LoadTests.FromOutside.Bench;
 /// <summary><c>loadtests bench</c>: figures, never a verdict on time; compare only what one run shows side by side.</summary>
 internal sealed class BenchCommand
 {
-    private const string Claims = "claims", Start = "start", Holders = "holders", BurstPart = "burst", Vault = "vault", SteeringPart = "steering", FleetPart = "fleet";
+    private const string Claims = "claims", Start = "start", Holders = "holders", BurstPart = "burst", Vault = "vault", SteeringPart = "steering", FleetPart = "fleet", RolloutPart = "rollout";
 
-    private readonly Option<string[]> part = new("--part") { Description = "Only this part: burst, claims, vault, steering, start, holders or fleet (can be repeated).", AllowMultipleArgumentsPerToken = true };
+    private readonly Option<string[]> part = new("--part") { Description = "Only this part: burst, claims, vault, steering, start, holders, fleet or rollout (can be repeated).", AllowMultipleArgumentsPerToken = true };
     private readonly Option<int> pods = CommandOptions.Number("--pods", "Pods that ask again.", 1_000, 1, 10_000);
     private readonly Option<int> connections = CommandOptions.Number("--connections", "Requests at once.", 100, 1, 1_000);
     private readonly Option<TimeSpan> warmup = CommandOptions.Duration("--warmup", "Load on all targets together before anything counts.", TimeSpan.FromSeconds(30));
@@ -19,15 +19,18 @@ internal sealed class BenchCommand
     private readonly Option<int[]> holders = CommandOptions.Numbers("--holders", "How many holders there are when a claim's cost is measured, smallest first.", 1, 10_000, 100_000);
     private readonly Option<int[]> bursts = CommandOptions.Numbers("--bursts", "Sizes of the bursts: pods at once.", 100, 300);
     private readonly Option<int[]> replicas = CommandOptions.Numbers("--replicas", "Broker processes that a burst meets.", 1, 3);
+    private readonly Option<int> rolloutPods = CommandOptions.Number("--rollout-pods", "Pods of the rollout that the capacity model is held against.", 10_000, 100, 20_000);
+    private readonly Option<int[]> rollouts = CommandOptions.Numbers("--rollouts", "Seconds within which they start; each is a rollout of its own.", 40, 15, 5);
+    private readonly Option<FileInfo?> times = new("--times") { Description = "Write the capacity model's service times, as they were measured, into this file (simulate --pods --times reads it)." };
     private readonly Option<bool> json = new("--json") { Description = "Print the result as JSON." };
 
     public static Command Create()
     {
         var options = new BenchCommand();
-        options.part.AcceptOnlyFromAmong(BurstPart, Claims, Vault, SteeringPart, Start, Holders, FleetPart);
+        options.part.AcceptOnlyFromAmong(BurstPart, Claims, Vault, SteeringPart, Start, Holders, FleetPart, RolloutPart);
         var command = new Command("bench", "Measure claims beside empty endpoints in one run, a fresh replica's first burst, and what holders cost.")
         {
-            options.part, options.pods, options.connections, options.warmup, options.seconds, options.rounds, options.holders, options.bursts, options.replicas, options.json,
+            options.part, options.pods, options.connections, options.warmup, options.seconds, options.rounds, options.holders, options.bursts, options.replicas, options.rolloutPods, options.rollouts, options.times, options.json,
         };
         command.SetAction(options.RunAsync);
         return command;
@@ -43,7 +46,7 @@ internal sealed class BenchCommand
             Measure = TimeSpan.FromSeconds(parsed.GetValue(seconds)),
             Rounds = Math.Min(parsed.GetValue(rounds), parsed.GetValue(seconds)),
         };
-        var parts = parsed.GetValue(part) is { Length: > 0 } named ? named : [BurstPart, Claims, Vault, SteeringPart, Start, Holders, FleetPart];
+        var parts = parsed.GetValue(part) is { Length: > 0 } named ? named : [BurstPart, Claims, Vault, SteeringPart, Start, Holders, FleetPart, RolloutPart];
         await using var wrk = await WrkGenerator.FindAsync(cancellation);
         using var client = new HttpClientGenerator(TimeProvider.System);
         ILoadGenerator generator = wrk is null ? client : wrk;
@@ -99,11 +102,17 @@ internal sealed class BenchCommand
             result.Fleet = await Fleet.MeasureAsync(settings, parsed.GetValue(holders)!.Max(), generator, Say, cancellation);
         }
 
+        if (parts.Contains(RolloutPart))
+        {
+            result.Rollout = await WholeRollout.MeasureAsync(parsed.GetValue(rolloutPods), parsed.GetValue(rollouts)!, Say, cancellation);
+            if (parsed.GetValue(times) is { } file) await File.WriteAllTextAsync(file.FullName, result.Rollout.Times.ToJson() + "\n", cancellation);
+        }
+
         if (parsed.GetValue(json))
             Console.Out.WriteLine(result.ToJson());
         else
             BenchTable.Write(AnsiConsole.Console, result);
-        var errors = (result.Targets?.Sum(target => target.Errors) ?? 0) + (result.Fronts?.Sum(front => front.Errors) ?? 0) + (result.Steering?.Sum(row => row.Errors) ?? 0) + (result.Start?.Errors ?? 0) + (result.Holders?.Sum(row => row.Errors) ?? 0) + (result.Fleet?.Errors ?? 0) + (result.Bursts?.Sum(burst => burst.Errors) ?? 0);
+        var errors = (result.Targets?.Sum(target => target.Errors) ?? 0) + (result.Fronts?.Sum(front => front.Errors) ?? 0) + (result.Steering?.Sum(row => row.Errors) ?? 0) + (result.Start?.Errors ?? 0) + (result.Holders?.Sum(row => row.Errors) ?? 0) + (result.Fleet?.Errors ?? 0) + (result.Rollout?.Errors ?? 0) + (result.Bursts?.Sum(burst => burst.Errors) ?? 0);
         if (errors > 0)
             await Console.Error.WriteLineAsync($"Not as it should be: {errors} requests were not answered as they should be.");
         return errors == 0 ? 0 : 1;

@@ -40,6 +40,9 @@ internal sealed record BenchResult
     /// <summary>Many databases and roles, and what looking at all of them costs.</summary>
     public FleetResult? Fleet { get; set; }
 
+    /// <summary>A large rollout, and what the capacity model says of it.</summary>
+    public WholeRolloutResult? Rollout { get; set; }
+
     public string ToJson() => JsonSerializer.Serialize(this, Format);
 }
 

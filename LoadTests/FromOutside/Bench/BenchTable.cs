@@ -32,6 +32,7 @@ internal static class BenchTable
         }
 
         if (result.Fleet is { } fleet) Write(console, fleet);
+        if (result.Rollout is { } rollout) WholeRolloutTable.Write(console, rollout, (first, columns) => New(console, first, columns));
         foreach (var (rows, beside) in new[] { (result.Fronts, "to native"), (result.Steering, "to one alone"), (result.Fleet?.Claims, "to one alone") })
         {
             if (rows is null) continue;

@@ -1,14 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net.Http.Headers;
-using System.Text.Json.Nodes;
 using LoadTests.Servers.Stages;
 
 namespace LoadTests.FromOutside.Bench;
 
 /// <summary>
-/// The page, the API and the metrics where there is much to show: <see cref="Databases"/> databases with <see cref="RolesOfEach"/> roles each, and very many holders.
-/// The databases are servers of their own by their configuration, so that nothing of one is decided with another; what answers for all of them is one PostgreSQL.
+/// The page, the API and the metrics where there is much to show: <see cref="Databases"/> databases with <see cref="RolesOfEach"/> roles each (<see cref="ManyDatabases"/>), and very many holders.
 /// </summary>
 internal static class Fleet
 {
@@ -69,7 +67,7 @@ internal static class Fleet
         }
     }
 
-    private static string RoleOf(int pod) => string.Create(CultureInfo.InvariantCulture, $"role-{pod % Roles:000}");
+    private static string RoleOf(int pod) => ManyDatabases.RoleOf(pod % Roles);
 
     // Each pod's holders are of one role, and the pods take the roles in turn.
     private static IEnumerable<(string Token, string? Body, string Role)> HoldersOf(string[] tokens, int holders) =>
@@ -110,27 +108,6 @@ internal static class Fleet
         MaxConnections = (2 * holders / Databases) + 500,
         CeilingPercent = 100,
         Connections = 1,
-        Configure = static (_, configuration) => Multiply(configuration["Broker"]!),
+        Configure = static (_, configuration) => ManyDatabases.Multiply(configuration["Broker"]!, Databases, Roles),
     };
-
-    private static void Multiply(JsonNode broker)
-    {
-        var (databases, roles) = (broker["Databases"]!.AsObject(), broker["Roles"]!.AsObject());
-        var (database, role) = (databases[StageSettings.DatabaseName]!, roles[StageSettings.RoleName]!);
-        databases.Clear();
-        roles.Clear();
-        for (var i = 0; i < Databases; i++)
-        {
-            var name = string.Create(CultureInfo.InvariantCulture, $"db-{i:00}");
-            databases[name] = database.DeepClone();
-            databases[name]!["Server"] = "server-of-" + name;
-        }
-
-        for (var i = 0; i < Roles; i++)
-        {
-            var one = role.DeepClone();
-            one["Database"] = string.Create(CultureInfo.InvariantCulture, $"db-{i % Databases:00}");
-            roles[RoleOf(i)] = one;
-        }
-    }
 }

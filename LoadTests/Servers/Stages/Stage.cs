@@ -119,8 +119,8 @@ internal sealed class Stage : IAsyncDisposable
                 await copy.FollowAsync(Redis, cancellation);
                 Ledger = new RedisOnStage(Redis, copy);
                 break;
-            case LedgerKind.RedisCluster:
-                Ledger = new RedisClusterOnStage(Keep(await LocalRedisCluster.StartAsync(withReplicas: true, cancellation)));
+            case LedgerKind.RedisCluster or LedgerKind.RedisMasters:
+                Ledger = new RedisClusterOnStage(Keep(await LocalRedisCluster.StartAsync(withReplicas: settings.Ledger == LedgerKind.RedisCluster, cancellation)));
                 break;
         }
     }

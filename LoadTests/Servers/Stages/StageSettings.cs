@@ -18,6 +18,9 @@ internal enum LedgerKind
 
     /// <summary>A Redis Cluster of three masters, each with a copy.</summary>
     RedisCluster,
+
+    /// <summary>A Redis Cluster of three masters without copies.</summary>
+    RedisMasters,
 }
 
 /// <summary>What creates the users.</summary>
