@@ -28,9 +28,13 @@ internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplic
     // Long enough for a slow machine; a replica that has not rehearsed is ready all the same, and says so.
     private static readonly TimeSpan AtMost = TimeSpan.FromSeconds(10);
 
-    /// <summary>Plays them.</summary>
+    // .NET compiles a method for its process, and so for every broker in it.
+    private static int played;
+
+    /// <summary>Plays them, once in a process.</summary>
     public async Task PlayAsync(CancellationToken cancellation)
     {
+        if (Interlocked.Exchange(ref played, 1) == 1) return;
         using var deadline = new CancellationTokenSource(AtMost, time);
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellation, deadline.Token);
         try
