@@ -20,7 +20,7 @@ internal sealed class BenchCommand
     private readonly Option<int[]> bursts = CommandOptions.Numbers("--bursts", "Sizes of the bursts: pods at once.", 100, 300);
     private readonly Option<int[]> replicas = CommandOptions.Numbers("--replicas", "Broker processes that a burst meets.", 1, 3);
     private readonly Option<int> rolloutPods = CommandOptions.Number("--rollout-pods", "Pods of the rollout that the capacity model is held against.", 10_000, 100, 20_000);
-    private readonly Option<int[]> rollouts = CommandOptions.Numbers("--rollouts", "Seconds within which they start; each is a rollout of its own.", 40, 15, 5);
+    private readonly Option<int[]> rollouts = CommandOptions.Numbers("--rollouts", "Seconds within which they start; each is a rollout of its own.", 40, 15, 3);
     private readonly Option<FileInfo?> times = new("--times") { Description = "Write the capacity model's service times, as they were measured, into this file (simulate --pods --times reads it)." };
     private readonly Option<bool> json = new("--json") { Description = "Print the result as JSON." };
 
