@@ -16,6 +16,7 @@ public sealed class CapacityModelTests
         Arrival = new(400, ""),
         Answer = new(100, ""),
         Trip = new(100, ""),
+        Waiting = new(50, ""),
         ReplicaWake = new(0, ""),
         ReplicaRounds = new(100, ""),
         ReplicaDuties = new(100, ""),

@@ -19,7 +19,7 @@ internal sealed class CapacityModel
     private readonly CapacityPlan plan;
     private readonly ServiceTimes times;
     private readonly Agenda agenda = new();
-    private readonly Station? machine;
+    private readonly Machine? machine;
     private readonly Station[] replicas;
     private readonly Station[] masters;
     private readonly Station? generator;
@@ -35,7 +35,7 @@ internal sealed class CapacityModel
     private CapacityModel(CapacityPlan plan, ServiceTimes times)
     {
         (this.plan, this.times, halfWay) = (plan, times, plan.RoundTrip.TotalSeconds / 2);
-        if (plan.Processors > 0) machine = new("the machine", agenda, plan.Processors);
+        if (plan.Processors > 0) machine = new(agenda, plan.Processors);
         if (machine is not null) generator = new("the load generator", agenda, plan.Processors, times.GeneratorWake.Seconds, machine);
         replicas = [.. Enumerable.Range(1, plan.Replicas).Select(replica => new Station(Numbered("replica", replica), agenda, plan.Cores, times.ReplicaWake.Seconds, machine))];
         masters = [.. Enumerable.Range(1, plan.Masters).Select(master => new Station(Numbered("master", master), agenda, 1, times.RedisWake.Seconds, machine))];
@@ -120,7 +120,7 @@ internal sealed class CapacityModel
 
     private void Issue(ModelDatabase database, ModelLease lease, double startsIn)
     {
-        if (startsIn >= Station.Growing && double.IsNaN(paced)) paced = agenda.Now;
+        if (startsIn >= Tally.Growing && double.IsNaN(paced)) paced = agenda.Now;
         agenda.In((2 * halfWay) + startsIn, () => OnMaster(database, times.Decision.Seconds, () =>
             agenda.In(halfWay, () => database.Issuing.Do(times.Issue.Seconds, () =>
                 agenda.In((DecisionsOfAnIssue - 1) * 2 * halfWay, () => OnMaster(database, (DecisionsOfAnIssue - 1) * times.Decision.Seconds, () => Activate(lease)))))));
@@ -166,7 +166,7 @@ internal sealed class CapacityModel
             pod.SleepsFrom = null;
         }
 
-        pod.Trips.Ask(pod);
+        OnReplica(pod.Replica, times.Waiting.Seconds, () => pod.Trips.Ask(pod));
     }
 
     private void Answer(ModelPod pod) => OnReplica(pod.Replica, times.Answer.Seconds, () =>
@@ -217,16 +217,16 @@ internal sealed class CapacityModel
 
     private CapacityResult Result()
     {
-        List<StationRow> rows = [Row(StationKind.Replica, replicas), Row(StationKind.Master, masters), Issuings()];
-        if (machine is not null) rows.Add(Row(StationKind.Machine, [machine]));
-        var master = Array.IndexOf(masters, masters.MaxBy(static one => one.Worked));
+        List<StationRow> rows = [Row(StationKind.Replica, TalliesOf(replicas)), Row(StationKind.Master, TalliesOf(masters)), Issuings()];
+        if (machine is not null) rows.Add(Row(StationKind.Machine, [machine.Tally]));
+        var master = Array.IndexOf(masters, masters.MaxBy(static one => one.Tally.Worked));
         var there = databases.Where(database => database.Master == master).ToArray();
         var hottest = there.MaxBy(static database => database.Claims);
         var mostDatabases = databases.GroupBy(static database => database.Master).Max(static group => group.Count());
         var perThousand = 1000.0 / plan.Pods;
         return new(
-            plan, rows, agenda.Now, Percentile.Of(answers, 50), Percentile.Of(answers, 99), answers.Max(), replicaWork * perThousand, masterWork * perThousand, replicas.Sum(static one => one.Worked),
-            masters.Sum(static one => one.Worked), generator?.Worked ?? 0,
+            plan, rows, agenda.Now, Percentile.Of(answers, 50), Percentile.Of(answers, 99), answers.Max(), replicaWork * perThousand, masterWork * perThousand, replicas.Sum(static one => one.Tally.Worked),
+            masters.Sum(static one => one.Tally.Worked), generator?.Tally.Worked ?? 0,
             plan.Databases * (times.ReplicaRounds.Seconds + (times.ReplicaDuties.Seconds / plan.Replicas)),
             times.MasterAtRest.Seconds + (mostDatabases * ((plan.Replicas * times.RedisRounds.Seconds) + times.RedisDuties.Seconds)), Percentile.Of(batches, 50),
             answers.Count(static answer => answer > ComeBackAfter), hottest is null ? 0 : (double)hottest.Claims / Math.Max(1, there.Sum(static database => database.Claims)), hottest?.Name ?? "");
@@ -235,14 +235,16 @@ internal sealed class CapacityModel
     // Who waits for a user waits for the database, or for its pace.
     private StationRow Issuings()
     {
-        var all = databases.Select(static database => database.Issuing).ToArray();
+        var all = databases.Select(static database => database.Issuing.Tally).ToArray();
         var busiest = all.MaxBy(static one => one.Utilisation)!;
         return new(
             StationKind.Issuing, all.Length, busiest.Name, busiest.Utilisation, all.Average(static one => one.Utilisation), mostSleeping, Percentile.Of(leaseWaits, 50), Percentile.Of(leaseWaits, 99),
             double.IsNaN(paced) ? all.Min(static one => one.GrowsFrom) : paced);
     }
 
-    private static StationRow Row(StationKind kind, Station[] all)
+    private static Tally[] TalliesOf(Station[] stations) => [.. stations.Select(static station => station.Tally)];
+
+    private static StationRow Row(StationKind kind, Tally[] all)
     {
         var busiest = all.MaxBy(static one => one.Utilisation)!;
         double[] waits = [.. all.SelectMany(static one => one.Waits)];

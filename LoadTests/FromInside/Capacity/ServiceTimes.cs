@@ -25,6 +25,9 @@ internal sealed record ServiceTimes
     /// <summary>A replica's processor: one round trip to the ledger, however many claims share it.</summary>
     public required ServiceTime Trip { get; init; }
 
+    /// <summary>A replica's processor: to wait for a lease, be woken and ask again.</summary>
+    public required ServiceTime Waiting { get; init; }
+
     /// <summary>A replica's processor: what work costs more that finds it at rest.</summary>
     public required ServiceTime ReplicaWake { get; init; }
 
@@ -83,7 +86,7 @@ internal sealed record ServiceTimes
     /// <summary>Each with its name.</summary>
     public IEnumerable<(string Name, ServiceTime Time)> All() =>
     [
-        (nameof(Arrival), Arrival), (nameof(Answer), Answer), (nameof(Trip), Trip), (nameof(ReplicaWake), ReplicaWake),
+        (nameof(Arrival), Arrival), (nameof(Answer), Answer), (nameof(Trip), Trip), (nameof(Waiting), Waiting), (nameof(ReplicaWake), ReplicaWake),
         (nameof(ReplicaRounds), ReplicaRounds), (nameof(ReplicaDuties), ReplicaDuties), (nameof(Decision), Decision), (nameof(NewHolder), NewHolder),
         (nameof(RedisWake), RedisWake), (nameof(RedisRounds), RedisRounds), (nameof(RedisDuties), RedisDuties), (nameof(MasterAtRest), MasterAtRest), (nameof(Issue), Issue),
         (nameof(Generator), Generator), (nameof(GeneratorWake), GeneratorWake),

@@ -12,7 +12,7 @@ namespace LoadTests.FromOutside.Bench;
 /// </summary>
 internal static class MeasuredTimes
 {
-    private const int Databases = 20, WarmPods = 2_000, NewPods = 3_000, NewOneByOne = 800, OneByOneASecond = 80, Again = 30_000, AtOnce = 64, Replicas = 3, Masters = 3, Turns = 3;
+    private const int Databases = 20, WarmPods = 2_000, NewPods = 3_000, NewOneByOne = 800, OneByOneASecond = 80, Again = 30_000, AtOnce = 64, NewAtOnce = 1_000, ColdDatabases = 4, ColdPods = 500, Replicas = 3, Masters = 3, Turns = 3;
 
     // What finds a replica at rest where pods come now and then: a request, Redis' answer, and the connection's end. The generator: the time to ask, and the answer.
     private const int WakesOfReplica = 3, WakesOfGenerator = 2;
@@ -42,7 +42,7 @@ internal static class MeasuredTimes
             {
                 Replicas = Replicas,
                 Ledger = LedgerKind.RedisMasters,
-                MaxConnections = WarmPods + NewPods + NewOneByOne + 1_000,
+                MaxConnections = WarmPods + NewPods + NewOneByOne + ColdPods + 1_000,
                 CeilingPercent = 100,
                 Connections = 1,
                 Configure = static (_, configuration) => ManyDatabases.Multiply(configuration["Broker"]!, Databases, Databases),
@@ -55,7 +55,7 @@ internal static class MeasuredTimes
     {
         await using var redis = await ConnectionMultiplexer.ConnectAsync($"{stage.Ledger!.ConnectionString},allowAdmin=true");
         using var pods = new Pods(stage.Brokers[0].Address);
-        var tokens = Pods.Tokens(stage.Identity, 0, WarmPods + NewPods + NewOneByOne);
+        var tokens = Pods.Tokens(stage.Identity, 0, WarmPods + NewPods + NewOneByOne + (ColdDatabases * ColdPods));
         var warm = tokens[..WarmPods];
         // Each pod of these has a role, and the roles come in turn.
         var spread = Enumerable.Range(0, WarmPods / Databases * Databases).Select(pod => (tokens[pod], (string?)null, ManyDatabases.RoleOf(pod % Databases))).ToArray();
@@ -66,6 +66,14 @@ internal static class MeasuredTimes
 
         say("databases without a lease");
         var issue = await IssueAsync();
+
+        var waiting = Spent.Nothing;
+        for (var cold = 0; cold < ColdDatabases; cold++)
+        {
+            var first = WarmPods + NewPods + NewOneByOne + (cold * ColdPods);
+            waiting += await SpentAsync(() => NewAsync(tokens[first..(first + ColdPods)], role: Databases - 1 - cold));
+        }
+
         await pods.ClaimAllAsync(spread, AtOnce, cancellation);
 
         say("what is spent while nobody asks, by three replicas and by one");
@@ -84,13 +92,15 @@ internal static class MeasuredTimes
 
         say("new pods, many at once and now and then");
         var arriving = (await SpentAsync(() => NewAsync(tokens[WarmPods..(WarmPods + NewPods)]))).Without(idle);
-        var arrivingSingle = (await SpentAsync(() => NewAsync(tokens[(WarmPods + NewPods)..], OneByOneASecond))).Without(idle);
+        var arrivingSingle = (await SpentAsync(() => NewAsync(tokens[(WarmPods + NewPods)..(WarmPods + NewPods + NewOneByOne)], OneByOneASecond))).Without(idle);
 
         // Many claims on one database share a trip, and few of those that are spread: what differs is the trips'.
         var (tripsOfMany, tripsOfSpread) = (many.Decisions / Again, over.Decisions / Again);
         var trip = Math.Max(0, (over.Replicas - many.Replicas).TotalMicroseconds / Again / (tripsOfSpread - tripsOfMany));
         var answer = Math.Max(0, (many.Replicas.TotalMicroseconds / Again) - (trip * tripsOfMany));
         var arrival = Math.Max(0, (arriving.Replicas.TotalMicroseconds / NewPods) - answer - (trip * arriving.Decisions / NewPods));
+        waiting = waiting.Without(idleOfAll);
+        var again = Math.Max(0, ((waiting.Replicas - (arriving.Replicas * ((double)ColdDatabases * ColdPods / NewPods))).TotalMicroseconds) / (ColdDatabases * ColdPods));
         var wake = Math.Max(0, ((arrivingSingle.Replicas.TotalMicroseconds / NewOneByOne) - arrival - answer - trip) / WakesOfReplica);
         var generator = arriving.Generator.TotalMicroseconds / NewPods;
         var (decision, newHolder, _) = HotSlotRow.Split(rows);
@@ -100,9 +110,10 @@ internal static class MeasuredTimes
         return new()
         {
             TakenOn = Text($"bench --part rollout, {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, {Environment.ProcessorCount} processors shared by everything, the broker as published, plain HTTP, no fsync of the audit"),
-            Arrival = New(arrival, $"a replica's processor for each of {NewPods} new pods, {AtOnce} at once, each with a connection and a token of its own, less answer and trips"),
+            Arrival = New(arrival, $"a replica's processor for each of {NewPods} new pods, {NewAtOnce} at once, each with a connection and a token of its own, less answer and trips"),
             Answer = New(answer, $"a replica's processor for each of {Again} claims of pods that ask again over connections that are there, {AtOnce} at once, less trips"),
             Trip = New(trip, $"what such claims cost more over {Databases} databases, where {1 / tripsOfSpread:0.0} share a trip, than on one, where {1 / tripsOfMany:0.0} do"),
+            Waiting = New(again, $"what each of {ColdPods} new pods at once costs more on a database without a lease, where they wait; {ColdDatabases} such databases, their issues too"),
             ReplicaWake = New(wake, $"a third of what each of {NewOneByOne} new pods costs more that come {OneByOneASecond} a second: the replica is at rest when the request, Redis' answer and the connection's end come"),
             ReplicaRounds = New(replicaRounds, $"the replicas' processors while nobody asks, by what {Replicas} take more than one; {Databases} databases, {idle.At.TotalSeconds:0} s"),
             ReplicaDuties = New(replicaDuties, $"the same of one, less its rounds"),
@@ -112,8 +123,8 @@ internal static class MeasuredTimes
             RedisRounds = New(redisRounds, $"Redis' processor while nobody asks, by what {Replicas} replicas take more than one"),
             RedisDuties = New(redisDuties, $"the same of one replica, less its rounds"),
             MasterAtRest = New(atRest.TotalMicroseconds / Idle.TotalSeconds, $"an empty Redis Cluster of {Masters} masters, {Idle.TotalSeconds:0} s"),
-            Issue = New(issue, $"a claim on a database without a lease less one on the same with it, the middle of {Databases - 1}"),
-            Generator = New(generator, $"the bench's own processor for each new pod, .NET's HttpClient, {AtOnce} at once"),
+            Issue = New(issue, $"a claim on a database without a lease less one on the same with it, the middle of {Databases - ColdDatabases - 1}"),
+            Generator = New(generator, $"the bench's own processor for each new pod, .NET's HttpClient, {NewAtOnce} at once"),
             GeneratorWake = New(Math.Max(0, ((arrivingSingle.Generator.TotalMicroseconds / NewOneByOne) - generator) / WakesOfGenerator), $"half of what one of {OneByOneASecond} a second costs more"),
         };
 
@@ -132,11 +143,11 @@ internal static class MeasuredTimes
         }
 
         // So many at once; or so many a second, whatever became of those before.
-        async Task NewAsync(string[] coming, int aSecond = 0)
+        async Task NewAsync(string[] coming, int aSecond = 0, int role = 0)
         {
-            var address = new Uri(stage.Brokers[0].Address, Pods.ClaimPath(ManyDatabases.RoleOf(0)));
+            var address = new Uri(stage.Brokers[0].Address, Pods.ClaimPath(ManyDatabases.RoleOf(role)));
             var (_, _, errors, _) = await PacedPods.ComeAsync(
-                [.. coming.Select((token, pod) => new PacedPod(TimeSpan.FromSeconds(aSecond == 0 ? 0 : (double)pod / aSecond), address, token))], aSecond == 0 ? AtOnce : 0, cancellation);
+                [.. coming.Select((token, pod) => new PacedPod(TimeSpan.FromSeconds(aSecond == 0 ? 0 : (double)pod / aSecond), address, token))], aSecond == 0 ? NewAtOnce : 0, cancellation);
             if (errors > 0) throw new UnexpectedAnswerException($"{errors} of {coming.Length} pods were granted nothing.");
         }
 
@@ -146,7 +157,7 @@ internal static class MeasuredTimes
         async Task<double> IssueAsync()
         {
             var took = new List<double>();
-            for (var role = 1; role < Databases; role++)
+            for (var role = 1; role < Databases - ColdDatabases; role++)
             {
                 var cold = await pods.ClaimAsync(warm[0], null, cancellation, ManyDatabases.RoleOf(role));
                 took.Add((cold - await pods.ClaimAsync(warm[1], null, cancellation, ManyDatabases.RoleOf(role))).TotalMicroseconds);
