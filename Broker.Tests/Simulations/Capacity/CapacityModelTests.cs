@@ -55,6 +55,10 @@ public sealed class CapacityModelTests
         var many = CapacityModel.Run(Plan with { Replicas = 30, Rollout = TimeSpan.FromSeconds(5) }, Times);
         many.First.ShouldBeNull();
         Advice.Of(many).ShouldStartWith("No queue grows");
+        Advice.Of(many).ShouldEndWith("Nothing needs to be added.");
+        var barely = CapacityModel.Run(Plan with { Replicas = 1, Rollout = TimeSpan.FromSeconds(3.5) }, Times);
+        barely.First.ShouldBeNull();
+        Advice.Of(barely).ShouldContain("It has little left: before more comes, add replicas");
     }
 
     [Fact]
