@@ -55,7 +55,8 @@ internal sealed class Station(string name, Agenda agenda, int servers, double wa
             work = waiting.Dequeue();
             thread.Left = work.Seconds;
             return true;
-        }) { Left = work.Seconds });
+        })
+        { Left = work.Seconds });
     }
 
     // What follows at once from work that is done finds the station awake.
