@@ -28,8 +28,8 @@ internal sealed class Machine(Agenda agenda, int processors)
 
     private void Go(MachineThread thread, double from, double waited)
     {
-        var left = from + Slice - agenda.Now;
-        var piece = ready.Count == 0 || left <= 0 ? thread.Left : Math.Min(thread.Left, left);
+        // Bounded though nobody waits yet: who comes meanwhile waits no longer than that.
+        var piece = Math.Min(thread.Left, from + Slice - agenda.Now);
         agenda.In(piece, () =>
         {
             Tally.Did(piece, waited);
