@@ -22,9 +22,22 @@ internal static class ClientVariables
         "SERedis_IssuerCertPath", "SERedis_ClientCertPfxPath", "SERedis_ClientCertPemPath", "SERedis_ClientCertPassword", "SERedis_ClientCertPasswordPath", "SERedis_ClientCertStorageFlags",
     ];
 
-    /// <summary>Takes them out of this process, and answers which there were, in words.</summary>
+    /// <summary>
+    /// Files of Npgsql's in the home directory, and what it takes from each where a connection string does not say it
+    /// (https://www.npgsql.org/doc/security.html). Nothing keeps it from them but a home without them.
+    /// </summary>
+    private static readonly (string Path, string What)[] AtHome =
+        [(".pgpass", "a password"), (".postgresql/postgresql.crt", "a client certificate"), (".postgresql/postgresql.key", "a client certificate's key"), (".postgresql/root.crt", "whose certificates it believes")];
+
+    /// <summary>Takes them out of this process, and answers which there were, and which files are read in spite of that, in words.</summary>
     public static IReadOnlyList<string> Forget() =>
-        [.. Forget(OfPostgreSql, "PostgreSQL are stands in AdminConnectionString"), .. Forget(OfRedis, "Redis are stands in Ledger (CaFile, CertificateFile, KeyFile)")];
+        [.. Forget(OfPostgreSql, "PostgreSQL are stands in AdminConnectionString"), .. Forget(OfRedis, "Redis are stands in Ledger (CaFile, CertificateFile, KeyFile)"), .. Found()];
+
+    private static IEnumerable<string> Found() =>
+        from file in AtHome
+        let path = Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "", file.Path)
+        where Path.IsPathRooted(path) && File.Exists(path)
+        select $"{path} is there, and the broker's connections to PostgreSQL take from it {file.What}, where AdminConnectionString says nothing else. Say it there, or move the file away.";
 
     private static IEnumerable<string> Forget(string[] names, string where)
     {

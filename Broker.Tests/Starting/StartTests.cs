@@ -263,6 +263,21 @@ public sealed class StartTests : IDisposable
     }
 
     [Fact]
+    public async Task Files_that_PostgreSQLs_client_finds_at_home_are_told()
+    {
+        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        var configuration = Configuration(settings => settings["Databases"]!["orders"] = DatabaseOf(postgres));
+        var home = Directory.CreateDirectory(Path.Combine(directory, "home")).FullName;
+        (await RunAsync([("BROKER_CONFIG", configuration), ("HOME", home)], "check")).Said.ShouldNotContain("is there, and");
+
+        Directory.CreateDirectory(Path.Combine(home, ".postgresql"));
+        string[] files = [".pgpass", ".postgresql/postgresql.crt", ".postgresql/postgresql.key", ".postgresql/root.crt"];
+        foreach (var file in files) await File.WriteAllTextAsync(Path.Combine(home, file), "", Cancel);
+        var (_, said) = await RunAsync([("BROKER_CONFIG", configuration), ("HOME", home)], "check");
+        foreach (var file in files) Unwrapped(said).ShouldContain($"{Path.Combine(home, file)} is there, and the broker's connections to PostgreSQL take from it");
+    }
+
+    [Fact]
     public async Task A_broker_without_an_identity_issuers_keys_is_not_ready_and_a_check_says_why()
     {
         await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
