@@ -22,6 +22,7 @@ public sealed class HoldersPageTests(Browser browser) : ServedPageTests(browser)
             new("reports", "DBeaver 24.1 <img src=x>", "10.9.8.7", null, new(12, 9, 2, TimeSpan.FromMinutes(4), TimeSpan.FromMinutes(31))),
             new("b-orders-api-L1-4lkylt4ch6k4efp4", "psql", "10.1.1.1", "orders-api", new(1, 1, 0, null, null)),
             new(null, "", "", null, new(2, 2, 0, null, null)),
+            new("broker_admin", "broker", "10.1.1.9", null, new(1, 1, 0, null, null)),
         ];
     }
 
@@ -49,7 +50,8 @@ public sealed class HoldersPageTests(Browser browser) : ServedPageTests(browser)
             .ShouldBe(["no team 1,000 5,005 3,000 3", "checkout 1,000 5,000 1,998 0"], "whom the holders belong to, whatever is searched for");
 
         var others = page.Locator("table.others");
-        (await others.Locator("tbody tr").CountAsync()).ShouldBe(3);
+        (await others.Locator("tbody tr").CountAsync()).ShouldBe(4);
+        (await others.Locator("tr", new() { HasTextString = "as the broker's own connections are called" }).TextContentAsync())!.ShouldContain("broker_admin");
         (await others.TextContentAsync())!.ShouldContain("DBeaver 24.1 <img src=x>");
         (await page.Locator("img").CountAsync()).ShouldBe(0);
         if (!script) return; // axe is a script

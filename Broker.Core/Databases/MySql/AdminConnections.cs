@@ -96,7 +96,7 @@ internal sealed class AdminConnections : IAsyncDisposable
         settings.ConnectionReset = true;
         settings.ConnectionIdleTimeout = 30;
         settings.DnsCheckInterval = LookUpSeconds;
-        settings.ApplicationName = "broker";
+        settings.ApplicationName = BrokerProgram.Name;
         settings.ConnectionTimeout = ConnectSeconds;
         settings.DefaultCommandTimeout = StatementSeconds;
         settings.AutoEnlist = false;

@@ -104,7 +104,7 @@ internal sealed partial record PodView
         settings.MinimumPoolSize = 0;
         settings.ConnectionTimeout = AdminConnections.ConnectSeconds;
         settings.DefaultCommandTimeout = AdminConnections.ConnectSeconds;
-        settings.ApplicationName = "broker";
+        settings.ApplicationName = BrokerProgram.Name;
         return settings;
     }
 
