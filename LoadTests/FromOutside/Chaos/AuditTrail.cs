@@ -44,8 +44,8 @@ internal sealed class AuditTrail
             var found = byTrace[call.Trace].ToArray();
             // What cannot be written says so.
             if (call.Outcome is null or "audit-unavailable") continue;
-            if (found.Length != 1) return $"a call was answered '{call.Outcome}', and the audit has {found.Length} lines of it (trace {call.Trace})";
-            if (found[0].Outcome != call.Outcome) return $"a call was answered '{call.Outcome}', and the audit says '{found[0].Outcome}' (trace {call.Trace})";
+            if (found.Length != 1) return $"a call of {call.Replica} was answered '{call.Outcome}', and the audit has {found.Length} lines of it (trace {call.Trace})";
+            if (found[0].Outcome != call.Outcome) return $"a call of {call.Replica} was answered '{call.Outcome}', and the audit says '{found[0].Outcome}' (trace {call.Trace})";
         }
 
         return Disorder(calls.Where(call => call.Outcome is not null).ToDictionary(call => call.Trace, StringComparer.Ordinal));
