@@ -40,11 +40,18 @@ internal static class UnreadBodies
             try
             {
                 if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size) size.MaxRequestBodySize = Longest;
-                using var deadline = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-                deadline.CancelAfter(Within);
-                for (var length = 0L; length <= Longest;)
+                // Mostly it was read already, and nothing has to be waited for.
+                if (request.BodyReader.TryRead(out var rest))
                 {
-                    var part = await request.BodyReader.ReadAsync(deadline.Token);
+                    request.BodyReader.AdvanceTo(rest.Buffer.End);
+                    if (rest.IsCompleted) return;
+                }
+
+                using var deadline = new CancellationTokenSource(Within, context.RequestServices.GetRequiredService<TimeProvider>());
+                using var over = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, deadline.Token);
+                for (var length = rest.Buffer.Length; length <= Longest;)
+                {
+                    var part = await request.BodyReader.ReadAsync(over.Token);
                     length += part.Buffer.Length;
                     request.BodyReader.AdvanceTo(part.Buffer.End);
                     if (part.IsCompleted) return;
