@@ -17,7 +17,7 @@ internal static class CapacityTable
         console.WriteLine(Text($"{plan.Pods:#,0} pods of {plan.Databases} databases{hot} start within {plan.Rollout.TotalSeconds:0.###} s; {redis}; processors of a replica: {plan.Cores}; a round trip of {plan.RoundTrip.TotalMilliseconds:0.###} ms{shared}; seed {plan.Seed}."));
         console.WriteLine(Text($"Service times: {times.TakenOn}."));
 
-        var stations = New(console, "replicas", "where work waits", "busiest", "at work", "all of them", "longest queue", "wait p50", "p99", "grows from");
+        var stations = FigureTable.New(console, "replicas", "where work waits", "busiest", "at work", "all of them", "longest queue", "wait p50", "p99", "grows from");
         foreach (var result in results)
             foreach (var row in result.Stations)
                 stations.AddRow(
@@ -25,7 +25,7 @@ internal static class CapacityTable
                     row.GrowsFrom is { } from ? Text($"{from:0.0} s") : "–");
         console.Write(stations);
 
-        var sums = New(console, "replicas", "all served after", "answer p50", "p99", "most", "told to come back", "claims a decision", "processor for 1,000 pods: replicas", "Redis", "always: each replica", "busiest master");
+        var sums = FigureTable.New(console, "replicas", "all served after", "answer p50", "p99", "most", "told to come back", "claims a decision", "processor for 1,000 pods: replicas", "Redis", "always: each replica", "busiest master");
         foreach (var result in results)
             sums.AddRow(
                 Text($"{result.Plan.Replicas}"), Text($"{result.Took:0.00} s"), Milliseconds(result.P50), Milliseconds(result.P99), Milliseconds(result.Most), Text($"{result.ToldToComeBack:#,0}"), Text($"{result.ClaimsADecision:0}"),
@@ -41,13 +41,6 @@ internal static class CapacityTable
         StationKind.Issuing => Text($"users that databases make ({row.Count})"),
         _ => "the machine they share",
     };
-
-    private static Table New(IAnsiConsole console, string first, params string[] columns)
-    {
-        var table = new Table().Border(console.Profile.Out.IsTerminal ? TableBorder.Rounded : TableBorder.Ascii).AddColumn(first);
-        foreach (var column in columns) table.AddColumn(new TableColumn(column).RightAligned());
-        return table;
-    }
 
     private static string Milliseconds(double seconds) => Text($"{seconds * 1000:#,0.0} ms");
 

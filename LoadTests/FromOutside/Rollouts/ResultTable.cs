@@ -8,9 +8,7 @@ internal static class ResultTable
 {
     public static void Write(IAnsiConsole console, string title, params (string Heading, RolloutResult Result)[] runs)
     {
-        var table = new Table().Border(console.Profile.Out.IsTerminal ? TableBorder.Rounded : TableBorder.Ascii).Title(Markup.Escape(title)).AddColumn("");
-        foreach (var (heading, _) in runs)
-            table.AddColumn(new TableColumn(Markup.Escape(heading)).RightAligned());
+        var table = FigureTable.New(console, "", [.. runs.Select(run => Markup.Escape(run.Heading))]).Title(Markup.Escape(title));
         foreach (var (name, value) in Rows)
         {
             var values = runs.Select(run => value(run.Result)).ToList();
