@@ -124,7 +124,7 @@ internal sealed class AdminClients : IDisposable
         {
             var settings = MongoClientSettings.FromUrl(url);
             TlsFiles.Apply(database, settings, UriOptions.Of(database));
-            settings.ApplicationName = BrokerProgram.Name;
+            settings.ApplicationName = OwnConnections.ProgramName;
             settings.MinConnectionPoolSize = 0;
             settings.MaxConnectionPoolSize = PoolSize;
             settings.MaxConnectionIdleTime = TimeSpan.FromSeconds(30);

@@ -65,7 +65,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         try
         {
             var settings = LoginSettings(database, login);
-            settings.ApplicationName = BrokerProgram.Name;
+            settings.ApplicationName = OwnConnections.ProgramName;
             settings.ServerSelectionTimeout = AdminClients.ConnectWithin;
             settings.ConnectTimeout = AdminClients.ConnectWithin;
             settings.SocketTimeout = AdminClients.ConnectWithin;

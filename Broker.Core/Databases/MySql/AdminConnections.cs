@@ -96,7 +96,7 @@ internal sealed class AdminConnections : IAsyncDisposable
         settings.ConnectionReset = true;
         settings.ConnectionIdleTimeout = 30;
         settings.DnsCheckInterval = LookUpSeconds;
-        settings.ApplicationName = BrokerProgram.Name;
+        settings.ApplicationName = OwnConnections.ProgramName;
         settings.ConnectionTimeout = ConnectSeconds;
         settings.DefaultCommandTimeout = StatementSeconds;
         settings.AutoEnlist = false;

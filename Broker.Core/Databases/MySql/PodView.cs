@@ -104,7 +104,7 @@ internal sealed partial record PodView
         settings.MinimumPoolSize = 0;
         settings.ConnectionTimeout = AdminConnections.ConnectSeconds;
         settings.DefaultCommandTimeout = AdminConnections.ConnectSeconds;
-        settings.ApplicationName = BrokerProgram.Name;
+        settings.ApplicationName = OwnConnections.ProgramName;
         return settings;
     }
 

@@ -37,7 +37,7 @@ internal sealed class AdminConnections : IAsyncDisposable
         settings.MaxPoolSize = PoolSize;
         settings.ConnectionIdleLifetime = 30;
         settings.ConnectionPruningInterval = 10;
-        settings.ApplicationName = BrokerProgram.Name;
+        settings.ApplicationName = OwnConnections.ProgramName;
         settings.Timeout = ConnectSeconds;
         settings.CommandTimeout = StatementSeconds;
         settings.IncludeErrorDetail = true; // why a role cannot be dropped is said in the detail

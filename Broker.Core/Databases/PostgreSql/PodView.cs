@@ -124,7 +124,7 @@ internal sealed record PodView
         settings.Multiplexing = false;
         settings.Timeout = AdminConnections.ConnectSeconds;
         settings.CommandTimeout = AdminConnections.ConnectSeconds;
-        settings.ApplicationName = BrokerProgram.Name;
+        settings.ApplicationName = OwnConnections.ProgramName;
         // What the administrator's session is to be is not the user's: a role that only the administrator may take for one.
         settings.SearchPath = null;
         settings.Timezone = null;
