@@ -16,6 +16,8 @@ internal static class VaultRefusals
     /// <param name="role">The role that was asked for, for the log; null: none is known.</param>
     public static VaultError Of(Refusal refusal, string? role = null) => refusal.Code switch
     {
+        // Who cannot be proven right now may be who it says it is.
+        RefusalCode.Unauthenticated when refusal.RetryAfter is not null => new VaultError(503, refusal.Detail) { IsAudited = true, Refusal = refusal, Role = role, RetryAfter = refusal.RetryAfter },
         RefusalCode.NotAllowed or RefusalCode.Unauthenticated => new VaultError(403, "1 error occurred:\n\t* permission denied\n\n") { IsAudited = true, Refusal = refusal, Role = role },
         RefusalCode.InvalidRequest or RefusalCode.HolderInUse => new VaultError(400, refusal.Detail) { IsAudited = true, Refusal = refusal, Role = role },
         RefusalCode.IssueThrottled or RefusalCode.LimitExceeded => new VaultError(429, refusal.Detail) { IsAudited = true, Refusal = refusal, Role = role, RetryAfter = refusal.RetryAfter ?? Soon },

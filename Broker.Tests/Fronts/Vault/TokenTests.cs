@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json.Nodes;
 using Broker.Core.Sessions.ClientTokens;
 using Broker.Tests.Authentication;
@@ -218,6 +219,66 @@ public sealed class TokenTests
 
         (await caller.ReadAsync()).Status.ShouldBe(403);
         (await caller.SendAsync("POST", "auth/token/renew-self")).Status.ShouldBe(403);
+        Directory.Delete(directory, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_renewed_token_is_shown_as_it_is_at_once()
+    {
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        world.Time.Forward(TimeSpan.FromMinutes(50));
+        (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200);
+
+        ((int)(await caller.SendAsync("GET", "auth/token/lookup-self")).Body["data"]!["ttl"]!).ShouldBeInRange(3590, 3600);
+    }
+
+    [Fact]
+    public async Task A_token_is_over_at_its_end_also_where_it_was_proven_a_moment_before()
+    {
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var ledger = world.Service<ClientTokenLedger>();
+        var live = (await ledger.FindAsync(ClientTokenText.IdOf(caller.Token!), TestContext.Current.CancellationToken)).ShouldNotBeNull();
+        var lasts = TimeSpan.FromMilliseconds(400); // less than a proven token is remembered for
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                if (!await ledger.RenewAsync(live.Id, live.Token, lasts, TestContext.Current.CancellationToken)) await ledger.PutAsync(live.Id, live.Token, lasts, TestContext.Current.CancellationToken);
+                return (await caller.SendAsync("GET", "auth/token/lookup-self")).Status == 200;
+            },
+            "it is proven before its end", TestContext.Current.CancellationToken);
+
+        world.Time.Forward(lasts);
+
+        (await caller.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(403);
+    }
+
+    [Fact]
+    public async Task Who_waits_for_connections_is_handed_nothing_while_its_cluster_does_not_vouch_for_it()
+    {
+        var directory = Directory.CreateTempSubdirectory("broker-vault-review-").FullName;
+        await using var cluster = await ServedKubernetes.StartAsync(directory);
+        await using var world = new BrokerWorld(
+            ("Databases:orders:Budget:Ceiling", "5"), ("Waiting:MaxWait", "00:10:00"), ("Identity:Issuers:kubernetes:JwksFile", null), ("Identity:Issuers:kubernetes:TokenReview:Address", cluster.Address.AbsoluteUri),
+            ("Identity:Issuers:kubernetes:TokenReview:CaFile", cluster.CaFile), ("Identity:Issuers:kubernetes:TokenReview:TokenFile", cluster.TokenFile));
+        cluster.Keys = TokenMint.KeySet(world.Mint);
+        var pod = world.Pod(ServedKubernetes.PodUid);
+        cluster.Recordings[pod] = "06-review-bound-to-pod";
+        var replica = await world.ReplicaAsync();
+        var caller = new VaultCaller(replica);
+        (await caller.LogInAsync(pod)).Status.ShouldBe(200);
+        var held = await caller.SendAsync("GET", "database/creds/orders-api", null, ("X-Broker-Holder", "first"), ("X-Broker-Connections", "5"));
+        held.Status.ShouldBe(200);
+        var waiting = caller.SendAsync("GET", "database/creds/orders-api", null, ("X-Broker-Holder", "second"), ("Prefer", "wait=600"));
+        await Eventually.HoldsAsync(
+            async () => (int?)(await world.SendAsync(replica, HttpMethod.Get, "/api/v1/budgets/orders", world.Person("viewers"))).Body["waiting"] == 1, "it is in line", TestContext.Current.CancellationToken);
+
+        cluster.Broken = HttpStatusCode.ServiceUnavailable;
+        world.Time.Forward(TimeSpan.FromSeconds(61));
+        (await caller.RevokeAsync(held.LeaseId)).Status.ShouldBe(204);
+
+        (await waiting).Status.ShouldBe(503);
         Directory.Delete(directory, recursive: true);
     }
 
