@@ -58,7 +58,8 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
-            // The caller left; there is nobody to answer.
+            // The caller left. Should it be there after all, it must not take an empty answer for a success that nothing recorded.
+            context.Abort();
         }
         catch (Exception e) when (!context.Response.HasStarted)
         {

@@ -144,7 +144,8 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
-            // The caller left; there is nobody to answer.
+            // The caller left. Should it be there after all, it must not take an empty answer for a success that nothing recorded.
+            context.Abort();
         }
         catch (Exception e)
         {
