@@ -39,16 +39,25 @@ internal sealed class AuditTrail
     /// <summary>What is wrong; null: nothing.</summary>
     public string? Mistake(IReadOnlyCollection<Call> calls)
     {
+        var strange = Strange(calls);
         foreach (var call in calls)
         {
             var found = byTrace[call.Trace].ToArray();
             // What cannot be written says so.
             if (call.Outcome is null or "audit-unavailable") continue;
-            if (found.Length != 1) return $"a call of {call.Replica} was answered '{call.Outcome}', and the audit has {found.Length} lines of it (trace {call.Trace})";
+            if (found.Length != 1) return $"a call of {call.Replica} was answered '{call.Outcome}', and the audit has {found.Length} lines of it (trace {call.Trace}). {strange}";
             if (found[0].Outcome != call.Outcome) return $"a call of {call.Replica} was answered '{call.Outcome}', and the audit says '{found[0].Outcome}' (trace {call.Trace})";
         }
 
-        return Disorder(calls.Where(call => call.Outcome is not null).ToDictionary(call => call.Trace, StringComparer.Ordinal));
+        return strange ?? Disorder(calls.Where(call => call.Outcome is not null).ToDictionary(call => call.Trace, StringComparer.Ordinal));
+    }
+
+    // Whoever writes a line under another trace than the call's leaves one that nobody sent.
+    private string? Strange(IReadOnlyCollection<Call> calls)
+    {
+        var sent = calls.Select(call => call.Trace).ToHashSet(StringComparer.Ordinal);
+        var strange = lines.Where(line => line.Pod is not null && !sent.Contains(line.Trace)).ToArray();
+        return strange.Length == 0 ? null : $"The audit has {strange.Length} lines of pods that belong to no call, such as '{strange[0].Outcome}' of pod {strange[0].Pod} (trace {strange[0].Trace})";
     }
 
     // A pod's next call is sent when the one before was answered; so its line comes later.

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -37,7 +38,7 @@ internal sealed class Witness(TimeSpan standardWait, TimeProvider time) : Delega
         {
             var answer = await base.SendAsync(request, cancellationToken);
             await answer.Content.LoadIntoBufferAsync(cancellationToken);
-            var (outcome, detail) = answer.IsSuccessStatusCode ? (Granted, null) : Read(await answer.Content.ReadAsStringAsync(cancellationToken), answer);
+            var (outcome, detail) = IsDone(answer) ? (Granted, null) : Read(await answer.Content.ReadAsStringAsync(cancellationToken), answer);
             calls.Enqueue(call with { Answered = time.GetTimestamp(), Outcome = outcome, Detail = detail });
             return answer;
         }
@@ -47,6 +48,10 @@ internal sealed class Witness(TimeSpan standardWait, TimeProvider time) : Delega
             throw;
         }
     }
+
+    // A release is answered 204; an empty 200 is what a server sends that was not told what to answer, and no success.
+    private static bool IsDone(HttpResponseMessage answer) =>
+        answer.StatusCode == HttpStatusCode.NoContent || (answer.IsSuccessStatusCode && answer.Content.Headers.ContentLength != 0);
 
     private static (string Outcome, string? Detail) Read(string body, HttpResponseMessage answer)
     {
