@@ -26,9 +26,12 @@ internal static class BenchTable
             foreach (var row in burst.Rows) table.AddRow(row.State, Milliseconds(row.P99Milliseconds), Milliseconds(row.Least), Milliseconds(row.Most));
             console.Write(table);
             console.WriteLine($"{burst.Users} database users for {burst.Rounds} bursts without a lease on warm processes; {burst.Errors} errors.");
-            var steps = FigureTable.New(console, "the last one's steps (one more round, with spans)", "times", "from", "p50", "p99", "until");
-            foreach (var step in burst.Steps) steps.AddRow(step.Step, Text(step.Times, "0"), Milliseconds(step.From), Milliseconds(step.P50Milliseconds), Milliseconds(step.P99Milliseconds), Milliseconds(step.Until));
-            console.Write(steps);
+            foreach (var burstSteps in burst.Steps)
+            {
+                var steps = FigureTable.New(console, $"{burstSteps.State}: steps (one more round, with spans)", "times", "from", "p50", "p99", "until");
+                foreach (var step in burstSteps.Rows) steps.AddRow(step.Step, Text(step.Times, "0"), Milliseconds(step.From), Milliseconds(step.P50Milliseconds), Milliseconds(step.P99Milliseconds), Milliseconds(step.Until));
+                console.Write(steps);
+            }
         }
 
         if (result.Fleet is { } fleet) Write(console, fleet);

@@ -43,19 +43,24 @@ internal static class Burst
             pods, replicas, rounds, [.. States.Select(state => new BurstRow(state, Middle(times[state]), times[state].Min(), times[state].Max()))], users, errors,
             await StepsAsync());
 
-        // The last burst once more with spans, apart from what is measured: they cost something.
-        async Task<IReadOnlyList<StepRow>> StepsAsync()
+        // A fresh burst and a warm one once more with spans, apart from what is measured: they cost something.
+        async Task<IReadOnlyList<BurstSteps>> StepsAsync()
         {
             say($"{pods} pods on {replicas} replicas, with spans");
             await using var receiver = await TraceReceiver.StartAsync(cancellation);
             await using var stage = await StageAsync(pods, replicas, receiver, cancellation);
-            await BurstAsync(stage, 0);
+            var fresh = await StepsOfAsync(States[1], 0);
             await RevokeAsync(stage, cancellation);
-            var from = TimeProvider.System.GetUtcNow();
-            await BurstAsync(stage, pods);
-            await Poll.UntilAsync(
-                _ => Task.FromResult(receiver.SpansSince(from).Count(span => span.Name == StepTable.Request) == pods), TimeSpan.FromSeconds(60), "the brokers to send their spans", cancellation);
-            return StepTable.Of(receiver.SpansSince(from));
+            return [fresh, await StepsOfAsync(States[2], pods)];
+
+            async Task<BurstSteps> StepsOfAsync(string state, int firstPod)
+            {
+                var from = TimeProvider.System.GetUtcNow();
+                await BurstAsync(stage, firstPod);
+                await Poll.UntilAsync(
+                    _ => Task.FromResult(receiver.SpansSince(from).Count(span => span.Name == StepTable.Request) == pods), TimeSpan.FromSeconds(60), "the brokers to send their spans", cancellation);
+                return new(state, StepTable.Of(receiver.SpansSince(from)));
+            }
         }
 
         // Starts when all are ready to; the time of the slowest percent. Null: no claims, only connections.
@@ -132,7 +137,10 @@ internal static class Burst
 }
 
 /// <summary>Bursts of one size: the 99th percentile of each, its middle, least and most over all rounds.</summary>
-internal sealed record BurstResult(int Pods, int Replicas, int Rounds, IReadOnlyList<BurstRow> Rows, int Users, int Errors, IReadOnlyList<StepRow> Steps);
+internal sealed record BurstResult(int Pods, int Replicas, int Rounds, IReadOnlyList<BurstRow> Rows, int Users, int Errors, IReadOnlyList<BurstSteps> Steps);
+
+/// <summary>Where the time of one burst went.</summary>
+internal sealed record BurstSteps(string State, IReadOnlyList<StepRow> Rows);
 
 /// <summary>One state.</summary>
 internal sealed record BurstRow(string State, double P99Milliseconds, double Least, double Most);
