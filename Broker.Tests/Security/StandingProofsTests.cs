@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using Broker.Core.Leases;
 using Broker.Core.Operators;
 using Broker.Tests.Authentication;
 using Broker.Tests.Identity;
@@ -37,6 +38,22 @@ public sealed class StandingProofsTests
         rest.ShouldContain("unauthenticated");
         rest.ShouldNotContain("password");
         world.Audited("renew").ShouldContain(line => (string?)line["refusal"] == "unauthenticated");
+    }
+
+    [Fact]
+    public async Task A_watch_that_comes_to_a_replica_that_is_about_to_go_is_a_stream_that_ends()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var token = world.Pod();
+        var grant = await world.ClaimAsync(replica, token);
+        world.Service<ShutdownSignal>().Begin();
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/holders/{grant.Body["holder"]!["id"]}/watch");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+
+        using var watch = await replica.SendAsync(request, Cancel);
+
+        ((int)watch.StatusCode, watch.Content.Headers.ContentType?.MediaType, await watch.Content.ReadAsStringAsync(Cancel)).ShouldBe((200, "text/event-stream", ""));
     }
 
     [Fact]

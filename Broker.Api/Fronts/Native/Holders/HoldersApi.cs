@@ -67,7 +67,12 @@ public static class HoldersApi
     {
         await using var proof = new StandingProof(context, time);
         await using var events = watch.WatchAsync(context.ProvenCaller(), id, lease, context.Origin(), proof.Token, allotment).GetAsyncEnumerator(proof.Token);
-        if (!await events.MoveNextAsync()) return;
+        if (!await events.MoveNextAsync())
+        {
+            // This replica is about to go: a stream that ends is what sends a watcher to another one.
+            context.Response.ContentType = HolderEventWriter.ContentType;
+            return;
+        }
 
         // A holder there is not is a plain refusal, not a stream that ends at once.
         if (events.Current is HolderEvent.Ending unknown)
