@@ -41,7 +41,7 @@ internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplic
         {
             var caller = await prover.RehearseAsync(Times, over.Token);
             await AnswerAsync(caller, over.Token);
-            await IssueRehearsal.PlayAsync(Rollouts, time, over.Token);
+            if (await IssueRehearsal.PlayAsync(Rollouts, time, over.Token) is { } refusal) logger.RehearsalEnded(refusal.Detail);
             await ProbeAsync(over.Token);
         }
         catch (Exception e) when (e is HttpRequestException or AuditUnavailableException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))

@@ -9,7 +9,9 @@ using Broker.Core.Issuing;
 using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Holders;
 using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
 using Broker.Core.Model;
+using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
@@ -18,51 +20,56 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Broker.Core.Leases.Rehearsing;
 
 /// <summary>
-/// Plays whole cold rollouts, from the claims to the answers, with nothing at stake: a core of its own on a ledger in memory, an issuer
-/// that makes nothing and a database that is not there. So election, issue, login check, activation and waking have all been run,
-/// and compiled, before the first pod needs them.
+/// Plays whole cold rollouts, from the claims to the answers, with nothing at stake: two replicas' cores of their own on one ledger in memory,
+/// an issuer that makes nothing and a database that is not there. So election, issue, login check, activation, waking across replicas and
+/// opening a login that another replica issued have all been run, and compiled, before the first pod needs them.
 /// </summary>
 internal static class IssueRehearsal
 {
     private const int Pods = 60;
+    private const string Part = "part";
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
 
     /// <summary>Plays so many rollouts, each of a role that has no lease yet.</summary>
+    /// <returns>What a claim was refused for, so that not all has been run; null: nothing was.</returns>
     /// <exception cref="OperationCanceledException">The time is over.</exception>
-    public static async Task PlayAsync(int rollouts, TimeProvider time, CancellationToken cancellation)
+    public static async Task<Refusal?> PlayAsync(int rollouts, TimeProvider time, CancellationToken cancellation)
     {
         var roles = Enumerable.Range(0, rollouts).Select(number => new Role
         {
             Name = $"rehearsal-{number}",
             Database = "rehearsal",
             Issuer = "rehearsal",
-            Allow = [new AllowRule("rehearsal", FrozenDictionary<string, ClaimMatch>.Empty)],
+            Allow = [new AllowRule("rehearsal", new Dictionary<string, string> { [Part] = "pod" })],
         }).ToArray();
-        await using var core = Compose(roles, time);
-        var database = core.GetRequiredService<ICatalog>().Current.Databases["rehearsal"];
-        await core.GetRequiredService<SharedLedger>().Budgets.SampleAsync(database.Name, rollouts * Pods * 10, rollouts * Pods * 10, 0, rollouts * Pods * 10, 0, Hour, cancellation);
+        await using var ledger = new Elsewhere(new InProcessLedgerStore(time) { IsOfThisProcess = true });
+        var seals = new EphemeralDataProtectionProvider();
+        await using ServiceProvider one = Compose(roles, ledger, seals, time), other = Compose(roles, ledger, seals, time);
+        var database = one.GetRequiredService<ICatalog>().Current.Databases["rehearsal"];
+        await one.GetRequiredService<SharedLedger>().Budgets.SampleAsync(database.Name, rollouts * Pods * 10, rollouts * Pods * 10, 0, rollouts * Pods * 10, 0, Hour, cancellation);
         foreach (var role in roles)
         {
-            var outcomes = await Task.WhenAll(Enumerable.Range(0, Pods).Select(pod => ClaimAsync(core, role, pod, time, cancellation)));
-            foreach (var (outcome, caller) in outcomes)
-            {
-                if (outcome.Grant is not { } grant) continue;
-                var desk = core.GetRequiredService<HolderDesk>();
-                await desk.RenewAsync(caller, grant.Holder.Id, new("", null), cancellation);
-                await desk.ReleaseAsync(caller, grant.Holder.Id, new("", null), cancellation);
-            }
+            var refusals = await Task.WhenAll(Enumerable.Range(0, Pods).Select(pod => LiveAsync(pod % 2 == 0 ? one : other, role, pod, time, cancellation)));
+            if (Array.Find(refusals, refusal => refusal is not null) is { } refused) return refused;
         }
+
+        return null;
     }
 
-    private static async Task<(Outcome Outcome, Caller Caller)> ClaimAsync(IServiceProvider core, Role role, int pod, TimeProvider time, CancellationToken cancellation)
+    // A pod's whole life. Null: it had what it wanted.
+    private static async Task<Refusal?> LiveAsync(IServiceProvider core, Role role, int pod, TimeProvider time, CancellationToken cancellation)
     {
         await Task.Yield();
-        var claims = Array.Empty<KeyValuePair<string, string>>().ToLookup(claim => claim.Key, claim => claim.Value, StringComparer.Ordinal);
+        var claims = new[] { Part }.ToLookup(ClaimPath.Of, _ => "pod", StringComparer.Ordinal);
         var caller = new Caller("rehearsal", $"pod-{pod}", claims, time.GetUtcNow() + Hour);
-        return (await core.GetRequiredService<CredentialDesk>().ClaimAsync(new(caller, role.Name, "1", null, null, null, new("", null)), cancellation), caller);
+        var origin = new Origin("", null);
+        var claimed = await core.GetRequiredService<CredentialDesk>().ClaimAsync(new(caller, role.Name, "1", null, null, null, origin), cancellation);
+        if (claimed.Grant is not { } grant) return claimed.Refusal;
+        var desk = core.GetRequiredService<HolderDesk>();
+        return (await desk.RenewAsync(caller, grant.Holder.Id, origin, cancellation)).Refusal ?? await desk.ReleaseAsync(caller, grant.Holder.Id, origin, cancellation);
     }
 
-    private static ServiceProvider Compose(IReadOnlyList<Role> roles, TimeProvider time)
+    private static ServiceProvider Compose(IReadOnlyList<Role> roles, ILedgerStore ledger, IDataProtectionProvider seals, TimeProvider time)
     {
         var database = new Database
         {
@@ -87,6 +94,7 @@ internal static class IssueRehearsal
         core.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance).AddSingleton(typeof(ILogger<>), typeof(NullLogger<>));
         core.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, new Nowhere(new PostgreSqlEngine(time))));
         core.Replace(ServiceDescriptor.Singleton(new Issuers(_ => new Nothing())));
+        core.Replace(ServiceDescriptor.Singleton(ledger)).Replace(ServiceDescriptor.Singleton(seals));
         return core.BuildServiceProvider();
     }
 
@@ -107,13 +115,35 @@ internal static class IssueRehearsal
         }
     }
 
+    /// <summary>
+    /// Answers later, as a server does, and so do all doubles here: what a method does when it has to wait is compiled when it first waits, which on
+    /// the whole way of a rollout is six hundred methods.
+    /// </summary>
+    private sealed class Elsewhere(ILedgerStore here) : ILedgerStore
+    {
+        public bool IsOfThisProcess => here.IsOfThisProcess;
+
+        public async ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
+        {
+            await Task.Yield();
+            return await here.DecideAsync(decision, database, arguments, cancellation);
+        }
+
+        public IDisposable Listen(string database, Action<string> heard) => here.Listen(database, heard);
+
+        public ValueTask DisposeAsync() => here.DisposeAsync();
+    }
+
     /// <summary>Makes users of names and passwords alone.</summary>
     private sealed class Nothing : IIssuer
     {
         public string? ProposeUsername(Role role, Database database) => "rehearsal";
 
-        public Task<IssuedLease> IssueAsync(IssueOrder order, CancellationToken cancellation) =>
-            Task.FromResult(new IssuedLease("rehearsal", new("rehearsal", new("rehearsal")), new(Hour, true)));
+        public async Task<IssuedLease> IssueAsync(IssueOrder order, CancellationToken cancellation)
+        {
+            await Task.Yield();
+            return new("rehearsal", new("rehearsal", new("rehearsal")), new(Hour, true));
+        }
 
         public Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation) => Task.FromResult(new LeaseTerm(Hour, true));
 
@@ -135,7 +165,7 @@ internal static class IssueRehearsal
 
         public ConnectionStrings Describe(Database database, Login login, int connections, string? holderName) => strings.Describe(database, login, connections, holderName);
 
-        public Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) => Task.CompletedTask;
+        public async Task TryLoginAsync(Database database, Login login, CancellationToken cancellation) => await Task.Yield();
 
         public Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation) => throw Never();
 
