@@ -44,9 +44,9 @@ internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplic
             if (await IssueRehearsal.PlayAsync(Rollouts, time, over.Token) is { } refusal) logger.RehearsalEnded(refusal.Detail);
             await ProbeAsync(over.Token);
         }
-        catch (Exception e) when (e is HttpRequestException or AuditUnavailableException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
+        catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
         {
-            // The first pods meet code that is a little slower: no reason to serve none.
+            // Whatever it is: the first pods meet code that is a little slower, which is no reason to serve none.
             logger.RehearsalEnded(e.Message);
         }
     }
