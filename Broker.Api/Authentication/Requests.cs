@@ -26,6 +26,12 @@ internal static class Requests
         return token.IsEmpty && context.Items[PageSignIn.Proof] is string cookie ? cookie.AsMemory() : token;
     }
 
+    /// <summary>
+    /// For whatever changes something: once begun it is carried out to its end and recorded, also when the caller leaves amid it (law L7). What it
+    /// asks of others bounds its own waits.
+    /// </summary>
+    public static CancellationToken ToItsEnd => CancellationToken.None;
+
     /// <summary>The trace a request belongs to, as told to callers and written into the audit.</summary>
     public static string TraceId(this HttpContext context) => Activity.Current?.TraceId.ToHexString() ?? context.TraceIdentifier;
 

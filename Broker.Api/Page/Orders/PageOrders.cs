@@ -41,7 +41,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
             ceiling = number;
         }
 
-        var (caller, origin, cancellation) = (context.ProvenCaller(), context.Origin(), context.RequestAborted);
+        var (caller, origin, cancellation) = (context.ProvenCaller(), context.Origin(), Requests.ToItsEnd);
         var refusal = kind switch
         {
             "rotate" => await leases.RotateAsync(caller, field("role")!, reason, origin, cancellation),

@@ -81,7 +81,7 @@ public static class BudgetsApi
             return;
         }
 
-        if (await desk.SetAsync(context.ProvenCaller(), database, body!.Ceiling, body.Reason!, context.Origin(), context.RequestAborted) is { } refusal)
+        if (await desk.SetAsync(context.ProvenCaller(), database, body!.Ceiling, body.Reason!, context.Origin(), Requests.ToItsEnd) is { } refusal)
             await RefusalWriter.WriteAsync(context, refusal);
         else
             context.Response.StatusCode = StatusCodes.Status202Accepted;

@@ -50,7 +50,7 @@ public static class HoldersApi
     private static async Task EndAsync(string id, HolderDesk desk, RequestGuard guard, HttpContext context)
     {
         if (await OperatorsBody.ReadReasonAsync(context, guard, AuditAction.End, null) is not { } reason) return;
-        if (await desk.EndAsync(context.ProvenCaller(), id, reason, context.Origin(), context.RequestAborted) is { } refusal)
+        if (await desk.EndAsync(context.ProvenCaller(), id, reason, context.Origin(), Requests.ToItsEnd) is { } refusal)
             await RefusalWriter.WriteAsync(context, refusal);
         else
             context.Response.StatusCode = StatusCodes.Status204NoContent;
@@ -88,7 +88,7 @@ public static class HoldersApi
 
     private static async Task ReleaseAsync(string id, HolderDesk desk, HttpContext context)
     {
-        if (await desk.ReleaseAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted) is { } refusal)
+        if (await desk.ReleaseAsync(context.ProvenCaller(), id, context.Origin(), Requests.ToItsEnd) is { } refusal)
             await RefusalWriter.WriteAsync(context, refusal);
         else
             context.Response.StatusCode = StatusCodes.Status204NoContent;

@@ -30,7 +30,7 @@ public static class LeasesApi
         leases.MapPost("/{id}/revoke", async (string id, LeaseDesk desk, RequestGuard guard, HttpContext context) =>
             {
                 if (await OperatorsBody.ReadReasonAsync(context, guard, AuditAction.Revoke, null) is { } reason)
-                    await AnswerAsync(context, await desk.RevokeAsync(context.ProvenCaller(), id, reason, context.Origin(), context.RequestAborted));
+                    await AnswerAsync(context, await desk.RevokeAsync(context.ProvenCaller(), id, reason, context.Origin(), Requests.ToItsEnd));
             })
             .RequireAuthorization(Policies.Operator)
             .WithName("RevokeLease").WithSummary("Ends a lease now, whoever holds it. Answers before its user is dropped. Needs a reason.")
@@ -39,7 +39,7 @@ public static class LeasesApi
         app.MapPost("/api/v1/roles/{role}/rotate", async (string role, LeaseDesk desk, RequestGuard guard, HttpContext context) =>
             {
                 if (await OperatorsBody.ReadReasonAsync(context, guard, AuditAction.Rotate, role) is { } reason)
-                    await AnswerAsync(context, await desk.RotateAsync(context.ProvenCaller(), role, reason, context.Origin(), context.RequestAborted));
+                    await AnswerAsync(context, await desk.RotateAsync(context.ProvenCaller(), role, reason, context.Origin(), Requests.ToItsEnd));
             })
             .RequireAuthorization(Policies.Operator)
             .WithTags("Roles").WithName("RotateRole").WithSummary("Gives the role's next claims and renewals a new lease. Needs a reason.")
@@ -63,7 +63,7 @@ public static class LeasesApi
     private static async Task OrderAsync(string role, RoleState state, PauseDesk desk, RequestGuard guard, HttpContext context)
     {
         if (await OperatorsBody.ReadReasonAsync(context, guard, AuditAction.Pause, role) is not { } reason) return;
-        if (await desk.SetAsync(context.ProvenCaller(), role, state, reason, context.Origin(), context.RequestAborted) is { } refusal)
+        if (await desk.SetAsync(context.ProvenCaller(), role, state, reason, context.Origin(), Requests.ToItsEnd) is { } refusal)
             await RefusalWriter.WriteAsync(context, refusal);
         else
             context.Response.StatusCode = StatusCodes.Status204NoContent;

@@ -25,7 +25,7 @@ public static class LeftoversApi
         leftovers.MapDelete("/{database}/{username}", async (string database, string username, LeftoverDesk desk, RequestGuard guard, HttpContext context) =>
             {
                 if (await OperatorsBody.ReadReasonAsync(context, guard, AuditAction.Revoke, null) is not { } reason) return;
-                if (await desk.DropAsync(context.ProvenCaller(), database, username, reason, context.Origin(), context.RequestAborted) is { } refusal)
+                if (await desk.DropAsync(context.ProvenCaller(), database, username, reason, context.Origin(), Requests.ToItsEnd) is { } refusal)
                     await RefusalWriter.WriteAsync(context, refusal);
                 else
                     context.Response.StatusCode = StatusCodes.Status204NoContent;

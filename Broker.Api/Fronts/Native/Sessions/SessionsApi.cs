@@ -46,7 +46,7 @@ public static class SessionsApi
 
         var outcome = await desk.OpenAsync(
             context.ProvenCaller(), SignedPartHash(context.Request.BearerToken().Span), body.Roles ?? [],
-            body.LifetimeSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null, context.Origin(), context.RequestAborted);
+            body.LifetimeSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null, context.Origin(), Requests.ToItsEnd);
         if (outcome.Session is { } session) context.Response.Headers.Location = $"/api/v1/sessions/{session.Id}";
         await AnswerAsync(context, outcome, StatusCodes.Status201Created);
     }
@@ -60,7 +60,7 @@ public static class SessionsApi
     }
 
     private static async Task RenewAsync(string id, SessionDesk desk, HttpContext context) => await AnswerAsync(
-        context, await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), context.RequestAborted), StatusCodes.Status200OK);
+        context, await desk.RenewAsync(context.ProvenCaller(), id, context.Origin(), Requests.ToItsEnd), StatusCodes.Status200OK);
 
     private static async Task EndAsync(string id, SessionDesk desk, RequestGuard guard, ICatalog catalog, HttpContext context)
     {
@@ -68,7 +68,7 @@ public static class SessionsApi
         string? reason = null;
         if (catalog.Current.Identity.Grants(caller, Policies.Operator)
             && (reason = await OperatorsBody.ReadReasonAsync(context, guard, AuditAction.Session, null)) is null) return;
-        var outcome = await desk.RevokeAsync(caller, id, reason, context.Origin(), context.RequestAborted);
+        var outcome = await desk.RevokeAsync(caller, id, reason, context.Origin(), Requests.ToItsEnd);
         if (outcome.Refusal is { } refusal) await RefusalWriter.WriteAsync(context, refusal);
         else context.Response.StatusCode = StatusCodes.Status204NoContent;
     }

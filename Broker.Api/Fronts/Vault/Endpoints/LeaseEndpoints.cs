@@ -1,3 +1,4 @@
+using Broker.Api.Authentication;
 using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Leases.Handles;
@@ -65,7 +66,7 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
     private async ValueTask<VaultReply> RevokeAsync(VaultCall call, VaultClient client, string id)
     {
         call.Body.Flag("sync");
-        return await desk.RevokeAsync(client.Caller, id, call.Origin, call.Cancellation) is { } refusal ? throw VaultRefusals.Of(refusal) : VaultReply.NoContent;
+        return await desk.RevokeAsync(client.Caller, id, call.Origin, Requests.ToItsEnd) is { } refusal ? throw VaultRefusals.Of(refusal) : VaultReply.NoContent;
     }
 
     private async ValueTask<VaultReply> LookUpAsync(VaultCall call, VaultClient client, string id)

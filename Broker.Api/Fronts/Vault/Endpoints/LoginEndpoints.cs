@@ -99,7 +99,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
             SigningKey = caller.SigningKey,
             SecretId = proven.SecretId,
         };
-        var (text, live, refusal) = await desk.OpenAsync(caller, token, role, call.Origin, call.Cancellation);
+        var (text, live, refusal) = await desk.OpenAsync(caller, token, role, call.Origin, Requests.ToItsEnd);
         if (refusal is not null)
         {
             call.Context.SetProof(new Proof(caller)); // for the log's line

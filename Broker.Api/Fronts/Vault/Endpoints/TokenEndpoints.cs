@@ -1,3 +1,4 @@
+using Broker.Api.Authentication;
 using Broker.Api.Authentication.BrokerTokens;
 using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
@@ -90,7 +91,7 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
 
     private async ValueTask<VaultReply> RenewAsync(VaultCall call, VaultClient client, string shown, TimeSpan increment)
     {
-        var (live, asked, refusal) = await desk.RenewAsync(client.Caller, client.Live, increment, call.Origin, call.Cancellation);
+        var (live, asked, refusal) = await desk.RenewAsync(client.Caller, client.Live, increment, call.Origin, Requests.ToItsEnd);
         tokens.Forget(client.Live.Id);
         if (refusal is { Code: RefusalCode.SessionUnknown }) throw new VaultError(400, "lease expired") { IsAudited = true };
         if (refusal is not null) throw VaultRefusals.Of(refusal);
@@ -100,7 +101,7 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
 
     private async ValueTask<VaultReply> RevokeAsync(VaultCall call, VaultClient client)
     {
-        var refusal = await desk.RevokeAsync(client.Caller, client.Live, call.Origin, call.Cancellation);
+        var refusal = await desk.RevokeAsync(client.Caller, client.Live, call.Origin, Requests.ToItsEnd);
         tokens.Forget(client.Live.Id);
         if (refusal is not null) throw VaultRefusals.Of(refusal);
         upstream.Revoked(client.Live);

@@ -1,4 +1,5 @@
 using System.Text;
+using Broker.Api.Authentication;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
 using Broker.Core.Sessions.ClientTokens;
@@ -42,7 +43,7 @@ internal sealed class Wrapping(WrappedAnswers answers, IAudit audit, TimeProvide
         var token = call.Body.Text("token") is { Length: > 0 } given ? given : call.TokenText ?? throw (isLookup ? VaultError.Bad("missing \"token\" value in input") : VaultError.NoToken());
         if (isLookup) return LookUp(await answers.LookUpAsync(token, call.Cancellation) ?? throw VaultError.Bad(Gone));
 
-        var answer = await answers.UnwrapAsync(token, call.Cancellation) ?? throw VaultError.Bad(Gone);
+        var answer = await answers.UnwrapAsync(token, Requests.ToItsEnd) ?? throw VaultError.Bad(Gone);
         await audit.WriteAsync(
             new()
             {
@@ -53,7 +54,7 @@ internal sealed class Wrapping(WrappedAnswers answers, IAudit audit, TimeProvide
                 TraceId = call.Origin.TraceId,
                 ClientAddress = call.Origin.Address,
             },
-            call.Cancellation);
+            Requests.ToItsEnd);
         return new VaultReply { Ready = Encoding.UTF8.GetBytes(answer.Body) };
     }
 
