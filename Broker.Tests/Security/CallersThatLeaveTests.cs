@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Broker.Core.Ledger;
+using Broker.Tests.Fronts.Vault;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Shouldly;
@@ -18,6 +19,9 @@ public sealed class CallersThatLeaveTests
     [InlineData("ceiling", nameof(Decision.ReplaceShared), "ceiling")]
     [InlineData("pause", nameof(Decision.ReplaceShared), "pause")]
     [InlineData("session", nameof(Decision.OpenSession), "session")]
+    [InlineData("Vault's token", nameof(Decision.DropRecord), "session")]
+    [InlineData("Vault's lease", nameof(Decision.DropRecord), "release")]
+    [InlineData("Vault's wrapping", nameof(Decision.DropRecord), "session")]
     public async Task L7_What_was_done_is_on_record_also_when_the_caller_left_amid_it(string what, string decision, string action)
     {
         Departure? departure = null;
@@ -32,6 +36,8 @@ public sealed class CallersThatLeaveTests
         var replica = await world.ReplicaAsync();
         var grant = await world.ClaimAsync(replica, world.Pod());
         string holder = (string)grant.Body["holder"]!["id"]!, lease = (string)grant.Body["lease"]!["id"]!;
+        var vault = await VaultCaller.OfPodAsync(world, replica, "uid-2");
+        var (read, wrapped) = (await vault.ReadAsync(), await vault.ReadAsync("orders-api", ("X-Vault-Wrap-TTL", "60")));
         var because = new JsonObject { ["reason"] = "a test" };
         var (method, path, token, body) = what switch
         {
@@ -41,14 +47,18 @@ public sealed class CallersThatLeaveTests
             "rotate" => (HttpMethod.Post, "/api/v1/roles/orders-api/rotate", world.Person("operators"), because),
             "ceiling" => (HttpMethod.Put, "/api/v1/budgets/orders/ceiling", world.Person("operators"), new JsonObject { ["reason"] = "a test", ["ceiling"] = 50 }),
             "pause" => (HttpMethod.Post, "/api/v1/roles/orders-api/pause", world.Person("operators"), because),
+            "Vault's token" => (HttpMethod.Post, "/v1/auth/token/revoke-self", vault.Token!, null),
+            "Vault's lease" => (HttpMethod.Put, "/v1/sys/leases/revoke", vault.Token!, new JsonObject { ["lease_id"] = read.LeaseId }),
+            "Vault's wrapping" => (HttpMethod.Post, "/v1/sys/wrapping/unwrap", (string)wrapped.Body["wrap_info"]!["token"]!, null),
             _ => (HttpMethod.Post, "/api/v1/sessions", world.Job(), new JsonObject { ["roles"] = new JsonArray("deploy") }),
         };
         using var leaves = new CancellationTokenSource();
+        var before = world.Audited(action).Length;
         departure!.Amid(decision, leaves);
 
         await Should.ThrowAsync<OperationCanceledException>(SendAsync());
 
-        await Eventually.HoldsAsync(() => Task.FromResult(world.Audited(action).Length > 0), "it is on record", TestContext.Current.CancellationToken);
+        await Eventually.HoldsAsync(() => Task.FromResult(world.Audited(action).Length > before), "it is on record", TestContext.Current.CancellationToken);
         departure.Happened.ShouldBeTrue();
 
         async Task SendAsync()

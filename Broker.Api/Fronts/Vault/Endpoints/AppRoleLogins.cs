@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using Broker.Api.Authentication;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
@@ -21,7 +22,7 @@ internal sealed class AppRoleLogins(SecretIdUses uses, TimeProvider time)
         var secretId = call.Body.Text("secret_id") is { Length: > 0 } secret ? secret : throw VaultError.Bad("missing secret_id");
         var found = mount.AppRoles.Values.FirstOrDefault(role => role.RoleId == roleId);
         if (found is null || SecretOf(found, secretId) is not { } listed || !IsGoodFrom(listed, call.Context.Connection.RemoteIpAddress)
-            || (listed.Uses > 0 && !await uses.TakeAsync($"{mount.Name}/{found.Name}/{listed.Name}", listed.Uses, call.Cancellation)))
+            || (listed.Uses > 0 && !await uses.TakeAsync($"{mount.Name}/{found.Name}/{listed.Name}", listed.Uses, Requests.ToItsEnd)))
             throw VaultError.Bad(Wrong);
 
         var claims = new[] { KeyValuePair.Create("sub", found.Name), KeyValuePair.Create("role_name", found.Name) };
