@@ -20,8 +20,7 @@ public sealed class StandingProofsTests
         var replica = await world.ReplicaAsync();
         var token = world.Pod();
         var grant = await world.ClaimAsync(replica, token);
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/holders/{grant.Body["holder"]!["id"]}/watch");
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        using var request = WatchOf(grant, token);
         using var watch = await replica.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancel);
         ((int)watch.StatusCode).ShouldBe(200);
         using var reader = new StreamReader(await watch.Content.ReadAsStreamAsync(Cancel));
@@ -48,8 +47,7 @@ public sealed class StandingProofsTests
         var token = world.Pod();
         var grant = await world.ClaimAsync(replica, token);
         world.Service<ShutdownSignal>().Begin();
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/holders/{grant.Body["holder"]!["id"]}/watch");
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        using var request = WatchOf(grant, token);
 
         using var watch = await replica.SendAsync(request, Cancel);
 
@@ -64,8 +62,7 @@ public sealed class StandingProofsTests
         var session = await world.OpenAsync(replica, world.Job(), "deploy");
         var token = (string)session.Body["token"]!;
         var grant = await world.ClaimAsync(replica, token, "deploy", new() { ["holder"] = "job-1" });
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/holders/{grant.Body["holder"]!["id"]}/watch");
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        using var request = WatchOf(grant, token);
         using var watch = await replica.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancel);
         using var reader = new StreamReader(await watch.Content.ReadAsStreamAsync(Cancel));
         (await EventAsync(reader)).ShouldStartWith("renewed");
@@ -89,14 +86,20 @@ public sealed class StandingProofsTests
         });
         var grant = await world.ClaimAsync(replica, token);
         grant.Status.ShouldBe(200, grant.Body.ToJsonString());
-        using var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/holders/{grant.Body["holder"]!["id"]}/watch");
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        using var request = WatchOf(grant, token);
         using var watch = await replica.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Cancel);
         ((int)watch.StatusCode).ShouldBe(200);
 
         // A request is let in for as long as clocks may differ (ClockSkew); what goes on does not go on so long.
         await (await watch.Content.ReadAsStreamAsync(Cancel)).CopyToAsync(Stream.Null, Cancel).WaitAsync(TimeSpan.FromSeconds(20), Cancel);
         world.Time.GetUtcNow().ToUnixTimeSeconds().ShouldBeGreaterThanOrEqualTo(end);
+    }
+
+    private static HttpRequestMessage WatchOf(Answer grant, string token)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, $"/api/v1/holders/{grant.Body["holder"]!["id"]}/watch");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        return request;
     }
 
     // The next event's name and data; comments are passed over.

@@ -200,16 +200,8 @@ public sealed class TokenTests
     {
         var directory = Directory.CreateTempSubdirectory("broker-vault-review-").FullName;
         await using var cluster = await ServedKubernetes.StartAsync(directory);
-        await using var world = new BrokerWorld(
-            ("Identity:Issuers:kubernetes:JwksFile", null), ("Identity:Issuers:kubernetes:TokenReview:Address", cluster.Address.AbsoluteUri),
-            ("Identity:Issuers:kubernetes:TokenReview:CaFile", cluster.CaFile), ("Identity:Issuers:kubernetes:TokenReview:TokenFile", cluster.TokenFile));
-        cluster.Keys = TokenMint.KeySet(world.Mint);
-        var pod = world.Mint.Token(payload =>
-        {
-            payload["kubernetes.io"]!["namespace"] = "shop";
-            payload["kubernetes.io"]!["pod"]!["uid"] = ServedKubernetes.PodUid;
-        });
-        cluster.Recordings[pod] = "06-review-bound-to-pod";
+        await using var world = new BrokerWorld(ReviewedBy(cluster));
+        var pod = KnownPod(world, cluster);
         var caller = new VaultCaller(await world.ReplicaAsync());
         (await caller.LogInAsync(pod)).Status.ShouldBe(200);
         (await caller.ReadAsync()).Status.ShouldBe(200);
@@ -259,12 +251,8 @@ public sealed class TokenTests
     {
         var directory = Directory.CreateTempSubdirectory("broker-vault-review-").FullName;
         await using var cluster = await ServedKubernetes.StartAsync(directory);
-        await using var world = new BrokerWorld(
-            ("Databases:orders:Budget:Ceiling", "5"), ("Waiting:MaxWait", "00:10:00"), ("Identity:Issuers:kubernetes:JwksFile", null), ("Identity:Issuers:kubernetes:TokenReview:Address", cluster.Address.AbsoluteUri),
-            ("Identity:Issuers:kubernetes:TokenReview:CaFile", cluster.CaFile), ("Identity:Issuers:kubernetes:TokenReview:TokenFile", cluster.TokenFile));
-        cluster.Keys = TokenMint.KeySet(world.Mint);
-        var pod = world.Pod(ServedKubernetes.PodUid);
-        cluster.Recordings[pod] = "06-review-bound-to-pod";
+        await using var world = new BrokerWorld([.. ReviewedBy(cluster), ("Databases:orders:Budget:Ceiling", "5"), ("Waiting:MaxWait", "00:10:00")]);
+        var pod = KnownPod(world, cluster);
         var replica = await world.ReplicaAsync();
         var caller = new VaultCaller(replica);
         (await caller.LogInAsync(pod)).Status.ShouldBe(200);
@@ -353,5 +341,19 @@ public sealed class TokenTests
 
         (await caller.ReadAsync(headers: ("Authorization", $"Bearer {token}"))).Status.ShouldBe(200);
         (await caller.ReadAsync(headers: ("Authorization", "Bearer hvs.x"))).Status.ShouldBe(403);
+    }
+
+    private static (string Key, string? Value)[] ReviewedBy(ServedKubernetes cluster) =>
+    [
+        ("Identity:Issuers:kubernetes:JwksFile", null), ("Identity:Issuers:kubernetes:TokenReview:Address", cluster.Address.AbsoluteUri),
+        ("Identity:Issuers:kubernetes:TokenReview:CaFile", cluster.CaFile), ("Identity:Issuers:kubernetes:TokenReview:TokenFile", cluster.TokenFile),
+    ];
+
+    private static string KnownPod(BrokerWorld world, ServedKubernetes cluster)
+    {
+        cluster.Keys = TokenMint.KeySet(world.Mint);
+        var pod = world.Pod(ServedKubernetes.PodUid);
+        cluster.Recordings[pod] = "06-review-bound-to-pod";
+        return pod;
     }
 }
