@@ -46,7 +46,7 @@ public abstract partial class Decision
 
     /// <summary>The script put together from other texts of its files. What is put before a file stands on its first line.</summary>
     internal string With(Func<string, string> textOf) =>
-        ScriptPrelude.Names + string.Concat(Files.Select(file => (file == Files[^1] ? prelude : "") + textOf(file)));
+        ScriptNeeds.Of(ScriptPrelude.Names + string.Concat(Files.Select(file => (file == Files[^1] ? prelude : "") + textOf(file))));
 
     /// <summary>One of the files, as it is embedded in the assembly.</summary>
     internal static string Read(string file)
