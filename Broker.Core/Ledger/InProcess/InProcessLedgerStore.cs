@@ -201,7 +201,7 @@ public sealed class InProcessLedgerStore : ILedgerStore
 
     private int HostCall(IntPtr pointer)
     {
-        var state = Lua.FromIntPtr(pointer);
+        var state = pointer == lua.Handle ? lua : Lua.FromIntPtr(pointer); // no script has another thread of its own
         var words = new string?[state.GetTop()];
         for (var i = 0; i < words.Length; i++) words[i] = state.ToString(i + 1, false);
         object? answer;
