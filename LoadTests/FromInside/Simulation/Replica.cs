@@ -24,6 +24,7 @@ internal sealed class Replica : IDisposable
 {
     private readonly World world;
     private readonly ServiceProvider services;
+    private readonly Dictionary<Type, object> parts = []; // each asked for once: what is asked for twice is compiled, which takes longer than a replica lives
     private readonly CancellationTokenSource stopping = new();
     private readonly List<TaskCompletionSource<Outcome>> answering = [];
     private readonly List<Watching> watched = [];
@@ -40,11 +41,11 @@ internal sealed class Replica : IDisposable
         collection.AddBrokerCore(new BrokerSettings { Waiting = world.Plan.Scene.Waiting });
         collection.AddSingleton<TimeProvider>(Clock).AddSingleton<ICatalog>(world.Catalog).AddSingleton(SharedMetrics.Instance);
         collection.AddSingleton<ILoggerFactory>(new TraceLoggers(world.Trace, world.Laws, Actor.Name)).AddSingleton(typeof(ILogger<>), typeof(Logger<>));
-        collection.Replace(ServiceDescriptor.Singleton(provider => new SharedLedger(Link)
+        collection.Replace(ServiceDescriptor.Singleton(_ => new SharedLedger(Link)
         {
             NewMark = static () => BrokerMark.Of("simulated"),
             NewLeaseId = () => $"L{number}-{random.Next():x8}",
-            Address = (database, cancellation) => provider.GetRequiredService<Broker.Core.Leases.Locating.Servers>().AddressAsync(database, cancellation),
+            Address = (database, cancellation) => Part<Broker.Core.Leases.Locating.Servers>().AddressAsync(database, cancellation),
         }));
         collection.Replace(ServiceDescriptor.Singleton(new HistoryLedger(Link)));
         collection.Replace(ServiceDescriptor.Singleton(new Jitter(random)));
@@ -93,10 +94,10 @@ internal sealed class Replica : IDisposable
     }
 
     public Task<Outcome> ClaimAsync(Ask ask, CancellationToken cancellation) =>
-        AnswerAsync(ask.Origin.TraceId, () => services.GetRequiredService<CredentialDesk>().ClaimAsync(ask, cancellation));
+        AnswerAsync(ask.Origin.TraceId, () => Part<CredentialDesk>().ClaimAsync(ask, cancellation));
 
     public Task<Outcome> RenewAsync(Caller caller, string holder, string? lease, long? allotment, string trace, CancellationToken cancellation) =>
-        AnswerAsync(trace, () => services.GetRequiredService<HolderDesk>().RenewAsync(caller, holder, new(trace, null), cancellation, lease, allotment));
+        AnswerAsync(trace, () => Part<HolderDesk>().RenewAsync(caller, holder, new(trace, null), cancellation, lease, allotment));
 
     /// <summary>Watches over a holder until either end closes the line.</summary>
     public Watching Watch(Caller caller, string holder, string lease, long allotment, string trace, Random random)
@@ -123,7 +124,7 @@ internal sealed class Replica : IDisposable
             try
             {
                 var asked = world.Now;
-                await foreach (var told in services.GetRequiredService<HolderWatch>().WatchAsync(caller, holder, lease, new(trace, null), hung.Token, allotment))
+                await foreach (var told in Part<HolderWatch>().WatchAsync(caller, holder, lease, new(trace, null), hung.Token, allotment))
                 {
                     var grant = (told as HolderEvent.Renewed)?.Grant ?? (told as HolderEvent.Resized)?.Grant;
                     if (grant is not null)
@@ -147,25 +148,31 @@ internal sealed class Replica : IDisposable
     }
 
     public Task<Outcome> ReleaseAsync(Caller caller, string holder, string trace, CancellationToken cancellation) =>
-        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<HolderDesk>().ReleaseAsync(caller, holder, new(trace, null), cancellation)));
+        AnswerAsync(trace, async () => new(null, await Part<HolderDesk>().ReleaseAsync(caller, holder, new(trace, null), cancellation)));
 
     public Task<Outcome> RotateAsync(Caller caller, string role, string trace) =>
-        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<LeaseDesk>().RotateAsync(caller, role, "simulated", new(trace, null), CancellationToken.None)));
+        AnswerAsync(trace, async () => new(null, await Part<LeaseDesk>().RotateAsync(caller, role, "simulated", new(trace, null), CancellationToken.None)));
 
     public Task<Outcome> RevokeAsync(Caller caller, string lease, string trace) =>
-        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<LeaseDesk>().RevokeAsync(caller, lease, "simulated", new(trace, null), CancellationToken.None)));
+        AnswerAsync(trace, async () => new(null, await Part<LeaseDesk>().RevokeAsync(caller, lease, "simulated", new(trace, null), CancellationToken.None)));
 
     public Task<Outcome> SetCeilingAsync(Caller caller, string database, int? ceiling, string trace) =>
-        AnswerAsync(trace, async () => new(null, await services.GetRequiredService<CeilingDesk>().SetAsync(caller, database, ceiling, "simulated", new(trace, null), CancellationToken.None)));
+        AnswerAsync(trace, async () => new(null, await Part<CeilingDesk>().SetAsync(caller, database, ceiling, "simulated", new(trace, null), CancellationToken.None)));
 
     public void Dispose() => stopping.Dispose();
+
+    private T Part<T>() where T : notnull
+    {
+        if (!parts.TryGetValue(typeof(T), out var part)) parts[typeof(T)] = part = services.GetRequiredService<T>();
+        return (T)part;
+    }
 
     private async Task GoOnAsync()
     {
         try
         {
             await ActivatorUtilities.CreateInstance<DutyRounds>(services).GoOnAsync(stopping.Token);
-            await services.GetRequiredService<Issuance>().DrainAsync();
+            await Part<Issuance>().DrainAsync();
         }
         catch (Exception e)
         {
