@@ -13,7 +13,7 @@ internal sealed class SimulateCommand
     private readonly Option<int> jobs = CommandOptions.Number("--jobs", "Seeds at once, each on a thread of its own.", Environment.ProcessorCount, 1, 256);
     private readonly Option<bool> steps = new("--steps") { Description = "Print all that happens; for one seed." };
     private readonly Option<int[]> keep = new("--keep") { Description = "Of the seed's plan keep only these steps, as a shrunk run names them.", AllowMultipleArgumentsPerToken = true };
-    private readonly Option<bool> fingerprint = new("--fingerprint") { Description = "Say only what came of one seed, with the fingerprint of all that happened." };
+    private readonly Option<bool> fingerprint = new("--fingerprint") { Description = "Say only what came of one seed, with the fingerprint of all that happened; with --seeds, of each." };
     private readonly Option<int> crowd = CommandOptions.Number("--crowd", "So many pods more, each with a lease of its own.", 0, 0, 100_000);
     private readonly Option<string[]> past = new("--past") { Description = "Go on past what is broken and known: whatever says this.", DefaultValueFactory = _ => [], AllowMultipleArgumentsPerToken = true };
     private readonly Option<bool> onDisk = new("--on-disk") { Description = "The ledger is in a file (Ledger:Kind File) whose process is killed after every few decisions. The same seeds, the same worlds, slower." };
@@ -43,6 +43,8 @@ internal sealed class SimulateCommand
             : parsed.GetValue(hostile) ? PlanMaker.MakeHostile(of)
             : parsed.GetValue(sharedServer) ? PlanMaker.MakeShared(of)
             : PlanMaker.Make(of);
+        if (parsed.GetValue(fingerprint) && parsed.GetResult(seeds) is { Implicit: false })
+            return Enumerable.Range(0, parsed.GetValue(seeds)).Max(at => Replay(PlanOf(first + at), keep: null, print: false, parsed.GetValue(past)!));
         if (parsed.GetValue(steps) || parsed.GetValue(fingerprint) || parsed.GetValue(keep) is { Length: > 0 }) return Replay(PlanOf(first), parsed.GetValue(keep), parsed.GetValue(steps), parsed.GetValue(past)!);
 
         var count = parsed.GetValue(seeds);
