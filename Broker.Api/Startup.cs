@@ -23,7 +23,7 @@ internal static class Startup
     {
         var file = Environment.GetEnvironmentVariable("BROKER_CONFIG");
         // Without this the configuration system would watch the nearest directory that is there, which may be the whole disk.
-        if (file is not null && !File.Exists(file)) throw new FileNotFoundException($"BROKER_CONFIG names {Path.GetFullPath(file)}, and there is no such file");
+        if (file is not null && !File.Exists(file)) throw new FileNotFoundException($"BROKER_CONFIG names {Path.GetFullPath(file)}, which does not exist");
         builder.Configuration.AddJsonFile(Path.GetFullPath(file ?? "config/broker.json"), optional: file is null, reloadOnChange: builder.Configuration.GetValue("hostBuilder:reloadConfigOnChange", true));
         builder.Configuration.AddEnvironmentVariables();
         builder.Configuration.LeaveBrokenFilesToTheCatalog();

@@ -107,7 +107,7 @@ public sealed class CallerProver : IDisposable
             proof = await ProveOnceAsync(rehearsed, TokenHash.Of(text), text.AsMemory(), "").WaitAsync(cancellation);
         }
 
-        return proof.Caller ?? throw new InvalidOperationException($"A token that is right was refused: {proof.Failure}.");
+        return proof.Caller ?? throw new InvalidOperationException($"A valid token was refused: {proof.Failure}.");
 
         string Sign(string payload)
         {

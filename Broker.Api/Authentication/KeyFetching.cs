@@ -61,10 +61,10 @@ internal static class KeyFetching
             client, new Uri($"{authority.AbsoluteUri.TrimEnd('/')}/.well-known/openid-configuration"), token, deadline.Token));
         if (!Uri.TryCreate(document.JwksUri, UriKind.Absolute, out var address)
             || (address.Scheme != Uri.UriSchemeHttps && !(address.Scheme == Uri.UriSchemeHttp && address.IsLoopback)))
-            throw new InvalidDataException("The discovery document names no https address of keys (jwks_uri).");
+            throw new InvalidDataException("The discovery document has no https jwks_uri.");
         // Microsoft Entra's for all tenants; one that is named in the configuration is believed, and no other.
         if (issuer.Issuer is null && document.Issuer?.Contains('{', StringComparison.Ordinal) == true)
-            throw new InvalidDataException($"The discovery document's issuer is a template, {document.Issuer}, which no token has: give the authority of one tenant, or name the Issuer.");
+            throw new InvalidDataException($"The discovery document's issuer, {document.Issuer}, is a template that no token carries: set Authority to one tenant's, or set Issuer.");
         return new KeySet(document.Issuer, KeySet.Parse(await KeysAsync(client, authority, address, token, deadline.Token)));
     }
 

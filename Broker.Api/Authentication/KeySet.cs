@@ -57,7 +57,7 @@ internal sealed record KeySet(string? Issuer, IReadOnlyList<SigningKey> Keys)
         }
         catch (Exception error) when (error is not (OutOfMemoryException or OperationCanceledException))
         {
-            throw new InvalidDataException("It is not a JSON Web Key Set.", error);
+            throw new InvalidDataException("The answer is not a JSON Web Key Set.", error);
         }
     }
 

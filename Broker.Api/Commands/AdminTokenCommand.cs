@@ -16,7 +16,7 @@ internal static class AdminTokenCommand
 {
     /// <summary><c>broker admin-token</c>.</summary>
     public static Command Create() => Create(
-        "admin-token", "Prints an administrator's token that is good for minutes, at every replica with the same Broker:Sealing.", [],
+        "admin-token", "Prints an administrator's token. It is valid for a few minutes, at every replica with the same Broker:Sealing.", [],
         (tokens, by, lifetime, _) => tokens.Make(by, lifetime).Reveal());
 
     /// <summary><c>broker admin-link</c>: the same for a browser.</summary>
@@ -25,13 +25,13 @@ internal static class AdminTokenCommand
         var address = AddressOption.Create("The broker's address as your browser reaches it.");
         address.Required = true;
         return Create(
-            "admin-link", "Prints a link that signs a browser in to the page as an administrator, once, within minutes.", [address],
+            "admin-link", "Prints a one-time link that signs a browser in to the page as an administrator. It expires within minutes.", [address],
             (tokens, by, lifetime, result) => new Uri(result.GetRequiredValue(address)!, "/signin/link?code=" + Uri.EscapeDataString(tokens.MakeLink(by, lifetime).Reveal())).AbsoluteUri);
     }
 
     private static Command Create(string name, string description, Option[] more, Func<AdminTokens, string, TimeSpan, ParseResult, string> make)
     {
-        var minutes = NumberOption.Create("--minutes", "How many minutes it is good", standard: 10, least: 1, most: 60);
+        var minutes = NumberOption.Create("--minutes", "How many minutes it is valid", standard: 10, least: 1, most: 60);
         var command = new Command(name, description) { minutes };
         foreach (var option in more) command.Options.Add(option);
         command.SetAction(async (result, _) =>
@@ -43,7 +43,7 @@ internal static class AdminTokenCommand
             {
                 if (catalog.Settings.Sealing is null)
                 {
-                    await Console.Error.WriteLineAsync("Broker:Sealing is not set: the running broker's keys are its own, and no other process can make a token for it.");
+                    await Console.Error.WriteLineAsync("Broker:Sealing is not set: the running broker keeps its keys to itself, so no other process can make a token for it.");
                     return 1;
                 }
 

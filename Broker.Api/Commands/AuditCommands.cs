@@ -17,16 +17,16 @@ internal static class AuditCommands
     private static Command Verify(IAnsiConsole console)
     {
         var files = Files();
-        var keys = new Option<FileInfo[]>("--key") { Description = "PEM file of the checkpoints' EC key, public or private; again for each older key. Without one no signature is verified." };
+        var keys = new Option<FileInfo[]>("--key") { Description = "PEM file of the checkpoints' EC key, public or private; repeat the option for each older key. Without a key, no signature is verified." };
         keys.AcceptExistingOnly();
         var anchors = new Option<FileInfo[]>("--anchors")
         {
-            Description = "The broker's log, or what syslog or a collector has kept: a checkpoint that stands there has to stand in the audit too. It finds what was cut together with the checkpoint beside the file.",
+            Description = "The broker's log, or the copy that syslog or a collector keeps: every checkpoint in it must also be in the audit. This finds records that were cut off together with the checkpoint beside the file.",
         };
         anchors.AcceptExistingOnly();
-        var sink = new Option<string>("--sink") { Description = "What the files are copies of, when they are not the audit's own: - (standard output), syslog or otlp." };
+        var sink = new Option<string>("--sink") { Description = "The sink that the files were copied from, when they are not the audit's own: - (standard output), syslog or otlp." };
         sink.AcceptOnlyFromAmong("-", "syslog", "otlp");
-        var noHead = new Option<bool>("--no-head") { Description = "The last checkpoint (.head) was not copied: a cut at the end cannot be seen." };
+        var noHead = new Option<bool>("--no-head") { Description = "The last checkpoint (.head) was not copied: records missing at the end cannot be detected." };
         var command = new Command("verify", "Finds changed, missing and reordered records. Exit code 1 when there are any, 2 when a file cannot be read.") { files, keys, anchors, sink, noHead };
         command.SetAction(result => Guarded(console, () =>
         {
@@ -41,7 +41,7 @@ internal static class AuditCommands
             foreach (var note in verified.Notes) console.MarkupLineInterpolated($"[yellow]{note}[/]");
             console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{verified.Records} records, {verified.Checkpoints} signatures verified: {(verified.Problems.Count == 0 ? "no record was changed, is missing or out of order." : "this audit is not what was written.")}"));
+                $"{verified.Records} records, {verified.Checkpoints} signatures verified: {(verified.Problems.Count == 0 ? "no record is changed, missing or out of order." : "this audit is not as it was written.")}"));
             return verified.Problems.Count == 0 ? Sound : Unsound;
         }));
         return command;
@@ -68,7 +68,7 @@ internal static class AuditCommands
             var held = HolderQuery.At(Paths(result, files), result.GetRequiredValue(user), result.GetValue(at));
             if (held.Count == 0)
             {
-                console.WriteLine("Nobody held it then, by these files.");
+                console.WriteLine("According to these files, nobody held it then.");
                 return Unsound;
             }
 
@@ -90,7 +90,7 @@ internal static class AuditCommands
 
     private static Argument<string[]> Files() => new("file")
     {
-        Description = "Audit files of one replica, rotated ones too; a trailing * takes all that begin so.",
+        Description = "Audit files of one replica, including rotated ones; a trailing * matches every file that begins with what precedes it.",
         Arity = ArgumentArity.OneOrMore,
     };
 

@@ -45,7 +45,7 @@ internal static class BrokerCommands
     }
 
     /// <summary>All of them.</summary>
-    public static RootCommand Create(IAnsiConsole console) => new("The broker. Without a verb it serves; see README.md for its configuration.")
+    public static RootCommand Create(IAnsiConsole console) => new("The broker. Without a command it serves requests; docs/configuration.md describes its configuration.")
     {
         AuditCommands.Create(console),
         AdminTokenCommand.Create(),

@@ -11,10 +11,10 @@ internal static class CheckCommand
 {
     public static Command Create(IAnsiConsole console)
     {
-        var noUsers = new Option<bool>("--no-users") { Description = "Make no users: creation statements, Vault's roles and logins are not tried then." };
+        var noUsers = new Option<bool>("--no-users") { Description = "Make no users; creation statements, Vault's roles and logins are then not tried." };
         var command = new Command(
             "check",
-            "Reads the configuration as a start would, and tries it: the audit's place, the ledger, each identity issuer's keys, each database, and for each role one user, which is made, logged in with and dropped. Exit code 1 when something would fail.") { noUsers };
+            "Reads the configuration as the broker does when it starts, and tries it: where the audit is written, the ledger, each identity issuer's keys, each database, and for each role one user, which it makes, logs in with and drops. Exit code 1 when something would fail.") { noUsers };
         command.SetAction((result, cancellation) => StartFaults.GuardAsync(() => RunAsync(console, !result.GetValue(noUsers), cancellation)));
         return command;
     }

@@ -124,7 +124,7 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         }
         catch (Exception e) when (keys > 0 && e is IOException or UnauthorizedAccessException)
         {
-            return string.Create(CultureInfo.InvariantCulture, $"there are {keys}, and the broker cannot make more ({e.Message}): who gave them puts a new one there before the last is 90 days old.");
+            return string.Create(CultureInfo.InvariantCulture, $"there are {keys}, and the broker cannot make more ({e.Message}): whoever provides them must add a new one before the newest is 90 days old.");
         }
     }
 
@@ -140,13 +140,13 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
 
         await services.GetRequiredService<SharedLedger>().Budgets.BudgetAsync("~check", [], cancellation);
         if (services.GetRequiredService<Fitness>().Note is { } note) return $"answers, and {note}.";
-        return catalog.Settings.Ledger.Kind == LedgerKind.Redis ? "answers, lets the broker do all that it needs, and drops no keys." : "is in this process: one replica, and a restart forgets it.";
+        return catalog.Settings.Ledger.Kind == LedgerKind.Redis ? "answers, permits everything the broker needs, and evicts no keys." : "is in this process: it serves one replica, and a restart loses it.";
     }
 
     private async Task<string> FetchKeysAsync(IdentityIssuer issuer)
     {
         var keys = (await KeyFetching.FetchAsync(issuer, services.GetRequiredService<TimeProvider>())).Keys.Count;
-        return keys > 0 ? string.Create(CultureInfo.InvariantCulture, $"has {keys} keys to prove tokens by.") : "has no keys yet: nobody is proven by it.";
+        return keys > 0 ? string.Create(CultureInfo.InvariantCulture, $"has {keys} keys to verify tokens with.") : "has no keys yet: none of its tokens can be verified.";
     }
 
     private async Task<string> WatchPodsAsync(IdentityIssuer issuer, CatalogSnapshot current, CancellationToken cancellation)
@@ -163,7 +163,7 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
             if (Guarantees.WhyNotOnServer(current, database, counted[database], [.. server.Where(other => other != database)]) is { } cannot) throw new CannotBeKeptException(cannot);
         }
 
-        return "is one server, which can keep what is guaranteed on them together.";
+        return "is one server, and all that is guaranteed on its databases together can be kept.";
     }
 
     private async Task<string> CountAsync(Database database, CatalogSnapshot current, Dictionary<Database, ConnectionSample>? counted, CancellationToken cancellation)
@@ -176,11 +176,11 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         if (database.Pooler?.UserList is { } path)
         {
             await new UserListFile(path, services.GetRequiredService<TimeProvider>()).ChangeAsync(Task.FromResult, cancellation);
-            list = $" Its list of users {path} can be kept.";
+            list = $"  Its user list {path} can be written.";
         }
 
         if (sample.Pool is { } pool)
-            return $"its pooler takes {sample.Limit} clients, {sample.Users.Sum(static user => user.Open)} are connected, and up to {ceiling} may be promised; the server behind it allows {pool.Server.Limit} connections, of which the pooler is set to {pool.Allowed} now and is to have {database.Pooler!.PoolSize} at most.{list}";
+            return $"its pooler accepts {sample.Limit} clients, {sample.Users.Sum(static user => user.Open)} are connected, and up to {ceiling} may be promised; the server behind it allows {pool.Server.Limit} connections, of which the pooler may use {pool.Allowed} now and {database.Pooler!.PoolSize} at most.{list}";
         return $"allows {sample.Limit} connections, {sample.Reserved} of them reserved; {sample.Users.Sum(static user => user.Open)} are open, and up to {ceiling} may be promised.";
     }
 

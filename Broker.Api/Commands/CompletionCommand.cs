@@ -38,7 +38,7 @@ internal static class CompletionCommand
     {
         var shell = new Argument<string>("shell") { Description = "bash, zsh or fish." };
         shell.AcceptOnlyFromAmong([.. Scripts.Keys]);
-        var command = new Command("completion", "Prints the script that completes broker's commands in a shell: source <(broker completion bash).") { shell };
+        var command = new Command("completion", "Prints the script that makes a shell complete broker's commands: source <(broker completion bash).") { shell };
         command.SetAction(result => console.Profile.Out.Writer.WriteLine(Scripts[result.GetRequiredValue(shell)].ReplaceLineEndings("\n")));
         return command;
     }

@@ -16,7 +16,7 @@ internal static class HealthCommand
         var address = AddressOption.Create("Where the broker listens. Default: the first port of ASPNETCORE_HTTPS_PORTS, ASPNETCORE_HTTP_PORTS or ASPNETCORE_URLS on 127.0.0.1.");
         var live = new Option<bool>("--live") { Description = "Ask whether the process runs, not whether it takes requests." };
         var seconds = NumberOption.Create("--timeout", "Seconds to wait for the answer", standard: 3, least: 1, most: 60);
-        var command = new Command("health", "Whether the broker on this machine is ready. Exit code 0: it is; 1: it is not, and the reason is printed.") { address, live, seconds };
+        var command = new Command("health", "Tells whether the broker on this machine is ready. Exit code 0: it is; 1: it is not, and the reason is printed.") { address, live, seconds };
         command.SetAction((result, cancellation) => RunAsync(
             result.GetValue(address) ?? OwnAddress(Environment.GetEnvironmentVariable),
             result.GetValue(live) ? "/health/live" : "/health/ready",

@@ -24,7 +24,7 @@ public static class HealthApi
     private static IResult Ready(Readiness readiness, LiveCatalog catalog)
     {
         // A refused reload leaves the replica able to serve by the old catalog: said, but no reason to take it away.
-        var note = catalog.LastReload is { Errors.Count: > 0 and var errors } reload ? $"the configuration of {reload.At:O} was refused with {errors} mistakes; the one before is in force" : readiness.Note;
+        var note = catalog.LastReload is { Errors.Count: > 0 and var errors } reload ? $"the configuration read at {reload.At:O} was refused because of {errors} mistakes; the previous one is in force" : readiness.Note;
         return readiness.Missing is { } missing
             ? TypedResults.Json(new HealthShape("not ready", missing), statusCode: 503)
             : TypedResults.Ok(new HealthShape("ready", note));

@@ -29,14 +29,14 @@ public static class PageEndpoints
 
     private static readonly Dictionary<string, string> DoneTexts = new(StringComparer.Ordinal)
     {
-        ["rotate"] = "The rotation is ordered: the leases' table shows how far it has come.",
-        ["pause"] = "The role is paused: nobody new gets it. Resume it in the roles' table.",
-        ["drain"] = "The role is being drained: nobody new gets it, and nobody gets more time. Resume it in the roles' table.",
-        ["resume"] = "The role gives again.",
+        ["rotate"] = "The rotation is ordered: the table of leases shows its progress.",
+        ["pause"] = "The role is paused: nobody new gets it. Resume it in the table of roles.",
+        ["drain"] = "The role is being drained: nobody new gets it, and nobody gets more time. Resume it in the table of roles.",
+        ["resume"] = "The role is granted again.",
         ["revoke"] = "The lease is being revoked.",
         ["end"] = "The holder has ended.",
-        ["configured"] = "The configured ceiling is in force with the next count of connections.",
-        ["ceiling"] = "The ceiling is in force with the next count of connections.",
+        ["configured"] = "The configured ceiling takes effect with the next count of connections.",
+        ["ceiling"] = "The ceiling takes effect with the next count of connections.",
         ["drop"] = "The leftover is gone.",
     };
 
@@ -140,7 +140,7 @@ public static class PageEndpoints
         // Another site can make a browser send a form, but cannot know this token.
         if (!await antiforgery.IsRequestValidAsync(context))
         {
-            await ShowOrderAsync(kind, _ => null, "The form is too old, or another site's. Nothing was done.", context, orders, antiforgery);
+            await ShowOrderAsync(kind, _ => null, "The form is too old, or came from another site. Nothing was done.", context, orders, antiforgery);
             return;
         }
 
@@ -175,7 +175,7 @@ public static class PageEndpoints
             refused ??= LedgerAway(e);
         }
 
-        model ??= new("There is nothing to order here", "", "", ["What this order is about is gone, or never was, or cannot be looked up."], [], []);
+        model ??= new("There is nothing to order here", "", "", ["What this order is about no longer exists, never existed, or cannot be looked up."], [], []);
         await RenderAsync(
             context,
             Slices.Confirm.Create(model with

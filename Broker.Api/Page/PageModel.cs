@@ -59,14 +59,14 @@ public sealed record PageModel(
         Concern.Uncounted => $"{of.Value} cannot be counted",
         Concern.Wanting => $"{of.Value} with claims waiting or too much promised",
         Concern.Full => $"{of.Value} full",
-        Concern.Unwell => $"{of.Value} with something to mend",
+        Concern.Unwell => $"{of.Value} with something to fix",
         Concern.Filling => $"{of.Value} nearly full",
         _ => $"{of.Value} quiet",
     })) + ".";
 
     // Nobody new gets a user of an issuer that does not know the broker any more; what it has issued works to its end.
     private string? ConsequenceOf(Duty duty) => duty.Kind != DutyKinds.Token ? null
-        : "While the issuer refuses it, no user is made or renewed; who has a login keeps it"
+        : "While the issuer refuses it, no user is made or renewed; holders keep the login they have"
             + (Databases.SelectMany(database => database.LeasesOf(duty.Subject)).Where(lease => lease.Holders > 0 && lease.ExpiresAt is not null).MinBy(lease => lease.ExpiresAt) is { ExpiresAt: { } end }
                 ? $", and the first of these ends in {PageText.Span(end - At)}." : ".");
 
@@ -171,7 +171,7 @@ public sealed record DatabaseView(
     /// <summary>What somebody who waits waits for, though something is free; null: nothing is free, or nobody waits.</summary>
     public string? WhyWaiting => this is not { Bar.Free: > 0, Line: [var first, ..] } ? null
         : Budget.Record.Kept >= Bar.Free ? $"All {PageText.Number(Bar.Free)} that are free are kept for those to whom they are guaranteed."
-        : first.Least > Bar.Free - Budget.Record.Kept ? $"{PageText.Number(Bar.Free - Budget.Record.Kept)} could be given, and {first.Caller}, who is first, takes no fewer than {PageText.Number(first.Least)}; whoever came later waits behind it."
+        : first.Least > Bar.Free - Budget.Record.Kept ? $"{PageText.Number(Bar.Free - Budget.Record.Kept)} could be given, and {first.Caller}, who is first, takes no fewer than {PageText.Number(first.Least)}; later claims wait behind it."
         : null;
 
     /// <summary>The role that has most, and takes new holders: pausing it stops the filling and cuts nobody off; null: there is none.</summary>

@@ -68,7 +68,7 @@ function listen() {
   });
   // An answer that is no stream of events closes it for good: whoever was signed in is not any more.
   events.addEventListener("error", () => {
-    if (events.readyState === EventSource.CLOSED) say("The broker does not know who you are any more, or cannot answer: reload the page to sign in. What is shown is old.");
+    if (events.readyState === EventSource.CLOSED) say("The broker no longer knows who you are, or cannot answer: reload the page to sign in. What is shown is out of date.");
   });
   return events;
 }

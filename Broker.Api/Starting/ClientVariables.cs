@@ -27,22 +27,22 @@ internal static class ClientVariables
     /// (https://www.npgsql.org/doc/security.html). Nothing keeps it from them but a home without them.
     /// </summary>
     private static readonly (string Path, string What)[] AtHome =
-        [(".pgpass", "a password"), (".postgresql/postgresql.crt", "a client certificate"), (".postgresql/postgresql.key", "a client certificate's key"), (".postgresql/root.crt", "whose certificates it believes")];
+        [(".pgpass", "a password"), (".postgresql/postgresql.crt", "a client certificate"), (".postgresql/postgresql.key", "a client certificate's key"), (".postgresql/root.crt", "the certificates it trusts")];
 
     /// <summary>Takes them out of this process, and answers which there were, and which files are read in spite of that, in words.</summary>
     public static IReadOnlyList<string> Forget() =>
-        [.. Forget(OfPostgreSql, "PostgreSQL are stands in AdminConnectionString"), .. Forget(OfRedis, "Redis are stands in Ledger (CaFile, CertificateFile, KeyFile)"), .. Found()];
+        [.. Forget(OfPostgreSql, "PostgreSQL", "AdminConnectionString"), .. Forget(OfRedis, "Redis", "Ledger (CaFile, CertificateFile, KeyFile)"), .. Found()];
 
     private static IEnumerable<string> Found() =>
         from file in AtHome
         let path = Path.Combine(Environment.GetEnvironmentVariable("HOME") ?? "", file.Path)
         where Path.IsPathRooted(path) && File.Exists(path)
-        select $"{path} is there, and the broker's connections to PostgreSQL take from it {file.What}, where AdminConnectionString says nothing else. Say it there, or move the file away.";
+        select $"{path} exists, and the broker's connections to PostgreSQL take {file.What} from it unless AdminConnectionString says otherwise. Say it there, or move the file away.";
 
-    private static IEnumerable<string> Forget(string[] names, string where)
+    private static IEnumerable<string> Forget(string[] names, string server, string setting)
     {
         var there = Array.FindAll(names, static name => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name)));
         foreach (var name in there) Environment.SetEnvironmentVariable(name, null);
-        return there.Select(name => $"{name} is set in the environment and is not used: what the broker's connections to {where}. Take it out.");
+        return there.Select(name => $"{name} is set in the environment and is ignored: {setting} alone says how the broker connects to {server}. Unset it.");
     }
 }

@@ -6,7 +6,7 @@ internal static partial class Log
     [LoggerMessage(4100, LogLevel.Warning, "Not ready yet: {Why}")]
     public static partial void WarmUpWaits(this ILogger log, string why);
 
-    [LoggerMessage(4110, LogLevel.Error, "Not ready; nothing is read, counted or changed meanwhile: {Why}. Lost sealing keys: revoke all leases, empty the ledger and restart.")]
+    [LoggerMessage(4110, LogLevel.Error, "Not ready, and nothing is read, counted or changed meanwhile: {Why}. If the sealing keys are lost, revoke all leases, empty the ledger and restart.")]
     public static partial void NotFit(this ILogger log, string why);
 
     [LoggerMessage(4111, LogLevel.Warning, "Claims that need {What} cannot be served yet: {Why}")]
@@ -18,7 +18,7 @@ internal static partial class Log
     [LoggerMessage(4101, LogLevel.Information, "The warm-up was cut short: {Why}")]
     public static partial void RehearsalEnded(this ILogger log, string why);
 
-    [LoggerMessage(4120, LogLevel.Warning, "This host has no inotify instance left (fs.inotify.max_user_instances): configuration files are looked at every four seconds instead of being watched.")]
+    [LoggerMessage(4120, LogLevel.Warning, "This host has no inotify instance left (fs.inotify.max_user_instances): configuration files are polled every four seconds instead of being watched.")]
     public static partial void FilesArePolled(this ILogger log);
 
     [LoggerMessage(4121, LogLevel.Warning, "Configuration: {Path}: {Warning}")]

@@ -91,7 +91,7 @@ internal sealed class ServerTries(
 
     private async Task KeysAsync(string issuer, CancellationToken cancellation)
     {
-        if (!await prover.HasKeysAsync(issuer, cancellation)) throw new IssuerException(IssuerFailure.Unavailable, "there are no keys of it yet");
+        if (!await prover.HasKeysAsync(issuer, cancellation)) throw new IssuerException(IssuerFailure.Unavailable, "its keys have not been fetched yet");
     }
 
     private async Task TryAsync(Need need, CancellationToken cancellation)

@@ -89,19 +89,19 @@ internal static class StartFaults
                 case AddressInUseException or SocketException { SocketErrorCode: SocketError.AddressAlreadyInUse }:
                     return " Another process has the port: end it, or set ASPNETCORE_URLS or Kestrel:Endpoints to another.";
                 case SocketException { SocketErrorCode: SocketError.AccessDenied }:
-                    return " Ports below 1024 need rights of their own: take a higher one.";
+                    return " Ports below 1024 need extra rights: use a higher one.";
                 case SocketException { SocketErrorCode: SocketError.AddressNotAvailable }:
-                    return " This machine has no such address: mend ASPNETCORE_URLS or Kestrel:Endpoints.";
+                    return " This machine has no such address: correct ASPNETCORE_URLS or Kestrel:Endpoints.";
                 case System.Text.Json.JsonException:
-                    return " Mend the file: it is cut off, or is not JSON.";
+                    return " Correct the file: it is truncated or is not JSON.";
                 case FileNotFoundException or DirectoryNotFoundException:
                     return " Is it mounted, and is its path right?";
                 case UnauthorizedAccessException:
-                    return " Let the broker's user read it.";
+                    return " Give the broker's user the right to read it.";
                 case IOException { HResult: NoSpaceLeft }:
-                    return " The disk is full: make room, or give the file another place.";
+                    return " The disk is full: make room, or put the file elsewhere.";
                 case IOException { HResult: ReadOnlyFileSystem }:
-                    return " Mount it writable, or give the file another place.";
+                    return " Mount it writable, or put the file elsewhere.";
             }
         }
 

@@ -15,7 +15,7 @@ internal sealed class BudgetGauges : LedgerGauges
         : base(meters, time)
     {
         this.board = board;
-        Meter.CreateObservableGauge("broker.ledger.up", () => ledgerAnswers ? 1 : 0, null, "1 while the ledger answers this replica, 0 while it does not; all other gauges of the broker are gone then.");
+        Meter.CreateObservableGauge("broker.ledger.up", () => ledgerAnswers ? 1 : 0, null, "1 while the ledger answers this replica, 0 while it does not; the broker's other gauges are then absent.");
         Gauge("broker.budget.limit", "Connections the server allows.", budget => budget.Record.Limit);
         Gauge("broker.budget.ceiling", "Connections that may be promised when nobody else uses the database.", budget => budget.Record.Ceiling);
         Gauge("broker.budget.foreign", "Connections in use by others, or promised on other databases of the server.", budget => budget.Record.Foreign);
@@ -24,11 +24,11 @@ internal sealed class BudgetGauges : LedgerGauges
         Gauge("broker.budget.kept_elsewhere", "Connections of the server that are kept for what is guaranteed on its other databases, and not free here.", budget => budget.Record.KeptElsewhere);
         Gauge("broker.budget.capacity", "Connections that may be promised now.", budget => budget.Record.Capacity);
         Gauge("broker.budget.granted", "Connections promised to holders.", budget => budget.Record.Granted);
-        Gauge("broker.budget.open", "Connections that holders' users had open when they were counted last, what is open beyond their grants included.", budget => budget.Record.Open);
+        Gauge("broker.budget.open", "Connections that holders' users had open at the last count, including those beyond their grants.", budget => budget.Record.Open);
         Gauge("broker.budget.free", "Connections that can be granted now.", budget => budget.Record.Free);
         Meter.CreateObservableGauge("broker.budget.waiting", () => Read(budget => budget.Record.Waiting), "{claim}", "Claims in line for connections.");
-        Meter.CreateObservableGauge("broker.budget.stale", () => Read(budget => budget.IsStale ? 1 : 0), "1", "1 while the connections could not be counted lately.");
-        Meter.CreateObservableGauge("broker.budget.resting", () => Read(budget => budget.Record.Resting ? 1 : 0), "1", "1 while nobody holds or waits for a connection and the database is asked nothing.");
+        Meter.CreateObservableGauge("broker.budget.stale", () => Read(budget => budget.IsStale ? 1 : 0), "1", "1 while the connections could not be counted recently.");
+        Meter.CreateObservableGauge("broker.budget.resting", () => Read(budget => budget.Record.Resting ? 1 : 0), "1", "1 while nobody holds or waits for a connection and the database is not queried.");
         Meter.CreateObservableGauge(
             "broker.holders",
             () => last.SelectMany(budget => budget.Record.Roles).Select(use => new Measurement<int>(use.Holders, new KeyValuePair<string, object?>("broker.role", use.Role))),
@@ -48,11 +48,11 @@ internal sealed class BudgetGauges : LedgerGauges
             "{connection}",
             "Connections that a role's users have open beyond what its holders were granted.");
 
-        Pooler("broker.pooler.up", "1", "1 while all processes of a database's pooler answer and keep to their size, 0 while not.", static pooler => pooler.Error is null ? 1 : 0);
+        Pooler("broker.pooler.up", "1", "1 while all processes of a database's pooler answer and keep to their size, 0 otherwise.", static pooler => pooler.Error is null ? 1 : 0);
         Pooler("broker.pooler.pool", "{connection}", "Connections to the server that a database's pooler is to keep to.", static pooler => pooler.Pool);
-        Pooler("broker.pooler.open", "{connection}", "Connections to the server that a database's pooler had open when it was counted last.", static pooler => pooler.Open);
-        Pooler("broker.pooler.clients", "{connection}", "Clients of a database's pooler when it was counted last.", static pooler => pooler.Clients);
-        Pooler("broker.pooler.waiting", "{connection}", "Clients of a database's pooler that waited for a connection to the server when it was counted last.", static pooler => pooler.Waiting);
+        Pooler("broker.pooler.open", "{connection}", "Connections to the server that a database's pooler had open at the last count.", static pooler => pooler.Open);
+        Pooler("broker.pooler.clients", "{connection}", "Clients of a database's pooler at the last count.", static pooler => pooler.Clients);
+        Pooler("broker.pooler.waiting", "{connection}", "Clients of a database's pooler that waited for a connection to the server at the last count.", static pooler => pooler.Waiting);
 
         void Pooler(string name, string unit, string description, Func<PoolerState, int> value) =>
             Meter.CreateObservableGauge(

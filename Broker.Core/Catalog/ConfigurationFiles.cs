@@ -51,7 +51,7 @@ public static class ConfigurationFiles
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {
-                errors.Add(new CatalogError(source.Path!, $"cannot be read ({error.GetType().Name}).", "Let the broker's user read it."));
+                errors.Add(new CatalogError(source.Path!, $"cannot be read ({error.GetType().Name}).", "Give the broker's user the right to read it."));
             }
         }
 

@@ -142,7 +142,7 @@ internal sealed class DutyRounds(
         }
         catch (Exception e)
         {
-            failure = "A fault of the broker; its log says more.";
+            failure = "A fault in the broker; its log says more.";
             next = AfterFault;
             log.DutyBroke(taken.Name, name, e);
             metrics.DutyDone(kind, "broke");

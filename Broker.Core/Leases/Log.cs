@@ -21,7 +21,7 @@ internal static partial class Log
     [LoggerMessage(1004, LogLevel.Error, "Issuing lease {Lease} of role {Role}: the ledger did not answer. {Why}")]
     public static partial void IssueLedgerLost(this ILogger log, string lease, string role, string why);
 
-    [LoggerMessage(1005, LogLevel.Critical, "Issuing lease {Lease} of role {Role} broke: a fault of the broker.")]
+    [LoggerMessage(1005, LogLevel.Critical, "Issuing lease {Lease} of role {Role} failed because of a fault in the broker.")]
     public static partial void IssueBroke(this ILogger log, string lease, string role, Exception e);
 
     [LoggerMessage(1006, LogLevel.Warning, "Lease {Lease}: the ledger could not be told that it is still being issued. {Why}")]
@@ -69,7 +69,7 @@ internal static partial class Log
     [LoggerMessage(1030, LogLevel.Warning, "Duty {Duty} on {Database} failed {Times} times in a row, again in {Retry}: {Why}")]
     public static partial void DutyFailed(this ILogger log, string duty, string database, int times, TimeSpan retry, string why);
 
-    [LoggerMessage(1031, LogLevel.Critical, "Duty {Duty} on {Database} broke: a fault of the broker.")]
+    [LoggerMessage(1031, LogLevel.Critical, "Duty {Duty} on {Database} failed because of a fault in the broker.")]
     public static partial void DutyBroke(this ILogger log, string duty, string database, Exception e);
 
     [LoggerMessage(1032, LogLevel.Warning, "The ledger does not hand out duties on {Database}: {Why}")]

@@ -41,13 +41,13 @@ internal static class Refusals
         endsIn < LongestBudgetRetry ? (endsIn > Soon ? endsIn : Soon) : LongestBudgetRetry);
 
     public static Refusal LeaseUnknown(string lease) => new(
-        RefusalCode.LeaseUnknown, $"There is no lease '{lease}'. GET /api/v1/leases lists those there are.");
+        RefusalCode.LeaseUnknown, $"There is no lease '{lease}'. GET /api/v1/leases lists all leases.");
 
     public static Refusal LedgerUnavailable() => new(
         RefusalCode.LedgerUnavailable, "The broker's ledger does not answer, so nothing can be promised. Come back shortly. Whoever holds a lease may go on using it.", Soon);
 
     public static Refusal LeftoverUnknown(string database, string username) => new(
-        RefusalCode.LeaseUnknown, $"Database '{database}' has no leftover '{username}': it is gone, or a lease knows it. GET /api/v1/leftovers lists those there are.");
+        RefusalCode.LeaseUnknown, $"Database '{database}' has no leftover '{username}': it is gone, or a lease knows it. GET /api/v1/leftovers lists all leftovers.");
 
     public static Refusal LeftoverOfAnother(string database, string username, string mark) => new(
         RefusalCode.LeaseUnknown,

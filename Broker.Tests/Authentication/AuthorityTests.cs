@@ -156,7 +156,7 @@ public sealed class AuthorityTests : IAsyncLifetime
     public async Task Keys_are_not_fetched_in_the_clear_from_another_machine()
     {
         server.JwksUri = "http://192.0.2.1/jwks";
-        (await Should.ThrowAsync<InvalidDataException>(() => KeyFetching.FetchAsync(Issuer(), time))).Message.ShouldContain("names no https address", customMessage: "nobody is asked");
+        (await Should.ThrowAsync<InvalidDataException>(() => KeyFetching.FetchAsync(Issuer(), time))).Message.ShouldContain("has no https jwks_uri", customMessage: "nobody is asked");
         using var prover = Prover(Issuer());
         await Refused(prover, mint.Token(), ProofFailure.KeysUnavailable);
     }

@@ -278,7 +278,7 @@ public sealed class IssuersInTheFieldTests : IAsyncLifetime
         (server.Issuer, server.Keys) = ("https://login.microsoftonline.com/{tenantid}/v2.0", KeysOf(row.Keys));
         var all = new IdentityIssuer { Name = "field", Authority = server.Authority, Audience = "broker" };
 
-        (await Should.ThrowAsync<InvalidDataException>(() => KeyFetching.FetchAsync(all, time))).Message.ShouldContain("give the authority of one tenant");
+        (await Should.ThrowAsync<InvalidDataException>(() => KeyFetching.FetchAsync(all, time))).Message.ShouldContain("set Authority to one tenant's");
         using (var prover = new CallerProver(new FixedCatalog(all), new(new()), time, NullLogger<CallerProver>.Instance))
             (await prover.ProveAsync(TokenOf(row, mint).AsMemory(), TestContext.Current.CancellationToken)).Failure.ShouldBe(ProofFailure.KeysUnavailable);
 

@@ -18,7 +18,7 @@ public sealed class AuditCommandsTests : IDisposable
     public async Task Verify_says_that_all_is_well_or_what_is_not()
     {
         await WriteAsync(Granted("H1", "v-1", 0, 30));
-        LastLine(await CommandLine.RunAsync("audit", "verify", folder.Path)).ShouldBe((0, "3 records, 0 signatures verified: no record was changed, is missing or out of order."));
+        LastLine(await CommandLine.RunAsync("audit", "verify", folder.Path)).ShouldBe((0, "3 records, 0 signatures verified: no record is changed, missing or out of order."));
 
         await File.WriteAllTextAsync(folder.Path, (await File.ReadAllTextAsync(folder.Path, TestContext.Current.CancellationToken)).Replace("H1", "H2"), TestContext.Current.CancellationToken);
         var (code, said) = await CommandLine.RunAsync("audit", "verify", folder.Path);

@@ -51,7 +51,7 @@ public sealed class CommandFaultsTests : IDisposable
 
         (await BrokerCommands.RunAsync(root, ["broken"], error)).ShouldBe(1);
 
-        error.ToString().ShouldBe("broker broken: It broke in two lines: No space left on device. The disk is full: make room, or give the file another place." + Environment.NewLine);
+        error.ToString().ShouldBe("broker broken: It broke in two lines: No space left on device. The disk is full: make room, or put the file elsewhere." + Environment.NewLine);
     }
 
     private static int Break() => throw new InvalidOperationException("It broke\nin two lines.", new IOException("No space left on device", 28));

@@ -40,7 +40,7 @@ public sealed class ForecastTests(RunningBroker broker)
         said["summary"]!.GetValue<string>().ShouldStartWith($"At {now} UTC, as on the fullest of 1 day of the last week: 100 pods and a surge of 0, 5 connections each, need 500 connections more");
         var unknown = await AskAsync(viewer, RunningBroker.PlannedDatabase, $$"""{"pods":1,"connectionsPerPod":1,"surge":0,"at":"{{never}}"}""");
         (unknown["fits"]!.GetValue<bool>(), unknown["days"]!.GetValue<int>()).ShouldBe((true, 0));
-        unknown["summary"]!.GetValue<string>().ShouldStartWith($"Nothing was counted at {never} UTC in the last week; as it is now: ");
+        unknown["summary"]!.GetValue<string>().ShouldStartWith($"Nothing was counted at {never} UTC in the last week, so this is the forecast for now: ");
         (await RunAsync((await broker.IdentityAsync()).ViewerToken(), "forecast", "--database", RunningBroker.PlannedDatabase, "--pods", "100", "--connections", "5", "--at", now)).ShouldSatisfyAllConditions(
             it => it.Code.ShouldBe(1), it => it.Text.ShouldContain($"It does not fit. At {now} UTC"));
     }
@@ -49,7 +49,7 @@ public sealed class ForecastTests(RunningBroker broker)
     [InlineData("""{"pods":0,"connectionsPerPod":5}""", "'pods' must be 1 to 100000.")]
     [InlineData("""{"pods":1,"connectionsPerPod":0}""", "'connectionsPerPod' must be 1 to 10000.")]
     [InlineData("""{"pods":1,"connectionsPerPod":1,"surge":1,"surgePercent":1}""", "Give 'surge' or 'surgePercent', not both.")]
-    [InlineData("""{"pods":1,"connectionsPerPod":1,"at":"25:00"}""", "'at' must be a time of day in UTC, as 02:30.")]
+    [InlineData("""{"pods":1,"connectionsPerPod":1,"at":"25:00"}""", "'at' must be a time of day in UTC, such as 02:30.")]
     [InlineData("""{"pods":1,"connectionsPerPod":1,"role":"nobody"}""", "There is no role 'nobody' on database 'planned'.")]
     public async Task What_is_no_rollout_is_refused_in_words(string body, string words)
     {

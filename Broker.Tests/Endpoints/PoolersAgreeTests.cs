@@ -85,7 +85,7 @@ public sealed class PoolersAgreeTests : IAsyncLifetime
         var metrics = await ScrapedMetrics.OfAsync(viewer, Cancel);
         var command = await SayAsync("budgets");
         var page = await viewer.GetStringAsync("/", Cancel);
-        string[] words = [.. pooler.InWords().Split("; seen to at ")[..1], pooler.Error is null ? "" : "Something is wrong: "];
+        string[] words = [.. pooler.InWords().Split("; last checked at ")[..1], pooler.Error is null ? "" : "Something is wrong: "];
         return words.All(said => command.Contains(said, StringComparison.Ordinal) && page.Contains(said, StringComparison.Ordinal))
             && metrics.Number("broker_pooler_up", "orders") == (pooler.Error is null ? 1 : 0)
             && (metrics.Number("broker_pooler_pool", "orders"), metrics.Number("broker_pooler_open", "orders"), metrics.Number("broker_pooler_clients", "orders"), metrics.Number("broker_pooler_waiting", "orders"))

@@ -51,7 +51,7 @@ public sealed class HoldersPageTests(Browser browser) : ServedPageTests(browser)
 
         var others = page.Locator("table.others");
         (await others.Locator("tbody tr").CountAsync()).ShouldBe(4);
-        (await others.Locator("tr", new() { HasTextString = "as the broker's own connections are called" }).TextContentAsync())!.ShouldContain("broker_admin");
+        (await others.Locator("tr", new() { HasTextString = "named like the broker's own connections" }).TextContentAsync())!.ShouldContain("broker_admin");
         (await others.TextContentAsync())!.ShouldContain("DBeaver 24.1 <img src=x>");
         (await page.Locator("img").CountAsync()).ShouldBe(0);
         if (!script) return; // axe is a script

@@ -47,9 +47,9 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         await Link(page, "Change the ceiling…").ClickAsync();
         await ReadsAsync(page, "Now 100 connections may be promised when nobody else uses the database; 4 are granted, and others use 0.");
         await ReadsAsync(page, "A lower ceiling takes nothing from anybody");
-        await ReadsAsync(page, "30 connections are guaranteed on it (30 to orders-api): below a lower ceiling they cannot all be had.");
+        await ReadsAsync(page, "30 connections are guaranteed on it (30 to orders-api): a ceiling lower than that cannot cover them all.");
         await page.Locator("input[name=ceiling]").FillAsync("20");
-        await GiveAsync(page, "Change it", "The ceiling is in force with the next count of connections.");
+        await GiveAsync(page, "Change it", "The ceiling takes effect with the next count of connections.");
 
         await page.Locator(".legend .total", new() { HasTextString = "Ceiling20" }).WaitForAsync();
         await ReadsAsync(page, "The ceiling was set to 20 by operators@example.org, ");
@@ -62,7 +62,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         await Link(page, "Take it back…").ClickAsync();
         await ReadsAsync(page, $"It was set to 20 by operators@example.org: {Reason}");
         await ReadsAsync(page, "The configured ceiling is in force again with the next count of connections: 100 % of what ordinary users can get.");
-        await GiveAsync(page, "Take it back", "The configured ceiling is in force with the next count of connections.");
+        await GiveAsync(page, "Take it back", "The configured ceiling takes effect with the next count of connections.");
         await page.Locator(".legend .total", new() { HasTextString = "Ceiling100" }).WaitForAsync();
         (await Link(page, "Take it back…").CountAsync()).ShouldBe(0);
         (await BudgetAsync())["ceilingOrder"].ShouldBeNull();
@@ -76,7 +76,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         await ClaimAsync("uid-1", 4);
         var page = await OpenAsync();
         await Role(page, "Pause…").ClickAsync();
-        await ReadsAsync(page, "Nobody new gets it, on every replica at once");
+        await ReadsAsync(page, "Nobody new gets it, on any replica, from now on");
         await ReadsAsync(page, "1 holder has 4 connections of it now.");
         await GiveAsync(page, "Pause it", "The role is paused: nobody new gets it.");
         await page.Locator(".badge.paused", new() { HasTextString = "paused" }).WaitForAsync();
@@ -92,7 +92,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
 
         await Role(page, "Resume…").ClickAsync();
         await ReadsAsync(page, $"It was drained by operators@example.org: {Reason}");
-        await GiveAsync(page, "Resume it", "The role gives again.");
+        await GiveAsync(page, "Resume it", "The role is granted again.");
         await page.Locator(".badge.paused").WaitForAsync(new() { State = WaitForSelectorState.Detached });
         (await BudgetAsync())["roles"]!.AsArray().ShouldAllBe(role => role!["pause"] == null);
         await ClaimAsync("uid-2", 1);
@@ -107,7 +107,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         await Role(page, "Rotate…").ClickAsync();
         await ReadsAsync(page, "1 lease with 1 holder gets a successor: a new database user.");
         await ReadsAsync(page, $"{user}: 1 holder");
-        await GiveAsync(page, "Rotate", "The rotation is ordered: the leases' table shows how far it has come.");
+        await GiveAsync(page, "Rotate", "The rotation is ordered: the table of leases shows its progress.");
 
         var retiring = page.Locator(".leases tbody tr", new() { HasTextString = "retiring" });
         await retiring.WaitForAsync();

@@ -34,7 +34,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
         var page = await OpenAsync("vault-outage");
 
         var failing = await page.Locator(".failing").AllTextContentsAsync();
-        failing[0].ShouldContain("Renewing the token of the issuer vault failed 9 times in a row, for 6 min: Vault is sealed (503). While the issuer refuses it, no user is made or renewed; who has a login keeps it, and the first of these ends in 52 min.");
+        failing[0].ShouldContain("Renewing the token of the issuer vault failed 9 times in a row, for 6 min: Vault is sealed (503). While the issuer refuses it, no user is made or renewed; holders keep the login they have, and the first of these ends in 52 min.");
         failing[1].ShouldContain("Renewing the lease of ");
         failing[1].ShouldEndWith("Vault is sealed. Unless it succeeds or another user takes its place, its 97 holders have a login for 52 min more.");
         (await page.Locator(".line tbody tr").CountAsync()).ShouldBe(2);
@@ -91,7 +91,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
         (await (await OpenAsync("without-shadow")).Locator(".shadow").CountAsync()).ShouldBe(0);
 
         Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Orders(query)], query, null) { Shadow = new([], Views.Now) });
-        (await (await OpenAsync("shadow-empty")).Locator(".shadow").TextContentAsync())!.ShouldContain("Nothing was read in shadow mode yet.");
+        (await (await OpenAsync("shadow-empty")).Locator(".shadow").TextContentAsync())!.ShouldContain("Nothing has been read in shadow mode yet.");
     }
 
     [Fact]

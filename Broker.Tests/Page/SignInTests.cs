@@ -33,7 +33,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>, IAsyn
 
         var other = await PageAsync();
         await UseAsync(other, link);
-        (await other.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("This link was used before. Make a new one.");
+        (await other.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("This link has already been used. Make a new one.");
 
         await page.GotoAsync(new Uri(address, "/signin").ToString());
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
@@ -62,7 +62,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>, IAsyn
         await page.Locator("input[name=reason]").FillAsync("a migration tonight");
         await page.GetByRole(AriaRole.Button, new() { Name = "Change it" }).ClickAsync();
 
-        await page.GetByText("The ceiling is in force with the next count of connections.").WaitForAsync();
+        await page.GetByText("The ceiling takes effect with the next count of connections.").WaitForAsync();
         await page.Locator(".legend .total", new() { HasTextString = "Ceiling42" }).WaitForAsync();
         var audited = world.Audited("ceiling").Single();
         ((string?)audited["reason"], (int?)audited["connections"]).ShouldBe(("a migration tonight", 42));

@@ -23,7 +23,7 @@ public sealed class FaultsTests
         context.Response.StatusCode.ShouldBe(500);
         var record = audit.Records.ShouldHaveSingleItem();
         (record.Outcome, record.HttpStatus).ShouldBe((AuditOutcome.Failed, 500));
-        record.Detail.ShouldBe("POST /api/v1/roles/x/credentials: a fault of the broker (InvalidOperationException)");
+        record.Detail.ShouldBe("POST /api/v1/roles/x/credentials: a fault in the broker (InvalidOperationException)");
     }
 
     [Fact]

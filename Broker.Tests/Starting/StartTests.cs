@@ -102,8 +102,8 @@ public sealed class StartTests : IDisposable
     }
 
     [Theory]
-    [InlineData("dd if=/dev/zero of=full/fill bs=1k 2>/dev/null", "No space left on device", "The disk is full: make room, or give the file another place.")]
-    [InlineData("mount -o remount,ro full", "Read-only file system", "Mount it writable, or give the file another place.")]
+    [InlineData("dd if=/dev/zero of=full/fill bs=1k 2>/dev/null", "No space left on device", "The disk is full: make room, or put the file elsewhere.")]
+    [InlineData("mount -o remount,ro full", "Read-only file system", "Mount it writable, or put the file elsewhere.")]
     public async Task A_place_that_takes_no_more_is_found_by_a_check_and_named_while_it_runs(string spoil, string words, string mend)
     {
         Assert.SkipUnless(
@@ -216,7 +216,7 @@ public sealed class StartTests : IDisposable
         });
         var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check");
         code.ShouldBe(0, said);
-        Unwrapped(said).ShouldContain($"Its list of users {pgBouncer.UserList} can be kept.");
+        Unwrapped(said).ShouldContain($"Its user list {pgBouncer.UserList} can be written.");
         said.ShouldContain("could log in");
 
         File.Delete(pgBouncer.UserList);
@@ -258,7 +258,7 @@ public sealed class StartTests : IDisposable
         (string, string)[] others = [("PGHOST", "nowhere.invalid"), ("PGPORT", "1"), ("PGDATABASE", "else"), ("PGSSLMODE", "disable"), ("PGSERVICE", "else"), ("MYSQL_PWD", "wrong"), ("MYSQL_HOST", "nowhere.invalid")];
         var (code, said) = await RunAsync([("BROKER_CONFIG", configuration), .. variables, .. others], "check");
         code.ShouldBe(0, said);
-        foreach (var (name, _) in variables) Unwrapped(said).ShouldContain($"{name} is set in the environment and is not used");
+        foreach (var (name, _) in variables) Unwrapped(said).ShouldContain($"{name} is set in the environment and is ignored");
         foreach (var (name, _) in others) said.ShouldNotContain(name + " is set");
     }
 
@@ -268,13 +268,13 @@ public sealed class StartTests : IDisposable
         await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
         var configuration = Configuration(settings => settings["Databases"]!["orders"] = DatabaseOf(postgres));
         var home = Directory.CreateDirectory(Path.Combine(directory, "home")).FullName;
-        (await RunAsync([("BROKER_CONFIG", configuration), ("HOME", home)], "check")).Said.ShouldNotContain("is there, and");
+        (await RunAsync([("BROKER_CONFIG", configuration), ("HOME", home)], "check")).Said.ShouldNotContain("exists, and the broker's connections");
 
         Directory.CreateDirectory(Path.Combine(home, ".postgresql"));
         string[] files = [".pgpass", ".postgresql/postgresql.crt", ".postgresql/postgresql.key", ".postgresql/root.crt"];
         foreach (var file in files) await File.WriteAllTextAsync(Path.Combine(home, file), "", Cancel);
         var (_, said) = await RunAsync([("BROKER_CONFIG", configuration), ("HOME", home)], "check");
-        foreach (var file in files) Unwrapped(said).ShouldContain($"{Path.Combine(home, file)} is there, and the broker's connections to PostgreSQL take from it");
+        foreach (var file in files) Unwrapped(said).ShouldContain($"{Path.Combine(home, file)} exists, and the broker's connections to PostgreSQL take ");
     }
 
     [Fact]
@@ -387,7 +387,7 @@ public sealed class StartTests : IDisposable
             }
 
             await Eventually.HoldsAsync(async () => (await broker.ReadyAsync())?.Status == HttpStatusCode.OK, "it heals by itself", Cancel);
-            Unwrapped((await RunAsync([("BROKER_CONFIG", configuration)], "check", "--no-users")).Said).ShouldContain("good     ledger: answers, lets the broker do all that it needs, and drops no keys.");
+            Unwrapped((await RunAsync([("BROKER_CONFIG", configuration)], "check", "--no-users")).Said).ShouldContain("good     ledger: answers, permits everything the broker needs, and evicts no keys.");
         }
         finally
         {

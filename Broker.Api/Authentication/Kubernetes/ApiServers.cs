@@ -28,7 +28,7 @@ internal static class ApiServers
     public static string WhyNot(Exception failure, string forbidden) => failure switch
     {
         HttpOperationException { Response.StatusCode: HttpStatusCode.Forbidden } => forbidden,
-        HttpOperationException { Response.StatusCode: HttpStatusCode.Unauthorized } => "it does not take the broker's own token (TokenFile)",
+        HttpOperationException { Response.StatusCode: HttpStatusCode.Unauthorized } => "it does not accept the broker's own token (TokenFile)",
         HttpOperationException refused => $"it answered {(int)refused.Response.StatusCode}",
         KubernetesException { Status: { } status } => $"it answered {status.Code} ({status.Message})",
         OperationCanceledException => "it did not answer in time",

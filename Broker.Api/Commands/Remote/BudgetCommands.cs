@@ -11,19 +11,19 @@ namespace Broker.Api.Commands.Remote;
 internal static class BudgetCommands
 {
     public static Command Budgets(IAnsiConsole console) => new RemoteOptions().Showing(
-        new("budgets", "The connections of every database."), console,
+        new("budgets", "Shows the connections of every database."), console,
         (broker, _, cancellation) => broker.GetAsync("api/v1/budgets", cancellation),
         answer => Write(console, answer.Deserialize<BudgetsShape>(RemoteBroker.Json)!));
 
     public static Command Forecast(IAnsiConsole console)
     {
         var database = new Option<string>("--database") { Description = "The database.", Required = true };
-        var pods = new Option<int>("--pods") { Description = "Pods that run in the end.", Required = true };
+        var pods = new Option<int>("--pods") { Description = "Pods that run after the rollout.", Required = true };
         var connections = new Option<int>("--connections") { Description = "Connections that each pod opens: its pool's size.", Required = true };
-        var role = new Option<string?>("--role") { Description = "The role they claim: what its pods hold already is theirs." };
-        var surge = new Option<string>("--surge") { Description = "Pods beyond that during the rollout, as Kubernetes' maxSurge: a number, or a percentage such as 25%.", DefaultValueFactory = _ => "25%" };
-        var at = new Option<string?>("--at") { Description = "The time of day at which it begins, in UTC, as 02:30: as the connections were then in the last week. Default: now." };
-        var command = new Command("forecast", "Whether a rollout would fit. Exit code 0: it fits; 1: it does not; for a pipeline's gate.") { database, pods, connections, role, surge, at };
+        var role = new Option<string?>("--role") { Description = "The role that the pods claim; what its pods hold already counts towards the rollout." };
+        var surge = new Option<string>("--surge") { Description = "Extra pods during the rollout, like Kubernetes' maxSurge: a number, or a percentage such as 25%.", DefaultValueFactory = _ => "25%" };
+        var at = new Option<string?>("--at") { Description = "The time of day in UTC at which the rollout begins, such as 02:30. The forecast then uses the connections at that time in the last week. Default: now." };
+        var command = new Command("forecast", "Tells whether a rollout would fit. Exit code 0 when it fits, 1 when it does not, so that a pipeline can decide by it.") { database, pods, connections, role, surge, at };
         return new RemoteOptions().Showing(
             command, console,
             (broker, result, cancellation) =>
@@ -47,10 +47,10 @@ internal static class BudgetCommands
     public static Command Ceiling(IAnsiConsole console)
     {
         var database = new Argument<string>("database") { Description = "The database." };
-        var connections = new Argument<string>("connections") { Description = "Connections that may be promised at most, or 'configured' for the configured ceiling again." };
+        var connections = new Argument<string>("connections") { Description = "The most connections that may be promised, or 'configured' to restore the configured ceiling." };
         var reason = OrderCommands.Reason();
         return new RemoteOptions().Ordering(
-            new("ceiling", "Sets a database's ceiling in place of the configured one.") { database, connections, reason }, console,
+            new("ceiling", "Overrides a database's configured ceiling.") { database, connections, reason }, console,
             async (broker, result, cancellation) =>
             {
                 var text = result.GetRequiredValue(connections);
@@ -60,7 +60,7 @@ internal static class BudgetCommands
                 await broker.SendAsync(
                     HttpMethod.Put, $"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/ceiling",
                     new { ceiling, reason = result.GetRequiredValue(reason) }, cancellation);
-                return "The ceiling is in force with the next count of connections.";
+                return "The ceiling takes effect with the next count of connections.";
             });
     }
 
@@ -85,7 +85,7 @@ internal static class BudgetCommands
             foreach (var role in budget.Roles)
                 table.AddRow(Markup.Escape($"  {role.Role}"), "", "", role.Over > 0 ? $"[red]{N(role.Over)} over[/]" : "", $"{N(role.Holders)} holders", N(role.Connections), N(role.Open), "", "", "", "");
             if (budget.CeilingOrder is { } order)
-                said.Add($"The ceiling of {budget.Database} was set to {N(order.Ceiling)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Since is { } since ? $" at {since.ToString("u", CultureInfo.InvariantCulture)}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}. `broker ceiling {budget.Database} configured` takes it back.");
+                said.Add($"The ceiling of {budget.Database} was set to {N(order.Ceiling)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Since is { } since ? $" at {since.ToString("u", CultureInfo.InvariantCulture)}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}. `broker ceiling {budget.Database} configured` restores the configured one.");
             if (budget.Pooler is { } pooler) said.Add($"{budget.Database}: {pooler.InWords()}");
         }
 

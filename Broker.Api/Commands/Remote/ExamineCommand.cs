@@ -12,7 +12,7 @@ internal static class ExamineCommand
     {
         var database = new Argument<string>("database") { Description = "The database." };
         return new RemoteOptions().Showing(
-            new("examine", "What a DBA should know of a database as a place for users that come and go, with the SQL that mends it. Exit code 1: something is, or will be, trouble.") { database }, console,
+            new("examine", "Examines how well a database suits users that come and go, and prints what a DBA should know, with the SQL that fixes it. Exit code 1 when something is, or will become, a problem.") { database }, console,
             (broker, result, cancellation) => broker.GetAsync($"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/findings", cancellation),
             answer => Write(console, answer.Deserialize<FindingsShape>(RemoteBroker.Json)!));
     }
@@ -28,8 +28,8 @@ internal static class ExamineCommand
             to.WriteLine();
         }
 
-        if (found.Unseen is { } why) to.WriteLine($"{found.Database} could not be looked at: {why}");
-        else if (found.Findings.Count == 0) to.WriteLine($"Nothing to say of {found.Database}.");
+        if (found.Unseen is { } why) to.WriteLine($"{found.Database} could not be examined: {why}");
+        else if (found.Findings.Count == 0) to.WriteLine($"Nothing found in {found.Database}.");
         return found.Unseen is not null || found.Findings.Any(finding => finding.Kind != "notice") ? RemoteOptions.No : 0;
     }
 }

@@ -18,7 +18,7 @@ internal static class HistoryCommand
         var database = new Argument<string>("database") { Description = "The database." };
         var span = new Option<string>("--span") { Description = "1h, 6h (default), 1d or 7d.", DefaultValueFactory = _ => "6h" };
         return new RemoteOptions().Showing(
-            new("history", "What a database's connections were: peaks by role, time to full, who was refused what.") { database, span }, console,
+            new("history", "Shows a database's connections over time: peaks by role, time until it is full, and who was refused what.") { database, span }, console,
             (broker, result, cancellation) => broker.GetAsync(
                 $"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/history?span={Uri.EscapeDataString(result.GetRequiredValue(span))}", cancellation),
             answer => Write(console, answer.Deserialize<HistoryShape>(RemoteBroker.Json)!));
@@ -28,7 +28,7 @@ internal static class HistoryCommand
     {
         if (history.Stretches.Count == 0)
         {
-            console.WriteLine("Nothing was counted yet.");
+            console.WriteLine("Nothing has been counted yet.");
             return 0;
         }
 
@@ -37,7 +37,7 @@ internal static class HistoryCommand
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"At most {fullest.Used} in use ({fullest.Granted} granted, {fullest.Foreign} foreign) at {fullest.Start:u}, now {history.Stretches[^1].Used}; at least {history.Stretches.Min(stretch => stretch.Free)} free; {history.Stretches.Sum(stretch => stretch.Refused)} claims refused."));
-        console.WriteLine(history.FullInSeconds is { } seconds ? $"Full in {PageText.Span(TimeSpan.FromSeconds(seconds))}, should it go on as in the last half hour." : "It does not fill at the present trend.");
+        console.WriteLine(history.FullInSeconds is { } seconds ? $"Full in {PageText.Span(TimeSpan.FromSeconds(seconds))}at the rate of the last half hour." : "It is not filling up at the present rate.");
         var peaks = new Table().AddColumns("role", "most connections", "at");
         foreach (var peak in history.Peaks) peaks.AddRow(Markup.Escape(peak.Role), peak.Connections.ToString(CultureInfo.InvariantCulture), peak.At.ToString("u", CultureInfo.InvariantCulture));
         if (history.Peaks.Count > 0) console.Write(peaks);

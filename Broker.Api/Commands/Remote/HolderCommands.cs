@@ -12,11 +12,11 @@ internal static class HolderCommands
 {
     public static Command Holders(IAnsiConsole console)
     {
-        var lease = new Argument<string?>("lease") { Description = "The lease's id; none: all leases.", Arity = ArgumentArity.ZeroOrOne };
+        var lease = new Argument<string?>("lease") { Description = "The lease's id. Default: all leases.", Arity = ArgumentArity.ZeroOrOne };
         Option<string?>[] filters =
         [
-            new("--database") { Description = "One database's alone." },
-            new("--search") { Description = "What a holder's name, id, node, user or team contains." },
+            new("--database") { Description = "Only this database's." },
+            new("--search") { Description = "Text that a holder's name, id, node, user or team contains." },
             new("--namespace") { Description = "Its namespace." },
             new("--team") { Description = "Its team." },
             new("--role") { Description = "Its role." },
@@ -24,8 +24,8 @@ internal static class HolderCommands
             new("--sort") { Description = "ends (default), age, who, namespace, team, role, node, connections, open, over, idle, transaction or query." },
             new("--page") { Description = "Which page, from 1." },
         ];
-        var over = new Option<bool>("--over") { Description = "Only those that have more open than granted." };
-        var command = new Command("holders", "Who holds connections: granted, open now, idle, idle in a transaction.") { lease, over };
+        var over = new Option<bool>("--over") { Description = "Only holders with more connections open than granted." };
+        var command = new Command("holders", "Lists who holds connections: granted, open now, idle, idle in a transaction.") { lease, over };
         foreach (var filter in filters) command.Options.Add(filter);
         return new RemoteOptions().Showing(
             command, console,
@@ -49,7 +49,7 @@ internal static class HolderCommands
     {
         var database = new Argument<string>("database") { Description = "The database." };
         return new RemoteOptions().Showing(
-            new("others", "Who besides holders has connections of a database: user, program and address.") { database }, console,
+            new("others", "Lists who else has connections to a database: user, program and address.") { database }, console,
             (broker, result, cancellation) => broker.GetAsync($"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/others", cancellation),
             answer => Write(console, answer.Deserialize<OthersShape>(RemoteBroker.Json)!));
     }
@@ -58,7 +58,7 @@ internal static class HolderCommands
     {
         var database = new Argument<string>("database") { Description = "The database." };
         return new RemoteOptions().Showing(
-            new("line", "Who waits in line for a database's connections: for how many, and since when.") { database }, console,
+            new("line", "Lists who waits in line for a database's connections: for how many, and since when.") { database }, console,
             (broker, result, cancellation) => broker.GetAsync($"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/line", cancellation),
             answer =>
             {
@@ -86,7 +86,7 @@ internal static class HolderCommands
 
         console.Write(table);
         console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{found.Total} holders, page {found.Page} of {found.Pages}."));
-        foreach (var unseen in found.Unseen) console.WriteLine($"What is open on {unseen.Database} is not known: {unseen.Why}");
+        foreach (var unseen in found.Unseen) console.WriteLine($"The open connections of {unseen.Database} are not known: {unseen.Why}");
         return 0;
     }
 
@@ -103,7 +103,7 @@ internal static class HolderCommands
         }
 
         console.Write(table);
-        if (found.Unseen is { } why) console.WriteLine($"What is open on {found.Database} is not known: {why}");
+        if (found.Unseen is { } why) console.WriteLine($"The open connections of {found.Database} are not known: {why}");
         return 0;
     }
 

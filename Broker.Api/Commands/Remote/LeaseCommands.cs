@@ -12,9 +12,9 @@ internal static class LeaseCommands
 {
     public static Command Leases(IAnsiConsole console)
     {
-        var database = new Option<string?>("--database") { Description = "One database's alone." };
+        var database = new Option<string?>("--database") { Description = "Only this database's." };
         return new RemoteOptions().Showing(
-            new("leases", "The leases, oldest first.") { database }, console,
+            new("leases", "Lists the leases, oldest first.") { database }, console,
             (broker, result, cancellation) => broker.GetAsync(
                 result.GetValue(database) is { } name ? $"api/v1/leases?database={Uri.EscapeDataString(name)}" : "api/v1/leases", cancellation),
             answer => Write(console, answer.Deserialize<LeasesShape>(RemoteBroker.Json)!));

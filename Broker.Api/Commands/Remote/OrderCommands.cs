@@ -21,13 +21,13 @@ internal static class OrderCommands
     }
 
     public static Command Pause(IAnsiConsole console) =>
-        OnRole(console, "pause", "Gives a role to nobody new; who holds it keeps it. `broker resume` undoes it.", "Role '{0}' is paused: nobody new gets it.");
+        OnRole(console, "pause", "Grants a role to nobody new; current holders keep it. `broker resume` undoes it.", "Role '{0}' is paused: nobody new gets it.");
 
     public static Command Drain(IAnsiConsole console) =>
-        OnRole(console, "drain", "Gives a role to nobody new, and nobody more time. `broker resume` undoes it.", "Role '{0}' is being drained; `broker holders --role {0}` shows who is left.");
+        OnRole(console, "drain", "Grants a role to nobody new, and gives its holders no more time. `broker resume` undoes it.", "Role '{0}' is being drained; `broker holders --role {0}` shows who is left.");
 
     public static Command Resume(IAnsiConsole console) =>
-        OnRole(console, "resume", "Lets a paused or drained role give again.", "Role '{0}' gives again.");
+        OnRole(console, "resume", "Lets a paused or drained role be granted again.", "Role '{0}' is granted again.");
 
     public static Command Revoke(IAnsiConsole console)
     {
@@ -48,7 +48,7 @@ internal static class OrderCommands
         var holder = new Argument<string>("holder") { Description = "The holder's id." };
         var reason = Reason();
         return new RemoteOptions().Ordering(
-            new("end-holder", "Ends one holder: its connections come free, and its pod is told to ask anew.") { holder, reason }, console,
+            new("end-holder", "Ends one holder: its connections become free, and its pod is told to ask again.") { holder, reason }, console,
             async (broker, result, cancellation) =>
             {
                 var id = result.GetRequiredValue(holder);

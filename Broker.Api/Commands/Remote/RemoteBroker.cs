@@ -50,7 +50,7 @@ internal sealed class RemoteBroker(HttpClient client) : IDisposable
         }
         catch (JsonException)
         {
-            throw new RemoteException($"{client.BaseAddress} does not answer as a broker would. Is it one?");
+            throw new RemoteException($"{client.BaseAddress} does not answer like a broker. Is the address right?");
         }
     }
 

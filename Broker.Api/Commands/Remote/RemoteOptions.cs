@@ -26,7 +26,7 @@ internal sealed class RemoteOptions
     private readonly Option<bool> json = new("--json") { Description = "Print the broker's JSON instead of a table." };
     private readonly Option<int> watch = new("--watch")
     {
-        Description = "Show it anew every so many seconds (2 where no number is given), until Ctrl-C; a broker that is away for a while is asked again.",
+        Description = "Refresh every so many seconds (2 when no number is given) until Ctrl-C, also after a broker was away for a while.",
         Arity = ArgumentArity.ZeroOrOne,
         DefaultValueFactory = _ => 0,
         CustomParser = result =>
@@ -103,10 +103,10 @@ internal sealed class RemoteOptions
         try
         {
             var where = result.GetValue(address) ?? FromEnvironment()
-                ?? throw new RemoteException("Where is the broker? Give --address, or set BROKER_ADDR.");
+                ?? throw new RemoteException("No broker is named. Give --address, or set BROKER_ADDR.");
             var text = await TokenText.ReadAsync(
                 result.GetValue(token) ?? Environment.GetEnvironmentVariable("BROKER_TOKEN")
-                    ?? throw new RemoteException("Who are you? Give --token, or set BROKER_TOKEN; on the server `broker admin-token` makes one."),
+                    ?? throw new RemoteException("No token is given. Give --token, or set BROKER_TOKEN; on the broker's server, `broker admin-token` makes one."),
                 cancellation);
             using var broker = RemoteBroker.At(where, text);
             return await run(broker);
@@ -125,5 +125,5 @@ internal sealed class RemoteOptions
     private static Uri? FromEnvironment() =>
         Environment.GetEnvironmentVariable("BROKER_ADDR") is not { Length: > 0 } text ? null
         : Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" ? uri
-        : throw new RemoteException($"BROKER_ADDR is '{text}', which is no address; write it as https://broker.broker.svc.");
+        : throw new RemoteException($"BROKER_ADDR is '{text}', which is not an address; write it as https://broker.broker.svc.");
 }

@@ -10,7 +10,7 @@ namespace Broker.Api.Commands.Remote;
 internal static class ShadowCommand
 {
     public static Command Create(IAnsiConsole console) => new RemoteOptions().Showing(
-        new("shadow", "What sharing would have saved while the broker only looked on (shadow mode)."), console,
+        new("shadow", "Shows what sharing would have saved while the broker only observed (shadow mode)."), console,
         (broker, _, cancellation) => broker.GetAsync("api/v1/shadow", cancellation),
         answer => Write(console, answer.Deserialize<ShadowShape>(RemoteBroker.Json)!));
 
@@ -24,7 +24,7 @@ internal static class ShadowCommand
                 N(row.Connections), N(row.ConnectionsShared), N(row.MostConnections), N(row.MostConnectionsShared));
         }
 
-        if (report.Paths.Count == 0) console.WriteLine("Nothing was read in shadow mode yet (Broker:VaultApi:Upstream:Shadow).");
+        if (report.Paths.Count == 0) console.WriteLine("Nothing has been read in shadow mode yet (Broker:VaultApi:Upstream:Shadow).");
         else console.Write(table);
         return 0;
     }

@@ -21,7 +21,7 @@ internal static class AdmissionApi
     private const int MostAtOnce = 16;
     private const int LongestWarning = 250; // of all warnings together clients see 4,096 characters
 
-    private const string Unjudged = "The broker could not tell in time whether this fits into its databases' connections; it is let in unchecked.";
+    private const string Unjudged = "The broker could not determine in time whether this fits into its databases' connections; it is admitted unchecked.";
 
     // What is left of the 100 ms is for the way there and back.
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromMilliseconds(80);

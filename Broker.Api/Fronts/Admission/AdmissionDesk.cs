@@ -25,7 +25,7 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
         var findings = new List<(string, bool)>();
         var current = catalog.Current;
         foreach (var unknown in (workload.Roles ?? []).Where(role => !current.Roles.ContainsKey(role)))
-            findings.Add(($"{Subject(workload)}: annotation {Workload.RoleAnnotation} names role '{unknown}', and the broker has no such role.", false));
+            findings.Add(($"{Subject(workload)}: annotation {Workload.RoleAnnotation} names role '{unknown}', which the broker does not have.", false));
         foreach (var role in RolesOf(workload, current))
         {
             var rollout = Rollout(workload, role);
@@ -34,7 +34,7 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
             if (await PictureAsync(role.Database, cancellation) is not { } picture) continue;
             if (picture.Budget.IsStale)
             {
-                findings.Add(($"{Subject(workload)}: whether it fits is not known, because the connections of database {role.Database} could not be counted lately.", false));
+                findings.Add(($"{Subject(workload)}: whether it fits is not known, because the connections of database {role.Database} could not be counted recently.", false));
                 continue;
             }
 
@@ -86,8 +86,8 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
         if (rollout.Surge > 0 && (forecast.PodsThatFit >= workload.Pods)) mends.Add(Say($"set spec.strategy.rollingUpdate.maxSurge to {forecast.PodsThatFit - workload.Pods}"));
         if (forecast.PodsThatFit > 0) mends.Add(Say($"set {workload.PodsField} to {Math.Max(1, forecast.PodsThatFit - rollout.Surge)} at most"));
         if (forecast.PoolSizeThatFits > 0) mends.Add(Say($"let each pod open {forecast.PoolSizeThatFits} connections (its pool, and the annotation {Workload.ConnectionsAnnotation})"));
-        mends.Add(Say($"ask the DBA of {role.Database} for {forecast.Missing} connections more (its ceiling is {budget.Record.Ceiling})"));
-        return Say($"{Subject(workload)} does not fit: {rollout.Pods} pods and a surge of {rollout.Surge} with {rollout.ConnectionsPerPod} connections each of role {role.Name} need {forecast.Needed} more, and {Free(forecast)} on database {role.Database}. Do one of: {string.Join("; ", mends)}.");
+        mends.Add(Say($"ask the DBA of {role.Database} for {forecast.Missing} more connections (its ceiling is {budget.Record.Ceiling})"));
+        return Say($"{Subject(workload)} does not fit: {rollout.Pods} pods and a surge of {rollout.Surge}, each with {rollout.ConnectionsPerPod} connections of role {role.Name}, need {forecast.Needed} more, and {Free(forecast)} on database {role.Database}. Do one of: {string.Join("; ", mends)}.");
     }
 
     private static string Free(Forecast forecast) => forecast.GivenBack == 0 ? Say($"{forecast.Free} are free") : Say($"{forecast.Free} are free and {forecast.GivenBack} can be given back");

@@ -64,10 +64,10 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         var its = (await leases.ListAsync(null, cancellation)).Where(lease => lease.Role == role && lease.State == LeaseState.Active).ToArray();
         return new(
             $"Rotate role {role}", "/orders/rotate", "Rotate",
-            its.Length == 0 ? ["Nobody has a lease of it now: there is nothing to rotate."] :
+            its.Length == 0 ? ["The role has no lease now: there is nothing to rotate."] :
             [
                 $"{PageText.Count(its.Length, "lease")} with {PageText.Count(its.Sum(lease => lease.Holders), "holder")} {(its.Length == 1 ? "gets" : "get")} a successor: a new database user.",
-                "Nobody is cut off. Holders move when they renew; the old user is dropped when the last has moved. The leases' table shows how far that is.",
+                "Nobody is cut off. Holders move when they renew; the old user is dropped when the last has moved. The table of leases shows the progress.",
             ],
             [.. its.Select(lease => $"{lease.Username}: {PageText.Count(lease.Holders, "holder")}")], [("role", role)])
         {
@@ -87,24 +87,24 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
             "pause" => new(
                 $"Pause role {role}", "/orders/pause", "Pause it",
                 [
-                    "Nobody new gets it, on every replica at once: who asks is refused with your reason, and who waits in line is told now.",
+                    "Nobody new gets it, on any replica, from now on: claims are refused with your reason, and claims that wait in line are told now.",
                     .. held,
-                    "They keep it and renew as ever; their lease is renewed and replaced as ever. Resuming the role undoes this.",
+                    "They keep it and renew as before, and their lease is renewed and replaced as before. Resuming the role undoes this.",
                 ],
                 [], [("role", role)])
             { Place = place },
             "drain" => new(
                 $"Drain role {role}", "/orders/drain", "Drain it",
                 [
-                    "Nobody new gets it, and nobody gets more time: who asks or renews is refused with your reason.",
+                    "Nobody new gets it, and nobody gets more time: claims and renewals are refused with your reason.",
                     .. held,
-                    "Each keeps its login and its connections to its own end; when the last has ended, the database user is dropped. Resuming the role undoes this for whoever has not ended yet.",
+                    "Each keeps its login and its connections until its own end; when the last has ended, the database user is dropped. Resuming the role undoes this for whoever has not ended yet.",
                 ],
                 [], [("role", role)])
             { Place = place },
             _ => new(
                 $"Resume role {role}", "/orders/resume", "Resume it",
-                [$"It was {(order!.State == RoleState.Draining ? "drained" : "paused")} by {order.By}: {order.Reason}", "Whoever may have it gets it again, as far as connections are free."],
+                [$"It was {(order!.State == RoleState.Draining ? "drained" : "paused")} by {order.By}: {order.Reason}", "Callers that may have it get it again, as far as connections are free."],
                 [], [("role", role)])
             { Place = place },
         };
@@ -134,8 +134,8 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         return new(
             $"End the holder {holder.Caller}", "/orders/end", "End it",
             [
-                $"{holder.Caller} has {PageText.Count(holder.Granted + holder.Moving, "connection")} of role {holder.Role}, {open}. They come free, and those that stay open are counted as foreign for as long.",
-                $"Its pod is told that it holds nothing any more, and may ask anew. The role's other holders keep their login, which is {(holder.Username.Length > 0 ? holder.Username : "being issued")}. This cannot be undone.",
+                $"{holder.Caller} has {PageText.Count(holder.Granted + holder.Moving, "connection")} of role {holder.Role}, {open}. They become free; those that stay open count as foreign until they are closed.",
+                $"Its pod is told that it no longer holds anything, and may ask again. The role's other holders keep their login, which is {(holder.Username.Length > 0 ? holder.Username : "being issued")}. This cannot be undone.",
             ],
             [$"{holder.Caller} ({id})"], [("holder", id)])
         {
@@ -150,9 +150,9 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
             $"Change the ceiling of {database}", "/orders/ceiling", "Change it",
             [
                 $"Now {PageText.Number(budget.Record.Ceiling)} connections may be promised when nobody else uses the database; {PageText.Number(budget.Record.Granted)} are granted, and others use {PageText.Number(budget.Record.Foreign)}.",
-                "A lower ceiling takes nothing from anybody: nothing new is promised until enough has come free. It is in force with the next count of connections, and until it is taken back.",
+                "A lower ceiling takes nothing from anybody: nothing new is promised until enough is free. It takes effect with the next count of connections and stays until it is taken back.",
                 .. budget.Guaranteed.Count > 0
-                    ? [$"{PageText.Count(budget.Guaranteed.Values.Sum(), "connection")} are guaranteed on it ({PageText.Guaranteed(budget)}): below a lower ceiling they cannot all be had."]
+                    ? [$"{PageText.Count(budget.Guaranteed.Values.Sum(), "connection")} are guaranteed on it ({PageText.Guaranteed(budget)}): a ceiling lower than that cannot cover them all."]
                     : Array.Empty<string>(),
             ],
             [], [("database", database)])
@@ -169,7 +169,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
             $"Take back the ceiling of {database}", "/orders/configured", "Take it back",
             [
                 $"It was set to {PageText.Number(order.Connections)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}",
-                $"The configured ceiling is in force again with the next count of connections: {Configured(budget.Database.Budget)}.",
+                $"The configured ceiling takes effect again with the next count of connections: {Configured(budget.Database.Budget)}.",
             ],
             [], [("database", database)])
         {
@@ -183,8 +183,8 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         return new(
             $"Drop leftover {user}", "/orders/drop", "Drop it",
             [
-                $"No lease knows {user}, which looks like a user of role {left.Role}. It was seen first {PageText.Span(time.GetUtcNow() - left.FirstSeenAt)} ago, has {PageText.Count(left.OpenConnections, "connection")} open, and owns {(left.OwnedObjects is { } owned ? PageText.Count(owned, "object") : "nobody knows what")}{(left.Owned is { } which ? $": {which}" : "")}.",
-                $"The broker looks once more. If still no lease knows it, its sessions on {database} are ended and it is dropped. This cannot be undone.",
+                $"No lease knows {user}, which looks like a user of role {left.Role}. It was first seen {PageText.Span(time.GetUtcNow() - left.FirstSeenAt)} ago, has {PageText.Count(left.OpenConnections, "connection")} open, and owns {(left.OwnedObjects is { } owned ? PageText.Count(owned, "object") : "an unknown number of objects")}{(left.Owned is { } which ? $": {which}" : "")}.",
+                $"The broker checks once more. If still no lease knows it, its sessions on {database} are ended and it is dropped. This cannot be undone.",
             ],
             [], [("database", database), ("user", user)])
         {

@@ -40,7 +40,7 @@ internal static class SignInEndpoints
     {
         if (!await antiforgery.IsRequestValidAsync(context))
         {
-            await ShowAsync(context, null, "The form is too old, or another site's. Open the link once more.");
+            await ShowAsync(context, null, "The form is too old, or came from another site. Open the link again.");
             return;
         }
 
@@ -54,7 +54,7 @@ internal static class SignInEndpoints
         var (opening, _) = await used.OpenAsync(link.Id, "admin-link", link.Left, link.Left, int.MaxValue, link.Id, link.Left, context.RequestAborted);
         if (opening != SessionOpening.Open)
         {
-            await ShowAsync(context, null, "This link was used before. Make a new one.");
+            await ShowAsync(context, null, "This link has already been used. Make a new one.");
             return;
         }
 

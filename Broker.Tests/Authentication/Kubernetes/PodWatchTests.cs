@@ -224,7 +224,7 @@ public sealed class PodWatchTests : IAsyncLifetime
     [InlineData(null, null)]
     [InlineData("list", "the broker's account there may not list and watch pods in namespace shop")]
     [InlineData("watch", "the broker's account there may not list and watch pods in namespace shop")]
-    [InlineData("token", "it does not take the broker's own token")]
+    [InlineData("token", "it does not accept the broker's own token")]
     [InlineData("away", "Connection refused")]
     public async Task What_keeps_it_from_watching_is_found_by_trying(string? fault, string? said)
     {

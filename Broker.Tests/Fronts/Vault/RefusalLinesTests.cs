@@ -56,7 +56,7 @@ public sealed class RefusalLinesTests
 
         var line = world.AuditLines(0).Where(static line => line.Contains("\"httpStatus\":500", StringComparison.Ordinal)).ShouldHaveSingleItem();
         line.ShouldContain("\"outcome\":\"failed\"");
-        line.ShouldContain("GET /v1/faulty/path: a fault of the broker (InvalidOperationException)");
+        line.ShouldContain("GET /v1/faulty/path: a fault in the broker (InvalidOperationException)");
         line.ShouldNotContain("hunter2");
     }
 

@@ -34,14 +34,14 @@ public static class BudgetsApi
             .Produces<BudgetShape>()
             .WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), UnknownDatabase.Described);
         budgets.MapPost("/{database}/forecast", ForecastAsync)
-            .WithName("Forecast").WithSummary("What a rollout would do: whether it fits, and what is missing. Changes nothing.")
+            .WithName("Forecast").WithSummary("Forecasts a rollout: whether it fits, and what is missing. Changes nothing.")
             .Accepts<ForecastBody>("application/json")
             .Produces<ForecastShape>()
             .WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), UnknownDatabase.Described, RefusalCode.InvalidRequest);
         app.MapPut("/api/v1/budgets/{database}/ceiling", SetCeilingAsync)
             .RequireAuthorization(Policies.Operator)
             .WithTags("Budgets").WithName("SetCeiling")
-            .WithSummary("Sets a ceiling in place of the configured one, or takes it back (null). Needs a reason.")
+            .WithSummary("Overrides the configured ceiling, or restores it (null). Needs a reason.")
             .Accepts<CeilingBody>("application/json")
             .Produces(202).WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
     }
@@ -74,7 +74,7 @@ public static class BudgetsApi
     private static async Task SetCeilingAsync(string database, CeilingDesk desk, RequestGuard guard, HttpContext context)
     {
         var (body, mistake) = await StrictJson.ReadAsync(context.Request, OperatorsJson.Default.CeilingBody, context.RequestAborted);
-        mistake ??= OperatorsBody.WhyNoReason(body!.Reason) ?? (body.Ceiling < 0 ? "'ceiling' is a number of connections, 0 or more, or null." : null);
+        mistake ??= OperatorsBody.WhyNoReason(body!.Reason) ?? (body.Ceiling < 0 ? "'ceiling' must be a number of connections, 0 or more, or null." : null);
         if (mistake is not null)
         {
             await guard.RefuseAsync(context, Core.Audit.AuditAction.Ceiling, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, mistake));

@@ -23,7 +23,7 @@ public sealed record ForecastBody(int Pods, int ConnectionsPerPod, string? Role,
         : Surge is not null && SurgePercent is not null ? "Give 'surge' or 'surgePercent', not both."
         : Surge is < 0 or > 100_000 ? "'surge' must be 0 to 100000 pods."
         : SurgePercent is < 0 or > 100 ? "'surgePercent' must be 0 to 100."
-        : At is not null && TimeOfDay is null ? "'at' must be a time of day in UTC, as 02:30."
+        : At is not null && TimeOfDay is null ? "'at' must be a time of day in UTC, such as 02:30."
         : null;
 }
 
@@ -86,20 +86,20 @@ public sealed record ForecastShape(
     private static string When(BudgetForecast found) => found switch
     {
         { At: null } => "",
-        { Days: 0 } => string.Create(CultureInfo.InvariantCulture, $"Nothing was counted at {found.At:HH:mm} UTC in the last week; as it is now: "),
+        { Days: 0 } => string.Create(CultureInfo.InvariantCulture, $"Nothing was counted at {found.At:HH:mm} UTC in the last week, so this is the forecast for now: "),
         _ => string.Create(CultureInfo.InvariantCulture, $"At {found.At:HH:mm} UTC, as on the fullest of {found.Days} {(found.Days == 1 ? "day" : "days")} of the last week: "),
     };
 
     private static string SummaryOf(PlannedRollout rollout, Forecast forecast, bool stale)
     {
-        var asked = string.Create(CultureInfo.InvariantCulture, $"{rollout.Pods} pods and a surge of {rollout.Surge}, {rollout.ConnectionsPerPod} connections each, need {forecast.Needed} connections more");
-        if (stale) return $"{asked}, and the database's connections could not be counted lately: nothing new is promised on it until they can.";
+        var asked = string.Create(CultureInfo.InvariantCulture, $"{rollout.Pods} pods and a surge of {rollout.Surge}, {rollout.ConnectionsPerPod} connections each, need {forecast.Needed} more connections");
+        if (stale) return $"{asked}, but the database's connections could not be counted recently: nothing new is promised on it until they can be.";
         var free = forecast.GivenBack == 0
             ? string.Create(CultureInfo.InvariantCulture, $"{forecast.Free} are free")
             : string.Create(CultureInfo.InvariantCulture, $"{forecast.Free} are free and {forecast.GivenBack} are given back by holders that follow sizes");
         if (forecast.Fits) return $"{asked}, and {free}.";
         var mend = forecast.PoolSizeThatFits > 0
-            ? string.Create(CultureInfo.InvariantCulture, $"with {forecast.PoolSizeThatFits} connections each all would fit")
+            ? string.Create(CultureInfo.InvariantCulture, $"all would fit with {forecast.PoolSizeThatFits} connections each")
             : "not even one connection each would fit";
         return string.Create(CultureInfo.InvariantCulture, $"{asked}, and {free}: {forecast.Missing} are missing. {forecast.PodsThatFit} pods would be served; {mend}.{(forecast.EnoughFreeIn is { } wait ? $" If nobody else renews, enough is free in {Words(wait)}." : "")}");
     }

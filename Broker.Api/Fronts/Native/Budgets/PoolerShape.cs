@@ -35,7 +35,7 @@ public sealed record PoolerShape(
         var who = $"The pooler {Kind} at {Address}{(Mode.Length > 0 ? $" ({Mode})" : "")}";
         var keeps = KeptAt is not { } at
             ? $"{who} has not been told yet how many connections it may have."
-            : string.Create(CultureInfo.InvariantCulture, $"{who} keeps to {Pool} of {PoolSize} connections of the server, {Open} of them open, for {Clients} clients, {Waiting} of them waiting; seen to at {at:u}.");
+            : string.Create(CultureInfo.InvariantCulture, $"{who} may use {Pool} of its {PoolSize} connections to the server. {Open} are open, for {Clients} clients, of which {Waiting} wait; last checked at {at:u}.");
         return Error is null ? keeps : $"{keeps} Something is wrong: {Error}";
     }
 }

@@ -34,7 +34,7 @@ public static class CredentialsApi
             .ShortCircuit()
             .WithName("ClaimCredentials")
             .WithTags("Credentials")
-            .WithSummary("Claim connections and a login of a role.")
+            .WithSummary("Claims connections and a login of a role.")
             .WithMetadata(
                 Described, // what the API's description is made from
                 new AcceptsMetadata(["application/json"], typeof(CredentialsRequest), isOptional: true),

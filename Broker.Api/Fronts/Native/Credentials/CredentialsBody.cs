@@ -44,7 +44,7 @@ internal static class CredentialsBody
             }
             catch (JsonException e)
             {
-                return (null, $"The body is not JSON in UTF-8 from line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1} on. {Takes}");
+                return (null, $"The body stops being JSON in UTF-8 at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}. {Takes}");
             }
             finally
             {
@@ -80,7 +80,7 @@ internal static class CredentialsBody
         {
             JsonTokenType.Null => null,
             JsonTokenType.String => json.GetString(),
-            _ => throw new FormatException($"'{name}' is not a text."),
+            _ => throw new FormatException($"'{name}' must be a string."),
         };
     }
 

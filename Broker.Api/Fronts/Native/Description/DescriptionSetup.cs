@@ -21,7 +21,7 @@ internal static class DescriptionSetup
             {
                 Title = "Broker",
                 Version = typeof(DescriptionSetup).Assembly.GetName().Version!.ToString(3),
-                Description = "Shared database logins from Vault, and never a connection promised that the database cannot serve.",
+                Description = "Shares database logins from Vault, and never promises a connection that the database cannot serve.",
             };
 
             // The address is where the description came from; behind a proxy, ours would be wrong.

@@ -42,7 +42,7 @@ internal sealed class OperationDescriber(IOptions<JsonOptions> json) : IOpenApiO
 
         response.Headers ??= new Dictionary<string, IOpenApiHeader>();
         if (refusals.Any(refusal => refusal.Code == RefusalCode.Unauthenticated))
-            response.Headers["WWW-Authenticate"] = Header("Which scheme is wanted, and what is wrong with the token.", JsonSchemaType.String);
+            response.Headers["WWW-Authenticate"] = Header("The scheme that is expected, and what is wrong with the token.", JsonSchemaType.String);
         if (examples.Values.OfType<JsonObject>().Any(example => example.ContainsKey("retryAfterSeconds")))
             response.Headers["Retry-After"] = Header("Seconds until trying again helps.", JsonSchemaType.Integer);
     }

@@ -23,14 +23,14 @@ public static class ExplainApi
     /// <summary>Maps it, for administrators: the answer shows what rules and tokens say.</summary>
     public static void MapExplain(this IEndpointRouteBuilder app) => app.MapPost("/api/v1/explain", ExplainAsync)
         .RequireAuthorization(Policies.Admin)
-        .WithTags("Roles").WithName("Explain").WithSummary("Why a caller may, or may not, have a role.")
+        .WithTags("Roles").WithName("Explain").WithSummary("Explains why a caller may or may not have a role.")
         .Accepts<ExplainRequest>("application/json")
         .Produces<ExplanationShape>().WithRefusals(RefusalCode.InvalidRequest, new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed));
 
     private static async Task ExplainAsync(Explainer explainer, RequestGuard guard, HttpContext context)
     {
         var (body, mistake) = await StrictJson.ReadAsync(context.Request, ExplainJson.Default.ExplainRequest, context.RequestAborted);
-        mistake ??= string.IsNullOrEmpty(body!.Token) || string.IsNullOrEmpty(body.Role) ? "It takes 'token', the caller's, and 'role'." : null;
+        mistake ??= string.IsNullOrEmpty(body!.Token) || string.IsNullOrEmpty(body.Role) ? "Send 'token', the caller's, and 'role'." : null;
         if (mistake is not null)
         {
             await guard.RefuseAsync(context, AuditAction.Explain, context.ProvenCaller(), body?.Role, new(RefusalCode.InvalidRequest, mistake));

@@ -34,7 +34,7 @@ internal sealed class Explainer(ProofGate gate, ICatalog catalog)
     {
         var proof = await gate.ExamineAsync(token.AsMemory(), cancellation);
         if (proof.Caller is not { } caller)
-            return new(false, proof.Failure!.Value.Describe(), null, false, "The token proves nobody.", []);
+            return new(false, proof.Failure!.Value.Describe(), null, false, "The token does not prove a caller.", []);
         var current = catalog.Current;
         var explanation = Explanation.Of(current, caller, role);
         return new(

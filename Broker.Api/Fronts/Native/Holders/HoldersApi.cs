@@ -14,10 +14,10 @@ namespace Broker.Api.Fronts.Native.Holders;
 /// <summary>What a holder says after it was given its lease.</summary>
 public static class HoldersApi
 {
-    private const string LeaseInUse = "The id of the lease in use. When the holder has another by now and did not hear of it, it is told again to move.";
+    private const string LeaseInUse = "The id of the lease in use. A holder that has been given another lease and did not receive that answer is told again to move.";
 
     private const string AllotmentInUse =
-        "The allotment in use: of the last answer that had one and whose connections it keeps to; 0: there was none yet. Who says it follows sizes: it may be given more, and be asked to go down. Saying an answer's allotment confirms that no more than its connections are open.";
+        "The allotment in use: the one from the last answer whose connections the holder keeps to; 0 if there was none yet. A holder that sends it follows sizes: it may be given more connections, and be asked to go down to fewer. Sending an answer's allotment confirms that no more than that answer's connections are open.";
 
     /// <summary>Maps renew, watch and release.</summary>
     public static void MapHolders(this IEndpointRouteBuilder app)
@@ -25,24 +25,24 @@ public static class HoldersApi
         var holders = app.MapGroup("/api/v1/holders/{id}").WithTags("Holders");
         holders.MapPost("/renew", RenewAsync)
             .WithName("RenewHolder")
-            .WithSummary("Still here. May answer rotate: true with new credentials to move to.")
+            .WithSummary("Renews a holder. The answer may be rotate: true, with new credentials to move to.")
             .Produces<RenewalShape>()
             .WithRefusals(
                 RefusalCode.NotAllowed, RefusalCode.HolderUnknown, RefusalCode.IssueThrottled, RefusalCode.LoginFailed, RefusalCode.BudgetExhausted,
                 RefusalCode.RolePaused, RefusalCode.IssuerUnavailable, RefusalCode.DatabaseUnavailable);
         holders.MapGet("/watch", WatchAsync)
             .WithName("WatchHolder")
-            .WithSummary("Server-sent events while somebody listens: renewed, rotate and resize (as renew answers), ending. The holder is renewed meanwhile.")
+            .WithSummary("Streams server-sent events: renewed, rotate and resize (as renew answers), and ending. The holder is renewed while the stream is open.")
             .Produces<RenewalShape>(200, HolderEventWriter.ContentType)
             .WithRefusals(RefusalCode.NotAllowed, RefusalCode.HolderUnknown);
         holders.MapDelete("", ReleaseAsync)
             .WithName("ReleaseHolder")
-            .WithSummary("Gone: its connections come free at once.")
+            .WithSummary("Releases a holder: its connections become free at once.")
             .Produces(204).WithRefusals(RefusalCode.NotAllowed, RefusalCode.HolderUnknown);
         holders.MapPost("/end", EndAsync)
             .RequireAuthorization(Policies.Operator)
             .WithName("EndHolder")
-            .WithSummary("Ends anybody's holder: its connections come free at once. Needs a reason.")
+            .WithSummary("Ends any caller's holder: its connections become free at once. Needs a reason.")
             .Accepts<OperatorsBody>("application/json")
             .Produces(204).WithRefusals(new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed), RefusalCode.HolderUnknown, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
     }

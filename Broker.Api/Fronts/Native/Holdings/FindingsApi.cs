@@ -41,7 +41,7 @@ public static class FindingsApi
                     await guard.RefuseUnknownDatabaseAsync(context, database);
             })
             .RequireAuthorization(Policies.Viewer).RecordReads()
-            .WithTags("Budgets").WithName("ListFindings").WithSummary("What a DBA should know of a database as a place for users that come and go, with the SQL that mends it.")
+            .WithTags("Budgets").WithName("ListFindings").WithSummary("How well a database suits users that come and go: what a DBA should know, with the SQL that fixes it.")
             .Produces<FindingsShape>()
             .WithRefusals(LeasesApi.NotListed, UnknownDatabase.Described);
 }

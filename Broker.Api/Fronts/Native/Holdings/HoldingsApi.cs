@@ -30,7 +30,7 @@ public static class HoldingsApi
             .WithRefusals(LeasesApi.NotListed, UnknownDatabase.Described);
         app.MapGet("/api/v1/budgets/{database}/others", OthersAsync)
             .RequireAuthorization(Policies.Viewer).RecordReads()
-            .WithTags("Budgets").WithName("ListOthers").WithSummary("Who besides holders has connections of a database: user, program and address.")
+            .WithTags("Budgets").WithName("ListOthers").WithSummary("Who else has connections to a database: user, program and address.")
             .Produces<OthersShape>()
             .WithRefusals(LeasesApi.NotListed, UnknownDatabase.Described);
     }
@@ -41,13 +41,13 @@ public static class HoldingsApi
     {
         if (!TryRead(page, 1, out var number) | !TryRead(pageSize, 100, out var size))
         {
-            await RefuseAsync("'page' and 'pageSize' are numbers.");
+            await RefuseAsync("'page' and 'pageSize' must be numbers.");
             return;
         }
 
         if (over is not (null or "true" or "false"))
         {
-            await RefuseAsync("'over' is true or false.");
+            await RefuseAsync("'over' must be true or false.");
             return;
         }
 

@@ -47,9 +47,9 @@ public static class LeasesApi
             .Produces(202).WithRefusals(RefusalCode.NotAllowed, RefusalCode.IssuerUnavailable, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
         foreach (var (verb, state, summary) in new[]
         {
-            ("pause", RoleState.Paused, "Gives the role to nobody new; who holds it keeps it and renews. In force when it answers. Needs a reason, which callers are told."),
-            ("drain", RoleState.Draining, "Gives the role to nobody new, and nobody more time: it is empty when the last holder has ended. Needs a reason, which callers are told."),
-            ("resume", RoleState.Open, "Lets a paused or drained role give again. Needs a reason."),
+            ("pause", RoleState.Paused, "Grants the role to nobody new; current holders keep it and renew. In force once answered. Needs a reason, which callers are told."),
+            ("drain", RoleState.Draining, "Grants the role to nobody new, and gives its holders no more time: it is empty when the last holder has ended. Needs a reason, which callers are told."),
+            ("resume", RoleState.Open, "Lets a paused or drained role be granted again. Needs a reason."),
         })
         {
             app.MapPost($"/api/v1/roles/{{role}}/{verb}", (string role, PauseDesk desk, RequestGuard guard, HttpContext context) => OrderAsync(role, state, desk, guard, context))
@@ -78,7 +78,7 @@ public static class LeasesApi
         }
         else
             await guard.RefuseAsync(context, AuditAction.Read, context.ProvenCaller(), null,
-                new(RefusalCode.LeaseUnknown, "There is no such lease. GET /api/v1/leases lists those there are."));
+                new(RefusalCode.LeaseUnknown, "There is no such lease. GET /api/v1/leases lists all leases."));
     }
 
     private static async Task AnswerAsync(HttpContext context, Refusal? refusal)

@@ -22,11 +22,11 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     private static readonly AuthorizationMiddlewareResultHandler Ordinary = new();
 
     private static readonly Refusal Unrecorded = new(
-        RefusalCode.AuditUnavailable, "The broker cannot write its audit, and it answers nothing that is not recorded. Come back shortly.", TimeSpan.FromSeconds(5));
+        RefusalCode.AuditUnavailable, "The broker cannot write its audit, and it gives no answer that is not recorded. Try again shortly.", TimeSpan.FromSeconds(5));
     internal const string NotJson = "This address takes JSON: send Content-Type: application/json.";
-    internal const string TooSlow = "The body came too slowly. Send it at once.";
-    internal const string TooLong = "The body is longer than any that is taken here (Broker:Limits:MaxBodyBytes).";
-    internal const string NotListed = "This address is for viewers, operators or admins. Whoever runs the broker can name you under Broker:Identity.";
+    internal const string TooSlow = "The body arrived too slowly. Send it without pauses.";
+    internal const string TooLong = "The body is longer than the broker accepts (Broker:Limits:MaxBodyBytes).";
+    internal const string NotListed = "This address is for viewers, operators or admins. Whoever runs the broker can add you under Broker:Identity.";
 
     /// <summary>Writes a refusal into the audit, then to the caller.</summary>
     public async Task RefuseAsync(HttpContext context, AuditAction action, Caller? caller, string? role, Refusal refusal, int? status = null)
@@ -160,8 +160,8 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
 
             context.Response.Clear();
             await Results.Problem(
-                title: "A fault of the broker",
-                detail: "It is logged under this trace id. Trying again does no harm.",
+                title: "A fault in the broker",
+                detail: "The fault is logged under this trace id. Trying again is safe.",
                 statusCode: 500,
                 extensions: new Dictionary<string, object?> { ["traceId"] = context.TraceId() }).ExecuteAsync(context);
         }
@@ -187,7 +187,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
                     CallerPodUid = caller?.PodUid,
                     CallerSession = caller?.Session,
                     CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
-                    Detail = $"{context.Request.Method} {path}: a fault of the broker ({fault.GetType().Name})",
+                    Detail = $"{context.Request.Method} {path}: a fault in the broker ({fault.GetType().Name})",
                     TraceId = context.TraceId(),
                     ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
                     HttpStatus = StatusCodes.Status500InternalServerError,
@@ -204,9 +204,9 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         RefusalCode.InvalidRequest,
         context.Response.StatusCode switch
         {
-            405 => $"{context.Request.Method} is not for this address; it takes {context.Response.Headers.Allow}.",
+            405 => $"This address does not take {context.Request.Method}; it takes {context.Response.Headers.Allow}.",
             415 => NotJson,
-            _ => "There is nothing at this address. GET /openapi/v1.json lists what there is.",
+            _ => "There is nothing at this address. GET /openapi/v1.json lists all addresses.",
         });
 
     private static Refusal Unreadable(BadHttpRequestException e) => new(

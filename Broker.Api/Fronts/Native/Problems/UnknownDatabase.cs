@@ -15,5 +15,5 @@ internal static class UnknownDatabase
     public static Task RefuseUnknownDatabaseAsync(this RequestGuard guard, HttpContext context, string database) => guard.RefuseAsync(
         context, AuditAction.Read, context.ProvenCaller(), null, new(RefusalCode.InvalidRequest, Detail(database)), StatusCodes.Status404NotFound);
 
-    private static string Detail(string database) => $"There is no database '{database}'. GET /api/v1/budgets lists those there are.";
+    private static string Detail(string database) => $"There is no database '{database}'. GET /api/v1/budgets lists all databases.";
 }

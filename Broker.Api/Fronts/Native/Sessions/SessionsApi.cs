@@ -24,13 +24,13 @@ public static class SessionsApi
             .Accepts<SessionRequest>("application/json")
             .Produces<SessionShape>(201).WithRefusals(RefusalCode.InvalidRequest, RefusalCode.NotAllowed, RefusalCode.LimitExceeded);
         sessions.MapGet("/{id}", ReadAsync)
-            .WithName("GetSession").WithSummary("A session, to itself, to its pipeline and to viewers; without its token.")
+            .WithName("GetSession").WithSummary("Shows a session, without its token, to the session itself, to its pipeline and to viewers.")
             .Produces<SessionShape>().WithRefusals(RefusalCode.SessionUnknown);
         sessions.MapPost("/{id}/renew", RenewAsync)
-            .WithName("RenewSession").WithSummary("The job still runs. Sent with the session's own token.")
+            .WithName("RenewSession").WithSummary("Renews a session while its job runs. Sent with the session's own token.")
             .Produces<SessionShape>().WithRefusals(RefusalCode.SessionUnknown);
         sessions.MapDelete("/{id}", EndAsync)
-            .WithName("EndSession").WithSummary("Ends a session on every replica within a second. An operator ends another's, with a reason.")
+            .WithName("EndSession").WithSummary("Ends a session on every replica within a second. An operator may end anybody's, with a reason.")
             .Accepts<OperatorsBody>("application/json")
             .Produces(204).WithRefusals(RefusalCode.InvalidRequest, RefusalCode.SessionUnknown);
     }
