@@ -61,7 +61,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
 
         await Link(page, "Take it back…").ClickAsync();
         await ReadsAsync(page, $"It was set to 20 by operators@example.org: {Reason}");
-        await ReadsAsync(page, "The configured ceiling is in force again with the next count of connections: 100 % of what ordinary users can get.");
+        await ReadsAsync(page, "The configured ceiling takes effect again with the next count of connections: 100 % of what ordinary users can get.");
         await GiveAsync(page, "Take it back", "The configured ceiling takes effect with the next count of connections.");
         await page.Locator(".legend .total", new() { HasTextString = "Ceiling100" }).WaitForAsync();
         (await Link(page, "Take it back…").CountAsync()).ShouldBe(0);

@@ -43,7 +43,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
         (await page.Locator(".roles").TextContentAsync())!.ShouldContain("by grace@example.org, 2 min ago: the orders database moves to a new disk");
         (await page.Locator("a.order", new() { HasTextString = "Resume…" }).CountAsync()).ShouldBe(1);
         (await page.Locator("svg.chart").GetAttributeAsync("aria-label"))!.ShouldStartWith("orders over the last 6 hours: at most 128 connections in use");
-        (await page.Locator("figcaption").TextContentAsync())!.ShouldContain("Full in 40 min at the present trend.");
+        (await page.Locator("figcaption").TextContentAsync())!.ShouldContain("Full in 40 min at the present rate.");
         (await page.Locator(".note", new() { HasTextString = "Pacing" }).TextContentAsync())!.ShouldContain("at most 5 new users a second, 2 at a time");
     }
 
@@ -129,9 +129,9 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
     }
 
     [Theory]
-    [InlineData(5, 0, 8, "5 could be given, and shop/orders-api-9, who is first, takes no fewer than 8; whoever came later waits behind it.")]
+    [InlineData(5, 0, 8, "5 could be given, and shop/orders-api-9, who is first, takes no fewer than 8; later claims wait behind it.")]
     [InlineData(5, 5, 1, "All 5 that are free are kept for those to whom they are guaranteed.")]
-    [InlineData(5, 3, 4, "2 could be given, and shop/orders-api-9, who is first, takes no fewer than 4; whoever came later waits behind it.")]
+    [InlineData(5, 3, 4, "2 could be given, and shop/orders-api-9, who is first, takes no fewer than 4; later claims wait behind it.")]
     [InlineData(0, 0, 4, null)]
     public void Whoever_waits_though_something_is_free_is_told_with_the_cause(int free, int kept, int least, string? why)
     {

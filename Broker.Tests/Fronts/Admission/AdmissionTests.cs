@@ -52,10 +52,10 @@ public sealed class AdmissionTests
         Allowed(refused).ShouldBeFalse();
         ((int)refused["response"]!["status"]!["code"]!).ShouldBe(403);
         ((string)refused["response"]!["status"]!["message"]!).ShouldSatisfyAllConditions(
-            words => words.ShouldContain("Deployment shop/api does not fit: 40 pods and a surge of 10 with 5 connections each of role orders-api need 250 more, and 100 are free on database orders."),
+            words => words.ShouldContain("Deployment shop/api does not fit: 40 pods and a surge of 10, each with 5 connections of role orders-api, need 250 more, and 100 are free on database orders."),
             words => words.ShouldContain("set spec.replicas to 10 at most"),
             words => words.ShouldContain("let each pod open 2 connections"),
-            words => words.ShouldContain("ask the DBA of orders for 150 connections more (its ceiling is 100)"));
+            words => words.ShouldContain("ask the DBA of orders for 150 more connections (its ceiling is 100)"));
 
         Allowed(await ReviewAsync(replica, Deployment(40, connections: 5), operation: "UPDATE", before: Deployment(40, connections: 5))).ShouldBeTrue("it asks for no more than it did");
         Allowed(await ReviewAsync(replica, Deployment(41, connections: 5), operation: "UPDATE", before: Deployment(40, connections: 5))).ShouldBeFalse();
@@ -77,7 +77,7 @@ public sealed class AdmissionTests
         var warnings = warned["response"]!["warnings"]!.AsArray().Select(warning => (string)warning!).ToArray();
         warnings.ShouldAllBe(warning => warning.Length <= 256);
         string.Join(' ', warnings).ShouldSatisfyAllConditions(
-            words => words.ShouldContain("need 250 more"), words => words.ShouldContain("names role 'no-such-role', and the broker has no such role"));
+            words => words.ShouldContain("need 250 more"), words => words.ShouldContain("names role 'no-such-role', which the broker does not have"));
     }
 
     [Fact]
