@@ -41,7 +41,7 @@ internal sealed class AuditJournal : IDisposable
             Add(new AuditFile(AuditSettings.StandardOutput, fsync: false, time, logger));
         if (settings.Syslog is { } syslog) Add(new SyslogSink(syslog));
         if (settings.Otlp is { } otlp) Add(new OtlpSink(otlp, time));
-        if (sinks.Count == 0) throw new ArgumentException("The audit goes nowhere.", nameof(settings));
+        if (sinks.Count == 0) throw new ArgumentException("The audit has no sink.", nameof(settings));
         Name = string.Join(", ", sinks.Select(sink => sink.Sink.Name));
         if (settings is { SigningKeyFile: null, IsOfUnproven: false }) Log.Unsigned(logger, Name);
     }

@@ -104,7 +104,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         {
             if (stopped) throw Unavailable(new IOException("the broker is stopping"));
             if (overdue) throw Unavailable(Overdue());
-            if (open.Records.Count >= limits.Queue) throw Unavailable(new IOException($"{limits.Queue} records wait already"));
+            if (open.Records.Count >= limits.Queue) throw Unavailable(new IOException($"{limits.Queue} records are already waiting"));
             if (record is not null) open.Records.Add(record);
             written = open.Written.Task;
             open.IsAwaited = true;
@@ -219,10 +219,10 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         refused = 0;
     }
 
-    private TimeoutException Overdue() => new($"a write has been under way for more than {limits.Deadline.TotalSeconds:0.#} s");
+    private TimeoutException Overdue() => new($"a write has taken more than {limits.Deadline.TotalSeconds:0.#} s");
 
     private static AuditUnavailableException Unavailable(Exception cause) =>
-        new($"The audit cannot be written: {cause.Message}. Try again; if it stays so, see the broker's log.", cause);
+        new($"The audit cannot be written: {cause.Message}. Try again; if the problem persists, see the broker's log.", cause);
 
     private sealed class Batch
     {

@@ -28,7 +28,7 @@ internal sealed class Ceilings(SharedLedger ledger, LedgerSeal seal)
     public async ValueTask<Database> InForceAsync(Database database, CancellationToken cancellation)
     {
         if (await ReadAsync(Name(database.Name), cancellation) is not { } text) return database;
-        if (!TryRead(database, text, out var ceiling)) throw new LedgerException($"The ceiling of database '{database.Name}' in the ledger cannot be opened: set it again, or reset it.");
+        if (!TryRead(database, text, out var ceiling)) throw new LedgerException($"The ceiling of database '{database.Name}' in the ledger cannot be decrypted: set it again, or reset it.");
         return ceiling is null ? database : database with { Budget = database.Budget with { Ceiling = ceiling } };
     }
 

@@ -8,7 +8,7 @@ internal static partial class Log
     [LoggerMessage(2000, LogLevel.Debug, "Counted {Database}: limit {Limit}, foreign {Foreign}, capacity {Capacity}.")]
     public static partial void Counted(this ILogger log, string database, int limit, int foreign, int capacity);
 
-    [LoggerMessage(2001, LogLevel.Error, "Database {Database}: {Guaranteed} connections are guaranteed ({Whose}), and no more than {Ceiling} may be promised on it: they cannot all be kept. Guarantee less, or raise the ceiling.")]
+    [LoggerMessage(2001, LogLevel.Error, "Database {Database}: {Guaranteed} connections are guaranteed ({Whose}), but no more than {Ceiling} may be promised on it, so not all guarantees can be kept. Guarantee less, or raise the ceiling.")]
     public static partial void CannotKeepGuarantees(this ILogger log, string database, long guaranteed, int ceiling, string whose);
 
     [LoggerMessage(2002, LogLevel.Information, "Database {Database}: all that is guaranteed can be kept again.")]

@@ -17,6 +17,6 @@ public sealed class CatalogException(IReadOnlyList<CatalogError> errors) : Excep
     public IReadOnlyList<CatalogError> Errors { get; } = errors;
 
     private static string Describe(IReadOnlyList<CatalogError> errors) =>
-        $"The configuration has {errors.Count} mistake{(errors.Count == 1 ? "" : "s")}; nothing is started until all are mended:"
+        $"The configuration has {errors.Count} mistake{(errors.Count == 1 ? "" : "s")}; the broker does not start until all are corrected:"
         + string.Concat(errors.Select(error => $"{Environment.NewLine}  - {error}"));
 }

@@ -28,7 +28,7 @@ public static class CatalogWarnings
         where !KnownClaims.Contains(claim, StringComparer.Ordinal)
         let meant = KnownClaims.FirstOrDefault(known => known.Length > 3 && Spelling.Distance(known, claim) is 1 or 2)
         where meant is not null
-        select new CatalogWarning(list.Path, $"asks for a claim '{claim}', which tokens hardly have: then nobody {list.Then}. Is '{meant}' meant?");
+        select new CatalogWarning(list.Path, $"asks for a claim '{claim}', which tokens hardly ever have; without it nobody {list.Then}. Do you mean '{meant}'?");
 
     private static IEnumerable<(string Path, IReadOnlyList<AllowRule> Rules, string Then)> Lists(CatalogSnapshot catalog) =>
     [
@@ -46,7 +46,7 @@ public static class CatalogWarnings
         where database.Budget.Ceiling is not 0 && role.Connections.Min > GuaranteesReading.MostOf(database)
         select new CatalogWarning(
             $"Broker:Roles:{role.Name}:Connections:Min",
-            $"is {role.Connections.Min}, and Budget lets database {database.Name} promise {GuaranteesReading.MostOf(database)} connections to all: then nobody gets the role. Lower Min, or raise the budget's Limit or ceiling.");
+            $"is {role.Connections.Min}, but Budget lets database {database.Name} promise only {GuaranteesReading.MostOf(database)} connections in all, so nobody gets the role. Lower Min, or raise the budget's Limit or ceiling.");
 
     private static IEnumerable<CatalogWarning> OneServer(CatalogSnapshot catalog) =>
         from server in catalog.Databases.Values.GroupBy(static database => (Host: database.Host.ToUpperInvariant(), database.Port))
@@ -54,7 +54,7 @@ public static class CatalogWarnings
         let names = server.Select(static database => database.Name).Order(StringComparer.Ordinal).ToArray()
         select new CatalogWarning(
             $"Broker:Databases:{names[^1]}",
-            $"is on the same server as {string.Join(", ", names[..^1])} ({server.First().Host}:{server.Key.Port}). Each is promised connections of its own, which the other counts as foreign; set Budget:CeilingPercent so that together they stay below 100.");
+            $"is on the same server as {string.Join(", ", names[..^1])} ({server.First().Host}:{server.Key.Port}). Each promises its own connections, which the others count as foreign; set Budget:CeilingPercent so that together they stay below 100.");
 
     private static IEnumerable<CatalogWarning> Endless(CatalogSnapshot catalog, BrokerSettings settings) =>
         from role in catalog.Roles.Values.OrderBy(static role => role.Name, StringComparer.Ordinal)
@@ -63,14 +63,14 @@ public static class CatalogWarnings
         where database.Engine is DatabaseEngineKind.MySql or DatabaseEngineKind.MongoDb
         select new CatalogWarning(
             $"Broker:Roles:{role.Name}",
-            $"makes users on {database.Engine} that have no end of their own, and the ledger (InProcess) forgets them when the broker ends: they stay until somebody drops them (GET /api/v1/leftovers). Use Ledger:Kind File, or Redis with persistence.");
+            $"makes users on {database.Engine} that never expire by themselves, and the ledger (InProcess) forgets them when the broker ends: they stay until somebody drops them (GET /api/v1/leftovers). Use Ledger:Kind File, or Redis with persistence.");
 
     private static IEnumerable<CatalogWarning> Forwarded(BrokerSettings settings) =>
         from proxies in settings.Proxies.Index()
         where IPNetwork.Parse(proxies.Item).IsWide()
         select new CatalogWarning(
             $"Broker:Proxies:{proxies.Index}",
-            $"is {proxies.Item}, which is more than proxies need: whoever has an address in it, a pod among them, can write any other into the audit. Name the proxies alone, as 10.0.0.7/32, or a network that nobody else is in.");
+            $"is {proxies.Item}, which is more than proxies need: any client with an address in it, such as a pod, can put any other address into the audit. Name only the proxies, such as 10.0.0.7/32, or a network that nobody else is in.");
 
     private static IEnumerable<CatalogWarning> NotWatched(CatalogSnapshot catalog) =>
         from issuer in catalog.Identity.Issuers.Values.OrderBy(static issuer => issuer.Name, StringComparer.Ordinal)
@@ -79,5 +79,5 @@ public static class CatalogWarnings
         where role.Allow.Any(rule => rule.Issuer == issuer.Name && !WatchedNamespaces.Of(rule).Any())
         select new CatalogWarning(
             $"Broker:Identity:Issuers:{issuer.Name}:Pods",
-            $"does not watch all pods of role '{role.Name}', as a rule of its Allow names no namespace whole: their holders end at HolderTtl when they die. Name the namespace in the rule, or list several.");
+            $"does not watch all pods of role '{role.Name}', because a rule of its Allow does not name a whole namespace: holders of pods that die end only at HolderTtl. Name the namespace in the rule, or list several.");
 }

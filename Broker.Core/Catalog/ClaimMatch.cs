@@ -30,8 +30,8 @@ public sealed record ClaimMatch
         (match, why) = (null, null);
         var star = text.IndexOf('*', StringComparison.Ordinal);
         if (star < 0) match = Exactly(text);
-        else if (star < text.Length - 1) why = "has a * that is not at its end.";
-        else if (text.Length == 1) why = "is * alone: everybody with such a claim would be let in.";
+        else if (star < text.Length - 1) why = "has a * that is not at the end.";
+        else if (text.Length == 1) why = "is only *: everybody with such a claim would be let in.";
         else if (!Separators.Contains(text[^2], StringComparison.Ordinal)) why = "is a prefix that ends in the middle of a word, and would match longer words too.";
         else match = new([text[..^1]], isPrefix: true);
         return match is not null;

@@ -35,7 +35,7 @@ public static class ConfigurationFiles
             if (file is not { Exists: true })
             {
                 if (!source.Optional)
-                    errors.Add(new CatalogError(source.Path ?? "", "is gone.", "Put the file back; until then what it said before stays in force."));
+                    errors.Add(new CatalogError(source.Path ?? "", "is gone.", "Restore the file; until then, its previous content stays in force."));
                 continue;
             }
 
@@ -47,7 +47,7 @@ public static class ConfigurationFiles
             catch (JsonException error)
             {
                 errors.Add(new CatalogError(source.Path!, $"is not JSON (line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}).",
-                    "Mend the file; until then what it said before stays in force."));
+                    "Correct the file; until then, its previous content stays in force."));
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
             {

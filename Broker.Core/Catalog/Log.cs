@@ -11,10 +11,10 @@ internal static partial class Log
     [LoggerMessage(1101, LogLevel.Error, "Configuration mistake: {Path}: {Problem} {Mend}")]
     public static partial void ReloadMistake(this ILogger log, string path, string problem, string mend);
 
-    [LoggerMessage(1102, LogLevel.Error, "Configuration not reloaded: {Mistakes} mistakes; what was in force stays in force.")]
+    [LoggerMessage(1102, LogLevel.Error, "Configuration not reloaded because of {Mistakes} mistakes; the previous configuration stays in force.")]
     public static partial void ReloadRefused(this ILogger log, int mistakes);
 
-    [LoggerMessage(1103, LogLevel.Warning, "Ledger, Sealing, Audit, Waiting, Limits, Tls or Proxies changed: that needs a restart.")]
+    [LoggerMessage(1103, LogLevel.Warning, "Ledger, Sealing, Audit, Waiting, Limits, Tls or Proxies changed, which takes effect only after a restart.")]
     public static partial void NeedsRestart(this ILogger log);
 
     [LoggerMessage(1104, LogLevel.Error, "A part of the broker failed to follow the reloaded configuration.")]

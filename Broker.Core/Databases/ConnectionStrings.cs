@@ -42,10 +42,10 @@ public sealed record DriverString(string Driver, string? Text, string? Note);
 internal static class StringParts
 {
     /// <summary>The note where the administrator shows a certificate and pods have none.</summary>
-    public const string NoCertificate = "The broker shows this server a client certificate; pods that need one get it from Pods:CertificateFile and KeyFile in the broker's configuration.";
+    public const string NoCertificate = "The broker presents a client certificate to this server; pods that need one get it from Pods:CertificateFile and KeyFile in the broker's configuration.";
 
     /// <summary>The note where the administrator believes an authority that pods are not told of.</summary>
-    public const string NoAuthority = "The broker believes an authority of its own for this server; pods get theirs from Pods:CaFile in the broker's configuration, or from their machine.";
+    public const string NoAuthority = "The broker trusts its own certificate authority for this server; pods get theirs from Pods:CaFile in the broker's configuration, or from their machine.";
 
     /// <summary>Everything but letters, digits and <c>- . _ ~</c> as percent-encoded UTF-8.</summary>
     public static string Escaped(string value) => Uri.EscapeDataString(value);

@@ -18,6 +18,6 @@ internal static class ServerLimit
             (null, { } configured) => configured,
             _ => throw new DatabaseException(
                 DatabaseFailure.StatementRefused,
-                $"Database '{database.Name}': the server does not say how many connections it takes ({where}); write it into Budget:Limit."),
+                $"Database '{database.Name}': the server does not say how many connections it allows ({where}); write the number into Budget:Limit."),
         };
 }

@@ -24,7 +24,7 @@ internal static class Guarantees
         var sum = SumOf(terms);
         return sum <= ceiling ? null : string.Create(
             CultureInfo.InvariantCulture,
-            $"{sum} connections are guaranteed on database '{database.Name}' ({ByParty(terms)}), and no more than {ceiling} may be promised on it: guarantee less, or raise the ceiling");
+            $"{sum} connections are guaranteed on database '{database.Name}' ({ByParty(terms)}), but no more than {ceiling} may be promised on it: guarantee less, or raise the ceiling");
     }
 
     /// <summary>Why what is guaranteed on all databases of a server together cannot be kept where it shows this; null: it can.</summary>
@@ -42,7 +42,7 @@ internal static class Guarantees
         var sum = on.Sum(static of => SumOf(of.Terms));
         return sum <= ceiling ? null : string.Create(
             CultureInfo.InvariantCulture,
-            $"{sum} connections are guaranteed on the databases of one server ({string.Join("; ", on.Select(static of => $"on '{of.Name}' {ByParty(of.Terms)}"))}), and no more than {ceiling} may be promised on it: guarantee less, or raise what may be promised on the server");
+            $"{sum} connections are guaranteed on the databases of one server ({string.Join("; ", on.Select(static of => $"on '{of.Name}' {ByParty(of.Terms)}"))}), but no more than {ceiling} may be promised on it: guarantee less, or raise what may be promised on the server");
     }
 
     /// <summary>What is guaranteed on the other databases of a server that have no pooler, those included that this replica has not looked at before.</summary>

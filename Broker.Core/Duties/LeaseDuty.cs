@@ -34,7 +34,7 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
         }
 
         if (!call.Catalog.Roles.TryGetValue(lease.Role, out var role) || role.Database != call.Database)
-            throw new DutyException($"Lease {lease.Id} is of role '{lease.Role}', which is no longer configured. Put it back until its leases have ended, or drop user '{lease.Username}' by hand.");
+            throw new DutyException($"Lease {lease.Id} is of role '{lease.Role}', which is no longer configured. Restore the role until its leases have ended, or drop user '{lease.Username}' by hand.");
         var database = call.Catalog.Databases[call.Database];
         return await LookAsync(Believed(new(lease, role, database, tools.Issuers[call.Catalog.Issuers[role.Issuer]], call)), cancellation);
     }
@@ -54,7 +54,7 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
             if (lease.IssuerId.Length > 0 && call.Issuer.CouldHaveMade(role, call.Database, "", lease.IssuerId)) return call with { Lease = lease with { Username = "" } };
         }
 
-        throw new DutyException($"Lease {lease.Id} names user '{lease.Username}', id '{lease.IssuerId}' and pool '{lease.Pool}', which role '{role.Name}' could never have: somebody else wrote them into the ledger. Nothing is done with them; look for the lease's user among the leftovers.");
+        throw new DutyException($"Lease {lease.Id} names user '{lease.Username}', id '{lease.IssuerId}' and pool '{lease.Pool}', which role '{role.Name}' could never have: somebody else wrote them into the ledger. The broker does nothing with them; look for the lease's user among the leftovers.");
     }
 
     protected abstract Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation);

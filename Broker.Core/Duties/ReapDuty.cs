@@ -63,8 +63,8 @@ internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger
 
         // Nothing tells its user from another's. It lives no longer than the issuer lets it; until then it is shown as Unknown.
         if (lease.ReadAt - lease.CreatedAt < call.Role.LeaseMaxTtl) return Jitter.Spread(LookAgain);
-        await MoveAsync(lease, LeaseState.Revoking, "its longest life is over", MoveHow.Plainly, cancellation);
-        await MoveAsync(lease, LeaseState.Revoked, "its longest life is over", MoveHow.Plainly, cancellation);
+        await MoveAsync(lease, LeaseState.Revoking, "its maximum lifetime is over", MoveHow.Plainly, cancellation);
+        await MoveAsync(lease, LeaseState.Revoked, "its maximum lifetime is over", MoveHow.Plainly, cancellation);
         return null;
     }
 

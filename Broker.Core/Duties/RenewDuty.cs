@@ -33,7 +33,7 @@ internal sealed class RenewDuty(DutyTools tools, LeaseSuccessor successor, Broke
         {
             // Its user is gone, or about to be: nobody new gets it, and who holds it moves at once.
             metrics.Renewed(lease.Database, "lease-unknown");
-            await successor.ReplaceBrokenAsync(call, $"the issuer knows it no more: {e.Message}", cancellation);
+            await successor.ReplaceBrokenAsync(call, $"the issuer no longer knows it: {e.Message}", cancellation);
             return null;
         }
         catch (IssuerException e)

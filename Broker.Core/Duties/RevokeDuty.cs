@@ -19,7 +19,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
 
     /// <summary>In a lease's reason: before it stands why the lease is over, after it what is still to be done.</summary>
     private const string Still = " - still to be done: ";
-    private const string OnItsWay = $"{Still}its user is dropped, and dropped once more: what was to make it may be on its way";
+    private const string OnItsWay = $"{Still}its user is dropped, and later dropped again: the statement that creates it may still be on its way";
     private static readonly TimeSpan LongestWay = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan AfterFailing = TimeSpan.FromMinutes(30);
@@ -39,7 +39,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
             if (await InFlightAsync(call, token => DropAsync(call, token), cancellation) is not { } dropped) return Jitter.Spread(Soon);
             if (dropped.Sessions > 0)
             {
-                var waiting = $"{WhyOver(lease)}{Still}its user is dropped, and {dropped.Sessions} sessions that it had go on until their pods close them; an order to revoke ends them";
+                var waiting = $"{WhyOver(lease)}{Still}its user is dropped, and {dropped.Sessions} of its sessions continue until their pods close them; an order to revoke ends them";
                 if (waiting != lease.Reason) await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, waiting, cancellation);
                 return Jitter.Spread(SessionsAgain);
             }
@@ -51,7 +51,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
                 return LongestWay;
             }
 
-            var why = dropped.Sessions is null ? $"{WhyOver(lease)} (the database does not tell whether sessions of its user go on)" : WhyOver(lease);
+            var why = dropped.Sessions is null ? $"{WhyOver(lease)} (the database does not report whether sessions of its user continue)" : WhyOver(lease);
             await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Revoked, why, cancellation);
             metrics.Revoked(lease.Database, "revoked");
             log.Revoked(lease.Id, lease.Role, lease.Username);
@@ -96,11 +96,11 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
         }
         catch (IssuerException e)
         {
-            throw new DutyException(notShutOut is null || e.Message.Contains(notShutOut, StringComparison.Ordinal) ? e.Message : $"{e.Message} And before: {notShutOut}", e);
+            throw new DutyException(notShutOut is null || e.Message.Contains(notShutOut, StringComparison.Ordinal) ? e.Message : $"{e.Message} Before that: {notShutOut}", e);
         }
 
         if (lease.Username.Length > 0 && call.Role.Static is null && await IsThereAsync(engine, call, cancellation))
-            throw new DutyException(notShutOut is null ? LeftBehind(call) : $"{LeftBehind(call)} And before: {notShutOut}");
+            throw new DutyException(notShutOut is null ? LeftBehind(call) : $"{LeftBehind(call)} Before that: {notShutOut}");
 
         // The users of a static role stay, and so do their sessions, unless an operator ordered their end.
         if (lease.Username.Length == 0 || (call.Role.Static is not null && !ends)) return new(0);
@@ -111,11 +111,11 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
         }
         catch (DatabaseException e)
         {
-            throw new DutyException($"User '{lease.Username}' is dropped; whether its sessions have ended could not be seen: {e.Message}", e);
+            throw new DutyException($"User '{lease.Username}' is dropped; whether its sessions have ended could not be determined: {e.Message}", e);
         }
 
         return ends && open > 0
-            ? throw new DutyException($"User '{lease.Username}' is dropped, but {open} of its sessions are still at work. {notShutOut ?? "They were told to end, and have not ended yet."}")
+            ? throw new DutyException($"User '{lease.Username}' is dropped, but {open} of its sessions are still active. {notShutOut ?? "They were told to end and have not ended yet."}")
             : new(open);
     }
 
@@ -132,13 +132,13 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
         }
         catch (DatabaseException e)
         {
-            throw new DutyException($"Whether user '{call.Lease.Username}' is gone could not be seen: {e.Message}", e);
+            throw new DutyException($"Whether user '{call.Lease.Username}' is gone could not be determined: {e.Message}", e);
         }
     }
 
     private static string LeftBehind(LeaseCall call) => call.Role.VaultPath is { } path
-        ? $"Vault says that the lease is revoked, and its user '{call.Lease.Username}' is still in the database: have the revocation_statements of the role at {path} drop it (DROP ROLE, DROP USER)."
-        : $"User '{call.Lease.Username}' was to be dropped, and is still in the database.";
+        ? $"Vault says that the lease is revoked, but its user '{call.Lease.Username}' is still in the database: have the revocation_statements of the role at {path} drop it (DROP ROLE, DROP USER)."
+        : $"User '{call.Lease.Username}' was to be dropped, but is still in the database.";
 
     // A static role's user comes back in another lease, which the end of this one is none of.
     private async Task<bool> IsAnothersAsync(LeaseCall call, CancellationToken cancellation) => call.Role.Static is not null
@@ -149,7 +149,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
         lease.Reason.IndexOf(Still, StringComparison.Ordinal) is var at and >= 0 ? lease.Reason[..at] : lease.Reason;
 
     private static string Advice(LeaseRecord lease) =>
-        $"The broker goes on trying. Mend what the database names (hand over what user '{lease.Username}' owns, take its rights away, end its sessions), or drop the user by hand.";
+        $"The broker keeps trying. Fix what the database names (hand over what user '{lease.Username}' owns, revoke its rights, end its sessions), or drop the user by hand.";
 
     /// <param name="Sessions">How many of its sessions are open; null: the database does not tell.</param>
     private sealed record Dropped(int? Sessions);

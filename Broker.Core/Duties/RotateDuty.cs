@@ -28,11 +28,11 @@ internal sealed class RotateDuty(DutyTools tools, LeaseSuccessor successor, ILog
         // Whom nobody holds nobody needs to follow: the next claim gets a new one.
         if (lease.Holders == 0 && !call.Role.KeepReady)
         {
-            await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Retiring, "to be followed by another, and nobody holds it", cancellation);
+            await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Retiring, "due for replacement, and nobody holds it", cancellation);
             return null;
         }
 
-        var ready = await successor.EnsureAsync(call.Role, call.Database, call.IssuerDefinition, lease.Pool, lease.Id, "followed by another before its end", cancellation);
+        var ready = await successor.EnsureAsync(call.Role, call.Database, call.IssuerDefinition, lease.Pool, lease.Id, "replaced before its end", cancellation);
         return ready ? null : Jitter.Spread(LookAgain);
     }
 

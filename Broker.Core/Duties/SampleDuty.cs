@@ -92,7 +92,7 @@ internal sealed class SampleDuty(
         if (await ledger.Texts.ReadSharedAsync(begun, cancellation) is not null) return;
         if ((await ledger.Budgets.BudgetAsync(database, [], cancellation)).Granted is > 0 and var direct)
             throw new DutyException(
-                $"Database '{database}' has a Pooler now, and {direct} connections are granted on the server itself: nothing more is promised until they have ended. Take the Pooler out, and put it into a new entry for the same server to which roles are moved, or wait.");
+                $"Database '{database}' has a Pooler now, and {direct} connections are granted on the server itself: nothing more is promised until they have ended. Wait, or remove the Pooler, add it to a new entry for the same server, and move roles to that entry.");
         await ledger.Texts.ReplaceSharedAsync(begun, null, "", cancellation);
     }
 

@@ -31,8 +31,8 @@ internal sealed class VerifyDuty(
         if (call.Login is not { } login)
         {
             // Not on the word of a replica that cannot open what the others seal.
-            if (!await seal.PassesAsync(cancellation)) throw new DutyException("This replica's sealing keys are not those of the others (Broker:Sealing).");
-            await successor.ReplaceBrokenAsync(call, "its login cannot be opened", cancellation);
+            if (!await seal.PassesAsync(cancellation)) throw new DutyException("This replica's sealing keys differ from those of the others (Broker:Sealing).");
+            await successor.ReplaceBrokenAsync(call, "its login cannot be decrypted", cancellation);
             return null;
         }
 

@@ -35,7 +35,7 @@ public sealed record Explanation(bool Allowed, string Reason, IReadOnlyList<Expl
             (false, >= 0) => $"Rule {rule} matches, but the session was given for {string.Join(", ", caller.Roles!)} only.",
             _ => rules.Exists(explained => explained.IssuerMatches)
                 ? "No rule of the role's Allow matches: see the claims."
-                : $"No rule of the role's Allow is about issuer '{caller.Issuer}'.",
+                : $"No rule of the role's Allow names issuer '{caller.Issuer}'.",
         }, rules);
     }
 

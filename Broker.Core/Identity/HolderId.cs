@@ -58,10 +58,10 @@ public readonly partial record struct HolderId
     /// </summary>
     public static string? WhyNot(Caller caller, string? given)
     {
-        if (given is not null) return Given().IsMatch(given) ? null : "'holder' is 1 to 128 of A-Z a-z 0-9 . _ : / and -.";
+        if (given is not null) return Given().IsMatch(given) ? null : "'holder' must be 1 to 128 of A-Z a-z 0-9 . _ : / and -.";
         return caller.PodUid is not null
             ? null
-            : "Your token names no pod, so your processes cannot be told apart by it. Send 'holder': an id that is this process's alone and stays the same when it asks again, e.g. {\"holder\": \"job-4711\"}.";
+            : "Your token names no pod, so it cannot tell your processes apart. Send 'holder': an id that only this process has and that stays the same when it asks again, e.g. {\"holder\": \"job-4711\"}.";
     }
 
     /// <summary>Reads an id. What reads well need not exist, nor belong to whoever sent it.</summary>

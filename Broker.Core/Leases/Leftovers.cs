@@ -81,7 +81,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
                 try
                 {
                     await engine.DropUserAsync(database, user.Username, [], role.OwnerRole, cancellation);
-                    log.LeftoverDropped(user.Username, database.Name, "it could log in no more, and had no session");
+                    log.LeftoverDropped(user.Username, database.Name, "it could no longer log in, and had no session");
                     continue;
                 }
                 catch (DatabaseException e) when (e.Failure is DatabaseFailure.StatementRefused or DatabaseFailure.StillOwns)
@@ -142,7 +142,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         var statements = Issuing.StatementTemplate.Render(database.Engine, role.RevocationStatements, left.Username, null, null);
         await engine.DropUserAsync(database, left.Username, statements, role.OwnerRole, cancellation);
         if (notShutOut is not null && await engine.CountSessionsAsync(database, left.Username, cancellation) is { } open and > 0)
-            throw new DatabaseException(notShutOut.Failure, $"'{left.Username}' is dropped, but {open} of its sessions are still at work: {notShutOut.Message}", notShutOut);
+            throw new DatabaseException(notShutOut.Failure, $"'{left.Username}' is dropped, but {open} of its sessions are still active: {notShutOut.Message}", notShutOut);
     }
 
     // Vault names its users itself, and earlier versions marked none: of these nothing tells.

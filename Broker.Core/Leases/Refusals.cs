@@ -32,30 +32,30 @@ internal static class Refusals
         "You have no such holder: it has ended or was released. Claim again with POST /api/v1/roles/{role}/credentials.");
 
     public static Refusal PodGone() => new(
-        RefusalCode.Unauthenticated, "The cluster says that the pod of this token is gone, so nothing is given to it any more. A new pod has a token of its own.");
+        RefusalCode.Unauthenticated, "The cluster says that the pod of this token is gone, so it is granted nothing more. A new pod has its own token.");
 
     /// <summary>An init container, a sidecar and the app are one pod, and so one holder unless they name themselves.</summary>
     public static Refusal HolderInUse(string holder, int had, int least, TimeSpan endsIn) => new(
         RefusalCode.HolderInUse,
-        Say($"This pod's grant is in use with {had} connections, and you need at least {least}. Processes of one pod are told apart by the name they send, e.g. {{\"holder\": \"app\"}}: send one of your own, or have the other release its grant when it is done (DELETE /api/v1/holders/{holder})."),
+        Say($"This pod's grant is in use with {had} connections, and you need at least {least}. Processes of one pod are told apart by the name that they send, e.g. {{\"holder\": \"app\"}}: send your own, or have the other process release its grant when it is done (DELETE /api/v1/holders/{holder})."),
         endsIn < LongestBudgetRetry ? (endsIn > Soon ? endsIn : Soon) : LongestBudgetRetry);
 
     public static Refusal LeaseUnknown(string lease) => new(
         RefusalCode.LeaseUnknown, $"There is no lease '{lease}'. GET /api/v1/leases lists all leases.");
 
     public static Refusal LedgerUnavailable() => new(
-        RefusalCode.LedgerUnavailable, "The broker's ledger does not answer, so nothing can be promised. Come back shortly. Whoever holds a lease may go on using it.", Soon);
+        RefusalCode.LedgerUnavailable, "The broker's ledger does not answer, so nothing can be promised. Try again shortly. Holders may keep using their leases.", Soon);
 
     public static Refusal LeftoverUnknown(string database, string username) => new(
         RefusalCode.LeaseUnknown, $"Database '{database}' has no leftover '{username}': it is gone, or a lease knows it. GET /api/v1/leftovers lists all leftovers.");
 
     public static Refusal LeftoverOfAnother(string database, string username, string mark) => new(
         RefusalCode.LeaseUnknown,
-        $"User '{username}' of database '{database}' bears the mark '{mark}' of another broker on its server, which may be giving it out: it is not a leftover of this one. If that broker is gone for good, or its ledger was lost, write the mark into Broker:Ledger:FormerMarks.");
+        $"User '{username}' of database '{database}' bears the mark '{mark}' of another broker on its server, which may be using it: it is not a leftover of this broker. If that broker is gone for good, or its ledger was lost, write the mark into Broker:Ledger:FormerMarks.");
 
     public static Refusal LeftoverMayBeAnothers(string database, string username, string why) => new(
         RefusalCode.LeaseUnknown,
-        $"User '{username}' of database '{database}' was named by Vault, and nothing tells whether another broker or application is using it: {why}. Revoke its lease in Vault, or drop the user in the database when you are sure.");
+        $"User '{username}' of database '{database}' was named by Vault, and it cannot be determined whether another broker or application is using it: {why}. Revoke its lease in Vault, or drop the user in the database when you are sure.");
 
     /// <summary>An operator's order; without a reason where none is at hand.</summary>
     public static Refusal RolePaused(string role, RoleState state, string? reason) => new(
@@ -71,7 +71,7 @@ internal static class Refusals
     public static Refusal IssuerUnavailable(string why) => new(RefusalCode.IssuerUnavailable, why, Later);
 
     public static Refusal AuditUnavailable() => new(
-        RefusalCode.AuditUnavailable, "The broker cannot write its audit, and it hands out nothing that is not recorded. Come back shortly.", Later);
+        RefusalCode.AuditUnavailable, "The broker cannot write its audit, and it grants nothing that is not recorded. Try again shortly.", Later);
 
     /// <summary>The refusal for a claim's last answer, when there is no waiting (or no more waiting) for a better one.</summary>
     public static Refusal For(ClaimAnswer answer, Claim claim, Database database) => answer switch
@@ -80,16 +80,16 @@ internal static class Refusals
         ClaimAnswer.InLine line when claim.Least > line.Capacity => TakenByOthers(claim, new(line.Free, 0, line.Capacity)),
         ClaimAnswer.InLine line => new(
             RefusalCode.BudgetExhausted,
-            Say($"{line.Free} connections are free on database '{database.Name}' and {line.Place - 1} callers were first in line for them. Come back then, or wait longer with 'Prefer: wait=N'."),
+            Say($"{line.Free} connections are free on database '{database.Name}', but {line.Place - 1} callers are ahead of you in line for them. Try again later, or wait longer with 'Prefer: wait=N'."),
             Soon,
             new(line.Free, 0, line.Capacity)),
         ClaimAnswer.LineFull full => new(
-            RefusalCode.BudgetExhausted, $"The line for connections of database '{database.Name}' is full. Come back then.", Later, new(full.Free, 0, full.Capacity)),
+            RefusalCode.BudgetExhausted, $"The line for connections of database '{database.Name}' is full. Try again later.", Later, new(full.Free, 0, full.Capacity)),
         ClaimAnswer.Throttled throttled => Throttled(throttled.StartsIn, database),
         ClaimAnswer.Wait { StartsIn.Ticks: > 0 } wait => Throttled(wait.StartsIn, database),
         ClaimAnswer.Issue { StartsIn.Ticks: > 0 } issue => Throttled(issue.StartsIn, database),
         ClaimAnswer.Wait or ClaimAnswer.Issue => new(
-            RefusalCode.IssuerUnavailable, "A lease is being issued, but not within the time you wait. Come back then: asking again costs nothing.", Soon),
+            RefusalCode.IssuerUnavailable, "A lease is being issued, but it is not ready within the time you wait. Try again later: asking again costs nothing.", Soon),
         ClaimAnswer.Failed failed => Failed(failed),
         ClaimAnswer.Stale => new(
             RefusalCode.DatabaseUnavailable,
@@ -97,7 +97,7 @@ internal static class Refusals
             Later),
         ClaimAnswer.UserLimit user => new(
             RefusalCode.BudgetExhausted,
-            Say($"You need at least {claim.Least} connections, and the database lets each user of role '{claim.Role.Name}' open {user.Limit} at once (its CONNECTION LIMIT, MAX_USER_CONNECTIONS, or the server's max_user_connections). Ask for fewer (connections, minConnections), or have that raised."),
+            Say($"You need at least {claim.Least} connections, but the database lets each user of role '{claim.Role.Name}' open {user.Limit} at once (its CONNECTION LIMIT, MAX_USER_CONNECTIONS, or the server's max_user_connections). Ask for fewer (connections, minConnections), or have that raised."),
             null,
             new(user.Limit, user.Limit, user.Limit)),
         ClaimAnswer.Paused => RolePaused(claim.Role.Name, RoleState.Paused, null),
@@ -112,7 +112,7 @@ internal static class Refusals
         {
             return new(
                 RefusalCode.BudgetExhausted,
-                Say($"You need at least {claim.Least} connections, and no more than {e.Ceiling} can be promised on this database at all. Ask for fewer (connections, minConnections), or ask its DBA for a higher ceiling."),
+                Say($"You need at least {claim.Least} connections, but no more than {e.Ceiling} can ever be promised on this database. Ask for fewer (connections, minConnections), or ask its DBA for a higher ceiling."),
                 LongestBudgetRetry,
                 shortfall);
         }
@@ -121,8 +121,8 @@ internal static class Refusals
         return new(
             RefusalCode.BudgetExhausted,
             e.CouldAskFor > 0
-                ? Say($"You need at least {claim.Least} connections and {e.Free} are free. You could ask for {e.CouldAskFor} now (minConnections), or wait in line with 'Prefer: wait=N'.")
-                : Say($"You need at least {claim.Least} connections and none is free for you now. Come back then, or wait in line with 'Prefer: wait=N'."),
+                ? Say($"You need at least {claim.Least} connections, but {e.Free} are free. You could ask for {e.CouldAskFor} now (minConnections), or wait in line with 'Prefer: wait=N'.")
+                : Say($"You need at least {claim.Least} connections, but none is free for you now. Try again later, or wait in line with 'Prefer: wait=N'."),
             ComeBack(claim, e.NextEndIn ?? UntilSeenClosed),
             shortfall);
     }
@@ -134,13 +134,13 @@ internal static class Refusals
     // Of users that were dropped, or of other applications: when they close is not known.
     private static Refusal TakenByOthers(Claim claim, BudgetShortfall shortfall) => new(
         RefusalCode.BudgetExhausted,
-        Say($"You need at least {claim.Least} connections, and those that others have open on this database leave no more than {shortfall.Capacity} to promise. Come back then, ask for fewer (connections, minConnections), or wait in line with 'Prefer: wait=N' until they are closed."),
+        Say($"You need at least {claim.Least} connections, but those that others have open on this database leave no more than {shortfall.Capacity} to promise. Try again later, ask for fewer (connections, minConnections), or wait in line with 'Prefer: wait=N' until they are closed."),
         ComeBack(claim, UntilSeenClosed),
         shortfall);
 
     private static Refusal Throttled(TimeSpan startsIn, Database database) => new(
         RefusalCode.IssueThrottled,
-        Say($"Database '{database.Name}' gets at most {database.Issuing.UsersPerSecond} new users a second. Your turn is kept: come back then."),
+        Say($"Database '{database.Name}' gets at most {database.Issuing.UsersPerSecond} new users a second. Your turn is kept: try again later."),
         startsIn > Soon ? startsIn : Soon);
 
     // The words were written by who failed to issue: "Code: what happened".
@@ -151,7 +151,7 @@ internal static class Refusals
         var what = at > 0 ? failed.Why[(at + 2)..] : failed.Why;
         var detail = code switch
         {
-            RefusalCode.LoginFailed => "A database user was issued, but the database refused its login; it is being revoked. The role's statements need mending: ",
+            RefusalCode.LoginFailed => "A database user was issued, but the database refused its login; it is being revoked. The role's statements need to be corrected: ",
             RefusalCode.DatabaseUnavailable => "A database user could not be created, because the database failed: ",
             _ => "The issuer could not create a database user: ",
         };

@@ -16,7 +16,7 @@ public abstract partial class Decision
         foreach (var file in Files.SkipLast(1))
         {
             if (Read(file) is var text && (text.Contains("ARGV", StringComparison.Ordinal) || text.Contains("KEYS", StringComparison.Ordinal)))
-                throw new InvalidOperationException($"The ledger's script {file} reads KEYS or ARGV; what it needs has a name.");
+                throw new InvalidOperationException($"The ledger's script {file} reads KEYS or ARGV; it must use the declared names.");
         }
 
         ScriptHeader.Check(name, Read(Files[^1]), asked, answer);

@@ -40,7 +40,7 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<
         var words = new List<string> { voice, state.Heard.ToString(CultureInfo.InvariantCulture), state.Seen.ToString(CultureInfo.InvariantCulture) };
         decision.Write(asked, words);
         var reply = await store.DecideAsync(decision, at, words, cancellation);
-        if (reply.Length < 2) throw new LedgerException($"The ledger answered nothing to '{decision}'.");
+        if (reply.Length < 2) throw new LedgerException($"The ledger gave no answer to '{decision}'.");
         state.Epoch = reply[0];
         if (reply[1].Length > 0) state.Hear(WireText.Int64(reply[1]));
         return (decision.ReadAnswer(reply), state.Heard, reply[0]);

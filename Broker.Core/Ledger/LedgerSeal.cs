@@ -54,4 +54,4 @@ public sealed class LedgerSeal(IDataProtectionProvider protection)
 
 /// <summary>The sealing keys cannot be read or made; the message says why.</summary>
 internal sealed class SealingKeysException(CryptographicException failure)
-    : LedgerException($"The keys that seal what is in the ledger are not to be had (Broker:Sealing). {failure.InnerException?.Message ?? failure.Message}", failure);
+    : LedgerException($"The keys that seal what is in the ledger cannot be obtained (Broker:Sealing). {failure.InnerException?.Message ?? failure.Message}", failure);

@@ -74,7 +74,7 @@ public sealed class TextLedger(LedgerClient client)
         await client.TakeAsync(Decision.Hear, SharedLedger.Issuers, new(token), cancellation);
 
     private static LedgerException Unreplaceable(string name) =>
-        new($"The text '{name}' in the ledger cannot be replaced: delete the field shared:{name} there, the replicas put back what they remember.");
+        new($"The text '{name}' in the ledger cannot be replaced: delete the field shared:{name} there; the replicas restore what they remember.");
 
     private async ValueTask<bool> PutAsync(string name, string? expected, string following, DateTimeOffset? putAt, CancellationToken cancellation)
     {

@@ -40,7 +40,7 @@ public sealed class Secret : IEquatable<Secret>
     private sealed class RedactingConverter : JsonConverter<Secret>
     {
         public override Secret? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-            throw new JsonException("A secret is never read from JSON this way.");
+            throw new JsonException("A secret cannot be read from JSON.");
 
         public override void Write(Utf8JsonWriter writer, Secret value, JsonSerializerOptions options) =>
             writer.WriteStringValue("[redacted]");

@@ -72,7 +72,7 @@ internal sealed partial class ExaminationDesk(ICatalog catalog, SharedLedger led
         .OrderBy(role => role.Name, StringComparer.Ordinal)
         .Select(role => new Finding(
             FindingKind.Notice,
-            $"Role {role.Name} grants to each user by itself",
+            $"Role {role.Name} grants rights to each user individually",
             $"The CreationStatements of role {role.Name} have GRANT … ON …: each user is written into the access list of everything that is granted. Grant to a group once, and have the statements let the user join it.",
             "CREATE ROLE app_rw; -- grant to it what the statements grant now\n-- CreationStatements: CREATE the user, then GRANT app_rw TO \"{{name}}\";"));
 

@@ -78,11 +78,11 @@ internal sealed class LeftoverDesk(ICatalog catalog, SharedLedger ledger, Issuer
             var listed = await issuers[current.Issuers[role.Issuer]].ListAsync(role, database, cancellation);
             var known = (await ledger.Leases.LeasesAsync(database.Name, int.MaxValue, cancellation)).Select(lease => lease.IssuerId).ToHashSet(StringComparer.Ordinal);
             var strangers = listed.Count(id => !known.Contains(id));
-            return strangers == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"Vault has {strangers} leases of '{path}' that this broker did not get");
+            return strangers == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"Vault has {strangers} leases of '{path}' that this broker did not request");
         }
         catch (IssuerException e)
         {
-            return $"Vault does not say which leases of '{path}' there are ({e.Message})";
+            return $"Vault does not list its leases of '{path}' ({e.Message})";
         }
     }
 }

@@ -38,8 +38,8 @@ internal sealed class PauseDesk(ICatalog catalog, RolePauses pauses, DeskAudit a
             Detail = refusal?.Detail ?? state switch
             {
                 RoleState.Paused => "paused: nobody new gets it",
-                RoleState.Draining => "drained: nobody new gets it, and nobody has more time",
-                _ => "it gives again",
+                RoleState.Draining => "drained: nobody new gets it, and nobody gets more time",
+                _ => "it is granted again",
             },
             Reason = reason,
         };

@@ -93,7 +93,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
     {
         var current = catalog.Current;
         if (caller.Session is not null || !(current.Identity.Issuers.TryGetValue(caller.Issuer, out var issuer) && MayOpen(issuer, caller)))
-            return new Refusal(RefusalCode.NotAllowed, "This token cannot be exchanged for a session. Use it as it is, or send one from an issuer that has Sessions set.");
+            return new Refusal(RefusalCode.NotAllowed, "This token cannot be exchanged for a session. Use it directly, or send one from an issuer that has Sessions set.");
         if (roles.Count is 0 or > MostRoles) return Refusals.Invalid($"'roles' must name 1 to {MostRoles} roles that the session is for.");
         foreach (var name in roles)
         {
@@ -114,8 +114,8 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
             return opening switch
             {
                 SessionOpening.Open => new SessionAnswer(token.Id, token.Value, session.Roles, session.Issuer, session.Subject, now, now + left),
-                SessionOpening.TokenUsed => new Refusal(RefusalCode.NotAllowed, "This token was exchanged before, and a token is exchanged only once. Keep the session, or get a new token."),
-                _ => (SessionOutcome)new Refusal(RefusalCode.LimitExceeded, "The limit on sessions is reached. Come back when one has ended.", left > TimeSpan.FromSeconds(1) ? left : TimeSpan.FromSeconds(1)),
+                SessionOpening.TokenUsed => new Refusal(RefusalCode.NotAllowed, "This token has already been exchanged, and a token can be exchanged only once. Keep the session, or get a new token."),
+                _ => (SessionOutcome)new Refusal(RefusalCode.LimitExceeded, "The limit on sessions is reached. Try again when one has ended.", left > TimeSpan.FromSeconds(1) ? left : TimeSpan.FromSeconds(1)),
             };
         });
     }

@@ -130,8 +130,8 @@ public sealed class ChainTests : IDisposable
         await WriteAsync(30);
 
         var problems = Verify().Problems;
-        problems.ShouldContain(problem => problem.Contains("the checkpoint's signature is not by this key"));
-        problems.ShouldContain(problem => problem.Contains(".head: its signature is not by this key"));
+        problems.ShouldContain(problem => problem.Contains("the checkpoint is not signed with this key"));
+        problems.ShouldContain(problem => problem.Contains(".head: it is not signed with this key"));
     }
 
     [Fact]
@@ -206,7 +206,7 @@ public sealed class ChainTests : IDisposable
         AuditFolder.Holders(folder.Path).ShouldBe(["before", "after"]);
         var verified = Verify();
         verified.Problems.ShouldBeEmpty();
-        verified.Notes.ShouldContain(note => note.Contains("not taken by this sink"));
+        verified.Notes.ShouldContain(note => note.Contains("this sink did not accept"));
     }
 
     [Fact]

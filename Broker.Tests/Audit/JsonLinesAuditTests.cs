@@ -106,7 +106,7 @@ public sealed class JsonLinesAuditTests : IDisposable
         var oneTooMany = audit.WriteAsync(AuditFolder.Record("d"), Cancel).AsTask();
 
         oneTooMany.IsCompleted.ShouldBeTrue("a full queue refuses at once");
-        (await Should.ThrowAsync<AuditUnavailableException>(oneTooMany)).Message.ShouldContain("3 records wait already");
+        (await Should.ThrowAsync<AuditUnavailableException>(oneTooMany)).Message.ShouldContain("3 records are already waiting");
         first.IsCompleted.ShouldBeFalse();
         waiting.ShouldAllBe(write => !write.IsCompleted);
 

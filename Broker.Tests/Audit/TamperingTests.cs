@@ -131,7 +131,7 @@ public sealed class TamperingTests : IDisposable
 
         await File.WriteAllTextAsync(Head, older, Cancel);
 
-        Verify().Problems.ShouldContain(problem => problem.Contains("it was put back"));
+        Verify().Problems.ShouldContain(problem => problem.Contains("somebody put an old one back"));
     }
 
     [Fact]
@@ -182,7 +182,7 @@ public sealed class TamperingTests : IDisposable
         var forged = others[..at] + (others[at] == 'A' ? 'B' : 'A') + others[(at + 1)..];
 
         Held(others).Count.ShouldBe(2);
-        Held(others).ShouldContain(problem => problem.Contains("The anchors know a chain"));
+        Held(others).ShouldContain(problem => problem.Contains("The anchors have a chain"));
         Held(others).ShouldContain(problem => problem.Contains("no genuine checkpoint of a chain in these files"));
         Held(forged).ShouldHaveSingleItem().ShouldContain("no genuine checkpoint of a chain in these files");
 

@@ -111,7 +111,7 @@ public sealed class VerifierTests : IDisposable
     {
         var chain = Ended();
 
-        Verify([.. chain.Lines, Behind(chain.Head, line)], chain.Lines[^1]).Problems.ShouldBe(["audit.jsonl:5: stands behind the end of its broker."]);
+        Verify([.. chain.Lines, Behind(chain.Head, line)], chain.Lines[^1]).Problems.ShouldBe(["audit.jsonl:5: comes after the record that ended its broker's chain."]);
     }
 
     [Theory]
@@ -246,7 +246,7 @@ public sealed class VerifierTests : IDisposable
 
         var verified = Verify(chain.Lines, sink: sink);
         verified.Problems.Any(problem => problem.Contains("are missing before it")).ShouldBe(!excused);
-        verified.Notes.Any(note => note.Contains("not taken by this sink")).ShouldBe(excused);
+        verified.Notes.Any(note => note.Contains("this sink did not accept")).ShouldBe(excused);
     }
 
     [Theory]
@@ -315,7 +315,7 @@ public sealed class VerifierTests : IDisposable
         time.Advance(TimeSpan.FromMinutes(1));
 
         var problems = Verify(lines).Problems;
-        problems.ShouldContain(problem => problem.Contains("the checkpoint's signature is not by this key"));
+        problems.ShouldContain(problem => problem.Contains("the checkpoint is not signed with this key"));
         problems.ShouldContain(problem => problem.Contains("The last 4 records are not covered by a checkpoint"));
     }
 
@@ -328,7 +328,7 @@ public sealed class VerifierTests : IDisposable
         Forger.TryRead(chain.Lines[^2], out var id, out var seq, out var before);
         chain.Lines[^1] = Forger.Chained(Forger.Line(text), id, seq + 1, before);
 
-        Verify(chain.Lines).Problems.ShouldContain(problem => problem.Contains("the checkpoint's signature is not by this key"));
+        Verify(chain.Lines).Problems.ShouldContain(problem => problem.Contains("the checkpoint is not signed with this key"));
     }
 
     [Fact]
@@ -354,11 +354,11 @@ public sealed class VerifierTests : IDisposable
     {
         var chain = Chain().Opened(newFile: true).Records(1).Checkpoint();
 
-        Verify([.. chain.Lines, Behind(chain.Head, """{"action":"claim","outcome":"granted"}""")], chain.Lines[^1]).Problems.ShouldHaveSingleItem().ShouldContain("nothing vouches for them");
+        Verify([.. chain.Lines, Behind(chain.Head, """{"action":"claim","outcome":"granted"}""")], chain.Lines[^1]).Problems.ShouldHaveSingleItem().ShouldContain("nothing shows that they are unchanged");
     }
 
     [Fact]
-    public void L15_An_empty_file_is_no_audit() => Verify([], head: null).Problems.ShouldBe(["There is no record of a chain at all."]);
+    public void L15_An_empty_file_is_no_audit() => Verify([], head: null).Problems.ShouldBe(["There are no records."]);
 
     [Fact]
     public void An_audit_that_begins_has_no_checkpoint_and_nothing_wrong()
@@ -385,7 +385,7 @@ public sealed class VerifierTests : IDisposable
     {
         var verified = Verify(Ended().Opened().Checkpoint().Lines);
         verified.Problems.ShouldBeEmpty();
-        verified.Notes.ShouldBe(["The broker has not ended this chain: it is running, or it died."]);
+        verified.Notes.ShouldBe(["The broker has not ended this chain: it is still running, or it died."]);
     }
 
     [Fact]
@@ -421,7 +421,7 @@ public sealed class VerifierTests : IDisposable
     {
         var other = Ended();
 
-        Verify(Ended().Lines, other.Lines[^1]).Problems.ShouldHaveSingleItem().ShouldContain("is not among these files: it is another one's, or an older one.");
+        Verify(Ended().Lines, other.Lines[^1]).Problems.ShouldHaveSingleItem().ShouldContain("is not among these files: it belongs to another audit, or is an older one.");
     }
 
     [Fact]
@@ -429,7 +429,7 @@ public sealed class VerifierTests : IDisposable
     {
         var chain = Chain().Opened(newFile: true).Records(1).Checkpoint().Records(1).Checkpoint().Records(1).Checkpoint();
 
-        Verify(chain.Lines, chain.Lines[2]).Problems.ShouldHaveSingleItem().ShouldContain("it was put back");
+        Verify(chain.Lines, chain.Lines[2]).Problems.ShouldHaveSingleItem().ShouldContain("somebody put an old one back");
     }
 
     [Theory]
@@ -440,7 +440,7 @@ public sealed class VerifierTests : IDisposable
         var chain = Chain().Opened(newFile: true).Records(1).Checkpoint().Records(1).Checkpoint(why);
 
         var verified = Verify(chain.Lines, chain.Lines[2]);
-        verified.Problems.Any(problem => problem.Contains("it was put back")).ShouldBe(wrong);
+        verified.Problems.Any(problem => problem.Contains("somebody put an old one back")).ShouldBe(wrong);
         verified.Notes.Any(note => note.Contains("is one checkpoint behind")).ShouldBe(!wrong);
     }
 
@@ -502,7 +502,7 @@ public sealed class VerifierTests : IDisposable
             anchor = Chain(from: new(other.Head.Chain, 2, ChainHead.Nothing)).Checkpoint().Lines[^1];
         }
 
-        Verify(lines, lines[^1], anchors: [anchor]).Problems.ShouldHaveSingleItem().ShouldContain("The anchors have another checkpoint at record");
+        Verify(lines, lines[^1], anchors: [anchor]).Problems.ShouldHaveSingleItem().ShouldContain("the anchors and these files have different checkpoints");
     }
 
     [Fact]

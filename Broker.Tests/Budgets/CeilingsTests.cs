@@ -79,7 +79,7 @@ public sealed class CeilingsTests : IAsyncDisposable
     {
         await ceilings.SetAsync("others", Order, Cancel);
         await WriteAsync((await ledger.Texts.ReadSharedAsync("ceiling:others", Cancel))!.Value.Text);
-        (await Should.ThrowAsync<LedgerException>(async () => await ceilings.InForceAsync(Orders(60), Cancel))).Message.ShouldContain("cannot be opened");
+        (await Should.ThrowAsync<LedgerException>(async () => await ceilings.InForceAsync(Orders(60), Cancel))).Message.ShouldContain("cannot be decrypted");
     }
 
     [Fact]
@@ -97,7 +97,7 @@ public sealed class CeilingsTests : IAsyncDisposable
     public async Task What_cannot_be_opened_has_nothing_counted_and_is_shown_as_no_order(string text)
     {
         await WriteAsync(text);
-        (await Should.ThrowAsync<LedgerException>(async () => await ceilings.InForceAsync(Orders(60), Cancel))).Message.ShouldContain("cannot be opened");
+        (await Should.ThrowAsync<LedgerException>(async () => await ceilings.InForceAsync(Orders(60), Cancel))).Message.ShouldContain("cannot be decrypted");
         (await ceilings.FindAsync(Orders(60), Cancel)).ShouldBeNull();
     }
 

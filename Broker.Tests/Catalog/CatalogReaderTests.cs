@@ -138,10 +138,10 @@ public class CatalogReaderTests
         [
             ("Databases:billing:Engine", "PostgreSql"), ("Databases:billing:Host", "orders-db"), ("Databases:billing:Name", "billing"), ("Databases:billing:AdminConnectionString", "Host=orders-db"),
         ];
-        Configured.Read([.. PoolerOf("orders"), .. second, .. PoolerOf("billing")]).Errors.ShouldHaveSingleItem().Problem.ShouldContain("too, and its pool sizes");
+        Configured.Read([.. PoolerOf("orders"), .. second, .. PoolerOf("billing")]).Errors.ShouldHaveSingleItem().Problem.ShouldContain("but its pool sizes");
         Configured.Read([.. PoolerOf("orders"), .. second, .. PoolerOf("billing"), ("Databases:billing:Pooler:Port", "6433")]).Errors.ShouldBeEmpty();
         (string, string?)[] lists = [("Databases:billing:Pooler:Port", "6433"), ("Databases:orders:Pooler:UserList", "/lists/users.txt"), ("Databases:billing:Pooler:UserList", "/lists/../lists/users.txt")];
-        Configured.Read([.. PoolerOf("orders"), .. second, .. PoolerOf("billing"), .. lists]).Errors.ShouldHaveSingleItem().ToString().ShouldContain("is the file of");
+        Configured.Read([.. PoolerOf("orders"), .. second, .. PoolerOf("billing"), .. lists]).Errors.ShouldHaveSingleItem().ToString().ShouldContain("is also the file of");
         Configured.Read([.. PoolerOf("orders"), ("Databases:orders:Pooler:UserList", "users.txt"), ("Databases:orders:Pooler:AuthUser", "pgbouncer")])
             .Errors.ShouldHaveSingleItem().Path.ShouldBe("Broker:Databases:orders:Pooler:AuthUser");
         Configured.Read([.. PoolerOf("orders"), ("Roles:orders-jobs:Pods:SslMode", "Require")]).Errors.ShouldBeEmpty();
@@ -203,7 +203,7 @@ public class CatalogReaderTests
         });
 
         Configured.Read([.. changes]).Errors.ShouldHaveSingleItem().ShouldSatisfyAllConditions(
-            error => error.Path.ShouldBe("Broker:Roles:two:Static:Usernames"), error => error.Mend.ShouldContain("users of its own"));
+            error => error.Path.ShouldBe("Broker:Roles:two:Static:Usernames"), error => error.Mend.ShouldContain("its own users"));
     }
 
     [Fact]
@@ -261,7 +261,7 @@ public class CatalogReaderTests
     [InlineData("Roles:orders-api:Database", "", "", "missing")]
     [InlineData("Roles:orders-api:Database", "order", "", "Did you mean orders?")]
     [InlineData("Roles:orders-api:Issuer", "nobody", "", "Write one of here, vault")]
-    [InlineData("Roles:orders-api:VaultPath", "", "", "missing, and the role's issuer is a Vault")]
+    [InlineData("Roles:orders-api:VaultPath", "", "", "missing, but the role's issuer is a Vault")]
     [InlineData("Roles:orders-api:VaultPath", "v1/database/creds/x", "", "without v1/")]
     [InlineData("Roles:orders-api:VaultPath", "database/creds/../x", "", "mount/creds/role")]
     [InlineData("Roles:orders-api:VaultPath", "database/creds/x?y", "", "mount/creds/role")]
@@ -269,21 +269,21 @@ public class CatalogReaderTests
     [InlineData("Roles:orders-jobs:VaultPath", "database/creds/x", "", "issuer is BuiltIn")]
     [InlineData("Roles:orders-jobs:CreationStatements:0", "CREATE ROLE x", "Roles:orders-jobs:CreationStatements", "{{name}}")]
     [InlineData("Roles:orders-jobs:CreationStatements:0", "CREATE ROLE {{name}}", "Roles:orders-jobs:CreationStatements", "{{password}}")]
-    [InlineData("Roles:orders-jobs:CreationStatements:0", "-- {{name}} {{password}}\n/* nothing */;", "Roles:orders-jobs:CreationStatements", "comments at most")]
-    [InlineData("Roles:orders-jobs:CreationStatements:0", "", "Roles:orders-jobs:CreationStatements:0", "not a text")]
+    [InlineData("Roles:orders-jobs:CreationStatements:0", "-- {{name}} {{password}}\n/* nothing */;", "Roles:orders-jobs:CreationStatements", "at most comments")]
+    [InlineData("Roles:orders-jobs:CreationStatements:0", "", "Roles:orders-jobs:CreationStatements:0", "not a string")]
     [InlineData("VaultApi:Upstream:Address", "https://vault:8200", "VaultApi:Upstream:Pass", "List the paths")]
     [InlineData("VaultApi:Upstream:Address", "http://vault:8200", "", "AllowInsecureTransport")]
-    [InlineData("VaultApi:Upstream:Pass:0", "sys/mounts", "", "Take it out")]
-    [InlineData("VaultApi:Upstream:Pass:0", "auth", "", "Take it out")]
+    [InlineData("VaultApi:Upstream:Pass:0", "sys/mounts", "", "Remove it")]
+    [InlineData("VaultApi:Upstream:Pass:0", "auth", "", "Remove it")]
     [InlineData("VaultApi:Upstream:Pass:0", "database", "", "another path in SecretMounts")]
     [InlineData("VaultApi:Upstream:Pass:0", "database/creds/x", "", "another path in SecretMounts")]
     [InlineData("VaultApi:Upstream:Pass:0", "secret/../sys", "", "is not a path")]
-    [InlineData("Roles:orders-jobs:Static:Usernames:0", "one", "Roles:orders-jobs:Static:Usernames", "Write two that are there")]
+    [InlineData("Roles:orders-jobs:Static:Usernames:0", "one", "Roles:orders-jobs:Static:Usernames", "Write two existing users")]
     [InlineData("Roles:orders-jobs:Static:Usernames:0", "one\ntwo", "Roles:orders-jobs:Static:Usernames:0", "Name another user")]
     [InlineData("Roles:orders-jobs:Static:RotationPeriod", "00:00:04", "", "out of range")]
     [InlineData("Roles:orders-jobs:Static:RotationSchedule", "every night", "", "Write five fields")]
     [InlineData("Roles:orders-jobs:Static:RotationSchedule", "0 0 30 2 *", "", "Write five fields")]
-    [InlineData("Roles:orders-jobs:Static:RotationWindow", "01:00:00", "", "Take it out: a period begins")]
+    [InlineData("Roles:orders-jobs:Static:RotationWindow", "01:00:00", "", "Remove it: a period begins")]
     [InlineData("Roles:orders-jobs:Static:RotationWindow", "00:59:59", "", "out of range")]
     [InlineData("Roles:orders-jobs:Static:RotationPeriod", "01:00:00", "Roles:orders-jobs:CreationStatements", "neither made nor dropped")]
     [InlineData("Roles:orders-api:Static:RotationPeriod", "01:00:00", "Roles:orders-api:Static", "Name a BuiltIn issuer")]
@@ -306,9 +306,9 @@ public class CatalogReaderTests
     [InlineData("Roles:orders-api:Allow:0:Claims:namespace", "", "", "empty")]
     [InlineData("Roles:orders-api:Allow:0:Claims:namespace", "orders*", "", "middle of a word")]
     [InlineData("Roles:orders-api:Allow:0:Claims:namespace", "*", "", "everybody")]
-    [InlineData("Roles:orders-api:Allow:0:Claims:namespace", "a-*-b", "", "not at its end")]
+    [InlineData("Roles:orders-api:Allow:0:Claims:namespace", "a-*-b", "", "not at the end")]
     [InlineData("Roles:orders-api:Allow:0:Claims:pod:0", "a-*", "", "compared exactly")]
-    [InlineData("Roles:orders-api:Allow:0:Claims:namespace:0", "a", "Roles:orders-api:Allow:0:Claims:namespace", "a text and a list")]
+    [InlineData("Roles:orders-api:Allow:0:Claims:namespace:0", "a", "Roles:orders-api:Allow:0:Claims:namespace", "a string and a list")]
     [InlineData("Identity:Admins:0:Issuer", "nobody", "", "Broker:Identity:Issuers")]
     [InlineData("Identity:Sessions:Lifetime", "00:00:59", "", "out of range")]
     [InlineData("Identity:Sessions:MaxLifetime", "7.00:00:01", "", "out of range")]
@@ -397,7 +397,7 @@ public class CatalogReaderTests
                 ("Roles:orders-api:Connections:Guaranteed", "30"), ("Identity:Teams:payments:Guaranteed:orders", "21"),
                 ("Identity:Teams:payments:Members:0:Issuer", "kubernetes"), ("Identity:Teams:payments:Members:0:Claims:namespace", "payments"))
             .Errors.ShouldHaveSingleItem().ToString()
-            .ShouldContain("Broker:Databases:orders:Budget: lets 50 connections be promised, and 51 are guaranteed: 30 to role orders-api, 21 to team payments.");
+            .ShouldContain("Broker:Databases:orders:Budget: lets 50 connections be promised, but 51 are guaranteed: 30 to role orders-api, 21 to team payments.");
 
     private static (string, string?)[] Billing(string? server, string host = "orders-db") =>
     [
@@ -417,7 +417,7 @@ public class CatalogReaderTests
         var errors = Configured.Read([.. Billing(server, host), ("Databases:orders:Budget:Limit", "100"), ("Databases:orders:Budget:ServerCeilingPercent", percent)]).Errors;
         if (!refused) errors.ShouldBeEmpty();
         else errors.ShouldHaveSingleItem().ToString().ShouldContain(
-            "Broker:Databases:billing:Budget: lets 60 connections be promised on a server that is also of orders, and 61 are guaranteed on them together: 31 to team payments on billing, 30 to role orders-api on orders.");
+            "Broker:Databases:billing:Budget: lets 60 connections be promised on the server that it shares with orders, but 61 are guaranteed on them together: 31 to team payments on billing, 30 to role orders-api on orders.");
     }
 
     [Fact]

@@ -39,7 +39,7 @@ public sealed class CatalogSecretsTests : IDisposable
     [Fact]
     public void An_empty_secret_file_is_a_mistake() =>
         Configured.Read(("Issuers:vault:Auth:Token", ""), ("Issuers:vault:Auth:TokenFile", Write("secret", " \n")))
-            .Errors.ShouldHaveSingleItem().ToString().ShouldContain("Broker:Issuers:vault:Auth:TokenFile: names a file that is empty.");
+            .Errors.ShouldHaveSingleItem().ToString().ShouldContain("Broker:Issuers:vault:Auth:TokenFile: names an empty file.");
 
     [Fact]
     public void Files_that_hold_something_else_are_mistakes()

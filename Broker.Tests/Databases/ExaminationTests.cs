@@ -11,7 +11,7 @@ namespace Broker.Tests.Databases;
 /// <summary>What is found in real servers, and that the SQL mends it.</summary>
 public sealed class ExaminationTests(SharedServers servers)
 {
-    private const string TooMuchForMemory = "max_connections is more than the memory is good for";
+    private const string TooMuchForMemory = "max_connections is more than the memory allows";
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -25,8 +25,8 @@ public sealed class ExaminationTests(SharedServers servers)
 
         var found = await engine.ExamineAsync(bench.Database, [login.Username], Cancellation);
 
-        found.Single(finding => finding.Title == "Each user is granted rights of its own").Words.ShouldContain("invoices");
-        var owner = found.Single(finding => finding.Title == "A user that comes and goes owns objects");
+        found.Single(finding => finding.Title == "Each user is granted its rights individually").Words.ShouldContain("invoices");
+        var owner = found.Single(finding => finding.Title == "A temporary user owns objects");
         owner.Words.ShouldContain("mine");
         owner.Sql.ShouldNotBeNull().ShouldContain($"REASSIGN OWNED BY \"{login.Username}\"");
         (await engine.ExamineAsync(bench.Database, ["nobody-of-that-name"], Cancellation)).ShouldNotContain(finding => finding.Title.Contains("owns", StringComparison.Ordinal));
@@ -75,8 +75,8 @@ public sealed class ExaminationTests(SharedServers servers)
 
         var found = await engine.ExamineAsync(bench.Database with { Host = "pooler", Port = 6432, AdminConnectionString = new(settings.ConnectionString) }, [], Cancellation);
 
-        found.Single(finding => finding.Title == "Something stands between").Words.ShouldContain("Pods connect to pooler:6432");
-        (await engine.ExamineAsync(bench.Database, [], Cancellation)).ShouldNotContain(finding => finding.Title == "Something stands between");
+        found.Single(finding => finding.Title == "Something is between the broker and the server").Words.ShouldContain("Pods connect to pooler:6432");
+        (await engine.ExamineAsync(bench.Database, [], Cancellation)).ShouldNotContain(finding => finding.Title == "Something is between the broker and the server");
     }
 
     [Fact]
@@ -127,8 +127,8 @@ public sealed class ExaminationTests(SharedServers servers)
 
         var found = await engine.ExamineAsync(bench.Database, [login.Username], Cancellation);
 
-        found.Single(finding => finding.Title == "Each user is granted rights of its own").Words.ShouldContain("6 rights on single tables");
-        found.Single(finding => finding.Title == "A user that comes and goes defines objects").Words.ShouldContain($"view {bench.Name}.v");
+        found.Single(finding => finding.Title == "Each user is granted its rights individually").Words.ShouldContain("6 rights on single tables");
+        found.Single(finding => finding.Title == "A temporary user defines objects").Words.ShouldContain($"view {bench.Name}.v");
         (await engine.ExamineAsync(bench.Database, ["nobody-of-that-name"], Cancellation)).ShouldNotContain(finding => finding.Kind == FindingKind.Warning && finding.Title.Contains("defines", StringComparison.Ordinal));
     }
 }

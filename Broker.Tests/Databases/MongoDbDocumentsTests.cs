@@ -65,7 +65,7 @@ public sealed class MongoDbDocumentsTests
     [InlineData("""{"roles":["readWrite"]}""", "String where an object")]
     [InlineData("""{"roles":[{"role":"read"}],"passwordDigestor":"client"}""", "\"passwordDigestor\" is not known")]
     [InlineData("""{"roles":{"role":"read"}}""", "\"roles\" is not a list")]
-    [InlineData("""{"roles":[{"role":"read","db":5}]}""", "\"db\" is not a text")]
+    [InlineData("""{"roles":[{"role":"read","db":5}]}""", "\"db\" is not a string")]
     [InlineData("""{"roles":null}""", "\"roles\" is not a list")]
     public async Task A_statement_that_is_something_else_is_refused_before_a_server_is_asked(string statement, string why)
     {

@@ -118,7 +118,7 @@ public sealed class PoolerTests : IAsyncLifetime
     {
         await using var stubborn = await LocalPgBouncer.StartAsync(postgres, new() { LineOptions = "pool_size=7" }, Cancellation);
         var failure = await Should.ThrowAsync<DatabaseException>(() => engine.ResizePoolAsync(Orders.By(stubborn.ConsoleConnectionString), 12, 1, Cancellation));
-        failure.Message.ShouldContain("take pool_size and max_db_connections out of the line of 'app'");
+        failure.Message.ShouldContain("remove pool_size and max_db_connections from the line of 'app'");
     }
 
     [Fact]
@@ -282,7 +282,7 @@ public sealed class PoolerTests : IAsyncLifetime
             "it gives up", Cancellation);
         var failure = await Should.ThrowAsync<DatabaseException>(() => waiting);
         failure.Failure.ShouldBe(DatabaseFailure.LoginRefused);
-        failure.Message.ShouldContain("does not let in user 'u1', who stands in its UserList");
+        failure.Message.ShouldContain("does not let in user 'u1', who is in its UserList");
 
         failure = await Should.ThrowAsync<DatabaseException>(() => engine.VerifierAsync(listed, new("u1", new("wrong")), Cancellation));
         failure.Failure.ShouldBe(DatabaseFailure.LoginRefused);

@@ -102,7 +102,7 @@ public sealed class UserListFileTests : IDisposable
     public async Task One_that_is_not_there_is_refused_in_words_and_not_made()
     {
         File.Delete(Path);
-        (await Should.ThrowAsync<DatabaseException>(() => PutAsync(("a", "SCRAM-1")))).Message.ShouldContain($"UserList {Path} cannot be kept: there is no such file");
+        (await Should.ThrowAsync<DatabaseException>(() => PutAsync(("a", "SCRAM-1")))).Message.ShouldContain($"UserList {Path} cannot be written: there is no such file");
         directory.EnumerateFiles().ShouldBeEmpty();
     }
 

@@ -52,7 +52,7 @@ public sealed class FullDiskTests : IDisposable
         (await UsersAsync(stage)).ShouldBe(1, "who is refused has no user made for it");
 
         File.Delete(filler);
-        await Eventually.HoldsAsync(async () => (await LogAsync(broker)).Any(line => line.Contains("can be worked on again", StringComparison.Ordinal)), "the file to be written again", Cancellation);
+        await Eventually.HoldsAsync(async () => (await LogAsync(broker)).Any(line => line.Contains("can be used again", StringComparison.Ordinal)), "the file to be written again", Cancellation);
         Grant? after = null;
         await Eventually.HoldsAsync(async () => (after = await door.AskAsync(1, 1, Cancellation) as Grant) is not null, "work to go on", Cancellation);
         (after!.Username, after.Lease, after.Holder, after.Connections).ShouldBe((before!.Username, before.Lease, before.Holder, before.Connections));

@@ -26,11 +26,11 @@ public sealed class ClaimMakerTests
     }
 
     [Theory]
-    [InlineData(1, null, "'connections' is 1; role 'orders-api' gives 2 to 8.")]
-    [InlineData(9, null, "'connections' is 9; role 'orders-api' gives 2 to 8.")]
-    [InlineData(4, 1, "'minConnections' is 1; it must be 2 (the role's least) to 4 (what you want).")]
-    [InlineData(4, 5, "'minConnections' is 5; it must be 2 (the role's least) to 4 (what you want).")]
-    [InlineData(null, 6, "'minConnections' is 6; it must be 2 (the role's least) to 5 (what you want).")]
+    [InlineData(1, null, "'connections' is 1; role 'orders-api' grants 2 to 8.")]
+    [InlineData(9, null, "'connections' is 9; role 'orders-api' grants 2 to 8.")]
+    [InlineData(4, 1, "'minConnections' is 1; it must be from 2 (the role's minimum) to 4 (the connections you ask for).")]
+    [InlineData(4, 5, "'minConnections' is 5; it must be from 2 (the role's minimum) to 4 (the connections you ask for).")]
+    [InlineData(null, 6, "'minConnections' is 6; it must be from 2 (the role's minimum) to 5 (the connections you ask for).")]
     public void What_the_role_does_not_give_is_said(int? connections, int? least, string says) =>
         ClaimMaker.From(World.Ask(0, connections, least), Role, Waiting, out _).ShouldBe(says);
 

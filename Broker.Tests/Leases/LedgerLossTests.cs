@@ -83,7 +83,7 @@ public sealed class LedgerLossTests
         (await world.PassAsync(replica.Seal.PassesAsync(default).AsTask(), Minute)).ShouldBeTrue();
         await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
         var other = await world.ReplicaAsync(new EphemeralDataProtectionProvider());
-        (await Should.ThrowAsync<LedgerException>(world.PassAsync(other.Seal.PassesAsync(default).AsTask(), Minute))).Message.ShouldContain("its sealing keys are not those of the other replicas");
+        (await Should.ThrowAsync<LedgerException>(world.PassAsync(other.Seal.PassesAsync(default).AsTask(), Minute))).Message.ShouldContain("its sealing keys differ from those of the other replicas");
         (await world.PassAsync(other.AskAsync(World.Ask(1)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
         (await (await world.ReplicaAsync()).Seal.PassesAsync(default)).ShouldBeTrue();
     }

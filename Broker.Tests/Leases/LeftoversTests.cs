@@ -174,8 +174,8 @@ public sealed class LeftoversTests
     }
 
     [Theory]
-    [InlineData(false, true, "Vault has 1 leases of 'database/creds/payments-worker' that this broker did not get")]
-    [InlineData(false, false, "Vault does not say which leases of 'database/creds/payments-worker' there are")]
+    [InlineData(false, true, "Vault has 1 leases of 'database/creds/payments-worker' that this broker did not request")]
+    [InlineData(false, false, "Vault does not list its leases of 'database/creds/payments-worker'")]
     [InlineData(true, false, null)]
     public async Task L5_A_user_that_Vault_made_is_dropped_only_when_nobody_else_can_be_using_it(bool exclusive, bool mayList, string? whyNot)
     {

@@ -134,7 +134,7 @@ public sealed class LostAnswersTests
         replica.Failures("reap").ShouldBe(0, "that it may not list is no failure of the duty");
 
         world.Clock.Advance(2 * Minute);
-        (await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute)).Reason.ShouldContain("longest life is over");
+        (await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute)).Reason.ShouldContain("maximum lifetime is over");
         world.Issuer.Users.Count.ShouldBe(1, "nothing tells whose it is");
     }
 

@@ -21,7 +21,7 @@ public sealed class RefusalsTests
     [InlineData(100, 2, 4, "at least 100 connections and 2 are free", 4)]
     [InlineData(101, 2, 4, "those that others have open on this database leave no more than 100 to promise", 4)]
     [InlineData(120, 2, null, "those that others have open on this database leave no more than 100 to promise", 4)]
-    [InlineData(121, 2, 4, "no more than 120 can be promised on this database at all", 10)]
+    [InlineData(121, 2, 4, "no more than 120 can ever be promised on this database", 10)]
     public void A_full_budget_says_what_could_be_had_and_is_never_far_away(int least, int couldAskFor, int? nextEndSeconds, string says, int retrySeconds)
     {
         var answer = new ClaimAnswer.Exhausted(2, couldAskFor, 100, 120, nextEndSeconds is { } seconds ? seconds * Second : null);
@@ -46,7 +46,7 @@ public sealed class RefusalsTests
     {
         var refusal = Refusals.For(new ClaimAnswer.InLine(4, 7, 100), Claim(8), World.Orders);
         (refusal.Code, refusal.RetryAfter, refusal.Budget).ShouldBe((RefusalCode.BudgetExhausted, Second, new BudgetShortfall(7, 0, 100)));
-        refusal.Detail.ShouldContain("7 connections are free on database 'orders' and 3 callers were first in line");
+        refusal.Detail.ShouldContain("7 connections are free on database 'orders', but 3 callers are ahead of you in line");
     }
 
     [Fact]
@@ -74,7 +74,7 @@ public sealed class RefusalsTests
     }
 
     [Theory]
-    [InlineData("LoginFailed: no pg_hba.conf entry", RefusalCode.LoginFailed, "statements need mending: no pg_hba.conf entry")]
+    [InlineData("LoginFailed: no pg_hba.conf entry", RefusalCode.LoginFailed, "statements need to be corrected: no pg_hba.conf entry")]
     [InlineData("DatabaseUnavailable: disk full", RefusalCode.DatabaseUnavailable, "because the database failed: disk full")]
     [InlineData("IssuerUnavailable: Vault: sealed", RefusalCode.IssuerUnavailable, "could not create a database user: Vault: sealed")]
     [InlineData("words of another version", RefusalCode.IssuerUnavailable, "could not create a database user: words of another version")]

@@ -26,7 +26,7 @@ public sealed class RevokedMeansGoneTests
         var stuck = await world.LeaseAsync(lease => lease.State == LeaseState.RevokeFailed, TimeSpan.FromMinutes(5));
 
         stuck.Reason.ShouldStartWith("revoked by");
-        stuck.Reason.ShouldContain("1 of its sessions are still at work");
+        stuck.Reason.ShouldContain("1 of its sessions are still active");
         stuck.Reason.ShouldContain("ADMIN option");
 
         // Somebody lets the administrator end sessions; an order has it tried at once.
@@ -118,7 +118,7 @@ public sealed class RevokedMeansGoneTests
         var grant = (await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute)).Grant!;
         world.Engine.Sessions = _ => null;
         await replica.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default);
-        (await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute)).Reason.ShouldContain("does not tell");
+        (await world.LeaseAsync(lease => lease.State == LeaseState.Revoked, Minute)).Reason.ShouldContain("does not report");
     }
 
     [Fact]

@@ -25,7 +25,7 @@ public sealed class RotationTests
         await world.PassAsync(() => world.Issuer.Made == 2, Minute);
         var old = await world.LeaseAsync(lease => lease.Id == first.Lease.Id && lease.State == LeaseState.Retiring, Minute);
         old.Holders.ShouldBe(1, "who holds it has until its announced end to move");
-        old.Reason.ShouldContain("followed by another");
+        old.Reason.ShouldContain("replaced before its end");
 
         // No renewal, no claim was needed for the next lease; a newcomer gets it without waiting for the issuer.
         var newcomer = (await world.PassAsync(replica.AskAsync(World.Ask(1, wait: TimeSpan.Zero)), Minute)).Grant!;

@@ -58,7 +58,7 @@ public sealed class SharedServerTests
         if (counted) await CountedAsync(world, replica);
         var greedy = await world.PassAsync(replica.AskAsync(World.Ask(1, 37, least: 1)), Minute);
         greedy.Grant!.Connections.ShouldBe(27);
-        greedy.Grant.FewerBecause.ShouldBe("27 of 37: 10 of those that are free are guaranteed to others.");
+        greedy.Grant.FewerBecause.ShouldBe("27 of 37: 10 of the free ones are guaranteed to others.");
         (await world.PassAsync(replica.AskAsync(World.Ask(2, 10, role: "billing-api")), Minute)).Grant!.Connections.ShouldBe(10);
         (await world.PassAsync(replica.AskAsync(World.Ask(3, 1, role: "billing-api")), Minute)).Grant.ShouldBeNull();
     }
@@ -73,7 +73,7 @@ public sealed class SharedServerTests
         // Somebody is there: a database that rests is not counted.
         foreach (var role in new[] { "orders-api", "billing-api" }) (await world.PassAsync(replica.AskAsync(World.Ask(1, 1, role: role)), Minute)).Grant.ShouldNotBeNull();
         string[] Lines(string database) => [.. replica.Said.Where(line => line.StartsWith($"Database {database}: ", StringComparison.Ordinal) && line.Contains("guaranteed", StringComparison.Ordinal))];
-        const string Why = "50 connections are guaranteed on the databases of one server (on 'billing' 20 to billing-api; on 'orders' 30 to orders-api), and no more than 37 may be promised on it: guarantee less, or raise what may be promised on the server";
+        const string Why = "50 connections are guaranteed on the databases of one server (on 'billing' 20 to billing-api; on 'orders' 30 to orders-api), but no more than 37 may be promised on it: guarantee less, or raise what may be promised on the server";
 
         await world.PassAsync(() => Lines("orders").Length > 0 && Lines("billing").Length > 0, Minute);
         await world.PassAsync(Minute);
@@ -170,7 +170,7 @@ public sealed class SharedServerTests
         var replica = await world.ReplicaAsync();
         await CountedAsync(world, replica);
         world.Engine.Says = static _ => "pg-1"; // the name pg-2 leads to the first server now
-        await world.PassAsync(() => replica.Failing("sample") is { Record.Why: var why } && why.Contains("Write the same Server", StringComparison.Ordinal), Minute);
+        await world.PassAsync(() => replica.Failing("sample") is { Record.Why: var why } && why.Contains("Set the same Server", StringComparison.Ordinal), Minute);
         await world.PassAsync(TimeSpan.FromSeconds(16));
         (await world.PassAsync(replica.AskAsync(World.Ask(2, 1, wait: TimeSpan.Zero, role: "billing-api")), Minute)).Grant.ShouldBeNull();
     }

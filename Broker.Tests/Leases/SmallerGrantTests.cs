@@ -77,7 +77,7 @@ public sealed class SmallerGrantTests
         var replica = await world.ReplicaAsync();
 
         (await ClaimAsync(world, replica, "one"))["fewerBecause"].ShouldBeNull();
-        ((string?)(await ClaimAsync(world, replica, "two"))["fewerBecause"]).ShouldBe("2 of 5: what this caller or its team may have together leaves no more.");
+        ((string?)(await ClaimAsync(world, replica, "two"))["fewerBecause"]).ShouldBe("2 of 5: this caller's or its team's limit leaves no more.");
     }
 
     [Fact]
@@ -105,16 +105,16 @@ public sealed class SmallerGrantTests
         (await FollowAsync(replica, first, told.Allotment!.Value)).Connections.ShouldBe(4);
 
         (await world.PassAsync(waits, Minute)).Grant!.FewerBecause.ShouldBe("4 of 8: no more were free.");
-        (await AskAsync(world, replica, 0, 8, 1)).FewerBecause.ShouldBe("4 of 8: that is its fair part of the database now; it is told with its renewals when it may have more.");
+        (await AskAsync(world, replica, 0, 8, 1)).FewerBecause.ShouldBe("4 of 8: that is its fair part of the database now; its renewals tell it when it may have more.");
         (await AskAsync(world, replica, 0, 4, 1)).FewerBecause.ShouldBeNull();
     }
 
     [Theory]
-    [InlineData("guaranteed 8", "3 of 5: 8 of those that are free are guaranteed to others.")]
+    [InlineData("guaranteed 8", "3 of 5: 8 of the free ones are guaranteed to others.")]
     [InlineData("kept 1", "3 of 5: room is kept for 1 expected holder.")]
-    [InlineData("kept all\nof it", "3 of 5: this holder was granted 3 before; for another number release it and claim again, or send a 'holder' of your own.")]
-    [InlineData("mine 4", "3 of 5: this holder was granted 3 before; for another number release it and claim again, or send a 'holder' of your own.")]
-    [InlineData(null, "3 of 5: this holder was granted 3 before; for another number release it and claim again, or send a 'holder' of your own.")]
+    [InlineData("kept all\nof it", "3 of 5: this holder was granted 3 before; for another number, release it and claim again, or send your own 'holder'.")]
+    [InlineData("mine 4", "3 of 5: this holder was granted 3 before; for another number, release it and claim again, or send your own 'holder'.")]
+    [InlineData(null, "3 of 5: this holder was granted 3 before; for another number, release it and claim again, or send your own 'holder'.")]
     public void L14_The_ledger_chooses_among_sentences_and_writes_none(string? fewer, string said)
     {
         var claim = new Claim("orders-api.1", new("orders-api", 0, Minute, 1, Minute), "pool", 5, 1, Minute, Minute, ClaimKind.Claim, "c");

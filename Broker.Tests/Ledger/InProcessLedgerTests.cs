@@ -36,7 +36,7 @@ public sealed class InProcessLedgerTests : LedgerContract, IAsyncDisposable
     {
         await using var wrong = new InProcessLedgerStore(publish => new Keyspace(TimeProvider.System, publish), _ => $"redis.call('HSET', 'key', {word}) return {{}}");
         (await Should.ThrowAsync<InvalidOperationException>(async () => await wrong.DecideAsync(Decision.Budget, "orders", [], TestContext.Current.CancellationToken)))
-            .Message.ShouldContain("word 3 is neither a text nor a number");
+            .Message.ShouldContain("word 3 is neither a string nor a number");
     }
 
     [Fact]

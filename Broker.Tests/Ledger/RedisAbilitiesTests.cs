@@ -200,7 +200,7 @@ public sealed partial class RedisAbilitiesTests(RedisAbilitiesTests.Server serve
 
         // One node that drops keys is enough.
         await cluster.ExecuteAsync(lacking, "CONFIG", "SET", "maxmemory", "100mb", "maxmemory-policy", "allkeys-lru");
-        (await store.LookAsync([], Cancellation)).WhyNot.ShouldBe($"Redis 127.0.0.1:{lacking} drops keys when its memory is full (maxmemory-policy allkeys-lru): set it to noeviction (docs/redis.md)");
+        (await store.LookAsync([], Cancellation)).WhyNot.ShouldBe($"Redis 127.0.0.1:{lacking} evicts keys when its memory is full (maxmemory-policy allkeys-lru): set it to noeviction (docs/redis.md)");
     }
 
     private Task AllowAsync(params string[] besides) => server.Redis.ExecuteAsync("ACL", ["SETUSER", user, "reset", "on", ">secret", .. RedisAsItIsRunTests.Rights, .. besides]);

@@ -35,13 +35,13 @@ public sealed class RedisConnectionStringsTests(RedisConnectionStringsTests.Serv
 
     [Theory]
     [InlineData("rediss://u:hidden@one:6379,rediss://u:hidden@two:6379", "names one server")]
-    [InlineData("rediss://u:hidden@one:6379,ssl=true", "no options behind a comma")]
+    [InlineData("rediss://u:hidden@one:6379,ssl=true", "no options after a comma")]
     [InlineData("rediss://u:hidden@one?db=hidden", "has a query")]
-    [InlineData("redis://u:hidden@one/hidden", "no number of a database")]
-    [InlineData("https://u:hidden@one", "none of redis, rediss")]
-    [InlineData("redis://", "no address of the form")]
+    [InlineData("redis://u:hidden@one/hidden", "not a database number")]
+    [InlineData("https://u:hidden@one", "not redis, rediss")]
+    [InlineData("redis://", "not an address of the form")]
     [InlineData("one:6379,hidden=hidden", "option 'hidden' is not known")]
-    [InlineData("one:6379,ssl=hidden", "option 'ssl' is not known, or has a value that it cannot have")]
+    [InlineData("one:6379,ssl=hidden", "option 'ssl' is not known, or has an invalid value")]
     [InlineData("one:6379,password=secret,hidden-1=hidden", "one of its options is not known")]
     [InlineData("password=hidden", "names no server")]
     [InlineData("one:6379,password=hidden,proxy=twemproxy", "names a proxy (Twemproxy)")]
@@ -134,7 +134,7 @@ public sealed class RedisConnectionStringsTests(RedisConnectionStringsTests.Serv
 
         await using var other = new RedisLedgerStore(RedisConnection.Open($"{cluster.ConnectionString},defaultDatabase=2"));
         await Should.ThrowAsync<LedgerException>(async () => await new SharedLedger(other).Budgets.BudgetAsync("orders", [], Cancellation));
-        (await other.LookAsync(["orders"], Cancellation)).WhyNot.ShouldNotBeNull().ShouldContain("has database 0 alone");
+        (await other.LookAsync(["orders"], Cancellation)).WhyNot.ShouldNotBeNull().ShouldContain("has only database 0");
     }
 
     // A decision is taken, and what it signals is heard.

@@ -25,7 +25,7 @@ public sealed class RedisServersTests
         {
             await redis.ExecuteAsync("CONFIG", "SET", "maxmemory", memory, "maxmemory-policy", policy);
             (await store.LookAsync([], Cancellation)).ShouldBe(
-                (isRefused ? $"Redis {redis.ConnectionString} drops keys when its memory is full (maxmemory-policy {policy}): set it to noeviction (docs/redis.md)" : null, null), $"{memory} {policy}");
+                (isRefused ? $"Redis {redis.ConnectionString} evicts keys when its memory is full (maxmemory-policy {policy}): set it to noeviction (docs/redis.md)" : null, null), $"{memory} {policy}");
         }
     }
 
@@ -48,8 +48,8 @@ public sealed class RedisServersTests
         await replica.FollowAsync(redis, Cancellation);
         await replica.ExecuteAsync("CONFIG", "SET", "maxmemory", "100mb", "maxmemory-policy", "allkeys-lru");
         await using var store = new RedisLedgerStore(RedisConnection.Open($"{redis.ConnectionString},{replica.ConnectionString}"));
-        var fault = $"Redis {replica.ConnectionString} drops keys when its memory is full (maxmemory-policy allkeys-lru): set it to noeviction (docs/redis.md)";
-        (await store.LookAsync([], Cancellation)).ShouldBe((null, $"the replica of {fault}, before it takes its primary's place"));
+        var fault = $"Redis {replica.ConnectionString} evicts keys when its memory is full (maxmemory-policy allkeys-lru): set it to noeviction (docs/redis.md)";
+        (await store.LookAsync([], Cancellation)).ShouldBe((null, $"the replica of {fault}, before it becomes the primary"));
 
         // Who comes after the takeover: the client itself looks for a new primary once a minute.
         await redis.StopAsync();
@@ -65,7 +65,7 @@ public sealed class RedisServersTests
         await redis.ExecuteAsync("ACL", ["SETUSER", "broker", "on", ">secret", .. RedisAsItIsRunTests.Rights, "-info"]);
         await using var store = new RedisLedgerStore(RedisConnection.Open($"{redis.ConnectionString},user=broker,password=secret"));
         (await store.LookAsync([], Cancellation)).ShouldBe(
-            (null, $"whether Redis {redis.ConnectionString} drops keys when its memory is full is unknown, because INFO does not say it: its maxmemory-policy has to be noeviction (docs/redis.md)"));
+            (null, $"whether Redis {redis.ConnectionString} evicts keys when its memory is full is unknown, because INFO does not say: its maxmemory-policy must be noeviction (docs/redis.md)"));
     }
 
     [Fact]
@@ -87,7 +87,7 @@ public sealed class RedisServersTests
         await replica.FollowAsync(redis, Cancellation);
         await using var store = new RedisLedgerStore(RedisConnection.Open(replica.ConnectionString));
         (await Should.ThrowAsync<ForbiddenDecisionException>(async () => await store.LookAsync([], Cancellation))).Message.ShouldBe(
-            $"Redis {replica.ConnectionString} is a replica, which takes no writes: the connection string has to lead to its primary (docs/redis.md)");
+            $"Redis {replica.ConnectionString} is a replica, which takes no writes: the connection string must lead to its primary (docs/redis.md)");
     }
 
     [Fact]
@@ -113,7 +113,7 @@ public sealed class RedisServersTests
     [InlineData("7.2.4", false)]
     [InlineData("unstable", false)]
     public void A_Redis_that_is_too_old_is_refused(string version, bool isRefused) =>
-        RedisServers.VersionFault(new Dictionary<string, string> { ["redis_version"] = version }).ShouldBe(isRefused ? $"is of version {version}: the broker needs 6 or newer" : null);
+        RedisServers.VersionFault(new Dictionary<string, string> { ["redis_version"] = version }).ShouldBe(isRefused ? $"has version {version}: the broker needs 6 or newer" : null);
 
     [Theory]
     [InlineData("allkeys-lru", null, null)]

@@ -57,7 +57,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         var order = (await BudgetAsync())["ceilingOrder"]!;
         ((int?)order["ceiling"], (string?)order["by"], (string?)order["reason"]).ShouldBe((20, "operators@example.org", Reason));
         Audited("ceiling").ShouldHaveSingleItem().ShouldBe(("orders", null, 20));
-        await SaidAsync("Database orders: 30 connections are guaranteed (30 to orders-api), and no more than 20 may be promised on it: they cannot all be kept.");
+        await SaidAsync("Database orders: 30 connections are guaranteed (30 to orders-api), but no more than 20 may be promised on it, so not all guarantees can be kept.");
 
         await Link(page, "Take it back…").ClickAsync();
         await ReadsAsync(page, $"It was set to 20 by operators@example.org: {Reason}");

@@ -173,7 +173,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
         return new(
             "orders", HistorySpan.SixHours,
             new(Views.Now, TimeSpan.FromMinutes(1), [.. Enumerable.Range(0, 360).Select(Stretch)], [],
-                [new("orders-api", "budget-exhausted", "shop/orders-api-7", Views.Now.AddMinutes(-50), Views.Now.AddMinutes(-2), 7, "You need at least 5 connections and none is free for you now.")]),
+                [new("orders-api", "budget-exhausted", "shop/orders-api-7", Views.Now.AddMinutes(-50), Views.Now.AddMinutes(-2), 7, "You need at least 5 connections, but none is free for you now.")]),
             [new(Views.Now.AddMinutes(-20), "orders-api", 100), new(Views.Now.AddMinutes(-200), "reports", 12)], TimeSpan.FromMinutes(40));
     }
 

@@ -129,7 +129,7 @@ public sealed class StartTests : IDisposable
         foreach (var (section, key, name, why) in new[]
         {
             ("Audit", "Path", "audit.jsonl", "the audit cannot be written"),
-            ("Sealing", "Directory", "keys", "The keys that seal what is in the ledger are not to be had (Broker:Sealing)"),
+            ("Sealing", "Directory", "keys", "The keys that seal what is in the ledger cannot be obtained (Broker:Sealing)"),
         })
         {
             var keys = Directory.CreateDirectory(Path.Combine(directory, "keys"));
@@ -222,7 +222,7 @@ public sealed class StartTests : IDisposable
         File.Delete(pgBouncer.UserList);
         (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check", "--no-users");
         code.ShouldBe(1, said);
-        Unwrapped(said).ShouldContain($"The pooler's UserList {pgBouncer.UserList} cannot be kept: there is no such file.");
+        Unwrapped(said).ShouldContain($"The pooler's UserList {pgBouncer.UserList} cannot be written: there is no such file.");
     }
 
     [Fact]
@@ -304,7 +304,7 @@ public sealed class StartTests : IDisposable
             settings["Databases"]!["orders"] = DatabaseOf(postgres);
             settings["Roles"]!["orders-api"]!["Connections"] = new JsonObject { ["Guaranteed"] = 500 };
         });
-        const string words = "500 connections are guaranteed on database 'orders' (500 to orders-api), and no more than";
+        const string words = "500 connections are guaranteed on database 'orders' (500 to orders-api), but no more than";
         var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check");
         code.ShouldBe(1, said);
         said.ShouldContain("FAILS    database orders");
@@ -327,7 +327,7 @@ public sealed class StartTests : IDisposable
             settings["Roles"]!["billing-api"] = settings["Roles"]!["orders-api"]!.DeepClone();
             settings["Roles"]!["billing-api"]!["Database"] = "billing";
         });
-        const string words = "20 connections are guaranteed on the databases of one server (on 'billing' 10 to billing-api; on 'orders' 10 to orders-api), and no more than";
+        const string words = "20 connections are guaranteed on the databases of one server (on 'billing' 10 to billing-api; on 'orders' 10 to orders-api), but no more than";
         var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check");
         code.ShouldBe(1, said);
         said.ShouldContain("FAILS    server of billing, orders");
@@ -372,7 +372,7 @@ public sealed class StartTests : IDisposable
             foreach (var (mend, words) in new (object[] Mend, string Words)[]
             {
                 (["CONFIG", "SET", "maxmemory", "100mb", "maxmemory-policy", "allkeys-lru"], "run ACL SETUSER broker +zrem on each of its servers (docs/redis.md)"),
-                (["CONFIG", "SET", "maxmemory-policy", "noeviction"], $"Redis {redis.ConnectionString} drops keys when its memory is full (maxmemory-policy allkeys-lru)"),
+                (["CONFIG", "SET", "maxmemory-policy", "noeviction"], $"Redis {redis.ConnectionString} evicts keys when its memory is full (maxmemory-policy allkeys-lru)"),
             })
             {
                 var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check", "--no-users");

@@ -43,7 +43,7 @@ internal sealed partial class ChainEnd
         if (anchors.TryGetValue((line.Chain, line.Seq), out var anchor) && anchor.Bytes.AsSpan().SequenceEqual(line.Bytes)) anchors.Remove((line.Chain, line.Seq));
         if (head is null || line.Chain != head.Chain || line.Seq != head.Seq) return null;
         headSeen = true;
-        return line.Bytes.AsSpan().SequenceEqual(kept) ? null : "is another record than the one whose checkpoint is kept beside the file: the end was rewritten.";
+        return line.Bytes.AsSpan().SequenceEqual(kept) ? null : "differs from the record whose checkpoint is kept beside the file: the end was rewritten.";
     }
 
     /// <summary>What is wrong at the end, and what a reader should know of it.</summary>
@@ -62,12 +62,12 @@ internal sealed partial class ChainEnd
         foreach (var anchor in anchors.Values.OrderBy(static anchor => anchor.Seq))
         {
             if (!ranges.TryGetValue(anchor.Chain, out var range)) missing.Add(anchor.Chain);
-            else if (anchor.Seq > range.Last) say($"The end was cut off: the anchors have a checkpoint at record {anchor.Seq}, and the last one here is {range.Last}.");
+            else if (anchor.Seq > range.Last) say($"The end was cut off: the anchors have a checkpoint at record {anchor.Seq}, but the last record here is {range.Last}.");
             else if (anchor.Seq >= range.First && !losses.Any(loss => loss.Chain == anchor.Chain && loss.From <= anchor.Seq && anchor.Seq <= loss.To))
-                say($"The anchors have another checkpoint at record {anchor.Seq} than these files.");
+                say($"At record {anchor.Seq}, the anchors and these files have different checkpoints.");
         }
 
-        foreach (var chain in missing) say($"The anchors know a chain {chain}, which is not among these files; they have to be those of this replica alone.");
+        foreach (var chain in missing) say($"The anchors have a chain {chain} that is not among these files; give only the anchors of this replica.");
         if (!anchored.Overlaps(ranges.Keys)) say("The anchors have no genuine checkpoint of a chain in these files.");
     }
 
@@ -77,8 +77,8 @@ internal sealed partial class ChainEnd
         if (kept is null)
         {
             if (last is null || !options.WantsHead || options.KeysPem.Count == 0)
-                note($"There is no {name} beside the last file: a cut at its end can be seen only up to its last checkpoint.");
-            else say($"There is no {name} beside the last file, where the last checkpoint has to stand: the end may have been cut off.");
+                note($"There is no {name} beside the last file: records missing after its last checkpoint cannot be detected.");
+            else say($"There is no {name} beside the last file to hold the last checkpoint: the end may have been cut off.");
             return;
         }
 
@@ -88,17 +88,17 @@ internal sealed partial class ChainEnd
             return;
         }
 
-        if (options.KeysPem.Count > 0 && !isGenuine(head)) say($"{name}: its signature is not by this key.");
+        if (options.KeysPem.Count > 0 && !isGenuine(head)) say($"{name}: it is not signed with this key.");
         var now = ReadKept();
         var grows = now is not null && !now.AsSpan().SequenceEqual(kept);
         if (!headSeen && ranges.TryGetValue(head.Chain, out var range) && head.Seq > range.Last)
-            say($"The end was cut off: record {head.Seq} has a checkpoint beside the file, and the last one here is {range.Last}.");
+            say($"The end was cut off: record {head.Seq} has a checkpoint beside the file, but the last record here is {range.Last}.");
         else if (!headSeen)
-            say(string.Create(CultureInfo.InvariantCulture, $"{name}: its checkpoint, record {head.Seq} of chain {head.Chain}, is not among these files: it is another one's, or an older one."));
+            say(string.Create(CultureInfo.InvariantCulture, $"{name}: its checkpoint, record {head.Seq} of chain {head.Chain}, is not among these files: it belongs to another audit, or is an older one."));
         else if (!grows && last is not null && head.End != last.End && (closed || head.End != lastButOne?.End))
-            say($"{name}: is older than the last checkpoint here, record {last.Seq}: it was put back.");
+            say($"{name}: is older than the last checkpoint here, record {last.Seq}: somebody put an old one back.");
         else if (!grows && last is not null && head.End != last.End)
-            note($"{name}: is one checkpoint behind, as a broker that is writing, or that died, leaves it.");
+            note($"{name}: is one checkpoint behind, which is normal while a broker writes or after one has died.");
     }
 
     private byte[]? ReadKept() => beside is not null && File.Exists(beside) ? File.ReadAllBytes(beside).AsSpan().TrimEnd((byte)'\n').ToArray() : null;

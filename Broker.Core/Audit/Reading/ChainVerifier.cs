@@ -102,8 +102,8 @@ public sealed class ChainVerifier : IDisposable
 
         records++;
         if (!Place(place, line)) return;
-        if (isKnown && !line.Follows(before!.Hash)) Say($"{place}: record {line.Seq} was changed, or what it follows was.");
-        if (closed && !(line.Event == ChainFormat.Opened && line.Flag(ChainFormat.Started))) Say($"{place}: stands behind the end of its broker.");
+        if (isKnown && !line.Follows(before!.Hash)) Say($"{place}: record {line.Seq} or the record before it was changed.");
+        if (closed && !(line.Event == ChainFormat.Opened && line.Flag(ChainFormat.Started))) Say($"{place}: comes after the record that ended its broker's chain.");
         if (line.Event == ChainFormat.Opened) Open(place, line);
         var vouches = line.Event == ChainFormat.Checkpoint && Checkpoint(place, line);
         if (!vouches) Uncover(place, line);
@@ -127,7 +127,7 @@ public sealed class ChainVerifier : IDisposable
         if (line.Seq <= last.Seq)
         {
             Forgive(place, line);
-            Say($"{place}: record {line.Seq} stands behind record {last.Seq}: it was moved, or written twice.");
+            Say($"{place}: record {line.Seq} comes after record {last.Seq}: it was moved, or written twice.");
             return false;
         }
 
@@ -139,9 +139,9 @@ public sealed class ChainVerifier : IDisposable
     private void Switch(string place, ChainLine line, ChainHead end)
     {
         if (line.Event == ChainFormat.Opened && line.FollowsChain(end))
-            notes.Add($"{place}: another chain ({line.Chain}) begins behind record {end.Seq} of {end.Chain}, which its broker could not read, and says so.");
+            notes.Add($"{place}: another chain ({line.Chain}) begins after record {end.Seq} of {end.Chain}; its broker recorded that it could not read the earlier chain.");
         else
-            Say($"{place}: another chain ({line.Chain}) begins, which does not say that it follows record {end.Seq} of {end.Chain}: it was put here, or the end of the other is missing.");
+            Say($"{place}: another chain ({line.Chain}) begins without saying that it follows record {end.Seq} of {end.Chain}: it was put here, or the end of the other chain is missing.");
     }
 
     private void Start(string place, ChainLine line)
@@ -160,7 +160,7 @@ public sealed class ChainVerifier : IDisposable
         else if (line.Event == ChainFormat.Opened && line.Flag(ChainFormat.NewFile) && line.Text(ChainFormat.After) is { } after)
         {
             before = new(line.Chain, line.Seq - 1, after);
-            notes.Add($"{place}: goes on behind record {line.Seq - 1}, which is not among these files.");
+            notes.Add($"{place}: continues after record {line.Seq - 1}, which is not among these files.");
         }
         else
         {
@@ -186,12 +186,12 @@ public sealed class ChainVerifier : IDisposable
     }
 
     private void Lost(string place, ChainLoss lost) => notes.Add(
-        $"{place}: records {lost.From} to {lost.To} were not taken by this sink; the chain says so. They were refused, or another sink has them.");
+        $"{place}: the chain says that this sink did not accept records {lost.From} to {lost.To}. They were refused, or another sink has them.");
 
     private void Forgive(string place, ChainLine line)
     {
         if (unreadable is not null && line.Event == ChainFormat.Opened && line.Flag(ChainFormat.Torn))
-            notes.Add($"{place}: before it stands half a line that a broker left when it died.");
+            notes.Add($"{place}: before it is half a line, left by a broker that died.");
         else Say(unreadable);
         unreadable = null;
     }
@@ -200,15 +200,15 @@ public sealed class ChainVerifier : IDisposable
     {
         if (line.Text(ChainFormat.Doubt) is { } doubt) Say($"{place}: the broker that started here found that {doubt}.");
         if (!line.Flag(ChainFormat.Started) || closed || line.Seq == 1 || ranges.Count == 0) return;
-        notes.Add($"{place}: the broker before had died: nothing vouches for what may have stood behind record {line.Seq - 1}"
-            + (uncovered > 0 ? $", nor that the {uncovered} records before it are as it left them." : "."));
+        notes.Add($"{place}: the broker before it died: nothing shows what may have followed record {line.Seq - 1}"
+            + (uncovered > 0 ? $", nor that the {uncovered} records up to there are unchanged." : "."));
         uncoveredSince = null;
     }
 
     private bool Checkpoint(string place, ChainLine line)
     {
         closed = false;
-        if (isKnown && line.Text(ChainFormat.Head) != before!.Hash) Say($"{place}: the checkpoint vouches for another record {line.Seq - 1}.");
+        if (isKnown && line.Text(ChainFormat.Head) != before!.Hash) Say($"{place}: the checkpoint is for a different record {line.Seq - 1}.");
         if (line.Text(ChainFormat.Signature) is null)
         {
             unsigned++;
@@ -217,7 +217,7 @@ public sealed class ChainVerifier : IDisposable
         else if (keys.Count > 0)
         {
             if (line.IsSignedBy(keys)) checkpoints++;
-            else Say($"{place}: the checkpoint's signature is not by this key ({string.Join(", ", keys.Keys)}).");
+            else Say($"{place}: the checkpoint is not signed with this key ({string.Join(", ", keys.Keys)}).");
         }
 
         if (!Vouches(line)) return false;
@@ -232,20 +232,20 @@ public sealed class ChainVerifier : IDisposable
         if (uncovered++ == 0) pendingSince = line.Time;
         if (line.Event is not null) return;
         uncoveredSince ??= line.Time;
-        if (++uncoveredRecords == ChainFormat.CheckpointEvery + 1) Say($"{place}: {uncoveredRecords} records without a checkpoint: some were taken out.");
+        if (++uncoveredRecords == ChainFormat.CheckpointEvery + 1) Say($"{place}: {uncoveredRecords} records without a checkpoint: some checkpoints were removed.");
         if (Time(uncoveredSince) is not { } from || Time(line.Time) is not { } now || now - from <= WithoutCheckpoint) return;
-        Say($"{place}: no checkpoint since {uncoveredSince}: it was taken out.");
+        Say($"{place}: no checkpoint since {uncoveredSince}: it was removed.");
         uncoveredSince = line.Time;
     }
 
     private void End(ChainEnd end)
     {
-        if (unreadable is not null && !closed && keys.Count == 0) notes.Add("Half a line stands at the end: a broker is writing it, or left it when it died.");
+        if (unreadable is not null && !closed && keys.Count == 0) notes.Add("The last line is incomplete: a broker is writing it, or died while writing it.");
         else Say(unreadable);
-        if (records == 0) Say("There is no record of a chain at all.");
+        if (records == 0) Say("There are no records.");
         end.Check(ranges, losses, closed, options, Say, notes.Add);
         if (uncovered > 0) Unvouched();
-        if (records > 0 && !closed) notes.Add("The broker has not ended this chain: it is running, or it died.");
+        if (records > 0 && !closed) notes.Add("The broker has not ended this chain: it is still running, or it died.");
         if (unsigned > 0 && keys.Count == 0) notes.Add($"{unsigned} checkpoints are not signed: whoever can write the file could have rewritten all of it.");
         if (keys.Count == 0) notes.Add("Signatures were not verified: no key was given.");
     }
@@ -254,9 +254,9 @@ public sealed class ChainVerifier : IDisposable
     {
         var what = $"The last {uncovered} records are not covered by a checkpoint";
         if (keys.Count > 0 && (Time(pendingSince) is not { } since || options.Time.GetUtcNow() - since > WithoutCheckpoint))
-            Say($"{what}, and none came for {WithoutCheckpoint.TotalSeconds} seconds: nothing vouches for them, nor for what may have stood behind them.");
+            Say($"{what}, and none came for {WithoutCheckpoint.TotalSeconds} seconds: nothing shows that they are unchanged, or what may have followed them.");
         else
-            notes.Add($"{what} yet; nothing vouches for them, nor for what may have stood behind them.");
+            notes.Add($"{what} yet; nothing shows that they are unchanged, or what may have followed them.");
     }
 
     private static DateTimeOffset? Time(string? text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, out var time) ? time : null;

@@ -156,7 +156,7 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
         }
         catch (IOException e)
         {
-            throw new IOException("another process writes its audit to this file; give every replica a file of its own", e);
+            throw new IOException("another process writes its audit to this file; give every replica its own file", e);
         }
     }
 

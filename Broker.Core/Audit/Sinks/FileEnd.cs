@@ -38,11 +38,11 @@ internal sealed record FileEnd(ChainHead? Head, string? Doubt, long Missing = 0)
         if (head is null) return new(last, "what is kept beside the file is not a checkpoint");
         // The chain goes on behind what is missing, so that it stays visible.
         if (last is null) return new(head, null, head.Seq);
-        if (last.Chain != head.Chain) return new(head, "another chain stands in the file");
+        if (last.Chain != head.Chain) return new(head, "the file holds another chain");
         if (last.Seq < head.Seq) return new(head, "its end was cut off", head.Seq - last.Seq);
         // A broker that died may have been one behind; with fewer than two here, the one beside belongs to the file before.
-        if (standing is null) return new(last, checkpoints.Count > 1 ? "an older checkpoint stands beside the file" : null);
-        return new(last, standing.AsSpan().SequenceEqual(kept) ? null : "its end was written anew");
+        if (standing is null) return new(last, checkpoints.Count > 1 ? "the checkpoint beside the file is an older one" : null);
+        return new(last, standing.AsSpan().SequenceEqual(kept) ? null : "its end was rewritten");
     }
 
     private static ChainHead? HeadIn(ReadOnlySpan<byte> line)

@@ -84,7 +84,7 @@ public sealed class UnprovenRefusals : IAsyncDisposable
             var most = addresses.Where(static known => known.Value.More > 0).OrderByDescending(static known => known.Value.More).ToList();
             sums.AddRange(most.Take(SummedUp).Select(known => Sum(now, known.Value.More, known.Key, known.Value.Last)));
             var rest = most.Skip(SummedUp).Sum(static known => known.Value.More) + elsewhere;
-            if (rest > 0) sums.Add(Sum(now, rest, null, $"from {most.Count - Math.Min(most.Count, SummedUp)} other addresses, and from those that came when {MostAddresses} were counted"));
+            if (rest > 0) sums.Add(Sum(now, rest, null, $"from {most.Count - Math.Min(most.Count, SummedUp)} other addresses, and from addresses that came when {MostAddresses} were already counted"));
             (addresses, each, elsewhere, counting) = (new(StringComparer.Ordinal), 0, 0, false);
         }
 

@@ -16,13 +16,13 @@ internal static class Addresses
 
         if (address.UserInfo.Length > 0 || address.Query.Length > 0 || address.Fragment.Length > 0)
         {
-            reader.Error(key, "holds more than scheme, host, port and path.", mend);
+            reader.Error(key, "has more than scheme, host, port and path.", mend);
             return null;
         }
 
         if (address.Scheme == "http" && !address.IsLoopback && !allowHttp)
         {
-            reader.Error(key, "is plain http to another machine: what goes there can be read and changed on the way.",
+            reader.Error(key, "is plain http to another machine: the traffic can be read and changed on the way.",
                 $"Use https.{httpMend}");
             return null;
         }

@@ -24,7 +24,7 @@ internal static class AllowReading
         var lists = new Dictionary<string, List<string>>(StringComparer.Ordinal);
         var leaves = entry.Leaves("Claims").ToList();
         if (leaves.Count == 0)
-            entry.Error("Claims", "names no claim: everybody that this issuer knows would be let in.", "Name at least one, e.g. \"namespace\": \"orders\".");
+            entry.Error("Claims", "names no claim: every caller of this issuer would be let in.", "Name at least one, e.g. \"namespace\": \"orders\".");
         foreach (var (name, value) in leaves)
         {
             if (string.IsNullOrWhiteSpace(value))
@@ -39,7 +39,7 @@ internal static class AllowReading
 
         foreach (var (name, values) in lists)
         {
-            if (claims.ContainsKey(name)) entry.Error($"Claims:{name}", "is both a text and a list.", "Keep one of the two.");
+            if (claims.ContainsKey(name)) entry.Error($"Claims:{name}", "is both a string and a list.", "Keep one of the two.");
             claims[name] = ClaimMatch.AnyOf(values);
         }
 
@@ -56,7 +56,7 @@ internal static class AllowReading
         if (value.Contains('*', StringComparison.Ordinal))
             entry.Error($"Claims:{name}", "holds a *, but the values of a list are compared exactly.", "Write a rule of its own for a prefix.");
         else if (values.Contains(value, StringComparer.Ordinal))
-            entry.Error($"Claims:{name}", "is in the list already.", "Take it out.");
+            entry.Error($"Claims:{name}", "is already in the list.", "Remove it.");
         else
             values.Add(value);
     }

@@ -26,11 +26,11 @@ internal static class AuditReading
             HashKey = reader.Secret("HashKey", required: false),
         };
         if (audit.Fsync && audit.Path is null or AuditSettings.StandardOutput)
-            reader.Error("Fsync", "is set, but only a file can be forced to a disk.", "Set Path to a file, or take Fsync out.");
+            reader.Error("Fsync", "is set, but only a file can be forced to a disk.", "Set Path to a file, or remove Fsync.");
         if (audit.UnprovenPath is not null && audit.ForUnproven() is null)
-            reader.Error("UnprovenPath", "is set, but the audit is not written to a file.", "Set Path to a file, or take UnprovenPath out.");
+            reader.Error("UnprovenPath", "is set, but the audit is not written to a file.", "Set Path to a file, or remove UnprovenPath.");
         if (audit.ForUnproven() is { } apart && apart.Path == audit.Path)
-            reader.Error("UnprovenPath", "is the same file as Path.", "Give it a file of its own: anybody can fill it.");
+            reader.Error("UnprovenPath", "is the same file as Path.", "Use a separate file: anybody can fill this one.");
         if (audit.HashKey is { } key && key.Reveal().Length < ShortestHashKey)
             reader.Error("HashKey", $"is shorter than {ShortestHashKey} characters.", "openssl rand -base64 32 makes one.");
         reader.RefuseUnknownKeys();
@@ -76,7 +76,7 @@ internal static class AuditReading
         var plain = reader.Flag("AllowInsecureTransport", false);
         var endpoint = reader.ServerAddress(
             "Endpoint", "Write the collector's base address, e.g. https://collector:4318.", plain,
-            " Or set AllowInsecureTransport if the network in between is trusted.");
+            " Or set AllowInsecureTransport if you trust the network in between.");
         reader.RefuseUnknownKeys();
         return endpoint is null ? null : new OtlpSettings(endpoint);
     }

@@ -50,7 +50,7 @@ internal static partial class DatabaseReading
     {
         var source = reader.Text("AuthSource");
         if (source is not null && engine != DatabaseEngineKind.MongoDb)
-            reader.Error("AuthSource", $"is set, but the engine is {engine}.", "Take it out: only MongoDb has it.");
+            reader.Error("AuthSource", $"is set, but the engine is {engine}.", "Remove it: only MongoDb has it.");
         return source ?? "admin";
     }
 

@@ -11,7 +11,7 @@ namespace Broker.Core.Catalog.Reading;
 /// </summary>
 internal static class FileReading
 {
-    private const string MendFile = "Name a file that exists and that the broker's user may read.";
+    private const string MendFile = "Name a file that exists and that the broker's user can read.";
 
     /// <summary>A secret: the value itself or <c>…File</c>, exactly one; null when there is neither and it is not required.</summary>
     public static SecretSource? SecretSource(this SectionReader reader, string key, bool required, string? defaultFile = null)
@@ -74,7 +74,7 @@ internal static class FileReading
         if (reader.ReadableFile(key) is not { } file) return null;
         // PKCS#8 says so in its first line, the older forms in their second.
         if (reader.Content(key, file)?.Contains("ENCRYPTED", StringComparison.Ordinal) == true)
-            reader.Error(key, "holds a key that is encrypted, and there is no setting for its password.", "Decrypt it: openssl pkey -in KEY -out PLAIN, in a file that the broker's user alone can read.");
+            reader.Error(key, "holds an encrypted key, and there is no setting for its password.", "Decrypt it with openssl pkey -in KEY -out PLAIN, into a file that only the broker's user can read.");
         return file;
     }
 
@@ -105,7 +105,7 @@ internal static class FileReading
         {
             var text = File.ReadAllText(file).Trim();
             if (text.Length > 0) return text;
-            reader.Error(key, "names a file that is empty.", "Write the value into it.");
+            reader.Error(key, "names an empty file.", "Write the value into it.");
         }
         catch (FileNotFoundException)
         {

@@ -20,7 +20,7 @@ internal static class GuaranteesReading
             if (MostOf(database) is not { } most || guaranteed.Sum(of => (long)of.Guaranteed) is var sum && sum <= most) continue;
             reader.Error(
                 $"Databases:{name}:Budget",
-                string.Create(CultureInfo.InvariantCulture, $"lets {most} connections be promised, and {sum} are guaranteed: {string.Join(", ", guaranteed.Select(of => $"{of.Guaranteed} to {of.Who}"))}."),
+                string.Create(CultureInfo.InvariantCulture, $"lets {most} connections be promised, but {sum} are guaranteed: {string.Join(", ", guaranteed.Select(of => $"{of.Guaranteed} to {of.Who}"))}."),
                 "Guarantee less, or raise the ceiling.");
         }
 
@@ -31,7 +31,7 @@ internal static class GuaranteesReading
             if (MostOf(server) is not { } most || guaranteed.Sum(of => (long)of.Guaranteed) is var sum && sum <= most) continue;
             reader.Error(
                 $"Databases:{server[0].Name}:Budget",
-                string.Create(CultureInfo.InvariantCulture, $"lets {most} connections be promised on a server that is also of {string.Join(", ", server.Skip(1).Select(other => other.Name))}, and {sum} are guaranteed on them together: {string.Join(", ", guaranteed.Select(of => $"{of.Guaranteed} to {of.Who} on {of.Name}"))}."),
+                string.Create(CultureInfo.InvariantCulture, $"lets {most} connections be promised on the server that it shares with {string.Join(", ", server.Skip(1).Select(other => other.Name))}, but {sum} are guaranteed on them together: {string.Join(", ", guaranteed.Select(of => $"{of.Guaranteed} to {of.Who} on {of.Name}"))}."),
                 "Guarantee less, or raise what may be promised on the server.");
         }
 

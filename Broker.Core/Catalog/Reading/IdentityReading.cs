@@ -42,11 +42,11 @@ internal static partial class IdentityReading
         var byAuthority = ways.Contains("Authority");
         var byServer = byAuthority || ways.Contains("JwksUri");
         foreach (var second in ways.Skip(1))
-            reader.Error(second, $"is set beside {ways[0]}: tokens are verified in one way.", "Keep one of the two.");
+            reader.Error(second, $"is set beside {ways[0]}: tokens are verified in only one way.", "Keep one of the two.");
         if (ways.Count == 0)
             reader.Error("Authority", "is missing.", "Set it to the OIDC authority; or set Issuer and JwksUri, Issuer and JwksFile, or Issuer and TokenReview.");
         else if (!byAuthority && !reader.Has("Issuer"))
-            reader.Error("Issuer", "is missing.", $"With {ways[0]}, write the iss that tokens have.");
+            reader.Error("Issuer", "is missing.", $"With {ways[0]}, write the iss of its tokens.");
 
         var issuer = new IdentityIssuer
         {
@@ -59,7 +59,7 @@ internal static partial class IdentityReading
             JwksFile = ways is ["JwksFile"] ? reader.KeySetFile("JwksFile") : null,
             TokenReview = ways is ["TokenReview"] ? TokenReview(reader.Child("TokenReview")) : null,
             Pods = reader.HasGroup("Pods") ? Pods(reader.Child("Pods")) : null,
-            Audience = reader.RequiredText("Audience", "Write the aud that tokens for the broker have, e.g. broker."),
+            Audience = reader.RequiredText("Audience", "Write the aud of tokens for the broker, e.g. broker."),
             CaFile = reader.CertificateFile("CaFile"),
             BearerTokenFile = reader.ReadableFile("BearerTokenFile"),
             KeysGoodFor = reader.Duration("KeysGoodFor", defaults.KeysGoodFor, TimeSpan.FromMinutes(1), TimeSpan.FromHours(24)),
@@ -69,11 +69,11 @@ internal static partial class IdentityReading
             SpiffeId = SpiffeId(reader),
         };
         if (issuer.Issuer is null && issuer.Authority is { } authority && IsOfAllTenants(authority))
-            reader.Error("Authority", "is Microsoft Entra's for all tenants: each tenant's tokens have an issuer of their own, and anybody has a tenant.", "Write your tenant's, e.g. https://login.microsoftonline.com/TENANT-ID/v2.0.");
+            reader.Error("Authority", "is Microsoft Entra's for all tenants: each tenant's tokens have their own issuer, and anybody can have a tenant.", "Write your tenant's, e.g. https://login.microsoftonline.com/TENANT-ID/v2.0.");
         if (issuer.Issuer?.Contains('{', StringComparison.Ordinal) == true)
-            reader.Error("Issuer", "has braces: tokens have no such iss.", "Write it as tokens have it; of Microsoft Entra with your tenant's id in place of {tenantid}.");
+            reader.Error("Issuer", "has braces, which no token's iss has.", "Write the iss of your tokens; for Microsoft Entra, with your tenant's id in place of {tenantid}.");
         foreach (var key in OnlyWithServer.Where(key => !byServer && reader.Has(key)))
-            reader.Error(key, "is set without Authority, so nothing would use it.", "Take it out.");
+            reader.Error(key, "is set without Authority, so nothing would use it.", "Remove it.");
         reader.RefuseUnknownKeys();
         return issuer;
     }

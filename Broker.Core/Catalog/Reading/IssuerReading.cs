@@ -47,7 +47,7 @@ internal static class IssuerReading
         return new VaultIssuerDefinition(name)
         {
             Address = reader.ServerAddress("Address", "Write Vault's address, e.g. https://vault:8200.", insecure,
-                " Or set AllowInsecureTransport, if nobody can listen on the way.") ?? new Uri("https://missing"),
+                " Or set AllowInsecureTransport if nobody can listen on the way.") ?? new Uri("https://missing"),
             Namespace = reader.Text("Namespace"),
             CaFile = reader.CertificateFile("CaFile"),
             AllowInsecureTransport = insecure,

@@ -36,17 +36,17 @@ internal static class PodsReading
         {
             var hosts = ServerAddress.ListOf(text, 1);
             if (hosts.Count == 0 || hosts.Any(host => !host.IsSocket && Uri.CheckHostName(host.Host) == UriHostNameType.Unknown) || text.Contains("://", StringComparison.Ordinal))
-                reader.Error("Host", "is not a host name or address.", "Write it alone, without scheme or port; the port is in Port. Several are separated by commas, a Unix socket is its path.");
+                reader.Error("Host", "is not a host name or address.", "Write it without scheme or port; the port goes into Port. Separate several by commas; for a Unix socket, write its path.");
             else if (hosts.Count > 1 && hosts.Any(host => host.IsSocket))
-                reader.Error("Host", "has a Unix socket among several hosts.", "Write the socket's path alone.");
+                reader.Error("Host", "has a Unix socket among several hosts.", "Write only the socket's path.");
             else if (hosts.Count > 1 && engine == DatabaseEngineKind.MySql && hosts.Any(host => host.Port != 1))
-                reader.Error("Host", "gives one of several hosts a port of its own, and the engine is MySql.", "Write one Port for all: clients of MySQL take only one.");
+                reader.Error("Host", "gives one of several hosts its own port, but the engine is MySql.", "Write one Port for all: clients of MySQL take only one.");
             else if (hosts.Count == 1 && !hosts[0].IsSocket && hosts[0].Port != 1)
-                reader.Error("Host", "is not a host name or address.", "Write it alone, without scheme or port; the port is in Port.");
+                reader.Error("Host", "is not a host name or address.", "Write it without scheme or port; the port goes into Port.");
         }
         catch (FormatException e)
         {
-            reader.Error("Host", $"cannot be read: {e.Message}", "Write host or host:port, several separated by commas, addresses of version 6 in brackets.");
+            reader.Error("Host", $"cannot be read: {e.Message}", "Write host or host:port, several separated by commas, IPv6 addresses in brackets.");
         }
 
         return text;
@@ -62,7 +62,7 @@ internal static class PodsReading
             KeyFile = reader.Text("KeyFile"),
         };
         if (pods.SslMode == PodSslMode.Disable && (pods.CaFile ?? pods.CertificateFile ?? pods.KeyFile) is not null)
-            reader.Error("SslMode", "is Disable, and files for TLS are named beside it.", "Take the files out, or write another mode.");
+            reader.Error("SslMode", "is Disable, but files for TLS are named beside it.", "Remove the files, or write another mode.");
         if (pods.KeyFile is not null && pods.CertificateFile is null)
             reader.Error("KeyFile", "is set without CertificateFile.", "Write both, or neither.");
         return pods;

@@ -26,7 +26,7 @@ internal static class PoolerReading
             UserList = reader.Text("UserList"),
         };
         if (pooler is { UserList: not null, AuthUser: not null })
-            reader.Error("AuthUser", "is set beside UserList: a pooler that reads its users from a file looks up none of them.", "Keep one of the two.");
+            reader.Error("AuthUser", "is set beside UserList: a pooler that reads its users from a file looks none of them up.", "Keep one of the two.");
         reader.RefuseUnknownKeys();
         return pooler;
     }
@@ -36,21 +36,21 @@ internal static class PoolerReading
     {
         if (database.Pooler is null) return;
         if (database.Engine != DatabaseEngineKind.PostgreSql)
-            reader.Error("Pooler", $"is set, and the engine is {database.Engine}.", "Take it out: PgBouncer is in front of PostgreSql alone.");
+            reader.Error("Pooler", $"is set, but the engine is {database.Engine}.", "Remove it: PgBouncer serves only PostgreSql.");
         if (database.ReplicaConnectionString is not null)
-            reader.Error("ReplicaConnectionString", "is set beside a Pooler.", "Let AdminConnectionString reach the server behind the pooler, and take this out.");
+            reader.Error("ReplicaConnectionString", "is set beside a Pooler.", "Let AdminConnectionString reach the server behind the pooler, and remove this.");
         if (database.Budget.Enforce)
-            reader.Error("Budget:Enforce", "is set beside a Pooler: the server sees the pooler's connections, and not what each pod opens.", "Take it out: the pooler refuses beyond its max_client_conn, and never opens more than PoolSize.");
+            reader.Error("Budget:Enforce", "is set beside a Pooler: the server sees the pooler's connections, and not what each pod opens.", "Remove it: the pooler refuses clients beyond its max_client_conn, and never opens more than PoolSize.");
     }
 
     /// <summary>What roles say of a database with a pooler, and two databases of one.</summary>
     public static void CheckTogether(IReadOnlyDictionary<string, Database> databases, IEnumerable<Role> roles, SectionReader reader)
     {
         foreach (var role in roles.Where(role => databases.GetValueOrDefault(role.Database)?.Pooler is not null && role.Pods is { } pods && (pods.Host ?? pods.DatabaseName ?? pods.Port as object) is not null))
-            reader.Error($"Roles:{role.Name}:Pods", $"leads past the pooler of database '{role.Database}', where its connections are counted.", "Take Host, Port and Name out, or name a database without a Pooler.");
+            reader.Error($"Roles:{role.Name}:Pods", $"bypasses the pooler of database '{role.Database}', which is where its connections are counted.", "Remove Host, Port and Name, or name a database without a Pooler.");
         foreach (var same in databases.Values.Where(database => database.Pooler is not null).GroupBy(database => (database.Pooler!.Host.ToUpperInvariant(), database.Pooler.Port)).Where(same => same.Count() > 1))
-            reader.Error($"Databases:{same.Last().Name}:Pooler", $"is the pooler of '{same.First().Name}' too, and its pool sizes are set for all its databases alike.", "Give each database a PgBouncer of its own.");
+            reader.Error($"Databases:{same.Last().Name}:Pooler", $"is also the pooler of '{same.First().Name}', but its pool sizes apply to all its databases alike.", "Give each database its own PgBouncer.");
         foreach (var same in databases.Values.Where(database => database.Pooler?.UserList is not null).GroupBy(database => Path.GetFullPath(database.Pooler!.UserList!), StringComparer.Ordinal).Where(same => same.Count() > 1))
-            reader.Error($"Databases:{same.Last().Name}:Pooler:UserList", $"is the file of '{same.First().Name}' too, and each would take out the other's users.", "Give each pooler a file of its own.");
+            reader.Error($"Databases:{same.Last().Name}:Pooler:UserList", $"is also the file of '{same.First().Name}', and each would remove the other's users.", "Give each pooler its own file.");
     }
 }

@@ -56,7 +56,7 @@ internal static class RoleReading
         if (role.LeaseMaxTtl < role.LeaseTtl)
             reader.Error("LeaseMaxTtl", $"is {role.LeaseMaxTtl:c}, shorter than LeaseTtl ({role.LeaseTtl:c}).", "Make it at least as long.");
         if (role.KeepReady && role.Sharing != SharingScope.Role)
-            reader.Error("KeepReady", $"is set, and Sharing is {role.Sharing}: whose lease would be kept ready is not known before somebody asks.", "Set Sharing to Role, or take KeepReady out.");
+            reader.Error("KeepReady", $"is set, but Sharing is {role.Sharing}: whose lease to keep ready is not known before somebody asks.", "Set Sharing to Role, or remove KeepReady.");
         if (role.VerifyEvery > TimeSpan.Zero && role.VerifyEvery < ShortestVerify)
             reader.Error("VerifyEvery", $"is {role.VerifyEvery:c}.", $"Make it {ShortestVerify:c} or more, or 00:00:00 for never.");
         if (role.Allow.Count == 0 && !reader.Entries("Allow").Any())
@@ -109,15 +109,15 @@ internal static class RoleReading
     {
         if (role.OwnerRole is null) return;
         if (engine is not (null or DatabaseEngineKind.PostgreSql))
-            reader.Error("OwnerRole", $"is set, but the database's engine is {engine}, where nothing has an owner.", "Take it out: only PostgreSql has owners.");
+            reader.Error("OwnerRole", $"is set, but the database's engine is {engine}, where nothing has an owner.", "Remove it: only PostgreSql has owners.");
         else if (role.RevocationStatements.Count > 0)
-            reader.Error("OwnerRole", "is set, and so are RevocationStatements, which say what becomes of what a user owns.", "Take one of the two out.");
+            reader.Error("OwnerRole", "is set together with RevocationStatements, which decide what happens to what a user owns.", "Remove one of the two.");
     }
 
     private static void CheckVault(Role role, SectionReader reader)
     {
         if (role.VaultPath is null)
-            reader.Error("VaultPath", "is missing, and the role's issuer is a Vault.", "Write the path that issues, e.g. database/creds/orders-api.");
+            reader.Error("VaultPath", "is missing, but the role's issuer is a Vault.", "Write the path that issues, e.g. database/creds/orders-api.");
         else if (!VaultPaths.Issues(role.VaultPath))
             reader.Error("VaultPath", "is not a path that issues users.", "Write mount/creds/role, without v1/, e.g. database/creds/orders-api.");
 
@@ -137,13 +137,13 @@ internal static class RoleReading
     private static void CheckBuiltIn(Role role, DatabaseEngineKind? engine, SectionReader reader)
     {
         if (role.VaultPath is not null)
-            reader.Error("VaultPath", "is set, but the role's issuer is BuiltIn.", "Take it out, or name a Vault issuer.");
+            reader.Error("VaultPath", "is set, but the role's issuer is BuiltIn.", "Remove it, or name a Vault issuer.");
         if (role.VaultPathExclusive)
-            reader.Error("VaultPathExclusive", "is set, but the role's issuer is BuiltIn.", "Take it out, or name a Vault issuer.");
+            reader.Error("VaultPathExclusive", "is set, but the role's issuer is BuiltIn.", "Remove it, or name a Vault issuer.");
         if (role.CreationStatements.Count == 0)
         {
             if (reader.IsEmpty("CreationStatements"))
-                reader.Error("CreationStatements", "is missing, and the role's issuer is BuiltIn.",
+                reader.Error("CreationStatements", "is missing, but the role's issuer is BuiltIn.",
                     "Write the statements that create a user, with {{name}}, {{password}} and {{expiration}}.");
             return;
         }
@@ -165,16 +165,16 @@ internal static class RoleReading
             {
                 var statements = StatementTexts.Read(engine ?? DatabaseEngineKind.PostgreSql, texts);
                 if (texts.Count > 0 && statements.Count == 0)
-                    reader.Error(key, "contain no statement that runs, only comments at most.", "Write a statement, or take the key out.");
+                    reader.Error(key, "contain no statement, at most comments.", "Write a statement, or remove the key.");
             }
             catch (FormatException exception)
             {
-                reader.Error(key, $"cannot be run: {exception.Message}.", "Write the statements alone; the broker begins and commits.");
+                reader.Error(key, $"cannot be run: {exception.Message}.", "Write only the statements; the broker begins and commits the transaction.");
             }
         }
 
         if (!StatementTexts.Names(role.CreationStatements, "name", "username"))
-            reader.Error("CreationStatements", "never name {{name}}, so they create no user of the broker's.", engine == DatabaseEngineKind.MySql ? "Write CREATE USER '{{name}}'@'%' …." : "Write CREATE ROLE \"{{name}}\" ….");
+            reader.Error("CreationStatements", "never name {{name}}, so they do not create the broker's user.", engine == DatabaseEngineKind.MySql ? "Write CREATE USER '{{name}}'@'%' …." : "Write CREATE ROLE \"{{name}}\" ….");
         if (!StatementTexts.Names(role.CreationStatements, "password"))
             reader.Error("CreationStatements", "never name {{password}}, so the user could not log in.", "Write … PASSWORD '{{password}}' ….");
     }
@@ -186,7 +186,7 @@ internal static class RoleReading
         var statements = StatementTexts.Read(DatabaseEngineKind.MongoDb, role.CreationStatements);
         if (statements.Count != 1)
         {
-            reader.Error("CreationStatements", $"are {statements.Count}, and the database's engine is MongoDb.", Example);
+            reader.Error("CreationStatements", $"are {statements.Count}, but the database's engine is MongoDb, which takes one.", Example);
             return;
         }
 
@@ -200,6 +200,6 @@ internal static class RoleReading
             // Told below, together with JSON that is something else.
         }
 
-        reader.Error("CreationStatements", "give the user no roles, and the database's engine is MongoDb.", Example);
+        reader.Error("CreationStatements", "give the user no roles, but the database's engine is MongoDb.", Example);
     }
 }

@@ -30,7 +30,7 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
         var child = Section(key);
         if (child.GetChildren().Any())
         {
-            Error(key, "has values below it, but it is one text.", "Write one value.");
+            Error(key, "has values below it, but must be a single string.", "Write one value.");
             return null;
         }
 
@@ -97,7 +97,7 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
 
         // Only the strict format: elsewhere "30" would mean 30 days, and "24:00:00" 24 days.
         if (!TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out var value) || !text.Contains(':', StringComparison.Ordinal))
-            Error(key, "is not a duration.", $"Write hh:mm:ss, or d.hh:mm:ss from one day on, from {min:c} to {max:c}.");
+            Error(key, "is not a duration.", $"Write hh:mm:ss, or d.hh:mm:ss for a day or more, from {min:c} to {max:c}.");
         else if (value < min || value > max)
             Error(key, $"is {value:c}, out of range.", $"Write a duration from {min:c} to {max:c}.");
         else
@@ -125,7 +125,7 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
         var child = Section(key);
         if (child.Value is { Length: > 0 })
         {
-            Error(key, "is one text, but it is a list.", "Write it as [ \"…\" ].");
+            Error(key, "is a single string, but must be a list.", "Write it as [ \"…\" ].");
             return null;
         }
 
@@ -133,7 +133,7 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
         foreach (var item in child.GetChildren())
         {
             if (item.GetChildren().Any() || string.IsNullOrWhiteSpace(item.Value))
-                Error($"{key}:{item.Key}", "is not a text.", "Write a text that is not empty, or take the entry out.");
+                Error($"{key}:{item.Key}", "is not a string.", "Write a non-empty string, or remove the entry.");
             else
                 texts.Add(item.Value);
         }
@@ -148,7 +148,7 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
     public SectionReader Child(string key)
     {
         if (Section(key).Value is { Length: > 0 })
-            Error(key, "is one value, but it is a group of settings.", "Write it as { … }.");
+            Error(key, "is a single value, but must be a group of settings.", "Write it as { … }.");
         return new SectionReader(Section(key), $"{path}:{key}", findings);
     }
 
@@ -159,7 +159,7 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
         foreach (var child in Section(key).GetChildren())
         {
             if (child.Value is { Length: > 0 })
-                Error($"{key}:{child.Key}", "is one value, but it is a group of settings.", "Write it as { … }.");
+                Error($"{key}:{child.Key}", "is a single value, but must be a group of settings.", "Write it as { … }.");
             yield return (child.Key, new SectionReader(child, $"{path}:{key}:{child.Key}", findings));
         }
     }
@@ -192,7 +192,7 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
             Error(child.Key, "is not a known setting.",
                 meant is not null && Spelling.Distance(meant, child.Key) <= 2
                     ? $"Did you mean {meant}?"
-                    : $"Take it out; known here: {string.Join(", ", known)}.");
+                    : $"Remove it; the settings known here are {string.Join(", ", known)}.");
         }
     }
 

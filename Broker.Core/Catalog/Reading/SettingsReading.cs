@@ -57,24 +57,24 @@ internal static partial class SettingsReading
         if (kind is LedgerKind.File && ledger.Path is null)
             reader.Error("Path", "is missing.", "Name the ledger's file, on a volume that outlives the container, e.g. /var/lib/broker/data/ledger.db.");
         if (kind is not LedgerKind.File && ledger.Path is not null)
-            reader.Error("Path", $"is set, but the ledger is {kind}.", "Set Kind to File, or take it out.");
+            reader.Error("Path", $"is set, but the ledger is {kind}.", "Set Kind to File, or remove it.");
         foreach (var key in RedisKeys.Where(key => kind is not LedgerKind.Redis && reader.Has(key)))
-            reader.Error(key, $"is set, but the ledger is {kind}.", "Set Kind to Redis, or take it out.");
+            reader.Error(key, $"is set, but the ledger is {kind}.", "Set Kind to Redis, or remove it.");
         if (kind is not LedgerKind.Redis && ledger.Prefix != LedgerSettings.DefaultPrefix)
-            reader.Error("Prefix", $"is set, but the ledger is {kind}.", "Set Kind to Redis, or take it out.");
+            reader.Error("Prefix", $"is set, but the ledger is {kind}.", "Set Kind to Redis, or remove it.");
         if (reader.Has("CertificateFile") != reader.Has("KeyFile"))
             reader.Error(reader.Has("KeyFile") ? "CertificateFile" : "KeyFile", "is missing.", "A client certificate needs both CertificateFile and KeyFile.");
         if (ledger.FormerMarks.FirstOrDefault(mark => !BrokerMark.Is(mark)) is { } wrong)
-            reader.Error("FormerMarks", $"has '{wrong}', which is not a mark.", "Write the four characters that the log, or the refusal to drop a user, names.");
+            reader.Error("FormerMarks", $"has '{wrong}', which is not a mark.", "Write the four characters that the log names, or the refusal to drop a user.");
         if (!LedgerPrefix().IsMatch(ledger.Prefix))
-            reader.Error("Prefix", "has characters that names of keys here do not have.", "Write 1 to 64 letters, digits, '-', '_', '.', ':' or '/', e.g. broker-staging.");
+            reader.Error("Prefix", "has characters that the broker's key names cannot have.", "Write 1 to 64 letters, digits, '-', '_', '.', ':' or '/', e.g. broker-staging.");
         reader.RefuseUnknownKeys();
         return ledger;
     }
 
     private static SealingSettings? Sealing(SectionReader parent, LedgerKind ledger)
     {
-        const string mend = "Set Directory to one that all replicas share, or CertificateFile and CertificateKeyFile to a certificate they all have.";
+        const string mend = "Set Directory to one that all replicas share, or CertificateFile and CertificateKeyFile to a certificate that all of them have.";
         var reader = parent.Child("Sealing");
         var directory = reader.Text("Directory");
         var byCertificate = reader.Has("CertificateFile") || reader.Has("CertificateKeyFile");
@@ -83,14 +83,14 @@ internal static partial class SettingsReading
 
         if (directory is null && !byCertificate)
         {
-            if (ledger is not LedgerKind.InProcess) reader.Error("", $"is missing, and passwords in {(ledger is LedgerKind.Redis ? "Redis" : "the ledger's file")} are sealed.", mend);
+            if (ledger is not LedgerKind.InProcess) reader.Error("", $"is missing, but passwords in {(ledger is LedgerKind.Redis ? "Redis" : "the ledger's file")} must be sealed.", mend);
             return null;
         }
 
         if (directory is not null && byCertificate)
             reader.Error("Directory", "is set beside a certificate.", "Keep one of the two.");
         if (directory is not null && !Directory.Exists(directory))
-            reader.Error("Directory", "does not exist, or the broker's user may not see it.", "Create or mount it; all replicas need the same one.");
+            reader.Error("Directory", "does not exist, or the broker's user cannot see it.", "Create or mount it; all replicas need the same one.");
         foreach (var key in CertificateKeys.Where(key => byCertificate && !reader.Has(key)))
             reader.Error(key, "is missing.", "A certificate needs both CertificateFile and CertificateKeyFile.");
         return sealing;
@@ -154,9 +154,9 @@ internal static partial class SettingsReading
         for (var i = 0; i < proxies.Count; i++)
         {
             if (!IPNetwork.TryParse(proxies[i], out var network))
-                reader.Error($"Proxies:{i}", "is not a network.", "Write one address as 10.0.0.7/32, a network of proxies alone as 10.0.7.0/28 or fd00:7::/64.");
+                reader.Error($"Proxies:{i}", "is not a network.", "Write a single address such as 10.0.0.7/32, or a network of proxies only, such as 10.0.7.0/28 or fd00:7::/64.");
             else if (network.CoversEverybody())
-                reader.Error($"Proxies:{i}", "covers every address: any client could forge its own.", "Name the networks of your proxies.");
+                reader.Error($"Proxies:{i}", "covers every address: any client could forge its address.", "Name the networks of your proxies.");
         }
 
         return proxies;

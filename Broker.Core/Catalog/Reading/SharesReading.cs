@@ -53,7 +53,7 @@ internal static class SharesReading
             Holders = reader.Int("Holders", 0, 0, Most),
             Connections = reader.Int("Connections", 0, 0, Most),
         };
-        if (rate == 0 && reader.Has("Burst")) reader.Error("Burst", "is set without ClaimsPerSecond, so nothing would use it.", "Take it out.");
+        if (rate == 0 && reader.Has("Burst")) reader.Error("Burst", "is set without ClaimsPerSecond, so nothing would use it.", "Remove it.");
         if (last) reader.RefuseUnknownKeys();
         return limits;
     }

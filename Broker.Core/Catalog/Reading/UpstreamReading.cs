@@ -14,21 +14,21 @@ internal static class UpstreamReading
         var insecure = reader.Flag("AllowInsecureTransport", false);
         var upstream = new VaultUpstream
         {
-            Address = reader.ServerAddress("Address", "Write Vault's address, e.g. https://vault:8200.", insecure, " Or set AllowInsecureTransport, if nobody can listen on the way.") ?? new Uri("https://missing"),
+            Address = reader.ServerAddress("Address", "Write Vault's address, e.g. https://vault:8200.", insecure, " Or set AllowInsecureTransport if nobody can listen on the way.") ?? new Uri("https://missing"),
             Namespace = reader.Text("Namespace"),
             CaFile = reader.CertificateFile("CaFile"),
             Timeout = reader.Duration("Timeout", TimeSpan.FromSeconds(10), TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(2)),
             Shadow = reader.Flag("Shadow", false),
             Pass = [.. (reader.Texts("Pass") ?? []).Select(path => path.Trim('/'))],
         };
-        if (upstream.Pass.Count == 0 && !upstream.Shadow && !reader.Has("Pass")) reader.Error("Pass", "is missing, and nothing would pass.", "List the paths, each with all below it, e.g. [ \"secret\", \"pki/issue\" ].");
+        if (upstream.Pass.Count == 0 && !upstream.Shadow && !reader.Has("Pass")) reader.Error("Pass", "is missing, so nothing would pass.", "List the paths, each of which includes all below it, e.g. [ \"secret\", \"pki/issue\" ].");
         for (var i = 0; i < upstream.Pass.Count; i++)
         {
             var path = upstream.Pass[i];
             if (!VaultPaths.IsPath(path)) reader.Error($"Pass:{i}", "is not a path.", "Write a mount or a path below one, e.g. secret or pki/issue.");
-            else if (Own.Contains(path.Split('/')[0])) reader.Error($"Pass:{i}", "is answered by the broker itself.", "Take it out.");
+            else if (Own.Contains(path.Split('/')[0])) reader.Error($"Pass:{i}", "is answered by the broker itself.", "Remove it.");
             else if (secretMounts.FirstOrDefault(mount => IsWithin(path, mount) || IsWithin(mount, path)) is { } mount)
-                reader.Error($"Pass:{i}", $"meets the broker's own secret mount '{mount}'.", "Take it out, or give the mount another path in SecretMounts.");
+                reader.Error($"Pass:{i}", $"overlaps with the broker's own secret mount '{mount}'.", "Remove it, or give the mount another path in SecretMounts.");
         }
 
         reader.RefuseUnknownKeys();

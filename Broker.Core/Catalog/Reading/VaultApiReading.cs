@@ -60,10 +60,10 @@ internal static partial class VaultApiReading
         var isAppRole = type is AuthMountType.AppRole;
         var issuer = isAppRole ? null : reader.RequiredText("Issuer", "Write the name of an entry of Broker:Identity:Issuers.");
         if (issuer is not null) reader.MustName("Issuer", issuer, identity.Issuers.Keys, "Broker:Identity:Issuers");
-        if (isAppRole && identity.Issuers.ContainsKey(name)) reader.Error("", "has the name of an identity issuer, and rules could not tell their callers apart.", "Give the mount another name.");
-        if (isAppRole && reader.Has("Issuer")) reader.Error("Issuer", "is set, but the callers of an AppRole mount have the mount's own name as their issuer.", "Take it out.");
-        if (!isAppRole && reader.Has("AppRoles")) reader.Error("AppRoles", "is set, but only a mount of Type AppRole has some.", "Take it out.");
-        if (isAppRole && reader.Has("Roles")) reader.Error("Roles", "is set, but a login by AppRole names no role.", "Take it out.");
+        if (isAppRole && identity.Issuers.ContainsKey(name)) reader.Error("", "has the name of an identity issuer, so rules could not tell their callers apart.", "Give the mount another name.");
+        if (isAppRole && reader.Has("Issuer")) reader.Error("Issuer", "is set, but the callers of an AppRole mount have the mount's own name as their issuer.", "Remove it.");
+        if (!isAppRole && reader.Has("AppRoles")) reader.Error("AppRoles", "is set, but only a mount of Type AppRole has any.", "Remove it.");
+        if (isAppRole && reader.Has("Roles")) reader.Error("Roles", "is set, but a login by AppRole names no role.", "Remove it.");
         var mount = new AuthMount(name, type ?? AuthMountType.Jwt)
         {
             Issuer = issuer,
@@ -97,7 +97,7 @@ internal static partial class VaultApiReading
             var secrets = new Dictionary<string, AppRoleSecret>(StringComparer.Ordinal);
             foreach (var (secretName, secret) in entry.Named("SecretIds")) secrets[secretName] = SecretId(secretName, secret);
             var role = new AppRole(name, entry.RequiredText("RoleId", "Write what this caller logs in as, e.g. a UUID."), secrets.ToFrozenDictionary(StringComparer.Ordinal));
-            if (read.Values.Any(other => other.RoleId == role.RoleId)) entry.Error("RoleId", "is used by another entry too.", "Give each its own.");
+            if (read.Values.Any(other => other.RoleId == role.RoleId)) entry.Error("RoleId", "is also used by another entry.", "Give each entry its own.");
             read[name] = role;
             entry.RefuseUnknownKeys();
         }

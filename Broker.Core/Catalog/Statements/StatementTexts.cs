@@ -47,7 +47,7 @@ internal static partial class StatementTexts
         string Word(int at) => at < words.Count ? words[at] : "";
         if (Word(0) == "BEGIN" || (Word(0), Word(1)) == ("START", "TRANSACTION")) return true;
         if ((Word(0) is "ROLLBACK" or "ABORT" && Word(1) != "TO" && Word(2) != "TO") || (Word(0), Word(1)) == ("PREPARE", "TRANSACTION") || Word(0) is "COMMIT" or "END" && Word(1) is "PREPARED" or "AND")
-            throw new FormatException($"a role's statements run in one transaction, which '{string.Join(' ', words)}' would end; take it out");
+            throw new FormatException($"a role's statements run in one transaction, which '{string.Join(' ', words)}' would end; remove it");
         return Word(0) is "COMMIT" or "END";
     }
 

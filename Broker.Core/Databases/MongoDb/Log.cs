@@ -5,12 +5,12 @@ namespace Broker.Core.Databases.MongoDb;
 /// <summary>Events 2300-2399. What a server cannot do is said once per database, not at each count.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(2300, LogLevel.Warning, "Database {Database}: the server does not tell its connections (serverStatus.connections): {Limit} is taken for its limit, from Budget:Limit or Budget:Ceiling.")]
+    [LoggerMessage(2300, LogLevel.Warning, "Database {Database}: the server does not report its connections (serverStatus.connections): the broker takes {Limit}, from Budget:Limit or Budget:Ceiling, as its limit.")]
     public static partial void NoConnectionCount(this ILogger log, string database, int limit);
 
-    [LoggerMessage(2301, LogLevel.Warning, "Database {Database}: the server does not tell whose connections are whose ($currentOp): all of them count as foreign, so less is promised than could be. {Why}")]
+    [LoggerMessage(2301, LogLevel.Warning, "Database {Database}: the server does not report which connection belongs to which user ($currentOp): all of them count as foreign, so less is promised than could be. {Why}")]
     public static partial void NoUsersOfConnections(this ILogger log, string database, string why);
 
-    [LoggerMessage(2302, LogLevel.Warning, "Database {Database}: sessions of {Username} could not be ended (killAllSessions): what they run goes on to its own end, and nothing new is let through. {Why}")]
+    [LoggerMessage(2302, LogLevel.Warning, "Database {Database}: sessions of {Username} could not be ended (killAllSessions): what they run continues to its end, and nothing new is let through. {Why}")]
     public static partial void SessionsNotEnded(this ILogger log, string database, string username, string why);
 }

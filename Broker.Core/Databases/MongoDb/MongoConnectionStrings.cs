@@ -55,19 +55,19 @@ internal static class MongoConnectionStrings
 
         var notes = Notes(
             ssl != PodSslMode.Disable && options["tlsCertificateKeyFile"] is not null && database.Pods.CertificateFile is null
-                ? "The broker shows this server a client certificate; pods that need one get it from Pods:CertificateFile in the broker's configuration."
+                ? "The broker presents a client certificate to this server; pods that need one get it from Pods:CertificateFile in the broker's configuration."
                 : null,
             ssl != PodSslMode.Disable && options["tlsCAFile"] is not null && database.Pods.CaFile is null
                 ? NoAuthority
                 : null,
-            database.Pods.SslMode == PodSslMode.Prefer ? "It cannot prefer TLS, and connects without." : null,
-            options["proxyHost"] is null ? null : "The broker reaches this server through a SOCKS5 proxy (proxyHost), which pods are not told of: where they need one, give it in code.");
+            database.Pods.SslMode == PodSslMode.Prefer ? "It cannot prefer TLS, and connects without it." : null,
+            options["proxyHost"] is null ? null : "The broker reaches this server through a SOCKS5 proxy (proxyHost), which pods are not told about: where they need one, set it in code.");
         DriverString For(string driver, bool readsFiles, bool tellsNames, string prefix = "") => new(driver, prefix + Uri(driver, readsFiles, tellsNames), Notes(
             notes,
-            options.LooksUpRevocations && ssl >= PodSslMode.VerifyCA && driver != Own ? "It is not told to look up whether the server's certificate was revoked: give it that in code." : null,
-            !readsFiles && ssl >= PodSslMode.VerifyCA && database.Pods.CaFile is not null ? "It reads no file of authorities from its URI: have the machine or the runtime believe it." : null,
-            !readsFiles && database.Pods.CertificateFile is not null ? "It reads no client certificate from its URI: give it in code." : null,
-            ssl == PodSslMode.VerifyCA && !tellsNames ? "It looks at the certificate's name too." : null));
+            options.LooksUpRevocations && ssl >= PodSslMode.VerifyCA && driver != Own ? "It is not told to check whether the server's certificate was revoked: set that in code." : null,
+            !readsFiles && ssl >= PodSslMode.VerifyCA && database.Pods.CaFile is not null ? "It reads no file of authorities from its URI: have the machine or the runtime trust the authority." : null,
+            !readsFiles && database.Pods.CertificateFile is not null ? "It reads no client certificate from its URI: set it in code." : null,
+            ssl == PodSslMode.VerifyCA && !tellsNames ? "It also checks the certificate's name." : null));
         return new(
             servers,
             [

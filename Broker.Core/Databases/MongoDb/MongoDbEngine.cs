@@ -119,7 +119,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
 
         await EndOperationsAsync(database, username, cancellation);
         if (stillIn is not null)
-            throw new DatabaseException(stillIn.Failure, $"What it was running was told to end, but it can still log in: {stillIn.Message}");
+            throw new DatabaseException(stillIn.Failure, $"Its running operations were told to end, but it can still log in: {stillIn.Message}");
     }
 
     /// <summary>
@@ -246,7 +246,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         if (await admin.OwnNameAsync(database, cancellation) == username)
             throw new DatabaseException(
                 DatabaseFailure.StatementRefused,
-                $"Database '{database.Name}': '{username}' is the broker's own administrator and is not dropped; give AdminConnectionString a user of its own.");
+                $"Database '{database.Name}': '{username}' is the broker's own administrator and is not dropped; use a separate user for AdminConnectionString.");
     }
 
     private static T Parsed<T>(Database database, Func<T> parse)
@@ -259,7 +259,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         {
             throw new DatabaseException(
                 DatabaseFailure.StatementRefused,
-                $"Database '{database.Name}': a statement is not what MongoDB takes ({exception.Message}); write {{\"db\":\"{database.AuthSource}\",\"roles\":[{{\"role\":\"readWrite\",\"db\":\"{database.DatabaseName}\"}}]}}.");
+                $"Database '{database.Name}': MongoDB does not accept the statement ({exception.Message}); write {{\"db\":\"{database.AuthSource}\",\"roles\":[{{\"role\":\"readWrite\",\"db\":\"{database.DatabaseName}\"}}]}}.");
         }
     }
 

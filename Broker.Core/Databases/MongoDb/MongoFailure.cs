@@ -44,7 +44,7 @@ internal static class MongoFailure
         return done
             ? new(
                 DatabaseFailure.AnswerLost,
-                $"Database '{database.Name}': the outcome of the command did not come back; look whether the user exists: {Words(exception)}",
+                $"Database '{database.Name}': the outcome of the command is not known; check whether the user exists: {Words(exception)}",
                 exception)
             : OfCommand(database, exception);
     }
@@ -68,13 +68,13 @@ internal static class MongoFailure
     private static DatabaseException Of(Exception exception, string what, string remedy)
     {
         if (Find<MongoAuthenticationException>(exception) is { } denied)
-            return new(DatabaseFailure.LoginRefused, $"{what}: the login was refused, {remedy}: {Words(denied)}", exception);
+            return new(DatabaseFailure.LoginRefused, $"{what}: the login was refused; {remedy}: {Words(denied)}", exception);
         if (exception is not (MongoException or TimeoutException or SocketException or IOException or AuthenticationException or OperationCanceledException))
-            return new(DatabaseFailure.Unavailable, $"{what}: the driver could not do it, or the answer could not be read ({exception.GetType().Name}), {remedy}: {exception.Message}", exception);
+            return new(DatabaseFailure.Unavailable, $"{what}: the driver failed, or the answer could not be read ({exception.GetType().Name}); {remedy}: {exception.Message}", exception);
         if (exception is not MongoCommandException refused)
-            return new(DatabaseFailure.Unavailable, $"{what}: no answer, check that the server runs and can be reached: {Words(exception)}", exception);
+            return new(DatabaseFailure.Unavailable, $"{what}: no answer; check that the server runs and can be reached: {Words(exception)}", exception);
         return IsPassing(refused.Code)
-            ? new(DatabaseFailure.Unavailable, $"{what}: the server cannot do it now, try again later: {Words(refused)}", exception)
+            ? new(DatabaseFailure.Unavailable, $"{what}: the server cannot do it now; try again later: {Words(refused)}", exception)
             // The driver's exception carries the command, and with it a password: only its code and words go on.
             : new MongoRefusal(refused.Code, $"{what}: the server refused a command: {Words(refused)}").AsDatabaseException();
     }

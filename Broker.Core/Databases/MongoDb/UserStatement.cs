@@ -45,7 +45,7 @@ internal sealed record UserStatement(string Database, BsonArray Roles, BsonDocum
     /// <exception cref="FormatException">There are more, or it gives no role.</exception>
     public static UserStatement OfCreation(IReadOnlyList<string> statements)
     {
-        if (statements.Count != 1) throw new FormatException($"there are {statements.Count} of them, and MongoDB takes one");
+        if (statements.Count != 1) throw new FormatException($"there are {statements.Count} statements, and MongoDB takes one");
         var statement = Parse(statements[0]);
         return statement.Roles.Count > 0 ? statement : throw new FormatException("it gives the user no \"roles\"");
     }
@@ -62,7 +62,7 @@ internal sealed record UserStatement(string Database, BsonArray Roles, BsonDocum
         if (element.ValueKind != JsonValueKind.Object) throw new FormatException($"it is {element.ValueKind} where an object is expected");
         foreach (var member in element.EnumerateObject())
         {
-            if (!members.Contains(member.Name, StringComparer.OrdinalIgnoreCase)) throw new FormatException($"\"{member.Name}\" is not known; known are {string.Join(", ", members)}");
+            if (!members.Contains(member.Name, StringComparer.OrdinalIgnoreCase)) throw new FormatException($"\"{member.Name}\" is not known; the known members are {string.Join(", ", members)}");
         }
     }
 
@@ -71,6 +71,6 @@ internal sealed record UserStatement(string Database, BsonArray Roles, BsonDocum
 
     private static string? Text(JsonElement element, string member) =>
         Member(element, member) is not { } value || value.ValueKind == JsonValueKind.Null ? null
-        : value.ValueKind != JsonValueKind.String ? throw new FormatException($"\"{member}\" is not a text")
+        : value.ValueKind != JsonValueKind.String ? throw new FormatException($"\"{member}\" is not a string")
         : value.GetString() is { Length: > 0 } text ? text : null;
 }

@@ -28,7 +28,7 @@ internal sealed class AccountStatements(AdminConnections admin, TimeProvider clo
         await using var connection = await admin.OpenAsync(database, cancellation);
         // Somebody else's user of that name must not fall to the undoing.
         if ((await Accounts.OfAsync(connection, database, username, cancellation)).Count > 0)
-            throw new DatabaseException(DatabaseFailure.StatementRefused, $"Database '{database.Name}': there is a user '{username}' already.");
+            throw new DatabaseException(DatabaseFailure.StatementRefused, $"Database '{database.Name}': user '{username}' already exists.");
         try
         {
             await RunAllAsync(connection, database, statements);
@@ -82,7 +82,7 @@ internal sealed class AccountStatements(AdminConnections admin, TimeProvider clo
         catch (DatabaseException undoing)
         {
             throw new DatabaseException(
-                DatabaseFailure.AnswerLost, $"{failure.Message} Undoing what was done before it failed too, look whether the user exists: {undoing.Message}", failure);
+                DatabaseFailure.AnswerLost, $"{failure.Message} Undoing the statements before it also failed; check whether the user exists: {undoing.Message}", failure);
         }
     }
 }

@@ -48,7 +48,7 @@ internal static class Examination
         {
             found.Add(new(
                 FindingKind.Warning, "Sessions of the broker's users are idle in a transaction",
-                Say($"{idle} sessions have had a transaction open and done nothing for more than {LongIdleSeconds} s, the longest for {longest} s. They hold locks, and the undo log grows."),
+                Say($"{idle} sessions have been idle in an open transaction for more than {LongIdleSeconds} s, the longest for {longest} s. They hold locks, and the undo log grows."),
                 "SELECT t.trx_started, p.ID, p.USER, p.HOST FROM information_schema.INNODB_TRX t JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id ORDER BY 1;\nKILL 4711; -- the ID of one\nSET GLOBAL wait_timeout = 600; -- MariaDB has idle_transaction_timeout besides"));
         }
 
@@ -60,8 +60,8 @@ internal static class Examination
         if (many > 0)
         {
             found.Add(new(
-                FindingKind.Notice, "Each user is granted rights of its own",
-                Say($"A user of the broker's has {many} rights on single tables: each new one writes all of them into the grant tables, which are locked meanwhile. A role has them once."),
+                FindingKind.Notice, "Each user is granted its rights individually",
+                Say($"A user of the broker has {many} rights on single tables: each new user writes all of them into the grant tables, which are locked meanwhile. A role holds them only once."),
                 "CREATE ROLE app_rw;\nGRANT SELECT, INSERT, UPDATE, DELETE ON app.* TO app_rw;\n-- and in the role's CreationStatements: GRANT app_rw TO '{{name}}'@'%'; SET DEFAULT ROLE app_rw FOR '{{name}}'@'%'; (MySQL: TO instead of FOR)"));
         }
 
@@ -69,8 +69,8 @@ internal static class Examination
         {
             if (await Definers.OfAsync(connection, database, user, cancellation) is not { } owned) continue;
             found.Add(new(
-                FindingKind.Warning, "A user that comes and goes defines objects",
-                Say($"{user} is the definer of {owned.Number} views, routines, triggers or events ({owned.Names}). They run with its rights, and fail when it is dropped. Make them with a definer that stays, or SQL SECURITY INVOKER."),
+                FindingKind.Warning, "A temporary user defines objects",
+                Say($"{user} is the definer of {owned.Number} views, routines, triggers or events ({owned.Names}). They run with its rights, and fail when it is dropped. Create them with a permanent definer, or with SQL SECURITY INVOKER."),
                 "-- for each: CREATE OR REPLACE DEFINER = 'app_owner'@'%' VIEW … (or ALTER … DEFINER for events)"));
             break;
         }
@@ -84,9 +84,9 @@ internal static class Examination
         if (!values.TryGetValue("max_connections", out var connections) || !values.TryGetValue("innodb_buffer_pool_size", out var pool)) return null;
         var each = OfEachSession.Sum(name => values.GetValueOrDefault(name));
         return connections * each <= pool ? null : new(
-            FindingKind.Warning, "max_connections is more than the memory is good for",
-            Say($"{connections} connections that each use their buffers once want {Size(connections * each)}, more than InnoDB has for all data ({Size(pool)}). When all come at once the machine swaps, or the kernel ends the server."),
-            Say($"SET GLOBAL max_connections = {Math.Max(20, pool / Math.Max(1, each))};\n-- or give InnoDB what the machine has: SET GLOBAL innodb_buffer_pool_size = …;"));
+            FindingKind.Warning, "max_connections is more than the memory allows",
+            Say($"{connections} connections that each use their buffers once need {Size(connections * each)}, more than InnoDB has for all data ({Size(pool)}). When all come at once, the machine swaps or the kernel ends the server."),
+            Say($"SET GLOBAL max_connections = {Math.Max(20, pool / Math.Max(1, each))};\n-- or give InnoDB the machine's memory: SET GLOBAL innodb_buffer_pool_size = …;"));
     }
 
     private static string Size(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1L << 20):0} MB");

@@ -70,7 +70,7 @@ internal sealed class MySqlConnectionStrings
         };
         var node = MySql2();
         return new("uri", node.Text is null ? null : $"{Uri("mysql", Escaped(database.DatabaseName))}{Query([("ssl-mode", mode), ("ssl-ca", Authority), ("tls-versions", Versions() is { } versions ? $"[{versions}]" : null), .. NodeOptions(), ("socket", pods.IsSocket ? pods.Servers[0].Host : null)])}", Notes(
-            node.Note, "Its words of encryption are those of MySQL's own programs and of Node's mysql2; other drivers have members of their own."));
+            node.Note, "Its TLS options are those of MySQL's own programs and of Node's mysql2; other drivers have their own entries here."));
     }
 
     private DriverString Connector()
@@ -100,7 +100,7 @@ internal sealed class MySqlConnectionStrings
         if (holder is not null) settings.ApplicationName = holder;
         return new("mysqlconnector", settings.ConnectionString, Notes(
             notes.Lacks(),
-            pods.LooksUpNoRevocations ? "It knows SkipCertificateRevocationCheck in its latest versions (2.6.2 does), and the others refuse the string." : null));
+            pods.LooksUpNoRevocations ? "Only recent versions (2.6.2 does) know SkipCertificateRevocationCheck; the others refuse the string." : null));
     }
 
     // As Java's drivers write them.
@@ -110,7 +110,7 @@ internal sealed class MySqlConnectionStrings
     private DriverString ConnectorJ()
     {
         const string Driver = "connector/j";
-        if (pods.IsSocket) return new(Driver, null, "It needs a socketFactory for Unix sockets, which the JDK has not; give it one in code.");
+        if (pods.IsSocket) return new(Driver, null, "It needs a socketFactory for Unix sockets, which the JDK does not have; set one in code.");
         var store = Authority is { } file && !file.EndsWith(".pem", StringComparison.OrdinalIgnoreCase) && !file.EndsWith(".crt", StringComparison.OrdinalIgnoreCase) ? file : null;
         var options = Query(
             ("user", login.Username),
@@ -130,10 +130,10 @@ internal sealed class MySqlConnectionStrings
             ("connectionAttributes", holder is null ? null : "program_name:" + holder));
         return new(Driver, $"jdbc:mysql://{string.Join(',', pods.Servers)}/{Escaped(database.DatabaseName)}{options}", Notes(
             notes.Lacks(), notes.NoCiphers(),
-            pods.Verifies && store is null ? "It verifies by Java's trust store, or one that is given as trustCertificateKeyStoreUrl; it reads no PEM." : null,
-            pods.Files.CertificateFile is null ? null : "It takes a client certificate from a key store only (clientCertificateKeyStoreUrl): add it.",
+            pods.Verifies && store is null ? "It verifies by Java's trust store, or by the one in trustCertificateKeyStoreUrl; it does not read PEM." : null,
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate only from a key store (clientCertificateKeyStoreUrl): add it.",
             notes.Redirects(), notes.InOrder(),
-            "MariaDB's own driver refuses it: that has a member of its own."));
+            "MariaDB's own driver refuses it; that driver has its own entry here."));
     }
 
     /// <summary>
@@ -143,9 +143,9 @@ internal sealed class MySqlConnectionStrings
     private DriverString MariaDbJ()
     {
         const string Driver = "mariadb/j";
-        if (pods.IsSocket) return new(Driver, null, "It needs junixsocket or JNA for Unix sockets (localSocket); give it one in code.");
+        if (pods.IsSocket) return new(Driver, null, "It needs junixsocket or JNA for Unix sockets (localSocket); set one up in code.");
         if ((login.Username + login.Password.Reveal()).AsSpan().ContainsAny(NotInValues) || database.DatabaseName.AsSpan().ContainsAny(NotInNames))
-            return new(Driver, null, "It cannot read this password, or this database's name, from a string: give it user and password apart.");
+            return new(Driver, null, "It cannot read this password, or this database's name, from a string: pass user and password separately.");
         IEnumerable<(string Key, string? Value)> options =
         [
             ("user", login.Username),
@@ -169,7 +169,7 @@ internal sealed class MySqlConnectionStrings
         var query = string.Join('&', options.Where(option => option.Value is not null).Select(option => $"{option.Key}={option.Value}"));
         return new(Driver, $"jdbc:mariadb://{string.Join(',', pods.Servers)}/{database.DatabaseName}?{query}", Notes(
             notes.Lacks(), notes.NoCiphers(), notes.NotPreferred(), notes.Redirects(), notes.InOrder(),
-            pods.Files.CertificateFile is null ? null : "It takes a client certificate from a key store only (keyStore): add it."));
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate only from a key store (keyStore): add it."));
     }
 
     /// <summary>
@@ -199,9 +199,9 @@ internal sealed class MySqlConnectionStrings
         var server = pods.IsSocket ? $"unix({pods.Servers[0].Host})" : $"tcp({pods.Servers[0]})";
         return new(driver, $"{login.Username}:{login.Password.Reveal()}@{server}/{(modern ? Escaped(name) : name)}?{query}", Notes(
             notes.Lacks(), notes.NoVersions(), notes.Redirects(),
-            Authority is null ? null : "It believes the machine's authorities; give it others by mysql.RegisterTLSConfig and tls=NAME.",
-            pods.Ssl == PodSslMode.VerifyCA ? "It looks at the certificate's name too." : null,
-            pods.Files.CertificateFile is null ? null : "It takes a client certificate by mysql.RegisterTLSConfig only: add it.",
+            Authority is null ? null : "It trusts the machine's authorities; give it others by mysql.RegisterTLSConfig and tls=NAME.",
+            pods.Ssl == PodSslMode.VerifyCA ? "It also checks the certificate's name." : null,
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate only by mysql.RegisterTLSConfig: add it.",
             modern ? "It needs version 1.8 or later." : "It does not name its holder: versions before 1.8 cannot."));
     }
 
@@ -213,9 +213,9 @@ internal sealed class MySqlConnectionStrings
     {
         const string Driver = "sqlalchemy+pymysql";
         if (notes.OneHost() is { } no) return new(Driver, null, no);
-        if (pods.Verifies && Authority is null) return new(Driver, null, "It verifies the server by a file only: write Pods:CaFile in the broker's configuration, or give ssl_ca yourself.");
+        if (pods.Verifies && Authority is null) return new(Driver, null, "It verifies the server only by a file: set Pods:CaFile in the broker's configuration, or set ssl_ca yourself.");
         if (login.Password.Reveal().AsSpan().ContainsAnyExceptInRange('\0', '\x7F'))
-            return new(Driver, null, "It sends a password in Latin-1, and the server reads UTF-8: this one, which has other letters than ASCII's, it cannot use.");
+            return new(Driver, null, "It sends passwords in Latin-1, but the server reads UTF-8: it cannot use this one, which has letters outside ASCII.");
         var name = database.DatabaseName;
         var plain = Escaped(name) == name;
         var options = Query(
@@ -228,7 +228,7 @@ internal sealed class MySqlConnectionStrings
             ("program_name", holder));
         return new(Driver, $"{Uri("mysql+pymysql", plain ? name : "")}{options}", Notes(
             notes.Lacks(), notes.NoVersions(), notes.NotPreferred(), notes.Redirects(),
-            pods.Ssl >= PodSslMode.Require ? "With a server that offers no TLS it goes on in the clear; have the accounts demand it (REQUIRE SSL in CREATE USER)." : null));
+            pods.Ssl >= PodSslMode.Require ? "If the server offers no TLS, it continues unencrypted; have the accounts require TLS (REQUIRE SSL in CREATE USER)." : null));
     }
 
     /// <summary>https://github.com/sidorares/node-mysql2: a query's values are JSON.</summary>
@@ -236,11 +236,11 @@ internal sealed class MySqlConnectionStrings
     {
         const string Driver = "mysql2";
         if (notes.OneHost() is { } no) return new(Driver, null, no);
-        if (!FitsUrlPath(database.DatabaseName)) return new(Driver, null, "It cannot read this database's name from a string: give it the parts.");
+        if (!FitsUrlPath(database.DatabaseName)) return new(Driver, null, "It cannot read this database's name from a string: pass the parts separately.");
         return new(Driver, $"{Uri("mysql", Escaped(database.DatabaseName))}{Query(NodeOptions())}", Notes(
             notes.Lacks(), pods.Ssl == PodSslMode.Prefer ? null : notes.NoCiphers(), notes.NotPreferred(), notes.Redirects(),
-            pods.Files.CertificateFile is null ? null : "It takes a client certificate by its content only: add ssl.cert and ssl.key in code.",
-            pods.Verifies && Authority is not null ? "It reads no file: set NODE_EXTRA_CA_CERTS, or add ssl.ca in code." : null));
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate only by its content: add ssl.cert and ssl.key in code.",
+            pods.Verifies && Authority is not null ? "It does not read a file: set NODE_EXTRA_CA_CERTS, or add ssl.ca in code." : null));
     }
 
     private IEnumerable<(string Key, string? Value)> NodeOptions() =>
@@ -265,7 +265,7 @@ internal sealed class MySqlConnectionStrings
     {
         const string Driver = "mariadb";
         if (notes.OneHost() is { } no) return new(Driver, null, no);
-        if (!FitsUrlPath(database.DatabaseName)) return new(Driver, null, "It cannot read this database's name from a string: give it the parts.");
+        if (!FitsUrlPath(database.DatabaseName)) return new(Driver, null, "It cannot read this database's name from a string: pass the parts separately.");
         var options = Query(
             ("ssl", pods.Ssl >= PodSslMode.Require ? "true" : null),
             ("socketPath", pods.IsSocket ? pods.Servers[0].Host : null),
@@ -274,10 +274,10 @@ internal sealed class MySqlConnectionStrings
             ("connectAttributes", Quote(holder)));
         return new(Driver, $"{Uri("mariadb", Escaped(database.DatabaseName))}{options}", Notes(
             notes.Lacks(), notes.NoVersions(), notes.NotPreferred(), notes.Redirects(),
-            pods.Ssl == PodSslMode.Require ? "A string cannot tell it to leave the certificate alone: it verifies; give ssl.rejectUnauthorized or ssl.ca in code." : null,
-            pods.Ssl == PodSslMode.VerifyCA ? "It looks at the certificate's name too." : null,
-            pods.Files.CertificateFile is null ? null : "It takes a client certificate by its content only: add ssl.cert and ssl.key in code.",
-            Authority is null ? null : "It reads no file: set NODE_EXTRA_CA_CERTS, or add ssl.ca in code."));
+            pods.Ssl == PodSslMode.Require ? "A string cannot tell it to skip verifying the certificate; set ssl.rejectUnauthorized or ssl.ca in code." : null,
+            pods.Ssl == PodSslMode.VerifyCA ? "It also checks the certificate's name." : null,
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate only by its content: add ssl.cert and ssl.key in code.",
+            Authority is null ? null : "It does not read a file: set NODE_EXTRA_CA_CERTS, or add ssl.ca in code."));
     }
 
     /// <summary>https://www.prisma.io/docs/orm/overview/databases/mysql#arguments (the Rust engine, up to version 6; from 7 on it is the mariadb driver).</summary>
@@ -293,9 +293,9 @@ internal sealed class MySqlConnectionStrings
         return new(Driver, $"{Uri("mysql", Escaped(database.DatabaseName))}{options}", Notes(
             notes.Lacks(), notes.NoVersions(), notes.Redirects(),
             holder is null ? null : "It does not name its holder: it has no such option.",
-            pods.Ssl >= PodSslMode.Require ? "With a server that offers no TLS it goes on in the clear; have the accounts demand it (REQUIRE SSL in CREATE USER)." : null,
-            pods.Ssl == PodSslMode.VerifyCA ? "It looks at the certificate's name too." : null,
-            pods.Files.CertificateFile is null ? null : "It takes a client certificate as PKCS-12 only (sslidentity, sslpassword): add it."));
+            pods.Ssl >= PodSslMode.Require ? "If the server offers no TLS, it continues unencrypted; have the accounts require TLS (REQUIRE SSL in CREATE USER)." : null,
+            pods.Ssl == PodSslMode.VerifyCA ? "It also checks the certificate's name." : null,
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate only as PKCS-12 (sslidentity, sslpassword): add it."));
     }
 
     private string Uri(string scheme, string path) =>

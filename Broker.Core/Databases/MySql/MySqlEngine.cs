@@ -81,7 +81,7 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
         List<Account> accounts = await Accounts.IsOwnAsync(connection, database, login.Username, cancellation) ? [] : await Accounts.OfAsync(connection, database, login.Username, cancellation);
         if (accounts.Count == 0)
             throw new DatabaseException(
-                DatabaseFailure.StatementRefused, $"Database '{database.Name}': there is no user '{login.Username}' besides the broker's administrator. Make it, with the rights that it is to have.");
+                DatabaseFailure.StatementRefused, $"Database '{database.Name}': there is no user '{login.Username}', or it is the broker's administrator. Create a separate user with the rights that the role needs.");
         foreach (var account in accounts)
             await Statements.RunOneAsync(connection, database, $"ALTER USER {SqlText.Account(account)} IDENTIFIED BY '{login.Password.Reveal()}' ACCOUNT UNLOCK");
     }

@@ -66,39 +66,39 @@ internal static class MySqlFailure
         if (exception is not MySqlException refused || !IsServers(refused))
             return Unanswered(where, exception);
         return Passing(refused) is { } failure
-            ? new(failure, $"{where}: the server cannot do it now, try again later: {Words(refused)}")
+            ? new(failure, $"{where}: the server cannot do it now; try again later: {Words(refused)}")
             : new(DatabaseFailure.StatementRefused, $"{where}: the server refused a statement: {Words(refused)}");
     }
 
     /// <summary>A statement was sent and the connection ended before its outcome came back.</summary>
     public static DatabaseException OfLostAnswer(Database database, Exception exception) => new(
         DatabaseFailure.AnswerLost,
-        $"Database '{database.Name}': the connection ended before the outcome of the statements came back; look whether the user exists: {exception.Message}",
+        $"Database '{database.Name}': the connection ended before the outcome of the statements came back; check whether the user exists: {exception.Message}",
         Carried(exception));
 
     /// <summary>The administrator connection string cannot be understood. What is wrong in it is not told: it could be the password.</summary>
     public static DatabaseException OfConnectionString(Database database) => new(
         DatabaseFailure.Unavailable,
         $"Database '{database.Name}': AdminConnectionString is not a MySqlConnector connection string; write it as Server=…;Port=3306;User ID=…;Password=…, "
-        + "and put a value with a semicolon or a quote into double quotes.");
+        + "and put double quotes around a value with a semicolon or a quote.");
 
     private static DatabaseException OfOpening(Exception exception, string what, string remedy) =>
         exception switch
         {
             MySqlException refused when IsServers(refused) => Passing(refused) is { } failure
-                ? new(failure, $"{what}, try again later: {Words(refused)}")
-                : new(DatabaseFailure.LoginRefused, $"{what}, {remedy}: {Words(refused)}"),
+                ? new(failure, $"{what}; try again later: {Words(refused)}")
+                : new(DatabaseFailure.LoginRefused, $"{what}; {remedy}: {Words(refused)}"),
             // The driver's own words: an authentication plugin it has not, a key or a certificate it does not trust.
             NotSupportedException or MySqlException { ErrorCode: MySqlErrorCode.UnableToConnectToHost, InnerException: AuthenticationException } or AuthenticationException
-                => new(DatabaseFailure.LoginRefused, $"{what}, {remedy}: {exception.Message}"),
+                => new(DatabaseFailure.LoginRefused, $"{what}; {remedy}: {exception.Message}"),
             _ => Unanswered(what, exception),
         };
 
     private static DatabaseException Unanswered(string what, Exception exception) => new(
         DatabaseFailure.Unavailable,
         IsOfServer(exception)
-            ? $"{what}: no answer, check that the server runs and can be reached: {exception.Message}"
-            : $"{what}: the driver could not do it ({exception.GetType().Name}), check the options in AdminConnectionString: {exception.Message}",
+            ? $"{what}: no answer; check that the server runs and can be reached: {exception.Message}"
+            : $"{what}: the driver failed ({exception.GetType().Name}); check the options in AdminConnectionString: {exception.Message}",
         Carried(exception));
 
     /// <summary>What it is when the same could succeed later with nothing mended; null when it could not.</summary>

@@ -73,8 +73,8 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
 
         return new(
             DatabaseFailure.StillOwns,
-            $"Database '{database.Name}': '{username}' is the definer of {theirs}, which run with its rights. {locked}; what it defined goes on to run until somebody looks at it: "
-            + "drop it, or make it again with SQL SECURITY INVOKER or another DEFINER that has no more rights (never an administrator), then DROP USER.");
+            $"Database '{database.Name}': '{username}' is the definer of {theirs}, which run with its rights. {locked}; what it defined keeps running until somebody looks at it: "
+            + "drop it, or create it again with SQL SECURITY INVOKER or another DEFINER that has no more rights (never an administrator), then DROP USER.");
     }
 
     private async Task ShutOutAsync(MySqlConnection connection, Database database, string username, List<Account> accounts, CancellationToken cancellation)
@@ -128,7 +128,7 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
         await Accounts.IsOwnAsync(connection, database, username, cancellation)
             ? throw new DatabaseException(
                 DatabaseFailure.StatementRefused,
-                $"Database '{database.Name}': '{username}' is the broker's own administrator and is not dropped; give AdminConnectionString a user of its own.")
+                $"Database '{database.Name}': '{username}' is the broker's own administrator and is not dropped; use a separate user for AdminConnectionString.")
             : await Accounts.OfAsync(connection, database, username, cancellation);
 
     private async Task EndSessionsAsync(MySqlConnection connection, Database database, string username, CancellationToken cancellation)
@@ -139,7 +139,7 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
             if (clock.GetElapsedTime(began) > SessionsEndWithin)
                 throw new DatabaseException(
                     DatabaseFailure.Unavailable,
-                    $"Database '{database.Name}': {open.Count} sessions of '{username}' did not end within {SessionsEndWithin.TotalSeconds} s; they are told again later.");
+                    $"Database '{database.Name}': {open.Count} sessions of '{username}' did not end within {SessionsEndWithin.TotalSeconds} s; the broker tells them again later.");
             foreach (var session in open)
                 await KillAsync(connection, database, session);
             await Task.Delay(LookAgainAfter, clock, cancellation);

@@ -81,20 +81,20 @@ internal static class Examination
 
     private static Finding? OfGrants(int tables, string example) => tables == 0 ? null : new(
         FindingKind.Notice,
-        "Each user is granted rights of its own",
-        Say($"The broker's users stand in the access lists of {tables} tables (such as {example}): every new user writes to all of them, and so does dropping it. A group has the rights once; a user joins it with one row."),
+        "Each user is granted its rights individually",
+        Say($"The broker's users are in the access lists of {tables} tables (such as {example}): creating or dropping a user writes to all of them. A group holds the rights once; a user joins it with one row."),
         GroupSql);
 
     private static Finding OfOwner(string user, int things, string names) => new(
         FindingKind.Warning,
-        "A user that comes and goes owns objects",
-        Say($"{user} owns {things} objects ({Ownership.Shortened(names)}). It cannot be dropped before they are somebody else's. Let what lasts be made by a role that stays, or name one in the role's OwnerRole."),
+        "A temporary user owns objects",
+        Say($"{user} owns {things} objects ({Ownership.Shortened(names)}). It cannot be dropped before somebody else owns them. Create lasting objects with a permanent role, or name one in the role's OwnerRole."),
         $"REASSIGN OWNED BY {SqlText.Identifier(user)} TO app_owner;\nDROP OWNED BY {SqlText.Identifier(user)};");
 
     private static Finding OfIdle(Database database, int sessions, TimeSpan longest) => new(
         FindingKind.Warning,
         "Sessions of the broker's users are idle in a transaction",
-        Say($"{sessions} sessions have had a transaction open and done nothing for more than {LongIdle.TotalSeconds:0} s, the longest for {longest.TotalSeconds:0} s. They hold locks, and keep vacuum from what was deleted since."),
+        Say($"{sessions} sessions have been idle in an open transaction for more than {LongIdle.TotalSeconds:0} s, the longest for {longest.TotalSeconds:0} s. They hold locks, and keep vacuum from removing rows that were deleted since."),
         $"ALTER DATABASE {SqlText.Identifier(database.DatabaseName)} SET idle_in_transaction_session_timeout = '60s';\nSELECT pid, usename, application_name, state_change, query FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' ORDER BY state_change;");
 
     // How much memory the machine has, no session can see: what the planner was told to expect of it is the best that is known.
@@ -103,8 +103,8 @@ internal static class Examination
         var needed = shared + (connections * (work + OfOneSession));
         return needed <= expected * 4 / 3 ? null : new(
             FindingKind.Warning,
-            "max_connections is more than the memory is good for",
-            Say($"{connections} connections that each sort once (work_mem) want {Size(needed)} with shared_buffers, and effective_cache_size expects {Size(expected)} for all. When all come at once the machine swaps, or the kernel ends the server. Fewer connections, a smaller work_mem, or a pooler in front."),
+            "max_connections is more than the memory allows",
+            Say($"{connections} connections that each sort once (work_mem) need {Size(needed)} with shared_buffers, but effective_cache_size assumes {Size(expected)} in all. When all come at once, the machine swaps or the kernel ends the server. Use fewer connections, a smaller work_mem, or a pooler in front."),
             Say($"ALTER SYSTEM SET max_connections = {Math.Max(20, (expected - shared) / (work + OfOneSession))};\nALTER SYSTEM SET work_mem = '{Math.Max(1, ((expected - shared) / connections - OfOneSession) >> 20)}MB';\n-- after a restart of the server; or set effective_cache_size to what the machine really has"));
     }
 
@@ -115,10 +115,10 @@ internal static class Examination
         if (!apart && (port is null || port == own.Port)) return null;
         return new(
             FindingKind.Notice,
-            "Something stands between",
+            "Something is between the broker and the server",
             apart
-                ? Say($"Pods connect to {database.Host}:{database.Port}, and the broker counts at {own.Host}:{own.Port}. If the first is a pooler, what is open here is what it opens, and what pods open at it is its own matter (max_client_conn). In transaction mode names of sessions, prepared statements and SET do not last.")
-                : Say($"The broker connects to port {own.Port}, and the server it reaches listens on port {port}: a pooler, a proxy or a port that is forwarded. Behind a pooler the server's sessions are the pooler's, and counting them says little of the pods."),
+                ? Say($"Pods connect to {database.Host}:{database.Port}, but the broker counts at {own.Host}:{own.Port}. If the first is a pooler, the connections counted here are the pooler's, and it alone limits what pods open (max_client_conn). In transaction mode, session names, prepared statements and SET do not last.")
+                : Say($"The broker connects to port {own.Port}, and the server it reaches listens on port {port}: a pooler, a proxy or a forwarded port. Behind a pooler the server's sessions are the pooler's, and counting them says little about the pods."),
             null);
     }
 

@@ -27,8 +27,8 @@ internal static class ListedUsers
             within.CancelAfter(TimeSpan.FromSeconds(AdminConnections.ConnectSeconds));
             var peer = new ProtocolPeer(
                 $"Database '{database.Name}': its server at {server}",
-                $"refused the login of '{login.Username}', which a pooler with a UserList needs (the broker's host may have to be added to pg_hba.conf)",
-                "has no TLS, and AdminConnectionString or Pods:SslMode demands it.",
+                $"refused the login of '{login.Username}', which a pooler with a UserList needs (perhaps add the broker's host to pg_hba.conf)",
+                "has no TLS, but AdminConnectionString or Pods:SslMode requires it.",
                 "a pooler with a UserList needs password_encryption = scram-sha-256, and the method scram-sha-256 for the broker's host in pg_hba.conf.");
             try
             {
@@ -64,8 +64,8 @@ internal static class ListedUsers
             };
             var peer = new ProtocolPeer(
                 $"Database '{database.Name}': its pooler at {server}",
-                $"does not let in user '{login.Username}', who stands in its UserList (is that file its auth_file, and may it read it?)",
-                "has no TLS, and ConsoleConnectionString demands it (client_tls_sslmode).",
+                $"does not let in user '{login.Username}', who is in its UserList (is that file its auth_file, and can it read it?)",
+                "has no TLS, but ConsoleConnectionString requires it (client_tls_sslmode).",
                 "set auth_type = scram-sha-256 in its configuration.");
             var began = clock.GetTimestamp();
             while (true)

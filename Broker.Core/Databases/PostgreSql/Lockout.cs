@@ -40,9 +40,9 @@ internal sealed class Lockout(AdminConnections admin, RoleTransactions transacti
         }
 
         if (faults.Count == 0) return;
-        var still = refused ? "it can still log in" : "it can log in no more";
+        var still = refused ? "it can still log in" : "it can no longer log in";
         throw new DatabaseException(
-            faults[0].Failure, $"Database '{database.Name}': '{user.Name}' could not be shut out wholly ({still}): {string.Join(" ", faults.Select(fault => fault.Message).Distinct())}");
+            faults[0].Failure, $"Database '{database.Name}': '{user.Name}' could not be shut out completely ({still}): {string.Join(" ", faults.Select(fault => fault.Message).Distinct())}");
     }
 
     /// <summary>No more logins.</summary>
@@ -104,7 +104,7 @@ internal sealed class Lockout(AdminConnections admin, RoleTransactions transacti
             if (clock.GetElapsedTime(began) > SessionsEndWithin)
                 throw new DatabaseException(
                     DatabaseFailure.Unavailable,
-                    $"Database '{database.Name}': {open} sessions of '{username}' did not end within {SessionsEndWithin.TotalSeconds} s; they are told again later.");
+                    $"Database '{database.Name}': {open} sessions of '{username}' did not end within {SessionsEndWithin.TotalSeconds} s; the broker tells them again later.");
             await Task.Delay(LookAgainAfter, clock, cancellation);
         }
     }

@@ -67,9 +67,9 @@ internal static class OwnerRoles
             return $"the server has no role '{ownerRole}'; create it: CREATE ROLE {name} NOLOGIN";
         var administrator = SqlText.Identifier(reader.GetString(6));
         if (reader.GetBoolean(0))
-            return $"'{ownerRole}' is the broker's own administrator, and what a user left would run with its rights; name a role of its own: CREATE ROLE … NOLOGIN";
+            return $"'{ownerRole}' is the broker's own administrator, and what a user left would run with its rights; name a separate role: CREATE ROLE … NOLOGIN";
         if (reader.GetString(3) is { Length: > 0 } attributes)
-            return $"'{ownerRole}' has {attributes}, which is more than the users of the role have; take it away, or name another role";
+            return $"'{ownerRole}' has {attributes}, which is more than the users of the role have; revoke it, or name another role";
         if (reader.GetBoolean(1))
             return $"'{ownerRole}' is a member of the broker's administrator and has its rights; take that away: REVOKE {administrator} FROM {name}";
         if (reader.GetBoolean(2))

@@ -26,7 +26,7 @@ internal sealed class PoolerConsole : IAsyncDisposable
         var peer = new ProtocolPeer(
             where,
             "refused the broker's login, check ConsoleConnectionString and admin_users",
-            "has no TLS, and ConsoleConnectionString demands it (client_tls_sslmode).",
+            "has no TLS, but ConsoleConnectionString requires it (client_tls_sslmode).",
             "set auth_type = scram-sha-256 in its configuration.");
         var connection = await ProtocolConnection.OpenAsync(peer, server, settings, cancellation);
         try

@@ -91,7 +91,7 @@ internal static partial class PoolerProcesses
                 await console.AskAsync(token, $"SET max_db_connections={Text(part)}", $"SET default_pool_size={Text(each)}");
                 if (await OwnAsync(console) is var now && now != (part, each))
                     throw new DatabaseException(
-                        DatabaseFailure.StatementRefused, $"Database '{database.Name}': its pooler has {now.Most} connections in pools of {now.Each} for '{alias}' though it was told {part} and {each}: take pool_size and max_db_connections out of the line of '{alias}' in its configuration.");
+                        DatabaseFailure.StatementRefused, $"Database '{database.Name}': its pooler has {now.Most} connections in pools of {now.Each} for '{alias}' though it was told {part} and {each}: remove pool_size and max_db_connections from the line of '{alias}' in its configuration.");
                 return true;
 
                 async Task<(int Most, int Each)> OwnAsync(PoolerConsole console) =>

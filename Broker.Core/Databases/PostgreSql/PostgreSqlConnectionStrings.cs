@@ -119,7 +119,7 @@ internal sealed class PostgreSqlConnectionStrings
     // https://jdbc.postgresql.org/documentation/use/: values are URL-encoded, a plus sign reads as a space.
     private DriverString Pgjdbc()
     {
-        if (pods.IsSocket) return new("pgjdbc", null, "It needs a socketFactory for Unix sockets, which the JDK has not; give it one in code.");
+        if (pods.IsSocket) return new("pgjdbc", null, "It needs a socketFactory for Unix sockets, which the JDK does not have; set one in code.");
         var options = Query(
             ("user", login.Username),
             ("password", login.Password.Reveal()),
@@ -144,9 +144,9 @@ internal sealed class PostgreSqlConnectionStrings
             ("ApplicationName", holder));
         return new("pgjdbc", $"jdbc:postgresql://{string.Join(',', pods.Servers)}/{Escaped(database.DatabaseName)}{options}", Notes(
             notes.Lacks(), notes.NoChoice(),
-            pods.Verifies && pods.Files.CaFile is null ? "It verifies the server by ~/.postgresql/root.crt; give another file as sslrootcert, or sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory for Java's own trust store." : null,
-            pods.Files.KeyFile is null ? null : "It reads a key as PKCS-8 in DER or as PKCS-12, and no PEM.",
-            Binding() is null ? null : "It knows channelBinding from version 42.7.4 on, and passes over it before."));
+            pods.Verifies && pods.Files.CaFile is null ? "It verifies the server by ~/.postgresql/root.crt; name another file in sslrootcert, or use sslfactory=org.postgresql.ssl.DefaultJavaSSLFactory for Java's own trust store." : null,
+            pods.Files.KeyFile is null ? null : "It reads a key as PKCS-8 in DER or as PKCS-12, not as PEM.",
+            Binding() is null ? null : "It knows channelBinding from version 42.7.4 on; earlier versions ignore it."));
     }
 
     // Keywords and values, as libpq reads them: pgx and lib/pq hand to the server what they do not know, and it refuses.
@@ -163,7 +163,7 @@ internal sealed class PostgreSqlConnectionStrings
     {
         const string Driver = "lib/pq";
         if (Gss() == "require") return new(Driver, null, "It has no GSS encryption.");
-        if (pods.Servers.Count > 1) return new(Driver, null, "Versions before 1.11 know one host only; give it the one it is to connect to, or use pgx.");
+        if (pods.Servers.Count > 1) return new(Driver, null, "Versions before 1.11 take only one host; give it the one that it should connect to, or use pgx.");
         return new(
             Driver,
             // It knows no prefer, and demands TLS of who says nothing.
@@ -236,8 +236,8 @@ internal sealed class PostgreSqlConnectionStrings
         const string Driver = "node-postgres";
         var name = database.DatabaseName;
         if (Gss() == "require") return new(Driver, null, "It has no GSS encryption.");
-        if (pods.Servers.Count > 1) return new(Driver, null, "It knows one host only; give it the one it is to connect to.");
-        if (name.AsSpan().ContainsAny('?', '#') || !FitsUrlPath(name)) return new(Driver, null, "It cannot read this database's name from a string: give it host, port, database, user and password apart.");
+        if (pods.Servers.Count > 1) return new(Driver, null, "It takes only one host; give it the one that it should connect to.");
+        if (name.AsSpan().ContainsAny('?', '#') || !FitsUrlPath(name)) return new(Driver, null, "It cannot read this database's name from a string: pass host, port, database, user and password separately.");
         var authority = Authority();
         var path = Escaped(name);
         foreach (var reserved in ";/:@&=+$,") path = path.Replace(Uri.HexEscape(reserved), reserved.ToString(), StringComparison.Ordinal);
@@ -256,7 +256,7 @@ internal sealed class PostgreSqlConnectionStrings
             ("sslnegotiation", pods.Direct ? "direct" : null), ("options", pods.Endpoint), ("application_name", holder)]);
         return new(Driver, $"{User("postgresql")}@{(pods.IsSocket ? "" : pods.Servers[0])}/{path}{options}", Notes(
             notes.Lacks(), notes.NotPreferred(), notes.NoChoice(), notes.NoBinding(),
-            pods.Ssl == PodSslMode.VerifyCA && authority is null ? "It looks at the certificate's name too." : null));
+            pods.Ssl == PodSslMode.VerifyCA && authority is null ? "It also checks the certificate's name." : null));
     }
 
     // https://www.prisma.io/docs/orm/overview/databases/postgresql#arguments (the Rust engine, up to version 6; from 7 on it is node-postgres).
@@ -264,7 +264,7 @@ internal sealed class PostgreSqlConnectionStrings
     {
         const string Driver = "prisma";
         if (Gss() == "require") return new(Driver, null, "It has no GSS encryption.");
-        if (pods.Servers.Count > 1) return new(Driver, null, "It knows one host only; give it the one it is to connect to.");
+        if (pods.Servers.Count > 1) return new(Driver, null, "It takes only one host; give it the one that it should connect to.");
         var options = Query(
             ("host", pods.IsSocket ? pods.Servers[0].Host : null),
             ("connection_limit", connections.ToString(CultureInfo.InvariantCulture)),
@@ -275,8 +275,8 @@ internal sealed class PostgreSqlConnectionStrings
             ("application_name", holder));
         return new(Driver, $"{User("postgresql")}@{(pods.IsSocket ? $"localhost:{pods.Servers[0].Port}" : pods.Servers[0])}/{Escaped(database.DatabaseName)}{options}", Notes(
             notes.Lacks(), notes.NoChoice(), notes.NoBinding(), notes.NoDirect(),
-            pods.Files.CertificateFile is null ? null : "It takes a client certificate as PKCS-12 only (sslidentity, sslpassword): add it.",
-            pods.Ssl == PodSslMode.VerifyCA ? "It looks at the certificate's name too." : null));
+            pods.Files.CertificateFile is null ? null : "It takes a client certificate only as PKCS-12 (sslidentity, sslpassword): add it.",
+            pods.Ssl == PodSslMode.VerifyCA ? "It also checks the certificate's name." : null));
     }
 
     private string User(string scheme) => $"{scheme}://{Escaped(login.Username)}:{Escaped(login.Password.Reveal())}";

@@ -108,7 +108,7 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
     {
         if (await roles.FindAsync(database, login.Username, cancellation) is not { IsAdministrator: false })
             throw new DatabaseException(
-                DatabaseFailure.StatementRefused, $"Database '{database.Name}': there is no user '{login.Username}' besides the broker's administrator. Make it, with the rights that it is to have.");
+                DatabaseFailure.StatementRefused, $"Database '{database.Name}': there is no user '{login.Username}', or it is the broker's administrator. Create a separate user with the rights that the role needs.");
         var (encryption, iterations) = await EncryptionAsync(database, cancellation);
         var statement = $"ALTER ROLE {SqlText.Identifier(login.Username)} LOGIN PASSWORD '{login.Password.Reveal()}'";
         await Transactions.RunAsync(database, null, [PasswordVerifier.PutIn(statement, login, encryption, iterations)], cancellation);

@@ -57,14 +57,14 @@ internal static class PostgreSqlFailure
         if (exception is not PostgresException postgres)
             return Unanswered(where, exception);
         return IsPassing(postgres) || IsCollision(postgres)
-            ? new(KindOfPassing(postgres), $"{where}: the server cannot do it now, try again later: {Words(postgres)}")
+            ? new(KindOfPassing(postgres), $"{where}: the server cannot do it now; try again later: {Words(postgres)}")
             : new(DatabaseFailure.StatementRefused, $"{where}: the server refused a statement: {Words(postgres)}");
     }
 
     /// <summary>Statements were sent and the connection ended before their outcome came back.</summary>
     public static DatabaseException OfLostAnswer(Database database, Exception exception) => new(
         DatabaseFailure.AnswerLost,
-        $"Database '{database.Name}': the connection ended before the outcome of the statements came back; look whether the user exists: "
+        $"Database '{database.Name}': the connection ended before the outcome of the statements came back; check whether the user exists: "
         + (exception is PostgresException postgres ? Words(postgres) : exception.Message),
         Carried(exception));
 
@@ -72,22 +72,22 @@ internal static class PostgreSqlFailure
     public static DatabaseException OfConnectionString(Database database) => new(
         DatabaseFailure.Unavailable,
         $"Database '{database.Name}': AdminConnectionString is not an Npgsql connection string; write it as Host=…;Port=5432;Username=…;Password=…;Database=…, "
-        + "and put a value with a semicolon or a quote into double quotes.");
+        + "and put double quotes around a value with a semicolon or a quote.");
 
     private static DatabaseException OfOpening(Exception exception, string what, string remedy)
     {
         if (exception is not PostgresException postgres)
             return Unanswered(what, exception);
         return IsPassing(postgres)
-            ? new(KindOfPassing(postgres), $"{what}, try again later: {Words(postgres)}")
-            : new(DatabaseFailure.LoginRefused, $"{what}, {remedy}: {Words(postgres)}");
+            ? new(KindOfPassing(postgres), $"{what}; try again later: {Words(postgres)}")
+            : new(DatabaseFailure.LoginRefused, $"{what}; {remedy}: {Words(postgres)}");
     }
 
     private static DatabaseException Unanswered(string what, Exception exception) => new(
         DatabaseFailure.Unavailable,
         IsOfServer(exception)
-            ? $"{what}: no answer, check that the server runs and can be reached: {exception.Message}"
-            : $"{what}: the driver could not do it ({exception.GetType().Name}), check the options in AdminConnectionString: {exception.Message}",
+            ? $"{what}: no answer; check that the server runs and can be reached: {exception.Message}"
+            : $"{what}: the driver failed ({exception.GetType().Name}); check the options in AdminConnectionString: {exception.Message}",
         Carried(exception));
 
     /// <summary>Whether the same could succeed later with nothing mended.</summary>

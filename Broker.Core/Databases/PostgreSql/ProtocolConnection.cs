@@ -84,7 +84,7 @@ internal sealed class ProtocolConnection : IAsyncDisposable
                         return proof;
                     default:
                         // A password in the clear, a hash that can be replayed, none at all: whoever answers there could be anybody.
-                        throw new DatabaseException(DatabaseFailure.LoginRefused, $"{peer.Where} does not prove itself by SCRAM-SHA-256: {peer.NoScram}");
+                        throw new DatabaseException(DatabaseFailure.LoginRefused, $"{peer.Where} does not authenticate by SCRAM-SHA-256: {peer.NoScram}");
                 }
             }
         }
@@ -254,5 +254,5 @@ internal sealed class ProtocolConnection : IAsyncDisposable
     };
 
     private static DatabaseException Unanswered(ProtocolPeer peer, Exception exception) =>
-        new(DatabaseFailure.Unavailable, $"{peer.Where}: no answer, check that it runs and can be reached: {exception.Message}", exception);
+        new(DatabaseFailure.Unavailable, $"{peer.Where}: no answer; check that it runs and can be reached: {exception.Message}", exception);
 }

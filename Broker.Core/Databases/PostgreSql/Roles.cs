@@ -23,7 +23,7 @@ internal sealed class Roles(AdminConnections admin)
         return user is { IsAdministrator: true }
             ? throw new DatabaseException(
                 DatabaseFailure.StatementRefused,
-                $"Database '{database.Name}': '{username}' is the broker's own administrator and is not dropped; give AdminConnectionString a user of its own.")
+                $"Database '{database.Name}': '{username}' is the broker's own administrator and is not dropped; use a separate user for AdminConnectionString.")
             : user;
     }
 

@@ -25,7 +25,7 @@ internal sealed class ScramProof(string password)
     /// <summary>
     /// What the server keeps of the password, to the letter: it told its salt and iterations, and proved the rest (<see cref="IsOfServer"/>).
     /// </summary>
-    public string Verifier => verifier ?? throw new InvalidOperationException("Nothing was proven yet.");
+    public string Verifier => verifier ?? throw new InvalidOperationException("Nothing has been proven yet.");
 
     /// <summary>The client's last message.</summary>
     /// <exception cref="FormatException">The server's first message is none, or answers somebody else.</exception>

@@ -39,7 +39,7 @@ internal sealed partial class UserListFile(string path, TimeProvider time)
         {
             throw new DatabaseException(
                 DatabaseFailure.Unavailable,
-                $"The pooler's UserList {path} cannot be kept: {exception.Message} It has to be there, with the line of the console's user, and the broker writes into its directory.", exception);
+                $"The pooler's UserList {path} cannot be written: {exception.Message} The file must exist, with the line of the console's user, and the broker must be able to write into its directory.", exception);
         }
     }
 

@@ -83,7 +83,7 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
         {
             // The statements are undone by now, and hold no lock on the user.
             throw await LockedOutAsync(
-                database, user, exception.Message, "the role's RevocationStatements would give it to an administrator, whose rights it would have from then on", cancellation);
+                database, user, exception.Message, "the role's RevocationStatements would give it to an administrator, and it would run with that administrator's rights", cancellation);
         }
     }
 
@@ -104,7 +104,7 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
         return new(
             DatabaseFailure.StillOwns,
             $"Database '{database.Name}': '{user.Name}' owns {owned}, and {why}. Nothing was handed over or dropped; {locked}. "
-            + $"Look at what it left, then name an OwnerRole, or by hand, in each database: REASSIGN OWNED BY {name} TO a role without more rights than the user had (never to an administrator: "
+            + $"Look at what it left; then name an OwnerRole, or run by hand, in each database: REASSIGN OWNED BY {name} TO a role without more rights than the user had (never to an administrator: "
             + $"functions and views run with their owner's rights), or DROP OWNED BY {name}; then DROP ROLE {name}.");
     }
 

@@ -22,7 +22,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
         var (role, database) = (order.Role, order.Database);
         if (role.Static is not null) return await SetPasswordAsync(order, cancellation);
         if (role.CreationStatements.Count == 0)
-            throw new IssuerException(IssuerFailure.Refused, $"Role '{role.Name}' has no CreationStatements: write those that create a user of it.");
+            throw new IssuerException(IssuerFailure.Refused, $"Role '{role.Name}' has no CreationStatements: write the statements that create its users.");
         var engine = engines[database.Engine];
         var login = new Login(order.Username ?? UserNames.New(role.Name, engine.Dialect.MaxUsernameLength), Passwords.New());
         var statements = Rendered(database, role.CreationStatements, login.Username, login.Password, order.Now + role.LeaseTtl + Buffer);
@@ -97,7 +97,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
         if (statements.Count > 0 && await FindAsync(lease, cancellation) is not null)
             throw new IssuerException(
                 IssuerFailure.Refused,
-                $"Database '{lease.Database.Name}': the RevocationStatements of role '{lease.Role.Name}' ran, and user '{lease.Id}' is still there. Have them end with what drops it, or take them out.");
+                $"Database '{lease.Database.Name}': the RevocationStatements of role '{lease.Role.Name}' ran, but user '{lease.Id}' is still there. Add the statement that drops the user, or remove them.");
     }
 
     /// <inheritdoc/>
@@ -107,7 +107,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
             return null;
         if (user.ValidUntil is not { } end)
             return new(
-                lease.Role.LeaseMaxTtl, Renewable: true, "The user has no end of its own in the database: it works until it is dropped.");
+                lease.Role.LeaseMaxTtl, Renewable: true, "The user does not expire in the database: it works until it is dropped.");
         var left = end - Buffer - now;
         return new(left > TimeSpan.Zero ? left : TimeSpan.Zero, Renewable: true);
     }

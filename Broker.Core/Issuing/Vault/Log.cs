@@ -5,10 +5,10 @@ namespace Broker.Core.Issuing.Vault;
 /// <summary>What this room says, events 3000-3099. Never a token, a password or a secret id.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(3000, LogLevel.Information, "Issuer {Issuer}: logged in to Vault with {Method}; the token lives {TimeLeft} and its leases are safe for {Horizon} (none: as long as it is renewed)")]
+    [LoggerMessage(3000, LogLevel.Information, "Issuer {Issuer}: logged in to Vault with {Method}; the token has {TimeLeft} left and its leases are safe for {Horizon} (none: as long as it is renewed)")]
     public static partial void LoggedIn(ILogger logger, string issuer, string method, TimeSpan? timeLeft, TimeSpan? horizon);
 
-    [LoggerMessage(3016, LogLevel.Warning, "Issuer {Issuer}: the Vault token is not periodic, so no lease is promised for longer than {Horizon}: a lease dies with the token that created it. Set token_period on the broker's role in Vault")]
+    [LoggerMessage(3016, LogLevel.Warning, "Issuer {Issuer}: the Vault token is not periodic, so no lease is promised for longer than {Horizon}: a lease ends with the token that created it. Set token_period on the broker's role in Vault")]
     public static partial void TokenNotPeriodic(ILogger logger, string issuer, TimeSpan horizon);
 
     [LoggerMessage(3001, LogLevel.Error, "Issuer {Issuer}: cannot log in to Vault with {Method}: {Reason}")]
@@ -17,16 +17,16 @@ internal static partial class Log
     [LoggerMessage(3002, LogLevel.Debug, "Issuer {Issuer}: Vault token renewed, {TimeLeft} left")]
     public static partial void TokenRenewed(ILogger logger, string issuer, TimeSpan? timeLeft);
 
-    [LoggerMessage(3003, LogLevel.Warning, "Issuer {Issuer}: the Vault token could not be kept alive: {Reason}. It and every lease it created die in {TimeLeft}; trying again in {RetryIn}")]
+    [LoggerMessage(3003, LogLevel.Warning, "Issuer {Issuer}: the Vault token could not be kept alive: {Reason}. It and every lease that it created end in {TimeLeft}; trying again in {RetryIn}")]
     public static partial void TokenNotKeptAlive(ILogger logger, string issuer, string reason, TimeSpan? timeLeft, TimeSpan retryIn);
 
-    [LoggerMessage(3004, LogLevel.Information, "Issuer {Issuer}: another Vault token takes the place of the one before, which is at its end or was replaced in its file; new leases go on the new one, earlier ones end within {TimeLeft}")]
+    [LoggerMessage(3004, LogLevel.Information, "Issuer {Issuer}: a new Vault token replaces the previous one, which has reached its end or was replaced in its file; new leases use the new token, earlier ones end within {TimeLeft}")]
     public static partial void TokenFollowed(ILogger logger, string issuer, TimeSpan? timeLeft);
 
-    [LoggerMessage(3005, LogLevel.Warning, "Issuer {Issuer}: the Vault token is dead, and with it the leases it created: logging in again")]
+    [LoggerMessage(3005, LogLevel.Warning, "Issuer {Issuer}: the Vault token has ended, and so have the leases that it created: logging in again")]
     public static partial void TokenDied(ILogger logger, string issuer);
 
-    [LoggerMessage(3006, LogLevel.Error, "Issuer {Issuer}: the Vault token can neither be renewed nor replaced; it and every lease it created die in {TimeLeft}. Give the broker a periodic token, or let it log in with AppRole or Kubernetes")]
+    [LoggerMessage(3006, LogLevel.Error, "Issuer {Issuer}: the Vault token can neither be renewed nor replaced; it and every lease that it created end in {TimeLeft}. Give the broker a periodic token, or let it log in with AppRole or Kubernetes")]
     public static partial void TokenEndsForGood(ILogger logger, string issuer, TimeSpan? timeLeft);
 
     [LoggerMessage(3007, LogLevel.Warning, "Issuer {Issuer}: lease of role {Role} {Warning}")]
@@ -44,7 +44,7 @@ internal static partial class Log
     [LoggerMessage(3011, LogLevel.Debug, "Issuer {Issuer}: a standby redirects to {Host}")]
     public static partial void Redirected(ILogger logger, string issuer, string host);
 
-    [LoggerMessage(3012, LogLevel.Warning, "Issuer {Issuer}: a redirect to {Target} was not followed: the token goes only to the configured server and to the one it names, by the same scheme")]
+    [LoggerMessage(3012, LogLevel.Warning, "Issuer {Issuer}: a redirect to {Target} was not followed: the token goes only to the configured server and to the server that this one names, by the same scheme")]
     public static partial void RedirectNotFollowed(ILogger logger, string issuer, string target);
 
     [LoggerMessage(3013, LogLevel.Error, "Issuer {Issuer}: cannot read the certificate authority {File}: {Reason}")]
@@ -56,9 +56,9 @@ internal static partial class Log
     [LoggerMessage(3015, LogLevel.Warning, "Issuer {Issuer}: {Path} answered with a login the broker cannot use; the lease was revoked")]
     public static partial void UnusableLeaseRevoked(ILogger logger, string issuer, string path);
 
-    [LoggerMessage(3017, LogLevel.Warning, "Issuer {Issuer}: the Vault token may not renew itself, so its leases are promised only for the time it has: {Reason}")]
+    [LoggerMessage(3017, LogLevel.Warning, "Issuer {Issuer}: the Vault token may not renew itself, so its leases are promised only for its remaining time: {Reason}")]
     public static partial void TokenMayNotRenewItself(ILogger logger, string issuer, string reason);
 
-    [LoggerMessage(3018, LogLevel.Error, "Issuer {Issuer}: the token file holds another token, which cannot be used: {Reason} The one before stays in use")]
+    [LoggerMessage(3018, LogLevel.Error, "Issuer {Issuer}: the token file holds a new token that cannot be used: {Reason} The previous one stays in use")]
     public static partial void TokenInFileNotUsable(ILogger logger, string issuer, string reason);
 }

@@ -23,7 +23,7 @@ internal sealed record VaultCredentials(string LeaseId, Login? Login, LeaseTerm 
         throw envelope.Data is { ValueKind: System.Text.Json.JsonValueKind.Object }
             ? new IssuerException(
                 IssuerFailure.Refused,
-                $"{reply.Request.Path} answers without a lease: it is a static role or no database role at all. Point the role's VaultPath at a dynamic one, like database/creds/NAME.")
+                $"{reply.Request.Path} answers without a lease: it is a static role, or not a database role. Point the role's VaultPath at a dynamic one, like database/creds/NAME.")
             : VaultRefusal.Of(VaultVerdict.AnswerLost, reply);
     }
 }

@@ -165,12 +165,12 @@ internal sealed class VaultClient : IDisposable
         if (token.Reveal().StartsWith('{'))
             throw new IssuerException(
                 IssuerFailure.Refused,
-                "The given Vault token is JSON: a Vault Agent writes that when its sink has wrap_ttl or dh_type. Take these off the sink, so that the file holds the token alone.");
+                "The given Vault token is JSON, which a Vault Agent writes when its sink has wrap_ttl or dh_type. Remove these from the sink, so that the file holds only the token.");
         return token.Reveal().All(letter => letter is > ' ' and <= '~')
             ? token
             : throw new IssuerException(
                 IssuerFailure.Refused,
-                "The given Vault token holds a character that no token has (a space, a line break). Put the token alone.");
+                "The given Vault token holds a character that no token has (a space, a line break). Give only the token.");
     }
 
     private static async ValueTask<Secret> ReadAsync(SecretSource source, CancellationToken cancellation)
@@ -241,7 +241,7 @@ internal sealed class VaultClient : IDisposable
         if (value is not { Length: > 0 }) return;
         if (!Ascii.IsValid(value) || value.Any(char.IsControl))
             throw new IssuerException(
-                IssuerFailure.Refused, $"{what} for Vault has a line break, or another character that no header of HTTP takes. Write it alone, in its file too.");
+                IssuerFailure.Refused, $"{what} for Vault has a line break, or another character that an HTTP header cannot have. Write only the value, also in its file.");
         message.Headers.Add(header, value);
     }
 

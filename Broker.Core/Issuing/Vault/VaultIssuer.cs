@@ -59,7 +59,7 @@ public sealed class VaultIssuer : IIssuer, IDisposable
                 if (renewed is not null && token.Earlier.Count == 0) return Cap(renewed, token.Horizon, lease.Role);
                 var known = await client.LookUpAsync(lease.Id, token.Value, cancellation)
                     ?? throw new IssuerException(IssuerFailure.LeaseUnknown, "Vault no longer knows this lease.");
-                var term = renewed ?? known.Term with { Renewable = false, Warning = "Vault gives the lease no more time: it is at its max TTL." };
+                var term = renewed ?? known.Term with { Renewable = false, Warning = "Vault does not extend the lease any further: it has reached its max TTL." };
                 return Cap(term, token.HorizonOf(known.IssuedAt, definition.Timeout), lease.Role);
             },
             cancellation);
@@ -121,7 +121,7 @@ public sealed class VaultIssuer : IIssuer, IDisposable
     private LeaseTerm Cap(LeaseTerm term, TimeSpan? horizon, Role role)
     {
         if (horizon is not { } safe || term.Duration <= safe) return term;
-        var warning = $"is cut from {term.Duration} to {safe}: it dies with the Vault token that created it. Give the broker a periodic token (token_period) to keep leases longer.";
+        var warning = $"is shortened from {term.Duration} to {safe}: it ends with the Vault token that created it. Give the broker a periodic token (token_period) to keep leases longer.";
         Log.LeaseCapped(logger, definition.Name, role.Name, warning);
         return term with
         {
@@ -147,13 +147,13 @@ public sealed class VaultIssuer : IIssuer, IDisposable
         {
             return new IssuerException(
                 IssuerFailure.AnswerLost,
-                $"{path} answers no user name and password, and its lease {credentials.LeaseId} could not be revoked: {kept.Message}",
+                $"{path} returns no user name and password, and its lease {credentials.LeaseId} could not be revoked: {kept.Message}",
                 inner: kept);
         }
 
         Log.UnusableLeaseRevoked(logger, definition.Name, path.Plain);
         return new IssuerException(
             IssuerFailure.Refused,
-            $"{path} answers no user name and password. Set the role's credential_type to password in Vault.");
+            $"{path} returns no user name and password. Set the role's credential_type to password in Vault.");
     }
 }

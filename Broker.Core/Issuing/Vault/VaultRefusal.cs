@@ -29,11 +29,11 @@ internal static class VaultRefusal
             VaultVerdict.LeaseUnknown => new(IssuerFailure.LeaseUnknown, $"Vault knows no such lease: {words}."),
             VaultVerdict.AnswerLost => new(
                 IssuerFailure.AnswerLost,
-                $"{request.Path} answered with nothing usable ({words}); Vault may have created a user. Look for leases nobody holds.",
+                $"{request.Path} returned nothing usable ({words}); Vault may have created a user. Look for leases that nobody holds.",
                 reply.RetryAfter),
             _ when reply.Location is { } location => new(
                 IssuerFailure.Unavailable,
-                $"Vault redirects {request.Path} to {Place(location)}, where the broker does not follow. Set the issuer's Address to a server that answers itself."),
+                $"Vault redirects {request.Path} to {Place(location)}, which the broker does not follow. Set the issuer's Address to a server that answers itself."),
             _ => new(IssuerFailure.Unavailable, $"Vault cannot do {request.Path} now: {words}.", reply.RetryAfter),
         };
     }
@@ -41,7 +41,7 @@ internal static class VaultRefusal
     /// <summary>Of a token that works for some requests only: Vault revokes it after the last of them, and its leases with it.</summary>
     public static IssuerException OfLimitedUses() => new(
         IssuerFailure.Refused,
-        "The Vault token works for a limited number of requests, and takes every lease with it when they are used up. Set token_num_uses to 0 on the broker's role in Vault, or make the token without -use-limit.");
+        "The Vault token allows a limited number of requests, and all its leases end when they are used up. Set token_num_uses to 0 on the broker's role in Vault, or make the token without -use-limit.");
 
     /// <summary>Of a call without an answer.</summary>
     public static IssuerException Of(VaultRequest request, Exception failure) =>
@@ -49,12 +49,12 @@ internal static class VaultRefusal
         {
             VaultVerdict.AnswerLost => new(
                 IssuerFailure.AnswerLost,
-                $"No answer from Vault for {request.Path} ({Cause(failure)}); it may have created a user. Look for leases nobody holds.",
+                $"No answer from Vault for {request.Path} ({Cause(failure)}); it may have created a user. Look for leases that nobody holds.",
                 inner: failure),
             _ => new(
                 IssuerFailure.Unavailable,
                 failure is BrokenCircuitException
-                    ? "Vault failed too often just now, so it is not asked for a moment."
+                    ? "Vault has just failed too often, so the broker does not ask it for a moment."
                     : $"Vault does not answer {request.Path} ({Cause(failure)}). Check the issuer's Address and that the server runs.",
                 (failure as BrokenCircuitException)?.RetryAfter,
                 failure),

@@ -113,7 +113,7 @@ internal sealed class VaultTokenSource(
             var soon = file is not null && token.FullTtl / 10 < SoonOver ? token.FullTtl / 10 : SoonOver;
             return new(token, Pause(left / 4), left > soon ? null : new(
                 IssuerFailure.Refused,
-                $"The Vault token of issuer '{definition.Name}' can neither be renewed nor replaced; it and every lease it created die within {Math.Ceiling(soon.TotalMinutes):0} minutes. Give the broker a periodic token, or let it log in with AppRole or Kubernetes."));
+                $"The Vault token of issuer '{definition.Name}' can neither be renewed nor replaced; it and every lease that it created end within {Math.Ceiling(soon.TotalMinutes):0} minutes. Give the broker a periodic token, or let it log in with AppRole or Kubernetes."));
         }
         catch (IssuerException failure)
         {
@@ -223,7 +223,7 @@ internal sealed class VaultTokenSource(
             throw definition.Auth is VaultTokenAuth
                 ? new IssuerException(
                     IssuerFailure.Refused,
-                    "Vault refuses the given token: it has ended, was revoked or used up, or may not look itself up. Put a new one in its place.")
+                    "Vault refuses the given token: it has ended, was revoked or used up, or may not look itself up. Replace it with a new one.")
                 : refused.AsPolicy;
         }
     }

@@ -153,7 +153,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
 
     private static Refusal TooFast(string name, ShareLimits limits, TimeSpan wait) => new(
         RefusalCode.LimitExceeded,
-        string.Create(CultureInfo.InvariantCulture, $"{Who(name)} may claim {limits.ClaimsPerSecond} times a second. Come back then; a grant is good until its end and need not be asked for again."),
+        string.Create(CultureInfo.InvariantCulture, $"{Who(name)} may claim {limits.ClaimsPerSecond} times a second. Wait and try again; a grant is valid until its end and need not be claimed again."),
         wait > TimeSpan.FromSeconds(1) ? wait : TimeSpan.FromSeconds(1));
 
     private static Refusal Full(ShareFull full, Share share) => new(

@@ -20,10 +20,10 @@ internal static class ClaimMaker
         var own = ask.Holder ?? ask.Caller.Session;
         if (HolderId.WhyNot(ask.Caller, own) is { } why) return why;
         if (ask.Connections is { } wanted && (wanted < terms.Min || wanted > terms.Max))
-            return Say($"'connections' is {wanted}; role '{role.Name}' gives {terms.Min} to {terms.Max}.");
+            return Say($"'connections' is {wanted}; role '{role.Name}' grants {terms.Min} to {terms.Max}.");
         var want = ask.Connections ?? terms.Default;
         if (ask.MinConnections is { } min && (min < terms.Min || min > want))
-            return Say($"'minConnections' is {min}; it must be {terms.Min} (the role's least) to {want} (what you want).");
+            return Say($"'minConnections' is {min}; it must be from {terms.Min} (the role's minimum) to {want} (the connections you ask for).");
         var least = ask.MinConnections ?? (ask.Connections is null ? terms.Min : want);
 
         // A preference, not a demand (RFC 7240): who asks for more waits as long as may be.

@@ -60,7 +60,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
         {
             log.NotCapped(database.Name, lease.Id, e.Message);
             return Refusals.DatabaseUnavailable(
-                $"Database '{database.Name}' is to cap the connections of the lease's user (Budget:Enforce), and that could not be changed, so nothing more is promised on it: {e.Message}");
+                $"Database '{database.Name}' is to cap the connections of the lease's user (Budget:Enforce), but the cap could not be changed, so nothing more is promised on it: {e.Message}");
         }
     }
 

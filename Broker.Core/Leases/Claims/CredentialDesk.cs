@@ -182,7 +182,7 @@ internal sealed class CredentialDesk(
         var lease = await logins.OfAsync(target.Database, target.Role, granted.Lease, cancellation);
         if (lease is null) return Refusals.LedgerUnavailable();
         logins.Keep(lease, granted.LeaseEndsIn);
-        if (!target.MayDrawFrom(lease.Record.Pool, claim)) throw new LedgerException($"The ledger gave holder {claim.Holder} lease {granted.Lease}, which is of another pool.");
+        if (!target.MayDrawFrom(lease.Record.Pool, claim)) throw new LedgerException($"The ledger gave holder {claim.Holder} lease {granted.Lease}, which belongs to another pool.");
         granted = granted with { Lease = lease.Record.Id }; // one text for all of a lease's holders
         if (caps.MustRaise(target.Database, granted))
         {

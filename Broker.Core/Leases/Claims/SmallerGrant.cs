@@ -13,7 +13,7 @@ internal static class SmallerGrant
         return Say($"{granted.Connections} of {claim.Asked}: {(granted.Connections >= claim.Want ? OfShares : Because(granted))}.");
     }
 
-    private const string OfShares = "what this caller or its team may have together leaves no more";
+    private const string OfShares = "this caller's or its team's limit leaves no more";
 
     // Whoever writes the ledger can have another of these sentences said, and none of his own (law L14).
     private static string Because(ClaimAnswer.Granted granted)
@@ -23,8 +23,8 @@ internal static class SmallerGrant
             ? kind switch
             {
                 "kept" => Say($"room is kept for {number} expected {(number == 1 ? "holder" : "holders")}"),
-                "guaranteed" => Say($"{number} of those that are free are guaranteed to others"),
-                "follows" => "that is its fair part of the database now; it is told with its renewals when it may have more",
+                "guaranteed" => Say($"{number} of the free ones are guaranteed to others"),
+                "follows" => "that is its fair part of the database now; its renewals tell it when it may have more",
                 "free" => "no more were free",
                 "user" => Say($"the database lets one user open no more than {number} (its CONNECTION LIMIT, MAX_USER_CONNECTIONS, or the server's max_user_connections)"),
                 _ => BeforeThis(granted),
@@ -33,7 +33,7 @@ internal static class SmallerGrant
     }
 
     private static string BeforeThis(ClaimAnswer.Granted granted) =>
-        Say($"this holder was granted {granted.Connections} before; for another number release it and claim again, or send a 'holder' of your own");
+        Say($"this holder was granted {granted.Connections} before; for another number, release it and claim again, or send your own 'holder'");
 
     private static string Say(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

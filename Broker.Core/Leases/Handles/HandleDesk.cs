@@ -129,7 +129,7 @@ internal sealed class HandleDesk(
                 {
                     HolderId = handle.Holder,
                     LeaseId = handle.Lease,
-                    Detail = "One of several handles; its holder stays for the others.",
+                    Detail = "One of several handles; its holder stays for the other handles.",
                 };
                 return (await audit.WriteAsync(record, default, cancellation)).Refusal;
             }

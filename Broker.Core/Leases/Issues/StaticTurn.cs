@@ -37,7 +37,7 @@ internal sealed class StaticTurn(SharedLedger ledger, DatabaseEngines engines)
         if (!leases.Exists(lease => lease.State is LeaseState.Active or LeaseState.Issuing)
             && leases.Where(lease => lease.State == LeaseState.Retiring && users.Usernames.Contains(lease.Username)).MaxBy(lease => lease.CreatedAt) is { } newest) return (newest.Username, "");
         var first = leases.Where(lease => lease.State == LeaseState.Retiring).Select(lease => lease.ExpiresAt).Min();
-        return (null, $"Both users of static role '{role.Name}' are in use{(first is { } end ? $", one of them until {end:u}" : "")}: another password would cut off whoever has it.");
+        return (null, $"Both users of static role '{role.Name}' are in use{(first is { } end ? $", one of them until {end:u}" : "")}: changing a password now would cut off its holders.");
     }
 
     private static bool IsInUse(LeaseRecord lease) => lease.State switch

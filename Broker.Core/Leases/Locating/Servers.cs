@@ -93,8 +93,8 @@ internal sealed partial class Servers(ICatalog catalog, IServiceProvider service
         if (database.Server is not null || (same ?? said) == server) return;
         var others = known.Where(other => other.Value.Server == (same ?? said)).Select(other => other.Key).Order(StringComparer.Ordinal).ToArray();
         throw new DutyException(
-            $"Database '{database.Name}' is on the server of {(others.Length > 0 ? $"'{string.Join("', '", others)}'" : $"'{same ?? said}'")} now, and its records are of another: nothing is promised on it. "
-            + "Write the same Server for all databases of that server into the configuration.");
+            $"Database '{database.Name}' is on the server of {(others.Length > 0 ? $"'{string.Join("', '", others)}'" : $"'{same ?? said}'")} now, but its records belong to another server: nothing is promised on it. "
+            + "Set the same Server for all databases of that server in the configuration.");
     }
 
     // Once for all who ask meanwhile.

@@ -79,7 +79,7 @@ internal sealed class LeaseLogins(
     public async Task SetAsideAsync(string database, UnreadableLoginException unreadable, CancellationToken cancellation)
     {
         if (!await seal.PassesAsync(cancellation)) throw unreadable;
-        await ledger.Leases.MoveAsync(database, unreadable.Lease, LeaseState.Retiring, "its login cannot be opened", cancellation, MoveHow.Broken);
+        await ledger.Leases.MoveAsync(database, unreadable.Lease, LeaseState.Retiring, "its login cannot be decrypted", cancellation, MoveHow.Broken);
         log.LoginUnreadable(unreadable.Lease, database);
     }
 }

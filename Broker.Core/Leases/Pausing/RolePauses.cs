@@ -85,7 +85,7 @@ internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSe
         await ledger.Texts.ReadSharedAsync(Name(database), cancellation) is var (text, _) ? Read(database, text) : PauseOrders.None;
 
     private PauseOrders Read(string database, string text) => TryRead(database, text)
-        ?? throw new LedgerException($"The orders on the roles of database '{database}' in the ledger cannot be opened (Broker:Sealing), so nothing is promised on it: order something anew.");
+        ?? throw new LedgerException($"The orders on the roles of database '{database}' in the ledger cannot be decrypted (Broker:Sealing), so nothing is promised on it: give an order again.");
 
     private PauseOrders? TryRead(string database, string text) =>
         seal.TryOpen(text, Purpose, database) is { } opened ? JsonSerializer.Deserialize<PauseOrders>(opened) : null;
@@ -95,7 +95,7 @@ internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSe
         0,
         [
             .. catalog.Current.Roles.Values.Where(role => role.Database == database)
-                .Select(role => order with { Role = role.Name, State = RoleState.Paused, Reason = "Earlier orders could not be opened. Resume the role when you have looked." }),
+                .Select(role => order with { Role = role.Name, State = RoleState.Paused, Reason = "Earlier orders could not be decrypted. Resume the role once you have checked it." }),
         ]);
 
     private static string Name(string database) => "pauses:" + database;

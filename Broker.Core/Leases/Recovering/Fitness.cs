@@ -83,9 +83,9 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
         var (whyNot, note) = await store.LookAsync([.. LedgerKeys.OfNoDatabase, .. catalog.Current.Databases.Keys.SelectMany(static name => new[] { name, HistoryLedger.NameOf(name) })], CancellationToken.None);
         Note = note;
         if (whyNot is not null) return whyNot;
-        if (!await new SealCheck(ledger, seal).PassesAsync(CancellationToken.None)) return "its sealing keys are not those of the other replicas (Broker:Sealing)";
+        if (!await new SealCheck(ledger, seal).PassesAsync(CancellationToken.None)) return "its sealing keys differ from those of the other replicas (Broker:Sealing)";
         if (!heard && !(heard = await HearsAsync()))
-            return "it does not hear its own signals: its user in Redis needs the channels of Broker:Ledger:Prefix (docs/redis.md)";
+            return "it does not receive its own signals: its user in Redis needs the channels of Broker:Ledger:Prefix (docs/redis.md)";
         foreach (var database in catalog.Current.Databases.Values)
         {
             if (await OtherServerAsync(database) is { } other) return other;
@@ -127,7 +127,7 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
             CancellationToken.None);
         return others is null
             ? null
-            : $"database '{database.Name}' is {others} for the other brokers on this ledger and {mine} here: give this one a Broker:Ledger:Prefix of its own, or the database another name; after a move, stop the others for a minute";
+            : $"database '{database.Name}' is {others} for the other brokers on this ledger, but {mine} here: give this broker its own Broker:Ledger:Prefix, or the database another name; after a move, stop the other brokers for a minute";
     }
 
     private sealed record Verdict(string? WhyNot, long At);

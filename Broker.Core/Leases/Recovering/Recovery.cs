@@ -15,7 +15,7 @@ namespace Broker.Core.Leases.Recovering;
 /// </summary>
 internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered, LeaseLogins logins, Jitter jitter, TimeProvider time, ILogger<Recovery> log)
 {
-    private const string Why = "the ledger lost it; a replica remembered";
+    private const string Why = "the ledger lost it, and a replica remembered it";
     private const int AtOnce = 100; // so that the ledger is held up by none of the calls
 
     // What was decided before the loss can be answered, and remembered, when all that was remembered has been told: an answer takes three

@@ -189,6 +189,6 @@ internal static class IssueRehearsal
 
         public Task<IReadOnlyList<DatabaseUser>> FindUsersAsync(Database database, string prefix, CancellationToken cancellation) => throw Never();
 
-        private static InvalidOperationException Never() => new("A rehearsed rollout asks nothing of the database but to let its login in.");
+        private static InvalidOperationException Never() => new("A rehearsed rollout only logs in to the database.");
     }
 }

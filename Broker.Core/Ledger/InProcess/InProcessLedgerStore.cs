@@ -208,7 +208,7 @@ public sealed class InProcessLedgerStore : ILedgerStore
         try
         {
             // As in Redis: what is nil or false is a mistake of the script, not an empty text.
-            if (Array.IndexOf(words, null) is var at and >= 0) throw new ArgumentException($"word {at + 1} is neither a text nor a number");
+            if (Array.IndexOf(words, null) is var at and >= 0) throw new ArgumentException($"word {at + 1} is neither a string nor a number");
             answer = keyspace.Execute(words!);
         }
         catch (Exception e) when (e is ArgumentException or FormatException or InvalidCastException or IndexOutOfRangeException)

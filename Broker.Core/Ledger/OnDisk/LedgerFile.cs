@@ -43,9 +43,9 @@ internal sealed class LedgerFile : IDisposable
     public static LedgerFileException? WhyNotNew(string path)
     {
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } directory && !Directory.Exists(directory))
-            return new(FileFault.Unusable, $"The ledger's file {path} cannot be made: its directory does not exist. Mount or make it.");
+            return new(FileFault.Unusable, $"The ledger's file {path} cannot be created: its directory does not exist. Mount or create it.");
         return File.Exists(path + "-journal")
-            ? Damaged(path, "it is gone, and its '-journal' is still there")
+            ? Damaged(path, "it is gone, but its '-journal' is still there")
             : null;
     }
 
@@ -76,7 +76,7 @@ internal sealed class LedgerFile : IDisposable
         }
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
         {
-            throw new LedgerFileException(FileFault.Unusable, $"The ledger's file {path} cannot be made: {e.Message.TrimEnd('.')}. The broker's user needs to write in its directory.", e);
+            throw new LedgerFileException(FileFault.Unusable, $"The ledger's file {path} cannot be created: {e.Message.TrimEnd('.')}. The broker's user must be able to write in its directory.", e);
         }
     }
 
@@ -97,13 +97,13 @@ internal sealed class LedgerFile : IDisposable
             Run(connection, "PRAGMA locking_mode = EXCLUSIVE", "PRAGMA trusted_schema = OFF", "PRAGMA cell_size_check = ON", $"PRAGMA synchronous = {(durable ? "FULL" : "OFF")}");
             if (Number(connection, "PRAGMA application_id") != ApplicationId) throw Damaged(path, "it is not a ledger of the broker");
             if (Number(connection, "PRAGMA user_version") is var format and not Format)
-                throw new LedgerFileException(FileFault.Unusable, $"The ledger's file {path} is of format {format}, and this broker knows format {Format}: run the newer broker.");
+                throw new LedgerFileException(FileFault.Unusable, $"The ledger's file {path} has format {format}, but this broker knows format {Format}: run the newer broker.");
 
             // Takes the lock, finishes or undoes what a broker left that was killed, and shows whether the file can be written.
             Run(connection, "PRAGMA journal_mode = TRUNCATE", "BEGIN IMMEDIATE", "UPDATE about SET opened = opened + 1", "COMMIT");
             if (Text(connection, "PRAGMA quick_check(1)") is var found and not "ok") throw Damaged(path, found);
             into.Load(Cells(connection));
-            if (into.Sum != SumOf(connection)) throw Damaged(path, "what is in it was not written together");
+            if (into.Sum != SumOf(connection)) throw Damaged(path, "its content was not written together");
             return new LedgerFile(path, theOnlyOne, connection);
         }
         catch (Exception e)
@@ -121,7 +121,7 @@ internal sealed class LedgerFile : IDisposable
         try
         {
             // A file that was deleted under the broker still takes writes, and they would be lost.
-            if (!File.Exists(path)) throw Damaged(path, "it was taken away while the broker worked on it");
+            if (!File.Exists(path)) throw Damaged(path, "it was removed while the broker worked on it");
             Run(connection, "BEGIN IMMEDIATE");
             foreach (var (cell, value) in changes)
             {
@@ -162,15 +162,15 @@ internal sealed class LedgerFile : IDisposable
         IOException { HResult: WouldBlock or WouldBlockOnMacOS or SharingViolation } => InUse(path, e),
         SqliteException { SqliteErrorCode: raw.SQLITE_FULL or raw.SQLITE_IOERR or raw.SQLITE_READONLY or raw.SQLITE_CANTOPEN or raw.SQLITE_PERM or raw.SQLITE_NOMEM }
             or IOException or UnauthorizedAccessException =>
-            new(FileFault.Unusable, $"The ledger's file {path} cannot be read and written: {e.Message.TrimEnd('.')}. The broker's user needs to write it and its directory, and its disk needs room.", e),
+            new(FileFault.Unusable, $"The ledger's file {path} cannot be read and written: {e.Message.TrimEnd('.')}. The broker's user must be able to write the file and its directory, and its disk needs room.", e),
         _ => Damaged(path, e.Message.TrimEnd('.'), e),
     };
 
     private static LedgerFileException InUse(string path, Exception e) =>
-        new(FileFault.InUse, $"The ledger's file {path} is in use by another broker, and one at a time works on it. End the other one, or use Ledger:Kind Redis for several.", e);
+        new(FileFault.InUse, $"The ledger's file {path} is in use by another broker, and only one broker can use it at a time. End the other one, or use Ledger:Kind Redis for several.", e);
 
     private static LedgerFileException Damaged(string path, string what, Exception? e = null) =>
-        new(FileFault.Damaged, $"The ledger's file {path} is damaged ({what}), and nothing is granted on it. Put a copy back, or move it away with its '-journal' to begin a new one (docs/file-ledger.md).", e);
+        new(FileFault.Damaged, $"The ledger's file {path} is damaged ({what}), and nothing is granted on it. Restore a copy, or move it away with its '-journal' to begin a new one (docs/file-ledger.md).", e);
 
     private static SqliteConnection Connect(string path, SqliteOpenMode mode)
     {

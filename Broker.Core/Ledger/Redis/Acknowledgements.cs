@@ -72,7 +72,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
         if (!hasReplica || (missed != 0 && time.GetElapsedTime(missed) < NotAfterMiss)) return false;
         // The decision itself goes over the other connection, which may be there.
         if (beside.Value.IsOpen) return true;
-        Note("The connection for that is not there.", 1);
+        Note("The connection for acknowledgements is not open.", 1);
         return false;
     }
 

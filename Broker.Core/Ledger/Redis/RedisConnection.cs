@@ -41,7 +41,7 @@ public sealed class RedisConnection : IAsyncDisposable
 
     /// <summary>To send commands to.</summary>
     /// <exception cref="LedgerException">It was never reached.</exception>
-    public IDatabase Database => connected?.GetDatabase() ?? throw new LedgerException($"Redis was not reached yet: {why}");
+    public IDatabase Database => connected?.GetDatabase() ?? throw new LedgerException($"Redis has not been reached yet: {why}");
 
     /// <summary>Whether it was reached, and any server of it is connected now.</summary>
     internal bool IsOpen => connected is { IsConnected: true };

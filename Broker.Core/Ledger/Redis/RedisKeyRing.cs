@@ -32,7 +32,7 @@ internal sealed class RedisKeyRing : CodedKeyRing
         }
         catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
         {
-            throw new LedgerException($"Redis does not give the sealing keys ({name}): {e.Message}", e);
+            throw new LedgerException($"Redis does not return the sealing keys ({name}): {e.Message}", e);
         }
     }
 }

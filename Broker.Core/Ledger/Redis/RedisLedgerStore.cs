@@ -73,7 +73,7 @@ public sealed class RedisLedgerStore(
         }
         catch (Exception e) when (e is RedisException or TimeoutException or ObjectDisposedException)
         {
-            throw new LedgerException($"Redis did not say what the broker may do there: {e.Message}", e);
+            throw new LedgerException($"Redis did not report what the broker may do there: {e.Message}", e);
         }
     }
 

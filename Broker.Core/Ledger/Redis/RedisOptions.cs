@@ -69,18 +69,18 @@ internal static partial class RedisOptions
         }
         catch (FormatException e)
         {
-            throw Wrong($"is not as it should be: {e.Message}.");
+            throw Wrong($"is not valid: {e.Message}.");
         }
         catch (ArgumentException e)
         {
             // The client's own words repeat values, too.
             var option = Keyword().Match(e.Message) is { Success: true } named ? $"option '{named.Groups[1].Value}'" : "one of its options";
-            throw Wrong($"is not as StackExchange.Redis reads it (host:port,option=value): {option} is not known, or has a value that it cannot have.");
+            throw Wrong($"cannot be read by StackExchange.Redis (host:port,option=value): {option} is not known, or has an invalid value.");
         }
 
         if (options.EndPoints.Count == 0) throw Wrong("names no server: write host:port first, several separated by commas.");
         if (options.Proxy != Proxy.None) throw Wrong($"names a proxy ({options.Proxy}), through which neither scripts nor signals can be relied on: name Redis' own servers, without 'proxy'.");
-        if (!options.ChannelPrefix.IsNullOrEmpty) throw Wrong("has 'channelPrefix', which the signals of scripts do not have, so that none would be heard: use Broker:Ledger:Prefix.");
+        if (!options.ChannelPrefix.IsNullOrEmpty) throw Wrong("has 'channelPrefix', but the signals that scripts send do not, so none would be received: use Broker:Ledger:Prefix.");
         return options;
     }
 

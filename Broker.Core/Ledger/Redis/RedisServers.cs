@@ -23,19 +23,19 @@ internal sealed class RedisServers(RedisConnection redis)
         List<string> notes = [];
         var all = Array.FindAll(redis.Database.Multiplexer.GetServers(), static server => server is { IsConnected: true, ServerType: not ServerType.Sentinel });
         if (all.Length > 0 && Array.TrueForAll(all, static server => server.IsReplica))
-            throw new ForbiddenDecisionException($"Redis {all[0].EndPoint} is a replica, which takes no writes: the connection string has to lead to its primary (docs/redis.md)");
+            throw new ForbiddenDecisionException($"Redis {all[0].EndPoint} is a replica, which takes no writes: the connection string must lead to its primary (docs/redis.md)");
         if (redis.Database.Database > 0 && Array.Find(all, static server => server.ServerType == ServerType.Cluster) is { } member)
-            return ($"Redis {member.EndPoint} is of a Cluster, which has database 0 alone: take the number out of Broker:Ledger:ConnectionString (docs/redis.md)", null);
+            return ($"Redis {member.EndPoint} is in a Cluster, which has only database 0: remove the number from Broker:Ledger:ConnectionString (docs/redis.md)", null);
         foreach (var server in all)
         {
             var info = await InfoAsync(server);
             if (VersionFault(info) is { } old) return ($"Redis {server.EndPoint} {old}", null);
-            if (MayEvict(info) is not { } evicts) notes.Add($"whether Redis {server.EndPoint} drops keys when its memory is full is unknown, because INFO does not say it: its maxmemory-policy has to be noeviction (docs/redis.md)");
+            if (MayEvict(info) is not { } evicts) notes.Add($"whether Redis {server.EndPoint} evicts keys when its memory is full is unknown, because INFO does not say: its maxmemory-policy must be noeviction (docs/redis.md)");
             else if (evicts is { Length: > 0 } policy)
             {
-                var fault = $"{server.EndPoint} drops keys when its memory is full (maxmemory-policy {policy}): set it to noeviction (docs/redis.md)";
+                var fault = $"{server.EndPoint} evicts keys when its memory is full (maxmemory-policy {policy}): set it to noeviction (docs/redis.md)";
                 if (!server.IsReplica) return ("Redis " + fault, null);
-                notes.Add("the replica of Redis " + fault + ", before it takes its primary's place");
+                notes.Add("the replica of Redis " + fault + ", before it becomes the primary");
             }
         }
 
@@ -54,7 +54,7 @@ internal sealed class RedisServers(RedisConnection redis)
     /// <summary>Why the server is too old, in words; null: it is not, or does not say how old it is.</summary>
     internal static string? VersionFault(IReadOnlyDictionary<string, string> info) =>
         info.TryGetValue("redis_version", out var text) && int.TryParse(text.Split('.')[0], CultureInfo.InvariantCulture, out var major) && major < OldestMajor
-            ? $"is of version {text}: the broker needs {OldestMajor} or newer"
+            ? $"has version {text}: the broker needs {OldestMajor} or newer"
             : null;
 
     // What a server says of itself; nothing when it may not be asked.

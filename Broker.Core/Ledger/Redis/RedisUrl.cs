@@ -19,15 +19,15 @@ internal static class RedisUrl
     /// <exception cref="FormatException">It is none, in words without what it holds.</exception>
     public static ConfigurationOptions Parse(string text)
     {
-        if (text.Contains(',', StringComparison.Ordinal)) throw new FormatException("an address with a scheme names one server, and takes no options behind a comma (a comma in the password is written %2C)");
-        if (!Uri.TryCreate(text.Trim(), UriKind.Absolute, out var url) || url.Host.Length == 0) throw new FormatException("it is no address of the form rediss://user:password@host:port/0");
+        if (text.Contains(',', StringComparison.Ordinal)) throw new FormatException("an address with a scheme names one server, and takes no options after a comma (write a comma in the password as %2C)");
+        if (!Uri.TryCreate(text.Trim(), UriKind.Absolute, out var url) || url.Host.Length == 0) throw new FormatException("it is not an address of the form rediss://user:password@host:port/0");
         var tls = url.Scheme switch
         {
             "redis" or "valkey" => false,
             "rediss" or "valkeys" => true,
-            _ => throw new FormatException("its scheme is none of redis, rediss, valkey and valkeys"),
+            _ => throw new FormatException("its scheme is not redis, rediss, valkey or valkeys"),
         };
-        if (url.Query.Length > 1 || url.Fragment.Length > 1) throw new FormatException("it has a query, and options are not read from there");
+        if (url.Query.Length > 1 || url.Fragment.Length > 1) throw new FormatException("it has a query, but options are not read from a query");
         var options = new ConfigurationOptions { Ssl = tls, DefaultDatabase = Database(url.AbsolutePath.Trim('/')) };
         var port = url.Port < 0 ? UsualPort : url.Port;
         options.EndPoints.Add(IPAddress.TryParse(url.DnsSafeHost, out var address) ? new IPEndPoint(address, port) : new DnsEndPoint(url.DnsSafeHost, port));
@@ -41,5 +41,5 @@ internal static class RedisUrl
     private static int? Database(string path) =>
         path.Length == 0 ? null
         : int.TryParse(path, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
-        : throw new FormatException("behind its host is no number of a database");
+        : throw new FormatException("what follows its host is not a database number");
 }

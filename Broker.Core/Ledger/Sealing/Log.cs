@@ -5,6 +5,6 @@ namespace Broker.Core.Ledger.Sealing;
 /// <summary>Event 1700.</summary>
 internal static partial class Log
 {
-    [LoggerMessage(1700, LogLevel.Error, "{Count} elements of {Where} were not put there by a broker with this sealing certificate, and are passed over. Find out who can write there, then take them out.")]
+    [LoggerMessage(1700, LogLevel.Error, "{Count} elements of {Where} were not written by a broker with this sealing certificate, and are ignored. Find out who can write there, then remove them.")]
     public static partial void StrangeKeys(this ILogger log, int count, string where);
 }

@@ -44,13 +44,13 @@ internal static partial class ScriptHeader
     public static void Check(string name, string script, WireShape asked, WireShape answer)
     {
         var header = Of(asked, answer);
-        if (!script.Contains(header + "\n", StringComparison.Ordinal)) throw Wrong(name, $"its header has to be\n{header}");
-        if (Positions().Match(script) is { Success: true } bare) throw Wrong(name, $"it reads {bare.Value}; what it is asked is in 'asked', by name");
+        if (!script.Contains(header + "\n", StringComparison.Ordinal)) throw Wrong(name, $"its header must be\n{header}");
+        if (Positions().Match(script) is { Success: true } bare) throw Wrong(name, $"it reads {bare.Value}; use the named fields of 'asked'");
 
         var used = Asked().Matches(script).Select(use => use.Groups[1].Value).ToHashSet(StringComparer.Ordinal);
         var declared = asked.Fields.Select(field => field.Name).ToHashSet(StringComparer.Ordinal);
         if (used.FirstOrDefault(use => !declared.Contains(use)) is { } unknown) throw Wrong(name, $"it uses asked.{unknown}, which is not declared");
-        if (declared.FirstOrDefault(field => !used.Contains(field)) is { } unused) throw Wrong(name, $"it is asked {unused} and never looks at it");
+        if (declared.FirstOrDefault(field => !used.Contains(field)) is { } unused) throw Wrong(name, $"it declares asked.{unused} and never uses it");
 
         foreach (var shape in answer.Kinds.Count > 0 ? answer.Kinds : [answer]) CheckAnswers(name, script, answer.Kinds.Count > 0 ? $"answer.{shape.Kind}" : "answer", shape);
         foreach (var group in answer.Groups)

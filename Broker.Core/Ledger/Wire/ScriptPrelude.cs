@@ -19,7 +19,7 @@ internal static class ScriptPrelude
         lua.Append("local asked = {} do local at = 4 local function word() at = at + 1 return ARGV[at] end ")
             .Append("local function some(text) if text ~= '' then return text end end ");
         Read(lua, asked, "asked", 0);
-        lua.Append("if at ~= #ARGV then error('it was asked ' .. #ARGV .. ' words, and expects ' .. at .. ': another version of the broker asks', 0) end end ");
+        lua.Append("if at ~= #ARGV then error('it was given ' .. #ARGV .. ' words, but expects ' .. at .. ': another version of the broker asks', 0) end end ");
 
         // A field that is declared and not given is a mistake of the script.
         lua.Append("local function lacks(name) error('its answer lacks ' .. name, 0) end ");

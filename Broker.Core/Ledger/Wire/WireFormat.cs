@@ -132,5 +132,5 @@ internal sealed class WireReader(IReadOnlyList<string> words, int from)
     }
 
     public static LedgerException Misunderstood(string word) =>
-        new($"The ledger answered '{word}' where something else was expected: another version of the broker may be writing it.");
+        new($"The ledger answered '{word}' where it should not: another version of the broker may be writing it.");
 }

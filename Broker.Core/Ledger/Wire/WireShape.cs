@@ -41,7 +41,7 @@ internal sealed class WireShape
 
         var parameters = ConstructorOf(type).GetParameters();
         IEnumerable<PropertyInfo> properties = parameters.Length > 0
-            ? parameters.Select(parameter => type.GetProperty(parameter.Name!) ?? throw new InvalidOperationException($"{type.Name}.{parameter.Name} is no property."))
+            ? parameters.Select(parameter => type.GetProperty(parameter.Name!) ?? throw new InvalidOperationException($"{type.Name}.{parameter.Name} is not a property."))
             : type.GetProperties().Where(property => property.CanWrite && !property.IsDefined(typeof(NotOnWireAttribute))).OrderBy(property => property.MetadataToken);
         return new(type, [.. properties.Select(property => new WireField(property))], []);
     }

@@ -46,13 +46,13 @@ internal static class IndicatorRules
     {
         double? share = hour.Requests > 0 ? (double)hour.Unproven / hour.Requests : null;
         return new(
-            "authentication-failures", "less than 1 % of requests prove nobody", share, "1", share is null ? null : share < Unproven,
-            share is null ? "Nobody asked in the last hour." : $"{hour.Unproven} of {hour.Requests} requests in the last hour proved nobody.");
+            "authentication-failures", "less than 1 % of requests fail to prove their caller", share, "1", share is null ? null : share < Unproven,
+            share is null ? "There were no requests in the last hour." : $"{hour.Unproven} of {hour.Requests} requests in the last hour failed to prove their caller.");
     }
 
     private static Indicator OfVerification(IReadOnlyList<LeaseRecord>? leases, IReadOnlyDictionary<string, Role> roles)
     {
-        const string objective = "no lease goes without its login being tried for longer than its role's VerifyEvery";
+        const string objective = "every lease's login is tried at least as often as its role's VerifyEvery says";
         if (leases is null) return new("unverified-leases", objective, null, "{lease}", null, "The ledger does not answer.");
         var promised = leases.Where(lease => lease.State == LeaseState.Active && roles.TryGetValue(lease.Role, out var role) && role.VerifyEvery > TimeSpan.Zero).ToArray();
         var late = promised.Where(lease => lease.ReadAt - (lease.VerifiedAt ?? lease.IssuedAt ?? lease.CreatedAt) > roles[lease.Role].VerifyEvery + Grace).ToArray();
@@ -67,20 +67,20 @@ internal static class IndicatorRules
         if (budgets is null) return new("connection-use", objective, null, "1", null, "The ledger does not answer.");
         var counted = budgets.Where(static budget => budget is { IsStale: false, Record.Limit: > 0 })
             .Select(static budget => (budget.Database.Name, Share: (double)(budget.Record.Granted + budget.Record.Foreign) / budget.Record.Limit)).ToArray();
-        if (counted.Length == 0) return new("connection-use", objective, null, "1", null, "No database could be counted lately.");
+        if (counted.Length == 0) return new("connection-use", objective, null, "1", null, "No database could be counted recently.");
         var (name, share) = counted.MaxBy(static database => database.Share);
         var stale = budgets.Count - counted.Length;
         return new(
             "connection-use", objective, share, "1", share >= Use ? false : stale > 0 ? null : true,
-            Text($"{name} has the most, {share:P0}.") + (stale > 0 ? $" {stale} could not be counted lately." : ""));
+            Text($"{name} has the most, {share:P0}.") + (stale > 0 ? $" {stale} could not be counted recently." : ""));
     }
 
     private static Indicator OfAvailability(LastHourCounts hour)
     {
         double? share = hour.Claims > 0 ? 1 - ((double)hour.Failed / hour.Claims) : null;
         return new(
-            "availability", "more than 99.9 % of claims are not refused for a fault of the broker or of a server it needs", share, "1", share is null ? null : share > Available,
-            share is null ? "Nobody asked in the last hour." : $"{hour.Failed} of {hour.Claims} claims in the last hour failed.");
+            "availability", "more than 99.9 % of claims are not refused because of a fault in the broker or in a server that it needs", share, "1", share is null ? null : share > Available,
+            share is null ? "There were no requests in the last hour." : $"{hour.Failed} of {hour.Claims} claims in the last hour failed.");
     }
 
     // What cannot be recorded is refused, so the record is complete; that it had to be refused is what to look at.

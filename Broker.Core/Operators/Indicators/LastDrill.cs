@@ -14,13 +14,13 @@ internal sealed class LastDrill(DrillSettings settings, TimeProvider time)
     {
         var objective = string.Create(CultureInfo.InvariantCulture, $"a recovery drill has passed within {settings.Every.TotalDays:0.#} days");
         Indicator Unmet(string why) => new("recovery-drill", objective, null, "d", false, why);
-        if (settings.ReportFile is not { } file) return Unmet("No report of a drill is configured (Broker:Drill:ReportFile).");
+        if (settings.ReportFile is not { } file) return Unmet("No drill report is configured (Broker:Drill:ReportFile).");
         try
         {
             using var report = JsonDocument.Parse(File.ReadAllBytes(file));
             var endedAt = report.RootElement.GetProperty("endedAt").GetDateTimeOffset();
             var age = time.GetUtcNow() - endedAt;
-            if (age < TimeSpan.FromMinutes(-5)) return Unmet("The last drill's report is of the future: a clock is wrong.");
+            if (age < TimeSpan.FromMinutes(-5)) return Unmet("The last drill's report is dated in the future: a clock is wrong.");
             var passed = report.RootElement.GetProperty("passed").GetBoolean();
             return new(
                 "recovery-drill", objective, Math.Max(0, age.TotalDays), "d", passed && age <= settings.Every,
@@ -32,7 +32,7 @@ internal sealed class LastDrill(DrillSettings settings, TimeProvider time)
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or FormatException or InvalidOperationException)
         {
-            return Unmet("The last drill's report is none: it has no endedAt and passed.");
+            return Unmet("The last drill's report is not valid: it lacks endedAt or passed.");
         }
     }
 }

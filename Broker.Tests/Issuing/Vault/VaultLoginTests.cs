@@ -85,7 +85,7 @@ public sealed class VaultLoginTests : IAsyncLifetime
         var failure = await Should.ThrowAsync<IssuerException>(() => bench.IssueAsync());
 
         failure.Failure.ShouldBe(IssuerFailure.Refused);
-        failure.Message.ShouldContain("Put a new one in its place");
+        failure.Message.ShouldContain("Replace it with a new one");
         failure.ToString().ShouldNotContain("hvs.nobody");
     }
 

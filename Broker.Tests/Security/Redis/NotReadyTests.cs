@@ -45,7 +45,7 @@ public sealed class NotReadyTests(SharedServers servers) : IAsyncLifetime
         var first = await stage.BrokerAsync();
         await RedisStage.GrantAsync(first, stage.Pod(1));
         var keys = Directory.CreateDirectory(Path.Combine(stage.Directory, "other-keys"));
-        await RefusedAsync(configuration => configuration["Broker"]!["Sealing"] = new JsonObject { ["Directory"] = keys.FullName }, "its sealing keys are not those of the other replicas");
+        await RefusedAsync(configuration => configuration["Broker"]!["Sealing"] = new JsonObject { ["Directory"] = keys.FullName }, "its sealing keys differ from those of the other replicas");
         await GoesOnAsync(first);
     }
 

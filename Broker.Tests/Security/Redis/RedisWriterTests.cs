@@ -50,7 +50,7 @@ public sealed class RedisWriterTests(SharedServers servers) : IAsyncLifetime
             RedisStage.UserOf(grant).ShouldStartWith("b-orders-api-");
         }
 
-        stage.Logs().ShouldContain($"The login of lease {RedisStage.LeaseOf(orders)} on orders cannot be opened");
+        stage.Logs().ShouldContain($"The login of lease {RedisStage.LeaseOf(orders)} on orders cannot be decrypted");
     }
 
     [Fact]
@@ -193,7 +193,7 @@ public sealed class RedisWriterTests(SharedServers servers) : IAsyncLifetime
         var login = (string)(await stage.Written.HashGetAsync(Leases, RedisStage.LeaseOf(third) + ":login"))!;
         Should.Throw<CryptographicException>(() => forge.CreateProtector("Broker.Lease.Login.v2", "orders", RedisStage.Payroll, RedisStage.LeaseOf(third)).Unprotect(login))
             .Message.ShouldContain("not found in the key ring");
-        stage.Logs().ShouldContain("16 elements of broker:sealing-keys in Redis were not put there by a broker");
+        stage.Logs().ShouldContain("16 elements of broker:sealing-keys in Redis were not written by a broker");
     }
 
     [Fact]

@@ -95,10 +95,10 @@ internal static class Examples
         nameof(HistoryShape) => JsonSerializer.SerializeToNode(
             new HistoryShape(
                 "orders", "6h", 60, [new(Noon, 200, 137, 8, 129, 121, 129, 4, 8, 2)], [new("orders-api", 100, Noon)], 5400,
-                [new("orders-api", "budget-exhausted", "orders/orders-api-7d9f", 2, Noon, Noon.AddMinutes(1), "You need at least 5 connections and none is free for you now.")]),
+                [new("orders-api", "budget-exhausted", "orders/orders-api-7d9f", 2, Noon, Noon.AddMinutes(1), "You need at least 5 connections, but none is free for you now.")]),
             json),
         nameof(FindingsShape) => JsonSerializer.SerializeToNode(
-            new FindingsShape("orders", Noon, null, [new("notice", "Each user is granted rights of its own", "The broker's users stand in the access lists of 40 tables (such as invoices).", "CREATE ROLE app_rw NOLOGIN;")]), json),
+            new FindingsShape("orders", Noon, null, [new("notice", "Each user is granted its rights individually", "The broker's users stand in the access lists of 40 tables (such as invoices).", "CREATE ROLE app_rw NOLOGIN;")]), json),
         nameof(HoldingsShape) => JsonSerializer.SerializeToNode(new HoldingsShape(1, 1, 1, [Holding], []), json),
         nameof(LineShape) => JsonSerializer.SerializeToNode(new LineShape("orders", [new(HolderId, "orders/orders-api-7d9f", 5, 1, Noon, Noon.AddSeconds(20))]), json),
         nameof(OthersShape) => JsonSerializer.SerializeToNode(new OthersShape("orders", 7, [new("reports", "psql", "10.1.2.3", null, Open)], null), json),
@@ -124,14 +124,14 @@ internal static class Examples
 
     private static Refusal Usual(RefusalCode code) => code switch
     {
-        RefusalCode.InvalidRequest => Refusals.Invalid("'connections' is 50; role 'orders-api' gives 1 to 20."),
+        RefusalCode.InvalidRequest => Refusals.Invalid("'connections' is 50; role 'orders-api' grants 1 to 20."),
         RefusalCode.Unauthenticated => new(code, ProofFailure.NoToken.Describe()),
         RefusalCode.NotAllowed => Refusals.NotAllowed("orders-api"),
         RefusalCode.HolderUnknown => Refusals.HolderUnknown(),
         RefusalCode.HolderInUse => Refusals.HolderInUse("orders-api.iT0pPZ6Yg3Q1yW2x", 1, 10, TimeSpan.FromMinutes(20)),
         RefusalCode.LeaseUnknown => Refusals.LeaseUnknown(LeaseId),
         RefusalCode.SessionUnknown => new(code, ProofFailure.SessionUnknown.Describe()),
-        RefusalCode.LimitExceeded => new(code, "This caller may claim 5 times a second. Come back then; a grant is good until its end and need not be asked for again.", TimeSpan.FromSeconds(1)),
+        RefusalCode.LimitExceeded => new(code, "This caller may claim 5 times a second. Wait and try again; a grant is valid until its end and need not be claimed again.", TimeSpan.FromSeconds(1)),
         RefusalCode.RolePaused => Refusals.RolePaused("orders-api", RoleState.Paused, "the orders database is being moved"),
         RefusalCode.BudgetExhausted => Refused(new ClaimAnswer.Exhausted(2, 2, 129, 129, TimeSpan.FromSeconds(12))),
         RefusalCode.IssueThrottled => Refused(new ClaimAnswer.Throttled(TimeSpan.FromSeconds(3))),

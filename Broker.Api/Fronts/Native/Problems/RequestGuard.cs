@@ -140,7 +140,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         catch (LedgerException) when (!context.Response.HasStarted)
         {
             await RefuseAsync(context, AuditAction.Read, context.GetProof()?.Caller, null,
-                new(RefusalCode.LedgerUnavailable, "The broker's ledger does not answer. Come back shortly.", TimeSpan.FromSeconds(1)));
+                new(RefusalCode.LedgerUnavailable, "The broker's ledger does not answer. Try again shortly.", TimeSpan.FromSeconds(1)));
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
