@@ -8,12 +8,12 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Broker.Api.Authentication;
 
-/// <summary>Puts authentication and authorization into the services. Needs the core there.</summary>
+/// <summary>Adds authentication and authorization to the services. Needs the core's services.</summary>
 public static class AuthenticationSetup
 {
     /// <summary>
-    /// Bearer tokens for everything; the policies of <see cref="Policies"/>; and for every endpoint that says nothing else,
-    /// a proven caller (law L7). Nothing turns this off.
+    /// Adds bearer tokens for everything, the policies of <see cref="Policies"/>, and, for every endpoint that does not say otherwise,
+    /// the requirement of a proven caller (law L7). Nothing turns this off.
     /// </summary>
     public static IServiceCollection AddBrokerAuthentication(this IServiceCollection services)
     {

@@ -9,7 +9,7 @@ using Microsoft.Net.Http.Headers;
 
 namespace Broker.Api.Authentication;
 
-/// <summary>A proven caller as ASP.NET's authorization sees one.</summary>
+/// <summary>A proven caller as ASP.NET's authorization sees it.</summary>
 internal sealed class CallerIdentity(Caller caller)
     : ClaimsIdentity([new Claim(DefaultNameClaimType, caller.DisplayName)], BearerHandler.Scheme)
 {
@@ -17,8 +17,8 @@ internal sealed class CallerIdentity(Caller caller)
 }
 
 /// <summary>
-/// The authentication of ordinary endpoints: the <see cref="Proof"/> goes into the request's features, whatever it is.
-/// Answers 401 with its headers; the body is the problem writer's.
+/// Authenticates ordinary endpoints: puts the <see cref="Proof"/>, good or bad, into the request's features.
+/// Answers 401 with its headers; the problem writer writes the body.
 /// </summary>
 internal sealed class BearerHandler(
     IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory loggers, UrlEncoder encoder, ProofGate gate)
@@ -51,7 +51,7 @@ internal sealed class BearerHandler(
         var failure = Context.GetProof()?.Failure ?? ProofFailure.NoToken;
         Response.StatusCode = StatusCodes.Status401Unauthorized;
 
-        // RFC 6750, 3.1: no error code when no token was sent; nor when the token may be good.
+        // RFC 6750, 3.1: no error code when no token was sent, or when the token may be good.
         Response.Headers.Append(HeaderNames.WWWAuthenticate, failure is ProofFailure.NoToken || failure.MayBeGood()
             ? Scheme
             : $"{Scheme} error=\"invalid_token\", error_description=\"{failure.Describe()}\"");

@@ -11,13 +11,13 @@ using Microsoft.IdentityModel.Tokens;
 namespace Broker.Api.Authentication;
 
 /// <summary>
-/// Proves who asks from a bearer token. A token that was proven is remembered, by its hash, until its end and never longer
-/// than a minute, so that a pod's calls cost one signature check a minute and a withdrawn key is obeyed soon. A swapped
-/// catalog forgets them all.
+/// Finds out from a bearer token who asks. A proven token is remembered, by its hash, until it expires but never longer
+/// than a minute, so that a pod's calls cost one signature check a minute and a withdrawn key takes effect soon. A swapped
+/// catalog clears all remembered tokens.
 /// </summary>
 public sealed class CallerProver : IDisposable
 {
-    /// <summary>The longest token looked at, in characters.</summary>
+    /// <summary>The longest token that is accepted, in characters.</summary>
     public const int MaxTokenLength = 16 * 1024;
 
     private const int MaxRemembered = 20_000;
@@ -38,14 +38,14 @@ public sealed class CallerProver : IDisposable
         Swap(catalog.Current);
     }
 
-    /// <summary>How many tokens were checked in full since the start; the rest were remembered.</summary>
+    /// <summary>How many tokens were checked in full since the start; all others were remembered.</summary>
     public long Validations => verifier.Checked;
 
-    /// <summary>Who a token proves. Answers at once, on the caller's thread, when the token is remembered.</summary>
+    /// <summary>Finds out who a token proves. Completes synchronously when the token is remembered.</summary>
     public ValueTask<Proof> ProveAsync(ReadOnlyMemory<char> token, CancellationToken cancellation) => ProveAsync(token, "", cancellation);
 
     /// <param name="token">The token.</param>
-    /// <param name="from">What stands for the address it came from; checks take turns by it.</param>
+    /// <param name="from">A key that stands for the address it came from; checks take turns by this key.</param>
     /// <param name="cancellation">Ends the wait.</param>
     internal ValueTask<Proof> ProveAsync(ReadOnlyMemory<char> token, string from, CancellationToken cancellation)
     {
@@ -65,7 +65,7 @@ public sealed class CallerProver : IDisposable
         return token.Length is > 0 and <= MaxTokenLength && believed.Proven.TryRecall(TokenHash.Of(token), out caller);
     }
 
-    /// <summary>Why nothing that an issuer's key signed is believed any more; null: the key is still the issuer's.</summary>
+    /// <summary>Why signatures by an issuer's key are no longer trusted; null while the key is still the issuer's.</summary>
     internal async ValueTask<ProofFailure?> WhyNotByKeyAsync(string issuer, string thumbprint, CancellationToken cancellation)
     {
         if (believed.Issuers.FirstOrDefault(known => known.Definition.Name == issuer) is not { Reviews: null } found) return ProofFailure.UnknownIssuer;
@@ -74,8 +74,8 @@ public sealed class CallerProver : IDisposable
     }
 
     /// <summary>
-    /// Whether an issuer's tokens can be proven now: its keys are there; it asks a cluster about each token, which need not let the broker
-    /// have its keys; or it is no issuer of tokens.
+    /// Whether an issuer's tokens can be verified now: its keys are known, or it asks a cluster about each token (which need not let the broker
+    /// have its keys), or it does not issue tokens.
     /// </summary>
     internal async ValueTask<bool> HasKeysAsync(string issuer, CancellationToken cancellation) =>
         believed.Issuers.FirstOrDefault(known => known.Definition.Name == issuer) is not { } found || await found.Keys.GetAsync(cancellation) is not null || found.Reviews is not null;
@@ -87,12 +87,12 @@ public sealed class CallerProver : IDisposable
     }
 
     /// <summary>
-    /// Proves tokens of a key that nobody else ever sees, for a memory that nobody else ever reads: the code is ready then, and
-    /// there is no way in.
+    /// Verifies tokens signed with a throw-away key and stores the result in a throw-away cache, so that the code is compiled and
+    /// nobody can use the key to get in.
     /// </summary>
     internal async Task<Caller> RehearseAsync(int times, CancellationToken cancellation)
     {
-        // Small, because it is made anew at each start and guards nothing.
+        // Small, because each start makes a new one and it protects nothing.
         using var key = RSA.Create(1024);
         var keys = new KeySet("rehearsal", [SigningKey.Of(new RsaSecurityKey(key.ExportParameters(includePrivateParameters: false)) { KeyId = "rehearsal" })]);
         var ever = new KeyAges(TimeSpan.MaxValue, TimeSpan.MaxValue, TimeSpan.MaxValue, TimeSpan.MaxValue, TimeSpan.MaxValue);
@@ -123,13 +123,13 @@ public sealed class CallerProver : IDisposable
         foreach (var issuer in believed.Issuers) issuer.Reviews?.Dispose();
     }
 
-    // Everything a proof rests on changes in one step: a check that began under the old catalog is remembered, if at all,
-    // in memory that nobody reads any more.
+    // Everything that a proof depends on changes in one step: a check that began under the old catalog is remembered, if at all,
+    // in a cache that nobody reads any more.
     private void Swap(CatalogSnapshot snapshot)
     {
         lock (swapping)
         {
-            // Keys once fetched stay good through a reload, even while the issuer is down.
+            // Keys that were fetched stay valid through a reload, even while the issuer is down.
             var before = believed.Issuers.ToDictionary(issuer => KeySource.Of(issuer.Definition), issuer => issuer.Keys);
             believed = new Believed(
                 [.. snapshot.Identity.Issuers.Values.Select(definition => new BelievedIssuer(
@@ -140,11 +140,11 @@ public sealed class CallerProver : IDisposable
         }
     }
 
-    // One that is not kept may still be answering; it goes when nobody uses it any more.
+    // A client that is not kept may still be in use; it is disposed of when nobody uses it any more.
     private TokenReviews? ReviewsFor(IdentityIssuer definition) => definition.TokenReview is not { } review ? null
         : believed.Issuers.Select(issuer => issuer.Reviews).FirstOrDefault(reviews => reviews?.IsFor(definition) == true) ?? new TokenReviews(definition, review, time, log);
 
-    // All who send one token at once share one check, which none of them can cancel for the others.
+    // All callers that send the same token at the same time share one check, which none of them can cancel for the others.
     private Task<Proof> ProveOnceAsync(Believed now, TokenHash hash, ReadOnlyMemory<char> token, string from)
     {
         var mine = new TaskCompletionSource<Proof>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -156,7 +156,7 @@ public sealed class CallerProver : IDisposable
         {
             try
             {
-                // Another check of this token may have ended between our look into the memory and here.
+                // Another check of this token may have finished since we looked into the cache.
                 if (now.Proven.TryRecall(hash, out var caller))
                 {
                     mine.SetResult(new Proof(caller));
@@ -178,7 +178,7 @@ public sealed class CallerProver : IDisposable
         }
     }
 
-    // What decides which keys there are: while it stays the same, keys are kept.
+    // The settings that decide which keys an issuer has: while they stay the same, its keys are kept.
     private sealed record KeySource(
         string Name, Uri? Authority, Uri? JwksUri, string? JwksFile, TokenReviewSettings? TokenReview, string? CaFile, string? BearerTokenFile, TimeSpan GoodFor)
     {

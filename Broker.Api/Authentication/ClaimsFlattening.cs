@@ -3,16 +3,16 @@ using Broker.Core.Catalog;
 
 namespace Broker.Api.Authentication;
 
-/// <summary>Makes a token's claims a flat list: what nests is joined by <c>/</c> (<see cref="ClaimPath"/>), an array gives several values.</summary>
+/// <summary>Flattens a token's claims into a list: nested names are joined by <c>/</c> (<see cref="ClaimPath"/>), an array yields several values.</summary>
 internal static class ClaimsFlattening
 {
     private const int MaxDepth = 8;
     private const int MaxValues = 1_000;
 
-    // Two claims of one name are read differently by different readers: such a token is not read at all.
+    // Parsers disagree about two claims of the same name, so such a token is rejected.
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 64 };
 
-    /// <summary>The claims, or null when there are too many or they nest too deeply: half a list could name another caller.</summary>
+    /// <summary>The claims, or null when there are too many or they nest too deeply: an incomplete list could match another caller.</summary>
     /// <exception cref="JsonException">The payload is not a JSON object.</exception>
     public static ILookup<string, string>? Flatten(ReadOnlyMemory<byte> payload)
     {

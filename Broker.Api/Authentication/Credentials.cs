@@ -1,6 +1,6 @@
 namespace Broker.Api.Authentication;
 
-/// <summary>Finds the token in a request. Only ever in the Authorization header: addresses end up in logs.</summary>
+/// <summary>Finds the token in a request. It is accepted only in the Authorization header, because URLs end up in logs.</summary>
 public static class Credentials
 {
     private const string Bearer = "Bearer ";

@@ -16,10 +16,10 @@ internal static class KeyFetching
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Minute = ProvenTokens.Longest;
 
-    // A file is cheap to read and its change is an order; one that is broken has ordered nothing, and the keys before it stay.
+    // A file is cheap to read, and a change to it takes effect at once; a broken file changes nothing, and the previous keys stay.
     private static readonly KeyAges OfFile = new(TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(10), TimeSpan.MaxValue, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
 
-    // A cluster's keys spare it reviews of tokens that are nobody's; it need not let the broker have them.
+    // A cluster's keys save reviews of forged tokens; the cluster need not let the broker have them.
     private static readonly KeyAges OfCluster = new(Minute / 2, Minute, Minute, TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1));
 
     public static SigningKeys Create(IdentityIssuer issuer, TimeProvider time, ILogger log)
@@ -30,7 +30,7 @@ internal static class KeyFetching
         return new SigningKeys(issuer.Name, () => FetchAsync(issuer, time), ages, time, log);
     }
 
-    /// <summary>Fetches an issuer's keys once; whatever goes wrong is thrown.</summary>
+    /// <summary>Fetches an issuer's keys once; throws whatever goes wrong.</summary>
     public static Task<KeySet> FetchAsync(IdentityIssuer issuer, TimeProvider time) => issuer switch
     {
         { JwksFile: { } file } => FromFileAsync(file),
@@ -48,12 +48,12 @@ internal static class KeyFetching
         return new KeySet(null, KeySet.Parse(await GetAsync(client, address, await TokenAsync(tokenFile, deadline.Token), deadline.Token)));
     }
 
-    /// <summary>OpenID Connect Discovery 1.0, section 4: the document is below the authority and names the keys' address.</summary>
+    /// <summary>OpenID Connect Discovery 1.0, section 4: the document is below the authority and gives the address of the keys.</summary>
     private static async Task<KeySet> DiscoverAsync(IdentityIssuer issuer, TimeProvider time)
     {
         using var deadline = new CancellationTokenSource(Deadline, time);
 
-        // A client for each fetch, which is seldom: so a rotated CA or token file is followed.
+        // Fetches are rare, so each has its own client, which picks up a rotated CA or token file.
         using var client = Client(issuer.CaFile);
         var token = await TokenAsync(issuer.BearerTokenFile, deadline.Token);
         var authority = issuer.Authority!;
@@ -62,7 +62,7 @@ internal static class KeyFetching
         if (!Uri.TryCreate(document.JwksUri, UriKind.Absolute, out var address)
             || (address.Scheme != Uri.UriSchemeHttps && !(address.Scheme == Uri.UriSchemeHttp && address.IsLoopback)))
             throw new InvalidDataException("The discovery document has no https jwks_uri.");
-        // Microsoft Entra's for all tenants; one that is named in the configuration is believed, and no other.
+        // Microsoft Entra's document for all tenants: only an issuer that the configuration names is trusted.
         if (issuer.Issuer is null && document.Issuer?.Contains('{', StringComparison.Ordinal) == true)
             throw new InvalidDataException($"The discovery document's issuer, {document.Issuer}, is a template that no token carries: set Authority to one tenant's, or set Issuer.");
         return new KeySet(document.Issuer, KeySet.Parse(await KeysAsync(client, authority, address, token, deadline.Token)));
@@ -70,12 +70,12 @@ internal static class KeyFetching
 
     private static async Task<string> KeysAsync(HttpClient client, Uri authority, Uri address, string? token, CancellationToken cancellation)
     {
-        // The token is for the authority: whoever writes the document could name any host.
+        // The token is meant for the authority only: whoever writes the document could name any host.
         if (IsAt(authority, address)) return await GetAsync(client, address, token, cancellation);
         if (!address.AbsolutePath.EndsWith(ApiServersKeys, StringComparison.Ordinal)) return await GetAsync(client, address, null, cancellation);
         try
         {
-            // EKS and k3s name an address of the API server's own network, which pods cannot reach.
+            // EKS and k3s give an address in the API server's own network, which pods cannot reach.
             return await GetAsync(client, new Uri(authority, ApiServersKeys), token, cancellation);
         }
         catch (HttpRequestException)

@@ -5,12 +5,12 @@ namespace Broker.Api.Authentication;
 
 /// <summary>A public key that an issuer signs with.</summary>
 /// <param name="Key">The key.</param>
-/// <param name="Thumbprint">What it is known by whatever it is called: the SHA-256 of RFC 7638.</param>
+/// <param name="Thumbprint">Identifies the key independently of its key id: the SHA-256 of RFC 7638.</param>
 internal sealed record SigningKey(SecurityKey Key, string Thumbprint)
 {
     public static SigningKey Of(SecurityKey key) => new(key, Base64UrlEncoder.Encode(key.ComputeJwkThumbprint()));
 
-    /// <summary>Whether signatures of that algorithm can be by this key: its kind fits, and the key set says no other algorithm of it.</summary>
+    /// <summary>Whether this key can make signatures of that algorithm: its kind fits, and the key set does not name another algorithm for it.</summary>
     public bool Fits(string algorithm) => Key is not JsonWebKey key
         || ((string.IsNullOrEmpty(key.Alg) || string.Equals(key.Alg, algorithm, StringComparison.Ordinal))
             && key.Kty == (algorithm.StartsWith("ES", StringComparison.Ordinal) ? "EC" : "RSA"));
@@ -21,15 +21,15 @@ internal sealed record SigningKey(SecurityKey Key, string Thumbprint)
 /// <param name="Keys">Its public signing keys.</param>
 internal sealed record KeySet(string? Issuer, IReadOnlyList<SigningKey> Keys)
 {
-    // Whoever sends a token without a key's name has each of so many tried.
+    // A token without a key id is tried against each of up to this many keys.
     private const int MostTried = 10;
 
-    /// <summary>When they were asked for, as <see cref="TimeProvider.GetTimestamp"/> tells.</summary>
+    /// <summary>When they were requested, as a <see cref="TimeProvider.GetTimestamp"/> value.</summary>
     public long AskedAt { get; init; }
 
     /// <summary>
-    /// The keys that a token's signature may be by: those of the name it gives, or where the issuer publishes names for none,
-    /// those without a name; all of them when it gives none. A name is no more than a hint: two keys may share one (RFC 7517, 4.5).
+    /// The keys that may have made a token's signature: those with the key id that it gives, or, where the issuer publishes no key ids,
+    /// those without one; all keys when the token gives none. A key id is only a hint: two keys may share one (RFC 7517, 4.5).
     /// </summary>
     public IEnumerable<SigningKey> For(string? kid, string algorithm)
     {
@@ -46,8 +46,8 @@ internal sealed record KeySet(string? Issuer, IReadOnlyList<SigningKey> Keys)
     /// <summary>Whether a key is among them.</summary>
     public bool Has(string thumbprint) => Keys.Any(key => string.Equals(key.Thumbprint, thumbprint, StringComparison.Ordinal));
 
-    /// <summary>The asymmetric signing keys of a JSON Web Key Set; those it cannot use or read are left out, as RFC 7517, 5, says.</summary>
-    /// <exception cref="InvalidDataException">It is none.</exception>
+    /// <summary>The asymmetric signing keys of a JSON Web Key Set; unusable and unreadable keys are left out, as RFC 7517, 5, says.</summary>
+    /// <exception cref="InvalidDataException">The text is not a key set.</exception>
     public static IReadOnlyList<SigningKey> Parse(string json)
     {
         try
@@ -61,7 +61,7 @@ internal sealed record KeySet(string? Issuer, IReadOnlyList<SigningKey> Keys)
         }
     }
 
-    // One key that nobody can read takes nothing from the others.
+    // One unreadable key does not affect the others.
     private static SigningKey? Read(JsonElement element)
     {
         try

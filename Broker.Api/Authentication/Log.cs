@@ -1,6 +1,6 @@
 namespace Broker.Api.Authentication;
 
-/// <summary>What authentication says. Event ids 2100-2199. Never a token.</summary>
+/// <summary>The log messages of authentication, event ids 2100-2199. They never contain a token.</summary>
 internal static partial class Log
 {
     [LoggerMessage(2100, LogLevel.Debug, "Keys of identity issuer {Issuer} fetched: {Keys} keys.")]

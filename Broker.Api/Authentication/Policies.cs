@@ -10,21 +10,21 @@ public static class Policies
     /// <summary>May see budgets, leases, the page and the metrics: the configured viewers, and operators.</summary>
     public const string Viewer = "viewer";
 
-    /// <summary>May revoke and rotate too: the configured operators.</summary>
+    /// <summary>May also revoke and rotate: the configured operators.</summary>
     public const string Operator = "operator";
 
-    /// <summary>May ask why a caller may or may not, too: the configured admins, and who has a token made on the server.</summary>
+    /// <summary>May also ask why a caller may or may not have a role: the configured admins, and whoever has a token made on the server.</summary>
     public const string Admin = "admin";
 }
 
-/// <summary>Asks the catalog as it is now: a person taken off a list is out at the next request.</summary>
+/// <summary>Consults the current catalog: a person who is removed from a list is refused at the next request.</summary>
 /// <param name="Policy">One of <see cref="Policies"/>.</param>
 internal sealed record ListedRequirement(string Policy) : IAuthorizationRequirement;
 
-/// <summary>Who is what.</summary>
+/// <summary>Decides which policies a caller satisfies.</summary>
 internal static class Listing
 {
-    /// <summary>Whether a caller is what a policy asks for. A session is for roles alone, whoever opened it.</summary>
+    /// <summary>Whether a caller satisfies a policy. A session is only for roles, whoever opened it.</summary>
     public static bool Grants(this IdentitySettings identity, Caller caller, string policy) => caller.Session is null && policy switch
     {
         Policies.Viewer => identity.Viewers.Allow(caller) || identity.Grants(caller, Policies.Operator),

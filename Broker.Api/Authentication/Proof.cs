@@ -10,7 +10,7 @@ public readonly record struct Proof
     /// <summary>A proven caller.</summary>
     public Proof(Caller caller) => Caller = caller;
 
-    /// <summary>Nobody.</summary>
+    /// <summary>No proven caller.</summary>
     public Proof(ProofFailure failure) => this.failure = failure;
 
     /// <summary>Who asks; null when nobody is proven.</summary>

@@ -3,27 +3,27 @@ using Broker.Core.Model;
 namespace Broker.Api.Authentication;
 
 /// <summary>
-/// Why a request proves nobody. Closed, and in the order of the checks; from <see cref="KeysUnavailable"/> on the token may be
-/// good. The words for callers stand in <see cref="ProofFailures"/>.
+/// Why a request does not prove a caller. A closed list in the order of the checks; from <see cref="KeysUnavailable"/> on, the token may be
+/// valid. <see cref="ProofFailures"/> has the texts for callers.
 /// </summary>
 public enum ProofFailure
 {
     /// <summary>There is no bearer token.</summary>
     NoToken,
 
-    /// <summary>It is no signed JSON Web Token.</summary>
+    /// <summary>It is not a signed JSON Web Token.</summary>
     Malformed,
 
     /// <summary>It is longer than <see cref="CallerProver.MaxTokenLength"/>.</summary>
     TooLong,
 
-    /// <summary>Its <c>iss</c> is none of the configured issuers'.</summary>
+    /// <summary>No configured issuer has its <c>iss</c>.</summary>
     UnknownIssuer,
 
-    /// <summary>Its <c>alg</c> is not one its issuer may use; <c>none</c> and symmetric ones never are.</summary>
+    /// <summary>Its issuer may not use its <c>alg</c>; <c>none</c> and symmetric ones are never allowed.</summary>
     AlgorithmNotAllowed,
 
-    /// <summary>Its issuer has no such key, looked for afresh.</summary>
+    /// <summary>Its issuer has no such key, even after the keys were fetched again.</summary>
     UnknownKey,
 
     /// <summary>Its signature is not its issuer's.</summary>
@@ -35,50 +35,50 @@ public enum ProofFailure
     /// <summary>It has no <c>exp</c>: a token that never ends is not accepted.</summary>
     NoExpiry,
 
-    /// <summary>It has ended.</summary>
+    /// <summary>It has expired.</summary>
     Expired,
 
-    /// <summary>Its <c>nbf</c> is to come.</summary>
+    /// <summary>Its <c>nbf</c> is in the future.</summary>
     NotYetValid,
 
     /// <summary>It has no <c>sub</c>.</summary>
     NoSubject,
 
-    /// <summary>It has more claims, or nests them deeper, than the broker looks at.</summary>
+    /// <summary>It has more claims, or nests them deeper, than the broker accepts.</summary>
     TooManyClaims,
 
-    /// <summary>The cluster does not take it: it ended, it is for another audience, or its pod is gone.</summary>
+    /// <summary>The cluster does not accept it: it has expired, is for another audience, or its pod is gone.</summary>
     ReviewRefused,
 
-    /// <summary>It is no session's token, or the session has ended or was revoked.</summary>
+    /// <summary>It is not a session's token, or the session has ended or was revoked.</summary>
     SessionUnknown,
 
-    /// <summary>It is no administrator's token of this broker, or has ended.</summary>
+    /// <summary>It is not an administrator's token of this broker, or it has expired.</summary>
     AdminTokenRefused,
 
-    /// <summary>The caller must show a client certificate besides, and showed none or another's.</summary>
+    /// <summary>The caller must also present a client certificate, and presented none or another caller's.</summary>
     CertificateMissing,
 
-    /// <summary>Its issuer's keys could never be fetched so far: the token may be good. Trying again helps.</summary>
+    /// <summary>Its issuer's keys could not be fetched yet: the token may be valid. Trying again helps.</summary>
     KeysUnavailable,
 
-    /// <summary>The cluster that has to be asked does not answer: the token may be good. Trying again helps.</summary>
+    /// <summary>The cluster that must review it does not answer: the token may be valid. Trying again helps.</summary>
     ReviewUnavailable,
 
-    /// <summary>The ledger that knows the sessions does not answer: the token may be good. Trying again helps.</summary>
+    /// <summary>The ledger that knows the sessions does not answer: the token may be valid. Trying again helps.</summary>
     SessionsUnavailable,
 
-    /// <summary>So many unproven tokens are being checked that this one had no turn: the token may be good. Trying again helps.</summary>
+    /// <summary>Too many other tokens are being checked: this one may be valid. Trying again helps.</summary>
     TooManyChecks,
 
-    /// <summary>It proves nobody, as too many from this address did lately: what is wrong with each is not told any more.</summary>
+    /// <summary>It is invalid, like too many others from this address lately, so the caller is no longer told what is wrong with it.</summary>
     TooManyFailures,
 }
 
-/// <summary>The failures in words.</summary>
+/// <summary>What the failures mean to callers.</summary>
 public static class ProofFailures
 {
-    /// <summary>What is wrong and what to do, for the caller. Says nothing of the token's content.</summary>
+    /// <summary>What is wrong and what to do, for the caller. Never quotes the token's content.</summary>
     public static string Describe(this ProofFailure failure) => failure switch
     {
         ProofFailure.NoToken => "Send a bearer token: Authorization: Bearer <token>.",
@@ -110,20 +110,20 @@ public static class ProofFailures
     public static bool MayBeGood(this ProofFailure failure) => failure is >= ProofFailure.KeysUnavailable and not ProofFailure.TooManyFailures;
 
     /// <summary>
-    /// Whether anybody could have made the token up. One that was somebody's, and has ended or is for somebody else, counts
+    /// Whether anybody could have made the token up. A token that was genuine, but has expired or is for another audience, counts
     /// against no address.
     /// </summary>
     public static bool IsNobodys(this ProofFailure failure) => failure is ProofFailure.Malformed or ProofFailure.TooLong or ProofFailure.UnknownIssuer
         or ProofFailure.AlgorithmNotAllowed or ProofFailure.UnknownKey or ProofFailure.BadSignature or ProofFailure.ReviewRefused
         or ProofFailure.SessionUnknown or ProofFailure.AdminTokenRefused;
 
-    /// <summary>What a caller is refused for it.</summary>
+    /// <summary>The refusal that a caller gets for it.</summary>
     public static Refusal Refusal(this ProofFailure failure) => new(
         failure is ProofFailure.TooManyFailures or ProofFailure.TooManyChecks ? RefusalCode.LimitExceeded : RefusalCode.Unauthenticated,
         failure.Describe(),
         failure.RetryAfter());
 
-    /// <summary>When trying again with the same token helps; null when it does not.</summary>
+    /// <summary>After how long trying again with the same token helps; null when it does not help.</summary>
     public static TimeSpan? RetryAfter(this ProofFailure failure) =>
         failure >= ProofFailure.KeysUnavailable ? SigningKeys.AfterFailure : null;
 }

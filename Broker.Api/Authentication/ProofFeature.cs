@@ -1,6 +1,6 @@
 namespace Broker.Api.Authentication;
 
-/// <summary>Where a request keeps who sent it.</summary>
+/// <summary>The request feature that holds who sent the request.</summary>
 public static class ProofFeature
 {
     /// <summary>Who sent the request, or why that is not known; null before authentication.</summary>

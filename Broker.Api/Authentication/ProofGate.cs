@@ -7,10 +7,10 @@ using Broker.Core.Model;
 namespace Broker.Api.Authentication;
 
 /// <summary>
-/// The one way from a request's token to its caller: remembered tokens at once, the broker's own by their makers, all others
-/// by <see cref="CallerProver"/>. Every token is checked, whatever came before it from the same address, which in a service mesh or
-/// behind address translation is everybody's: an address from which many tokens proved nobody is told no more about each further
-/// one that is nobody's, and that is all.
+/// The single path from a request's token to its caller: remembered tokens at once, the broker's own tokens by their makers, all others
+/// by <see cref="CallerProver"/>. Every token is checked, whatever came before it from the same address, which many callers share in a service mesh or
+/// behind address translation. An address that has sent many invalid tokens is only no longer told what is wrong with each further
+/// invalid one.
 /// </summary>
 internal sealed class ProofGate(CallerProver prover, SessionTokens sessions, AdminTokens admins, LimitSettings limits, TimeProvider time, ILogger<ProofGate> log)
 {
@@ -19,7 +19,7 @@ internal sealed class ProofGate(CallerProver prover, SessionTokens sessions, Adm
     private readonly RateLimit failures = new(time);
     private readonly RateLimit said = new(time);
 
-    /// <summary>How many addresses it remembers for tokens that proved nobody.</summary>
+    /// <summary>How many addresses it remembers because of invalid tokens.</summary>
     public int Addresses => failures.Count;
 
     /// <summary>Who a token proves, for this request.</summary>
@@ -28,11 +28,11 @@ internal sealed class ProofGate(CallerProver prover, SessionTokens sessions, Adm
             ? new(Certified(context, new Proof(caller)))
             : token.IsEmpty ? new(new Proof(ProofFailure.NoToken)) : ProveSlowlyAsync(context, token);
 
-    /// <summary>Whether the token of a request that goes on for long still proves its caller; nothing is counted.</summary>
+    /// <summary>Whether the token of a long-running request still proves its caller; counts nothing.</summary>
     public async ValueTask<Proof> ProveAgainAsync(HttpContext context, ReadOnlyMemory<char> token, CancellationToken cancellation) =>
         Certified(context, await CheckAsync(token, FromOf(context), cancellation));
 
-    /// <summary>Who a token proves, apart from any request: nothing is counted, and no certificate is asked for.</summary>
+    /// <summary>Who a token proves, apart from any request: counts nothing, and needs no certificate.</summary>
     public ValueTask<Proof> ExamineAsync(ReadOnlyMemory<char> token, CancellationToken cancellation) => CheckAsync(token, "", cancellation);
 
     private async ValueTask<Proof> ProveSlowlyAsync(HttpContext context, ReadOnlyMemory<char> token)
@@ -52,7 +52,7 @@ internal sealed class ProofGate(CallerProver prover, SessionTokens sessions, Adm
 
     private static string FromOf(HttpContext context) => AddressName.Of(context.Connection.RemoteIpAddress);
 
-    /// <summary>The proof, if the caller also shows the client certificate that it must show.</summary>
+    /// <summary>The proof, if the caller also presents the client certificate that it must present.</summary>
     public static Proof Certified(HttpContext context, Proof proof) =>
         proof.Caller?.SpiffeId is not { } id || (context.Connection.ClientCertificate is { } certificate && SpiffeIds.Holds(certificate, id))
             ? proof

@@ -4,12 +4,12 @@ using Broker.Core.Identity;
 namespace Broker.Api.Authentication;
 
 /// <summary>
-/// Proven tokens, remembered until their end and never longer than <see cref="Longest"/>, at most a given number: of too many,
-/// the one used least recently is forgotten.
+/// A bounded cache of proven tokens, each remembered until it expires but never longer than <see cref="Longest"/>. When it is full,
+/// the least recently used token is forgotten.
 /// </summary>
 internal sealed class ProvenTokens(int capacity, TimeProvider time)
 {
-    /// <summary>The longest a token is believed without being checked again.</summary>
+    /// <summary>The longest that a token is trusted without being checked again.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
 
     private readonly FastConcurrentLru<TokenHash, Entry> tokens = new(Environment.ProcessorCount, capacity, EqualityComparer<TokenHash>.Default);
@@ -30,7 +30,7 @@ internal sealed class ProvenTokens(int capacity, TimeProvider time)
 
     /// <param name="token">The token.</param>
     /// <param name="caller">Who it proves.</param>
-    /// <param name="longest">How long it is believed at most, up to <see cref="Longest"/>; not at all when that is zero.</param>
+    /// <param name="longest">How long it is trusted at most, up to <see cref="Longest"/>; zero: not at all.</param>
     public void Remember(TokenHash token, Caller caller, TimeSpan longest)
     {
         var left = caller.ExpiresAt - time.GetUtcNow();

@@ -6,20 +6,20 @@ using Broker.Core.Leases;
 
 namespace Broker.Api.Authentication;
 
-/// <summary>What every endpoint behind authentication knows of its request.</summary>
+/// <summary>What every endpoint behind authentication knows about its request.</summary>
 internal static class Requests
 {
-    /// <summary>Who asks. Authorization has seen to it that there is somebody.</summary>
+    /// <summary>Who asks. Authorization guarantees that there is a caller.</summary>
     public static Caller ProvenCaller(this HttpContext context) => context.GetProof()!.Value.Caller!;
 
-    /// <summary>The keyed hash of the token that was sent, whether or not it proves anybody; null when none was.</summary>
+    /// <summary>The keyed hash of the token that was sent, whether or not it is valid; null when none was sent.</summary>
     public static string? SentProofHash(this HttpContext context, ProofHasher hasher)
     {
         var token = context.SentToken();
         return token.IsEmpty ? null : hasher.Hash(token.Span);
     }
 
-    /// <summary>The token that was sent, in whichever way its endpoint takes one.</summary>
+    /// <summary>The token that was sent, in whichever way its endpoint accepts one.</summary>
     public static ReadOnlyMemory<char> SentToken(this HttpContext context)
     {
         var token = context.Request.BearerToken();
@@ -27,8 +27,8 @@ internal static class Requests
     }
 
     /// <summary>
-    /// For whatever changes something: once begun it is carried out to its end and recorded, also when the caller leaves amid it (law L7). What it
-    /// asks of others bounds its own waits.
+    /// The token for operations that change something: once begun, they are completed and recorded even if the caller leaves in the middle (law L7). What they
+    /// call has its own deadlines.
     /// </summary>
     public static CancellationToken ToItsEnd => CancellationToken.None;
 

@@ -1,17 +1,17 @@
 namespace Broker.Api.Authentication;
 
 /// <summary>How an issuer's keys are kept.</summary>
-/// <param name="FetchAfter">The age at which they are fetched again, while they go on being used.</param>
-/// <param name="WaitAfter">The age from which they are not used before it is known whether they still hold.</param>
-/// <param name="GoodFor">The age from which they are not believed at all.</param>
-/// <param name="Again">The least time between two fetches for unknown keys.</param>
-/// <param name="AfterFailure">The least time between a fetch that failed and the next.</param>
+/// <param name="FetchAfter">The age at which they are fetched again while they remain in use.</param>
+/// <param name="WaitAfter">The age from which callers wait for a fetch to confirm them.</param>
+/// <param name="GoodFor">The age from which they are no longer trusted.</param>
+/// <param name="Again">The shortest time between two fetches for unknown keys.</param>
+/// <param name="AfterFailure">The shortest time between a failed fetch and the next.</param>
 internal sealed record KeyAges(TimeSpan FetchAfter, TimeSpan WaitAfter, TimeSpan GoodFor, TimeSpan Again, TimeSpan AfterFailure);
 
 /// <summary>
-/// One issuer's keys over time. They are fetched at the first need, again when they get old, and again when a token
+/// One issuer's keys over time. They are fetched at first use, again when they get old, and again when a token
 /// names a key that is not among them, but no more often than every <see cref="KeyAges.Again"/>, so that forged key ids cannot make the
-/// broker hammer its issuer. Fetches are shared by all who wait. When a fetch fails, the last good keys stay until they are
+/// broker hammer its issuer. All callers that wait share a fetch. When a fetch fails, the last good keys stay until they are
 /// <see cref="KeyAges.GoodFor"/> old.
 /// </summary>
 /// <param name="name">For the log.</param>
@@ -21,7 +21,7 @@ internal sealed record KeyAges(TimeSpan FetchAfter, TimeSpan WaitAfter, TimeSpan
 /// <param name="log">The log.</param>
 internal sealed class SigningKeys(string name, Func<Task<KeySet>> fetch, KeyAges ages, TimeProvider time, ILogger log)
 {
-    /// <summary>The least time between a fetch that failed and the next, of an issuer's that is needed.</summary>
+    /// <summary>The shortest time between a failed fetch of an issuer's keys and the next, while they are needed.</summary>
     public static readonly TimeSpan AfterFailure = TimeSpan.FromSeconds(2);
 
     private readonly Lock gate = new();
@@ -31,7 +31,7 @@ internal sealed class SigningKeys(string name, Func<Task<KeySet>> fetch, KeyAges
     private bool tried;
     private volatile bool failed;
 
-    /// <summary>The keys; null when there are none that can be believed.</summary>
+    /// <summary>The keys; null when there are none that can be trusted.</summary>
     public async ValueTask<KeySet?> GetAsync(CancellationToken cancellation)
     {
         var had = last;
@@ -39,12 +39,12 @@ internal sealed class SigningKeys(string name, Func<Task<KeySet>> fetch, KeyAges
         var fetching = Due(had is null || failed ? ages.AfterFailure : ages.Again);
         if (had is not null && Age(had) < ages.WaitAfter) return had;
 
-        // Nobody waits again for a server that just failed while there is something to go on with.
+        // While there are usable keys, nobody waits again for a server that has just failed.
         if (fetching is not null && (Believed is null || !failed)) await fetching.WaitAsync(cancellation);
         return Believed;
     }
 
-    /// <summary>The keys as they are known now; those that are old are fetched meanwhile, and nobody waits for that.</summary>
+    /// <summary>The keys as they are known now; old keys are fetched in the background.</summary>
     public KeySet? Peek()
     {
         var had = Believed;
@@ -52,7 +52,7 @@ internal sealed class SigningKeys(string name, Func<Task<KeySet>> fetch, KeyAges
         return had;
     }
 
-    /// <summary>The keys after looking whether there is a new one; the same when that was done a moment ago.</summary>
+    /// <summary>The keys after a check for new ones; the same when that was done a moment ago.</summary>
     public async ValueTask<KeySet?> LookAgainAsync(CancellationToken cancellation)
     {
         if (Due(ages.Again) is { } fetching) await fetching.WaitAsync(cancellation);
@@ -63,7 +63,7 @@ internal sealed class SigningKeys(string name, Func<Task<KeySet>> fetch, KeyAges
 
     private TimeSpan Age(KeySet keys) => time.GetElapsedTime(keys.AskedAt);
 
-    // The fetch to wait for: the one under way, or a new one when enough time has passed since the last; else none.
+    // The fetch to wait for: the current one, or a new one when enough time has passed since the last; otherwise none.
     private Task? Due(TimeSpan apart)
     {
         lock (gate)
@@ -79,7 +79,7 @@ internal sealed class SigningKeys(string name, Func<Task<KeySet>> fetch, KeyAges
     {
         try
         {
-            // What the answer says was true when it was asked for; it may be long in coming.
+            // The keys count from the moment of the request, because the answer may take long.
             var at = time.GetTimestamp();
             var keys = await fetch();
             (last, failed) = (keys with { AskedAt = at }, false);
@@ -87,7 +87,7 @@ internal sealed class SigningKeys(string name, Func<Task<KeySet>> fetch, KeyAges
         }
         catch (Exception error)
         {
-            // Whatever the reason, the callers' answer is the same; the reason is for the operator.
+            // Whatever the reason, callers get the same answer; the log tells the operator the reason.
             failed = true;
             log.KeysNotFetched(name, Believed is not null, error);
         }

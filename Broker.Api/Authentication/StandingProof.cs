@@ -4,13 +4,13 @@ using Broker.Core.Model;
 namespace Broker.Api.Authentication;
 
 /// <summary>
-/// The proof of a request that goes on for long: its <see cref="Token"/> is cancelled when the caller leaves, when its token
-/// ends or is believed no more, and within a second of its session's revocation. What is handed out meanwhile asks
+/// The proof of a long-running request: its <see cref="Token"/> is cancelled when the caller leaves, when its token
+/// expires or is no longer trusted, and within a second of its session's revocation. Whatever is handed out in the meantime asks
 /// <see cref="RequestProof"/> each time.
 /// </summary>
 internal sealed class StandingProof : IAsyncDisposable
 {
-    // A session can be revoked by the second; of a token that must not cost its cluster a review for each watcher every few seconds.
+    // A session is checked every second; other tokens less often, so that watchers do not cost their cluster a review every few seconds each.
     private static readonly TimeSpan SessionEvery = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan TokenEvery = TimeSpan.FromMinutes(1);
 
@@ -39,7 +39,7 @@ internal sealed class StandingProof : IAsyncDisposable
         {
             while (true)
             {
-                // The end of a session moves when it is renewed, and is the ledger's to tell.
+                // A session's end moves when it is renewed; only the ledger knows it.
                 var left = caller.Session is null ? caller.ExpiresAt - time.GetUtcNow() : every;
                 if (left <= TimeSpan.Zero || await proof.WhyNotAsync(ended.Token) is { RetryAfter: null }) break;
                 await Task.Delay(left < every ? left : every, time, ended.Token);
@@ -54,7 +54,7 @@ internal sealed class StandingProof : IAsyncDisposable
     }
 }
 
-/// <summary>Proves the caller of a request again, by the token that came with it.</summary>
+/// <summary>Proves the caller of a request again, with the token that came with it.</summary>
 internal sealed class RequestProof(HttpContext context) : IStandingProof
 {
     public async ValueTask<Refusal?> WhyNotAsync(CancellationToken cancellation)

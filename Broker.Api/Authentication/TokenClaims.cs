@@ -3,8 +3,8 @@ using System.Collections;
 namespace Broker.Api.Authentication;
 
 /// <summary>
-/// A token's claims in little space, because tens of thousands of tokens are remembered at once and are mostly alike: the names
-/// are kept once for all tokens that have the same, and texts that many tokens have are one.
+/// A compact form of a token's claims, because tens of thousands of mostly similar tokens are remembered at once: the names
+/// are kept once for all tokens with the same names, and strings that many tokens have are shared.
 /// </summary>
 internal sealed class TokenClaims : ILookup<string, string>
 {
@@ -13,7 +13,7 @@ internal sealed class TokenClaims : ILookup<string, string>
     private static volatile string[] lastNames = [];
 
     private readonly string[] names; // sorted
-    private readonly object[] values; // a text, or where a claim has several, their array
+    private readonly object[] values; // a string, or an array where a claim has several
 
     public TokenClaims(IEnumerable<(string Name, string Value)> claims)
     {
@@ -34,7 +34,7 @@ internal sealed class TokenClaims : ILookup<string, string>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    /// <summary>An equal text that was seen lately, if one is still known; each place keeps what came last, so it never grows.</summary>
+    /// <summary>An equal string that was seen lately, if one is still known; each slot keeps only its last string, so the table never grows.</summary>
     public static string OneOf(string text)
     {
         ref var place = ref Shared[(uint)text.GetHashCode(StringComparison.Ordinal) % SharedTexts];

@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Broker.Api.Authentication;
 
-/// <summary>The SHA-256 of a token: what a proven token is remembered by, so that no token stays in memory.</summary>
+/// <summary>The SHA-256 of a token: the key under which a proven token is remembered, so that no token stays in memory.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal readonly record struct TokenHash
 {
@@ -42,6 +42,6 @@ internal readonly record struct TokenHash
         }
     }
 
-    // A hash is spread evenly already; any word of it will do.
+    // A SHA-256 is evenly distributed, so any word of it serves as the hash code.
     public override int GetHashCode() => (int)a;
 }

@@ -10,23 +10,23 @@ using Microsoft.IdentityModel.Tokens;
 
 namespace Broker.Api.Authentication;
 
-/// <summary>An issuer whose tokens are believed, with what they are checked by.</summary>
+/// <summary>An issuer whose tokens are trusted, and the means to verify them.</summary>
 /// <param name="Definition">As configured.</param>
-/// <param name="Keys">Its keys; of one that is asked about each token, those that spare it tokens that are nobody's.</param>
-/// <param name="Reviews">What asks it about each token; null: its keys alone decide.</param>
+/// <param name="Keys">Its keys; for a cluster that reviews each token, the keys that filter out forged tokens beforehand.</param>
+/// <param name="Reviews">Asks the cluster about each token; null when the keys alone decide.</param>
 internal sealed record BelievedIssuer(IdentityIssuer Definition, SigningKeys Keys, TokenReviews? Reviews);
 
-/// <summary>What a check came to.</summary>
-/// <param name="Proof">Who the token proves, or why nobody.</param>
-/// <param name="GoodFor">How long a caller is believed without another check.</param>
+/// <summary>The result of a check.</summary>
+/// <param name="Proof">The caller that the token proves, or why it proves none.</param>
+/// <param name="GoodFor">How long the result is trusted without another check.</param>
 internal readonly record struct CheckedToken(Proof Proof, TimeSpan GoodFor)
 {
     public static implicit operator CheckedToken(ProofFailure failure) => new(new Proof(failure), TimeSpan.Zero);
 }
 
 /// <summary>
-/// Checks tokens in full. Checks are bounded as a whole and take turns by address and by whom a token says it is: a flood of bad
-/// tokens waits for its own turn, and whoever else comes from the same address for its own.
+/// Checks tokens in full. The number of concurrent checks is bounded, and they take turns by address and by claimed identity: a flood of invalid
+/// tokens waits for its own turn, while other callers from the same address have theirs.
 /// </summary>
 internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
 {
@@ -41,16 +41,16 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
     public long Checked => Interlocked.Read(ref checkedTokens);
 
     /// <summary>Who a token proves.</summary>
-    /// <param name="issuers">Whose tokens are believed.</param>
+    /// <param name="issuers">The issuers whose tokens are trusted.</param>
     /// <param name="text">The token.</param>
-    /// <param name="from">What stands for the address it came from.</param>
+    /// <param name="from">A key that stands for the address it came from.</param>
     public async Task<CheckedToken> CheckAsync(IReadOnlyList<BelievedIssuer> issuers, ReadOnlyMemory<char> text, string from)
     {
         Interlocked.Increment(ref checkedTokens);
         if (Parse(text, from) is not var (token, turn)) return ProofFailure.Malformed;
 
-        // What the token says of its issuer is not proven yet: it only chooses whose keys to prove it with. Two clusters
-        // may well call themselves the same, so there can be several.
+        // The issuer that the token names is not proven yet: it only selects the keys to verify the token with. Two clusters
+        // may use the same issuer name, so there can be several candidates.
         CheckedToken failed = ProofFailure.UnknownIssuer;
         foreach (var issuer in issuers)
         {
@@ -58,7 +58,7 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
             var found = issuer.Reviews is { } reviews ? await ByReviewAsync(issuer, reviews, token, turn) : await ByKeysAsync(issuer, token, turn);
             if (found.Proof.Caller is not null) return found;
 
-            // The failures stand in the order of the checks: of several, the one that came furthest says most.
+            // Failures are ordered like the checks: of several, the one that got furthest says the most.
             if (found.Proof.Failure > failed.Proof.Failure) failed = found;
         }
 
@@ -85,8 +85,8 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
         return proof.Caller is { } caller ? new CheckedToken(new Proof(caller with { SigningKey = key!.Thumbprint }), GoodFor(keys)) : proof.Failure!.Value;
     }
 
-    // What can be seen to be wrong is not sent to the cluster, nor what is not signed by it where that can be told; what only the
-    // cluster can tell, it is asked, last.
+    // A token that is visibly wrong, or verifiably not signed by the cluster, is not sent to the cluster; what only the
+    // cluster knows is asked last.
     private async Task<CheckedToken> ByReviewAsync(BelievedIssuer issuer, TokenReviews reviews, JsonWebToken token, string turn)
     {
         var definition = issuer.Definition;
@@ -135,7 +135,7 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
     {
         var result = await Handler.ValidateTokenAsync(token, new TokenValidationParameters
         {
-            ValidIssuer = token.Issuer, // it is one of the issuer's, or we would not be here
+            ValidIssuer = token.Issuer, // known to be one of the issuer's at this point
             ValidAudience = issuer.Audience,
             ValidAlgorithms = issuer.Algorithms,
             IssuerSigningKeyResolver = (_, _, _, _) => [key.Key],
@@ -175,7 +175,7 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
         }
     }
 
-    // A key that was withdrawn since the keys were asked for is believed a minute at most, counted from then.
+    // A key that was withdrawn after the keys were requested is trusted for a minute at most, counted from the request.
     private TimeSpan GoodFor(KeySet keys)
     {
         var left = ProvenTokens.Longest - time.GetElapsedTime(keys.AskedAt);
@@ -185,24 +185,24 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
     private static bool IsBy(IdentityIssuer issuer, string? stated, JsonWebToken token) =>
         string.Equals(stated, token.Issuer, StringComparison.Ordinal) || issuer.FormerIssuers.Contains(token.Issuer, StringComparer.Ordinal);
 
-    // The token, and what its checks take turns by.
+    // The token, and the key by which its checks take turns.
     private static (JsonWebToken Token, string Turn)? Parse(ReadOnlyMemory<char> text, string from)
     {
         try
         {
             var token = new JsonWebToken(text);
 
-            // Encrypted tokens are nobody's here. RFC 7515, 4.1.11: who does not understand what "crit" lists must refuse.
+            // Encrypted tokens are not supported. RFC 7515, 4.1.11: a recipient that does not understand what "crit" lists must refuse.
             if (token.IsEncrypted || token.TryGetHeaderValue<object>("crit", out _)) return null;
 
-            // Read here because these are parsed when first asked for, and throw then.
+            // Read here because these are parsed lazily, and throw at the first access.
             _ = (token.Alg, token.Kid, token.Issuer, token.Subject, token.ValidTo, token.ValidFrom, token.Audiences);
             var pod = token.TryGetPayloadValue<JsonElement>("kubernetes.io", out var kubernetes) ? kubernetes.ToString() : null;
             return (token, string.Join('\n', from, token.Issuer, token.Subject, pod));
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {
-            // The library throws a dozen types for text that is no token; all mean the same.
+            // The library throws a dozen exception types for text that is not a token; all mean the same.
             return null;
         }
     }

@@ -9,8 +9,8 @@ using Microsoft.AspNetCore.DataProtection;
 namespace Broker.Api.Commands;
 
 /// <summary>
-/// <c>broker admin-token</c>: for a first start without an identity provider. Who can run it on the server, with the sealing
-/// keys, is an administrator already.
+/// <c>broker admin-token</c>: for a first start without an identity provider. Whoever can run it on the server, with the sealing
+/// keys, already is an administrator.
 /// </summary>
 internal static class AdminTokenCommand
 {

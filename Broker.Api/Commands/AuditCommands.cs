@@ -94,7 +94,7 @@ internal static class AuditCommands
         Arity = ArgumentArity.OneOrMore,
     };
 
-    // The checkpoint kept beside a file is no audit file, although it begins alike.
+    // The checkpoint kept beside a file is not an audit file, although its name begins the same way.
     private static string[] Paths(ParseResult result, Argument<string[]> files) => [.. result.GetRequiredValue(files).SelectMany(path => path.EndsWith('*')
         ? Directory.EnumerateFiles(Path.GetDirectoryName(Path.GetFullPath(path))!, Path.GetFileName(path))
         : [path]).Where(path => !path.EndsWith(".head", StringComparison.Ordinal) && !path.EndsWith(".head.new", StringComparison.Ordinal)).Distinct(StringComparer.Ordinal)];

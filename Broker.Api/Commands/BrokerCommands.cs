@@ -6,34 +6,34 @@ using Spectre.Console;
 
 namespace Broker.Api.Commands;
 
-/// <summary>What <c>broker</c> does besides serving: the first word says so. Without one of these words it serves.</summary>
+/// <summary>The commands of <c>broker</c>: its first argument selects one. Without a command it serves requests.</summary>
 internal static class BrokerCommands
 {
     private const int WidthOfFiles = 400;
 
-    /// <summary>A word that begins with <c>@</c> is an argument: the file of a token (<see cref="TokenText"/>), a reason. The library would take it for a file of further arguments.</summary>
+    /// <summary>Turns off the library's response files: a word that begins with <c>@</c> is an ordinary argument, such as a token's file (<see cref="TokenText"/>) or a reason.</summary>
     public static ParserConfiguration Parsing { get; } = new() { ResponseFileTokenReplacer = null };
 
-    /// <summary>Runs a verb. Null: there is none, so the broker is to serve.</summary>
+    /// <summary>Runs a command. Null when there is none, so that the broker serves.</summary>
     public static Task<int>? Run(string[] args)
     {
         var console = AnsiConsole.Console;
-        // A file or a pipe has no width of its own; a table cut to 80 columns could not be read in it.
+        // A file or a pipe has no width; a table cut to 80 columns would be unreadable in it.
         if (!console.Profile.Out.IsTerminal) console.Profile.Width = WidthOfFiles;
         var root = Create(console);
-        // What begins like an option, or sets a value, is configuration; any other word is a verb, or was meant to be one.
+        // A word that looks like an option, or sets a value, is configuration; any other word is a command, or was meant to be one.
         return args.Length > 0 && (args[0].StartsWith("[suggest", StringComparison.Ordinal) || args[0] is "--help" or "-h" or "-?" or "--version" || !(args[0].StartsWith('-') || args[0].StartsWith('/') || args[0].Contains('=')))
             ? RunAsync(root, args, Console.Error)
             : null;
     }
 
-    /// <summary>Runs a verb; what nobody foresaw is one line, too, and never a stack trace.</summary>
+    /// <summary>Runs a command; an unexpected exception is also reported in one line, never as a stack trace.</summary>
     public static async Task<int> RunAsync(RootCommand root, string[] args, TextWriter error)
     {
         try
         {
             var parsed = root.Parse(args, Parsing);
-            // A mistake is a line; who wants the help asks for it.
+            // A mistake prints one line; help is printed only on request.
             if (parsed.Action is ParseErrorAction mistake) mistake.ShowHelp = false;
             return await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false });
         }

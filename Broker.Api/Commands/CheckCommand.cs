@@ -6,7 +6,7 @@ using Spectre.Console;
 
 namespace Broker.Api.Commands;
 
-/// <summary><c>broker check</c>: tries a whole configuration against its servers, and says what would happen.</summary>
+/// <summary><c>broker check</c>: tries a whole configuration against its servers, and reports what works and what does not.</summary>
 internal static class CheckCommand
 {
     public static Command Create(IAnsiConsole console)

@@ -18,13 +18,13 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Broker.Api.Commands;
 
-/// <summary>What came of trying one thing.</summary>
+/// <summary>The result of one check.</summary>
 /// <param name="IsGood">Whether it works.</param>
-/// <param name="What">The thing.</param>
+/// <param name="What">What was checked.</param>
 /// <param name="Text">What was found, or what is wrong.</param>
 internal sealed record Checked(bool IsGood, string What, string Text);
 
-/// <summary>Tries each thing that a configuration names, on its own server. Nothing is left behind.</summary>
+/// <summary>Tries everything that a configuration names, on the real servers. Leaves nothing behind.</summary>
 internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
 {
     private static readonly TimeSpan Each = TimeSpan.FromSeconds(20);
@@ -83,14 +83,14 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         }
     }
 
-    // Not by a record: a broker may be writing this file, and holds it.
+    // Not by writing a record: a broker may be writing to this file and hold its lock.
     private static Task<string> AuditAsync(string path)
     {
         var full = Path.GetFullPath(path);
         var there = File.Exists(full);
         using (new FileStream(full, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete))
         {
-            // That it opens is all there is to see.
+            // That the file opens is all that can be checked.
         }
 
         if (!there) File.Delete(full);
@@ -98,7 +98,7 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         return Task.FromResult("can be written, and so can its directory.");
     }
 
-    // As much as shows a disk that is full.
+    // Enough to detect a full disk.
     private static void WriteBeside(string path)
     {
         var beside = $"{path}.check-{Guid.NewGuid():N}";
@@ -130,7 +130,7 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
 
     private async Task<string> LedgerAsync(CancellationToken cancellation)
     {
-        // Not by a decision: a broker may be working on the file.
+        // Not by a decision: a broker may be using the file.
         if (catalog.Settings.Ledger is { Kind: LedgerKind.File, Path: { } path })
         {
             var found = FileLedgerStore.Look(path);

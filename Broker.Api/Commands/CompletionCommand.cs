@@ -3,7 +3,7 @@ using Spectre.Console;
 
 namespace Broker.Api.Commands;
 
-/// <summary><c>broker completion</c>: the script by which a shell completes what is typed. It asks the program itself, by its <c>[suggest]</c> directive.</summary>
+/// <summary><c>broker completion</c>: prints the script with which a shell completes what is typed. The script asks the program itself, through its <c>[suggest]</c> directive.</summary>
 internal static class CompletionCommand
 {
     private static readonly Dictionary<string, string> Scripts = new(StringComparer.Ordinal)

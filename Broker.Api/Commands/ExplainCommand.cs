@@ -9,7 +9,7 @@ using Spectre.Console;
 
 namespace Broker.Api.Commands;
 
-/// <summary><c>broker explain</c>: says by this configuration why a caller may, or may not, have a role.</summary>
+/// <summary><c>broker explain</c>: explains, from this configuration, why a caller may or may not have a role.</summary>
 internal static class ExplainCommand
 {
     public static Command Create(IAnsiConsole console)

@@ -31,7 +31,7 @@ internal static class HealthCommand
         if (FirstOf(variable("ASPNETCORE_HTTPS_PORTS")) is { } https) return Loopback("https", https);
         if (FirstOf(variable("ASPNETCORE_HTTP_PORTS")) is { } http) return Loopback("http", http);
         if (FirstOf(variable("ASPNETCORE_URLS")) is not { } url) return Loopback("http", FallbackPort.ToString(CultureInfo.InvariantCulture));
-        // "http://+:8080" is no address that a client knows.
+        // "http://+:8080" is not an address that a client understands.
         var binding = BindingAddress.Parse(url);
         return Loopback(binding.Scheme, binding.Port.ToString(CultureInfo.InvariantCulture));
     }

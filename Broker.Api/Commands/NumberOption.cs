@@ -14,7 +14,7 @@ internal static class NumberOption
         CustomParser = result => Read(name, result, standard, least, most),
     };
 
-    /// <summary>Reads what was written; the standard where that is refused.</summary>
+    /// <summary>Reads the value; returns the default where it is refused.</summary>
     public static int Read(string name, ArgumentResult result, int standard, int least, int most)
     {
         var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";

@@ -15,7 +15,7 @@ internal static class SecretIdCommand
         var command = new Command("secret-id", "Prints a secret id for a caller that logs in by AppRole, and its hash for Broker:VaultApi:AuthMounts.");
         command.SetAction(result =>
         {
-            // As random as Vault's own are, and in their form.
+            // As random as Vault's own, and in the same form.
             var secretId = new Guid(RandomNumberGenerator.GetBytes(16)).ToString();
             result.InvocationConfiguration.Output.WriteLine($"secret id: {secretId}");
             result.InvocationConfiguration.Output.WriteLine($"Hash:      {Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(secretId)))}");

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Broker.Api.Health;
 
-/// <summary>The probes: the only addresses that answer anybody.</summary>
+/// <summary>The probes: the only addresses of the API that need no caller.</summary>
 public static class HealthApi
 {
     /// <summary>Maps them.</summary>
@@ -14,7 +14,7 @@ public static class HealthApi
         health.MapGet("/ready", Ready).WithName("Ready").WithSummary("The replica takes requests.")
             .Produces<HealthShape>().Produces<HealthShape>(503);
 
-        // Some probes ask for the head alone.
+        // Some probes send HEAD.
         health.MapMethods("/live", [HttpMethods.Head], Live).ExcludeFromDescription();
         health.MapMethods("/ready", [HttpMethods.Head], Ready).ExcludeFromDescription();
     }
@@ -23,7 +23,7 @@ public static class HealthApi
 
     private static IResult Ready(Readiness readiness, LiveCatalog catalog)
     {
-        // A refused reload leaves the replica able to serve by the old catalog: said, but no reason to take it away.
+        // After a refused reload the replica still serves with the old catalog: reported, but not a reason to take the replica out.
         var note = catalog.LastReload is { Errors.Count: > 0 and var errors } reload ? $"the configuration read at {reload.At:O} was refused because of {errors} mistakes; the previous one is in force" : readiness.Note;
         return readiness.Missing is { } missing
             ? TypedResults.Json(new HealthShape("not ready", missing), statusCode: 503)
@@ -31,7 +31,7 @@ public static class HealthApi
     }
 }
 
-/// <summary>How the replica is.</summary>
+/// <summary>The state of the replica.</summary>
 /// <param name="Status">In a word.</param>
-/// <param name="Note">What is to be known; null mostly.</param>
+/// <param name="Note">What operators should know; usually null.</param>
 public sealed record HealthShape(string Status, string? Note);

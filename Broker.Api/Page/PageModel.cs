@@ -33,7 +33,7 @@ public sealed record PageModel(
     /// <summary>The same, as they are shown.</summary>
     public IEnumerable<FailingDutyView> Failures => Failing.Select(duty => new FailingDutyView(duty, null, ConsequenceOf(duty), At));
 
-    /// <summary>Whether the service is as good as it is meant to be.</summary>
+    /// <summary>Whether the service meets its objectives.</summary>
     public IReadOnlyList<Indicator> Indicators { get; init; } = [];
 
     /// <summary>What sharing would have saved where the broker only looked on; null: it does not, and did not lately.</summary>

@@ -39,7 +39,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
             if (await InFlightAsync(call, token => DropAsync(call, token), cancellation) is not { } dropped) return Jitter.Spread(Soon);
             if (dropped.Sessions > 0)
             {
-                var waiting = $"{WhyOver(lease)}{Still}its user is dropped, and {dropped.Sessions} of its sessions continue until their pods close them; an order to revoke ends them";
+                var waiting = $"{WhyOver(lease)}{Still}its user is dropped, and {dropped.Sessions} sessions of the user continue until their pods close them; an order to revoke ends them";
                 if (waiting != lease.Reason) await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, waiting, cancellation);
                 return Jitter.Spread(SessionsAgain);
             }

@@ -121,7 +121,7 @@ internal static class Refusals
         return new(
             RefusalCode.BudgetExhausted,
             e.CouldAskFor > 0
-                ? Say($"You need at least {claim.Least} connections, but {e.Free} are free. You could ask for {e.CouldAskFor} now (minConnections), or wait in line with 'Prefer: wait=N'.")
+                ? Say($"You need at least {claim.Least} connections, but only {e.Free} are free. You could ask for {e.CouldAskFor} now (minConnections), or wait in line with 'Prefer: wait=N'.")
                 : Say($"You need at least {claim.Least} connections, but none is free for you now. Try again later, or wait in line with 'Prefer: wait=N'."),
             ComeBack(claim, e.NextEndIn ?? UntilSeenClosed),
             shortfall);

@@ -214,7 +214,7 @@ public class CatalogReaderTests
     [Theory]
     [InlineData("Celing", "1", "", "not a known setting")]
     [InlineData("Databases:orders:Budget:Celing", "10", "", "Did you mean Ceiling?")]
-    [InlineData("Roles:orders-api:Connections:Maximum", "10", "", "known here:")]
+    [InlineData("Roles:orders-api:Connections:Maximum", "10", "", "the settings known here are")]
     [InlineData("Databases:orders:Engine", "", "", "missing")]
     [InlineData("Databases:orders:Engine", "Oracle", "", "Write one of PostgreSql")]
     [InlineData("Databases:orders:Engine", "0", "", "Write one of PostgreSql")]

@@ -87,7 +87,7 @@ public sealed class ExaminationTests(SharedServers servers)
         await using (var engine = new PostgreSqlEngine(TimeProvider.System))
         {
             var finding = (await engine.ExamineAsync(bench.Database, [], Cancellation)).Single(found => found.Title == TooMuchForMemory);
-            finding.Words.ShouldContain("effective_cache_size expects 2 GB");
+            finding.Words.ShouldContain("effective_cache_size assumes 2 GB");
             finding.Sql.ShouldNotBeNull().ShouldContain("ALTER SYSTEM SET max_connections = 20;");
         }
 

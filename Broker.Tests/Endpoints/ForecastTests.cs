@@ -24,7 +24,7 @@ public sealed class ForecastTests(RunningBroker broker)
         var large = await AskAsync(viewer, RunningBroker.PlannedDatabase, """{"pods":2,"connectionsPerPod":5,"surgePercent":50}""");
         large["fits"]!.GetValue<bool>().ShouldBeFalse();
         large["needed"]!.GetValue<long>().ShouldBe(15);
-        large["summary"]!.GetValue<string>().ShouldContain("2 pods and a surge of 1, 5 connections each, need 15 connections more");
+        large["summary"]!.GetValue<string>().ShouldContain("2 pods and a surge of 1, 5 connections each, need 15 more connections");
     }
 
     [Fact]
@@ -37,7 +37,7 @@ public sealed class ForecastTests(RunningBroker broker)
             async () => (int)(await AskAsync(viewer, RunningBroker.PlannedDatabase, $$"""{"pods":100,"connectionsPerPod":5,"surge":0,"at":"{{now}}"}"""))["days"]! == 1, "it was counted at this time of day", Cancel);
         var said = await AskAsync(viewer, RunningBroker.PlannedDatabase, $$"""{"pods":100,"connectionsPerPod":5,"surge":0,"at":"{{now}}"}""");
         (said["fits"]!.GetValue<bool>(), said["at"]!.GetValue<string>()).ShouldBe((false, now));
-        said["summary"]!.GetValue<string>().ShouldStartWith($"At {now} UTC, as on the fullest of 1 day of the last week: 100 pods and a surge of 0, 5 connections each, need 500 connections more");
+        said["summary"]!.GetValue<string>().ShouldStartWith($"At {now} UTC, as on the fullest of 1 day of the last week: 100 pods and a surge of 0, 5 connections each, need 500 more connections");
         var unknown = await AskAsync(viewer, RunningBroker.PlannedDatabase, $$"""{"pods":1,"connectionsPerPod":1,"surge":0,"at":"{{never}}"}""");
         (unknown["fits"]!.GetValue<bool>(), unknown["days"]!.GetValue<int>()).ShouldBe((true, 0));
         unknown["summary"]!.GetValue<string>().ShouldStartWith($"Nothing was counted at {never} UTC in the last week, so this is the forecast for now: ");

@@ -79,7 +79,7 @@ public sealed class LostAnswersTests
         world.Issuer.Failure = new(IssuerFailure.AnswerLost, "the connection broke");
         var replica = await world.ReplicaAsync();
         await world.PassAsync(replica.AskAsync(World.Ask(0)), Minute);
-        var dropped = await world.LeaseAsync(lease => lease.State == LeaseState.Revoking && lease.Reason.Contains("once more", StringComparison.Ordinal), Minute);
+        var dropped = await world.LeaseAsync(lease => lease.State == LeaseState.Revoking && lease.Reason.Contains("dropped again", StringComparison.Ordinal), Minute);
 
         world.Issuer.Users[dropped.Username] = world.Clock.GetUtcNow();
 

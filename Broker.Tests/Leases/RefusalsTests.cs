@@ -14,11 +14,11 @@ public sealed class RefusalsTests
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     [Theory]
-    [InlineData(3, 2, 4, "at least 3 connections and 2 are free. You could ask for 2 now", 4)]
+    [InlineData(3, 2, 4, "at least 3 connections, but only 2 are free. You could ask for 2 now", 4)]
     [InlineData(3, 2, null, "You could ask for 2 now", 4)]
     [InlineData(3, 0, 400, "none is free for you now", 10)]
     [InlineData(3, 0, 0, "none is free for you now", 1)]
-    [InlineData(100, 2, 4, "at least 100 connections and 2 are free", 4)]
+    [InlineData(100, 2, 4, "at least 100 connections, but only 2 are free", 4)]
     [InlineData(101, 2, 4, "those that others have open on this database leave no more than 100 to promise", 4)]
     [InlineData(120, 2, null, "those that others have open on this database leave no more than 100 to promise", 4)]
     [InlineData(121, 2, 4, "no more than 120 can ever be promised on this database", 10)]

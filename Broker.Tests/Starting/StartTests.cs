@@ -167,7 +167,7 @@ public sealed class StartTests : IDisposable
         });
         var (code, said) = await RunAsync([("BROKER_CONFIG", configuration)], "check");
         code.ShouldBe(1);
-        said.ShouldContain("Is 'namespace' meant?");
+        said.ShouldContain("Do you mean 'namespace'?");
         said.ShouldContain("is on the same server as again");
         said.ShouldContain("FAILS    database orders");
         said.ShouldNotContain("   at ");

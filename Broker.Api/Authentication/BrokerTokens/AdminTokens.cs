@@ -13,10 +13,10 @@ namespace Broker.Api.Authentication.BrokerTokens;
 /// </summary>
 internal sealed class AdminTokens(IDataProtectionProvider protection, ProofHasher hasher, TimeProvider time)
 {
-    /// <summary>What every such token begins with; no JSON Web Token does.</summary>
+    /// <summary>The prefix of every such token; no JSON Web Token begins with it.</summary>
     public const string Prefix = "bra_";
 
-    /// <summary>The longest they live.</summary>
+    /// <summary>Their longest lifetime.</summary>
     public static readonly TimeSpan Longest = TimeSpan.FromHours(1);
 
     private readonly IDataProtector protector = protection.CreateProtector("Broker.AdminToken.v1");
@@ -32,7 +32,7 @@ internal sealed class AdminTokens(IDataProtectionProvider protection, ProofHashe
         return new(Prefix + protector.Protect(JsonSerializer.Serialize(new Content(by, time.GetUtcNow() + lifetime))));
     }
 
-    /// <summary>Makes the code of a link that signs its reader in to the page, once.</summary>
+    /// <summary>Makes the code of a one-time link that signs its reader in to the page.</summary>
     /// <param name="by">Who made it, for the audit.</param>
     /// <param name="lifetime">More than zero, at most <see cref="Longest"/>.</param>
     public Core.Model.Secret MakeLink(string by, TimeSpan lifetime)
@@ -42,7 +42,7 @@ internal sealed class AdminTokens(IDataProtectionProvider protection, ProofHashe
         return new(linkProtector.Protect(JsonSerializer.Serialize(new Content(by, time.GetUtcNow() + lifetime))));
     }
 
-    /// <summary>Who made a link, its id, and how long it is still good; null: it is none, or it is over.</summary>
+    /// <summary>Who made a link, its id, and how long it is still valid; null when it is not a link or has expired.</summary>
     public (string By, string Id, TimeSpan Left)? ReadLink(string code)
     {
         try

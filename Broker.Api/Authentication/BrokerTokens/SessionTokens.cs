@@ -10,9 +10,9 @@ using Broker.Core.Sessions;
 namespace Broker.Api.Authentication.BrokerTokens;
 
 /// <summary>
-/// Proves pipelines by their sessions. A proven session is remembered for half a second and forgotten when the ledger says
-/// that it was revoked: so a revoked one stops within a second even where that signal is lost. A session proves no more than the
-/// token it was opened with would if it had no end: what that token rested on is looked at each time.
+/// Proves pipelines by their sessions. The broker remembers a proven session for half a second and forgets it when the ledger says
+/// that it was revoked, so a revoked session stops working within a second even if that signal is lost. A session proves no more than the
+/// token it was opened with would prove if it did not expire: everything that the token depended on is checked again each time.
 /// </summary>
 internal sealed class SessionTokens : IDisposable
 {
@@ -32,7 +32,7 @@ internal sealed class SessionTokens : IDisposable
     private readonly IDisposable listening;
     private readonly FastConcurrentLru<string, Remembered> byId = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
-    // Whoever can write the ledger and has an ended session's token does not bring it back where its end was heard of (law L14).
+    // Somebody who can write to the ledger and has an ended session's token cannot revive the session on a replica that was told of its end (law L14).
     private readonly FastConcurrentLru<string, bool> ended = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
     public SessionTokens(SessionLedger ledger, SessionSealer sealer, ICatalog catalog, CallerProver prover, ProofHasher hasher, TimeProvider time)
@@ -44,7 +44,7 @@ internal sealed class SessionTokens : IDisposable
 
     /// <summary>Whose session it is.</summary>
     /// <param name="text">The token.</param>
-    /// <param name="from">What stands for the address it came from.</param>
+    /// <param name="from">A key that stands for the address it came from.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask<Proof> ProveAsync(ReadOnlyMemory<char> text, string from, CancellationToken cancellation)
     {
@@ -81,8 +81,8 @@ internal sealed class SessionTokens : IDisposable
         byId.TryRemove(id);
     }
 
-    // An issuer that is no longer believed, or no longer given sessions, takes its sessions with it; so does one whose tokens are for
-    // somebody else by now, and a key that the issuer has withdrawn. The certificate that is asked for is asked of sessions too.
+    // Sessions end with an issuer that is no longer trusted or no longer given sessions, with an issuer whose tokens now have
+    // another audience, and with a key that the issuer has withdrawn. Sessions must also present the certificate that the issuer requires.
     private async ValueTask<Proof> JudgeAsync(Session session, Caller caller, SessionToken token, CancellationToken cancellation)
     {
         if (!session.IsBy(token) || time.GetUtcNow() >= caller.ExpiresAt

@@ -10,8 +10,8 @@ using Microsoft.Net.Http.Headers;
 namespace Broker.Api.Authentication.Browser;
 
 /// <summary>
-/// People sign in to the page by a cookie that holds their own proof, sealed: the identity provider's ID token, or the token of an
-/// admin link. Each request proves it again as it would a bearer token, so nothing outlives it.
+/// People sign in to the page with a cookie that holds their own proof, sealed: the identity provider's ID token, or the token of an
+/// admin link. Each request verifies it again like a bearer token, so no sign-in outlives its token.
 /// </summary>
 internal static class PageSignIn
 {
@@ -21,7 +21,7 @@ internal static class PageSignIn
     /// <summary>The identity provider's scheme.</summary>
     public const string Provider = "page-oidc";
 
-    /// <summary>Under this name the proof stands in the cookie.</summary>
+    /// <summary>The name of the proof in the cookie.</summary>
     public const string Proof = "id_token";
 
     /// <summary>Adds the cookie, and OpenID Connect (authorisation code with PKCE) where a provider is configured.</summary>
@@ -31,7 +31,7 @@ internal static class PageSignIn
         {
             cookie.Cookie.Name = "broker-page";
             cookie.Cookie.HttpOnly = true;
-            // Lax, because the provider sends the browser back here; orders need a token besides that no other site knows.
+            // Lax, because the provider sends the browser back here; orders also need a token that no other site knows.
             cookie.Cookie.SameSite = Microsoft.AspNetCore.Http.SameSiteMode.Lax;
             cookie.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;
             cookie.SlidingExpiration = false;
@@ -63,7 +63,7 @@ internal static class PageSignIn
         });
     }
 
-    /// <summary>Takes the proof out of a request's cookie, where its endpoint believes one; it then counts as the token that was sent.</summary>
+    /// <summary>Takes the proof out of a request's cookie, if its endpoint accepts cookies; the proof then counts as the token that was sent.</summary>
     public static async ValueTask ReadCookieAsync(HttpContext context)
     {
         if (context.GetEndpoint()?.Metadata.GetMetadata<PageCookieMetadata>() is null) return;
@@ -71,7 +71,7 @@ internal static class PageSignIn
         context.Items[Proof] = cookie.Properties?.GetTokenValue(Proof);
     }
 
-    /// <summary>Whether a person's browser asks for a page, and can be sent to sign in.</summary>
+    /// <summary>Whether a browser asks for a page, so that its user can be sent to sign in.</summary>
     public static bool IsPageForPeople(this HttpContext context) =>
         context.GetEndpoint()?.Metadata.GetMetadata<PageCookieMetadata>() is not null && !context.Request.Headers.ContainsKey(HeaderNames.Authorization)
         && context.Request.GetTypedHeaders().Accept.Any(type => type.MediaType.Equals("text/html", StringComparison.OrdinalIgnoreCase));
@@ -87,5 +87,5 @@ internal static class PageSignIn
     }
 }
 
-/// <summary>Marks endpoints that people open in a browser, which believe the page's cookie.</summary>
+/// <summary>Marks endpoints that people open in a browser, which accept the page's cookie.</summary>
 public sealed class PageCookieMetadata;

@@ -7,8 +7,8 @@ using Microsoft.AspNetCore.Server.Kestrel.Https;
 namespace Broker.Api.Authentication.Certificates;
 
 /// <summary>
-/// The broker's certificate and the authorities of its clients', from files that are compared every few seconds: a renewed
-/// certificate is used for the next connection, without a restart. Files that are half written change nothing.
+/// The broker's certificate and the authorities of client certificates, from files that are compared every few seconds: a renewed
+/// certificate is used from the next connection on, without a restart. Half-written files change nothing.
 /// </summary>
 internal sealed class LiveCertificates : IDisposable
 {
@@ -17,7 +17,7 @@ internal sealed class LiveCertificates : IDisposable
     private readonly ITimer timer;
     private volatile Read current;
 
-    /// <exception cref="CryptographicException">The files do not go together.</exception>
+    /// <exception cref="CryptographicException">The files do not match.</exception>
     public LiveCertificates(TlsSettings settings, TimeProvider time, ILogger<LiveCertificates> log)
     {
         (this.settings, this.log) = (settings, log);
@@ -25,7 +25,7 @@ internal sealed class LiveCertificates : IDisposable
         timer = time.CreateTimer(_ => Look(), null, settings.LookEvery, settings.LookEvery);
     }
 
-    /// <summary>How TLS is done from now on.</summary>
+    /// <summary>The TLS options to use from now on.</summary>
     public void Apply(HttpsConnectionAdapterOptions https)
     {
         https.ServerCertificateSelector = (_, _) => current.Context.TargetCertificate;
@@ -36,7 +36,7 @@ internal sealed class LiveCertificates : IDisposable
         };
         if (settings.ClientAuthorityFile is null) return;
 
-        // Allowed, not required: most callers prove themselves by a token alone, and who needs both is asked for both later.
+        // Allowed, not required: most callers need only a token, and those that need both are asked for the certificate later.
         https.ClientCertificateMode = ClientCertificateMode.AllowCertificate;
         https.ClientCertificateValidation = (certificate, _, _) => IsByOurAuthorities(certificate);
     }
@@ -64,7 +64,7 @@ internal sealed class LiveCertificates : IDisposable
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            // Whatever it is, a certificate whose key is not there yet (ArgumentException) among it: a timer's fault would end the process.
+            // Catches everything, including a certificate whose key is not there yet (ArgumentException): an exception in a timer would end the process.
             log.CertificateNotRead(e);
         }
     }
@@ -81,7 +81,7 @@ internal sealed class LiveCertificates : IDisposable
         return new(SslStreamCertificateContext.Create(own, chain, offline: true), authorities, fingerprint);
     }
 
-    // By content: on a mounted Secret the file itself is a link that never changes.
+    // Compared by content: on a mounted Secret the file itself is a link that never changes.
     private string Fingerprint()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

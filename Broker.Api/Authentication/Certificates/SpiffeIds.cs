@@ -6,13 +6,13 @@ using Broker.Core.Identity;
 
 namespace Broker.Api.Authentication.Certificates;
 
-/// <summary>SPIFFE ids: what a caller's certificate has to hold, and what one holds.</summary>
+/// <summary>SPIFFE ids: which one a caller's certificate must carry, and which one a certificate carries.</summary>
 internal static partial class SpiffeIds
 {
     private const string SubjectAlternativeName = "2.5.29.17";
     private static readonly Asn1Tag Uri = new(TagClass.ContextSpecific, 6);
 
-    /// <summary>The caller with the id of the certificate that its issuer wants besides; null when its claims give none.</summary>
+    /// <summary>The caller with the SPIFFE id of the certificate that its issuer also requires; null when its claims do not yield an id.</summary>
     public static Caller? Bind(IdentityIssuer issuer, Caller caller)
     {
         if (issuer.SpiffeId is not { } template) return caller;
@@ -20,8 +20,8 @@ internal static partial class SpiffeIds
     }
 
     /// <summary>
-    /// The id a template stands for with a caller's claims; null when a claim is missing, is there more than once, or would
-    /// make another path of it.
+    /// The id that a template yields with a caller's claims; null when a claim is missing, occurs more than once, or would
+    /// change the path's structure.
     /// </summary>
     public static string? Expected(string template, Caller caller)
     {
@@ -35,7 +35,7 @@ internal static partial class SpiffeIds
         return whole ? id : null;
     }
 
-    /// <summary>Whether a certificate is of that id and of no other: SPIFFE certificates hold exactly one.</summary>
+    /// <summary>Whether a certificate carries that id and no other: SPIFFE certificates carry exactly one.</summary>
     public static bool Holds(X509Certificate2 certificate, string id)
     {
         try

@@ -9,7 +9,7 @@ namespace Broker.Api.Authentication.Kubernetes;
 /// <summary>Clients of Kubernetes API servers.</summary>
 internal static class ApiServers
 {
-    /// <summary>A client that trusts one authority and sends the token that is in the file at the time.</summary>
+    /// <summary>A client that trusts one authority and sends the token that is currently in the file.</summary>
     public static k8s.Kubernetes Connect(Uri address, string caFile, string tokenFile)
     {
         var authorities = new X509Certificate2Collection();
@@ -22,8 +22,8 @@ internal static class ApiServers
         });
     }
 
-    /// <summary>In words, why one could not be asked.</summary>
-    /// <param name="failure">What came of asking.</param>
+    /// <summary>Says why an API server could not be asked.</summary>
+    /// <param name="failure">The exception of the request.</param>
     /// <param name="forbidden">What the broker's account lacks when it is refused.</param>
     public static string WhyNot(Exception failure, string forbidden) => failure switch
     {
@@ -32,7 +32,7 @@ internal static class ApiServers
         HttpOperationException refused => $"it answered {(int)refused.Response.StatusCode}",
         KubernetesException { Status: { } status } => $"it answered {status.Code} ({status.Message})",
         OperationCanceledException => "it did not answer in time",
-        HttpRequestException => failure.GetBaseException().Message, // the outer one says no more than that there is an inner one
+        HttpRequestException => failure.GetBaseException().Message, // the outer message only says that there is an inner exception
         _ => failure.Message,
     };
 }

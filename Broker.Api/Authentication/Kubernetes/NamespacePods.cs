@@ -5,18 +5,18 @@ using k8s.Models;
 
 namespace Broker.Api.Authentication.Kubernetes;
 
-/// <summary>What the API server of a cluster tells of the pods of one namespace.</summary>
+/// <summary>What a cluster's API server says about the pods of one namespace.</summary>
 /// <param name="issuer">The cluster.</param>
 /// <param name="space">The namespace.</param>
 /// <param name="time">Times deadlines.</param>
 internal sealed class NamespacePods(IdentityIssuer issuer, string space, TimeProvider time)
 {
     private const int PageSize = 500;
-    private const int WatchSeconds = 300; // then the list is asked for again, which also finds what a watch has missed
+    private const int WatchSeconds = 300; // then the pods are listed again, which also finds what a watch has missed
 
     private static readonly TimeSpan ListedWithin = TimeSpan.FromSeconds(30);
 
-    // The server ends a watch; one that does not is behind a connection that nobody closed.
+    // The server ends a watch in time; if it does not, the connection is dead and nobody has closed it.
     private static readonly TimeSpan WatchedFor = TimeSpan.FromSeconds(WatchSeconds + 30);
 
     /// <summary>The name of the cluster's issuer.</summary>
@@ -25,7 +25,7 @@ internal sealed class NamespacePods(IdentityIssuer issuer, string space, TimePro
     /// <summary>The namespace.</summary>
     public string Namespace => space;
 
-    /// <summary>Tries whether its pods can be listed and watched.</summary>
+    /// <summary>Tests whether its pods can be listed and watched.</summary>
     /// <exception cref="InvalidOperationException">They cannot be, in words.</exception>
     public async Task TryAsync(CancellationToken cancellation)
     {
@@ -42,7 +42,7 @@ internal sealed class NamespacePods(IdentityIssuer issuer, string space, TimePro
             }
             catch (Exception e) when (IsEnd(e))
             {
-                // It was let in, and nothing happened meanwhile.
+                // The watch was accepted, and nothing happened in the meantime.
             }
 
             if (failure is not null && !IsEnd(failure)) throw failure;
@@ -53,15 +53,15 @@ internal sealed class NamespacePods(IdentityIssuer issuer, string space, TimePro
         }
     }
 
-    /// <summary>A client of the cluster; the token's file is read anew by each.</summary>
+    /// <summary>A client of the cluster; each client reads the token's file again.</summary>
     public k8s.Kubernetes Connect() => ApiServers.Connect(issuer.Pods!.Address, issuer.Pods.CaFile, issuer.Pods.TokenFile);
 
-    /// <summary>In words what keeps pods from being listed or watched.</summary>
+    /// <summary>Says what keeps pods from being listed or watched.</summary>
     public string WhyNot(Exception e) =>
         ApiServers.WhyNot(e, $"the broker's account there may not list and watch pods in namespace {space}; give it a Role and a RoleBinding there");
 
-    /// <summary>The pods whose containers have not ended, and from where they can be watched.</summary>
-    /// <exception cref="InvalidDataException">The answer is no list of pods.</exception>
+    /// <summary>The pods whose containers have not ended, and the version from which they can be watched.</summary>
+    /// <exception cref="InvalidDataException">The answer is not a list of pods.</exception>
     public async Task<(List<ClusterPod> Pods, string? Version)> ListAsync(k8s.Kubernetes client, CancellationToken cancellation)
     {
         using var deadline = new CancellationTokenSource(ListedWithin, time);
@@ -71,7 +71,7 @@ internal sealed class NamespacePods(IdentityIssuer issuer, string space, TimePro
         do
         {
             var page = await client.CoreV1.ListNamespacedPodAsync(space, continueParameter: next, limit: PageSize, cancellationToken: until.Token);
-            // Whatever else answers says nothing of pods, least of all that there are none.
+            // Any other answer says nothing about pods, least of all that there are none.
             if (page is not { Kind: "PodList", Metadata: { } metadata }) throw new InvalidDataException("its answer is not a list of pods");
             pods.AddRange((page.Items ?? []).Where(static pod => !IsOver(pod)).Select(Of));
             (next, version) = (metadata.ContinueProperty, metadata.ResourceVersion);
@@ -82,8 +82,8 @@ internal sealed class NamespacePods(IdentityIssuer issuer, string space, TimePro
 
     /// <summary>Watches them until the server ends it, some minutes later.</summary>
     /// <param name="client">A client of the cluster.</param>
-    /// <param name="version">From where.</param>
-    /// <param name="hear">Is told of each pod that changes, and whether it is gone: deleted, or ended for good.</param>
+    /// <param name="version">The resource version to start from.</param>
+    /// <param name="hear">Called with each pod that changes, and whether it is gone: deleted, or ended for good.</param>
     /// <param name="cancellation">Ends it.</param>
     public async Task WatchAsync(k8s.Kubernetes client, string? version, Func<ClusterPod, bool, ValueTask> hear, CancellationToken cancellation)
     {
@@ -92,7 +92,7 @@ internal sealed class NamespacePods(IdentityIssuer issuer, string space, TimePro
         Exception? failure = null;
         void Fail(Exception e)
         {
-            // The client would go on reading.
+            // The client would otherwise keep reading.
             failure ??= e;
             until.Cancel();
         }
@@ -109,20 +109,20 @@ internal sealed class NamespacePods(IdentityIssuer issuer, string space, TimePro
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
-            // It failed, or its time was over.
+            // The watch failed, or its time was up.
         }
         catch (Exception e) when (IsEnd(e))
         {
-            // If the server is away, the next list says it.
+            // If the server is away, the next listing reports it.
         }
 
         if (failure is not null && !IsEnd(failure)) throw failure;
     }
 
-    // Servers end watches all the time, and the client takes the end of a stream for a mistake: of one without any change as if the request had failed.
+    // Servers end watches all the time, but the client treats the end of a stream as an error; if nothing changed, it looks as if the request had failed.
     private static bool IsEnd(Exception e) => e.GetBaseException() is IOException;
 
-    // Its containers have ended for good; one that is being deleted, or whose node does not answer, may still have connections open.
+    // The pod's containers have ended for good; a pod that is being deleted, or whose node does not answer, may still have connections open.
     private static bool IsOver(V1Pod pod) => pod.Status?.Phase is "Succeeded" or "Failed";
 
     private static ClusterPod Of(V1Pod pod) => new(pod.Namespace(), pod.Spec?.ServiceAccountName is { Length: > 0 } account ? account : "default", pod.Uid());

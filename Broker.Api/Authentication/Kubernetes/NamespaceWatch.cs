@@ -7,23 +7,23 @@ using k8s.Autorest;
 namespace Broker.Api.Authentication.Kubernetes;
 
 /// <summary>Lists and then watches the pods of one namespace of a cluster, over and over, and ends the holders of those that are gone.</summary>
-/// <param name="pods">What the cluster tells of them.</param>
-/// <param name="there">The pods that were there when it was looked at last; kept by whoever watches it after this one.</param>
+/// <param name="pods">The cluster's view of the pods.</param>
+/// <param name="there">The pods that existed at the last look; passed on to the next watch of the namespace.</param>
 /// <param name="desk">Ends holders.</param>
 /// <param name="time">Times pauses and deadlines.</param>
-/// <param name="log">Hears what cannot be watched.</param>
+/// <param name="log">Logs what cannot be watched.</param>
 internal sealed class NamespaceWatch(NamespacePods pods, HashSet<ClusterPod> there, PodDesk desk, TimeProvider time, ILogger log)
 {
-    private const int Expired = 410; // the cluster has forgotten where a watch or a list went on from, as it does every few minutes
+    private const int Expired = 410; // the cluster no longer knows the version that a watch or list continues from, which happens every few minutes
 
-    // A server that ends each watch at once is asked no faster.
+    // The shortest pause, for a server that ends each watch at once.
     private static readonly TimeSpan BetweenLists = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan AfterTrouble = TimeSpan.FromSeconds(5);
 
     private string? trouble;
 
     /// <summary>Watches until it is cancelled.</summary>
-    /// <param name="gone">Gets the pods that are gone.</param>
+    /// <param name="gone">Called with the pods that are gone.</param>
     /// <param name="cancellation">Ends it.</param>
     public async Task RunAsync(ChannelWriter<ClusterPod> gone, CancellationToken cancellation)
     {
@@ -40,11 +40,11 @@ internal sealed class NamespaceWatch(NamespacePods pods, HashSet<ClusterPod> the
             }
             catch (Exception e) when (e is KubernetesException { Status.Code: Expired } or HttpOperationException { Response.StatusCode: HttpStatusCode.Gone })
             {
-                // The next list tells what went meanwhile.
+                // The next listing shows which pods went in the meantime.
             }
             catch (Exception e)
             {
-                // Whatever it is, holders of pods that are gone end as they do without a watch, and the next list finds them.
+                // Whatever happened, holders of pods that are gone end as they do without a watch, and the next listing finds them.
                 pause = AfterTrouble;
                 var reason = pods.WhyNot(e);
                 if (trouble != reason) log.PodsNotWatched(pods.Cluster, pods.Namespace, reason);

@@ -5,16 +5,16 @@ using Broker.Core.Leases.Holders;
 namespace Broker.Api.Authentication.Kubernetes;
 
 /// <summary>
-/// Watches the pods of clusters, in the namespaces that roles name, and has the holders of pods that are gone ended: within seconds, also
-/// of those that went while nobody watched. Every replica watches; to end a holder twice changes nothing.
+/// Watches the pods of clusters, in the namespaces that roles name, and ends the holders of pods that are gone: within seconds, including
+/// pods that went while nobody watched. Every replica watches; ending a holder twice changes nothing.
 /// </summary>
 internal sealed class PodWatch(ICatalog catalog, PodDesk desk, TimeProvider time, ILogger<PodWatch> log) : BackgroundService
 {
-    // Pods mostly go in numbers, and what is said of all of them at once costs the ledger as much as of one.
+    // Pods mostly end in groups, and telling the ledger about a whole group costs as much as about one.
     private static readonly TimeSpan Together = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan AfterTrouble = TimeSpan.FromSeconds(5);
 
-    // What was there before a reload is compared with what is there after it.
+    // Kept across reloads, so that the pods from before a reload are compared with those after it.
     private readonly Dictionary<(string Issuer, string Namespace), HashSet<ClusterPod>> there = [];
 
     /// <inheritdoc/>
@@ -47,7 +47,7 @@ internal sealed class PodWatch(ICatalog catalog, PodDesk desk, TimeProvider time
     private HashSet<ClusterPod> ThereIn(IdentityIssuer issuer, string space) =>
         there.TryGetValue((issuer.Name, space), out var pods) ? pods : there[(issuer.Name, space)] = [];
 
-    // Those that could not be ended yet, because the ledger was away, wait for the next time.
+    // Pods whose holders could not be ended because the ledger was away wait for the next round.
     private async Task EndAllAsync(IdentityIssuer issuer, ChannelReader<ClusterPod> gone, CancellationToken cancellation)
     {
         var waiting = new HashSet<ClusterPod>();
@@ -69,7 +69,7 @@ internal sealed class PodWatch(ICatalog catalog, PodDesk desk, TimeProvider time
             }
             catch (Exception e)
             {
-                // Whatever it is, they are still to be ended.
+                // Whatever happened, their holders still have to be ended.
                 if (trouble != e.Message) log.PodsNotEnded(issuer.Name, e.Message);
                 trouble = e.Message;
             }

@@ -7,14 +7,14 @@ using k8s.Models;
 namespace Broker.Api.Authentication.Kubernetes;
 
 /// <summary>
-/// Asks a cluster whether it takes a token (TokenReview). The cluster knows what no key tells: whether the token's pod and
-/// service account are still there. It caches its own answers for about ten seconds.
+/// Asks a cluster whether it accepts a token (TokenReview). The cluster knows what no key can tell: whether the token's pod and
+/// service account still exist. The cluster caches its own answers for about ten seconds.
 /// </summary>
 internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings settings, TimeProvider time, ILogger log) : IDisposable
 {
     private const int MostAtOnce = 32;
 
-    // Anybody can make up tokens whose signature cannot be told here, so they have places of their own.
+    // Anybody can forge tokens whose signature the broker cannot verify itself, so these tokens have their own places.
     private const int MostUnsigned = 8;
     private const int MostWaiting = 1000;
     private const string PodUidKey = "authentication.kubernetes.io/pod-uid";
@@ -24,13 +24,13 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
     private readonly FairLine unsigned = new(MostUnsigned, MostWaiting, Deadline, time);
     private readonly Lock gate = new();
     private k8s.Kubernetes? client;
-    private string? authorities; // what the client believes, as it was in the file
+    private string? authorities; // the authorities that the client trusts, as they were in the file
     private volatile bool failing;
 
-    /// <summary>Null: the cluster takes it, and it is who it says it is; else why not.</summary>
+    /// <summary>Null when the cluster accepts the token and confirms who it says it is; otherwise why not.</summary>
     /// <param name="token">The token.</param>
-    /// <param name="said">What it says of itself, of which the cluster has to say the same.</param>
-    /// <param name="turn">What tokens take turns by.</param>
+    /// <param name="said">What the token says about itself, which the cluster must confirm.</param>
+    /// <param name="turn">The key by which tokens take turns.</param>
     /// <param name="isSigned">Whether its signature is known to be the cluster's.</param>
     public async Task<ProofFailure?> AskAsync(string token, Caller said, string turn, bool isSigned)
     {
@@ -48,7 +48,7 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
         }
         catch (Exception e)
         {
-            // Whatever it is, from a file that is no certificate to an answer that is no review, it says nothing of the token.
+            // Whatever it is, from an invalid certificate file to an answer that is not a review, it says nothing about the token.
             if (!failing) log.ClusterNotAsked(issuer.Name, Reason(e));
             failing = true;
             FollowAuthorities();
@@ -60,7 +60,7 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
         }
     }
 
-    /// <summary>Whether it is what a definition asks for, so that a reload can keep it.</summary>
+    /// <summary>Whether it matches a definition, so that a reload can keep it.</summary>
     public bool IsFor(IdentityIssuer definition) => issuer.Name == definition.Name && issuer.Audience == definition.Audience && settings == definition.TokenReview;
 
     public void Dispose()
@@ -70,7 +70,7 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
 
     private ProofFailure? Judge(V1TokenReviewStatus status, Caller said)
     {
-        // A review answers 201 whatever it finds; a cluster that knows no audiences leaves them out, and is not believed.
+        // A review answers 201 whatever it finds; a cluster that does not support audiences leaves them out, and is not trusted.
         if (status is not { Authenticated: true, User: { } user } || status.Audiences?.Contains(issuer.Audience) != true) return ProofFailure.ReviewRefused;
         IList<string> podUids = user.Extra is { } extra && extra.TryGetValue(PodUidKey, out var uids) ? uids ?? [] : [];
         return user.Username == said.Subject && (podUids is [var only] ? only == said.PodUid : podUids.Count == 0 && said.PodUid is null)
@@ -78,7 +78,7 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
             : ProofFailure.ReviewRefused;
     }
 
-    // Made at the first need: the mounted files may come later than the broker.
+    // Created at first use: the mounted files may appear after the broker has started.
     private k8s.Kubernetes Client()
     {
         lock (gate)
@@ -89,8 +89,8 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
         }
     }
 
-    // A cluster whose authority is replaced is not believed until the file that a client was made of is read again. Others may still be
-    // asking with the client from before, so that it is not disposed of here.
+    // When a cluster's authority is replaced, it is not trusted until a client is created from the new file. Others may still be
+    // using the previous client, so it is not disposed of here.
     private void FollowAuthorities()
     {
         lock (gate)
@@ -102,7 +102,7 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // While it is being replaced there is nothing better than what there was.
+                // While the file is being replaced, the previous content is the best there is.
             }
         }
     }

@@ -78,7 +78,7 @@ internal static class BudgetCommands
         var said = new List<string>();
         foreach (var budget in budgets.Budgets)
         {
-            // While the count is stale nothing is granted, however much the last one left free.
+            // While the count is stale nothing is granted, however much was free at the last count.
             table.AddRow(
                 Markup.Escape(budget.Database), N(budget.Limit), N(budget.Ceiling), N(budget.Foreign), N(budget.Capacity), N(budget.Granted), N(budget.Open),
                 budget.Stale ? "[red]stale[/]" : N(budget.Free), Kept(budget), N(budget.Waiting), budget.SampledAt?.ToString("u", CultureInfo.InvariantCulture) ?? "never");
@@ -94,7 +94,7 @@ internal static class BudgetCommands
         return 0;
     }
 
-    // Of the free ones for those to whom they are guaranteed, and of the server's for its other databases.
+    // Free connections that are kept for parties with a guarantee, and connections of the server kept for its other databases.
     private static string Kept(BudgetShape budget) => budget.KeptElsewhere > 0 ? $"{N(budget.Kept)} + {N(budget.KeptElsewhere)} elsewhere" : N(budget.Kept);
 
     private static string N(int number) => number.ToString(CultureInfo.InvariantCulture);

@@ -5,7 +5,7 @@ using Spectre.Console;
 
 namespace Broker.Api.Commands.Remote;
 
-/// <summary><c>broker examine</c>: exit code 1 where something will be trouble.</summary>
+/// <summary><c>broker examine</c>: exit code 1 when it finds a problem.</summary>
 internal static class ExamineCommand
 {
     public static Command Create(IAnsiConsole console)

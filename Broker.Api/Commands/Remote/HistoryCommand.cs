@@ -55,7 +55,7 @@ internal static class HistoryCommand
         return 0;
     }
 
-    // A line of blocks, as high as what was in use of the limit; a dot where nothing was counted.
+    // A line of blocks whose height is the part of the limit in use; a dot where nothing was counted.
     internal static string Line(HistoryShape history)
     {
         var (first, last) = (history.Stretches[0].Start, history.Stretches[^1].Start);

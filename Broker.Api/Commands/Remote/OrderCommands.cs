@@ -71,6 +71,6 @@ internal static class OrderCommands
             });
     }
 
-    /// <summary>Why: every order needs it.</summary>
+    /// <summary>The reason, which every order needs.</summary>
     internal static Option<string> Reason() => new("--reason") { Description = "Why, in your own words (1 to 500 characters); the audit keeps it.", Required = true };
 }

@@ -6,13 +6,13 @@ using System.Text.Json.Nodes;
 
 namespace Broker.Api.Commands.Remote;
 
-/// <summary>A running broker that the command line speaks to, with the same calls as everybody.</summary>
+/// <summary>A running broker, as the command line calls it: through the same API as everybody.</summary>
 internal sealed class RemoteBroker(HttpClient client) : IDisposable
 {
     /// <summary>The broker's JSON, as its API writes it.</summary>
     public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
-    /// <summary>Opens one.</summary>
+    /// <summary>Creates a client.</summary>
     /// <param name="address">Its base address.</param>
     /// <param name="token">The caller's token.</param>
     public static RemoteBroker At(Uri address, string token)
@@ -66,7 +66,7 @@ internal sealed class RemoteBroker(HttpClient client) : IDisposable
         }
         catch (JsonException)
         {
-            // Somebody else's words, a proxy's: the status says enough.
+            // The body is not the broker's, perhaps a proxy's: the status says enough.
         }
 
         return string.Create(CultureInfo.InvariantCulture, $"The broker answered with status {status}.");

@@ -6,8 +6,8 @@ using Spectre.Console;
 namespace Broker.Api.Commands.Remote;
 
 /// <summary>
-/// What every command that speaks to a running broker takes: where it is, who asks, and how the answer is printed. Exit codes: 0 done or
-/// shown, 1 the answer is no (a forecast that does not fit), 2 the broker refused or does not answer, or the command line is wrong.
+/// The options of every command that calls a running broker: its address, the caller's token, and how to print the answer. Exit codes: 0 done or
+/// shown; 1 the answer is no (a forecast that does not fit); 2 the broker refused or does not answer, or the command line is wrong.
 /// </summary>
 internal sealed class RemoteOptions
 {
@@ -38,7 +38,7 @@ internal sealed class RemoteOptions
         },
     };
 
-    /// <summary>A command that shows an answer.</summary>
+    /// <summary>Creates a command that shows an answer.</summary>
     /// <param name="command">The command; gets the options.</param>
     /// <param name="ask">Asks the broker.</param>
     /// <param name="write">Writes the answer for people; its result is the exit code.</param>
@@ -61,7 +61,7 @@ internal sealed class RemoteOptions
                 }
                 catch (RemoteException e)
                 {
-                    // A broker that is away for a while, in an incident or an upgrade, is asked again; what it said last stays on the screen.
+                    // A broker that is away for a while, in an incident or an upgrade, is asked again; its last answer stays on the screen.
                     Complain(console, e.Message);
                 }
             }
@@ -73,7 +73,7 @@ internal sealed class RemoteOptions
         return command;
     }
 
-    /// <summary>A command that gives an order.</summary>
+    /// <summary>Creates a command that gives an order.</summary>
     public Command Ordering(Command command, IAnsiConsole console, Func<RemoteBroker, ParseResult, CancellationToken, Task<string>> order)
     {
         foreach (var option in new Option[] { address, token }) command.Options.Add(option);
@@ -85,7 +85,7 @@ internal sealed class RemoteOptions
         return command;
     }
 
-    // Not through the console's layout, which would fold long lines.
+    // Written without the console's layout, which would wrap long lines.
     private static int Print(IAnsiConsole console, JsonNode answer)
     {
         console.Profile.Out.Writer.WriteLine(answer.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));

@@ -8,22 +8,22 @@ namespace Broker.Api.Fronts.Admission;
 
 /// <summary>
 /// The validating admission webhook: <c>POST /kubernetes/admission</c> takes an AdmissionReview of <c>admission.k8s.io/v1</c>
-/// (https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/) and answers within 100 ms. Whatever goes
-/// wrong, the workload is let in. It changes nothing, and what it says is no secret: an API server proves itself to no webhook unless it is
-/// told to.
+/// (https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/) and answers within 100 ms. If anything goes
+/// wrong, the workload is admitted. It changes nothing, and its answers are not secret: an API server does not authenticate itself to a webhook unless
+/// configured to.
 /// </summary>
 internal static class AdmissionApi
 {
-    /// <summary>Where it is.</summary>
+    /// <summary>Its path.</summary>
     public const string Path = "/kubernetes/admission";
 
-    private const int LongestReview = 4 * 1024 * 1024; // an object has 1.5 MB at most, and there may be an old one beside it
+    private const int LongestReview = 4 * 1024 * 1024; // an object has at most 1.5 MB, and the old object may come with it
     private const int MostAtOnce = 16;
-    private const int LongestWarning = 250; // of all warnings together clients see 4,096 characters
+    private const int LongestWarning = 250; // clients show 4,096 characters of all warnings together
 
     private const string Unjudged = "The broker could not determine in time whether this fits into its databases' connections; it is admitted unchecked.";
 
-    // What is left of the 100 ms is for the way there and back.
+    // The rest of the 100 ms is for the network.
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromMilliseconds(80);
     private static readonly SemaphoreSlim Turns = new(MostAtOnce);
 
@@ -66,7 +66,7 @@ internal static class AdmissionApi
             }
             catch (Exception e) when (e is LedgerException or OperationCanceledException)
             {
-                // It is let in: no rollout waits for the broker.
+                // The workload is admitted: no rollout waits for the broker.
             }
             finally
             {
@@ -126,7 +126,7 @@ internal static class AdmissionApi
         json.WriteEndObject();
     }
 
-    // A warning that is longer is cut off by clients: it goes on in the next.
+    // Clients cut off longer warnings, so the rest goes into the next one.
     private static IEnumerable<string> Parts(string words)
     {
         while (words.Length > LongestWarning)

@@ -9,8 +9,8 @@ using Broker.Core.Operators;
 namespace Broker.Api.Fronts.Admission;
 
 /// <summary>
-/// Says whether a workload fits into the budgets of the roles that its pods may claim: those it names, or all whose rules mean its
-/// namespace and service account. Of each database it looks at a picture that is a second old at most.
+/// Says whether a workload fits into the budgets of the roles that its pods may claim: those that it names, or all whose rules match its
+/// namespace and service account. It uses a snapshot of each database that is at most a second old.
 /// </summary>
 internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimeProvider time)
 {
@@ -29,7 +29,7 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
         foreach (var role in RolesOf(workload, current))
         {
             var rollout = Rollout(workload, role);
-            // What asks for no more than it did is nobody's business: it runs already.
+            // A workload that needs no more than before already runs, so it is not judged.
             if (before is not null && RolesOf(before, current).Contains(role) && Rollout(before, role).Peak >= rollout.Peak) continue;
             if (await PictureAsync(role.Database, cancellation) is not { } picture) continue;
             if (picture.Budget.IsStale)
@@ -51,7 +51,7 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
     {
         if (workload.Roles is { } named) return [.. named.Select(name => current.Roles.GetValueOrDefault(name)).OfType<Role>()];
         var found = current.Roles.Values.Where(role => role.Allow.Any(rule => Means(rule, workload))).OrderBy(role => role.Name, StringComparer.Ordinal).ToArray();
-        // An autoscaler does not say whose pods it makes: only where there is one role to choose from it is known.
+        // An autoscaler does not say whose pods it creates: they are known only where there is just one role to choose from.
         return workload.ServiceAccount is null && found.Length > 1 ? [] : found;
     }
 
@@ -72,7 +72,7 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
     {
         if (!pictures.TryGetValue(database, out var known) || time.GetElapsedTime(known.At) >= Fresh || known.Read.IsFaulted || known.Read.IsCanceled)
         {
-            // Not cancelled with whoever asked first: it is the next one's too.
+            // Not cancelled with the first request, because later requests share it.
             known = (time.GetTimestamp(), budgets.ForecastAsync(database, new(1, 1, 0), null, null, CancellationToken.None).AsTask());
             pictures[database] = known;
         }

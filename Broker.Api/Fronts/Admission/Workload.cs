@@ -4,20 +4,20 @@ using Broker.Core.Budgets;
 
 namespace Broker.Api.Fronts.Admission;
 
-/// <summary>What of a workload matters to a budget.</summary>
+/// <summary>The properties of a workload that matter to a budget.</summary>
 /// <param name="Kind">Its kind.</param>
 /// <param name="Namespace">Its namespace.</param>
 /// <param name="Name">Its name.</param>
-/// <param name="Pods">Pods that run in the end.</param>
-/// <param name="Surge">Pods beyond those while it is rolled out.</param>
+/// <param name="Pods">Pods that run after the rollout.</param>
+/// <param name="Surge">Extra pods during the rollout.</param>
 /// <param name="ServiceAccount">Its pods' service account; null: not known.</param>
-/// <param name="Roles">The roles that it says its pods claim; null: it does not say.</param>
-/// <param name="Connections">Connections that it says each pod opens; null: it does not say.</param>
-/// <param name="PodsField">Where the number of pods stands, for whoever is to change it.</param>
+/// <param name="Roles">The roles that its pods claim, if it says so; otherwise null.</param>
+/// <param name="Connections">The connections that each pod opens, if it says so; otherwise null.</param>
+/// <param name="PodsField">The field with the number of pods, for whoever has to change it.</param>
 internal sealed record Workload(
     string Kind, string Namespace, string Name, int Pods, int Surge, string? ServiceAccount, IReadOnlyList<string>? Roles, int? Connections, string PodsField)
 {
-    /// <summary>The annotation, of the pods' template or of the object, that names the roles its pods claim, by commas.</summary>
+    /// <summary>The annotation of the pod template, or of the object, that lists the roles its pods claim, separated by commas.</summary>
     public const string RoleAnnotation = "broker/role";
 
     /// <summary>The annotation that says how many connections each pod opens.</summary>
@@ -26,8 +26,8 @@ internal sealed record Workload(
     private const int DefaultSurgePercent = 25;
 
     /// <summary>
-    /// Reads an object of the API; null: one that starts no pods, or is none of those that are judged. What an object leaves out is what
-    /// the API server takes for it: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/
+    /// Reads an object of the API; null when it starts no pods, or is not a kind that is judged. Fields that an object leaves out have
+    /// the API server's defaults: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/
     /// </summary>
     public static Workload? Read(JsonElement thing, string space)
     {

@@ -3,14 +3,14 @@ using System.Buffers;
 namespace Broker.Api;
 
 /// <summary>
-/// Writes an answer's body whole before it is sent, so that its length is known and it leaves in one piece: without a length it
-/// would leave in chunks, whose end is one more packet and one more system call on both sides.
+/// Buffers an answer's body before it is sent, so that its length is known and it leaves in one piece: without a length it
+/// would be sent in chunks, whose end costs another packet and another system call on both sides.
 /// </summary>
 internal static class JsonBody
 {
     [ThreadStatic] private static ArrayBufferWriter<byte>? ofThread;
 
-    /// <summary>Writes one; the web server sends it when the request's way ends.</summary>
+    /// <summary>Writes a body; the web server sends it when the request ends.</summary>
     public static void Write<T>(HttpResponse response, T answer, Action<IBufferWriter<byte>, T> write)
     {
         response.ContentType = "application/json";
@@ -23,7 +23,7 @@ internal static class JsonBody
         }
         finally
         {
-            // Wipes it too: there may have been a password in it.
+            // Also clears it: it may have held a password.
             bytes.Clear();
         }
     }

@@ -102,7 +102,7 @@ public sealed class ChainVerifier : IDisposable
 
         records++;
         if (!Place(place, line)) return;
-        if (isKnown && !line.Follows(before!.Hash)) Say($"{place}: record {line.Seq} or the record before it was changed.");
+        if (isKnown && !line.Follows(before!.Hash)) Say($"{place}: record {line.Seq} was changed, or the record before it was.");
         if (closed && !(line.Event == ChainFormat.Opened && line.Flag(ChainFormat.Started))) Say($"{place}: comes after the record that ended its broker's chain.");
         if (line.Event == ChainFormat.Opened) Open(place, line);
         var vouches = line.Event == ChainFormat.Checkpoint && Checkpoint(place, line);

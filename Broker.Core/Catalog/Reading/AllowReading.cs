@@ -24,7 +24,7 @@ internal static class AllowReading
         var lists = new Dictionary<string, List<string>>(StringComparer.Ordinal);
         var leaves = entry.Leaves("Claims").ToList();
         if (leaves.Count == 0)
-            entry.Error("Claims", "names no claim: every caller of this issuer would be let in.", "Name at least one, e.g. \"namespace\": \"orders\".");
+            entry.Error("Claims", "names no claim: everybody with a token of this issuer would be let in.", "Name at least one, e.g. \"namespace\": \"orders\".");
         foreach (var (name, value) in leaves)
         {
             if (string.IsNullOrWhiteSpace(value))

@@ -2,54 +2,54 @@ using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Budgets;
 
-/// <summary>A database's budget as the API writes it. All numbers are connections but <see cref="Waiting"/>.</summary>
+/// <summary>A database's budget as the API writes it. All numbers except <see cref="Waiting"/> are connections.</summary>
 /// <param name="Database">The database.</param>
 /// <param name="Engine">Its engine.</param>
-/// <param name="Server">The server, by the name that its databases have in common in the ledger.</param>
+/// <param name="Server">The server, by the name that the ledger has for it.</param>
 /// <param name="Limit">The server's limit.</param>
-/// <param name="ReservedForSuperusers">Those that ordinary users never get.</param>
+/// <param name="ReservedForSuperusers">Connections that ordinary users never get.</param>
 /// <param name="Ceiling">What may be promised when nobody else uses the database.</param>
 /// <param name="Foreign">In use by others, or promised on other databases of the server.</param>
-/// <param name="ElsewhereOnServer">Those of them that are promised on other databases of the server.</param>
+/// <param name="ElsewhereOnServer">The part of Foreign that is promised on other databases of the server.</param>
 /// <param name="Capacity">What may be promised now.</param>
 /// <param name="Granted">Promised to holders.</param>
 /// <param name="Free">What can be granted now.</param>
 /// <param name="Waiting">Claims in line.</param>
-/// <param name="SampledAt">When the connections were counted last.</param>
-/// <param name="Stale">That is too long ago: nothing new is promised.</param>
+/// <param name="SampledAt">When the connections were last counted.</param>
+/// <param name="Stale">Whether the last count is too old, so that nothing new is promised.</param>
 /// <param name="Roles">By role.</param>
-/// <param name="Resting">Nobody holds or waits for a connection: the database is asked nothing, and these numbers are the last that were counted.</param>
+/// <param name="Resting">Whether nobody holds or waits for a connection, so that the database is not queried and these numbers are from the last count.</param>
 public sealed record BudgetShape(
     string Database, string Engine, string Server, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int ElsewhereOnServer, int Capacity, int Granted, int Free,
     int Waiting, DateTimeOffset? SampledAt, bool Stale, IReadOnlyList<BudgetShape.RoleShape> Roles, bool Resting)
 {
-    /// <summary>Of the free ones: kept for roles and teams to whom they are guaranteed, and who do not have them.</summary>
+    /// <summary>Free connections that are kept for roles and teams that are guaranteed them and do not have them.</summary>
     public int Kept { get; init; }
 
-    /// <summary>Of the server's: kept for what is guaranteed on its other databases, and nobody has. None of them are free here.</summary>
+    /// <summary>Connections of the server that are kept for guarantees on its other databases and that nobody has. They are not free here.</summary>
     public int KeptElsewhere { get; init; }
 
-    /// <summary>What holders' users had open when the connections were counted last, what is open beyond their grants included.</summary>
+    /// <summary>Connections that holders' users had open at the last count, including those beyond their grants.</summary>
     public int Open { get; init; }
 
-    /// <summary>An operator's order on the ceiling; null: the configured one is in force.</summary>
+    /// <summary>The operator's order on the ceiling; null when the configured one is in force.</summary>
     public CeilingOrderShape? CeilingOrder { get; init; }
 
-    /// <summary>What pools its connections; null: its pods connect to the server itself.</summary>
+    /// <summary>The pooler in front of the database; null when its pods connect to the server itself.</summary>
     public PoolerShape? Pooler { get; init; }
 
     /// <summary>What a role's holders have.</summary>
     /// <param name="Role">The role.</param>
     /// <param name="Holders">How many.</param>
     /// <param name="Connections">Granted to them.</param>
-    /// <param name="Over">Open beyond what was granted: some pod ignores its allotment.</param>
+    /// <param name="Over">Connections open beyond what was granted: some pod ignores its allotment.</param>
     /// <param name="ExpectedHolders">As configured.</param>
     public sealed record RoleShape(string Role, int Holders, int Connections, int Over, int ExpectedHolders)
     {
-        /// <summary>All that its users had open when the connections were counted last, what is beyond included.</summary>
+        /// <summary>All connections that its users had open at the last count, including those beyond the grants.</summary>
         public int Open { get; init; }
 
-        /// <summary>An operator's order on it; null: it gives.</summary>
+        /// <summary>The operator's order on the role; null when the role is open.</summary>
         public PauseShape? Pause { get; init; }
     }
 

@@ -5,18 +5,18 @@ using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Budgets;
 
-/// <summary>A rollout that somebody thinks of.</summary>
-/// <param name="Pods">Pods that run in the end, 1 to 100,000.</param>
+/// <summary>A planned rollout.</summary>
+/// <param name="Pods">Pods that run after the rollout, 1 to 100,000.</param>
 /// <param name="ConnectionsPerPod">Connections that each opens, 1 to 10,000.</param>
-/// <param name="Role">The role they claim: what its pods hold already is theirs; null: a role that holds nothing yet.</param>
-/// <param name="Surge">Pods beyond that during the rollout, as Kubernetes' <c>maxSurge</c>; not together with the percentage.</param>
+/// <param name="Role">The role they claim, whose pods' connections count towards the rollout; null: a role that holds nothing yet.</param>
+/// <param name="Surge">Extra pods during the rollout, like Kubernetes' <c>maxSurge</c>; not together with the percentage.</param>
 /// <param name="SurgePercent">The same in percent of the pods, rounded up; default: the role's, or 25.</param>
-/// <param name="At">The time of day at which it begins, in UTC, as <c>02:30</c>: as the connections were then in the last week; null: now.</param>
+/// <param name="At">The time of day in UTC at which it begins, such as <c>02:30</c>; the forecast uses the connections at that time in the last week. Null: now.</param>
 public sealed record ForecastBody(int Pods, int ConnectionsPerPod, string? Role, int? Surge, int? SurgePercent, string? At)
 {
     internal TimeOnly? TimeOfDay => TimeOnly.TryParseExact(At, "HH:mm", CultureInfo.InvariantCulture, DateTimeStyles.None, out var time) ? time : null;
 
-    /// <summary>What is wrong with it; null: nothing.</summary>
+    /// <summary>What is wrong with it; null when nothing is.</summary>
     internal string? WhyNot() =>
         Pods is < 1 or > 100_000 ? "'pods' must be 1 to 100000."
         : ConnectionsPerPod is < 1 or > 10_000 ? "'connectionsPerPod' must be 1 to 10000."
@@ -27,18 +27,18 @@ public sealed record ForecastBody(int Pods, int ConnectionsPerPod, string? Role,
         : null;
 }
 
-/// <summary>What a rollout would do.</summary>
-/// <param name="Fits">Every pod gets its connections: at once, or as soon as holders that follow sizes have given back what it needs of theirs.</param>
+/// <summary>The forecast for a rollout.</summary>
+/// <param name="Fits">Whether every pod gets its connections: at once, or as soon as holders that follow sizes have given back enough.</param>
 /// <param name="Summary">The same in a sentence, with what to do.</param>
 /// <param name="Needed">Connections needed beyond what the role holds already.</param>
-/// <param name="Free">Connections free for it now; what is guaranteed to others is not.</param>
-/// <param name="GivenBack">Connections that holders which follow sizes would have to give back for it, mostly within seconds; 0: none.</param>
+/// <param name="Free">Connections free for it now, without those guaranteed to others.</param>
+/// <param name="GivenBack">Connections that holders that follow sizes would have to give back for it, mostly within seconds; 0: none.</param>
 /// <param name="Missing">Connections missing even then; 0 when it fits.</param>
 /// <param name="PodsAtOnce">Pods, surge included, that would be served at once.</param>
-/// <param name="PodsThatFit">Pods, surge included, that would be served, some of them once others have given back theirs.</param>
+/// <param name="PodsThatFit">Pods, surge included, that would be served, some of them only after others have given back connections.</param>
 /// <param name="PoolSizeThatFits">The largest pool with which all pods fit; 0: none.</param>
-/// <param name="EnoughFreeAt">When enough holders of others have come to their end, if none renews; null: now, or never.</param>
-/// <param name="Stale">The last count is too old: nothing new is promised, and so nothing fits.</param>
+/// <param name="EnoughFreeAt">When enough of the other holders have ended, if none renews; null: now, or never.</param>
+/// <param name="Stale">Whether the last count is too old: nothing new is promised then, so nothing fits.</param>
 /// <param name="HeldBy">Who holds connections now, most first.</param>
 public sealed record ForecastShape(
     bool Fits, string Summary, long Needed, int Free, long GivenBack, long Missing, int PodsAtOnce, int PodsThatFit, int PoolSizeThatFits, DateTimeOffset? EnoughFreeAt, bool Stale,
@@ -47,7 +47,7 @@ public sealed record ForecastShape(
     /// <summary>The time of day that was asked about; null: now.</summary>
     public string? At { get; init; }
 
-    /// <summary>By how many days of the last week it is told; 0: by what is there now.</summary>
+    /// <summary>How many days of the last week it is based on; 0: it is based on the current state.</summary>
     public int Days { get; init; }
 
     /// <summary>What a role holds.</summary>

@@ -4,17 +4,17 @@ using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Budgets;
 
-/// <summary>What pools a database's connections, as the API writes it and as it was seen last.</summary>
+/// <summary>A database's pooler, as the API writes it and as it was last seen.</summary>
 /// <param name="Kind">Which program it is.</param>
 /// <param name="Address">Where pods connect to.</param>
-/// <param name="Mode">How it shares connections, in its own word; empty: not known.</param>
+/// <param name="Mode">Its pooling mode, in its own term; empty: not known.</param>
 /// <param name="PoolSize">Connections to the server that it may have at most, as configured.</param>
-/// <param name="Pool">Those that it was told to keep to: fewer while the server has no room for so many.</param>
-/// <param name="KeptAt">When it was told so, or seen to, last; null: never.</param>
-/// <param name="Open">Those that it had open.</param>
+/// <param name="Pool">The connections it was told to keep to: fewer than PoolSize while the server lacks room.</param>
+/// <param name="KeptAt">When it was last told or checked; null: never.</param>
+/// <param name="Open">The connections that it had open.</param>
 /// <param name="Clients">Its clients.</param>
-/// <param name="Waiting">Those of them that waited for a connection to the server.</param>
-/// <param name="Error">What is wrong with it, in words; null: all is well.</param>
+/// <param name="Waiting">The clients that waited for a connection to the server.</param>
+/// <param name="Error">What is wrong with it; null when nothing is.</param>
 /// <param name="Processes">Its processes.</param>
 public sealed record PoolerShape(
     string Kind, string Address, string Mode, int PoolSize, int Pool, DateTimeOffset? KeptAt, int Open, int Clients, int Waiting, string? Error, IReadOnlyList<PoolerProcess> Processes)

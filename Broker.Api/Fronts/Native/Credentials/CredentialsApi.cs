@@ -18,8 +18,8 @@ public static class CredentialsApi
     private static readonly MethodInfo Described = ((Delegate)Describe).Method;
 
     /// <summary>
-    /// Maps it. Every pod of a rollout comes through here at once, so it is a plain delegate that proves its caller itself, ahead
-    /// of the middleware, whose way to the same answer costs a quarter more.
+    /// Maps the endpoint. All pods of a rollout call it at the same time, so it is a plain delegate that proves its caller itself, ahead
+    /// of the middleware, which would cost a quarter more for the same answer.
     /// </summary>
     public static void MapCredentials(this IEndpointRouteBuilder app)
     {

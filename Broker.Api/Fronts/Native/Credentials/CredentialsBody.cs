@@ -4,8 +4,8 @@ using System.Text.Json;
 namespace Broker.Api.Fronts.Native.Credentials;
 
 /// <summary>
-/// Reads the body of a claim, strictly: an unknown field may be a misspelt one, and a claim must never mean something else. By
-/// hand, because a serializer's mistakes name our types and offsets instead of what the caller should mend.
+/// Reads the body of a claim, strictly: an unknown field may be a misspelt one, and a claim must never be misread. Written by
+/// hand, because a serializer's errors name our types and offsets instead of what the caller should correct.
 /// </summary>
 internal static class CredentialsBody
 {
@@ -13,7 +13,7 @@ internal static class CredentialsBody
     private const string Takes = "This address takes {\"holder\": text, \"connections\": whole number, \"minConnections\": whole number}, each optional.";
     private static readonly CredentialsRequest Nothing = new();
 
-    /// <summary>The request, or what is wrong with it. An empty body asks for nothing in particular.</summary>
+    /// <summary>The request, or what is wrong with it. An empty body asks for the defaults.</summary>
     public static async ValueTask<(CredentialsRequest? Request, string? Mistake)> ReadAsync(HttpRequest request, CancellationToken cancellation)
     {
         if (request.ContentLength is 0) return (Nothing, null);
@@ -23,7 +23,7 @@ internal static class CredentialsBody
             var read = await reader.ReadAsync(cancellation);
             if (!read.IsCompleted)
             {
-                // Kestrel bounds the length (Broker:Limits:MaxBodyBytes) and the slowness.
+                // Kestrel limits the length (Broker:Limits:MaxBodyBytes) and how slowly it may arrive.
                 reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
                 continue;
             }
@@ -39,12 +39,12 @@ internal static class CredentialsBody
             }
             catch (InvalidOperationException)
             {
-                // The reader looks at text closely only when it is used, and then throws this.
+                // The reader validates a string only when it is read, and then throws this.
                 return (null, $"The body contains text that is not UTF-8. {Takes}");
             }
             catch (JsonException e)
             {
-                return (null, $"The body stops being JSON in UTF-8 at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}. {Takes}");
+                return (null, $"The body is not JSON in UTF-8 (from line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1} on). {Takes}");
             }
             finally
             {
@@ -69,7 +69,7 @@ internal static class CredentialsBody
             else throw new FormatException($"There is no field '{Quote(json.GetString()!)}'.");
         }
 
-        json.Read(); // to the end: whatever comes after the object is no JSON
+        json.Read(); // to the end: nothing may follow the object
         return new(holder, connections, least);
     }
 

@@ -11,16 +11,16 @@ namespace Broker.Api.Fronts.Native.Credentials;
 /// <summary>Writes grants: the one place where a password leaves the broker in the clear.</summary>
 internal static class GrantWriter
 {
-    // All holders of a lease that get as many connections get the same text but for their names; it lives as long as what it says.
+    // All holders of a lease with the same number of connections get the same text except for their names; it is cached as long as the credentials live.
     private static readonly ConditionalWeakTable<GrantedCredentials, HolderSlot> Texts = new();
 
-    // People read these: an ampersand of an address is one. The answers are no part of any page (nosniff).
+    // People read these answers, so an ampersand in an address stays one. Browsers never render them as a page (nosniff).
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes a claim's grant.</summary>
     public static void Write(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteClaim);
 
-    /// <summary>Writes a renewal's: the credentials only when the holder is to move to them.</summary>
+    /// <summary>Writes a renewal's grant: with credentials only when the holder is to move to them.</summary>
     public static void WriteRenewal(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteRenewal);
 
     /// <summary>Writes a claim's JSON.</summary>

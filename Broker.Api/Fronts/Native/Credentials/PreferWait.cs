@@ -5,7 +5,7 @@ namespace Broker.Api.Fronts.Native.Credentials;
 /// <summary>The <c>wait</c> preference (RFC 7240, 4.3): for how many seconds the caller is ready to wait.</summary>
 public static class PreferWait
 {
-    /// <summary>Reads it from a request; null when there is none. What cannot be read is no preference (RFC 7240, 2).</summary>
+    /// <summary>Reads it from a request; null when there is none. An unreadable preference is ignored (RFC 7240, 2).</summary>
     public static TimeSpan? Of(HttpRequest request)
     {
         foreach (var header in request.Headers["Prefer"])
@@ -26,7 +26,7 @@ public static class PreferWait
         return null;
     }
 
-    // What a quoted text holds separates nothing.
+    // Separators within a quoted string do not count.
     private static ReadOnlySpan<char> Upto(char separator, ref ReadOnlySpan<char> text)
     {
         var quoted = false;

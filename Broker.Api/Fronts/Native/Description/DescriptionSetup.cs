@@ -24,7 +24,7 @@ internal static class DescriptionSetup
                 Description = "Shares database logins from Vault, and never promises a connection that the database cannot serve.",
             };
 
-            // The address is where the description came from; behind a proxy, ours would be wrong.
+            // The server's address is where the description was read from; behind a proxy, ours would be wrong.
             document.Servers?.Clear();
             document.AddComponent(Scheme, new OpenApiSecurityScheme
             {
@@ -39,8 +39,8 @@ internal static class DescriptionSetup
     });
 
     /// <summary>
-    /// Maps it. It is made once, at the first request, and kept: it is the same for everyone as long as the process runs, and making it for each
-    /// request would let whoever may read it keep a processor busy.
+    /// Maps the description. It is generated once, at the first request: it is the same for everyone as long as the process runs, and generating it for each
+    /// request would let any reader keep a processor busy.
     /// </summary>
     public static void MapDescription(this IEndpointRouteBuilder app)
     {
@@ -52,7 +52,7 @@ internal static class DescriptionSetup
         }).ExcludeFromDescription();
     }
 
-    /// <summary>What an operation needs that wants a token.</summary>
+    /// <summary>The security requirement of operations that need a token.</summary>
     public static OpenApiSecurityRequirement Token(OpenApiDocument? document) => new() { [new(Scheme, document)] = [] };
 
     private static async Task<byte[]> MakeAsync(IOpenApiDocumentProvider documents, CancellationToken cancellation)
@@ -61,7 +61,7 @@ internal static class DescriptionSetup
         return Encoding.UTF8.GetBytes(await document.SerializeAsJsonAsync(OpenApiSpecVersion.OpenApi3_1, cancellation));
     }
 
-    // GrantShape.LeaseShape is GrantLease: nested types of one name are not one schema.
+    // GrantShape.LeaseShape becomes GrantLease: nested types with the same name need different schemas.
     private static string? NameOf(JsonTypeInfo type) =>
         type.Type.Assembly == Assembly.GetExecutingAssembly() ? NameOf(type.Type) : OpenApiOptions.CreateDefaultSchemaReferenceId(type);
 

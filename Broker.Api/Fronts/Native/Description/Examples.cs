@@ -23,7 +23,7 @@ using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Fronts.Native.Description;
 
-/// <summary>Examples for the description, written by what writes the answers, so that they are what a caller gets.</summary>
+/// <summary>Examples for the description, written by the code that writes the answers, so that they match what a caller gets.</summary>
 internal static class Examples
 {
     private const string TraceId = "4bf92f3577b34da6a3ce929d0e0e4736", LeaseId = "92fb774edd8c43df896a", HolderId = "orders-api.sR3lCOZasfSfGIpv";
@@ -78,7 +78,7 @@ internal static class Examples
 
     private static readonly CredentialsRequest Request = new("job-4711", 5, 1);
 
-    /// <summary>An example of a type that the API takes or answers with.</summary>
+    /// <summary>An example of a type that the API accepts or returns.</summary>
     public static JsonNode? Of(Type type, JsonSerializerOptions json) => type.Name switch
     {
         nameof(GrantShape) => Written(to => GrantWriter.WriteClaim(to, Grant)),

@@ -9,7 +9,7 @@ using Microsoft.OpenApi;
 
 namespace Broker.Api.Fronts.Native.Description;
 
-/// <summary>Gives each operation its examples, its refusals one by one, their headers, and the token it wants.</summary>
+/// <summary>Adds to each operation its examples, its refusals one by one, their headers, and the token it needs.</summary>
 internal sealed class OperationDescriber(IOptions<JsonOptions> json) : IOpenApiOperationTransformer
 {
     public async Task TransformAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)

@@ -18,13 +18,13 @@ internal sealed record RefusedAs(RefusalCode Code, int? OtherStatus = null, stri
 /// <summary>All refusals of an endpoint, for its description.</summary>
 internal sealed record RefusesMetadata(IReadOnlyList<RefusedAs> Refusals);
 
-/// <summary>Says so on an endpoint.</summary>
+/// <summary>Declares the refusals of an endpoint.</summary>
 internal static class Refuses
 {
-    // Whoever asks for anything: nobody is unproven, nothing is unrecorded, and everything stands in the ledger.
+    // Every endpoint needs a proven caller, a record in the audit, and the ledger.
     private static readonly RefusedAs[] Always = [RefusalCode.Unauthenticated, RefusalCode.LedgerUnavailable, RefusalCode.AuditUnavailable];
 
-    /// <summary>The refusals this endpoint answers with, besides those that every one does.</summary>
+    /// <summary>The refusals that this endpoint answers with, besides those of every endpoint.</summary>
     public static TBuilder WithRefusals<TBuilder>(this TBuilder builder, params RefusedAs[] refusals)
         where TBuilder : IEndpointConventionBuilder
     {

@@ -7,7 +7,7 @@ using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Native.Explain;
 
-/// <summary>What is to be explained.</summary>
+/// <summary>The question to explain.</summary>
 /// <param name="Token">The caller's token.</param>
 /// <param name="Role">The role.</param>
 public sealed record ExplainRequest(string? Token, string? Role);

@@ -7,9 +7,9 @@ using Broker.Core.Limits;
 namespace Broker.Api.Fronts.Native.Explain;
 
 /// <summary>Why a caller may, or may not, have a role.</summary>
-/// <param name="Proven">Whether the token proves anybody.</param>
+/// <param name="Proven">Whether the token proves a caller.</param>
 /// <param name="Proof">Why not; null when it does.</param>
-/// <param name="Caller">Whom it proves; null when nobody.</param>
+/// <param name="Caller">The caller that it proves; null when it proves none.</param>
 /// <param name="Allowed">Whether the caller may have the role.</param>
 /// <param name="Reason">In a sentence.</param>
 /// <param name="Rules">The role's rules beside the caller's claims.</param>
@@ -21,7 +21,7 @@ public sealed record ExplanationShape(bool Proven, string? Proof, ExplainedCalle
 /// <param name="PodUid">Its pod's UID; null: none.</param>
 /// <param name="Session">Its session; null: none.</param>
 /// <param name="Team">Its team; null: none.</param>
-/// <param name="SpiffeId">The SPIFFE id of the certificate it must show besides; null: none.</param>
+/// <param name="SpiffeId">The SPIFFE id of the certificate that it must also present; null: none.</param>
 /// <param name="ExpiresAt">Its token's end.</param>
 public sealed record ExplainedCaller(
     string Issuer, string Subject, string? PodUid, string? Session, string? Team, string? SpiffeId, DateTimeOffset ExpiresAt);
@@ -29,7 +29,7 @@ public sealed record ExplainedCaller(
 /// <summary>Explains.</summary>
 internal sealed class Explainer(ProofGate gate, ICatalog catalog)
 {
-    /// <summary>Explains what a token and a role make together.</summary>
+    /// <summary>Explains whether a token's caller may have a role.</summary>
     public async Task<ExplanationShape> ExplainAsync(string token, string role, CancellationToken cancellation)
     {
         var proof = await gate.ExamineAsync(token.AsMemory(), cancellation);

@@ -8,7 +8,7 @@ using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Native.History;
 
-/// <summary>What a database's connections were.</summary>
+/// <summary>The history of a database's connections.</summary>
 public static class HistoryApi
 {
     /// <summary>Maps it.</summary>

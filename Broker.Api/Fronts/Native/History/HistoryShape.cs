@@ -3,19 +3,19 @@ using Broker.Core.Ledger;
 
 namespace Broker.Api.Fronts.Native.History;
 
-/// <summary>What a database's connections were.</summary>
+/// <summary>The history of a database's connections.</summary>
 /// <param name="Database">The database.</param>
 /// <param name="Span">How far back: 1h, 6h, 1d or 7d.</param>
 /// <param name="StretchSeconds">How long a stretch of time is.</param>
 /// <param name="Stretches">The stretches in which something was counted, the oldest first.</param>
 /// <param name="Peaks">The most that each role's holders had, most first.</param>
-/// <param name="FullInSeconds">Until nothing is free, should it go on as in the last half hour; null: it does not fill.</param>
+/// <param name="FullInSeconds">The time until nothing is free, at the rate of the last half hour; null when it is not filling up.</param>
 /// <param name="Refusals">Who was refused what in the last week, the latest first, at most 100.</param>
 public sealed record HistoryShape(
     string Database, string Span, int StretchSeconds, IReadOnlyList<HistoryShape.StretchShape> Stretches, IReadOnlyList<HistoryShape.PeakShape> Peaks,
     int? FullInSeconds, IReadOnlyList<HistoryShape.RefusalShape> Refusals)
 {
-    /// <summary>The spans there are, as they are asked for.</summary>
+    /// <summary>The spans, as requests name them.</summary>
     public static IReadOnlyDictionary<string, HistorySpan> Spans { get; } = new Dictionary<string, HistorySpan>(StringComparer.Ordinal)
     {
         ["1h"] = HistorySpan.Hour,
@@ -24,7 +24,7 @@ public sealed record HistoryShape(
         ["7d"] = HistorySpan.Week,
     };
 
-    /// <summary>What is wrong with a span that is none of them.</summary>
+    /// <summary>The error for any other span.</summary>
     public const string NoSuchSpan = "'span' must be 1h, 6h, 1d or 7d.";
 
     /// <summary>A stretch of time; of each number the extreme.</summary>
@@ -53,7 +53,7 @@ public sealed record HistoryShape(
     /// <param name="Count">How often.</param>
     /// <param name="First">When first.</param>
     /// <param name="Last">When last.</param>
-    /// <param name="Words">What it was told last.</param>
+    /// <param name="Words">The text of the last refusal.</param>
     public sealed record RefusalShape(string Role, string Code, string Caller, int Count, DateTimeOffset First, DateTimeOffset Last, string Words);
 
     /// <summary>Of a history.</summary>

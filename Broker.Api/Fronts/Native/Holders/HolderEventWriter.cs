@@ -10,7 +10,7 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Broker.Api.Fronts.Native.Holders;
 
-/// <summary>Writes what a watching holder is told as server-sent events (WHATWG HTML, 9.2).</summary>
+/// <summary>Writes the events of a watching holder as server-sent events (WHATWG HTML, 9.2).</summary>
 internal sealed class HolderEventWriter
 {
     /// <summary>The content type of such a stream.</summary>
@@ -22,7 +22,7 @@ internal sealed class HolderEventWriter
     {
         this.context = context;
         context.Response.ContentType = ContentType;
-        context.Response.Headers["X-Accel-Buffering"] = "no"; // a proxy that buffers would hold every event back
+        context.Response.Headers["X-Accel-Buffering"] = "no"; // a buffering proxy would hold back every event
         context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
     }
 

@@ -11,7 +11,7 @@ using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Native.Holders;
 
-/// <summary>What a holder says after it was given its lease.</summary>
+/// <summary>What a holder calls after it has been given its lease.</summary>
 public static class HoldersApi
 {
     private const string LeaseInUse = "The id of the lease in use. A holder that has been given another lease and did not receive that answer is told again to move.";
@@ -69,12 +69,12 @@ public static class HoldersApi
         await using var events = watch.WatchAsync(context.ProvenCaller(), id, lease, context.Origin(), proof.Token, allotment).GetAsyncEnumerator(proof.Token);
         if (!await events.MoveNextAsync())
         {
-            // This replica is about to go: a stream that ends is what sends a watcher to another one.
+            // This replica is about to stop: the end of the stream makes the watcher connect to another one.
             context.Response.ContentType = HolderEventWriter.ContentType;
             return;
         }
 
-        // A holder there is not is a plain refusal, not a stream that ends at once.
+        // An unknown holder gets a plain refusal, not a stream that ends at once.
         if (events.Current is HolderEvent.Ending unknown)
         {
             await RefusalWriter.WriteAsync(context, unknown.Refusal);

@@ -8,18 +8,18 @@ using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Holdings;
 
-/// <summary>A database as a place for users that come and go.</summary>
+/// <summary>How well a database suits users that come and go.</summary>
 /// <param name="Database">The database.</param>
-/// <param name="At">When it was looked at.</param>
-/// <param name="Unseen">Why nothing is known, in the server's words; null: all was looked at.</param>
+/// <param name="At">When it was examined.</param>
+/// <param name="Unseen">Why it could not be examined, in the server's words; null when it was.</param>
 /// <param name="Findings">What was found, the worst first.</param>
 public sealed record FindingsShape(string Database, DateTimeOffset At, string? Unseen, IReadOnlyList<FindingsShape.FindingShape> Findings)
 {
     /// <summary>What somebody should know.</summary>
     /// <param name="Kind"><c>critical</c>, <c>warning</c> or <c>notice</c>.</param>
     /// <param name="Title">What it is.</param>
-    /// <param name="Words">What is so, and what comes of it.</param>
-    /// <param name="Sql">What mends it; null: nothing that SQL could.</param>
+    /// <param name="Words">The facts, and their consequences.</param>
+    /// <param name="Sql">The SQL that fixes it; null when SQL cannot.</param>
     public sealed record FindingShape(string Kind, string Title, string Words, string? Sql);
 
     /// <summary>Of an examination.</summary>
@@ -28,7 +28,7 @@ public sealed record FindingsShape(string Database, DateTimeOffset At, string? U
         [.. examination.Findings.Select(finding => new FindingShape(WireName.Of(finding.Kind), finding.Title, finding.Words, finding.Sql))]);
 }
 
-/// <summary>What a DBA should know of a database.</summary>
+/// <summary>The findings about a database, for its DBA.</summary>
 public static class FindingsApi
 {
     /// <summary>Maps it.</summary>

@@ -10,7 +10,7 @@ using Broker.Core.Operators.Holdings;
 
 namespace Broker.Api.Fronts.Native.Holdings;
 
-/// <summary>Who has connections, really.</summary>
+/// <summary>Who really has connections.</summary>
 public static class HoldingsApi
 {
     private const string Sorted = "'sort' must be one of ends, age, who, namespace, team, role, node, connections, open, over, idle, transaction, query.";

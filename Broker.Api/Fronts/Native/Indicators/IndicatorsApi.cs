@@ -6,7 +6,7 @@ using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Fronts.Native.Indicators;
 
-/// <summary>Whether the service is as good as it is meant to be.</summary>
+/// <summary>Whether the service meets its objectives.</summary>
 public static class IndicatorsApi
 {
     /// <summary>Maps it.</summary>

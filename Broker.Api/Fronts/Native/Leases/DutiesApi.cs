@@ -21,11 +21,11 @@ public static class DutiesApi
 /// <param name="Name">Its kind and subject, e.g. <c>renew:LEASE</c>.</param>
 /// <param name="Database">Its database; null for those of issuers.</param>
 /// <param name="DueAt">When it is due.</param>
-/// <param name="UnderWay">Whether a replica is at it.</param>
+/// <param name="UnderWay">Whether a replica is doing it.</param>
 /// <param name="Failing">Whether it failed several times in a row: somebody should look.</param>
 /// <param name="Failures">How often it failed in a row.</param>
 /// <param name="FailingSince">Since when.</param>
-/// <param name="Why">What failed last.</param>
+/// <param name="Why">The last failure.</param>
 public sealed record DutyShape(
     string Name, string? Database, DateTimeOffset DueAt, bool UnderWay, bool Failing, int Failures, DateTimeOffset? FailingSince, string? Why)
 {

@@ -7,10 +7,10 @@ public sealed record LeaseShape(
     string Id, string Database, string Role, string Pool, string State, string? Username, DateTimeOffset CreatedAt, DateTimeOffset? IssuedAt,
     DateTimeOffset? VerifiedAt, DateTimeOffset? ExpiresAt, int Holders, int Connections, string? Reason)
 {
-    /// <summary>Where it is being replaced: how far that has come; null: it is not.</summary>
+    /// <summary>The progress of its replacement; null when it is not being replaced.</summary>
     public RotationShape? Rotation { get; init; }
 
-    /// <summary>How far a rotation has come.</summary>
+    /// <summary>The progress of a rotation.</summary>
     /// <param name="Left">Holders that still use the old user.</param>
     /// <param name="Moved">Holders that have the new one.</param>
     public sealed record RotationShape(int Left, int Moved);
@@ -45,7 +45,7 @@ public sealed record LeasesShape(IReadOnlyList<LeaseShape> Leases);
 /// <param name="Waiting">It waits for the lease to be issued.</param>
 public sealed record HolderShape(string Id, string Caller, int Connections, DateTimeOffset EndsAt, bool Waiting);
 
-/// <summary>A lease with its holders that end first.</summary>
+/// <summary>A lease with the holders that end first.</summary>
 public sealed record LeaseWithHoldersShape(
     string Id, string Database, string Role, string Pool, string State, string? Username, DateTimeOffset CreatedAt, DateTimeOffset? IssuedAt,
     DateTimeOffset? VerifiedAt, DateTimeOffset? ExpiresAt, int Holders, int Connections, string? Reason, IReadOnlyList<HolderShape> HolderList)

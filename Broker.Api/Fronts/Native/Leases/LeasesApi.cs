@@ -10,7 +10,7 @@ using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Leases;
 
-/// <summary>What operators see of leases and do with them.</summary>
+/// <summary>What operators see and do about leases.</summary>
 public static class LeasesApi
 {
     internal static readonly RefusedAs NotListed = new(RefusalCode.NotAllowed, Detail: RequestGuard.NotListed);

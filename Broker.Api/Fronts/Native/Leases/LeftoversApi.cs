@@ -9,7 +9,7 @@ using Broker.Core.Operators;
 
 namespace Broker.Api.Fronts.Native.Leases;
 
-/// <summary>Users in databases that look like the broker's and that no lease knows.</summary>
+/// <summary>Database users that look like the broker's but belong to no known lease.</summary>
 public static class LeftoversApi
 {
     /// <summary>Maps it.</summary>

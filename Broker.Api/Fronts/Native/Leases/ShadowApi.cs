@@ -5,7 +5,7 @@ using Broker.Core.Leases.Shadow;
 
 namespace Broker.Api.Fronts.Native.Leases;
 
-/// <summary>What sharing would have saved while the broker only looked on.</summary>
+/// <summary>What sharing would have saved while the broker only observed.</summary>
 public static class ShadowApi
 {
     /// <summary>Maps it.</summary>

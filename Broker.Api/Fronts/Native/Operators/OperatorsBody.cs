@@ -6,7 +6,7 @@ using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Native.Operators;
 
-/// <summary>What an operator says with every order.</summary>
+/// <summary>The body of every operator's order.</summary>
 /// <param name="Reason">Why, in its own words; 1 to 500 characters. The audit keeps it.</param>
 public sealed record OperatorsBody(string? Reason)
 {
@@ -14,7 +14,7 @@ public sealed record OperatorsBody(string? Reason)
 
     internal const string NoReason = "'reason' says why you do this, in 1 to 500 characters; the audit keeps it.";
 
-    /// <summary>What is wrong with a reason; null: nothing.</summary>
+    /// <summary>What is wrong with a reason; null when nothing is.</summary>
     internal static string? WhyNoReason(string? reason) =>
         string.IsNullOrWhiteSpace(reason) || reason.Length > Longest
             ? NoReason
@@ -32,7 +32,7 @@ public sealed record OperatorsBody(string? Reason)
 }
 
 /// <summary>A ceiling as an operator sets it.</summary>
-/// <param name="Ceiling">Connections that may be promised at most; null: the configured ceiling again.</param>
+/// <param name="Ceiling">The most connections that may be promised; null restores the configured ceiling.</param>
 /// <param name="Reason">Why, in its own words; 1 to 500 characters. The audit keeps it.</param>
 public sealed record CeilingBody(int? Ceiling, string? Reason);
 

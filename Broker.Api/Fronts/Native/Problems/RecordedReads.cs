@@ -3,10 +3,10 @@ using Broker.Core.Audit;
 
 namespace Broker.Api.Fronts.Native.Problems;
 
-/// <summary>Who looks at leases, holders and leftovers is in the audit before the answer leaves (law L7).</summary>
+/// <summary>Records reads of leases, holders and leftovers in the audit before the answer leaves (law L7).</summary>
 internal static class RecordedReads
 {
-    /// <summary>Records each read of these addresses; one that cannot be recorded is refused.</summary>
+    /// <summary>Records each read of these addresses; refuses a read that cannot be recorded.</summary>
     public static TBuilder RecordReads<TBuilder>(this TBuilder builder)
         where TBuilder : IEndpointConventionBuilder =>
         builder.AddEndpointFilter(static async (invocation, next) =>

@@ -2,10 +2,10 @@ using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Native.Problems;
 
-/// <summary>How each refusal is said in HTTP: the one place where codes become statuses.</summary>
+/// <summary>How HTTP expresses each refusal: the single place where codes become statuses.</summary>
 public static class RefusalStatus
 {
-    /// <summary>Whether it is because something broke, and not because of the caller.</summary>
+    /// <summary>Whether something failed, rather than the caller doing something wrong.</summary>
     public static bool IsOurs(RefusalCode code) => code is RefusalCode.IssuerUnavailable or RefusalCode.LedgerUnavailable or RefusalCode.DatabaseUnavailable
         or RefusalCode.AuditUnavailable or RefusalCode.LoginFailed;
 

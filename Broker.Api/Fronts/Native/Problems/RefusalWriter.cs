@@ -17,14 +17,14 @@ public static class RefusalWriter
 
     private const int LongestText = 200;
 
-    // For people: quotes stay quotes. No browser takes this type for a page.
+    // For people, so quotes stay quotes. No browser renders this type as a page.
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Writes one.</summary>
     /// <param name="context">The request's.</param>
     /// <param name="refusal">Why not.</param>
-    /// <param name="isLogged">Whether the log gets a line of it.</param>
-    /// <param name="status">Another status than the code's, for what HTTP itself has a word for (404, 405, 408, 413).</param>
+    /// <param name="isLogged">Whether to log it.</param>
+    /// <param name="status">A status other than the code's, where HTTP has a more specific one (404, 405, 408, 413).</param>
     public static async Task WriteAsync(HttpContext context, Refusal refusal, int? status = null, bool isLogged = true)
     {
         if (isLogged)
@@ -44,7 +44,7 @@ public static class RefusalWriter
         await response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
-    /// <summary>One line of the log for each, so that whoever is asked "why was my pod refused" finds it by its trace, role or name.</summary>
+    /// <summary>Logs one line for each refusal, so that whoever is asked "why was my pod refused" finds it by trace, role or name.</summary>
     /// <param name="context">The request's.</param>
     /// <param name="refusal">Why not.</param>
     /// <param name="role">The role that was asked for; null: none is known.</param>
@@ -61,7 +61,7 @@ public static class RefusalWriter
 
     private static string Short(string text) => OneLine(text.Length > LongestText ? text[..LongestText] + "…" : text);
 
-    // What callers, databases and issuers write stays on its line.
+    // Texts from callers, databases and issuers stay on one line.
     private static string OneLine(string text) => string.Concat(text.Select(static letter => char.IsControl(letter) || letter is '\u2028' or '\u2029' ? ' ' : letter));
 
     /// <summary>Writes the problem itself.</summary>

@@ -14,7 +14,7 @@ using Microsoft.AspNetCore.Authorization.Policy;
 namespace Broker.Api.Fronts.Native.Problems;
 
 /// <summary>
-/// Refusals that no desk makes: nobody proven, not allowed, not understood, no such address. They too are in the audit before
+/// Refusals that no desk makes: not proven, not allowed, not understood, no such address. They too are in the audit before
 /// they leave (law L7).
 /// </summary>
 public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofHasher hasher, TimeProvider time, ILogger<RequestGuard> log) : IAuthorizationMiddlewareResultHandler
@@ -50,7 +50,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         };
         if (caller is null)
         {
-            // Anybody can send requests without a proof, as fast as the network carries them, so they must fill neither the record nor the log.
+            // Anybody can send unproven requests as fast as the network allows, so they must not fill the audit or the log.
             var alone = await unproven.WriteAsync(record, AddressName.Of(context.Connection.RemoteIpAddress), context.RequestAborted);
             await RefusalWriter.WriteAsync(context, refusal, status, isLogged: alone);
             return;
@@ -68,7 +68,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         await RefusalWriter.WriteAsync(context, refusal, status);
     }
 
-    /// <summary>Writes what was done into the audit. False: it could not be, and the request has been refused.</summary>
+    /// <summary>Records in the audit what was done. False when that failed; the request has then been refused.</summary>
     public async Task<bool> RecordAsync(HttpContext context, AuditAction action, Caller caller, string? role, string detail)
     {
         try
@@ -100,7 +100,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         }
     }
 
-    /// <summary>Refuses a request that proves nobody.</summary>
+    /// <summary>Refuses a request without a proven caller.</summary>
     public Task RefuseUnprovenAsync(HttpContext context, ProofFailure failure, AuditAction action, string? role)
     {
         context.RequestServices.GetService<BrokerMetrics>()?.Unproven();
@@ -111,7 +111,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     public async Task HandleAsync(RequestDelegate next, HttpContext context, AuthorizationPolicy policy, PolicyAuthorizationResult authorizeResult)
     {
         await Ordinary.HandleAsync(next, context, policy, authorizeResult);
-        // A person without a proof is sent to sign in, and has asked for nothing yet.
+        // A person who is not signed in is sent to sign in; nothing has been requested yet.
         if (authorizeResult.Succeeded || (authorizeResult.Challenged && context.IsPageForPeople())) return;
         if (authorizeResult.Challenged)
             await RefuseUnprovenAsync(context, context.GetProof()?.Failure ?? ProofFailure.NoToken, AuditAction.Authenticate, null);
@@ -120,8 +120,8 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     }
 
     /// <summary>
-    /// Around everything: what HTTP itself finds wrong becomes a problem too, an unreachable ledger says so, and a fault of the
-    /// broker's own is logged and answered without a word about its inside.
+    /// Wraps everything: HTTP's own errors become problems too, an unreachable ledger is reported, and a fault in the
+    /// broker is logged and answered without internal details.
     /// </summary>
     public async Task GuardAsync(HttpContext context, RequestDelegate next)
     {
@@ -144,7 +144,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
-            // The caller left. Should it be there after all, it must not take an empty answer for a success that nothing recorded.
+            // The caller left. In case it is still there, it must not take an empty answer for an unrecorded success.
             context.Abort();
         }
         catch (Exception e)
@@ -168,8 +168,8 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     }
 
     /// <summary>
-    /// A fault is an outcome like any other (law L7); what cannot be written is in the log. The fault's own words may hold anything, and are not
-    /// written.
+    /// A fault is an outcome like any other (law L7); if it cannot be recorded, it is in the log. The exception's message may contain anything, so it is not
+    /// recorded.
     /// </summary>
     internal async Task RecordFaultAsync(HttpContext context, Exception fault, string path)
     {

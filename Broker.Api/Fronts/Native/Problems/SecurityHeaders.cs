@@ -1,12 +1,12 @@
 namespace Broker.Api.Fronts.Native.Problems;
 
-/// <summary>What every answer says to whoever would keep, guess at or frame it.</summary>
+/// <summary>The headers of every answer that forbid caching, content sniffing and framing.</summary>
 internal static class SecurityHeaders
 {
-    // One year. Only said over TLS: over plain http it means nothing.
+    // One year. Sent only over TLS, because it means nothing over plain http.
     private const string Hsts = "max-age=31536000";
 
-    // An answer of the API is data: it loads nothing and is shown in nothing. The page sets what it needs itself.
+    // An answer of the API is data: it loads nothing and must not be framed. The page sets its own policy.
     private const string Nothing = "default-src 'none'; frame-ancestors 'none'";
 
     public static void Put(HttpContext context)

@@ -3,10 +3,10 @@ using System.Text.Json.Serialization.Metadata;
 
 namespace Broker.Api.Fronts.Native.Problems;
 
-/// <summary>Reads bodies that have to be there.</summary>
+/// <summary>Reads required bodies.</summary>
 internal static class StrictJson
 {
-    /// <summary>The body, or what is wrong with it; never what stands in it.</summary>
+    /// <summary>The body, or what is wrong with it, without quoting its content.</summary>
     public static async ValueTask<(T? Body, string? Mistake)> ReadAsync<T>(HttpRequest request, JsonTypeInfo<T> type, CancellationToken cancellation)
         where T : class
     {

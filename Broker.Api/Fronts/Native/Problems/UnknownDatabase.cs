@@ -5,7 +5,7 @@ using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Native.Problems;
 
-/// <summary>The refusal of who reads of a database that the catalog does not have.</summary>
+/// <summary>The refusal for a database that the catalog does not have.</summary>
 internal static class UnknownDatabase
 {
     /// <summary>It, as the API's description shows it.</summary>

@@ -3,14 +3,14 @@ using Broker.Core.Sessions;
 
 namespace Broker.Api.Fronts.Native.Sessions;
 
-/// <summary>What a pipeline says when it exchanges its token.</summary>
+/// <summary>The request of a pipeline that exchanges its token.</summary>
 /// <param name="Roles">The roles the session is for, 1 to 50; the caller must be allowed each.</param>
-/// <param name="LifetimeSeconds">How long it is to live unless renewed, from 60; default and longest: as configured.</param>
+/// <param name="LifetimeSeconds">How long it lives unless renewed, at least 60; the default and the maximum are configured.</param>
 public sealed record SessionRequest(IReadOnlyList<string>? Roles, int? LifetimeSeconds);
 
 /// <summary>A session.</summary>
-/// <param name="Id">Its id; no secret.</param>
-/// <param name="Token">Its bearer token, told once; null when it is only shown.</param>
+/// <param name="Id">Its id, which is not secret.</param>
+/// <param name="Token">Its bearer token, returned only once; null when the session is only shown.</param>
 /// <param name="Roles">The roles it was given for.</param>
 /// <param name="Issuer">Who proved its pipeline.</param>
 /// <param name="Subject">Its pipeline.</param>

@@ -85,7 +85,7 @@ public static class SessionsApi
         await context.Response.WriteAsJsonAsync(SessionShape.Of(session), context.RequestAborted);
     }
 
-    // Without the signature: an ECDSA signature has a twin that is as good, and would make the same token another.
+    // Without the signature: an ECDSA signature has an equally valid twin, which would make the same token look like another one.
     private static string SignedPartHash(ReadOnlySpan<char> token)
     {
         var end = token.LastIndexOf('.');
