@@ -195,7 +195,7 @@ public sealed partial class ConfigurationDocumentTests
     [GeneratedRegex("`([^`]+)`")]
     private static partial Regex Quoted();
 
-    [GeneratedRegex("known here: (.+)\\.$")]
+    [GeneratedRegex("the settings known here are (.+)\\.$")]
     private static partial Regex Known();
 
     [GeneratedRegex("from (\\S+) to (\\S+?)\\.?$")]
