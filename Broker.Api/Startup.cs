@@ -12,17 +12,17 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Broker.Api;
 
-/// <summary>What must be settled before anything is served.</summary>
+/// <summary>The steps that come before anything is served.</summary>
 internal static class Startup
 {
     /// <summary>
     /// Reads the whole configuration: <c>appsettings.json</c>, the file named by <c>BROKER_CONFIG</c> (default
-    /// <c>config/broker.json</c>), environment variables, the command line. False: it has mistakes, and all were printed.
+    /// <c>config/broker.json</c>), environment variables, the command line. False when it has mistakes, which have been printed.
     /// </summary>
     public static bool AddCatalog(this WebApplicationBuilder builder, out LiveCatalog catalog)
     {
         var file = Environment.GetEnvironmentVariable("BROKER_CONFIG");
-        // Without this the configuration system would watch the nearest directory that is there, which may be the whole disk.
+        // Without this the configuration system would watch the nearest existing directory, which may be the whole disk.
         if (file is not null && !File.Exists(file)) throw new FileNotFoundException($"BROKER_CONFIG names {Path.GetFullPath(file)}, which does not exist");
         builder.Configuration.AddJsonFile(Path.GetFullPath(file ?? "config/broker.json"), optional: file is null, reloadOnChange: builder.Configuration.GetValue("hostBuilder:reloadConfigOnChange", true));
         builder.Configuration.AddEnvironmentVariables();
@@ -45,10 +45,10 @@ internal static class Startup
         return true;
     }
 
-    /// <summary>Bounds what a client can make the broker hold or wait for.</summary>
+    /// <summary>Limits what a client can make the broker hold or wait for.</summary>
     public static void AddKestrel(this WebApplicationBuilder builder, BrokerSettings settings)
     {
-        // The slim builder leaves TLS out; answers hold passwords, so an endpoint with a certificate must be possible.
+        // The slim builder leaves out TLS; answers contain passwords, so endpoints with a certificate must be possible.
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -64,8 +64,8 @@ internal static class Startup
     }
 
     /// <summary>
-    /// Believes the forwarded address and scheme of the configured proxies, and of nobody else, and no more hops than there are
-    /// proxies: where pods are in a proxy's network, what they write themselves is further down the list. Nothing else is ever taken
+    /// Trusts the forwarded address and scheme of the configured proxies only, and no more hops than there are
+    /// proxies: where pods are in a proxy's network, what they write themselves is further down the list. Nothing else is ever read
     /// from a forwarding header.
     /// </summary>
     public static void UseProxies(this WebApplication app, BrokerSettings settings)
@@ -78,7 +78,7 @@ internal static class Startup
         app.UseForwardedHeaders(options);
     }
 
-    /// <summary>Adds how refusals are written.</summary>
+    /// <summary>Adds the writing of refusals.</summary>
     public static void AddProblems(this IServiceCollection services)
     {
         services.AddSingleton<Explainer>().AddSingleton<Fronts.Admission.AdmissionDesk>();
@@ -86,7 +86,7 @@ internal static class Startup
         services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never;
-            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict; // numbers are numbers, also in the description
+            json.SerializerOptions.NumberHandling = JsonNumberHandling.Strict; // numbers are not strings, in the description either
         });
     }
 

@@ -5,11 +5,11 @@ using Broker.Core.Ledger;
 
 namespace Broker.Api.Page;
 
-/// <summary>A database's history as a drawing: what others had, what was granted on top of it, and what could be in use at most.</summary>
+/// <summary>A database's history as a chart: foreign connections, granted ones on top, and a line for the most that could be in use.</summary>
 /// <param name="Foreign">The points of the lower area.</param>
 /// <param name="Granted">The points of the upper area.</param>
 /// <param name="Most">The points of the line.</param>
-/// <param name="Words">The same for those who do not see it.</param>
+/// <param name="Words">The same as text, for screen readers.</param>
 public sealed record ChartView(string Foreign, string Granted, string Most, string Words)
 {
     /// <summary>The drawing's width.</summary>

@@ -5,16 +5,16 @@ using Broker.Core.Operators.Holdings;
 namespace Broker.Api.Page;
 
 /// <summary>Who has connections of one database, as the page shows it.</summary>
-/// <param name="Who">Who looks.</param>
-/// <param name="MayOrder">Whether they may steer.</param>
+/// <param name="Who">Who views the page.</param>
+/// <param name="MayOrder">Whether this person may give orders.</param>
 /// <param name="Database">The database.</param>
 /// <param name="At">The ledger's time.</param>
-/// <param name="Trouble">Why nothing is shown; null: all is well.</param>
+/// <param name="Trouble">Why nothing is shown; null when all is well.</param>
 /// <param name="Filter">What was asked for.</param>
 /// <param name="Page">The holders.</param>
-/// <param name="All">All of its holders, of which the page shows some.</param>
+/// <param name="All">All of the database's holders, of which the page shows some.</param>
 /// <param name="Others">Who else has connections.</param>
-/// <param name="WhyUnseen">Why it is not known what is open; null: it is.</param>
+/// <param name="WhyUnseen">Why the open connections are not known; null when they are.</param>
 public sealed record HoldersModel(
     string Who, bool MayOrder, string Database, DateTimeOffset At, string? Trouble, HoldingFilter Filter, HoldingPage Page, IReadOnlyList<Holding> All,
     IReadOnlyList<OtherConnections> Others, string? WhyUnseen)
@@ -24,7 +24,7 @@ public sealed record HoldersModel(
 
     private static readonly HoldingFilter Usual = new();
 
-    /// <summary>What an order has done; null: none was given.</summary>
+    /// <summary>What an order has done; null when none was given.</summary>
     public string? Done { get; init; }
 
     /// <summary>What each team's holders have, most first; empty where none has a team.</summary>
@@ -33,26 +33,26 @@ public sealed record HoldersModel(
                 its.Key, its.Count(), its.Sum(holder => holder.Granted + holder.Moving), its.Sum(holder => holder.Open?.Connections ?? 0), its.Sum(holder => holder.Over)))
             .OrderByDescending(team => team.Granted).ThenBy(team => team.Team, StringComparer.Ordinal)];
 
-    /// <summary>What a DBA should know of it; null: not looked at.</summary>
+    /// <summary>The findings about the database; null when it was not examined.</summary>
     public Core.Operators.DatabaseExamination? Examination { get; init; }
 
-    /// <summary>What its connections were; null: not known.</summary>
+    /// <summary>The history of its connections; null when not known.</summary>
     public Core.Leases.History.DatabaseHistory? History { get; init; }
 
     /// <summary>Connections granted to all.</summary>
     public int Granted => All.Sum(holder => holder.Granted + holder.Moving);
 
-    /// <summary>Connections that all have open, as far as it is known whose they are.</summary>
+    /// <summary>Connections that holders have open, as far as it is known whose they are.</summary>
     public int Open => All.Sum(holder => holder.Open?.Connections ?? 0);
 
-    /// <summary>Those who have more open than granted, most first.</summary>
+    /// <summary>Holders with more connections open than granted, most first.</summary>
     public IReadOnlyList<Holding> Over => [.. All.Where(holder => holder.Over > 0).OrderByDescending(holder => holder.Over)];
 
     /// <summary>The values that a field of theirs has, most frequent first.</summary>
     public IReadOnlyList<string> Values(Func<Holding, string?> field) =>
         [.. All.Select(field).OfType<string>().GroupBy(value => value, StringComparer.Ordinal).OrderByDescending(value => value.Count()).ThenBy(value => value.Key, StringComparer.Ordinal).Take(200).Select(value => value.Key)];
 
-    /// <summary>The address of the same look with something changed.</summary>
+    /// <summary>The address of the same view with something changed.</summary>
     public string Address(HoldingFilter filter, string? span = null)
     {
         var parts = new List<string>();
@@ -81,6 +81,6 @@ public sealed record HoldersModel(
 /// <param name="Team">The team; null: those that have none.</param>
 /// <param name="Holders">How many there are.</param>
 /// <param name="Granted">Connections granted to them.</param>
-/// <param name="Open">Connections they are seen to have open.</param>
-/// <param name="Over">Those of them beyond what its holder was granted.</param>
+/// <param name="Open">Connections that they visibly have open.</param>
+/// <param name="Over">Connections open beyond what their holders were granted.</param>
 public sealed record TeamUse(string? Team, int Holders, int Granted, int Open, int Over);

@@ -8,14 +8,14 @@ using Broker.Core.Operators.Holdings;
 
 namespace Broker.Api.Page;
 
-/// <summary>What the page of one database's holders shows, for one caller, at this moment.</summary>
+/// <summary>Reads what the page of one database's holders shows, for one caller, at this moment.</summary>
 internal interface IHoldersSource
 {
-    /// <summary>Reads it; null: there is no such database. Trouble of the ledger is said in it.</summary>
+    /// <summary>Reads the model; null when there is no such database. If the ledger does not answer, the model says so.</summary>
     Task<HoldersModel?> ReadAsync(Caller caller, string database, HoldingFilter filter, HistorySpan span, CancellationToken cancellation);
 }
 
-/// <summary>Reads it from the desk.</summary>
+/// <summary>Reads the model from the desk.</summary>
 internal sealed class HoldersReader(ICatalog catalog, HoldingDesk desk, HistoryDesk histories, ExaminationDesk examinations, TimeProvider time) : IHoldersSource
 {
     /// <inheritdoc/>

@@ -4,10 +4,10 @@ using Microsoft.Net.Http.Headers;
 
 namespace Broker.Api.Page;
 
-/// <summary>One file of the page, from the assembly.</summary>
+/// <summary>One of the page's files, embedded in the assembly.</summary>
 /// <param name="ContentType">Its type.</param>
 /// <param name="Content">Its bytes.</param>
-/// <param name="ETag">By its content, so that a browser asks again and is told "unchanged" until a new version runs.</param>
+/// <param name="ETag">Derived from the content, so that a browser that asks again is told "unchanged" until a new version runs.</param>
 internal sealed record PageAsset(string ContentType, ReadOnlyMemory<byte> Content, EntityTagHeaderValue ETag)
 {
     /// <summary>The page's files by the path they are served at.</summary>

@@ -13,18 +13,18 @@ using RazorSlices;
 
 namespace Broker.Api.Page;
 
-/// <summary>The page that shows DBAs every database's connections, leases and holders, and lets operators steer.</summary>
+/// <summary>The page that shows DBAs every database's connections, leases and holders, and lets operators give orders.</summary>
 public static class PageEndpoints
 {
     /// <summary>
-    /// Only the page's own files, and calls to the broker it came from; nobody may frame it, so that nothing can be laid over it.
+    /// Allows only the page's own files and calls to the broker that served it; forbids framing, so that nothing can be laid over it.
     /// </summary>
     private const string ContentSecurityPolicy =
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(1);
 
-    // A stream is opened anew, and so its reader proven anew, after so long.
+    // After this long a stream is opened again, which proves its reader again.
     private static readonly TimeSpan StreamFor = TimeSpan.FromSeconds(30);
 
     private static readonly Dictionary<string, string> DoneTexts = new(StringComparer.Ordinal)
@@ -40,7 +40,7 @@ public static class PageEndpoints
         ["drop"] = "The leftover is gone.",
     };
 
-    /// <summary>Adds what the page is made of.</summary>
+    /// <summary>Adds the page's services.</summary>
     public static void AddPage(this IServiceCollection services, LiveCatalog catalog)
     {
         services.AddAuthentication().AddPageSignIn(catalog.Settings, catalog.Current);
@@ -49,11 +49,11 @@ public static class PageEndpoints
         {
             options.Cookie.Name = "broker-page-form";
             options.FormFieldName = "form-token";
-            options.SuppressXFrameOptionsHeader = true; // the content security policy says it
+            options.SuppressXFrameOptionsHeader = true; // the content security policy already forbids framing
         });
     }
 
-    /// <summary>Maps <c>/</c>, what keeps it live, its files and its orders, for those who may look; and signing in.</summary>
+    /// <summary>Maps <c>/</c>, its live stream, its files and its orders, for viewers; and signing in.</summary>
     public static void MapPage(this IEndpointRouteBuilder endpoints)
     {
         var page = endpoints.MapGroup("").RequireAuthorization(Policies.Viewer).WithMetadata(new PageCookieMetadata()).ExcludeFromDescription();
@@ -72,7 +72,7 @@ public static class PageEndpoints
         orders.MapGet("/{kind}", ConfirmAsync);
         orders.MapPost("/{kind}", GiveAsync);
 
-        // What everybody's browser gets before it is known who looks: no secret is in it.
+        // Served before it is known who is asking: contains no secret.
         foreach (var (path, asset) in PageAsset.All) endpoints.MapGet(path, (HttpContext context) => Serve(context, asset)).AllowAnonymous().ExcludeFromDescription();
         endpoints.MapSignIn();
     }
@@ -101,12 +101,12 @@ public static class PageEndpoints
             context.Response.StatusCode = StatusCodes.Status404NotFound;
     }
 
-    // Null: there is nothing of that name, and nothing to follow.
+    // Null when the subject does not exist, so there is nothing to stream.
     private static async Task StreamAsync(HttpContext context, Func<CancellationToken, Task<(string Html, DateTimeOffset At)?>> render)
     {
         var (catalog, time) = (context.RequestServices.GetRequiredService<ICatalog>(), context.RequestServices.GetRequiredService<TimeProvider>());
         await using var proof = new StandingProof(context, time);
-        // A browser that looks on keeps no replica from stopping: it asks another one.
+        // An open stream does not keep a replica from stopping: the browser connects to another one.
         using var going = CancellationTokenSource.CreateLinkedTokenSource(proof.Token, context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
         var (caller, cancellation) = (context.ProvenCaller(), going.Token);
         context.Response.ContentType = "text/event-stream";
@@ -128,7 +128,7 @@ public static class PageEndpoints
         }
         catch (OperationCanceledException)
         {
-            // The reader left, what proves it has ended, or the replica stops: its browser asks anew, and is told.
+            // The reader left, its proof has ended, or the replica stops: the browser asks again, and gets the answer.
         }
     }
 
@@ -137,7 +137,7 @@ public static class PageEndpoints
 
     private static async Task GiveAsync(string kind, HttpContext context, PageOrders orders, IAntiforgery antiforgery)
     {
-        // Another site can make a browser send a form, but cannot know this token.
+        // Another site can make a browser submit a form, but cannot know this token.
         if (!await antiforgery.IsRequestValidAsync(context))
         {
             await ShowOrderAsync(kind, _ => null, "The form is too old, or came from another site. Nothing was done.", context, orders, antiforgery);
@@ -201,7 +201,7 @@ public static class PageEndpoints
     private static HistorySpan SpanOf(HttpRequest request) =>
         HistoryShape.Spans.GetValueOrDefault(request.Query["span"].ToString(), HistorySpan.SixHours);
 
-    // What cannot be asked for is not: a look that somebody sent on still shows something.
+    // Invalid parameters are ignored, so that an address that somebody passed on still shows something.
     private static HoldingFilter FilterOf(HttpRequest request)
     {
         string? Text(string name) => request.Query[name].ToString() is { Length: > 0 and <= 200 } text ? text : null;

@@ -6,28 +6,28 @@ using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Page;
 
-/// <summary>What somebody asked the page for; all of it stands in the address, so that a look can be sent to a colleague.</summary>
+/// <summary>What somebody asked the page for; all of it is in the address, so that a view can be sent to a colleague.</summary>
 /// <param name="Lease">The lease whose holders are shown; null: none.</param>
-/// <param name="Search">What the shown holders' names have to contain; empty: anything.</param>
+/// <param name="Search">What the shown holders' names must contain; empty: anything.</param>
 /// <param name="Sort">How holders are sorted: <c>ends</c>, <c>connections</c> or <c>who</c>.</param>
-/// <param name="Database">The database that a rollout is thought of for; null: none.</param>
-/// <param name="Pods">Its pods.</param>
-/// <param name="Connections">Connections of each.</param>
+/// <param name="Database">The database of the forecast; null: none.</param>
+/// <param name="Pods">Pods of the planned rollout.</param>
+/// <param name="Connections">Connections of each pod.</param>
 /// <param name="At">The time of day at which it begins, in UTC; null: now.</param>
 public sealed record PageQuery(string? Lease, string Search, string Sort, string? Database, int? Pods, int? Connections, TimeOnly? At = null);
 
 /// <summary>All that the page shows at one moment.</summary>
-/// <param name="Who">Who looks.</param>
-/// <param name="MayOrder">Whether they may steer.</param>
+/// <param name="Who">Who views the page.</param>
+/// <param name="MayOrder">Whether this person may give orders.</param>
 /// <param name="At">The ledger's time.</param>
-/// <param name="Trouble">Why nothing, or nothing new, is shown; null: all is well.</param>
+/// <param name="Trouble">Why nothing, or nothing new, is shown; null when all is well.</param>
 /// <param name="Databases">The databases, by name; <see cref="WorstFirst"/> is how they are shown.</param>
 /// <param name="Query">What was asked for.</param>
-/// <param name="Done">What an order has done; null: none was given.</param>
+/// <param name="Done">What an order has done; null when none was given.</param>
 public sealed record PageModel(
     string Who, bool MayOrder, DateTimeOffset At, string? Trouble, IReadOnlyList<DatabaseView> Databases, PageQuery Query, string? Done)
 {
-    /// <summary>Duties of issuers, of no one database, that keep failing.</summary>
+    /// <summary>Duties of issuers, which belong to no database, that keep failing.</summary>
     public IReadOnlyList<Duty> Failing { get; init; } = [];
 
     /// <summary>The same, as they are shown.</summary>
@@ -36,24 +36,24 @@ public sealed record PageModel(
     /// <summary>Whether the service meets its objectives.</summary>
     public IReadOnlyList<Indicator> Indicators { get; init; } = [];
 
-    /// <summary>What sharing would have saved where the broker only looked on; null: it does not, and did not lately.</summary>
+    /// <summary>What sharing would have saved in shadow mode; null when the broker is not in shadow mode and was not lately.</summary>
     public ShadowView? Shadow { get; init; }
 
-    /// <summary>How many of those to look at are named above the others.</summary>
+    /// <summary>How many databases in need of attention are named at the top.</summary>
     public const int MostAtAGlance = 12;
 
     private const int MostUnfolded = 5;
 
-    /// <summary>Whether there are so many that most are shown in a line each.</summary>
+    /// <summary>Whether there are so many databases that most are shown in one line each.</summary>
     public bool Folds => Databases.Count > 3;
 
-    /// <summary>By what is wrong with them; those that are alike, and few databases, by name.</summary>
+    /// <summary>Sorted by how urgent they are, then by name; when there are few, by name only.</summary>
     public IReadOnlyList<DatabaseView> WorstFirst => field ??= Folds ? [.. Databases.OrderBy(database => database.Concern).ThenBy(database => database.Budget.Database.Name, StringComparer.Ordinal)] : Databases;
 
-    /// <summary>Those that are not quiet, the worst first.</summary>
+    /// <summary>The databases that need attention, the most urgent first.</summary>
     public IEnumerable<DatabaseView> ToLookAt => WorstFirst.Where(database => database.Concern != Concern.Quiet);
 
-    /// <summary>How many are in what state, in a sentence.</summary>
+    /// <summary>How many databases are in which state, in a sentence.</summary>
     public string AtAGlance => $"{PageText.Count(Databases.Count, "database")}: " + string.Join(", ", Databases.CountBy(database => database.Concern).OrderBy(of => of.Key).Select(of => of.Key switch
     {
         Concern.Uncounted => $"{of.Value} cannot be counted",
@@ -64,23 +64,23 @@ public sealed record PageModel(
         _ => $"{of.Value} quiet",
     })) + ".";
 
-    // Nobody new gets a user of an issuer that does not know the broker any more; what it has issued works to its end.
+    // An issuer that refuses the broker makes no new users; those that it has made work until their end.
     private string? ConsequenceOf(Duty duty) => duty.Kind != DutyKinds.Token ? null
         : "While the issuer refuses it, no user is made or renewed; holders keep the login they have"
             + (Databases.SelectMany(database => database.LeasesOf(duty.Subject)).Where(lease => lease.Holders > 0 && lease.ExpiresAt is not null).MinBy(lease => lease.ExpiresAt) is { ExpiresAt: { } end }
                 ? $", and the first of these ends in {PageText.Span(end - At)}." : ".");
 
-    /// <summary>Whether a database is shown in a line that opens: a quiet one, and all but the worst, unless somebody asked something about it.</summary>
+    /// <summary>Whether a database is shown as a line that opens: a quiet one, and all but the most urgent, unless the viewer asked about it.</summary>
     public bool IsFolded(DatabaseView database) =>
         Folds && database is { Holders: null, Forecast: null } && (database.Concern == Concern.Quiet || !WorstFirst.Take(MostUnfolded).Contains(database));
 }
 
 /// <summary>What shadow mode saw.</summary>
-/// <param name="Rows">By path; empty: nothing was read yet.</param>
+/// <param name="Rows">By path; empty when nothing has been read yet.</param>
 /// <param name="At">The ledger's time.</param>
 public sealed record ShadowView(IReadOnlyList<ShadowRow> Rows, DateTimeOffset At)
 {
-    /// <summary>All paths together, in a sentence; null: nothing was read yet.</summary>
+    /// <summary>All paths together, in a sentence; null when nothing has been read yet.</summary>
     public string? Sum => Rows.Count == 0 ? null
         : $"Sharing would have made {PageText.Count(Rows.Sum(row => row.UsersShared), "database user")} instead of {PageText.Number(Rows.Sum(row => row.Users))}, "
             + $"and would count {PageText.Count(Rows.Sum(row => (long)row.ConnectionsShared), "connection")} now instead of {PageText.Number(Rows.Sum(row => (long)row.Connections))}.";
@@ -88,8 +88,8 @@ public sealed record ShadowView(IReadOnlyList<ShadowRow> Rows, DateTimeOffset At
 
 /// <summary>A duty that keeps failing.</summary>
 /// <param name="Duty">Which.</param>
-/// <param name="Username">The user of the lease that it is done for; null: not known, or it is done for no lease.</param>
-/// <param name="Consequence">What comes of it unless it succeeds, in sentences; null: nothing that this page knows of.</param>
+/// <param name="Username">The user of the lease that it concerns; null when not known, or when it concerns no lease.</param>
+/// <param name="Consequence">What happens unless it succeeds, in sentences; null when this page knows of nothing.</param>
 /// <param name="At">The ledger's time.</param>
 public sealed record FailingDutyView(Duty Duty, string? Username, string? Consequence, DateTimeOffset At);
 
@@ -98,10 +98,10 @@ public sealed record FailingDutyView(Duty Duty, string? Username, string? Conseq
 /// <param name="Leases">Its leases, those that take holders first.</param>
 /// <param name="Failing">Duties of it that keep failing.</param>
 /// <param name="Leftovers">Users that look like the broker's and that no lease knows.</param>
-/// <param name="Holders">The holders of the lease that was asked for, if it is one of this database; null: none was.</param>
-/// <param name="Forecast">What became of the rollout that was thought of; null: none was.</param>
+/// <param name="Holders">The holders of the requested lease, if it is in this database; otherwise null.</param>
+/// <param name="Forecast">The forecast for the planned rollout; null when none was requested.</param>
 /// <param name="At">The ledger's time.</param>
-/// <param name="MayOrder">Whether who looks may steer.</param>
+/// <param name="MayOrder">Whether the viewer may give orders.</param>
 /// <param name="Query">What was asked for.</param>
 public sealed record DatabaseView(
     Budget Budget, IReadOnlyList<LeaseRecord> Leases, IReadOnlyList<Duty> Failing, IReadOnlyList<Core.Leases.Leftover> Leftovers,
@@ -112,10 +112,10 @@ public sealed record DatabaseView(
     /// <summary>The first of those who wait in line.</summary>
     public IReadOnlyList<WaitingCaller> Line { get; init; } = [];
 
-    /// <summary>Its holders, with what they have open; empty where nobody looked.</summary>
+    /// <summary>Its holders, with what they have open; empty when they were not read.</summary>
     public IReadOnlyList<Holding> Looked { get; init; } = [];
 
-    /// <summary>Those that are seen to have more open than they were granted, most first.</summary>
+    /// <summary>Holders that visibly have more open than they were granted, most first.</summary>
     public IReadOnlyList<Holding> Leaks => field ??= [.. Looked.Where(static holder => holder.Over > 0).OrderByDescending(static holder => holder.Over)];
 
     /// <summary>Its duties that keep failing, as they are shown.</summary>
@@ -128,16 +128,16 @@ public sealed record DatabaseView(
     /// <summary>Its leases of one issuer.</summary>
     internal IEnumerable<LeaseRecord> LeasesOf(string issuer) => Leases.Where(lease => Budget.Roles.Any(role => role.Name == lease.Role && role.Issuer == issuer));
 
-    /// <summary>How many connections a role is seen to have open beyond what was granted: more than its sum says, where one holder has too many and another too few.</summary>
+    /// <summary>How many connections a role visibly has open beyond its grants; more than the role's sum shows when one holder has too many and another too few.</summary>
     public int OverOf(RoleUse role) => Math.Max(role.Over, Leaks.Where(holder => holder.Role == role.Role).Sum(static holder => holder.Over));
 
-    /// <summary>What its connections were; null: not known.</summary>
+    /// <summary>The history of its connections; null when not known.</summary>
     public Core.Leases.History.DatabaseHistory? History { get; init; }
 
     /// <summary>The parts of the bar, in connections: they add up to the server's limit, or to more when more is promised.</summary>
     public BarView Bar => BarView.Of(Budget);
 
-    /// <summary>Why nothing new is promised; null: something may be.</summary>
+    /// <summary>Why nothing new is promised; null when something may be.</summary>
     public string? WhyNothing => Budget switch
     {
         { Record.SampledAt: null } => "Never counted: nothing is promised." + Cause,
@@ -148,11 +148,11 @@ public sealed record DatabaseView(
         _ => null,
     };
 
-    /// <summary>An operator's order on its ceiling, in a sentence; null: the configured one is in force.</summary>
+    /// <summary>The operator's order on its ceiling, in a sentence; null when the configured one is in force.</summary>
     public string? CeilingSet => Budget.CeilingOrder is not { } order ? null
         : $"The ceiling was set to {PageText.Number(order.Connections)}{(order.By.Length > 0 ? $" by {order.By}" : "")}{(order.Since is { } since ? $", {Ago(since)}" : "")}{(order.Reason.Length > 0 ? $": {order.Reason}" : "")}";
 
-    /// <summary>How much it wants to be looked at.</summary>
+    /// <summary>How urgently it needs attention.</summary>
     public Concern Concern => Budget switch
     {
         { Record.SampledAt: null } or { IsStale: true, Record.Resting: false } => Concern.Uncounted,
@@ -165,22 +165,22 @@ public sealed record DatabaseView(
         _ => Concern.Quiet,
     };
 
-    /// <summary>Who fills it and since when, then who has more open than granted, and who has connections granted and not open; empty: it is not full, and nobody has.</summary>
+    /// <summary>Who fills it and since when, then who has more open than granted, and who has connections granted but not open; empty when it is not full and none of these apply.</summary>
     public IReadOnlyList<string> FilledBy => field ??= [.. Incident()];
 
-    /// <summary>What somebody who waits waits for, though something is free; null: nothing is free, or nobody waits.</summary>
+    /// <summary>Why somebody waits although connections are free; null when none are free or nobody waits.</summary>
     public string? WhyWaiting => this is not { Bar.Free: > 0, Line: [var first, ..] } ? null
         : Budget.Record.Kept >= Bar.Free ? $"All {PageText.Number(Bar.Free)} that are free are kept for those to whom they are guaranteed."
         : first.Least > Bar.Free - Budget.Record.Kept ? $"{PageText.Number(Bar.Free - Budget.Record.Kept)} could be given, and {first.Caller}, who is first, takes no fewer than {PageText.Number(first.Least)}; later claims wait behind it."
         : null;
 
-    /// <summary>The role that has most, and takes new holders: pausing it stops the filling and cuts nobody off; null: there is none.</summary>
+    /// <summary>The role that has most connections and takes new holders: pausing it stops the growth without cutting anybody off; null when there is none.</summary>
     public string? FillingRole => Budget.Record.Roles.Where(role => role.Connections > 0 && Budget.Pauses.All(pause => pause.Role != role.Role)).MaxBy(role => role.Connections)?.Role;
 
-    /// <summary>Whether who looks can do something about a full database that cuts nobody off.</summary>
+    /// <summary>Whether the viewer can relieve a full database without cutting anybody off.</summary>
     public bool CanRelieve => MayOrder && Concern is Concern.Wanting or Concern.Full && (Bar.Above > 0 || FillingRole is not null);
 
-    /// <summary>How far the rotation of a lease has come; null: it is not being replaced.</summary>
+    /// <summary>The progress of a lease's rotation; null when it is not being replaced.</summary>
     public string? Rotation(LeaseRecord lease)
     {
         if (lease.State != Core.Model.LeaseState.Retiring || lease.Holders == 0) return null;
@@ -207,7 +207,7 @@ public sealed record DatabaseView(
                 .. record.KeptElsewhere > 0 ? [$"{PageText.Number(record.KeptElsewhere)} are kept for what is guaranteed on other databases of this server"] : Array.Empty<string>(),
                 .. record.Foreign > 0 ? [$"{PageText.Number(record.Foreign)} {(record.Granted > 0 ? "others " : "")}are foreign"] : Array.Empty<string>(),
             ];
-            // It is counted by the minute.
+            // The history has one entry per minute.
             var since = FullSince is { } full ? $"Full since {PageText.Minute(full, At)}{(At - full >= TimeSpan.FromMinutes(2) ? $", for {PageText.Span(At - full)}" : "")}." : "";
             if (most.Length > 0 || since.Length > 0) yield return $"{string.Join(", ", most)}{(most.Length > 0 ? ". " : "")}{since}".TrimEnd();
         }
@@ -218,7 +218,7 @@ public sealed record DatabaseView(
                 + (Leaks.Count > MostNamed ? $", and {PageText.Number(Leaks.Count - MostNamed)} more have too many" : "") + ": a leak, or a pool that is too large.";
         }
 
-        // Of roles none of whose holders is named: what is open carries no holder's name, or nobody looked.
+        // For roles without any named holder: the open connections carry no holder's name, or the holders were not read.
         foreach (var role in record.Roles.Where(role => role.Over > 0 && Leaks.All(holder => holder.Role != role.Role)))
             yield return $"{role.Role} has {PageText.Count(role.Over, "connection")} more open than it was granted: a leak, or pools that are too large.";
 
@@ -226,7 +226,7 @@ public sealed record DatabaseView(
             yield return "Granted and not open: " + string.Join(", ", Unused.Select(holder => $"{holder.Caller} has {PageText.Number(holder.Open!.Connections)} of {PageText.Number(holder.Granted)} open")) + ".";
     }
 
-    // What one holder has too many of is none of what another has not opened.
+    // One holder's excess does not make up for what another has not opened.
     private string Unopened(BudgetRecord record)
     {
         var beyond = Math.Max(0, record.Roles.Sum(OverOf) - record.Roles.Sum(static role => role.Over));
@@ -238,12 +238,12 @@ public sealed record DatabaseView(
         ? $"Unless it succeeds or another user takes its place, its {PageText.Count(lease.Holders, "holder")} {(lease.Holders == 1 ? "has" : "have")} a login for {PageText.Span(end - At)} more."
         : null;
 
-    // Whoever could give the most back, where somebody wants it: less than two are nobody's fault.
+    // Holders that could give back the most, named only while connections are short; a single unused connection is not worth naming.
     private Holding[] Unused => Budget.Record is { Free: > 0, Waiting: 0 } ? []
         : [.. Looked.Where(static holder => holder is { Waiting: false, Open: not null } && holder.Granted - holder.Open.Connections > 1)
             .OrderByDescending(static holder => holder.Granted - holder.Open!.Connections).ThenBy(static holder => holder.Caller, StringComparer.Ordinal).Take(MostNamed)];
 
-    // Of the stretches that were counted, the first of those at the end in which nothing was free.
+    // The start of the latest unbroken run of counted stretches in which nothing was free.
     private DateTimeOffset? FullSince => History is null ? null
         : History.Record.Stretches.Where(stretch => stretch.Limit >= 0).Reverse().TakeWhile(stretch => stretch.Free <= 0).LastOrDefault()?.Start;
 
@@ -254,12 +254,12 @@ public sealed record DatabaseView(
 /// <param name="Reserved">Ordinary users never get these.</param>
 /// <param name="Foreign">In use by others.</param>
 /// <param name="Granted">Promised to holders.</param>
-/// <param name="Open">Of those, open when they were counted last.</param>
-/// <param name="Free">Can be promised now; 0 while the count is stale.</param>
-/// <param name="Unknown">Would be free by the last count, which is stale.</param>
+/// <param name="Open">The granted connections that were open at the last count.</param>
+/// <param name="Free">Connections that can be promised now; 0 while the count is stale.</param>
+/// <param name="Unknown">Connections that were free at the last count, which is stale.</param>
 /// <param name="Kept">Kept for what is guaranteed on other databases of the server.</param>
 /// <param name="Above">Above the ceiling.</param>
-/// <param name="Ceiling">Where the ceiling stands on the bar.</param>
+/// <param name="Ceiling">The position of the ceiling on the bar.</param>
 /// <param name="Whole">The bar's length.</param>
 public sealed record BarView(int Reserved, int Foreign, int Granted, int Open, int Free, int Unknown, int Kept, int Above, int Ceiling, int Whole)
 {

@@ -12,16 +12,16 @@ using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Page;
 
-/// <summary>What the page shows, for one caller, at this moment.</summary>
+/// <summary>Reads what the page shows, for one caller, at this moment.</summary>
 internal interface IPageSource
 {
-    /// <summary>Reads it; trouble of the ledger is said in it.</summary>
+    /// <summary>Reads the model. If the ledger does not answer, the model says so.</summary>
     Task<PageModel> ReadAsync(Caller caller, PageQuery query, string? done, CancellationToken cancellation);
 }
 
 /// <summary>
-/// Reads what the page shows. What is the same for everybody is read once a second at most, however many look; who looks at one
-/// lease's holders has them read besides.
+/// Reads what the page shows. What is the same for all viewers is read at most once a second, however many there are; the holders of a lease
+/// that a viewer opens are read in addition.
 /// </summary>
 internal sealed class PageReader(
     ICatalog catalog, BudgetDesk budgets, LeaseDesk leases, DutyDesk duties, LeftoverDesk leftovers, HistoryDesk histories, IndicatorDesk indicators, ShadowDesk shadow, HoldingDesk holdings, TimeProvider time) : IPageSource, IDisposable
@@ -30,7 +30,7 @@ internal sealed class PageReader(
     private const int MostHolders = 500;
     private const int MostInLine = 10;
 
-    // Of so many databases that are in trouble it is looked who has more open than granted, and who less, for so long: a page does not wait for a slow database.
+    // For at most this many databases in trouble the page also reads who has more open than granted, and who less, within this time: a page does not wait for a slow database.
     private const int MostLookedInto = 5;
     private static readonly TimeSpan LookFor = TimeSpan.FromSeconds(0.5);
 

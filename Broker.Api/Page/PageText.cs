@@ -7,17 +7,17 @@ namespace Broker.Api.Page;
 /// <summary>Numbers and times as people read them.</summary>
 internal static class PageText
 {
-    /// <summary>With thousands apart.</summary>
+    /// <summary>A number with thousands separators.</summary>
     public static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
 
-    /// <summary>To whom what is guaranteed on a database.</summary>
+    /// <summary>Who is guaranteed how many connections on a database.</summary>
     public static string Guaranteed(Budget budget) =>
         string.Join(", ", budget.Guaranteed.OrderBy(party => party.Key, StringComparer.Ordinal).Select(party => $"{Number(party.Value)} to {party.Key}"));
 
     /// <summary>A number with its noun.</summary>
     public static string Count(long number, string noun) => $"{Number(number)} {noun}{(number == 1 ? "" : "s")}";
 
-    /// <summary>A time's length in its two largest units.</summary>
+    /// <summary>A duration in its two largest units.</summary>
     public static string Span(TimeSpan span) => span switch
     {
         { TotalSeconds: < 120 } => $"{Math.Max(0, (long)Math.Round(span.TotalSeconds))} s",
@@ -26,11 +26,11 @@ internal static class PageText
         _ => $"{(long)span.TotalDays} d {span.Hours} h",
     };
 
-    /// <summary>A minute, with its day where that is not today.</summary>
+    /// <summary>A time to the minute, with its date unless that is today.</summary>
     public static string Minute(DateTimeOffset time, DateTimeOffset now) =>
         time.UtcDateTime.ToString(time.UtcDateTime.Date == now.UtcDateTime.Date ? "HH:mm 'UTC'" : "yyyy-MM-dd HH:mm 'UTC'", CultureInfo.InvariantCulture);
 
-    /// <summary>An engine by the name that its makers give it.</summary>
+    /// <summary>An engine's usual name.</summary>
     public static string Engine(DatabaseEngineKind engine) => engine switch
     {
         DatabaseEngineKind.PostgreSql => "PostgreSQL",
@@ -39,6 +39,6 @@ internal static class PageText
         _ => engine.ToString(),
     };
 
-    /// <summary>A moment, exactly.</summary>
+    /// <summary>A time to the second.</summary>
     public static string Moment(DateTimeOffset? time) => time?.ToUniversalTime().ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture) ?? "";
 }

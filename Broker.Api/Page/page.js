@@ -1,5 +1,5 @@
-// Keeps the page live: the broker sends its main part anew whenever it changed, and this puts in what differs. What a reader has in focus,
-// has selected or is typing stays. Without this script the page is the same and loads itself anew every ten seconds.
+// Keeps the page live: the broker sends its main part whenever it changes, and this script applies the differences. What a reader has in focus,
+// has selected or is typing stays. Without this script the page is the same and reloads every ten seconds.
 "use strict";
 
 const live = document.getElementById("live");
@@ -7,7 +7,7 @@ const trouble = document.getElementById("trouble");
 const freshness = document.getElementById("freshness");
 let lastHeard = Date.now();
 
-// Makes one element's children be those of another, keeping those that stay: an element is the same when its key, or its place and name, are.
+// Makes one element's children equal to another's and keeps unchanged ones: elements are the same when their keys, or their positions and names, are.
 function morph(there, wanted) {
   const keyOf = node => node.nodeType === 1 ? node.dataset?.key ?? node.id ?? "" : "";
   const keyed = new Map([...there.childNodes].filter(node => keyOf(node)).map(node => [keyOf(node), node]));
@@ -36,9 +36,9 @@ function change(node, next) {
     if (node.nodeValue !== next.nodeValue) node.nodeValue = next.nodeValue;
     return;
   }
-  // What somebody is filling in is theirs.
+  // Keeps what somebody is filling in.
   if (node.nodeName === "FORM" && node.contains(document.activeElement)) return;
-  // What somebody has opened stays open.
+  // Keeps open what somebody has opened.
   const opened = name => name === "open" && node.nodeName === "DETAILS";
   for (const { name } of [...node.attributes]) if (!next.hasAttribute(name) && !opened(name)) node.removeAttribute(name);
   for (const { name, value } of next.attributes) if (node.getAttribute(name) !== value) node.setAttribute(name, value);
@@ -46,7 +46,7 @@ function change(node, next) {
 }
 
 function say(text) {
-  // An alert is read out when it changes, so it changes only when it says something new.
+  // Screen readers read an alert out when it changes, so it changes only when there is something new.
   if (trouble.textContent !== text) trouble.textContent = text;
   trouble.hidden = text === "";
   document.body.classList.toggle("behind", text !== "");
@@ -66,7 +66,7 @@ function listen() {
     freshness.textContent = `As of ${JSON.parse(event.data).at}`;
     say("");
   });
-  // An answer that is no stream of events closes it for good: whoever was signed in is not any more.
+  // An answer that is not an event stream closes it for good: the viewer is no longer signed in.
   events.addEventListener("error", () => {
     if (events.readyState === EventSource.CLOSED) say("The broker no longer knows who you are, or cannot answer: reload the page to sign in. What is shown is out of date.");
   });

@@ -1,8 +1,8 @@
 namespace Broker.Api.Starting;
 
 /// <summary>
-/// Environment variables that clients of servers take what is not said to them from: meant for programs at a terminal, and inherited by the
-/// broker by chance. What its connections are stands in its configuration alone. MongoDB's and MySQL's clients have none of that kind.
+/// Environment variables from which client libraries take settings that they are not given: meant for programs at a terminal, and inherited by the
+/// broker by accident. Only the broker's configuration decides how it connects. MongoDB's and MySQL's clients have no such variables.
 /// </summary>
 internal static class ClientVariables
 {
@@ -14,7 +14,7 @@ internal static class ClientVariables
     ];
 
     /// <summary>
-    /// StackExchange.Redis': whose certificate Redis may have, and which one it is shown
+    /// StackExchange.Redis': which certificates of Redis are trusted, and which certificate the client presents
     /// (https://github.com/StackExchange/StackExchange.Redis, <c>GetAmbientIssuerCertificateCallback</c>).
     /// </summary>
     internal static readonly string[] OfRedis =
@@ -23,13 +23,13 @@ internal static class ClientVariables
     ];
 
     /// <summary>
-    /// Files of Npgsql's in the home directory, and what it takes from each where a connection string does not say it
-    /// (https://www.npgsql.org/doc/security.html). Nothing keeps it from them but a home without them.
+    /// Npgsql's files in the home directory, and what it takes from each when a connection string does not say it
+    /// (https://www.npgsql.org/doc/security.html). The only way to keep Npgsql from reading them is a home directory without them.
     /// </summary>
     private static readonly (string Path, string What)[] AtHome =
         [(".pgpass", "a password"), (".postgresql/postgresql.crt", "a client certificate"), (".postgresql/postgresql.key", "a client certificate's key"), (".postgresql/root.crt", "the certificates it trusts")];
 
-    /// <summary>Takes them out of this process, and answers which there were, and which files are read in spite of that, in words.</summary>
+    /// <summary>Removes the variables from this process. Returns a warning for each one that was set, and for each file that is still read.</summary>
     public static IReadOnlyList<string> Forget() =>
         [.. Forget(OfPostgreSql, "PostgreSQL", "AdminConnectionString"), .. Forget(OfRedis, "Redis", "Ledger (CaFile, CertificateFile, KeyFile)"), .. Found()];
 

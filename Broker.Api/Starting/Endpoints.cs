@@ -16,7 +16,7 @@ using Broker.Core.Catalog;
 
 namespace Broker.Api.Starting;
 
-/// <summary>What the broker answers to, and what it tells of its configuration when it starts.</summary>
+/// <summary>The addresses that the broker serves, and its warnings about its configuration.</summary>
 internal static class Endpoints
 {
     /// <summary>Maps all addresses.</summary>
@@ -42,7 +42,7 @@ internal static class Endpoints
         app.MapAdmission(app.Services.GetRequiredService<LiveCatalog>().Settings.Admission);
     }
 
-    /// <summary>Logs what reads well and means nothing, now and after each reload.</summary>
+    /// <summary>Logs configuration that is valid but has no effect, now and after each reload.</summary>
     public static void TellWhatMeansNothing(this WebApplication app, LiveCatalog catalog, bool filesArePolled, IReadOnlyList<string> unused)
     {
         var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Broker.Api.Starting");

@@ -1,17 +1,17 @@
 namespace Broker.Api.Starting;
 
 /// <summary>
-/// A host has so many inotify instances for all processes of one user (128 mostly), and every .NET image runs as the same one. Where
-/// none is left, files are looked at every four seconds instead of being watched.
+/// A host has a limited number of inotify instances for all processes of one user (usually 128), and every .NET image runs as the same user. When
+/// none is left, files are polled every four seconds instead of being watched.
 /// </summary>
 internal static class FileWatching
 {
     private const string Polling = "DOTNET_USE_POLLING_FILE_WATCHER";
 
-    // As many as the configuration's files take.
+    // As many as the configuration's files need.
     private const int Needed = 4;
 
-    /// <summary>To be called before any configuration is read. True: files are polled, because they cannot be watched.</summary>
+    /// <summary>Call before any configuration is read. True when files are polled because they cannot be watched.</summary>
     public static bool PollWhereNeeded()
     {
         if (Environment.GetEnvironmentVariable(Polling) is { Length: > 0 }) return false;

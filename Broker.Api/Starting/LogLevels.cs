@@ -1,7 +1,7 @@
 namespace Broker.Api.Starting;
 
 /// <summary>
-/// What is logged where nobody says otherwise: what the broker itself has to say, and of the framework and libraries only what
+/// The default log levels: everything that the broker itself logs, and of the framework and libraries only what
 /// went wrong. Without it ASP.NET Core and HttpClient write eight lines for each claim.
 /// </summary>
 internal static class LogLevels
@@ -19,7 +19,7 @@ internal static class LogLevels
         ["Logging:LogLevel:StackExchange"] = nameof(LogLevel.Warning),
     };
 
-    /// <summary>Adds them below every other source, so that whatever is configured goes before.</summary>
+    /// <summary>Adds them below every other source, so that any configured level takes precedence.</summary>
     public static void AddLogLevels(this ConfigurationManager configuration) =>
         ((IConfigurationBuilder)configuration).Sources.Insert(0, new Microsoft.Extensions.Configuration.Memory.MemoryConfigurationSource { InitialData = Defaults });
 }

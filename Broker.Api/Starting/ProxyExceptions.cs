@@ -4,8 +4,8 @@ namespace Broker.Api.Starting;
 
 /// <summary>
 /// <c>NO_PROXY</c> as cluster and company configurations write it: besides the names and suffixes that .NET knows, networks
-/// (<c>10.0.0.0/8</c>, for hosts that are addresses), <c>*</c> for everything, <c>*.example.com</c>, and a name for all below it; commas or
-/// blanks stand between them.
+/// (<c>10.0.0.0/8</c>, for hosts that are addresses), <c>*</c> for everything, <c>*.example.com</c>, and a domain for all names below it; commas or
+/// spaces separate them.
 /// </summary>
 /// <param name="proxy">The proxy of the environment, as .NET reads it.</param>
 /// <param name="exceptions">The value of <c>NO_PROXY</c>.</param>
@@ -20,7 +20,7 @@ internal sealed class ProxyExceptions(IWebProxy proxy, string exceptions) : IWeb
         set => proxy.Credentials = value;
     }
 
-    /// <summary>Makes it every client's, where the environment has exceptions.</summary>
+    /// <summary>Makes it the default proxy of all clients, if the environment has exceptions.</summary>
     public static void Apply()
     {
         var exceptions = Environment.GetEnvironmentVariable("no_proxy") ?? Environment.GetEnvironmentVariable("NO_PROXY");

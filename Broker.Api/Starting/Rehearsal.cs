@@ -16,22 +16,22 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Broker.Api.Starting;
 
 /// <summary>
-/// Plays the parts of a claim's way with nothing at stake, so that their code is compiled before the first pod needs it: a
-/// token of a key that is thrown away, a grant of nothing to nobody, its record to the null device, this replica's own probe.
+/// Runs the parts of a claim's path without effect, so that their code is compiled before the first pod needs it: a
+/// token signed with a throw-away key, a grant of nothing to nobody, its audit record on the null device, and this replica's own probe.
 /// </summary>
 internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Rehearsal> logger)
 {
-    // After about thirty calls .NET compiles a method again, better.
+    // After about thirty calls .NET recompiles a method with more optimization.
     private const int Times = 40;
     private const int Rollouts = 3;
 
-    // Long enough for a slow machine; a replica that has not rehearsed is ready all the same, and says so.
+    // Long enough for a slow machine; a replica whose rehearsal was cut short becomes ready anyway, and logs it.
     private static readonly TimeSpan AtMost = TimeSpan.FromSeconds(10);
 
-    // .NET compiles a method for its process, and so for every broker in it.
+    // .NET compiles a method once per process, and so for every broker in the process.
     private static int played;
 
-    /// <summary>Plays them, once in a process.</summary>
+    /// <summary>Runs them, once per process.</summary>
     public async Task PlayAsync(CancellationToken cancellation)
     {
         if (Interlocked.Exchange(ref played, 1) == 1) return;
@@ -46,7 +46,7 @@ internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplic
         }
         catch (Exception e) when (e is not OperationCanceledException || !cancellation.IsCancellationRequested)
         {
-            // Whatever it is: the first pods meet code that is a little slower, which is no reason to serve none.
+            // Whatever went wrong, the first pods only meet slower code, which is no reason not to serve them.
             logger.RehearsalEnded(e.Message);
         }
     }

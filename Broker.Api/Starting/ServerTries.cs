@@ -10,8 +10,8 @@ using Broker.Core.Ledger;
 namespace Broker.Api.Starting;
 
 /// <summary>
-/// Does once, from this replica, what claims need of the servers of others: counts each database and sees that the ledger grants on the
-/// count, and that it can keep what is guaranteed; logs in to each issuer, fetches each identity issuer's keys. What has worked once is not tried again; what has not, every few seconds.
+/// Does once, from this replica, what claims need from other servers: counts each database and checks that the ledger grants on the
+/// count and that the guarantees can be kept; logs in to each issuer; and fetches each identity issuer's keys. What has worked once is not tried again; what has not is tried again every few seconds.
 /// </summary>
 internal sealed class ServerTries(
     ICatalog catalog, DatabaseEngines engines, SharedLedger ledger, Servers servers, Issuers issuers, CallerProver prover, TimeProvider time, ILogger<ServerTries> log)
@@ -22,11 +22,11 @@ internal sealed class ServerTries(
 
     private readonly ConcurrentDictionary<string, bool> worked = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> told = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, string> refused = new(StringComparer.Ordinal); // it answers, and what is configured cannot be
+    private readonly ConcurrentDictionary<string, string> refused = new(StringComparer.Ordinal); // servers that answer, but cannot do what is configured
     private long? triedAt;
 
-    /// <summary>Tries what is left to try.</summary>
-    /// <returns>Whether at least one role has everything it needs, and what does not answer; null: everything does.</returns>
+    /// <summary>Tries what has not worked yet.</summary>
+    /// <returns>Whether at least one role has everything that it needs, and what does not answer; null when everything does.</returns>
     public async Task<(bool CanServe, string? Missing)> TryAsync(CancellationToken cancellation)
     {
         var current = catalog.Current;
@@ -53,17 +53,17 @@ internal sealed class ServerTries(
         }
     }
 
-    // One of each kind: a role's callers may come from several identity issuers.
+    // One identity issuer is enough, because a role's callers may come from several.
     private IEnumerable<Need> Needs(Role role, CatalogSnapshot current)
     {
         var database = current.Databases[role.Database];
         yield return new("database", $"database '{database.Name}'", token => CountAsync(database, current, token));
-        if (current.Issuers[role.Issuer] is VaultIssuerDefinition vault) yield return new("issuer", $"issuer '{vault.Name}'", token => issuers[vault].GenerationAsync(token)); // a token that lives is enough while Vault is away
+        if (current.Issuers[role.Issuer] is VaultIssuerDefinition vault) yield return new("issuer", $"issuer '{vault.Name}'", token => issuers[vault].GenerationAsync(token)); // a valid token is enough while Vault is away
         foreach (var name in role.Allow.Select(static rule => rule.Issuer).Distinct(StringComparer.Ordinal))
             yield return new("identity", $"identity issuer '{name}'", token => KeysAsync(name, token));
     }
 
-    // A ledger that is new grants nothing until whoever remembers what was in it could say so: the first pods would wait for that.
+    // A new ledger grants nothing until replicas had time to restore what they remember; the first pods would have to wait for that.
     private async Task CountAsync(Database database, CatalogSnapshot current, CancellationToken cancellation)
     {
         var engine = engines[database.Engine];
@@ -77,7 +77,7 @@ internal sealed class ServerTries(
         }
         catch (DatabaseException e)
         {
-            // The first issue is a little slower, and says what is wrong where it matters to it.
+            // Not fatal: the first issue is a little slower, and reports the problem if it matters.
             log.RehearsalEnded(e.Message);
         }
 

@@ -5,17 +5,17 @@ using Microsoft.AspNetCore.Connections;
 namespace Broker.Api.Starting;
 
 /// <summary>
-/// What keeps the broker from starting, in one line and without a stack trace: it is nearly always a file, a port or an address, and
-/// whoever reads it has to mend that.
+/// Reports what keeps the broker from starting, in one line and without a stack trace: it is nearly always a file, a port or an address that
+/// the reader has to correct.
 /// </summary>
 internal static class StartFaults
 {
-    /// <summary>The exit code of a start that came to nothing: configuration, files, ports.</summary>
+    /// <summary>The exit code of a failed start: configuration, files, ports.</summary>
     public const int ExitCode = 1;
 
     private static volatile bool hasStarted;
 
-    /// <summary>Runs what serves. A fault before it serves is one line on standard error and <see cref="ExitCode"/>.</summary>
+    /// <summary>Runs the server. A fault before it serves prints one line on standard error and returns <see cref="ExitCode"/>.</summary>
     public static async Task<int> GuardAsync(Func<Task<int>> serve)
     {
         try
@@ -30,8 +30,8 @@ internal static class StartFaults
     }
 
     /// <summary>
-    /// Serves until it is told to stop. When the start comes to nothing, what has been started is stopped before it is disposed of: else
-    /// duties that are under way would meet what is gone, and say so.
+    /// Serves until told to stop. When the start fails, what has been started is stopped before it is disposed of: otherwise
+    /// running duties would log errors about disposed objects.
     /// </summary>
     public static async Task ServeAsync(this WebApplication app)
     {
@@ -42,10 +42,10 @@ internal static class StartFaults
         }
         catch
         {
-            // A service that breaks while others start ends the start: what it met is told, not that the start was ended.
+            // A service that fails while others start cancels the start: its own exception is reported, not the cancellation.
             var broken = app.Services.GetServices<IHostedService>().OfType<BackgroundService>()
                 .Select(static service => service.ExecuteTask?.Exception?.InnerException).FirstOrDefault(static fault => fault is not null);
-            // Why it did not start is what is told, not what stopping meets.
+            // The reason for the failed start is reported, not what goes wrong while stopping.
             await app.StopAsync().ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (broken is not null) ExceptionDispatchInfo.Throw(broken);
             throw;
@@ -54,7 +54,7 @@ internal static class StartFaults
         await app.WaitForShutdownAsync();
     }
 
-    /// <summary>From now on the log speaks for itself. Until then the host and the web server leave telling to us.</summary>
+    /// <summary>From now on the log reports faults. Until then the host and the web server leave that to this class.</summary>
     public static void WatchStart(this WebApplicationBuilder builder)
     {
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => hasStarted && level >= LogLevel.Warning);
@@ -64,7 +64,7 @@ internal static class StartFaults
     /// <summary>See <see cref="WatchStart"/>.</summary>
     public static void TellWhenStarted(this WebApplication app) => app.Lifetime.ApplicationStarted.Register(static () => hasStarted = true);
 
-    /// <summary>All that is known, from the outermost to the cause, on one line.</summary>
+    /// <summary>All messages from the outermost exception to the cause, on one line.</summary>
     internal static string Describe(Exception fault)
     {
         List<string> said = [];
@@ -77,7 +77,7 @@ internal static class StartFaults
         return string.Join(": ", said) + "." + Mend(fault);
     }
 
-    // As Linux numbers them: .NET has no types for these two.
+    // Linux error numbers: .NET has no exception types for these two.
     private const int NoSpaceLeft = 28, ReadOnlyFileSystem = 30;
 
     private static string Mend(Exception fault)

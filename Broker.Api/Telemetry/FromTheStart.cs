@@ -5,7 +5,7 @@ using Broker.Core.Leases;
 
 namespace Broker.Api.Telemetry;
 
-/// <summary>What is there from the first scrape on: counters at 0, and whether this replica takes requests.</summary>
+/// <summary>The metrics that exist from the first scrape on: counters at 0, and whether this replica takes requests.</summary>
 internal sealed class FromTheStart : IHostedService
 {
     private readonly BrokerMetrics metrics;

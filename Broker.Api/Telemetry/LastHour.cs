@@ -5,7 +5,7 @@ using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Telemetry;
 
-/// <summary>Adds up what this replica's own instruments measure, by the minute, and keeps an hour of it.</summary>
+/// <summary>Sums this replica's own measurements by the minute, and keeps an hour of them.</summary>
 internal sealed class LastHour : ILastHour, IHostedService, IDisposable
 {
     private const int Minutes = 60;
@@ -25,7 +25,7 @@ internal sealed class LastHour : ILastHour, IHostedService, IDisposable
         this.time = time;
         listener.InstrumentPublished = (instrument, listening) =>
         {
-            if (!ReferenceEquals(instrument.Meter.Scope, meters)) return; // another broker's in this process
+            if (!ReferenceEquals(instrument.Meter.Scope, meters)) return; // belongs to another broker in this process
             if (instrument.Name is "broker.claims" or "broker.claim.duration" or "broker.unproven" or "http.server.request.duration") listening.EnableMeasurementEvents(instrument);
         };
         listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
@@ -75,7 +75,7 @@ internal sealed class LastHour : ILastHour, IHostedService, IDisposable
                     Claims = known.Sum(static minute => minute.Claims),
                     Failed = known.Sum(static minute => minute.Failed),
                     Unrecorded = known.Sum(static minute => minute.Unrecorded),
-                    // Some are refused before it is known what they ask for.
+                    // Some requests are refused before it is known what they ask for.
                     Requests = known.Sum(static minute => Math.Max(minute.Requests, minute.Unproven)),
                     Unproven = known.Sum(static minute => minute.Unproven),
                 };
@@ -98,7 +98,7 @@ internal sealed class LastHour : ILastHour, IHostedService, IDisposable
     /// <inheritdoc/>
     public void Dispose() => listener.Dispose();
 
-    // Called with the gate held. Every claim comes by: nothing is allocated here.
+    // Called with the gate held, for every claim: must not allocate.
     private Minute ThisMinute()
     {
         var now = Now;

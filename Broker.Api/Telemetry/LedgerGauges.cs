@@ -5,7 +5,7 @@ using Broker.Core.Ledger;
 namespace Broker.Api.Telemetry;
 
 /// <summary>
-/// Gauges of what is in the ledger. It is read every few seconds rather than at each scrape, so that scraping never waits for
+/// Gauges of the ledger's content. The ledger is read every few seconds rather than at each scrape, so that scraping never waits for
 /// Redis.
 /// </summary>
 internal abstract class LedgerGauges(IMeterFactory meters, TimeProvider time) : BackgroundService
@@ -26,7 +26,7 @@ internal abstract class LedgerGauges(IMeterFactory meters, TimeProvider time) : 
             }
             catch (LedgerException)
             {
-                // What nobody knows is not shown: a last value that stays would say that all is well.
+                // Unknown values are not reported: a stale last value would suggest that all is well.
                 Forget();
             }
         }
@@ -35,6 +35,6 @@ internal abstract class LedgerGauges(IMeterFactory meters, TimeProvider time) : 
 
     protected abstract Task ReadAsync(CancellationToken cancellation);
 
-    /// <summary>The ledger does not answer.</summary>
+    /// <summary>Notes that the ledger does not answer.</summary>
     protected abstract void Forget();
 }

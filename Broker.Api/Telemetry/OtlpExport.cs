@@ -3,10 +3,10 @@ using OpenTelemetry.Exporter;
 namespace Broker.Api.Telemetry;
 
 /// <summary>
-/// Where a signal goes by OTLP, by OpenTelemetry's own variables: those of all signals, those of one (<c>OTEL_EXPORTER_OTLP_TRACES_ENDPOINT</c>),
-/// which go before them, <c>OTEL_TRACES_EXPORTER</c> and <c>OTEL_SDK_DISABLED</c>
-/// (https://opentelemetry.io/docs/specs/otel/protocol/exporter/). The exporter reads the former itself, and these only where it is told of no
-/// others.
+/// Where a signal is exported by OTLP, according to OpenTelemetry's own variables: those for all signals, those for one (<c>OTEL_EXPORTER_OTLP_TRACES_ENDPOINT</c>),
+/// which take precedence, <c>OTEL_TRACES_EXPORTER</c> and <c>OTEL_SDK_DISABLED</c>
+/// (https://opentelemetry.io/docs/specs/otel/protocol/exporter/). The exporter itself reads the variables for all signals, and these only when it is given no
+/// other settings.
 /// </summary>
 /// <param name="configuration">The variables.</param>
 /// <param name="signal"><c>TRACES</c> or <c>METRICS</c>.</param>
@@ -17,24 +17,24 @@ internal sealed class OtlpExport(IConfiguration configuration, string signal)
     private const string Off = "OTEL_SDK_DISABLED";
 
     /// <summary>
-    /// OpenTelemetry's library heeds the switch by itself and has no metrics at all then. <c>/metrics</c>, by which the broker is watched, stays: the library is not told,
-    /// once it is decided what is sent.
+    /// OpenTelemetry's library obeys the switch itself and then has no metrics at all. <c>/metrics</c>, by which the broker is monitored, must stay: the switch is hidden from the library
+    /// once it is decided what is exported.
     /// </summary>
     public static void KeepMetrics(IConfiguration configuration)
     {
         if (IsOff(configuration)) configuration[Off] = "false";
     }
 
-    /// <summary>Whether the signal goes anywhere.</summary>
+    /// <summary>Whether the signal is exported.</summary>
     public bool IsWanted => !IsOff(configuration) && (Said($"OTEL_{signal}_EXPORTER") is { } exporters
         ? exporters.Split(',', StringSplitOptions.TrimEntries).Contains("otlp", StringComparer.OrdinalIgnoreCase)
         : Said(All + "ENDPOINT") is not null || Own("ENDPOINT") is not null);
 
-    /// <summary>Sets the exporter up.</summary>
+    /// <summary>Configures the exporter.</summary>
     /// <exception cref="InvalidDataException">A variable cannot be understood.</exception>
     public void Apply(OtlpExporterOptions options)
     {
-        // Of all signals: what the exporter cannot read it passes over, and sends to this machine.
+        // The variables for all signals: the exporter ignores values that it cannot read, and exports to this machine.
         _ = Address(All + "ENDPOINT");
         _ = Protocol(All + "PROTOCOL");
         if (Address(Name("ENDPOINT")) is { } address) options.Endpoint = address;

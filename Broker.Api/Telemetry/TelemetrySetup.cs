@@ -12,10 +12,10 @@ namespace Broker.Api.Telemetry;
 /// <summary>Metrics for Prometheus at <c>/metrics</c>; metrics and traces by OTLP where OpenTelemetry's variables say so (<see cref="OtlpExport"/>).</summary>
 public static class TelemetrySetup
 {
-    // Addresses, methods and statuses of the web server are the most there are.
+    // The web server's addresses, methods and statuses make the most series.
     private const int OthersSeries = 400;
 
-    // What an instrument has room for unless it says otherwise; and of each role twice its outcomes, so that a reload may double the roles.
+    // The default room of an instrument; and for each role twice its outcomes, so that a reload may double the roles.
     private const int Series = 2000, SeriesOfRole = 40;
 
     private static readonly double[] Seconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -34,7 +34,7 @@ public static class TelemetrySetup
             .ConfigureResource(resource => resource.AddService("broker").AddEnvironmentVariableDetector()) // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES go before it
             .WithMetrics(metrics =>
             {
-                // Room for so many series is taken by each instrument at once, 2,000 by default: only the broker's own have one for each role and outcome.
+                // Each instrument reserves room for its series up front, by default for 2,000: only the broker's own have one for each role and outcome.
                 var ofRoles = new MetricStreamConfiguration { CardinalityLimit = Math.Max(Series, roles * SeriesOfRole) };
                 metrics.AddView(instrument => instrument.Meter.Name != BrokerMetrics.Name ? Others(instrument) : BrokerMetrics.ByRoleAndOutcome.Contains(instrument.Name) ? ofRoles : null);
                 metrics.AddMeter(BrokerMetrics.Name, "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "Npgsql", "Polly")
@@ -43,21 +43,21 @@ public static class TelemetrySetup
             })
             .WithTracing(traces =>
             {
-                // Nobody listens where nobody is sent anything: a span for each step of a claim is made only then.
+                // Listens only when something is exported: otherwise no spans are created for a claim's steps.
                 traces.AddHttpClientInstrumentation();
                 if (sendsTraces) traces.AddSource(Tracing.Name).AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.Path.StartsWithSegments("/health")).AddOtlpExporter(tracesByOtlp.Apply);
             });
         services.AddSingleton<LastHour>().AddSingleton<ILastHour>(static provider => provider.GetRequiredService<LastHour>()).AddHostedService(static provider => provider.GetRequiredService<LastHour>());
-        services.AddHostedService<FromTheStart>(); // after what listens to it
+        services.AddHostedService<FromTheStart>(); // after its listeners
         return services;
     }
 
-    // A histogram whose maker says nothing of its buckets gets those of milliseconds, also for seconds.
+    // A histogram without its own buckets gets millisecond buckets, even if it measures seconds.
     private static MetricStreamConfiguration Others(Instrument instrument) => instrument is Histogram<double> { Unit: "s", Advice: null }
         ? new ExplicitBucketHistogramConfiguration { Boundaries = Seconds, CardinalityLimit = OthersSeries }
         : new MetricStreamConfiguration { CardinalityLimit = OthersSeries };
 
-    /// <summary>Maps <c>/metrics</c>, for viewers: who scrapes sends a token.</summary>
+    /// <summary>Maps <c>/metrics</c>, for viewers: scrapers send a token.</summary>
     public static void MapMetrics(this IEndpointRouteBuilder app) =>
         app.MapPrometheusScrapingEndpoint("/metrics").RequireAuthorization(Policies.Viewer);
 }

@@ -11,12 +11,12 @@ using Broker.Core.Operators.Holdings;
 
 namespace Broker.Api.Page;
 
-/// <summary>The orders that an operator can give on the page: what each would do to whom, and doing it.</summary>
+/// <summary>The orders that an operator can give on the page: describes what each would do to whom, and carries it out.</summary>
 internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDesk ceilings, PauseDesk pauses, HolderDesk holders, HoldingDesk holdings, LeftoverDesk leftovers, TimeProvider time)
 {
     private const int MostNamed = 50;
 
-    /// <summary>What an order would do; null: there is no such order, or nothing of that name.</summary>
+    /// <summary>What an order would do; null when there is no such order, or no such subject.</summary>
     public async Task<OrderModel?> DescribeAsync(string kind, Func<string, string?> field, CancellationToken cancellation) => kind switch
     {
         "rotate" when field("role") is { } role => await RotateAsync(role, cancellation),
@@ -29,7 +29,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         _ => null,
     };
 
-    /// <summary>Gives an order that was described. Null: done.</summary>
+    /// <summary>Carries out an order that was described. Null: done.</summary>
     public async Task<string?> GiveAsync(string kind, Func<string, string?> field, HttpContext context)
     {
         var reason = field("reason") ?? "";

@@ -8,10 +8,10 @@ using Microsoft.AspNetCore.Authorization;
 
 namespace Broker.Api.Page;
 
-/// <summary>Signing in to the page and out of it.</summary>
+/// <summary>Signing in to the page and signing out.</summary>
 internal static class SignInEndpoints
 {
-    /// <summary>Maps <c>/signin</c>, <c>/signin/oidc</c>, <c>/signin/link</c> and <c>/signout</c>; they answer anybody.</summary>
+    /// <summary>Maps <c>/signin</c>, <c>/signin/oidc</c>, <c>/signin/link</c> and <c>/signout</c>, which need no caller.</summary>
     public static void MapSignIn(this IEndpointRouteBuilder endpoints)
     {
         var page = endpoints.MapGroup("").AllowAnonymous().WithMetadata(new PageCookieMetadata()).ExcludeFromDescription();
@@ -35,7 +35,7 @@ internal static class SignInEndpoints
             code, refused, $"{context.Request.Scheme}://{context.Request.Host}", antiforgery.FormFieldName, antiforgery.RequestToken!)));
     }
 
-    // By POST alone: whatever looks at links before people do (mail filters, chat previews) must not use this one up.
+    // Only by POST: mail filters and chat previews that open links must not use this one up.
     private static async Task ByLinkAsync(HttpContext context, IAntiforgery antiforgery, AdminTokens tokens, SessionLedger used)
     {
         if (!await antiforgery.IsRequestValidAsync(context))
