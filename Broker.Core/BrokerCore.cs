@@ -39,7 +39,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Broker.Core;
 
-/// <summary>Puts the rooms together.</summary>
+/// <summary>Wires the core's parts together.</summary>
 public static class BrokerCore
 {
     /// <summary>Adds all of the core. Needs logging, metrics and a <see cref="LiveCatalog"/>.</summary>
@@ -85,7 +85,7 @@ public static class BrokerCore
         services.AddSingleton<LedgerSeal>().AddSingleton<Fitness>().AddSingleton<FitLedgerStore>();
         services.AddSingleton(provider =>
         {
-            // Later, because servers are named in the ledger themselves; and once, because every decision asks.
+            // Resolved lazily, because the servers themselves use the ledger; and once, because every decision asks.
             var servers = new Lazy<Servers>(provider.GetRequiredService<Servers>);
             return new SharedLedger(provider.GetRequiredService<FitLedgerStore>())
             {
@@ -99,17 +99,17 @@ public static class BrokerCore
         services.AddSingleton(provider => new ShareLedger(provider.GetRequiredService<FitLedgerStore>()));
     }
 
-    // A ledger that lasts as long as its process has the same mark after a restart: two processes beside each other have audits of their own.
+    // The in-process ledger stores no mark, so the mark is derived from the audit's path: it is the same after a restart, and differs between processes side by side.
     private static string MarkOfProcess(BrokerSettings settings) =>
         BrokerMark.Of(settings.Audit.Path is { } path && path != AuditSettings.StandardOutput ? Path.GetFullPath(path) : "");
 
     /// <summary>
-    /// Adds what seals secrets and the broker's own tokens. Without <c>Sealing</c> its keys are this process's alone, which a
-    /// single replica can do with.
+    /// Adds the sealing of secrets and of the broker's own tokens. Without <c>Sealing</c> the keys belong to this process alone, which is enough for a
+    /// single replica.
     /// </summary>
     public static IServiceCollection AddSealing(this IServiceCollection services, BrokerSettings settings)
     {
-        // What is sealed under one prefix opens under no other.
+        // What is sealed under one prefix cannot be opened under another.
         var prefix = settings.Ledger.Prefix;
         var sealing = services.AddDataProtection().SetApplicationName(prefix == LedgerSettings.DefaultPrefix ? "broker" : "broker:" + prefix);
         if (settings.Ledger.Kind == LedgerKind.Redis) services.AddSingleton(provider => RedisConnection.Open(settings.Ledger, provider.GetRequiredService<ILogger<RedisConnection>>()));

@@ -6,15 +6,15 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Audit;
 
 /// <summary>
-/// Writes batches of records as lines of one chain into every sink. A batch is written when one sink has taken it; a sink
-/// that lost some says so in the chain when it takes records again. One thread at a time.
+/// Writes batches of records as lines of one chain to every sink. A batch counts as written when one sink has accepted it; a sink
+/// that lost records notes the loss in the chain when it accepts records again. Not thread-safe.
 /// </summary>
 internal sealed class AuditJournal : IDisposable
 {
-    /// <summary>A batch larger than this is written in parts, so that memory stays bounded. Bytes.</summary>
+    /// <summary>A batch with more bytes than this is written in parts, so that memory stays bounded.</summary>
     private const int PartSize = 256 * 1024;
 
-    // A sink that is away must not make every batch wait for it while others take them.
+    // A sink that is away must not delay every batch while other sinks accept them.
     private static readonly TimeSpan TryAgainAfter = TimeSpan.FromSeconds(1);
 
     private readonly List<SinkState> sinks = [];
@@ -29,7 +29,7 @@ internal sealed class AuditJournal : IDisposable
     private string? doubt;
 
     /// <exception cref="ArgumentException">There is no sink.</exception>
-    /// <exception cref="InvalidDataException">The signing key is none.</exception>
+    /// <exception cref="InvalidDataException">The signing key is not a valid key.</exception>
     /// <exception cref="IOException">The signing key cannot be read.</exception>
     public AuditJournal(AuditSettings settings, TimeProvider time, ILogger logger)
     {
@@ -52,12 +52,12 @@ internal sealed class AuditJournal : IDisposable
     /// <summary>Whether there are records that no checkpoint covers.</summary>
     public bool IsUncovered => chain.Uncovered > 0;
 
-    /// <summary>Null when every record is written; whatever went wrong otherwise, since nobody may wait for ever.</summary>
-    /// <param name="records">What happened, in its order.</param>
-    /// <param name="closing">Nothing follows.</param>
+    /// <summary>Null when every record is written; otherwise what went wrong, because nobody may wait forever.</summary>
+    /// <param name="records">What happened, in order.</param>
+    /// <param name="closing">Whether this is the last batch.</param>
     public Exception? Write(IReadOnlyList<AuditRecord> records, bool closing = false)
     {
-        // Decided once: who is given a part of a batch is given all of it, and is told first what it lost.
+        // Decided once per batch: a sink that gets a part of a batch gets all of it, and is first told what it lost.
         foreach (var sink in sinks) sink.Failure = MayTry(sink) ? null : sink.LastFailure;
         try
         {
@@ -100,7 +100,7 @@ internal sealed class AuditJournal : IDisposable
 
     private void Add(IAuditSink sink) => sinks.Add(new(sink));
 
-    // The chain of a file that is there goes on; without one, or while it cannot be read, a new chain begins.
+    // The chain of an existing file continues; without one, or while it cannot be read, a new chain begins.
     private void Begin()
     {
         FileEnd found = new(null, null);
@@ -110,7 +110,7 @@ internal sealed class AuditJournal : IDisposable
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            // The same file is tried again a few lines on, and its failure is told there.
+            // The same file is opened again a few lines below, which reports the failure.
         }
 
         chain.Begin(found.Head ?? ChainHead.New());
@@ -134,7 +134,7 @@ internal sealed class AuditJournal : IDisposable
         return opening == new Opening(false, false, false, null, null) ? null : opening;
     }
 
-    // Before the records, so that a sink that takes them has been told what it lost, however much it takes.
+    // Before the records, so that a sink that accepts them has been told what it lost, however many it accepts.
     private void SayWhatWasLost(DateTimeOffset now, ChainHead before)
     {
         foreach (var sink in sinks.Where(sink => sink.IsFailing && sink.Failure is null && sink.LostBehind!.Seq < before.Seq))
@@ -143,7 +143,7 @@ internal sealed class AuditJournal : IDisposable
 
     private void RotateWhenFull(DateTimeOffset now)
     {
-        // What a start has to say of a file is said in it, before it is put aside.
+        // Findings about a file at the start are recorded in it, before it is rotated.
         if (file is null || reopened || file.Torn || sinks[0].IsFailing || !file.IsFull(now)) return;
         Cover(now, "rotated");
         Send();
@@ -165,7 +165,7 @@ internal sealed class AuditJournal : IDisposable
         Anchor(line, why);
     }
 
-    // In the log, which stands somewhere else: whoever cuts the file and its checkpoint cannot cut that.
+    // Written to the log, which is kept elsewhere: whoever truncates the file and its checkpoint cannot change that.
     private void Anchor(byte[] checkpoint, string why)
     {
         if (anchorEvery == TimeSpan.Zero || sinks.TrueForAll(static sink => sink.Failure is not null)) return;
@@ -195,7 +195,7 @@ internal sealed class AuditJournal : IDisposable
         chain.Taken();
     }
 
-    // When all are away there is nothing to go on with: then each is tried at every batch.
+    // When all sinks are away, each is tried at every batch.
     private bool MayTry(SinkState sink) =>
         !sink.IsFailing || time.GetElapsedTime(sink.TriedAt) >= TryAgainAfter || sinks.TrueForAll(other => other.IsFailing);
 
@@ -210,7 +210,7 @@ internal sealed class AuditJournal : IDisposable
         }
 
         if (!ReferenceEquals(sink.Failure, sink.LastFailure)) sink.TriedAt = time.GetTimestamp();
-        // What was taken and could not be forced to the disk may be lost too.
+        // What was accepted but could not be flushed to the disk may also be lost.
         if (sink.Taken != chain.Head) sink.LostBehind = sink.Taken;
         else if (!sink.IsFailing) sink.LostBehind = sink.Settled;
         if (!sink.IsFailing && sinks.Count > 1) Log.SinkFailing(logger, sink.Sink.Name, sink.Failure.Message);
@@ -231,13 +231,13 @@ internal sealed class AuditJournal : IDisposable
 
         public long TriedAt { get; set; }
 
-        /// <summary>The end of what it took.</summary>
+        /// <summary>The last record that it accepted.</summary>
         public ChainHead? Taken { get; set; }
 
-        /// <summary>The end of what it took and has as safe as it was configured to be.</summary>
+        /// <summary>The last record that it has stored as durably as configured.</summary>
         public ChainHead? Settled { get; set; }
 
-        /// <summary>While it fails: the last record that it has.</summary>
+        /// <summary>The last record that it has, while it fails.</summary>
         public ChainHead? LostBehind { get; set; }
 
         public void Try(Action<IAuditSink> step)

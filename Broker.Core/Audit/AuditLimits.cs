@@ -1,6 +1,6 @@
 namespace Broker.Core.Audit;
 
-/// <summary>How much may wait for the audit, and how long (law L10).</summary>
+/// <summary>How many records may wait for the audit, and how long (law L10).</summary>
 public sealed record AuditLimits
 {
     /// <summary>Records that may wait for their write (1 or more, default 20,000). One more is refused at once.</summary>

@@ -45,7 +45,7 @@ internal static class AuditLine
     private static readonly JsonEncodedText TraceId = JsonEncodedText.Encode("traceId");
     private static readonly JsonEncodedText ClientAddress = JsonEncodedText.Encode("clientAddress");
 
-    /// <summary>Writes one object but for its end, which is the chain's. What is null is left out.</summary>
+    /// <summary>Writes one object except its end, which the chain adds. Null values are left out.</summary>
     public static void Write(Utf8JsonWriter json, AuditRecord record)
     {
         // RFC 3339 in UTC, always with seven digits, so that lines sort as text.
@@ -97,7 +97,7 @@ internal static class AuditLine
             return;
         }
 
-        // A cut between the two halves of a character would leave half of one.
+        // Must not cut a surrogate pair in half.
         var end = char.IsHighSurrogate(text[LongestText - 1]) ? LongestText - 1 : LongestText;
         json.WriteString(name, string.Concat(text.AsSpan(0, end), "…"));
     }

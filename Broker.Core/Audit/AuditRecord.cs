@@ -8,7 +8,7 @@ public enum AuditAction
     /// <summary>A caller asked for a role's credentials.</summary>
     Claim,
 
-    /// <summary>A holder said that it is still there.</summary>
+    /// <summary>A holder was renewed.</summary>
     Renew,
 
     /// <summary>A holder left.</summary>
@@ -23,7 +23,7 @@ public enum AuditAction
     /// <summary>A role was given a new lease before its old one ended.</summary>
     Rotate,
 
-    /// <summary>Budgets, leases or the page were looked at.</summary>
+    /// <summary>Budgets, leases or the page were read.</summary>
     Read,
 
     /// <summary>A pipeline exchanged its token for a session, prolonged it, or ended it.</summary>
@@ -35,35 +35,35 @@ public enum AuditAction
     /// <summary>An operator set a database's ceiling.</summary>
     Ceiling,
 
-    /// <summary>An operator paused a role, had it drained, or let it give again.</summary>
+    /// <summary>An operator paused, drained or resumed a role.</summary>
     Pause,
 
-    /// <summary>An administrator asked why a caller may or may not.</summary>
+    /// <summary>An administrator asked why a caller may or may not have a role.</summary>
     Explain,
 
-    /// <summary>A request of a Vault client was passed to the Vault behind.</summary>
+    /// <summary>A Vault client's request was passed to the upstream Vault.</summary>
     Pass,
 
-    /// <summary>A caller was to be proven, and what it wanted was not reached.</summary>
+    /// <summary>A caller was not proven, so its request went no further.</summary>
     Authenticate,
 }
 
-/// <summary>What came of it.</summary>
+/// <summary>The outcome.</summary>
 public enum AuditOutcome
 {
     /// <summary>Done as asked.</summary>
     Granted,
 
-    /// <summary>Not done, for a reason on the closed list of refusals.</summary>
+    /// <summary>Not done, for one of the closed list of refusals.</summary>
     Refused,
 
-    /// <summary>Not done, because something broke.</summary>
+    /// <summary>Not done, because something failed.</summary>
     Failed,
 }
 
 /// <summary>
-/// What happened, to whom, and why: one line of the audit (law L7). It has no property that could carry a secret (law L6):
-/// only words, names, numbers and a time, and a test keeps it so. Texts longer than 1,024 characters are cut when written.
+/// What happened, to whom, and why: one line of the audit (law L7). It has no property that could hold a secret (law L6),
+/// only words, names, numbers and a time; a test checks that. Texts longer than 1,024 characters are cut when written.
 /// </summary>
 public sealed record AuditRecord
 {
@@ -73,7 +73,7 @@ public sealed record AuditRecord
     /// <summary>What was tried.</summary>
     public required AuditAction Action { get; init; }
 
-    /// <summary>What came of it.</summary>
+    /// <summary>The outcome.</summary>
     public required AuditOutcome Outcome { get; init; }
 
     /// <summary>The key of the identity issuer that proved the caller; null when nobody was proven, or the broker itself acted.</summary>
@@ -89,12 +89,12 @@ public sealed record AuditRecord
     public string? CallerSession { get; init; }
 
     /// <summary>
-    /// A keyed hash of what the caller proved itself with, or tried to: the same for the same, and worthless to whoever
-    /// reads it (law L6).
+    /// A keyed hash of the proof that the caller used or tried to use: equal proofs have equal hashes, and the hash is useless to
+    /// whoever reads it (law L6).
     /// </summary>
     public string? CallerProof { get; init; }
 
-    /// <summary>The role asked for, as the caller wrote it: it need not exist.</summary>
+    /// <summary>The requested role, as the caller wrote it; it need not exist.</summary>
     public string? Role { get; init; }
 
     /// <summary>The database concerned.</summary>
@@ -115,7 +115,7 @@ public sealed record AuditRecord
     /// <summary>How often it happened, for a record that sums up; null: once.</summary>
     public int? Times { get; init; }
 
-    /// <summary>Connections granted, or asked for when the outcome is not <see cref="AuditOutcome.Granted"/>; null where none are meant.</summary>
+    /// <summary>Connections granted, or requested when the outcome is not <see cref="AuditOutcome.Granted"/>; null where they do not apply.</summary>
     public int? Connections { get; init; }
 
     /// <summary>Why not; null when granted.</summary>
@@ -124,7 +124,7 @@ public sealed record AuditRecord
     /// <summary>The refusal's or failure's detail, or why a grant is smaller than what was asked for, as the caller was told it.</summary>
     public string? Detail { get; init; }
 
-    /// <summary>Why an operator did it, in its own words; null for everybody else.</summary>
+    /// <summary>The operator's reason; null for everybody else.</summary>
     public string? Reason { get; init; }
 
     /// <summary>The trace this belongs to.</summary>

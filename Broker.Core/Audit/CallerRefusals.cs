@@ -4,19 +4,19 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Audit;
 
 /// <summary>
-/// The record of what was given out, which no caller drowns with its refusals (law L15): the first of each proven caller in a minute are
-/// written each, as every outcome is; the rest are counted by caller and summed up at the minute's end. What was granted, and what operators
-/// order, is always written.
+/// The record of what was granted, which no caller can flood with refusals (law L15): each proven caller's first refusals in a minute are
+/// written one by one, like every outcome; the rest are counted by caller and summed up at the end of the minute. Grants and operators'
+/// orders are always written.
 /// </summary>
 public sealed class CallerRefusals : IAudit, IAsyncDisposable
 {
     /// <summary>
-    /// Refusals and failures of one caller that are written each, in a minute: more than a client has that waits as it is told to. At 256 MiB
-    /// and 90 files kept (the defaults) one caller's need more than a week to push the record out.
+    /// How many refusals and failures of one caller are written one by one in a minute: more than a client gets that waits as told. With 256 MiB
+    /// per file and 90 files kept (the defaults), one caller would need more than a week to push the record out.
     /// </summary>
     public const int EachOfACaller = 600;
 
-    // Each is somebody whom an issuer has vouched for. One more is written each: nothing goes uncounted.
+    // An issuer vouches for each of these callers. Refusals of further callers are written one by one, so nothing goes uncounted.
     private const int MostCallers = 10_000;
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
@@ -28,9 +28,9 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
     private Dictionary<(string?, string?, string?), Counted> callers = [];
     private DateTimeOffset since;
 
-    /// <param name="audit">Where all is written.</param>
+    /// <param name="audit">Where everything is written.</param>
     /// <param name="time">The clock of the minute.</param>
-    /// <param name="log">Hears what was summed up.</param>
+    /// <param name="log">Logs what was summed up.</param>
     public CallerRefusals(IAudit audit, TimeProvider time, ILogger<CallerRefusals> log)
     {
         (this.audit, this.time, this.log) = (audit, time, log);
@@ -46,7 +46,7 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask TryAsync(CancellationToken cancellation) => audit.TryAsync(cancellation);
 
-    /// <summary>Writes what was counted. Called each minute, and at the end.</summary>
+    /// <summary>Writes the sums. Called each minute, and at the end.</summary>
     public async Task SumUpAsync()
     {
         AuditRecord[] sums;
@@ -71,7 +71,7 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
     private static bool IsOrder(AuditAction action) =>
         action is AuditAction.Issue or AuditAction.Revoke or AuditAction.Rotate or AuditAction.End or AuditAction.Ceiling;
 
-    // Whether it is one of those that are written each.
+    // Whether it is one of those that are written one by one.
     private bool Count(AuditRecord record)
     {
         lock (gate)

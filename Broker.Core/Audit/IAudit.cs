@@ -4,17 +4,17 @@ namespace Broker.Core.Audit;
 public interface IAudit
 {
     /// <summary>
-    /// Returns when the record is written; many records that come together share one write. Cancellation ends the wait,
-    /// not the writing: what happened is recorded even when nobody waits for the answer any more.
+    /// Returns when the record is written; records that arrive together share one write. Cancellation ends the wait,
+    /// not the write: what happened is recorded even when nobody waits for the answer any more.
     /// </summary>
     /// <exception cref="AuditUnavailableException">The record could not be written: refuse what it would have granted.</exception>
-    /// <exception cref="OperationCanceledException">The caller waits no more.</exception>
+    /// <exception cref="OperationCanceledException">The caller no longer waits.</exception>
     ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation);
 
-    /// <summary>Returns when the audit can be written: what its sinks are told at a start has been taken, and no record was made of it.</summary>
-    /// <exception cref="AuditUnavailableException">It cannot: the message says what to mend.</exception>
+    /// <summary>Returns when the audit can be written: its sinks have accepted the lines that begin a start. Adds no record.</summary>
+    /// <exception cref="AuditUnavailableException">It cannot be written: the message says what to fix.</exception>
     ValueTask TryAsync(CancellationToken cancellation) => ValueTask.CompletedTask;
 }
 
-/// <summary>The audit could not be written. The message says what to mend; it holds nothing of the record.</summary>
+/// <summary>The audit could not be written. The message says what to fix, and contains nothing of the record.</summary>
 public sealed class AuditUnavailableException(string message, Exception? inner = null) : Exception(message, inner);

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Audit;
 
 /// <summary>
-/// The audit as JSON lines, chained by their hashes, in every configured sink. One writer: records that come while it writes
-/// form the next batch, so a batch is never waited for and yet grows with the load.
+/// The audit as JSON lines, chained by their hashes, in every configured sink. There is one writer: records that arrive while it writes
+/// form the next batch, so batches grow with the load without any added delay.
 /// </summary>
 public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
 {
@@ -28,9 +28,9 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     private long writingSince;
     private long refused;
 
-    /// <param name="settings">Where to write. Every replica needs a file of its own, in a directory that is there.</param>
-    /// <param name="time">The clock of the write deadline and of the look for a rotated file.</param>
-    /// <param name="logger">Hears when the audit fails and when it heals.</param>
+    /// <param name="settings">Where to write. Every replica needs its own file, in an existing directory.</param>
+    /// <param name="time">The clock of the write deadline and of the check for a rotated file.</param>
+    /// <param name="logger">Logs when the audit fails and when it recovers.</param>
     /// <param name="limits">How much may wait, and how long; null: the defaults.</param>
     /// <exception cref="ArgumentException">A setting or limit is out of its range.</exception>
     public JsonLinesAudit(AuditSettings settings, TimeProvider time, ILogger<JsonLinesAudit> logger, AuditLimits? limits = null)
@@ -63,7 +63,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         if (await Join(null).WaitAsync(cancellation) is { } failure) throw Unavailable(failure);
     }
 
-    /// <summary>Writes what waits, for at most the deadline, and closes the sinks. Later records are refused.</summary>
+    /// <summary>Writes the waiting records, for at most the deadline, and closes the sinks. Later records are refused.</summary>
     public async ValueTask DisposeAsync()
     {
         lock (gate)
@@ -79,7 +79,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            // The hanging write keeps the file: closing it under its hands could send its bytes somewhere else.
+            // A hanging write keeps the file open: closing the handle under it could send its bytes to another file.
             lock (gate) Log.LostWhileStopping(logger, journal.Name, open.Records.Count + (writing?.Records.Count ?? 0), limits.Deadline);
             return;
         }
@@ -93,7 +93,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         }
         catch (TimeoutException)
         {
-            // Every record is written; what hangs is the last checkpoint, and it keeps its sinks.
+            // Every record is written; only the last checkpoint hangs, and it keeps its sinks open.
         }
     }
 
@@ -135,7 +135,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     {
         lock (gate)
         {
-            // Those of an overdue batch have been refused and counted already.
+            // The records of an overdue batch have already been refused and counted.
             if (failure is null) SayHealed();
             else if (!overdue) SayFailing(failure, batch.Records.Count);
             overdue = false;
@@ -165,8 +165,8 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     }
 
     /// <summary>
-    /// A checkpoint for the last records before a pause: a batch without records, in its turn. Who comes meanwhile finds a
-    /// write under way and joins the next batch, as always.
+    /// Writes a checkpoint for the last records before a pause, as a batch without records. A record that arrives meanwhile finds a
+    /// write in progress and joins the next batch, as always.
     /// </summary>
     private void CoverTheRest()
     {
@@ -181,7 +181,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         ThreadPool.UnsafeQueueUserWorkItem(static audit => audit.WriteBatches(), this, preferLocal: false);
     }
 
-    /// <summary>The write under way hangs: all who wait are refused, and so are those who come, until it returns.</summary>
+    /// <summary>The current write hangs: all waiting and new records are refused until it returns.</summary>
     private void GiveUpWaiting()
     {
         TaskCompletionSource<Exception?> hanging, behind;
@@ -190,7 +190,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
             if (writing is null || overdue) return;
             if (limits.Deadline - time.GetElapsedTime(writingSince) is var left && left > TimeSpan.Zero)
             {
-                // The timer of a batch that is done meanwhile, or one that rang early.
+                // The timer of a batch that is done by now, or one that fired early.
                 watch.Change(left, Timeout.InfiniteTimeSpan);
                 return;
             }
@@ -206,7 +206,7 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
         behind.TrySetResult(Overdue());
     }
 
-    /// <summary>The log hears when failing begins and when it ends, not of every batch between.</summary>
+    /// <summary>Logs when failing begins and when it ends, not every batch in between.</summary>
     private void SayFailing(Exception failure, int records)
     {
         if (refused == 0) Log.Failing(logger, journal.Name, failure.Message);
@@ -228,10 +228,10 @@ public sealed class JsonLinesAudit : IAudit, IAsyncDisposable
     {
         public List<AuditRecord> Records { get; } = [];
 
-        /// <summary>One for all who wait; they go on elsewhere, so that waking them does not hold up the next batch.</summary>
+        /// <summary>One task for all waiters; their continuations run asynchronously, so that waking them does not delay the next batch.</summary>
         public TaskCompletionSource<Exception?> Written { get; private set; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        /// <summary>Whether somebody waits for it, with a record or without.</summary>
+        /// <summary>Whether somebody waits for it, with or without a record.</summary>
         public bool IsAwaited { get; set; }
 
         public void Reset()

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Audit;
 
-/// <summary>What the audit says about itself: events 5000-5099.</summary>
+/// <summary>The log messages of the audit, events 5000-5099.</summary>
 internal static partial class Log
 {
     [LoggerMessage(5000, LogLevel.Error,

@@ -6,8 +6,8 @@ using Broker.Core.Catalog;
 namespace Broker.Core.Audit;
 
 /// <summary>
-/// The keyed hash by which the audit names a token: the same token has the same hash, and without the key nobody can tell
-/// whether a token he has is the one (law L6).
+/// The keyed hash that stands for a token in the audit: the same token has the same hash, and without the key nobody can tell
+/// whether a given token is the one (law L6).
 /// </summary>
 public sealed class ProofHasher
 {

@@ -7,7 +7,7 @@ namespace Broker.Core.Budgets;
 /// The arithmetic of a database's connections (law L2), in this one place. All numbers are connections.
 /// </summary>
 /// <param name="Limit">The server's limit.</param>
-/// <param name="Reserved">Those of it that ordinary users never get.</param>
+/// <param name="Reserved">Connections that ordinary users never get.</param>
 /// <param name="Ceiling">What may be promised when nobody else uses the database: the smaller of the DBA's ceiling and
 /// <c>CeilingPercent</c> of what ordinary users can get.</param>
 /// <param name="Foreign">In use by others: connections of users that no live lease knows, and those that a lease's user has
@@ -19,20 +19,20 @@ namespace Broker.Core.Budgets;
 public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Foreign, int Capacity, int ServerCapacity, IReadOnlyDictionary<string, int> Over)
 {
     /// <summary>Makes the count.</summary>
-    /// <param name="sample">What the database shows.</param>
+    /// <param name="sample">The count of the database's connections.</param>
     /// <param name="settings">What the DBA configured.</param>
     /// <param name="granted">Connections granted to the holders of live leases, by database user.</param>
-    /// <param name="others">The other databases of the server; null: there are none.</param>
+    /// <param name="others">The other databases of the server; null when there are none.</param>
     public static BudgetCount Of(ConnectionSample sample, BudgetSettings settings, IReadOnlyDictionary<string, int> granted, OthersOnServer? others = null)
     {
-        // Of a pooler's clients there may be as many as it takes: the percentages are of the server behind it.
+        // A pooler may have as many clients as it accepts: the percentages apply to the server behind it.
         if (sample.Pool is not null) settings = new() { CeilingPercent = 100, Ceiling = settings.Ceiling };
         var foreign = 0;
         var foreignHere = 0;
         var over = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var pool in others?.Pools ?? [])
         {
-            // What a pooler has is promised to it, whichever of its users has it.
+            // A pooler's connections count as promised to it, whichever of its users has them.
             foreign += Math.Max(0, sample.Users.Where(pool.Has).Sum(user => user.Open) - pool.Size);
             if (!pool.IsOwn) foreignHere += sample.Users.Where(pool.Has).Sum(user => user.InDatabase);
         }
@@ -68,10 +68,10 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
     }
 
     /// <summary>
-    /// Makes the count of a database with a pooler. What is promised are connections of the pooler's clients, as many as it takes; of the
-    /// server's, the percentages are, and what is left by them is <see cref="Pool"/>.
+    /// Makes the count of a database with a pooler. The broker promises connections to the pooler, as many as it accepts; the percentages apply to the
+    /// server's connections, and what they leave is <see cref="Pool"/>.
     /// </summary>
-    /// <param name="sample">What the pooler shows, and the server behind it.</param>
+    /// <param name="sample">The count of the pooler's clients, and of the server behind it.</param>
     /// <param name="database">The database.</param>
     /// <param name="granted">Connections granted to the holders of live leases, by database user.</param>
     /// <param name="others">The other databases of the server, and the database's own pool.</param>
@@ -82,7 +82,7 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
         return clients with { ServerCapacity = server.ServerCapacity, Pool = Math.Min(database.Pooler!.PoolSize, server.Capacity) };
     }
 
-    /// <summary>Of a database with a pooler: how many of the server's connections it is to have, when no other database of the server is promised them.</summary>
+    /// <summary>For a database with a pooler: how many of the server's connections the pooler gets while no other database of the server is promised them.</summary>
     public int? Pool { get; init; }
 
     /// <summary>What may be promised on all databases of the server together when nobody else uses it.</summary>
@@ -99,22 +99,22 @@ public sealed record BudgetCount(int Limit, int Reserved, int Ceiling, int Forei
     private static int Percent(int connections, int percent) => (int)((long)connections * percent / 100);
 }
 
-/// <summary>The other databases on the server of one that is counted.</summary>
+/// <summary>The other databases on the server of the counted database.</summary>
 /// <param name="Settings">What the DBA configured for them.</param>
 /// <param name="Granted">Connections granted to the holders of their live leases, by database user.</param>
 public sealed record OthersOnServer(IReadOnlyList<BudgetSettings> Settings, IReadOnlyDictionary<string, int> Granted)
 {
-    /// <summary>The poolers of the server's databases, the one of the database that is counted among them.</summary>
+    /// <summary>The poolers of the server's databases, including the one of the counted database.</summary>
     public IReadOnlyList<PoolUsers> Pools { get; init; } = [];
 
-    /// <summary>The least that is configured as the server's limit; null: nothing is.</summary>
+    /// <summary>The smallest configured limit of the server; null when none is configured.</summary>
     public int? Limit => Settings.Min(settings => settings.Limit);
 }
 
-/// <summary>The users of one pooler: what they have open on the server, together, is the pool.</summary>
+/// <summary>The users of one pooler: together, their open connections on the server are the pool.</summary>
 /// <param name="Size">Connections that the pool is promised.</param>
 /// <param name="Names">Their names.</param>
-/// <param name="IsOwn">The pooler is that of the database that is counted.</param>
+/// <param name="IsOwn">Whether it is the pooler of the counted database.</param>
 public sealed record PoolUsers(int Size, IReadOnlySet<string> Names, bool IsOwn)
 {
     /// <summary>Whether a user is one of them.</summary>

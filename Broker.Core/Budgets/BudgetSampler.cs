@@ -10,8 +10,8 @@ public sealed class BudgetSampler(DatabaseEngines engines, ILogger<BudgetSampler
     /// <summary>Counts once.</summary>
     /// <param name="database">The database.</param>
     /// <param name="granted">
-    /// What the holders of live leases were granted, by database user, here and on the server's other databases. Asked for after the database: what is granted in
-    /// between makes the count too careful, never too bold.
+    /// What the holders of live leases were granted, by database user, here and on the server's other databases. Read after the database was counted: what is granted in
+    /// between makes the count too cautious, never too generous.
     /// </param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="DatabaseException">The database did not answer.</exception>
@@ -25,7 +25,7 @@ public sealed class BudgetSampler(DatabaseEngines engines, ILogger<BudgetSampler
         return (count, sample);
     }
 
-    /// <summary>Looks at the server that pods connect to.</summary>
+    /// <summary>Counts on the server that pods connect to.</summary>
     /// <exception cref="DatabaseException">The database did not answer.</exception>
     public Task<ConnectionSample> LookAsync(Database database, CancellationToken cancellation) =>
         engines[database.Engine].SampleAsync(

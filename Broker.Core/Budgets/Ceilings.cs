@@ -5,7 +5,7 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Budgets;
 
-/// <summary>A ceiling that stands in for the configured one.</summary>
+/// <summary>A ceiling that overrides the configured one.</summary>
 /// <param name="Connections">How many may be promised at most.</param>
 /// <param name="Reason">Why, in the operator's own words; empty: not known.</param>
 /// <param name="By">Who ordered it; empty: not known.</param>
@@ -13,9 +13,9 @@ namespace Broker.Core.Budgets;
 public sealed record CeilingOrder(int Connections, string Reason, string By, DateTimeOffset? Since);
 
 /// <summary>
-/// Ceilings that operators set while the broker runs: they stand in for the configured ones, on every replica, until they
-/// are taken back. Percent of the server's connections stays the bound above them. They are sealed: what an operator did not set may lower
-/// a ceiling, and never raise it (law L14). Who set one, and why, stands beside it: earlier versions read the number alone.
+/// Ceilings that operators set while the broker runs: they override the configured ones, on every replica, until they
+/// are taken back. CeilingPercent still applies on top. They are sealed: a value that no operator set may lower
+/// a ceiling, but never raise it (law L14). Who set it, and why, is stored separately, because earlier versions read only the number.
 /// </summary>
 internal sealed class Ceilings(SharedLedger ledger, LedgerSeal seal)
 {
@@ -23,8 +23,8 @@ internal sealed class Ceilings(SharedLedger ledger, LedgerSeal seal)
     private const string Purpose = "Broker.Ceiling.v1";
     private const string OrderPurpose = "Broker.CeilingOrder.v1";
 
-    /// <summary>The database with the ceiling that is in force.</summary>
-    /// <exception cref="LedgerException">The ledger does not answer, or the ceiling cannot be opened.</exception>
+    /// <summary>The database with the ceiling in force.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer, or the ceiling cannot be decrypted.</exception>
     public async ValueTask<Database> InForceAsync(Database database, CancellationToken cancellation)
     {
         if (await ReadAsync(Name(database.Name), cancellation) is not { } text) return database;
@@ -32,7 +32,7 @@ internal sealed class Ceilings(SharedLedger ledger, LedgerSeal seal)
         return ceiling is null ? database : database with { Budget = database.Budget with { Ceiling = ceiling } };
     }
 
-    /// <summary>The order that is in force, for who looks on; null: the configured ceiling is, or it cannot be opened, which the counts that fail of it say.</summary>
+    /// <summary>The order in force, for display; null when the configured ceiling is in force, or when the order cannot be decrypted, which failing counts report.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<CeilingOrder?> FindAsync(Database database, CancellationToken cancellation)
     {
@@ -43,7 +43,7 @@ internal sealed class Ceilings(SharedLedger ledger, LedgerSeal seal)
         return order?.Connections == ceiling ? order : new(ceiling, "", "", null);
     }
 
-    /// <summary>Sets it, or takes it back (null). In force with the next count of connections.</summary>
+    /// <summary>Sets the ceiling, or takes it back (null). Takes effect with the next count of connections.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask SetAsync(string database, CeilingOrder? order, CancellationToken cancellation)
     {
@@ -56,21 +56,21 @@ internal sealed class Ceilings(SharedLedger ledger, LedgerSeal seal)
         var text = seal.Seal(order?.Connections.ToString(CultureInfo.InvariantCulture) ?? None, Purpose, database);
         await ledger.Texts.ChangeSharedAsync(Name(database), _ => text, cancellation);
 
-        // What may be promised by it is known with the next count, which a database that nobody uses would not have.
+        // It takes effect with the next count, so an idle database has to be counted once more.
         await ledger.Budgets.WakeAsync(database, cancellation);
     }
 
     private async ValueTask<string?> ReadAsync(string name, CancellationToken cancellation) =>
         await ledger.Texts.ReadSharedAsync(name, cancellation) is var (text, _) ? text : null;
 
-    // Null: the configured one is in force. False: nobody can tell.
+    // Null: the configured ceiling is in force. False: it cannot be determined.
     private bool TryRead(Database database, string text, out int? ceiling)
     {
         ceiling = null;
         var opened = seal.TryOpen(text, Purpose, database.Name);
         if ((opened ?? text) == None) return true;
         if (!int.TryParse(opened ?? text, NumberStyles.None, CultureInfo.InvariantCulture, out var set)) return false;
-        // What no operator sealed may only lower it.
+        // A value that no operator sealed may only lower the ceiling.
         if (opened is not null || !(database.Budget.Ceiling < set)) ceiling = set;
         return true;
     }

@@ -1,12 +1,12 @@
 namespace Broker.Core.Budgets;
 
-/// <summary>A rollout that somebody thinks of. Connections are those of one pod's pool.</summary>
-/// <param name="Pods">Pods that run in the end, 1 or more.</param>
+/// <summary>A planned rollout. Connections are those of one pod's pool.</summary>
+/// <param name="Pods">Pods that run after the rollout, 1 or more.</param>
 /// <param name="ConnectionsPerPod">Connections that each opens, 1 or more.</param>
 /// <param name="Surge">Pods beyond <paramref name="Pods"/> that run at once while it is rolled out, 0 or more.</param>
 public sealed record PlannedRollout(int Pods, int ConnectionsPerPod, int Surge)
 {
-    /// <summary>Connections open at the rollout's height.</summary>
+    /// <summary>Connections open at the rollout's peak.</summary>
     public long Peak => ((long)Pods + Surge) * ConnectionsPerPod;
 
     /// <summary>
@@ -22,39 +22,39 @@ public sealed record PlannedRollout(int Pods, int ConnectionsPerPod, int Surge)
 /// <param name="EndsIn">Until its end, unless it is renewed.</param>
 public sealed record ForecastHolder(string Role, int Connections, TimeSpan EndsIn)
 {
-    /// <summary>With whom it shares the database: its role, or a team that has terms of its own.</summary>
+    /// <summary>The party that it belongs to: its role, or a team with its own terms.</summary>
     public string Party { get; init; } = Role;
 
-    /// <summary>What it is asked to go down to and has not confirmed; its connections where nothing is asked of it.</summary>
+    /// <summary>The size that it is asked to go down to and has not confirmed; its connections when nothing is asked of it.</summary>
     public int DownTo { get; init; } = Connections;
 
-    /// <summary>The least to which it goes down when others need it; its connections where it does not follow sizes.</summary>
+    /// <summary>The smallest size that it goes down to when others need connections; its connections when it does not follow sizes.</summary>
     public int Least { get; init; } = Connections;
 }
 
-/// <summary>What a rollout would do to a database's connections. All numbers are connections but those named pods.</summary>
-/// <param name="Fits">Every pod gets its connections: at once, or as soon as holders that follow sizes have given back what it needs of theirs.</param>
+/// <summary>What a rollout would do to a database's connections. All numbers are connections except those of pods.</summary>
+/// <param name="Fits">Whether every pod gets its connections: at once, or as soon as holders that follow sizes have given back enough.</param>
 /// <param name="Needed">Needed beyond what the rollout's own role holds already.</param>
-/// <param name="Free">Free for it now; what is guaranteed to others is not.</param>
+/// <param name="Free">Free for it now, without what is guaranteed to others.</param>
 /// <param name="GivenBack">What holders that follow sizes would have to give back for it; 0: nothing.</param>
 /// <param name="Missing">Missing even then; 0 when it fits.</param>
 /// <param name="PodsAtOnce">Pods, surge included, that would get their connections at once.</param>
-/// <param name="PodsThatFit">Pods, surge included, that would get their connections, some of them once others have given back theirs.</param>
+/// <param name="PodsThatFit">Pods, surge included, that would get their connections, some of them only after others have given back theirs.</param>
 /// <param name="PoolSizeThatFits">The largest pool with which all pods fit; 0: none.</param>
 /// <param name="EnoughFreeIn">
-/// When so many holders of others have come to their end that it fits, if none of them renews; null: it fits now, or never will.
+/// After how long enough other holders have ended for it to fit, if none of them renews; null: it fits now, or never will.
 /// </param>
 public sealed record Forecast(bool Fits, long Needed, int Free, long GivenBack, long Missing, int PodsAtOnce, int PodsThatFit, int PoolSizeThatFits, TimeSpan? EnoughFreeIn)
 {
     /// <summary>
-    /// Says what a rollout would do. The arithmetic is that of claims: a pod is served while its whole pool is free and not kept for others, and what a
-    /// role's own pods hold already is theirs, because a rolling update replaces them.
+    /// Forecasts a rollout. The arithmetic is that of claims: a pod is served while its whole pool is free and not kept for others; what a
+    /// role's own pods hold already counts towards it, because a rolling update replaces them.
     /// </summary>
     /// <param name="rollout">The rollout.</param>
-    /// <param name="role">The role it claims; null: one that holds nothing yet.</param>
-    /// <param name="capacity">All that may be promised then.</param>
+    /// <param name="role">The role that it claims; null: one that holds nothing yet.</param>
+    /// <param name="capacity">The connections that may be promised in all.</param>
     /// <param name="holders">Those who hold connections of the database.</param>
-    /// <param name="guaranteed">By party: connections that are kept free for it while it does not have them; null: nothing is guaranteed to anybody.</param>
+    /// <param name="guaranteed">By party: connections that are kept free for it while it does not have them; null when nothing is guaranteed.</param>
     public static Forecast Of(
         PlannedRollout rollout, string? role, int capacity, IReadOnlyList<ForecastHolder> holders, IReadOnlyDictionary<string, int>? guaranteed = null)
     {

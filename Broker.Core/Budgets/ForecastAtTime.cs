@@ -2,22 +2,22 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Budgets;
 
-/// <summary>What a rollout would do at a time of day, by what a database's connections were then in the last week.</summary>
-/// <param name="Forecast">Of the fullest of those days.</param>
-/// <param name="Days">On how many days something was counted then.</param>
-/// <param name="Holders">Who had what on that day: of each role the most, as one holder.</param>
+/// <summary>What a rollout would do at a time of day, based on a database's connections at that time in the last week.</summary>
+/// <param name="Forecast">The forecast for the fullest of those days.</param>
+/// <param name="Days">On how many days there was a count at that time.</param>
+/// <param name="Holders">Who had what on that day: for each role its maximum, as one holder.</param>
 internal sealed record ForecastAtTime(Forecast Forecast, int Days, IReadOnlyList<ForecastHolder> Holders)
 {
     // A rollout takes its time.
     private static readonly TimeSpan Lasts = TimeSpan.FromHours(1);
     private static readonly TimeSpan Day = TimeSpan.FromDays(1);
 
-    /// <summary>Says it; null: nothing was counted at that time.</summary>
+    /// <summary>Makes the forecast; null when nothing was counted at that time.</summary>
     /// <param name="rollout">The rollout.</param>
     /// <param name="role">The role it claims: what its pods had then is theirs; null: one that has nothing yet.</param>
-    /// <param name="at">When it begins, in UTC; it is given an hour.</param>
+    /// <param name="at">When it begins, in UTC; it is assumed to take an hour.</param>
     /// <param name="week">What the connections were.</param>
-    /// <param name="guaranteed">By party: connections that are kept free for it while it does not have them; null: nothing is guaranteed to anybody.</param>
+    /// <param name="guaranteed">By party: connections that are kept free for it while it does not have them; null when nothing is guaranteed.</param>
     public static ForecastAtTime? Of(PlannedRollout rollout, string? role, TimeOnly at, HistoryRecord week, IReadOnlyDictionary<string, int>? guaranteed = null)
     {
         HistoryStretch[] then = [.. week.Stretches.Where(stretch => stretch.Limit >= 0 && Meets(stretch.Start, week.Width, at))];
@@ -25,7 +25,7 @@ internal sealed record ForecastAtTime(Forecast Forecast, int Days, IReadOnlyList
         var (forecast, holders) = then.Select(Then).MinBy(of => (of.Forecast.PodsThatFit, of.Forecast.PoolSizeThatFits, -of.Forecast.Missing));
         return new(forecast, then.DistinctBy(stretch => (stretch.Start + week.Width - at.ToTimeSpan() - TimeSpan.FromTicks(1)).UtcDateTime.Date).Count(), holders);
 
-        // Nobody is known of those days who would have gone down, and when they ended is past.
+        // The history does not say who would have gone down, and those holders have ended long ago.
         (Forecast Forecast, IReadOnlyList<ForecastHolder> Holders) Then(HistoryStretch stretch)
         {
             ForecastHolder[] had = [.. week.Peaks.Where(peak => peak.Start == stretch.Start && peak.Connections > 0).Select(peak => new ForecastHolder(peak.Role, peak.Connections, TimeSpan.MaxValue))];
@@ -33,7 +33,7 @@ internal sealed record ForecastAtTime(Forecast Forecast, int Days, IReadOnlyList
         }
     }
 
-    // Whether a stretch has something of the hour that begins then.
+    // Whether a stretch overlaps with the hour that begins then.
     private static bool Meets(DateTimeOffset start, TimeSpan width, TimeOnly at)
     {
         var before = TimeSpan.FromTicks(((at.ToTimeSpan() - start.UtcDateTime.TimeOfDay).Ticks + Day.Ticks) % Day.Ticks);

@@ -1,8 +1,8 @@
 namespace Broker.Core.Budgets;
 
 /// <summary>
-/// The room that others leave a rollout: what they have or is kept for them at once, and what of it they cannot give back. Its arithmetic is that of
-/// <c>share</c> and <c>kept_from</c> (<c>common.lua</c>) and of the floors in <c>fair.lua</c>, without what lies between.
+/// The room that others leave for a rollout: what they have or is kept for them now, and how much of it they cannot give back. Its arithmetic is that of
+/// <c>share</c> and <c>kept_from</c> (<c>common.lua</c>) and of the floors in <c>fair.lua</c>, without the steps in between.
 /// </summary>
 internal sealed class ForecastRoom
 {
@@ -21,7 +21,7 @@ internal sealed class ForecastRoom
         this.capacity = capacity;
         var own = role is null ? [] : holders.Where(holder => holder.Role == role).ToArray();
         Own = own.Sum(holder => (long)holder.Connections);
-        // The new pods are the same callers' as the old ones.
+        // The new pods belong to the same callers as the old ones.
         ownParty = own.GroupBy(holder => holder.Party).OrderByDescending(party => party.Count()).FirstOrDefault()?.Key ?? role ?? "";
         ownGuaranteed = guaranteed?.GetValueOrDefault(ownParty) ?? 0;
         foreach (var (name, connections) in guaranteed ?? new Dictionary<string, int>())
@@ -37,7 +37,7 @@ internal sealed class ForecastRoom
         }
     }
 
-    /// <summary>What the role's own pods hold: theirs, because they are replaced.</summary>
+    /// <summary>What the role's own pods hold, which counts towards the rollout because it replaces them.</summary>
     public long Own { get; }
 
     /// <summary>What the rollout's pods can have at once.</summary>
@@ -46,13 +46,13 @@ internal sealed class ForecastRoom
         parties.Values.Sum(party => Math.Max(0, party.Guaranteed - party.DownTo)),
         OthersOfOwn.DownTo);
 
-    /// <summary>What they can have when those who follow sizes have gone down as far as they can be asked to: to their least, and no party below what is guaranteed to it.</summary>
+    /// <summary>What they can have once holders that follow sizes have gone down as far as possible: to their minimum, and no party below its guarantee.</summary>
     public long InTheEnd => Best(
         capacity - parties.Values.Sum(party => party.Floor),
         parties.Values.Sum(party => Math.Max(0, party.Guaranteed - party.Floor)),
         OthersOfOwn.Floor);
 
-    /// <summary>When so many others have ended that so many connections are to be had; null: not even when all have.</summary>
+    /// <summary>After how long enough others have ended to free this many connections; null when even all of them do not suffice.</summary>
     public TimeSpan? WhenFree(long needed)
     {
         foreach (var holder in others.OrderBy(holder => holder.EndsIn))

@@ -13,7 +13,7 @@ public enum AdmissionMode
     /// <summary>There is no webhook.</summary>
     Off,
 
-    /// <summary>It is let in, and whoever applies it is told.</summary>
+    /// <summary>It is admitted with a warning.</summary>
     Warn,
 
     /// <summary>It is refused.</summary>

@@ -20,21 +20,21 @@ public sealed record AuditSettings
     public string? Path { get; init; } = DefaultPath;
 
     /// <summary>
-    /// File of its own for refusals of callers that proved nobody (default: <see cref="Path"/> with <c>-unproven</c> before its
-    /// ending); only where <see cref="Path"/> is a file: the other sinks get them in little and summed up among the rest.
+    /// Separate file for refusals of unproven callers (default: <see cref="Path"/> with <c>-unproven</c> before its
+    /// extension); only where <see cref="Path"/> is a file: the other sinks get a few of them, and their sums, among the rest.
     /// </summary>
     public string? UnprovenPath { get; init; }
 
-    /// <summary>What that file and its old ones take together, in MiB (64 to 1,048,576, default 2048: more than a week of the worst).</summary>
+    /// <summary>The size of that file and its old ones together, in MiB (64 to 1,048,576, default 2048: more than a week of the worst case).</summary>
     public int UnprovenMegabytes { get; init; } = 2048;
 
     /// <summary>Whether each batch is forced to the disk before its answers leave (default false: a quarter fewer claims a second).</summary>
     public bool Fsync { get; init; }
 
-    /// <summary>Whether standard output gets the records besides (<c>StandardOutput</c>, default false).</summary>
+    /// <summary>Whether standard output also gets the records (<c>StandardOutput</c>, default false).</summary>
     public bool AlsoToStandardOutput { get; init; }
 
-    /// <summary>When the file gives way to a new one.</summary>
+    /// <summary>When the file is rotated.</summary>
     public AuditRotation Rotation { get; init; } = new();
 
     /// <summary>A syslog server; null: none.</summary>
@@ -50,8 +50,8 @@ public sealed record AuditSettings
     public string? SigningKeyFile { get; init; }
 
     /// <summary>
-    /// How often the last checkpoint is written into the log too (0 to 1 day, default 5 minutes; 0: never), where signing is on:
-    /// there it outlives whoever cuts the audit.
+    /// How often the last checkpoint is also written to the log (0 to 1 day, default 5 minutes; 0: never), where signing is on:
+    /// there it survives a truncation of the audit.
     /// </summary>
     public TimeSpan AnchorEvery { get; init; } = TimeSpan.FromMinutes(5);
 
@@ -61,10 +61,10 @@ public sealed record AuditSettings
     /// </summary>
     public Secret? HashKey { get; init; }
 
-    /// <summary>Whether these are the settings that <see cref="ForUnproven"/> answered: what is said once for both is not said of it.</summary>
+    /// <summary>Whether these settings come from <see cref="ForUnproven"/>, so that warnings for both records are given only once.</summary>
     public bool IsOfUnproven { get; init; }
 
-    /// <summary>The settings of the record of refusals of callers that proved nobody; null: they go where all else goes.</summary>
+    /// <summary>The settings of the record of unproven callers' refusals; null when these go where everything else goes.</summary>
     public AuditSettings? ForUnproven() => Path is not { } path || path == StandardOutput ? null : this with
     {
         Path = UnprovenPath ?? System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path) ?? "", $"{System.IO.Path.GetFileNameWithoutExtension(path)}-unproven{System.IO.Path.GetExtension(path)}"),
@@ -77,13 +77,13 @@ public sealed record AuditSettings
     };
 }
 
-/// <summary>When the audit file gives way to a new one. The old one is named for its last record's number.</summary>
+/// <summary>When the audit file is rotated. The old file is named after its last record's number.</summary>
 public sealed record AuditRotation
 {
-    /// <summary>Its size then, in MiB (0 to 1,048,576, default 256; 0: any).</summary>
+    /// <summary>The size at which it is rotated, in MiB (0 to 1,048,576, default 256; 0: any).</summary>
     public int MaxMegabytes { get; init; } = 256;
 
-    /// <summary>Its age then (0 to 366 days, default 1 day; 0: any).</summary>
+    /// <summary>The age at which it is rotated (0 to 366 days, default 1 day; 0: any).</summary>
     public TimeSpan MaxAge { get; init; } = TimeSpan.FromDays(1);
 
     /// <summary>Old files kept (1 to 100,000, default 90).</summary>

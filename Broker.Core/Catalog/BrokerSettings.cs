@@ -5,7 +5,7 @@ namespace Broker.Core.Catalog;
 /// <summary>What is fixed when the broker starts; changing any of it needs a restart.</summary>
 public sealed record BrokerSettings
 {
-    /// <summary>Where the replicas' shared memory is.</summary>
+    /// <summary>Where the replicas' shared state is.</summary>
     public LedgerSettings Ledger { get; init; } = new();
 
     /// <summary>What seals passwords in the ledger; null only with the ledger in the process's memory.</summary>
@@ -17,14 +17,14 @@ public sealed record BrokerSettings
     /// <summary>How long callers wait.</summary>
     public WaitingSettings Waiting { get; init; } = new();
 
-    /// <summary>How much a request, and an address, may be.</summary>
+    /// <summary>Limits on requests and on addresses.</summary>
     public LimitSettings Limits { get; init; } = new();
 
     /// <summary>The broker's certificate and the certificates it asks for; null: whatever Kestrel is configured with.</summary>
     public TlsSettings? Tls { get; init; }
 
     /// <summary>
-    /// Networks (<c>10.0.0.0/8</c>) of the proxies whose <c>X-Forwarded-For</c> and <c>-Proto</c> are believed; empty: nobody's,
+    /// Networks (<c>10.0.0.0/8</c>) of the proxies whose <c>X-Forwarded-For</c> and <c>-Proto</c> are trusted; when empty, none are,
     /// and the address of a request is its connection's.
     /// </summary>
     public IReadOnlyList<string> Proxies { get; init => field = new TextList(value); } = new TextList([]);
@@ -39,8 +39,8 @@ public sealed record BrokerSettings
     public AdmissionSettings Admission { get; init; } = new();
 
     /// <summary>
-    /// How many proxies are in front of the broker, one behind the other (1 to 10, default 1): so many addresses of
-    /// <c>X-Forwarded-For</c> are believed, from its end.
+    /// How many proxies are in front of the broker, one behind the other (1 to 10, default 1): this many addresses of
+    /// <c>X-Forwarded-For</c> are trusted, from its end.
     /// </summary>
     public int ProxyHops { get; init; } = 1;
 }
@@ -48,13 +48,13 @@ public sealed record BrokerSettings
 /// <summary>Which ledger.</summary>
 public enum LedgerKind
 {
-    /// <summary>The memory of this one process (the default): one replica, and nothing is known after a restart.</summary>
+    /// <summary>The memory of this process (the default): for one replica; a restart loses everything.</summary>
     InProcess,
 
     /// <summary>Redis, shared by all replicas.</summary>
     Redis,
 
-    /// <summary>A file: one replica, and a restart loses nothing.</summary>
+    /// <summary>A file: for one replica; a restart loses nothing.</summary>
     File,
 }
 
@@ -64,7 +64,7 @@ public sealed record LedgerSettings
     /// <summary>Which one (default <see cref="LedgerKind.InProcess"/>).</summary>
     public LedgerKind Kind { get; init; }
 
-    /// <summary>What the names of its keys begin with unless told otherwise.</summary>
+    /// <summary>The default prefix of its key names.</summary>
     public const string DefaultPrefix = "broker";
 
     /// <summary>StackExchange.Redis's connection string, which may hold a password; needed with Redis, null otherwise.</summary>
@@ -86,13 +86,13 @@ public sealed record LedgerSettings
     public string? Path { get; init; }
 
     /// <summary>
-    /// What the names of all keys and channels begin with: brokers with the same one share a ledger, others share nothing but the
+    /// The prefix of all keys and channels: brokers with the same prefix share a ledger, others share only the
     /// server (default <see cref="DefaultPrefix"/>).
     /// </summary>
     public string Prefix { get; init; } = DefaultPrefix;
 
     /// <summary>
-    /// Marks (four characters) of brokers that are gone, or whose ledger was lost: database users that bear one are this broker's (default:
+    /// Marks (four characters) of brokers that are gone, or whose ledger was lost: database users with one of them belong to this broker (default:
     /// none).
     /// </summary>
     public IReadOnlyList<string> FormerMarks { get; init => field = new TextList(value); } = new TextList([]);
@@ -107,7 +107,7 @@ public sealed record SealingSettings(string? Directory, string? CertificateFile,
 /// <summary>The recovery drill, whose age is an indicator.</summary>
 public sealed record DrillSettings
 {
-    /// <summary>The JSON file that the last drill left; null: none.</summary>
+    /// <summary>The JSON report of the last drill; null: none.</summary>
     public string? ReportFile { get; init; }
 
     /// <summary>How old the last one may be (1 day to 5 years, default 90 days).</summary>
@@ -120,7 +120,7 @@ public sealed record WaitingSettings
     /// <summary>How long one issue may take, login check included, before another replica may take over (5 s to 5 min, default 30 s).</summary>
     public TimeSpan IssueDeadline { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long a claim waits that does not say (0 to <see cref="MaxWait"/>, default 10 s).</summary>
+    /// <summary>How long a claim waits that does not say how long (0 to <see cref="MaxWait"/>, default 10 s).</summary>
     public TimeSpan Default { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>The longest a claim may ask to wait (1 s to 10 min, default 60 s).</summary>
@@ -130,7 +130,7 @@ public sealed record WaitingSettings
     public int MaxInLine { get; init; } = 10_000;
 }
 
-/// <summary>What a request may be, and how much one address may try.</summary>
+/// <summary>Limits on requests, and on what one address may try.</summary>
 public sealed record LimitSettings
 {
     /// <summary>The longest request body, in bytes (1,024 to 1,048,576, default 16,384).</summary>
@@ -143,8 +143,8 @@ public sealed record LimitSettings
     public int MaxConnections { get; init; } = 20_000;
 
     /// <summary>
-    /// Proofs that may fail from one address before its further ones are slowed (1 to 1,000,000, default 100). Tokens that
-    /// were proven lately are not slowed.
+    /// Proofs that may fail from one address before its further failures are throttled (1 to 1,000,000, default 100). Tokens that
+    /// were proven lately are not affected.
     /// </summary>
     public int FailedProofs { get; init; } = 100;
 

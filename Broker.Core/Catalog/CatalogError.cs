@@ -1,7 +1,7 @@
 namespace Broker.Core.Catalog;
 
-/// <summary>One mistake in the configuration. Never holds a configured secret.</summary>
-/// <param name="Path">Where: <c>Broker:Roles:orders-api:Connections:Max</c>.</param>
+/// <summary>One mistake in the configuration. Never contains a configured secret.</summary>
+/// <param name="Path">Where it is: <c>Broker:Roles:orders-api:Connections:Max</c>.</param>
 /// <param name="Problem">What is wrong there.</param>
 /// <param name="Mend">What to write instead.</param>
 public sealed record CatalogError(string Path, string Problem, string Mend)

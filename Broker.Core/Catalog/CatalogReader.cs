@@ -4,13 +4,13 @@ using Microsoft.Extensions.Configuration;
 
 namespace Broker.Core.Catalog;
 
-/// <summary>Reads the section <c>Broker</c> and checks the whole of it.</summary>
+/// <summary>Reads the section <c>Broker</c> and validates it as a whole.</summary>
 public static class CatalogReader
 {
     /// <summary>The section that is read.</summary>
     public const string Section = "Broker";
 
-    /// <summary>Everything that is configured, or every mistake in it; never throws for what is written there.</summary>
+    /// <summary>Everything that is configured, or every mistake in it; never throws because of its content.</summary>
     public static CatalogReading Read(IConfiguration configuration)
     {
         var findings = new Findings([], []);
@@ -32,7 +32,7 @@ public static class CatalogReader
         GuaranteesReading.Check(reader, databases, roles, identity.Teams);
         var vaultApi = VaultApiReading.Read(reader.Child("VaultApi"), identity, roles);
 
-        // A mounted file that is not there looks just like this; refusing every pod politely would hide it.
+        // A missing mounted file looks just like this; starting and refusing every pod would hide it.
         if (databases.Count == 0) reader.Error("Databases", "is empty.", "Name at least one database; is the configuration file mounted?");
         if (roles.Count == 0) reader.Error("Roles", "is empty.", "Name at least one role; is the configuration file mounted?");
         if (settings.Tls?.ClientAuthorityFile is null)

@@ -15,7 +15,7 @@ public sealed record CatalogSnapshot(
     public VaultApiSettings VaultApi { get; init; } = new();
 }
 
-/// <summary>The catalog as it is now; a reload swaps the whole of it.</summary>
+/// <summary>The current catalog; a reload replaces all of it.</summary>
 public interface ICatalog
 {
     /// <summary>The newest snapshot that validated. Take it once per request, so that one request sees one catalog.</summary>

@@ -4,15 +4,15 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Catalog;
 
-/// <summary>Something that can be read and is hardly meant.</summary>
-/// <param name="Path">Where it stands, e.g. <c>Broker:Roles:orders:Allow</c>.</param>
-/// <param name="Text">What it comes to, and what to do.</param>
+/// <summary>Configuration that is valid but hardly intended.</summary>
+/// <param name="Path">Where it is, e.g. <c>Broker:Roles:orders:Allow</c>.</param>
+/// <param name="Text">What it leads to, and what to do.</param>
 public sealed record CatalogWarning(string Path, string Text);
 
-/// <summary>Configuration that reads well and means nothing, or something else: told at the start, at each reload and by <c>broker check</c>.</summary>
+/// <summary>Finds configuration that is valid but has no effect or an unintended one: reported at the start, at each reload and by <c>broker check</c>.</summary>
 public static class CatalogWarnings
 {
-    // What tokens of clusters, pipelines and people really have.
+    // Claims that tokens of clusters, pipelines and people really have.
     private static readonly string[] KnownClaims =
     [
         "namespace", "serviceaccount", "pod", "sub", "groups", "roles", "email", "repository", "ref", "environment", "project_path", "preferred_username",
@@ -39,7 +39,7 @@ public static class CatalogWarnings
         .. catalog.Identity.Teams.Select(static team => ($"Broker:Identity:Teams:{team.Name}:Members", team.Members, "is in the team")),
     ];
 
-    // A ceiling of nothing is an order to give nobody anything.
+    // A ceiling of 0 deliberately grants nothing to anybody.
     private static IEnumerable<CatalogWarning> TooMuch(CatalogSnapshot catalog) =>
         from role in catalog.Roles.Values.OrderBy(static role => role.Name, StringComparer.Ordinal)
         let database = catalog.Databases[role.Database]

@@ -2,29 +2,29 @@ using System.Diagnostics.CodeAnalysis;
 
 namespace Broker.Core.Catalog;
 
-/// <summary>What a claim must be: one text, any of several, or whatever begins with a text.</summary>
+/// <summary>What a claim must be: one string, any of several, or anything that begins with a string.</summary>
 public sealed record ClaimMatch
 {
-    // What a prefix may end with: in the middle of a word it would mean more than it seems to ("octo*": "octopus/…" too).
+    // Characters that a prefix may end with: in the middle of a word it would match more than it seems to ("octo*" also matches "octopus/…").
     private const string Separators = "/:.-_@|";
 
     private readonly string[] values;
 
     private ClaimMatch(string[] values, bool isPrefix) => (this.values, IsPrefix) = (values, isPrefix);
 
-    /// <summary>Whether the one text is a prefix.</summary>
+    /// <summary>Whether the string is a prefix.</summary>
     public bool IsPrefix { get; }
 
-    /// <summary>The text, or the texts.</summary>
+    /// <summary>The string, or the strings.</summary>
     public IReadOnlyList<string> Values => values;
 
-    /// <summary>Exactly this text.</summary>
+    /// <summary>Matches exactly this string.</summary>
     public static ClaimMatch Exactly(string value) => new([value], isPrefix: false);
 
-    /// <summary>Any of these texts.</summary>
+    /// <summary>Matches any of these strings.</summary>
     public static ClaimMatch AnyOf(IEnumerable<string> values) => new([.. values], isPrefix: false);
 
-    /// <summary>Reads a text: with a <c>*</c> at its end it is a prefix. False: <paramref name="why"/> it is neither.</summary>
+    /// <summary>Parses a string: with a <c>*</c> at its end it is a prefix. When false, <paramref name="why"/> says what is wrong.</summary>
     public static bool TryParse(string text, [NotNullWhen(true)] out ClaimMatch? match, [NotNullWhen(false)] out string? why)
     {
         (match, why) = (null, null);
@@ -37,7 +37,7 @@ public sealed record ClaimMatch
         return match is not null;
     }
 
-    /// <summary>Whether one of a claim's values is meant.</summary>
+    /// <summary>Whether one of a claim's values matches.</summary>
     public bool Matches(IEnumerable<string> claim)
     {
         foreach (var value in claim)

@@ -5,9 +5,9 @@ using Microsoft.Extensions.Configuration.Json;
 namespace Broker.Core.Catalog;
 
 /// <summary>
-/// Configuration files that break while the broker runs. The configuration system answers a broken or vanished file on
-/// reload with "nothing is configured in it", which another file might make look whole; so the files themselves are
-/// looked at before a reload is believed.
+/// Detects configuration files that break while the broker runs. On reload, the configuration system treats a broken or missing file
+/// as an empty one, which another file may make look complete; so the files themselves are
+/// checked before a reload is accepted.
 /// </summary>
 public static class ConfigurationFiles
 {
@@ -15,8 +15,8 @@ public static class ConfigurationFiles
         new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
 
     /// <summary>
-    /// Call when all sources are added: a file that breaks no longer throws on a thread nobody watches; instead
-    /// <see cref="LiveCatalog"/> refuses to start, or to reload, and says which file it was.
+    /// Call when all sources are added: a file that breaks then no longer throws on an unobserved thread; instead
+    /// <see cref="LiveCatalog"/> refuses to start, or to reload, and names the file.
     /// </summary>
     public static void LeaveBrokenFilesToTheCatalog(this IConfigurationBuilder builder)
     {
@@ -24,7 +24,7 @@ public static class ConfigurationFiles
             source.OnLoadException = context => context.Ignore = true;
     }
 
-    /// <summary>Every JSON file that is not JSON now, and every needed one that is gone.</summary>
+    /// <summary>Every JSON file that is currently not valid JSON, and every required one that is missing.</summary>
     public static IReadOnlyList<CatalogError> Broken(IConfiguration configuration)
     {
         if (configuration is not IConfigurationRoot root) return [];

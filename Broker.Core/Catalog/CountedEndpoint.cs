@@ -4,8 +4,8 @@ using Broker.Core.Model;
 namespace Broker.Core.Catalog;
 
 /// <summary>
-/// Where a database's connections are counted, as it is configured: hosts and ports, no user and no password. Two databases with the same
-/// are on one server; two that differ may be on one all the same.
+/// Where a database's connections are counted, according to the configuration: hosts and ports, without user and password. Two databases with the same
+/// endpoint are on one server; two with different endpoints may still be on one.
 /// </summary>
 internal static class CountedEndpoint
 {
@@ -35,7 +35,7 @@ internal static class CountedEndpoint
         }
         catch (ArgumentException)
         {
-            // The engine says so when it connects.
+            // The engine reports the error when it connects.
         }
 
         var host = HostKeys.Select(key => settings.TryGetValue(key, out var value) ? value.ToString() : null).FirstOrDefault(value => value is { Length: > 0 });

@@ -33,12 +33,12 @@ public sealed record Database
     public Secret? ReplicaConnectionString { get; init; }
 
     /// <summary>
-    /// The server that it is on, by a name of the DBA's (1-63 of <c>a-z 0-9 - _</c>): databases that say the same share its connections.
-    /// Null: the server is recognised by what it says of itself.
+    /// The DBA's name for the server that it is on (1-63 of <c>a-z 0-9 - _</c>): databases with the same name share its connections.
+    /// Null: the server is recognised by how it identifies itself.
     /// </summary>
     public string? Server { get; init; }
 
-    /// <summary>How long a new user may take to reach the replica that pods connect to (0 to 60 s, default 0): a login that is refused is tried again for so long.</summary>
+    /// <summary>How long a new user may take to reach the replica that pods connect to (0 to 60 s, default 0): a refused login is tried again for this long.</summary>
     public TimeSpan ReplicaLag { get; init; }
 
     /// <summary>MongoDB: the database of the server that users are made in and log in to (default <c>admin</c>).</summary>
@@ -47,7 +47,7 @@ public sealed record Database
     /// <summary>How pods connect where it differs from the broker's own connection.</summary>
     public PodSettings Pods { get; init; } = new();
 
-    /// <summary>What pools its connections, and what its pods connect to; null: the server itself.</summary>
+    /// <summary>The pooler that its pods connect to; null when they connect to the server itself.</summary>
     public PoolerSettings? Pooler { get; init; }
 
     /// <summary>How many connections may be promised: to a server's clients, or to its pooler's.</summary>
@@ -82,13 +82,13 @@ public sealed record BudgetSettings
 
     /// <summary>
     /// Percent (1-100) of the connections ordinary users can get that may be promised on all databases of the server together. Null: the
-    /// highest <see cref="CeilingPercent"/> of them. Where several say it, the lowest holds.
+    /// highest <see cref="CeilingPercent"/> of them. If several set it, the lowest applies.
     /// </summary>
     public int? ServerCeilingPercent { get; init; }
 
     /// <summary>
-    /// How many connections the server takes (1 or more), where it does not say so itself (FerretDB, some proxies) or takes fewer than it
-    /// says; null: what it says. Where both say, the smaller counts.
+    /// How many connections the server allows (1 or more), where it does not say so itself (FerretDB, some proxies) or allows fewer than it
+    /// says; null: what it says. If both are known, the smaller one applies.
     /// </summary>
     public int? Limit { get; init; }
 
@@ -97,8 +97,8 @@ public sealed record BudgetSettings
 
     /// <summary>
     /// Whether the database itself caps the connections of each lease's user at what its holders were granted (default: no). The
-    /// administrator must be allowed to change the users: those of a <c>Vault</c> issuer too. MongoDB has no caps: there who has
-    /// more open than granted is shown and told.
+    /// administrator must be allowed to change the users, including those of a <c>Vault</c> issuer. MongoDB has no caps: there, holders with
+    /// more connections open than granted are shown and logged.
     /// </summary>
     public bool Enforce { get; init; }
 
@@ -109,8 +109,8 @@ public sealed record BudgetSettings
     public TimeSpan StaleAfter { get; init; } = TimeSpan.FromSeconds(15);
 
     /// <summary>
-    /// When nobody has held or waited for a connection for so long, the database is asked nothing more until somebody claims, so that a
-    /// serverless one can go to sleep (0 to 365 days, default 10 s). The claim that comes then waits for a count.
+    /// When nobody has held or waited for a connection for this long, the database is no longer queried until somebody claims, so that a
+    /// serverless database can go to sleep (0 to 365 days, default 10 s). The next claim then waits for a count.
     /// </summary>
     public TimeSpan PauseAfter { get; init; } = TimeSpan.FromSeconds(10);
 }
@@ -124,6 +124,6 @@ public sealed record PaceSettings
     /// <summary>Users at once after a pause (1 to 1000, default 5).</summary>
     public int Burst { get; init; } = 5;
 
-    /// <summary>Issues, renewals and revocations under way at once (1 to 100, default 2): they collide inside the database.</summary>
+    /// <summary>Concurrent issues, renewals and revocations (1 to 100, default 2): they collide inside the database.</summary>
     public int InFlight { get; init; } = 2;
 }

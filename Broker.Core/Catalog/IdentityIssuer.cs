@@ -1,7 +1,7 @@
 namespace Broker.Core.Catalog;
 
 /// <summary>
-/// Whose tokens prove a caller. One of four ways: keys by discovery (<see cref="Authority"/>), at an address
+/// An issuer whose tokens prove a caller, in one of four ways: keys by discovery (<see cref="Authority"/>), at an address
 /// (<see cref="JwksUri"/>), or in a file (<see cref="JwksFile"/>), or a cluster that is asked about each token (<see cref="TokenReview"/>).
 /// </summary>
 public sealed record IdentityIssuer
@@ -16,7 +16,7 @@ public sealed record IdentityIssuer
     public string? Issuer { get; init; }
 
     /// <summary>
-    /// Issuers whose <c>iss</c> tokens had before, and some still have: a cluster that changes its issuer's name believes both for a
+    /// Earlier values of <c>iss</c>, which some tokens still have: a cluster that changes its issuer's name accepts both for a
     /// while (<c>--service-account-issuer</c> given twice), and so does the broker. Their holders stay the same.
     /// </summary>
     public IReadOnlyList<string> FormerIssuers { get; init; } = [];
@@ -31,21 +31,21 @@ public sealed record IdentityIssuer
     public Uri? JwksUri { get; init; }
 
     /// <summary>
-    /// How long keys from a server are believed that the server does not confirm (1 min to 24 h, default 1 min). They are asked for
-    /// twice a minute; a key that the server leaves out is out. Longer than a minute: callers are proven while the server is away,
-    /// and so is whoever stole a key that was withdrawn meanwhile.
+    /// How long keys are trusted that their server does not confirm (1 min to 24 h, default 1 min). They are fetched
+    /// twice a minute; a key that the server no longer lists is no longer trusted. With more than a minute, callers can be proven while the server is away,
+    /// but so can somebody with a stolen key that was withdrawn in the meantime.
     /// </summary>
     public TimeSpan KeysGoodFor { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>File with the JSON Web Key Set; read again when it changes.</summary>
     public string? JwksFile { get; init; }
 
-    /// <summary>A Kubernetes API server that is asked about each token; null: tokens are verified here, by keys.</summary>
+    /// <summary>A Kubernetes API server that is asked about each token; null when the broker verifies tokens itself, by keys.</summary>
     public TokenReviewSettings? TokenReview { get; init; }
 
     /// <summary>
-    /// The Kubernetes API server that tells which pods are gone, so that their holders end with them; null: holders end when they
-    /// give no sign of life. Only namespaces that roles name are watched.
+    /// The Kubernetes API server that says which pods are gone, so that their holders end with them; null: holders end when they
+    /// are not renewed. Only namespaces that roles name are watched.
     /// </summary>
     public PodWatchSettings? Pods { get; init; }
 
@@ -61,14 +61,14 @@ public sealed record IdentityIssuer
     /// <summary>Signature algorithms accepted (default RS256, ES256, PS256); never <c>none</c>, never symmetric ones.</summary>
     public IReadOnlyList<string> Algorithms { get; init; } = ["RS256", "ES256", "PS256"];
 
-    /// <summary>How far the issuer's clock may be off (0 to 5 min, default 30 s).</summary>
+    /// <summary>The tolerated difference to the issuer's clock (0 to 5 min, default 30 s).</summary>
     public TimeSpan ClockSkew { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Whether its tokens may be exchanged for sessions that outlive them (default false): for pipelines.</summary>
     public bool Sessions { get; init; }
 
     /// <summary>
-    /// The SPIFFE id of the client certificate that a caller must show besides its token, with claims of the token in braces:
+    /// The SPIFFE id of the client certificate that a caller must present besides its token, with claims of the token in braces:
     /// <c>spiffe://example.org/ns/{namespace}/sa/{serviceaccount}</c>; null: none. Needs <see cref="TlsSettings.ClientAuthorityFile"/>.
     /// </summary>
     public string? SpiffeId { get; init; }
@@ -88,11 +88,11 @@ public sealed record TokenReviewSettings
     /// <summary>The broker's own token there, read again as it changes (default: the mounted one); it needs <c>system:auth-delegator</c>.</summary>
     public string TokenFile { get; init; } = Mounted + "token";
 
-    /// <summary>How long an answer is believed (1 s to 1 min, default 5 s): a deleted pod's token works so much longer.</summary>
+    /// <summary>How long an answer is trusted (1 s to 1 min, default 5 s): a deleted pod's token works for this much longer.</summary>
     public TimeSpan RememberFor { get; init; } = TimeSpan.FromSeconds(5);
 }
 
-/// <summary>A Kubernetes API server that is asked which pods there are.</summary>
+/// <summary>A Kubernetes API server that is asked which pods exist.</summary>
 public sealed record PodWatchSettings
 {
     /// <summary>The API server (default <c>https://kubernetes.default.svc</c>, the cluster the broker runs in).</summary>
@@ -108,19 +108,19 @@ public sealed record PodWatchSettings
     public string TokenFile { get; init; } = new TokenReviewSettings().TokenFile;
 }
 
-/// <summary>Who asks, and who may look and steer.</summary>
-/// <param name="Issuers">Whose tokens are believed.</param>
+/// <summary>Who may ask, who may view, and who may give orders.</summary>
+/// <param name="Issuers">The issuers whose tokens are trusted.</param>
 /// <param name="Viewers">Who may see budgets, leases, the page and the metrics.</param>
-/// <param name="Operators">Who may revoke, rotate, end holders and change ceilings too.</param>
+/// <param name="Operators">Who may also revoke, rotate, end holders and change ceilings.</param>
 public sealed record IdentitySettings(
     IReadOnlyDictionary<string, IdentityIssuer> Issuers,
     IReadOnlyList<AllowRule> Viewers,
     IReadOnlyList<AllowRule> Operators)
 {
-    /// <summary>Who may do all that, and ask why a caller may or may not.</summary>
+    /// <summary>Who may do all that, and also ask why a caller may or may not have a role.</summary>
     public IReadOnlyList<AllowRule> Admins { get; init; } = [];
 
-    /// <summary>What pipelines get for their tokens.</summary>
+    /// <summary>The sessions that pipelines get for their tokens.</summary>
     public SessionSettings Sessions { get; init; } = new();
 
     /// <summary>What any one caller may take.</summary>
@@ -136,7 +136,7 @@ public sealed record SessionSettings
     /// <summary>How long a session lives that is not renewed (1 min to <see cref="MaxLifetime"/>, default 1 h).</summary>
     public TimeSpan Lifetime { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary>How long one can live at most, however often renewed (1 min to 7 days, default 6 h, GitHub's longest job).</summary>
+    /// <summary>The longest lifetime of a session, however often it is renewed (1 min to 7 days, default 6 h, GitHub's longest job).</summary>
     public TimeSpan MaxLifetime { get; init; } = TimeSpan.FromHours(6);
 
     /// <summary>Sessions at once (1 to 1,000,000, default 10,000).</summary>
@@ -149,13 +149,13 @@ public sealed record SessionSettings
 /// <param name="Limits">What they may take together.</param>
 public sealed record Team(string Name, IReadOnlyList<AllowRule> Members, ShareLimits Limits)
 {
-    /// <summary>On what terms it shares databases with others; null: its members' holders are parts of their roles.</summary>
+    /// <summary>The terms on which it shares databases with others; null: its members' holders count towards their roles.</summary>
     public TeamDivision? Division { get; init; }
 }
 
-/// <summary>On what terms a team shares databases with roles and other teams.</summary>
-/// <param name="Weight">Its part beside others (1 to 1000, default 1): of two that want more than there is, the one of weight 2 gets twice as much.</param>
-/// <param name="Priority">Who has a higher one (0 to 9, default 0) is served first, and goes down last.</param>
+/// <summary>The terms on which a team shares databases with roles and other teams.</summary>
+/// <param name="Weight">Its weight relative to others (1 to 1000, default 1): of two that want more than there is, one with weight 2 gets twice as much as one with weight 1.</param>
+/// <param name="Priority">Parties with a higher priority (0 to 9, default 0) are served first and go down last.</param>
 /// <param name="Guaranteed">By database: connections that are kept free for it while it does not have them.</param>
 public sealed record TeamDivision(int Weight, int Priority, IReadOnlyDictionary<string, int> Guaranteed);
 
@@ -174,6 +174,6 @@ public sealed record ShareLimits
     /// <summary>Connections at once, over all replicas and databases (0 to 1,000,000, default 0).</summary>
     public int Connections { get; init; }
 
-    /// <summary>Whether holders or connections are limited, which the ledger has to count.</summary>
+    /// <summary>Whether holders or connections are limited, so that the ledger has to count them.</summary>
     public bool AreCounted => Holders > 0 || Connections > 0;
 }

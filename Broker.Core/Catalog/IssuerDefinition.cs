@@ -34,7 +34,7 @@ public sealed record VaultIssuerDefinition(string Name) : IssuerDefinition(Name)
 /// <summary>How the broker proves itself to Vault.</summary>
 public abstract record VaultAuth;
 
-/// <summary>A token, given or in a file: another one that is put there is used within half a minute.</summary>
+/// <summary>A token, given directly or in a file; a new token in the file is used within half a minute.</summary>
 public sealed record VaultTokenAuth(SecretSource Token) : VaultAuth;
 
 /// <summary>AppRole.</summary>
@@ -48,7 +48,7 @@ public sealed record VaultKubernetesAuth(string Role, SecretSource Token, string
 /// <param name="File">The file; null when the value is given.</param>
 public sealed record SecretSource(Secret? Value, string? File)
 {
-    /// <summary>The secret as it is now.</summary>
+    /// <summary>The current secret.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
     /// <exception cref="InvalidDataException">The file is empty.</exception>
     public async ValueTask<Secret> ReadAsync(CancellationToken cancellation)

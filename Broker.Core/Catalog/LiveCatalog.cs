@@ -11,14 +11,14 @@ namespace Broker.Core.Catalog;
 public sealed record CatalogReload(DateTimeOffset At, IReadOnlyList<CatalogError> Errors);
 
 /// <summary>
-/// The catalog, followed through changes of the configuration: a change that validates swaps the whole snapshot, one that
-/// does not changes nothing and says why. JSON files are watched where they were added with <c>reloadOnChange</c>; on
+/// The catalog, kept up to date with the configuration: a valid change replaces the whole snapshot, an invalid
+/// change has no effect and is reported. JSON files are watched if they were added with <c>reloadOnChange</c>; on
 /// mounted ConfigMaps, which change by swapping symbolic links, set <c>DOTNET_USE_POLLING_FILE_WATCHER=1</c> (looks
 /// every 4 s). Files that hold secrets are compared every <see cref="FilesEvery"/>.
 /// </summary>
 public sealed class LiveCatalog : ICatalog, IDisposable
 {
-    /// <summary>How long changes must be quiet before they are read: several files seldom change in one step.</summary>
+    /// <summary>How long there must be no change before the files are read, because several files rarely change at the same moment.</summary>
     public static readonly TimeSpan QuietFor = TimeSpan.FromMilliseconds(250);
 
     /// <summary>How often the files that hold secrets are compared.</summary>
@@ -99,7 +99,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
         }
     }
 
-    // A timer's fault would end the process: what nobody foresaw keeps the former catalog, as every other mistake does.
+    // An exception in a timer would end the process: an unexpected exception keeps the previous catalog, like every other mistake.
     private CatalogReading? Read()
     {
         try
@@ -116,7 +116,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
         }
     }
 
-    // A broken file empties what it said, so its own mistake stands alone: the others would only be its echo.
+    // A broken file counts as empty, so only its own mistake is reported: all others would only follow from it.
     private IReadOnlyList<CatalogError> Mistakes(CatalogReading reading) =>
         ConfigurationFiles.Broken(configuration) is { Count: > 0 } broken ? broken : reading.Errors;
 
@@ -130,7 +130,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
             }
             catch (Exception error)
             {
-                // One listener's fault must not keep the others on the old catalog.
+                // An exception in one listener must not keep the others on the old catalog.
                 log.ListenerFailed(error);
             }
         }
@@ -146,7 +146,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
         }
     }
 
-    // By content: on a mounted Secret the file itself is a link that never changes.
+    // Compared by content: on a mounted Secret the file itself is a link that never changes.
     private static Dictionary<string, string> Fingerprints(IEnumerable<string> files) =>
         files.Distinct(StringComparer.Ordinal).ToDictionary(file => file, Fingerprint, StringComparer.Ordinal);
 
@@ -158,7 +158,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {
-            // Not swallowed: the reload that this difference starts says what is wrong with the file.
+            // Not swallowed: the reload that this difference triggers reports what is wrong with the file.
             return error.GetType().Name;
         }
     }

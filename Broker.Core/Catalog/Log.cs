@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Catalog;
 
-/// <summary>What the catalog says. Event ids 1100-1199.</summary>
+/// <summary>The log messages of the catalog, event ids 1100-1199.</summary>
 internal static partial class Log
 {
     [LoggerMessage(1100, LogLevel.Information, "Configuration reloaded: {Databases} databases, {Roles} roles, {Issuers} issuers.")]

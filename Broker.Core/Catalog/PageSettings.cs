@@ -5,7 +5,7 @@ namespace Broker.Core.Catalog;
 /// <summary>The DBA's page.</summary>
 public sealed record PageSettings
 {
-    /// <summary>How people sign in; null: by <c>broker admin-link</c> alone.</summary>
+    /// <summary>How people sign in; null: only by <c>broker admin-link</c>.</summary>
     public SignInSettings? SignIn { get; init; }
 }
 

@@ -1,18 +1,18 @@
 namespace Broker.Core.Catalog;
 
-/// <summary>How far a pod's connection is encrypted, by the names that PostgreSQL made common.</summary>
+/// <summary>How a pod's connection is encrypted, with PostgreSQL's names for the modes.</summary>
 public enum PodSslMode
 {
     /// <summary>Not at all.</summary>
     Disable,
 
-    /// <summary>Where the server offers it. Not every client has such a thing: the grant says which go without.</summary>
+    /// <summary>If the server offers it. Not every client supports this: the grant says which ones connect without TLS.</summary>
     Prefer,
 
-    /// <summary>Always; whose certificate it is, is not looked at.</summary>
+    /// <summary>Always, without verifying the certificate.</summary>
     Require,
 
-    /// <summary>Always, with a certificate of an authority that is believed, whatever its name.</summary>
+    /// <summary>Always, with a certificate of a trusted authority, whatever its name.</summary>
     VerifyCA,
 
     /// <summary>Always, with a certificate of such an authority for the host that is connected to.</summary>
@@ -20,8 +20,8 @@ public enum PodSslMode
 }
 
 /// <summary>
-/// How pods connect, where it differs from how the broker itself does. Files are named by their paths in the pods: the broker never
-/// reads them. A role's go before its database's.
+/// How pods connect, where it differs from how the broker itself connects. Files are named by their paths in the pods: the broker never
+/// reads them. A role's settings override its database's.
 /// </summary>
 public sealed record PodSettings
 {
@@ -34,13 +34,13 @@ public sealed record PodSettings
     /// <summary>Of roles: the name of the database that its pods open (<c>Name</c> in the configuration); null: the database's.</summary>
     public string? DatabaseName { get; init; }
 
-    /// <summary>How far it is encrypted; null: as the administrator's connection is.</summary>
+    /// <summary>The encryption; null: like the administrator's connection.</summary>
     public PodSslMode? SslMode { get; init; }
 
-    /// <summary>PEM file of the authorities that pods believe (Connector/J: a trust store); null: the client's own default.</summary>
+    /// <summary>PEM file of the authorities that pods trust (Connector/J: a trust store); null: the client's own default.</summary>
     public string? CaFile { get; init; }
 
-    /// <summary>PEM file of the certificate that pods show (MongoDB: with its key); null: none.</summary>
+    /// <summary>PEM file of the certificate that pods present (MongoDB: with its key); null: none.</summary>
     public string? CertificateFile { get; init; }
 
     /// <summary>PEM file of that certificate's key; null: none.</summary>

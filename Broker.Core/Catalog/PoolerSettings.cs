@@ -10,8 +10,8 @@ public enum PoolerKind
 }
 
 /// <summary>
-/// A pooler that all pods of a database connect to (docs/poolers.md). What is promised on the database are then clients' connections to the
-/// pooler; the server's connections behind it are the pool, which the broker reserves on the server and keeps the pooler to.
+/// A pooler that all pods of a database connect to (docs/poolers.md). The broker then promises client connections to the
+/// pooler; the server's connections behind it are the pool, which the broker reserves on the server and enforces in the pooler.
 /// </summary>
 public sealed record PoolerSettings
 {
@@ -24,15 +24,15 @@ public sealed record PoolerSettings
     /// <summary>Port that pods connect to, 1-65535 (default 6432).</summary>
     public int Port { get; init; } = 6432;
 
-    /// <summary>The database as the pooler calls it (<c>Name</c> in the configuration); null: as the server does.</summary>
+    /// <summary>The pooler's name for the database (<c>Name</c> in the configuration); null: the server's name.</summary>
     public string? DatabaseName { get; init; }
 
     /// <summary>Connections to the server that the pooler may have (4 to 10,000), all its processes together; fewer while the server has no room for so many.</summary>
     public required int PoolSize { get; init; }
 
     /// <summary>
-    /// How the broker speaks to the pooler's own console, as one of its <c>admin_users</c>: an Npgsql connection string. Several hosts are
-    /// the processes behind <see cref="Host"/>, among which the pool is shared out. Without hosts it is <see cref="Host"/> and <see cref="Port"/>.
+    /// How the broker connects to the pooler's console, as one of its <c>admin_users</c>: an Npgsql connection string. Several hosts are
+    /// the processes behind <see cref="Host"/>, among which the pool is divided. Without hosts, <see cref="Host"/> and <see cref="Port"/> are used.
     /// </summary>
     public required Secret ConsoleConnectionString { get; init; }
 
@@ -40,8 +40,8 @@ public sealed record PoolerSettings
     public string? AuthUser { get; init; }
 
     /// <summary>
-    /// The path of the file that the pooler reads its users from (<c>auth_file</c>), which every replica keeps: the users of leases that live stand in it
-    /// with the verifiers of their passwords. Null: the pooler looks users up in the server by itself.
+    /// The path of the file that the pooler reads its users from (<c>auth_file</c>), which every replica maintains: it lists the users of living leases
+    /// with the verifiers of their passwords. Null: the pooler looks users up on the server itself.
     /// </summary>
     public string? UserList { get; init; }
 }

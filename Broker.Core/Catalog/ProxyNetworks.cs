@@ -4,16 +4,16 @@ using System.Net.Sockets;
 namespace Broker.Core.Catalog;
 
 /// <summary>
-/// How much a network covers whose forwarded addresses are believed: whoever has one of its addresses can write any other into the audit,
-/// and is counted as whoever it likes.
+/// How much a network of trusted proxies covers: any client with one of its addresses can put any other address into the audit,
+/// and is counted under whichever address it likes.
 /// </summary>
 internal static class ProxyNetworks
 {
-    // Room for proxies that stand side by side: 256 IPv4 addresses, or one IPv6 link (RFC 4291, 2.5.1).
+    // Room for parallel proxies: 256 IPv4 addresses, or one IPv6 link (RFC 4291, 2.5.1).
     private const int NarrowIPv4 = 24;
     private const int NarrowIPv6 = 64;
 
-    // Where a socket takes both kinds, IPv4 addresses are written behind so many bits (RFC 4291, 2.5.5.2).
+    // On a dual-stack socket, IPv4 addresses follow this many bits (RFC 4291, 2.5.5.2).
     private const int Mapped = 96;
 
     /// <summary>Whether it covers every IPv4 or every IPv6 address.</summary>

@@ -27,38 +27,38 @@ public sealed record Role
     public IReadOnlyList<string> RenewStatements { get; init; } = [];
 
     /// <summary>
-    /// PostgreSQL: to whom the things go that a user of the role owns when it is dropped, so that the next one can work on (law L13): a
+    /// PostgreSQL: who takes over the objects that a user of the role owns when it is dropped, so that the next user can continue to use them (law L13): a
     /// role that cannot log in, has no attributes of its own, is not the broker's administrator, and of which the role's users and the
-    /// administrator are members. Null (the default): a user that owns something is locked out and shown to the DBA.
+    /// administrator are members. Null (the default): a user that owns objects is locked out and shown to the DBA.
     /// </summary>
     public string? OwnerRole { get; init; }
 
-    /// <summary>With a static role: two users that are there already and take turns. Null (the default): users are made and dropped.</summary>
+    /// <summary>For a static role: two existing users that take turns. Null (the default): users are created and dropped.</summary>
     public StaticUsers? Static { get; init; }
 
     /// <summary>How long a lease of the built-in issuer lives before it is renewed (1 min to 30 days, default 1 h).</summary>
     public TimeSpan LeaseTtl { get; init; } = TimeSpan.FromHours(1);
 
-    /// <summary>How long it can live at most, however often renewed (default 24 h).</summary>
+    /// <summary>The longest lifetime of a lease, however often it is renewed (default 24 h).</summary>
     public TimeSpan LeaseMaxTtl { get; init; } = TimeSpan.FromHours(24);
 
     /// <summary>Who may share a lease (default <see cref="SharingScope.Role"/>).</summary>
     public SharingScope Sharing { get; init; } = SharingScope.Role;
 
-    /// <summary>Holders per lease before another lease is issued for the pool (1 to 100,000, default 500).</summary>
+    /// <summary>The most holders of a lease; for more, another lease is issued for the pool (1 to 100,000, default 500).</summary>
     public int MaxHoldersPerLease { get; init; } = 500;
 
     /// <summary>How many connections a holder gets.</summary>
     public ConnectionSettings Connections { get; init; } = new();
 
     /// <summary>
-    /// How long a holder lives without a sign of life (30 s to 7 days, default 30 min; 1 min where <see cref="ShortLivedPods"/>).
+    /// How long a holder lives without being renewed (30 s to 7 days, default 30 min; 1 min with <see cref="ShortLivedPods"/>).
     /// </summary>
     public TimeSpan HolderTtl { get; init; } = TimeSpan.FromMinutes(30);
 
     /// <summary>
-    /// Whether the role's pods are jobs that come and go and may be killed without a word (default false). Their holders end a minute
-    /// after their last sign of life; what a job that is still there has open counts for as long as the database shows it.
+    /// Whether the role's pods are short jobs that may be killed without releasing anything (default false). Their holders end a minute
+    /// after their last renewal; connections of a job that still runs count for as long as the database shows them.
     /// </summary>
     public bool ShortLivedPods { get; init; }
 
@@ -81,15 +81,15 @@ public sealed record Role
     public bool EndSessions { get; init; }
 
     /// <summary>
-    /// Whether nobody but the broker issues through <see cref="VaultPath"/> (default false). Then what a lost answer may have made
-    /// is found among Vault's leases and revoked, where the broker may list them.
+    /// Whether only the broker issues through <see cref="VaultPath"/> (default false). Then the broker finds what a lost answer may have made
+    /// among Vault's leases and revokes it, if it may list them.
     /// </summary>
     public bool VaultPathExclusive { get; init; }
 
-    /// <summary>How the role's pods connect where it differs from what its database says; null: as that says.</summary>
+    /// <summary>How the role's pods connect where it differs from the database's settings; null: like the database's.</summary>
     public PodSettings? Pods { get; init; }
 
-    /// <summary>Who may have the role; nobody else.</summary>
+    /// <summary>Who may have the role; nobody else may.</summary>
     public IReadOnlyList<AllowRule> Allow { get; init; } = [];
 }
 
@@ -105,19 +105,19 @@ public sealed record ConnectionSettings
     /// <summary>The most a claim may ask for (default 20).</summary>
     public int Max { get; init; } = 20;
 
-    /// <summary>How many holders are expected at once (0: not known). Early ones leave room for those still to come.</summary>
+    /// <summary>How many holders are expected at once (0: not known). Early holders leave room for later ones.</summary>
     public int ExpectedHolders { get; init; }
 
-    /// <summary>How many more than expected may be there during a rolling update, in percent (0-100, default 25, as Kubernetes' maxSurge).</summary>
+    /// <summary>How many more than expected may exist during a rolling update, in percent (0-100, default 25, like Kubernetes' maxSurge).</summary>
     public int SurgePercent { get; init; } = 25;
 
-    /// <summary>The role's part of its database beside others (1 to 1000, default 1): of two that want more than there is, the one of weight 2 gets twice as much.</summary>
+    /// <summary>The role's weight relative to others (1 to 1000, default 1): of two that want more than there is, one with weight 2 gets twice as much as one with weight 1.</summary>
     public int Weight { get; init; } = 1;
 
     /// <summary>Connections that are kept free for the role while it does not have them (0 to 10,000, default 0).</summary>
     public int Guaranteed { get; init; }
 
-    /// <summary>Who has a higher one (0 to 9, default 0) is served first, and goes down last.</summary>
+    /// <summary>Roles with a higher priority (0 to 9, default 0) are served first and go down last.</summary>
     public int Priority { get; init; }
 }
 

@@ -2,29 +2,29 @@ using Cronos;
 
 namespace Broker.Core.Catalog;
 
-/// <summary>When a static role's password changes: every so often, or by a schedule as cron has them, in UTC.</summary>
+/// <summary>When a static role's password changes: at a fixed interval, or on a cron schedule, in UTC.</summary>
 public sealed class Rotation
 {
     private readonly CronExpression? cron;
 
     private Rotation(TimeSpan? period, string? schedule, CronExpression? cron, TimeSpan? window) => (Period, Schedule, this.cron, Window) = (period, schedule, cron, window);
 
-    /// <summary>So long after the last one; null: by <see cref="Schedule"/>.</summary>
+    /// <summary>The interval; null: by <see cref="Schedule"/>.</summary>
     public TimeSpan? Period { get; }
 
     /// <summary>Five fields (<c>0 3 * * SAT</c>); null: by <see cref="Period"/>.</summary>
     public string? Schedule { get; }
 
     /// <summary>
-    /// With a schedule: how long after its time the password may still change; what fails for so long waits for the next time. Null: it
+    /// With a schedule: how long after the scheduled time the password may still change; a rotation that fails for this long waits for the next time. Null: it
     /// changes as soon as it can.
     /// </summary>
     public TimeSpan? Window { get; }
 
-    /// <summary>Every so often.</summary>
+    /// <summary>A rotation at a fixed interval.</summary>
     public static Rotation Every(TimeSpan period) => new(period, null, null, null);
 
-    /// <summary>By a schedule; null: it is none, or has no two days to come.</summary>
+    /// <summary>A rotation on a schedule; null when the text is not a schedule, or has no two future times.</summary>
     public static Rotation? TryBy(string schedule, TimeSpan? window = null)
     {
         if (!CronExpression.TryParse(schedule, CronFormat.Standard, out var cron)) return null;
@@ -55,6 +55,6 @@ public sealed class Rotation
         return times.Count > 0 ? times[^1] : endsAt;
     }
 
-    /// <summary>Whether the next one did not take the place of such a password in its window, and has to wait for the next time.</summary>
+    /// <summary>Whether the next password missed its window, and has to wait for the next time.</summary>
     public bool IsMissed(DateTimeOffset madeAt, DateTimeOffset endsAt, DateTimeOffset now) => Window is { } window && now >= TurnOf(madeAt, endsAt) + window;
 }

@@ -10,7 +10,7 @@ public sealed record TlsSettings
     public required string CertificateKeyFile { get; init; }
 
     /// <summary>
-    /// PEM file of the authorities whose client certificates are believed; read again when it changes. Null: clients are not
+    /// PEM file of the authorities whose client certificates are trusted; read again when it changes. Null: clients are not
     /// asked for certificates.
     /// </summary>
     public string? ClientAuthorityFile { get; init; }

@@ -1,21 +1,21 @@
 namespace Broker.Core.Catalog;
 
 /// <summary>
-/// The Vault-compatible API: which of its paths stand for what. Without auth mounts each identity issuer is one, of its own name;
-/// without secret mounts every role stands under its own name at <c>database</c>.
+/// The Vault-compatible API: what its paths stand for. Without auth mounts each identity issuer is a mount with its own name;
+/// without secret mounts every role is readable under its own name at <c>database</c>.
 /// </summary>
 public sealed record VaultApiSettings
 {
     /// <summary>Whether <c>/v1/…</c> is answered (default true).</summary>
     public bool Enabled { get; init; } = true;
 
-    /// <summary>Where clients log in, by the path behind <c>auth/</c>.</summary>
+    /// <summary>Where clients log in, by the path after <c>auth/</c>.</summary>
     public IReadOnlyDictionary<string, AuthMount> AuthMounts { get; init; } = new Dictionary<string, AuthMount>();
 
     /// <summary>Where clients read, by the path before <c>/creds/</c>.</summary>
     public IReadOnlyDictionary<string, SecretMount> SecretMounts { get; init; } = new Dictionary<string, SecretMount>();
 
-    /// <summary>The Vault behind, to which what is listed passes; null (the default): nothing passes.</summary>
+    /// <summary>The upstream Vault, to which the listed paths pass; null (the default): nothing passes.</summary>
     public VaultUpstream? Upstream { get; init; }
 
     /// <summary>The tokens that logins give.</summary>
@@ -25,10 +25,10 @@ public sealed record VaultApiSettings
 /// <summary>How a login proves who logs in.</summary>
 public enum AuthMountType
 {
-    /// <summary>A pod's service account token; refusals are Kubernetes auth's.</summary>
+    /// <summary>A pod's service account token; refusals are like those of Vault's Kubernetes auth method.</summary>
     Kubernetes,
 
-    /// <summary>Any token of an identity issuer; refusals are JWT auth's.</summary>
+    /// <summary>Any token of an identity issuer; refusals are like those of Vault's JWT auth method.</summary>
     Jwt,
 
     /// <summary>A role id and a secret id, for callers that have no token of their own.</summary>
@@ -36,8 +36,8 @@ public enum AuthMountType
 }
 
 /// <summary>One path to log in at.</summary>
-/// <param name="Name">The path behind <c>auth/</c>, without slashes around it.</param>
-/// <param name="Type">What is asked for there.</param>
+/// <param name="Name">The path after <c>auth/</c>, without slashes around it.</param>
+/// <param name="Type">What callers log in with.</param>
 public sealed record AuthMount(string Name, AuthMountType Type)
 {
     /// <summary>The identity issuer whose tokens log in; null with <see cref="AuthMountType.AppRole"/>, whose callers have the mount's name as their issuer.</summary>
@@ -47,7 +47,7 @@ public sealed record AuthMount(string Name, AuthMountType Type)
     public string? DefaultRole { get; init; }
 
     /// <summary>
-    /// The names that logins use for broker roles, each for one or several: a login is good when its caller may have one of them.
+    /// The names that logins use for broker roles, each for one or several: a login succeeds when its caller may have one of them.
     /// Empty: a login names a broker role.
     /// </summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> Roles { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
@@ -56,10 +56,10 @@ public sealed record AuthMount(string Name, AuthMountType Type)
     public IReadOnlyDictionary<string, AppRole> AppRoles { get; init; } = new Dictionary<string, AppRole>();
 }
 
-/// <summary>A caller without a token of its own. It is known by the claim <c>role_name</c>.</summary>
+/// <summary>A caller without its own token. The claim <c>role_name</c> identifies it.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="RoleId">What it logs in as; no secret.</param>
-/// <param name="SecretIds">What it proves itself with, by names of their own; taking one out ends its tokens too.</param>
+/// <param name="RoleId">What it logs in as; not secret.</param>
+/// <param name="SecretIds">What it proves itself with, by name; removing one also ends its tokens.</param>
 public sealed record AppRole(string Name, string RoleId, IReadOnlyDictionary<string, AppRoleSecret> SecretIds);
 
 /// <summary>A secret id, as its hash.</summary>
@@ -73,7 +73,7 @@ public sealed record AppRoleSecret(string Name, string Hash)
     /// <summary>Until when; null: no end.</summary>
     public DateTimeOffset? ExpiresAt { get; init; }
 
-    /// <summary>How many logins it is good for (0: no limit; default 0).</summary>
+    /// <summary>How many logins it allows (0: no limit; default 0).</summary>
     public int Uses { get; init; }
 }
 
@@ -83,12 +83,12 @@ public sealed record AppRoleSecret(string Name, string Hash)
 public sealed record SecretMount(string Name, IReadOnlyDictionary<string, SecretRole> Roles);
 
 /// <summary>A name that clients read.</summary>
-/// <param name="Name">The name behind <c>/creds/</c>.</param>
+/// <param name="Name">The name after <c>/creds/</c>.</param>
 /// <param name="Role">The broker role it stands for.</param>
-/// <param name="Connections">How many connections a read stands for; null: the role's default. A header of the request goes first.</param>
+/// <param name="Connections">How many connections a read stands for; null: the role's default. A request header takes precedence.</param>
 public sealed record SecretRole(string Name, string Role, int? Connections)
 {
-    /// <summary>In shadow mode: whether reads of it pass to the Vault behind (default true); false: the broker issues.</summary>
+    /// <summary>In shadow mode: whether reads of it pass to the upstream Vault (default true); false: the broker issues.</summary>
     public bool Shadow { get; init; } = true;
 }
 
@@ -99,8 +99,8 @@ public sealed record ClientTokenSettings
     public TimeSpan Ttl { get; init; } = TimeSpan.FromHours(1);
 
     /// <summary>
-    /// How long one can live at most (0: as long as it is renewed; else <see cref="Ttl"/> to 365 days; default 0). Some clients restart
-    /// what they look after when they have to log in again.
+    /// The longest lifetime of a token (0: as long as it is renewed; otherwise <see cref="Ttl"/> to 365 days; default 0). Some clients restart
+    /// what they manage when they have to log in again.
     /// </summary>
     public TimeSpan MaxTtl { get; init; } = TimeSpan.Zero;
 }

@@ -1,8 +1,8 @@
 namespace Broker.Core.Catalog;
 
 /// <summary>
-/// The Vault behind the Vault-compatible API, to which what is listed passes, so that clients read <c>kv</c> and the broker's roles at one
-/// address. Whoever passes does so by a token of its own, which its own proof of login got there; the broker's never goes there.
+/// The Vault behind the Vault-compatible API, to which the listed paths pass, so that clients read <c>kv</c> and the broker's roles at one
+/// address. Requests pass with the client's own Vault token, which its own login proof obtained there; the broker's token is never sent there.
 /// </summary>
 public sealed record VaultUpstream
 {
@@ -18,12 +18,12 @@ public sealed record VaultUpstream
     /// <summary>How long an answer may take to begin (100 ms to 2 min, default 10 s); a login's, all of it.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>The paths that pass, each with all below it.</summary>
+    /// <summary>The paths that pass, each including everything below it.</summary>
     public IReadOnlyList<string> Pass { get; init => field = new TextList(value); } = new TextList([]);
 
     /// <summary>
     /// Shadow mode: reads of databases pass too, and the broker counts what sharing would have saved (default false). Names whose
-    /// <see cref="SecretRole.Shadow"/> is false are the broker's.
+    /// <see cref="SecretRole.Shadow"/> is false are served by the broker.
     /// </summary>
     public bool Shadow { get; init; }
 

@@ -6,7 +6,7 @@ internal static class WatchedNamespaces
     // The short name, and the path in the token.
     private static readonly string[] Names = ["namespace", "kubernetes.io/namespace"];
 
-    /// <summary>All of them; none: the rule may mean pods of any.</summary>
+    /// <summary>All of them; empty when the rule may match pods of any namespace.</summary>
     public static IEnumerable<string> Of(AllowRule rule)
     {
         foreach (var name in Names)
@@ -17,6 +17,6 @@ internal static class WatchedNamespaces
         return rule.Claims.TryGetValue("sub", out var subject) ? subject.Values.Select(OfSubject).OfType<string>() : [];
     }
 
-    // system:serviceaccount:NAMESPACE:NAME, also where only the name is left open.
+    // system:serviceaccount:NAMESPACE:NAME, also with a prefix that leaves only the name open.
     private static string? OfSubject(string subject) => subject.Split(':') is ["system", "serviceaccount", { Length: > 0 } space, _] ? space : null;
 }

@@ -8,8 +8,8 @@ using System.Text.Json;
 namespace Broker.Core.Audit.Chain;
 
 /// <summary>
-/// Writes records as lines of a hash chain, with a signed checkpoint now and then. What is composed stays in
-/// <see cref="Lines"/> until it is taken. One thread at a time.
+/// Writes records as lines of a hash chain, with a signed checkpoint now and then. Composed lines stay in
+/// <see cref="Lines"/> until they are taken. Not thread-safe.
 /// </summary>
 internal sealed class AuditChain(CheckpointKey? key) : IDisposable
 {
@@ -27,7 +27,7 @@ internal sealed class AuditChain(CheckpointKey? key) : IDisposable
     /// <summary>Lines since the last checkpoint.</summary>
     public int Uncovered { get; private set; }
 
-    /// <summary>What was composed and not yet taken: whole lines.</summary>
+    /// <summary>The lines that were composed and not yet taken.</summary>
     public ReadOnlySpan<byte> Lines => buffer.WrittenSpan;
 
     /// <summary>Whether the chain has begun.</summary>
@@ -35,7 +35,7 @@ internal sealed class AuditChain(CheckpointKey? key) : IDisposable
 
     public ChainHead Head => new(id, Seq, Base64Url.EncodeToString(hash));
 
-    /// <summary>Goes on behind a record.</summary>
+    /// <summary>Continues the chain after a record.</summary>
     public void Begin(ChainHead head)
     {
         json ??= new Utf8JsonWriter(buffer, AuditLine.Options);
@@ -44,7 +44,7 @@ internal sealed class AuditChain(CheckpointKey? key) : IDisposable
         Base64Url.DecodeFromChars(head.Hash, hash);
     }
 
-    /// <summary>Forgets the lines composed; they stay in the chain.</summary>
+    /// <summary>Clears the composed lines; they remain part of the chain.</summary>
     public void Taken() => buffer.ResetWrittenCount();
 
     public void Append(AuditRecord record)
@@ -54,7 +54,7 @@ internal sealed class AuditChain(CheckpointKey? key) : IDisposable
         End(start);
     }
 
-    /// <summary>A file begins here, or goes on after a restart.</summary>
+    /// <summary>Notes that a file begins here, or continues after a restart.</summary>
     public void AppendOpened(DateTimeOffset now, Opening opening)
     {
         var start = Start();
@@ -76,7 +76,7 @@ internal sealed class AuditChain(CheckpointKey? key) : IDisposable
         End(start);
     }
 
-    /// <summary>A sink that lost some records is given what follows.</summary>
+    /// <summary>Notes that a sink that lost records gets the following ones.</summary>
     public void AppendResumed(DateTimeOffset now, string sink, ChainHead last, ChainHead to)
     {
         var start = Start();
@@ -89,7 +89,7 @@ internal sealed class AuditChain(CheckpointKey? key) : IDisposable
         End(start);
     }
 
-    /// <summary>Vouches for everything so far, and for itself.</summary>
+    /// <summary>Adds a checkpoint, which vouches for everything before it and for itself.</summary>
     public void AppendCheckpoint(DateTimeOffset now, string why)
     {
         var head = Head;

@@ -5,17 +5,17 @@ using System.Text.RegularExpressions;
 namespace Broker.Core.Audit.Chain;
 
 /// <summary>
-/// A checkpoint where the audit is not, so that a cut of the audit and of the checkpoint beside it is found: a word in the
-/// broker's log, or the checkpoint's own line in whatever another sink has kept.
+/// A checkpoint that is kept away from the audit, so that truncating both the audit and the checkpoint beside it is detected: a word in the
+/// broker's log, or the checkpoint's own line in another sink's copy.
 /// </summary>
 internal static partial class ChainAnchor
 {
     private static readonly byte[] CheckpointEvent = Encoding.UTF8.GetBytes($"\"event\":\"{ChainFormat.Checkpoint}\"");
 
-    /// <summary>A word without spaces and quotes, that stays one in any log.</summary>
+    /// <summary>A word without spaces and quotes, which stays intact in any log.</summary>
     public static string Write(ReadOnlySpan<byte> checkpoint) => "audit-anchor." + Base64Url.EncodeToString(checkpoint.TrimEnd((byte)'\n'));
 
-    /// <summary>Every checkpoint's line in a text; nothing says yet that it is genuine.</summary>
+    /// <summary>The lines of all checkpoints in a text; whether they are genuine is not checked yet.</summary>
     public static IEnumerable<byte[]> Read(string text)
     {
         foreach (Match word in Word().Matches(text))

@@ -4,7 +4,7 @@ namespace Broker.Core.Audit.Chain;
 
 /// <summary>
 /// How a line of the chain ends: <c>…,"chain":"id","seq":7,"hash":"…"}</c>. The hash is the SHA-256 of the hash before it
-/// and the line's own bytes up to it, so a reader needs no canonical form: it hashes what it sees.
+/// and the line's own bytes up to the hash, so a reader needs no canonical form: it hashes the bytes it sees.
 /// </summary>
 internal static class ChainFormat
 {
@@ -13,7 +13,7 @@ internal static class ChainFormat
     public static readonly JsonEncodedText Time = JsonEncodedText.Encode("time");
     public static readonly JsonEncodedText Event = JsonEncodedText.Encode("event");
 
-    /// <summary>A file begins, or goes on after a restart; <see cref="After"/> is the hash it follows.</summary>
+    /// <summary>A file begins, or continues after a restart; <see cref="After"/> is the hash of the record before.</summary>
     public const string Opened = "opened";
 
     /// <summary>In <see cref="Opened"/>: a broker started here.</summary>
@@ -22,17 +22,17 @@ internal static class ChainFormat
     /// <summary>In <see cref="Opened"/>: an empty file begins here. Only there may the files before it be missing.</summary>
     public const string NewFile = "newFile";
 
-    /// <summary>In <see cref="Opened"/>: the end of another chain, which stands in the same file.</summary>
+    /// <summary>In <see cref="Opened"/>: the end of another chain in the same file.</summary>
     public const string Behind = "behind";
 
     /// <summary>In <see cref="Opened"/>: what the broker found wrong with its file at its start.</summary>
     public const string Doubt = "doubt";
 
-    /// <summary>The chain up to here and this very line, signed.</summary>
+    /// <summary>A signature over the chain up to here, including this line.</summary>
     public const string Checkpoint = "checkpoint";
 
     /// <summary>
-    /// A sink that lost some records is given the next ones: it lost those from <see cref="LostFrom"/> to <see cref="LostTo"/>. The
+    /// A sink that lost records gets the following ones; it lost those from <see cref="LostFrom"/> to <see cref="LostTo"/>. The
     /// hash of the record before them (<see cref="Last"/>) and of the last of them (<see cref="After"/>) bind what the sink has.
     /// </summary>
     public const string Resumed = "resumed";
@@ -50,13 +50,13 @@ internal static class ChainFormat
     public const string LostFrom = "lostFrom";
     public const string LostTo = "lostTo";
 
-    /// <summary>The broker ended in good order: nothing follows.</summary>
+    /// <summary>The broker ended properly: nothing follows.</summary>
     public const string Closed = "closed";
 
-    /// <summary>At most so many records stand between two checkpoints.</summary>
+    /// <summary>The most records between two checkpoints.</summary>
     public const int CheckpointEvery = 1000;
 
-    /// <summary>And at most so long after a record.</summary>
+    /// <summary>The longest time between a record and its checkpoint.</summary>
     public static readonly TimeSpan CheckpointWithin = TimeSpan.FromSeconds(1);
 
     public static ReadOnlySpan<byte> BeforeSignature => ",\"signature\":\""u8;
@@ -65,7 +65,7 @@ internal static class ChainFormat
 
     public static ReadOnlySpan<byte> AfterHash => "\"}"u8;
 
-    /// <summary>Splits a line into what was hashed and its hash. False: it is no line of a chain.</summary>
+    /// <summary>Splits a line into the hashed part and its hash. False when it is not a line of a chain.</summary>
     public static bool TrySplit(ReadOnlySpan<byte> line, out ReadOnlySpan<byte> hashed, out ReadOnlySpan<byte> hash)
     {
         hashed = hash = default;

@@ -6,7 +6,7 @@ using System.Text;
 namespace Broker.Core.Audit.Chain;
 
 /// <summary>The end of a chain so far: the last record's number and hash.</summary>
-/// <param name="Chain">The chain's id; every replica's file is a chain of its own.</param>
+/// <param name="Chain">The chain's id; every replica's file has its own chain.</param>
 /// <param name="Seq">The last record's number; 0: none yet.</param>
 /// <param name="Hash">Its hash, in base64url.</param>
 internal sealed record ChainHead(string Chain, long Seq, string Hash)
@@ -14,14 +14,14 @@ internal sealed record ChainHead(string Chain, long Seq, string Hash)
     /// <summary>Base64url characters of a SHA-256.</summary>
     public const int HashLength = 43;
 
-    /// <summary>What the first record of every chain follows: nothing.</summary>
+    /// <summary>The hash that the first record of every chain follows: all zeros.</summary>
     public static readonly string Nothing = Base64Url.EncodeToString(new byte[SHA256.HashSizeInBytes]);
 
     /// <summary>A chain that begins.</summary>
     public static ChainHead New() => new(Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(9)), 0, Nothing);
 
     /// <summary>
-    /// What a checkpoint behind this record signs: this record, through the chain all before it, and the checkpoint's own line
+    /// What a checkpoint after this record signs: this record, through the chain everything before it, and the checkpoint's own line
     /// up to its signature.
     /// </summary>
     public byte[] Statement(ReadOnlySpan<byte> line) =>

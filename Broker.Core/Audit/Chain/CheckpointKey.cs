@@ -4,8 +4,8 @@ using System.Security.Cryptography;
 namespace Broker.Core.Audit.Chain;
 
 /// <summary>
-/// The key that signs checkpoints (ECDSA): whoever can write the audit but has not the key cannot make another audit that
-/// verifies. Verifying needs its public half alone.
+/// The key that signs checkpoints (ECDSA): whoever can write to the audit but does not have the key cannot produce another audit that
+/// verifies. Verifying needs only its public half.
 /// </summary>
 internal sealed class CheckpointKey : IDisposable
 {
@@ -17,11 +17,11 @@ internal sealed class CheckpointKey : IDisposable
         Id = Base64Url.EncodeToString(SHA256.HashData(key.ExportSubjectPublicKeyInfo()))[..16];
     }
 
-    /// <summary>16 characters that stand for the public key.</summary>
+    /// <summary>A 16-character fingerprint of the public key.</summary>
     public string Id { get; }
 
     /// <summary>Reads an EC key in PEM: the private one signs, the public one only verifies.</summary>
-    /// <exception cref="InvalidDataException">It is none.</exception>
+    /// <exception cref="InvalidDataException">It is not such a key.</exception>
     public static CheckpointKey Read(string pem)
     {
         var key = ECDsa.Create();

@@ -1,12 +1,12 @@
 namespace Broker.Core.Audit.Reading;
 
-/// <summary>The lines of a file as bytes: only a line feed ends one, and nothing is decoded, dropped or mended on the way.</summary>
+/// <summary>The lines of a file as bytes: only a line feed ends a line, and nothing is decoded, dropped or repaired.</summary>
 internal static class AuditLines
 {
-    /// <summary>A longer line is none of ours; it is given in pieces, none of which is a line of a chain. Bytes.</summary>
+    /// <summary>The longest line of the broker, in bytes; a longer one is returned in pieces, none of which is a line of a chain.</summary>
     private const int LongestLine = 1024 * 1024;
 
-    /// <summary>All lines without their line feed, and whether they had one.</summary>
+    /// <summary>All lines without their line feeds, and whether each had one.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static IEnumerable<(byte[] Bytes, bool IsWhole)> Of(string file)
     {

@@ -6,8 +6,8 @@ using Broker.Core.Audit.Sinks;
 namespace Broker.Core.Audit.Reading;
 
 /// <summary>
-/// The end of an audit, where a chain of hashes says nothing: the checkpoint that stands beside the last file, and those that
-/// stand somewhere else.
+/// Checks the end of an audit, which a chain of hashes cannot protect: against the checkpoint beside the last file, and against those that are
+/// kept elsewhere.
 /// </summary>
 internal sealed partial class ChainEnd
 {
@@ -21,7 +21,7 @@ internal sealed partial class ChainEnd
     private ChainLine? last;
     private ChainLine? lastButOne;
 
-    /// <summary>Reads what the files are held against, before the files: a broker may be writing them.</summary>
+    /// <summary>Reads the checkpoints to compare with, before the files, because a broker may be writing to them.</summary>
     public ChainEnd(IReadOnlyList<string> files, VerifyOptions options, Func<ChainLine, bool> isGenuine)
     {
         this.isGenuine = isGenuine;
@@ -36,7 +36,7 @@ internal sealed partial class ChainEnd
         }
     }
 
-    /// <summary>A line of the files, in its place.</summary>
+    /// <summary>Takes a line of the files, in order.</summary>
     public string? Pass(ChainLine line, bool vouches)
     {
         if (vouches) (lastButOne, last) = (last, line);
@@ -46,13 +46,13 @@ internal sealed partial class ChainEnd
         return line.Bytes.AsSpan().SequenceEqual(kept) ? null : "differs from the record whose checkpoint is kept beside the file: the end was rewritten.";
     }
 
-    /// <summary>What is wrong at the end, and what a reader should know of it.</summary>
+    /// <summary>Reports what is wrong at the end, and what a reader should know about it.</summary>
     /// <param name="ranges">The first and the last record of each chain.</param>
     /// <param name="losses">What these files lost.</param>
     /// <param name="closed">Whether the audit ends with the end of its broker.</param>
     /// <param name="options">As given to the constructor.</param>
-    /// <param name="say">Takes what is wrong.</param>
-    /// <param name="note">Takes what is to be known.</param>
+    /// <param name="say">Called with each problem.</param>
+    /// <param name="note">Called with each note.</param>
     public void Check(
         IReadOnlyDictionary<string, (long First, long Last)> ranges, IReadOnlyList<ChainLoss> losses, bool closed, VerifyOptions options, Action<string> say, Action<string> note)
     {

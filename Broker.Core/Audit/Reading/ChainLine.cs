@@ -6,7 +6,7 @@ using Broker.Core.Audit.Chain;
 
 namespace Broker.Core.Audit.Reading;
 
-/// <summary>One line of a chain, as it stands in a file: nothing of it is believed yet.</summary>
+/// <summary>One line of a chain as it is in a file, not verified yet.</summary>
 internal sealed class ChainLine
 {
     private readonly JsonElement root;
@@ -28,14 +28,14 @@ internal sealed class ChainLine
     /// <summary>The hash that the line states.</summary>
     public string Hash { get; }
 
-    /// <summary>Null: a record of what happened.</summary>
+    /// <summary>The chain event; null for a record of what happened.</summary>
     public string? Event { get; }
 
     public string Time => Text("time") ?? "";
 
     public ChainHead End => new(Chain, Seq, Hash);
 
-    /// <summary>Null: it is no line of a chain.</summary>
+    /// <summary>Parses a line; null when it is not a line of a chain.</summary>
     public static ChainLine? Parse(byte[] bytes)
     {
         if (!ChainFormat.TrySplit(bytes, out var hashed, out _)) return null;
@@ -50,7 +50,7 @@ internal sealed class ChainLine
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // Text that is not UTF-8 is found when it is asked for.
+            // Text that is not UTF-8 is only detected when it is read.
             return null;
         }
     }
@@ -72,7 +72,7 @@ internal sealed class ChainLine
         && behind.TryGetProperty("seq", out var seq) && seq.ValueKind == JsonValueKind.Number && seq.TryGetInt64(out var number) && number == other.Seq
         && behind.TryGetProperty(ChainFormat.Hash, out var hash) && Is(hash, other.Hash);
 
-    /// <summary>Whether its hash is that of its bytes behind a record with this hash.</summary>
+    /// <summary>Whether its hash is correct if it follows a record with this hash.</summary>
     public bool Follows(string previous)
     {
         var bytes = new byte[SHA256.HashSizeInBytes + hashedLength];
@@ -81,7 +81,7 @@ internal sealed class ChainLine
         return Base64Url.EncodeToString(SHA256.HashData(bytes)) == Hash;
     }
 
-    /// <summary>Whether it is a checkpoint that one of these keys signed, in all its bytes.</summary>
+    /// <summary>Whether it is a checkpoint that one of these keys signed as a whole.</summary>
     public bool IsSignedBy(IReadOnlyDictionary<string, CheckpointKey> keys)
     {
         if (Event != ChainFormat.Checkpoint || Text(ChainFormat.Signature) is not { } signature || Text(ChainFormat.Head) is not { } head) return false;

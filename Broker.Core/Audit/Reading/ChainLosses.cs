@@ -2,7 +2,7 @@ using Broker.Core.Audit.Chain;
 
 namespace Broker.Core.Audit.Reading;
 
-/// <summary>Records that a sink lost, as the chain says it.</summary>
+/// <summary>Records that a sink lost, according to the chain.</summary>
 /// <param name="Chain">The chain's id.</param>
 /// <param name="From">The first of them.</param>
 /// <param name="To">The last of them.</param>
@@ -11,7 +11,7 @@ namespace Broker.Core.Audit.Reading;
 internal sealed record ChainLoss(string Chain, long From, long To, string Last, string After);
 
 /// <summary>
-/// What a sink lost. A loss is believed only where a signed checkpoint stands behind its line, with an unbroken chain between:
+/// What a sink lost. A loss is believed only if a signed checkpoint follows its line, with an unbroken chain in between:
 /// anybody can write a line that excuses a gap.
 /// </summary>
 internal static class ChainLosses
@@ -20,10 +20,10 @@ internal static class ChainLosses
 
     /// <param name="files">The files, in their order.</param>
     /// <param name="isSink">Whether the sink of this name wrote these files.</param>
-    /// <param name="vouches">Whether a checkpoint is to be believed.</param>
+    /// <param name="vouches">Whether a checkpoint is genuine.</param>
     public static IReadOnlyList<ChainLoss> Read(IReadOnlyList<string> files, Func<string, bool> isSink, Func<ChainLine, bool> vouches)
     {
-        // Nearly no audit has any: then one look at its bytes is all.
+        // Hardly any audit has losses, so a scan of the bytes is usually enough.
         if (!files.Any(static file => AuditLines.Of(file).Any(static line => line.Bytes.AsSpan().IndexOf(Resumed) >= 0))) return [];
         List<ChainLoss> believed = [];
         List<ChainLoss> waiting = [];
@@ -32,7 +32,7 @@ internal static class ChainLosses
         {
             if (ChainLine.Parse(bytes) is not { } line) continue;
             var follows = before is not null && line.Chain == before.Chain && line.Seq == before.Seq + 1 && line.Follows(before.Hash);
-            // Behind a gap a line that names the hash it follows is bound by it.
+            // After a gap, a line is bound by the hash that it says it follows.
             var begins = line.Event is ChainFormat.Opened or ChainFormat.Resumed && line.Text(ChainFormat.After) is { } after && line.Follows(after);
             if (!follows) waiting.Clear();
             before = follows || begins ? line : null;

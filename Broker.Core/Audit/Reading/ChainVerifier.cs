@@ -3,22 +3,22 @@ using Broker.Core.Audit.Chain;
 
 namespace Broker.Core.Audit.Reading;
 
-/// <summary>What reading an audit against its chain came to.</summary>
+/// <summary>The result of verifying an audit.</summary>
 /// <param name="Records">Lines read, checkpoints and the like included.</param>
 /// <param name="Checkpoints">Checkpoints whose signature was verified.</param>
-/// <param name="Problems">What was changed, is missing or stands in another order; empty: nothing.</param>
-/// <param name="Notes">What a reader should know besides.</param>
+/// <param name="Problems">What is changed, missing or reordered; empty when nothing is.</param>
+/// <param name="Notes">What else a reader should know.</param>
 public sealed record AuditVerification(long Records, long Checkpoints, IReadOnlyList<string> Problems, IReadOnlyList<string> Notes);
 
 /// <summary>
 /// Finds every changed, missing or reordered record of an audit: by the chain of hashes, by the checkpoints' signatures, and
-/// at the end by the checkpoints kept beside the file and somewhere else. What nobody can know is listed in docs/security.md.
+/// at the end by the checkpoints kept beside the file and elsewhere. docs/security.md lists what cannot be detected.
 /// </summary>
 public sealed class ChainVerifier : IDisposable
 {
     private const int MostProblems = 100;
 
-    // A checkpoint follows a record within a second; a batch that hangs can take five, and be told of late.
+    // A checkpoint follows a record within a second; a hanging batch can take five, and be reported late.
     private static readonly TimeSpan WithoutCheckpoint = TimeSpan.FromSeconds(30);
 
     private readonly VerifyOptions options;
@@ -46,15 +46,15 @@ public sealed class ChainVerifier : IDisposable
     /// <param name="files">The files, in any order.</param>
     /// <param name="keyPem">The EC key of the checkpoints in PEM, public or private; null: signatures are not verified.</param>
     /// <exception cref="IOException">A file cannot be read.</exception>
-    /// <exception cref="InvalidDataException">The key is none.</exception>
+    /// <exception cref="InvalidDataException">The key is not a valid key.</exception>
     public static AuditVerification Verify(IReadOnlyCollection<string> files, string? keyPem) =>
         Against(files, new VerifyOptions { KeysPem = keyPem is null ? [] : [keyPem] });
 
     /// <summary>Verifies files of one replica; rotated ones come before the current one.</summary>
     /// <param name="files">The files, in any order.</param>
-    /// <param name="options">What they are held against.</param>
+    /// <param name="options">What to verify them against.</param>
     /// <exception cref="IOException">A file cannot be read.</exception>
-    /// <exception cref="InvalidDataException">A key is none.</exception>
+    /// <exception cref="InvalidDataException">A key is not a valid key.</exception>
     public static AuditVerification Against(IReadOnlyCollection<string> files, VerifyOptions options)
     {
         using var verifier = new ChainVerifier(options);
@@ -112,7 +112,7 @@ public sealed class ChainVerifier : IDisposable
         ranges[line.Chain] = (ranges.TryGetValue(line.Chain, out var range) ? range.First : line.Seq, line.Seq);
     }
 
-    // Whether the line is to be read on. What it follows is then the record before it, or nothing is known any more and was told.
+    // Whether to continue with the line. It then follows the record before it, or the break has been reported.
     private bool Place(string place, ChainLine line)
     {
         if (before is not { } last || line.Chain != last.Chain)
@@ -179,7 +179,7 @@ public sealed class ChainVerifier : IDisposable
             return;
         }
 
-        // What the sink took before it failed is vouched for by the hash before the loss.
+        // The hash before the loss vouches for what the sink accepted before it failed.
         before = new(line.Chain, to, lost.After);
         (uncovered, uncoveredRecords, uncoveredSince) = (0, 0, null);
         Lost(place, lost);

@@ -4,8 +4,8 @@ namespace Broker.Core.Audit.Reading;
 internal static class FileOrder
 {
     /// <summary>
-    /// By the number of their first record; where a replica had to begin another chain, that one's files come after. A file without
-    /// a record is the last.
+    /// Sorted by the number of their first record; where a replica had to begin another chain, that chain's files come after. A file without
+    /// a record comes last.
     /// </summary>
     public static IReadOnlyList<string> Of(IReadOnlyCollection<string> files)
     {

@@ -4,14 +4,14 @@ namespace Broker.Core.Audit.Reading;
 
 /// <summary>Who held a database user.</summary>
 /// <param name="Holder">The holder's id.</param>
-/// <param name="Caller">Issuer and subject of who asked.</param>
+/// <param name="Caller">Issuer and subject of the caller.</param>
 /// <param name="PodUid">The UID of its pod; null when it was none.</param>
 /// <param name="Role">The role.</param>
 /// <param name="Lease">The lease.</param>
 /// <param name="Connections">Connections it could open.</param>
-/// <param name="From">When it was given the user first.</param>
+/// <param name="From">When it first got the user.</param>
 /// <param name="Until">Its end as far as the audit knows.</param>
-/// <param name="Ended">How it ended; null: it was to run out then.</param>
+/// <param name="Ended">How it ended; null when it was due to expire then.</param>
 /// <param name="TraceId">The trace of the first grant.</param>
 public sealed record HeldUser(
     string Holder, string Caller, string? PodUid, string? Role, string? Lease, int Connections, DateTimeOffset From, DateTimeOffset Until, string? Ended, string? TraceId);
@@ -19,14 +19,14 @@ public sealed record HeldUser(
 /// <summary>Answers from the audit who held a database user at a time.</summary>
 public static class HolderQuery
 {
-    /// <summary>All who held the user then, by when they got it.</summary>
+    /// <summary>All who held the user then, in the order in which they got it.</summary>
     /// <param name="files">Audit files, of one replica or of several.</param>
     /// <param name="databaseUser">The database user's name.</param>
     /// <param name="at">The time.</param>
     /// <exception cref="IOException">A file cannot be read.</exception>
     public static IReadOnlyList<HeldUser> At(IReadOnlyCollection<string> files, string databaseUser, DateTimeOffset at)
     {
-        // Replicas write side by side: what happened is put in the order of its time first.
+        // Replicas write in parallel, so events are first sorted by time.
         var events = files.SelectMany(file => Read(file, databaseUser)).OrderBy(happened => happened.Time).ToList();
         var leases = events.Where(happened => happened.User == databaseUser).Select(happened => happened.Lease).OfType<string>().ToHashSet(StringComparer.Ordinal);
         var holding = new Dictionary<string, HeldUser>(StringComparer.Ordinal);
@@ -65,7 +65,7 @@ public static class HolderQuery
     {
         foreach (var line in File.ReadLines(file))
         {
-            // Most lines of a large audit are about others; only what can matter is parsed.
+            // Most lines of a large audit are irrelevant; only those that can matter are parsed.
             var mayMatter = line.Contains(databaseUser, StringComparison.Ordinal)
                 || (line.Contains("\"outcome\":\"granted\"", StringComparison.Ordinal) && line.Contains("\"holderId\":", StringComparison.Ordinal))
                 || line.Contains("\"action\":\"revoke\"", StringComparison.Ordinal);
@@ -96,7 +96,7 @@ public static class HolderQuery
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // Half a line of a broker that died, or a line of somebody else's; verify tells of those.
+            // Half a line of a broker that died, or a foreign line; verify reports those.
             return null;
         }
     }

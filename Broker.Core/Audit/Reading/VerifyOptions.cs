@@ -6,15 +6,15 @@ public sealed record VerifyOptions
     /// <summary>The EC keys of the checkpoints in PEM, public or private; none: signatures are not verified.</summary>
     public IReadOnlyCollection<string> KeysPem { get; init; } = [];
 
-    /// <summary>Files in which checkpoints stand too: the broker's log, or what another sink has kept.</summary>
+    /// <summary>Files that also contain checkpoints: the broker's log, or another sink's copy.</summary>
     public IReadOnlyCollection<string> Anchors { get; init; } = [];
 
     /// <summary>The sink that wrote the files (<c>-</c>, <c>syslog</c>, <c>otlp</c>); null: the audit's own file.</summary>
     public string? Sink { get; init; }
 
-    /// <summary>Whether the last checkpoint has to stand beside the last file (default true); only the audit's own file has one.</summary>
+    /// <summary>Whether the last checkpoint must be beside the last file (default true); only the audit's own file has one.</summary>
     public bool WantsHead { get; init; } = true;
 
-    /// <summary>Tells what has waited too long for its checkpoint.</summary>
+    /// <summary>The clock that decides what has waited too long for its checkpoint.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }

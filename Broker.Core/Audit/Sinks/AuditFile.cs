@@ -5,8 +5,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Broker.Core.Audit.Sinks;
 
 /// <summary>
-/// The file that audit lines are appended to, or standard output. After a failure it opens the file anew, so it heals when
-/// the cause goes away. One thread at a time.
+/// The file that audit lines are appended to, or standard output. After a failure it reopens the file, so it recovers when
+/// the cause goes away. Not thread-safe.
 /// </summary>
 internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILogger logger) : IAuditSink
 {
@@ -22,7 +22,7 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
     /// <summary>Whether a line was left half written at the end of the file.</summary>
     public bool Torn => torn;
 
-    /// <summary>How long the open file is; 0 for what has no length.</summary>
+    /// <summary>The length of the open file; 0 for what has no length.</summary>
     public long Length => stream is { CanSeek: true } file ? file.Length : 0;
 
     /// <inheritdoc/>
@@ -32,10 +32,10 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
         return path != AuditSettings.StandardOutput && stream is { CanSeek: true, Length: 0 };
     }
 
-    /// <summary>The last bytes of the file, at most so many; empty for what cannot be read.</summary>
+    /// <summary>The last bytes of the file, up to a number; empty when it cannot be read.</summary>
     public byte[] ReadEnd(int most) => Read(Math.Max(0, Length - most), most);
 
-    /// <summary>The first bytes of the file, at most so many; empty for what cannot be read.</summary>
+    /// <summary>The first bytes of the file, up to a number; empty when it cannot be read.</summary>
     public byte[] ReadStart(int most) => Read(0, most);
 
     /// <summary>Appends whole lines; they have reached the operating system when this returns.</summary>
@@ -47,7 +47,7 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
             EnsureOpen();
             var target = stream!;
             if (target is FileStream { CanSeek: true }) whole = target.Length;
-            // The end is asked for, not remembered: whoever rotates by copying has cut the file meanwhile.
+            // The end is read each time, because a copy-and-truncate rotation may have shortened the file.
             if (target.CanSeek) target.Seek(0, SeekOrigin.End);
             // A line that was left half written, by us or by a process that died, must not swallow the next one.
             if (torn) target.Write("\n"u8);
@@ -72,13 +72,13 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
         }
         catch
         {
-            // What was not flushed may be lost although a later flush succeeds; only a new handle can be believed.
+            // What was not flushed may be lost although a later flush succeeds; only a new handle can be trusted.
             Close();
             throw;
         }
     }
 
-    /// <summary>Gives the file another name; a new one is made at its path with the next batch.</summary>
+    /// <summary>Renames the file; the next batch creates a new one at its path.</summary>
     public void MoveTo(string other)
     {
         Close();
@@ -144,14 +144,14 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
 
     /// <summary>
     /// .NET cannot open a file so that the system itself appends (O_APPEND); two processes that each write at the end they
-    /// see would overwrite each other's lines. So the second one is turned away.
+    /// see would overwrite each other's lines. So the second process is refused.
     /// </summary>
     private static void TakeForUs(FileStream file)
     {
         if (!file.CanSeek || !(OperatingSystem.IsLinux() || OperatingSystem.IsWindows())) return;
         try
         {
-            // A byte far behind any end: readers are never kept from what is written.
+            // A byte far beyond any end of file, so that readers are never blocked.
             file.Lock(long.MaxValue / 2, 1);
         }
         catch (IOException e)
@@ -183,7 +183,7 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
             && named.CreationTimeUtc == File.GetCreationTimeUtc(handle);
     }
 
-    // Lines that nobody counts as written would stand in the file unvouched for.
+    // Otherwise lines that count as unwritten would remain in the file.
     private bool TakeBack(long? whole)
     {
         try
@@ -200,7 +200,7 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
 
     private static Stream OpenStandardOutput()
     {
-        // On a pipe the raw handle is used, because the console's stream takes a reader that has gone away for success.
+        // On a pipe the raw handle is used, because the console's stream reports success when the reader has gone.
         var raw = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
         // On a file the console's stream is used, because it shares its position with whoever else writes there.
         return raw.CanSeek ? Console.OpenStandardOutput() : raw;

@@ -27,7 +27,7 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
     /// <inheritdoc/>
     public string Name => path;
 
-    /// <summary>Where the last checkpoint of an audit file stands.</summary>
+    /// <summary>The path of an audit file's last checkpoint.</summary>
     public static string HeadOf(string path) => path + ".head";
 
     /// <inheritdoc/>
@@ -47,7 +47,7 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
     /// <summary>Whether a line was left half written at the end of the file.</summary>
     public bool Torn => file.Torn;
 
-    /// <summary>Where the chain in the file goes on, and what was done to the file meanwhile.</summary>
+    /// <summary>Where the chain in the file continues, and what happened to the file in the meantime.</summary>
     public FileEnd ReadEnd()
     {
         file.Begins();
@@ -60,8 +60,8 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
     }
 
     /// <summary>
-    /// The end of another chain, on which this one would follow in the file: what stands there could not be read when the
-    /// chain began. Null: there is none. Once.
+    /// The end of another chain that this one would follow in the file, because the file could not be read when the
+    /// chain began. Null when there is none. Returned only once.
     /// </summary>
     public ChainHead? OtherChain(string chain)
     {
@@ -78,7 +78,7 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
             || (rotation.MaxAge > TimeSpan.Zero && since is { } began && now - began >= rotation.MaxAge && file.Length > 0);
     }
 
-    /// <summary>Puts the file aside under its last record's number, which sorts as text, and drops the oldest beyond those to keep.</summary>
+    /// <summary>Renames the file after its last record's number, which sorts as text, and deletes the oldest files beyond those to keep.</summary>
     public void Rotate(long seq)
     {
         // Another chain that stood in the same file may have taken the name.
@@ -107,7 +107,7 @@ internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider t
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // The records are written; what is lost is only the proof that none was cut off behind the checkpoint before.
+            // The records are written; only the proof that none was cut off after the previous checkpoint is lost.
             if (!headFailed) Log.HeadNotKept(logger, HeadOf(path), e.Message);
             headFailed = true;
         }

@@ -7,13 +7,13 @@ namespace Broker.Core.Audit.Sinks;
 
 /// <summary>What a broker finds at the end of its audit file when it starts.</summary>
 /// <param name="Head">Where the chain goes on; null: there is none.</param>
-/// <param name="Doubt">What cannot be right, in words; the chain says it too. Null: nothing.</param>
+/// <param name="Doubt">What is wrong, which is also recorded in the chain; null when nothing.</param>
 /// <param name="Missing">Records that were cut off, as far as the checkpoint beside the file knows.</param>
 internal sealed record FileEnd(ChainHead? Head, string? Doubt, long Missing = 0)
 {
     private static readonly byte[] CheckpointEvent = Encoding.UTF8.GetBytes($"\"event\":\"{ChainFormat.Checkpoint}\"");
 
-    /// <param name="end">The file's last bytes: all since its last checkpoint but one.</param>
+    /// <param name="end">The file's last bytes: all since the second-to-last checkpoint.</param>
     /// <param name="kept">The line beside the file; null: there is none.</param>
     public static FileEnd Of(ReadOnlySpan<byte> end, byte[]? kept)
     {
@@ -36,11 +36,11 @@ internal sealed record FileEnd(ChainHead? Head, string? Doubt, long Missing = 0)
 
         if (kept is null) return new(last, checkpoints.Count == 0 ? null : "the checkpoint beside the file is gone");
         if (head is null) return new(last, "what is kept beside the file is not a checkpoint");
-        // The chain goes on behind what is missing, so that it stays visible.
+        // The chain continues after what is missing, so that the gap stays visible.
         if (last is null) return new(head, null, head.Seq);
         if (last.Chain != head.Chain) return new(head, "the file holds another chain");
         if (last.Seq < head.Seq) return new(head, "its end was cut off", head.Seq - last.Seq);
-        // A broker that died may have been one behind; with fewer than two here, the one beside belongs to the file before.
+        // A broker that died may have been one checkpoint behind; with fewer than two here, the one beside belongs to the previous file.
         if (standing is null) return new(last, checkpoints.Count > 1 ? "the checkpoint beside the file is an older one" : null);
         return new(last, standing.AsSpan().SequenceEqual(kept) ? null : "its end was rewritten");
     }

@@ -1,17 +1,17 @@
 namespace Broker.Core.Audit.Sinks;
 
-/// <summary>Where audit lines go. One thread at a time; whatever goes wrong is thrown, and tried again with later lines.</summary>
+/// <summary>Where audit lines go. Not thread-safe; throws whatever goes wrong, and is tried again with later lines.</summary>
 internal interface IAuditSink : IDisposable
 {
-    /// <summary>For the log and for the note of what it lost.</summary>
+    /// <summary>The name, for the log and for notes about losses.</summary>
     string Name { get; }
 
-    /// <summary>Before each batch. True: what comes begins an empty file, which should say what it follows.</summary>
+    /// <summary>Called before each batch. True when the batch begins an empty file, which should say what it follows.</summary>
     bool Begins() => false;
 
-    /// <summary>Takes whole lines, each with its line break.</summary>
+    /// <summary>Writes whole lines, each with its line break.</summary>
     void Append(ReadOnlySpan<byte> lines);
 
-    /// <summary>After each batch: returns when it is as safe as it was configured to be.</summary>
+    /// <summary>Called after each batch; returns when it is stored as durably as configured.</summary>
     void Flush() { }
 }

@@ -8,7 +8,7 @@ using Broker.Core.Catalog;
 namespace Broker.Core.Audit.Sinks;
 
 /// <summary>
-/// OTLP logs over HTTP, in the protocol's JSON encoding. Not the OpenTelemetry exporter, which takes records without ever
+/// OTLP logs over HTTP, in the protocol's JSON encoding. Not the OpenTelemetry exporter, which accepts records without ever
 /// saying whether a collector has them: here an answer other than success, or a record the collector rejects, is a failure.
 /// </summary>
 internal sealed class OtlpSink : IAuditSink
@@ -104,7 +104,7 @@ internal sealed class OtlpSink : IAuditSink
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // An empty or unreadable body under a status of success: taken.
+            // An empty or unreadable body with a success status counts as accepted.
             return 0;
         }
     }

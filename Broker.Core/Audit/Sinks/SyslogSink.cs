@@ -8,15 +8,15 @@ using Broker.Core.Catalog;
 namespace Broker.Core.Audit.Sinks;
 
 /// <summary>
-/// Syslog by RFC 5424: a message a line, over TCP (octet counting, RFC 6587), UDP (RFC 5426) or a local socket. UDP and a
-/// local socket take what they can get rid of; only TCP notices a server that is gone, and that only by the next batch.
+/// Syslog by RFC 5424: one message per line, over TCP (octet counting, RFC 6587), UDP (RFC 5426) or a local socket. UDP and a
+/// local socket never report a lost message; only TCP notices a server that is gone, and only at the next batch.
 /// </summary>
 internal sealed class SyslogSink(SyslogSettings settings) : IAuditSink
 {
     private const int Notice = 5;
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
-    // "{"time":"2026-03-01T12:00:00.1234567Z": six digits of a second are the most that RFC 5424 knows.
+    // "{"time":"2026-03-01T12:00:00.1234567Z": RFC 5424 allows at most six digits of a second.
     private static readonly Range Time = 9..35;
 
     private readonly bool counted = settings.Address.Scheme == "tcp";
@@ -79,7 +79,7 @@ internal sealed class SyslogSink(SyslogSettings settings) : IAuditSink
 
     private Socket Connected()
     {
-        // A server that went away says so by an end of its stream, which nobody else would read.
+        // A server that went away ends its stream, which nothing else would read.
         if (socket is not null && counted && socket.Poll(0, SelectMode.SelectRead) && socket.Available == 0) Close();
         return socket ??= settings.Address.Scheme switch
         {

@@ -1,6 +1,6 @@
 namespace Broker.Core.Audit.Unproven;
 
-/// <summary>The record of refusals of callers that proved nobody: closed behind who writes it.</summary>
+/// <summary>The record of refusals of unproven callers; disposed of after its writer.</summary>
 internal sealed class UnprovenAudit(JsonLinesAudit audit) : IAsyncDisposable
 {
     public IAudit Audit => audit;

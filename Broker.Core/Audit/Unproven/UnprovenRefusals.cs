@@ -4,22 +4,22 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Audit.Unproven;
 
 /// <summary>
-/// Refusals of callers that proved nobody. Anybody can make them, as fast as the network carries them, so they are kept apart
-/// from the record of who was given what: the first of each address in a minute are written each, the rest are counted by address
-/// and summed up at its end. A refusal that cannot be written is still a refusal.
+/// Refusals of unproven callers. Anybody can cause them as fast as the network allows, so they are kept apart
+/// from the record of who was granted what: each address's first refusals in a minute are written one by one, the rest are counted by address
+/// and summed up at the end of the minute. A refusal that cannot be written is still a refusal.
 /// </summary>
 public sealed class UnprovenRefusals : IAsyncDisposable
 {
-    /// <summary>Refusals of one address that are written each, in a minute.</summary>
+    /// <summary>How many refusals of one address are written one by one in a minute.</summary>
     public const int EachOfAnAddress = 5;
 
-    /// <summary>Refusals that are written each, of all addresses together, in a minute.</summary>
+    /// <summary>How many refusals of all addresses together are written one by one in a minute.</summary>
     public const int EachOfAll = 60;
 
-    /// <summary>Addresses that are summed up each, at the end of a minute; the rest together.</summary>
+    /// <summary>How many addresses get their own sum at the end of a minute; the rest are summed together.</summary>
     public const int SummedUp = 40;
 
-    /// <summary>Addresses counted at once; one more is counted with all others.</summary>
+    /// <summary>How many addresses are counted separately; further ones are counted together.</summary>
     private const int MostAddresses = 10_000;
 
     private const int LongestText = 200;
@@ -36,27 +36,27 @@ public sealed class UnprovenRefusals : IAsyncDisposable
     private int elsewhere;
     private bool counting;
 
-    /// <param name="audit">Where they go: a record of its own where the audit is a file.</param>
+    /// <param name="audit">Where they go: a separate record where the audit is a file.</param>
     /// <param name="time">The clock of the minute.</param>
-    /// <param name="log">Hears what was summed up.</param>
+    /// <param name="log">Logs what was summed up.</param>
     public UnprovenRefusals(IAudit audit, TimeProvider time, ILogger<UnprovenRefusals> log)
     {
         (this.audit, this.time, this.log) = (audit, time, log);
         timer = time.CreateTimer(static refusals => _ = ((UnprovenRefusals)refusals!).SumUpAsync(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Addresses counted just now.</summary>
+    /// <summary>How many addresses are being counted now.</summary>
     public int Addresses
     {
         get { lock (gate) return addresses.Count; }
     }
 
     /// <summary>
-    /// Writes it, or counts it: true when it was written by itself. Never fails: who proved nobody is refused, whatever can be
-    /// written of it.
+    /// Writes or counts a refusal; true when it was written by itself. Never fails: an unproven caller is refused, whether or not the refusal can be
+    /// written.
     /// </summary>
     /// <param name="record">The refusal.</param>
-    /// <param name="address">What its address is counted by.</param>
+    /// <param name="address">The key by which its address is counted.</param>
     /// <param name="cancellation">The caller left.</param>
     public async ValueTask<bool> WriteAsync(AuditRecord record, string address, CancellationToken cancellation)
     {
@@ -73,7 +73,7 @@ public sealed class UnprovenRefusals : IAsyncDisposable
         return true;
     }
 
-    /// <summary>Writes what was counted. Called each minute, and at the end.</summary>
+    /// <summary>Writes the sums. Called each minute, and at the end.</summary>
     public async Task SumUpAsync()
     {
         List<AuditRecord> sums = [];
@@ -99,7 +99,7 @@ public sealed class UnprovenRefusals : IAsyncDisposable
         await SumUpAsync();
     }
 
-    // Whether it is one of the few that are written each.
+    // Whether it is one of the few that are written one by one.
     private bool Count(string address, AuditRecord record)
     {
         lock (gate)

@@ -1,9 +1,9 @@
 namespace Broker.Core.Catalog.Reading;
 
-/// <summary>Addresses of servers that get secrets from us or vouch for callers.</summary>
+/// <summary>Reads addresses of servers that get secrets from the broker or vouch for callers.</summary>
 internal static class Addresses
 {
-    /// <summary>An absolute http(s) address; plain http only to this machine, or when allowed. Null when it is no good (noted, never repeated).</summary>
+    /// <summary>An absolute http(s) address; plain http only to this machine, or when allowed. Null when it is invalid, which is noted without quoting it.</summary>
     public static Uri? ServerAddress(this SectionReader reader, string key, string mend, bool allowHttp = false, string httpMend = "")
     {
         var text = reader.RequiredText(key, mend);

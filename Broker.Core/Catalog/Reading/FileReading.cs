@@ -6,8 +6,8 @@ using Broker.Core.Model;
 namespace Broker.Core.Catalog.Reading;
 
 /// <summary>
-/// Values that are files, or may be in files. Neither what is in a file nor its
-/// name is repeated in a mistake: a secret written where its file's name belongs is a common one.
+/// Reads values that are files, or may be in files. Neither a file's content nor its
+/// name is quoted in an error: writing a secret where its file's name belongs is a common mistake.
 /// </summary>
 internal static class FileReading
 {
@@ -45,7 +45,7 @@ internal static class FileReading
         return reader.Content($"{key}File", source.File!) is { } text ? new Secret(text) : null;
     }
 
-    /// <summary>The path of a file that can be read and is not empty; null when the key is missing or the file is no good (noted).</summary>
+    /// <summary>The path of a readable, non-empty file; null when the key is missing or the file is invalid (noted).</summary>
     public static string? ReadableFile(this SectionReader reader, string key, string? defaultFile = null) =>
         (reader.Text(key) ?? defaultFile) is { } file && reader.Content(key, file) is not null ? file : null;
 
@@ -61,7 +61,7 @@ internal static class FileReading
         }
         catch (CryptographicException)
         {
-            // Told below, together with a file that has none.
+            // Reported below, together with a file that has no certificate.
         }
 
         reader.Error(key, "holds no certificate in PEM.", "Name a PEM file with -----BEGIN CERTIFICATE-----.");
@@ -72,7 +72,7 @@ internal static class FileReading
     public static string? PrivateKeyFile(this SectionReader reader, string key)
     {
         if (reader.ReadableFile(key) is not { } file) return null;
-        // PKCS#8 says so in its first line, the older forms in their second.
+        // PKCS#8 says so in its first line, older formats in their second.
         if (reader.Content(key, file)?.Contains("ENCRYPTED", StringComparison.Ordinal) == true)
             reader.Error(key, "holds an encrypted key, and there is no setting for its password.", "Decrypt it with openssl pkey -in KEY -out PLAIN, into a file that only the broker's user can read.");
         return file;
@@ -92,7 +92,7 @@ internal static class FileReading
         }
         catch (JsonException)
         {
-            // Told below, together with JSON that is something else.
+            // Reported below, together with JSON of another kind.
         }
 
         reader.Error(key, "holds no JSON Web Key Set.", "Name a file like { \"keys\": [ … ] }.");

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Broker.Core.Catalog.Reading;
 
-/// <summary>Whether what is guaranteed to roles and teams can be kept, as far as that is known before the server is asked.</summary>
+/// <summary>Checks whether the guarantees of roles and teams can be kept, as far as that is known before the server is asked.</summary>
 internal static class GuaranteesReading
 {
     public static void Check(
@@ -24,7 +24,7 @@ internal static class GuaranteesReading
                 "Guarantee less, or raise the ceiling.");
         }
 
-        // Those that are reached under other names are found when they say which server they are.
+        // Databases that are reached under different names are recognised when their server identifies itself.
         foreach (var server in ServersOf(databases.Values).Where(server => server.Count > 1))
         {
             var guaranteed = server.Where(database => database.Pooler is null).SelectMany(database => On(database.Name).Select(of => (of.Who, of.Guaranteed, database.Name))).ToArray();
@@ -52,14 +52,14 @@ internal static class GuaranteesReading
         string? Named(Database database) => all.FirstOrDefault(other => other.Server is not null && identity(other) == identity(database))?.Server;
     }
 
-    // The arithmetic is BudgetCount's, without what only the server knows.
+    // The same arithmetic as BudgetCount's, without what only the server knows.
     private static long? MostOf(IReadOnlyList<Database> server)
     {
         var budgets = server.Select(database => database.Budget).ToArray();
         return budgets.Min(budget => budget.Limit) is { } limit ? (long)limit * (budgets.Min(budget => budget.ServerCeilingPercent) ?? budgets.Max(budget => budget.CeilingPercent)) / 100 : null;
     }
 
-    /// <summary>How many connections its configuration lets be promised; null: only the server knows, or the pooler before it.</summary>
+    /// <summary>How many connections its configuration allows to be promised; null when only the server, or the pooler in front of it, knows.</summary>
     public static long? MostOf(Database database)
     {
         var budget = database.Budget;

@@ -5,7 +5,7 @@ namespace Broker.Core.Catalog.Reading;
 
 internal static partial class IdentityReading
 {
-    // Signatures with a key that only the issuer has. Never "none", never HS*: a symmetric key would let the broker mint callers.
+    // Signatures with a key that only the issuer has. Never "none", never HS*: with a symmetric key the broker could forge callers.
     private static readonly string[] Asymmetric =
         ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"];
 

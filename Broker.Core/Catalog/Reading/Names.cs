@@ -16,7 +16,7 @@ internal static partial class Names
         }
     }
 
-    /// <summary>Notes a reference to what is not configured.</summary>
+    /// <summary>Notes a reference to something that is not configured.</summary>
     public static void MustName(this SectionReader reader, string key, string name, IEnumerable<string> known, string group)
     {
         var names = known.Order(StringComparer.Ordinal).ToList();

@@ -5,7 +5,7 @@ namespace Broker.Core.Catalog.Reading;
 /// <summary>Reads where and how pods connect.</summary>
 internal static class PodsReading
 {
-    /// <summary>What a database says of all its pods.</summary>
+    /// <summary>The settings of a database for all its pods.</summary>
     public static PodSettings ReadOfDatabase(SectionReader parent)
     {
         var reader = parent.Child("Pods");
@@ -14,7 +14,7 @@ internal static class PodsReading
         return pods;
     }
 
-    /// <summary>What a role says of its own; null when it says nothing.</summary>
+    /// <summary>The settings of a role for its pods; null when it has none.</summary>
     public static PodSettings? ReadOfRole(SectionReader parent, DatabaseEngineKind? engine)
     {
         var reader = parent.Child("Pods");

@@ -2,7 +2,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Catalog.Reading;
 
-/// <summary>Reads a database's pooler, and checks that what else is configured can be true of it.</summary>
+/// <summary>Reads a database's pooler, and checks that the rest of the configuration is compatible with it.</summary>
 internal static class PoolerReading
 {
     private static readonly Secret Missing = new("missing");
@@ -31,7 +31,7 @@ internal static class PoolerReading
         return pooler;
     }
 
-    /// <summary>What a database says beside its pooler.</summary>
+    /// <summary>Checks the database's other settings.</summary>
     public static void Check(Database database, SectionReader reader)
     {
         if (database.Pooler is null) return;
@@ -43,7 +43,7 @@ internal static class PoolerReading
             reader.Error("Budget:Enforce", "is set beside a Pooler: the server sees the pooler's connections, and not what each pod opens.", "Remove it: the pooler refuses clients beyond its max_client_conn, and never opens more than PoolSize.");
     }
 
-    /// <summary>What roles say of a database with a pooler, and two databases of one.</summary>
+    /// <summary>Checks the settings of roles on a database with a pooler, and of two databases with the same pooler.</summary>
     public static void CheckTogether(IReadOnlyDictionary<string, Database> databases, IEnumerable<Role> roles, SectionReader reader)
     {
         foreach (var role in roles.Where(role => databases.GetValueOrDefault(role.Database)?.Pooler is not null && role.Pods is { } pods && (pods.Host ?? pods.DatabaseName ?? pods.Port as object) is not null))

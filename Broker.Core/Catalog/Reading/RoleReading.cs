@@ -41,7 +41,7 @@ internal static class RoleReading
             ShortLivedPods = shortLived,
             HolderTtl = reader.Duration("HolderTtl", users is not null ? StaticReading.HolderTtlOf(users.Rotation) : shortLived ? HolderTtlOfJobs : defaults.HolderTtl, TimeSpan.FromSeconds(30), TimeSpan.FromDays(7)),
             IdleTtl = reader.Duration("IdleTtl", defaults.IdleTtl, TimeSpan.Zero, TimeSpan.FromHours(24)),
-            // A password changes at its time whether or not anybody asks.
+            // A password changes on schedule whether or not anybody asks.
             KeepReady = reader.Flag("KeepReady", defaults.KeepReady) || users is not null,
             VerifyEvery = reader.Duration("VerifyEvery", defaults.VerifyEvery, TimeSpan.Zero, TimeSpan.FromHours(24)),
             EndSessions = reader.Flag("EndSessions", defaults.EndSessions),
@@ -121,7 +121,7 @@ internal static class RoleReading
         else if (!VaultPaths.Issues(role.VaultPath))
             reader.Error("VaultPath", "is not a path that issues users.", "Write mount/creds/role, without v1/, e.g. database/creds/orders-api.");
 
-        // Statements that are silently ignored would be believed to be in force.
+        // Somebody would believe that silently ignored statements are in force.
         foreach (var (key, statements) in new[]
         {
             ("CreationStatements", role.CreationStatements),
@@ -179,7 +179,7 @@ internal static class RoleReading
             reader.Error("CreationStatements", "never name {{password}}, so the user could not log in.", "Write … PASSWORD '{{password}}' ….");
     }
 
-    // MongoDB is told a user's rights; its name and password go beside them.
+    // For MongoDB the statement contains only the user's rights; name and password are passed separately.
     private static void CheckMongoDb(Role role, SectionReader reader)
     {
         const string Example = """Write one: [ "{\"db\":\"admin\",\"roles\":[{\"role\":\"readWrite\",\"db\":\"app\"}]}" ].""";
@@ -197,7 +197,7 @@ internal static class RoleReading
         }
         catch (JsonException)
         {
-            // Told below, together with JSON that is something else.
+            // Reported below, together with JSON of another kind.
         }
 
         reader.Error("CreationStatements", "give the user no roles, but the database's engine is MongoDb.", Example);

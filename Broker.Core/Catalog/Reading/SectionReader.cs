@@ -4,9 +4,9 @@ using Microsoft.Extensions.Configuration;
 namespace Broker.Core.Catalog.Reading;
 
 /// <summary>
-/// Reads one section: every value with its range and default at the place it is read, every mistake noted instead of
-/// thrown, and at the end every key that nobody read is a mistake too. The stock binder is not used because it stops at
-/// its first mistake and repeats the offending value, which may be a secret.
+/// Reads one section: every value has its range and default where it is read, every mistake is noted instead of
+/// thrown, and at the end every key that was not read is a mistake too. The standard binder is not used because it stops at
+/// its first mistake and quotes the offending value, which may be a secret.
 /// </summary>
 internal sealed class SectionReader(IConfiguration section, string path, Findings findings)
 {
@@ -15,16 +15,16 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
     /// <summary>Notes the file whose content went into the reading.</summary>
     public void Took(string file) => findings.Files.Add(file);
 
-    /// <summary>Whether the key is written down at all, with a value or below it.</summary>
+    /// <summary>Whether the key is present at all, with a value or with children.</summary>
     public bool Has(string key) => Section(key) is var child && (child.Value is { Length: > 0 } || child.GetChildren().Any());
 
-    /// <summary>Whether a group is written down at all, also one in which nothing stands: <c>{}</c> asks for its defaults.</summary>
+    /// <summary>Whether a group is present at all, even if it is empty: <c>{}</c> asks for its defaults.</summary>
     public bool HasGroup(string key) => Has(key) || section.GetChildren().Any(child => child.Value is null && string.Equals(child.Key, key, StringComparison.OrdinalIgnoreCase));
 
     public void Error(string key, string problem, string mend) =>
         findings.Errors.Add(new CatalogError(key.Length == 0 ? path : $"{path}:{key}", problem, mend));
 
-    /// <summary>A text, or null when it is missing or empty.</summary>
+    /// <summary>A string, or null when it is missing or empty.</summary>
     public string? Text(string key)
     {
         var child = Section(key);
@@ -37,7 +37,7 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
         return string.IsNullOrWhiteSpace(child.Value) ? null : child.Value.Trim();
     }
 
-    /// <summary>A text that must be there; the empty text when it is not (noted).</summary>
+    /// <summary>A required string; the empty string when it is missing (noted).</summary>
     public string RequiredText(string key, string mend)
     {
         var child = Section(key);
@@ -95,7 +95,7 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
     {
         if (Text(key) is not { } text) return fallback;
 
-        // Only the strict format: elsewhere "30" would mean 30 days, and "24:00:00" 24 days.
+        // Only the strict format: otherwise "30" would mean 30 days, and "24:00:00" 24 days.
         if (!TimeSpan.TryParseExact(text, "c", CultureInfo.InvariantCulture, out var value) || !text.Contains(':', StringComparison.Ordinal))
             Error(key, "is not a duration.", $"Write hh:mm:ss, or d.hh:mm:ss for a day or more, from {min:c} to {max:c}.");
         else if (value < min || value > max)
@@ -118,7 +118,7 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
         return value;
     }
 
-    /// <summary>A list of texts; null when the key is missing.</summary>
+    /// <summary>A list of strings; null when the key is missing.</summary>
     public IReadOnlyList<string>? Texts(string key)
     {
         if (!Has(key)) return null;
@@ -141,10 +141,10 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
         return texts;
     }
 
-    /// <summary>Whether nothing is written there, or a list of nothing.</summary>
+    /// <summary>Whether the key is missing, or an empty list.</summary>
     public bool IsEmpty(string key) => string.IsNullOrEmpty(Section(key).Value) && !Section(key).GetChildren().Any();
 
-    /// <summary>The section below a key; there even when nothing is written, so that defaults apply.</summary>
+    /// <summary>The section below a key; also when the key is missing, so that defaults apply.</summary>
     public SectionReader Child(string key)
     {
         if (Section(key).Value is { Length: > 0 })
@@ -165,8 +165,8 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
     }
 
     /// <summary>
-    /// The leaves below a key by their whole name. A name with a colon (<c>cognito:groups</c>, an URL) is split by the
-    /// configuration system; here it is put together again.
+    /// The leaves below a key by their full names. The configuration system splits a name with a colon (<c>cognito:groups</c>, a URL)
+    /// into parts; they are joined again here.
     /// </summary>
     public IEnumerable<(string Name, string? Value)> Leaves(string key)
     {
@@ -183,7 +183,7 @@ internal sealed class SectionReader(IConfiguration section, string path, Finding
         return Below(Section(key), "");
     }
 
-    /// <summary>To be called last: every key that was not asked for is a mistake.</summary>
+    /// <summary>Call last: notes every key that was not read as a mistake.</summary>
     public void RefuseUnknownKeys()
     {
         foreach (var child in section.GetChildren().Where(child => !known.Contains(child.Key)))

@@ -26,7 +26,7 @@ internal static partial class SettingsReading
         };
     }
 
-    // The report may come with the first drill, long after the start.
+    // The file may only appear with the first drill, long after the start.
     private static DrillSettings Drill(SectionReader reader)
     {
         var drill = new DrillSettings
@@ -96,7 +96,7 @@ internal static partial class SettingsReading
         return sealing;
     }
 
-    // No braces, which would move the hash tag, and nothing that an access list's patterns would read.
+    // No braces, which would move the hash tag, and no characters that are special in access list patterns.
     [GeneratedRegex(@"^[A-Za-z0-9_.:/-]{1,64}\z")]
     private static partial Regex LedgerPrefix();
 

@@ -1,6 +1,6 @@
 namespace Broker.Core.Catalog.Reading;
 
-/// <summary>How long sessions live, and what callers and teams may take.</summary>
+/// <summary>Reads how long sessions live, and what callers and teams may take.</summary>
 internal static class SharesReading
 {
     private const int Most = 1_000_000;

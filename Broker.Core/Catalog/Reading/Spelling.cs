@@ -1,6 +1,6 @@
 namespace Broker.Core.Catalog.Reading;
 
-/// <summary>How far two names are apart, for "did you mean".</summary>
+/// <summary>The distance between two names, for "did you mean".</summary>
 internal static class Spelling
 {
     /// <summary>Levenshtein's distance, letter case ignored.</summary>

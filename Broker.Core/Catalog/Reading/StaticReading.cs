@@ -27,14 +27,14 @@ internal static class StaticReading
         return new(users, rotation);
     }
 
-    /// <summary>How long a holder of one lives that is told no time: until it should have read again, 30 seconds to 7 days.</summary>
+    /// <summary>How long a holder of a static role lives without its own time: until it should have read again, 30 seconds to 7 days.</summary>
     public static TimeSpan HolderTtlOf(Rotation rotation)
     {
         var (own, spare) = rotation.TurnsFrom(DateTimeOffset.UnixEpoch);
         return TimeSpan.FromTicks(Math.Clamp(Math.Max(own.Ticks, spare.Ticks), TimeSpan.FromSeconds(30).Ticks, TimeSpan.FromDays(7).Ticks));
     }
 
-    /// <summary>Says what cannot be together with it.</summary>
+    /// <summary>Notes settings that are incompatible with it.</summary>
     public static void Check(Role role, IssuerDefinition? issuer, DatabaseEngineKind? engine, SectionReader reader)
     {
         if (issuer is not null and not BuiltInIssuerDefinition)
@@ -73,7 +73,7 @@ internal static class StaticReading
         var period = reader.Duration("RotationPeriod", TimeSpan.Zero, Shortest, Longest);
         var schedule = reader.Text("RotationSchedule");
 
-        // As Vault bounds it: in less a rotation would be missed for nothing.
+        // Vault's minimum: with less, a rotation would be missed needlessly.
         TimeSpan? window = reader.Has("RotationWindow") ? reader.Duration("RotationWindow", TimeSpan.Zero, ShortestWindow, Longest) : null;
         if (schedule is null)
         {

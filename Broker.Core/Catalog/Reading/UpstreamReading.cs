@@ -3,10 +3,10 @@ namespace Broker.Core.Catalog.Reading;
 /// <summary>Reads <c>Broker:VaultApi:Upstream</c>.</summary>
 internal static class UpstreamReading
 {
-    // What the broker answers itself, whoever asks.
+    // Paths that the broker always answers itself.
     private static readonly string[] Own = ["auth", "sys"];
 
-    /// <summary>The Vault behind; null: there is none.</summary>
+    /// <summary>The upstream Vault; null when there is none.</summary>
     public static VaultUpstream? Read(SectionReader api, IReadOnlyCollection<string> secretMounts)
     {
         if (!api.HasGroup("Upstream")) return null;

@@ -11,7 +11,7 @@ internal static partial class VaultApiReading
 {
     private const string DefaultSecretMount = "database";
 
-    /// <summary>The auth mounts whose callers are known by no identity issuer; rules may name them all the same.</summary>
+    /// <summary>The auth mounts whose callers have no identity issuer; rules may name these mounts as issuers.</summary>
     public static IReadOnlyList<string> AppRoleMounts(IConfiguration broker) =>
         [.. broker.GetSection("VaultApi:AuthMounts").GetChildren()
             .Where(mount => string.Equals(mount["Type"], nameof(AuthMountType.AppRole), StringComparison.OrdinalIgnoreCase))

@@ -2,10 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace Broker.Core.Catalog.Reading;
 
-/// <summary>Paths that go into Vault's URLs.</summary>
+/// <summary>Checks paths that go into Vault's URLs.</summary>
 internal static partial class VaultPaths
 {
-    /// <summary>Whether it is segments of plain characters: nothing that an URL would read as something else.</summary>
+    /// <summary>Whether it consists of segments of plain characters, none of which is special in a URL.</summary>
     public static bool IsPath(string text) => Path().IsMatch(text) && !text.Split('/').Any(segment => segment is "." or "..");
 
     /// <summary>Whether it is a path that issues dynamic users: <c>mount/creds/role</c>.</summary>

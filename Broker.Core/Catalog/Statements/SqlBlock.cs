@@ -11,14 +11,14 @@ namespace Broker.Core.Catalog.Statements;
 /// </summary>
 internal sealed class SqlBlock(DatabaseEngineKind engine)
 {
-    /// <summary>A routine is named as such within so many words, definers and the like before it.</summary>
+    /// <summary>The keyword of a routine comes within this many words, after definers and the like.</summary>
     private const int NamedWithin = 12;
 
     private int words;
     private bool creates;
     private bool stored;
 
-    // BEGIN and CASE that are open.
+    // Open BEGINs and CASEs.
     private int depth;
 
     // IF, LOOP, WHILE, REPEAT and FOR that are open, in a body that is one of them: in a BEGIN they need not be counted.
@@ -31,7 +31,7 @@ internal sealed class SqlBlock(DatabaseEngineKind engine)
     /// <summary>A new statement begins.</summary>
     public void Reset() => (words, creates, stored, depth, flow, last) = (0, false, false, 0, 0, "");
 
-    /// <summary>Something that is no word follows.</summary>
+    /// <summary>Something other than a word follows.</summary>
     public void Pass(bool semicolon) => last = semicolon ? ";" : "";
 
     /// <summary>A word follows.</summary>

@@ -5,14 +5,14 @@ using Broker.Core.Model;
 namespace Broker.Core.Catalog.Statements;
 
 /// <summary>
-/// Reads SQL as the server's own client does, as far as it takes to know where a statement ends: not at a semicolon within quotes, a
+/// Reads SQL like the server's own client, as far as needed to find where a statement ends: not at a semicolon within quotes, a
 /// dollar-quoted body, a comment, parentheses, or the body of a routine. Sources: PostgreSQL's <c>psqlscan.l</c> and
 /// https://www.postgresql.org/docs/current/sql-syntax-lexical.html; https://dev.mysql.com/doc/refman/8.4/en/comments.html,
 /// https://mariadb.com/kb/en/begin-end/.
 /// </summary>
 internal static class SqlScript
 {
-    /// <summary>The statements of texts that run one after the other, without the semicolons between them. What is but a comment is none.</summary>
+    /// <summary>The statements of texts that run one after the other, without the semicolons between them. A mere comment is not a statement.</summary>
     public static IReadOnlyList<string> Split(DatabaseEngineKind engine, params IEnumerable<string> texts)
     {
         var (statements, backslashes) = (new List<string>(), false);
@@ -20,7 +20,7 @@ internal static class SqlScript
         return statements;
     }
 
-    /// <summary>Whether a statement has semicolons of its own, outside quotes and comments.</summary>
+    /// <summary>Whether a statement contains semicolons outside quotes and comments.</summary>
     public static bool HoldsSemicolons(DatabaseEngineKind engine, string statement)
     {
         for (var at = 0; at < statement.Length;)
@@ -56,7 +56,7 @@ internal static class SqlScript
         for (var at = 0; at < text.Length;)
         {
             var token = SqlToken.At(engine, text, at, backslashes);
-            // A delimiter ends a word, though its letters could go on in one: END$$.
+            // A delimiter ends a word even if its characters could continue it: END$$.
             if (delimiter.Length > 0 && token.Kind == SqlTokenKind.Word && text.IndexOf(delimiter, at, token.End - at, StringComparison.Ordinal) is var inside and > 0 && inside > at)
                 token = token with { End = inside };
             var ends = delimiter.Length == 0
@@ -71,7 +71,7 @@ internal static class SqlScript
 
             if (!says && engine == DatabaseEngineKind.MySql && token.Kind == SqlTokenKind.Word && text.AsSpan(at, token.End - at).Equals("DELIMITER", StringComparison.OrdinalIgnoreCase))
             {
-                // The client's own word, which a file for it may have.
+                // A command of the client, which a script for it may contain.
                 var line = text.IndexOf('\n', at) is var found and >= 0 ? found : text.Length;
                 delimiter = text[token.End..line].Trim() is var other and not ";" ? other : "";
                 at = start = line;

@@ -3,7 +3,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Catalog.Statements;
 
-/// <summary>What a piece of SQL is.</summary>
+/// <summary>The kinds of SQL tokens.</summary>
 internal enum SqlTokenKind
 {
     /// <summary>White space or a comment.</summary>
@@ -25,12 +25,12 @@ internal enum SqlTokenKind
     Other,
 }
 
-/// <summary>A piece of SQL.</summary>
+/// <summary>A token of SQL.</summary>
 /// <param name="Kind">What it is.</param>
-/// <param name="End">Where the next one begins. What is never closed goes to the end of the text, for the server to refuse.</param>
+/// <param name="End">Where the next token begins. An unclosed token extends to the end of the text, for the server to refuse.</param>
 internal readonly record struct SqlToken(SqlTokenKind Kind, int End)
 {
-    /// <summary>The piece that begins there.</summary>
+    /// <summary>The token that begins at a position.</summary>
     /// <param name="engine">Whose SQL it is.</param>
     /// <param name="text">The whole text.</param>
     /// <param name="at">Where.</param>
@@ -58,7 +58,7 @@ internal readonly record struct SqlToken(SqlTokenKind Kind, int End)
                 return new(SqlTokenKind.Space, EndOfLine(text, at));
             case '#' when mySql:
                 return new(SqlTokenKind.Space, EndOfLine(text, at));
-            // What stands in /*! … */ and /*M! … */ is run.
+            // The content of /*! … */ and /*M! … */ is executed.
             case '/' when next == '*':
                 return new(
                     mySql && (text.AsSpan(at).StartsWith("/*!") || text.AsSpan(at).StartsWith("/*M!")) ? SqlTokenKind.Other : SqlTokenKind.Space, EndOfComment(text, at, nests: !mySql));
@@ -94,7 +94,7 @@ internal readonly record struct SqlToken(SqlTokenKind Kind, int End)
         return text.Length;
     }
 
-    // A text goes on in the next quotes when a line ends between them, and backslashes mean in it what they meant before.
+    // A string continues in the next quotes when there is a line break in between, and backslashes keep their meaning.
     private static int EndOfContinued(string text, int end)
     {
         while (true)

@@ -8,7 +8,7 @@ using Broker.Core.Model;
 namespace Broker.Core.Catalog.Statements;
 
 /// <summary>
-/// A role's statements as they are written down, which is how Vault takes them: several in one text, a JSON list of texts, or either of
+/// A role's statements as configured, in the forms that Vault accepts: several in one text, a JSON list of texts, or either of
 /// them in Base64 (https://developer.hashicorp.com/vault/api-docs/secret/databases/postgresql#creation_statements, read in
 /// go-secure-stdlib's <c>strutil.ParseArbitraryStringSlice</c>).
 /// </summary>
@@ -37,7 +37,7 @@ internal static partial class StatementTexts
     [GeneratedRegex(@"\{\{\s*(?<word>[a-z_]+)\s*\}\}", RegexOptions.CultureInvariant)]
     public static partial Regex Placeholder();
 
-    // Files of some editors begin with a byte order mark, which no server reads.
+    // Some editors write a byte order mark, which servers do not accept.
     private static string Trimmed(string text) => text.Trim().TrimStart('\uFEFF').TrimStart();
 
     private static bool IsBracket(DatabaseEngineKind engine, string statement)
@@ -51,7 +51,7 @@ internal static partial class StatementTexts
         return Word(0) is "COMMIT" or "END";
     }
 
-    // .NET passes over spaces, and so would take words for Base64 that Vault does not.
+    // .NET ignores spaces, and would therefore accept words as Base64 that Vault does not.
     private static string FromBase64(string text)
     {
         if (text.AsSpan().ContainsAny(" \t")) return text;
