@@ -13,8 +13,8 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Duties;
 
 /// <summary>
-/// Every replica goes round the databases and takes what is due. A duty is done by one replica at a time; one whose replica
-/// dies passes on when its time is up. There is no leader, and a slow duty holds up no other.
+/// Every replica polls the databases and takes the duties that are due. One replica at a time does a duty; if that replica
+/// dies, the duty passes to another when its time is up. There is no leader, and a slow duty does not delay others.
 /// </summary>
 internal sealed class DutyRounds(
     SharedLedger ledger, ICatalog catalog, IEnumerable<IDuty> duties, Recovery recovery, RememberedGrants remembered, ShareLedger shares, BrokerMetrics metrics, Jitter jitter, TimeProvider time, ILogger<DutyRounds> log)
@@ -33,7 +33,7 @@ internal sealed class DutyRounds(
     /// <inheritdoc/>
     protected override Task ExecuteAsync(CancellationToken stoppingToken) => GoOnAsync(stoppingToken);
 
-    /// <summary>Goes round until it is stopped, on whatever scheduler it is started from.</summary>
+    /// <summary>Polls until it is stopped, on the scheduler that it is started from.</summary>
     internal async Task GoOnAsync(CancellationToken stoppingToken)
     {
         var rounds = new Dictionary<string, Task>(StringComparer.Ordinal);
@@ -57,7 +57,7 @@ internal sealed class DutyRounds(
         }
     }
 
-    // Takes what is due on one database, or for the issuers, and sets it going.
+    // Takes the duties that are due on one database, or for the issuers, and starts them.
     private async Task GoRoundAsync(string name, CancellationToken cancellation)
     {
         try
@@ -66,7 +66,7 @@ internal sealed class DutyRounds(
             var standing = Standing(current, name);
             var room = MostAtOnce - underWay.Values.Count(database => database == name);
             if (standing.Length == 0) return;
-            // Also a replica that can take nothing more speaks: what it remembers may have been lost, and it hears who left.
+            // A replica that can take no more duties still asks: the ledger may have lost what it remembers, and it learns which holders left.
             var isDatabase = name != SharedLedger.Issuers;
             var due = await ledger.Duties.DueAsync(
                 name, standing, Math.Max(0, room), TakenFor, cancellation, isDatabase ? recovery.EpochOf(name) : null, isDatabase ? remembered.HeardTo(name) : 0,
@@ -93,7 +93,7 @@ internal sealed class DutyRounds(
         }
     }
 
-    // What callers and teams hold is told like the rest.
+    // The shares of callers and teams are restored like the rest.
     private async Task KeepSharesAsync(CancellationToken cancellation)
     {
         try
@@ -102,7 +102,7 @@ internal sealed class DutyRounds(
         }
         catch (LedgerException)
         {
-            // The rounds of the databases say so.
+            // The rounds of the databases report it.
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
@@ -121,7 +121,7 @@ internal sealed class DutyRounds(
         string? failure = null;
         try
         {
-            // A kind that this version does not know belongs to another, which takes it in its own time.
+            // A kind that this version does not know belongs to another version, which will take it.
             next = kinds.TryGetValue(kind, out var duty)
                 ? await duty.DoAsync(new(current, name, subject, taken.Failures), cancellation)
                 : AfterFault;
@@ -137,7 +137,7 @@ internal sealed class DutyRounds(
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
-            // Shutting down: another replica does it now.
+            // Shutting down: another replica takes it over.
             next = TimeSpan.Zero;
         }
         catch (Exception e)
@@ -154,7 +154,7 @@ internal sealed class DutyRounds(
         }
         catch (LedgerException e)
         {
-            // It stands again when it has been taken for long enough.
+            // It becomes due again when the time for which it was taken is over.
             log.NoDuties(name, e.Message);
         }
     }

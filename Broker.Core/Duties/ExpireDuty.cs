@@ -5,10 +5,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Duties;
 
-/// <summary>The duty <c>expire:LEASE</c>: ends a lease whose end has come, or whom nobody holds any more.</summary>
+/// <summary>The duty <c>expire:LEASE</c>: ends a lease whose end has come, or that nobody holds any more.</summary>
 internal sealed class ExpireDuty(DutyTools tools, ILogger<ExpireDuty> log) : LeaseDuty(tools)
 {
-    // One that is kept ready is held by nobody for as long as it likes.
+    // A lease that is kept ready may be without holders for any time.
     private static readonly TimeSpan Ever = TimeSpan.FromDays(365);
 
     public override string Kind => DutyKinds.Expire;

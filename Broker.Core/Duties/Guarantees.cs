@@ -9,14 +9,14 @@ using Broker.Core.Limits;
 namespace Broker.Core.Duties;
 
 /// <summary>
-/// What is guaranteed on a database, and on all databases of its server together, is to be kept when nobody else uses it. Where the configuration
-/// says how many connections there are, it is refused when it is read; where only the server says it, as soon as that has been asked.
+/// Checks that the guarantees on a database, and on all databases of its server together, can be kept when nobody else uses it. Where the configuration
+/// says how many connections there are, it is refused when it is read; where only the server knows, as soon as the server has been asked.
 /// </summary>
 internal static class Guarantees
 {
     private static readonly Dictionary<string, int> Nobody = [];
 
-    /// <summary>Why what is guaranteed on a database cannot be kept on a server that shows this; null: it can. What an operator set for a while is left out of account.</summary>
+    /// <summary>Why the guarantees on a database cannot be kept, given this count; null when they can. Temporary ceilings of operators are ignored.</summary>
     public static string? WhyNot(CatalogSnapshot catalog, Database database, ConnectionSample sample)
     {
         var ceiling = BudgetCount.Of(sample, database.Budget, Nobody).Ceiling;
@@ -27,14 +27,14 @@ internal static class Guarantees
             $"{sum} connections are guaranteed on database '{database.Name}' ({ByParty(terms)}), but no more than {ceiling} may be promised on it: guarantee less, or raise the ceiling");
     }
 
-    /// <summary>Why what is guaranteed on all databases of a server together cannot be kept where it shows this; null: it can.</summary>
+    /// <summary>Why the guarantees on all databases of a server together cannot be kept, given this count; null when they can.</summary>
     /// <param name="catalog">The catalog.</param>
-    /// <param name="database">The one that was asked.</param>
-    /// <param name="sample">What it shows.</param>
+    /// <param name="database">The database that was counted.</param>
+    /// <param name="sample">The count.</param>
     /// <param name="others">The other databases of the server.</param>
     public static string? WhyNotOnServer(CatalogSnapshot catalog, Database database, ConnectionSample sample, IReadOnlyList<Database> others)
     {
-        // What a pooler's clients are guaranteed are no connections of the server's.
+        // Guarantees to a pooler's clients are not connections of the server.
         if (database.Pooler is not null || others.Count == 0) return null;
         var ceiling = BudgetCount.Of(sample, database.Budget, Nobody, new([.. others.Select(static other => other.Budget)], Nobody)).ServerCeiling;
         var on = others.Append(database).Where(static one => one.Pooler is null).Select(one => (one.Name, Terms: Parties.TermsOf(catalog, one.Name))).Where(static of => SumOf(of.Terms) > 0)
@@ -45,7 +45,7 @@ internal static class Guarantees
             $"{sum} connections are guaranteed on the databases of one server ({string.Join("; ", on.Select(static of => $"on '{of.Name}' {ByParty(of.Terms)}"))}), but no more than {ceiling} may be promised on it: guarantee less, or raise what may be promised on the server");
     }
 
-    /// <summary>What is guaranteed on the other databases of a server that have no pooler, those included that this replica has not looked at before.</summary>
+    /// <summary>The guarantees on the server's other databases without a pooler, including databases that this replica has not seen before.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public static async Task<IReadOnlyList<DatabaseTerms>> BesideAsync(Servers servers, CatalogSnapshot catalog, Database database, CancellationToken cancellation)
     {
@@ -60,13 +60,13 @@ internal static class Guarantees
         return [.. guaranteed.Where(of => beside.Contains(of.Database))];
     }
 
-    /// <summary>All that is guaranteed, in connections.</summary>
+    /// <summary>The sum of the guarantees, in connections.</summary>
     public static long SumOf(DivisionTerms terms) => terms.Parties.Sum(static party => (long)party.Guaranteed);
 
-    /// <summary>To whom, for people.</summary>
+    /// <summary>The guarantees by party, for display.</summary>
     public static string ByParty(DivisionTerms terms) =>
         string.Join(", ", terms.Parties.Where(static party => party.Guaranteed > 0).Select(static party => $"{party.Guaranteed} to {party.Name}"));
 }
 
-/// <summary>What is configured cannot be kept on the server that there is.</summary>
+/// <summary>The configured guarantees cannot be kept on the actual server.</summary>
 internal sealed class CannotBeKeptException(string message) : Exception(message);

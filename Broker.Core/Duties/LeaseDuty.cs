@@ -11,10 +11,10 @@ namespace Broker.Core.Duties;
 /// <summary>A duty on one lease. Its subject is the lease's id.</summary>
 internal abstract class LeaseDuty(DutyTools tools) : IDuty
 {
-    /// <summary>When to look again at what somebody else is busy with.</summary>
+    /// <summary>When to look again at something that somebody else is doing.</summary>
     protected static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
 
-    /// <summary>Shorter than a duty is taken for, so that no two replicas ever do the same one.</summary>
+    /// <summary>Shorter than the time for which a duty is taken, so that two replicas never do the same one.</summary>
     protected static readonly TimeSpan CallDeadline = TimeSpan.FromSeconds(12);
 
     public abstract string Kind { get; }
@@ -39,8 +39,8 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
         return await LookAsync(Believed(new(lease, role, database, tools.Issuers[call.Catalog.Issuers[role.Issuer]], call)), cancellation);
     }
 
-    // Whose user it is, and what its issuer calls it, is believed as it was sealed. Before it was sealed, and when it cannot be opened,
-    // only what the role's issuer could have made: else whoever writes the ledger had any user dropped (law L14).
+    // The user and the issuer's id are trusted only as sealed. Before they are sealed, and when they cannot be decrypted,
+    // only what the role's issuer could have made is accepted: otherwise whoever can write to the ledger could have any user dropped (law L14).
     private LeaseCall Believed(LeaseCall call)
     {
         var (lease, role) = (call.Lease, call.Role);
@@ -50,7 +50,7 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
         {
             if (call.Issuer.CouldHaveMade(role, call.Database, lease.Username, lease.IssuerId)) return call;
 
-            // A user whose name Vault makes by a template of its own: the lease can be revoked, its sessions cannot be told from others'.
+            // A user whose name comes from a custom template in Vault: the lease can be revoked, but its sessions cannot be told from others'.
             if (lease.IssuerId.Length > 0 && call.Issuer.CouldHaveMade(role, call.Database, "", lease.IssuerId)) return call with { Lease = lease with { Username = "" } };
         }
 
@@ -59,7 +59,7 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
 
     protected abstract Task<TimeSpan?> LookAsync(LeaseCall call, CancellationToken cancellation);
 
-    /// <summary>Runs a call that changes users, few at a time on one database (law L12). Null: all places are taken.</summary>
+    /// <summary>Runs a call that changes users, a few at a time per database (law L12). Null when all slots are taken.</summary>
     protected async Task<T?> InFlightAsync<T>(LeaseCall call, Func<CancellationToken, Task<T>> run, CancellationToken cancellation)
         where T : class
     {
@@ -94,10 +94,10 @@ internal abstract class LeaseDuty(DutyTools tools) : IDuty
 /// <summary>What every duty on a lease needs.</summary>
 internal sealed record DutyTools(SharedLedger Ledger, Issuers Issuers, LoginSealer Sealer, Jitter Jitter, TimeProvider Time);
 
-/// <summary>A duty on one lease that is due, with all it takes to do it.</summary>
+/// <summary>A duty on one lease that is due, with everything needed to do it.</summary>
 internal sealed record LeaseCall(LeaseRecord Lease, Role Role, Database Database, IIssuer Issuer, DutyCall Due)
 {
-    /// <summary>The lease's login; null when there is none yet, or it cannot be opened.</summary>
+    /// <summary>The lease's login; null when there is none yet, or it cannot be decrypted.</summary>
     public Login? Login { get; init; }
 
     public IssuerLease IssuerLease => new(Role, Database, Lease.IssuerId.Length > 0 ? Lease.IssuerId : Lease.Username);

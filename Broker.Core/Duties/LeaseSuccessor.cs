@@ -9,18 +9,18 @@ using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Duties;
 
-/// <summary>Sees to it that a pool has a lease that takes holders, ahead of anybody's asking: the next one before the last one ends.</summary>
+/// <summary>Makes sure that a pool has a lease that takes holders before anybody asks: the next one before the last one ends.</summary>
 internal sealed class LeaseSuccessor(SharedLedger ledger, Issuance issuance, ILogger<LeaseSuccessor> log)
 {
-    /// <summary>Whether the pool has such a lease; if not, it is being issued when this returns.</summary>
+    /// <summary>Whether the pool has such a lease; if not, one is being issued when this returns.</summary>
     /// <param name="role">The pool's role.</param>
     /// <param name="database">Its database.</param>
     /// <param name="issuer">Its issuer.</param>
     /// <param name="pool">The pool.</param>
-    /// <param name="insteadOf">A lease that takes holders until the next one works, and no more after that; null: none.</param>
-    /// <param name="why">Shown as the reason why that lease takes no more holders.</param>
+    /// <param name="insteadOf">The lease to replace, which takes holders until the next one works; null: none.</param>
+    /// <param name="why">The reason that is shown for that lease.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <exception cref="DutyException">Issuing failed a moment ago; the message says why. It is not asked for again before its time (law L12).</exception>
+    /// <exception cref="DutyException">Issuing failed a moment ago; the message says why. It is not tried again before its time (law L12).</exception>
     public async Task<bool> EnsureAsync(
         Role role, Database database, IssuerDefinition issuer, string pool, string? insteadOf, string why, CancellationToken cancellation)
     {
@@ -31,7 +31,7 @@ internal sealed class LeaseSuccessor(SharedLedger ledger, Issuance issuance, ILo
             : answer is SucceedAnswer.Ready;
     }
 
-    /// <summary>A lease's login works no more: it takes nobody in, and who holds it moves as soon as another is there.</summary>
+    /// <summary>Handles a lease whose login no longer works: it takes no more holders, and its holders move as soon as another lease exists.</summary>
     public async Task ReplaceBrokenAsync(LeaseCall call, string why, CancellationToken cancellation)
     {
         var lease = call.Lease;

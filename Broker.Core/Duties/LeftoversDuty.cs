@@ -7,8 +7,8 @@ namespace Broker.Core.Duties;
 
 /// <summary>
 /// The duty <c>leftovers</c>: looks in the database for users that look like the broker's (or Vault's for its roles) and that no
-/// lease knows (law L5). They are shown; what surely is of no use to anybody is dropped. Where nobody wants anything of the database
-/// and it has been looked at since somebody did, it is left alone.
+/// lease knows (law L5). They are shown; those that are certainly useless are dropped. A database that nobody uses
+/// is left alone once it has been searched after its last use.
 /// </summary>
 internal sealed class LeftoversDuty(SharedLedger ledger, Leftovers leftovers, Jitter jitter) : IDuty
 {

@@ -6,7 +6,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Duties;
 
-/// <summary>The duty <c>ready:ROLE</c>: a role that is kept ready has a lease that takes holders before anybody asks, and another when that is full.</summary>
+/// <summary>The duty <c>ready:ROLE</c>: makes sure that a role that is kept ready has a lease that takes holders before anybody asks, and another when that is full.</summary>
 internal sealed class ReadyDuty(LeaseSuccessor successor, Jitter jitter) : IDuty
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);

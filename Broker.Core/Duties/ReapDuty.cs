@@ -8,14 +8,14 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Duties;
 
 /// <summary>
-/// The duty <c>reap:LEASE</c>: after a crash or a lost answer no user is forgotten (law L5). An attempt that nobody makes any
-/// more is ended, what it may have left is looked for, and a lease that is over is forgotten after a while.
+/// The duty <c>reap:LEASE</c>: makes sure that no user is forgotten after a crash or a lost answer (law L5). It ends an attempt that nobody
+/// continues, looks for what the attempt may have left, and removes the record of a lease that has been over for a while.
 /// </summary>
 internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger<ReapDuty> log) : LeaseDuty(tools)
 {
     private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(30);
 
-    // The issuer's clock and the ledger's may differ by so much.
+    // The tolerated difference between the issuer's clock and the ledger's.
     private static readonly TimeSpan ClocksApart = TimeSpan.FromMinutes(1);
 
     public override string Kind => DutyKinds.Reap;
@@ -49,7 +49,7 @@ internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger
             return null;
         }
 
-        // The issuer chose the name and its answer was lost. What it made lies among its leases, if we may list them and if
+        // The issuer chose the name and its answer was lost. What it made is among its leases, if we may list them and if
         // nobody else has leases there.
         var asked = lease.CreatedAt + waiting.IssueDeadline + ClocksApart;
         if (lease.ReadAt < asked) return asked - lease.ReadAt;
@@ -61,15 +61,15 @@ internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger
             return null;
         }
 
-        // Nothing tells its user from another's. It lives no longer than the issuer lets it; until then it is shown as Unknown.
+        // Its user cannot be told from others. It lives only as long as the issuer allows; until then the lease is shown as Unknown.
         if (lease.ReadAt - lease.CreatedAt < call.Role.LeaseMaxTtl) return Jitter.Spread(LookAgain);
         await MoveAsync(lease, LeaseState.Revoking, "its maximum lifetime is over", MoveHow.Plainly, cancellation);
         await MoveAsync(lease, LeaseState.Revoked, "its maximum lifetime is over", MoveHow.Plainly, cancellation);
         return null;
     }
 
-    // Leases of the issuer from the time of the attempt that the ledger does not know: what nobody knows is what was lost, as long
-    // as no answer is on its way. Null: we may not list, or one is.
+    // Leases that the issuer made at the time of the attempt and that the ledger does not know: these are what was lost, as long
+    // as no other answer is outstanding. Null when we may not list, or one is outstanding.
     private async Task<int?> RevokeLostAsync(LeaseCall call, DateTimeOffset until, CancellationToken cancellation)
     {
         var from = call.Lease.CreatedAt - ClocksApart;
@@ -84,7 +84,7 @@ internal sealed class ReapDuty(DutyTools tools, WaitingSettings waiting, ILogger
             return null;
         }
 
-        // In this order: what was issued after it was listed is not in the list.
+        // In this order, so that a lease issued after the listing is not mistaken for a lost one.
         var leases = await Ledger.Leases.LeasesAsync(call.Database.Name, int.MaxValue, cancellation);
         if (leases.Any(lease => lease.Role == call.Role.Name && lease is { State: LeaseState.Issuing, Begun: true })) return null;
         var known = leases.Select(lease => lease.IssuerId).ToHashSet(StringComparer.Ordinal);

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Duties;
 
-/// <summary>The duty <c>renew:LEASE</c>: a lease that takes holders is given more time by its issuer, after a third of its life.</summary>
+/// <summary>The duty <c>renew:LEASE</c>: renews a lease that takes holders with its issuer, after a third of its lifetime.</summary>
 internal sealed class RenewDuty(DutyTools tools, LeaseSuccessor successor, BrokerMetrics metrics, ILogger<RenewDuty> log)
     : LeaseDuty(tools)
 {
@@ -20,7 +20,7 @@ internal sealed class RenewDuty(DutyTools tools, LeaseSuccessor successor, Broke
         {
             if (await InFlightAsync(call, token => AskAsync(call, token), cancellation) is not { } term) return Jitter.Spread(Soon);
 
-            // When less came than it was issued with, its last end is near: no further renewal changes that.
+            // When the issuer grants less than the original lifetime, the lease is near its final end, and further renewals are pointless.
             var renewable = term.Renewable && term.Duration >= lease.Life * 0.9;
             var next = term.Duration / 3;
             await Ledger.Leases.RenewedAsync(
@@ -31,14 +31,14 @@ internal sealed class RenewDuty(DutyTools tools, LeaseSuccessor successor, Broke
         }
         catch (IssuerException e) when (e.Failure == IssuerFailure.LeaseUnknown)
         {
-            // Its user is gone, or about to be: nobody new gets it, and who holds it moves at once.
+            // Its user is gone, or about to be: nobody new gets it, and its holders move at once.
             metrics.Renewed(lease.Database, "lease-unknown");
             await successor.ReplaceBrokenAsync(call, $"the issuer no longer knows it: {e.Message}", cancellation);
             return null;
         }
         catch (IssuerException e)
         {
-            // A failed renewal never issues anything (law L12): it is tried again until the lease is followed by another.
+            // A failed renewal never issues anything (law L12): it is tried again until another lease replaces this one.
             metrics.Renewed(lease.Database, "failed");
             log.RenewFailed(lease.Id, lease.Role, e.Message);
             throw;
@@ -47,7 +47,7 @@ internal sealed class RenewDuty(DutyTools tools, LeaseSuccessor successor, Broke
 
     private static async Task<LeaseTerm> AskAsync(LeaseCall call, CancellationToken cancellation)
     {
-        // What its holders were promised is not taken back, even where its longest life is over before (law L4).
+        // The end that its holders were promised stands, even if its maximum lifetime ends before (law L4).
         var left = call.Lease.ExpiresAt!.Value - call.Lease.ReadAt;
         var increment = IncrementOf(call);
         return increment > left
@@ -55,7 +55,7 @@ internal sealed class RenewDuty(DutyTools tools, LeaseSuccessor successor, Broke
             : new LeaseTerm(left, Renewable: false);
     }
 
-    // A built-in lease may be renewed up to its longest life; what Vault allows, Vault knows itself.
+    // A built-in lease may be renewed up to its maximum lifetime; Vault enforces its own limit.
     private static TimeSpan IncrementOf(LeaseCall call)
     {
         var (lease, role) = (call.Lease, call.Role);

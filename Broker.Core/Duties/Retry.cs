@@ -2,7 +2,7 @@ using Broker.Core.Leases;
 
 namespace Broker.Core.Duties;
 
-/// <summary>When what failed is tried again.</summary>
+/// <summary>When a failed duty is tried again.</summary>
 internal static class Retry
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1);

@@ -8,16 +8,16 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Duties;
 
 /// <summary>
-/// The duty <c>revoke:LEASE</c>: the user of a lease that is over is dropped. It is <see cref="LeaseState.Revoked"/> when its user is gone
-/// and its sessions are. What the database refuses is tried a few times, then shown as <see cref="LeaseState.RevokeFailed"/> with its
-/// own words, and tried on more rarely, for ever.
+/// The duty <c>revoke:LEASE</c>: drops the user of a lease that is over. The lease is <see cref="LeaseState.Revoked"/> when its user
+/// and its sessions are gone. What the database refuses is tried a few times, then shown as <see cref="LeaseState.RevokeFailed"/> with the database's
+/// own words, and then tried less often, without end.
 /// </summary>
 internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, BrokerMetrics metrics, ILogger<RevokeDuty> log)
     : LeaseDuty(tools)
 {
     private const int Tries = 6;
 
-    /// <summary>In a lease's reason: before it stands why the lease is over, after it what is still to be done.</summary>
+    /// <summary>The separator in a lease's reason: before it comes why the lease is over, after it what is still to be done.</summary>
     private const string Still = " - still to be done: ";
     private const string OnItsWay = $"{Still}its user is dropped, and later dropped again: the statement that creates it may still be on its way";
     private static readonly TimeSpan LongestWay = TimeSpan.FromSeconds(30);
@@ -44,7 +44,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
                 return Jitter.Spread(SessionsAgain);
             }
 
-            // Nobody heard the answer of what was to make its user: a server that stood still may carry it out after this (law L5).
+            // The answer to the statement that creates its user was lost: a server that hung may still execute it after this (law L5).
             if (lease is { IssuerId.Length: 0, Username.Length: > 0 } && call.Role.Static is null && !lease.Reason.EndsWith(OnItsWay, StringComparison.Ordinal))
             {
                 await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Revoking, WhyOver(lease) + OnItsWay, cancellation);
@@ -62,14 +62,14 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
             metrics.Revoked(lease.Database, "failed");
             log.RevokeFailed(lease.Id, lease.Role, lease.Username, e.Message);
 
-            // What a person has to look at is shown at once.
+            // A failure that a person has to look at is shown at once.
             if (call.Due.Failures + 1 >= Tries || e.InnerException?.InnerException is DatabaseException { Failure: DatabaseFailure.StillOwns })
                 await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.RevokeFailed, $"{WhyOver(lease)}{Still}{e.Message} {Advice(lease)}", cancellation);
             throw;
         }
     }
 
-    // Each step is tried, whatever became of the one before: a login that lives on is worse than a session that does, and the other way round.
+    // Each step is tried regardless of the one before: a remaining session is no reason to leave the login, nor the reverse.
     private async Task<Dropped> DropAsync(LeaseCall call, CancellationToken cancellation)
     {
         var lease = call.Lease;
@@ -80,7 +80,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
         {
             try
             {
-                // Before it is dropped: afterwards fewer may end its sessions.
+                // Before the user is dropped: afterwards fewer administrators may end its sessions.
                 await engine.ShutOutAsync(call.Database, lease.Username, cancellation);
             }
             catch (DatabaseException e)
@@ -102,7 +102,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
         if (lease.Username.Length > 0 && call.Role.Static is null && await IsThereAsync(engine, call, cancellation))
             throw new DutyException(notShutOut is null ? LeftBehind(call) : $"{LeftBehind(call)} Before that: {notShutOut}");
 
-        // The users of a static role stay, and so do their sessions, unless an operator ordered their end.
+        // The users of a static role stay, and so do their sessions, unless an operator ordered to end them.
         if (lease.Username.Length == 0 || (call.Role.Static is not null && !ends)) return new(0);
         int? open;
         try
@@ -119,7 +119,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
             : new(open);
     }
 
-    // Who drops it says that it did, whatever its own statements do: Vault runs a role's revocation_statements, and looks no further.
+    // The issuer reports success whatever its statements do: Vault runs a role's revocation_statements and checks nothing.
     private static async Task<bool> IsThereAsync(IDatabaseEngine engine, LeaseCall call, CancellationToken cancellation)
     {
         try
@@ -128,7 +128,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
         }
         catch (DatabaseException e) when (e.Failure == DatabaseFailure.StatementRefused)
         {
-            return false; // the administrator may not read users: then the issuer's word is all there is
+            return false; // the administrator may not read users, so the issuer's report has to be trusted
         }
         catch (DatabaseException e)
         {
@@ -140,7 +140,7 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
         ? $"Vault says that the lease is revoked, but its user '{call.Lease.Username}' is still in the database: have the revocation_statements of the role at {path} drop it (DROP ROLE, DROP USER)."
         : $"User '{call.Lease.Username}' was to be dropped, but is still in the database.";
 
-    // A static role's user comes back in another lease, which the end of this one is none of.
+    // A static role's user comes back in another lease, which the end of this one does not affect.
     private async Task<bool> IsAnothersAsync(LeaseCall call, CancellationToken cancellation) => call.Role.Static is not null
         && (await Ledger.Leases.LiveAsync(call.Lease.Database, cancellation)).Any(other =>
             other.Id != call.Lease.Id && other.Role == call.Lease.Role && other.Username == call.Lease.Username && other.State is LeaseState.Issuing or LeaseState.Active);
@@ -151,6 +151,6 @@ internal sealed class RevokeDuty(DutyTools tools, DatabaseEngines engines, Broke
     private static string Advice(LeaseRecord lease) =>
         $"The broker keeps trying. Fix what the database names (hand over what user '{lease.Username}' owns, revoke its rights, end its sessions), or drop the user by hand.";
 
-    /// <param name="Sessions">How many of its sessions are open; null: the database does not tell.</param>
+    /// <param name="Sessions">How many of its sessions are open; null when the database does not report them.</param>
     private sealed record Dropped(int? Sessions);
 }

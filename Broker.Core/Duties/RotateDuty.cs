@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Duties;
 
 /// <summary>
-/// The duty <c>rotate:LEASE</c>: before a lease that can be renewed no more has too little time left for new holders, another is
-/// issued, and takes its place when it works. The old one's holders then move in waves. A static role's that missed its window is kept for
+/// The duty <c>rotate:LEASE</c>: before a lease that can no longer be renewed has too little time left for new holders, another lease is
+/// issued, and replaces it once it works. The old lease's holders then move in waves. A static role's lease that missed its window is kept for
 /// another turn.
 /// </summary>
 internal sealed class RotateDuty(DutyTools tools, LeaseSuccessor successor, ILogger<RotateDuty> log) : LeaseDuty(tools)
@@ -25,7 +25,7 @@ internal sealed class RotateDuty(DutyTools tools, LeaseSuccessor successor, ILog
         if (lease.State != LeaseState.Active) return null;
         if (call.Role.Static is { } users && lease is { IssuedAt: { } issued, ExpiresAt: { } end } && users.Rotation.IsMissed(issued, end, lease.ReadAt)) return await KeepAsync(call, users.Rotation, cancellation);
 
-        // Whom nobody holds nobody needs to follow: the next claim gets a new one.
+        // A lease without holders needs no successor: the next claim gets a new one.
         if (lease.Holders == 0 && !call.Role.KeepReady)
         {
             await Ledger.Leases.MoveAsync(lease.Database, lease.Id, LeaseState.Retiring, "due for replacement, and nobody holds it", cancellation);
@@ -36,7 +36,7 @@ internal sealed class RotateDuty(DutyTools tools, LeaseSuccessor successor, ILog
         return ready ? null : Jitter.Spread(LookAgain);
     }
 
-    // Nobody changes its user's password before the other's next turn is over, so it can be handed out and logged in with for that long.
+    // Its user's password does not change before the other user's next turn is over, so it can be handed out and used until then.
     private async Task<TimeSpan?> KeepAsync(LeaseCall call, Rotation rotation, CancellationToken cancellation)
     {
         var lease = call.Lease;

@@ -15,7 +15,7 @@ namespace Broker.Core.Duties;
 
 /// <summary>
 /// The duty <c>sample</c>: counts a database's connections and writes what may be promised. When the database does not answer,
-/// the last count grows stale, and nothing new is promised on it. A database of which nobody wants anything is not asked
+/// the last count becomes stale, and nothing new is promised on it. A database that nobody uses is not queried
 /// (<see cref="BudgetSettings.PauseAfter"/>), unless it did not answer the last time.
 /// </summary>
 internal sealed class SampleDuty(
@@ -47,7 +47,7 @@ internal sealed class SampleDuty(
     private async Task<TimeSpan?> CountAsync(DutyCall call, CancellationToken cancellation)
     {
         var database = call.Catalog.Databases[call.Database];
-        // Before anything is promised on the count: a ledger that lost an operator's order gives nobody anything meanwhile.
+        // Before anything is promised on the count, so that a ledger that lost an operator's order grants nothing in the meantime.
         await pauses.EnforceAsync(database.Name, cancellation);
         if (database.Pooler is not null) await BeginPooledAsync(database.Name, cancellation);
         if (await ledger.Budgets.RestAsync(call.Catalog, database, cancellation) is RestAnswer.Resting && call.Failures == 0) return database.Budget.SampleEvery;
@@ -85,7 +85,7 @@ internal sealed class SampleDuty(
         return resized ? TimeSpan.Zero : database.Budget.SampleEvery;
     }
 
-    // Connections that were granted on the server itself would be taken for clients of the pooler, and their room on the server be given away.
+    // Connections that were granted on the server itself would count as clients of the pooler, and their room on the server would be promised again.
     private async Task BeginPooledAsync(string database, CancellationToken cancellation)
     {
         var begun = "pooled:" + database;
@@ -96,7 +96,7 @@ internal sealed class SampleDuty(
         await ledger.Texts.ReplaceSharedAsync(begun, null, "", cancellation);
     }
 
-    // What the pooler may have was taken on the server before it is told of more; told of less, it is counted again, and gives back what it does not have any more.
+    // More connections are reserved on the server before the pooler is told; fewer are given back only after the pooler was told and counted again.
     private async Task<bool> ResizedAsync(Database database, int size, IReadOnlyList<LeaseRecord> live, CancellationToken cancellation)
     {
         var users = live.DistinctBy(lease => lease.Username).Count();
@@ -105,7 +105,7 @@ internal sealed class SampleDuty(
         return true;
     }
 
-    // Whether they can be kept is known only when the server has said how many connections it takes: said once, and once when it is over.
+    // Whether guarantees can be kept is known only once the server has reported its limit: logged once, and once more when it is resolved.
     private void Watch(string database, DivisionTerms terms, int ceiling)
     {
         var guaranteed = Guarantees.SumOf(terms);
@@ -113,7 +113,7 @@ internal sealed class SampleDuty(
         if (guaranteed <= ceiling && broken.TryRemove(database, out _)) log.KeepsGuarantees(database);
     }
 
-    // All databases of a server say it of all of them together: each is read by somebody else.
+    // Every database of a server reports it for all of them together, because different people read each.
     private void WatchServer(CatalogSnapshot catalog, Database database, ConnectionSample sample)
     {
         var why = Guarantees.WhyNotOnServer(catalog, database, sample, servers.OthersBeside(database, catalog));
@@ -141,7 +141,7 @@ internal sealed class SampleDuty(
     private static PoolUsers UsersOf(PoolerSettings pooler, IReadOnlyList<LeaseRecord> leases, bool isOwn) =>
         new(pooler.PoolSize, new HashSet<string>([.. leases.Select(lease => lease.Username), .. pooler.AuthUser is { } user ? (string[])[user] : []], StringComparer.Ordinal), isOwn);
 
-    // By role: what its leases' users have open. Roles that nobody has are told, so that what they had is not told any longer.
+    // By role: what its leases' users have open. Roles without holders are included, so that their old numbers are cleared.
     private static IReadOnlyList<RoleOpen> UsesOf(IReadOnlyList<string> roles, IReadOnlyList<LeaseRecord> live, BudgetCount count, ConnectionSample sample)
     {
         var open = sample.Users.Where(user => user.Username is not null).GroupBy(user => user.Username!, StringComparer.Ordinal).ToDictionary(user => user.Key, user => user.Sum(one => one.Open), StringComparer.Ordinal);
@@ -153,7 +153,7 @@ internal sealed class SampleDuty(
         ];
     }
 
-    // What users that are capped, or about to be, have open beyond what their leases' holders were granted, or may have: of holders that ended without a word.
+    // What capped users, or users about to be capped, have open beyond their leases' grants, including what holders that ended silently may still have open.
     private static Dictionary<string, int> BeyondCaps(
         Database database, IReadOnlyList<LeaseRecord> live, IReadOnlyDictionary<string, int> over, IReadOnlyList<SilentHolder> silent, StillOpen stillOpen)
     {

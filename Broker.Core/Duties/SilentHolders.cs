@@ -5,9 +5,9 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Duties;
 
 /// <summary>
-/// What holders that ended without a word may have open still (law L2). Their lease's user has others, who were promised connections
-/// and may not have opened them yet: that as many are open as were promised says nothing. Connections that carry their holder's name
-/// (<see cref="HolderName"/>) tell whose they are; any other may be anybody's, and counts as theirs.
+/// What holders that ended without releasing may still have open (law L2). Other holders of the same user were promised connections
+/// and may not have opened them yet, so the number of open connections alone proves nothing. Connections that carry their holder's name
+/// (<see cref="HolderName"/>) show whose they are; any other could be anybody's, and counts as belonging to the ended holders.
 /// </summary>
 internal static class SilentHolders
 {
@@ -23,7 +23,7 @@ internal static class SilentHolders
         var shown = sample.Users.Where(user => user.Username is not null).ToDictionary(user => user.Username!, StringComparer.Ordinal);
         var left = new List<SilentLeft>();
         var total = 0;
-        // The user of a lease that is over was promised to nobody: all that it has open is foreign already.
+        // Connections of users whose lease is over already count as foreign.
         foreach (var ofUser in silent.Where(holder => users.ContainsKey(holder.Lease)).GroupBy(holder => users[holder.Lease], StringComparer.Ordinal))
         {
             if (!shown.TryGetValue(ofUser.Key, out var user)) continue;

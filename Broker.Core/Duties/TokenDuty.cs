@@ -7,8 +7,8 @@ using Broker.Core.Model;
 namespace Broker.Core.Duties;
 
 /// <summary>
-/// The duty <c>token:ISSUER</c>: what an issuer's leases hang on is kept alive: the one Vault token of all replicas (law L4).
-/// When another takes its place, the leases from before are verified at once: they may have died with it.
+/// The duty <c>token:ISSUER</c>: keeps alive what an issuer's leases depend on: the one Vault token of all replicas (law L4).
+/// When a new token replaces it, the earlier leases are verified at once: they may have ended with it.
 /// </summary>
 internal sealed class TokenDuty(SharedLedger ledger, Issuers issuers) : IDuty
 {
@@ -21,7 +21,7 @@ internal sealed class TokenDuty(SharedLedger ledger, Issuers issuers) : IDuty
 
     public async Task<TimeSpan?> DoAsync(DutyCall call, CancellationToken cancellation)
     {
-        // An issuer that is configured no more needs its token no more.
+        // An issuer that is no longer configured no longer needs its token.
         if (!call.Catalog.Issuers.TryGetValue(call.Subject, out var definition)) return null;
         var issuer = issuers[definition];
         var next = await issuer.KeepAliveAsync(cancellation) ?? WhenEndless;

@@ -9,8 +9,8 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Duties;
 
 /// <summary>
-/// The duty <c>verify:LEASE</c>: every so often somebody logs in with the lease's login (law L3). A login that the database
-/// refuses twice is followed by another lease at once.
+/// The duty <c>verify:LEASE</c>: tries the lease's login at intervals (law L3). A login that the database
+/// refuses twice is replaced by another lease at once.
 /// </summary>
 internal sealed class VerifyDuty(
     DutyTools tools, DatabaseEngines engines, SealCheck seal, LeaseSuccessor successor, BrokerMetrics metrics, ILogger<VerifyDuty> log)
@@ -23,14 +23,14 @@ internal sealed class VerifyDuty(
         var lease = call.Lease;
         if (lease.State is not (LeaseState.Active or LeaseState.Retiring) || lease.SealedLogin.Length == 0) return null;
 
-        // One that was put back after the ledger had lost it is tried once in any case: until then nobody new gets it.
+        // A lease that was restored after the ledger had lost it is tried once in any case: until then nobody new gets it.
         if (call.Role.VerifyEvery == TimeSpan.Zero && lease.VerifiedAt is not null) return null;
 
-        // Nobody holds it, and the database may sleep: it is tried when somebody comes.
+        // Nobody holds it, and the database may sleep: it is tried when the next claim comes.
         if (lease.Holders == 0 && lease.VerifiedAt is not null && !call.Role.KeepReady && await Ledger.Leases.LapseAsync(lease.Database, lease.Id, cancellation)) return null;
         if (call.Login is not { } login)
         {
-            // Not on the word of a replica that cannot open what the others seal.
+            // A replica that cannot decrypt what the others seal must not decide this.
             if (!await seal.PassesAsync(cancellation)) throw new DutyException("This replica's sealing keys differ from those of the others (Broker:Sealing).");
             await successor.ReplaceBrokenAsync(call, "its login cannot be decrypted", cancellation);
             return null;
@@ -47,7 +47,7 @@ internal sealed class VerifyDuty(
                     }
                     catch (DatabaseException e) when (e.Failure == DatabaseFailure.UserLimitReached)
                     {
-                        // Its pods use all they were granted; the server looked at the password before it said so.
+                        // Its pods use all that they were granted; the server checked the password before it said so.
                     }
 
                     return true;
@@ -63,7 +63,7 @@ internal sealed class VerifyDuty(
         }
         catch (DatabaseException)
         {
-            // Once may be the database's own trouble, and a database that is away says nothing about the login.
+            // A single refusal may be the database's own problem, and a database that is away says nothing about the login.
             metrics.Verified(lease.Database, "failed");
             throw;
         }

@@ -2,10 +2,10 @@ using Broker.Core.Catalog;
 
 namespace Broker.Core.Identity;
 
-/// <summary>Whether a proven caller is meant by a rule.</summary>
+/// <summary>Decides whether rules match a proven caller.</summary>
 public static class AllowRules
 {
-    /// <summary>Whether any rule of a list means the caller; an empty list means nobody.</summary>
+    /// <summary>Whether any rule of a list matches the caller; an empty list matches nobody.</summary>
     public static bool Allow(this IReadOnlyList<AllowRule> rules, Caller caller)
     {
         foreach (var rule in rules)
@@ -16,12 +16,12 @@ public static class AllowRules
         return false;
     }
 
-    /// <summary>Whether a role is the caller's to have: a rule means it, and its session, if it came by one, was given for the role.</summary>
+    /// <summary>Whether the caller may have a role: a rule matches it, and its session, if it uses one, covers the role.</summary>
     public static bool MayBeHadBy(this Role role, Caller caller) =>
         (caller.Roles is null || caller.Roles.Contains(role.Name)) && role.Allow.Allow(caller);
 
     /// <summary>
-    /// Whether the issuer is the rule's and every claim is what the rule says; a claim that is an array matches when one of
+    /// Whether the issuer and every claim match the rule; a claim that is an array matches when one of
     /// its elements does. A rule without claims matches nobody.
     /// </summary>
     public static bool Matches(this AllowRule rule, Caller caller)
@@ -35,7 +35,7 @@ public static class AllowRules
         return true;
     }
 
-    /// <summary>The values a caller has for a claim as rules name it.</summary>
+    /// <summary>The caller's values of a claim, by the name that rules use.</summary>
     public static IEnumerable<string> ValuesOf(string path, Caller caller) => caller.Claims[Path(path, caller)];
 
     // A Kubernetes token is known by its namespace, which the API server always writes. In any other token the short

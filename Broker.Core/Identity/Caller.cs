@@ -1,11 +1,11 @@
 namespace Broker.Core.Identity;
 
-/// <summary>Who asks, proven: what a valid token said. Made only by what verified the token's signature.</summary>
+/// <summary>A proven caller: what a valid token says. Created only by code that has verified the token's signature.</summary>
 /// <param name="Issuer">The key of the identity issuer that proved it.</param>
 /// <param name="Subject">The token's <c>sub</c>.</param>
 /// <param name="Claims">The token's claims, flattened: <c>kubernetes.io/namespace</c>; an array gives several values.</param>
 /// <param name="ExpiresAt">The token's end.</param>
-/// <param name="Cluster">What stands for the issuer in holders' ids; null: its key.</param>
+/// <param name="Cluster">The name that stands for the issuer in holders' ids; null: its key.</param>
 public sealed record Caller(
     string Issuer,
     string Subject,
@@ -13,7 +13,7 @@ public sealed record Caller(
     DateTimeOffset ExpiresAt,
     string? Cluster = null)
 {
-    /// <summary>The issuer of callers that the broker itself vouches for: administrators with a token made on the server.</summary>
+    /// <summary>The issuer of callers that the broker itself proves: administrators with a token made on the server.</summary>
     public const string OwnIssuer = "~broker";
 
     // Claims of a service account token, as kube-apiserver 1.36 writes them; those of the pod only when bound to one.
@@ -23,7 +23,7 @@ public sealed record Caller(
     internal const string KubernetesNode = "kubernetes.io/node/name";
     internal const string KubernetesPodUid = "kubernetes.io/pod/uid";
 
-    /// <summary>The keyed hash of the token that proved it, for the audit; null when none was made.</summary>
+    /// <summary>The keyed hash of the token that proved it, for the audit; null when there is none.</summary>
     public string? ProofHash { get; init; }
 
     /// <summary>The thumbprint of the key that signed the token (RFC 7638); null when a cluster was asked about it.</summary>
@@ -32,16 +32,16 @@ public sealed record Caller(
     /// <summary>The id of the broker session it came by; null when it came by its own token.</summary>
     public string? Session { get; init; }
 
-    /// <summary>The SPIFFE id of the client certificate that it must show besides; null: none.</summary>
+    /// <summary>The SPIFFE id of the client certificate that it must also present; null: none.</summary>
     public string? SpiffeId { get; init; }
 
     /// <summary>The roles its session was given for; null when it came by its own token, which is bound to none.</summary>
     public IReadOnlySet<string>? Roles { get; init; }
 
-    /// <summary>The pod's namespace; null when the token is not Kubernetes'.</summary>
+    /// <summary>The pod's namespace; null when the token is not from Kubernetes.</summary>
     public string? Namespace { get; } = Claims[KubernetesNamespace].FirstOrDefault();
 
-    /// <summary>The service account's name; null when the token is not Kubernetes'.</summary>
+    /// <summary>The service account's name; null when the token is not from Kubernetes.</summary>
     public string? ServiceAccount { get; } = Claims[KubernetesServiceAccount].FirstOrDefault();
 
     /// <summary>The pod's name when the token is bound to a pod; null otherwise.</summary>
@@ -50,28 +50,28 @@ public sealed record Caller(
     /// <summary>The node the pod runs on, where the cluster writes it (Kubernetes 1.32 and newer); null otherwise.</summary>
     public string? Node { get; } = Claims[KubernetesNode].FirstOrDefault();
 
-    /// <summary>Whether it is known by a Kubernetes token, in which the API server always writes the namespace.</summary>
+    /// <summary>Whether its token is from Kubernetes, whose API server always writes the namespace.</summary>
     internal bool IsKubernetes { get; } = Claims.Contains(KubernetesNamespace);
 
     /// <summary>The pod's UID when the token is bound to a pod; null otherwise.</summary>
     public string? PodUid { get; } = Only(Claims[KubernetesPodUid]);
 
-    /// <summary>For people: the pod's <c>namespace/name</c> when the token is bound to a pod, else the subject.</summary>
+    /// <summary>The name for display: the pod's <c>namespace/name</c> when the token is bound to a pod, otherwise the subject.</summary>
     public string DisplayName { get; } =
         Claims[KubernetesPod].FirstOrDefault() is { } pod
             ? $"{Claims[KubernetesNamespace].FirstOrDefault()}/{pod}"
             : Subject;
 
     /// <summary>
-    /// 16 characters that stand for issuer, subject and pod: what owns holders. The same for every token of one pod (or,
+    /// A 16-character fingerprint of issuer, subject and pod: the owner of holders. The same for every token of one pod (or,
     /// when tokens are not bound to pods, of one subject), different for any two others.
     /// </summary>
     public string OwnerHash { get; } = OwnerHashOf(Cluster ?? Issuer, Subject, Only(Claims[KubernetesPodUid]));
 
-    /// <summary>16 characters that stand for issuer and subject: one service account, one pipeline, one person.</summary>
+    /// <summary>A 16-character fingerprint of issuer and subject: one service account, one pipeline, one person.</summary>
     public string WorkloadHash { get; } = Fingerprint.Of("workload", 16, Cluster ?? Issuer, Subject);
 
-    /// <summary>What <see cref="OwnerHash"/> is of a pod, seen from its cluster.</summary>
+    /// <summary>The <see cref="OwnerHash"/> of a pod, computed from what its cluster says.</summary>
     /// <param name="cluster">The issuer's key, or what stands for it.</param>
     /// <param name="space">The pod's namespace.</param>
     /// <param name="account">The name of its service account.</param>
@@ -81,7 +81,7 @@ public sealed record Caller(
 
     private static string OwnerHashOf(string cluster, string subject, string? podUid) => Fingerprint.Of("owner", 16, cluster, subject, podUid);
 
-    // A claim with two values names neither.
+    // A claim with two values is ambiguous and counts as missing.
     private static string? Only(IEnumerable<string> values)
     {
         string? only = null;

@@ -2,27 +2,27 @@ using Broker.Core.Catalog;
 
 namespace Broker.Core.Identity;
 
-/// <summary>One claim of a rule, beside what the caller has.</summary>
+/// <summary>One claim of a rule, compared with the caller's.</summary>
 /// <param name="Claim">Its path.</param>
 /// <param name="Wanted">What the rule wants.</param>
 /// <param name="Found">What the token says; empty: it has no such claim.</param>
-/// <param name="Matches">Whether that is it.</param>
+/// <param name="Matches">Whether they match.</param>
 public sealed record ExplainedClaim(string Claim, string Wanted, IReadOnlyList<string> Found, bool Matches);
 
-/// <summary>One rule, beside the caller.</summary>
+/// <summary>One rule, compared with the caller.</summary>
 /// <param name="Issuer">The identity issuer it wants.</param>
 /// <param name="IssuerMatches">Whether that is the caller's.</param>
 /// <param name="Claims">The claims it wants.</param>
-/// <param name="Matches">Whether the rule means the caller.</param>
+/// <param name="Matches">Whether the rule matches the caller.</param>
 public sealed record ExplainedRule(string Issuer, bool IssuerMatches, IReadOnlyList<ExplainedClaim> Claims, bool Matches);
 
-/// <summary>Why a caller may, or may not, have a role. For administrators: it shows what tokens and rules say.</summary>
+/// <summary>Why a caller may or may not have a role. For administrators only, because it shows the content of tokens and rules.</summary>
 /// <param name="Allowed">Whether it may.</param>
 /// <param name="Reason">In a sentence.</param>
 /// <param name="Rules">The role's rules, one by one.</param>
 public sealed record Explanation(bool Allowed, string Reason, IReadOnlyList<ExplainedRule> Rules)
 {
-    /// <summary>Explains; a role that is not there is said to be not there.</summary>
+    /// <summary>Explains; says so when there is no such role.</summary>
     public static Explanation Of(CatalogSnapshot catalog, Caller caller, string roleName)
     {
         if (!catalog.Roles.TryGetValue(roleName, out var role)) return new(false, $"There is no role '{roleName}'.", []);

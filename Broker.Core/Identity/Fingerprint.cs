@@ -5,10 +5,10 @@ using System.Text;
 
 namespace Broker.Core.Identity;
 
-/// <summary>Short names for lists of texts.</summary>
+/// <summary>Short fingerprints of lists of strings.</summary>
 internal static class Fingerprint
 {
-    // Enough for a caller's parts; longer ones go to the heap.
+    // Enough for a caller's parts; longer input is allocated on the heap.
     private const int OnStack = 512;
 
     /// <summary>

@@ -6,13 +6,13 @@ using System.Text.RegularExpressions;
 namespace Broker.Core.Identity;
 
 /// <summary>
-/// What names a holder: <c>{role}.{owner, 16}</c>, and <c>{own, 12}</c> behind it when the caller gave an id. Most are pods that
-/// give none, and the ledger keeps each id twice. The owner part is the caller's <see cref="Caller.OwnerHash"/>, so whose it is
-/// can be told without asking the ledger; the own part tells the holders of one owner apart by the ids they give. A pod's UID
+/// The id of a holder: <c>{role}.{owner, 16}</c>, followed by <c>{own, 12}</c> when the caller gave an id. Most holders are pods that
+/// give none, and the ledger stores each id twice. The owner part is the caller's <see cref="Caller.OwnerHash"/>, so the owner of an id
+/// is known without asking the ledger; the own part tells one owner's holders apart by the ids that they give. A pod's UID
 /// is always in the owner part: a given id adds to it and can never reach another pod's holder (law L11). A token that names no
-/// pod proves a subject, which many processes may share, so its holders need a given id: two of them taken for one would each
-/// open the connections of both (law L2). The token's own <c>jti</c> is no stand-in: processes share token files too, and a
-/// renewed token has another.
+/// pod proves a subject, which many processes may share, so its holders need a given id: two processes mistaken for one would each
+/// open the connections of both (law L2). The token's <c>jti</c> does not help: processes also share token files, and a
+/// renewed token has a new one.
 /// </summary>
 public readonly partial record struct HolderId
 {
@@ -30,21 +30,21 @@ public readonly partial record struct HolderId
     /// <summary>The id without its role.</summary>
     internal string Local => Value[(Dot + 1)..];
 
-    /// <summary>Whether its owner gave it an id of its own.</summary>
+    /// <summary>Whether its owner gave it its own id.</summary>
     internal bool IsNamed => Value.Length > Dot + 1 + OwnerLength;
 
-    /// <summary>Whose it is: the owner's <see cref="Caller.OwnerHash"/>.</summary>
+    /// <summary>Its owner's <see cref="Caller.OwnerHash"/>.</summary>
     internal string OwnerHash => Owner.ToString();
 
     private ReadOnlySpan<char> Owner => Value.AsSpan(Dot + 1, OwnerLength);
 
-    // No role's name has one.
+    // Role names contain no dot.
     private int Dot => Value.IndexOf('.', StringComparison.Ordinal);
 
     /// <summary>The id of a caller's holder of a role: the same each time it asks (law L11).</summary>
     /// <param name="role">The role's name.</param>
     /// <param name="caller">Who asks.</param>
-    /// <param name="given">The id it gives to tell its holders apart; null: none. See <see cref="WhyNot"/>.</param>
+    /// <param name="given">The id that it gives to tell its holders apart; null: none. See <see cref="WhyNot"/>.</param>
     /// <exception cref="ArgumentException">The given id is not one, or is missing.</exception>
     public static HolderId For(string role, Caller caller, string? given)
     {
@@ -53,7 +53,7 @@ public readonly partial record struct HolderId
     }
 
     /// <summary>
-    /// Why a caller cannot have a holder by the id it gives, in words for it; null when it can: 1-128 of
+    /// Why a caller cannot have a holder with the id that it gives, as a text for the caller; null when it can: 1-128 of
     /// <c>A-Z a-z 0-9 . _ : / -</c>, or none when its token names its pod.
     /// </summary>
     public static string? WhyNot(Caller caller, string? given)
@@ -64,7 +64,7 @@ public readonly partial record struct HolderId
             : "Your token names no pod, so it cannot tell your processes apart. Send 'holder': an id that only this process has and that stays the same when it asks again, e.g. {\"holder\": \"job-4711\"}.";
     }
 
-    /// <summary>Reads an id. What reads well need not exist, nor belong to whoever sent it.</summary>
+    /// <summary>Parses an id. A valid id need not exist, nor belong to whoever sent it.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out HolderId id)
     {
         var valid = text is not null && Whole().IsMatch(text);

@@ -1,7 +1,7 @@
 namespace Broker.Core.Identity;
 
 /// <summary>
-/// What a holder's connections are called inside the database, so that <c>pg_stat_activity</c> and the like show who holds what
+/// The name of a holder's connections inside the database, so that <c>pg_stat_activity</c> and the like show who holds what
 /// although many pods share one user: <c>orders/orders-api-6f7c9d-x2x9q~sfSfGIpv</c>. That is the caller as people know it
 /// (<see cref="Caller.DisplayName"/>: <c>namespace/pod</c>, or the token's subject), <c>~</c>, and the last 8 characters of the
 /// holder's id, its key, which tells apart the processes of one pod. At most 63 characters of <c>A-Z a-z 0-9 . _ - / ~</c>: whatever
@@ -11,7 +11,7 @@ namespace Broker.Core.Identity;
 /// </summary>
 public static class HolderName
 {
-    /// <summary>The longest a name gets, in characters and in bytes.</summary>
+    /// <summary>The maximum length of a name, in characters and in bytes.</summary>
     public const int Longest = 63;
 
     private const int KeyLength = 8;
@@ -55,7 +55,7 @@ public static class HolderName
     /// <summary>The part of a holder's id that its name ends with.</summary>
     public static ReadOnlySpan<char> KeyOf(ReadOnlySpan<char> holder) => holder.Length <= KeyLength ? holder : holder[^KeyLength..];
 
-    /// <summary>Reads the holder's key from the name of a connection; false when the name is none of the broker's.</summary>
+    /// <summary>Reads the holder's key from the name of a connection; false when the name is not one of the broker's.</summary>
     /// <param name="name">What the database shows, e.g. <c>application_name</c>.</param>
     /// <param name="key">To compare with <see cref="KeyOf"/> of the holders of that connection's user.</param>
     public static bool TryReadKey(ReadOnlySpan<char> name, out ReadOnlySpan<char> key)

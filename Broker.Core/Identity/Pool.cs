@@ -9,7 +9,7 @@ public readonly record struct Pool(string Key)
 {
     private const char Separator = '|';
 
-    /// <summary>The role it belongs to; role names hold no separator.</summary>
+    /// <summary>The role that it belongs to; role names contain no separator.</summary>
     public string Role => Key.IndexOf(Separator) is var at and >= 0 ? Key[..at] : Key;
 
     /// <summary>The one pool of a role that all its callers share.</summary>
@@ -18,7 +18,7 @@ public readonly record struct Pool(string Key)
     /// <summary>The pool that a caller's holder of a role draws from.</summary>
     public static Pool For(Role role, Caller caller, HolderId holder) => For(role, role.Sharing, caller, holder);
 
-    /// <summary>Every pool that this caller's holder of a role ever drew from, however the role was shared.</summary>
+    /// <summary>Every pool that this caller's holder of a role may have drawn from, under any sharing scope.</summary>
     public static IEnumerable<Pool> OfAnyScope(Role role, Caller caller, HolderId holder) => Enum.GetValues<SharingScope>().Select(scope => For(role, scope, caller, holder));
 
     private static Pool For(Role role, SharingScope scope, Caller caller, HolderId holder) => scope switch

@@ -13,20 +13,20 @@ public interface IIssuer
     /// <summary>Creates one database user.</summary>
     Task<IssuedLease> IssueAsync(IssueOrder order, CancellationToken cancellation);
 
-    /// <summary>Asks for more time. Answers the time the lease now has, which may be less than asked for.</summary>
+    /// <summary>Asks for more time. Returns the time that the lease now has, which may be less than requested.</summary>
     /// <param name="lease">The lease.</param>
-    /// <param name="increment">The time it is to have from now.</param>
+    /// <param name="increment">The requested time from now.</param>
     /// <param name="now">The ledger's time, for issuers that write the end themselves (law L9).</param>
     /// <param name="cancellation">Ends the wait.</param>
     Task<LeaseTerm> RenewAsync(IssuerLease lease, TimeSpan increment, DateTimeOffset now, CancellationToken cancellation);
 
-    /// <summary>Drops the user. A lease that is gone already is revoked already.</summary>
+    /// <summary>Drops the user. A lease that no longer exists counts as revoked.</summary>
     Task RevokeAsync(IssuerLease lease, CancellationToken cancellation);
 
-    /// <summary>The time a lease has left, or null when the issuer knows it no more.</summary>
+    /// <summary>The time that a lease has left, or null when the issuer no longer knows it.</summary>
     Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation);
 
-    /// <summary>The ids of all leases the issuer has for a role, for finding what nobody knows any more.</summary>
+    /// <summary>The ids of all leases that the issuer has for a role, for finding leases that nobody knows any more.</summary>
     /// <exception cref="IssuerException"><see cref="IssuerFailure.Refused"/> where the issuer does not let us list.</exception>
     Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation);
 
@@ -37,8 +37,8 @@ public interface IIssuer
     string? ProposeUsername(Role role, Database database);
 
     /// <summary>
-    /// Whether a name and an id could be of a lease that this issuer made for the role: so that a ledger which somebody else writes
-    /// cannot have anything else renewed or dropped (law L14). Either may be empty: not known.
+    /// Whether a name and an id could belong to a lease that this issuer made for the role: so that somebody who can write to the ledger
+    /// cannot have anything else renewed or dropped (law L14). Either may be empty when it is not known.
     /// </summary>
     /// <param name="role">The role.</param>
     /// <param name="database">Its database.</param>
@@ -47,14 +47,14 @@ public interface IIssuer
     bool CouldHaveMade(Role role, Database database, string username, string id);
 
     /// <summary>
-    /// Keeps alive what the issuer's leases hang on, and answers when to do so again; null where there is nothing of the kind.
+    /// Keeps alive what the issuer's leases depend on, and returns when to do so again; null when they depend on nothing.
     /// </summary>
-    /// <exception cref="IssuerException">It could not be: leases die early unless somebody mends that.</exception>
+    /// <exception cref="IssuerException">It could not be kept alive: leases end early unless somebody fixes that.</exception>
     Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation) => Task.FromResult<TimeSpan?>(null);
 
     /// <summary>
-    /// Tells apart what the issuer's leases hang on, and gets it where there is none: when it changes, leases from before may have died with it. Null where there is
-    /// nothing of the kind.
+    /// Identifies what the issuer's leases depend on, and obtains it if there is none yet: when it changes, earlier leases may have ended with it. Null when they depend on
+    /// nothing.
     /// </summary>
     Task<string?> GenerationAsync(CancellationToken cancellation) => Task.FromResult<string?>(null);
 }
@@ -72,7 +72,7 @@ public sealed record IssueOrder(Role Role, Database Database, string? Username, 
 /// <param name="Id">The issuer's id: Vault's <c>lease_id</c>; the user name for the built-in issuer.</param>
 public sealed record IssuerLease(Role Role, Database Database, string Id);
 
-/// <summary>A lease as the issuer gave it.</summary>
+/// <summary>A lease as the issuer returned it.</summary>
 /// <param name="Id">The issuer's id of it.</param>
 /// <param name="Login">The new user.</param>
 /// <param name="Term">How long it lives.</param>
@@ -81,26 +81,26 @@ public sealed record IssuedLease(string Id, Login Login, LeaseTerm Term);
 /// <summary>How long a lease lives from now.</summary>
 /// <param name="Duration">From the moment of the answer.</param>
 /// <param name="Renewable">Whether <see cref="IIssuer.RenewAsync"/> can give more.</param>
-/// <param name="Warning">What the issuer warned of, e.g. a capped time; null mostly.</param>
+/// <param name="Warning">The issuer's warning, e.g. about a shortened time; usually null.</param>
 /// <param name="IssuedAt">When it was issued, on the issuer's clock; null where it does not say.</param>
 public sealed record LeaseTerm(TimeSpan Duration, bool Renewable, string? Warning = null, DateTimeOffset? IssuedAt = null);
 
 /// <summary>Why a call to an issuer failed.</summary>
 public enum IssuerFailure
 {
-    /// <summary>Not reachable, sealed, starting, or its circuit is open; surely nothing was created.</summary>
+    /// <summary>Not reachable, sealed, starting, or its circuit is open; certainly nothing was created.</summary>
     Unavailable,
 
-    /// <summary>It says: too many requests. Surely nothing was created.</summary>
+    /// <summary>Too many requests. Certainly nothing was created.</summary>
     Throttled,
 
-    /// <summary>It refuses (policy, unknown role, bad statement); trying again changes nothing until somebody mends it. Nothing was created.</summary>
+    /// <summary>It refuses (policy, unknown role, bad statement); trying again does not help until somebody fixes it. Nothing was created.</summary>
     Refused,
 
     /// <summary>The database behind the issuer failed. Nothing remains created.</summary>
     DatabaseUnavailable,
 
-    /// <summary>It knows no such lease (renew, look up).</summary>
+    /// <summary>It does not know the lease (renew, look up).</summary>
     LeaseUnknown,
 
     /// <summary>The request may have been carried out, but no answer came: a user may exist (law L5).</summary>
@@ -114,6 +114,6 @@ public sealed class IssuerException(IssuerFailure failure, string message, TimeS
     /// <summary>Which kind of failure.</summary>
     public IssuerFailure Failure { get; } = failure;
 
-    /// <summary>When the issuer said to come back; null when it said nothing.</summary>
+    /// <summary>When the issuer said to try again; null when it said nothing.</summary>
     public TimeSpan? RetryAfter { get; } = retryAfter;
 }

@@ -4,26 +4,26 @@ using Broker.Core.Catalog;
 namespace Broker.Core.Issuing;
 
 /// <summary>
-/// The catalog's issuers, made when they are first needed and made anew when their definition changes. Those whose definition is
-/// gone are disposed of when nobody can be at work with them any more.
+/// The catalog's issuers, created at first use and recreated when their definition changes. Issuers whose definition is
+/// gone are disposed of when nobody can be using them any more.
 /// </summary>
 /// <param name="make">Makes an issuer from its definition.</param>
 /// <param name="time">The clock.</param>
 public sealed class Issuers(Func<IssuerDefinition, IIssuer> make, TimeProvider? time = null) : IDisposable
 {
-    /// <summary>Longer than any call of an issuer takes.</summary>
+    /// <summary>Longer than any call to an issuer takes.</summary>
     public static readonly TimeSpan UsedAtMost = TimeSpan.FromMinutes(10);
 
     private readonly ConcurrentDictionary<IssuerDefinition, Lazy<IIssuer>> made = new();
     private readonly ConcurrentDictionary<ITimer, IDisposable> leaving = new();
 
-    /// <summary>How many there are, without those that are about to go.</summary>
+    /// <summary>How many there are, without those about to be disposed of.</summary>
     public int Count => made.Count;
 
     /// <summary>The issuer of a definition.</summary>
     public IIssuer this[IssuerDefinition definition] => made.GetOrAdd(definition, key => new(() => make(key))).Value;
 
-    /// <summary>From now on there are these definitions and no others.</summary>
+    /// <summary>Replaces the definitions.</summary>
     public void Keep(IEnumerable<IssuerDefinition> definitions)
     {
         var known = definitions.ToHashSet();

@@ -6,14 +6,14 @@ using Broker.Core.Model;
 namespace Broker.Core.Issuing.BuiltIn;
 
 /// <summary>
-/// Creates users itself: it runs the role's statements over the database's administrator connection. A lease's id is its
-/// user's name. It remembers nothing: how long a lease may live over all renewals (<see cref="Role.LeaseMaxTtl"/>) is for the
-/// caller to hold, who knows when it was issued.
+/// Creates users itself by running the role's statements over the database's administrator connection. A lease's id is its
+/// user's name. It is stateless: the caller, who knows when the lease was issued, has to enforce its maximum lifetime over all renewals
+/// (<see cref="Role.LeaseMaxTtl"/>).
 /// </summary>
 /// <param name="engines">The engines that run the statements.</param>
 public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
 {
-    /// <summary>The user outlives its lease by this, as with Vault, so that no login fails in a lease's last moment.</summary>
+    /// <summary>How much longer than its lease the user lives, as with Vault, so that no login fails in a lease's last moment.</summary>
     private static readonly TimeSpan Buffer = TimeSpan.FromSeconds(5);
 
     /// <inheritdoc/>
@@ -38,7 +38,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
         return new(login.Username, login, new(role.LeaseTtl, Renewable: true));
     }
 
-    // How long it can be logged in with is the rotation's.
+    // The rotation decides how long the login works.
     private async Task<IssuedLease> SetPasswordAsync(IssueOrder order, CancellationToken cancellation)
     {
         var login = new Login(order.Username!, Passwords.New());
@@ -55,7 +55,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
     }
 
     /// <summary>
-    /// Moves the user's end to <paramref name="increment"/> from now. <see cref="Role.LeaseMaxTtl"/> is not looked at: the caller,
+    /// Moves the user's end to <paramref name="increment"/> from now. Does not check <see cref="Role.LeaseMaxTtl"/>: the caller,
     /// who knows when the lease was issued, asks for no more than it allows.
     /// </summary>
     /// <inheritdoc/>
@@ -93,7 +93,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
             throw Failed(exception);
         }
 
-        // The engine's own way leaves nobody. Statements may do anything, and a user that is still there is not revoked.
+        // The engine's own removal is reliable. Custom statements may do anything, and a user that still exists is not revoked.
         if (statements.Count > 0 && await FindAsync(lease, cancellation) is not null)
             throw new IssuerException(
                 IssuerFailure.Refused,
@@ -168,12 +168,12 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
             _ => IssuerFailure.DatabaseUnavailable,
         },
         password is null ? exception.Message : Redacted(exception.Message, password),
-        // A refused statement's own words may quote the password; the exception that carries them goes no further.
+        // The server's message about a refused statement may quote the password; the exception that carries it goes no further.
         inner: password is null ? exception : null);
 
     /// <summary>
-    /// A database that misunderstands a statement quotes the piece it stumbled over, and a missing quote in the role's statements
-    /// makes that a piece of the password: every such word of the message is taken out (law L6).
+    /// A database that cannot parse a statement quotes the part where it failed, and a missing quote in the role's statements
+    /// can make that a part of the password: every such word is removed from the message (law L6).
     /// </summary>
     private static string Redacted(string message, Secret password) =>
         Words().Replace(message, word => password.Reveal().Contains(word.Value, StringComparison.OrdinalIgnoreCase) ? "[redacted]" : word.Value);

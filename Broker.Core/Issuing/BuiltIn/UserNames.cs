@@ -5,9 +5,9 @@ using Broker.Core.Model;
 namespace Broker.Core.Issuing.BuiltIn;
 
 /// <summary>
-/// The names of the users the broker makes: <c>b-&lt;role&gt;-&lt;16 random characters&gt;</c>, so that a DBA sees whose they
-/// are, and so that those of one role can be found again. Of the sixteen the first four are the mark of the broker that made it, and the
-/// last three its check digits: brokers of earlier versions made all sixteen at random.
+/// The names of the users that the broker creates: <c>b-&lt;role&gt;-&lt;16 random characters&gt;</c>, so that a DBA sees whose they
+/// are, and so that the users of one role can be found again. Of the sixteen characters, the first four are the mark of the broker that created the user, and the
+/// last three its check digits: earlier versions chose all sixteen at random.
 /// </summary>
 public static class UserNames
 {
@@ -23,8 +23,8 @@ public static class UserNames
     private static readonly SearchValues<char> RandomCharacters = SearchValues.Create(Alphabet);
 
     /// <summary>
-    /// What the names of all users of a role begin with, the same for ever. A role longer than 20 characters (or than the engine
-    /// has room for) is cut and told from its like by a digest.
+    /// The prefix of all user names of a role, which never changes. A role name longer than 20 characters (or than the engine
+    /// has room for) is cut, and a digest keeps it distinct.
     /// </summary>
     /// <param name="role">The role's name.</param>
     /// <param name="maxLength">The engine's longest user name, at least 32.</param>
@@ -38,7 +38,7 @@ public static class UserNames
         return $"{Start}{role[..(room - DigestLength - 1)]}-{BrokerMark.Digest(role, DigestLength)}-";
     }
 
-    /// <summary>A new name for a role's user; no two are the same.</summary>
+    /// <summary>A new, unique name for a role's user.</summary>
     public static string New(string role, int maxLength) => Prefix(role, maxLength) + RandomNumberGenerator.GetString(Alphabet, RandomLength);
 
     /// <summary>The same name with a broker's mark in it; 45 random bits are left.</summary>
@@ -56,7 +56,7 @@ public static class UserNames
             ? tail[..BrokerMark.Length]
             : null;
 
-    /// <summary>Whether a user is one of this role's, and not of a role whose name goes on where this one's ends.</summary>
+    /// <summary>Whether a user belongs to this role, and not to a role whose name merely begins with this one's.</summary>
     public static bool IsOf(string username, string role, int maxLength)
     {
         var prefix = Prefix(role, maxLength);

@@ -7,18 +7,18 @@ namespace Broker.Core.Issuing.Vault;
 /// created it, and a token of one replica's own would end with that replica (law L4).
 /// </summary>
 /// <remarks>
-/// Asked on every call to Vault, so an implementation that is far away remembers for some seconds. Keeps the token sealed
+/// Read on every call to Vault, so a remote implementation caches for some seconds. Keeps the token sealed
 /// (law L6). Counts the times left down on one clock (law L9). Throws <see cref="IssuerException"/> with
 /// <see cref="IssuerFailure.Unavailable"/> when it cannot be reached, and nothing else.
 /// </remarks>
 public interface IVaultTokenStore
 {
-    /// <summary>The token under a key, its times as of now; null when there is none. May answer one that has ended.</summary>
+    /// <summary>The token under a key, with its times as of now; null when there is none. May return one that has ended.</summary>
     ValueTask<VaultToken?> ReadAsync(string key, CancellationToken cancellation);
 
     /// <summary>
-    /// Puts <paramref name="following"/> in the place of <paramref name="expected"/>, if that (judged by its
-    /// <see cref="VaultToken.Value"/>) is still there. Answers what is there now: when another replica was faster, its token.
+    /// Replaces <paramref name="expected"/> with <paramref name="following"/>, if the former (judged by its
+    /// <see cref="VaultToken.Value"/>) is still there. Returns what is there now: when another replica was faster, its token.
     /// </summary>
     ValueTask<VaultToken> ReplaceAsync(string key, VaultToken? expected, VaultToken following, CancellationToken cancellation);
 }

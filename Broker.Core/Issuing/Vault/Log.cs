@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Issuing.Vault;
 
-/// <summary>What this room says, events 3000-3099. Never a token, a password or a secret id.</summary>
+/// <summary>The log messages of the Vault issuer, events 3000-3099. They never contain a token, a password or a secret id.</summary>
 internal static partial class Log
 {
     [LoggerMessage(3000, LogLevel.Information, "Issuer {Issuer}: logged in to Vault with {Method}; the token has {TimeLeft} left and its leases are safe for {Horizon} (none: as long as it is renewed)")]

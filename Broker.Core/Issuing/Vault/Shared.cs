@@ -1,8 +1,8 @@
 namespace Broker.Core.Issuing.Vault;
 
 /// <summary>
-/// Work that is done once for all who ask while it is under way: they share its answer, its failure too. Whoever leaves
-/// does not stop it for the others.
+/// Work that runs once for all callers that ask while it is in progress: they share its result or its failure. A caller that leaves
+/// does not stop the work for the others.
 /// </summary>
 internal sealed class Shared<T>
 {

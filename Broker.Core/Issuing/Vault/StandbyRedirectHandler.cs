@@ -9,14 +9,14 @@ namespace Broker.Core.Issuing.Vault;
 /// would send the token to any host an answer names. Here it goes only to the configured server and to the host which that
 /// server itself names, by the same scheme.
 /// </summary>
-/// <remarks>Also reads the whole answer, so that the deadline of the call covers a body that stops half way.</remarks>
+/// <remarks>Also reads the whole answer, so that the call's deadline covers a body that stalls half way.</remarks>
 internal sealed class StandbyRedirectHandler(VaultIssuerDefinition definition, ILogger logger, HttpMessageHandler inner)
     : DelegatingHandler(inner)
 {
-    /// <summary>One names the active node, one more while the active node changes.</summary>
+    /// <summary>One redirect leads to the active node, and one more may come while the active node changes.</summary>
     private const int MaxHops = 2;
 
-    /// <summary>Room for a list of half a million leases, and an end to what a broken server can make us hold.</summary>
+    /// <summary>Room for a list of half a million leases, and a limit on what a broken server can make us buffer.</summary>
     private const long MaxBody = 16 * 1024 * 1024;
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)

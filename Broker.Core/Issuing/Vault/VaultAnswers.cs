@@ -2,7 +2,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Issuing.Vault;
 
-/// <summary>A new user, or a lease that holds nothing the broker can use.</summary>
+/// <summary>A new user, or a lease without anything that the broker can use.</summary>
 /// <param name="LeaseId">Vault's id of its lease.</param>
 /// <param name="Login">The user; null when the answer holds no password (a key or a certificate).</param>
 /// <param name="Term">How long Vault says it lives.</param>
@@ -19,7 +19,7 @@ internal sealed record VaultCredentials(string LeaseId, Login? Login, LeaseTerm 
             return new VaultCredentials(id, login, new LeaseTerm(envelope.Duration, envelope.Renewable ?? false, envelope.Warning));
         }
 
-        // Data without a lease: nothing was created. A wrapped answer or none at all: that cannot be said.
+        // Data without a lease means that nothing was created. With a wrapped answer or none at all, that is unknown.
         throw envelope.Data is { ValueKind: System.Text.Json.JsonValueKind.Object }
             ? new IssuerException(
                 IssuerFailure.Refused,
@@ -33,7 +33,7 @@ internal sealed record VaultCredentials(string LeaseId, Login? Login, LeaseTerm 
 /// <param name="Term">The time it has left.</param>
 internal sealed record VaultLease(DateTimeOffset IssuedAt, LeaseTerm Term);
 
-/// <summary>How a Vault server is.</summary>
+/// <summary>The state of a Vault server.</summary>
 public enum VaultState
 {
     /// <summary>Answers everything.</summary>
@@ -45,19 +45,19 @@ public enum VaultState
     /// <summary>Alive; answers reads.</summary>
     PerformanceStandby,
 
-    /// <summary>Alive; of a disaster-recovery cluster, so it answers nothing now.</summary>
+    /// <summary>Alive, but in a disaster-recovery cluster, so it does not serve requests now.</summary>
     DisasterRecoverySecondary,
 
-    /// <summary>Stands by for an active node that it cannot reach.</summary>
+    /// <summary>A standby that cannot reach the active node.</summary>
     StandbyWithoutActive,
 
-    /// <summary>Was taken out of its cluster.</summary>
+    /// <summary>Removed from its cluster.</summary>
     Removed,
 
-    /// <summary>Was never set up.</summary>
+    /// <summary>Not initialised.</summary>
     NotInitialised,
 
-    /// <summary>Cannot read its own store until somebody unseals it.</summary>
+    /// <summary>Sealed: cannot read its own store until somebody unseals it.</summary>
     Sealed,
 }
 
@@ -66,10 +66,10 @@ public enum VaultState
 /// <param name="Version">Its version; null when it does not say.</param>
 public sealed record VaultHealth(VaultState State, string? Version)
 {
-    /// <summary>Whether it, or the node it stands by for, can be asked.</summary>
+    /// <summary>Whether it, or the active node behind it, can serve requests.</summary>
     public bool IsAlive => State is not (VaultState.StandbyWithoutActive or VaultState.Removed or VaultState.NotInitialised or VaultState.Sealed);
 
-    /// <summary>The state a status tells; null: none of Vault's.</summary>
+    /// <summary>The state that a status means; null when it is not one of Vault's.</summary>
     internal static VaultState? StateOf(int status) => status switch
     {
         200 => VaultState.Active,

@@ -34,7 +34,7 @@ public enum VaultCall
 }
 
 /// <summary>One request to Vault, without the token.</summary>
-/// <param name="Call">What it is for: decides how its answer is read and whether it may be repeated.</param>
+/// <param name="Call">Its purpose, which decides how its answer is read and whether it may be repeated.</param>
 /// <param name="Method">The HTTP method, of which Vault has one more: <c>LIST</c>.</param>
 /// <param name="Path">The path behind <c>/v1/</c>.</param>
 /// <param name="Body">Sent as JSON; null: none.</param>

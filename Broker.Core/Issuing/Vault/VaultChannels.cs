@@ -10,7 +10,7 @@ namespace Broker.Core.Issuing.Vault;
 /// <summary>The HTTP connections to one Vault, each call on the kind that suits it.</summary>
 internal sealed class VaultChannels : IDisposable
 {
-    /// <summary>Connections are made anew this often, so that a Vault which moved in DNS is found.</summary>
+    /// <summary>Connections are renewed this often, so that a Vault that moved in DNS is found.</summary>
     private static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(2);
 
     private readonly HttpClient repeatable;
@@ -24,7 +24,7 @@ internal sealed class VaultChannels : IDisposable
         health = Client(pipelines.Health, ConnectionLifetime);
 
         // A connection kept open can die between two calls, and then nobody can say whether an issue reached Vault. So an
-        // issue, which is rare, has a connection of its own.
+        // issue, which is rare, gets its own connection.
         issue = Client(pipelines.Issue, TimeSpan.Zero);
 
         HttpClient Client(ResiliencePipeline<HttpResponseMessage> pipeline, TimeSpan lifetime) => new(
@@ -38,7 +38,7 @@ internal sealed class VaultChannels : IDisposable
         };
     }
 
-    /// <summary>A list of half a million leases, in bytes; what is larger is no answer of Vault's.</summary>
+    /// <summary>The size of a list of half a million leases, in bytes; Vault sends no larger answer.</summary>
     private const int LargestAnswer = 64 * 1024 * 1024;
 
     /// <summary>The connections for a call.</summary>
@@ -62,7 +62,7 @@ internal sealed class VaultChannels : IDisposable
         UseCookies = false,
         PooledConnectionLifetime = lifetime,
 
-        // Shorter than the deadline of a call: a connection that never came up is told apart from a lost answer.
+        // Shorter than the deadline of a call, so that a connection that was never established is not mistaken for a lost answer.
         ConnectTimeout = definition.Timeout / 2,
         SslOptions = definition.CaFile is null
             ? new SslClientAuthenticationOptions()

@@ -30,7 +30,7 @@ internal sealed class VaultClient : IDisposable
         root = $"{definition.Address.GetLeftPart(UriPartial.Path).TrimEnd('/')}/v1/";
     }
 
-    /// <summary>Proves the broker to Vault; answers a client token.</summary>
+    /// <summary>Logs in to Vault; returns a client token.</summary>
     public Task<Secret> LogInAsync(VaultAuth auth, CancellationToken cancellation) => auth switch
     {
         VaultTokenAuth given => ReadTokenAsync(given.Token, cancellation),
@@ -41,7 +41,7 @@ internal sealed class VaultClient : IDisposable
         _ => throw new ArgumentOutOfRangeException(nameof(auth), auth, "No such way to log in to Vault."),
     };
 
-    /// <summary>What Vault says of a token that it would not say more of.</summary>
+    /// <summary>Describes the token.</summary>
     public async Task<VaultTokenBody> LookUpSelfAsync(Secret token, CancellationToken cancellation)
     {
         var reply = await SendAsync(new VaultRequest(VaultCall.LookUpSelf, HttpMethod.Get, LookUpSelfPath), token, cancellation);
@@ -51,8 +51,8 @@ internal sealed class VaultClient : IDisposable
     }
 
     /// <summary>
-    /// Gives a token as much time as it can have: more is asked for than any can. A periodic one answers its period, another one
-    /// all the time that is left to it, with a warning; <c>lookup-self</c> tells the two apart only where the token was made by
+    /// Renews a token for as long as possible by asking for more than any token can have. A periodic token gets its period, any other
+    /// all the time that it has left, with a warning; <c>lookup-self</c> tells the two apart only for tokens made by
     /// <c>auth/token/create</c> (recordings of Vault 1.5 and OpenBao 2.5, 06 and 07).
     /// </summary>
     public async Task<VaultTokenRenewal> RenewSelfAsync(Secret token, CancellationToken cancellation)
@@ -97,7 +97,7 @@ internal sealed class VaultClient : IDisposable
         if (reply is { Status: 200, Envelope: null }) throw VaultRefusal.Of(VaultVerdict.Unavailable, reply);
     }
 
-    /// <summary>What Vault says of a lease; null when it knows it no more.</summary>
+    /// <summary>Describes a lease; null when Vault no longer knows it.</summary>
     public async Task<VaultLease?> LookUpAsync(string lease, Secret token, CancellationToken cancellation)
     {
         var request = new VaultRequest(VaultCall.LookUp, HttpMethod.Put, LookUpPath, new JsonObject { ["lease_id"] = lease });
@@ -128,7 +128,7 @@ internal sealed class VaultClient : IDisposable
         };
     }
 
-    /// <summary>How the server is. Asked without a token, and even while the circuit is open.</summary>
+    /// <summary>The state of the server. Needs no token, and is asked even while the circuit is open.</summary>
     public async Task<VaultHealth> HealthAsync(CancellationToken cancellation)
     {
         var request = new VaultRequest(VaultCall.Health, HttpMethod.Get, HealthPath);
@@ -158,7 +158,7 @@ internal sealed class VaultClient : IDisposable
             : throw VaultRefusal.Of(VaultVerdict.Unavailable, reply, secret);
     }
 
-    /// <summary>A given token goes into a header, which holds printable ASCII only.</summary>
+    /// <summary>Checks a given token, which goes into a header and may therefore only contain printable ASCII.</summary>
     private static async Task<Secret> ReadTokenAsync(SecretSource source, CancellationToken cancellation)
     {
         var token = await ReadAsync(source, cancellation);
@@ -188,7 +188,7 @@ internal sealed class VaultClient : IDisposable
         }
     }
 
-    /// <summary>A call of which anything but success is an exception.</summary>
+    /// <summary>Makes a call and throws unless it succeeds.</summary>
     private async Task<VaultReply> SendAsync(VaultRequest request, Secret token, CancellationToken cancellation)
     {
         var (verdict, reply) = await TryAsync(request, token, cancellation);
@@ -235,7 +235,7 @@ internal sealed class VaultClient : IDisposable
         }
     }
 
-    // A file that holds more than the token, two lines for one, is nothing that could be sent.
+    // A file with more than the token, such as a second line, cannot be sent.
     private static void Say(HttpRequestMessage message, string header, string? value, string what)
     {
         if (value is not { Length: > 0 }) return;

@@ -3,10 +3,10 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Issuing.Vault;
 
-/// <summary>Vault's own words, fit for a message: one line, of bounded length, without the secrets of the request.</summary>
+/// <summary>Vault's own words, cleaned for a message: one line, of bounded length, without the secrets of the request.</summary>
 internal static partial class VaultErrorText
 {
-    /// <summary>Drivers can put whole statements into an error; nobody needs more than this to see what is wrong.</summary>
+    /// <summary>Drivers can put whole statements into an error; this much is enough to see what is wrong.</summary>
     private const int MaxLength = 500;
 
     /// <summary>

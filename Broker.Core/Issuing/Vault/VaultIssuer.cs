@@ -10,13 +10,13 @@ namespace Broker.Core.Issuing.Vault;
 /// Issues through the database secrets engine of one Vault or OpenBao. Vault chooses the user names.
 /// </summary>
 /// <remarks>
-/// A lease dies with the token that created it, whatever time it was given. So no term is answered that the token cannot
-/// hold: it is capped, with a warning (law L4).
+/// A lease ends with the token that created it, whatever lifetime it was given. So the returned term is never longer than the token
+/// guarantees: it is shortened, with a warning (law L4).
 /// Cancelling <see cref="IssueAsync"/> leaves open whether a user was made, as does <see cref="IssuerFailure.AnswerLost"/>.
 /// </remarks>
 public sealed class VaultIssuer : IIssuer, IDisposable
 {
-    // Vault's are of base 62; namespaces add a dot and more of it.
+    // Vault's ids are in base 62; namespaces add a dot and more base-62 characters.
     private static readonly SearchValues<char> IdCharacters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-");
 
     private readonly VaultIssuerDefinition definition;
@@ -54,7 +54,7 @@ public sealed class VaultIssuer : IIssuer, IDisposable
         return await tokens.RunAsync(
             async token =>
             {
-                // The lease is looked at only when Vault gives it no more time, or when an earlier token may have created it.
+                // The lease is looked up only when Vault does not extend it, or when an earlier token may have created it.
                 var renewed = await client.RenewAsync(lease.Id, increment, token.Value, cancellation);
                 if (renewed is not null && token.Earlier.Count == 0) return Cap(renewed, token.Horizon, lease.Role);
                 var known = await client.LookUpAsync(lease.Id, token.Value, cancellation)
@@ -95,7 +95,7 @@ public sealed class VaultIssuer : IIssuer, IDisposable
     public string? ProposeUsername(Role role, Database database) => null;
 
     /// <inheritdoc/>
-    /// <remarks>By Vault's default names for users: one with a <c>username_template</c> of its own is not recognised.</remarks>
+    /// <remarks>Recognises Vault's default user names; a role with its own <c>username_template</c> is not recognised.</remarks>
     public bool CouldHaveMade(Role role, Database database, string username, string id) =>
         (id.Length == 0 || IsLeaseOf(VaultPath.Parse(role.VaultPath), id)) && (username.Length == 0 || VaultUserNames.IsOf(username, role.VaultPath!));
 
@@ -104,7 +104,7 @@ public sealed class VaultIssuer : IIssuer, IDisposable
         id.StartsWith(path.Plain + "/", StringComparison.Ordinal) && id.AsSpan(path.Plain.Length + 1) is { Length: > 0 } rest
         && !rest.ContainsAnyExcept(IdCharacters);
 
-    /// <summary>How the server is.</summary>
+    /// <summary>The state of the server.</summary>
     /// <exception cref="IssuerException"><see cref="IssuerFailure.Unavailable"/>: it cannot be reached.</exception>
     public Task<VaultHealth> HealthAsync(CancellationToken cancellation) => client.HealthAsync(cancellation);
 
@@ -130,7 +130,7 @@ public sealed class VaultIssuer : IIssuer, IDisposable
         };
     }
 
-    /// <summary>A role that answers keys or certificates: what it made is dropped at once, as nobody will ever use it.</summary>
+    /// <summary>Handles a role that returns keys or certificates: its lease is revoked at once, because nobody can use it.</summary>
     private async Task<IssuerException> GiveBackAsync(VaultPath path, VaultCredentials credentials, CancellationToken cancellation)
     {
         try

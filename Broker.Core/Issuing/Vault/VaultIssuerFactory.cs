@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Issuing.Vault;
 
-/// <summary>Makes the issuer of a definition; a definition that changed needs a new one. Tokens outlive issuers, in the store.</summary>
+/// <summary>Creates the issuer of a definition; a changed definition needs a new issuer. Tokens outlive issuers in the store.</summary>
 public sealed class VaultIssuerFactory(IVaultTokenStore store, TimeProvider time, ILogger<VaultIssuer> logger)
 {
     /// <summary>The issuer for a definition, with connections and a circuit breaker of its own. Dispose of it.</summary>

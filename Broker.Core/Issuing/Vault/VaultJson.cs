@@ -4,7 +4,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Issuing.Vault;
 
-/// <summary>What every answer of Vault may hold; a key that is missing and one that is null mean the same.</summary>
+/// <summary>What every answer of Vault may contain; a missing key and a null key mean the same.</summary>
 internal sealed record VaultEnvelope(
     string? LeaseId,
     bool? Renewable,
@@ -23,9 +23,9 @@ internal sealed record VaultEnvelope(
 /// <summary>The <c>auth</c> of a login or token renewal.</summary>
 internal sealed record VaultAuthBody(string? ClientToken, long? LeaseDuration, bool? Renewable, long? NumUses = null);
 
-/// <summary>What a token got that asked for all the time there is.</summary>
+/// <summary>What a token got when the most time was requested.</summary>
 /// <param name="Duration">The time it has left now.</param>
-/// <param name="GivesAll">Whether that is all it will ever have: no renewal moves its end. False: it is periodic.</param>
+/// <param name="GivesAll">Whether that is all that it will ever get, so that no renewal moves its end. False when it is periodic.</param>
 internal sealed record VaultTokenRenewal(TimeSpan Duration, bool GivesAll)
 {
     // "TTL of …" is said when a token's last end cuts what was asked for. A period that is longer than the mount allows is cut too,

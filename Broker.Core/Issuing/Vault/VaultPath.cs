@@ -1,7 +1,7 @@
 namespace Broker.Core.Issuing.Vault;
 
 /// <summary>
-/// A path behind <c>/v1/</c> that stays where it points: no empty segment, no <c>.</c> or <c>..</c>, no control character;
+/// A safe path after <c>/v1/</c>: no empty segment, no <c>.</c> or <c>..</c>, no control character;
 /// everything else is escaped, so that nothing in a role's name can reach another endpoint.
 /// </summary>
 public sealed class VaultPath

@@ -7,12 +7,12 @@ using Polly.Retry;
 namespace Broker.Core.Issuing.Vault;
 
 /// <summary>
-/// How calls to one Vault are bounded and repeated. Calls that may be repeated are; issuing is repeated only while nothing
-/// can have been sent. Both share one circuit breaker, so that a dead Vault costs each asker nothing but a look.
+/// Bounds and repeats calls to one Vault. Calls that may be repeated are; issuing is repeated only while nothing
+/// can have been sent. Both share one circuit breaker, so that a dead Vault costs each caller almost nothing.
 /// </summary>
 internal sealed class VaultPipelines
 {
-    /// <summary>After this many the caller's own retry (a duty, a pod) does better.</summary>
+    /// <summary>After this many repeats, the caller's own retry (a duty, a pod) is more useful.</summary>
     private const int MaxRetries = 3;
 
     /// <summary>The breaker judges no fewer attempts than this: two calls with their repeats.</summary>
@@ -20,10 +20,10 @@ internal sealed class VaultPipelines
 
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>Told to come back later than this, we answer the caller at once instead of holding it.</summary>
+    /// <summary>If Vault says to wait longer than this, the caller is answered at once instead of being held.</summary>
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromSeconds(3);
 
-    /// <summary>How long an open circuit keeps calls away.</summary>
+    /// <summary>How long an open circuit blocks calls.</summary>
     public static readonly TimeSpan BreakDuration = TimeSpan.FromSeconds(10);
 
     private readonly TimeProvider time;

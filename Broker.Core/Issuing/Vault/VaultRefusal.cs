@@ -3,7 +3,7 @@ using Polly.CircuitBreaker;
 
 namespace Broker.Core.Issuing.Vault;
 
-/// <summary>Makes of a verdict the <see cref="IssuerException"/> that says what to do next, in Vault's own words where it has some.</summary>
+/// <summary>Turns a verdict into the <see cref="IssuerException"/> that says what to do next, with Vault's own words if there are any.</summary>
 internal static class VaultRefusal
 {
     /// <summary>Of an answer.</summary>
@@ -38,7 +38,7 @@ internal static class VaultRefusal
         };
     }
 
-    /// <summary>Of a token that works for some requests only: Vault revokes it after the last of them, and its leases with it.</summary>
+    /// <summary>The exception for a token with a limited number of uses: Vault revokes it after the last one, and its leases with it.</summary>
     public static IssuerException OfLimitedUses() => new(
         IssuerFailure.Refused,
         "The Vault token allows a limited number of requests, and all its leases end when they are used up. Set token_num_uses to 0 on the broker's role in Vault, or make the token without -use-limit.");
@@ -76,7 +76,7 @@ internal static class VaultRefusal
         _ => "Check the issuer's Address and Namespace.",
     };
 
-    /// <summary>Types and codes only: the messages of sockets and streams say no more, and a URL could hold more than it should.</summary>
+    /// <summary>Types and codes only: the messages of sockets and streams add nothing, and a URL could reveal too much.</summary>
     private static string Cause(Exception failure) => failure switch
     {
         HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } => "its certificate was not accepted: check CaFile",
@@ -90,8 +90,8 @@ internal static class VaultRefusal
 }
 
 /// <summary>
-/// 403: either the token is dead, or its policy does not allow the call. Whoever holds the token finds out which, and throws
-/// <see cref="AsPolicy"/> when it is the policy. Never leaves this room.
+/// 403: either the token has ended, or its policy does not allow the call. The token's owner finds out which, and throws
+/// <see cref="AsPolicy"/> when it is the policy. Never leaves this namespace.
 /// </summary>
 internal sealed class VaultTokenRefusedException(IssuerException asPolicy) : Exception(asPolicy.Message)
 {

@@ -11,7 +11,7 @@ namespace Broker.Core.Issuing.Vault;
 /// <param name="Location">Where a redirect that was not followed points; null: nowhere.</param>
 internal sealed record VaultReply(VaultRequest Request, int Status, byte[] Body, TimeSpan? RetryAfter, Uri? Location)
 {
-    /// <summary>Nobody is sent away for longer, whatever a proxy says.</summary>
+    /// <summary>The longest retry time that is passed on, whatever a proxy says.</summary>
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromMinutes(5);
 
     /// <summary>The body as Vault's envelope; null when it is none.</summary>

@@ -10,10 +10,10 @@ internal enum VaultVerdict
     /// <summary>It was done.</summary>
     Done,
 
-    /// <summary>Done, and there is nothing (an empty list; a lease that was gone already).</summary>
+    /// <summary>Done, with nothing to return (an empty list; a lease that was already gone).</summary>
     NothingThere,
 
-    /// <summary>Our token is dead, or its policy does not allow this: only a look at the token can tell.</summary>
+    /// <summary>Our token has ended, or its policy does not allow this: only looking up the token can tell.</summary>
     TokenRefused,
 
     /// <summary>Vault knows no such lease, or it has ended.</summary>
@@ -39,8 +39,8 @@ internal enum VaultVerdict
 }
 
 /// <summary>
-/// What every status and every broken connection means: the one place where Vault's habits are known. Facts from the
-/// sources of OpenBao and from exchanges recorded with Vault 1.5 and OpenBao 2.5; the first row that fits decides.
+/// What every status and every broken connection means: the single place that knows Vault's behaviour. Facts from the
+/// sources of OpenBao and from exchanges recorded with Vault 1.5 and OpenBao 2.5; the first matching row decides.
 /// </summary>
 internal static class VaultStatus
 {
@@ -50,7 +50,7 @@ internal static class VaultStatus
     /// <param name="call">What was asked.</param>
     /// <param name="status">The HTTP status.</param>
     /// <param name="fromVault">
-    /// Whether the body is Vault's <c>{"errors":[…]}</c>. Without it, a proxy between us and Vault spoke, and what Vault did
+    /// Whether the body is Vault's <c>{"errors":[…]}</c>. Otherwise a proxy between us and Vault answered, and what Vault did
     /// with the request is not known.
     /// </param>
     /// <param name="text">The errors, cleaned.</param>
@@ -69,7 +69,7 @@ internal static class VaultStatus
         (_, 403) => VaultVerdict.TokenRefused,
         (_, 400) when text == "missing client token" => VaultVerdict.TokenRefused,
 
-        // Leases that are gone. To revoke one is to have revoked it.
+        // Leases that are gone. Revoking one counts as done.
         (VaultCall.Renew, 400) when IsGone(text) => VaultVerdict.LeaseUnknown,
         (VaultCall.LookUp, 400) when IsGone(text) => VaultVerdict.LeaseUnknown,
         (VaultCall.Revoke, 400) when IsGone(text) => VaultVerdict.NothingThere,
@@ -80,20 +80,20 @@ internal static class VaultStatus
         (VaultCall.RenewSelf, 400 or 500) when IsPastMaxTtl(text) => VaultVerdict.Refused,
         (VaultCall.Renew, 400) when text.Contains("lease is not renewable", StringComparison.Ordinal) => VaultVerdict.LeaseAtItsEnd,
 
-        // What the database answered while renewing or revoking comes as 400 too, so 400 proves nothing about the lease.
+        // The database's errors while renewing or revoking also arrive as 400, so 400 proves nothing about the lease.
         (VaultCall.Renew or VaultCall.Revoke, 400) => VaultVerdict.Unavailable,
 
-        // Mistakes somebody has to mend: an unknown role, no such mount, a role that may not use its database.
+        // Mistakes that somebody has to fix: an unknown role, no such mount, a role that may not use its database.
         (_, 400 or 401 or 404 or 405 or 413 or 414) => VaultVerdict.Refused,
         (VaultCall.Issue, 500) when text.Contains("is not an allowed role", StringComparison.Ordinal) => VaultVerdict.Refused,
 
-        // Vault is there and cannot now.
+        // Vault is reachable but cannot serve now.
         (_, 412) => VaultVerdict.Unavailable, // "missing required state": this node has not caught up
         (_, 429) => VaultVerdict.Throttled,
         (_, 472 or 473) => VaultVerdict.Unavailable, // a disaster-recovery or performance standby
         (_, 501) => VaultVerdict.Unavailable, // not initialised
 
-        // No active node, so nobody did anything. An internal error tells nothing: Vault says it when it cannot write to its audit
+        // No active node, so nothing was done. An internal error is ambiguous: Vault returns it when it cannot write to its audit
         // device, before it asks the database or after.
         (VaultCall.Issue or VaultCall.Revoke, 500) when fromVault && text.Contains("active cluster node not found", StringComparison.Ordinal) => VaultVerdict.Unavailable,
         (VaultCall.Issue, 500) when fromVault && text == "internal error" => VaultVerdict.AnswerLost,
@@ -105,7 +105,7 @@ internal static class VaultStatus
         (VaultCall.Issue or VaultCall.Revoke, 500) when fromVault => VaultVerdict.DatabaseUnavailable,
         (_, 503) when fromVault => VaultVerdict.Unavailable, // sealed, or its API is locked: nothing was done
 
-        // All else came from a proxy that may have passed the request on.
+        // Anything else came from a proxy that may have passed the request on.
         (VaultCall.Issue, _) => VaultVerdict.AnswerLost,
         _ => VaultVerdict.Unavailable,
     };
@@ -135,10 +135,10 @@ internal static class VaultStatus
         is HttpRequestException or TimeoutRejectedException or BrokenCircuitException or IOException
         or OperationCanceledException { InnerException: TimeoutException };
 
-    /// <summary>Whether an answer shows a server in trouble. 500 does not: it is mostly one database behind a sound Vault.</summary>
+    /// <summary>Whether an answer shows a server in trouble. 500 does not: it is usually one database behind a healthy Vault.</summary>
     public static bool IsTrouble(HttpStatusCode status) => (int)status is 502 or 503 or 504;
 
-    /// <summary>Whether the same request may fare better in a moment.</summary>
+    /// <summary>Whether the same request may succeed in a moment.</summary>
     public static bool IsPassing(HttpStatusCode status) => (int)status is 412 or 429 or (>= 500 and not 501);
 
     // Until Vault 0.10 one text said two things, and meant the first. A batch token's leases end with it.

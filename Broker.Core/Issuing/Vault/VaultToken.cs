@@ -3,7 +3,7 @@ using Broker.Core.Model;
 namespace Broker.Core.Issuing.Vault;
 
 /// <summary>
-/// The client token and what Vault says of it. All times left are counted from the moment the value was read, so that
+/// The client token and what Vault says about it. Remaining times count from the moment the value was read, so that
 /// replicas whose clocks differ can share it.
 /// </summary>
 public sealed record VaultToken
@@ -14,7 +14,7 @@ public sealed record VaultToken
     /// <summary>When it was created, on Vault's clock: compared only with other times of Vault's.</summary>
     public required DateTimeOffset IssuedAt { get; init; }
 
-    /// <summary>Until it dies unless renewed; null: never.</summary>
+    /// <summary>The time until it ends unless renewed; null: never.</summary>
     public required TimeSpan? TimeLeft { get; init; }
 
     /// <summary>What a full renewal gives.</summary>
@@ -24,21 +24,21 @@ public sealed record VaultToken
     public required bool Renewable { get; init; }
 
     /// <summary>
-    /// For how long its leases are safe: a lease dies with the token that created it. Null: as long as the token is kept
-    /// alive, which is possible for ever with a periodic token alone.
+    /// For how long its leases are safe: a lease ends with the token that created it. Null: as long as the token is kept
+    /// alive, which is possible forever only with a periodic token.
     /// </summary>
     public required TimeSpan? Horizon { get; init; }
 
     /// <summary>Tokens before this one whose leases may still live.</summary>
     public IReadOnlyList<EarlierVaultToken> Earlier { get; init; } = [];
 
-    /// <summary>Whether it is dead by the clock.</summary>
+    /// <summary>Whether its time is over.</summary>
     public bool HasEnded => TimeLeft <= TimeSpan.Zero;
 
     /// <summary>Whether half of its time or more has passed: the time to renew it, and to put no long lease on it.</summary>
     public bool IsPastHalf => TimeLeft < FullTtl / 2;
 
-    /// <summary>Whether a quarter of its time or less is left: what keeps failing to renew it will hardly succeed any more.</summary>
+    /// <summary>Whether a quarter of its time or less is left, so that renewals that keep failing will hardly succeed any more.</summary>
     public bool IsNearItsEnd => TimeLeft < FullTtl / 4;
 
     /// <summary>The same token some time later.</summary>
@@ -71,5 +71,5 @@ public sealed record VaultToken
 
 /// <summary>A token that was replaced before its end.</summary>
 /// <param name="IssuedAt">When it was created, on Vault's clock.</param>
-/// <param name="TimeLeft">Until it, and every lease it created, dies.</param>
+/// <param name="TimeLeft">The time until it, and every lease that it created, ends.</param>
 public sealed record EarlierVaultToken(DateTimeOffset IssuedAt, TimeSpan TimeLeft);

@@ -4,14 +4,14 @@ using Broker.Core.Model;
 namespace Broker.Core.Issuing.Vault;
 
 /// <summary>
-/// Notices when whoever keeps the token's file (a Vault Agent, a Secret that is mounted, a person) puts another token in the place of
-/// the one in use. Replicas may have a file each, with a token each: only one that held the token in use can say what follows it.
+/// Notices when whoever maintains the token's file (a Vault Agent, a mounted Secret, a person) replaces
+/// the token in use. Replicas may have different files with different tokens: only a file that held the token in use can say what replaces it.
 /// </summary>
 internal sealed class VaultTokenFile(SecretSource source)
 {
     private Secret? held;
 
-    /// <summary>The token that took the place of the one in use; null: none did. Says so again until that one is in use.</summary>
+    /// <summary>The token that replaced the one in use; null when none did. Returned again until that one is in use.</summary>
     public async ValueTask<Secret?> FollowerOfAsync(Secret used)
     {
         Secret now;

@@ -8,7 +8,7 @@ namespace Broker.Core.Issuing.Vault;
 internal static class VaultTokenKey
 {
     /// <summary>
-    /// Another server, namespace or way to log in is another token: never is one server's token sent to the next.
+    /// A different server, namespace or login method means a different token: one server's token is never sent to another.
     /// </summary>
     public static string Of(VaultIssuerDefinition definition)
     {

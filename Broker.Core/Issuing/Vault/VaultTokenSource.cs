@@ -6,18 +6,18 @@ namespace Broker.Core.Issuing.Vault;
 
 /// <summary>
 /// The broker's token at one Vault: logs in when there is none, one login at a time; renews it in time; and knows for how
-/// long its leases are safe. It is never revoked, not even at the end of the process: its leases would die with it.
+/// long its leases are safe. It is never revoked, not even at the end of the process: its leases would end with it.
 /// </summary>
 internal sealed class VaultTokenSource(
     VaultClient client, VaultIssuerDefinition definition, IVaultTokenStore store, TimeProvider time, ILogger logger)
 {
-    /// <summary>A refused login is not tried again before: whoever mends it needs longer, and Vault locks out who asks too often.</summary>
+    /// <summary>A refused login is not tried again before this time: fixing it takes longer, and Vault locks out callers that try too often.</summary>
     private static readonly TimeSpan RefusedLoginPause = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
-    /// <summary>A token with no more than this left, and no more to come, is a failure that somebody has to mend.</summary>
+    /// <summary>A token with no more than this left that cannot be extended is a failure that somebody has to fix.</summary>
     private static readonly TimeSpan SoonOver = TimeSpan.FromMinutes(10);
 
     private readonly string key = VaultTokenKey.Of(definition);
@@ -28,14 +28,14 @@ internal sealed class VaultTokenSource(
     private Rest? rest;
     private (long At, IssuerException Refusal)? refusedLogin;
 
-    /// <summary>A token that lives, by the clock.</summary>
+    /// <summary>A token whose time is not over.</summary>
     public async Task<VaultToken> GetAsync(CancellationToken cancellation)
     {
         var token = await store.ReadAsync(key, cancellation);
         return token is { HasEnded: false } ? token : await LogInAsync(insteadOf: null, cancellation);
     }
 
-    /// <summary>A token with at least half of its time left where that can be had: for leases, which die with it.</summary>
+    /// <summary>A token with at least half of its time left, if possible: for leases, which end with it.</summary>
     public async Task<VaultToken> GetFreshAsync(CancellationToken cancellation)
     {
         var token = await GetAsync(cancellation);
@@ -45,7 +45,7 @@ internal sealed class VaultTokenSource(
     }
 
     /// <summary>
-    /// Runs a call with the token; once more with a new one when the token turns out to be dead.
+    /// Runs a call with the token, and again with a new one when the token turns out to have ended.
     /// </summary>
     /// <exception cref="IssuerException"><see cref="IssuerFailure.Refused"/> when the token is sound and its policy forbids the call.</exception>
     public async Task<T> RunAsync<T>(Func<VaultToken, Task<T>> call, CancellationToken cancellation)
@@ -76,10 +76,10 @@ internal sealed class VaultTokenSource(
     /// while the leases of the old one run out. Any replica may call it, at any time, and should call it again after the
     /// answered time at the latest.
     /// </summary>
-    /// <returns>When to come back, at least a second; null: never, the token has no end.</returns>
+    /// <returns>When to call again, at least a second; null: never, because the token has no end.</returns>
     /// <exception cref="IssuerException">
     /// The token could not be renewed in its time, or it ends within ten minutes and gets no more: its leases die with it unless
-    /// somebody mends that. <see cref="IssuerException.RetryAfter"/> is when to come back.
+    /// somebody fixes that. <see cref="IssuerException.RetryAfter"/> says when to try again.
     /// </exception>
     public async Task<TimeSpan?> KeepAliveAsync(CancellationToken cancellation)
     {
@@ -152,7 +152,7 @@ internal sealed class VaultTokenSource(
         return token.IsPastHalf ? await LogInAgainAsync(token, cancellation) : token;
     }
 
-    /// <summary>Logs in beside a token that still lives, if the way we log in gives another that lives longer.</summary>
+    /// <summary>Logs in while the token still lives, if that yields a token that lives longer.</summary>
     private async Task<VaultToken> LogInAgainAsync(VaultToken token, CancellationToken cancellation)
     {
         var secret = await client.LogInAsync(definition.Auth, cancellation);
@@ -266,7 +266,7 @@ internal sealed class VaultTokenSource(
 
     private static TimeSpan AtLeastShortest(TimeSpan pause) => pause > ShortestPause ? pause : ShortestPause;
 
-    /// <summary>How keeping it alive went.</summary>
+    /// <summary>The result of keeping it alive.</summary>
     private sealed record Kept(VaultToken? Token, TimeSpan? ComeBack, IssuerException? Failure = null);
 
     /// <summary>Until when a token that could not be prolonged is left alone: an issue or renewal does not try each time.</summary>
