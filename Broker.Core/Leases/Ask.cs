@@ -7,7 +7,7 @@ namespace Broker.Core.Leases;
 /// <param name="Role">The role it wants.</param>
 /// <param name="Holder">The id it gives itself; null: its pod, which its token then has to name.</param>
 /// <param name="Connections">Connections it wants; null: the role's default.</param>
-/// <param name="MinConnections">Connections it can live with; null: as many as it wants, but the role's minimum when it names no number at all.</param>
+/// <param name="MinConnections">The fewest connections it accepts; null: as many as it wants, or the role's minimum when it names no number at all.</param>
 /// <param name="Wait">How long it is ready to wait, also in line for connections; null: a while for a lease to be issued, but not in line.</param>
 /// <param name="Origin">Where it came from.</param>
 public sealed record Ask(Caller Caller, string Role, string? Holder, int? Connections, int? MinConnections, TimeSpan? Wait, Origin Origin)

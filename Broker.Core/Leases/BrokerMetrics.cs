@@ -17,7 +17,7 @@ public sealed class BrokerMetrics
     /// <summary>The outcome of a claim that was granted; all others are refusals' codes.</summary>
     public const string Granted = "granted";
 
-    // What is refused or fails at all, among what the alerts ask for: a counter that begins at 1 never rises.
+    // The outcomes that alerts query: a counter that first appears at 1 never shows an increase.
     private static readonly string[] ClaimOutcomes =
     [
         Granted,
@@ -68,7 +68,7 @@ public sealed class BrokerMetrics
         unacknowledged = Acknowledgements.CounterOf(meter); // it is there with any ledger, as what asks for it is
     }
 
-    /// <summary>Has every series that an alert asks for begin at 0, for what is in the catalog.</summary>
+    /// <summary>Makes every series that an alert queries begin at 0, for everything in the catalog.</summary>
     public void Begin(CatalogSnapshot catalog)
     {
         unproven.Add(0);

@@ -4,7 +4,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Leases;
 
-/// <summary>Writes a desk's outcome into the audit before it leaves; what cannot be written becomes a refusal (law L7).</summary>
+/// <summary>Records a desk's outcome in the audit before it leaves; if it cannot be recorded, it becomes a refusal (law L7).</summary>
 internal sealed class DeskAudit(IAudit audit, TimeProvider time)
 {
     public ValueTask<Outcome> WriteAsync(AuditAction action, Ask ask, Outcome outcome, CancellationToken cancellation) => WriteAsync(
@@ -22,7 +22,7 @@ internal sealed class DeskAudit(IAudit audit, TimeProvider time)
         outcome,
         cancellation);
 
-    /// <summary>Writes one record; answers the outcome, or the refusal that nothing leaves unrecorded.</summary>
+    /// <summary>Writes one record; returns the outcome, or a refusal if it could not be recorded.</summary>
     public async ValueTask<Outcome> WriteAsync(AuditRecord record, Outcome outcome, CancellationToken cancellation)
     {
         try
@@ -36,7 +36,7 @@ internal sealed class DeskAudit(IAudit audit, TimeProvider time)
         }
     }
 
-    /// <summary>What every record of a caller's doing says; the rest is added by who knows it.</summary>
+    /// <summary>The common part of every record of a caller's actions; the caller of this method adds the rest.</summary>
     public static AuditRecord Of(AuditAction action, Caller caller, Refusal? refusal, Origin origin, TimeProvider time) => new()
     {
         Time = time.GetUtcNow(),

@@ -11,8 +11,8 @@ namespace Broker.Core.Leases;
 /// <param name="Connections">How many connections it may open.</param>
 /// <param name="Credentials">What it connects with.</param>
 /// <param name="Overlap">
-/// Null: the holder has the lease it had. Else it is to move to this one: its connections on the old one may stay open for so long;
-/// zero: it closes them before it opens new ones.
+/// Null when the holder keeps its lease. Otherwise it has to move to this one: its connections on the old one may stay open for this long;
+/// zero: it has to close them before it opens new ones.
 /// </param>
 public sealed record Grant(
     string Role, string Database, GrantedLease Lease, GrantedHolder Holder, int Connections, GrantedCredentials Credentials, TimeSpan? Overlap)
@@ -26,13 +26,13 @@ public sealed record Grant(
     /// <summary>What counts of the database's connections until the holder has confirmed <see cref="Connections"/>; the same when nothing is asked of it.</summary>
     public int Counted { get; init; }
 
-    /// <summary>The number of the size that it is told, to be said with its next renewal; null: it does not follow sizes.</summary>
+    /// <summary>The number of its current size, to be sent with the next renewal; null when it does not follow sizes.</summary>
     public long? Allotment { get; init; }
 
-    /// <summary>Why there are fewer connections than were asked for, in a sentence; null: there are as many.</summary>
+    /// <summary>Why there are fewer connections than were asked for, in a sentence; null when there are not fewer.</summary>
     public string? FewerBecause { get; init; }
 
-    /// <summary>Whether the lease takes holders no more, and this one is to move as soon as it can.</summary>
+    /// <summary>Whether the lease no longer takes holders, so that this one has to move as soon as it can.</summary>
     public bool Leaving { get; init; }
 }
 
@@ -49,7 +49,7 @@ public sealed record GrantedHolder(string Id, DateTimeOffset ExpiresAt, int Rene
 /// <summary>What a holder connects with. All holders of a lease that get as many connections share one.</summary>
 /// <param name="Login">The user.</param>
 /// <param name="Database">The database that it opens.</param>
-/// <param name="Strings">Where the holder's name is to stand in them there is <see cref="Logins.HolderSlot.Mark"/>.</param>
+/// <param name="Strings">The connection strings, with <see cref="Logins.HolderSlot.Mark"/> in place of the holder's name.</param>
 public sealed record GrantedCredentials(Login Login, string Database, ConnectionStrings Strings);
 
 /// <summary>A grant or a refusal.</summary>

@@ -25,13 +25,13 @@ public sealed record Leftover(
     string Database, string Username, string Role, DateTimeOffset FirstSeenAt, DateTimeOffset? CreatedAt, DateTimeOffset? ValidUntil, int OpenConnections,
     int? OwnedObjects, string? Owned, string? Problem);
 
-/// <summary>Finds leftovers, and drops one (law L5).</summary>
+/// <summary>Finds leftovers, and drops them (law L5).</summary>
 internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, ILogger<Leftovers> log)
 {
-    // A built-in user that has been unable to log in for so long and has no session is of no use to anybody.
+    // A built-in user that has been unable to log in for this long and has no session is useless.
     private static readonly TimeSpan DeadFor = TimeSpan.FromHours(1);
 
-    // The other brokers' marks that were told of last, by database.
+    // The other brokers' marks that were last logged, by database.
     private readonly ConcurrentDictionary<string, string> told = new(StringComparer.Ordinal);
 
     /// <summary>
@@ -44,7 +44,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         var engine = engines[database.Engine];
         var roles = catalog.Roles.Values.Where(role => role.Database == database.Name).ToArray();
 
-        // Users first, leases second: what is created in between is known by then.
+        // Users first, leases second, so that users created in between are already known.
         // A user can be found under two prefixes, and can look like several roles': Vault cuts their names short.
         var found = new Dictionary<string, (DatabaseUser User, Role[] Roles)>(StringComparer.Ordinal);
         foreach (var prefix in roles.Select(role => PrefixOf(role, engine)).Distinct(StringComparer.Ordinal))
@@ -86,7 +86,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
                 }
                 catch (DatabaseException e) when (e.Failure is DatabaseFailure.StatementRefused or DatabaseFailure.StillOwns)
                 {
-                    // It is shown with what is in the way, and holds up no other.
+                    // It is shown with the reason, and does not delay others.
                     problem = e.Message;
                 }
             }
@@ -124,7 +124,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         role?.Database == database.Name && IsOf(left.Username, role, engines[database.Engine])
         && AnothersMark(left.Username, role, await ledger.Marks.OwnAsync(cancellation)) is null;
 
-    /// <summary>Shuts a leftover out and drops it; each is tried, whatever became of the other.</summary>
+    /// <summary>Shuts a leftover out and drops it; both are tried, even if the other fails.</summary>
     /// <exception cref="DatabaseException">The database refused, or did not answer, or sessions of the user go on.</exception>
     public async Task DropAsync(Database database, Role role, Leftover left, CancellationToken cancellation)
     {
@@ -145,7 +145,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
             throw new DatabaseException(notShutOut.Failure, $"'{left.Username}' is dropped, but {open} of its sessions are still active: {notShutOut.Message}", notShutOut);
     }
 
-    // Vault names its users itself, and earlier versions marked none: of these nothing tells.
+    // Vault names its users itself, and earlier versions used no marks: nothing identifies the owner of these users.
     private static string? AnothersMark(string username, Role role, IReadOnlySet<string> own) =>
         role.VaultPath is null && UserNames.MarkOf(username) is { } mark && !own.Contains(mark) ? mark : null;
 

@@ -3,7 +3,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Leases;
 
-/// <summary>Events 1000-1099: the life of a lease, in the order in which it is lived.</summary>
+/// <summary>Events 1000-1099: the life of a lease, in order.</summary>
 internal static partial class Log
 {
     [LoggerMessage(1000, LogLevel.Information, "Issued lease {Lease} of role {Role}: user {Username}, for {Duration}.")]

@@ -7,6 +7,6 @@ namespace Broker.Core.Leases;
 /// <param name="Address">The client's address; null when it is not known.</param>
 public sealed record Origin(string TraceId, string? Address)
 {
-    /// <summary>Proves its caller again; null: nothing can, and what was proven when it came holds to its end.</summary>
+    /// <summary>Proves its caller again; null when that is impossible, so that the first proof counts until the end of the request.</summary>
     public IStandingProof? Proof { get; init; }
 }

@@ -5,7 +5,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Leases;
 
-/// <summary>What callers are told when they are not given what they ask for, and what they can do.</summary>
+/// <summary>The refusals of claims: why, and what the caller can do.</summary>
 internal static class Refusals
 {
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);

@@ -1,7 +1,7 @@
 namespace Broker.Core.Leases;
 
 /// <summary>
-/// Whether this replica is about to stop: who waits is then answered, who watches is let go, and both are served by another.
+/// Whether this replica is about to stop: waiting callers are then answered, watchers disconnected, and another replica serves both.
 /// </summary>
 public sealed class ShutdownSignal : IDisposable
 {
@@ -10,7 +10,7 @@ public sealed class ShutdownSignal : IDisposable
     /// <summary>Cancelled from <see cref="Begin"/> on.</summary>
     public CancellationToken Token => begun.Token;
 
-    /// <summary>From now on nobody is kept waiting.</summary>
+    /// <summary>Begins the shutdown: from now on nobody is kept waiting.</summary>
     public void Begin() => begun.Cancel();
 
     /// <inheritdoc/>

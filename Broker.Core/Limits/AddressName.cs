@@ -6,8 +6,8 @@ using System.Net.Sockets;
 namespace Broker.Core.Limits;
 
 /// <summary>
-/// What stands for an address where addresses are counted: an IPv4 address itself, however it is written; of an IPv6 address its
-/// first 64 bits, because whoever has one such address has all of its network (RFC 4291, 2.5.1).
+/// The key of an address where addresses are counted: an IPv4 address itself, however it is written; of an IPv6 address the
+/// first 64 bits, because whoever has one such address has its whole network (RFC 4291, 2.5.1).
 /// </summary>
 internal static class AddressName
 {

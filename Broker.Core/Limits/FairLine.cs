@@ -1,9 +1,9 @@
 namespace Broker.Core.Limits;
 
 /// <summary>
-/// Bounds a kind of work as a whole: so many at once, so many waiting, none longer than a given time (law L10). The places go
-/// round by name, so that whoever wants many of them waits for its own and nobody else's. When the line is full, the last of the
-/// longest name's gives way.
+/// Bounds a kind of work: how many run at once, how many wait, and for how long (law L10). Places are assigned
+/// round-robin by name, so that a name that wants many of them delays only itself. When the line is full, the last waiter of the
+/// name with the most waiters gives way.
 /// </summary>
 /// <param name="places">How many work at once.</param>
 /// <param name="mostWaiting">How many wait at most.</param>
@@ -13,11 +13,11 @@ internal sealed class FairLine(int places, int mostWaiting, TimeSpan longest, Ti
 {
     private readonly Lock gate = new();
     private readonly Dictionary<string, LinkedList<Waiter>> lines = new(StringComparer.Ordinal);
-    private readonly Queue<string> turns = new(); // each name that has somebody waiting, once
+    private readonly Queue<string> turns = new(); // each name with waiters, once
     private int free = places;
     private int waiting;
 
-    /// <summary>Takes a place; who got one gives it back with <see cref="Leave"/>. False: there was none in time.</summary>
+    /// <summary>Takes a place, to be given back with <see cref="Leave"/>. False when there was none in time.</summary>
     public ValueTask<bool> EnterAsync(string name)
     {
         Waiter waiter;
@@ -55,7 +55,7 @@ internal sealed class FairLine(int places, int mostWaiting, TimeSpan longest, Ti
                 var next = line.First!.Value;
                 Remove(name, line, line.First);
                 if (line.Count > 0) turns.Enqueue(name);
-                if (next.TrySetResult(true)) return; // else it waits no more
+                if (next.TrySetResult(true)) return; // otherwise it no longer waits
             }
 
             free++;
@@ -68,7 +68,7 @@ internal sealed class FairLine(int places, int mostWaiting, TimeSpan longest, Ti
         return await waiter.Task;
     }
 
-    // Only by those of whom more wait than of this name.
+    // Only names with more waiters than this one give way.
     private bool MakeRoom(string name)
     {
         var own = lines.TryGetValue(name, out var mine) ? mine.Count : 0;

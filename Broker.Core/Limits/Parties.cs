@@ -7,10 +7,10 @@ namespace Broker.Core.Limits;
 /// <summary>Who shares a database fairly with whom: roles, and teams that have terms of their own.</summary>
 internal static class Parties
 {
-    /// <summary>Whose part a holder of a role has whose caller is of this team (null: of none).</summary>
+    /// <summary>The party of a role's holder whose caller is in this team (null: in none).</summary>
     public static string Of(Team? team, Role role) => team?.Division is null ? role.Name : NameOf(team);
 
-    /// <summary>On what terms a database is divided.</summary>
+    /// <summary>The terms on which a database is divided.</summary>
     public static DivisionTerms TermsOf(CatalogSnapshot catalog, string database)
     {
         var roles = catalog.Roles.Values.Where(role => role.Database == database).OrderBy(role => role.Name, StringComparer.Ordinal).ToArray();

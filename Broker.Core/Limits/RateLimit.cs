@@ -3,8 +3,8 @@ using BitFaster.Caching.Lru;
 namespace Broker.Core.Limits;
 
 /// <summary>
-/// So many a second for each name, and a burst after a pause (GCRA: one number per name, the time at which its burst is
-/// whole again). Bounded: of too many names, the one used least recently starts anew, which lets a burst more through and
+/// Limits the rate per name, with a burst after a pause (GCRA: one number per name, the time at which its burst is
+/// whole again). Bounded: when there are too many names, the least recently used one starts over, which lets another burst through and
 /// never locks anybody out.
 /// </summary>
 internal sealed class RateLimit(TimeProvider time, int most = 100_000)
@@ -14,7 +14,7 @@ internal sealed class RateLimit(TimeProvider time, int most = 100_000)
     /// <summary>How many names it remembers.</summary>
     public int Count => names.Count;
 
-    /// <summary>Null: go on; else when to come back.</summary>
+    /// <summary>Null when allowed; otherwise after how long to try again.</summary>
     public TimeSpan? Take(string name, double perSecond, int burst)
     {
         var now = time.GetTimestamp();

@@ -5,8 +5,8 @@ using System.Text;
 namespace Broker.Core.Model;
 
 /// <summary>
-/// What stands in the name of each user that the broker makes, and tells it from those of another broker on the same server: four
-/// characters, the same for all replicas on one ledger. Two brokers have the same one once in a million.
+/// The mark in the name of each user that the broker makes, which distinguishes it from users of another broker on the same server: four
+/// characters, the same for all replicas on one ledger. The chance that two brokers have the same mark is one in a million.
 /// </summary>
 internal static class BrokerMark
 {
@@ -21,10 +21,10 @@ internal static class BrokerMark
     /// <summary>A new one.</summary>
     public static string New() => RandomNumberGenerator.GetString(Alphabet, Length);
 
-    /// <summary>The one that is always made of a text.</summary>
+    /// <summary>The mark that is derived from a text.</summary>
     public static string Of(string text) => Digest(text, Length);
 
-    /// <summary>Whether a text is one.</summary>
+    /// <summary>Whether a text is a mark.</summary>
     public static bool Is(string text) => text.Length == Length && !text.AsSpan().ContainsAnyExcept(Allowed);
 
     /// <summary>The first characters of a text's digest.</summary>

@@ -43,7 +43,7 @@ public static class GoDuration
         return Of(sign * seconds, out duration);
     }
 
-    /// <summary>What Go says of a text that is none (Go time/format.go <c>ParseDuration</c>).</summary>
+    /// <summary>Go's error message for an invalid duration (Go time/format.go <c>ParseDuration</c>).</summary>
     public static string WhyNot(string text)
     {
         var rest = text.AsSpan().TrimStart("+-");

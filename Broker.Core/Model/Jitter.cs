@@ -2,7 +2,7 @@ using Broker.Core.Duties;
 
 namespace Broker.Core.Model;
 
-/// <summary>Chance, where many do the same: so that they do not do it all at once.</summary>
+/// <summary>Randomness that keeps many from doing the same thing at the same time.</summary>
 /// <param name="random">Where it comes from.</param>
 internal sealed class Jitter(Random random)
 {

@@ -1,7 +1,7 @@
 namespace Broker.Core.Model;
 
 /// <summary>
-/// Where a lease stands. The legal moves between the states stand once, in <c>Ledger/Scripts/common.lua</c>, where every
+/// The state of a lease. The legal moves between the states are listed once, in <c>Ledger/Scripts/common.lua</c>, where every
 /// move is made.
 /// </summary>
 public enum LeaseState
@@ -18,13 +18,13 @@ public enum LeaseState
     /// <summary>The user is being dropped.</summary>
     Revoking,
 
-    /// <summary>The database refused to drop the user several times; it is tried on, more rarely, and its reason says what a DBA can do.</summary>
+    /// <summary>The database refused to drop the user several times; the broker keeps trying, less often, and the reason says what a DBA can do.</summary>
     RevokeFailed,
 
     /// <summary>The user is gone. Terminal.</summary>
     Revoked,
 
-    /// <summary>The lease's end came. Its user is still to be dropped or shown to be gone.</summary>
+    /// <summary>The lease's end came. Its user still has to be dropped, or confirmed gone.</summary>
     Expired,
 
     /// <summary>Nothing was created. Terminal.</summary>

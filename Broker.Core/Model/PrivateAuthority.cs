@@ -9,7 +9,7 @@ namespace Broker.Core.Model;
 /// authority can be exchanged without a restart.
 /// </summary>
 /// <param name="file">The PEM file.</param>
-/// <param name="unreadable">Told why the file could not be read; until it can be, nobody is trusted.</param>
+/// <param name="unreadable">Called when the file could not be read; until it can be, nobody is trusted.</param>
 internal sealed class PrivateAuthority(string file, Action<string> unreadable)
 {
     private static readonly Oid ServerAuthentication = new("1.3.6.1.5.5.7.3.1");

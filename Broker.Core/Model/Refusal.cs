@@ -7,7 +7,7 @@ public enum RefusalCode
     /// <summary>The request cannot be understood or asks for what a role does not allow.</summary>
     InvalidRequest,
 
-    /// <summary>No token, or one that proves nobody.</summary>
+    /// <summary>No token, or an invalid one.</summary>
     Unauthenticated,
 
     /// <summary>The caller may not have this role, or there is no such role: the answer is the same, so that nobody can probe.</summary>
@@ -16,13 +16,13 @@ public enum RefusalCode
     /// <summary>No such holder, or not this caller's.</summary>
     HolderUnknown,
 
-    /// <summary>The caller's holder is there already, with fewer connections than this claim needs: another process of the pod has it.</summary>
+    /// <summary>The caller's holder already exists with fewer connections than this claim needs: another process of the pod uses it.</summary>
     HolderInUse,
 
     /// <summary>No such session, or not this caller's.</summary>
     SessionUnknown,
 
-    /// <summary>The caller, its team or its address takes more than its share.</summary>
+    /// <summary>The caller, its team or its address exceeds its limit.</summary>
     LimitExceeded,
 
     /// <summary>No such lease.</summary>
@@ -43,7 +43,7 @@ public enum RefusalCode
     /// <summary>The ledger does not answer.</summary>
     LedgerUnavailable,
 
-    /// <summary>The database does not answer, or its connections could not be counted lately.</summary>
+    /// <summary>The database does not answer, or its connections could not be counted recently.</summary>
     DatabaseUnavailable,
 
     /// <summary>The audit could not be written, so nothing is handed out.</summary>
@@ -53,14 +53,14 @@ public enum RefusalCode
     LoginFailed,
 }
 
-/// <summary>An answer that is not a grant: why, what to do, and when to come back.</summary>
+/// <summary>An answer that is not a grant: why, what to do, and when to try again.</summary>
 /// <param name="Code">From the closed list.</param>
 /// <param name="Detail">One or two sentences for the caller: what is wrong and what to do next. Never a secret.</param>
 /// <param name="RetryAfter">When trying again helps, counted from now; null where it does not help.</param>
 /// <param name="Budget">For <see cref="RefusalCode.BudgetExhausted"/>: what is there.</param>
 public sealed record Refusal(RefusalCode Code, string Detail, TimeSpan? RetryAfter = null, BudgetShortfall? Budget = null);
 
-/// <summary>What a caller that got too few connections could do.</summary>
+/// <summary>What a caller that cannot get enough connections could ask for.</summary>
 /// <param name="Free">Connections free now.</param>
 /// <param name="CouldAskFor">The most that a claim made now could be given; 0 when nothing is free or others are first in line.</param>
 /// <param name="Capacity">All that the broker may promise on the database.</param>

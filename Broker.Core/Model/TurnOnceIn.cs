@@ -1,13 +1,13 @@
 namespace Broker.Core.Model;
 
 /// <summary>
-/// Lets the first who comes do what is done once in a while: of many at once one has the turn. Measured by the stopwatch, not by the clock.
+/// Gives one of many concurrent callers the turn to do something that is done at intervals. Measured by the stopwatch, not by the clock.
 /// </summary>
 internal sealed class TurnOnceIn(TimeProvider time)
 {
     private long lastAt;
 
-    /// <summary>Whether the caller has the turn: nobody had it yet, or not for so long.</summary>
+    /// <summary>Whether the caller has the turn: nobody has had it yet, or not within the interval.</summary>
     public bool IsMine(TimeSpan every)
     {
         var (last, now) = (Volatile.Read(ref lastAt), time.GetTimestamp());

@@ -14,7 +14,7 @@ namespace Broker.Core.Operators;
 /// <param name="Server">The server, by the name that its databases have in common in the ledger.</param>
 public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyList<Role> Roles, string Server)
 {
-    /// <summary>Whether the last count is too old to promise anything on. That of one that rests is made anew before anything is promised.</summary>
+    /// <summary>Whether the last count is too old to promise anything on. A resting database is counted again before anything is promised.</summary>
     public bool IsStale => !Record.Resting && (Record.SampledAt is not { } at || Record.Now - at > Database.Budget.StaleAfter);
 
     /// <summary>Operators' orders on its roles.</summary>
@@ -23,14 +23,14 @@ public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyLis
     /// <summary>An operator's order on its ceiling; null: the configured one is in force, or the order cannot be opened, and nothing is counted.</summary>
     public CeilingOrder? CeilingOrder { get; init; }
 
-    /// <summary>Its pooler as it was seen last; null: it has none, or nothing is known of it yet.</summary>
+    /// <summary>Its pooler as it was last seen; null when it has none, or nothing is known about it yet.</summary>
     public PoolerState? Pooler { get; init; }
 
     /// <summary>By party: connections that are kept free for it while it does not have them; who is guaranteed nothing is not in it.</summary>
     public IReadOnlyDictionary<string, int> Guaranteed { get; init; } = new Dictionary<string, int>();
 }
 
-/// <summary>Reads budgets for those who watch them.</summary>
+/// <summary>Reads budgets for display.</summary>
 internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePauses pauses, Ceilings ceilings, PoolerStates poolers, HistoryLedger history, TimeProvider time)
 {
     private static readonly TimeSpan CountedWithin = TimeSpan.FromSeconds(5);
@@ -95,7 +95,7 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
         return new(budget, Forecast.Of(rollout, role, budget.Record.Capacity, holders, budget.Guaranteed), holders) { At = at };
     }
 
-    // What a resting database showed when somebody was there last says nothing about now: it is counted first.
+    // The last count of a resting database is outdated, so it is counted first.
     private async ValueTask<Budget?> ReadCountedAsync(string name, CancellationToken cancellation)
     {
         var from = time.GetTimestamp();
@@ -113,16 +113,16 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
     }
 }
 
-/// <summary>A forecast, with what it was made of.</summary>
+/// <summary>A forecast, with the data that it is based on.</summary>
 /// <param name="Budget">The budget then.</param>
-/// <param name="Forecast">What would happen.</param>
+/// <param name="Forecast">The forecast.</param>
 /// <param name="Holders">Who holds connections.</param>
 public sealed record BudgetForecast(Budget Budget, Forecast Forecast, IReadOnlyList<ForecastHolder> Holders)
 {
     /// <summary>The time of day that was asked about; null: now.</summary>
     public TimeOnly? At { get; init; }
 
-    /// <summary>By how many days of the last week it is told; 0: by now, which is all that is known.</summary>
+    /// <summary>How many days of the last week it is based on; 0: only on the current state.</summary>
     public int Days { get; init; }
 
     /// <summary>Nothing is promised now, because the last count is too old.</summary>

@@ -10,10 +10,10 @@ using Broker.Core.Operators;
 
 namespace Broker.Core.Operators;
 
-/// <summary>Operators' orders on ceilings, each on record.</summary>
+/// <summary>Carries out operators' orders on ceilings, each recorded.</summary>
 internal sealed class CeilingDesk(ICatalog catalog, Ceilings ceilings, DeskAudit audit, TimeProvider time)
 {
-    /// <summary>Sets it, or takes it back (null). In force with the next count of connections. Null: done.</summary>
+    /// <summary>Sets a ceiling, or takes it back (null). Takes effect with the next count of connections. Null: done.</summary>
     public async ValueTask<Refusal?> SetAsync(Caller caller, string database, int? ceiling, string reason, Origin origin, CancellationToken cancellation)
     {
         Refusal? refusal = null;

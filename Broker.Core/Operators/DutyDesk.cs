@@ -7,7 +7,7 @@ namespace Broker.Core.Operators;
 /// <summary>A duty, of which database or of the issuers (null).</summary>
 public sealed record Duty(string? Database, DutyRecord Record)
 {
-    /// <summary>So many failures in a row are no passing trouble any more.</summary>
+    /// <summary>From this many failures in a row on, it is not a passing problem.</summary>
     public const int FailingFrom = 3;
 
     /// <summary>Whether it keeps failing: somebody should look.</summary>
@@ -16,11 +16,11 @@ public sealed record Duty(string? Database, DutyRecord Record)
     /// <summary>Its kind, e.g. <c>renew</c>.</summary>
     public string Kind => Record.Name.Split(':')[0];
 
-    /// <summary>What it is done for, e.g. the lease's id or the role's name; empty: the whole database.</summary>
+    /// <summary>What it concerns, e.g. the lease's id or the role's name; empty: the whole database.</summary>
     public string Subject => Record.Name.Split(':', 2) is [_, var subject] ? subject : "";
 
-    /// <summary>What is done, in words that need no glossary, e.g. <c>Renewing the lease of b-orders-api-x</c>.</summary>
-    /// <param name="username">The user of the lease that it is done for; null: not known, or it is done for no lease.</param>
+    /// <summary>A plain description, e.g. <c>Renewing the lease of b-orders-api-x</c>.</summary>
+    /// <param name="username">The user of the lease that it concerns; null when not known, or when it concerns no lease.</param>
     public string InWords(string? username) => Kind switch
     {
         DutyKinds.Sample => "Counting the connections",

@@ -7,14 +7,14 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Operators;
 
-/// <summary>What a DBA should know of a database as a place for users that come and go.</summary>
+/// <summary>What a DBA should know about how well a database suits users that come and go.</summary>
 /// <param name="Database">The database.</param>
 /// <param name="At">When it was looked at.</param>
 /// <param name="Findings">What was found, the worst first.</param>
 /// <param name="WhyNot">Why nothing is known, in the server's words; null: all was looked at.</param>
 public sealed record DatabaseExamination(string Database, DateTimeOffset At, IReadOnlyList<Finding> Findings, string? WhyNot);
 
-/// <summary>Examines databases for those who look. However many look, each is examined once in five minutes at most.</summary>
+/// <summary>Examines databases for display. However many viewers there are, each is examined at most once in five minutes.</summary>
 internal sealed partial class ExaminationDesk(ICatalog catalog, SharedLedger ledger, DatabaseEngines engines, TimeProvider time)
 {
     private static readonly TimeSpan Fresh = TimeSpan.FromMinutes(5);
@@ -30,7 +30,7 @@ internal sealed partial class ExaminationDesk(ICatalog catalog, SharedLedger led
         if (!catalog.Current.Databases.TryGetValue(name, out var database)) return null;
         if (!last.TryGetValue(name, out var known) || await IsOverAsync(known))
         {
-            // Not cancelled with the first caller: the next one waits for it too.
+            // Not cancelled with the first caller, because later callers share it.
             known = (time.GetTimestamp(), ExamineAsync(database));
             last[name] = known;
         }

@@ -8,7 +8,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Operators;
 
-/// <summary>What operators see of leases and do with them.</summary>
+/// <summary>Shows leases to operators and carries out their orders.</summary>
 internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSuccessor successor, DeskAudit audit, TimeProvider time)
 {
     private const int MostLeases = 1000;
@@ -68,7 +68,7 @@ internal sealed class LeaseDesk(ICatalog catalog, SharedLedger ledger, LeaseSucc
     }
 
     /// <summary>
-    /// Has each of a role's leases followed by a new one, to which its holders move; it takes holders until the new one works.
+    /// Replaces each of a role's leases with a new one, to which its holders move; the old one takes holders until the new one works.
     /// Null: ordered.
     /// </summary>
     public async ValueTask<Refusal?> RotateAsync(Caller caller, string roleName, string reason, Origin origin, CancellationToken cancellation)

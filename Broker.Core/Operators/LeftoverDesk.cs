@@ -10,7 +10,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Operators;
 
-/// <summary>What operators see of leftovers and do with them.</summary>
+/// <summary>Shows leftovers to operators and drops them on order.</summary>
 internal sealed class LeftoverDesk(ICatalog catalog, SharedLedger ledger, Issuers issuers, Leftovers leftovers, DeskAudit audit, TimeProvider time)
 {
     /// <summary>The leftovers of one database, or of all.</summary>
@@ -26,7 +26,7 @@ internal sealed class LeftoverDesk(ICatalog catalog, SharedLedger ledger, Issuer
         return found;
     }
 
-    /// <summary>Looks once more, and drops the user if still no lease knows it. Null: it is gone.</summary>
+    /// <summary>Checks once more, and drops the user if still no lease knows it. Null when it is gone.</summary>
     public async ValueTask<Refusal?> DropAsync(Caller caller, string databaseName, string username, string reason, Origin origin, CancellationToken cancellation)
     {
         var (role, refusal) = await TryDropAsync(databaseName, username, cancellation);

@@ -8,10 +8,10 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Operators;
 
-/// <summary>Operators' orders on roles, each on record.</summary>
+/// <summary>Carries out operators' orders on roles, each recorded.</summary>
 internal sealed class PauseDesk(ICatalog catalog, RolePauses pauses, DeskAudit audit, TimeProvider time)
 {
-    /// <summary>Pauses a role, drains it, or lets it give again; in force on all replicas when this returns. Null: done.</summary>
+    /// <summary>Pauses, drains or resumes a role; in force on all replicas when this returns. Null: done.</summary>
     public async ValueTask<Refusal?> SetAsync(Caller caller, string roleName, RoleState state, string reason, Origin origin, CancellationToken cancellation)
     {
         Refusal? refusal = null;

@@ -39,7 +39,7 @@ internal sealed record Session(
     /// <summary>Whether it was opened by the same subject.</summary>
     public bool IsOf(Caller caller) => Issuer == caller.Issuer && Subject == caller.Subject;
 
-    /// <summary>Who comes by it.</summary>
+    /// <summary>The caller that the session proves.</summary>
     public Caller Caller(string id, DateTimeOffset endsAt, string? proofHash, string? cluster) =>
         new(Issuer, Subject, Claims.ToLookup(claim => claim.Key, claim => claim.Value, StringComparer.Ordinal), endsAt, cluster)
         {
@@ -50,7 +50,7 @@ internal sealed record Session(
         };
 }
 
-/// <summary>A session's token: <c>brs_{id, 16}_{secret, 43}</c>. The id is no secret, the rest is 256 random bits.</summary>
+/// <summary>A session's token: <c>brs_{id, 16}_{secret, 43}</c>. The id is not secret, the rest is 256 random bits.</summary>
 internal sealed class SessionToken
 {
     /// <summary>What every session token begins with; no JSON Web Token does.</summary>

@@ -8,7 +8,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Sessions;
 
-/// <summary>A session as it is told to its pipeline.</summary>
+/// <summary>A session as its pipeline sees it.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="Token">Its token, told once, when it is opened; null afterwards.</param>
 /// <param name="Roles">The roles it was given for.</param>
@@ -27,14 +27,14 @@ internal readonly record struct SessionOutcome(SessionAnswer? Session, Refusal? 
     public static implicit operator SessionOutcome(Refusal refusal) => new(null, refusal);
 }
 
-/// <summary>Exchanges a pipeline's token, which dies within minutes, for a session that lives as long as its job.</summary>
+/// <summary>Exchanges a pipeline's token, which expires within minutes, for a session that lives as long as its job.</summary>
 internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, SessionSealer sealer, DeskAudit audit, TimeProvider time)
 {
     private const int MostRoles = 50;
 
     /// <summary>Opens a session.</summary>
     /// <param name="caller">The pipeline, proven by its own token.</param>
-    /// <param name="tokenHash">What that token is known by, so that it is exchanged once only.</param>
+    /// <param name="tokenHash">The hash of that token, so that it is exchanged only once.</param>
     /// <param name="roles">The roles it is for.</param>
     /// <param name="lifetime">How long it is to live unless renewed; null: as configured.</param>
     /// <param name="origin">Where the request came from.</param>
@@ -47,7 +47,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
         return await RecordAsync("opened", caller, token.Id, roles, outcome, null, origin, cancellation);
     }
 
-    /// <summary>The job still runs: the session lives on, as long as it may.</summary>
+    /// <summary>Renews a session while its job runs, up to its longest lifetime.</summary>
     public async ValueTask<SessionOutcome> RenewAsync(Caller caller, string id, Origin origin, CancellationToken cancellation)
     {
         var (found, refusal) = await FindAsync(id, session => caller.Session == id, cancellation);
@@ -62,7 +62,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
         return await RecordAsync("renewed", caller, id, found?.Roles, outcome, null, origin, cancellation);
     }
 
-    /// <summary>Shows a session to itself, to who opened it, and to viewers.</summary>
+    /// <summary>Shows a session to itself, to whoever opened it, and to viewers.</summary>
     public async ValueTask<SessionOutcome> ReadAsync(Caller caller, string id, bool isViewer, CancellationToken cancellation)
     {
         var (found, refusal) = await FindAsync(id, session => isViewer || IsOwn(caller, id, session), cancellation);
@@ -124,7 +124,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
     {
         var outcome = await GuardedAsync(async () =>
         {
-            // Another's session is as unknown as none.
+            // Somebody else's session is reported as unknown.
             if (await ledger.ReadAsync(id, cancellation) is not var (text, left) || sealer.Read(id, text) is not { } session || !may(session)) return Unknown();
             return new SessionAnswer(id, null, session.Roles, session.Issuer, session.Subject, session.OpenedAt, time.GetUtcNow() + left);
         });

@@ -4,14 +4,14 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Sessions;
 
 /// <summary>
-/// Seals sessions for the ledger, each for its own id: whoever writes the ledger makes no session, changes none, and lets none live
+/// Seals sessions for the ledger, each for its own id: whoever can write to the ledger cannot make or change a session, nor let one live
 /// beyond its longest lifetime (law L14).
 /// </summary>
 internal sealed class SessionSealer(LedgerSeal seal, TimeProvider time)
 {
     private const string Purpose = "Broker.Session.v1";
 
-    /// <summary>Replicas' clocks may differ by so much. To the second a session ends by the ledger's clock (law L9); this is the bound beyond it.</summary>
+    /// <summary>The tolerated difference between replicas' clocks. The ledger's clock ends a session to the second (law L9); this is an additional bound.</summary>
     public static readonly TimeSpan ClocksApart = TimeSpan.FromMinutes(5);
 
     /// <summary>The text for the ledger.</summary>

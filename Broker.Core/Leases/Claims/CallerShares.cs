@@ -8,15 +8,15 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Leases.Claims;
 
-/// <summary>Holds callers and teams to their shares, so that one looping client cannot starve the rest.</summary>
+/// <summary>Enforces the limits of callers and teams, so that one looping client cannot starve the rest.</summary>
 internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimeProvider time)
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
 
-    // What a claim may take beyond its waiting, until it is said how it ended.
+    // How long a claim may take beyond its wait before its outcome is reported.
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromMinutes(1);
 
-    // A pod tells its processes apart by names that it makes up itself, and has only so many processes.
+    // A pod makes up the names of its processes itself, and has only so many processes.
     private const int MostNamedInPod = 20;
     private const int NamedAtTheirMost = 4;
 
@@ -34,8 +34,8 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
             : [("caller:" + caller.OwnerHash, own), ("team:" + team.Name, team.Limits)];
     }
 
-    // Where nobody configured what a caller may hold, no pod takes a whole budget by naming itself again and again. Who gives no name has
-    // one holder and needs no counting.
+    // Even without a configured limit, a pod must not take a whole budget by making up ever new names. A caller without a name has
+    // only one holder and need not be counted.
     private ShareLimits OwnLimitsOf(Caller caller, string holder)
     {
         var current = catalog.Current;
@@ -57,13 +57,13 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
     }
 
     /// <summary>
-    /// Takes a claim's part of the shares, makes it, and says what it got. Until then it counts as all that it may get, whatever else the
-    /// holder asks for, or gives back, at the same time.
+    /// Takes a claim's part of the shares, makes the claim, and reports what it got. Until then it counts as all that it may get, whatever else the
+    /// holder claims or gives back at the same time.
     /// </summary>
     /// <param name="limits">The limits that concern the caller.</param>
     /// <param name="claim">The claim.</param>
     /// <param name="make">Makes it.</param>
-    /// <param name="remembered">Answers from memory: for when nobody can say what the caller holds.</param>
+    /// <param name="remembered">Answers from memory when it cannot be determined what the caller holds.</param>
     /// <param name="cancellation">The caller left.</param>
     public async ValueTask<Outcome> WithinAsync(
         IReadOnlyList<(string Name, ShareLimits Limits)> limits, Claim claim, Func<Claim, ValueTask<Outcome>> make,
@@ -102,7 +102,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
         }
     }
 
-    /// <summary>The holder is still there with what it has: its part of the shares is counted on.</summary>
+    /// <summary>The holder was renewed: its part of the shares continues to count.</summary>
     public async ValueTask StaysAsync(Caller caller, string holder, int connections, TimeSpan lasts, CancellationToken cancellation)
     {
         if (LimitsOf(caller, holder) is not { } limits || SharesOf(limits) is not { Count: > 0 } shares) return;
@@ -113,16 +113,16 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
         }
         catch (LedgerException)
         {
-            // Counted until the end it had: a moment too short, for something that it has anyway.
+            // Counted only until its previous end: a moment too short, for something that it has anyway.
         }
     }
 
-    /// <summary>What <see cref="LeaveAsync"/> needs, looked at before the holder is released; null: nothing limits the caller.</summary>
+    /// <summary>What <see cref="LeaveAsync"/> needs, read before the holder is released; null when nothing limits the caller.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<long?> BeforeLeavingAsync(Caller caller, string holder, CancellationToken cancellation) =>
         LimitsOf(caller, holder) is { } limits && SharesOf(limits) is [var first, ..] ? await ledger.VersionAsync(holder, first.Name, cancellation) : null;
 
-    /// <summary>The holder was released: its part comes free, unless it has asked again meanwhile.</summary>
+    /// <summary>The holder was released: its part becomes free, unless it has claimed again in the meantime.</summary>
     public async ValueTask LeaveAsync(Caller caller, string holder, long? version, CancellationToken cancellation)
     {
         if (version is not { } seen || LimitsOf(caller, holder) is not { } limits) return;
@@ -144,7 +144,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
         }
         catch (LedgerException)
         {
-            // It counts as what it asked for until its end: too much, never too little.
+            // It counts as what it asked for until its end: perhaps too much, never too little.
         }
     }
 

@@ -6,7 +6,7 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Leases.Claims;
 
-/// <summary>Makes the ledger's claim of what a caller asks for, within what its role allows.</summary>
+/// <summary>Turns a caller's request into a claim for the ledger, within what its role allows.</summary>
 internal static class ClaimMaker
 {
     private static readonly ConditionalWeakTable<Role, RoleTerms> Terms = new();
@@ -16,7 +16,7 @@ internal static class ClaimMaker
     {
         claim = null!;
         var terms = role.Connections;
-        // A session is one job's: it tells that job from others without an id.
+        // A session belongs to one job, so it identifies the job without an id.
         var own = ask.Holder ?? ask.Caller.Session;
         if (HolderId.WhyNot(ask.Caller, own) is { } why) return why;
         if (ask.Connections is { } wanted && (wanted < terms.Min || wanted > terms.Max))
@@ -26,7 +26,7 @@ internal static class ClaimMaker
             return Say($"'minConnections' is {min}; it must be from {terms.Min} (the role's minimum) to {want} (the connections you ask for).");
         var least = ask.MinConnections ?? (ask.Connections is null ? terms.Min : want);
 
-        // A preference, not a demand (RFC 7240): who asks for more waits as long as may be.
+        // A preference, not a demand (RFC 7240): a caller that asks for more waits as long as allowed.
         var wait = ask.Wait > waiting.MaxWait ? waiting.MaxWait : ask.Wait;
         var holder = HolderId.For(role.Name, ask.Caller, own);
         claim = new(

@@ -4,7 +4,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Leases.Claims;
 
-/// <summary>The claims on one database that are on their way to the ledger, together.</summary>
+/// <summary>Batches the claims on one database on their way to the ledger.</summary>
 internal sealed class ClaimQueue
 {
     private readonly SharedTrips<Claim, ClaimAnswer> trips;

@@ -10,17 +10,17 @@ namespace Broker.Core.Leases.Claims;
 
 /// <summary>
 /// Caps that the database itself enforces (<see cref="BudgetSettings.Enforce"/>): each lease's user may open what its holders were
-/// granted, and no more, so that a pod that ignores its allotment harms only its own role. What is open beyond that is nobody's room: a
-/// cap leaves every holder what it was granted beside it. A cap is raised before a grant leaves,
-/// with head-room, so that the pods of a rollout share a few raises, and lowered to what is granted when it has been still for a
-/// while. Only one at a time changes a lease's cap, over all replicas.
+/// granted, and no more, so that a pod that ignores its allotment harms only its own role. Excess connections do not use up other holders' room: a
+/// cap leaves every holder what it was granted on top of them. A cap is raised before a grant leaves,
+/// with headroom, so that the pods of a rollout share a few raises, and lowered to what is granted when nothing has changed for a
+/// while. Over all replicas, only one at a time changes a lease's cap.
 /// </summary>
 internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, DatabaseEngines engines, BrokerMetrics metrics, TimeProvider time, ILogger<ConnectionCaps> log)
 {
-    /// <summary>Of what is granted, in percent, as far as the database has connections that nobody was promised.</summary>
+    /// <summary>The headroom in percent of what is granted, as far as the database has connections that nobody was promised.</summary>
     private const int HeadRoom = 25;
 
-    /// <summary>A cap that was raised so lately may be about to be needed.</summary>
+    /// <summary>A cap that was raised this recently is not lowered, because it may be needed soon.</summary>
     private static readonly TimeSpan Still = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan ChangeWithin = TimeSpan.FromSeconds(8);
@@ -39,11 +39,11 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
         _ => false,
     };
 
-    /// <summary>Has the cap of a lease's user raised to all that its holders have. Null: it is.</summary>
+    /// <summary>Raises the cap of a lease's user to all that its holders have. Null when that is done.</summary>
     /// <param name="database">The database.</param>
-    /// <param name="lease">The lease, its user as it was sealed.</param>
+    /// <param name="lease">The lease, with its user as it was sealed.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <exception cref="LeaseOverException">The lease has come to its end meanwhile: its user is told nothing more.</exception>
+    /// <exception cref="LeaseOverException">The lease has ended in the meantime: its user's cap is no longer changed.</exception>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<Refusal?> RaiseAsync(Database database, LeaseRecord lease, CancellationToken cancellation)
     {
@@ -91,12 +91,12 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
             }
             catch (LeaseOverException)
             {
-                // Nobody can open another connection as its user.
+                // Nobody can open another connection as this user any more.
             }
         }
     }
 
-    /// <summary>Says once when a role's users begin to have more connections open than were granted, and once when they end.</summary>
+    /// <summary>Logs once when a role's users begin to have more connections open than were granted, and once when that ends.</summary>
     public void Watch(Database database, IReadOnlyList<RoleOpen> byRole)
     {
         if (database.Budget.Enforce && !Enforces(database) && over.TryAdd($"{database.Name}/", true)) log.CannotCap(database.Name, database.Engine);
@@ -138,7 +138,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                 lease.Id,
                 async (turn, token) =>
                 {
-                    // Which holders there are is being put together: until that is known the database refuses nobody.
+                    // The ledger's holders are being restored: until they are known, the database must refuse nobody.
                     if (turn.Quiet)
                     {
                         await engines[database.Engine].CapUserAsync(database, lease.Username, null, deadline.Token);
@@ -165,7 +165,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
 
     private async Task LowerAsync(Database database, LeaseRecord lease, CancellationToken cancellation)
     {
-        // What is told must not reach the database when another may be changing the cap.
+        // The change must not reach the database when somebody else may be changing the cap.
         using var late = new CancellationTokenSource(ChangeWithin, time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellation, late.Token);
         try

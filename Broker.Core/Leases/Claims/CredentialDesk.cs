@@ -12,17 +12,17 @@ using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Leases.Claims;
 
-/// <summary>The way of a request: from a proven caller to a grant or a refusal.</summary>
+/// <summary>Handles claims: from a proven caller to a grant or a refusal.</summary>
 internal sealed class CredentialDesk(
     ICatalog catalog, SharedLedger ledger, DatabaseChannels channels, LeaseLogins logins, Issuance issuance, RememberedGrants remembered, GonePods gone, ConnectionCaps caps, RolePauses pauses, RefusalJournal journal, DeskAudit audit,
     ShutdownSignal shutdown, CallerShares shares, WaitingSettings waiting, BrokerMetrics metrics, TimeProvider time, ILogger<CredentialDesk> log)
 {
     private const int MoveAgainSeconds = 10;
 
-    // A claim that is always late is one of a ledger that falls back again and again.
+    // A claim is late again and again only if the ledger keeps falling back.
     private static readonly TimeSpan LateAtMost = TimeSpan.FromSeconds(1);
 
-    // Once a minute for each role: a rollout's pods all get less for the same reason, and each is told in its answer.
+    // Logged once a minute per role: all pods of a rollout get less for the same reason, and each answer says so.
     private const double SmallerToldPerSecond = 1.0 / 60;
     private readonly RateLimit smallerTold = new(time);
 
@@ -34,7 +34,7 @@ internal sealed class CredentialDesk(
         var outcome = await AnswerAsync(ask, arrived, cancellation);
         // Step 13: Record the outcome before it leaves.
         using var step = Tracing.Start("claim.record");
-        // Not cancelled when the caller leaves: the audit bounds its own wait, and watching for that costs every claim.
+        // Not cancelled when the caller leaves: the audit has its own deadline, and watching for cancellation would cost every claim.
         outcome = await audit.WriteAsync(AuditAction.Claim, ask, outcome, CancellationToken.None);
         step?.Dispose();
         if (outcome.Refusal is { } refusal && catalog.Current.Roles.TryGetValue(ask.Role, out var asked)) journal.Refused(asked.Database, asked.Name, ask.Caller.DisplayName, refusal);
@@ -61,7 +61,7 @@ internal sealed class CredentialDesk(
             : ReserveAndJoinAsync(target, claim, arrived, cancellation);
     }
 
-    // Apart, so that a caller without limits pays for no closure.
+    // A separate method, so that a caller without limits does not pay for a closure.
     private ValueTask<Outcome> WithinAsync(
         IReadOnlyList<(string Name, ShareLimits Limits)> limits, ClaimTarget target, Claim claim, long arrived, CancellationToken cancellation) =>
         shares.WithinAsync(
@@ -71,12 +71,12 @@ internal sealed class CredentialDesk(
             away => FromMemoryAsync(target, claim, away, cancellation),
             cancellation);
 
-    // One step of the ledger, taken again whenever something has changed, until it gives a grant or the caller's time is over.
+    // Asks the ledger, and again whenever something has changed, until it grants or the caller's time is over.
     internal async ValueTask<Outcome> ReserveAndJoinAsync(ClaimTarget target, Claim claim, long arrived, CancellationToken cancellation)
     {
         var channel = channels[target.Database.Name];
         Task? pool = null, line = null;
-        var setAside = false; // once: whoever spoils one login after another gets nobody a user after another (law L12)
+        var setAside = false; // only once: somebody who corrupts logins must not cause one new user after another (law L12)
         try
         {
             while (true)
@@ -93,7 +93,7 @@ internal sealed class CredentialDesk(
                 var answer = await channel.Claims.ClaimAsync(Left(claim, passed));
                 if (answer is ClaimAnswer.Late)
                 {
-                    // Its holder was released a moment ago. Whoever still wants something knows that now.
+                    // Its holder was released a moment ago. A claim that is made again knows about the release.
                     cancellation.ThrowIfCancellationRequested();
                     if (passed < claim.IssueWait + LateAtMost) continue;
                 }
@@ -132,7 +132,7 @@ internal sealed class CredentialDesk(
                 }
 
                 // Step 7: Wait for the lease, or for connections to come free.
-                // The signals are taken before the ledger is asked again, so that none is missed in between.
+                // Subscribe to the signals before asking the ledger again, so that none is missed in between.
                 if (pool is { IsCompleted: false } && line is { IsCompleted: false })
                 {
                     using var step = Tracing.Start("claim.wait");
@@ -155,13 +155,13 @@ internal sealed class CredentialDesk(
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
-            // The caller left: who is behind it in line need not wait until that is noticed.
+            // The caller left: claims behind it in line need not wait until that is noticed.
             await AbandonAsync(target, claim);
             throw;
         }
     }
 
-    // A holder that waited in vain for the next lease keeps the one it has until its announced end (law L4).
+    // A holder that waited in vain for the next lease keeps its current one until the announced end (law L4).
     private async ValueTask<Outcome?> KeepAsync(ClaimTarget target, DatabaseChannel channel, Claim claim, ClaimAnswer last, CancellationToken cancellation)
     {
         if (last is not (ClaimAnswer.Wait or ClaimAnswer.Issue)) return default(Outcome?);
@@ -175,7 +175,7 @@ internal sealed class CredentialDesk(
     private async ValueTask<Outcome> GrantAsync(ClaimTarget target, Claim claim, ClaimAnswer.Granted granted, long asked, CancellationToken cancellation)
     {
         // Step 12: Open the login, raise the user's cap where it has one, and remember the grant.
-        // The holder was there before, for fewer connections than this process can live with: more would be opened beside those it has.
+        // The holder already exists with fewer connections than this process accepts: more would be opened on top of those it has.
         if (claim.Kind == ClaimKind.Claim && granted.Connections < claim.Least)
             return Refusals.HolderInUse(claim.Holder, granted.Connections, claim.Least, granted.EndsIn);
         using var step = Tracing.Start("claim.grant");
@@ -210,7 +210,7 @@ internal sealed class CredentialDesk(
         };
     }
 
-    // After two thirds of its time; sooner who is to move and could not yet.
+    // After two thirds of its time; sooner when it has to move and could not yet.
     private static int RenewAfter(ClaimAnswer.Granted granted)
     {
         var seconds = granted.EndsIn.TotalSeconds * 2 / 3;
@@ -270,18 +270,18 @@ internal sealed class CredentialDesk(
 /// <param name="Role">The role.</param>
 /// <param name="Database">Its database.</param>
 /// <param name="Issuer">Its issuer.</param>
-/// <param name="Caller">Who asks; null: nobody, the broker itself.</param>
+/// <param name="Caller">Who asks; null when the broker itself does.</param>
 internal sealed record ClaimTarget(Role Role, Database Database, IssuerDefinition Issuer, Caller? Caller)
 {
-    /// <summary>The lease that the holder says it has; null: it does not say.</summary>
+    /// <summary>The lease that the holder says it has; null when it does not say.</summary>
     public string? Lease { get; init; }
 
-    /// <summary>Proves who asks again after each wait; null: nobody asks who could be proven.</summary>
+    /// <summary>Proves the caller again after each wait; null when there is no caller to prove.</summary>
     public IStandingProof? Proof { get; init; }
 
     /// <summary>
-    /// Whether a lease of this pool may be this claim's, whatever the ledger says. After a change of <see cref="Role.Sharing"/> a holder
-    /// may still have one of the pool that was its own before.
+    /// Whether this claim may have a lease of this pool, whatever the ledger says. After a change of <see cref="Role.Sharing"/> a holder
+    /// may still have a lease of its previous pool.
     /// </summary>
     public bool MayDrawFrom(string pool, Claim claim) =>
         pool == claim.Pool || (Caller is not null && HolderId.TryParse(claim.Holder, out var holder) && Pool.OfAnyScope(Role, Caller, holder).Any(own => own.Key == pool));

@@ -4,7 +4,7 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Leases.Claims;
 
-/// <summary>What this replica keeps per database: the claims on their way and those who sleep until the ledger signals.</summary>
+/// <summary>What this replica keeps per database: the queue of claims, and the waiters for the ledger's signals.</summary>
 internal sealed class DatabaseChannels(SharedLedger ledger, ICatalog catalog, WaitingSettings waiting, RememberedGrants remembered, BrokerMetrics metrics, TimeProvider time) : IDisposable
 {
     private readonly ConcurrentDictionary<string, Lazy<DatabaseChannel>> channels = new(StringComparer.Ordinal);

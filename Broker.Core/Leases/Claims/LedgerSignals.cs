@@ -5,9 +5,9 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Leases.Claims;
 
 /// <summary>
-/// Who waits for something in the ledger sleeps here until it is signalled. A signal can be lost on its way, so nobody sleeps
-/// longer than <see cref="LongestSleep"/> without asking the ledger again. When too many different things are waited for, who waits
-/// for the one asked about least recently is woken early.
+/// Whoever waits for something in the ledger sleeps here until a signal comes. Signals can be lost, so nobody sleeps
+/// longer than <see cref="LongestSleep"/> without asking the ledger again. When there are too many different subjects, the waiters
+/// for the least recently used one are woken early.
 /// </summary>
 internal sealed class LedgerSignals : IDisposable
 {
@@ -23,8 +23,8 @@ internal sealed class LedgerSignals : IDisposable
 
     /// <param name="ledger">The ledger.</param>
     /// <param name="database">The database.</param>
-    /// <param name="time">The clock of those who sleep.</param>
-    /// <param name="moved">Told of a holder that left or has another lease, and where in the ledger's history.</param>
+    /// <param name="time">The clock for the sleeping.</param>
+    /// <param name="moved">Called with a holder that left or has another lease, and its mark in the ledger's history.</param>
     public LedgerSignals(SharedLedger ledger, string database, TimeProvider time, Action<string, long>? moved = null)
     {
         (this.time, this.moved) = (time, moved);
@@ -36,7 +36,7 @@ internal sealed class LedgerSignals : IDisposable
     public Task Next(string subject) =>
         sleepers.GetOrAdd(subject, static _ => new()).Task;
 
-    /// <summary>How many things are waited for, or were.</summary>
+    /// <summary>How many subjects are waited for, or were.</summary>
     public int Count => sleepers.Count;
 
     /// <summary>Sleeps until one of the signals, but no longer than given.</summary>
@@ -45,7 +45,7 @@ internal sealed class LedgerSignals : IDisposable
         var longest = atMost < LongestSleep ? atMost : LongestSleep;
         Task signalled = Task.WhenAny(first, second).WaitAsync(longest > TimeSpan.Zero ? longest : TimeSpan.Zero, time, cancellation);
         await signalled.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-        await Task.Yield(); // whoever signalled has more to do than our work
+        await Task.Yield(); // do not run on the signaller's thread
         cancellation.ThrowIfCancellationRequested();
     }
 
@@ -54,6 +54,6 @@ internal sealed class LedgerSignals : IDisposable
     private void Wake(string subject)
     {
         if (moved is not null && subject.Split(':', 3) is ["holder", var text, var holder] && long.TryParse(text, CultureInfo.InvariantCulture, out var mark)) moved(holder, mark);
-        sleepers.TryRemove(subject); // whoever sleeps is woken as it goes
+        sleepers.TryRemove(subject); // removing it wakes its sleepers
     }
 }

@@ -13,12 +13,12 @@ namespace Broker.Core.Leases.Claims;
 /// </summary>
 internal sealed class RememberedGrants(TimeProvider time, int most = RememberedGrants.Most)
 {
-    /// <summary>So many are remembered.</summary>
+    /// <summary>How many grants are remembered at most.</summary>
     public const int Most = 100_000;
 
     private static readonly TimeSpan SweepEvery = TimeSpan.FromMinutes(1);
 
-    /// <summary>So long after it heard the ledger last a replica believes that what it remembers is still so.</summary>
+    /// <summary>How long after the ledger's last answer a replica trusts its memory.</summary>
     public static readonly TimeSpan BelievedFor = TimeSpan.FromMinutes(5);
 
     private readonly ConcurrentDictionary<string, (long Mark, DateTimeOffset Now, long At)> heard = new(StringComparer.Ordinal);
@@ -31,7 +31,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
 
     public void Remember(string database, Claim claim, ClaimAnswer.Granted grant)
     {
-        // Asking again mostly changes nothing but how long it still lasts.
+        // A repeated claim usually changes only the remaining time.
         if (byHolder.TryGet(claim.Holder, out var known) && known.Grant is { } had)
         {
             if (had.Range is not null && grant.Range is null) grant = grant with { Range = had.Range };
@@ -43,12 +43,12 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         Put(claim.Holder, new(database, text, grant.Mark, grant, grant.EndsIn, at));
         if (grant is not { Beside: { } old, BesideConnections: { } open, BesideEndsAt: { } end }) return;
 
-        // What it has open on its former lease counts as a promise of its own, as in the ledger.
+        // What it has open on its former lease counts as a separate promise, as in the ledger.
         var beside = grant with { Lease = old, Connections = open, EndsAt = end, LeaseEndsAt = end };
         Put(BesideOf(claim.Holder), new(database, text, grant.Mark, beside, beside.EndsIn, at));
     }
 
-    /// <summary>A holder left, or was ended, with all it had.</summary>
+    /// <summary>Notes that a holder left, or was ended.</summary>
     /// <inheritdoc cref="Gone"/>
     public void Left(string database, string holder, long mark, TimeSpan? endsIn = null)
     {
@@ -57,20 +57,20 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     }
 
     /// <summary>
-    /// A holder left that the ledger does not know. Of those that this replica does not know either, which anybody can make up, fewer are
-    /// remembered, and they push out no others.
+    /// Notes that a holder left that the ledger does not know. Of ids that this replica does not know either, which anybody can make up, fewer are
+    /// remembered, and they never displace others.
     /// </summary>
     /// <param name="database">Its database.</param>
     /// <param name="holder">The holder.</param>
-    /// <param name="mark">Where in the ledger's history.</param>
-    /// <param name="within">So long a holder lasts at most that was granted before.</param>
+    /// <param name="mark">Its mark in the ledger's history.</param>
+    /// <param name="within">How long a holder that was granted before can last at most.</param>
     public void LeftUnknown(string database, string holder, long mark, TimeSpan within)
     {
         if (byHolder.TryGet(holder, out _)) Left(database, holder, mark, within);
         else strangers.AddOrUpdate(holder, new(database, "", mark, null, within, time.GetTimestamp()));
     }
 
-    /// <summary>What is remembered of a database's holders may be anything by now.</summary>
+    /// <summary>Forgets a database's holders, because what is remembered may be outdated.</summary>
     public void ForgetAll(string database)
     {
         foreach (var memory in (FastConcurrentLru<string, Remembered>[])[byHolder, strangers])
@@ -82,10 +82,10 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         }
     }
 
-    /// <summary>A holder left, or has another lease since.</summary>
+    /// <summary>Notes that a holder left, or has another lease since.</summary>
     /// <param name="database">Its database.</param>
     /// <param name="holder">The holder.</param>
-    /// <param name="mark">Where in the ledger's history.</param>
+    /// <param name="mark">Its mark in the ledger's history.</param>
     /// <param name="endsIn">Until the end it would have had; null: what this replica remembers, or nothing.</param>
     public void Gone(string database, string holder, long mark, TimeSpan? endsIn = null)
     {
@@ -94,17 +94,17 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
             Put(holder, new(database, "", mark, null, left, time.GetTimestamp()));
     }
 
-    /// <summary>The ledger told what happened to holders.</summary>
+    /// <summary>Takes the ledger's news about holders.</summary>
     public void Hear(string database, DueAnswer told)
     {
-        // What is no longer told may be anything.
+        // News was lost, so what is remembered may be outdated.
         if (told.Gap) ForgetAll(database);
 
         foreach (var (holder, mark) in told.Moved) Gone(database, holder, mark);
         heard[database] = (told.HeardTo, told.Now, time.GetTimestamp());
     }
 
-    /// <summary>The mark up to which the ledger told what happened to a database's holders; 0: it told nothing yet.</summary>
+    /// <summary>The mark up to which the ledger has reported what happened to a database's holders; 0: nothing yet.</summary>
     public long HeardTo(string database) => heard.TryGetValue(database, out var last) ? last.Mark : 0;
 
     /// <summary>
@@ -151,7 +151,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     // The name under which the ledger has what a moving holder may have open on its former lease; no caller's holder has one like it.
     private static string BesideOf(string holder) => holder + "~";
 
-    // Of two memories of a holder the later one stands.
+    // Of two memories of a holder, the later one wins.
     private void Put(string holder, Remembered made)
     {
         if (byHolder.TryGet(holder, out var known) && known.Mark > made.Mark) return;
@@ -159,7 +159,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         byHolder.AddOrUpdate(holder, made);
     }
 
-    // Once a minute, by the first caller: looking through all of them costs more than a claim.
+    // Once a minute, by the first caller: scanning all of them costs more than a claim.
     private void ForgetEnded()
     {
         if (!sweep.IsMine(SweepEvery)) return;
@@ -173,6 +173,6 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
 
     private ClaimAnswer.Granted? Now(Remembered known) => known.Grant?.After(time.GetElapsedTime(known.At));
 
-    // Without a grant: it left.
+    // An entry without a grant means that the holder left.
     private sealed record Remembered(string Database, string Caller, long Mark, ClaimAnswer.Granted? Grant, TimeSpan EndsIn, long At);
 }

@@ -3,10 +3,10 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Leases.Claims;
 
-/// <summary>Why a grant is smaller than what was asked for, in words for whoever asked.</summary>
+/// <summary>Explains to the caller why a grant is smaller than what it asked for.</summary>
 internal static class SmallerGrant
 {
-    /// <summary>Says it; null: the claim has what it wanted.</summary>
+    /// <summary>The explanation; null when the claim got what it wanted.</summary>
     public static string? Why(Claim claim, ClaimAnswer.Granted granted)
     {
         if (claim.Kind != ClaimKind.Claim || granted.Connections >= claim.Asked) return null;
@@ -15,7 +15,7 @@ internal static class SmallerGrant
 
     private const string OfShares = "this caller's or its team's limit leaves no more";
 
-    // Whoever writes the ledger can have another of these sentences said, and none of his own (law L14).
+    // Somebody who can write to the ledger can select another of these sentences, but cannot insert text (law L14).
     private static string Because(ClaimAnswer.Granted granted)
     {
         var words = granted.Fewer?.Split(' ') ?? [];

@@ -4,18 +4,18 @@ using System.Security.Cryptography;
 namespace Broker.Core.Leases.Handles;
 
 /// <summary>
-/// What a client that knows leases by ids of its own has of the broker: an id over a holder, for as long as it is renewed. Each
+/// The lease id of a client with its own notion of leases (Vault's): it stands for a holder, for as long as it is renewed. Each
 /// read gives one; several may stand for one holder (a pod that reads again), and the holder leaves with the last of them.
 /// </summary>
-/// <param name="Id">The whole id: the path that was read, and 24 letters of its own.</param>
-/// <param name="Owner">Whose it is: the caller's <see cref="Identity.Caller.OwnerHash"/>.</param>
+/// <param name="Id">The whole id: the path that was read, followed by 24 random letters.</param>
+/// <param name="Owner">Its owner: the caller's <see cref="Identity.Caller.OwnerHash"/>.</param>
 /// <param name="Holder">The holder it stands for.</param>
 /// <param name="Lease">The lease it was given over; the holder may have moved to another one since.</param>
 /// <param name="Duration">What each renewal gives while that lease is current: always the same.</param>
 /// <param name="IssuedAt">When it was read, by the ledger's clock.</param>
 /// <param name="RenewedAt">When it was renewed last; null: never.</param>
-/// <param name="Given">What it was given last.</param>
-/// <param name="Until">Its last end, once its lease gives out: chosen for each handle apart, so that they do not all come back at once.</param>
+/// <param name="Given">The time that it was last given.</param>
+/// <param name="Until">Its final end, once its lease runs out: different for each handle, so that they do not all come back at once.</param>
 internal sealed record Handle(
     string Id, string Owner, string Holder, string Lease, TimeSpan Duration, DateTimeOffset IssuedAt, DateTimeOffset? RenewedAt, TimeSpan Given, DateTimeOffset? Until)
 {
@@ -27,7 +27,7 @@ internal sealed record Handle(
     /// <summary>The most it can be given, counted from when it was read where it has a last end.</summary>
     public TimeSpan MostEver => Until is { } end ? end - IssuedAt : Duration;
 
-    /// <summary>An id that nobody can guess, in the form Vault's have.</summary>
+    /// <summary>An unguessable id in Vault's format.</summary>
     public static string NewId(string path) => $"{path}/{RandomNumberGenerator.GetString(Letters, 24)}";
 
     /// <summary>Its parts, divided by bars, of which none has any; times in milliseconds.</summary>
@@ -35,7 +35,7 @@ internal sealed record Handle(
         CultureInfo.InvariantCulture,
         $"{Owner}|{Holder}|{Lease}|{(long)Duration.TotalMilliseconds}|{IssuedAt.ToUnixTimeMilliseconds()}|{RenewedAt?.ToUnixTimeMilliseconds()}|{(long)Given.TotalMilliseconds}|{Until?.ToUnixTimeMilliseconds()}");
 
-    /// <summary>Null: it is none.</summary>
+    /// <summary>Parses a handle; null when the text is not one.</summary>
     public static Handle? TryRead(string id, string text) =>
         text.Split('|') is [{ Length: > 0 } owner, { Length: > 0 } holder, { Length: > 0 } lease, var duration, var issued, var renewed, var given, var until]
         && TimeOf(duration) is { } lasts && TimeOf(issued) is { } issuedAt && TimeOf(given) is { } was
@@ -47,7 +47,7 @@ internal sealed record Handle(
         long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var milliseconds) && milliseconds <= Longest.TotalMilliseconds ? TimeSpan.FromMilliseconds(milliseconds) : null;
 }
 
-/// <summary>A handle as its client is told of it.</summary>
+/// <summary>A handle as its client sees it.</summary>
 /// <param name="Handle">The handle.</param>
 /// <param name="EndsIn">How long it lives unless renewed.</param>
 /// <param name="Asked">What was asked for, where that was more than there is.</param>

@@ -9,10 +9,10 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Leases.Handles;
 
-/// <summary>What came of a handle's call.</summary>
+/// <summary>The result of a call on a handle.</summary>
 internal readonly record struct HandleOutcome(HandleTerm? Term, Refusal? Refusal)
 {
-    /// <summary>What it was read with; null unless it was read just now.</summary>
+    /// <summary>The grant of the read that made it; null for other calls.</summary>
     public Grant? Grant { get; init; }
 
     public static implicit operator HandleOutcome(HandleTerm term) => new(term, null);
@@ -21,8 +21,8 @@ internal readonly record struct HandleOutcome(HandleTerm? Term, Refusal? Refusal
 }
 
 /// <summary>
-/// For clients that know leases by ids of their own. Reading claims; renewing says that the holder is still there and never moves
-/// it: whoever holds a handle works with the login it read. Nothing but reading ever waits for an issuer.
+/// Serves clients with their own notion of leases (Vault's). A read makes a claim; a renewal keeps the holder alive and never moves
+/// it, because the client keeps using the login that it read. Only reads ever wait for an issuer.
 /// </summary>
 internal sealed class HandleDesk(
     ICatalog catalog, CredentialDesk credentials, HolderDesk holders, LeaseLogins logins, HandleLedger ledger, DeskAudit audit, TimeProvider time)
@@ -33,10 +33,10 @@ internal sealed class HandleDesk(
     // Each but the last found what another replica had written in the moment before.
     private const int MostAttempts = 10;
 
-    /// <summary>Claims, and gives an id over the holder.</summary>
+    /// <summary>Makes a claim, and returns a handle for the holder.</summary>
     /// <param name="ask">What is asked for.</param>
     /// <param name="path">What the id begins with.</param>
-    /// <param name="token">The token it is read by: with that the handle goes.</param>
+    /// <param name="token">The token that it is read with: the handle ends with the token.</param>
     /// <param name="cancellation">The caller left.</param>
     public async ValueTask<HandleOutcome> ReadAsync(Ask ask, string path, string token, CancellationToken cancellation)
     {
@@ -70,7 +70,7 @@ internal sealed class HandleDesk(
             && (await holders.StayAsync(ask.Caller, grant.Holder.Id, ask.Origin, cancellation)).Refusal is { } gone ? gone : outcome;
     }
 
-    /// <summary>Its holder is still there.</summary>
+    /// <summary>Renews a handle's holder.</summary>
     /// <param name="caller">Whose handle it is.</param>
     /// <param name="id">The handle.</param>
     /// <param name="increment">How long it is wanted for; zero: as long as it was given first.</param>
@@ -104,7 +104,7 @@ internal sealed class HandleDesk(
         }
     }
 
-    /// <summary>What is known of a handle of the caller's.</summary>
+    /// <summary>Looks up a handle of the caller.</summary>
     public async ValueTask<HandleOutcome> LookUpAsync(Caller caller, string id, CancellationToken cancellation)
     {
         try
@@ -117,7 +117,7 @@ internal sealed class HandleDesk(
         }
     }
 
-    /// <summary>Gives up a handle of the caller's, and its holder with the last one. Null: done, or there was none.</summary>
+    /// <summary>Ends a handle of the caller, and its holder with the last one. Null when done, or when there was none.</summary>
     public async ValueTask<Refusal?> RevokeAsync(Caller caller, string id, Origin origin, CancellationToken cancellation)
     {
         try
@@ -143,7 +143,7 @@ internal sealed class HandleDesk(
         }
     }
 
-    /// <summary>Gives up all that was read by a token.</summary>
+    /// <summary>Ends all handles that were read with a token.</summary>
     public async ValueTask<Refusal?> RevokeAllOfAsync(Caller caller, string token, Origin origin, CancellationToken cancellation)
     {
         try

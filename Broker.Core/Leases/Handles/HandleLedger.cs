@@ -11,7 +11,7 @@ internal sealed class HandleLedger : IDisposable
 {
     private const int MostRemembered = 20_000;
 
-    // A client that renews in the last second by its own clock is not late.
+    // Tolerance for a client that renews in the last second by its own clock.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     // As long as a client token is believed without a look at the ledger.

@@ -19,7 +19,7 @@ internal static class HandleTerms
     private static readonly TimeSpan ShortestMargin = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// What every handle of a lease is given: no longer than its holder lives without a sign of life, nor than a third of the lease's
+    /// The duration of every handle of a lease: no longer than its holder lives without renewal, nor than a third of the lease's
     /// life. A lease that takes holders has half of it left (law L3) and is renewed at a third, so that its issuer may be away for a
     /// third of its life before any handle notices. Whole seconds, at least one.
     /// </summary>

@@ -9,7 +9,7 @@ namespace Broker.Core.Leases.History;
 /// <param name="Span">How far back it goes.</param>
 /// <param name="Record">What the ledger has.</param>
 /// <param name="Peaks">The most that each role's holders had, and when; most first.</param>
-/// <param name="FullIn">Until nothing is free, should it go on as in the last half hour; null: it does not fill.</param>
+/// <param name="FullIn">The time until nothing is free, at the rate of the last half hour; null when it is not filling up.</param>
 public sealed record DatabaseHistory(string Database, HistorySpan Span, HistoryRecord Record, IReadOnlyList<HistoryPeak> Peaks, TimeSpan? FullIn)
 {
     /// <summary>The stretch with the most in use; null: nothing was counted.</summary>
@@ -19,7 +19,7 @@ public sealed record DatabaseHistory(string Database, HistorySpan Span, HistoryR
     public int Refused => Record.Stretches.Sum(stretch => stretch.Refused);
 }
 
-/// <summary>Reads histories for those who look. However many look, the ledger is asked once in ten seconds at most.</summary>
+/// <summary>Reads histories for display. However many viewers there are, the ledger is asked at most once in ten seconds.</summary>
 public sealed class HistoryDesk(ICatalog catalog, HistoryLedger ledger, TimeProvider time)
 {
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(10);

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Hosting;
 namespace Broker.Core.Leases.History;
 
 /// <summary>
-/// Counts who is refused what, and tells the ledger every few seconds. Bounded: of more callers than it keeps apart, the rest are counted as
-/// one. While the ledger is away it goes on counting.
+/// Counts who is refused what, and reports it to the ledger every few seconds. Bounded: beyond a number of callers, the rest are counted as
+/// one. It keeps counting while the ledger is away.
 /// </summary>
 internal sealed class RefusalJournal(HistoryLedger history, TimeProvider time) : BackgroundService
 {
@@ -19,14 +19,14 @@ internal sealed class RefusalJournal(HistoryLedger history, TimeProvider time) :
     private readonly Lock gate = new();
     private Dictionary<(string Database, string Role, RefusalCode Code, string Caller), (int Count, string Words)> counted = [];
 
-    /// <summary>A claim was refused. Those that say something of the caller alone are none of a DBA's history.</summary>
+    /// <summary>Counts a refused claim. Refusals that concern only the caller do not belong into a DBA's history.</summary>
     public void Refused(string database, string role, string caller, Refusal refusal)
     {
         if (refusal.Code is RefusalCode.InvalidRequest or RefusalCode.NotAllowed or RefusalCode.Unauthenticated or RefusalCode.HolderUnknown or RefusalCode.SessionUnknown) return;
         lock (gate) Count((database, role, refusal.Code, caller), 1, refusal.Detail);
     }
 
-    /// <summary>Tells the ledger what was counted since.</summary>
+    /// <summary>Reports to the ledger what was counted since the last report.</summary>
     public async Task TellAsync(CancellationToken cancellation)
     {
         Dictionary<(string Database, string Role, RefusalCode Code, string Caller), (int Count, string Words)> told;

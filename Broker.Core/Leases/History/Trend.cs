@@ -2,16 +2,16 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Leases.History;
 
-/// <summary>When a database will be full, should it go on as it has: a straight line through what was free in the last half hour.</summary>
+/// <summary>Predicts when a database will be full: a straight line through what was free in the last half hour.</summary>
 internal static class Trend
 {
     private static readonly TimeSpan Behind = TimeSpan.FromMinutes(30);
     private static readonly TimeSpan Ahead = TimeSpan.FromDays(7);
 
-    // Two points are always a line, and mean nothing.
+    // Two points always make a line, which means nothing.
     private const int Fewest = 5;
 
-    /// <summary>Until nothing is free; null: what is free does not shrink, or not for a week, or too little is known.</summary>
+    /// <summary>The time until nothing is free; null when free connections are not shrinking, would last more than a week, or too little is known.</summary>
     public static TimeSpan? FullIn(HistoryRecord minutes)
     {
         var points = minutes.Stretches.Where(stretch => stretch.Limit >= 0 && stretch.Start >= minutes.Now - Behind)

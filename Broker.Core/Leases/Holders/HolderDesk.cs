@@ -8,18 +8,18 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Leases.Holders;
 
-/// <summary>What a holder does after it was given its lease: it stays, or it leaves.</summary>
+/// <summary>Renews and releases holders.</summary>
 internal sealed class HolderDesk(
     ICatalog catalog, SharedLedger ledger, CredentialDesk credentials, RememberedGrants remembered, DeskAudit audit, CallerShares shares, WaitingSettings waiting, TimeProvider time)
 {
-    /// <summary>The holder is still there. When its lease gives out it is moved to the next one, and the grant says so.</summary>
+    /// <summary>Renews a holder. When its lease runs out it is moved to the next one, and the grant says so.</summary>
     /// <param name="caller">Whose holder it is.</param>
     /// <param name="holder">The holder.</param>
     /// <param name="origin">Where the request came from.</param>
     /// <param name="cancellation">The caller left.</param>
     /// <param name="lease">
-    /// The lease it works with, as far as it knows; null: it does not say. When it was moved meanwhile and did not hear of it,
-    /// because the answer was lost, it is told again; when it works with its new lease already, it is not, also from a replica's memory.
+    /// The lease that it uses, as far as it knows; null when it does not say. If it was moved in the meantime but the answer
+    /// was lost, it is told again; if it already uses its new lease, it is not, even when answered from a replica's memory.
     /// </param>
     /// <param name="allotment">
     /// The number of the last size that it was told and keeps to, 0: it was told none; null: it does not follow sizes.
@@ -35,7 +35,7 @@ internal sealed class HolderDesk(
     }
 
     /// <summary>
-    /// The holder is still there and stays on the lease it has, until that ends: for clients that cannot be handed another login.
+    /// Renews a holder that stays on its lease until that ends: for clients that cannot be given another login.
     /// Nothing is waited for but a ledger that lost something, and no rate limits it, since it takes nothing that it does not have.
     /// </summary>
     public async ValueTask<Outcome> StayAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
@@ -55,11 +55,11 @@ internal sealed class HolderDesk(
         return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }
 
-    /// <summary>The holder leaves; its connections come free at once. Null: done.</summary>
+    /// <summary>Releases a holder; its connections become free at once. Null: done.</summary>
     public ValueTask<Refusal?> ReleaseAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation) =>
         LeaveAsync(AuditAction.Release, caller, holder, Find(caller, holder, out _, out var target), target, null, origin, cancellation);
 
-    /// <summary>An operator ends anybody's holder; its connections come free at once. Null: done.</summary>
+    /// <summary>Ends any caller's holder for an operator; its connections become free at once. Null: done.</summary>
     public ValueTask<Refusal?> EndAsync(Caller caller, string holder, string reason, Origin origin, CancellationToken cancellation)
     {
         var current = catalog.Current;
@@ -77,7 +77,7 @@ internal sealed class HolderDesk(
         {
             try
             {
-                // Whose share an operator's victim was is not known here: its part comes free at its end.
+                // The share of a holder that an operator ends is not known here: its part becomes free at its end.
                 var part = action == AuditAction.Release ? await shares.BeforeLeavingAsync(caller, holder, cancellation) : null;
                 (had, var mark) = await ledger.Holders.ReleaseAsync(target.Database.Name, holder, cancellation);
                 // A ledger that knows no such holder may have lost it, and another replica may remember it: that it left is remembered as well.
@@ -104,7 +104,7 @@ internal sealed class HolderDesk(
         return (await audit.WriteAsync(record, new Outcome(null, refusal), cancellation)).Refusal;
     }
 
-    /// <summary>Where a caller's holder draws from; null when it can be no holder of this caller's.</summary>
+    /// <summary>The target of a caller's holder; null when it cannot be this caller's holder.</summary>
     public (string Database, string Pool)? FindPool(Caller caller, string holder) =>
         Find(caller, holder, out var id, out var target) is null ? (target.Database.Name, Pool.For(target.Role, caller, id).Key) : null;
 

@@ -6,7 +6,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Leases.Holders;
 
-/// <summary>What a watching holder is told.</summary>
+/// <summary>The events of a watching holder.</summary>
 public abstract record HolderEvent
 {
     /// <summary>It was renewed; when the grant says so, it is to move to the lease in it.</summary>
@@ -18,12 +18,12 @@ public abstract record HolderEvent
     /// <summary>Its lease has ended, or it has, or its token: it is to claim again, with the token it has by then. The last event.</summary>
     public sealed record Ending(Refusal Refusal) : HolderEvent;
 
-    /// <summary>Nothing is new; so that whoever stands between does not take the line for dead.</summary>
+    /// <summary>Nothing is new; sent so that proxies do not consider the connection dead.</summary>
     public sealed record StillHere : HolderEvent;
 }
 
 /// <summary>
-/// Watches over a holder for as long as somebody listens: renews it in time, and moves it when its lease is followed by another,
+/// Watches a holder for as long as somebody listens: renews it in time, and moves it when another lease replaces its lease,
 /// as soon as the budget has room for both (holders move in waves).
 /// </summary>
 internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, ShutdownSignal shutdown, Jitter jitter, TimeProvider time)
@@ -47,7 +47,7 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
         var told = allotment;
         while (!until.IsCancellationRequested)
         {
-            // The signals are taken before the ledger is asked, so that none is missed in between.
+            // Subscribe to the signals before asking the ledger, so that none is missed in between.
             var moves = NextMove(caller, holder);
             if (await RenewAsync(caller, holder, lease, origin, allotment, until.Token) is not { } outcome) yield break;
             TimeSpan pause;
@@ -107,6 +107,6 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
     {
         var whole = TimeSpan.FromMilliseconds(Math.Ceiling(atMost.TotalMilliseconds)); // as timers count
         await moves.WaitAsync(whole, time, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-        await Task.Yield(); // whoever signalled has more to do than our work
+        await Task.Yield(); // do not run on the signaller's thread
     }
 }

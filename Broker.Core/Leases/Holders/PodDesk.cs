@@ -12,19 +12,19 @@ namespace Broker.Core.Leases.Holders;
 /// <param name="Uid">Its UID.</param>
 public sealed record ClusterPod(string Namespace, string ServiceAccount, string Uid);
 
-/// <summary>Ends the holders of pods that are gone: killed, finished or deleted, and none of them said so.</summary>
+/// <summary>Ends the holders of pods that are gone: killed, finished or deleted without releasing their holders.</summary>
 internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedGrants remembered, GonePods goneForGood, IAudit audit, TimeProvider time)
 {
-    /// <summary>The namespaces whose pods a role can be had by, where its rules name them exactly.</summary>
+    /// <summary>The namespaces whose pods may have a role, where its rules name them exactly.</summary>
     public static IEnumerable<string> NamespacesOf(CatalogSnapshot catalog, string issuer) => catalog.Roles.Values
         .SelectMany(role => role.Allow)
         .Where(rule => IsOf(catalog, rule, issuer))
         .SelectMany(WatchedNamespaces.Of)
         .Distinct(StringComparer.Ordinal);
 
-    /// <summary>These pods are gone for good: the cluster said so of each.</summary>
-    /// <exception cref="LedgerException">The ledger does not answer; say it again.</exception>
-    /// <exception cref="AuditUnavailableException">Their holders have ended, and that is not on record.</exception>
+    /// <summary>Ends the holders of these pods, which the cluster reported gone for good.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer; call again.</exception>
+    /// <exception cref="AuditUnavailableException">Their holders have ended, but that could not be recorded.</exception>
     public Task GoneAsync(string issuer, IReadOnlyCollection<ClusterPod> pods, CancellationToken cancellation)
     {
         string[] owners = [.. pods.Select(pod => OwnerOf(issuer, pod))];
@@ -58,7 +58,7 @@ internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedG
     }
 
     /// <summary>Of those that were known, and of the pods that were there before, these are all that are there: the others are gone.</summary>
-    /// <exception cref="LedgerException">The ledger does not answer; say it again.</exception>
+    /// <exception cref="LedgerException">The ledger does not answer; call again.</exception>
     public Task OnlyAsync(string issuer, IReadOnlySet<string> known, IEnumerable<ClusterPod> before, IEnumerable<ClusterPod> pods, CancellationToken cancellation)
     {
         var gone = known.ToHashSet(StringComparer.Ordinal);

@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Leases.Issues;
 
 /// <summary>
-/// Issues one lease for a pool, apart from the callers that wait for it: one that leaves stops nothing for the rest. The
+/// Issues one lease for a pool, independently of the callers that wait for it: a caller that leaves does not affect the rest. The
 /// intent is in the ledger before this begins.
 /// </summary>
 internal sealed class Issuance(
@@ -26,7 +26,7 @@ internal sealed class Issuance(
 
     private readonly ConcurrentDictionary<Task, string> underWay = new();
 
-    /// <summary>Starts issuing; who waits for the lease is woken by the ledger when it is there or has failed.</summary>
+    /// <summary>Starts issuing; the ledger wakes whoever waits for the lease when it is ready or has failed.</summary>
     /// <param name="role">The role.</param>
     /// <param name="database">Its database.</param>
     /// <param name="issuer">Its issuer.</param>
@@ -80,10 +80,10 @@ internal sealed class Issuance(
         metrics.Issued(database.Name, outcome, time.GetElapsedTime(from));
     }
 
-    // An issuer that is at work is not called off when another attempt takes over: its answer says what is to be revoked.
+    // A running call to the issuer is not cancelled when another attempt takes over: its answer says what has to be revoked.
     private async Task<string> IssueAsync(Attempt attempt, TimeSpan startsIn, CancellationToken deadline, CancellationToken cancellation)
     {
-        sealer.EnsureKeys(); // what could not be written down is not made
+        sealer.EnsureKeys(); // a user that could not be recorded must not be made
         var username = attempt.Role.Static is null ? await ProposeAsync(attempt, cancellation) : null;
         if (attempt.Role.Static is { } users)
         {
@@ -125,7 +125,7 @@ internal sealed class Issuance(
         }
         catch (LedgerException)
         {
-            // Only this replica knows of the user: it drops the user again before that is forgotten (law L5).
+            // Only this replica knows of the user, so it drops the user at once (law L5).
             await (trial ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
             await RevokeAsync(attempt, issued.Id);
             throw;
@@ -184,7 +184,7 @@ internal sealed class Issuance(
         return await limit;
     }
 
-    // So that another broker on the server does not take it for a leftover.
+    // So that another broker on the server does not mistake it for a leftover.
     private async ValueTask<string?> ProposeAsync(Attempt attempt, CancellationToken cancellation)
     {
         var name = attempt.Issuer.ProposeUsername(attempt.Role, attempt.Database);

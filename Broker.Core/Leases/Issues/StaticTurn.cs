@@ -6,7 +6,7 @@ using Broker.Core.Model;
 namespace Broker.Core.Leases.Issues;
 
 /// <summary>
-/// Which of a static role's two users is next: never one that a lease may still hand out, or was handed out by one that has not come to
+/// Decides which of a static role's two users is next: never one that a lease may still hand out, or that a lease has handed out that has not come to
 /// its end, so that no rotation cuts anybody off (law L4).
 /// </summary>
 internal sealed class StaticTurn(SharedLedger ledger, DatabaseEngines engines)

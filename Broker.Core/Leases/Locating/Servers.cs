@@ -14,9 +14,9 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Leases.Locating;
 
 /// <summary>
-/// Which databases share a server, and so its connections (docs/architecture.md). A server is the one that the configuration names, or else
-/// the one that it says it is itself. What was found is kept in the ledger, by where the database is reached: a server that fails over to
-/// another machine, or is away when a replica starts, is the same still.
+/// Knows which databases share a server, and so its connections (docs/architecture.md). A server is the one that the configuration names, or else
+/// the one as which it identifies itself. The result is kept in the ledger, by the database's endpoint: a server that fails over to
+/// another machine, or is away when a replica starts, is still the same.
 /// </summary>
 internal sealed partial class Servers(ICatalog catalog, IServiceProvider services, BudgetSampler sampler, ILogger<Servers> log)
 {
@@ -97,7 +97,7 @@ internal sealed partial class Servers(ICatalog catalog, IServiceProvider service
             + "Set the same Server for all databases of that server in the configuration.");
     }
 
-    // Once for all who ask meanwhile.
+    // Once for all concurrent callers.
     private async ValueTask<string> FindAsync(Database database, CancellationToken cancellation)
     {
         var look = looking.GetOrAdd(database.Name, _ => new(() => LookAsync(database)));

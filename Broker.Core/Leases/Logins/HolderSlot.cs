@@ -5,8 +5,8 @@ using Broker.Core.Identity;
 namespace Broker.Core.Leases.Logins;
 
 /// <summary>
-/// A text that all holders of a lease share but for their names (<see cref="HolderName"/>): where a name is to stand there is a mark
-/// that nobody can guess, so that no password or name holds it. What differs between formats is only whether a slash is escaped.
+/// A text that all holders of a lease share except for their names (<see cref="HolderName"/>): the name's place is marked with a string
+/// that nobody can guess, so that no password or name contains it. Formats differ only in whether a slash is escaped.
 /// </summary>
 public sealed class HolderSlot
 {
@@ -15,7 +15,7 @@ public sealed class HolderSlot
 
     private HolderSlot(byte[] text, (int At, bool Escaped)[] slots) => (this.text, this.slots) = (text, slots);
 
-    /// <summary>What stands where a holder's name is to be.</summary>
+    /// <summary>The placeholder for a holder's name.</summary>
     public static string Mark { get; } = $"h{RandomNumberGenerator.GetHexString(24)}/{RandomNumberGenerator.GetHexString(24)}h";
 
     private static string EscapedMark { get; } = Mark.Replace("/", "%2F", StringComparison.Ordinal);

@@ -9,9 +9,9 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Leases.Logins;
 
 /// <summary>
-/// The logins of leases this replica gives out, opened once: a claim on a lease that is there costs no decryption and no look
-/// into the ledger. A lease's login never changes; where its database is reached may. A login is forgotten after its lease's end,
-/// and of too many the one used least recently.
+/// A cache of the decrypted logins of leases: a claim on a cached lease needs no decryption and no read
+/// from the ledger. A lease's login never changes, but its database's address may. A login is forgotten after its lease's end,
+/// and when the cache is full, the least recently used one.
 /// </summary>
 internal sealed class LeaseLogins(
     SharedLedger ledger, LoginSealer sealer, SealCheck seal, DatabaseEngines engines, TimeProvider time, ILogger<LeaseLogins> log)
@@ -38,7 +38,7 @@ internal sealed class LeaseLogins(
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<OpenedLease?> OfAsync(Database database, Role role, string lease, CancellationToken cancellation)
     {
-        // Also what is remembered serves only whom it was sealed for: the ledger may name any lease.
+        // A cached login, too, is given only to the role that it was sealed for: the ledger may name any lease.
         if (opened.TryGet(lease, out var known) && known.Record.Role == role.Name && known.Record.Database == database.Name)
         {
             if (known.Database == database && known.Role.Pods == role.Pods) return known;
@@ -72,8 +72,8 @@ internal sealed class LeaseLogins(
     private long At(TimeSpan endsIn) => time.GetTimestamp() + (long)(endsIn.TotalSeconds * time.TimestampFrequency);
 
     /// <summary>
-    /// A lease whose login nobody can open takes no holders any more, so that the next claim gets another lease. Not on the word of a
-    /// replica that cannot open what the others seal.
+    /// Retires a lease whose login cannot be decrypted, so that the next claim gets another lease. A replica that cannot decrypt
+    /// what the others seal must not do this.
     /// </summary>
     /// <exception cref="LedgerException">The ledger does not answer, or this replica has other keys.</exception>
     public async Task SetAsideAsync(string database, UnreadableLoginException unreadable, CancellationToken cancellation)

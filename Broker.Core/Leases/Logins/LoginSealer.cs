@@ -6,8 +6,8 @@ using Broker.Core.Model;
 namespace Broker.Core.Leases.Logins;
 
 /// <summary>
-/// Seals logins for the ledger, so that who reads Redis reads no password (law L6), and each for its own database, role and lease, so
-/// that who writes Redis hands nobody another's (law L14).
+/// Seals logins for the ledger, so that whoever can read Redis sees no password (law L6), and each for its own database, role and lease, so
+/// that whoever can write to Redis cannot hand one caller another's login (law L14).
 /// </summary>
 public sealed class LoginSealer(LedgerSeal seal)
 {
@@ -23,7 +23,7 @@ public sealed class LoginSealer(LedgerSeal seal)
     public string Seal(string database, string role, string pool, string lease, IssuedLease issued) => seal.Seal(
         JsonSerializer.Serialize(new[] { issued.Login.Username, issued.Login.Password.Reveal(), issued.Id, pool }), Purpose, database, role, lease);
 
-    /// <summary>Fails where <see cref="Seal"/> would: to be asked before something is made that could not be written down.</summary>
+    /// <summary>Fails if <see cref="Seal"/> would: call it before making something that could not be recorded.</summary>
     /// <exception cref="LedgerException">The sealing keys are not available.</exception>
     public void EnsureKeys() => seal.Seal("", Purpose);
 

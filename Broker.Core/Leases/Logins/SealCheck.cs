@@ -3,8 +3,8 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Leases.Logins;
 
 /// <summary>
-/// Whether this replica can open what the others seal: a text that the first of them left in the ledger. One with other keys
-/// would answer every pod with a login it cannot read, and must not become ready.
+/// Checks whether this replica can decrypt what the others seal, with a text that the first of them left in the ledger. A replica with other keys
+/// could not read any login, and must not become ready.
 /// </summary>
 public sealed class SealCheck(SharedLedger ledger, LedgerSeal seal)
 {

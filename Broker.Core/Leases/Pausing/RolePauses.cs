@@ -14,8 +14,8 @@ namespace Broker.Core.Leases.Pausing;
 public sealed record RolePause(string Role, RoleState State, string Reason, string By, DateTimeOffset Since);
 
 /// <summary>
-/// Roles that operators pause or drain, and let give again. The orders are one sealed text for each database, as ceilings are: every
-/// replica remembers it and puts back what a ledger lost, and nobody who can write into Redis takes an order back (law L14). Claims are
+/// Roles that operators pause, drain and resume. The orders are one sealed text per database, like ceilings: every
+/// replica remembers it and restores what a ledger lost, and nobody who can write to Redis can cancel an order (law L14). Claims are
 /// decided by what stands in the database's own books; each count of connections writes it there again before anything is promised on it.
 /// </summary>
 internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSeal seal, TimeProvider time)
@@ -28,7 +28,7 @@ internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSe
         (await ReadAsync(database, cancellation)).Roles;
 
     /// <summary>Writes them into the database's books.</summary>
-    /// <exception cref="LedgerException">The ledger does not answer, or the orders cannot be opened: nothing is to be promised.</exception>
+    /// <exception cref="LedgerException">The ledger does not answer, or the orders cannot be decrypted: nothing may be promised.</exception>
     public async ValueTask EnforceAsync(string database, CancellationToken cancellation)
     {
         var orders = await ReadAsync(database, cancellation);
@@ -44,7 +44,7 @@ internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSe
             ledger.Budgets.PauseAsync(database, all.Version, [.. all.Roles.Select(pause => new PausedRole(pause.Role, pause.State))], sure, cancellation);
     }
 
-    /// <summary>What a caller is told of whom the ledger refused for such an order.</summary>
+    /// <summary>The refusal for a caller whom the ledger refused because of such an order.</summary>
     public async ValueTask<Refusal> RefusalAsync(Role role, CancellationToken cancellation)
     {
         try
@@ -59,7 +59,7 @@ internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSe
         }
     }
 
-    /// <summary>Takes an order down, and writes it into the database's books: in force on all replicas when this returns.</summary>
+    /// <summary>Records an order, and writes it into the database's books: in force on all replicas when this returns.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask SetAsync(Role role, RolePause order, CancellationToken cancellation)
     {

@@ -3,7 +3,7 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Leases.Recovering;
 
-/// <summary>The ledger of a replica that may work on it; for one that may not (<see cref="Fitness"/>) it does not answer.</summary>
+/// <summary>Gives access to the ledger only while the replica may use it (<see cref="Fitness"/>); otherwise it does not answer.</summary>
 public sealed class FitLedgerStore(ILedgerStore store, Fitness fitness) : ILedgerStore
 {
     /// <inheritdoc/>

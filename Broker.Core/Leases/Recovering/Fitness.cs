@@ -29,10 +29,10 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
     private bool heard;
     private int doubts;
 
-    /// <summary>What the ledger's operator had better know, as of the last look; null: nothing.</summary>
+    /// <summary>What the ledger's operator should know, as of the last check; null when nothing.</summary>
     public string? Note { get; private set; }
 
-    /// <summary>Why it may not, in words; null: it may.</summary>
+    /// <summary>Why it may not; null when it may.</summary>
     /// <exception cref="LedgerException">The ledger does not answer, and was never seen.</exception>
     public async ValueTask<string?> WhyNotAsync(CancellationToken cancellation)
     {
@@ -43,7 +43,7 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
             if (good) return verdict!.WhyNot;
             look = looking is null or { IsCompleted: true } ? looking = LookAsync() : looking;
 
-            // A ledger that was fit a moment ago is asked again beside the work.
+            // A ledger that was fit a moment ago is checked again in the background.
             if (verdict is { WhyNot: null }) return null;
         }
 

@@ -20,8 +20,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Broker.Core.Leases.Rehearsing;
 
 /// <summary>
-/// Plays whole cold rollouts, from the claims to the answers, with nothing at stake: two replicas' cores of their own on one ledger in memory,
-/// an issuer that makes nothing and a database that is not there. So election, issue, login check, activation, waking across replicas and
+/// Runs whole cold rollouts, from the claims to the answers, without effect: the cores of two separate replicas on one in-memory ledger,
+/// an issuer that creates nothing and a database that does not exist. So election, issue, login check, activation, waking across replicas and
 /// opening a login that another replica issued have all been run, and compiled, before the first pod needs them.
 /// </summary>
 internal static class IssueRehearsal

@@ -19,7 +19,7 @@ namespace Broker.Core.Leases.Shadow;
 public sealed record ShadowRow(
     string Path, DateTimeOffset Since, long Users, long UsersShared, int Leases, int LeasesShared, int MostLeases, int Connections, int ConnectionsShared, int MostConnections, int MostConnectionsShared);
 
-/// <summary>What the broker saw while it only looked on. Each replica tells what it has seen, sealed, and the report is of all.</summary>
+/// <summary>What the broker saw in shadow mode. Each replica reports what it has seen, sealed, and the report combines all replicas.</summary>
 internal sealed class ShadowDesk(ShadowTally tally, ICatalog catalog, ILedgerStore store, LedgerSeal seal, TimeProvider time)
 {
     private const string All = "all";

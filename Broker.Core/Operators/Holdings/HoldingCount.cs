@@ -8,9 +8,9 @@ using Broker.Core.Operators.Holdings;
 namespace Broker.Core.Operators.Holdings;
 
 /// <summary>
-/// Puts together what was granted (the ledger's) and what is open (the database's): sessions of a lease's user are a holder's by the name
-/// they carry (<see cref="HolderName"/>). Where a user has sessions without such a name, those may be any of its holders': nothing is said
-/// of a holder then of which none is seen.
+/// Combines what was granted (from the ledger) with what is open (from the database): sessions of a lease's user belong to the holder whose name
+/// they carry (<see cref="HolderName"/>). Sessions of a user without such a name may belong to any of its holders, so nothing is reported
+/// for a holder without visible sessions then.
 /// </summary>
 internal static partial class HoldingCount
 {

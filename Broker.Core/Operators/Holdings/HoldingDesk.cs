@@ -8,8 +8,8 @@ using Broker.Core.Operators.Holdings;
 namespace Broker.Core.Operators.Holdings;
 
 /// <summary>
-/// Tells who has connections of a database: the ledger's holders with what they have open, and everybody else. However many look, the
-/// ledger is asked once a second at most, and the database once in two seconds.
+/// Finds out who has connections to a database: the ledger's holders with what they have open, and everybody else. However many viewers there are, the
+/// ledger is asked at most once a second, and the database once in two seconds.
 /// </summary>
 public sealed class HoldingDesk(ICatalog catalog, SharedLedger ledger, DatabaseEngines engines, TimeProvider time)
 {
@@ -29,7 +29,7 @@ public sealed class HoldingDesk(ICatalog catalog, SharedLedger ledger, DatabaseE
         try
         {
             if (look.Read is { } known && time.GetElapsedTime(look.ReadAt) < LedgerFresh) return known;
-            // The database first: who comes in between has more granted than is seen, never less.
+            // The database first, so that a holder that comes in between never seems to have more open than granted.
             var (sessions, why) = await SessionsAsync(database, look, cancellation);
             var leases = await ledger.Leases.LeasesAsync(name, int.MaxValue, cancellation);
             var records = await ledger.Holders.HoldersAsync(name, null, int.MaxValue, cancellation);

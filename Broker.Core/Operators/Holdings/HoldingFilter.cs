@@ -62,7 +62,7 @@ public sealed record HoldingFilter
     /// <summary>How many a page has, 1 to <see cref="LargestPage"/>.</summary>
     public int PageSize { get; init; } = 100;
 
-    /// <summary>What is wrong with it; null: nothing.</summary>
+    /// <summary>What is wrong with it; null when nothing is.</summary>
     public string? WhyNot() =>
         !Orders.ContainsKey(Sort) ? $"'sort' must be one of {string.Join(", ", Sorts)}."
         : Page is < 1 or > 1_000_000 ? "'page' must be 1 to 1000000."

@@ -2,12 +2,12 @@ using Broker.Core.Leases;
 
 namespace Broker.Core.Operators.Indicators;
 
-/// <summary>One figure that says whether the service is as good as it is meant to be.</summary>
+/// <summary>One figure that says whether the service meets an objective.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Objective">What it is meant to be, in words.</param>
+/// <param name="Objective">The objective, as a text.</param>
 /// <param name="Value">What it is; null: not known, or nothing happened that could be measured.</param>
 /// <param name="Unit">The value's unit: <c>s</c>, <c>d</c>, <c>1</c> for shares from 0 to 1, or what is counted in braces.</param>
-/// <param name="Met">Whether it is as it is meant to be; null: not known.</param>
+/// <param name="Met">Whether the objective is met; null: not known.</param>
 /// <param name="Detail">What the value is made of, for people.</param>
 public sealed record Indicator(string Name, string Objective, double? Value, string Unit, bool? Met, string Detail);
 
@@ -32,13 +32,13 @@ public sealed record LastHourCounts
     /// <summary>Requests to the API.</summary>
     public long Requests { get; init; }
 
-    /// <summary>Those that proved nobody.</summary>
+    /// <summary>Requests without a proven caller.</summary>
     public long Unproven { get; init; }
 }
 
 /// <summary>Where the counts of the last hour come from.</summary>
 public interface ILastHour
 {
-    /// <summary>They as of now.</summary>
+    /// <summary>The counts as of now.</summary>
     LastHourCounts Counts { get; }
 }

@@ -8,7 +8,7 @@ using Broker.Core.Operators.Indicators;
 
 namespace Broker.Core.Operators.Indicators;
 
-/// <summary>What each indicator is made of, and when it is as it is meant to be.</summary>
+/// <summary>How each indicator is computed, and when its objective is met.</summary>
 internal static class IndicatorRules
 {
     private const double Latency = 2;
@@ -17,7 +17,7 @@ internal static class IndicatorRules
     private const double Use = 0.7;
     private const double Available = 0.999;
 
-    // A login that could not be tried just now is tried again; what is behind for longer is overdue.
+    // A login that could not be tried is tried again; only one that is late by more than this is overdue.
     private static readonly TimeSpan Grace = TimeSpan.FromMinutes(1);
 
     /// <summary>All but the drill's.</summary>
@@ -83,7 +83,7 @@ internal static class IndicatorRules
             share is null ? "There were no requests in the last hour." : $"{hour.Failed} of {hour.Claims} claims in the last hour failed.");
     }
 
-    // What cannot be recorded is refused, so the record is complete; that it had to be refused is what to look at.
+    // What cannot be recorded is refused, so the record is always complete; the refusals are what to look at.
     private static Indicator OfAudit(LastHourCounts hour) => new(
         "audit-complete", "no claim is refused because it cannot be recorded", hour.Unrecorded, "{claim}", hour.Unrecorded == 0,
         hour.Unrecorded == 0 ? "Everything in the last hour was recorded." : $"{hour.Unrecorded} claims in the last hour could not be recorded, and were refused.");
