@@ -4,7 +4,7 @@ using Broker.Core.Model;
 namespace Broker.Core.Databases;
 
 /// <summary>
-/// What the broker needs of a database engine. Implementations hold no state per role; each opens its own administrator
+/// What the broker needs from a database engine. Implementations hold no state per role; each opens its own administrator
 /// connections to <see cref="Database.AdminConnectionString"/>, few at a time, because they too count as connections.
 /// Every call throws <see cref="DatabaseException"/> and nothing else (cancellation apart).
 /// </summary>
@@ -17,8 +17,8 @@ public interface IDatabaseEngine
     Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation);
 
     /// <summary>
-    /// Has a database's pooler keep to so many connections to the server, shared among so many users of whom none shuts another out.
-    /// What is beyond that ends as it comes free, and no statement with it.
+    /// Makes a database's pooler keep to a number of connections to the server, shared among a number of users none of whom can exclude another.
+    /// Excess connections end when they become idle, without interrupting a statement.
     /// </summary>
     /// <param name="database">The database, with its <see cref="Database.Pooler"/>.</param>
     /// <param name="connections">0 or more; a process of the pooler has one at least.</param>
@@ -29,7 +29,7 @@ public interface IDatabaseEngine
     Task<bool> ResizePoolAsync(Database database, int connections, int users, CancellationToken cancellation) =>
         Task.FromException<bool>(new NotSupportedException($"{Kind} has no poolers."));
 
-    /// <summary>What a pooler's list of users has to say of a login: what the server itself keeps of its password, from which nobody learns the password.</summary>
+    /// <summary>The entry of a login in a pooler's list of users: the verifier that the server itself keeps, which does not reveal the password.</summary>
     /// <param name="database">The database, as its administrator sees it.</param>
     /// <param name="login">A login that works.</param>
     /// <param name="cancellation">Ends the wait.</param>
@@ -37,7 +37,7 @@ public interface IDatabaseEngine
     Task<string> VerifierAsync(Database database, Login login, CancellationToken cancellation) =>
         Task.FromException<string>(new NotSupportedException($"{Kind} has no poolers."));
 
-    /// <summary>Has a database's pooler read its list of users anew.</summary>
+    /// <summary>Makes a database's pooler read its list of users again.</summary>
     /// <param name="database">The database, with its <see cref="Database.Pooler"/>.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <returns>Whether all its processes answered; one that did not may have to be told again.</returns>
@@ -53,10 +53,10 @@ public interface IDatabaseEngine
     Task WaitForPoolerAsync(Database database, Login login, CancellationToken cancellation) =>
         Task.FromException(new NotSupportedException($"{Kind} has no poolers."));
 
-    /// <summary>What the connections that are open now are and do, alike ones together; the one that looks is left out.</summary>
+    /// <summary>What the currently open connections are and do, grouped by what they have in common; without the connection that looks.</summary>
     Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation);
 
-    /// <summary>What a DBA should know of the server as a place for users that come and go, the worst first. Changes nothing.</summary>
+    /// <summary>What a DBA should know about how well the server suits users that come and go, the worst first. Changes nothing.</summary>
     /// <param name="database">The database.</param>
     /// <param name="users">The broker's users that are there, or may be.</param>
     /// <param name="cancellation">Ends the wait.</param>
@@ -66,14 +66,14 @@ public interface IDatabaseEngine
     Task TryLoginAsync(Database database, Login login, CancellationToken cancellation);
 
     /// <summary>
-    /// Makes a user: runs the role's statements, already rendered. When one is refused, nothing of them remains, and no user. When
-    /// the connection is lost on the way, the failure is <see cref="DatabaseFailure.AnswerLost"/>.
+    /// Makes a user: runs the role's rendered statements. When one is refused, nothing of them remains, and no user. When
+    /// the connection is lost meanwhile, the failure is <see cref="DatabaseFailure.AnswerLost"/>.
     /// </summary>
     /// <param name="database">The database.</param>
     /// <param name="login">The user the statements make; engines whose statements only name its rights make it themselves.</param>
     /// <param name="statements">Ready to run.</param>
     /// <param name="ownerRole">
-    /// Who is to own what the user leaves (<see cref="Role.OwnerRole"/>): refused here, in words, when that would give anybody more than
+    /// Who takes over what the user leaves (<see cref="Role.OwnerRole"/>): refused here, with an explanation, when that would give anybody more rights than
     /// the user has. Null: nobody.
     /// </param>
     /// <param name="cancellation">Heeded as by <see cref="RunAsync"/>.</param>
@@ -95,19 +95,19 @@ public interface IDatabaseEngine
     Task SetPasswordAsync(Database database, Login login, CancellationToken cancellation) => Task.FromException(new NotSupportedException($"{Kind} has no static roles."));
 
     /// <summary>
-    /// Lets a user log in no more and ends the sessions it has, those of a user that was dropped too; returns when they have ended.
-    /// Every step is tried, also when one before it is refused: the failure says what is still true.
+    /// Keeps a user from logging in and ends its sessions, including those of a dropped user; returns when they have ended.
+    /// Every step is tried, even if an earlier one is refused: the failure says what remains.
     /// </summary>
     Task ShutOutAsync(Database database, string username, CancellationToken cancellation);
 
     /// <summary>
-    /// How many sessions a user has, those that are left of a user that was dropped included; what cannot do anything any more is
-    /// none. Null: the server does not tell.
+    /// How many sessions a user has, including those left by a dropped user; sessions that can no longer do anything
+    /// do not count. Null when the server does not report it.
     /// </summary>
     Task<int?> CountSessionsAsync(Database database, string username, CancellationToken cancellation);
 
     /// <summary>
-    /// Drops a user; sessions it still has are left alone. A user that does not exist is dropped already. What the user owns is never
+    /// Drops a user; its remaining sessions are left alone. A user that does not exist counts as dropped. What the user owns is never
     /// given to anybody with more rights than it had (law L13): when nobody else may have it, the failure is
     /// <see cref="DatabaseFailure.StillOwns"/>, and the user is shut out.
     /// </summary>
@@ -119,7 +119,7 @@ public interface IDatabaseEngine
     Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation);
 
     /// <summary>
-    /// Lets the server itself refuse a user's connections beyond a number; those that are open stay. A user that does not exist
+    /// Makes the server itself refuse a user's connections beyond a number; open ones stay. A user that does not exist
     /// needs no cap.
     /// </summary>
     /// <param name="database">The database.</param>
@@ -130,7 +130,7 @@ public interface IDatabaseEngine
     Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation);
 
     /// <summary>
-    /// Goes the way of an issue and changes nothing: so that a driver's code is compiled and its connections are there before the first user
+    /// Runs the path of an issue without changing anything, so that a driver's code is compiled and its connections are open before the first user
     /// is made.
     /// </summary>
     Task RehearseAsync(Database database, CancellationToken cancellation) => Task.CompletedTask;
@@ -162,8 +162,8 @@ public interface IDatabaseEngine
 /// <param name="DatabaseLimit">The limit of this one database (<c>datconnlimit</c>), null when it has none.</param>
 /// <param name="Users">Client connections by user.</param>
 /// <param name="Server">
-/// What no other server says of itself, and this one whatever name it is reached by: two databases with the same are on one server. A
-/// replica is a server of its own. Null: the server says nothing that tells it from others.
+/// An identity that is unique to this server, whatever name it is reached by: two databases with the same identity are on one server. A
+/// replica is a separate server. Null when the server does not identify itself.
 /// </param>
 public sealed record ConnectionSample(int Limit, int Reserved, int? DatabaseLimit, IReadOnlyList<UserConnections> Users, string? Server = null)
 {
@@ -222,19 +222,19 @@ public sealed record EngineDialect(int MaxUsernameLength, IReadOnlyList<string> 
 /// <summary>Why a call to a database failed.</summary>
 public enum DatabaseFailure
 {
-    /// <summary>The server cannot be reached, is starting or shutting down, or did not answer in time. Nothing remains done.</summary>
+    /// <summary>The server cannot be reached, is starting or shutting down, or did not answer in time. Nothing was changed.</summary>
     Unavailable,
 
     /// <summary>The server has no connection free.</summary>
     OutOfConnections,
 
-    /// <summary>The user has as many connections open as it may have itself: its login works.</summary>
+    /// <summary>The user has reached its own connection limit: its login works.</summary>
     UserLimitReached,
 
     /// <summary>The server refused the user or password.</summary>
     LoginRefused,
 
-    /// <summary>The server refused a statement (rights, syntax). Nothing of it remains done.</summary>
+    /// <summary>The server refused a statement (rights, syntax). Nothing of it remains.</summary>
     StatementRefused,
 
     /// <summary>
@@ -250,7 +250,7 @@ public enum DatabaseFailure
     AnswerLost,
 }
 
-/// <summary>A database did not do what it was asked. The message holds the server's own words, never a secret.</summary>
+/// <summary>A database did not do what it was asked. The message contains the server's own words, never a secret.</summary>
 public sealed class DatabaseException(DatabaseFailure failure, string message, Exception? inner = null) : Exception(message, inner)
 {
     /// <summary>Which kind of failure.</summary>

@@ -2,7 +2,7 @@ using Broker.Core.Catalog;
 
 namespace Broker.Core.Ledger;
 
-/// <summary>What is known of a database's connections.</summary>
+/// <summary>Counts, budgets and lines of a database's connections.</summary>
 public sealed class BudgetLedger(LedgerClient client)
 {
     /// <summary>Writes a count of the database's connections.</summary>
@@ -12,17 +12,17 @@ public sealed class BudgetLedger(LedgerClient client)
     /// <param name="reserved">Those that ordinary users never get.</param>
     /// <param name="ceiling">What may be promised when nobody else uses the database.</param>
     /// <param name="foreign">In use by others.</param>
-    /// <param name="staleAfter">How long the count is good.</param>
+    /// <param name="staleAfter">How long the count is valid.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <param name="uses">By role: what its users have open; null: as it was.</param>
-    /// <param name="grantedAt">When what was granted was looked at, by the ledger's clock; null: now.</param>
-    /// <param name="silent">Who ended before that and may have connections open still; null: nobody.</param>
-    /// <param name="terms">On what terms the database is divided; null: all alike, and nothing is kept for a surge.</param>
-    /// <param name="server">What may be promised on all databases of the server together; null: nobody counted that.</param>
-    /// <param name="pool">What the database's pooler is to have of the server, and what it may have until it is told; null: it has no pooler.</param>
-    /// <param name="capped">What the users of leases that are capped have open beyond what was granted; null: as it was.</param>
-    /// <param name="beside">What is guaranteed on the server's other databases that have no pooler; null: nothing.</param>
-    /// <returns>What the pooler is to have, as far as the server's other databases leave it; null: it has no pooler.</returns>
+    /// <param name="uses">By role: what its users have open; null: unchanged.</param>
+    /// <param name="grantedAt">When the grants were read, by the ledger's clock; null: now.</param>
+    /// <param name="silent">Holders that ended before that and may still have connections open; null: none.</param>
+    /// <param name="terms">The terms on which the database is divided; null: all parties are equal, and nothing is kept for a surge.</param>
+    /// <param name="server">What may be promised on all databases of the server together; null when that was not counted.</param>
+    /// <param name="pool">What the database's pooler should have of the server, and what it may have until it is told; null when there is no pooler.</param>
+    /// <param name="capped">What the users of capped leases have open beyond what was granted; null: unchanged.</param>
+    /// <param name="beside">The guarantees on the server's other databases without a pooler; null: none.</param>
+    /// <returns>What the pooler gets, as far as the server's other databases leave it; null when there is no pooler.</returns>
     public async ValueTask<int?> SampleAsync(
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
         CancellationToken cancellation, IReadOnlyList<RoleOpen>? uses = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null,
@@ -36,7 +36,7 @@ public sealed class BudgetLedger(LedgerClient client)
                 terms?.Parties ?? [], terms?.Surges ?? [], pool?.Wanted, pool?.Allowed, beside ?? []),
             cancellation)).Pool;
 
-    /// <summary>Who waits in line for connections, those first that are served first, at most so many.</summary>
+    /// <summary>The first waiters in line for connections, in the order in which they are served.</summary>
     public async ValueTask<IReadOnlyList<WaitingCaller>> LineAsync(string database, int most, CancellationToken cancellation)
     {
         var reply = await client.TakeAsync(Decision.Line, database, new(most), cancellation);
@@ -50,34 +50,34 @@ public sealed class BudgetLedger(LedgerClient client)
         ];
     }
 
-    /// <summary>Has these roles, and no others of the database, give nothing to anybody new.</summary>
+    /// <summary>Pauses or drains these roles, and opens all others of the database.</summary>
     /// <param name="database">The database.</param>
     /// <param name="version">Rises with every order.</param>
     /// <param name="roles">The roles.</param>
-    /// <param name="sure">There is no later order, whatever version was written.</param>
+    /// <param name="sure">Whether it is certain that there is no later order, whatever version was written.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <returns>False: a higher version was written, and nothing was changed.</returns>
+    /// <returns>False when a higher version was already written, so that nothing was changed.</returns>
     public async ValueTask<bool> PauseAsync(string database, long version, IReadOnlyList<PausedRole> roles, bool sure, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Pause, database, new(version, sure, roles), cancellation) == PauseAnswer.Done;
 
-    /// <summary>The ledger's time, and who ended without a word and may have connections open.</summary>
+    /// <summary>The ledger's time, and the holders that ended without releasing and may have connections open.</summary>
     internal ValueTask<SilentReply> SilentAsync(string database, CancellationToken cancellation) =>
         client.TakeAsync(Decision.Silent, database, new(), cancellation);
 
     /// <summary>
     /// Whether nobody has held or waited for anything on the database for so long (<see cref="BudgetSettings.PauseAfter"/>) that it need not
-    /// be asked anything. One that has a role which is kept ready is always in use, and so is one behind a pooler: what the pooler may have is looked after.
+    /// be queried. A database with a role that is kept ready is always in use, and so is one behind a pooler, because the pooler's size is maintained.
     /// </summary>
     internal async ValueTask<RestAnswer> RestAsync(CatalogSnapshot catalog, Database database, CancellationToken cancellation) =>
         database.Pooler is not null || catalog.Roles.Values.Any(role => role.KeepReady && role.Database == database.Name)
             ? new RestAnswer.InUse()
             : await client.TakeAsync(Decision.Rest, database.Name, new(database.Budget.PauseAfter), cancellation);
 
-    /// <summary>Has a database counted once more: at once where it rests, and else before it does.</summary>
+    /// <summary>Requests one more count of a database: at once if it rests, otherwise before it does.</summary>
     internal async ValueTask WakeAsync(string database, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Wake, database, new(), cancellation);
 
-    /// <summary>The budget as it stands.</summary>
+    /// <summary>The current budget.</summary>
     public ValueTask<BudgetRecord> BudgetAsync(string database, IReadOnlyList<string> roles, CancellationToken cancellation) =>
         client.TakeAsync(Decision.Budget, database, new(roles), cancellation);
 }
@@ -95,7 +95,7 @@ public sealed class BudgetLedger(LedgerClient client)
 /// <param name="Waiting">Claims in line (not connections).</param>
 /// <param name="Roles">By role.</param>
 /// <param name="Resting">Nobody holds or waits for anything, and the database is not asked until somebody claims.</param>
-/// <param name="SettlesIn">For how long nothing is granted yet, because what the ledger lost may still be put back; zero: it grants.</param>
+/// <param name="SettlesIn">For how long nothing is granted yet, because replicas may still restore what the ledger lost; zero: it grants.</param>
 /// <param name="Kept">Of what is free: kept for those to whom it is guaranteed, and who do not have it.</param>
 /// <param name="KeptElsewhere">Of the server's: kept for what is guaranteed on its other databases, and nobody has. None of these are free here.</param>
 public sealed record BudgetRecord(
@@ -156,25 +156,25 @@ internal sealed record LineReply(DateTimeOffset Now, IReadOnlyList<LineEntry> Wa
 /// <summary>One in line, as it is on the wire.</summary>
 internal sealed record LineEntry(string Holder, string Caller, int Want, int Least, DateTimeOffset EndsAt, DateTimeOffset? Since);
 
-/// <summary>A role that gives nothing to anybody new.</summary>
+/// <summary>A role that is paused or drained.</summary>
 /// <param name="Name">The role.</param>
-/// <param name="State">Whether who holds it keeps it (<see cref="RoleState.Paused"/>) or has no more time (<see cref="RoleState.Draining"/>).</param>
+/// <param name="State">Whether its holders keep it (<see cref="RoleState.Paused"/>) or get no more time (<see cref="RoleState.Draining"/>).</param>
 public sealed record PausedRole(string Name, RoleState State);
 
-/// <summary>What an operator has a role do.</summary>
+/// <summary>The state that an operator puts a role in.</summary>
 public enum RoleState
 {
-    /// <summary>It gives.</summary>
+    /// <summary>It is granted as usual.</summary>
     Open,
 
-    /// <summary>Nobody new gets it; who holds it keeps it, and renews.</summary>
+    /// <summary>Nobody new gets it; its holders keep it and renew.</summary>
     Paused,
 
-    /// <summary>Nobody new gets it, and nobody renews: who holds it keeps it to its holder's end.</summary>
+    /// <summary>Nobody new gets it, and nobody renews: each holder keeps it until its end.</summary>
     Draining,
 }
 
-/// <summary>All roles of a database that give nothing to anybody new.</summary>
+/// <summary>All paused or drained roles of a database.</summary>
 internal sealed record PauseQuestion(long Version, bool Sure, IReadOnlyList<PausedRole> Roles);
 
 /// <summary>What became of it.</summary>
@@ -187,16 +187,16 @@ internal enum PauseAnswer
     Late,
 }
 
-/// <summary>A holder that ended without a word.</summary>
+/// <summary>A holder that ended without releasing.</summary>
 internal sealed record SilentHolder(string Holder, string Lease, int Connections);
 
-/// <summary>Those that did.</summary>
+/// <summary>All of them.</summary>
 internal sealed record SilentReply(DateTimeOffset Now, IReadOnlyList<SilentHolder> Holders);
 
 /// <summary>What such a holder may have open at most.</summary>
 public sealed record SilentLeft(string Holder, int Connections);
 
-/// <summary>What holders that ended without a word may have open still.</summary>
+/// <summary>What holders that ended without releasing may still have open.</summary>
 /// <param name="Connections">All together, beyond what is counted as foreign.</param>
 /// <param name="Holders">Who.</param>
 public sealed record StillOpen(int Connections, IReadOnlyList<SilentLeft> Holders);
@@ -210,7 +210,7 @@ public sealed record CappedLease(string Lease, int Beyond);
 /// <param name="Open">All of it.</param>
 public sealed record RoleOpen(string Name, int Over, int Open);
 
-/// <summary>For how long nobody has to have been there.</summary>
+/// <summary>How long nobody must have used the database.</summary>
 internal sealed record RestQuestion(TimeSpan PauseAfter);
 
 /// <summary>Whether a database is in use.</summary>

@@ -1,25 +1,25 @@
 namespace Broker.Core.Ledger;
 
-/// <summary>How many connections the databases themselves let the users of leases open.</summary>
+/// <summary>The caps that databases themselves enforce on the users of leases.</summary>
 public sealed class CapLedger(LedgerClient client)
 {
-    /// <summary>Takes the right to change what the database itself lets a lease's user open; see <see cref="CapTurn"/>.</summary>
+    /// <summary>Takes the exclusive right to change the cap of a lease's user; see <see cref="CapTurn"/>.</summary>
     /// <param name="database">The database.</param>
     /// <param name="lease">The lease.</param>
-    /// <param name="token">Proves the taking in what follows.</param>
-    /// <param name="takenFor">After this another may take it.</param>
+    /// <param name="token">Identifies the taker in the following calls.</param>
+    /// <param name="takenFor">After this time another may take it.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public ValueTask<CapTurn> TakeCapAsync(string database, string lease, string token, TimeSpan takenFor, CancellationToken cancellation) =>
         client.TakeAsync(Decision.TakeCap, database, new(lease, token, takenFor), cancellation);
 
     /// <summary>
-    /// Writes down a lower cap before the database is told: claims from now on have it raised. Answers what it may be lowered to,
-    /// never below what the holders have; null: another has taken over.
+    /// Records a lower cap before the database is told: claims from now on raise it again. Returns what it may be lowered to,
+    /// never below what the holders have; null when another has taken over.
     /// </summary>
     public async ValueTask<int?> LowerCapAsync(string database, string lease, string token, int cap, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.LowerCap, database, new(lease, token, cap), cancellation) is LowerCapAnswer.Lowered lowered ? lowered.Cap : null;
 
-    /// <summary>Gives the right back, and writes down what the database was told.</summary>
+    /// <summary>Gives the right back, and records what the database was told.</summary>
     /// <param name="database">The database.</param>
     /// <param name="lease">The lease.</param>
     /// <param name="token">As taken.</param>
@@ -43,7 +43,7 @@ public abstract record CapTurn
     /// <param name="Quiet">The ledger lost something a moment ago: the lease may have more holders than it knows.</param>
     public sealed record Taken(int Connections, int? Cap, bool IsTold, string Username, int Free, int Beyond, bool Lingers, bool Quiet) : CapTurn;
 
-    /// <summary>Another is at it.</summary>
+    /// <summary>Another is changing it.</summary>
     public sealed record Busy : CapTurn;
 
     /// <summary>The lease is over.</summary>

@@ -8,17 +8,17 @@ public enum ClaimKind
     /// <summary>Connections and a login, for a holder that may be new.</summary>
     Claim,
 
-    /// <summary>A known holder is still there; it moves to another lease when its own gives out.</summary>
+    /// <summary>A known holder renews; it moves to another lease when its own runs out.</summary>
     Renew,
 
-    /// <summary>A known holder is still there and stays on its lease, because it cannot move now.</summary>
+    /// <summary>A known holder renews and stays on its lease, because it cannot move now.</summary>
     Stay,
 }
 
 /// <summary>What all claims on a role have in common.</summary>
 /// <param name="Name">The role.</param>
 /// <param name="Seats">Holders to leave room for: those expected and their surge. 0: not known.</param>
-/// <param name="HolderTtl">How long a holder lives without a sign of life.</param>
+/// <param name="HolderTtl">How long a holder lives without renewal.</param>
 /// <param name="MaxHolders">Holders per lease.</param>
 /// <param name="IdleTtl">How long a lease without holders is kept.</param>
 public sealed record RoleTerms(string Name, int Seats, TimeSpan HolderTtl, int MaxHolders, TimeSpan IdleTtl);
@@ -28,7 +28,7 @@ public sealed record RoleTerms(string Name, int Seats, TimeSpan HolderTtl, int M
 /// <param name="Role">The role's terms.</param>
 /// <param name="Pool">The pool whose lease it may share.</param>
 /// <param name="Want">Connections wanted, 1 or more.</param>
-/// <param name="Least">Connections it can live with, 1 to <paramref name="Want"/>.</param>
+/// <param name="Least">The fewest connections it accepts, 1 to <paramref name="Want"/>.</param>
 /// <param name="IssueWait">How long it would wait for a lease to be issued.</param>
 /// <param name="LineWait">How long it would wait in line for connections; zero: not at all.</param>
 /// <param name="Kind">What it is for.</param>
@@ -42,7 +42,7 @@ public sealed record Claim(
     /// <summary>The team it is counted with; null: none.</summary>
     public string? Team { get; init; }
 
-    /// <summary>With whom it shares the database fairly: a team that has terms of its own, or its role.</summary>
+    /// <summary>The party that it belongs to: a team with its own terms, or its role.</summary>
     public string Party { get; init; } = Role.Name;
 
     /// <summary>Whether it may later be given more, up to <see cref="Want"/>, and asked to go down, to <see cref="Least"/>, when it follows sizes (default true).</summary>
@@ -55,20 +55,20 @@ public sealed record Claim(
     public bool Lasts { get; init; }
 
     /// <summary>
-    /// Of a renewal: the allotment it lives by, 0 as long as it was told none. Null: it does not follow sizes, and keeps the one it has.
+    /// In a renewal: the allotment that it keeps to, 0 as long as it was told none. Null: it does not follow sizes, and keeps its size.
     /// </summary>
     public long? Allotment { get; init; }
 
-    /// <summary>Connections wanted before a share of the caller's or its team's cut that down.</summary>
+    /// <summary>Connections wanted before the limit of the caller or its team reduced them.</summary>
     public int Asked { get; init; } = Want;
 
-    /// <summary>Whether another claim differs from this one in nothing but whose it is.</summary>
+    /// <summary>Whether another claim differs from this one only in its holder.</summary>
     internal bool AsksLike(Claim other) =>
         Kind == other.Kind && Want == other.Want && Least == other.Least && IssueWait == other.IssueWait && LineWait == other.LineWait
         && Pool == other.Pool && Role == other.Role && Party == other.Party && Breathes == other.Breathes && Lasts == other.Lasts && Allotment == other.Allotment;
 }
 
-/// <summary>What the ledger says to a claim.</summary>
+/// <summary>The ledger's answer to a claim.</summary>
 public abstract record ClaimAnswer
 {
     /// <summary>The connections are reserved and the lease is the holder's.</summary>
@@ -130,7 +130,7 @@ public abstract record ClaimAnswer
     /// <summary>The pool has no lease: this caller is to issue it, under this fencing number, not before <paramref name="StartsIn"/>.</summary>
     public sealed record Issue(string Lease, long Fence, TimeSpan StartsIn) : ClaimAnswer;
 
-    /// <summary>Somebody else is issuing the pool's lease.</summary>
+    /// <summary>Somebody else is already issuing the pool's lease.</summary>
     public sealed record Wait(string Lease, TimeSpan StartsIn) : ClaimAnswer;
 
     /// <summary>In line for connections, at this place (1 is next).</summary>
@@ -142,29 +142,29 @@ public abstract record ClaimAnswer
     /// </summary>
     public sealed record Exhausted(int Free, int CouldAskFor, int Capacity, int Ceiling, TimeSpan? NextEndIn) : ClaimAnswer;
 
-    /// <summary>The line is as long as it may get.</summary>
+    /// <summary>The line is full.</summary>
     public sealed record LineFull(int Free, int Capacity) : ClaimAnswer;
 
-    /// <summary>The database's pace allows the user that is needed only then; the moment is kept for this holder's pool.</summary>
+    /// <summary>The database's pace allows the needed user only then; the moment is reserved for this holder's pool.</summary>
     public sealed record Throttled(TimeSpan StartsIn) : ClaimAnswer;
 
     /// <summary>Issuing failed a moment ago; the next attempt is not made before <paramref name="RetryIn"/> (law L12).</summary>
     public sealed record Failed(TimeSpan RetryIn, string Why) : ClaimAnswer;
 
-    /// <summary>The database's connections could not be counted lately: nothing new is promised.</summary>
+    /// <summary>The database's connections could not be counted recently: nothing new is promised.</summary>
     public sealed record Stale : ClaimAnswer;
 
     /// <summary>The database lets a user of the role open no more than so many connections, which is less than the claim can live with.</summary>
     public sealed record UserLimit(int Limit) : ClaimAnswer;
 
-    /// <summary>An operator's order: the role gives nothing to anybody new, or, where it is drained, no more time.</summary>
+    /// <summary>An operator's order: nobody new gets the role, or, if it is drained, more time.</summary>
     public sealed record Paused : ClaimAnswer;
 
     /// <summary>No such holder.</summary>
     public sealed record Unknown : ClaimAnswer;
 
     /// <summary>
-    /// It may have been sent before its holder was released: nothing is given to it. Who still wants something asks again, at once.
+    /// The claim may have been sent before its holder was released, so it gets nothing. A caller that still wants something claims again at once.
     /// </summary>
     public sealed record Late : ClaimAnswer;
 }

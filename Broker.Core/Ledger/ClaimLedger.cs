@@ -24,11 +24,11 @@ public sealed class ClaimLedger(LedgerClient client, Func<string> newLeaseId, Se
         return reply.Verdicts;
     }
 
-    /// <summary>A waiter gives up: its place in line and what was reserved for it come free; what it holds it keeps.</summary>
+    /// <summary>A waiter gives up: its place in line and its reservation become free; it keeps what it holds.</summary>
     public async ValueTask AbandonAsync(string database, string holder, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Abandon, database, new(holder), cancellation);
 
-    // A rollout's claims are alike but for whose they are: what one asks for is said once for all behind it that ask the same.
+    // A rollout's claims differ only in their holders: the common part is sent once for all consecutive claims that share it.
     private static (List<RoleTerms> Roles, List<ClaimAsk> Asks) Grouped(IReadOnlyList<Claim> claims)
     {
         List<RoleTerms> roles = [];

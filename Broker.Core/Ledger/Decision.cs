@@ -4,8 +4,8 @@ using Broker.Core.Ledger.Wire;
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// One decision of the ledger: a Lua script that reads and writes one database's keys in one atomic step. The same script
-/// runs inside Redis and inside the process, so the rules stand once.
+/// One decision of the ledger: a Lua script that reads and writes one database's keys atomically. The same script
+/// runs inside Redis and inside the process, so each rule is written only once.
 /// </summary>
 public abstract partial class Decision
 {
@@ -27,7 +27,7 @@ public abstract partial class Decision
     private readonly string prelude;
 
     /// <summary>
-    /// Rare, and costly when forgotten: where Redis has replicas it is not answered before one of them has it, or some milliseconds have
+    /// Rare, and costly when lost: where Redis has replicas, it is not answered before one of them has it, or some milliseconds have
     /// passed (docs/redis.md).
     /// </summary>
     internal bool IsCostly { get; init; }
@@ -58,7 +58,7 @@ public abstract partial class Decision
     }
 }
 
-/// <summary>A decision with what it is asked and what it answers: the records' fields are the names that the script uses.</summary>
+/// <summary>A decision with the types of its question and its answer: the script uses the records' fields by name.</summary>
 /// <typeparam name="TAsked">What it is asked.</typeparam>
 /// <typeparam name="TAnswer">What it answers.</typeparam>
 internal sealed class Decision<TAsked, TAnswer> : Decision

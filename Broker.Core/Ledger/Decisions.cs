@@ -79,10 +79,10 @@ public abstract partial class Decision
     internal static Decision<NothingAsked, DoneAnswer> Hello { get; } = new("hello");
 }
 
-/// <summary>What is asked where there is nothing to say.</summary>
+/// <summary>The empty question.</summary>
 internal sealed record NothingAsked;
 
-/// <summary>What is answered where there is nothing to say.</summary>
+/// <summary>The empty answer.</summary>
 internal enum DoneAnswer
 {
     /// <summary>It is done.</summary>

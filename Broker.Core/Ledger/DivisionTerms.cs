@@ -9,7 +9,7 @@ public sealed record DivisionTerms(IReadOnlyList<PartyTerms> Parties, IReadOnlyL
 /// <param name="Name">As claims name it.</param>
 /// <param name="Weight">Its part beside others, 1 or more.</param>
 /// <param name="Guaranteed">Connections that are kept free for it while it does not have them.</param>
-/// <param name="Priority">Who has a higher one is served first, and goes down last.</param>
+/// <param name="Priority">Parties with a higher priority are served first and go down last.</param>
 public sealed record PartyTerms(string Name, int Weight, int Guaranteed, int Priority);
 
 /// <summary>How many pods a role's rolling update runs beside the old ones.</summary>

@@ -4,8 +4,8 @@ namespace Broker.Core.Ledger;
 public sealed class DutyLedger(LedgerClient client)
 {
     /// <summary>
-    /// How long a ledger that is new grants nothing: if it is not new but has lost everything, the replicas that remember speak first
-    /// (law L8). One that is of this process alone grants at once.
+    /// How long a new ledger grants nothing: if it is not new but has lost everything, the replicas first restore what they remember
+    /// (law L8). A ledger of this process alone grants at once.
     /// </summary>
     public static readonly TimeSpan Settling = TimeSpan.FromMilliseconds(1500);
 
@@ -13,7 +13,7 @@ public sealed class DutyLedger(LedgerClient client)
 
     /// <summary>Takes duties that are due; each passes on to another replica when it is not done in time.</summary>
     /// <param name="database">The database, or <see cref="SharedLedger.Issuers"/>.</param>
-    /// <param name="standing">Duties that are always there; put in when they are missing, as after the ledger lost everything.</param>
+    /// <param name="standing">Duties that always exist; added when they are missing, for example after the ledger lost everything.</param>
     /// <param name="most">How many to take at most.</param>
     /// <param name="takenFor">How long they are this replica's.</param>
     /// <param name="cancellation">Ends the wait.</param>

@@ -2,7 +2,7 @@ using Broker.Core.Catalog;
 
 namespace Broker.Core.Ledger;
 
-/// <summary>The places for calls that change a database's users: few at a time (law L12).</summary>
+/// <summary>The slots for concurrent calls that change a database's users (law L12).</summary>
 public sealed class FlightLedger(LedgerClient client)
 {
     /// <summary>Takes one of the database's places. False: all are taken.</summary>

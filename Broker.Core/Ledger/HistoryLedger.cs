@@ -2,7 +2,7 @@ namespace Broker.Core.Ledger;
 
 /// <summary>
 /// What a database's connections were for a week, at falling resolution: 10 s for an hour, a minute for six hours, ten minutes for a day,
-/// an hour for a week; and who was refused what. Bounded: the oldest is written over. All methods throw <see cref="LedgerException"/> when
+/// an hour for a week; and who was refused what. Bounded: the oldest is overwritten. All methods throw <see cref="LedgerException"/> when
 /// the store does not answer.
 /// </summary>
 public sealed class HistoryLedger(ILedgerStore store)
@@ -30,7 +30,7 @@ public sealed class HistoryLedger(ILedgerStore store)
     internal static string NameOf(string database) => "~history-" + database;
 }
 
-/// <summary>How far back a history goes, and so how fine it is.</summary>
+/// <summary>How far back a history goes, and so its resolution.</summary>
 public enum HistorySpan
 {
     /// <summary>An hour, in stretches of 10 s.</summary>

@@ -5,7 +5,7 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
 {
     private const int AtOnce = 500;
 
-    /// <summary>A holder leaves; its connections come free at once.</summary>
+    /// <summary>A holder leaves; its connections become free at once.</summary>
     /// <returns>
     /// What it had, null when there is no such holder; and where in the ledger's history it left, which the ledger says of one that it does not
     /// know as well.

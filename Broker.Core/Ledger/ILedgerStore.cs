@@ -1,8 +1,8 @@
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// Where decisions run: Redis, shared by all replicas, or the process itself for one replica. A decision is atomic: no other
-/// decision on the same database sees half of it.
+/// Where decisions run: in Redis, shared by all replicas, or in the process itself for one replica. A decision is atomic: no other
+/// decision on the same database sees a part of it.
 /// </summary>
 public interface ILedgerStore : IAsyncDisposable
 {
@@ -42,10 +42,10 @@ public interface ILedgerStore : IAsyncDisposable
 /// <summary>The ledger did not answer. Refused as <c>ledger-unavailable</c>.</summary>
 public class LedgerException(string message, Exception? inner = null) : Exception(message, inner);
 
-/// <summary>The ledger answers, and does not let this broker do what a decision does: what it may do is to be looked at again.</summary>
+/// <summary>The ledger answers, but does not permit this broker what a decision does: its rights must be checked again.</summary>
 public sealed class ForbiddenDecisionException(string message, Exception? inner = null) : LedgerException(message, inner);
 
-/// <summary>What the ledger has written contradicts itself: it decides nothing, and the message says what to do.</summary>
+/// <summary>The ledger's records contradict each other: it decides nothing, and the message says what to do.</summary>
 public sealed class BrokenBooksException(string message, Exception? inner = null) : LedgerException(message, inner)
 {
     /// <summary>How the scripts begin to say it.</summary>

@@ -5,8 +5,8 @@ using Broker.Core.Ledger.Wire;
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// One replica's way to the ledger. It knows the mark of its own last change of each database's records, and the highest that it has seen of
-/// anybody's, and says them with every decision: a ledger that knows of earlier ones has lost what came after, and begins another epoch
+/// One replica's access to the ledger. It knows the mark of its own last change to each database's records, and the highest that it has seen of
+/// anybody's, and sends both with every decision: a ledger with only earlier marks has lost what came after, and begins another epoch
 /// (law L8).
 /// </summary>
 /// <param name="store">Where decisions run.</param>

@@ -4,8 +4,8 @@ using Microsoft.AspNetCore.DataProtection;
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// Seals what stands in the ledger and is to be secret, or is not to be believed merely because it stands there (laws L6, L14).
-/// Each text is bound to what it is for: copied to another place, it opens no more.
+/// Seals values in the ledger that must be secret, or must not be trusted merely because they are there (laws L6, L14).
+/// Each text is bound to its purpose: copied to another place, it cannot be opened.
 /// </summary>
 public sealed class LedgerSeal(IDataProtectionProvider protection)
 {
@@ -30,7 +30,7 @@ public sealed class LedgerSeal(IDataProtectionProvider protection)
     /// Opens what a replica with the same keys sealed for the same thing. Null: altered, copied from elsewhere, never sealed, or sealed
     /// with keys that this replica does not have.
     /// </summary>
-    /// <exception cref="LedgerException">The sealing keys are not to be had: the ledger in which they stand does not answer, or their files cannot be read.</exception>
+    /// <exception cref="LedgerException">The sealing keys cannot be obtained: the ledger that holds them does not answer, or their files cannot be read.</exception>
     public string? TryOpen(string sealedText, string purpose, params string[] of)
     {
         try

@@ -3,8 +3,8 @@ using Broker.Core.Model;
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// The marks of this ledger's users (<see cref="BrokerMark"/>): made once, kept in the ledger, remembered by every replica. A ledger that
-/// was emptied and got another before who knew the first had spoken has both from then on: no user of its own becomes a stranger.
+/// The marks of this ledger's users (<see cref="BrokerMark"/>): chosen once, kept in the ledger, and remembered by every replica. A ledger that
+/// was emptied, and got a new mark before any replica restored the first, keeps both from then on, so that none of its users becomes foreign.
 /// </summary>
 /// <param name="texts">Where they are kept.</param>
 /// <param name="make">Makes the first one.</param>

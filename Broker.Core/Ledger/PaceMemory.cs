@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// What one replica's attempts to issue did to a database's pace, by the ledger's time: a ledger that lost it is told, so that a loss makes
+/// How one replica's attempts to issue used up a database's pace, by the ledger's time: it is restored to a ledger that lost it, so that a loss makes
 /// issuing no faster (law L12).
 /// </summary>
 internal sealed class PaceMemory

@@ -31,7 +31,7 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
     // The tokens that were exchanged, until their ends: no ledger that lost something lets them be exchanged again.
     private readonly ConcurrentDictionary<string, (long At, TimeSpan Left)> exchanged = new(StringComparer.Ordinal);
 
-    /// <summary>Opens one in exchange for a token, which nobody can exchange again.</summary>
+    /// <summary>Opens a session in exchange for a token, which nobody can exchange again.</summary>
     /// <returns>What became of it, and when it ends; when full, when the next one ends.</returns>
     public async ValueTask<(SessionOpening Opening, TimeSpan In)> OpenAsync(
         string id, string text, TimeSpan lifetime, TimeSpan longest, int most, string tokenHash, TimeSpan tokenLeft, CancellationToken cancellation)
@@ -51,11 +51,11 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
     public async ValueTask<(string Text, TimeSpan EndsIn)?> ReadAsync(string id, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.ReadSession, Sessions, new(id), cancellation) is SessionAnswer.Found found ? (found.Text, found.EndsIn) : null;
 
-    /// <summary>Lets it live so much longer from now, up to its longest lifetime; null when there is none.</summary>
+    /// <summary>Extends it by a time from now, up to its longest lifetime; null when there is none.</summary>
     public async ValueTask<TimeSpan?> RenewAsync(string id, TimeSpan lifetime, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.RenewSession, Sessions, new(id, lifetime), cancellation) is RenewSessionAnswer.Renewed renewed ? renewed.EndsIn : null;
 
-    /// <summary>Ends it; every replica hears of it. False: there is none.</summary>
+    /// <summary>Ends it; every replica is signalled. False when there is none.</summary>
     public async ValueTask<bool> RevokeAsync(string id, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.RevokeSession, Sessions, new(id), cancellation) == RevokeSessionAnswer.Revoked;
 

@@ -9,7 +9,7 @@ namespace Broker.Core.Ledger;
 /// <param name="Connections">Connections at most; 0: any number.</param>
 public sealed record Share(string Name, int Holders, int Connections);
 
-/// <summary>The share that has no room.</summary>
+/// <summary>The share that is full.</summary>
 public sealed record ShareFull(string Name, int Holders, int Connections, TimeSpan NextEndIn);
 
 /// <summary>

@@ -3,7 +3,7 @@ using Broker.Core.Model;
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// The shared memory of all replicas, by what is in it. Each method of its parts is one decision, taken atomically in the store and by
+/// The shared state of all replicas, by subject. Each method of its parts is one decision, taken atomically in the store and by
 /// the store's clock (law L9). All throw <see cref="LedgerException"/> when the store does not answer.
 /// </summary>
 public sealed class SharedLedger(ILedgerStore store)
@@ -12,9 +12,9 @@ public sealed class SharedLedger(ILedgerStore store)
     public const string Issuers = "~issuers";
 
     /// <summary>
-    /// The version of the records this program writes. Two versions of the broker may work on one ledger while one replaces
-    /// the other as long as this number stays; one that finds a higher number keeps its hands off: every decision fails. It stands in
-    /// <c>common.lua</c> too.
+    /// The version of the records that this program writes. Two versions of the broker may use one ledger while one replaces
+    /// the other as long as this number stays the same; a broker that finds a higher number does not touch the ledger: every decision fails. It is also in
+    /// <c>common.lua</c>.
     /// </summary>
     public const int Schema = 2;
 
@@ -55,13 +55,13 @@ public sealed class SharedLedger(ILedgerStore store)
     /// <summary>Leases from their first holder to their end.</summary>
     public LeaseLedger Leases => field ??= new(Client);
 
-    /// <summary>What is known of a database's connections.</summary>
+    /// <summary>Counts, budgets and lines of a database's connections.</summary>
     public BudgetLedger Budgets => field ??= new(Client);
 
     /// <summary>What the databases themselves let users open.</summary>
     public CapLedger Caps => field ??= new(Client);
 
-    /// <summary>Users that no lease knows.</summary>
+    /// <summary>Leftovers: users that no lease knows.</summary>
     public LeftoverLedger Leftovers => field ??= new(Client);
 
     /// <summary>Work that is due at a time.</summary>

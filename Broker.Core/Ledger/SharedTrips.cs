@@ -1,9 +1,9 @@
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// Questions on their way to the ledger: those that arrive while a round trip is under way share the next one. Nothing ever waits to fill a
-/// batch. When the ledger does not answer, all that waited while it did not are told so together (law L10): one batch after the other
-/// would have them wait as many times as there are batches.
+/// Batches questions to the ledger: those that arrive during a round trip share the next one. Nothing ever waits to fill a
+/// batch. When the ledger does not answer, all that waited meanwhile fail together (law L10): failing one batch after the other
+/// would make them wait once per batch.
 /// </summary>
 /// <param name="send">Takes a batch to the ledger; answers in its order.</param>
 internal sealed class SharedTrips<TAsked, TAnswer>(Func<IReadOnlyList<TAsked>, ValueTask<IReadOnlyList<TAnswer>>> send)

@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// Texts that all replicas share and that belong to no database: few, and costly when forgotten. Each replica remembers those it read
-/// or wrote, and puts back what a ledger has lost.
+/// Texts that all replicas share and that belong to no database: few, and costly when lost. Each replica remembers those that it read
+/// or wrote, and restores what a ledger has lost.
 /// </summary>
 public sealed class TextLedger(LedgerClient client)
 {

@@ -59,7 +59,7 @@ internal static class MongoFailure
     public static DatabaseException OfTlsFile(Database database, Exception exception) => new(
         DatabaseFailure.Unavailable, $"Database '{database.Name}': a file for TLS that AdminConnectionString names cannot be used (tlsCAFile, tlsCertificateKeyFile): {exception.Message}", exception);
 
-    /// <summary>The administrator connection string cannot be understood. What is wrong in it is not told: it could be the password.</summary>
+    /// <summary>The administrator connection string cannot be parsed. The message does not quote it: the mistake could be in the password.</summary>
     public static DatabaseException OfConnectionString(Database database) => new(
         DatabaseFailure.Unavailable,
         $"Database '{database.Name}': AdminConnectionString is not a MongoDB URI; write it as mongodb://user:password@host:27017/?authSource=admin "

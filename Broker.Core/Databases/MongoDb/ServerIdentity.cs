@@ -2,7 +2,7 @@ using MongoDB.Bson;
 
 namespace Broker.Core.Databases.MongoDb;
 
-/// <summary>What tells a server from others, under whatever name it is reached.</summary>
+/// <summary>Identifies a server, whatever name it is reached by.</summary>
 internal static class ServerIdentity
 {
     /// <summary>Asks a server who it is; everybody may. The old name of the command, which old servers and others that speak MongoDB know too.</summary>

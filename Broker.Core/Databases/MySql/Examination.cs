@@ -3,7 +3,7 @@ using Broker.Core.Catalog;
 
 namespace Broker.Core.Databases.MySql;
 
-/// <summary>Looks for what makes a server of the MySQL family a bad place for users that come and go.</summary>
+/// <summary>Looks for conditions that make a server of the MySQL family unsuitable for users that come and go.</summary>
 internal static class Examination
 {
     private const int LongIdleSeconds = 60;

@@ -9,8 +9,8 @@ using static Broker.Core.Databases.StringParts;
 namespace Broker.Core.Databases.MySql;
 
 /// <summary>
-/// Writes a login down for each driver, each value escaped as its format wants. No driver is told less encryption than pods are to
-/// have: one that cannot say it gets a stricter string, or none, and a note.
+/// Writes a login's connection string for each driver, with each value escaped as its format requires. No driver is told less encryption than pods must
+/// have: one that cannot express it gets a stricter string, or none, and a note.
 /// </summary>
 internal sealed class MySqlConnectionStrings
 {

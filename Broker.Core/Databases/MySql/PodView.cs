@@ -6,7 +6,7 @@ using MySqlConnector;
 namespace Broker.Core.Databases.MySql;
 
 /// <summary>
-/// How pods reach a database: what its configuration says of them, and else what the administrator's connection string says. Who
+/// How pods reach a database: as its configuration says, or else as the administrator's connection string says. A pod that
 /// connects to one of the administrator's several hosts gets all of them.
 /// </summary>
 internal sealed partial record PodView

@@ -1,6 +1,6 @@
 namespace Broker.Core.Databases.MySql;
 
-/// <summary>What tells a server from others, under whatever name it is reached.</summary>
+/// <summary>Identifies a server, whatever name it is reached by.</summary>
 internal static class ServerIdentity
 {
     /// <summary>The variables that it is made of.</summary>

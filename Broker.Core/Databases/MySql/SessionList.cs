@@ -3,7 +3,7 @@ using MySqlConnector;
 
 namespace Broker.Core.Databases.MySql;
 
-/// <summary>What the sessions of a server do, alike ones together.</summary>
+/// <summary>What the sessions of a server do, grouped by what they have in common.</summary>
 internal static class SessionList
 {
     // A client that is logging in is nobody's yet. A thread of the server's own takes no connection.

@@ -4,7 +4,7 @@ using static Broker.Core.Databases.StringParts;
 
 namespace Broker.Core.Databases.PostgreSql;
 
-/// <summary>What drivers' strings cannot say of how pods are to connect; each is null when there is nothing to tell.</summary>
+/// <summary>Notes on what drivers' strings cannot express about how pods connect; each is null when it does not apply.</summary>
 internal sealed class DriverNotes(PodView pods)
 {
     public string? Libpq() => Notes(

@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Broker.Core.Databases.PostgreSql;
 
-/// <summary>Looks for what makes a PostgreSQL server a bad place for users that come and go.</summary>
+/// <summary>Looks for conditions that make a PostgreSQL server unsuitable for users that come and go.</summary>
 internal static class Examination
 {
     // A row of pg_class fits into one page, because that catalog has no TOAST table: "row is too big: size …, maximum size 8160". So access lists

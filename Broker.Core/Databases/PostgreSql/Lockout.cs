@@ -4,7 +4,7 @@ using Npgsql;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// Lets a role log in no more and ends its sessions. Since version 16 an administrator may change only the roles that it, or who
+/// Keeps a role from logging in and ends its sessions. Since version 16 an administrator may change only the roles that it, or whoever
 /// made it, created: each step is tried on its own, because a session that is ended does not depend on a login that could not be
 /// taken away.
 /// </summary>
@@ -45,7 +45,7 @@ internal sealed class Lockout(AdminConnections admin, RoleTransactions transacti
             faults[0].Failure, $"Database '{database.Name}': '{user.Name}' could not be shut out completely ({still}): {string.Join(" ", faults.Select(fault => fault.Message).Distinct())}");
     }
 
-    /// <summary>No more logins.</summary>
+    /// <summary>Keeps the role from logging in.</summary>
     /// <exception cref="DatabaseException">The server refuses, or is not there.</exception>
     public async Task LetInNoMoreAsync(Database database, RoleRow user, CancellationToken cancellation)
     {

@@ -5,7 +5,7 @@ using Npgsql;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// How pods reach a database: what its configuration says of them, and else what the administrator's connection string says. Who
+/// How pods reach a database: as its configuration says, or else as the administrator's connection string says. A pod that
 /// connects to one of the administrator's several hosts gets all of them, and which of them it wants.
 /// </summary>
 internal sealed record PodView

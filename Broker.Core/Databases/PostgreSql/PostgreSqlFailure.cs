@@ -12,7 +12,7 @@ namespace Broker.Core.Databases.PostgreSql;
 internal static class PostgreSqlFailure
 {
     /// <summary>
-    /// Whether this is to be named: everything is that comes up while the driver is called, whatever its type, but what is named
+    /// Whether to translate this exception: everything thrown while the driver is called is translated, whatever its type, except what is translated
     /// already and the caller's own cancellation.
     /// </summary>
     public static bool Covers(Exception exception, CancellationToken cancellation) => exception switch
@@ -68,7 +68,7 @@ internal static class PostgreSqlFailure
         + (exception is PostgresException postgres ? Words(postgres) : exception.Message),
         Carried(exception));
 
-    /// <summary>The administrator connection string cannot be understood. What is wrong in it is not told: it could be the password.</summary>
+    /// <summary>The administrator connection string cannot be parsed. The message does not quote it: the mistake could be in the password.</summary>
     public static DatabaseException OfConnectionString(Database database) => new(
         DatabaseFailure.Unavailable,
         $"Database '{database.Name}': AdminConnectionString is not an Npgsql connection string; write it as Host=…;Port=5432;Username=…;Password=…;Database=…, "

@@ -2,7 +2,7 @@ using Broker.Core.Catalog;
 
 namespace Broker.Core.Databases.PostgreSql;
 
-/// <summary>What tells a server from others, under whatever name it is reached.</summary>
+/// <summary>Identifies a server, whatever name it is reached by.</summary>
 /// <param name="IsReplica">It is in recovery: it has its primary's system identifier, and connections of its own.</param>
 /// <param name="Address">Its own end of the connection, as it sees it; null: a Unix socket.</param>
 /// <param name="SaysMore">The administrator may read its system identifier. By default everybody may: https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CONTROLDATA.</param>

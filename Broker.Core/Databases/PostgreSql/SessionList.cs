@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace Broker.Core.Databases.PostgreSql;
 
-/// <summary>What the sessions of a server do, alike ones together.</summary>
+/// <summary>What the sessions of a server do, grouped by what they have in common.</summary>
 internal static class SessionList
 {
     /// <remarks>

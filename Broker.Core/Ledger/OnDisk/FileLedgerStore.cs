@@ -6,9 +6,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Broker.Core.Ledger.OnDisk;
 
 /// <summary>
-/// The ledger of a single replica that outlives the process: the decisions of <see cref="InProcessLedgerStore"/>, each on the disk before
-/// it is answered. Decisions that come while some are being written are written together. When the file fails, what is in memory is
-/// dropped and the file read again: nothing is ever decided on what might not be on the disk. One process at a time works on a file.
+/// The ledger of a single replica that survives restarts: the decisions of <see cref="InProcessLedgerStore"/>, each on the disk before
+/// it is answered. Decisions that arrive while others are being written are written together. When the file fails, the memory is
+/// discarded and the file read again: nothing is ever decided on data that might not be on the disk. Only one process can use a file at a time.
 /// </summary>
 public sealed class FileLedgerStore : ILedgerStore
 {

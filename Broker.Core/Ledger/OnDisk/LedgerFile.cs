@@ -6,9 +6,9 @@ using SQLitePCL;
 namespace Broker.Core.Ledger.OnDisk;
 
 /// <summary>
-/// The ledger's cells in an SQLite database. It is kept by a rollback journal and not by a write-ahead log: a log that lost its end reads
-/// as an older ledger, whereas here what was answered stands in the file itself, which knows its length and the sum over its cells.
-/// Whatever is missing, mixed or altered is found when the file is opened. Not thread-safe.
+/// The ledger's cells in an SQLite database. It uses a rollback journal and not a write-ahead log: a log that lost its end looks
+/// like an older ledger, whereas here everything that was answered is in the file itself, which records its length and the sum over its cells.
+/// Anything missing, mixed or altered is detected when the file is opened. Not thread-safe.
 /// </summary>
 internal sealed class LedgerFile : IDisposable
 {

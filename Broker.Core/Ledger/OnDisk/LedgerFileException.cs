@@ -1,9 +1,9 @@
 namespace Broker.Core.Ledger.OnDisk;
 
-/// <summary>What is wrong with the ledger's file; nothing is decided meanwhile.</summary>
+/// <summary>What is wrong with the ledger's file. Nothing is decided meanwhile.</summary>
 public enum FileFault
 {
-    /// <summary>Another broker works on it.</summary>
+    /// <summary>Another broker uses it.</summary>
     InUse,
 
     /// <summary>It is not as it was written.</summary>
@@ -13,7 +13,7 @@ public enum FileFault
     Unusable,
 }
 
-/// <summary>The ledger's file cannot be worked on; the message says why, and what to do.</summary>
+/// <summary>The ledger's file cannot be used; the message says why, and what to do.</summary>
 public sealed class LedgerFileException(FileFault fault, string message, Exception? inner = null) : LedgerException(message, inner)
 {
     /// <summary>What is wrong with it.</summary>

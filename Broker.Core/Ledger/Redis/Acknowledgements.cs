@@ -8,7 +8,7 @@ using StackExchange.Redis;
 namespace Broker.Core.Ledger.Redis;
 
 /// <summary>
-/// Which primaries have replicas to wait for. It is looked at beside the work, every ten seconds: nothing waits for the look, and
+/// Knows which primaries have replicas to wait for. Checked in the background every ten seconds: nothing waits for the check, and
 /// where there is no replica nothing is sent.
 /// </summary>
 internal sealed class Acknowledgements(RedisConnection redis, ILogger log, IMeterFactory? meters, TimeProvider time, TimeSpan longest) : IAsyncDisposable

@@ -4,7 +4,7 @@ using StackExchange.Redis;
 namespace Broker.Core.Ledger.Redis;
 
 /// <summary>
-/// What Redis lets its user do. A script that may do only a part of what it is to do leaves that part behind, so whatever scripts do is
+/// What Redis lets the broker's user do. A script that is refused half way leaves its first half behind, so everything that scripts do is
 /// tried on a database's keys before its first decision, and again after Redis has refused something or another server may answer.
 /// </summary>
 internal sealed class RedisAbilities

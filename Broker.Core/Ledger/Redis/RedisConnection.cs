@@ -6,8 +6,8 @@ using StackExchange.Redis;
 namespace Broker.Core.Ledger.Redis;
 
 /// <summary>
-/// The broker's connection to Redis, standalone, replicated behind Sentinel, or Cluster. It does not wait for Redis to be there:
-/// decisions fail at once while it is away (a caller is told to come back, nothing piles up), and work again when it is back.
+/// The broker's connection to Redis: standalone, replicated behind Sentinel, or Cluster. It does not wait for Redis:
+/// decisions fail at once while Redis is away (callers are told to try again, nothing piles up), and work again when it is back.
 /// </summary>
 public sealed class RedisConnection : IAsyncDisposable
 {

@@ -8,10 +8,10 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Ledger.Sealing;
 
 /// <summary>
-/// Sealing keys where others may write too, each behind a code that only the brokers can make (HMAC-SHA-256): a key that anybody else put
-/// there would open what he seals himself. What has no such code is passed over and named in the log.
+/// Sealing keys in a place where others may write too, each with a code that only the brokers can make (HMAC-SHA-256): a key that somebody else put
+/// there would open what that person seals. Elements without a valid code are ignored and logged.
 /// </summary>
-/// <param name="where">The place, for people.</param>
+/// <param name="where">The name of the place, for messages.</param>
 /// <param name="code">The key of the codes; never in that place.</param>
 /// <param name="log">Where strange elements are named.</param>
 internal abstract class CodedKeyRing(string where, byte[] code, ILogger log) : IXmlRepository

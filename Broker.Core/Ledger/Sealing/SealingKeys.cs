@@ -15,8 +15,8 @@ namespace Broker.Core.Ledger.Sealing;
 internal static class SealingKeys
 {
     /// <summary>
-    /// In a directory that the ledger's thieves do not have; or beside the ledger itself, encrypted to a certificate whose private key
-    /// they do not have, and authenticated by a key that is made of that private key.
+    /// In a directory that somebody who steals the ledger does not have; or beside the ledger itself, encrypted to a certificate whose private key
+    /// that person does not have, and authenticated by a key derived from that private key.
     /// </summary>
     public static void KeepKeys(this IDataProtectionBuilder sealing, SealingSettings settings, LedgerSettings ledger)
     {
@@ -47,7 +47,7 @@ internal static class SealingKeys
         }
     }
 
-    // Whoever can read the certificate can encrypt to it; only who has its private key can make this one.
+    // Whoever can read the certificate can encrypt to it; only the owner of its private key can derive this key.
     private static byte[] RingKey(X509Certificate2 certificate)
     {
         using var rsa = certificate.GetRSAPrivateKey() ?? throw new InvalidDataException("Broker:Sealing:CertificateFile has no RSA key: make one with openssl req -x509 -newkey rsa:3072 -nodes.");

@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace Broker.Core.Ledger.Wire;
 
 /// <summary>
-/// The lines at the head of a decision's script that say what it is asked and what it answers. They are written from the C# types,
-/// and a script whose lines, uses or answers differ from them is refused when the program starts.
+/// The header of a decision's script, which declares its question and its answer. It is generated from the C# types,
+/// and a script whose header, uses or answers differ from them is refused when the program starts.
 /// </summary>
 internal static partial class ScriptHeader
 {

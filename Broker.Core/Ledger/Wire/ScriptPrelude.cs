@@ -3,8 +3,8 @@ using System.Text;
 namespace Broker.Core.Ledger.Wire;
 
 /// <summary>
-/// What stands before a decision's own script, on its first line: <c>asked</c> has what it is asked, by name, and <c>answer</c> makes
-/// an answer of names. Written from the C# types, so that no script counts positions.
+/// The code before a decision's own script, on its first line: <c>asked</c> holds the question by field name, and <c>answer</c> makes
+/// an answer from named fields. Generated from the C# types, so that no script counts positions.
 /// </summary>
 internal static class ScriptPrelude
 {

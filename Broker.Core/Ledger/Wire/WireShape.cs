@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Broker.Core.Ledger.Wire;
 
 /// <summary>
-/// What a C# type is on the wire. A record is its fields, one after the other: single values, or lists, each as their number and
+/// The wire format of a C# type. A record is written as its fields, one after the other: single values, or lists, each as their number and
 /// their items. An abstract record is one of the kinds nested in it, an enum one of its values, each beginning with its name.
 /// </summary>
 internal sealed class WireShape
