@@ -7,7 +7,7 @@ namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
 /// The broker's own connections, few at a time because they too count against the database's limit: a small pool per
-/// administrator connection string and database. Pools of a connection string that is configured no more run empty.
+/// administrator connection string and database. Pools of connection strings that are no longer configured drain.
 /// </summary>
 internal sealed class AdminConnections : IAsyncDisposable
 {
