@@ -7,13 +7,13 @@ public enum Concern
     Uncounted,
 
     /// <summary>Somebody waits, or more is promised than allowed.</summary>
-    Wanting,
+    Contended,
 
     /// <summary>Nothing is free.</summary>
     Full,
 
     /// <summary>Something else needs fixing: a duty that fails, a user that cannot be dropped, more open than granted, a role that is paused.</summary>
-    Unwell,
+    Degraded,
 
     /// <summary>Less than 15 % of what may be promised is free.</summary>
     Filling,

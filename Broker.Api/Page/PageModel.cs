@@ -21,7 +21,7 @@ public sealed record PageQuery(string? Lease, string Search, string Sort, string
 /// <param name="MayOrder">Whether this person may give orders.</param>
 /// <param name="At">The ledger's time.</param>
 /// <param name="Trouble">Why nothing, or nothing new, is shown; null when all is well.</param>
-/// <param name="Databases">The databases, by name; <see cref="WorstFirst"/> is how they are shown.</param>
+/// <param name="Databases">The databases, by name; <see cref="MostUrgentFirst"/> is how they are shown.</param>
 /// <param name="Query">What was asked for.</param>
 /// <param name="Done">What an order has done; null when none was given.</param>
 public sealed record PageModel(
@@ -48,18 +48,18 @@ public sealed record PageModel(
     public bool Folds => Databases.Count > 3;
 
     /// <summary>Sorted by how urgent they are, then by name; when there are few, by name only.</summary>
-    public IReadOnlyList<DatabaseView> WorstFirst => field ??= Folds ? [.. Databases.OrderBy(database => database.Concern).ThenBy(database => database.Budget.Database.Name, StringComparer.Ordinal)] : Databases;
+    public IReadOnlyList<DatabaseView> MostUrgentFirst => field ??= Folds ? [.. Databases.OrderBy(database => database.Concern).ThenBy(database => database.Budget.Database.Name, StringComparer.Ordinal)] : Databases;
 
     /// <summary>The databases that need attention, the most urgent first.</summary>
-    public IEnumerable<DatabaseView> ToLookAt => WorstFirst.Where(database => database.Concern != Concern.Quiet);
+    public IEnumerable<DatabaseView> NeedingAttention => MostUrgentFirst.Where(database => database.Concern != Concern.Quiet);
 
     /// <summary>How many databases are in which state, in a sentence.</summary>
     public string AtAGlance => $"{PageText.Count(Databases.Count, "database")}: " + string.Join(", ", Databases.CountBy(database => database.Concern).OrderBy(of => of.Key).Select(of => of.Key switch
     {
         Concern.Uncounted => $"{of.Value} cannot be counted",
-        Concern.Wanting => $"{of.Value} with claims waiting or too much promised",
+        Concern.Contended => $"{of.Value} with claims waiting or too much promised",
         Concern.Full => $"{of.Value} full",
-        Concern.Unwell => $"{of.Value} with something to fix",
+        Concern.Degraded => $"{of.Value} with something to fix",
         Concern.Filling => $"{of.Value} nearly full",
         _ => $"{of.Value} quiet",
     })) + ".";
@@ -72,7 +72,7 @@ public sealed record PageModel(
 
     /// <summary>Whether a database is shown as a line that opens: a quiet one, and all but the most urgent, unless the viewer asked about it.</summary>
     public bool IsFolded(DatabaseView database) =>
-        Folds && database is { Holders: null, Forecast: null } && (database.Concern == Concern.Quiet || !WorstFirst.Take(MostUnfolded).Contains(database));
+        Folds && database is { Holders: null, Forecast: null } && (database.Concern == Concern.Quiet || !MostUrgentFirst.Take(MostUnfolded).Contains(database));
 }
 
 /// <summary>What shadow mode saw.</summary>
@@ -156,11 +156,11 @@ public sealed record DatabaseView(
     public Concern Concern => Budget switch
     {
         { Record.SampledAt: null } or { IsStale: true, Record.Resting: false } => Concern.Uncounted,
-        { Record.Waiting: > 0 } => Concern.Wanting,
-        { Record: { Resting: false } record } when record.Granted > record.Capacity => Concern.Wanting,
+        { Record.Waiting: > 0 } => Concern.Contended,
+        { Record: { Resting: false } record } when record.Granted > record.Capacity => Concern.Contended,
         { Record: { Free: <= 0, Resting: false } } => Concern.Full,
         _ when Failing.Count + Leftovers.Count + Budget.Pauses.Count > 0 || Budget.Record.Roles.Any(role => role.Over > 0)
-            || Leases.Any(lease => lease.State is Core.Model.LeaseState.RevokeFailed or Core.Model.LeaseState.Unknown) => Concern.Unwell,
+            || Leases.Any(lease => lease.State is Core.Model.LeaseState.RevokeFailed or Core.Model.LeaseState.Unknown) => Concern.Degraded,
         { Record: { Resting: false } record } when record.Free * 100L < record.Capacity * 15L => Concern.Filling,
         _ => Concern.Quiet,
     };
@@ -178,7 +178,7 @@ public sealed record DatabaseView(
     public string? FillingRole => Budget.Record.Roles.Where(role => role.Connections > 0 && Budget.Pauses.All(pause => pause.Role != role.Role)).MaxBy(role => role.Connections)?.Role;
 
     /// <summary>Whether the viewer can relieve a full database without cutting anybody off.</summary>
-    public bool CanRelieve => MayOrder && Concern is Concern.Wanting or Concern.Full && (Bar.Above > 0 || FillingRole is not null);
+    public bool CanRelieve => MayOrder && Concern is Concern.Contended or Concern.Full && (Bar.Above > 0 || FillingRole is not null);
 
     /// <summary>The progress of a lease's rotation; null when it is not being replaced.</summary>
     public string? Rotation(LeaseRecord lease)

@@ -31,7 +31,7 @@ internal sealed class PageReader(
     private const int MostInLine = 10;
 
     // For at most this many databases in trouble the page also reads who has more open than granted, and who less, within this time: a page does not wait for a slow database.
-    private const int MostLookedInto = 5;
+    private const int MostInspected = 5;
     private static readonly TimeSpan LookFor = TimeSpan.FromSeconds(0.5);
 
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(0.9);
@@ -98,7 +98,7 @@ internal sealed class PageReader(
     private async Task<Dictionary<string, IReadOnlyList<Holding>>> LookIntoAsync(IReadOnlyList<Budget> all, CancellationToken cancellation)
     {
         string[] names = [.. all.Where(static budget => !budget.IsStale && !budget.Record.Resting && (budget.Record.Free <= 0 || budget.Record.Waiting > 0 || budget.Record.Roles.Any(static role => role.Over > 0)))
-            .Take(MostLookedInto).Select(static budget => budget.Database.Name)];
+            .Take(MostInspected).Select(static budget => budget.Database.Name)];
         var found = await Task.WhenAll(names.Select(name => LookIntoAsync(name, cancellation)));
         return names.Zip(found).ToDictionary(static of => of.First, static of => of.Second, StringComparer.Ordinal);
     }

@@ -48,7 +48,7 @@ public static class TelemetrySetup
                 if (sendsTraces) traces.AddSource(Tracing.Name).AddAspNetCoreInstrumentation(options => options.Filter = context => !context.Request.Path.StartsWithSegments("/health")).AddOtlpExporter(tracesByOtlp.Apply);
             });
         services.AddSingleton<LastHour>().AddSingleton<ILastHour>(static provider => provider.GetRequiredService<LastHour>()).AddHostedService(static provider => provider.GetRequiredService<LastHour>());
-        services.AddHostedService<FromTheStart>(); // after its listeners
+        services.AddHostedService<InitialMetrics>(); // after its listeners
         return services;
     }
 

@@ -14,7 +14,7 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
     /// How many refusals and failures of one caller are written one by one in a minute: more than a client gets that waits as told. With 256 MiB
     /// per file and 90 files kept (the defaults), one caller would need more than a week to push the record out.
     /// </summary>
-    public const int EachOfACaller = 600;
+    public const int MostPerCaller = 600;
 
     // An issuer vouches for each of these callers. Refusals of further callers are written one by one, so nothing goes uncounted.
     private const int MostCallers = 10_000;
@@ -89,7 +89,7 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
                 callers[who] = known = new();
             }
 
-            if (++known.Times <= EachOfACaller) return true;
+            if (++known.Times <= MostPerCaller) return true;
             known.Last = record;
             return false;
         }
@@ -106,7 +106,7 @@ public sealed class CallerRefusals : IAudit, IAsyncDisposable
     {
         public int Times { get; set; }
 
-        public int More => Math.Max(0, Times - EachOfACaller);
+        public int More => Math.Max(0, Times - MostPerCaller);
 
         public AuditRecord? Last { get; set; }
     }

@@ -22,9 +22,9 @@ public sealed class CallerRefusalsTests
         for (var request = 0; request < 100_000; request++) await refusals.WriteAsync(Refusal("loops"), Cancel);
         time.Advance(TimeSpan.FromMinutes(1));
 
-        audit.Records.Count.ShouldBe(CallerRefusals.EachOfACaller + 1);
+        audit.Records.Count.ShouldBe(CallerRefusals.MostPerCaller + 1);
         var sum = audit.Records[^1];
-        (sum.CallerSubject, sum.Times, sum.Outcome, sum.Refusal).ShouldBe(("loops", 100_000 - CallerRefusals.EachOfACaller, AuditOutcome.Refused, RefusalCode.BudgetExhausted));
+        (sum.CallerSubject, sum.Times, sum.Outcome, sum.Refusal).ShouldBe(("loops", 100_000 - CallerRefusals.MostPerCaller, AuditOutcome.Refused, RefusalCode.BudgetExhausted));
         sum.Detail!.ShouldContain("2026-03-01T12:00:00");
 
         await refusals.WriteAsync(Refusal("loops"), Cancel);
@@ -56,14 +56,14 @@ public sealed class CallerRefusalsTests
         time.Advance(TimeSpan.FromMinutes(1));
 
         audit.Records.Sum(record => record.Times ?? 1).ShouldBe(22_000);
-        audit.Records.Count.ShouldBe(20_000 + CallerRefusals.EachOfACaller);
+        audit.Records.Count.ShouldBe(20_000 + CallerRefusals.MostPerCaller);
     }
 
     [Fact]
     public async Task L15_The_sum_is_written_at_the_end_and_a_full_disk_refuses_as_before()
     {
         var refusals = Create();
-        for (var request = 0; request < CallerRefusals.EachOfACaller + 7; request++) await refusals.WriteAsync(Refusal("loops"), Cancel);
+        for (var request = 0; request < CallerRefusals.MostPerCaller + 7; request++) await refusals.WriteAsync(Refusal("loops"), Cancel);
         await refusals.DisposeAsync();
         audit.Records[^1].Times.ShouldBe(7);
 

@@ -225,7 +225,7 @@ public sealed class PostgreSqlDriverTests(PostgreSqlDriverTests.Server server) :
             await using var connection = await pool.OpenConnectionAsync(Cancellation);
         }
 
-        Of("npgsql").Note!.ShouldContain($"before 10 do not know {newer},");
+        Of("npgsql").Note!.ShouldContain($"before 10 do not know {newer} and refuse");
         if (note is null) Of("npgsql<10").Note.ShouldBeNull();
         else Of("npgsql<10").Note!.ShouldContain(note);
     }

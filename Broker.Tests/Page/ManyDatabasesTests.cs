@@ -19,13 +19,13 @@ public sealed class ManyDatabasesTests(Browser browser) : ServedPageTests(browse
 
         Of(Views.Budget("d", 100, 60, 0, 0, 0, 0, counted: false, over: 0)).ShouldBe(Concern.Uncounted);
         Of(Views.Budget("d", 100, 60, 0, 10, 5, 0, stale: true, over: 0)).ShouldBe(Concern.Uncounted);
-        Of(Views.Budget("d", 100, 60, 0, 10, 5, 1, over: 0)).ShouldBe(Concern.Wanting);
-        Of(Views.Budget("d", 100, 60, 20, 50, 5, 0, over: 0)).ShouldBe(Concern.Wanting);
+        Of(Views.Budget("d", 100, 60, 0, 10, 5, 1, over: 0)).ShouldBe(Concern.Contended);
+        Of(Views.Budget("d", 100, 60, 20, 50, 5, 0, over: 0)).ShouldBe(Concern.Contended);
         Of(Views.Budget("d", 100, 60, 0, 60, 5, 0, over: 0)).ShouldBe(Concern.Full);
-        Of(Views.Budget("d", 100, 60, 0, 10, 5, 0, over: 1)).ShouldBe(Concern.Unwell);
+        Of(Views.Budget("d", 100, 60, 0, 10, 5, 0, over: 1)).ShouldBe(Concern.Degraded);
         Of(Views.Budget("d", 100, 60, 0, 52, 5, 0, over: 0)).ShouldBe(Concern.Filling);
         Of(Views.Budget("d", 100, 60, 0, 51, 5, 0, over: 0)).ShouldBe(Concern.Quiet);
-        Views.View(Views.Budget("d", 100, 60, 0, 10, 5, 0, over: 0), query, false, Views.Lease("L", "d", LeaseState.RevokeFailed, 0, 0)).Concern.ShouldBe(Concern.Unwell);
+        Views.View(Views.Budget("d", 100, 60, 0, 10, 5, 0, over: 0), query, false, Views.Lease("L", "d", LeaseState.RevokeFailed, 0, 0)).Concern.ShouldBe(Concern.Degraded);
     }
 
     [Theory]

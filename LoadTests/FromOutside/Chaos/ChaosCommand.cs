@@ -8,17 +8,17 @@ namespace LoadTests.FromOutside.Chaos;
 /// <summary><c>loadtests chaos</c>.</summary>
 internal sealed class ChaosCommand
 {
-    private readonly Option<string[]> faults = new("--fault") { Description = "Only this one; may be given several times. Else all, one after the other.", AllowMultipleArgumentsPerToken = true };
-    private readonly Option<bool> list = new("--list") { Description = "Only say what there is." };
-    private readonly Option<int> pods = CommandOptions.Number("--pods", "Pods that are there at once.", 16, 4, 1_000);
+    private readonly Option<string[]> faults = new("--fault") { Description = "Only this fault (can be repeated). Default: all, one after the other.", AllowMultipleArgumentsPerToken = true };
+    private readonly Option<bool> list = new("--list") { Description = "Only list the faults." };
+    private readonly Option<int> pods = CommandOptions.Number("--pods", "Pods that exist at the same time.", 16, 4, 1_000);
     private readonly Option<int> replicas = CommandOptions.Number("--replicas", "Broker processes.", 3, 2, 16);
     private readonly Option<string> redis = new("--redis")
     {
-        Description = "What the brokers share: one server (single), a primary and its replica (replicated), or three masters with a replica each (cluster). Faults that need more than this have what they need.",
+        Description = "What the brokers share: one server (single), a primary and its replica (replicated), or three masters with a replica each (cluster). Faults that need more than this get what they need.",
         DefaultValueFactory = _ => RedisKinds.NameOf(default),
     };
 
-    private readonly Option<TimeSpan> freeze = CommandOptions.Duration("--freeze", "How long a frozen process stands still.", TimeSpan.FromSeconds(12));
+    private readonly Option<TimeSpan> freeze = CommandOptions.Duration("--freeze", "How long a process stays frozen.", TimeSpan.FromSeconds(12));
     private readonly Option<DirectoryInfo?> logs = new("--logs") { Description = "Keep the replicas' logs in this directory." };
     private readonly Option<FileInfo> from = new Option<FileInfo>("--from") { Description = "The other version's broker.dll, for replicas-upgraded; default: the one built with this." }.AcceptExistingOnly();
     private readonly Option<bool> vault = new("--vault") { Description = "Let a double of Vault create the users, for replicas-upgraded." };
@@ -29,7 +29,7 @@ internal sealed class ChaosCommand
         var options = new ChaosCommand();
         options.faults.AcceptOnlyFromAmong([.. Misfortunes.All.Select(misfortune => misfortune.Name)]);
         options.redis.AcceptOnlyFromAmong(RedisKinds.Names);
-        var command = new Command("chaos", "Lets real brokers, their Redis, their issuer and their database meet with misfortunes while pods are at work, and holds what happens to the laws. Exit code 1: a law was broken.")
+        var command = new Command("chaos", "Injects faults into real brokers, their Redis, their issuer and their database while pods work, and checks the laws. Exit code 1: a law was broken.")
         {
             options.faults, options.list, options.pods, options.replicas, options.redis, options.freeze, options.logs, options.from, options.vault, options.json,
         };

@@ -17,7 +17,7 @@ internal static class ConformanceCommand
         var jwtFile = new Option<FileInfo?>("--jwt-file") { Description = "The file of that token." };
         var roleId = new Option<string?>("--role-id") { Description = "The role id of a login by AppRole." };
         var secretIdFile = new Option<FileInfo?>("--secret-id-file") { Description = "The file of its secret id." };
-        var command = new Command("vault-conformance", "Try on a server what Vault's clients rely on, and print a row for each thing. Makes a few leases and gives them up. Ends with 1 when something deviates.")
+        var command = new Command("vault-conformance", "Test what Vault's clients rely on against a server, and print a row for each check. Makes a few leases and revokes them. Exit code 1 when something deviates.")
         {
             url, path, token, mount, role, jwtFile, roleId, secretIdFile,
         };

@@ -17,16 +17,16 @@ internal static class DemoCommand
     public static Command Create()
     {
         var pods = new Option<int>("--pods") { Description = "How many pods.", DefaultValueFactory = _ => 100 };
-        var stay = new Option<bool>("--stay") { Description = "Keep the broker running afterwards, until Ctrl-C, and say how to try it." };
+        var stay = new Option<bool>("--stay") { Description = "Keep the broker running afterwards, until Ctrl-C, and print how to try it." };
         var vault = new Option<bool>("--vault") { Description = $"Let Vault create the users: {LocalVault.HowToGetOne}." };
         var pgbouncer = new Option<bool>("--pgbouncer") { Description = "Pods that open 20 connections each, on a database of 100, without and with PgBouncer." };
         var engine = CommandOptions.Choice("--engine", "The database's engine.", [.. Engine.All.Keys]);
-        var command = new Command("demo", "The same rollout without and with the broker, then one on a database that is too small.") { pods, stay, vault, engine, pgbouncer };
+        var command = new Command("demo", "Run the same rollout without and with the broker, then one on a database that is too small.") { pods, stay, vault, engine, pgbouncer };
         command.SetAction(async (parsed, cancellation) =>
         {
             if (parsed.GetValue(pgbouncer) && Engine.All[parsed.GetValue(engine)!] != Engine.Usual)
             {
-                Console.Error.WriteLine("--pgbouncer is in front of PostgreSQL: leave --engine away.");
+                Console.Error.WriteLine("--pgbouncer works only with PostgreSQL: omit --engine.");
                 return 2;
             }
 
@@ -45,8 +45,8 @@ internal static class DemoCommand
         var rollout = new RolloutSettings { Pods = pods, Connections = 5, MinConnections = 1, Engine = engine };
         var settings = new StageSettings { Engine = engine, MaxConnections = Large, Issuer = issuer, Connections = rollout.Connections, ExpectedHolders = pods };
 
-        Console.WriteLine($"{pods} pods start at once; each wants 5 connections and can live with 1. {engine.Product} has max_connections = {Large}.");
-        Console.WriteLine("Without the broker: every pod gets a database user of its own and opens its pool.");
+        Console.WriteLine($"{pods} pods start at once; each wants 5 connections and accepts 1. {engine.Product} has max_connections = {Large}.");
+        Console.WriteLine("Without the broker: every pod gets its own database user and opens its pool.");
         var without = await PlayAsync(rollout with { Via = Via.Issuer }, settings with { Replicas = 0 }, progress, cancellation);
         Console.WriteLine($"With the broker: {settings.Replicas} replicas, Redis, and a {engine.Product} of the same size.");
         await using var stage = await Stage.SetAsync(settings, cancellation);
@@ -68,7 +68,7 @@ internal static class DemoCommand
 
         string[] faults = [.. with.Faults, .. tooSmall.Faults, .. update.Faults, .. NotAsShown(pods, with, tooSmall)];
         foreach (var fault in faults)
-            Console.Error.WriteLine($"Not as it should be: {fault}");
+            Console.Error.WriteLine($"Not as expected: {fault}");
         if (stay)
             await StayOpen.UntilCancelledAsync(stage, console, cancellation);
         return faults.Length == 0 ? 0 : 1;
@@ -88,6 +88,6 @@ internal static class DemoCommand
         if (tooSmall.PodsAtWork == 0)
             yield return "On the small database no pod got to work.";
         if (tooSmall.PodsAtWork < pods && tooSmall.ShortestRetryAfterSeconds is null)
-            yield return "On the small database nobody was told when to come back.";
+            yield return "On the small database nobody was told when to try again.";
     }
 }

@@ -15,10 +15,10 @@ internal static class PoolerDemo
         var rollout = new RolloutSettings { Pods = pods, Connections = PerPod, MinConnections = PerPod, Retry = false };
         var settings = new StageSettings { MaxConnections = MaxConnections, Issuer = issuer, Connections = PerPod, ExpectedHolders = pods };
 
-        Console.WriteLine($"{pods} pods start at once; each opens {PerPod} connections and cannot do with fewer. PostgreSQL has max_connections = {MaxConnections}.");
-        Console.WriteLine("Without the broker: every pod gets a database user of its own and opens its pool.");
+        Console.WriteLine($"{pods} pods start at once; each opens {PerPod} connections and accepts no fewer. PostgreSQL has max_connections = {MaxConnections}.");
+        Console.WriteLine("Without the broker: every pod gets its own database user and opens its pool.");
         var without = await PlayAsync(rollout with { Via = Via.Issuer }, settings with { Replicas = 0 }, progress, cancellation);
-        Console.WriteLine($"With the broker: {settings.Replicas} replicas and Redis. Who does not fit is told so.");
+        Console.WriteLine($"With the broker: {settings.Replicas} replicas and Redis. Pods that do not fit are told so.");
         var with = await PlayAsync(rollout, settings, progress, cancellation);
         Console.WriteLine($"With the broker, and PgBouncer between pods and database: {PoolSize} of the database's connections are its pool.");
         var pooled = settings with { PoolSize = PoolSize };
@@ -29,7 +29,7 @@ internal static class PoolerDemo
 
         string[] faults = [.. with.Faults, .. behind.Faults, .. NotAsShown(pods, behind)];
         foreach (var fault in faults)
-            Console.Error.WriteLine($"Not as it should be: {fault}");
+            Console.Error.WriteLine($"Not as expected: {fault}");
         if (stay)
             await StayOpen.UntilCancelledAsync(stage, AnsiConsole.Console, cancellation);
         return faults.Length == 0 ? 0 : 1;

@@ -18,7 +18,7 @@ internal static class FuzzCommand
         var requests = CommandOptions.Number("--requests", "How many requests", 1_000_000, 100, 100_000_000);
         var seed = CommandOptions.Number("--seed", "The seed; the same requests every time", 1, 0, int.MaxValue);
         var atOnce = CommandOptions.Number("--at-once", "Requests at once", 32, 1, 1000);
-        var each = new Option<bool>("--each") { Description = "So many requests to each address by itself, one address after the other, and what the broker's memory is after each." };
+        var each = new Option<bool>("--each") { Description = "Send this many requests to each address separately, one address after the other, and print the broker's memory after each." };
         var command = new Command("fuzz", "Fuzz every public address of a broker: no 500, no hang, no growth, nobody else's data. Exit code 1 otherwise.") { requests, seed, atOnce, each };
         command.SetAction((parsed, cancellation) => RunAsync(parsed.GetValue(requests), parsed.GetValue(seed), parsed.GetValue(atOnce), parsed.GetValue(each), cancellation));
         return command;

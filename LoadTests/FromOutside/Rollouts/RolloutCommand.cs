@@ -11,24 +11,24 @@ internal sealed class RolloutCommand
 {
     private readonly Option<int> pods = CommandOptions.Number("--pods", "How many pods.", 100, 1, 100_000);
     private readonly Option<int> connections = CommandOptions.Number("--connections", "How many connections each pod wants.", 5, 1, 10_000);
-    private readonly Option<int> min = CommandOptions.Number("--min", "How few connections a pod can live with.", 1, 1, 10_000);
+    private readonly Option<int> min = CommandOptions.Number("--min", "The fewest connections that a pod accepts.", 1, 1, 10_000);
     private readonly Option<int> replicas = CommandOptions.Number("--replicas", "Broker processes.", 3, 1, 64);
     private readonly Option<string> via = CommandOptions.Choice("--via", "Whom the pods ask: the broker, or the issuer itself (each pod its own user, as without the broker).", "broker", "issuer");
     private readonly Option<string> engine = CommandOptions.Choice("--engine", "The database's engine.", [.. Engine.All.Keys]);
     private readonly Option<int> maxConnections = CommandOptions.Number("--max-connections", "The server's max_connections.", 200, 10, 10_000);
-    private readonly Option<TimeSpan> hold = CommandOptions.Duration("--hold", "How long the pods go on working after each has had its first answer, e.g. 500ms, 5s, 2m.", TimeSpan.FromSeconds(3));
+    private readonly Option<TimeSpan> hold = CommandOptions.Duration("--hold", "How long the pods keep working after each has had its first answer, e.g. 500ms, 5s, 2m.", TimeSpan.FromSeconds(3));
     private readonly Option<int?> batch = new("--batch") { Description = "Rolling update: old pods that may be missing before their replacements work (Kubernetes' maxUnavailable)." };
-    private readonly Option<int?> surge = new("--surge") { Description = "Rolling update: pods more than wanted that may be there (Kubernetes' maxSurge)." };
+    private readonly Option<int?> surge = new("--surge") { Description = "Rolling update: extra pods that may exist (Kubernetes' maxSurge)." };
     private readonly Option<int?> wait = new("--wait") { Description = "Seconds the broker may let a pod wait (Prefer: wait=N)." };
-    private readonly Option<TimeSpan> deadline = CommandOptions.Duration("--deadline", "How long a refused pod goes on trying.", TimeSpan.FromSeconds(60));
-    private readonly Option<bool> noRetry = new("--no-retry") { Description = "A refused pod does not come back." };
-    private readonly Option<string> ledger = CommandOptions.Choice("--ledger", "Where the replicas share their memory.", "redis", "in-process", "file");
+    private readonly Option<TimeSpan> deadline = CommandOptions.Duration("--deadline", "How long a refused pod keeps trying.", TimeSpan.FromSeconds(60));
+    private readonly Option<bool> noRetry = new("--no-retry") { Description = "A refused pod does not try again." };
+    private readonly Option<string> ledger = CommandOptions.Choice("--ledger", "Where the replicas keep their shared state.", "redis", "in-process", "file");
     private readonly Option<string> issuer = CommandOptions.Choice("--issuer", $"What creates the users; for vault, {LocalVault.HowToGetOne}.", "builtin", "vault");
     private readonly Option<string> sharing = CommandOptions.Choice("--sharing", "Who shares one database user.", "Role", "Workload", "Holder");
     private readonly Option<double> usersPerSecond = new("--users-per-second") { Description = "Users a second that the broker may create.", DefaultValueFactory = _ => 5 };
     private readonly Option<int> ceilingPercent = CommandOptions.Number("--ceiling-percent", "Percent of the connections that the broker may promise.", 70, 1, 100);
-    private readonly Option<int?> expectedHolders = new("--expected-holders") { Description = "How many pods the role expects, 0 for unknown; default: as many as come." };
-    private readonly Option<Uri[]> broker = new("--broker") { Description = "A broker that runs already (repeat for each replica) instead of private ones.", AllowMultipleArgumentsPerToken = true };
+    private readonly Option<int?> expectedHolders = new("--expected-holders") { Description = "How many pods the role expects, 0 for unknown. Default: the number of pods." };
+    private readonly Option<Uri[]> broker = new("--broker") { Description = "A running broker (repeat for each replica) instead of private ones.", AllowMultipleArgumentsPerToken = true };
     private readonly Option<string> role = new("--role") { Description = "The role to ask for, with --broker.", DefaultValueFactory = _ => StageSettings.RoleName };
     private readonly Option<FileInfo?> jwksFile = new("--jwks-file") { Description = "With --broker: write the keys of the pods' tokens here; the broker must be configured with this JwksFile." };
     private readonly Option<string> identityIssuer = new("--identity-issuer") { Description = "With --broker: the iss of the pods' tokens.", DefaultValueFactory = _ => "https://loadtests.invalid" };
@@ -40,7 +40,7 @@ internal sealed class RolloutCommand
     public static Command Create()
     {
         var options = new RolloutCommand();
-        var command = new Command("rollout", "Run a rollout: every pod gets a login, really opens its connections, works, and leaves. Exit code 0 only if it was as it should be.")
+        var command = new Command("rollout", "Run a rollout: every pod gets a login, really opens its connections, works, and leaves. Exit code 0 only if everything was as expected.")
         {
             options.pods, options.connections, options.min, options.replicas, options.via, options.engine, options.maxConnections, options.hold,
             options.batch, options.surge, options.wait, options.deadline, options.noRetry, options.ledger, options.issuer,
@@ -71,7 +71,7 @@ internal sealed class RolloutCommand
         if (parsed.GetValue(jwksFile) is null)
             yield return "--broker needs --jwks-file: the file from which that broker reads the keys of the pods' tokens.";
         if (parsed.GetValue(broker)!.Any(address => !address.IsAbsoluteUri))
-            yield return "--broker needs a whole address such as http://127.0.0.1:8080.";
+            yield return "--broker needs a complete address such as http://127.0.0.1:8080.";
     }
 
     private RolloutSettings Settings(ParseResult parsed) => new()
@@ -140,7 +140,7 @@ internal sealed class RolloutCommand
         else
             ResultTable.Write(AnsiConsole.Console, $"{result.Pods} pods, each wants {parsed.GetValue(connections)} connections", (result.Via == Via.Broker ? "with the broker" : "without the broker", result));
         foreach (var fault in result.Faults)
-            Console.Error.WriteLine($"Not as it should be: {fault}");
+            Console.Error.WriteLine($"Not as expected: {fault}");
         return result.Faults.Count == 0 ? 0 : 1;
     }
 }

@@ -6,12 +6,12 @@ using Broker.Core.Leases;
 namespace Broker.Api.Telemetry;
 
 /// <summary>The metrics that exist from the first scrape on: counters at 0, and whether this replica takes requests.</summary>
-internal sealed class FromTheStart : IHostedService
+internal sealed class InitialMetrics : IHostedService
 {
     private readonly BrokerMetrics metrics;
     private readonly ICatalog catalog;
 
-    public FromTheStart(BrokerMetrics metrics, ICatalog catalog, Readiness readiness, IMeterFactory meters)
+    public InitialMetrics(BrokerMetrics metrics, ICatalog catalog, Readiness readiness, IMeterFactory meters)
     {
         (this.metrics, this.catalog) = (metrics, catalog);
         meters.Create(BrokerMetrics.Name).CreateObservableGauge("broker.ready", () => readiness.Missing is null ? 1 : 0, null, "1 while this replica takes requests.");
