@@ -22,10 +22,13 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
     private volatile bool hasBeenReady;
 
     /// <summary>Answers what is below <c>/v1/</c>, and that itself; the rest goes on.</summary>
-    public Task HandleAsync(HttpContext context, RequestDelegate next) =>
-        context.Request.Path.Value is { } path && (path.StartsWith(Prefix, StringComparison.Ordinal) || path == NoPath) && catalog.Current.VaultApi.Enabled
-            ? HandleAsync(context, path == NoPath ? null : path[Prefix.Length..])
-            : next(context);
+    public Task HandleAsync(HttpContext context, RequestDelegate next)
+    {
+        var path = PlainPath.Of(context.Request.Path.Value ?? "");
+        if (!(path.StartsWith(Prefix, StringComparison.Ordinal) || path == NoPath) || !catalog.Current.VaultApi.Enabled) return next(context);
+        context.Request.Path = path;
+        return HandleAsync(context, path == NoPath ? null : path[Prefix.Length..]);
+    }
 
     // Null: there is no slash behind the prefix, and Vault has nothing there.
     private async Task HandleAsync(HttpContext context, string? path)
@@ -70,10 +73,8 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
     }
 
     // Null: it passed, and is answered.
-    private async ValueTask<VaultReply?> AnswerAsync(HttpContext context, string escaped)
+    private async ValueTask<VaultReply?> AnswerAsync(HttpContext context, string whole)
     {
-        // The server unescapes all but slashes.
-        var whole = escaped.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase).TrimStart('/');
         if (whole.Split('/') is var segments && (segments.Contains("..") || segments.Contains("."))) throw VaultError.Bad("path cannot contain parent references");
         var operation = OperationOf(context.Request);
         if (passing.Covers(whole))
