@@ -252,6 +252,35 @@ public sealed class PassThroughTests
         (await reader.ReadToEndAsync(Cancellation)).ShouldBe(" and done");
     }
 
+    [Theory]
+    [InlineData(100_000, true, 200)]
+    [InlineData(3_000_000, false, 200)]
+    [InlineData(33_600_000, true, 413)]
+    public async Task What_is_written_to_the_Vault_behind_may_be_as_long_as_Vault_takes_it(int length, bool announced, int status)
+    {
+        await using var server = await LoopbackServer.StartAsync(async context =>
+        {
+            if (await LoggedInAsync(context)) return;
+            var (piece, seen) = (new byte[64 * 1024], 0);
+            while (await context.Request.Body.ReadAsync(piece) is var read and > 0) seen += read;
+            await context.Response.WriteAsync(new JsonObject { ["seen"] = seen }.ToJsonString());
+        });
+        await using var world = World(server.Address);
+        using var client = new HttpClient { BaseAddress = await world.ListeningReplicaAsync() };
+        var caller = await VaultCaller.OfPodAsync(world, client, "uid-1");
+        using var request = new HttpRequestMessage(HttpMethod.Put, "/v1/secret/data/app") { Content = new ByteArrayContent(new byte[length]) };
+        request.Headers.Add("X-Vault-Token", caller.Token);
+        request.Headers.TransferEncodingChunked = !announced;
+        request.Headers.ExpectContinue = true; // who is refused need not send it all
+
+        using var response = await client.SendAsync(request, Cancellation);
+
+        var text = await response.Content.ReadAsStringAsync(Cancellation);
+        ((int)response.StatusCode, response.Headers.RetryAfter).ShouldBe((status, null), text);
+        if (status == 200) ((int)JsonNode.Parse(text)!["seen"]!).ShouldBe(length);
+        else ((string)JsonNode.Parse(text)!["errors"]![0]!).ShouldBe("http: request body too large");
+    }
+
     private static async Task<bool> LoggedInAsync(HttpContext context)
     {
         if (!context.Request.Path.Value!.EndsWith("/login", StringComparison.Ordinal)) return false;

@@ -14,6 +14,9 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
 {
     private const string Preflight = "sys/internal/ui/mounts/";
 
+    // What Vault takes itself (OpenBao http/handler.go DefaultMaxRequestSize): it is streamed, and so costs no memory here.
+    private const long LongestBody = 32 * 1024 * 1024;
+
     private static readonly string[] Back = ["Content-Type", "Content-Length", "Retry-After"];
 
     /// <summary>Whether a path passes; the mount of one that does can be asked for too.</summary>
@@ -28,6 +31,7 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
         if (call.WrapTtl is not null) throw VaultError.Bad($"{call.Path} passes to another Vault, whose wrapped answers could not be unwrapped here: ask without X-Vault-Wrap-TTL");
         if (!IsMethod(request.Method)) throw VaultError.UnsupportedOperation();
         var client = await requests.ClientOfAsync(call, strictly: true);
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = LongestBody;
         using var content = BodyOf(request);
         using var response = await SendAsync(call, client, new HttpMethod(request.Method.ToUpperInvariant()), call.Path, request.QueryString.Value ?? "", content);
 

@@ -44,6 +44,7 @@ internal sealed class UpstreamChannel : IDisposable
     /// <param name="content">The body; null: none.</param>
     /// <param name="cancellation">The client left.</param>
     /// <exception cref="VaultError">It does not answer.</exception>
+    /// <exception cref="BadHttpRequestException">The client's body cannot be passed.</exception>
     public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string query, Secret? token, string? space, HttpContent? content, CancellationToken cancellation)
     {
         using var request = new HttpRequestMessage(method, Target(path, query)) { Content = content };
@@ -58,6 +59,10 @@ internal sealed class UpstreamChannel : IDisposable
         try
         {
             return await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
+        }
+        catch (HttpRequestException e) when (e.InnerException is BadHttpRequestException)
+        {
+            throw e.InnerException; // it is the client's own body that is too long, or does not come
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
