@@ -123,6 +123,8 @@ public sealed class ProtocolTests
         await using var world = new BrokerWorld();
         var replica = await world.ReplicaAsync();
         var caller = new VaultCaller(replica);
+        using var client = new HttpClient { BaseAddress = await world.ListeningReplicaAsync() };
+        var listening = new VaultCaller(client);
 
         (await caller.SendAsync("GET", "sys/health")).Status.ShouldBe(200);
         (await caller.SendAsync("GET", "sys/health?activecode=299&standbyok=true&perfstandbyok=true")).Status.ShouldBe(299);
@@ -132,6 +134,12 @@ public sealed class ProtocolTests
         {
             var bad = await caller.SendAsync("GET", "sys/health?" + query);
             (bad.Status, bad.Text.Trim()).ShouldBe((400, """{"errors":[]}"""), query);
+        }
+
+        foreach (var empty in new[] { 204, 205, 304 })
+        {
+            var bare = await listening.SendAsync("GET", $"sys/health?activecode={empty}");
+            (bare.Status, bare.Text).ShouldBe((empty, ""));
         }
 
         foreach (var path in new[] { "health", "seal-status", "leader" })

@@ -52,7 +52,7 @@ internal sealed class VaultReply
     /// <summary>The body; empty: none.</summary>
     public ReadOnlyMemory<byte> Body()
     {
-        if (Status == 204) return default;
+        if (Status is 204 or 205 or 304) return default; // HTTP has none with these, which a health check may ask for
         if (Ready is not null) return Ready;
         var bytes = new ArrayBufferWriter<byte>(1024);
         using (var json = new Utf8JsonWriter(bytes, Readable))
