@@ -32,6 +32,17 @@ internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
     public async ValueTask<WrappedAnswer?> UnwrapAsync(string token, CancellationToken cancellation) =>
         ClientTokenText.IsOne(token) && await records.DropAsync(ClientTokenText.IdOf(token), cancellation) is { } text ? JsonSerializer.Deserialize<WrappedAnswer>(text) : null;
 
+    /// <summary>Keeps one under another token, for as long again; null: there is none, or somebody had it before.</summary>
+    public async ValueTask<(WrappedAnswer Answer, Secret Token)?> RewrapAsync(string token, DateTimeOffset now, CancellationToken cancellation)
+    {
+        if (await LookUpAsync(token, cancellation) is not { } answer) return null;
+        var anew = answer with { WrappedAt = now };
+        var another = await WrapAsync(anew, cancellation);
+        if (await UnwrapAsync(token, cancellation) is not null) return (anew, another);
+        await UnwrapAsync(another.Reveal(), cancellation); // somebody had it meanwhile, and has it alone
+        return null;
+    }
+
     /// <summary>What is known of it, without taking it.</summary>
     public async ValueTask<WrappedAnswer?> LookUpAsync(string token, CancellationToken cancellation) =>
         ClientTokenText.IsOne(token) && await records.ReadAsync(ClientTokenText.IdOf(token), cancellation) is var (text, _) ? JsonSerializer.Deserialize<WrappedAnswer>(text) : null;

@@ -54,6 +54,7 @@ internal static class ConformanceChecks
         new("another verb is 405 unsupported operation", "recordings, 16", async run => Refused(await run.SendAsync("DELETE", run.Settings.Path), 405, "1 error occurred:\n\t* unsupported operation\n\n")),
         new("an unknown role is 400", "recordings, 12", async run => Refused(await run.SendAsync("GET", run.Settings.Path[..(run.Settings.Path.LastIndexOf('/') + 1)] + "nosuch"), 400, "unknown role: nosuch")),
         new("a wrapped answer is had once", "Agent with wrap_ttl", WrapAsync),
+        new("what a client sends is wrapped", "Agent's sink with wrap_ttl", WrapSentAsync),
         new("a revoked lease answers 204, again too, and is no more", "node-vault, Agent's cache", async run => Sum(
             Status(await run.SendAsync("PUT", "sys/leases/revoke", JsonNode.Parse($$"""{"lease_id":"{{run.Lease}}"}""")), 204, out _),
             Status(await run.SendAsync("PUT", "sys/leases/revoke", JsonNode.Parse($$"""{"lease_id":"{{run.Lease}}"}""")), 204, out _),
@@ -116,6 +117,14 @@ internal static class ConformanceChecks
         if ((string?)wrapped.Body["wrap_info"]?["token"] is not { } token) return Sum(wrong, "no wrap_info.token");
         var unwrapped = Status(await run.SendAsync("POST", "sys/wrapping/unwrap", "{}", "application/json", token), 200, out var answer);
         return Sum(wrong, Is(wrapped.Body["wrap_info"]!["ttl"], "60", "ttl"), unwrapped, Missing(answer.Body["data"]?.AsObject(), ["username", "password"]), Either(await run.SendAsync("POST", "sys/wrapping/unwrap", "{}", "application/json", token), [400, 403], out _));
+    }
+
+    private static async Task<string?> WrapSentAsync(ConformanceRun run)
+    {
+        var wrong = Status(await run.SendAsync("PUT", "sys/wrapping/wrap", JsonNode.Parse("""{"token":"x"}"""), ("X-Vault-Wrap-TTL", "5m0s")), 200, out var wrapped);
+        if ((string?)wrapped.Body["wrap_info"]?["token"] is not { } token) return Sum(wrong, "no wrap_info.token");
+        var unwrapped = Status(await run.SendAsync("PUT", "sys/wrapping/unwrap", "{}", "application/json", token), 200, out var answer);
+        return Sum(wrong, Is(wrapped.Body["wrap_info"]!["ttl"], "300", "ttl"), unwrapped, Is(answer.Body["data"]?["token"], "x", "data.token"));
     }
 
     private static string? Status(ConformanceAnswer given, int expected, out ConformanceAnswer answer) => Either(given, [expected], out answer);

@@ -11,7 +11,7 @@ internal sealed class HelpEndpoints(ICatalog catalog, VaultRequests requests) : 
         ("auth/token/", "Looks up, renews or revokes the token that asks, or one that is named in the body. Revoking it gives up what was read by it."),
         ("auth/", "Logs in with a role and a proof of who asks, and answers with a token."),
         ("sys/leases/", "Renews, looks up or revokes a lease of the caller's own. Revoking it gives up the caller's part of a login that others may share."),
-        ("sys/wrapping/", "Looks at a wrapped answer, or gives it out once."),
+        ("sys/wrapping/", "Wraps what is sent, looks at a wrapped answer, gives it out once, or puts it under another token."),
         ("sys/", "Says how the server is, and what the caller may do there."),
     ];
 

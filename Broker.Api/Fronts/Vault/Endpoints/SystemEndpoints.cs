@@ -219,7 +219,7 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         {
             "auth/token/lookup-self" => ["read"],
             "auth/token/lookup" or "auth/token/renew" or "auth/token/revoke" or "auth/token/renew-self" or "auth/token/revoke-self" or "sys/capabilities-self" or "sys/leases/renew" or "sys/leases/revoke" or "sys/leases/lookup"
-                or "sys/renew" or "sys/revoke" or "sys/wrapping/unwrap" or "sys/wrapping/lookup" => ["update"],
+                or "sys/renew" or "sys/revoke" or "sys/wrapping/wrap" or "sys/wrapping/unwrap" or "sys/wrapping/lookup" or "sys/wrapping/rewrap" => ["update"],
             _ => ["deny"],
         };
     }

@@ -2,6 +2,8 @@ using System.Text;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
+using Broker.Core.Leases;
+using Broker.Core.Model;
 using Broker.Core.Sessions.ClientTokens;
 
 namespace Broker.Api.Fronts.Vault.Endpoints;
@@ -10,7 +12,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// Response wrapping: with <c>X-Vault-Wrap-TTL</c> an answer is kept for whoever shows a token that is good once
 /// (OpenBao website/content/docs/concepts/response-wrapping.mdx).
 /// </summary>
-internal sealed class Wrapping(WrappedAnswers answers, IAudit audit, TimeProvider time) : IVaultEndpoints
+internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, IAudit audit, TimeProvider time) : IVaultEndpoints
 {
     private const string Gone = "wrapping token is not valid or does not exist";
     private static readonly TimeSpan Longest = TimeSpan.FromDays(32);
@@ -19,52 +21,90 @@ internal sealed class Wrapping(WrappedAnswers answers, IAudit audit, TimeProvide
     public async ValueTask<VaultReply> WrapAsync(VaultCall call, VaultReply reply, TimeSpan ttl)
     {
         var answer = new WrappedAnswer(Encoding.UTF8.GetString(reply.Body().Span), call.Path, time.GetUtcNow(), ttl < Longest ? ttl : Longest);
-        var token = await answers.WrapAsync(answer, call.Cancellation);
+        return Wrapped(answer, await answers.WrapAsync(answer, call.Cancellation), reply.Accessor, reply.Warnings);
+    }
+
+    public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call) => call.Path switch
+    {
+        "sys/wrapping/wrap" => await KeepAsync(call),
+        "sys/wrapping/rewrap" => await RewrapAsync(call),
+        "sys/wrapping/unwrap" => await UnwrapAsync(call),
+        "sys/wrapping/lookup" => await LookUpAsync(call),
+        _ => null,
+    };
+
+    // What the caller sends itself, such as the token in a sink of Vault's Agent. It is wrapped on its way out, as any answer is.
+    private async ValueTask<VaultReply> KeepAsync(VaultCall call)
+    {
+        var client = await requests.ClientOfAsync(call, strictly: false);
+        call.Must(VaultOperation.Update);
+        if (call.WrapTtl is null) throw VaultError.Bad("endpoint requires response wrapping to be used");
+        var sent = call.Body.All();
+        await RecordAsync(call, "wrapped what it sent", client);
         return new VaultReply
         {
-            Warnings = reply.Warnings,
-            WrapInfo = json =>
+            Data = json =>
             {
-                json.WriteString("token", token.Reveal());
-                json.WriteString("accessor", TokenReply.NewAccessor());
-                json.WriteNumber("ttl", (long)answer.Ttl.TotalSeconds);
-                json.WriteTime("creation_time", answer.WrappedAt);
-                json.WriteString("creation_path", answer.Path);
-                if (reply.Accessor is { } wrapped) json.WriteString("wrapped_accessor", wrapped);
+                foreach (var (name, value) in sent)
+                {
+                    json.WritePropertyName(name);
+                    json.WriteRawValue(value.GetRawText());
+                }
             },
         };
     }
 
-    public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
+    private async ValueTask<VaultReply> RewrapAsync(VaultCall call)
     {
-        if (call.Path is not ("sys/wrapping/unwrap" or "sys/wrapping/lookup")) return null;
-        var isLookup = call.Path == "sys/wrapping/lookup";
-        if (!(isLookup && call.Operation == VaultOperation.Read)) call.Must(VaultOperation.Update);
-        var token = call.Body.Text("token") is { Length: > 0 } given ? given : call.TokenText ?? throw (isLookup ? VaultError.Bad("missing \"token\" value in input") : VaultError.NoToken());
-        if (isLookup) return LookUp(await answers.LookUpAsync(token, call.Cancellation) ?? throw VaultError.Bad(Gone));
+        call.Must(VaultOperation.Update);
+        var token = TokenOf(call) ?? throw VaultError.NoToken();
+        if (await answers.RewrapAsync(token, time.GetUtcNow(), Requests.ToItsEnd) is not var (answer, another)) throw VaultError.Bad(Gone);
+        await RecordAsync(call, $"wrapped anew the answer to {answer.Path}");
+        return Wrapped(answer, another);
+    }
 
-        var answer = await answers.UnwrapAsync(token, Requests.ToItsEnd) ?? throw VaultError.Bad(Gone);
-        await audit.WriteAsync(
-            new()
-            {
-                Time = time.GetUtcNow(),
-                Action = AuditAction.Session,
-                Outcome = AuditOutcome.Granted,
-                Detail = $"unwrapped the answer to {answer.Path} of {answer.WrappedAt:O}",
-                TraceId = call.Origin.TraceId,
-                ClientAddress = call.Origin.Address,
-            },
-            Requests.ToItsEnd);
+    private async ValueTask<VaultReply> UnwrapAsync(VaultCall call)
+    {
+        call.Must(VaultOperation.Update);
+        var answer = await answers.UnwrapAsync(TokenOf(call) ?? throw VaultError.NoToken(), Requests.ToItsEnd) ?? throw VaultError.Bad(Gone);
+        await RecordAsync(call, $"unwrapped the answer to {answer.Path} of {answer.WrappedAt:O}");
         return new VaultReply { Ready = Encoding.UTF8.GetBytes(answer.Body) };
     }
 
-    private static VaultReply LookUp(WrappedAnswer answer) => new()
+    private async ValueTask<VaultReply> LookUpAsync(VaultCall call)
     {
-        Data = json =>
+        call.Must(VaultOperation.Read, VaultOperation.Update);
+        var token = TokenOf(call) ?? throw VaultError.Bad("missing \"token\" value in input");
+        var answer = await answers.LookUpAsync(token, call.Cancellation) ?? throw VaultError.Bad(Gone);
+        return new VaultReply
         {
-            json.WriteString("creation_path", answer.Path);
+            Data = json =>
+            {
+                json.WriteString("creation_path", answer.Path);
+                json.WriteTime("creation_time", answer.WrappedAt);
+                json.WriteNumber("creation_ttl", (long)answer.Ttl.TotalSeconds);
+            },
+        };
+    }
+
+    private static string? TokenOf(VaultCall call) => call.Body.Text("token") is { Length: > 0 } given ? given : call.TokenText;
+
+    private ValueTask RecordAsync(VaultCall call, string what, VaultClient? client = null) => audit.WriteAsync(
+        (client is null ? new() { Time = time.GetUtcNow(), Action = AuditAction.Session, Outcome = AuditOutcome.Granted, TraceId = call.Origin.TraceId, ClientAddress = call.Origin.Address }
+            : DeskAudit.Of(AuditAction.Session, client.Caller, null, call.Origin, time) with { CallerSession = client.Live.Token.Accessor }) with { Detail = what },
+        Requests.ToItsEnd);
+
+    private static VaultReply Wrapped(WrappedAnswer answer, Secret token, string? accessor = null, IReadOnlyList<string>? warnings = null) => new()
+    {
+        Warnings = warnings ?? [],
+        WrapInfo = json =>
+        {
+            json.WriteString("token", token.Reveal());
+            json.WriteString("accessor", TokenReply.NewAccessor());
+            json.WriteNumber("ttl", (long)answer.Ttl.TotalSeconds);
             json.WriteTime("creation_time", answer.WrappedAt);
-            json.WriteNumber("creation_ttl", (long)answer.Ttl.TotalSeconds);
+            json.WriteString("creation_path", answer.Path);
+            if (accessor is not null) json.WriteString("wrapped_accessor", accessor);
         },
     };
 }

@@ -25,7 +25,14 @@ internal sealed class VaultBody
     private VaultBody(Dictionary<string, JsonElement> fields) => this.fields = fields;
 
     /// <summary>The fields that nobody asked for: Vault says that it ignores them (OpenBao sdk/framework/backend.go).</summary>
-    public IReadOnlyList<string> Ignored => fields.Count == 0 ? [] : [.. fields.Keys.Where(name => !asked.Contains(name)).Order(StringComparer.Ordinal)];
+    public IReadOnlyList<string> Ignored => fields.Count == 0 ? [] : [.. fields.Keys.Where(name => fields[name].ValueKind != JsonValueKind.Null && !asked.Contains(name)).Order(StringComparer.Ordinal)];
+
+    /// <summary>All of them, also those that are null, as they were sent.</summary>
+    public IReadOnlyDictionary<string, JsonElement> All()
+    {
+        asked.UnionWith(fields.Keys);
+        return fields;
+    }
 
     /// <summary>Those of a request that writes nothing: what it has for a body is not read (OpenBao http/logical.go <c>parseQuery</c>).</summary>
     public static VaultBody OfQuery(IQueryCollection query) =>
@@ -84,7 +91,7 @@ internal sealed class VaultBody
     private JsonElement? Field(string name)
     {
         asked.Add(name);
-        return fields.TryGetValue(name, out var value) ? value : null;
+        return fields.TryGetValue(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
     }
 
     private static VaultError Invalid(string name, string why) => VaultError.Bad($"Field validation failed: error converting input for field \"{name}\": {why}");
@@ -137,12 +144,7 @@ internal sealed class VaultBody
             if (json.RootElement.ValueKind == JsonValueKind.Null) return new([]);
             if (json.RootElement.ValueKind != JsonValueKind.Object) throw VaultError.Bad("error parsing JSON");
             var fields = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
-            foreach (var field in json.RootElement.EnumerateObject())
-            {
-                if (field.Value.ValueKind == JsonValueKind.Null) fields.Remove(field.Name);
-                else fields[field.Name] = field.Value.Clone();
-            }
-
+            foreach (var field in json.RootElement.EnumerateObject()) fields[field.Name] = field.Value.Clone();
             return new(fields);
         }
         catch (JsonException)

@@ -46,8 +46,8 @@ internal sealed class VaultReply
     /// <summary>The accessor of the token in <see cref="Auth"/>.</summary>
     public string? Accessor { get; init; }
 
-    /// <summary>Whether there is an envelope that can be wrapped.</summary>
-    public bool IsEnvelope => Status == 200 && Whole is null && Ready is null;
+    /// <summary>Whether there is an envelope that can be wrapped, and is not.</summary>
+    public bool IsEnvelope => Status == 200 && Whole is null && Ready is null && WrapInfo is null;
 
     /// <summary>The body; empty: none.</summary>
     public ReadOnlyMemory<byte> Body()

@@ -1,0 +1,95 @@
+using System.Text.Json.Nodes;
+using Broker.Tests.Security;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Fronts.Vault;
+
+/// <summary>What clients wrap themselves, and what they put under another wrapping token: <c>sys/wrapping/wrap</c> and <c>sys/wrapping/rewrap</c>.</summary>
+public sealed class WrappingTests
+{
+    [Fact]
+    public async Task An_Agents_sink_wraps_the_token_that_it_writes()
+    {
+        // OpenBao command/agentproxyshared/sink/sink.go wrapToken: PUT sys/wrapping/wrap by the token itself, and wrap_info must be there.
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var agent = new VaultCaller(replica);
+        var accessor = (string?)(await agent.LogInAsync(world.Pod("uid-1"))).Body["auth"]!["accessor"];
+
+        var sink = await agent.SendAsync("PUT", "sys/wrapping/wrap", new JsonObject { ["token"] = agent.Token }, ("X-Vault-Wrap-TTL", "5m0s"));
+
+        sink.Status.ShouldBe(200, sink.Text);
+        var wrapped = sink.Body["wrap_info"]!;
+        ((int)wrapped["ttl"]!, (string)wrapped["creation_path"]!, sink.Body["data"]).ShouldBe((300, "sys/wrapping/wrap", null));
+        var application = new VaultCaller(replica) { Token = (string)wrapped["token"]! };
+        application.Token = (string)(await application.SendAsync("PUT", "sys/wrapping/unwrap")).Body["data"]!["token"]!;
+        (await application.ReadAsync()).Status.ShouldBe(200);
+        world.AuditLines().ShouldNotContain(line => line.Contains(agent.Token!, StringComparison.Ordinal));
+        world.Audited("session").ShouldContain(record => (string?)record["detail"] == "wrapped what it sent" && (string?)record["caller"]!["session"] == accessor);
+    }
+
+    [Theory]
+    [InlineData("""{"a":null,"b":1.50,"c":{"d":["\ud800",true]},"list":"x"}""")]
+    [InlineData("{}")]
+    public async Task What_is_wrapped_is_given_out_as_it_was_sent(string sent)
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/sys/wrapping/wrap") { Content = new StringContent(sent) };
+        request.Headers.Add("X-Vault-Token", caller.Token);
+        request.Headers.Add("X-Vault-Wrap-TTL", "60");
+        using var response = await replica.SendAsync(request, TestContext.Current.CancellationToken);
+        var wrapped = JsonNode.Parse(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!;
+
+        var answer = await caller.SendAsync("PUT", "sys/wrapping/unwrap", new JsonObject { ["token"] = (string)wrapped["wrap_info"]!["token"]! });
+
+        wrapped["warnings"].ShouldBeNull();
+        answer.Text.ShouldContain($"\"data\":{sent},");
+    }
+
+    [Fact]
+    public async Task Nothing_is_wrapped_without_a_time_or_a_token()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var body = new JsonObject { ["a"] = "b" };
+
+        foreach (var ttl in new[] { "", "0" })
+        {
+            var refused = await caller.SendAsync("PUT", "sys/wrapping/wrap", body.DeepClone(), ("X-Vault-Wrap-TTL", ttl));
+            (refused.Status, refused.Error).ShouldBe((400, "endpoint requires response wrapping to be used"), ttl);
+        }
+
+        (await caller.SendAsync("GET", "sys/wrapping/wrap", null, ("X-Vault-Wrap-TTL", "60"))).Status.ShouldBe(405);
+        (await new VaultCaller(replica).SendAsync("PUT", "sys/wrapping/wrap", body, ("X-Vault-Wrap-TTL", "60"))).Status.ShouldBe(403);
+        var can = await caller.SendAsync("POST", "sys/capabilities-self", new JsonObject { ["path"] = "sys/wrapping/wrap" });
+        can.Body["capabilities"]!.ToJsonString().ShouldBe("""["update"]""");
+    }
+
+    [Fact]
+    public async Task An_answer_that_is_wrapped_anew_is_had_by_the_new_token_alone_for_as_long_again()
+    {
+        // Spring Vault's VaultWrappingTemplate.rewrap; OpenBao vault/logical_system.go handleWrappingRewrap.
+        await using var world = new BrokerWorld();
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var first = (string)(await caller.ReadAsync(headers: ("X-Vault-Wrap-TTL", "60"))).Body["wrap_info"]!["token"]!;
+        world.Time.Forward(TimeSpan.FromSeconds(50));
+
+        var anew = await caller.SendAsync("POST", "sys/wrapping/rewrap", new JsonObject { ["token"] = first });
+
+        anew.Status.ShouldBe(200, anew.Text);
+        var (second, info) = ((string)anew.Body["wrap_info"]!["token"]!, anew.Body["wrap_info"]!);
+        ((int)info["ttl"]!, (string)info["creation_path"]!).ShouldBe((60, "database/creds/orders-api"));
+        second.ShouldNotBe(first);
+        world.Time.Forward(TimeSpan.FromSeconds(50));
+        (await UnwrapAsync(caller, first)).Error.ShouldBe("wrapping token is not valid or does not exist");
+        (await caller.SendAsync("POST", "sys/wrapping/rewrap", new JsonObject { ["token"] = first })).Error.ShouldBe("wrapping token is not valid or does not exist");
+        ((string)(await UnwrapAsync(caller, second)).Body["data"]!["password"]!).ShouldNotBeEmpty();
+        world.Audited("session").ShouldContain(record => ((string)record["detail"]!).StartsWith("wrapped anew the answer to database/creds/orders-api", StringComparison.Ordinal));
+    }
+
+    private static Task<VaultAnswer> UnwrapAsync(VaultCaller caller, string token) => caller.SendAsync("PUT", "sys/wrapping/unwrap", new JsonObject { ["token"] = token });
+}
