@@ -123,13 +123,6 @@ public sealed class RecordTests
         }
     }
 
-    private sealed class SwitchedAudit : IAudit
-    {
-        public bool IsFull { get; set; }
-
-        public ValueTask WriteAsync(AuditRecord record, CancellationToken cancellation) => IsFull ? throw new AuditUnavailableException("full", null) : default;
-    }
-
     [Fact]
     public async Task Each_refusal_is_a_line_of_the_log_with_code_caller_role_and_trace()
     {

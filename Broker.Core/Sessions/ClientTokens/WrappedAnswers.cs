@@ -32,13 +32,19 @@ internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
     public async ValueTask<WrappedAnswer?> UnwrapAsync(string token, CancellationToken cancellation) =>
         ClientTokenText.IsOne(token) && await records.DropAsync(ClientTokenText.IdOf(token), cancellation) is { } text ? JsonSerializer.Deserialize<WrappedAnswer>(text) : null;
 
-    /// <summary>Keeps one under another token, for as long again; null: there is none, or somebody had it before.</summary>
-    public async ValueTask<(WrappedAnswer Answer, Secret Token)?> RewrapAsync(string token, DateTimeOffset now, CancellationToken cancellation)
+    /// <summary>Puts back what was taken and could not be given.</summary>
+    public async ValueTask PutBackAsync(string token, WrappedAnswer answer, DateTimeOffset now, CancellationToken cancellation)
     {
-        if (await LookUpAsync(token, cancellation) is not { } answer) return null;
-        var anew = answer with { WrappedAt = now };
+        if (answer.WrappedAt + answer.Ttl - now is var left && left > TimeSpan.Zero) await records.PutAsync(ClientTokenText.IdOf(token), [], JsonSerializer.Serialize(answer), left, cancellation);
+    }
+
+    /// <summary>Keeps one under another token, for as long again: as it was, as it is, and that token. Null: there is none, or somebody had it before.</summary>
+    public async ValueTask<(WrappedAnswer Was, WrappedAnswer Is, Secret Token)?> RewrapAsync(string token, DateTimeOffset now, CancellationToken cancellation)
+    {
+        if (await LookUpAsync(token, cancellation) is not { } was) return null;
+        var anew = was with { WrappedAt = now };
         var another = await WrapAsync(anew, cancellation);
-        if (await UnwrapAsync(token, cancellation) is not null) return (anew, another);
+        if (await UnwrapAsync(token, cancellation) is not null) return (was, anew, another);
         await UnwrapAsync(another.Reveal(), cancellation); // somebody had it meanwhile, and has it alone
         return null;
     }

@@ -1,5 +1,8 @@
 using System.Text.Json.Nodes;
+using Broker.Core.Audit;
 using Broker.Tests.Security;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Shouldly;
 using Xunit;
 
@@ -89,6 +92,26 @@ public sealed class WrappingTests
         (await caller.SendAsync("POST", "sys/wrapping/rewrap", new JsonObject { ["token"] = first })).Error.ShouldBe("wrapping token is not valid or does not exist");
         ((string)(await UnwrapAsync(caller, second)).Body["data"]!["password"]!).ShouldNotBeEmpty();
         world.Audited("session").ShouldContain(record => ((string)record["detail"]!).StartsWith("wrapped anew the answer to database/creds/orders-api", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task L7_What_cannot_be_recorded_gives_nothing_and_takes_nothing()
+    {
+        var audit = new SwitchedAudit();
+        await using var world = new BrokerWorld { Services = services => services.Replace(ServiceDescriptor.Singleton<IAudit>(audit)) };
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var token = (string)(await caller.ReadAsync(headers: ("X-Vault-Wrap-TTL", "60"))).Body["wrap_info"]!["token"]!;
+        audit.IsFull = true;
+
+        foreach (var path in new[] { "wrap", "rewrap", "unwrap" })
+        {
+            var refused = await caller.SendAsync("POST", $"sys/wrapping/{path}", new JsonObject { ["token"] = token }, ("X-Vault-Wrap-TTL", "60"));
+            (refused.Status, refused.Body.Count).ShouldBe((503, 1), path);
+            refused.Headers.RetryAfter.ShouldNotBeNull(path);
+        }
+
+        audit.IsFull = false;
+        ((string)(await UnwrapAsync(caller, token)).Body["data"]!["password"]!).ShouldNotBeEmpty();
     }
 
     private static Task<VaultAnswer> UnwrapAsync(VaultCaller caller, string token) => caller.SendAsync("PUT", "sys/wrapping/unwrap", new JsonObject { ["token"] = token });

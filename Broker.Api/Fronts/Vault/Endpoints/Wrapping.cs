@@ -12,7 +12,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 /// Response wrapping: with <c>X-Vault-Wrap-TTL</c> an answer is kept for whoever shows a token that is good once
 /// (OpenBao website/content/docs/concepts/response-wrapping.mdx).
 /// </summary>
-internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, IAudit audit, TimeProvider time) : IVaultEndpoints
+internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, DeskAudit audit, TimeProvider time) : IVaultEndpoints
 {
     private const string Gone = "wrapping token is not valid or does not exist";
     private static readonly TimeSpan Longest = TimeSpan.FromDays(32);
@@ -40,7 +40,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, I
         call.Must(VaultOperation.Update);
         if (call.WrapTtl is null) throw VaultError.Bad("endpoint requires response wrapping to be used");
         var sent = call.Body.All();
-        await RecordAsync(call, "wrapped what it sent", client);
+        if (await RecordAsync(call, "wrapped what it sent", client) is { } refusal) throw VaultRefusals.Of(refusal);
         return new VaultReply
         {
             Data = json =>
@@ -58,17 +58,26 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, I
     {
         call.Must(VaultOperation.Update);
         var token = TokenOf(call) ?? throw VaultError.NoToken();
-        if (await answers.RewrapAsync(token, time.GetUtcNow(), Requests.ToItsEnd) is not var (answer, another)) throw VaultError.Bad(Gone);
-        await RecordAsync(call, $"wrapped anew the answer to {answer.Path}");
-        return Wrapped(answer, another);
+        if (await answers.RewrapAsync(token, time.GetUtcNow(), Requests.ToItsEnd) is not var (was, answer, another)) throw VaultError.Bad(Gone);
+        if (await RecordAsync(call, $"wrapped anew the answer to {answer.Path}") is not { } refusal) return Wrapped(answer, another);
+        await answers.UnwrapAsync(another.Reveal(), Requests.ToItsEnd);
+        throw await PutBackAsync(token, was, refusal);
     }
 
     private async ValueTask<VaultReply> UnwrapAsync(VaultCall call)
     {
         call.Must(VaultOperation.Update);
-        var answer = await answers.UnwrapAsync(TokenOf(call) ?? throw VaultError.NoToken(), Requests.ToItsEnd) ?? throw VaultError.Bad(Gone);
-        await RecordAsync(call, $"unwrapped the answer to {answer.Path} of {answer.WrappedAt:O}");
+        var token = TokenOf(call) ?? throw VaultError.NoToken();
+        var answer = await answers.UnwrapAsync(token, Requests.ToItsEnd) ?? throw VaultError.Bad(Gone);
+        if (await RecordAsync(call, $"unwrapped the answer to {answer.Path} of {answer.WrappedAt:O}") is { } refusal) throw await PutBackAsync(token, answer, refusal);
         return new VaultReply { Ready = Encoding.UTF8.GetBytes(answer.Body) };
+    }
+
+    // Whoever finds a wrapped answer gone has to think that somebody else had it.
+    private async ValueTask<VaultError> PutBackAsync(string token, WrappedAnswer answer, Refusal refusal)
+    {
+        await answers.PutBackAsync(token, answer, time.GetUtcNow(), Requests.ToItsEnd);
+        return VaultRefusals.Of(refusal);
     }
 
     private async ValueTask<VaultReply> LookUpAsync(VaultCall call)
@@ -89,10 +98,14 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, I
 
     private static string? TokenOf(VaultCall call) => call.Body.Text("token") is { Length: > 0 } given ? given : call.TokenText;
 
-    private ValueTask RecordAsync(VaultCall call, string what, VaultClient? client = null) => audit.WriteAsync(
-        (client is null ? new() { Time = time.GetUtcNow(), Action = AuditAction.Session, Outcome = AuditOutcome.Granted, TraceId = call.Origin.TraceId, ClientAddress = call.Origin.Address }
-            : DeskAudit.Of(AuditAction.Session, client.Caller, null, call.Origin, time) with { CallerSession = client.Live.Token.Accessor }) with { Detail = what },
-        Requests.ToItsEnd);
+    // Null: it is on record (law L7).
+    private async ValueTask<Refusal?> RecordAsync(VaultCall call, string what, VaultClient? client = null)
+    {
+        var record = client is null
+            ? new AuditRecord { Time = time.GetUtcNow(), Action = AuditAction.Session, Outcome = AuditOutcome.Granted, TraceId = call.Origin.TraceId, ClientAddress = call.Origin.Address }
+            : DeskAudit.Of(AuditAction.Session, client.Caller, null, call.Origin, time) with { CallerSession = client.Live.Token.Accessor };
+        return (await audit.WriteAsync(record with { Detail = what }, default, Requests.ToItsEnd)).Refusal;
+    }
 
     private static VaultReply Wrapped(WrappedAnswer answer, Secret token, string? accessor = null, IReadOnlyList<string>? warnings = null) => new()
     {
