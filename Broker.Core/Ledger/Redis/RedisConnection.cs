@@ -20,6 +20,7 @@ public sealed class RedisConnection : IAsyncDisposable
     private readonly Task connecting;
     private volatile ConnectionMultiplexer? connected;
     private volatile string why = "not connected yet";
+    private int hasEnded;
 
     private RedisConnection(ConfigurationOptions options, string prefix)
     {
@@ -79,6 +80,8 @@ public sealed class RedisConnection : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        // The ledger that works on it ends it, and so does whoever made both.
+        if (Interlocked.Exchange(ref hasEnded, 1) != 0) return;
         await life.CancelAsync();
         await connecting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (connected is { } open) await open.DisposeAsync();

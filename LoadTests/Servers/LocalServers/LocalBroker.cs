@@ -117,7 +117,13 @@ public sealed class LocalBroker : IAsyncDisposable
     public Task KillAsync() => Running.StopAsync(Signal.Kill);
 
     /// <summary>Asks the process to end (SIGTERM), as Kubernetes does, and waits half a minute before it is killed.</summary>
-    public Task TerminateAsync() => Running.StopAsync(Signal.Terminate);
+    /// <exception cref="InvalidOperationException">It did not end well: it crashed, or had to be killed.</exception>
+    public async Task TerminateAsync()
+    {
+        await Running.StopAsync(Signal.Terminate);
+        if (await Running.ExitCodeAsync(TimeSpan.Zero, CancellationToken.None) is var code and not 0)
+            throw new InvalidOperationException($"The broker was asked to end, and ended with {code}. The end of its log:\n{EndOfLog()}");
+    }
 
     /// <summary>Holds the process (SIGSTOP): connections stay open and nothing answers.</summary>
     public void Pause() => Running.Send(Signal.Stop);

@@ -1,0 +1,45 @@
+using System.Text.Json.Nodes;
+using LoadTests.Servers.LocalServers;
+
+namespace Broker.Tests.Starting;
+
+/// <summary>As little configuration as a broker becomes ready with: one database, one role, one issuer of tokens, nothing that outlives it.</summary>
+internal static class SmallestConfiguration
+{
+    /// <summary>A section <c>Broker</c> that keeps its files in a directory.</summary>
+    public static JsonObject Of(LocalPostgres postgres, string directory)
+    {
+        var keySet = Path.Combine(directory, "jwks.json");
+        File.WriteAllText(keySet, """{ "keys": [] }""");
+        return new()
+        {
+            ["Audit"] = new JsonObject { ["Path"] = Path.Combine(directory, "audit.jsonl") },
+            ["Issuers"] = new JsonObject { ["here"] = new JsonObject { ["Kind"] = "BuiltIn" } },
+            ["Databases"] = new JsonObject
+            {
+                ["orders"] = new JsonObject
+                {
+                    ["Engine"] = "PostgreSql",
+                    ["Host"] = postgres.Host,
+                    ["Port"] = postgres.Port,
+                    ["Name"] = postgres.Database,
+                    ["AdminConnectionString"] = postgres.AdminConnectionString,
+                },
+            },
+            ["Roles"] = new JsonObject
+            {
+                ["orders-api"] = new JsonObject
+                {
+                    ["Database"] = "orders",
+                    ["Issuer"] = "here",
+                    ["CreationStatements"] = new JsonArray("CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"),
+                    ["Allow"] = new JsonArray(new JsonObject { ["Issuer"] = "kubernetes", ["Claims"] = new JsonObject { ["namespace"] = "orders", ["serviceaccount"] = "orders-api" } }),
+                },
+            },
+            ["Identity"] = new JsonObject
+            {
+                ["Issuers"] = new JsonObject { ["kubernetes"] = new JsonObject { ["Issuer"] = "https://kubernetes.test", ["JwksFile"] = keySet, ["Audience"] = "broker" } },
+            },
+        };
+    }
+}
