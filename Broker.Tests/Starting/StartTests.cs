@@ -263,6 +263,20 @@ public sealed class StartTests : IDisposable
     }
 
     [Fact]
+    public async Task Without_Kerberos_as_in_the_image_PostgreSQL_is_reached_and_nothing_is_said_of_it()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Its library is looked for by name on Linux alone.");
+        await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);
+        var configuration = Configuration(settings => settings["Databases"]!["orders"] = DatabaseOf(postgres));
+        await File.WriteAllTextAsync(Path.Combine(directory, "libgssapi_krb5.so.2"), "no library", Cancel); // is found first
+
+        var (code, said) = await RunAsync([("BROKER_CONFIG", configuration), ("LD_LIBRARY_PATH", directory)], "check", "--no-users");
+
+        code.ShouldBe(0, said);
+        said.ShouldNotContain("libgssapi");
+    }
+
+    [Fact]
     public async Task Files_that_PostgreSQLs_client_finds_at_home_are_told()
     {
         await using var postgres = await LocalPostgres.StartAsync(new(), Cancel);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Npgsql;
 
 namespace Broker.Core.Databases.PostgreSql;
@@ -8,6 +9,9 @@ namespace Broker.Core.Databases.PostgreSql;
 /// </summary>
 internal sealed class Source : IAsyncDisposable
 {
+    private const string GssMode = "GSS Encryption Mode";
+    private static readonly bool HasKerberos = !OperatingSystem.IsLinux() || NativeLibrary.TryLoad("libgssapi_krb5.so.2", out _);
+
     private readonly NpgsqlDataSource owner;
 
     public Source(NpgsqlConnectionStringBuilder settings, bool loadTypes)
@@ -16,6 +20,8 @@ internal sealed class Source : IAsyncDisposable
         var wanted = several ? settings.TargetSessionAttributes : null;
         var plain = new NpgsqlConnectionStringBuilder(settings.ConnectionString) { TargetSessionAttributes = null };
         if (!several) plain.LoadBalanceHosts = false;
+        // .NET's images have no Kerberos: the driver would find that out at each connection, and the runtime says so on standard error.
+        if (!HasKerberos && !plain.ShouldSerialize(GssMode)) plain.GssEncryptionMode = GssEncryptionMode.Disable;
         var builder = new NpgsqlDataSourceBuilder(plain.ConnectionString);
         if (!loadTypes) builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false)); // saves a query
         if (!several)
