@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Broker.Core.Catalog;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
+using MongoDB.Driver;
 using Shouldly;
 using Xunit;
 using YamlDotNet.Core;
@@ -32,6 +33,30 @@ public sealed class ComposeTests : IDisposable
                 else condition.ShouldBe("service_completed_successfully");
             }
         }
+    }
+
+    [Fact]
+    public void A_server_is_asked_for_its_health_where_it_does_not_listen_while_it_sets_itself_up()
+    {
+        // The entrypoints of their images start a server of their own first, which makes the users: PostgreSQL's and MySQL's listen on a
+        // socket alone (https://github.com/docker-library/postgres, https://github.com/docker-library/mysql), MongoDB's on 127.0.0.1
+        // (https://github.com/docker-library/mongo).
+        Check("postgres").ShouldContain("127.0.0.1");
+        Check("mysql").ShouldContain("--host=127.0.0.1");
+        var mongo = new MongoUrl(Check("mongodb").Single(word => word.StartsWith("mongodb://", StringComparison.Ordinal)));
+        var environment = Map(Services["mongodb"]["environment"]);
+        (mongo.Server.Host, mongo.Username, mongo.Password).ShouldBe(("mongodb", (string)environment["MONGO_INITDB_ROOT_USERNAME"], (string)environment["MONGO_INITDB_ROOT_PASSWORD"]));
+
+        static string[] Check(string service) => [.. ((List<object>)Map(Services[service]["healthcheck"])["test"]).Cast<string>()];
+    }
+
+    [Fact]
+    public void An_image_of_our_own_is_built_by_one_service_and_pulled_by_none()
+    {
+        var built = Services.Values.Where(service => service.ContainsKey("build")).Select(service => (string)service["image"]).ToList();
+        built.ShouldBeUnique("compose builds all services at once, and of two images of one name the second is refused");
+        built.ShouldNotBeEmpty();
+        foreach (var service in Services.Values.Where(service => built.Contains((string)service["image"]))) service["pull_policy"].ShouldBe("never");
     }
 
     [Fact]
@@ -104,7 +129,7 @@ public sealed class ComposeTests : IDisposable
 
     private string RunIdentity(params string[] arguments)
     {
-        Assert.SkipUnless(File.Exists("/bin/sh") && File.Exists("/usr/bin/openssl") && File.Exists("/usr/bin/xxd"), "Needs sh, openssl and xxd.");
+        Assert.SkipUnless(File.Exists("/bin/sh") && File.Exists("/usr/bin/openssl"), "Needs sh and openssl.");
         using var process = Process.Start(new ProcessStartInfo("/bin/sh", [Repository.PathOf("docs/compose/identity.sh"), .. arguments])
         {
             RedirectStandardOutput = true,

@@ -11,8 +11,8 @@ case "${1:-}" in
     trap '[ -z "${IDENTITY_KEEP:-}" ] || IDENTITY_SECONDS=31536000 sh "$0" token "$IDENTITY_KEEP" > "$IDENTITY_KEEP.token"' EXIT
     [ -f jwks.json ] && exit 0
     (umask 077; openssl genrsa -out key.pem 2048 2>/dev/null)
-    # 2048 bits are 512 hexadecimal digits; the exponent is OpenSSL's usual 65537.
-    modulus=$(openssl rsa -in key.pem -noout -modulus | cut -d= -f2 | xxd -r -p | base64url)
+    # A public key of 2048 bits ends, in binary, in the modulus and five bytes of the exponent, which is OpenSSL's usual 65537.
+    modulus=$(openssl rsa -in key.pem -pubout -outform DER 2>/dev/null | tail -c 261 | head -c 256 | base64url)
     printf '{"keys":[{"kty":"RSA","use":"sig","alg":"RS256","kid":"compose","n":"%s","e":"AQAB"}]}\n' "$modulus" > jwks.new
     chmod 644 jwks.new
     mv jwks.new jwks.json
