@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Broker.Core.Catalog;
 using k8s;
 using k8s.Models;
 using Shouldly;
@@ -143,13 +144,13 @@ public class KubernetesManifestTests
             var certificate = new CertificateRequest("CN=test", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
                 .CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(100)).ExportCertificatePem();
             var mounts = Container.VolumeMounts.ToDictionary(mount => mount.Name, mount => mount.MountPath);
-            var projected = Broker.Spec.Template.Spec.Volumes.Single(volume => volume.Name == "tokens").Projected.Sources
+            var projected = Broker.Spec.Template.Spec.Volumes.Where(volume => volume.Projected is not null).SelectMany(volume => volume.Projected.Sources)
                 .SelectMany(source => source.ServiceAccountToken is { } token ? [token.Path] : source.ConfigMap.Items.Select(item => item.Path));
             foreach (var file in projected.Append("orders").Append("redis").Append("tls.crt").Append("tls.key"))
                 File.WriteAllText(Path.Combine(mounted, file), file.EndsWith(".crt", StringComparison.Ordinal) ? certificate : "Host=db");
 
             var reading = Repository.ReadConfiguration("k8s/base/broker.json", mounted,
-                mounts["tokens"], mounts["databases"], mounts["ledger"], mounts["sealing"], mounts["tls"]);
+                mounts["tokens"], mounts["api-access"], mounts["databases"], mounts["ledger"], mounts["sealing"], mounts["tls"]);
 
             reading.Errors.ShouldBeEmpty();
             mounts["config"].ShouldBe("/app/config");
@@ -159,6 +160,19 @@ public class KubernetesManifestTests
         {
             Directory.Delete(mounted, recursive: true);
         }
+    }
+
+    [Fact]
+    public void What_is_read_of_an_API_server_where_nothing_else_is_said_is_mounted()
+    {
+        // "TokenReview": {} and "Pods": {}, as k8s/README.md has it.
+        var defaults = new TokenReviewSettings();
+        var mounted = Broker.Spec.Template.Spec.Volumes.Where(volume => volume.Projected is not null).SelectMany(volume => volume.Projected.Sources
+            .SelectMany(source => source.ServiceAccountToken is { } token ? [(token.Path, token.Audience)] : source.ConfigMap.Items.Select(item => (item.Path, Audience: (string?)null)))
+            .Select(file => (Path: $"{Container.VolumeMounts.Single(mount => mount.Name == volume.Name).MountPath}/{file.Path}", file.Audience))).ToList();
+
+        mounted.ShouldContain((defaults.TokenFile, null), "a token for the API server has no other audience");
+        mounted.ShouldContain((defaults.CaFile, null));
     }
 
     [Fact]
