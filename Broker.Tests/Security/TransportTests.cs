@@ -1,10 +1,12 @@
 using System.Net;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Broker.Api;
 using Broker.Api.Authentication.Certificates;
+using Broker.Api.Fronts;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Tests.Fronts.Vault;
@@ -273,6 +275,34 @@ public sealed class TransportTests : IDisposable
         }
     }
 
+    // Longer than the server takes, less than is read for nobody.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_body_that_nobody_reads_costs_no_answer_and_no_connection_over_TLS(bool told)
+    {
+        WriteServerCertificate("one");
+        using var live = new LiveCertificates(Tls, time, NullLogger<LiveCertificates>.Instance);
+        var longAnswer = new string('!', 1_000_000);
+        await using var server = await ServeAsync(live, app =>
+        {
+            app.UseUnreadBodies();
+            app.Run(context => context.Response.WriteAsync(longAnswer, context.RequestAborted));
+        });
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        await socket.ConnectAsync(IPAddress.Loopback, new Uri(server.Urls.Single()).Port, Cancel);
+        await using var tls = new SslStream(new NetworkStream(socket), false, static (_, certificate, _, _) => certificate!.Subject == "CN=one");
+        await tls.AuthenticateAsClientAsync("127.0.0.1");
+        var body = new string('x', 1_000_000);
+        await using var requests = new StreamWriter(tls) { AutoFlush = true };
+
+        await requests.WriteAsync($"GET / HTTP/1.1\r\nHost: broker\r\n{(told ? "Content-Length: 1000000" : "Transfer-Encoding: chunked")}\r\n\r\n{(told ? body : $"f4240\r\n{body}\r\n0\r\n\r\n")}");
+        await requests.WriteAsync("GET / HTTP/1.1\r\nHost: broker\r\nConnection: close\r\n\r\n");
+
+        using var reader = new StreamReader(tls);
+        (await reader.ReadToEndAsync(Cancel)).Split("HTTP/1.1 200 OK").Select(static answer => answer.Count(static letter => letter == '!')).ShouldBe([0, longAnswer.Length, longAnswer.Length]);
+    }
+
     private async Task<Workloads> WorkloadsAsync(string issuer, string spiffeId, string own, string foreign)
     {
         WriteServerCertificate("one");
@@ -323,19 +353,23 @@ public sealed class TransportTests : IDisposable
         return X509CertificateLoader.LoadPkcs12(whole.Export(X509ContentType.Pkcs12), null);
     }
 
-    private static async Task<WebApplication> ServeAsync(LiveCertificates live)
+    private static Task<WebApplication> ServeAsync(LiveCertificates live) => ServeAsync(live, static app => app.Run(context => context.Response.WriteAsync(
+        context.Connection.ClientCertificate is { } shown ? "spiffe://example.org/ns/shop/sa/orders" is var id && SpiffeIds.Holds(shown, id) ? id : "another" : "none", context.RequestAborted)));
+
+    private static async Task<WebApplication> ServeAsync(LiveCertificates live, Action<WebApplication> answer)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
+        builder.Services.AddSingleton(TimeProvider.System);
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
+            kestrel.Limits.MaxRequestBodySize = 16_384;
             kestrel.ConfigureHttpsDefaults(live.Apply);
             kestrel.Listen(IPAddress.Loopback, 0, listen => listen.UseHttps());
         });
         var app = builder.Build();
-        app.Run(context => context.Response.WriteAsync(
-            context.Connection.ClientCertificate is { } shown ? "spiffe://example.org/ns/shop/sa/orders" is var id && SpiffeIds.Holds(shown, id) ? id : "another" : "none", context.RequestAborted));
+        answer(app);
         await app.StartAsync(Cancel);
         return app;
     }
