@@ -12,6 +12,9 @@ public interface ILedgerStore : IAsyncDisposable
     /// </summary>
     bool IsOfThisProcess => false;
 
+    /// <summary>A name for a client that is about to take decisions here (default: a random one); no other client has the same.</summary>
+    string NewVoice() => Guid.NewGuid().ToString("N")[..12];
+
     /// <summary>Runs one decision on one database's keys.</summary>
     /// <param name="decision">Which.</param>
     /// <param name="database">The database's name in the catalog; of one that is on another's server <c>SERVER/DATABASE</c> (<see cref="LedgerKeys"/>).</param>

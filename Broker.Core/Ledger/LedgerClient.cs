@@ -14,7 +14,7 @@ namespace Broker.Core.Ledger;
 /// <param name="address">Where a database's records are (<see cref="LedgerKeys"/>); null: each is on a server of its own.</param>
 public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<string, CancellationToken, ValueTask<string>>? address = null)
 {
-    private readonly string voice = voice ?? Guid.NewGuid().ToString("N")[..12];
+    private readonly string voice = voice ?? store.NewVoice();
     private readonly ConcurrentDictionary<string, State> states = new(StringComparer.Ordinal);
 
     /// <inheritdoc cref="ILedgerStore.IsOfThisProcess"/>

@@ -70,10 +70,13 @@ internal sealed class SessionToken
     /// <summary>The SHA-256 of the whole token, in base64url.</summary>
     public string Hash => Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes(Value.Reveal())));
 
-    public static SessionToken New()
+    public static SessionToken New() => Of(RandomNumberGenerator.GetBytes(IdLength * 3 / 4), RandomNumberGenerator.GetBytes(32));
+
+    /// <summary>One of these 12 and 32 bytes; whoever knows how they came to be knows the token.</summary>
+    internal static SessionToken Of(ReadOnlySpan<byte> name, ReadOnlySpan<byte> secret)
     {
-        var id = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(IdLength * 3 / 4));
-        return new(id, new($"{Prefix}{id}_{Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32))}"));
+        var id = Base64Url.EncodeToString(name);
+        return new(id, new($"{Prefix}{id}_{Base64Url.EncodeToString(secret)}"));
     }
 
     public static bool TryRead(ReadOnlySpan<char> text, [NotNullWhen(true)] out SessionToken? token)

@@ -10,6 +10,9 @@ public sealed class FitLedgerStore(ILedgerStore store, Fitness fitness) : ILedge
     public bool IsOfThisProcess => store.IsOfThisProcess;
 
     /// <inheritdoc/>
+    public string NewVoice() => store.NewVoice();
+
+    /// <inheritdoc/>
     public async ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
         if (await fitness.WhyNotAsync(cancellation) is { } whyNot) throw new LedgerException($"This replica is not ready: {whyNot}.");

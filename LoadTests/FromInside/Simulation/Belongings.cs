@@ -19,6 +19,7 @@ internal sealed class Belongings
 
     private readonly World world;
     private readonly Random random;
+    private readonly Random tokenBytes;
     private readonly Actor keeper;
     private readonly SessionLedger sessions;
     private readonly SessionSealer sealer;
@@ -32,6 +33,7 @@ internal sealed class Belongings
     {
         this.world = world;
         random = PlanMaker.Stream(world.Plan.Seed, 8);
+        tokenBytes = PlanMaker.Stream(world.Plan.Seed, 13);
         keeper = new(world.Timeline, "keeper");
         var clock = new ActorClock(world.Timeline, keeper);
         var link = new LedgerLink(world.Ledger, world.Timeline, keeper, random);
@@ -86,7 +88,10 @@ internal sealed class Belongings
     private async Task OpenAsync()
     {
         if (opened.Count >= 4) return;
-        var token = SessionToken.New();
+        var (name, secret) = (new byte[12], new byte[32]);
+        tokenBytes.NextBytes(name);
+        tokenBytes.NextBytes(secret);
+        var token = SessionToken.Of(name, secret);
         var subject = $"pipeline{opened.Count}";
         var session = new Session("gitlab", subject, [KeyValuePair.Create("sub", subject)], [$"role{opened.Count}"], DateTimeOffset.UnixEpoch, token.Hash, $"signed{opened.Count}");
         opened[token.Id] = session;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Broker.Core.Ledger;
 
 namespace LoadTests.FromInside.Simulation;
@@ -8,9 +9,13 @@ internal sealed class LedgerLink(LedgerServer server, Timeline timeline, Actor r
     // The client's own timeout, as in Ledger/Redis/RedisConnection.cs.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
     private TimeSpan lastArrival;
+    private int voices;
 
     /// <summary>Nothing gets through.</summary>
     public bool IsCut { get; set; }
+
+    /// <summary>The same in each run of a seed: a hostile writer chooses among what is written by its name.</summary>
+    public string NewVoice() => string.Create(CultureInfo.InvariantCulture, $"{replica.Name}-{++voices}");
 
     public ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
