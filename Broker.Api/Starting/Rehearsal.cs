@@ -53,7 +53,7 @@ internal sealed class Rehearsal(CallerProver prover, IServer server, IHostApplic
 
     private async Task AnswerAsync(Caller caller, CancellationToken cancellation)
     {
-        await using var nowhere = new JsonLinesAudit(new AuditSettings { Path = "/dev/null" }, time, NullLogger<JsonLinesAudit>.Instance);
+        await using var nowhere = new JsonLinesAudit(new AuditSettings { Path = AuditSettings.Nowhere }, time, NullLogger<JsonLinesAudit>.Instance);
         var audit = new DeskAudit(nowhere, time);
         var now = time.GetUtcNow();
         var strings = new ConnectionStrings([new("", 1)], [new("", HolderSlot.Mark, null)]) { Named = new("", "", "", "", "") };

@@ -146,9 +146,9 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
     /// .NET cannot open a file so that the system itself appends (O_APPEND); two processes that each write at the end they
     /// see would overwrite each other's lines. So the second process is refused.
     /// </summary>
-    private static void TakeForUs(FileStream file)
+    private void TakeForUs(FileStream file)
     {
-        if (!file.CanSeek || !(OperatingSystem.IsLinux() || OperatingSystem.IsWindows())) return;
+        if (!file.CanSeek || path == AuditSettings.Nowhere || !(OperatingSystem.IsLinux() || OperatingSystem.IsWindows())) return;
         try
         {
             // A byte far beyond any end of file, so that readers are never blocked.

@@ -89,7 +89,7 @@ internal static class IssueRehearsal
             roles.ToDictionary(role => role.Name, StringComparer.Ordinal),
             new IdentitySettings(FrozenDictionary<string, IdentityIssuer>.Empty, [], []));
         var core = new ServiceCollection();
-        core.AddBrokerCore(new BrokerSettings { Audit = new() { Path = "/dev/null" } });
+        core.AddBrokerCore(new BrokerSettings { Audit = new() { Path = AuditSettings.Nowhere } });
         core.AddSingleton(time).AddSingleton<ICatalog>(new Fixed(catalog)).AddSingleton<IMeterFactory>(new Silent());
         core.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance).AddSingleton(typeof(ILogger<>), typeof(NullLogger<>));
         core.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, new Nowhere(new PostgreSqlEngine(time))));
