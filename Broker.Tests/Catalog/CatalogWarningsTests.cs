@@ -20,7 +20,7 @@ public sealed class CatalogWarningsTests
         warning.Path.ShouldBe(path);
         warning.Text.ShouldContain("'namespaces'");
         warning.Text.ShouldContain(then);
-        warning.Text.ShouldContain("Is 'namespace' meant?");
+        warning.Text.ShouldContain("Do you mean 'namespace'?");
         Warnings((rule + ":Issuer", "kubernetes"), (rule + ":Claims:namespace", "shop")).ShouldBeEmpty();
     }
 

@@ -68,7 +68,7 @@ public sealed class PoolerUserListTests : IDisposable
         world.Engine.OnPooler = null;
         File.Move(List, List + ".away");
         await world.PassAsync(Minute);
-        (await world.PassAsync(replica.AskAsync(World.Ask(1, 5)), Minute)).Refusal.ShouldNotBeNull().Detail.ShouldContain("cannot be kept");
+        (await world.PassAsync(replica.AskAsync(World.Ask(1, 5)), Minute)).Refusal.ShouldNotBeNull().Detail.ShouldContain("cannot be written");
         await world.PassAsync(() => world.Issuer.Users.IsEmpty, Minute);
 
         File.Move(List + ".away", List);

@@ -111,7 +111,7 @@ public sealed class FileLedgerTests : LedgerContract, IAsyncDisposable
         var ledger = new SharedLedger(ours);
         var claim = ClaimOf(1);
         (await Should.ThrowAsync<LedgerFileException>(async () => await ledger.Claims.ClaimAsync("orders", Pace, 100, [claim], TestContext.Current.CancellationToken)))
-            .Message.ShouldContain("taken away");
+            .Message.ShouldContain("removed while the broker worked on it");
         (await Should.ThrowAsync<LedgerFileException>(async () => await GrantAsync(ours))).Message.ShouldContain(file, customMessage: "no new file is begun in its place");
 
         File.Move(file + "-elsewhere", file);

@@ -28,7 +28,7 @@ internal static class DocumentedCommand
         ["docker", "compose", .. var rest] => Compose(rest),
         ["docker", "run", .. var rest] => Run(rest),
         ["docker", "build", .. var rest] => Build(rest),
-        ["docker", "push", _] or ["git", "rev-parse", "HEAD"] => [],
+        ["kind", "create", "cluster"] or ["kind", "load", "docker-image", _] or ["docker", "push", _] or ["git", "rev-parse", "HEAD"] => [],
         ["kubectl", .. var rest] => Kubectl(rest),
         ["vault", "write", var path, ..] => path.StartsWith("database/roles/", StringComparison.Ordinal) || path.StartsWith("auth/kubernetes/", StringComparison.Ordinal) ? [] : [$"{path}: of what mount is it?"],
         ["vault", ..] or ["curl", ..] or ["openssl", ..] or ["hubble", ..] => [], // run, or somebody else's

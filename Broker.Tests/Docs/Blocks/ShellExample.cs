@@ -10,7 +10,7 @@ namespace Broker.Tests.Docs.Blocks;
 /// </summary>
 internal sealed class ShellExample : IDisposable
 {
-    private static readonly string[] StoodFor = ["dotnet", "docker", "kubectl", "vault", "curl", "git"];
+    private static readonly string[] StoodFor = ["dotnet", "docker", "kind", "kubectl", "vault", "curl", "git"];
     private static readonly string[] Scripts = ["demo.sh", "test.sh", "LoadTests/bench.sh", "LoadTests/drill.sh"];
     private static readonly string[] AsTheyAre = ["sh", "sed", "openssl"];
 

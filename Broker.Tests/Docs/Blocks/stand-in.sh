@@ -8,6 +8,7 @@ printf '%s\0' "$called" "$@" '
 case "$name $*" in
   "dotnet /"*"/broker.dll"*) PATH=$REAL_PATH exec "$REAL_DOTNET" "$@" ;;
   curl*) exec "$REAL_CURL" --silent --show-error --fail-with-body "$@" ;;
+  kubectl*" create token "*) printf '%s' "$TOKEN" ;;
   kubectl*" create "*) echo ---; exec "$REAL_KUBECTL" "$@" --dry-run=client --output yaml ;;
   docker*" identity token dba") printf '%s' "$VIEWER" ;;
   docker*" identity token "*) printf '%s' "$TOKEN" ;;
