@@ -15,13 +15,13 @@ public abstract partial class Decision
         Files = ["common.lua", .. parts.Select(part => part + ".lua"), name + ".lua"];
         foreach (var file in Files.SkipLast(1))
         {
-            if (Read(file) is var text && (text.Contains("ARGV", StringComparison.Ordinal) || text.Contains("KEYS", StringComparison.Ordinal)))
+            if (ScriptFile.Of(file).ReadsPositions)
                 throw new InvalidOperationException($"The ledger's script {file} reads KEYS or ARGV; it must use the declared names.");
         }
 
-        ScriptHeader.Check(name, Read(Files[^1]), asked, answer);
+        ScriptHeader.Check(name, ScriptFile.Of(Files[^1]).Text, asked, answer);
         prelude = ScriptPrelude.Of(asked, answer);
-        Script = With(Read);
+        Script = Join(ScriptFile.Of);
     }
 
     private readonly string prelude;
@@ -45,8 +45,10 @@ public abstract partial class Decision
     public override string ToString() => Name;
 
     /// <summary>The script put together from other texts of its files. What is put before a file stands on its first line.</summary>
-    internal string With(Func<string, string> textOf) =>
-        ScriptNeeds.Of(ScriptPrelude.Names + string.Concat(Files.Select(file => (file == Files[^1] ? prelude : "") + textOf(file))));
+    internal string With(Func<string, string> textOf) => Join(file => ScriptFile.With(textOf(file)));
+
+    private string Join(Func<string, ScriptFile> fileOf) =>
+        ScriptNeeds.Of([.. ScriptNeeds.PartsOf(ScriptPrelude.Names), .. Files.SelectMany(file => (file == Files[^1] ? ScriptNeeds.PartsOf(prelude) : []).Concat(fileOf(file).Parts))]);
 
     /// <summary>One of the files, as it is embedded in the assembly.</summary>
     internal static string Read(string file)

@@ -13,48 +13,64 @@ namespace Broker.Core.Ledger.Wire;
 internal static partial class ScriptNeeds
 {
     /// <summary>The script without what it does not use.</summary>
-    public static string Of(string script)
-    {
-        var lines = script.Split('\n');
-        var code = Array.ConvertAll(lines, WithoutComment);
-        var used = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var (first, last, names) in Parts(code).Reverse())
-        {
-            if (names.Length > 0 && !Array.Exists(names, used.Contains))
-            {
-                Array.Fill(lines, "", first, last - first + 1);
-                continue;
-            }
+    public static string Of(string script) => Of(PartsOf(script));
 
-            for (var i = first; i <= last; i++) used.UnionWith(Name().Matches(code[i]).Select(static name => name.Value));
+    /// <summary>The script that these parts are in this order, without what it does not use.</summary>
+    public static string Of(IReadOnlyList<ScriptPart> parts)
+    {
+        var texts = new string[parts.Count];
+        var used = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = parts.Count - 1; i >= 0; i--)
+        {
+            var isNeeded = parts[i].Declares.Count == 0 || parts[i].Declares.Any(used.Contains);
+            texts[i] = isNeeded ? parts[i].Text : new('\n', parts[i].Text.AsSpan().Count('\n'));
+            if (!isNeeded) continue;
+            foreach (var name in parts[i].Names) used.Add(name);
         }
 
-        return string.Join('\n', lines);
+        return string.Concat(texts);
     }
 
-    // The lines one after the other: what declares names and does nothing else, with the names, and each other line by itself.
-    private static IEnumerable<(int First, int Last, string[] Names)> Parts(string[] code)
+    /// <summary>A text's lines one after the other: what declares names and does nothing else as one part, and each other line by itself.</summary>
+    public static IReadOnlyList<ScriptPart> PartsOf(string text)
     {
+        var lines = text.Split('\n');
+        var code = Array.ConvertAll(lines, WithoutComment);
+        var parts = new List<ScriptPart>(lines.Length);
         for (var i = 0; i < code.Length; i++)
         {
-            var (first, names) = (i, Array.Empty<string>());
+            var (first, declares) = (i, Array.Empty<string>());
             if (Function().Match(code[i]) is { Success: true } function)
             {
                 if (!code[i].EndsWith(" end", StringComparison.Ordinal)) i = EndOf(code, i);
-                names = [function.Groups[1].Value];
+                declares = [function.Groups[1].Value];
             }
             else if (Constant().Match(code[i]) is { Success: true } constant)
             {
-                names = constant.Groups[1].Value.Split(", ");
+                declares = constant.Groups[1].Value.Split(", ");
             }
             else if (Announced().IsMatch(code[i]) && i + 1 < code.Length && code[i + 1] == "do" && EndOf(code, i + 1) is var end && IsOnlyDeclared(code[(i + 2)..end]))
             {
-                names = code[i]["local ".Length..].Split(", ");
+                declares = code[i]["local ".Length..].Split(", ");
                 i = end;
             }
 
-            yield return (first, i, names);
+            parts.Add(new(string.Join('\n', lines[first..(i + 1)]) + (i + 1 < lines.Length ? "\n" : ""), declares, NamesIn(code.AsSpan(first..(i + 1)))));
         }
+
+        return parts;
+    }
+
+    private static string[] NamesIn(ReadOnlySpan<string> code)
+    {
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        var known = names.GetAlternateLookup<ReadOnlySpan<char>>();
+        foreach (var line in code)
+        {
+            foreach (var name in Name().EnumerateMatches(line)) known.Add(line.AsSpan(name.Index, name.Length));
+        }
+
+        return [.. names];
     }
 
     private static int EndOf(string[] code, int from) => Array.IndexOf(code, "end", from);
@@ -90,3 +106,9 @@ internal static partial class ScriptNeeds
     [GeneratedRegex(@"(?<![\w]|(?<!\.)\.)[A-Za-z_]\w*")]
     private static partial Regex Name();
 }
+
+/// <summary>A part of a script that is left out whole or not at all.</summary>
+/// <param name="Text">Its lines.</param>
+/// <param name="Declares">The names that it declares, where it does nothing else; none: it is never left out.</param>
+/// <param name="Names">All names in it, each once.</param>
+internal sealed record ScriptPart(string Text, IReadOnlyList<string> Declares, IReadOnlyList<string> Names);
