@@ -33,6 +33,11 @@ internal sealed partial class ServedKubernetes
 
     private int lists;
 
+    /// <summary>How often it could not be asked for pods (<see cref="Broken"/>).</summary>
+    public int Refusals => Volatile.Read(ref refusals);
+
+    private int refusals;
+
     /// <summary>How many watch its pods.</summary>
     public int Watchers => watchers.Count;
 
@@ -89,6 +94,7 @@ internal sealed partial class ServedKubernetes
         if (Broken is { } status)
         {
             context.Response.StatusCode = (int)status;
+            Interlocked.Increment(ref refusals);
             return;
         }
 
