@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using LoadTests.Servers.LocalServers;
+using LoadTests.Servers.Stages;
 using MySqlConnector;
 using Npgsql;
 using Xunit;
@@ -35,24 +36,18 @@ public abstract class BrokersOfOneServer : IAsyncLifetime
     }
 
     /// <summary>A database of the server by one of its names, with its administrator or another.</summary>
-    protected static JsonObject OnPostgres(LocalPostgres postgres, string host = "127.0.0.1", string? admin = null) => new()
-    {
-        ["Engine"] = "PostgreSql",
-        ["Host"] = host,
-        ["Port"] = postgres.Port,
-        ["Name"] = postgres.Database,
-        ["AdminConnectionString"] = new NpgsqlConnectionStringBuilder(admin ?? postgres.AdminConnectionString) { Host = host }.ConnectionString,
-    };
+    protected static JsonObject OnPostgres(LocalPostgres postgres, string host = "127.0.0.1", string? admin = null) =>
+        By(host, BrokerConfiguration.Database("PostgreSql", postgres), new NpgsqlConnectionStringBuilder(admin ?? postgres.AdminConnectionString) { Host = host }.ConnectionString);
 
     /// <inheritdoc cref="OnPostgres"/>
-    protected static JsonObject OnMariaDb(LocalMariaDb mariaDb, string host = "127.0.0.1") => new()
+    protected static JsonObject OnMariaDb(LocalMariaDb mariaDb, string host = "127.0.0.1") =>
+        By(host, BrokerConfiguration.Database("MySql", mariaDb), new MySqlConnectionStringBuilder(mariaDb.AdminConnectionString) { Server = host }.ConnectionString);
+
+    private static JsonObject By(string host, JsonObject database, string admin)
     {
-        ["Engine"] = "MySql",
-        ["Host"] = host,
-        ["Port"] = mariaDb.Port,
-        ["Name"] = mariaDb.Database,
-        ["AdminConnectionString"] = new MySqlConnectionStringBuilder(mariaDb.AdminConnectionString) { Server = host }.ConnectionString,
-    };
+        (database["Host"], database["AdminConnectionString"]) = (host, admin);
+        return database;
+    }
 
     /// <summary>How users are made there.</summary>
     protected static string[] CreationOn(LocalMariaDb mariaDb) => ["CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}'", $"GRANT SELECT ON {mariaDb.Database}.* TO '{{{{name}}}}'@'%'"];

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using LoadTests.Servers.LocalServers;
+using LoadTests.Servers.Stages;
 
 namespace Broker.Tests.Starting;
 
@@ -15,17 +16,7 @@ internal static class SmallestConfiguration
         {
             ["Audit"] = new JsonObject { ["Path"] = Path.Combine(directory, "audit.jsonl") },
             ["Issuers"] = new JsonObject { ["here"] = new JsonObject { ["Kind"] = "BuiltIn" } },
-            ["Databases"] = new JsonObject
-            {
-                ["orders"] = new JsonObject
-                {
-                    ["Engine"] = "PostgreSql",
-                    ["Host"] = postgres.Host,
-                    ["Port"] = postgres.Port,
-                    ["Name"] = postgres.Database,
-                    ["AdminConnectionString"] = postgres.AdminConnectionString,
-                },
-            },
+            ["Databases"] = new JsonObject { ["orders"] = BrokerConfiguration.Database("PostgreSql", postgres) },
             ["Roles"] = new JsonObject
             {
                 ["orders-api"] = new JsonObject

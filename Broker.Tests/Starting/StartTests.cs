@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Broker.Api.Starting;
 using Broker.Tests.Ledger;
 using LoadTests.Servers.LocalServers;
+using LoadTests.Servers.Stages;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -415,14 +416,7 @@ public sealed class StartTests : IDisposable
     // The log comes through a queue and a pipe, after whatever it tells of.
     private static Task SaysAsync(Serving broker, string words) => Eventually.HoldsAsync(() => Task.FromResult(broker.Said.Contains(words, StringComparison.Ordinal)), $"it says '{words}'", Cancel);
 
-    private static JsonObject DatabaseOf(LocalPostgres postgres) => new()
-    {
-        ["Engine"] = "PostgreSql",
-        ["Host"] = postgres.Host,
-        ["Port"] = postgres.Port,
-        ["Name"] = postgres.Database,
-        ["AdminConnectionString"] = postgres.AdminConnectionString,
-    };
+    private static JsonObject DatabaseOf(LocalPostgres postgres) => BrokerConfiguration.Database("PostgreSql", postgres);
 
     private async Task FailsAsync((string, string)[] environment, params string[] words)
     {

@@ -112,17 +112,7 @@ internal static class FuzzCommand
                 // Nobody is slowed: all of it is to be looked at.
                 ["Limits"] = new JsonObject { ["FailedProofs"] = 1_000_000, ["FailedProofsPerSecond"] = 100_000 },
                 ["Issuers"] = new JsonObject { ["here"] = new JsonObject { ["Kind"] = "BuiltIn" } },
-                ["Databases"] = new JsonObject
-                {
-                    ["orders"] = new JsonObject
-                    {
-                        ["Engine"] = "PostgreSql",
-                        ["Host"] = postgres.Host,
-                        ["Port"] = postgres.Port,
-                        ["Name"] = postgres.Database,
-                        ["AdminConnectionString"] = postgres.AdminConnectionString,
-                    },
-                },
+                ["Databases"] = new JsonObject { ["orders"] = BrokerConfiguration.Database("PostgreSql", postgres) },
                 ["Roles"] = new JsonObject { ["alice-role"] = Role("alice"), ["bob-role"] = Role("bob") },
                 ["Identity"] = new JsonObject
                 {

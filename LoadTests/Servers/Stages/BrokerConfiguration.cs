@@ -58,15 +58,24 @@ internal static class BrokerConfiguration
         return database;
     }
 
-    private static JsonObject Database(StageSettings settings, ILocalDatabase server) => new()
+    private static JsonObject Database(StageSettings settings, ILocalDatabase server)
     {
-        ["Engine"] = settings.Engine.Kind,
+        var database = Database(settings.Engine.Kind, server);
+        database["Budget"] = new JsonObject { ["CeilingPercent"] = settings.CeilingPercent };
+        database["Issuing"] = new JsonObject { ["UsersPerSecond"] = settings.UsersPerSecond, ["Burst"] = settings.Burst, ["InFlight"] = settings.InFlight };
+        return database;
+    }
+
+    /// <summary>A server's database, with the defaults for everything else.</summary>
+    /// <param name="engine">As the configuration names it.</param>
+    /// <param name="server">The server.</param>
+    public static JsonObject Database(string engine, ILocalDatabase server) => new()
+    {
+        ["Engine"] = engine,
         ["Host"] = server.Host,
         ["Port"] = server.Port,
         ["Name"] = server.Database,
         ["AdminConnectionString"] = server.AdminConnectionString,
-        ["Budget"] = new JsonObject { ["CeilingPercent"] = settings.CeilingPercent },
-        ["Issuing"] = new JsonObject { ["UsersPerSecond"] = settings.UsersPerSecond, ["Burst"] = settings.Burst, ["InFlight"] = settings.InFlight },
     };
 
     private static JsonObject Role(StageSettings settings, Stage stage)
