@@ -52,6 +52,7 @@ internal sealed class BenchCommand
         ILoadGenerator generator = wrk is null ? client : wrk;
         var result = new BenchResult { Generator = generator.Name, Build = Build(), Processors = Environment.ProcessorCount };
 
+        if ((parts.Contains(BurstPart) || parts.Contains(Claims)) && LocalVaultAgent.Program is null) result.VaultAgentSkipped = $"{ClaimRate.Agent}: skipped; {LocalVaultAgent.HowToGetOne}.";
         if (parts.Contains(BurstPart))
         {
             var measured = new List<BurstResult>();
@@ -70,7 +71,7 @@ internal sealed class BenchCommand
             if (parts.Contains(Claims))
             {
                 await using var agent = await VaultAgent.StartAsync(stage.Postgres, cancellation);
-                if (agent is null) result.VaultAgentSkipped = $"{ClaimRate.Agent}: skipped; {LocalVaultAgent.HowToGetOne}.";
+                if (agent is not null) await agent.MustCacheAsync(cancellation);
                 result.Targets = await ClaimRate.MeasureAsync(stage, settings, generator, agent is null ? [] : [agent.Target], Say, cancellation);
             }
         }

@@ -17,13 +17,14 @@ internal static class BenchTable
             foreach (var target in targets)
                 table.AddRow(target.Name, Text(target.PerSecond, "#,0"), Text(target.ToEmpty, "0.00"), Text(target.ToAuthenticated, "0.00"), Text(target.ToAgent, "0.00"), Text(target.ProcessorMicroseconds, "0.0"), Milliseconds(target.P50Milliseconds), Milliseconds(target.P99Milliseconds), Text(target.Errors, "0"));
             console.Write(table);
-            if (result.VaultAgentSkipped is { } why) console.WriteLine(why);
         }
 
+        if (result.VaultAgentSkipped is { } why) console.WriteLine(why);
         foreach (var burst in result.Bursts ?? [])
         {
-            var table = FigureTable.New(console, $"{burst.Pods} pods at once, {burst.Replicas} {(burst.Replicas == 1 ? "replica" : "replicas")}, {burst.Rounds} rounds: p99", "middle", "least", "most");
-            foreach (var row in burst.Rows) table.AddRow(row.State, Milliseconds(row.P99Milliseconds), Milliseconds(row.Least), Milliseconds(row.Most));
+            var table = FigureTable.New(console, $"{burst.Pods} pods at once, {burst.Replicas} {(burst.Replicas == 1 ? "replica" : "replicas")}, {burst.Rounds} rounds: p99", "to fresh agent", "middle", "least", "most");
+            var agent = burst.Rows.FirstOrDefault(row => row.State == Burst.FreshAgent)?.P99Milliseconds;
+            foreach (var row in burst.Rows) table.AddRow(row.State, Text(row.P99Milliseconds / agent, "0.00"), Milliseconds(row.P99Milliseconds), Milliseconds(row.Least), Milliseconds(row.Most));
             console.Write(table);
             console.WriteLine($"{burst.Users} database users for {burst.Rounds} bursts without a lease on warm processes; {burst.Errors} errors.");
             foreach (var burstSteps in burst.Steps)

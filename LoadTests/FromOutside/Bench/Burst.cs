@@ -8,14 +8,18 @@ namespace LoadTests.FromOutside.Bench;
 
 /// <summary>
 /// What a rollout's pods feel: so many at once, each over a connection of its own and with a token that was never seen. On fresh processes and a
-/// pool without a lease, on warm processes and a pool without a lease, with the lease there, and beside an address that only answers.
+/// pool without a lease, on warm processes and a pool without a lease, with the lease there; beside an address that only answers, and beside a
+/// Vault Agent that all share, freshly started and with the login in its cache.
 /// </summary>
 internal static class Burst
 {
     private const string Body = """{"connections":1}""";
 
+    /// <summary>The strongest rival in the moment that matters.</summary>
+    public const string FreshAgent = "a fresh Vault Agent, nothing cached";
+
     /// <summary>The states that are measured, in this order within each round.</summary>
-    public static readonly IReadOnlyList<string> States = ["connections alone (/health/live)", "fresh processes, no lease", "warm processes, no lease", "warm processes, lease there"];
+    public static readonly IReadOnlyList<string> States = ["connections alone (/health/live)", "fresh processes, no lease", "warm processes, no lease", "warm processes, lease there", FreshAgent, "a Vault Agent, login cached"];
 
     /// <summary>Measures one size.</summary>
     /// <param name="pods">Pods at once.</param>
@@ -30,17 +34,23 @@ internal static class Burst
         {
             say($"{pods} pods on {replicas} replicas, round {round + 1} of {rounds}");
             await using var stage = await StageAsync(pods, replicas, null, cancellation);
-            times[States[0]].Add(await BurstAsync(stage, null));
-            times[States[1]].Add(await BurstAsync(stage, 0));
-            times[States[3]].Add(await BurstAsync(stage, pods));
+            times[States[0]].Add(await BurstAsync(pod => new(HttpMethod.Get, new Uri(ReplicaOf(stage, pod), "/health/live"))));
+            times[States[1]].Add(await BurstAsync(Claims(stage, 0)));
+            times[States[3]].Add(await BurstAsync(Claims(stage, pods)));
             // A revoked lease leaves the pool without one, so the next burst is cold.
             await RevokeAsync(stage, cancellation);
-            times[States[2]].Add(await BurstAsync(stage, 2 * pods));
+            times[States[2]].Add(await BurstAsync(Claims(stage, 2 * pods)));
             users += await UsersAsync(stage, cancellation);
+            await using var agent = await VaultAgent.StartAsync(stage.Postgres, cancellation);
+            if (agent is null) continue;
+            HttpRequestMessage Read(int pod) => new(HttpMethod.Get, new Uri(agent.Address, $"/v1/{agent.Path}"));
+            times[States[4]].Add(await BurstAsync(Read));
+            times[States[5]].Add(await BurstAsync(Read));
+            await agent.MustCacheAsync(cancellation);
         }
 
         return new(
-            pods, replicas, rounds, [.. States.Select(state => new BurstRow(state, Middle(times[state]), times[state].Min(), times[state].Max()))], users, errors,
+            pods, replicas, rounds, [.. States.Where(state => times[state].Count > 0).Select(state => new BurstRow(state, Middle(times[state]), times[state].Min(), times[state].Max()))], users, errors,
             await StepsAsync());
 
         // A fresh burst and a warm one once more with spans, apart from what is measured: they cost something.
@@ -56,27 +66,31 @@ internal static class Burst
             async Task<BurstSteps> StepsOfAsync(string state, int firstPod)
             {
                 var from = TimeProvider.System.GetUtcNow();
-                await BurstAsync(stage, firstPod);
+                await BurstAsync(Claims(stage, firstPod));
                 await Poll.UntilAsync(
                     _ => Task.FromResult(receiver.SpansSince(from).Count(span => span.Name == StepTable.Request) == pods), TimeSpan.FromSeconds(60), "the brokers to send their spans", cancellation);
                 return new(state, StepTable.Of(receiver.SpansSince(from)));
             }
         }
 
-        // Starts when all are ready to; the time of the slowest percent. Null: no claims, only connections.
-        async Task<double> BurstAsync(Stage stage, int? firstPod)
+        Func<int, HttpRequestMessage> Claims(Stage stage, int firstPod)
         {
-            var addresses = stage.Brokers.Select(broker => broker.Address).ToArray();
-            var tokens = firstPod is { } first ? Pods.Tokens(stage.Identity, first, pods) : null;
+            var tokens = Pods.Tokens(stage.Identity, firstPod, pods);
+            return pod => new(HttpMethod.Post, Pods.ClaimAddress(ReplicaOf(stage, pod)))
+            {
+                Content = new StringContent(Body, null, "application/json"),
+                Headers = { Authorization = new AuthenticationHeaderValue("Bearer", tokens[pod]) },
+            };
+        }
+
+        // Starts when all are ready to; the time of the slowest percent.
+        async Task<double> BurstAsync(Func<int, HttpRequestMessage> ask)
+        {
             var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             var answers = Enumerable.Range(0, pods).Select(pod => Task.Run(async () =>
             {
                 using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, UseCookies = false }) { Timeout = TimeSpan.FromSeconds(60) };
-                var replica = addresses[pod % addresses.Length];
-                using var request = tokens is null
-                    ? new HttpRequestMessage(HttpMethod.Get, new Uri(replica, "/health/live"))
-                    : new HttpRequestMessage(HttpMethod.Post, Pods.ClaimAddress(replica)) { Content = new StringContent(Body, null, "application/json") };
-                if (tokens is not null) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", tokens[pod]);
+                using var request = ask(pod);
                 await gate.Task;
                 var start = Stopwatch.GetTimestamp();
                 try
@@ -97,6 +111,8 @@ internal static class Burst
             return sorted[Math.Min(sorted.Length - 1, (int)Math.Ceiling(sorted.Length * 0.99) - 1)];
         }
     }
+
+    private static Uri ReplicaOf(Stage stage, int pod) => stage.Brokers[pod % stage.Brokers.Count].Address;
 
     private static Task<Stage> StageAsync(int pods, int replicas, TraceReceiver? receiver, CancellationToken cancellation) => Stage.SetAsync(
         new()

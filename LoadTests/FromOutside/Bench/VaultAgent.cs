@@ -13,13 +13,23 @@ internal sealed class VaultAgent : IAsyncDisposable
     {
         this.vault = vault;
         this.agent = agent;
+        Path = path;
         // Without tokens: the agent caches by the whole request, so pods with tokens of their own would each get a login of their own.
         Target = new(ClaimRate.Agent, HttpMethod.Get, new Uri(agent.Address, $"/v1/{path}"), [], () => Task.FromResult(ProcessorTime.Of(agent.ProcessId)));
     }
 
     public Target Target { get; }
 
-    /// <summary>Null when no program is named.</summary>
+    /// <summary>What it is asked for.</summary>
+    public string Path { get; }
+
+    /// <summary>Where it listens.</summary>
+    public Uri Address => agent.Address;
+
+    /// <inheritdoc cref="LocalVaultAgent.MustCacheAsync"/>
+    public Task MustCacheAsync(CancellationToken cancellation) => agent.MustCacheAsync(Path, cancellation);
+
+    /// <summary>Starts one with nothing in its cache. Null when no program is named.</summary>
     public static async Task<VaultAgent?> StartAsync(LocalPostgres postgres, CancellationToken cancellation)
     {
         var vault = await LocalVault.StartAsync(cancellation);

@@ -7,7 +7,7 @@ namespace LoadTests.Servers.LocalServers;
 /// <summary>
 /// A Vault or OpenBao to try things on: started in development mode when <c>VAULT_BIN</c> names its program, or the running one
 /// named by <c>BROKER_TEST_VAULT</c> (address) with <c>BROKER_TEST_VAULT_TOKEN</c>. Every mount made here has a name of its
-/// own and is unmounted again.
+/// own and is removed again.
 /// </summary>
 public sealed class LocalVault : IAsyncDisposable
 {
@@ -17,7 +17,7 @@ public sealed class LocalVault : IAsyncDisposable
     private readonly ChildProcess? process;
     private readonly PrivateDirectory? directory;
     private readonly HttpClient client;
-    private readonly List<string> mounts = [];
+    private readonly List<string> made = [];
 
     private LocalVault(Uri address, string token, ChildProcess? process, PrivateDirectory? directory)
     {
@@ -76,7 +76,7 @@ public sealed class LocalVault : IAsyncDisposable
     {
         var mount = $"database-{Guid.NewGuid():N}";
         await WriteAsync($"sys/mounts/{mount}", new JsonObject { ["type"] = "database" }, cancellation);
-        mounts.Add(mount);
+        made.Add($"sys/mounts/{mount}");
         await WriteAsync($"{mount}/config/postgres", new JsonObject
         {
             ["plugin_name"] = "postgresql-database-plugin",
@@ -105,13 +105,22 @@ public sealed class LocalVault : IAsyncDisposable
         return (data["username"]!.GetValue<string>(), data["password"]!.GetValue<string>());
     }
 
-    /// <summary>A token of its own that may do what ours may, and lives as long as it is renewed within the period.</summary>
-    public async Task<string> CreateTokenAsync(TimeSpan period, CancellationToken cancellation = default)
+    /// <summary>Makes an AppRole that may read one path, with a mount and a policy of its own.</summary>
+    /// <param name="path">What it may read.</param>
+    /// <param name="period">Its tokens live as long as they are renewed within this.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    public async Task<(string Mount, string RoleId, string SecretId)> CreateAppRoleAsync(string path, TimeSpan period, CancellationToken cancellation = default)
     {
-        using var answer = await client.PostAsJsonAsync(
-            new Uri("/v1/auth/token/create", UriKind.Relative), new JsonObject { ["period"] = $"{(long)period.TotalSeconds}s" }, cancellation);
-        await EnsureAsync(answer, cancellation);
-        return (await answer.Content.ReadFromJsonAsync<JsonObject>(cancellation))!["auth"]!["client_token"]!.GetValue<string>();
+        var name = $"approle-{Guid.NewGuid():N}";
+        await WriteAsync($"sys/auth/{name}", new JsonObject { ["type"] = "approle" }, cancellation);
+        made.Add($"sys/auth/{name}");
+        await WriteAsync($"sys/policies/acl/{name}", new JsonObject { ["policy"] = $$"""path "{{path}}" { capabilities = ["read"] }""" }, cancellation);
+        made.Add($"sys/policies/acl/{name}");
+        var role = $"auth/{name}/role/agent";
+        await WriteAsync(role, new JsonObject { ["token_policies"] = name, ["token_period"] = $"{(long)period.TotalSeconds}s" }, cancellation);
+        using var id = await client.GetAsync(new Uri($"/v1/{role}/role-id", UriKind.Relative), cancellation);
+        using var secret = await client.PostAsync(new Uri($"/v1/{role}/secret-id", UriKind.Relative), null, cancellation);
+        return (name, await TextAsync(id, "role_id", cancellation), await TextAsync(secret, "secret_id", cancellation));
     }
 
     /// <inheritdoc/>
@@ -120,9 +129,9 @@ public sealed class LocalVault : IAsyncDisposable
         try
         {
             // Unmounting revokes the engine's leases, so that no user of ours stays in a database somebody else runs.
-            foreach (var mount in mounts.Where(_ => process is null))
+            foreach (var path in made.Where(_ => process is null))
             {
-                using var answer = await client.DeleteAsync(new Uri($"/v1/sys/mounts/{mount}", UriKind.Relative));
+                using var answer = await client.DeleteAsync(new Uri($"/v1/{path}", UriKind.Relative));
                 await EnsureAsync(answer, CancellationToken.None);
             }
         }
@@ -174,6 +183,12 @@ public sealed class LocalVault : IAsyncDisposable
                 + await answer.Content.ReadAsStringAsync(cancellation),
                 null,
                 answer.StatusCode);
+    }
+
+    private static async Task<string> TextAsync(HttpResponseMessage answer, string field, CancellationToken cancellation)
+    {
+        await EnsureAsync(answer, cancellation);
+        return (await answer.Content.ReadFromJsonAsync<JsonObject>(cancellation))!["data"]![field]!.GetValue<string>();
     }
 
     private async Task<bool> AnswersAsync(CancellationToken cancellation)

@@ -5,21 +5,26 @@ namespace LoadTests.Servers.LocalServers;
 
 /// <summary>
 /// A Vault or OpenBao agent that caches what it reads, as many pods of a node or a namespace share one: it logs in by itself,
-/// and whoever asks without a token gets what the agent's token may have. Needs <c>VAULT_BIN</c> (Vault 1.13 or OpenBao).
+/// and whoever asks without a token gets what the agent's token may have. Needs <c>VAULT_BIN</c>.
 /// </summary>
 public sealed class LocalVaultAgent : IAsyncDisposable
 {
     /// <summary>What is said when there is none.</summary>
     public const string HowToGetOne = "set VAULT_BIN to a vault or bao program";
 
+    /// <summary>The program of <c>VAULT_BIN</c>; null: none is named.</summary>
+    public static string? Program => Environment.GetEnvironmentVariable("VAULT_BIN") is { Length: > 0 } program ? program : null;
+
     private readonly ChildProcess process;
     private readonly PrivateDirectory directory;
+    private readonly HttpClient client;
 
     private LocalVaultAgent(ChildProcess process, PrivateDirectory directory, Uri address)
     {
         this.process = process;
         this.directory = directory;
         Address = address;
+        client = new HttpClient { BaseAddress = address, Timeout = TimeSpan.FromSeconds(10) };
     }
 
     /// <summary>Where it listens.</summary>
@@ -28,32 +33,42 @@ public sealed class LocalVaultAgent : IAsyncDisposable
     /// <summary>The id of the process.</summary>
     public int ProcessId => process.Id;
 
-    /// <summary>Starts one in front of a Vault, and sees that two reads of a path answer the same login.</summary>
+    /// <summary>Starts one in front of a Vault. It is logged in, and has read nothing yet.</summary>
     /// <returns>Null when no program is named: say <c>skipped: </c><see cref="HowToGetOne"/>.</returns>
-    /// <exception cref="ServerStartException">It did not start, or does not cache.</exception>
+    /// <exception cref="ServerStartException">It did not start, or did not log in.</exception>
     public static async Task<LocalVaultAgent?> StartAsync(LocalVault vault, string path, CancellationToken cancellation = default)
     {
-        if (Environment.GetEnvironmentVariable("VAULT_BIN") is not { Length: > 0 } program) return null;
-        var token = await vault.CreateTokenAsync(TimeSpan.FromHours(1), cancellation);
-        return await LoopbackPort.StartOnAsync(port => StartAsync(program, vault, token, path, port, cancellation));
+        if (Program is not { } program) return null;
+        var role = await vault.CreateAppRoleAsync(path, TimeSpan.FromHours(1), cancellation);
+        return await LoopbackPort.StartOnAsync(port => StartAsync(program, vault, role, port, cancellation));
+    }
+
+    /// <summary>Sees that two reads of a path answer the same login.</summary>
+    /// <exception cref="ServerStartException">They do not.</exception>
+    public async Task MustCacheAsync(string path, CancellationToken cancellation = default)
+    {
+        if (await UsernameAsync(path, cancellation) != await UsernameAsync(path, cancellation))
+            throw new ServerStartException($"The Vault agent does not cache {path}: two reads answered two logins. The end of its log:\n{process.EndOfLog()}");
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        client.Dispose();
         await process.DisposeAsync();
         await directory.DisposeAsync();
     }
 
-    private static async Task<LocalVaultAgent> StartAsync(string program, LocalVault vault, string token, string path, int port, CancellationToken cancellation)
+    private static async Task<LocalVaultAgent> StartAsync(string program, LocalVault vault, (string Mount, string RoleId, string SecretId) role, int port, CancellationToken cancellation)
     {
         var directory = await PrivateDirectory.CreateAsync("vault-agent", owner: null);
         ChildProcess? process = null;
         try
         {
-            var (tokenFile, configuration) = (Path.Combine(directory.Path, "token"), Path.Combine(directory.Path, "agent.hcl"));
-            await File.WriteAllTextAsync(tokenFile, token, cancellation);
-            await File.WriteAllTextAsync(configuration, Configuration(vault.Address, tokenFile, port), cancellation);
+            var (roleFile, secretFile, configuration) = (Path.Combine(directory.Path, "role"), Path.Combine(directory.Path, "secret"), Path.Combine(directory.Path, "agent.hcl"));
+            await File.WriteAllTextAsync(roleFile, role.RoleId, cancellation);
+            await File.WriteAllTextAsync(secretFile, role.SecretId, cancellation);
+            await File.WriteAllTextAsync(configuration, Configuration(vault.Address, role.Mount, roleFile, secretFile, port), cancellation);
             process = await ChildProcess.StartAsync(new()
             {
                 Program = program,
@@ -63,10 +78,7 @@ public sealed class LocalVaultAgent : IAsyncDisposable
                 Environment = new Dictionary<string, string> { ["HOME"] = directory.Path },
             });
             var agent = new LocalVaultAgent(process, directory, new Uri($"http://127.0.0.1:{port}"));
-            using var client = new HttpClient { BaseAddress = agent.Address, Timeout = TimeSpan.FromSeconds(10) };
-            await process.ReadyAsync(cancel => IsReadyAsync(client, path, cancel), ChildProcess.StartsWithin, cancellation);
-            if (await UsernameAsync(client, path, cancellation) != await UsernameAsync(client, path, cancellation))
-                throw new ServerStartException($"The agent of {program} does not cache {path}: two reads answered two logins. The end of its log:\n{process.EndOfLog()}");
+            await process.ReadyAsync(agent.IsReadyAsync, ChildProcess.StartsWithin, cancellation);
             return agent;
         }
         catch
@@ -78,22 +90,23 @@ public sealed class LocalVaultAgent : IAsyncDisposable
         }
     }
 
-    private static string Configuration(Uri vault, string tokenFile, int port) =>
+    // In words that every version knows: newer ones read use_auto_auth_token under api_proxy as well.
+    private static string Configuration(Uri vault, string mount, string roleFile, string secretFile, int port) =>
         $$"""
         vault {
           address = "{{vault.OriginalString}}"
         }
         auto_auth {
-          method {
-            type = "token_file"
+          method "approle" {
+            mount_path = "auth/{{mount}}"
             config = {
-              token_file_path = "{{tokenFile}}"
+              role_id_file_path                   = "{{roleFile}}"
+              secret_id_file_path                 = "{{secretFile}}"
+              remove_secret_id_file_after_reading = false
             }
           }
         }
         cache {
-        }
-        api_proxy {
           use_auto_auth_token = true
         }
         listener "tcp" {
@@ -103,11 +116,11 @@ public sealed class LocalVaultAgent : IAsyncDisposable
         """;
 
     // Listening comes before logged in; until then the agent passes on requests without a token, which Vault refuses.
-    private static async Task<bool> IsReadyAsync(HttpClient client, string path, CancellationToken cancellation)
+    private async Task<bool> IsReadyAsync(CancellationToken cancellation)
     {
         try
         {
-            using var answer = await client.GetAsync(new Uri($"/v1/{path}", UriKind.Relative), cancellation);
+            using var answer = await client.GetAsync(new Uri("/v1/auth/token/lookup-self", UriKind.Relative), cancellation);
             return answer.StatusCode == HttpStatusCode.OK;
         }
         catch (HttpRequestException)
@@ -116,6 +129,6 @@ public sealed class LocalVaultAgent : IAsyncDisposable
         }
     }
 
-    private static async Task<string> UsernameAsync(HttpClient client, string path, CancellationToken cancellation) =>
+    private async Task<string> UsernameAsync(string path, CancellationToken cancellation) =>
         JsonNode.Parse(await client.GetStringAsync(new Uri($"/v1/{path}", UriKind.Relative), cancellation))!["data"]!["username"]!.GetValue<string>();
 }
