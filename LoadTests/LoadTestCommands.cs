@@ -1,19 +1,19 @@
 using System.CommandLine;
+using LoadTests.FromInside.Crash;
+using LoadTests.FromInside.Mutation;
+using LoadTests.FromInside.Simulation;
+using LoadTests.FromInside.Tampering;
+using LoadTests.FromInside.Upgrades;
 using LoadTests.FromOutside.Bench;
 using LoadTests.FromOutside.Chaos;
 using LoadTests.FromOutside.Chaos.Drill;
 using LoadTests.FromOutside.Conformance;
-using LoadTests.FromInside.Crash;
 using LoadTests.FromOutside.Demo;
 using LoadTests.FromOutside.Fuzz;
-using LoadTests.Servers.Identity;
 using LoadTests.FromOutside.Jobs;
-using LoadTests.FromInside.Mutation;
 using LoadTests.FromOutside.Rollouts;
 using LoadTests.Servers;
-using LoadTests.FromInside.Simulation;
-using LoadTests.FromInside.Tampering;
-using LoadTests.FromInside.Upgrades;
+using LoadTests.Servers.Identity;
 
 namespace LoadTests;
 

@@ -3,9 +3,9 @@ using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Model;
 using Broker.Core.Operators;
-using static Broker.Tests.Drivers.MySqlDrivers;
 using Shouldly;
 using Xunit;
+using static Broker.Tests.Drivers.MySqlDrivers;
 
 namespace Broker.Tests.Drivers;
 

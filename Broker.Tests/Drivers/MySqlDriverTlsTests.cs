@@ -1,10 +1,10 @@
 using Broker.Core.Catalog;
 using Broker.Core.Databases.MySql;
 using LoadTests.Servers.LocalServers;
-using static Broker.Tests.Drivers.MySqlDrivers;
 using MySqlConnector;
 using Shouldly;
 using Xunit;
+using static Broker.Tests.Drivers.MySqlDrivers;
 
 namespace Broker.Tests.Drivers;
 

@@ -1,8 +1,8 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Text.Json.Nodes;
-using LoadTests.Servers.LocalServers;
 using LoadTests.FromOutside.Rollouts;
+using LoadTests.Servers.LocalServers;
 using LoadTests.Servers.Stages;
 using Npgsql;
 using Xunit;

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
-using LoadTests.Servers.LocalServers;
 using LoadTests.FromOutside.Rollouts;
+using LoadTests.Servers.LocalServers;
 using LoadTests.Servers.Stages;
 using Npgsql;
 using Shouldly;

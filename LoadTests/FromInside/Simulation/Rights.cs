@@ -4,9 +4,9 @@ using System.Text;
 using System.Xml.Linq;
 using Broker.Core.Budgets;
 using Broker.Core.Catalog;
-using Broker.Core.Model;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.Sealing;
+using Broker.Core.Model;
 using Broker.Core.Operators;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
-using LoadTests.Servers.LocalServers;
 using LoadTests.FromOutside.Rollouts;
+using LoadTests.Servers.LocalServers;
 using LoadTests.Servers.Stages;
 
 namespace LoadTests.FromOutside.Chaos;

@@ -1,6 +1,6 @@
 using System.Data.Common;
-using LoadTests.Servers.Engines;
 using LoadTests.FromOutside.Rollouts;
+using LoadTests.Servers.Engines;
 
 namespace LoadTests.FromOutside.Chaos;
 

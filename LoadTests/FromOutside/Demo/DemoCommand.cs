@@ -1,7 +1,7 @@
 using System.CommandLine;
+using LoadTests.FromOutside.Rollouts;
 using LoadTests.Servers.Engines;
 using LoadTests.Servers.LocalServers;
-using LoadTests.FromOutside.Rollouts;
 using LoadTests.Servers.Stages;
 using Spectre.Console;
 

@@ -1,6 +1,6 @@
 using System.Data.Common;
-using LoadTests.Servers.LocalServers;
 using LoadTests.FromOutside.Rollouts;
+using LoadTests.Servers.LocalServers;
 using LoadTests.Servers.Stages;
 using Npgsql;
 
