@@ -36,15 +36,7 @@ async Task<int> ServeAsync()
     builder.Services.AddPage(catalog);
 
     var app = builder.Build();
-    app.UseUnreadBodies();
-    app.UseProxies(catalog.Settings);
-    app.UseVaultFront();
-    var guard = app.Services.GetRequiredService<RequestGuard>();
-    app.Use(next => context => guard.GuardAsync(context, next));
-    app.UseRouting();
-    app.UseAuthentication();
-    app.UseAuthorization();
-
+    app.UseBroker(catalog.Settings);
     app.MapBroker();
     app.TellWhenStarted();
     app.TellWhatMeansNothing(catalog, polled, unused);

@@ -1,10 +1,13 @@
 using System.Net;
 using System.Text.Json.Serialization;
 using Broker.Api.Authentication.Certificates;
+using Broker.Api.Fronts;
 using Broker.Api.Fronts.Native.Explain;
 using Broker.Api.Fronts.Native.Problems;
+using Broker.Api.Fronts.Vault;
 using Broker.Api.Health;
 using Broker.Api.Starting;
+using Broker.Api.Starting.Rehearsing;
 using Broker.Core.Catalog;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.HttpOverrides;
@@ -61,6 +64,19 @@ internal static class Startup
             kestrel.Limits.MaxConcurrentUpgradedConnections = settings.Limits.MaxConnections;
             if (settings.Tls is not null) kestrel.ConfigureHttpsDefaults(kestrel.ApplicationServices.GetRequiredService<LiveCertificates>().Apply);
         });
+    }
+
+    /// <summary>What every request passes before it reaches its address.</summary>
+    public static void UseBroker(this WebApplication app, BrokerSettings settings)
+    {
+        app.UseUnreadBodies();
+        app.UseProxies(settings);
+        app.UseVaultFront();
+        var guard = app.Services.GetRequiredService<RequestGuard>();
+        app.Use(next => context => guard.GuardAsync(context, next));
+        app.UseRouting();
+        app.UseAuthentication();
+        app.UseAuthorization();
     }
 
     /// <summary>

@@ -1,12 +1,8 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
-using System.Text;
 using Broker.Api.Authentication.Kubernetes;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
-using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.IdentityModel.Tokens;
 
 namespace Broker.Api.Authentication;
 
@@ -26,12 +22,23 @@ public sealed class CallerProver : IDisposable
     private readonly TokenVerifier verifier;
     private readonly TimeProvider time;
     private readonly ILogger<CallerProver> log;
+    private readonly Func<IdentityIssuer, SigningKeys> keysOf;
     private readonly Lock swapping = new();
     private volatile Believed believed;
 
     public CallerProver(ICatalog catalog, ProofHasher hasher, TimeProvider time, ILogger<CallerProver> log)
+        : this(catalog, hasher, time, log, issuer => KeyFetching.Create(issuer, time, log))
     {
-        (this.catalog, this.time, this.log) = (catalog, time, log);
+    }
+
+    /// <param name="catalog">Which issuers are believed.</param>
+    /// <param name="hasher">Names tokens in the audit.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="log">Where trouble with keys is told.</param>
+    /// <param name="keysOf">How an issuer's keys are had.</param>
+    internal CallerProver(ICatalog catalog, ProofHasher hasher, TimeProvider time, ILogger<CallerProver> log, Func<IdentityIssuer, SigningKeys> keysOf)
+    {
+        (this.catalog, this.time, this.log, this.keysOf) = (catalog, time, log, keysOf);
         verifier = new(hasher, time);
         believed = new Believed([], new ProvenTokens(MaxRemembered, time));
         catalog.Swapped += Swap;
@@ -86,36 +93,6 @@ public sealed class CallerProver : IDisposable
         foreach (var issuer in believed.Issuers) await issuer.Keys.GetAsync(cancellation);
     }
 
-    /// <summary>
-    /// Verifies tokens signed with a throw-away key and stores the result in a throw-away cache, so that the code is compiled and
-    /// nobody can use the key to get in.
-    /// </summary>
-    internal async Task<Caller> RehearseAsync(int times, CancellationToken cancellation)
-    {
-        // Small, because each start makes a new one and it protects nothing.
-        using var key = RSA.Create(1024);
-        var keys = new KeySet("rehearsal", [SigningKey.Of(new RsaSecurityKey(key.ExportParameters(includePrivateParameters: false)) { KeyId = "rehearsal" })]);
-        var ever = new KeyAges(TimeSpan.MaxValue, TimeSpan.MaxValue, TimeSpan.MaxValue, TimeSpan.MaxValue, TimeSpan.MaxValue);
-        var signing = new SigningKeys("rehearsal", () => Task.FromResult(keys), ever, time, NullLogger.Instance);
-        var issuer = new IdentityIssuer { Name = "rehearsal", Issuer = "rehearsal", Audience = "rehearsal" };
-        var rehearsed = new Believed([new(issuer, signing, null)], new ProvenTokens(2 * times, time));
-        var proof = new Proof(ProofFailure.NoToken);
-        for (var i = 0; i < times; i++)
-        {
-            var end = time.GetUtcNow().AddHours(1).ToUnixTimeSeconds();
-            var text = Sign($$"""{"kubernetes.io":{"namespace":"rehearsal"},"exp":{{end}},"iss":"rehearsal","aud":"rehearsal","sub":"{{i}}"}""");
-            proof = await ProveOnceAsync(rehearsed, TokenHash.Of(text), text.AsMemory(), "").WaitAsync(cancellation);
-        }
-
-        return proof.Caller ?? throw new InvalidOperationException($"A valid token was refused: {proof.Failure}.");
-
-        string Sign(string payload)
-        {
-            var signed = $"{Base64UrlEncoder.Encode("""{"alg":"RS256","kid":"rehearsal","typ":"JWT"}""")}.{Base64UrlEncoder.Encode(payload)}";
-            return $"{signed}.{Base64UrlEncoder.Encode(key.SignData(Encoding.ASCII.GetBytes(signed), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1))}";
-        }
-    }
-
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -134,7 +111,7 @@ public sealed class CallerProver : IDisposable
             believed = new Believed(
                 [.. snapshot.Identity.Issuers.Values.Select(definition => new BelievedIssuer(
                     definition,
-                    before.GetValueOrDefault(KeySource.Of(definition)) ?? KeyFetching.Create(definition, time, log),
+                    before.GetValueOrDefault(KeySource.Of(definition)) ?? keysOf(definition),
                     ReviewsFor(definition)))],
                 new ProvenTokens(MaxRemembered, time));
         }

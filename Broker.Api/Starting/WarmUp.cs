@@ -1,5 +1,6 @@
 using Broker.Api.Authentication;
 using Broker.Api.Health;
+using Broker.Api.Starting.Rehearsing;
 using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
@@ -53,6 +54,7 @@ internal sealed class WarmUp(
                     if (!warm)
                     {
                         await ClaimAsync(stoppingToken);
+                        await IssueAsync(stoppingToken);
                         await OpenLoginsAsync(stoppingToken);
                         warm = true;
                     }
@@ -98,6 +100,18 @@ internal sealed class WarmUp(
         await ledger.Claims.ClaimAsync(Nowhere, new PaceSettings(), 0, [claim], cancellation); // the desk would return a refusal where this throws
         var way = new ClaimTarget(role, catalog.Current.Databases[role.Database] with { Name = Nowhere }, catalog.Current.Issuers[role.Issuer], Caller: null);
         await Parallel.ForAsync(0, Claims, cancellation, async (_, cancel) => await desk.ReserveAndJoinAsync(way, claim, time.GetTimestamp(), cancel));
+    }
+
+    // The first issue would find that a new Redis does not know its scripts yet, one after another, and read the broker's mark. On a lease that
+    // does not exist they write nothing.
+    private async Task IssueAsync(CancellationToken cancellation)
+    {
+        const string lease = "warm-up";
+        await ledger.Marks.OfNewUsersAsync(cancellation);
+        await ledger.Issues.BeginAsync(Nowhere, lease, 0, null, new PaceSettings(), cancellation);
+        await ledger.Issues.IssuedAsync(Nowhere, lease, 0, "", "", "", TimeSpan.Zero, time.GetUtcNow(), false, cancellation);
+        await ledger.Issues.ActivateAsync(Nowhere, lease, 0, TimeSpan.Zero, 0, null, cancellation);
+        await ledger.Leases.LeaseAsync(Nowhere, lease, cancellation);
     }
 
     // What the first pod that asks for each lease would otherwise wait for: reading the lease, unsealing its login, the driver's connection strings.

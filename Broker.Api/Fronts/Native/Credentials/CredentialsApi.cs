@@ -27,7 +27,7 @@ public static class CredentialsApi
             app.ServiceProvider.GetRequiredService<ProofGate>(),
             app.ServiceProvider.GetRequiredService<CredentialDesk>(),
             app.ServiceProvider.GetRequiredService<RequestGuard>(),
-            app.ServiceProvider.GetRequiredService<LiveCatalog>().Settings.Waiting.MaxWait);
+            app.ServiceProvider.GetRequiredService<WaitingSettings>().MaxWait);
         RequestDelegate answer = endpoint.AnswerAsync;
         app.MapPost("/api/v1/roles/{role}/credentials", answer)
             .AllowAnonymous()

@@ -6,97 +6,99 @@ using Broker.Core.Databases;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Identity;
 using Broker.Core.Issuing;
-using Broker.Core.Leases.Claims;
-using Broker.Core.Leases.Holders;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.InProcess;
 using Broker.Core.Model;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Broker.Core.Leases.Rehearsing;
 
 /// <summary>
-/// Runs whole cold rollouts, from the claims to the answers, without effect: the cores of two separate replicas on one in-memory ledger,
-/// an issuer that creates nothing and a database that does not exist. So election, issue, login check, activation, waking across replicas and
-/// opening a login that another replica issued have all been run, and compiled, before the first pod needs them.
+/// What the replicas of a rehearsal have in common: one in-memory ledger, an issuer that creates nothing and a database that does not exist. So
+/// whole rollouts, from the claims to the answers, can be played without effect.
 /// </summary>
-internal static class IssueRehearsal
+internal sealed class RehearsalStage : IAsyncDisposable
 {
-    private const int Pods = 60;
-    private const string Part = "part";
+    /// <summary>The name of all there is: the database, the issuers of users and of tokens.</summary>
+    public const string Name = "rehearsal";
+
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
+    private readonly TimeProvider time;
+    private readonly Elsewhere ledger;
+    private readonly EphemeralDataProtectionProvider seals = new();
+    private readonly Fixed catalog;
 
-    /// <summary>Plays so many rollouts, each of a role that has no lease yet.</summary>
-    /// <returns>What a claim was refused for, so that not all has been run; null: nothing was.</returns>
-    /// <exception cref="OperationCanceledException">The time is over.</exception>
-    public static async Task<Refusal?> PlayAsync(int rollouts, TimeProvider time, CancellationToken cancellation)
+    /// <param name="roles">How many roles there are.</param>
+    /// <param name="time">The clock.</param>
+    public RehearsalStage(int roles, TimeProvider time)
     {
-        var roles = Enumerable.Range(0, rollouts).Select(number => new Role
-        {
-            Name = $"rehearsal-{number}",
-            Database = "rehearsal",
-            Issuer = "rehearsal",
-            Allow = [new AllowRule("rehearsal", new Dictionary<string, string> { [Part] = "pod" })],
-        }).ToArray();
-        await using var ledger = new Elsewhere(new InProcessLedgerStore(time) { IsOfThisProcess = true });
-        var seals = new EphemeralDataProtectionProvider();
-        await using ServiceProvider one = Compose(roles, ledger, seals, time), other = Compose(roles, ledger, seals, time);
-        var database = one.GetRequiredService<ICatalog>().Current.Databases["rehearsal"];
-        await one.GetRequiredService<SharedLedger>().Budgets.SampleAsync(database.Name, rollouts * Pods * 10, rollouts * Pods * 10, 0, rollouts * Pods * 10, 0, Hour, cancellation);
-        foreach (var role in roles)
-        {
-            var refusals = await Task.WhenAll(Enumerable.Range(0, Pods).Select(pod => LiveAsync(pod % 2 == 0 ? one : other, role, pod, time, cancellation)));
-            if (Array.Find(refusals, refusal => refusal is not null) is { } refused) return refused;
-        }
-
-        return null;
-    }
-
-    // A pod's whole life. Null: it had what it wanted.
-    private static async Task<Refusal?> LiveAsync(IServiceProvider core, Role role, int pod, TimeProvider time, CancellationToken cancellation)
-    {
-        await Task.Yield();
-        var claims = new[] { Part }.ToLookup(ClaimPath.Of, _ => "pod", StringComparer.Ordinal);
-        var caller = new Caller("rehearsal", $"pod-{pod}", claims, time.GetUtcNow() + Hour);
-        var origin = new Origin("", null);
-        var claimed = await core.GetRequiredService<CredentialDesk>().ClaimAsync(new(caller, role.Name, "1", null, null, null, origin), cancellation);
-        if (claimed.Grant is not { } grant) return claimed.Refusal;
-        var desk = core.GetRequiredService<HolderDesk>();
-        return (await desk.RenewAsync(caller, grant.Holder.Id, origin, cancellation)).Refusal ?? await desk.ReleaseAsync(caller, grant.Holder.Id, origin, cancellation);
-    }
-
-    private static ServiceProvider Compose(IReadOnlyList<Role> roles, ILedgerStore ledger, IDataProtectionProvider seals, TimeProvider time)
-    {
+        this.time = time;
+        ledger = new(new InProcessLedgerStore(time) { IsOfThisProcess = true });
+        Roles = [.. Enumerable.Range(0, roles).Select(number => $"{Name}-{number}")];
+        var issuer = new IdentityIssuer { Name = Name, Issuer = Name, Audience = Name };
         var database = new Database
         {
-            Name = "rehearsal",
-            Server = "rehearsal",
+            Name = Name,
+            Server = Name,
             Engine = DatabaseEngineKind.PostgreSql,
             Host = "localhost",
             Port = 5432,
-            DatabaseName = "rehearsal",
+            DatabaseName = Name,
             AdminConnectionString = new("Host=localhost"),
             Budget = new(),
             Issuing = new() { UsersPerSecond = 1000, Burst = 1000, InFlight = 100 },
         };
-        var catalog = new CatalogSnapshot(
-            new Dictionary<string, Database>(StringComparer.Ordinal) { [database.Name] = database },
-            new Dictionary<string, IssuerDefinition>(StringComparer.Ordinal) { ["rehearsal"] = new BuiltInIssuerDefinition("rehearsal") },
-            roles.ToDictionary(role => role.Name, StringComparer.Ordinal),
-            new IdentitySettings(FrozenDictionary<string, IdentityIssuer>.Empty, [], []));
-        var core = new ServiceCollection();
-        core.AddBrokerCore(new BrokerSettings { Audit = new() { Path = AuditSettings.Nowhere } });
-        core.AddSingleton(time).AddSingleton<ICatalog>(new Fixed(catalog)).AddSingleton<IMeterFactory>(new Silent());
-        core.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance).AddSingleton(typeof(ILogger<>), typeof(NullLogger<>));
-        core.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, new Nowhere(new PostgreSqlEngine(time))));
-        core.Replace(ServiceDescriptor.Singleton(new Issuers(_ => new Nothing())));
-        core.Replace(ServiceDescriptor.Singleton(ledger)).Replace(ServiceDescriptor.Singleton(seals));
-        return core.BuildServiceProvider();
+        catalog = new(new CatalogSnapshot(
+            new Dictionary<string, Database>(StringComparer.Ordinal) { [Name] = database },
+            new Dictionary<string, IssuerDefinition>(StringComparer.Ordinal) { [Name] = new BuiltInIssuerDefinition(Name) },
+            Roles.ToDictionary(role => role, RoleOf, StringComparer.Ordinal),
+            new IdentitySettings(new Dictionary<string, IdentityIssuer>(StringComparer.Ordinal) { [Name] = issuer }.ToFrozenDictionary(), [], []))
+        {
+            VaultApi = new()
+            {
+                AuthMounts = new Dictionary<string, AuthMount>(StringComparer.Ordinal) { [Name] = new(Name, AuthMountType.Kubernetes) { Issuer = Name } },
+                SecretMounts = new Dictionary<string, SecretMount>(StringComparer.Ordinal) { [Name] = new(Name, new Dictionary<string, SecretRole>()) },
+            },
+        });
     }
+
+    /// <summary>The roles, which the pods of the rehearsal's namespace may have.</summary>
+    public IReadOnlyList<string> Roles { get; }
+
+    /// <summary>How a replica of the rehearsal is set.</summary>
+    public static BrokerSettings Settings { get; } = new() { Audit = new() { Path = AuditSettings.Nowhere } };
+
+    /// <summary>Adds the core of one replica.</summary>
+    public void AddCore(IServiceCollection services)
+    {
+        services.AddBrokerCore(Settings);
+        services.AddSingleton(time).AddSingleton<ICatalog>(catalog).AddSingleton<IMeterFactory>(new Silent());
+        services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance).AddSingleton(typeof(ILogger<>), typeof(NullLogger<>));
+        services.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, new Nowhere(new PostgreSqlEngine(time))));
+        services.Replace(ServiceDescriptor.Singleton(new Issuers(_ => new Nothing())));
+        services.Replace(ServiceDescriptor.Singleton<ILedgerStore>(ledger)).Replace(ServiceDescriptor.Singleton<IDataProtectionProvider>(seals));
+        services.RemoveAll<IHostedService>(); // nothing is done in rounds
+    }
+
+    /// <summary>Counts the database as one of so many connections, by one of its replicas.</summary>
+    public static async Task CountAsync(IServiceProvider replica, int connections, CancellationToken cancellation) =>
+        await replica.GetRequiredService<SharedLedger>().Budgets.SampleAsync(Name, connections, connections, 0, connections, 0, Hour, cancellation);
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => ledger.DisposeAsync();
+
+    private static Role RoleOf(string name) => new()
+    {
+        Name = name,
+        Database = Name,
+        Issuer = Name,
+        Allow = [new AllowRule(Name, new Dictionary<string, string> { ["namespace"] = Name })],
+    };
 
     private sealed class Fixed(CatalogSnapshot current) : ICatalog
     {
@@ -105,10 +107,10 @@ internal static class IssueRehearsal
         public event Action<CatalogSnapshot>? Swapped { add { } remove { } }
     }
 
-    // Under another name, so that no exporter counts what is played.
-    private sealed class Silent : IMeterFactory
+    /// <summary>Makes meters of another name, so that no exporter counts what is played.</summary>
+    internal sealed class Silent : IMeterFactory
     {
-        public Meter Create(MeterOptions options) => new("rehearsal");
+        public Meter Create(MeterOptions options) => new(Name);
 
         public void Dispose()
         {
