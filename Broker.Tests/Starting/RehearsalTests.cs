@@ -9,7 +9,7 @@ namespace Broker.Tests.Starting;
 /// <summary>What a replica plays before it is ready.</summary>
 public sealed class RehearsalTests
 {
-    private const int Pods = 60;
+    private const int Pods = 24;
 
     [Fact]
     public Task A_rehearsed_rollout_is_granted_all_that_it_asks_for() => Rehearsal.PlayAsync(2, Pods, TimeProvider.System, TestContext.Current.CancellationToken);

@@ -13,8 +13,8 @@ namespace Broker.Api.Starting.Rehearsing;
 /// </summary>
 internal sealed class Rehearsal(IServer server, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Rehearsal> logger)
 {
-    private const int Rollouts = 3;
-    private const int Pods = 60;
+    private const int Rollouts = 2;
+    private const int Pods = 24;
 
     // After about thirty calls .NET recompiles a method with more optimization.
     private const int Probes = 40;
