@@ -1,5 +1,7 @@
 using System.Diagnostics;
+using System.Diagnostics.Metrics;
 using Broker.Api.Starting.Rehearsing;
+using Broker.Core.Leases.Rehearsing;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
@@ -18,6 +20,15 @@ public sealed class RehearsalTests
     public Task It_needs_no_time_to_pass() => Rehearsal.PlayAsync(3, Pods, new FakeTimeProvider(), TestContext.Current.CancellationToken);
 
     [Fact]
+    public async Task It_leaves_no_instrument_behind()
+    {
+        await Rehearsal.PlayAsync(1, Pods, TimeProvider.System, TestContext.Current.CancellationToken);
+
+        // Another test's broker may be at its own rehearsal.
+        await Eventually.HoldsAsync(() => Task.FromResult(!AnyInstrument()), "the rehearsal's instruments are gone", TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
     public async Task Another_replica_that_rehearses_on_the_same_machine_is_not_in_its_way()
     {
         // As a replica takes its audit file for itself (locks of one process are never in its own way), but shared: programs of other makers lock the null device so as well.
@@ -29,5 +40,13 @@ public sealed class RehearsalTests
 
         other.StandardInput.Close();
         await other.WaitForExitAsync(TestContext.Current.CancellationToken);
+    }
+
+    private static bool AnyInstrument()
+    {
+        var any = false;
+        using var listener = new MeterListener { InstrumentPublished = (instrument, _) => any |= instrument.Meter.Name == RehearsalStage.Name };
+        listener.Start();
+        return any;
     }
 }

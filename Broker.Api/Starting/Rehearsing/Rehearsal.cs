@@ -61,7 +61,8 @@ internal sealed class Rehearsal(IServer server, IHostApplicationLifetime lifetim
         var address = server.Features.Get<IServerAddressesFeature>()?.Addresses.Select(BindingAddress.Parse).FirstOrDefault(known => known.Scheme == "http");
         if (address is null || cancellation.IsCancellationRequested) return;
         var host = IPAddress.TryParse(address.Host, out var one) && !one.Equals(IPAddress.Any) && !one.Equals(IPAddress.IPv6Any) ? address.Host : "localhost";
-        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, MeterFactory = new RehearsalStage.Silent() }) { BaseAddress = new UriBuilder("http", host, address.Port).Uri };
+        using var meters = new RehearsalStage.Silent();
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false, MeterFactory = meters }) { BaseAddress = new UriBuilder("http", host, address.Port).Uri };
         await Parallel.ForAsync(0, Probes, cancellation, async (_, cancel) => await client.GetStringAsync(new Uri("/health/live", UriKind.Relative), cancel));
     }
 }

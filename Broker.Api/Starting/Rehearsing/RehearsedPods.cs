@@ -14,6 +14,7 @@ internal sealed class RehearsedPods : IDisposable
 {
     private static readonly TimeSpan TokensLast = TimeSpan.FromHours(1);
     private readonly RSA key = RSA.Create(1024); // small, because each start makes a new one and it protects nothing
+    private readonly RehearsalStage.Silent meters = new();
     private readonly HttpClient client;
     private readonly string[] tokens;
 
@@ -24,7 +25,7 @@ internal sealed class RehearsedPods : IDisposable
         var ever = new KeyAges(TimeSpan.MaxValue, TimeSpan.MaxValue, TimeSpan.MaxValue, TimeSpan.MaxValue, TimeSpan.MaxValue);
         var set = new KeySet(RehearsalStage.Name, [SigningKey.Of(new RsaSecurityKey(key.ExportParameters(includePrivateParameters: false)) { KeyId = RehearsalStage.Name })]);
         Keys = new SigningKeys(RehearsalStage.Name, () => Task.FromResult(set), ever, time, NullLogger.Instance);
-        client = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, ActivityHeadersPropagator = null, MeterFactory = new RehearsalStage.Silent() });
+        client = new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, ActivityHeadersPropagator = null, MeterFactory = meters });
         tokens = [.. Enumerable.Range(0, pods).Select(pod => TokenOf(pod, time.GetUtcNow() + TokensLast))];
     }
 
@@ -45,6 +46,7 @@ internal sealed class RehearsedPods : IDisposable
     public void Dispose()
     {
         client.Dispose();
+        meters.Dispose();
         key.Dispose();
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using System.Diagnostics.Metrics;
 using Broker.Core.Audit;
@@ -77,7 +78,7 @@ internal sealed class RehearsalStage : IAsyncDisposable
     public void AddCore(IServiceCollection services)
     {
         services.AddBrokerCore(Settings);
-        services.AddSingleton(time).AddSingleton<ICatalog>(catalog).AddSingleton<IMeterFactory>(new Silent());
+        services.AddSingleton(time).AddSingleton<ICatalog>(catalog).AddSingleton<IMeterFactory>(_ => new Silent()); // made by the container, and so disposed of with it
         services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance).AddSingleton(typeof(ILogger<>), typeof(NullLogger<>));
         services.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, new Nowhere(new PostgreSqlEngine(time))));
         services.Replace(ServiceDescriptor.Singleton(new Issuers(_ => new Nothing())));
@@ -110,10 +111,19 @@ internal sealed class RehearsalStage : IAsyncDisposable
     /// <summary>Makes meters of another name, so that no exporter counts what is played.</summary>
     internal sealed class Silent : IMeterFactory
     {
-        public Meter Create(MeterOptions options) => new(Name);
+        // .NET keeps every meter, and what its instruments observe, until it is disposed of.
+        private readonly ConcurrentBag<Meter> meters = [];
+
+        public Meter Create(MeterOptions options)
+        {
+            var meter = new Meter(Name);
+            meters.Add(meter);
+            return meter;
+        }
 
         public void Dispose()
         {
+            foreach (var meter in meters) meter.Dispose();
         }
     }
 
