@@ -20,8 +20,8 @@ RUN dotnet publish Broker.Api --configuration Release --no-restore --output /app
 # Directories that a volume is mounted over take their owner from here.
 RUN install -d -m 0700 /keys && install -d -m 0700 /data
 
-# glibc, because the embedded Lua library does not run on musl; chiselled: no shell, no package manager, not root.
-FROM mcr.microsoft.com/dotnet/aspnet:10.0-noble-chiselled
+# glibc, because the embedded Lua library does not run on musl; chiseled: no shell, no package manager, not root.
+FROM mcr.microsoft.com/dotnet/aspnet:10.0-noble-chiseled
 ARG VERSION=0.1.0
 ARG COMMIT=unknown
 LABEL org.opencontainers.image.title="broker" \
