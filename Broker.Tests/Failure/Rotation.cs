@@ -5,9 +5,22 @@ using Shouldly;
 
 namespace Broker.Tests.Failure;
 
-/// <summary>An operator's order on a stage.</summary>
+/// <summary>A stage whose leases are short, and an operator's order to rotate its role.</summary>
 internal static class Rotation
 {
+    /// <summary>Two replicas, room for many pods of one connection each, and leases short enough for a test to outlive.</summary>
+    public static StageSettings Settings() => new()
+    {
+        MaxConnections = 60,
+        Connections = 1,
+        Replicas = 2,
+        Configure = static (_, configuration) =>
+        {
+            var role = configuration["Broker"]!["Roles"]![StageSettings.RoleName]!;
+            (role["LeaseTtl"], role["HolderTtl"]) = ("00:01:00", "00:00:30");
+        },
+    };
+
     /// <summary>The stage's role is to be served by another lease.</summary>
     public static async Task OrderAsync(Stage stage, CancellationToken cancellation)
     {

@@ -20,18 +20,7 @@ public sealed class RotationOfOthersTests : IDisposable
     [Fact]
     public async Task A_lease_rotates_under_hvac_and_node_vault_and_its_user_is_dropped_and_no_query_fails()
     {
-        var settings = new StageSettings
-        {
-            MaxConnections = 60,
-            Connections = 1,
-            Replicas = 2,
-            Configure = static (_, configuration) =>
-            {
-                var role = configuration["Broker"]!["Roles"]![StageSettings.RoleName]!;
-                (role["LeaseTtl"], role["HolderTtl"]) = ("00:01:00", "00:00:30");
-            },
-        };
-        await using var stage = await Stage.SetAsync(settings, Cancellation);
+        await using var stage = await Stage.SetAsync(Rotation.Settings(), Cancellation);
         await using var administrator = NpgsqlDataSource.Create(stage.Postgres.AdminConnectionString);
         var stop = Path.Combine(directory, "stop");
         var programs = Task.WhenAll(

@@ -74,18 +74,7 @@ public sealed class VaultProgramTests : IDisposable
     public async Task A_Vault_Agent_renders_a_login_that_works_and_another_one_when_its_lease_is_rotated()
     {
         var program = ProgramOrSkip();
-        var settings = new StageSettings
-        {
-            MaxConnections = 60,
-            Connections = 1,
-            Replicas = 2,
-            Configure = static (_, configuration) =>
-            {
-                var role = configuration["Broker"]!["Roles"]![StageSettings.RoleName]!;
-                (role["LeaseTtl"], role["HolderTtl"]) = ("00:01:00", "00:00:30");
-            },
-        };
-        await using var stage = await Stage.SetAsync(settings, Cancellation);
+        await using var stage = await Stage.SetAsync(Rotation.Settings(), Cancellation);
         var (jwt, rendered, sink, listens) = (Path.Combine(directory, "jwt"), Path.Combine(directory, "rendered"), Path.Combine(directory, "sink"), LoopbackPort.Take());
         await File.WriteAllTextAsync(jwt, stage.Identity.PodToken(0), Cancellation);
         var configuration = Path.Combine(directory, "agent.hcl");
