@@ -15,6 +15,9 @@ internal sealed class LastHour : ILastHour, IHostedService, IDisposable
 
     private static readonly string Unrecorded = WireName.Of(RefusalCode.AuditUnavailable);
 
+    // The beginnings of the routes of the native and of the Vault-compatible API.
+    private static readonly string[] Fronts = ["api/", "v1/"];
+
     private readonly TimeProvider time;
     private readonly Lock gate = new();
     private readonly MeterListener listener = new();
@@ -53,7 +56,7 @@ internal sealed class LastHour : ILastHour, IHostedService, IDisposable
                 if (Tag(tags, "broker.outcome") != BrokerMetrics.Granted) return;
                 lock (gate) ThisMinute().GrantedWithin[ClassOf(value)]++;
             }
-            else if (Tag(tags, "http.route")?.TrimStart('/').StartsWith("api/", StringComparison.Ordinal) == true)
+            else if (Tag(tags, "http.route")?.TrimStart('/') is { } route && OfAFront(route))
             {
                 lock (gate) ThisMinute().Requests++;
             }
@@ -112,6 +115,13 @@ internal sealed class LastHour : ILastHour, IHostedService, IDisposable
         var at = 0;
         while (seconds > LastHourCounts.Seconds[at]) at++;
         return at;
+    }
+
+    private static bool OfAFront(string route)
+    {
+        foreach (var front in Fronts)
+            if (route.StartsWith(front, StringComparison.Ordinal)) return true;
+        return false;
     }
 
     private static string? Tag(ReadOnlySpan<KeyValuePair<string, object?>> tags, string name)

@@ -7,6 +7,7 @@ using Broker.Api.Fronts.Vault.Wire;
 using Broker.Api.Health;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Broker.Api.Fronts.Vault;
 
@@ -18,6 +19,9 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
 {
     private const string Prefix = "/v1/";
     private const string NoPath = "/v1";
+
+    // Only the framework's own routing names a request's route, and this front stands ahead of it.
+    private static readonly KeyValuePair<string, object?> Route = new("http.route", "/v1/{**path}");
     private readonly IVaultEndpoints[] endpoints = [.. endpoints];
     private volatile bool hasBeenReady;
 
@@ -34,6 +38,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
     private async Task HandleAsync(HttpContext context, string? path)
     {
         SecurityHeaders.Put(context);
+        context.Features.Get<IHttpMetricsTagsFeature>()?.Tags.Add(Route);
         ShownPath.Trace(context.Request);
         try
         {

@@ -12,7 +12,7 @@ using Broker.Core.Model;
 namespace Broker.Api.Fronts.Vault;
 
 /// <summary>Who makes a call, and the record of those that are refused before any desk is reached (law L7).</summary>
-internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unproven, ProofHasher hasher, TimeProvider time)
+internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unproven, ProofHasher hasher, BrokerMetrics metrics, TimeProvider time)
 {
     /// <summary>Who makes it.</summary>
     /// <param name="call">The call.</param>
@@ -35,8 +35,11 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
         var (proof, live) = await tokens.ProveAsync(call.Context, text, strictly);
         if (proof.Caller is { } caller) return new VaultClient(caller, live!, text);
         var failure = proof.Failure!.Value;
-        return failure.MayBeGood() ? throw new VaultError(503, failure.Describe()) { RetryAfter = failure.RetryAfter() } : null;
+        return failure.MayBeGood() ? throw NotYet(failure) : null;
     }
+
+    /// <summary>The refusal of a token that cannot be checked right now, and may be valid.</summary>
+    public static VaultError NotYet(ProofFailure failure) => new(503, failure.Describe()) { RetryAfter = failure.RetryAfter(), ProvesNobody = true };
 
     /// <summary>Where a call came from, and what proves its caller again when it had to wait.</summary>
     /// <param name="call">The call.</param>
@@ -47,6 +50,7 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
     /// <summary>Writes a refusal into the audit, unless it is there, and a line of it into the log.</summary>
     public async ValueTask RecordAsync(HttpContext context, VaultError error)
     {
+        if (error.ProvesNobody) metrics.Unproven();
         var refusal = error.Refusal ?? new Refusal(CodeOf(error.Status), error.Errors.Count > 0 ? error.Errors[0] : "nothing there");
         // A request that reached no desk proved nothing, and anybody can send one: it fills neither the record of what was given out nor the log.
         if (error.IsAudited || await RecordUnprovenAsync(context, error.Status, refusal)) RefusalWriter.Say(context, refusal, error.Role, ShownPath.Of(context.Request));

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Broker.Core.Operators.Indicators;
 using Broker.Tests.Security;
 using Shouldly;
 using Xunit;
@@ -141,6 +142,32 @@ public sealed class LoginTests
         var caller = new VaultCaller(new HttpClient { BaseAddress = await world.ListeningReplicaAsync() });
 
         (await LogInAsync(caller, "legacy-batch", "the-secret")).Error.ShouldBe("invalid role or secret ID");
+    }
+
+    [Fact]
+    public async Task Each_request_that_proves_nobody_is_counted_and_so_are_all_requests()
+    {
+        await using var world = new BrokerWorld(
+            ("VaultApi:AuthMounts:approle:Type", "AppRole"), ("VaultApi:AuthMounts:approle:AppRoles:legacy:RoleId", "legacy-batch"), ("VaultApi:AuthMounts:approle:AppRoles:legacy:SecretIds:one:Hash", Hash),
+            ("VaultApi:AuthMounts:kubernetes:Type", "Kubernetes"), ("VaultApi:AuthMounts:kubernetes:Issuer", "kubernetes"), ("VaultApi:AuthMounts:jwt:Type", "Jwt"), ("VaultApi:AuthMounts:jwt:Issuer", "ci"));
+        var caller = new VaultCaller(await world.ReplicaAsync());
+        var hour = world.Service<ILastHour>();
+
+        (await caller.LogInAsync("no.real.token")).Status.ShouldBe(403);
+        (await caller.LogInAsync("no.real.token", mount: "jwt")).Status.ShouldBe(400);
+        (await LogInAsync(caller, "legacy-batch", "wrong")).Status.ShouldBe(400);
+        (await caller.ReadAsync()).Status.ShouldBe(403);
+        caller.Token = "hvs.madeup";
+        (await caller.ReadAsync()).Status.ShouldBe(403);
+        (await caller.SendAsync("GET", "sys/wrapping/lookup")).Status.ShouldBeGreaterThanOrEqualTo(400);
+        var refused = hour.Counts.Unproven;
+        (await caller.LogInAsync(world.Pod("pod"))).Status.ShouldBe(200);
+        (await caller.ReadAsync()).Status.ShouldBe(200);
+        (await caller.ReadAsync("no-such-role")).Status.ShouldBeGreaterThanOrEqualTo(400);
+
+        refused.ShouldBeGreaterThanOrEqualTo(5);
+        hour.Counts.Unproven.ShouldBe(refused, "whoever is known is counted elsewhere");
+        await Eventually.HoldsAsync(() => Task.FromResult(hour.Counts.Requests >= 9), "a request is counted when its answer has left", TestContext.Current.CancellationToken);
     }
 
     private static Task<VaultAnswer> LogInAsync(VaultCaller caller, string role, string secret)

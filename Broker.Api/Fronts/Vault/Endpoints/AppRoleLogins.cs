@@ -23,7 +23,7 @@ internal sealed class AppRoleLogins(SecretIdUses uses, TimeProvider time)
         var found = mount.AppRoles.Values.FirstOrDefault(role => role.RoleId == roleId);
         if (found is null || SecretOf(found, secretId) is not { } listed || !IsGoodFrom(listed, call.Context.Connection.RemoteIpAddress)
             || (listed.Uses > 0 && !await uses.TakeAsync($"{mount.Name}/{found.Name}/{listed.Name}", listed.Uses, Requests.ToItsEnd)))
-            throw VaultError.Bad(Wrong);
+            throw new VaultError(400, Wrong) { ProvesNobody = true };
 
         var claims = new[] { KeyValuePair.Create("sub", found.Name), KeyValuePair.Create("role_name", found.Name) };
         var caller = new Caller(mount.Name, found.Name, claims.ToLookup(claim => claim.Key, claim => claim.Value, StringComparer.Ordinal), listed.ExpiresAt ?? DateTimeOffset.MaxValue);

@@ -50,7 +50,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
         var role = (call.Body.Text("role") is { Length: > 0 } given ? given : mount.DefaultRole ?? throw VaultError.Bad("missing role")).ToLowerInvariant();
         var jwt = call.Body.Text("jwt") is { Length: > 0 } text ? text : throw VaultError.Bad("missing token");
         var proof = await gate.ProveAsync(call.Context, jwt.AsMemory());
-        if (CallerOf(proof, mount) is not { } caller) throw Unproven(proof) ?? VaultError.Bad($"error validating token: {(proof.Failure ?? ProofFailure.UnknownIssuer).Describe()}");
+        if (CallerOf(proof, mount) is not { } caller) throw Unproven(proof) ?? new VaultError(400, $"error validating token: {(proof.Failure ?? ProofFailure.UnknownIssuer).Describe()}") { ProvesNobody = true };
         return RolesOf(mount, role, current) is not { } roles ? throw VaultError.Bad($"role \"{role}\" could not be found")
             : roles.Any(name => current.Roles[name].MayBeHadBy(caller)) ? new(caller, role, jwt)
             : throw VaultError.Bad("error validating claims: claims do not match any associated bound claim values");
@@ -61,7 +61,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
 
     // Null: the proof is wrong.
     private static VaultError? Unproven(Proof proof) =>
-        proof.Failure is { } failure && failure.MayBeGood() ? new VaultError(503, failure.Describe()) { RetryAfter = failure.RetryAfter() } : null;
+        proof.Failure is { } failure && failure.MayBeGood() ? VaultRequests.NotYet(failure) : null;
 
     // Null: there is no such role. JWT auth knows its roles in small letters, and so a login's in any.
     private static IReadOnlyList<string>? RolesOf(AuthMount mount, string role, CatalogSnapshot current) =>

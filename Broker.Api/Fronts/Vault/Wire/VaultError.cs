@@ -15,6 +15,9 @@ internal sealed class VaultError(int status, params string[] errors) : Exception
     /// <summary>Whether whoever found it wrote it into the audit.</summary>
     public bool IsAudited { get; init; }
 
+    /// <summary>Whether the request was refused because it proves nobody.</summary>
+    public bool ProvesNobody { get; init; }
+
     /// <summary>The broker's own refusal that it words; null: it is of the protocol.</summary>
     public Refusal? Refusal { get; init; }
 
@@ -25,7 +28,7 @@ internal sealed class VaultError(int status, params string[] errors) : Exception
     public static VaultError PermissionDenied() => new(403, "1 error occurred:\n\t* permission denied\n\n");
 
     /// <summary>No token, or one that proves nobody (recordings, 14 and 15).</summary>
-    public static VaultError NoToken() => new(403, "permission denied");
+    public static VaultError NoToken() => new(403, "permission denied") { ProvesNobody = true };
 
     public static VaultError UnsupportedOperation() => new(405, "1 error occurred:\n\t* unsupported operation\n\n");
 
