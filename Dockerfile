@@ -1,6 +1,10 @@
 # syntax=docker/dockerfile:1
-# docker build --build-arg VERSION=0.1.0 --build-arg COMMIT=$(git rev-parse HEAD) --sbom=true --provenance=true -t broker:0.1.0 .
-# (--sbom attaches a software bill of materials; `broker.deps.json` in the image and the lock files in the repository list the same packages.)
+# docker build --build-arg VERSION=0.1.0 --build-arg COMMIT=$(git rev-parse HEAD) -t broker:0.1.0 .
+#
+# To a registry, with a software bill of materials and the image's provenance, which Docker's usual builder refuses to attach:
+# docker buildx create --use --driver docker-container
+# docker buildx build --build-arg VERSION=0.1.0 --build-arg COMMIT=$(git rev-parse HEAD) --sbom=true --provenance=true --push -t registry.example/broker:0.1.0 .
+# (`broker.deps.json` in the image and the lock files in the repository list the same packages as the bill.)
 #
 # Compiled ahead of time for one processor, so that a fresh process answers its first burst without a just-in-time compiler in the way.
 FROM --platform=$BUILDPLATFORM mcr.microsoft.com/dotnet/sdk:10.0-noble AS build
@@ -11,11 +15,12 @@ WORKDIR /source
 COPY global.json Directory.Build.props Directory.Packages.props BannedSymbols.txt .editorconfig ./
 COPY Broker.Core/Broker.Core.csproj Broker.Core/packages.lock.json Broker.Core/
 COPY Broker.Api/Broker.Api.csproj Broker.Api/packages.lock.json Broker.Api/
-RUN dotnet restore Broker.Api --arch $TARGETARCH --locked-mode -p:PublishReadyToRun=true
+# What is known of packages is looked up by CI, not here: a warning of it is an error, and an advisory would make a released version one that cannot be built.
+RUN dotnet restore Broker.Api --arch $TARGETARCH --locked-mode -p:PublishReadyToRun=true -p:NuGetAudit=false
 COPY Broker.Core Broker.Core
 COPY Broker.Api Broker.Api
 RUN dotnet publish Broker.Api --configuration Release --no-restore --output /app \
-      --arch $TARGETARCH --self-contained false -p:PublishReadyToRun=true -p:UseAppHost=false \
+      --arch $TARGETARCH --self-contained false -p:PublishReadyToRun=true -p:UseAppHost=false -p:NuGetAudit=false \
       -p:Version=${VERSION} -p:SourceRevisionId=${COMMIT} -p:DebugType=none
 # Directories that a volume is mounted over take their owner from here.
 RUN install -d -m 0700 /keys && install -d -m 0700 /data

@@ -28,6 +28,8 @@ internal static class DocumentedCommand
         ["docker", "compose", .. var rest] => Compose(rest),
         ["docker", "run", .. var rest] => Run(rest),
         ["docker", "build", .. var rest] => Build(rest),
+        ["docker", "buildx", "build", .. var rest] => Build(rest),
+        ["docker", "buildx", "create", "--use", "--driver", "docker-container"] => [],
         ["kind", "create", "cluster"] or ["kind", "load", "docker-image", _] or ["docker", "push", _] or ["git", "rev-parse", "HEAD"] => [],
         ["kubectl", .. var rest] => Kubectl(rest),
         ["vault", "write", var path, ..] => path.StartsWith("database/roles/", StringComparison.Ordinal) || path.StartsWith("auth/kubernetes/", StringComparison.Ordinal) ? [] : [$"{path}: of what mount is it?"],
