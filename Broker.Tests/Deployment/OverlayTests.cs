@@ -16,6 +16,9 @@ namespace Broker.Tests.Deployment;
 /// <summary>Every overlay builds, is read strictly by Kubernetes' own types, and goes together with itself.</summary>
 public sealed partial class OverlayTests
 {
+    // Kinds that are in no namespace.
+    private static readonly string[] Everywhere = ["Namespace", "PriorityClass", "ClusterRoleBinding", "ValidatingWebhookConfiguration"];
+
     // Kinds that other programs define; Kubernetes' own types do not know them.
     private static readonly string[] Foreign = ["Certificate", "ServiceMonitor", "PrometheusRule", "CiliumNetworkPolicy"];
 
@@ -50,6 +53,30 @@ public sealed partial class OverlayTests
         pod.Spec.Volumes.Single(volume => volume.Name == "config").ConfigMap.Name.ShouldBe(objects.OfType<V1ConfigMap>().Single(map => map.Data.ContainsKey("broker.json")).Name());
         foreach (var binding in objects.OfType<V1ClusterRoleBinding>())
             binding.Subjects.Single().NamespaceProperty.ShouldBe(broker.Namespace(), binding.Name());
+    }
+
+    [Theory]
+    [MemberData(nameof(Overlays))]
+    public async Task Each_object_of_an_overlay_is_in_the_brokers_namespace(string overlay)
+    {
+        var objects = await DocumentsAsync(overlay);
+        var broker = NamespaceOf(objects.Single(static each => each["kind"].ToString() == "Deployment")).ShouldNotBeNull();
+
+        foreach (var each in objects.Where(static each => !Everywhere.Contains(each["kind"].ToString())))
+        {
+            // Who may see the pods of a namespace is said in that namespace.
+            var name = each["metadata"]["name"].ToString();
+            NamespaceOf(each).ShouldBe(name == "broker-pods-reader" ? "orders" : broker, $"{each["kind"]} {name}");
+        }
+    }
+
+    [Fact]
+    public async Task Whoever_watches_pods_may_list_and_watch_them_and_nothing_else()
+    {
+        var (objects, _) = await BuildAsync("production-tokenreview");
+
+        var rule = objects.OfType<V1Role>().ShouldHaveSingleItem().Rules.ShouldHaveSingleItem();
+        (string.Join(',', rule.ApiGroups), string.Join(',', rule.Resources), string.Join(',', rule.Verbs)).ShouldBe(("", "pods", "list,watch"));
     }
 
     [Theory]
@@ -139,12 +166,10 @@ public sealed partial class OverlayTests
 
     private static async Task<(IReadOnlyList<object> Objects, IReadOnlyDictionary<string, YamlNode> Foreign)> BuildAsync(string overlay)
     {
-        var yaml = await Programs.RunAsync("kubectl", "kustomize", Repository.PathOf($"k8s/overlays/{overlay}"));
         var objects = new List<object>();
         var foreign = new Dictionary<string, YamlNode>(StringComparer.Ordinal);
-        foreach (var document in yaml.Split("\n---\n"))
+        foreach (var (document, root) in await TextsAsync(overlay))
         {
-            var root = Load(document);
             var kind = root["kind"].ToString();
             if (Foreign.Contains(kind)) foreign[kind] = root;
             else objects.AddRange(KubernetesYaml.LoadAllFromString(document, null, true));
@@ -152,6 +177,14 @@ public sealed partial class OverlayTests
 
         return (objects, foreign);
     }
+
+    private static async Task<IReadOnlyList<YamlNode>> DocumentsAsync(string overlay) => [.. (await TextsAsync(overlay)).Select(static document => document.Root)];
+
+    private static async Task<IReadOnlyList<(string Text, YamlNode Root)>> TextsAsync(string overlay) =>
+        [.. (await Programs.RunAsync("kubectl", "kustomize", Repository.PathOf($"k8s/overlays/{overlay}"))).Split("\n---\n").Select(static text => (text, Load(text)))];
+
+    private static string? NamespaceOf(YamlNode each) =>
+        ((YamlMappingNode)each["metadata"]).Children.TryGetValue("namespace", out var space) ? space.ToString() : null;
 
     private static YamlNode Load(string text)
     {

@@ -33,6 +33,7 @@ public sealed partial class YamlBlocksTests
                     break;
                 case V1Role role:
                     role.Rules.ShouldHaveSingleItem().Resources.ShouldBe(["pods"]);
+                    role.Rules[0].Verbs.ShouldBe(["list", "watch"]);
                     break;
                 default:
                     Assert.Fail($"{name} has a {each.GetType().Name}, of which this test knows nothing.");
@@ -56,8 +57,15 @@ public sealed partial class YamlBlocksTests
         named.Where(one => one.Value != $"https://{service.Name()}.broker.svc").ShouldBeEmpty();
     }
 
-    [Fact]
-    public async Task A_kustomization_builds_beside_the_shipped_manifests()
+    /// <summary>Over whichever overlay it is written: what belongs to other namespaces stays there.</summary>
+    [Theory]
+    [InlineData("production")]
+    [InlineData("production-tokenreview")]
+    [InlineData("production-admission")]
+    [InlineData("cilium")]
+    [InlineData("openshift")]
+    [InlineData("small")]
+    public async Task A_kustomization_builds_beside_the_shipped_manifests(string overlay)
     {
         var work = Directory.CreateTempSubdirectory("broker-documented-").FullName;
         try
@@ -65,20 +73,22 @@ public sealed partial class YamlBlocksTests
             var name = Kustomizations.ShouldHaveSingleItem();
             Copy(Repository.PathOf("k8s"), Path.Combine(work, "k8s"));
             var mine = Directory.CreateDirectory(Path.Combine(work, "my-broker")).FullName;
-            await File.WriteAllTextAsync(Path.Combine(mine, "kustomization.yaml"), DocumentBlock.Named(name).Text, TestContext.Current.CancellationToken);
+            await File.WriteAllTextAsync(Path.Combine(mine, "kustomization.yaml"), DocumentBlock.Named(name).Text.Replace("/overlays/production]", $"/overlays/{overlay}]", StringComparison.Ordinal), TestContext.Current.CancellationToken);
             await File.WriteAllTextAsync(Path.Combine(mine, "broker.json"), "{\"mine\": 1}", TestContext.Current.CancellationToken);
 
             var built = await Programs.RunAsync("kubectl", "kustomize", mine);
 
             built.ShouldContain("image: registry.example/broker:0.1.0\n");
             built.ShouldContain("{\"mine\": 1}");
-            built.ShouldContain("namespace: broker\n");
+            Namespaces(built).ShouldBe(Namespaces(await Programs.RunAsync("kubectl", "kustomize", Repository.PathOf($"k8s/overlays/{overlay}"))));
         }
         finally
         {
             Directory.Delete(work, recursive: true);
         }
     }
+
+    private static string[] Namespaces(string built) => [.. built.Split('\n').Where(static line => line.TrimStart().StartsWith("namespace: ", StringComparison.Ordinal))];
 
     private static void Copy(string from, string to)
     {
