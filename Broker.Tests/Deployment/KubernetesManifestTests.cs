@@ -131,7 +131,7 @@ public class KubernetesManifestTests
         foreach (var egress in policy.Egress) egress.Ports.ShouldNotBeEmpty();
         // DNS, API server, Vault, Redis and its Sentinels, PostgreSQL, PgBouncer, MySQL, MongoDB, syslog, OTLP.
         policy.Egress.SelectMany(egress => egress.Ports).Select(port => (string)port.Port).Distinct().ShouldBe(
-            ["53", "5353", "443", "6443", "8200", "6379", "6380", "26379", "5432", "6432", "3306", "27017", "514", "6514", "4317", "4318"], ignoreOrder: true);
+            ["53", "5353", "443", "6443", "8443", "16443", "8200", "6379", "6380", "26379", "5432", "6432", "3306", "27017", "514", "6514", "4317", "4318"], ignoreOrder: true);
     }
 
     [Fact]
