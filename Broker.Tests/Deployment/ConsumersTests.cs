@@ -1,5 +1,7 @@
 using System.Text.RegularExpressions;
 using Broker.Core.Catalog;
+using Broker.Core.Identity;
+using Broker.Tests.Identity;
 using k8s;
 using k8s.Models;
 using Microsoft.Extensions.Configuration;
@@ -32,6 +34,8 @@ public sealed partial class ConsumersTests
     public static TheoryData<string> Pipelines => ["github-actions.yaml", "gitlab-ci.yaml"];
 
     public static TheoryData<string> Everything => [.. Files()];
+
+    public static TheoryData<string> Logins => [.. ConsumerLogins.ByManifest.Keys];
 
     [Fact]
     public void The_broker_believes_their_configuration() => Configuration.Errors.ShouldBeEmpty();
@@ -76,17 +80,34 @@ public sealed partial class ConsumersTests
         Repository.Read("k8s/overlays/production/kustomization.yaml").ShouldContain("\nnamespace: broker\n");
 
         var (catalog, settings) = (Configuration.Catalog!, Configuration.Catalog!.VaultApi);
-        foreach (Match read in Creds().Matches(text))
-        {
-            var role = settings.SecretMounts["database"].Roles[read.Groups[1].Value].Role;
-            catalog.Roles[role].Allow.ShouldContain(static rule => rule.Issuer == "kubernetes" && rule.Claims.Values.Any(static claim => claim.Values.Contains("orders")));
-        }
+        foreach (Match read in Creds().Matches(text)) settings.SecretMounts["database"].Roles.ShouldContainKey(read.Groups[1].Value);
 
         foreach (Match login in LoginRole().Matches(text)) catalog.Roles.Keys.ShouldContain(login.Groups[1].Value);
         foreach (Match native in NativeRole().Matches(text)) catalog.Roles.Keys.ShouldContain(native.Groups[1].Value);
         foreach (Match audience in Audience().Matches(text)) audience.Groups[1].Value.ShouldBe(catalog.Identity.Issuers["kubernetes"].Audience);
-        settings.AuthMounts["kubernetes"].Type.ShouldBe(AuthMountType.Kubernetes);
+        foreach (var mount in settings.AuthMounts.Values) mount.Type.ShouldBe(AuthMountType.Kubernetes);
     }
+
+    [Theory]
+    [MemberData(nameof(Logins))]
+    public void Whoever_logs_in_does_so_where_its_token_is_believed_and_may_have_what_it_reads(string file)
+    {
+        var login = ConsumerLogins.ByManifest[file]();
+        var (catalog, settings) = (Configuration.Catalog!, Configuration.Catalog!.VaultApi);
+
+        settings.AuthMounts.ShouldContainKey(login.Mount);
+        var issuer = catalog.Identity.Issuers[settings.AuthMounts[login.Mount].Issuer!];
+        issuer.Audience.ShouldBe(login.Audience);
+        var caller = Callers.Of(issuer.Name, $"system:serviceaccount:{login.Namespace}:{login.Account}", ("kubernetes.io/namespace", login.Namespace), ("kubernetes.io/serviceaccount/name", login.Account));
+        catalog.Roles[login.Role].MayBeHadBy(caller).ShouldBeTrue($"{login.Namespace}/{login.Account} logs in as {login.Role}");
+        login.Read.Split("/creds/").ShouldBe(["database", login.Role]);
+        catalog.Roles[settings.SecretMounts["database"].Roles[login.Role].Role].MayBeHadBy(caller).ShouldBeTrue($"{login.Namespace}/{login.Account} reads {login.Read}");
+    }
+
+    /// <summary>The others speak the broker's own API, or to nobody.</summary>
+    [Fact]
+    public void The_login_of_each_manifest_that_has_one_is_tried() =>
+        Files().Where(static file => Repository.Read($"{Folder}/{file}").Contains("creds/", StringComparison.Ordinal)).ShouldBe(ConsumerLogins.ByManifest.Keys, ignoreOrder: true);
 
     [Theory]
     [MemberData(nameof(Pipelines))]
@@ -97,6 +118,7 @@ public sealed partial class ConsumersTests
         var role = Configuration.Catalog!.Roles[PipelineRole().Match(text).Groups[1].Value];
         role.Allow.ShouldContain(rule => rule.Issuer == issuer && rule.Claims.Count > 1, "a repository alone lets every branch have it");
         text.ShouldContain("/api/v1/sessions\"");
+        Configuration.Catalog.Identity.Issuers[issuer].Sessions.ShouldBeTrue("its token is exchanged for a session");
         text.ShouldContain("--request DELETE \"$BROKER/api/v1/sessions/");
         Documents(file).ShouldHaveSingleItem();
     }

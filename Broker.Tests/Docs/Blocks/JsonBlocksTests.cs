@@ -18,9 +18,6 @@ public sealed partial class JsonBlocksTests : IDisposable
     // What is no configuration: an answer (FirstCallsTests compares it), and the report of a drill.
     private static readonly string[] Others = ["README.md json 1", "docs/drill.md json 1"];
 
-    // Where a fragment belongs whose names are the user's own.
-    private static readonly Dictionary<string, string> Places = new(StringComparer.Ordinal) { ["cluster"] = "Broker:Identity:Issuers:" };
-
     private static readonly string Certificate = CertificateText();
 
     private readonly string mounted = Directory.CreateTempSubdirectory("broker-documented-").FullName;
@@ -39,7 +36,7 @@ public sealed partial class JsonBlocksTests : IDisposable
 
         var written = JsonNode.Parse(json)!.AsObject();
         var isWhole = written.ContainsKey(CatalogReader.Section);
-        var prefix = isWhole ? "" : Places.GetValueOrDefault(written.First().Key, $"{CatalogReader.Section}:");
+        var prefix = isWhole ? "" : $"{CatalogReader.Section}:";
         var builder = new ConfigurationBuilder();
         if (!isWhole) builder.AddConfiguration(Around());
         using var stream = new MemoryStream(Encoding.UTF8.GetBytes(json));
