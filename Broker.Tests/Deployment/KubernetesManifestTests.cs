@@ -117,7 +117,9 @@ public class KubernetesManifestTests
         Broker.Spec.Replicas.ShouldBeNull("the autoscaler says how many there are");
         var autoscaler = Objects.OfType<V2HorizontalPodAutoscaler>().Single().Spec;
         (autoscaler.ScaleTargetRef.Kind, autoscaler.ScaleTargetRef.Name, autoscaler.MinReplicas).ShouldBe(("Deployment", Broker.Name(), 3));
-        ((string)Objects.OfType<V1PodDisruptionBudget>().Single().Spec.MinAvailable).ShouldBe("2");
+        var budget = Objects.OfType<V1PodDisruptionBudget>().Single().Spec;
+        ((string)budget.MinAvailable).ShouldBe("2");
+        budget.UnhealthyPodEvictionPolicy.ShouldBe("AlwaysAllow", "no replica is ready while Redis is away, and a drain would hang");
     }
 
     [Fact]

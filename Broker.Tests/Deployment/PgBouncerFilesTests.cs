@@ -85,7 +85,9 @@ public sealed partial class PgBouncerFilesTests
             ((string)service.Spec.Ports.ShouldHaveSingleItem().TargetPort).ShouldBe(container.Ports.ShouldHaveSingleItem().Name);
         }
 
-        objects.OfType<V1PodDisruptionBudget>().ShouldHaveSingleItem().Spec.Selector.MatchLabels.ShouldBeSubsetOf(pod.Metadata.Labels);
+        var budget = objects.OfType<V1PodDisruptionBudget>().ShouldHaveSingleItem().Spec;
+        budget.Selector.MatchLabels.ShouldBeSubsetOf(pod.Metadata.Labels);
+        budget.UnhealthyPodEvictionPolicy.ShouldBe("AlwaysAllow");
         var policy = objects.OfType<V1NetworkPolicy>().ShouldHaveSingleItem().Spec;
         policy.PodSelector.MatchLabels.ShouldBeSubsetOf(pod.Metadata.Labels);
         policy.PolicyTypes.ShouldBe(["Ingress", "Egress"]);
