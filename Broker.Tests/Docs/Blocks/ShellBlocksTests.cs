@@ -38,6 +38,16 @@ public sealed class ShellBlocksTests
             DocumentedCommand.Mistakes(words).Where(static mistake => !mistake.Contains("equired", StringComparison.Ordinal)).ShouldBeEmpty($"{file}: {text}");
     }
 
+    /// <summary>A tunnel in the background listens a moment later.</summary>
+    [Fact]
+    public void What_is_called_through_a_tunnel_is_called_again_until_it_listens()
+    {
+        var tunnels = DocumentBlock.All.Where(static block => block.Text.Contains(" port-forward ", StringComparison.Ordinal)).ToArray();
+        tunnels.ShouldNotBeEmpty();
+        foreach (var call in tunnels.SelectMany(static block => block.Text.Split(" &\n", 2)[1].Split('\n')).Where(static line => line.StartsWith("curl ", StringComparison.Ordinal)))
+            call.ShouldStartWith("curl --retry 5 --retry-connrefused ");
+    }
+
     // A Secret that somebody makes is one that the broker's pod mounts, with the keys that its configuration reads.
     private static void IsMounted(V1Secret secret)
     {
