@@ -146,6 +146,7 @@ internal static class DocumentedCommand
     private static IEnumerable<string> Kubectl(string[] words)
     {
         if (words is [.., "-k", var folder] && folder.StartsWith("k8s/", StringComparison.Ordinal) && !File.Exists(Repository.PathOf($"{folder}/kustomization.yaml"))) yield return $"There is no {folder}.";
+        foreach (var made in words.Where(static word => word.StartsWith("--from=cronjob/", StringComparison.Ordinal) && !Repository.Read("k8s/components/openshift/scraper.yaml").Contains($"kind: CronJob\nmetadata:\n  name: {word.Split('/')[1]}\n", StringComparison.Ordinal))) yield return $"There is no {made}.";
         if (words.SkipWhile(static word => word != "--").Skip(1).ToArray() is ["dotnet", "broker.dll", .. var verb]) foreach (var mistake in Parse(Broker, verb)) yield return mistake;
     }
 
