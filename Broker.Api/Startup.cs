@@ -43,7 +43,9 @@ internal static class Startup
             return false;
         }
 
-        builder.Services.AddSingleton(catalog).AddSingleton<ICatalog>(catalog).AddSingleton(catalog.Settings.Limits);
+        // Handed over by a factory, so that the container disposes of it: its timer would look at the files for as long as the process lives.
+        var live = catalog;
+        builder.Services.AddSingleton(_ => live).AddSingleton<ICatalog>(static provider => provider.GetRequiredService<LiveCatalog>()).AddSingleton(catalog.Settings.Limits);
         if (catalog.Settings.Tls is { } tls) builder.Services.AddSingleton(tls).AddSingleton<LiveCertificates>();
         return true;
     }

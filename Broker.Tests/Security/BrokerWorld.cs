@@ -268,6 +268,8 @@ internal sealed class BrokerWorld : IAsyncDisposable
             }
         }
 
+        // What is started once in a process (a library's timer) keeps the first world for good, by the context that it is started in.
+        replicas.Clear();
         await store.DisposeAsync();
         Heard.Dispose();
         Mint.Dispose();

@@ -5,6 +5,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.RegularExpressions;
 using Broker.Api.Authentication;
+using Broker.Core.Leases;
 using Broker.Core.Leases.Claims;
 using Broker.Core.Leases.Logins;
 using Broker.Core.Ledger;
@@ -130,6 +131,31 @@ public sealed partial class FlatMemoryTests
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", world.Person("viewers"));
             using var answer = await replica.SendAsync(request, Cancel);
             return (await answer.Content.ReadAsStringAsync(Cancel)).Split('\n');
+        }
+    }
+
+    [Fact]
+    public async Task A_broker_that_has_ended_is_forgotten()
+    {
+        // The first broker of a process stays: a library keeps what it starts once.
+        await EndedAsync();
+        var ended = new List<WeakReference>();
+        for (var i = 0; i < 3; i++) ended.Add(await EndedAsync());
+
+        await Eventually.HoldsAsync(
+            () =>
+            {
+                GC.Collect();
+                GC.WaitForPendingFinalizers();
+                return Task.FromResult(!ended.Any(static broker => broker.IsAlive));
+            },
+            "nothing keeps a broker that has ended", Cancel);
+
+        static async Task<WeakReference> EndedAsync()
+        {
+            await using var world = new BrokerWorld();
+            await world.ReplicaAsync();
+            return new(world.Service<BrokerMetrics>());
         }
     }
 
