@@ -154,7 +154,7 @@ public static class BrokerCore
         services.AddSingleton<HoldingDesk>().AddSingleton<HistoryDesk>().AddSingleton<ExaminationDesk>().AddSingleton<RefusalJournal>();
         services.AddHostedService(provider => provider.GetRequiredService<RefusalJournal>());
         services.AddHostedService(provider => provider.GetRequiredService<PoolerUsers>());
-        services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<PauseDesk>().AddSingleton<Ceilings>().AddSingleton<PoolerStates>().AddSingleton<RolePauses>().AddSingleton<CallerShares>().AddSingleton<SessionSealer>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
+        services.AddSingleton<BudgetDesk>().AddSingleton<CeilingDesk>().AddSingleton<PauseDesk>().AddSingleton<Ceilings>().AddSingleton<PoolerStates>().AddSingleton<RolePauses>().AddSingleton<KnownCapacities>().AddSingleton<CallerShares>().AddSingleton<SessionSealer>().AddSingleton<SessionDesk>().AddSingleton<DutyDesk>();
         services.AddSingleton<HandleLedger>().AddSingleton<HandleDesk>().AddSingleton<ClientTokenLedger>().AddSingleton<ClientTokenDesk>().AddSingleton<SecretIdUses>().AddSingleton<WrappedAnswers>().AddSingleton<UpstreamTokens>();
         services.AddSingleton<IndicatorDesk>().AddSingleton<LastDrill>().AddSingleton<ShadowTally>().AddSingleton<ShadowDesk>();
         services.AddSingleton<Leftovers>().AddSingleton<LeftoverDesk>();

@@ -1,4 +1,7 @@
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
 using Broker.Core.Limits;
+using Broker.Tests.Fronts.Vault;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
@@ -28,6 +31,39 @@ public sealed class SharesTests
         var released = (string)answers[0].Body["holder"]!["id"]!;
         (await world.SendAsync(replica, HttpMethod.Delete, $"/api/v1/holders/{released}", token)).Status.ShouldBe(204);
         (await world.ClaimAsync(replica, token, body: new() { ["holder"] = "made-up-21", ["connections"] = 1 })).Status.ShouldBe(200, "what is released can be had again");
+    }
+
+    [Fact]
+    public async Task Who_names_no_pod_leaves_room_for_others_however_often_it_logs_in()
+    {
+        var hash = Convert.ToHexStringLower(SHA256.HashData("the-secret"u8));
+        await using var world = new BrokerWorld(
+            ("VaultApi:AuthMounts:approle:Type", "AppRole"), ("VaultApi:AuthMounts:approle:AppRoles:legacy:RoleId", "legacy-batch"), ("VaultApi:AuthMounts:approle:AppRoles:legacy:SecretIds:one:Hash", hash),
+            ("Roles:batch:Database", "orders"), ("Roles:batch:Issuer", "here"), ("Roles:batch:CreationStatements:0", "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"),
+            ("Roles:batch:Allow:0:Issuer", "approle"), ("Roles:batch:Allow:0:Claims:role_name", "legacy"));
+        var replica = await world.ReplicaAsync();
+        var answers = new List<VaultAnswer>();
+        for (var i = 0; i < 12; i++)
+        {
+            var caller = new VaultCaller(replica);
+            caller.Token = (string)(await caller.SendAsync("POST", "auth/approle/login", new JsonObject { ["role_id"] = "legacy-batch", ["secret_id"] = "the-secret" })).Body["auth"]!["client_token"]!;
+            answers.Add(await caller.ReadAsync("batch", ("X-Broker-Connections", "10"), ("Prefer", "wait=0")));
+        }
+
+        var granted = answers.Count(answer => answer.Status == 200);
+        granted.ShouldBe(7, "three quarters of a hundred connections");
+        (answers[^1].Status, answers[^1].Headers.RetryAfter is not null).ShouldBe((429, true));
+        (await world.ClaimAsync(replica, world.Pod(), body: new() { ["connections"] = 10 })).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task Who_names_no_pod_may_have_all_where_that_is_configured()
+    {
+        await using var world = new BrokerWorld(("Identity:Callers:Connections", "1000"));
+        var replica = await world.ReplicaAsync();
+        var job = world.Job();
+
+        for (var i = 0; i < 5; i++) (await world.ClaimAsync(replica, job, "deploy", new() { ["holder"] = $"job-{i}", ["connections"] = 20 })).Status.ShouldBe(200);
     }
 
     [Fact]

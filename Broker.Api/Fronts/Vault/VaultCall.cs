@@ -26,6 +26,9 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
 
     public CancellationToken Cancellation => Context.RequestAborted;
 
+    /// <summary>Who makes it, once that is proven; by a login, who was let in. Null: nobody yet.</summary>
+    public VaultClient? Client { get; set; }
+
     /// <summary>The token it came with; null: none.</summary>
     public string? TokenText => TokenOf(Context);
 

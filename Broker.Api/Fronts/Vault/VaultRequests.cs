@@ -23,6 +23,7 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
         var text = call.TokenText ?? throw VaultError.NoToken();
         var client = await FindAsync(call, text, strictly) ?? throw VaultError.NoToken();
         call.Context.SetProof(new Proof(client.Caller)); // for the log's line, should it be refused
+        call.Client = client;
         return client;
     }
 

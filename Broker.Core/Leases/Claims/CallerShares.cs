@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
@@ -9,7 +10,7 @@ using Broker.Core.Model;
 namespace Broker.Core.Leases.Claims;
 
 /// <summary>Enforces the limits of callers and teams, so that one looping client cannot starve the rest.</summary>
-internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimeProvider time)
+internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, KnownCapacities capacities, TimeProvider time)
 {
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(30);
 
@@ -20,29 +21,43 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
     private const int MostNamedInPod = 20;
     private const int NamedAtTheirMost = 4;
 
+    // One name without a pod stands for many processes, perhaps for all that use the database: it gets most of that, and others find room.
+    private const int PartWithoutPod = 75;
+
     private readonly RateLimit rateLimit = new(time);
 
-    /// <summary>The limits that concern a caller's holder; null when none do, as mostly.</summary>
-    public IReadOnlyList<(string Name, ShareLimits Limits)>? LimitsOf(Caller caller, string holder)
-    {
-        var identity = catalog.Current.Identity;
-        var own = OwnLimitsOf(caller, holder);
-        if (identity.Teams.Count == 0 && own.ClaimsPerSecond == 0 && !own.AreCounted) return null;
-        var team = TeamOf(identity, caller);
-        return team is null
-            ? [("caller:" + caller.OwnerHash, own)]
-            : [("caller:" + caller.OwnerHash, own), ("team:" + team.Name, team.Limits)];
-    }
-
-    // Even without a configured limit, a pod must not take a whole budget by making up ever new names. A caller without a name has
-    // only one holder and need not be counted.
-    private ShareLimits OwnLimitsOf(Caller caller, string holder)
+    /// <summary>Whether anything limits a caller's holder; mostly nothing does.</summary>
+    public bool Limit(Caller caller, string holder)
     {
         var current = catalog.Current;
         var own = current.Identity.Callers;
-        return own.AreCounted || caller.PodUid is null || !HolderId.TryParse(holder, out var id) || !id.IsNamed || !current.Roles.TryGetValue(id.Role, out var role)
-            ? own
-            : own with { Holders = MostNamedInPod, Connections = NamedAtTheirMost * role.Connections.Max };
+        return current.Identity.Teams.Count > 0 || own.ClaimsPerSecond > 0 || own.AreCounted || IsLimitedByDefault(current, caller, holder, out _);
+    }
+
+    /// <summary>The limits that concern a caller's holder.</summary>
+    private async ValueTask<IReadOnlyList<(string Name, ShareLimits Limits)>> LimitsOfAsync(Caller caller, string holder, CancellationToken cancellation)
+    {
+        var current = catalog.Current;
+        var limits = new List<(string Name, ShareLimits Limits)>(3) { ("caller:" + caller.OwnerHash, current.Identity.Callers) };
+        if (IsLimitedByDefault(current, caller, holder, out var role)) limits.Add(await DefaultOfAsync(caller, role, cancellation));
+        if (TeamOf(current.Identity, caller) is { } team) limits.Add(("team:" + team.Name, team.Limits));
+        return limits;
+    }
+
+    // Even without a configured limit, nobody takes a whole budget by making up ever new names or by logging in again and again. A pod without a
+    // name has only one holder and need not be counted.
+    private static bool IsLimitedByDefault(CatalogSnapshot current, Caller caller, string holder, [NotNullWhen(true)] out Role? role)
+    {
+        role = null;
+        return !current.Identity.Callers.AreCounted && HolderId.TryParse(holder, out var id) && (caller.PodUid is null || id.IsNamed) && current.Roles.TryGetValue(id.Role, out role);
+    }
+
+    private async ValueTask<(string Name, ShareLimits Limits)> DefaultOfAsync(Caller caller, Role role, CancellationToken cancellation)
+    {
+        var few = NamedAtTheirMost * role.Connections.Max;
+        if (caller.PodUid is not null) return ("caller:" + caller.OwnerHash, new() { Holders = MostNamedInPod, Connections = few });
+        var part = await capacities.OfAsync(role.Database, cancellation) * PartWithoutPod / 100;
+        return ($"caller:{caller.OwnerHash}:{role.Database}", new() { Connections = part == 0 ? few : Math.Max(part, role.Connections.Max) });
     }
 
     /// <summary>The first team whose members a caller is among; null: none.</summary>
@@ -60,15 +75,15 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
     /// Takes a claim's part of the shares, makes the claim, and reports what it got. Until then it counts as all that it may get, whatever else the
     /// holder claims or gives back at the same time.
     /// </summary>
-    /// <param name="limits">The limits that concern the caller.</param>
+    /// <param name="caller">Who claims.</param>
     /// <param name="claim">The claim.</param>
     /// <param name="make">Makes it.</param>
     /// <param name="remembered">Answers from memory when it cannot be determined what the caller holds.</param>
     /// <param name="cancellation">The caller left.</param>
     public async ValueTask<Outcome> WithinAsync(
-        IReadOnlyList<(string Name, ShareLimits Limits)> limits, Claim claim, Func<Claim, ValueTask<Outcome>> make,
-        Func<LedgerException, ValueTask<Outcome>> remembered, CancellationToken cancellation)
+        Caller caller, Claim claim, Func<Claim, ValueTask<Outcome>> make, Func<LedgerException, ValueTask<Outcome>> remembered, CancellationToken cancellation)
     {
+        var limits = await LimitsOfAsync(caller, claim.Holder, cancellation);
         foreach (var (name, limit) in limits)
         {
             if (limit.ClaimsPerSecond > 0 && rateLimit.Take(name, limit.ClaimsPerSecond, limit.Burst) is { } wait) return TooFast(name, limit, wait);
@@ -105,7 +120,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
     /// <summary>The holder was renewed: its part of the shares continues to count.</summary>
     public async ValueTask StaysAsync(Caller caller, string holder, int connections, TimeSpan lasts, CancellationToken cancellation)
     {
-        if (LimitsOf(caller, holder) is not { } limits || SharesOf(limits) is not { Count: > 0 } shares) return;
+        if (await SharesOfAsync(caller, holder, cancellation) is not { Count: > 0 } shares) return;
         try
         {
             var (_, full) = await ledger.TakeAsync(holder, connections, connections, lasts, shares, cancellation);
@@ -120,15 +135,15 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
     /// <summary>What <see cref="LeaveAsync"/> needs, read before the holder is released; null when nothing limits the caller.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<long?> BeforeLeavingAsync(Caller caller, string holder, CancellationToken cancellation) =>
-        LimitsOf(caller, holder) is { } limits && SharesOf(limits) is [var first, ..] ? await ledger.VersionAsync(holder, first.Name, cancellation) : null;
+        await SharesOfAsync(caller, holder, cancellation) is [var first, ..] ? await ledger.VersionAsync(holder, first.Name, cancellation) : null;
 
     /// <summary>The holder was released: its part becomes free, unless it has claimed again in the meantime.</summary>
     public async ValueTask LeaveAsync(Caller caller, string holder, long? version, CancellationToken cancellation)
     {
-        if (version is not { } seen || LimitsOf(caller, holder) is not { } limits) return;
+        if (version is not { } seen || await SharesOfAsync(caller, holder, cancellation) is not { Count: > 0 } shares) return;
         try
         {
-            await ledger.LeaveAsync(holder, seen, SharesOf(limits), cancellation);
+            await ledger.LeaveAsync(holder, seen, shares, cancellation);
         }
         catch (LedgerException)
         {
@@ -147,6 +162,9 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, TimePro
             // It counts as what it asked for until its end: perhaps too much, never too little.
         }
     }
+
+    private async ValueTask<IReadOnlyList<Share>> SharesOfAsync(Caller caller, string holder, CancellationToken cancellation) =>
+        Limit(caller, holder) ? SharesOf(await LimitsOfAsync(caller, holder, cancellation)) : [];
 
     private static List<Share> SharesOf(IReadOnlyList<(string Name, ShareLimits Limits)> limits) =>
         [.. limits.Where(limit => limit.Limits.AreCounted).Select(limit => new Share(limit.Name, limit.Limits.Holders, limit.Limits.Connections))];

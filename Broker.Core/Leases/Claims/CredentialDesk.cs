@@ -56,16 +56,15 @@ internal sealed class CredentialDesk(
     // Step 4: Take the claim's part of the caller's and the team's share.
     internal ValueTask<Outcome> WithinSharesAsync(Caller caller, ClaimTarget target, Claim claim, long arrived, CancellationToken cancellation)
     {
-        return shares.LimitsOf(caller, claim.Holder) is { } limits
-            ? WithinAsync(limits, target, claim, arrived, cancellation)
+        return shares.Limit(caller, claim.Holder)
+            ? WithinAsync(caller, target, claim, arrived, cancellation)
             : ReserveAndJoinAsync(target, claim, arrived, cancellation);
     }
 
     // A separate method, so that a caller without limits does not pay for a closure.
-    private ValueTask<Outcome> WithinAsync(
-        IReadOnlyList<(string Name, ShareLimits Limits)> limits, ClaimTarget target, Claim claim, long arrived, CancellationToken cancellation) =>
+    private ValueTask<Outcome> WithinAsync(Caller caller, ClaimTarget target, Claim claim, long arrived, CancellationToken cancellation) =>
         shares.WithinAsync(
-            limits,
+            caller,
             claim,
             admitted => ReserveAndJoinAsync(target, admitted, arrived, cancellation),
             away => FromMemoryAsync(target, claim, away, cancellation),

@@ -116,7 +116,7 @@ internal sealed class HolderDesk(
         {
             claim = claim with
             {
-                Want = shares.LimitsOf(caller, id.Value) is null ? target.Role.Connections.Max : remembered.Find(target.Database.Name, id.Value)?.Most ?? claim.Want,
+                Want = !shares.Limit(caller, id.Value) ? target.Role.Connections.Max : remembered.Find(target.Database.Name, id.Value)?.Most ?? claim.Want,
             };
         }
 

@@ -1,5 +1,3 @@
-using System.Collections.Immutable;
-
 namespace Broker.Core.Leases.Shadow;
 
 /// <summary>A lease that the Vault behind gave to somebody, known by hashes alone.</summary>
@@ -20,30 +18,48 @@ internal sealed record ShadowLease(string Path, string Lease, string Holder, Dat
 /// <param name="MostHolders">The most holders at once.</param>
 internal sealed record ShadowPath(string Path, string? Role, DateTimeOffset Since, long Users, long UsersShared, DateTimeOffset SharedSince, int MostLeases, int MostHolders);
 
-/// <summary>All that a replica has seen.</summary>
-internal sealed record ShadowSeen(ImmutableDictionary<string, ShadowPath> Paths, ImmutableDictionary<string, ShadowLease> Leases, ImmutableDictionary<string, DateTimeOffset> Ended)
-{
-    public static ShadowSeen Nothing { get; } = new(ImmutableDictionary<string, ShadowPath>.Empty, ImmutableDictionary<string, ShadowLease>.Empty, ImmutableDictionary<string, DateTimeOffset>.Empty);
-}
+/// <summary>All that a replica has seen: the paths, the leases that live, and those that were given up.</summary>
+internal sealed record ShadowSeen(IReadOnlyDictionary<string, ShadowPath> Paths, IReadOnlyDictionary<string, ShadowLease> Leases, IReadOnlyDictionary<string, DateTimeOffset> Ended);
 
 /// <summary>
 /// Counts what clients read of the Vault behind while the broker only looks on, and what sharing would have made of it: one user for all who hold
-/// one at the same time, for as long as the role's leases live, and one holder for all reads of one pod.
+/// one at the same time, for as long as the role's leases live, and one holder for all reads of one pod. What it remembers is bounded; of more it
+/// counts too little.
 /// </summary>
 internal sealed class ShadowTally(TimeProvider time)
 {
+    /// <summary>So many paths are counted.</summary>
+    public const int MostPaths = 1_000;
+
+    /// <summary>So many leases that live, and so many that were given up, are known at once.</summary>
+    public const int MostLeases = 10_000;
+
     // A lease of the broker's takes holders until half of its longest life is over, and is kept for a while without holders.
     private static readonly TimeSpan Kept = TimeSpan.FromMinutes(10);
 
+    // Another replica may have seen the lease read, and reports it until it hears of its end.
+    private static readonly TimeSpan EndsTold = TimeSpan.FromDays(1);
+
     private readonly Lock gate = new();
-    private ShadowSeen seen = ShadowSeen.Nothing;
+    private readonly Dictionary<string, ShadowLeases> paths = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ShadowLeases> byLease = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, DateTimeOffset> ended = new(StringComparer.Ordinal);
+    private readonly Queue<string> endedInOrder = new();
 
     /// <summary>All so far.</summary>
     public ShadowSeen Seen
     {
         get
         {
-            lock (gate) return seen = Living(seen, time.GetUtcNow());
+            lock (gate)
+            {
+                var now = time.GetUtcNow();
+                foreach (var path in paths.Values) Forget(path.Over(now));
+                return new(
+                    paths.Values.Where(path => path.Counts is not null).ToDictionary(path => path.Path, path => path.Counts!, StringComparer.Ordinal),
+                    paths.Values.SelectMany(path => path.Living).ToDictionary(held => held.Lease, StringComparer.Ordinal),
+                    new Dictionary<string, DateTimeOffset>(ended, StringComparer.Ordinal));
+            }
         }
     }
 
@@ -52,40 +68,71 @@ internal sealed class ShadowTally(TimeProvider time)
     {
         lock (gate)
         {
+            if (PathOf(path) is not { } leases) return;
             var now = time.GetUtcNow();
-            var known = seen.Paths.GetValueOrDefault(path) ?? new(path, role, now, 0, 0, DateTimeOffset.MinValue, 0, 0);
-            var shared = seen.Leases.Values.Any(held => held.Path == path && held.EndsAt + Kept > now) && now - known.SharedSince < longestLife / 2;
+            Forget(leases.Over(now));
+            var known = leases.Counts ?? new(path, role, now, 0, 0, DateTimeOffset.MinValue, 0, 0);
+            var shared = leases.LastEnd + Kept > now && now - known.SharedSince < longestLife / 2;
             if (!shared) known = known with { UsersShared = known.UsersShared + 1, SharedSince = now };
-            seen = Living(seen, now);
-            seen = seen with { Leases = seen.Leases.SetItem(lease, new(path, lease, holder, now + duration)) };
-            var there = seen.Leases.Values.Where(held => held.Path == path && held.EndsAt > now).ToList();
-            known = known with
+            Put(leases, new(path, lease, holder, now + duration));
+            leases.Counts = known with
             {
                 Role = role,
                 Users = known.Users + 1,
-                MostLeases = Math.Max(known.MostLeases, there.Count),
-                MostHolders = Math.Max(known.MostHolders, there.DistinctBy(held => held.Holder).Count()),
+                MostLeases = Math.Max(known.MostLeases, leases.Count),
+                MostHolders = Math.Max(known.MostHolders, leases.Holders),
             };
-            seen = seen with { Paths = seen.Paths.SetItem(path, known) };
         }
     }
 
     /// <summary>A lease was renewed; one that another replica saw read is known from here on.</summary>
     public void Renewed(string path, string lease, string holder, TimeSpan duration)
     {
-        lock (gate) seen = seen with { Leases = seen.Leases.SetItem(lease, new(path, lease, holder, time.GetUtcNow() + duration)) };
+        lock (gate)
+        {
+            if (PathOf(path) is not { } leases) return;
+            var now = time.GetUtcNow();
+            Forget(leases.Over(now));
+            Put(leases, new(path, lease, holder, now + duration));
+        }
     }
 
     /// <summary>A lease was given up.</summary>
     public void Ended(string lease)
     {
-        lock (gate) seen = seen with { Leases = seen.Leases.Remove(lease), Ended = seen.Ended.SetItem(lease, time.GetUtcNow()) };
+        lock (gate)
+        {
+            if (byLease.Remove(lease, out var leases)) leases.Remove(lease);
+            var now = time.GetUtcNow();
+            while (endedInOrder.TryPeek(out var first) && (ended.Count >= MostLeases || ended[first] + EndsTold <= now)) ended.Remove(endedInOrder.Dequeue());
+            if (ended.TryAdd(lease, now)) endedInOrder.Enqueue(lease);
+        }
     }
 
-    // What ended stays as long as it says whether a shared user would still have been there.
-    private static ShadowSeen Living(ShadowSeen seen, DateTimeOffset now) => seen with
+    private ShadowLeases? PathOf(string path)
     {
-        Leases = seen.Leases.RemoveRange(seen.Leases.Values.Where(held => held.EndsAt + Kept <= now).Select(held => held.Lease).ToList()),
-        Ended = seen.Ended.RemoveRange(seen.Ended.Where(ended => ended.Value + TimeSpan.FromDays(1) <= now).Select(ended => ended.Key).ToList()),
-    };
+        if (paths.TryGetValue(path, out var known)) return known;
+        if (paths.Count >= MostPaths) return null;
+        return paths[path] = new(path);
+    }
+
+    // Where there is no room, the one of its path that would end first makes it.
+    private void Put(ShadowLeases leases, ShadowLease held)
+    {
+        if (!byLease.ContainsKey(held.Lease) && byLease.Count >= MostLeases)
+        {
+            if (leases.First is not { } first) return;
+            byLease.Remove(first.Lease);
+            leases.Remove(first.Lease);
+        }
+
+        if (byLease.TryGetValue(held.Lease, out var before) && before != leases) before.Remove(held.Lease);
+        byLease[held.Lease] = leases;
+        leases.Put(held);
+    }
+
+    private void Forget(IEnumerable<ShadowLease> over)
+    {
+        foreach (var held in over) byLease.Remove(held.Lease);
+    }
 }

@@ -13,11 +13,12 @@ internal sealed class UpstreamTokens(ILedgerStore store, LedgerSeal seal)
 
     /// <summary>Keeps one.</summary>
     /// <param name="clientToken">The client token's id.</param>
+    /// <param name="group">The client token's group: of too many both go.</param>
     /// <param name="token">The token of the Vault behind.</param>
     /// <param name="lasts">As long as the client token lives.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    public async ValueTask<bool> KeepAsync(string clientToken, Secret token, TimeSpan lasts, CancellationToken cancellation) =>
-        await records.PutAsync(clientToken, [], token.Reveal(), lasts, cancellation) == PutRecordAnswer.Put;
+    public async ValueTask<bool> KeepAsync(string clientToken, string group, Secret token, TimeSpan lasts, CancellationToken cancellation) =>
+        await records.PutAsync(clientToken, [group], token.Reveal(), lasts, cancellation) == PutRecordAnswer.Put;
 
     /// <summary>A client token's; null: it has none.</summary>
     public async ValueTask<Secret?> FindAsync(string clientToken, CancellationToken cancellation) =>

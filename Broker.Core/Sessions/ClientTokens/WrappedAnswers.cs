@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Broker.Core.Ledger;
 using Broker.Core.Model;
 
@@ -9,7 +10,17 @@ namespace Broker.Core.Sessions.ClientTokens;
 /// <param name="Path">What was asked for.</param>
 /// <param name="WrappedAt">When.</param>
 /// <param name="Ttl">How long it waits.</param>
-internal sealed record WrappedAnswer(string Body, string Path, DateTimeOffset WrappedAt, TimeSpan Ttl);
+internal sealed record WrappedAnswer(string Body, string Path, DateTimeOffset WrappedAt, TimeSpan Ttl)
+{
+    /// <summary>Whose it is: one client's <see cref="OwnersGroup"/>. Null: it was wrapped by a version that did not count.</summary>
+    public string? Group { get; init; }
+
+    /// <summary>How often it was put under another token.</summary>
+    public int Rewraps { get; init; }
+
+    [JsonIgnore]
+    public IReadOnlyList<string> Groups => Group is null ? [] : [Group];
+}
 
 /// <summary>
 /// Response wrapping: an answer is kept, sealed, under the hash of a token of its own, and given to the first who shows that; whoever
@@ -17,13 +28,16 @@ internal sealed record WrappedAnswer(string Body, string Path, DateTimeOffset Wr
 /// </summary>
 internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
 {
+    /// <summary>So often one is put under another token. Whoever has the token may do that without proving who it is, and each time is on record.</summary>
+    public const int MostRewraps = 30;
+
     private readonly RecordLedger records = new(store, "~wrapped", seal, "Broker.WrappedAnswer.v1");
 
     /// <summary>Keeps one; the token that gives it.</summary>
     public async ValueTask<Secret> WrapAsync(WrappedAnswer answer, CancellationToken cancellation)
     {
         var token = ClientTokenText.New();
-        if (await records.PutAsync(ClientTokenText.IdOf(token.Reveal()), [], JsonSerializer.Serialize(answer), answer.Ttl, cancellation) != PutRecordAnswer.Put)
+        if (await records.PutAsync(ClientTokenText.IdOf(token.Reveal()), answer.Groups, JsonSerializer.Serialize(answer), answer.Ttl, cancellation) != PutRecordAnswer.Put)
             throw new LedgerException("The limit on wrapped answers is reached.");
         return token;
     }
@@ -35,14 +49,17 @@ internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
     /// <summary>Puts back what was taken and could not be given.</summary>
     public async ValueTask PutBackAsync(string token, WrappedAnswer answer, DateTimeOffset now, CancellationToken cancellation)
     {
-        if (answer.WrappedAt + answer.Ttl - now is var left && left > TimeSpan.Zero) await records.PutAsync(ClientTokenText.IdOf(token), [], JsonSerializer.Serialize(answer), left, cancellation);
+        if (answer.WrappedAt + answer.Ttl - now is var left && left > TimeSpan.Zero) await records.PutAsync(ClientTokenText.IdOf(token), answer.Groups, JsonSerializer.Serialize(answer), left, cancellation);
     }
 
-    /// <summary>Keeps one under another token, for as long again: as it was, as it is, and that token. Null: there is none, or somebody had it before.</summary>
+    /// <summary>
+    /// Keeps one under another token, for as long again: as it was, as it is, and that token. Null: there is none, somebody had it before, or it was
+    /// put under another too often.
+    /// </summary>
     public async ValueTask<(WrappedAnswer Was, WrappedAnswer Is, Secret Token)?> RewrapAsync(string token, DateTimeOffset now, CancellationToken cancellation)
     {
-        if (await LookUpAsync(token, cancellation) is not { } was) return null;
-        var anew = was with { WrappedAt = now };
+        if (await LookUpAsync(token, cancellation) is not { Rewraps: < MostRewraps } was) return null;
+        var anew = was with { WrappedAt = now, Rewraps = was.Rewraps + 1 };
         var another = await WrapAsync(anew, cancellation);
         if (await UnwrapAsync(token, cancellation) is not null) return (was, anew, another);
         await UnwrapAsync(another.Reveal(), cancellation); // somebody had it meanwhile, and has it alone

@@ -1,8 +1,12 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Broker.Api.Fronts.Vault.Passing;
+using Broker.Tests.Authentication;
 using Broker.Tests.Security;
 using LoadTests.Servers.LocalServers;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
 
@@ -163,6 +167,46 @@ public sealed class PassThroughTests
         vault.Fail("secret/", new SimulatedFault.Answer(429, "too many", "7"));
         var throttled = await known.SendAsync("GET", "secret/data/app");
         (throttled.Status, throttled.Error, throttled.Headers.RetryAfter!.Delta).ShouldBe((429, "too many", TimeSpan.FromSeconds(7)));
+    }
+
+    [Fact]
+    public async Task A_Vault_that_does_not_answer_is_told_so_much_at_a_time()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        vault.Fail("auth/token/renew-self", new SimulatedFault.DoAndHang(), times: 10_000);
+        var logins = world.Service<UpstreamLogins>();
+
+        for (var i = 0; i < UpstreamLogins.MostUnderWay + 50; i++)
+        {
+            (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200);
+            logins.UnderWay.ShouldBeLessThanOrEqualTo(UpstreamLogins.MostUnderWay);
+        }
+
+        world.Heard.All.ShouldContain(heard => heard.Text.Contains("it has not answered to what it was told before", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Connections_to_a_Vault_that_is_configured_no_more_are_closed_when_their_answers_had_time_to_end()
+    {
+        await using var server = await LoopbackServer.StartAsync(static context => context.Response.WriteAsync("{}"));
+        var (time, catalog) = (new FakeTimeProvider(), new FixedCatalog());
+        Configure(null);
+        await using var logins = new UpstreamLogins(catalog, null!, time, NullLogger<UpstreamLogins>.Instance);
+        var former = logins.Channel!;
+        await AskAsync(former);
+
+        Configure("another");
+        logins.Channel.ShouldNotBe(former);
+        await AskAsync(former);
+        time.Advance(TimeSpan.FromMinutes(6));
+
+        await Should.ThrowAsync<ObjectDisposedException>(() => AskAsync(former));
+        await AskAsync(logins.Channel!);
+
+        void Configure(string? space) => catalog.Swap(catalog.Current with { VaultApi = new() { Upstream = new() { Address = server.Address, Namespace = space } } });
+        static Task AskAsync(UpstreamChannel channel) => channel.AskAsync("sys/x", new Dictionary<string, string>(), null, null, Cancellation);
     }
 
     [Fact]

@@ -115,6 +115,25 @@ public sealed class ShadowModeTests
         long Shared() => tally.Seen.Paths["p"].UsersShared;
     }
 
+    [Fact]
+    public void What_is_remembered_of_reads_is_bounded_and_none_is_looked_through_for_another()
+    {
+        var tally = new ShadowTally(new FakeTimeProvider());
+
+        for (var i = 0; i < 3 * ShadowTally.MostLeases; i++)
+        {
+            tally.Read($"database/creds/{i % 3}", null, $"lease-{i}", $"holder-{i % 100}", Hour, TimeSpan.FromHours(24));
+            tally.Renewed($"database/creds/{i % 3}", $"another-{i}", $"holder-{i % 100}", Hour);
+            tally.Ended($"gone-{i}");
+        }
+
+        for (var i = 0; i < 2 * ShadowTally.MostPaths; i++) tally.Read($"path-{i}", null, $"lease-of-path-{i}", "holder", Hour, TimeSpan.FromHours(24));
+        var seen = tally.Seen;
+        (seen.Leases.Count, seen.Ended.Count, seen.Paths.Count).ShouldBe((ShadowTally.MostLeases, ShadowTally.MostLeases, ShadowTally.MostPaths));
+        seen.Paths["database/creds/0"].Users.ShouldBe(ShadowTally.MostLeases, "what is counted goes on");
+        seen.Ended.ShouldContainKey($"gone-{3 * ShadowTally.MostLeases - 1}");
+    }
+
     private static async Task<IReadOnlyList<JsonNode>> ReportAsync(BrokerWorld world, HttpClient replica)
     {
         var answer = await world.SendAsync(replica, HttpMethod.Get, "/api/v1/shadow", world.Person("viewers"));

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Broker.Core.Identity;
+using Broker.Core.Leases;
 using Broker.Core.Sessions.ClientTokens;
 using Broker.Tests.Authentication;
 using Broker.Tests.Authentication.Kubernetes;
@@ -27,6 +29,41 @@ public sealed class TokenTests
 
         (await caller.ReadAsync()).Status.ShouldBe(403);
         await Eventually.HoldsAsync(async () => (await elsewhere.ReadAsync()).Status == 403, "the other replica refuses it too", TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task One_pod_has_so_many_tokens_and_of_more_its_oldest_ends_but_not_what_it_read()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (first, second, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-2"));
+        var lease = (await first.ReadAsync()).LeaseId;
+
+        var last = first;
+        for (var i = 0; i < 499; i++) last = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        world.Time.Forward(TimeSpan.FromSeconds(1)); // no replica remembers it any more
+
+        (await first.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(403);
+        (await second.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(200);
+        (await other.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(200, "another pod loses nothing by it");
+        (await last.RenewAsync(lease)).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public void Clients_of_one_name_without_a_pod_are_counted_by_secret_id_and_address()
+    {
+        var (role, pod) = (Of("legacy", null), Of("system:serviceaccount:shop:orders", "uid-1"));
+
+        var groups = new[] { Group(role, "legacy/one", "10.0.0.1"), Group(role, "legacy/one", "10.0.0.2"), Group(role, "legacy/two", "10.0.0.1"), Group(role, "legacy/one", "2001:db8::1"), Group(pod, null, "10.0.0.1") };
+
+        groups.Distinct().Count().ShouldBe(groups.Length);
+        Group(role, "legacy/one", "2001:db8::2").ShouldBe(groups[3], "one network");
+        Group(pod, null, "10.0.0.2").ShouldBe(groups[4], "a pod is one client");
+        groups.ShouldAllBe(group => !group.Contains('|') && !group.Contains(','));
+
+        static string Group(Caller caller, string? secretId, string address) => OwnersGroup.Of(caller, secretId, new Origin("trace", address));
+        static Caller Of(string subject, string? uid) =>
+            new("issuer", subject, (uid is null ? [] : new[] { ("kubernetes.io/pod/uid", uid) }).ToLookup(claim => claim.Item1, claim => claim.Item2), DateTimeOffset.MaxValue);
     }
 
     [Fact]
@@ -169,7 +206,7 @@ public sealed class TokenTests
         var ledger = world.Service<ClientTokenLedger>();
         var live = (await ledger.FindAsync(ClientTokenText.IdOf(caller.Token!), TestContext.Current.CancellationToken)).ShouldNotBeNull();
         (await caller.SendAsync("POST", "auth/token/revoke-self")).Status.ShouldBe(204);
-        await ledger.PutAsync(live.Id, live.Token, TimeSpan.FromHours(1), TestContext.Current.CancellationToken);
+        await ledger.PutAsync(live.Id, "g", live.Token, TimeSpan.FromHours(1), TestContext.Current.CancellationToken);
 
         foreach (var replica in replicas) (await new VaultCaller(replica) { Token = caller.Token }.SendAsync("GET", "auth/token/lookup-self")).Status.ShouldBe(403);
     }
@@ -236,7 +273,7 @@ public sealed class TokenTests
         await Eventually.HoldsAsync(
             async () =>
             {
-                if (!await ledger.RenewAsync(live.Id, live.Token, lasts, TestContext.Current.CancellationToken)) await ledger.PutAsync(live.Id, live.Token, lasts, TestContext.Current.CancellationToken);
+                if (!await ledger.RenewAsync(live.Id, live.Token, lasts, TestContext.Current.CancellationToken)) await ledger.PutAsync(live.Id, "g", live.Token, lasts, TestContext.Current.CancellationToken);
                 return (await caller.SendAsync("GET", "auth/token/lookup-self")).Status == 200;
             },
             "it is proven before its end", TestContext.Current.CancellationToken);

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Broker.Core.Audit;
+using Broker.Core.Sessions.ClientTokens;
 using Broker.Tests.Security;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -92,6 +93,67 @@ public sealed class WrappingTests
         (await caller.SendAsync("POST", "sys/wrapping/rewrap", new JsonObject { ["token"] = first })).Error.ShouldBe("wrapping token is not valid or does not exist");
         ((string)(await UnwrapAsync(caller, second)).Body["data"]!["password"]!).ShouldNotBeEmpty();
         world.Audited("session").ShouldContain(record => ((string)record["detail"]!).StartsWith("wrapped anew the answer to database/creds/orders-api", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task L15_Who_proves_nobody_keeps_nothing_in_the_ledger()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var known = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var wrapped = (string)(await known.ReadAsync(headers: ("X-Vault-Wrap-TTL", "60"))).Body["wrap_info"]!["token"]!;
+        var body = new JsonObject { ["token"] = wrapped };
+
+        foreach (var token in new[] { null, wrapped, "hvs.made-up" })
+        {
+            var nobody = new VaultCaller(replica) { Token = token };
+            var lookup = await nobody.SendAsync("PUT", "sys/wrapping/lookup", body.DeepClone(), ("X-Vault-Wrap-TTL", "768h"));
+            (lookup.Status, lookup.Body["errors"]!.AsArray().Count).ShouldBe((400, 1), token);
+            (await nobody.SendAsync("PUT", "sys/wrapping/lookup", body.DeepClone())).Status.ShouldBe(200, token);
+        }
+
+        var mounts = await new VaultCaller(replica).SendAsync("GET", "sys/internal/ui/mounts", null, ("X-Vault-Wrap-TTL", "768h"));
+        (mounts.Status, mounts.Body["wrap_info"]).ShouldBe((400, null));
+        (await new VaultCaller(replica).SendAsync("GET", "sys/internal/ui/mounts")).Status.ShouldBe(200);
+        (await known.SendAsync("PUT", "sys/wrapping/lookup", body, ("X-Vault-Wrap-TTL", "60"))).Body["wrap_info"].ShouldNotBeNull("who comes with a token of its own has it wrapped");
+    }
+
+    [Fact]
+    public async Task L15_Who_has_a_wrapping_token_alone_does_not_fill_the_record_by_wrapping_anew()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var token = (string)(await (await VaultCaller.OfPodAsync(world, replica, "uid-1")).ReadAsync(headers: ("X-Vault-Wrap-TTL", "768h"))).Body["wrap_info"]!["token"]!;
+        var nobody = new VaultCaller(replica);
+
+        VaultAnswer answer;
+        for (var i = 0; i < 200 && (answer = await nobody.SendAsync("PUT", "sys/wrapping/rewrap", new JsonObject { ["token"] = token })).Status == 200; i++) token = (string)answer.Body["wrap_info"]!["token"]!;
+
+        world.AuditLines(0).Count(line => line.Contains("wrapped anew", StringComparison.Ordinal)).ShouldBe(WrappedAnswers.MostRewraps);
+        ((string)(await UnwrapAsync(nobody, token)).Body["data"]!["password"]!).ShouldNotBeEmpty("it is there still");
+    }
+
+    [Fact]
+    public async Task One_client_keeps_so_many_answers_and_of_more_its_oldest_goes()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (one, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-2"));
+        var (first, others) = (await WrapAsync(one), await WrapAsync(other));
+        var second = "";
+
+        for (var i = 0; i < 500; i++)
+        {
+            var token = await WrapAsync(one);
+            if (i == 0) second = token;
+        }
+
+        (await UnwrapAsync(one, first)).Status.ShouldBe(400);
+        (await UnwrapAsync(one, second)).Status.ShouldBe(200);
+        (await UnwrapAsync(other, others)).Status.ShouldBe(200, "another pod loses nothing by it");
+
+        static async Task<string> WrapAsync(VaultCaller caller) =>
+            (string)(await caller.SendAsync("GET", "auth/token/lookup-self", null, ("X-Vault-Wrap-TTL", "768h"))).Body["wrap_info"]!["token"]!;
     }
 
     [Fact]

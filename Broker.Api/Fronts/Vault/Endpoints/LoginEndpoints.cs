@@ -106,7 +106,8 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
             throw VaultRefusals.Of(refusal);
         }
 
-        return TokenReply.Of(live!, text!.Reveal(), warning: await upstream.LogInAsync(call, mount, live!));
+        call.Client = new(caller, live!, text!.Reveal());
+        return TokenReply.Of(live!, text.Reveal(), warning: await upstream.LogInAsync(call, mount, call.Client));
     }
 
     private static string DisplayName(AuthMount mount, Caller caller) =>

@@ -17,10 +17,11 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, D
     private const string Gone = "wrapping token is not valid or does not exist";
     private static readonly TimeSpan Longest = TimeSpan.FromDays(32);
 
-    /// <summary>Keeps an answer, and answers how to get it.</summary>
+    /// <summary>Keeps an answer, and answers how to get it. What is kept is counted by whose it is: who proves nobody keeps nothing here.</summary>
+    /// <exception cref="VaultError">Nobody was proven.</exception>
     public async ValueTask<VaultReply> WrapAsync(VaultCall call, VaultReply reply, TimeSpan ttl)
     {
-        var answer = new WrappedAnswer(Encoding.UTF8.GetString(reply.Body().Span), call.Path, time.GetUtcNow(), ttl < Longest ? ttl : Longest);
+        var answer = new WrappedAnswer(Encoding.UTF8.GetString(reply.Body().Span), call.Path, time.GetUtcNow(), ttl < Longest ? ttl : Longest) { Group = await GroupAsync(call) };
         return Wrapped(answer, await answers.WrapAsync(answer, call.Cancellation), reply.Accessor, reply.Warnings);
     }
 
@@ -94,6 +95,14 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, D
                 json.WriteNumber("creation_ttl", (long)answer.Ttl.TotalSeconds);
             },
         };
+    }
+
+    // Some answers ask for no token: whoever comes with one all the same has them wrapped.
+    private async ValueTask<string> GroupAsync(VaultCall call)
+    {
+        if (call.Client is null && call.TokenText is { } text) call.Client = await requests.ClientByAsync(call, text);
+        return call.Client is { } client ? OwnersGroup.Of(client.Caller, client.Live.Token.SecretId, call.Origin)
+            : throw VaultError.Bad("this answer is wrapped for a client with a token alone: log in, or ask without X-Vault-Wrap-TTL");
     }
 
     private static string? TokenOf(VaultCall call) => call.Body.Text("token") is { Length: > 0 } given ? given : call.TokenText;

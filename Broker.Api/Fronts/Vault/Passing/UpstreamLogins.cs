@@ -14,13 +14,23 @@ namespace Broker.Api.Fronts.Vault.Passing;
 /// </summary>
 internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, TimeProvider time, ILogger<UpstreamLogins> log) : IAsyncDisposable
 {
+    /// <summary>So much is told to a Vault that is slow or away at the same time; what is more is not told.</summary>
+    public const int MostUnderWay = 250;
+
     private const int Tries = 3;
     private static readonly string[] Proofs = ["role", "jwt", "role_id", "secret_id"];
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestFarewell = TimeSpan.FromSeconds(5);
+
+    // Answers that still stream over it may take so long.
+    private static readonly TimeSpan KeptAfterReload = TimeSpan.FromMinutes(5);
     private readonly ConcurrentDictionary<Task, byte> underWay = new();
     private readonly Lock gate = new();
+    private readonly List<(UpstreamChannel Channel, ITimer End)> former = [];
     private UpstreamChannel? channel;
+
+    /// <summary>What is being told to the Vault behind meanwhile.</summary>
+    public int UnderWay => underWay.Count;
 
     /// <summary>The Vault behind; null: there is none.</summary>
     public UpstreamChannel? Channel
@@ -29,12 +39,17 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         {
             if (catalog.Current.VaultApi.Upstream is not { } settings) return null;
             // A reload that changes nothing of it reads equal settings, and keeps its connections.
-            lock (gate) return channel?.Settings == settings ? channel! : channel = new(settings, time, log);
+            lock (gate)
+            {
+                if (channel?.Settings == settings) return channel!;
+                if (channel is not null) EndLater(channel);
+                return channel = new(settings, time, log);
+            }
         }
     }
 
     /// <summary>Logs in there too. Why that failed, for the client; null: it did not, or there is no Vault behind.</summary>
-    public async ValueTask<string?> LogInAsync(VaultCall call, AuthMount mount, LiveToken live)
+    public async ValueTask<string?> LogInAsync(VaultCall call, AuthMount mount, VaultClient client)
     {
         if (Channel is not { } upstream) return null;
         var fields = Proofs.Select(name => KeyValuePair.Create(name, call.Body.Text(name)!)).Where(field => field.Value is { Length: > 0 }).ToDictionary(StringComparer.Ordinal);
@@ -43,7 +58,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
             var (status, body) = await upstream.AskAsync(call.Path, fields, null, call.Namespace, call.Cancellation);
             if (status == 200 && TokenIn(body) is { } token)
             {
-                if (await tokens.KeepAsync(live.Id, token, live.EndsIn, call.Cancellation)) return null;
+                if (await tokens.KeepAsync(client.Live.Id, OwnersGroup.Of(client.Caller, client.Live.Token.SecretId, call.Origin), token, client.Live.EndsIn, call.Cancellation)) return null;
                 await RevokeAsync(upstream, token);
                 return "the ledger keeps no more tokens of the Vault behind";
             }
@@ -78,7 +93,29 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     public async ValueTask DisposeAsync()
     {
         await Task.WhenAll(underWay.Keys).WaitAsync(LongestFarewell, TimeProvider.System).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        channel?.Dispose();
+        lock (gate)
+        {
+            foreach (var (ended, end) in former)
+            {
+                end.Dispose();
+                ended.Dispose();
+            }
+
+            channel?.Dispose();
+        }
+    }
+
+    private void EndLater(UpstreamChannel ending) => former.Add((ending, time.CreateTimer(_ => End(ending), null, KeptAfterReload, Timeout.InfiniteTimeSpan)));
+
+    private void End(UpstreamChannel ended)
+    {
+        lock (gate)
+        {
+            foreach (var (_, timer) in former.Where(one => one.Channel == ended)) timer.Dispose();
+            former.RemoveAll(one => one.Channel == ended);
+        }
+
+        ended.Dispose();
     }
 
     // Tried a few times: a token that stays lives until it expires there, and is not extended.
@@ -109,6 +146,12 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     private void Meanwhile(Func<UpstreamChannel, Task> work)
     {
         if (Channel is not { } upstream) return;
+        if (underWay.Count >= MostUnderWay)
+        {
+            log.UpstreamNotTold("it has not answered to what it was told before");
+            return;
+        }
+
         var task = RunAsync();
         underWay[task] = 0;
         task.ContinueWith(done => underWay.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
