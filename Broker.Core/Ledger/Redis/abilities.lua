@@ -1,7 +1,7 @@
--- Tries each command that the scripts of decisions call, and what else the broker cannot do without, on one database's keys and channel, and changes nothing: Redis looks at the user's
--- rights first, and then finds that there is nothing to do, or that the words make no sense.
+-- Tries each command that the scripts of decisions call, and the others that the broker needs, on one database's keys and channel, and changes nothing: Redis checks the user's
+-- rights first, and only then finds that there is nothing to do, or that the words make no sense.
 -- KEYS: the first of the database's keys. ARGV: its channel, the number of Redis' own database, the other keys; none: nothing is tried.
--- Answers the command, what it was tried on, and Redis' words, for each that failed.
+-- Answers the command, what it was tried on, and Redis' words, for each failure.
 local failed = {}
 if #ARGV == 0 then return failed end
 
@@ -14,7 +14,7 @@ end
 
 local nothing = '~abilities' -- no field or member has this name
 local function try_key(key)
-  -- What is no hash or sorted set is not asked all the rest of what is done to one: each answer would count as an error in Redis' figures.
+  -- A key that is neither a hash nor a sorted set skips the other commands: each refusal would count as an error in Redis' statistics.
   if try(key, 'HGET', key, nothing) then
     try(key, 'HMGET', key, nothing)
     try(key, 'HGETALL', key)

@@ -1,4 +1,4 @@
--- A waiter gives up: its place in line and what was reserved for it come free.
+-- A waiter gives up: its place in line and its reservation come free.
 -- asked:   holder
 -- answers: freed | nothing
 local place, ticket = call('ZSCORE', line, asked.holder), read_ticket(asked.holder)

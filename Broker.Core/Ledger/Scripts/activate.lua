@@ -19,7 +19,7 @@ if p.next == l.id then set_next(p, nil) end
 local follows = stored(l.id, { 'replaces', 'because' })
 local replaced = follows.replaces and lease(follows.replaces)
 if replaced and replaced.state == 'Active' then move(replaced, 'Retiring', follows.because) end
--- What was put back while this one was being made: a pool has one that takes holders (law L1).
+-- Another lease may have been put back while this one was being made: a pool has only one that takes holders (law L1).
 local taker = p.taker and lease(p.taker)
 if taker and taker.state == 'Active' and taker.holders < taker.max and taker.limit < 0 then move(taker, 'Retiring', 'a later one is known') end
 set_taker(p, l.id)

@@ -1,7 +1,7 @@
--- Put before decisions on leases that nobody holds, after common.lua.
+-- Prepended to decisions on leases without holders, after common.lua.
 
--- A lease before this one whose holders are to come to it, each in its own time: with it gone they would need another user (law L12).
--- Nil: nobody is on his way.
+-- An earlier lease whose holders are to come to this one, each in its own time: without this lease they would need another user (law L12).
+-- Nil: no holder is on its way.
 local function awaited(l)
   if pool(l.pool).taker ~= l.id then return nil end
   for _, id in ipairs(call('ZRANGE', order, '0', '-1')) do

@@ -1,4 +1,4 @@
--- Just before the issuer is asked: is this still ours to issue, and does the database's pace allow it now?
+-- Asked just before the issuer is called: may this replica still issue, and does the database's pace allow it now?
 -- asked:   lease, fence, username?, spacing: ms, tolerance: ms, in_flight: number
 -- answers: go (now: time, paced_to: time) | not_yet (wait: ms) | overtaken
 local l = lease(asked.lease)

@@ -1,13 +1,13 @@
--- Put before the decisions that let holders breathe, after common.lua and fair.lua. Who follows sizes is given more when connections are
--- free, which counts at once, and asked to go down when others have less than is fair, which counts when it has confirmed it (law L2).
+-- Prepended to the decisions that let holders breathe, after common.lua and fair.lua. A holder that follows sizes is given more when connections are
+-- free, which counts at once, and is asked to go down when others have less than is fair, which counts when the holder has confirmed it (law L2).
 local follow, breathe, turn_away
 do
-  local STILL_MS = 5000    -- nobody grows until no holder has come for so long: a rollout's pods do not take from each other by turns
-  local CONFIRM_MS = 30000 -- who has not confirmed for so long is taken as one that does not follow, and others are asked
-  local TURNED_MS = 5000   -- a claim that was turned away is expected again for so long
-  local AT_ONCE = 200      -- so many holders of a party are asked, or told, in one decision
+  local STILL_MS = 5000    -- nobody grows until no holder has come for this long: the pods of a rollout do not take from each other in turn
+  local CONFIRM_MS = 30000 -- a holder that has not confirmed for this long is treated as one that does not follow, and others are asked
+  local TURNED_MS = 5000   -- a claim that was turned away is expected again for this long
+  local AT_ONCE = 200      -- at most this many holders of a party are asked, or told, in one decision
 
-  -- What stays free when holders grow: for a rolling update's new pods, beside the old ones.
+  -- The connections that stay free when holders grow: for a rolling update's new pods beside the old ones.
   local surge_cache
   local function surge_room()
     if not surge_cache then
@@ -22,7 +22,7 @@ do
     return surge_cache
   end
 
-  -- The division as it is fair now, by party; made anew when a class has changed.
+  -- The division that is fair now, by party; recomputed when a class has changed.
   local division, division_edition = nil, -1
   local function fairness()
     if division_edition == class_edition then return division end
@@ -44,7 +44,7 @@ do
       if n > 0 then add_class(class, n) end
     end
 
-    -- Who waits wants something too, unless all that holders have would not do.
+    -- Waiters want something too, unless it is more than everything the holders could give back.
     for _, id in ipairs(call('ZRANGE', line, '0', '49')) do
       local ticket = read_ticket(id)
       if ticket and ticket.least <= (budget_numbers().capacity or 0) then add_class(ticket.party .. '|' .. int(ticket.least) .. '|' .. int(ticket.want) .. '|0', 1) end
@@ -66,8 +66,8 @@ do
     return division
   end
 
-  -- The size that is fair for a follower. How many of its party have the one more than the level that is left of whole numbers decides
-  -- whether it may.
+  -- The size that is fair for a follower. Whole numbers leave a remainder, and a follower may have one more than the level
+  -- while not enough others of its party have it.
   local function fair_size(h)
     local p = fairness()[h.party]
     local size = clamp(p.level, h.least, h.want)
@@ -93,7 +93,7 @@ do
     return math.max(0, room_for(party, surge_room()))
   end
 
-  -- A follower says which allotment it lives by: the last size that it was told and keeps to. Answers whether anything came free.
+  -- A follower says which allotment it follows: the last size that it was told and keeps to. Answers whether connections came free.
   function follow(h, allotment, most)
     local freed = false
     if not h.allotment then
@@ -111,7 +111,7 @@ do
       if fair ~= h.to then go_down(h, fair) end
       return freed
     end
-    if h.to < h.connections then -- it may keep what it has
+    if h.to < h.connections then -- it may keep its size
       h.to, h.allotment = h.connections, next_allotment(h)
       write_holder(h)
       call('HDEL', asked_of, h.id)
@@ -128,13 +128,13 @@ do
     return freed
   end
 
-  -- The followers of a party that have, or are to go down to, so many connections; the largest first.
+  -- The followers of a party whose size (or the size they are asked to go down to) is in this range, the largest first.
   local function of_size(party, least, most)
     local first = party_number(party) * PARTY + PARTY - 1
     return call('ZRANGEBYSCORE', breathing, int(first - most), int(first - least), 'LIMIT', '0', int(AT_ONCE))
   end
 
-  -- A claim that was turned away comes again before long: until then those who have more than is fair make room for it.
+  -- A claim that was turned away comes again before long; until then holders with more than is fair make room for it.
   function turn_away(c)
     local wanted = c.party .. '|' .. int(c.least) .. '|' .. int(c.want) .. '|0'
     local at, same, n = string.match(call('HGET', budget, 'turned') or '', '^(%d+);(.-);(%d+)$')
@@ -142,7 +142,7 @@ do
     call('HSET', budget, 'turned', int(now) .. ';' .. wanted .. ';' .. int(math.min(more + 1, 50)))
   end
 
-  -- Asks those who have more than is fair to go down, and tells those who may have more; both come for it by renewing.
+  -- Asks holders with more than is fair to go down, and tells those that may have more; both get their new size by renewing.
   function breathe()
     if now < quiet or num(call('ZCARD', breathing)) == 0 then return end
     local asked_by = call('HGETALL', asked_of)
@@ -156,7 +156,7 @@ do
       if num(asked_by[i + 1]) <= now then call('HDEL', asked_of, asked_by[i]) end
     end
 
-    division_edition = -1 -- who waits may have come meanwhile
+    division_edition = -1 -- a waiter may have come meanwhile
     local names = {}
     for name in pairs(fairness()) do names[#names + 1] = name end
     table.sort(names)

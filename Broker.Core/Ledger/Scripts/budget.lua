@@ -12,10 +12,10 @@ local uses = {}
 for i, role in ipairs(asked.roles) do
   uses[i] = { role = role, holders = number('holders:' .. role), connections = number('connections:' .. role), over = number('over:' .. role), open = number('open:' .. role) }
 end
--- What the server's other databases take is as good as foreign.
+-- What the server's other databases take counts as foreign.
 local b, s = budget_numbers(), server_numbers()
 local elsewhere = pooled and 0 or s.others
--- What nobody has of what is guaranteed here can be had though others of the server had their fair part.
+-- The unused part of the guarantees here can be had even when the server's others have their fair part.
 local reach, kept = within_reach(), kept_from()
 if kept > 0 then reach = math.max(reach, math.min(within_reach(true), b.granted + b.ended + kept)) end
 return answer{

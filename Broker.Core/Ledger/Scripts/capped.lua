@@ -1,4 +1,4 @@
--- After the database was told what to let a lease's user open, or was not.
+-- Runs after the database was told what to let a lease's user open, or was not told.
 -- asked:   lease, token, told?: number
 -- answers: ok | lost | gone
 local l = capped_lease(asked.lease)

@@ -11,14 +11,14 @@
 --     number, free: number, capacity: number) | exhausted (free: number, could_ask_for: number, capacity: number, ceiling:
 --     number, next_end_in?: ms) | line_full (free: number, capacity: number) | throttled (starts_in: ms) | failed (retry_in: ms,
 --     why) | stale | user_limit (limit: number) | paused | unknown | late
--- A verdict's lease is the holder's when it is granted; overlap: for how long the old lease's connections may stay open beside the new
--- ones (0: they are to be closed first; none: it did not move), beside: which lease that is, how many connections it has open on it, and until when;
--- leaving: the lease is retiring; cap_leaves: what the cap of the lease's user leaves (below 0: it is to be raised first; none: there is no
--- cap); down_to: what the holder is to go down to, by the number allotment, while connections still count (a claim is told no number: a process
--- that begins anew opens no more, and its predecessor's word, which may be on its way, is true of it too); range: what it accepts, for a
--- ledger that loses it; fewer: why it has fewer connections than it wants now (none: it has as many, or wanted fewer before).
+-- A verdict's lease is the holder's when it is granted. overlap: how long the old lease's connections may stay open beside the new
+-- ones (0: they are closed first; none: the holder did not move). beside: the old lease, with its open connections and until when they may stay.
+-- leaving: the lease is retiring. cap_leaves: what the cap of the lease's user leaves (below 0: the cap has to be raised first; none: there is no
+-- cap). down_to: what the holder is asked to go down to, by the number allotment, while its connections still count (a claim is told no number: a
+-- process that starts anew opens no more than that, and its predecessor's confirmation, which may be on its way, fits it too). range: what the holder
+-- accepts, for a ledger that loses it. fewer: why it has fewer connections than it wants now (none: it has as many, or wanted fewer before).
 --
--- By the holder's phase, its lease, and the lease that the pool would give it:
+-- The answer by the holder's phase, its lease, and the lease that the pool would give it:
 --   holder    its lease                  the pool's  is answered
 --   nobody    none                       none        issue
 --   nobody    none                       Issuing     wait
@@ -35,12 +35,12 @@
 --   holding   Retiring, no room          Active      granted its own, leaving
 --   holding   Retiring, broken, no room  Active      granted the pool's, the old one closed first
 --   holding   Expired                    Active      granted the pool's, the old one closed first
--- Of a role that an operator paused, nobody and whoever only reserved are answered paused; of one that is drained, who holds is granted its
--- own as it is, and its renewal is answered paused. A renewal is answered like a claim, but for nobody: unknown. Who is to stay is granted its own, Active or Retiring, or unknown.
+-- Of a paused role, callers that hold nothing or have only reserved are answered paused; of a drained role, a holder is granted its own lease
+-- as it is, and its renewal is answered paused. A renewal is answered like a claim, but nobody is answered unknown. A holder that is to stay is granted its own lease, Active or Retiring, or is answered unknown.
 local asks = asked.asks
 for _, ask in ipairs(asks) do
   ask.role = asked.roles[ask.role]
-  ask.__index = ask -- a claim is its ask, and whose it is
+  ask.__index = ask -- a claim has all fields of its ask, and its holder's id
 end
 local whose, ids, callers = {}, asks[1].holders, asks[1].callers
 if #asks > 1 then
@@ -62,15 +62,15 @@ local packed = call('HMGET', holders, unpack(ids))
 local verdicts = {}
 local function say(text) verdicts[#verdicts + 1] = text end
 
--- Why a holder has fewer connections than a claim wants. One that follows sizes has its part of the database, whatever it got at first:
--- most is what it may be given (nil: it does not follow).
+-- Why a holder has fewer connections than a claim wants. A holder that follows sizes has its part of the database, whatever it got at first.
+-- most: the most it may be given (nil: it does not follow).
 local function why_fewer(ask, id, connections, most)
   if ask.kind ~= 'Claim' or connections >= ask.want then return nil end
   return most and most > connections and 'follows ' .. int(connections) or call('HGET', fewer, id) or nil
 end
 
 local function granted(c, h, l, moved)
-  -- Told with each renewal as well: whoever answers that may be the only replica that remembers it.
+  -- Each renewal says it as well: the replica that answers it may be the only one that remembers it.
   local old = (moved and moved > 0 or not moved and c.kind == 'Renew') and holder(h.id .. '~')
   say(verdict.granted{
     lease = l.id, connections = h.connections, ends_at = h.till, lease_ends_at = l.expires, verified_at = l.verified, overlap = moved,
@@ -84,7 +84,7 @@ end
 
 local freed, wants_room = false, false
 
--- Asking again writes nothing while so much of the holder's time is left.
+-- A repeated claim writes nothing while this much of the holder's time is left.
 local function enough(ask, l)
   local half = ask.role.holder_ttl / 2
   return ask.lasts and math.max(half, math.min(ask.role.holder_ttl, l.life / 3)) or half
@@ -101,7 +101,7 @@ local function give(c, h, l, moved)
   granted(c, h, l, moved)
 end
 
--- Until the next holder's end; nil: nobody holds anything, or holders ended whose connections may close at any time. Those that ended
+-- The time until the next holder's end; nil: there are no holders, or ended holders' connections may close at any time. Holders that ended
 -- just now are not written yet.
 local function next_end_in()
   if budget_numbers().ended > 0 then return nil end
@@ -117,12 +117,12 @@ local function keep_ticket(c)
   call('HSET', tickets, c.id, int(c.want) .. '|' .. int(c.least) .. '|' .. int(c.role.seats) .. '|' .. int(now) .. '|' .. int(now + c.line_wait) .. '|b' .. (c.breathes and '1' or '0') .. c.party .. '|' .. since .. '\31' .. c.caller)
 end
 
--- Reserves for a holder that has nothing yet, in its turn. Answers nil when it said what to wait for.
+-- Reserves for a holder that has nothing yet, in its turn. Answers nil after saying what to wait for.
 local function reserve_for(c)
   local left, stale = free()
   local capacity = budget_numbers().capacity
   if stale then
-    -- Nothing is given meanwhile, and nobody's place in line is lost.
+    -- Nothing is given meanwhile, and every place in line is kept.
     wake()
     if c.line_wait > 0 then
       if not call('ZRANK', line, c.id) and num(call('ZCARD', line)) < asked.most_in_line then c.waits_since = join_line(c.id, c.party) end
@@ -136,7 +136,7 @@ local function reserve_for(c)
   local own = left_open(c.id)
   local connections, why
   if not ahead and not held_up then connections, why = share(c.party, c.role.name, c.role.seats, c.want, c.least, own) end
-  -- What is guaranteed to its party is kept for it: nobody who waits for anything else is ahead of it there.
+  -- The guarantee of its party is kept for it: waiters for other connections are not ahead of it there.
   local guaranteed = not connections and terms_of(c.party).guaranteed or 0
   if guaranteed > 0 then connections, why = share(c.party, c.role.name, c.role.seats, c.want, c.least, own, guaranteed - taken(c.party)) end
   if connections then
@@ -146,7 +146,7 @@ local function reserve_for(c)
   end
   wants_room = true
   wait_on_server(c.party, c.least)
-  -- Connections of others come and go: who could be served without them waits.
+  -- Foreign connections come and go: a claim that could be served without them waits.
   local ceiling = math.max(capacity, budget_numbers().ceiling)
   if c.line_wait > 0 and c.least <= ceiling then
     if not ahead then
@@ -164,7 +164,7 @@ local function reserve_for(c)
     return nil
   end
   if ahead then
-    -- It has waited as long as it said. When it comes again at once, as it is told to, it has its place back.
+    -- It has waited as long as it said. If it comes again at once, as it is told to, it gets its place back.
     local place, ticket = call('ZSCORE', line, c.id), read_ticket(c.id)
     leave_line(c.id)
     give_up(c.id, place, ticket and ticket.since)
@@ -176,7 +176,7 @@ local function reserve_for(c)
   return nil
 end
 
--- What a holder does that cannot move yet: it keeps its lease to the lease's end.
+-- A holder that cannot move yet keeps its lease to the lease's end.
 local function stay(c, h, l)
   if l and (l.state == 'Active' or l.state == 'Retiring') and l.expires > now then
     h.till = math.min(now + c.role.holder_ttl, l.expires)
@@ -187,11 +187,11 @@ local function stay(c, h, l)
   return false
 end
 
--- Both logins' connections are open for a while, so both are counted; holders therefore move in waves, as far as the budget
--- reaches (law L2). Whose lease is about to end, or works no more, closes its old connections first. Answers for how long both may be
--- open, nil: it cannot move yet.
+-- Both logins' connections are open for a while, so both count. Holders therefore move in waves, as far as the budget
+-- reaches (law L2). When the old lease is about to end or works no more, its connections are closed first. Answers how long both may be
+-- open; nil: the holder cannot move yet.
 local function how_to_move(h, old)
-  local SHORTEST_OVERLAP_MS = 5000 -- in less it can hardly open and close anything
+  local SHORTEST_OVERLAP_MS = 5000 -- less time is hardly enough to open and close anything
   if not old or old.state ~= 'Retiring' then return 0 end
   local shadow = holder(h.id .. '~')
   if shadow and shadow.lease == old.id then return shadow.till - now end
@@ -206,21 +206,21 @@ local function how_to_move(h, old)
   return nil
 end
 
--- Law L4: who is moved may not hear of it (the answer is lost, the audit is away): the lease it had lives on for as long as it was
--- promised, but not longer than moving takes, and half as long again for who asks once more after the overlap that it was not told of.
+-- Law L4: a holder that is moved may not hear of it (the answer is lost, the audit is away). Its old lease lives on for as long as was
+-- promised, but no longer than a move takes, and half as long again for a holder that asks once more after an overlap it was not told of.
 local function linger(old, till, overlap)
   local late = now + math.max(OVERLAP_MS, overlap + OVERLAP_MS / 2)
   note(old, 'linger', int(math.max(math.min(late, till, old.expires), num(stored(old.id, { 'linger' }).linger))))
 end
 
--- The moment is too far off for this caller: it reserves nothing meanwhile, and keeps what it holds.
+-- The moment is too far off for this caller: it reserves nothing meanwhile, and keeps the lease it holds.
 local function throttled(c, h, mine, starts)
   if h and h.phase == 'h' and stay(c, h, mine) then return end
   if h and h.phase == 'r' then drop_holder(h) end
   say(verdict.throttled{ starts_in = starts - now })
 end
 
--- A holder has more than the user of its lease may open.
+-- A holder has more connections than the user of its lease may open.
 local function shrink(h, to)
   set_size(h, to)
   h.want = to
@@ -228,8 +228,8 @@ local function shrink(h, to)
   write_holder(h)
 end
 
--- The database lets a lease's user open fewer connections than its waiters reserved before that was known: who comes first keeps its
--- seat, and has no more than the user may open; the others go on to the next lease. Answers nil when it said why it gets nothing.
+-- The database lets a lease's user open fewer connections than its waiters reserved before that was known. The first to come keep their
+-- seats, with no more connections than the user may open; the others go on to the next lease. Answers nil after saying why there is nothing.
 local function seated(c, h, mine)
   if h.connections > mine.limit then
     if c.least > mine.limit then
@@ -247,7 +247,7 @@ local function seated(c, h, mine)
   return mine
 end
 
--- An operator's order holds the role: nobody new gets anything, and of one that is drained nobody gets more time. Answers nil where the
+-- An operator's order holds the role: it gives nothing to new callers, and a drained role gives no holder more time. Answers nil when the
 -- order changes nothing.
 local function held(c, h, mine)
   local order = paused(c.role.name)
@@ -265,7 +265,7 @@ local function held(c, h, mine)
 end
 
 local function decide(c)
-  -- What it holds may have changed in what the ledger lost: it is answered when all have told what they remember.
+  -- What it holds may have changed in what the ledger lost: it is answered after all replicas have told what they remember.
   if now < quiet then
     local taker = pool(c.pool).taker
     if taker and lease(taker) then unproven(lease(taker)) end -- its login is tried meanwhile
@@ -273,7 +273,7 @@ local function decide(c)
   end
   local h = holder(c.id)
   if not h and c.kind ~= 'Claim' then return say(verdict.unknown()) end
-  -- It may have been sent before its holder was released. Who still wants something asks again, and knows of the release then.
+  -- The claim may have been sent before its holder was released. A caller that still wants something asks again, and knows of the release then.
   if not h and newest_release > asked.seen and num(call('ZSCORE', released, c.id)) > asked.seen then return say(verdict.late()) end
   local mine = h and h.lease ~= '' and lease(h.lease)
   if held(c, h, mine) then return end
@@ -294,7 +294,7 @@ local function decide(c)
   local most = user_limit(c.role.name)
   if most >= 0 and not h then
     if c.least > most then
-      local BELIEVED_MS = 600000 -- it may have been raised since: after that the next user shows it anew
+      local BELIEVED_MS = 600000 -- the limit may have been raised since; after this time the next user shows it anew
       local known, seen = 'user_limit:' .. c.role.name, 'user_limit_seen:' .. c.role.name
       if now - num(call('HGET', budget, seen)) < BELIEVED_MS then return say(verdict.user_limit{ limit = most }) end
       call('HDEL', budget, known, seen)
@@ -326,7 +326,7 @@ local function decide(c)
   end
 
   if not l and p.cooling > now then
-    -- Law L4: who holds a lease is not harmed by the next one's failing.
+    -- Law L4: a failure of the next lease does not harm the holders of this one.
     if h and h.phase == 'h' and stay(c, h, mine) then return end
     return say(verdict.failed{ retry_in = p.cooling - now, why = p.why })
   end
@@ -343,7 +343,7 @@ local function decide(c)
   if l.starts - now > c.issue_wait then return throttled(c, h, mine, l.starts) end
   h = h or reserve_for(c)
   if not h then return end
-  -- Who holds a lease keeps it until the next one works; who only reserved joins the one being issued.
+  -- A holder keeps its lease until the next one works; a caller with only a reservation joins the lease that is being issued.
   if h.phase == 'r' then
     if h.lease ~= l.id then
       unbind(h)
@@ -367,8 +367,8 @@ local function as_it_is(l, connections, till, fewer)
   }
 end
 
--- Most claims are of pods that hold a good lease and ask again: nothing is read or made for them but their answer, which is the same for
--- all holders of a lease but for two numbers. Answers nil where there is more to decide.
+-- Most claims come from pods that hold a good lease and ask again. They need only their answer, and it is the same for
+-- all holders of a lease except for two numbers. Answers nil when there is more to decide.
 local function again(ask, holder_id, text)
   local id, connections, till, to = string.match(text, '^([^|]+)|(%d+)|(%d+)|h|%d+|b%d+:%d+:(%d+):')
   local l = id and to == connections and lease(id)
@@ -386,7 +386,7 @@ end
 for i = 1, #ids do
   local id, ask, text = ids[i], whose[i] or asks[1], packed[i]
   local said = nil
-  if holder_cache[id] == nil then -- else a claim before it in this batch has changed it
+  if holder_cache[id] == nil then -- else an earlier claim of this batch has changed it
     said = text and ask.kind == 'Claim' and now >= quiet and again(ask, id, text)
     if not said then read_holder(id, text) end
   end

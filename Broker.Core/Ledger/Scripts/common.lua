@@ -1,61 +1,61 @@
--- Put before every decision. One database's keys, all under one hash tag; times are the ledger's own, in milliseconds.
--- Runs alike in Redis (Lua 5.1) and in the in-process ledger (Lua 5.4): no integer division, numbers written by int().
--- What changes is remembered and written by finish(), each field once, however many claims a batch holds.
--- The keys, the channel, the duties of leases, and what a decision is asked and answers have names from the C# types (Ledger/Wire).
+-- Prepended to every decision. The keys are those of one database, all under one hash tag; times are the ledger's own, in milliseconds.
+-- Works the same in Redis (Lua 5.1) and in the in-process ledger (Lua 5.4): there is no integer division, and int() writes the numbers.
+-- Changes are collected and written by finish(), each field once, however many claims a batch holds.
+-- The names of the keys, the channel, the duties of leases, the questions and the answers come from the C# types (Ledger/Wire).
 local call = redis.call
 local unpack = unpack or table.unpack
 
 local SCHEMA = 2               -- the version of the records written here
-local RESERVED_MS = 5000       -- a reservation whose waiter gives no sign of life for so long is dropped
-local TICKET_MS = 3000         -- so is a place in line
-local ATTEMPT_MS = 4000        -- an attempt to issue without a sign of life for so long passes to another replica
-local BOOKING_GRACE_MS = 30000 -- a booked moment to issue is kept for its caller for so long
-local BOOKING_AHEAD_MS = 600000 -- nobody is booked further ahead
-local OVERLAP_MS = 60000       -- a holder that moves to another lease has both logins' connections open for so long at most
-local KEEP_MS = 600000         -- a lease that is over stays visible for so long
-local QUIET_MS = 5000          -- after the ledger lost something it grants and ends nothing for so long: replicas tell what they remember
-local VOICE_MS = 3600000       -- a replica that wrote nothing for so long writes down that it is there
-local LIVES_MS = 60000         -- what a database promised counts on its server for so long after anybody worked on it, and to its last holder's end
+local RESERVED_MS = 5000       -- a reservation is dropped when its waiter gives no sign of life for this long
+local TICKET_MS = 3000         -- a place in line is dropped likewise
+local ATTEMPT_MS = 4000        -- an attempt to issue passes to another replica after this long without a sign of life
+local BOOKING_GRACE_MS = 30000 -- a booked moment to issue is kept for its caller for this long
+local BOOKING_AHEAD_MS = 600000 -- no moment is booked further ahead
+local OVERLAP_MS = 60000       -- a holder that moves to another lease has connections open with both logins for at most this long
+local KEEP_MS = 600000         -- an ended lease stays visible for this long
+local QUIET_MS = 5000          -- after a loss the ledger grants and ends nothing for this long: replicas tell what they remember
+local VOICE_MS = 3600000       -- a replica that has written nothing for this long writes that it is there
+local LIVES_MS = 60000         -- a database's promises count on its server for this long after its last activity, and until its last holder's end
 
 local server_time
 do
   local clock = call('TIME')
   server_time = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
 end
--- Each change has a mark, higher than all before it: the ledger's time, or one more than the last mark. Each replica knows the mark of
--- its own last change (heard) and the highest that it saw of anybody's (seen); a ledger that knows earlier ones has lost what came after.
+-- Each change has a mark that is higher than all before it: the ledger's time, or the last mark plus one. Each replica knows the mark of
+-- its own last change (heard) and the highest mark it has seen of any replica (seen); a ledger that knows only earlier marks has lost the rest.
 local spoken = 'voice:' .. voice
 local version, reached, lacks, epoch, mark, lost, quiet, known_voice, pooled = unpack(call('HMGET', budget, 'schema', 'reached', 'lacks', 'epoch', 'mark', 'lost', 'quiet', spoken, 'pooled'))
 reached, lacks = tonumber(reached or '0'), tonumber(lacks or '0')
 mark, lost, quiet = tonumber(mark or '0'), tonumber(lost or '0'), tonumber(quiet or '0')
-pooled = tonumber(pooled or '') -- what the database's pooler may have of the server; nil: its holders connect to the server themselves
+pooled = tonumber(pooled or '') -- the server's connections that the database's pooler may use; nil: its holders connect to the server directly
 
--- The server's clock may fall back (another server has taken over, or somebody set it): the ledger's time does not. It goes on from
--- where it was, ahead of the server's by as much as that lacks. A leap of the server's by about that much sets it right.
+-- The server's clock may fall back (another server takes over, or somebody sets it); the ledger's time does not. It continues from
+-- where it was, ahead of the server's clock by "lacks". When the server's clock leaps forward by about that much, the lead is dropped.
 if lacks >= 5000 and math.abs(server_time - reached) < lacks / 10 then lacks = 0 end
 local now = math.max(server_time + lacks, reached)
 
--- Remembers how far time has come; called where something is written anyway.
+-- Stores how far time has come; only decisions that write something anyway call it.
 local function keep_time()
   if server_time + lacks >= reached and now - reached < 200 then return end
   call('HSET', budget, 'reached', string.format('%.0f', now), 'lacks', string.format('%.0f', now - server_time))
 end
 
--- A newer broker's records are none of this one's business: nothing is read, taken or written (see SharedLedger.Schema).
+-- This broker leaves a newer broker's records alone: it reads, takes and writes nothing (see SharedLedger.Schema).
 if version and tonumber(version) > SCHEMA then
   error('the records are of version ' .. version .. ', and this broker knows version ' .. SCHEMA .. ': run the newer broker')
 end
 
--- A number as it is written; a text is one already.
+-- A number in the form in which it is stored; a text is returned as it is.
 local function int(n) return type(n) == 'string' and n or string.format('%.0f', n) end
 local function num(text) return tonumber(text or '0') or 0 end
 
 -- The server ---------------------------------------------------------------------------------------------------------
--- Databases on one server share its connections, and each says there what it takes of them, by the name of its budget:
--- granted|what may be open of holders that ended|until when that counts|until when it grants nothing. Beside them: capacity, what all of
--- them may be promised together, counted, when it was written; wants:<budget>, connections that somebody waits for|until when; and
--- kept:<budget>, what nobody has of what is guaranteed there|all that is guaranteed there|until when. One behind a pooler takes the pool,
--- whatever its holders have at the pooler, and for an hour: the pooler goes on having it while no broker runs.
+-- Databases on one server share its connections. Each database records there, under the name of its budget, what it takes of them:
+-- granted|what ended holders may still have open|until when this counts|until when the database grants nothing. The other fields are capacity,
+-- what all databases together may promise; counted, when that was written; wants:<budget>, connections that somebody waits for|until when; and
+-- kept:<budget>, the part of the guarantees there that nobody has|all guarantees there|until when. A database behind a pooler takes the pool,
+-- whatever its holders have at the pooler, and takes it for an hour: the pooler keeps its connections while no broker runs.
 local function tell_server(granted, ended, counts_till)
   local till = num(string.match(call('HGET', server, budget) or '', '^%d+|%d+|(%d+)'))
   if pooled then granted, ended, counts_till = pooled, 0, math.max(counts_till, now + 60 * LIVES_MS) end
@@ -64,8 +64,8 @@ end
 
 local server_numbers
 do
-  -- What the others take, what is kept for what is guaranteed on them, and until when one of them grants nothing. Read once: none of them
-  -- decides meanwhile. kept_here: what this one said is kept for it.
+  -- What the other databases take, what is kept for the guarantees on them, and until when one of them grants nothing. It is read once: no other
+  -- database decides meanwhile. kept_here: what this database has recorded as kept for it.
   local server_known
   function server_numbers()
     if server_known then return server_known end
@@ -110,8 +110,8 @@ do
   end
 end
 
--- Something was lost: another epoch begins, in which nothing is granted or ended until every replica has told what it remembers. What
--- was written before is as old as it may be: logins are tried again before anybody new gets them (law L3).
+-- Something was lost. A new epoch begins, in which nothing is granted or ended until every replica has told what it remembers. Whatever
+-- was written before may be arbitrarily old, so logins are tried again before a new holder gets them (law L3).
 local function lose(quiet_ms)
   epoch = int(math.max(now, num(epoch) + 1))
   mark = math.max(mark, heard, seen, now)
@@ -121,20 +121,20 @@ local function lose(quiet_ms)
 end
 if heard > num(known_voice) or seen > mark then
   lose(QUIET_MS)
-  known_voice = int(mark) -- it is said once
+  known_voice = int(mark) -- said only once
   call('HSET', budget, spoken, known_voice)
   call('ZADD', voices, int(now), voice)
   call('ZADD', duties, int(now), 'sample')
 end
 epoch = epoch or ''
 
--- The books contradict themselves. What a decision does to holders and counts is written at its end: none of it has been yet.
+-- The books contradict themselves. A decision writes its changes to holders and counts at its end, so none of them is written yet.
 local function broken(what)
   error('BROKEN BOOKS: ' .. what .. '. Nothing is decided on them. Delete the keys that begin like ' .. budget
     .. ' up to the brace: the replicas put back what they remember', 0)
 end
 
--- Waking those who wait: once per decision and subject, after everything is written.
+-- Wakes the waiters: once per decision and subject, after everything is written.
 local signals = {}
 local function signal(subject)
   for _, known in ipairs(signals) do if known == subject then return end end
@@ -142,7 +142,7 @@ local function signal(subject)
 end
 
 -- Duties -------------------------------------------------------------------------------------------------------------
--- A member "kind:subject" is due at its score; whichever replica comes first does it.
+-- A member "kind:subject" is due at its score; the first replica that comes does it.
 local function due(kind, subject, at)
   local member = kind .. ':' .. subject
   local set = call('ZSCORE', duties, member)
@@ -156,10 +156,10 @@ local function never(kind, subject)
   call('HDEL', failing, kind .. ':' .. subject)
 end
 
--- Until when an attempt to issue is somebody's: for ATTEMPT_MS after its last sign of life, and as long after replicas came back in their
--- rounds to a ledger that was away, which no sign of life reached; for a minute more at most.
--- rounds, while a user is being made: when a replica came last|since when they come without a break. back_since answers that moment, and
--- when one came last.
+-- Until when an attempt to issue belongs to its replica: ATTEMPT_MS after its last sign of life, or, when the ledger was away and no sign of
+-- life could reach it, ATTEMPT_MS after the replicas' rounds came back; in that case at most a minute longer.
+-- rounds, written while a user is being made: when a replica came last|since when they come without a break. back_since answers the latter
+-- moment and the former.
 local function back_since()
   local BREAK_MS = 1000
   local last, since = string.match(call('HGET', budget, 'rounds') or '', '^(%d+)|(%d+)$')
@@ -173,7 +173,7 @@ local function somebodys_till(l)
 end
 
 -- Pools --------------------------------------------------------------------------------------------------------------
--- A pool has a lease that takes holders (its taker), and one that is being issued (its next).
+-- A pool has a lease that takes holders (its taker), and a lease that is being issued (its next).
 local pool_cache = {}
 local function pool(name)
   local p = pool_cache[name]
@@ -196,8 +196,8 @@ local function set_next(p, id)
 end
 
 -- Leases -------------------------------------------------------------------------------------------------------------
--- The legal moves of a lease, all of them (Model/LeaseState.cs names the states).
--- Made when it is needed: most decisions move nothing.
+-- All legal moves of a lease (Model/LeaseState.cs names the states).
+-- The table is made only when it is needed: most decisions move nothing.
 local function moves()
   return {
     Issuing      = { Active = true, Failed = true, Unknown = true },
@@ -205,7 +205,7 @@ local function moves()
     Retiring     = { Revoking = true, Expired = true },
     Unknown      = { Revoking = true },
     Expired      = { Revoking = true },
-    Revoking     = { Revoking = true, Revoked = true, RevokeFailed = true }, -- to itself: to say what is still to be done
+    Revoking     = { Revoking = true, Revoked = true, RevokeFailed = true }, -- to itself: when it records what is still to be done
     RevokeFailed = { Revoking = true, Revoked = true },
     Revoked      = {},
     Failed       = {},
@@ -215,7 +215,7 @@ local LEASE_FIELDS = { 'state', 'pool', 'fence', 'starts', 'attempt', 'begun', '
 local lease_cache = {}
 local lease_changes = {}
 
--- Fields of a lease by their names, as they are stored; nil: not there. into: a table to put them into.
+-- Fields of a lease by name, as they are stored; nil: not there. into: a table that receives them.
 local function stored(id, fields, into)
   local names = {}
   for i, field in ipairs(fields) do names[i] = id .. ':' .. field end
@@ -228,7 +228,7 @@ end
 local function lease(id)
   local known = lease_cache[id]
   if known ~= nil then return known end
-  -- Its names stand here first so that the table is made once and as large as it gets.
+  -- The names are listed here so that the table is allocated once, at its full size.
   local l = {
     id = id, state = nil, pool = nil, fence = nil, starts = nil, attempt = nil, begun = nil, expires = nil, life = nil, holders = nil, connections = nil,
     max = nil, idle = nil, role = nil, renewable = nil, verified = nil, broken = nil, cap = nil, cap_at = nil, limit = nil, beyond = nil,
@@ -239,11 +239,11 @@ local function lease(id)
     l.expires, l.life, l.holders, l.connections, l.max, l.idle = num(l.expires), num(l.life), num(l.holders), num(l.connections), num(l.max), num(l.idle)
     l.renewable, l.broken = l.renewable == '1', l.broken == '1'
     l.verified = num(l.verified) > lost and num(l.verified) or 0
-    -- -1: the database does not cap its user's connections, or may have been told of another cap in what the ledger lost.
+    -- -1: the database does not cap its user's connections, or was perhaps told of another cap in what the ledger lost.
     l.cap_at = num(l.cap_at)
-    l.limit = l.limit and num(l.limit) or -1 -- -1: its user may open as many as there are
+    l.limit = l.limit and num(l.limit) or -1 -- -1: its user may open any number
     l.cap = l.cap and l.cap_at > lost and num(l.cap) or -1
-    l.beyond = num(l.beyond) -- connections that its user had open when they were counted, and its holders were not granted
+    l.beyond = num(l.beyond) -- connections that its user had open at the last count beyond those granted to its holders
   else
     l = false
   end
@@ -267,20 +267,20 @@ local function put(l, field, value)
   note(l, field, text)
 end
 
--- Law L3: what is given has at least half of its lease's life left, and a login that worked when it was last tried.
+-- Law L3: a lease is given only with at least half of its life left and a login that worked at the last try.
 local function lively(l) return l.state == 'Active' and not l.broken and l.verified > 0 and l.expires - now >= l.life / 2 end
 
--- Not tried again since the ledger lost something: for those alone who had it before. Who needs it has it tried now.
+-- The login has not been tried since the ledger lost something, so only earlier holders may have it. Calling this has it tried now.
 local function unproven(l)
   local is = l.state == 'Active' and not l.broken and l.verified == 0
   if is then due('verify', l.id, now) end
   return is
 end
 
--- What the cap of a lease's user leaves of what its holders have and others have open; nil: it has none.
+-- What the cap of a lease's user leaves, beyond what its holders have and others have open; nil: there is no cap.
 local function cap_leaves(l) return l.cap >= 0 and l.cap - l.connections - l.beyond or nil end
 
--- Moves a lease to another state, or says why not.
+-- Moves a lease to another state; false: the move is not legal.
 local function move(l, to, why)
   local from = l.state
   if not moves()[from][to] then return false end
@@ -301,7 +301,7 @@ local function move(l, to, why)
     due_at('reap', l.id, now + KEEP_MS)
     call('ZREM', order, l.id)
     call('ZADD', over, int(now), l.id)
-    -- Kept to be seen, not to be used.
+    -- Only what people read is kept.
     for _, field in ipairs({ 'login', 'fence', 'starts', 'attempt', 'broken', 'cap', 'cap_at', 'capped', 'capping', 'beyond', 'linger', 'replaces', 'because' }) do
       call('HDEL', leases, l.id .. ':' .. field)
     end
@@ -310,7 +310,7 @@ local function move(l, to, why)
   return true
 end
 
--- Before its last renewable moment a lease is followed by another. The spread (0 to 1) keeps many leases from rotating at once.
+-- A lease that cannot be renewed any more gets a successor well before its end. The spread (0 to 1) keeps many leases from rotating at once.
 local function plan_rotation(l, spread)
   if l.state ~= 'Active' then return end
   if l.renewable then return never('rotate', l.id) end
@@ -318,25 +318,25 @@ local function plan_rotation(l, spread)
 end
 
 -- Holders ------------------------------------------------------------------------------------------------------------
--- lease|connections|end|phase|mark|b<least>:<want>:<to>:<allotment>:<party>|caller: phase 'r' = connections reserved, the lease not yet
--- given; 'h' = holding it. least and want: what it said it accepts; to: what it is to go down to, and has not confirmed yet, or what it
--- has; allotment: the number of the last size that it was told, none: it does not follow sizes; party: with whom it shares the database
+-- lease|connections|end|phase|mark|b<least>:<want>:<to>:<allotment>:<party>|caller. phase: 'r' = connections are reserved, and the lease is not
+-- given yet; 'h' = it holds the lease. least and want: what it accepts; to: the size that it is asked to go down to and has not confirmed, or its
+-- present size; allotment: the number of the last size it was told (none: it does not follow sizes); party: with whom it shares the database
 -- (none: its role).
--- Why one has fewer connections than it wanted stands apart (fewer, by holder), for its answers alone: kept N (room for N others) |
+-- A field of its own (fewer, by holder) says why a holder has fewer connections than it wanted, for its answers alone: kept N (room for N others) |
 -- guaranteed N (of what is free, N are kept for others) | free N (no more were free) | user N (what the database lets one user open).
 local holder_cache = {}
 
 -- The role is the part of a holder's id before the dot.
 local function role_of(id) return string.match(id, '^([^.]*)') end
 
--- Who is alike for the division of the database: party|least|want|size. Who does not follow sizes has the one it has.
+-- Holders of one class are alike for the division of the database: party|least|want|size. A holder that does not follow sizes has one size for all three.
 local function class_of(h)
   if h.allotment and h.phase == 'h' then return h.party .. '|' .. int(h.least) .. '|' .. int(h.want) .. '|' .. int(h.to) end
   local size = int(h.connections)
   return h.party .. '|' .. size .. '|' .. size .. '|' .. size
 end
 
--- What stands before the caller in a record.
+-- The part of a record before the caller.
 local function size_text(h)
   return 'b' .. int(h.least) .. ':' .. int(h.want) .. ':' .. int(h.to) .. ':' .. (h.allotment and int(h.allotment) or '') .. ':' .. h.party .. '|'
 end
@@ -353,7 +353,7 @@ do
     local h = false
     if packed then
       local on, connections, till, phase, at, rest = string.match(packed, '^([^|]*)|(%d+)|(%d+)|(%a)|(%d+)|(.*)$')
-      -- As brokers wrote it before there were marks.
+      -- Brokers without marks wrote it like this.
       if not on then on, connections, till, phase, rest = string.match(packed, '^([^|]*)|(%d+)|(%d+)|(%a)|(.*)$') end
       h = { id = id, lease = on, connections = num(connections), till = num(till), phase = phase, mark = num(at) }
       read_size(h, rest)
@@ -370,7 +370,7 @@ local function holder(id)
   return read_holder(id, call('HGET', holders, id))
 end
 
--- Those who follow sizes, by party and size, the largest first.
+-- The index of holders that follow sizes, by party and size, the largest first.
 local PARTY = 1000000
 local party_number
 do
@@ -390,7 +390,7 @@ end
 
 local function index_follower(h) call('ZADD', breathing, int(party_number(h.party) * PARTY + PARTY - 1 - h.to), h.id) end
 
--- How many holders there are of each class; what changes is written at the end.
+-- The number of holders of each class; changes are written at the end.
 local class_changes, class_edition = {}, 0
 local function reclass(h, class)
   if h.class == class then return end
@@ -399,7 +399,7 @@ local function reclass(h, class)
   h.class, class_edition = class, class_edition + 1
 end
 
-local holder_changes = {} -- by id: the holder as it is to be written; false: it goes
+local holder_changes = {} -- by id: the holder to write; false: it is removed
 local function write_holder(h)
   if not h.least then h.least, h.want, h.to, h.party = h.connections, h.connections, h.connections, h.party or role_of(h.id) end
   reclass(h, class_of(h))
@@ -407,14 +407,14 @@ local function write_holder(h)
   holder_changes[h.id] = h
 end
 
--- The budget's numbers, read once; what is counted meanwhile is added to them and written at the end.
+-- The budget's numbers, read once; what this decision counts is added to them and written at the end.
 local numbers, counted = nil, {}
 local function budget_numbers()
   if not numbers then
     local v = call('HMGET', budget, 'capacity', 'granted', 'sampled', 'stale', 'limbo', 'terms', 'came', 'ceiling')
     numbers = { capacity = v[1] and num(v[1]), granted = num(v[2]), sampled = num(v[3]), stale = num(v[4]), ended = num(v[5]), terms = v[6] or '', came = num(v[7]), ceiling = num(v[8]) }
     numbers.told_granted, numbers.told_ended = numbers.granted, numbers.ended
-    -- No more than the server has for all its databases; a pooler's clients are no connections of the server's.
+    -- Never more than the server has for all its databases. A pooler's clients are not connections of the server.
     local most = not pooled and server_numbers().capacity
     if numbers.capacity and most then numbers.capacity = math.min(numbers.capacity, most) end
   end
@@ -466,13 +466,13 @@ local function unbind(h)
   end
 end
 
--- What holders did elsewhere, of which every replica hears: 'holder' left, or has another lease.
+-- Holders that every replica hears about: they left, or have another lease.
 local news_of = {}
 local function tell(h)
   if h.phase == 'h' then news_of[#news_of + 1] = h.id end
 end
 
--- Gives a holder another number of connections, which counts from now on.
+-- Gives a holder another number of connections, which counts at once.
 local function set_size(h, to)
   local more = to - h.connections
   local l = h.lease ~= '' and lease(h.lease)
@@ -494,9 +494,9 @@ local function drop_holder(h)
   holder_changes[h.id] = false
 end
 
--- Ends the holders whose end has come; a bounded number at a time, because not ending one yet is safe. Who ends without a word
--- may still have its connections open: until they are counted again they are as good as foreign (law L2).
--- Each is remembered (silent: at|connections|lease, by holder) until a count shows its connections closed.
+-- Ends the holders whose end has come. It ends a limited number at a time: ending a holder later is safe. A holder that ends silently
+-- may still have connections open; until the next count they are treated as foreign (law L2).
+-- Each such holder is remembered (silent: at|connections|lease, by holder) until a count shows its connections closed.
 local ended_now = {}
 local function may_be_open(h)
   if h.phase ~= 'h' then return end
@@ -505,14 +505,14 @@ local function may_be_open(h)
   ended_now[#ended_now + 1] = { id = h.id, text = int(now) .. '|' .. int(h.connections) .. '|' .. h.lease }
 end
 
--- What a holder that ended without a word may have open, and what counts of it.
+-- What a holder that ended silently may have open, as far as it counts.
 local function left_open(id)
   local b = budget_numbers()
   if b.ended == 0 then return 0 end
   return math.min(b.ended, num(string.match(call('HGET', silent, id) or '', '^%d+|(%d+)|')))
 end
 
--- Such a holder is back: what it has open is its own again.
+-- The holder is back: its open connections are its own again.
 local function is_back(id, open)
   if open == 0 then return end
   local b = budget_numbers()
@@ -539,8 +539,8 @@ end
 -- The budget ---------------------------------------------------------------------------------------------------------
 local party_terms, terms_of, classes_now, taken, kept_from
 do
-  -- Parties: who shares a database fairly. Weights, guarantees and priorities are written with each count, where they are not the usual
-  -- ones; a party without is of weight 1 and priority 0, with nothing guaranteed.
+  -- Parties share a database fairly. Each count writes the weights, guarantees and priorities that differ from the usual
+  -- ones; by default a party has weight 1, priority 0 and no guarantee.
   local USUAL = { weight = 1, guaranteed = 0, priority = 0 }
   function terms_of(party)
     if not party_terms then
@@ -554,7 +554,7 @@ do
     return party_terms[party] or USUAL
   end
 
-  -- The classes as they are, with what this decision has changed, by party. They are counted anew where they are not those of all holders:
+  -- The classes by name, before this decision's changes. They are counted anew when their sum is not the number of all holders:
   -- older brokers do not count them.
   local stored_classes
   function classes_now()
@@ -583,7 +583,7 @@ do
     return stored_classes
   end
 
-  -- What a party's holders have, or are to go down to.
+  -- What a party's holders have, or are asked to go down to.
   local taken_of, taken_edition = {}, -1
   function taken(party)
     if taken_edition ~= class_edition then
@@ -598,7 +598,7 @@ do
     return taken_of[party] or 0
   end
 
-  -- What is kept free for others than a party (nil: for all): of what is guaranteed to them, what they do not have.
+  -- What is kept free from a party (nil: from all): the unused part of the other parties' guarantees.
   function kept_from(party)
     terms_of(party)
     local kept = 0
@@ -609,9 +609,9 @@ do
   end
 end
 
--- What the database may have of its server while others want some of it: all are filled to one level, each from what is guaranteed on it up
--- to what it takes, what is kept for it and what somebody waits for there (max-min fairness: fair.lua). What is left of whole numbers goes to
--- the first by name.
+-- What the database may have of its server while others want some of it. All databases are filled to one level, each from its guarantee up
+-- to what it takes, what is kept for it and what its waiters need (max-min fairness: fair.lua). The remainder of whole numbers goes to
+-- the first databases by name.
 local function fair_part()
   local s = server_numbers()
   if s.part then return s.part end
@@ -635,8 +635,8 @@ local function fair_part()
   return s.part
 end
 
--- What the database's holders may have together, those that ended included: no more than the server's others leave, what is guaranteed on them
--- and nobody has included, and no more than is fair while somebody waits for connections there. What is guaranteed here is narrowed by neither.
+-- What the database's holders may have together, including those that ended: no more than the server's other databases leave, with their unused
+-- guarantees kept free, and no more than its fair part while somebody waits for connections there. A guarantee here is narrowed by neither of the two.
 local function within_reach(guaranteed)
   local capacity, s = budget_numbers().capacity or 0, server_numbers()
   if pooled or not s.capacity then return capacity end
@@ -644,8 +644,8 @@ local function within_reach(guaranteed)
   return guaranteed and capacity or math.min(capacity, s.capacity - s.others - s.kept, fair_part())
 end
 
--- Somebody waits for connections that would be this database's fair part of the server: the others are told, for as long as a waiter may be
--- silent. Who waits for more than that waits for what is free; what is guaranteed to its party is kept for it without.
+-- Somebody waits for connections within this database's fair part of the server. The other databases are told, for as long as a waiter may be
+-- silent. A waiter for more than the fair part waits for free connections; its party's guarantee is kept for it anyway.
 local waits
 local function wait_on_server(party, least)
   local b, s = budget_numbers(), server_numbers()
@@ -654,8 +654,8 @@ local function wait_on_server(party, least)
   if beyond > 0 and b.granted + b.ended + kept_from() + beyond <= math.min(b.capacity or 0, fair_part()) then waits = math.max(waits or 0, beyond) end
 end
 
--- How many connections are free: none while nobody could count lately (age: ms since the last count), nor while replicas put
--- back what the ledger lost (law L8), here or of another database of the server. guaranteed: free for what is guaranteed here.
+-- How many connections are free. None are when the last count is too old (then age: ms since that count), or while replicas put
+-- back what the ledger lost (law L8), here or on another database of the server. guaranteed: free for the guarantees here.
 local function free(guaranteed)
   local b = budget_numbers()
   local age = now - b.sampled
@@ -663,12 +663,12 @@ local function free(guaranteed)
   return within_reach(guaranteed) - b.ended - b.granted, nil
 end
 
--- How many of them a party may have without a claim: to grow, or for the logins of a holder that moves. aside: what is to stay free besides.
+-- How many free connections a party may take without a claim: to grow, or for both logins of a holder that moves. aside: also stays free.
 local function room_for(party, aside)
   return math.max((free()) - kept_from(party) - aside, math.min((free(true)), terms_of(party).guaranteed - taken(party)))
 end
 
--- Somebody comes to a database that was not counted any more, because nobody held or waited for anything (rest.lua): it is counted now.
+-- A caller comes to a database that was not counted any more, because it had no holders or waiters (rest.lua): the database is counted now.
 local function wake()
   if not call('HGET', budget, 'resting') then return end
   call('HSET', budget, 'used', int(now))
@@ -676,10 +676,10 @@ local function wake()
   call('ZADD', duties, int(now), 'sample')
 end
 
--- What a claim gets now, or nil: never more than is free (law L2) and not kept for others, and early holders of a role leave room for
--- those that are still to come (seats = expected holders and their surge). own: what counts already of what the asking holder has open.
--- guaranteed: what is left of its party's guarantee, which others' do not narrow; nil: it asks for what is nobody's. Answers too why that
--- is less than it wants.
+-- What a claim gets now, or nil: never more than is free (law L2) and not kept for others. Early holders of a role leave room for
+-- those still to come (seats = expected holders and their surge). own: open connections of the asking holder that count already.
+-- guaranteed: the rest of its party's guarantee, which the guarantees of others do not narrow; nil: it asks for free connections. Also answers
+-- why this is less than it wants.
 local function share(party, role, seats, want, least, own, guaranteed)
   local left, stale = free(guaranteed)
   local kept = guaranteed and 0 or kept_from(party)
@@ -694,9 +694,9 @@ local function share(party, role, seats, want, least, own, guaranteed)
   return give, kept > 0 and 'guaranteed ' .. int(kept) or 'free ' .. int(left)
 end
 
--- range: least, want, party, and whether it breathes; who does not keeps what it gets.
+-- range: least, want, party, and whether it breathes; a holder that does not breathe keeps its first size.
 local came = false
--- Since when is for people alone, and stands before the caller's name. why: why it is less than was wanted; nil: it is not.
+-- The caller's name is stored with the time since when it waits, which only people read. why: why it gets less than it wanted; nil: it gets all.
 local function reserve(id, caller, give, range, why)
   local h = { id = id, lease = '', connections = give, till = now + RESERVED_MS, phase = 'r', mark = 0, caller = int(math.floor(now / 1000)) .. '\31' .. caller, fewer = why }
   h.least, h.want = give, give
@@ -707,7 +707,7 @@ local function reserve(id, caller, give, range, why)
   return h
 end
 
--- Roles that give nothing to anybody new, by operators' orders: ',role=Paused,,role=Draining,'. Nil: the role gives.
+-- Roles that operators have closed to new holders: ',role=Paused,,role=Draining,'. Nil: the role is open.
 local paused
 do
   local pauses
@@ -719,14 +719,14 @@ do
 end
 
 -- The line: first come, first served ---------------------------------------------------------------------------------
--- want|least|seats|seen|until|b<breathes><party>|since\31caller, by holder; its place is its score in the line. Since is for people, in seconds.
+-- want|least|seats|seen|until|b<breathes><party>|since\31caller, by holder; its score in the line is its place. Since is for people, in seconds.
 local function leave_line(id)
   call('ZREM', line, id)
   call('HDEL', tickets, id)
 end
 
--- A request gave up, and those behind it are served at once. Its holder may have another one under way, which asks again before long:
--- that one gets the place back (0: it had been served already, and is next).
+-- A request gave up, and the waiters behind it are served at once. Its holder may have another request under way that soon asks again:
+-- that request gets the place back (0: the holder had been served already, and is next).
 local function give_up(id, place, since)
   for _, over in ipairs(call('ZRANGEBYSCORE', given_up, '-inf', int(now - TICKET_MS), 'LIMIT', '0', '100')) do
     call('ZREM', given_up, over)
@@ -739,7 +739,7 @@ end
 
 local join_line
 do
-  -- The place that a holder gave up a moment ago, and has again, and since when it waits; nil: none.
+  -- The place that a holder gave up a moment ago and now gets back, and since when it waits; nil: none.
   local function place_again(id)
     local at = call('ZSCORE', given_up, id)
     if not at then return nil end
@@ -750,7 +750,7 @@ do
     return place or nil, since or nil
   end
 
-  -- Whose party has a higher priority goes ahead. Answers since when it waits, where it had a place before.
+  -- A party with a higher priority goes ahead. Answers since when the holder waits, if it had a place before.
   function join_line(id, party)
     local ahead = terms_of(party).priority * 1000000000000
     local place, since = place_again(id)
@@ -772,8 +772,8 @@ end
 
 local serve_line, head_waits_for
 do
-  -- Who is first in line and holds up those behind. Who has left or waited long enough is passed over for good; who needs more than all that
-  -- the database's holders could give back waits for connections of others, which may close, and holds up nobody: of these 20 are passed.
+  -- The first in line, who holds up the rest. Waiters that have left or have waited long enough are removed. A waiter that needs more than all
+  -- the database's holders could give back waits for foreign connections to close and holds up nobody; at most 20 of these are skipped.
   local function first_in_line()
     local place, id, ticket = 0, nil, nil
     while place < 20 do
@@ -787,8 +787,8 @@ do
     return id, ticket
   end
 
-  -- Serves from the head as far as the connections reach. Who is first and needs more than is free holds up those behind:
-  -- a small later claim never starves a large earlier one. Answers whether somebody waits on and holds up who comes.
+  -- Serves from the head as far as the connections reach. When the first needs more than is free, it holds up the rest:
+  -- a small later claim never starves a large earlier one. Answers whether a waiter remains and holds up newcomers.
   function serve_line()
     while true do
       local id, ticket = first_in_line()
@@ -801,23 +801,23 @@ do
     end
   end
 
-  -- What the first in line waits for: nobody else takes it from connections that come free one by one.
+  -- What the first in line waits for: nobody else takes it while connections come free one by one.
   function head_waits_for()
     local _, ticket = first_in_line()
     return ticket and ticket.least or 0
   end
 end
 
--- Frees what is over and gives it to those in line.
+-- Ends expired holders and gives their connections to the line.
 local function tidy()
   if end_holders() > 0 then serve_line() end
 end
 
--- For decisions that write at once: that they did.
+-- Decisions that write at once call this, so that finish() knows.
 local changed = false
 local function wrote() changed = true end
 
--- Until when what the database takes of its server counts at least; 0: nothing is to be told.
+-- What the database takes of its server is to count at least until then; 0: there is nothing to tell.
 local counts_till = 0
 local function works_here()
   local told, kept = unpack(call('HMGET', server, budget, 'kept:' .. budget))
@@ -828,14 +828,14 @@ end
 
 local finish
 do
-  -- Has the server's others leave what is guaranteed here and nobody has, as far as the ceiling lets it be had: what others than the broker use
-  -- comes and goes.
+  -- Keeps the unused guarantees of this database free from the server's other databases, up to the ceiling: foreign connections
+  -- come and go.
   local function keep_guaranteed()
     terms_of('')
     local s, sum = server_numbers(), pooled and 0 or party_terms.sum
     local b = budget_numbers()
     if sum == 0 then
-      if s.kept_here and b.capacity then call('HDEL', server, 'kept:' .. budget) end -- else others said it (sample.lua), and it was never counted
+      if s.kept_here and b.capacity then call('HDEL', server, 'kept:' .. budget) end -- else another database recorded it (sample.lua) before this one was ever counted
       return
     end
     local ceiling = b.capacity and b.ceiling or math.huge
@@ -844,7 +844,7 @@ do
     if kept ~= known or num(till) < now + LIVES_MS / 2 then call('HSET', server, 'kept:' .. budget, kept .. '|' .. int(now + LIVES_MS)) end
   end
 
-  -- Writes what was remembered under the next mark, tells it, wakes who waits for it, and answers.
+  -- Writes the collected changes under the next mark, tells the server, wakes the waiters, and answers.
   function finish(reply)
     if class_edition > 0 or counts_till > 0 then keep_guaranteed() end
     for _ in pairs(lease_changes) do changed = true end
@@ -867,7 +867,7 @@ do
     end
     for id, h in pairs(holder_changes) do
       if h then
-        if not h.told then h.mark = mark end -- what is put back keeps the mark of its promise
+        if not h.told then h.mark = mark end -- a restored holder keeps the mark of its promise
         call('HSET', holders, id, h.lease .. '|' .. int(h.connections) .. '|' .. int(h.till) .. '|' .. h.phase .. '|' .. int(h.mark) .. '|' .. size_text(h) .. h.caller)
         call('ZADD', ends, int(h.till), id)
         if h.allotment and h.phase == 'h' then index_follower(h) end
@@ -883,7 +883,7 @@ do
       if by ~= 0 and call('HINCRBY', classes, class, int(by)) <= 0 then call('HDEL', classes, class) end
     end
     for _, id in ipairs(followers_gone) do
-      local again = holder_changes[id] -- put back, or come again
+      local again = holder_changes[id] -- it was restored, or came again
       if not again then call('HDEL', asked_of, id) end
       if not again or not again.allotment then call('ZREM', breathing, id) end
     end
@@ -908,7 +908,7 @@ do
       call('ZADD', news, int(mark), id)
       signal('holder:' .. int(mark) .. ':' .. id)
     end
-    -- All is written by now: a signal that cannot be sent is a lost one, and no reason to say that nothing was done.
+    -- Everything is written by now: when a signal cannot be sent, only the signal is lost, and the decision stands.
     for _, subject in ipairs(signals) do pcall(call, 'PUBLISH', channel, subject) end
     return reply
   end

@@ -1,4 +1,4 @@
--- A duty is done, until its next time (none: for good), or it failed.
+-- A duty is done until its next time (none: for good), or it failed.
 -- asked:   name, token, next?: ms, failure?
 -- answers: ok | lost
 local name = asked.name
@@ -12,7 +12,7 @@ else
   call('HSET', failing, name, int(num(times) + 1) .. '|' .. (since or int(now)) .. '|' .. asked.failure)
 end
 local set = call('ZSCORE', duties, name)
--- Gone meanwhile: what it was for is over.
+-- The duty is gone: its purpose is over.
 if not set then
   call('HDEL', failing, name)
   return answer.ok()

@@ -1,4 +1,4 @@
--- Ends a record; whoever ends it gets its text, nobody else.
+-- Ends a record; only the caller that ends it gets its text.
 -- asked:   id
 -- answers: dropped (text) | none
 if not ends_in(asked.id) then return answer.none() end

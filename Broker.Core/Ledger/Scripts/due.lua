@@ -1,17 +1,17 @@
--- Takes the duties that are due, and tells what happened to holders since this replica asked last. A taken duty's token is the time
--- until which it is taken. Who does not know the ledger's epoch has to tell first what it remembers, and takes nothing.
+-- Takes the duties that are due, and tells what happened to holders since this replica last asked. The token of a taken duty is the time
+-- until which it is taken. A replica that does not know the ledger's epoch first has to tell what it remembers, and takes nothing.
 -- asked:   most: number, taken_for: ms, settling: ms, epoch?, since: number, at_least?: time, standing …
 -- answers: now: time, heard_to: number, gap: flag, moved {…}, taken {…}
 --   moved: id, mark: number
 --   taken: name, token, failures: number
-local NEWS_MS = 600000   -- what replicas are told in their rounds is kept for so long
-local SILENT_MS = 86400000 -- one that was not heard for so long is forgotten
+local NEWS_MS = 600000   -- what replicas are told in their rounds is kept for this long
+local SILENT_MS = 86400000 -- a replica that was not heard for this long is forgotten
 local BEHIND_MS = 1000   -- stopwatches may differ by less
-local FAR_MS = 86400000  -- no server's clock is further off: whoever says so has been told a wrong time
-local QUIET_DUTIES = { sample = true, verify = true, renew = true, token = true } -- the others end, drop or make something
+local FAR_MS = 86400000  -- no server's clock is further off: a replica that says so was told a wrong time
+local QUIET_DUTIES = { sample = true, verify = true, renew = true, token = true } -- the other duties end, drop or make something
 
--- The replica heard the ledger's time before and knows how much has passed since: for so long a ledger stood still whose server's clock
--- fell back, or which lost what told of that. It goes on from there (law L9).
+-- The replica knows an earlier ledger time and how much time has passed since. A ledger whose server's clock fell back, or that lost its
+-- record of the time, stood still for this long and continues from there (law L9).
 local behind = (asked.at_least or 0) - now
 if behind >= BEHIND_MS and asked.at_least - server_time < FAR_MS then
   if now < quiet then
@@ -22,7 +22,7 @@ if behind >= BEHIND_MS and asked.at_least - server_time < FAR_MS then
   lacks = now - server_time
 end
 
--- New, or it lost everything: who remembers what was in it is to speak before anything is granted (law L8).
+-- The ledger is new, or lost everything: replicas that remember its contents speak before anything is granted (law L8).
 if epoch == '' and mark == 0 then lose(asked.settling) end
 if epoch == '' then
   epoch = int(now)
@@ -30,7 +30,7 @@ if epoch == '' then
 end
 if num(version) < SCHEMA then call('HSET', budget, 'schema', int(SCHEMA)) end
 if known_voice and now - num(known_voice) > VOICE_MS then wrote() end
--- Apart from what it writes: who writes all the time is heard all the time.
+-- Recorded apart from what the replica writes: a replica that writes all the time is heard all the time.
 if now - num(call('ZSCORE', voices, voice)) > VOICE_MS then call('ZADD', voices, int(now), voice) end
 for _, silent in ipairs(call('ZRANGEBYSCORE', voices, '-inf', int(now - SILENT_MS), 'LIMIT', '0', '100')) do
   call('ZREM', voices, silent)
@@ -48,7 +48,7 @@ keep_time()
 works_here()
 tidy()
 
--- While a user is being made: whether replicas come here all the time (see back_since).
+-- While a user is being made, the ledger records whether replicas come here without a break (see back_since).
 if #call('ZRANGEBYSCORE', flights, int(now - 60000), '+inf', 'LIMIT', '0', '1') > 0 then
   local back, last = back_since()
   if now - last >= 200 then call('HSET', budget, 'rounds', int(now) .. '|' .. int(back)) end
@@ -68,7 +68,7 @@ for _, member in ipairs(takes_part and call('ZRANGEBYSCORE', duties, '-inf', int
   if now < quiet and not QUIET_DUTIES[string.match(member, '^[^:]*')] then
     call('ZADD', duties, int(quiet), member)
   elseif taken > now then
-    -- Somebody is at it, and it became due again: it comes up once more as soon as that is done.
+    -- Another replica is at it, and the duty became due again: it comes up once more as soon as that replica is done.
     call('HSET', takes, member .. '|again', '1')
     call('ZADD', duties, int(taken), member)
   else

@@ -1,4 +1,4 @@
--- The duties, those due first.
+-- The duties, the earliest first.
 -- asked:   most: number
 -- answers: duties {…}
 --   duties: name, due_at: time, under_way: flag, failures: number, failing_since?: time, why

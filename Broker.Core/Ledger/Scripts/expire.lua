@@ -10,7 +10,7 @@ local function ended(to, why)
   return finish(answer.ended{ state = to, why = why })
 end
 local function later(ms) return finish(answer.later{ wait = ms }) end
--- Not while replicas tell what the ledger lost: they may know of holders, and of a later end.
+-- Not while replicas tell what the ledger lost: they may know of holders and of a later end.
 if now < quiet then return later(quiet - now + 1) end
 if l.expires <= now then return ended('Expired', 'its end came') end
 if l.holders > 0 then return later(l.expires - now) end
@@ -19,7 +19,7 @@ if lingers > 0 then return later(lingers + 1) end
 if l.state == 'Retiring' then return ended('Revoking', '') end
 local before = awaited(l)
 if before then return later(math.min(l.expires - now, math.max(1000, math.min(asked.idle, before.expires - now)))) end
--- One that takes no holders because it was full once waits for nobody.
+-- A lease that takes no holders because it was once full waits for nobody.
 local idle = pool(l.pool).taker == l.id and asked.idle or math.min(asked.idle, KEEP_MS)
 local since = stored(l.id, { 'empty', 'issued' })
 local ends_at = math.max(num(since.empty) + idle, num(since.issued) + RESERVED_MS)

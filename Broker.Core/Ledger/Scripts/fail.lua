@@ -1,4 +1,4 @@
--- The attempt failed. The pool issues nothing more for a while that doubles with each failure in a row (law L12).
+-- The attempt failed. The pool issues nothing more for a pause that doubles with each failure in a row (law L12).
 -- asked:   lease, fence, may_exist: flag, why, floor: ms, longest: ms
 -- answers: paused (pool, now: time, till: time, failures: number) | overtaken
 local l = lease(asked.lease)

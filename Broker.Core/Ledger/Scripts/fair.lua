@@ -1,19 +1,19 @@
--- Who gets how much of a database's connections: the arithmetic alone, which reads and writes nothing (docs/budgets.md has the picture).
+-- Who gets how much of a database's connections: only the arithmetic, which reads and writes nothing (docs/budgets.md has the picture).
 --
--- Max-min fairness: nobody can get more but by taking from somebody who has as little or less. It is found by filling water into vessels:
+-- Max-min fairness: a party can only get more by taking from one that has as little or less. The algorithm fills water into vessels:
 -- each party is a vessel as wide as its weight, with a floor and a lid; all are filled to one level, and where a vessel is full the rest
 -- goes to the others (D. Bertsekas, R. Gallager: Data Networks, 2nd ed. 1992, 6.5.2; with floors: B. Radunović, J.-Y. Le Boudec: A Unified
 -- Framework for Max-Min and Min-Max Fairness, IEEE/ACM Transactions on Networking 15 (2007), 1073-1083).
 --
 -- connections: all that there are to divide. parties, in a fixed order: weight, guaranteed, priority, and classes {…} of holders that
--- are alike: least, want, n (how many there are). Each party gets
---   share  how many connections it may have: at least what its holders cannot do without, and what is guaranteed to it as far as it wants
---          it; at most what they want. The rest is filled in, the highest priority first, by weight among those of one priority.
---   level  how many of them each of its holders may have: its least where that is more, what it wants where that is less
---   extra  how many of its holders that want more than that may have one more: what is left of whole numbers
--- Floors that do not fit are nobody's fault here: who has them has been promised them.
+-- are alike: least, want, n (their number). Each party gets
+--   share  how many connections it may have: at least what its holders cannot do without, and its guarantee as far as it wants
+--          it; at most what they want. The rest is filled in, the highest priority first, by weight within one priority.
+--   level  how many of them each of its holders may have: its least where that is more, its want where that is less
+--   extra  how many of its holders that want more than the level may have one more: the remainder of whole numbers
+-- Floors that do not fit together are kept: they are promises.
 local clamp, divide
-do -- a script has room for 200 names of its own
+do -- a script has room for 200 local names
   function clamp(value, least, most) return math.max(least, math.min(most, value)) end
 
   local function by_level(a, b)
@@ -21,7 +21,7 @@ do -- a script has room for 200 names of its own
     return a.order < b.order
   end
 
-  -- Fills parties of one priority to one level. left: what there is beyond their floors.
+  -- Fills parties of one priority to one level. left: what is left beyond their floors.
   local function fill(parties, left)
     local steps, total = {}, left
     for order, p in ipairs(parties) do
@@ -38,7 +38,7 @@ do -- a script has room for 200 names of its own
     end
     if width > 0 then level = level + room / width end
 
-    -- Whole connections: down to the next one, and the few that are left to whom they raise least.
+    -- Whole connections: rounded down, and the remainder goes to the parties that it raises least.
     for _, p in ipairs(parties) do
       p.share = clamp(math.floor(level * p.weight + 0.000001), p.floor, p.lid)
       total = total - p.share
@@ -60,7 +60,7 @@ do -- a script has room for 200 names of its own
     return sum
   end
 
-  -- The highest level at which a party's holders keep within its share.
+  -- The highest level at which a party's holders stay within its share.
   local function level_out(p)
     local low, high = 0, 0
     for _, class in ipairs(p.classes) do high = math.max(high, class.want) end

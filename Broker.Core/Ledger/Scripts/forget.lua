@@ -1,7 +1,7 @@
 -- Forgets a lease that is over.
 -- asked:   lease
 -- answers: forgotten | not_over
--- What only people and duties read.
+-- Fields that only people and duties read.
 local LEASE_NOTES = { 'v', 'created', 'why', 'empty', 'ref', 'user', 'login', 'issued', 'renew', 'rotate', 'replaces', 'because', 'shut', 'linger', 'capped', 'capping' }
 local l = lease(asked.lease)
 if not l then

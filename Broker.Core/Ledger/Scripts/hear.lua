@@ -1,4 +1,4 @@
--- Whether this broker's user may signal: fails in Redis' own words where it may not.
+-- Whether this broker's user may signal; when it may not, this fails with Redis' own words.
 -- asked:   token
 -- answers: done
 call('PUBLISH', channel, 'hear:' .. asked.token)

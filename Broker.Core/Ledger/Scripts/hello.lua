@@ -1,4 +1,4 @@
--- A replica says that it is there, and hears in which epoch the ledger is.
+-- A replica says that it is there, and learns the ledger's epoch.
 -- asked:   nothing
 -- answers: done
 if not known_voice or now - num(known_voice) > VOICE_MS then wrote() end

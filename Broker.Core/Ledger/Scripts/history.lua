@@ -1,8 +1,8 @@
--- Put before the decisions on a database's history, after common.lua; kept under a name of its own, so that claims have nothing to do with it.
+-- Prepended to the decisions on a database's history, after common.lua. It is kept under a name of its own, apart from claims.
 -- leases: '<tier>:<place>' -> start|limit|ceiling|foreign|capacity|granted|used|waiting|free|refused, the extremes of one stretch of time,
--- and '<tier>:<place>:roles' -> start|role=connections,…; a place is written over when its time has come round again.
+-- and '<tier>:<place>:roles' -> start|role=connections,…; a place is overwritten when its turn comes round again.
 -- pools: '<role>|<code>|<caller>' -> first|last|count|words; order: the same by its last time.
-local TIERS = { { 10000, 360 }, { 60000, 360 }, { 600000, 144 }, { 3600000, 168 } } -- how long a stretch is, and how many there are
+local TIERS = { { 10000, 360 }, { 60000, 360 }, { 600000, 144 }, { 3600000, 168 } } -- length of a stretch, and how many are kept
 local MOST_ROLES = 100
 local MOST_REFUSALS = 500
 local REFUSALS_KEPT_MS = 604800000

@@ -1,4 +1,4 @@
--- Some holders, those that end first, from those that end then, some of which are passed over.
+-- Holders in the order of their ends, from a given end on; some of those with that end may be skipped.
 -- asked:   ends_from: time, skip: number, most: number
 -- answers: looked: number, holders {…}
 --   holders: id, lease, caller, connections: number, ends_at: time, waiting: flag, party, down_to: number, least: number

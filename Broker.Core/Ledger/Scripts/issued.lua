@@ -1,12 +1,12 @@
--- The issuer answered: write down what was made before anything else is done with it (law L5). What an attempt made that was
--- overtaken is noted where the lease is still known.
+-- The issuer answered: what it made is written down before anything else is done with it (law L5). What an overtaken attempt made
+-- is noted where the lease is still known.
 -- asked:   lease, fence, issuer_id, username, sealed_login, life: ms, lasts: ms, asked: time, renewable: flag
 -- answers: ok | overtaken | gone
 local l = lease(asked.lease)
 if not l then return answer.gone() end
 if l.state ~= 'Issuing' or l.fence ~= asked.fence then
   if stored(l.id, { 'ref' }).ref == asked.issuer_id then return answer.overtaken() end -- said twice
-  -- Another attempt's lease stays as it is (law L1): what this one made is a lease of its own, which is revoked.
+  -- Another attempt's lease stays as it is (law L1): what this attempt made becomes a lease of its own, which is revoked.
   local late = l.fence == asked.fence and l.state == 'Unknown' and l
   if not late then
     late = { id = l.id .. '-' .. asked.fence, expires = 0, broken = false, cap = -1, limit = -1, holders = 0 }

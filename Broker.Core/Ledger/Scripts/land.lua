@@ -1,4 +1,4 @@
--- Gives a place for a call that changes users back.
+-- Gives back a place for a call that changes users.
 -- asked:   name
 -- answers: done
 call('ZREM', flights, asked.name)

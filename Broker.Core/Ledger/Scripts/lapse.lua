@@ -1,5 +1,5 @@
--- The login of a lease that nobody holds is not tried while nobody needs it: whoever comes first has it tried before it is given (law L3). One that
--- holders of the lease before are to come to goes on being tried: they find it as good as it was.
+-- The login of a lease without holders is not tried while nobody needs it: the first to come has it tried before it is given (law L3). When
+-- holders of an earlier lease are to come to it, the login is tried further: they find it as good as it was.
 -- asked:   lease
 -- answers: ok | gone
 local l = lease(asked.lease)

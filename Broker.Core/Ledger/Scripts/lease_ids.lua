@@ -1,4 +1,4 @@
--- Which leases there are, oldest first: those that live, and, if asked for, after them those that are over and still shown.
+-- The ids of all leases, oldest first: the living ones, followed on request by those that are over and still shown.
 -- asked:   most: number, over: flag
 -- answers: ids …
 local ids = call('ZRANGE', order, '0', int(asked.most - 1))

@@ -1,4 +1,4 @@
--- Some leases, as many as the ledger is to be held up by at once. Those it does not know are left out.
+-- Some leases, no more than the ledger may be held up by at once. Unknown leases are left out.
 -- asked:   ids …
 -- answers: now: time, leases {…}
 --   leases: id, role, pool, state, username, issuer_id, sealed_login, created_at: time, issued_at?: time, verified_at?: time,

@@ -1,5 +1,5 @@
--- A holder was released: its part comes free, unless an ask of it began or ended since it was looked at, or is under way: what that gets
--- is its own.
+-- A holder was released: its part comes free, unless one of its asks began or ended since the part was read, or is under way: what that ask
+-- gets stays with the holder.
 -- asked:   holder, version: number, shares …
 -- answers: done
 for _, share in ipairs(asked.shares) do

@@ -1,4 +1,4 @@
--- Who waits in line for connections, those first that are served first.
+-- The waiters in line for connections, in the order in which they are served.
 -- asked:   most: number
 -- answers: now: time, waiting {…}
 --   waiting: holder, caller, want: number, least: number, ends_at: time, since?: time

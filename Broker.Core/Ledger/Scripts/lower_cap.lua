@@ -1,5 +1,5 @@
--- Before the database is told to let a lease's user open less: from now on a claim has it raised. Until it is known that the database
--- did it, it may still let the user open more.
+-- Runs before the database is told to let a lease's user open less: from now on a claim has the cap raised first. Until the database is known
+-- to have done it, the database may still let the user open more.
 -- asked:   lease, token, cap: number
 -- answers: lowered (cap: number) | lost | gone
 local l = capped_lease(asked.lease)

@@ -1,4 +1,4 @@
--- Opens a session in exchange for a token, which nobody can exchange again.
+-- Opens a session in exchange for a token, which cannot be exchanged again.
 -- asked:   id, text, lifetime: ms, longest: ms, most: number, token_hash, token_left: ms
 -- answers: open (ends_in: ms) | used | full (next_end_in: ms)
 if call('HGET', exchanged, asked.token_hash) then return answer.used() end

@@ -1,5 +1,5 @@
--- Operators' orders on roles, all that are in force: who gives nothing to anybody new. Who waits for one of them is told at once. Orders
--- before those that were written last are late, and change nothing; unless it is sure that there are no later ones.
+-- All operators' orders on roles that are in force: these roles give nothing to new callers. Their waiters are told at once. Orders
+-- older than the last written ones are late and change nothing, unless the caller is sure that there are no later ones.
 -- asked:   version: number, sure: flag, roles {…}
 --   roles: name, state
 -- answers: done | late

@@ -1,5 +1,5 @@
--- Pods are gone without a word: their holders end now, and nobody waits for them in line. What they had open may stay open for a while:
--- it counts until the database was counted again (law L2).
+-- Pods are gone without a word: their holders end now, and their places in line are dropped. Their connections may stay open for a while
+-- and count until the database is counted again (law L2).
 -- asked:   owners …
 -- answers: ended {…}
 --   ended: holder, lease, connections: number

@@ -1,6 +1,6 @@
--- Put before the decisions that may give a pool a new lease, after common.lua.
+-- Prepended to the decisions that may give a pool a new lease, after common.lua.
 
--- A lease that is being issued and still worth waiting for.
+-- The lease, if it is being issued and still worth waiting for.
 local function awaited(l)
   if l.attempt > 0 and l.begun and somebodys_till(l) < now then
     move(l, 'Unknown', 'the replica that was issuing it went away')
@@ -13,7 +13,7 @@ local function awaited(l)
   return l
 end
 
--- How many connections the database lets a role's user open, as the last one that was issued showed; -1: as many as there are.
+-- How many connections the database lets a role's user open, as the last issued user showed; -1: any number.
 local limit_of = {}
 local function user_limit(role)
   if not limit_of[role] then
@@ -23,13 +23,13 @@ local function user_limit(role)
   return limit_of[role]
 end
 
--- Whether a lease's user may open so many more.
+-- Whether a lease's user may open this many more.
 local function fits(l, more) return l.limit < 0 or l.connections + more <= l.limit end
 
--- The pool's lease that takes holders, or else the one that is being issued; nil when it needs one.
--- instead_of: a lease that is to be followed by another, and takes holders until that works.
--- mine: the lease that the asking holder waits for: it has its seat on it, full or not.
--- more: the connections that it is to bear for who asks.
+-- The pool's lease that takes holders, or else the lease that is being issued; nil: the pool needs one.
+-- instead_of: a lease that is about to be replaced, and takes holders until its successor works.
+-- mine: the lease that the asking holder waits for: the holder has its seat on it, full or not.
+-- more: the connections that the lease has to bear for the asking holder.
 local function pools_lease(p, instead_of, mine, more)
   if mine and mine.state == 'Issuing' and awaited(mine) then return mine end
   local taker = p.taker and p.taker ~= instead_of and lease(p.taker)
@@ -44,10 +44,10 @@ local function pools_lease(p, instead_of, mine, more)
 end
 
 -- A new lease for the pool: its intent, and the moment at which the database's pace allows it; nil and the moment when that is
--- too far off. role: name, max_holders, idle_ttl. wait: for how long somebody will wait for it; beyond that a moment is kept only while
--- few are, because nobody else gets what is kept for who does not come.
+-- too far off. role: name, max_holders, idle_ttl. wait: how long somebody will wait for it. A moment beyond that is kept only while
+-- few moments are kept, because a moment that is kept for an absent caller is lost to all others.
 local function book(p, role, id, spacing, tolerance, wait)
-  local KEPT_AHEAD_MS = 10000 -- nobody who will not wait for the moment is booked further ahead than this or the next one: few come back
+  local KEPT_AHEAD_MS = 10000 -- a caller that will not wait is booked no further ahead than this, or than the next moment: few come back
   local tat = num(call('HGET', budget, 'booked'))
   local starts = math.max(now, tat - tolerance)
   if starts - now > math.min(BOOKING_AHEAD_MS, math.max(wait, KEPT_AHEAD_MS, spacing)) then return nil, starts end
@@ -74,16 +74,16 @@ local function book(p, role, id, spacing, tolerance, wait)
   return l, starts
 end
 
--- A number below 100000 that is a text's own.
+-- A number below 100000 that is derived from a text.
 local function own_number(text)
   local number = 0
   for i = 1, #text do number = (number * 31 + string.byte(text, i)) % 99991 end
   return number
 end
 
--- Law L1: whoever gets the fencing number issues, everybody else waits for it. Answers how long it is to wait before it starts.
+-- Law L1: the replica that gets the fencing number issues, and all others wait for it. Answers how long the replica waits before it starts.
 local function elect(l, by)
-  -- Higher than all before it, also by the clock, and of this asker's own: no ledger that fell back gives it again.
+  -- Higher than all before it, by the clock too, and particular to this asker: no ledger that fell back gives it again.
   local count = math.max(num(call('HGET', budget, 'fencing')) + 1, now)
   call('HSET', budget, 'fencing', int(count))
   put(l, 'fence', int(count) .. string.format('%05d', own_number(by)))

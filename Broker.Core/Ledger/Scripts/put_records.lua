@@ -1,4 +1,4 @@
--- Writes a batch of records, each unless there is one of its id. A group that is as large as it may be loses its oldest.
+-- Writes a batch of records, each unless its id is taken. A group at its maximum size loses its oldest record.
 -- asked:   most: number, most_in_group: number, puts {…}
 --   puts: id, groups …, text, lasts: ms
 -- answers: verdicts …
@@ -8,7 +8,7 @@ for i, put in ipairs(asked.puts) do
   for _, name in ipairs(put.groups) do names[#names + 1] = name end
   if #put.groups > 0 then in_groups = in_groups + 1 end
 end
--- What a batch needs is read together and written together: most of what a record costs is asking Redis for one thing more.
+-- What a batch needs is read together and written together: most of a record's cost is one more question to Redis.
 local there = call('HMGET', records, unpack(ids))
 local count = num(call('ZCARD', record_ends))
 local written = 0
@@ -32,7 +32,7 @@ local function lose_oldest(g)
   write()
   local before, oldest = g.count, call('ZRANGEBYSCORE', grouped, g.number, g.number, 'LIMIT', '0', '1')[1]
   if oldest then drop(id_in(oldest)) end
-  -- Nobody's own: what somebody else wrote there.
+  -- The member is not a record of the broker's: somebody else wrote it.
   if g.count == before then
     if oldest then leave(g, oldest) else grow(g, -before) end
   end

@@ -1,4 +1,4 @@
--- The history of one resolution, the oldest first, and who was refused what, the latest first.
+-- The history at one resolution, the oldest first, and the refusals, the latest first.
 -- asked:   tier: number, most_refusals: number
 -- answers: now: time, width: ms, stretches {…}, peaks {…}, refusals {…}
 --   stretches: start: time, limit: number, ceiling: number, foreign: number, capacity: number, granted: number, used: number,

@@ -1,4 +1,4 @@
--- What was written down, for each id; of a text that whoever asks knows by its last letters, that it is the same.
+-- The record of each id; when the caller knows a text by its last letters, only that it is the same.
 -- asked:   reads {…}
 --   reads: id, known?
 -- answers: verdicts {…}

@@ -1,4 +1,4 @@
--- What was written down for a session.
+-- The text of a session.
 -- asked:   id
 -- answers: found (text, ends_in: ms) | none
 local left = ends_in(asked.id)

@@ -1,4 +1,4 @@
--- A count of a database's connections becomes a part of its history: of each stretch of time the extremes are kept.
+-- Adds a count of a database's connections to its history, which keeps the extremes of each stretch of time.
 -- asked:   limit: number, ceiling: number, foreign: number, capacity: number, granted: number, waiting: number, roles {…}
 --   roles: name, connections: number
 -- answers: done

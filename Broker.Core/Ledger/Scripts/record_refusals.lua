@@ -1,4 +1,4 @@
--- Who was refused what, counted by a replica since it told last. Of more than are kept, those that are longest ago go.
+-- Refusals by caller and role, as a replica has counted them since it last told. When there are more than are kept, the oldest go.
 -- asked:   refusals {…}
 --   refusals: role, code, caller, count: number, words
 -- answers: done
@@ -20,7 +20,7 @@ end
 for tier = 1, #TIERS do
   local start, place = slot_at(tier, now)
   local s = read_slot(call('HGET', slots, place))
-  -- Nothing was counted in this stretch yet: its limit says so.
+  -- Nothing was counted in this stretch yet; its limit of -1 says so.
   if not s or s.start ~= start then s = { start = start, limit = -1, ceiling = 0, foreign = 0, capacity = 0, granted = 0, used = 0, waiting = 0, free = 0, refused = 0 } end
   s.refused = s.refused + total
   write_slot(place, s)

@@ -1,11 +1,11 @@
--- Put before the decisions on records, after common.lua: texts with an end, for what clients of another protocol hold. Each kind is
+-- Prepended to the decisions on records, after common.lua. Records are texts with an end, for what clients of another protocol hold. Each kind is
 -- kept apart from every database, under a name of its own.
 -- leases: id -> number in which it was written:groups, divided by commas|text (without groups, without a number); order: ids by their ends;
 -- holders: group -> its number|how many records it has; breathing: "group's number record's number id" by the group's number, so that a
 -- group's records stand together, in the order in which they were written.
 local records, record_ends, groups, grouped = leases, order, holders, breathing
 
--- What is known of groups; what changes of them is written by write_groups(), once however many records join and leave.
+-- What is known of groups; write_groups() writes the changes, once however many records join and leave.
 local group_cache, changed_groups = {}, {}
 
 local function read_group(name, text)
@@ -67,7 +67,7 @@ end
 for _, over in ipairs(call('ZRANGEBYSCORE', record_ends, '-inf', int(now), 'LIMIT', '0', '100')) do drop(over) end
 write_groups()
 
--- Until a record's end; nil: there is none.
+-- The time until a record's end; nil: there is none.
 local function ends_in(id)
   local till = call('ZSCORE', record_ends, id)
   return till and tonumber(till) > now and tonumber(till) - now or nil

@@ -1,7 +1,7 @@
 -- A holder leaves, or a waiter that will not come again.
 -- asked:   holder
 -- answers: released (lease, connections: number, ends_in: ms) | nothing
-local RELEASES_KEPT_MS = 600000 -- a release is remembered for so long
+local RELEASES_KEPT_MS = 600000 -- a release is remembered for this long
 leave_line(asked.holder)
 local h = holder(asked.holder)
 local reply = answer.nothing()
@@ -9,7 +9,7 @@ if h then
   reply = answer.released{ lease = h.lease, connections = h.connections, ends_in = math.max(0, h.till - now) }
   tell(h)
   drop_holder(h)
-  signal('size:' .. asked.holder) -- it has none any more: who watches over it hears at once that it was ended
+  signal('size:' .. asked.holder) -- it has no connections any more: its watcher hears at once that it was ended
 end
 local shadow = holder(asked.holder .. '~')
 if shadow then
@@ -20,7 +20,7 @@ end_holders()
 serve_line()
 wrote()
 finish(reply)
--- Release is final: a claim that was sent before, by a replica that had seen no more than came before this, brings nothing back.
+-- Release is final: a claim sent earlier, by a replica that had seen only earlier changes, brings nothing back.
 call('ZREMRANGEBYSCORE', released, '-inf', int(mark - RELEASES_KEPT_MS))
 call('ZADD', released, int(mark), asked.holder)
 call('HSET', budget, 'newest_release', int(mark))

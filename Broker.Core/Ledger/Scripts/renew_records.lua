@@ -1,4 +1,4 @@
--- Writes records anew, and lets each live so long from now; where one is not as whoever asks knows it, nothing is written.
+-- Rewrites records and lets each live for this long from now. A record that differs from what the caller knows is left as it is.
 -- asked:   renewals {…}
 --   renewals: id, was?, text, lasts: ms
 -- answers: verdicts {…}

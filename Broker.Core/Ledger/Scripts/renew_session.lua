@@ -1,4 +1,4 @@
--- Lets a session live so much longer, up to its longest lifetime.
+-- Extends a session, up to its longest lifetime.
 -- asked:   id, lifetime: ms
 -- answers: renewed (ends_in: ms) | none
 if not ends_in(asked.id) then return answer.none() end

@@ -1,11 +1,11 @@
 -- The issuer gave a lease more time.
 -- asked:   lease, duration: ms, asked: time, renewable: flag, next_renewal: ms, spread: number, life?: ms
 -- answers: ok | gone
-local ROUNDING_MS = 2000 -- what an issuer may reckon away of a lease by rounding
+local ROUNDING_MS = 2000 -- an issuer may cut this much off a lease by rounding
 local l = lease(asked.lease)
 if not l or l.state ~= 'Active' then return answer.gone() end
--- Issuers reckon in whole seconds, and let a user live some seconds longer than its lease: for less than that no announced end is
--- taken back (law L4).
+-- Issuers count in whole seconds, and let a user live some seconds longer than its lease: a smaller difference takes no announced end
+-- back (law L4).
 local ends_at = asked.asked + asked.duration
 if ends_at < l.expires and l.expires - ends_at <= ROUNDING_MS then ends_at = l.expires end
 put(l, 'expires', ends_at)

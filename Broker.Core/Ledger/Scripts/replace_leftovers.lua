@@ -1,4 +1,4 @@
--- Users in the database that look like the broker's and that no lease knows: these are all there are now.
+-- Users in the database that look like the broker's and that no lease knows: the complete list as of now.
 -- asked:   unsure: flag, users {…}
 --   users: username, facts
 -- answers: done

@@ -1,5 +1,5 @@
--- Puts a text that all replicas share in the place of another, if the expected one is there (none: if there is none). A later text has a
--- later time, also when the ledger's clock fell back.
+-- Replaces a text that all replicas share, if the present one is as expected (none: if there is none). A later text has a
+-- later time, even when the ledger's clock fell back.
 -- asked:   name, expected?, following, put_at?: time
 -- answers: ok (put_at: time) | changed
 local text, at = string.match(call('HGET', budget, 'shared:' .. asked.name) or '', '^(.-)|(%d+)$')

@@ -1,8 +1,8 @@
--- Whether nobody holds or waits for anything of the database any more, so that it is asked nothing until somebody comes: who does has
--- it counted first (common.lua: wake).
+-- Whether the database has no holders and no waiters any more, so that it is asked nothing until somebody comes: the first caller then has
+-- it counted (common.lua: wake).
 -- asked:   pause_after: ms
 -- answers: in_use | resting (looked: flag)
--- looked: for leftovers too, since it was used last.
+-- looked: the search for leftovers has also run since the database was last used.
 tidy()
 local used, idle, resting, looked = unpack(call('HMGET', budget, 'used', 'idle', 'resting', 'looked'))
 local b = budget_numbers()
@@ -12,7 +12,7 @@ if b.granted > 0 or b.ended > 0 or num(call('ZCARD', line)) > 0 then
   return finish(answer.in_use())
 end
 if not idle then
-  -- It is counted at least once more, also where it rests at once: a count under way may have begun before what it was woken for.
+  -- It is counted at least once more, even where it rests at once: a count under way may have begun before the event that woke it.
   call('HSET', budget, 'idle', int(now))
   return finish(answer.in_use())
 end

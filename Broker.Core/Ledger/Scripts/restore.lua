@@ -1,5 +1,5 @@
--- A replica tells what it remembers to a ledger that lost something (law L8), and the two memories are merged: of a lease the later
--- state and the later end, of a holder what it was promised last. Who left stays gone.
+-- A replica tells a ledger that lost something what it remembers (law L8), and the two memories are merged: the later state and the
+-- later end of a lease, and the latest promise to a holder. A holder that left stays gone.
 -- asked:   epoch, paced_to?: time, pauses {…}, leases {…}, holders {…}, gone {…}
 --   pauses: pool, till: time, failures: number, why
 --   leases: id, pool, role, username, issuer_id, sealed_login, ends_in: ms, ends_at: time, life: ms, renewable: flag, issued_at:
@@ -8,21 +8,21 @@
 --   gone: id, mark: number
 -- answers: back: number
 if asked.epoch ~= epoch and asked.epoch ~= call('HGET', budget, 'told_of') then
-  -- Nobody else has noticed yet.
+  -- No other replica has noticed yet.
   lose(QUIET_MS)
   call('ZADD', duties, int(now), 'sample')
   call('HSET', budget, 'told_of', asked.epoch)
 end
 
--- A lease's end, as it was announced: what is left of it has grown by the way of the call, which only where another clock goes on
--- from the ledger's is more than that may take.
+-- A lease's announced end. The time that is left, counted from now, ends later by the time that the call took; a difference beyond what a
+-- call may take means that another clock continues the ledger's time.
 local WAY_MS = 10000
 local function end_of(told)
   local left = now + told.ends_in
   return math.abs(left - told.ends_at) < WAY_MS and told.ends_at or left
 end
 
--- Gives a lease back what is known of it. The youngest of a pool takes its holders.
+-- Gives a lease back what is known of it. The youngest lease of a pool takes its holders.
 local function put_back(l, told)
   local p = pool(l.pool)
   put(l, 'expires', math.max(l.expires, end_of(told)))
@@ -57,7 +57,7 @@ local function put_back(l, told)
   signal('pool:' .. l.pool)
 end
 
--- Law L12: how far issuing had run ahead of its pace, and which pools pause after a failure.
+-- Law L12: how far issuing was ahead of its pace, and which pools pause after a failure.
 if asked.paced_to and asked.paced_to > num(call('HGET', budget, 'begun')) then
   call('HSET', budget, 'begun', int(asked.paced_to))
   wrote()
@@ -87,7 +87,7 @@ for _, told in ipairs(asked.leases) do
   elseif l.state == 'Issuing' or l.state == 'Unknown' or l.state == 'Failed' then
     put_back(l, told)
   elseif l.state == 'Active' or l.state == 'Retiring' then
-    -- No end that was announced is taken back (law L4).
+    -- An announced end is never taken back (law L4).
     if end_of(told) > l.expires then put(l, 'expires', end_of(told)) end
   end
 end
@@ -97,12 +97,12 @@ for _, gone in ipairs(asked.gone) do
   local h = holder(gone.id)
   if h and h.mark < gone.mark then drop_holder(h) end
   if num(call('ZSCORE', news, gone.id)) < gone.mark then call('ZADD', news, int(gone.mark), gone.id) end
-  -- Release is final, also for a claim that was sent before it and is carried out after the loss. Who has another lease only asks once more.
+  -- Release is final, even for a claim that was sent before it and is carried out after the loss. A holder that only has another lease asks once more.
   if num(call('ZSCORE', released, gone.id)) < gone.mark then call('ZADD', released, int(gone.mark), gone.id) end
   if num(call('HGET', budget, 'newest_release')) < gone.mark then call('HSET', budget, 'newest_release', int(gone.mark)) end
 end
 
--- What a holder accepts, and with whom it shares: not every replica that knows what it has was told that.
+-- What a holder accepts, and with whom it shares: a replica may know a holder's connections without having been told this.
 local function accept(h, told)
   local least, want, allotment, party = string.match(told.range or '', '^(%d+):(%d+):(%d*):(.+)$')
   if not least then return false end
@@ -120,7 +120,7 @@ for _, told in ipairs(asked.holders) do
   if stands then till = math.min(till, l.expires) end
   local h = holder(told.id)
   if math.max(num(call('ZSCORE', news, told.id)), num(call('ZSCORE', released, told.id))) > told.mark then
-    -- It left, or has another lease since. A release is final also where the ledger knew nothing of its holder when it came.
+    -- It has left, or has another lease since. A release is final even when the ledger did not know its holder at the time.
   elseif h and h.phase == 'h' and h.mark >= told.mark then
     local knows_more = not h.allotment and h.least == h.connections and h.want == h.connections and accept(h, told)
     if h.lease == told.lease and till > h.till then h.till, knows_more = till, true end

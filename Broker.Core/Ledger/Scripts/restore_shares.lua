@@ -1,4 +1,4 @@
--- A replica tells which parts of shares it took, to a ledger that lost some: they are counted again.
+-- A replica tells a ledger that lost some parts of shares which ones it took: they are counted again.
 -- asked:   holders {…}
 --   holders: id, connections: number, ends_in: ms, shares …
 -- answers: done

@@ -1,6 +1,6 @@
--- The connections were counted. Holders that ended after what was granted was looked at are counted as its own still, and may have
--- their connections open: these stay as good as foreign until the next count. silent: those that ended before, of which the count cannot
--- tell that they have closed theirs; still_open: what that comes to, beyond what is foreign already.
+-- The connections were counted. A holder that ended after the granted connections were read still counts as granted there, and may have
+-- its connections open: they are treated as foreign until the next count. silent: holders that ended before that, whose connections the count
+-- does not show as closed; still_open: how many connections that makes, beyond what is foreign already.
 -- asked:   capacity: number, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number, stale_after: ms,
 --     server?: number, granted_at?: time, still_open: number, silent {…}, roles {…}, capped {…}, parties {…}, surges {…}, pool?:
 --     number, pool_allowed?: number, beside {…}
@@ -31,22 +31,22 @@ for i, surge in ipairs(asked.surges) do
   surges[i] = surge.role .. '|' .. int(surge.expected) .. '|' .. int(surge.percent) .. '|' .. int(surge.least)
 end
 call('HSET', budget, 'terms', table.concat(terms, ';'), 'surge', table.concat(surges, ';'))
--- server: for all databases of the server together. Where another of them was counted since what was granted was looked at, its holders
+-- server: for all databases of the server together. When another of them was counted after this count read what was granted, the holders
 -- that ended in between count in neither: the smaller of the two holds until the next count.
 if asked.server then
   local most, at = unpack(call('HMGET', server, 'capacity', 'counted'))
   most = most and num(at) >= since and math.min(num(most), asked.server) or asked.server
   call('HSET', server, 'capacity', int(most), 'counted', int(now))
 end
--- beside: what is guaranteed on the server's other databases. All of it is kept until they say themselves how much of it nobody has.
+-- beside: the guarantees on the server's other databases. All of each is kept until the database itself says how much of it nobody has.
 local prefix, tag = string.match(server, '^(.*{(.-)}:)server$')
 for _, other in ipairs(asked.beside) do
   local field, all = 'kept:' .. prefix .. (other.database == tag and '' or other.database .. ':') .. 'budget', int(other.guaranteed) .. '|' .. int(other.guaranteed)
   local known, till = string.match(call('HGET', server, field) or '', '^(.*)|(%d+)$')
   if num(till) <= now or known == all and num(till) < now + LIVES_MS / 2 then call('HSET', server, field, all .. '|' .. int(now + LIVES_MS)) end
 end
--- pool: how many of the server's connections the database's pooler is to have, as far as the others leave them; pool_allowed: those it may
--- have until it is told, which count as long. They are taken here, before it is told of more.
+-- pool: how many of the server's connections the database's pooler is to have, as far as the others leave them. pool_allowed: how many it may
+-- have until it is told, which count for as long. They are taken here, before the pooler is told of more.
 local pool
 if asked.pool then
   local s = server_numbers()

@@ -1,5 +1,5 @@
--- Put before the decisions on sessions of pipelines, after common.lua; kept apart from every database, under a name of their own.
--- leases: id -> last end|text; holders: hash of a token that was exchanged -> its end; order and ends: both by their ends.
+-- Prepended to the decisions on the sessions of pipelines, after common.lua; kept apart from every database, under a name of their own.
+-- leases: id -> last end|text; holders: hash of an exchanged token -> its end; order and ends: both by their ends.
 local sessions, exchanged, session_ends, exchanged_ends = leases, holders, order, ends
 local function sweep(set, hash)
   for _, over in ipairs(call('ZRANGEBYSCORE', set, '-inf', int(now), 'LIMIT', '0', '100')) do
@@ -11,7 +11,7 @@ keep_time()
 sweep(session_ends, sessions)
 sweep(exchanged_ends, exchanged)
 
--- Until a session's end; nil: there is none.
+-- The time until a session's end; nil: there is none.
 local function ends_in(id)
   local till = call('ZSCORE', session_ends, id)
   return till and tonumber(till) > now and tonumber(till) - now or nil

@@ -1,5 +1,5 @@
--- An ask is over: it was granted so many connections, or none. While others of the same holder are, or were, under way with it nobody can
--- tell which was the last, and the most of them counts.
+-- An ask is over: it was granted this many connections, or none. When several asks of one holder are, or were, under way at once, nobody can
+-- tell which was the last, and the largest grant counts.
 -- asked:   holder, connections?: number, lifetime: ms, shares …
 -- answers: done
 for _, share in ipairs(asked.shares) do

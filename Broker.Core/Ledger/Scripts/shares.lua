@@ -1,10 +1,10 @@
--- Put before the decisions on what a caller or a team holds over all databases, after common.lua; kept under a name of its own.
+-- Prepended to the decisions on what a caller or a team holds over all databases, after common.lua; kept under a name of its own.
 -- leases: '<share>|<holder>' -> held|asked for|asks|mixed|version, and '<share>' -> count|connections; order: '<share>|<holder>' by its end.
--- A part counts as the larger of what its holder has and what its asks that are under way may get: it is never less than what the
+-- A part counts as the larger of what its holder has and what its asks under way may get: it is never less than what the
 -- holder has in the books of its database. Its version changes with every ask that begins or ends.
 local parts, part_ends = leases, order
 
--- How many have a part of a share, and their connections.
+-- How many holders have a part of a share, and their connections.
 local function total(share)
   local count, connections = string.match(call('HGET', parts, share) or '', '^(%d+)|(%d+)$')
   return num(count), num(connections)
@@ -17,7 +17,7 @@ local function change(share, holders_by, connections_by)
   if count == 0 then call('HDEL', parts, share) else call('HSET', parts, share, int(count) .. '|' .. int(connections)) end
 end
 
--- A holder's part of a share; nil: none. mixed: asks of it are, or were, under way at once.
+-- A holder's part of a share; nil: none. mixed: several of its asks are, or were, under way at once.
 local function part(share, who)
   local text = call('HGET', parts, share .. '|' .. who)
   if not text then return nil end
@@ -45,7 +45,7 @@ end
 keep_time()
 for _, over in ipairs(call('ZRANGEBYSCORE', part_ends, '-inf', int(now), 'LIMIT', '0', '1000')) do drop(over) end
 
--- Room for a holder's part, or the answer that there is none. Limits of 0 are none.
+-- The room for a holder's part, or the answer that there is none. A limit of 0 means no limit.
 local function room(share, who, least)
   local mine = part(share.name, who)
   local count, connections = total(share.name)

@@ -1,4 +1,4 @@
--- Before what was granted is looked at for a count: the time, and the holders that ended without a word and may have connections open.
+-- Runs before a count reads what was granted: the time, and the holders that ended silently and may have connections open.
 -- asked:   nothing
 -- answers: now: time, holders {…}
 --   holders: holder, lease, connections: number

@@ -1,4 +1,4 @@
--- Sees to it that a pool has a lease that takes holders, ahead of anybody's asking.
+-- Makes sure that a pool has a lease that takes holders, before anybody asks.
 -- asked:   pool, role, max_holders: number, idle_ttl: ms, spacing: ms, tolerance: ms, new_lease, instead_of?, why
 -- answers: ready | issue (lease, fence: number, starts_in: ms) | wait (starts_in: ms) | failed (retry_in: ms, why) | throttled
 --     (starts_in: ms)
@@ -10,7 +10,7 @@ if l and l.state == 'Active' then
   if old then move(old, 'Retiring', asked.why) end
   return finish(answer.ready())
 end
--- Replicas tell what the ledger lost: it may be another lease of the pool.
+-- Replicas tell what the ledger lost: another lease of the pool may be among it.
 if now < quiet then return finish(answer.throttled{ starts_in = quiet - now }) end
 if not l and p.cooling > now then return finish(answer.failed{ retry_in = p.cooling - now, why = p.why }) end
 if not l then

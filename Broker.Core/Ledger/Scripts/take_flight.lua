@@ -1,4 +1,4 @@
--- Issue, renew and revoke run a few at a time (law L12): takes a place.
+-- Takes a place in flight: issue, renew and revoke run a few at a time (law L12).
 -- asked:   name, most: number, taken_for: ms
 -- answers: ok | busy
 call('ZREMRANGEBYSCORE', flights, '-inf', int(now))

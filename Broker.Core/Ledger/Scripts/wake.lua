@@ -1,4 +1,4 @@
--- Has a database counted once more: one that rests, because nobody held or waited for anything, at once; another before it rests.
+-- Has a database counted once more: at once, if it rests because it had no holders or waiters; otherwise before it rests.
 -- asked:   nothing
 -- answers: done
 wake()
