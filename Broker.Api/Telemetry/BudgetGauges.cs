@@ -20,7 +20,7 @@ internal sealed class BudgetGauges : LedgerGauges
         Gauge("broker.budget.ceiling", "Connections that may be promised when nobody else uses the database.", budget => budget.Record.Ceiling);
         Gauge("broker.budget.foreign", "Connections in use by others, or promised on other databases of the server.", budget => budget.Record.Foreign);
         Gauge("broker.budget.elsewhere", "Connections promised on other databases of the server.", budget => budget.Record.ElsewhereOnServer);
-        Gauge("broker.budget.kept", "Connections of the free ones that are kept for roles and teams to whom they are guaranteed.", budget => budget.Record.Kept);
+        Gauge("broker.budget.kept", "Free connections that are kept for the roles and teams to which they are guaranteed.", budget => budget.Record.Kept);
         Gauge("broker.budget.kept_elsewhere", "Connections of the server that are kept for what is guaranteed on its other databases, and not free here.", budget => budget.Record.KeptElsewhere);
         Gauge("broker.budget.capacity", "Connections that may be promised now.", budget => budget.Record.Capacity);
         Gauge("broker.budget.granted", "Connections promised to holders.", budget => budget.Record.Granted);

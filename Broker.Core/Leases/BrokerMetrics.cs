@@ -64,7 +64,7 @@ public sealed class BrokerMetrics
         duties = meter.CreateCounter<long>("broker.duties", "{duty}", "Duties done, by kind and outcome.");
         caps = meter.CreateCounter<long>("broker.caps", "{change}", "Changes of what a database lets a lease's user open, by database and direction.");
         admissions = meter.CreateCounter<long>("broker.admissions", "{workload}", "Workloads that an API server asked about, by outcome: fits, warned, refused, failed-open.");
-        unproven = meter.CreateCounter<long>("broker.unproven", "{request}", "Requests to either API that were refused because they proved nobody.");
+        unproven = meter.CreateCounter<long>("broker.unproven", "{request}", "Requests to either API that were refused because they did not prove who is calling.");
         unacknowledged = Acknowledgements.CounterOf(meter); // it is there with any ledger, as what asks for it is
     }
 
