@@ -9,31 +9,31 @@ using Npgsql;
 namespace Orders.Data;
 
 /// <summary>
-/// The application's connections, by a lease of the broker's, which it follows to its end and beyond. When the lease gives out, the
-/// user name changes with the password, so there is a data source per lease: new connections come from the newest, and the one before is
-/// closed when what is under way on it is done.
+/// The application's connections, by a lease of the broker's, which it follows to its end and beyond. When the lease runs out, the
+/// user name changes with the password, so there is a data source per lease: new connections come from the newest, and the former one is
+/// closed when its work is done.
 /// </summary>
-/// <param name="broker">With the broker's address.</param>
+/// <param name="broker">A client that has the broker's address.</param>
 /// <param name="role">The role to ask for.</param>
 /// <param name="token">Reads the pod's token: Kubernetes renews the file, so it is read each time.</param>
-/// <param name="log">Is told of every move and every trouble.</param>
+/// <param name="log">Logs every move and every failure.</param>
 /// <param name="connections">How many connections it wants; null: the role's default.</param>
-/// <param name="minConnections">With how many it can live: it is given more and asked to go down between the two. Null: with as many as it wants; the role's least where it names none.</param>
+/// <param name="minConnections">The fewest it accepts: the broker gives more, or asks it to go down, between the two. Null: as many as it wants, or the role's least where it names none.</param>
 public sealed class LeasedDataSource(
     HttpClient broker, string role, Func<string> token, ILogger<LeasedDataSource> log, int? connections = null, int? minConnections = null) : IAsyncDisposable
 {
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(45); // the broker gives a sign of life every 15 seconds
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan CallWithin = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan StartWithin = TimeSpan.FromMinutes(2); // a database that is full, or a broker that starts, is there before long
+    private static readonly TimeSpan StartWithin = TimeSpan.FromMinutes(2); // a full database, or a broker that starts, answers before long
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
     private readonly CancellationTokenSource stop = new();
-    private readonly SemaphoreSlim gate = new(1); // held while old connections have to go before new ones come
+    private readonly SemaphoreSlim gate = new(1); // held while old connections have to close before new ones open
     private volatile Pool? pool;
     private Grant grant = null!;
-    private long told; // the last size that it heard
-    private long allotment; // the last that it keeps to
+    private long told; // the number of the last size it was told
+    private long allotment; // the number of the last size it keeps to
     private Task following = Task.CompletedTask;
 
     /// <summary>Asks for the lease and follows it from then on; call it once, before anything else.</summary>
@@ -103,7 +103,7 @@ public sealed class LeasedDataSource(
             }
             catch (Exception failure)
             {
-                // Whatever it is, the token's file included, the lease is followed on.
+                // Whatever fails, even reading the token's file, it keeps following the lease.
                 log.LogWarning("{Why}; the connections go on meanwhile", failure.Message);
                 wanted = (failure as Refused)?.RetryAfter ?? TimeSpan.Zero;
                 if (failure is Refused { StatusCode: HttpStatusCode.NotFound })
@@ -126,7 +126,7 @@ public sealed class LeasedDataSource(
         }
     }
 
-    // The first time it waits until there is a grant; who may not have one is told so at once.
+    // The first claim waits until there is a grant; a caller that may not have one is told so at once.
     private async Task<Grant> BeginAsync(CancellationToken cancellation)
     {
         for (var end = Environment.TickCount64 + StartWithin.TotalMilliseconds; ;)
@@ -147,13 +147,13 @@ public sealed class LeasedDataSource(
         }
     }
 
-    // The holder has ended: it claims again. The same lease mostly, and then its connections stay.
+    // The holder has ended: it claims again. It usually gets the same lease, and then its connections stay.
     private async Task<(bool Done, TimeSpan RetryAfter)> ClaimAgainAsync()
     {
         try
         {
             var next = await ClaimAsync(stop.Token);
-            (told, allotment) = (0, 0); // it begins anew
+            (told, allotment) = (0, 0); // a new holder begins with 0
             if (next.Lease.Id != grant.Lease.Id) await MoveToAsync(next, TimeSpan.Zero);
             else await ResizeAsync(next);
             log.LogInformation("Has a new holder of {User}", grant.Credentials!.Username);
@@ -189,12 +189,12 @@ public sealed class LeasedDataSource(
         }
     }
 
-    // What it has in use, for the broker: the lease, and the size it keeps to, by its number. So it is asked to go down, and given more.
+    // Tells the broker what it uses: the lease, and the number of the size it keeps to. So it can be asked to go down, and be given more.
     private string InUse => $"lease={grant.Lease.Id}&allotment={allotment}";
 
     private async Task TakeAsync(Grant renewed)
     {
-        // Watching and renewing are answered side by side: who was told a later size passes over an older one.
+        // Answers of watching and renewing can overtake each other: it ignores a size that is older than the last.
         if (renewed.Allotment < told) return;
         told = renewed.Allotment ?? told;
         var keeps = renewed.Rotate && renewed.Lease.Id != grant.Lease.Id
@@ -202,7 +202,7 @@ public sealed class LeasedDataSource(
             : await ResizeAsync(renewed with { Credentials = grant.Credentials });
         if (!keeps || told == allotment) return;
 
-        // No more are open than it was told, and it says so: who waits for the others is served at this word.
+        // No more are open than it was told, and it confirms that: the broker then gives the others to waiting claims.
         allotment = told;
         using var answer = await CallAsync(HttpMethod.Post, $"/api/v1/holders/{grant.Holder.Id}/renew?{InUse}", stop.Token);
         await TakeAsync((await answer.Content.ReadFromJsonAsync<Grant>(Json, stop.Token))!);
@@ -215,7 +215,7 @@ public sealed class LeasedDataSource(
         return await pool!.ResizeAsync(renewed.Connections, CallWithin, stop.Token);
     }
 
-    // What is under way finishes on the old connections; where both may not be open at once, what begins waits for it.
+    // Running work finishes on the old connections; where both may not be open at once, new work waits for it.
     private async Task<bool> MoveToAsync(Grant next, TimeSpan overlap)
     {
         log.LogInformation("Moves from {Old} to {User}, {Connections} connections", grant.Credentials!.Username, next.Credentials!.Username, next.Connections);
@@ -264,7 +264,7 @@ public sealed class LeasedDataSource(
         public TimeSpan? RetryAfter { get; } = retryAfter;
     }
 
-    // The connections of one lease. Npgsql's pool cannot be given another size, so it is large, and who wants a connection takes a place first.
+    // The connections of one lease. Npgsql's pool cannot be resized, so it is large, and a place has to be taken for each connection.
     private sealed class Pool(Grant grant) : IAsyncDisposable
     {
         private readonly SemaphoreSlim places = new(grant.Connections);
@@ -300,7 +300,7 @@ public sealed class LeasedDataSource(
             }
         }
 
-        // More at once; fewer as soon as so many are unused. False: they were not in time.
+        // Grows at once; shrinks as soon as enough are unused. False: they were not in time.
         public async Task<bool> ResizeAsync(int to, TimeSpan within, CancellationToken cancellation)
         {
             if (to > size) places.Release(to - size);
@@ -308,13 +308,13 @@ public sealed class LeasedDataSource(
             for (size = Math.Max(size, to); size > to; size--)
             {
                 if (!await places.WaitAsync(TimeSpan.FromMilliseconds(Math.Max(0, end - Environment.TickCount64)), cancellation)) return false;
-                if (size == to + 1) Source.Clear(); // those in use are as many as may be: the idle ones go
+                if (size == to + 1) Source.Clear(); // the connections in use reach the limit: the idle ones go
             }
 
             return true;
         }
 
-        // Closes it when none of its connections is in use, or its time is over. Whether none was.
+        // Closes it when none of its connections is in use, or its time is over. Returns whether none was.
         public async Task<bool> CloseAsync(TimeSpan within, CancellationToken cancellation)
         {
             var end = Environment.TickCount64 + (long)within.TotalMilliseconds;

@@ -35,7 +35,7 @@ public final class LeasedDataSource implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger("lease");
     private static final int SILENCE = 45_000; // the broker gives a sign of life every 15 seconds
     private static final long LONGEST_PAUSE = 30_000;
-    private static final long START_WITHIN = 120_000; // a database that is full, or a broker that starts, is there before long
+    private static final long START_WITHIN = 120_000; // a full database, or a broker that starts, answers before long
 
     private final ObjectMapper json = new ObjectMapper();
     private final URI broker;
@@ -43,21 +43,21 @@ public final class LeasedDataSource implements AutoCloseable {
     private final Path token;
     private final String driver;
     private final String wants;
-    private final Object gate = new Object(); // held while old connections have to go before new ones come
+    private final Object gate = new Object(); // held while old connections have to close before new ones open
     private final Thread following = new Thread(this::follow, "lease");
     private volatile boolean stopped;
     private volatile JsonNode credentials;
     private JsonNode grant;
     private Pool pool;
-    private long told; // the last size that it heard, by its number
-    private long allotment; // the last that it keeps to
+    private long told; // the number of the last size it was told
+    private long allotment; // the number of the last size it keeps to
 
     /** Asks for as many connections as its role gives by default, and follows the lease until it is closed. */
     public LeasedDataSource(URI broker, String role, Path token, String driver) throws IOException {
         this(broker, role, token, driver, "{}");
     }
 
-    /** Asks for so many connections; it can live with the least, and is given more and asked to go down between the two. */
+    /** Asks for this many connections and accepts the least: the broker gives more, or asks it to go down, between the two. */
     public LeasedDataSource(URI broker, String role, Path token, String driver, int connections, int minConnections) throws IOException {
         this(broker, role, token, driver, "{\"connections\":" + connections + ",\"minConnections\":" + minConnections + "}");
     }
@@ -104,7 +104,7 @@ public final class LeasedDataSource implements AutoCloseable {
         }
     }
 
-    // Work that is under way finishes on the old pool; where both may not be open at once, what begins waits for it. Whether the old connections
+    // Running work finishes on the old pool; where both may not be open at once, new work waits for it. Returns whether the old connections
     // are closed, or may stay open for a while.
     private boolean moveTo(JsonNode next, long overlapSeconds) {
         JsonNode to = next.has("credentials") ? next.get("credentials") : credentials;
@@ -131,21 +131,21 @@ public final class LeasedDataSource implements AutoCloseable {
     }
 
     private void take(JsonNode renewed) throws IOException {
-        // Watching and renewing are answered side by side: who was told a later size passes over an older one.
+        // Answers of watching and renewing can overtake each other: it ignores a size that is older than the last.
         if (renewed.path("allotment").asLong(told) < told) return;
         told = renewed.path("allotment").asLong(told);
         boolean moves = renewed.path("rotate").asBoolean() && !renewed.at("/lease/id").equals(grant.at("/lease/id"));
         boolean keeps = moves ? moveTo(renewed, renewed.path("overlapSeconds").asLong()) : resize(renewed);
         if (!keeps || told == allotment) return;
-        // No more are open than it was told, and it says so: who waits for the others is served at this word.
+        // No more are open than it was told, and it confirms that: the broker then gives the others to waiting claims.
         allotment = told;
         take(json.readTree(call("POST", "/api/v1/holders/" + holder() + "/renew?" + inUse(), null, 30_000, null).getInputStream()));
     }
 
-    // What it has in use, for the broker: so it is asked to go down, and given more.
+    // Tells the broker what it uses, so that it can be asked to go down, and be given more.
     private String inUse() { return "lease=" + grant.at("/lease/id").asText() + "&allotment=" + allotment; }
 
-    // The first time it waits until there is a grant; who may not have one is told so at once.
+    // The first claim waits until there is a grant; a caller that may not have one is told so at once.
     private JsonNode begin() throws IOException {
         for (long end = System.nanoTime() + START_WITHIN * 1_000_000;;) {
             try {
@@ -191,19 +191,19 @@ public final class LeasedDataSource implements AutoCloseable {
             try {
                 watch();
                 LOG.log(System.Logger.Level.INFO, "the broker ended the watch; watching again");
-            } catch (Exception failure) { // whatever it is, the lease is followed on
+            } catch (Exception failure) { // whatever fails, it keeps following the lease
                 if (stopped) return;
                 LOG.log(System.Logger.Level.WARNING, "{0}; the connections go on meanwhile", failure.toString());
                 wanted = failure instanceof Refused refused ? refused.after : 0;
                 if (failure instanceof Refused refused && refused.status == 404) {
                     try {
-                        // The holder has ended: it claims again. The same lease mostly, and then its connections stay.
+                        // The holder has ended: it claims again. It usually gets the same lease, and then its connections stay.
                         JsonNode next = claim();
                         if (stopped) {
                             call("DELETE", "/api/v1/holders/" + next.at("/holder/id").asText(), null, 10_000, null).disconnect();
                             return;
                         }
-                        told = allotment = 0; // it begins anew
+                        told = allotment = 0; // a new holder begins with 0
                         if (next.at("/lease/id").equals(grant.at("/lease/id"))) resize(next);
                         else moveTo(next, 0);
                         LOG.log(System.Logger.Level.INFO, "has a new holder of {0}", user());
@@ -243,7 +243,7 @@ public final class LeasedDataSource implements AutoCloseable {
         try (var body = request.getErrorStream()) {
             if (body != null) detail = json.readTree(body).path("detail").asText(detail);
         } catch (IOException noProblem) {
-            // Not the broker's own words.
+            // Not an answer of the broker's.
         }
         throw new Refused(status, request.getHeaderFieldLong("Retry-After", 0) * 1000, detail);
     }
@@ -262,15 +262,15 @@ public final class LeasedDataSource implements AutoCloseable {
         Pool(String url, int size) {
             opener = new Opener(url, size);
             var config = new HikariConfig();
-            config.setJdbcUrl(url); // Hikari looks for the driver's habits in it
+            config.setJdbcUrl(url); // Hikari recognises the driver by it
             config.setDataSource(opener);
             config.setMaximumPoolSize(size);
-            config.setMinimumIdle(1); // with 0, Hikari opens nothing for who waits already when a connection is closed
+            config.setMinimumIdle(1); // with 0, Hikari opens nothing for callers that already wait when a connection is closed
             config.setInitializationFailTimeout(-1);
             source = new HikariDataSource(config);
         }
 
-        // More at once; fewer as soon as so many are unused: Hikari closes those in use when they are given back. False: they were not in time.
+        // Grows at once; shrinks as soon as enough are unused: Hikari closes those in use when they are given back. False: they were not in time.
         boolean resize(int to, long within) {
             long end = System.nanoTime() + within * 1_000_000;
             opener.allow(to);
@@ -287,7 +287,7 @@ public final class LeasedDataSource implements AutoCloseable {
             return true;
         }
 
-        // To close a pool ends the connections that are in use: it is closed when none is, or its time is over. Whether none was.
+        // Closing a pool ends the connections in use: it is closed when none is, or when its time is over. Returns whether none was.
         boolean closeWhenIdle(long within) {
             long end = System.nanoTime() + within * 1_000_000;
             boolean idle = true;

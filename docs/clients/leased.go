@@ -29,7 +29,7 @@ const (
 	silence      = 45 * time.Second // the broker gives a sign of life every 15 seconds
 	longestPause = 30 * time.Second
 	callWithin   = 30 * time.Second
-	startWithin  = 2 * time.Minute // a database that is full, or a broker that starts, is there before long
+	startWithin  = 2 * time.Minute // a full database, or a broker that starts, answers before long
 )
 
 type grant struct {
@@ -53,14 +53,14 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.detail }
 
-// A pool and the work that is under way on it.
+// A pool and the work on it.
 type pool struct {
 	db   *sql.DB
 	work sync.WaitGroup
 }
 
-// Wants is how many connections it wants (0: the role's default), and with how many it can live (0: as many, or the role's least where it
-// names none): it is given more and asked to go down between the two.
+// Wants is how many connections it wants (0: the role's default), and the fewest it accepts (0: as many, or the role's least where it
+// names none): the broker gives more, or asks it to go down, between the two.
 type Wants struct {
 	Connections    int `json:"connections,omitempty"`
 	MinConnections int `json:"minConnections,omitempty"`
@@ -71,10 +71,10 @@ type Leased struct {
 	broker, role, tokenFile, driver, member string
 	wants                                   []Wants
 
-	gate sync.Mutex // held while old connections have to go before new ones come
+	gate sync.Mutex // held while old connections have to close before new ones open
 	pool *pool
 	now  *grant
-	// The last size that it heard, and the last that it keeps to, by their numbers.
+	// The numbers of the last size it was told, and of the last size it keeps to.
 	told, allotment int64
 
 	stop context.CancelFunc
@@ -99,7 +99,7 @@ func Open(ctx context.Context, broker, role, tokenFile, driver, member string, w
 	return l, nil
 }
 
-// Use runs work with the database of the day; work that is under way finishes on the connections it began with.
+// Use runs work with the current database; running work finishes on the connections it began with.
 func (l *Leased) Use(work func(*sql.DB) error) error {
 	l.gate.Lock()
 	pool := l.pool
@@ -136,7 +136,7 @@ func (l *Leased) open(g *grant) (*pool, error) {
 	return &pool{db: db}, nil
 }
 
-// Whether the old connections are closed, or may stay open for a while.
+// Returns whether the old connections are closed, or may stay open for a while.
 func (l *Leased) moveTo(next *grant, overlap int) (bool, error) {
 	l.say("moves from %s to %s, %d connections", l.now.Credentials.Username, next.Credentials.Username, next.Connections)
 	fresh, err := l.open(next)
@@ -147,7 +147,7 @@ func (l *Leased) moveTo(next *grant, overlap int) (bool, error) {
 	defer l.gate.Unlock()
 	old, closed := l.pool, true
 	if overlap == 0 {
-		closed = old.close(30 * time.Second) // who begins now waits
+		closed = old.close(30 * time.Second) // new work waits
 	} else {
 		go old.close(time.Duration(overlap) * time.Second)
 	}
@@ -155,7 +155,7 @@ func (l *Leased) moveTo(next *grant, overlap int) (bool, error) {
 	return closed, nil
 }
 
-// Closes a pool when the work on it is done, or its time is over. Whether it was done.
+// Closes a pool when the work on it is done, or its time is over. Returns whether it was done.
 func (p *pool) close(within time.Duration) bool {
 	done := make(chan struct{})
 	go func() { p.work.Wait(); close(done) }()
@@ -169,7 +169,7 @@ func (p *pool) close(within time.Duration) bool {
 	return idle
 }
 
-// More at once; fewer as soon as so many are unused. False: they were not in time.
+// Grows at once; shrinks as soon as enough are unused. False: they were not in time.
 func (l *Leased) resize(ctx context.Context, next *grant) bool {
 	next.Credentials = l.now.Credentials
 	if next.Connections != l.now.Connections {
@@ -188,7 +188,7 @@ func (l *Leased) resize(ctx context.Context, next *grant) bool {
 
 func (l *Leased) take(ctx context.Context, next *grant) error {
 	if next.Allotment != nil {
-		// Watching and renewing are answered side by side: who was told a later size passes over an older one.
+		// Answers of watching and renewing can overtake each other: it ignores a size that is older than the last.
 		if *next.Allotment < l.told {
 			return nil
 		}
@@ -203,7 +203,7 @@ func (l *Leased) take(ctx context.Context, next *grant) error {
 	if err != nil || !keeps || l.told == l.allotment {
 		return err
 	}
-	// No more are open than it was told, and it says so: who waits for the others is served at this word.
+	// No more are open than it was told, and it confirms that: the broker then gives the others to waiting claims.
 	l.allotment = l.told
 	answer, err := l.call(ctx, http.MethodPost, "/api/v1/holders/"+l.now.Holder.ID+"/renew?"+l.inUse(), "", nil)
 	if err != nil {
@@ -217,12 +217,12 @@ func (l *Leased) take(ctx context.Context, next *grant) error {
 	return l.take(ctx, told)
 }
 
-// What it has in use, for the broker: so it is asked to go down, and given more.
+// Tells the broker what it uses, so that it can be asked to go down, and be given more.
 func (l *Leased) inUse() string {
 	return fmt.Sprintf("lease=%s&allotment=%d", l.now.Lease.ID, l.allotment)
 }
 
-// The first time it waits until there is a grant; who may not have one is told so at once.
+// The first claim waits until there is a grant; a caller that may not have one is told so at once.
 func (l *Leased) begin(ctx context.Context) (*grant, error) {
 	for end := time.Now().Add(startWithin); ; {
 		first, err := l.claim(ctx)
@@ -312,9 +312,9 @@ func (l *Leased) follow(ctx context.Context) {
 			l.say("%v; the connections go on meanwhile", err)
 			refused, _ := err.(*refusal)
 			if refused != nil && refused.status == http.StatusNotFound {
-				// The holder has ended: it claims again. The same lease mostly, and then its connections stay.
+				// The holder has ended: it claims again. It usually gets the same lease, and then its connections stay.
 				next, failure := l.claim(ctx)
-				l.told, l.allotment = 0, 0 // it begins anew
+				l.told, l.allotment = 0, 0 // a new holder begins with 0
 				err = nil
 				if failure == nil && next.Lease.ID == l.now.Lease.ID {
 					l.resize(ctx, next)

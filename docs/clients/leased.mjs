@@ -9,14 +9,14 @@ import pg from "pg";
 
 const SILENCE = 45_000; // the broker gives a sign of life every 15 seconds
 const LONGEST_PAUSE = 30_000;
-const START_WITHIN = 120_000; // a database that is full, or a broker that starts, is there before long
+const START_WITHIN = 120_000; // a full database, or a broker that starts, answers before long
 
-// connections: how many it wants (the role's default); minConnections: with how many it can live. It is given more and asked to go down between the two.
+// connections: how many it wants (the role's default); minConnections: the fewest it accepts. The broker gives more, or asks it to go down, between the two.
 export async function leased(broker, role, tokenFile, { connections, minConnections, log = (text) => console.error(`lease of ${role}: ${text}`) } = {}) {
   const stop = new AbortController();
   let grant, pool;
-  let [told, allotment] = [0, 0]; // the last size that it heard, and the last that it keeps to, by their numbers
-  let gate = Promise.resolve(); // queries wait here while old connections have to go before new ones come
+  let [told, allotment] = [0, 0]; // the numbers of the last size it was told, and of the last size it keeps to
+  let gate = Promise.resolve(); // queries wait here while old connections have to close before new ones open
 
   // Kubernetes renews the token's file, so it is read each time.
   const call = async (method, path, headers = {}, signal = AbortSignal.timeout(30_000), wants = undefined) => {
@@ -33,7 +33,7 @@ export async function leased(broker, role, tokenFile, { connections, minConnecti
   // Waits in line up to 20 seconds when the database has no connections free.
   const claim = async () => (await call("POST", `/api/v1/roles/${role}/credentials`, { Prefer: "wait=20" }, undefined, { connections, minConnections })).json();
 
-  // The first time it waits until there is a grant; who may not have one is told so at once.
+  // The first claim waits until there is a grant; a caller that may not have one is told so at once.
   const begin = async () => {
     for (const end = Date.now() + START_WITHIN; ; ) {
       try {
@@ -46,7 +46,7 @@ export async function leased(broker, role, tokenFile, { connections, minConnecti
     }
   };
 
-  // What it has in use, for the broker: so it is asked to go down, and given more.
+  // Tells the broker what it uses, so that it can be asked to go down, and be given more.
   const inUse = () => `lease=${grant.lease.id}&allotment=${allotment}`;
 
   const open = (from) => {
@@ -57,7 +57,7 @@ export async function leased(broker, role, tokenFile, { connections, minConnecti
     return made;
   };
 
-  // A pool that is told to end leaves who waits for one of its connections waiting: it ends when nobody uses it, or its time is over. Whether nobody did.
+  // A pool that is told to end leaves its waiting callers waiting: it ends when nobody uses it, or when its time is over. Returns whether nobody did.
   const drained = async (old, within) => {
     const end = Date.now() + within;
     while (old.users > 0 && Date.now() < end) await sleep(20, undefined, { ref: false });
@@ -67,7 +67,7 @@ export async function leased(broker, role, tokenFile, { connections, minConnecti
     return idle;
   };
 
-  // Moves to another pool. Queries that are under way finish on the old one; where both may not be open at once, the new ones wait for them.
+  // Moves to another pool. Running queries finish on the old one; where both may not be open at once, new ones wait for them.
   const moveTo = async (next, overlapSeconds) => {
     const old = pool;
     let closed = true;
@@ -86,7 +86,7 @@ export async function leased(broker, role, tokenFile, { connections, minConnecti
     return closed;
   };
 
-  // More at once; fewer as soon as so many are unused. False: they were not in time.
+  // Grows at once; shrinks as soon as enough are unused. False: they were not in time.
   const resize = async (renewed) => {
     if (renewed.connections !== grant.connections) log(`has ${renewed.connections} connections now`);
     grant = { ...renewed, credentials: grant.credentials };
@@ -107,12 +107,12 @@ export async function leased(broker, role, tokenFile, { connections, minConnecti
   };
 
   const take = async (renewed) => {
-    // Watching and renewing are answered side by side: who was told a later size passes over an older one.
+    // Answers of watching and renewing can overtake each other: it ignores a size that is older than the last.
     if (renewed.allotment < told) return;
     told = renewed.allotment ?? told;
     const keeps = renewed.rotate && renewed.lease.id !== grant.lease.id ? await moveTo(renewed, renewed.overlapSeconds) : await resize(renewed);
     if (!keeps || told === allotment) return;
-    // No more are open than it was told, and it says so: who waits for the others is served at this word.
+    // No more are open than it was told, and it confirms that: the broker then gives the others to waiting claims.
     allotment = told;
     await take(await (await call("POST", `/api/v1/holders/${grant.holder.id}/renew?${inUse()}`)).json());
   };
@@ -150,10 +150,10 @@ export async function leased(broker, role, tokenFile, { connections, minConnecti
         if (stop.signal.aborted) return;
         log(`${failure.message}; the connections go on meanwhile`);
         if (failure.status === 404) {
-          // The holder has ended: it claims again. The same lease mostly, and then its connections stay.
+          // The holder has ended: it claims again. It usually gets the same lease, and then its connections stay.
           try {
             const next = await claim();
-            [told, allotment] = [0, 0]; // it begins anew
+            [told, allotment] = [0, 0]; // a new holder begins with 0
             if (next.lease.id !== grant.lease.id) await moveTo(next, 0);
             else await resize(next);
             log(`has a new holder of ${grant.credentials.username}`);

@@ -5,8 +5,8 @@
         connection.execute(sqlalchemy.text("SELECT 1"))
     orders.close()
 
-connections: how many it wants (the role's default); min_connections: with how many it can live. It is given more and asked to go
-down between the two.
+connections: how many it wants (the role's default); min_connections: the fewest it accepts. The broker gives more, or asks it to
+go down, between the two.
 """
 import contextlib
 import http.client
@@ -22,11 +22,11 @@ import sqlalchemy
 
 SILENCE = 45  # the broker gives a sign of life every 15 seconds
 LONGEST_PAUSE = 30
-START_WITHIN = 120  # a database that is full, or a broker that starts, is there before long
+START_WITHIN = 120  # a full database, or a broker that starts, answers before long
 
 
 class Ended(Exception):
-    """The holder is there no more."""
+    """The holder has ended."""
 
 
 class Leased:
@@ -34,11 +34,11 @@ class Leased:
         self.broker, self.role, self.token_file, self.driver, self.log = broker, role, token_file, driver, log
         self.stop = threading.Event()
         self.changed = threading.Condition(threading.RLock())
-        self.closed = False  # True while old connections have to go before new ones come
+        self.closed = False  # True while old connections have to close before new ones open
         self.users = {}  # connections in use, by engine
         self.stream = None
         self.wants = {"connections": connections, "minConnections": min_connections}
-        self.told = self.allotment = 0  # the last size that it heard, and the last that it keeps to, by their numbers
+        self.told = self.allotment = 0  # the numbers of the last size it was told, and of the last size it keeps to
         self.grant = self._begin()
         self.engine = self._open(self.grant)
         log.info("has %s connections as %s", self.grant["connections"], self.grant["credentials"]["username"])
@@ -74,11 +74,11 @@ class Leased:
         except OSError as failure:
             self.log.warning("could not release: %s", failure)
 
-    # SQLAlchemy's pool cannot be given another size, so it has none, and who wants a connection waits for one to be left.
+    # SQLAlchemy's pool cannot be resized, so it has no size, and a caller waits until a connection is left.
     def _open(self, grant):
         return sqlalchemy.create_engine(grant["credentials"]["drivers"][self.driver], pool_size=0, max_overflow=-1, pool_pre_ping=True)
 
-    # Queries that are under way finish on the old engine; where both may not be open at once, the new ones wait for them.
+    # Running queries finish on the old engine; where both may not be open at once, new ones wait for them.
     def _move_to(self, grant, overlap):
         self.log.info("moves from %s to %s, %s connections", self.grant["credentials"]["username"], grant["credentials"]["username"], grant["connections"])
         new, old = self._open(grant), self.engine
@@ -100,14 +100,14 @@ class Leased:
         if engine is not self.engine and not self.users.get(engine):
             self.users.pop(engine, None)
 
-    # Disposes of an engine when nobody uses it, or its time is over. Whether nobody does.
+    # Disposes of an engine when nobody uses it, or its time is over. Returns whether nobody does.
     def _drain(self, old, within):
         with self.changed:
             idle = self.changed.wait_for(lambda: not self.users.get(old), timeout=within)
         old.dispose()
         return idle
 
-    # More at once; fewer as soon as so many are unused. False: they were not in time.
+    # Grows at once; shrinks as soon as enough are unused. False: they were not in time.
     def _resize(self, renewed):
         if renewed["connections"] != self.grant["connections"]:
             self.log.info("has %s connections now", renewed["connections"])
@@ -117,27 +117,27 @@ class Leased:
             if not self.changed.wait_for(lambda: self.users.get(self.engine, 0) <= renewed["connections"], timeout=30):
                 return False
             if self.engine.pool.checkedin() + self.users.get(self.engine, 0) > renewed["connections"]:
-                self.engine.pool.dispose()  # those in use are as many as may be: the idle ones go
+                self.engine.pool.dispose()  # the connections in use reach the limit: the idle ones go
             return True
 
     def _take(self, renewed):
-        # Watching and renewing are answered side by side: who was told a later size passes over an older one.
+        # Answers of watching and renewing can overtake each other: it ignores a size that is older than the last.
         if renewed.get("allotment", self.told) < self.told:
             return
         self.told = renewed.get("allotment", self.told)
         moves = renewed["rotate"] and renewed["lease"]["id"] != self.grant["lease"]["id"]
         keeps = self._move_to(renewed, renewed["overlapSeconds"]) if moves else self._resize(renewed)
         if keeps and self.told != self.allotment:
-            # No more are open than it was told, and it says so: who waits for the others is served at this word.
+            # No more are open than it was told, and it confirms that: the broker then gives the others to waiting claims.
             self.allotment = self.told
             with self._call("POST", f"/api/v1/holders/{self.grant['holder']['id']}/renew?{self._in_use()}") as answer:
                 self._take(json.load(answer))
 
-    # What it has in use, for the broker: so it is asked to go down, and given more.
+    # Tells the broker what it uses, so that it can be asked to go down, and be given more.
     def _in_use(self):
         return f"lease={self.grant['lease']['id']}&allotment={self.allotment}"
 
-    # The first time it waits until there is a grant; who may not have one is told so at once.
+    # The first claim waits until there is a grant; a caller that may not have one is told so at once.
     def _begin(self):
         end = time.monotonic() + START_WITHIN
         while True:
@@ -176,16 +176,16 @@ class Leased:
             try:
                 self._watch()
                 self.log.info("the broker ended the watch; watching again")
-            except Exception as failure:  # whatever it is, the lease is followed on
+            except Exception as failure:  # whatever fails, it keeps following the lease
                 if self.stop.is_set():
                     return
                 self.log.warning("%s; the connections go on meanwhile", failure)
                 wanted = _retry_after(failure)
                 if isinstance(failure, Ended) or getattr(failure, "code", None) == 404:
                     try:
-                        # The holder has ended: it claims again. The same lease mostly, and then its connections stay.
+                        # The holder has ended: it claims again. It usually gets the same lease, and then its connections stay.
                         grant = self._claim()
-                        self.told = self.allotment = 0  # it begins anew
+                        self.told = self.allotment = 0  # a new holder begins with 0
                         if grant["lease"]["id"] != self.grant["lease"]["id"]:
                             self._move_to(grant, 0)
                         else:
