@@ -65,7 +65,7 @@ public sealed class BudgetLedger(LedgerClient client)
         client.TakeAsync(Decision.Silent, database, new(), cancellation);
 
     /// <summary>
-    /// Whether nobody has held or waited for anything on the database for so long (<see cref="BudgetSettings.PauseAfter"/>) that it need not
+    /// Whether there have been no holders and no waiters on the database for so long (<see cref="BudgetSettings.PauseAfter"/>) that it need not
     /// be queried. A database with a role that is kept ready is always in use, and so is one behind a pooler, because the pooler's size is maintained.
     /// </summary>
     internal async ValueTask<RestAnswer> RestAsync(CatalogSnapshot catalog, Database database, CancellationToken cancellation) =>
@@ -89,15 +89,15 @@ public sealed class BudgetLedger(LedgerClient client)
 /// <param name="ReservedForSuperusers">Those that ordinary users never get.</param>
 /// <param name="Ceiling">All that may be promised when nobody else uses the database.</param>
 /// <param name="Foreign">In use by others, or promised on other databases of the server.</param>
-/// <param name="ElsewhereOnServer">Those of them that are promised on other databases of the server, or may be open of holders there that ended.</param>
+/// <param name="ElsewhereOnServer">The part of them that is promised on other databases of the server, or may be open of ended holders there.</param>
 /// <param name="Capacity">All that may be promised now.</param>
 /// <param name="Granted">Promised to holders.</param>
 /// <param name="Waiting">Claims in line (not connections).</param>
 /// <param name="Roles">By role.</param>
-/// <param name="Resting">Nobody holds or waits for anything, and the database is not asked until somebody claims.</param>
+/// <param name="Resting">There are no holders or waiters, and the database is not queried until somebody claims.</param>
 /// <param name="SettlesIn">For how long nothing is granted yet, because replicas may still restore what the ledger lost; zero: it grants.</param>
-/// <param name="Kept">Of what is free: kept for those to whom it is guaranteed, and who do not have it.</param>
-/// <param name="KeptElsewhere">Of the server's: kept for what is guaranteed on its other databases, and nobody has. None of these are free here.</param>
+/// <param name="Kept">The part of the free connections that is kept for unused guarantees.</param>
+/// <param name="KeptElsewhere">The server's connections that are kept for unused guarantees on its other databases. None of these are free here.</param>
 public sealed record BudgetRecord(
     DateTimeOffset Now, DateTimeOffset? SampledAt, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, int ElsewhereOnServer, int Capacity,
     int Granted, int Waiting, IReadOnlyList<RoleUse> Roles, bool Resting = false, TimeSpan SettlesIn = default, int Kept = 0, int KeptElsewhere = 0)
@@ -105,7 +105,7 @@ public sealed record BudgetRecord(
     /// <summary>What can be granted now.</summary>
     public int Free => Math.Max(0, Capacity - Granted);
 
-    /// <summary>What holders' users had open when the connections were counted last, what is open beyond their grants included.</summary>
+    /// <summary>What holders' users had open at the last count, including what is open beyond their grants.</summary>
     public int Open => Roles.Sum(role => role.Open);
 }
 
@@ -113,8 +113,8 @@ public sealed record BudgetRecord(
 /// <param name="Role">The role.</param>
 /// <param name="Holders">How many there are.</param>
 /// <param name="Connections">Promised to them.</param>
-/// <param name="Over">Open beyond that, when the connections were counted last.</param>
-/// <param name="Open">All that its users had open then, those beyond included.</param>
+/// <param name="Over">Open beyond that, at the last count.</param>
+/// <param name="Open">All that its users had open then, including that.</param>
 public sealed record RoleUse(string Role, int Holders, int Connections, int Over, int Open);
 
 /// <summary>A count of the database's connections; see <see cref="BudgetLedger.SampleAsync"/>.</summary>
@@ -123,19 +123,19 @@ internal sealed record SampleQuestion(
     IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOpen> Roles, IReadOnlyList<CappedLease> Capped, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges, int? Pool, int? PoolAllowed,
     IReadOnlyList<DatabaseTerms> Beside);
 
-/// <summary>What is guaranteed on another database of the server.</summary>
+/// <summary>The guarantees on another database of the server.</summary>
 /// <param name="Database">The database.</param>
 /// <param name="Guaranteed">To all its parties together.</param>
 public sealed record DatabaseTerms(string Database, int Guaranteed);
 
-/// <summary>What the database's pooler is to have of the server's connections; null: it has no pooler.</summary>
+/// <summary>The server's connections that the database's pooler should have; null: it has no pooler.</summary>
 internal sealed record SampleReply(int? Pool);
 
 /// <summary>A caller that waits in line for connections.</summary>
 /// <param name="Holder">The holder that it wants to be.</param>
-/// <param name="Caller">Who it is, for people.</param>
+/// <param name="Caller">Its name, for people.</param>
 /// <param name="Want">Connections that it wants.</param>
-/// <param name="Least">Connections that it can live with.</param>
+/// <param name="Least">The fewest connections it accepts.</param>
 /// <param name="Since">Since when it waits; null: not known.</param>
 /// <param name="Until">How long it would wait.</param>
 public sealed record WaitingCaller(string Holder, string Caller, int Want, int Least, DateTimeOffset? Since, DateTimeOffset Until)
@@ -147,13 +147,13 @@ public sealed record WaitingCaller(string Holder, string Caller, int Want, int L
     public string? Team { get; init; }
 }
 
-/// <summary>How many of those in line.</summary>
+/// <summary>How many waiters to return.</summary>
 internal sealed record LineQuestion(int Most);
 
-/// <summary>Those in line.</summary>
+/// <summary>The waiters.</summary>
 internal sealed record LineReply(DateTimeOffset Now, IReadOnlyList<LineEntry> Waiting);
 
-/// <summary>One in line, as it is on the wire.</summary>
+/// <summary>A waiter, as it is on the wire.</summary>
 internal sealed record LineEntry(string Holder, string Caller, int Want, int Least, DateTimeOffset EndsAt, DateTimeOffset? Since);
 
 /// <summary>A role that is paused or drained.</summary>
@@ -167,23 +167,23 @@ public enum RoleState
     /// <summary>It is granted as usual.</summary>
     Open,
 
-    /// <summary>Nobody new gets it; its holders keep it and renew.</summary>
+    /// <summary>It gives nothing to new callers; its holders keep it and renew.</summary>
     Paused,
 
-    /// <summary>Nobody new gets it, and nobody renews: each holder keeps it until its end.</summary>
+    /// <summary>It gives nothing to new callers, and nobody renews: each holder keeps it until its end.</summary>
     Draining,
 }
 
 /// <summary>All paused or drained roles of a database.</summary>
 internal sealed record PauseQuestion(long Version, bool Sure, IReadOnlyList<PausedRole> Roles);
 
-/// <summary>What became of it.</summary>
+/// <summary>The outcome of an order.</summary>
 internal enum PauseAnswer
 {
-    /// <summary>They do.</summary>
+    /// <summary>It is in force.</summary>
     Done,
 
-    /// <summary>Later orders were written before.</summary>
+    /// <summary>Later orders were already written.</summary>
     Late,
 }
 
@@ -193,15 +193,15 @@ internal sealed record SilentHolder(string Holder, string Lease, int Connections
 /// <summary>All of them.</summary>
 internal sealed record SilentReply(DateTimeOffset Now, IReadOnlyList<SilentHolder> Holders);
 
-/// <summary>What such a holder may have open at most.</summary>
+/// <summary>The most that such a holder may have open.</summary>
 public sealed record SilentLeft(string Holder, int Connections);
 
 /// <summary>What holders that ended without releasing may still have open.</summary>
 /// <param name="Connections">All together, beyond what is counted as foreign.</param>
-/// <param name="Holders">Who.</param>
+/// <param name="Holders">By holder.</param>
 public sealed record StillOpen(int Connections, IReadOnlyList<SilentLeft> Holders);
 
-/// <summary>What the user of a lease that is capped has open beyond what its holders were granted, or may have.</summary>
+/// <summary>What a capped lease's user has open, or may have open, beyond what its holders were granted.</summary>
 public sealed record CappedLease(string Lease, int Beyond);
 
 /// <summary>What a role's users have open.</summary>
@@ -210,18 +210,18 @@ public sealed record CappedLease(string Lease, int Beyond);
 /// <param name="Open">All of it.</param>
 public sealed record RoleOpen(string Name, int Over, int Open);
 
-/// <summary>How long nobody must have used the database.</summary>
+/// <summary>How long the database has to be unused.</summary>
 internal sealed record RestQuestion(TimeSpan PauseAfter);
 
 /// <summary>Whether a database is in use.</summary>
 internal abstract record RestAnswer
 {
-    /// <summary>Somebody holds or waits for something, or did a moment ago.</summary>
+    /// <summary>It has holders or waiters, or had some a moment ago.</summary>
     public sealed record InUse : RestAnswer;
 
-    /// <summary>Nobody does; <paramref name="Looked"/>: leftovers were looked for since somebody did, and no lease may have left any since.</summary>
+    /// <summary>It has none; <paramref name="Looked"/>: leftovers were searched for since its last use, and no lease may have left any since.</summary>
     public sealed record Resting(bool Looked) : RestAnswer;
 }
 
-/// <summary>The roles of which the budget tells.</summary>
+/// <summary>The roles that the budget includes.</summary>
 internal sealed record BudgetQuestion(IReadOnlyList<string> Roles);

@@ -29,17 +29,17 @@ public sealed class CapLedger(LedgerClient client)
         await client.TakeAsync(Decision.Capped, database, new(lease, token, told), cancellation);
 }
 
-/// <summary>Whether one may change what the database itself lets a lease's user open.</summary>
+/// <summary>Whether a replica may change what the database itself lets a lease's user open.</summary>
 public abstract record CapTurn
 {
-    /// <summary>One may, alone.</summary>
+    /// <summary>It may, alone.</summary>
     /// <param name="Connections">What the lease's holders have now.</param>
-    /// <param name="Cap">What the database was told last; null: nothing.</param>
-    /// <param name="IsTold">Whether the database surely did that; else it may let the user open more.</param>
+    /// <param name="Cap">What the database was last told; null: nothing.</param>
+    /// <param name="IsTold">Whether the database certainly did that; else it may let the user open more.</param>
     /// <param name="Username">The user.</param>
-    /// <param name="Free">Connections of the database that nobody was promised.</param>
-    /// <param name="Beyond">Connections that its user had open at the last count, and its holders were not granted.</param>
-    /// <param name="Lingers">Holders have moved off the lease a moment ago, and may be closing their connections still.</param>
+    /// <param name="Free">Connections of the database that are promised to nobody.</param>
+    /// <param name="Beyond">Connections that its user had open at the last count beyond those granted to its holders.</param>
+    /// <param name="Lingers">Holders moved off the lease a moment ago, and may still be closing their connections.</param>
     /// <param name="Quiet">The ledger lost something a moment ago: the lease may have more holders than it knows.</param>
     public sealed record Taken(int Connections, int? Cap, bool IsTold, string Username, int Free, int Beyond, bool Lingers, bool Quiet) : CapTurn;
 
@@ -50,16 +50,16 @@ public abstract record CapTurn
     public sealed record Gone : CapTurn;
 }
 
-/// <summary>Who wants to change a lease's cap; by the token it is theirs alone.</summary>
+/// <summary>A request for the right to change a lease's cap; the token makes the right exclusive.</summary>
 internal sealed record TakeCapQuestion(string Lease, string Token, TimeSpan TakenFor);
 
-/// <summary>What the database is about to be told.</summary>
+/// <summary>The cap that the database is about to be told.</summary>
 internal sealed record LowerCapQuestion(string Lease, string Token, int Cap);
 
-/// <summary>What may be told.</summary>
+/// <summary>The cap that it may be told.</summary>
 internal abstract record LowerCapAnswer
 {
-    /// <summary>This, at least what the lease's holders have.</summary>
+    /// <summary>This cap, at least what the lease's holders have.</summary>
     public sealed record Lowered(int Cap) : LowerCapAnswer;
 
     /// <summary>Nothing: another has taken over.</summary>
@@ -72,10 +72,10 @@ internal abstract record LowerCapAnswer
 /// <summary>What the database was told; null: nothing, -1: that there is no cap any more.</summary>
 internal sealed record CappedQuestion(string Lease, string Token, int? Told);
 
-/// <summary>What came of giving the right back.</summary>
+/// <summary>The outcome of giving the right back.</summary>
 internal enum CappedAnswer
 {
-    /// <summary>It is written down.</summary>
+    /// <summary>It is recorded.</summary>
     Ok,
 
     /// <summary>Another has taken over.</summary>

@@ -49,8 +49,8 @@ public sealed record Claim(
     public bool Breathes { get; init; } = true;
 
     /// <summary>
-    /// Whether the holder, new or not, is to live for its role's whole time without a sign of life, or for a third of its lease's life where that
-    /// is less: whoever is told a time of its own counts on it (default false: half the holder's time is enough for one that asks again).
+    /// Whether the holder, new or not, should live for its role's whole time without a sign of life, or for a third of its lease's life where that
+    /// is less, because its client relies on a time that it was told (default false: half the holder's time is enough for one that asks again).
     /// </summary>
     public bool Lasts { get; init; }
 
@@ -76,29 +76,29 @@ public abstract record ClaimAnswer
     /// <param name="Connections">Connections granted.</param>
     /// <param name="EndsAt">The holder's end, by the ledger's clock.</param>
     /// <param name="LeaseEndsAt">The lease's end, by the ledger's clock.</param>
-    /// <param name="VerifiedAt">When the lease's login was tried last and worked.</param>
+    /// <param name="VerifiedAt">When the lease's login was last tried and worked.</param>
     /// <param name="Overlap">
     /// Null: it has the lease it had. Else the holder had another before, and the connections on that one may stay open beside the new
-    /// ones for so long, and are counted so long; zero: they are closed before new ones are opened.
+    /// ones for this long, and count for as long; zero: they are closed before new ones are opened.
     /// </param>
     /// <param name="Leaving">The lease takes no more holders: this one moves as soon as it can.</param>
     /// <param name="CapLeaves">
-    /// What the database's own cap on the lease's user leaves beyond all that its holders have; below 0: it is to be raised before
+    /// What the database's own cap on the lease's user leaves beyond all that its holders have; below 0: the cap has to be raised before
     /// the grant leaves. Null: the user is not capped.
     /// </param>
     /// <param name="Beside">The lease on which connections may stay open during the overlap; null: none.</param>
     /// <param name="BesideConnections">How many; null: none.</param>
     /// <param name="DownTo">
-    /// What it is to go down to, and has not confirmed: until then <paramref name="Connections"/> count. Null: it keeps what it has.
+    /// The size that it is asked to go down to and has not confirmed: until then <paramref name="Connections"/> count. Null: it keeps its size.
     /// </param>
-    /// <param name="Allotment">The number of the size that it is told; said again, it confirms that the holder keeps to it. Null: it does not follow sizes.</param>
+    /// <param name="Allotment">The number of the size that it is told; sent back, it confirms that the holder keeps to it. Null: it does not follow sizes.</param>
     /// <param name="Range">What it accepts, its allotment and its party, as the ledger reads them back; null: not told this time.</param>
     /// <param name="Fewer">
     /// Why it has fewer connections than it wants, when that is known: <c>kept N</c> (room is kept for N others), <c>guaranteed N</c> (of what
     /// is free, N are guaranteed to others), <c>free N</c> (no more were free), <c>user N</c> (the database lets one user open no more),
-    /// <c>follows N</c> (N is its part, of which it hears with its renewals).
+    /// <c>follows N</c> (N is its part, and its renewals tell it of changes).
     /// </param>
-    /// <param name="BesideEndsAt">Until when they may; null: there are none.</param>
+    /// <param name="BesideEndsAt">Until when they may stay open; null: there are none.</param>
     public sealed record Granted(
         string Lease, int Connections, DateTimeOffset EndsAt, DateTimeOffset LeaseEndsAt, DateTimeOffset VerifiedAt, TimeSpan? Overlap, bool Leaving,
         int? CapLeaves, string? Beside, int? BesideConnections, int? DownTo = null, long? Allotment = null, string? Range = null, string? Fewer = null,
@@ -107,10 +107,10 @@ public abstract record ClaimAnswer
         /// <summary>The most that it accepts; null: not told.</summary>
         public int? Most => Range?.Split(':') is [_, var most, ..] ? WireText.Int32(most) : null;
 
-        /// <summary>What the holder is to keep to.</summary>
+        /// <summary>The size that the holder has to keep to.</summary>
         public int Size => DownTo ?? Connections;
 
-        /// <summary>Where in the ledger's history this was so; later grants of the same holder have a higher mark.</summary>
+        /// <summary>The mark at which this was granted; later grants of the same holder have a higher mark.</summary>
         public long Mark { get; internal set; }
 
         /// <summary>The ledger's time when it was granted.</summary>
@@ -122,12 +122,12 @@ public abstract record ClaimAnswer
         /// <summary>Until the lease's end.</summary>
         public TimeSpan LeaseEndsIn => LeaseEndsAt - Now;
 
-        /// <summary>The same, so much later: what it was told to close within a time is to be closed within what is left of that.</summary>
+        /// <summary>The same, this much later: the times within which it has to close something are shorter by that.</summary>
         public Granted After(TimeSpan passed) =>
             passed == TimeSpan.Zero ? this : this with { Now = Now + passed, Overlap = Overlap is { } overlap ? TimeSpan.FromTicks(Math.Max(0, (overlap - passed).Ticks)) : null };
     }
 
-    /// <summary>The pool has no lease: this caller is to issue it, under this fencing number, not before <paramref name="StartsIn"/>.</summary>
+    /// <summary>The pool has no lease: this caller issues it, under this fencing number, not before <paramref name="StartsIn"/>.</summary>
     public sealed record Issue(string Lease, long Fence, TimeSpan StartsIn) : ClaimAnswer;
 
     /// <summary>Somebody else is already issuing the pool's lease.</summary>
@@ -138,7 +138,7 @@ public abstract record ClaimAnswer
 
     /// <summary>
     /// Too few connections are free; <paramref name="Ceiling"/>: what could be promised if nobody else used the database; null
-    /// <paramref name="NextEndIn"/>: nobody holds any.
+    /// <paramref name="NextEndIn"/>: there are no holders.
     /// </summary>
     public sealed record Exhausted(int Free, int CouldAskFor, int Capacity, int Ceiling, TimeSpan? NextEndIn) : ClaimAnswer;
 
@@ -154,10 +154,10 @@ public abstract record ClaimAnswer
     /// <summary>The database's connections could not be counted recently: nothing new is promised.</summary>
     public sealed record Stale : ClaimAnswer;
 
-    /// <summary>The database lets a user of the role open no more than so many connections, which is less than the claim can live with.</summary>
+    /// <summary>The database lets a user of the role open no more than this many connections, which is fewer than the claim accepts.</summary>
     public sealed record UserLimit(int Limit) : ClaimAnswer;
 
-    /// <summary>An operator's order: nobody new gets the role, or, if it is drained, more time.</summary>
+    /// <summary>An operator's order: the role gives nothing to new callers, or, if it is drained, no more time either.</summary>
     public sealed record Paused : ClaimAnswer;
 
     /// <summary>No such holder.</summary>

@@ -51,12 +51,12 @@ public sealed class ClaimLedger(LedgerClient client, Func<string> newLeaseId, Se
 
 /// <summary>A batch of claims.</summary>
 /// <param name="Seen">The highest mark that this replica had seen when it was sent.</param>
-/// <param name="MostInLine">So many may wait in line.</param>
-/// <param name="Spacing">Between two users.</param>
+/// <param name="MostInLine">How many may wait in line.</param>
+/// <param name="Spacing">The time between two users.</param>
 /// <param name="Tolerance">How far ahead of the pace a burst may run.</param>
-/// <param name="NewLeases">How the ids of new leases begin.</param>
+/// <param name="NewLeases">The beginning of the ids of new leases.</param>
 /// <param name="Roles">The claims' roles.</param>
-/// <param name="Asks">The claims, those together that differ in nothing but whose they are.</param>
+/// <param name="Asks">The claims; those that differ only in their holders are together.</param>
 internal sealed record ClaimQuestion(
     long Seen, int MostInLine, TimeSpan Spacing, TimeSpan Tolerance, string NewLeases, IReadOnlyList<RoleTerms> Roles, IReadOnlyList<ClaimAsk> Asks);
 
@@ -68,7 +68,7 @@ internal sealed record ClaimAsk(
 /// <summary>The time, the mark of the records that were read, and a verdict for each claim.</summary>
 internal sealed record ClaimReply(DateTimeOffset Now, long Mark, IReadOnlyList<ClaimAnswer> Verdicts);
 
-/// <summary>Who gives up.</summary>
+/// <summary>A waiter that gives up.</summary>
 internal sealed record AbandonQuestion(string Holder);
 
 /// <summary>What a waiter had.</summary>
@@ -77,6 +77,6 @@ internal enum AbandonAnswer
     /// <summary>Connections were reserved for it, and are free again.</summary>
     Freed,
 
-    /// <summary>Nothing but its place in line, at most.</summary>
+    /// <summary>At most a place in line.</summary>
     Nothing,
 }

@@ -27,7 +27,7 @@ public abstract partial class Decision
     private readonly string prelude;
 
     /// <summary>
-    /// Rare, and costly when lost: where Redis has replicas, it is not answered before one of them has it, or some milliseconds have
+    /// Rare, and costly when lost: where Redis has replicas, the decision is not answered before one of them has it, or some milliseconds have
     /// passed (docs/redis.md).
     /// </summary>
     internal bool IsCostly { get; init; }
@@ -38,19 +38,19 @@ public abstract partial class Decision
     /// <summary>The whole script, as Redis gets it.</summary>
     public string Script { get; }
 
-    /// <summary>What the script is put together from, in this order.</summary>
+    /// <summary>The files that the script consists of, in this order.</summary>
     internal IReadOnlyList<string> Files { get; }
 
     /// <inheritdoc/>
     public override string ToString() => Name;
 
-    /// <summary>The script put together from other texts of its files. What is put before a file stands on its first line.</summary>
+    /// <summary>The script made from other texts of its files. Anything put before a file is on that file's first line.</summary>
     internal string With(Func<string, string> textOf) => Join(file => ScriptFile.With(textOf(file)));
 
     private string Join(Func<string, ScriptFile> fileOf) =>
         ScriptNeeds.Of([.. ScriptNeeds.PartsOf(ScriptPrelude.Names), .. Files.SelectMany(file => (file == Files[^1] ? ScriptNeeds.PartsOf(prelude) : []).Concat(fileOf(file).Parts))]);
 
-    /// <summary>One of the files, as it is embedded in the assembly.</summary>
+    /// <summary>One of the files, as embedded in the assembly.</summary>
     internal static string Read(string file)
     {
         using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream(file)
@@ -61,8 +61,8 @@ public abstract partial class Decision
 }
 
 /// <summary>A decision with the types of its question and its answer: the script uses the records' fields by name.</summary>
-/// <typeparam name="TAsked">What it is asked.</typeparam>
-/// <typeparam name="TAnswer">What it answers.</typeparam>
+/// <typeparam name="TAsked">Its question.</typeparam>
+/// <typeparam name="TAnswer">Its answer.</typeparam>
 internal sealed class Decision<TAsked, TAnswer> : Decision
 {
     private readonly WireFormat<TAsked> questions = WireFormat<TAsked>.Instance;
@@ -73,12 +73,12 @@ internal sealed class Decision<TAsked, TAnswer> : Decision
     {
     }
 
-    /// <summary>Adds what it is asked to who asks.</summary>
+    /// <summary>Adds the question to the words that say who asks.</summary>
     public void Write(TAsked asked, List<string> words) => questions.Write(asked, words);
 
-    /// <summary>What it was asked, after who asks.</summary>
+    /// <summary>The question, without the words that say who asks.</summary>
     public TAsked ReadAsked(IReadOnlyList<string> words) => questions.ReadAll(words, from: 3);
 
-    /// <summary>What it answered, after the epoch and the mark.</summary>
+    /// <summary>The answer, without the epoch and the mark.</summary>
     public TAnswer ReadAnswer(IReadOnlyList<string> words) => answers.ReadAll(words, from: 2);
 }

@@ -1,7 +1,7 @@
 namespace Broker.Core.Ledger;
 
-/// <summary>On what terms a database's connections are divided.</summary>
-/// <param name="Parties">Those whose terms are not the usual ones (weight 1, nothing guaranteed, priority 0).</param>
+/// <summary>The terms on which a database's connections are divided.</summary>
+/// <param name="Parties">The parties whose terms differ from the usual ones (weight 1, nothing guaranteed, priority 0).</param>
 /// <param name="Surges">What stays free for rolling updates, by role.</param>
 public sealed record DivisionTerms(IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges);
 

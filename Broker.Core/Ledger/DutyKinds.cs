@@ -3,8 +3,8 @@ using Broker.Core.Model;
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// The kinds of duties, and those of leases with the states in which a lease has them: with a move into another state they go. The
-/// scripts know them from here.
+/// The kinds of duties, and, for those of leases, the states in which a lease has them: a move into another state removes them. The
+/// scripts get them from here.
 /// </summary>
 public static class DutyKinds
 {
@@ -19,7 +19,7 @@ public static class DutyKinds
     public const string Revoke = "revoke";
     public const string Reap = "reap";
 
-    /// <summary>Those of leases.</summary>
+    /// <summary>The kinds that belong to leases.</summary>
     public static IReadOnlyDictionary<string, IReadOnlyList<LeaseState>> OfLeases { get; } = new SortedDictionary<string, IReadOnlyList<LeaseState>>(StringComparer.Ordinal)
     {
         [Renew] = [LeaseState.Active],

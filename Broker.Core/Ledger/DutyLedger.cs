@@ -1,6 +1,6 @@
 namespace Broker.Core.Ledger;
 
-/// <summary>Work that is due at a time: any replica takes it, one at a time does it.</summary>
+/// <summary>Work that is due at a time: any replica may take it, and one at a time does it.</summary>
 public sealed class DutyLedger(LedgerClient client)
 {
     /// <summary>
@@ -11,7 +11,7 @@ public sealed class DutyLedger(LedgerClient client)
 
     private const int LongestFailure = 500;
 
-    /// <summary>Takes duties that are due; each passes on to another replica when it is not done in time.</summary>
+    /// <summary>Takes duties that are due; a duty that is not done in time passes to another replica.</summary>
     /// <param name="database">The database, or <see cref="SharedLedger.Issuers"/>.</param>
     /// <param name="standing">Duties that always exist; added when they are missing, for example after the ledger lost everything.</param>
     /// <param name="most">How many to take at most.</param>
@@ -20,7 +20,7 @@ public sealed class DutyLedger(LedgerClient client)
     /// <param name="epoch">The epoch in which this replica told what it remembers; in another one it takes nothing. Null: it remembers nothing.</param>
     /// <param name="since">The mark up to which this replica has heard what happened to holders; 0: it has heard nothing yet.</param>
     /// <param name="atLeast">
-    /// What the ledger's time is at least, as far as this replica knows: a ledger whose time is more than a second behind goes on from there
+    /// The least that the ledger's time is, as far as this replica knows: a ledger whose time is more than a second behind continues from there
     /// (law L9). Null: it does not know.
     /// </param>
     public async ValueTask<DueAnswer> DueAsync(
@@ -45,7 +45,7 @@ public sealed class DutyLedger(LedgerClient client)
     public async ValueTask HurryAsync(string database, string kind, string subject, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Hurry, database, new(kind, subject), cancellation);
 
-    /// <summary>The duties, those due first, at most so many.</summary>
+    /// <summary>The duties, the earliest first, at most this many.</summary>
     public async ValueTask<IReadOnlyList<DutyRecord>> DutiesAsync(string database, int most, CancellationToken cancellation) =>
         (await client.TakeAsync(Decision.Duties, database, new(most), cancellation)).Duties;
 }
@@ -56,11 +56,11 @@ public sealed class DutyLedger(LedgerClient client)
 /// <param name="Failures">How often it failed in a row.</param>
 public sealed record TakenDuty(string Name, string Token, int Failures);
 
-/// <summary>What is due, and how the ledger is.</summary>
-/// <param name="Epoch">Another one than before: the ledger has lost something since (law L8).</param>
+/// <summary>The duties that are due, and the state of the ledger.</summary>
+/// <param name="Epoch">If it differs from the one before, the ledger has lost something since (law L8).</param>
 /// <param name="Now">The ledger's time.</param>
-/// <param name="HeardTo">The mark up to which <paramref name="Moved"/> tells.</param>
-/// <param name="Gap">Something may have happened that is not told any more.</param>
+/// <param name="HeardTo">The mark up to which <paramref name="Moved"/> is complete.</param>
+/// <param name="Gap">Something may have happened that is no longer reported.</param>
 /// <param name="Moved">Holders that left, or have another lease.</param>
 /// <param name="Taken">The duties, taken.</param>
 public sealed record DueAnswer(string Epoch, DateTimeOffset Now, long HeardTo, bool Gap, IReadOnlyList<GoneHolder> Moved, IReadOnlyList<TakenDuty> Taken);
@@ -74,26 +74,26 @@ public sealed record DueAnswer(string Epoch, DateTimeOffset Now, long HeardTo, b
 /// <param name="Why">What failed last; empty while it does not fail.</param>
 public sealed record DutyRecord(string Name, DateTimeOffset DueAt, bool UnderWay, int Failures, DateTimeOffset? FailingSince, string Why);
 
-/// <summary>Who takes duties; see <see cref="DutyLedger.DueAsync"/>.</summary>
+/// <summary>A replica that takes duties; see <see cref="DutyLedger.DueAsync"/>.</summary>
 internal sealed record DueQuestion(int Most, TimeSpan TakenFor, TimeSpan Settling, string? Epoch, long Since, DateTimeOffset? AtLeast, IReadOnlyList<string> Standing);
 
-/// <summary>What the ledger says to who takes duties; see <see cref="DueAnswer"/>.</summary>
+/// <summary>The ledger's answer to a replica that takes duties; see <see cref="DueAnswer"/>.</summary>
 internal sealed record DueReply(DateTimeOffset Now, long HeardTo, bool Gap, IReadOnlyList<GoneHolder> Moved, IReadOnlyList<TakenDuty> Taken);
 
-/// <summary>A duty that is done (until <paramref name="Next"/>; null: for good), or failed.</summary>
+/// <summary>A duty that is done (until <paramref name="Next"/>; null: it never recurs), or failed.</summary>
 internal sealed record DoneQuestion(string Name, string Token, TimeSpan? Next, string? Failure);
 
-/// <summary>What came of doing a duty.</summary>
+/// <summary>The outcome of reporting a duty.</summary>
 internal enum DutyDoneAnswer
 {
-    /// <summary>It is written down.</summary>
+    /// <summary>It is recorded.</summary>
     Ok,
 
-    /// <summary>Its time was up, and it is somebody else's.</summary>
+    /// <summary>Its time was up, and another replica has it.</summary>
     Lost,
 }
 
-/// <summary>The duties due first, at most so many.</summary>
+/// <summary>The earliest duties, at most this many.</summary>
 internal sealed record DutiesQuestion(int Most);
 
 /// <summary>The duties.</summary>

@@ -14,7 +14,7 @@ public sealed class FlightLedger(LedgerClient client)
         await client.TakeAsync(Decision.Land, database, new(name), cancellation);
 }
 
-/// <summary>A call that wants a place.</summary>
+/// <summary>A call that needs a place.</summary>
 internal sealed record TakeFlightQuestion(string Name, int Most, TimeSpan TakenFor);
 
 /// <summary>Whether there is one.</summary>

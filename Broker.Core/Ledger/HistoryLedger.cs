@@ -1,8 +1,8 @@
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// What a database's connections were for a week, at falling resolution: 10 s for an hour, a minute for six hours, ten minutes for a day,
-/// an hour for a week; and who was refused what. Bounded: the oldest is overwritten. All methods throw <see cref="LedgerException"/> when
+/// The history of a database's connections for a week, at falling resolution: 10 s for an hour, a minute for six hours, ten minutes for a day,
+/// an hour for a week; and its refusals. Bounded: the oldest is overwritten. All methods throw <see cref="LedgerException"/> when
 /// the store does not answer.
 /// </summary>
 public sealed class HistoryLedger(ILedgerStore store)
@@ -11,14 +11,14 @@ public sealed class HistoryLedger(ILedgerStore store)
 
     private readonly LedgerClient client = new(store);
 
-    /// <summary>A count of the database's connections becomes part of its history.</summary>
+    /// <summary>Adds a count of the database's connections to its history.</summary>
     public async ValueTask RecordAsync(string database, BudgetRecord budget, CancellationToken cancellation) => await client.TakeAsync(
         Decision.RecordHistory,
         NameOf(database),
         new(budget.Limit, budget.Ceiling, budget.Foreign, budget.Capacity, budget.Granted, budget.Waiting, [.. budget.Roles.Select(role => new RolePeak(role.Role, role.Connections))]),
         cancellation);
 
-    /// <summary>These were refused since this replica told last.</summary>
+    /// <summary>Adds the refusals since this replica last reported.</summary>
     public async ValueTask RefusedAsync(string database, IReadOnlyList<RefusedCaller> refused, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.RecordRefusals, NameOf(database), new(refused), cancellation);
 
@@ -46,7 +46,7 @@ public enum HistorySpan
     Week = 4,
 }
 
-/// <summary>A stretch of time. All numbers are connections but the last two.</summary>
+/// <summary>A stretch of time. All numbers except <paramref name="Waiting"/> and <paramref name="Refused"/> are connections.</summary>
 /// <param name="Start">When it began.</param>
 /// <param name="Limit">The server's limit; below 0: nothing was counted.</param>
 /// <param name="Ceiling">What could be promised when nobody else used the database.</param>
@@ -65,31 +65,31 @@ public sealed record HistoryStretch(DateTimeOffset Start, int Limit, int Ceiling
 /// <param name="Connections">Promised to its holders.</param>
 public sealed record HistoryPeak(DateTimeOffset Start, string Role, int Connections);
 
-/// <summary>Who was refused what.</summary>
-/// <param name="Role">The role that was asked for.</param>
+/// <summary>A caller that was refused something.</summary>
+/// <param name="Role">The requested role.</param>
 /// <param name="Code">The refusal's code.</param>
-/// <param name="Caller">Who asked.</param>
-/// <param name="First">When first.</param>
-/// <param name="Last">When last.</param>
+/// <param name="Caller">The caller.</param>
+/// <param name="First">When it was first refused.</param>
+/// <param name="Last">When it was last refused.</param>
 /// <param name="Count">How often.</param>
-/// <param name="Words">What it was told last.</param>
+/// <param name="Words">What it was last told.</param>
 public sealed record HistoryRefusal(string Role, string Code, string Caller, DateTimeOffset First, DateTimeOffset Last, int Count, string Words);
 
 /// <summary>A database's history at one resolution.</summary>
 /// <param name="Now">The ledger's time.</param>
 /// <param name="Width">How long a stretch is.</param>
-/// <param name="Stretches">Those of which something is known, the oldest first.</param>
+/// <param name="Stretches">Those with data, the oldest first.</param>
 /// <param name="Peaks">The roles' peaks of each; none at the finest resolution.</param>
-/// <param name="Refusals">Who was refused what, the latest first, at most 100.</param>
+/// <param name="Refusals">The refusals, the latest first, at most 100.</param>
 public sealed record HistoryRecord(
     DateTimeOffset Now, TimeSpan Width, IReadOnlyList<HistoryStretch> Stretches, IReadOnlyList<HistoryPeak> Peaks, IReadOnlyList<HistoryRefusal> Refusals);
 
-/// <summary>A refusal that is told, with how often it was given.</summary>
-/// <param name="Role">The role that was asked for; has no bar.</param>
+/// <summary>A refusal that is reported, with how often it was given.</summary>
+/// <param name="Role">The requested role; has no bar.</param>
 /// <param name="Code">The refusal's code.</param>
-/// <param name="Caller">Who asked.</param>
-/// <param name="Count">How often since it was told last.</param>
-/// <param name="Words">What it was told last.</param>
+/// <param name="Caller">The caller.</param>
+/// <param name="Count">How often since the last report.</param>
+/// <param name="Words">What it was last told.</param>
 public sealed record RefusedCaller(string Role, string Code, string Caller, int Count, string Words);
 
 /// <summary>What a role's holders have.</summary>

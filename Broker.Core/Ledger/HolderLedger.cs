@@ -1,14 +1,14 @@
 namespace Broker.Core.Ledger;
 
-/// <summary>Who holds connections.</summary>
+/// <summary>The holders of connections.</summary>
 public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
 {
     private const int AtOnce = 500;
 
     /// <summary>A holder leaves; its connections become free at once.</summary>
     /// <returns>
-    /// What it had, null when there is no such holder; and where in the ledger's history it left, which the ledger says of one that it does not
-    /// know as well.
+    /// What it had, null when there is no such holder; and the mark at which it left, which the ledger reports even for a holder that it does not
+    /// know.
     /// </returns>
     public async ValueTask<(ReleasedHolder? Had, long Mark)> ReleaseAsync(string database, string holder, CancellationToken cancellation)
     {
@@ -18,12 +18,12 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
     }
 
     /// <summary>
-    /// Pods are gone: their holders end, and what these had open counts until the database was counted again (law L2).
+    /// Pods are gone: their holders end, and their open connections count until the database is counted again (law L2).
     /// </summary>
     /// <param name="database">The database.</param>
     /// <param name="owners">The pods, by their <see cref="Identity.Caller.OwnerHash"/>.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <returns>The holders that ended, and where in the ledger's history.</returns>
+    /// <returns>The holders that ended, and the mark at which they did.</returns>
     public async ValueTask<(IReadOnlyList<EndedHolder> Ended, long Mark)> PodsGoneAsync(string database, IReadOnlyList<string> owners, CancellationToken cancellation)
     {
         var (answer, mark, _) = await client.TakeMarkedAsync(Decision.PodsGone, database, new(owners), cancellation);
@@ -33,14 +33,14 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
     /// <summary>
     /// The holders of a lease, or of all leases (null), that end first, among the database's <paramref name="most"/> holders that end first.
     /// </summary>
-    /// <remarks>Read some at a time, so that the ledger is held up by none of the looks; who renews meanwhile is told once.</remarks>
+    /// <remarks>They are read a few at a time, so that no read holds up the ledger for long; a holder that renews meanwhile is returned once.</remarks>
     public async ValueTask<IReadOnlyList<HolderRecord>> HoldersAsync(string database, string? lease, int most, CancellationToken cancellation)
     {
         var found = new Dictionary<string, HolderRecord>(StringComparer.Ordinal);
         var (endsFrom, skip, left) = (DateTimeOffset.UnixEpoch, 0, most);
         while (left > 0)
         {
-            // Those of other leases are looked at too: where the next look begins is known of all.
+            // Holders of other leases are read too: the start of the next read depends on all of them.
             var asked = Math.Min(AtOnce, left);
             var reply = await client.TakeAsync(Decision.Holders, database, new(endsFrom, skip, asked), cancellation);
             foreach (var entry in reply.Holders)
@@ -68,7 +68,7 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
 
 /// <summary>A holder as the ledger has it.</summary>
 /// <param name="Id">The holder's id.</param>
-/// <param name="Caller">Who it is, for people.</param>
+/// <param name="Caller">Its name, for people.</param>
 /// <param name="Connections">Connections granted.</param>
 /// <param name="EndsAt">Its end.</param>
 /// <param name="Waiting">It has connections reserved and waits for its login.</param>
@@ -77,7 +77,7 @@ public sealed record HolderRecord(string Id, string Caller, int Connections, Dat
     /// <summary>Its lease; empty while it only waits for one.</summary>
     public string Lease { get; init; } = "";
 
-    /// <summary>Its role, which its id begins with.</summary>
+    /// <summary>Its role, with which its id begins.</summary>
     public string Role => Id.Split('.', 2)[0];
 
     /// <summary>The node its pod runs on; null: not known.</summary>
@@ -86,13 +86,13 @@ public sealed record HolderRecord(string Id, string Caller, int Connections, Dat
     /// <summary>The team it is counted with; null: none.</summary>
     public string? Team { get; init; }
 
-    /// <summary>With whom it shares the database fairly: its role, or a team that has terms of its own.</summary>
+    /// <summary>Its party, which shares the database fairly with others: its role, or a team that has terms of its own.</summary>
     public string Party { get; init; } = "";
 
-    /// <summary>What it is asked to go down to and has not confirmed; its connections where nothing is asked of it.</summary>
+    /// <summary>The size that it is asked to go down to and has not confirmed; its connections when nothing is asked of it.</summary>
     public int DownTo { get; init; } = Connections;
 
-    /// <summary>The least to which it goes down when others need it; its connections where it does not follow sizes.</summary>
+    /// <summary>The least to which it goes down when others need connections; its connections when it does not follow sizes.</summary>
     public int Least { get; init; } = Connections;
 
     /// <summary>Since when it has been a holder; null: the ledger lost that.</summary>
@@ -105,25 +105,25 @@ internal sealed record HolderEntry(string Id, string Lease, string Caller, int C
 /// <summary>A holder that ended with its pod.</summary>
 /// <param name="Holder">The holder's id.</param>
 /// <param name="Lease">Its lease; empty while it only waited for one.</param>
-/// <param name="Connections">Connections that were granted to it.</param>
+/// <param name="Connections">Connections granted to it.</param>
 public sealed record EndedHolder(string Holder, string Lease, int Connections);
 
-/// <summary>Which pods are gone.</summary>
+/// <summary>The pods that are gone.</summary>
 internal sealed record PodsGoneQuestion(IReadOnlyList<string> Owners);
 
-/// <summary>Whom that ended.</summary>
+/// <summary>The holders that ended with them.</summary>
 internal sealed record PodsGoneReply(IReadOnlyList<EndedHolder> Ended);
 
-/// <summary>What a holder had that left.</summary>
+/// <summary>What a holder had when it left.</summary>
 /// <param name="Lease">The lease; empty while it only waited for one.</param>
 /// <param name="Connections">Its connections.</param>
 /// <param name="EndsIn">Until the end it would have had.</param>
 public sealed record ReleasedHolder(string Lease, int Connections, TimeSpan EndsIn);
 
-/// <summary>Who leaves.</summary>
+/// <summary>The holder that leaves.</summary>
 internal sealed record ReleaseQuestion(string Holder);
 
-/// <summary>What came of leaving.</summary>
+/// <summary>The outcome of leaving.</summary>
 internal abstract record ReleaseAnswer
 {
     /// <summary>It had this; the lease's name is empty while it only waited for one.</summary>
@@ -133,8 +133,8 @@ internal abstract record ReleaseAnswer
     public sealed record Nothing : ReleaseAnswer;
 }
 
-/// <summary>From which end on, how many of those to pass over, and how many to look at.</summary>
+/// <summary>The end from which to read, how many holders with that end to skip, and how many to read.</summary>
 internal sealed record HoldersQuestion(DateTimeOffset EndsFrom, int Skip, int Most);
 
-/// <summary>How many were looked at, and those found.</summary>
+/// <summary>How many were read, and the holders found.</summary>
 internal sealed record HoldersReply(int Looked, IReadOnlyList<HolderEntry> Holders);

@@ -1,8 +1,8 @@
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// What the ledger keeps of a holder for people, as one text: <c>caller</c>, or <c>caller␟node␟team</c>, with <c>seconds␟</c> before it from
-/// the decision that reserved its connections. What older brokers wrote has neither.
+/// The ledger's text about a holder for people: <c>caller</c>, or <c>caller␟node␟team</c>, with <c>seconds␟</c> before it from
+/// the decision that reserved its connections. Older brokers wrote neither.
 /// </summary>
 internal static class HolderText
 {
@@ -12,7 +12,7 @@ internal static class HolderText
     public static string Of(Claim claim) =>
         claim.Node is null && claim.Team is null ? Clean(claim.Caller) : string.Join(Divider, Clean(claim.Caller), Clean(claim.Node ?? ""), Clean(claim.Team ?? ""));
 
-    /// <summary>Reads what stands in the ledger.</summary>
+    /// <summary>Reads the text in the ledger.</summary>
     public static (string Caller, string? Node, string? Team, DateTimeOffset? Since) Read(string text)
     {
         var parts = text.Split(Divider);

@@ -7,8 +7,8 @@ namespace Broker.Core.Ledger;
 public interface ILedgerStore : IAsyncDisposable
 {
     /// <summary>
-    /// Whether it ends with this process and no other has seen it (default false): what is empty then is new, and nobody has to be heard first who
-    /// might remember something (law L8).
+    /// Whether it ends with this process and no other has seen it (default false): an empty store is then new, and no replica can remember
+    /// anything of it (law L8).
     /// </summary>
     bool IsOfThisProcess => false;
 
@@ -17,26 +17,26 @@ public interface ILedgerStore : IAsyncDisposable
 
     /// <summary>Runs one decision on one database's keys.</summary>
     /// <param name="decision">Which.</param>
-    /// <param name="database">The database's name in the catalog; of one that is on another's server <c>SERVER/DATABASE</c> (<see cref="LedgerKeys"/>).</param>
-    /// <param name="arguments">What it is asked, as <see cref="Decision{TAsked, TAnswer}"/> writes it.</param>
+    /// <param name="database">The database's name in the catalog; for a database on another's server <c>SERVER/DATABASE</c> (<see cref="LedgerKeys"/>).</param>
+    /// <param name="arguments">The question, as <see cref="Decision{TAsked, TAnswer}"/> writes it.</param>
     /// <param name="cancellation">Ends the wait; the decision may have been made anyway.</param>
-    /// <returns>The texts the script answered.</returns>
+    /// <returns>The script's answer, as texts.</returns>
     /// <exception cref="LedgerException">The store did not answer. The decision may have been made.</exception>
     ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation);
 
     /// <summary>
-    /// Whether all that decisions do may be done where these databases' records are, and what is written stays (default: it may, and it does).
+    /// Whether everything that decisions do is permitted where these databases' records are, and what is written stays (default: it is, and it does).
     /// </summary>
-    /// <param name="databases">As <see cref="DecideAsync"/> takes them; those that were asked for before are looked at as well.</param>
+    /// <param name="databases">As <see cref="DecideAsync"/> takes them; those of earlier calls are checked as well.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <returns>Why no decision may be taken, in words (null: nothing is in the way), and what else its operator had better know (null: nothing).</returns>
+    /// <returns>Why no decision may be taken, in words (null: nothing prevents it), and what else its operator should know (null: nothing).</returns>
     /// <exception cref="LedgerException">The store did not answer.</exception>
     ValueTask<(string? WhyNot, string? Note)> LookAsync(IReadOnlyList<string> databases, CancellationToken cancellation) =>
         ValueTask.FromResult<(string? WhyNot, string? Note)>((null, null));
 
     /// <summary>
-    /// Hears what decisions signal about a database: <c>line</c> (somebody in line was served), <c>pool:NAME</c> (a lease of the
-    /// pool changed its state), <c>sampled</c>. A signal can be lost: who waits asks again after a second at the latest.
+    /// Hears what decisions signal about a database: <c>line</c> (a waiter in line was served), <c>pool:NAME</c> (a lease of the
+    /// pool changed its state), <c>sampled</c>. A signal can be lost: waiters ask again after a second at the latest.
     /// </summary>
     /// <returns>Dispose it to stop listening.</returns>
     IDisposable Listen(string database, Action<string> heard);
@@ -51,6 +51,6 @@ public sealed class ForbiddenDecisionException(string message, Exception? inner 
 /// <summary>The ledger's records contradict each other: it decides nothing, and the message says what to do.</summary>
 public sealed class BrokenBooksException(string message, Exception? inner = null) : LedgerException(message, inner)
 {
-    /// <summary>How the scripts begin to say it.</summary>
+    /// <summary>The beginning of the scripts' message about it.</summary>
     internal const string Sign = "BROKEN BOOKS: ";
 }

@@ -4,26 +4,26 @@ using Broker.Core.Catalog;
 
 namespace Broker.Core.Ledger;
 
-/// <summary>How a lease comes to be, from the intent to the login that works.</summary>
+/// <summary>The making of a lease, from the intent to the login that works.</summary>
 public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(60);
 
     private readonly ConcurrentDictionary<string, PaceMemory> memories = new(StringComparer.Ordinal);
 
-    /// <summary>Sees to it that a pool has a lease that takes holders, ahead of anybody's asking.</summary>
+    /// <summary>Makes sure that a pool has a lease that takes holders, before anybody asks.</summary>
     /// <param name="database">The database.</param>
     /// <param name="pace">Its pace.</param>
     /// <param name="role">The pool's role.</param>
     /// <param name="pool">The pool.</param>
-    /// <param name="insteadOf">A lease that is to be followed by another and takes holders until that works; null: none.</param>
-    /// <param name="why">Shown as the reason why that lease takes no more holders.</param>
+    /// <param name="insteadOf">A lease to replace, which takes holders until its successor works; null: none.</param>
+    /// <param name="why">The reason that is shown for that lease.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask<SucceedAnswer> SucceedAsync(
         string database, PaceSettings pace, RoleTerms role, string pool, string? insteadOf, string why, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Succeed, database, new(pool, role.Name, role.MaxHolders, role.IdleTtl, pace.Spacing(), pace.Tolerance(), newLeaseId(), insteadOf, why), cancellation);
 
-    /// <summary>Just before the issuer is asked: may it be?</summary>
+    /// <summary>Asked just before the issuer is: may it be?</summary>
     public async ValueTask<BeginAnswer> BeginAsync(
         string database, string lease, long fence, string? username, PaceSettings pace, CancellationToken cancellation)
     {
@@ -32,22 +32,22 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
         return answer;
     }
 
-    /// <summary>Says that the attempt is alive. False: another has taken over.</summary>
+    /// <summary>Reports that the attempt is alive. False: another has taken over.</summary>
     public async ValueTask<bool> BeatAsync(string database, string lease, long fence, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Beat, database, new(lease, Text(fence)), cancellation) == AttemptAnswer.Ok;
 
-    /// <summary>Writes down what the issuer made. False: another attempt has taken over, and what was made must be revoked.</summary>
+    /// <summary>Records what the issuer made. False: another attempt has taken over, and what was made must be revoked.</summary>
     /// <param name="database">The database.</param>
     /// <param name="lease">The lease.</param>
     /// <param name="fence">The attempt's fencing number.</param>
-    /// <param name="issuerId">What the issuer calls it.</param>
+    /// <param name="issuerId">The issuer's id for it.</param>
     /// <param name="username">Its user.</param>
     /// <param name="sealedLogin">Its login, sealed.</param>
-    /// <param name="life">By parts of this it is renewed and followed, and takes holders.</param>
+    /// <param name="life">Renewing it, replacing it and taking holders depend on parts of this time.</param>
     /// <param name="asked">The ledger's time when the issuer was asked.</param>
     /// <param name="renewable">Whether the issuer can give it more time.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <param name="lasts">When it ends, from <paramref name="asked"/>; null: at the end of its life.</param>
+    /// <param name="lasts">When it ends, counted from <paramref name="asked"/>; null: at the end of its life.</param>
     public async ValueTask<bool> IssuedAsync(
         string database, string lease, long fence, string issuerId, string username, string sealedLogin, TimeSpan life, DateTimeOffset asked, bool renewable,
         CancellationToken cancellation, TimeSpan? lasts = null) =>
@@ -59,18 +59,18 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
     /// <param name="fence">The attempt's fencing number.</param>
     /// <param name="verifyEvery">How often the login is tried again; zero: never.</param>
     /// <param name="spread">0 to 1, at random: keeps leases that were issued together from rotating together.</param>
-    /// <param name="userLimit">How many connections the database lets its user open; null: as many as there are.</param>
+    /// <param name="userLimit">How many connections the database lets its user open; null: any number.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask<bool> ActivateAsync(
         string database, string lease, long fence, TimeSpan verifyEvery, double spread, int? userLimit, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Activate, database, new(lease, Text(fence), verifyEvery, spread, userLimit), cancellation) == AttemptAnswer.Ok;
 
-    /// <summary>The attempt failed; its pool pauses, the longer the more often in a row.</summary>
+    /// <summary>The attempt failed; its pool pauses, longer with each failure in a row.</summary>
     /// <param name="database">The database.</param>
     /// <param name="lease">The lease that was being issued.</param>
     /// <param name="fence">The attempt's fencing number.</param>
-    /// <param name="mayExist">Whether a user may exist (<see cref="Model.LeaseState.Unknown"/>) or surely does not (<see cref="Model.LeaseState.Failed"/>).</param>
-    /// <param name="why">Told to those who wait and to the DBA.</param>
+    /// <param name="mayExist">Whether a user may exist (<see cref="Model.LeaseState.Unknown"/>) or certainly does not (<see cref="Model.LeaseState.Failed"/>).</param>
+    /// <param name="why">Told to the waiters and to the DBA.</param>
     /// <param name="floor">The shortest pause.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask FailAsync(
@@ -80,10 +80,10 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
         if (answer is FailAnswer.Paused paused) MemoryOf(database).Paused(new(paused.Pool, paused.Till, paused.Failures, why), paused.Now);
     }
 
-    /// <summary>What this replica's attempts did to a database's pace (law L12), to be told to a ledger that lost something.</summary>
+    /// <summary>What this replica's attempts did to a database's pace (law L12), for a ledger that loses it.</summary>
     internal PaceMemory MemoryOf(string database) => memories.GetOrAdd(database, static _ => new());
 
-    // Eighteen digits: more than Lua's numbers hold, so that scripts have it as a text.
+    // Eighteen digits: more than Lua's numbers hold, so scripts have it as a text.
     private static string Text(long fence) => fence.ToString(CultureInfo.InvariantCulture);
 }
 
@@ -92,21 +92,21 @@ public sealed class IssueLedger(LedgerClient client, Func<string> newLeaseId)
 /// <param name="Role">Its role.</param>
 /// <param name="MaxHolders">Holders per lease.</param>
 /// <param name="IdleTtl">How long a lease without holders is kept.</param>
-/// <param name="Spacing">Between two users.</param>
+/// <param name="Spacing">The time between two users.</param>
 /// <param name="Tolerance">How far ahead of the pace a burst may run.</param>
 /// <param name="NewLease">The id of a new lease.</param>
-/// <param name="InsteadOf">A lease that is to be followed by another.</param>
-/// <param name="Why">Shown as the reason why that lease takes no more holders.</param>
+/// <param name="InsteadOf">A lease to replace.</param>
+/// <param name="Why">The reason that is shown for that lease.</param>
 internal sealed record SucceedQuestion(
     string Pool, string Role, int MaxHolders, TimeSpan IdleTtl, TimeSpan Spacing, TimeSpan Tolerance, string NewLease, string? InsteadOf, string Why);
 
-/// <summary>What the ledger says to who asks for a pool's next lease.</summary>
+/// <summary>The ledger's answer to a request for a pool's next lease.</summary>
 public abstract record SucceedAnswer
 {
-    /// <summary>The pool has one; the lease to be followed, if any, takes holders no more.</summary>
+    /// <summary>The pool has one; the lease to replace, if any, takes no more holders.</summary>
     public sealed record Ready : SucceedAnswer;
 
-    /// <summary>It has none: this caller is to issue it, under this fencing number, not before <paramref name="StartsIn"/>.</summary>
+    /// <summary>It has none: this caller issues it, under this fencing number, not before <paramref name="StartsIn"/>.</summary>
     public sealed record Issue(string Lease, long Fence, TimeSpan StartsIn) : SucceedAnswer;
 
     /// <summary>It is being issued.</summary>
@@ -119,15 +119,15 @@ public abstract record SucceedAnswer
     public sealed record Throttled(TimeSpan StartsIn) : SucceedAnswer;
 }
 
-/// <summary>An attempt that is about to ask the issuer; the user's name where it is known before.</summary>
+/// <summary>An attempt that is about to ask the issuer; with the user's name if it is already known.</summary>
 internal sealed record BeginQuestion(string Lease, string Fence, string? Username, TimeSpan Spacing, TimeSpan Tolerance, int InFlight);
 
-/// <summary>What the ledger says to who is about to ask the issuer.</summary>
+/// <summary>The ledger's answer to an attempt that is about to ask the issuer.</summary>
 public abstract record BeginAnswer
 {
     /// <summary>Go ahead.</summary>
     /// <param name="Now">The ledger's time.</param>
-    /// <param name="PacedTo">Until when, at the database's pace, the users that were begun use up what it allows.</param>
+    /// <param name="PacedTo">Until when, at the database's pace, the users begun so far use up the allowance.</param>
     public sealed record Go(DateTimeOffset Now, DateTimeOffset PacedTo) : BeginAnswer;
 
     /// <summary>Ask again then: the database's pace, or too many calls in flight.</summary>
@@ -140,7 +140,7 @@ public abstract record BeginAnswer
 /// <summary>An attempt to issue a lease.</summary>
 internal sealed record AttemptQuestion(string Lease, string Fence);
 
-/// <summary>Whether an attempt is still the one.</summary>
+/// <summary>Whether an attempt is still the current one.</summary>
 internal enum AttemptAnswer
 {
     /// <summary>It is.</summary>
@@ -150,14 +150,14 @@ internal enum AttemptAnswer
     Overtaken,
 }
 
-/// <summary>What the issuer made; <paramref name="Asked"/>: the ledger's time when it was asked.</summary>
+/// <summary>The issuer's answer; <paramref name="Asked"/>: the ledger's time when it was asked.</summary>
 internal sealed record IssuedQuestion(
     string Lease, string Fence, string IssuerId, string Username, string SealedLogin, TimeSpan Life, TimeSpan Lasts, DateTimeOffset Asked, bool Renewable);
 
-/// <summary>What became of what the issuer made.</summary>
+/// <summary>The outcome of recording the issuer's answer.</summary>
 internal enum IssuedAnswer
 {
-    /// <summary>It is the lease's.</summary>
+    /// <summary>The lease has it.</summary>
     Ok,
 
     /// <summary>Another attempt has taken over.</summary>
@@ -173,10 +173,10 @@ internal sealed record ActivateQuestion(string Lease, string Fence, TimeSpan Ver
 /// <summary>An attempt that failed; the pool's pause is from <paramref name="Floor"/> to <paramref name="Longest"/>.</summary>
 internal sealed record FailQuestion(string Lease, string Fence, bool MayExist, string Why, TimeSpan Floor, TimeSpan Longest);
 
-/// <summary>What came of an attempt's failing.</summary>
+/// <summary>The outcome of a failed attempt.</summary>
 internal abstract record FailAnswer
 {
-    /// <summary>The pool issues nothing until then, after so many failures in a row.</summary>
+    /// <summary>The pool issues nothing until then, after this many failures in a row.</summary>
     public sealed record Paused(string Pool, DateTimeOffset Now, DateTimeOffset Till, int Failures) : FailAnswer;
 
     /// <summary>Another attempt has taken over.</summary>

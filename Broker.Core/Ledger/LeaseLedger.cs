@@ -5,7 +5,7 @@ namespace Broker.Core.Ledger;
 /// <summary>Leases from their first holder to their end.</summary>
 public sealed class LeaseLedger(LedgerClient client)
 {
-    /// <summary>The issuer gave a lease more time; with another <paramref name="life"/>, where that is given. False: the lease takes holders no more, and its announced end stands.</summary>
+    /// <summary>The issuer gave a lease more time; with another <paramref name="life"/>, if one is given. False: the lease no longer takes holders, and its announced end stands.</summary>
     public async ValueTask<bool> RenewedAsync(
         string database, string lease, TimeSpan duration, DateTimeOffset asked, bool renewable, TimeSpan nextRenewal, double spread, CancellationToken cancellation, TimeSpan? life = null) =>
         await client.TakeAsync(Decision.Renewed, database, new(lease, duration, asked, renewable, nextRenewal, spread, life), cancellation) == StandingAnswer.Ok;
@@ -14,7 +14,7 @@ public sealed class LeaseLedger(LedgerClient client)
     public async ValueTask<bool> VerifiedAsync(string database, string lease, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Verified, database, new(lease), cancellation) == StandingAnswer.Ok;
 
-    /// <summary>A lease that nobody holds is not tried now, but before somebody gets it. False: somebody holds it.</summary>
+    /// <summary>A lease without holders is not tried now, but before somebody gets it. False: it has holders.</summary>
     public async ValueTask<bool> LapseAsync(string database, string lease, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Lapse, database, new(lease), cancellation) == StandingAnswer.Ok;
 
@@ -31,9 +31,9 @@ public sealed class LeaseLedger(LedgerClient client)
     public async ValueTask ForgetAsync(string database, string lease, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.Forget, database, new(lease), cancellation);
 
-    private const int AtOnce = 100; // so that the ledger is held up for no more than some milliseconds
+    private const int AtOnce = 100; // so that each read holds up the ledger for only some milliseconds
 
-    /// <summary>The leases, at most so many: those that live, oldest first, then those that are over and still shown.</summary>
+    /// <summary>The leases, at most this many: the living ones, oldest first, then those that are over and still shown.</summary>
     public ValueTask<IReadOnlyList<LeaseRecord>> LeasesAsync(string database, int most, CancellationToken cancellation) =>
         ReadAllAsync(database, most, over: true, cancellation);
 
@@ -46,16 +46,16 @@ public sealed class LeaseLedger(LedgerClient client)
         (await ReadAsync(database, [lease], cancellation)).SingleOrDefault();
 
     /// <summary>
-    /// Tells a ledger that lost something what this replica remembers; the two memories are merged. Answers how many holders were put
-    /// back.
+    /// Tells a ledger that lost something what this replica remembers; the two memories are merged. Answers how many holders were
+    /// restored.
     /// </summary>
     /// <param name="database">The database.</param>
-    /// <param name="epoch">The epoch that this replica was told of; in another one everything is to be told again.</param>
+    /// <param name="epoch">The epoch that this replica was told of; in another epoch everything has to be told again.</param>
     /// <param name="leases">Leases.</param>
     /// <param name="holders">Holders, of these leases and of others.</param>
     /// <param name="gone">Holders that left.</param>
-    /// <param name="spread">0 to 1, at random: keeps leases that are put back together from rotating together.</param>
-    /// <param name="why">Shown as the reason why a lease is there again.</param>
+    /// <param name="spread">0 to 1, at random: keeps leases that are restored together from rotating together.</param>
+    /// <param name="why">The reason that is shown for a restored lease.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <param name="pace">What its attempts to issue did; null: not told.</param>
     internal async ValueTask<int> RestoreAsync(
@@ -86,29 +86,29 @@ public sealed class LeaseLedger(LedgerClient client)
 /// <summary>A lease.</summary>
 internal sealed record LeaseQuestion(string Lease);
 
-/// <summary>Whether a lease still stands.</summary>
+/// <summary>Whether a lease is still alive.</summary>
 internal enum StandingAnswer
 {
-    /// <summary>It does.</summary>
+    /// <summary>It is.</summary>
     Ok,
 
     /// <summary>It is over, or about to be.</summary>
     Gone,
 }
 
-/// <summary>What the issuer said to a renewal; <paramref name="Asked"/>: the ledger's time before it was asked.</summary>
+/// <summary>The issuer's answer to a renewal; <paramref name="Asked"/>: the ledger's time before it was asked.</summary>
 internal sealed record RenewedQuestion(string Lease, TimeSpan Duration, DateTimeOffset Asked, bool Renewable, TimeSpan NextRenewal, double Spread, TimeSpan? Life);
 
 /// <summary>A lease, and how long it may be without holders while it takes some.</summary>
 internal sealed record ExpireQuestion(string Lease, TimeSpan Idle);
 
-/// <summary>What came of looking whether a lease is over.</summary>
+/// <summary>The outcome of checking whether a lease is over.</summary>
 public abstract record ExpireAnswer
 {
     /// <summary>It is over.</summary>
     public sealed record Ended(LeaseState State, string Why) : ExpireAnswer;
 
-    /// <summary>Not yet: look again then.</summary>
+    /// <summary>Not yet: check again then.</summary>
     public sealed record Later(TimeSpan Wait) : ExpireAnswer;
 
     /// <summary>There is nothing to end.</summary>
@@ -118,23 +118,23 @@ public abstract record ExpireAnswer
 /// <summary>How a lease is moved.</summary>
 public enum MoveHow
 {
-    /// <summary>Whenever the move is legal.</summary>
+    /// <summary>If the move is legal.</summary>
     Plainly,
 
-    /// <summary>Only when nobody issues it any more.</summary>
+    /// <summary>Only if nobody is issuing it any more.</summary>
     IfAbandoned,
 
-    /// <summary>And the sessions of its user are to be ended when it is revoked.</summary>
+    /// <summary>With the order to end the sessions of its user when it is revoked.</summary>
     EndSessions,
 
-    /// <summary>Its login works no more: its holders need not be able to keep both open to move.</summary>
+    /// <summary>Its login no longer works: its holders may move without keeping both logins' connections open.</summary>
     Broken,
 }
 
 /// <summary>A move of a lease.</summary>
 internal sealed record MoveQuestion(string Lease, LeaseState To, string Why, MoveHow How);
 
-/// <summary>What came of a move.</summary>
+/// <summary>The outcome of a move.</summary>
 public enum MoveAnswer
 {
     /// <summary>It moved.</summary>
@@ -147,7 +147,7 @@ public enum MoveAnswer
     Unknown,
 }
 
-/// <summary>What came of forgetting a lease.</summary>
+/// <summary>The outcome of forgetting a lease.</summary>
 internal enum ForgetAnswer
 {
     /// <summary>It is forgotten.</summary>
@@ -157,7 +157,7 @@ internal enum ForgetAnswer
     NotOver,
 }
 
-/// <summary>The oldest leases, with those that are over or without.</summary>
+/// <summary>The oldest leases, with or without those that are over.</summary>
 internal sealed record LeaseIdsQuestion(int Most, bool Over);
 
 /// <summary>The leases' ids.</summary>
@@ -170,34 +170,34 @@ internal sealed record LeasesQuestion(IReadOnlyList<string> Ids);
 internal sealed record LeasesReply(DateTimeOffset Now, IReadOnlyList<LeaseRecord> Leases);
 
 /// <summary>A lease as a replica remembers it.</summary>
-/// <param name="Record">As it was when its login was opened.</param>
-/// <param name="EndsIn">Until its end as last announced, by the replica's stopwatch.</param>
-/// <param name="EndsAt">That end, by the ledger's clock as it was.</param>
+/// <param name="Record">Its record at the time when its login was opened.</param>
+/// <param name="EndsIn">The time until its last announced end, by the replica's stopwatch.</param>
+/// <param name="EndsAt">That end, by the ledger's clock.</param>
 public sealed record RememberedLease(LeaseRecord Record, TimeSpan EndsIn, DateTimeOffset EndsAt);
 
 /// <summary>A holder as a replica remembers it.</summary>
 /// <param name="Id">The holder.</param>
 /// <param name="Lease">Its lease.</param>
-/// <param name="Connections">What it was granted.</param>
-/// <param name="EndsIn">Until its end as last announced.</param>
-/// <param name="Mark">Where in the ledger's history that was so.</param>
-/// <param name="Caller">Who it is, for people.</param>
-/// <param name="Range">What it accepts, as the ledger told; null: not known.</param>
+/// <param name="Connections">The connections granted to it.</param>
+/// <param name="EndsIn">The time until its last announced end.</param>
+/// <param name="Mark">The mark at which that was so.</param>
+/// <param name="Caller">Its name, for people.</param>
+/// <param name="Range">What it accepts, as the ledger told it; null: not known.</param>
 public sealed record RememberedHolder(string Id, string Lease, int Connections, TimeSpan EndsIn, long Mark, string Caller, string? Range = null);
 
 /// <summary>A holder that left, or has another lease.</summary>
 /// <param name="Id">The holder.</param>
-/// <param name="Mark">Where in the ledger's history that happened.</param>
+/// <param name="Mark">The mark at which that happened.</param>
 public sealed record GoneHolder(string Id, long Mark);
 
 /// <summary>What a replica remembers; <paramref name="Epoch"/>: the one that it was told of.</summary>
 internal sealed record RestoreQuestion(
     string Epoch, DateTimeOffset? PacedTo, IReadOnlyList<RememberedPause> Pauses, IReadOnlyList<RestoredLease> Leases, IReadOnlyList<RememberedHolder> Holders, IReadOnlyList<GoneHolder> Gone);
 
-/// <summary>A lease that is put back.</summary>
+/// <summary>A lease to restore.</summary>
 internal sealed record RestoredLease(
     string Id, string Pool, string Role, string Username, string IssuerId, string SealedLogin, TimeSpan EndsIn, DateTimeOffset EndsAt, TimeSpan Life, bool Renewable,
     DateTimeOffset IssuedAt, int MaxHolders, TimeSpan IdleTtl, double Spread, string Why);
 
-/// <summary>How many holders were put back.</summary>
+/// <summary>How many holders were restored.</summary>
 internal sealed record RestoreReply(int Back);

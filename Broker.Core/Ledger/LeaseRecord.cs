@@ -28,7 +28,7 @@ public sealed record LeaseRecord
     public required DateTimeOffset? VerifiedAt { get; init; }
     public required DateTimeOffset? ExpiresAt { get; init; }
 
-    /// <summary>When it is to be renewed with the issuer.</summary>
+    /// <summary>When it should be renewed with the issuer.</summary>
     public required DateTimeOffset? RenewAt { get; init; }
     public required bool Renewable { get; init; }
 
@@ -37,7 +37,7 @@ public sealed record LeaseRecord
     public required int Holders { get; init; }
     public required int Connections { get; init; }
 
-    /// <summary>Since when it has had no holder; only of meaning while <see cref="Holders"/> is 0.</summary>
+    /// <summary>Since when it has had no holder; meaningful only while <see cref="Holders"/> is 0.</summary>
     public required DateTimeOffset? EmptySince { get; init; }
     public required TimeSpan IdleTtl { get; init; }
 
@@ -47,19 +47,19 @@ public sealed record LeaseRecord
     /// <summary>Whether the issuer may have been asked.</summary>
     public required bool Begun { get; init; }
 
-    /// <summary>Whether its sessions are to be ended when it is revoked: an operator's order.</summary>
+    /// <summary>Whether its sessions have to be ended when it is revoked: an operator's order.</summary>
     public required bool Shut { get; init; }
 
-    /// <summary>Holders it takes at most.</summary>
+    /// <summary>The most holders that it takes.</summary>
     public required int MaxHolders { get; init; }
 
-    /// <summary>How many connections the database itself lets its user open; null: it does not say no.</summary>
+    /// <summary>How many connections the database itself lets its user open; null: any number.</summary>
     public required int? Cap { get; init; }
 
-    /// <summary>When that was set last.</summary>
+    /// <summary>When that was last set.</summary>
     public required DateTimeOffset? CappedAt { get; init; }
 
-    /// <summary>Why it is in its state, where that needs saying.</summary>
+    /// <summary>Why it is in its state, if there is something to say.</summary>
     public required string Reason { get; init; }
 
     /// <summary>The ledger's time when this was read.</summary>

@@ -6,7 +6,7 @@ namespace Broker.Core.Ledger;
 
 /// <summary>
 /// One replica's access to the ledger. It knows the mark of its own last change to each database's records, and the highest that it has seen of
-/// anybody's, and sends both with every decision: a ledger with only earlier marks has lost what came after, and begins another epoch
+/// any replica's, and sends both with every decision: a ledger with only earlier marks has lost the later changes, and begins another epoch
 /// (law L8).
 /// </summary>
 /// <param name="store">Where decisions run.</param>
@@ -20,18 +20,18 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<
     /// <inheritdoc cref="ILedgerStore.IsOfThisProcess"/>
     internal bool IsOfThisProcess => store.IsOfThisProcess;
 
-    /// <summary>The epoch of a database's records when they were read last; empty: none yet.</summary>
+    /// <summary>The epoch of a database's records when they were last read; empty: none yet.</summary>
     internal string Epoch(string database) => states.TryGetValue(database, out var state) ? state.Epoch : "";
 
-    /// <summary>Where a database's records were when they were asked for last; null: they never were.</summary>
+    /// <summary>Where a database's records were when they were last located; null: they never were.</summary>
     internal string? Address(string database) => states.TryGetValue(database, out var state) ? state.At : null;
 
     /// <inheritdoc cref="TakeMarkedAsync"/>
     internal async ValueTask<TAnswer> TakeAsync<TAsked, TAnswer>(Decision<TAsked, TAnswer> decision, string database, TAsked asked, CancellationToken cancellation) =>
         (await TakeMarkedAsync(decision, database, asked, cancellation)).Answer;
 
-    /// <summary>Takes a decision; answers also the mark up to which this replica knows the records, and the epoch in which it was taken.</summary>
-    /// <exception cref="LedgerException">The store did not answer, or not what is expected. The decision may have been taken.</exception>
+    /// <summary>Takes a decision; also answers the mark up to which this replica knows the records, and the epoch in which it was taken.</summary>
+    /// <exception cref="LedgerException">The store did not answer, or answered something unexpected. The decision may have been taken.</exception>
     internal async ValueTask<(TAnswer Answer, long Mark, string Epoch)> TakeMarkedAsync<TAsked, TAnswer>(
         Decision<TAsked, TAnswer> decision, string database, TAsked asked, CancellationToken cancellation)
     {
@@ -46,13 +46,13 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<
         return (decision.ReadAnswer(reply), state.Heard, reply[0]);
     }
 
-    /// <summary>The ledger said that a database's records have come as far as this mark.</summary>
+    /// <summary>The ledger said that a database's records have reached this mark.</summary>
     internal void Saw(string database, long mark)
     {
         if (states.TryGetValue(database, out var state)) state.See(mark);
     }
 
-    // On another server a database begins anew: what was written on the one before is no loss.
+    // On another server a database begins anew: the records on the former one are no loss.
     private State StateOf(string database, string at) =>
         states.TryGetValue(database, out var state) && state.At == at ? state : states.AddOrUpdate(database, _ => new(at), (_, known) => known.At == at ? known : new(at));
 

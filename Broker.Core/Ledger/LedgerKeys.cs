@@ -15,11 +15,11 @@ public static class LedgerKeys
         "voices", "news", "classes", "breathing", "asked_of", "fewer", "server",
     ];
 
-    /// <summary>Where what belongs to no database is kept; no database can have these names.</summary>
+    /// <summary>The place of records that belong to no database; no database can have these names.</summary>
     internal static readonly string[] OfNoDatabase =
         [SharedLedger.Issuers, "~shares", "~sessions", "~handles", "~client-tokens", "~wrapped", "~upstream-tokens", "~secret-ids", "~shadow"];
 
-    // What the databases of a server have in common.
+    // The keys that the databases of a server share.
     private static readonly string[] OfServer = ["flights", "server"];
 
     /// <summary>In the order of their names in scripts.</summary>

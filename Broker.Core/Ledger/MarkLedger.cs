@@ -8,7 +8,7 @@ namespace Broker.Core.Ledger;
 /// </summary>
 /// <param name="texts">Where they are kept.</param>
 /// <param name="make">Makes the first one.</param>
-/// <param name="former">Those of brokers that are gone, whose users are this one's now.</param>
+/// <param name="former">Marks of brokers that are gone, whose users are now this one's.</param>
 internal sealed class MarkLedger(TextLedger texts, Func<string> make, IReadOnlyList<string> former)
 {
     private const string Name = "marks";

@@ -11,7 +11,7 @@ internal sealed class PaceMemory
     private readonly Lock gate = new();
     private readonly ConcurrentDictionary<string, RememberedPause> pauses = new(StringComparer.Ordinal);
 
-    /// <summary>How far the users that were begun had run ahead of the pace; null: none was.</summary>
+    /// <summary>How far the users begun so far are ahead of the pace; null: there were none.</summary>
     public DateTimeOffset? PacedTo { get; private set; }
 
     /// <summary>The pools that pause after a failure, and some whose pause is over.</summary>
@@ -40,5 +40,5 @@ internal sealed class PaceMemory
 /// <param name="Pool">The pool.</param>
 /// <param name="Till">Until when, by the ledger's time.</param>
 /// <param name="Failures">How often in a row it failed.</param>
-/// <param name="Why">Why it did last.</param>
+/// <param name="Why">Why it last failed.</param>
 internal sealed record RememberedPause(string Pool, DateTimeOffset Till, int Failures, string Why);

@@ -2,7 +2,7 @@ using Broker.Core.Catalog;
 
 namespace Broker.Core.Ledger;
 
-/// <summary>A database's pace as the scripts reckon with it (generic cell rate algorithm).</summary>
+/// <summary>A database's pace in the scripts' terms (generic cell rate algorithm).</summary>
 internal static class Pacing
 {
     /// <summary>The time between two users.</summary>

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Broker.Core.Ledger;
 
 /// <summary>
-/// The highest mark that this replica has seen of each database's records: a claim that is sent after a mark was seen comes after whatever was
+/// The highest mark that this replica has seen of each database's records: a claim that is sent after a mark was seen is later than everything
 /// released before it.
 /// </summary>
 public sealed class SeenMarks

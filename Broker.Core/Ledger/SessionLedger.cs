@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Broker.Core.Ledger;
 
-/// <summary>What became of opening a session.</summary>
+/// <summary>The outcome of opening a session.</summary>
 public enum SessionOpening
 {
     /// <summary>It is open.</summary>
@@ -12,7 +12,7 @@ public enum SessionOpening
     /// <summary>The token was exchanged before.</summary>
     TokenUsed,
 
-    /// <summary>There are as many as there may be.</summary>
+    /// <summary>The limit of sessions is reached.</summary>
     Full,
 }
 
@@ -28,11 +28,11 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
     private readonly LedgerClient client = new(store);
     private readonly TimeProvider time = time ?? TimeProvider.System;
 
-    // The tokens that were exchanged, until their ends: no ledger that lost something lets them be exchanged again.
+    // The exchanged tokens, until their ends: no ledger that lost something lets them be exchanged again.
     private readonly ConcurrentDictionary<string, (long At, TimeSpan Left)> exchanged = new(StringComparer.Ordinal);
 
-    /// <summary>Opens a session in exchange for a token, which nobody can exchange again.</summary>
-    /// <returns>What became of it, and when it ends; when full, when the next one ends.</returns>
+    /// <summary>Opens a session in exchange for a token, which cannot be exchanged again.</summary>
+    /// <returns>The outcome, and when the session ends; when full, when the next one ends.</returns>
     public async ValueTask<(SessionOpening Opening, TimeSpan In)> OpenAsync(
         string id, string text, TimeSpan lifetime, TimeSpan longest, int most, string tokenHash, TimeSpan tokenLeft, CancellationToken cancellation)
     {
@@ -47,7 +47,7 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
         };
     }
 
-    /// <summary>What was written down for a session, and when it ends; null when there is none (any more).</summary>
+    /// <summary>The text of a session, and when it ends; null when there is none (any more).</summary>
     public async ValueTask<(string Text, TimeSpan EndsIn)?> ReadAsync(string id, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.ReadSession, Sessions, new(id), cancellation) is SessionAnswer.Found found ? (found.Text, found.EndsIn) : null;
 
@@ -59,7 +59,7 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
     public async ValueTask<bool> RevokeAsync(string id, CancellationToken cancellation) =>
         await client.TakeAsync(Decision.RevokeSession, Sessions, new(id), cancellation) == RevokeSessionAnswer.Revoked;
 
-    /// <summary>Hears of every session that is revoked, by its id, and of tokens that were exchanged elsewhere; a signal can be lost on its way.</summary>
+    /// <summary>Hears the id of every session that is revoked, and of tokens that were exchanged elsewhere; a signal can be lost on its way.</summary>
     public IDisposable Listen(Action<string> revoked) => store.Listen(Sessions, subject =>
     {
         if (subject.Split('|', 3) is ["used", var text, var hash] && uint.TryParse(text, CultureInfo.InvariantCulture, out var left)) Exchanged(hash, TimeSpan.FromMilliseconds(left));
@@ -79,11 +79,11 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
     }
 }
 
-/// <summary>A session that is to be opened; see <see cref="SessionLedger.OpenAsync"/>.</summary>
+/// <summary>A session to open; see <see cref="SessionLedger.OpenAsync"/>.</summary>
 internal sealed record OpenSessionQuestion(
     string Id, string Text, TimeSpan Lifetime, TimeSpan Longest, int Most, string TokenHash, TimeSpan TokenLeft);
 
-/// <summary>What became of opening a session.</summary>
+/// <summary>The outcome of opening a session.</summary>
 internal abstract record OpenSessionAnswer
 {
     /// <summary>It is open.</summary>
@@ -92,14 +92,14 @@ internal abstract record OpenSessionAnswer
     /// <summary>The token was exchanged before.</summary>
     public sealed record Used : OpenSessionAnswer;
 
-    /// <summary>There are as many as there may be.</summary>
+    /// <summary>The limit of sessions is reached.</summary>
     public sealed record Full(TimeSpan NextEndIn) : OpenSessionAnswer;
 }
 
 /// <summary>A session.</summary>
 internal sealed record SessionQuestion(string Id);
 
-/// <summary>What is known of a session.</summary>
+/// <summary>The answer for a session.</summary>
 internal abstract record SessionAnswer
 {
     /// <summary>Its text, and its end.</summary>
@@ -109,10 +109,10 @@ internal abstract record SessionAnswer
     public sealed record None : SessionAnswer;
 }
 
-/// <summary>A session that is to live so much longer.</summary>
+/// <summary>A session to extend by a time.</summary>
 internal sealed record RenewSessionQuestion(string Id, TimeSpan Lifetime);
 
-/// <summary>What became of renewing a session.</summary>
+/// <summary>The outcome of renewing a session.</summary>
 internal abstract record RenewSessionAnswer
 {
     /// <summary>It ends then.</summary>
@@ -122,7 +122,7 @@ internal abstract record RenewSessionAnswer
     public sealed record None : RenewSessionAnswer;
 }
 
-/// <summary>What became of ending a session.</summary>
+/// <summary>The outcome of ending a session.</summary>
 internal enum RevokeSessionAnswer
 {
     /// <summary>It is over.</summary>

@@ -3,8 +3,8 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Ledger;
 
-/// <summary>What somebody may hold at most.</summary>
-/// <param name="Name">Who: a caller's or a team's name; without <c>|</c>.</param>
+/// <summary>The most that a caller or a team may hold.</summary>
+/// <param name="Name">A caller's or a team's name; without <c>|</c>.</param>
 /// <param name="Holders">Holders at most; 0: any number.</param>
 /// <param name="Connections">Connections at most; 0: any number.</param>
 public sealed record Share(string Name, int Holders, int Connections);
@@ -32,13 +32,13 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
     private string told = "";
 
     /// <summary>
-    /// An ask begins, and takes its part of each share, all or none; <see cref="SettleAsync"/> says how it ended. A holder that is in
-    /// already keeps its place, and counts as no less meanwhile.
+    /// An ask begins, and takes its part of each share, all or none; <see cref="SettleAsync"/> reports how it ended. A holder that already has a part
+    /// keeps its place, and counts as no less meanwhile.
     /// </summary>
-    /// <param name="holder">Whose ask it is.</param>
+    /// <param name="holder">The holder that asks.</param>
     /// <param name="want">Connections wanted.</param>
-    /// <param name="least">Connections it can live with.</param>
-    /// <param name="lifetime">How long the part is kept when nobody says how the ask ended: as long as it may take, and the holder may live.</param>
+    /// <param name="least">The fewest connections it accepts.</param>
+    /// <param name="lifetime">How long the part is kept if nobody reports how the ask ended: the longest that it may take, plus the holder's lifetime.</param>
     /// <param name="shares">The shares.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <returns>The connections it may have, or the share that has no room.</returns>
@@ -57,10 +57,10 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
     }
 
     /// <summary>An ask is over.</summary>
-    /// <param name="holder">Whose ask it was.</param>
-    /// <param name="connections">What it was granted; null: nothing.</param>
+    /// <param name="holder">The holder that asked.</param>
+    /// <param name="connections">The connections granted; null: none.</param>
     /// <param name="lifetime">How long the holder lives now.</param>
-    /// <param name="shares">The shares it took its part of.</param>
+    /// <param name="shares">The shares of which it took its part.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask SettleAsync(string holder, int? connections, TimeSpan lifetime, IReadOnlyList<Share> shares, CancellationToken cancellation)
     {
@@ -73,14 +73,14 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
     public async ValueTask<long> VersionAsync(string holder, string share, CancellationToken cancellation) =>
         (await client.TakeAsync(Decision.ShareVersion, Shares, new(holder, share), cancellation)).Version;
 
-    /// <summary>A holder was released: its part comes free, unless an ask of it began or ended since the version was looked at, or is under way.</summary>
+    /// <summary>A holder was released: its part comes free, unless one of its asks began or ended since the version was read, or is under way.</summary>
     public async ValueTask LeaveAsync(string holder, long version, IReadOnlyList<Share> shares, CancellationToken cancellation)
     {
         parts.TryRemove(holder, out _);
         await client.TakeAsync(Decision.LeaveShare, Shares, new(holder, version, [.. shares.Select(share => share.Name)]), cancellation);
     }
 
-    /// <summary>Says that this replica is there, and tells a ledger that lost something which parts it remembers.</summary>
+    /// <summary>Reports that this replica is there, and tells a ledger that lost something which parts it remembers.</summary>
     public async ValueTask KeepAsync(CancellationToken cancellation)
     {
         if (parts.IsEmpty) return;
@@ -88,7 +88,7 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
         await TellAsync(cancellation);
     }
 
-    // Whether there was something to tell: the ledger is in another epoch than the one in which this replica told it last.
+    // Whether there was something to tell: the ledger's epoch is not the one in which this replica last told it.
     private async ValueTask<bool> TellAsync(CancellationToken cancellation)
     {
         var epoch = client.Epoch(Shares);
@@ -114,17 +114,17 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
 
     private bool IsOver(Part part) => time.GetElapsedTime(part.At) >= part.Lifetime;
 
-    // Not settled: an ask of it is under way.
+    // Not settled: one of its asks is under way.
     private sealed record Part(int Connections, long At, TimeSpan Lifetime, IReadOnlyList<string> Shares, bool IsSettled);
 }
 
 /// <summary>An ask that takes its part of each share.</summary>
 internal sealed record TakeShareQuestion(string Holder, int Want, int Least, TimeSpan Lifetime, IReadOnlyList<Share> Shares);
 
-/// <summary>What an ask gets of its shares.</summary>
+/// <summary>The outcome of an ask.</summary>
 internal abstract record TakeShareAnswer
 {
-    /// <summary>So many connections.</summary>
+    /// <summary>It gets this many connections.</summary>
     public sealed record Taken(int Connections) : TakeShareAnswer;
 
     /// <summary>Nothing: this share has no room.</summary>

@@ -8,7 +8,7 @@ namespace Broker.Core.Ledger;
 /// </summary>
 public sealed class SharedLedger(ILedgerStore store)
 {
-    /// <summary>Where what belongs to issuers and to no database is kept; no database can have this name.</summary>
+    /// <summary>The place of records that belong to issuers and to no database; no database can have this name.</summary>
     public const string Issuers = "~issuers";
 
     /// <summary>
@@ -28,28 +28,28 @@ public sealed class SharedLedger(ILedgerStore store)
     /// <summary>Where a database's records are, by its name (<see cref="LedgerKeys"/>); null: each is on a server of its own.</summary>
     internal Func<string, CancellationToken, ValueTask<string>>? Address { get; init; }
 
-    /// <summary>Where a database's records were when they were asked for last; null: they never were.</summary>
+    /// <summary>Where a database's records were when they were last located; null: they never were.</summary>
     internal string? AddressOf(string database) => Client.Address(database);
 
     /// <summary>Names new leases; a simulation names them from its seed.</summary>
     internal Func<string> NewLeaseId { get; init; } = static () => Guid.NewGuid().ToString("N")[..20];
 
-    /// <summary>Makes the mark of this ledger's users, where it has none yet.</summary>
+    /// <summary>Makes the mark of this ledger's users, if it has none yet.</summary>
     internal Func<string> NewMark { get; init; } = BrokerMark.New;
 
-    /// <summary>Marks of brokers that are gone, whose users are this one's now.</summary>
+    /// <summary>Marks of brokers that are gone, whose users are now this one's.</summary>
     internal IReadOnlyList<string> FormerMarks { get; init; } = [];
 
-    /// <summary>What tells this ledger's users from those of another on the same server.</summary>
+    /// <summary>The mark that tells this ledger's users from those of another on the same server.</summary>
     internal MarkLedger Marks => field ??= new(Texts, NewMark, FormerMarks);
 
     /// <summary>Claims on connections and leases.</summary>
     public ClaimLedger Claims => field ??= new(Client, NewLeaseId, seen);
 
-    /// <summary>Who holds connections.</summary>
+    /// <summary>The holders of connections.</summary>
     public HolderLedger Holders => field ??= new(Client, seen);
 
-    /// <summary>How a lease comes to be.</summary>
+    /// <summary>The making of leases.</summary>
     public IssueLedger Issues => field ??= new(Client, NewLeaseId);
 
     /// <summary>Leases from their first holder to their end.</summary>
@@ -58,7 +58,7 @@ public sealed class SharedLedger(ILedgerStore store)
     /// <summary>Counts, budgets and lines of a database's connections.</summary>
     public BudgetLedger Budgets => field ??= new(Client);
 
-    /// <summary>What the databases themselves let users open.</summary>
+    /// <summary>The caps that the databases themselves enforce on users.</summary>
     public CapLedger Caps => field ??= new(Client);
 
     /// <summary>Leftovers: users that no lease knows.</summary>

@@ -32,7 +32,7 @@ internal sealed class SharedTrips<TAsked, TAnswer>(Func<IReadOnlyList<TAsked>, V
         return answer.Task;
     }
 
-    // Those that were there already when the batch was sent.
+    // The questions that were already there when the batch was sent.
     private void TakeAllUntil(long last, List<TaskCompletionSource<TAnswer>> answers)
     {
         lock (gate)
@@ -73,7 +73,7 @@ internal sealed class SharedTrips<TAsked, TAnswer>(Func<IReadOnlyList<TAsked>, V
             }
             catch (Exception e)
             {
-                // Whatever it is, those who wait must hear of it: it is rethrown to each of them.
+                // The waiters must hear of any failure: it is rethrown to each of them.
                 if (e is LedgerException) TakeAllUntil(last, answers);
                 foreach (var answer in answers) answer.TrySetException(e);
             }

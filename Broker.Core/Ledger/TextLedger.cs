@@ -8,13 +8,13 @@ namespace Broker.Core.Ledger;
 /// </summary>
 public sealed class TextLedger(LedgerClient client)
 {
-    // Replicas that write one text at once are few, and each writes once. What cannot be replaced at all, somebody else has written into the ledger.
+    // Few replicas write one text at once, and each writes once. A text that can never be replaced was written into the ledger by somebody else.
     private const int MostAttempts = 100;
 
     private readonly ConcurrentDictionary<string, (string Text, DateTimeOffset PutAt)> remembered = new(StringComparer.Ordinal);
 
-    /// <summary>A text; null when there is none, and how long ago it was put there.</summary>
-    /// <exception cref="LedgerException">The store does not answer, or has what cannot be replaced.</exception>
+    /// <summary>A text, and how long ago it was put there; null when there is none.</summary>
+    /// <exception cref="LedgerException">The store does not answer, or has a text that cannot be replaced.</exception>
     public async ValueTask<(string Text, TimeSpan Age)?> ReadSharedAsync(string name, CancellationToken cancellation)
     {
         for (var attempt = 0; attempt < MostAttempts; attempt++)
@@ -34,17 +34,17 @@ public sealed class TextLedger(LedgerClient client)
         throw Unreplaceable(name);
     }
 
-    /// <summary>Puts a text in the place of whatever is there.</summary>
+    /// <summary>Replaces a text.</summary>
     /// <param name="name">Its name.</param>
-    /// <param name="following">Makes it, of what is there (null: nothing). Null: what is there may stay.</param>
+    /// <param name="following">Makes the new text from the present one (null: there is none). Null: the present text may stay.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <exception cref="LedgerException">The store does not answer, or has what cannot be replaced.</exception>
+    /// <exception cref="LedgerException">The store does not answer, or has a text that cannot be replaced.</exception>
     internal ValueTask ChangeSharedAsync(string name, Func<string?, string?> following, CancellationToken cancellation) =>
         ChangeSharedAsync(name, (text, _) => following(text), cancellation);
 
     /// <inheritdoc cref="ChangeSharedAsync(string, Func{string?, string?}, CancellationToken)"/>
     /// <param name="name">Its name.</param>
-    /// <param name="following">Makes it, of what is there (null: nothing) and how long ago that was put there. Null: what is there may stay.</param>
+    /// <param name="following">Makes the new text from the present one (null: there is none) and its age. Null: the present text may stay.</param>
     /// <param name="cancellation">Ends the wait.</param>
     internal async ValueTask ChangeSharedAsync(string name, Func<string?, TimeSpan, string?> following, CancellationToken cancellation)
     {
@@ -57,12 +57,12 @@ public sealed class TextLedger(LedgerClient client)
         throw Unreplaceable(name);
     }
 
-    /// <summary>Puts a text in the place of another, if that is still there (null: none). False: another is there.</summary>
+    /// <summary>Replaces a text, if the expected one is still there (null: none). False: another is there.</summary>
     public ValueTask<bool> ReplaceSharedAsync(string name, string? expected, string following, CancellationToken cancellation) =>
         PutAsync(name, expected, following, null, cancellation);
 
-    /// <summary>The ledger lost something: it is given back what it does not know of these any more. Who else reads them may not have read them before.</summary>
-    /// <exception cref="LedgerException">The ledger does not answer: say it again.</exception>
+    /// <summary>The ledger lost something: it gets back those of these texts that it no longer knows. Other readers may not have read them before.</summary>
+    /// <exception cref="LedgerException">The ledger does not answer: call this again.</exception>
     public async ValueTask PutBackAsync(CancellationToken cancellation)
     {
         foreach (var name in remembered.Keys) await ReadSharedAsync(name, cancellation);
@@ -90,7 +90,7 @@ public sealed class TextLedger(LedgerClient client)
     private static TimeSpan Age(DateTimeOffset now, DateTimeOffset putAt) => now > putAt ? now - putAt : TimeSpan.Zero;
 }
 
-/// <summary>What is to be heard again.</summary>
+/// <summary>The token of the signal.</summary>
 internal sealed record HearQuestion(string Token);
 
 /// <summary>The name of a text.</summary>
@@ -106,15 +106,15 @@ internal abstract record SharedAnswer
     public sealed record None : SharedAnswer;
 }
 
-/// <summary>A text, the one it is to replace, and when it was put there first (null: now).</summary>
+/// <summary>A text, the one it should replace, and when it was first put there (null: now).</summary>
 internal sealed record ReplaceSharedQuestion(string Name, string? Expected, string Following, DateTimeOffset? PutAt);
 
-/// <summary>What came of replacing a text.</summary>
+/// <summary>The outcome of replacing a text.</summary>
 internal abstract record ReplaceSharedAnswer
 {
     /// <summary>It is there, since then.</summary>
     public sealed record Ok(DateTimeOffset PutAt) : ReplaceSharedAnswer;
 
-    /// <summary>Another is there than expected.</summary>
+    /// <summary>Another text is there than expected.</summary>
     public sealed record Changed : ReplaceSharedAnswer;
 }

@@ -36,8 +36,8 @@ public sealed class InProcessLedgerStore : ILedgerStore
     {
     }
 
-    /// <param name="keys">Makes the keyspace; what it publishes goes to the given action.</param>
-    /// <param name="scripts">What is run for a decision; null: its own script. Others show whether a wrong rule would be noticed.</param>
+    /// <param name="keys">Makes the keyspace; everything it publishes goes to the given action.</param>
+    /// <param name="scripts">The script to run for a decision; null: its own. Other scripts show whether a wrong rule would be noticed.</param>
     internal InProcessLedgerStore(Func<Action<string, string>, Keyspace> keys, Func<Decision, string>? scripts = null)
     {
         this.scripts = scripts ?? (static decision => decision.Script);
@@ -61,10 +61,10 @@ public sealed class InProcessLedgerStore : ILedgerStore
         return new(answer);
     }
 
-    /// <summary>Takes a decision; answers also who is to be called with what, once the decision counts.</summary>
+    /// <summary>Takes a decision; also answers which callbacks to call with which texts once the decision counts.</summary>
     /// <param name="decision">Which.</param>
     /// <param name="database">The database's name.</param>
-    /// <param name="arguments">What it is asked.</param>
+    /// <param name="arguments">Its question.</param>
     internal (string[] Answer, IReadOnlyList<(Action<string> Listener, string Subject)> Calls) Decide(
         Decision decision, string database, IReadOnlyList<string> arguments)
     {
@@ -110,7 +110,7 @@ public sealed class InProcessLedgerStore : ILedgerStore
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>What is in it now: for tests of what happens when a ledger loses what came after.</summary>
+    /// <summary>A copy of its present content: for tests of a ledger that loses everything written later.</summary>
     internal Keyspace Copy()
     {
         lock (gate)
@@ -121,13 +121,13 @@ public sealed class InProcessLedgerStore : ILedgerStore
         }
     }
 
-    /// <summary>Puts a copy in the place of all there is; an empty one: as Redis does when it is flushed.</summary>
+    /// <summary>Replaces its whole content by a copy; by an empty one, as when Redis is flushed.</summary>
     internal void PutBack(Keyspace copy)
     {
         lock (gate) keyspace.Become(copy);
     }
 
-    /// <summary>One that holds nothing.</summary>
+    /// <summary>An empty copy.</summary>
     internal static Keyspace Empty() => new(TimeProvider.System, static (_, _) => { });
 
     private string[] Run(Decision decision, string database, IReadOnlyList<string> arguments)
@@ -207,7 +207,7 @@ public sealed class InProcessLedgerStore : ILedgerStore
         object? answer;
         try
         {
-            // As in Redis: what is nil or false is a mistake of the script, not an empty text.
+            // As in Redis: a nil or false is a mistake of the script, not an empty text.
             if (Array.IndexOf(words, null) is var at and >= 0) throw new ArgumentException($"word {at + 1} is neither a string nor a number");
             answer = keyspace.Execute(words!);
         }
@@ -223,7 +223,7 @@ public sealed class InProcessLedgerStore : ILedgerStore
         return 2;
     }
 
-    // As Redis hands values to Lua: no value is false, an integer a number, an array a table.
+    // As Redis passes values to Lua: no value is false, an integer a number, an array a table.
     private static void Push(Lua state, object? value)
     {
         switch (value)

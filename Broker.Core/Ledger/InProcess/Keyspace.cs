@@ -14,9 +14,9 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
     private long readings;
 
     /// <summary>
-    /// Asks the clock, once for each decision, when its turn has come: one that read the clock and had to wait would find the ledger's
-    /// time ahead of it, and take that for a clock that fell back. A clock may run others' work when it is asked, and that work may take
-    /// a decision: none may begin while one is under way, and whichever comes after it is no earlier.
+    /// Reads the clock once for each decision, when its turn has come: a decision that read the clock and then had to wait would find the ledger's
+    /// time ahead of it, and take that for a clock that fell back. A clock may run others' work when it is read, and that work may take
+    /// a decision: none may begin while one is under way, and a decision after it is no earlier.
     /// </summary>
     public void ReadClock()
     {
@@ -26,13 +26,13 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
         readings++;
     }
 
-    /// <summary>A hash as it stands, for those who look at the ledger from outside.</summary>
+    /// <summary>A hash's content, for readers outside the ledger.</summary>
     public IReadOnlyDictionary<string, string> HashAt(string key) => Hash(key);
 
-    /// <summary>A sorted set as it stands, likewise.</summary>
+    /// <summary>A sorted set's content, likewise.</summary>
     public RankedSet RankedAt(string key) => Set(key);
 
-    /// <summary>Holds what another keyspace holds, and nothing else: a ledger put back to a copy, or emptied.</summary>
+    /// <summary>Takes over the content of another keyspace, and nothing else: a ledger put back to a copy, or emptied.</summary>
     public virtual void Become(Keyspace other)
     {
         hashes.Clear();
@@ -41,7 +41,7 @@ internal class Keyspace(TimeProvider time, Action<string, string> publish)
         foreach (var (key, set) in other.ranked) ranked[key] = new(set);
     }
 
-    /// <summary>All there is: whether it is in a sorted set, the key, the field or member.</summary>
+    /// <summary>The whole content: whether it is in a sorted set, the key, the field or member.</summary>
     protected IEnumerable<(bool Ranked, string Key, string Name)> Names() =>
         hashes.SelectMany(static hash => hash.Value.Keys.Select(field => (false, hash.Key, field)))
             .Concat(ranked.SelectMany(static set => set.Value.Range(0, -1, withScores: false).Select(member => (true, set.Key, member))));

@@ -5,7 +5,7 @@ namespace Broker.Core.Ledger.InProcess;
 /// <summary>A sorted set as Redis has it: members unique, ordered by score, then by their bytes.</summary>
 internal sealed class RankedSet
 {
-    // Behind every member that there is.
+    // Behind every existing member.
     private const string Last = "\uffff";
 
     private readonly Dictionary<string, double> scores = new(StringComparer.Ordinal);
@@ -23,7 +23,7 @@ internal sealed class RankedSet
 
     public int Count => scores.Count;
 
-    /// <summary>A score as it is written: the text reads as the very same number.</summary>
+    /// <summary>A score as text, which reads back as the very same number.</summary>
     public static string? Text(double? score) => score?.ToString("R", CultureInfo.InvariantCulture);
 
     public double? Score(string member) => scores.TryGetValue(member, out var score) ? score : null;
@@ -68,7 +68,7 @@ internal sealed class RankedSet
         return [.. members];
     }
 
-    /// <summary>Its members by their scores, both ends included, but for some of the first.</summary>
+    /// <summary>Its members by their scores, both ends included, without some of the first.</summary>
     public string[] Between(double least, double most, int limit, int skip = 0) =>
         [.. sorted.GetViewBetween((least, ""), (most, Last)).Skip(skip).Take(limit).Select(entry => entry.Member)];
 }

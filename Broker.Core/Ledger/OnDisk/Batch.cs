@@ -1,6 +1,6 @@
 namespace Broker.Core.Ledger.OnDisk;
 
-/// <summary>What decisions changed that are written to the file together; who decided waits until they are.</summary>
+/// <summary>The changes of decisions that are written to the file together; their callers wait until they are.</summary>
 internal sealed class Batch
 {
     private readonly TaskCompletionSource written = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -25,6 +25,6 @@ internal sealed class Batch
     public void Fail(LedgerFileException why)
     {
         written.SetException(why);
-        _ = written.Task.Exception; // nobody may be waiting
+        _ = written.Task.Exception; // there may be no waiter
     }
 }

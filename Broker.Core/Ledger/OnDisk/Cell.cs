@@ -5,14 +5,14 @@ using System.Text;
 namespace Broker.Core.Ledger.OnDisk;
 
 /// <summary>One value of the ledger: a field of a hash, or the score of a sorted set's member.</summary>
-/// <param name="Ranked">Of a sorted set.</param>
+/// <param name="Ranked">Whether it is in a sorted set.</param>
 /// <param name="Key">The hash's or set's name.</param>
 /// <param name="Name">The field or member.</param>
 internal readonly record struct Cell(bool Ranked, string Key, string Name)
 {
     /// <summary>
-    /// What the cell and its value add to the sum over all cells. The sum stands in the file: cells that are not all there, or are of
-    /// different moments, do not have it.
+    /// The part that the cell and its value add to the sum over all cells. The file contains the sum: it does not match if cells are missing or come from
+    /// different moments.
     /// </summary>
     public UInt128 Share(string? value)
     {

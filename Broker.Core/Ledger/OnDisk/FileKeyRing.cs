@@ -6,7 +6,7 @@ namespace Broker.Core.Ledger.OnDisk;
 /// <summary>The sealing keys in a file beside the ledger's, one a line: a command reads them while the broker works on the ledger.</summary>
 /// <param name="ledger">The ledger's file.</param>
 /// <param name="code">The key of the codes; never in the file.</param>
-/// <param name="log">Where strange elements are named.</param>
+/// <param name="log">Names invalid elements.</param>
 internal sealed class FileKeyRing(string ledger, byte[] code, ILogger<FileKeyRing> log) : CodedKeyRing(ledger + "-keys", code, log)
 {
     private readonly string path = ledger + "-keys";
@@ -19,7 +19,7 @@ internal sealed class FileKeyRing(string ledger, byte[] code, ILogger<FileKeyRin
         if (!OperatingSystem.IsWindows()) options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         using var file = new FileStream(path, options);
 
-        // A line that a killed broker left half written ends here.
+        // Ends a line that a killed broker left half written.
         file.Write(System.Text.Encoding.UTF8.GetBytes((file.Position > 0 ? "\n" : "") + text + "\n"));
         file.Flush(flushToDisk: true);
         return 0;

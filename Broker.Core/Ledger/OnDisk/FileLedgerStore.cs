@@ -29,7 +29,7 @@ public sealed class FileLedgerStore : ILedgerStore
 
     /// <param name="settings">Where the file is.</param>
     /// <param name="time">The ledger's clock.</param>
-    /// <param name="log">Where it is said that a file is new, or fails.</param>
+    /// <param name="log">Reports that a file is new, or fails.</param>
     public FileLedgerStore(LedgerSettings settings, TimeProvider time, ILogger<FileLedgerStore> log)
         : this(settings.Path!, time, publish => new(time, publish), log: log)
     {
@@ -37,9 +37,9 @@ public sealed class FileLedgerStore : ILedgerStore
 
     /// <param name="path">The file.</param>
     /// <param name="time">The ledger's clock.</param>
-    /// <param name="keyspace">Makes the keyspace; what it publishes goes to the given action.</param>
-    /// <param name="scripts">What is run for a decision; null: its own script.</param>
-    /// <param name="durable">False: the disk is not waited for, which only a power cut would show. For simulations.</param>
+    /// <param name="keyspace">Makes the keyspace; everything it publishes goes to the given action.</param>
+    /// <param name="scripts">The script to run for a decision; null: its own.</param>
+    /// <param name="durable">False: it does not wait for the disk, which only a power cut would show. For simulations.</param>
     /// <param name="log">As above.</param>
     internal FileLedgerStore(
         string path, TimeProvider time, Func<Action<string, string>, RecordedKeyspace> keyspace, Func<Decision, string>? scripts = null, bool durable = true, ILogger? log = null)
@@ -51,7 +51,7 @@ public sealed class FileLedgerStore : ILedgerStore
     }
 
     /// <inheritdoc/>
-    /// <exception cref="LedgerFileException">The file cannot be worked on. The decision may have been taken.</exception>
+    /// <exception cref="LedgerFileException">The file cannot be used. The decision may have been taken.</exception>
     public async ValueTask<string[]> DecideAsync(Decision decision, string database, IReadOnlyList<string> arguments, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
@@ -67,11 +67,11 @@ public sealed class FileLedgerStore : ILedgerStore
             }
             finally
             {
-                // A script that fails leaves behind what it wrote before, as in Redis.
+                // A script that fails leaves behind its earlier writes, as in Redis.
                 pending.Add(keys.TakeChanges(), keys.Sum);
             }
 
-            // Who changed nothing may have seen what others did.
+            // A decision that changed nothing may have read the changes of others.
             seen = pending.Cells.Count > 0 ? pending : writing;
         }
 
@@ -88,7 +88,7 @@ public sealed class FileLedgerStore : ILedgerStore
     /// <inheritdoc/>
     public IDisposable Listen(string database, Action<string> heard) => inner.Listen(database, heard);
 
-    /// <summary>Says in words how the file is, without changing anything.</summary>
+    /// <summary>Describes the state of the file in words, without changing anything.</summary>
     /// <exception cref="LedgerFileException">It is damaged, or cannot be opened.</exception>
     public static string Look(string path)
     {
@@ -108,7 +108,7 @@ public sealed class FileLedgerStore : ILedgerStore
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        lock (books) disposed = true; // nobody decides any more
+        lock (books) disposed = true; // no decision is taken any more
         while (Unwritten() is { } batch)
         {
             WriteUnlessSomebodyDoes();
@@ -124,10 +124,10 @@ public sealed class FileLedgerStore : ILedgerStore
         await inner.DisposeAsync();
     }
 
-    /// <summary>What stands in it now, for those who look at the ledger from outside.</summary>
+    /// <summary>Its present content, for readers outside the ledger.</summary>
     internal Keyspace Keys => keys;
 
-    /// <summary>Runs a command as a stranger would who can write to the ledger.</summary>
+    /// <summary>Runs a command as a stranger with write access to the ledger would.</summary>
     internal void Tamper(params string[] words)
     {
         lock (books)
@@ -138,7 +138,7 @@ public sealed class FileLedgerStore : ILedgerStore
         }
     }
 
-    /// <summary>What a kill and a restart come to, after an answer: what is in memory is dropped, and the file read.</summary>
+    /// <summary>The effect of a kill and a restart after an answer: the memory is dropped, and the file read.</summary>
     internal void Kill()
     {
         lock (books)
@@ -156,7 +156,7 @@ public sealed class FileLedgerStore : ILedgerStore
         lock (books) return writing ?? (file is not null && pending.Cells.Count > 0 ? pending : null);
     }
 
-    // The first caller that finds no writer writes, on its own thread: there is no better way to wait for a disk.
+    // The first caller that finds no writer writes, on its own thread: a disk cannot be waited for in a better way.
     private void WriteUnlessSomebodyDoes()
     {
         Batch batch;
@@ -192,7 +192,7 @@ public sealed class FileLedgerStore : ILedgerStore
             }
             else if (away is not null)
             {
-                // Only now: on a disk that is nearly full a file may be opened and take no more.
+                // Only now: on a nearly full disk a file may open and accept no writes.
                 away = null;
                 log.FileIsBack(path);
             }

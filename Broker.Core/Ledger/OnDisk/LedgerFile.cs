@@ -15,7 +15,7 @@ internal sealed class LedgerFile : IDisposable
     private const int ApplicationId = 0x42524b52; // "BRKR"
     private const int Format = 1;
 
-    // What a file that somebody else has locked answers.
+    // The answer for a file that another program has locked.
     private const int WouldBlock = 11;
     private const int WouldBlockOnMacOS = 35;
     private const int SharingViolation = unchecked((int)0x80070020);
@@ -39,7 +39,7 @@ internal sealed class LedgerFile : IDisposable
         sum = Prepare("UPDATE about SET sum = $sum", "$sum");
     }
 
-    /// <summary>Why no file can be made there; null: it can.</summary>
+    /// <summary>Why no file can be made there; null: one can.</summary>
     public static LedgerFileException? WhyNotNew(string path)
     {
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } directory && !Directory.Exists(directory))
@@ -49,7 +49,7 @@ internal sealed class LedgerFile : IDisposable
             : null;
     }
 
-    /// <summary>Makes a file that holds nothing: whole, or not at all.</summary>
+    /// <summary>Makes an empty file: whole, or not at all.</summary>
     public static void Create(string path)
     {
         if (WhyNotNew(path) is { } why) throw why;
@@ -82,9 +82,9 @@ internal sealed class LedgerFile : IDisposable
 
     /// <summary>Opens a file, keeps everybody else out, and reads all of it into a keyspace.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="into">What it holds afterwards; unusable when this throws.</param>
+    /// <param name="into">Gets its content; unusable when this throws.</param>
     /// <param name="durable">Whether <see cref="Write"/> waits for the disk.</param>
-    /// <exception cref="LedgerFileException">In use, damaged, or not to be opened.</exception>
+    /// <exception cref="LedgerFileException">It is in use or damaged, or cannot be opened.</exception>
     public static LedgerFile Open(string path, RecordedKeyspace into, bool durable = true)
     {
         FileStream? theOnlyOne = null;
@@ -99,7 +99,7 @@ internal sealed class LedgerFile : IDisposable
             if (Number(connection, "PRAGMA user_version") is var format and not Format)
                 throw new LedgerFileException(FileFault.Unusable, $"The ledger's file {path} has format {format}, but this broker knows format {Format}: run the newer broker.");
 
-            // Takes the lock, finishes or undoes what a broker left that was killed, and shows whether the file can be written.
+            // Takes the lock, finishes or undoes the work of a killed broker, and shows whether the file can be written.
             Run(connection, "PRAGMA journal_mode = TRUNCATE", "BEGIN IMMEDIATE", "UPDATE about SET opened = opened + 1", "COMMIT");
             if (Text(connection, "PRAGMA quick_check(1)") is var found and not "ok") throw Damaged(path, found);
             into.Load(Cells(connection));
@@ -115,12 +115,12 @@ internal sealed class LedgerFile : IDisposable
     }
 
     /// <summary>Writes changes, all or none, and returns when they are on the disk.</summary>
-    /// <exception cref="LedgerFileException">They may be written or not. The file is to be closed.</exception>
+    /// <exception cref="LedgerFileException">It is unknown whether they were written. The file has to be closed.</exception>
     public void Write(IReadOnlyDictionary<Cell, string?> changes, UInt128 after)
     {
         try
         {
-            // A file that was deleted under the broker still takes writes, and they would be lost.
+            // A file that was deleted under the broker still accepts writes, and they would be lost.
             if (!File.Exists(path)) throw Damaged(path, "it was removed while the broker worked on it");
             Run(connection, "BEGIN IMMEDIATE");
             foreach (var (cell, value) in changes)
@@ -154,7 +154,7 @@ internal sealed class LedgerFile : IDisposable
         theOnlyOne.Dispose();
     }
 
-    // What a failure means. Whatever the library throws besides, it throws at a file that is not what was written.
+    // The meaning of a failure. Any other exception of the library means that the file is not as it was written.
     private static LedgerFileException Told(string path, Exception e) => e switch
     {
         LedgerFileException told => told,

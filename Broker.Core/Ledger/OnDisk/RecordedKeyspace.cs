@@ -16,7 +16,7 @@ internal class RecordedKeyspace(TimeProvider time, Action<string, string> publis
         return base.Execute(words);
     }
 
-    /// <summary>As another keyspace is: a change like any other.</summary>
+    /// <summary>Takes over the content of another keyspace: a change like any other.</summary>
     public override void Become(Keyspace other)
     {
         foreach (var cell in Cells()) before.TryAdd(cell, ValueOf(cell));
@@ -24,7 +24,7 @@ internal class RecordedKeyspace(TimeProvider time, Action<string, string> publis
         foreach (var cell in Cells()) before.TryAdd(cell, null);
     }
 
-    /// <summary>The cells that have another value than at the last call; null: it is gone.</summary>
+    /// <summary>The cells whose values changed since the last call; null: it is gone.</summary>
     public Dictionary<Cell, string?> TakeChanges()
     {
         var changes = new Dictionary<Cell, string?>();

@@ -9,7 +9,7 @@ namespace Broker.Core.Ledger.Redis;
 
 /// <summary>
 /// Knows which primaries have replicas to wait for. Checked in the background every ten seconds: nothing waits for the check, and
-/// where there is no replica nothing is sent.
+/// nothing is sent where there is no replica.
 /// </summary>
 internal sealed class Acknowledgements(RedisConnection redis, ILogger log, IMeterFactory? meters, TimeProvider time, TimeSpan longest) : IAsyncDisposable
 {
@@ -19,11 +19,11 @@ internal sealed class Acknowledgements(RedisConnection redis, ILogger log, IMete
     private readonly Lazy<RedisConnection> beside = new(redis.Beside);
     private readonly Counter<long>? missed = meters is null ? null : CounterOf(meters.Create("Broker"));
 
-    /// <summary>The counter of those that nobody acknowledged; the same one for each who asks for it.</summary>
+    /// <summary>The counter of unacknowledged decisions; the same one for every caller.</summary>
     public static Counter<long> CounterOf(Meter meter) =>
         meter.CreateCounter<long>("broker.ledger.unacknowledged", "{decision}", "Costly decisions that no replica of Redis acknowledged in time.");
 
-    /// <summary>The way by which a decision on a key is acknowledged; null: its primary has no replica, or none that answers in time.</summary>
+    /// <summary>The channel on which a decision on a key is acknowledged; null: its primary has no replica, or none that answers in time.</summary>
     public Acknowledged? Of(RedisKey key)
     {
         if (PrimaryOf(key) is not { } primary) return null;
@@ -49,8 +49,8 @@ internal sealed class Acknowledgements(RedisConnection redis, ILogger log, IMete
 }
 
 /// <summary>
-/// A primary's decisions that are to be acknowledged. Redis holds up whatever follows a <c>WAIT</c> on its connection, so they have one
-/// of their own, and those that come meanwhile share the next: decisions and their <c>WAIT</c> are sent together, which costs no round trip
+/// A primary's decisions that wait for an acknowledgement. Redis holds up whatever follows a <c>WAIT</c> on its connection, so they have one
+/// of their own, and decisions that come meanwhile share the next: decisions and their <c>WAIT</c> are sent together, which costs no round trip
 /// (https://redis.io/docs/latest/commands/wait/).
 /// </summary>
 internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, ILogger log, Counter<long>? missed, TimeProvider time, TimeSpan longest)
@@ -65,7 +65,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
     private volatile bool hasReplica;
     private long missedAt;
 
-    /// <summary>Whether there is a replica, which answered in time when it was asked last, and a connection to ask it over.</summary>
+    /// <summary>Whether there is a replica that answered in time when it was last asked, and a connection to ask it over.</summary>
     public bool IsWaitedFor()
     {
         var missed = Volatile.Read(ref missedAt);
@@ -85,7 +85,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
         try
         {
             var isThere = await primary.RoleAsync() is Role.Master { Replicas.Count: > 0 };
-            if (isThere) _ = beside.Value; // connects now, and holds up nobody later
+            if (isThere) _ = beside.Value; // connects now, so that it holds up nobody later
             hasReplica = isThere;
         }
         catch (Exception e) when (e is RedisException or RedisCommandException or TimeoutException or ObjectDisposedException)
@@ -96,7 +96,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
     }
 
     /// <summary>Sends a decision and answers when a replica has it, or the longest wait is over.</summary>
-    /// <param name="send">Sends it to a database; calls the action when it had to be sent once more.</param>
+    /// <param name="send">Sends it to a database; calls the action when it had to send it again.</param>
     public Task<RedisResult> RunAsync(Func<IDatabase, Action, Task<RedisResult>> send)
     {
         var answer = new TaskCompletionSource<RedisResult>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -133,7 +133,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
             }
             catch (Exception e)
             {
-                // Whatever it is, those who wait must hear of it: it is rethrown to each of them.
+                // The waiters must hear of any failure: it is rethrown to each of them.
                 foreach (var (_, answer) in batch) answer.TrySetException(e);
             }
         }
@@ -147,7 +147,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
         var waits = WaitAsync(database);
         await ((Task)Task.WhenAll(sent)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         var whyNot = await waits;
-        // A script that Redis had not yet was sent behind that: once for each script and server.
+        // A script that Redis did not have yet was sent behind that: once for each script and server.
         if (isSentAgain) whyNot = await WaitAsync(database);
         Note(whyNot, batch.Count);
         foreach (var (one, task) in batch.Zip(sent))
@@ -171,7 +171,7 @@ internal sealed class Acknowledged(EndPoint at, Lazy<RedisConnection> beside, IL
         }
     }
 
-    // Said once, until it works again.
+    // Logged once, until it works again.
     private void Note(string? whyNot, int decisions)
     {
         if (whyNot is null)

@@ -6,12 +6,12 @@ using StackExchange.Redis;
 namespace Broker.Core.Ledger.Redis;
 
 /// <summary>
-/// The certificate that the broker shows to Redis, with the authorities between it and the one that Redis trusts, as the file has them.
+/// The certificate that the broker shows to Redis, with the intermediate authorities in the file up to the one that Redis trusts.
 /// Read again at each connect.
 /// </summary>
 internal sealed class ClientCertificate(string file, string keyFile, UnreadableFiles unreadable)
 {
-    /// <summary>How TLS begins with a server: as the options say, and with the certificate.</summary>
+    /// <summary>How TLS begins with a server: as the options say, with the certificate.</summary>
     public SslClientAuthenticationOptions For(string host, ConfigurationOptions options, RemoteCertificateValidationCallback? accepts) => new()
     {
         TargetHost = host,
@@ -32,7 +32,7 @@ internal sealed class ClientCertificate(string file, string keyFile, UnreadableF
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
         {
-            // Also a key that does not fit, while the two are renewed one after the other. Redis refuses who comes without one, and it is read again at the next connect.
+            // Even a key that does not match, while the two files are renewed one after the other. Redis refuses a client without a certificate, and it is read again at the next connect.
             unreadable.Tell(file, e.Message);
             return null;
         }

@@ -4,7 +4,7 @@ using StackExchange.Redis.Configuration;
 namespace Broker.Core.Ledger.Redis;
 
 /// <summary>
-/// The client asks for the password at each connect. All else is as the client has it for the service that the address is one of: Azure's
+/// The client asks for the password at each connect. Everything else is the client's default for the service at that address: Azure's
 /// speak TLS without being told to.
 /// </summary>
 internal sealed class PasswordInFile(string file, DefaultOptionsProvider usual, UnreadableFiles unreadable) : DefaultOptionsProvider

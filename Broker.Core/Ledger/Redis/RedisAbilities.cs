@@ -14,7 +14,7 @@ internal sealed class RedisAbilities
     private static readonly string RingScript = Decision.Read("ring_abilities.lua");
     private static readonly TimeSpan Again = TimeSpan.FromSeconds(1);
 
-    // By where a database's records are; what subscribing and the sealing keys came to have no such names.
+    // By the location of a database's records; the results for subscribing and the sealing keys have no such names.
     private const string Signals = "", SealingKeys = "*";
     private readonly ConcurrentDictionary<string, Trial> trials = new(StringComparer.Ordinal);
     private readonly RedisConnection redis;
@@ -26,18 +26,18 @@ internal sealed class RedisAbilities
         redis.Changed += Doubt;
     }
 
-    /// <summary>Where records were that anybody asked for.</summary>
+    /// <summary>The locations of all records that were asked for.</summary>
     public IEnumerable<string> Tried => trials.Keys.Where(static address => address is not (Signals or SealingKeys));
 
     /// <summary>Why no decision may be taken there, in words; null: all of it is allowed.</summary>
     /// <exception cref="RedisException">Redis does not answer.</exception>
     public async ValueTask<string?> WhyNotAsync(string address)
     {
-        // Scripts live with signals that are refused: what was decided stands, and is not called undone because nobody could be told.
+        // Scripts survive refused signals: a decision stands, and is not undone because nobody could be told.
         return Describe((await TryAsync(address)).Where(static refused => refused.Command != "PUBLISH"));
     }
 
-    /// <summary>The same of several, of subscribing, and of the sealing keys where they are in Redis.</summary>
+    /// <summary>The same for several, for subscribing, and for the sealing keys if they are in Redis.</summary>
     public async ValueTask<string?> WhyNotAsync(IEnumerable<string> addresses)
     {
         List<Refused> refused = [];
@@ -48,13 +48,13 @@ internal sealed class RedisAbilities
     /// <summary>Whether it was tried and nothing was refused.</summary>
     public bool IsAllowed(string address) => trials.TryGetValue(address, out var trial) && trial.IsPassed;
 
-    /// <summary>What was found no longer holds: all is tried again.</summary>
+    /// <summary>The results no longer hold: everything is tried again.</summary>
     public void Doubt()
     {
         foreach (var (address, trial) in trials) trials.TryUpdate(address, new(), trial);
     }
 
-    /// <summary>In words, what Redis refused when the client connected; null: nothing, or it did not name it.</summary>
+    /// <summary>In words, the right that Redis refused when the client connected; null: none, or Redis did not name it.</summary>
     public string? WhyNotConnected(Exception failure) => Refused.WhileConnecting(failure.Message) is { } refused ? Describe([refused]) : null;
 
     private string? Describe(IEnumerable<Refused> refused) => Refused.Describe(refused, redis.User, redis.Prefix);
@@ -65,7 +65,7 @@ internal sealed class RedisAbilities
         if (trial.Refused is { } known && (known.Count == 0 || time.GetElapsedTime(trial.At) < Again)) return known;
         var refused = await (address == Signals ? TrySignalsAsync() : address == SealingKeys ? TryRingAsync(redis.SealingKeys!) : TryKeysAsync(address));
         if (refused is null) return [];
-        // One that began before a doubt says nothing after it.
+        // A try that began before a doubt says nothing after it.
         trials.TryUpdate(address, new(refused, time.GetTimestamp()), trial);
         return refused;
     }
@@ -78,14 +78,14 @@ internal sealed class RedisAbilities
         var (tried, command) = (Array.Empty<string>(), "EVAL");
         try
         {
-            // Not from Redis' memory of scripts, as after a restart of it; then from there.
+            // Without Redis' script cache, as after a restart of it; then with it.
             tried = ((string?[]?)await redis.Database.ScriptEvaluateAsync(Script, first, words, CommandFlags.DemandMaster | CommandFlags.NoScriptCache) ?? []) as string[] ?? [];
             command = "EVALSHA";
             await redis.Database.ScriptEvaluateAsync(Hash, first, [], CommandFlags.DemandMaster);
         }
         catch (RedisServerException e) when (e.Message.StartsWith("NOSCRIPT", StringComparison.Ordinal))
         {
-            // Somebody emptied the memory of scripts just now: it may be asked.
+            // The script cache was emptied just now: it may be used.
         }
         catch (RedisServerException e) when (Refused.IsIn(e.Message))
         {
@@ -95,7 +95,7 @@ internal sealed class RedisAbilities
         return Of(tried);
     }
 
-    // Keys are made anew only after months: who may not would find it out then.
+    // Keys are made only after months: a missing right would be noticed only then.
     private async Task<IReadOnlyList<Refused>?> TryRingAsync(string list)
     {
         try
@@ -111,7 +111,7 @@ internal sealed class RedisAbilities
     private static IReadOnlyList<Refused> Of(string?[]? tried) =>
         [.. (tried ?? []).Chunk(3).Select(static words => new Refused(words[0]!, words[1]!, words[2]!)).Where(static refused => Refused.IsIn(refused.Words))];
 
-    // Null: the connection for signals, which is another one, is not there. Whoever hears nothing finds that out by himself.
+    // Null: the connection for signals, which is another one, is missing. A subscriber that hears nothing notices by itself.
     private async Task<IReadOnlyList<Refused>?> TrySignalsAsync()
     {
         var subscriber = redis.Database.Multiplexer.GetSubscriber();

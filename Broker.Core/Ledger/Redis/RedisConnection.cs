@@ -28,19 +28,19 @@ public sealed class RedisConnection : IAsyncDisposable
         connecting = TryConnect() ? Task.CompletedTask : ConnectAsync();
     }
 
-    /// <summary>What the names of all keys and channels begin with.</summary>
+    /// <summary>The prefix of all keys and channels.</summary>
     public string Prefix { get; }
 
     /// <summary>The list of the sealing keys; null: they are not in Redis.</summary>
     internal string? SealingKeys { get; set; }
 
-    /// <summary>A server may be another one than before, which has users of its own: a connection has come back, or the servers' parts have changed.</summary>
+    /// <summary>The server may now be another one, which has users of its own: a connection has come back, or the servers' roles have changed.</summary>
     internal event Action? Changed;
 
-    /// <summary>Who the broker is in Redis.</summary>
+    /// <summary>The broker's user in Redis.</summary>
     internal string User => options.User ?? "default";
 
-    /// <summary>To send commands to.</summary>
+    /// <summary>Sends commands.</summary>
     /// <exception cref="LedgerException">It was never reached.</exception>
     public IDatabase Database => connected?.GetDatabase() ?? throw new LedgerException($"Redis has not been reached yet: {why}");
 
@@ -80,7 +80,7 @@ public sealed class RedisConnection : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        // The ledger that works on it ends it, and so does whoever made both.
+        // The ledger that uses it ends it, and so does the code that made both.
         if (Interlocked.Exchange(ref hasEnded, 1) != 0) return;
         await life.CancelAsync();
         await connecting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -88,7 +88,7 @@ public sealed class RedisConnection : IAsyncDisposable
         life.Dispose();
     }
 
-    // A server that is not there is waited for by the client itself; a Sentinel has to have named the primary once.
+    // The client itself waits for a server that is away; a Sentinel has to have named the primary once.
     private async Task ConnectAsync()
     {
         await Task.Yield();
@@ -96,7 +96,7 @@ public sealed class RedisConnection : IAsyncDisposable
         while (!TryConnect());
     }
 
-    // Whatever keeps it from connecting (an invalid name, an unusable certificate) may be mended while it tries again.
+    // Any cause that keeps it from connecting (an invalid name, an unusable certificate) may be mended while it tries again.
     private bool TryConnect()
     {
         try

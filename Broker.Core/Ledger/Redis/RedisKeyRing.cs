@@ -12,7 +12,7 @@ internal sealed class RedisKeyRing : CodedKeyRing
 
     /// <param name="redis">The connection.</param>
     /// <param name="code">The key of the codes; never in Redis.</param>
-    /// <param name="log">Where strange elements are named.</param>
+    /// <param name="log">Names invalid elements.</param>
     public RedisKeyRing(RedisConnection redis, byte[] code, ILogger<RedisKeyRing> log)
         : base(redis.Prefix + ":sealing-keys in Redis", code, log)
     {

@@ -8,13 +8,13 @@ namespace Broker.Core.Ledger.Redis;
 
 /// <summary>
 /// The ledger of several replicas: Redis 6 or newer, standalone, replicated or Cluster. Every decision is one script call
-/// (<c>EVALSHA</c>; a lost script cache heals by itself). docs/redis.md says what a user of it needs.
+/// (<c>EVALSHA</c>; a lost script cache heals by itself). docs/redis.md lists the rights that its user needs.
 /// </summary>
 /// <param name="redis">The connection.</param>
-/// <param name="log">Hears when no replica of Redis acknowledges.</param>
+/// <param name="log">Logs that no replica of Redis acknowledges.</param>
 /// <param name="meters">Counts that.</param>
-/// <param name="time">Times how long nobody waits for a replica that did not answer.</param>
-/// <param name="acknowledgedWithin">How long a costly decision waits for a replica of Redis at most; whole milliseconds, default 100.</param>
+/// <param name="time">Measures the pause after a replica that did not answer.</param>
+/// <param name="acknowledgedWithin">The longest that a costly decision waits for a replica of Redis; whole milliseconds, default 100.</param>
 public sealed class RedisLedgerStore(
     RedisConnection redis, ILogger<RedisLedgerStore>? log = null, IMeterFactory? meters = null, TimeProvider? time = null, TimeSpan? acknowledgedWithin = null) : ILedgerStore
 {
@@ -92,7 +92,7 @@ public sealed class RedisLedgerStore(
         await redis.DisposeAsync();
     }
 
-    // Of the primary alone: a replica would answer what writes nothing, with what it had heard of. By the script's hash: given its text,
+    // From the primary alone: a replica would answer read-only scripts, with the data it has heard of. By the script's hash: given its text,
     // the client would hash twenty thousand characters at every call to look it up.
     private async Task<RedisResult> EvaluateAsync(IDatabase database, Decision decision, RedisKey[] keys, RedisValue[] values, Action? sentAgain = null)
     {

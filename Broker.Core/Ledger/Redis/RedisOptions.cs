@@ -7,15 +7,15 @@ using StackExchange.Redis;
 
 namespace Broker.Core.Ledger.Redis;
 
-/// <summary>How the client is set up: bounds on every wait, and what may change under way is read again at each connect.</summary>
+/// <summary>The client's settings: every wait is bounded, and whatever may change at run time is read again at each connect.</summary>
 internal static partial class RedisOptions
 {
     private const int LongestMilliseconds = 3000;
 
-    // A replica that takes its primary's place announces it to nobody, and the client, which asks by itself once a minute, sends it nothing until then.
+    // A replica that takes its primary's place announces it to nobody, and the client, which asks only once a minute, sends it nothing until then.
     private const int RolesAskedEverySeconds = 1;
 
-    // What the client would ask for besides, and the broker does not need: who has no right to it need not have it.
+    // The client would also send these commands, which the broker does not need, so that its user does not need the rights.
     private static readonly HashSet<string> NotNeeded = ["CONFIG"];
 
     public static ConfigurationOptions Of(LedgerSettings settings, ILogger log)
@@ -33,7 +33,7 @@ internal static partial class RedisOptions
         options.SetClientLibrary = false;
         options.TieBreaker = "";
         options.ConfigurationChannel = "";
-        // Who names commands of a server that has others knows which of them there are.
+        // A connection string that names a server's commands knows which ones it has.
         if (options.ServiceName is null && !text.Contains(",$", StringComparison.Ordinal)) options.CommandMap = CommandMap.Create(NotNeeded, available: false);
         var unreadable = new UnreadableFiles(log);
         if (settings.PasswordFile is { } passwordFile)
@@ -73,7 +73,7 @@ internal static partial class RedisOptions
         }
         catch (ArgumentException e)
         {
-            // The client's own words repeat values, too.
+            // The client's own messages repeat values, too.
             var option = Keyword().Match(e.Message) is { Success: true } named ? $"option '{named.Groups[1].Value}'" : "one of its options";
             throw Wrong($"cannot be read by StackExchange.Redis (host:port,option=value): {option} is not known, or has an invalid value.");
         }
@@ -86,7 +86,7 @@ internal static partial class RedisOptions
 
     private static InvalidDataException Wrong(string how) => new("Broker:Ledger:ConnectionString " + how);
 
-    // A word, not what stands behind a comma in a password.
+    // An option's name, not the text behind a comma in a password.
     [GeneratedRegex("^Keyword '([A-Za-z]{2,30})'")]
     private static partial Regex Keyword();
 }

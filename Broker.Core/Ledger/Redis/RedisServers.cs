@@ -12,11 +12,11 @@ internal sealed class RedisServers(RedisConnection redis)
 {
     private const int OldestMajor = 6;
 
-    // The client sends INFO itself only for administrators, which would open all the rest to it as well.
+    // The client sends INFO itself only for administrators, which would also allow it everything else.
     private const string Info = "return redis.call('INFO', ARGV[1])";
 
-    /// <summary>Looks at all servers that are connected; every primary has to be in order, a replica had better be before it takes over.</summary>
-    /// <exception cref="ForbiddenDecisionException">There are replicas only, as while one takes its primary's place.</exception>
+    /// <summary>Checks all connected servers; every primary has to be in order, and a replica should be before it takes over.</summary>
+    /// <exception cref="ForbiddenDecisionException">There are only replicas, as while one takes its primary's place.</exception>
     /// <exception cref="RedisException">A server went away meanwhile.</exception>
     public async Task<(string? WhyNot, string? Note)> LookAsync()
     {
@@ -57,7 +57,7 @@ internal sealed class RedisServers(RedisConnection redis)
             ? $"has version {text}: the broker needs {OldestMajor} or newer"
             : null;
 
-    // What a server says of itself; nothing when it may not be asked.
+    // A server's answer about itself; nothing when it may not be asked.
     private static async Task<IReadOnlyDictionary<string, string>> InfoAsync(IServer server)
     {
         var info = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -70,7 +70,7 @@ internal sealed class RedisServers(RedisConnection redis)
             }
             catch (Exception e) when (e is RedisServerException or RedisCommandException)
             {
-                // It is unknown then, and said to be.
+                // It is unknown then, and reported so.
             }
         }
 

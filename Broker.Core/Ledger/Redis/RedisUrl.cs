@@ -6,7 +6,7 @@ namespace Broker.Core.Ledger.Redis;
 
 /// <summary>
 /// Addresses as managed services print them: <c>rediss://user:password@host:port/0</c>, with TLS, and <c>redis://</c> without
-/// (https://www.iana.org/assignments/uri-schemes/prov/redis). Whatever else is to be said is said by the client's own options.
+/// (https://www.iana.org/assignments/uri-schemes/prov/redis). Everything else needs the client's own options.
 /// </summary>
 internal static class RedisUrl
 {
@@ -15,8 +15,8 @@ internal static class RedisUrl
     /// <summary>Whether a connection string is one.</summary>
     public static bool Is(string text) => text.IndexOf("://", StringComparison.Ordinal) is > 0 and var at && text[..at].Trim().All(char.IsAsciiLetter);
 
-    /// <summary>What it says.</summary>
-    /// <exception cref="FormatException">It is none, in words without what it holds.</exception>
+    /// <summary>Its options.</summary>
+    /// <exception cref="FormatException">It is not a valid address; the message does not contain its content.</exception>
     public static ConfigurationOptions Parse(string text)
     {
         if (text.Contains(',', StringComparison.Ordinal)) throw new FormatException("an address with a scheme names one server, and takes no options after a comma (write a comma in the password as %2C)");

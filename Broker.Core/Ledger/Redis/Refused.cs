@@ -8,16 +8,16 @@ namespace Broker.Core.Ledger.Redis;
 /// <param name="Words">Redis' own words.</param>
 internal sealed partial record Refused(string Command, string On, string Words)
 {
-    // Of a command by itself, and within a script: of Redis 6 and 7.0, and of 7.2, 8 and Valkey.
+    // The message for a command by itself, and within a script: of Redis 6 and 7.0, and of 7.2, 8 and Valkey.
     private static readonly string[] Signs = ["NOPERM", "The user executing the script can't", "ACL failure in script"];
 
-    /// <summary>Whether these words of Redis say that a right is missing.</summary>
+    /// <summary>Whether this message of Redis means that a right is missing.</summary>
     public static bool IsIn(string words) => Array.Exists(Signs, sign => words.Contains(sign, StringComparison.Ordinal));
 
-    /// <summary>Whether they say that this server takes no writes: it is a replica.</summary>
+    /// <summary>Whether it means that this server takes no writes: it is a replica.</summary>
     public static bool IsReadOnlyIn(string words) => words.Contains("READONLY", StringComparison.Ordinal);
 
-    /// <summary>What kept the client from connecting, if a right was missing for that and Redis named it; else null.</summary>
+    /// <summary>The missing right that kept the client from connecting, if Redis named it; else null.</summary>
     public static Refused? WhileConnecting(string words) =>
         IsIn(words) && NamedCommand().Match(words) is { Success: true } named ? new(named.Groups[1].Value.ToUpperInvariant(), "the server", words) : null;
 
@@ -29,7 +29,7 @@ internal sealed partial record Refused(string Command, string On, string Words)
         _ => "+" + Command.ToLowerInvariant(),
     };
 
-    /// <summary>All of them in words: what is refused, and what to add. Null: nothing is.</summary>
+    /// <summary>All of them in words: what is refused, and what to add. Null: nothing is refused.</summary>
     public static string? Describe(IEnumerable<Refused> all, string user, string prefix)
     {
         const int shown = 5;
@@ -42,7 +42,7 @@ internal sealed partial record Refused(string Command, string On, string Words)
 
     private string Thing => Kind.Length > 0 ? $"{Kind} '{On}'" : On;
 
-    // Which part of the rules the words are about.
+    // The part of the rules that the message is about.
     private string Kind => Command is "PUBLISH" or "SUBSCRIBE" or "UNSUBSCRIBE" && Words.Contains("channel", StringComparison.Ordinal) ? "channel"
         : Words.Contains(" key", StringComparison.Ordinal) ? "key" : "";
 

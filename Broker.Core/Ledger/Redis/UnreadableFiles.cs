@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Ledger.Redis;
 
-/// <summary>Says of each file that it cannot be read, once a minute: the client tries again twice a second.</summary>
+/// <summary>Logs each file that cannot be read, once a minute: the client tries again twice a second.</summary>
 internal sealed class UnreadableFiles(ILogger log)
 {
     private static readonly TimeSpan Again = TimeSpan.FromMinutes(1);

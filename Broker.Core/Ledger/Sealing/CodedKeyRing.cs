@@ -13,7 +13,7 @@ namespace Broker.Core.Ledger.Sealing;
 /// </summary>
 /// <param name="where">The name of the place, for messages.</param>
 /// <param name="code">The key of the codes; never in that place.</param>
-/// <param name="log">Where strange elements are named.</param>
+/// <param name="log">Names invalid elements.</param>
 internal abstract class CodedKeyRing(string where, byte[] code, ILogger log) : IXmlRepository
 {
     private const char Separator = '|';
@@ -45,7 +45,7 @@ internal abstract class CodedKeyRing(string where, byte[] code, ILogger log) : I
     /// <summary>All that is in the place, in its order.</summary>
     protected abstract IEnumerable<string> Read();
 
-    /// <summary>Puts one text more into it.</summary>
+    /// <summary>Adds a text to it.</summary>
     protected abstract void Append(string text);
 
     private XElement? Open(string text)

@@ -11,7 +11,7 @@ using Microsoft.Extensions.Options;
 
 namespace Broker.Core.Ledger.Sealing;
 
-/// <summary>Where the keys are that seal secrets in a ledger outside of the process.</summary>
+/// <summary>The place of the keys that seal secrets in a ledger outside of the process.</summary>
 internal static class SealingKeys
 {
     /// <summary>

@@ -11,7 +11,7 @@ internal static partial class ScriptHeader
 {
     private const int Width = 130;
 
-    /// <summary>The lines, as they have to stand in the script.</summary>
+    /// <summary>The header's lines, as the script must contain them.</summary>
     public static string Of(WireShape asked, WireShape answer)
     {
         var lines = new StringBuilder();
@@ -39,7 +39,7 @@ internal static partial class ScriptHeader
         }
     }
 
-    /// <summary>Checks a script against what it has to declare.</summary>
+    /// <summary>Checks a script against its types.</summary>
     /// <exception cref="InvalidOperationException">It differs.</exception>
     public static void Check(string name, string script, WireShape asked, WireShape answer)
     {
@@ -57,7 +57,7 @@ internal static partial class ScriptHeader
             foreach (var kind in group.Items!.Kinds) CheckAnswers(name, script, $"{ScriptPrelude.SayerOf(group)}.{kind.Kind}", kind);
     }
 
-    // Where an answer is written out in braces, its names are the declared ones: none less, none more.
+    // If an answer is written out in braces, its names are exactly the declared ones.
     private static void CheckAnswers(string name, string script, string sayer, WireShape shape)
     {
         var declared = shape.Fields.Select(field => field.Name).Order(StringComparer.Ordinal).ToArray();

@@ -3,19 +3,19 @@ using System.Text.RegularExpressions;
 namespace Broker.Core.Ledger.Wire;
 
 /// <summary>
-/// Leaves out of a script what it does not use of the files that it is put together from: Redis and the in-process ledger make every
-/// function that a script declares anew each time it runs, used or not. Lines keep their numbers.
+/// Leaves out the parts of a script's files that it does not use: Redis and the in-process ledger create every
+/// function that a script declares each time it runs, used or not. Lines keep their numbers.
 /// </summary>
 /// <remarks>
-/// What is left out is declared at the left margin, does nothing by being declared, and its name stands nowhere behind it: a local name
+/// A part that is left out is declared at the left margin, has no effect by its declaration, and its name does not appear behind it: a local name
 /// cannot be used before it is declared.
 /// </remarks>
 internal static partial class ScriptNeeds
 {
-    /// <summary>The script without what it does not use.</summary>
+    /// <summary>The script without its unused parts.</summary>
     public static string Of(string script) => Of(PartsOf(script));
 
-    /// <summary>The script that these parts are in this order, without what it does not use.</summary>
+    /// <summary>The script that consists of these parts in this order, without its unused parts.</summary>
     public static string Of(IReadOnlyList<ScriptPart> parts)
     {
         var texts = new string[parts.Count];
@@ -31,7 +31,7 @@ internal static partial class ScriptNeeds
         return string.Concat(texts);
     }
 
-    /// <summary>A text's lines one after the other: what declares names and does nothing else as one part, and each other line by itself.</summary>
+    /// <summary>A text's lines one after the other: a declaration without other effect is one part, and each other line is one.</summary>
     public static IReadOnlyList<ScriptPart> PartsOf(string text)
     {
         var lines = text.Split('\n');
@@ -75,7 +75,7 @@ internal static partial class ScriptNeeds
 
     private static int EndOf(string[] code, int from) => Array.IndexOf(code, "end", from);
 
-    // Of what stands in a block by itself, not deeper.
+    // A line directly in a block, not deeper.
     private static bool IsOnlyDeclared(string[] block) =>
         Array.TrueForAll(block, static line => line.Length == 0 || line.StartsWith("   ", StringComparison.Ordinal) || InBlock().IsMatch(line));
 
@@ -109,6 +109,6 @@ internal static partial class ScriptNeeds
 
 /// <summary>A part of a script that is left out whole or not at all.</summary>
 /// <param name="Text">Its lines.</param>
-/// <param name="Declares">The names that it declares, where it does nothing else; none: it is never left out.</param>
+/// <param name="Declares">The names that it declares, if it does nothing else; none: it is never left out.</param>
 /// <param name="Names">All names in it, each once.</param>
 internal sealed record ScriptPart(string Text, IReadOnlyList<string> Declares, IReadOnlyList<string> Names);

@@ -8,7 +8,7 @@ namespace Broker.Core.Ledger.Wire;
 /// </summary>
 internal static class ScriptPrelude
 {
-    /// <summary>Names the keys, the channel, who asks, the mark of its own last change and the highest that it has seen, and the duties of leases; stands before <c>common.lua</c>.</summary>
+    /// <summary>Names the keys, the channel, the asking replica's name, the mark of its own last change and the highest that it has seen, and the duties of leases; precedes <c>common.lua</c>.</summary>
     public static string Names { get; } =
         $"local {string.Join(", ", LedgerKeys.Parts)} = (unpack or table.unpack)(KEYS) local channel, voice, heard, seen = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]) "
         + $"local function lease_duties() return {{ {string.Join(", ", DutyKinds.OfLeases.Select(kind => $"{kind.Key} = {{ {string.Join(", ", kind.Value.Select(state => $"{state} = true"))} }}"))} }} end ";
@@ -21,7 +21,7 @@ internal static class ScriptPrelude
         Read(lua, asked, "asked", 0);
         lua.Append("if at ~= #ARGV then error('it was given ' .. #ARGV .. ' words, but expects ' .. at .. ': another version of the broker asks', 0) end end ");
 
-        // A field that is declared and not given is a mistake of the script.
+        // A declared field that is missing is a mistake of the script.
         lua.Append("local function lacks(name) error('its answer lacks ' .. name, 0) end ");
         lua.Append("local answer = ");
         if (answer.Type.IsEnum)
@@ -41,7 +41,7 @@ internal static class ScriptPrelude
         return lua.ToString();
     }
 
-    /// <summary>What a script says the items of a list with by kind: <c>verdict</c> for <c>verdicts</c>.</summary>
+    /// <summary>The name by which a script makes a list's items by kind: <c>verdict</c> for <c>verdicts</c>.</summary>
     public static string SayerOf(WireField group) => group.Name.TrimEnd('s');
 
     private static void Read(StringBuilder lua, WireShape shape, string table, int depth)
@@ -57,7 +57,7 @@ internal static class ScriptPrelude
 
             if (items.IsSingle)
             {
-                // Without a call for each: a batch of claims is two such lists.
+                // Without a function call per item: a batch of claims is two such lists.
                 lua.Append($"do local all, words, last = {{}}, ARGV, tonumber(word()) for n = 1, last do all[n] = words[at + n] end at = at + last {target} = all end ");
                 continue;
             }
@@ -79,7 +79,7 @@ internal static class ScriptPrelude
 
     private static string Writer(WireShape shape, string? kind)
     {
-        // An answer begins with the ledger's epoch, and the mark of what was written, which finish() puts there.
+        // An answer begins with the ledger's epoch, and the mark of the changes, which finish() puts there.
         string[] first = kind is null ? ["epoch", "''"] : ["epoch", "''", $"'{kind}'"];
         if (shape.Fields.All(field => field.Items is null))
             return $"function(v) return {{ {string.Join(", ", first.Concat(shape.Fields.Select(field => Given(field, "v"))))} }} end";
@@ -107,7 +107,7 @@ internal static class ScriptPrelude
         }
     }
 
-    // The text of a field that a script gave.
+    // The text of a field in a script's answer.
     private static string Given(WireField field, string table)
     {
         var value = $"{table}.{field.Name}";

@@ -23,7 +23,7 @@ internal sealed class WireFormat<T>
 
     public Func<WireReader, T> Read => read.Value;
 
-    /// <summary>Reads what is all of it.</summary>
+    /// <summary>Reads a whole text.</summary>
     public T ReadAll(IReadOnlyList<string> words, int from = 0)
     {
         var reader = new WireReader(words, from);
@@ -120,8 +120,8 @@ internal sealed class WireReader(IReadOnlyList<string> words, int from)
     /// <exception cref="LedgerException">There are no more.</exception>
     public string Next() => at < words.Count ? words[at++] : throw Misunderstood("nothing more");
 
-    /// <summary>How many items follow. Each takes a text at least, so that a number somebody made up takes no memory.</summary>
-    /// <exception cref="LedgerException">It is no such number, or fewer texts follow.</exception>
+    /// <summary>How many items follow. Each takes at least one text, so that a made-up number takes no memory.</summary>
+    /// <exception cref="LedgerException">It is not a number, or fewer texts follow.</exception>
     public int Count() =>
         Next() is var word && int.TryParse(word, System.Globalization.CultureInfo.InvariantCulture, out var count) && count >= 0 && count <= words.Count - at ? count : throw Misunderstood(word);
 

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Broker.Core.Ledger.Wire;
 
 /// <summary>
-/// The wire format of a C# type. A record is written as its fields, one after the other: single values, or lists, each as their number and
+/// The wire format of a C# type. A record is written as its fields, one after the other: single values, or lists, each as its length and
 /// their items. An abstract record is one of the kinds nested in it, an enum one of its values, each beginning with its name.
 /// </summary>
 internal sealed class WireShape
@@ -14,19 +14,19 @@ internal sealed class WireShape
 
     public Type Type { get; }
 
-    /// <summary>In their order; empty where there are kinds.</summary>
+    /// <summary>In their order; empty if there are kinds.</summary>
     public IReadOnlyList<WireField> Fields { get; }
 
-    /// <summary>What it can be; empty: it is always the same.</summary>
+    /// <summary>Its possible kinds; empty: it is always the same.</summary>
     public IReadOnlyList<WireShape> Kinds { get; }
 
-    /// <summary>What a kind is called in scripts and on the wire.</summary>
+    /// <summary>The name of a kind in scripts and on the wire.</summary>
     public string Kind { get; }
 
     /// <summary>All of a record's lists of records, and the lists in those.</summary>
     public IEnumerable<WireField> Groups => Fields.Where(list => list.Items is { IsSingle: false }).SelectMany(list => list.Items!.Groups.Prepend(list));
 
-    /// <summary>Whether it is no record but one value.</summary>
+    /// <summary>Whether it is a single value instead of a record.</summary>
     public bool IsSingle => WireText.WordFor(Type) is not null;
 
     /// <exception cref="InvalidOperationException">The type cannot be on the wire.</exception>
@@ -83,12 +83,12 @@ internal sealed class WireField
 
     public string Name { get; }
 
-    /// <summary>Of a single value: its word in the header (<c>number</c>, <c>ms</c>, <c>time</c>, <c>flag</c>; empty: a text).</summary>
+    /// <summary>For a single value: its word in the header (<c>number</c>, <c>ms</c>, <c>time</c>, <c>flag</c>; empty: a text).</summary>
     public string Word { get; } = "";
 
     public bool IsNullable { get; }
 
-    /// <summary>Of a list: what its items are.</summary>
+    /// <summary>For a list: the shape of its items.</summary>
     public WireShape? Items { get; }
 }
 

@@ -11,7 +11,7 @@ internal static class WireText
     private static readonly long FirstMillisecond = System.DateTimeOffset.MinValue.ToUnixTimeMilliseconds();
     private static readonly long LastMillisecond = System.DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
 
-    /// <summary>The word for a type in a script's header; null: it is no single value.</summary>
+    /// <summary>The word for a type in a script's header; null: it is not a single value.</summary>
     public static string? WordFor(Type type) => (Nullable.GetUnderlyingType(type) ?? type) switch
     {
         var t when t == typeof(string) || t.IsEnum => "",
@@ -72,7 +72,7 @@ internal static class WireText
 
     private static bool Boolean(string text) => text == "1";
 
-    // Somebody who writes into Redis may have put any number there; what is not a time of ours is refused like any other text.
+    // Somebody who writes into Redis may have put any number there; a number that is not a time of ours is refused like any other text.
     private static TimeSpan TimeSpan(string text) =>
         Int64(text) is var milliseconds and >= -LongestMilliseconds and <= LongestMilliseconds ? System.TimeSpan.FromMilliseconds(milliseconds) : throw WireReader.Misunderstood(text);
 
