@@ -13,7 +13,7 @@ public enum FindingKind
     Critical,
 }
 
-/// <summary>What somebody should know of a database as a place for users that come and go.</summary>
+/// <summary>Something that a DBA should know about a database as a place for users that come and go.</summary>
 /// <param name="Kind">How soon somebody should look.</param>
 /// <param name="Title">What it is, in a few words.</param>
 /// <param name="Words">The facts and their consequences, in a DBA's terms.</param>

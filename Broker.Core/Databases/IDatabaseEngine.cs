@@ -21,7 +21,7 @@ public interface IDatabaseEngine
     /// Excess connections end when they become idle, without interrupting a statement.
     /// </summary>
     /// <param name="database">The database, with its <see cref="Database.Pooler"/>.</param>
-    /// <param name="connections">0 or more; a process of the pooler has one at least.</param>
+    /// <param name="connections">0 or more; a process of the pooler has at least one.</param>
     /// <param name="users">Users with leases now.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <returns>Whether it was told anything new.</returns>
@@ -45,7 +45,7 @@ public interface IDatabaseEngine
     Task<bool> ReloadPoolerAsync(Database database, CancellationToken cancellation) =>
         Task.FromException<bool>(new NotSupportedException($"{Kind} has no poolers."));
 
-    /// <summary>Returns when every process of a database's pooler that answers lets a login in, which stands in its list of users.</summary>
+    /// <summary>Returns when every process of a database's pooler that answers lets in a login from its list of users.</summary>
     /// <param name="database">The database, with its <see cref="Database.Pooler"/>.</param>
     /// <param name="login">The login.</param>
     /// <param name="cancellation">Ends the wait.</param>
@@ -53,7 +53,7 @@ public interface IDatabaseEngine
     Task WaitForPoolerAsync(Database database, Login login, CancellationToken cancellation) =>
         Task.FromException(new NotSupportedException($"{Kind} has no poolers."));
 
-    /// <summary>What the currently open connections are and do, grouped by what they have in common; without the connection that looks.</summary>
+    /// <summary>The currently open connections and their activity, grouped by what they have in common; without the connection that reads this.</summary>
     Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation);
 
     /// <summary>What a DBA should know about how well the server suits users that come and go, the worst first. Changes nothing.</summary>
@@ -66,30 +66,30 @@ public interface IDatabaseEngine
     Task TryLoginAsync(Database database, Login login, CancellationToken cancellation);
 
     /// <summary>
-    /// Makes a user: runs the role's rendered statements. When one is refused, nothing of them remains, and no user. When
+    /// Makes a user: runs the role's rendered statements. When one is refused, none of their effects remain, and no user. When
     /// the connection is lost meanwhile, the failure is <see cref="DatabaseFailure.AnswerLost"/>.
     /// </summary>
     /// <param name="database">The database.</param>
     /// <param name="login">The user the statements make; engines whose statements only name its rights make it themselves.</param>
     /// <param name="statements">Ready to run.</param>
     /// <param name="ownerRole">
-    /// Who takes over what the user leaves (<see cref="Role.OwnerRole"/>): refused here, with an explanation, when that would give anybody more rights than
-    /// the user has. Null: nobody.
+    /// The role that takes over what the user leaves (<see cref="Role.OwnerRole"/>): refused here, with an explanation, when that would give anybody more rights than
+    /// the user has. Null: none.
     /// </param>
     /// <param name="cancellation">Heeded as by <see cref="RunAsync"/>.</param>
     Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation);
 
     /// <summary>
     /// Runs statements, already rendered, in one transaction where the engine has transactions for them. Those that
-    /// collide with others inside the server are tried again. When the connection is lost on the way, the failure is
+    /// collide with others inside the server are tried again. When the connection is lost in between, the failure is
     /// <see cref="DatabaseFailure.AnswerLost"/>. Cancellation is heeded until the transaction is about to be committed, or, where
     /// there is none, until the first statement is sent.
     /// </summary>
     Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation);
 
     /// <summary>
-    /// Gives a user that is there another password, and lets it log in; its sessions go on. A failure is <see cref="DatabaseFailure.StatementRefused"/>
-    /// where there is no such user, or it is the broker's administrator.
+    /// Gives an existing user another password, and lets it log in; its sessions continue. The failure is <see cref="DatabaseFailure.StatementRefused"/>
+    /// when there is no such user, or it is the broker's administrator.
     /// </summary>
     /// <exception cref="NotSupportedException">The engine has no static roles.</exception>
     Task SetPasswordAsync(Database database, Login login, CancellationToken cancellation) => Task.FromException(new NotSupportedException($"{Kind} has no static roles."));
@@ -114,7 +114,7 @@ public interface IDatabaseEngine
     /// <param name="database">The database.</param>
     /// <param name="username">The user to drop.</param>
     /// <param name="statements">The role's revocation statements, already rendered; empty for the engine's default.</param>
-    /// <param name="ownerRole">Who is to own what the user leaves (<see cref="Role.OwnerRole"/>); null: nobody.</param>
+    /// <param name="ownerRole">The role that gets what the user leaves (<see cref="Role.OwnerRole"/>); null: none.</param>
     /// <param name="cancellation">Ends the wait.</param>
     Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation);
 
@@ -126,7 +126,7 @@ public interface IDatabaseEngine
     /// <param name="username">The user.</param>
     /// <param name="connections">0 or more; null: no cap.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <exception cref="NotSupportedException">The engine has no such thing (<see cref="EngineDialect.CapsUsers"/>).</exception>
+    /// <exception cref="NotSupportedException">The engine has no caps (<see cref="EngineDialect.CapsUsers"/>).</exception>
     Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation);
 
     /// <summary>
@@ -136,7 +136,7 @@ public interface IDatabaseEngine
     Task RehearseAsync(Database database, CancellationToken cancellation) => Task.CompletedTask;
 
     /// <summary>
-    /// How many connections the database lets a user open: its own limit, or the server's for each user; null: as many as there are, or
+    /// How many connections the database lets a user open: its own limit, or the server's for each user; null: any number, or
     /// the administrator may not see it.
     /// </summary>
     Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation);
@@ -151,14 +151,14 @@ public interface IDatabaseEngine
     /// <param name="database">The database, as its pods see it.</param>
     /// <param name="login">The user.</param>
     /// <param name="connections">The pool's size, where a driver takes one from its string.</param>
-    /// <param name="holder">What the holder's connections are called inside the database (<c>HolderName</c>); null: nothing.</param>
+    /// <param name="holder">The name of the holder's connections inside the database (<c>HolderName</c>); null: none.</param>
     /// <exception cref="DatabaseException">The administrator's connection string cannot be understood.</exception>
     ConnectionStrings Describe(Database database, Login login, int connections, string? holder = null);
 }
 
 /// <summary>One count of a database's connections. All numbers are connections.</summary>
 /// <param name="Limit">The server's limit, e.g. <c>max_connections</c>.</param>
-/// <param name="Reserved">Those of the limit that ordinary users never get, e.g. <c>superuser_reserved_connections</c> + <c>reserved_connections</c>.</param>
+/// <param name="Reserved">The part of the limit that ordinary users never get, e.g. <c>superuser_reserved_connections</c> + <c>reserved_connections</c>.</param>
 /// <param name="DatabaseLimit">The limit of this one database (<c>datconnlimit</c>), null when it has none.</param>
 /// <param name="Users">Client connections by user.</param>
 /// <param name="Server">
@@ -167,13 +167,13 @@ public interface IDatabaseEngine
 /// </param>
 public sealed record ConnectionSample(int Limit, int Reserved, int? DatabaseLimit, IReadOnlyList<UserConnections> Users, string? Server = null)
 {
-    /// <summary>Of a database with a pooler: the server behind it, where <see cref="Users"/> are the pooler's clients; null: they are the server's.</summary>
+    /// <summary>For a database with a pooler: the server behind it, where <see cref="Users"/> are the pooler's clients; null: they are the server's.</summary>
     public PooledConnections? Pool { get; init; }
 }
 
-/// <summary>What stands behind a pooler.</summary>
+/// <summary>The server behind a pooler.</summary>
 /// <param name="Server">The server.</param>
-/// <param name="Allowed">Connections to it that the pooler may open, as it is set now, or has open beyond that.</param>
+/// <param name="Allowed">Connections to it that the pooler may open by its present settings, or has open beyond that.</param>
 public sealed record PooledConnections(ConnectionSample Server, int Allowed)
 {
     /// <summary>The pooler's processes, in the order of its configuration.</summary>
@@ -182,25 +182,25 @@ public sealed record PooledConnections(ConnectionSample Server, int Allowed)
 
 /// <summary>One process of a pooler.</summary>
 /// <param name="Address">Where its console answers.</param>
-/// <param name="Mode">How it shares connections, in its own word (<c>transaction</c>); empty: not known.</param>
-/// <param name="Allowed">Connections to the server that it is set to.</param>
+/// <param name="Mode">How it shares connections, in its own term (<c>transaction</c>); empty: not known.</param>
+/// <param name="Allowed">Connections to the server that its settings allow.</param>
 /// <param name="Open">Connections to the server that it has open.</param>
 /// <param name="Clients">Clients that are connected.</param>
-/// <param name="Waiting">Those of them that wait for a connection to the server.</param>
-/// <param name="Error">Why nothing is known of it, in words; null: it answered.</param>
+/// <param name="Waiting">Those that wait for a connection to the server.</param>
+/// <param name="Error">Why its state is not known, in words; null: it answered.</param>
 public sealed record PoolerProcess(string Address, string Mode, int Allowed, int Open, int Clients, int Waiting, string? Error = null);
 
 /// <summary>The connections of one user.</summary>
-/// <param name="Username">The user; null for connections whose user exists no more.</param>
+/// <param name="Username">The user; null for connections whose user no longer exists.</param>
 /// <param name="Open">Connections of this user on the whole server.</param>
-/// <param name="InDatabase">Those of them that are in the database itself.</param>
+/// <param name="InDatabase">Those in the database itself.</param>
 public sealed record UserConnections(string? Username, int Open, int InDatabase)
 {
     private static readonly IReadOnlyDictionary<string, int> None = new Dictionary<string, int>();
 
     /// <summary>
     /// How many of <see cref="Open"/> carry the name of a holder, by that holder's key (<see cref="Identity.HolderName.KeyOf"/>); empty
-    /// where the server does not show names.
+    /// if the server does not show names.
     /// </summary>
     public IReadOnlyDictionary<string, int> Named { get; init; } = None;
 }
@@ -234,11 +234,11 @@ public enum DatabaseFailure
     /// <summary>The server refused the user or password.</summary>
     LoginRefused,
 
-    /// <summary>The server refused a statement (rights, syntax). Nothing of it remains.</summary>
+    /// <summary>The server refused a statement (rights, syntax). None of its effects remain.</summary>
     StatementRefused,
 
     /// <summary>
-    /// The user owns something that nobody may have (law L13): it is shut out and stays, until a person has looked at what it left.
+    /// The user owns something that nobody else may have (law L13): it is shut out and stays, until a person has looked at what it left.
     /// The message says what, and what to do.
     /// </summary>
     StillOwns,

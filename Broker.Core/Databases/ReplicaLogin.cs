@@ -3,12 +3,12 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Databases;
 
-/// <summary>The first login of a new user, on a server that may hear of it late.</summary>
+/// <summary>The first login of a new user, on a server that it may reach late.</summary>
 public static class ReplicaLogin
 {
     private static readonly TimeSpan AskAgainAfter = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>Tries the login; where pods connect to a replica, again until it has arrived there or <see cref="Database.ReplicaLag"/> is over.</summary>
+    /// <summary>Tries the login; if pods connect to a replica, it repeats until the user has arrived there or <see cref="Database.ReplicaLag"/> is over.</summary>
     /// <exception cref="DatabaseException">It does not work.</exception>
     public static async Task TryNewLoginAsync(
         this IDatabaseEngine engine, Database database, Login login, TimeProvider clock, CancellationToken cancellation)

@@ -2,14 +2,14 @@ using Broker.Core.Catalog;
 
 namespace Broker.Core.Databases;
 
-/// <summary>How many connections a server takes: what it says, what the DBA says of it (<see cref="BudgetSettings.Limit"/>), or the smaller of both.</summary>
+/// <summary>The number of connections that a server accepts: its own statement, the DBA's (<see cref="BudgetSettings.Limit"/>), or the smaller of both.</summary>
 internal static class ServerLimit
 {
     /// <summary>The limit.</summary>
     /// <param name="database">The database.</param>
-    /// <param name="said">What the server says; null: nothing.</param>
-    /// <param name="where">Where it says it, e.g. <c>max_connections</c>.</param>
-    /// <exception cref="DatabaseException">Nobody says it; the message says what to write.</exception>
+    /// <param name="said">The server's statement; null: none.</param>
+    /// <param name="where">Its source, e.g. <c>max_connections</c>.</param>
+    /// <exception cref="DatabaseException">Neither says it; the message says what to configure.</exception>
     public static int Of(Database database, int? said, string where) =>
         (said, database.Budget.Limit) switch
         {

@@ -7,7 +7,7 @@ namespace Broker.Core.Databases.MongoDb;
 
 /// <summary>
 /// The broker's own connections, few at a time because they too count against the server's limit: a client per administrator
-/// connection string. A client follows its replica set, so a new primary is found without help.
+/// connection string. A client follows its replica set, so it finds a new primary by itself.
 /// </summary>
 internal sealed class AdminClients : IDisposable
 {
@@ -28,8 +28,8 @@ internal sealed class AdminClients : IDisposable
         RunAsync(database, on, command, static reply => reply, cancellation);
 
     /// <summary>
-    /// Runs a command and reads the server's reply, which may have an element twice or of another type, as servers that only speak the
-    /// protocol write them.
+    /// Runs a command and reads the server's reply, which may have an element twice or with another type, as from servers that only speak the
+    /// protocol.
     /// </summary>
     /// <exception cref="DatabaseException">The server refuses or is not there, or the reply could not be read.</exception>
     public async Task<T> RunAsync<T>(Database database, string on, BsonDocument command, Func<BsonDocument, T> read, CancellationToken cancellation)
@@ -65,7 +65,7 @@ internal sealed class AdminClients : IDisposable
         }
     }
 
-    /// <summary>Who the broker is to the server; null when the server does not say.</summary>
+    /// <summary>The broker's user on the server; null when the server does not say.</summary>
     public Task<string?> OwnNameAsync(Database database, CancellationToken cancellation) =>
         RunAsync(
             database,
@@ -98,7 +98,7 @@ internal sealed class AdminClients : IDisposable
             client.Value.Dispose();
     }
 
-    // Of elements with the same name the first counts.
+    // Of several elements with the same name the first counts.
     private static BsonDocument Materialised(RawBsonDocument reply)
     {
         var document = new BsonDocument();

@@ -3,14 +3,14 @@ using MongoDB.Bson;
 
 namespace Broker.Core.Databases.MongoDb;
 
-/// <summary>What a server says of its connections.</summary>
+/// <summary>The server's statements about its connections.</summary>
 internal static class ConnectionCount
 {
-    /// <summary>Asks for the limit and the number of connections.</summary>
+    /// <summary>The command for the limit and the number of connections.</summary>
     public static BsonDocument StatusCommand { get; } = new() { { "serverStatus", 1 }, { "metrics", 0 }, { "locks", 0 }, { "wiredTiger", 0 }, { "tcmalloc", 0 } };
 
     /// <summary>
-    /// Asks for the users of the connections, idle ones too, of the server itself and not of its shards. The administrator needs
+    /// The command for the users of the connections, idle ones too, of the server itself and not of its shards. The administrator needs
     /// <c>inprog</c> (in <c>clusterMonitor</c>).
     /// </summary>
     public static BsonDocument UsersCommand { get; } = new()
@@ -31,7 +31,7 @@ internal static class ConnectionCount
         { "cursor", new BsonDocument("batchSize", 10_000) },
     };
 
-    /// <summary>Asks for the operations that a user has under way on the server.</summary>
+    /// <summary>The command for the operations that a user has under way on the server.</summary>
     public static BsonDocument OperationsCommand(string username) => new()
     {
         { "aggregate", 1 },
@@ -51,8 +51,8 @@ internal static class ConnectionCount
         reply["cursor"]["firstBatch"].AsBsonArray.OfType<BsonDocument>().FirstOrDefault() is { } row ? row["operations"].ToInt32() : 0;
 
     /// <summary>
-    /// <c>connections.current</c> and their limit, which is what is there together with what is still <c>available</c>; null when the
-    /// server does not tell.
+    /// <c>connections.current</c> and their limit, which is the sum of it and of what is still <c>available</c>; null when the
+    /// server does not say.
     /// </summary>
     public static (int Current, int Limit)? ReadStatus(BsonDocument status) =>
         status.GetValue("connections", BsonNull.Value) is BsonDocument connections
@@ -60,11 +60,11 @@ internal static class ConnectionCount
             ? ((int)Math.Min(int.MaxValue, current), (int)Math.Min(int.MaxValue, current + available))
             : null;
 
-    // What is no number of connections (NaN, below zero, a text) is not said.
+    // A value that is not a number of connections (NaN, below zero, a text) counts as missing.
     private static long? Number(BsonDocument connections, string name) =>
         connections.GetValue(name, BsonNull.Value) is { IsNumeric: true } value && value.ToDouble() is >= 0 and <= int.MaxValue ? (long)value.ToDouble() : null;
 
-    /// <summary>The connections by user; nobody's are those that have not logged in, drivers' watching of the server among them.</summary>
+    /// <summary>The connections by user; those without a user have not logged in, including drivers that watch the server.</summary>
     public static IReadOnlyList<UserConnections> ReadUsers(BsonDocument reply)
     {
         var users = new List<UserConnections>();
@@ -78,7 +78,7 @@ internal static class ConnectionCount
     }
 
     /// <summary>
-    /// Puts the two together. Connections that are there and nobody's in the list are somebody's, and count (law L2).
+    /// Combines the two. Connections that exist and have no user in the list belong to somebody, and count (law L2).
     /// </summary>
     public static ConnectionSample Sample((int Current, int Limit)? status, IReadOnlyList<UserConnections> users, int limit)
     {

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Broker.Core.Databases.MongoDb;
 
-/// <summary>Events 2300-2399. What a server cannot do is said once per database, not at each count.</summary>
+/// <summary>Events 2300-2399. A limitation of a server is logged once per database, not at each count.</summary>
 internal static partial class Log
 {
     [LoggerMessage(2300, LogLevel.Warning, "Database {Database}: the server does not report its connections (serverStatus.connections): the broker takes {Limit}, from Budget:Limit or Budget:Ceiling, as its limit.")]

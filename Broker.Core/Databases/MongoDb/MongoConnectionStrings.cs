@@ -7,9 +7,9 @@ using static Broker.Core.Databases.StringParts;
 namespace Broker.Core.Databases.MongoDb;
 
 /// <summary>
-/// Writes a login down as MongoDB's URI, which every driver takes: https://www.mongodb.com/docs/manual/reference/connection-string/.
-/// Pods that connect to one of the administrator's own servers get all of them, its replica set, its <c>mongodb+srv</c> and what it says
-/// of reading from the set. They get its encryption in any case; files are their own, and not every driver reads one.
+/// Writes a login as MongoDB's URI, which every driver takes: https://www.mongodb.com/docs/manual/reference/connection-string/.
+/// Pods that connect to one of the administrator's own servers get all of them, its replica set, its <c>mongodb+srv</c> and its options
+/// for reading from the set. They get its encryption in any case; files are their own, and not every driver reads one.
 /// </summary>
 internal static class MongoConnectionStrings
 {
@@ -20,7 +20,7 @@ internal static class MongoConnectionStrings
 
     private const string Revocations = "tlsDisableCertificateRevocationCheck";
 
-    // What else reaches a server or chooses among several, and goes to pods as it is.
+    // Other options that reach a server or choose among several; they go to pods unchanged.
     private static readonly string[] OfTheSet =
         ["replicaSet", "directConnection", "loadBalanced", "readPreference", "readPreferenceTags", "maxStalenessSeconds", "localThresholdMS", "srvServiceName", "srvMaxHosts"];
 
@@ -40,7 +40,7 @@ internal static class MongoConnectionStrings
         string Uri(string driver, bool readsFiles, bool tellsNames) => before + Plain(Query([
             ("authSource", database.AuthSource),
             ("maxPoolSize", connections.ToString(CultureInfo.InvariantCulture)),
-            // Another mechanism than a password's is the administrator's own way of logging in.
+            // A mechanism other than a password's is the administrator's own way of logging in.
             ("authMechanism", options["authMechanism"] is { } mechanism && mechanism.StartsWith("SCRAM-", StringComparison.OrdinalIgnoreCase) ? mechanism : null),
             .. OfTheSet.Where(_ => same).SelectMany(options.All, (name, value) => (name, (string?)value)),
             ("tls", ssl switch { PodSslMode.Disable => "false", PodSslMode.Prefer => null, _ => seed ? null : "true" }),
@@ -79,6 +79,6 @@ internal static class MongoConnectionStrings
         };
     }
 
-    // PyMongo takes a list of tags (dc:ny,rack:1) apart before it decodes it, and in a query neither sign needs escaping (RFC 3986, 3.4).
+    // PyMongo splits a list of tags (dc:ny,rack:1) before it decodes it, and in a query neither sign needs escaping (RFC 3986, 3.4).
     private static string Plain(string query) => query.Replace("%3A", ":", StringComparison.Ordinal).Replace("%2C", ",", StringComparison.Ordinal);
 }

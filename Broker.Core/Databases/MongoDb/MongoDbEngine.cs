@@ -9,11 +9,11 @@ using MongoDB.Driver;
 namespace Broker.Core.Databases.MongoDb;
 
 /// <summary>
-/// MongoDB (written for 5.0 and later, and for servers that speak its protocol: what they lack is said once in the log and done
+/// MongoDB (written for 5.0 and later, and for servers that speak its protocol: a feature that they lack is logged once and done
 /// without). The administrator needs <c>userAdminAnyDatabase</c> (or <c>userAdmin</c> on <see cref="Database.AuthSource"/>),
 /// <c>clusterMonitor</c> to count connections and their users, and <c>killAnySession</c> (in <c>hostManager</c>) to end sessions.
-/// A password has no end here, and a user's connections cannot be capped: <c>maxPoolSize</c> in the URI is what bounds a pod.
-/// Each driver keeps one or two connections more per server to watch it; they are nobody's, and count as foreign.
+/// A password has no end here, and a user's connections cannot be capped: only <c>maxPoolSize</c> in the URI bounds a pod.
+/// Each driver keeps one or two more connections per server to watch it; they are nobody's, and count as foreign.
 /// </summary>
 public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine, IDisposable
 {
@@ -30,7 +30,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     public async Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation)
     {
         var status = await admin.RunAsync(database, "admin", ConnectionCount.StatusCommand, ConnectionCount.ReadStatus, cancellation);
-        // Where the server says nothing, a ceiling that was written for it before there was a limit of its own serves.
+        // If the server does not say, a ceiling that was configured before there was a setting for the limit serves as the limit.
         var limit = status is null && database.Budget is { Limit: null, Ceiling: { } ceiling } ? ceiling : ServerLimit.Of(database, status?.Limit, "serverStatus.connections");
         if (status is null && IsNew(database, 2300)) log.NoConnectionCount(database.Name, limit);
         return ConnectionCount.Sample(status, await UsersAsync(database, cancellation), limit) with
@@ -39,12 +39,12 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         };
     }
 
-    /// <summary>Nothing: rights here are a user's own roles, and no list of them grows with the number of users.</summary>
+    /// <summary>Nothing: a user's rights here are its own roles, and no list of them grows with the number of users.</summary>
     /// <inheritdoc/>
     public Task<IReadOnlyList<Finding>> ExamineAsync(Database database, IReadOnlyCollection<string> users, CancellationToken cancellation) =>
         Task.FromResult<IReadOnlyList<Finding>>([]);
 
-    /// <summary>Empty where the server does not tell.</summary>
+    /// <summary>Empty when the server does not say.</summary>
     /// <inheritdoc/>
     public async Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation)
     {
@@ -100,8 +100,8 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     }
 
     /// <summary>
-    /// Takes a user's password and roles away, and ends what it is running, whether or not the first was allowed. Its connections stay
-    /// open until their drivers close them, and can do nothing.
+    /// Takes a user's password and roles away, and ends its operations, whether or not the first step was allowed. Its connections stay
+    /// open until their drivers close them, but can do nothing.
     /// </summary>
     /// <inheritdoc/>
     public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
@@ -123,8 +123,8 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     }
 
     /// <summary>
-    /// Its operations that are under way: connections of a user that is gone can begin nothing new. Null where the server does not
-    /// tell.
+    /// Its operations under way: connections of a user that is gone can begin nothing new. Null when the server does not
+    /// say.
     /// </summary>
     /// <inheritdoc/>
     public async Task<int?> CountSessionsAsync(Database database, string username, CancellationToken cancellation)
@@ -139,7 +139,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         }
     }
 
-    /// <summary>Drops a user. Of a role's statement, as of Vault's, only <c>db</c> counts.</summary>
+    /// <summary>Drops a user. Of a role's statement only <c>db</c> counts, as in Vault.</summary>
     /// <inheritdoc/>
     public async Task DropUserAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation)
     {
@@ -185,7 +185,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         }
     }
 
-    // As pods connect, but with the broker's own files and way through the network: it verifies no more than its administrator's connection does.
+    // It connects like pods, but with the broker's own files and way through the network: it verifies no more than its administrator's connection does.
     internal static MongoClientSettings LoginSettings(Database database, Login login)
     {
         var options = UriOptions.Of(database);

@@ -6,14 +6,14 @@ using MongoDB.Driver;
 namespace Broker.Core.Databases.MongoDb;
 
 /// <summary>
-/// What the server's and the driver's failures mean to the broker. Codes:
+/// The meaning of the server's and the driver's failures for the broker. Codes:
 /// https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml.
 /// </summary>
 internal static class MongoFailure
 {
     /// <summary>
-    /// Whether this is to be named: everything is that comes up while the driver is called or its answer read, whatever its type, but
-    /// what is named already and the caller's own cancellation.
+    /// Whether to translate this exception: everything thrown while the driver is called or its answer read is translated, whatever its type, except
+    /// what is translated already and the caller's own cancellation.
     /// </summary>
     public static bool Covers(Exception exception, CancellationToken cancellation) => exception switch
     {
@@ -26,13 +26,13 @@ internal static class MongoFailure
     public static bool IsUserNotFound(DatabaseException exception) => CodeOf(exception) == 11;
 
     /// <summary>
-    /// The server does not know the command, a part of it, or does not let this administrator run it: servers that only speak
+    /// The server does not know the command or a part of it, or does not let this administrator run it: servers that only speak
     /// MongoDB's protocol lack some.
     /// </summary>
     public static bool IsNotOffered(DatabaseException exception) =>
         exception.Failure == DatabaseFailure.StatementRefused;
 
-    /// <summary>A command was refused, or the server is not there; nothing of it remains done.</summary>
+    /// <summary>A command was refused, or the server is not there; none of its effects remain.</summary>
     public static DatabaseException OfCommand(Database database, Exception exception) =>
         Of(exception, $"Database '{database.Name}'", "check AdminConnectionString");
 
@@ -75,7 +75,7 @@ internal static class MongoFailure
             return new(DatabaseFailure.Unavailable, $"{what}: no answer; check that the server runs and can be reached: {Words(exception)}", exception);
         return IsPassing(refused.Code)
             ? new(DatabaseFailure.Unavailable, $"{what}: the server cannot do it now; try again later: {Words(refused)}", exception)
-            // The driver's exception carries the command, and with it a password: only its code and words go on.
+            // The driver's exception carries the command, and with it a password: only its code and words are passed on.
             : new MongoRefusal(refused.Code, $"{what}: the server refused a command: {Words(refused)}").AsDatabaseException();
     }
 
@@ -83,7 +83,7 @@ internal static class MongoFailure
     private static bool IsPassing(int code) =>
         code is 6 or 7 or 50 or 89 or 91 or 112 or 189 or 202 or 262 or 9001 or 10058 or 10107 or 11600 or 11602 or 13435 or 13436;
 
-    /// <summary>Carried out, but not known by a majority yet, or cut off on the way.</summary>
+    /// <summary>Carried out, but not yet known by a majority, or cut off in between.</summary>
     private static bool MayBeDone(int code) => code is 50 or 64 or 91 or 189 or 262 or 11600 or 11602;
 
     private static string Words(Exception exception) => exception is MongoCommandException refused

@@ -5,12 +5,12 @@ namespace Broker.Core.Databases.MongoDb;
 /// <summary>Identifies a server, whatever name it is reached by.</summary>
 internal static class ServerIdentity
 {
-    /// <summary>Asks a server who it is; everybody may. The old name of the command, which old servers and others that speak MongoDB know too.</summary>
+    /// <summary>Asks a server for its identity; everybody may. It uses the command's old name, which old servers and others that speak MongoDB also know.</summary>
     public static BsonDocument Command { get; } = new("isMaster", 1);
 
     /// <summary>
-    /// Of a replica set its primary, whichever member that is now, by the set's name and its members; of another member that member alone,
-    /// whose connections are its own. Null: a server without a set, or one in front of shards, does not say who it is
+    /// A replica set's primary, whichever member that is now, is identified by the set's name and its members; any other member stands alone,
+    /// because its connections are its own. Null: a server without a set, or one in front of shards, does not say who it is
     /// (https://www.mongodb.com/docs/manual/reference/command/hello/).
     /// </summary>
     public static string? Read(BsonDocument hello)

@@ -3,8 +3,8 @@ using MongoDB.Bson;
 namespace Broker.Core.Databases.MongoDb;
 
 /// <summary>
-/// What the connections of a server do, alike ones together. A transaction that nobody works on is a session without a connection here, and
-/// is not told.
+/// The activity of a server's connections, grouped by what they have in common. An idle transaction is a session without a connection here, and
+/// is not reported.
 /// </summary>
 internal static class SessionList
 {
@@ -33,7 +33,7 @@ internal static class SessionList
         { "cursor", new BsonDocument("batchSize", 10_000) },
     };
 
-    /// <summary>Reads the reply; of a client's address the port is left out.</summary>
+    /// <summary>Reads the reply, without the ports of clients' addresses.</summary>
     public static IReadOnlyList<OpenSessions> Read(BsonDocument reply)
     {
         var rows = reply["cursor"]["firstBatch"].AsBsonArray.OfType<BsonDocument>().Select(row =>

@@ -8,11 +8,11 @@ namespace Broker.Core.Databases.MongoDb;
 
 /// <summary>
 /// <c>tlsCAFile</c>, <c>tlsCertificateKeyFile</c>, <c>tlsAllowInvalidCertificates</c> and <c>tlsAllowInvalidHostnames</c> of a URI, which
-/// .NET's driver passes over. Files are the broker's own, and are read whenever a client is made.
+/// .NET's driver ignores. Files are the broker's own, and are read whenever a client is made.
 /// </summary>
 internal static class TlsFiles
 {
-    /// <summary>Has the driver do what the URI says.</summary>
+    /// <summary>Makes the driver do what the URI says.</summary>
     /// <exception cref="DatabaseException">A file cannot be read.</exception>
     public static void Apply(Database database, MongoClientSettings settings, UriOptions options)
     {

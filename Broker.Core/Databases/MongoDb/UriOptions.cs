@@ -5,9 +5,9 @@ using MongoDB.Driver;
 namespace Broker.Core.Databases.MongoDb;
 
 /// <summary>
-/// The options of a MongoDB URI as they are written, because the driver passes over those that are not for it, files of
-/// certificates among them: https://www.mongodb.com/docs/manual/reference/connection-string-options/. Names may be in any case, and those
-/// that only .NET's driver has are read as what all drivers call them.
+/// The options of a MongoDB URI as written, because the driver ignores those that are not for it, such as files of
+/// certificates: https://www.mongodb.com/docs/manual/reference/connection-string-options/. Names may be in any case, and those
+/// that only .NET's driver has are read under the names that all drivers use.
 /// </summary>
 internal sealed class UriOptions
 {
@@ -45,7 +45,7 @@ internal sealed class UriOptions
             options.repeated.Add((name, value));
         }
 
-        // No password has a question mark that is not escaped: the driver refuses it.
+        // A password has no unescaped question mark: the driver refuses it.
         var query = uri.IndexOf('?', StringComparison.Ordinal);
         if (query < 0) return options;
         foreach (var option in uri[(query + 1)..].Split('&', ';'))
@@ -66,13 +66,13 @@ internal sealed class UriOptions
     /// <summary>All values of an option that may be written several times, in their order.</summary>
     public IEnumerable<string> All(string name) => repeated.Where(option => option.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(option => option.Value);
 
-    /// <summary>How far it encrypts. MongoDB has nothing between TLS and none; where nothing is said, there is none.</summary>
+    /// <summary>How far it encrypts. MongoDB has nothing between TLS and none; the default is none.</summary>
     public PodSslMode? Ssl =>
         (this["tls"] ?? this["ssl"]) is { } said
             ? Is(said) ? WithTls : PodSslMode.Disable
             : IsSeed || this["tlsCAFile"] is not null || this["tlsCertificateKeyFile"] is not null || Is(this["tlsInsecure"]) ? WithTls : null;
 
-    /// <summary>Whether it demands that a server's certificate is looked up for having been revoked; who says nothing does not.</summary>
+    /// <summary>Whether it demands a check that a server's certificate was not revoked; by default it does not.</summary>
     public bool LooksUpRevocations => this["tlsDisableCertificateRevocationCheck"] is { } not && !Is(not);
 
     private PodSslMode WithTls =>

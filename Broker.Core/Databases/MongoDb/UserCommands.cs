@@ -3,10 +3,10 @@ using MongoDB.Bson;
 
 namespace Broker.Core.Databases.MongoDb;
 
-/// <summary>The commands on users, and what comes back: https://www.mongodb.com/docs/manual/reference/command/nav-user-management/.</summary>
+/// <summary>The commands on users, and their replies: https://www.mongodb.com/docs/manual/reference/command/nav-user-management/.</summary>
 internal static class UserCommands
 {
-    /// <summary>Makes a user. Its mechanisms are the server's (SCRAM-SHA-256 where it has that) unless the statement names them.</summary>
+    /// <summary>Makes a user. Its mechanisms are the server's (SCRAM-SHA-256 if it has that) unless the statement names them.</summary>
     public static BsonDocument Create(Login login, UserStatement statement) => new BsonDocument
     {
         { "createUser", login.Username },
@@ -14,7 +14,7 @@ internal static class UserCommands
         { "roles", statement.Roles },
     }.AddRange(statement.More);
 
-    /// <summary>Leaves a user nothing: another password, which nobody knows, and no roles. MongoDB has no lock for users.</summary>
+    /// <summary>Leaves a user nothing: an unknown password, and no roles. MongoDB has no lock for users.</summary>
     public static BsonDocument Disarm(string username, string password) => new()
     {
         { "updateUser", username },

@@ -5,19 +5,19 @@ namespace Broker.Core.Databases.MongoDb;
 
 /// <summary>
 /// A role's statement in the form of Vault's MongoDB plugin:
-/// <c>{"db":"admin","roles":[{"role":"readWrite","db":"app"},{"role":"read"}]}</c>. <c>db</c> is where the user is made (default
+/// <c>{"db":"admin","roles":[{"role":"readWrite","db":"app"},{"role":"read"}]}</c>. The user is made in <c>db</c> (default
 /// <c>admin</c>); a role without one is of that database. https://developer.hashicorp.com/vault/api-docs/secret/databases/mongodb
-/// Names of members may be in any case, as Go reads them. What else <c>createUser</c> takes may stand beside them.
+/// Names of members may be in any case, as Go reads them. Other fields of <c>createUser</c> may stand beside them.
 /// </summary>
 /// <param name="Database">Where the user is made.</param>
 /// <param name="Roles">Its roles, as the commands <c>createUser</c> and <c>updateUser</c> take them.</param>
-/// <param name="More">Other fields of <c>createUser</c>, as they are written.</param>
+/// <param name="More">Other fields of <c>createUser</c>, as written.</param>
 internal sealed record UserStatement(string Database, BsonArray Roles, BsonDocument More)
 {
     // https://www.mongodb.com/docs/manual/reference/command/createUser/
     private static readonly string[] OfCreateUser = ["authenticationRestrictions", "customData", "mechanisms"];
 
-    /// <summary>Reads it. A member that is not known is refused: Vault passes over it, and somebody believes it to be in force.</summary>
+    /// <summary>Reads it. An unknown member is refused: Vault ignores it, and its author would believe it to be in force.</summary>
     /// <exception cref="FormatException">It is something else; the message says what.</exception>
     public static UserStatement Parse(string statement)
     {

@@ -4,8 +4,8 @@ using MySqlConnector;
 namespace Broker.Core.Databases.MySql;
 
 /// <summary>
-/// Runs role statements, one after the other: the servers commit before and after each statement on accounts, so there is no
-/// transaction to undo them together. One that waited in vain for a lock, or lost a deadlock, is tried again after a short
+/// Runs role statements, one after the other: the servers commit before and after each statement on accounts, so no
+/// transaction can undo them together. A statement that waited in vain for a lock, or lost a deadlock, is tried again after a short
 /// random pause.
 /// </summary>
 internal sealed class AccountStatements(AdminConnections admin, TimeProvider clock)
@@ -13,7 +13,7 @@ internal sealed class AccountStatements(AdminConnections admin, TimeProvider clo
     private const int Tries = 3;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Runs them. Cancellation is heeded until the first is sent: half of a role's statements are worse than all.</summary>
+    /// <summary>Runs them. Cancellation is heeded until the first is sent: stopping halfway through a role's statements is worse than finishing.</summary>
     /// <exception cref="DatabaseException">One was refused, the server is not there, or the answer was lost.</exception>
     public async Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation)
     {
@@ -26,7 +26,7 @@ internal sealed class AccountStatements(AdminConnections admin, TimeProvider clo
     public async Task CreateUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation)
     {
         await using var connection = await admin.OpenAsync(database, cancellation);
-        // Somebody else's user of that name must not fall to the undoing.
+        // The undoing must not drop somebody else's user of that name.
         if ((await Accounts.OfAsync(connection, database, username, cancellation)).Count > 0)
             throw new DatabaseException(DatabaseFailure.StatementRefused, $"Database '{database.Name}': user '{username}' already exists.");
         try
@@ -40,9 +40,9 @@ internal sealed class AccountStatements(AdminConnections admin, TimeProvider clo
         }
     }
 
-    /// <summary>Runs one statement, again when it collided.</summary>
+    /// <summary>Runs one statement, and repeats it when it collided.</summary>
     /// <exception cref="DatabaseException">It was refused, the server is not there, or the answer was lost.</exception>
-    /// <exception cref="MySqlException">The server refused it with an error that <paramref name="theirs"/> wants to see itself.</exception>
+    /// <exception cref="MySqlException">The server refused it with an error that <paramref name="theirs"/> handles itself.</exception>
     public async Task RunOneAsync(MySqlConnection connection, Database database, string statement, Predicate<MySqlException>? theirs = null)
     {
         for (var attempt = 1; ; attempt++)
@@ -59,7 +59,7 @@ internal sealed class AccountStatements(AdminConnections admin, TimeProvider clo
             }
             catch (Exception exception) when (MySqlFailure.Covers(exception, CancellationToken.None) && !(exception is MySqlException known && theirs?.Invoke(known) == true))
             {
-                // A writer that became a replica: the next connection is to look for the new one.
+                // A writer that became a replica: the next connection has to look for the new one.
                 if (exception is MySqlException refused && MySqlFailure.IsReadOnly(refused)) await AdminConnections.ClearAsync(connection);
                 throw MySqlFailure.IsRefusal(exception) ? MySqlFailure.OfStatement(database, exception) : MySqlFailure.OfLostAnswer(database, exception);
             }

@@ -6,7 +6,7 @@ namespace Broker.Core.Databases.MySql;
 /// <summary>Reads the server's accounts. The administrator needs SELECT on <c>mysql.user</c> and PROCESS.</summary>
 internal static class Accounts
 {
-    /// <summary>All accounts of a user name. MariaDB lists its roles beside them, without a host: those are no accounts.</summary>
+    /// <summary>All accounts of a user name. MariaDB lists its roles beside them, without a host: those are not accounts.</summary>
     public static async Task<List<Account>> OfAsync(MySqlConnection connection, Database database, string username, CancellationToken cancellation)
     {
         var found = new List<Account>();
@@ -19,7 +19,7 @@ internal static class Accounts
         return found;
     }
 
-    /// <summary>Whether the user is the one that the connection itself was let in as.</summary>
+    /// <summary>Whether the user is the connection's own.</summary>
     public static async Task<bool> IsOwnAsync(MySqlConnection connection, Database database, string username, CancellationToken cancellation)
     {
         var own = "";

@@ -23,7 +23,7 @@ internal sealed class AdminConnections : IAsyncDisposable
     /// <summary>The servers' own defaults are a day (MariaDB) and a year (MySQL): behind a backup's lock nothing would ever end.</summary>
     private const int LockSeconds = 5;
 
-    /// <summary>How often a host's addresses are looked up, in seconds: a writer endpoint that moved is followed at once.</summary>
+    /// <summary>How often a host's addresses are looked up, in seconds, to follow a writer endpoint that has moved at once.</summary>
     private const int LookUpSeconds = 5;
 
     private readonly ConcurrentDictionary<string, MySqlDataSource> pools = new(StringComparer.Ordinal);
@@ -52,7 +52,7 @@ internal sealed class AdminConnections : IAsyncDisposable
     /// <summary>Closes the idle connections of a connection's pool, so that the next ones go where the host's name points now.</summary>
     public static Task ClearAsync(MySqlConnection connection) => MySqlConnection.ClearPoolAsync(connection, CancellationToken.None);
 
-    /// <summary>The administrator connection string, parsed; server and port default to those that pods connect to.</summary>
+    /// <summary>The administrator connection string, parsed; server and port default to those of pods.</summary>
     /// <exception cref="DatabaseException">It cannot be understood.</exception>
     public static MySqlConnectionStringBuilder Settings(Database database)
     {
@@ -63,7 +63,7 @@ internal sealed class AdminConnections : IAsyncDisposable
             {
                 var servers = ServerAddress.ListOf(database.Host, database.Port);
                 settings.Server = string.Join(',', servers.Select(server => server.Host));
-                // It may have a port of its own on the pods' host, as administrators' ports are (admin_port, extra_port).
+                // It may have a port of its own on the pods' host, such as an administrators' port (admin_port, extra_port).
                 if (!settings.ShouldSerialize("Port")) settings.Port = (uint)servers[0].Port;
                 if (servers[0].IsSocket) settings.ConnectionProtocol = MySqlConnectionProtocol.UnixSocket;
             }

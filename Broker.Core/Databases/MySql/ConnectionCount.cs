@@ -48,13 +48,13 @@ internal static class ConnectionCount
             row => users.Add(new(row.IsDBNull(0) ? null : row.GetString(0), row.GetInt32(1), row.GetInt32(2))),
             cancellation);
 
-        // Without PROCESS an administrator sees none but its own connections: the others are somebody's, and count (law L2).
+        // Without PROCESS an administrator sees only its own connections: the others belong to somebody, and count (law L2).
         var unseen = connected - users.Sum(user => user.Open);
         if (unseen > 0) users.Add(new(null, unseen, 0));
         return new(ServerLimit.Of(database, limit, "max_connections"), Reserved: 0, DatabaseLimit: null, users, ServerIdentity.Of(said));
     }
 
-    // Servers that only speak the protocol say what they like; more than fits is as good as the most that does.
+    // Servers that only speak the protocol may say anything; a number that is too large counts as the largest that fits.
     private static int? Number(string text) =>
         decimal.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? (int)Math.Min(number, int.MaxValue) : null;
 }

@@ -4,16 +4,16 @@ using MySqlConnector;
 namespace Broker.Core.Databases.MySql;
 
 /// <summary>
-/// What runs with a user's rights because it made it: routines and views with <c>SQL SECURITY DEFINER</c>, triggers and events
-/// (https://dev.mysql.com/doc/refman/8.4/en/stored-objects-security.html). Its user dropped, such a thing fails for everybody, and
-/// whoever makes an account of that name again takes it over (law L13). The server lists only what the administrator has some right on;
-/// that covers all that it could let its users make.
+/// Objects that run with a user's rights because it made them: routines and views with <c>SQL SECURITY DEFINER</c>, triggers and events
+/// (https://dev.mysql.com/doc/refman/8.4/en/stored-objects-security.html). When their user is dropped, they fail for everybody, and
+/// anybody who makes an account of that name again takes them over (law L13). The server lists only those on which the administrator has some right;
+/// these include everything that it could let its users make.
 /// </summary>
 internal static class Definers
 {
     private const int MostNamed = 8;
 
-    /// <summary>What runs with the user's rights, and its number; none: null.</summary>
+    /// <summary>The objects that run with the user's rights, and their number; none: null.</summary>
     /// <exception cref="DatabaseException">The server is not there or refuses.</exception>
     public static async Task<(string Names, int Number)?> OfAsync(MySqlConnection connection, Database database, string username, CancellationToken cancellation)
     {

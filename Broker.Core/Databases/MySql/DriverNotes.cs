@@ -14,7 +14,7 @@ internal sealed class DriverNotes(PodView pods)
             ? "The broker has the server's RSA key in a file (ServerRsaPublicKeyFile), which pods are not given: where the server uses caching_sha2_password or sha256_password, have pods use TLS, or name the file in code."
             : null);
 
-    /// <summary>Beside those of all, of drivers that a string cannot tell versions of TLS and ciphers.</summary>
+    /// <summary>In addition to the notes for all: for drivers whose strings cannot express versions of TLS and ciphers.</summary>
     public string? NoVersions() => pods.TlsVersions.Count + (pods.CipherSuites is null ? 0 : 1) == 0
         ? null
         : $"A string cannot tell it which TLS versions and ciphers to use ({string.Join(", ", pods.TlsVersions.Select(version => "TLSv" + version).Append(pods.CipherSuites).Where(part => part is not null))}): it takes what the server offers.";

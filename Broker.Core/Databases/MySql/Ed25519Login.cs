@@ -6,7 +6,7 @@ using Org.BouncyCastle.Crypto.Signers;
 namespace Broker.Core.Databases.MySql;
 
 /// <summary>
-/// MariaDB's authentication by <c>ed25519</c>: the client signs what the server sends. MariaDB takes the password itself for the
+/// MariaDB's authentication by <c>ed25519</c>: the client signs a text from the server. MariaDB uses the password itself as the
 /// seed of the key (https://mariadb.com/kb/en/connection/#client_ed25519-plugin), and a seed has 32 bytes: the signature is the
 /// standard's (RFC 8032) for passwords of just that length, as those of the built-in issuer are.
 /// </summary>
@@ -15,7 +15,7 @@ internal sealed class Ed25519Login : IAuthenticationPlugin3
     /// <inheritdoc/>
     public string Name => "client_ed25519";
 
-    /// <summary>Has the driver use it, in the whole process; once is enough.</summary>
+    /// <summary>Registers it with the driver, for the whole process; once is enough.</summary>
     public static void Register() => AuthenticationPlugins.Register(new Ed25519Login());
 
     /// <inheritdoc/>
@@ -25,7 +25,7 @@ internal sealed class Ed25519Login : IAuthenticationPlugin3
         return response;
     }
 
-    /// <summary>What the server keeps of the password, its hash, is the public key.</summary>
+    /// <summary>The server keeps a hash of the password, which is the public key.</summary>
     /// <inheritdoc/>
     public void CreateResponseAndPasswordHash(string password, ReadOnlySpan<byte> authenticationData, out byte[] authenticationResponse, out byte[] passwordHash)
     {

@@ -78,7 +78,7 @@ internal static class Examination
         return [.. found.OrderByDescending(finding => finding.Kind)];
     }
 
-    // How much memory the machine has, no session can see: what InnoDB was given of it is the best that is known.
+    // No session can see how much memory the machine has: InnoDB's setting is the best available figure.
     private static Finding? OfMemory(Dictionary<string, long> values)
     {
         if (!values.TryGetValue("max_connections", out var connections) || !values.TryGetValue("innodb_buffer_pool_size", out var pool)) return null;

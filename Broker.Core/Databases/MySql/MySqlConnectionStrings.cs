@@ -9,12 +9,12 @@ using static Broker.Core.Databases.StringParts;
 namespace Broker.Core.Databases.MySql;
 
 /// <summary>
-/// Writes a login's connection string for each driver, with each value escaped as its format requires. No driver is told less encryption than pods must
-/// have: one that cannot express it gets a stricter string, or none, and a note.
+/// Writes a login's connection string for each driver, with each value escaped as its format requires. No driver is told to encrypt less than pods
+/// must: one that cannot express it gets a stricter string, or none, and a note.
 /// </summary>
 internal sealed class MySqlConnectionStrings
 {
-    // What MariaDB's driver for Java cannot be told in a string.
+    // The options that a string cannot tell MariaDB's driver for Java.
     private static readonly SearchValues<char> NotInValues = SearchValues.Create("&%+#;"), NotInNames = SearchValues.Create("?/&%+#;");
 
     private static readonly ConnectionStrings.Aliases Named = new("uri", "mysqlconnector", "connector/j", "go-sql-driver<1.8", "sqlalchemy+pymysql");
@@ -54,8 +54,8 @@ internal sealed class MySqlConnectionStrings
     private static string? Quote(string? value) => value is null ? null : $"{{\"program_name\":\"{value}\"}}";
 
     /// <summary>
-    /// https://dev.mysql.com/doc/refman/8.4/en/connecting-using-uri-or-key-value-pairs.html, and what Node's mysql2 reads, which passes
-    /// over ssl-mode and would connect in the clear.
+    /// https://dev.mysql.com/doc/refman/8.4/en/connecting-using-uri-or-key-value-pairs.html. Node's mysql2 reads it too, but ignores
+    /// ssl-mode and would connect unencrypted.
     /// </summary>
     private DriverString Any()
     {
@@ -137,8 +137,8 @@ internal sealed class MySqlConnectionStrings
     }
 
     /// <summary>
-    /// https://mariadb.com/kb/en/about-mariadb-connector-j/. Version 2 takes every value as it is, and passes over <c>sslMode</c>: it
-    /// would connect in the clear. Version 3 has that word, and takes the older ones for the same.
+    /// https://mariadb.com/kb/en/about-mariadb-connector-j/. Version 2 takes every value as it is, and ignores <c>sslMode</c>: it
+    /// would connect unencrypted. Version 3 has that word, and treats the older ones as the same.
     /// </summary>
     private DriverString MariaDbJ()
     {
@@ -173,9 +173,9 @@ internal sealed class MySqlConnectionStrings
     }
 
     /// <summary>
-    /// https://github.com/go-sql-driver/mysql#dsn-data-source-name: read from behind, to the last slash, then the last <c>@</c>; what
-    /// stands before it is taken as it is, and a user name with a colon cannot be written. Until version 1.8 the database's name was too,
-    /// and options that it does not know become variables of the session.
+    /// https://github.com/go-sql-driver/mysql#dsn-data-source-name: it is read backwards, to the last slash, then the last <c>@</c>; the text
+    /// before that is taken as it is, and a user name with a colon cannot be written. Until version 1.8 the database's name was taken as it is too,
+    /// and unknown options become variables of the session.
     /// </summary>
     private DriverString GoDriver(string driver, bool modern)
     {
@@ -191,7 +191,7 @@ internal sealed class MySqlConnectionStrings
                 PodSslMode.Disable => "false",
                 PodSslMode.Prefer => "preferred",
                 PodSslMode.Require => "skip-verify",
-                _ => "true", // by the machine's authorities, the name too
+                _ => "true", // by the machine's authorities, including the name
             }),
             ("connectionAttributes", modern && holder is not null ? "program_name:" + holder : null),
         ];
@@ -206,8 +206,8 @@ internal sealed class MySqlConnectionStrings
     }
 
     /// <summary>
-    /// https://docs.sqlalchemy.org/en/20/core/engines.html: the path is taken as it is, so a name that needs escaping stands in the query.
-    /// PyMySQL verifies only by a file, and goes on in the clear when the server offers no TLS.
+    /// https://docs.sqlalchemy.org/en/20/core/engines.html: the path is taken as it is, so a name that needs escaping goes into the query.
+    /// PyMySQL verifies only by a file, and continues unencrypted when the server offers no TLS.
     /// </summary>
     private DriverString PyMySql()
     {
@@ -260,7 +260,7 @@ internal sealed class MySqlConnectionStrings
         return ssl.ToJsonString();
     }
 
-    /// <summary>https://github.com/mariadb-corporation/mariadb-connector-nodejs: of TLS a string can only say that it is wanted, and verified.</summary>
+    /// <summary>https://github.com/mariadb-corporation/mariadb-connector-nodejs: a string can only say that TLS is wanted and verified.</summary>
     private DriverString MariaDbNode()
     {
         const string Driver = "mariadb";

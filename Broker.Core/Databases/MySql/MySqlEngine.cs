@@ -9,7 +9,7 @@ namespace Broker.Core.Databases.MySql;
 /// MySQL (written for 8.0 and later) and MariaDB (10.4 and later; tried on 10.11). The administrator needs CREATE USER, SELECT on
 /// <c>mysql.user</c>, PROCESS, the right to end connections (CONNECTION_ADMIN on both, or <c>mysql.rds_kill</c>), and with
 /// GRANT OPTION what its roles' statements grant. <see cref="Database.AdminConnectionString"/> may leave out <c>Server</c> and
-/// <c>Port</c>: they are then those that pods use. When the server is full, an administrator with CONNECTION_ADMIN still gets
+/// <c>Port</c>, which then default to those of pods. When the server is full, an administrator with CONNECTION_ADMIN still gets
 /// the one extra connection, and through <c>admin_port</c> (MySQL) or <c>extra_port</c> (MariaDB) as many as it likes.
 /// A password has no end here: a lease's user works until it is dropped. Nothing has an owner here either, but a definer
 /// (<see cref="Definers"/>); <see cref="Role.OwnerRole"/> is refused by the catalog.
@@ -24,7 +24,7 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
     /// <inheritdoc/>
     public DatabaseEngineKind Kind => DatabaseEngineKind.MySql;
 
-    /// <summary>Names have 32 characters in MySQL, and more in MariaDB: what fits both fits a server that is moved.</summary>
+    /// <summary>Names have 32 characters in MySQL, and more in MariaDB: 32 fit both, so that a server can be migrated.</summary>
     public EngineDialect Dialect { get; } = new(32, [], CapsUsers: true);
 
     /// <inheritdoc/>
@@ -45,7 +45,7 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
         cancellation.ThrowIfCancellationRequested();
         try
         {
-            // A data source of its own: the driver remembers plain connection strings, password and all, for good.
+            // A data source of its own: the driver never forgets plain connection strings, including their passwords.
             await using var source = new MySqlDataSource(PodView.LoginSettings(database, login).ConnectionString);
             await using var connection = await source.OpenConnectionAsync(cancellation);
             await using var command = new MySqlCommand("SELECT 1", connection);
@@ -105,8 +105,8 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
         await Removal.CountSessionsAsync(database, username, cancellation);
 
     /// <summary>
-    /// <c>MAX_USER_CONNECTIONS</c> of each account. A cap cannot be 0, which means the server's own <c>max_user_connections</c>: one
-    /// connection is the least.
+    /// <c>MAX_USER_CONNECTIONS</c> of each account. A cap cannot be 0, which means the server's own <c>max_user_connections</c>: the least is one
+    /// connection.
     /// </summary>
     /// <inheritdoc/>
     public async Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation)
@@ -121,7 +121,7 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
 
     /// <summary>
     /// The smallest <c>MAX_USER_CONNECTIONS</c> of its accounts, or else the server's <c>max_user_connections</c>, which a cap of the
-    /// broker's takes the place of.
+    /// broker's replaces.
     /// </summary>
     /// <inheritdoc/>
     public async Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation)
@@ -139,7 +139,7 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
         }
         catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
         {
-            // It may not read accounts; what the server says of all users, everybody may.
+            // It may not read accounts; everybody may read the server's limit for all users.
         }
 
         await AdminReads.RunAsync(

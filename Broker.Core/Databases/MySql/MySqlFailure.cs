@@ -6,7 +6,7 @@ using MySqlConnector;
 namespace Broker.Core.Databases.MySql;
 
 /// <summary>
-/// What the servers' and the driver's failures mean to the broker. Error numbers:
+/// The meaning of the servers' and the driver's failures for the broker. Error numbers:
 /// https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html,
 /// https://mariadb.com/kb/en/mariadb-error-code-reference/.
 /// </summary>
@@ -23,28 +23,28 @@ internal static class MySqlFailure
         _ => true,
     };
 
-    /// <summary>Whether the server or the way to it failed; else it is the driver that could not do it, mostly for what its connection string says.</summary>
+    /// <summary>Whether the server or the way to it failed; otherwise the driver failed, mostly because of its connection string.</summary>
     private static bool IsOfServer(Exception exception) =>
         exception is MySqlException or TimeoutException or SocketException or IOException or AuthenticationException or OperationCanceledException
-        // The driver says so when a connection ended under it.
+        // The driver's message when a connection ended under it.
         || exception is InvalidOperationException or ObjectDisposedException && exception.Source == "MySqlConnector";
 
     /// <summary>The statement waited too long for another's lock, or was chosen to end a deadlock. It was undone, and trying again helps.</summary>
     public static bool IsCollision(MySqlException exception) => Number(exception) is 1205 or 1213;
 
-    /// <summary>The server takes no writes: it is, or has become, somebody's replica.</summary>
+    /// <summary>The server takes no writes: it is, or has become, a replica.</summary>
     public static bool IsReadOnly(MySqlException exception) => Number(exception) is 1290 or 1792 or 1836 or 3032;
 
-    /// <summary>The user, or the account, is not there (or there already: the server has one number for both).</summary>
+    /// <summary>The user, or the account, does not exist (or exists already: the server has one number for both).</summary>
     public static bool IsCannotUser(MySqlException exception) => Number(exception) is 1396;
 
-    /// <summary>The connection to be ended has ended.</summary>
+    /// <summary>The connection that should be ended has ended.</summary>
     public static bool IsNoSuchThread(MySqlException exception) => Number(exception) is 1094;
 
     /// <summary>The administrator may not end others' connections by itself.</summary>
     public static bool IsKillDenied(MySqlException exception) => Number(exception) is 1095 or 1227;
 
-    /// <summary>Whether the server refused, in words of its own, and the connection goes on.</summary>
+    /// <summary>Whether the server refused, in its own words, and the connection continues.</summary>
     public static bool IsRefusal(Exception exception) => exception is MySqlException refused && IsServers(refused) && !EndsConnection(refused);
 
     /// <summary>The broker's own administrator connection could not be opened.</summary>
@@ -59,7 +59,7 @@ internal static class MySqlFailure
         $"Database '{database.Name}': the login of '{username}' failed",
         $"check that the account's host part matches, that it may use '{database.DatabaseName}', and how it authenticates");
 
-    /// <summary>A statement failed, and nothing of it remains done.</summary>
+    /// <summary>A statement failed, and none of its effects remain.</summary>
     public static DatabaseException OfStatement(Database database, Exception exception)
     {
         var where = $"Database '{database.Name}'";
@@ -88,7 +88,7 @@ internal static class MySqlFailure
             MySqlException refused when IsServers(refused) => Passing(refused) is { } failure
                 ? new(failure, $"{what}; try again later: {Words(refused)}")
                 : new(DatabaseFailure.LoginRefused, $"{what}; {remedy}: {Words(refused)}"),
-            // The driver's own words: an authentication plugin it has not, a key or a certificate it does not trust.
+            // The driver's own message: an authentication plugin that it does not have, a key or a certificate that it does not trust.
             NotSupportedException or MySqlException { ErrorCode: MySqlErrorCode.UnableToConnectToHost, InnerException: AuthenticationException } or AuthenticationException
                 => new(DatabaseFailure.LoginRefused, $"{what}; {remedy}: {exception.Message}"),
             _ => Unanswered(what, exception),
@@ -101,11 +101,11 @@ internal static class MySqlFailure
             : $"{what}: the driver failed ({exception.GetType().Name}); check the options in AdminConnectionString: {exception.Message}",
         Carried(exception));
 
-    /// <summary>What it is when the same could succeed later with nothing mended; null when it could not.</summary>
+    /// <summary>The failure if the same call could succeed later without a repair; null when it could not.</summary>
     private static DatabaseFailure? Passing(MySqlException exception) => Number(exception) switch
     {
         1040 => DatabaseFailure.OutOfConnections,
-        // As many as max_user_connections, or its own limit, lets it.
+        // It has as many as max_user_connections, or its own limit, allows.
         1203 or 1226 => DatabaseFailure.UserLimitReached,
         // Shutting down, interrupted or killed, out of memory, a network that broke.
         1041 or 1053 or 1077 or 1079 or 1152 or 1158 or 1159 or 1160 or 1161 or 1317 or 1927 or 1969 or 3024 or 3169 => DatabaseFailure.Unavailable,
@@ -114,7 +114,7 @@ internal static class MySqlFailure
 
     private static bool EndsConnection(MySqlException exception) => Number(exception) is 1053 or 1152 or 1158 or 1159 or 1160 or 1161 or 1317 or 1927 or 3169;
 
-    // The driver numbers its own failures below 1000, but for "unable to connect", which has the number of a server's error.
+    // The driver numbers its own failures below 1000, except "unable to connect", which has the number of a server's error.
     private static bool IsServers(MySqlException exception) =>
         exception.InnerException is null && Number(exception) >= 1000 && exception.ErrorCode != MySqlErrorCode.UnableToConnectToHost;
 
@@ -122,6 +122,6 @@ internal static class MySqlFailure
 
     private static string Words(MySqlException exception) => $"ERROR {Number(exception)} ({exception.SqlState ?? "HY000"}): {exception.Message}";
 
-    /// <summary>A refusal may quote the statement, and with it a password: the exception that carries it goes no further.</summary>
+    /// <summary>A refusal may quote the statement, and with it a password: the exception that carries it is not passed on.</summary>
     private static Exception? Carried(Exception exception) => exception is MySqlException refused && IsServers(refused) ? null : exception;
 }

@@ -22,25 +22,25 @@ internal sealed partial record PodView
 
     public MySqlServerRedirectionMode Redirection { get; init; }
 
-    /// <summary>Whether a client without TLS may ask the server for the key that its password goes under (<c>caching_sha2_password</c>).</summary>
+    /// <summary>Whether a client without TLS may ask the server for the key that encrypts its password (<c>caching_sha2_password</c>).</summary>
     public bool AsksForKey { get; init; }
 
-    /// <summary>Whether the administrator has that key in a file, which pods have not, and pods without TLS need it.</summary>
+    /// <summary>Whether the administrator has that key in a file that pods do not have, and pods without TLS need it.</summary>
     public bool LacksKey { get; init; }
 
-    /// <summary>Versions of TLS that may be spoken, such as <c>1.2</c>, in order; empty: each driver's own.</summary>
+    /// <summary>The allowed versions of TLS, such as <c>1.2</c>, in order; empty: each driver's own.</summary>
     public IReadOnlyList<string> TlsVersions { get; init; } = [];
 
-    /// <summary>Cipher suites that may be used, as MySqlConnector writes them; null: each driver's own.</summary>
+    /// <summary>The allowed cipher suites, in MySqlConnector's notation; null: each driver's own.</summary>
     public string? CipherSuites { get; init; }
 
-    /// <summary>Whether a server's certificate is not to be looked up for having been revoked, which MySqlConnector does where it verifies names.</summary>
+    /// <summary>Whether to skip the check that a server's certificate was not revoked, which MySqlConnector does when it verifies names.</summary>
     public bool LooksUpNoRevocations { get; init; }
 
-    /// <summary>Whether the server takes one statement after the other only.</summary>
+    /// <summary>Whether the server accepts only one statement after the other.</summary>
     public bool OneByOne { get; init; }
 
-    /// <summary>Whether the server takes a backslash in a text for itself (<c>NO_BACKSLASH_ESCAPES</c>): who escapes with it could be told other SQL.</summary>
+    /// <summary>Whether the server takes a backslash in a text literally (<c>NO_BACKSLASH_ESCAPES</c>): a client that escapes with it could be made to run other SQL.</summary>
     public bool NoBackslashEscapes { get; init; }
 
     /// <summary>Whether the administrator believes an authority of its own, and pods are told of none.</summary>
@@ -83,8 +83,8 @@ internal sealed partial record PodView
     }
 
     /// <summary>
-    /// The same for the broker's own trial of a login: all that the administrator's string says, with the user's name and password in it,
-    /// at the pods' address. Pods may verify more than the broker can, which has other files: then it verifies what the administrator does.
+    /// The same for the broker's own trial of a login: everything in the administrator's string, with the user's name and password,
+    /// at the pods' address. Pods may verify more than the broker can, because it has other files: then it verifies what the administrator does.
     /// </summary>
     public static MySqlConnectionStringBuilder LoginSettings(Database database, Login login)
     {

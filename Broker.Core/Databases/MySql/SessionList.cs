@@ -3,10 +3,10 @@ using MySqlConnector;
 
 namespace Broker.Core.Databases.MySql;
 
-/// <summary>What the sessions of a server do, grouped by what they have in common.</summary>
+/// <summary>The activity of a server's sessions, grouped by what they have in common.</summary>
 internal static class SessionList
 {
-    // A client that is logging in is nobody's yet. A thread of the server's own takes no connection.
+    // A client that is logging in has no user yet. A thread of the server's own takes no connection.
     private const string Sessions = """
         SELECT p.ID, NULLIF(p.USER, 'unauthenticated user'), p.HOST, p.COMMAND, p.TIME, t.trx_mysql_thread_id IS NOT NULL
         FROM information_schema.PROCESSLIST p
@@ -17,7 +17,7 @@ internal static class SessionList
     // Empty where the performance schema is off, as it is by default on MariaDB.
     private const string Programs = "SELECT PROCESSLIST_ID, ATTR_VALUE FROM performance_schema.session_connect_attrs WHERE ATTR_NAME = 'program_name'";
 
-    /// <summary>Looks now. The session that looks is left out.</summary>
+    /// <summary>Reads it now, without the session that reads it.</summary>
     /// <exception cref="DatabaseException">The server is not there or refuses.</exception>
     public static async Task<IReadOnlyList<OpenSessions>> ReadAsync(AdminConnections admin, Database database, CancellationToken cancellation)
     {
@@ -53,7 +53,7 @@ internal static class SessionList
         ];
     }
 
-    // A host and a port; a socket of the machine has none.
+    // A host and a port; a local socket has none.
     private static string AddressOf(string host) => host.LastIndexOf(':') is >= 0 and var at ? host[..at] : host == "localhost" ? "" : host;
 
     private static async Task<IReadOnlyDictionary<long, string>> ProgramsAsync(MySqlConnection connection, Database database, CancellationToken cancellation)
@@ -66,7 +66,7 @@ internal static class SessionList
         }
         catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
         {
-            // The administrator may not see what clients call themselves: sessions are told by user and address.
+            // The administrator may not see what clients call themselves: sessions are distinguished by user and address.
         }
 
         return programs;

@@ -6,8 +6,8 @@ namespace Broker.Core.Databases.MySql;
 
 /// <summary>
 /// Shuts a user out, and drops it: first its accounts are locked, so that nobody logs in meanwhile. DROP USER leaves open
-/// sessions working; who wants them ended ends them before. A user with whose rights something runs (<see cref="Definers"/>) is locked out
-/// and stays: nothing of it can be given to another without giving more, or less, than it had (law L13).
+/// sessions working; a caller that wants them ended ends them before. A user with whose rights something runs (<see cref="Definers"/>) is locked out
+/// and stays: nothing of it can be given to another without giving more, or fewer, rights than it had (law L13).
 /// </summary>
 internal sealed class UserRemoval(AdminConnections admin, AccountStatements statements, TimeProvider clock)
 {
@@ -16,18 +16,18 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
     private static readonly TimeSpan BlindAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// No more logins, and its sessions end; returns when they have. Sessions of a user that is dropped already end too. Each step is
-    /// tried, whatever became of the one before it.
+    /// No more logins, and its sessions end; returns when they have. Sessions of a dropped user end too. Each step is
+    /// tried, whatever the outcome of the one before it.
     /// </summary>
-    /// <exception cref="DatabaseException">Something of it could not be done; the message says what, and why.</exception>
+    /// <exception cref="DatabaseException">A step failed; the message says which, and why.</exception>
     public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
     {
         await using var connection = await admin.OpenAsync(database, cancellation);
         await ShutOutAsync(connection, database, username, await FindOursAsync(connection, database, username, cancellation), cancellation);
     }
 
-    /// <summary>The sessions a user has; the server names them also when the user was dropped.</summary>
-    /// <exception cref="DatabaseException">The server refuses, or is not there, or the administrator sees no sessions but its own.</exception>
+    /// <summary>The sessions a user has; the server names them even when the user was dropped.</summary>
+    /// <exception cref="DatabaseException">The server refuses, or is not there, or the administrator sees only its own sessions.</exception>
     public async Task<int> CountSessionsAsync(Database database, string username, CancellationToken cancellation)
     {
         await using var connection = await admin.OpenAsync(database, cancellation);
@@ -146,7 +146,7 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
         }
     }
 
-    /// <summary>On Amazon RDS nobody may KILL another's connection; its own procedure does it for the master user.</summary>
+    /// <summary>On Amazon RDS nobody may KILL another user's connection; its own procedure does it for the master user.</summary>
     private async Task KillAsync(MySqlConnection connection, Database database, ulong session)
     {
         try
@@ -185,8 +185,8 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
             $"Database '{database.Name}': whether '{username}' has sessions cannot be seen, because the broker's administrator sees none but its own: GRANT PROCESS ON *.* TO it.");
     }
 
-    // Who lacks PROCESS is shown its own sessions alone, and is not told so. The list and the number beside it are of two moments: somebody
-    // who comes or goes between them is in one and not in the other, and is not there for long.
+    // An administrator without PROCESS sees only its own sessions, and is not told so. The list and the number beside it are from two moments: a client
+    // that comes or goes between them is in only one of them, for a short time.
     private async Task<bool> SeesOthersAsync(MySqlConnection connection, Database database, CancellationToken cancellation)
     {
         var began = clock.GetTimestamp();

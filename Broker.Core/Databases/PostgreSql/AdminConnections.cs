@@ -25,7 +25,7 @@ internal sealed class AdminConnections : IAsyncDisposable
     /// <summary>The pool of a database's administrator.</summary>
     /// <param name="database">The database.</param>
     /// <param name="databaseName">
-    /// Another database of the same server; null: the one the connection string names, or else the one that pods open.
+    /// Another database of the same server; null: the one in the connection string, or else the one that pods open.
     /// </param>
     /// <exception cref="DatabaseException">The connection string cannot be understood.</exception>
     public NpgsqlDataSource Pool(Database database, string? databaseName = null)
@@ -40,7 +40,7 @@ internal sealed class AdminConnections : IAsyncDisposable
         settings.ApplicationName = OwnConnections.ProgramName;
         settings.Timeout = ConnectSeconds;
         settings.CommandTimeout = StatementSeconds;
-        settings.IncludeErrorDetail = true; // why a role cannot be dropped is said in the detail
+        settings.IncludeErrorDetail = true; // the detail says why a role cannot be dropped
         settings.PersistSecurityInfo = false;
         settings.Enlist = false;
         settings.Multiplexing = false;
@@ -70,7 +70,7 @@ internal sealed class AdminConnections : IAsyncDisposable
         }
     }
 
-    /// <summary>The administrator connection string, parsed; host and port default to those that pods connect to.</summary>
+    /// <summary>The administrator connection string, parsed; host and port default to those of pods.</summary>
     /// <exception cref="DatabaseException">It cannot be understood.</exception>
     public static NpgsqlConnectionStringBuilder Settings(Database database)
     {

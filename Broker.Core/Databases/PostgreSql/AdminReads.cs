@@ -5,7 +5,7 @@ using Npgsql;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// One query over the administrator connection, one round trip. Names in it are PostgreSQL's own and nobody else's: whoever may
+/// One query over the administrator connection, one round trip. Names in it are always PostgreSQL's own: anybody who may
 /// create in a schema of the search path can make an operator that fits better than the server's, and it would run with the
 /// administrator's rights (law L13; https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS).
 /// </summary>
@@ -42,7 +42,7 @@ internal static class AdminReads
         }
     }
 
-    /// <summary>Runs it on an open connection. In a transaction, statements after it find PostgreSQL's own names alone.</summary>
+    /// <summary>Runs it on an open connection. In a transaction, later statements also find only PostgreSQL's own names.</summary>
     /// <exception cref="NpgsqlException">The server refuses or is not there.</exception>
     public static async Task<T> RunAsync<T>(
         NpgsqlConnection connection,
@@ -51,7 +51,7 @@ internal static class AdminReads
         Func<NpgsqlDataReader, Task<T>> read,
         CancellationToken cancellation)
     {
-        // Both are one implicit transaction, at whose end the search path is what it was.
+        // Both are one implicit transaction, and at its end the search path is what it was.
         await using var batch = new NpgsqlBatch(connection);
         batch.BatchCommands.Add(new NpgsqlBatchCommand(OwnNamesOnly));
         var query = new NpgsqlBatchCommand(sql);

@@ -11,7 +11,7 @@ internal static class ConnectionCount
     /// a database, so that an administrator with few rights sees too many rather than too few (law L2). A role that was
     /// dropped leaves <c>usename</c> null. <c>reserved_connections</c> exists from version 16 on,
     /// <c>rds.rds_superuser_reserved_connections</c> on Amazon RDS and Aurora. When the name that pods open is
-    /// a pooler's alias and no database of the server, the administrator's own database is meant. <c>application_name</c> ends with
+    /// a pooler's alias and not a database of the server, the administrator's own database is meant. <c>application_name</c> ends with
     /// the key of the holder whose connection it is (<see cref="Identity.HolderName"/>), unless the client named itself otherwise.
     /// </remarks>
     private const string Query = """
@@ -62,7 +62,7 @@ internal static class ConnectionCount
         var named = new Dictionary<string, int>(StringComparer.Ordinal);
         while (await reader.ReadAsync(cancellation))
         {
-            // -1 is no limit; -2 marks a database that was being dropped and takes no connections (16 and later).
+            // -1 is no limit; -2 marks a database that is being dropped and takes no connections (16 and later).
             sample ??= new(
                 ServerLimit.Of(database, await reader.IsDBNullAsync(0, cancellation) ? null : reader.GetInt32(0), "max_connections"), reader.GetInt32(1), reader.GetInt32(2) is var limit && limit == -1 ? null : Math.Max(0, limit), users);
             server ??= new(

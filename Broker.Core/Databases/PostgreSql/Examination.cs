@@ -7,11 +7,11 @@ namespace Broker.Core.Databases.PostgreSql;
 /// <summary>Looks for conditions that make a PostgreSQL server unsuitable for users that come and go.</summary>
 internal static class Examination
 {
-    // A row of pg_class fits into one page, because that catalog has no TOAST table: "row is too big: size …, maximum size 8160". So access lists
-    // of tables end there. https://www.postgresql.org/docs/current/storage-toast.html, src/backend/access/heap/hio.c (MaxHeapTupleSize).
+    // A row of pg_class fits into one page, because that catalog has no TOAST table: "row is too big: size …, maximum size 8160". This bounds the access
+    // lists of tables. https://www.postgresql.org/docs/current/storage-toast.html, src/backend/access/heap/hio.c (MaxHeapTupleSize).
     private const int LargestRow = 8160;
 
-    // An idle session's own memory beside work_mem: its caches of the catalog, mostly.
+    // An idle session's own memory beside work_mem: mostly its caches of the catalog.
     private const long OfOneSession = 5L << 20;
 
     private static readonly TimeSpan LongIdle = TimeSpan.FromMinutes(1);
@@ -97,7 +97,7 @@ internal static class Examination
         Say($"{sessions} sessions have been idle in an open transaction for more than {LongIdle.TotalSeconds:0} s, the longest for {longest.TotalSeconds:0} s. They hold locks, and keep vacuum from removing rows that were deleted since."),
         $"ALTER DATABASE {SqlText.Identifier(database.DatabaseName)} SET idle_in_transaction_session_timeout = '60s';\nSELECT pid, usename, application_name, state_change, query FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' ORDER BY state_change;");
 
-    // How much memory the machine has, no session can see: what the planner was told to expect of it is the best that is known.
+    // No session can see how much memory the machine has: the planner's setting is the best available figure.
     private static Finding? OfMemory(int connections, long shared, long work, long expected)
     {
         var needed = shared + (connections * (work + OfOneSession));

@@ -5,18 +5,18 @@ using Npgsql;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// Users of a PgBouncer that reads them from a file. It logs in to the server as who logged in to it only if the file has, to the letter, what the
-/// server keeps of the password (https://www.pgbouncer.org/config.html#authentication-file-format). Only a superuser may read that there, whoever
-/// knows the password can tell it: in the login the server says its salt and iterations, and proves that it has the rest.
+/// Users of a PgBouncer that reads them from a file. It can log in to the server as one of them only if the file contains exactly what the
+/// server keeps of the password (https://www.pgbouncer.org/config.html#authentication-file-format). Only a superuser may read that there, but anybody who
+/// knows the password can derive it: during a login the server sends its salt and iterations, and proves that it has the rest.
 /// </summary>
 internal static class ListedUsers
 {
-    /// <summary>On a volume that hosts share, a file may be seen late; and each replica may have a process and a file of its own.</summary>
+    /// <summary>On a volume that hosts share, a file may become visible late; and each replica may have a process and a file of its own.</summary>
     private static readonly TimeSpan KnownWithin = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(250);
 
     /// <summary>What the server keeps of a login's password.</summary>
-    /// <exception cref="DatabaseException">It cannot be reached, refuses the login, or keeps passwords in another way.</exception>
+    /// <exception cref="DatabaseException">It cannot be reached, refuses the login, or keeps passwords in another form.</exception>
     public static async Task<string> VerifierAsync(Database database, Login login, CancellationToken cancellation)
     {
         var settings = PodView.LoginSettings(database, login);

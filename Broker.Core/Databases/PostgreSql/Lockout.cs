@@ -4,8 +4,8 @@ using Npgsql;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// Keeps a role from logging in and ends its sessions. Since version 16 an administrator may change only the roles that it, or whoever
-/// made it, created: each step is tried on its own, because a session that is ended does not depend on a login that could not be
+/// Keeps a role from logging in and ends its sessions. Since version 16 an administrator may change only the roles that it, or its own
+/// creator, made: each step is tried on its own, because a session can be ended even when a login cannot be
 /// taken away.
 /// </summary>
 internal sealed class Lockout(AdminConnections admin, RoleTransactions transactions, Roles roles, TimeProvider clock)
@@ -13,8 +13,8 @@ internal sealed class Lockout(AdminConnections admin, RoleTransactions transacti
     private static readonly TimeSpan SessionsEndWithin = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan LookAgainAfter = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>Shuts a user out; one that is gone already may have left sessions, and they end too.</summary>
-    /// <exception cref="DatabaseException">Something of it could not be done; the message says what, and why.</exception>
+    /// <summary>Shuts a user out; a user that is gone may have left sessions, and they end too.</summary>
+    /// <exception cref="DatabaseException">A step failed; the message says which, and why.</exception>
     public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
     {
         if (await roles.FindOursAsync(database, username, cancellation) is { } user)
@@ -24,7 +24,7 @@ internal sealed class Lockout(AdminConnections admin, RoleTransactions transacti
     }
 
     /// <summary>Shuts a role out.</summary>
-    /// <exception cref="DatabaseException">Something of it could not be done; the message says what, and why.</exception>
+    /// <exception cref="DatabaseException">A step failed; the message says which, and why.</exception>
     public async Task ShutOutAsync(Database database, RoleRow user, CancellationToken cancellation)
     {
         var faults = new List<DatabaseException>();
@@ -55,8 +55,8 @@ internal sealed class Lockout(AdminConnections admin, RoleTransactions transacti
     }
 
     /// <summary>
-    /// The sessions a user has, also those that are left of one that was dropped. Where this replica never saw it, those of all
-    /// users that exist no more may be its own.
+    /// The sessions a user has, including those left by a dropped user. If this replica never saw the user, those of all
+    /// users that no longer exist may be its own.
     /// </summary>
     /// <exception cref="DatabaseException">The server is not there.</exception>
     public async Task<int> CountSessionsAsync(Database database, string username, CancellationToken cancellation)
@@ -76,7 +76,7 @@ internal sealed class Lockout(AdminConnections admin, RoleTransactions transacti
     private async Task LetInNoMoreAsync(Database database, RoleRow user, List<DatabaseException> faults, CancellationToken cancellation)
     {
         var name = SqlText.Identifier(user.Name);
-        // An administrator that is no superuser may end a role's sessions and drop what it owns only as its member.
+        // An administrator that is no superuser may end a role's sessions and drop what it owns only as a member of that role.
         if (!user.AdministratorIsMember) await TryAsync(database, $"GRANT {name} TO CURRENT_USER", faults, cancellation);
         if (!user.CanLogIn) faults.Clear();
         else if (await TryAsync(database, $"ALTER ROLE {name} NOLOGIN", faults, cancellation)) faults.Clear();
@@ -109,7 +109,7 @@ internal sealed class Lockout(AdminConnections admin, RoleTransactions transacti
         }
     }
 
-    /// <summary>Tells the user's sessions to end, again and again: how many there still were.</summary>
+    /// <summary>Tells the user's sessions to end, again and again; answers how many were still there.</summary>
     private async Task<long> TerminateAsync(Database database, uint number, CancellationToken cancellation)
     {
         try

@@ -4,12 +4,12 @@ using Npgsql;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// The role to which a dropped user's things go (<see cref="Role.OwnerRole"/>), and what it has to be so that nobody gains by it
-/// (law L13): nothing that the user could not have been itself.
+/// The role that gets a dropped user's objects (<see cref="Role.OwnerRole"/>), and the conditions it has to meet so that nobody gains by it
+/// (law L13): it must be nothing that the user could not have been itself.
 /// </summary>
 internal static class OwnerRoles
 {
-    /// <summary>Looks, on an open connection, whether what this user owns may go to that role.</summary>
+    /// <summary>Checks, on an open connection, whether what this user owns may go to that role.</summary>
     /// <exception cref="DatabaseException">It may not; the message says why and what to do.</exception>
     public static async Task CheckAsync(NpgsqlConnection connection, Database database, string username, string ownerRole, CancellationToken cancellation)
     {
@@ -24,7 +24,7 @@ internal static class OwnerRoles
         }
     }
 
-    /// <summary>Looks the same, on a connection of its own.</summary>
+    /// <summary>Checks the same, on a connection of its own.</summary>
     /// <exception cref="DatabaseException">It may not; the message says why and what to do.</exception>
     public static async Task CheckAsync(AdminConnections admin, Database database, string username, string ownerRole, CancellationToken cancellation)
     {
@@ -33,8 +33,8 @@ internal static class OwnerRoles
     }
 
     /// <summary>
-    /// Before version 16 every member of a role can become it. Since then a membership says whether it can be become (SET) and whether
-    /// its rights are there without (INHERIT); REASSIGN OWNED wants both of the administrator, and one of them is as good as the role
+    /// Before version 16 every member of a role can become it. Since then a membership says separately whether the member can become it (SET) and whether
+    /// it has the role's rights without that (INHERIT); REASSIGN OWNED needs both of the administrator, and either of them is as good as the role
     /// for its user. https://www.postgresql.org/docs/current/role-membership.html
     /// </summary>
     private static string Query(NpgsqlConnection connection)

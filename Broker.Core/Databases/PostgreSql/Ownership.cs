@@ -5,7 +5,7 @@ using NpgsqlTypes;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// What a role owns. Functions and views run with their owner's rights, so to whom they go decides what they can do from then on
+/// The objects that a role owns. Functions and views run with their owner's rights, so their new owner decides what they can do from then on
 /// (law L13).
 /// </summary>
 internal static class Ownership
@@ -24,16 +24,16 @@ internal static class Ownership
               AND s.dbid = (SELECT here.oid FROM pg_database here WHERE here.datname = current_database()))
         """;
 
-    /// <summary>Most things that are named; of the rest, the number.</summary>
+    /// <summary>How many objects are named at most; of the rest, only the number is.</summary>
     private const int MostNamed = 8;
 
-    /// <summary>An expression that counts what the role owns.</summary>
+    /// <summary>An expression for the number of objects that the role owns.</summary>
     /// <param name="role">An expression: the role's oid.</param>
     public static string Count(string role) => $"(SELECT count(*)::int FROM pg_shdepend s WHERE {OwnedBy(role)})";
 
     /// <summary>
-    /// An expression that names what the role owns, comma-separated, null when it is nothing. What lies in another database of the
-    /// server is only counted: its names cannot be read from here.
+    /// An expression for the names of the objects that the role owns, comma-separated, null when there are none. Those in another database of the
+    /// server are only counted: their names cannot be read from here.
     /// </summary>
     /// <param name="role">An expression: the role's oid.</param>
     public static string Names(string role) => $"""
@@ -50,7 +50,7 @@ internal static class Ownership
          ) part)
         """;
 
-    /// <summary>What a role owns that lasts; null: nothing.</summary>
+    /// <summary>The lasting objects that a role owns; null: none.</summary>
     /// <exception cref="DatabaseException">The server is not there or refuses.</exception>
     public static Task<string?> OfAsync(AdminConnections admin, Database database, uint role, CancellationToken cancellation) =>
         AdminReads.RunAsync(
@@ -61,7 +61,7 @@ internal static class Ownership
             async reader => await reader.ReadAsync(cancellation) && !await reader.IsDBNullAsync(0, cancellation) ? Shortened(reader.GetString(0)) : null,
             cancellation);
 
-    /// <summary>The things of the administrator's database that a role owns, by the catalog they are in and their oid there.</summary>
+    /// <summary>The objects of the administrator's database that a role owns, by the catalog they are in and their oid there.</summary>
     /// <exception cref="DatabaseException">The server is not there or refuses.</exception>
     public static Task<List<OwnedThing>> ThingsAsync(AdminConnections admin, Database database, uint role, CancellationToken cancellation) =>
         AdminReads.RunAsync(
@@ -82,12 +82,12 @@ internal static class Ownership
             cancellation);
 
     /// <summary>
-    /// Of things that a role owned, those that belong to the administrator or a superuser now; null: none. The first superuser owns
-    /// what has no owner written down.
+    /// Of the objects that a role owned, those that now belong to the administrator or a superuser; null: none. The first superuser owns
+    /// objects without a recorded owner.
     /// </summary>
     public static Task<string?> GrownAsync(NpgsqlConnection connection, IReadOnlyList<OwnedThing> things, CancellationToken cancellation)
     {
-        // Before version 14 it is an error to ask for what was dropped.
+        // Before version 14 it is an error to ask for a dropped object.
         var nobodys = connection.PostgreSqlVersion.Major >= 14 ? "pg_describe_object(was.classid, was.objid, 0) IS NOT NULL" : "false";
         return AdminReads.RunAsync(
             connection,
@@ -107,7 +107,7 @@ internal static class Ownership
             cancellation);
     }
 
-    /// <summary>A long list, cut.</summary>
+    /// <summary>A long list, shortened.</summary>
     public static string Shortened(string names)
     {
         var parts = names.Split(", ");
@@ -120,7 +120,7 @@ internal static class Ownership
     private static string OwnedBy(string role) => Owned.Replace("{0}", role, StringComparison.Ordinal);
 }
 
-/// <summary>One thing of a database.</summary>
+/// <summary>An object of a database.</summary>
 /// <param name="Catalog">The oid of the system catalog that lists it.</param>
 /// <param name="Oid">Its oid there.</param>
 internal readonly record struct OwnedThing(uint Catalog, uint Oid);

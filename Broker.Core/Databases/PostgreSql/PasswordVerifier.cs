@@ -7,8 +7,8 @@ using Broker.Core.Model;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// Puts a password's verifier in place of the password in <c>CREATE ROLE … PASSWORD '…'</c>: the server stores nothing else, and takes
-/// it as it is, so that the password is in no log of it (<c>log_statement = ddl</c>). RFC 5803,
+/// Puts a password's verifier in place of the password in <c>CREATE ROLE … PASSWORD '…'</c>: the server stores nothing else, and accepts
+/// it as it is, so that the password never gets into its log (<c>log_statement = ddl</c>). RFC 5803,
 /// https://www.postgresql.org/docs/current/sql-createrole.html, https://www.postgresql.org/docs/current/catalog-pg-authid.html
 /// </summary>
 internal static class PasswordVerifier
@@ -17,8 +17,8 @@ internal static class PasswordVerifier
     private const int KeyBytes = 32;
 
     /// <summary>
-    /// A statement with the verifier in place of the password; the same where it makes no role, says another password, or the server
-    /// keeps passwords in a way that is not known here.
+    /// A statement with the verifier in place of the password; unchanged when it makes no role, contains another password, or the server
+    /// keeps passwords in a form that is not known here.
     /// </summary>
     /// <param name="statement">Ready to run.</param>
     /// <param name="login">The user and the password that may be in it.</param>
@@ -44,7 +44,7 @@ internal static class PasswordVerifier
     }
 
     /// <summary><c>SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey</c></summary>
-    /// <param name="salted">The password, salted with the salt so many times.</param>
+    /// <param name="salted">The password, salted this many times.</param>
     /// <param name="salt">The salt.</param>
     /// <param name="iterations">How many times.</param>
     public static string Scram(byte[] salted, byte[] salt, int iterations)
@@ -56,7 +56,7 @@ internal static class PasswordVerifier
             $"SCRAM-SHA-256${iterations}:{Convert.ToBase64String(salt)}${Convert.ToBase64String(stored)}:{Convert.ToBase64String(server)}");
     }
 
-    // Other characters the server would prepare first (SASLprep, RFC 4013), and a verifier of them unprepared lets nobody in.
+    // The server would first prepare other characters (SASLprep, RFC 4013), and an unprepared verifier of them lets nobody in.
     private static string? Of(Login login, string? encryption, int iterations)
     {
         var password = login.Password.Reveal();
@@ -79,7 +79,7 @@ internal static class PasswordVerifier
     private static string Md5(string username, string password) =>
         "md5" + Convert.ToHexStringLower(MD5.HashData(Encoding.UTF8.GetBytes(password + username)));
 
-    // A statement's literal is the password: in quotes, in those of E'…', or between dollars.
+    // The statement's literal is the password: in quotes, in those of E'…', or between dollars.
     private static bool Says(string literal, string password) =>
         literal == Quoted(password) || literal.Equals($"E{Quoted(password)}", StringComparison.OrdinalIgnoreCase) && !password.Contains('\\', StringComparison.Ordinal)
         || (literal.StartsWith('$') && literal.IndexOf('$', 1) is var tag and > 0 && literal.Length == (2 * tag) + 2 + password.Length && literal[(tag + 1)..^(tag + 1)] == password);

@@ -6,11 +6,11 @@ namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
 /// How pods reach a database: as its configuration says, or else as the administrator's connection string says. A pod that
-/// connects to one of the administrator's several hosts gets all of them, and which of them it wants.
+/// connects to one of the administrator's several hosts gets all of them, and the choice among them.
 /// </summary>
 internal sealed record PodView
 {
-    /// <summary>Npgsql's property of that name is obsolete, and still the only way to say it in a string.</summary>
+    /// <summary>Npgsql's property of that name is obsolete, but is still the only way to express it in a string.</summary>
     public const string CompatibilityMode = "Server Compatibility Mode";
 
     public required IReadOnlyList<ServerAddress> Servers { get; init; }
@@ -19,13 +19,13 @@ internal sealed record PodView
 
     public required PodSettings Files { get; init; }
 
-    /// <summary>Which of several hosts, in Npgsql's words (which are libpq's, and <c>prefer-primary</c>); null: any.</summary>
+    /// <summary>The choice among several hosts, in Npgsql's words (which are libpq's, and <c>prefer-primary</c>); null: any.</summary>
     public string? Session { get; init; }
 
-    /// <summary>Which of its several hosts the administrator wants, where pods connect to others: they are told nothing, and the grant says so.</summary>
+    /// <summary>The administrator's choice among its several hosts, if pods connect to others: they are told nothing, and the grant says so.</summary>
     public string? SessionElsewhere { get; init; }
 
-    /// <summary>Whether one of several hosts is chosen by chance.</summary>
+    /// <summary>Whether one of several hosts is chosen at random.</summary>
     public bool Random { get; init; }
 
     public GssEncryptionMode Gss { get; init; }
@@ -35,19 +35,19 @@ internal sealed record PodView
     /// <summary>Whether TLS begins at once, without the server being asked (PostgreSQL 17).</summary>
     public bool Direct { get; init; }
 
-    /// <summary>Command-line options that say which server is meant, as hosters' proxies take them (<c>endpoint=…</c>).</summary>
+    /// <summary>Command-line options that identify the server to hosters' proxies (<c>endpoint=…</c>).</summary>
     public string? Endpoint { get; init; }
 
-    /// <summary>The ways of proving a password that the server may ask for; null: any. How only the administrator proves itself is not among them.</summary>
+    /// <summary>The ways of proving a password that the server may ask for; null: any. The administrator's other ways of proving itself are not among them.</summary>
     public RequiredAuthentication? Authentication { get; init; }
 
-    /// <summary>Whether a server's certificate is looked up for having been revoked.</summary>
+    /// <summary>Whether to check that a server's certificate was not revoked.</summary>
     public bool LooksUpRevocations { get; init; }
 
     /// <summary>The service's name in Kerberos; null: the common one.</summary>
     public string? KerberosService { get; init; }
 
-    /// <summary>What the server is not, in Npgsql's words (<c>Server Compatibility Mode</c>); null: it is a whole PostgreSQL.</summary>
+    /// <summary>The features that the server lacks, in Npgsql's words (<c>Server Compatibility Mode</c>); null: it is a whole PostgreSQL.</summary>
     public string? Compatibility { get; init; }
 
     /// <summary>Whether the administrator shows a certificate, and pods have none to show.</summary>
@@ -69,7 +69,7 @@ internal sealed record PodView
         var servers = named.Count == 1 && own.Contains(named[0]) ? own : named;
         var among = servers.Count > 1 && servers.Any(own.Contains);
         var session = administrator.TargetSessionAttributes is { } wanted && !wanted.Equals("any", StringComparison.OrdinalIgnoreCase) ? wanted.ToLowerInvariant() : null;
-        // A Unix socket is never encrypted, whatever is demanded; not every driver knows, and the server refuses those that ask.
+        // A Unix socket is never encrypted, whatever is demanded; not every driver knows that, and the server refuses those that ask.
         var ssl = servers[0].IsSocket ? PodSslMode.Disable : database.Pods.SslMode ?? ModeOf(administrator.SslMode);
         return new()
         {
@@ -93,8 +93,8 @@ internal sealed record PodView
     }
 
     /// <summary>
-    /// The same for the broker's own trial of a login: all that the administrator's string says, with the user's name and password in it,
-    /// at the pods' address. Pods may verify more than the broker can, which has other files: then it verifies what the administrator does.
+    /// The same for the broker's own trial of a login: everything in the administrator's string, with the user's name and password,
+    /// at the pods' address. Pods may verify more than the broker can, because it has other files: then it verifies what the administrator does.
     /// </summary>
     public static NpgsqlConnectionStringBuilder LoginSettings(Database database, Login login)
     {
@@ -125,7 +125,7 @@ internal sealed record PodView
         settings.Timeout = AdminConnections.ConnectSeconds;
         settings.CommandTimeout = AdminConnections.ConnectSeconds;
         settings.ApplicationName = OwnConnections.ProgramName;
-        // What the administrator's session is to be is not the user's: a role that only the administrator may take for one.
+        // Settings for the administrator's session are not for the user: for example, a role that only the administrator may assume.
         settings.SearchPath = null;
         settings.Timezone = null;
         settings.ClientEncoding = null;
@@ -141,7 +141,7 @@ internal sealed record PodView
     private static PodSslMode ModeOf(SslMode mode) => mode switch
     {
         SslMode.Disable => PodSslMode.Disable,
-        SslMode.Allow or SslMode.Prefer => PodSslMode.Prefer, // who prefers encryption has at least as much as who allows it
+        SslMode.Allow or SslMode.Prefer => PodSslMode.Prefer, // a client that prefers encryption has at least as much as one that allows it
         SslMode.Require => PodSslMode.Require,
         SslMode.VerifyCA => PodSslMode.VerifyCA,
         _ => PodSslMode.VerifyFull,

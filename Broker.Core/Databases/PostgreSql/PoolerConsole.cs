@@ -8,7 +8,7 @@ namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
 /// A connection to the console of one PgBouncer (its database <c>pgbouncer</c>). The console speaks PostgreSQL's simple query protocol alone
-/// (https://www.pgbouncer.org/usage.html#admin-console), which Npgsql does not use for commands; this does, and no more than the console
+/// (https://www.pgbouncer.org/usage.html#admin-console), which Npgsql does not use for commands; this class does, and no more than the console
 /// needs: rows of texts.
 /// </summary>
 internal sealed class PoolerConsole : IAsyncDisposable
@@ -42,7 +42,7 @@ internal sealed class PoolerConsole : IAsyncDisposable
     }
 
     /// <summary>
-    /// Runs commands of the console, in one piece: nothing comes between them. Each row of the last one's answer has its values by the names of the columns.
+    /// Runs commands of the console, in one piece: nothing comes between them. Each row of the last answer has its values by column name.
     /// </summary>
     /// <exception cref="DatabaseException">It is not there, or refuses one of them.</exception>
     public async Task<IReadOnlyList<IReadOnlyDictionary<string, string>>> AskAsync(CancellationToken cancellation, params string[] commands)
@@ -67,7 +67,7 @@ internal sealed class PoolerConsole : IAsyncDisposable
 
     public ValueTask DisposeAsync() => connection.DisposeAsync();
 
-    // A message may say that it has more than it has.
+    // A message may claim more content than it has.
     private T Read<T>(Func<T> read)
     {
         try
@@ -80,7 +80,7 @@ internal sealed class PoolerConsole : IAsyncDisposable
         }
     }
 
-    // The number of columns; of each its name, and 18 bytes that say nothing here.
+    // The number of columns; for each its name, and 18 bytes without meaning here.
     private static string[] ColumnsOf(ReadOnlySpan<byte> body)
     {
         var columns = new string[BinaryPrimitives.ReadInt16BigEndian(body)];
@@ -95,7 +95,7 @@ internal sealed class PoolerConsole : IAsyncDisposable
         return columns;
     }
 
-    // The number of values; of each its length (-1: null) and its text.
+    // The number of values; for each its length (-1: null) and its text.
     private static Dictionary<string, string> RowOf(string[] columns, ReadOnlySpan<byte> body)
     {
         var row = new Dictionary<string, string>(StringComparer.Ordinal);

@@ -7,7 +7,7 @@ using Npgsql;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// The PgBouncer processes of a database's pooler, by their consoles: whose clients are connected, and how many connections to the server
+/// The PgBouncer processes of a database's pooler, by their consoles: which clients are connected, and how many connections to the server
 /// they may have. A process that does not answer has no clients, and keeps its part of the pool.
 /// </summary>
 internal static partial class PoolerProcesses
@@ -15,13 +15,13 @@ internal static partial class PoolerProcesses
     /// <summary>PgBouncer's word for no limit, in numbers that can be added.</summary>
     private const int Unlimited = 1_000_000;
 
-    /// <summary>Of each process' part: one for its look at who logs in, one for the login of a new user that is tried while the others are busy.</summary>
+    /// <summary>Taken from each process' part: one connection for looking up users that log in, one for the trial login of a new user while the others are busy.</summary>
     private const int KeptForLogins = 2;
 
-    /// <summary>How long a process is waited for.</summary>
+    /// <summary>How long to wait for a process.</summary>
     public static readonly TimeSpan AnswerWithin = TimeSpan.FromSeconds(5);
 
-    /// <summary>Counts the clients, in place of the server's connections, which stand behind them.</summary>
+    /// <summary>Counts the clients instead of the server's connections behind them.</summary>
     /// <exception cref="DatabaseException">No process answers, or one of them has no such database.</exception>
     public static async Task<ConnectionSample> CountAsync(Database database, ConnectionSample server, CancellationToken cancellation)
     {
@@ -55,7 +55,7 @@ internal static partial class PoolerProcesses
         };
     }
 
-    /// <summary>What the pooler's clients do, alike ones together.</summary>
+    /// <summary>The activity of the pooler's clients, grouped by what they have in common.</summary>
     /// <exception cref="DatabaseException">No process answers.</exception>
     public static async Task<IReadOnlyList<OpenSessions>> SessionsAsync(Database database, CancellationToken cancellation)
     {
@@ -71,8 +71,8 @@ internal static partial class PoolerProcesses
     }
 
     /// <summary>
-    /// Has the processes keep to so many connections to the server together, shared among so many users. Where less is allowed than before,
-    /// a process closes those beyond it as it finds them idle. They are not closed by RECONNECT: when all of a user's close at once and one login to the
+    /// Makes the processes keep to this many connections to the server together, shared among this many users. When less is allowed than before,
+    /// a process closes the excess connections when they become idle. RECONNECT is not used: when all of a user's close at once and one login to the
     /// server fails in that moment, its clients' statements fail.
     /// </summary>
     /// <returns>Whether anything was changed.</returns>
@@ -102,7 +102,7 @@ internal static partial class PoolerProcesses
     }
 
     /// <summary>
-    /// Has the processes read their files anew. They forget what they were told, and take their sizes from the files: they are told those that they had in the same
+    /// Makes the processes read their files anew. That resets the sizes they were told to those of the files, so they are told their former sizes in the same
     /// piece, so that no connection is opened in between.
     /// </summary>
     /// <returns>Whether all of them answered.</returns>
@@ -116,7 +116,7 @@ internal static partial class PoolerProcesses
         },
         cancellation)).Silent.Count == 0;
 
-    /// <summary>Has one process read its file anew, as <see cref="ReloadAsync(Database, CancellationToken)"/>.</summary>
+    /// <summary>Makes one process read its file anew, like <see cref="ReloadAsync(Database, CancellationToken)"/>.</summary>
     public static async Task ReloadAsync(PoolerConsole console, CancellationToken cancellation)
     {
         var config = (await console.AskAsync(cancellation, "SHOW CONFIG")).ToDictionary(row => row["key"], row => Number(row, "value"), StringComparer.Ordinal);
@@ -195,11 +195,11 @@ internal static partial class PoolerProcesses
         }
         catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or InvalidCastException)
         {
-            // What is wrong in it is not told: it could be the password.
+            // The mistake in it is not reported: it could be the password.
             throw new DatabaseException(DatabaseFailure.Unavailable, $"Database '{database.Name}': Pooler:ConsoleConnectionString is not an Npgsql connection string; write it as Host=…;Port=6432;Username=…;Password=….");
         }
     }
 }
 
-/// <summary>What the processes of a pooler answered, and which did not.</summary>
+/// <summary>The answers of a pooler's processes, and which did not answer.</summary>
 internal sealed record PoolerAnswers<T>(IReadOnlyList<(ServerAddress Server, T Answer)> Answered, IReadOnlyList<(ServerAddress Server, DatabaseException Why)> Silent);

@@ -7,8 +7,8 @@ using static Broker.Core.Databases.StringParts;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// Writes a login's connection string for each driver, with each value escaped as its format requires. No driver is told less encryption than pods must
-/// have: one that cannot express it gets a stricter string, or none, and a note.
+/// Writes a login's connection string for each driver, with each value escaped as its format requires. No driver is told to encrypt less than pods
+/// must: one that cannot express it gets a stricter string, or none, and a note.
 /// </summary>
 internal sealed class PostgreSqlConnectionStrings
 {
@@ -42,7 +42,7 @@ internal sealed class PostgreSqlConnectionStrings
         };
     }
 
-    // libpq's names, which many take: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+    // libpq's names, which many drivers take: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
     private IEnumerable<(string Key, string? Value)> LibpqOptions() =>
     [
         ("sslmode", pods.Ssl == PodSslMode.Prefer ? null : SslMode()), // the default
@@ -68,7 +68,7 @@ internal sealed class PostgreSqlConnectionStrings
         _ => "verify-full",
     };
 
-    // With an authority's file, libpq verifies even where it was only to encrypt.
+    // With an authority's file, libpq verifies even if it should only encrypt.
     private string? Authority() => pods.Verifies ? pods.Files.CaFile : null;
 
     private string? Gss() => pods.Gss switch { GssEncryptionMode.Disable => "disable", GssEncryptionMode.Require => "require", _ => null };
@@ -86,7 +86,7 @@ internal sealed class PostgreSqlConnectionStrings
         ? [("host", pods.Servers[0].Host), ("port", pods.Servers[0].Port.ToString(CultureInfo.InvariantCulture))]
         : [];
 
-    // A keyword that Npgsql does not know makes it refuse the string. Version 10 has the broker's own: so may pods, or a string without.
+    // Npgsql refuses a string with an unknown keyword. Version 10 has those of the broker: pods may have it too, or a string without them.
     private DriverString Npgsql(string driver, bool modern)
     {
         if (!modern && Gss() == "require") return new(driver, null, "It has no GSS encryption.");
@@ -149,7 +149,7 @@ internal sealed class PostgreSqlConnectionStrings
             Binding() is null ? null : "It knows channelBinding from version 42.7.4 on; earlier versions ignore it."));
     }
 
-    // Keywords and values, as libpq reads them: pgx and lib/pq hand to the server what they do not know, and it refuses.
+    // Keywords and values, as libpq reads them: pgx and lib/pq pass unknown ones to the server, and it refuses.
     private DriverString Pgx(string driver, int? pool)
     {
         if (Gss() == "require") return new(driver, null, "It has no GSS encryption.");
@@ -166,7 +166,7 @@ internal sealed class PostgreSqlConnectionStrings
         if (pods.Servers.Count > 1) return new(Driver, null, "Versions before 1.11 take only one host; give it the one that it should connect to, or use pgx.");
         return new(
             Driver,
-            // It knows no prefer, and demands TLS of who says nothing.
+            // It has no prefer, and demands TLS by default.
             Keywords([("sslmode", pods.Ssl == PodSslMode.Prefer ? "disable" : SslMode()), .. FileOptions(), .. Last()]),
             Notes(notes.Lacks(), notes.NotPreferred(), notes.NoChoice(), notes.NoBinding(), notes.NoDirect()));
     }
@@ -197,7 +197,7 @@ internal sealed class PostgreSqlConnectionStrings
     private static string Quoted(string value) =>
         $"'{value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}'";
 
-    // https://docs.sqlalchemy.org/en/20/core/engines.html: the path is taken as it is, so a name that needs escaping stands in the query.
+    // https://docs.sqlalchemy.org/en/20/core/engines.html: the path is taken as it is, so a name that needs escaping goes into the query.
     private DriverString SqlAlchemy(string driver)
     {
         var name = database.DatabaseName;
@@ -205,7 +205,7 @@ internal sealed class PostgreSqlConnectionStrings
         var apart = pods.IsSocket || pods.Servers.Count > 1;
         IEnumerable<(string Key, string? Value)> hosts = apart
             ? pods.IsSocket ? SocketOptions()
-            // Of host:port it takes the first colon for the last; hosts and ports apart it hands on as libpq reads them.
+            // In host:port it takes the first colon for the last; it passes separate hosts and ports on as libpq reads them.
             : pods.Servers.Any(server => server.Host.Contains(':', StringComparison.Ordinal)) ? HostsAndPorts()
             : pods.Servers.Select(server => ("host", (string?)server.ToString()))
             : [];
@@ -215,7 +215,7 @@ internal sealed class PostgreSqlConnectionStrings
             notes.Libpq());
     }
 
-    // https://magicstack.github.io/asyncpg/current/api/index.html#connection: what it does not know it hands to the server.
+    // https://magicstack.github.io/asyncpg/current/api/index.html#connection: it passes unknown options to the server.
     private DriverString Asyncpg()
     {
         if (Gss() == "require") return new("asyncpg", null, "It has no GSS encryption.");
@@ -229,8 +229,8 @@ internal sealed class PostgreSqlConnectionStrings
             pods.Endpoint is null ? null : "It takes no options from a string."));
     }
 
-    // https://github.com/brianc/node-postgres/tree/master/packages/pg-connection-string: only no-verify leaves the certificate alone,
-    // and of a path only what decodeURI decodes is decoded.
+    // https://github.com/brianc/node-postgres/tree/master/packages/pg-connection-string: only no-verify skips the certificate,
+    // and only what decodeURI decodes in a path is decoded.
     private DriverString NodePostgres()
     {
         const string Driver = "node-postgres";

@@ -8,8 +8,8 @@ namespace Broker.Core.Databases.PostgreSql;
 /// <summary>
 /// PostgreSQL (written for 11 and later; tried on 15). The administrator needs: to count connections exactly,
 /// <c>pg_read_all_stats</c> (in <c>pg_monitor</c>); to create and drop users, <c>CREATEROLE</c>; no superuser.
-/// <see cref="Database.AdminConnectionString"/> may leave out <c>Host</c>, <c>Port</c> and <c>Database</c>: they are then
-/// those that pods use. Role statements run in the database it names.
+/// <see cref="Database.AdminConnectionString"/> may leave out <c>Host</c>, <c>Port</c> and <c>Database</c>, which then default
+/// to those of pods. Role statements run in the database it names.
 /// </summary>
 public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
 {
@@ -63,7 +63,7 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
     {
         try
         {
-            // A data source of its own: the driver remembers plain connection strings, password and all, for good.
+            // A data source of its own: the driver never forgets plain connection strings, including their passwords.
             await using var source = new Source(PodView.LoginSettings(database, login), loadTypes: false); // only SELECT 1 is run
             await using var connection = await source.Connections.OpenConnectionAsync(cancellation);
             await using var command = new NpgsqlCommand("SELECT 1", connection);
@@ -75,7 +75,7 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
         }
     }
 
-    /// <summary>Where the statements say the password of a role, the server is told its verifier.</summary>
+    /// <summary>If the statements contain a role's password, the server is told its verifier.</summary>
     /// <inheritdoc/>
     public async Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation)
     {
@@ -88,7 +88,7 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
             ownerRole is null ? null : connection => OwnerRoles.CheckAsync(connection, database, login.Username, ownerRole, cancellation));
     }
 
-    /// <summary>A verifier that nobody is told, an empty transaction, and the administrator's own login where pods connect to the same server.</summary>
+    /// <summary>A verifier that nobody is told, an empty transaction, and the administrator's own login if pods connect to the same server.</summary>
     /// <inheritdoc/>
     public async Task RehearseAsync(Database database, CancellationToken cancellation)
     {
@@ -149,7 +149,7 @@ public sealed class PostgreSqlEngine : IDatabaseEngine, IAsyncDisposable
         }
     }
 
-    /// <summary><c>CONNECTION LIMIT</c>; a superuser has none. It is no limit of a pooler's clients.</summary>
+    /// <summary><c>CONNECTION LIMIT</c>; a superuser has none. It does not limit a pooler's clients.</summary>
     /// <inheritdoc/>
     public Task<int?> UserLimitAsync(Database database, string username, CancellationToken cancellation) =>
         database.Pooler is not null ? Task.FromResult<int?>(null) : AdminReads.RunAsync<int?>(

@@ -6,7 +6,7 @@ using Npgsql;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// What PostgreSQL's and the driver's failures mean to the broker. SQLSTATE codes:
+/// The meaning of PostgreSQL's and the driver's failures for the broker. SQLSTATE codes:
 /// https://www.postgresql.org/docs/current/errcodes-appendix.html.
 /// </summary>
 internal static class PostgreSqlFailure
@@ -22,13 +22,13 @@ internal static class PostgreSqlFailure
         _ => true,
     };
 
-    /// <summary>Whether the server or the way to it failed; else it is the driver that could not do it, mostly for what its connection string says.</summary>
+    /// <summary>Whether the server or the way to it failed; otherwise the driver failed, mostly because of its connection string.</summary>
     private static bool IsOfServer(Exception exception) =>
         exception is NpgsqlException or TimeoutException or SocketException or IOException or AuthenticationException or OperationCanceledException;
 
     /// <summary>
-    /// Two transactions touched the same catalog row: role statements do, a GRANT on a table that another role is granted
-    /// at the same moment for one. Nothing was done, and trying again helps.
+    /// Two transactions touched the same catalog row: role statements do, for example a GRANT on a table on which another role is granted
+    /// rights at the same moment. Nothing was done, and trying again helps.
     /// </summary>
     public static bool IsCollision(PostgresException exception) => exception.SqlState switch
     {
@@ -50,7 +50,7 @@ internal static class PostgreSqlFailure
         $"Database '{database.Name}': the login of '{username}' failed",
         $"check that the user may log in and connect to '{database.DatabaseName}' at {database.Host}:{database.Port}");
 
-    /// <summary>A statement failed, and nothing of it remains done.</summary>
+    /// <summary>A statement failed, and none of its effects remain.</summary>
     public static DatabaseException OfStatement(Database database, Exception exception)
     {
         var where = $"Database '{database.Name}'";
@@ -90,19 +90,19 @@ internal static class PostgreSqlFailure
             : $"{what}: the driver failed ({exception.GetType().Name}); check the options in AdminConnectionString: {exception.Message}",
         Carried(exception));
 
-    /// <summary>Whether the same could succeed later with nothing mended.</summary>
+    /// <summary>Whether the same call could succeed later without a repair.</summary>
     private static bool IsPassing(PostgresException exception) => (exception.SqlState is { Length: 5 } state ? state[..2] : "") switch
     {
         "08" => true, // connection exception
-        "53" => true, // insufficient resources, too many connections among them
+        "53" => true, // insufficient resources, such as too many connections
         "57" => true, // operator intervention: shutting down, starting, cancelled
         _ => exception.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.ReadOnlySqlTransaction,
     };
 
-    /// <summary>53300 is said in three ways: the server is full, its last slots are reserved, the role's or the database's own limit is reached.</summary>
+    /// <summary>53300 has three meanings: the server is full, its last slots are reserved, the role's or the database's own limit is reached.</summary>
     private static DatabaseFailure KindOfPassing(PostgresException exception) =>
         exception.SqlState != PostgresErrorCodes.TooManyConnections ? DatabaseFailure.Unavailable
-        // The words may be in any language; where they are said from is not.
+        // The message may be in any language; the place in the server's source is not.
         : exception.Routine == "InitializeSessionUserId" ? DatabaseFailure.UserLimitReached
         : DatabaseFailure.OutOfConnections;
 
@@ -116,6 +116,6 @@ internal static class PostgreSqlFailure
         return words;
     }
 
-    /// <summary>The driver's exception for a refused statement carries the statement, and with it a password: it goes no further.</summary>
+    /// <summary>The driver's exception for a refused statement carries the statement, and with it a password: it is not passed on.</summary>
     private static Exception? Carried(Exception exception) => exception is PostgresException ? null : exception;
 }

@@ -10,16 +10,16 @@ using Npgsql;
 
 namespace Broker.Core.Databases.PostgreSql;
 
-/// <summary>Whoever answers at the other end, and what is said when it does not do as it should.</summary>
-/// <param name="Where">Who it is, as the beginning of a sentence.</param>
-/// <param name="Refused">What follows when it refuses the login, before its own words.</param>
-/// <param name="NoTls">What follows when it has no TLS, and that is demanded.</param>
-/// <param name="NoScram">What to do when it wants something else than SCRAM-SHA-256.</param>
+/// <summary>The messages for when the other end does not behave as it should.</summary>
+/// <param name="Where">Its name, as the beginning of a sentence.</param>
+/// <param name="Refused">The continuation when it refuses the login, before its own words.</param>
+/// <param name="NoTls">The continuation when it has no TLS, and that is demanded.</param>
+/// <param name="NoScram">What to do when it demands anything but SCRAM-SHA-256.</param>
 internal sealed record ProtocolPeer(string Where, string Refused, string NoTls, string NoScram);
 
 /// <summary>
-/// As much of PostgreSQL's protocol as Npgsql has no way to: a login whose proof is told, and messages as they are. SCRAM-SHA-256 is the only
-/// proof that is given. Messages: https://www.postgresql.org/docs/current/protocol-message-formats.html.
+/// The part of PostgreSQL's protocol that Npgsql does not give access to: a login that reveals its proof, and raw messages. SCRAM-SHA-256 is the only
+/// proof that it gives. Messages: https://www.postgresql.org/docs/current/protocol-message-formats.html.
 /// </summary>
 internal sealed class ProtocolConnection : IAsyncDisposable
 {
@@ -83,7 +83,7 @@ internal sealed class ProtocolConnection : IAsyncDisposable
                     case 12 when proof.IsOfServer(text):
                         return proof;
                     default:
-                        // A password in the clear, a hash that can be replayed, none at all: whoever answers there could be anybody.
+                        // A password in the clear, a hash that can be replayed, none at all: the other end could be anybody.
                         throw new DatabaseException(DatabaseFailure.LoginRefused, $"{peer.Where} does not authenticate by SCRAM-SHA-256: {peer.NoScram}");
                 }
             }
@@ -94,7 +94,7 @@ internal sealed class ProtocolConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>Logs in: afterwards commands are taken.</summary>
+    /// <summary>Logs in: afterwards it accepts commands.</summary>
     /// <exception cref="DatabaseException">As <see cref="ProveAsync"/>.</exception>
     public async Task LogInAsync(NpgsqlConnectionStringBuilder settings, CancellationToken cancellation)
     {
@@ -135,7 +135,7 @@ internal sealed class ProtocolConnection : IAsyncDisposable
         }
     }
 
-    /// <summary>What an error's message says to people.</summary>
+    /// <summary>The text of an error message for people.</summary>
     public static string WordsOf(byte[] body) => FieldOf(body, 'M') ?? "no reason given";
 
     public ValueTask DisposeAsync() => stream.DisposeAsync();
@@ -188,7 +188,7 @@ internal sealed class ProtocolConnection : IAsyncDisposable
                 ClientCertificates = own is null ? null : [own],
                 RemoteCertificateValidationCallback = (sender, certificate, chain, errors) => settings.SslMode switch
                 {
-                    SslMode.Prefer or SslMode.Require => true, // encrypted, whoever it is, as the words mean everywhere
+                    SslMode.Prefer or SslMode.Require => true, // encrypted, without verification, as these words mean everywhere
                     SslMode.VerifyCA => Believes(sender, certificate, chain, errors & ~SslPolicyErrors.RemoteCertificateNameMismatch),
                     _ => Believes(sender, certificate, chain, errors),
                 },
@@ -199,7 +199,7 @@ internal sealed class ProtocolConnection : IAsyncDisposable
             authority?.Accepts(sender, certificate, chain, errors) ?? errors == SslPolicyErrors.None;
     }
 
-    // As Npgsql takes it: PEM, its key beside it or in it, and else PKCS#12.
+    // As Npgsql reads it: PEM, with its key beside it or in it, and else PKCS#12.
     private static X509Certificate2 CertificateOf(string file, NpgsqlConnectionStringBuilder settings) => Path.GetExtension(file).ToUpperInvariant() switch
     {
         ".PFX" or ".P12" => X509CertificateLoader.LoadPkcs12FromFile(file, settings.SslPassword),
@@ -229,11 +229,11 @@ internal sealed class ProtocolConnection : IAsyncDisposable
         return ((char)head[0], body);
     }
 
-    // Fields of a letter and a text: https://www.postgresql.org/docs/current/protocol-error-fields.html.
+    // Each field has a letter and a text: https://www.postgresql.org/docs/current/protocol-error-fields.html.
     private static string? FieldOf(byte[] body, char letter) =>
         Encoding.UTF8.GetString(body).Split('\0').FirstOrDefault(field => field.StartsWith(letter)) is { } field ? field[1..] : null;
 
-    // A server that is full or on its way up or down says nothing about the login.
+    // A server that is full, or is starting or stopping, says nothing about the login.
     private DatabaseException Refused(byte[] body)
     {
         var failure = (FieldOf(body, 'C') ?? "") switch

@@ -1,14 +1,14 @@
 namespace Broker.Core.Databases.PostgreSql;
 
-/// <summary>Which ways of proving a password the server may ask for, or may not, in the words of two kinds of clients.</summary>
+/// <summary>The ways of proving a password that the server may ask for, or may not, in the words of two kinds of clients.</summary>
 /// <param name="Npgsql"><c>Require Auth</c>.</param>
 /// <param name="Libpq"><c>require_auth</c>, from version 16 on.</param>
 internal sealed record RequiredAuthentication(string Npgsql, string Libpq)
 {
-    // Leased users have passwords; a ticket of Kerberos, or being believed without proof, is the administrator's own.
+    // Leased users have passwords; a Kerberos ticket, or trust without proof, belongs to the administrator alone.
     private static readonly (string Npgsql, string Libpq)[] OfPassword = [("ScramSHA256", "scram-sha-256"), ("MD5", "md5"), ("Password", "password")];
 
-    /// <summary>Those of the administrator's that concern passwords; null: none does.</summary>
+    /// <summary>The administrator's ways that concern passwords; null: there are none.</summary>
     public static RequiredAuthentication? OfPasswords(string? required)
     {
         var words = (required ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

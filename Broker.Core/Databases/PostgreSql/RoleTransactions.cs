@@ -18,7 +18,7 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
     /// <param name="databaseName">Another database of the same server; null: the administrator's.</param>
     /// <param name="statements">Ready to run.</param>
     /// <param name="cancellation">Heeded until the commit.</param>
-    /// <param name="check">Looks at what they did, before the commit; what it throws undoes them.</param>
+    /// <param name="check">Checks their effect before the commit; an exception from it undoes them.</param>
     /// <exception cref="DatabaseException">They were refused, the server is not there, or the answer was lost.</exception>
     public async Task RunAsync(
         Database database, string? databaseName, IReadOnlyList<string> statements, CancellationToken cancellation, Func<NpgsqlConnection, Task>? check = null)
@@ -37,7 +37,7 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
             }
             catch (Exception exception) when (PostgreSqlFailure.Covers(exception, cancellation))
             {
-                // A writer that became a replica: the next connection is to look for the new one.
+                // A writer that became a replica: the next connection has to look for the new one.
                 if (exception is PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction }) admin.Pool(database, databaseName).Clear();
                 throw PostgreSqlFailure.OfStatement(database, exception);
             }
@@ -83,7 +83,7 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
             await using var transaction = await connection.BeginTransactionAsync(cancellation);
             if (statements.Any(statement => statement.Contains('\\', StringComparison.Ordinal)))
             {
-                // They were read so, whatever the server's default is.
+                // The statements were parsed with this setting, whatever the server's default is.
                 await using var standard = new NpgsqlCommand("SET LOCAL standard_conforming_strings = on", connection, transaction);
                 await standard.ExecuteNonQueryAsync(cancellation);
             }
@@ -107,9 +107,9 @@ internal sealed class RoleTransactions(AdminConnections admin, TimeProvider cloc
     }
 
     /// <summary>
-    /// The server's plain refusal (ERROR) means a rollback, even where the driver drops the connection over it (it does over
-    /// XX000). Otherwise a connection lost before the commit means a rollback too, but for statements with a COMMIT of their
-    /// own; so it counts as lost. From the commit on, everything does.
+    /// The server's plain refusal (ERROR) means a rollback, even if the driver then drops the connection (it does for
+    /// XX000). Otherwise a connection lost before the commit also means a rollback, except with statements that contain a COMMIT of their
+    /// own; so it counts as lost. From the commit on, every loss does.
     /// </summary>
     private static bool IsAnswerLost(Exception exception, bool committing, NpgsqlConnection connection) =>
         exception is PostgresException refusal

@@ -5,17 +5,17 @@ using Npgsql;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// Finds roles, and remembers the number of each that it found: a session of a role that was dropped since has no name any more,
+/// Finds roles, and remembers the number of each that it found: a session of a role that was dropped later has no name,
 /// and only that number says whose it was.
 /// </summary>
 internal sealed class Roles(AdminConnections admin)
 {
-    /// <summary>A replica revokes a few users at a time; those that are this many ago are over.</summary>
+    /// <summary>A replica revokes a few users at a time; older entries than these are over.</summary>
     private const int MostRemembered = 10_000;
 
     private readonly ConcurrentDictionary<(string Database, string Username), uint> numbers = new();
 
-    /// <summary>A role, refused when it is the administrator itself; null: there is none of that name.</summary>
+    /// <summary>A role, refused when it is the administrator itself; null: there is no role of that name.</summary>
     /// <exception cref="DatabaseException">It is the administrator, or the server is not there.</exception>
     public async Task<RoleRow?> FindOursAsync(Database database, string username, CancellationToken cancellation)
     {
@@ -27,7 +27,7 @@ internal sealed class Roles(AdminConnections admin)
             : user;
     }
 
-    /// <summary>A role; null: there is none of that name.</summary>
+    /// <summary>A role; null: there is no role of that name.</summary>
     /// <exception cref="DatabaseException">The server is not there.</exception>
     public async Task<RoleRow?> FindAsync(Database database, string username, CancellationToken cancellation)
     {
@@ -49,11 +49,11 @@ internal sealed class Roles(AdminConnections admin)
         return found;
     }
 
-    /// <summary>The number of a role that was there when it was looked for last; null: this replica never saw it.</summary>
+    /// <summary>The number of a role that existed when it was last looked up; null: this replica never saw it.</summary>
     public uint? Remembered(Database database, string username) =>
         numbers.TryGetValue((database.Name, username), out var number) ? number : null;
 
-    /// <summary>A role that is gone, with all its sessions.</summary>
+    /// <summary>Forgets a role that is gone, with all its sessions.</summary>
     public void Forget(Database database, string username) => numbers.TryRemove((database.Name, username), out _);
 }
 

@@ -10,7 +10,7 @@ namespace Broker.Core.Databases.PostgreSql;
 /// </summary>
 internal sealed class ScramProof(string password)
 {
-    /// <summary>More than any server asks for, so that a stranger's cannot keep the broker computing.</summary>
+    /// <summary>More iterations than any server asks for, so that a stranger's server cannot keep the broker computing.</summary>
     private const int MostIterations = 1_000_000;
 
     private readonly string nonce = Convert.ToBase64String(RandomNumberGenerator.GetBytes(18));
@@ -23,12 +23,12 @@ internal sealed class ScramProof(string password)
     public string First => "n,," + FirstBare;
 
     /// <summary>
-    /// What the server keeps of the password, to the letter: it told its salt and iterations, and proved the rest (<see cref="IsOfServer"/>).
+    /// Exactly what the server keeps of the password: it sent its salt and iterations, and proved the rest (<see cref="IsOfServer"/>).
     /// </summary>
     public string Verifier => verifier ?? throw new InvalidOperationException("Nothing has been proven yet.");
 
     /// <summary>The client's last message.</summary>
-    /// <exception cref="FormatException">The server's first message is none, or answers somebody else.</exception>
+    /// <exception cref="FormatException">The server's first message is invalid, or answers somebody else.</exception>
     public string Last(string serverFirst)
     {
         var parts = serverFirst.Split(',');

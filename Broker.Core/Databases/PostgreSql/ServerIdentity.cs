@@ -9,8 +9,8 @@ namespace Broker.Core.Databases.PostgreSql;
 internal sealed record ServerIdentity(bool IsReplica, string? Address, bool SaysMore)
 {
     /// <summary>
-    /// The system identifier, which a cluster of databases gets when it is made; a replica is told from its primary by its address, and a
-    /// server that says no more of itself has that alone. Null: it has neither.
+    /// The system identifier, which a cluster of databases gets when it is made. A replica is distinguished from its primary by its address, and a
+    /// server that reveals no identifier has only its address. Null: it has neither.
     /// </summary>
     public async Task<string?> NameAsync(AdminConnections admin, Database database, CancellationToken cancellation)
     {

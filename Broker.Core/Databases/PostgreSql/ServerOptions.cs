@@ -3,13 +3,13 @@ using System.Text;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// The command-line options of a connection string: most are settings of that one session (<c>-c role=dba</c>), some say which server
-/// is meant, as hosters' proxies take them (Neon: <c>endpoint=…</c> or <c>project=…</c>, Supabase: <c>reference=…</c>, CockroachDB:
+/// The command-line options of a connection string: most are settings of that one session (<c>-c role=dba</c>), some identify the server
+/// to hosters' proxies (Neon: <c>endpoint=…</c> or <c>project=…</c>, Supabase: <c>reference=…</c>, CockroachDB:
 /// <c>--cluster=…</c>).
 /// </summary>
 internal static class ServerOptions
 {
-    /// <summary>Those that say which server is meant; null: none does.</summary>
+    /// <summary>The options that identify the server; null: there are none.</summary>
     public static string? OfTheServer(string? options)
     {
         if (options is null) return null;
@@ -24,7 +24,7 @@ internal static class ServerOptions
         return kept.Count == 0 ? null : string.Join(' ', kept);
     }
 
-    // Words as the server splits them: a backslash takes away what the next character means. They are kept as they were written.
+    // Words as the server splits them: a backslash removes the special meaning of the next character. They are kept as written.
     private static List<string> Words(string options)
     {
         var (words, word) = (new List<string>(), new StringBuilder());

@@ -3,7 +3,7 @@ using Npgsql;
 
 namespace Broker.Core.Databases.PostgreSql;
 
-/// <summary>What the sessions of a server do, grouped by what they have in common.</summary>
+/// <summary>The activity of a server's sessions, grouped by what they have in common.</summary>
 internal static class SessionList
 {
     /// <remarks>
@@ -25,7 +25,7 @@ internal static class SessionList
         ORDER BY 4 DESC, 1, 2, 3
         """;
 
-    /// <summary>Looks now. The session that looks is left out.</summary>
+    /// <summary>Reads it now, without the session that reads it.</summary>
     /// <exception cref="DatabaseException">The server is not there or refuses.</exception>
     public static Task<IReadOnlyList<OpenSessions>> ReadAsync(AdminConnections admin, Database database, CancellationToken cancellation) =>
         AdminReads.RunAsync<IReadOnlyList<OpenSessions>>(

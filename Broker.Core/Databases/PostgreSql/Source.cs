@@ -4,8 +4,8 @@ using Npgsql;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// A data source for what a connection string says, several hosts among it: the driver takes from the string which of them is wanted
-/// only for plain connections, so it is told apart. With a single host there is nothing to choose.
+/// A data source for a connection string, even with several hosts: the driver reads the choice among them from the string
+/// only for plain connections, so it is passed separately. With a single host there is no choice.
 /// </summary>
 internal sealed class Source : IAsyncDisposable
 {
@@ -20,7 +20,7 @@ internal sealed class Source : IAsyncDisposable
         var wanted = several ? settings.TargetSessionAttributes : null;
         var plain = new NpgsqlConnectionStringBuilder(settings.ConnectionString) { TargetSessionAttributes = null };
         if (!several) plain.LoadBalanceHosts = false;
-        // .NET's images have no Kerberos: the driver would find that out at each connection, and the runtime says so on standard error.
+        // .NET's images have no Kerberos: the driver would find that out at each connection, and the runtime would report it on standard error.
         if (!HasKerberos && !plain.ShouldSerialize(GssMode)) plain.GssEncryptionMode = GssEncryptionMode.Disable;
         var builder = new NpgsqlDataSourceBuilder(plain.ConnectionString);
         if (!loadTypes) builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false)); // saves a query

@@ -7,8 +7,8 @@ namespace Broker.Core.Databases.PostgreSql;
 internal static class SqlText
 {
     /// <summary>
-    /// A statement as the driver sends it whole. It takes the semicolons of a function's <c>BEGIN ATOMIC … END</c> for those between
-    /// statements, and cuts there: such a one is run from within a block.
+    /// A statement that the driver sends whole. The driver takes the semicolons in a function's <c>BEGIN ATOMIC … END</c> for separators
+    /// of statements, and splits there: such a statement is run from within a block.
     /// </summary>
     public static string Whole(string statement)
     {

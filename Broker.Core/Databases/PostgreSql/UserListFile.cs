@@ -4,9 +4,9 @@ using System.Text.RegularExpressions;
 namespace Broker.Core.Databases.PostgreSql;
 
 /// <summary>
-/// PgBouncer's file of users (<c>auth_file</c>): what others wrote into it, and below a mark the users that the broker keeps there. It is replaced as
-/// a whole, and by one writer at a time, whoever else sees the file: its lock is a file beside it. The file is there before, because whoever made it
-/// says by its rights who may read it; nobody but its owner and its group ever may. Format:
+/// PgBouncer's file of users (<c>auth_file</c>): the lines of others, and below a mark the users that the broker keeps there. It is replaced as
+/// a whole, and by one writer at a time, even among hosts: its lock is a file beside it. The broker does not make the file, because its maker
+/// decides by its rights who may read it; only its owner and its group ever may. Format:
 /// https://www.pgbouncer.org/config.html#authentication-file-format.
 /// </summary>
 internal sealed partial class UserListFile(string path, TimeProvider time)
@@ -19,8 +19,8 @@ internal sealed partial class UserListFile(string path, TimeProvider time)
     private static readonly TimeSpan LockWithin = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan TryAgain = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>Puts other users in the place of those that the broker keeps there; nothing is written where they are the same.</summary>
-    /// <param name="following">Makes them, verifiers by name, of those that are there. Nobody else changes the file meanwhile.</param>
+    /// <summary>Replaces the users that the broker keeps there; it writes nothing when they are the same.</summary>
+    /// <param name="following">Makes the new users, verifiers by name, from the present ones. Nobody else changes the file meanwhile.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <returns>Whether anything was written.</returns>
     /// <exception cref="DatabaseException">The file cannot be read or written.</exception>
@@ -55,7 +55,7 @@ internal sealed partial class UserListFile(string path, TimeProvider time)
             }
             catch (IOException exception) when (exception.GetType() == typeof(IOException) && time.GetElapsedTime(began) < LockWithin)
             {
-                // Another has it. One that was killed has it no longer.
+                // Another process has it. A killed process has it no longer.
                 await Task.Delay(TryAgain, time, cancellation);
             }
         }
@@ -78,7 +78,7 @@ internal sealed partial class UserListFile(string path, TimeProvider time)
         foreach (var (name, verifier) in users.OrderBy(user => user.Key, StringComparer.Ordinal))
             text.Append('"').Append(name.Replace("\"", "\"\"", StringComparison.Ordinal)).Append("\" \"").Append(verifier).Append("\"\n");
         var beside = path + ".new";
-        File.Delete(beside); // of one that was killed
+        File.Delete(beside); // of a killed process
         using (var file = new FileStream(beside, New))
         {
             file.Write(Encoding.UTF8.GetBytes(text.ToString()));
@@ -87,7 +87,7 @@ internal sealed partial class UserListFile(string path, TimeProvider time)
 
         if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(beside, (File.GetUnixFileMode(path) & ~OfAll) | OfOwner);
 
-        // Told to read it again, PgBouncer does when anything of it but its content is new, and sees times in whole seconds.
+        // When told to read it again, PgBouncer does so only if the file's metadata has changed, and sees times in whole seconds.
         var (now, last) = (time.GetUtcNow().UtcDateTime, File.GetLastWriteTimeUtc(path).AddSeconds(1));
         File.SetLastWriteTimeUtc(beside, now > last ? now : last);
         File.Move(beside, path, overwrite: true);

@@ -7,12 +7,12 @@ namespace Broker.Core.Databases.PostgreSql;
 /// Drops a role in the only order that leaves nothing behind: no more logins, hand over what it owns, take away what it was
 /// granted, drop. What it owns goes to the role's <see cref="Role.OwnerRole"/> and to nobody else: a function or a view runs with
 /// its owner's rights, and an administrator's are more than the user ever had (law L13). Without one, a user that owns something
-/// is locked out and stays. DROP ROLE leaves open sessions working: who wants them ended ends them before.
+/// is locked out and stays. DROP ROLE leaves open sessions working: a caller that wants them ended ends them before.
 /// </summary>
 internal sealed class UserRemoval(AdminConnections admin, RoleTransactions transactions, Roles roles, Lockout lockout)
 {
     /// <summary>Drops the user; returns when it is gone, or was never there.</summary>
-    /// <exception cref="DatabaseException">The server refuses, or is not there, or the user owns something that nobody may have.</exception>
+    /// <exception cref="DatabaseException">The server refuses, or is not there, or the user owns something that nobody else may have.</exception>
     public async Task DropAsync(Database database, string username, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation)
     {
         if (await roles.FindOursAsync(database, username, cancellation) is not { } user)
@@ -54,14 +54,14 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
             handOver = [$"REASSIGN OWNED BY {name} TO {SqlText.Identifier(ownerRole)}"];
         }
 
-        // What a role owns is handed over before DROP OWNED, in the same transaction: DROP OWNED would drop tables with their rows.
-        // Both see one database only, so it is done in each that holds anything of the role.
+        // The role's objects are handed over before DROP OWNED, in the same transaction: DROP OWNED would drop tables with their rows.
+        // Both see one database only, so this is done in each database that has objects or rights of the role.
         foreach (var holding in await DatabasesHoldingAsync(database, user, cancellation))
             await transactions.RunAsync(database, holding, [.. handOver, $"DROP OWNED BY {name}"], cancellation);
         await transactions.RunAsync(database, null, [$"DROP ROLE IF EXISTS {name}"], cancellation);
     }
 
-    /// <summary>A role's own statements may give what the user owns to whom they like, but to nobody with the administrator's rights.</summary>
+    /// <summary>A role's own statements may give the user's objects to anybody except a role with the administrator's rights.</summary>
     private async Task DropByStatementsAsync(Database database, RoleRow user, IReadOnlyList<string> statements, CancellationToken cancellation)
     {
         await lockout.LetInNoMoreAsync(database, user, cancellation);
@@ -87,7 +87,7 @@ internal sealed class UserRemoval(AdminConnections admin, RoleTransactions trans
         }
     }
 
-    // The sessions end too: what the user may still do with what it owns, it does no more.
+    // The sessions end too, so that the user can do nothing more with what it owns.
     private async Task<DatabaseException> LockedOutAsync(Database database, RoleRow user, string owned, string why, CancellationToken cancellation)
     {
         var name = SqlText.Identifier(user.Name);
