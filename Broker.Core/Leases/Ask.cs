@@ -2,13 +2,13 @@ using Broker.Core.Identity;
 
 namespace Broker.Core.Leases;
 
-/// <summary>What a caller asks for.</summary>
-/// <param name="Caller">Who asks.</param>
+/// <summary>A caller's request.</summary>
+/// <param name="Caller">The caller.</param>
 /// <param name="Role">The role it wants.</param>
 /// <param name="Holder">The id it gives itself; null: its pod, which its token then has to name.</param>
 /// <param name="Connections">Connections it wants; null: the role's default.</param>
 /// <param name="MinConnections">The fewest connections it accepts; null: as many as it wants, or the role's minimum when it names no number at all.</param>
-/// <param name="Wait">How long it is ready to wait, also in line for connections; null: a while for a lease to be issued, but not in line.</param>
+/// <param name="Wait">How long it is ready to wait, for a lease or in line for connections; null: a while for a lease to be issued, but not in line.</param>
 /// <param name="Origin">Where it came from.</param>
 public sealed record Ask(Caller Caller, string Role, string? Holder, int? Connections, int? MinConnections, TimeSpan? Wait, Origin Origin)
 {

@@ -14,7 +14,7 @@ public sealed class BrokerMetrics
     /// <summary>The instruments that have a series for each role and outcome.</summary>
     public static IReadOnlyCollection<string> ByRoleAndOutcome { get; } = ["broker.claims", "broker.claim.duration"];
 
-    /// <summary>The outcome of a claim that was granted; all others are refusals' codes.</summary>
+    /// <summary>The outcome of a granted claim; all others are refusals' codes.</summary>
     public const string Granted = "granted";
 
     // The outcomes that alerts query: a counter that first appears at 1 never shows an increase.
@@ -31,7 +31,7 @@ public sealed class BrokerMetrics
     private static readonly string[] IssueOutcomes =
         ["issued", .. new[] { RefusalCode.IssuerUnavailable, RefusalCode.IssueThrottled, RefusalCode.DatabaseUnavailable, RefusalCode.LoginFailed }.Select(WireName.Of)];
 
-    // Up to the objective (2 s) and the alert (5 s), and to the longest wait.
+    // Up to the objective (2 s), the alert (5 s), and the longest wait.
     private static readonly InstrumentAdvice<double> ClaimSeconds = new() { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60] };
     private static readonly InstrumentAdvice<double> IssueSeconds = new() { HistogramBucketBoundaries = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60] };
     private static readonly InstrumentAdvice<int> Claims = new() { HistogramBucketBoundaries = [1, 2, 5, 10, 20, 50, 100, 200, 500] };
@@ -65,7 +65,7 @@ public sealed class BrokerMetrics
         caps = meter.CreateCounter<long>("broker.caps", "{change}", "Changes of what a database lets a lease's user open, by database and direction.");
         admissions = meter.CreateCounter<long>("broker.admissions", "{workload}", "Workloads that an API server asked about, by outcome: fits, warned, refused, failed-open.");
         unproven = meter.CreateCounter<long>("broker.unproven", "{request}", "Requests to either API that were refused because they did not prove who is calling.");
-        unacknowledged = Acknowledgements.CounterOf(meter); // it is there with any ledger, as what asks for it is
+        unacknowledged = Acknowledgements.CounterOf(meter); // it exists with any ledger, because alerts query it
     }
 
     /// <summary>Makes every series that an alert queries begin at 0, for everything in the catalog.</summary>

@@ -23,13 +23,13 @@ public sealed record Grant(
     /// <summary>The holder's end unless it renews, from now.</summary>
     public TimeSpan HolderEndsIn { get; init; }
 
-    /// <summary>What counts of the database's connections until the holder has confirmed <see cref="Connections"/>; the same when nothing is asked of it.</summary>
+    /// <summary>How many of the database's connections count until the holder has confirmed <see cref="Connections"/>; the same when nothing is asked of it.</summary>
     public int Counted { get; init; }
 
-    /// <summary>The number of its current size, to be sent with the next renewal; null when it does not follow sizes.</summary>
+    /// <summary>The number of its present size, to send with the next renewal; null when it does not follow sizes.</summary>
     public long? Allotment { get; init; }
 
-    /// <summary>Why there are fewer connections than were asked for, in a sentence; null when there are not fewer.</summary>
+    /// <summary>Why there are fewer connections than requested, in a sentence; null when there are not fewer.</summary>
     public string? FewerBecause { get; init; }
 
     /// <summary>Whether the lease no longer takes holders, so that this one has to move as soon as it can.</summary>
@@ -42,11 +42,11 @@ public sealed record GrantedLease(string Id, DateTimeOffset IssuedAt, DateTimeOf
 /// <summary>A holder as it sees itself.</summary>
 /// <param name="Id">For renew and release.</param>
 /// <param name="ExpiresAt">Its end unless it renews.</param>
-/// <param name="RenewAfterSeconds">When to renew: after two thirds of its time; sooner when it is to move to another lease and there was no room yet.</param>
-/// <param name="Caller">Who it is, as people know it.</param>
+/// <param name="RenewAfterSeconds">When to renew: after two thirds of its time; sooner when it has to move to another lease and there was no room yet.</param>
+/// <param name="Caller">Its name, for people.</param>
 public sealed record GrantedHolder(string Id, DateTimeOffset ExpiresAt, int RenewAfterSeconds, string Caller);
 
-/// <summary>What a holder connects with. All holders of a lease that get as many connections share one.</summary>
+/// <summary>A holder's credentials. All holders of a lease with the same number of connections share one.</summary>
 /// <param name="Login">The user.</param>
 /// <param name="Database">The database that it opens.</param>
 /// <param name="Strings">The connection strings, with <see cref="Logins.HolderSlot.Mark"/> in place of the holder's name.</param>

@@ -14,10 +14,10 @@ namespace Broker.Core.Leases;
 /// <param name="Database">The database.</param>
 /// <param name="Username">The user.</param>
 /// <param name="Role">The role it looks like.</param>
-/// <param name="FirstSeenAt">When it was found first.</param>
-/// <param name="CreatedAt">When it was created; null when nothing tells.</param>
+/// <param name="FirstSeenAt">When it was first found.</param>
+/// <param name="CreatedAt">When it was created; null when that is not known.</param>
 /// <param name="ValidUntil">When its password stops working; null when the engine does not say.</param>
-/// <param name="OpenConnections">Its connections when it was looked at last.</param>
+/// <param name="OpenConnections">Its connections when it was last seen.</param>
 /// <param name="OwnedObjects">How many objects it owns; null when the engine does not say.</param>
 /// <param name="Owned">What they are, the first of them by name; null when it owns none.</param>
 /// <param name="Problem">Why it could not be dropped, and what to do; null when nobody tried.</param>
@@ -35,8 +35,8 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
     private readonly ConcurrentDictionary<string, string> told = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// Looks for them and writes what was found into the ledger. Answers the users that bear another broker's mark, which may be giving them
-    /// out: they are no leftovers.
+    /// Finds them and writes them into the ledger. Answers the users with another broker's mark, which that broker may be giving
+    /// out: they are not leftovers.
     /// </summary>
     /// <exception cref="DatabaseException">The database did not answer.</exception>
     public async Task<IReadOnlyDictionary<string, string>> LookAsync(CatalogSnapshot catalog, Database database, CancellationToken cancellation)
@@ -114,7 +114,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         if (text.Length > 0 && text != before) log.UsersOfOtherBrokers(database, text);
     }
 
-    /// <summary>The leftovers of a database as found last.</summary>
+    /// <summary>The leftovers of a database that were found last.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<IReadOnlyList<Leftover>> ListAsync(string database, CancellationToken cancellation) =>
         [.. (await ledger.Leftovers.LeftoversAsync(database, cancellation)).Select(record => Read(database, record)).OrderBy(left => left.FirstSeenAt)];
@@ -125,7 +125,7 @@ internal sealed class Leftovers(SharedLedger ledger, DatabaseEngines engines, IL
         && AnothersMark(left.Username, role, await ledger.Marks.OwnAsync(cancellation)) is null;
 
     /// <summary>Shuts a leftover out and drops it; both are tried, even if the other fails.</summary>
-    /// <exception cref="DatabaseException">The database refused, or did not answer, or sessions of the user go on.</exception>
+    /// <exception cref="DatabaseException">The database refused, or did not answer, or sessions of the user continue.</exception>
     public async Task DropAsync(Database database, Role role, Leftover left, CancellationToken cancellation)
     {
         var engine = engines[database.Engine];

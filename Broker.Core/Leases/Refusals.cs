@@ -57,7 +57,7 @@ internal static class Refusals
         RefusalCode.LeaseUnknown,
         $"User '{username}' of database '{database}' was named by Vault, and it cannot be determined whether another broker or application is using it: {why}. Revoke its lease in Vault, or drop the user in the database when you are sure.");
 
-    /// <summary>An operator's order; without a reason where none is at hand.</summary>
+    /// <summary>An operator's order; without a reason if none is known.</summary>
     public static Refusal RolePaused(string role, RoleState state, string? reason) => new(
         RefusalCode.RolePaused,
         (state == RoleState.Draining
@@ -127,11 +127,11 @@ internal static class Refusals
             shortfall);
     }
 
-    // Who waited in line goes on waiting, at the place it had: were all to stay away for longer, room would stand unused as long.
+    // A caller that waited in line keeps waiting, at the place it had: if all stayed away for longer, room would stand unused for as long.
     private static TimeSpan ComeBack(Claim claim, TimeSpan next) =>
         claim.LineWait > TimeSpan.Zero || next < Soon ? Soon : next < LongestBudgetRetry ? next : LongestBudgetRetry;
 
-    // Of users that were dropped, or of other applications: when they close is not known.
+    // Those of dropped users, or of other applications: nobody knows when they close.
     private static Refusal TakenByOthers(Claim claim, BudgetShortfall shortfall) => new(
         RefusalCode.BudgetExhausted,
         Say($"You need at least {claim.Least} connections, but those that others have open on this database leave no more than {shortfall.Capacity} to promise. Try again later, ask for fewer (connections, minConnections), or wait in line with 'Prefer: wait=N' until they are closed."),
@@ -143,7 +143,7 @@ internal static class Refusals
         Say($"Database '{database.Name}' gets at most {database.Issuing.UsersPerSecond} new users a second. Your turn is kept: try again later."),
         startsIn > Soon ? startsIn : Soon);
 
-    // The words were written by who failed to issue: "Code: what happened".
+    // The issuing replica wrote the message: "Code: what happened".
     private static Refusal Failed(ClaimAnswer.Failed failed)
     {
         var at = failed.Why.IndexOf(": ", StringComparison.Ordinal);

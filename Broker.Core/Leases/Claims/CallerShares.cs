@@ -60,7 +60,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, KnownCa
         return ($"caller:{caller.OwnerHash}:{role.Database}", new() { Connections = part == 0 ? few : Math.Max(part, role.Connections.Max) });
     }
 
-    /// <summary>The first team whose members a caller is among; null: none.</summary>
+    /// <summary>The first team of which a caller is a member; null: none.</summary>
     public static Team? TeamOf(IdentitySettings identity, Caller caller)
     {
         foreach (var team in identity.Teams)
@@ -72,7 +72,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, KnownCa
     }
 
     /// <summary>
-    /// Takes a claim's part of the shares, makes the claim, and reports what it got. Until then it counts as all that it may get, whatever else the
+    /// Takes a claim's part of the shares, makes the claim, and reports what it got. Until then it counts with everything that it may get, whatever else the
     /// holder claims or gives back at the same time.
     /// </summary>
     /// <param name="caller">Who claims.</param>

@@ -11,7 +11,7 @@ internal static class ClaimMaker
 {
     private static readonly ConditionalWeakTable<Role, RoleTerms> Terms = new();
 
-    /// <summary>Makes the claim, or says what is wrong with what was asked for.</summary>
+    /// <summary>Makes the claim, or says what is wrong with the request.</summary>
     public static string? From(Ask ask, Role role, WaitingSettings waiting, out Claim claim)
     {
         claim = null!;

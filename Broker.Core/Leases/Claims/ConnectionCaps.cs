@@ -17,14 +17,14 @@ namespace Broker.Core.Leases.Claims;
 /// </summary>
 internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, DatabaseEngines engines, BrokerMetrics metrics, TimeProvider time, ILogger<ConnectionCaps> log)
 {
-    /// <summary>The headroom in percent of what is granted, as far as the database has connections that nobody was promised.</summary>
+    /// <summary>The headroom in percent of what is granted, as far as the database has connections that are promised to nobody.</summary>
     private const int HeadRoom = 25;
 
     /// <summary>A cap that was raised this recently is not lowered, because it may be needed soon.</summary>
     private static readonly TimeSpan Still = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan ChangeWithin = TimeSpan.FromSeconds(8);
-    // Longer, so that no other replica changes a cap while one may still be telling the database.
+    // Longer, so that no other replica changes a cap while this one may still be telling the database.
     private static readonly TimeSpan TakenFor = TimeSpan.FromSeconds(12);
     private static readonly TimeSpan AskAgainAfter = TimeSpan.FromMilliseconds(20);
 
@@ -35,13 +35,13 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
     public bool MustRaise(Database database, ClaimAnswer.Granted granted) => granted.CapLeaves switch
     {
         null => Enforces(database),
-        < 0 => true, // also when enforcing was switched off a moment ago and the cap is still there
+        < 0 => true, // even when enforcing was switched off a moment ago and the cap is still there
         _ => false,
     };
 
     /// <summary>Raises the cap of a lease's user to all that its holders have. Null when that is done.</summary>
     /// <param name="database">The database.</param>
-    /// <param name="lease">The lease, with its user as it was sealed.</param>
+    /// <param name="lease">The lease, with its sealed user.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="LeaseOverException">The lease has ended in the meantime: its user's cap is no longer changed.</exception>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
@@ -49,7 +49,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
     {
         try
         {
-            // One that is under way may have looked before this grant was made; the next one, which all that wait share, has not.
+            // A change under way may have read the holders before this grant was made; the next one, which all waiting claims share, has not.
             if (raises.TryGetValue(lease.Id, out var early)) await ((Task)early.Value.WaitAsync(cancellation)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
             cancellation.ThrowIfCancellationRequested();
             return await raises.GetOrAdd(lease.Id, _ => new(() => RunAsync(database, lease))).Value.WaitAsync(cancellation)
@@ -66,11 +66,11 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
 
     /// <summary>
     /// Lowers the caps that have been too high for a while, caps users that have none yet, and takes the caps away where they are
-    /// not wanted any more. What fails is tried again at the next count.
+    /// no longer wanted. A failed change is tried again at the next count.
     /// </summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     /// <param name="database">The database.</param>
-    /// <param name="leases">Its leases that take or have holders, as they were when its connections were counted.</param>
+    /// <param name="leases">Its leases that take or have holders, as of the count of its connections.</param>
     /// <param name="beyond">What their users have open beyond that, by lease.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async Task FollowAsync(Database database, IReadOnlyList<LeaseRecord> leases, IReadOnlyDictionary<string, int> beyond, CancellationToken cancellation)
@@ -110,8 +110,8 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
 
     private bool Enforces(Database database) => database.Budget.Enforce && engines[database.Engine].Dialect.CapsUsers;
 
-    // The lease with its user as it was sealed: somebody who writes into the ledger must not have another user's connections capped, or its cap
-    // taken away (law L14). Null: that cannot be told.
+    // The lease with its sealed user: somebody who writes into the ledger must not have another user's connections capped, or its cap
+    // taken away (law L14). Null: that cannot be determined.
     private async ValueTask<LeaseRecord?> BelievedAsync(Database database, LeaseRecord lease, CancellationToken cancellation)
     {
         try
@@ -186,12 +186,12 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                 return -1;
             }
 
-            // Whoever was among its holders at the count, or has moved off it since, may have connections open that are not beyond yet.
+            // A holder at the time of the count, or one that has moved off since, may have connections open that do not count as beyond yet.
             var cap = Math.Max(turn.Connections, lease.Connections) + turn.Beyond;
             if (turn.Lingers || turn.Cap <= cap && turn.IsTold) return null;
 
-            // The ledger first: a claim made while the database is being told has it raised again after this. When the database's
-            // answer is lost, what is written stays: it may have done it, and is told once more at the next count.
+            // The ledger first: a claim made while the database is being told has the cap raised again after this. When the database's
+            // answer is lost, the ledger's number stays: the database may have done it, and is told once more at the next count.
             if (await ledger.Caps.LowerCapAsync(database.Name, lease.Id, token, cap, cancellation) is not { } lowered) return null;
             await engine.CapUserAsync(database, lease.Username, lowered, deadline.Token);
             metrics.Capped(database.Name, "lowered");
@@ -199,11 +199,11 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
         }
     }
 
-    // Thrown when the turn is over: a change that was sent and cut off by its deadline keeps it, as one whose answer was lost does.
+    // Thrown when the turn is over: a change that was sent and cut off by its deadline keeps the turn, like one whose answer was lost.
     private static DatabaseException TooLate() => new(DatabaseFailure.Unavailable, $"it did not happen within {ChangeWithin.TotalSeconds:0} s");
 
-    // Takes the turn, lets the change be made, and gives the turn back with what the database was told. What was sent and not answered may
-    // reach the database yet, after a later change: nobody makes one before the turn has run out. False: the lease is over.
+    // Takes the turn, makes the change, and gives the turn back with what the database was told. A change that was sent and not answered may
+    // still reach the database after a later one: nobody makes one before the turn has run out. False: the lease is over.
     private async Task<bool> ChangeAsync(
         Database database, string lease, Func<CapTurn.Taken, string, Task<int?>> change, CancellationToken cancellation)
     {

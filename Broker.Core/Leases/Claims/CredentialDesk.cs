@@ -116,7 +116,7 @@ internal sealed class CredentialDesk(
                 }
 
                 // A ledger that lost something answers nobody for a while. A holder that this replica remembers need not wait for that. A holder that stays is promised more
-                // time than it had, and that has to be written.
+                // time than it had, which has to be written.
                 if (answer is ClaimAnswer.Stale && (claim.Kind != ClaimKind.Stay || passed >= claim.IssueWait) && RememberedFor(target, claim) is { } had)
                     return await GrantAsync(target, claim, had, time.GetTimestamp(), cancellation);
                 // Step 6: The ledger chose this claim's replica to issue: start, apart from the callers.
@@ -170,11 +170,11 @@ internal sealed class CredentialDesk(
             : null;
     }
 
-    // asked: when the ledger was asked, by the stopwatch. It may have answered as early as that: what is remembered lasts no longer for its answer's way (law L3).
+    // asked: when the ledger was asked, by the stopwatch. It may have answered as early as that, so the time that its answer took does not extend the memory (law L3).
     private async ValueTask<Outcome> GrantAsync(ClaimTarget target, Claim claim, ClaimAnswer.Granted granted, long asked, CancellationToken cancellation)
     {
         // Step 12: Open the login, raise the user's cap where it has one, and remember the grant.
-        // The holder already exists with fewer connections than this process accepts: more would be opened on top of those it has.
+        // The holder already exists with fewer connections than this process accepts: it would open more on top of those the holder has.
         if (claim.Kind == ClaimKind.Claim && granted.Connections < claim.Least)
             return Refusals.HolderInUse(claim.Holder, granted.Connections, claim.Least, granted.EndsIn);
         using var step = Tracing.Start("claim.grant");
@@ -185,7 +185,7 @@ internal sealed class CredentialDesk(
         granted = granted with { Lease = lease.Record.Id }; // one text for all of a lease's holders
         if (caps.MustRaise(target.Database, granted))
         {
-            // It is promised already, and the database may take its time: a ledger that loses it meanwhile is told.
+            // It is already promised, and the database may take its time: a ledger that loses the grant meanwhile is told.
             remembered.Remember(target.Database.Name, claim, granted.After(time.GetElapsedTime(asked)));
             if (await caps.RaiseAsync(target.Database, lease.Record, cancellation) is { } notRaised) return notRaised;
         }
@@ -269,7 +269,7 @@ internal sealed class CredentialDesk(
 /// <param name="Role">The role.</param>
 /// <param name="Database">Its database.</param>
 /// <param name="Issuer">Its issuer.</param>
-/// <param name="Caller">Who asks; null when the broker itself does.</param>
+/// <param name="Caller">The caller; null when the broker itself acts.</param>
 internal sealed record ClaimTarget(Role Role, Database Database, IssuerDefinition Issuer, Caller? Caller)
 {
     /// <summary>The lease that the holder says it has; null when it does not say.</summary>

@@ -16,7 +16,7 @@ internal sealed class GonePods
     /// <param name="owner">The owner of its holders (<see cref="Identity.Caller.OwnerHash"/>).</param>
     public void Add(string owner) => owners.AddOrUpdate(owner, true);
 
-    /// <summary>Whether it is.</summary>
+    /// <summary>Whether a pod is gone.</summary>
     /// <param name="owner">The owner of its holders (<see cref="Identity.Caller.OwnerHash"/>).</param>
     public bool Contains(string owner) => owners.TryGet(owner, out _);
 }

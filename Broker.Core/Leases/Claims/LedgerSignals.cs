@@ -5,7 +5,7 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Leases.Claims;
 
 /// <summary>
-/// Whoever waits for something in the ledger sleeps here until a signal comes. Signals can be lost, so nobody sleeps
+/// A caller that waits for something in the ledger sleeps here until a signal comes. Signals can be lost, so nobody sleeps
 /// longer than <see cref="LongestSleep"/> without asking the ledger again. When there are too many different subjects, the waiters
 /// for the least recently used one are woken early.
 /// </summary>
@@ -36,7 +36,7 @@ internal sealed class LedgerSignals : IDisposable
     public Task Next(string subject) =>
         sleepers.GetOrAdd(subject, static _ => new()).Task;
 
-    /// <summary>How many subjects are waited for, or were.</summary>
+    /// <summary>How many subjects have, or had, waiters.</summary>
     public int Count => sleepers.Count;
 
     /// <summary>Sleeps until one of the signals, but no longer than given.</summary>

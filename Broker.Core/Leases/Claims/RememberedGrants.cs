@@ -6,8 +6,8 @@ using Broker.Core.Model;
 namespace Broker.Core.Leases.Claims;
 
 /// <summary>
-/// What this replica granted, so that a holder that asks again while the ledger is away is answered, and a ledger that lost
-/// something is told what it was: the holder has its connections already, so nothing new is promised. What ended is remembered as well, by
+/// The grants of this replica, so that a holder that asks again while the ledger is away is answered, and a ledger that lost
+/// something is told: the holder has its connections already, so nothing new is promised. Ended grants are remembered as well, by
 /// every replica, for as long as another may remember that it began. Measured by this replica's stopwatch, not by its clock (law L9).
 /// Grants that are over are forgotten; of too many, the one used least recently.
 /// </summary>
@@ -43,7 +43,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         Put(claim.Holder, new(database, text, grant.Mark, grant, grant.EndsIn, at));
         if (grant is not { Beside: { } old, BesideConnections: { } open, BesideEndsAt: { } end }) return;
 
-        // What it has open on its former lease counts as a separate promise, as in the ledger.
+        // Its connections on its former lease count as a separate promise, as in the ledger.
         var beside = grant with { Lease = old, Connections = open, EndsAt = end, LeaseEndsAt = end };
         Put(BesideOf(claim.Holder), new(database, text, grant.Mark, beside, beside.EndsIn, at));
     }
@@ -57,13 +57,13 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     }
 
     /// <summary>
-    /// Notes that a holder left that the ledger does not know. Of ids that this replica does not know either, which anybody can make up, fewer are
-    /// remembered, and they never displace others.
+    /// Notes the end of a holder that the ledger does not know. Fewer are remembered of ids that this replica does not know either, because anybody can
+    /// make them up, and they never displace others.
     /// </summary>
     /// <param name="database">Its database.</param>
     /// <param name="holder">The holder.</param>
     /// <param name="mark">Its mark in the ledger's history.</param>
-    /// <param name="within">How long a holder that was granted before can last at most.</param>
+    /// <param name="within">The longest that a holder granted before can last.</param>
     public void LeftUnknown(string database, string holder, long mark, TimeSpan within)
     {
         if (byHolder.TryGet(holder, out _)) Left(database, holder, mark, within);
@@ -86,7 +86,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     /// <param name="database">Its database.</param>
     /// <param name="holder">The holder.</param>
     /// <param name="mark">Its mark in the ledger's history.</param>
-    /// <param name="endsIn">Until the end it would have had; null: what this replica remembers, or nothing.</param>
+    /// <param name="endsIn">Until the end it would have had; null: its remembered end, if any.</param>
     public void Gone(string database, string holder, long mark, TimeSpan? endsIn = null)
     {
         var known = byHolder.TryGet(holder, out var remembered) ? remembered : null;
@@ -121,7 +121,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
 
     /// <summary>The holders of one database whose time still runs.</summary>
     /// <param name="database">The database.</param>
-    /// <param name="since">Only what is remembered since this moment of the stopwatch; null: all.</param>
+    /// <param name="since">Only grants remembered since this moment of the stopwatch; null: all.</param>
     public IReadOnlyList<RememberedHolder> HoldersOf(string database, long? since = null) =>
     [
         .. Of(database, since)
@@ -130,7 +130,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
             .Select(known => new RememberedHolder(known.Key, known.Grant!.Lease, known.Grant.Connections, known.Grant.EndsIn, known.Value.Mark, known.Value.Caller, known.Grant.Range)),
     ];
 
-    /// <summary>The holders of one database that left, of which another replica may remember that they hold something.</summary>
+    /// <summary>The holders of one database that left, and that another replica may still remember as holders.</summary>
     /// <inheritdoc cref="HoldersOf"/>
     public IReadOnlyList<GoneHolder> GoneOf(string database, long? since = null) =>
         [.. Of(database, since).Concat(Of(strangers, database, since)).Where(pair => pair.Value.Grant is null && EndsIn(pair.Value) > TimeSpan.Zero).Select(pair => new GoneHolder(pair.Key, pair.Value.Mark))];
@@ -148,14 +148,14 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     private static IEnumerable<KeyValuePair<string, Remembered>> Of(FastConcurrentLru<string, Remembered> memory, string database, long? since) =>
         memory.Where(pair => pair.Value.Database == database && (since is null || pair.Value.At >= since));
 
-    // The name under which the ledger has what a moving holder may have open on its former lease; no caller's holder has one like it.
+    // The ledger's name for the connections of a moving holder on its former lease; no caller's holder has such a name.
     private static string BesideOf(string holder) => holder + "~";
 
     // Of two memories of a holder, the later one wins.
     private void Put(string holder, Remembered made)
     {
         if (byHolder.TryGet(holder, out var known) && known.Mark > made.Mark) return;
-        if (known is { Grant: not null } && made.Grant is null && known.Mark == made.Mark) return; // told of its own move
+        if (known is { Grant: not null } && made.Grant is null && known.Mark == made.Mark) return; // it was told of its own move
         byHolder.AddOrUpdate(holder, made);
     }
 

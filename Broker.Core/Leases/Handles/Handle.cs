@@ -4,12 +4,12 @@ using System.Security.Cryptography;
 namespace Broker.Core.Leases.Handles;
 
 /// <summary>
-/// The lease id of a client with its own notion of leases (Vault's): it stands for a holder, for as long as it is renewed. Each
-/// read gives one; several may stand for one holder (a pod that reads again), and the holder leaves with the last of them.
+/// The lease id of a client with its own notion of leases (Vault's): it represents a holder, for as long as it is renewed. Each
+/// read gives one; several may represent one holder (a pod that reads again), and the holder leaves with the last of them.
 /// </summary>
 /// <param name="Id">The whole id: the path that was read, followed by 24 random letters.</param>
 /// <param name="Owner">Its owner: the caller's <see cref="Identity.Caller.OwnerHash"/>.</param>
-/// <param name="Holder">The holder it stands for.</param>
+/// <param name="Holder">The holder that it represents.</param>
 /// <param name="Lease">The lease it was given over; the holder may have moved to another one since.</param>
 /// <param name="Duration">What each renewal gives while that lease is current: always the same.</param>
 /// <param name="IssuedAt">When it was read, by the ledger's clock.</param>
@@ -21,16 +21,16 @@ internal sealed record Handle(
 {
     private const string Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-    // Far beyond whatever is written; nothing overflows by it.
+    // Far beyond any written value; nothing overflows by it.
     private static readonly TimeSpan Longest = TimeSpan.FromDays(36_500);
 
-    /// <summary>The most it can be given, counted from when it was read where it has a last end.</summary>
+    /// <summary>The most it can be given; if it has a final end, counted from when it was read.</summary>
     public TimeSpan MostEver => Until is { } end ? end - IssuedAt : Duration;
 
     /// <summary>An unguessable id in Vault's format.</summary>
     public static string NewId(string path) => $"{path}/{RandomNumberGenerator.GetString(Letters, 24)}";
 
-    /// <summary>Its parts, divided by bars, of which none has any; times in milliseconds.</summary>
+    /// <summary>Its parts, separated by bars, which none of them contains; times in milliseconds.</summary>
     public string Write() => string.Create(
         CultureInfo.InvariantCulture,
         $"{Owner}|{Holder}|{Lease}|{(long)Duration.TotalMilliseconds}|{IssuedAt.ToUnixTimeMilliseconds()}|{RenewedAt?.ToUnixTimeMilliseconds()}|{(long)Given.TotalMilliseconds}|{Until?.ToUnixTimeMilliseconds()}");
@@ -50,5 +50,5 @@ internal sealed record Handle(
 /// <summary>A handle as its client sees it.</summary>
 /// <param name="Handle">The handle.</param>
 /// <param name="EndsIn">How long it lives unless renewed.</param>
-/// <param name="Asked">What was asked for, where that was more than there is.</param>
+/// <param name="Asked">The requested time, if it was more than is available.</param>
 internal sealed record HandleTerm(Handle Handle, TimeSpan EndsIn, TimeSpan? Asked = null);

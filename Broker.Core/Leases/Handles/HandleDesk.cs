@@ -27,16 +27,16 @@ internal readonly record struct HandleOutcome(HandleTerm? Term, Refusal? Refusal
 internal sealed class HandleDesk(
     ICatalog catalog, CredentialDesk credentials, HolderDesk holders, LeaseLogins logins, HandleLedger ledger, DeskAudit audit, TimeProvider time)
 {
-    // A renewal within less writes nothing: the record outlives what the client was told by more than that (HandleLedger).
+    // A renewal for less than this writes nothing: the record outlives the time that the client was told by more (HandleLedger).
     private static readonly TimeSpan Noted = TimeSpan.FromSeconds(1);
 
-    // Each but the last found what another replica had written in the moment before.
+    // Each but the last found a change that another replica had made just before.
     private const int MostAttempts = 10;
 
     /// <summary>Makes a claim, and returns a handle for the holder.</summary>
-    /// <param name="ask">What is asked for.</param>
-    /// <param name="path">What the id begins with.</param>
-    /// <param name="token">The token that it is read with: the handle ends with the token.</param>
+    /// <param name="ask">The request.</param>
+    /// <param name="path">The beginning of the id.</param>
+    /// <param name="token">The token of the read: the handle ends with the token.</param>
     /// <param name="cancellation">The caller left.</param>
     public async ValueTask<HandleOutcome> ReadAsync(Ask ask, string path, string token, CancellationToken cancellation)
     {
@@ -47,7 +47,7 @@ internal sealed class HandleDesk(
             var life = logins.Find(grant.Lease.Id)?.Life ?? grant.LeaseEndsIn;
             var duration = HandleTerms.DurationOf(catalog.Current.Roles[ask.Role].HolderTtl, life);
 
-            // The holder's connections are counted until the handle's end. The claim has seen to that, unless it was answered from memory.
+            // The holder's connections are counted until the handle's end. The claim has ensured that, unless it was answered from memory.
             if (grant.HolderEndsIn < duration && (await holders.StayAsync(ask.Caller, grant.Holder.Id, ask.Origin, cancellation)).Refusal is { } gone) return gone;
             var ends = grant.LeaseEndsIn < duration ? grant.LeaseEndsIn : duration;
             var handle = new Handle(Handle.NewId(path), ask.Caller.OwnerHash, grant.Holder.Id, grant.Lease.Id, duration, NowOf(grant), null, ends, null);
@@ -71,16 +71,16 @@ internal sealed class HandleDesk(
     }
 
     /// <summary>Renews a handle's holder.</summary>
-    /// <param name="caller">Whose handle it is.</param>
+    /// <param name="caller">The handle's owner.</param>
     /// <param name="id">The handle.</param>
-    /// <param name="increment">How long it is wanted for; zero: as long as it was given first.</param>
+    /// <param name="increment">How long it is wanted for; zero: as long as it was first given.</param>
     /// <param name="origin">Where the request came from.</param>
     /// <param name="cancellation">The caller left.</param>
     public async ValueTask<HandleOutcome> RenewAsync(Caller caller, string id, TimeSpan increment, Origin origin, CancellationToken cancellation)
     {
         try
         {
-            // What this replica knows already need not be read first: the ledger says whether it is so still.
+            // A handle that this replica knows need not be read first: the ledger says whether it is still the same.
             var (handle, isFresh) = ledger.Recall(id) is var (known, isNew) ? (known, isNew) : ((await ledger.FindAsync(id, cancellation))?.Handle, true);
             if (handle is null || handle.Owner != caller.OwnerHash) return await RefuseAsync(caller, id, Unknown(), origin, cancellation);
             var outcome = await holders.StayAsync(caller, handle.Holder, origin, cancellation);
@@ -161,7 +161,7 @@ internal sealed class HandleDesk(
         }
     }
 
-    // What it is given now; null: it is at its end.
+    // The time that it is given now; null: it is at its end.
     private static HandleTerm? TermOf(Handle handle, Grant grant, TimeSpan increment)
     {
         var wanted = increment > TimeSpan.Zero ? increment : handle.Duration;

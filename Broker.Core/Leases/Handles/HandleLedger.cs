@@ -4,7 +4,7 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Leases.Handles;
 
 /// <summary>
-/// The handles, as all replicas know them. They stand in the ledger as they are: they hold no secret, whose a holder is can be told from its
+/// The handles, as all replicas know them. They are in the ledger unsealed: they hold no secret, a holder's owner is evident from its
 /// own id, and nobody is given more time than the holder's lease has (law L14).
 /// </summary>
 internal sealed class HandleLedger : IDisposable
@@ -14,7 +14,7 @@ internal sealed class HandleLedger : IDisposable
     // Tolerance for a client that renews in the last second by its own clock.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
-    // As long as a client token is believed without a look at the ledger.
+    // As long as a client token is believed without reading the ledger.
     private static readonly TimeSpan FreshFor = TimeSpan.FromMilliseconds(500);
 
     private readonly RecordLedger records;
@@ -50,17 +50,17 @@ internal sealed class HandleLedger : IDisposable
     }
 
     /// <summary>
-    /// What this replica knows of one, so that a renewal goes to the ledger once: <see cref="RenewAsync"/> says whether it is so still.
-    /// Fresh: it was there half a second ago, and nobody was heard to revoke it since.
+    /// A handle as this replica knows it, so that a renewal needs one call to the ledger: <see cref="RenewAsync"/> says whether it is still the same.
+    /// Fresh: it was read half a second ago, and no revocation has been heard since.
     /// </summary>
     public (Handle Handle, bool IsFresh)? Recall(string id) => remembered.TryGet(id, out var known) ? (known.Handle, time.GetElapsedTime(known.At) < FreshFor) : null;
 
-    /// <summary>Lets it live on.</summary>
-    /// <param name="was">As it is known.</param>
-    /// <param name="handle">As it is to be.</param>
+    /// <summary>Extends its life.</summary>
+    /// <param name="was">The known handle.</param>
+    /// <param name="handle">The new handle.</param>
     /// <param name="lasts">How long from now.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <returns>As it stands in the ledger now: what it was to be, unless another replica changed it meanwhile; null: there is none any more.</returns>
+    /// <returns>The handle now in the ledger: the new one, unless another replica changed it meanwhile; null: there is none any more.</returns>
     public async ValueTask<Handle?> RenewAsync(Handle was, Handle handle, TimeSpan lasts, CancellationToken cancellation)
     {
         var at = time.GetTimestamp();

@@ -5,21 +5,21 @@ using System.Text;
 namespace Broker.Core.Leases.Handles;
 
 /// <summary>
-/// How long a handle is given. While its lease is current every renewal gives the same: clients that are given less than they were
-/// first take the lease for ending, and some restart whole deployments then. Once the lease gives out, each handle has a last
+/// How long a handle is given. While its lease is current every renewal gives the same: clients that are given less than the first time
+/// believe that the lease is ending, and some then restart whole deployments. Once the lease runs out, each handle has a final
 /// end of its own, before the lease's.
 /// </summary>
 internal static class HandleTerms
 {
     // A Go LifetimeWatcher reads again at once when it is given less than four times its grace, which is a fifth of the duration at
-    // most. From here on it goes on sleeping, so that what it does next is spread as the ends are
+    // most. Above this it keeps sleeping, so that its next step is spread like the ends
     // (openbao/openbao api/lifetime_watcher.go@249bf013).
     private const double EarliestEnd = 0.82;
 
     private static readonly TimeSpan ShortestMargin = TimeSpan.FromSeconds(2);
 
     /// <summary>
-    /// The duration of every handle of a lease: no longer than its holder lives without renewal, nor than a third of the lease's
+    /// The duration of every handle of a lease: no longer than its holder lives without renewal, and no longer than a third of the lease's
     /// life. A lease that takes holders has half of it left (law L3) and is renewed at a third, so that its issuer may be away for a
     /// third of its life before any handle notices. Whole seconds, at least one.
     /// </summary>
@@ -32,7 +32,7 @@ internal static class HandleTerms
     /// <summary>Whether the lease holds a handle for its whole duration, and takes new ones.</summary>
     public static bool IsCurrent(Grant grant, TimeSpan duration) => !grant.Leaving && grant.LeaseEndsIn >= duration;
 
-    /// <summary>The last end of a handle whose lease gives out, from now: before the lease's own, at a place that its id chooses.</summary>
+    /// <summary>The final end of a handle whose lease runs out, from now: before the lease's own, at a moment that depends on its id.</summary>
     public static TimeSpan LastEnd(string id, TimeSpan duration, TimeSpan leaseEndsIn)
     {
         var margin = leaseEndsIn / 10 > ShortestMargin ? leaseEndsIn / 10 : ShortestMargin;

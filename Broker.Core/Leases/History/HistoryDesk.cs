@@ -4,10 +4,10 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Leases.History;
 
-/// <summary>A database's history, with what follows from it.</summary>
+/// <summary>A database's history, with its conclusions.</summary>
 /// <param name="Database">The database.</param>
 /// <param name="Span">How far back it goes.</param>
-/// <param name="Record">What the ledger has.</param>
+/// <param name="Record">The ledger's data.</param>
 /// <param name="Peaks">The most that each role's holders had, and when; most first.</param>
 /// <param name="FullIn">The time until nothing is free, at the rate of the last half hour; null when it is not filling up.</param>
 public sealed record DatabaseHistory(string Database, HistorySpan Span, HistoryRecord Record, IReadOnlyList<HistoryPeak> Peaks, TimeSpan? FullIn)
@@ -15,7 +15,7 @@ public sealed record DatabaseHistory(string Database, HistorySpan Span, HistoryR
     /// <summary>The stretch with the most in use; null: nothing was counted.</summary>
     public HistoryStretch? Fullest => Record.Stretches.Where(stretch => stretch.Limit >= 0).MaxBy(stretch => stretch.Used);
 
-    /// <summary>Claims refused in all of it.</summary>
+    /// <summary>Claims refused in the whole span.</summary>
     public int Refused => Record.Stretches.Sum(stretch => stretch.Refused);
 }
 

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Hosting;
 namespace Broker.Core.Leases.History;
 
 /// <summary>
-/// Counts who is refused what, and reports it to the ledger every few seconds. Bounded: beyond a number of callers, the rest are counted as
+/// Counts refusals by caller, and reports them to the ledger every few seconds. Bounded: beyond a number of callers, the rest are counted as
 /// one. It keeps counting while the ledger is away.
 /// </summary>
 internal sealed class RefusalJournal(HistoryLedger history, TimeProvider time) : BackgroundService
@@ -26,7 +26,7 @@ internal sealed class RefusalJournal(HistoryLedger history, TimeProvider time) :
         lock (gate) Count((database, role, refusal.Code, caller), 1, refusal.Detail);
     }
 
-    /// <summary>Reports to the ledger what was counted since the last report.</summary>
+    /// <summary>Reports the refusals since the last report to the ledger.</summary>
     public async Task TellAsync(CancellationToken cancellation)
     {
         Dictionary<(string Database, string Role, RefusalCode Code, string Caller), (int Count, string Words)> told;
@@ -49,7 +49,7 @@ internal sealed class RefusalJournal(HistoryLedger history, TimeProvider time) :
             }
             catch (LedgerException)
             {
-                // It is told next time, as far as it is known then.
+                // It is reported next time, as far as it is known then.
             }
         }
 

@@ -2,7 +2,7 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Leases.History;
 
-/// <summary>Predicts when a database will be full: a straight line through what was free in the last half hour.</summary>
+/// <summary>Predicts when a database will be full: a straight line through the free connections of the last half hour.</summary>
 internal static class Trend
 {
     private static readonly TimeSpan Behind = TimeSpan.FromMinutes(30);

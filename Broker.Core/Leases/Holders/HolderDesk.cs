@@ -13,7 +13,7 @@ internal sealed class HolderDesk(
     ICatalog catalog, SharedLedger ledger, CredentialDesk credentials, RememberedGrants remembered, DeskAudit audit, CallerShares shares, WaitingSettings waiting, TimeProvider time)
 {
     /// <summary>Renews a holder. When its lease runs out it is moved to the next one, and the grant says so.</summary>
-    /// <param name="caller">Whose holder it is.</param>
+    /// <param name="caller">The holder's owner.</param>
     /// <param name="holder">The holder.</param>
     /// <param name="origin">Where the request came from.</param>
     /// <param name="cancellation">The caller left.</param>
@@ -36,7 +36,7 @@ internal sealed class HolderDesk(
 
     /// <summary>
     /// Renews a holder that stays on its lease until that ends: for clients that cannot be given another login.
-    /// Nothing is waited for but a ledger that lost something, and no rate limits it, since it takes nothing that it does not have.
+    /// It waits only for a ledger that lost something, and no rate limits it, because it takes nothing that it does not have.
     /// </summary>
     public async ValueTask<Outcome> StayAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
     {
@@ -77,10 +77,10 @@ internal sealed class HolderDesk(
         {
             try
             {
-                // The share of a holder that an operator ends is not known here: its part becomes free at its end.
+                // The share of a holder that an operator ends is not known here: the holder's part becomes free at its end.
                 var part = action == AuditAction.Release ? await shares.BeforeLeavingAsync(caller, holder, cancellation) : null;
                 (had, var mark) = await ledger.Holders.ReleaseAsync(target.Database.Name, holder, cancellation);
-                // A ledger that knows no such holder may have lost it, and another replica may remember it: that it left is remembered as well.
+                // A ledger that knows no such holder may have lost it, and another replica may remember it: its leaving is remembered as well.
                 if (had is not null) remembered.Left(target.Database.Name, holder, mark, had.EndsIn);
                 else remembered.LeftUnknown(target.Database.Name, holder, mark, target.Role.HolderTtl);
                 refusal = had is null ? Refusals.HolderUnknown() : null;
@@ -111,7 +111,7 @@ internal sealed class HolderDesk(
     private async ValueTask<Outcome> RenewAsync(Caller caller, HolderId id, ClaimTarget target, long? allotment, CancellationToken cancellation)
     {
         var claim = ClaimOf(caller, id, target, ClaimKind.Renew) with { Allotment = allotment };
-        // Whose share is limited has no more counted meanwhile than it may have in the end.
+        // A limited share never counts more meanwhile than it may have in the end.
         if (allotment is not null)
         {
             claim = claim with
@@ -134,7 +134,7 @@ internal sealed class HolderDesk(
         kind,
         caller.DisplayName);
 
-    // The id alone tells whose it is; the holder of another caller is as unknown as one that does not exist (law L11). Who writes itself an id of a
+    // The id alone tells the owner; the holder of another caller is as unknown as one that does not exist (law L11). A caller that makes up an id of a
     // role learns nothing of it: an unknown role and a forbidden one are answered alike.
     private Refusal? Find(Caller caller, string holder, out HolderId id, out ClaimTarget target)
     {

@@ -9,13 +9,13 @@ namespace Broker.Core.Leases.Holders;
 /// <summary>The events of a watching holder.</summary>
 public abstract record HolderEvent
 {
-    /// <summary>It was renewed; when the grant says so, it is to move to the lease in it.</summary>
+    /// <summary>It was renewed; when the grant says so, it has to move to the lease in it.</summary>
     public sealed record Renewed(Grant Grant) : HolderEvent;
 
     /// <summary>It was renewed and has another number of connections: more, which it may open at once, or fewer, to which it goes down and then renews with the allotment.</summary>
     public sealed record Resized(Grant Grant) : HolderEvent;
 
-    /// <summary>Its lease has ended, or it has, or its token: it is to claim again, with the token it has by then. The last event.</summary>
+    /// <summary>Its lease has ended, or the holder has, or its token: it should claim again, with its token at that time. The last event.</summary>
     public sealed record Ending(Refusal Refusal) : HolderEvent;
 
     /// <summary>Nothing is new; sent so that proxies do not consider the connection dead.</summary>
@@ -33,10 +33,10 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
     private static readonly TimeSpan BetweenSigns = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan AfterTrouble = TimeSpan.FromSeconds(5);
 
-    /// <summary>The events, the first at once. Ends with the holder, with the listener, and with this replica, when another takes over.</summary>
-    /// <param name="caller">Whose holder it is.</param>
+    /// <summary>The events, the first at once. They end with the holder, with the listener, and with this replica, when another takes over.</summary>
+    /// <param name="caller">The holder's owner.</param>
     /// <param name="holder">The holder.</param>
-    /// <param name="lease">The lease it works with, as far as it knows; null: it does not say.</param>
+    /// <param name="lease">The lease that it uses, as far as it knows; null: it does not say.</param>
     /// <param name="origin">Where the request came from.</param>
     /// <param name="cancellation">No listener is left.</param>
     /// <param name="allotment">The number of the last size that it was told and keeps to, 0: it was told none; null: it does not follow sizes.</param>
@@ -56,7 +56,7 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
                 yield return grant.Overlap is null && grant.Allotment != told ? new HolderEvent.Resized(grant) : new HolderEvent.Renewed(grant);
                 lease = grant.Lease.Id;
                 told = grant.Allotment;
-                // What counts is what it keeps to; to go down is for the holder itself to confirm.
+                // Only the size that it keeps to counts; the holder itself has to confirm that it has gone down.
                 if (grant.Allotment is not null && grant.Connections == grant.Counted) allotment = grant.Allotment;
                 var next = TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds);
                 pause = jitter.Spread(next < LongestPause ? next : LongestPause);
@@ -68,7 +68,7 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
             }
             else
             {
-                // The ledger or the audit is away: the holder keeps what it has.
+                // The ledger or the audit is away: the holder keeps its lease and size.
                 yield return new HolderEvent.StillHere();
                 pause = jitter.Spread(outcome.Refusal?.RetryAfter ?? AfterTrouble);
             }
@@ -82,7 +82,7 @@ internal sealed class HolderWatch(HolderDesk desk, DatabaseChannels channels, Sh
         }
     }
 
-    // The next moment at which its pool has another lease, or it another size: none, when it was ended.
+    // The next moment at which its pool has another lease, or it has another size: none, when it was ended.
     private Task NextMove(Caller caller, string holder)
     {
         if (desk.FindPool(caller, holder) is not var (database, pool)) return Task.CompletedTask;

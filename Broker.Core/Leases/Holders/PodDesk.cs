@@ -15,7 +15,7 @@ public sealed record ClusterPod(string Namespace, string ServiceAccount, string 
 /// <summary>Ends the holders of pods that are gone: killed, finished or deleted without releasing their holders.</summary>
 internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedGrants remembered, GonePods goneForGood, IAudit audit, TimeProvider time)
 {
-    /// <summary>The namespaces whose pods may have a role, where its rules name them exactly.</summary>
+    /// <summary>The namespaces whose pods may have a role, if its rules name them exactly.</summary>
     public static IEnumerable<string> NamespacesOf(CatalogSnapshot catalog, string issuer) => catalog.Roles.Values
         .SelectMany(role => role.Allow)
         .Where(rule => IsOf(catalog, rule, issuer))
@@ -33,8 +33,8 @@ internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedG
     }
 
     /// <summary>
-    /// The owners of holders that are pods of a namespace as far as their names say. Asked before the cluster is asked which pods there
-    /// are: a pod that came in between is in nobody's way.
+    /// The owners of holders that are pods of a namespace, as far as their names say. Read before the cluster is asked which pods there
+    /// are, so that a pod that comes in between is not affected.
     /// </summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async Task<IReadOnlySet<string>> KnownAsync(string issuer, string space, CancellationToken cancellation)
@@ -45,7 +45,7 @@ internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedG
         {
             foreach (var holder in await ledger.Holders.HoldersAsync(database, null, int.MaxValue, cancellation))
             {
-                // Only where this cluster's callers alone may hold the role: subjects of other issuers may look like a pod's name.
+                // Only if none but this cluster's callers may hold the role: subjects of other issuers may look like a pod's name.
                 if (holder.Caller.StartsWith(space + "/", StringComparison.Ordinal)
                     && HolderId.TryParse(holder.Id, out var id)
                     && current.Roles.TryGetValue(id.Role, out var role)
@@ -57,7 +57,7 @@ internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedG
         return owners;
     }
 
-    /// <summary>Of those that were known, and of the pods that were there before, these are all that are there: the others are gone.</summary>
+    /// <summary>Of those known, and of the pods that existed before, these are all that exist: the others are gone.</summary>
     /// <exception cref="LedgerException">The ledger does not answer; call again.</exception>
     public Task OnlyAsync(string issuer, IReadOnlySet<string> known, IEnumerable<ClusterPod> before, IEnumerable<ClusterPod> pods, CancellationToken cancellation)
     {

@@ -26,12 +26,12 @@ internal sealed class Issuance(
 
     private readonly ConcurrentDictionary<Task, string> underWay = new();
 
-    /// <summary>Starts issuing; the ledger wakes whoever waits for the lease when it is ready or has failed.</summary>
+    /// <summary>Starts issuing; the ledger wakes the lease's waiters when it is ready or has failed.</summary>
     /// <param name="role">The role.</param>
     /// <param name="database">Its database.</param>
     /// <param name="issuer">Its issuer.</param>
     /// <param name="pool">The pool.</param>
-    /// <param name="order">What the ledger ordered.</param>
+    /// <param name="order">The ledger's order.</param>
     public void Start(Role role, Database database, IssuerDefinition issuer, string pool, ClaimAnswer.Issue order)
     {
         var task = RunAsync(role, database, issuer, pool, order);
@@ -59,7 +59,7 @@ internal sealed class Issuance(
         }
         catch (LedgerException e)
         {
-            // The attempt expires in the ledger by itself; the one that takes over revokes what this one may have left.
+            // The attempt expires in the ledger by itself; the one that takes over revokes anything that this one may have left.
             log.IssueLedgerLost(attempt.Lease, role.Name, e.Message);
             outcome = "ledger-unavailable";
         }
@@ -80,7 +80,7 @@ internal sealed class Issuance(
         metrics.Issued(database.Name, outcome, time.GetElapsedTime(from));
     }
 
-    // A running call to the issuer is not cancelled when another attempt takes over: its answer says what has to be revoked.
+    // A running call to the issuer is not cancelled when another attempt takes over: its answer says what to revoke.
     private async Task<string> IssueAsync(Attempt attempt, TimeSpan startsIn, CancellationToken deadline, CancellationToken cancellation)
     {
         sealer.EnsureKeys(); // a user that could not be recorded must not be made
@@ -111,7 +111,7 @@ internal sealed class Issuance(
             return await FailAsync(attempt, mayExist: true, RefusalCode.IssuerUnavailable, "the issuer did not answer in time", null);
         }
 
-        // Meanwhile the ledger notes whose user it is. A pooler's list of users is made of what is noted: its user is tried afterwards.
+        // Meanwhile the ledger notes whose user it is. A pooler's list of users is made from the ledger's notes: its user is tried afterwards.
         var trial = attempt.Database.Pooler?.UserList is null ? TryLoginAsync(attempt, issued.Login, cancellation) : null;
         bool known;
         var (life, lasts) = attempt.Role.Static is { } turns ? StaticTurn.TermsFrom(turns.Rotation, now) : (issued.Term.Duration, issued.Term.Duration);
@@ -172,8 +172,8 @@ internal sealed class Issuance(
         }
         catch (DatabaseException e) when (e.Failure == DatabaseFailure.UserLimitReached)
         {
-            // The server looked at the password before it said so: a static user's pods use all it has, or a new one's limit is none at all,
-            // which is said to whoever claims.
+            // The server checked the password before it refused: a static user's pods use all its connections, or a new user's limit is zero,
+            // which claims are told.
         }
         catch
         {
@@ -201,7 +201,7 @@ internal sealed class Issuance(
         }
         catch (IssuerException e)
         {
-            // Where the ledger knows the lease, its upkeep tries again.
+            // If the ledger knows the lease, its upkeep tries again.
             log.OvertakenNotRevoked(attempt.Lease, attempt.Role.Name, id, e.Message);
         }
     }

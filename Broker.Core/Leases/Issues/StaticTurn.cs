@@ -6,26 +6,26 @@ using Broker.Core.Model;
 namespace Broker.Core.Leases.Issues;
 
 /// <summary>
-/// Decides which of a static role's two users is next: never one that a lease may still hand out, or that a lease has handed out that has not come to
-/// its end, so that no rotation cuts anybody off (law L4).
+/// Decides which of a static role's two users is next: never one that a lease may still hand out, or that was handed out by a lease that has not
+/// ended, so that no rotation cuts anybody off (law L4).
 /// </summary>
 internal sealed class StaticTurn(SharedLedger ledger, DatabaseEngines engines)
 {
-    // A lease that is issued this late in its life is followed by another, and takes holders for a while longer should that fail; as
-    // the ledger counts, when 0.55 to 0.7 of its life are left, and half.
+    // A lease that is issued this late in its life gets a successor, and takes holders for a while longer should that fail; by
+    // the ledger's count, when 0.55 to 0.7 of its life are left, and half.
     private const double LifePerSpare = 1.6;
 
-    /// <summary>In the middle of that, so that it is followed when <see cref="Rotation.TurnsFrom"/> says and not sooner.</summary>
+    /// <summary>In the middle of that, so that it gets its successor when <see cref="Rotation.TurnsFrom"/> says and not sooner.</summary>
     public const double Spread = 0.5;
 
-    /// <summary>The life that the ledger counts with, and how long the password can be logged in with.</summary>
+    /// <summary>The life by the ledger's count, and how long the password works.</summary>
     public static (TimeSpan Life, TimeSpan Lasts) TermsFrom(Rotation rotation, DateTimeOffset now)
     {
         var (own, spare) = rotation.TurnsFrom(now);
         return (spare * LifePerSpare, own + spare);
     }
 
-    /// <summary>The user, or why neither can be it now.</summary>
+    /// <summary>The user, or why neither is possible now.</summary>
     public async Task<(string? Username, string WhyNot)> NextAsync(Role role, Database database, StaticUsers users, string ownLease, CancellationToken cancellation)
     {
         var leases = (await ledger.Leases.LeasesAsync(database.Name, int.MaxValue, cancellation)).Where(lease => lease.Role == role.Name && lease.Id != ownLease && lease.Username.Length > 0).ToList();
@@ -49,7 +49,7 @@ internal sealed class StaticTurn(SharedLedger ledger, DatabaseEngines engines)
         _ => false,
     };
 
-    // A ledger that is new, or has lost everything, does not know whose turn it is: a user that is in use is left alone.
+    // A new ledger, or one that has lost everything, does not know whose turn it is: it leaves a user in use alone.
     private async Task<string> LeastUsedAsync(Database database, StaticUsers users, List<LeaseRecord> leases, CancellationToken cancellation)
     {
         var byTurn = users.Usernames.OrderBy(user => leases.Where(lease => lease.Username == user).Select(lease => lease.CreatedAt).DefaultIfEmpty().Max()).ToList();

@@ -24,15 +24,15 @@ internal sealed partial class Servers(ICatalog catalog, IServiceProvider service
     private readonly ConcurrentDictionary<string, (Database Database, string? Server)> known = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Lazy<Task<string?>>> looking = new(StringComparer.Ordinal);
 
-    // Which asks for addresses itself.
+    // Resolved later, because it asks for addresses itself.
     private TextLedger Texts => field ??= services.GetRequiredService<SharedLedger>().Texts;
 
-    // Of records under the databases' own names.
+    // For records under the databases' own names.
     private BudgetLedger Former => field ??= new(new(services.GetRequiredService<FitLedgerStore>()));
 
     /// <summary>
-    /// Where a database's records are in the ledger (<see cref="LedgerKeys"/>); of what is no database, its name. While nobody knows its
-    /// server it has a place of its own, where nothing is ever promised because no count is written.
+    /// Where a database's records are in the ledger (<see cref="LedgerKeys"/>); for a name that is no database's, that name. While its server is not
+    /// known the database has a place of its own, where nothing is ever promised because no count is written.
     /// </summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public ValueTask<string> AddressAsync(string name, CancellationToken cancellation)
@@ -50,12 +50,12 @@ internal sealed partial class Servers(ICatalog catalog, IServiceProvider service
             : [];
 
     /// <summary>
-    /// A count said which server it is. False: the records are somewhere else than they were believed to be, and the count is of no use there.
+    /// A count said which server it is. False: the records are not where they were believed to be, and the count is useless there.
     /// </summary>
-    /// <exception cref="DutyException">It is another database's server, which would be promised twice.</exception>
+    /// <exception cref="DutyException">It is another database's server, whose connections would be promised twice.</exception>
     public async Task<bool> NoticeAsync(Database database, string? identity, CancellationToken cancellation)
     {
-        if (!known.TryGetValue(database.Name, out var here)) return true; // nobody has asked where its records are: under its own name
+        if (!known.TryGetValue(database.Name, out var here)) return true; // its records have not been located yet: under its own name
         var said = NameOf(identity ?? CountedEndpoint.Of(database));
         if (here.Server is not { } server)
         {
@@ -65,7 +65,7 @@ internal sealed partial class Servers(ICatalog catalog, IServiceProvider service
 
         if (database.Server is null)
         {
-            // What the ledger says holds for all replicas. It is told again what it has lost.
+            // The ledger's answer holds for all replicas. It is told again what it has lost.
             if (await RecordedAsync(database, cancellation) is { } recorded && recorded != server)
             {
                 Know(database, recorded);
@@ -79,7 +79,7 @@ internal sealed partial class Servers(ICatalog catalog, IServiceProvider service
         return true;
     }
 
-    // The server says that it is another than its records are kept under: it was named by a person, or has taken the place of one.
+    // The server identifies itself differently from the name its records are kept under: a person named it, or it has replaced another.
     private async Task CompareAsync(Database database, string server, string said, CancellationToken cancellation)
     {
         var same = await ReadNameAsync(IsName(said), cancellation);
@@ -89,7 +89,7 @@ internal sealed partial class Servers(ICatalog catalog, IServiceProvider service
             same = server;
         }
 
-        // A name that a person wrote holds: servers that are copies of one another say the same of themselves.
+        // A name that a person configured holds: servers that are copies of one another identify themselves alike.
         if (database.Server is not null || (same ?? said) == server) return;
         var others = known.Where(other => other.Value.Server == (same ?? said)).Select(other => other.Key).Order(StringComparer.Ordinal).ToArray();
         throw new DutyException(
@@ -136,7 +136,7 @@ internal sealed partial class Servers(ICatalog catalog, IServiceProvider service
     }
 
     // The first name of a server, on which all replicas agree. Brokers that knew of no servers kept a database's records under its name alone:
-    // they stay there, and the server of the first such database is called like it, so that what its pods hold is known still.
+    // they stay there, and the server of the first such database gets the same name, so that its pods' holdings are still known.
     private async Task<string> CallAsync(Database database, string said, CancellationToken cancellation)
     {
         var hasFormer = await Texts.ReadSharedAsync(OnName(database), cancellation) is null
@@ -176,7 +176,7 @@ internal sealed partial class Servers(ICatalog catalog, IServiceProvider service
 
     private static string IsName(string said) => "is:" + said;
 
-    // What servers say of themselves is long, and in any letters.
+    // Servers' identities are long, and have any characters.
     private static string NameOf(string identity) => "s-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(identity)))[..16];
 
     [GeneratedRegex("^[a-z0-9_-]{1,63}$", RegexOptions.CultureInvariant)]

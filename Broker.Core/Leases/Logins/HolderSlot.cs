@@ -43,7 +43,7 @@ public sealed class HolderSlot
         return new([.. text], [.. slots]);
     }
 
-    /// <summary>How many bytes it has at most with a name in it.</summary>
+    /// <summary>The most bytes it has with a name in it.</summary>
     public int Longest => text.Length + slots.Length * HolderName.Longest * 3;
 
     /// <summary>Writes it with a holder's name.</summary>

@@ -20,13 +20,13 @@ internal sealed class LeaseLogins(
 
     private readonly FastConcurrentLru<string, OpenedLease> opened = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
-    /// <summary>How many it has in the clear.</summary>
+    /// <summary>How many logins it has in the clear.</summary>
     public int Count => opened.Count;
 
     /// <summary>A lease as it was when this replica opened its login; null when it never did.</summary>
     public LeaseRecord? Find(string lease) => opened.TryGet(lease, out var known) ? known.Record : null;
 
-    /// <summary>A role's lease with its user as it was sealed, for who gives it to nobody; otherwise as the other.</summary>
+    /// <summary>A role's lease with its sealed user, for callers that give it to nobody; otherwise like the other method.</summary>
     public async ValueTask<LeaseRecord?> SealedAsync(Database database, string role, string lease, CancellationToken cancellation)
     {
         if (opened.TryGet(lease, out var known) && known.Record.Role == role && known.Record.Database == database.Name) return known.Record;
@@ -34,11 +34,11 @@ internal sealed class LeaseLogins(
     }
 
     /// <summary>The login of a role's lease; null when the ledger does not know the lease any more.</summary>
-    /// <exception cref="UnreadableLoginException">What the ledger has was not sealed for this lease of this role.</exception>
+    /// <exception cref="UnreadableLoginException">The ledger's login was not sealed for this lease of this role.</exception>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<OpenedLease?> OfAsync(Database database, Role role, string lease, CancellationToken cancellation)
     {
-        // A cached login, too, is given only to the role that it was sealed for: the ledger may name any lease.
+        // A cached login, too, is given only to the role for which it was sealed: the ledger may name any lease.
         if (opened.TryGet(lease, out var known) && known.Record.Role == role.Name && known.Record.Database == database.Name)
         {
             if (known.Database == database && known.Role.Pods == role.Pods) return known;
@@ -56,10 +56,10 @@ internal sealed class LeaseLogins(
         return opened.GetOrAdd(lease, _ => made);
     }
 
-    /// <summary>Notes how long a lease still has, as the ledger said now: its login is kept so long.</summary>
+    /// <summary>Notes how long a lease still has, by the ledger's answer now: its login is kept that long.</summary>
     public void Keep(OpenedLease lease, TimeSpan endsIn) => lease.EndsAt = At(endsIn);
 
-    // A new lease is rare, and so is looking through all of them.
+    // A new lease is rare, so scanning all of them is acceptable.
     private void ForgetEnded()
     {
         var now = time.GetTimestamp();
@@ -73,7 +73,7 @@ internal sealed class LeaseLogins(
 
     /// <summary>
     /// Retires a lease whose login cannot be decrypted, so that the next claim gets another lease. A replica that cannot decrypt
-    /// what the others seal must not do this.
+    /// the others' logins must not do this.
     /// </summary>
     /// <exception cref="LedgerException">The ledger does not answer, or this replica has other keys.</exception>
     public async Task SetAsideAsync(string database, UnreadableLoginException unreadable, CancellationToken cancellation)
@@ -97,10 +97,10 @@ internal sealed class OpenedLease(LeaseRecord record, Login login, Database data
 
     public Database Database => database;
 
-    /// <summary>The role, whose pods may see the database otherwise.</summary>
+    /// <summary>The role, whose pods may have other settings for the database.</summary>
     public Role Role => role;
 
-    /// <summary>The lease's end as it was told last, as this replica's <see cref="TimeProvider.GetTimestamp"/> counts.</summary>
+    /// <summary>The lease's end as it was last told, as this replica's <see cref="TimeProvider.GetTimestamp"/> counts.</summary>
     public long EndsAt
     {
         get => Volatile.Read(ref endsAt);

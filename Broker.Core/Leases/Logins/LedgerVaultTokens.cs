@@ -8,14 +8,14 @@ namespace Broker.Core.Leases.Logins;
 
 /// <summary>
 /// The one Vault token of all replicas, sealed in the ledger (laws L4, L6): a lease dies with the token that created it, so
-/// none may hang on a token that a single replica keeps alive. Each is sealed for its issuer at its address and its way to log in:
-/// put in another's place it is as good as none, and is not sent to a server that it is not for (law L14).
+/// none may depend on a token that a single replica keeps alive. Each is sealed for its issuer at its address and its way to log in:
+/// in another's place it counts as missing, and is not sent to a server that it is not for (law L14).
 /// </summary>
 internal sealed class LedgerVaultTokens(SharedLedger ledger, LedgerSeal seal, TimeProvider time) : IVaultTokenStore
 {
     private const string Purpose = "Broker.Vault.Token.v2";
 
-    // The store is asked at each call to Vault; a token that another replica has renewed or replaced is seen this much later.
+    // The store is asked at each call to Vault; this replica sees a token that another has renewed or replaced this much later.
     private static readonly TimeSpan RememberedFor = TimeSpan.FromSeconds(5);
 
     private readonly Lock gate = new();
@@ -52,7 +52,7 @@ internal sealed class LedgerVaultTokens(SharedLedger ledger, LedgerSeal seal, Ti
     {
         if (await OrUnavailable(ReadSealedAsync(key, cancellation)) is not var (text, opened, age)) return (null, null);
 
-        // Not sealed for this, or with keys that are gone: it counts as missing, and is replaced.
+        // It was sealed for something else, or with keys that are gone: it counts as missing, and is replaced.
         if (opened is null) return (text, null);
         var token = Read(opened).After(age);
         Remember(key, token);

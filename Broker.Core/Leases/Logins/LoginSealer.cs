@@ -6,8 +6,8 @@ using Broker.Core.Model;
 namespace Broker.Core.Leases.Logins;
 
 /// <summary>
-/// Seals logins for the ledger, so that whoever can read Redis sees no password (law L6), and each for its own database, role and lease, so
-/// that whoever can write to Redis cannot hand one caller another's login (law L14).
+/// Seals logins for the ledger, so that a reader of Redis sees no password (law L6), and each for its own database, role and lease, so
+/// that a writer to Redis cannot hand one caller another's login (law L14).
 /// </summary>
 public sealed class LoginSealer(LedgerSeal seal)
 {
@@ -18,7 +18,7 @@ public sealed class LoginSealer(LedgerSeal seal)
     /// <param name="role">Its role.</param>
     /// <param name="pool">Its pool.</param>
     /// <param name="lease">The lease.</param>
-    /// <param name="issued">What the issuer made.</param>
+    /// <param name="issued">The issuer's answer.</param>
     /// <exception cref="LedgerException">The sealing keys are not available.</exception>
     public string Seal(string database, string role, string pool, string lease, IssuedLease issued) => seal.Seal(
         JsonSerializer.Serialize(new[] { issued.Login.Username, issued.Login.Password.Reveal(), issued.Id, pool }), Purpose, database, role, lease);
@@ -28,8 +28,8 @@ public sealed class LoginSealer(LedgerSeal seal)
     public void EnsureKeys() => seal.Seal("", Purpose);
 
     /// <summary>
-    /// Opens what was sealed for this lease of this role. Null: there is nothing, or it was not sealed for it by a replica with the
-    /// same keys.
+    /// Opens the text that was sealed for this lease of this role. Null: there is none, or no replica with the same keys sealed it for
+    /// that.
     /// </summary>
     /// <exception cref="LedgerException">The ledger does not give the sealing keys.</exception>
     public SealedLogin? TryOpen(LeaseRecord lease, string role)
@@ -40,9 +40,9 @@ public sealed class LoginSealer(LedgerSeal seal)
     }
 }
 
-/// <summary>What was sealed for a lease: to be believed, whatever else the ledger says.</summary>
+/// <summary>The sealed data of a lease, which can be believed whatever else the ledger says.</summary>
 /// <param name="Login">Its login.</param>
-/// <param name="IssuerId">The issuer's id of it.</param>
+/// <param name="IssuerId">The issuer's id for it.</param>
 /// <param name="Pool">The pool it was issued for.</param>
 public sealed record SealedLogin(Login Login, string IssuerId, string Pool);
 

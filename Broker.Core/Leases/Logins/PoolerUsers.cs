@@ -10,9 +10,9 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Leases.Logins;
 
 /// <summary>
-/// Keeps the list of users of each pooler that reads one (<see cref="PoolerSettings.UserList"/>), on every replica: what the leases that live have as
-/// logins stands in it, and who is gone from the server is taken out. A ledger that forgot its leases takes nobody out. Whoever issues a lease waits until the pooler
-/// lets its user in, so that no pod is told of a user whom the pooler does not know.
+/// Keeps the list of users of each pooler that reads one (<see cref="PoolerSettings.UserList"/>), on every replica: it contains the logins of
+/// living leases, and users that are gone from the server are taken out. A ledger that forgot its leases takes nobody out. The issuing replica waits until the pooler
+/// lets its user in, so that no pod is told of a user that the pooler does not know.
 /// </summary>
 internal sealed class PoolerUsers(SharedLedger ledger, ICatalog catalog, LoginSealer sealer, DatabaseEngines engines, TimeProvider time, ILogger<PoolerUsers> log) : BackgroundService
 {
@@ -26,7 +26,7 @@ internal sealed class PoolerUsers(SharedLedger ledger, ICatalog catalog, LoginSe
     private readonly ConcurrentDictionary<string, bool> unread = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> said = new(StringComparer.Ordinal);
 
-    /// <summary>Has a new lease's login stand in the pooler's list, and the pooler let it in. Returns at once where the pooler has no list.</summary>
+    /// <summary>Puts a new lease's login into the pooler's list, and waits until the pooler lets it in. Returns at once if the pooler has no list.</summary>
     /// <param name="database">The database.</param>
     /// <param name="lease">The lease, which the ledger has.</param>
     /// <param name="login">Its login.</param>
@@ -43,7 +43,7 @@ internal sealed class PoolerUsers(SharedLedger ledger, ICatalog catalog, LoginSe
         await engines[database.Engine].WaitForPoolerAsync(database, login, cancellation);
     }
 
-    /// <summary>Writes a pooler's list, if anything in it is new, and has the pooler read it.</summary>
+    /// <summary>Writes a pooler's list, if anything in it is new, and makes the pooler read it.</summary>
     /// <exception cref="DatabaseException">It cannot be written, or no process of the pooler answers.</exception>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async Task KeepAsync(Database database, CancellationToken cancellation)
@@ -56,7 +56,7 @@ internal sealed class PoolerUsers(SharedLedger ledger, ICatalog catalog, LoginSe
             log.UserListWritten(database.Name, path);
         }
 
-        // One that is away for now may come back with the list of before.
+        // A process that is away now may come back with the former list.
         if (unread.ContainsKey(database.Name) && await engines[database.Engine].ReloadPoolerAsync(database, cancellation)) unread.TryRemove(database.Name, out _);
     }
 
@@ -70,7 +70,7 @@ internal sealed class PoolerUsers(SharedLedger ledger, ICatalog catalog, LoginSe
         }
     }
 
-    // What is in the way is said once, and once when it is gone.
+    // A problem is logged once, and once when it is gone.
     private async Task TryToKeepAsync(Database database, CancellationToken cancellation)
     {
         try
@@ -119,14 +119,14 @@ internal sealed class PoolerUsers(SharedLedger ledger, ICatalog catalog, LoginSe
         }
         catch (DatabaseException exception)
         {
-            // The others' users are kept all the same; that this login does not work is its own duty's to see.
+            // The others' users are kept all the same; this login's own duty notices that it does not work.
             refused[lease] = (time.GetTimestamp(), exception);
             if (!again) log.NotInUserList(lease.Lease, database.Name, login.Username, exception.Message);
             return null;
         }
     }
 
-    // Those that are on the server may still be somebody's: a ledger that lost its leases gets them back.
+    // Users on the server may still belong to somebody: a ledger that lost its leases gets them back.
     private async Task<IReadOnlyList<string>> GoneAsync(Database database, IReadOnlyList<string> unknown, CancellationToken cancellation)
     {
         if (unknown.Count == 0 || (lookedForGone.TryGetValue(database.Name, out var at) && time.GetElapsedTime(at) < TryAgain)) return [];
@@ -140,7 +140,7 @@ internal sealed class PoolerUsers(SharedLedger ledger, ICatalog catalog, LoginSe
         }
         catch (DatabaseException)
         {
-            // They are looked for again; nobody logs in to the server as one who is gone.
+            // They are looked up again; nobody logs in to the server as a user that is gone.
         }
 
         lookedForGone[database.Name] = time.GetTimestamp();

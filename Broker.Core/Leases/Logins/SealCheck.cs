@@ -3,7 +3,7 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Leases.Logins;
 
 /// <summary>
-/// Checks whether this replica can decrypt what the others seal, with a text that the first of them left in the ledger. A replica with other keys
+/// Checks whether this replica can decrypt the others' texts, with a text that the first of them left in the ledger. A replica with other keys
 /// could not read any login, and must not become ready.
 /// </summary>
 public sealed class SealCheck(SharedLedger ledger, LedgerSeal seal)

@@ -7,16 +7,16 @@ namespace Broker.Core.Leases.Pausing;
 
 /// <summary>An operator's order on a role.</summary>
 /// <param name="Role">The role.</param>
-/// <param name="State">What it does.</param>
-/// <param name="Reason">Why, in the operator's own words; whoever is refused is told.</param>
-/// <param name="By">Who ordered it.</param>
+/// <param name="State">Its effect.</param>
+/// <param name="Reason">Why, in the operator's own words; refused callers are told.</param>
+/// <param name="By">The operator.</param>
 /// <param name="Since">Since when.</param>
 public sealed record RolePause(string Role, RoleState State, string Reason, string By, DateTimeOffset Since);
 
 /// <summary>
 /// Roles that operators pause, drain and resume. The orders are one sealed text per database, like ceilings: every
 /// replica remembers it and restores what a ledger lost, and nobody who can write to Redis can cancel an order (law L14). Claims are
-/// decided by what stands in the database's own books; each count of connections writes it there again before anything is promised on it.
+/// decided by the database's own books; each count of connections writes the orders there again before anything is promised on it.
 /// </summary>
 internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSeal seal, TimeProvider time)
 {
@@ -34,7 +34,7 @@ internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSe
         var orders = await ReadAsync(database, cancellation);
         while (!await WriteAsync(orders, sure: false))
         {
-            // Another replica was faster with later orders; or somebody else wrote there: what is sealed counts.
+            // Another replica was faster with later orders; or somebody else wrote there: only the sealed text counts.
             var again = await ReadAsync(database, cancellation);
             if (again.Version == orders.Version && await WriteAsync(again, sure: true)) return;
             orders = again;
@@ -90,7 +90,7 @@ internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSe
     private PauseOrders? TryRead(string database, string text) =>
         seal.TryOpen(text, Purpose, database) is { } opened ? JsonSerializer.Deserialize<PauseOrders>(opened) : null;
 
-    // Earlier orders are lost: every role may have been paused.
+    // Earlier orders are lost: any role may have been paused.
     private PauseOrders Unknown(string database, RolePause order) => new(
         0,
         [
@@ -100,7 +100,7 @@ internal sealed class RolePauses(ICatalog catalog, SharedLedger ledger, LedgerSe
 
     private static string Name(string database) => "pauses:" + database;
 
-    // The version rises with every order, so that who read earlier ones does not write them over later ones.
+    // The version rises with every order, so that a replica that read earlier ones does not write them over later ones.
     private sealed record PauseOrders(long Version, IReadOnlyList<RolePause> Roles)
     {
         public static readonly PauseOrders None = new(0, []);

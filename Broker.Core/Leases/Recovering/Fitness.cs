@@ -6,9 +6,9 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Leases.Recovering;
 
 /// <summary>
-/// Whether this replica may work on the ledger: the ledger lets it do all that decisions do and
-/// keeps what is written, it opens what the others seal, may signal and hears signals, and means the same
-/// servers by the same databases. One that does not reads, counts, takes and changes nothing, and is not ready. Looked at again every
+/// Whether this replica may work on the ledger: the ledger permits everything that decisions do and
+/// keeps what is written; the replica can open what the others seal, may signal and hears signals, and means the same
+/// servers by the same databases. Otherwise it reads, counts, takes and changes nothing, and is not ready. Checked again every
 /// ten seconds.
 /// </summary>
 public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalog, TimeProvider time)
@@ -18,7 +18,7 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
     private static readonly TimeSpan HearWithin = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan BetweenSignals = TimeSpan.FromMilliseconds(100);
 
-    // A replica that means another server by a name says so as long as it lives; after this long without a word there is none.
+    // A replica that means another server by a name reports that as long as it lives; after this long without a report there is none.
     private static readonly TimeSpan SaidAgainAfter = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(1);
 
@@ -50,7 +50,7 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
         return await look.WaitAsync(cancellation);
     }
 
-    /// <summary>The ledger has forbidden something: what was found last holds no more, and the next who asks waits for another look.</summary>
+    /// <summary>The ledger has forbidden something: the last result no longer holds, and the next caller waits for another check.</summary>
     public void Doubt()
     {
         lock (gate) (verdict, looking, doubts) = (null, null, doubts + 1);
@@ -65,7 +65,7 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
             var whyNot = await WhyNotNowAsync();
             lock (gate)
             {
-                // One that began before a doubt says nothing after it.
+                // A check that began before a doubt says nothing after it.
                 if (begunAt == doubts) verdict = new(whyNot, time.GetTimestamp());
             }
 
@@ -73,7 +73,7 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
         }
         catch (LedgerException) when (verdict is { } last)
         {
-            // A ledger that is away says nothing about this replica.
+            // An unreachable ledger says nothing about this replica.
             return last.WhyNot;
         }
     }

@@ -16,10 +16,10 @@ namespace Broker.Core.Leases.Recovering;
 internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered, LeaseLogins logins, Jitter jitter, TimeProvider time, ILogger<Recovery> log)
 {
     private const string Why = "the ledger lost it, and a replica remembered it";
-    private const int AtOnce = 100; // so that the ledger is held up by none of the calls
+    private const int AtOnce = 100; // so that no call holds up the ledger for long
 
-    // What was decided before the loss can be answered, and remembered, when all that was remembered has been told: an answer takes three
-    // seconds at most, and the ledger grants nothing for five.
+    // A decision from before the loss can be answered, and remembered, after the memory has been told: an answer takes at most three
+    // seconds, and the ledger grants nothing for five.
     private static readonly TimeSpan LateAnswers = TimeSpan.FromSeconds(8);
 
     private readonly ConcurrentDictionary<string, Known> epochs = new(StringComparer.Ordinal);
@@ -28,17 +28,17 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
     public string? EpochOf(string database) => epochs.TryGetValue(database, out var known) ? known.Epoch : null;
 
     /// <summary>
-    /// The ledger said in which epoch a database's records are. Another one than before: it has lost something, and is told what this replica
-    /// remembers; in the rounds behind that also what came to be remembered meanwhile.
+    /// The ledger said in which epoch a database's records are. If it differs from the one before, the ledger has lost something, and is told what this replica
+    /// remembers; in the following rounds it is also told what the replica has come to remember meanwhile.
     /// </summary>
     /// <exception cref="LedgerException">The ledger did not answer: it is told at the next call.</exception>
     public async Task SawAsync(string database, DueAnswer said, CancellationToken cancellation)
     {
         var at = ledger.AddressOf(database);
-        // What is remembered is stamped a moment before it can be found: a second of it is told twice, which changes nothing.
+        // A memory is stamped a moment before it can be found: one second of it is told twice, which changes nothing.
         var began = time.GetTimestamp() - time.TimestampFrequency;
         if (!epochs.TryGetValue(database, out var known)) known = new(at, said.Epoch, null, began);
-        // What is remembered of another server does not concern this one.
+        // Memories of another server do not concern this one.
         else if (known.At != at)
         {
             remembered.ForgetAll(database);
@@ -90,6 +90,6 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
     }
 
     // Where the records are, their epoch, when this replica began to tell them what it remembers (null: long ago, or never), and up to when
-    // it told what came to be remembered since. Both are moments of the stopwatch.
+    // it told its later memories. Both are moments of the stopwatch.
     private sealed record Known(string? At, string Epoch, long? LostAt, long ToldTo);
 }

@@ -20,12 +20,12 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Broker.Core.Leases.Rehearsing;
 
 /// <summary>
-/// What the replicas of a rehearsal have in common: one in-memory ledger, an issuer that creates nothing and a database that does not exist. So
+/// The common parts of a rehearsal's replicas: one in-memory ledger, an issuer that creates nothing and a database that does not exist. So
 /// whole rollouts, from the claims to the answers, can be played without effect.
 /// </summary>
 internal sealed class RehearsalStage : IAsyncDisposable
 {
-    /// <summary>The name of all there is: the database, the issuers of users and of tokens.</summary>
+    /// <summary>The name of everything: the database, the issuers of users and of tokens.</summary>
     public const string Name = "rehearsal";
 
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
@@ -71,7 +71,7 @@ internal sealed class RehearsalStage : IAsyncDisposable
     /// <summary>The roles, which the pods of the rehearsal's namespace may have.</summary>
     public IReadOnlyList<string> Roles { get; }
 
-    /// <summary>How a replica of the rehearsal is set.</summary>
+    /// <summary>The settings of a replica in the rehearsal.</summary>
     public static BrokerSettings Settings { get; } = new() { Audit = new() { Path = AuditSettings.Nowhere } };
 
     /// <summary>Adds the core of one replica.</summary>
@@ -83,10 +83,10 @@ internal sealed class RehearsalStage : IAsyncDisposable
         services.Replace(ServiceDescriptor.KeyedSingleton<IDatabaseEngine>(DatabaseEngineKind.PostgreSql, new Nowhere(new PostgreSqlEngine(time))));
         services.Replace(ServiceDescriptor.Singleton(new Issuers(_ => new Nothing())));
         services.Replace(ServiceDescriptor.Singleton<ILedgerStore>(ledger)).Replace(ServiceDescriptor.Singleton<IDataProtectionProvider>(seals));
-        services.RemoveAll<IHostedService>(); // nothing is done in rounds
+        services.RemoveAll<IHostedService>(); // there are no rounds
     }
 
-    /// <summary>Counts the database as one of so many connections, by one of its replicas.</summary>
+    /// <summary>Counts the database with this many connections, by one of its replicas.</summary>
     public static async Task CountAsync(IServiceProvider replica, int connections, CancellationToken cancellation) =>
         await replica.GetRequiredService<SharedLedger>().Budgets.SampleAsync(Name, connections, connections, 0, connections, 0, Hour, cancellation);
 
@@ -108,7 +108,7 @@ internal sealed class RehearsalStage : IAsyncDisposable
         public event Action<CatalogSnapshot>? Swapped { add { } remove { } }
     }
 
-    /// <summary>Makes meters of another name, so that no exporter counts what is played.</summary>
+    /// <summary>Makes meters of another name, so that no exporter counts the rehearsal.</summary>
     internal sealed class Silent : IMeterFactory
     {
         // .NET keeps every meter, and what its instruments observe, until it is disposed of.
@@ -128,8 +128,8 @@ internal sealed class RehearsalStage : IAsyncDisposable
     }
 
     /// <summary>
-    /// Answers later, as a server does, and so do all doubles here: what a method does when it has to wait is compiled when it first waits, which on
-    /// the whole way of a rollout is six hundred methods.
+    /// Answers later, as a server does, and so do all doubles here: a method's waiting path is compiled when it first waits, which on
+    /// the whole way of a rollout concerns six hundred methods.
     /// </summary>
     private sealed class Elsewhere(ILedgerStore here) : ILedgerStore
     {
@@ -168,7 +168,7 @@ internal sealed class RehearsalStage : IAsyncDisposable
         public bool CouldHaveMade(Role role, Database database, string username, string id) => true;
     }
 
-    /// <summary>Lets every login in; writes connection strings as PostgreSQL's engine does.</summary>
+    /// <summary>Accepts every login; writes connection strings as PostgreSQL's engine does.</summary>
     private sealed class Nowhere(PostgreSqlEngine strings) : IDatabaseEngine
     {
         public DatabaseEngineKind Kind => DatabaseEngineKind.PostgreSql;

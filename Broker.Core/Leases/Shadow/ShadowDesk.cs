@@ -5,17 +5,17 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Leases.Shadow;
 
 /// <summary>What sharing would have saved at one path, as all replicas saw it.</summary>
-/// <param name="Path">What clients read.</param>
+/// <param name="Path">The path that clients read.</param>
 /// <param name="Since">Since when.</param>
 /// <param name="Users">Database users that were made.</param>
 /// <param name="UsersShared">Those that sharing would have made.</param>
-/// <param name="Leases">Leases that live now.</param>
-/// <param name="LeasesShared">Those that there would be.</param>
+/// <param name="Leases">Present leases.</param>
+/// <param name="LeasesShared">Those that sharing would have.</param>
 /// <param name="MostLeases">The most at once; with several replicas at most this many.</param>
-/// <param name="Connections">Connections that the leases stand for now: the role's default for each.</param>
-/// <param name="ConnectionsShared">Those that their holders would be counted with: a pod that read several times has one pool to fill.</param>
+/// <param name="Connections">Connections of the present leases: the role's default for each.</param>
+/// <param name="ConnectionsShared">Those that would count for their holders: a pod that read several times has one pool to fill.</param>
 /// <param name="MostConnections">The most at once; with several replicas at most this many.</param>
-/// <param name="MostConnectionsShared">Those of the holders, at the most at once.</param>
+/// <param name="MostConnectionsShared">The most at once that would count for holders.</param>
 public sealed record ShadowRow(
     string Path, DateTimeOffset Since, long Users, long UsersShared, int Leases, int LeasesShared, int MostLeases, int Connections, int ConnectionsShared, int MostConnections, int MostConnectionsShared);
 
@@ -32,28 +32,28 @@ internal sealed class ShadowDesk(ShadowTally tally, ICatalog catalog, ILedgerSto
     private readonly string replica = Guid.NewGuid().ToString("N");
     private long? toldAt;
 
-    /// <summary>Somebody read.</summary>
+    /// <summary>A client read.</summary>
     public ValueTask ReadAsync(string path, string? role, string lease, string holder, TimeSpan duration, CancellationToken cancellation)
     {
         tally.Read(path, role, lease, holder, duration, RoleOf(role)?.LeaseMaxTtl ?? LongestLifeByDefault);
         return TellAsync(cancellation);
     }
 
-    /// <summary>Somebody renewed.</summary>
+    /// <summary>A client renewed.</summary>
     public ValueTask RenewedAsync(string path, string lease, string holder, TimeSpan duration, CancellationToken cancellation)
     {
         tally.Renewed(path, lease, holder, duration);
         return TellAsync(cancellation);
     }
 
-    /// <summary>Somebody gave up what it had.</summary>
+    /// <summary>A client gave its lease up.</summary>
     public ValueTask EndedAsync(string lease, CancellationToken cancellation)
     {
         tally.Ended(lease);
         return TellAsync(cancellation);
     }
 
-    /// <summary>The report, by path. Of other replicas what they told last, seconds ago.</summary>
+    /// <summary>The report, by path. Other replicas' figures are their last reports, seconds old.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<IReadOnlyList<ShadowRow>> ReportAsync(CancellationToken cancellation)
     {
@@ -85,7 +85,7 @@ internal sealed class ShadowDesk(ShadowTally tally, ICatalog catalog, ILedgerSto
 
     private Role? RoleOf(string? name) => name is null ? null : catalog.Current.Roles.GetValueOrDefault(name);
 
-    // A report is no right of anybody's: what a ledger that is away does not hear now it hears next time.
+    // A report gives nobody a right: what an unreachable ledger misses now it hears next time.
     private async ValueTask TellAsync(CancellationToken cancellation)
     {
         if (toldAt is { } at && time.GetElapsedTime(at) < ToldEvery) return;

@@ -1,15 +1,15 @@
 namespace Broker.Core.Leases.Shadow;
 
-/// <summary>A lease that the Vault behind gave to somebody, known by hashes alone.</summary>
-/// <param name="Path">What was read.</param>
-/// <param name="Lease">Which it is.</param>
-/// <param name="Holder">Who has it: the same for all reads of one pod.</param>
+/// <summary>A lease that the Vault behind gave to a client, known by hashes alone.</summary>
+/// <param name="Path">The path that was read.</param>
+/// <param name="Lease">The lease.</param>
+/// <param name="Holder">The client: the same for all reads of one pod.</param>
 /// <param name="EndsAt">When it ends unless it is renewed.</param>
 internal sealed record ShadowLease(string Path, string Lease, string Holder, DateTimeOffset EndsAt);
 
-/// <summary>What was read at one path.</summary>
+/// <summary>The reads at one path.</summary>
 /// <param name="Path">The path.</param>
-/// <param name="Role">The broker role that it stands for; null: none.</param>
+/// <param name="Role">The path's broker role; null: none.</param>
 /// <param name="Since">Its first read.</param>
 /// <param name="Users">Reads, and so database users that were made.</param>
 /// <param name="UsersShared">Database users that would have been made for them by sharing.</param>
@@ -63,7 +63,7 @@ internal sealed class ShadowTally(TimeProvider time)
         }
     }
 
-    /// <summary>Somebody read, and was given a lease of its own.</summary>
+    /// <summary>A client read, and got a lease of its own.</summary>
     public void Read(string path, string? role, string lease, string holder, TimeSpan duration, TimeSpan longestLife)
     {
         lock (gate)
@@ -85,7 +85,7 @@ internal sealed class ShadowTally(TimeProvider time)
         }
     }
 
-    /// <summary>A lease was renewed; one that another replica saw read is known from here on.</summary>
+    /// <summary>A lease was renewed; one that another replica saw being read is known from here on.</summary>
     public void Renewed(string path, string lease, string holder, TimeSpan duration)
     {
         lock (gate)
