@@ -50,7 +50,7 @@ internal static class Startup
         return true;
     }
 
-    /// <summary>Limits what a client can make the broker hold or wait for.</summary>
+    /// <summary>Limits what a client can make the broker store or wait for.</summary>
     public static void AddKestrel(this WebApplicationBuilder builder, BrokerSettings settings)
     {
         // The slim builder leaves out TLS; answers contain passwords, so endpoints with a certificate must be possible.
@@ -68,7 +68,7 @@ internal static class Startup
         });
     }
 
-    /// <summary>What every request passes before it reaches its address.</summary>
+    /// <summary>The part of the pipeline that every request passes before its endpoint.</summary>
     public static void UseBroker(this WebApplication app, BrokerSettings settings)
     {
         app.UseUnreadBodies();

@@ -31,6 +31,6 @@ public static class AuthenticationSetup
         return services;
     }
 
-    /// <summary>Follows the pods of clusters that are to be watched. Needs the core.</summary>
+    /// <summary>Follows the pods of the watched clusters. Needs the core.</summary>
     public static IServiceCollection AddPodWatch(this IServiceCollection services) => services.AddHostedService<PodWatch>();
 }

@@ -31,11 +31,11 @@ public sealed class CallerProver : IDisposable
     {
     }
 
-    /// <param name="catalog">Which issuers are believed.</param>
+    /// <param name="catalog">The issuers that are trusted.</param>
     /// <param name="hasher">Names tokens in the audit.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="log">Where trouble with keys is told.</param>
-    /// <param name="keysOf">How an issuer's keys are had.</param>
+    /// <param name="log">Logs problems with keys.</param>
+    /// <param name="keysOf">How to fetch an issuer's keys.</param>
     internal CallerProver(ICatalog catalog, ProofHasher hasher, TimeProvider time, ILogger<CallerProver> log, Func<IdentityIssuer, SigningKeys> keysOf)
     {
         (this.catalog, this.time, this.log, this.keysOf) = (catalog, time, log, keysOf);

@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.DataProtection;
 namespace Broker.Api.Commands;
 
 /// <summary>
-/// <c>broker admin-token</c>: for a first start without an identity provider. Whoever can run it on the server, with the sealing
+/// <c>broker admin-token</c>: for a first start without an identity provider. Anybody who can run it on the server, with the sealing
 /// keys, already is an administrator.
 /// </summary>
 internal static class AdminTokenCommand

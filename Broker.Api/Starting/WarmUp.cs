@@ -114,7 +114,7 @@ internal sealed class WarmUp(
         await ledger.Leases.LeaseAsync(Nowhere, lease, cancellation);
     }
 
-    // What the first pod that asks for each lease would otherwise wait for: reading the lease, unsealing its login, the driver's connection strings.
+    // The work that the first pod of each lease would otherwise wait for: reading the lease, unsealing its login, the driver's connection strings.
     private async Task OpenLoginsAsync(CancellationToken cancellation)
     {
         using var deadline = new CancellationTokenSource(LoginsWithin, time);
@@ -133,7 +133,7 @@ internal sealed class WarmUp(
         }
         catch (Exception e) when (e is LedgerException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
-            // Logins that are not opened now are opened at their first claim: no reason to serve nobody.
+            // Logins that are not opened now are opened at their first claim: no reason not to serve.
             log.RehearsalEnded(e.Message);
         }
     }

@@ -4,7 +4,7 @@ using Broker.Core.Model;
 namespace Broker.Core.Issuing;
 
 /// <summary>
-/// What creates and drops database users. Every call throws <see cref="IssuerException"/> and nothing else (cancellation
+/// The creator of database users. Every call throws <see cref="IssuerException"/> and nothing else (cancellation
 /// apart). Issuing is not idempotent: a call whose answer was lost may have made a user, and says so with
 /// <see cref="IssuerFailure.AnswerLost"/>.
 /// </summary>
@@ -27,12 +27,12 @@ public interface IIssuer
     Task<LeaseTerm?> LookUpAsync(IssuerLease lease, DateTimeOffset now, CancellationToken cancellation);
 
     /// <summary>The ids of all leases that the issuer has for a role, for finding leases that nobody knows any more.</summary>
-    /// <exception cref="IssuerException"><see cref="IssuerFailure.Refused"/> where the issuer does not let us list.</exception>
+    /// <exception cref="IssuerException"><see cref="IssuerFailure.Refused"/> if the issuer does not let us list.</exception>
     Task<IReadOnlyList<string>> ListAsync(Role role, Database database, CancellationToken cancellation);
 
     /// <summary>
-    /// The user name that <see cref="IssueAsync"/> will create, where the issuer lets us choose it: it is written into the
-    /// intent, so that the user can be found after a crash. Null where the issuer chooses (Vault).
+    /// The user name that <see cref="IssueAsync"/> will create, if the issuer lets us choose it: it is written into the
+    /// intent, so that the user can be found after a crash. Null if the issuer chooses (Vault).
     /// </summary>
     string? ProposeUsername(Role role, Database database);
 
@@ -60,29 +60,29 @@ public interface IIssuer
 }
 
 /// <summary>One order to issue.</summary>
-/// <param name="Role">For this role.</param>
-/// <param name="Database">On this database.</param>
-/// <param name="Username">What <see cref="IIssuer.ProposeUsername"/> said; null for issuers that choose names themselves.</param>
+/// <param name="Role">The role.</param>
+/// <param name="Database">The database.</param>
+/// <param name="Username">The name from <see cref="IIssuer.ProposeUsername"/>; null for issuers that choose names themselves.</param>
 /// <param name="Now">The ledger's time, for issuers that write the end themselves (law L9).</param>
 public sealed record IssueOrder(Role Role, Database Database, string? Username, DateTimeOffset Now);
 
-/// <summary>What names a lease to its issuer.</summary>
+/// <summary>The identity of a lease at its issuer.</summary>
 /// <param name="Role">The role it was issued for.</param>
 /// <param name="Database">The database its user is in.</param>
 /// <param name="Id">The issuer's id: Vault's <c>lease_id</c>; the user name for the built-in issuer.</param>
 public sealed record IssuerLease(Role Role, Database Database, string Id);
 
 /// <summary>A lease as the issuer returned it.</summary>
-/// <param name="Id">The issuer's id of it.</param>
+/// <param name="Id">The issuer's id for it.</param>
 /// <param name="Login">The new user.</param>
 /// <param name="Term">How long it lives.</param>
 public sealed record IssuedLease(string Id, Login Login, LeaseTerm Term);
 
 /// <summary>How long a lease lives from now.</summary>
-/// <param name="Duration">From the moment of the answer.</param>
+/// <param name="Duration">The time from the moment of the answer.</param>
 /// <param name="Renewable">Whether <see cref="IIssuer.RenewAsync"/> can give more.</param>
 /// <param name="Warning">The issuer's warning, e.g. about a shortened time; usually null.</param>
-/// <param name="IssuedAt">When it was issued, on the issuer's clock; null where it does not say.</param>
+/// <param name="IssuedAt">When it was issued, on the issuer's clock; null if it does not say.</param>
 public sealed record LeaseTerm(TimeSpan Duration, bool Renewable, string? Warning = null, DateTimeOffset? IssuedAt = null);
 
 /// <summary>Why a call to an issuer failed.</summary>
@@ -107,7 +107,7 @@ public enum IssuerFailure
     AnswerLost,
 }
 
-/// <summary>An issuer did not do what it was asked. The message holds the issuer's own words, never a secret.</summary>
+/// <summary>An issuer did not carry out a call. The message holds the issuer's own words, never a secret.</summary>
 public sealed class IssuerException(IssuerFailure failure, string message, TimeSpan? retryAfter = null, Exception? inner = null)
     : Exception(message, inner)
 {

@@ -7,7 +7,7 @@ namespace Broker.Core.Issuing;
 
 /// <summary>
 /// Vault's template language for a role's statements: <c>{{name}}</c> and <c>{{username}}</c> (the same), <c>{{password}}</c>,
-/// <c>{{expiration}}</c>. As in Vault, a placeholder that is unknown, or has no value here, stays as it is written, for the
+/// <c>{{expiration}}</c>. As in Vault, a placeholder that is unknown, or has no value here, stays as written, for the
 /// database to refuse. Spaces inside the braces are allowed (Vault does not know them).
 /// </summary>
 /// <remarks>
@@ -19,14 +19,14 @@ public static class StatementTemplate
     private static readonly SearchValues<char> Harmful = SearchValues.Create("'\"\\`;$");
 
     /// <summary>Splits the statements and puts the values in.</summary>
-    /// <param name="engine">Whose statements they are.</param>
+    /// <param name="engine">The engine of the statements.</param>
     /// <param name="statements">As configured on the role.</param>
     /// <param name="username">The user's name.</param>
-    /// <param name="password">Its password; null where there is none to give (renewing, dropping).</param>
-    /// <param name="expiration">Its end; null where there is none to give (dropping).</param>
+    /// <param name="password">Its password; null if there is none to give (renewing, dropping).</param>
+    /// <param name="expiration">Its end; null if there is none to give (dropping).</param>
     /// <returns>The statements, ready to run one by one. They hold the password in the clear: never log them.</returns>
-    /// <exception cref="ArgumentException">A value has a quote, a backslash, a semicolon, a dollar sign or a control character: it could end the literal it stands in.</exception>
-    /// <exception cref="FormatException">A statement cannot be one of a role's; the message says why.</exception>
+    /// <exception cref="ArgumentException">A value has a quote, a backslash, a semicolon, a dollar sign or a control character: it could end the literal around it.</exception>
+    /// <exception cref="FormatException">A statement is not allowed in a role; the message says why.</exception>
     public static IReadOnlyList<string> Render(
         DatabaseEngineKind engine, IReadOnlyList<string> statements, string username, Secret? password = null, DateTimeOffset? expiration = null)
     {

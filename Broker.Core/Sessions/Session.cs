@@ -10,7 +10,7 @@ using Broker.Core.Model;
 namespace Broker.Core.Sessions;
 
 /// <summary>
-/// What a pipeline was given for its token: the claims it proved and the roles it named, for as long as its job runs. The
+/// A pipeline's session in exchange for its token: the claims it proved and the roles it named, for as long as its job runs. The
 /// ledger holds this and the hash of the session's own token, sealed; never the token.
 /// </summary>
 /// <param name="Issuer">The key of the identity issuer that proved it.</param>
@@ -53,7 +53,7 @@ internal sealed record Session(
 /// <summary>A session's token: <c>brs_{id, 16}_{secret, 43}</c>. The id is not secret, the rest is 256 random bits.</summary>
 internal sealed class SessionToken
 {
-    /// <summary>What every session token begins with; no JSON Web Token does.</summary>
+    /// <summary>The beginning of every session token; no JSON Web Token begins with it.</summary>
     public const string Prefix = "brs_";
 
     private const int IdLength = 16;
@@ -72,7 +72,7 @@ internal sealed class SessionToken
 
     public static SessionToken New() => Of(RandomNumberGenerator.GetBytes(IdLength * 3 / 4), RandomNumberGenerator.GetBytes(32));
 
-    /// <summary>One of these 12 and 32 bytes; whoever knows how they came to be knows the token.</summary>
+    /// <summary>One of these 12 and 32 bytes; anybody who can predict them knows the token.</summary>
     internal static SessionToken Of(ReadOnlySpan<byte> name, ReadOnlySpan<byte> secret)
     {
         var id = Base64Url.EncodeToString(name);

@@ -10,9 +10,9 @@ namespace Broker.Core.Sessions;
 
 /// <summary>A session as its pipeline sees it.</summary>
 /// <param name="Id">Its id.</param>
-/// <param name="Token">Its token, told once, when it is opened; null afterwards.</param>
+/// <param name="Token">Its token, returned once, when it is opened; null afterwards.</param>
 /// <param name="Roles">The roles it was given for.</param>
-/// <param name="Issuer">Who proved the pipeline.</param>
+/// <param name="Issuer">The identity issuer that proved the pipeline.</param>
 /// <param name="Subject">The pipeline.</param>
 /// <param name="OpenedAt">When it was opened.</param>
 /// <param name="ExpiresAt">Its end unless it is renewed.</param>
@@ -36,7 +36,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
     /// <param name="caller">The pipeline, proven by its own token.</param>
     /// <param name="tokenHash">The hash of that token, so that it is exchanged only once.</param>
     /// <param name="roles">The roles it is for.</param>
-    /// <param name="lifetime">How long it is to live unless renewed; null: as configured.</param>
+    /// <param name="lifetime">How long it should live unless renewed; null: as configured.</param>
     /// <param name="origin">Where the request came from.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public async ValueTask<SessionOutcome> OpenAsync(
@@ -62,7 +62,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
         return await RecordAsync("renewed", caller, id, found?.Roles, outcome, null, origin, cancellation);
     }
 
-    /// <summary>Shows a session to itself, to whoever opened it, and to viewers.</summary>
+    /// <summary>Shows a session to itself, to its opener, and to viewers.</summary>
     public async ValueTask<SessionOutcome> ReadAsync(Caller caller, string id, bool isViewer, CancellationToken cancellation)
     {
         var (found, refusal) = await FindAsync(id, session => isViewer || IsOwn(caller, id, session), cancellation);
@@ -81,7 +81,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
 
     /// <summary>
     /// Whether a caller of an issuer may have a session. Not where the issuer is asked about each token, nor with a pod's token: a
-    /// session would outlive what makes those worth more than their signature, and pods get new tokens as long as they live.
+    /// session would outlive the checks that those tokens depend on besides their signature, and pods get new tokens as long as they live.
     /// </summary>
     public static bool MayOpen(IdentityIssuer issuer, Caller caller) =>
         issuer.Sessions && issuer.TokenReview is null && caller.Pod is null && caller.PodUid is null && caller.SigningKey is not null
@@ -152,7 +152,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
     {
         var record = DeskAudit.Of(AuditAction.Session, caller, outcome.Refusal, origin, time) with
         {
-            // Which session it is about is said only of one there is: the id of a request is whatever its caller wrote.
+            // Names the session only if there is one: the id of a request is any text of its caller's.
             Detail = outcome.Refusal?.Detail
                 ?? string.Create(CultureInfo.InvariantCulture, $"session {id} {what}, for {string.Join(", ", roles ?? [])}, until {outcome.Session!.ExpiresAt:O}"),
             Reason = reason,

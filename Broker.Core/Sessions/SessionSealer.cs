@@ -4,7 +4,7 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Sessions;
 
 /// <summary>
-/// Seals sessions for the ledger, each for its own id: whoever can write to the ledger cannot make or change a session, nor let one live
+/// Seals sessions for the ledger, each for its own id: a writer to the ledger cannot make or change a session, nor let one live
 /// beyond its longest lifetime (law L14).
 /// </summary>
 internal sealed class SessionSealer(LedgerSeal seal, TimeProvider time)
@@ -22,7 +22,7 @@ internal sealed class SessionSealer(LedgerSeal seal, TimeProvider time)
     public string Write(string id, Session session, TimeSpan longest) =>
         seal.Seal(JsonSerializer.Serialize(new Sealed(session, time.GetUtcNow() + longest + ClocksApart)), Purpose, id);
 
-    /// <summary>The session; null: this text is not one that was written for this id, or its longest lifetime is over.</summary>
+    /// <summary>The session; null: this text was not sealed for this id, or its longest lifetime is over.</summary>
     /// <exception cref="LedgerException">The ledger does not give the sealing keys.</exception>
     public Session? Read(string id, string text) =>
         seal.TryOpen(text, Purpose, id) is { } opened && JsonSerializer.Deserialize<Sealed>(opened)! is var found && time.GetUtcNow() < found.Until

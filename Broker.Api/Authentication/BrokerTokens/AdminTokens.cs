@@ -57,7 +57,7 @@ internal sealed class AdminTokens(IDataProtectionProvider protection, ProofHashe
         }
     }
 
-    /// <summary>Who sent it.</summary>
+    /// <summary>The caller that an administrator's token proves.</summary>
     public Proof Prove(ReadOnlySpan<char> token)
     {
         try

@@ -9,14 +9,14 @@ using Broker.Core.Sessions.ClientTokens;
 
 namespace Broker.Api.Authentication.BrokerTokens;
 
-/// <summary>Who comes by a client token, or why nobody does.</summary>
-/// <param name="Proof">Who, or why not.</param>
-/// <param name="Live">The token; null when nobody comes by it.</param>
+/// <summary>The caller that a client token proves, or why it proves none.</summary>
+/// <param name="Proof">The caller, or why there is none.</param>
+/// <param name="Live">The token; null when it proves nobody.</param>
 internal readonly record struct ClientProof(Proof Proof, LiveToken? Live);
 
 /// <summary>
-/// Proves the callers of the Vault-compatible API by the tokens it gave them. A token stands on what its login stood on: the proof
-/// of then is looked at again for as long as it is good, and the mount, the issuer and the secret id have to be there still. A
+/// Proves the callers of the Vault-compatible API by the tokens it gave them. A token depends on everything that its login depended on: the login's
+/// proof is checked again for as long as it is valid, and the mount, the issuer and the secret id must still exist. A
 /// proven token is remembered for half a second, and forgotten when the ledger says that it was revoked.
 /// </summary>
 internal sealed class ClientTokens : IDisposable
@@ -32,7 +32,7 @@ internal sealed class ClientTokens : IDisposable
     private readonly IDisposable listening;
     private readonly FastConcurrentLru<string, Remembered> byId = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
-    // Whoever can write the ledger and has a revoked token does not bring it back where its end was heard of (law L14).
+    // A writer to the ledger with a revoked token cannot revive it on a replica that was told of its end (law L14).
     private readonly FastConcurrentLru<string, bool> ended = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
 
     public ClientTokens(ClientTokenLedger ledger, CallerProver prover, ICatalog catalog, ProofHasher hasher, TimeProvider time)
@@ -41,12 +41,12 @@ internal sealed class ClientTokens : IDisposable
         listening = ledger.Listen(End);
     }
 
-    /// <summary>Who comes by a token.</summary>
+    /// <summary>The caller that a token proves.</summary>
     /// <param name="context">The request's.</param>
     /// <param name="text">The token.</param>
     /// <param name="strictly">
-    /// False: where the proof of its login cannot be looked at right now, because an issuer or a cluster does not answer, it is believed
-    /// as it was; for what gives nobody anything that it does not have.
+    /// False: if the proof of its login cannot be checked right now, because an issuer or a cluster does not answer, its last result
+    /// still holds; for calls that give nobody anything that they do not have.
     /// </param>
     public async ValueTask<ClientProof> ProveAsync(HttpContext context, string text, bool strictly)
     {
@@ -62,7 +62,7 @@ internal sealed class ClientTokens : IDisposable
                 var cluster = catalog.Current.Identity.Issuers.GetValueOrDefault(live.Token.Issuer)?.Cluster;
                 var endsAt = time.GetUtcNow() + live.EndsIn;
 
-                // Read anew, and the same as before: so is its caller, but for its end.
+                // Read again, and the same as before: the caller is the same too, except for its end.
                 var whose = known is not null && ReferenceEquals(known.Live.Token, live.Token) && known.Caller.Cluster == cluster
                     ? known.Caller with { ExpiresAt = endsAt }
                     : live.Token.Caller(endsAt, hasher.Hash(text), cluster);
@@ -83,7 +83,7 @@ internal sealed class ClientTokens : IDisposable
         return new(proof, proof.Caller is null ? null : known.Live with { EndsIn = left });
     }
 
-    /// <summary>Forgets what is remembered of one, because it was changed here.</summary>
+    /// <summary>Forgets a token that was changed here.</summary>
     public void Forget(string id) => byId.TryRemove(id);
 
     public void Dispose() => listening.Dispose();
@@ -94,8 +94,8 @@ internal sealed class ClientTokens : IDisposable
         byId.TryRemove(id);
     }
 
-    // A mount, issuer or secret id that was taken out of the configuration takes its tokens with it. The certificate that is asked for
-    // is asked of tokens too.
+    // Removing a mount, issuer or secret id from the configuration ends its tokens. A required client certificate
+    // is required with tokens too.
     private async ValueTask<(Caller Caller, ProofFailure? Failure)> JudgeAsync(ClientToken token, Caller caller, CancellationToken cancellation)
     {
         var current = catalog.Current;
@@ -110,7 +110,7 @@ internal sealed class ClientTokens : IDisposable
         token.SecretId?.Split('/') is [var role, var name] && mount.AppRoles.TryGetValue(role, out var known)
         && known.SecretIds.TryGetValue(name, out var secret) && !(secret.ExpiresAt <= time.GetUtcNow());
 
-    // A proof that came to its own end took nothing away: that is why there is a token. From then on its key has to be its issuer's.
+    // A proof that expired took nothing away: that is what the token is for. From then on its key must still be its issuer's.
     private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, CancellationToken cancellation)
     {
         if (token.Proof is { } proof && time.GetUtcNow() < token.ProofEndsAt)

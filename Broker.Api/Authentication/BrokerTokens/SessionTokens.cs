@@ -42,7 +42,7 @@ internal sealed class SessionTokens : IDisposable
         listening = ledger.Listen(End);
     }
 
-    /// <summary>Whose session it is.</summary>
+    /// <summary>The caller that a session's token proves.</summary>
     /// <param name="text">The token.</param>
     /// <param name="from">A key that stands for the address it came from.</param>
     /// <param name="cancellation">Ends the wait.</param>

@@ -27,7 +27,7 @@ internal static class AdmissionApi
     private static readonly TimeSpan AnswerWithin = TimeSpan.FromMilliseconds(80);
     private static readonly SemaphoreSlim Turns = new(MostAtOnce);
 
-    /// <summary>Maps it, where it is configured.</summary>
+    /// <summary>Maps it, if it is configured.</summary>
     public static void MapAdmission(this IEndpointRouteBuilder app, AdmissionSettings settings)
     {
         if (settings.Mode != AdmissionMode.Off)

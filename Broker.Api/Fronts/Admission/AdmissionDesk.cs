@@ -18,7 +18,7 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
 
     private readonly ConcurrentDictionary<string, (long At, Task<BudgetForecast?> Read)> pictures = new(StringComparer.Ordinal);
 
-    /// <summary>What does not fit, in words that say what to change; empty: all does. Certain: whether a refusal may stand on it.</summary>
+    /// <summary>What does not fit, in words that say what to change; empty: everything fits. Certain: whether this justifies a refusal.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async Task<IReadOnlyList<(string Words, bool Certain)>> JudgeAsync(Workload workload, Workload? before, CancellationToken cancellation)
     {
@@ -51,7 +51,7 @@ internal sealed class AdmissionDesk(ICatalog catalog, BudgetDesk budgets, TimePr
     {
         if (workload.Roles is { } named) return [.. named.Select(name => current.Roles.GetValueOrDefault(name)).OfType<Role>()];
         var found = current.Roles.Values.Where(role => role.Allow.Any(rule => Means(rule, workload))).OrderBy(role => role.Name, StringComparer.Ordinal).ToArray();
-        // An autoscaler does not say whose pods it creates: they are known only where there is just one role to choose from.
+        // An autoscaler does not say whose pods it creates: they are known only if there is just one role to choose from.
         return workload.ServiceAccount is null && found.Length > 1 ? [] : found;
     }
 

@@ -1,6 +1,6 @@
 namespace Broker.Api.Fronts.Vault;
 
-/// <summary>What this room says, events 4200-4299.</summary>
+/// <summary>The log lines of this folder, events 4200-4299.</summary>
 internal static partial class Log
 {
     [LoggerMessage(4200, LogLevel.Error, "{Method} {Path} broke: a fault of the broker")]

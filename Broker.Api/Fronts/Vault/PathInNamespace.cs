@@ -5,25 +5,25 @@ using Broker.Core.Catalog;
 namespace Broker.Api.Fronts.Vault;
 
 /// <summary>
-/// A path and the namespace it is asked for in, which clients write into <c>X-Vault-Namespace</c>, before the path, or partly into both. The
-/// broker has no namespaces: one tells mounts apart that are configured with it (<c>team-a/database</c>), and what is configured without is in all.
+/// A path and its namespace, which clients write into <c>X-Vault-Namespace</c>, before the path, or partly into both. The
+/// broker has no namespaces: a namespace only selects mounts that are configured with it (<c>team-a/database</c>); a mount configured without one is in all.
 /// </summary>
 /// <param name="Space">The namespace, without slashes around it; null: none.</param>
 /// <param name="Path">The path in it.</param>
 internal readonly record struct PathInNamespace(string? Space, string Path)
 {
-    // No mount lies deeper, and a path of a thousand slashes is not worth a look.
+    // No mount is deeper, and a path of a thousand slashes is not worth parsing.
     private const int Deepest = 10;
 
-    // What Vault does for all namespaces at once, and so for none (OpenBao http/handler.go restrictedSysAPIsNonLogical).
+    // The paths that Vault answers for all namespaces at once, and so within none (OpenBao http/handler.go restrictedSysAPIsNonLogical).
     private static readonly string[] OfAll =
         ["raw", "generate-recovery-token", "init", "seal", "step-down", "unseal", "health", "rekey-recovery-key", "rekey", "storage", "generate-root", "metrics", "pprof", "in-flight-req"];
 
-    /// <summary>Takes the two apart.</summary>
-    /// <param name="settings">The mounts there are.</param>
-    /// <param name="header">What the header says; null: nothing.</param>
-    /// <param name="path">What is behind <c>/v1/</c>.</param>
-    /// <exception cref="VaultError">It is none that can be asked for in a namespace.</exception>
+    /// <summary>Separates the two.</summary>
+    /// <param name="settings">The mounts.</param>
+    /// <param name="header">The header's value; null: none.</param>
+    /// <param name="path">The path behind <c>/v1/</c>.</param>
+    /// <exception cref="VaultError">It cannot be requested within a namespace.</exception>
     public static PathInNamespace Of(VaultApiSettings settings, string? header, string path)
     {
         var outer = header?.Trim('/') is { Length: > 0 } named && named != "root" ? named : null;

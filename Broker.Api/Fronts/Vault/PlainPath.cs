@@ -1,8 +1,8 @@
 namespace Broker.Api.Fronts.Vault;
 
 /// <summary>
-/// A path as its client means it: an escaped slash is a slash, and several together are one. Vault answers the latter with a redirection, which
-/// clients follow without their token, with another verb, or not at all. Whatever looks at a path looks at this.
+/// A path as its client means it: an escaped slash is a slash, and several in a row count as one. Vault answers the latter with a redirection, which
+/// clients follow without their token, with another verb, or not at all. All code that reads a path reads this one.
 /// </summary>
 internal static class PlainPath
 {
@@ -11,7 +11,7 @@ internal static class PlainPath
 
     public static string Of(string path)
     {
-        // The server unescapes all but slashes.
+        // The server unescapes everything except slashes.
         if (path.Contains('%', StringComparison.Ordinal)) path = path.Replace(Escaped, "/", StringComparison.OrdinalIgnoreCase);
         return path.Contains(Double, StringComparison.Ordinal) ? (path[0] == '/' ? "/" : "") + string.Join('/', path.Split('/', StringSplitOptions.RemoveEmptyEntries)) + (path[^1] == '/' ? "/" : "") : path;
     }

@@ -4,7 +4,7 @@ namespace Broker.Api.Fronts.Vault;
 
 /// <summary>
 /// A request's path as it may be shown. Old clients write tokens and accessors into addresses (<c>auth/token/lookup/TOKEN</c>): they are refused, and
-/// what they wrote is in no audit, log or trace (law L6).
+/// the tokens are in no audit, log or trace (law L6).
 /// </summary>
 internal static class ShownPath
 {
@@ -12,7 +12,7 @@ internal static class ShownPath
 
     public static string Of(HttpRequest request) => Short(request.Path.Value ?? "") ?? request.Path.Value ?? "";
 
-    /// <summary>Has the trace of a request say no more than that.</summary>
+    /// <summary>Limits the trace of a request to that.</summary>
     public static void Trace(HttpRequest request)
     {
         if (Short(request.Path.Value ?? "") is { } shown) Activity.Current?.SetTag("url.path", shown);

@@ -11,10 +11,10 @@ namespace Broker.Api.Fronts.Vault;
 
 /// <summary>One request of a Vault client.</summary>
 /// <param name="Context">The request's.</param>
-/// <param name="Path">What is behind <c>/v1/</c>, unescaped and without a namespace.</param>
-/// <param name="Operation">What it does.</param>
+/// <param name="Path">The path behind <c>/v1/</c>, unescaped and without a namespace.</param>
+/// <param name="Operation">Its operation.</param>
 /// <param name="Body">Its fields.</param>
-/// <param name="Namespace">The namespace the client means; null: none.</param>
+/// <param name="Namespace">The client's namespace; null: none.</param>
 internal sealed record VaultCall(HttpContext Context, string Path, VaultOperation Operation, VaultBody Body, string? Namespace)
 {
     private const string TokenHeader = "X-Vault-Token";
@@ -32,7 +32,7 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
     /// <summary>The token it came with; null: none.</summary>
     public string? TokenText => TokenOf(Context);
 
-    /// <summary>How long its answer is to be wrapped for; null: not at all.</summary>
+    /// <summary>The time for which its answer should be wrapped; null: not at all.</summary>
     /// <exception cref="VaultError">It cannot be read.</exception>
     public TimeSpan? WrapTtl
     {
@@ -45,15 +45,15 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
         }
     }
 
-    /// <summary>How many connections a read stands for, where the client says; null: as configured.</summary>
-    /// <exception cref="VaultError">It is no number.</exception>
+    /// <summary>The number of connections that the client gives for a read; null: as configured.</summary>
+    /// <exception cref="VaultError">It is not a number.</exception>
     public int? Connections => NumberOf(ConnectionsHeader);
 
-    /// <summary>How many it can live with, where the client says; null: as many as it asks for.</summary>
-    /// <exception cref="VaultError">It is no number.</exception>
+    /// <summary>The fewest connections that the client accepts; null: as many as it asks for.</summary>
+    /// <exception cref="VaultError">It is not a number.</exception>
     public int? MinConnections => NumberOf(MinConnectionsHeader);
 
-    /// <summary>What the client calls itself, to tell several processes of one pod or of one token apart; null: nothing.</summary>
+    /// <summary>The client's name for itself, which tells several processes of one pod or of one token apart; null: none.</summary>
     public string? Holder => Context.Request.Headers[HolderHeader].FirstOrDefault() is { Length: > 0 } text ? text : null;
 
     private int? NumberOf(string header) => Context.Request.Headers[header].FirstOrDefault() is not { Length: > 0 } text ? null
@@ -66,21 +66,21 @@ internal sealed record VaultCall(HttpContext Context, string Path, VaultOperatio
         return context.Request.BearerToken() is { IsEmpty: false } bearer ? bearer.ToString() : null;
     }
 
-    /// <summary>The namespace that a request's header says; null: none.</summary>
+    /// <summary>The namespace in a request's header; null: none.</summary>
     public static string? NamespaceOf(HttpContext context) => context.Request.Headers["X-Vault-Namespace"].FirstOrDefault() is { Length: > 0 } text ? text : null;
 
-    /// <summary>The rest of the path, when it begins so; null otherwise.</summary>
+    /// <summary>The rest of the path, if it begins with this; null otherwise.</summary>
     public string? After(string prefix) => Path.StartsWith(prefix, StringComparison.Ordinal) ? Path[prefix.Length..] : null;
 
-    /// <exception cref="VaultError">It does something else.</exception>
+    /// <exception cref="VaultError">It is another operation.</exception>
     public void Must(params ReadOnlySpan<VaultOperation> operations)
     {
         if (!operations.Contains(Operation)) throw VaultError.UnsupportedOperation();
     }
 }
 
-/// <summary>Who makes a call.</summary>
-/// <param name="Caller">Who.</param>
-/// <param name="Live">The token that says so.</param>
-/// <param name="Text">Its text.</param>
+/// <summary>The client that makes a call.</summary>
+/// <param name="Caller">The caller.</param>
+/// <param name="Live">The token that proves it.</param>
+/// <param name="Text">The token's text.</param>
 internal sealed record VaultClient(Caller Caller, LiveToken Live, string Text);

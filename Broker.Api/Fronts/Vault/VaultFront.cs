@@ -13,7 +13,7 @@ namespace Broker.Api.Fronts.Vault;
 
 /// <summary>
 /// The Vault-compatible API: everything below <c>/v1/</c>. A pipeline of its own, ahead of the framework's, because Vault's rules
-/// for verbs, bodies, paths and errors are not the framework's, and nothing of those may show.
+/// for verbs, bodies, paths and errors are not the framework's, and none of the framework's may show.
 /// </summary>
 internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> endpoints, PassThrough passing, ShadowReads shadow, Wrapping wrapping, VaultRequests requests, RequestGuard guard, Readiness readiness, ILogger<VaultFront> log)
 {
@@ -25,7 +25,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
     private readonly IVaultEndpoints[] endpoints = [.. endpoints];
     private volatile bool hasBeenReady;
 
-    /// <summary>Answers what is below <c>/v1/</c>, and that itself; the rest goes on.</summary>
+    /// <summary>Answers <c>/v1</c> and everything below it; other requests continue.</summary>
     public Task HandleAsync(HttpContext context, RequestDelegate next)
     {
         var path = PlainPath.Of(context.Request.Path.Value ?? "");
@@ -34,7 +34,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         return HandleAsync(context, path == NoPath ? null : path[Prefix.Length..]);
     }
 
-    // Null: there is no slash behind the prefix, and Vault has nothing there.
+    // Null: there is no slash behind the prefix, and Vault has no path there.
     private async Task HandleAsync(HttpContext context, string? path)
     {
         SecurityHeaders.Put(context);
@@ -66,7 +66,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
-            // The caller left. Should it be there after all, it must not take an empty answer for a success that nothing recorded.
+            // The caller left. In case it is still there, it must not take an empty answer for an unrecorded success.
             context.Abort();
         }
         catch (Exception e) when (!context.Response.HasStarted)
@@ -112,8 +112,8 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         throw call.TokenText is null ? VaultError.NoToken() : VaultError.NoHandler(path);
     }
 
-    // A replica that was never ready touches nothing. Whoever is about to go serves to the end: some clients restart what they look
-    // after when a single renewal fails.
+    // A replica that was never ready touches nothing. A replica that is about to stop serves to the end: some clients restart their
+    // applications when a single renewal fails.
     private void MustBeReady(string path)
     {
         if (!hasBeenReady && readiness.Missing is null) hasBeenReady = true;
@@ -128,8 +128,8 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         context.Response.Headers["X-Vault-Namespace"] = space;
     }
 
-    // "help" asks for words about a path, and never for what is there (OpenBao http/help.go). HEAD is an operation of its own, which
-    // nothing knows but sys/health (OpenBao http/logical.go): who asks so for a login would be counted for one that it never sees.
+    // "help" asks for the description of a path, and never for its content (OpenBao http/help.go). HEAD is an operation of its own, which
+    // only sys/health knows (OpenBao http/logical.go): a login by HEAD would count without its client ever seeing it.
     private static VaultOperation OperationOf(HttpRequest request) => request.Method.ToUpperInvariant() switch
     {
         "HELP" => VaultOperation.Help,
@@ -154,7 +154,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         await WriteAsync(context, error.Status, new VaultReply { Status = error.Status, Whole = json => json.WriteTexts("errors", error.Errors) }.Body());
     }
 
-    // Exactly this content type, on empty answers too: Vault's Agent keeps nothing that has another.
+    // Exactly this content type, even on empty answers: Vault's Agent caches only such answers.
     private static async Task WriteAsync(HttpContext context, int status, ReadOnlyMemory<byte> body)
     {
         context.Response.StatusCode = status;

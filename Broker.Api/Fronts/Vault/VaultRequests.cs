@@ -11,13 +11,13 @@ using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Vault;
 
-/// <summary>Who makes a call, and the record of those that are refused before any desk is reached (law L7).</summary>
+/// <summary>Finds the client of a call, and records refusals from before any desk (law L7).</summary>
 internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unproven, ProofHasher hasher, BrokerMetrics metrics, TimeProvider time)
 {
-    /// <summary>Who makes it.</summary>
+    /// <summary>The client of a call.</summary>
     /// <param name="call">The call.</param>
     /// <param name="strictly">See <see cref="ClientTokens.ProveAsync"/>.</param>
-    /// <exception cref="VaultError">Nobody, in Vault's words.</exception>
+    /// <exception cref="VaultError">There is none, in Vault's words.</exception>
     public async ValueTask<VaultClient> ClientOfAsync(VaultCall call, bool strictly)
     {
         var text = call.TokenText ?? throw VaultError.NoToken();
@@ -27,8 +27,8 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
         return client;
     }
 
-    /// <summary>Who comes by a token that a call names; null: nobody.</summary>
-    /// <exception cref="VaultError">It cannot be known right now.</exception>
+    /// <summary>The client of a token that a call names; null: none.</summary>
+    /// <exception cref="VaultError">It cannot be determined right now.</exception>
     public ValueTask<VaultClient?> ClientByAsync(VaultCall call, string text) => FindAsync(call, text, strictly: false);
 
     private async ValueTask<VaultClient?> FindAsync(VaultCall call, string text, bool strictly)
@@ -42,18 +42,18 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
     /// <summary>The refusal of a token that cannot be checked right now, and may be valid.</summary>
     public static VaultError NotYet(ProofFailure failure) => new(503, failure.Describe()) { RetryAfter = failure.RetryAfter(), ProvesNobody = true };
 
-    /// <summary>Where a call came from, and what proves its caller again when it had to wait.</summary>
+    /// <summary>The origin of a call, and the proof that proves its caller again after a wait.</summary>
     /// <param name="call">The call.</param>
-    /// <param name="client">Who makes it.</param>
+    /// <param name="client">Its client.</param>
     /// <param name="strictly">See <see cref="ClientTokens.ProveAsync"/>.</param>
     public Origin StandingOriginOf(VaultCall call, VaultClient client, bool strictly) => call.Origin with { Proof = new StandingToken(tokens, call.Context, client.Text, strictly) };
 
-    /// <summary>Writes a refusal into the audit, unless it is there, and a line of it into the log.</summary>
+    /// <summary>Writes a refusal into the audit, unless it is there, and a line about it into the log.</summary>
     public async ValueTask RecordAsync(HttpContext context, VaultError error)
     {
         if (error.ProvesNobody) metrics.Unproven();
         var refusal = error.Refusal ?? new Refusal(CodeOf(error.Status), error.Errors.Count > 0 ? error.Errors[0] : "nothing there");
-        // A request that reached no desk proved nothing, and anybody can send one: it fills neither the record of what was given out nor the log.
+        // A request that reached no desk proved nothing, and anybody can send one: it fills neither the record of grants nor the log.
         if (error.IsAudited || await RecordUnprovenAsync(context, error.Status, refusal)) RefusalWriter.Say(context, refusal, error.Role, ShownPath.Of(context.Request));
     }
 

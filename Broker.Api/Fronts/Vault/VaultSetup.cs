@@ -3,10 +3,10 @@ using Broker.Api.Fronts.Vault.Passing;
 
 namespace Broker.Api.Fronts.Vault;
 
-/// <summary>Puts the Vault-compatible API into the services and before the framework's own way of a request.</summary>
+/// <summary>Adds the Vault-compatible API to the services, and to the pipeline before the framework's own routing.</summary>
 internal static class VaultSetup
 {
-    /// <summary>Adds it. The order of the endpoints is the order in which they are asked.</summary>
+    /// <summary>Adds it. The endpoints are asked in the order in which they are added.</summary>
     public static void AddVaultFront(this IServiceCollection services)
     {
         services.AddSingleton<VaultFront>().AddSingleton<VaultRequests>().AddSingleton<AppRoleLogins>().AddSingleton<Wrapping>().AddSingleton<UpstreamLogins>().AddSingleton<PassThrough>().AddSingleton<ShadowReads>();

@@ -8,7 +8,7 @@ namespace Broker.Api.Starting.Rehearsing;
 
 /// <summary>
 /// Plays whole cold rollouts before the first pod comes: pods ask two replicas that have nothing to give, over the network, natively and as clients of
-/// Vault's, and then this replica's own probe is asked. So the code that a rollout meets has been run, and compiled, whatever its way: parsing, proving,
+/// Vault's, and then this replica's own probe is asked. So all the code that a rollout needs has been run, and compiled: parsing, proving,
 /// election, issue, login check, activation, waking across replicas, opening a login that another replica issued, the audit and the answer.
 /// </summary>
 internal sealed class Rehearsal(IServer server, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Rehearsal> logger)
@@ -44,8 +44,8 @@ internal sealed class Rehearsal(IServer server, IHostApplicationLifetime lifetim
         }
     }
 
-    /// <summary>Plays so many rollouts of so many pods, each of a role that has no lease yet.</summary>
-    /// <exception cref="HttpRequestException">A pod did not get what it wanted, so not all has been run.</exception>
+    /// <summary>Plays this many rollouts of this many pods, each of a role that has no lease yet.</summary>
+    /// <exception cref="HttpRequestException">A pod did not get what it wanted, so not everything has been run.</exception>
     public static async Task PlayAsync(int rollouts, int pods, TimeProvider time, CancellationToken cancellation)
     {
         using var rehearsed = new RehearsedPods(pods, time);

@@ -29,12 +29,12 @@ internal sealed class RehearsedPods : IDisposable
         tokens = [.. Enumerable.Range(0, pods).Select(pod => TokenOf(pod, time.GetUtcNow() + TokensLast))];
     }
 
-    /// <summary>What a replica believes their tokens by.</summary>
+    /// <summary>The keys with which a replica verifies their tokens.</summary>
     public SigningKeys Keys { get; }
 
     /// <summary>All of them at once claim a role, renew and release, every third as a client of Vault's.</summary>
     /// <param name="role">The role.</param>
-    /// <param name="replicas">Whom they ask, in turns.</param>
+    /// <param name="replicas">The replicas that they ask, in turns.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="HttpRequestException">One of them did not get what it wanted.</exception>
     public Task LiveAsync(string role, IReadOnlyList<RehearsedReplica> replicas, CancellationToken cancellation) =>

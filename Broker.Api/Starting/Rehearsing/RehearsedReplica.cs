@@ -15,7 +15,7 @@ using OpenTelemetry;
 namespace Broker.Api.Starting.Rehearsing;
 
 /// <summary>
-/// A replica that has nothing to give: a web server on a loopback port of its own, with all that a request passes in a real one, on the core of a
+/// A replica that has nothing to give: a web server on a loopback port of its own, with the whole pipeline of a real one, on the core of a
 /// <see cref="RehearsalStage"/>.
 /// </summary>
 internal sealed class RehearsedReplica : IAsyncDisposable
@@ -31,8 +31,8 @@ internal sealed class RehearsedReplica : IAsyncDisposable
     public IServiceProvider Services => app.Services;
 
     /// <summary>Starts one.</summary>
-    /// <param name="stage">What it shares with other replicas.</param>
-    /// <param name="keys">The keys of the issuer whose tokens it believes.</param>
+    /// <param name="stage">The parts that it shares with other replicas.</param>
+    /// <param name="keys">The keys of the issuer whose tokens it trusts.</param>
     /// <param name="time">The clock.</param>
     /// <param name="cancellation">Ends the wait.</param>
     public static async Task<RehearsedReplica> StartAsync(RehearsalStage stage, SigningKeys keys, TimeProvider time, CancellationToken cancellation)
@@ -48,7 +48,7 @@ internal sealed class RehearsedReplica : IAsyncDisposable
         builder.Services.AddVaultFront();
         builder.Services.AddSingleton<Readiness>();
         builder.Services.AddSingleton<IHostLifetime, NoSignals>();
-        builder.Services.AddSingleton(new ActivitySource(RehearsalStage.Name)); // nobody traces what is played
+        builder.Services.AddSingleton(new ActivitySource(RehearsalStage.Name)); // nobody traces a rehearsal
         builder.Services.Replace(ServiceDescriptor.Singleton(provider => new CallerProver(
             provider.GetRequiredService<ICatalog>(), provider.GetRequiredService<ProofHasher>(), time, NullLogger<CallerProver>.Instance, _ => keys)));
 

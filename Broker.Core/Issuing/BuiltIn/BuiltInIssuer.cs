@@ -168,7 +168,7 @@ public sealed partial class BuiltInIssuer(DatabaseEngines engines) : IIssuer
             _ => IssuerFailure.DatabaseUnavailable,
         },
         password is null ? exception.Message : Redacted(exception.Message, password),
-        // The server's message about a refused statement may quote the password; the exception that carries it goes no further.
+        // The server's message about a refused statement may quote the password; the exception that carries it is not passed on.
         inner: password is null ? exception : null);
 
     /// <summary>

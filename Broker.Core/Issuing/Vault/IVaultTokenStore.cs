@@ -18,7 +18,7 @@ public interface IVaultTokenStore
 
     /// <summary>
     /// Replaces <paramref name="expected"/> with <paramref name="following"/>, if the former (judged by its
-    /// <see cref="VaultToken.Value"/>) is still there. Returns what is there now: when another replica was faster, its token.
+    /// <see cref="VaultToken.Value"/>) is still there. Returns the token that is there now: another replica's, if it was faster.
     /// </summary>
     ValueTask<VaultToken> ReplaceAsync(string key, VaultToken? expected, VaultToken following, CancellationToken cancellation);
 }

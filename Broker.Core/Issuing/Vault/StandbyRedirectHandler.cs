@@ -6,7 +6,7 @@ namespace Broker.Core.Issuing.Vault;
 
 /// <summary>
 /// Follows a standby's redirect to the active node, with method, body and headers. The framework's own following is off: it
-/// would send the token to any host an answer names. Here it goes only to the configured server and to the host which that
+/// would send the token to any host an answer names. Here it goes only to the configured server and to the host that
 /// server itself names, by the same scheme.
 /// </summary>
 /// <remarks>Also reads the whole answer, so that the call's deadline covers a body that stalls half way.</remarks>

@@ -39,7 +39,7 @@ public enum VaultState
     /// <summary>Answers everything.</summary>
     Active,
 
-    /// <summary>Alive; sends what it is asked to the active node.</summary>
+    /// <summary>Alive; passes requests on to the active node.</summary>
     Standby,
 
     /// <summary>Alive; answers reads.</summary>
@@ -61,8 +61,8 @@ public enum VaultState
     Sealed,
 }
 
-/// <summary>What <c>sys/health</c> says.</summary>
-/// <param name="State">How the server is.</param>
+/// <summary>The answer of <c>sys/health</c>.</summary>
+/// <param name="State">The server's state.</param>
 /// <param name="Version">Its version; null when it does not say.</param>
 public sealed record VaultHealth(VaultState State, string? Version)
 {

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Broker.Core.Issuing.Vault;
 
-/// <summary>What the broker asks of Vault.</summary>
+/// <summary>The broker's calls to Vault.</summary>
 public enum VaultCall
 {
     /// <summary>Log in: <c>POST auth/MOUNT/login</c>.</summary>
@@ -29,7 +29,7 @@ public enum VaultCall
     /// <summary>The leases under a path: <c>LIST sys/leases/lookup/PATH</c>.</summary>
     List,
 
-    /// <summary>How the server is: <c>GET sys/health</c>.</summary>
+    /// <summary>Ask for the server's state: <c>GET sys/health</c>.</summary>
     Health,
 }
 

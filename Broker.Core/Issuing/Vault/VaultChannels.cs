@@ -23,7 +23,7 @@ internal sealed class VaultChannels : IDisposable
         repeatable = Client(pipelines.Repeatable, ConnectionLifetime);
         health = Client(pipelines.Health, ConnectionLifetime);
 
-        // A connection kept open can die between two calls, and then nobody can say whether an issue reached Vault. So an
+        // A connection that is kept open can die between two calls, and then nobody can say whether an issue reached Vault. So an
         // issue, which is rare, gets its own connection.
         issue = Client(pipelines.Issue, TimeSpan.Zero);
 

@@ -6,7 +6,7 @@ using Broker.Core.Model;
 namespace Broker.Core.Issuing.Vault;
 
 /// <summary>
-/// Vault's HTTP API, as much of it as the broker needs, for one server. Throws <see cref="IssuerException"/> and, where a
+/// The part of Vault's HTTP API that the broker needs, for one server. Throws <see cref="IssuerException"/> and, if a
 /// token was refused, <see cref="VaultTokenRefusedException"/>; nothing else, cancellation apart.
 /// </summary>
 internal sealed class VaultClient : IDisposable
@@ -247,7 +247,7 @@ internal sealed class VaultClient : IDisposable
 
     /// <summary>
     /// Under a credentials path Vault also keeps the leases of tokens it made there (for wrapped answers): <c>h</c> and 64
-    /// hexadecimal digits, in a namespace with a dot and its id behind. They are no users. A key that ends in a slash is a folder:
+    /// hexadecimal digits, in a namespace followed by a dot and its id. They are not users. A key that ends in a slash is a folder:
     /// another path's leases.
     /// </summary>
     private static bool IsUserLease(string key) =>

@@ -28,8 +28,8 @@ internal sealed record VaultAuthBody(string? ClientToken, long? LeaseDuration, b
 /// <param name="GivesAll">Whether that is all that it will ever get, so that no renewal moves its end. False when it is periodic.</param>
 internal sealed record VaultTokenRenewal(TimeSpan Duration, bool GivesAll)
 {
-    // "TTL of …" is said when a token's last end cuts what was asked for. A period that is longer than the mount allows is cut too,
-    // each time anew: "period of …".
+    // "TTL of …" appears when a token's final end shortens the requested time. A period that is longer than the mount allows is shortened too,
+    // each time again: "period of …".
     public static VaultTokenRenewal From(VaultEnvelope envelope)
     {
         var given = TimeSpan.FromSeconds(Math.Clamp(envelope.Auth!.LeaseDuration!.Value, 0, VaultJson.LongestSeconds));
@@ -63,7 +63,7 @@ internal sealed record VaultTokenBody(
 
     private bool IsEndless => Ttl is null or 0 && ExpireTime is null;
 
-    /// <summary>The token, by what it said of itself and by what its renewal gave; null: it was not, or could not be, renewed.</summary>
+    /// <summary>The token, by its own description and its renewal; null: it was not, or could not be, renewed.</summary>
     public VaultToken Describe(Secret token, VaultTokenRenewal? renewal)
     {
         var ttl = Ttl ?? 0;
@@ -99,6 +99,6 @@ internal sealed record VaultHealthBody(string? Version);
 [JsonSerializable(typeof(VaultHealthBody))]
 internal sealed partial class VaultJson : JsonSerializerContext
 {
-    /// <summary>A hundred years: longer times are answered as this, so that no sum with them overflows.</summary>
+    /// <summary>A hundred years: longer times count as this, so that no sum with them overflows.</summary>
     public const long LongestSeconds = 100L * 365 * 24 * 3600;
 }

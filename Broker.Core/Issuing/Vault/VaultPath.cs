@@ -8,10 +8,10 @@ public sealed class VaultPath
 {
     private VaultPath(string plain, string escaped) => (Plain, Escaped) = (plain, escaped);
 
-    /// <summary>As Vault names it in policies and lease ids: <c>database/creds/orders-api</c>.</summary>
+    /// <summary>The form of policies and lease ids: <c>database/creds/orders-api</c>.</summary>
     public string Plain { get; }
 
-    /// <summary>As it goes into a URL.</summary>
+    /// <summary>The form of URLs.</summary>
     public string Escaped { get; }
 
     /// <summary>Reads a path; a slash at either end is allowed and dropped.</summary>

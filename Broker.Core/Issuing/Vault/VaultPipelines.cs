@@ -32,7 +32,7 @@ internal sealed class VaultPipelines
 
     /// <param name="timeout">Deadline of one attempt. A repeated call takes twice as long at most.</param>
     /// <param name="time">All waiting is on this clock.</param>
-    /// <param name="logger">Told of repeats and of the circuit.</param>
+    /// <param name="logger">Logs repeats and the circuit.</param>
     /// <param name="issuer">The issuer's name, for the log.</param>
     public VaultPipelines(TimeSpan timeout, TimeProvider time, ILogger logger, string issuer)
     {

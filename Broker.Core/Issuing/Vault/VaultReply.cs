@@ -4,17 +4,17 @@ using System.Text.Json.Serialization.Metadata;
 namespace Broker.Core.Issuing.Vault;
 
 /// <summary>Vault's answer, whole.</summary>
-/// <param name="Request">What was asked.</param>
+/// <param name="Request">The request.</param>
 /// <param name="Status">The HTTP status.</param>
-/// <param name="Body">The body as it came.</param>
-/// <param name="RetryAfter">When the answer says to come back; null: it does not say.</param>
+/// <param name="Body">The body, unchanged.</param>
+/// <param name="RetryAfter">When the answer says to try again; null: it does not say.</param>
 /// <param name="Location">Where a redirect that was not followed points; null: nowhere.</param>
 internal sealed record VaultReply(VaultRequest Request, int Status, byte[] Body, TimeSpan? RetryAfter, Uri? Location)
 {
     /// <summary>The longest retry time that is passed on, whatever a proxy says.</summary>
     private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromMinutes(5);
 
-    /// <summary>The body as Vault's envelope; null when it is none.</summary>
+    /// <summary>The body as Vault's envelope; null when it is not one.</summary>
     public VaultEnvelope? Envelope { get; } = Read(Body, VaultJson.Default.VaultEnvelope);
 
     /// <summary>The envelope's data; null when it has none of that shape.</summary>
@@ -31,7 +31,7 @@ internal sealed record VaultReply(VaultRequest Request, int Status, byte[] Body,
         }
     }
 
-    /// <summary>The whole body as something other than an envelope; null when it is not that.</summary>
+    /// <summary>The whole body in a form other than an envelope; null when it does not have it.</summary>
     public T? Whole<T>(JsonTypeInfo<T> type)
         where T : class => Read(Body, type);
 
@@ -54,7 +54,7 @@ internal sealed record VaultReply(VaultRequest Request, int Status, byte[] Body,
             : wait;
     }
 
-    /// <summary>A body that is no such JSON is answered as null and not with the exception, which could quote a secret.</summary>
+    /// <summary>Invalid JSON is answered as null and not with the exception, which could quote a secret.</summary>
     private static T? Read<T>(byte[] body, JsonTypeInfo<T> type)
         where T : class
     {

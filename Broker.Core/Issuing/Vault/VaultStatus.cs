@@ -4,7 +4,7 @@ using Polly.Timeout;
 
 namespace Broker.Core.Issuing.Vault;
 
-/// <summary>What an answer of Vault means for the call that got it.</summary>
+/// <summary>The meaning of an answer of Vault for the call that got it.</summary>
 internal enum VaultVerdict
 {
     /// <summary>It was done.</summary>
@@ -22,19 +22,19 @@ internal enum VaultVerdict
     /// <summary>The lease lives, but can get no more time.</summary>
     LeaseAtItsEnd,
 
-    /// <summary>As <see cref="IssuerFailure.Unavailable"/>.</summary>
+    /// <summary>Like <see cref="IssuerFailure.Unavailable"/>.</summary>
     Unavailable,
 
-    /// <summary>As <see cref="IssuerFailure.Throttled"/>.</summary>
+    /// <summary>Like <see cref="IssuerFailure.Throttled"/>.</summary>
     Throttled,
 
-    /// <summary>As <see cref="IssuerFailure.Refused"/>.</summary>
+    /// <summary>Like <see cref="IssuerFailure.Refused"/>.</summary>
     Refused,
 
-    /// <summary>As <see cref="IssuerFailure.DatabaseUnavailable"/>.</summary>
+    /// <summary>Like <see cref="IssuerFailure.DatabaseUnavailable"/>.</summary>
     DatabaseUnavailable,
 
-    /// <summary>As <see cref="IssuerFailure.AnswerLost"/>.</summary>
+    /// <summary>Like <see cref="IssuerFailure.AnswerLost"/>.</summary>
     AnswerLost,
 }
 
@@ -47,11 +47,11 @@ internal static class VaultStatus
     /// <summary>Vault's rate-limit quotas send no <c>Retry-After</c> unless told to; their smallest usual interval is this.</summary>
     public static readonly TimeSpan UsualRetryAfter = TimeSpan.FromSeconds(1);
 
-    /// <param name="call">What was asked.</param>
+    /// <param name="call">The call.</param>
     /// <param name="status">The HTTP status.</param>
     /// <param name="fromVault">
-    /// Whether the body is Vault's <c>{"errors":[…]}</c>. Otherwise a proxy between us and Vault answered, and what Vault did
-    /// with the request is not known.
+    /// Whether the body is Vault's <c>{"errors":[…]}</c>. Otherwise a proxy between us and Vault answered, and Vault's handling
+    /// of the request is not known.
     /// </param>
     /// <param name="text">The errors, cleaned.</param>
     public static VaultVerdict Read(VaultCall call, int status, bool fromVault, string text) => (call, status) switch
@@ -61,7 +61,7 @@ internal static class VaultStatus
         (_, >= 200 and < 300) => VaultVerdict.Done, // 204 says nothing, 202 (revoke) not yet, 200 the same with warnings
         (_, >= 300 and < 400) => VaultVerdict.Unavailable, // a standby's redirect that was not followed: it did nothing
 
-        // A disaster-recovery secondary says 472 of its health, and this to everything else.
+        // A disaster-recovery secondary answers 472 for its health, and this for everything else.
         (_, 400) when text.Contains("replication DR secondary mode", StringComparison.Ordinal) => VaultVerdict.Unavailable,
 
         // Tokens. A missing one is 400 up to Vault 1.9 and 403 since; a bad one, an expired one and a policy are all 403.
@@ -99,7 +99,7 @@ internal static class VaultStatus
         (VaultCall.Issue, 500) when fromVault && text == "internal error" => VaultVerdict.AnswerLost,
         (VaultCall.Revoke, 500) when fromVault && text == "internal error" => VaultVerdict.Unavailable,
 
-        // Issuing answers 500 when the database failed, and takes back what it had begun. But when its own deadline passed
+        // Issuing answers 500 when the database failed, and then undoes its work. But when its own deadline passed
         // after the statements were sent, the database may have carried them out.
         (VaultCall.Issue, 500) when fromVault && IsCutOff(text) => VaultVerdict.AnswerLost,
         (VaultCall.Issue or VaultCall.Revoke, 500) when fromVault => VaultVerdict.DatabaseUnavailable,
@@ -110,7 +110,7 @@ internal static class VaultStatus
         _ => VaultVerdict.Unavailable,
     };
 
-    /// <summary>What a call without an answer means.</summary>
+    /// <summary>The meaning of a call without an answer.</summary>
     public static VaultVerdict Read(VaultCall call, Exception failure) => failure switch
     {
         BrokenCircuitException => VaultVerdict.Unavailable, // not sent
@@ -141,7 +141,7 @@ internal static class VaultStatus
     /// <summary>Whether the same request may succeed in a moment.</summary>
     public static bool IsPassing(HttpStatusCode status) => (int)status is 412 or 429 or (>= 500 and not 501);
 
-    // Until Vault 0.10 one text said two things, and meant the first. A batch token's leases end with it.
+    // Until Vault 0.10 one text had two meanings, and here meant the first. A batch token's leases end with it.
     private static bool IsGone(string text) =>
         text is "lease not found" or "invalid lease" or "lease expired" or "lease not found or lease is not renewable"
             or "cannot renew lease, no valid associated token"

@@ -17,7 +17,7 @@ public sealed record VaultToken
     /// <summary>The time until it ends unless renewed; null: never.</summary>
     public required TimeSpan? TimeLeft { get; init; }
 
-    /// <summary>What a full renewal gives.</summary>
+    /// <summary>The time that a full renewal gives.</summary>
     public required TimeSpan FullTtl { get; init; }
 
     /// <summary>Whether it can be renewed at all.</summary>
@@ -51,7 +51,7 @@ public sealed record VaultToken
 
     /// <summary>
     /// The token that follows this one while this one still lives. Nobody renews this one from then on, so its leases end with the
-    /// time it has, even where renewals could have kept it alive for longer.
+    /// time it has, even if renewals could have kept it alive for longer.
     /// </summary>
     public VaultToken FollowedBy(VaultToken next) => next with
     {

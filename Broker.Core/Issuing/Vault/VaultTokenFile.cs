@@ -4,7 +4,7 @@ using Broker.Core.Model;
 namespace Broker.Core.Issuing.Vault;
 
 /// <summary>
-/// Notices when whoever maintains the token's file (a Vault Agent, a mounted Secret, a person) replaces
+/// Notices when the maintainer of the token's file (a Vault Agent, a mounted Secret, a person) replaces
 /// the token in use. Replicas may have different files with different tokens: only a file that held the token in use can say what replaces it.
 /// </summary>
 internal sealed class VaultTokenFile(SecretSource source)
@@ -21,7 +21,7 @@ internal sealed class VaultTokenFile(SecretSource source)
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or InvalidDataException)
         {
-            return null; // being written, or gone: the token in use is as good as before
+            return null; // being written, or gone: the token in use is still valid
         }
 
         if (used.Equals(held) && !used.Equals(now)) return now;

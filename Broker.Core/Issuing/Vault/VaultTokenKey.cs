@@ -4,7 +4,7 @@ using Broker.Core.Catalog;
 
 namespace Broker.Core.Issuing.Vault;
 
-/// <summary>What tells the token of one issuer from that of another, where all replicas keep them.</summary>
+/// <summary>The key of an issuer's token, where all replicas keep the tokens.</summary>
 internal static class VaultTokenKey
 {
     /// <summary>

@@ -90,7 +90,7 @@ internal sealed class VaultTokenSource(
     private async Task<Kept> KeepAliveAloneAsync()
     {
         var kept = await TryKeepAliveAsync();
-        if (file is not null && !(kept.ComeBack < LongestPause)) kept = kept with { ComeBack = LongestPause }; // whoever keeps the file may put another token there
+        if (file is not null && !(kept.ComeBack < LongestPause)) kept = kept with { ComeBack = LongestPause }; // the file's maintainer may put another token there
         if (kept.Token is { } token && kept.ComeBack is { } wait)
             rest = new Rest(token.Value, time.GetTimestamp() + (long)(wait.TotalSeconds * time.TimestampFrequency));
         return kept;
@@ -109,7 +109,7 @@ internal sealed class VaultTokenSource(
 
             Log.TokenEndsForGood(logger, definition.Name, left);
 
-            // Whoever keeps a file puts another token there in time, which may be shortly before the end.
+            // The file's maintainer puts another token there in time, which may be shortly before the end.
             var soon = file is not null && token.FullTtl / 10 < SoonOver ? token.FullTtl / 10 : SoonOver;
             return new(token, Pause(left / 4), left > soon ? null : new(
                 IssuerFailure.Refused,
@@ -131,7 +131,7 @@ internal sealed class VaultTokenSource(
             {
                 var renewed = (await client.LookUpSelfAsync(token.Value, cancellation)).Describe(token.Value, await client.RenewSelfAsync(token.Value, cancellation));
 
-                // One that got all its time once is measured by that from then on: what is left of it later is no full life.
+                // A token that once got all its time is measured by that from then on: a later remainder of it is not its full life.
                 if (renewed.Horizon is not null && renewed.FullTtl < token.FullTtl) renewed = renewed with { FullTtl = token.FullTtl };
                 token = await store.ReplaceAsync(key, token, renewed with { Earlier = token.Earlier }, cancellation);
                 Log.TokenRenewed(logger, definition.Name, token.TimeLeft);
@@ -143,9 +143,9 @@ internal sealed class VaultTokenSource(
             }
             catch (IssuerException refused) when (refused.Failure == IssuerFailure.Refused || token.IsNearItsEnd)
             {
-                // 400 "lease is not renewable", "lease expired": at its end, whatever it said of itself before. Or no renewal came
-                // through for a quarter of its life (500 where its role was given other policies, or is gone): a new one follows
-                // while there is time, as the leases of this one would all end at once with it.
+                // 400 "lease is not renewable", "lease expired": it is at its end, whatever it said before. Or no renewal succeeded
+                // for a quarter of its life (500 if its role was given other policies, or is gone): a new one follows
+                // while there is time, because the leases of this one would otherwise all end at once with it.
             }
         }
 
@@ -161,7 +161,7 @@ internal sealed class VaultTokenSource(
         return next.TimeLeft <= token.TimeLeft ? token : await FollowAsync(token, next);
     }
 
-    /// <summary>A token that was put into the file in the place of the one in use is used from now on: the other may be revoked soon.</summary>
+    /// <summary>A token that replaced the one in use in the file is used from now on: the other may be revoked soon.</summary>
     private async Task<VaultToken> FollowFileAsync(VaultToken token)
     {
         if (file is null || await file.FollowerOfAsync(token.Value) is not { } put) return token;
@@ -209,7 +209,7 @@ internal sealed class VaultTokenSource(
         }
     }
 
-    /// <summary>What Vault says of a token that we were just given; renewed at once where that is possible, which tells whether it is periodic.</summary>
+    /// <summary>Vault's description of a token that we were just given; renewed at once if possible, which shows whether it is periodic.</summary>
     private async Task<VaultToken> DescribeAsync(Secret token, CancellationToken cancellation)
     {
         try
@@ -228,7 +228,7 @@ internal sealed class VaultTokenSource(
         }
     }
 
-    /// <summary>Null: it may not renew itself, or can get no more; it is then as good as one that cannot be renewed.</summary>
+    /// <summary>Null: it may not renew itself, or can get no more time; it then counts as one that cannot be renewed.</summary>
     private async Task<VaultTokenRenewal?> TryRenewAsync(Secret token, CancellationToken cancellation)
     {
         try
@@ -242,7 +242,7 @@ internal sealed class VaultTokenSource(
         }
         catch (IssuerException refused) when (refused.Failure == IssuerFailure.Refused)
         {
-            return null; // 400 "lease is not renewable", whatever it said of itself before
+            return null; // 400 "lease is not renewable", whatever it said before
         }
     }
 

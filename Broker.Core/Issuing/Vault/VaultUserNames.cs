@@ -10,7 +10,7 @@ namespace Broker.Core.Issuing.Vault;
 /// </summary>
 internal static class VaultUserNames
 {
-    /// <summary>What all of them begin with.</summary>
+    /// <summary>The beginning of all of them.</summary>
     public const string Prefix = "v-";
 
     private const int ShortestRole = 8;
@@ -28,8 +28,8 @@ internal static class VaultUserNames
         {
             var part = $"-{role[..length]}-";
 
-            // The last one: a display name can hold the same. What follows the role is random and has no dash of its own, then the
-            // time, where there was room for it.
+            // The last one: a display name can contain the same. The text after the role is random and has no dash of its own; the
+            // time follows, if there was room for it.
             var at = username.LastIndexOf(part, StringComparison.Ordinal);
             if (at > 0 && IsTail(username.AsSpan(at + part.Length))) return true;
         }
@@ -37,7 +37,7 @@ internal static class VaultUserNames
         return false;
     }
 
-    /// <summary>When a user was created, by the time at the end of its name; null when there is none.</summary>
+    /// <summary>When a user was created, by the time at the end of its name; null if there is none.</summary>
     public static DateTimeOffset? CreatedAt(string username)
     {
         if (!username.StartsWith(Prefix, StringComparison.Ordinal)) return null;

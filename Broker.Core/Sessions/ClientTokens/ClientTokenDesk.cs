@@ -8,9 +8,9 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Sessions.ClientTokens;
 
-/// <summary>What came of renewing a token.</summary>
+/// <summary>The outcome of renewing a token.</summary>
 /// <param name="Live">The token now; null: refused.</param>
-/// <param name="Asked">What was asked for, where that was more than there is.</param>
+/// <param name="Asked">The requested time, if it was more than is available.</param>
 /// <param name="Refusal">Why not.</param>
 internal readonly record struct TokenRenewal(LiveToken? Live, TimeSpan? Asked, Refusal? Refusal);
 
@@ -31,10 +31,10 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
         return refusal is null ? (text, live, null) : (null, null, refusal);
     }
 
-    /// <summary>It lives on.</summary>
-    /// <param name="caller">Who comes by it.</param>
+    /// <summary>Renews it.</summary>
+    /// <param name="caller">The caller that it proves.</param>
     /// <param name="live">The token.</param>
-    /// <param name="increment">How long it is wanted for; zero: as long as it was given first. A periodic one gets its period whatever is asked.</param>
+    /// <param name="increment">The requested time; zero: as long as it was first given. A periodic token gets its period whatever is requested.</param>
     /// <param name="origin">Where the request came from.</param>
     /// <param name="cancellation">The caller left.</param>
     public async ValueTask<TokenRenewal> RenewAsync(Caller caller, LiveToken live, TimeSpan increment, Origin origin, CancellationToken cancellation)
@@ -50,7 +50,7 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
         return refusal is null ? new(new LiveToken(live.Id, token, given), given < wanted ? wanted : null, null) : new(null, null, refusal);
     }
 
-    /// <summary>Ends it: every replica refuses it within a second. What was read by it is given up.</summary>
+    /// <summary>Ends it: every replica refuses it within a second. Leases read with it are given up.</summary>
     public async ValueTask<Refusal?> RevokeAsync(Caller caller, LiveToken live, Origin origin, CancellationToken cancellation)
     {
         var refusal = await handles.RevokeAllOfAsync(caller, live.Id, origin, cancellation)
@@ -76,7 +76,7 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
         }
     }
 
-    // As configured now: a period that was made shorter is kept to by tokens that were made before.
+    // By the present configuration: a shortened period also applies to tokens made before.
     private TimeSpan PeriodOf(ClientToken token) => token.MaxTtl is null && catalog.Current.VaultApi.Tokens.Ttl is var ttl && ttl < token.Ttl ? ttl : token.Ttl;
 
     private async ValueTask<Refusal?> RecordAsync(string what, Caller caller, LiveToken live, string? role, Refusal? refusal, Origin origin, CancellationToken cancellation)

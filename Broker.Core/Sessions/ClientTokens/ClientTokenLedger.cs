@@ -4,14 +4,14 @@ using Broker.Core.Ledger;
 namespace Broker.Core.Sessions.ClientTokens;
 
 /// <summary>A token that lives.</summary>
-/// <param name="Id">What the ledger knows it by.</param>
-/// <param name="Token">What it is.</param>
+/// <param name="Id">Its id in the ledger.</param>
+/// <param name="Token">Its data.</param>
 /// <param name="EndsIn">How long it lives unless renewed.</param>
 internal sealed record LiveToken(string Id, ClientToken Token, TimeSpan EndsIn);
 
 /// <summary>
-/// The tokens, as all replicas know them. What stands in the ledger is read each time, and opened once for as long as it is the same: a token that is
-/// gone there is gone, whatever was opened before.
+/// The tokens, as all replicas know them. The ledger's text is read each time, and decrypted only when it has changed: a token that is
+/// gone there is gone, whatever was decrypted before.
 /// </summary>
 internal sealed class ClientTokenLedger(ILedgerStore store, LedgerSeal seal)
 {

@@ -3,7 +3,7 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Sessions.ClientTokens;
 
-/// <summary>Counts the logins of secret ids that are good for so many, over all replicas.</summary>
+/// <summary>Counts, over all replicas, the logins of secret ids with a limited number of uses.</summary>
 internal sealed class SecretIdUses(ILedgerStore store, LedgerSeal seal)
 {
     // Longer than any secret id should live; one that is used up stays used up.

@@ -4,8 +4,8 @@ using Broker.Core.Model;
 namespace Broker.Core.Sessions.ClientTokens;
 
 /// <summary>
-/// The tokens of the Vault behind, each sealed beside the client token that it belongs to, and gone with it. Put beside another's it opens no
-/// more (law L14). All methods throw <see cref="LedgerException"/> when the ledger does not answer.
+/// The tokens of the Vault behind, each sealed beside the client token that it belongs to, and gone with it. In another's place it cannot be
+/// opened (law L14). All methods throw <see cref="LedgerException"/> when the ledger does not answer.
 /// </summary>
 internal sealed class UpstreamTokens(ILedgerStore store, LedgerSeal seal)
 {
@@ -24,11 +24,11 @@ internal sealed class UpstreamTokens(ILedgerStore store, LedgerSeal seal)
     public async ValueTask<Secret?> FindAsync(string clientToken, CancellationToken cancellation) =>
         await records.ReadAsync(clientToken, cancellation) is var (text, _) ? new Secret(text) : null;
 
-    /// <summary>It lives on with its client token. It; null: there is none.</summary>
+    /// <summary>Extends its life with its client token's. Answers it; null: there is none.</summary>
     public async ValueTask<Secret?> RenewAsync(string clientToken, TimeSpan lasts, CancellationToken cancellation) =>
         await FindAsync(clientToken, cancellation) is { } token && await records.RenewAsync(clientToken, token.Reveal(), lasts, cancellation) ? token : null;
 
-    /// <summary>It goes with its client token. It; null: there was none.</summary>
+    /// <summary>Ends it with its client token. Answers it; null: there was none.</summary>
     public async ValueTask<Secret?> TakeAsync(string clientToken, CancellationToken cancellation) =>
         await records.DropAsync(clientToken, cancellation) is { } text ? new Secret(text) : null;
 }

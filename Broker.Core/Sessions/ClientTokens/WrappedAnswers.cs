@@ -7,7 +7,7 @@ namespace Broker.Core.Sessions.ClientTokens;
 
 /// <summary>An answer that waits for the one who unwraps it.</summary>
 /// <param name="Body">The answer, whole.</param>
-/// <param name="Path">What was asked for.</param>
+/// <param name="Path">The requested path.</param>
 /// <param name="WrappedAt">When.</param>
 /// <param name="Ttl">How long it waits.</param>
 internal sealed record WrappedAnswer(string Body, string Path, DateTimeOffset WrappedAt, TimeSpan Ttl)
@@ -23,8 +23,8 @@ internal sealed record WrappedAnswer(string Body, string Path, DateTimeOffset Wr
 }
 
 /// <summary>
-/// Response wrapping: an answer is kept, sealed, under the hash of a token of its own, and given to the first who shows that; whoever
-/// comes second knows that somebody was there before.
+/// Response wrapping: an answer is kept, sealed, under the hash of a token of its own, and given to the first caller with that token; a second
+/// caller learns that somebody was there before.
 /// </summary>
 internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
 {
@@ -33,7 +33,7 @@ internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
 
     private readonly RecordLedger records = new(store, "~wrapped", seal, "Broker.WrappedAnswer.v1");
 
-    /// <summary>Keeps one; the token that gives it.</summary>
+    /// <summary>Keeps an answer; returns the token for it.</summary>
     public async ValueTask<Secret> WrapAsync(WrappedAnswer answer, CancellationToken cancellation)
     {
         var token = ClientTokenText.New();
@@ -46,7 +46,7 @@ internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
     public async ValueTask<WrappedAnswer?> UnwrapAsync(string token, CancellationToken cancellation) =>
         ClientTokenText.IsOne(token) && await records.DropAsync(ClientTokenText.IdOf(token), cancellation) is { } text ? JsonSerializer.Deserialize<WrappedAnswer>(text) : null;
 
-    /// <summary>Puts back what was taken and could not be given.</summary>
+    /// <summary>Puts back an answer that was taken and could not be given.</summary>
     public async ValueTask PutBackAsync(string token, WrappedAnswer answer, DateTimeOffset now, CancellationToken cancellation)
     {
         if (answer.WrappedAt + answer.Ttl - now is var left && left > TimeSpan.Zero) await records.PutAsync(ClientTokenText.IdOf(token), answer.Groups, JsonSerializer.Serialize(answer), left, cancellation);
@@ -66,7 +66,7 @@ internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
         return null;
     }
 
-    /// <summary>What is known of it, without taking it.</summary>
+    /// <summary>Its data, without taking it.</summary>
     public async ValueTask<WrappedAnswer?> LookUpAsync(string token, CancellationToken cancellation) =>
         ClientTokenText.IsOne(token) && await records.ReadAsync(ClientTokenText.IdOf(token), cancellation) is var (text, _) ? JsonSerializer.Deserialize<WrappedAnswer>(text) : null;
 }

@@ -20,7 +20,7 @@ internal static class GrantWriter
     /// <summary>Writes a claim's grant.</summary>
     public static void Write(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteClaim);
 
-    /// <summary>Writes a renewal's grant: with credentials only when the holder is to move to them.</summary>
+    /// <summary>Writes a renewal's grant: with credentials only when the holder has to move to them.</summary>
     public static void WriteRenewal(HttpResponse response, Grant grant) => JsonBody.Write(response, grant, WriteRenewal);
 
     /// <summary>Writes a claim's JSON.</summary>
@@ -82,7 +82,7 @@ internal static class GrantWriter
         }
         finally
         {
-            ArrayPool<byte>.Shared.Return(bytes, clearArray: true); // there is a password in it
+            ArrayPool<byte>.Shared.Return(bytes, clearArray: true); // it contains a password
         }
     }
 

@@ -11,7 +11,7 @@ using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Native.Holders;
 
-/// <summary>What a holder calls after it has been given its lease.</summary>
+/// <summary>The calls of a holder after it has been given its lease.</summary>
 public static class HoldersApi
 {
     private const string LeaseInUse = "The id of the lease in use. A holder that has been given another lease and did not receive that answer is told again to move.";

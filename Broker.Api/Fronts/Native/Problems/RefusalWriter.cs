@@ -44,10 +44,10 @@ public static class RefusalWriter
         await response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
-    /// <summary>Logs one line for each refusal, so that whoever is asked "why was my pod refused" finds it by trace, role or name.</summary>
+    /// <summary>Logs one line for each refusal, so that the question "why was my pod refused" can be answered by trace, role or name.</summary>
     /// <param name="context">The request's.</param>
     /// <param name="refusal">Why not.</param>
-    /// <param name="role">The role that was asked for; null: none is known.</param>
+    /// <param name="role">The requested role; null: none is known.</param>
     /// <param name="path">The request's path, as it may be shown.</param>
     internal static void Say(HttpContext context, Refusal refusal, string? role, string path)
     {

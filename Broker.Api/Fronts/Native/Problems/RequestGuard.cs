@@ -68,7 +68,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         await RefusalWriter.WriteAsync(context, refusal, status);
     }
 
-    /// <summary>Records in the audit what was done. False when that failed; the request has then been refused.</summary>
+    /// <summary>Records an action in the audit. False when that failed; the request has then been refused.</summary>
     public async Task<bool> RecordAsync(HttpContext context, AuditAction action, Caller caller, string? role, string detail)
     {
         try

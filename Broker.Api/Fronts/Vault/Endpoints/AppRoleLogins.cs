@@ -14,8 +14,8 @@ internal sealed class AppRoleLogins(SecretIdUses uses, TimeProvider time)
 {
     private const string Wrong = "invalid role or secret ID";
 
-    /// <summary>Who logs in.</summary>
-    /// <exception cref="VaultError">Nobody; which of the two is wrong is not said (recordings of OpenBao 2.5, 5).</exception>
+    /// <summary>Proves a login.</summary>
+    /// <exception cref="VaultError">It proves nobody; the answer does not say which of the two is wrong (recordings of OpenBao 2.5, 5).</exception>
     public async ValueTask<Proven> ProveAsync(VaultCall call, AuthMount mount)
     {
         var roleId = call.Body.Text("role_id") is { Length: > 0 } id ? id : throw VaultError.Bad("missing role_id");
@@ -30,7 +30,7 @@ internal sealed class AppRoleLogins(SecretIdUses uses, TimeProvider time)
         return new Proven(caller, found.Name, null, $"{found.Name}/{listed.Name}");
     }
 
-    // All of them are compared, so that the time taken tells nothing.
+    // All of them are compared, so that the time taken reveals nothing.
     private static AppRoleSecret? SecretOf(AppRole role, string secretId)
     {
         var hash = Encoding.ASCII.GetBytes(Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(secretId))));

@@ -21,11 +21,11 @@ internal sealed class CredentialEndpoints(ICatalog catalog, VaultRequests reques
         call.Must(VaultOperation.Read);
         if (mount.RoleOf(name, current) is not { } role || current.Roles[role.Role].Static is not null) throw VaultError.Bad($"unknown role: {name}");
 
-        // A pod is one holder however often it logs in. What names no pod is told apart by its token, unless it names itself.
+        // A pod is one holder however often it logs in. A caller without a pod is told apart by its token, unless it names itself.
         var holder = call.Holder ?? (client.Caller.PodUid is null ? client.Live.Token.Accessor : null);
         var ask = new Ask(client.Caller, role.Role, holder, call.Connections ?? role.Connections, call.MinConnections, PreferWait.Of(call.Context.Request), requests.StandingOriginOf(call, client, strictly: true))
         {
-            Breathes = false, // Vault's clients hear of no other size
+            Breathes = false, // Vault's clients cannot be told another size
         };
         var outcome = await desk.ReadAsync(ask, call.Path, client.Live.Id, call.Cancellation);
         if (outcome.Term is not { } term) throw VaultRefusals.Of(outcome.Refusal!, role.Role);

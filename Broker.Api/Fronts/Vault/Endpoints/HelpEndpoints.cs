@@ -3,7 +3,7 @@ using Broker.Core.Catalog;
 
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
-/// <summary>Words about a path, for whoever asks <c>?help=1</c> or <c>vault path-help</c>. Nothing is read or changed (OpenBao http/help.go).</summary>
+/// <summary>The description of a path, for <c>?help=1</c> or <c>vault path-help</c>. Nothing is read or changed (OpenBao http/help.go).</summary>
 internal sealed class HelpEndpoints(ICatalog catalog, VaultRequests requests) : IVaultEndpoints
 {
     private static readonly (string Prefix, string Help)[] Known =

@@ -2,10 +2,10 @@ using Broker.Api.Fronts.Vault.Wire;
 
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
-/// <summary>Some of the paths. All groups are asked in turn.</summary>
+/// <summary>A group of paths. All groups are asked in turn.</summary>
 internal interface IVaultEndpoints
 {
-    /// <summary>The answer; null: this is none of its paths.</summary>
-    /// <exception cref="VaultError">It is refused.</exception>
+    /// <summary>The answer; null: this is not one of its paths.</summary>
+    /// <exception cref="VaultError">The request is refused.</exception>
     ValueTask<VaultReply?> TryAnswerAsync(VaultCall call);
 }

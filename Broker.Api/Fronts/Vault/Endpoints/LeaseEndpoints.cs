@@ -8,7 +8,7 @@ namespace Broker.Api.Fronts.Vault.Endpoints;
 
 /// <summary>
 /// <c>sys/leases/{renew,revoke,lookup}</c> and their older names. All answer from the ledger; none waits for an issuer or is limited,
-/// because several clients take any failure to renew for the lease's end and read anew.
+/// because several clients take any failure to renew for the lease's end and read again.
 /// </summary>
 internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, PassThrough passing, ShadowReads shadow) : IVaultEndpoints
 {
@@ -19,7 +19,7 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
         if (verb is Verb.Other || (verb is Verb.LookUp && call.Operation is VaultOperation.List)) throw VaultError.PermissionDenied();
         call.Must(VaultOperation.Update);
 
-        // The body's goes first; what is in the address comes from old clients.
+        // The body's id takes precedence; old clients write it into the address.
         var id = call.Body.Text("lease_id") is { Length: > 0 } given ? given : inPath;
         if (string.IsNullOrEmpty(id)) throw VaultError.Bad("lease_id must be specified");
         if (passing.Covers(id)) return await passing.AskAsync(call, client, "sys/leases/" + verb.ToString().ToLowerInvariant(), FieldsOf(call, id));
@@ -33,7 +33,7 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
         };
     }
 
-    // A lease of the Vault behind: what was read there is renewed there.
+    // A lease of the Vault behind: its reads passed there, so its renewals do.
     private static Dictionary<string, string> FieldsOf(VaultCall call, string id)
     {
         var fields = new Dictionary<string, string>(StringComparer.Ordinal) { ["lease_id"] = id };
@@ -62,7 +62,7 @@ internal sealed class LeaseEndpoints(VaultRequests requests, HandleDesk desk, Pa
     };
 
     // 204 whether or not "sync" is set: some clients take the 202 that Vault answers without it for a failure, and an Agent drops
-    // a lease from its cache at 204 alone (node-vault src/index.js; OpenBao lease_cache.go).
+    // a lease from its cache only at 204 (node-vault src/index.js; OpenBao lease_cache.go).
     private async ValueTask<VaultReply> RevokeAsync(VaultCall call, VaultClient client, string id)
     {
         call.Body.Flag("sync");

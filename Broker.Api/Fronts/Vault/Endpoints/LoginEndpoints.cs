@@ -7,7 +7,7 @@ using Broker.Core.Sessions.ClientTokens;
 
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
-/// <summary><c>auth/MOUNT/login</c>: a proof for a token.</summary>
+/// <summary><c>auth/MOUNT/login</c>: gives a token for a proof.</summary>
 internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLogins appRoles, ClientTokenDesk desk, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
 {
     private const string Login = "/login";
@@ -28,7 +28,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
         };
     }
 
-    /// <summary>One that is configured with the namespace goes before one that is in all.</summary>
+    /// <summary>A mount configured with the namespace takes precedence over one for all namespaces.</summary>
     private static AuthMount? MountOf(VaultApiSettings settings, string? space, string name) =>
         (space is null ? null : settings.AuthMounts.GetValueOrDefault($"{space}/{name}")) ?? settings.AuthMounts.GetValueOrDefault(name);
 
@@ -56,14 +56,14 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
             : throw VaultError.Bad("error validating claims: claims do not match any associated bound claim values");
     }
 
-    // The broker's own tokens log nobody in: what they are good for would live on in another shape.
+    // The broker's own tokens log nobody in: their rights would live on in another form.
     private static Caller? CallerOf(Proof proof, AuthMount mount) => proof.Caller is { Session: null } caller && caller.Issuer == mount.Issuer ? caller : null;
 
     // Null: the proof is wrong.
     private static VaultError? Unproven(Proof proof) =>
         proof.Failure is { } failure && failure.MayBeGood() ? VaultRequests.NotYet(failure) : null;
 
-    // Null: there is no such role. JWT auth knows its roles in small letters, and so a login's in any.
+    // Null: there is no such role. JWT auth stores its roles in lower case, and compares a login's in any case.
     private static IReadOnlyList<string>? RolesOf(AuthMount mount, string role, CatalogSnapshot current) =>
         mount.Roles.Count == 0 ? (current.Roles.ContainsKey(role) ? [role] : null)
         : mount.Type == AuthMountType.Jwt ? mount.Roles.FirstOrDefault(named => named.Key.Equals(role, StringComparison.OrdinalIgnoreCase)).Value
@@ -79,7 +79,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
         var settings = current.VaultApi.Tokens;
         TimeSpan? max = settings.MaxTtl > TimeSpan.Zero ? settings.MaxTtl : null;
 
-        // A cluster can say that a pod is gone only as long as the pod's own token is good: the token ends with that.
+        // A cluster can say that a pod is gone only while the pod's own token is valid: the token ends with that.
         if (mount.Issuer is { } issuer && current.Identity.Issuers[issuer].TokenReview is not null && caller.ExpiresAt - time.GetUtcNow() is var left && !(left > max)) max = left;
         var token = new ClientToken(
             TokenReply.NewAccessor(),
@@ -129,9 +129,9 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
     };
 }
 
-/// <summary>Who logs in.</summary>
-/// <param name="Caller">Who.</param>
-/// <param name="Role">As what.</param>
-/// <param name="Proof">What proved it, to be looked at again; null: nothing that could be.</param>
+/// <summary>A proven login.</summary>
+/// <param name="Caller">The caller.</param>
+/// <param name="Role">Its role.</param>
+/// <param name="Proof">The proof, which can be checked again; null: none can be.</param>
 /// <param name="SecretId">With AppRole: the secret id's name, as <c>role/name</c>.</param>
 internal sealed record Proven(Caller Caller, string Role, string? Proof, string? SecretId = null);

@@ -5,7 +5,7 @@ using Broker.Core.Catalog;
 
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
-/// <summary>How a mount is described to who asks for mounts.</summary>
+/// <summary>The description of a mount for clients that ask for mounts.</summary>
 internal static class MountEntry
 {
     /// <summary>The type of every secret mount.</summary>
@@ -13,7 +13,7 @@ internal static class MountEntry
 
     public static string TypeOf(AuthMount mount) => mount.Type.ToString().ToLowerInvariant();
 
-    /// <summary>All that Vault says of one (recordings, 9).</summary>
+    /// <summary>Everything that Vault says about a mount (recordings, 9).</summary>
     public static void Write(Utf8JsonWriter json, string name, string type)
     {
         var id = SHA256.HashData(Encoding.UTF8.GetBytes(type == Database ? name : $"auth/{name}"));

@@ -3,25 +3,25 @@ using Broker.Core.Catalog;
 
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
-/// <summary>What a path below a secret mount stands for.</summary>
+/// <summary>The meaning of a path below a secret mount.</summary>
 internal static class SecretPaths
 {
     public const string Creds = "creds/";
     public const string StaticCreds = "static-creds/";
     public const string StaticRoles = "static-roles";
 
-    /// <summary>The mount a path of a namespace is below, and the rest of it; null: it is below none. A mount of that namespace goes before one of none.</summary>
+    /// <summary>The mount of a path in a namespace, and the rest of the path; null: it has none. A mount of that namespace takes precedence over one without.</summary>
     public static (SecretMount Mount, string Below)? MountOf(this VaultApiSettings settings, string? space, string path) =>
         space is not null && settings.MountOf($"{space}/{path}") is { } own && own.Mount.Name.Length > space.Length ? own : settings.MountOf(path);
 
-    /// <summary>What can be a role's name; anything else behind <c>creds/</c> is no path of the engine's (OpenBao sdk/framework/path.go <c>GenericNameRegex</c>).</summary>
+    /// <summary>Whether a text can be a role's name; anything else behind <c>creds/</c> is not a path of the engine's (OpenBao sdk/framework/path.go <c>GenericNameRegex</c>).</summary>
     /// <exception cref="VaultError">It is empty, or has a slash in it or behind it.</exception>
     public static void MustBeName(string name)
     {
         if (name.Length == 0 || name.Contains('/', StringComparison.Ordinal)) throw VaultError.UnsupportedPath();
     }
 
-    /// <summary>The mount a path is below, and the rest of it; null: it is below none. Of two mounts the longer one is meant.</summary>
+    /// <summary>The mount of a path, and the rest of the path; null: it has none. Of two matching mounts the longer one is meant.</summary>
     private static (SecretMount Mount, string Below)? MountOf(this VaultApiSettings settings, string path)
     {
         SecretMount? found = null;
@@ -33,7 +33,7 @@ internal static class SecretPaths
         return found is null ? null : (found, path[(found.Name.Length + 1)..]);
     }
 
-    /// <summary>The broker role that a name of a mount stands for; null: none.</summary>
+    /// <summary>The broker role of a name in a mount; null: none.</summary>
     public static SecretRole? RoleOf(this SecretMount mount, string name, CatalogSnapshot current) =>
         mount.Roles.Count > 0 ? mount.Roles.GetValueOrDefault(name) : current.Roles.ContainsKey(name) ? new SecretRole(name, name, null) : null;
 }

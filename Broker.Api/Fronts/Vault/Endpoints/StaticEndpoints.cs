@@ -12,12 +12,12 @@ using Broker.Core.Operators;
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
 /// <summary>
-/// <c>MOUNT/static-creds/ROLE</c> and <c>MOUNT/static-roles</c>: a password that changes at times that are known beforehand. There is no
-/// lease to renew or to give up; who reads is a holder until it should have read again.
+/// <c>MOUNT/static-creds/ROLE</c> and <c>MOUNT/static-roles</c>: a password that changes at times known in advance. There is no
+/// lease to renew or to give up; a reader is a holder until it should have read again.
 /// </summary>
 internal sealed class StaticEndpoints(ICatalog catalog, VaultRequests requests, HandleDesk desk, LeaseDesk leases) : IVaultEndpoints
 {
-    // What names no pod is one holder for all its logins: its tokens come and go, and a static password has no lease that would tell.
+    // A caller without a pod is one holder for all its logins: its tokens come and go, and a static password has no lease that would identify it.
     private const string SameForAllTokens = "static";
 
     public async ValueTask<VaultReply?> TryAnswerAsync(VaultCall call)
@@ -69,7 +69,7 @@ internal sealed class StaticEndpoints(ICatalog catalog, VaultRequests requests, 
         SecretPaths.MustBeName(name);
         call.Must(VaultOperation.Read);
 
-        // Unknown ones and those of others are answered alike.
+        // Unknown roles and those of others are answered alike.
         if (StaticOf(name, mount, current) is not var (known, users) || !current.Roles[known.Role].MayBeHadBy(client.Caller)) throw VaultError.PermissionDenied();
         var role = current.Roles[known.Role];
         var lease = (await leases.ListAsync(role.Database, call.Cancellation)).LastOrDefault(lease => lease.Role == role.Name && lease.State == LeaseState.Active);

@@ -7,10 +7,10 @@ using Broker.Core.Identity;
 
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
-/// <summary>What clients and people ask before and beside all else: <c>sys/health</c> and its kin.</summary>
+/// <summary>The questions that clients and people ask before everything else: <c>sys/health</c> and its relatives.</summary>
 internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, VaultRequests requests, TimeProvider time) : IVaultEndpoints
 {
-    // What the answers are like; clients choose their paths by it.
+    // The version that the answers are like; clients choose their paths by it.
     internal const string Version = "1.14.0";
     private const string ClusterName = "broker";
     private const string MountsPath = "sys/internal/ui/mounts";
@@ -50,14 +50,14 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
             return Mount(path.TrimEnd('/'), call.Namespace);
         }
 
-        // The rest of these is for Vault's own operators.
+        // The rest of these paths is for Vault's own operators.
         if (!call.Path.StartsWith("sys/", StringComparison.Ordinal) && !call.Path.StartsWith("auth/", StringComparison.Ordinal)
             && !call.Path.StartsWith("identity/", StringComparison.Ordinal) && !call.Path.StartsWith("cubbyhole/", StringComparison.Ordinal)) return null;
         await requests.ClientOfAsync(call, strictly: false);
         throw VaultError.PermissionDenied();
     }
 
-    // These are no paths of an engine, and say less about verbs.
+    // These are not paths of an engine, and have less to say about verbs.
     private static void MustGet(VaultCall call)
     {
         if (!HttpMethods.IsGet(call.Context.Request.Method)) throw VaultError.NoSuchMethod();
@@ -140,7 +140,7 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         },
     };
 
-    // A caller without a token learns of no mount, as Vault lists only those that are made public.
+    // A caller without a token learns of no mount, because Vault lists only mounts that are made public.
     private VaultReply Mounts(VaultClient? client)
     {
         var settings = client is null ? new() : catalog.Current.VaultApi;
@@ -165,7 +165,7 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         json.WriteEndObject();
     }
 
-    // What the command line asks before "vault kv" (recordings, 9). 404 would be taken for an old Vault.
+    // The command line's question before "vault kv" (recordings, 9). A 404 would look like an old Vault.
     private VaultReply Mount(string path, string? space)
     {
         var settings = catalog.Current.VaultApi;

@@ -8,8 +8,8 @@ using Broker.Core.Sessions.ClientTokens;
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
 /// <summary>
-/// <c>auth/token/…</c>: what a client asks of its own token, or of one that it names. Whoever can name a token could come by it, so that is
-/// enough; an accessor opens nothing, and another's is nobody's business. A token in the address is no path here: it would be logged in many places.
+/// <c>auth/token/…</c>: questions of a client about its own token, or about one that it names. A client that can name a token could use it, so that is
+/// enough; an accessor opens nothing, and another client's is not available. A token in the address is not a path here: it would be logged in many places.
 /// </summary>
 internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens, ClientTokenDesk desk, UpstreamLogins upstream, TimeProvider time) : IVaultEndpoints
 {
@@ -42,7 +42,7 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
         };
     }
 
-    // The token's text is not shown: who asks by the accessor need not know it.
+    // The token's text is not shown: a client that asks by the accessor need not know it.
     private async ValueTask<VaultReply> DoByAccessorAsync(VaultCall call, Action action, VaultClient client, TimeSpan increment)
     {
         if (call.Body.Text("accessor") is not { Length: > 0 } accessor) throw VaultError.Bad("1 error occurred:\n\t* missing accessor\n\n");

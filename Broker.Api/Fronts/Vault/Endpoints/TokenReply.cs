@@ -32,7 +32,7 @@ internal static class TokenReply
         },
     };
 
-    /// <summary>Vault's words for a time that is less than was asked for (recordings, 25).</summary>
+    /// <summary>Vault's message for a time shorter than requested (recordings, 25).</summary>
     public static string Capped(TimeSpan asked, TimeSpan most) =>
         $"TTL of \"{GoDuration.Format(asked)}\" exceeded the effective max_ttl of \"{GoDuration.Format(most)}\"; TTL value is capped accordingly";
 }

@@ -9,7 +9,7 @@ using Broker.Core.Sessions.ClientTokens;
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
 /// <summary>
-/// Response wrapping: with <c>X-Vault-Wrap-TTL</c> an answer is kept for whoever shows a token that is good once
+/// Response wrapping: with <c>X-Vault-Wrap-TTL</c> an answer is kept for a client with a token that works once
 /// (OpenBao website/content/docs/concepts/response-wrapping.mdx).
 /// </summary>
 internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, DeskAudit audit, TimeProvider time) : IVaultEndpoints
@@ -34,7 +34,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, D
         _ => null,
     };
 
-    // What the caller sends itself, such as the token in a sink of Vault's Agent. It is wrapped on its way out, as any answer is.
+    // Data that the caller sends itself, such as the token in a sink of Vault's Agent. It is wrapped on its way out, like any answer.
     private async ValueTask<VaultReply> KeepAsync(VaultCall call)
     {
         var client = await requests.ClientOfAsync(call, strictly: false);
@@ -74,7 +74,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, D
         return new VaultReply { Ready = Encoding.UTF8.GetBytes(answer.Body) };
     }
 
-    // Whoever finds a wrapped answer gone has to think that somebody else had it.
+    // A client that finds a wrapped answer gone has to conclude that somebody else had it.
     private async ValueTask<VaultError> PutBackAsync(string token, WrappedAnswer answer, Refusal refusal)
     {
         await answers.PutBackAsync(token, answer, time.GetUtcNow(), Requests.ToItsEnd);
@@ -107,7 +107,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, D
 
     private static string? TokenOf(VaultCall call) => call.Body.Text("token") is { Length: > 0 } given ? given : call.TokenText;
 
-    // Null: it is on record (law L7).
+    // Null: it is recorded (law L7).
     private async ValueTask<Refusal?> RecordAsync(VaultCall call, string what, VaultClient? client = null)
     {
         var record = client is null

@@ -7,23 +7,23 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Broker.Api.Fronts.Vault.Passing;
 
 /// <summary>
-/// Passes what is listed to the Vault behind, by the token that the caller's own login got there. Bodies are streamed both ways; of the
-/// headers go those that are named here.
+/// Passes the listed paths to the Vault behind, with the token that the caller's own login got there. Bodies are streamed both ways; only the
+/// headers that are named here are passed.
 /// </summary>
 internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests, DeskAudit audit, TimeProvider time)
 {
     private const string Preflight = "sys/internal/ui/mounts/";
 
-    // What Vault takes itself (OpenBao http/handler.go DefaultMaxRequestSize): it is streamed, and so costs no memory here.
+    // Vault's own limit (OpenBao http/handler.go DefaultMaxRequestSize): the body is streamed, so it costs no memory here.
     private const long LongestBody = 32 * 1024 * 1024;
 
     private static readonly string[] Back = ["Content-Type", "Content-Length", "Retry-After"];
 
-    /// <summary>Whether a path passes; the mount of one that does can be asked for too.</summary>
+    /// <summary>Whether a path passes; the mount of a passing path can be asked for too.</summary>
     public bool Covers(string path) =>
         logins.Channel is { } upstream && (upstream.Settings.Passes(path) || (path.StartsWith(Preflight, StringComparison.Ordinal) && upstream.Settings.Passes(path[Preflight.Length..])));
 
-    /// <summary>Passes a request, whose body nobody has read.</summary>
+    /// <summary>Passes a request whose body has not been read.</summary>
     /// <exception cref="VaultError">It is refused, or the Vault behind does not answer; nothing was written.</exception>
     public async Task PassAsync(VaultCall call)
     {
@@ -48,11 +48,11 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
         }
         catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
         {
-            context.Abort(); // what was begun cannot be taken back
+            context.Abort(); // an answer that has begun cannot be taken back
         }
     }
 
-    /// <summary>Asks something of the Vault behind about a lease of its own.</summary>
+    /// <summary>Sends a request about a lease of the Vault behind's own.</summary>
     /// <exception cref="VaultError">It is refused, or the Vault behind does not answer.</exception>
     public async ValueTask<VaultReply> AskAsync(VaultCall call, VaultClient client, string path, IReadOnlyDictionary<string, string> fields)
     {
@@ -61,7 +61,7 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
         return await AskAsync(call, client, HttpMethod.Put, path, content);
     }
 
-    /// <summary>Asks something of the Vault behind, and has the whole answer.</summary>
+    /// <summary>Sends a request to the Vault behind, and reads the whole answer.</summary>
     /// <exception cref="VaultError">It is refused, or the Vault behind does not answer.</exception>
     public async ValueTask<VaultReply> AskAsync(VaultCall call, VaultClient client, HttpMethod method, string path, HttpContent? content)
     {
@@ -74,7 +74,7 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
         };
     }
 
-    // The record is there before the answer is (law L7).
+    // The record is written before the answer (law L7).
     private async Task<HttpResponseMessage> SendAsync(VaultCall call, VaultClient client, HttpMethod method, string path, string query, HttpContent? content)
     {
         var upstream = logins.Channel ?? throw VaultError.NoHandler(path);

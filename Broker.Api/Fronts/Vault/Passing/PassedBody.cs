@@ -2,12 +2,12 @@ using System.Net;
 
 namespace Broker.Api.Fronts.Vault.Passing;
 
-/// <summary>A request's body on its way to the Vault behind: what has come goes on at once, however little it is.</summary>
+/// <summary>A request's body on its way to the Vault behind: each piece is passed on at once, however small it is.</summary>
 internal sealed class PassedBody : HttpContent
 {
     private readonly Stream body;
 
-    /// <param name="request">Whose body nobody has read.</param>
+    /// <param name="request">The request, whose body has not been read.</param>
     public PassedBody(HttpRequest request)
     {
         body = request.Body;

@@ -10,16 +10,16 @@ namespace Broker.Api.Fronts.Vault.Passing;
 
 /// <summary>
 /// Shadow mode: reads of databases pass to the Vault behind too, as they always did, and the broker counts what sharing would have saved. Names
-/// whose <c>Shadow</c> is false are the broker's already.
+/// whose <c>Shadow</c> is false are served by the broker already.
 /// </summary>
 internal sealed class ShadowReads(ICatalog catalog, UpstreamLogins logins, PassThrough passing, ShadowDesk desk)
 {
     private bool IsOn => logins.Channel?.Settings.Shadow == true;
 
-    /// <summary>Whether what is read there passes.</summary>
+    /// <summary>Whether reads of a path pass.</summary>
     public bool Covers(string? space, string path) => NameOf(space, path) is { } name && !(name.Mount.Roles.GetValueOrDefault(name.Name)?.Shadow == false);
 
-    /// <summary>Whether a lease may be one of the Vault behind, which the broker does not know itself.</summary>
+    /// <summary>Whether a lease may belong to the Vault behind, so that the broker does not know it itself.</summary>
     public bool MayHave(string? space, string lease) => NameOf(space, lease[..Math.Max(0, lease.LastIndexOf('/'))]) is not null;
 
     /// <summary>Passes a read.</summary>
@@ -31,7 +31,7 @@ internal sealed class ShadowReads(ICatalog catalog, UpstreamLogins logins, PassT
         return reply;
     }
 
-    /// <summary>Passes what is asked of a lease.</summary>
+    /// <summary>Passes a request about a lease.</summary>
     public async ValueTask<VaultReply> AskAsync(VaultCall call, VaultClient client, string path, string lease, IReadOnlyDictionary<string, string> fields)
     {
         var reply = await passing.AskAsync(call, client, path, fields);
@@ -41,7 +41,7 @@ internal sealed class ShadowReads(ICatalog catalog, UpstreamLogins logins, PassT
         return reply;
     }
 
-    // The broker role that a path stands for; null: none.
+    // The broker role of a path; null: none.
     private string? RoleOf(VaultCall call) => NameOf(call.Namespace, call.Path) is { } name ? name.Mount.RoleOf(name.Name, catalog.Current)?.Role : null;
 
     private (SecretMount Mount, string Name)? NameOf(string? space, string path)
@@ -55,7 +55,7 @@ internal sealed class ShadowReads(ICatalog catalog, UpstreamLogins logins, PassT
         return null;
     }
 
-    // The same for all reads of one pod; what names no pod is told apart by its token, as where the broker issues.
+    // The same for all reads of one pod; a caller without a pod is told apart by its token, as when the broker issues.
     private static string HolderOf(VaultCall call, VaultClient client) => Hash($"{client.Caller.OwnerHash}\n{call.Holder ?? (client.Caller.PodUid is null ? client.Live.Token.Accessor : "")}");
 
     private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 10));

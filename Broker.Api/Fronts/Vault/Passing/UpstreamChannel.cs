@@ -7,7 +7,7 @@ using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Vault.Passing;
 
-/// <summary>The connections to the Vault behind. Nothing is sent there but what is given here: no header of a request goes on by itself.</summary>
+/// <summary>The connections to the Vault behind. Only what is given here is sent there: no header of a request passes by itself.</summary>
 internal sealed class UpstreamChannel : IDisposable
 {
     private static readonly TimeSpan ConnectionLifetime = TimeSpan.FromMinutes(2);
@@ -19,7 +19,7 @@ internal sealed class UpstreamChannel : IDisposable
         (Settings, this.time) = (settings, time);
         client = new(new SocketsHttpHandler
         {
-            AllowAutoRedirect = false, // it would carry the token to whatever host an answer names
+            AllowAutoRedirect = false, // it would carry the token to any host that an answer names
             UseCookies = false,
             PooledConnectionLifetime = ConnectionLifetime,
             ConnectTimeout = settings.Timeout,
@@ -29,18 +29,18 @@ internal sealed class UpstreamChannel : IDisposable
             },
         })
         {
-            Timeout = Timeout.InfiniteTimeSpan, // answers are streamed for as long as they last; their beginning has a deadline
+            Timeout = Timeout.InfiniteTimeSpan, // answers are streamed for as long as they last; only their beginning has a deadline
         };
     }
 
     public VaultUpstream Settings { get; }
 
     /// <summary>Sends a request, and answers when its answer begins.</summary>
-    /// <param name="method">How.</param>
-    /// <param name="path">What is behind <c>/v1/</c>, unescaped.</param>
+    /// <param name="method">The verb.</param>
+    /// <param name="path">The path behind <c>/v1/</c>, unescaped.</param>
     /// <param name="query">With its question mark; empty: none.</param>
-    /// <param name="token">By this token of the Vault behind; null: by none, to log in.</param>
-    /// <param name="space">The client's namespace; the configured one goes first.</param>
+    /// <param name="token">The token of the Vault behind to send; null: none, for a login.</param>
+    /// <param name="space">The client's namespace; the configured one takes precedence.</param>
     /// <param name="content">The body; null: none.</param>
     /// <param name="cancellation">The client left.</param>
     /// <exception cref="VaultError">It does not answer.</exception>
@@ -51,7 +51,7 @@ internal sealed class UpstreamChannel : IDisposable
         request.Headers.TryAddWithoutValidation("X-Vault-Request", "true");
         if (token is not null) request.Headers.TryAddWithoutValidation("X-Vault-Token", token.Reveal());
         if ((Settings.Namespace ?? space) is { Length: > 0 } named) request.Headers.TryAddWithoutValidation("X-Vault-Namespace", named);
-        // Not disposed: a body may come to its end when its answer has begun.
+        // Not disposed: the body may still end after its answer has begun.
         var deadline = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
         if (content is PassedBody body) body.Sent = () => deadline.CancelAfter(Settings.Timeout);
         else deadline.CancelAfter(Settings.Timeout);
@@ -62,7 +62,7 @@ internal sealed class UpstreamChannel : IDisposable
         }
         catch (HttpRequestException e) when (e.InnerException is BadHttpRequestException)
         {
-            throw e.InnerException; // it is the client's own body that is too long, or does not come
+            throw e.InnerException; // the client's own body is too long, or does not come
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellation.IsCancellationRequested))
         {
@@ -91,7 +91,7 @@ internal sealed class UpstreamChannel : IDisposable
 
     public void Dispose() => client.Dispose();
 
-    // Escaped anew, so that what was matched against the list is what is asked for there.
+    // Escaped again, so that the path matched against the list is the one requested there.
     private Uri Target(string path, string query)
     {
         var escaped = new StringBuilder(Settings.Address.AbsoluteUri.TrimEnd('/')).Append("/v1");

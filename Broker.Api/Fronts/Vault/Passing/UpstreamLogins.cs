@@ -10,7 +10,7 @@ namespace Broker.Api.Fronts.Vault.Passing;
 
 /// <summary>
 /// Logs clients in at the Vault behind, by their own proof, and keeps the token of each beside the one that the broker gave it. A Vault that is
-/// away or refuses harms no login at the broker: what passes is refused then, and whoever logs in again tries again.
+/// away or refuses harms no login at the broker: passing requests are refused then, and the next login tries again.
 /// </summary>
 internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, TimeProvider time, ILogger<UpstreamLogins> log) : IAsyncDisposable
 {
@@ -73,10 +73,10 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         }
     }
 
-    /// <summary>The token that a client passes by; null: its login has none.</summary>
+    /// <summary>The token with which a client's requests pass; null: its login has none.</summary>
     public ValueTask<Secret?> TokenOfAsync(VaultClient client, CancellationToken cancellation) => tokens.FindAsync(client.Live.Id, cancellation);
 
-    /// <summary>A client token was renewed: so is its token there, meanwhile.</summary>
+    /// <summary>A client token was renewed: its token there is renewed in the background.</summary>
     public void Renewed(LiveToken live) => Meanwhile(async upstream =>
     {
         if (await tokens.RenewAsync(live.Id, live.EndsIn, CancellationToken.None) is not { } token) return;
@@ -84,7 +84,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         if (status >= 400) log.UpstreamRenewalRefused(live.Token.Accessor, status);
     });
 
-    /// <summary>A client token was revoked: so is its token there, meanwhile.</summary>
+    /// <summary>A client token was revoked: its token there is revoked in the background.</summary>
     public void Revoked(LiveToken live) => Meanwhile(async upstream =>
     {
         if (await tokens.TakeAsync(live.Id, CancellationToken.None) is { } token) await RevokeAsync(upstream, token);
@@ -118,7 +118,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         ended.Dispose();
     }
 
-    // Tried a few times: a token that stays lives until it expires there, and is not extended.
+    // Tried a few times: a token that remains lives until it expires there, and is not extended.
     private async Task RevokeAsync(UpstreamChannel upstream, Secret token)
     {
         for (var attempt = 1; ; attempt++)

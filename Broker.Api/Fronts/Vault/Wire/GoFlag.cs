@@ -1,6 +1,6 @@
 namespace Broker.Api.Fronts.Vault.Wire;
 
-/// <summary>Yes and no as Go reads them (strconv <c>ParseBool</c>); an empty text is no.</summary>
+/// <summary>Boolean values as Go reads them (strconv <c>ParseBool</c>); an empty text is no.</summary>
 internal static class GoFlag
 {
     public static bool TryParse(string text, out bool flag)

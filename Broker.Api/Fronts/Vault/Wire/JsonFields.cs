@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Broker.Api.Fronts.Vault.Wire;
 
-/// <summary>How Vault writes what is often written.</summary>
+/// <summary>Vault's forms of common values.</summary>
 internal static class JsonFields
 {
     /// <summary>A time as Go writes it: RFC 3339, in UTC, with as many digits as it has.</summary>
@@ -27,6 +27,6 @@ internal static class JsonFields
         json.WriteEndObject();
     }
 
-    /// <summary>Seconds that surely are left.</summary>
+    /// <summary>Whole seconds that are certainly left.</summary>
     public static void WriteSecondsLeft(this Utf8JsonWriter json, string name, TimeSpan left) => json.WriteNumber(name, Math.Max(0, (long)Math.Floor(left.TotalSeconds)));
 }

@@ -9,9 +9,9 @@ using Microsoft.Extensions.Primitives;
 namespace Broker.Api.Fronts.Vault.Wire;
 
 /// <summary>
-/// The fields of a request: its query's where it only reads, else its body's. A body is JSON whatever the content type says, unless that is
-/// a form's and the text begins like no JSON; an empty one has no fields (OpenBao http/handler.go <c>isForm</c>, http/logical.go). A field
-/// that is null is not there; of a field that stands there twice the second counts.
+/// The fields of a request: those of its query if it only reads, else of its body. A body is JSON whatever the content type says, unless that is
+/// a form's and the text does not begin like JSON; an empty one has no fields (OpenBao http/handler.go <c>isForm</c>, http/logical.go). A field
+/// that is null counts as missing; of a repeated field the second one counts.
 /// </summary>
 internal sealed class VaultBody
 {
@@ -24,17 +24,17 @@ internal sealed class VaultBody
 
     private VaultBody(Dictionary<string, JsonElement> fields) => this.fields = fields;
 
-    /// <summary>The fields that nobody asked for: Vault says that it ignores them (OpenBao sdk/framework/backend.go).</summary>
+    /// <summary>The fields that nobody reads: Vault says that it ignores them (OpenBao sdk/framework/backend.go).</summary>
     public IReadOnlyList<string> Ignored => fields.Count == 0 ? [] : [.. fields.Keys.Where(name => fields[name].ValueKind != JsonValueKind.Null && !asked.Contains(name)).Order(StringComparer.Ordinal)];
 
-    /// <summary>All of them, also those that are null, as they were sent.</summary>
+    /// <summary>All of them, including nulls, as they were sent.</summary>
     public IReadOnlyDictionary<string, JsonElement> All()
     {
         asked.UnionWith(fields.Keys);
         return fields;
     }
 
-    /// <summary>Those of a request that writes nothing: what it has for a body is not read (OpenBao http/logical.go <c>parseQuery</c>).</summary>
+    /// <summary>The fields of a request that writes nothing: its body, if any, is not read (OpenBao http/logical.go <c>parseQuery</c>).</summary>
     public static VaultBody OfQuery(IQueryCollection query) =>
         query.Count == 0 ? new([]) : Of(query.Where(field => !Reserved.Contains(field.Key, StringComparer.Ordinal)));
 
@@ -62,7 +62,7 @@ internal sealed class VaultBody
         }
     }
 
-    /// <summary>A text; null when it is not there. Numbers are texts too, as Vault takes them.</summary>
+    /// <summary>A text; null when it is missing. A number is accepted as a text, as in Vault.</summary>
     /// <exception cref="VaultError">It is neither.</exception>
     public string? Text(string name) => Field(name) is not { } value ? null : value.ValueKind switch
     {
@@ -73,8 +73,8 @@ internal sealed class VaultBody
         _ => throw Unconvertible(name, value, "string"),
     };
 
-    /// <summary>Whether it is set; false when it is not there. Texts and numbers that say so are taken too.</summary>
-    /// <exception cref="VaultError">It says neither.</exception>
+    /// <summary>Whether it is set; false when it is missing. Texts and numbers with that meaning are accepted too.</summary>
+    /// <exception cref="VaultError">It means neither.</exception>
     public bool Flag(string name) => Field(name) is { } value && value.ValueKind switch
     {
         JsonValueKind.True => true,
@@ -107,11 +107,11 @@ internal sealed class VaultBody
         }
         catch (InvalidOperationException)
         {
-            throw VaultError.Bad("error parsing JSON"); // letters that are none, as half a surrogate
+            throw VaultError.Bad("error parsing JSON"); // invalid letters, such as half a surrogate
         }
     }
 
-    /// <summary>A duration: seconds, however the number is written, or a text like <c>1h</c>. Zero when it is not there.</summary>
+    /// <summary>A duration: seconds, in any notation of the number, or a text like <c>1h</c>. Zero when it is missing.</summary>
     /// <exception cref="VaultError">It is neither, or negative.</exception>
     public TimeSpan Duration(string name)
     {
@@ -123,7 +123,7 @@ internal sealed class VaultBody
         return seconds < 0 ? throw Invalid(name, $"cannot provide negative value '{(long)seconds}'") : TimeSpan.FromSeconds(seconds);
     }
 
-    /// <summary>Texts: a list, or one text divided by commas.</summary>
+    /// <summary>Texts: a list, or one text separated by commas.</summary>
     public IReadOnlyList<string> Texts(string name) => Field(name) is not { } value ? []
         : value.ValueKind == JsonValueKind.Array
             ? [.. value.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => TextOf(item).Trim())]
@@ -153,7 +153,7 @@ internal sealed class VaultBody
         }
         catch (InvalidOperationException)
         {
-            throw VaultError.Bad("error parsing JSON"); // text that is no UTF-8
+            throw VaultError.Bad("error parsing JSON"); // text that is not UTF-8
         }
     }
 

@@ -2,29 +2,29 @@ using Broker.Core.Model;
 
 namespace Broker.Api.Fronts.Vault.Wire;
 
-/// <summary>An answer that is not what was asked for, in Vault's shape: a status and <c>{"errors": […]}</c>.</summary>
+/// <summary>An error in Vault's shape: a status and <c>{"errors": […]}</c>.</summary>
 internal sealed class VaultError(int status, params string[] errors) : Exception(errors.Length > 0 ? errors[0] : "nothing there")
 {
     public int Status => status;
 
     public IReadOnlyList<string> Errors => errors;
 
-    /// <summary>When trying again helps; null where it does not.</summary>
+    /// <summary>When trying again helps; null if it does not.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
-    /// <summary>Whether whoever found it wrote it into the audit.</summary>
+    /// <summary>Whether it is already in the audit.</summary>
     public bool IsAudited { get; init; }
 
     /// <summary>Whether the request was refused because it proves nobody.</summary>
     public bool ProvesNobody { get; init; }
 
-    /// <summary>The broker's own refusal that it words; null: it is of the protocol.</summary>
+    /// <summary>The broker's own refusal that it expresses; null: it belongs to the protocol.</summary>
     public Refusal? Refusal { get; init; }
 
-    /// <summary>The role that was asked for; null: none is known.</summary>
+    /// <summary>The requested role; null: none is known.</summary>
     public string? Role { get; init; }
 
-    /// <summary>Vault words what its core refuses as a list of Go errors, and what a plugin refuses plainly (recordings, 13 and 16).</summary>
+    /// <summary>Vault lists refusals of its core as Go errors, and gives those of a plugin plainly (recordings, 13 and 16).</summary>
     public static VaultError PermissionDenied() => new(403, "1 error occurred:\n\t* permission denied\n\n");
 
     /// <summary>No token, or one that proves nobody (recordings, 14 and 15).</summary>
@@ -32,10 +32,10 @@ internal sealed class VaultError(int status, params string[] errors) : Exception
 
     public static VaultError UnsupportedOperation() => new(405, "1 error occurred:\n\t* unsupported operation\n\n");
 
-    /// <summary>A verb that nothing there knows, where Vault says no more (OpenBao http/sys_health.go, http/logical.go).</summary>
+    /// <summary>An unknown verb, if Vault says no more (OpenBao http/sys_health.go, http/logical.go).</summary>
     public static VaultError NoSuchMethod() => new(405);
 
-    /// <summary>Below a mount that is there, a path that is none of its own (OpenBao sdk/framework/backend.go).</summary>
+    /// <summary>An unknown path below an existing mount (OpenBao sdk/framework/backend.go).</summary>
     public static VaultError UnsupportedPath() => new(404, "1 error occurred:\n\t* unsupported path\n\n");
 
     public static VaultError NoHandler(string path) => new(404, $"no handler for route \"{path}\". route entry not found.");

@@ -5,14 +5,14 @@ using System.Text.Json;
 namespace Broker.Api.Fronts.Vault.Wire;
 
 /// <summary>
-/// What is answered: Vault's envelope, in which every key is written, null or not (OpenBao sdk/logical/translate_response.go); or
+/// An answer: Vault's envelope, in which every key is written, null or not (OpenBao sdk/logical/translate_response.go); or
 /// another body; or none at all.
 /// </summary>
 internal sealed class VaultReply
 {
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Done, and there is nothing to say.</summary>
+    /// <summary>The request succeeded without data.</summary>
     public static VaultReply NoContent { get; } = new() { Status = 204 };
 
     public int Status { get; init; } = 200;
@@ -31,28 +31,28 @@ internal sealed class VaultReply
 
     public IReadOnlyList<string> Warnings { get; set; } = [];
 
-    /// <summary>Whether the data stand in the envelope itself too, as they do for some old paths of <c>sys</c>.</summary>
+    /// <summary>Whether the data are also in the envelope itself, as for some old paths of <c>sys</c>.</summary>
     public bool DataOnTopToo { get; init; }
 
-    /// <summary>A body that is no envelope.</summary>
+    /// <summary>A body without an envelope.</summary>
     public Action<Utf8JsonWriter>? Whole { get; init; }
 
-    /// <summary>A body that was written before.</summary>
+    /// <summary>A body that was already written.</summary>
     public byte[]? Ready { get; init; }
 
-    /// <summary>Headers besides.</summary>
+    /// <summary>Additional headers.</summary>
     public IReadOnlyList<(string Name, string Value)> Headers { get; init; } = [];
 
     /// <summary>The accessor of the token in <see cref="Auth"/>.</summary>
     public string? Accessor { get; init; }
 
-    /// <summary>Whether there is an envelope that can be wrapped, and is not.</summary>
+    /// <summary>Whether there is an envelope that can be wrapped, and has not been.</summary>
     public bool IsEnvelope => Status == 200 && Whole is null && Ready is null && WrapInfo is null;
 
     /// <summary>The body; empty: none.</summary>
     public ReadOnlyMemory<byte> Body()
     {
-        if (Status is 204 or 205 or 304) return default; // HTTP has none with these, which a health check may ask for
+        if (Status is 204 or 205 or 304) return default; // HTTP forbids one with these statuses, which a health check may ask for
         if (Ready is not null) return Ready;
         var bytes = new ArrayBufferWriter<byte>(1024);
         using (var json = new Utf8JsonWriter(bytes, Readable))
