@@ -2,7 +2,7 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Audit;
 
-/// <summary>What was tried.</summary>
+/// <summary>The kinds of actions.</summary>
 public enum AuditAction
 {
     /// <summary>A caller asked for a role's credentials.</summary>
@@ -70,7 +70,7 @@ public sealed record AuditRecord
     /// <summary>When it happened; written in UTC.</summary>
     public required DateTimeOffset Time { get; init; }
 
-    /// <summary>What was tried.</summary>
+    /// <summary>The action.</summary>
     public required AuditAction Action { get; init; }
 
     /// <summary>The outcome.</summary>
@@ -121,7 +121,7 @@ public sealed record AuditRecord
     /// <summary>Why not; null when granted.</summary>
     public RefusalCode? Refusal { get; init; }
 
-    /// <summary>The refusal's or failure's detail, or why a grant is smaller than what was asked for, as the caller was told it.</summary>
+    /// <summary>The refusal's or failure's detail, or why a grant is smaller than requested, as the caller was told it.</summary>
     public string? Detail { get; init; }
 
     /// <summary>The operator's reason; null for everybody else.</summary>

@@ -1,6 +1,6 @@
 namespace Broker.Core.Audit;
 
-/// <summary>What happened, to whom, and why. Every outcome is written here before its answer leaves (law L7).</summary>
+/// <summary>The record of what happened, to whom, and why. Every outcome is written here before its answer leaves (law L7).</summary>
 public interface IAudit
 {
     /// <summary>

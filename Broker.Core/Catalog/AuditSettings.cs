@@ -8,7 +8,7 @@ public sealed record AuditSettings
     /// <summary>The <see cref="Path"/> that means standard output.</summary>
     public const string StandardOutput = "-";
 
-    /// <summary>A path that keeps nothing, which any number of processes may use: what a replica rehearses is recorded there.</summary>
+    /// <summary>A path that keeps nothing, which any number of processes may use: a rehearsal's records go there.</summary>
     internal const string Nowhere = "/dev/null";
 
     /// <summary>The file when no sink is named.</summary>

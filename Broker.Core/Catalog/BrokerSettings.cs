@@ -139,7 +139,7 @@ public sealed record LimitSettings
     /// <summary>The longest request headers, all together, in bytes (8,192 to 1,048,576, default 49,152).</summary>
     public int MaxHeaderBytes { get; init; } = 48 * 1024;
 
-    /// <summary>Connections at once (10 to 1,000,000, default 20,000); one more is closed.</summary>
+    /// <summary>Connections at once (10 to 1,000,000, default 20,000); any further one is closed.</summary>
     public int MaxConnections { get; init; } = 20_000;
 
     /// <summary>
@@ -148,6 +148,6 @@ public sealed record LimitSettings
     /// </summary>
     public int FailedProofs { get; init; } = 100;
 
-    /// <summary>Proofs a second that an address which is slowed may still try (0.1 to 100,000, default 5).</summary>
+    /// <summary>Proofs a second that a throttled address may still try (0.1 to 100,000, default 5).</summary>
     public double FailedProofsPerSecond { get; init; } = 5;
 }

@@ -4,7 +4,7 @@ namespace Broker.Core.Catalog;
 /// <param name="Databases">By name.</param>
 /// <param name="Issuers">By name.</param>
 /// <param name="Roles">By name.</param>
-/// <param name="Identity">Who may ask.</param>
+/// <param name="Identity">The settings of callers, viewers and operators.</param>
 public sealed record CatalogSnapshot(
     IReadOnlyDictionary<string, Database> Databases,
     IReadOnlyDictionary<string, IssuerDefinition> Issuers,

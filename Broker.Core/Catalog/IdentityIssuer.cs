@@ -22,7 +22,7 @@ public sealed record IdentityIssuer
     public IReadOnlyList<string> FormerIssuers { get; init; } = [];
 
     /// <summary>
-    /// What stands for the issuer in holders' ids; null: its name. Entries of the same cluster under two names share it, so that a
+    /// The issuer's name in holders' ids; null: its own name. Entries of the same cluster under two names share it, so that a
     /// pod is one holder whichever of them proves it. Entries that share it must trust each other.
     /// </summary>
     public string? Cluster { get; init; }
@@ -31,7 +31,7 @@ public sealed record IdentityIssuer
     public Uri? JwksUri { get; init; }
 
     /// <summary>
-    /// How long keys are trusted that their server does not confirm (1 min to 24 h, default 1 min). They are fetched
+    /// How long keys are trusted without confirmation by their server (1 min to 24 h, default 1 min). They are fetched
     /// twice a minute; a key that the server no longer lists is no longer trusted. With more than a minute, callers can be proven while the server is away,
     /// but so can somebody with a stolen key that was withdrawn in the meantime.
     /// </summary>
@@ -108,7 +108,7 @@ public sealed record PodWatchSettings
     public string TokenFile { get; init; } = new TokenReviewSettings().TokenFile;
 }
 
-/// <summary>Who may ask, who may view, and who may give orders.</summary>
+/// <summary>The settings of callers, viewers, operators and admins.</summary>
 /// <param name="Issuers">The issuers whose tokens are trusted.</param>
 /// <param name="Viewers">Who may see budgets, leases, the page and the metrics.</param>
 /// <param name="Operators">Who may also revoke, rotate, end holders and change ceilings.</param>
@@ -159,7 +159,7 @@ public sealed record Team(string Name, IReadOnlyList<AllowRule> Members, ShareLi
 /// <param name="Guaranteed">By database: connections that are kept free for it while it does not have them.</param>
 public sealed record TeamDivision(int Weight, int Priority, IReadOnlyDictionary<string, int> Guaranteed);
 
-/// <summary>What somebody may take, so that nobody starves the rest. 0: no limit.</summary>
+/// <summary>Limits on a caller or a team, so that nobody starves the rest. 0: no limit.</summary>
 public sealed record ShareLimits
 {
     /// <summary>Claims and renewals a second, sustained, at each replica (0 to 1,000,000, default 0).</summary>

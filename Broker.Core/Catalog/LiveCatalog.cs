@@ -5,7 +5,7 @@ using Microsoft.Extensions.Primitives;
 
 namespace Broker.Core.Catalog;
 
-/// <summary>What the last reload came to.</summary>
+/// <summary>The outcome of the last reload.</summary>
 /// <param name="At">When.</param>
 /// <param name="Errors">Why it was refused; empty when its snapshot is in force.</param>
 public sealed record CatalogReload(DateTimeOffset At, IReadOnlyList<CatalogError> Errors);
@@ -61,7 +61,7 @@ public sealed class LiveCatalog : ICatalog, IDisposable
     /// <summary>What was fixed at the start.</summary>
     public BrokerSettings Settings { get; }
 
-    /// <summary>What the last reload came to; null when there was none yet.</summary>
+    /// <summary>The outcome of the last reload; null when there was none yet.</summary>
     public CatalogReload? LastReload => lastReload;
 
     /// <inheritdoc/>

@@ -27,7 +27,7 @@ public sealed record PoolerSettings
     /// <summary>The pooler's name for the database (<c>Name</c> in the configuration); null: the server's name.</summary>
     public string? DatabaseName { get; init; }
 
-    /// <summary>Connections to the server that the pooler may have (4 to 10,000), all its processes together; fewer while the server has no room for so many.</summary>
+    /// <summary>Connections to the server that the pooler may have (4 to 10,000), all its processes together; fewer while the server lacks room.</summary>
     public required int PoolSize { get; init; }
 
     /// <summary>

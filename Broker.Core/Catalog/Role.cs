@@ -75,7 +75,7 @@ public sealed record Role
     public TimeSpan VerifyEvery { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>
-    /// Whether sessions that a revoked user still has are ended before it is dropped (default false: they go on until their
+    /// Whether sessions that a revoked user still has are ended before it is dropped (default false: they continue until their
     /// pods close them). An operator's order to revoke always ends them.
     /// </summary>
     public bool EndSessions { get; init; }
@@ -99,7 +99,7 @@ public sealed record ConnectionSettings
     /// <summary>What a claim that names no number gets (default 5).</summary>
     public int Default { get; init; } = 5;
 
-    /// <summary>The least a claim may ask for, and what one that names no <c>minConnections</c> must get at least (default 1).</summary>
+    /// <summary>The least a claim may ask for, and the least that a claim without <c>minConnections</c> must get (default 1).</summary>
     public int Min { get; init; } = 1;
 
     /// <summary>The most a claim may ask for (default 20).</summary>
@@ -126,7 +126,7 @@ public sealed record ConnectionSettings
 /// token (<c>kubernetes.io/namespace</c> nests); <c>namespace</c>, <c>serviceaccount</c>, <c>pod</c> and <c>node</c> are short for Kubernetes'.
 /// </summary>
 /// <param name="Issuer">A key of <c>Broker:Identity:Issuers</c>.</param>
-/// <param name="Claims">Claim path to what it must be; at least one.</param>
+/// <param name="Claims">The required match by claim path; at least one.</param>
 public sealed record AllowRule(string Issuer, IReadOnlyDictionary<string, ClaimMatch> Claims)
 {
     /// <summary>A rule whose claims must have exact values.</summary>

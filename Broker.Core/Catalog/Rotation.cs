@@ -37,8 +37,8 @@ public sealed class Rotation
         Period is { } period ? time + period : cron!.GetNextOccurrence(time, TimeZoneInfo.Utc) ?? DateTimeOffset.MaxValue;
 
     /// <summary>
-    /// The turns of a password that is made now: until the next one takes its place, and until its user is the next one itself. It can
-    /// be logged in with for both.
+    /// The turns of a password that is made now: until the next one replaces it, and until its user is the next one itself. It
+    /// works for both.
     /// </summary>
     public (TimeSpan Own, TimeSpan Spare) TurnsFrom(DateTimeOffset now)
     {
@@ -46,7 +46,7 @@ public sealed class Rotation
         return (next - now, After(next) - next);
     }
 
-    /// <summary>When the next one takes the place of a password that can be logged in with until then.</summary>
+    /// <summary>When the next password replaces one that works until then.</summary>
     public DateTimeOffset TurnOf(DateTimeOffset madeAt, DateTimeOffset endsAt)
     {
         if (Period is { } period) return endsAt - period;

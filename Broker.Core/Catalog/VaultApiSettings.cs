@@ -1,7 +1,7 @@
 namespace Broker.Core.Catalog;
 
 /// <summary>
-/// The Vault-compatible API: what its paths stand for. Without auth mounts each identity issuer is a mount with its own name;
+/// The Vault-compatible API: the meaning of its paths. Without auth mounts each identity issuer is a mount with its own name;
 /// without secret mounts every role is readable under its own name at <c>database</c>.
 /// </summary>
 public sealed record VaultApiSettings
@@ -84,8 +84,8 @@ public sealed record SecretMount(string Name, IReadOnlyDictionary<string, Secret
 
 /// <summary>A name that clients read.</summary>
 /// <param name="Name">The name after <c>/creds/</c>.</param>
-/// <param name="Role">The broker role it stands for.</param>
-/// <param name="Connections">How many connections a read stands for; null: the role's default. A request header takes precedence.</param>
+/// <param name="Role">The broker role of the name.</param>
+/// <param name="Connections">How many connections a read claims; null: the role's default. A request header takes precedence.</param>
 public sealed record SecretRole(string Name, string Role, int? Connections)
 {
     /// <summary>In shadow mode: whether reads of it pass to the upstream Vault (default true); false: the broker issues.</summary>

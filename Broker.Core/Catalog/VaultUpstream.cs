@@ -9,7 +9,7 @@ public sealed record VaultUpstream
     /// <summary>e.g. <c>https://vault:8200</c>. Plain <c>http</c> only to loopback, or with <c>AllowInsecureTransport</c>.</summary>
     public required Uri Address { get; init; }
 
-    /// <summary>Sent as <c>X-Vault-Namespace</c>; null: what the client sent.</summary>
+    /// <summary>Sent as <c>X-Vault-Namespace</c>; null: the client's own.</summary>
     public string? Namespace { get; init; }
 
     /// <summary>PEM file of the authority that signed the server's certificate; null: the system's.</summary>

@@ -13,7 +13,7 @@ internal static class SilentHolders
 {
     /// <summary>Makes the count.</summary>
     /// <param name="sample">What the database shows.</param>
-    /// <param name="silent">Who ended.</param>
+    /// <param name="silent">The holders that ended.</param>
     /// <param name="users">The users of live leases, by lease.</param>
     /// <param name="granted">Connections granted to the holders of live leases, by user.</param>
     public static StillOpen Of(

@@ -72,7 +72,7 @@ public sealed record Caller(
     public string WorkloadHash { get; } = Fingerprint.Of("workload", 16, Cluster ?? Issuer, Subject);
 
     /// <summary>The <see cref="OwnerHash"/> of a pod, computed from what its cluster says.</summary>
-    /// <param name="cluster">The issuer's key, or what stands for it.</param>
+    /// <param name="cluster">The cluster's name in holders' ids: the issuer's key unless configured otherwise.</param>
     /// <param name="space">The pod's namespace.</param>
     /// <param name="account">The name of its service account.</param>
     /// <param name="uid">Its UID.</param>

@@ -4,7 +4,7 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Limits;
 
-/// <summary>Who shares a database fairly with whom: roles, and teams that have terms of their own.</summary>
+/// <summary>The parties that share a database fairly: roles, and teams that have terms of their own.</summary>
 internal static class Parties
 {
     /// <summary>The party of a role's holder whose caller is in this team (null: in none).</summary>

@@ -5,7 +5,7 @@ using System.Text;
 namespace Broker.Core.Model;
 
 /// <summary>
-/// Durations as Vault reads and writes them: Go's (<c>1h30m</c>, <c>1.5h</c>, <c>250ms</c>), days besides (<c>7d</c>), and a bare
+/// Durations as Vault reads and writes them: Go's (<c>1h30m</c>, <c>1.5h</c>, <c>250ms</c>), also days (<c>7d</c>), and a bare
 /// number, which is seconds.
 /// </summary>
 public static class GoDuration
@@ -15,7 +15,7 @@ public static class GoDuration
     private static readonly (string Unit, double Seconds)[] Units =
         [("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400)];
 
-    /// <summary>A hundred years: what is longer is read as this, so that no sum with it overflows.</summary>
+    /// <summary>A hundred years: longer durations are read as this, so that no sum with them overflows.</summary>
     public static TimeSpan Longest { get; } = TimeSpan.FromDays(36500);
 
     /// <summary>Reads one; negative ones too.</summary>

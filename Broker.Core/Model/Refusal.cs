@@ -1,7 +1,7 @@
 
 namespace Broker.Core.Model;
 
-/// <summary>The closed list of refusals. How each becomes an HTTP status stands in one file of Broker.Api.</summary>
+/// <summary>The closed list of refusals. One file of Broker.Api has the HTTP status of each.</summary>
 public enum RefusalCode
 {
     /// <summary>The request cannot be understood or asks for what a role does not allow.</summary>
@@ -28,7 +28,7 @@ public enum RefusalCode
     /// <summary>No such lease.</summary>
     LeaseUnknown,
 
-    /// <summary>An operator paused or drains the role: nobody new gets it. The detail has the operator's reason.</summary>
+    /// <summary>An operator paused or drains the role: it gives nothing to new callers. The detail has the operator's reason.</summary>
     RolePaused,
 
     /// <summary>Too few connections are free on the database.</summary>
@@ -56,8 +56,8 @@ public enum RefusalCode
 /// <summary>An answer that is not a grant: why, what to do, and when to try again.</summary>
 /// <param name="Code">From the closed list.</param>
 /// <param name="Detail">One or two sentences for the caller: what is wrong and what to do next. Never a secret.</param>
-/// <param name="RetryAfter">When trying again helps, counted from now; null where it does not help.</param>
-/// <param name="Budget">For <see cref="RefusalCode.BudgetExhausted"/>: what is there.</param>
+/// <param name="RetryAfter">When trying again helps, counted from now; null if it does not help.</param>
+/// <param name="Budget">For <see cref="RefusalCode.BudgetExhausted"/>: what is available.</param>
 public sealed record Refusal(RefusalCode Code, string Detail, TimeSpan? RetryAfter = null, BudgetShortfall? Budget = null);
 
 /// <summary>What a caller that cannot get enough connections could ask for.</summary>

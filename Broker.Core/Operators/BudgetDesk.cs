@@ -7,7 +7,7 @@ using Broker.Core.Limits;
 
 namespace Broker.Core.Operators;
 
-/// <summary>What a DBA sees of a database's connections.</summary>
+/// <summary>A database's connections, as a DBA sees them.</summary>
 /// <param name="Database">From the catalog.</param>
 /// <param name="Record">From the ledger.</param>
 /// <param name="Roles">The database's roles.</param>
@@ -26,7 +26,7 @@ public sealed record Budget(Database Database, BudgetRecord Record, IReadOnlyLis
     /// <summary>Its pooler as it was last seen; null when it has none, or nothing is known about it yet.</summary>
     public PoolerState? Pooler { get; init; }
 
-    /// <summary>By party: connections that are kept free for it while it does not have them; who is guaranteed nothing is not in it.</summary>
+    /// <summary>By party: connections that are kept free for it while it does not have them; parties without a guarantee are absent.</summary>
     public IReadOnlyDictionary<string, int> Guaranteed { get; init; } = new Dictionary<string, int>();
 }
 
@@ -65,7 +65,7 @@ internal sealed class BudgetDesk(ICatalog catalog, SharedLedger ledger, RolePaus
         };
     }
 
-    /// <summary>Who waits in line for a database's connections, those first that are served first; null when the catalog has no such database.</summary>
+    /// <summary>The waiters in line for a database's connections, in the order in which they are served; null when the catalog has no such database.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
     public async ValueTask<IReadOnlyList<WaitingCaller>?> LineAsync(string name, int most, CancellationToken cancellation) =>
         catalog.Current.Databases.ContainsKey(name) ? await ledger.Budgets.LineAsync(name, most, cancellation) : null;

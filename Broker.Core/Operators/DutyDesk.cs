@@ -4,7 +4,7 @@ using Broker.Core.Ledger;
 
 namespace Broker.Core.Operators;
 
-/// <summary>A duty, of which database or of the issuers (null).</summary>
+/// <summary>A duty, of a database or of the issuers (null).</summary>
 public sealed record Duty(string? Database, DutyRecord Record)
 {
     /// <summary>From this many failures in a row on, it is not a passing problem.</summary>

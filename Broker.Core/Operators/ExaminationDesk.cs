@@ -66,7 +66,7 @@ internal sealed partial class ExaminationDesk(ICatalog catalog, SharedLedger led
         }
     }
 
-    // What roles' own statements do, before the first user shows it. Those of Vault's roles stand in Vault.
+    // The effects of roles' own statements, before the first user shows them. Those of Vault's roles are in Vault.
     private IEnumerable<Finding> OfStatements(Database database) => catalog.Current.Roles.Values
         .Where(role => role.Database == database.Name && role.CreationStatements.Any(statement => GrantsOnThings().IsMatch(statement)))
         .OrderBy(role => role.Name, StringComparer.Ordinal)

@@ -68,8 +68,8 @@ internal sealed class LeftoverDesk(ICatalog catalog, SharedLedger ledger, Issuer
         }
     }
 
-    // A user that Vault made has a lease there for as long as somebody uses it: where Vault has none that this broker does not know, the user
-    // is nobody's. Null: nobody else issues through the role's path.
+    // A user that Vault made has a lease there for as long as somebody uses it: if Vault has no lease that this broker does not know, the user
+    // belongs to nobody. Null: nobody else issues through the role's path.
     private async ValueTask<string?> WhyMayBeAnothersAsync(CatalogSnapshot current, Database database, Role role, CancellationToken cancellation)
     {
         if (role.VaultPath is not { } path || role.VaultPathExclusive) return null;

@@ -170,7 +170,7 @@ internal sealed class AuditFile(string path, bool fsync, TimeProvider time, ILog
 
     /// <summary>
     /// Whether the path still leads to the open file, after a rename, a removal, or either with a new file in its place.
-    /// .NET shows no inode number; nobody but us writes to the file, so another file is told by its length and times.
+    /// .NET shows no inode number; nobody but us writes to the file, so another file is recognised by its length and times.
     /// </summary>
     private bool IsStillAtPath(FileStream open)
     {

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace Broker.Core.Audit.Sinks;
 
 /// <summary>
-/// The audit's file as a part of its chain: where the chain goes on after a restart, when the file is to be rotated, and
+/// The audit's file as a part of its chain: where the chain continues after a restart, when the file is due for rotation, and
 /// the last checkpoint in a file beside it (<c>.head</c>), by which a cut at the end is found.
 /// </summary>
 internal sealed partial class ChainedFile(AuditSettings settings, TimeProvider time, ILogger logger) : IAuditSink

@@ -6,7 +6,7 @@ using Broker.Core.Audit.Chain;
 namespace Broker.Core.Audit.Sinks;
 
 /// <summary>What a broker finds at the end of its audit file when it starts.</summary>
-/// <param name="Head">Where the chain goes on; null: there is none.</param>
+/// <param name="Head">Where the chain continues; null: there is none.</param>
 /// <param name="Doubt">What is wrong, which is also recorded in the chain; null when nothing.</param>
 /// <param name="Missing">Records that were cut off, as far as the checkpoint beside the file knows.</param>
 internal sealed record FileEnd(ChainHead? Head, string? Doubt, long Missing = 0)

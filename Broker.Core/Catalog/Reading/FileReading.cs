@@ -36,7 +36,7 @@ internal static class FileReading
         return reader.Content(fileKey, file) is null ? null : new SecretSource(null, file);
     }
 
-    /// <summary>As <see cref="SecretSource"/>, read now.</summary>
+    /// <summary>Like <see cref="SecretSource"/>, but read now.</summary>
     public static Secret? Secret(this SectionReader reader, string key, bool required)
     {
         if (reader.SecretSource(key, required) is not { } source) return null;

@@ -40,9 +40,9 @@ internal static class GuaranteesReading
                 .Concat(teams.Select(team => (Who: $"team {team.Name}", Guaranteed: team.Division?.Guaranteed.GetValueOrDefault(name) ?? 0)).Where(of => of.Guaranteed > 0));
     }
 
-    /// <summary>The databases by server: by the <c>Server</c> that the configuration names, or by what it is.</summary>
+    /// <summary>The databases by server: by the <c>Server</c> that the configuration names, or by its identity.</summary>
     /// <param name="databases">The databases.</param>
-    /// <param name="identity">What a database's server is; null: where it is counted, as far as the configuration says it.</param>
+    /// <param name="identity">The identity of a database's server; null: the configured endpoint where it is counted.</param>
     public static IEnumerable<IReadOnlyList<Database>> ServersOf(IEnumerable<Database> databases, Func<Database, string>? identity = null)
     {
         identity ??= CountedEndpoint.Of;

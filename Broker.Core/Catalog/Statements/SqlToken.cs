@@ -31,7 +31,7 @@ internal enum SqlTokenKind
 internal readonly record struct SqlToken(SqlTokenKind Kind, int End)
 {
     /// <summary>The token that begins at a position.</summary>
-    /// <param name="engine">Whose SQL it is.</param>
+    /// <param name="engine">The engine of the SQL.</param>
     /// <param name="text">The whole text.</param>
     /// <param name="at">Where.</param>
     /// <param name="backslashes">Whether backslashes escape in PostgreSQL's plain quotes, which they do where <c>standard_conforming_strings</c> is off.</param>
@@ -53,7 +53,7 @@ internal readonly record struct SqlToken(SqlTokenKind Kind, int End)
                 return new(SqlTokenKind.Other, EndOfQuoted(text, at, backslashes: mySql));
             case '`' when mySql:
                 return new(SqlTokenKind.Other, EndOfQuoted(text, at, backslashes: false));
-            // In MySQL two dashes are a comment before white space alone: 5--1 is 6 there.
+            // In MySQL two dashes begin a comment only before white space: 5--1 is 6 there.
             case '-' when next == '-' && (!mySql || at + 2 >= text.Length || char.IsWhiteSpace(text[at + 2]) || char.IsControl(text[at + 2])):
                 return new(SqlTokenKind.Space, EndOfLine(text, at));
             case '#' when mySql:

@@ -17,7 +17,7 @@ internal static partial class StatementTexts
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>
-    /// One statement each, placeholders as they are written. On PostgreSQL they run in a transaction of the broker's: the
+    /// One statement each, with unchanged placeholders. On PostgreSQL they run in a transaction of the broker's: the
     /// <c>BEGIN</c> and <c>COMMIT</c> around them are left out.
     /// </summary>
     /// <exception cref="FormatException">One of them would end that transaction in another way; the message says which.</exception>
@@ -76,7 +76,7 @@ internal static partial class StatementTexts
         }
         catch (JsonException)
         {
-            return null; // not a list of texts: then it is a statement, and the database will say what it thinks of it
+            return null; // not a list of texts: then it is a statement, and the database will refuse it if it is wrong
         }
     }
 }

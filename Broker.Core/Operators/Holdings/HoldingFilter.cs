@@ -4,7 +4,7 @@ using Broker.Core.Operators.Holdings;
 
 namespace Broker.Core.Operators.Holdings;
 
-/// <summary>Which holders are asked for, in which order, and which page of them.</summary>
+/// <summary>The requested holders, in which order, and which page of them.</summary>
 public sealed record HoldingFilter
 {
     /// <summary>The most that one page has.</summary>
@@ -69,7 +69,7 @@ public sealed record HoldingFilter
         : PageSize is < 1 or > LargestPage ? $"'pageSize' must be 1 to {LargestPage}."
         : null;
 
-    /// <summary>The page of those that are asked for; where there is no such page, the last.</summary>
+    /// <summary>The requested page; if there is no such page, the last.</summary>
     public HoldingPage Of(IEnumerable<Holding> holders)
     {
         var found = holders.Where(Matches).ToArray();

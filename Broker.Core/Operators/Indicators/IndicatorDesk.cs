@@ -25,7 +25,7 @@ internal sealed class IndicatorDesk(ICatalog catalog, BudgetDesk budgets, LeaseD
         }
     }
 
-    /// <summary>They, of what somebody has read already; null: the ledger does not answer.</summary>
+    /// <summary>The indicators from data that has been read already; null: the ledger does not answer.</summary>
     public IReadOnlyList<Indicator> Of(IReadOnlyList<Budget>? read, IReadOnlyList<LeaseRecord>? known) =>
         [.. IndicatorRules.Of(lastHour.Counts, read, known, catalog.Current.Roles), drill.Read()];
 }
