@@ -20,6 +20,7 @@ is_here() {
     mariadb-server) [ -x /usr/sbin/mariadbd ] || command -v mariadbd >/dev/null ;;
     libfaketime) compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null ;;
     prometheus) command -v promtool >/dev/null ;;
+    nginx-light) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] ;;
     python3-hvac) /usr/bin/python3 -c 'import hvac' 2>/dev/null ;;
     nodejs) command -v node >/dev/null ;;
     npm) command -v npm >/dev/null ;;

@@ -111,6 +111,7 @@ public static class PageEndpoints
         var (caller, cancellation) = (context.ProvenCaller(), going.Token);
         context.Response.ContentType = "text/event-stream";
         context.Response.Headers.CacheControl = "no-store";
+        context.Response.Headers["X-Accel-Buffering"] = "no"; // a buffering proxy would hold back every event
         var begun = time.GetTimestamp();
         var shown = "";
         try

@@ -38,6 +38,16 @@ public sealed class PageEndpointsTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("/page/live")]
+    [InlineData("/page/live/orders")]
+    public async Task A_proxy_is_told_to_hold_back_no_event(string path)
+    {
+        using var viewer = server.Client("viewers");
+        using var answer = await viewer.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, Cancel);
+        answer.Headers.GetValues("X-Accel-Buffering").ShouldBe(["no"]);
+    }
+
+    [Theory]
     [InlineData("rotate?role=orders-api")]
     [InlineData("ceiling?database=orders")]
     public async Task Orders_are_for_operators_alone(string order)
