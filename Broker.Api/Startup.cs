@@ -71,6 +71,11 @@ internal static class Startup
     /// <summary>The part of the pipeline that every request passes before its endpoint.</summary>
     public static void UseBroker(this WebApplication app, BrokerSettings settings)
     {
+        app.Use(static next => context =>
+        {
+            ShownPath.Trace(context.Request);
+            return next(context);
+        });
         app.UseUnreadBodies();
         app.UseProxies(settings);
         app.UseVaultFront();

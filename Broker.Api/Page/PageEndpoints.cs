@@ -6,6 +6,7 @@ using Broker.Api.Fronts.Native.History;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
+using Broker.Core.Model;
 using Broker.Core.Operators.Holdings;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -44,7 +45,7 @@ public static class PageEndpoints
     public static void AddPage(this IServiceCollection services, LiveCatalog catalog)
     {
         services.AddAuthentication().AddPageSignIn(catalog.Settings, catalog.Current);
-        services.AddSingleton<IPageSource, PageReader>().AddSingleton<IHoldersSource, HoldersReader>().AddSingleton<PageOrders>();
+        services.AddSingleton<IPageSource, PageReader>().AddSingleton<IHoldersSource, HoldersReader>().AddSingleton<PageOrders>().AddSingleton<LinkSignIn>();
         services.AddAntiforgery(options =>
         {
             options.Cookie.Name = "broker-page-form";
@@ -69,7 +70,7 @@ public static class PageEndpoints
                 ? (await Slices.Holders.Create(model).RenderAsync(cancellationToken: cancellation), model.At)
                 : null)).RecordReads();
         var orders = endpoints.MapGroup("/orders").RequireAuthorization(Policies.Operator).WithMetadata(new PageCookieMetadata()).ExcludeFromDescription();
-        orders.MapGet("/{kind}", ConfirmAsync);
+        orders.MapGet("/{kind}", ConfirmAsync).RecordReads(); // it names holders
         orders.MapPost("/{kind}", GiveAsync);
 
         // Served before it is known who is asking: contains no secret.
@@ -138,21 +139,28 @@ public static class PageEndpoints
 
     private static async Task GiveAsync(string kind, HttpContext context, PageOrders orders, IAntiforgery antiforgery)
     {
-        // Another site can make a browser submit a form, but cannot know this token.
-        if (!await antiforgery.IsRequestValidAsync(context))
+        if (await PageForm.ReadAsync(context, antiforgery) is not { } form)
         {
-            await ShowOrderAsync(kind, _ => null, "The form is too old, or came from another site. Nothing was done.", context, orders, antiforgery);
+            var tooOld = await orders.RefusedAsync(kind, _ => null, "The form is too old, or came from another site. Nothing was done.", context);
+            await ShowOrderAsync(kind, _ => null, tooOld.Detail, context, orders, antiforgery);
             return;
         }
 
-        var form = await context.Request.ReadFormAsync(context.RequestAborted);
         string? Field(string name) => form[name].ToString() is { Length: > 0 } text ? text : null;
         OrderModel? order = null;
         string? refused;
         try
         {
             order = await orders.DescribeAsync(kind, Field, context.RequestAborted);
-            refused = order is null ? "Nothing was done." : await orders.GiveAsync(kind, Field, context);
+            var refusal = order is null ? await orders.RefusedAsync(kind, Field, "Nothing was done.", context) : await orders.GiveAsync(kind, Field, context);
+            if (refusal?.Code == RefusalCode.AuditUnavailable)
+            {
+                // The order's page would show its holders, and that is not on record either.
+                await RefusalWriter.WriteAsync(context, refusal);
+                return;
+            }
+
+            refused = refusal?.Detail;
         }
         catch (LedgerException e)
         {

@@ -94,7 +94,7 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
         var current = catalog.Current;
         if (caller.Session is not null || !(current.Identity.Issuers.TryGetValue(caller.Issuer, out var issuer) && MayOpen(issuer, caller)))
             return new Refusal(RefusalCode.NotAllowed, "This token cannot be exchanged for a session. Use it directly, or send one from an issuer that has Sessions set.");
-        if (roles.Count is 0 or > MostRoles) return Refusals.Invalid($"'roles' must name 1 to {MostRoles} roles that the session is for.");
+        if (roles.Count is 0 or > MostRoles || roles.Any(static name => name is null)) return Refusals.Invalid($"'roles' must name 1 to {MostRoles} roles that the session is for.");
         foreach (var name in roles)
         {
             if (!current.Roles.TryGetValue(name, out var role) || !role.MayBeHadBy(caller)) return Refusals.NotAllowed(name);

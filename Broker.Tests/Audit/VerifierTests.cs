@@ -334,10 +334,73 @@ public sealed class VerifierTests : IDisposable
     [Fact]
     public void L15_More_records_than_stand_between_two_checkpoints_are_found()
     {
-        var chain = Chain().Opened(newFile: true).Records(ChainFormat.CheckpointEvery);
+        // A file that begins, and up to four sinks that lost records, are told of in lines of their own.
+        var chain = Chain().Opened(newFile: true).Records(ChainFormat.CheckpointEvery + 4);
         Verify(chain.Lines).Problems.ShouldBeEmpty();
 
-        Verify(chain.Records(1).Lines).Problems.ShouldHaveSingleItem().ShouldContain("1001 records without a checkpoint");
+        Verify(chain.Records(1).Lines).Problems.ShouldHaveSingleItem().ShouldContain("1006 records without a checkpoint");
+    }
+
+    [Fact]
+    public void A_broker_that_died_among_many_records_and_the_next_leave_no_more_than_twice_as_many()
+    {
+        var chain = Chain().Opened(newFile: true).Records(800).Opened().Records(1200);
+        Verify(chain.Lines).Problems.ShouldBeEmpty();
+
+        Verify(chain.Records(10).Opened().Records(10).Lines).Problems.ShouldHaveSingleItem().ShouldContain("2011 records without a checkpoint");
+    }
+
+    [Theory]
+    [InlineData("opened")]
+    [InlineData("resumed")]
+    public void L15_Made_up_lines_count_like_records_whatever_they_say_they_are(string what)
+    {
+        var chain = Chain().Opened(newFile: true).Records(2).Checkpoint();
+
+        Verify(Made(chain, 1200, $$"""{"time":"2026-03-01T12:00:00.0000000Z","event":"{{what}}"}"""), chain.Lines[^1]).Problems.ShouldContain(problem => problem.Contains("1006 records without a checkpoint"));
+    }
+
+    [Theory]
+    [InlineData("\"x\"")]
+    [InlineData("5")]
+    [InlineData("null")]
+    public void L15_A_line_of_a_kind_that_no_broker_writes_is_found(string what)
+    {
+        var chain = Chain().Opened(newFile: true).Records(2).Checkpoint();
+
+        Verify(Made(chain, 1, $$"""{"time":"2026-03-01T12:00:00.0000000Z","event":{{what}},"action":"claim","outcome":"granted"}"""), chain.Lines[^1])
+            .Problems.ShouldBe(["audit.jsonl:5: is of a kind that no broker writes: it was put here."]);
+    }
+
+    [Theory]
+    [InlineData(false, 29, false)]
+    [InlineData(false, 31, true)]
+    [InlineData(true, 29, false)]
+    [InlineData(true, 31, true)]
+    public void L15_Records_whose_time_is_still_to_come_are_overdue(bool ended, int seconds, bool overdue)
+    {
+        var chain = ended ? Ended() : Chain().Opened(newFile: true).Records(2).Checkpoint();
+        var when = (time.GetUtcNow() + TimeSpan.FromSeconds(seconds)).ToString("O");
+
+        // The first says a time that would excuse it.
+        var opened = Behind(chain.Head, """{"time":"2026-03-01T12:00:00.0000000Z","event":"opened","after":"AFTER","started":true}""");
+        var end = new ChainHead(chain.Head.Chain, chain.Head.Seq + 1, Hash(opened));
+        var forged = Behind(end, $$"""{"time":"{{when}}","action":"claim","outcome":"granted","caller":{"subject":"somebody-else"},"databaseUser":"v-app-1"}""");
+
+        Verify([.. chain.Lines, opened, forged], chain.Lines[^1]).Problems.Any(problem => problem.Contains("nothing shows that they are unchanged")).ShouldBe(overdue);
+    }
+
+    [Fact]
+    public void L15_Records_of_a_file_that_nobody_writes_any_more_are_overdue_whatever_time_they_say()
+    {
+        var chain = Chain().Opened(newFile: true).Records(2).Checkpoint();
+        Write(Made(chain, 1, """{"time":"2026-03-01T12:00:00.0000000Z","action":"claim","outcome":"granted"}"""));
+        File.WriteAllBytes(Head, chain.Lines[^1]);
+        File.SetLastWriteTimeUtc(folder.Path, time.GetUtcNow().UtcDateTime - TimeSpan.FromSeconds(29));
+        Verify().Problems.ShouldBeEmpty();
+
+        File.SetLastWriteTimeUtc(folder.Path, time.GetUtcNow().UtcDateTime - TimeSpan.FromSeconds(31));
+        Verify().Problems.ShouldHaveSingleItem().ShouldContain("nothing shows that they are unchanged");
     }
 
     [Fact]
@@ -528,6 +591,19 @@ public sealed class VerifierTests : IDisposable
 
     // What somebody without the key can put there: it follows as it has to.
     private static byte[] Behind(ChainHead end, string json) => Forger.Chained(Forger.Line(json.Replace("AFTER", end.Hash)), end.Chain, end.Seq + 1, end.Hash);
+
+    // As many of one kind as wanted, behind what is there.
+    private static List<byte[]> Made(ComposedChain chain, int count, string json)
+    {
+        var (lines, end) = (new List<byte[]>(chain.Lines), chain.Head);
+        for (; count > 0; count--)
+        {
+            lines.Add(Behind(end, json));
+            end = new(end.Chain, end.Seq + 1, Hash(lines[^1]));
+        }
+
+        return lines;
+    }
 
     private static string Hash(byte[] line) => Forger.TryRead(line, out _, out _, out var hash) ? hash : throw new ArgumentException("It is no line of a chain.");
 

@@ -4,6 +4,7 @@ using Broker.Core.Audit;
 using Broker.Core.Audit.Unproven;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
@@ -34,6 +35,18 @@ public sealed class FaultsTests
         context.Response.StatusCode.ShouldBe(500);
     }
 
+    [Fact]
+    public async Task L15_Faults_without_a_proven_caller_are_counted_and_only_those_that_are_written_are_logged()
+    {
+        var (audit, apart, logged) = (new Recorded(), new Recorded(), new CountingLogger());
+        var unproven = new UnprovenRefusals(apart, new FakeTimeProvider(), NullLogger<UnprovenRefusals>.Instance);
+        var guard = new RequestGuard(audit, unproven, new(new()), new FakeTimeProvider(), logged);
+        for (var request = 0; request < 50; request++) await guard.GuardAsync(Context(), _ => throw new InvalidOperationException());
+        (audit.Records.Count, apart.Records.Count, logged.Count).ShouldBe((0, UnprovenRefusals.EachOfAnAddress, UnprovenRefusals.EachOfAnAddress));
+        await unproven.SumUpAsync();
+        apart.Records.Last().Times.ShouldBe(45);
+    }
+
     private static RequestGuard Guard(IAudit audit) => new(
         audit, new UnprovenRefusals(audit, new FakeTimeProvider(), NullLogger<UnprovenRefusals>.Instance), new(new()), new FakeTimeProvider(), NullLogger<RequestGuard>.Instance);
 
@@ -42,6 +55,18 @@ public sealed class FaultsTests
         RequestServices = new ServiceCollection().AddLogging().BuildServiceProvider(),
         Request = { Method = "POST", Path = "/api/v1/roles/x/credentials" },
     };
+
+    private sealed class CountingLogger : ILogger<RequestGuard>
+    {
+        public int Count { get; private set; }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => Count++;
+    }
 
     private sealed class Recorded : IAudit
     {

@@ -1,6 +1,10 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.RegularExpressions;
+using Broker.Api.Authentication.BrokerTokens;
 using Broker.Core.Audit;
 using Broker.Core.Audit.Unproven;
 using Microsoft.Extensions.DependencyInjection;
@@ -26,6 +30,59 @@ public sealed class RecordTests
         world.AuditLines(0).ShouldContain(line => line.Contains("\"granted\""));
         var apart = world.AuditLines().Where(line => line.Contains("\"unauthenticated\"")).ToArray();
         apart.Length.ShouldBe(5, "the rest is summed up when the minute is over");
+    }
+
+    [Theory]
+    [InlineData("no provider", HttpStatusCode.Unauthorized)]
+    [InlineData("many fields", HttpStatusCode.BadRequest)]
+    [InlineData("a long form", HttpStatusCode.RequestEntityTooLarge)]
+    [InlineData("an operation that is a number", HttpStatusCode.OK)]
+    [InlineData("half a letter", HttpStatusCode.BadRequest)]
+    public async Task L15_Whatever_somebody_sends_who_proves_nobody_is_no_fault(string what, HttpStatusCode status)
+    {
+        await using var world = new BrokerWorld(("Admission:Mode", "Warn"));
+        using var replica = new HttpClient { BaseAddress = await world.ListeningReplicaAsync() };
+        for (var request = 0; request < 20; request++)
+        {
+            using var answer = await (what switch
+            {
+                "no provider" => replica.GetAsync(new Uri("/signin/oidc", UriKind.Relative), TestContext.Current.CancellationToken),
+                "many fields" => PostAsync("/signin/link", string.Join('&', Enumerable.Range(0, 1500).Select(static field => $"a{field}=")), "application/x-www-form-urlencoded"),
+                "a long form" => PostAsync("/signin/link", "a=" + new string('x', 40_000), "application/x-www-form-urlencoded"),
+                "half a letter" => PostAsync("/kubernetes/admission", """{"request":{"uid":"\ud800"}}""", "application/json"),
+                _ => PostAsync("/kubernetes/admission", """{"request":{"uid":"u","operation":1}}""", "application/json"),
+            });
+            answer.StatusCode.ShouldBe(status);
+        }
+
+        world.AuditLines().ShouldNotContain(line => line.Contains("a fault in the broker"));
+        world.AuditLines(0).ShouldAllBe(line => !line.Contains("\"refused\""));
+
+        Task<HttpResponseMessage> PostAsync(string path, string body, string type) =>
+            replica.PostAsync(new Uri(path, UriKind.Relative), new StringContent(body, Encoding.UTF8, type), TestContext.Current.CancellationToken);
+    }
+
+    [Theory]
+    [InlineData("/v1/auth/kubernetes/login")]
+    [InlineData("/signin/link")]
+    public async Task L15_Who_breaks_off_in_the_middle_of_a_body_has_left_and_brought_about_no_fault(string path)
+    {
+        await using var world = new BrokerWorld(("Admission:Mode", "Warn"));
+        var address = await world.ListeningReplicaAsync();
+        for (var request = 0; request < 20; request++)
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { LingerState = new(true, 0) };
+            await socket.ConnectAsync(IPAddress.Loopback, address.Port, TestContext.Current.CancellationToken);
+            await socket.SendAsync(
+                Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"), TestContext.Current.CancellationToken);
+            await socket.ReceiveAsync(new byte[256], TestContext.Current.CancellationToken); // the broker reads the body now
+            await socket.SendAsync("{\"role\""u8.ToArray(), TestContext.Current.CancellationToken);
+        }
+
+        await Eventually.HoldsAsync(
+            () => Task.FromResult(Logged(world).Count(line => line.Contains("Request finished") && line.Contains(path)) >= 20), "all of them have ended", TestContext.Current.CancellationToken);
+        world.AuditLines().ShouldNotContain(line => line.Contains("a fault in the broker"));
+        Logged(world).ShouldNotContain(line => line.Contains("fault of the broker") || line.Contains("fault in the broker"));
     }
 
     [Fact]
@@ -84,11 +141,18 @@ public sealed class RecordTests
             "/", "/?database=orders", "/databases/orders",
         })
         {
+            await LooksAsync(path, "viewers");
+        }
+
+        foreach (var path in new[] { $"/orders/revoke?lease={lease}", "/orders/rotate?role=orders-api" }) await LooksAsync(path, "operators");
+
+        async Task LooksAsync(string path, string who)
+        {
             var before = world.Audited("read").Length;
-            (await world.SendAsync(replica, HttpMethod.Get, path, world.Person("viewers"))).Status.ShouldBe(200, path);
+            (await world.SendAsync(replica, HttpMethod.Get, path, world.Person(who))).Status.ShouldBe(200, path);
 
             var read = world.Audited("read")[before..].ShouldHaveSingleItem(path);
-            ((string?)read["detail"], (string?)read["outcome"], (string?)read["caller"]!["subject"]).ShouldBe(($"GET {path}", "granted", "viewers@example.org"));
+            ((string?)read["detail"], (string?)read["outcome"], (string?)read["caller"]!["subject"]).ShouldBe(($"GET {path}", "granted", $"{who}@example.org"));
         }
     }
 
@@ -124,6 +188,41 @@ public sealed class RecordTests
     }
 
     [Fact]
+    public async Task L7_Who_signs_in_by_a_link_is_recorded_before_it_is_let_in_and_a_code_that_is_none_apart()
+    {
+        await using var world = new BrokerWorld();
+        using var browser = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = await world.ListeningReplicaAsync() };
+        var code = world.Service<AdminTokens>().MakeLink("grace@laptop", TimeSpan.FromMinutes(10)).Reveal();
+
+        using var guessed = await SignInAsync(browser, "nonsense");
+        using var signedIn = await SignInAsync(browser, code);
+        using var again = await SignInAsync(browser, code);
+
+        (guessed.StatusCode, signedIn.StatusCode, again.StatusCode).ShouldBe((HttpStatusCode.OK, HttpStatusCode.Redirect, HttpStatusCode.OK));
+        var record = world.AuditLines(0).Where(line => line.Contains("\"authenticate\"")).ShouldHaveSingleItem();
+        record.ShouldContain("\"granted\"");
+        record.ShouldContain("\"caller\":{\"issuer\":\"~broker\",\"subject\":\"grace@laptop\"");
+        world.AuditLines().Count(line => line.Contains("This link was not made by this broker")).ShouldBe(1);
+        world.AuditLines().Count(line => line.Contains("This link has already been used")).ShouldBe(1);
+        world.AuditLines().ShouldNotContain(line => line.Contains(code));
+    }
+
+    [Fact]
+    public async Task L7_Nobody_is_signed_in_by_a_link_while_nothing_can_be_recorded()
+    {
+        var audit = new SwitchedAudit();
+        await using var world = new BrokerWorld { Services = services => services.Replace(ServiceDescriptor.Singleton<IAudit>(audit)) };
+        using var browser = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false }) { BaseAddress = await world.ListeningReplicaAsync() };
+        audit.IsFull = true;
+
+        using var answer = await SignInAsync(browser, world.Service<AdminTokens>().MakeLink("grace@laptop", TimeSpan.FromMinutes(10)).Reveal());
+
+        answer.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        answer.Headers.TryGetValues("Set-Cookie", out var cookies);
+        (cookies ?? []).ShouldNotContain(cookie => cookie.StartsWith("broker-page=", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Each_refusal_is_a_line_of_the_log_with_code_caller_role_and_trace()
     {
         await using var world = new BrokerWorld();
@@ -136,4 +235,12 @@ public sealed class RecordTests
     }
 
     private static IEnumerable<string> Logged(BrokerWorld world) => world.Heard.All.Where(heard => heard.Where == "log").Select(heard => heard.Text);
+
+    private static async Task<HttpResponseMessage> SignInAsync(HttpClient browser, string code)
+    {
+        var html = await browser.GetStringAsync(new Uri("/signin/link?code=" + Uri.EscapeDataString(code), UriKind.Relative), TestContext.Current.CancellationToken);
+        var token = Regex.Match(html, "name=\"form-token\"[^>]*value=\"([^\"]+)\"").Groups[1].Value;
+        using var form = new FormUrlEncodedContent([new("form-token", WebUtility.HtmlDecode(token)), new("code", code)]);
+        return await browser.PostAsync(new Uri("/signin/link", UriKind.Relative), form, TestContext.Current.CancellationToken);
+    }
 }

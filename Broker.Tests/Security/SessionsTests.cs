@@ -32,6 +32,15 @@ public sealed class SessionsTests
     }
 
     [Fact]
+    public async Task A_null_among_the_roles_is_a_mistake()
+    {
+        await using var world = new BrokerWorld();
+        var answer = await world.SendAsync(await world.ReplicaAsync(), HttpMethod.Post, "/api/v1/sessions", world.Job(), new JsonObject { ["roles"] = new JsonArray("deploy", null) });
+
+        (answer.Status, answer.Code).ShouldBe((400, "invalid-request"));
+    }
+
+    [Fact]
     public async Task A_session_used_for_a_role_it_was_not_given_for_is_refused()
     {
         await using var world = new BrokerWorld();

@@ -2,7 +2,6 @@ using System.Text.Json;
 using Broker.Core.Catalog;
 using Broker.Core.Leases;
 using Broker.Core.Ledger;
-using Microsoft.AspNetCore.Http.Features;
 
 namespace Broker.Api.Fronts.Admission;
 
@@ -17,7 +16,6 @@ internal static class AdmissionApi
     /// <summary>Its path.</summary>
     public const string Path = "/kubernetes/admission";
 
-    private const int LongestReview = 4 * 1024 * 1024; // an object has at most 1.5 MB, and the old object may come with it
     private const int MostAtOnce = 16;
     private const int LongestWarning = 250; // clients show 4,096 characters of all warnings together
 
@@ -39,34 +37,31 @@ internal static class AdmissionApi
     {
         using var patience = new CancellationTokenSource(AnswerWithin, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, context.RequestAborted);
-        var (uid, findings, outcome) = ("", (IReadOnlyList<(string Words, bool Certain)>)[], "failed-open");
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size) size.MaxRequestBodySize = LongestReview;
-        if (Turns.Wait(0, CancellationToken.None))
+        var (findings, outcome) = ((IReadOnlyList<(string Words, bool Certain)>)[], "failed-open");
+        var (review, mistake) = await AdmissionReview.ReadAsync(context, time);
+        if (review is null)
+        {
+            context.Response.StatusCode = mistake;
+            return;
+        }
+
+        if (!review.IsWhole)
+        {
+            // The workload is admitted: no rollout waits for the broker.
+        }
+        else if (review.Workload is not { } workload)
+        {
+            outcome = "";
+        }
+        else if (Turns.Wait(0, CancellationToken.None))
         {
             try
             {
-                using var review = await JsonDocument.ParseAsync(context.Request.Body, cancellationToken: context.RequestAborted);
-                if (!TryRead(review.RootElement, out uid, out var request))
-                {
-                    context.Response.StatusCode = StatusCodes.Status400BadRequest;
-                    return;
-                }
-
-                (findings, outcome) = (await JudgeAsync(request, desk, either.Token), "");
-            }
-            catch (JsonException)
-            {
-                context.Response.StatusCode = StatusCodes.Status400BadRequest;
-                return;
-            }
-            catch (BadHttpRequestException e)
-            {
-                context.Response.StatusCode = e.StatusCode;
-                return;
+                (findings, outcome) = (await desk.JudgeAsync(workload, review.Before, either.Token), "");
             }
             catch (Exception e) when (e is LedgerException or OperationCanceledException)
             {
-                // The workload is admitted: no rollout waits for the broker.
+                // Likewise.
             }
             finally
             {
@@ -77,25 +72,7 @@ internal static class AdmissionApi
         if (outcome.Length > 0) findings = [(Unjudged, false)];
         var refused = mode == AdmissionMode.Refuse && findings.Any(finding => finding.Certain);
         metrics.Admitted(outcome.Length > 0 ? outcome : refused ? "refused" : findings.Count > 0 ? "warned" : "fits");
-        await WriteAsync(context, uid, findings, refused);
-    }
-
-    private static bool TryRead(JsonElement review, out string uid, out JsonElement request)
-    {
-        (uid, request) = ("", default);
-        if (review.ValueKind != JsonValueKind.Object || !review.TryGetProperty("request", out request) || request.ValueKind != JsonValueKind.Object) return false;
-        if (!request.TryGetProperty("uid", out var id) || id.ValueKind != JsonValueKind.String) return false;
-        uid = id.GetString()!;
-        return true;
-    }
-
-    private static async Task<IReadOnlyList<(string Words, bool Certain)>> JudgeAsync(JsonElement request, AdmissionDesk desk, CancellationToken cancellation)
-    {
-        if (request.TryGetProperty("operation", out var operation) && operation.ValueEquals("DELETE")) return [];
-        var space = request.TryGetProperty("namespace", out var named) && named.ValueKind == JsonValueKind.String ? named.GetString()! : "";
-        if (!request.TryGetProperty("object", out var thing) || Workload.Read(thing, space) is not { } workload) return [];
-        var before = request.TryGetProperty("oldObject", out var old) ? Workload.Read(old, space) : null;
-        return await desk.JudgeAsync(workload, before, cancellation);
+        await WriteAsync(context, review.Uid, findings, refused);
     }
 
     private static async Task WriteAsync(HttpContext context, string uid, IReadOnlyList<(string Words, bool Certain)> findings, bool refused)

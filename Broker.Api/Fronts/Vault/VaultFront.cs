@@ -39,7 +39,6 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
     {
         SecurityHeaders.Put(context);
         context.Features.Get<IHttpMetricsTagsFeature>()?.Tags.Add(Route);
-        ShownPath.Trace(context.Request);
         try
         {
             VaultReply? reply;
@@ -64,15 +63,14 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
             await requests.RecordAsync(context, error);
             await WriteAsync(context, error);
         }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (context.Left(e))
         {
             // The caller left. In case it is still there, it must not take an empty answer for an unrecorded success.
             context.Abort();
         }
         catch (Exception e) when (!context.Response.HasStarted)
         {
-            log.Fault(context.Request.Method, ShownPath.Of(context.Request), e);
-            await guard.RecordFaultAsync(context, e, ShownPath.Of(context.Request));
+            if (await guard.RecordFaultAsync(context, e)) log.Fault(context.Request.Method, ShownPath.Of(context.Request), e);
             await WriteAsync(context, new VaultError(500, $"internal error, logged under trace {context.TraceId()}"));
         }
     }

@@ -1,6 +1,8 @@
 using System.Globalization;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Native.Operators;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Core.Audit;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases.Holders;
@@ -12,7 +14,7 @@ using Broker.Core.Operators.Holdings;
 namespace Broker.Api.Page;
 
 /// <summary>The orders that an operator can give on the page: describes what each would do to whom, and carries it out.</summary>
-internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDesk ceilings, PauseDesk pauses, HolderDesk holders, HoldingDesk holdings, LeftoverDesk leftovers, TimeProvider time)
+internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDesk ceilings, PauseDesk pauses, HolderDesk holders, HoldingDesk holdings, LeftoverDesk leftovers, RequestGuard guard, TimeProvider time)
 {
     private const int MostNamed = 50;
 
@@ -29,20 +31,21 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
         _ => null,
     };
 
-    /// <summary>Carries out an order that was described. Null: done.</summary>
-    public async Task<string?> GiveAsync(string kind, Func<string, string?> field, HttpContext context)
+    /// <summary>Carries out an order that was described. Null: done; otherwise why not, which has been recorded.</summary>
+    public async Task<Refusal?> GiveAsync(string kind, Func<string, string?> field, HttpContext context)
     {
         var reason = field("reason") ?? "";
-        if (OperatorsBody.WhyNoReason(reason) is { } none) return none;
+        if (OperatorsBody.WhyNoReason(reason) is { } none) return await RefusedAsync(kind, field, none, context);
         int? ceiling = null;
         if (kind == "ceiling" && field("ceiling") is { Length: > 0 } text)
         {
-            if (!int.TryParse(text, CultureInfo.InvariantCulture, out var number) || number < 0) return "The ceiling must be a number of connections, or empty.";
+            if (!int.TryParse(text, CultureInfo.InvariantCulture, out var number) || number < 0)
+                return await RefusedAsync(kind, field, "The ceiling must be a number of connections, or empty.", context);
             ceiling = number;
         }
 
         var (caller, origin, cancellation) = (context.ProvenCaller(), context.Origin(), Requests.ToItsEnd);
-        var refusal = kind switch
+        return kind switch
         {
             "rotate" => await leases.RotateAsync(caller, field("role")!, reason, origin, cancellation),
             "pause" => await pauses.SetAsync(caller, field("role")!, RoleState.Paused, reason, origin, cancellation),
@@ -55,7 +58,21 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
             "drop" => await leftovers.DropAsync(caller, field("database")!, field("user")!, reason, origin, cancellation),
             _ => new Refusal(RefusalCode.InvalidRequest, "There is no such order."),
         };
-        return refusal?.Detail;
+    }
+
+    /// <summary>Refuses an order that reaches no desk, as the API does: it is on record.</summary>
+    public Task<Refusal> RefusedAsync(string kind, Func<string, string?> field, string why, HttpContext context)
+    {
+        var action = kind switch
+        {
+            "rotate" => AuditAction.Rotate,
+            "pause" or "drain" or "resume" => AuditAction.Pause,
+            "revoke" or "drop" => AuditAction.Revoke,
+            "end" => AuditAction.End,
+            "ceiling" or "configured" => AuditAction.Ceiling,
+            _ => AuditAction.Authenticate,
+        };
+        return guard.RecordRefusalAsync(context, action, context.ProvenCaller(), field("role"), new(RefusalCode.InvalidRequest, why), StatusCodes.Status409Conflict);
     }
 
     private async Task<OrderModel?> RotateAsync(string role, CancellationToken cancellation)

@@ -1,10 +1,9 @@
 using Broker.Api.Authentication;
-using Broker.Api.Authentication.BrokerTokens;
 using Broker.Api.Authentication.Browser;
-using Broker.Core.Ledger;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
+using Microsoft.Extensions.Options;
 
 namespace Broker.Api.Page;
 
@@ -18,8 +17,8 @@ internal static class SignInEndpoints
         page.MapGet("/signin", (HttpContext context, string? refused) => ShowAsync(context, null, refused is null ? null : "The identity provider did not sign you in. Try again, or ask whoever runs the broker."));
         page.MapGet("/signin/link", (HttpContext context, string? code) => ShowAsync(context, code, null));
         page.MapPost("/signin/link", ByLinkAsync);
-        page.MapGet("/signin/oidc", (HttpContext context) =>
-            context.ChallengeAsync(PageSignIn.Provider, new AuthenticationProperties { RedirectUri = "/" }));
+        if (endpoints.ServiceProvider.GetRequiredService<IOptions<AuthenticationOptions>>().Value.SchemeMap.ContainsKey(PageSignIn.Provider))
+            page.MapGet("/signin/oidc", (HttpContext context) => context.ChallengeAsync(PageSignIn.Provider, new AuthenticationProperties { RedirectUri = "/" }));
         page.MapPost("/signout", SignOutAsync);
     }
 
@@ -36,42 +35,17 @@ internal static class SignInEndpoints
     }
 
     // Only by POST: mail filters and chat previews that open links must not use this one up.
-    private static async Task ByLinkAsync(HttpContext context, IAntiforgery antiforgery, AdminTokens tokens, SessionLedger used)
+    private static async Task ByLinkAsync(HttpContext context, IAntiforgery antiforgery, LinkSignIn links)
     {
-        if (!await antiforgery.IsRequestValidAsync(context))
-        {
-            await ShowAsync(context, null, "The form is too old, or came from another site. Open the link again.");
-            return;
-        }
-
-        var code = (await context.Request.ReadFormAsync(context.RequestAborted))["code"].ToString();
-        if (tokens.ReadLink(code) is not { } link)
-        {
-            await ShowAsync(context, null, "This link was not made by this broker, or it has expired. Make a new one.");
-            return;
-        }
-
-        var (opening, _) = await used.OpenAsync(link.Id, "admin-link", link.Left, link.Left, int.MaxValue, link.Id, link.Left, context.RequestAborted);
-        if (opening != SessionOpening.Open)
-        {
-            await ShowAsync(context, null, "This link has already been used. Make a new one.");
-            return;
-        }
-
-        await PutCookieAsync(context, tokens.Make(link.By, AdminTokens.Longest).Reveal(), AdminTokens.Longest);
-        context.Response.Redirect("/");
+        var refused = await PageForm.ReadAsync(context, antiforgery) is { } form
+            ? await links.TryAsync(context, form["code"].ToString())
+            : "The form is too old, or came from another site. Open the link again.";
+        if (refused is not null) await ShowAsync(context, null, refused);
     }
 
     private static async Task SignOutAsync(HttpContext context, IAntiforgery antiforgery)
     {
-        if (await antiforgery.IsRequestValidAsync(context)) await context.SignOutAsync(PageSignIn.Cookie);
+        if (await PageForm.ReadAsync(context, antiforgery) is not null) await context.SignOutAsync(PageSignIn.Cookie);
         context.Response.Redirect("/signin");
-    }
-
-    private static Task PutCookieAsync(HttpContext context, string proof, TimeSpan lifetime)
-    {
-        var properties = new AuthenticationProperties { ExpiresUtc = context.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow() + lifetime };
-        properties.StoreTokens([new AuthenticationToken { Name = PageSignIn.Proof, Value = proof }]);
-        return context.SignInAsync(PageSignIn.Cookie, new(new System.Security.Claims.ClaimsIdentity(PageSignIn.Cookie)), properties);
     }
 }

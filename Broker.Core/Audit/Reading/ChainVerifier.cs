@@ -18,6 +18,9 @@ public sealed class ChainVerifier : IDisposable
 {
     private const int MostProblems = 100;
 
+    // A file that begins, and each sink that lost records, are told of in lines of their own.
+    private const int MostUncovered = ChainFormat.CheckpointEvery + 5;
+
     // A checkpoint follows a record within a second; a hanging batch can take five, and be reported late.
     private static readonly TimeSpan WithoutCheckpoint = TimeSpan.FromSeconds(30);
 
@@ -31,9 +34,11 @@ public sealed class ChainVerifier : IDisposable
     private ChainHead? before;
     private bool isKnown;
     private long uncovered;
-    private long uncoveredRecords;
+    private bool uncoveredStart;
     private string? uncoveredSince;
-    private string? pendingSince;
+    private DateTimeOffset? pendingFrom;
+    private DateTimeOffset? pendingTo;
+    private bool pendingUntimed;
     private long records;
     private long checkpoints;
     private long unsigned;
@@ -83,7 +88,7 @@ public sealed class ChainVerifier : IDisposable
             foreach (var (bytes, isWhole) in AuditLines.Of(file)) Read($"{Path.GetFileName(file)}:{++number}", bytes, isWhole, end);
         }
 
-        End(end);
+        End(end, files);
         return new(records, checkpoints, problems, notes);
     }
 
@@ -120,7 +125,8 @@ public sealed class ChainVerifier : IDisposable
             Forgive(place, line);
             if (before is not null) Switch(place, line, before);
             Start(place, line);
-            (uncovered, uncoveredRecords, uncoveredSince, closed) = (0, 0, null, false);
+            Covered();
+            closed = false;
             return true;
         }
 
@@ -181,7 +187,7 @@ public sealed class ChainVerifier : IDisposable
 
         // The hash before the loss vouches for what the sink accepted before it failed.
         before = new(line.Chain, to, lost.After);
-        (uncovered, uncoveredRecords, uncoveredSince) = (0, 0, null);
+        Covered();
         Lost(place, lost);
     }
 
@@ -222,41 +228,63 @@ public sealed class ChainVerifier : IDisposable
 
         if (!Vouches(line)) return false;
         closed = line.Text(ChainFormat.Why) == ChainFormat.Closed;
-        (uncovered, uncoveredRecords, uncoveredSince) = (0, 0, null);
+        Covered();
         return true;
+    }
+
+    private void Covered()
+    {
+        (uncovered, uncoveredStart, uncoveredSince) = (0, false, null);
+        (pendingFrom, pendingTo, pendingUntimed) = (null, null, false);
     }
 
     private void Uncover(string place, ChainLine line)
     {
         closed = false;
-        if (uncovered++ == 0) pendingSince = line.Time;
+        if (line.Has("event") && line.Event is not (ChainFormat.Opened or ChainFormat.Checkpoint or ChainFormat.Resumed))
+            Say($"{place}: is of a kind that no broker writes: it was put here.");
+        var time = Time(line.Time);
+        pendingUntimed |= time is null;
+        if (pendingFrom is null || time < pendingFrom) pendingFrom = time;
+        if (pendingTo is null || time > pendingTo) pendingTo = time;
+
+        // A broker that died in the middle of many records, and the next, which knows nothing of them.
+        uncoveredStart |= line.Event == ChainFormat.Opened && line.Flag(ChainFormat.Started) && uncovered > 0;
+        if (++uncovered == (uncoveredStart ? 2 : 1) * MostUncovered + 1) Say($"{place}: {uncovered} records without a checkpoint: some checkpoints were removed.");
         if (line.Event is not null) return;
         uncoveredSince ??= line.Time;
-        if (++uncoveredRecords == ChainFormat.CheckpointEvery + 1) Say($"{place}: {uncoveredRecords} records without a checkpoint: some checkpoints were removed.");
-        if (Time(uncoveredSince) is not { } from || Time(line.Time) is not { } now || now - from <= WithoutCheckpoint) return;
+        if (Time(uncoveredSince) is not { } from || time is not { } now || now - from <= WithoutCheckpoint) return;
         Say($"{place}: no checkpoint since {uncoveredSince}: it was removed.");
         uncoveredSince = line.Time;
     }
 
-    private void End(ChainEnd end)
+    private void End(ChainEnd end, IReadOnlyList<string> files)
     {
         if (unreadable is not null && !closed && keys.Count == 0) notes.Add("The last line is incomplete: a broker is writing it, or died while writing it.");
         else Say(unreadable);
         if (records == 0) Say("There are no records.");
         end.Check(ranges, losses, closed, options, Say, notes.Add);
-        if (uncovered > 0) Unvouched();
+        if (uncovered > 0) Unvouched(files[^1]);
         if (records > 0 && !closed) notes.Add("The broker has not ended this chain: it is still running, or it died.");
         if (unsigned > 0 && keys.Count == 0) notes.Add($"{unsigned} checkpoints are not signed: whoever can write the file could have rewritten all of it.");
         if (keys.Count == 0) notes.Add("Signatures were not verified: no key was given.");
     }
 
-    private void Unvouched()
+    private void Unvouched(string last)
     {
         var what = $"The last {uncovered} records are not covered by a checkpoint";
-        if (keys.Count > 0 && (Time(pendingSince) is not { } since || options.Time.GetUtcNow() - since > WithoutCheckpoint))
+        if (keys.Count > 0 && IsOverdue(File.GetLastWriteTimeUtc(last)))
             Say($"{what}, and none came for {WithoutCheckpoint.TotalSeconds} seconds: nothing shows that they are unchanged, or what may have followed them.");
         else
             notes.Add($"{what} yet; nothing shows that they are unchanged, or what may have followed them.");
+    }
+
+    // What whoever wrote these records says of their time is not believed where it would excuse them: not that it is still to come, and not what is
+    // later than the file.
+    private bool IsOverdue(DateTimeOffset writtenAt)
+    {
+        var now = options.Time.GetUtcNow();
+        return pendingUntimed || now - pendingFrom > WithoutCheckpoint || pendingTo - now > WithoutCheckpoint || now - writtenAt > WithoutCheckpoint;
     }
 
     private static DateTimeOffset? Time(string? text) => DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, out var time) ? time : null;

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -98,12 +99,68 @@ public sealed class AdmissionTests
     }
 
     [Fact]
+    public async Task Whoever_sends_slowly_takes_no_turn_from_others()
+    {
+        await using var world = new BrokerWorld(("Admission:Mode", "Refuse"));
+        var address = await world.ListeningReplicaAsync();
+        using var replica = new HttpClient { BaseAddress = address };
+        using var slow = await SlowAsync(address, 32, 2000);
+
+        Allowed(await ReviewAsync(replica, Deployment(40, connections: 5))).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task Where_long_reviews_have_no_place_one_is_let_in_and_answered_with_its_id()
+    {
+        await using var world = new BrokerWorld(("Admission:Mode", "Refuse"));
+        var address = await world.ListeningReplicaAsync();
+        using var replica = new HttpClient { BaseAddress = address };
+        var large = JsonNode.Parse(Deployment(40, connections: 5))!;
+        large["metadata"]!["annotations"]!["large"] = new string('x', 1_400_000);
+        JsonObject said = [];
+
+        // Each is given up after a second.
+        await Eventually.HoldsAsync(
+            async () =>
+            {
+                using var slow = await SlowAsync(address, 32, 200_000);
+                said = await ReviewOnceAsync(replica, large.ToJsonString());
+                return IsUnchecked(said);
+            },
+            "the places are taken", Cancel);
+
+        ((string?)said["response"]!["uid"]).ShouldBe("u-1");
+        Allowed(await ReviewAsync(replica, large.ToJsonString())).ShouldBeFalse("the places are free again");
+    }
+
+    [Fact]
     public async Task Nobody_answers_where_it_is_not_configured()
     {
         await using var world = new BrokerWorld();
         using var replica = await world.ReplicaAsync();
 
         (await PostAsync(replica, "{}")).StatusCode.ShouldBe(HttpStatusCode.Unauthorized, "there is no such address, and that is for those who are known");
+    }
+
+    /// <summary>Requests of nobody whose bodies begin and do not end.</summary>
+    private static async Task<Sockets> SlowAsync(Uri address, int count, int length)
+    {
+        var sockets = new Sockets();
+        var begun = Encoding.ASCII.GetBytes("POST /kubernetes/admission HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n{\"request\":" + new string(' ', length));
+        for (; count > 0; count--)
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            sockets.Add(socket);
+            await socket.ConnectAsync(IPAddress.Loopback, address.Port, Cancel);
+            await socket.SendAsync(begun, Cancel);
+        }
+
+        return sockets;
+    }
+
+    private sealed class Sockets : List<Socket>, IDisposable
+    {
+        public void Dispose() => ForEach(static socket => socket.Dispose());
     }
 
     private static bool Allowed(JsonObject answer) => (bool)answer["response"]!["allowed"]!;

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
-using Broker.Api.Fronts.Vault;
+using Broker.Api.Fronts;
 using Broker.Tests.Security;
 using Microsoft.AspNetCore.Http;
 using Shouldly;
@@ -98,6 +98,9 @@ public sealed class NamedTokenTests
     [Theory]
     [InlineData("/v1/auth/token/lookup/hvs.one", "/v1/auth/token/lookup/…")]
     [InlineData("/v1/team-a/auth/token/renew/hvs.one/two", "/v1/team-a/auth/token/renew/…")]
+    [InlineData("/V1/Auth/Token/lookup/hvs.one", "/V1/Auth/Token/lookup/…")]
+    [InlineData("/vault/v1/auth//token/lookup%2Fan-accessor", "/vault/v1/auth/token/lookup/…")]
+    [InlineData("/api/v1/sessions/brs_one", "/api/v1/sessions/…")]
     [InlineData("/v1/auth/token/lookup-self", null)]
     [InlineData("/v1/auth/token/lookup-self/", null)]
     [InlineData("/v1/sys/leases/renew/database/creds/app/x", null)]
@@ -111,6 +114,25 @@ public sealed class NamedTokenTests
 
         activity.GetTagItem("url.path").ShouldBe(shown ?? path);
         ShownPath.Of(request).ShouldBe(shown ?? path);
+    }
+
+    [Theory]
+    [InlineData("/v1/auth/token/lookup/hvs.a-token-in-an-address", false)]
+    [InlineData("/v1/auth/token/lookup-accessor/an-accessor-of-somebody", false)]
+    [InlineData("/vault/v1/auth/token/lookup/hvs.a-token-in-an-address", true)]
+    [InlineData("/V1/auth/token/lookup/hvs.a-token-in-an-address", true)]
+    public async Task L6_A_token_in_an_address_at_which_nothing_answers_is_not_recorded_or_logged(string path, bool enabled)
+    {
+        await using var world = new BrokerWorld(("VaultApi:Enabled", enabled ? "true" : "false"));
+        var replica = await world.ReplicaAsync();
+
+        await world.SendAsync(replica, HttpMethod.Get, path, null);
+        await world.SendAsync(replica, HttpMethod.Get, path, world.Pod());
+
+        var written = path[(path.LastIndexOf('/') + 1)..];
+        world.AuditLines().ShouldNotContain(line => line.Contains(written, StringComparison.Ordinal));
+        // At its finest, the web server itself logs every address.
+        world.Heard.All.ShouldNotContain(heard => heard.Where == "log" && heard.Text.StartsWith("Broker.", StringComparison.Ordinal) && heard.Text.Contains(written, StringComparison.Ordinal));
     }
 
     private static async Task<string> AccessorOfAsync(VaultCaller caller) => (string)(await caller.SendAsync("GET", "auth/token/lookup-self")).Body["data"]!["accessor"]!;

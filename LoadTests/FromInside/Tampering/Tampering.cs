@@ -10,6 +10,9 @@ namespace LoadTests.FromInside.Tampering;
 /// <param name="random">Decides everything.</param>
 internal sealed class Tampering(AuditState own, AuditState other, AuditState foreign, Random random)
 {
+    // Long ago, behind everything else, still to come, and none.
+    private static readonly string[] Times = ["2026-03-01T00:00:00.0000000Z", "2026-03-02T12:00:00.0000000Z", "2099-01-01T00:00:00.0000000Z", "some day"];
+
     private readonly StringBuilder told = new();
 
     /// <summary>What was done, in words.</summary>
@@ -133,7 +136,7 @@ internal sealed class Tampering(AuditState own, AuditState other, AuditState for
         at);
 
     private AuditState Forge(AuditState state, int at) => Insert(
-        state, at, Own(state, at, """{"time":"2026-03-01T12:00:00.0000000Z","action":"claim","outcome":"refused"}"""), "a made-up record");
+        state, at, Own(state, at, $$"""{"time":"{{Times[random.Next(Times.Length)]}}",{{(random.Next(3) == 0 ? "\"event\":\"x\"," : "")}}"action":"claim","outcome":"refused"}"""), "a made-up record");
 
     // Sometimes as it is, sometimes chained as if it had always stood so.
     private AuditState Rechained(AuditState state, int from)
@@ -224,16 +227,20 @@ internal sealed class Tampering(AuditState own, AuditState other, AuditState for
     private AuditState Append(AuditState state)
     {
         var count = state.Lines.Count();
-        if (random.Next(2) == 0) state.Files[^1].Lines.Add(Own(state, count, """{"time":"2026-03-02T12:00:00.0000000Z","event":"opened","after":"x","started":true}"""));
+        var time = Times[random.Next(Times.Length)];
+        if (random.Next(2) == 0) state.Files[^1].Lines.Add(Own(state, count, $$"""{"time":"{{time}}","event":"opened","after":"x","started":true}"""));
         for (var more = random.Next(1, 4); more > 0; more--)
         {
-            var line = random.Next(3) == 0
-                ? """{"time":"2026-03-02T12:00:01.0000000Z","event":"checkpoint","why":"closed","head":"x","key":"x","signature":"x"}"""
-                : """{"time":"2026-03-02T12:00:00.0000000Z","action":"claim","outcome":"granted","holderId":"H999"}""";
+            var line = random.Next(4) switch
+            {
+                0 => $$"""{"time":"{{time}}","event":"checkpoint","why":"closed","head":"x","key":"x","signature":"x"}""",
+                1 => $$"""{"time":"{{time}}","event":"{{(random.Next(2) == 0 ? "x" : "resumed")}}","action":"claim","outcome":"granted","holderId":"H999"}""",
+                _ => $$"""{"time":"{{time}}","action":"claim","outcome":"granted","holderId":"H999"}""",
+            };
             state.Files[^1].Lines.Add(Own(state, state.Lines.Count(), line));
         }
 
-        return Tell(state, "made-up records appended");
+        return Tell(state, $"made-up records of {time} appended");
     }
 
     // A chain of the attacker's own, that says it follows what is there.

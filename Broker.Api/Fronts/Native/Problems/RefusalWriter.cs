@@ -30,7 +30,7 @@ public static class RefusalWriter
         if (isLogged)
         {
             var named = context.Request.RouteValues.TryGetValue("role", out var role) && role is string { Length: > 0 } text ? text : null;
-            Say(context, refusal, named, context.Request.Path);
+            Say(context, refusal, named, ShownPath.Of(context.Request));
         }
 
         var response = context.Response;

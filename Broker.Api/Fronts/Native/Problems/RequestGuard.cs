@@ -31,41 +31,17 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     /// <summary>Writes a refusal into the audit, then to the caller.</summary>
     public async Task RefuseAsync(HttpContext context, AuditAction action, Caller? caller, string? role, Refusal refusal, int? status = null)
     {
-        var record = new AuditRecord
-        {
-            Time = time.GetUtcNow(),
-            Action = action,
-            Outcome = AuditOutcome.Refused,
-            CallerIssuer = caller?.Issuer,
-            CallerSubject = caller?.Subject,
-            CallerPodUid = caller?.PodUid,
-            CallerSession = caller?.Session,
-            CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
-            Role = role,
-            Refusal = refusal.Code,
-            Detail = $"{context.Request.Method} {context.Request.Path}: {refusal.Detail}",
-            TraceId = context.TraceId(),
-            ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
-            HttpStatus = status ?? RefusalStatus.Of(refusal.Code).Status,
-        };
-        if (caller is null)
-        {
-            // Anybody can send unproven requests as fast as the network allows, so they must not fill the audit or the log.
-            var alone = await unproven.WriteAsync(record, AddressName.Of(context.Connection.RemoteIpAddress), context.RequestAborted);
-            await RefusalWriter.WriteAsync(context, refusal, status, isLogged: alone);
-            return;
-        }
+        var (told, isLogged) = await RecordAsync(context, action, caller, role, refusal, status ?? RefusalStatus.Of(refusal.Code).Status);
+        await RefusalWriter.WriteAsync(context, told, told == refusal ? status : null, isLogged);
+    }
 
-        try
-        {
-            await audit.WriteAsync(record, context.RequestAborted);
-        }
-        catch (AuditUnavailableException)
-        {
-            (refusal, status) = (Unrecorded, null);
-        }
-
-        await RefusalWriter.WriteAsync(context, refusal, status);
+    /// <summary>Writes a refusal that is answered with a page into the audit, and a line of it into the log.</summary>
+    /// <returns>What to tell the caller: another refusal where this one cannot be recorded.</returns>
+    public async Task<Refusal> RecordRefusalAsync(HttpContext context, AuditAction action, Caller? caller, string? role, Refusal refusal, int status)
+    {
+        var (told, isLogged) = await RecordAsync(context, action, caller, role, refusal, status);
+        if (isLogged) RefusalWriter.Say(context, told, role, ShownPath.Of(context.Request));
+        return told;
     }
 
     /// <summary>Records an action in the audit. False when that failed; the request has then been refused.</summary>
@@ -142,15 +118,14 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
             await RefuseAsync(context, AuditAction.Read, context.GetProof()?.Caller, null,
                 new(RefusalCode.LedgerUnavailable, "The broker's ledger does not answer. Try again shortly.", TimeSpan.FromSeconds(1)));
         }
-        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        catch (Exception e) when (context.Left(e))
         {
             // The caller left. In case it is still there, it must not take an empty answer for an unrecorded success.
             context.Abort();
         }
         catch (Exception e)
         {
-            log.Fault(context.Request.Method, context.Request.Path, e);
-            await RecordFaultAsync(context, e, context.Request.Path);
+            if (await RecordFaultAsync(context, e)) log.Fault(context.Request.Method, ShownPath.Of(context.Request), e);
             if (context.Response.HasStarted)
             {
                 // A client that reads half an answer must not take it for a whole one.
@@ -171,32 +146,69 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     /// A fault is an outcome like any other (law L7); if it cannot be recorded, it is in the log. The exception's message may contain anything, so it is not
     /// recorded.
     /// </summary>
-    internal async Task RecordFaultAsync(HttpContext context, Exception fault, string path)
+    /// <returns>Whether to log it: not where it is only counted, because a caller that proves nobody can bring it about as fast as the network allows (law L15).</returns>
+    internal async Task<bool> RecordFaultAsync(HttpContext context, Exception fault)
     {
         var caller = context.GetProof()?.Caller;
+        var path = ShownPath.Of(context.Request);
+        var record = new AuditRecord
+        {
+            Time = time.GetUtcNow(),
+            Action = AuditAction.Authenticate,
+            Outcome = AuditOutcome.Failed,
+            CallerIssuer = caller?.Issuer,
+            CallerSubject = caller?.Subject,
+            CallerPodUid = caller?.PodUid,
+            CallerSession = caller?.Session,
+            CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
+            Detail = $"{context.Request.Method} {path}: a fault in the broker ({fault.GetType().Name})",
+            TraceId = context.TraceId(),
+            ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
+            HttpStatus = StatusCodes.Status500InternalServerError,
+        };
+        if (caller is null) return await unproven.WriteAsync(record, AddressName.Of(context.Connection.RemoteIpAddress), CancellationToken.None);
         try
         {
-            await audit.WriteAsync(
-                new()
-                {
-                    Time = time.GetUtcNow(),
-                    Action = AuditAction.Authenticate,
-                    Outcome = AuditOutcome.Failed,
-                    CallerIssuer = caller?.Issuer,
-                    CallerSubject = caller?.Subject,
-                    CallerPodUid = caller?.PodUid,
-                    CallerSession = caller?.Session,
-                    CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
-                    Detail = $"{context.Request.Method} {path}: a fault in the broker ({fault.GetType().Name})",
-                    TraceId = context.TraceId(),
-                    ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
-                    HttpStatus = StatusCodes.Status500InternalServerError,
-                },
-                CancellationToken.None);
+            await audit.WriteAsync(record, CancellationToken.None);
         }
         catch (AuditUnavailableException e)
         {
             log.Fault(context.Request.Method, path, e);
+        }
+
+        return true;
+    }
+
+    // What to tell the caller, and whether to log it.
+    private async Task<(Refusal Told, bool IsLogged)> RecordAsync(HttpContext context, AuditAction action, Caller? caller, string? role, Refusal refusal, int status)
+    {
+        var record = new AuditRecord
+        {
+            Time = time.GetUtcNow(),
+            Action = action,
+            Outcome = AuditOutcome.Refused,
+            CallerIssuer = caller?.Issuer,
+            CallerSubject = caller?.Subject,
+            CallerPodUid = caller?.PodUid,
+            CallerSession = caller?.Session,
+            CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
+            Role = role,
+            Refusal = refusal.Code,
+            Detail = $"{context.Request.Method} {ShownPath.Of(context.Request)}: {refusal.Detail}",
+            TraceId = context.TraceId(),
+            ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
+            HttpStatus = status,
+        };
+        // Anybody can send unproven requests as fast as the network allows, so they must not fill the audit or the log.
+        if (caller is null) return (refusal, await unproven.WriteAsync(record, AddressName.Of(context.Connection.RemoteIpAddress), context.RequestAborted));
+        try
+        {
+            await audit.WriteAsync(record, context.RequestAborted);
+            return (refusal, true);
+        }
+        catch (AuditUnavailableException)
+        {
+            return (Unrecorded, true);
         }
     }
 

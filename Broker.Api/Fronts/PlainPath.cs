@@ -1,4 +1,4 @@
-namespace Broker.Api.Fronts.Vault;
+namespace Broker.Api.Fronts;
 
 /// <summary>
 /// A path as its client means it: an escaped slash is a slash, and several in a row count as one. Vault answers the latter with a redirection, which

@@ -1,0 +1,38 @@
+using System.Diagnostics;
+
+namespace Broker.Api.Fronts;
+
+/// <summary>
+/// A request's path as it may be shown. Old clients of Vault write tokens and accessors into addresses (<c>auth/token/lookup/TOKEN</c>), and not
+/// always into those that are answered: they are refused, and what they wrote is in no audit, log or trace (law L6).
+/// </summary>
+internal static class ShownPath
+{
+    private const string Tokens = "/auth/token/";
+    private const string Hidden = "…";
+
+    // The beginnings of Vault's tokens, of the broker's own, and of JSON Web Tokens.
+    private static readonly string[] Beginnings = ["hvs.", "hvb.", "hvr.", "brs_", "bra_", "eyJ"];
+
+    public static string Of(HttpRequest request) => Of(request.Path.Value ?? "");
+
+    /// <summary>Has the trace of a request say no more than that.</summary>
+    public static void Trace(HttpRequest request)
+    {
+        if (Activity.Current is not { } activity) return;
+        var path = request.Path.Value ?? "";
+        if (Of(path) is var shown && shown != path) activity.SetTag("url.path", shown);
+    }
+
+    private static string Of(string path)
+    {
+        path = PlainPath.Of(path);
+        if (path.IndexOf(Tokens, StringComparison.OrdinalIgnoreCase) is var start and >= 0 && path.IndexOf('/', start + Tokens.Length) is var slash and > 0 && slash < path.Length - 1)
+            path = $"{path[..slash]}/{Hidden}";
+        return Array.Exists(Beginnings, beginning => path.Contains(beginning, StringComparison.OrdinalIgnoreCase))
+            ? string.Join('/', path.Split('/').Select(static part => IsToken(part) ? Hidden : part))
+            : path;
+    }
+
+    private static bool IsToken(string part) => Array.Exists(Beginnings, beginning => part.StartsWith(beginning, StringComparison.OrdinalIgnoreCase));
+}

@@ -1,0 +1,45 @@
+using Broker.Api.Authentication.BrokerTokens;
+using Broker.Api.Authentication.Browser;
+using Broker.Api.Fronts.Native.Problems;
+using Broker.Core.Audit;
+using Broker.Core.Ledger;
+using Broker.Core.Model;
+using Microsoft.AspNetCore.Authentication;
+
+namespace Broker.Api.Page;
+
+/// <summary>Signs an administrator in by a link that works once.</summary>
+internal sealed class LinkSignIn(AdminTokens tokens, SessionLedger used, RequestGuard guard, TimeProvider time)
+{
+    private const string Unknown = "This link was not made by this broker, or it has expired. Make a new one.";
+    private const string Used = "This link has already been used. Make a new one.";
+
+    /// <summary>Signs in; null: the request has been answered. Otherwise why not, which has been recorded.</summary>
+    public async Task<string?> TryAsync(HttpContext context, string code)
+    {
+        if (tokens.ReadLink(code) is not { } link) return await RefusedAsync(context, Unknown);
+        var (opening, _) = await used.OpenAsync(link.Id, "admin-link", link.Left, link.Left, int.MaxValue, link.Id, link.Left, context.RequestAborted);
+        if (opening != SessionOpening.Open) return await RefusedAsync(context, Used);
+
+        // Everything that is done with it bears its hash: the record tells from where it was fetched.
+        var token = tokens.Make(link.By, AdminTokens.Longest).Reveal();
+        if (!await guard.RecordAsync(context, AuditAction.Authenticate, tokens.Prove(token).Caller!, null, "signed in to the page by a one-time link")) return null;
+        await PutCookieAsync(context, token);
+        context.Response.Redirect("/");
+        return null;
+    }
+
+    // It may be a guess, which anybody can make.
+    private async Task<string> RefusedAsync(HttpContext context, string why)
+    {
+        await guard.RecordRefusalAsync(context, AuditAction.Authenticate, null, null, new(RefusalCode.Unauthenticated, why), StatusCodes.Status200OK);
+        return why;
+    }
+
+    private Task PutCookieAsync(HttpContext context, string proof)
+    {
+        var properties = new AuthenticationProperties { ExpiresUtc = time.GetUtcNow() + AdminTokens.Longest };
+        properties.StoreTokens([new AuthenticationToken { Name = PageSignIn.Proof, Value = proof }]);
+        return context.SignInAsync(PageSignIn.Cookie, new(new System.Security.Claims.ClaimsIdentity(PageSignIn.Cookie)), properties);
+    }
+}
