@@ -17,7 +17,7 @@ namespace Broker.Core.Duties;
 /// dies, the duty passes to another when its time is up. There is no leader, and a slow duty does not delay others.
 /// </summary>
 internal sealed class DutyRounds(
-    SharedLedger ledger, ICatalog catalog, IEnumerable<IDuty> duties, Recovery recovery, RememberedGrants remembered, ShareLedger shares, BrokerMetrics metrics, Jitter jitter, TimeProvider time, ILogger<DutyRounds> log)
+    SharedLedger ledger, ICatalog catalog, IEnumerable<IDuty> duties, Recovery recovery, RememberedGrants remembered, ShareLedger shares, SessionLedger sessions, BrokerMetrics metrics, Jitter jitter, TimeProvider time, ILogger<DutyRounds> log)
     : BackgroundService
 {
     private static readonly TimeSpan Round = TimeSpan.FromMilliseconds(250);
@@ -93,12 +93,13 @@ internal sealed class DutyRounds(
         }
     }
 
-    // The shares of callers and teams are restored like the rest.
+    // The shares of callers and teams, and what was exchanged for sessions, are restored like the rest.
     private async Task KeepSharesAsync(CancellationToken cancellation)
     {
         try
         {
             await shares.KeepAsync(cancellation);
+            await sessions.KeepAsync(cancellation);
         }
         catch (LedgerException)
         {

@@ -55,6 +55,7 @@ internal sealed class SampleDuty(
         IReadOnlyDictionary<string, int> granted = null!;
         SilentReply silent = null!;
         var beside = await Guarantees.BesideAsync(servers, call.Catalog, database, cancellation);
+        var pooledBeside = await Guarantees.PoolersBesideAsync(servers, call.Catalog, database, cancellation);
         var (count, sample) = await sampler.CountAsync(
             await ceilings.InForceAsync(database, cancellation),
             async () =>
@@ -73,7 +74,7 @@ internal sealed class SampleDuty(
         var pool = await ledger.Budgets.SampleAsync(
             database.Name, count.Capacity, count.Limit, count.Reserved, count.Ceiling, count.Foreign, database.Budget.StaleAfter, cancellation, uses, silent.Now,
             stillOpen, terms, count.ServerCapacity, sample.Pool is { } pooled ? (count.Pool ?? 0, pooled.Allowed) : null,
-            [.. beyond.Select(lease => new CappedLease(lease.Key, lease.Value))], beside);
+            [.. beyond.Select(lease => new CappedLease(lease.Key, lease.Value))], beside, pooledBeside);
         Watch(database.Name, terms, count.Ceiling);
         WatchServer(call.Catalog, database, sample);
         await history.RecordAsync(database.Name, await ledger.Budgets.BudgetAsync(database.Name, [.. uses.Select(use => use.Name)], cancellation), cancellation);

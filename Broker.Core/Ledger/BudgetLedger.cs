@@ -22,18 +22,19 @@ public sealed class BudgetLedger(LedgerClient client)
     /// <param name="pool">What the database's pooler should have of the server, and what it may have until it is told; null when there is no pooler.</param>
     /// <param name="capped">What the users of capped leases have open beyond what was granted; null: unchanged.</param>
     /// <param name="beside">The guarantees on the server's other databases without a pooler; null: none.</param>
+    /// <param name="poolers">The poolers of the server's other databases; null: none.</param>
     /// <returns>What the pooler gets, as far as the server's other databases leave it; null when there is no pooler.</returns>
     public async ValueTask<int?> SampleAsync(
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
         CancellationToken cancellation, IReadOnlyList<RoleOpen>? uses = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null,
         DivisionTerms? terms = null, int? server = null, (int Wanted, int Allowed)? pool = null,
-        IReadOnlyList<CappedLease>? capped = null, IReadOnlyList<DatabaseTerms>? beside = null) =>
+        IReadOnlyList<CappedLease>? capped = null, IReadOnlyList<DatabaseTerms>? beside = null, IReadOnlyList<PoolerBeside>? poolers = null) =>
         (await client.TakeAsync(
             Decision.Sample,
             database,
             new(capacity, limit, reserved, ceiling, foreign, staleAfter, server, grantedAt, silent?.Connections ?? 0,
                 silent?.Holders ?? [], uses ?? [], capped ?? [],
-                terms?.Parties ?? [], terms?.Surges ?? [], pool?.Wanted, pool?.Allowed, beside ?? []),
+                terms?.Parties ?? [], terms?.Surges ?? [], pool?.Wanted, pool?.Allowed, beside ?? [], poolers ?? []),
             cancellation)).Pool;
 
     /// <summary>The first waiters in line for connections, in the order in which they are served.</summary>
@@ -121,12 +122,17 @@ public sealed record RoleUse(string Role, int Holders, int Connections, int Over
 internal sealed record SampleQuestion(
     int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, int? Server, DateTimeOffset? GrantedAt, int StillOpen,
     IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOpen> Roles, IReadOnlyList<CappedLease> Capped, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges, int? Pool, int? PoolAllowed,
-    IReadOnlyList<DatabaseTerms> Beside);
+    IReadOnlyList<DatabaseTerms> Beside, IReadOnlyList<PoolerBeside> Poolers);
 
 /// <summary>The guarantees on another database of the server.</summary>
 /// <param name="Database">The database.</param>
 /// <param name="Guaranteed">To all its parties together.</param>
 public sealed record DatabaseTerms(string Database, int Guaranteed);
+
+/// <summary>The pooler of another database of the server.</summary>
+/// <param name="Database">The database.</param>
+/// <param name="Size">What it may have of the server's connections.</param>
+public sealed record PoolerBeside(string Database, int Size);
 
 /// <summary>The server's connections that the database's pooler should have; null: it has no pooler.</summary>
 internal sealed record SampleReply(int? Pool);

@@ -60,6 +60,8 @@ public abstract partial class Decision
     internal static Decision<RenewSessionQuestion, RenewSessionAnswer> RenewSession { get; } = new("renew_session", "sessions");
     internal static Decision<SessionQuestion, RevokeSessionAnswer> RevokeSession { get; } = new("revoke_session", "sessions") { IsCostly = true };
 
+    internal static Decision<RestoreExchangedQuestion, DoneAnswer> RestoreExchanged { get; } = new("restore_exchanged", "sessions");
+
     internal static Decision<PutRecordsQuestion, PutRecordsReply> PutRecords { get; } = new("put_records", "records");
     internal static Decision<ReadRecordsQuestion, ReadRecordsReply> ReadRecords { get; } = new("read_records", "records");
     internal static Decision<RenewRecordsQuestion, RenewRecordsReply> RenewRecords { get; } = new("renew_records", "records");
@@ -76,7 +78,7 @@ public abstract partial class Decision
     internal static Decision<RecordRefusalsQuestion, DoneAnswer> RecordRefusals { get; } = new("record_refusals", "history");
     internal static Decision<ReadHistoryQuestion, HistoryRecord> ReadHistory { get; } = new("read_history", "history");
 
-    internal static Decision<NothingAsked, DoneAnswer> Hello { get; } = new("hello");
+    internal static Decision<HelloQuestion, DoneAnswer> Hello { get; } = new("hello");
 }
 
 /// <summary>The empty question.</summary>

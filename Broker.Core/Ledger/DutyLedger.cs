@@ -27,7 +27,7 @@ public sealed class DutyLedger(LedgerClient client)
         string database, IReadOnlyList<string> standing, int most, TimeSpan takenFor, CancellationToken cancellation, string? epoch = null, long since = 0,
         DateTimeOffset? atLeast = null)
     {
-        var (reply, _, known) = await client.TakeMarkedAsync(Decision.Due, database, new(most, takenFor, client.IsOfThisProcess ? TimeSpan.Zero : Settling, epoch, since, atLeast, standing), cancellation);
+        var (reply, _, known) = await client.TakeMarkedAsync(Decision.Due, database, new(most, takenFor, client.Settling, epoch, since, atLeast, standing), cancellation);
         client.Saw(database, reply.HeardTo);
         return new(known, reply.Now, reply.HeardTo, reply.Gap, reply.Moved, reply.Taken);
     }

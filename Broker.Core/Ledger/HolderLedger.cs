@@ -1,9 +1,14 @@
+using System.Runtime.CompilerServices;
+
 namespace Broker.Core.Ledger;
 
 /// <summary>The holders of connections.</summary>
 public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
 {
     private const int AtOnce = 500;
+
+    // So few at once also because replicas hear of all that one decision did to holders in one round.
+    private const int PodsAtOnce = 1000;
 
     /// <summary>A holder leaves; its connections become free at once.</summary>
     /// <returns>
@@ -23,11 +28,18 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
     /// <param name="database">The database.</param>
     /// <param name="owners">The pods, by their <see cref="Identity.Caller.OwnerHash"/>.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    /// <returns>The holders that ended, and the mark at which they did.</returns>
-    public async ValueTask<(IReadOnlyList<EndedHolder> Ended, long Mark)> PodsGoneAsync(string database, IReadOnlyList<string> owners, CancellationToken cancellation)
+    /// <returns>The holders that ended, some at a time, and the mark at which they did.</returns>
+    public async IAsyncEnumerable<(IReadOnlyList<EndedHolder> Ended, long Mark)> PodsGoneAsync(
+        string database, IReadOnlyList<string> owners, [EnumeratorCancellation] CancellationToken cancellation)
     {
-        var (answer, mark, _) = await client.TakeMarkedAsync(Decision.PodsGone, database, new(owners), cancellation);
-        return (answer.Ended, mark);
+        var (endsFrom, skip) = (DateTimeOffset.UnixEpoch, 0);
+        while (true)
+        {
+            var (answer, mark, _) = await client.TakeMarkedAsync(Decision.PodsGone, database, new(owners, endsFrom, skip, PodsAtOnce), cancellation);
+            if (answer.Ended.Count > 0) yield return (answer.Ended, mark);
+            if (answer.Looked < PodsAtOnce) yield break;
+            (endsFrom, skip) = (answer.EndsFrom, answer.Skip);
+        }
     }
 
     /// <summary>
@@ -108,11 +120,11 @@ internal sealed record HolderEntry(string Id, string Lease, string Caller, int C
 /// <param name="Connections">Connections granted to it.</param>
 public sealed record EndedHolder(string Holder, string Lease, int Connections);
 
-/// <summary>The pods that are gone.</summary>
-internal sealed record PodsGoneQuestion(IReadOnlyList<string> Owners);
+/// <summary>The pods that are gone; the end from which to look, how many that have it to skip, and how many to look at.</summary>
+internal sealed record PodsGoneQuestion(IReadOnlyList<string> Owners, DateTimeOffset EndsFrom, int Skip, int Most);
 
-/// <summary>The holders that ended with them.</summary>
-internal sealed record PodsGoneReply(IReadOnlyList<EndedHolder> Ended);
+/// <summary>The holders that ended with them, how many were looked at, and where to continue.</summary>
+internal sealed record PodsGoneReply(IReadOnlyList<EndedHolder> Ended, int Looked, DateTimeOffset EndsFrom, int Skip);
 
 /// <summary>What a holder had when it left.</summary>
 /// <param name="Lease">The lease; empty while it only waited for one.</param>

@@ -63,7 +63,7 @@ public sealed class LeaseLedger(LedgerClient client)
         double spread, string why, CancellationToken cancellation, PaceMemory? pace = null)
     {
         RestoredLease[] restored = [.. leases.Select(lease => lease.Record is var of
-            ? new RestoredLease(of.Id, of.Pool, of.Role, of.Username, of.IssuerId, of.SealedLogin, lease.EndsIn, lease.EndsAt, of.Life, of.Renewable, of.IssuedAt ?? of.CreatedAt, of.MaxHolders, of.IdleTtl, spread, why)
+            ? new RestoredLease(of.Id, of.Pool, of.Role, of.Username, of.IssuerId, of.SealedLogin, lease.EndsIn, lease.EndsAt, of.Life, of.Renewable, of.IssuedAt ?? of.CreatedAt, of.MaxHolders, of.IdleTtl, spread, why, of.UserLimit)
             : null!)];
         return (await client.TakeAsync(Decision.Restore, database, new(epoch, pace?.PacedTo, pace?.Pauses ?? [], restored, holders, gone), cancellation)).Back;
     }
@@ -197,7 +197,7 @@ internal sealed record RestoreQuestion(
 /// <summary>A lease to restore.</summary>
 internal sealed record RestoredLease(
     string Id, string Pool, string Role, string Username, string IssuerId, string SealedLogin, TimeSpan EndsIn, DateTimeOffset EndsAt, TimeSpan Life, bool Renewable,
-    DateTimeOffset IssuedAt, int MaxHolders, TimeSpan IdleTtl, double Spread, string Why);
+    DateTimeOffset IssuedAt, int MaxHolders, TimeSpan IdleTtl, double Spread, string Why, int? UserLimit);
 
 /// <summary>How many holders were restored.</summary>
 internal sealed record RestoreReply(int Back);

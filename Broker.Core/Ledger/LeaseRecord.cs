@@ -62,6 +62,9 @@ public sealed record LeaseRecord
     /// <summary>Why it is in its state, if there is something to say.</summary>
     public required string Reason { get; init; }
 
+    /// <summary>How many connections its user may open by a limit of its own, which the broker did not set; null: as many as there are.</summary>
+    public int? UserLimit { get; init; }
+
     /// <summary>The ledger's time when this was read.</summary>
     [NotOnWire]
     public required DateTimeOffset ReadAt { get; init; }

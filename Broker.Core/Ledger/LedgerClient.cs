@@ -17,8 +17,8 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<
     private readonly string voice = voice ?? store.NewVoice();
     private readonly ConcurrentDictionary<string, State> states = new(StringComparer.Ordinal);
 
-    /// <inheritdoc cref="ILedgerStore.IsOfThisProcess"/>
-    internal bool IsOfThisProcess => store.IsOfThisProcess;
+    /// <summary>How long the ledger, when it is new, grants nothing: see <see cref="DutyLedger.Settling"/>.</summary>
+    internal TimeSpan Settling => store.IsOfThisProcess ? TimeSpan.Zero : DutyLedger.Settling;
 
     /// <summary>The epoch of a database's records when they were last read; empty: none yet.</summary>
     internal string Epoch(string database) => states.TryGetValue(database, out var state) ? state.Epoch : "";
@@ -30,7 +30,7 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<
     internal async ValueTask<TAnswer> TakeAsync<TAsked, TAnswer>(Decision<TAsked, TAnswer> decision, string database, TAsked asked, CancellationToken cancellation) =>
         (await TakeMarkedAsync(decision, database, asked, cancellation)).Answer;
 
-    /// <summary>Takes a decision; also answers the mark up to which this replica knows the records, and the epoch in which it was taken.</summary>
+    /// <summary>Takes a decision; also answers the mark of what it changed (0: nothing), and the epoch in which it was taken.</summary>
     /// <exception cref="LedgerException">The store did not answer, or answered something unexpected. The decision may have been taken.</exception>
     internal async ValueTask<(TAnswer Answer, long Mark, string Epoch)> TakeMarkedAsync<TAsked, TAnswer>(
         Decision<TAsked, TAnswer> decision, string database, TAsked asked, CancellationToken cancellation)
@@ -42,8 +42,10 @@ public sealed class LedgerClient(ILedgerStore store, string? voice = null, Func<
         var reply = await store.DecideAsync(decision, at, words, cancellation);
         if (reply.Length < 2) throw new LedgerException($"The ledger gave no answer to '{decision}'.");
         state.Epoch = reply[0];
-        if (reply[1].Length > 0) state.Hear(WireText.Int64(reply[1]));
-        return (decision.ReadAnswer(reply), state.Heard, reply[0]);
+        // Not the highest that was heard: another decision's answer may have overtaken this one's.
+        var mark = reply[1].Length > 0 ? WireText.Int64(reply[1]) : 0;
+        state.Hear(mark);
+        return (decision.ReadAnswer(reply), mark, reply[0]);
     }
 
     /// <summary>The ledger said that a database's records have reached this mark.</summary>

@@ -14,6 +14,9 @@ public enum SessionOpening
 
     /// <summary>The limit of sessions is reached.</summary>
     Full,
+
+    /// <summary>The ledger is new or has lost something: it may not know yet that the token was exchanged.</summary>
+    Unsettled,
 }
 
 /// <summary>
@@ -25,24 +28,31 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
     // No database can have this name.
     private const string Sessions = "~sessions";
 
+    private const int AtOnce = 100;
+
     private readonly LedgerClient client = new(store);
     private readonly TimeProvider time = time ?? TimeProvider.System;
 
     // The exchanged tokens, until their ends: no ledger that lost something lets them be exchanged again.
     private readonly ConcurrentDictionary<string, (long At, TimeSpan Left)> exchanged = new(StringComparer.Ordinal);
+    private string told = "";
 
     /// <summary>Opens a session in exchange for a token, which cannot be exchanged again.</summary>
-    /// <returns>The outcome, and when the session ends; when full, when the next one ends.</returns>
+    /// <returns>The outcome, and when the session ends; when full, when the next one ends; when unsettled, when to try again.</returns>
     public async ValueTask<(SessionOpening Opening, TimeSpan In)> OpenAsync(
         string id, string text, TimeSpan lifetime, TimeSpan longest, int most, string tokenHash, TimeSpan tokenLeft, CancellationToken cancellation)
     {
         if (WasExchanged(tokenHash)) return (SessionOpening.TokenUsed, TimeSpan.Zero);
-        var answer = await client.TakeAsync(Decision.OpenSession, Sessions, new(id, text, lifetime, longest, most, tokenHash, tokenLeft > TimeSpan.Zero ? tokenLeft : TimeSpan.Zero), cancellation);
-        if (answer is not OpenSessionAnswer.Full) Exchanged(tokenHash, tokenLeft);
+        var answer = await client.TakeAsync(
+            Decision.OpenSession, Sessions, new(id, text, lifetime, longest, most, tokenHash, tokenLeft > TimeSpan.Zero ? tokenLeft : TimeSpan.Zero, client.Settling), cancellation);
+        if (answer is OpenSessionAnswer.Open or OpenSessionAnswer.Used) Exchanged(tokenHash, tokenLeft);
+        // Only where nothing was done: what was opened is answered, whatever comes of telling.
+        if (answer is OpenSessionAnswer.Unsettled) await TellAsync(cancellation);
         return answer switch
         {
             OpenSessionAnswer.Open open => (SessionOpening.Open, open.EndsIn),
             OpenSessionAnswer.Full full => (SessionOpening.Full, full.NextEndIn),
+            OpenSessionAnswer.Unsettled later => (SessionOpening.Unsettled, later.SettlesIn),
             _ => (SessionOpening.TokenUsed, TimeSpan.Zero),
         };
     }
@@ -66,6 +76,29 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
         else revoked(subject);
     });
 
+    /// <summary>Says that this replica is there, and tells a ledger that lost something which tokens it knows to have been exchanged.</summary>
+    public async ValueTask KeepAsync(CancellationToken cancellation)
+    {
+        // One that has nothing to tell says once that it is there: a ledger that is new begins to settle before anybody asks.
+        if (exchanged.IsEmpty && client.Epoch(Sessions).Length > 0) return;
+        await client.TakeAsync(Decision.Hello, Sessions, new(client.Settling), cancellation);
+        await TellAsync(cancellation);
+    }
+
+    // The ledger is in another epoch than the one in which this replica told it last.
+    private async ValueTask TellAsync(CancellationToken cancellation)
+    {
+        var epoch = client.Epoch(Sessions);
+        if (epoch == Volatile.Read(ref told)) return;
+        foreach (var some in exchanged.Chunk(AtOnce))
+        {
+            ExchangedToken[] tokens = [.. some.Select(token => new ExchangedToken(token.Key, token.Value.Left - time.GetElapsedTime(token.Value.At))).Where(token => token.Left > TimeSpan.Zero)];
+            await client.TakeAsync(Decision.RestoreExchanged, Sessions, new(tokens), cancellation);
+        }
+
+        Volatile.Write(ref told, epoch);
+    }
+
     private bool WasExchanged(string hash) => exchanged.TryGetValue(hash, out var used) && time.GetElapsedTime(used.At) < used.Left;
 
     private void Exchanged(string hash, TimeSpan left)
@@ -81,7 +114,7 @@ public sealed class SessionLedger(ILedgerStore store, TimeProvider? time = null)
 
 /// <summary>A session to open; see <see cref="SessionLedger.OpenAsync"/>.</summary>
 internal sealed record OpenSessionQuestion(
-    string Id, string Text, TimeSpan Lifetime, TimeSpan Longest, int Most, string TokenHash, TimeSpan TokenLeft);
+    string Id, string Text, TimeSpan Lifetime, TimeSpan Longest, int Most, string TokenHash, TimeSpan TokenLeft, TimeSpan Settling);
 
 /// <summary>The outcome of opening a session.</summary>
 internal abstract record OpenSessionAnswer
@@ -94,7 +127,16 @@ internal abstract record OpenSessionAnswer
 
     /// <summary>The limit of sessions is reached.</summary>
     public sealed record Full(TimeSpan NextEndIn) : OpenSessionAnswer;
+
+    /// <summary>Not before those who remember what was exchanged have had time to say so.</summary>
+    public sealed record Unsettled(TimeSpan SettlesIn) : OpenSessionAnswer;
 }
+
+/// <summary>Tokens that a replica knows to have been exchanged.</summary>
+internal sealed record RestoreExchangedQuestion(IReadOnlyList<ExchangedToken> Tokens);
+
+/// <summary>A token that was exchanged, and for how long that is to be known.</summary>
+internal sealed record ExchangedToken(string Hash, TimeSpan Left);
 
 /// <summary>A session.</summary>
 internal sealed record SessionQuestion(string Id);

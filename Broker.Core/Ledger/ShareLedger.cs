@@ -45,8 +45,8 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
     public async ValueTask<(int Connections, ShareFull? Full)> TakeAsync(
         string holder, int want, int least, TimeSpan lifetime, IReadOnlyList<Share> shares, CancellationToken cancellation)
     {
-        var answer = await client.TakeAsync(Decision.TakeShare, Shares, new(holder, want, least, lifetime, shares), cancellation);
-        if (await TellAsync(cancellation) && answer is TakeShareAnswer.Full) answer = await client.TakeAsync(Decision.TakeShare, Shares, new(holder, want, least, lifetime, shares), cancellation);
+        var answer = await client.TakeAsync(Decision.TakeShare, Shares, new(holder, want, least, lifetime, client.Settling, shares), cancellation);
+        if (await TellAsync(cancellation) && answer is TakeShareAnswer.Full) answer = await client.TakeAsync(Decision.TakeShare, Shares, new(holder, want, least, lifetime, client.Settling, shares), cancellation);
         if (answer is TakeShareAnswer.Full full) return (0, new(full.Name, full.Holders, full.Connections, full.NextEndIn));
         var taken = ((TakeShareAnswer.Taken)answer).Connections;
         // Looking through all of them costs more than an ask.
@@ -83,8 +83,9 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
     /// <summary>Reports that this replica is there, and tells a ledger that lost something which parts it remembers.</summary>
     public async ValueTask KeepAsync(CancellationToken cancellation)
     {
-        if (parts.IsEmpty) return;
-        await client.TakeAsync(Decision.Hello, Shares, new(), cancellation);
+        // One that has nothing to tell says once that it is there: a ledger that is new begins to settle before anybody asks.
+        if (parts.IsEmpty && client.Epoch(Shares).Length > 0) return;
+        await client.TakeAsync(Decision.Hello, Shares, new(client.Settling), cancellation);
         await TellAsync(cancellation);
     }
 
@@ -119,7 +120,7 @@ public sealed class ShareLedger(ILedgerStore store, TimeProvider? time = null)
 }
 
 /// <summary>An ask that takes its part of each share.</summary>
-internal sealed record TakeShareQuestion(string Holder, int Want, int Least, TimeSpan Lifetime, IReadOnlyList<Share> Shares);
+internal sealed record TakeShareQuestion(string Holder, int Want, int Least, TimeSpan Lifetime, TimeSpan Settling, IReadOnlyList<Share> Shares);
 
 /// <summary>The outcome of an ask.</summary>
 internal abstract record TakeShareAnswer
@@ -142,6 +143,9 @@ internal sealed record ShareVersionQuestion(string Holder, string Share);
 
 /// <summary>Its version.</summary>
 internal sealed record ShareVersionAnswer(long Version);
+
+/// <summary>A replica that is there; <paramref name="Settling"/>: how long a ledger that is new gives nothing.</summary>
+internal sealed record HelloQuestion(TimeSpan Settling);
 
 /// <summary>Parts of shares that a replica remembers.</summary>
 internal sealed record RestoreSharesQuestion(IReadOnlyList<HeldPart> Holders);

@@ -115,10 +115,14 @@ internal sealed class SessionDesk(ICatalog catalog, SessionLedger ledger, Sessio
             {
                 SessionOpening.Open => new SessionAnswer(token.Id, token.Value, session.Roles, session.Issuer, session.Subject, now, now + left),
                 SessionOpening.TokenUsed => new Refusal(RefusalCode.NotAllowed, "This token has already been exchanged, and a token can be exchanged only once. Keep the session, or get a new token."),
-                _ => (SessionOutcome)new Refusal(RefusalCode.LimitExceeded, "The limit on sessions is reached. Try again when one has ended.", left > TimeSpan.FromSeconds(1) ? left : TimeSpan.FromSeconds(1)),
+                SessionOpening.Unsettled => new Refusal(
+                    RefusalCode.LedgerUnavailable, "The ledger is new or has lost something, and whether this token was exchanged is not known yet. Try again shortly.", AtLeastASecond(left)),
+                _ => (SessionOutcome)new Refusal(RefusalCode.LimitExceeded, "The limit on sessions is reached. Try again when one has ended.", AtLeastASecond(left)),
             };
         });
     }
+
+    private static TimeSpan AtLeastASecond(TimeSpan wait) => wait > TimeSpan.FromSeconds(1) ? wait : TimeSpan.FromSeconds(1);
 
     private async ValueTask<(SessionAnswer? Found, Refusal? Refusal)> FindAsync(string id, Func<Session, bool> may, CancellationToken cancellation)
     {

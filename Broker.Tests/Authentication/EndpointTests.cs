@@ -36,7 +36,7 @@ public sealed class EndpointTests : IAsyncLifetime
         builder.Logging.ClearProviders();
         builder.WebHost.UseTestServer();
         builder.Services.AddSingleton<ICatalog>(catalog);
-        builder.Services.AddSingleton<ILedgerStore>(new InProcessLedgerStore(TimeProvider.System)).AddSingleton<SessionLedger>().AddSingleton<LedgerSeal>().AddSingleton<SessionSealer>();
+        builder.Services.AddSingleton<ILedgerStore>(new InProcessLedgerStore(TimeProvider.System) { IsOfThisProcess = true }).AddSingleton<SessionLedger>().AddSingleton<LedgerSeal>().AddSingleton<SessionSealer>();
         builder.Services.AddSealing(new()).AddBrokerAuthentication().AddAuthentication().AddCookie(PageSignIn.Cookie);
         app = builder.Build();
         app.UseAuthentication();

@@ -53,7 +53,7 @@ public sealed class SessionTokensTests
             var catalog = new FixedCatalog(issuer);
             using var prover = new CallerProver(catalog, new(new()), time, NullLogger<CallerProver>.Instance);
             var pipeline = (await prover.ProveAsync(mint.Token(payload => payload.Remove("kubernetes.io")).AsMemory(), Cancel)).Caller.ShouldNotBeNull();
-            await using var store = new InProcessLedgerStore(time);
+            await using var store = new InProcessLedgerStore(time) { IsOfThisProcess = true };
             var (ledger, sealer) = (new SessionLedger(store, time), new SessionSealer(new(new EphemeralDataProtectionProvider()), time));
             using var tokens = new SessionTokens(ledger, sealer, catalog, prover, new(new()), time);
             var token = SessionToken.New();

@@ -468,7 +468,7 @@ public abstract partial class LedgerContract
     [Fact]
     public async Task A_session_is_opened_once_for_a_token_lives_as_long_as_it_is_renewed_and_ends_when_it_is_revoked()
     {
-        var sessions = new SessionLedger(Store);
+        var sessions = await SessionsAsync();
         var hour = TimeSpan.FromHours(1);
         (await sessions.OpenAsync(database, "text|of it", hour, 2 * hour, 1000, "hash-" + database, hour, Cancellation)).ShouldBe((SessionOpening.Open, hour));
         (await sessions.OpenAsync(database + "2", "text", hour, 2 * hour, 1000, "hash-" + database, hour, Cancellation)).Opening.ShouldBe(SessionOpening.TokenUsed);
@@ -483,7 +483,7 @@ public abstract partial class LedgerContract
     [Fact]
     public async Task Every_replica_hears_that_a_session_is_revoked()
     {
-        var sessions = new SessionLedger(Store);
+        var sessions = await SessionsAsync();
         var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var listening = sessions.Listen(id =>
         {
@@ -501,7 +501,7 @@ public abstract partial class LedgerContract
     [Fact]
     public async Task A_share_has_room_for_so_many_holders_and_connections_and_gets_back_what_leaves()
     {
-        var ledger = new ShareLedger(Store);
+        var ledger = await SharesAsync();
         Share[] shares = [new("team-" + database, 2, 10)];
         var minute = TimeSpan.FromMinutes(1);
         (await ledger.TakeAsync(Id(1), 6, 1, minute, shares, Cancellation)).ShouldBe((6, null));
@@ -524,7 +524,7 @@ public abstract partial class LedgerContract
     [Fact]
     public async Task Asks_of_one_holder_that_overlap_count_as_no_less_than_what_it_may_have()
     {
-        var ledger = new ShareLedger(Store);
+        var ledger = await SharesAsync();
         Share[] shares = [new("caller-" + database, 0, 10)];
         var minute = TimeSpan.FromMinutes(1);
         await ledger.TakeAsync(Id(1), 9, 9, minute, shares, Cancellation);
@@ -563,6 +563,23 @@ public abstract partial class LedgerContract
 
         async Task ShouldHaveAsync(int connections) =>
             (await ledger.TakeAsync(Id(9), 10, 10, minute, shares, Cancellation)).Full.ShouldNotBeNull().Connections.ShouldBe(connections);
+    }
+
+    // A ledger that is new opens no session and gives no part of a share until those who remember some would have said so.
+    private async Task<SessionLedger> SessionsAsync()
+    {
+        var sessions = new SessionLedger(Store);
+        await Eventually.HoldsAsync(
+            async () => (await sessions.OpenAsync(Guid.NewGuid().ToString("N"), "", Hour, Hour, 1000, Guid.NewGuid().ToString("N"), Hour, Cancellation)).Opening == SessionOpening.Open, "it has settled", Cancellation);
+        return sessions;
+    }
+
+    private async Task<ShareLedger> SharesAsync()
+    {
+        var shares = new ShareLedger(Store);
+        await Eventually.HoldsAsync(
+            async () => (await shares.TakeAsync(Guid.NewGuid().ToString("N"), 1, 1, Hour, [new("settled", 0, 0)], Cancellation)).Full is null, "it has settled", Cancellation);
+        return shares;
     }
 
     private static async Task LeaveAsync(ShareLedger ledger, string holder, IReadOnlyList<Share> shares) =>

@@ -120,6 +120,21 @@ public sealed class PooledDatabaseTests
     }
 
     [Fact]
+    public async Task L2_L8_A_pool_is_reserved_by_an_emptied_ledger_before_the_pooler_is_counted_again()
+    {
+        await using var world = Both();
+        var replica = await world.ReplicaAsync();
+        await CountedAsync(world, replica);
+        world.Engine.PoolerFailure = new(DatabaseFailure.Unavailable, "its console is silent");
+        world.Flush();
+        await world.PassAsync(TimeSpan.FromSeconds(10));
+        (await world.PassAsync(replica.AskAsync(World.Ask(1, 100, least: 1, role: "billing-api")), Minute)).Grant.ShouldNotBeNull().Connections.ShouldBe(60 - PoolSize);
+        world.Engine.PoolerFailure = null;
+        await world.PassAsync(() => replica.Budgets.ReadAsync("orders", default).AsTask().GetAwaiter().GetResult()!.IsStale == false, Minute);
+        (await replica.Budgets.ReadAsync("billing", default))!.Record.ElsewhereOnServer.ShouldBe(PoolSize, "it is not counted twice");
+    }
+
+    [Fact]
     public async Task L2_A_pool_is_kept_while_nobody_holds_anything_and_after_no_broker_ran_for_minutes()
     {
         await using var world = Both();

@@ -29,6 +29,22 @@ public sealed class UserLimitTests
     }
 
     [Fact]
+    public async Task L8_It_is_known_after_the_ledger_was_emptied()
+    {
+        await using var world = new World(capacity: 200);
+        world.Engine.UserLimit = 12;
+        var replica = await world.ReplicaAsync();
+        for (var pod = 0; pod < 2; pod++) (await world.PassAsync(replica.AskAsync(World.Ask(pod, 5)), Minute)).Grant.ShouldNotBeNull();
+        world.Flush();
+        await world.PassAsync(TimeSpan.FromSeconds(10));
+
+        for (var pod = 2; pod < 4; pod++) (await world.PassAsync(replica.AskAsync(World.Ask(pod, 5)), Minute)).Grant.ShouldNotBeNull();
+
+        (await world.LeasesAsync()).Select(lease => lease.Connections).Order().ShouldBe([10, 10]);
+        world.Issuer.Made.ShouldBe(2);
+    }
+
+    [Fact]
     public async Task L2_Later_claims_fill_what_is_left_and_then_open_another()
     {
         await using var world = new World();

@@ -395,6 +395,7 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     {
         Interlocked.Increment(ref asked);
         if (SampleFailure is { } failure) throw failure;
+        if (database.Pooler is not null && PoolerFailure is { } silent) throw silent;
         if (OnSample is { } first) await first();
         return database.Pooler is null
             ? new ConnectionSample(Capacity, 0, null, [.. Users], Says(database.Host))
@@ -402,6 +403,9 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
     }
 
     /// <summary>How many clients a pooler takes, which it has, and how many connections to the server it may have.</summary>
+    /// <summary>What a pooler's console answers to a count; null: the count.</summary>
+    public DatabaseException? PoolerFailure { get; set; }
+
     public int PoolerClients { get; set; } = 2000;
 
     public List<UserConnections> ClientsOfPooler { get; } = [];

@@ -12,6 +12,7 @@ namespace Broker.Api.Page;
 internal sealed class LinkSignIn(AdminTokens tokens, SessionLedger used, RequestGuard guard, TimeProvider time)
 {
     private const string Unknown = "This link was not made by this broker, or it has expired. Make a new one.";
+    private const string Unsettled = "The broker's ledger is new or has lost something. Open the link again in a few seconds.";
     private const string Used = "This link has already been used. Make a new one.";
 
     /// <summary>Signs in; null: the request has been answered. Otherwise why not, which has been recorded.</summary>
@@ -19,7 +20,7 @@ internal sealed class LinkSignIn(AdminTokens tokens, SessionLedger used, Request
     {
         if (tokens.ReadLink(code) is not { } link) return await RefusedAsync(context, Unknown);
         var (opening, _) = await used.OpenAsync(link.Id, "admin-link", link.Left, link.Left, int.MaxValue, link.Id, link.Left, context.RequestAborted);
-        if (opening != SessionOpening.Open) return await RefusedAsync(context, Used);
+        if (opening != SessionOpening.Open) return await RefusedAsync(context, opening == SessionOpening.Unsettled ? Unsettled : Used);
 
         // Everything that is done with it bears its hash: the record tells from where it was fetched.
         var token = tokens.Make(link.By, AdminTokens.Longest).Reveal();

@@ -21,16 +21,23 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     /// <summary>How long after the ledger's last answer a replica trusts its memory.</summary>
     public static readonly TimeSpan BelievedFor = TimeSpan.FromMinutes(5);
 
+    // A grant is answered three seconds after it was decided at most.
+    private static readonly TimeSpan LateAnswers = TimeSpan.FromSeconds(10);
+
     private readonly ConcurrentDictionary<string, (long Mark, DateTimeOffset Now, long At)> heard = new(StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> byHolder = new(Environment.ProcessorCount, most, StringComparer.Ordinal);
     private readonly FastConcurrentLru<string, Remembered> strangers = new(Environment.ProcessorCount, Math.Max(3, most / 10), StringComparer.Ordinal);
+    private readonly FastConcurrentLru<string, Remembered> justGone = new(Environment.ProcessorCount, Math.Max(3, most / 10), StringComparer.Ordinal);
     private readonly TurnOnceIn sweep = new(time);
 
     /// <summary>How many grants it remembers, of which the last minute's may be over.</summary>
     public int Count => byHolder.Count;
 
+    /// <summary>Remembers a grant, unless its holder is known to have left, or moved on, since.</summary>
     public void Remember(string database, Claim claim, ClaimAnswer.Granted grant)
     {
+        if (IsGoneSince(justGone, claim.Holder, grant.Mark) || IsGoneSince(strangers, claim.Holder, grant.Mark)) return;
+
         // A repeated claim usually changes only the remaining time.
         if (byHolder.TryGet(claim.Holder, out var known) && known.Grant is { } had)
         {
@@ -73,7 +80,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     /// <summary>Forgets a database's holders, because what is remembered may be outdated.</summary>
     public void ForgetAll(string database)
     {
-        foreach (var memory in (FastConcurrentLru<string, Remembered>[])[byHolder, strangers])
+        foreach (var memory in (FastConcurrentLru<string, Remembered>[])[byHolder, strangers, justGone])
         {
             foreach (var (holder, known) in memory)
             {
@@ -82,7 +89,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         }
     }
 
-    /// <summary>Notes that a holder left, or has another lease since.</summary>
+    /// <summary>Notes that a holder left, or has another lease since. Of one that is not known the answer may be on its way still.</summary>
     /// <param name="database">Its database.</param>
     /// <param name="holder">The holder.</param>
     /// <param name="mark">Its mark in the ledger's history.</param>
@@ -92,6 +99,8 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         var known = byHolder.TryGet(holder, out var remembered) ? remembered : null;
         if ((endsIn ?? (known is null ? null : EndsIn(known))) is { } left)
             Put(holder, new(database, "", mark, null, left, time.GetTimestamp()));
+        else
+            justGone.AddOrUpdate(holder, new(database, "", mark, null, LateAnswers, time.GetTimestamp()));
     }
 
     /// <summary>Takes the ledger's news about holders.</summary>
@@ -135,13 +144,19 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     public IReadOnlyList<GoneHolder> GoneOf(string database, long? since = null) =>
         [.. Of(database, since).Concat(Of(strangers, database, since)).Where(pair => pair.Value.Grant is null && EndsIn(pair.Value) > TimeSpan.Zero).Select(pair => new GoneHolder(pair.Key, pair.Value.Mark))];
 
-    /// <summary>A lease's end, as it was last told to one of its holders; zero and long ago when nothing is remembered.</summary>
-    public (TimeSpan EndsIn, DateTimeOffset EndsAt) EndOf(string lease) => byHolder
-        .Where(pair => pair.Value.Grant?.Lease == lease)
-        .Select(pair => Now(pair.Value)!)
-        .Select(static grant => (grant.LeaseEndsIn, grant.LeaseEndsAt))
-        .DefaultIfEmpty((TimeSpan.Zero, DateTimeOffset.UnixEpoch))
-        .Max();
+    /// <summary>The leases that one database's holders were told of, each with its end as it was last told to one of them.</summary>
+    public IReadOnlyDictionary<string, (TimeSpan EndsIn, DateTimeOffset EndsAt)> EndsOfLeases(string database)
+    {
+        var ends = new Dictionary<string, (TimeSpan EndsIn, DateTimeOffset EndsAt)>(StringComparer.Ordinal);
+        foreach (var (_, known) in Of(database, since: null))
+        {
+            if (Now(known) is not { } grant) continue;
+            var end = (grant.LeaseEndsIn, grant.LeaseEndsAt);
+            if (!ends.TryGetValue(grant.Lease, out var other) || end.CompareTo(other) > 0) ends[grant.Lease] = end;
+        }
+
+        return ends;
+    }
 
     private IEnumerable<KeyValuePair<string, Remembered>> Of(string database, long? since) => Of(byHolder, database, since);
 
@@ -150,6 +165,9 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
 
     // The ledger's name for the connections of a moving holder on its former lease; no caller's holder has such a name.
     private static string BesideOf(string holder) => holder + "~";
+
+    private bool IsGoneSince(FastConcurrentLru<string, Remembered> memory, string holder, long mark) =>
+        memory.TryGet(holder, out var gone) && gone.Mark > mark && EndsIn(gone) > TimeSpan.Zero;
 
     // Of two memories of a holder, the later one wins.
     private void Put(string holder, Remembered made)

@@ -72,25 +72,29 @@ internal sealed class PodDesk(ICatalog catalog, SharedLedger ledger, RememberedG
         if (owners.Length == 0) return;
         foreach (var database in DatabasesOf(catalog.Current, issuer))
         {
-            var (gone, mark) = await ledger.Holders.PodsGoneAsync(database, owners, cancellation);
-            foreach (var ended in gone)
-            {
-                remembered.Left(database, ended.Holder, mark);
-                await audit.WriteAsync(
-                    new()
-                    {
-                        Time = time.GetUtcNow(),
-                        Action = AuditAction.End,
-                        Outcome = AuditOutcome.Granted,
-                        Role = HolderId.TryParse(ended.Holder, out var id) ? id.Role : null,
-                        Database = database,
-                        LeaseId = ended.Lease,
-                        HolderId = ended.Holder,
-                        Connections = ended.Connections,
-                        Detail = $"cluster {issuer} says that its pod is gone",
-                    },
-                    cancellation);
-            }
+            await foreach (var (gone, mark) in ledger.Holders.PodsGoneAsync(database, owners, cancellation)) await EndedAsync(issuer, database, gone, mark, cancellation);
+        }
+    }
+
+    private async Task EndedAsync(string issuer, string database, IReadOnlyList<EndedHolder> gone, long mark, CancellationToken cancellation)
+    {
+        foreach (var ended in gone)
+        {
+            remembered.Left(database, ended.Holder, mark);
+            await audit.WriteAsync(
+                new()
+                {
+                    Time = time.GetUtcNow(),
+                    Action = AuditAction.End,
+                    Outcome = AuditOutcome.Granted,
+                    Role = HolderId.TryParse(ended.Holder, out var id) ? id.Role : null,
+                    Database = database,
+                    LeaseId = ended.Lease,
+                    HolderId = ended.Holder,
+                    Connections = ended.Connections,
+                    Detail = $"cluster {issuer} says that its pod is gone",
+                },
+                cancellation);
         }
     }
 

@@ -113,32 +113,10 @@ internal sealed class Issuance(
 
         // Meanwhile the ledger notes whose user it is. A pooler's list of users is made from the ledger's notes: its user is tried afterwards.
         var trial = attempt.Database.Pooler?.UserList is null ? TryLoginAsync(attempt, issued.Login, cancellation) : null;
-        bool known;
         var (life, lasts) = attempt.Role.Static is { } turns ? StaticTurn.TermsFrom(turns.Rotation, now) : (issued.Term.Duration, issued.Term.Duration);
-        try
-        {
-            using var step = Tracing.Start("issue.record");
-            known = await ledger.Issues.IssuedAsync(
-                attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username,
-                sealer.Seal(attempt.Database.Name, attempt.Role.Name, attempt.Pool, attempt.Lease, issued),
-                life, now, issued.Term.Renewable && attempt.Role.Static is null, CancellationToken.None, lasts);
-        }
-        catch (LedgerException)
-        {
-            // Only this replica knows of the user, so it drops the user at once (law L5).
-            await (trial ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
-            await RevokeAsync(attempt, issued.Id);
-            throw;
-        }
-
+        var known = await RecordAsync();
         if (issued.Term.Warning is { } warning) log.IssueWarned(attempt.Lease, attempt.Role.Name, warning);
-        if (!known)
-        {
-            log.IssueOvertaken(attempt.Lease, attempt.Role.Name);
-            await (trial ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
-            await RevokeAsync(attempt, issued.Id);
-            return "superseded";
-        }
+        if (!known) return await OvertakenAsync();
 
         int? userLimit;
         try
@@ -153,9 +131,44 @@ internal sealed class Issuance(
 
         // Step 11: Make the lease active, which wakes everybody who waits for it.
         using var last = Tracing.Start("issue.activate");
-        if (!await ledger.Issues.ActivateAsync(attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, attempt.Role.Static is null ? jitter.Fraction() : StaticTurn.Spread, userLimit, CancellationToken.None)) return "superseded";
+        // A ledger that has lost whose user it is, and knows of the attempt still, is told once more.
+        if (!await ActivateAsync() && !(await RecordAsync() && await ActivateAsync())) return await OvertakenAsync();
         log.Issued(attempt.Lease, attempt.Role.Name, issued.Login.Username, lasts);
         return "issued";
+
+        async Task<bool> RecordAsync()
+        {
+            try
+            {
+                using var step = Tracing.Start("issue.record");
+                return await ledger.Issues.IssuedAsync(
+                    attempt.Database.Name, attempt.Lease, attempt.Fence, issued.Id, issued.Login.Username,
+                    sealer.Seal(attempt.Database.Name, attempt.Role.Name, attempt.Pool, attempt.Lease, issued),
+                    life, now, issued.Term.Renewable && attempt.Role.Static is null, CancellationToken.None, lasts);
+            }
+            catch (LedgerException)
+            {
+                // Only this replica knows of the user, so it drops the user at once (law L5).
+                await DropAsync();
+                throw;
+            }
+        }
+
+        async Task<bool> ActivateAsync() => await ledger.Issues.ActivateAsync(
+            attempt.Database.Name, attempt.Lease, attempt.Fence, attempt.Role.VerifyEvery, attempt.Role.Static is null ? jitter.Fraction() : StaticTurn.Spread, userLimit, CancellationToken.None);
+
+        async Task<string> OvertakenAsync()
+        {
+            log.IssueOvertaken(attempt.Lease, attempt.Role.Name);
+            await DropAsync();
+            return "superseded";
+        }
+
+        async Task DropAsync()
+        {
+            await (trial ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
+            await RevokeAsync(attempt, issued.Id);
+        }
     }
 
     /// <returns>How many connections the user may have by a limit of its own.</returns>

@@ -69,6 +69,7 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
 
         var holders = remembered.HoldersOf(database, since);
         var left = remembered.GoneOf(database, since);
+        var ends = remembered.EndsOfLeases(database);
         var pace = ledger.Issues.MemoryOf(database);
         var back = since is null ? await TellAsync([], [], [], pace) : 0;
         foreach (var gone in left.Chunk(AtOnce)) back += await TellAsync([], [], gone);
@@ -81,7 +82,8 @@ internal sealed class Recovery(SharedLedger ledger, RememberedGrants remembered,
 
         RememberedLease AsAnnounced(LeaseRecord lease)
         {
-            var (endsIn, endsAt) = remembered.EndOf(lease.Id);
+            // Its last holder may have been forgotten meanwhile.
+            var (endsIn, endsAt) = ends.GetValueOrDefault(lease.Id, (TimeSpan.Zero, DateTimeOffset.UnixEpoch));
             return new(lease, endsIn, endsAt);
         }
 

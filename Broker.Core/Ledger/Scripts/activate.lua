@@ -1,9 +1,10 @@
--- The login worked: the lease takes holders.
+-- The login worked: the lease takes holders. One whose login is not written down (the ledger lost it) takes none: nobody could be given it, and
+-- nobody would know what to revoke (law L5).
 -- Step 11: Make the lease active, which wakes everybody who waits for it.
 -- asked:   lease, fence, verify_every: ms, spread: number, user_limit?: number
 -- answers: ok | overtaken
 local l = lease(asked.lease)
-if not l or l.state ~= 'Issuing' or l.fence ~= asked.fence then return answer.overtaken() end
+if not l or l.state ~= 'Issuing' or l.fence ~= asked.fence or not stored(l.id, { 'login' }).login then return answer.overtaken() end
 move(l, 'Active')
 put(l, 'verified', math.max(now, lost + 1))
 put(l, 'limit', asked.user_limit or -1)

@@ -4,8 +4,8 @@
 -- Nil: no holder is on its way.
 local function awaited(l)
   if pool(l.pool).taker ~= l.id then return nil end
-  for _, id in ipairs(call('ZRANGE', order, '0', '-1')) do
-    local other = lease(id)
-    if other and other.pool == l.pool and other.state == 'Retiring' and other.holders > 0 and other.expires > now then return other end
-  end
+  return each_lives('pool', function(id, of)
+    local other = of == l.pool and lease(id)
+    return other and other.state == 'Retiring' and other.holders > 0 and other.expires > now and other
+  end)
 end

@@ -54,8 +54,9 @@ local function num(text) return tonumber(text or '0') or 0 end
 -- Databases on one server share its connections. Each database records there, under the name of its budget, what it takes of them:
 -- granted|what ended holders may still have open|until when this counts|until when the database grants nothing. The other fields are capacity,
 -- what all databases together may promise; counted, when that was written; wants:<budget>, connections that somebody waits for|until when; and
--- kept:<budget>, the part of the guarantees there that nobody has|all guarantees there|until when. A database behind a pooler takes the pool,
--- whatever its holders have at the pooler, and takes it for an hour: the pooler keeps its connections while no broker runs.
+-- kept:<budget>, the part of the guarantees there that nobody has|all guarantees there|until when; and
+-- pool:<budget>, what others reserve for the pooler of a database that has not said yet what it has|until when. A database behind a pooler takes
+-- the pool, whatever its holders have at the pooler, and takes it for an hour: the pooler keeps its connections while no broker runs.
 local function tell_server(granted, ended, counts_till)
   local till = num(string.match(call('HGET', server, budget) or '', '^%d+|%d+|(%d+)'))
   if pooled then granted, ended, counts_till = pooled, 0, math.max(counts_till, now + 60 * LIVES_MS) end
@@ -95,6 +96,12 @@ do
         elseif string.sub(field, 1, 6) == 'wants:' then
           local wants, wants_till = string.match(text, '^(%d+)|(%d+)$')
           if num(wants_till) > now then other(string.sub(field, 7)).n = other(string.sub(field, 7)).n + num(wants) end
+        elseif string.sub(field, 1, 5) == 'pool:' then
+          local size, pool_till = string.match(text, '^(%d+)|(%d+)$')
+          if num(pool_till) > now and field ~= 'pool:' .. budget then
+            s.others = s.others + num(size)
+            other(string.sub(field, 6)).n = other(string.sub(field, 6)).n + num(size)
+          end
         elseif string.sub(field, 1, 5) == 'kept:' then
           local unmet, guaranteed, kept_till = string.match(text, '^(%d+)|(%d+)|(%d+)$')
           if num(kept_till) > now then
@@ -114,11 +121,21 @@ end
 -- was written before may be arbitrarily old, so logins are tried again before a new holder gets them (law L3).
 local function lose(quiet_ms)
   epoch = int(math.max(now, num(epoch) + 1))
+  -- The first of the epochs that began while replicas were telling: all of them are of one loss (restore.lua).
+  if now >= quiet then call('HSET', budget, 'first', epoch) end
   mark = math.max(mark, heard, seen, now)
   lost, quiet = mark, now + quiet_ms
   call('HSET', budget, 'epoch', epoch, 'mark', int(mark), 'lost', int(lost), 'quiet', int(quiet))
   tell_server(num(call('HGET', budget, 'granted')), num(call('HGET', budget, 'limbo')), now + LIVES_MS)
 end
+-- It is new, or it lost everything: who remembers what was in it is to speak before anything is granted (law L8).
+local function begin_anew(settling)
+  if epoch ~= '' then return end
+  if mark == 0 then return lose(settling) end
+  epoch = int(now)
+  call('HSET', budget, 'epoch', epoch)
+end
+
 if heard > num(known_voice) or seen > mark then
   lose(QUIET_MS)
   known_voice = int(mark) -- said only once
@@ -249,6 +266,21 @@ local function lease(id)
   end
   lease_cache[id] = l
   return l
+end
+
+-- One field of each lease that is not over, by its id, in their order: many at once, because there may be thousands.
+local function each_lives(field, look)
+  local AT_ONCE = 500
+  local ids = call('ZRANGE', order, '0', '-1')
+  for from = 1, #ids, AT_ONCE do
+    local names = {}
+    for i = from, math.min(#ids, from + AT_ONCE - 1) do names[#names + 1] = ids[i] .. ':' .. field end
+    local texts = call('HMGET', leases, unpack(names))
+    for i = 1, #names do
+      local found = texts[i] and look(ids[from + i - 1], texts[i])
+      if found then return found end
+    end
+  end
 end
 
 local function note(l, field, text)

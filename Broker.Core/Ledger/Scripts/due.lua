@@ -22,12 +22,7 @@ if behind >= BEHIND_MS and asked.at_least - server_time < FAR_MS then
   lacks = now - server_time
 end
 
--- The ledger is new, or lost everything: replicas that remember its contents speak before anything is granted (law L8).
-if epoch == '' and mark == 0 then lose(asked.settling) end
-if epoch == '' then
-  epoch = int(now)
-  call('HSET', budget, 'epoch', epoch)
-end
+begin_anew(asked.settling)
 if num(version) < SCHEMA then call('HSET', budget, 'schema', int(SCHEMA)) end
 if known_voice and now - num(known_voice) > VOICE_MS then wrote() end
 -- Recorded apart from what the replica writes: a replica that writes all the time is heard all the time.

@@ -1,5 +1,6 @@
 -- A replica says that it is there, and learns the ledger's epoch.
--- asked:   nothing
+-- asked:   settling: ms
 -- answers: done
+begin_anew(asked.settling)
 if not known_voice or now - num(known_voice) > VOICE_MS then wrote() end
 return finish(answer.done())

@@ -4,7 +4,9 @@
 -- answers: done
 for _, share in ipairs(asked.shares) do
   local p = part(share, asked.holder)
-  if p and p.asks == 0 and (p.version == asked.version or share ~= asked.shares[1]) then drop(share .. '|' .. asked.holder) end
+  if p and p.asks == 0 and (p.version == asked.version or share ~= asked.shares[1]) then
+    drop(share .. '|' .. asked.holder)
+    wrote()
+  end
 end
-wrote()
 return finish(answer.done())

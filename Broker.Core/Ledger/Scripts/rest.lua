@@ -19,9 +19,5 @@ end
 -- What a ledger lost is put back first, and what was there last is counted once more.
 if now < quiet or not b.capacity or b.sampled <= num(used) or now - num(idle) < asked.pause_after then return finish(answer.in_use()) end
 if not resting then call('HSET', budget, 'resting', '1') end
-local unsure = false
-for _, id in ipairs(call('ZRANGE', order, '0', '-1')) do
-  local l = lease(id)
-  unsure = unsure or l and l.state ~= 'Active' and l.state ~= 'Retiring'
-end
+local unsure = each_lives('state', function(_, state) return state ~= 'Active' and state ~= 'Retiring' end)
 return finish(answer.resting{ looked = not unsure and num(looked) > math.max(num(used), lost) })

@@ -3,15 +3,17 @@
 -- asked:   epoch, paced_to?: time, pauses {…}, leases {…}, holders {…}, gone {…}
 --   pauses: pool, till: time, failures: number, why
 --   leases: id, pool, role, username, issuer_id, sealed_login, ends_in: ms, ends_at: time, life: ms, renewable: flag, issued_at:
---     time, max_holders: number, idle_ttl: ms, spread: number, why
+--     time, max_holders: number, idle_ttl: ms, spread: number, why, user_limit?: number
 --   holders: id, lease, connections: number, ends_in: ms, mark: number, caller, range?
 --   gone: id, mark: number
 -- answers: back: number
-if asked.epoch ~= epoch and asked.epoch ~= call('HGET', budget, 'told_of') then
+local first = num(call('HGET', budget, 'first'))
+-- Each replica that notices a loss begins an epoch. One that began since the ledger stopped granting belongs to this loss.
+if asked.epoch ~= epoch and not (now < quiet and num(asked.epoch) >= first and num(asked.epoch) <= num(epoch)) then
   -- No other replica has noticed yet.
   lose(QUIET_MS)
   call('ZADD', duties, int(now), 'sample')
-  call('HSET', budget, 'told_of', asked.epoch)
+  first = num(call('HGET', budget, 'first'))
 end
 
 -- A lease's announced end. The time that is left, counted from now, ends later by the time that the call took; a difference beyond what a
@@ -22,6 +24,8 @@ local function end_of(told)
   return math.abs(left - told.ends_at) < WAY_MS and told.ends_at or left
 end
 
+local back_again = false -- whether something was put back
+
 -- Gives a lease back what is known of it. The youngest lease of a pool takes its holders.
 local function put_back(l, told)
   local p = pool(l.pool)
@@ -31,12 +35,16 @@ local function put_back(l, told)
   put(l, 'renewable', told.renewable)
   put(l, 'begun', true)
   put(l, 'attempt', 0)
+  put(l, 'limit', told.user_limit or -1)
+  local known = 'user_limit:' .. l.role
+  if told.user_limit and not call('HGET', budget, known) then call('HSET', budget, known, int(told.user_limit), 'user_limit_seen:' .. l.role, int(told.issued_at)) end
   note(l, 'user', told.username)
   note(l, 'ref', told.issuer_id)
   note(l, 'login', told.sealed_login)
   note(l, 'issued', int(told.issued_at))
   note(l, 'empty', int(now))
   note(l, 'why', told.why)
+  back_again = true
   call('ZREM', over, l.id)
   call('ZADD', order, int(told.issued_at), l.id)
   if p.next == l.id then set_next(p, nil) end
@@ -138,7 +146,16 @@ for _, told in ipairs(asked.holders) do
     count(h.id, h.connections, 1)
     if stands then bind(h, l) end
     write_holder(h)
-    back = back + 1
+    back, back_again = back + 1, true
   end
+end
+
+-- Who remembers much has more to tell: it is listened to as long as it goes on, and no longer than that.
+local MORE_MS, LONGEST_MS = 1000, 30000
+local till = math.min(now + MORE_MS, first + LONGEST_MS)
+if back_again and now < quiet and till > quiet then
+  quiet = till
+  call('HSET', budget, 'quiet', int(quiet))
+  counts_till = now + LIVES_MS
 end
 return finish(answer{ back = back })

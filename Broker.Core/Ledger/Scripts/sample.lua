@@ -3,13 +3,14 @@
 -- does not show as closed; still_open: how many connections that makes, beyond what is foreign already.
 -- asked:   capacity: number, limit: number, reserved_for_superusers: number, ceiling: number, foreign: number, stale_after: ms,
 --     server?: number, granted_at?: time, still_open: number, silent {…}, roles {…}, capped {…}, parties {…}, surges {…}, pool?:
---     number, pool_allowed?: number, beside {…}
+--     number, pool_allowed?: number, beside {…}, poolers {…}
 --   silent: holder, connections: number
 --   roles: name, over: number, open: number
 --   capped: lease, beyond: number
 --   parties: name, weight: number, guaranteed: number, priority: number
 --   surges: role, expected: number, percent: number, least: number
 --   beside: database, guaranteed: number
+--   poolers: database, size: number
 -- answers: pool?: number
 local since, missed = asked.granted_at or now + 1, 0
 local kept = {}
@@ -40,10 +41,17 @@ if asked.server then
 end
 -- beside: the guarantees on the server's other databases. All of each is kept until the database itself says how much of it nobody has.
 local prefix, tag = string.match(server, '^(.*{(.-)}:)server$')
+local function budget_of(database) return prefix .. (database == tag and '' or database .. ':') .. 'budget' end
 for _, other in ipairs(asked.beside) do
-  local field, all = 'kept:' .. prefix .. (other.database == tag and '' or other.database .. ':') .. 'budget', int(other.guaranteed) .. '|' .. int(other.guaranteed)
+  local field, all = 'kept:' .. budget_of(other.database), int(other.guaranteed) .. '|' .. int(other.guaranteed)
   local known, till = string.match(call('HGET', server, field) or '', '^(.*)|(%d+)$')
   if num(till) <= now or known == all and num(till) < now + LIVES_MS / 2 then call('HSET', server, field, all .. '|' .. int(now + LIVES_MS)) end
+end
+-- poolers: what the poolers of the server's other databases may have. All of it is reserved until those databases say what the poolers have.
+for _, other in ipairs(asked.poolers) do
+  local field = 'pool:' .. budget_of(other.database)
+  local known, till = string.match(call('HGET', server, field) or '', '^(%d+)|(%d+)$')
+  if num(till) <= now or num(known) > 0 and num(till) < now + LIVES_MS / 2 then call('HSET', server, field, int(other.size) .. '|' .. int(now + LIVES_MS)) end
 end
 -- pool: how many of the server's connections the database's pooler is to have, as far as the others leave them. pool_allowed: how many it may
 -- have until it is told, which count for as long. They are taken here, before the pooler is told of more.
@@ -53,9 +61,11 @@ if asked.pool then
   pool = math.max(0, math.min(asked.pool, s.capacity - s.others - s.kept))
   pooled = math.max(pool, math.min(asked.pool_allowed or 0, asked.server))
   call('HSET', budget, 'pooled', int(pooled))
+  call('HSET', server, 'pool:' .. budget, '0|' .. int(now + 60 * LIVES_MS)) -- as long as what it says it has
 elseif pooled then
   pooled = nil
   call('HDEL', budget, 'pooled')
+  call('HDEL', server, 'pool:' .. budget)
 end
 counts_till = now + LIVES_MS
 for _, role in ipairs(asked.roles) do call('HSET', budget, 'over:' .. role.name, int(role.over), 'open:' .. role.name, int(role.open)) end

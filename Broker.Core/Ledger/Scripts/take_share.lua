@@ -1,8 +1,9 @@
 -- An ask begins: it takes its part of every share, or of none. A limit of 0 means no limit.
--- asked:   holder, want: number, least: number, lifetime: ms, shares {…}
+-- asked:   holder, want: number, least: number, lifetime: ms, settling: ms, shares {…}
 --   shares: name, holders: number, connections: number
 -- answers: taken (connections: number) | full (name, holders: number, connections: number, next_end_in: ms)
 local give = asked.want
+begin_anew(asked.settling)
 -- What the ledger lost is told first; until then nobody new is let in.
 if now < quiet and not call('HGET', parts, asked.shares[1].name .. '|' .. asked.holder) then
   local count, connections = total(asked.shares[1].name)

@@ -1,5 +1,6 @@
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
 using Broker.Core.Model;
 using Shouldly;
 using Xunit;
@@ -29,7 +30,7 @@ public sealed class MemoryOfALossTests : LedgerSequence
     {
         await CountAsync(20);
         await ActiveAsync();
-        Store.PutBack(Broker.Core.Ledger.InProcess.InProcessLedgerStore.Empty());
+        Store.PutBack(InProcessLedgerStore.Empty());
         await GrantedAsync();
         await CountAsync(20);
         (await AskAsync(Claim(4, 15), AnotherReplica())).ShouldBeOfType<ClaimAnswer.Stale>();
@@ -100,5 +101,70 @@ public sealed class MemoryOfALossTests : LedgerSequence
         (await DueAsync(known)).Taken.ShouldHaveSingleItem().Name.ShouldBe("sample");
 
         async Task<DueAnswer> DueAsync(string? epoch) => await Ledger.Duties.DueAsync(Database, ["sample"], 16, 15 * Second, Cancellation, epoch);
+    }
+
+    [Fact]
+    public async Task L8_Replicas_that_tell_of_one_loss_at_once_begin_no_more_epochs_than_they_are()
+    {
+        await CountAsync(20);
+        await ActiveAsync();
+        SharedLedger[] replicas = [AnotherReplica(), AnotherReplica(), AnotherReplica(), AnotherReplica()];
+        for (var i = 0; i < replicas.Length; i++)
+        {
+            Clock.Now += Second;
+            (await AskAsync(Claim(i + 1, 1), replicas[i])).ShouldBeOfType<ClaimAnswer.Granted>();
+        }
+
+        Store.PutBack(InProcessLedgerStore.Empty());
+        var begun = new HashSet<string>();
+        var told = new List<string>();
+        foreach (var replica in replicas)
+        {
+            Clock.Now += Second / 20;
+            told.Add((await replica.Duties.DueAsync(Database, [], 16, 15 * Second, Cancellation)).Epoch);
+            begun.Add(Epoch());
+        }
+
+        for (var call = 0; call < 3; call++)
+        {
+            for (var i = 0; i < replicas.Length; i++)
+            {
+                Clock.Now += Second / 20;
+                await replicas[i].Leases.RestoreAsync(Database, told[i], [], [new(Id((10 * i) + call), "lease", 1, 30 * Minute, 1, "c")], [], 0.5, "lost", Cancellation);
+                begun.Add(Epoch());
+            }
+        }
+
+        begun.Count.ShouldBeLessThanOrEqualTo(replicas.Length);
+
+        string Epoch() => Store.Copy().HashAt(LedgerKeys.Of(Database)[0])["epoch"];
+    }
+
+    [Fact]
+    public async Task L8_While_replicas_go_on_telling_nothing_is_granted_for_half_a_minute_at_most()
+    {
+        await CountAsync(20);
+        await ActiveAsync();
+        var another = AnotherReplica();
+        Store.PutBack(InProcessLedgerStore.Empty());
+        var epoch = (await Ledger.Duties.DueAsync(Database, [], 16, 15 * Second, Cancellation)).Epoch;
+        await TellAsync(49); // 4.9 seconds
+        await CountAsync(20);
+        (await AskAsync(Claim(100, 1), another)).ShouldBeOfType<ClaimAnswer.Stale>("5.4 seconds have passed, and half a second ago somebody told something");
+        await TellAsync(260);
+        await CountAsync(20);
+        (await AskAsync(Claim(100, 1), another)).ShouldBeOfType<ClaimAnswer.Issue>("31.9 seconds");
+
+        // One holder every tenth of a second, and half a second of silence.
+        async Task TellAsync(int tenths)
+        {
+            for (var i = 0; i < tenths; i++)
+            {
+                Clock.Now += Second / 10;
+                await Ledger.Leases.RestoreAsync(Database, epoch, [], [new($"r.{Guid.NewGuid():N}", "lease", 0, 30 * Minute, 1, "c")], [], 0.5, "lost", Cancellation);
+            }
+
+            Clock.Now += Second / 2;
+        }
     }
 }

@@ -112,6 +112,40 @@ public sealed class MemoryOfLateAnswersTests : LedgerSequence
         (await world.PassAsync(claim, Minute)).Grant!.Connections.ShouldBe(5);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task L2_A_grant_that_is_answered_after_its_release_was_heard_of_is_not_remembered(bool anotherLeft)
+    {
+        await using var world = new World(capacity: 6);
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var other = (await world.PassAsync(a.AskAsync(World.Ask(2, 1)), Minute)).Grant!;
+        a.Link.LosesSignals = true;
+        await world.PassAsync(Second);
+        var onItsWay = Hold(a, Decision.Claim);
+        var claim = a.AskAsync(World.Ask(0, 5));
+        await world.IdleAsync();
+        var granted = (await world.Ledger.Holders.HoldersAsync(Database, null, 10, default)).Single(holder => holder.Connections == 5).Id;
+        (await b.Holders.ReleaseAsync(World.Ask(0).Caller, granted, World.From, default)).ShouldBeNull();
+        await world.PassAsync(Second); // its replica hears of that in its rounds
+        (await world.PassAsync(b.AskAsync(World.Ask(1, 5)), Minute)).Grant.ShouldNotBeNull();
+        if (anotherLeft) (await a.Holders.ReleaseAsync(World.Ask(2).Caller, other.Holder.Id, World.From, default)).ShouldBeNull();
+
+        onItsWay.SetResult();
+        await world.PassAsync(claim, Minute);
+
+        a.Link.Cut();
+        (await a.AskAsync(World.Ask(0, 5))).Grant.ShouldBeNull("it has left, and 5 of 6 are pod 1's");
+    }
+
+    [Fact]
+    public async Task L2_The_mark_of_an_answer_is_its_own_though_a_later_one_came_before_it()
+    {
+        var client = new LedgerClient(Store);
+        (await client.TakeMarkedAsync(Decision.Release, Database, new(Id(0)), Cancellation)).Mark.ShouldBeGreaterThan(0);
+        (await client.TakeMarkedAsync(Decision.Budget, Database, new(["r"]), Cancellation)).Mark.ShouldBe(0, "it changed nothing");
+    }
+
     [Fact]
     public async Task L10_A_claim_that_was_sent_before_a_release_is_late_also_on_a_ledger_that_was_told_of_the_release()
     {

@@ -98,6 +98,7 @@ public sealed class MemoryOfRareThingsTests : LedgerSequence
     public async Task L2_A_share_of_which_parts_were_lost_is_told_of_them_before_anybody_new_gets_one()
     {
         var shares = new ShareLedger(Store);
+        await SettledAsync();
         Share[] limit = [new("caller:x", 0, 20)];
         (await shares.TakeAsync(Id(1), 20, 20, 30 * Minute, limit, Cancellation)).Connections.ShouldBe(20);
         Store.PutBack(InProcessLedgerStore.Empty());
@@ -112,6 +113,7 @@ public sealed class MemoryOfRareThingsTests : LedgerSequence
     public async Task L2_A_replica_that_takes_nothing_tells_its_parts_in_its_rounds()
     {
         var (a, b) = (new ShareLedger(Store), new ShareLedger(Store));
+        await SettledAsync();
         Share[] limit = [new("caller:x", 0, 20)];
         await a.TakeAsync(Id(1), 20, 20, 30 * Minute, limit, Cancellation);
         Store.PutBack(InProcessLedgerStore.Empty());
@@ -125,10 +127,48 @@ public sealed class MemoryOfRareThingsTests : LedgerSequence
     {
         var (a, b) = (new SessionLedger(Store), new SessionLedger(Store));
         using var hearing = b.Listen(_ => { });
+        await SettledAsync();
         (await a.OpenAsync("s1", "t", Hour, Hour, 10, "hash", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.Open);
         Store.PutBack(InProcessLedgerStore.Empty());
         (await a.OpenAsync("s2", "t", Hour, Hour, 10, "hash", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.TokenUsed);
         (await b.OpenAsync("s3", "t", Hour, Hour, 10, "hash", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.TokenUsed);
+        (await b.OpenAsync("s4", "t", Hour, Hour, 10, "other", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.Unsettled, "a third replica may know that it was exchanged");
+        Clock.Now += 10 * Second;
         (await b.OpenAsync("s4", "t", Hour, Hour, 10, "other", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.Open);
+    }
+
+    [Fact]
+    public async Task L7_A_replica_that_opens_nothing_tells_in_its_rounds_which_tokens_were_exchanged()
+    {
+        var (a, b) = (new SessionLedger(Store), new SessionLedger(Store));
+        await SettledAsync();
+        (await a.OpenAsync("s1", "t", Hour, Hour, 10, "hash", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.Open);
+        Store.PutBack(InProcessLedgerStore.Empty());
+        await a.KeepAsync(Cancellation);
+        Clock.Now += 10 * Second;
+        (await b.OpenAsync("s2", "t", Hour, Hour, 10, "hash", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.TokenUsed);
+    }
+
+    [Fact]
+    public async Task L7_A_token_that_was_exchanged_cannot_be_exchanged_again_after_a_loss_with_a_replica_that_started_since()
+    {
+        var a = new SessionLedger(Store);
+        await SettledAsync();
+        (await a.OpenAsync("s1", "t", Hour, Hour, 10, "hash", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.Open);
+        var later = new SessionLedger(Store);
+        Store.PutBack(InProcessLedgerStore.Empty());
+        (await later.OpenAsync("s2", "t", Hour, Hour, 10, "hash", Hour, Cancellation)).Opening.ShouldNotBe(SessionOpening.Open, "others may still tell");
+        (await a.OpenAsync("s3", "t", Hour, Hour, 10, "other", Hour, Cancellation)).Opening.ShouldNotBe(SessionOpening.Open, "and so it tells");
+        Clock.Now += 10 * Second;
+        (await later.OpenAsync("s2", "t", Hour, Hour, 10, "hash", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.TokenUsed);
+        (await later.OpenAsync("s4", "t", Hour, Hour, 10, "another", Hour, Cancellation)).Opening.ShouldBe(SessionOpening.Open);
+    }
+
+    // A ledger that is new opens no session and gives no part of a share until those who remember some would have said so.
+    private async Task SettledAsync()
+    {
+        await new SessionLedger(Store).KeepAsync(Cancellation);
+        await new ShareLedger(Store).KeepAsync(Cancellation);
+        Clock.Now += DutyLedger.Settling;
     }
 }

@@ -1,0 +1,53 @@
+using Broker.Core.Ledger;
+using Broker.Core.Ledger.InProcess;
+using Broker.Core.Model;
+using Shouldly;
+using Xunit;
+
+namespace Broker.Tests.Leases.Laws;
+
+/// <summary>A ledger that loses whose user was made, before its lease is active.</summary>
+public sealed class IssuesAmidALossTests : LedgerSequence
+{
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task L1_L5_A_user_that_the_ledger_lost_before_its_lease_was_active_is_the_lease_s_or_gone(bool emptied)
+    {
+        await using var world = new World();
+        var a = await world.ReplicaAsync();
+        Keyspace? copy = null;
+        var lost = false;
+        a.Link.OnTheWayBack = taken =>
+        {
+            if (taken == Decision.Begin) copy = world.Store.Copy(); // it knows of the attempt, and of no user
+            if (taken != Decision.Issued || lost) return Task.CompletedTask;
+            lost = true;
+            world.Store.PutBack(emptied ? InProcessLedgerStore.Empty() : copy!);
+            return Task.CompletedTask;
+        };
+
+        await world.PassAsync(a.AskAsync(World.Ask(0, wait: 10 * Second)), Minute);
+
+        lost.ShouldBeTrue();
+        (await world.LeasesAsync()).ShouldAllBe(lease => lease.State != LeaseState.Active || lease.SealedLogin.Length > 0);
+        await world.PassAsync(10 * Second);
+        var grant = (await world.PassAsync(a.AskAsync(World.Ask(0, wait: 20 * Second)), Minute)).Grant.ShouldNotBeNull();
+        await world.PassAsync(10 * Second);
+        world.Issuer.Users.Keys.ShouldHaveSingleItem().ShouldBe(grant.Credentials.Login.Username, "whom only its replica knew is gone");
+        world.Issuer.Made.ShouldBe(emptied ? 2 : 1, "the attempt that is known still is told of its user again");
+    }
+
+    [Fact]
+    public async Task L5_A_lease_without_a_login_takes_no_holders()
+    {
+        await CountAsync(10);
+        var order = (await AskAsync(Claim(0, 1))).ShouldBeOfType<ClaimAnswer.Issue>();
+        var go = (await Ledger.Issues.BeginAsync(Database, order.Lease, order.Fence, "user", Fast, Cancellation)).ShouldBeOfType<BeginAnswer.Go>();
+        (await ActivateAsync()).ShouldBeFalse("what the issuer made is not written down");
+        (await Ledger.Issues.IssuedAsync(Database, order.Lease, order.Fence, "ref", "user", "sealed", Hour, go.Now, true, Cancellation)).ShouldBeTrue();
+        (await ActivateAsync()).ShouldBeTrue();
+
+        async Task<bool> ActivateAsync() => await Ledger.Issues.ActivateAsync(Database, order.Lease, order.Fence, 5 * Minute, 0.5, null, Cancellation);
+    }
+}
