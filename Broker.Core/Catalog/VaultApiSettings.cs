@@ -48,7 +48,7 @@ public sealed record AuthMount(string Name, AuthMountType Type)
 
     /// <summary>
     /// The names that logins use for broker roles, each for one or several: a login succeeds when its caller may have one of them.
-    /// Empty: a login names a broker role.
+    /// Empty: a login names a broker role. Large and small letters are the same in them, as in Vault.
     /// </summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> Roles { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
 

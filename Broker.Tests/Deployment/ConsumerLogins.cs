@@ -1,3 +1,4 @@
+using System.Globalization;
 using k8s;
 using k8s.Models;
 using Shouldly;
@@ -12,7 +13,17 @@ namespace Broker.Tests.Deployment;
 /// <param name="Account">That account.</param>
 /// <param name="Audience">Whom the token is made for.</param>
 /// <param name="Read">What is read then, as <c>database/creds/…</c>.</param>
-internal sealed record ConsumerLogin(string Mount, string Role, string Namespace, string Account, string Audience, string Read);
+internal sealed record ConsumerLogin(string Mount, string Role, string Namespace, string Account, string Audience, string Read)
+{
+    /// <summary>Whether the token names a pod; one that an operator asks the API server for does not.</summary>
+    public bool NamesPod { get; init; } = true;
+
+    /// <summary>The headers of each request, where the manifest has any.</summary>
+    public IReadOnlyList<(string Name, string Value)> Headers { get; init; } = [];
+
+    /// <summary>How long the token is asked for.</summary>
+    public TimeSpan Lasts { get; init; } = TimeSpan.FromHours(1);
+}
 
 /// <summary>The logins of <c>k8s/consumers</c>, each out of the fields that its program reads.</summary>
 internal static class ConsumerLogins
@@ -66,14 +77,23 @@ internal static class ConsumerLogins
         var generator = Document("external-secrets-generator.yaml", "VaultDynamicSecret");
         var said = generator["spec"]["provider"]["auth"]["kubernetes"];
         var account = said["serviceAccountRef"];
-        return new(said["mountPath"].ToString(), said["role"].ToString(), SpaceOf(generator), account["name"].ToString(), account["audiences"][0].ToString(), generator["spec"]["path"].ToString());
+        return new(said["mountPath"].ToString(), said["role"].ToString(), SpaceOf(generator), account["name"].ToString(), account["audiences"][0].ToString(), generator["spec"]["path"].ToString())
+        {
+            NamesPod = false,
+            Headers = HeadersOf(generator["spec"]["provider"]), // external-secrets apis/externalsecrets/v1/secretstore_vault_types.go: of all requests
+        };
     }
 
     private static ConsumerLogin SecretsOperator()
     {
         var (auth, secret) = (Document("vault-secrets-operator.yaml", "VaultAuth"), Document("vault-secrets-operator.yaml", "VaultDynamicSecret"));
         var said = auth["spec"]["kubernetes"];
-        return new(auth["spec"]["mount"].ToString(), said["role"].ToString(), SpaceOf(auth), said["serviceAccount"].ToString(), said["audiences"][0].ToString(), $"{secret["spec"]["mount"]}/{secret["spec"]["path"]}");
+        return new(auth["spec"]["mount"].ToString(), said["role"].ToString(), SpaceOf(auth), said["serviceAccount"].ToString(), said["audiences"][0].ToString(), $"{secret["spec"]["mount"]}/{secret["spec"]["path"]}")
+        {
+            NamesPod = false,
+            Headers = HeadersOf(Document("vault-secrets-operator.yaml", "VaultConnection")["spec"]), // those of VaultAuth go with the login alone (vault-secrets-operator vault/client.go Login)
+            Lasts = TimeSpan.FromSeconds(((YamlMappingNode)said).Children.TryGetValue("tokenExpirationSeconds", out var seconds) ? int.Parse(seconds.ToString(), CultureInfo.InvariantCulture) : 600), // the default of its CRD
+        };
     }
 
     /// <summary>By what is mounted into the repo server's sidecar, where its settings look.</summary>
@@ -95,6 +115,9 @@ internal static class ConsumerLogins
         var read = Document("argocd-vault-plugin.yaml", "Secret", 1)["metadata"]["annotations"]["avp.kubernetes.io/path"].ToString();
         return new(Behind("auth/", settings["AVP_K8S_MOUNT_PATH"].ToString()), settings["AVP_K8S_ROLE"].ToString(), server.Namespace(), server.Spec.Template.Spec.ServiceAccountName, AudienceOf(Where(token)), read);
     }
+
+    private static (string, string)[] HeadersOf(YamlNode node) =>
+        ((YamlMappingNode)node).Children.TryGetValue("headers", out var headers) ? [.. ((YamlMappingNode)headers).Select(static one => (one.Key.ToString(), one.Value.ToString()))] : [];
 
     private static string AudienceOf(V1Volume volume) => volume.Projected.Sources.Single().ServiceAccountToken.Audience;
 

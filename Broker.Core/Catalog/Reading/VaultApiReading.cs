@@ -77,16 +77,16 @@ internal static partial class VaultApiReading
 
     private static FrozenDictionary<string, IReadOnlyList<string>> LoginRoles(SectionReader reader, IEnumerable<string> roles)
     {
-        var read = new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal);
+        var read = new Dictionary<string, IReadOnlyList<string>>(StringComparer.OrdinalIgnoreCase);
         var group = reader.Child("Roles");
-        foreach (var name in reader.Leaves("Roles").Select(leaf => leaf.Name.Split(':')[0]).Distinct(StringComparer.Ordinal).ToList())
+        foreach (var name in reader.Leaves("Roles").Select(leaf => leaf.Name.Split(':')[0]).Distinct(StringComparer.OrdinalIgnoreCase).ToList())
         {
             var named = group.Texts(name) ?? [];
             for (var i = 0; i < named.Count; i++) group.MustName($"{name}:{i}", named[i], roles, "Broker:Roles");
             read[name] = named;
         }
 
-        return read.ToFrozenDictionary(StringComparer.Ordinal);
+        return read.ToFrozenDictionary(StringComparer.OrdinalIgnoreCase);
     }
 
     private static FrozenDictionary<string, AppRole> AppRoles(SectionReader reader)

@@ -1,7 +1,11 @@
 using Broker.Core.Leases;
 using Broker.Core.Leases.Handles;
 using Broker.Core.Model;
+using Broker.Tests.Authentication;
+using Broker.Tests.Authentication.Kubernetes;
+using Broker.Tests.Deployment;
 using Broker.Tests.Leases;
+using Broker.Tests.Security;
 using Shouldly;
 using Xunit;
 
@@ -81,6 +85,56 @@ public sealed class ClientHabitsTests
         vso.Restarts.Count.ShouldBe(rotations, string.Join("; ", vso.Restarts));
         vso.Renewals.ShouldBeGreaterThan(30 * 24 / 4);
         world.Issuer.Users.Keys.ShouldContain(vso.Username, "what the deployment works with is there");
+    }
+
+    /// <summary>
+    /// The operator's own token: it renews it as a LifetimeWatcher does and logs in anew when that ends, which restarts what it looks after
+    /// (vault-secrets-operator vault/client.go@03bd1f27; from 0.6.0 on). A token that a cluster is asked about ends with the one that it was made with.
+    /// </summary>
+    [Theory]
+    [InlineData(false, 600, 0)]
+    [InlineData(true, null, 31)]
+    public async Task Vault_Secrets_Operator_keeps_its_token_for_thirty_days_or_for_as_long_as_its_manifest_asks_where_the_cluster_reviews_it(bool isReviewed, int? seconds, int most)
+    {
+        var directory = Directory.CreateTempSubdirectory("broker-vault-review-").FullName;
+        await using var cluster = await ServedKubernetes.StartAsync(directory);
+        await using var world = new BrokerWorld(!isReviewed ? [] :
+        [
+            ("Identity:Issuers:kubernetes:JwksFile", null), ("Identity:Issuers:kubernetes:TokenReview:Address", cluster.Address.AbsoluteUri),
+            ("Identity:Issuers:kubernetes:TokenReview:CaFile", cluster.CaFile), ("Identity:Issuers:kubernetes:TokenReview:TokenFile", cluster.TokenFile),
+        ]);
+        cluster.Keys = TokenMint.KeySet(world.Mint);
+        var lasts = seconds is { } said ? TimeSpan.FromSeconds(said) : ConsumerLogins.ByManifest["vault-secrets-operator.yaml"]().Lasts;
+        var caller = new VaultCaller(await world.ReplicaAsync());
+        var end = world.Time.GetUtcNow() + TimeSpan.FromDays(30);
+
+        var logins = 0;
+        while (world.Time.GetUtcNow() < end && logins <= most + 1)
+        {
+            logins++;
+            var jwt = world.Mint.Token(payload =>
+            {
+                payload["exp"] = world.Time.GetUtcNow().ToUnixTimeSeconds() + (long)lasts.TotalSeconds;
+                payload["kubernetes.io"]!.AsObject().Remove("pod");
+            });
+            cluster.Recordings[jwt] = "04-review-broker-audience";
+            (await caller.LogInAsync(jwt)).Status.ShouldBe(200);
+            var (grace, prior) = (TimeSpan.Zero, TimeSpan.Zero);
+            while (world.Time.GetUtcNow() < end)
+            {
+                var renewed = await caller.SendAsync("PUT", "auth/token/renew-self");
+                renewed.Status.ShouldBe(200, renewed.Text);
+                var left = TimeSpan.FromSeconds((int)renewed.Body["auth"]!["lease_duration"]!);
+                if (left > prior) grace = left * 0.15;
+                prior = left;
+                var sleep = left * 2 / 3 + grace / 3;
+                if (left - sleep <= grace) break;
+                world.Time.Forward(sleep);
+            }
+        }
+
+        (logins - 1).ShouldBeLessThanOrEqualTo(most);
+        Directory.Delete(directory, recursive: true);
     }
 
     /// <summary>

@@ -87,14 +87,26 @@ public sealed class LoginTests
         (await caller.SendAsync("PUT", "auth/k8s/cluster-1/login", new JsonObject { ["jwt"] = world.Pod() })).Status.ShouldBe(200);
     }
 
-    [Fact]
-    public async Task JWT_auth_takes_the_name_of_a_role_in_any_letters()
+    // Vault keeps the roles of these two methods in small letters, and looks for a login's so (vault-plugin-auth-kubernetes backend.go role; OpenBao builtin/credential/jwt/path_login.go).
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_login_may_write_the_name_of_its_role_in_any_letters(bool hasTable)
     {
-        await using var world = new BrokerWorld(
-            ("VaultApi:AuthMounts:jwt:Type", "Jwt"), ("VaultApi:AuthMounts:jwt:Issuer", "ci"), ("VaultApi:AuthMounts:jwt:Roles:Release:0", "deploy"));
+        await using var world = new BrokerWorld(hasTable
+            ? [("VaultApi:AuthMounts:ci:Type", "Jwt"), ("VaultApi:AuthMounts:ci:Issuer", "ci"), ("VaultApi:AuthMounts:ci:Roles:Release:0", "deploy"),
+               ("VaultApi:AuthMounts:kubernetes:Type", "Kubernetes"), ("VaultApi:AuthMounts:kubernetes:Issuer", "kubernetes"), ("VaultApi:AuthMounts:kubernetes:Roles:Shop:0", "orders-api")]
+            : []);
         var caller = new VaultCaller(await world.ReplicaAsync());
 
-        foreach (var name in new[] { "Release", "release", "RELEASE" }) (await caller.LogInAsync(world.Job(), name, "jwt")).Status.ShouldBe(200, name);
+        foreach (var name in hasTable ? ["Release", "release", "RELEASE"] : new[] { "deploy", "Deploy" }) (await caller.LogInAsync(world.Job(), name, "ci")).Status.ShouldBe(200, name);
+        foreach (var name in hasTable ? ["Shop", "shop", "SHOP"] : new[] { "orders-api", "Orders-API" })
+        {
+            var login = await caller.LogInAsync(world.Pod(), name);
+            (login.Status, (string?)login.Body["auth"]?["metadata"]?["role"]).ShouldBe((200, name), login.Text);
+        }
+
+        (await caller.LogInAsync(world.Pod(), "NoSuch")).Error.ShouldBe("invalid role name \"NoSuch\"");
     }
 
     [Fact]

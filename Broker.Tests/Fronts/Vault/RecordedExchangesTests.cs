@@ -116,6 +116,7 @@ public sealed class RecordedExchangesTests
     {
         var settings = new List<(string, string?)>
         {
+            ("VaultApi:Tokens:MaxTtl", "1.00:00:00"), // the recorded tokens show no period
             ("VaultApi:AuthMounts:approle:Type", "AppRole"),
             ("VaultApi:AuthMounts:approle:AppRoles:pod:RoleId", "role-id-of-the-test"),
             ("VaultApi:AuthMounts:approle:AppRoles:pod:SecretIds:one:Hash", Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("secret-id-of-the-test"u8))),

@@ -129,6 +129,25 @@ public sealed class TokenTests
         (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(403);
     }
 
+    [Theory]
+    [InlineData(null, 2700)]
+    [InlineData("02:00:00", null)] // it ends, and so has no period
+    public async Task A_token_without_a_last_end_shows_its_period_wherever_it_is_looked_up(string? maxTtl, int? period)
+    {
+        await using var world = new BrokerWorld(("VaultApi:Tokens:Ttl", "00:45:00"), ("VaultApi:Tokens:MaxTtl", maxTtl));
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var accessor = (string)(await caller.SendAsync("GET", "auth/token/lookup-self")).Body["data"]!["accessor"]!;
+
+        foreach (var (method, path, body) in new[] { ("GET", "lookup-self", null), ("POST", "lookup", new JsonObject { ["token"] = caller.Token }), ("POST", "lookup-accessor", new JsonObject { ["accessor"] = accessor }) })
+        {
+            // Seconds, and left out where there is none (OpenBao vault/token_store.go handleLookup).
+            ((int?)(await caller.SendAsync(method, "auth/token/" + path, body)).Body["data"]!["period"]).ShouldBe(period, path);
+        }
+
+        // The auth of a login or a renewal has no such field (OpenBao sdk/logical/translate_response.go HTTPAuth).
+        (await caller.SendAsync("PUT", "auth/token/renew-self")).Body["auth"]!.AsObject().ContainsKey("period").ShouldBeFalse();
+    }
+
     [Fact]
     public async Task A_token_with_a_last_end_is_shortened_as_Vault_does_and_then_expired()
     {

@@ -63,11 +63,10 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
     private static VaultError? Unproven(Proof proof) =>
         proof.Failure is { } failure && failure.MayBeGood() ? VaultRequests.NotYet(failure) : null;
 
-    // Null: there is no such role. JWT auth stores its roles in lower case, and compares a login's in any case.
+    // Null: there is no such role. Both methods store their roles in lower case, and compare a login's in any case.
     private static IReadOnlyList<string>? RolesOf(AuthMount mount, string role, CatalogSnapshot current) =>
-        mount.Roles.Count == 0 ? (current.Roles.ContainsKey(role) ? [role] : null)
-        : mount.Type == AuthMountType.Jwt ? mount.Roles.FirstOrDefault(named => named.Key.Equals(role, StringComparison.OrdinalIgnoreCase)).Value
-        : mount.Roles.GetValueOrDefault(role);
+        mount.Roles.Count > 0 ? mount.Roles.GetValueOrDefault(role)
+        : current.Roles.Keys.FirstOrDefault(name => name.Equals(role, StringComparison.OrdinalIgnoreCase)) is { } name ? [name] : null;
 
     private static bool IsOnlyTheAccountWrong(Role role, Caller caller) => role.Allow.Any(rule =>
         rule.Issuer == caller.Issuer && (!rule.Claims.TryGetValue("namespace", out var match) || match.Matches(AllowRules.ValuesOf("namespace", caller))));

@@ -82,6 +82,7 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
             json.WriteNumber("num_uses", 0);
             json.WriteBoolean("orphan", true);
             json.WriteString("path", $"auth/{token.Mount}/login");
+            if (token.MaxTtl is null) json.WriteNumber("period", (long)token.Ttl.TotalSeconds);
             json.WriteTexts("policies", token.Policies);
             json.WriteBoolean("renewable", true);
             json.WriteSecondsLeft("ttl", left);
