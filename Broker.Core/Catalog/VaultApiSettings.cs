@@ -1,3 +1,6 @@
+using System.Net;
+using Broker.Core.Identity;
+
 namespace Broker.Core.Catalog;
 
 /// <summary>
@@ -75,6 +78,14 @@ public sealed record AppRoleSecret(string Name, string Hash)
 
     /// <summary>How many logins it allows (0: no limit; default 0).</summary>
     public int Uses { get; init; }
+
+    /// <summary>What a token that is made with it remembers it by: another secret under the same name has another.</summary>
+    public string Mark => Fingerprint.Of("secret-id", 22, Hash);
+
+    /// <summary>Whether it, and what was made with it, is good now and from there.</summary>
+    public bool IsGood(DateTimeOffset now, IPAddress? from) =>
+        !(ExpiresAt <= now)
+        && (Networks.Count == 0 || (from is not null && Networks.Any(network => IPNetwork.Parse(network).Contains(from.IsIPv4MappedToIPv6 ? from.MapToIPv4() : from))));
 }
 
 /// <summary>One path to read below.</summary>

@@ -47,6 +47,20 @@ public sealed class AuditCommandsTests : IDisposable
         (await HoldersAsync("v-9", 10)).ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task Query_names_a_holder_that_gave_up_one_of_several_leases()
+    {
+        var one = Granted("H1", null, 5, null) with { Action = AuditAction.Release, DatabaseUser = null };
+        await WriteAsync(
+            Granted("H1", "v-1", 0, 30),
+            one with { Detail = "One of several handles; its holder stays for the other handles." }, // as earlier versions wrote it
+            one with { HolderId = null, Detail = "One of several handles of holder H1, which stays for the others." },
+            one with { Time = Noon.AddMinutes(20) });
+
+        (await HoldersAsync("v-1", 10)).ShouldBe(["H1"]);
+        (await HoldersAsync("v-1", 25)).ShouldBeEmpty("it left with the last");
+    }
+
     [Theory]
     [InlineData("audit", "verify", "/nowhere/audit.jsonl")]
     [InlineData("audit", "query", "/nowhere/audit.jsonl", "--user", "v-1", "--at", "2026-03-01T12:00:00Z")]

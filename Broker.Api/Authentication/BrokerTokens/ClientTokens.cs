@@ -1,3 +1,4 @@
+using System.Net;
 using BitFaster.Caching.Lru;
 using Broker.Api.Authentication.Certificates;
 using Broker.Core.Audit;
@@ -77,7 +78,7 @@ internal sealed class ClientTokens : IDisposable
 
         var left = known.Live.EndsIn - time.GetElapsedTime(known.At);
         if (left <= TimeSpan.Zero) return Failed(ProofFailure.SessionUnknown);
-        var (caller, failure) = await JudgeAsync(known.Live.Token, known.Caller, context.RequestAborted);
+        var (caller, failure) = await JudgeAsync(context, known.Live.Token, known.Caller, context.RequestAborted);
         if (failure is { } why && (strictly || !why.MayBeGood())) return Failed(why);
         var proof = ProofGate.Certified(context, new Proof(caller));
         return new(proof, proof.Caller is null ? null : known.Live with { EndsIn = left });
@@ -96,19 +97,20 @@ internal sealed class ClientTokens : IDisposable
 
     // Removing a mount, issuer or secret id from the configuration ends its tokens. A required client certificate
     // is required with tokens too.
-    private async ValueTask<(Caller Caller, ProofFailure? Failure)> JudgeAsync(ClientToken token, Caller caller, CancellationToken cancellation)
+    private async ValueTask<(Caller Caller, ProofFailure? Failure)> JudgeAsync(HttpContext context, ClientToken token, Caller caller, CancellationToken cancellation)
     {
         var current = catalog.Current;
         if (!current.VaultApi.AuthMounts.TryGetValue(token.Mount, out var mount)) return (caller, ProofFailure.SessionUnknown);
-        if (mount.Type == AuthMountType.AppRole) return (caller, mount.Name == token.Issuer && IsListed(mount, token) ? null : ProofFailure.SessionUnknown);
+        if (mount.Type == AuthMountType.AppRole) return (caller, mount.Name == token.Issuer && IsListed(mount, token, context.Connection.RemoteIpAddress) ? null : ProofFailure.SessionUnknown);
         if (mount.Issuer != token.Issuer || !current.Identity.Issuers.TryGetValue(token.Issuer, out var issuer)) return (caller, ProofFailure.SessionUnknown);
         if (SpiffeIds.Bind(issuer, caller) is not { } bound) return (caller, ProofFailure.CertificateMissing);
         return (bound, await LookAgainAsync(token, cancellation));
     }
 
-    private bool IsListed(AuthMount mount, ClientToken token) =>
+    // Another secret id under the same name is another one, and where it may be used from is asked at each use, not at the login alone.
+    private bool IsListed(AuthMount mount, ClientToken token, IPAddress? from) =>
         token.SecretId?.Split('/') is [var role, var name] && mount.AppRoles.TryGetValue(role, out var known)
-        && known.SecretIds.TryGetValue(name, out var secret) && !(secret.ExpiresAt <= time.GetUtcNow());
+        && known.SecretIds.TryGetValue(name, out var secret) && (token.SecretMark ?? secret.Mark) == secret.Mark && secret.IsGood(time.GetUtcNow(), from);
 
     // A proof that expired took nothing away: that is what the token is for. From then on its key must still be its issuer's.
     private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, CancellationToken cancellation)

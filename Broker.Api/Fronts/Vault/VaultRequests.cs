@@ -12,7 +12,7 @@ using Broker.Core.Model;
 namespace Broker.Api.Fronts.Vault;
 
 /// <summary>Finds the client of a call, and records refusals from before any desk (law L7).</summary>
-internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unproven, ProofHasher hasher, BrokerMetrics metrics, TimeProvider time)
+internal sealed class VaultRequests(ClientTokens tokens, DeskAudit audit, UnprovenRefusals unproven, ProofHasher hasher, BrokerMetrics metrics, TimeProvider time)
 {
     /// <summary>The client of a call.</summary>
     /// <param name="call">The call.</param>
@@ -53,8 +53,32 @@ internal sealed class VaultRequests(ClientTokens tokens, UnprovenRefusals unprov
     {
         if (error.ProvesNobody) metrics.Unproven();
         var refusal = error.Refusal ?? new Refusal(CodeOf(error.Status), error.Errors.Count > 0 ? error.Errors[0] : "nothing there");
-        // A request that reached no desk proved nothing, and anybody can send one: it fills neither the record of grants nor the log.
-        if (error.IsAudited || await RecordUnprovenAsync(context, error.Status, refusal)) RefusalWriter.Say(context, refusal, error.Role, ShownPath.Of(context.Request));
+        // Anybody can send a request that proves nobody: it fills neither the record of grants nor the log.
+        var isTold = error.IsAudited
+            || (!error.ProvesNobody && context.GetProof()?.Caller is { } caller ? await RecordProvenAsync(context, error.Status, caller, refusal) : await RecordUnprovenAsync(context, error.Status, refusal));
+        if (isTold) RefusalWriter.Say(context, refusal, error.Role, ShownPath.Of(context.Request));
+    }
+
+    /// <summary>Writes what a proven client asked for, and what there was not, into the audit.</summary>
+    /// <exception cref="VaultError">It cannot be written.</exception>
+    public async ValueTask RecordNothingDoneAsync(VaultCall call, VaultClient client, AuditAction action, Refusal refusal)
+    {
+        var record = DeskAudit.Of(action, client.Caller, refusal, call.Origin, time) with { CallerSession = client.Live.Token.Accessor };
+        if ((await audit.WriteAsync(record, default, Requests.ToItsEnd)).Refusal is { } unrecorded) throw VaultRefusals.Of(unrecorded);
+    }
+
+    // How many of these one caller fills the record with is bounded (CallerRefusals). What is refused stays refused where it cannot be written.
+    private async ValueTask<bool> RecordProvenAsync(HttpContext context, int status, Caller caller, Refusal refusal)
+    {
+        await audit.WriteAsync(
+            DeskAudit.Of(AuditAction.Authenticate, caller, refusal, new(context.TraceId(), context.Connection.RemoteIpAddress?.ToString()), time) with
+            {
+                Detail = $"{context.Request.Method} {ShownPath.Of(context.Request)}: {refusal.Detail}",
+                HttpStatus = status,
+            },
+            default,
+            Requests.ToItsEnd);
+        return true;
     }
 
     private ValueTask<bool> RecordUnprovenAsync(HttpContext context, int status, Refusal refusal) =>

@@ -19,6 +19,12 @@ public sealed record HeldUser(
 /// <summary>Answers from the audit who held a database user at a time.</summary>
 public static class HolderQuery
 {
+    /// <summary>
+    /// What a record begins with by which a client gave up one of its leases and kept others: its holder stays. It names no holder of its own;
+    /// earlier versions named one.
+    /// </summary>
+    internal const string OneOfSeveral = "One of several handles";
+
     /// <summary>All who held the user then, in the order in which they got it.</summary>
     /// <param name="files">Audit files, of one replica or of several.</param>
     /// <param name="databaseUser">The database user's name.</param>
@@ -44,7 +50,7 @@ public static class HolderQuery
                 case "claim" or "renew" when happened.Holder is { } moved:
                     End(holding, moved, happened.Time, "moved to another user");
                     break;
-                case "release" or "end" when happened.Holder is { } gone:
+                case "release" or "end" when happened.Holder is { } gone && !happened.Stays:
                     End(holding, gone, happened.Time, happened.Action == "release" ? "released" : "ended by an operator");
                     break;
                 case "revoke" when happened.Lease is { } lease && leases.Contains(lease):
@@ -92,7 +98,8 @@ public static class HolderQuery
                 root.TryGetProperty("heldUntil", out var end) && end.TryGetDateTimeOffset(out var until) ? until : null,
                 $"{Text(caller, "issuer")}: {Text(caller, "subject")}",
                 Text(caller, "podUid"),
-                Text(root, "traceId"));
+                Text(root, "traceId"),
+                Text(root, "detail")?.StartsWith(OneOfSeveral, StringComparison.Ordinal) == true);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
@@ -106,5 +113,5 @@ public static class HolderQuery
 
     private sealed record Happened(
         DateTimeOffset Time, string Action, string? Holder, string? User, string? Lease, string? Role, int Connections, DateTimeOffset? Until,
-        string Caller, string? PodUid, string? TraceId);
+        string Caller, string? PodUid, string? TraceId, bool Stays);
 }

@@ -27,11 +27,15 @@ internal sealed class CredentialDesk(
     private readonly RateLimit smallerTold = new(time);
 
     /// <summary>Claims connections and a login of a role. The outcome is in the audit when this returns.</summary>
+    /// <param name="ask">What is asked for.</param>
+    /// <param name="cancellation">The caller left.</param>
+    /// <param name="settle">What else has to be done before it is granted, and recorded; null: nothing.</param>
     /// <exception cref="OperationCanceledException">The caller left.</exception>
-    public async ValueTask<Outcome> ClaimAsync(Ask ask, CancellationToken cancellation)
+    public async ValueTask<Outcome> ClaimAsync(Ask ask, CancellationToken cancellation, Func<Grant, ValueTask<Outcome>>? settle = null)
     {
         var arrived = time.GetTimestamp();
         var outcome = await AnswerAsync(ask, arrived, cancellation);
+        if (settle is not null && outcome.Grant is { } claimed) outcome = await settle(claimed);
         // Step 13: Record the outcome before it leaves.
         using var step = Tracing.Start("claim.record");
         // Not cancelled when the caller leaves: the audit has its own deadline, and watching for cancellation would cost every claim.

@@ -1,4 +1,5 @@
 using Broker.Core.Audit;
+using Broker.Core.Audit.Reading;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
 using Broker.Core.Leases.Claims;
@@ -40,34 +41,70 @@ internal sealed class HandleDesk(
     /// <param name="cancellation">The caller left.</param>
     public async ValueTask<HandleOutcome> ReadAsync(Ask ask, string path, string token, CancellationToken cancellation)
     {
-        var outcome = await credentials.ClaimAsync(ask with { Lasts = true }, cancellation);
-        if (outcome.Grant is not { } grant) return outcome.Refusal!;
+        HandleTerm? term = null;
+        var outcome = await credentials.ClaimAsync(ask with { Lasts = true }, cancellation, async grant =>
+        {
+            try
+            {
+                // What was claimed is recorded, whoever leaves.
+                (var settled, term) = await HandleOfAsync(ask, path, token, grant, CancellationToken.None);
+                return settled;
+            }
+            catch (LedgerException)
+            {
+                return Refusals.LedgerUnavailable();
+            }
+        });
+        if (outcome.Grant is { } had) return new HandleOutcome(term, null) { Grant = had };
+        if (term is not null) await ForgetAsync(term.Handle.Id);
+        return outcome.Refusal!;
+    }
+
+    private async ValueTask<(Outcome Outcome, HandleTerm? Term)> HandleOfAsync(Ask ask, string path, string token, Grant grant, CancellationToken cancellation)
+    {
+        var life = logins.Find(grant.Lease.Id)?.Life ?? grant.LeaseEndsIn;
+
+        // A role that was taken out meanwhile is as it was granted.
+        var holderTtl = catalog.Current.Roles.TryGetValue(ask.Role, out var role) ? role.HolderTtl : grant.HolderEndsIn;
+        var duration = HandleTerms.DurationOf(holderTtl, life);
+
+        // The holder's connections are counted until the handle's end. The claim has ensured that, unless it was answered from memory.
+        if (grant.HolderEndsIn < duration)
+        {
+            var stayed = await holders.StayAsync(ask.Caller, grant.Holder.Id, ask.Origin, cancellation);
+            if (stayed.Grant is not { } longer) return (stayed, null);
+            grant = grant with { Holder = longer.Holder, HolderEndsIn = longer.HolderEndsIn };
+        }
+
+        var ends = grant.LeaseEndsIn < duration ? grant.LeaseEndsIn : duration;
+        var handle = new Handle(Handle.NewId(path), ask.Caller.OwnerHash, grant.Holder.Id, grant.Lease.Id, duration, NowOf(grant), null, ends, null);
+        await ledger.PutAsync(handle, ends, token, cancellation);
+        return (grant, new(handle, ends));
+    }
+
+    // Nobody was told of it: the holder is not to stay for it.
+    private async ValueTask ForgetAsync(string id)
+    {
         try
         {
-            var life = logins.Find(grant.Lease.Id)?.Life ?? grant.LeaseEndsIn;
-            var duration = HandleTerms.DurationOf(catalog.Current.Roles[ask.Role].HolderTtl, life);
-
-            // The holder's connections are counted until the handle's end. The claim has ensured that, unless it was answered from memory.
-            if (grant.HolderEndsIn < duration && (await holders.StayAsync(ask.Caller, grant.Holder.Id, ask.Origin, cancellation)).Refusal is { } gone) return gone;
-            var ends = grant.LeaseEndsIn < duration ? grant.LeaseEndsIn : duration;
-            var handle = new Handle(Handle.NewId(path), ask.Caller.OwnerHash, grant.Holder.Id, grant.Lease.Id, duration, NowOf(grant), null, ends, null);
-            await ledger.PutAsync(handle, ends, token, cancellation);
-            return new HandleOutcome(new(handle, ends), null) { Grant = grant };
+            await ledger.DropAsync(id, CancellationToken.None);
         }
         catch (LedgerException)
         {
-            return Refusals.LedgerUnavailable();
+            // It ends by itself.
         }
     }
 
     /// <summary>Claims for a client that reads a static role: it has nothing to renew, and comes again when the password changes.</summary>
     public async ValueTask<Outcome> ReadStaticAsync(Ask ask, Rotation rotation, CancellationToken cancellation)
     {
-        var outcome = await credentials.ClaimAsync(ask, cancellation);
-
         // Its connections are counted until then.
-        return outcome.Grant is { } grant && grant.HolderEndsIn < StaticTerms.LeftOf(rotation, grant)
-            && (await holders.StayAsync(ask.Caller, grant.Holder.Id, ask.Origin, cancellation)).Refusal is { } gone ? gone : outcome;
+        return await credentials.ClaimAsync(ask, cancellation, async grant =>
+        {
+            if (grant.HolderEndsIn >= StaticTerms.LeftOf(rotation, grant)) return grant;
+            var stayed = await holders.StayAsync(ask.Caller, grant.Holder.Id, ask.Origin, CancellationToken.None);
+            return stayed.Grant is { } longer ? grant with { Holder = longer.Holder, HolderEndsIn = longer.HolderEndsIn } : stayed;
+        });
     }
 
     /// <summary>Renews a handle's holder.</summary>
@@ -83,25 +120,33 @@ internal sealed class HandleDesk(
             // A handle that this replica knows need not be read first: the ledger says whether it is still the same.
             var (handle, isFresh) = ledger.Recall(id) is var (known, isNew) ? (known, isNew) : ((await ledger.FindAsync(id, cancellation))?.Handle, true);
             if (handle is null || handle.Owner != caller.OwnerHash) return await RefuseAsync(caller, id, Unknown(), origin, cancellation);
-            var outcome = await holders.StayAsync(caller, handle.Holder, origin, cancellation);
-            if (outcome.Grant is not { } grant) return outcome.Refusal!.Code is RefusalCode.HolderUnknown ? Unknown() : outcome.Refusal;
-            var now = NowOf(grant);
-            for (var attempt = 0; attempt < MostAttempts; attempt++)
-            {
-                if (grant.Lease.Id != handle.Lease || TermOf(handle, grant, increment) is not { } term) return AtItsEnd();
-                if (isFresh && now - handle.RenewedAt < Noted && handle.Given == term.EndsIn && handle.Until == term.Handle.Until) return term;
-                var renewed = term.Handle with { RenewedAt = now, Given = term.EndsIn };
-                if (await ledger.RenewAsync(handle, renewed, term.EndsIn, cancellation) is not { } stands) return await RefuseAsync(caller, id, Unknown(), origin, cancellation);
-                if (ReferenceEquals(stands, renewed)) return term with { Handle = renewed };
-                (handle, isFresh) = (stands, true); // another replica renewed it meanwhile
-            }
+            var stayed = await holders.StayAsync(caller, handle.Holder, origin, cancellation);
 
-            return Refusals.LedgerUnavailable();
+            // From here on it is carried out and recorded, whoever leaves.
+            var (outcome, term) = stayed.Grant is { } grant ? await RenewedAsync(handle, isFresh, grant, increment, CancellationToken.None) : (stayed, null);
+            if (outcome.Refusal?.Code is RefusalCode.HolderUnknown) return await RefuseAsync(caller, id, Unknown(), origin, CancellationToken.None);
+            return (await holders.RecordStayAsync(caller, handle.Holder, origin, outcome, CancellationToken.None)).Refusal is { } refusal ? refusal : term!;
         }
         catch (LedgerException)
         {
-            return Refusals.LedgerUnavailable();
+            return await RefuseAsync(caller, id, Refusals.LedgerUnavailable(), origin, CancellationToken.None);
         }
+    }
+
+    private async ValueTask<(Outcome Outcome, HandleTerm? Term)> RenewedAsync(Handle handle, bool isFresh, Grant grant, TimeSpan increment, CancellationToken cancellation)
+    {
+        var now = NowOf(grant);
+        for (var attempt = 0; attempt < MostAttempts; attempt++)
+        {
+            if (grant.Lease.Id != handle.Lease || TermOf(handle, grant, increment) is not { } term) return (AtItsEnd(), null);
+            if (isFresh && now - handle.RenewedAt < Noted && handle.Given == term.EndsIn && handle.Until == term.Handle.Until) return (grant, term);
+            var renewed = term.Handle with { RenewedAt = now, Given = term.EndsIn };
+            if (await ledger.RenewAsync(handle, renewed, term.EndsIn, cancellation) is not { } stands) return (Unknown(), null);
+            if (ReferenceEquals(stands, renewed)) return (grant, term with { Handle = renewed });
+            (handle, isFresh) = (stands, true); // another replica renewed it meanwhile
+        }
+
+        return (Refusals.LedgerUnavailable(), null);
     }
 
     /// <summary>Looks up a handle of the caller.</summary>
@@ -117,30 +162,32 @@ internal sealed class HandleDesk(
         }
     }
 
-    /// <summary>Ends a handle of the caller, and its holder with the last one. Null when done, or when there was none.</summary>
+    /// <summary>Ends a handle of the caller, and its holder with the last one. Null when done, or when there was none, which is on record too.</summary>
     public async ValueTask<Refusal?> RevokeAsync(Caller caller, string id, Origin origin, CancellationToken cancellation)
     {
         try
         {
-            if (await FindAsync(caller, id, cancellation) is not { Handle: var handle } || !await ledger.DropAsync(id, cancellation)) return null;
-            if (await ledger.AnyOfHolderAsync(handle.Holder, cancellation))
-            {
-                var record = DeskAudit.Of(AuditAction.Release, caller, null, origin, time) with
-                {
-                    HolderId = handle.Holder,
-                    LeaseId = handle.Lease,
-                    Detail = "One of several handles; its holder stays for the other handles.",
-                };
-                return (await audit.WriteAsync(record, default, cancellation)).Refusal;
-            }
-
-            var refusal = await holders.ReleaseAsync(caller, handle.Holder, origin, cancellation);
-            return refusal?.Code is RefusalCode.HolderUnknown ? null : refusal;
+            if (await FindAsync(caller, id, cancellation) is { Handle: var handle } && await ledger.DropAsync(id, cancellation)) return await GiveUpAsync(caller, handle, origin, cancellation);
+            var record = DeskAudit.Of(AuditAction.Release, caller, Unknown(), origin, time) with { HolderId = id, Detail = "The caller has no such lease: nothing was given up." };
+            return (await audit.WriteAsync(record, default, cancellation)).Refusal;
         }
         catch (LedgerException)
         {
-            return Refusals.LedgerUnavailable();
+            return (await RefuseAsync(caller, id, Refusals.LedgerUnavailable(), origin, CancellationToken.None, AuditAction.Release)).Refusal;
         }
+    }
+
+    private async ValueTask<Refusal?> GiveUpAsync(Caller caller, Handle handle, Origin origin, CancellationToken cancellation)
+    {
+        if (await ledger.AnyOfHolderAsync(handle.Holder, cancellation))
+        {
+            // No holder is named where holders are looked for: none left.
+            var record = DeskAudit.Of(AuditAction.Release, caller, null, origin, time) with { LeaseId = handle.Lease, Detail = $"{HolderQuery.OneOfSeveral} of holder {handle.Holder}, which stays for the others." };
+            return (await audit.WriteAsync(record, default, cancellation)).Refusal;
+        }
+
+        var refusal = await holders.ReleaseAsync(caller, handle.Holder, origin, cancellation);
+        return refusal?.Code is RefusalCode.HolderUnknown ? null : refusal;
     }
 
     /// <summary>Ends all handles that were read with a token.</summary>
@@ -150,7 +197,8 @@ internal sealed class HandleDesk(
         {
             foreach (var id in await ledger.OfTokenAsync(token, cancellation))
             {
-                if (await RevokeAsync(caller, id, origin, cancellation) is { } refusal) return refusal;
+                if (await FindAsync(caller, id, cancellation) is { Handle: var handle } && await ledger.DropAsync(id, cancellation)
+                    && await GiveUpAsync(caller, handle, origin, cancellation) is { } refusal) return refusal;
             }
 
             return null;
@@ -185,9 +233,9 @@ internal sealed class HandleDesk(
     private async ValueTask<HandleTerm?> FindAsync(Caller caller, string id, CancellationToken cancellation) =>
         await ledger.FindAsync(id, cancellation) is { } found && found.Handle.Owner == caller.OwnerHash ? found : null;
 
-    private async ValueTask<HandleOutcome> RefuseAsync(Caller caller, string id, Refusal refusal, Origin origin, CancellationToken cancellation)
+    private async ValueTask<HandleOutcome> RefuseAsync(Caller caller, string id, Refusal refusal, Origin origin, CancellationToken cancellation, AuditAction action = AuditAction.Renew)
     {
-        var record = DeskAudit.Of(AuditAction.Renew, caller, refusal, origin, time) with { HolderId = id };
+        var record = DeskAudit.Of(action, caller, refusal, origin, time) with { HolderId = id };
         return (await audit.WriteAsync(record, refusal, cancellation)).Refusal!;
     }
 

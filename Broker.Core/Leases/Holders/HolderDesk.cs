@@ -37,22 +37,22 @@ internal sealed class HolderDesk(
     /// <summary>
     /// Renews a holder that stays on its lease until that ends: for clients that cannot be given another login.
     /// It waits only for a ledger that lost something, and no rate limits it, because it takes nothing that it does not have.
+    /// It is not recorded: the desk that asks for it does that with its own outcome (<see cref="RecordStayAsync"/>).
     /// </summary>
     public async ValueTask<Outcome> StayAsync(Caller caller, string holder, Origin origin, CancellationToken cancellation)
     {
-        Outcome outcome;
-        if (Find(caller, holder, out var id, out var target) is { } refusal)
-        {
-            outcome = refusal;
-        }
-        else
-        {
-            var claim = ClaimOf(caller, id, target, ClaimKind.Stay);
-            outcome = await credentials.ReserveAndJoinAsync(target with { Proof = origin.Proof }, claim, time.GetTimestamp(), cancellation);
-            if (outcome.Grant is { } grant) await shares.StaysAsync(caller, holder, grant.Counted, target.Role.HolderTtl, cancellation);
-        }
+        if (Find(caller, holder, out var id, out var target) is { } refusal) return refusal;
+        var claim = ClaimOf(caller, id, target, ClaimKind.Stay);
+        var outcome = await credentials.ReserveAndJoinAsync(target with { Proof = origin.Proof }, claim, time.GetTimestamp(), cancellation);
+        if (outcome.Grant is { } grant) await shares.StaysAsync(caller, holder, grant.Counted, target.Role.HolderTtl, cancellation);
+        return outcome;
+    }
 
-        return await audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
+    /// <summary>Records what came of a renewal that began with <see cref="StayAsync"/>.</summary>
+    public ValueTask<Outcome> RecordStayAsync(Caller caller, string holder, Origin origin, Outcome outcome, CancellationToken cancellation)
+    {
+        Find(caller, holder, out var id, out _);
+        return audit.WriteAsync(AuditAction.Renew, AskOf(caller, holder, id, origin), outcome, cancellation);
     }
 
     /// <summary>Releases a holder; its connections become free at once. Null: done.</summary>

@@ -11,16 +11,22 @@ internal sealed class SecretIdUses(ILedgerStore store, LedgerSeal seal)
 
     private readonly RecordLedger records = new(store, "~secret-ids", seal, "Broker.SecretId.v1");
 
-    /// <summary>Takes one use. False: all are used up.</summary>
-    public async ValueTask<bool> TakeAsync(string secretId, int uses, CancellationToken cancellation)
+    /// <summary>Takes one use: which. Null: all are used up.</summary>
+    public async ValueTask<string?> TakeAsync(string secretId, int uses, CancellationToken cancellation)
     {
-        for (var use = (await records.ListAsync(secretId, cancellation)).Count; use < uses; use++)
+        // Those are taken in turn; one that was given back may be anywhere.
+        var taken = (await records.ListAsync(secretId, cancellation)).Count;
+        for (var next = taken; taken < uses && next < taken + uses; next++)
         {
-            var answer = await records.PutAsync($"{secretId}#{use.ToString(CultureInfo.InvariantCulture)}", [secretId], "", Kept, cancellation);
-            if (answer == PutRecordAnswer.Put) return true;
-            if (answer == PutRecordAnswer.Full) return false;
+            var use = $"{secretId}#{(next % uses).ToString(CultureInfo.InvariantCulture)}";
+            var answer = await records.PutAsync(use, [secretId], "", Kept, cancellation);
+            if (answer == PutRecordAnswer.Put) return use;
+            if (answer == PutRecordAnswer.Full) return null;
         }
 
-        return false;
+        return null;
     }
+
+    /// <summary>Gives one back, because nobody was let in by it.</summary>
+    public async ValueTask GiveBackAsync(string use, CancellationToken cancellation) => await records.DropAsync(use, cancellation);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Broker.Core.Audit.Reading;
 using Broker.Tests.Security;
 using Shouldly;
 using Xunit;
@@ -21,6 +22,79 @@ public sealed class LeaseTests
         reads.Select(read => read.Username).Distinct().Count().ShouldBe(1);
         reads.Select(read => read.LeaseId).Distinct().Count().ShouldBe(100);
         world.Issuer.Users.Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task L7_Who_gives_up_one_of_two_reads_holds_the_user_in_the_record()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var one = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        var (first, second) = (await one.ReadAsync(), await one.ReadAsync());
+
+        (await one.RevokeAsync(first.LeaseId)).Status.ShouldBe(204);
+
+        world.Time.Forward(TimeSpan.FromSeconds(5));
+        (await HeldAsync(second.Username)).ShouldHaveSingleItem().PodUid.ShouldBe("uid-1");
+        (await one.RevokeAsync(second.LeaseId)).Status.ShouldBe(204);
+        world.Time.Forward(TimeSpan.FromSeconds(5));
+        (await HeldAsync(second.Username)).ShouldBeEmpty();
+
+        async Task<IReadOnlyList<HeldUser>> HeldAsync(string user)
+        {
+            var copy = Path.Combine(world.Directory, "copy.jsonl");
+            await File.WriteAllLinesAsync(copy, world.AuditLines(0), TestContext.Current.CancellationToken);
+            return HolderQuery.At([copy], user, world.Time.GetUtcNow());
+        }
+    }
+
+    [Fact]
+    public async Task L7_A_renewal_that_is_refused_at_the_leases_end_is_not_on_record_as_granted()
+    {
+        await using var world = new BrokerWorld();
+        var one = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        var lease = (await one.ReadAsync()).LeaseId;
+        var (status, before) = (200, 0);
+        for (var minutes = 0; status == 200 && minutes < 3_000; minutes++)
+        {
+            world.Time.Forward(TimeSpan.FromMinutes(1));
+            if (minutes % 10 == 0) await one.SendAsync("PUT", "auth/token/renew-self");
+            before = world.Audited("renew").Length;
+            status = (await one.RenewAsync(lease)).Status;
+        }
+
+        status.ShouldBe(400);
+        var record = world.Audited("renew").Skip(before).ShouldHaveSingleItem();
+        ((string?)record["outcome"], (string?)record["caller"]!["podUid"]).ShouldBe(("refused", "uid-1"));
+    }
+
+    [Fact]
+    public async Task L7_A_read_whose_lease_cannot_be_kept_is_not_on_record_as_granted()
+    {
+        await using var world = new BrokerWorld();
+        var one = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        world.Cut = static database => database == "~handles";
+
+        (await one.ReadAsync()).Status.ShouldBe(503);
+
+        ((string?)world.Audited("claim").ShouldHaveSingleItem()["outcome"]).ShouldBe("failed");
+    }
+
+    [Fact]
+    public async Task L7_Who_revokes_what_is_not_its_own_is_told_that_it_is_done_and_is_on_record()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var (one, other) = (await VaultCaller.OfPodAsync(world, replica, "uid-1"), await VaultCaller.OfPodAsync(world, replica, "uid-2"));
+        var lease = (await one.ReadAsync()).LeaseId;
+
+        (await other.RevokeAsync(lease)).Status.ShouldBe(204);
+        (await other.SendAsync("PUT", "auth/token/revoke", new JsonObject { ["token"] = "hvs.of-nobody" })).Status.ShouldBe(204);
+        (await other.SendAsync("PUT", "auth/token/revoke-accessor", new JsonObject { ["accessor"] = "of-nobody" })).Status.ShouldBe(200);
+
+        (await one.RenewAsync(lease)).Status.ShouldBe(200);
+        foreach (var (action, times) in new[] { ("release", 1), ("session", 2) })
+            world.Audited(action).Count(record => (string?)record["outcome"] == "refused" && (string?)record["caller"]!["podUid"] == "uid-2").ShouldBe(times, action);
     }
 
     [Fact]

@@ -1,6 +1,13 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using Broker.Core.Audit;
+using Broker.Core.Catalog;
 using Broker.Core.Operators.Indicators;
+using Broker.Core.Sessions.ClientTokens;
 using Broker.Tests.Security;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Shouldly;
 using Xunit;
 
@@ -157,6 +164,66 @@ public sealed class LoginTests
     }
 
     [Fact]
+    public async Task A_token_is_good_from_its_secret_ids_networks_alone()
+    {
+        await using var world = AppRoleWorld(("Networks:0", "127.0.0.1/32"));
+        var address = await world.ListeningReplicaAsync();
+        using var there = new HttpClient(From("127.0.0.1")) { BaseAddress = address };
+        using var elsewhere = new HttpClient(From("127.0.0.2")) { BaseAddress = address };
+        var (near, far) = (new VaultCaller(there), new VaultCaller(elsewhere));
+        near.Token = far.Token = (string)(await LogInAsync(near, "legacy-batch", "the-secret")).Body["auth"]!["client_token"]!;
+
+        (await near.ReadAsync("batch")).Status.ShouldBe(200);
+        (await far.ReadAsync("batch")).Status.ShouldBe(403);
+        (await far.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(403);
+        (await near.ReadAsync("batch")).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task Another_secret_id_under_the_same_name_ends_the_tokens_of_the_one_before()
+    {
+        await using var world = AppRoleWorld(("Uses", "0"));
+        var caller = new VaultCaller(await world.ReplicaAsync());
+        caller.Token = (string)(await LogInAsync(caller, "legacy-batch", "the-secret")).Body["auth"]!["client_token"]!;
+        var ledger = world.Service<ClientTokenLedger>();
+        var live = (await ledger.FindAsync(ClientTokenText.IdOf(caller.Token), TestContext.Current.CancellationToken))!;
+
+        // As a version wrote it that did not note the secret id: its next renewal does.
+        await MadeWithAsync(null);
+        (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200);
+        (await ledger.FindAsync(live.Id, TestContext.Current.CancellationToken))!.Token.SecretMark.ShouldBe(live.Token.SecretMark.ShouldNotBeNull());
+
+        await MadeWithAsync(new AppRoleSecret("one", "another").Mark);
+        (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(403);
+
+        async Task MadeWithAsync(string? mark)
+        {
+            (await ledger.RenewAsync(live.Id, live.Token with { SecretMark = mark }, TimeSpan.FromHours(1), TestContext.Current.CancellationToken)).ShouldBeTrue();
+            world.Time.Forward(TimeSpan.FromSeconds(1)); // no replica remembers it as it was
+        }
+    }
+
+    [Fact]
+    public async Task L7_A_login_that_cannot_be_recorded_takes_no_use_of_its_secret_id()
+    {
+        var audit = new SwitchedAudit();
+        await using var world = AppRoleWorld(("Uses", "2"), audit);
+        var caller = new VaultCaller(await world.ReplicaAsync());
+
+        audit.IsFull = true;
+        for (var i = 0; i < 3; i++) (await LogInAsync(caller, "legacy-batch", "the-secret")).Status.ShouldBe(503);
+        audit.IsFull = false;
+        for (var i = 0; i < 2; i++) (await LogInAsync(caller, "legacy-batch", "the-secret")).Status.ShouldBe(200);
+        (await LogInAsync(caller, "legacy-batch", "the-secret")).Status.ShouldBe(400, "it is used up");
+
+        // One that is given back is had again, whichever it was.
+        var uses = world.Service<SecretIdUses>();
+        await uses.GiveBackAsync("approle/legacy/one#0", TestContext.Current.CancellationToken);
+        (await LogInAsync(caller, "legacy-batch", "the-secret")).Status.ShouldBe(200);
+        (await LogInAsync(caller, "legacy-batch", "the-secret")).Status.ShouldBe(400);
+    }
+
+    [Fact]
     public async Task Each_request_that_proves_nobody_is_counted_and_so_are_all_requests()
     {
         await using var world = new BrokerWorld(
@@ -188,9 +255,26 @@ public sealed class LoginTests
         return caller.SendAsync("POST", "auth/approle/login", new JsonObject { ["role_id"] = role, ["secret_id"] = secret });
     }
 
-    private static BrokerWorld AppRoleWorld((string Key, string Value) secret) => new(
+    private static SocketsHttpHandler From(string local) => new()
+    {
+        ConnectCallback = async (context, cancellation) =>
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(IPAddress.Parse(local), 0));
+            await socket.ConnectAsync(context.DnsEndPoint.Host, context.DnsEndPoint.Port, cancellation);
+            return new NetworkStream(socket, ownsSocket: true);
+        },
+    };
+
+    private static BrokerWorld AppRoleWorld((string Key, string Value) secret, IAudit? audit = null) => new(
         ("VaultApi:AuthMounts:approle:Type", "AppRole"), ("VaultApi:AuthMounts:approle:AppRoles:legacy:RoleId", "legacy-batch"),
         ("VaultApi:AuthMounts:approle:AppRoles:legacy:SecretIds:one:Hash", Hash), ($"VaultApi:AuthMounts:approle:AppRoles:legacy:SecretIds:one:{secret.Key}", secret.Value),
         ("Roles:batch:Database", "orders"), ("Roles:batch:Issuer", "here"), ("Roles:batch:CreationStatements:0", "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}'"),
-        ("Roles:batch:Allow:0:Issuer", "approle"), ("Roles:batch:Allow:0:Claims:role_name", "legacy"));
+        ("Roles:batch:Allow:0:Issuer", "approle"), ("Roles:batch:Allow:0:Claims:role_name", "legacy"))
+    {
+        Services = services =>
+        {
+            if (audit is not null) services.Replace(ServiceDescriptor.Singleton(audit));
+        },
+    };
 }

@@ -1,10 +1,13 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Broker.Api.Fronts.Vault.Passing;
+using Broker.Core.Audit;
 using Broker.Tests.Authentication;
 using Broker.Tests.Security;
 using LoadTests.Servers.LocalServers;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Shouldly;
@@ -170,6 +173,68 @@ public sealed class PassThroughTests
     }
 
     [Fact]
+    public async Task L7_What_passed_is_on_record_although_its_caller_left()
+    {
+        var (arrived, done) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        await using var server = await LoopbackServer.StartAsync(async context =>
+        {
+            if (await LoggedInAsync(context)) return;
+            arrived.SetResult();
+            await done.Task.WaitAsync(context.RequestAborted);
+            context.Response.StatusCode = 204;
+        });
+        await using var world = World(server.Address);
+        using var client = new HttpClient { BaseAddress = await world.ListeningReplicaAsync() };
+        var caller = await VaultCaller.OfPodAsync(world, client, "uid-1");
+        using var leaves = new CancellationTokenSource();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/secret/data/app") { Content = new StringContent("{}") };
+        request.Headers.Add("X-Vault-Token", caller.Token);
+        var sending = client.SendAsync(request, leaves.Token);
+
+        await arrived.Task.WaitAsync(TimeSpan.FromSeconds(10), Cancellation);
+        Passed(world).ShouldBe([("granted", "POST secret/data/app: to be sent")]);
+        await leaves.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(sending);
+        done.SetResult();
+
+        await Eventually.HoldsAsync(() => Task.FromResult(Passed(world).Length > 1), "its end is on record", Cancellation);
+        Passed(world)[1].ShouldBe(("granted", "POST secret/data/app: 204"));
+    }
+
+    [Theory]
+    [InlineData("POST", "POST secret/data/app: sent, and what became of it is not known")]
+    [InlineData("GET", "GET secret/data/app: asked, and nothing was answered in time")]
+    public async Task L7_What_was_not_answered_is_on_record_with_its_caller(string method, string detail)
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        vault.Fail("secret/", new SimulatedFault.DoAndDie());
+
+        (await caller.SendAsync(method, "secret/data/app", method == "POST" ? new JsonObject() : null)).Status.ShouldBe(503);
+
+        Passed(world)[^1].ShouldBe(("failed", detail));
+        ((string?)world.Audited("pass")[^1]["caller"]!["podUid"]).ShouldBe("uid-1");
+    }
+
+    [Fact]
+    public async Task L7_Nothing_is_written_there_that_cannot_be_recorded()
+    {
+        var audit = new SwitchedAudit();
+        await using var vault = await VaultAsync();
+        await using var world = new BrokerWorld(("VaultApi:Upstream:Address", vault.Address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"))
+        {
+            Services = services => services.Replace(ServiceDescriptor.Singleton<IAudit>(audit)),
+        };
+        var caller = await VaultCaller.OfPodAsync(world, await world.ReplicaAsync(), "uid-1");
+        audit.IsFull = true;
+
+        (await caller.SendAsync("POST", "secret/data/app", new JsonObject())).Status.ShouldBe(503);
+
+        vault.Count("POST", "secret/").ShouldBe(0);
+    }
+
+    [Fact]
     public async Task A_Vault_that_does_not_answer_is_told_so_much_at_a_time()
     {
         await using var vault = await VaultAsync();
@@ -324,6 +389,8 @@ public sealed class PassThroughTests
         if (status == 200) ((int)JsonNode.Parse(text)!["seen"]!).ShouldBe(length);
         else ((string)JsonNode.Parse(text)!["errors"]![0]!).ShouldBe("http: request body too large");
     }
+
+    private static (string?, string?)[] Passed(BrokerWorld world) => [.. world.Audited("pass").Select(record => ((string?)record["outcome"], (string?)record["detail"]))];
 
     private static async Task<bool> LoggedInAsync(HttpContext context)
     {

@@ -47,6 +47,23 @@ public sealed class RefusalLinesTests
     }
 
     [Fact]
+    public async Task L7_What_a_proven_client_may_not_is_on_record_with_its_name()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+
+        (await caller.SendAsync("PUT", "sys/leases/revoke-prefix/database")).Status.ShouldBe(403);
+        (await caller.SendAsync("GET", "sys/mounts")).Status.ShouldBe(403);
+        (await new VaultCaller(replica).LogInAsync(world.Pod("uid-2", "elsewhere"))).Status.ShouldBe(403);
+        (await new VaultCaller(replica).LogInAsync(world.Pod("uid-2"), "no-such-role")).Status.ShouldBe(400);
+
+        var refused = world.AuditLines(0).Where(static line => line.Contains("\"action\":\"authenticate\"", StringComparison.Ordinal)).ToList();
+        (refused.Count(static line => line.Contains("uid-1", StringComparison.Ordinal)), refused.Count(static line => line.Contains("uid-2", StringComparison.Ordinal))).ShouldBe((2, 2));
+        refused[0].ShouldContain("PUT /v1/sys/leases/revoke-prefix/database");
+    }
+
+    [Fact]
     public async Task L7_A_fault_is_on_record_without_a_word_of_what_was_in_it()
     {
         await using var world = new BrokerWorld { Services = static services => services.AddSingleton<IVaultEndpoints>(new Faulty()) };

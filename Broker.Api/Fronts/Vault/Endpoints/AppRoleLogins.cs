@@ -1,10 +1,10 @@
-using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Broker.Api.Authentication;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Broker.Core.Ledger;
 using Broker.Core.Sessions.ClientTokens;
 
 namespace Broker.Api.Fronts.Vault.Endpoints;
@@ -21,14 +21,28 @@ internal sealed class AppRoleLogins(SecretIdUses uses, TimeProvider time)
         var roleId = call.Body.Text("role_id") is { Length: > 0 } id ? id : throw VaultError.Bad("missing role_id");
         var secretId = call.Body.Text("secret_id") is { Length: > 0 } secret ? secret : throw VaultError.Bad("missing secret_id");
         var found = mount.AppRoles.Values.FirstOrDefault(role => role.RoleId == roleId);
-        if (found is null || SecretOf(found, secretId) is not { } listed || !IsGoodFrom(listed, call.Context.Connection.RemoteIpAddress)
-            || (listed.Uses > 0 && !await uses.TakeAsync($"{mount.Name}/{found.Name}/{listed.Name}", listed.Uses, Requests.ToItsEnd)))
-            throw new VaultError(400, Wrong) { ProvesNobody = true };
+        if (found is null || SecretOf(found, secretId) is not { } listed || !listed.IsGood(time.GetUtcNow(), call.Context.Connection.RemoteIpAddress)) throw Nobody();
+        var use = listed.Uses == 0 ? null : await uses.TakeAsync($"{mount.Name}/{found.Name}/{listed.Name}", listed.Uses, Requests.ToItsEnd) ?? throw Nobody();
 
         var claims = new[] { KeyValuePair.Create("sub", found.Name), KeyValuePair.Create("role_name", found.Name) };
         var caller = new Caller(mount.Name, found.Name, claims.ToLookup(claim => claim.Key, claim => claim.Value, StringComparer.Ordinal), listed.ExpiresAt ?? DateTimeOffset.MaxValue);
-        return new Proven(caller, found.Name, null, $"{found.Name}/{listed.Name}");
+        return new Proven(caller, found.Name, null) { SecretId = $"{found.Name}/{listed.Name}", SecretMark = listed.Mark, Use = use };
     }
+
+    /// <summary>The login was refused after all: its use of the secret id is given back.</summary>
+    public async ValueTask GiveBackAsync(Proven proven)
+    {
+        try
+        {
+            if (proven.Use is { } use) await uses.GiveBackAsync(use, Requests.ToItsEnd);
+        }
+        catch (LedgerException)
+        {
+            // It is used up without a login: too few are had, never too many.
+        }
+    }
+
+    private static VaultError Nobody() => new(400, Wrong) { ProvesNobody = true };
 
     // All of them are compared, so that the time taken reveals nothing.
     private static AppRoleSecret? SecretOf(AppRole role, string secretId)
@@ -42,8 +56,4 @@ internal sealed class AppRoleLogins(SecretIdUses uses, TimeProvider time)
 
         return found;
     }
-
-    private bool IsGoodFrom(AppRoleSecret secret, IPAddress? address) =>
-        !(secret.ExpiresAt <= time.GetUtcNow())
-        && (secret.Networks.Count == 0 || (address is not null && secret.Networks.Any(network => IPNetwork.Parse(network).Contains(address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address))));
 }

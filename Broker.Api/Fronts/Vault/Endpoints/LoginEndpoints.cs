@@ -22,9 +22,9 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
         call.Must(VaultOperation.Update);
         return mount.Type switch
         {
-            AuthMountType.AppRole => await OpenAsync(call, mount, await appRoles.ProveAsync(call, mount)),
-            AuthMountType.Kubernetes => await OpenAsync(call, mount, await KubernetesAsync(call, mount, current)),
-            _ => await OpenAsync(call, mount, await JwtAsync(call, mount, current)),
+            AuthMountType.AppRole => await OpenAsync(call, mount, await appRoles.ProveAsync(call, mount), current),
+            AuthMountType.Kubernetes => await OpenAsync(call, mount, await KubernetesAsync(call, mount, current), current),
+            _ => await OpenAsync(call, mount, await JwtAsync(call, mount, current), current),
         };
     }
 
@@ -39,6 +39,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
         var jwt = call.Body.Text("jwt") is { Length: > 0 } text ? text : throw VaultError.Bad("missing jwt");
         var proof = await gate.ProveAsync(call.Context, jwt.AsMemory());
         if (CallerOf(proof, mount) is not { } caller) throw Unproven(proof) ?? VaultError.NoToken();
+        call.Context.SetProof(proof); // a refusal from here on has a name
         return RolesOf(mount, role, current) is not { } roles ? throw VaultError.Bad($"invalid role name \"{role}\"")
             : roles.Any(name => current.Roles[name].MayBeHadBy(caller)) ? new(caller, role, jwt)
             : throw new VaultError(403, roles.Any(name => IsOnlyTheAccountWrong(current.Roles[name], caller)) ? "service account name not authorized" : "namespace not authorized");
@@ -51,6 +52,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
         var jwt = call.Body.Text("jwt") is { Length: > 0 } text ? text : throw VaultError.Bad("missing token");
         var proof = await gate.ProveAsync(call.Context, jwt.AsMemory());
         if (CallerOf(proof, mount) is not { } caller) throw Unproven(proof) ?? new VaultError(400, $"error validating token: {(proof.Failure ?? ProofFailure.UnknownIssuer).Describe()}") { ProvesNobody = true };
+        call.Context.SetProof(proof);
         return RolesOf(mount, role, current) is not { } roles ? throw VaultError.Bad($"role \"{role}\" could not be found")
             : roles.Any(name => current.Roles[name].MayBeHadBy(caller)) ? new(caller, role, jwt)
             : throw VaultError.Bad("error validating claims: claims do not match any associated bound claim values");
@@ -71,10 +73,9 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
     private static bool IsOnlyTheAccountWrong(Role role, Caller caller) => role.Allow.Any(rule =>
         rule.Issuer == caller.Issuer && (!rule.Claims.TryGetValue("namespace", out var match) || match.Matches(AllowRules.ValuesOf("namespace", caller))));
 
-    private async ValueTask<VaultReply> OpenAsync(VaultCall call, AuthMount mount, Proven proven)
+    private async ValueTask<VaultReply> OpenAsync(VaultCall call, AuthMount mount, Proven proven, CatalogSnapshot current)
     {
         var (caller, role, proof) = (proven.Caller, proven.Role, proven.Proof);
-        var current = catalog.Current;
         var settings = current.VaultApi.Tokens;
         TimeSpan? max = settings.MaxTtl > TimeSpan.Zero ? settings.MaxTtl : null;
 
@@ -97,11 +98,13 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
             ProofEndsAt = caller.ExpiresAt,
             SigningKey = caller.SigningKey,
             SecretId = proven.SecretId,
+            SecretMark = proven.SecretMark,
         };
         var (text, live, refusal) = await desk.OpenAsync(caller, token, role, call.Origin, Requests.ToItsEnd);
         if (refusal is not null)
         {
             call.Context.SetProof(new Proof(caller)); // for the log's line
+            await appRoles.GiveBackAsync(proven);
             throw VaultRefusals.Of(refusal);
         }
 
@@ -132,5 +135,14 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
 /// <param name="Caller">The caller.</param>
 /// <param name="Role">Its role.</param>
 /// <param name="Proof">The proof, which can be checked again; null: none can be.</param>
-/// <param name="SecretId">With AppRole: the secret id's name, as <c>role/name</c>.</param>
-internal sealed record Proven(Caller Caller, string Role, string? Proof, string? SecretId = null);
+internal sealed record Proven(Caller Caller, string Role, string? Proof)
+{
+    /// <summary>With AppRole: the secret id's name, as <c>role/name</c>.</summary>
+    public string? SecretId { get; init; }
+
+    /// <summary>With AppRole: what the secret id is known by.</summary>
+    public string? SecretMark { get; init; }
+
+    /// <summary>With AppRole: which of the secret id's uses this is; null: it has any number.</summary>
+    public string? Use { get; init; }
+}

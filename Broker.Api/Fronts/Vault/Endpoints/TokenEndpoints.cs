@@ -2,6 +2,7 @@ using Broker.Api.Authentication;
 using Broker.Api.Authentication.BrokerTokens;
 using Broker.Api.Fronts.Vault.Passing;
 using Broker.Api.Fronts.Vault.Wire;
+using Broker.Core.Audit;
 using Broker.Core.Model;
 using Broker.Core.Sessions.ClientTokens;
 
@@ -38,8 +39,15 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
             ({ } found, _) => await DoAsync(call, action, found, found.Text, increment),
             (null, Action.LookUp) => throw new VaultError(403, "bad token"),
             (null, Action.Renew) => throw VaultError.Bad("token not found"),
-            _ => VaultReply.NoContent,
+            _ => await NothingRevokedAsync(call, client, VaultReply.NoContent),
         };
+    }
+
+    // Vault answers that it is done. The request is recorded all the same.
+    private async ValueTask<VaultReply> NothingRevokedAsync(VaultCall call, VaultClient client, VaultReply reply)
+    {
+        await requests.RecordNothingDoneAsync(call, client, AuditAction.Session, new(RefusalCode.SessionUnknown, "There is no such token: nothing was revoked."));
+        return reply;
     }
 
     // The token's text is not shown: a client that asks by the accessor need not know it.
@@ -47,7 +55,7 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
     {
         if (call.Body.Text("accessor") is not { Length: > 0 } accessor) throw VaultError.Bad("1 error occurred:\n\t* missing accessor\n\n");
         if (accessor == client.Live.Token.Accessor) return await DoAsync(call, action, client, "", increment);
-        return action is Action.Revoke ? new VaultReply { Warnings = ["No token found with this accessor"] } : throw VaultError.Bad("1 error occurred:\n\t* invalid accessor\n\n");
+        return action is Action.Revoke ? await NothingRevokedAsync(call, client, new VaultReply { Warnings = ["No token found with this accessor"] }) : throw VaultError.Bad("1 error occurred:\n\t* invalid accessor\n\n");
     }
 
     private async ValueTask<VaultReply> DoAsync(VaultCall call, Action action, VaultClient client, string shown, TimeSpan increment) => action switch

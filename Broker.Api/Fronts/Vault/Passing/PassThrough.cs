@@ -1,4 +1,5 @@
 using System.Globalization;
+using Broker.Api.Authentication;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Audit;
 using Broker.Core.Leases;
@@ -74,30 +75,54 @@ internal sealed class PassThrough(UpstreamLogins logins, VaultRequests requests,
         };
     }
 
-    // The record is written before the answer (law L7).
+    // The record is written before the answer (law L7). A request that may change something there is recorded before it is sent, is completed
+    // even if the caller leaves, and its outcome is recorded too, known or not.
     private async Task<HttpResponseMessage> SendAsync(VaultCall call, VaultClient client, HttpMethod method, string path, string query, HttpContent? content)
     {
         var upstream = logins.Channel ?? throw VaultError.NoHandler(path);
         if (await logins.TokenOfAsync(client, call.Cancellation) is not { } token)
             throw new VaultError(403, "permission denied", "this login has no token of the Vault behind the broker, which refused it or did not answer then: log in again");
-        var response = await upstream.SendAsync(method, path, query, token, call.Namespace, content, call.Cancellation);
-        var status = (int)response.StatusCode;
-        var record = DeskAudit.Of(AuditAction.Pass, client.Caller, null, call.Origin, time) with
+        var changes = method.Method is not ("GET" or "HEAD" or "LIST");
+        if (changes) await RecordAsync(call, client, AuditOutcome.Granted, $"{method} {path}: to be sent", null);
+        HttpResponseMessage response;
+        try
         {
-            CallerSession = client.Live.Token.Accessor,
-            Outcome = status >= 500 ? AuditOutcome.Failed : status >= 400 ? AuditOutcome.Refused : AuditOutcome.Granted,
-            Detail = string.Create(CultureInfo.InvariantCulture, $"{method} {path}: {status}"),
-            HttpStatus = status,
-        };
-        if ((await audit.WriteAsync(record, default, call.Cancellation)).Refusal is { } refusal)
+            response = await upstream.SendAsync(method, path, query, token, call.Namespace, content, changes ? Requests.ToItsEnd : call.Cancellation);
+        }
+        catch (Exception e) when (e is VaultError or BadHttpRequestException or OperationCanceledException)
+        {
+            var why = changes ? "sent, and what became of it is not known" : "asked, and nothing was answered in time";
+            await RecordAsync(call, client, AuditOutcome.Failed, $"{method} {path}: {why}", (e as VaultError)?.Status);
+            if (e is VaultError away) throw new VaultError(away.Status, [.. away.Errors]) { RetryAfter = away.RetryAfter, IsAudited = true };
+            throw;
+        }
+
+        var status = (int)response.StatusCode;
+        try
+        {
+            await RecordAsync(call, client, status >= 500 ? AuditOutcome.Failed : status >= 400 ? AuditOutcome.Refused : AuditOutcome.Granted, string.Create(CultureInfo.InvariantCulture, $"{method} {path}: {status}"), status);
+        }
+        catch (VaultError)
         {
             response.Dispose();
-            throw VaultRefusals.Of(refusal);
+            throw;
         }
 
         if (status is < 300 or >= 400) return response;
         response.Dispose();
         throw new VaultError(503, "The Vault behind the broker is a standby that names another: its address has to be the active one's.") { RetryAfter = TimeSpan.FromSeconds(1) };
+    }
+
+    private async ValueTask RecordAsync(VaultCall call, VaultClient client, AuditOutcome outcome, string detail, int? status)
+    {
+        var record = DeskAudit.Of(AuditAction.Pass, client.Caller, null, call.Origin, time) with
+        {
+            CallerSession = client.Live.Token.Accessor,
+            Outcome = outcome,
+            Detail = detail,
+            HttpStatus = status,
+        };
+        if ((await audit.WriteAsync(record, default, Requests.ToItsEnd)).Refusal is { } refusal) throw VaultRefusals.Of(refusal);
     }
 
     private static bool IsMethod(string method) => method.ToUpperInvariant() is "GET" or "HEAD" or "LIST" or "PUT" or "POST" or "PATCH" or "DELETE";
