@@ -4,16 +4,16 @@ using Broker.Core.Operators.Holdings;
 
 namespace Broker.Api.Page;
 
-/// <summary>Who has connections of one database, as the page shows it.</summary>
-/// <param name="Who">Who views the page.</param>
+/// <summary>The connections of one database, as the page shows them.</summary>
+/// <param name="Who">The viewer of the page.</param>
 /// <param name="MayOrder">Whether this person may give orders.</param>
 /// <param name="Database">The database.</param>
 /// <param name="At">The ledger's time.</param>
 /// <param name="Trouble">Why nothing is shown; null when all is well.</param>
-/// <param name="Filter">What was asked for.</param>
+/// <param name="Filter">The requested filter.</param>
 /// <param name="Page">The holders.</param>
 /// <param name="All">All of the database's holders, of which the page shows some.</param>
-/// <param name="Others">Who else has connections.</param>
+/// <param name="Others">All others with connections.</param>
 /// <param name="WhyUnseen">Why the open connections are not known; null when they are.</param>
 public sealed record HoldersModel(
     string Who, bool MayOrder, string Database, DateTimeOffset At, string? Trouble, HoldingFilter Filter, HoldingPage Page, IReadOnlyList<Holding> All,
@@ -27,7 +27,7 @@ public sealed record HoldersModel(
     /// <summary>What an order has done; null when none was given.</summary>
     public string? Done { get; init; }
 
-    /// <summary>What each team's holders have, most first; empty where none has a team.</summary>
+    /// <summary>What each team's holders have, most first; empty if there are no teams.</summary>
     public IReadOnlyList<TeamUse> Teams => All.All(holder => holder.Team is null) ? []
         : [.. All.GroupBy(holder => holder.Team).Select(its => new TeamUse(
                 its.Key, its.Count(), its.Sum(holder => holder.Granted + holder.Moving), its.Sum(holder => holder.Open?.Connections ?? 0), its.Sum(holder => holder.Over)))
@@ -42,7 +42,7 @@ public sealed record HoldersModel(
     /// <summary>Connections granted to all.</summary>
     public int Granted => All.Sum(holder => holder.Granted + holder.Moving);
 
-    /// <summary>Connections that holders have open, as far as it is known whose they are.</summary>
+    /// <summary>Connections that holders have open, as far as their owners are known.</summary>
     public int Open => All.Sum(holder => holder.Open?.Connections ?? 0);
 
     /// <summary>Holders with more connections open than granted, most first.</summary>

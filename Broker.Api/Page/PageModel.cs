@@ -6,7 +6,7 @@ using Broker.Core.Operators.Indicators;
 
 namespace Broker.Api.Page;
 
-/// <summary>What somebody asked the page for; all of it is in the address, so that a view can be sent to a colleague.</summary>
+/// <summary>A viewer's request to the page; all of it is in the address, so that a view can be sent to a colleague.</summary>
 /// <param name="Lease">The lease whose holders are shown; null: none.</param>
 /// <param name="Search">What the shown holders' names must contain; empty: anything.</param>
 /// <param name="Sort">How holders are sorted: <c>ends</c>, <c>connections</c> or <c>who</c>.</param>
@@ -17,12 +17,12 @@ namespace Broker.Api.Page;
 public sealed record PageQuery(string? Lease, string Search, string Sort, string? Database, int? Pods, int? Connections, TimeOnly? At = null);
 
 /// <summary>All that the page shows at one moment.</summary>
-/// <param name="Who">Who views the page.</param>
+/// <param name="Who">The viewer of the page.</param>
 /// <param name="MayOrder">Whether this person may give orders.</param>
 /// <param name="At">The ledger's time.</param>
 /// <param name="Trouble">Why nothing, or nothing new, is shown; null when all is well.</param>
 /// <param name="Databases">The databases, by name; <see cref="MostUrgentFirst"/> is how they are shown.</param>
-/// <param name="Query">What was asked for.</param>
+/// <param name="Query">The request.</param>
 /// <param name="Done">What an order has done; null when none was given.</param>
 public sealed record PageModel(
     string Who, bool MayOrder, DateTimeOffset At, string? Trouble, IReadOnlyList<DatabaseView> Databases, PageQuery Query, string? Done)
@@ -102,14 +102,14 @@ public sealed record FailingDutyView(Duty Duty, string? Username, string? Conseq
 /// <param name="Forecast">The forecast for the planned rollout; null when none was requested.</param>
 /// <param name="At">The ledger's time.</param>
 /// <param name="MayOrder">Whether the viewer may give orders.</param>
-/// <param name="Query">What was asked for.</param>
+/// <param name="Query">The request.</param>
 public sealed record DatabaseView(
     Budget Budget, IReadOnlyList<LeaseRecord> Leases, IReadOnlyList<Duty> Failing, IReadOnlyList<Core.Leases.Leftover> Leftovers,
     IReadOnlyList<HolderRecord>? Holders, string? Forecast, DateTimeOffset At, bool MayOrder, PageQuery Query)
 {
     private const int MostNamed = 3;
 
-    /// <summary>The first of those who wait in line.</summary>
+    /// <summary>The first waiters in line.</summary>
     public IReadOnlyList<WaitingCaller> Line { get; init; } = [];
 
     /// <summary>Its holders, with what they have open; empty when they were not read.</summary>

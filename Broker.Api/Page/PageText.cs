@@ -10,7 +10,7 @@ internal static class PageText
     /// <summary>A number with thousands separators.</summary>
     public static string Number(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
 
-    /// <summary>Who is guaranteed how many connections on a database.</summary>
+    /// <summary>The guarantees on a database, by party.</summary>
     public static string Guaranteed(Budget budget) =>
         string.Join(", ", budget.Guaranteed.OrderBy(party => party.Key, StringComparer.Ordinal).Select(party => $"{Number(party.Value)} to {party.Key}"));
 

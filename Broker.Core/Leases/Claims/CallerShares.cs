@@ -21,12 +21,12 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, KnownCa
     private const int MostNamedInPod = 20;
     private const int NamedAtTheirMost = 4;
 
-    // One name without a pod stands for many processes, perhaps for all that use the database: it gets most of that, and others find room.
+    // One name without a pod may represent many processes, perhaps all that use the database: it gets most of it, and others still find room.
     private const int PartWithoutPod = 75;
 
     private readonly RateLimit rateLimit = new(time);
 
-    /// <summary>Whether anything limits a caller's holder; mostly nothing does.</summary>
+    /// <summary>Whether anything limits a caller's holder; usually nothing does.</summary>
     public bool Limit(Caller caller, string holder)
     {
         var current = catalog.Current;
@@ -75,7 +75,7 @@ internal sealed class CallerShares(ICatalog catalog, ShareLedger ledger, KnownCa
     /// Takes a claim's part of the shares, makes the claim, and reports what it got. Until then it counts with everything that it may get, whatever else the
     /// holder claims or gives back at the same time.
     /// </summary>
-    /// <param name="caller">Who claims.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="claim">The claim.</param>
     /// <param name="make">Makes it.</param>
     /// <param name="remembered">Answers from memory when it cannot be determined what the caller holds.</param>

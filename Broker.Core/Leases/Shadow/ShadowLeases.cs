@@ -1,6 +1,6 @@
 namespace Broker.Core.Leases.Shadow;
 
-/// <summary>The leases of one path, in the order in which they end: none is looked through for another. Not thread-safe.</summary>
+/// <summary>The leases of one path, in the order in which they end, so that no lookup scans the others. Not thread-safe.</summary>
 internal sealed class ShadowLeases(string path)
 {
     private readonly Dictionary<string, ShadowLease> byName = new(StringComparer.Ordinal);
@@ -12,7 +12,7 @@ internal sealed class ShadowLeases(string path)
 
     public string Path => path;
 
-    /// <summary>What was counted; null: nothing was read yet.</summary>
+    /// <summary>The path's counts; null: nothing was read yet.</summary>
     public ShadowPath? Counts { get; set; }
 
     public IReadOnlyCollection<ShadowLease> Living => byName.Values;
@@ -21,13 +21,13 @@ internal sealed class ShadowLeases(string path)
 
     public int Holders => byHolder.Count;
 
-    /// <summary>The one that ends first; null: there is none.</summary>
+    /// <summary>The lease that ends first; null: there is none.</summary>
     public ShadowLease? First => byEnd.Min;
 
-    /// <summary>When the last of all that were not given up ends, or ended.</summary>
+    /// <summary>The latest end of all leases that were not given up.</summary>
     public DateTimeOffset LastEnd => byEnd.Max is { } last && last.EndsAt > lastOver ? last.EndsAt : lastOver;
 
-    /// <summary>Takes out those that are over.</summary>
+    /// <summary>Removes the leases that are over.</summary>
     public List<ShadowLease> Over(DateTimeOffset now)
     {
         var over = new List<ShadowLease>();

@@ -18,20 +18,20 @@ internal sealed record ShadowLease(string Path, string Lease, string Holder, Dat
 /// <param name="MostHolders">The most holders at once.</param>
 internal sealed record ShadowPath(string Path, string? Role, DateTimeOffset Since, long Users, long UsersShared, DateTimeOffset SharedSince, int MostLeases, int MostHolders);
 
-/// <summary>All that a replica has seen: the paths, the leases that live, and those that were given up.</summary>
+/// <summary>Everything that a replica has seen: the paths, the living leases, and those that were given up.</summary>
 internal sealed record ShadowSeen(IReadOnlyDictionary<string, ShadowPath> Paths, IReadOnlyDictionary<string, ShadowLease> Leases, IReadOnlyDictionary<string, DateTimeOffset> Ended);
 
 /// <summary>
-/// Counts what clients read of the Vault behind while the broker only looks on, and what sharing would have made of it: one user for all who hold
-/// one at the same time, for as long as the role's leases live, and one holder for all reads of one pod. What it remembers is bounded; of more it
+/// Counts what clients read of the Vault behind while the broker only watches, and what sharing would have made of it: one user for all simultaneous
+/// holders, for as long as the role's leases live, and one holder for all reads of one pod. Its memory is bounded; beyond that it
 /// counts too little.
 /// </summary>
 internal sealed class ShadowTally(TimeProvider time)
 {
-    /// <summary>So many paths are counted.</summary>
+    /// <summary>How many paths are counted.</summary>
     public const int MostPaths = 1_000;
 
-    /// <summary>So many leases that live, and so many that were given up, are known at once.</summary>
+    /// <summary>How many living leases, and how many given up, are known at once.</summary>
     public const int MostLeases = 10_000;
 
     // A lease of the broker's takes holders until half of its longest life is over, and is kept for a while without holders.
@@ -116,7 +116,7 @@ internal sealed class ShadowTally(TimeProvider time)
         return paths[path] = new(path);
     }
 
-    // Where there is no room, the one of its path that would end first makes it.
+    // If there is no room, the lease of its path that would end first is forgotten.
     private void Put(ShadowLeases leases, ShadowLease held)
     {
         if (!byLease.ContainsKey(held.Lease) && byLease.Count >= MostLeases)

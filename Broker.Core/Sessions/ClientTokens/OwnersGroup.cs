@@ -6,13 +6,13 @@ using Broker.Core.Limits;
 namespace Broker.Core.Sessions.ClientTokens;
 
 /// <summary>
-/// The group of records that one client's tokens and wrapped answers are counted in: of too many, the oldest goes. A pod is one client. One name
-/// without a pod (an AppRole, a pipeline, a service account of an operator) is many clients' that know nothing of each other: there each secret id
-/// and each address has a group of its own, so that a client that loops, or whoever stole a secret id, pushes nobody out who is elsewhere.
+/// The group of records in which one client's tokens and wrapped answers are counted: beyond its limit the oldest goes. A pod is one client. A name
+/// without a pod (an AppRole, a pipeline, a service account of an operator) may belong to many clients that know nothing of each other: there each secret id
+/// and each address has a group of its own, so that a looping client, or the thief of a secret id, displaces nobody elsewhere.
 /// </summary>
 internal static class OwnersGroup
 {
-    // No bar and no comma, which divide what the ledger writes.
+    // No bar and no comma, which separate fields in the ledger.
     private const int Length = 22;
 
     public static string Of(Caller caller, string? secretId, Origin origin) => Fingerprint.Of("client", Length, caller.OwnerHash, secretId, caller.PodUid is null ? AddressOf(origin) : null);

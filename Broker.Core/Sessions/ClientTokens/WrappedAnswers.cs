@@ -5,14 +5,14 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Sessions.ClientTokens;
 
-/// <summary>An answer that waits for the one who unwraps it.</summary>
+/// <summary>An answer that waits to be unwrapped.</summary>
 /// <param name="Body">The answer, whole.</param>
 /// <param name="Path">The requested path.</param>
 /// <param name="WrappedAt">When.</param>
 /// <param name="Ttl">How long it waits.</param>
 internal sealed record WrappedAnswer(string Body, string Path, DateTimeOffset WrappedAt, TimeSpan Ttl)
 {
-    /// <summary>Whose it is: one client's <see cref="OwnersGroup"/>. Null: it was wrapped by a version that did not count.</summary>
+    /// <summary>Its owner: one client's <see cref="OwnersGroup"/>. Null: a version that did not count owners wrapped it.</summary>
     public string? Group { get; init; }
 
     /// <summary>How often it was put under another token.</summary>
@@ -28,7 +28,7 @@ internal sealed record WrappedAnswer(string Body, string Path, DateTimeOffset Wr
 /// </summary>
 internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
 {
-    /// <summary>So often one is put under another token. Whoever has the token may do that without proving who it is, and each time is on record.</summary>
+    /// <summary>How often an answer may be put under another token. Anybody with its token may do that unproven, and each time is recorded.</summary>
     public const int MostRewraps = 30;
 
     private readonly RecordLedger records = new(store, "~wrapped", seal, "Broker.WrappedAnswer.v1");
@@ -53,8 +53,8 @@ internal sealed class WrappedAnswers(ILedgerStore store, LedgerSeal seal)
     }
 
     /// <summary>
-    /// Keeps one under another token, for as long again: as it was, as it is, and that token. Null: there is none, somebody had it before, or it was
-    /// put under another too often.
+    /// Keeps an answer under another token, for as long again: returns it as it was, as it is, and that token. Null: there is none, somebody had it before, or it was
+    /// put under another token too often.
     /// </summary>
     public async ValueTask<(WrappedAnswer Was, WrappedAnswer Is, Secret Token)?> RewrapAsync(string token, DateTimeOffset now, CancellationToken cancellation)
     {

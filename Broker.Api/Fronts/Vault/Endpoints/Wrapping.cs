@@ -17,7 +17,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, D
     private const string Gone = "wrapping token is not valid or does not exist";
     private static readonly TimeSpan Longest = TimeSpan.FromDays(32);
 
-    /// <summary>Keeps an answer, and answers how to get it. What is kept is counted by whose it is: who proves nobody keeps nothing here.</summary>
+    /// <summary>Keeps an answer, and answers with the token for it. Kept answers are counted by owner: an unproven client keeps nothing here.</summary>
     /// <exception cref="VaultError">Nobody was proven.</exception>
     public async ValueTask<VaultReply> WrapAsync(VaultCall call, VaultReply reply, TimeSpan ttl)
     {
@@ -97,7 +97,7 @@ internal sealed class Wrapping(WrappedAnswers answers, VaultRequests requests, D
         };
     }
 
-    // Some answers ask for no token: whoever comes with one all the same has them wrapped.
+    // Some answers need no token: a client that sends one anyway has them wrapped.
     private async ValueTask<string> GroupAsync(VaultCall call)
     {
         if (call.Client is null && call.TokenText is { } text) call.Client = await requests.ClientByAsync(call, text);

@@ -14,7 +14,7 @@ namespace Broker.Api.Fronts.Vault.Passing;
 /// </summary>
 internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, TimeProvider time, ILogger<UpstreamLogins> log) : IAsyncDisposable
 {
-    /// <summary>So much is told to a Vault that is slow or away at the same time; what is more is not told.</summary>
+    /// <summary>How many calls to a slow or absent Vault run at the same time; further ones are dropped.</summary>
     public const int MostUnderWay = 250;
 
     private const int Tries = 3;
@@ -22,14 +22,14 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestFarewell = TimeSpan.FromSeconds(5);
 
-    // Answers that still stream over it may take so long.
+    // Answers that still stream over it may take this long.
     private static readonly TimeSpan KeptAfterReload = TimeSpan.FromMinutes(5);
     private readonly ConcurrentDictionary<Task, byte> underWay = new();
     private readonly Lock gate = new();
     private readonly List<(UpstreamChannel Channel, ITimer End)> former = [];
     private UpstreamChannel? channel;
 
-    /// <summary>What is being told to the Vault behind meanwhile.</summary>
+    /// <summary>The calls to the Vault behind that are under way.</summary>
     public int UnderWay => underWay.Count;
 
     /// <summary>The Vault behind; null: there is none.</summary>
@@ -38,7 +38,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         get
         {
             if (catalog.Current.VaultApi.Upstream is not { } settings) return null;
-            // A reload that changes nothing of it reads equal settings, and keeps its connections.
+            // A reload that does not change it reads equal settings, and keeps its connections.
             lock (gate)
             {
                 if (channel?.Settings == settings) return channel!;
@@ -48,7 +48,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         }
     }
 
-    /// <summary>Logs in there too. Why that failed, for the client; null: it did not, or there is no Vault behind.</summary>
+    /// <summary>Logs in there too. Answers why that failed, for the client; null: it did not, or there is no Vault behind.</summary>
     public async ValueTask<string?> LogInAsync(VaultCall call, AuthMount mount, VaultClient client)
     {
         if (Channel is not { } upstream) return null;
