@@ -24,12 +24,13 @@ internal sealed class LocalNginx : IAsyncDisposable
         {
             var directory = await PrivateDirectory.CreateAsync("nginx", owner: null);
             var file = Path.Combine(directory.Path, "nginx.conf");
+            // One process: a master that is ended at once would leave its workers behind.
             await File.WriteAllTextAsync(
                 file,
                 $$"""
                 daemon off;
+                master_process off;
                 {{(Environment.IsPrivilegedProcess ? "user root;" : "")}}
-                worker_processes 1;
                 pid {{directory.Path}}/pid;
                 events { worker_connections 1024; }
                 http {
