@@ -52,9 +52,12 @@ internal sealed class ProofGate(CallerProver prover, SessionTokens sessions, Adm
 
     private static string FromOf(HttpContext context) => AddressName.Of(context.Connection.RemoteIpAddress);
 
-    /// <summary>The proof, if the caller also presents the client certificate that it must present.</summary>
+    /// <summary>The proof, if the caller also presents the client certificate that it must present, and that is still good: a connection outlives one.</summary>
     public static Proof Certified(HttpContext context, Proof proof) =>
-        proof.Caller?.SpiffeId is not { } id || (context.Connection.ClientCertificate is { } certificate && SpiffeIds.Holds(certificate, id))
+        proof.Caller?.SpiffeId is not { } id
+        || (context.Connection.ClientCertificate is { } certificate && SpiffeIds.Holds(certificate, id)
+            && certificate.NotAfter.ToUniversalTime() > context.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow()
+            && context.RequestServices.GetService<LiveCertificates>()?.StillBelieves(certificate) != false)
             ? proof
             : new Proof(ProofFailure.CertificateMissing);
 

@@ -59,6 +59,9 @@ internal sealed class SigningKeys(string name, Func<Task<KeySet>> fetch, KeyAges
         return Believed;
     }
 
+    /// <summary>Whether they were there when they were last fetched.</summary>
+    public bool CanBeHad => last is not null && !failed;
+
     private KeySet? Believed => last is { } keys && Age(keys) < ages.GoodFor ? keys : null;
 
     private TimeSpan Age(KeySet keys) => time.GetElapsedTime(keys.AskedAt);

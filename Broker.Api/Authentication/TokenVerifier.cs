@@ -65,7 +65,7 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
         return failed;
     }
 
-    private async Task<CheckedToken> ByKeysAsync(BelievedIssuer issuer, JsonWebToken token, string turn)
+    private async Task<CheckedToken> ByKeysAsync(BelievedIssuer issuer, JsonWebToken token, Turn turn)
     {
         var keys = await issuer.Keys.GetAsync(CancellationToken.None);
         if (keys is null) return ProofFailure.KeysUnavailable;
@@ -87,7 +87,7 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
 
     // A token that is visibly wrong, or verifiably not signed by the cluster, is not sent to the cluster; what only the
     // cluster knows is asked last.
-    private async Task<CheckedToken> ByReviewAsync(BelievedIssuer issuer, TokenReviews reviews, JsonWebToken token, string turn)
+    private async Task<CheckedToken> ByReviewAsync(BelievedIssuer issuer, TokenReviews reviews, JsonWebToken token, Turn turn)
     {
         var definition = issuer.Definition;
         if (!definition.Algorithms.Contains(token.Alg, StringComparer.Ordinal)) return ProofFailure.AlgorithmNotAllowed;
@@ -99,9 +99,11 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
         if (issuer.Keys.Peek() is { } keys)
         {
             (failure, _) = await SignatureAsync(definition, keys, token, turn);
-            if (failure is ProofFailure.BadSignature && await issuer.Keys.LookAgainAsync(CancellationToken.None) is { } newer && newer != keys)
+            if (failure is ProofFailure.UnknownKey or ProofFailure.BadSignature && await issuer.Keys.LookAgainAsync(CancellationToken.None) is { } newer && newer != keys)
                 (failure, _) = await SignatureAsync(definition, newer, token, turn);
-            if (failure is not (null or ProofFailure.UnknownKey)) return failure.Value;
+
+            // Anybody can name a key that there is not. Where the cluster's keys cannot be read any more, it may have another one since.
+            if (failure is not (null or ProofFailure.UnknownKey) || (failure is not null && issuer.Keys.CanBeHad)) return failure.Value;
         }
 
         return await reviews.AskAsync(token.EncodedToken, said, turn, isSigned: failure is null) is { } refused
@@ -109,7 +111,7 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
             : new CheckedToken(proof, definition.TokenReview!.RememberFor);
     }
 
-    private async Task<(ProofFailure? Failure, SigningKey? Key)> SignatureAsync(IdentityIssuer issuer, KeySet keys, JsonWebToken token, string turn)
+    private async Task<(ProofFailure? Failure, SigningKey? Key)> SignatureAsync(IdentityIssuer issuer, KeySet keys, JsonWebToken token, Turn turn)
     {
         var candidates = keys.For(token.Kid, token.Alg).ToList();
         if (candidates.Count == 0) return (ProofFailure.UnknownKey, null);
@@ -186,7 +188,7 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
         string.Equals(stated, token.Issuer, StringComparison.Ordinal) || issuer.FormerIssuers.Contains(token.Issuer, StringComparer.Ordinal);
 
     // The token, and the key by which its checks take turns.
-    private static (JsonWebToken Token, string Turn)? Parse(ReadOnlyMemory<char> text, string from)
+    private static (JsonWebToken Token, Turn Turn)? Parse(ReadOnlyMemory<char> text, string from)
     {
         try
         {
@@ -198,7 +200,7 @@ internal sealed class TokenVerifier(ProofHasher hasher, TimeProvider time)
             // Read here because these are parsed lazily, and throw at the first access.
             _ = (token.Alg, token.Kid, token.Issuer, token.Subject, token.ValidTo, token.ValidFrom, token.Audiences);
             var pod = token.TryGetPayloadValue<JsonElement>("kubernetes.io", out var kubernetes) ? kubernetes.ToString() : null;
-            return (token, string.Join('\n', from, token.Issuer, token.Subject, pod));
+            return (token, new Turn(from, string.Join('\n', token.Issuer, token.Subject, pod)));
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {

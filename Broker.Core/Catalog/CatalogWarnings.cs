@@ -20,7 +20,7 @@ public static class CatalogWarnings
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<CatalogWarning> Of(CatalogSnapshot catalog, BrokerSettings settings) =>
-        [.. Claims(catalog), .. TooMuch(catalog), .. OneServer(catalog), .. Endless(catalog, settings), .. Forwarded(settings), .. NotWatched(catalog)];
+        [.. Claims(catalog), .. TooMuch(catalog), .. OneServer(catalog), .. Endless(catalog, settings), .. Forwarded(settings), .. NotWatched(catalog), .. Outliving(catalog)];
 
     private static IEnumerable<CatalogWarning> Claims(CatalogSnapshot catalog) =>
         from list in Lists(catalog)
@@ -80,4 +80,13 @@ public static class CatalogWarnings
         select new CatalogWarning(
             $"Broker:Identity:Issuers:{issuer.Name}:Pods",
             $"does not watch all pods of role '{role.Name}', because a rule of its Allow does not name a whole namespace: holders of pods that die end only at HolderTtl. Name the namespace in the rule, or list several.");
+
+    // Keys alone never tell that a pod is gone, and a client token that is renewed outlives the token that it was given for.
+    private static IEnumerable<CatalogWarning> Outliving(CatalogSnapshot catalog) =>
+        from mount in catalog.VaultApi.AuthMounts.Values.OrderBy(static mount => mount.Name, StringComparer.Ordinal)
+        where catalog.VaultApi.Enabled && catalog.VaultApi.Tokens.MaxTtl == TimeSpan.Zero && mount.Type == AuthMountType.Kubernetes
+        where catalog.Identity.Issuers.TryGetValue(mount.Issuer ?? "", out var issuer) && issuer is { TokenReview: null, Pods: null }
+        select new CatalogWarning(
+            "Broker:VaultApi:Tokens:MaxTtl",
+            $"is not set, and identity issuer '{mount.Issuer}' has neither TokenReview nor Pods: whoever has copied a pod's client token from auth/{mount.Name} can renew it without end, also when the pod is gone. Set MaxTtl, or the issuer's Pods or TokenReview.");
 }

@@ -7,6 +7,8 @@ namespace Broker.Tests.Catalog;
 /// <summary>Configuration that reads well and means nothing is told, wherever it stands, and what is meant is not.</summary>
 public sealed class CatalogWarningsTests
 {
+    private const string MaxTtl = "VaultApi:Tokens:MaxTtl";
+
     [Theory]
     [InlineData("Roles:orders-api:Allow:0", "Broker:Roles:orders-api:Allow", "nobody gets the role")]
     [InlineData("Identity:Viewers:0", "Broker:Identity:Viewers", "nobody may look")]
@@ -77,9 +79,22 @@ public sealed class CatalogWarningsTests
         if (told) warnings[0].Text.ShouldContain("role 'orders-api'");
     }
 
+    [Fact]
+    public void A_client_token_that_can_outlive_its_pod_without_end_is_told()
+    {
+        var pem = ConfigurationDocumentTests.Pem;
+        (string, string?) endless = (MaxTtl, "00:00:00");
+        var warning = Warnings(endless).ShouldHaveSingleItem();
+        (warning.Path, warning.Text.Contains("'kubernetes' has neither TokenReview nor Pods")).ShouldBe(("Broker:" + MaxTtl, true));
+
+        Warnings(endless, ("VaultApi:Enabled", "false")).ShouldBeEmpty();
+        Warnings(endless, ("Identity:Issuers:kubernetes:Pods:Address", "https://api"), ("Identity:Issuers:kubernetes:Pods:CaFile", pem), ("Identity:Issuers:kubernetes:Pods:TokenFile", pem))
+            .ShouldNotContain(one => one.Path == "Broker:" + MaxTtl);
+    }
+
     private static IReadOnlyList<CatalogWarning> Warnings(params (string Key, string? Value)[] changes)
     {
-        var read = Configured.Read(changes);
+        var read = Configured.Read(changes.Any(static change => change.Key == MaxTtl) ? changes : [(MaxTtl, "1.00:00:00"), .. changes]);
         read.Errors.ShouldBeEmpty();
         return CatalogWarnings.Of(read.Catalog!, read.Settings!);
     }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Broker.Api.Fronts.Native.Problems;
 using Broker.Core.Audit;
 using Broker.Core.Audit.Unproven;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -45,6 +46,25 @@ public sealed class FaultsTests
         (audit.Records.Count, apart.Records.Count, logged.Count).ShouldBe((0, UnprovenRefusals.EachOfAnAddress, UnprovenRefusals.EachOfAnAddress));
         await unproven.SumUpAsync();
         apart.Records.Last().Times.ShouldBe(45);
+    }
+
+    [Theory]
+    [InlineData(typeof(ConnectionResetException), false, true)]
+    [InlineData(typeof(ConnectionAbortedException), false, true)]
+    [InlineData(typeof(OperationCanceledException), true, true)]
+    [InlineData(typeof(OperationCanceledException), false, false)]
+    [InlineData(typeof(IOException), true, true)]
+    [InlineData(typeof(IOException), false, false)]
+    [InlineData(typeof(FileNotFoundException), true, false)]
+    public async Task L15_Who_breaks_off_in_the_middle_has_left_and_brought_about_no_fault(Type thrown, bool aborted, bool left)
+    {
+        var audit = new Recorded();
+        var context = Context();
+        context.RequestAborted = new CancellationToken(aborted);
+
+        await Guard(audit).GuardAsync(context, _ => throw (Exception)(thrown == typeof(ConnectionResetException) ? new ConnectionResetException("") : Activator.CreateInstance(thrown)!));
+
+        audit.Records.Count.ShouldBe(left ? 0 : 1);
     }
 
     private static RequestGuard Guard(IAudit audit) => new(

@@ -75,6 +75,23 @@ public sealed partial class FlatMemoryTests
     }
 
     [Fact]
+    public async Task Who_chooses_the_status_of_an_answer_makes_no_series_of_it()
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        for (var code = 400; code < 500; code++)
+        {
+            using var health = await replica.GetAsync(new Uri($"/v1/sys/health?activecode={code}", UriKind.Relative), Cancel);
+            ((int)health.StatusCode).ShouldBe(code);
+        }
+
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/metrics");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", world.Person("viewers"));
+        using var answer = await replica.SendAsync(request, Cancel);
+        (await answer.Content.ReadAsStringAsync(Cancel)).ShouldNotContain("http_response_status_code=\"477\"");
+    }
+
+    [Fact]
     public async Task Hostile_requests_of_each_address_leave_nothing_behind()
     {
         await using var world = new BrokerWorld();

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
-using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
 using Broker.Api.Authentication.BrokerTokens;
@@ -60,29 +59,6 @@ public sealed class RecordTests
 
         Task<HttpResponseMessage> PostAsync(string path, string body, string type) =>
             replica.PostAsync(new Uri(path, UriKind.Relative), new StringContent(body, Encoding.UTF8, type), TestContext.Current.CancellationToken);
-    }
-
-    [Theory]
-    [InlineData("/v1/auth/kubernetes/login")]
-    [InlineData("/signin/link")]
-    public async Task L15_Who_breaks_off_in_the_middle_of_a_body_has_left_and_brought_about_no_fault(string path)
-    {
-        await using var world = new BrokerWorld(("Admission:Mode", "Warn"));
-        var address = await world.ListeningReplicaAsync();
-        for (var request = 0; request < 20; request++)
-        {
-            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { LingerState = new(true, 0) };
-            await socket.ConnectAsync(IPAddress.Loopback, address.Port, TestContext.Current.CancellationToken);
-            await socket.SendAsync(
-                Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n"), TestContext.Current.CancellationToken);
-            await socket.ReceiveAsync(new byte[256], TestContext.Current.CancellationToken); // the broker reads the body now
-            await socket.SendAsync("{\"role\""u8.ToArray(), TestContext.Current.CancellationToken);
-        }
-
-        await Eventually.HoldsAsync(
-            () => Task.FromResult(Logged(world).Count(line => line.Contains("Request finished") && line.Contains(path)) >= 20), "all of them have ended", TestContext.Current.CancellationToken);
-        world.AuditLines().ShouldNotContain(line => line.Contains("a fault in the broker"));
-        Logged(world).ShouldNotContain(line => line.Contains("fault of the broker") || line.Contains("fault in the broker"));
     }
 
     [Fact]

@@ -163,6 +163,31 @@ public sealed class TransportTests : IDisposable
     }
 
     [Fact]
+    public async Task A_certificate_that_has_ended_is_believed_no_more_on_a_connection_that_lasts()
+    {
+        await using var workloads = await WorkloadsAsync("kubernetes", "spiffe://example.org/ns/{namespace}/sa/{serviceaccount}", "spiffe://example.org/ns/shop/sa/orders", "spiffe://example.org/ns/shop/sa/payments");
+        var (world, own) = (workloads.World, workloads.Own);
+        (await world.ClaimAsync(own, world.Pod())).Status.ShouldBe(200);
+
+        world.Time.Forward(TimeSpan.FromHours(30));
+
+        (await world.ClaimAsync(own, world.Pod())).Status.ShouldBe(401, "it ended six hours ago");
+    }
+
+    [Fact]
+    public async Task An_authority_that_was_taken_out_vouches_for_nobody_on_connections_that_last()
+    {
+        await using var workloads = await WorkloadsAsync("kubernetes", "spiffe://example.org/ns/{namespace}/sa/{serviceaccount}", "spiffe://example.org/ns/shop/sa/orders", "spiffe://example.org/ns/shop/sa/payments");
+        var (world, own) = (workloads.World, workloads.Own);
+        var token = world.Pod();
+        (await world.ClaimAsync(own, token)).Status.ShouldBe(200);
+        using var another = Authority("another");
+        await File.WriteAllTextAsync(Tls.ClientAuthorityFile!, another.ExportCertificatePem(), Cancel);
+
+        await Eventually.HoldsAsync(async () => (await world.ClaimAsync(own, token)).Status == 401, "the authority is gone", Cancel);
+    }
+
+    [Fact]
     public async Task A_session_wants_the_certificate_that_its_token_wanted()
     {
         await using var workloads = await WorkloadsAsync("ci", "spiffe://example.org/{repository_owner}/deploy", "spiffe://example.org/octo/deploy", "spiffe://example.org/evil/deploy");

@@ -53,7 +53,7 @@ internal sealed class SessionTokens : IDisposable
             return await JudgeAsync(known.Session, known.Caller, token, cancellation);
 
         var at = time.GetTimestamp();
-        if (!await reads.EnterAsync($"{from}\n{token.Id}")) return new Proof(ProofFailure.TooManyChecks);
+        if (!await reads.EnterAsync(new(from, token.Id))) return new Proof(ProofFailure.TooManyChecks);
         try
         {
             if (await ledger.ReadAsync(token.Id, cancellation) is not var (stored, left)) return new Proof(ProofFailure.SessionUnknown);

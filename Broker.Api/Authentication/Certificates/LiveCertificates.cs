@@ -1,4 +1,5 @@
 using System.Net.Security;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Broker.Core.Catalog;
@@ -12,7 +13,12 @@ namespace Broker.Api.Authentication.Certificates;
 /// </summary>
 internal sealed class LiveCertificates : IDisposable
 {
+    // A connection's certificate is looked at again this often, so that a claim on it costs no more.
+    private static readonly TimeSpan LookedAtFor = TimeSpan.FromSeconds(10);
+
     private readonly TlsSettings settings;
+    private readonly TimeProvider time;
+    private readonly ConditionalWeakTable<X509Certificate2, Verdict> verdicts = [];
     private readonly ILogger<LiveCertificates> log;
     private readonly ITimer timer;
     private volatile Read current;
@@ -20,7 +26,7 @@ internal sealed class LiveCertificates : IDisposable
     /// <exception cref="CryptographicException">The files do not match.</exception>
     public LiveCertificates(TlsSettings settings, TimeProvider time, ILogger<LiveCertificates> log)
     {
-        (this.settings, this.log) = (settings, log);
+        (this.settings, this.time, this.log) = (settings, time, log);
         current = ReadAll();
         timer = time.CreateTimer(_ => Look(), null, settings.LookEvery, settings.LookEvery);
     }
@@ -41,6 +47,18 @@ internal sealed class LiveCertificates : IDisposable
         https.ClientCertificateValidation = (certificate, _, _) => IsByOurAuthorities(certificate);
     }
 
+    /// <summary>
+    /// Whether a client certificate is still by one of the authorities: one that was taken out is not believed on connections that it has opened before.
+    /// </summary>
+    public bool StillBelieves(X509Certificate2 certificate)
+    {
+        var now = current;
+        if (verdicts.TryGetValue(certificate, out var known) && known.Under == now && time.GetElapsedTime(known.At) < LookedAtFor) return known.IsGood;
+        var verdict = new Verdict(now, time.GetTimestamp(), IsByOurAuthorities(certificate));
+        verdicts.AddOrUpdate(certificate, verdict);
+        return verdict.IsGood;
+    }
+
     /// <inheritdoc/>
     public void Dispose() => timer.Dispose();
 
@@ -51,6 +69,8 @@ internal sealed class LiveCertificates : IDisposable
         chain.ChainPolicy.CustomTrustStore.AddRange(current.Authorities);
         // Certificates of workloads live for hours and have no revocation list.
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        // Whoever shows a certificate does not choose what the broker fetches.
+        chain.ChainPolicy.DisableCertificateDownloads = true;
         chain.ChainPolicy.ApplicationPolicy.Add(new Oid("1.3.6.1.5.5.7.3.2"));
         return chain.Build(certificate);
     }
@@ -89,6 +109,8 @@ internal sealed class LiveCertificates : IDisposable
             hash.AppendData(File.ReadAllBytes(file));
         return Convert.ToHexString(hash.GetHashAndReset());
     }
+
+    private sealed record Verdict(Read Under, long At, bool IsGood);
 
     private sealed record Read(SslStreamCertificateContext Context, X509Certificate2Collection Authorities, string Fingerprint);
 }

@@ -32,7 +32,7 @@ internal sealed class TokenReviews(IdentityIssuer issuer, TokenReviewSettings se
     /// <param name="said">What the token says about itself, which the cluster must confirm.</param>
     /// <param name="turn">The key by which tokens take turns.</param>
     /// <param name="isSigned">Whether its signature is known to be the cluster's.</param>
-    public async Task<ProofFailure?> AskAsync(string token, Caller said, string turn, bool isSigned)
+    public async Task<ProofFailure?> AskAsync(string token, Caller said, Turn turn, bool isSigned)
     {
         var line = isSigned ? signed : unsigned;
         if (!await line.EnterAsync(turn)) return ProofFailure.TooManyChecks;

@@ -23,6 +23,7 @@ public sealed class TokenReviewTests : IAsyncLifetime
     {
         mint = new TokenMint("any", time, 0);
         cluster = await ServedKubernetes.StartAsync(directory);
+        cluster.Keys = TokenMint.KeySet(mint);
         prover = Prover(Definition());
     }
 
@@ -120,11 +121,46 @@ public sealed class TokenReviewTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_names_a_key_that_the_cluster_does_not_have_is_never_sent_to_it()
+    {
+        using var thief = new TokenMint("made-up", time, 1);
+        cluster.Keys = TokenMint.KeySet(mint);
+        await prover.WarmAsync(TestContext.Current.CancellationToken);
+
+        for (var one = 0; one < 50; one++)
+            (await ProveAsync(thief.Token(payload => payload["sub"] = $"system:serviceaccount:made:up-{one}"))).Failure.ShouldBe(ProofFailure.UnknownKey);
+
+        cluster.Asked.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_key_that_the_cluster_has_since_is_looked_for_before_anything_is_refused()
+    {
+        using var next = new TokenMint("next", time, 1);
+        cluster.Keys = TokenMint.KeySet(mint);
+        await prover.WarmAsync(TestContext.Current.CancellationToken);
+        cluster.Keys = TokenMint.KeySet(mint, next);
+        time.Advance(TimeSpan.FromSeconds(10));
+        var token = next.Token(payload => payload["kubernetes.io"]!["pod"]!["uid"] = ServedKubernetes.PodUid);
+        cluster.Recordings[token] = "06-review-bound-to-pod";
+
+        (await ProveAsync(token)).Failure.ShouldNotBe(ProofFailure.UnknownKey);
+        cluster.Asked.Count.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task A_flood_the_cluster_has_to_be_asked_about_leaves_places_for_whom_its_keys_vouch()
     {
         using var unknown = new TokenMint("unknown", time, 1);
         cluster.Keys = TokenMint.KeySet(mint);
         await prover.WarmAsync(TestContext.Current.CancellationToken);
+
+        // From now on its keys cannot be read: it may have another one since.
+        cluster.Broken = HttpStatusCode.Forbidden;
+        time.Advance(TimeSpan.FromSeconds(11));
+        (await ProveAsync(unknown.Token())).Failure.ShouldNotBeNull();
+        cluster.Broken = null;
+        cluster.Asked.Clear();
         var held = new TaskCompletionSource();
         cluster.Hold = held.Task;
         var flood = Enumerable.Range(0, 200).Select(i => ProveAsync(unknown.Token(payload => payload["sub"] = $"somebody-{i}"))).ToList();

@@ -4,6 +4,7 @@ using Broker.Api.Fronts.Vault.Wire;
 using Broker.Api.Health;
 using Broker.Core.Catalog;
 using Broker.Core.Identity;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Broker.Api.Fronts.Vault.Endpoints;
 
@@ -74,9 +75,13 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         var (active, sealedCode) = (CodeOf(request, "activecode", 200), CodeOf(request, "sealedcode", 503));
         foreach (var name in new[] { "standbycode", "drsecondarycode", "performancestandbycode", "uninitcode" }) CodeOf(request, name, 0);
         var isSealed = IsSealed;
+
+        // Who chooses its own status would choose a label of the metrics, which have room for so many.
+        var status = isSealed ? sealedCode : active;
+        if (status is not (200 or 503) && request.HttpContext.Features.Get<IHttpMetricsTagsFeature>() is { } metrics) metrics.MetricsDisabled = true;
         return new VaultReply
         {
-            Status = isSealed ? sealedCode : active,
+            Status = status,
             Whole = json =>
             {
                 json.WriteBoolean("initialized", true);
