@@ -71,7 +71,9 @@ public sealed class RefusalLinesTests
 
         (await caller.SendAsync("GET", "faulty/path")).Status.ShouldBe(500);
 
-        var line = world.AuditLines(0).Where(static line => line.Contains("\"httpStatus\":500", StringComparison.Ordinal)).ShouldHaveSingleItem();
+        // Nobody had been proven when it came about: it is with those who prove nobody.
+        world.AuditLines(0).ShouldNotContain(static line => line.Contains("\"httpStatus\":500", StringComparison.Ordinal));
+        var line = world.AuditLines().Where(static line => line.Contains("\"httpStatus\":500", StringComparison.Ordinal)).ShouldHaveSingleItem();
         line.ShouldContain("\"outcome\":\"failed\"");
         line.ShouldContain("GET /v1/faulty/path: a fault in the broker (InvalidOperationException)");
         line.ShouldNotContain("hunter2");
