@@ -62,12 +62,12 @@ internal static class Guarantees
 
     /// <summary>The poolers of the server's other databases, including databases that this replica has not seen before.</summary>
     /// <exception cref="LedgerException">The ledger does not answer.</exception>
-    public static async Task<IReadOnlyList<PoolerBeside>> PoolersBesideAsync(Servers servers, CatalogSnapshot catalog, Database database, CancellationToken cancellation)
+    public static async Task<IReadOnlyList<NeighbourPooler>> PoolersBesideAsync(Servers servers, CatalogSnapshot catalog, Database database, CancellationToken cancellation)
     {
         var pooled = catalog.Databases.Values.Where(other => other.Pooler is not null && other.Name != database.Name).ToArray();
         if (pooled.Length == 0) return [];
         await Task.WhenAll(pooled.Select(other => servers.AddressAsync(other.Name, cancellation).AsTask()));
-        return [.. servers.OthersBeside(database, catalog).Where(other => other.Pooler is not null).Select(other => new PoolerBeside(other.Name, other.Pooler!.PoolSize))];
+        return [.. servers.OthersBeside(database, catalog).Where(other => other.Pooler is not null).Select(other => new NeighbourPooler(other.Name, other.Pooler!.PoolSize))];
     }
 
     /// <summary>The sum of the guarantees, in connections.</summary>

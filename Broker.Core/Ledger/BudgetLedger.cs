@@ -28,7 +28,7 @@ public sealed class BudgetLedger(LedgerClient client)
         string database, int capacity, int limit, int reserved, int ceiling, int foreign, TimeSpan staleAfter,
         CancellationToken cancellation, IReadOnlyList<RoleOpen>? uses = null, DateTimeOffset? grantedAt = null, StillOpen? silent = null,
         DivisionTerms? terms = null, int? server = null, (int Wanted, int Allowed)? pool = null,
-        IReadOnlyList<CappedLease>? capped = null, IReadOnlyList<DatabaseTerms>? beside = null, IReadOnlyList<PoolerBeside>? poolers = null) =>
+        IReadOnlyList<CappedLease>? capped = null, IReadOnlyList<DatabaseTerms>? beside = null, IReadOnlyList<NeighbourPooler>? poolers = null) =>
         (await client.TakeAsync(
             Decision.Sample,
             database,
@@ -122,7 +122,7 @@ public sealed record RoleUse(string Role, int Holders, int Connections, int Over
 internal sealed record SampleQuestion(
     int Capacity, int Limit, int ReservedForSuperusers, int Ceiling, int Foreign, TimeSpan StaleAfter, int? Server, DateTimeOffset? GrantedAt, int StillOpen,
     IReadOnlyList<SilentLeft> Silent, IReadOnlyList<RoleOpen> Roles, IReadOnlyList<CappedLease> Capped, IReadOnlyList<PartyTerms> Parties, IReadOnlyList<SurgeTerms> Surges, int? Pool, int? PoolAllowed,
-    IReadOnlyList<DatabaseTerms> Beside, IReadOnlyList<PoolerBeside> Poolers);
+    IReadOnlyList<DatabaseTerms> Beside, IReadOnlyList<NeighbourPooler> Poolers);
 
 /// <summary>The guarantees on another database of the server.</summary>
 /// <param name="Database">The database.</param>
@@ -132,7 +132,7 @@ public sealed record DatabaseTerms(string Database, int Guaranteed);
 /// <summary>The pooler of another database of the server.</summary>
 /// <param name="Database">The database.</param>
 /// <param name="Size">What it may have of the server's connections.</param>
-public sealed record PoolerBeside(string Database, int Size);
+public sealed record NeighbourPooler(string Database, int Size);
 
 /// <summary>The server's connections that the database's pooler should have; null: it has no pooler.</summary>
 internal sealed record SampleReply(int? Pool);

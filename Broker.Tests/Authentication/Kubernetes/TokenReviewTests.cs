@@ -301,6 +301,7 @@ public sealed class TokenReviewTests : IAsyncLifetime
     [Fact]
     public async Task A_clusters_own_discovery_document_and_keys_are_read_through_its_authority_with_the_brokers_token()
     {
+        cluster.Keys = null; // the recorded ones
         using var byKeys = Prover(new IdentityIssuer
         {
             Name = "cluster",
