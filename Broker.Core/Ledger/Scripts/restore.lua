@@ -8,11 +8,14 @@
 --   gone: id, mark: number
 -- answers: back: number
 local first = num(call('HGET', budget, 'first'))
--- Each replica that notices a loss begins an epoch. One that began since the ledger stopped granting belongs to this loss.
-if asked.epoch ~= epoch and not (now < quiet and num(asked.epoch) >= first and num(asked.epoch) <= num(epoch)) then
+-- Each replica that notices a loss begins an epoch. One that began since the ledger stopped granting belongs to this loss, and so does the one
+-- for which this decision began another: its replica tells in several calls.
+local of_this_loss = now < quiet and num(asked.epoch) >= first and num(asked.epoch) <= num(epoch)
+if asked.epoch ~= epoch and not of_this_loss and asked.epoch ~= call('HGET', budget, 'told_of') then
   -- No other replica has noticed yet.
   lose(QUIET_MS)
   call('ZADD', duties, int(now), 'sample')
+  call('HSET', budget, 'told_of', asked.epoch)
   first = num(call('HGET', budget, 'first'))
 end
 
