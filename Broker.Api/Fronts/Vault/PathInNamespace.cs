@@ -24,14 +24,17 @@ internal readonly record struct PathInNamespace(string? Space, string Path)
     /// <param name="header">The header's value; null: none.</param>
     /// <param name="path">The path behind <c>/v1/</c>.</param>
     /// <exception cref="VaultError">It cannot be requested within a namespace.</exception>
-    public static PathInNamespace Of(VaultApiSettings settings, string? header, string path)
+    public static PathInNamespace Of(VaultApiSettings settings, string? header, string path) => Split(settings, header, path).Checked();
+
+    /// <summary>The same for a path that is only spoken of, and so may be any.</summary>
+    public static PathInNamespace Split(VaultApiSettings settings, string? header, string path)
     {
         var outer = header?.Trim('/') is { Length: > 0 } named && named != "root" ? named : null;
         var (start, depth) = (0, 0);
         do
         {
             var space = start == 0 ? outer : outer is null ? path[..(start - 1)] : $"{outer}/{path[..(start - 1)]}";
-            if (IsServed(settings, space, path[start..])) return new PathInNamespace(space, path[start..]).Checked();
+            if (IsServed(settings, space, path[start..])) return new(space, path[start..]);
             start = path.IndexOf('/', start) + 1;
         }
         while (start > 0 && ++depth <= Deepest);
@@ -43,5 +46,6 @@ internal readonly record struct PathInNamespace(string? Space, string Path)
         Space is not null && Path.StartsWith("sys/", StringComparison.Ordinal) && OfAll.Contains(Path.Split('/')[1], StringComparer.Ordinal) ? throw VaultError.Bad("operation unavailable in namespaces") : this;
 
     private static bool IsServed(VaultApiSettings settings, string? space, string path) =>
-        path.StartsWith("sys/", StringComparison.Ordinal) || path.StartsWith("auth/", StringComparison.Ordinal) || settings.MountOf(space, path) is not null;
+        path.StartsWith("sys/", StringComparison.Ordinal) || path.StartsWith("auth/", StringComparison.Ordinal) || settings.MountOf(space, path) is not null
+        || settings.Upstream?.Passes(path) == true;
 }

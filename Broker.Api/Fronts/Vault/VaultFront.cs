@@ -80,15 +80,18 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
     {
         if (whole.Split('/') is var segments && (segments.Contains("..") || segments.Contains("."))) throw VaultError.Bad("path cannot contain parent references");
         var operation = OperationOf(context.Request);
-        if (passing.Covers(whole))
+        var (space, path) = PathInNamespace.Of(catalog.Current.VaultApi, VaultCall.NamespaceOf(context), whole);
+        if (passing.Covers(path))
         {
-            MustBeReady(whole);
-            await passing.PassAsync(new(context, whole, operation, VaultBody.OfQuery(context.Request.Query), VaultCall.NamespaceOf(context)));
+            MustBeReady(path);
+            await passing.PassAsync(new(context, path, operation, VaultBody.OfQuery(context.Request.Query), space));
             return null;
         }
 
-        var (space, path) = PathInNamespace.Of(catalog.Current.VaultApi, VaultCall.NamespaceOf(context), operation is VaultOperation.List ? whole.TrimEnd('/') : whole);
+        if (operation is VaultOperation.List) path = path.TrimEnd('/');
         MustBeReady(path);
+        var isPatch = HttpMethods.IsPatch(context.Request.Method) && !IsBeforeAll(path);
+        if (isPatch) MergePatch.Must(context.Request.ContentType);
         if (operation is VaultOperation.Read && shadow.Covers(space, path))
         {
             var read = new VaultCall(context, path, operation, VaultBody.OfQuery(context.Request.Query), space);
@@ -96,7 +99,7 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
         }
 
         if (operation is VaultOperation.Update && path.EndsWith('/')) throw VaultError.Bad("cannot write to a path ending in '/'");
-        var body = operation is VaultOperation.Update ? await VaultBody.ReadAsync(context.Request, context.RequestAborted) : VaultBody.OfQuery(context.Request.Query);
+        var body = operation is VaultOperation.Update || isPatch ? await VaultBody.ReadAsync(context.Request, context.RequestAborted) : VaultBody.OfQuery(context.Request.Query);
         var call = new VaultCall(context, path, operation, body, space);
         var wrapFor = call.WrapTtl;
         foreach (var group in endpoints)
@@ -115,8 +118,11 @@ internal sealed class VaultFront(ICatalog catalog, IEnumerable<IVaultEndpoints> 
     private void MustBeReady(string path)
     {
         if (!hasBeenReady && readiness.Missing is null) hasBeenReady = true;
-        if (!hasBeenReady && path is not ("sys/health" or "sys/seal-status" or "sys/init" or "sys/leader")) throw new VaultError(503, "Vault is sealed") { RetryAfter = TimeSpan.FromSeconds(1) };
+        if (!hasBeenReady && !IsBeforeAll(path)) throw new VaultError(503, "Vault is sealed") { RetryAfter = TimeSpan.FromSeconds(1) };
     }
+
+    // These are no paths of an engine, and are answered whatever else is.
+    private static bool IsBeforeAll(string path) => path is "sys/health" or "sys/seal-status" or "sys/init" or "sys/leader";
 
     // A header that no answer can carry would break the answer.
     private static void EchoNamespace(HttpContext context)

@@ -56,6 +56,14 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
         return refusal is null ? new(new LiveToken(live.Id, token, given), given < wanted ? wanted : null, null) : new(null, null, refusal);
     }
 
+    /// <summary>It ends sooner than it was given for: its token of the Vault behind does, and a client logs in again when its own ends.</summary>
+    public async ValueTask<LiveToken> ShortenAsync(LiveToken live, TimeSpan most, CancellationToken cancellation)
+    {
+        // Where the ledger does not answer, the client is told the shorter time all the same.
+        await GuardedAsync(async () => await ledger.RenewAsync(live.Id, live.Token, most, cancellation) ? null : Unknown());
+        return live with { EndsIn = most };
+    }
+
     /// <summary>Ends it: every replica refuses it within a second. Leases read with it are given up.</summary>
     public async ValueTask<Refusal?> RevokeAsync(Caller caller, LiveToken live, Origin origin, CancellationToken cancellation)
     {

@@ -3,6 +3,19 @@ using Broker.Core.Model;
 
 namespace Broker.Core.Sessions.ClientTokens;
 
+/// <summary>A token of the Vault behind.</summary>
+/// <param name="Token">It.</param>
+/// <param name="Namespace">Where its login was made, and where alone it is known; null: in none.</param>
+internal sealed record UpstreamToken(Secret Token, string? Namespace)
+{
+    // No token has a line's end in it.
+    private const char Between = '\n';
+
+    public string Write() => Namespace is null ? Token.Reveal() : $"{Token.Reveal()}{Between}{Namespace}";
+
+    public static UpstreamToken Read(string text) => text.Split(Between, 2) is [var token, var space] ? new(new(token), space) : new(new(text), null);
+}
+
 /// <summary>
 /// The tokens of the Vault behind, each sealed beside the client token that it belongs to, and gone with it. In another's place it cannot be
 /// opened (law L14). All methods throw <see cref="LedgerException"/> when the ledger does not answer.
@@ -17,18 +30,18 @@ internal sealed class UpstreamTokens(ILedgerStore store, LedgerSeal seal)
     /// <param name="token">The token of the Vault behind.</param>
     /// <param name="lasts">As long as the client token lives.</param>
     /// <param name="cancellation">Ends the wait.</param>
-    public async ValueTask<bool> KeepAsync(string clientToken, string group, Secret token, TimeSpan lasts, CancellationToken cancellation) =>
-        await records.PutAsync(clientToken, [group], token.Reveal(), lasts, cancellation) == PutRecordAnswer.Put;
+    public async ValueTask<bool> KeepAsync(string clientToken, string group, UpstreamToken token, TimeSpan lasts, CancellationToken cancellation) =>
+        await records.PutAsync(clientToken, [group], token.Write(), lasts, cancellation) == PutRecordAnswer.Put;
 
     /// <summary>A client token's; null: it has none.</summary>
-    public async ValueTask<Secret?> FindAsync(string clientToken, CancellationToken cancellation) =>
-        await records.ReadAsync(clientToken, cancellation) is var (text, _) ? new Secret(text) : null;
+    public async ValueTask<UpstreamToken?> FindAsync(string clientToken, CancellationToken cancellation) =>
+        await records.ReadAsync(clientToken, cancellation) is var (text, _) ? UpstreamToken.Read(text) : null;
 
     /// <summary>Extends its life with its client token's. Answers it; null: there is none.</summary>
-    public async ValueTask<Secret?> RenewAsync(string clientToken, TimeSpan lasts, CancellationToken cancellation) =>
-        await FindAsync(clientToken, cancellation) is { } token && await records.RenewAsync(clientToken, token.Reveal(), lasts, cancellation) ? token : null;
+    public async ValueTask<UpstreamToken?> RenewAsync(string clientToken, TimeSpan lasts, CancellationToken cancellation) =>
+        await FindAsync(clientToken, cancellation) is { } token && await records.RenewAsync(clientToken, token.Write(), lasts, cancellation) ? token : null;
 
     /// <summary>Ends it with its client token. Answers it; null: there was none.</summary>
-    public async ValueTask<Secret?> TakeAsync(string clientToken, CancellationToken cancellation) =>
-        await records.DropAsync(clientToken, cancellation) is { } text ? new Secret(text) : null;
+    public async ValueTask<UpstreamToken?> TakeAsync(string clientToken, CancellationToken cancellation) =>
+        await records.DropAsync(clientToken, cancellation) is { } text ? UpstreamToken.Read(text) : null;
 }

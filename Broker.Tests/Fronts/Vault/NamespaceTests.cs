@@ -52,6 +52,34 @@ public sealed class NamespaceTests
         (await caller.SendAsync("POST", "sys/capabilities-self", new JsonObject { ["path"] = "database/creds/app" }, ("X-Vault-Namespace", "team-a"))).Body["capabilities"]!.ToJsonString().ShouldBe("""["read"]""");
     }
 
+    // A mount's path is shown as it is seen from the namespace that is asked in (OpenBao vault/logical_system.go pathInternalUIMountRead).
+    [Theory]
+    [InlineData("team-a", "database/creds/app", "database/", "read")]
+    [InlineData("team-a", "auth/kubernetes/login", "kubernetes/", "deny")]
+    [InlineData("team-a", "auth/token/lookup-self", null, "read")]
+    [InlineData("team-b", "shared/creds/app", "shared/", "read")]
+    [InlineData(null, "team-a/database/creds/app", "team-a/database/", "read")]
+    [InlineData(null, "team-a/auth/kubernetes/login", "team-a/kubernetes/", "deny")]
+    [InlineData(null, "team-b/shared/creds/app", "team-b/shared/", "read")]
+    [InlineData(null, "team-b/auth/token/lookup-self", null, "read")]
+    [InlineData(null, "shared/creds/app", "shared/", "read")]
+    [InlineData(null, "team-b/database/creds/app", null, "deny")]
+    [InlineData("team-b", "database/creds/app", null, "deny")]
+    public async Task What_may_be_done_and_where_a_mount_is_can_be_asked_of_any_namespace(string? header, string path, string? mount, string capability)
+    {
+        await using var world = new BrokerWorld(
+            ("VaultApi:SecretMounts:team-a/database:Roles:app:Role", "orders-api"), ("VaultApi:SecretMounts:shared:Roles:app:Role", "orders-api"),
+            ("VaultApi:AuthMounts:team-a/kubernetes:Type", "Kubernetes"), ("VaultApi:AuthMounts:team-a/kubernetes:Issuer", "kubernetes"));
+        var caller = new VaultCaller(await world.ReplicaAsync());
+        caller.Token = (string)(await caller.SendAsync("PUT", "auth/kubernetes/login", new JsonObject { ["role"] = "orders-api", ["jwt"] = world.Pod() }, ("X-Vault-Namespace", "team-a"))).Body["auth"]!["client_token"]!;
+        (string, string)[] headers = header is null ? [] : [("X-Vault-Namespace", header)];
+
+        var shown = await caller.SendAsync("GET", $"sys/internal/ui/mounts/{path}", null, headers);
+        (shown.Status, (string?)shown.Body["data"]?["path"]).ShouldBe((mount is null ? 403 : 200, mount), shown.Text);
+        var may = await caller.SendAsync("POST", "sys/capabilities-self", new JsonObject { ["path"] = path }, headers);
+        (may.Status, (string?)may.Body[path]?[0], (string?)may.Body["capabilities"]?[0]).ShouldBe((200, capability, capability), may.Text);
+    }
+
     [Theory]
     [InlineData("GET", "sys/health", 400)]
     [InlineData("GET", "sys/init", 400)]

@@ -141,6 +141,93 @@ public sealed class PassThroughTests
         vault.Seen.Single(request => request.Path == "auth/token/revoke-self").Token.ShouldBe(there);
     }
 
+    // A client that renews as LifetimeWatcher does, and reads at each step (openbao/openbao api/lifetime_watcher.go@249bf013).
+    [Theory]
+    [InlineData(20, null, 1)]
+    [InlineData(20, 50, 4)]
+    [InlineData(0, null, 1)] // no end there: the broker's own time
+    public async Task A_token_lives_no_longer_than_the_one_there_so_that_its_client_logs_in_again_in_time(int ttl, int? most, int logins)
+    {
+        var time = new BorrowedTime();
+        await using var vault = await VaultAsync(time);
+        vault.Tokens = new() { Ttl = ttl == 0 ? TimeSpan.FromDays(32) : TimeSpan.FromMinutes(ttl), MaxTtl = most is { } minutes ? TimeSpan.FromMinutes(minutes) : TimeSpan.FromDays(32) };
+        await using var world = World(vault);
+        time.From = world.Time;
+        var caller = new VaultCaller(await world.ReplicaAsync());
+        var end = world.Time.GetUtcNow() + TimeSpan.FromHours(2);
+        var (made, told) = (0, ttl == 0 ? 3600 : ttl * 60);
+        while (world.Time.GetUtcNow() < end)
+        {
+            made++;
+            var login = await caller.LogInAsync(world.Pod("uid-1"));
+            ((int)login.Body["auth"]!["lease_duration"]!).ShouldBeInRange(told - 2, told);
+            ((int)(await caller.SendAsync("GET", "auth/token/lookup-self")).Body["data"]!["ttl"]!).ShouldBeInRange(told - 5, told);
+            var (grace, prior) = (TimeSpan.Zero, TimeSpan.Zero);
+            while (world.Time.GetUtcNow() < end)
+            {
+                var renewed = await caller.SendAsync("PUT", "auth/token/renew-self");
+                var left = TimeSpan.FromSeconds((int)renewed.Body["auth"]!["lease_duration"]!);
+                if (ttl > 0) renewed.Warning!.ShouldStartWith("TTL of \"1h\" exceeded the effective max_ttl of \"");
+                if (left > prior) grace = left * 0.15;
+                prior = left;
+                var sleep = left * 2 / 3 + grace / 3;
+                if (left - sleep <= grace) break;
+                world.Time.Forward(sleep);
+                (await caller.SendAsync("GET", "secret/data/app")).Status.ShouldBe(200, "its token there lives");
+            }
+        }
+
+        made.ShouldBeLessThanOrEqualTo(logins);
+    }
+
+    [Fact]
+    public async Task Who_was_logged_out_there_is_told_to_log_in_again_and_a_token_that_cannot_be_renewed_is_used_to_its_end()
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        await vault.RevokeTokenAsync(vault.LiveTokens.Single());
+
+        (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200);
+
+        var refused = await caller.SendAsync("GET", "secret/data/app");
+        (refused.Status, (string?)refused.Body["errors"]?[1]).ShouldBe((403, "this login has no token of the Vault behind the broker, which refused it or did not answer then: log in again"), refused.Text);
+        (await caller.ReadAsync()).Status.ShouldBe(200, "the broker's own roles are there");
+
+        vault.Tokens = new() { Batch = true, Ttl = TimeSpan.FromMinutes(20) };
+        caller = await VaultCaller.OfPodAsync(world, replica, "uid-2");
+        ((int)(await caller.SendAsync("PUT", "auth/token/renew-self")).Body["auth"]!["lease_duration"]!).ShouldBeInRange(1190, 1200);
+        (await caller.SendAsync("GET", "secret/data/app")).Status.ShouldBe(200);
+
+        vault.Fail("auth/token/renew-self", new SimulatedFault.Die());
+        ((int)(await caller.SendAsync("PUT", "auth/token/renew-self")).Body["auth"]!["lease_duration"]!).ShouldBe(3600, "a Vault that is away takes nobody's token away");
+    }
+
+    [Theory]
+    [InlineData("team-a", "")]
+    [InlineData(null, "team-a/")]
+    [InlineData("team-a", "shop/")]
+    public async Task A_namespace_goes_there_in_the_header_wherever_it_was_written(string? header, string prefix)
+    {
+        await using var vault = await VaultAsync();
+        await using var world = World(vault);
+        var caller = new VaultCaller(await world.ReplicaAsync());
+        (string, string)[] headers = header is null ? [] : [("X-Vault-Namespace", header)];
+        caller.Token = (string)(await caller.SendAsync("PUT", prefix + "auth/kubernetes/login", new JsonObject { ["role"] = "orders-api", ["jwt"] = world.Pod() }, headers)).Body["auth"]!["client_token"]!;
+
+        var read = await caller.SendAsync("GET", prefix + "secret/data/app", null, headers);
+        read.Status.ShouldBe(200, read.Text);
+        (await caller.SendAsync("GET", prefix + "sys/internal/ui/mounts/secret/data/app", null, headers)).Status.ShouldBe(200);
+        (await caller.SendAsync("GET", prefix + "transit/keys/x", null, headers)).Status.ShouldBe(404, "it is not listed in any namespace");
+        (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200, "asked without the namespace");
+        (await caller.SendAsync("PUT", "auth/token/revoke-self")).Status.ShouldBe(204);
+        await Eventually.HoldsAsync(() => Task.FromResult(vault.LiveTokens.Count == 0), "it is revoked there", Cancellation);
+
+        vault.Seen.Select(request => request.Path).ShouldBe(["auth/kubernetes/login", "secret/data/app", "sys/internal/ui/mounts/secret/data/app", "auth/token/renew-self", "auth/token/revoke-self"]);
+        vault.Seen.ShouldAllBe(request => request.Headers.GetValueOrDefault("X-Vault-Namespace") == (prefix == "shop/" ? "team-a/shop" : "team-a"));
+    }
+
     [Fact]
     public async Task A_Vault_that_is_away_or_refuses_harms_nothing_that_the_broker_issues()
     {
@@ -243,12 +330,14 @@ public sealed class PassThroughTests
         vault.Fail("auth/token/renew-self", new SimulatedFault.DoAndHang(), times: 10_000);
         var logins = world.Service<UpstreamLogins>();
 
-        for (var i = 0; i < UpstreamLogins.MostUnderWay + 50; i++)
+        var renewals = Enumerable.Range(0, UpstreamLogins.MostUnderWay + 50).Select(_ => caller.SendAsync("PUT", "auth/token/renew-self")).ToList();
+        while (renewals.Exists(static renewal => !renewal.IsCompleted))
         {
-            (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200);
-            logins.UnderWay.ShouldBeLessThanOrEqualTo(UpstreamLogins.MostUnderWay);
+            logins.UnderWay.ShouldBeLessThanOrEqualTo(UpstreamLogins.MostUnderWay + 50);
+            await Task.WhenAny(Task.WhenAll(renewals), Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, Cancellation));
         }
 
+        foreach (var renewal in renewals) (await renewal).Status.ShouldBe(200);
         world.Heard.All.ShouldContain(heard => heard.Text.Contains("it has not answered to what it was told before", StringComparison.Ordinal));
     }
 
@@ -399,9 +488,9 @@ public sealed class PassThroughTests
         return true;
     }
 
-    private static async Task<SimulatedVault> VaultAsync()
+    private static async Task<SimulatedVault> VaultAsync(TimeProvider? time = null)
     {
-        var vault = await SimulatedVault.StartAsync();
+        var vault = await SimulatedVault.StartAsync(time);
         vault.Believes = static _ => true;
         vault.Others = static request => (request.Method, request.Path) switch
         {
@@ -418,6 +507,14 @@ public sealed class PassThroughTests
 
     private static BrokerWorld World(Uri address, string more = "pki/issue") => new(
         ("VaultApi:Upstream:Address", address.AbsoluteUri), ("VaultApi:Upstream:Pass:0", "secret"), ("VaultApi:Upstream:Pass:1", more));
+
+    /// <summary>The time of a world that is made later.</summary>
+    private sealed class BorrowedTime : TimeProvider
+    {
+        public TimeProvider From { get; set; } = System;
+
+        public override DateTimeOffset GetUtcNow() => From.GetUtcNow();
+    }
 
     /// <summary>A body whose second half is sent when somebody has read the first.</summary>
     private sealed class Slowly(string half, Task read) : HttpContent

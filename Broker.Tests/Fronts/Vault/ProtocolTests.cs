@@ -14,7 +14,12 @@ public sealed class ProtocolTests
     [Theory]
     [InlineData("GET", "nosuch", 404)]
     [InlineData("GET", "nosuch/creds/x", 404)]
-    [InlineData("PATCH", "database/creds/orders-api", 405)]
+    [InlineData("PATCH", "database/creds/orders-api", 400)]
+    [InlineData("PATCH", "sys/health", 405)]
+    [InlineData("LIST", "database/creds/orders-api", 404)]
+    [InlineData("LIST", "database/creds/orders-api/", 404)]
+    [InlineData("GET", "database/creds/orders-api?list=true", 404)]
+    [InlineData("LIST", "database/static-creds/orders-api", 404)]
     [InlineData("DELETE", "database/creds/orders-api", 405)]
     [InlineData("PUT", "database/creds/orders-api", 405)]
     [InlineData("LIST", "database/roles", 403)]
@@ -96,6 +101,30 @@ public sealed class ProtocolTests
             ((int)response.StatusCode).ShouldBe(status, $"{type}: {text}");
             ((string)JsonNode.Parse(text)!["errors"]![0]!).ShouldStartWith(error, customMessage: $"{type}");
         }
+    }
+
+    [Theory]
+    [InlineData(null, 400, "mime: no media type")]
+    [InlineData("/json", 400, "mime: no media type")]
+    [InlineData("application json", 400, "mime: expected slash after first token")]
+    [InlineData("application/", 400, "mime: expected token after slash")]
+    [InlineData("application/a b", 400, "mime: unexpected content after media subtype")]
+    [InlineData("Application/JSON; charset=utf-8", 415, "PATCH requires Content-Type of application/merge-patch+json, provided application/json")]
+    [InlineData("application/merge-patch+json", 405, "1 error occurred:\n\t* unsupported operation\n\n")]
+    [InlineData("Application/Merge-Patch+JSON; charset=utf-8", 405, "1 error occurred:\n\t* unsupported operation\n\n")]
+    public async Task A_patch_says_that_it_is_one(string? type, int status, string error)
+    {
+        await using var world = new BrokerWorld();
+        var replica = await world.ReplicaAsync();
+        var caller = await VaultCaller.OfPodAsync(world, replica, "uid-1");
+        using var request = new HttpRequestMessage(HttpMethod.Patch, "/v1/database/creds/orders-api") { Content = new ByteArrayContent("{}"u8.ToArray()) };
+        if (type is not null) request.Content.Headers.TryAddWithoutValidation("Content-Type", type);
+        request.Headers.Add("X-Vault-Token", caller.Token);
+
+        using var response = await replica.SendAsync(request, TestContext.Current.CancellationToken);
+
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        ((int)response.StatusCode, (string?)JsonNode.Parse(text)!["errors"]![0]).ShouldBe((status, error), text);
     }
 
     [Fact]
@@ -291,7 +320,7 @@ public sealed class ProtocolTests
         var caller = new VaultCaller(replica);
 
         var login = await caller.SendAsync("PUT", "auth/kubernetes/login", new JsonObject { ["role"] = "orders-api", ["jwt"] = world.Pod(), ["zone"] = "b", ["app"] = null, ["age"] = 3 });
-        (login.Status, login.Warning).ShouldBe((200, "Endpoint ignored these unrecognized parameters: [age zone]"));
+        (login.Status, login.Warning).ShouldBe((200, "Endpoint ignored these unrecognized parameters: [age app zone]"), "one that is null too");
         caller.Token = (string)login.Body["auth"]!["client_token"]!;
         var read = await caller.SendAsync("GET", "database/creds/orders-api?version=1");
         (read.Status, read.Warning).ShouldBe((200, "Endpoint ignored these unrecognized parameters: [version]"));

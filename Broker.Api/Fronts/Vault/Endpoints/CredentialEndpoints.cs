@@ -17,7 +17,7 @@ internal sealed class CredentialEndpoints(ICatalog catalog, VaultRequests reques
         var client = await requests.ClientOfAsync(call, strictly: true);
         if (!rest.StartsWith(SecretPaths.Creds, StringComparison.Ordinal)) throw VaultError.PermissionDenied();
         var name = rest[SecretPaths.Creds.Length..];
-        SecretPaths.MustBeName(name);
+        SecretPaths.MustBeName(name, call.Operation);
         call.Must(VaultOperation.Read);
         if (mount.RoleOf(name, current) is not { } role || current.Roles[role.Role].Static is not null) throw VaultError.Bad($"unknown role: {name}");
 

@@ -109,7 +109,9 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
         }
 
         call.Client = new(caller, live!, text!.Reveal());
-        return TokenReply.Of(live!, text.Reveal(), warning: await upstream.LogInAsync(call, mount, call.Client));
+        var there = await upstream.LogInAsync(call, mount, call.Client);
+        if (there.Lasts is { } most && most < live!.EndsIn) live = await desk.ShortenAsync(live, most, Requests.ToItsEnd);
+        return TokenReply.Of(live!, text.Reveal(), warning: there.Failure);
     }
 
     private static string DisplayName(AuthMount mount, Caller caller) =>

@@ -16,9 +16,10 @@ internal static class SecretPaths
 
     /// <summary>Whether a text can be a role's name; anything else behind <c>creds/</c> is not a path of the engine's (OpenBao sdk/framework/path.go <c>GenericNameRegex</c>).</summary>
     /// <exception cref="VaultError">It is empty, or has a slash in it or behind it.</exception>
-    public static void MustBeName(string name)
+    public static void MustBeName(string name, VaultOperation operation)
     {
-        if (name.Length == 0 || name.Contains('/', StringComparison.Ordinal)) throw VaultError.UnsupportedPath();
+        // A list's path ends with a slash, whether or not its client wrote one (OpenBao http/logical.go).
+        if (operation is VaultOperation.List || name.Length == 0 || name.Contains('/', StringComparison.Ordinal)) throw VaultError.UnsupportedPath();
     }
 
     /// <summary>The mount of a path, and the rest of the path; null: it has none. Of two matching mounts the longer one is meant.</summary>

@@ -32,7 +32,7 @@ internal sealed class StaticEndpoints(ICatalog catalog, VaultRequests requests, 
     private async ValueTask<VaultReply> ReadAsync(VaultCall call, string name, SecretMount mount, CatalogSnapshot current)
     {
         var client = await requests.ClientOfAsync(call, strictly: true);
-        SecretPaths.MustBeName(name);
+        SecretPaths.MustBeName(name, call.Operation);
         call.Must(VaultOperation.Read);
         var (role, users) = StaticOf(name, mount, current) ?? throw VaultError.Bad($"unknown role: {name}");
         var holder = call.Holder ?? (client.Caller.PodUid is null ? SameForAllTokens : null);
@@ -66,7 +66,7 @@ internal sealed class StaticEndpoints(ICatalog catalog, VaultRequests requests, 
     private async ValueTask<VaultReply> DescribeAsync(VaultCall call, string name, SecretMount mount, CatalogSnapshot current)
     {
         var client = await requests.ClientOfAsync(call, strictly: false);
-        SecretPaths.MustBeName(name);
+        SecretPaths.MustBeName(name, call.Operation);
         call.Must(VaultOperation.Read);
 
         // Unknown roles and those of others are answered alike.

@@ -13,6 +13,7 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
 {
     // The version that the answers are like; clients choose their paths by it.
     internal const string Version = "1.14.0";
+    private const string Auth = "auth/";
     private const string ClusterName = "broker";
     private const string MountsPath = "sys/internal/ui/mounts";
     private const string ClusterId = "b70c3a2e-6272-6f6b-6572-000000000000";
@@ -175,17 +176,32 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
     {
         var settings = catalog.Current.VaultApi;
         if (path.Length == 0) throw VaultError.Bad("path not set");
-        var (name, type) = settings.MountOf(space, path + "/") is var (mount, _) ? (mount.Name, MountEntry.Database)
-            : settings.AuthMounts.Values.FirstOrDefault(known => $"{path}/".StartsWith($"auth/{known.Name}/", StringComparison.Ordinal)) is { } auth ? (auth.Name, MountEntry.TypeOf(auth))
+        var inner = PathInNamespace.Split(settings, space, path + "/");
+        var (name, type, shown) = settings.MountOf(inner.Space, inner.Path) is var (mount, _) ? (mount.Name, MountEntry.Database, Within(inner.Space, mount.Name))
+            : AuthMountOf(settings, inner) is { } auth ? (auth.Name, MountEntry.TypeOf(auth), Within(inner.Space, auth.Name))
             : throw new VaultError(403, $"preflight capability check returned 403, please ensure client's policies grant access to path \"{path}/\"");
+        var before = (path + "/")[..^inner.Path.Length];
         return new()
         {
             Data = json =>
             {
                 MountEntry.Write(json, name, type);
-                json.WriteString("path", name + "/");
+                json.WriteString("path", $"{before}{shown}/"); // as seen from the namespace that is asked in (OpenBao vault/logical_system.go pathInternalUIMountRead)
             },
         };
+    }
+
+    // The name that a mount has in its namespace.
+    private static string Within(string? space, string name) => space is not null && name.StartsWith(space + "/", StringComparison.Ordinal) ? name[(space.Length + 1)..] : name;
+
+    // One that is configured with the namespace goes before one that is in all; of two the longer is meant.
+    private static AuthMount? AuthMountOf(VaultApiSettings settings, PathInNamespace inner)
+    {
+        if (!inner.Path.StartsWith(Auth, StringComparison.Ordinal)) return null;
+        var rest = inner.Path[Auth.Length..];
+        return (inner.Space is null ? null : Longest($"{inner.Space}/{rest}")) ?? Longest(rest);
+
+        AuthMount? Longest(string below) => settings.AuthMounts.Values.Where(known => below.StartsWith(known.Name + "/", StringComparison.Ordinal) && known.Name.Length >= below.Length - rest.Length).MaxBy(known => known.Name.Length);
     }
 
     private VaultReply Capabilities(VaultCall call, VaultClient client)
@@ -205,9 +221,10 @@ internal sealed class SystemEndpoints(ICatalog catalog, Readiness readiness, Vau
         };
     }
 
-    private string[] CapabilitiesOf(string path, string? space, Caller caller)
+    private string[] CapabilitiesOf(string whole, string? outer, Caller caller)
     {
         var current = catalog.Current;
+        var (space, path) = PathInNamespace.Split(current.VaultApi, outer, whole);
         if (current.VaultApi.MountOf(space, path) is var (mount, rest))
         {
             if (rest == SecretPaths.StaticRoles) return ["list"];

@@ -104,8 +104,12 @@ internal sealed class TokenEndpoints(VaultRequests requests, ClientTokens tokens
         tokens.Forget(client.Live.Id);
         if (refusal is { Code: RefusalCode.SessionUnknown }) throw new VaultError(400, "lease expired") { IsAudited = true };
         if (refusal is not null) throw VaultRefusals.Of(refusal);
-        upstream.Renewed(live!);
-        return TokenReply.Of(live!, shown, asked);
+        var most = await upstream.RenewAsync(live!, client.Live.EndsIn);
+        if (!(most < live!.EndsIn)) return TokenReply.Of(live, shown, asked);
+        var wanted = asked ?? live.EndsIn;
+        live = await desk.ShortenAsync(live, most.Value, Requests.ToItsEnd);
+        tokens.Forget(live.Id);
+        return TokenReply.Of(live, shown, wanted, most: most);
     }
 
     private async ValueTask<VaultReply> RevokeAsync(VaultCall call, VaultClient client)

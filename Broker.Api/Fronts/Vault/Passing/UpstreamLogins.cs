@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text;
 using System.Text.Json;
 using Broker.Api.Fronts.Vault.Wire;
 using Broker.Core.Catalog;
@@ -18,6 +19,7 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     public const int MostUnderWay = 250;
 
     private const int Tries = 3;
+    private static readonly Dictionary<string, string> NoFields = [];
     private static readonly string[] Proofs = ["role", "jwt", "role_id", "secret_id"];
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestFarewell = TimeSpan.FromSeconds(5);
@@ -28,9 +30,10 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     private readonly Lock gate = new();
     private readonly List<(UpstreamChannel Channel, ITimer End)> former = [];
     private UpstreamChannel? channel;
+    private int told;
 
     /// <summary>The calls to the Vault behind that are under way.</summary>
-    public int UnderWay => underWay.Count;
+    public int UnderWay => Volatile.Read(ref told);
 
     /// <summary>The Vault behind; null: there is none.</summary>
     public UpstreamChannel? Channel
@@ -48,46 +51,57 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         }
     }
 
-    /// <summary>Logs in there too. Answers why that failed, for the client; null: it did not, or there is no Vault behind.</summary>
-    public async ValueTask<string?> LogInAsync(VaultCall call, AuthMount mount, VaultClient client)
+    /// <summary>Logs in there too.</summary>
+    public async ValueTask<UpstreamLogin> LogInAsync(VaultCall call, AuthMount mount, VaultClient client)
     {
-        if (Channel is not { } upstream) return null;
+        if (Channel is not { } upstream) return default;
         var fields = Proofs.Select(name => KeyValuePair.Create(name, call.Body.Text(name)!)).Where(field => field.Value is { Length: > 0 }).ToDictionary(StringComparer.Ordinal);
         try
         {
             var (status, body) = await upstream.AskAsync(call.Path, fields, null, call.Namespace, call.Cancellation);
-            if (status == 200 && TokenIn(body) is { } token)
+            if (status == 200 && AuthIn(body) is var (text, lasts))
             {
-                if (await tokens.KeepAsync(client.Live.Id, OwnersGroup.Of(client.Caller, client.Live.Token.SecretId, call.Origin), token, client.Live.EndsIn, call.Cancellation)) return null;
+                var token = new UpstreamToken(text, call.Namespace);
+                if (await tokens.KeepAsync(client.Live.Id, OwnersGroup.Of(client.Caller, client.Live.Token.SecretId, call.Origin), token, client.Live.EndsIn, call.Cancellation)) return new(null, lasts);
                 await RevokeAsync(upstream, token);
-                return "the ledger keeps no more tokens of the Vault behind";
+                return new("the ledger keeps no more tokens of the Vault behind");
             }
 
             log.UpstreamLoginRefused(mount.Name, status);
-            return $"the Vault behind refused this login with status {status}: paths that pass to it are refused too";
+            return new($"the Vault behind refused this login with status {status}: paths that pass to it are refused too");
         }
         catch (Exception e) when (e is VaultError or LedgerException)
         {
             log.UpstreamLoginFailed(mount.Name, e.Message);
-            return "the Vault behind could not be logged in to: paths that pass to it are refused until you log in again";
+            return new("the Vault behind could not be logged in to: paths that pass to it are refused until you log in again");
         }
     }
 
     /// <summary>The token with which a client's requests pass; null: its login has none.</summary>
-    public ValueTask<Secret?> TokenOfAsync(VaultClient client, CancellationToken cancellation) => tokens.FindAsync(client.Live.Id, cancellation);
+    public async ValueTask<Secret?> TokenOfAsync(VaultClient client, CancellationToken cancellation) => (await tokens.FindAsync(client.Live.Id, cancellation))?.Token;
 
-    /// <summary>A client token was renewed: its token there is renewed in the background.</summary>
-    public void Renewed(LiveToken live) => Meanwhile(async upstream =>
+    /// <summary>
+    /// A client token was renewed: so is its token there. One that is over there is dropped, so that its client reads that it has to log in again.
+    /// </summary>
+    /// <param name="live">The client token, renewed.</param>
+    /// <param name="before">How long it had left before.</param>
+    /// <returns>How long it may live by its token there; null: nothing there bounds it, or the Vault behind does not answer.</returns>
+    public Task<TimeSpan?> RenewAsync(LiveToken live, TimeSpan before) => TellAsync(async upstream =>
     {
-        if (await tokens.RenewAsync(live.Id, live.EndsIn, CancellationToken.None) is not { } token) return;
-        var (status, _) = await upstream.AskAsync("auth/token/renew-self", new Dictionary<string, string>(), token, null, CancellationToken.None);
-        if (status >= 400) log.UpstreamRenewalRefused(live.Token.Accessor, status);
+        if (await tokens.RenewAsync(live.Id, live.EndsIn, CancellationToken.None) is not { } kept) return null;
+        var (status, body) = await upstream.AskAsync("auth/token/renew-self", NoFields, kept.Token, kept.Namespace, CancellationToken.None);
+        if (status == 200) return AuthIn(body)?.Lasts;
+        log.UpstreamRenewalRefused(live.Token.Accessor, status);
+        if (status is not (400 or 403)) return null;
+        if (!MayLive(status, body)) await tokens.TakeAsync(live.Id, CancellationToken.None);
+        return TimeSpan.FromSeconds(Math.Floor(before.TotalSeconds));
     });
 
     /// <summary>A client token was revoked: its token there is revoked in the background.</summary>
-    public void Revoked(LiveToken live) => Meanwhile(async upstream =>
+    public void Revoked(LiveToken live) => _ = TellAsync(async upstream =>
     {
         if (await tokens.TakeAsync(live.Id, CancellationToken.None) is { } token) await RevokeAsync(upstream, token);
+        return null;
     });
 
     public async ValueTask DisposeAsync()
@@ -119,13 +133,13 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
     }
 
     // Tried a few times: a token that remains lives until it expires there, and is not extended.
-    private async Task RevokeAsync(UpstreamChannel upstream, Secret token)
+    private async Task RevokeAsync(UpstreamChannel upstream, UpstreamToken token)
     {
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                var (status, _) = await upstream.AskAsync("auth/token/revoke-self", new Dictionary<string, string>(), token, null, CancellationToken.None);
+                var (status, _) = await upstream.AskAsync("auth/token/revoke-self", NoFields, token.Token, token.Namespace, CancellationToken.None);
                 if (status < 500) return;
                 throw new VaultError(status, $"status {status}");
             }
@@ -142,41 +156,56 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         }
     }
 
-    // The caller does not wait until the Vault behind has heard of it.
-    private void Meanwhile(Func<UpstreamChannel, Task> work)
+    // It goes on when nobody waits for it. What it answered; null: nothing.
+    private Task<TimeSpan?> TellAsync(Func<UpstreamChannel, Task<TimeSpan?>> work)
     {
-        if (Channel is not { } upstream) return;
-        if (underWay.Count >= MostUnderWay)
+        if (Channel is not { } upstream) return Task.FromResult<TimeSpan?>(null);
+        if (Interlocked.Increment(ref told) > MostUnderWay)
         {
+            Interlocked.Decrement(ref told);
             log.UpstreamNotTold("it has not answered to what it was told before");
-            return;
+            return Task.FromResult<TimeSpan?>(null);
         }
 
         var task = RunAsync();
         underWay[task] = 0;
         task.ContinueWith(done => underWay.TryRemove(done, out _), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return task;
 
-        async Task RunAsync()
+        async Task<TimeSpan?> RunAsync()
         {
             await Task.Yield();
             try
             {
-                await work(upstream);
+                return await work(upstream);
             }
             catch (Exception e) when (e is VaultError or LedgerException)
             {
                 log.UpstreamNotTold(e.Message);
+                return null;
+            }
+            finally
+            {
+                Interlocked.Decrement(ref told);
             }
         }
     }
 
-    private static Secret? TokenIn(byte[] body)
+    // One that cannot be renewed, or may not renew itself by its policies, is good until its end: Vault words what a policy forbids as a list.
+    private static bool MayLive(int status, byte[] body)
+    {
+        var text = Encoding.UTF8.GetString(body);
+        return status == 403 ? text.Contains("1 error occurred", StringComparison.Ordinal) && !text.Contains("invalid token", StringComparison.Ordinal)
+            : text.Contains("not renewable", StringComparison.Ordinal) || text.Contains("cannot be renewed", StringComparison.Ordinal);
+    }
+
+    private static (Secret Token, TimeSpan? Lasts)? AuthIn(byte[] body)
     {
         try
         {
             using var json = JsonDocument.Parse(body);
-            return json.RootElement.TryGetProperty("auth", out var auth) && auth.ValueKind == JsonValueKind.Object && auth.TryGetProperty("client_token", out var token) && token.GetString() is { Length: > 0 } text
-                ? new Secret(text) : null;
+            if (!json.RootElement.TryGetProperty("auth", out var auth) || auth.ValueKind != JsonValueKind.Object || !auth.TryGetProperty("client_token", out var token) || token.GetString() is not { Length: > 0 } text) return null;
+            return (new Secret(text), auth.TryGetProperty("lease_duration", out var lasts) && lasts.TryGetInt32(out var seconds) && seconds > 0 ? TimeSpan.FromSeconds(seconds) : null);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
@@ -184,3 +213,8 @@ internal sealed class UpstreamLogins(ICatalog catalog, UpstreamTokens tokens, Ti
         }
     }
 }
+
+/// <summary>What came of a login at the Vault behind.</summary>
+/// <param name="Failure">Why it failed, for the client; null: it did not, or there is no Vault behind.</param>
+/// <param name="Lasts">How long its token lives unless it is renewed; null: there is none, or it has no end.</param>
+internal readonly record struct UpstreamLogin(string? Failure, TimeSpan? Lasts = null);

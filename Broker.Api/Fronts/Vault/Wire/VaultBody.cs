@@ -25,7 +25,7 @@ internal sealed class VaultBody
     private VaultBody(Dictionary<string, JsonElement> fields) => this.fields = fields;
 
     /// <summary>The fields that nobody reads: Vault says that it ignores them (OpenBao sdk/framework/backend.go).</summary>
-    public IReadOnlyList<string> Ignored => fields.Count == 0 ? [] : [.. fields.Keys.Where(name => fields[name].ValueKind != JsonValueKind.Null && !asked.Contains(name)).Order(StringComparer.Ordinal)];
+    public IReadOnlyList<string> Ignored => fields.Count == 0 ? [] : [.. fields.Keys.Where(name => !asked.Contains(name)).Order(StringComparer.Ordinal)];
 
     /// <summary>All of them, including nulls, as they were sent.</summary>
     public IReadOnlyDictionary<string, JsonElement> All()
