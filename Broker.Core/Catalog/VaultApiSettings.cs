@@ -78,9 +78,6 @@ public sealed record AppRoleSecret(string Name, string Hash)
     /// <summary>How many logins it allows (0: no limit; default 0).</summary>
     public int Uses { get; init; }
 
-    /// <summary>What a token that is made with it remembers it by: another secret under the same name has another.</summary>
-    public string Mark => Hash;
-
     /// <summary>Whether it, and what was made with it, is good now and from there.</summary>
     public bool IsGood(DateTimeOffset now, IPAddress? from) =>
         !(ExpiresAt <= now)

@@ -110,7 +110,7 @@ internal sealed class ClientTokens : IDisposable
     // Another secret id under the same name is another one, and where it may be used from is asked at each use, not at the login alone.
     private bool IsListed(AuthMount mount, ClientToken token, IPAddress? from) =>
         token.SecretId?.Split('/') is [var role, var name] && mount.AppRoles.TryGetValue(role, out var known)
-        && known.SecretIds.TryGetValue(name, out var secret) && (token.SecretMark ?? secret.Mark) == secret.Mark && secret.IsGood(time.GetUtcNow(), from);
+        && known.SecretIds.TryGetValue(name, out var secret) && (token.SecretHash ?? secret.Hash) == secret.Hash && secret.IsGood(time.GetUtcNow(), from);
 
     // A proof that expired took nothing away: that is what the token is for. From then on its key must still be its issuer's.
     private async ValueTask<ProofFailure?> LookAgainAsync(ClientToken token, CancellationToken cancellation)

@@ -40,8 +40,8 @@ internal sealed record ClientToken(
     /// <summary>With AppRole: the secret id it was made with, as <c>role/name</c>.</summary>
     public string? SecretId { get; init; }
 
-    /// <summary>With AppRole: what the secret id was known by; null: an earlier version made it, and its next renewal notes that.</summary>
-    public string? SecretMark { get; init; }
+    /// <summary>With AppRole: the secret id's hash, so that another one under the same name ends the token; null: an earlier version made it, and its next renewal notes it.</summary>
+    public string? SecretHash { get; init; }
 
     /// <summary>When it was last renewed; null: never.</summary>
     public DateTimeOffset? RenewedAt { get; init; }

@@ -46,7 +46,7 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
     public async ValueTask<TokenRenewal> RenewAsync(Caller caller, LiveToken live, TimeSpan increment, Origin origin, CancellationToken cancellation)
     {
         var now = time.GetUtcNow();
-        var token = live.Token with { RenewedAt = now, SecretMark = live.Token.SecretMark ?? MarkOf(live.Token) };
+        var token = live.Token with { RenewedAt = now, SecretHash = live.Token.SecretHash ?? HashOf(live.Token) };
         var wanted = token.MaxTtl is not null && increment > TimeSpan.Zero ? increment : PeriodOf(token);
         var given = token.MostLeft(now) is { } most && most < wanted ? TimeSpan.FromSeconds(Math.Floor(most.TotalSeconds)) : wanted;
         var refusal = given <= TimeSpan.Zero
@@ -76,9 +76,9 @@ internal sealed class ClientTokenDesk(ClientTokenLedger ledger, HandleDesk handl
         return await RecordAsync("revoked", caller, live, null, refusal, origin, cancellation);
     }
 
-    private string? MarkOf(ClientToken token) =>
+    private string? HashOf(ClientToken token) =>
         token.SecretId?.Split('/') is [var role, var name] && catalog.Current.VaultApi.AuthMounts.TryGetValue(token.Mount, out var mount)
-        && mount.AppRoles.TryGetValue(role, out var known) && known.SecretIds.TryGetValue(name, out var secret) ? secret.Mark : null;
+        && mount.AppRoles.TryGetValue(role, out var known) && known.SecretIds.TryGetValue(name, out var secret) ? secret.Hash : null;
 
     private static Refusal Unknown() => new(RefusalCode.SessionUnknown, "The token has ended or was revoked. Log in again.");
 

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
 using Broker.Core.Audit;
-using Broker.Core.Catalog;
 using Broker.Core.Operators.Indicators;
 using Broker.Core.Sessions.ClientTokens;
 using Broker.Tests.Security;
@@ -191,14 +190,14 @@ public sealed class LoginTests
         // As a version wrote it that did not note the secret id: its next renewal does.
         await MadeWithAsync(null);
         (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(200);
-        (await ledger.FindAsync(live.Id, TestContext.Current.CancellationToken))!.Token.SecretMark.ShouldBe(live.Token.SecretMark.ShouldNotBeNull());
+        (await ledger.FindAsync(live.Id, TestContext.Current.CancellationToken))!.Token.SecretHash.ShouldBe(live.Token.SecretHash.ShouldNotBeNull());
 
-        await MadeWithAsync(new AppRoleSecret("one", "another").Mark);
+        await MadeWithAsync(new string('0', Hash.Length));
         (await caller.SendAsync("PUT", "auth/token/renew-self")).Status.ShouldBe(403);
 
-        async Task MadeWithAsync(string? mark)
+        async Task MadeWithAsync(string? hash)
         {
-            (await ledger.RenewAsync(live.Id, live.Token with { SecretMark = mark }, TimeSpan.FromHours(1), TestContext.Current.CancellationToken)).ShouldBeTrue();
+            (await ledger.RenewAsync(live.Id, live.Token with { SecretHash = hash }, TimeSpan.FromHours(1), TestContext.Current.CancellationToken)).ShouldBeTrue();
             world.Time.Forward(TimeSpan.FromSeconds(1)); // no replica remembers it as it was
         }
     }

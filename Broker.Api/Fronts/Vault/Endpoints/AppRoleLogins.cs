@@ -26,7 +26,7 @@ internal sealed class AppRoleLogins(SecretIdUses uses, TimeProvider time)
 
         var claims = new[] { KeyValuePair.Create("sub", found.Name), KeyValuePair.Create("role_name", found.Name) };
         var caller = new Caller(mount.Name, found.Name, claims.ToLookup(claim => claim.Key, claim => claim.Value, StringComparer.Ordinal), listed.ExpiresAt ?? DateTimeOffset.MaxValue);
-        return new Proven(caller, found.Name, null) { SecretId = $"{found.Name}/{listed.Name}", SecretMark = listed.Mark, Use = use };
+        return new Proven(caller, found.Name, null) { SecretId = $"{found.Name}/{listed.Name}", SecretHash = listed.Hash, Use = use };
     }
 
     /// <summary>The login was refused after all: its use of the secret id is given back.</summary>

@@ -98,7 +98,7 @@ internal sealed class LoginEndpoints(ICatalog catalog, ProofGate gate, AppRoleLo
             ProofEndsAt = caller.ExpiresAt,
             SigningKey = caller.SigningKey,
             SecretId = proven.SecretId,
-            SecretMark = proven.SecretMark,
+            SecretHash = proven.SecretHash,
         };
         var (text, live, refusal) = await desk.OpenAsync(caller, token, role, call.Origin, Requests.ToItsEnd);
         if (refusal is not null)
@@ -142,8 +142,8 @@ internal sealed record Proven(Caller Caller, string Role, string? Proof)
     /// <summary>With AppRole: the secret id's name, as <c>role/name</c>.</summary>
     public string? SecretId { get; init; }
 
-    /// <summary>With AppRole: what the secret id is known by.</summary>
-    public string? SecretMark { get; init; }
+    /// <summary>With AppRole: the secret id's hash.</summary>
+    public string? SecretHash { get; init; }
 
     /// <summary>With AppRole: which of the secret id's uses this is; null: it has any number.</summary>
     public string? Use { get; init; }
