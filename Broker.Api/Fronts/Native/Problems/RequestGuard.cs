@@ -151,21 +151,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
     {
         var caller = context.GetProof()?.Caller;
         var path = ShownPath.Of(context.Request);
-        var record = new AuditRecord
-        {
-            Time = time.GetUtcNow(),
-            Action = AuditAction.Authenticate,
-            Outcome = AuditOutcome.Failed,
-            CallerIssuer = caller?.Issuer,
-            CallerSubject = caller?.Subject,
-            CallerPodUid = caller?.PodUid,
-            CallerSession = caller?.Session,
-            CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
-            Detail = $"{context.Request.Method} {path}: a fault in the broker ({fault.GetType().Name})",
-            TraceId = context.TraceId(),
-            ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
-            HttpStatus = StatusCodes.Status500InternalServerError,
-        };
+        var record = RecordOf(context, AuditAction.Authenticate, AuditOutcome.Failed, caller, $"a fault in the broker ({fault.GetType().Name})", StatusCodes.Status500InternalServerError);
         if (caller is null) return await unproven.WriteAsync(record, AddressName.Of(context.Connection.RemoteIpAddress), CancellationToken.None);
         try
         {
@@ -179,26 +165,26 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         return true;
     }
 
+    private AuditRecord RecordOf(HttpContext context, AuditAction action, AuditOutcome outcome, Caller? caller, string detail, int status) => new()
+    {
+        Time = time.GetUtcNow(),
+        Action = action,
+        Outcome = outcome,
+        CallerIssuer = caller?.Issuer,
+        CallerSubject = caller?.Subject,
+        CallerPodUid = caller?.PodUid,
+        CallerSession = caller?.Session,
+        CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
+        Detail = $"{context.Request.Method} {ShownPath.Of(context.Request)}: {detail}",
+        TraceId = context.TraceId(),
+        ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
+        HttpStatus = status,
+    };
+
     // What to tell the caller, and whether to log it.
     private async Task<(Refusal Told, bool IsLogged)> RecordAsync(HttpContext context, AuditAction action, Caller? caller, string? role, Refusal refusal, int status)
     {
-        var record = new AuditRecord
-        {
-            Time = time.GetUtcNow(),
-            Action = action,
-            Outcome = AuditOutcome.Refused,
-            CallerIssuer = caller?.Issuer,
-            CallerSubject = caller?.Subject,
-            CallerPodUid = caller?.PodUid,
-            CallerSession = caller?.Session,
-            CallerProof = caller?.ProofHash ?? context.SentProofHash(hasher),
-            Role = role,
-            Refusal = refusal.Code,
-            Detail = $"{context.Request.Method} {ShownPath.Of(context.Request)}: {refusal.Detail}",
-            TraceId = context.TraceId(),
-            ClientAddress = context.Connection.RemoteIpAddress?.ToString(),
-            HttpStatus = status,
-        };
+        var record = RecordOf(context, action, AuditOutcome.Refused, caller, refusal.Detail, status) with { Role = role, Refusal = refusal.Code };
         // Anybody can send unproven requests as fast as the network allows, so they must not fill the audit or the log.
         if (caller is null) return (refusal, await unproven.WriteAsync(record, AddressName.Of(context.Connection.RemoteIpAddress), context.RequestAborted));
         try
