@@ -11,14 +11,19 @@ public sealed class HolderLedger(LedgerClient client, SeenMarks seen)
     private const int PodsAtOnce = 1000;
 
     /// <summary>A holder leaves; its connections become free at once.</summary>
+    /// <param name="database">The database.</param>
+    /// <param name="holder">The holder.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <param name="till">The ledger's time until when somebody waits for it; carried out later it changes nothing. Null: no limit.</param>
     /// <returns>
     /// What it had, null when there is no such holder; and the mark at which it left, which the ledger reports even for a holder that it does not
     /// know.
     /// </returns>
-    public async ValueTask<(ReleasedHolder? Had, long Mark)> ReleaseAsync(string database, string holder, CancellationToken cancellation)
+    public async ValueTask<(ReleasedHolder? Had, long Mark)> ReleaseAsync(string database, string holder, CancellationToken cancellation, DateTimeOffset? till = null)
     {
-        var (answer, mark, _) = await client.TakeMarkedAsync(Decision.Release, database, new(holder), cancellation);
+        var (answer, mark, _) = await client.TakeMarkedAsync(Decision.Release, database, new(holder, till), cancellation);
         seen.Saw(database, mark);
+        if (answer is ReleaseAnswer.Late) throw new LedgerException("The ledger came to the release too late: its holder may have come again meanwhile.");
         return (answer is ReleaseAnswer.Released released ? new(released.Lease, released.Connections, released.EndsIn) : null, mark);
     }
 
@@ -133,7 +138,7 @@ internal sealed record PodsGoneReply(IReadOnlyList<EndedHolder> Ended, int Looke
 public sealed record ReleasedHolder(string Lease, int Connections, TimeSpan EndsIn);
 
 /// <summary>The holder that leaves.</summary>
-internal sealed record ReleaseQuestion(string Holder);
+internal sealed record ReleaseQuestion(string Holder, DateTimeOffset? Till);
 
 /// <summary>The outcome of leaving.</summary>
 internal abstract record ReleaseAnswer
@@ -143,6 +148,9 @@ internal abstract record ReleaseAnswer
 
     /// <summary>There is no such holder.</summary>
     public sealed record Nothing : ReleaseAnswer;
+
+    /// <summary>Nobody waits for it any more: nothing was done.</summary>
+    public sealed record Late : ReleaseAnswer;
 }
 
 /// <summary>The end from which to read, how many holders with that end to skip, and how many to read.</summary>

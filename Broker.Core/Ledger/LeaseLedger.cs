@@ -185,10 +185,11 @@ public sealed record RememberedLease(LeaseRecord Record, TimeSpan EndsIn, DateTi
 /// <param name="Range">What it accepts, as the ledger told it; null: not known.</param>
 public sealed record RememberedHolder(string Id, string Lease, int Connections, TimeSpan EndsIn, long Mark, string Caller, string? Range = null);
 
-/// <summary>A holder that left, or has another lease.</summary>
+/// <summary>A holder that left, or has another lease or another size.</summary>
 /// <param name="Id">The holder.</param>
 /// <param name="Mark">The mark at which that happened.</param>
-public sealed record GoneHolder(string Id, long Mark);
+/// <param name="Stays">Whether it is still a holder: a ledger that lost its later state still counts its connections.</param>
+public sealed record GoneHolder(string Id, long Mark, bool Stays);
 
 /// <summary>What a replica remembers; <paramref name="Epoch"/>: the one that it was told of.</summary>
 internal sealed record RestoreQuestion(

@@ -7,12 +7,12 @@ namespace Broker.Core.Ledger;
 internal sealed class RecordLedger
 {
     private const int Most = 1_000_000;
-    private const int MostInGroup = 500;
     private const int TailLength = 24;
 
     private readonly ILedgerStore store;
     private readonly LedgerClient client;
     private readonly string kind, purpose;
+    private readonly int mostInGroup;
     private readonly LedgerSeal? seal;
     private readonly SharedTrips<RecordPut, PutRecordAnswer> puts;
     private readonly SharedTrips<RecordRead, RecordAnswer> reads;
@@ -24,11 +24,12 @@ internal sealed class RecordLedger
     /// Seals the texts, each for its id; null: they are stored as they are, because they hold no secret, and their content gives nobody anything (law L14).
     /// </param>
     /// <param name="purpose">What they are, and the version of their form.</param>
-    public RecordLedger(ILedgerStore store, string kind, LedgerSeal? seal, string purpose)
+    /// <param name="mostInGroup">How many records a group has at most: of more, the one that ends soonest of its oldest goes.</param>
+    public RecordLedger(ILedgerStore store, string kind, LedgerSeal? seal, string purpose, int mostInGroup = 500)
     {
-        (this.store, this.kind, this.seal, this.purpose) = (store, kind, seal, purpose);
+        (this.store, this.kind, this.seal, this.purpose, this.mostInGroup) = (store, kind, seal, purpose, mostInGroup);
         client = new(store);
-        puts = new(async batch => (await client.TakeAsync(Decision.PutRecords, kind, new(Most, MostInGroup, batch), CancellationToken.None)).Verdicts);
+        puts = new(async batch => (await client.TakeAsync(Decision.PutRecords, kind, new(Most, mostInGroup, batch), CancellationToken.None)).Verdicts);
         reads = new(async batch => (await client.TakeAsync(Decision.ReadRecords, kind, new(batch), CancellationToken.None)).Verdicts);
         renewals = new(async batch => (await client.TakeAsync(Decision.RenewRecords, kind, new(batch), CancellationToken.None)).Verdicts);
     }
@@ -83,7 +84,11 @@ internal sealed class RecordLedger
 
     /// <summary>The ids of a group, including records that ended a moment ago.</summary>
     public async ValueTask<IReadOnlyList<string>> ListAsync(string group, CancellationToken cancellation) =>
-        (await client.TakeAsync(Decision.ListRecords, kind, new(group), cancellation)).Ids;
+        (await client.TakeAsync(Decision.ListRecords, kind, new(group, mostInGroup), cancellation)).Ids;
+
+    /// <summary>Whether a group has a record.</summary>
+    public async ValueTask<bool> AnyAsync(string group, CancellationToken cancellation) =>
+        (await client.TakeAsync(Decision.ListRecords, kind, new(group, 1), cancellation)).Ids.Count > 0;
 
     /// <summary>Hears the id of each record that is ended; a signal can be lost on its way.</summary>
     public IDisposable Listen(Action<string> dropped) => store.Listen(kind, dropped);
@@ -170,8 +175,8 @@ internal abstract record DropRecordAnswer
     public sealed record None : DropRecordAnswer;
 }
 
-/// <summary>A group of records.</summary>
-internal sealed record ListRecordsQuestion(string Group);
+/// <summary>A group of records, of which this many are wanted at most.</summary>
+internal sealed record ListRecordsQuestion(string Group, int Most);
 
 /// <summary>The records of a group.</summary>
 internal sealed record ListRecordsReply(IReadOnlyList<string> Ids);

@@ -110,6 +110,24 @@ public abstract partial class LedgerContract
         async Task<DateTimeOffset?> EndAsync() => (await Ledger.Leases.LeaseAsync(database, "lost", Cancellation))!.ExpiresAt;
     }
 
+    [Fact]
+    public async Task L8_A_replica_hears_of_all_holders_that_left_at_one_mark()
+    {
+        var since = (await Ledger.Duties.DueAsync(database, [], 0, Hour, Cancellation)).HeardTo;
+        var mark = since + 10;
+        var left = Enumerable.Range(1, 2100).Select(pod => new GoneHolder(Id(pod), mark, Stays: pod % 2 == 0)).ToArray();
+        foreach (var some in left.Chunk(500)) await Ledger.Leases.RestoreAsync(database, "1", [], [], some, 0.5, "put back", Cancellation);
+        await Ledger.Leases.RestoreAsync(database, "1", [], [], [new GoneHolder(Id(3000), mark + 5, Stays: false)], 0.5, "put back", Cancellation);
+
+        var first = await HearAsync(since);
+
+        first.Moved.Select(gone => gone.Id).ShouldBe(left.Select(gone => gone.Id), ignoreOrder: true);
+        first.Moved.ShouldAllBe(gone => !gone.Stays, "no holder of theirs is known");
+        (await HearAsync(mark)).Moved.ShouldContain(gone => gone.Id == Id(3000) && gone.Mark == mark + 5);
+
+        ValueTask<DueAnswer> HearAsync(long from) => Ledger.Duties.DueAsync(database, [], 0, Hour, Cancellation, since: from);
+    }
+
     private static readonly DateTimeOffset Issued = DateTimeOffset.UnixEpoch + TimeSpan.FromDays(20_000);
 
     private static RememberedHolder Holder(int pod, int connections) => new(Id(pod), "lost", connections, TimeSpan.FromMinutes(20), 5, "caller");

@@ -133,6 +133,17 @@ public sealed class HandleTests
         given.ShouldBeLessThanOrEqualTo((await world.LeasesAsync()).Single().ExpiresAt!.Value - world.Clock.GetUtcNow());
     }
 
+    [Fact]
+    public async Task A_client_that_reads_a_thousand_times_with_one_token_renews_its_first_lease()
+    {
+        await using var world = new World();
+        var a = await world.ReplicaAsync();
+        var first = await ReadAsync(world, a, 1);
+        for (var more = 0; more < 1000; more++) await ReadAsync(world, a, 1);
+
+        (await RenewAsync(world, a, 1, first.Id)).Term.ShouldNotBeNull();
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("a|b|c|1|1||1|")]

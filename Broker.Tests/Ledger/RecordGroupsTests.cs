@@ -60,5 +60,23 @@ public sealed class RecordGroupsTests : IDisposable
         (await records.ReadAsync("third", TestContext.Current.CancellationToken)).ShouldNotBeNull();
     }
 
+    [Fact]
+    public async Task A_full_group_keeps_an_old_record_that_is_renewed()
+    {
+        await PutAsync("renewed", "g");
+        foreach (var number in Enumerable.Range(0, 499)) await PutAsync($"{number}", "g");
+        clock.Advance(Minute / 2);
+        (await records.RenewAsync("renewed", "text", Minute, TestContext.Current.CancellationToken)).ShouldBeTrue();
+
+        await PutAsync("one more", "g");
+        await PutAsync("another", "g");
+
+        var left = await records.ListAsync("g", TestContext.Current.CancellationToken);
+        left.Count.ShouldBe(500);
+        left.ShouldContain("renewed");
+        left.ShouldNotContain("0");
+        left.ShouldNotContain("1");
+    }
+
     private Task<PutRecordAnswer> PutAsync(string id, string group) => records.PutAsync(id, [group], "text", Minute, default);
 }

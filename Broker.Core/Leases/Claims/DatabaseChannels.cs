@@ -11,7 +11,7 @@ internal sealed class DatabaseChannels(SharedLedger ledger, ICatalog catalog, Wa
 
     public DatabaseChannel this[string database] => channels.GetOrAdd(database, name => new(() => new(
         new(ledger, name, () => (PaceOf(name), waiting.MaxInLine), metrics),
-        new(ledger, name, time, (holder, mark) => remembered.Gone(name, holder, mark))))).Value;
+        new(ledger, name, time, (holder, mark, stays) => remembered.Gone(name, holder, mark, stays))))).Value;
 
     public void Dispose()
     {

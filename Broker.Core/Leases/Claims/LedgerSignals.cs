@@ -19,13 +19,13 @@ internal sealed class LedgerSignals : IDisposable
     private readonly ConcurrentLru<string, TaskCompletionSource> sleepers = new(Environment.ProcessorCount, Most, StringComparer.Ordinal);
     private readonly IDisposable listening;
     private readonly TimeProvider time;
-    private readonly Action<string, long>? moved;
+    private readonly Action<string, long, bool>? moved;
 
     /// <param name="ledger">The ledger.</param>
     /// <param name="database">The database.</param>
     /// <param name="time">The clock for the sleeping.</param>
-    /// <param name="moved">Called with a holder that left or has another lease, and its mark in the ledger's history.</param>
-    public LedgerSignals(SharedLedger ledger, string database, TimeProvider time, Action<string, long>? moved = null)
+    /// <param name="moved">Called with a holder that left or has another lease, its mark in the ledger's history, and whether it is still a holder.</param>
+    public LedgerSignals(SharedLedger ledger, string database, TimeProvider time, Action<string, long, bool>? moved = null)
     {
         (this.time, this.moved) = (time, moved);
         sleepers.Events.Value!.ItemRemoved += static (_, removed) => removed.Value?.TrySetResult();
@@ -53,7 +53,8 @@ internal sealed class LedgerSignals : IDisposable
 
     private void Wake(string subject)
     {
-        if (moved is not null && subject.Split(':', 3) is ["holder", var text, var holder] && long.TryParse(text, CultureInfo.InvariantCulture, out var mark)) moved(holder, mark);
+        if (moved is not null && subject.Split(':', 3) is ["holder" or "moved", var text, var holder] && long.TryParse(text, CultureInfo.InvariantCulture, out var mark))
+            moved(holder, mark, subject.StartsWith("moved", StringComparison.Ordinal));
         sleepers.TryRemove(subject); // removing it wakes its sleepers
     }
 }

@@ -42,7 +42,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         if (byHolder.TryGet(claim.Holder, out var known) && known.Grant is { } had)
         {
             if (had.Range is not null && grant.Range is null) grant = grant with { Range = had.Range };
-            if (had with { Now = grant.Now, Mark = grant.Mark } == grant) return;
+            if (!known.IsDoubted && had with { Now = grant.Now, Mark = grant.Mark } == grant) return;
         }
 
         ForgetEnded();
@@ -59,8 +59,17 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     /// <inheritdoc cref="Gone"/>
     public void Left(string database, string holder, long mark, TimeSpan? endsIn = null)
     {
-        Gone(database, holder, mark, endsIn);
-        Gone(database, BesideOf(holder), mark);
+        Gone(database, holder, mark, stays: false, endsIn);
+        Gone(database, BesideOf(holder), mark, stays: false);
+    }
+
+    /// <summary>
+    /// A holder's release was not answered: it may have been carried out, and the connections may be another's. Nothing is granted to it from memory
+    /// until the ledger grants it again; a ledger that lost something is still told of it.
+    /// </summary>
+    public void Doubt(string database, string holder)
+    {
+        if (byHolder.TryGet(holder, out var known) && known.Database == database && known.Grant is not null) byHolder.AddOrUpdate(holder, known with { IsDoubted = true });
     }
 
     /// <summary>
@@ -93,12 +102,13 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     /// <param name="database">Its database.</param>
     /// <param name="holder">The holder.</param>
     /// <param name="mark">Its mark in the ledger's history.</param>
+    /// <param name="stays">Whether it is still a holder.</param>
     /// <param name="endsIn">Until the end it would have had; null: its remembered end, if any.</param>
-    public void Gone(string database, string holder, long mark, TimeSpan? endsIn = null)
+    public void Gone(string database, string holder, long mark, bool stays, TimeSpan? endsIn = null)
     {
         var known = byHolder.TryGet(holder, out var remembered) ? remembered : null;
         if ((endsIn ?? (known is null ? null : EndsIn(known))) is { } left)
-            Put(holder, new(database, "", mark, null, left, time.GetTimestamp()));
+            Put(holder, new(database, "", mark, null, left, time.GetTimestamp()) { Stays = stays });
         else
             justGone.AddOrUpdate(holder, new(database, "", mark, null, LateAnswers, time.GetTimestamp()));
     }
@@ -109,9 +119,12 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
         // News was lost, so what is remembered may be outdated.
         if (told.Gap) ForgetAll(database);
 
-        foreach (var (holder, mark) in told.Moved) Gone(database, holder, mark);
+        foreach (var (holder, mark, stays) in told.Moved) Gone(database, holder, mark, stays);
         heard[database] = (told.HeardTo, told.Now, time.GetTimestamp());
     }
+
+    /// <summary>The ledger's time as this replica last heard it, and the time since by its stopwatch; null: it has heard nothing yet.</summary>
+    public DateTimeOffset? TimeAt(string database) => heard.TryGetValue(database, out var last) ? last.Now + time.GetElapsedTime(last.At) : null;
 
     /// <summary>The mark up to which the ledger has reported what happened to a database's holders; 0: nothing yet.</summary>
     public long HeardTo(string database) => heard.TryGetValue(database, out var last) ? last.Mark : 0;
@@ -122,7 +135,7 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
     /// </summary>
     public ClaimAnswer.Granted? Find(string database, string holder)
     {
-        if (!byHolder.TryGet(holder, out var known) || known.Database != database || Now(known) is not { EndsIn.Ticks: > 0 } grant) return null;
+        if (!byHolder.TryGet(holder, out var known) || known.Database != database || known.IsDoubted || Now(known) is not { EndsIn.Ticks: > 0 } grant) return null;
         if (!heard.TryGetValue(database, out var last)) return grant;
         var passed = time.GetElapsedTime(last.At);
         return passed < BelievedFor && last.Now + passed < grant.EndsAt ? grant : null;
@@ -139,10 +152,10 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
             .Select(known => new RememberedHolder(known.Key, known.Grant!.Lease, known.Grant.Connections, known.Grant.EndsIn, known.Value.Mark, known.Value.Caller, known.Grant.Range)),
     ];
 
-    /// <summary>The holders of one database that left, and that another replica may still remember as holders.</summary>
+    /// <summary>The holders of one database that left, or have something else, and that another replica may still remember as holders.</summary>
     /// <inheritdoc cref="HoldersOf"/>
     public IReadOnlyList<GoneHolder> GoneOf(string database, long? since = null) =>
-        [.. Of(database, since).Concat(Of(strangers, database, since)).Where(pair => pair.Value.Grant is null && EndsIn(pair.Value) > TimeSpan.Zero).Select(pair => new GoneHolder(pair.Key, pair.Value.Mark))];
+        [.. Of(database, since).Concat(Of(strangers, database, since)).Where(pair => pair.Value.Grant is null && EndsIn(pair.Value) > TimeSpan.Zero).Select(pair => new GoneHolder(pair.Key, pair.Value.Mark, pair.Value.Stays))];
 
     /// <summary>The leases that one database's holders were told of, each with its end as it was last told to one of them.</summary>
     public IReadOnlyDictionary<string, (TimeSpan EndsIn, DateTimeOffset EndsAt)> EndsOfLeases(string database)
@@ -191,6 +204,11 @@ internal sealed class RememberedGrants(TimeProvider time, int most = RememberedG
 
     private ClaimAnswer.Granted? Now(Remembered known) => known.Grant?.After(time.GetElapsedTime(known.At));
 
-    // An entry without a grant means that the holder left.
-    private sealed record Remembered(string Database, string Caller, long Mark, ClaimAnswer.Granted? Grant, TimeSpan EndsIn, long At);
+    // An entry without a grant means that the holder left, or that it stays with something else.
+    private sealed record Remembered(string Database, string Caller, long Mark, ClaimAnswer.Granted? Grant, TimeSpan EndsIn, long At)
+    {
+        public bool Stays { get; init; }
+
+        public bool IsDoubted { get; init; }
+    }
 }

@@ -11,6 +11,9 @@ internal sealed class HandleLedger : IDisposable
 {
     private const int MostRemembered = 20_000;
 
+    // An operator of secrets may keep thousands with one token. Of more, those that nobody renews go first.
+    private const int MostOfOne = 5_000;
+
     // Tolerance for a client that renews in the last second by its own clock.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
@@ -24,7 +27,7 @@ internal sealed class HandleLedger : IDisposable
 
     public HandleLedger(ILedgerStore store, TimeProvider time)
     {
-        (records, this.time) = (new(store, "~handles", null, "handle"), time);
+        (records, this.time) = (new(store, "~handles", null, "handle", MostOfOne), time);
         listening = records.Listen(id => remembered.TryRemove(id));
     }
 
@@ -81,7 +84,7 @@ internal sealed class HandleLedger : IDisposable
         return await records.DropAsync(id, cancellation) is not null;
     }
 
-    public async ValueTask<bool> AnyOfHolderAsync(string holder, CancellationToken cancellation) => (await records.ListAsync(HolderGroup(holder), cancellation)).Count > 0;
+    public ValueTask<bool> AnyOfHolderAsync(string holder, CancellationToken cancellation) => records.AnyAsync(HolderGroup(holder), cancellation);
 
     public ValueTask<IReadOnlyList<string>> OfTokenAsync(string token, CancellationToken cancellation) => records.ListAsync(TokenGroup(token), cancellation);
 

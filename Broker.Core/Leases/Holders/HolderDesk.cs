@@ -12,6 +12,9 @@ namespace Broker.Core.Leases.Holders;
 internal sealed class HolderDesk(
     ICatalog catalog, SharedLedger ledger, CredentialDesk credentials, RememberedGrants remembered, DeskAudit audit, CallerShares shares, WaitingSettings waiting, TimeProvider time)
 {
+    // A call to the ledger is given up after three seconds; the rest is for what the replica heard of its time to be on its way.
+    private static readonly TimeSpan ReleasedWithin = TimeSpan.FromSeconds(4);
+
     /// <summary>Renews a holder. When its lease runs out it is moved to the next one, and the grant says so.</summary>
     /// <param name="caller">The holder's owner.</param>
     /// <param name="holder">The holder.</param>
@@ -79,7 +82,7 @@ internal sealed class HolderDesk(
             {
                 // The share of a holder that an operator ends is not known here: the holder's part becomes free at its end.
                 var part = action == AuditAction.Release ? await shares.BeforeLeavingAsync(caller, holder, cancellation) : null;
-                (had, var mark) = await ledger.Holders.ReleaseAsync(target.Database.Name, holder, cancellation);
+                (had, var mark) = await ledger.Holders.ReleaseAsync(target.Database.Name, holder, cancellation, remembered.TimeAt(target.Database.Name) + ReleasedWithin);
                 // A ledger that knows no such holder may have lost it, and another replica may remember it: its leaving is remembered as well.
                 if (had is not null) remembered.Left(target.Database.Name, holder, mark, had.EndsIn);
                 else remembered.LeftUnknown(target.Database.Name, holder, mark, target.Role.HolderTtl);
@@ -88,6 +91,8 @@ internal sealed class HolderDesk(
             }
             catch (LedgerException)
             {
+                // It may have been carried out.
+                remembered.Doubt(target.Database.Name, holder);
                 refusal = Refusals.LedgerUnavailable();
             }
         }

@@ -498,7 +498,7 @@ local function unbind(h)
   end
 end
 
--- Holders that every replica hears about: they left, or have another lease.
+-- Holders that every replica hears about: they left, or stay with another lease or another size.
 local news_of = {}
 local function tell(h)
   if h.phase == 'h' then news_of[#news_of + 1] = h.id end
@@ -529,19 +529,20 @@ end
 -- Ends the holders whose end has come. It ends a limited number at a time: ending a holder later is safe. A holder that ends silently
 -- may still have connections open; until the next count they are treated as foreign (law L2).
 -- Each such holder is remembered (silent: at|connections|lease, by holder) until a count shows its connections closed.
-local ended_now = {}
+local ended_now, any_ended = {}, false
 local function may_be_open(h)
   if h.phase ~= 'h' then return end
   local b = budget_numbers()
   b.ended = b.ended + h.connections
-  ended_now[#ended_now + 1] = { id = h.id, text = int(now) .. '|' .. int(h.connections) .. '|' .. h.lease }
+  ended_now[h.id] = int(now) .. '|' .. int(h.connections) .. '|' .. h.lease
+  any_ended = true
 end
 
 -- What a holder that ended silently may have open, as far as it counts.
 local function left_open(id)
   local b = budget_numbers()
   if b.ended == 0 then return 0 end
-  return math.min(b.ended, num(string.match(call('HGET', silent, id) or '', '^%d+|(%d+)|')))
+  return math.min(b.ended, num(string.match(ended_now[id] or call('HGET', silent, id) or '', '^%d+|(%d+)|')))
 end
 
 -- The holder is back: its open connections are its own again.
@@ -549,6 +550,7 @@ local function is_back(id, open)
   if open == 0 then return end
   local b = budget_numbers()
   b.ended = b.ended - open
+  ended_now[id] = nil
   call('HDEL', silent, id)
   call('HSET', budget, 'limbo', int(b.ended))
 end
@@ -920,9 +922,9 @@ do
       if not again or not again.allotment then call('ZREM', breathing, id) end
     end
     if came then call('HSET', budget, 'came', int(now)) end
-    if #ended_now > 0 then
+    if any_ended then
       call('HSET', budget, 'limbo', int(budget_numbers().ended))
-      for _, h in ipairs(ended_now) do call('HSET', silent, h.id, h.text) end
+      for id, text in pairs(ended_now) do call('HSET', silent, id, text) end
     end
     for field, by in pairs(counted) do
       if by ~= 0 then call('HINCRBY', budget, field, int(by)) end
@@ -938,7 +940,7 @@ do
     end
     for _, id in ipairs(news_of) do
       call('ZADD', news, int(mark), id)
-      signal('holder:' .. int(mark) .. ':' .. id)
+      signal((holder_changes[id] and 'moved:' or 'holder:') .. int(mark) .. ':' .. id)
     end
     -- Everything is written by now: when a signal cannot be sent, only the signal is lost, and the decision stands.
     for _, subject in ipairs(signals) do pcall(call, 'PUBLISH', channel, subject) end

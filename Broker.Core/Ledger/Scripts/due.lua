@@ -1,11 +1,13 @@
 -- Takes the duties that are due, and tells what happened to holders since this replica last asked. The token of a taken duty is the time
 -- until which it is taken. A replica that does not know the ledger's epoch first has to tell what it remembers, and takes nothing.
+-- moved: a holder that left, or one that stays and has had another lease or another size since.
 -- asked:   most: number, taken_for: ms, settling: ms, epoch?, since: number, at_least?: time, standing …
 -- answers: now: time, heard_to: number, gap: flag, moved {…}, taken {…}
---   moved: id, mark: number
+--   moved: id, mark: number, stays: flag
 --   taken: name, token, failures: number
 local NEWS_MS = 600000   -- what replicas are told in their rounds is kept for this long
 local SILENT_MS = 86400000 -- a replica that was not heard for this long is forgotten
+local MOST_NEWS = 2000     -- what a replica is told in a round, and the rest of its last mark
 local BEHIND_MS = 1000   -- stopwatches may differ by less
 local FAR_MS = 86400000  -- no server's clock is further off: a replica that says so was told a wrong time
 local QUIET_DUTIES = { sample = true, verify = true, renew = true, token = true } -- the other duties end, drop or make something
@@ -51,9 +53,15 @@ end
 
 local told, heard_to = {}, mark
 if asked.since > 0 then
-  local since = call('ZRANGEBYSCORE', news, int(asked.since + 1), '+inf', 'LIMIT', '0', '2000')
-  for i, id in ipairs(since) do told[i] = { id = id, mark = num(call('ZSCORE', news, id)) } end
-  if #since == 2000 then heard_to = told[#told].mark - 1 end
+  local since = call('ZRANGEBYSCORE', news, int(asked.since + 1), '+inf', 'LIMIT', '0', int(MOST_NEWS))
+  if #since == MOST_NEWS then
+    -- A page ends with a whole mark: the next one begins behind it.
+    heard_to = num(call('ZSCORE', news, since[#since]))
+    since = call('ZRANGEBYSCORE', news, int(asked.since + 1), int(heard_to))
+  end
+  for i, id in ipairs(since) do told[i] = { id = id, mark = num(call('ZSCORE', news, id)), stays = holder(id) and true or false } end
+  -- What replicas tell meanwhile has marks of before the loss: nobody has heard that far for good.
+  if now < quiet then heard_to = math.min(heard_to, asked.since) end
 end
 
 local found = {}

@@ -1,4 +1,4 @@
 -- The records of a group, in the order in which they were written.
--- asked:   group
+-- asked:   group, most: number
 -- answers: ids …
-return answer{ ids = members(asked.group) }
+return answer{ ids = members(asked.group, asked.most) }

@@ -1,4 +1,5 @@
--- Writes a batch of records, each unless its id is taken. A group at its maximum size loses its oldest record.
+-- Writes a batch of records, each unless its id is taken. A group at its maximum size loses one of its oldest records: the one that
+-- ends soonest, because somebody renews the others.
 -- asked:   most: number, most_in_group: number, puts {…}
 --   puts: id, groups …, text, lasts: ms
 -- answers: verdicts …
@@ -28,9 +29,14 @@ local function write()
   texts, tills, joined = { records }, { record_ends }, { grouped }
 end
 
-local function lose_oldest(g)
+local function lose_one(g)
+  local LOOKED_AT = 20
   write()
-  local before, oldest = g.count, call('ZRANGEBYSCORE', grouped, g.number, g.number, 'LIMIT', '0', '1')[1]
+  local before, oldest, soonest = g.count, nil, math.huge
+  for _, member in ipairs(call('ZRANGEBYSCORE', grouped, g.number, g.number, 'LIMIT', '0', int(LOOKED_AT))) do
+    local till = num(call('ZSCORE', record_ends, id_in(member) or ''))
+    if till < soonest then oldest, soonest = member, till end
+  end
   if oldest then drop(id_in(oldest)) end
   -- The member is not a record of the broker's: somebody else wrote it.
   if g.count == before then
@@ -40,7 +46,7 @@ local function lose_oldest(g)
 end
 
 local function join(g, place, id)
-  while g.count >= asked.most_in_group do lose_oldest(g) end
+  while g.count >= asked.most_in_group do lose_one(g) end
   g.number = g.number or int(num(call('HINCRBY', budget, 'groups', '1')))
   grow(g, 1)
   joined[#joined + 1] = g.number

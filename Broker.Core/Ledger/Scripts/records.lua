@@ -40,9 +40,9 @@ end
 
 local function id_in(member) return string.match(member, '^%d+ %d+ (.*)$') end
 
-local function members(name)
+local function members(name, most)
   local number = group(name).number
-  local ids = number and call('ZRANGEBYSCORE', grouped, number, number) or {}
+  local ids = number and call('ZRANGEBYSCORE', grouped, number, number, 'LIMIT', '0', int(most)) or {}
   for i, member in ipairs(ids) do ids[i] = id_in(member) end
   return ids
 end

@@ -1,6 +1,9 @@
 -- A holder leaves, or a waiter that will not come again.
--- asked:   holder
--- answers: released (lease, connections: number, ends_in: ms) | nothing
+-- asked:   holder, till?: time
+-- answers: released (lease, connections: number, ends_in: ms) | nothing | late
+-- till: until when somebody waits for this. Its holder may have come again since: a claim that repeats what it has writes nothing, so that no mark
+-- tells which of the two was first.
+if asked.till and now > asked.till then return finish(answer.late()) end
 local RELEASES_KEPT_MS = 600000 -- a release is remembered for this long
 leave_line(asked.holder)
 local h = holder(asked.holder)
@@ -20,6 +23,8 @@ end_holders()
 serve_line()
 wrote()
 finish(reply)
+-- The ledger may have lost this holder, and another replica may remember it.
+if not h then pcall(call, 'PUBLISH', channel, 'holder:' .. int(mark) .. ':' .. asked.holder) end
 -- Release is final: a claim sent earlier, by a replica that had seen only earlier changes, brings nothing back.
 call('ZREMRANGEBYSCORE', released, '-inf', int(mark - RELEASES_KEPT_MS))
 call('ZADD', released, int(mark), asked.holder)

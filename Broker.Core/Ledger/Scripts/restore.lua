@@ -5,7 +5,7 @@
 --   leases: id, pool, role, username, issuer_id, sealed_login, ends_in: ms, ends_at: time, life: ms, renewable: flag, issued_at:
 --     time, max_holders: number, idle_ttl: ms, spread: number, why, user_limit?: number
 --   holders: id, lease, connections: number, ends_in: ms, mark: number, caller, range?
---   gone: id, mark: number
+--   gone: id, mark: number, stays: flag
 -- answers: back: number
 local first = num(call('HGET', budget, 'first'))
 -- Each replica that notices a loss begins an epoch. One that began since the ledger stopped granting belongs to this loss, and so does the one
@@ -106,11 +106,18 @@ end
 for _, gone in ipairs(asked.gone) do
   mark = math.max(mark, gone.mark)
   local h = holder(gone.id)
-  if h and h.mark < gone.mark then drop_holder(h) end
-  if num(call('ZSCORE', news, gone.id)) < gone.mark then call('ZADD', news, int(gone.mark), gone.id) end
-  -- Release is final, even for a claim that was sent before it and is carried out after the loss. A holder that only has another lease asks once more.
-  if num(call('ZSCORE', released, gone.id)) < gone.mark then call('ZADD', released, int(gone.mark), gone.id) end
-  if num(call('HGET', budget, 'newest_release')) < gone.mark then call('HSET', budget, 'newest_release', int(gone.mark)) end
+  -- The connections of a holder that stays are counted until somebody tells what it has since.
+  if h and h.mark < gone.mark and not gone.stays then drop_holder(h) end
+  if num(call('ZSCORE', news, gone.id)) < gone.mark then
+    call('ZADD', news, int(gone.mark), gone.id)
+    -- Who asks in rounds has heard further than this mark by now. No two of these are the same.
+    if now >= quiet then signals[#signals + 1] = (gone.stays and 'moved:' or 'holder:') .. int(gone.mark) .. ':' .. gone.id end
+  end
+  if not gone.stays then
+    -- Release is final, even for a claim that was sent before it and is carried out after the loss.
+    if num(call('ZSCORE', released, gone.id)) < gone.mark then call('ZADD', released, int(gone.mark), gone.id) end
+    if num(call('HGET', budget, 'newest_release')) < gone.mark then call('HSET', budget, 'newest_release', int(gone.mark)) end
+  end
 end
 
 -- What a holder accepts, and with whom it shares: a replica may know a holder's connections without having been told this.
@@ -130,7 +137,8 @@ for _, told in ipairs(asked.holders) do
   local till = now + told.ends_in
   if stands then till = math.min(till, l.expires) end
   local h = holder(told.id)
-  if math.max(num(call('ZSCORE', news, told.id)), num(call('ZSCORE', released, told.id))) > told.mark then
+  local whose = string.gsub(told.id, '~$', '') -- what a holder has beside its lease leaves with it
+  if math.max(num(call('ZSCORE', news, told.id)), num(call('ZSCORE', released, whose))) > told.mark then
     -- It has left, or has another lease since. A release is final even when the ledger did not know its holder at the time.
   elseif h and h.phase == 'h' and h.mark >= told.mark then
     local knows_more = not h.allotment and h.least == h.connections and h.want == h.connections and accept(h, told)
@@ -146,6 +154,7 @@ for _, told in ipairs(asked.holders) do
     if not accept(h, told) and had then
       h.least, h.want, h.to, h.allotment, h.party = math.min(had.least, h.connections), math.max(had.want, h.connections), h.connections, had.allotment, had.party
     end
+    is_back(h.id, left_open(h.id))
     count(h.id, h.connections, 1)
     if stands then bind(h, l) end
     write_holder(h)

@@ -54,6 +54,20 @@ public sealed class CountsOfSilentHoldersTests
         (await world.PassAsync(replica.AskAsync(World.Ask(0, 5)), Minute)).Grant.ShouldNotBeNull();
     }
 
+    [Fact]
+    public async Task A_holder_whose_own_claim_ends_it_is_not_counted_twice()
+    {
+        await using var world = new World(World.OrdersApi with { HolderTtl = Minute }, capacity: 10);
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, 5)), Minute)).Grant.ShouldNotBeNull();
+        replica.Link.Cut();
+        world.Clock.Advance(Minute + Second);
+        replica.Link.Mend(); // no round has come to the ledger since its end
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, 5)), Minute)).Grant.ShouldNotBeNull();
+
+        (await world.Ledger.Budgets.SilentAsync("orders", default)).Holders.ShouldBeEmpty("its connections are its own again");
+    }
+
     [Theory]
     [InlineData(5, 0, 0, 5, 5)]     // nobody knows whose they are: as many as ended
     [InlineData(3, 0, 0, 5, 3)]     // no more than are open

@@ -130,6 +130,34 @@ public sealed class MemoryMergedTests : LedgerSequence
         world.Issuer.Users.ShouldContainKey(grant.Credentials.Login.Username, $"pod 0 holds it until {grant.Holder.ExpiresAt}");
     }
 
+    [Fact]
+    public async Task L2_L4_A_holder_that_only_moved_is_not_dropped_by_a_replica_that_heard_of_the_move()
+    {
+        await CountAsync(100);
+        // The ledger fell back to before H moved from L1 to L2; the replica that moved it is dead, another one heard of it.
+        await RestoreAsync(Remembered("L1", Hour * 0.7), Holder(1, "L1", 5, 10 * Minute, mark: 10));
+
+        await LeftAsync(new(Id(1), 20, Stays: true));
+
+        (await GrantedAsync()).ShouldBe(5, "it has five connections open, on whichever lease");
+        await RestoreAsync(Remembered("L2", Hour * 0.9), Holder(1, "L2", 5, 29 * Minute, mark: 20));
+        (await Ledger.Holders.HoldersAsync(Database, "L2", 10, Cancellation)).ShouldHaveSingleItem().Connections.ShouldBe(5);
+        (await GrantedAsync()).ShouldBe(5);
+    }
+
+    [Fact]
+    public async Task L10_A_holder_that_left_is_dropped_by_a_replica_that_heard_of_it()
+    {
+        await CountAsync(100);
+        await RestoreAsync(Remembered("L1", Hour * 0.7), Holder(1, "L1", 5, 10 * Minute, mark: 10));
+
+        await LeftAsync(new(Id(1), 20, Stays: false));
+
+        (await GrantedAsync()).ShouldBe(0);
+    }
+
+    private ValueTask<int> LeftAsync(GoneHolder gone) => Ledger.Leases.RestoreAsync(Database, "1", [], [], [gone], 0.5, "put back", Cancellation);
+
     private static RememberedHolder Holder(int pod, string lease, int connections, TimeSpan endsIn, long mark) => new(Id(pod), lease, connections, endsIn, mark, "c");
 
     private static RememberedLease Remembered(string id, TimeSpan endsIn) => RememberedLeases.Active(id, Database, DateTimeOffset.UnixEpoch, Terms, endsIn);

@@ -142,7 +142,7 @@ public sealed class MemoryOfLateAnswersTests : LedgerSequence
     public async Task L2_The_mark_of_an_answer_is_its_own_though_a_later_one_came_before_it()
     {
         var client = new LedgerClient(Store);
-        (await client.TakeMarkedAsync(Decision.Release, Database, new(Id(0)), Cancellation)).Mark.ShouldBeGreaterThan(0);
+        (await client.TakeMarkedAsync(Decision.Release, Database, new(Id(0), Till: null), Cancellation)).Mark.ShouldBeGreaterThan(0);
         (await client.TakeMarkedAsync(Decision.Budget, Database, new(["r"]), Cancellation)).Mark.ShouldBe(0, "it changed nothing");
     }
 

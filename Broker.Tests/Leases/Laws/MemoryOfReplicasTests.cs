@@ -140,4 +140,57 @@ public sealed class MemoryOfReplicasTests
         await world.PassAsync(20 * Second);
         (await world.Ledger.Budgets.BudgetAsync("orders", [], default)).Granted.ShouldBe(0);
     }
+
+    [Fact]
+    public async Task L2_A_holder_whose_release_was_not_answered_is_not_granted_from_memory()
+    {
+        await using var world = new World(capacity: 5);
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var grant = (await world.PassAsync(a.AskAsync(World.Ask(0, 5)), Minute)).Grant!;
+        a.Link.LosesSignals = true;
+        a.Link.OnTheWayBack = decision => decision == Decision.Release ? throw new LedgerException("the answer was lost") : Task.CompletedTask;
+        (await a.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default))!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
+        a.Link.Cut();
+        (await world.PassAsync(b.AskAsync(World.Ask(1, 5)), Minute)).Grant.ShouldNotBeNull("the release was carried out");
+
+        (await a.AskAsync(World.Ask(0, 5))).Grant.ShouldBeNull("5 of 5 are pod 1's");
+    }
+
+    [Fact]
+    public async Task Who_is_granted_again_after_a_release_that_was_not_answered_is_remembered_again()
+    {
+        await using var world = new World(capacity: 5);
+        var a = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(a.AskAsync(World.Ask(0, 5)), Minute)).Grant!;
+        a.Link.Cut();
+        (await a.Holders.ReleaseAsync(World.Ask(0).Caller, grant.Holder.Id, World.From, default))!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
+        a.Link.Mend();
+        (await world.PassAsync(a.AskAsync(World.Ask(0, 5)), Minute)).Grant.ShouldNotBeNull("the release never reached the ledger");
+        a.Link.Cut();
+
+        (await a.AskAsync(World.Ask(0, 5))).Grant.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task L2_Who_left_before_a_loss_is_known_to_have_left_also_where_later_marks_were_heard()
+    {
+        await using var world = new World(World.OrdersApi with { HolderTtl = TimeSpan.FromDays(2) }, capacity: 5);
+        var (a, b) = (await world.ReplicaAsync(), await world.ReplicaAsync());
+        var one = (await world.PassAsync(b.AskAsync(World.Ask(0, 5)), Minute)).Grant!;
+        await world.PassAsync(Second);
+        b.Link.LosesSignals = true;
+        b.Link.Cut();
+        (await a.Holders.ReleaseAsync(World.Ask(0).Caller, one.Holder.Id, World.From, default)).ShouldBeNull();
+        world.Flush();
+        a.Link.Cut();
+        b.Link.Mend();
+        await world.PassAsync(Second); // it tells of its holder, and hears the marks of the new epoch
+        a.Link.Mend();
+        await world.PassAsync(20 * Second); // the other one tells that the holder left
+        (await world.Ledger.Budgets.BudgetAsync("orders", [], default)).Granted.ShouldBe(0);
+
+        b.Link.Cut();
+
+        (await b.AskAsync(World.Ask(0, 5))).Grant.ShouldBeNull("it left before the loss");
+    }
 }

@@ -1,4 +1,5 @@
 using Broker.Core.Ledger;
+using Broker.Tests.Ledger;
 using LoadTests.FromInside.Simulation;
 using Shouldly;
 using Xunit;
@@ -62,6 +63,32 @@ public sealed class ReleaseIsFinalTests : LedgerSequence
         await ActiveAsync();
         await Ledger.Holders.ReleaseAsync(Database, Id(0), Cancellation);
         (await AskAsync(Claim(0, 1), AnotherReplica())).ShouldBeOfType<ClaimAnswer.Granted>();
+    }
+
+    [Fact]
+    public async Task L2_A_release_that_nobody_waits_for_any_more_ends_nobody()
+    {
+        await CountAsync(10);
+        await ActiveAsync();
+        var until = Clock.Now + (4 * Second);
+        Clock.Now += 10 * Second; // the ledger stood still, and its holder has come again through another replica
+
+        await Should.ThrowAsync<LedgerException>(Ledger.Holders.ReleaseAsync(Database, Id(0), Cancellation, until).AsTask());
+
+        (await GrantedAsync()).ShouldBe(1);
+        (await Ledger.Holders.ReleaseAsync(Database, Id(0), Cancellation, Clock.Now + (4 * Second))).Had.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task L10_What_a_holder_had_beside_its_lease_leaves_with_it()
+    {
+        await CountAsync(10);
+        await Ledger.Holders.ReleaseAsync(Database, Id(1), Cancellation); // the ledger has lost its move
+
+        var beside = new RememberedHolder(Id(1) + "~", "L", 5, Minute, 5, "c");
+        await Ledger.Leases.RestoreAsync(Database, "1", [RememberedLeases.Active("L", Database, DateTimeOffset.UnixEpoch, Terms, Hour)], [beside], [], 0.5, "put back", Cancellation);
+
+        (await GrantedAsync()).ShouldBe(0);
     }
 
     [Theory]
