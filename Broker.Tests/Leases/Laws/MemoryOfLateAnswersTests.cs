@@ -157,7 +157,7 @@ public sealed class MemoryOfLateAnswersTests : LedgerSequence
         var left = await releases.Holders.ReleaseAsync(Database, Id(1), Cancellation);
         left.Had.ShouldNotBeNull();
         Store.PutBack(copy);
-        await releases.Leases.RestoreAsync(Database, "told", [], [], [new(Id(1), left.Mark)], 0.5, "lost", Cancellation);
+        await releases.Leases.RestoreAsync(Database, "told", [], [], [new(Id(1), left.Mark, Stays: false)], 0.5, "lost", Cancellation);
         Clock.Now += 6 * Second;
         await CountAsync(10);
         (await GrantedAsync()).ShouldBe(1, "pod 0's");
