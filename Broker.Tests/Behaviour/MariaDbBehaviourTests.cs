@@ -1,6 +1,7 @@
 using System.Globalization;
 using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
+using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Model;
 using Broker.Tests.Databases;
 using LoadTests.Servers.LocalServers;
@@ -191,6 +192,23 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
         refusal.Message.ShouldContain("ed25519");
         refusal.Message.ShouldContain("32 bytes");
     }
+    /// <summary>https://mariadb.com/kb/en/simple-password-check-plugin/; MySQL's validate_password asks for the same at MEDIUM.</summary>
+    [Fact]
+    public async Task A_server_that_checks_passwords_takes_each_of_the_brokers_own()
+    {
+        await using var server = await LocalMariaDb.StartAsync(
+            new() { MaxConnections = 30, Settings = new Dictionary<string, string> { ["plugin_load_add"] = "simple_password_check" } }, Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
+
+        (await Should.ThrowAsync<MySqlException>(() => own.DoAsync($"CREATE USER '{own.Name}-weak'@'%' IDENTIFIED BY 'Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1'", Cancellation)))
+            .ErrorCode.ShouldBe((MySqlErrorCode)1819, "without a special character");
+        for (var draw = 0; draw < 40; draw++)
+        {
+            var user = new Login($"{own.Name}-{draw}", Passwords.New());
+            await engine.CreateUserAsync(own.Database, user, [$"CREATE USER '{user.Username}'@'%' IDENTIFIED BY '{user.Password.Reveal()}'"], null, Cancellation);
+        }
+    }
+
 
     private static async Task<bool> OpensAsync(MySqlFixture bench, Login login)
     {
