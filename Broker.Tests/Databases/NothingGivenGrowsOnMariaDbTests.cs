@@ -80,6 +80,30 @@ public sealed class NothingGivenGrowsOnMariaDbTests(SharedServers servers) : IAs
         (await Should.ThrowAsync<DatabaseException>(() => engine.DropUserAsync(database, other.Username, [], null, Cancellation))).Failure.ShouldBe(DatabaseFailure.StillOwns);
     }
 
+    /// <summary>MySQL refuses to drop the definer of any stored object with this number: ER_CANNOT_USER_REFERENCED_AS_DEFINER.</summary>
+    [Fact]
+    public async Task L13_A_definer_that_the_server_does_not_drop_is_locked_out_and_shown()
+    {
+        var database = bench.AdministeredBy(await AdministratorAsync());
+        var user = await CreateAsync(database);
+        var session = await bench.OpenAsync(user, Cancellation);
+        await MySqlFixture.DoAsync(session, "CREATE PROCEDURE p() SQL SECURITY INVOKER SELECT CURRENT_USER()", Cancellation);
+
+        var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.DropUserAsync(
+            database, user.Username, ["SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 4006, MESSAGE_TEXT = 'Operation DROP USER failed as it is referenced as a definer account in a stored routine.'"], null, Cancellation));
+
+        refusal.Failure.ShouldBe(DatabaseFailure.StillOwns);
+        refusal.Message.ShouldSatisfyAllConditions(
+            text => text.ShouldContain($"procedure {bench.Name}.p"),
+            text => text.ShouldContain("referenced as a definer"),
+            text => text.ShouldContain("another DEFINER"),
+            text => text.ShouldContain("ALLOW_NONEXISTENT_DEFINER"));
+        (await MySqlFixture.AnswersAsync(session, Cancellation)).ShouldBeFalse();
+        (await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(database, user, Cancellation))).Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        await engine.DropUserAsync(database, user.Username, [], null, Cancellation);
+        (await engine.FindUsersAsync(database, user.Username, Cancellation)).ShouldBeEmpty();
+    }
+
     [Fact]
     public async Task Shutting_out_ends_the_sessions_also_where_the_account_may_not_be_locked()
     {

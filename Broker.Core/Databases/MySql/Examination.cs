@@ -70,8 +70,8 @@ internal static class Examination
             if (await Definers.OfAsync(connection, database, user, cancellation) is not { } owned) continue;
             found.Add(new(
                 FindingKind.Warning, "A temporary user defines objects",
-                Say($"{user} is the definer of {owned.Number} views, routines, triggers or events ({owned.Names}). They run with its rights, and fail when it is dropped. Create them with a permanent definer, or with SQL SECURITY INVOKER."),
-                "-- for each: CREATE OR REPLACE DEFINER = 'app_owner'@'%' VIEW … (or ALTER … DEFINER for events)"));
+                Say($"{user} is the definer of {owned.Number} views, routines, triggers or events ({owned.Names}). They run with its rights, fail when it is dropped, or keep it from being dropped. Create them with a permanent definer{(ServerFacts.IsMariaDb(connection) ? ", or with SQL SECURITY INVOKER" : ": SQL SECURITY INVOKER is not enough on MySQL")}."),
+                "-- for each: CREATE OR REPLACE DEFINER = 'app_owner'@'%' VIEW … (or ALTER DEFINER = … EVENT …; routines and triggers have to be dropped and created)"));
             break;
         }
 

@@ -35,6 +35,12 @@ internal static class MySqlFailure
     /// <summary>The server takes no writes: it is, or has become, a replica.</summary>
     public static bool IsReadOnly(MySqlException exception) => Number(exception) is 1290 or 1792 or 1836 or 3032;
 
+    /// <summary>
+    /// The account is the definer of a stored object, whether that runs with its rights or its caller's, and MySQL (8.0.22 and later) does not leave
+    /// an object without its definer (ER_CANNOT_USER_REFERENCED_AS_DEFINER).
+    /// </summary>
+    private static bool IsStillDefiner(MySqlException exception) => Number(exception) is 4006;
+
     /// <summary>The user, or the account, does not exist (or exists already: the server has one number for both).</summary>
     public static bool IsCannotUser(MySqlException exception) => Number(exception) is 1396;
 
@@ -61,6 +67,7 @@ internal static class MySqlFailure
 
     /// <summary>A statement failed, and none of its effects remain.</summary>
     public static DatabaseException OfStatement(Database database, Exception exception)
+            : IsStillDefiner(refused) ? new(DatabaseFailure.StillOwns, $"{where}: the server keeps a user that is the DEFINER of a stored object: {Words(refused)} {Definers.Remedy}")
     {
         var where = $"Database '{database.Name}'";
         if (exception is not MySqlException refused || !IsServers(refused))

@@ -6,8 +6,8 @@ namespace Broker.Core.Databases.MySql;
 
 /// <summary>
 /// Shuts a user out, and drops it: first its accounts are locked, so that nobody logs in meanwhile. DROP USER leaves open
-/// sessions working; a caller that wants them ended ends them before. A user with whose rights something runs (<see cref="Definers"/>) is locked out
-/// and stays: nothing of it can be given to another without giving more, or fewer, rights than it had (law L13).
+/// sessions working; a caller that wants them ended ends them before. A user with whose rights something runs (<see cref="Definers"/>), or that the server
+/// does not drop because it is a definer, is locked out and stays: nothing of it can be given to another without giving more, or fewer, rights than it had (law L13).
 /// </summary>
 internal sealed class UserRemoval(AdminConnections admin, AccountStatements statements, TimeProvider clock)
 {
@@ -42,24 +42,36 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
         var accounts = await FindOursAsync(connection, database, username, cancellation);
         if (accounts.Count == 0)
             return;
-        if (revocation.Count == 0 && await Definers.OfAsync(connection, database, username, cancellation) is { } theirs)
-            throw await LockedOutAsync(connection, database, username, accounts, theirs.Names, cancellation);
+        if (revocation.Count == 0 && await Definers.OfAsync(connection, database, username, alsoInvokers: false, cancellation) is { } theirs)
+            throw await LockedOutAsync(connection, database, username, accounts, $"{theirs.Names}, which run with its rights", WhatToDo(connection), cancellation);
         var last = revocation.Count > 0 ? revocation : [.. accounts.Select(account => $"DROP USER {SqlText.Account(account)}")];
-        await UnlessGoneAsync(
-            connection,
-            database,
-            username,
-            async () =>
-            {
-                await LockAsync(connection, database, accounts);
-                foreach (var statement in last)
-                    await statements.RunOneAsync(connection, database, statement);
-            },
-            cancellation);
+        try
+        {
+            await UnlessGoneAsync(
+                connection,
+                database,
+                username,
+                async () =>
+                {
+                    await LockAsync(connection, database, accounts);
+                    foreach (var statement in last)
+                        await statements.RunOneAsync(connection, database, statement);
+                },
+                cancellation);
+    private static string WhatToDo(MySqlConnection connection) =>
+        "drop it, or create it again with " + (ServerFacts.IsMariaDb(connection) ? "SQL SECURITY INVOKER or " : "") + "another DEFINER that has no more rights (never an administrator), then DROP USER.";
+
+        }
+        catch (DatabaseException refusal) when (refusal.Failure == DatabaseFailure.StillOwns)
+        {
+            // The administrator may lack the right to see what the server knows of.
+            var defined = await Definers.OfAsync(connection, database, username, alsoInvokers: true, cancellation);
+            throw await LockedOutAsync(connection, database, username, accounts, defined?.Names ?? "objects that the broker's administrator cannot see", refusal.Message, cancellation);
+        }
     }
 
     private async Task<DatabaseException> LockedOutAsync(
-        MySqlConnection connection, Database database, string username, List<Account> accounts, string theirs, CancellationToken cancellation)
+        MySqlConnection connection, Database database, string username, List<Account> accounts, string theirs, string remedy, CancellationToken cancellation)
     {
         var locked = "It is locked out, and its sessions have ended";
         try
@@ -73,8 +85,7 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
 
         return new(
             DatabaseFailure.StillOwns,
-            $"Database '{database.Name}': '{username}' is the definer of {theirs}, which run with its rights. {locked}; what it defined keeps running until somebody looks at it: "
-            + "drop it, or create it again with SQL SECURITY INVOKER or another DEFINER that has no more rights (never an administrator), then DROP USER.");
+            $"Database '{database.Name}': '{username}' is the definer of {theirs}. {locked}; what it defined keeps running until somebody looks at it: {remedy}");
     }
 
     private async Task ShutOutAsync(MySqlConnection connection, Database database, string username, List<Account> accounts, CancellationToken cancellation)
