@@ -181,7 +181,10 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
 
         if (sample.Pool is { } pool)
             return $"its pooler accepts {sample.Limit} clients, {sample.Users.Sum(static user => user.Open)} are connected, and up to {ceiling} may be promised; the server behind it allows {pool.Server.Limit} connections, of which the pooler may use {pool.Allowed} now and {database.Pooler!.PoolSize} at most.{list}";
-        return $"allows {sample.Limit} connections, {sample.Reserved} of them reserved; {sample.Users.Sum(static user => user.Open)} are open, and up to {ceiling} may be promised.";
+        var open = sample.ShowsConnections
+            ? $"{sample.Users.Sum(static user => user.Open)} are open, and up to {ceiling} may be promised."
+            : $"up to {ceiling} may be promised. It shows none of its connections, so those of other applications are not counted: leave room for them (Budget:CeilingPercent).";
+        return $"allows {sample.Limit} connections, {sample.Reserved} of them reserved; {open}";
     }
 
     private async Task<string> MakeUserAsync(Role role, CatalogSnapshot current, CancellationToken cancellation)

@@ -169,6 +169,9 @@ public sealed record ConnectionSample(int Limit, int Reserved, int? DatabaseLimi
 {
     /// <summary>For a database with a pooler: the server behind it, where <see cref="Users"/> are the pooler's clients; null: they are the server's.</summary>
     public PooledConnections? Pool { get; init; }
+
+    /// <summary>False: the server shows neither how many connections it has nor whose they are, and <see cref="Users"/> is empty whatever is open.</summary>
+    public bool ShowsConnections { get; init; } = true;
 }
 
 /// <summary>The server behind a pooler.</summary>

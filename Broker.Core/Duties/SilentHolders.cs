@@ -7,7 +7,8 @@ namespace Broker.Core.Duties;
 /// <summary>
 /// What holders that ended without releasing may still have open (law L2). Other holders of the same user were promised connections
 /// and may not have opened them yet, so the number of open connections alone proves nothing. Connections that carry their holder's name
-/// (<see cref="HolderName"/>) show whose they are; any other could be anybody's, and counts as belonging to the ended holders.
+/// (<see cref="HolderName"/>) show whose they are; any other could be anybody's, and counts as belonging to the ended holders. Where a
+/// server shows no connections (<see cref="ConnectionSample.ShowsConnections"/>), none is known to be closed before its lease has ended.
 /// </summary>
 internal static class SilentHolders
 {
@@ -20,6 +21,12 @@ internal static class SilentHolders
         ConnectionSample sample, IReadOnlyList<SilentHolder> silent, IReadOnlyDictionary<string, string> users, IReadOnlyDictionary<string, int> granted)
     {
         if (silent.Count == 0) return new(0, []);
+        if (!sample.ShowsConnections)
+        {
+            var unseen = silent.Where(holder => users.ContainsKey(holder.Lease)).ToList();
+            return new(unseen.Sum(holder => holder.Connections), [.. unseen.Select(holder => new SilentLeft(holder.Holder, holder.Connections))]);
+        }
+
         var shown = sample.Users.Where(user => user.Username is not null).ToDictionary(user => user.Username!, StringComparer.Ordinal);
         var left = new List<SilentLeft>();
         var total = 0;

@@ -1,9 +1,11 @@
+using System.Collections.Concurrent;
 using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Databases.MongoDb;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Model;
+using Microsoft.Extensions.Logging;
 using Broker.Core.Operators;
 using Microsoft.Extensions.Logging.Abstractions;
 using MongoDB.Bson;
@@ -114,13 +116,41 @@ public sealed class NamedFailuresTests(SharedServers servers)
     [Fact]
     public async Task A_serverStatus_as_FerretDB_writes_it_is_read_and_a_configured_limit_is_taken()
     {
-        await using var server = new OddMongoServer(command => command == "serverStatus" ? Status(new BsonDocument("totalCreated", 7)) : null);
-        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+        await using var server = new OddMongoServer(command => command.Contains("serverStatus") ? Status(new BsonDocument("totalCreated", 7)) : null);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
         var database = Mongo($"mongodb://127.0.0.1:{server.Port}/?directConnection=true");
 
         (await Should.ThrowAsync<DatabaseException>(() => engine.SampleAsync(database, Cancellation))).Message.ShouldContain("Budget:Limit");
         (await engine.SampleAsync(database with { Budget = new() { Limit = 60 } }, Cancellation)).Limit.ShouldBe(60);
         (await engine.SampleAsync(database with { Budget = new() { Ceiling = 50 } }, Cancellation)).Limit.ShouldBe(50);
+    [Theory]
+    [InlineData(false, false, false, "shows none of its connections")]
+    [InlineData(true, false, true, "all of them count as foreign")]
+    [InlineData(false, true, true, null)]
+    [InlineData(true, true, true, null)]
+    public async Task L2_A_server_that_shows_no_connections_is_told_from_one_that_has_none(bool counts, bool lists, bool shows, string? said)
+    {
+        await using var server = new OddMongoServer(command => command.GetElement(0).Name switch
+        {
+            "serverStatus" => Status(counts ? new BsonDocument { { "current", 7 }, { "available", 93 } } : new BsonDocument("totalCreated", 7)),
+            "aggregate" when lists => BsonDocument.Parse("""{ "cursor": { "firstBatch": [ { "_id": "u", "open": 7 } ] }, "ok": 1.0 }"""),
+            _ => null,
+        });
+        var log = new ConcurrentQueue<string>();
+        using var logs = LoggerFactory.Create(logging => logging.AddProvider(new Told(log)));
+        using var engine = new MongoDbEngine(logs.CreateLogger<MongoDbEngine>(), TimeProvider.System);
+        var database = Mongo($"mongodb://127.0.0.1:{server.Port}/?directConnection=true") with { Budget = new() { Limit = 100 } };
+
+        var sample = await engine.SampleAsync(database, Cancellation);
+        await engine.SampleAsync(database, Cancellation);
+
+        (sample.ShowsConnections, sample.Users.Sum(user => user.Open)).ShouldBe((shows, shows ? 7 : 0));
+        log.Count(line => line.Contains("CeilingPercent", StringComparison.Ordinal)).ShouldBe(shows ? 0 : 1);
+        log.Count(line => line.Contains("foreign", StringComparison.Ordinal)).ShouldBe(shows && !lists ? 1 : 0, "nothing counts as foreign where nothing is seen");
+        if (said is not null) log.ShouldContain(line => line.Contains(said, StringComparison.Ordinal));
+        (await engine.ExamineAsync(database, [], Cancellation)).Select(finding => finding.Kind).ShouldBe(shows ? [] : [FindingKind.Warning]);
+    }
+
     }
 
     [Theory]
@@ -129,8 +159,8 @@ public sealed class NamedFailuresTests(SharedServers servers)
     [InlineData(100L)]
     public async Task A_serverStatus_with_an_element_twice_and_numbers_of_any_type_is_read(object available)
     {
-        await using var server = new OddMongoServer(command => command == "serverStatus" ? Status(new BsonDocument { { "current", BsonValue.Create(available) }, { "available", BsonValue.Create(available) } }) : null);
-        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+        await using var server = new OddMongoServer(command => command.Contains("serverStatus") ? Status(new BsonDocument { { "current", BsonValue.Create(available) }, { "available", BsonValue.Create(available) } }) : null);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
         var database = Mongo($"mongodb://127.0.0.1:{server.Port}/?directConnection=true");
 
         (await engine.SampleAsync(database, Cancellation)).Limit.ShouldBe(200);
@@ -143,7 +173,7 @@ public sealed class NamedFailuresTests(SharedServers servers)
     [InlineData("""{ "cursor": { "firstBatch": [ { "_id": "u", "open": "many" } ] }, "ok": 1.0 }""")]
     public async Task An_answer_that_cannot_be_read_is_named(string users)
     {
-        await using var server = new OddMongoServer(command => command switch
+        await using var server = new OddMongoServer(command => command.GetElement(0).Name switch
         {
             "serverStatus" => Status(new BsonDocument { { "current", 1 }, { "available", 1 } }),
             "aggregate" => BsonDocument.Parse(users),

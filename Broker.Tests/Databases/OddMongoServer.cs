@@ -17,11 +17,11 @@ internal sealed class OddMongoServer : IAsyncDisposable
 
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource over = new();
-    private readonly Func<string, BsonDocument?> answer;
+    private readonly Func<BsonDocument, BsonDocument?> answer;
     private readonly Task accepting;
 
-    /// <param name="answer">The reply to a command of that name; null: the server does not know it.</param>
-    public OddMongoServer(Func<string, BsonDocument?> answer)
+    /// <param name="answer">The reply to a command, whose first element has its name; null: the server does not know it.</param>
+    public OddMongoServer(Func<BsonDocument, BsonDocument?> answer)
     {
         this.answer = answer;
         listener.Start();
@@ -77,8 +77,9 @@ internal sealed class OddMongoServer : IAsyncDisposable
         // A query: flags, the collection's name, two numbers, the command. A message: flags, the kind of its section, the command.
         var from = kind == Query ? Array.IndexOf(body, (byte)0, 4) + 1 + 8 : 5;
         var length = BinaryPrimitives.ReadInt32LittleEndian(body.AsSpan(from));
-        var command = MongoDB.Bson.Serialization.BsonSerializer.Deserialize<BsonDocument>(body[from..(from + length)]).GetElement(0).Name;
-        var reply = (command is "hello" or "isMaster" or "ismaster" ? Hello() : answer(command) ?? Unknown(command)).ToBson();
+        var command = MongoDB.Bson.Serialization.BsonSerializer.Deserialize<BsonDocument>(body[from..(from + length)]);
+        var name = command.GetElement(0).Name;
+        var reply = (name is "hello" or "isMaster" or "ismaster" ? Hello() : answer(command) ?? Unknown(name)).ToBson();
         var written = new MemoryStream();
         using var to = new BinaryWriter(written);
         byte[] before = kind == Query ? [.. new byte[16], 1, 0, 0, 0] : [0, 0, 0, 0, 0];

@@ -398,7 +398,7 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
         if (database.Pooler is not null && PoolerFailure is { } silent) throw silent;
         if (OnSample is { } first) await first();
         return database.Pooler is null
-            ? new ConnectionSample(Capacity, 0, null, [.. Users], Says(database.Host))
+            ? new ConnectionSample(Capacity, 0, null, ShowsConnections ? [.. Users] : [], Says(database.Host)) { ShowsConnections = ShowsConnections }
             : new ConnectionSample(PoolerClients, 0, null, [.. ClientsOfPooler], Says(database.Host)) { Pool = new(new(Capacity, 0, null, [.. Users], Says(database.Host)), PoolAllowed) };
     }
 
@@ -481,6 +481,9 @@ internal sealed class DoubleEngine(int capacity) : IDatabaseEngine
         Capped.Enqueue((username, connections));
         return CapFailure is { } failure ? throw failure : OnCap?.Invoke().WaitAsync(cancellation) ?? Task.CompletedTask;
     }
+
+    /// <summary>Whether its server shows who has connections open.</summary>
+    public bool ShowsConnections { get; set; } = true;
 
     /// <summary>The caps that were set, in their order.</summary>
     public ConcurrentQueue<(string Username, int? Connections)> Capped { get; } = new();

@@ -13,4 +13,10 @@ internal static partial class Log
 
     [LoggerMessage(2302, LogLevel.Warning, "Database {Database}: sessions of {Username} could not be ended (killAllSessions): what they run continues to its end, and nothing new is let through. {Why}")]
     public static partial void SessionsNotEnded(this ILogger log, string database, string username, string why);
+
+    [LoggerMessage(2303, LogLevel.Warning, "Database {Database}: the server shows none of its connections (neither serverStatus.connections nor $currentOp), so what others have open is not counted: leave room for them with Budget:CeilingPercent. What holders that end without releasing had open counts until their lease ends.")]
+    public static partial void NoConnectionsSeen(this ILogger log, string database);
+
+    [LoggerMessage(2304, LogLevel.Warning, "Database {Database}: {Username} has another password and can no longer log in, but the server does not take its roles away (updateUser): connections that are open keep their rights until the user is dropped. {Why}")]
+    public static partial void RolesNotTaken(this ILogger log, string database, string username, string why);
 }

@@ -29,20 +29,31 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     /// <inheritdoc/>
     public async Task<ConnectionSample> SampleAsync(Database database, CancellationToken cancellation)
     {
-        var status = await admin.RunAsync(database, "admin", ConnectionCount.StatusCommand, ConnectionCount.ReadStatus, cancellation);
+        var (status, users) = await ConnectionsAsync(database, cancellation);
         // If the server does not say, a ceiling that was configured before there was a setting for the limit serves as the limit.
         var limit = status is null && database.Budget is { Limit: null, Ceiling: { } ceiling } ? ceiling : ServerLimit.Of(database, status?.Limit, "serverStatus.connections");
         if (status is null && IsNew(database, 2300)) log.NoConnectionCount(database.Name, limit);
-        return ConnectionCount.Sample(status, await UsersAsync(database, cancellation), limit) with
+        if (status is null && users is null && IsNew(database, 2303)) log.NoConnectionsSeen(database.Name);
+        return ConnectionCount.Sample(status, users ?? [], limit) with
         {
+            ShowsConnections = status is not null || users is not null,
             Server = await IdentityAsync(database, cancellation),
         };
     }
 
-    /// <summary>Nothing: a user's rights here are its own roles, and no list of them grows with the number of users.</summary>
+    /// <summary>
+    /// Whether the server shows connections. Nothing else: a user's rights here are its own roles, and no list of them grows with the number of users.
+    /// </summary>
     /// <inheritdoc/>
-    public Task<IReadOnlyList<Finding>> ExamineAsync(Database database, IReadOnlyCollection<string> users, CancellationToken cancellation) =>
-        Task.FromResult<IReadOnlyList<Finding>>([]);
+    public async Task<IReadOnlyList<Finding>> ExamineAsync(Database database, IReadOnlyCollection<string> users, CancellationToken cancellation) =>
+        await ConnectionsAsync(database, cancellation) is not (null, null) ? [] :
+        [
+            new(
+                FindingKind.Warning,
+                "The server shows none of its connections",
+                "It answers neither serverStatus.connections nor $currentOp, so the broker counts only what it promised itself: what other applications have open is not seen, and neither is what a holder closed that ended without releasing.",
+                $"\"Budget\": {{ \"Limit\": {database.Budget.Limit ?? database.Budget.Ceiling ?? 100}, \"CeilingPercent\": 70 }}   // leave the rest to other applications"),
+        ];
 
     /// <summary>Empty when the server does not say.</summary>
     /// <inheritdoc/>
@@ -162,7 +173,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
     {
         var names = await NamesAsync(database, prefix, cancellation);
         if (names.Count == 0) return [];
-        var open = await UsersAsync(database, cancellation);
+        var open = await UsersAsync(database, cancellation) ?? [];
         return [.. names.Select(name => new DatabaseUser(name, ValidUntil: null, open.Where(user => user.Username == name).Sum(user => user.Open)))];
     }
 
@@ -199,7 +210,14 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         return settings;
     }
 
-    private async Task<IReadOnlyList<UserConnections>> UsersAsync(Database database, CancellationToken cancellation)
+    private async Task<((int Current, int Limit)? Status, IReadOnlyList<UserConnections>? Users)> ConnectionsAsync(Database database, CancellationToken cancellation)
+    {
+        var status = await admin.RunAsync(database, "admin", ConnectionCount.StatusCommand, ConnectionCount.ReadStatus, cancellation);
+        return (status, await UsersAsync(database, cancellation, isCounted: status is not null));
+    }
+
+    // Null: the server does not say.
+    private async Task<IReadOnlyList<UserConnections>?> UsersAsync(Database database, CancellationToken cancellation, bool isCounted = false)
     {
         try
         {
@@ -207,8 +225,8 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine,
         }
         catch (DatabaseException exception) when (MongoFailure.IsNotOffered(exception))
         {
-            if (IsNew(database, 2301)) log.NoUsersOfConnections(database.Name, exception.Message);
-            return [];
+            if (isCounted && IsNew(database, 2301)) log.NoUsersOfConnections(database.Name, exception.Message);
+            return null;
         }
     }
 

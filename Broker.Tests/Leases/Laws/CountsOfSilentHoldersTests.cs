@@ -90,6 +90,34 @@ public sealed class CountsOfSilentHoldersTests
             .Connections.ShouldBe(expected);
     }
 
+    [Fact]
+    public void L2_Where_a_server_shows_no_connections_they_count_until_their_lease_has_ended()
+    {
+        var blind = new ConnectionSample(100, 0, null, []) { ShowsConnections = false };
+        var granted = new Dictionary<string, int> { ["u"] = 5 };
+        SilentHolder[] silent = [new("ended", "L", 5), new("ended too", "L", 2), new("of a lease that is over", "M", 4)];
+
+        var open = SilentHolders.Of(blind, silent, new Dictionary<string, string> { ["L"] = "u" }, granted);
+
+        open.Connections.ShouldBe(7);
+        open.Holders.ShouldBe([new SilentLeft("ended", 5), new SilentLeft("ended too", 2)]);
+        SilentHolders.Of(blind, silent, new Dictionary<string, string>(), granted).Connections.ShouldBe(0);
+        SilentHolders.Of(blind with { ShowsConnections = true }, silent, new Dictionary<string, string> { ["L"] = "u" }, granted).Connections.ShouldBe(0, "there it is seen that none is open");
+    }
+
+    [Fact]
+    public async Task L2_Where_a_server_shows_no_connections_nothing_of_them_is_promised_again()
+    {
+        await using var world = new World(World.OrdersApi with { HolderTtl = Minute }, capacity: 10);
+        world.Engine.ShowsConnections = false;
+        var replica = await world.ReplicaAsync();
+        (await world.PassAsync(replica.AskAsync(World.Ask(0, 5)), Minute)).Grant.ShouldNotBeNull();
+        await world.PassAsync(30 * Second);
+        (await world.PassAsync(replica.AskAsync(World.Ask(1, 5)), Minute)).Grant.ShouldNotBeNull();
+        await world.PassAsync(40 * Second);
+        (await world.PassAsync(replica.AskAsync(World.Ask(2, 5)), Minute)).Grant.ShouldBeNull("pod 0 may still have its five open");
+    }
+
     // Pod 0 opened its five and ends without a word; pod 1 was promised the other five and opens none yet.
     private static async Task<(World.Replica Replica, Grant Zombie)> ZombieAsync(World world)
     {
