@@ -251,7 +251,7 @@ public sealed class EveryOptionTests
     public void MongoDB_every_option_of_URIs_is_decided_about(string options, string pods)
     {
         var database = Of(DatabaseEngineKind.MongoDb, 27017, $"mongodb://{(options.Contains("X509", StringComparison.Ordinal) ? "admin" : "admin:hush")}@mongo/?{options}", "mongo");
-        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
 
         var uri = engine.Describe(database, User, 7).Uri!;
 
@@ -263,7 +263,7 @@ public sealed class EveryOptionTests
     public void MongoDB_a_login_is_tried_through_the_administrators_proxy_and_the_grant_says_that_there_is_one()
     {
         var database = Of(DatabaseEngineKind.MongoDb, 27017, "mongodb://admin:hush@mongo/?proxyHost=proxy&proxyPort=1081&proxyUsername=broker&proxyPassword=secret", "mongo");
-        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
 
         var proxy = MongoDbEngine.LoginSettings(database, User).Socks5ProxySettings;
 
@@ -290,7 +290,7 @@ public sealed class EveryOptionTests
     [Fact]
     public void MongoDB_whether_revoked_certificates_are_looked_up_goes_to_DotNets_driver_and_is_said_beside_the_others()
     {
-        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
         IReadOnlyList<DriverString> Of(string options) =>
             engine.Describe(EveryOptionTests.Of(DatabaseEngineKind.MongoDb, 27017, "mongodb://admin:hush@mongo/?" + options, "mongo"), User, 7).Drivers;
 

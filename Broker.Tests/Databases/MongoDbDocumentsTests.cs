@@ -69,7 +69,7 @@ public sealed class MongoDbDocumentsTests
     [InlineData("""{"roles":null}""", "\"roles\" is not a list")]
     public async Task A_statement_that_is_something_else_is_refused_before_a_server_is_asked(string statement, string why)
     {
-        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
 
         var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.CreateUserAsync(Orders, new("u", new("pw")), [statement], null, Cancellation));
 
@@ -81,7 +81,7 @@ public sealed class MongoDbDocumentsTests
     [Fact]
     public async Task A_user_is_not_made_where_nobody_would_look_for_it()
     {
-        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
 
         var refusal = await Should.ThrowAsync<DatabaseException>(
             () => engine.CreateUserAsync(Orders, new("u", new("pw")), ["""{"db":"app","roles":[{"role":"readWrite"}]}"""], null, Cancellation));
@@ -142,7 +142,7 @@ public sealed class MongoDbDocumentsTests
     public void Pods_get_the_administrators_replica_set_where_they_connect_to_it(string administrator, string uri)
     {
         var host = administrator.Contains("srv", StringComparison.Ordinal) ? "orders-db.example.com" : "orders-db";
-        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
 
         var strings = engine.Describe(
             Orders with { Host = host, AdminConnectionString = new(administrator.Replace("orders-db/", host + "/", StringComparison.Ordinal)) }, new("u@", new("p/?")), 5);
@@ -162,7 +162,7 @@ public sealed class MongoDbDocumentsTests
     [InlineData("mongodb://admin:hush@orders-db:27017/?loadBalanced=true&compressors=zstd&maxPoolSize=99&minPoolSize=9&appName=dba&socketTimeoutMS=1", "&loadBalanced=true")]
     public void Whatever_reaches_the_server_goes_to_pods_and_what_is_the_administrators_own_does_not(string administrator, string more)
     {
-        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
 
         var uri = engine.Describe(Orders with { AdminConnectionString = new(administrator) }, new("u", new("p")), 5).Uri!;
 
@@ -194,7 +194,7 @@ public sealed class MongoDbDocumentsTests
     [InlineData(" pässwörd 密码 🔑 ")]
     public void The_driver_reads_from_the_URI_what_was_put_in(string password)
     {
-        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
 
         var read = MongoUrl.Create(engine.Describe(Orders, new("us er@x:/", new(password)), 7).Uri);
 

@@ -50,7 +50,7 @@ public sealed class MongoDbEngineTests(SharedServers servers) : DatabaseEngineCo
                 Budget = new(),
                 Issuing = new(),
             };
-            return new(new MongoDbEngine(NullLogger<MongoDbEngine>.Instance), client, connections["current"].ToInt32() + connections["available"].ToInt32(), database, name + "-");
+            return new(new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System), client, connections["current"].ToInt32() + connections["available"].ToInt32(), database, name + "-");
         }
 
         public override (int Limit, int Reserved) Limits => (Limit, 0);

@@ -108,7 +108,7 @@ public sealed class NamedFailuresTests(SharedServers servers)
     [InlineData("postgres://x")]
     public async Task Options_of_the_administrator_on_MongoDB(string uri)
     {
-        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
         await Should.ThrowAsync<DatabaseException>(() => engine.SampleAsync(Mongo(uri), Cancellation));
         await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(Mongo(uri), new("u", new("p")), Cancellation));
     }
@@ -179,7 +179,7 @@ public sealed class NamedFailuresTests(SharedServers servers)
             "aggregate" => BsonDocument.Parse(users),
             _ => null,
         });
-        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance);
+        using var engine = new MongoDbEngine(NullLogger<MongoDbEngine>.Instance, TimeProvider.System);
         (await Should.ThrowAsync<DatabaseException>(() => engine.SampleAsync(Mongo($"mongodb://127.0.0.1:{server.Port}/?directConnection=true"), Cancellation)))
             .Message.ShouldContain("could not be read");
     }

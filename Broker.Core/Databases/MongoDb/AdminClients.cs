@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Broker.Core.Catalog;
 using MongoDB.Bson;
 using MongoDB.Driver;
@@ -7,13 +6,19 @@ namespace Broker.Core.Databases.MongoDb;
 
 /// <summary>
 /// The broker's own connections, few at a time because they too count against the server's limit: a client per administrator
-/// connection string. A client follows its replica set, so it finds a new primary by itself.
+/// connection string and state of its TLS files. A client follows its replica set, so it finds a new primary by itself. One that no database uses any more
+/// is disposed after a while, when the commands that it may be running are over.
 /// </summary>
-internal sealed class AdminClients : IDisposable
+internal sealed class AdminClients(TimeProvider clock) : IDisposable
 {
     private const int PoolSize = 4;
+    private static readonly TimeSpan AnswersWithin = TimeSpan.FromSeconds(15);
 
-    private readonly ConcurrentDictionary<string, Lazy<MongoClient>> clients = new(StringComparer.Ordinal);
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, Lazy<MongoClient>> clients = new(StringComparer.Ordinal);
+    // By database, and apart for its replica: the key of its client.
+    private readonly Dictionary<(string Database, bool IsReplica), string> used = [];
+    private readonly Dictionary<MongoClient, ITimer> retired = [];
 
     /// <summary>How long finding a server, and connecting, may take.</summary>
     public static TimeSpan ConnectWithin { get; } = TimeSpan.FromSeconds(5);
@@ -94,8 +99,18 @@ internal sealed class AdminClients : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var client in clients.Values.Where(client => client.IsValueCreated))
-            client.Value.Dispose();
+        lock (gate)
+        {
+            foreach (var client in clients.Values.Where(client => client.IsValueCreated)) client.Value.Dispose();
+            foreach (var (client, timer) in retired)
+            {
+                timer.Dispose();
+                client.Dispose();
+            }
+
+            clients.Clear();
+            retired.Clear();
+        }
     }
 
     // Of several elements with the same name the first counts.
@@ -117,21 +132,69 @@ internal sealed class AdminClients : IDisposable
         _ => value,
     };
 
-    private MongoClient ClientOf(Database database)
+    /// <summary>The database's client.</summary>
+    /// <exception cref="DatabaseException">The connection string, or a file that it names, cannot be used.</exception>
+    internal MongoClient ClientOf(Database database)
     {
-        var url = Settings(database);
-        return clients.GetOrAdd(database.AdminConnectionString.Reveal(), _ => new(() =>
+        var options = UriOptions.Of(database);
+        // A certificate that was renewed, or is there at last, makes another client.
+        var key = $"{database.AdminConnectionString.Reveal()} {TlsFiles.StateOf(options)}";
+        var client = Used((database.Name, database.AdminConnectionString.Equals(database.ReplicaConnectionString)), key, () => Create(database, options));
+        try
         {
-            var settings = MongoClientSettings.FromUrl(url);
-            TlsFiles.Apply(database, settings, UriOptions.Of(database));
-            settings.ApplicationName = OwnConnections.ProgramName;
-            settings.MinConnectionPoolSize = 0;
-            settings.MaxConnectionPoolSize = PoolSize;
-            settings.MaxConnectionIdleTime = TimeSpan.FromSeconds(30);
-            settings.ServerSelectionTimeout = ConnectWithin;
-            settings.ConnectTimeout = ConnectWithin;
-            settings.SocketTimeout = TimeSpan.FromSeconds(15);
-            return new MongoClient(settings);
-        })).Value;
+            return client.Value;
+        }
+        catch
+        {
+            // It keeps what it threw: the next call tries again.
+            lock (gate)
+            {
+                if (clients.TryGetValue(key, out var there) && there == client) clients.Remove(key);
+            }
+
+            throw;
+        }
+    }
+
+    private Lazy<MongoClient> Used((string Database, bool IsReplica) by, string key, Func<MongoClient> create)
+    {
+        lock (gate)
+        {
+            var before = used.GetValueOrDefault(by);
+            used[by] = key;
+            if (before is not null && before != key && !used.ContainsValue(before) && clients.Remove(before, out var replaced) && replaced.IsValueCreated) Retire(replaced.Value);
+            if (clients.TryGetValue(key, out var there)) return there;
+            return clients[key] = new(create);
+        }
+    }
+
+    private void Retire(MongoClient client) => retired[client] = clock.CreateTimer(
+        _ =>
+        {
+            lock (gate)
+            {
+                if (!retired.Remove(client, out var timer)) return;
+                timer.Dispose();
+            }
+
+            client.Dispose();
+        },
+        null, AnswersWithin, Timeout.InfiniteTimeSpan);
+
+    private static MongoClient Create(Database database, UriOptions options)
+    {
+        var settings = MongoClientSettings.FromUrl(Settings(database));
+        TlsFiles.Apply(database, settings, options);
+        settings.ApplicationName = OwnConnections.ProgramName;
+        settings.MinConnectionPoolSize = 0;
+        settings.MaxConnectionPoolSize = PoolSize;
+        settings.MaxConnectionIdleTime = TimeSpan.FromSeconds(30);
+        settings.ServerSelectionTimeout = ConnectWithin;
+        settings.ConnectTimeout = ConnectWithin;
+        settings.SocketTimeout = AnswersWithin;
+        // The driver shares connections among clients of equal settings, and disposing one closes those of all: this makes them unequal.
+        var own = new object();
+        settings.ClusterConfigurator = _ => GC.KeepAlive(own);
+        return new MongoClient(settings);
     }
 }

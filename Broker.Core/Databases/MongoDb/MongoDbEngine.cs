@@ -15,9 +15,11 @@ namespace Broker.Core.Databases.MongoDb;
 /// A password has no end here, and a user's connections cannot be capped: only <c>maxPoolSize</c> in the URI bounds a pod.
 /// Each driver keeps one or two more connections per server to watch it; they are nobody's, and count as foreign.
 /// </summary>
-public sealed class MongoDbEngine(ILogger<MongoDbEngine> log) : IDatabaseEngine, IDisposable
+/// <param name="log">Where a limitation of a server is said.</param>
+/// <param name="clock">Times how long a client that is no longer used is kept.</param>
+public sealed class MongoDbEngine(ILogger<MongoDbEngine> log, TimeProvider clock) : IDatabaseEngine, IDisposable
 {
-    private readonly AdminClients admin = new();
+    private readonly AdminClients admin = new(clock);
     private readonly ConcurrentDictionary<(string Database, int What), bool> said = new();
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
@@ -40,6 +41,19 @@ internal static class TlsFiles
             throw MongoFailure.OfTlsFile(database, exception);
         }
     }
+
+    /// <summary>Changes when a file changes, comes or goes; empty: there are none. A mounted secret changes by its link.</summary>
+    public static string StateOf(UriOptions options) => string.Join(' ', new[] { options["tlsCAFile"], options["tlsCertificateKeyFile"] }.OfType<string>().Select(file =>
+    {
+        try
+        {
+            return (File.ResolveLinkTarget(file, returnFinalTarget: true) ?? new FileInfo(file)).LastWriteTimeUtc.Ticks.ToString(CultureInfo.InvariantCulture);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return "";
+        }
+    }));
 
     private static X509Certificate2 Certificate(string file, string? password) =>
         password is null ? X509Certificate2.CreateFromPemFile(file) : X509Certificate2.CreateFromEncryptedPemFile(file, password);
