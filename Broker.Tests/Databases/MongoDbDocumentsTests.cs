@@ -128,7 +128,7 @@ public sealed class MongoDbDocumentsTests
     public void Dropping_and_shutting_out_are_the_documented_commands()
     {
         UserCommands.Drop("u").ShouldBe(BsonDocument.Parse("""{ "dropUser": "u" }"""));
-        UserCommands.Disarm("u", "x").ShouldBe(BsonDocument.Parse("""{ "updateUser": "u", "pwd": "x", "roles": [] }"""));
+        UserCommands.Disarm("u", new("x")).ShouldBe(BsonDocument.Parse("""{ "updateUser": "u", "pwd": "x", "roles": [] }"""));
         UserCommands.KillSessions("u", "admin").ShouldBe(BsonDocument.Parse("""{ "killAllSessions": [ { "user": "u", "db": "admin" } ] }"""));
     }
 

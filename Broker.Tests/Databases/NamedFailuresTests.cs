@@ -5,8 +5,8 @@ using Broker.Core.Databases.MongoDb;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Databases.PostgreSql;
 using Broker.Core.Model;
-using Microsoft.Extensions.Logging;
 using Broker.Core.Operators;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using MongoDB.Bson;
 using Npgsql;
@@ -123,6 +123,8 @@ public sealed class NamedFailuresTests(SharedServers servers)
         (await Should.ThrowAsync<DatabaseException>(() => engine.SampleAsync(database, Cancellation))).Message.ShouldContain("Budget:Limit");
         (await engine.SampleAsync(database with { Budget = new() { Limit = 60 } }, Cancellation)).Limit.ShouldBe(60);
         (await engine.SampleAsync(database with { Budget = new() { Ceiling = 50 } }, Cancellation)).Limit.ShouldBe(50);
+    }
+
     [Theory]
     [InlineData(false, false, false, "shows none of its connections")]
     [InlineData(true, false, true, "all of them count as foreign")]
@@ -151,6 +153,35 @@ public sealed class NamedFailuresTests(SharedServers servers)
         (await engine.ExamineAsync(database, [], Cancellation)).Select(finding => finding.Kind).ShouldBe(shows ? [] : [FindingKind.Warning]);
     }
 
+    // DocumentDB and FerretDB 2: https://github.com/documentdb/documentdb
+    [Theory]
+    [InlineData("Role updates are currently unsupported.", 115, true)]
+    [InlineData("not authorized", 13, false)]
+    public async Task A_server_that_changes_no_roles_still_takes_the_password_away(string words, int code, bool takesPassword)
+    {
+        var told = new ConcurrentQueue<BsonDocument>();
+        await using var server = new OddMongoServer(command =>
+        {
+            if (command.Contains("updateUser")) told.Enqueue(command);
+            return command.GetElement(0).Name switch
+            {
+                "ping" => new BsonDocument("ok", 1.0),
+                "connectionStatus" => BsonDocument.Parse("""{ "authInfo": { "authenticatedUsers": [ { "user": "broker", "db": "admin" } ] }, "ok": 1.0 }"""),
+                "updateUser" => command.Contains("roles") || !takesPassword ? new() { { "ok", 0.0 }, { "errmsg", words }, { "code", code } } : new("ok", 1.0),
+                _ => null,
+            };
+        });
+        var log = new ConcurrentQueue<string>();
+        using var logs = LoggerFactory.Create(logging => logging.AddProvider(new Told(log)));
+        using var engine = new MongoDbEngine(logs.CreateLogger<MongoDbEngine>(), TimeProvider.System);
+
+        var shutOut = () => engine.ShutOutAsync(Mongo($"mongodb://127.0.0.1:{server.Port}/?directConnection=true"), "u", Cancellation);
+        if (takesPassword) await shutOut();
+        else (await Should.ThrowAsync<DatabaseException>(shutOut)).Message.ShouldContain("can still log in");
+
+        told.Select(command => command.Contains("roles")).ShouldBe([true, false]);
+        told.ShouldAllBe(command => command["pwd"].AsString.Length == 32);
+        log.Any(line => line.Contains("does not take its roles away", StringComparison.Ordinal)).ShouldBe(takesPassword);
     }
 
     [Theory]

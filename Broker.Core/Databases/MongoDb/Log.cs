@@ -11,7 +11,7 @@ internal static partial class Log
     [LoggerMessage(2301, LogLevel.Warning, "Database {Database}: the server does not report which connection belongs to which user ($currentOp): all of them count as foreign, so less is promised than could be. {Why}")]
     public static partial void NoUsersOfConnections(this ILogger log, string database, string why);
 
-    [LoggerMessage(2302, LogLevel.Warning, "Database {Database}: sessions of {Username} could not be ended (killAllSessions): what they run continues to its end, and nothing new is let through. {Why}")]
+    [LoggerMessage(2302, LogLevel.Warning, "Database {Database}: sessions of {Username} could not be ended (killAllSessions): what they run continues to its end, and as long as the user has its roles, open connections can run more. {Why}")]
     public static partial void SessionsNotEnded(this ILogger log, string database, string username, string why);
 
     [LoggerMessage(2303, LogLevel.Warning, "Database {Database}: the server shows none of its connections (neither serverStatus.connections nor $currentOp), so what others have open is not counted: leave room for them with Budget:CeilingPercent. What holders that end without releasing had open counts until their lease ends.")]

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
 using Broker.Core.Catalog;
 using Broker.Core.Model;
 using Microsoft.Extensions.Logging;
@@ -38,8 +37,8 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log, TimeProvider clock
         if (status is null && users is null && IsNew(database, 2303)) log.NoConnectionsSeen(database.Name);
         return ConnectionCount.Sample(status, users ?? [], limit) with
         {
-            ShowsConnections = status is not null || users is not null,
             Server = await IdentityAsync(database, cancellation),
+            ShowsConnections = status is not null || users is not null,
         };
     }
 
@@ -114,7 +113,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log, TimeProvider clock
 
     /// <summary>
     /// Takes a user's password and roles away, and ends its operations, whether or not the first step was allowed. Its connections stay
-    /// open until their drivers close them, but can do nothing.
+    /// open until their drivers close them, but can do nothing, unless the server cannot take roles away (FerretDB): then they can, until the user is dropped.
     /// </summary>
     /// <inheritdoc/>
     public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
@@ -123,7 +122,7 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log, TimeProvider clock
         DatabaseException? stillIn = null;
         try
         {
-            await ChangedAsync(database, database.AuthSource, UserCommands.Disarm(username, RandomNumberGenerator.GetHexString(64)), cancellation);
+            await DisarmAsync(database, username, cancellation);
         }
         catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
         {
@@ -185,6 +184,21 @@ public sealed class MongoDbEngine(ILogger<MongoDbEngine> log, TimeProvider clock
 
     /// <summary>Closes the administrator connections.</summary>
     public void Dispose() => admin.Dispose();
+
+    private async Task DisarmAsync(Database database, string username, CancellationToken cancellation)
+    {
+        var password = Passwords.New();
+        try
+        {
+            await ChangedAsync(database, database.AuthSource, UserCommands.Disarm(username, password), cancellation);
+        }
+        catch (DatabaseException exception) when (exception.Failure == DatabaseFailure.StatementRefused)
+        {
+            // DocumentDB, and with it FerretDB 2, changes no roles: it refuses the whole command.
+            if (await ChangedAsync(database, database.AuthSource, UserCommands.NewPassword(username, password), cancellation))
+                log.RolesNotTaken(database.Name, username, exception.Message);
+        }
+    }
 
     private async Task EndOperationsAsync(Database database, string username, CancellationToken cancellation)
     {

@@ -15,12 +15,10 @@ internal static class UserCommands
     }.AddRange(statement.More);
 
     /// <summary>Leaves a user nothing: an unknown password, and no roles. MongoDB has no lock for users.</summary>
-    public static BsonDocument Disarm(string username, string password) => new()
-    {
-        { "updateUser", username },
-        { "pwd", password },
-        { "roles", new BsonArray() },
-    };
+    public static BsonDocument Disarm(string username, Secret password) => NewPassword(username, password).Add("roles", new BsonArray());
+
+    /// <summary>Gives a user another password.</summary>
+    public static BsonDocument NewPassword(string username, Secret password) => new() { { "updateUser", username }, { "pwd", password.Reveal() } };
 
     /// <summary>Drops a user.</summary>
     public static BsonDocument Drop(string username) => new("dropUser", username);
