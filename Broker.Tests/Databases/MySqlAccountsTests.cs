@@ -1,3 +1,5 @@
+using System.Reflection;
+using Broker.Core.Catalog;
 using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
 using Broker.Core.Issuing;
@@ -281,6 +283,36 @@ public sealed class MySqlAccountsTests(SharedServers servers) : IAsyncLifetime
         failure.Failure.ShouldBe(DatabaseFailure.Unavailable);
         failure.Message.ShouldContain("1290");
         await own.DoAsync("SET GLOBAL read_only = OFF", Cancellation);
+    [Theory]
+    [InlineData("Authentication method 'caching_sha2_password' failed. Either use a secure connection, specify the server's RSA public key with ServerRSAPublicKeyFile, or set AllowPublicKeyRetrieval=True.", DatabaseFailure.LoginRefused)]
+    [InlineData("Couldn't load server's RSA public key; try using a secure connection instead.", DatabaseFailure.LoginRefused)]
+    [InlineData("Authentication method 'mysql_clear_password' requires a secure connection with a verified server certificate to send the password.", DatabaseFailure.LoginRefused)]
+    [InlineData("Server does not support SSL", DatabaseFailure.LoginRefused)]
+    [InlineData("Unable to connect to any of the specified MySQL hosts.", DatabaseFailure.Unavailable)]
+    public void What_the_driver_says_of_a_server_that_answered_is_no_server_that_is_away(string words, DatabaseFailure failure)
+    {
+        // The driver has no public constructor for what it throws.
+        var thrown = (MySqlException)Activator.CreateInstance(
+            typeof(MySqlException), BindingFlags.Instance | BindingFlags.NonPublic, binder: null, [MySqlErrorCode.UnableToConnectToHost, words], culture: null)!;
+
+        var refusal = MySqlFailure.OfLogin(bench.Database, "u", thrown);
+
+        refusal.Failure.ShouldBe(failure, refusal.Message);
+        refusal.Message.ShouldContain(words);
+        if (failure == DatabaseFailure.LoginRefused) refusal.Message.ShouldContain("AllowPublicKeyRetrieval");
+    }
+
+    [Fact]
+    public async Task A_server_without_TLS_where_TLS_is_demanded_is_a_refused_login_that_says_so()
+    {
+        var user = await bench.CreateLoginAsync("user", "", Cancellation);
+
+        var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.TryLoginAsync(bench.Database with { Pods = new() { SslMode = PodSslMode.Require } }, user, Cancellation));
+
+        refusal.Failure.ShouldBe(DatabaseFailure.LoginRefused);
+        refusal.Message.ShouldContain("SSL");
+    }
+
     }
 
     [Fact]

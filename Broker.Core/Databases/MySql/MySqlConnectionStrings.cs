@@ -69,7 +69,7 @@ internal sealed class MySqlConnectionStrings
             _ => "VERIFY_IDENTITY",
         };
         var node = MySql2();
-        return new("uri", node.Text is null ? null : $"{Uri("mysql", Escaped(database.DatabaseName))}{Query([("ssl-mode", mode), ("ssl-ca", Authority), ("tls-versions", Versions() is { } versions ? $"[{versions}]" : null), .. NodeOptions(), ("socket", pods.IsSocket ? pods.Servers[0].Host : null)])}", Notes(
+        return new("uri", node.Text is null ? null : $"{Uri("mysql", Escaped(database.DatabaseName))}{Query([("ssl-mode", mode), ("ssl-ca", Authority), ("tls-versions", Versions() is { } versions ? $"[{versions}]" : null), ("get-server-public-key", pods.AsksForKey ? "true" : null), .. NodeOptions(), ("socket", pods.IsSocket ? pods.Servers[0].Host : null)])}", Notes(
             node.Note, "Its TLS options are those of MySQL's own programs and of Node's mysql2; other drivers have their own entries here."));
     }
 

@@ -98,6 +98,9 @@ internal static class MySqlFailure
             // The driver's own message: an authentication plugin that it does not have, a key or a certificate that it does not trust.
             NotSupportedException or MySqlException { ErrorCode: MySqlErrorCode.UnableToConnectToHost, InnerException: AuthenticationException } or AuthenticationException
                 => new(DatabaseFailure.LoginRefused, $"{what}; {remedy}: {exception.Message}"),
+            MySqlException { ErrorCode: MySqlErrorCode.UnableToConnectToHost } answered when IsOfHandshake(answered) => new(
+                DatabaseFailure.LoginRefused,
+                $"{what}; {remedy}: {answered.Message} AdminConnectionString decides it for the broker and for pods: SslMode=Required where the server has TLS, or else AllowPublicKeyRetrieval=true for caching_sha2_password and sha256_password."),
             _ => Unanswered(what, exception),
         };
 
@@ -122,6 +125,12 @@ internal static class MySqlFailure
     private static bool EndsConnection(MySqlException exception) => Number(exception) is 1053 or 1152 or 1158 or 1159 or 1160 or 1161 or 1317 or 1927 or 3169;
 
     // The driver numbers its own failures below 1000, except "unable to connect", which has the number of a server's error.
+    // The driver numbers what it cannot agree on with a server that answered like one that it cannot reach: only its words, which are English everywhere, tell.
+    private static bool IsOfHandshake(MySqlException exception) =>
+        exception.Message.StartsWith("Authentication method ", StringComparison.Ordinal)
+        || exception.Message.StartsWith("Server does not support SSL", StringComparison.Ordinal)
+        || exception.Message.StartsWith("Couldn't load server's RSA public key", StringComparison.Ordinal);
+
     private static bool IsServers(MySqlException exception) =>
         exception.InnerException is null && Number(exception) >= 1000 && exception.ErrorCode != MySqlErrorCode.UnableToConnectToHost;
 
