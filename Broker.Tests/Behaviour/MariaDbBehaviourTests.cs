@@ -209,6 +209,54 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
         }
     }
 
+    /// <summary>https://mariadb.com/kb/en/server-system-variables/#read_only: whoever has READ_ONLY ADMIN (or SUPER) still writes.</summary>
+    [Fact]
+    public async Task A_demoted_server_that_takes_its_administrators_writes_is_not_written_to()
+    {
+        await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
+        var there = await own.CreateLoginAsync("there", "", Cancellation);
+        var user = new Login(own.Name + "-user", Passwords.New());
+        await own.DoAsync("SET GLOBAL read_only = 1", Cancellation);
+        await own.DoAsync($"CREATE USER '{own.Name}-by-hand'@'%'", Cancellation);
+
+        Func<Task>[] changes =
+        [
+            () => engine.CreateUserAsync(own.Database, user, [$"CREATE USER '{user.Username}'@'%'"], null, Cancellation),
+            () => engine.RunAsync(own.Database, [$"CREATE TABLE {own.Name}.x (y int)"], Cancellation),
+            () => engine.SetPasswordAsync(own.Database, there with { Password = Passwords.New() }, Cancellation),
+            () => engine.CapUserAsync(own.Database, there.Username, 5, Cancellation),
+            () => engine.ShutOutAsync(own.Database, there.Username, Cancellation),
+            () => engine.DropUserAsync(own.Database, there.Username, [], null, Cancellation),
+        ];
+        foreach (var change in changes)
+        {
+            var failure = await Should.ThrowAsync<DatabaseException>(change);
+            failure.Failure.ShouldBe(DatabaseFailure.Unavailable);
+            failure.Message.ShouldContain("read_only");
+        }
+
+        await engine.TryLoginAsync(own.Database, there, Cancellation);
+        (await engine.FindUsersAsync(own.Database, own.Name, Cancellation)).Select(one => one.Username).ShouldBe([own.Name + "-by-hand", there.Username], ignoreOrder: true);
+        await own.DoAsync("SET GLOBAL read_only = 0", Cancellation);
+        foreach (var change in changes) await change();
+    }
+
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    public async Task A_count_on_a_demoted_server_leaves_no_connection_to_it_unless_a_replica_is_counted(bool replica, bool anew)
+    {
+        await using var server = await LocalMariaDb.StartAsync(new() { MaxConnections = 30 }, Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
+        await own.DoAsync("SET GLOBAL read_only = 1", Cancellation);
+        var database = replica ? own.Database with { ReplicaConnectionString = own.Database.AdminConnectionString } : own.Database;
+        await engine.SampleAsync(database, Cancellation);
+
+        async Task<bool> HasOneAsync() => await own.AskAsync<int>("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND = 'Sleep'", Cancellation) > 0;
+        if (anew) await Eventually.HoldsAsync(async () => !await HasOneAsync(), "the count's connection is closed", Cancellation);
+        else (await HasOneAsync()).ShouldBeTrue();
+    }
 
     private static async Task<bool> OpensAsync(MySqlFixture bench, Login login)
     {

@@ -17,7 +17,7 @@ internal sealed class AccountStatements(AdminConnections admin, TimeProvider clo
     /// <exception cref="DatabaseException">One was refused, the server is not there, or the answer was lost.</exception>
     public async Task RunAsync(Database database, IReadOnlyList<string> statements, CancellationToken cancellation)
     {
-        await using var connection = await admin.OpenAsync(database, cancellation);
+        await using var connection = await admin.OpenForChangeAsync(database, cancellation);
         await RunAllAsync(connection, database, statements);
     }
 
@@ -25,7 +25,7 @@ internal sealed class AccountStatements(AdminConnections admin, TimeProvider clo
     /// <exception cref="DatabaseException">One was refused, the server is not there, or the answer was lost.</exception>
     public async Task CreateUserAsync(Database database, string username, IReadOnlyList<string> statements, CancellationToken cancellation)
     {
-        await using var connection = await admin.OpenAsync(database, cancellation);
+        await using var connection = await admin.OpenForChangeAsync(database, cancellation);
         // The undoing must not drop somebody else's user of that name.
         if ((await Accounts.OfAsync(connection, database, username, cancellation)).Count > 0)
             throw new DatabaseException(DatabaseFailure.StatementRefused, $"Database '{database.Name}': user '{username}' already exists.");

@@ -49,6 +49,29 @@ internal sealed class AdminConnections : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Opens a connection for a change. A server with <c>read_only</c> takes the writes of an administrator with CONNECTION_ADMIN (MariaDB: READ_ONLY ADMIN)
+    /// or SUPER all the same: a writer that became a replica would not say so itself.
+    /// </summary>
+    /// <exception cref="DatabaseException">It cannot be opened, or the server is a replica.</exception>
+    public async Task<MySqlConnection> OpenForChangeAsync(Database database, CancellationToken cancellation)
+    {
+        var connection = await OpenAsync(database, cancellation);
+        try
+        {
+            var readOnly = false;
+            await AdminReads.RunAsync(connection, database, $"SHOW GLOBAL VARIABLES LIKE '{ServerFacts.ReadOnly}'", row => readOnly = ServerFacts.IsReadOnly(row.GetString(1)), cancellation);
+            if (!readOnly) return connection;
+            await ClearAsync(connection);
+            throw MySqlFailure.OfReadOnly(database);
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
     /// <summary>Closes the idle connections of a connection's pool, so that the next ones go where the host's name points now.</summary>
     public static Task ClearAsync(MySqlConnection connection) => MySqlConnection.ClearPoolAsync(connection, CancellationToken.None);
 

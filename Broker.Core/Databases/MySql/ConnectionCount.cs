@@ -26,10 +26,12 @@ internal static class ConnectionCount
         await AdminReads.RunAsync(
             connection,
             database,
-            $"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('max_connections', {string.Join(", ", ServerIdentity.Variables.Select(name => $"'{name}'"))})",
+            $"SHOW GLOBAL VARIABLES WHERE Variable_name IN ('max_connections', '{ServerFacts.ReadOnly}', {string.Join(", ", ServerIdentity.Variables.Select(name => $"'{name}'"))})",
             row => said[row.GetString(0)] = row.IsDBNull(1) ? "" : row.GetString(1),
             cancellation);
         if (said.TryGetValue("max_connections", out var most)) limit = Number(most) is > 0 and var number ? number : null; // a server that says 0 (TiDB) sets none
+        // A writer that became a replica: the next count has to look for the new one.
+        if (ServerFacts.IsReadOnly(said.GetValueOrDefault(ServerFacts.ReadOnly, "")) && database.ReplicaConnectionString is null) await AdminConnections.ClearAsync(connection);
         // From a status variable, because a dynamic session shows it to everybody and on every version alike.
         await AdminReads.RunAsync(
             connection, database, "SHOW GLOBAL STATUS LIKE 'Threads_connected'", row => connected = Number(row.GetString(1)) ?? 0, cancellation);

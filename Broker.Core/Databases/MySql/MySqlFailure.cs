@@ -67,13 +67,13 @@ internal static class MySqlFailure
 
     /// <summary>A statement failed, and none of its effects remain.</summary>
     public static DatabaseException OfStatement(Database database, Exception exception)
-            : IsStillDefiner(refused) ? new(DatabaseFailure.StillOwns, $"{where}: the server keeps a user that is the DEFINER of a stored object: {Words(refused)} {Definers.Remedy}")
     {
         var where = $"Database '{database.Name}'";
         if (exception is not MySqlException refused || !IsServers(refused))
             return Unanswered(where, exception);
         return Passing(refused) is { } failure
             ? new(failure, $"{where}: the server cannot do it now; try again later: {Words(refused)}")
+            : IsStillDefiner(refused) ? new(DatabaseFailure.StillOwns, $"{where}: the server keeps a user that is the DEFINER of a stored object: {Words(refused)} {Definers.Remedy}")
             : new(DatabaseFailure.StatementRefused, $"{where}: the server refused a statement: {Words(refused)}");
     }
 
@@ -82,6 +82,12 @@ internal static class MySqlFailure
         DatabaseFailure.AnswerLost,
         $"Database '{database.Name}': the connection ended before the outcome of the statements came back; check whether the user exists: {exception.Message}",
         Carried(exception));
+
+    /// <summary>The server takes no writes, except those of administrators such as the broker's; nothing was sent to it.</summary>
+    public static DatabaseException OfReadOnly(Database database) => new(
+        DatabaseFailure.Unavailable,
+        $"Database '{database.Name}': the server is, or has become, a replica (read_only is on), and the broker changes nothing on it, although its administrator could: "
+        + "the change would be lost, or break replication. The broker connects anew the next time; let AdminConnectionString lead to the server that takes writes.");
 
     /// <summary>The administrator connection string cannot be parsed. The message does not quote it: the mistake could be in the password.</summary>
     public static DatabaseException OfConnectionString(Database database) => new(
@@ -125,14 +131,14 @@ internal static class MySqlFailure
     private static bool EndsConnection(MySqlException exception) => Number(exception) is 1053 or 1152 or 1158 or 1159 or 1160 or 1161 or 1317 or 1927 or 3169;
 
     // The driver numbers its own failures below 1000, except "unable to connect", which has the number of a server's error.
+    private static bool IsServers(MySqlException exception) =>
+        exception.InnerException is null && Number(exception) >= 1000 && exception.ErrorCode != MySqlErrorCode.UnableToConnectToHost;
+
     // The driver numbers what it cannot agree on with a server that answered like one that it cannot reach: only its words, which are English everywhere, tell.
     private static bool IsOfHandshake(MySqlException exception) =>
         exception.Message.StartsWith("Authentication method ", StringComparison.Ordinal)
         || exception.Message.StartsWith("Server does not support SSL", StringComparison.Ordinal)
         || exception.Message.StartsWith("Couldn't load server's RSA public key", StringComparison.Ordinal);
-
-    private static bool IsServers(MySqlException exception) =>
-        exception.InnerException is null && Number(exception) >= 1000 && exception.ErrorCode != MySqlErrorCode.UnableToConnectToHost;
 
     private static int Number(MySqlException exception) => (int)exception.ErrorCode;
 

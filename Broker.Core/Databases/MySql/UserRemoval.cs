@@ -22,7 +22,7 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
     /// <exception cref="DatabaseException">A step failed; the message says which, and why.</exception>
     public async Task ShutOutAsync(Database database, string username, CancellationToken cancellation)
     {
-        await using var connection = await admin.OpenAsync(database, cancellation);
+        await using var connection = await admin.OpenForChangeAsync(database, cancellation);
         await ShutOutAsync(connection, database, username, await FindOursAsync(connection, database, username, cancellation), cancellation);
     }
 
@@ -38,7 +38,7 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
     /// <exception cref="DatabaseException">The server refuses, or is not there.</exception>
     public async Task DropAsync(Database database, string username, IReadOnlyList<string> revocation, CancellationToken cancellation)
     {
-        await using var connection = await admin.OpenAsync(database, cancellation);
+        await using var connection = await admin.OpenForChangeAsync(database, cancellation);
         var accounts = await FindOursAsync(connection, database, username, cancellation);
         if (accounts.Count == 0)
             return;
@@ -58,9 +58,6 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
                         await statements.RunOneAsync(connection, database, statement);
                 },
                 cancellation);
-    private static string WhatToDo(MySqlConnection connection) =>
-        "drop it, or create it again with " + (ServerFacts.IsMariaDb(connection) ? "SQL SECURITY INVOKER or " : "") + "another DEFINER that has no more rights (never an administrator), then DROP USER.";
-
         }
         catch (DatabaseException refusal) when (refusal.Failure == DatabaseFailure.StillOwns)
         {
@@ -69,6 +66,9 @@ internal sealed class UserRemoval(AdminConnections admin, AccountStatements stat
             throw await LockedOutAsync(connection, database, username, accounts, defined?.Names ?? "objects that the broker's administrator cannot see", refusal.Message, cancellation);
         }
     }
+
+    private static string WhatToDo(MySqlConnection connection) =>
+        "drop it, or create it again with " + (ServerFacts.IsMariaDb(connection) ? "SQL SECURITY INVOKER or " : "") + "another DEFINER that has no more rights (never an administrator), then DROP USER.";
 
     private async Task<DatabaseException> LockedOutAsync(
         MySqlConnection connection, Database database, string username, List<Account> accounts, string theirs, string remedy, CancellationToken cancellation)
