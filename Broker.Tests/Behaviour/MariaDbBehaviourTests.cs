@@ -192,6 +192,7 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
         refusal.Message.ShouldContain("ed25519");
         refusal.Message.ShouldContain("32 bytes");
     }
+
     /// <summary>https://mariadb.com/kb/en/simple-password-check-plugin/; MySQL's validate_password asks for the same at MEDIUM.</summary>
     [Fact]
     public async Task A_server_that_checks_passwords_takes_each_of_the_brokers_own()
@@ -207,6 +208,58 @@ public sealed class MariaDbBehaviourTests(SharedServers servers) : IAsyncLifetim
             var user = new Login($"{own.Name}-{draw}", Passwords.New());
             await engine.CreateUserAsync(own.Database, user, [$"CREATE USER '{user.Username}'@'%' IDENTIFIED BY '{user.Password.Reveal()}'"], null, Cancellation);
         }
+    }
+
+    [Fact]
+    public async Task Another_password_leaves_an_account_its_plugin_and_one_that_keeps_no_password_is_refused()
+    {
+        await using var server = await LocalMariaDb.StartAsync(
+            new() { MaxConnections = 30, Settings = new Dictionary<string, string> { ["plugin_load_add"] = "auth_ed25519" } }, Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
+        async Task<Login> CreateAsync(string name, string identified)
+        {
+            var login = new Login($"{own.Name}-{name}", Passwords.New());
+            await own.DoAsync($"CREATE USER '{login.Username}'@'%' {identified}; GRANT ALL ON {own.Name}.* TO '{login.Username}'@'%'", Cancellation);
+            return login;
+        }
+
+        var (ed25519, native) = (await CreateAsync("ed", "IDENTIFIED VIA ed25519 USING PASSWORD('before') ACCOUNT LOCK"), await CreateAsync("native", "IDENTIFIED BY 'before'"));
+        foreach (var login in new[] { ed25519, native })
+        {
+            var plugin = await own.AskAsync<string>($"SELECT plugin FROM mysql.user WHERE User = '{login.Username}'", Cancellation);
+            await engine.SetPasswordAsync(own.Database, login, Cancellation);
+
+            (await own.AskAsync<string>($"SELECT plugin FROM mysql.user WHERE User = '{login.Username}'", Cancellation)).ShouldBe(plugin);
+            await engine.TryLoginAsync(own.Database, login, Cancellation);
+        }
+
+        var (several, none) = (await CreateAsync("several", "IDENTIFIED VIA ed25519 USING PASSWORD('before') OR mysql_native_password USING PASSWORD('before')"), await CreateAsync("none", "IDENTIFIED VIA unix_socket"));
+        foreach (var (login, why) in new[] { (several, "several"), (none, "unix_socket") })
+        {
+            var before = await own.AskAsync<string>($"SELECT Priv FROM mysql.global_priv WHERE User = '{login.Username}'", Cancellation);
+            var refusal = await Should.ThrowAsync<DatabaseException>(() => engine.SetPasswordAsync(own.Database, login, Cancellation));
+
+            refusal.Failure.ShouldBe(DatabaseFailure.StatementRefused);
+            refusal.Message.ShouldContain(why);
+            (await own.AskAsync<string>($"SELECT Priv FROM mysql.global_priv WHERE User = '{login.Username}'", Cancellation)).ShouldBe(before);
+        }
+    }
+
+    [Fact]
+    public async Task Another_password_keeps_the_plugin_for_an_administrator_that_may_read_the_list_of_users_alone()
+    {
+        await using var server = await LocalMariaDb.StartAsync(
+            new() { MaxConnections = 30, Settings = new Dictionary<string, string> { ["plugin_load_add"] = "auth_ed25519" } }, Cancellation);
+        await using var own = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
+        var admin = await own.CreateLoginAsync("admin", "", Cancellation);
+        await own.DoAsync($"GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO '{admin.Username}'@'%'; GRANT SELECT ON mysql.user TO '{admin.Username}'@'%'", Cancellation);
+        var login = new Login(own.Name + "-ed", Passwords.New());
+        await own.DoAsync($"CREATE USER '{login.Username}'@'%' IDENTIFIED VIA ed25519 USING PASSWORD('before'); GRANT ALL ON {own.Name}.* TO '{login.Username}'@'%'", Cancellation);
+
+        await engine.SetPasswordAsync(own.AdministeredBy(admin), login, Cancellation);
+
+        (await own.AskAsync<string>($"SELECT plugin FROM mysql.user WHERE User = '{login.Username}'", Cancellation)).ShouldBe("ed25519");
+        await engine.TryLoginAsync(own.Database, login, Cancellation);
     }
 
     /// <summary>https://mariadb.com/kb/en/server-system-variables/#read_only: whoever has READ_ONLY ADMIN (or SUPER) still writes.</summary>

@@ -73,17 +73,18 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
     public Task CreateUserAsync(Database database, Login login, IReadOnlyList<string> statements, string? ownerRole, CancellationToken cancellation) =>
         Statements.CreateUserAsync(database, login.Username, statements, cancellation);
 
-    /// <summary>Of all accounts of the name, whatever their hosts.</summary>
+    /// <summary>Of all accounts of the name, whatever their hosts; each keeps the plugin that it authenticates with (<see cref="Authentication"/>).</summary>
     /// <inheritdoc/>
     public async Task SetPasswordAsync(Database database, Login login, CancellationToken cancellation)
     {
-        await using var connection = await admin.OpenAsync(database, cancellation);
+        await using var connection = await admin.OpenForChangeAsync(database, cancellation);
         List<Account> accounts = await Accounts.IsOwnAsync(connection, database, login.Username, cancellation) ? [] : await Accounts.OfAsync(connection, database, login.Username, cancellation);
         if (accounts.Count == 0)
             throw new DatabaseException(
                 DatabaseFailure.StatementRefused, $"Database '{database.Name}': there is no user '{login.Username}', or it is the broker's administrator. Create a separate user with the rights that the role needs.");
+        var identified = await Authentication.WithAsync(connection, database, login, cancellation);
         foreach (var account in accounts)
-            await Statements.RunOneAsync(connection, database, $"ALTER USER {SqlText.Account(account)} IDENTIFIED BY '{login.Password.Reveal()}' ACCOUNT UNLOCK");
+            await Statements.RunOneAsync(connection, database, $"ALTER USER {SqlText.Account(account)} {identified[account]} ACCOUNT UNLOCK");
     }
 
     /// <inheritdoc/>
