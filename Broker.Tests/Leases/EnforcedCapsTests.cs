@@ -55,6 +55,58 @@ public sealed class EnforcedCapsTests
             user => bench.AskAsync<int>($"SELECT max_user_connections FROM mysql.user WHERE User = '{user}'", Cancellation));
     }
 
+    [Fact]
+    public async Task On_MariaDB_a_cap_that_is_lifted_gives_no_place_to_the_servers_smaller_limit_of_each_user()
+    {
+        await using var server = await LocalMariaDb.StartAsync(
+            new() { MaxConnections = 40, Settings = new Dictionary<string, string> { ["max_user_connections"] = "3" } }, Cancellation);
+        await using var bench = await MySqlFixture.StartAsync(MySqlServer.Of(server), Cancellation);
+        Task<int> CapAsync(string user) => bench.AskAsync<int>($"SELECT max_user_connections FROM mysql.user WHERE User = '{user}'", Cancellation);
+
+        var grant = await EnforceAndStopAsync(
+            bench.Database, $"CREATE USER '{{{{name}}}}'@'%' IDENTIFIED BY '{{{{password}}}}'; GRANT ALL ON {bench.Name}.* TO '{{{{name}}}}'@'%'", CapAsync);
+
+        var open = new List<DbConnection>();
+        for (var i = 0; i < Granted; i++)
+        {
+            (await OpenAsync(new MySqlConnection(new MySqlConnectionStringBuilder(grant.Credentials.Strings.AdoNet) { Pooling = false }.ConnectionString), open))
+                .ShouldBeNull("it has what it was granted");
+        }
+
+        foreach (var connection in open) await connection.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData("", -1)]
+    [InlineData(" CONNECTION LIMIT 8", 8)]
+    public async Task On_PostgreSQL_a_cap_that_is_lifted_leaves_a_user_the_limit_that_it_was_made_with(string limit, int left)
+    {
+        await using var server = await LocalPostgres.StartAsync(new() { MaxConnections = 40 }, Cancellation);
+        await using var bench = await PostgresFixture.StartAsync(server, Cancellation);
+        Task<int> CapAsync(string user) => bench.AskAsync<int>($"SELECT rolconnlimit FROM pg_roles WHERE rolname = '{user}'", Cancellation);
+
+        var grant = await EnforceAndStopAsync(bench.Database, $"CREATE ROLE \"{{{{name}}}}\" LOGIN PASSWORD '{{{{password}}}}' VALID UNTIL '{{{{expiration}}}}'{limit}", CapAsync);
+
+        (await CapAsync(grant.Credentials.Login.Username)).ShouldBe(left);
+    }
+
+    // A grant under a cap, whose cap is lifted because enforcing is switched off.
+    private static async Task<Grant> EnforceAndStopAsync(Database database, string creation, Func<string, Task<int>> cap)
+    {
+        await using var broker = await BrokerAsync(database, creation);
+        var grant = await ClaimAsync(broker, "modest");
+        await Eventually.HoldsAsync(async () => await cap(grant.Credentials.Login.Username) == Granted, "the cap is what was granted", Cancellation);
+
+        var catalog = (FixedCatalog)broker.GetRequiredService<ICatalog>();
+        var orders = catalog.Current.Databases["orders"];
+        catalog.Current = catalog.Current with
+        {
+            Databases = new Dictionary<string, Database> { ["orders"] = orders with { Budget = new() { SampleEvery = orders.Budget.SampleEvery } } },
+        };
+        await Eventually.HoldsAsync(async () => await cap(grant.Credentials.Login.Username) != Granted, "the cap is lifted", Cancellation);
+        return grant;
+    }
+
     private static async Task GreedyPodHarmsOnlyItsOwnRoleAsync(
         Database database, string creation, Func<string, DbConnection> connect, Func<DbException, bool> isOwnLimit, Func<string, Task<int>> cap)
     {

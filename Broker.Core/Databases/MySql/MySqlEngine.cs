@@ -107,17 +107,27 @@ public sealed class MySqlEngine(TimeProvider clock) : IDatabaseEngine, IAsyncDis
 
     /// <summary>
     /// <c>MAX_USER_CONNECTIONS</c> of each account. A cap cannot be 0, which means the server's own <c>max_user_connections</c>: the least is one
-    /// connection.
+    /// connection. That limit may be less than what was granted under a cap, and so no cap is as many as the server has.
     /// </summary>
     /// <inheritdoc/>
     public async Task CapUserAsync(Database database, string username, int? connections, CancellationToken cancellation)
     {
-        await using var connection = await admin.OpenAsync(database, cancellation);
+        await using var connection = await admin.OpenForChangeAsync(database, cancellation);
+        var cap = connections is { } number ? Math.Max(1, number) : await MostAsync(connection, database, cancellation);
         foreach (var account in await Accounts.OfAsync(connection, database, username, cancellation))
         {
             await Statements.RunOneAsync(connection, database, string.Create(
-                CultureInfo.InvariantCulture, $"ALTER USER {SqlText.Account(account)} WITH MAX_USER_CONNECTIONS {(connections is { } cap ? Math.Max(1, cap) : 0)}"));
+                CultureInfo.InvariantCulture, $"ALTER USER {SqlText.Account(account)} WITH MAX_USER_CONNECTIONS {cap}"));
         }
+    }
+
+    // 0 where the server limits no user: then it has no limit there either.
+    private static async Task<long> MostAsync(MySqlConnection connection, Database database, CancellationToken cancellation)
+    {
+        long most = 0, each = 0;
+        await AdminReads.RunAsync(
+            connection, database, "SELECT @@global.max_connections, @@global.max_user_connections", row => (most, each) = (row.GetInt64(0), row.GetInt64(1)), cancellation);
+        return each == 0 ? 0 : most;
     }
 
     /// <summary>

@@ -141,7 +141,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
                     // The ledger's holders are being restored: until they are known, the database must refuse nobody.
                     if (turn.Quiet)
                     {
-                        await engines[database.Engine].CapUserAsync(database, lease.Username, null, deadline.Token);
+                        await LiftAsync(database, lease, deadline.Token);
                         return -1;
                     }
 
@@ -182,7 +182,7 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
             var engine = engines[database.Engine];
             if (!Enforces(database))
             {
-                await engine.CapUserAsync(database, lease.Username, null, deadline.Token);
+                await LiftAsync(database, lease, deadline.Token);
                 return -1;
             }
 
@@ -198,6 +198,10 @@ internal sealed class ConnectionCaps(SharedLedger ledger, LeaseLogins logins, Da
             return lowered;
         }
     }
+
+    // The limit that the user was made with was read before the first cap, and no holder was granted more.
+    private Task LiftAsync(Database database, LeaseRecord lease, CancellationToken cancellation) =>
+        engines[database.Engine].CapUserAsync(database, lease.Username, lease.UserLimit, cancellation);
 
     // Thrown when the turn is over: a change that was sent and cut off by its deadline keeps the turn, like one whose answer was lost.
     private static DatabaseException TooLate() => new(DatabaseFailure.Unavailable, $"it did not happen within {ChangeWithin.TotalSeconds:0} s");
