@@ -9,7 +9,7 @@ internal static class ConnectionCount
     /// <remarks>
     /// Without pg_read_all_stats, <c>backend_type</c> of other roles' sessions is null: those count as clients when they are in
     /// a database, so that an administrator with few rights sees too many rather than too few (law L2). A role that was
-    /// dropped leaves <c>usename</c> null. <c>reserved_connections</c> exists from version 16 on,
+    /// dropped leaves <c>usename</c> null. Until version 11 a replica's connection takes one of <c>max_connections</c> (https://www.postgresql.org/docs/12/release-12.html). <c>reserved_connections</c> exists from version 16 on,
     /// <c>rds.rds_superuser_reserved_connections</c> on Amazon RDS and Aurora. When the name that pods open is
     /// a pooler's alias and not a database of the server, the administrator's own database is meant. <c>application_name</c> ends with
     /// the key of the holder whose connection it is (<see cref="Identity.HolderName"/>), unless the client named itself otherwise.
@@ -33,6 +33,7 @@ internal static class ConnectionCount
                    CASE WHEN a.application_name ~ '.~[^~]{8}$' THEN right(a.application_name, 8) END AS holder
             FROM pg_stat_activity a
             WHERE a.backend_type = 'client backend'
+               OR (a.backend_type = 'walsender' AND current_setting('server_version_num')::int < 120000)
                OR (a.backend_type IS NULL AND a.usesysid IS NOT NULL AND a.datid IS NOT NULL)
             GROUP BY 1, 4
         ) users ON true
