@@ -1,7 +1,6 @@
 using System.Globalization;
 using Broker.Core.Databases;
 using Broker.Core.Databases.MySql;
-using Broker.Core.Issuing.BuiltIn;
 using Broker.Core.Model;
 using Broker.Tests.Databases;
 using LoadTests.Servers.LocalServers;

@@ -1,9 +1,8 @@
 using Broker.Core.Databases;
-using Broker.Core.Issuing.BuiltIn;
 using Shouldly;
 using Xunit;
 
-namespace Broker.Tests.Issuing.BuiltIn;
+namespace Broker.Tests.Databases;
 
 /// <summary>The broker's passwords satisfy the rules that servers commonly have for passwords.</summary>
 public sealed class PasswordsTests
