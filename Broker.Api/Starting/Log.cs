@@ -6,7 +6,7 @@ internal static partial class Log
     [LoggerMessage(4100, LogLevel.Warning, "Not ready yet: {Why}")]
     public static partial void WarmUpWaits(this ILogger log, string why);
 
-    [LoggerMessage(4110, LogLevel.Error, "Not ready, and nothing is read, counted or changed meanwhile: {Why}. If the sealing keys are lost, revoke all leases, empty the ledger and restart.")]
+    [LoggerMessage(4110, LogLevel.Error, "Not ready, and nothing is read, counted or changed meanwhile: {Why}.")]
     public static partial void NotFit(this ILogger log, string why);
 
     [LoggerMessage(4111, LogLevel.Warning, "Claims that need {What} cannot be served yet: {Why}")]

@@ -87,4 +87,43 @@ public sealed class LedgerLossTests
         (await world.PassAsync(other.AskAsync(World.Ask(1)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
         (await (await world.ReplicaAsync()).Seal.PassesAsync(default)).ShouldBeTrue();
     }
+
+    [Fact]
+    public async Task L6_Sealing_keys_are_changed_by_stopping_every_replica_that_has_the_former_ones()
+    {
+        await using var world = new World();
+        var former = await world.ReplicaAsync();
+        var grant = (await world.PassAsync(former.AskAsync(World.Ask(0)), Minute)).Grant!;
+        var other = await world.ReplicaAsync(new EphemeralDataProtectionProvider());
+        await world.PassAsync(5 * Minute);
+        (await world.PassAsync(other.AskAsync(World.Ask(1)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable, "a replica with the former keys lives");
+
+        former.Link.Cut();
+        await world.PassAsync(1.5 * Minute);
+
+        var next = (await world.PassAsync(other.AskAsync(World.Ask(1, wait: Minute)), Minute)).Grant.ShouldNotBeNull();
+        next.Lease.Id.ShouldNotBe(grant.Lease.Id, "it cannot open the former lease's login");
+        (await world.LeasesAsync()).ShouldContain(lease => lease.Id == grant.Lease.Id, "whoever uses the former login keeps it");
+    }
+
+    [Fact]
+    public async Task L6_A_replica_with_other_sealing_keys_is_not_quicker_than_the_others_when_the_ledger_was_away()
+    {
+        await using var world = new World();
+        var first = await world.ReplicaAsync();
+        await world.PassAsync(first.AskAsync(World.Ask(0)), Minute);
+        var other = await world.ReplicaAsync(new EphemeralDataProtectionProvider());
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+        first.Link.Cut();
+        other.Link.Cut();
+        await world.PassAsync(10 * Minute);
+
+        other.Link.Mend();
+        await world.PassAsync(TimeSpan.FromSeconds(5));
+        first.Link.Mend();
+        await world.PassAsync(2 * Minute);
+
+        (await world.PassAsync(first.AskAsync(World.Ask(1)), Minute)).Grant.ShouldNotBeNull();
+        (await world.PassAsync(other.AskAsync(World.Ask(2)), Minute)).Refusal!.Code.ShouldBe(RefusalCode.LedgerUnavailable);
+    }
 }

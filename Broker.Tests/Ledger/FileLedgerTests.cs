@@ -1,6 +1,10 @@
+using Broker.Core.Leases.Recovering;
 using Broker.Core.Ledger;
 using Broker.Core.Ledger.OnDisk;
+using Broker.Tests.Authentication;
 using Broker.Tests.Contracts;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.Time.Testing;
 using Shouldly;
 using Xunit;
 
@@ -154,6 +158,30 @@ public sealed class FileLedgerTests : LedgerContract, IAsyncDisposable
         new FileKeyRing(ledger, [1, .. code[1..]], log).GetAllElements().ShouldBeEmpty("made with another certificate");
         if (!OperatingSystem.IsWindows()) File.GetUnixFileMode(ledger + "-keys").ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
     }
+
+    [Fact]
+    public async Task A_broker_with_other_sealing_keys_takes_over_a_file_that_nobody_has_worked_on_for_a_minute()
+    {
+        var file = Path.Combine(directory, "sealed.db");
+        var clock = new FakeTimeProvider(DateTimeOffset.UnixEpoch.AddYears(60));
+        await using (var former = LedgerFiles.Open(file, clock)) (await FitnessOf(former).WhyNotAsync(Cancellation)).ShouldBeNull();
+
+        await using var store = LedgerFiles.Open(file, clock);
+        var fitness = FitnessOf(store);
+        (await fitness.WhyNotAsync(Cancellation)).ShouldNotBeNull().ShouldContain("its sealing keys differ from those of the other replicas (Broker:Sealing)");
+        for (var seconds = 0; seconds < 90; seconds++)
+        {
+            clock.Advance(TimeSpan.FromSeconds(1));
+            if (await fitness.WhyNotAsync(Cancellation) is null) break;
+        }
+
+        (await fitness.WhyNotAsync(Cancellation)).ShouldBeNull();
+        clock.GetUtcNow().ShouldBeGreaterThan(DateTimeOffset.UnixEpoch.AddYears(60).AddMinutes(1));
+
+        Fitness FitnessOf(ILedgerStore of) => new(of, new LedgerSeal(new EphemeralDataProtectionProvider()), new FixedCatalog(), clock);
+    }
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     private static FileLedgerStore Open(string file) => LedgerFiles.Open(file);
 

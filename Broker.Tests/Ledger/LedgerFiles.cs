@@ -15,8 +15,8 @@ internal static class LedgerFiles
 
     public static PaceSettings Pace { get; } = new() { UsersPerSecond = 1000, Burst = 1000, InFlight = 100 };
 
-    public static FileLedgerStore Open(string file) =>
-        new(new LedgerSettings { Kind = LedgerKind.File, Path = file }, TimeProvider.System, NullLogger<FileLedgerStore>.Instance);
+    public static FileLedgerStore Open(string file, TimeProvider? time = null) =>
+        new(new LedgerSettings { Kind = LedgerKind.File, Path = file }, time ?? TimeProvider.System, NullLogger<FileLedgerStore>.Instance);
 
     public static Claim ClaimOf(int pod) =>
         new($"r.{pod:D28}", Terms, "r", 3, 3, TimeSpan.FromSeconds(30), TimeSpan.Zero, ClaimKind.Claim, $"orders/pod-{pod}|ä");

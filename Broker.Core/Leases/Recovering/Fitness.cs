@@ -18,11 +18,9 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
     private static readonly TimeSpan HearWithin = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan BetweenSignals = TimeSpan.FromMilliseconds(100);
 
-    // A replica that means another server by a name reports that as long as it lives; after this long without a report there is none.
-    private static readonly TimeSpan SaidAgainAfter = TimeSpan.FromSeconds(20);
-    private static readonly TimeSpan Forgotten = TimeSpan.FromMinutes(1);
-
     private readonly SharedLedger ledger = new(store);
+    private readonly Agreement agreement = new(new(store), time);
+    private readonly SealCheck seals = new(new(store), seal);
     private readonly Lock gate = new();
     private Task<string?>? looking;
     private Verdict? verdict;
@@ -71,10 +69,13 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
 
             return whyNot;
         }
-        catch (LedgerException) when (verdict is { } last)
+        catch (LedgerException)
         {
+            agreement.LookAnew();
+
             // An unreachable ledger says nothing about this replica.
-            return last.WhyNot;
+            if (verdict is { } last) return last.WhyNot;
+            throw;
         }
     }
 
@@ -83,7 +84,8 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
         var (whyNot, note) = await store.LookAsync([.. LedgerKeys.OfNoDatabase, .. catalog.Current.Databases.Keys.SelectMany(static name => new[] { name, HistoryLedger.NameOf(name) })], CancellationToken.None);
         Note = note;
         if (whyNot is not null) return whyNot;
-        if (!await new SealCheck(ledger, seal).PassesAsync(CancellationToken.None)) return "its sealing keys differ from those of the other replicas (Broker:Sealing)";
+        if (await agreement.OthersAsync(SealCheck.Name, seals.Opens, seals.Say) is not null)
+            return "its sealing keys differ from those of the other replicas (Broker:Sealing); if they are to be changed or are lost, stop all replicas with the former ones for a minute and a half";
         if (!heard && !(heard = await HearsAsync()))
             return "it does not receive its own signals: its user in Redis needs the channels of Broker:Ledger:Prefix (docs/redis.md)";
         foreach (var database in catalog.Current.Databases.Values)
@@ -114,20 +116,11 @@ public sealed class Fitness(ILedgerStore store, LedgerSeal seal, ICatalog catalo
 
     private async Task<string?> OtherServerAsync(Database database)
     {
-        var name = "server:" + database.Name;
         var mine = string.Create(CultureInfo.InvariantCulture, $"{database.Engine} {database.Host.ToLowerInvariant()}:{database.Port}/{database.DatabaseName}");
-        string? others = null;
-        await ledger.Texts.ChangeSharedAsync(
-            name,
-            (text, age) =>
-            {
-                others = text is not null && text != mine && age < Forgotten ? text : null;
-                return others is not null || (text == mine && age < SaidAgainAfter) ? null : mine;
-            },
-            CancellationToken.None);
+        var others = await agreement.OthersAsync("server:" + database.Name, text => text == mine, () => mine);
         return others is null
             ? null
-            : $"database '{database.Name}' is {others} for the other brokers on this ledger, but {mine} here: give this broker its own Broker:Ledger:Prefix, or the database another name; after a move, stop the other brokers for a minute";
+            : $"database '{database.Name}' is {others} for the other brokers on this ledger, but {mine} here: give this broker its own Broker:Ledger:Prefix, or the database another name; after a move, stop the other brokers for a minute and a half";
     }
 
     private sealed record Verdict(string? WhyNot, long At);

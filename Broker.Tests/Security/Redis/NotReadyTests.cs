@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Broker.Core.Catalog;
 using Broker.Core.Ledger;
@@ -50,6 +52,38 @@ public sealed class NotReadyTests(SharedServers servers) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_broker_with_a_new_sealing_certificate_works_on_the_ledger_that_stopped_brokers_leave()
+    {
+        var former = RedisStage.LeaseOf(await RedisStage.GrantAsync(await stage.BrokerAsync(), stage.Pod(1)));
+        await stage.StopAsync();
+        await LetAMinutePassAsync("seal-check");
+        using var key = RSA.Create(2048);
+        var (certificate, certificateKey) = stage.WriteCertificate("changed", key);
+
+        var next = await stage.BrokerAsync(configuration =>
+            configuration["Broker"]!["Sealing"] = new JsonObject { ["CertificateFile"] = certificate, ["CertificateKeyFile"] = certificateKey });
+
+        RedisStage.LeaseOf(await RedisStage.GrantAsync(next, stage.Pod(2))).ShouldNotBe(former, "nobody can open what the former key sealed");
+        stage.Logs().ShouldContain("of broker:sealing-keys in Redis were not written by a broker", customMessage: "the former keys stay there and harm nobody");
+    }
+
+    [Fact]
+    public async Task A_sealing_certificate_that_is_renewed_with_its_key_opens_what_the_former_one_sealed()
+    {
+        var first = await stage.BrokerAsync();
+        var lease = RedisStage.LeaseOf(await RedisStage.GrantAsync(first, stage.Pod(1)));
+        using var key = RSA.Create();
+        key.ImportFromPem(await File.ReadAllTextAsync(stage.CertificateKey, Cancellation));
+        var (certificate, certificateKey) = stage.WriteCertificate("renewed", key);
+
+        var second = await stage.BrokerAsync(configuration =>
+            configuration["Broker"]!["Sealing"] = new JsonObject { ["CertificateFile"] = certificate, ["CertificateKeyFile"] = certificateKey });
+
+        RedisStage.LeaseOf(await RedisStage.GrantAsync(second, stage.Pod(2))).ShouldBe(lease);
+        await GoesOnAsync(first);
+    }
+
+    [Fact]
     public async Task A_broker_whose_user_may_use_no_channel_is_refused_in_words()
     {
         string[] without = [.. RedisAsItIsRunTests.Acl.SkipWhile(word => word != "resetkeys").Where(word => !word.StartsWith('&'))];
@@ -62,6 +96,14 @@ public sealed class NotReadyTests(SharedServers servers) : IAsyncLifetime
         var ledger = new SharedLedger(store);
         await ledger.Budgets.SampleAsync("quiet", 10, 10, 0, 10, 0, TimeSpan.FromMinutes(1), Cancellation);
         (await ledger.Budgets.BudgetAsync("quiet", [], Cancellation)).Capacity.ShouldBe(10);
+    }
+
+    // Puts a shared text back to a minute ago, as if nobody had said it since.
+    private async Task LetAMinutePassAsync(string name)
+    {
+        var books = LedgerKeys.Of(SharedLedger.Issuers)[0];
+        var said = ((string)(await stage.Written.HashGetAsync(books, "shared:" + name))!).Split('|');
+        await stage.Written.HashSetAsync(books, "shared:" + name, string.Create(CultureInfo.InvariantCulture, $"{said[0]}|{long.Parse(said[1], CultureInfo.InvariantCulture) - 60_000}"));
     }
 
     // It does not become ready and says why. A slow machine is given longer to say it.

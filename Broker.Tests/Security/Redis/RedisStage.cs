@@ -26,10 +26,7 @@ internal sealed class RedisStage : IAsyncDisposable
         (Redis, this.postgres, Identity, Writer) = (redis, postgres, identity, writer);
         Directory = System.IO.Directory.CreateTempSubdirectory("broker-redis-").FullName;
         using var key = RSA.Create(2048);
-        using var certificate = new CertificateRequest("CN=broker sealing", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
-            .CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(100));
-        Certificate = Write("sealing.pem", certificate.ExportCertificatePem());
-        CertificateKey = Write("sealing.key", key.ExportPkcs8PrivateKeyPem());
+        (Certificate, CertificateKey) = WriteCertificate("sealing", key);
     }
 
     public LocalRedis Redis { get; }
@@ -60,6 +57,17 @@ internal sealed class RedisStage : IAsyncDisposable
         var redis = await LocalRedis.StartAsync();
         return new(redis, await servers.PostgresAsync(), await LocalIdentity.StartAsync(), await ConnectionMultiplexer.ConnectAsync(redis.ConnectionString));
     }
+
+    /// <summary>Writes a sealing certificate for a key: the path of it, and that of the key.</summary>
+    public (string Certificate, string Key) WriteCertificate(string name, RSA key)
+    {
+        using var certificate = new CertificateRequest("CN=broker sealing", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+            .CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(100));
+        return (Write(name + ".pem", certificate.ExportCertificatePem()), Write(name + ".key", key.ExportPkcs8PrivateKeyPem()));
+    }
+
+    /// <summary>Stops all brokers, as Kubernetes does.</summary>
+    public Task StopAsync() => Task.WhenAll(brokers.Select(static broker => broker.TerminateAsync()));
 
     /// <summary>Starts one more broker.</summary>
     public async Task<HttpClient> BrokerAsync(Action<JsonObject>? change = null)
