@@ -38,13 +38,13 @@ internal static class AdminTokenCommand
         {
             var builder = WebApplication.CreateSlimBuilder();
             builder.Logging.ClearProviders();
-            if (!builder.AddCatalog(out var catalog)) return 1;
+            if (!builder.AddCatalog(out var catalog)) return ExitCodes.NoAnswer;
             using (catalog)
             {
                 if (catalog.Settings.Sealing is null)
                 {
                     await Console.Error.WriteLineAsync("Broker:Sealing is not set: the running broker keeps its keys to itself, so no other process can make a token for it.");
-                    return 1;
+                    return ExitCodes.NoAnswer;
                 }
 
                 var services = new ServiceCollection().AddLogging().AddSealing(catalog.Settings);
@@ -52,7 +52,7 @@ internal static class AdminTokenCommand
                 var tokens = new AdminTokens(provider.GetRequiredService<IDataProtectionProvider>(), new ProofHasher(new AuditSettings()), TimeProvider.System);
                 var by = $"{Environment.UserName}@{Environment.MachineName}";
                 Console.WriteLine(make(tokens, by, TimeSpan.FromMinutes(result.GetValue(minutes)), result));
-                return 0;
+                return ExitCodes.Done;
             }
         });
         return command;

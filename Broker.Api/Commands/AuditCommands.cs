@@ -8,10 +8,6 @@ namespace Broker.Api.Commands;
 /// <summary><c>broker audit verify</c> and <c>broker audit query</c>.</summary>
 internal static class AuditCommands
 {
-    private const int Sound = 0;
-    private const int Unsound = 1;
-    private const int NotRead = 2;
-
     public static Command Create(IAnsiConsole console) => new("audit", "Reads audit files.") { Verify(console), Query(console) };
 
     private static Command Verify(IAnsiConsole console)
@@ -42,7 +38,7 @@ internal static class AuditCommands
             console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{verified.Records} records, {verified.Checkpoints} signatures verified: {(verified.Problems.Count == 0 ? "no record is changed, missing or out of order." : "this audit is not as it was written.")}"));
-            return verified.Problems.Count == 0 ? Sound : Unsound;
+            return verified.Problems.Count == 0 ? ExitCodes.Done : ExitCodes.No;
         }));
         return command;
     }
@@ -62,14 +58,14 @@ internal static class AuditCommands
                 return default;
             },
         };
-        var command = new Command("query", "Who held a database user at a time.") { files, user, at };
+        var command = new Command("query", "Who held a database user at a time. Exit code 1 when nobody did, 2 when a file cannot be read.") { files, user, at };
         command.SetAction(result => Guarded(console, () =>
         {
             var held = HolderQuery.At(Paths(result, files), result.GetRequiredValue(user), result.GetValue(at));
             if (held.Count == 0)
             {
                 console.WriteLine("According to these files, nobody held it then.");
-                return Unsound;
+                return ExitCodes.No;
             }
 
             var table = new Table().AddColumns("caller", "pod", "role", "holder", "lease", "connections", "from", "until", "ended", "trace");
@@ -83,7 +79,7 @@ internal static class AuditCommands
             }
 
             console.Write(table);
-            return Sound;
+            return ExitCodes.Done;
         }));
         return command;
     }
@@ -108,7 +104,7 @@ internal static class AuditCommands
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
             console.MarkupLineInterpolated($"[red]{e.Message}[/]");
-            return NotRead;
+            return ExitCodes.NoAnswer;
         }
     }
 

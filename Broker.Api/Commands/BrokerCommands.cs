@@ -34,13 +34,15 @@ internal static class BrokerCommands
         {
             var parsed = root.Parse(args, Parsing);
             // A mistake prints one line; help is printed only on request.
-            if (parsed.Action is ParseErrorAction mistake) mistake.ShowHelp = false;
-            return await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false });
+            var mistake = parsed.Action as ParseErrorAction;
+            if (mistake is not null) mistake.ShowHelp = false;
+            var code = await parsed.InvokeAsync(new() { EnableDefaultExceptionHandler = false });
+            return mistake is null ? code : ExitCodes.NoAnswer;
         }
         catch (Exception fault)
         {
             await error.WriteLineAsync($"broker {args.FirstOrDefault()}: {StartFaults.Describe(fault)}");
-            return StartFaults.ExitCode;
+            return ExitCodes.NoAnswer;
         }
     }
 

@@ -25,7 +25,7 @@ internal static class CheckCommand
         foreach (var variable in ClientVariables.Forget()) console.MarkupLineInterpolated($"[yellow]warning[/]  {variable}");
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        if (!builder.AddCatalog(out var catalog)) return StartFaults.ExitCode;
+        if (!builder.AddCatalog(out var catalog)) return ExitCodes.No;
         foreach (var warning in CatalogWarnings.Of(catalog.Current, catalog.Settings)) console.MarkupLineInterpolated($"[yellow]warning[/]  {warning.Path}: {warning.Text}");
 
         builder.Services.AddBrokerCore(catalog.Settings).AddMetrics();
@@ -38,6 +38,6 @@ internal static class CheckCommand
         }
 
         console.WriteLine(failed == 0 ? "The broker would start and serve with this configuration." : $"{failed} things would fail.");
-        return failed == 0 ? 0 : StartFaults.ExitCode;
+        return failed == 0 ? ExitCodes.Done : ExitCodes.No;
     }
 }

@@ -21,7 +21,7 @@ internal static class ExplainCommand
         {
             var builder = WebApplication.CreateSlimBuilder();
             builder.Logging.ClearProviders();
-            if (!builder.AddCatalog(out var catalog)) return 2;
+            if (!builder.AddCatalog(out var catalog)) return ExitCodes.NoAnswer;
             string text;
             try
             {
@@ -30,14 +30,14 @@ internal static class ExplainCommand
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 console.MarkupLineInterpolated($"[red]{e.Message}[/]");
-                return 2;
+                return ExitCodes.NoAnswer;
             }
 
             builder.Services.AddBrokerCore(catalog.Settings).AddBrokerAuthentication().AddSingleton<Explainer>();
             await using var app = builder.Build();
             var explained = await app.Services.GetRequiredService<Explainer>().ExplainAsync(text, result.GetRequiredValue(role), cancellation);
             Write(console, explained);
-            return explained.Allowed ? 0 : 1;
+            return explained.Allowed ? ExitCodes.Done : ExitCodes.No;
         });
         return command;
     }

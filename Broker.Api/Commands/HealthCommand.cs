@@ -16,7 +16,7 @@ internal static class HealthCommand
         var address = AddressOption.Create("Where the broker listens. Default: the first port of ASPNETCORE_HTTPS_PORTS, ASPNETCORE_HTTP_PORTS or ASPNETCORE_URLS on 127.0.0.1.");
         var live = new Option<bool>("--live") { Description = "Ask whether the process runs, not whether it takes requests." };
         var seconds = NumberOption.Create("--timeout", "Seconds to wait for the answer", standard: 3, least: 1, most: 60);
-        var command = new Command("health", "Tells whether the broker on this machine is ready. Exit code 0: it is; 1: it is not, and the reason is printed.") { address, live, seconds };
+        var command = new Command("health", "Tells whether the broker on this machine is ready. Exit code 0: it is; 1: it is not, or does not answer, and the reason is printed.") { address, live, seconds };
         command.SetAction((result, cancellation) => RunAsync(
             result.GetValue(address) ?? OwnAddress(Environment.GetEnvironmentVariable),
             result.GetValue(live) ? "/health/live" : "/health/ready",
@@ -48,7 +48,7 @@ internal static class HealthCommand
         try
         {
             using var answer = await client.GetAsync(new Uri(address, path), cancellation);
-            if (answer.IsSuccessStatusCode) return 0;
+            if (answer.IsSuccessStatusCode) return ExitCodes.Done;
             await Console.Error.WriteLineAsync($"{address}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(cancellation)}");
         }
         catch (HttpRequestException e)
@@ -60,6 +60,7 @@ internal static class HealthCommand
             await Console.Error.WriteLineAsync($"{address} did not answer within {timeout.TotalSeconds:0} s.");
         }
 
-        return 1;
+        // Whoever asks for the health of a broker that does not answer has an answer; of 0 and 1 alone Docker knows what they mean.
+        return ExitCodes.No;
     }
 }

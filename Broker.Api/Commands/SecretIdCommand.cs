@@ -19,7 +19,7 @@ internal static class SecretIdCommand
             var secretId = new Guid(RandomNumberGenerator.GetBytes(16)).ToString();
             result.InvocationConfiguration.Output.WriteLine($"secret id: {secretId}");
             result.InvocationConfiguration.Output.WriteLine($"Hash:      {Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(secretId)))}");
-            return 0;
+            return ExitCodes.Done;
         });
         return command;
     }

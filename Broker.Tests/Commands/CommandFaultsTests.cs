@@ -49,7 +49,7 @@ public sealed class CommandFaultsTests : IDisposable
         broken.SetAction((System.CommandLine.ParseResult _) => Break());
         root.Subcommands.Add(broken);
 
-        (await BrokerCommands.RunAsync(root, ["broken"], error)).ShouldBe(1);
+        (await BrokerCommands.RunAsync(root, ["broken"], error)).ShouldBe(2);
 
         error.ToString().ShouldBe("broker broken: It broke in two lines: No space left on device. The disk is full: make room, or put the file elsewhere." + Environment.NewLine);
     }

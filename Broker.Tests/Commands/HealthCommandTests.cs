@@ -26,7 +26,7 @@ public sealed class HealthCommandTests(RunningBroker broker)
         (await RunAsync("health", "--address", (await broker.AddressAsync()).ToString())).ShouldBe(0);
         (await RunAsync("health", "--live", "--address", (await broker.AddressAsync()).ToString())).ShouldBe(0);
         (await RunAsync("health", "--address", "http://127.0.0.1:1")).ShouldBe(1);
-        (await RunAsync("health", "--address", "nowhere")).ShouldBe(1);
+        (await RunAsync("health", "--address", "nowhere")).ShouldBe(2);
     }
 
     [Theory]
@@ -36,7 +36,7 @@ public sealed class HealthCommandTests(RunningBroker broker)
     [InlineData("admin-token --minutes soon")]
     [InlineData("admin-token --minutes -1")]
     [InlineData("forecast --database orders --pods many --connections 5")]
-    public async Task What_is_no_number_in_its_range_is_refused_without_a_stack_trace(string words) => (await RunAsync(words.Split(' '))).ShouldBe(1);
+    public async Task What_is_no_number_in_its_range_is_refused_without_a_stack_trace(string words) => (await RunAsync(words.Split(' '))).ShouldBe(2);
 
     private static Task<int> RunAsync(params string[] words) =>
         BrokerCommands.RunAsync(BrokerCommands.Create(AnsiConsole.Console), words, TextWriter.Null);

@@ -1,7 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Broker.Api.Fronts.Native.Budgets;
 using Spectre.Console;
 
@@ -13,7 +11,7 @@ internal static class BudgetCommands
     public static Command Budgets(IAnsiConsole console) => new RemoteOptions().Showing(
         new("budgets", "Shows the connections of every database."), console,
         (broker, _, cancellation) => broker.GetAsync("api/v1/budgets", cancellation),
-        answer => Write(console, answer.Deserialize<BudgetsShape>(RemoteBroker.Json)!));
+        (BudgetsShape budgets) => Write(console, budgets));
 
     public static Command Forecast(IAnsiConsole console)
     {
@@ -35,13 +33,12 @@ internal static class BudgetCommands
                     new ForecastBody(result.GetValue(pods), result.GetValue(connections), result.GetValue(role), number, percent, result.GetValue(at)),
                     cancellation);
             },
-            answer =>
+            (ForecastShape forecast) =>
             {
-                var forecast = answer.Deserialize<ForecastShape>(RemoteBroker.Json)!;
                 console.Write(new Text(forecast.Fits ? "It fits. " : "It does not fit. ", new Style(forecast.Fits ? Color.Green : Color.Red)));
                 console.WriteLine(forecast.Summary);
-                return forecast.Fits ? 0 : RemoteOptions.No;
-            });
+            },
+            static forecast => !forecast.Fits);
     }
 
     public static Command Ceiling(IAnsiConsole console)
@@ -72,7 +69,7 @@ internal static class BudgetCommands
             : throw new RemoteException($"'{text}' is not a surge; write a number of pods or a percentage such as 25%.");
     }
 
-    private static int Write(IAnsiConsole console, BudgetsShape budgets)
+    private static void Write(IAnsiConsole console, BudgetsShape budgets)
     {
         var table = new Table().AddColumns("database", "limit", "ceiling", "foreign", "capacity", "granted", "open", "free", "kept", "waiting", "counted");
         var said = new List<string>();
@@ -91,7 +88,6 @@ internal static class BudgetCommands
 
         console.Write(table);
         foreach (var sentence in said) console.WriteLine(sentence);
-        return 0;
     }
 
     // Free connections that are kept for parties with a guarantee, and connections of the server kept for its other databases.

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using Broker.Api.Fronts.Native.Holdings;
 using Spectre.Console;
 
@@ -14,10 +13,10 @@ internal static class ExamineCommand
         return new RemoteOptions().Showing(
             new("examine", "Examines how well a database suits users that come and go, and prints what a DBA should know, with the SQL that fixes it. Exit code 1 when something is, or will become, a problem.") { database }, console,
             (broker, result, cancellation) => broker.GetAsync($"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/findings", cancellation),
-            answer => Write(console, answer.Deserialize<FindingsShape>(RemoteBroker.Json)!));
+            (FindingsShape found) => Write(console, found), static found => found.Unseen is not null || found.Findings.Any(static finding => finding.Kind != "notice"));
     }
 
-    private static int Write(IAnsiConsole console, FindingsShape found)
+    private static void Write(IAnsiConsole console, FindingsShape found)
     {
         var to = console.Profile.Out.Writer;
         foreach (var finding in found.Findings)
@@ -30,6 +29,5 @@ internal static class ExamineCommand
 
         if (found.Unseen is { } why) to.WriteLine($"{found.Database} could not be examined: {why}");
         else if (found.Findings.Count == 0) to.WriteLine($"Nothing found in {found.Database}.");
-        return found.Unseen is not null || found.Findings.Any(finding => finding.Kind != "notice") ? RemoteOptions.No : 0;
     }
 }

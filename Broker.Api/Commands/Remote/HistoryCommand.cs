@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using Broker.Api.Fronts.Native.History;
 using Broker.Api.Page;
 using Spectre.Console;
@@ -21,15 +20,15 @@ internal static class HistoryCommand
             new("history", "Shows a database's connections over time: peaks by role, time until it is full, and who was refused what.") { database, span }, console,
             (broker, result, cancellation) => broker.GetAsync(
                 $"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/history?span={Uri.EscapeDataString(result.GetRequiredValue(span))}", cancellation),
-            answer => Write(console, answer.Deserialize<HistoryShape>(RemoteBroker.Json)!));
+            (HistoryShape history) => Write(console, history));
     }
 
-    private static int Write(IAnsiConsole console, HistoryShape history)
+    private static void Write(IAnsiConsole console, HistoryShape history)
     {
         if (history.Stretches.Count == 0)
         {
             console.WriteLine("Nothing has been counted yet.");
-            return 0;
+            return;
         }
 
         var fullest = history.Stretches.MaxBy(stretch => stretch.Used)!;
@@ -52,7 +51,6 @@ internal static class HistoryCommand
         }
 
         if (history.Refusals.Count > 0) console.Write(refused);
-        return 0;
     }
 
     // A line of blocks whose height is the part of the limit in use; a dot where nothing was counted.

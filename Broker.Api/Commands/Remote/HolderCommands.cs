@@ -1,7 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Broker.Api.Fronts.Native.Holdings;
 using Spectre.Console;
 
@@ -42,7 +40,7 @@ internal static class HolderCommands
                     if (value is not null) query.Add($"{name}={Uri.EscapeDataString(value)}");
                 }
             },
-            answer => Write(console, answer.Deserialize<HoldingsShape>(RemoteBroker.Json)!));
+            (HoldingsShape found) => Write(console, found));
     }
 
     public static Command Others(IAnsiConsole console)
@@ -51,7 +49,7 @@ internal static class HolderCommands
         return new RemoteOptions().Showing(
             new("others", "Lists who else has connections to a database: user, program and address.") { database }, console,
             (broker, result, cancellation) => broker.GetAsync($"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/others", cancellation),
-            answer => Write(console, answer.Deserialize<OthersShape>(RemoteBroker.Json)!));
+            (OthersShape found) => Write(console, found));
     }
 
     public static Command Line(IAnsiConsole console)
@@ -60,17 +58,16 @@ internal static class HolderCommands
         return new RemoteOptions().Showing(
             new("line", "Lists who waits in line for a database's connections: for how many, and since when.") { database }, console,
             (broker, result, cancellation) => broker.GetAsync($"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/line", cancellation),
-            answer =>
+            (LineShape line) =>
             {
                 var table = new Table().AddColumns("who", "wants", "at least", "since", "until", "holder");
-                foreach (var one in answer.Deserialize<LineShape>(RemoteBroker.Json)!.Waiting)
+                foreach (var one in line.Waiting)
                     table.AddRow(new[] { one.Caller, N(one.Want), N(one.Least), Time(one.Since), Time(one.Until), one.Holder }.Select(Markup.Escape).ToArray());
                 console.Write(table);
-                return 0;
             });
     }
 
-    private static int Write(IAnsiConsole console, HoldingsShape found)
+    private static void Write(IAnsiConsole console, HoldingsShape found)
     {
         var table = new Table().AddColumns("who", "team", "role", "node", "granted", "open", "over", "idle", "idle in tx", "longest query", "since", "ends", "holder");
         foreach (var holder in found.Holders)
@@ -87,10 +84,9 @@ internal static class HolderCommands
         console.Write(table);
         console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{found.Total} holders, page {found.Page} of {found.Pages}."));
         foreach (var unseen in found.Unseen) console.WriteLine($"The open connections of {unseen.Database} are not known: {unseen.Why}");
-        return 0;
     }
 
-    private static int Write(IAnsiConsole console, OthersShape found)
+    private static void Write(IAnsiConsole console, OthersShape found)
     {
         var table = new Table().AddColumns("user", "program", "address", "of role", "open", "idle", "idle in tx", "longest query");
         foreach (var other in found.Others)
@@ -104,7 +100,6 @@ internal static class HolderCommands
 
         console.Write(table);
         if (found.Unseen is { } why) console.WriteLine($"The open connections of {found.Database} are not known: {why}");
-        return 0;
     }
 
     private static string N(int number) => number.ToString(CultureInfo.InvariantCulture);

@@ -1,7 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Broker.Api.Fronts.Native.Leases;
 using Spectre.Console;
 
@@ -17,10 +15,10 @@ internal static class LeaseCommands
             new("leases", "Lists the leases, oldest first.") { database }, console,
             (broker, result, cancellation) => broker.GetAsync(
                 result.GetValue(database) is { } name ? $"api/v1/leases?database={Uri.EscapeDataString(name)}" : "api/v1/leases", cancellation),
-            answer => Write(console, answer.Deserialize<LeasesShape>(RemoteBroker.Json)!));
+            (LeasesShape leases) => Write(console, leases));
     }
 
-    private static int Write(IAnsiConsole console, LeasesShape leases)
+    private static void Write(IAnsiConsole console, LeasesShape leases)
     {
         var table = new Table().AddColumns("lease", "database", "role", "state", "user", "holders", "connections", "verified", "ends", "why");
         foreach (var lease in leases.Leases)
@@ -32,7 +30,6 @@ internal static class LeaseCommands
         }
 
         console.Write(table);
-        return 0;
     }
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

@@ -6,17 +6,11 @@ using Spectre.Console;
 namespace Broker.Api.Commands.Remote;
 
 /// <summary>
-/// The options of every command that calls a running broker: its address, the caller's token, and how to print the answer. Exit codes: 0 done or
-/// shown; 1 the answer is no (a forecast that does not fit); 2 the broker refused or does not answer, or the command line is wrong.
+/// The options of every command that calls a running broker: its address, the caller's token, and how to print the answer. It ends with one of
+/// <see cref="ExitCodes"/>.
 /// </summary>
 internal sealed class RemoteOptions
 {
-    /// <summary>The answer is no.</summary>
-    public const int No = 1;
-
-    /// <summary>There is no answer.</summary>
-    public const int NoAnswer = 2;
-
     private readonly Option<Uri?> address = AddressOption.Create("The broker's base address, e.g. https://broker.broker.svc. Default: the environment variable BROKER_ADDR.");
     private readonly Option<string?> token = new("--token")
     {
@@ -41,10 +35,11 @@ internal sealed class RemoteOptions
     /// <summary>Creates a command that shows an answer.</summary>
     /// <param name="command">The command; gets the options.</param>
     /// <param name="ask">Asks the broker.</param>
-    /// <param name="write">Writes the answer for people; its result is the exit code.</param>
+    /// <param name="write">Writes the answer for people.</param>
     /// <param name="console">Where to.</param>
-    public Command Showing(
-        Command command, IAnsiConsole console, Func<RemoteBroker, ParseResult, CancellationToken, Task<JsonNode>> ask, Func<JsonNode, int> write)
+    /// <param name="isNo">Whether the answer is no; null: no answer is.</param>
+    public Command Showing<T>(
+        Command command, IAnsiConsole console, Func<RemoteBroker, ParseResult, CancellationToken, Task<JsonNode>> ask, Action<T> write, Func<T, bool>? isNo = null)
     {
         foreach (var option in new Option[] { address, token, json, watch }) command.Options.Add(option);
         command.SetAction((result, cancellation) => RunAsync(console, result, async broker =>
@@ -68,7 +63,14 @@ internal sealed class RemoteOptions
 
             return code;
 
-            int Show(JsonNode answer) => result.GetValue(json) ? Print(console, answer) : write(answer);
+            int Show(JsonNode answer)
+            {
+                if (result.GetValue(json)) Print(console, answer);
+                else write(Read(answer));
+                return isNo is not null && isNo(Read(answer)) ? ExitCodes.No : ExitCodes.Done;
+            }
+
+            static T Read(JsonNode answer) => answer.Deserialize<T>(RemoteBroker.Json)!;
         }, cancellation));
         return command;
     }
@@ -80,17 +82,14 @@ internal sealed class RemoteOptions
         command.SetAction((result, cancellation) => RunAsync(console, result, async broker =>
         {
             console.WriteLine(await order(broker, result, cancellation));
-            return 0;
+            return ExitCodes.Done;
         }, cancellation));
         return command;
     }
 
     // Written without the console's layout, which would wrap long lines.
-    private static int Print(IAnsiConsole console, JsonNode answer)
-    {
+    private static void Print(IAnsiConsole console, JsonNode answer) =>
         console.Profile.Out.Writer.WriteLine(answer.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
-        return 0;
-    }
 
     private static void Complain(IAnsiConsole console, string why)
     {
@@ -114,11 +113,12 @@ internal sealed class RemoteOptions
         catch (Exception e) when (e is RemoteException or IOException or UnauthorizedAccessException)
         {
             Complain(console, e.Message);
-            return NoAnswer;
+            return ExitCodes.NoAnswer;
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
-            return 0;
+            // Whoever watches ends it like this; whoever only asked has no answer yet.
+            return result.GetValue(watch) > 0 ? ExitCodes.Done : ExitCodes.NoAnswer;
         }
     }
 

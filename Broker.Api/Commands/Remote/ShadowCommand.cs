@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using Broker.Api.Fronts.Native.Leases;
 using Spectre.Console;
 
@@ -12,9 +11,9 @@ internal static class ShadowCommand
     public static Command Create(IAnsiConsole console) => new RemoteOptions().Showing(
         new("shadow", "Shows what sharing would have saved while the broker only observed (shadow mode)."), console,
         (broker, _, cancellation) => broker.GetAsync("api/v1/shadow", cancellation),
-        answer => Write(console, answer.Deserialize<ShadowShape>(RemoteBroker.Json)!));
+        (ShadowShape report) => Write(console, report));
 
-    private static int Write(IAnsiConsole console, ShadowShape report)
+    private static void Write(IAnsiConsole console, ShadowShape report)
     {
         var table = new Table().AddColumns("path", "since", "users made", "shared", "leases now", "shared", "connections now", "shared", "at most", "shared");
         foreach (var row in report.Paths)
@@ -26,7 +25,6 @@ internal static class ShadowCommand
 
         if (report.Paths.Count == 0) console.WriteLine("Nothing has been read in shadow mode yet (Broker:VaultApi:Upstream:Shadow).");
         else console.Write(table);
-        return 0;
     }
 
     private static string N(long number) => number.ToString("#,0", CultureInfo.InvariantCulture);
