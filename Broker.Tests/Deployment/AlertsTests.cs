@@ -28,6 +28,7 @@ public sealed partial class AlertsTests
         {
             foreach (Match asked in Asked().Matches(rule["expr"].ToString()))
                 words.ShouldContain(Ending().Replace(asked.Value, ""), rule["expr"].ToString());
+            foreach (Match asked in Scraped().Matches(rule["expr"].ToString())) asked.Groups[1].Value.ShouldBe("{job=\"broker\"}", rule["expr"].ToString());
             if (!rule.Children.ContainsKey("alert")) continue;
             var name = rule["alert"].ToString();
             rule["annotations"]["summary"].ToString().ShouldNotBeEmpty();
@@ -40,6 +41,19 @@ public sealed partial class AlertsTests
 
         Directory.GetFiles(Repository.PathOf("docs/runbooks")).Length.ShouldBe(rules.Cast<YamlMappingNode>().Count(rule => rule.Children.ContainsKey("alert")), "one for each");
     }
+
+    /// <summary>Whether a replica answers, Prometheus itself says, by the name of the job: that of compose, and of the Service that the ServiceMonitor finds.</summary>
+    [Fact]
+    public void The_job_that_alerts_ask_for_is_the_one_that_scrapes_the_broker()
+    {
+        Repository.Read("docs/compose/prometheus.yml").ShouldContain("- job_name: broker\n");
+        Repository.Read("k8s/base/service.yaml").ShouldContain("kind: Service\nmetadata:\n  name: broker\n");
+        Repository.Read("k8s/components/monitoring/servicemonitor.yaml").ShouldNotContain("jobLabel");
+        Repository.Read("docs/alerts/broker.rules.yml").ShouldContain("up{job=\"broker\"}");
+    }
+
+    [GeneratedRegex(@"\bup\b(\{[^}]*\})?")]
+    private static partial Regex Scraped();
 
     [GeneratedRegex("\"(broker\\.[a-z.]+)\"")]
     private static partial Regex Instrument();

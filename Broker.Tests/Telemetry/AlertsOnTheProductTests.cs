@@ -70,12 +70,12 @@ public sealed partial class AlertsOnTheProductTests : IAsyncLifetime
         await broker.Stage.Redis!.PauseAsync();
         await broker.FiresAsync("BrokerLedgerAway");
         await broker.Replica.KillAsync();
-        await broker.FiresAsync("BrokerGone");
+        await broker.FiresAsync("BrokerGone", "BrokerReplicaGone");
         var start = broker.Replica.StartAgainAsync(Cancellation);
         await broker.FiresAsync("BrokerReplicaNotReady");
         await broker.Stage.Redis.ResumeAsync();
         await start.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext); // it may have waited for longer than a start should take
-        await broker.ClearsAsync("BrokerLedgerAway", "BrokerGone", "BrokerReplicaNotReady", "BrokerAvailabilityBurns", "BrokerAvailabilityBurnsFast", "BrokerLatencyBurns", "BrokerLatencyBurnsFast",
+        await broker.ClearsAsync("BrokerLedgerAway", "BrokerGone", "BrokerReplicaGone", "BrokerReplicaNotReady", "BrokerAvailabilityBurns", "BrokerAvailabilityBurnsFast", "BrokerLatencyBurns", "BrokerLatencyBurnsFast",
             "BrokerOverAllotment");
 
         string[] all = [.. Names().Matches(Repository.Read("docs/alerts/broker.rules.yml")).Select(static name => name.Groups[1].Value).Order(StringComparer.Ordinal)];
