@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using Broker.Core.Catalog;
+using k8s;
+using k8s.Models;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 using MongoDB.Driver;
@@ -57,6 +59,13 @@ public sealed class ComposeTests : IDisposable
         built.ShouldBeUnique("compose builds all services at once, and of two images of one name the second is refused");
         built.ShouldNotBeEmpty();
         foreach (var service in Services.Values.Where(service => built.Contains((string)service["image"]))) service["pull_policy"].ShouldBe("never");
+    }
+
+    [Fact]
+    public void A_broker_has_as_long_to_stop_as_in_a_cluster()
+    {
+        var grace = KubernetesYaml.LoadAllFromString(Repository.Read("k8s/base/deployment.yaml"), null, true).OfType<V1Deployment>().Single().Spec.Template.Spec.TerminationGracePeriodSeconds;
+        foreach (var name in new[] { "broker-1", "broker-2" }) Services[name]["stop_grace_period"].ShouldBe($"{grace}s", name);
     }
 
     [Fact]
