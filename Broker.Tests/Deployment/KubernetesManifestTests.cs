@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Broker.Core.Catalog;
@@ -119,7 +117,7 @@ public class KubernetesManifestTests
         (autoscaler.ScaleTargetRef.Kind, autoscaler.ScaleTargetRef.Name, autoscaler.MinReplicas).ShouldBe(("Deployment", Broker.Name(), 3));
         var budget = Objects.OfType<V1PodDisruptionBudget>().Single().Spec;
         ((string)budget.MinAvailable).ShouldBe("2");
-        budget.UnhealthyPodEvictionPolicy.ShouldBe("AlwaysAllow", "no replica is ready while Redis is away, and a drain would hang");
+        budget.UnhealthyPodEvictionPolicy.ShouldBe("AlwaysAllow", "a replica that starts while Redis is away is not ready, and a drain of its node would hang");
     }
 
     [Fact]
@@ -142,17 +140,14 @@ public class KubernetesManifestTests
         var mounted = Directory.CreateTempSubdirectory("broker-mounted-").FullName;
         try
         {
-            using var key = RSA.Create(2048);
-            var certificate = new CertificateRequest("CN=test", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
-                .CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(100)).ExportCertificatePem();
             var mounts = Container.VolumeMounts.ToDictionary(mount => mount.Name, mount => mount.MountPath);
             var projected = Broker.Spec.Template.Spec.Volumes.Where(volume => volume.Projected is not null).SelectMany(volume => volume.Projected.Sources)
                 .SelectMany(source => source.ServiceAccountToken is { } token ? [token.Path] : source.ConfigMap.Items.Select(item => item.Path));
-            foreach (var file in projected.Append("orders").Append("redis").Append("tls.crt").Append("tls.key"))
-                File.WriteAllText(Path.Combine(mounted, file), file.EndsWith(".crt", StringComparison.Ordinal) ? certificate : "Host=db");
+            foreach (var file in projected.Append("orders").Append("redis").Append("tls.crt").Append("tls.key").Append("signing.pem").Append("hash"))
+                File.WriteAllText(Path.Combine(mounted, file), OverlayTests.ContentOf(file));
 
             var reading = Repository.ReadConfiguration("k8s/base/broker.json", mounted,
-                mounts["tokens"], mounts["api-access"], mounts["databases"], mounts["ledger"], mounts["sealing"], mounts["tls"]);
+                mounts["tokens"], mounts["api-access"], mounts["databases"], mounts["ledger"], mounts["sealing"], mounts["tls"], mounts["audit"], mounts["vault-ca"]);
 
             reading.Errors.ShouldBeEmpty();
             mounts["config"].ShouldBe("/app/config");

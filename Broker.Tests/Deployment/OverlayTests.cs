@@ -39,7 +39,7 @@ public sealed partial class OverlayTests
         foreach (var meta in objects.Cast<IMetadata<V1ObjectMeta>>()) meta.Metadata.Labels.ShouldContainKey("app.kubernetes.io/name");
         objects.OfType<V1Service>().Single().Spec.Selector.ShouldBeSubsetOf(pod.Metadata.Labels);
         ((string)objects.OfType<V1Service>().Single().Spec.Ports.Single().TargetPort).ShouldBe(port.Name);
-        objects.OfType<V1PriorityClass>().Single().Name().ShouldBe(pod.Spec.PriorityClassName);
+        objects.OfType<V1PriorityClass>().SingleOrDefault()?.Name().ShouldBe(pod.Spec.PriorityClassName);
         foreach (var probe in new[] { container.StartupProbe, container.LivenessProbe, container.ReadinessProbe })
             ((string)probe.HttpGet.Port).ShouldBe(port.Name);
         var secure = container.Env.Any(variable => variable is { Name: "ASPNETCORE_HTTPS_PORTS", Value: "8443" });
@@ -53,6 +53,67 @@ public sealed partial class OverlayTests
         pod.Spec.Volumes.Single(volume => volume.Name == "config").ConfigMap.Name.ShouldBe(objects.OfType<V1ConfigMap>().Single(map => map.Data.ContainsKey("broker.json")).Name());
         foreach (var binding in objects.OfType<V1ClusterRoleBinding>())
             binding.Subjects.Single().NamespaceProperty.ShouldBe(broker.Namespace(), binding.Name());
+    }
+
+    /// <summary>Whoever deletes one overlay must not take away what another stands on.</summary>
+    [Fact]
+    public async Task What_is_in_no_namespace_belongs_to_overlays_of_one_namespace()
+    {
+        var owners = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var overlay in Overlays.Select(static row => row.Data))
+        {
+            var objects = await DocumentsAsync(overlay);
+            var broker = NamespaceOf(objects.Single(static each => each["kind"].ToString() == "Deployment"))!;
+            foreach (var name in objects.Where(static each => Everywhere.Contains(each["kind"].ToString())).Select(static each => $"{each["kind"]} {each["metadata"]["name"]}"))
+            {
+                owners.TryAdd(name, broker);
+                owners[name].ShouldBe(broker, $"{name} of {overlay}");
+            }
+        }
+
+        owners.Values.Distinct().Count().ShouldBeGreaterThan(1);
+    }
+
+    /// <summary>An audit with its default limits keeps more than a ledger's volume has, and a full volume refuses every claim.</summary>
+    [Theory]
+    [MemberData(nameof(Overlays))]
+    public async Task An_audit_fills_no_volume_and_is_signed_wherever_it_counts(string overlay)
+    {
+        var (objects, _) = await BuildAsync(overlay);
+        var audit = JsonNode.Parse(objects.OfType<V1ConfigMap>().Single(map => map.Data.ContainsKey("broker.json")).Data["broker.json"])!["Broker"]!["Audit"]!;
+
+        ((string?)audit["Path"]).ShouldBe("-");
+        (audit["SigningKeyFile"] is not null, audit["HashKeyFile"] is not null).ShouldBe(overlay == "development" ? (false, false) : (true, true));
+    }
+
+    /// <summary>A cluster's own addresses have certificates of an authority that no image knows.</summary>
+    [Fact]
+    public void Each_address_within_the_cluster_comes_with_a_mounted_authority()
+    {
+        var mounts = KubernetesYaml.LoadAllFromString(Repository.Read("k8s/base/deployment.yaml"), null, true).OfType<V1Deployment>().Single()
+            .Spec.Template.Spec.Containers.Single().VolumeMounts.Select(static mount => mount.MountPath + "/").ToArray();
+        var addresses = 0;
+        foreach (var file in Directory.GetFiles(Repository.PathOf("k8s"), "broker.json", SearchOption.AllDirectories))
+        {
+            foreach (var group in Groups(JsonNode.Parse(File.ReadAllText(file))!))
+            {
+                foreach (var address in group.Select(static entry => entry.Value).OfType<JsonValue>().Select(static value => value.ToString()).Where(static text => InCluster().IsMatch(text)))
+                {
+                    addresses++;
+                    var authority = ((string?)group["CaFile"]).ShouldNotBeNull($"{file}: {address}");
+                    mounts.ShouldContain(mount => authority.StartsWith(mount, StringComparison.Ordinal), $"{file}: {address}");
+                }
+            }
+        }
+
+        addresses.ShouldBeGreaterThan(10);
+
+        static IEnumerable<JsonObject> Groups(JsonNode node) => node switch
+        {
+            JsonObject group => group.Select(static entry => entry.Value).OfType<JsonNode>().SelectMany(Groups).Prepend(group),
+            JsonArray all => all.OfType<JsonNode>().SelectMany(Groups),
+            _ => [],
+        };
     }
 
     [Theory]
@@ -158,7 +219,13 @@ public sealed partial class OverlayTests
     /// <summary>What stands in for a mounted file.</summary>
     internal static string ContentOf(string path)
     {
-        if (!path.EndsWith(".crt", StringComparison.Ordinal)) return "Host=db";
+        if (path.EndsWith(".pem", StringComparison.Ordinal))
+        {
+            using var signing = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+            return signing.ExportECPrivateKeyPem();
+        }
+
+        if (!path.EndsWith(".crt", StringComparison.Ordinal)) return "Host=db;Username=broker";
         using var key = RSA.Create(2048);
         return new CertificateRequest("CN=test", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
             .CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(100)).ExportCertificatePem();
@@ -192,6 +259,9 @@ public sealed partial class OverlayTests
         yaml.Load(new StringReader(text));
         return yaml.Documents[0].RootNode;
     }
+
+    [GeneratedRegex(@"^https://[^/]+\.svc(?:[:/]|$)")]
+    private static partial Regex InCluster();
 
     [GeneratedRegex("\"(/(?:etc|var)/[^\"]+)\"")]
     private static partial Regex MountedFile();
