@@ -127,13 +127,16 @@ internal static class DocumentedCommand
                 case "-v" when value.Split(':')[1].StartsWith("/var", StringComparison.Ordinal) && !image.Contains($" {value.Split(':')[1]}\n", StringComparison.Ordinal):
                     yield return $"The image's user may not write to {value}.";
                     break;
-                case "-e" when value.Split('=')[0] is not ("ASPNETCORE_HTTP_PORTS" or "ASPNETCORE_HTTPS_PORTS" or "BROKER_CONFIG"):
+                case "-e" when value.Split('=')[0] is not ("ASPNETCORE_HTTP_PORTS" or "ASPNETCORE_HTTPS_PORTS" or "BROKER_CONFIG" or "BROKER_ADDR" or "BROKER_TOKEN" or "SSL_CERT_FILE" or "Logging__Console__LogToStandardErrorThreshold"):
                     yield return $"The image reads no {value}.";
                     break;
             }
         }
 
-        if (words[^1] != $"broker:{Version()}") yield return $"The image is broker:{Version()}.";
+        // Behind the image are the words of a command.
+        var verb = words.SkipWhile(static word => !word.StartsWith("broker:", StringComparison.Ordinal)).ToArray();
+        if (verb is not [var named, ..] || named != $"broker:{Version()}") yield return $"The image is broker:{Version()}.";
+        if (verb.Length > 1) foreach (var mistake in Parse(Broker, verb[1..])) yield return mistake;
     }
 
     private static IEnumerable<string> Build(string[] words)

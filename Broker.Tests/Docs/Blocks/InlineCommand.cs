@@ -10,7 +10,7 @@ namespace Broker.Tests.Docs.Blocks;
 internal sealed partial record InlineCommand(string File, string Text, string[] Words)
 {
     public static IEnumerable<InlineCommand> In(string file) => Code().Matches(Repository.Read(file)).Select(match => match.Groups[1].Value)
-        .Select(text => new InlineCommand(file, text, [.. Word().Matches(text.Split(" | ")[0]).Select(word => Example(word.Value.Trim('\'', '"')))]));
+        .Select(text => new InlineCommand(file, text, [.. Word().Matches(text.Split(" | ")[0].Split(" < ")[0]).Select(word => Example(word.Value.Trim('\'', '"')))]));
 
     private static string Example(string word) => word.TrimEnd('…') switch
     {

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Broker.Tests.Deployment;
 using k8s;
 using k8s.Models;
@@ -21,10 +22,18 @@ public sealed class ShellBlocksTests
         using var example = new ShellExample();
         example.Has("orders-admin-connection-string", "Host=orders-db;Username=broker");
         example.Has("redis-connection-string", "redis:6379");
+        example.Has("vault-ca.crt", "an authority");
+        example.Has("token", "a token");
+        example.Has("broker.json", "{}");
         var (output, calls) = await example.RunAsync(DocumentBlock.Named(name).Text, new Dictionary<string, string>(), Cancellation);
 
         foreach (var call in calls) DocumentedCommand.Mistakes(call).ShouldBeEmpty(string.Join(' ', call));
-        foreach (var secret in KubernetesYaml.LoadAllFromString(output, null, true).Cast<V1Secret>()) IsMounted(secret);
+        foreach (var made in KubernetesYaml.LoadAllFromString(output, null, true))
+        {
+            if (made is V1Secret secret) IsMounted(secret.Metadata, secret.Data.Keys, volume => volume.Secret?.SecretName);
+            else if (made is V1ConfigMap map) IsMounted(map.Metadata, map.Data.Keys, volume => volume.ConfigMap?.Name);
+            else throw new InvalidOperationException($"No test knows what becomes of {made}.");
+        }
     }
 
     /// <summary>Of a verb that is only mentioned, such as <c>broker forecast</c>, what it needs may be missing.</summary>
@@ -48,14 +57,42 @@ public sealed class ShellBlocksTests
             call.ShouldStartWith("curl --retry 5 --retry-connrefused ");
     }
 
-    // A Secret that somebody makes is one that the broker's pod mounts, with the keys that its configuration reads.
-    private static void IsMounted(V1Secret secret)
+    /// <summary>In a pod there is no file of the reader's, and what a program there is to read has to be passed on to it.</summary>
+    [Fact]
+    public async Task What_a_command_in_a_pod_reads_comes_by_its_standard_input()
+    {
+        var commands = DocumentBlock.OfToday.SelectMany(InlineCommand.In).Select(static command => command.Words).ToList();
+        foreach (var block in DocumentBlock.All.Where(static block => block.Language == "sh" && block.Text.Contains(" exec ", StringComparison.Ordinal)))
+        {
+            using var example = new ShellExample();
+            example.Has("token", "a token");
+            commands.AddRange((await example.RunAsync(block.Text, new Dictionary<string, string>(), Cancellation)).Calls);
+        }
+
+        var read = 0;
+        foreach (var words in commands)
+        {
+            var inPod = words is ["kubectl", ..] && words.Contains("exec");
+            if (!inPod && words is not ["broker", "explain", ..]) continue;
+            var token = words.SkipWhile(static word => word != "--token").Skip(1).FirstOrDefault();
+            (token ?? "").ShouldNotStartWith("@", customMessage: string.Join(' ', words));
+            if (token != "-") continue;
+            read++;
+            if (inPod) words[..Array.IndexOf(words, "--")].ShouldContain("-i", customMessage: string.Join(' ', words));
+        }
+
+        read.ShouldBeGreaterThan(2);
+    }
+
+    // What somebody makes is what the broker's pod mounts, with the keys that its configuration reads.
+    private static void IsMounted(V1ObjectMeta made, ICollection<string> keys, Func<V1Volume, string?> nameIn)
     {
         var broker = KubernetesYaml.LoadAllFromString(Repository.Read("k8s/base/deployment.yaml"), null, true).OfType<V1Deployment>().Single().Spec.Template.Spec;
-        var volume = broker.Volumes.SingleOrDefault(volume => volume.Secret?.SecretName == secret.Name()).ShouldNotBeNull($"the broker mounts no Secret {secret.Name()}");
+        var volume = broker.Volumes.SingleOrDefault(volume => nameIn(volume) == made.Name).ShouldNotBeNull($"the broker mounts no {made.Name}");
         var directory = broker.Containers.Single().VolumeMounts.Single(mount => mount.Name == volume.Name).MountPath;
-        secret.Namespace().ShouldBe("broker");
+        made.NamespaceProperty.ShouldBe("broker");
         var configuration = Repository.Read("k8s/base/broker.json");
-        secret.Data.Keys.ShouldContain(key => configuration.Contains($"\"{directory}/{key}\"", StringComparison.Ordinal), $"{secret.Name()} has none of the files that are read in {directory}");
+        keys.ShouldContain(key => configuration.Contains($"\"{directory}/{key}\"", StringComparison.Ordinal), $"{made.Name} has none of the files that are read in {directory}");
+        foreach (Match read in Regex.Matches(configuration, $"\"{directory}/([^\"]+)\"")) keys.ShouldContain(read.Groups[1].Value, $"{made.Name} has not all that is read in {directory}");
     }
 }

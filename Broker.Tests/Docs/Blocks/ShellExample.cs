@@ -12,7 +12,7 @@ internal sealed class ShellExample : IDisposable
 {
     private static readonly string[] StoodFor = ["dotnet", "docker", "kind", "kubectl", "vault", "curl", "git"];
     private static readonly string[] Scripts = ["demo.sh", "test.sh", "LoadTests/bench.sh", "LoadTests/drill.sh"];
-    private static readonly string[] AsTheyAre = ["sh", "sed", "openssl"];
+    private static readonly string[] AsTheyAre = ["sh", "sed", "openssl", "base64", "chmod", "id", "mkdir"];
 
     private readonly string work = Directory.CreateTempSubdirectory("broker-example-").FullName;
     private readonly string calls, bin;
@@ -36,6 +36,9 @@ internal sealed class ShellExample : IDisposable
     }
 
     public void Dispose() => Directory.Delete(work, recursive: true);
+
+    /// <summary>The directory that it runs in.</summary>
+    public string Folder => work;
 
     /// <summary>Puts a file where the example expects one of the reader's.</summary>
     public void Has(string file, string text) => File.WriteAllText(Path.Combine(work, file), text);
