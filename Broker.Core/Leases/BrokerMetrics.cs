@@ -65,7 +65,7 @@ public sealed class BrokerMetrics
         caps = meter.CreateCounter<long>("broker.caps", "{change}", "Changes of what a database lets a lease's user open, by database and direction.");
         admissions = meter.CreateCounter<long>("broker.admissions", "{workload}", "Workloads that an API server asked about, by outcome: fits, warned, refused, failed-open.");
         unproven = meter.CreateCounter<long>("broker.unproven", "{request}", "Requests to either API that were refused because they did not prove who is calling.");
-        unacknowledged = Acknowledgements.CounterOf(meter); // it exists with any ledger, because alerts query it
+        unacknowledged = Acknowledgements.CounterOf(meter); // with any ledger, so that the exported metrics are the same
     }
 
     /// <summary>Makes every series that an alert queries begin at 0, for everything in the catalog.</summary>
