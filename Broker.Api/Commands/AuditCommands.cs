@@ -58,7 +58,7 @@ internal static class AuditCommands
                 return default;
             },
         };
-        var command = new Command("query", "Who held a database user at a time. Exit code 1 when nobody did, 2 when a file cannot be read.") { files, user, at };
+        var command = new Command("query", "Tells who held a database user at a given time. Exit code 1 when nobody did, 2 when a file cannot be read.") { files, user, at };
         command.SetAction(result => Guarded(console, () =>
         {
             var held = HolderQuery.At(Paths(result, files), result.GetRequiredValue(user), result.GetValue(at));

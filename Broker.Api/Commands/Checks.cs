@@ -120,11 +120,11 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
         try
         {
             WriteBeside(Path.Combine(directory, "keys"));
-            return string.Create(CultureInfo.InvariantCulture, $"there are {keys}, and more can be made.");
+            return string.Create(CultureInfo.InvariantCulture, $"{keys} found, and the broker can make more.");
         }
         catch (Exception e) when (keys > 0 && e is IOException or UnauthorizedAccessException)
         {
-            return string.Create(CultureInfo.InvariantCulture, $"there are {keys}, and the broker cannot make more ({e.Message}): whoever provides them must add a new one before the newest is 90 days old.");
+            return string.Create(CultureInfo.InvariantCulture, $"{keys} found, and the broker cannot make more ({e.Message}): add a new one before the newest is 90 days old.");
         }
     }
 
@@ -146,7 +146,7 @@ internal sealed class Checks(IServiceProvider services, LiveCatalog catalog)
     private async Task<string> FetchKeysAsync(IdentityIssuer issuer)
     {
         var keys = (await KeyFetching.FetchAsync(issuer, services.GetRequiredService<TimeProvider>())).Keys.Count;
-        return keys > 0 ? string.Create(CultureInfo.InvariantCulture, $"has {keys} keys to verify tokens with.") : "has no keys yet: none of its tokens can be verified.";
+        return keys > 0 ? string.Create(CultureInfo.InvariantCulture, $"has {keys} {(keys == 1 ? "key" : "keys")} to verify tokens with.") : "has no keys yet: none of its tokens can be verified.";
     }
 
     private async Task<string> WatchPodsAsync(IdentityIssuer issuer, CatalogSnapshot current, CancellationToken cancellation)

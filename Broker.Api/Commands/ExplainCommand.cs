@@ -16,7 +16,7 @@ internal static class ExplainCommand
     {
         var token = new Option<string>("--token") { Description = "The caller's token; - reads it from standard input, @FILE from a file, so that no process list shows it.", Required = true };
         var role = new Option<string>("--role") { Description = "The role.", Required = true };
-        var command = new Command("explain", "Explains why a caller may or may not have a role. Exit code 1 when it may not.") { token, role };
+        var command = new Command("explain", "Explains why a caller may or may not have a role. Exit code 1 when it may not, 2 when the configuration or the token cannot be read.") { token, role };
         command.SetAction(async (result, cancellation) =>
         {
             var builder = WebApplication.CreateSlimBuilder();

@@ -31,8 +31,8 @@ public static class PageEndpoints
     private static readonly Dictionary<string, string> DoneTexts = new(StringComparer.Ordinal)
     {
         ["rotate"] = "The rotation is ordered: the table of leases shows its progress.",
-        ["pause"] = "The role is paused: nobody new gets it. Resume it in the table of roles.",
-        ["drain"] = "The role is being drained: nobody new gets it, and nobody gets more time. Resume it in the table of roles.",
+        ["pause"] = "The role is paused: no new holder gets it. Resume it in the table of roles.",
+        ["drain"] = "The role is being drained: no new holder gets it, and no holder gets more time. Resume it in the table of roles.",
         ["resume"] = "The role is granted again.",
         ["revoke"] = "The lease is being revoked.",
         ["end"] = "The holder has ended.",
@@ -141,7 +141,7 @@ public static class PageEndpoints
     {
         if (await PageForm.ReadAsync(context, antiforgery) is not { } form)
         {
-            var tooOld = await orders.RefusedAsync(kind, _ => null, "The form is too old, or came from another site. Nothing was done.", context);
+            var tooOld = await orders.RefusedAsync(kind, _ => null, "The form has expired, or another site sent it. Nothing was done. Go back to the page and give the order again.", context);
             await ShowOrderAsync(kind, _ => null, tooOld.Detail, context, orders, antiforgery);
             return;
         }
@@ -152,7 +152,7 @@ public static class PageEndpoints
         try
         {
             order = await orders.DescribeAsync(kind, Field, context.RequestAborted);
-            var refusal = order is null ? await orders.RefusedAsync(kind, Field, "Nothing was done.", context) : await orders.GiveAsync(kind, Field, context);
+            var refusal = order is null ? await orders.RefusedAsync(kind, Field, "What this order is about does not exist any more. Nothing was done. Go back to the page to see what is there now.", context) : await orders.GiveAsync(kind, Field, context);
             if (refusal?.Code == RefusalCode.AuditUnavailable)
             {
                 // The order's page would show its holders, and that is not on record either.

@@ -77,7 +77,7 @@ public sealed record PageModel(
 
 /// <summary>What shadow mode saw.</summary>
 /// <param name="Rows">By path; empty when nothing has been read yet.</param>
-/// <param name="At">The ledger's time.</param>
+/// <param name="At">This replica's time.</param>
 public sealed record ShadowView(IReadOnlyList<ShadowRow> Rows, DateTimeOffset At)
 {
     /// <summary>All paths together, in a sentence; null when nothing has been read yet.</summary>
@@ -170,8 +170,8 @@ public sealed record DatabaseView(
 
     /// <summary>Why somebody waits although connections are free; null when none are free or nobody waits.</summary>
     public string? WhyWaiting => this is not { Bar.Free: > 0, Line: [var first, ..] } ? null
-        : Budget.Record.Kept >= Bar.Free ? $"All {PageText.Number(Bar.Free)} that are free are kept for those to whom they are guaranteed."
-        : first.Least > Bar.Free - Budget.Record.Kept ? $"{PageText.Number(Bar.Free - Budget.Record.Kept)} could be given, and {first.Caller}, who is first, takes no fewer than {PageText.Number(first.Least)}; later claims wait behind it."
+        : Budget.Record.Kept >= Bar.Free ? $"All {PageText.Number(Bar.Free)} free connections are kept for the parties to which they are guaranteed."
+        : first.Least > Bar.Free - Budget.Record.Kept ? $"{PageText.Number(Bar.Free - Budget.Record.Kept)} could be given, but {first.Caller}, who is first in line, takes no fewer than {PageText.Number(first.Least)}; later claims wait behind it."
         : null;
 
     /// <summary>The role that has most connections and takes new holders: pausing it stops the growth without cutting anybody off; null when there is none.</summary>

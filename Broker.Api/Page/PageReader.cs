@@ -57,7 +57,7 @@ internal sealed class PageReader(
         {
             var trouble = $"The broker's ledger does not answer: nothing new is promised. {e.Message}";
             return last is var (_, known)
-                ? await ViewAsync(caller, known, query with { Lease = null, Pods = null }, done, trouble + "  What is shown is out of date.", cancellation)
+                ? await ViewAsync(caller, known, query with { Lease = null, Pods = null }, done, trouble + " What is shown is out of date.", cancellation)
                 : new(caller.DisplayName, MayOrder(caller), time.GetUtcNow(), trouble, [], query, done);
         }
     }

@@ -7,7 +7,7 @@ namespace Broker.Core.Leases;
 /// <param name="Role">The role.</param>
 /// <param name="Database">Its database in the catalog.</param>
 /// <param name="Lease">The lease.</param>
-/// <param name="Holder">The caller's claim on it.</param>
+/// <param name="Holder">The caller as a holder of it.</param>
 /// <param name="Connections">How many connections it may open.</param>
 /// <param name="Credentials">What it connects with.</param>
 /// <param name="Overlap">

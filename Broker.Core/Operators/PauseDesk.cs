@@ -37,8 +37,8 @@ internal sealed class PauseDesk(ICatalog catalog, RolePauses pauses, DeskAudit a
             Database = role?.Database,
             Detail = refusal?.Detail ?? state switch
             {
-                RoleState.Paused => "paused: nobody new gets it",
-                RoleState.Draining => "drained: nobody new gets it, and nobody gets more time",
+                RoleState.Paused => "paused: no new holder gets it",
+                RoleState.Draining => "drained: no new holder gets it, and no holder gets more time",
                 _ => "it is granted again",
             },
             Reason = reason,

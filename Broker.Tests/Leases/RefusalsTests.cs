@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Broker.Tests.Leases;
 
-/// <summary>What who is given nothing is told, and when to come back.</summary>
+/// <summary>What a refused caller is told, and when it should try again.</summary>
 public sealed class RefusalsTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);

@@ -56,7 +56,7 @@ public sealed class FiveQuestionsTests(Browser browser) : IClassFixture<Browser>
             await SeenAsync(page, page.Locator(".roles td.over", new() { HasTextString = "3" }));
             // 5: what stops it.
             await SeenAsync(page, page.GetByRole(AriaRole.Link, new() { Name = "Change the ceiling…" }));
-            foreach (var order in new[] { "Raise the ceiling… ", " above it are promised to nobody. Pause orders-api… Nobody new gets it; holders keep it, so this frees no connections." })
+            foreach (var order in new[] { "Raise the ceiling… ", " above it cannot be promised now. Pause orders-api… No new holder gets it; holders keep it, so this frees no connections." })
                 await SeenAsync(page, page.Locator(".aside", new() { HasTextString = "Without cutting anybody off:" }).Filter(new() { HasTextString = order }));
             foreach (var order in new[] { "Pause…", "Drain…", "Rotate…" }) await SeenAsync(page, page.GetByRole(AriaRole.Link, new() { Name = order }).First);
             await Pictures.TakeAsync(page, "incident", fullPage: false);

@@ -76,9 +76,9 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         await ClaimAsync("uid-1", 4);
         var page = await OpenAsync();
         await Role(page, "Pause…").ClickAsync();
-        await ReadsAsync(page, "Nobody new gets it, on any replica, from now on");
+        await ReadsAsync(page, "No new holder gets it, on any replica, from now on");
         await ReadsAsync(page, "1 holder has 4 connections of it now.");
-        await GiveAsync(page, "Pause it", "The role is paused: nobody new gets it.");
+        await GiveAsync(page, "Pause it", "The role is paused: no new holder gets it.");
         await page.Locator(".badge.paused", new() { HasTextString = "paused" }).WaitForAsync();
         await ReadsAsync(page, $": {Reason}");
         var refused = await world.ClaimAsync(replica, world.Pod("uid-2"));
@@ -86,7 +86,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
             it => it.Item1.ShouldBe(503), it => it.Item2.ShouldBe("role-paused"), it => it.Item3!.ShouldContain(Reason));
 
         await Role(page, "Drain…").ClickAsync();
-        await ReadsAsync(page, "Nobody new gets it, and nobody gets more time");
+        await ReadsAsync(page, "No new holder gets it, and no holder gets more time");
         await GiveAsync(page, "Drain it", "The role is being drained");
         await page.Locator(".badge.paused", new() { HasTextString = "draining" }).WaitForAsync();
 
@@ -192,7 +192,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         await page.Locator("form").EvaluateAsync("form => form.noValidate = true");
         await page.GetByRole(AriaRole.Button, new() { Name = "Pause it" }).ClickAsync();
         (await page.GetByRole(AriaRole.Alert).TextContentAsync())!.ShouldContain("reason");
-        await Link(page, "Do nothing").ClickAsync();
+        await Link(page, "Cancel").ClickAsync();
         page.Url.ShouldEndWith("/#database-orders");
 
         await Link(page, "Change the ceiling…").ClickAsync();
@@ -227,7 +227,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         var page = await OpenAsync();
         await TabToAsync(page, "Pause…");
         await page.Keyboard.PressAsync("Enter");
-        await ReadsAsync(page, "Nobody new gets it");
+        await ReadsAsync(page, "No new holder gets it");
         (await page.RunAxe()).Violations.Where(violation => violation.Impact is "serious" or "critical").Select(violation => $"{violation.Id}: {violation.Nodes[0].Html}").ShouldBeEmpty();
         await page.Keyboard.PressAsync("Tab");
         await page.Keyboard.TypeAsync(Reason);
@@ -247,7 +247,7 @@ public sealed class PageOrdersTests(Browser browser) : IClassFixture<Browser>, I
         await page.GotoAsync(new Uri(address, "/signin/link?code=" + Uri.EscapeDataString(link)).ToString());
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign in" }).ClickAsync();
         await Role(page, "Pause…").ClickAsync();
-        await GiveAsync(page, "Pause it", "The role is paused: nobody new gets it.");
+        await GiveAsync(page, "Pause it", "The role is paused: no new holder gets it.");
         (await BudgetAsync())["roles"]!.AsArray().Single(role => (string?)role!["role"] == "orders-api")!["pause"]!["by"]!.GetValue<string>().ShouldContain("grace@laptop");
 
         await page.Locator("input[name=pods]").FillAsync("500");

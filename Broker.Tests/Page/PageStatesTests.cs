@@ -20,7 +20,7 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
         Server.Shown.Show((caller, query) => new(caller.DisplayName, true, Views.Now, null, [Views.View(Views.Budget("orders", 200, 137, 8, 0, 0, 0, over: 0), query, true)], query, null));
         var page = await OpenAsync("empty");
 
-        (await page.Locator(".leases").TextContentAsync())!.ShouldContain("No lease: nobody has asked for a role of this database yet.");
+        (await page.Locator(".leases").TextContentAsync())!.ShouldContain("No leases: nobody holds a role of this database.");
         (await page.Locator("body").TextContentAsync())!.ShouldNotContain("Broker.", Case.Sensitive, "what is written for the compiler is not shown");
     }
 
@@ -129,9 +129,9 @@ public sealed class PageStatesTests(Browser browser) : ServedPageTests(browser)
     }
 
     [Theory]
-    [InlineData(5, 0, 8, "5 could be given, and shop/orders-api-9, who is first, takes no fewer than 8; later claims wait behind it.")]
-    [InlineData(5, 5, 1, "All 5 that are free are kept for those to whom they are guaranteed.")]
-    [InlineData(5, 3, 4, "2 could be given, and shop/orders-api-9, who is first, takes no fewer than 4; later claims wait behind it.")]
+    [InlineData(5, 0, 8, "5 could be given, but shop/orders-api-9, who is first in line, takes no fewer than 8; later claims wait behind it.")]
+    [InlineData(5, 5, 1, "All 5 free connections are kept for the parties to which they are guaranteed.")]
+    [InlineData(5, 3, 4, "2 could be given, but shop/orders-api-9, who is first in line, takes no fewer than 4; later claims wait behind it.")]
     [InlineData(0, 0, 4, null)]
     public void Whoever_waits_though_something_is_free_is_told_with_the_cause(int free, int kept, int least, string? why)
     {

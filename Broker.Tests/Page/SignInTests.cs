@@ -33,7 +33,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>, IAsyn
 
         var other = await PageAsync();
         await UseAsync(other, link);
-        (await other.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("This link has already been used. Make a new one.");
+        (await other.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("This link has already been used. Make a new one with `broker admin-link`.");
 
         await page.GotoAsync(new Uri(address, "/signin").ToString());
         await page.GetByRole(AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
@@ -47,7 +47,7 @@ public sealed class SignInTests(Browser browser) : IClassFixture<Browser>, IAsyn
         var page = await PageAsync();
         await UseAsync(page, new Uri(address, "/signin/link?code=nonsense").ToString());
 
-        (await page.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("This link was not made by this broker, or it has expired. Make a new one.");
+        (await page.GetByRole(AriaRole.Alert).TextContentAsync()).ShouldBe("This link was not made by this broker, or it has expired. Make a new one with `broker admin-link`.");
     }
 
     [Fact]

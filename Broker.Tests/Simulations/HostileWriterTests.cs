@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Broker.Tests.Simulations;
 
-/// <summary>Somebody writes whatever he likes into the replicas' Redis, and gets nothing by it (law L14); <c>loadtests simulate --hostile</c> runs many more.</summary>
+/// <summary>A hostile writer puts arbitrary values into the replicas' Redis and gains nothing (law L14); <c>loadtests simulate --hostile</c> runs many more.</summary>
 public sealed class HostileWriterTests
 {
 #if MUTANTS || MUTANTSLEASES

@@ -53,7 +53,7 @@ internal static class BudgetCommands
                 var text = result.GetRequiredValue(connections);
                 int? ceiling = text == "configured" ? null
                     : int.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number
-                    : throw new RemoteException($"'{text}' is not a number of connections, nor 'configured'.");
+                    : throw new RemoteException($"'{text}' is neither a number of connections nor 'configured'; write one of the two.");
                 await broker.SendAsync(
                     HttpMethod.Put, $"api/v1/budgets/{Uri.EscapeDataString(result.GetRequiredValue(database))}/ceiling",
                     new { ceiling, reason = result.GetRequiredValue(reason) }, cancellation);

@@ -5,7 +5,7 @@ using Spectre.Console;
 
 namespace Broker.Api.Commands.Remote;
 
-/// <summary><c>broker holders</c> and <c>broker others</c>: who has connections, really.</summary>
+/// <summary><c>broker holders</c>, <c>broker others</c> and <c>broker line</c>: who has connections, and who waits for some.</summary>
 internal static class HolderCommands
 {
     public static Command Holders(IAnsiConsole console)

@@ -3,7 +3,7 @@ using Spectre.Console;
 
 namespace Broker.Api.Commands.Remote;
 
-/// <summary><c>broker rotate</c>, <c>broker revoke</c> and <c>broker end-holder</c>: orders, each with a reason that the audit keeps.</summary>
+/// <summary><c>broker rotate</c>, <c>pause</c>, <c>drain</c>, <c>resume</c>, <c>revoke</c> and <c>end-holder</c>: orders, each with a reason that the audit keeps.</summary>
 internal static class OrderCommands
 {
     public static Command Rotate(IAnsiConsole console)
@@ -21,10 +21,10 @@ internal static class OrderCommands
     }
 
     public static Command Pause(IAnsiConsole console) =>
-        OnRole(console, "pause", "Grants a role to nobody new; current holders keep it. `broker resume` undoes it.", "Role '{0}' is paused: nobody new gets it.");
+        OnRole(console, "pause", "Stops granting a role to new holders; current holders keep it. `broker resume` undoes it.", "Role '{0}' is paused: no new holder gets it.");
 
     public static Command Drain(IAnsiConsole console) =>
-        OnRole(console, "drain", "Grants a role to nobody new, and gives its holders no more time. `broker resume` undoes it.", "Role '{0}' is being drained; `broker holders --role {0}` shows who is left.");
+        OnRole(console, "drain", "Stops granting a role to new holders and gives its holders no more time. `broker resume` undoes it.", "Role '{0}' is being drained; `broker holders --role {0}` shows who is left.");
 
     public static Command Resume(IAnsiConsole console) =>
         OnRole(console, "resume", "Lets a paused or drained role be granted again.", "Role '{0}' is granted again.");

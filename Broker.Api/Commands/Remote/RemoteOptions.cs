@@ -20,7 +20,7 @@ internal sealed class RemoteOptions
     private readonly Option<bool> json = new("--json") { Description = "Print the broker's JSON instead of a table." };
     private readonly Option<int> watch = new("--watch")
     {
-        Description = "Refresh every so many seconds (2 when no number is given) until Ctrl-C, also after a broker was away for a while.",
+        Description = "Refresh at this interval in seconds (2 when no number is given) until Ctrl-C, also while the broker does not answer.",
         Arity = ArgumentArity.ZeroOrOne,
         DefaultValueFactory = _ => 0,
         CustomParser = result =>

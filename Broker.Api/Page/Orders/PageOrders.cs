@@ -104,7 +104,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
             "pause" => new(
                 $"Pause role {role}", "/orders/pause", "Pause it",
                 [
-                    "Nobody new gets it, on any replica, from now on: claims are refused with your reason, and claims that wait in line are told now.",
+                    "No new holder gets it, on any replica, from now on: claims are refused with your reason, at once for those that wait in line.",
                     .. held,
                     "They keep it and renew as before, and their lease is renewed and replaced as before. Resuming the role undoes this.",
                 ],
@@ -113,7 +113,7 @@ internal sealed class PageOrders(BudgetDesk budgets, LeaseDesk leases, CeilingDe
             "drain" => new(
                 $"Drain role {role}", "/orders/drain", "Drain it",
                 [
-                    "Nobody new gets it, and nobody gets more time: claims and renewals are refused with your reason.",
+                    "No new holder gets it, and no holder gets more time: claims and renewals are refused with your reason.",
                     .. held,
                     "Each keeps its login and its connections until its own end; when the last has ended, the database user is dropped. Resuming the role undoes this for whoever has not ended yet.",
                 ],

@@ -11,9 +11,9 @@ namespace Broker.Api.Page;
 /// <summary>Signs an administrator in by a link that works once.</summary>
 internal sealed class LinkSignIn(AdminTokens tokens, SessionLedger used, RequestGuard guard, TimeProvider time)
 {
-    private const string Unknown = "This link was not made by this broker, or it has expired. Make a new one.";
-    private const string Unsettled = "The broker's ledger is new or has lost something. Open the link again in a few seconds.";
-    private const string Used = "This link has already been used. Make a new one.";
+    private const string Unknown = "This link was not made by this broker, or it has expired. Make a new one with `broker admin-link`.";
+    private const string Unsettled = "The broker's ledger is new or has lost records. Open the link again in a few seconds.";
+    private const string Used = "This link has already been used. Make a new one with `broker admin-link`.";
 
     /// <summary>Signs in; null: the request has been answered. Otherwise why not, which has been recorded.</summary>
     public async Task<string?> TryAsync(HttpContext context, string code)

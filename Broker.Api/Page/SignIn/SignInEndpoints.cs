@@ -39,7 +39,7 @@ internal static class SignInEndpoints
     {
         var refused = await PageForm.ReadAsync(context, antiforgery) is { } form
             ? await links.TryAsync(context, form["code"].ToString())
-            : "The form is too old, or came from another site. Open the link again.";
+            : "The form has expired, or another site sent it. Open the link again.";
         if (refused is not null) await ShowAsync(context, null, refused);
     }
 

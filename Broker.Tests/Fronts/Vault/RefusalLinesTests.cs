@@ -30,7 +30,7 @@ public sealed class RefusalLinesTests
         lines[0].ShouldContain("uid-1");
         lines[0].ShouldContain("role orders-api");
         lines[0].ShouldContain("99999");
-        lines[1].ShouldContain("Refused (not-allowed): nobody, from ");
+        lines[1].ShouldContain("Refused (not-allowed): an unproven caller at ");
         lines[2].ShouldContain("permission denied");
         lines[3].ShouldContain("/v1/auth/kubernetes/login");
     }

@@ -18,8 +18,8 @@ using Xunit;
 namespace Broker.Tests.Security.Redis;
 
 /// <summary>
-/// Law L14: Redis can deny, never grant. Somebody with a plain connection to the Redis of running brokers tries each thing that he could
-/// write there. What he can and cannot do stands in docs/security.md.
+/// Law L14: Redis can deny, never grant. Somebody with a plain connection to the Redis of running brokers tries to write
+/// everything that could be written there. docs/security.md lists what that achieves.
 /// </summary>
 public sealed class RedisWriterTests(SharedServers servers) : IAsyncLifetime
 {

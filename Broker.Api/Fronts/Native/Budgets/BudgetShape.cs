@@ -61,7 +61,7 @@ public sealed record BudgetShape(
     public sealed record CeilingOrderShape(int Ceiling, string Reason, string By, DateTimeOffset? Since);
 
     /// <summary>An operator's order on a role.</summary>
-    /// <param name="State"><c>paused</c>: nobody new gets it; <c>draining</c>: nor does anybody get more time.</param>
+    /// <param name="State"><c>paused</c>: no new holder gets it; <c>draining</c>: no holder gets more time either.</param>
     /// <param name="Reason">Why, in the operator's words.</param>
     /// <param name="By">Who ordered it.</param>
     /// <param name="Since">Since when.</param>

@@ -6,7 +6,7 @@ namespace Broker.Api.Fronts.Native.Credentials;
 /// <param name="Role">The role.</param>
 /// <param name="Database">Its database in the broker's configuration.</param>
 /// <param name="Lease">The database user, shared with others.</param>
-/// <param name="Holder">The caller's claim on it.</param>
+/// <param name="Holder">The caller as a holder of it.</param>
 /// <param name="Connections">How many connections the caller may open at most.</param>
 /// <param name="Credentials">What to connect with.</param>
 /// <param name="FewerBecause">Present only when there are fewer connections than were asked for: the reason, in a sentence for people.</param>
@@ -21,7 +21,7 @@ public sealed record GrantShape(
     /// <param name="ExpiresAt">Its end, unless the broker renews it; renewals move the holder to another lease before then.</param>
     public sealed record LeaseShape(string Id, DateTimeOffset IssuedAt, DateTimeOffset VerifiedAt, DateTimeOffset ExpiresAt);
 
-    /// <summary>The caller's claim on a lease.</summary>
+    /// <summary>The caller as a holder of the lease.</summary>
     /// <param name="Id">For renew and release.</param>
     /// <param name="ExpiresAt">Its end, unless it is renewed.</param>
     /// <param name="RenewAfterSeconds">When to renew: after two thirds of its time.</param>
@@ -51,7 +51,7 @@ public sealed record GrantShape(
 /// <param name="Role">The role.</param>
 /// <param name="Database">Its database in the broker's configuration.</param>
 /// <param name="Lease">The database user.</param>
-/// <param name="Holder">The caller's claim on it.</param>
+/// <param name="Holder">The caller as a holder of it.</param>
 /// <param name="Connections">How many connections the caller may open at most; the number may have changed.</param>
 /// <param name="OverlapSeconds">With rotate: how long the connections on the old credentials may stay open; 0: close them before new ones are opened.</param>
 /// <param name="Allotment">For a holder that follows sizes: the number to send with the next renewal, once no more connections are open than this answer grants.</param>

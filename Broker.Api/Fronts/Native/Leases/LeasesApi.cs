@@ -47,8 +47,8 @@ public static class LeasesApi
             .Produces(202).WithRefusals(RefusalCode.NotAllowed, RefusalCode.IssuerUnavailable, new(RefusalCode.InvalidRequest, Detail: OperatorsBody.NoReason));
         foreach (var (verb, state, summary) in new[]
         {
-            ("pause", RoleState.Paused, "Grants the role to nobody new; current holders keep it and renew. In force once answered. Needs a reason, which callers are told."),
-            ("drain", RoleState.Draining, "Grants the role to nobody new, and gives its holders no more time: it is empty when the last holder has ended. Needs a reason, which callers are told."),
+            ("pause", RoleState.Paused, "Stops granting the role to new holders; current holders keep it and renew. In force when the answer arrives. Needs a reason, which callers are told."),
+            ("drain", RoleState.Draining, "Stops granting the role to new holders and gives its holders no more time: it is empty when the last holder has ended. Needs a reason, which callers are told."),
             ("resume", RoleState.Open, "Lets a paused or drained role be granted again. Needs a reason."),
         })
         {

@@ -20,7 +20,7 @@ public static class RefusalStatus
         RefusalCode.LeaseUnknown => ("lease-unknown", 404, "No such lease"),
         RefusalCode.SessionUnknown => ("session-unknown", 404, "No such session"),
         RefusalCode.LimitExceeded => ("limit-exceeded", 429, "Over the limit"),
-        RefusalCode.RolePaused => ("role-paused", 503, "An operator paused the role"),
+        RefusalCode.RolePaused => ("role-paused", 503, "An operator paused or drained the role"),
         RefusalCode.BudgetExhausted => ("budget-exhausted", 503, "Too few connections are free"),
         RefusalCode.IssueThrottled => ("issue-throttled", 429, "The creation of database users is throttled"),
         RefusalCode.IssuerUnavailable => ("issuer-unavailable", 503, "The issuer is not available"),

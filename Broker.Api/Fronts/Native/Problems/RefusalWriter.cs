@@ -53,7 +53,7 @@ public static class RefusalWriter
     {
         var log = context.RequestServices.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(RefusalWriter).FullName!);
         var caller = context.GetProof()?.Caller;
-        var who = caller is null ? $"nobody, from {AddressName.Of(context.Connection.RemoteIpAddress)}" : $"{caller.Issuer}: {caller.Subject}{(caller.PodUid is { } pod ? $" (pod {pod})" : "")}";
+        var who = caller is null ? $"an unproven caller at {AddressName.Of(context.Connection.RemoteIpAddress)}" : $"{caller.Issuer}: {caller.Subject}{(caller.PodUid is { } pod ? $" (pod {pod})" : "")}";
         var code = RefusalStatus.Of(refusal.Code).Code;
         if (RefusalStatus.IsOurs(refusal.Code)) log.CouldNot(code, Short(who), Short(role ?? "-"), context.Request.Method, Short(path), context.TraceId(), OneLine(refusal.Detail));
         else log.Refused(code, Short(who), Short(role ?? "-"), context.Request.Method, Short(path), context.TraceId(), OneLine(refusal.Detail));

@@ -204,7 +204,7 @@ public sealed class RequestGuard(IAudit audit, UnprovenRefusals unproven, ProofH
         {
             405 => $"This address does not take {context.Request.Method}; it takes {context.Response.Headers.Allow}.",
             415 => NotJson,
-            _ => "There is nothing at this address. GET /openapi/v1.json lists all addresses.",
+            _ => "There is nothing at this address. GET /openapi/v1.json lists the API's addresses.",
         });
 
     private static Refusal Unreadable(BadHttpRequestException e) => new(
