@@ -15,7 +15,7 @@ internal sealed class CapacityOptions
 
     private readonly Option<int?> pods = new("--pods")
     {
-        Description = $"Instead: a rollout of so many pods (1-{MostPods}) in the capacity model (docs/performance.md), which says where the first queue grows.",
+        Description = $"Model a rollout of this many pods (1-{MostPods}) instead of running seeds; the capacity model (docs/performance.md) says where the first queue grows.",
         CustomParser = static result => NumberOption.Read("--pods", result, 1, 1, MostPods),
     };
 
@@ -23,7 +23,7 @@ internal sealed class CapacityOptions
     private readonly Option<int[]> replicas = CommandOptions.NumbersWithin("--replicas", "With --pods: replicas of the broker; several, with commas between, are modelled one after the other", 1, MostReplicas, 3, 10, 30);
     private readonly Option<int> masters = CommandOptions.Number("--masters", "With --pods: masters of the Redis Cluster.", 3, 1, 1_000);
     private readonly Option<TimeSpan> rollout = CommandOptions.Duration("--rollout", "With --pods: the time in which they start; 0s: all at once.", TimeSpan.FromSeconds(60));
-    private readonly Option<int> hot = CommandOptions.Number("--hot", "With --pods: so many of a hundred are of one database; 0: of all alike.", 0, 0, 100);
+    private readonly Option<int> hot = CommandOptions.Number("--hot", "With --pods: the percentage of the pods that use one of the databases; 0: each database has as many as any other.", 0, 0, 100);
     private readonly Option<int> cores = CommandOptions.Number("--cores", "With --pods: processors of a replica.", 1, 1, 256);
     private readonly Option<int> processors = CommandOptions.Number("--processors", "With --pods: processors of one machine that everything shares, the load generator too; 0: each its own.", 0, 0, 1_024);
     private readonly Option<TimeSpan> roundTrip = CommandOptions.Duration("--round-trip", "With --pods: a message there and one back, between any two.", TimeSpan.FromMilliseconds(0.5));

@@ -11,13 +11,13 @@ internal sealed record CapacityPlan
 
     public required int Replicas { get; init; }
 
-    /// <summary>Masters of the Redis Cluster, each with an equal range of the slots; 1: a Redis alone.</summary>
+    /// <summary>Masters of the Redis Cluster, each with an equal range of the slots; 1: a single Redis.</summary>
     public required int Masters { get; init; }
 
     /// <summary>Pods start within this time, evenly; zero: all at once.</summary>
     public required TimeSpan Rollout { get; init; }
 
-    /// <summary>So many of a hundred pods are of the first database; the others are spread over all the rest. 0: all are spread evenly.</summary>
+    /// <summary>The percentage of the pods that use the first database; the others are spread over all the rest. 0: all are spread evenly.</summary>
     public int HotPercent { get; init; }
 
     /// <summary>Processors of a replica.</summary>

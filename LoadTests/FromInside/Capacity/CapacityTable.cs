@@ -11,8 +11,8 @@ internal static class CapacityTable
         // A file or a pipe is as wide as it takes.
         if (!console.Profile.Out.IsTerminal) console.Profile.Width = 180;
         var plan = results[0].Plan;
-        var hot = plan.HotPercent > 0 ? Text($" ({plan.HotPercent} of a hundred of one of them)") : "";
-        var redis = plan.Masters == 1 ? "a Redis alone" : Text($"a Redis Cluster of {plan.Masters} masters");
+        var hot = plan.HotPercent > 0 ? Text($" ({plan.HotPercent} % of the pods use one of them)") : "";
+        var redis = plan.Masters == 1 ? "a single Redis" : Text($"a Redis Cluster of {plan.Masters} masters");
         var shared = plan.Processors > 0 ? Text($"; all share {plan.Processors} processors") : "";
         console.WriteLine(Text($"{plan.Pods:#,0} pods of {plan.Databases} databases{hot} start within {plan.Rollout.TotalSeconds:0.###} s; {redis}; processors of a replica: {plan.Cores}; a round trip of {plan.RoundTrip.TotalMilliseconds:0.###} ms{shared}; seed {plan.Seed}."));
         console.WriteLine(Text($"Service times: {times.TakenOn}."));
@@ -25,7 +25,7 @@ internal static class CapacityTable
                     row.GrowsFrom is { } from ? Text($"{from:0.0} s") : "–");
         console.Write(stations);
 
-        var sums = FigureTable.New(console, "replicas", "all served after", "answer p50", "p99", "most", "told to come back", "claims a decision", "processor for 1,000 pods: replicas", "Redis", "always: each replica", "busiest master");
+        var sums = FigureTable.New(console, "replicas", "all served after", "answer p50", "p99", "most", "told to come back", "claims per decision", "processor for 1,000 pods: replicas", "Redis", "idle load: each replica", "busiest master");
         foreach (var result in results)
             sums.AddRow(
                 Text($"{result.Plan.Replicas}"), Text($"{result.Took:0.00} s"), Milliseconds(result.P50), Milliseconds(result.P99), Milliseconds(result.Most), Text($"{result.ToldToComeBack:#,0}"), Text($"{result.ClaimsADecision:0}"),

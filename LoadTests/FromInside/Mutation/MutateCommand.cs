@@ -12,10 +12,10 @@ internal sealed class MutateCommand
     private readonly Option<int> seeds = CommandOptions.Number("--seeds", "Worlds that a mutant has to get through.", 100, 1, 1_000_000);
     private readonly Option<int?> sample = new("--sample") { Description = "Only so many mutants, chosen at random." };
     private readonly Option<int> seed = new("--seed") { Description = "Decides which mutants are chosen.", DefaultValueFactory = _ => 1 };
-    private readonly Option<FileInfo?> tests = new("--tests") { Description = "The tests' program, Broker.Tests.dll: what got through the worlds meets the tests too." };
+    private readonly Option<FileInfo?> tests = new("--tests") { Description = "The tests' program, Broker.Tests.dll: mutants that survive the worlds are run against the tests too." };
     private readonly Option<string[]> rounds = new("--classes")
     {
-        Description = "Classes of tests, divided by commas; may be given several times: the later only meet what got through the earlier.",
+        Description = "Test classes, separated by commas; may be repeated: each group is run only against mutants that survived the groups before it.",
         AllowMultipleArgumentsPerToken = true,
         DefaultValueFactory = _ => ["*InProcessLedgerTests", "*BrokeOnceTests,*ConnectionCapsTests,*WayOfARequestTests,*RotationTests,*VerificationTests,*RevocationTests,*LostAnswersTests,*LeftoversTests,*LedgerLossTests"],
     };

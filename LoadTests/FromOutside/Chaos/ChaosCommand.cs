@@ -29,7 +29,7 @@ internal sealed class ChaosCommand
         var options = new ChaosCommand();
         options.faults.AcceptOnlyFromAmong([.. Misfortunes.All.Select(misfortune => misfortune.Name)]);
         options.redis.AcceptOnlyFromAmong(RedisKinds.Names);
-        var command = new Command("chaos", "Injects faults into real brokers, their Redis, their issuer and their database while pods work, and checks the laws. Exit code 1: a law was broken.")
+        var command = new Command("chaos", "Inject faults into real brokers, their Redis, their issuer and their database while pods work, and check the laws. Exit code 1: a law was broken.")
         {
             options.faults, options.list, options.pods, options.replicas, options.redis, options.freeze, options.logs, options.from, options.vault, options.json,
         };

@@ -30,7 +30,7 @@ internal static class JobsCommand
             Console.Out.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{result.Jobs} jobs of {each.TotalSeconds:0} s on max_connections = {parsed.GetValue(maxConnections)}, in {result.Took.TotalSeconds:0} s: {result.Served} served, {result.MostOpen} connections open at most, "
-                + $"{result.Refused} refused by the database; there was never room for longer than {result.Idle.TotalSeconds:0.0} s while jobs waited; a place was taken {result.Usual.TotalSeconds:0.0} s after it came free, usually"));
+                + $"{result.Refused} refused by the database; there was never room for longer than {result.Idle.TotalSeconds:0.0} s while jobs waited; a free connection was usually taken after {result.Usual.TotalSeconds:0.0} s"));
             foreach (var (code, times) in result.Told.OrderByDescending(one => one.Value)) Console.Out.WriteLine($"  {code}: told {times} times, and asked again");
             foreach (var fault in result.Faults) await Console.Error.WriteLineAsync($"Not as expected: {fault}");
             return result.Faults.Count == 0 ? 0 : 1;

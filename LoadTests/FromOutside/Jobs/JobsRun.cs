@@ -7,7 +7,7 @@ namespace LoadTests.FromOutside.Jobs;
 
 /// <summary>What came of it.</summary>
 /// <param name="Idle">The longest time for which room was there and somebody waited.</param>
-/// <param name="Usual">How long after an end the place was taken, in the middle of all, by who ended and who was granted in their order.</param>
+/// <param name="Usual">The median time from an end to the next grant, the ends and the grants matched in their order.</param>
 internal sealed record JobsResult(
     int Jobs, int Served, int MostOpen, int Refused, TimeSpan Idle, TimeSpan Usual, TimeSpan Took, IReadOnlyDictionary<string, int> Told, IReadOnlyList<string> Faults);
 

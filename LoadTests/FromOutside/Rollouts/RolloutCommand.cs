@@ -13,7 +13,7 @@ internal sealed class RolloutCommand
     private readonly Option<int> connections = CommandOptions.Number("--connections", "How many connections each pod wants.", 5, 1, 10_000);
     private readonly Option<int> min = CommandOptions.Number("--min", "The fewest connections that a pod accepts.", 1, 1, 10_000);
     private readonly Option<int> replicas = CommandOptions.Number("--replicas", "Broker processes.", 3, 1, 64);
-    private readonly Option<string> via = CommandOptions.Choice("--via", "Whom the pods ask: the broker, or the issuer itself (each pod its own user, as without the broker).", "broker", "issuer");
+    private readonly Option<string> via = CommandOptions.Choice("--via", "What the pods ask: the broker, or the issuer itself (each pod its own user, as without the broker).", "broker", "issuer");
     private readonly Option<string> engine = CommandOptions.Choice("--engine", "The database's engine.", [.. Engine.All.Keys]);
     private readonly Option<int> maxConnections = CommandOptions.Number("--max-connections", "The server's max_connections.", 200, 10, 10_000);
     private readonly Option<TimeSpan> hold = CommandOptions.Duration("--hold", "How long the pods keep working after each has had its first answer, e.g. 500ms, 5s, 2m.", TimeSpan.FromSeconds(3));

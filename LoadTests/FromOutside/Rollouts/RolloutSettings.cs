@@ -3,7 +3,7 @@ using LoadTests.Servers.Stages;
 
 namespace LoadTests.FromOutside.Rollouts;
 
-/// <summary>Whom the pods ask for their login.</summary>
+/// <summary>What the pods ask for their login.</summary>
 internal enum Via
 {
     /// <summary>The broker, over HTTP.</summary>
@@ -25,7 +25,7 @@ internal sealed record RolloutSettings
     /// <summary>How few each can live with (1 to <see cref="Connections"/>).</summary>
     public int MinConnections { get; init; } = 1;
 
-    /// <summary>Whom the pods ask.</summary>
+    /// <summary>What the pods ask.</summary>
     public Via Via { get; init; }
 
     /// <summary>How long a pod works after every pod has had its first answer (zero or more).</summary>

@@ -145,7 +145,7 @@ internal sealed class Stage : IAsyncDisposable
         Vault = Keep(await LocalVault.StartAsync(cancellation)
             ?? throw new ServerStartException($"There is no Vault here: {LocalVault.HowToGetOne}."));
         VaultPath = await Vault.ServeAsync(
-            Database is LocalPostgres postgres ? postgres : throw new ServerStartException("Vault is set up here for PostgreSQL only: leave --vault or --engine away."),
+            Database is LocalPostgres postgres ? postgres : throw new ServerStartException("Vault is set up here for PostgreSQL only: omit --vault or --engine."),
             StageSettings.RoleName,
             settings.CreationStatements,
             TimeSpan.FromHours(1),

@@ -5,7 +5,7 @@ internal sealed class DropsRefused : Misfortune
 {
     public override string Name => "drops-refused";
 
-    public override string What => "PostgreSQL refuses to drop the users of leases that are over, until somebody mends it";
+    public override string What => "PostgreSQL refuses to drop the users of leases that are over, until somebody fixes it";
 
     public override async Task HappenAsync(Scene scene, CancellationToken cancellation)
     {
