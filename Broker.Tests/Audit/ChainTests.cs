@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Security.Cryptography;
 using Broker.Core.Audit;
 using Broker.Core.Audit.Reading;
@@ -207,19 +206,6 @@ public sealed class ChainTests : IDisposable
         var verified = Verify();
         verified.Problems.ShouldBeEmpty();
         verified.Notes.ShouldContain(note => note.Contains("this sink did not accept"));
-    }
-
-    [Fact]
-    public async Task The_hash_of_a_record_costs_next_to_nothing()
-    {
-        // Not a bench: a bound that only a hash a hundred times dearer would break.
-        var records = Enumerable.Range(0, 20_000).Select(number => AuditFolder.Record($"{number}")).ToArray();
-        await using var audit = Open();
-        await audit.WriteAsync(records[0], Cancel);
-        var watch = Stopwatch.StartNew();
-        await Task.WhenAll(records.Skip(1).Select(record => audit.WriteAsync(record, Cancel).AsTask()));
-        TestContext.Current.TestOutputHelper?.WriteLine($"{watch.Elapsed.TotalMicroseconds / records.Length:0.00} µs a record");
-        watch.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(10));
     }
 
     [Theory]

@@ -44,6 +44,7 @@ public sealed partial class ConsumersTests
     [MemberData(nameof(Manifests))]
     public void A_manifest_is_read_strictly_and_runs_restricted(string file)
     {
+        Documents(file).ShouldNotBeEmpty();
         foreach (var document in Documents(file))
         {
             var kind = document["kind"].ToString();

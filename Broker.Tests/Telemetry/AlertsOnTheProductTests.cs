@@ -93,7 +93,7 @@ public sealed partial class AlertsOnTheProductTests : IAsyncLifetime
             Dictionary<int, HttpResponseMessage> holders = [];
             for (var other = 100; await FreeAsync() is > 0 and var free; other++) holders[other] = await broker.ClaimAsync("orders-api", other, Math.Min(20, free), wait: 30);
             var slow = broker.ClaimAsync("orders-api", pod, connections: 6, wait: 30);
-            await Task.Delay(TimeSpan.FromSeconds(7), TimeProvider.System, Cancellation);
+            await Eventually.HoldsAsync(async () => await WaitedAsync() is { TotalSeconds: >= 6 }, "the claim to have waited in line for longer than is alright", Cancellation);
             foreach (var (other, holder) in holders)
             {
                 await GiveBackAsync(other, await WatchedBroker.GrantAsync(holder));
@@ -104,6 +104,13 @@ public sealed partial class AlertsOnTheProductTests : IAsyncLifetime
             granted.IsSuccessStatusCode.ShouldBeTrue(await granted.Content.ReadAsStringAsync(Cancellation));
             await GiveBackAsync(pod, await WatchedBroker.GrantAsync(granted));
         }
+    }
+
+    // How long the first in line had waited at the last count, by the ledger's time; null: nobody is in line.
+    private async Task<TimeSpan?> WaitedAsync()
+    {
+        if ((await broker.ReadAsync("/api/v1/budgets/orders/line"))["waiting"]!.AsArray() is not [{ } first, ..]) return null;
+        return (await broker.ReadAsync("/api/v1/budgets/orders"))["sampledAt"]!.GetValue<DateTimeOffset>() - first["since"]!.GetValue<DateTimeOffset>();
     }
 
     private async Task OverAllotmentAsync()

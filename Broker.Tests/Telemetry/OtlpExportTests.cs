@@ -1,5 +1,8 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
+using System.Text;
 using Broker.Api.Telemetry;
+using Broker.Core.Leases;
 using Broker.Core.Model;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -68,11 +71,19 @@ public sealed class OtlpExportTests : IAsyncLifetime
     [InlineData("OTEL_SDK_DISABLED=true")]
     [InlineData("OTEL_SDK_DISABLED=TRUE", "OTEL_EXPORTER_OTLP_ENDPOINT=HERE")]
     [InlineData("OTEL_METRICS_EXPORTER=none")]
-    public void What_is_scraped_stays_when_nothing_is_sent(params string[] variables)
+    public async Task What_is_scraped_stays_when_nothing_is_sent(params string[] variables)
     {
-        using var services = Services(variables);
+        await using var services = Services(variables);
+        services.GetRequiredService<MeterProvider>();
+        using var meter = new Meter(BrokerMetrics.Name);
+        meter.CreateCounter<int>("broker.scraped").Add(1);
+        using var body = new MemoryStream();
+        var context = new DefaultHttpContext { RequestServices = services, Request = { Method = "GET", Path = "/metrics" }, Response = { Body = body } };
 
-        Should.NotThrow(() => new ApplicationBuilder(services).UseOpenTelemetryPrometheusScrapingEndpoint());
+        await new ApplicationBuilder(services).UseOpenTelemetryPrometheusScrapingEndpoint().Build()(context);
+
+        context.Response.StatusCode.ShouldBe(StatusCodes.Status200OK);
+        Encoding.UTF8.GetString(body.ToArray()).ShouldContain("\nbroker_scraped_total");
     }
 
     [Fact]

@@ -27,8 +27,10 @@ public sealed class ShellBlocksTests
         example.Has("broker.json", "{}");
         var (output, calls) = await example.RunAsync(DocumentBlock.Named(name).Text, new Dictionary<string, string>(), Cancellation);
 
+        var all = KubernetesYaml.LoadAllFromString(output, null, true);
+        (calls.Count + all.Count).ShouldBeGreaterThan(0, "an example does something");
         foreach (var call in calls) DocumentedCommand.Mistakes(call).ShouldBeEmpty(string.Join(' ', call));
-        foreach (var made in KubernetesYaml.LoadAllFromString(output, null, true))
+        foreach (var made in all)
         {
             if (made is V1Secret secret) IsMounted(secret.Metadata, secret.Data.Keys, volume => volume.Secret?.SecretName);
             else if (made is V1ConfigMap map) IsMounted(map.Metadata, map.Data.Keys, volume => volume.ConfigMap?.Name);
