@@ -8,12 +8,7 @@ namespace LoadTests;
 /// <summary>Options of the kinds that the commands share.</summary>
 internal static class CommandOptions
 {
-    public static Option<int> Number(string name, string description, int standard, int least, int most) => new(name)
-    {
-        Description = $"{description} ({least}-{most})",
-        DefaultValueFactory = _ => standard,
-        CustomParser = result => NumberOption.Read(name, result, standard, least, most),
-    };
+    public static Option<int> Number(string name, string description, int standard, int least, int most) => NumberOption.Create(name, description, standard, least, most);
 
     /// <summary>Several numbers, as words of their own or with commas or bars between them, as help prints those that hold when nothing is said.</summary>
     public static Option<int[]> Numbers(string name, string description, params int[] standard) => new(name)

@@ -2,7 +2,7 @@ using Spectre.Console;
 
 namespace LoadTests;
 
-/// <summary>A table of figures: names on the left, numbers on the right of their columns, and no drawn lines where nobody looks.</summary>
+/// <summary>A table of figures: names on the left, numbers on the right of their columns, and no drawn lines where the output is not a terminal.</summary>
 internal static class FigureTable
 {
     /// <summary>An empty one.</summary>

@@ -8,7 +8,7 @@ internal static class Advice
     // Of a master's claims: more are one database's than more masters could take from it.
     private const double MostlyOne = 0.5;
 
-    // Who is at work for more of the time has little left for a rollout that is a little faster.
+    // A station that is busy for more of the time has little room for a slightly faster rollout.
     private const double Enough = 0.7;
 
     public static string Of(CapacityResult result)

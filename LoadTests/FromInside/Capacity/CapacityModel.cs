@@ -232,7 +232,7 @@ internal sealed class CapacityModel
             answers.Count(static answer => answer > ComeBackAfter), hottest is null ? 0 : (double)hottest.Claims / Math.Max(1, there.Sum(static database => database.Claims)), hottest?.Name ?? "");
     }
 
-    // Who waits for a user waits for the database, or for its pace.
+    // A pod that waits for a user waits for the database, or for its pace.
     private StationRow Issuings()
     {
         var all = databases.Select(static database => database.Issuing.Tally).ToArray();

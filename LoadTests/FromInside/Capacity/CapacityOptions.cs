@@ -6,7 +6,7 @@ using Spectre.Console;
 
 namespace LoadTests.FromInside.Capacity;
 
-/// <summary>The options of <c>loadtests simulate --pods</c>, which asks how many pods replicas and Redis bear instead of running worlds.</summary>
+/// <summary>The options of <c>loadtests simulate --pods</c>, which computes how many pods the replicas and Redis can serve instead of running worlds.</summary>
 internal sealed class CapacityOptions
 {
     private const int MostReplicas = 1_000;
@@ -19,21 +19,21 @@ internal sealed class CapacityOptions
         CustomParser = static result => NumberOption.Read("--pods", result, 1, 1, MostPods),
     };
 
-    private readonly Option<int> databases = CommandOptions.Number("--databases", "With --pods: databases, each a server of its own.", 50, 1, 1_000);
+    private readonly Option<int> databases = CommandOptions.Number("--databases", "With --pods: databases, each a server of its own", 50, 1, 1_000);
     private readonly Option<int[]> replicas = CommandOptions.NumbersWithin("--replicas", "With --pods: replicas of the broker; several, with commas between, are modelled one after the other", 1, MostReplicas, 3, 10, 30);
-    private readonly Option<int> masters = CommandOptions.Number("--masters", "With --pods: masters of the Redis Cluster.", 3, 1, 1_000);
+    private readonly Option<int> masters = CommandOptions.Number("--masters", "With --pods: masters of the Redis Cluster", 3, 1, 1_000);
     private readonly Option<TimeSpan> rollout = CommandOptions.Duration("--rollout", "With --pods: the time in which they start; 0s: all at once.", TimeSpan.FromSeconds(60));
-    private readonly Option<int> hot = CommandOptions.Number("--hot", "With --pods: the percentage of the pods that use one of the databases; 0: each database has as many as any other.", 0, 0, 100);
-    private readonly Option<int> cores = CommandOptions.Number("--cores", "With --pods: processors of a replica.", 1, 1, 256);
-    private readonly Option<int> processors = CommandOptions.Number("--processors", "With --pods: processors of one machine that everything shares, the load generator too; 0: each its own.", 0, 0, 1_024);
+    private readonly Option<int> hot = CommandOptions.Number("--hot", "With --pods: the percentage of the pods that use one of the databases; 0: each database has as many as any other", 0, 0, 100);
+    private readonly Option<int> cores = CommandOptions.Number("--cores", "With --pods: processors of a replica", 1, 1, 256);
+    private readonly Option<int> processors = CommandOptions.Number("--processors", "With --pods: processors of one machine that everything shares, the load generator too; 0: each its own", 0, 0, 1_024);
     private readonly Option<TimeSpan> roundTrip = CommandOptions.Duration("--round-trip", "With --pods: a message there and one back, between any two.", TimeSpan.FromMilliseconds(0.5));
     private readonly Option<bool> warm = new("--warm") { Description = "With --pods: each database has a lease when they come." };
     private readonly Option<FileInfo> times = new("--times") { Description = "With --pods: a file of service times, as bench --part rollout --times writes it; without it those that are kept in LoadTests/FromInside/Capacity." };
 
-    /// <summary>Whether the model is asked for, and no worlds.</summary>
+    /// <summary>Whether the model is asked for instead of worlds.</summary>
     public bool AreAskedFor(ParseResult parsed) => parsed.GetValue(pods) is not null;
 
-    /// <summary>Adds them to a command, whose other options are of worlds, but for those that both have.</summary>
+    /// <summary>Adds them to a command. Its other options are for worlds, except those that both use.</summary>
     public void AddTo(Command command, params Option[] ofBoth)
     {
         Option[] ofWorlds = [.. command.Options.Except(ofBoth)];

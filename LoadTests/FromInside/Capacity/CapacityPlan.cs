@@ -2,7 +2,7 @@ using Broker.Core.Catalog;
 
 namespace LoadTests.FromInside.Capacity;
 
-/// <summary>A rollout, and what is to bear it.</summary>
+/// <summary>A rollout, and the machines that serve it.</summary>
 internal sealed record CapacityPlan
 {
     public required int Pods { get; init; }
@@ -35,10 +35,10 @@ internal sealed record CapacityPlan
     /// <summary>Holders of one lease.</summary>
     public int MaxHoldersPerLease { get; init; } = 500;
 
-    /// <summary>How fast a database bears new users.</summary>
+    /// <summary>How fast a database can make new users.</summary>
     public PaceSettings Pace { get; init; } = new();
 
-    /// <summary>Under which names Redis has the databases' records; null: <c>db-00</c> and so on, each on a server of its own.</summary>
+    /// <summary>The names under which Redis has the databases' records; null: <c>db-00</c> and so on, each on a server of its own.</summary>
     public IReadOnlyList<string>? Addresses { get; init; }
 
     public required long Seed { get; init; }

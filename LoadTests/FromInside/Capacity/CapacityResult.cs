@@ -1,6 +1,6 @@
 namespace LoadTests.FromInside.Capacity;
 
-/// <summary>What kind of place a queue grows at: each is helped by something else.</summary>
+/// <summary>The kinds of places where a queue can grow: each has its own remedy.</summary>
 internal enum StationKind
 {
     Replica,
@@ -21,13 +21,13 @@ internal enum StationKind
 /// <param name="GrowsFrom">The second from which a queue grew at any; null: none did.</param>
 internal sealed record StationRow(StationKind Kind, int Count, string Busiest, double Utilisation, double Mean, int LongestQueue, double P50, double P99, double? GrowsFrom);
 
-/// <summary>What came of a rollout in the model.</summary>
+/// <summary>The outcome of a rollout in the model.</summary>
 /// <param name="Plan">What was modelled.</param>
-/// <param name="Stations">Those that wait can happen at.</param>
+/// <param name="Stations">The stations where work can wait.</param>
 /// <param name="Took">Until the last pod had its answer, in seconds.</param>
 /// <param name="P50">Half of the pods waited no longer for theirs.</param>
 /// <param name="P99">99 of 100 waited no longer.</param>
-/// <param name="Most">Nobody waited longer.</param>
+/// <param name="Most">The longest wait of a pod.</param>
 /// <param name="ReplicasPerThousand">Seconds of the replicas' processors for 1,000 pods, rounds left out.</param>
 /// <param name="RedisPerThousand">Seconds of the masters' threads for 1,000 pods, rounds left out.</param>
 /// <param name="ReplicasWorked">Seconds that the replicas' processors worked, rounds too.</param>
@@ -35,7 +35,7 @@ internal sealed record StationRow(StationKind Kind, int Count, string Busiest, d
 /// <param name="GeneratorWorked">The same of the load generator, where there is one.</param>
 /// <param name="ReplicaRounds">What part of a processor each replica takes for its rounds, pods or not.</param>
 /// <param name="MasterRounds">What part of its thread the master with most databases takes for them.</param>
-/// <param name="ClaimsADecision">How many claims shared a decision, in the middle.</param>
+/// <param name="ClaimsADecision">How many claims shared a decision: the median.</param>
 /// <param name="ToldToComeBack">Pods whose answer took longer than a claim waits by default: they were told to come back.</param>
 /// <param name="HottestOfMaster">What part of the busiest master's claims are of one database.</param>
 /// <param name="Hottest">That database.</param>

@@ -7,7 +7,7 @@ using LoadTests.Servers.LocalServers;
 namespace LoadTests.FromInside.Capacity;
 
 /// <summary>
-/// How far one database carries, which is one slot and so one thread of Redis: the ledger itself asks a Redis as fast as that answers, with batches of claims as replicas send them.
+/// How many claims one database can serve: it is one slot, and so one thread of Redis. The ledger itself asks a Redis as fast as it answers, with batches of claims as replicas send them.
 /// </summary>
 internal static class HotSlot
 {
@@ -21,7 +21,7 @@ internal static class HotSlot
     private static readonly RoleTerms Terms = new(Role, 0, TimeSpan.FromMinutes(30), 100_000, TimeSpan.FromMinutes(10));
 
     /// <summary>Measures.</summary>
-    /// <param name="connectionString">An empty Redis of ours alone.</param>
+    /// <param name="connectionString">An empty Redis that nobody else uses.</param>
     /// <param name="processor">How much processor time it has taken since its start.</param>
     /// <param name="cancellation">Ends it.</param>
     public static async Task<IReadOnlyList<HotSlotRow>> MeasureAsync(string connectionString, Func<Task<TimeSpan>> processor, CancellationToken cancellation)
@@ -75,7 +75,7 @@ internal static class HotSlot
         $"{Role}.{pod:x16}", Terms, Role, 1, 1, TimeSpan.FromSeconds(10), TimeSpan.Zero, ClaimKind.Claim, $"orders/orders-api-{pod}");
 }
 
-/// <summary>So many claims in one decision, for new holders and for those that ask again.</summary>
+/// <summary>Decisions with this many claims each, of new holders and of holders that ask again.</summary>
 /// <param name="Batch">Claims that shared a decision.</param>
 /// <param name="NewPerSecond">New holders a second.</param>
 /// <param name="NewMicroseconds">Redis' processor time for each.</param>

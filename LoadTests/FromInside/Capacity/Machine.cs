@@ -1,6 +1,6 @@
 namespace LoadTests.FromInside.Capacity;
 
-/// <summary>Processors that everything shares. A thread that has one keeps it for as long as it has work, but not beyond its slice while others wait; nobody is put before another.</summary>
+/// <summary>Processors that everything shares. A thread that has one keeps it for as long as it has work, but not beyond its slice while others wait; none has priority.</summary>
 internal sealed class Machine(Agenda agenda, int processors)
 {
     // A slice of Linux' scheduler is 1.4 ms on two processors, and it looks whether one is over every 4 ms.
@@ -28,7 +28,7 @@ internal sealed class Machine(Agenda agenda, int processors)
 
     private void Go(MachineThread thread, double from, double waited)
     {
-        // Bounded though nobody waits yet: who comes meanwhile waits no longer than that.
+        // Bounded although nobody waits yet: work that comes meanwhile waits no longer than that.
         var piece = Math.Min(thread.Left, from + Slice - agenda.Now);
         agenda.In(piece, () =>
         {

@@ -3,7 +3,7 @@ using Broker.Core.Ledger;
 
 namespace LoadTests.FromInside.Capacity;
 
-/// <summary>One database: its leases, one after the other as they fill, and the pace at which it bears users. Its connections are enough for all.</summary>
+/// <summary>One database: its leases, one after the other as they fill, and the pace at which it can make users. It has connections enough for all.</summary>
 internal sealed class ModelDatabase(string name, int master, int maxHolders, PaceSettings pace, Station issuing)
 {
     private readonly double spacing = pace.Spacing().TotalSeconds, tolerance = pace.Tolerance().TotalSeconds;
@@ -15,13 +15,13 @@ internal sealed class ModelDatabase(string name, int master, int maxHolders, Pac
     /// <summary>The master that has its slot.</summary>
     public int Master => master;
 
-    /// <summary>Where its users are made: so many at once.</summary>
+    /// <summary>Where its users are made, a bounded number at once.</summary>
     public Station Issuing => issuing;
 
     /// <summary>Claims that were decided.</summary>
     public int Claims { get; set; }
 
-    /// <summary>The lease that takes a holder who has none yet; a new one where none has room.</summary>
+    /// <summary>The lease for a new holder; a new lease where none has room.</summary>
     /// <param name="now">The time.</param>
     /// <param name="startsIn">For a lease that is to be issued now: in how many seconds the pace allows it; null: it is there, or is being issued.</param>
     public ModelLease Join(double now, out double? startsIn)
@@ -39,7 +39,7 @@ internal sealed class ModelDatabase(string name, int master, int maxHolders, Pac
         return newest;
     }
 
-    /// <summary>A lease is there before anybody asks.</summary>
+    /// <summary>A lease exists before anybody asks.</summary>
     public void KeepReady() => newest = new() { IsActive = true };
 }
 
@@ -50,7 +50,7 @@ internal sealed class ModelLease
 
     public bool IsActive { get; set; }
 
-    /// <summary>Who sleeps until it is active.</summary>
+    /// <summary>The pods that sleep until it is active.</summary>
     public List<ModelPod> Sleepers { get; } = [];
 }
 
@@ -67,9 +67,9 @@ internal sealed class ModelPod(Station replica, ModelTrips trips, ModelDatabase 
     /// <summary>When it began to ask.</summary>
     public double Came => came;
 
-    /// <summary>Whose holder it is; null: nobody's yet.</summary>
+    /// <summary>The lease whose holder it is; null: none yet.</summary>
     public ModelLease? Lease { get; set; }
 
-    /// <summary>Since when it sleeps until its lease is there; null: it does not.</summary>
+    /// <summary>When it went to sleep until its lease is active; null: it does not sleep.</summary>
     public double? SleepsFrom { get; set; }
 }

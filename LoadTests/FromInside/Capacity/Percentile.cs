@@ -3,7 +3,7 @@ namespace LoadTests.FromInside.Capacity;
 /// <summary>Percentiles of what was measured, and of what a model says.</summary>
 internal static class Percentile
 {
-    /// <summary>The value that so many of a hundred do not exceed; 0 where there is none.</summary>
+    /// <summary>The value that this percentage does not exceed; 0 where there are no values.</summary>
     public static double Of(IReadOnlyCollection<double> values, double percent)
     {
         if (values.Count == 0) return 0;

@@ -28,7 +28,7 @@ internal sealed record ServiceTimes
     /// <summary>A replica's processor: to wait for a lease, be woken and ask again.</summary>
     public required ServiceTime Waiting { get; init; }
 
-    /// <summary>A replica's processor: what work costs more that finds it at rest.</summary>
+    /// <summary>A replica's processor: the extra cost of work that finds it at rest.</summary>
     public required ServiceTime ReplicaWake { get; init; }
 
     /// <summary>A replica's processor, each second for each database: its rounds.</summary>
@@ -43,7 +43,7 @@ internal sealed record ServiceTimes
     /// <summary>Redis' thread: a claim for a new holder, within a decision.</summary>
     public required ServiceTime NewHolder { get; init; }
 
-    /// <summary>Redis' thread: what a decision costs more that finds it at rest.</summary>
+    /// <summary>Redis' thread: the extra cost of a decision that finds it at rest.</summary>
     public required ServiceTime RedisWake { get; init; }
 
     /// <summary>Redis' thread, each second for each database and each replica: the rounds' decisions.</summary>
@@ -52,7 +52,7 @@ internal sealed record ServiceTimes
     /// <summary>Redis' thread, each second for each database: the decisions of its duties.</summary>
     public required ServiceTime RedisDuties { get; init; }
 
-    /// <summary>The processor of each master of a Redis Cluster, each second, though nobody asks.</summary>
+    /// <summary>The processor of each master of a Redis Cluster, each second, even while nobody asks.</summary>
     public required ServiceTime MasterAtRest { get; init; }
 
     /// <summary>A database: making a user and logging in with it once.</summary>
@@ -64,7 +64,7 @@ internal sealed record ServiceTimes
     /// <summary>The load generator's processor: what work costs more that finds it at rest.</summary>
     public required ServiceTime GeneratorWake { get; init; }
 
-    /// <summary>Those that are kept beside the model.</summary>
+    /// <summary>The times that are kept beside the model.</summary>
     public static ServiceTimes Kept()
     {
         using var stream = typeof(ServiceTimes).Assembly.GetManifestResourceStream("LoadTests.FromInside.Capacity.service-times.json")!;

@@ -4,7 +4,7 @@ namespace LoadTests.FromInside.Capacity;
 /// <param name="name">What it is, for people.</param>
 /// <param name="agenda">The time.</param>
 /// <param name="servers">Pieces of work at once.</param>
-/// <param name="wake">Seconds that work takes more that finds it at rest.</param>
+/// <param name="wake">Extra seconds of work that finds the station at rest.</param>
 /// <param name="beneath">The machine whose processors it shares with others; null: it has its own.</param>
 internal sealed class Station(string name, Agenda agenda, int servers, double wake = 0, Machine? beneath = null)
 {
@@ -13,7 +13,7 @@ internal sealed class Station(string name, Agenda agenda, int servers, double wa
 
     public Tally Tally { get; } = new(name, agenda, servers);
 
-    /// <summary>Brings work of so many seconds; what follows when it is done.</summary>
+    /// <summary>Adds work of this many seconds, and what follows it.</summary>
     /// <returns>How many seconds it takes: more where it finds the station at rest.</returns>
     public double Do(double seconds, Action done)
     {

@@ -6,7 +6,7 @@ namespace LoadTests.FromInside.Capacity;
 /// <param name="servers">Pieces of work at once.</param>
 internal sealed class Tally(string name, Agenda agenda, int servers)
 {
-    /// <summary>Busy for so many seconds without a pause, a queue grows there. A burst's first moment is none.</summary>
+    /// <summary>A queue grows where a station is busy for this many seconds without a pause. A burst's first moment does not count.</summary>
     public const double Growing = 0.25;
 
     private readonly List<double> waits = [];
@@ -20,7 +20,7 @@ internal sealed class Tally(string name, Agenda agenda, int servers)
     /// <summary>The most that waited at once.</summary>
     public int LongestQueue { get; private set; }
 
-    /// <summary>Since when it was at its limit, at the first time that this lasted; null: it never was.</summary>
+    /// <summary>The start of the first lasting period at its limit; null: there was none.</summary>
     public double? GrowsFrom { get; private set; }
 
     /// <summary>What part of its time it has worked.</summary>
@@ -29,7 +29,7 @@ internal sealed class Tally(string name, Agenda agenda, int servers)
     /// <summary>All waits, in seconds.</summary>
     public IReadOnlyList<double> Waits => waits;
 
-    /// <summary>So many are at work now, and so many wait.</summary>
+    /// <summary>Takes down how many are at work and how many wait now.</summary>
     public void Stands(int busy, int waiting)
     {
         LongestQueue = Math.Max(LongestQueue, waiting);

@@ -86,7 +86,7 @@ internal sealed class CrashRun
 
     private static async Task ReadAsync(StreamReader output, List<string> lines, TaskCompletionSource works)
     {
-        // The last line may be cut: it is none.
+        // The last line may be cut off: it does not count.
         var text = new System.Text.StringBuilder();
         var buffer = new char[4096];
         while (await output.ReadAsync(buffer) is > 0 and var count)

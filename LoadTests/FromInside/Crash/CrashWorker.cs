@@ -43,7 +43,7 @@ internal static class CrashWorker
 
     private static async Task EnsureLeaseAsync(SharedLedger ledger, CancellationToken cancellation)
     {
-        // Who was killed amid it left an attempt behind, which another takes over when it has been silent for a while.
+        // A process that was killed in the middle left an attempt behind; another takes it over when it has been silent for a while.
         while (await ClaimAsync(ledger, "r.first", 1, cancellation) is var answer and not ClaimAnswer.Granted)
         {
             if (answer is not ClaimAnswer.Issue order)

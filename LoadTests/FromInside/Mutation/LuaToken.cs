@@ -34,7 +34,7 @@ internal sealed partial record LuaToken(LuaKind Kind, string Text, int Start, in
         _ => true,
     };
 
-    /// <summary>The script's tokens; comments are none.</summary>
+    /// <summary>The script's tokens, without comments.</summary>
     /// <exception cref="FormatException">There is something in it that is not Lua.</exception>
     public static IReadOnlyList<LuaToken> Read(string script)
     {

@@ -9,7 +9,7 @@ namespace LoadTests.FromInside.Mutation;
 internal sealed class MutateCommand
 {
     private readonly Option<string[]> script = new("--script") { Description = "Only this one, such as claim; may be given several times.", AllowMultipleArgumentsPerToken = true };
-    private readonly Option<int> seeds = CommandOptions.Number("--seeds", "Worlds that a mutant has to get through.", 100, 1, 1_000_000);
+    private readonly Option<int> seeds = CommandOptions.Number("--seeds", "Worlds that a mutant has to get through", 100, 1, 1_000_000);
     private readonly Option<int?> sample = new("--sample") { Description = "Only so many mutants, chosen at random." };
     private readonly Option<int> seed = new("--seed") { Description = "Decides which mutants are chosen.", DefaultValueFactory = _ => 1 };
     private readonly Option<FileInfo?> tests = new("--tests") { Description = "The tests' program, Broker.Tests.dll: mutants that survive the worlds are run against the tests too." };
@@ -20,7 +20,7 @@ internal sealed class MutateCommand
         DefaultValueFactory = _ => ["*InProcessLedgerTests", "*BrokeOnceTests,*ConnectionCapsTests,*WayOfARequestTests,*RotationTests,*VerificationTests,*RevocationTests,*LostAnswersTests,*LeftoversTests,*LedgerLossTests"],
     };
 
-    private readonly Option<int> jobs = CommandOptions.Number("--jobs", "Mutants at once.", Environment.ProcessorCount, 1, 256);
+    private readonly Option<int> jobs = CommandOptions.Number("--jobs", "Mutants at once", Environment.ProcessorCount, 1, 256);
     private readonly Option<bool> json = new("--json") { Description = "Print what became of each mutant as JSON instead of the table." };
 
     public static Command Create()

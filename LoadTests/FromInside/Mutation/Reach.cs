@@ -46,7 +46,7 @@ internal sealed class Reach
         return worlds.Values.Where(world => world.Lines.Overlaps(lines)).Select(world => world.Plan);
     }
 
-    // Says each line once that runs, on a channel that nobody else hears. What stands before the script stands on its first line.
+    // Reports each line once, the first time it runs, on a channel of its own. The reporting code is put on the script's first line, so that line numbers stay.
     private static string Telling(Decision decision) =>
         $$"""
         do local told, call = reached or {}, redis.call reached = told debug.sethook(function(_, line) local at = '{{decision}}:' .. line if not told[at] and debug.getinfo(2, 'S').source == '{{decision}}' then told[at] = true call('PUBLISH', '{{LedgerKeys.Channel(Subject)}}', at) end end, 'l') end 

@@ -9,7 +9,7 @@ using Broker.Core.Sessions;
 namespace LoadTests.FromInside.Simulation;
 
 /// <summary>
-/// What somebody who writes into Redis may not get by it (law L14): a login that was not made for who has it, a session that nobody opened, a
+/// What a hostile writer must not get by writing into Redis (law L14): a login that was not made for its holder, a session that nobody opened, a
 /// Vault token of another issuer. Sessions and tokens are kept by a process of their own, which reads back what it wrote.
 /// </summary>
 internal sealed class Belongings
@@ -77,7 +77,7 @@ internal sealed class Belongings
         }
         catch (Exception e) when (e is LedgerException or Broker.Core.Issuing.IssuerException or FormatException or OverflowException)
         {
-            // Who writes into Redis may stop the broker.
+            // A hostile writer may stop the broker.
         }
         catch (Exception e)
         {

@@ -7,7 +7,7 @@ internal sealed class Capacities(World world)
 
     public int Last => all[^1].Capacity;
 
-    /// <summary>It is so many from now on. Whether it is fewer than before.</summary>
+    /// <summary>Sets the number from now on. True: it is smaller than before.</summary>
     public bool Shrinks(int capacity)
     {
         if (all.Count > 0 && Last == capacity) return false;
@@ -16,7 +16,7 @@ internal sealed class Capacities(World world)
         return fewer;
     }
 
-    /// <summary>The most that there was in the last so long.</summary>
+    /// <summary>The largest number in the last stretch of this length.</summary>
     public int MostIn(TimeSpan time)
     {
         var since = world.Now - time;

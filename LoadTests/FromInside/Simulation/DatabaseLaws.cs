@@ -52,7 +52,7 @@ internal sealed class DatabaseLaws
     // Said where there are several.
     private string Of => world.Plan.Scene.Beside is null ? "" : " of " + Database.Name;
 
-    /// <summary>Reads its part of the ledger anew.</summary>
+    /// <summary>Reads its part of the ledger again.</summary>
     public void Read()
     {
         View = LedgerView.Read(world.Ledger.Keys, keys, names);
@@ -89,7 +89,7 @@ internal sealed class DatabaseLaws
         foreach (var (id, holder) in View.Holders)
         {
             before.Holders.TryGetValue(id, out var had);
-            // What a replica remembers of a ledger's losses is put back, not granted anew.
+            // What a replica remembers of a ledger's losses is put back, not granted again.
             if (decision == Decision.Restore) continue;
             if (had is null || holder.Connections > had.Connections) Reserved(holder);
             if (holder.Holds && (had is null || !had.Holds || had.Lease != holder.Lease) && !id.EndsWith('~')) Given(holder);

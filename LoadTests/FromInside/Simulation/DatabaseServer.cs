@@ -23,7 +23,7 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
 
     public bool RefusesDrops { get; set; }
 
-    /// <summary>How long a call takes at most, beside its way.</summary>
+    /// <summary>How long a call takes at most, apart from the network.</summary>
     public TimeSpan SlowBy { get; set; }
 
     /// <summary>How likely it is that the answer to a change is lost.</summary>
@@ -53,7 +53,7 @@ internal sealed class DatabaseServer(Timeline timeline, Actor self, int limit, i
         return true;
     }
 
-    /// <summary>Drops a user; connections it has stay open, and nobody can tell any more whose they are.</summary>
+    /// <summary>Drops a user; its connections stay open, and their owner can no longer be told.</summary>
     public bool Drop(string name)
     {
         if (IsDown) throw new DatabaseException(DatabaseFailure.Unavailable, "the database is down");
@@ -132,7 +132,7 @@ internal sealed class DatabaseLogin(string name, string password, string role)
     /// <summary>Connections that it may open; null: any number.</summary>
     public int? Cap { get; set; }
 
-    /// <summary>Somebody has logged in as it once.</summary>
+    /// <summary>A client has logged in as it at least once.</summary>
     public bool HasBeenTried { get; set; }
 
     public bool IsShut { get; set; }
@@ -140,7 +140,7 @@ internal sealed class DatabaseLogin(string name, string password, string role)
     /// <summary>Changes whenever its connections are ended from the server's side.</summary>
     public int Ended { get; private set; }
 
-    /// <summary>Those of them that carry their holder's name, by its key.</summary>
+    /// <summary>The connections that carry their holder's name, by its key.</summary>
     public SortedDictionary<string, int> Named { get; } = new(StringComparer.Ordinal);
 
     public void Connect(string? holder)

@@ -22,7 +22,7 @@ internal static class Hardships
         FaultKind.OperatorRotates,
     ];
 
-    /// <summary>The plan with what befalls it besides.</summary>
+    /// <summary>The plan with its hardships added.</summary>
     public static Plan Add(Plan plan)
     {
         var ill = PlanMaker.Stream(plan.Seed, 9);
@@ -39,7 +39,7 @@ internal static class Hardships
         return found with { Steps = [.. found.Steps, .. Faults(random, found)] };
     }
 
-    /// <summary>The plan of a seed in which somebody writes into Redis.</summary>
+    /// <summary>The plan of a seed in which a hostile writer is at work.</summary>
     public static Plan MakeHostile(Plan plan) => plan with { Steps = [.. plan.Steps, .. Writes(PlanMaker.Stream(plan.Seed, 9), plan)] };
 
     private static IEnumerable<FaultStep> Writes(Random random, Plan plan)
@@ -68,7 +68,7 @@ internal static class Hardships
 /// <summary>Many pods, each with a lease of its own, of which each is tried again and again: replicas are busy, and the ledger is full of leases.</summary>
 internal static class Crowd
 {
-    /// <summary>The plan with so many pods more.</summary>
+    /// <summary>The plan with this many more pods.</summary>
     public static Plan Of(Random random, Plan plan, int pods)
     {
         var crowd = plan.Scene.Roles[0] with

@@ -4,7 +4,7 @@ using Broker.Core.Ledger;
 namespace LoadTests.FromInside.Simulation;
 
 /// <summary>
-/// Somebody who can write whatever he likes into the replicas' Redis, but has none of their keys (law L14): he deletes, overwrites, copies,
+/// A hostile writer, who can put arbitrary values into the replicas' Redis but has none of their keys (law L14): it deletes, overwrites, copies,
 /// swaps and puts back old values, points one thing at another, and signals.
 /// </summary>
 internal sealed class HostileWriter(World world, Random random)
@@ -22,7 +22,7 @@ internal sealed class HostileWriter(World world, Random random)
     /// <summary>Looks at what there is, and writes.</summary>
     public void Write()
     {
-        if (world.Ledger.IsFull) return; // nor can he write then
+        if (world.Ledger.IsFull) return; // the writer cannot write then either
         for (var i = 0; i < ActsAtOnce; i++)
         {
             var fields = world.Ledger.Entries.Where(static entry => !entry.Ranked).Select(static entry => (entry.Key, Field: entry.Name)).ToArray();

@@ -5,7 +5,7 @@ using Broker.Core.Model;
 
 namespace LoadTests.FromInside.Simulation;
 
-/// <summary>Whose manners the model issuer has.</summary>
+/// <summary>The issuer whose behaviour the model has.</summary>
 internal enum IssuerManners
 {
     /// <summary>The name is chosen before; a user's end is written into the database, and only the broker drops it.</summary>

@@ -17,7 +17,7 @@ internal sealed record Broken(string Law, string What, TimeSpan At);
 /// <summary>Holds what happens against the laws. It knows the truth, and believes neither the ledger nor the replicas.</summary>
 internal sealed class Laws(World world)
 {
-    /// <summary>How much longer than its caller waits a call may take: its last round trips with a ledger that answers none of them.</summary>
+    /// <summary>How much longer a call may take than its caller waits: its last round trips with a ledger that answers none of them.</summary>
     public static readonly TimeSpan LongestOver = TimeSpan.FromSeconds(25);
 
     /// <summary>A count shows what was so at most this long ago.</summary>
@@ -28,7 +28,7 @@ internal sealed class Laws(World world)
     private readonly Capacities server = new(world); // of all databases together
     private readonly Promises promises = new(world);
     private LedgerView? view;
-    private TimeSpan? shortSince; // since when the server may be too small for what was promised; null: it is not
+    private TimeSpan? shortSince; // when the server became possibly too small for what was promised; null: it is not
 
     /// <summary>The first law that was broken; null: none.</summary>
     public Broken? Broken { get; private set; }
@@ -42,7 +42,7 @@ internal sealed class Laws(World world)
     /// <summary>Leases that an operator ordered to be revoked.</summary>
     public HashSet<string> Ordered { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>What somebody who writes into Redis may not get; null: nobody does.</summary>
+    /// <summary>What a hostile writer must not get; null: there is no such writer.</summary>
     public Belongings? Belongings { get; } = world.Plan.IsHostile ? new(world) : null;
 
     /// <summary>What the ledger lost, and what that may cost.</summary>
@@ -88,7 +88,7 @@ internal sealed class Laws(World world)
         Changed();
     }
 
-    /// <summary>Some part of the ledger was read anew.</summary>
+    /// <summary>A part of the ledger was read again.</summary>
     public void Read() => view = null;
 
     /// <summary>A holder got connections: on the whole server no more are granted than may be promised on it.</summary>
@@ -114,7 +114,7 @@ internal sealed class Laws(World world)
         if (Belongings is not null) return;
         foreach (var database in databases) database.Read();
         Losses.Add(before, View);
-        // Nobody can tell what was promised, so nobody can be sure that it fits.
+        // What was promised cannot be told, so whether it fits cannot be told either.
         if (world.Pods.Any(Losses.MayForget)) shortSince = world.Now;
     }
 
@@ -178,7 +178,7 @@ internal sealed class Laws(World world)
         return View.Granted == 0 ? null : $"{View.Granted} connections are granted";
     }
 
-    /// <summary>Whether the databases, and their server, have room for so many connections of roles.</summary>
+    /// <summary>Whether the databases, and their server, have room for this many connections of roles.</summary>
     public bool HasRoomFor(Func<IReadOnlyList<Role>, int> connections) =>
         server.Last >= connections(world.Plan.Scene.Roles)
         && Array.TrueForAll(databases, database => database.Capacities.Last >= connections([.. world.Plan.Scene.Roles.Where(role => role.Database == database.Database.Name)]));
@@ -191,7 +191,7 @@ internal sealed class Laws(World world)
         if (Belongings is null) Array.Find(databases, database => database.Address == address)?.Decided(decision, arguments, answer);
     }
 
-    // A user goes: nobody may be counting on it.
+    // A user goes: no holder may depend on it.
     private void Dropping(DatabaseLogin user)
     {
         world.Trace.Say($"user {user.Name} is dropped, with {user.Open} connections");

@@ -150,7 +150,7 @@ internal sealed class LedgerServer : IDisposable
             throw new LedgerException(e.Message, e);
         }
 
-        // Anew with each decision: once a replica has told what time it is, no more than a second of it is left.
+        // Computed again with each decision: once a replica has told the time, no more than a second of the lag is left.
         if (times.TryGetValue(database, out var behind))
         {
             if (behind.MayLag || behind.Lag > TimeSpan.Zero) behind.Lag = LagNow(behind.Budget);

@@ -44,7 +44,7 @@ internal sealed class LedgerView
     /// <summary>Users that the broker shows as its leftovers.</summary>
     public IEnumerable<string> Leftovers { get; }
 
-    /// <summary>What there is on all databases. Ids of leases and holders are nobody else's.</summary>
+    /// <summary>The records of all databases. Ids of leases and holders are unique.</summary>
     public static LedgerView Of(IReadOnlyList<LedgerView> all) => all is [var only] ? only : new(
         all.SelectMany(view => view.Leases).ToDictionary(lease => lease.Key, lease => lease.Value, StringComparer.Ordinal),
         all.SelectMany(view => view.Holders).ToDictionary(holder => holder.Key, holder => holder.Value, StringComparer.Ordinal),

@@ -9,7 +9,7 @@ internal sealed class Losses(World world)
     // As long as a ledger that lost something grants nothing new: replicas tell it what they remember.
     private static readonly TimeSpan Hearing = TimeSpan.FromSeconds(5);
 
-    // Who had moved off a lease that was revoked in the lost seconds may be led back to its login for so long.
+    // A holder that had moved off a lease that was revoked in the lost seconds may be led back to its login for this long.
     private static readonly TimeSpan LedBack = TimeSpan.FromSeconds(10);
 
     // By then each replica that can has been round, and said what it wrote last: a quarter of a second after the answer to its round before, and a
@@ -48,7 +48,7 @@ internal sealed class Losses(World world)
         return true;
     }
 
-    /// <summary>The pod has something anew: it has not left, whatever was before.</summary>
+    /// <summary>The pod was granted something again: it has not left, whatever happened before.</summary>
     public void Came(string holder) => released.Remove(holder);
 
     /// <summary>Whether what the pod was promised may be forgotten: the ledger lost it, and no replica that heard of it could tell in time.</summary>
@@ -59,18 +59,18 @@ internal sealed class Losses(World world)
     public bool MayLeadBackTo(string user) =>
         dropped.TryGetValue(user, out var at) && losses.Exists(loss => loss.At >= at && world.Now - loss.At <= LedBack);
 
-    /// <summary>Whether the ledger lost something since then, and nobody can have told it yet: it decides by what it knows.</summary>
+    /// <summary>Whether the ledger lost records since then, and no replica can have told it yet: it decides by what it knows.</summary>
     public bool IsUnnoticed(TimeSpan since) => losses.Exists(loss => loss.At >= since && world.Now - loss.At <= Noticed);
 
     /// <summary>When a user was dropped; null: it was not.</summary>
     public TimeSpan? DroppedAt(string user) => dropped.TryGetValue(user, out var at) ? at : null;
 
-    // What was released before the loss, or answered at that moment, is not counted any more, when whoever was told of it could tell.
+    // A holder that was released before the loss, or answered at that moment, is no longer counted, if a replica that was told of it can say so.
     private void IsOver(TimeSpan lostAt)
     {
         foreach (var (holder, (at, by)) in released)
         {
-            // One whose end has come is counted until somebody asks the ledger for something, and for nobody's harm.
+            // A holder whose end has come is counted until the next claim reaches the ledger, which harms nobody.
             if (at <= lostAt && !IsSilent(by, lostAt) && world.Laws.View.Holders.TryGetValue(holder, out var counted) && counted.Till > world.Laws.LedgerNow
                 && !losses.Exists(later => later.At > lostAt) && !world.Ledger.Unsure.Overlaps(lostAt, world.Now))
                 world.Laws.Break("L10", $"{holder} was released at {at.TotalSeconds:0.000}, and the ledger, which lost something since, counts it still");

@@ -183,7 +183,7 @@ internal sealed class Misfortune(World world)
         world.Laws.Changed();
     }
 
-    /// <summary>Lets all replicas but one end in good order: the last one has to bring everything to rest.</summary>
+    /// <summary>Stops all replicas but one gracefully: the last one has to bring everything to rest.</summary>
     public void StopAllButOne()
     {
         foreach (var replica in world.Replicas.Where(replica => !replica.Actor.IsDead && !replica.IsStopping).Skip(1)) replica.Stop();

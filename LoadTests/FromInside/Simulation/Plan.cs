@@ -4,18 +4,18 @@ namespace LoadTests.FromInside.Simulation;
 
 /// <summary>Everything that a seed decides beforehand; the order in which things then happen is decided on the way, by the same seed.</summary>
 /// <param name="Seed">The seed.</param>
-/// <param name="Scene">Who and what there is.</param>
+/// <param name="Scene">The servers, roles and clocks.</param>
 /// <param name="Steps">What happens to it.</param>
 internal sealed record Plan(long Seed, Scene Scene, IReadOnlyList<PlanStep> Steps)
 {
     /// <summary>The ledger is in a file, and its process is killed again and again.</summary>
     public bool OnDisk { get; init; }
 
-    /// <summary>Whether somebody writes into the ledger who may not: law L14 alone is held then, because he may stop the broker.</summary>
+    /// <summary>Whether a hostile writer is at work: only law L14 is checked then, because the writer may stop the broker.</summary>
     public bool IsHostile => Steps.Any(static step => step is FaultStep { Kind: FaultKind.SomebodyWritesIntoRedis });
 }
 
-/// <summary>Who and what there is.</summary>
+/// <summary>The servers, roles and clocks of a world.</summary>
 internal sealed record Scene
 {
     public required int Replicas { get; init; }
@@ -128,7 +128,7 @@ internal enum FaultKind
     OperatorRotates,
     OperatorRevokes,
 
-    // Those above are drawn by all seeds, those below by some.
+    // All seeds draw from those above, some also from those below.
     LedgerReturnsEmpty,
     LedgerReturnsOld,
     LedgerFallsFarBack,
@@ -140,7 +140,7 @@ internal enum FaultKind
     DatabaseLosesAnswers,
     OperatorSetsCeiling,
 
-    // Alone: where somebody writes into Redis, law L14 is all that is left.
+    // On its own: where a hostile writer is at work, only law L14 is checked.
     SomebodyWritesIntoRedis,
 }
 
@@ -148,7 +148,7 @@ internal enum FaultKind
 /// <param name="Number">Names it.</param>
 /// <param name="At">When it begins.</param>
 /// <param name="Kind">What.</param>
-/// <param name="Target">Whom, where there are several.</param>
+/// <param name="Target">Which one, where there are several.</param>
 /// <param name="For">How long.</param>
 /// <param name="Amount">How much, 0 to 1.</param>
 internal sealed record FaultStep(int Number, TimeSpan At, FaultKind Kind, int Target, TimeSpan For, double Amount) : PlanStep(Number, At)

@@ -26,10 +26,10 @@ internal static class PlanMaker
     /// <summary>The plan of a seed, with two databases on its server.</summary>
     public static Plan MakeShared(long seed) => SharedServer.Share(MakeOfOne(seed));
 
-    /// <summary>The plan of a seed with so many pods more, each of which has a lease of its own.</summary>
+    /// <summary>The plan of a seed with this many more pods, each with its own lease.</summary>
     public static Plan MakeCrowded(long seed, int pods) => Crowd.Of(Stream(seed, 5), MakeMild(seed), pods);
 
-    /// <summary>The plan of a seed in which somebody writes into Redis (law L14), whatever else befalls it.</summary>
+    /// <summary>The plan of a seed in which a hostile writer is at work (law L14), whatever else befalls it.</summary>
     public static Plan MakeHostile(long seed) => Hardships.MakeHostile(MakeMild(seed));
 
     private static Plan MakeOfOne(long seed) => Breathing.Add(Hardships.Add(MakeMild(seed)));

@@ -27,7 +27,7 @@ internal sealed class Pod
     private int beside;
     private readonly Sizes? sizes; // null: it does not follow them
     private Watching? watch;
-    private Replica? heard; // who answered last
+    private Replica? heard; // the replica that answered last
 
     public Pod(World world, PodStep plan)
     {
@@ -161,7 +161,7 @@ internal sealed class Pod
         beside = moves ? Held is null ? 0 : Most(Held) : world.Now < bothUntil ? beside : 0;
         (Held, PromisedBy, PromisedAt) = (grant, heard, world.Now);
         sizes?.Take(grant);
-        // Where the ledger's time is behind for good, because nobody knew how far it had come, its clock tells no pod's end.
+        // Where the ledger's time stays behind, because no replica knew how far it had come, its clock does not tell a pod's end.
         end = grant.Holder.ExpiresAt - ActorClock.Start + world.Ledger.LagOf(world.AddressOf(plan.Role));
         renewAt = world.Now + TimeSpan.FromSeconds(grant.Holder.RenewAfterSeconds) + plan.RenewsLate;
         world.At(end, () =>

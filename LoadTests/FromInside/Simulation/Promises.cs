@@ -19,7 +19,7 @@ internal sealed class Promises(World world)
     }
 
     /// <summary>All that pods were told fits.</summary>
-    /// <param name="last">Who was told last.</param>
+    /// <param name="last">The caller that was told last.</param>
     /// <param name="capacity">What could be promised at most, a short while ago.</param>
     /// <param name="database">On which database; null: on all of the server together.</param>
     public void Fit(Pod last, int capacity, string? database)

@@ -86,7 +86,7 @@ internal sealed class Replica : IDisposable
         watched.Clear();
     }
 
-    /// <summary>It takes no more requests, and ends in good order.</summary>
+    /// <summary>It takes no more requests, and stops gracefully.</summary>
     public void Stop()
     {
         IsStopping = true;

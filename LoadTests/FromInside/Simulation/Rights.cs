@@ -13,14 +13,14 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace LoadTests.FromInside.Simulation;
 
 /// <summary>
-/// What is operators' alone, whatever somebody writes into Redis (law L14): the keys with which admin tokens, sessions and logins are sealed, and how
+/// What only operators decide, whatever a hostile writer puts into Redis (law L14): the keys with which admin tokens, sessions and logins are sealed, and how
 /// high a ceiling is. Kept by a process of its own, which reads back what it wrote.
 /// </summary>
 internal sealed class Rights
 {
     private const int MostKeys = 6;
 
-    /// <summary>How the field begins under which a ceiling stands.</summary>
+    /// <summary>The beginning of the field that holds a ceiling.</summary>
     public const string CeilingPrefix = "shared:ceiling:";
 
     private static readonly Database[] Databases = [DatabaseOf("small", 10), DatabaseOf("large", 200)];

@@ -3,7 +3,7 @@ using Broker.Core.Leases;
 
 namespace LoadTests.FromInside.Simulation;
 
-/// <summary>One set of instruments for all simulated replicas: nobody listens to them, and meters stay known to the process.</summary>
+/// <summary>One set of instruments for all simulated replicas: nobody reads them, and a process never forgets a meter.</summary>
 internal static class SharedMetrics
 {
     public static BrokerMetrics Instance { get; } = new(new Factory());

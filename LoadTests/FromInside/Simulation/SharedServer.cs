@@ -20,7 +20,7 @@ internal static class SharedServer
     /// <summary>The plan with another database.</summary>
     public static Plan Share(Plan plan)
     {
-        // What is held where somebody writes into Redis has nothing to do with limits.
+        // The law that is checked where a hostile writer is at work has nothing to do with limits.
         if (plan.IsHostile) return plan;
         var random = PlanMaker.Stream(plan.Seed, 12);
         var scene = plan.Scene;

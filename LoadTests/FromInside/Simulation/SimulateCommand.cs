@@ -8,13 +8,13 @@ namespace LoadTests.FromInside.Simulation;
 /// <summary><c>loadtests simulate</c>.</summary>
 internal sealed class SimulateCommand
 {
-    private readonly Option<int> seeds = CommandOptions.Number("--seeds", "How many seeds.", 1_000, 1, 100_000_000);
+    private readonly Option<int> seeds = CommandOptions.Number("--seeds", "How many seeds", 1_000, 1, 100_000_000);
     private readonly Option<long> seed = new("--seed") { Description = "The first seed; with --seeds 1 the only one.", DefaultValueFactory = _ => 1 };
-    private readonly Option<int> jobs = CommandOptions.Number("--jobs", "Seeds at once, each on a thread of its own.", Environment.ProcessorCount, 1, 256);
+    private readonly Option<int> jobs = CommandOptions.Number("--jobs", "Seeds at once, each on a thread of its own", Environment.ProcessorCount, 1, 256);
     private readonly Option<bool> steps = new("--steps") { Description = "Print all that happens; for one seed." };
     private readonly Option<int[]> keep = new("--keep") { Description = "Of the seed's plan keep only these steps, as a shrunk run names them.", AllowMultipleArgumentsPerToken = true };
     private readonly Option<bool> fingerprint = new("--fingerprint") { Description = "Print only the outcome of one seed and the fingerprint of its steps; with --seeds, of each." };
-    private readonly Option<int> crowd = CommandOptions.Number("--crowd", "So many pods more, each with a lease of its own.", 0, 0, 100_000);
+    private readonly Option<int> crowd = CommandOptions.Number("--crowd", "So many pods more, each with a lease of its own", 0, 0, 100_000);
     private readonly Option<string[]> past = new("--past") { Description = "Ignore known breaches: those whose text contains this.", DefaultValueFactory = _ => [], AllowMultipleArgumentsPerToken = true };
     private readonly Option<bool> onDisk = new("--on-disk") { Description = "The ledger is in a file (Ledger:Kind File) whose process is killed after every few decisions. The same seeds, the same worlds, slower." };
     private readonly Option<bool> hostile = new("--hostile") { Description = "Somebody writes into Redis in each world (law L14)." };

@@ -14,7 +14,7 @@ internal sealed record SimulationResult(Plan Plan, Broken? Broken, string Finger
 /// <summary>Runs a plan to its end: faults for a while, then calm, and everything has to come to rest.</summary>
 internal static class Simulation
 {
-    // A run that does so much for each pod goes round in circles.
+    // A run that takes this many steps for each pod goes round in circles.
     private const int MostSteps = 100_000;
     private const int MostStepsOfAPod = 10_000;
     private static readonly TimeSpan AfterHostility = TimeSpan.FromSeconds(30);
@@ -40,7 +40,7 @@ internal static class Simulation
         world.Misfortune.StopAllButOne();
         if (plan.IsHostile)
         {
-            // Who may stop the broker leaves nothing that has to come to rest.
+            // A writer who may stop the broker leaves nothing that has to come to rest.
             Go(world, plan.Scene.CalmAt + AfterHostility);
             return new(plan, world.Laws.Broken, world.Trace.Fingerprint, world.Timeline.Ran, world.Issuer.Made, world.Trace.Lines);
         }

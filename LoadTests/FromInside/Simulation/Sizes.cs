@@ -24,7 +24,7 @@ internal sealed class Sizes(Following plan, World world)
     /// <summary>Of two answers on their way at once, one of which is older: it is passed over.</summary>
     public bool IsOld(Grant grant) => grant.Allotment < told;
 
-    /// <summary>It took what it was granted. A claim's answer has no number: with it the pod begins anew.</summary>
+    /// <summary>It took what it was granted. A claim's answer has no sequence number: with it the pod starts again.</summary>
     public void Take(Grant grant)
     {
         var keepsAlready = grant.Allotment is not null && grant.Allotment == livesBy;

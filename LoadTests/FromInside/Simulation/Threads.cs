@@ -3,7 +3,7 @@ namespace LoadTests.FromInside.Simulation;
 /// <summary>Threads for worlds: a world stays on the one it began on.</summary>
 internal static class Threads
 {
-    /// <summary>Does the work for each number from 0, so many at once.</summary>
+    /// <summary>Does the work for each number from 0, with a bounded number at once.</summary>
     public static void Run(int count, int jobs, Action<int> work)
     {
         var next = -1;

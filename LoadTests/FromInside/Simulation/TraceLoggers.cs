@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace LoadTests.FromInside.Simulation;
 
-/// <summary>Puts what a replica logs into the trace, when somebody reads it. What it logs as critical is a fault of the broker.</summary>
+/// <summary>Puts what a replica logs into the trace, when lines are wanted. What it logs as critical is a fault of the broker.</summary>
 internal sealed class TraceLoggers(Trace trace, Laws laws, string replica) : ILoggerFactory, ILogger
 {
     public void AddProvider(ILoggerProvider provider)

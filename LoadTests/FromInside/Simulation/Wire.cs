@@ -1,6 +1,6 @@
 namespace LoadTests.FromInside.Simulation;
 
-/// <summary>How one call fares on its way.</summary>
+/// <summary>What happens to one call on its way.</summary>
 /// <param name="There">Time until it arrives.</param>
 /// <param name="Back">Time until its answer is back.</param>
 /// <param name="Arrives">Whether it arrives at all.</param>
@@ -15,7 +15,7 @@ internal sealed class Wire(Timeline timeline, Actor server)
 {
     /// <summary>Makes a call.</summary>
     /// <param name="carryOut">What the server does, at one moment.</param>
-    /// <param name="fate">How it fares.</param>
+    /// <param name="fate">What happens to it.</param>
     /// <param name="patience">How long the client waits for an answer.</param>
     /// <param name="gaveUp">What the client makes of no answer.</param>
     /// <param name="cancellation">Ends the wait, not the call.</param>

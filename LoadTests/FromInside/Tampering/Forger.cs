@@ -7,7 +7,7 @@ using System.Text.RegularExpressions;
 namespace LoadTests.FromInside.Tampering;
 
 /// <summary>
-/// What somebody who knows the format, but not the key, can make: lines that are chained as they have to be. Written from the
+/// What an attacker who knows the format, but not the key, can make: lines that are chained as they have to be. Written from the
 /// format's description, not with the broker's own code.
 /// </summary>
 internal static partial class Forger
@@ -31,7 +31,7 @@ internal static partial class Forger
         return [.. hashed, .. Encoding.Latin1.GetBytes($",\"hash\":\"{hash}\"}}")];
     }
 
-    /// <summary>Chains everything from a line on anew, as far as it is of its chain; numbers go on too where that is wanted.</summary>
+    /// <summary>Chains every line of the chain again from one line on; renumbers them too where that is wanted.</summary>
     public static void Rechain(AuditState state, int from, bool renumber)
     {
         var all = state.Lines.ToList();

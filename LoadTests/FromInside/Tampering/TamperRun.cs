@@ -5,8 +5,8 @@ namespace LoadTests.FromInside.Tampering;
 
 /// <summary>What a run of manipulations came to.</summary>
 /// <param name="Found">Manipulations that were found.</param>
-/// <param name="Unknowable">Those that nobody can find, by the reason.</param>
-/// <param name="Missed">Those that should have been found, in words; empty: none.</param>
+/// <param name="Unknowable">The manipulations that cannot be found, by the reason.</param>
+/// <param name="Missed">The manipulations that should have been found but were not, in words; empty: none.</param>
 internal sealed record TamperResult(long Found, IReadOnlyDictionary<string, long> Unknowable, IReadOnlyList<string> Missed);
 
 /// <summary>Manipulates signed audits at random and lets them be verified.</summary>

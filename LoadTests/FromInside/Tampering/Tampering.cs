@@ -3,7 +3,7 @@ using System.Text;
 
 namespace LoadTests.FromInside.Tampering;
 
-/// <summary>Random manipulations of a signed audit by somebody who can write its files and has everything but the key.</summary>
+/// <summary>Random manipulations of a signed audit by an attacker who can write its files and has everything but the key.</summary>
 /// <param name="own">The audit that is manipulated.</param>
 /// <param name="other">Another replica's, signed with the same key.</param>
 /// <param name="foreign">One that the attacker signed with a key of his own.</param>

@@ -3,7 +3,7 @@ using Broker.Core.Audit.Reading;
 namespace LoadTests.FromInside.Tampering;
 
 /// <summary>
-/// What nobody can know from the files alone (docs/security.md has the list): it is exactly what a broker itself could have
+/// What cannot be known from the files alone (docs/security.md has the list): it is exactly what a broker itself could have
 /// left, earlier or beside. Everything else has to be found.
 /// </summary>
 internal static class Unknowable

@@ -11,15 +11,15 @@ internal sealed class BenchCommand
     private const string Claims = "claims", Start = "start", Holders = "holders", BurstPart = "burst", Vault = "vault", SteeringPart = "steering", FleetPart = "fleet", RolloutPart = "rollout";
 
     private readonly Option<string[]> part = new("--part") { Description = "Only this part: burst, claims, vault, steering, start, holders, fleet or rollout (can be repeated).", AllowMultipleArgumentsPerToken = true };
-    private readonly Option<int> pods = CommandOptions.Number("--pods", "Pods that ask again.", 1_000, 1, 10_000);
-    private readonly Option<int> connections = CommandOptions.Number("--connections", "Requests at once.", 100, 1, 1_000);
+    private readonly Option<int> pods = CommandOptions.Number("--pods", "Pods that ask again", 1_000, 1, 10_000);
+    private readonly Option<int> connections = CommandOptions.Number("--connections", "Requests at once", 100, 1, 1_000);
     private readonly Option<TimeSpan> warmup = CommandOptions.Duration("--warmup", "How long to load all targets together before measuring.", TimeSpan.FromSeconds(30));
-    private readonly Option<int> seconds = CommandOptions.Number("--seconds", "Seconds of measured load, for each target.", 20, 1, 3_600);
-    private readonly Option<int> rounds = CommandOptions.Number("--rounds", "Rounds in which the targets take turns.", 5, 1, 1_000);
+    private readonly Option<int> seconds = CommandOptions.Number("--seconds", "Seconds of measured load, for each target", 20, 1, 3_600);
+    private readonly Option<int> rounds = CommandOptions.Number("--rounds", "Rounds in which the targets take turns", 5, 1, 1_000);
     private readonly Option<int[]> holders = CommandOptions.Numbers("--holders", "How many holders there are when a claim's cost is measured, smallest first.", 1, 10_000, 100_000);
     private readonly Option<int[]> bursts = CommandOptions.Numbers("--bursts", "Sizes of the bursts: pods at once.", 100, 300);
     private readonly Option<int[]> replicas = CommandOptions.Numbers("--replicas", "Broker processes that a burst meets.", 1, 3);
-    private readonly Option<int> rolloutPods = CommandOptions.Number("--rollout-pods", "Pods of the rollout that the capacity model is compared with.", 10_000, 100, 20_000);
+    private readonly Option<int> rolloutPods = CommandOptions.Number("--rollout-pods", "Pods of the rollout that the capacity model is compared with", 10_000, 100, 20_000);
     private readonly Option<int[]> rollouts = CommandOptions.Numbers("--rollouts", "Seconds within which they start; each value is a separate rollout.", 40, 15, 3);
     private readonly Option<FileInfo?> times = new("--times") { Description = "Write the capacity model's service times, as they were measured, into this file (simulate --pods --times reads it)." };
     private readonly Option<bool> json = new("--json") { Description = "Print the result as JSON." };

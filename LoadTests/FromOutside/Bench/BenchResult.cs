@@ -30,7 +30,7 @@ internal sealed record BenchResult
     /// <summary>The Vault-compatible API beside the native one.</summary>
     public IReadOnlyList<FrontResult>? Fronts { get; set; }
 
-    /// <summary>Claims while somebody looks on, and where connections are guaranteed, beside claims alone.</summary>
+    /// <summary>Claims while viewers read, and claims where connections are guaranteed, beside claims alone.</summary>
     public IReadOnlyList<FrontResult>? Steering { get; set; }
 
     public StartResult? Start { get; set; }
@@ -52,11 +52,11 @@ internal sealed record TargetResult(string Name, double PerSecond, double ToEmpt
 /// <summary>A fresh replica: times of the middle one of several starts, the maximum of all.</summary>
 internal sealed record StartResult(int Starts, double ReadyMilliseconds, int Pods, double BurstP50Milliseconds, double BurstP99Milliseconds, double BurstMaxMilliseconds, int Errors);
 
-/// <summary>With so many holders.</summary>
+/// <summary>The cost of a claim with this many holders.</summary>
 internal sealed record HoldersResult(
     int Holders, double ReplicaMegabytes, double RedisMegabytes, double? RedisBytesPerHolder, double NewClaimP50Milliseconds, double AgainPerSecond, double AgainToLive, double AgainProcessorMicroseconds, long Errors);
 
-/// <summary>Many databases: what each look at all of them takes, and claims with and without somebody who looks.</summary>
+/// <summary>Many databases: what each view of all of them costs, and claims with and without a viewer.</summary>
 internal sealed record FleetResult(int Databases, int Roles, int Holders, double ReplicaMegabytes, double RedisMegabytes, IReadOnlyList<LookResult> Looks, IReadOnlyList<FrontResult> Claims)
 {
     public long Errors => Claims.Sum(row => row.Errors);

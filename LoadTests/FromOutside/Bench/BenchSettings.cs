@@ -15,6 +15,6 @@ internal sealed record BenchSettings
     /// <summary>Time that counts, for each target.</summary>
     public required TimeSpan Measure { get; init; }
 
-    /// <summary>In so many rounds, in which the targets take turns.</summary>
+    /// <summary>The number of rounds, in which the targets take turns.</summary>
     public required int Rounds { get; init; }
 }

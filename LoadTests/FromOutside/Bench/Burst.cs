@@ -7,7 +7,7 @@ using LoadTests.Servers.Stages;
 namespace LoadTests.FromOutside.Bench;
 
 /// <summary>
-/// What a rollout's pods feel: so many at once, each over a connection of its own and with a token that was never seen. On fresh processes and a
+/// What a rollout's pods experience: they all ask at once, each over a connection of its own and with a token that was never seen. On fresh processes and a
 /// pool without a lease, on warm processes and a pool without a lease, with the lease there; beside an address that only answers, and beside a
 /// Vault Agent that all share, freshly started and with the login in its cache.
 /// </summary>
@@ -24,7 +24,7 @@ internal static class Burst
     /// <summary>Measures one size.</summary>
     /// <param name="pods">Pods at once.</param>
     /// <param name="replicas">Broker processes.</param>
-    /// <param name="rounds">How often; each starts the processes anew.</param>
+    /// <param name="rounds">The number of rounds; each starts the processes again.</param>
     public static async Task<BurstResult> MeasureAsync(int pods, int replicas, int rounds, Action<string> say, CancellationToken cancellation)
     {
         var times = States.ToDictionary(state => state, _ => new List<double>());

@@ -13,7 +13,7 @@ internal static class ManyDatabases
 
     public static string RoleOf(int number) => string.Create(CultureInfo.InvariantCulture, $"role-{number:000}");
 
-    /// <summary>Makes of a stage's one database and role so many, the roles on the databases in turn.</summary>
+    /// <summary>Multiplies a stage's one database and role; the roles are on the databases in turn.</summary>
     public static void Multiply(JsonNode broker, int count, int roleCount)
     {
         var (databases, roles) = (broker["Databases"]!.AsObject(), broker["Roles"]!.AsObject());

@@ -16,10 +16,10 @@ internal static class ManyHolders
     private const int PodsOfTheirOwn = 10_000;
     private const int SequentialClaims = 300;
 
-    /// <summary>So many names of its own does a pod ask under; with those that fill the ledger they are fewer than the 20 that a pod may have by default.</summary>
+    /// <summary>The number of names under which a pod asks; together with those that fill the ledger they are fewer than the 20 that a pod may have by default.</summary>
     private const int NamesOfAPod = 10;
 
-    /// <summary>A PostgreSQL that allows a connection to each of so many holders. It takes its shared memory by the connection, so all else is small.</summary>
+    /// <summary>A PostgreSQL that allows each holder a connection. Its shared memory grows with its connections, so all else is small.</summary>
     public static StageSettings Stage(int most) => new()
     {
         Replicas = 1,
@@ -50,7 +50,7 @@ internal static class ManyHolders
         foreach (var step in steps)
         {
             say($"{step} holders: filling");
-            // The lease and all there is besides holders is not theirs to pay for.
+            // The cost of the lease and of everything but holders is not counted.
             if (held == 0)
             {
                 tokens.AddRange(Pods.Tokens(stage.Identity, 0, 1));

@@ -8,7 +8,7 @@ namespace LoadTests.FromOutside.Bench;
 
 /// <summary>
 /// The service times of the capacity model, each measured by itself: what a replica's processor spends on a pod, by processes under a load of one database, and what Redis' thread does, by
-/// the ledger alone (<see cref="HotSlot"/>). What is spent while nobody asks is the rounds', and is taken off the rest.
+/// the ledger alone (<see cref="HotSlot"/>). Idle time is spent on the rounds, and is subtracted from the rest.
 /// </summary>
 internal static class MeasuredTimes
 {
@@ -77,7 +77,7 @@ internal static class MeasuredTimes
         await pods.ClaimAllAsync(spread, AtOnce, cancellation);
 
         say("what is spent while nobody asks, by three replicas and by one");
-        // After a load .NET goes on compiling what it saw, which is none of the rounds'.
+        // After a load .NET goes on compiling what it saw; that is not part of the rounds.
         await Task.Delay(Idle, TimeProvider.System, cancellation);
         var idleOfAll = await SpentAsync(() => Task.Delay(Idle, TimeProvider.System, cancellation));
         foreach (var other in stage.Brokers.Skip(1)) await other.TerminateAsync();
@@ -142,7 +142,7 @@ internal static class MeasuredTimes
             return (await Spent.ReadAsync(stage, redis)).Since(before);
         }
 
-        // So many at once; or so many a second, whatever became of those before.
+        // A bounded number at once; or a fixed number a second, whether or not earlier ones are answered.
         async Task NewAsync(string[] coming, int aSecond = 0, int role = 0)
         {
             var address = new Uri(stage.Brokers[0].Address, Pods.ClaimPath(ManyDatabases.RoleOf(role)));

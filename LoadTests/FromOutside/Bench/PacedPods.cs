@@ -11,9 +11,9 @@ internal static class PacedPods
 
     /// <summary>Lets them come.</summary>
     /// <param name="pods">When each comes after the start, where it asks, and its token.</param>
-    /// <param name="atOnce">No more than so many ask at once: the rest comes late, and its wait counts from its time. 0: no bound.</param>
+    /// <param name="atOnce">The most that ask at once: the rest ask late, and their wait counts from their planned time. 0: no bound.</param>
     /// <param name="cancellation">Ends it.</param>
-    /// <returns>How long each waited for its answer since it was to come, how much later than that it began to ask, how many were not granted, and how long all took.</returns>
+    /// <returns>How long each waited for its answer from its planned time, how much later than that it asked, how many were not granted, and how long all took.</returns>
     public static async Task<(IReadOnlyList<double> Seconds, IReadOnlyList<double> Late, int Errors, TimeSpan Took)> ComeAsync(IReadOnlyList<PacedPod> pods, int atOnce, CancellationToken cancellation)
     {
         using var room = new SemaphoreSlim(atOnce == 0 ? pods.Count : atOnce);

@@ -37,7 +37,7 @@ internal sealed class Pods(Uri replica) : IDisposable
         return answer.IsSuccessStatusCode ? took : throw new UnexpectedAnswerException($"A claim was answered {(int)answer.StatusCode}: {text}");
     }
 
-    /// <summary>A claim of every token, so many at once.</summary>
+    /// <summary>A claim of every token, with a bounded number at once.</summary>
     public Task ClaimAllAsync(IEnumerable<string> tokens, int atOnce, CancellationToken cancellation) => ClaimAllAsync(tokens.Select(token => (token, (string?)null, StageSettings.RoleName)), atOnce, cancellation);
 
     /// <inheritdoc cref="ClaimAllAsync(IEnumerable{string}, int, CancellationToken)"/>

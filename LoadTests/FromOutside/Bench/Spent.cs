@@ -28,7 +28,7 @@ internal sealed record Spent(TimeSpan At, TimeSpan Replicas, TimeSpan Redis, Tim
     /// <summary>What was spent since an earlier moment.</summary>
     public Spent Since(Spent before) => new(At - before.At, Replicas - before.Replicas, Redis - before.Redis, Generator - before.Generator, Machine - before.Machine, Decisions - before.Decisions);
 
-    /// <summary>The same without what is spent while nobody asks.</summary>
+    /// <summary>The same without what idle processes spend.</summary>
     /// <param name="idle">What was spent in a time in which nobody asked.</param>
     public Spent Without(Spent idle) =>
         this with { Replicas = Replicas - (idle.Replicas * Part(idle)), Redis = Redis - (idle.Redis * Part(idle)), Decisions = Decisions - (idle.Decisions * Part(idle)) };

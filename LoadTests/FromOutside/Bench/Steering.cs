@@ -14,7 +14,7 @@ internal static class Steering
     private const string PlainNew = "a new holder", GuardedNew = "a new holder, with guarantees";
     private const int NewEachRound = 200;
 
-    /// <summary>As many of the server's as are guaranteed to nobody who asks here, on this database and on another of its server.</summary>
+    /// <summary>How many of the server's connections are guaranteed to other parties, on this database and on another of its server.</summary>
     private const int Guaranteed = 100;
 
     private static readonly Dictionary<string, string> Beside = new(StringComparer.Ordinal) { [Watched] = Plain, [Guarded] = Plain, [GuardedNew] = PlainNew };

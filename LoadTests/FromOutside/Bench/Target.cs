@@ -30,6 +30,6 @@ internal interface ILoadGenerator
     /// <summary>What it is, for the report.</summary>
     string Name { get; }
 
-    /// <summary>So many connections at once, each asking again as soon as it is answered, the tokens in turn.</summary>
+    /// <summary>Asks over this many connections at once; each asks again as soon as it is answered, with the tokens in turn.</summary>
     Task<Load> RunAsync(Target target, int connections, TimeSpan duration, CancellationToken cancellation);
 }

@@ -3,7 +3,7 @@ using LoadTests.Servers.Stages;
 
 namespace LoadTests.FromOutside.Bench;
 
-/// <summary>The strongest rival of a claim: a login read from a Vault agent's cache, which knows nothing of who asks nor of what the database bears.</summary>
+/// <summary>The strongest rival of a claim: a login read from a Vault agent's cache, which knows neither the caller nor how much the database can take.</summary>
 internal sealed class VaultAgent : IAsyncDisposable
 {
     private readonly LocalVault vault;

@@ -35,7 +35,7 @@ internal static class VaultFront
             new(LookUpSelf, HttpMethod.Get, new Uri(broker.Address, "/v1/auth/token/lookup-self"), vaults, processor),
         ];
 
-        // Reads come last in each round: each makes a lease of the pod's own anew, and the oldest of very many go.
+        // Reads come last in each round: each makes another lease of the pod's own, and of very many the oldest go.
         var order = targets.OrderBy(target => target.Name == Read).ToList();
         say($"warming up, {settings.Warmup.TotalSeconds:0} s");
         foreach (var target in order) await ClaimRate.RunAsync(generator, target, settings.Connections, settings.Warmup / order.Count, cancellation);

@@ -52,7 +52,7 @@ internal sealed class AuditTrail
         return strange ?? Disorder(calls.Where(call => call.Outcome is not null).ToDictionary(call => call.Trace, StringComparer.Ordinal));
     }
 
-    // Whoever writes a line under another trace than the call's leaves one that nobody sent.
+    // A line under another trace than its call's is one that no request caused.
     private string? Strange(IReadOnlyCollection<Call> calls)
     {
         var sent = calls.Select(call => call.Trace).ToHashSet(StringComparer.Ordinal);

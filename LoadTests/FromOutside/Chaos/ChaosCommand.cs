@@ -10,8 +10,8 @@ internal sealed class ChaosCommand
 {
     private readonly Option<string[]> faults = new("--fault") { Description = "Only this fault (can be repeated). Default: all, one after the other.", AllowMultipleArgumentsPerToken = true };
     private readonly Option<bool> list = new("--list") { Description = "Only list the faults." };
-    private readonly Option<int> pods = CommandOptions.Number("--pods", "Pods that exist at the same time.", 16, 4, 1_000);
-    private readonly Option<int> replicas = CommandOptions.Number("--replicas", "Broker processes.", 3, 2, 16);
+    private readonly Option<int> pods = CommandOptions.Number("--pods", "Pods that exist at the same time", 16, 4, 1_000);
+    private readonly Option<int> replicas = CommandOptions.Number("--replicas", "Broker processes", 3, 2, 16);
     private readonly Option<string> redis = new("--redis")
     {
         Description = "What the brokers share: one server (single), a primary and its replica (replicated), or three masters with a replica each (cluster). Faults that need more than this get what they need.",

@@ -19,10 +19,10 @@ internal sealed record ChaosSettings
     /// <summary>How long a frozen process stands still.</summary>
     public TimeSpan Freeze { get; init; } = TimeSpan.FromSeconds(12);
 
-    /// <summary>How long all is well before.</summary>
+    /// <summary>How long all is well before the fault.</summary>
     public TimeSpan Calm { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>How much longer than its caller waits a call may take: its last round trips with a ledger that answers none of them.</summary>
+    /// <summary>How much longer a call may take than its caller waits: its last round trips with a ledger that answers none of them.</summary>
     public TimeSpan LongestOver { get; init; } = FromInside.Simulation.Laws.LongestOver;
 
     /// <summary>How soon after a misfortune a new claim has to be granted (L10).</summary>
@@ -37,7 +37,7 @@ internal sealed record ChaosSettings
     /// <summary>What a pod asks for. The database has too few connections for all of them, so that nothing is free for long.</summary>
     public RolloutSettings Asks { get; init; } = new() { Connections = 4, MinConnections = 1, WaitSeconds = 2 };
 
-    /// <summary>How long a broker lets a caller wait that does not say how long it would.</summary>
+    /// <summary>How long a broker lets a caller wait that names no time.</summary>
     public TimeSpan StandardWait { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How long an issuer may take.</summary>

@@ -46,7 +46,7 @@ internal sealed class Load : IAsyncDisposable
 
     public void Start() => places = [.. Enumerable.Range(0, Settings.Pods).Select(_ => Task.Run(FillPlaceAsync))];
 
-    /// <summary>Nobody comes any more, and those who are there leave.</summary>
+    /// <summary>No more pods come, and the present ones leave.</summary>
     public async Task StopAsync()
     {
         await end.CancelAsync();

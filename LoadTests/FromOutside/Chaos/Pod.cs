@@ -88,7 +88,7 @@ internal sealed class Pod(int number, Load load)
     {
         if (held.EndsAt <= Time.GetUtcNow())
         {
-            // Nobody renewed it in time: it has nothing any more, whatever still works.
+            // It was not renewed in time: the pod has nothing any more, whatever still works.
             grant = null;
             await CloseAsync(_ => true);
             return;

@@ -4,7 +4,7 @@ namespace LoadTests.FromOutside.Chaos;
 
 /// <summary>
 /// What Kubernetes' Service does: pods are led to the replicas that are ready. One that something happens to is taken out when its
-/// readiness probe would have failed twice; what was sent to it meanwhile is told apart, so that nobody is blamed for it.
+/// readiness probe would have failed twice; what was sent to it meanwhile is kept apart, so that it is not counted as a fault.
 /// </summary>
 internal sealed class Service(IReadOnlyList<Uri> all, TimeProvider time)
 {
@@ -13,7 +13,7 @@ internal sealed class Service(IReadOnlyList<Uri> all, TimeProvider time)
     private readonly Lock gate = new();
     private readonly List<Lameness> lame = [];
 
-    /// <summary>Those that are in service; all, when none is.</summary>
+    /// <summary>The replicas in service; all of them when none is.</summary>
     public IReadOnlyList<Uri> Serving
     {
         get

@@ -3,8 +3,8 @@ using Npgsql;
 namespace LoadTests.FromOutside.Chaos;
 
 /// <summary>
-/// How it goes with users that are being created: the role's own statements ask the database, in the same transaction, so the real
-/// issuer is slow, fails, or loses its session there. The database writes down whom it made.
+/// What befalls users while they are created: the role's own statements ask the database, in the same transaction, so the real
+/// issuer is slow, fails, or loses its session there. The database keeps a list of the users it made.
 /// </summary>
 internal sealed class Weather(string adminConnectionString)
 {

@@ -7,7 +7,7 @@ using System.Text.Json.Nodes;
 namespace LoadTests.FromOutside.Chaos;
 
 /// <summary>A call of a pod's and what came of it. Times are timestamps of the clock.</summary>
-/// <param name="Replica">Who was asked.</param>
+/// <param name="Replica">The replica that was asked.</param>
 /// <param name="Trace">The trace id it was sent with, by which the audit knows it.</param>
 /// <param name="Wait">How long the caller was ready to wait.</param>
 /// <param name="IsClaim">Whether it asked for a role's credentials.</param>
@@ -15,7 +15,7 @@ namespace LoadTests.FromOutside.Chaos;
 /// <param name="Asked">When it was sent.</param>
 /// <param name="Answered">When it was answered, or found to be without an answer.</param>
 /// <param name="Outcome">As the audit calls it: <c>granted</c>, or the refusal's code; null: there was no answer.</param>
-/// <param name="Detail">What the broker said besides, or why there was no answer.</param>
+/// <param name="Detail">What else the broker said, or why there was no answer.</param>
 internal sealed record Call(Uri Replica, string Trace, TimeSpan Wait, bool IsClaim, bool IsRelease, long Asked, long Answered, string? Outcome, string? Detail);
 
 /// <summary>Sees every call on its way: gives it a trace id, and notes who was asked, what came of it, and how long it took.</summary>

@@ -10,7 +10,7 @@ namespace LoadTests.FromOutside.Demo;
 /// <summary><c>loadtests demo</c>: the same rollout without and with the broker, and one on a database that is too small.</summary>
 internal static class DemoCommand
 {
-    // Those of the replicas' administrator connections that are open at once, and of whoever counts for the table.
+    // The administrator connections that the replicas, and the counting for the table, have open at once.
     private const int OwnConnections = 5;
     private const int Large = 200, Small = 50, SurgePercent = 25;
 

@@ -3,7 +3,7 @@ namespace LoadTests.FromOutside.Fuzz;
 /// <summary>Somebody whose requests are fuzzed.</summary>
 /// <param name="Name">For the result.</param>
 /// <param name="Token">Its token; null: nobody.</param>
-/// <param name="Roles">Roles it may have: what it is given for them is its own, and must reach nobody else.</param>
+/// <param name="Roles">Roles it may have: what it is given for them must reach no other caller.</param>
 internal sealed record FuzzCaller(string Name, string? Token, params string[] Roles);
 
 /// <summary>What a fuzz run came to.</summary>

@@ -109,7 +109,7 @@ internal static class FuzzCommand
             {
                 ["Audit"] = new JsonObject { ["Path"] = audit, ["Rotation"] = new JsonObject { ["MaxMegabytes"] = 64, ["Keep"] = 2 } },
                 ["Waiting"] = new JsonObject { ["MaxWait"] = "00:00:02", ["Default"] = "00:00:02" },
-                // Nobody is slowed: all of it is to be looked at.
+                // No caller is slowed down: every request must be judged.
                 ["Limits"] = new JsonObject { ["FailedProofs"] = 1_000_000, ["FailedProofsPerSecond"] = 100_000 },
                 ["Issuers"] = new JsonObject { ["here"] = new JsonObject { ["Kind"] = "BuiltIn" } },
                 ["Databases"] = new JsonObject { ["orders"] = BrokerConfiguration.Database("PostgreSql", postgres) },

@@ -6,8 +6,8 @@ using System.Text.Json.Nodes;
 namespace LoadTests.FromOutside.Fuzz;
 
 /// <summary>
-/// Sends made-up requests to every public address and looks at each answer: no fault of the broker's, none that hangs, none that
-/// is no refusal it knows, and never what was given to somebody else.
+/// Sends made-up requests to every public address and looks at each answer: no fault of the broker's, no request that hangs, no
+/// unknown refusal, and nothing that another caller was given.
 /// </summary>
 internal sealed class FuzzRun(HttpClient client, IReadOnlyList<FuzzCaller> callers, int seed)
 {

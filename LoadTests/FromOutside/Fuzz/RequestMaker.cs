@@ -125,7 +125,7 @@ internal sealed class RequestMaker(int seed, IReadOnlyList<FuzzEndpoint> endpoin
         _ => $"{{\"roles\":[\"{callers[random.Next(callers.Count)].Roles.FirstOrDefault() ?? "deploy"}\"]}}",
     };
 
-    // Well made, of somebody else and with a key that nobody has.
+    // Well formed, but from an unknown issuer and with an unknown key.
     private static string Unsigned(Random random, string token)
     {
         var payload = JsonNode.Parse(Base64Url.DecodeFromChars(token.Split('.')[1]))!;

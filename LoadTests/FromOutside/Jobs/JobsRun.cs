@@ -6,7 +6,7 @@ using LoadTests.Servers.Stages;
 namespace LoadTests.FromOutside.Jobs;
 
 /// <summary>What came of it.</summary>
-/// <param name="Idle">The longest time for which room was there and somebody waited.</param>
+/// <param name="Idle">The longest time in which connections were free while a job waited.</param>
 /// <param name="Usual">The median time from an end to the next grant, the ends and the grants matched in their order.</param>
 internal sealed record JobsResult(
     int Jobs, int Served, int MostOpen, int Refused, TimeSpan Idle, TimeSpan Usual, TimeSpan Took, IReadOnlyDictionary<string, int> Told, IReadOnlyList<string> Faults);
@@ -17,7 +17,7 @@ internal sealed record JobsResult(
 /// </summary>
 internal sealed class JobsRun
 {
-    /// <summary>How long room may be there while somebody waits.</summary>
+    /// <summary>How long connections may be free while a job waits.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private readonly ConcurrentQueue<TimeSpan> granted = [];

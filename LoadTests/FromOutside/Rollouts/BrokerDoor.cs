@@ -24,10 +24,10 @@ internal sealed class BrokerDoor : IDoor, IDisposable
     {
     }
 
-    /// <param name="replicas">Those that are in service now.</param>
+    /// <param name="replicas">The replicas that are in service now.</param>
     /// <param name="identity">Proves the pods.</param>
     /// <param name="settings">What they ask for.</param>
-    /// <param name="witness">Sees every call on its way; null: nobody does.</param>
+    /// <param name="witness">Sees every call on its way; null: no witness.</param>
     public BrokerDoor(Func<IReadOnlyList<Uri>> replicas, LocalIdentity identity, RolloutSettings settings, DelegatingHandler? witness)
     {
         this.replicas = replicas;

@@ -82,7 +82,7 @@ internal sealed class DatabaseWatch : IAsyncDisposable
     /// <summary>Whether users came faster at any time than a rate and a burst allow.</summary>
     /// <param name="usersPerSecond">The rate.</param>
     /// <param name="burst">How many at once after a pause.</param>
-    /// <param name="inFlight">How many may be on their way between their turn and the database, however long that takes on this machine.</param>
+    /// <param name="inFlight">How many may be between their turn and the database at once, however long that takes on this machine.</param>
     public bool CameFasterThan(double usersPerSecond, int burst, int inFlight)
     {
         for (var first = 0; first < growth.Count; first++)

@@ -35,11 +35,11 @@ internal sealed record Grant(string Username, string ConnectionString, int Conne
 }
 
 /// <summary>No login.</summary>
-/// <param name="Code">The broker's refusal code; <c>no-answer</c> when nobody answered.</param>
+/// <param name="Code">The broker's refusal code; <c>no-answer</c> when there was no answer.</param>
 /// <param name="RetryAfter">When to come back; null: trying again does not help.</param>
 /// <param name="Detail">What the broker said.</param>
 internal sealed record Refused(string Code, TimeSpan? RetryAfter, string Detail) : Answer
 {
-    /// <summary>Nobody answered: the replica is gone, or going.</summary>
+    /// <summary>There was no answer: the replica is gone, or going.</summary>
     public const string NoAnswer = "no-answer";
 }

@@ -8,7 +8,7 @@ namespace LoadTests.FromOutside.Rollouts;
 /// <summary>
 /// A rollout without the broker: each pod gets a database user of its own, from Vault where there is one, else created the
 /// way Vault does it: the role's statements in a transaction, one user at a time (its plugins hold a lock; without it grants
-/// collide in PostgreSQL with "tuple concurrently updated"). Nobody tells a pod how many connections there are.
+/// collide in PostgreSQL with "tuple concurrently updated"). A pod is not told how many connections there are.
 /// </summary>
 internal sealed class IssuerDoor : IDoor, IAsyncDisposable
 {

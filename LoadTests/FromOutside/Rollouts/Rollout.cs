@@ -10,7 +10,7 @@ internal sealed class Rollout(RolloutSettings settings, IDoor door, Tally tally,
     private async Task<int> StartAllAsync(CancellationToken cancellation)
     {
         var pods = Enumerable.Range(0, settings.Pods).Select(number => Start(number, cancellation)).ToList();
-        // All hold what they have until each has had an answer: so many pods are there at once, however slow this machine is.
+        // All hold what they have until each has had an answer: so all pods exist at once, however slow this machine is.
         await Task.WhenAll(pods.Select(pod => pod.FirstAnswer));
         await Task.Delay(settings.Hold, time, cancellation);
         await FinishAsync(pods, cancellation);

@@ -9,13 +9,13 @@ namespace LoadTests.FromOutside.Rollouts;
 /// <summary><c>loadtests rollout</c>.</summary>
 internal sealed class RolloutCommand
 {
-    private readonly Option<int> pods = CommandOptions.Number("--pods", "How many pods.", 100, 1, 100_000);
-    private readonly Option<int> connections = CommandOptions.Number("--connections", "How many connections each pod wants.", 5, 1, 10_000);
-    private readonly Option<int> min = CommandOptions.Number("--min", "The fewest connections that a pod accepts.", 1, 1, 10_000);
-    private readonly Option<int> replicas = CommandOptions.Number("--replicas", "Broker processes.", 3, 1, 64);
+    private readonly Option<int> pods = CommandOptions.Number("--pods", "How many pods", 100, 1, 100_000);
+    private readonly Option<int> connections = CommandOptions.Number("--connections", "How many connections each pod wants", 5, 1, 10_000);
+    private readonly Option<int> min = CommandOptions.Number("--min", "The fewest connections that a pod accepts", 1, 1, 10_000);
+    private readonly Option<int> replicas = CommandOptions.Number("--replicas", "Broker processes", 3, 1, 64);
     private readonly Option<string> via = CommandOptions.Choice("--via", "What the pods ask: the broker, or the issuer itself (each pod its own user, as without the broker).", "broker", "issuer");
     private readonly Option<string> engine = CommandOptions.Choice("--engine", "The database's engine.", [.. Engine.All.Keys]);
-    private readonly Option<int> maxConnections = CommandOptions.Number("--max-connections", "The server's max_connections.", 200, 10, 10_000);
+    private readonly Option<int> maxConnections = CommandOptions.Number("--max-connections", "The server's max_connections", 200, 10, 10_000);
     private readonly Option<TimeSpan> hold = CommandOptions.Duration("--hold", "How long the pods keep working after each has had its first answer, e.g. 500ms, 5s, 2m.", TimeSpan.FromSeconds(3));
     private readonly Option<int?> batch = new("--batch") { Description = "Rolling update: old pods that may be missing before their replacements work (Kubernetes' maxUnavailable)." };
     private readonly Option<int?> surge = new("--surge") { Description = "Rolling update: extra pods that may exist (Kubernetes' maxSurge)." };
@@ -26,7 +26,7 @@ internal sealed class RolloutCommand
     private readonly Option<string> issuer = CommandOptions.Choice("--issuer", $"What creates the users; for vault, {LocalVault.HowToGetOne}.", "builtin", "vault");
     private readonly Option<string> sharing = CommandOptions.Choice("--sharing", "Who shares one database user.", "Role", "Workload", "Holder");
     private readonly Option<double> usersPerSecond = new("--users-per-second") { Description = "Users a second that the broker may create.", DefaultValueFactory = _ => 5 };
-    private readonly Option<int> ceilingPercent = CommandOptions.Number("--ceiling-percent", "Percent of the connections that the broker may promise.", 70, 1, 100);
+    private readonly Option<int> ceilingPercent = CommandOptions.Number("--ceiling-percent", "Percent of the connections that the broker may promise", 70, 1, 100);
     private readonly Option<int?> expectedHolders = new("--expected-holders") { Description = "How many pods the role expects, 0 for unknown. Default: the number of pods." };
     private readonly Option<Uri[]> broker = new("--broker") { Description = "A running broker (repeat for each replica) instead of private ones.", AllowMultipleArgumentsPerToken = true };
     private readonly Option<string> role = new("--role") { Description = "The role to ask for, with --broker.", DefaultValueFactory = _ => StageSettings.RoleName };

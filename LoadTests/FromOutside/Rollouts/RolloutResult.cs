@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace LoadTests.FromOutside.Rollouts;
 
-/// <summary>What a rollout was: the table's numbers, and the JSON of <c>--json</c>. Numbers nobody could count are null.</summary>
+/// <summary>What a rollout was: the table's numbers, and the JSON of <c>--json</c>. Numbers that could not be counted are null.</summary>
 internal sealed record RolloutResult
 {
     private static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web)

@@ -29,7 +29,7 @@ internal static class RolloutRun
     /// <param name="settings">The rollout.</param>
     /// <param name="brokers">Where the replicas listen.</param>
     /// <param name="identity">Proves the pods.</param>
-    /// <param name="adminConnectionString">To look at the database; null: nobody looks, and its numbers are null.</param>
+    /// <param name="adminConnectionString">To watch the database; null: it is not watched, and its numbers are null.</param>
     /// <param name="progress">Where the progress goes.</param>
     /// <param name="time">The clock.</param>
     /// <param name="cancellation">Ends the run.</param>

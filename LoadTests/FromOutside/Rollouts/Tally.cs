@@ -66,7 +66,7 @@ internal sealed class Tally(TimeProvider time)
         }
     }
 
-    /// <param name="took">How long the request took that was granted.</param>
+    /// <param name="took">How long the granted request took.</param>
     /// <param name="returns">How often the pod had come back for it.</param>
     public void CountGrant(TimeSpan took, int returns)
     {

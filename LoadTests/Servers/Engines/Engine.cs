@@ -14,7 +14,7 @@ internal abstract class Engine
         ["mysql"] = new MySqlOnStage(),
     };
 
-    /// <summary>The one that is meant when nobody says.</summary>
+    /// <summary>The engine that is used when none is named.</summary>
     public static Engine Usual => All["postgresql"];
 
     /// <summary>Its name in the broker's configuration.</summary>

@@ -9,35 +9,35 @@ internal interface IRedisOnStage
     /// <summary>For StackExchange.Redis.</summary>
     string ConnectionString { get; }
 
-    /// <summary>Has every server execute a command, as an administrator would.</summary>
+    /// <summary>Executes a command on every server, as an administrator would.</summary>
     Task ExecuteAsync(string command, params object[] arguments);
 
     /// <summary>Holds the server that decides: connections stay open and nothing answers.</summary>
     Task PauseAsync();
 
-    /// <summary>Lets what is held go on.</summary>
+    /// <summary>Lets the held server go on.</summary>
     Task ResumeAsync();
 
     /// <summary>Ends the server that decides; its data stay.</summary>
     Task StopAsync();
 
-    /// <summary>Starts again what was ended, with the data it kept.</summary>
+    /// <summary>Starts the ended server again, with the data it kept.</summary>
     Task StartAgainAsync(CancellationToken cancellation);
 
-    /// <summary>Ends the server that decides, and starts it again with nothing in any of them.</summary>
+    /// <summary>Ends the server that decides and starts it again, with all servers emptied.</summary>
     Task RestartEmptyAsync(CancellationToken cancellation);
 
     /// <summary>Holds the copy of the server that decides.</summary>
     Task PauseCopyAsync();
 
-    /// <summary>The copy hears nothing of the server that decides any more, and stays as it is.</summary>
+    /// <summary>Cuts the copy off from the server that decides: it stays as it is.</summary>
     Task CutOffCopyAsync(CancellationToken cancellation);
 
-    /// <summary>What decides moves to another node of a Cluster, key by key.</summary>
+    /// <summary>Moves the ledger's slot to another node of a Cluster, key by key.</summary>
     /// <param name="pause">Between one key and the next.</param>
     /// <param name="cancellation">Ends it in the middle.</param>
     Task MoveSlotAsync(TimeSpan pause, CancellationToken cancellation);
 
-    /// <summary>The server that decides is killed, and its copy takes its place at once, with what it has.</summary>
+    /// <summary>Kills the server that decides; its copy takes its place at once, with the data it has.</summary>
     Task FailOverAsync(CancellationToken cancellation);
 }

@@ -5,7 +5,7 @@ namespace LoadTests.Servers.Ledgers;
 /// <summary>A Cluster; of its three masters, the one that has the records of the stage's database decides.</summary>
 internal sealed class RedisClusterOnStage(LocalRedisCluster cluster) : IRedisOnStage
 {
-    // By which tag a database's keys lie in one slot the brokers decide: by what its server says of itself.
+    // The brokers choose the tag that puts a database's keys into one slot, by what its server says of itself.
     private const string Records = "broker:*:holders";
 
     private int touched;
@@ -29,7 +29,7 @@ internal sealed class RedisClusterOnStage(LocalRedisCluster cluster) : IRedisOnS
 
     public async Task RestartEmptyAsync(CancellationToken cancellation)
     {
-        // A node that lost what it knows of the others would be none of the Cluster's: it is emptied, and ended and started besides.
+        // A node that loses what it knows of the others leaves the Cluster: it is emptied, then ended and started again.
         await TouchAsync();
         foreach (var master in cluster.Ports) await cluster.ExecuteAsync(master, "FLUSHALL");
         await cluster.StopAsync(touched);

@@ -13,7 +13,7 @@ internal interface IServerHost : IAsyncDisposable
     Task StopAsync();
 }
 
-/// <summary>What tests do to Redis besides.</summary>
+/// <summary>What tests also do to Redis.</summary>
 internal interface IRedisHost : IServerHost
 {
     /// <summary>Ends it at once, as a crash does. Whether its data stay is not said.</summary>

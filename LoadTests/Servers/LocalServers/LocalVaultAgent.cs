@@ -9,7 +9,7 @@ namespace LoadTests.Servers.LocalServers;
 /// </summary>
 public sealed class LocalVaultAgent : IAsyncDisposable
 {
-    /// <summary>What is said when there is none.</summary>
+    /// <summary>The message when there is no agent.</summary>
     public const string HowToGetOne = "set VAULT_BIN to a vault or bao program";
 
     /// <summary>The program of <c>VAULT_BIN</c>; null: none is named.</summary>

@@ -9,10 +9,10 @@ public sealed record PodTokenSettings
     /// <summary>The pod's service account; default <c>orders-api</c>.</summary>
     public string ServiceAccount { get; init; } = "orders-api";
 
-    /// <summary>Whom the token is for; default <c>broker</c>.</summary>
+    /// <summary>The token's audience; default <c>broker</c>.</summary>
     public IReadOnlyList<string> Audience { get; init; } = ["broker"];
 
-    /// <summary>How long it is good, from now; zero or less: it has expired that long ago. Default one hour.</summary>
+    /// <summary>How long it is valid, from now; zero or less: it expired that long ago. Default one hour.</summary>
     public TimeSpan Lifetime { get; init; } = TimeSpan.FromHours(1);
 
     /// <summary>How it is signed.</summary>
@@ -25,7 +25,7 @@ public enum TokenSignature
     /// <summary>With the issuer's key.</summary>
     Good,
 
-    /// <summary>With a key nobody knows, under the name of the issuer's key.</summary>
+    /// <summary>With an unknown key, under the name of the issuer's key.</summary>
     ForeignKey,
 
     /// <summary>Not at all: <c>alg: none</c>.</summary>

@@ -310,7 +310,7 @@ internal sealed class SimulatedVault : IAsyncDisposable
         return token;
     }
 
-    // Vault's framework.CalculateTTL: a period is cut to the max TTL each time anew, and knows no end but the explicit one; every other
+    // Vault's framework.CalculateTTL: a period is cut to the max TTL at each renewal, and only an explicit max TTL ends it; every other
     // time ends with the max TTL.
     private static TimeSpan Capped(Token token, TimeSpan wanted, DateTimeOffset now, List<string> warnings)
     {

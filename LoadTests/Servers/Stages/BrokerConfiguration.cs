@@ -27,7 +27,7 @@ internal static class BrokerConfiguration
     private static JsonObject Issuer(StageSettings settings, Stage stage) => settings.Issuer switch
     {
         IssuerKind.Vault => Vault(stage.Vault!.Address, stage.Vault.Token),
-        // Any token lives as long as it is renewed within its period: the leases' lives do not hang on it.
+        // The token lives as long as it is renewed within its period, so the leases' lives do not depend on it.
         IssuerKind.SimulatedVault => Vault(stage.SimulatedVault!.Address, stage.SimulatedVault.CreateToken(new() { Period = TimeSpan.FromHours(1) })),
         _ => new() { ["Kind"] = "BuiltIn" },
     };

@@ -29,11 +29,11 @@ internal enum IssuerKind
     BuiltIn,
     Vault,
 
-    /// <summary>A double of Vault that can be told to be ill, with real users in the database.</summary>
+    /// <summary>A double of Vault that can be told to fail, with real users in the database.</summary>
     SimulatedVault,
 }
 
-/// <summary>Everything a rollout is played on: a database, and the broker in front of it.</summary>
+/// <summary>The servers of a rollout: a database, and the broker in front of it.</summary>
 internal sealed record StageSettings
 {
     /// <summary>The role the pods ask for, and the service account that may have it.</summary>
@@ -106,10 +106,10 @@ internal sealed record StageSettings
     /// <summary>Percent of the connections that the broker may promise.</summary>
     public int CeilingPercent { get; init; } = 70;
 
-    /// <summary>The <c>max_connections</c> with which the broker may promise so many and no more.</summary>
+    /// <summary>The <c>max_connections</c> with which the broker may promise exactly this many.</summary>
     public int MaxConnectionsFor(int promised) => ((promised * 100) + CeilingPercent - 1) / CeilingPercent + LocalPostgresSettings.StandardSuperuserReservedConnections;
 
-    /// <summary>Connections a pod gets that names no number.</summary>
+    /// <summary>Connections that a pod gets when it names no number.</summary>
     public int Connections { get; init; } = 5;
 
     /// <summary>How many pods the role expects; 0: not known.</summary>
@@ -118,6 +118,6 @@ internal sealed record StageSettings
     /// <summary>Where the replicas' logs go and stay; null: they go with the stage.</summary>
     public string? LogDirectory { get; init; }
 
-    /// <summary>How many more of them during a rolling update, in percent.</summary>
+    /// <summary>Extra pods during a rolling update, in percent.</summary>
     public int SurgePercent { get; init; } = 25;
 }

@@ -57,7 +57,7 @@ internal static class StayOpen
 
         """;
 
-    /// <summary>The rollout is over and its role expects nobody more, for whom connections would be kept from a visitor.</summary>
+    /// <summary>The rollout is over: its role expects no more pods, so no connections are kept from a visitor for them.</summary>
     public static async Task ExpectNobodyAsync(Stage stage, CancellationToken cancellation)
     {
         foreach (var broker in stage.Brokers)

@@ -12,7 +12,7 @@ internal static class DrillCommand
     {
         var report = new Option<FileInfo?>("--report") { Description = "Write the report here, as the broker reads it (Broker:Drill:ReportFile)." };
         var page = new Option<FileInfo?>("--page") { Description = "Write it here as Markdown." };
-        var pods = CommandOptions.Number("--pods", "Pods that exist at the same time.", 16, 4, 1_000);
+        var pods = CommandOptions.Number("--pods", "Pods that exist at the same time", 16, 4, 1_000);
         var only = new Option<string[]>("--part") { Description = "Only this part (can be repeated). A drill of a part writes no report.", AllowMultipleArgumentsPerToken = true };
         only.AcceptOnlyFromAmong(Parts);
         var command = new Command("drill", "Run a recovery drill: lose Redis, Vault and the replicas and bring them back, one after the other, while pods work. Exit code 1: somebody was locked out, or a law was broken.")

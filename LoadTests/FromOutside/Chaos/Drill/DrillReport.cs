@@ -7,7 +7,7 @@ namespace LoadTests.FromOutside.Chaos.Drill;
 /// <summary>What came of a drill: as JSON for the broker's indicator (<c>Broker:Drill:ReportFile</c>), as a page for people.</summary>
 /// <param name="StartedAt">When it began.</param>
 /// <param name="EndedAt">When it ended.</param>
-/// <param name="Passed">Whether nobody was locked out, and no law broken.</param>
+/// <param name="Passed">Whether no caller was locked out, and no law broken.</param>
 /// <param name="Parts">What was lost, one after the other.</param>
 internal sealed record DrillReport(DateTimeOffset StartedAt, DateTimeOffset EndedAt, bool Passed, IReadOnlyList<DrillPart> Parts)
 {

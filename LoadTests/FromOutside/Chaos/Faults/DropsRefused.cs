@@ -1,6 +1,6 @@
 namespace LoadTests.FromOutside.Chaos.Faults;
 
-/// <summary>A user that something of the database hangs on, which neither Vault nor the broker may take away.</summary>
+/// <summary>A user that owns something in the database that neither Vault nor the broker may remove.</summary>
 internal sealed class DropsRefused : Misfortune
 {
     public override string Name => "drops-refused";
@@ -9,7 +9,7 @@ internal sealed class DropsRefused : Misfortune
 
     public override async Task HappenAsync(Scene scene, CancellationToken cancellation)
     {
-        // Whom it concerns is known before: the lease that is followed.
+        // The user it concerns is known beforehand: that of the lease that is replaced.
         var user = (await scene.LeaseUsersAsync(state => state == "Active", cancellation)).Single();
         await scene.Weather.ExecuteAsync($"""CREATE DATABASE owned OWNER "{user}" """, cancellation);
         await scene.Weather.ExecuteAsync("ALTER DATABASE owned ALLOW_CONNECTIONS false", cancellation);

@@ -7,7 +7,7 @@ internal sealed class IssuingReplicaFrozen : Misfortune
 
     public override string What => "the replica that is creating a user stands still (SIGSTOP) until another has issued, and goes on";
 
-    // Its own was made; nobody may get it.
+    // The frozen replica made its own user; no caller may get it.
     public override int MoreUsers => 1;
 
     public override async Task HappenAsync(Scene scene, CancellationToken cancellation)

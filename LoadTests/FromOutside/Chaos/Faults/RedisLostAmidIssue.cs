@@ -3,7 +3,7 @@ using LoadTests.Servers.Stages;
 namespace LoadTests.FromOutside.Chaos.Faults;
 
 /// <summary>
-/// That a user is about to be created is not answered before a copy of Redis has it: what takes Redis' place knows of it, and no other user is made. It is created when
+/// The record of a user that is about to be created is not acknowledged before a copy of Redis has it: the server that takes Redis' place knows of it, and no other user is made. It is created when
 /// the ledger is back: without it, its replica would drop it again.
 /// </summary>
 internal sealed class RedisLostAmidIssue : Misfortune

@@ -3,14 +3,14 @@ using LoadTests.Servers.Stages;
 
 namespace LoadTests.FromOutside.Chaos.Faults;
 
-/// <summary>The user is made and nobody hears its name: the one thing that only the issuer can clear up (L5).</summary>
+/// <summary>The user is made, but its name reaches no replica: only the issuer can clear this up (L5).</summary>
 internal sealed class VaultAnswersAndDies : VaultMisfortune
 {
     public override string Name => "vault-answers-and-dies";
 
     public override string What => "Vault (a double) makes a user and its connection breaks before the answer arrives, once";
 
-    // The one that nobody heard of.
+    // The user that no replica heard of.
     public override int MoreUsers => 1;
 
     public override StageSettings On(StageSettings stage) => base.On(stage) with
